@@ -1,0 +1,9 @@
+"""asyncio primitives that know nothing of containers.
+
+- `offload`: a blocking call in a thread that is finished before a cancellation goes on
+- `child`: child processes by pidfd on the loop
+- `rollback`: undo what was done, in reverse, whatever happens
+- `singleflight`: equal work is done once; a caller that gives up does not end it
+- `keyed_lock`: one lock a key, gone when nobody holds it
+- `reaper`: ends the zombies a subreaper inherits
+"""

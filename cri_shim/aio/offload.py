@@ -1,0 +1,33 @@
+"""Blocking calls in threads, and steps that a cancellation must not cut in half.
+
+Rule: what was begun in the outside world is finished before CancelledError goes on, else an undo
+would run before the deed it is to undo.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+async def offload(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run `call` in a thread; return only when it ended, even if this task is cancelled."""
+    return await finish(asyncio.to_thread(call, *args, **kwargs))
+
+
+async def finish(work: Awaitable[T]) -> T:
+    """Await `work` to its end; a cancellation meanwhile is held back and raised after it."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as e:
+            cancelled = e
+    if cancelled is not None:
+        if not task.cancelled():
+            task.exception()  # seen: the cancellation is what the caller hears of
+        raise cancelled
+    return task.result()

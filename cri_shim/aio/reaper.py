@@ -1,0 +1,44 @@
+"""Reaps what a subreaper inherits.
+
+The daemon is a child subreaper: when a conmon or a container's monitor dies, its orphans become
+ours, and nobody else would wait for them. Children that aio.child started are left to their own
+pidfd reader.
+"""
+
+import asyncio
+import os
+import signal
+
+from cri_shim.aio import child
+
+
+def start() -> None:
+    """Reap orphans from now on; SIGCHLD belongs to this until `stop`."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, reap_orphans)
+    reap_orphans()
+
+
+def stop() -> None:
+    asyncio.get_running_loop().remove_signal_handler(signal.SIGCHLD)
+
+
+def reap_orphans() -> None:
+    """Reap every zombie child that is not ours by birth."""
+    for pid in _children():
+        if pid not in child.ours:
+            try:
+                os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                continue
+
+
+def _children() -> list[int]:
+    me = os.getpid()
+    found: list[int] = []
+    for thread in os.listdir(f"/proc/{me}/task"):
+        try:
+            with open(f"/proc/{me}/task/{thread}/children") as listing:
+                found += map(int, listing.read().split())
+        except OSError:
+            continue
+    return found
