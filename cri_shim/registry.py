@@ -1,0 +1,236 @@
+"""What exists now: every pod and container, by id, name and prefix.
+
+Values are PodRecord and ContainerRecord messages that nobody changes after `put`: a change is a new
+message (see `changed`). Readers take no lock and never call out, so a slow object cannot delay a
+list. `put` writes through to the state store first, `observe` swaps first and persists with retry.
+
+A runtime with a state namespace sees only its own objects; one without sees all.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from cri_shim.aio.keyed_lock import KeyedLock
+from cri_shim.errors import InvalidArgument, NotFound, Unavailable, WrongState
+from cri_shim.pb import api_pb2 as api
+from cri_shim.pb import state_pb2 as state
+from cri_shim.state import records
+from cri_shim.state.store import Store
+
+PodName = tuple[str, str, str, int]  # namespace, name, uid, attempt
+ContainerName = tuple[str, str, int]  # pod id, name, attempt
+Entry = TypeVar("Entry", state.PodRecord, state.ContainerRecord)
+_RETRY_S = 5.0  # between attempts to persist an observed fact on a full disk
+
+_log = logging.getLogger(__name__)
+
+
+def changed(record: Entry, **fields: Any) -> Entry:
+    """A copy of `record` with scalar or message fields replaced (None clears a field)."""
+    copy = type(record)()
+    copy.CopyFrom(record)
+    for name, value in fields.items():
+        copy.ClearField(name)  # type: ignore[arg-type]
+        if value is None:
+            continue
+        if hasattr(value, "CopyFrom"):
+            getattr(copy, name).CopyFrom(value)
+        elif isinstance(value, list | tuple):
+            getattr(copy, name).extend(value)
+        else:
+            setattr(copy, name, value)
+    return copy
+
+
+def pod_name(metadata: api.PodSandboxMetadata) -> PodName:
+    return metadata.namespace, metadata.name, metadata.uid, metadata.attempt
+
+
+class Registry:
+    def __init__(self, store: Store, namespace: str = "") -> None:
+        self._store = store
+        self.namespace = namespace
+        self.lock = KeyedLock()  # key: object id. Order: pod, then container. Readers take none.
+        self._pods: dict[str, state.PodRecord] = {}
+        self._containers: dict[str, state.ContainerRecord] = {}
+        self._of_pod: dict[str, dict[str, None]] = {}
+        self._waiters: dict[str, set[asyncio.Future[None]]] = {}
+        self._unsaved: dict[str, asyncio.Task[None]] = {}
+
+    def load(self) -> None:
+        """Read every record; StateError if one was written by a newer version."""
+        for pod in records.load(self._store, "pod", state.PodRecord):
+            self._pods[pod.id] = pod
+        for container in records.load(self._store, "container", state.ContainerRecord):
+            self._index(container)
+
+    # -- looking up ---------------------------------------------------------------------------
+
+    def pods(self) -> list[state.PodRecord]:
+        return [pod for pod in self._pods.values() if self._visible(pod)]
+
+    def containers(self) -> list[state.ContainerRecord]:
+        return [c for c in self._containers.values() if self._visible(c)]
+
+    def containers_of(self, pod_id: str) -> list[state.ContainerRecord]:
+        return [self._containers[id] for id in self._of_pod.get(pod_id, ())]
+
+    def pod(self, id: str) -> state.PodRecord:
+        """The pod of this id or unique id prefix; NotFound otherwise."""
+        return self._pods[self._resolve("pod", self._pods, id)]
+
+    def container(self, id: str) -> state.ContainerRecord:
+        """The container of this id or unique id prefix; NotFound otherwise."""
+        return self._containers[self._resolve("container", self._containers, id)]
+
+    def find_pod(self, id: str) -> state.PodRecord | None:
+        return self._pods.get(id)
+
+    def find_container(self, id: str) -> state.ContainerRecord | None:
+        return self._containers.get(id)
+
+    def pod_named(self, name: PodName) -> state.PodRecord | None:
+        """Who holds this name. A pod on its way out does not: its name is free again."""
+        for pod in self._pods.values():
+            if pod.phase != state.POD_REMOVING and pod_name(pod.config.metadata) == name:
+                return pod
+        return None
+
+    def container_named(self, name: ContainerName) -> state.ContainerRecord | None:
+        pod_id, own, attempt = name
+        for c in self.containers_of(pod_id):
+            metadata = c.config.metadata
+            if c.phase != state.CONTAINER_REMOVING and (metadata.name, metadata.attempt) == (
+                own,
+                attempt,
+            ):
+                return c
+        return None
+
+    def held_layers(self) -> set[str]:
+        """The diff-ids that containers, of all namespaces, still stand on."""
+        return {layer for c in self._containers.values() for layer in c.layers}
+
+    def _resolve(self, what: str, entries: dict[str, Entry], id: str) -> str:
+        if not id:
+            raise InvalidArgument(f"{what}_id", "is empty")
+        if id in entries:
+            matches = [id]
+        else:
+            matches = [known for known in entries if known.startswith(id)]
+        if not matches:
+            raise NotFound(f"no {what} with id {id}")
+        visible = [known for known in matches if self._visible(entries[known])]
+        if not visible:
+            theirs = entries[matches[0]].namespace
+            raise WrongState(
+                f"{what} {id} belongs to the state namespace {theirs!r}, this runtime to"
+                f" {self.namespace!r}"
+            )
+        if len(visible) > 1:
+            raise InvalidArgument(f"{what}_id", f"{id} is ambiguous: {len(visible)} {what}s match")
+        return visible[0]
+
+    def _visible(self, entry: state.PodRecord | state.ContainerRecord) -> bool:
+        return not self.namespace or entry.namespace == self.namespace
+
+    # -- changing -----------------------------------------------------------------------------
+
+    def put(self, record: Entry) -> Entry:
+        """Persist, swap in, wake who waits. Unavailable if it cannot be written: nothing changed."""
+        self._store.put(_kind(record), record.id, record.SerializeToString())
+        self._swap(record)
+        return record
+
+    def observe(self, record: Entry) -> Entry:
+        """Swap in a fact that is true whether the disk takes it or not; persist it with retry."""
+        self._swap(record)
+        try:
+            self._store.put(_kind(record), record.id, record.SerializeToString())
+        except Unavailable as e:
+            _log.error("%s %s: %s; keeping it in memory", _kind(record), record.id, e)
+            if record.id not in self._unsaved:
+                self._unsaved[record.id] = asyncio.create_task(
+                    self._save_later(record.id), name=f"save {record.id}"
+                )
+        return record
+
+    async def forget(self, record: state.PodRecord | state.ContainerRecord) -> None:
+        """Remove for good; returns when that survives a power cut."""
+        if (task := self._unsaved.pop(record.id, None)) is not None:
+            task.cancel()
+        self._store.delete(_kind(record), record.id)
+        if isinstance(record, state.PodRecord):
+            self._pods.pop(record.id, None)
+            self._of_pod.pop(record.id, None)
+        elif self._containers.pop(record.id, None) is not None:
+            self._of_pod.get(record.pod_id, {}).pop(record.id, None)
+        self._wake(record.id)
+
+    async def sync(self) -> None:
+        """Return when every change so far survives a power cut."""
+        await self._store.sync()
+
+    async def until(self, id: str, reached: Callable[[], bool]) -> None:
+        """Wait until `reached()`; it is asked again after every change of the object `id`."""
+        while not reached():
+            waiter = asyncio.get_running_loop().create_future()
+            waiters = self._waiters.setdefault(id, set())
+            waiters.add(waiter)
+            try:
+                await waiter
+            finally:
+                waiters.discard(waiter)
+                if not waiters and self._waiters.get(id) is waiters:
+                    del self._waiters[id]
+
+    async def close(self) -> None:
+        """Stop the retries; what they hold is tried a last time."""
+        for id, task in self._unsaved.items():
+            task.cancel()
+            self._try_save(id)
+        self._unsaved.clear()
+
+    def _swap(self, record: state.PodRecord | state.ContainerRecord) -> None:
+        if isinstance(record, state.PodRecord):
+            self._pods[record.id] = record
+        else:
+            self._index(record)
+        self._wake(record.id)
+
+    def _index(self, container: state.ContainerRecord) -> None:
+        self._containers[container.id] = container
+        self._of_pod.setdefault(container.pod_id, {})[container.id] = None
+
+    def _wake(self, id: str) -> None:
+        for waiter in self._waiters.get(id, ()):
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def _save_later(self, id: str) -> None:
+        while True:
+            await asyncio.sleep(_RETRY_S)
+            if self._try_save(id):
+                self._unsaved.pop(id, None)
+                return
+
+    def _try_save(self, id: str) -> bool:
+        record = self._pods.get(id) or self._containers.get(id)
+        if record is None:
+            return True
+        try:
+            self._store.put(_kind(record), id, record.SerializeToString())
+        except Unavailable:
+            return False
+        return True
+
+
+def _kind(record: state.PodRecord | state.ContainerRecord) -> str:
+    return "pod" if isinstance(record, state.PodRecord) else "container"
+
+
+def matches(labels: Iterable[tuple[str, str]], selector: Iterable[tuple[str, str]]) -> bool:
+    """Whether every pair of `selector` is among `labels` (CRI: all are required, equal match)."""
+    return set(selector) <= set(labels)

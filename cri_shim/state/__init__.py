@@ -1,0 +1,9 @@
+"""Where records are kept: LevelDB on a node, memory in tests, behind one small interface.
+
+Memory is the truth while the daemon runs (registry.py, store/catalog.py); this room only makes sure
+that a new process finds the same records. A write survives the death of the process at once, and
+the loss of power after `sync`.
+
+- `store`: the interface; `leveldb` and `memory` implement it
+- `records`: versions, and what to do with a record that cannot be read
+"""

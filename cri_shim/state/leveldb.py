@@ -1,0 +1,94 @@
+"""The state store on disk: one LevelDB, keys `kind/id`.
+
+Writes go to LevelDB's log on the loop; `sync` is an empty synced batch from one thread of its own,
+which carries everything written before it to the disk. LevelDB's LOCK file belongs to this process:
+the directory must never be opened a second time, not even to look.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import plyvel
+
+from cri_shim.aio.offload import finish
+from cri_shim.errors import StateError, Unavailable
+
+
+class LevelStore:
+    def __init__(self, path: Path) -> None:
+        """Open or create the store; StateError if another process has it or it is damaged."""
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._path = path
+        try:
+            self._db = plyvel.DB(str(path), create_if_missing=True, write_buffer_size=1 << 20)
+        except plyvel.IOError as e:
+            raise StateError(
+                f"cannot open the state in {path}: {e}; is another cri-shim running on this root?"
+            ) from e
+        except plyvel.CorruptionError:
+            self._db = self._repaired(path)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="state-sync")
+
+    @staticmethod
+    def _repaired(path: Path) -> "plyvel.DB":
+        """LevelDB keeps every record it can still read; what is lost is cleaned up by recovery."""
+        try:
+            plyvel.repair_db(str(path))
+            return plyvel.DB(str(path), write_buffer_size=1 << 20)
+        except plyvel.Error as e:
+            raise StateError(
+                f"the state in {path} is damaged and could not be repaired: {e};"
+                " move the directory away to start with none"
+            ) from e
+
+    def get(self, kind: str, id: str) -> bytes | None:
+        value: bytes | None = self._db.get(_key(kind, id))
+        return value
+
+    def items(self, kind: str) -> Iterator[tuple[str, bytes]]:
+        prefix = f"{kind}/".encode()
+        for key, value in self._db.iterator(prefix=prefix):
+            yield key[len(prefix) :].decode(errors="replace"), value
+
+    def put(self, kind: str, id: str, value: bytes) -> None:
+        try:
+            self._db.put(_key(kind, id), value)
+        except plyvel.Error as e:
+            raise self._full(e) from e
+
+    def delete(self, kind: str, id: str) -> None:
+        try:
+            self._db.delete(_key(kind, id))
+        except plyvel.Error as e:
+            raise self._full(e) from e
+
+    async def sync(self) -> None:
+        loop = asyncio.get_running_loop()
+        await finish(loop.run_in_executor(self._thread, self._flush))
+
+    def _flush(self) -> None:
+        try:
+            self._db.write_batch(sync=True).write()
+        except plyvel.Error as e:
+            raise self._full(e) from e
+
+    async def put_sync(self, kind: str, id: str, value: bytes) -> None:
+        self.put(kind, id, value)
+        await self.sync()
+
+    async def delete_sync(self, kind: str, id: str) -> None:
+        self.delete(kind, id)
+        await self.sync()
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=True)
+        self._db.close()
+
+    def _full(self, error: Exception) -> Unavailable:
+        return Unavailable(f"cannot write the state in {self._path}: {error}; is the disk full?")
+
+
+def _key(kind: str, id: str) -> bytes:
+    return f"{kind}/{id}".encode()

@@ -1,0 +1,33 @@
+"""A state store that forgets everything with its process: for tests and throw-away runtimes."""
+
+from collections.abc import Iterator
+
+
+class MemoryStore:
+    def __init__(self) -> None:
+        self._values: dict[tuple[str, str], bytes] = {}
+
+    def get(self, kind: str, id: str) -> bytes | None:
+        return self._values.get((kind, id))
+
+    def items(self, kind: str) -> Iterator[tuple[str, bytes]]:
+        found = [(key[1], value) for key, value in self._values.items() if key[0] == kind]
+        return iter(sorted(found))
+
+    def put(self, kind: str, id: str, value: bytes) -> None:
+        self._values[kind, id] = value
+
+    def delete(self, kind: str, id: str) -> None:
+        self._values.pop((kind, id), None)
+
+    async def sync(self) -> None:
+        return None
+
+    async def put_sync(self, kind: str, id: str, value: bytes) -> None:
+        self.put(kind, id, value)
+
+    async def delete_sync(self, kind: str, id: str) -> None:
+        self.delete(kind, id)
+
+    def close(self) -> None:
+        self._values.clear()
