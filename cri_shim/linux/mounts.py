@@ -1,0 +1,199 @@
+"""Mounts: make them, end them, and know what is mounted where."""
+
+import errno
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cri_shim.linux import syscalls
+
+OPTIONS_LIMIT = 4095  # bytes of options mount(2) takes: a page less the final NUL
+_OCTAL = re.compile(r"\\([0-7]{3})")
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One line of /proc/self/mountinfo; see proc(5)."""
+
+    id: int
+    device: str
+    root: str
+    target: Path
+    optional: tuple[str, ...]
+    fstype: str
+    super_options: tuple[str, ...]
+
+
+def parse_mountinfo(text: str) -> Iterator[Mount]:
+    """The lines of a mountinfo file, in mount order."""
+    for line in text.splitlines():
+        before, _, after = line.partition(" - ")
+        first, last = before.split(" "), after.split(" ")
+        yield Mount(
+            id=int(first[0]),
+            device=first[2],
+            root=_unescape(first[3]),
+            target=Path(_unescape(first[4])),
+            optional=tuple(first[6:]),
+            fstype=last[0],
+            super_options=tuple(last[2].split(",")),
+        )
+
+
+def _unescape(text: str) -> str:
+    # Space, tab, newline, backslash and "#" are written as \ooo; a name need not be UTF-8.
+    if "\\" not in text:
+        return text
+    return _OCTAL.sub(lambda match: chr(int(match[1], 8)), text)
+
+
+def mountinfo() -> Iterator[Mount]:
+    """Every mount of our mount namespace."""
+    with Path("/proc/self/mountinfo").open(encoding="utf-8", errors="surrogateescape") as file:
+        return parse_mountinfo(file.read())
+
+
+def bind(
+    source: syscalls.StrPath,
+    target: syscalls.StrPath,
+    *,
+    readonly: bool = False,
+    recursive: bool = False,
+) -> None:
+    """Mount `source` at `target` as well; a read-only one is so before anybody can see it."""
+    if not readonly:
+        syscalls.mount(
+            source, target, None, syscalls.MS_BIND | (syscalls.MS_REC if recursive else 0)
+        )
+        return
+    flags = (
+        syscalls.OPEN_TREE_CLONE
+        | syscalls.OPEN_TREE_CLOEXEC
+        | (syscalls.AT_RECURSIVE if recursive else 0)
+    )
+    tree = syscalls.open_tree(source, flags)
+    try:
+        rdonly = syscalls.MOUNT_ATTR_RDONLY
+        syscalls.mount_setattr(tree, source, attr_set=rdonly, recursive=recursive)
+        syscalls.move_mount(tree, target)
+    finally:
+        os.close(tree)
+
+
+def tmpfs(target: syscalls.StrPath, size_bytes: int, mode: int) -> None:
+    """Mount an empty tmpfs of at most `size_bytes`: no set-uid, no devices, no programs."""
+    flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
+    syscalls.mount("tmpfs", target, "tmpfs", flags, f"size={size_bytes},mode={mode:o}")
+
+
+def overlay(
+    lowers: Sequence[Path],
+    upper: Path | None,
+    work: Path | None,
+    target: Path,
+    *,
+    volatile: bool = True,
+) -> None:
+    """Mount `lowers` (uppermost first) and a writable `upper` as one tree at `target`.
+
+    `volatile` leaves out every sync: what is in `upper` is worth nothing after a crash of the
+    host. Many layers need Linux 6.7, where the options may be longer than a page.
+    """
+    options = [f"lowerdir={':'.join(map(os.fspath, lowers))}"]
+    if upper is not None:
+        options += [f"upperdir={upper}", f"workdir={work}"]
+        options += ["volatile"] if volatile else []
+    data = ",".join(options)
+    # "," and ":" in a path would need escapes that differ between kernels: the new way has none.
+    odd = any(c in os.fspath(p) for p in (*lowers, upper or "", work or "") for c in ",:\\")
+    if len(os.fsencode(data)) <= OPTIONS_LIMIT and not odd:
+        syscalls.mount("overlay", target, "overlay", 0, data)
+        return
+    _overlay_by_fsconfig(lowers, upper, work, target, volatile=volatile)
+
+
+def _overlay_by_fsconfig(
+    lowers: Sequence[Path], upper: Path | None, work: Path | None, target: Path, *, volatile: bool
+) -> None:
+    context = syscalls.fsopen("overlay")
+    try:
+        for lower in lowers:
+            syscalls.fsconfig(context, syscalls.FSCONFIG_SET_STRING, "lowerdir+", lower)
+        if upper is not None and work is not None:
+            syscalls.fsconfig(context, syscalls.FSCONFIG_SET_STRING, "upperdir", upper)
+            syscalls.fsconfig(context, syscalls.FSCONFIG_SET_STRING, "workdir", work)
+            if volatile:
+                syscalls.fsconfig(context, syscalls.FSCONFIG_SET_FLAG, "volatile")
+        syscalls.fsconfig(context, syscalls.FSCONFIG_CMD_CREATE)
+        tree = syscalls.fsmount(context)
+    except OSError as e:
+        said = _messages(context) or str(e.strerror)
+        hint = f"overlay of {len(lowers)} layers: {said}"
+        hint += f": {e.filename}" if e.filename else ""
+        if e.errno == errno.EINVAL and "lowerdir+" in said:
+            hint += f" (options above {OPTIONS_LIMIT} bytes need Linux 6.7)"
+        raise OSError(e.errno, hint, os.fspath(target)) from e
+    finally:
+        os.close(context)
+    try:
+        syscalls.move_mount(tree, target)
+    finally:
+        os.close(tree)
+
+
+def _messages(context: int) -> str:
+    """What the kernel has to say of a failed fsconfig: one message a read, until ENODATA."""
+    said: list[str] = []
+    try:
+        while True:
+            said.append(os.read(context, 4096).decode(errors="replace").strip())
+    except OSError:
+        return "; ".join(said)
+
+
+def unmount(path: syscalls.StrPath, *, lazy: bool = True) -> None:
+    """End what is mounted at `path`; nothing mounted there, or no such path, is fine.
+
+    Lazily, the mount leaves the tree at once, and is gone when its last user is.
+    """
+    try:
+        syscalls.umount2(path, syscalls.UMOUNT_NOFOLLOW | (syscalls.MNT_DETACH if lazy else 0))
+    except OSError as e:
+        if e.errno not in (errno.EINVAL, errno.ENOENT, errno.ENOTDIR):
+            raise
+
+
+def is_mounted(path: syscalls.StrPath) -> bool:
+    """Whether `path` is a mount point, of a file or of a directory."""
+    try:
+        return syscalls.statx_mount(path)[1]
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def mounts_below(path: syscalls.StrPath) -> list[Path]:
+    """The mount points at or below `path`, last mounted first: the order to unmount them in."""
+    top = Path(os.path.realpath(path))
+    return [m.target for m in mountinfo() if m.target.is_relative_to(top)][::-1]
+
+
+def propagation_of(path: syscalls.StrPath) -> tuple[bool, bool]:
+    """Whether the mount that `path` is on is (shared, slave); symbolic links are followed."""
+    mount_id, _ = syscalls.statx_mount(os.path.realpath(path))
+    for mount in mountinfo():
+        if mount.id == mount_id:
+            tags = [tag.partition(":")[0] for tag in mount.optional]
+            return "shared" in tags, "master" in tags
+    raise FileNotFoundError(errno.ENOENT, "its mount is not in this namespace", os.fspath(path))
+
+
+def make_shared(path: syscalls.StrPath) -> None:
+    """Mounts made below the mount point `path` appear in its copies from now on, and back."""
+    syscalls.mount(None, path, None, syscalls.MS_SHARED)
+
+
+def make_private(path: syscalls.StrPath) -> None:
+    """Mounts made below the mount point `path` stay here from now on."""
+    syscalls.mount(None, path, None, syscalls.MS_PRIVATE)

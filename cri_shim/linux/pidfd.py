@@ -1,0 +1,58 @@
+"""Processes by descriptor: it means one process for ever, and is readable when that one ended."""
+
+import errno
+import fcntl
+import os
+import signal
+import struct
+
+from cri_shim.linux import process
+
+_INFO = struct.Struct("=QQ11Ii")  # struct pidfd_info, its first version of 64 bytes
+_INFO_EXIT = 1 << 3
+_GET_INFO = 3 << 30 | _INFO.size << 16 | 0xFF << 8 | 11  # _IOWR(PIDFS_IOCTL_MAGIC, 11, ...)
+
+
+def open_verified(pid: int, start_time: int) -> int | None:
+    """A pidfd of the process with that pid and start time; None if it is gone, also from /proc.
+
+    A zombie is still there: its descriptor is readable at once. The caller closes it.
+    """
+    try:
+        fd = os.pidfd_open(pid)
+    except OSError as e:
+        if e.errno in (errno.ESRCH, errno.EINVAL):  # EINVAL: a thread has the number now
+            return None
+        raise
+    # The descriptor is fixed first: if the pid has the right start time now, it was the right one.
+    if process.start_time(pid) != start_time:
+        os.close(fd)
+        return None
+    return fd
+
+
+def exit_status(pidfd: int) -> int | None:
+    """How a process ended that somebody has reaped: 0..255, or 128 + signal; None if unknown.
+
+    Known from Linux 6.15 on, if the pidfd was opened before the process was reaped. None also
+    while it runs or is a zombie.
+    """
+    buffer = bytearray(_INFO.pack(_INFO_EXIT, *[0] * 13))
+    try:
+        fcntl.ioctl(pidfd, _GET_INFO, buffer)
+    except OSError:  # ENOTTY: an old kernel; ESRCH: gone and not remembered
+        return None
+    mask, *_, status = _INFO.unpack(buffer)
+    if not mask & _INFO_EXIT:
+        return None
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
+
+
+def send(pidfd: int, number: int) -> bool:
+    """Send a signal; False if the process had ended before."""
+    try:
+        signal.pidfd_send_signal(pidfd, number)
+    except ProcessLookupError:
+        return False
+    return True

@@ -1,0 +1,84 @@
+"""Processes by pid *and* start time, for a pid alone may be somebody else's by now."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+# In the order of linux/capability.h: the place is the bit.
+_CAPABILITIES = """
+CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE
+NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT
+SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE
+AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ
+PERFMON BPF CHECKPOINT_RESTORE
+""".split()  # noqa: SIM905
+
+
+def _stat(pid: int) -> list[str] | None:
+    """The fields of /proc/PID/stat from the third (state) on; None if there is no such process."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_bytes().decode(errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return text[text.rindex(")") + 2 :].split()  # the name before it may hold anything
+
+
+def start_time(pid: int) -> int | None:
+    """When the process started, in clock ticks since boot; None if there is none."""
+    fields = _stat(pid)
+    return None if fields is None else int(fields[19])
+
+
+def state(pid: int) -> str | None:
+    """The letter of the process's state (proc(5)); None if there is none."""
+    fields = _stat(pid)
+    return None if fields is None else fields[0]
+
+
+def alive(pid: int, start: int) -> bool:
+    """Whether that very process runs; a zombie does not."""
+    fields = _stat(pid)
+    return fields is not None and int(fields[19]) == start and fields[0] not in "ZXx"
+
+
+def find_by_cmdline(predicate: Callable[[list[str]], bool]) -> list[int]:
+    """The pids whose argument list `predicate` accepts; costs a read of every process."""
+    found: list[int] = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            raw = (entry / "cmdline").read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if raw and predicate(os.fsdecode(raw).removesuffix("\0").split("\0")):
+            found.append(int(entry.name))
+    return found
+
+
+def parse_capabilities(mask: int) -> frozenset[str]:
+    """The names ("CAP_CHOWN") of the bits of a capability mask; unknown bits are left out."""
+    return frozenset(f"CAP_{name}" for bit, name in enumerate(_CAPABILITIES) if mask >> bit & 1)
+
+
+def own_bounding_caps() -> frozenset[str]:
+    """What we could hand on to a container at most."""
+    return parse_capabilities(_own_mask("CapBnd"))
+
+
+def own_effective_caps() -> frozenset[str]:
+    """What we may do ourselves."""
+    return parse_capabilities(_own_mask("CapEff"))
+
+
+def _own_mask(key: str) -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name == key:
+            return int(value, 16)
+    raise OSError(f"/proc/self/status has no {key}")
+
+
+def own_oom_score_adj() -> int:
+    """Our own OOM score adjustment: without CAP_SYS_RESOURCE, children cannot go below it."""
+    return int(Path("/proc/self/oom_score_adj").read_text())

@@ -1,0 +1,205 @@
+"""System calls that Python has no function for, and their constants.
+
+Old calls go through glibc's wrappers. Newer ones go through syscall(2): glibc learnt them late,
+and from 424 on their numbers are the same on every architecture. Each wrapper raises OSError with
+the path it was about.
+"""
+
+import ctypes
+import os
+
+StrPath = str | os.PathLike[str]
+
+AT_FDCWD = -100
+AT_EMPTY_PATH = 0x1000
+AT_RECURSIVE = 0x8000
+AT_SYMLINK_NOFOLLOW = 0x100
+AT_NO_AUTOMOUNT = 0x800
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+
+MS_RDONLY = 1
+MS_NOSUID = 2
+MS_NODEV = 4
+MS_NOEXEC = 8
+MS_BIND = 4096
+MS_REC = 16384
+MS_PRIVATE = 1 << 18
+MS_SLAVE = 1 << 19
+MS_SHARED = 1 << 20
+
+MNT_DETACH = 2
+UMOUNT_NOFOLLOW = 8
+
+OPEN_TREE_CLONE = 1
+OPEN_TREE_CLOEXEC = os.O_CLOEXEC
+MOVE_MOUNT_F_EMPTY_PATH = 0x4
+MOUNT_ATTR_RDONLY = 0x1
+
+FSOPEN_CLOEXEC = 1
+FSMOUNT_CLOEXEC = 1
+FSCONFIG_SET_FLAG = 0
+FSCONFIG_SET_STRING = 1
+FSCONFIG_CMD_CREATE = 6
+
+RESOLVE_NO_MAGICLINKS = 0x02
+RESOLVE_IN_ROOT = 0x10
+
+STATX_MNT_ID = 0x1000
+STATX_ATTR_MOUNT_ROOT = 0x2000
+
+PR_SET_CHILD_SUBREAPER = 36
+PR_GET_CHILD_SUBREAPER = 37
+
+_OPEN_TREE, _MOVE_MOUNT, _FSOPEN, _FSCONFIG, _FSMOUNT = 428, 429, 430, 431, 432
+_OPENAT2, _MOUNT_SETATTR = 437, 442
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.syscall.restype = ctypes.c_long
+_libc.mount.argtypes = [
+    ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_char_p,
+]  # fmt: skip
+_libc.umount2.argtypes = [ctypes.c_char_p, ctypes.c_int]
+_libc.unshare.argtypes = [ctypes.c_int]
+_libc.setns.argtypes = [ctypes.c_int, ctypes.c_int]
+_libc.statx.argtypes = [
+    ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_uint, ctypes.c_void_p,
+]  # fmt: skip
+_libc.prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
+_libc.inotify_init1.argtypes = [ctypes.c_int]
+_libc.inotify_add_watch.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_uint32]
+
+
+class _OpenHow(ctypes.Structure):
+    _fields_ = (
+        ("flags", ctypes.c_uint64),
+        ("mode", ctypes.c_uint64),
+        ("resolve", ctypes.c_uint64),
+    )
+
+
+class _MountAttr(ctypes.Structure):
+    _fields_ = (
+        ("attr_set", ctypes.c_uint64),
+        ("attr_clr", ctypes.c_uint64),
+        ("propagation", ctypes.c_uint64),
+        ("userns_fd", ctypes.c_uint64),
+    )
+
+
+def _check(result: int, about: StrPath | None = None) -> int:
+    if result < 0:
+        code = ctypes.get_errno()
+        if about is None:
+            raise OSError(code, os.strerror(code))
+        raise OSError(code, os.strerror(code), os.fspath(about))
+    return result
+
+
+def _syscall(number: int, *args: int | bytes | ctypes.Array[ctypes.c_char] | None) -> int:
+    # An int would be passed as a 32 bit C int: the kernel takes whole registers.
+    wide = [ctypes.c_long(a) if isinstance(a, int) else a for a in args]
+    return int(_libc.syscall(ctypes.c_long(number), *wide))
+
+
+def mount(
+    source: StrPath | None, target: StrPath, fstype: str | None, flags: int, data: str | None = None
+) -> None:
+    _check(
+        _libc.mount(
+            None if source is None else os.fsencode(source),
+            os.fsencode(target),
+            None if fstype is None else fstype.encode(),
+            flags,
+            None if data is None else os.fsencode(data),
+        ),
+        target,
+    )
+
+
+def umount2(target: StrPath, flags: int) -> None:
+    _check(_libc.umount2(os.fsencode(target), flags), target)
+
+
+def unshare(flags: int) -> None:
+    """Give the calling thread new namespaces (Python's own os.unshare came with 3.12)."""
+    _check(_libc.unshare(flags))
+
+
+def setns(fd: int, kind: int, about: StrPath | None = None) -> None:
+    """Move the calling thread into the namespace `fd`; `about` is its path, for errors."""
+    _check(_libc.setns(fd, kind), about)
+
+
+def prctl(option: int, arg: int = 0) -> int:
+    return _check(_libc.prctl(option, arg, 0, 0, 0))
+
+
+def statx_mount(path: StrPath) -> tuple[int, bool]:
+    """The id of the mount that `path` is on, and whether `path` is that mount's root."""
+    raw = ctypes.create_string_buffer(256)
+    flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT
+    _check(_libc.statx(AT_FDCWD, os.fsencode(path), flags, STATX_MNT_ID, raw), path)
+    attributes = int.from_bytes(raw.raw[8:16], "little")
+    mount_id = int.from_bytes(raw.raw[144:152], "little")
+    return mount_id, bool(attributes & STATX_ATTR_MOUNT_ROOT)
+
+
+def open_tree(path: StrPath, flags: int) -> int:
+    return _check(_syscall(_OPEN_TREE, AT_FDCWD, os.fsencode(path), flags), path)
+
+
+def move_mount(fd: int, target: StrPath) -> None:
+    """Attach the detached mount `fd` at `target`."""
+    args = (fd, b"", AT_FDCWD, os.fsencode(target), MOVE_MOUNT_F_EMPTY_PATH)
+    _check(_syscall(_MOVE_MOUNT, *args), target)
+
+
+def mount_setattr(fd: int, about: StrPath, *, attr_set: int, recursive: bool) -> None:
+    """Set attributes of the mount `fd`, with `recursive` of all mounts below it too."""
+    attr = _MountAttr(attr_set, 0, 0, 0)
+    raw = ctypes.create_string_buffer(bytes(attr), ctypes.sizeof(attr))
+    flags = AT_EMPTY_PATH | (AT_RECURSIVE if recursive else 0)
+    _check(_syscall(_MOUNT_SETATTR, fd, b"", flags, raw, ctypes.sizeof(attr)), about)
+
+
+def fsopen(fstype: str) -> int:
+    return _check(_syscall(_FSOPEN, fstype.encode(), FSOPEN_CLOEXEC), fstype)
+
+
+def fsconfig(fd: int, command: int, key: str | None = None, value: StrPath | None = None) -> None:
+    _check(
+        _syscall(
+            _FSCONFIG,
+            fd,
+            command,
+            None if key is None else key.encode(),
+            None if value is None else os.fsencode(value),
+            0,
+        ),
+        value if value is not None else key,
+    )
+
+
+def fsmount(fd: int) -> int:
+    return _check(_syscall(_FSMOUNT, fd, FSMOUNT_CLOEXEC, 0))
+
+
+def openat2(dir_fd: int, path: StrPath, flags: int, resolve: int) -> int:
+    how = _OpenHow(flags, 0, resolve)
+    raw = ctypes.create_string_buffer(bytes(how), ctypes.sizeof(how))
+    args = (dir_fd, os.fsencode(path), raw, ctypes.sizeof(how))
+    return _check(_syscall(_OPENAT2, *args), path)
+
+
+def inotify_init1(flags: int) -> int:
+    return _check(_libc.inotify_init1(flags))
+
+
+def inotify_add_watch(fd: int, path: StrPath, mask: int) -> int:
+    return _check(_libc.inotify_add_watch(fd, os.fsencode(path), mask), path)
