@@ -1,0 +1,87 @@
+"""The capability sets of a container.
+
+The default set is the one containerd and Docker give. "ALL" and `privileged` mean what the daemon
+itself may hand on, its bounding set: asking the kernel for more fails the whole container. For the
+same reason a capability that was asked for by name and is not there is refused here, where the
+error can still say which field it is.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from cri_shim.errors import InvalidArgument
+from cri_shim.pb import api_pb2
+from cri_shim.spec.host import Host
+
+# In the kernel's order; index = number.
+_ALL_NAMES = """
+CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE
+NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT
+SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE
+AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ
+PERFMON BPF CHECKPOINT_RESTORE
+"""
+_DEFAULT_NAMES = """
+CHOWN DAC_OVERRIDE FSETID FOWNER MKNOD NET_RAW SETGID SETUID SETFCAP SETPCAP NET_BIND_SERVICE
+SYS_CHROOT KILL AUDIT_WRITE
+"""
+KNOWN = tuple(f"CAP_{name}" for name in _ALL_NAMES.split())
+DEFAULT = frozenset(f"CAP_{name}" for name in _DEFAULT_NAMES.split())
+_FIELD = "config.linux.security_context.capabilities"
+_ALL = "CAP_ALL"
+
+
+def build(context: api_pb2.LinuxContainerSecurityContext, host: Host) -> dict[str, list[str]]:
+    """process.capabilities: bounding, effective, permitted; inheritable and ambient if asked.
+
+    add ALL, then drop ALL, then the named additions, then the named drops: so "drop ALL, add X"
+    and "add ALL, drop X" both do what they say. `privileged` is everything and looks at no list but
+    the ambient one. Inheritable is empty otherwise: a program with file capabilities would gain
+    them, whoever runs it.
+    """
+    asked = context.capabilities
+    ambient = _ambient(asked.add_ambient_capabilities, host)
+    bounding = host.bounding if context.privileged else _bounding(asked, host) | ambient
+    ordered = in_kernel_order(bounding)
+    sets = {"bounding": ordered, "effective": ordered, "permitted": ordered}
+    if ambient:
+        sets |= {"inheritable": in_kernel_order(ambient), "ambient": in_kernel_order(ambient)}
+    return sets
+
+
+def in_kernel_order(names: Iterable[str]) -> list[str]:
+    """Sorted as the kernel numbers them; ones that this table does not know come last."""
+    order = {name: i for i, name in enumerate(KNOWN)}
+    return sorted(names, key=lambda name: (order.get(name, len(order)), name))
+
+
+def _bounding(asked: api_pb2.Capability, host: Host) -> set[str]:
+    add = dict(_names(asked.add_capabilities, "add_capabilities", host))
+    drop = dict(_names(asked.drop_capabilities, "drop_capabilities", host))
+    result = set(host.bounding if _ALL in add else DEFAULT & host.bounding)
+    if _ALL in drop:
+        result.clear()
+    result |= _available(add, host)
+    return result - drop.keys()
+
+
+def _ambient(names: Iterable[str], host: Host) -> set[str]:
+    wanted = dict(_names(names, "add_ambient_capabilities", host))
+    return _available(wanted, host) | (set(host.bounding) if _ALL in wanted else set())
+
+
+def _available(wanted: dict[str, str], host: Host) -> set[str]:
+    """The names but ALL, each checked to be one the daemon can hand on."""
+    for name, field in wanted.items():
+        if name != _ALL and name not in host.bounding:
+            problem = f"this host does not let its runtime give {name}: not in the bounding set"
+            raise InvalidArgument(field, problem)
+    return wanted.keys() - {_ALL}
+
+
+def _names(given: Iterable[str], which: str, host: Host) -> Iterator[tuple[str, str]]:
+    """Canonical names and their field paths; unknown names are InvalidArgument."""
+    for i, text in enumerate(given):
+        name = "CAP_" + text.strip().upper().removeprefix("CAP_")
+        if name != _ALL and name not in KNOWN and name not in host.bounding:
+            raise InvalidArgument(f"{_FIELD}.{which}[{i}]", f"no capability is called {text!r}")
+        yield name, f"{_FIELD}.{which}[{i}]"

@@ -1,0 +1,112 @@
+"""The OCI document of a container: everything it is, decided before a process exists."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cri_shim.errors import InvalidArgument
+from cri_shim.pb import api_pb2
+from cri_shim.spec import (
+    annotations,
+    capabilities,
+    devices,
+    mounts,
+    namespaces,
+    process,
+    resources,
+)
+from cri_shim.spec.document import OCI_VERSION, Document
+from cri_shim.spec.host import Host, HostDevice
+from cri_shim.spec.image_config import ImageConfig
+from cri_shim.spec.mounts import ResolvedMount
+from cri_shim.spec.users import User
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerInput:
+    """All that the document of a container depends on."""
+
+    id: str
+    pod_id: str
+    pod: api_pb2.PodSandboxConfig
+    config: api_pb2.ContainerConfig
+    image: ImageConfig
+    user: User
+    host: Host
+    cgroups_path: str  # OCI linux.cgroupsPath, in the form of the cgroup driver
+    namespaces: Mapping[str, str]  # namespaces.for_container: kind -> path; "" = new; absent = host
+    hostname: str  # of its uts namespace
+    etc_files: Mapping[str, str] = field(default_factory=dict)  # container path -> host path
+    shm: str = ""  # host path of the pod's /dev/shm
+    mounts: Sequence[ResolvedMount] = ()
+    devices: Sequence[HostDevice] = ()  # config.devices, resolved
+    rootfs: str = "rootfs"  # absolute, or relative to the bundle
+    image_name: str = ""
+    pids_limit: int = 0  # 0 = none
+
+
+def build(inp: ContainerInput) -> Document:
+    """The runtime-spec document. InvalidArgument names the field that cannot be served.
+
+    There is no hostname and there are no sysctls in it: the pod's namespaces have them already.
+    """
+    context = inp.config.linux.security_context
+    if context.privileged and not inp.pod.linux.security_context.privileged:
+        problem = "a privileged container needs a privileged pod"
+        raise InvalidArgument("config.linux.security_context.privileged", problem)
+    return {
+        "ociVersion": OCI_VERSION,
+        "process": _process(inp),
+        "root": {"path": inp.rootfs, "readonly": context.readonly_rootfs},
+        "mounts": mounts.build(
+            inp.mounts,
+            inp.etc_files,
+            inp.shm,
+            privileged=context.privileged,
+            readonly_rootfs=context.readonly_rootfs,
+        ),
+        "annotations": annotations.build(
+            "container", inp.pod_id, inp.pod, inp.config, inp.image_name
+        ),
+        "linux": _linux(inp),
+    }
+
+
+def _process(inp: ContainerInput) -> dict[str, Any]:
+    context = inp.config.linux.security_context
+    score = inp.config.linux.resources.oom_score_adj
+    return {
+        "terminal": inp.config.tty,
+        "user": process.user(inp.user),
+        "args": process.arguments(inp.config, inp.image),
+        "env": process.environment(inp.config, inp.image, inp.hostname, inp.user.home),
+        "cwd": process.working_directory(inp.config, inp.image),
+        "capabilities": capabilities.build(context, inp.host),
+        "noNewPrivileges": context.no_new_privs,
+        "oomScoreAdj": resources.oom_score_adj(score, inp.host),
+    }
+
+
+def _linux(inp: ContainerInput) -> dict[str, Any]:
+    context = inp.config.linux.security_context
+    privileged = context.privileged
+    limits = resources.to_oci(inp.config.linux.resources, inp.host)
+    limits["devices"] = devices.rules(inp.devices, privileged=privileged)
+    if inp.pids_limit:
+        limits["pids"] = {"limit": inp.pids_limit}
+    # On v1 a cgroup namespace would hide nothing, since the mounts are bound from the host's.
+    own_cgroup = inp.host.cgroup_v2 and not privileged
+    linux: dict[str, Any] = {
+        "namespaces": namespaces.build(inp.namespaces, cgroup=own_cgroup),
+        "devices": devices.nodes(inp.devices, inp.host.devices, privileged=privileged),
+        "cgroupsPath": inp.cgroups_path,
+        "resources": limits,
+    }
+    propagation = mounts.rootfs_propagation(inp.mounts)
+    if propagation:
+        linux["rootfsPropagation"] = propagation
+    if not privileged:
+        # The kubelet's lists, as they are: empty means that nothing is to be hidden.
+        linux["maskedPaths"] = list(context.masked_paths)
+        linux["readonlyPaths"] = list(context.readonly_paths)
+    return linux

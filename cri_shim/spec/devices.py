@@ -1,0 +1,65 @@
+"""Device nodes and device cgroup rules.
+
+The OCI runtime itself makes null, zero, full, random, urandom, tty, ptmx and console; only further
+ones are listed. A privileged container gets every node of the host, and a cgroup that is open.
+"""
+
+import posixpath
+from collections.abc import Sequence
+from typing import Any
+
+from cri_shim.spec.host import HostDevice
+
+# Made by the runtime or mounted: a host's node of that name would be another terminal.
+_NOT_THE_HOSTS = ("/dev/console", "/dev/ptmx", "/dev/pts", "/dev/shm", "/dev/mqueue", "/dev/fd")
+_MKNOD = [("c", None, None, "m"), ("b", None, None, "m")]
+_USUAL = [
+    ("c", 1, 3, "rwm"),  # null
+    ("c", 1, 5, "rwm"),  # zero
+    ("c", 1, 7, "rwm"),  # full
+    ("c", 1, 8, "rwm"),  # random
+    ("c", 1, 9, "rwm"),  # urandom
+    ("c", 5, 0, "rwm"),  # tty
+    ("c", 5, 1, "rwm"),  # console
+    ("c", 5, 2, "rwm"),  # ptmx
+    ("c", 136, None, "rwm"),  # pts
+]
+
+
+def nodes(
+    devices: Sequence[HostDevice], host_devices: Sequence[HostDevice], *, privileged: bool
+) -> list[dict[str, Any]]:
+    """linux.devices: those of the request; they win over the host's own node of the same path."""
+    chosen: dict[str, HostDevice] = {}
+    if privileged:
+        chosen |= {d.path: d for d in host_devices if not _is_kept_away(d.path)}
+    chosen |= {posixpath.normpath(d.path): d for d in devices}
+    return [_node(path, chosen[path]) for path in sorted(chosen)]
+
+
+def rules(devices: Sequence[HostDevice], *, privileged: bool) -> list[dict[str, Any]]:
+    """linux.resources.devices: nothing but the usual ones and those of the request."""
+    if privileged:
+        return [{"allow": True, "access": "rwm"}]
+    asked = [(d.type, d.major, d.minor, d.access) for d in devices if d.type in "bc"]
+    return [{"allow": False, "access": "rwm"}] + [_allow(*r) for r in (*_MKNOD, *_USUAL, *asked)]
+
+
+def _is_kept_away(path: str) -> bool:
+    return any(path == p or path.startswith(p + "/") for p in _NOT_THE_HOSTS)
+
+
+def _node(path: str, device: HostDevice) -> dict[str, Any]:
+    node: dict[str, Any] = {"path": path, "type": device.type}
+    if device.type != "p":
+        node |= {"major": device.major, "minor": device.minor}
+    return node | {"fileMode": device.mode & 0o7777, "uid": device.uid, "gid": device.gid}
+
+
+def _allow(kind: str, major: int | None, minor: int | None, access: str) -> dict[str, Any]:
+    rule: dict[str, Any] = {"allow": True, "type": kind}
+    if major is not None:
+        rule["major"] = major
+    if minor is not None:
+        rule["minor"] = minor
+    return rule | {"access": access}

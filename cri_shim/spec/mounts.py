@@ -1,0 +1,148 @@
+"""The mounts of a container: the runtime's defaults, the pod's files, and what the request adds.
+
+A requested mount takes the place of a default one at the same path, and a requested /dev takes away
+all defaults below it. Parents are mounted before what lies in them; among mounts of one depth, the
+order of the request is kept, so that the later of two at one path is on top, as it was asked.
+"""
+
+import posixpath
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cri_shim.errors import InvalidArgument
+from cri_shim.pb import api_pb2
+
+PROC = {
+    "destination": "/proc",
+    "type": "proc",
+    "source": "proc",
+    "options": ["nosuid", "noexec", "nodev"],
+}
+DEV = {
+    "destination": "/dev",
+    "type": "tmpfs",
+    "source": "tmpfs",
+    "options": ["nosuid", "strictatime", "mode=755", "size=65536k"],
+}
+_DEVPTS_OPTIONS = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]
+_PROPAGATION = {
+    api_pb2.PROPAGATION_PRIVATE: "rprivate",
+    api_pb2.PROPAGATION_HOST_TO_CONTAINER: "rslave",
+    api_pb2.PROPAGATION_BIDIRECTIONAL: "rshared",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedMount:
+    """A bind mount whose source was found on the host, symbolic links followed."""
+
+    source: str
+    destination: str
+    readonly: bool = False
+    propagation: str = "rprivate"  # or "rslave", "rshared"
+    recursive_readonly: bool = False  # the OCI option rro; the handler must know it
+    options: tuple[str, ...] = ()  # further OCI mount options
+
+
+def resolve(
+    index: int, mount: api_pb2.Mount, source: str, *, shared: bool, slave: bool
+) -> ResolvedMount:
+    """The request's mounts[index], its `source` resolved to lie on a shared or a slave mount.
+
+    "BIDIRECTIONAL: the source must be on a shared mount; HOST_TO_CONTAINER: shared or slave", and
+    recursive_read_only needs readonly and PRIVATE; otherwise InvalidArgument.
+    """
+    field = f"config.mounts[{index}]"
+    propagation = _PROPAGATION.get(mount.propagation)
+    if propagation is None:
+        raise InvalidArgument(f"{field}.propagation", f"unknown value {mount.propagation}")
+    if propagation == "rshared" and not shared:
+        problem = f"{source} is not on a shared mount; make it one: mount --make-rshared"
+        raise InvalidArgument(f"{field}.propagation", problem)
+    if propagation == "rslave" and not (shared or slave):
+        problem = f"{source} is neither on a shared nor on a slave mount: mount --make-rshared"
+        raise InvalidArgument(f"{field}.propagation", problem)
+    if mount.recursive_read_only and (not mount.readonly or propagation != "rprivate"):
+        problem = "needs readonly, and propagation PRIVATE"
+        raise InvalidArgument(f"{field}.recursive_read_only", problem)
+    return ResolvedMount(
+        source=source,
+        destination=_destination(mount.container_path, f"{field}.container_path"),
+        readonly=mount.readonly,
+        propagation=propagation,
+        recursive_readonly=mount.recursive_read_only,
+        options=tuple(mount.mount_options),
+    )
+
+
+def build(
+    asked: Sequence[ResolvedMount],
+    etc_files: Mapping[str, str],
+    shm: str,
+    *,
+    privileged: bool,
+    readonly_rootfs: bool,
+) -> list[dict[str, Any]]:
+    """`mounts` of the document. etc_files: container path -> host path; shm "" = none.
+
+    The pod's files are read-only exactly if the root file system is.
+    """
+    defaults = _defaults(privileged)
+    if shm:
+        defaults.append(_bind(ResolvedMount(shm, "/dev/shm")))
+    for path, source in etc_files.items():
+        defaults.append(_bind(ResolvedMount(source, path, readonly=readonly_rootfs)))
+    wanted = [_bind(mount) for mount in asked]
+    taken = {mount["destination"] for mount in wanted}
+    kept = [m for m in defaults if not _is_replaced(m["destination"], taken)]
+    return sorted(kept + wanted, key=lambda m: m["destination"].count("/"))
+
+
+def rootfs_propagation(asked: Iterable[ResolvedMount]) -> str:
+    """linux.rootfsPropagation: what the strongest of the mounts needs; "" for none."""
+    wanted = {mount.propagation for mount in asked}
+    return next((value for value in ("rshared", "rslave") if value in wanted), "")
+
+
+def _defaults(privileged: bool) -> list[dict[str, Any]]:
+    access = "rw" if privileged else "ro"
+    safe = ["nosuid", "noexec", "nodev"]
+    cgroup = [*safe, "relatime", access]
+    return [
+        dict(PROC),
+        dict(DEV),
+        _mount("/dev/pts", "devpts", _DEVPTS_OPTIONS),
+        _mount("/dev/mqueue", "mqueue", safe),
+        _mount("/sys", "sysfs", [*safe, access]),
+        _mount("/sys/fs/cgroup", "cgroup", cgroup),
+    ]
+
+
+def _mount(destination: str, kind: str, options: list[str]) -> dict[str, Any]:
+    return {"destination": destination, "type": kind, "source": kind, "options": list(options)}
+
+
+def _bind(mount: ResolvedMount) -> dict[str, Any]:
+    access = "rw"
+    if mount.readonly:
+        access = "rro" if mount.recursive_readonly else "ro"
+    return {
+        "destination": mount.destination,
+        "type": "bind",
+        "source": mount.source,
+        "options": ["rbind", mount.propagation, access, *mount.options],
+    }
+
+
+def _is_replaced(destination: str, taken: set[str]) -> bool:
+    return destination in taken or ("/dev" in taken and destination.startswith("/dev/"))
+
+
+def _destination(path: str, field: str) -> str:
+    if not path.startswith("/"):
+        raise InvalidArgument(field, f"{path!r} is not an absolute path")
+    clean = posixpath.normpath("/" + path.lstrip("/"))
+    if clean == "/":
+        raise InvalidArgument(field, "the root file system itself cannot be mounted over")
+    return clean

@@ -1,0 +1,60 @@
+"""Which namespaces a container lives in.
+
+The pod's net, ipc and uts namespaces are pinned under paths before any container exists; of its pid
+namespace there is one only if the pod shares it. A kind that has no path is the host's.
+"""
+
+from collections.abc import Mapping
+
+from cri_shim.errors import InvalidArgument
+from cri_shim.pb import api_pb2
+
+NEW = ""  # as a path: a namespace of the container's own
+_OCI_KIND = {"net": "network", "ipc": "ipc", "uts": "uts", "pid": "pid", "user": "user"}
+_FIELD = "config.linux.security_context.namespace_options.pid"
+
+
+def for_container(
+    config: api_pb2.ContainerConfig,
+    pod: api_pb2.PodSandboxConfig,
+    pinned: Mapping[str, str],
+    target: str = "",
+) -> dict[str, str]:
+    """Kind -> path for ContainerInput.namespaces.
+
+    `pinned` has the paths of the pod's own net, ipc, uts and pid namespaces, those that exist;
+    `target` that of the TARGET container's pid namespace. A container that says nothing about its
+    pid namespace has its pod's mode.
+    """
+    found = {kind: pinned[kind] for kind in ("net", "ipc", "uts") if kind in pinned}
+    context = config.linux.security_context
+    if not context.HasField("namespace_options"):
+        context_options = pod.linux.security_context.namespace_options
+    else:
+        context_options = context.namespace_options
+    mode = context_options.pid
+    if mode == api_pb2.NODE:
+        return found
+    if mode == api_pb2.CONTAINER:
+        return found | {"pid": NEW}
+    path = target if mode == api_pb2.TARGET else pinned.get("pid", "")
+    if not path:
+        problem = (
+            "TARGET needs a running target container"
+            if mode == api_pb2.TARGET
+            else "POD, but this pod was made without a shared pid namespace; use CONTAINER"
+        )
+        raise InvalidArgument(_FIELD, problem)
+    return found | {"pid": path}
+
+
+def build(namespaces: Mapping[str, str], *, cgroup: bool) -> list[dict[str, str]]:
+    """linux.namespaces. The mount namespace is always new; the cgroup one if `cgroup`."""
+    entries = [{"type": "mount"}]
+    for kind, oci_kind in _OCI_KIND.items():
+        path = namespaces.get(kind)
+        if path is not None:
+            entries.append({"type": oci_kind} | ({"path": path} if path else {}))
+    if cgroup:
+        entries.append({"type": "cgroup"})
+    return entries

@@ -1,0 +1,87 @@
+"""The pause process: pid 1 of a pid namespace that the containers of a pod share.
+
+It is `catatonit -P`, a static init from a distribution package, bound into an otherwise empty
+root file system: it reaps orphans and does nothing else, so it needs no image, no capability and
+no file. Pods that share no pid namespace have no such process.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cri_shim.errors import InvalidArgument
+from cri_shim.pb import api_pb2
+from cri_shim.spec import annotations, devices, namespaces, process, resources
+from cri_shim.spec.document import OCI_VERSION, Document
+from cri_shim.spec.host import Host
+from cri_shim.spec.mounts import DEV, PROC
+from cri_shim.spec.users import MAX_ID, User
+
+INIT = "/catatonit"  # its path inside
+OOM_SCORE_ADJ = -998  # what Kubernetes gives pod sandboxes: the last to be killed
+CPU_SHARES = 2  # the least there is
+_CONTEXT = "config.linux.security_context"
+
+
+@dataclass(frozen=True, slots=True)
+class PauseInput:
+    """All that the document of a pause process depends on."""
+
+    pod_id: str
+    pod: api_pb2.PodSandboxConfig
+    init: str  # host path of the static init
+    host: Host
+    cgroups_path: str
+    namespaces: Mapping[str, str]  # pinned net, ipc, uts: kind -> path; its pid namespace is new
+    rootfs: str = "rootfs"  # an empty directory
+
+
+def build(inp: PauseInput) -> Document:
+    """The runtime-spec document of the pause process of a pod."""
+    return {
+        "ociVersion": OCI_VERSION,
+        "process": {
+            "terminal": False,
+            "user": process.user(_user(inp.pod.linux.security_context)),
+            "args": [INIT, "-P"],
+            "env": [f"PATH={process.DEFAULT_PATH}"],
+            "cwd": "/",
+            "capabilities": {"bounding": [], "effective": [], "permitted": []},
+            "noNewPrivileges": True,
+            "oomScoreAdj": resources.oom_score_adj(OOM_SCORE_ADJ, inp.host),
+        },
+        "root": {"path": inp.rootfs, "readonly": True},
+        "mounts": [
+            dict(PROC),
+            dict(DEV),
+            {
+                "destination": INIT,
+                "type": "bind",
+                "source": inp.init,
+                "options": ["bind", "rprivate", "ro", "nosuid", "nodev"],
+            },
+        ],
+        "annotations": annotations.build("sandbox", inp.pod_id, inp.pod),
+        "linux": {
+            "namespaces": namespaces.build(
+                {**inp.namespaces, "pid": namespaces.NEW}, cgroup=inp.host.cgroup_v2
+            ),
+            "cgroupsPath": inp.cgroups_path,
+            "resources": {
+                "cpu": {"shares": CPU_SHARES},
+                "devices": devices.rules((), privileged=False),
+            },
+        },
+    }
+
+
+def _user(context: api_pb2.LinuxSandboxSecurityContext) -> User:
+    """The pod's user by numbers; there is no passwd file to look names up in."""
+    if context.HasField("run_as_group") and not context.HasField("run_as_user"):
+        raise InvalidArgument(f"{_CONTEXT}.run_as_group", "a group needs a run_as_user")
+    uid, gid = context.run_as_user.value, context.run_as_group.value
+    asked = [("run_as_user", uid), ("run_as_group", gid)]
+    asked += [(f"supplemental_groups[{i}]", g) for i, g in enumerate(context.supplemental_groups)]
+    for name, value in asked:
+        if not 0 <= value <= MAX_ID:
+            raise InvalidArgument(f"{_CONTEXT}.{name}", f"{value} is not between 0 and {MAX_ID}")
+    return User(uid, gid, tuple(sorted({gid, *context.supplemental_groups})))

@@ -1,0 +1,113 @@
+"""The process of a container: arguments, environment, directory; and that of an exec in it."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cri_shim.errors import InvalidArgument
+from cri_shim.pb import api_pb2
+from cri_shim.spec.document import Document
+from cri_shim.spec.image_config import ImageConfig
+from cri_shim.spec.users import User
+
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+DEFAULT_TERM = "xterm"
+# Of a container's own first process: an exec'd one has its own terminal, and inherits its score.
+_NOT_FOR_EXEC = ("consoleSize", "oomScoreAdj", "terminal", "args")
+
+
+def arguments(config: api_pb2.ContainerConfig, image: ImageConfig) -> list[str]:
+    """process.args. `command` replaces ENTRYPOINT and drops CMD; `args` replaces CMD."""
+    for name, values in (("command", config.command), ("args", config.args)):
+        for i, value in enumerate(values):
+            _no_nul(value, f"config.{name}[{i}]")
+    if config.command:
+        return [*config.command, *config.args]
+    found = [*image.entrypoint, *(config.args or image.cmd)]
+    if not found:
+        problem = "no command: none in the request, no ENTRYPOINT and no CMD in the image"
+        raise InvalidArgument("config.command", problem)
+    return found
+
+
+def environment(
+    config: api_pb2.ContainerConfig, image: ImageConfig, hostname: str, home: str
+) -> list[str]:
+    """process.env: defaults, then the image's, then the request's; a later name replaces.
+
+    Values are bytes in CRI; what is no UTF-8 is kept as surrogate escapes (see document.py).
+    """
+    variables = {"PATH": DEFAULT_PATH}
+    if config.tty:
+        variables["TERM"] = DEFAULT_TERM
+    if hostname:
+        variables["HOSTNAME"] = hostname
+    for entry in image.env:
+        name, _, value = entry.partition("=")
+        variables[name] = value
+    variables |= _asked(config.envs)
+    variables.setdefault("HOME", home or "/")
+    return [f"{name}={value}" for name, value in variables.items()]
+
+
+def working_directory(config: api_pb2.ContainerConfig, image: ImageConfig) -> str:
+    """process.cwd: the request's, else the image's, else /."""
+    if config.working_dir:
+        if not config.working_dir.startswith("/"):
+            problem = f"{config.working_dir!r} is not an absolute path"
+            raise InvalidArgument("config.working_dir", problem)
+        return config.working_dir
+    return "/" + image.working_dir.lstrip("/")
+
+
+def user(resolved: User) -> dict[str, Any]:
+    """process.user."""
+    return {
+        "uid": resolved.uid,
+        "gid": resolved.gid,
+        "additionalGids": list(resolved.additional_gids),
+    }
+
+
+def exec_process(
+    spec: Document,
+    command: Sequence[str],
+    *,
+    tty: bool,
+    console_size: tuple[int, int] | None = None,
+) -> Document:
+    """The complete OCI process object for an exec in the container that `spec` describes.
+
+    User, capabilities, environment, directory, rlimits and labels are the container's; arguments
+    and terminal are the call's. console_size is (width, height) in characters, of a tty.
+    """
+    if not command:
+        raise InvalidArgument("cmd", "no command to execute")
+    for i, value in enumerate(command):
+        _no_nul(value, f"cmd[{i}]")
+    process: Document = copy.deepcopy(
+        {key: value for key, value in spec["process"].items() if key not in _NOT_FOR_EXEC}
+    )
+    process |= {"terminal": tty, "args": list(command)}
+    if tty and not any(entry.startswith("TERM=") for entry in process["env"]):
+        process["env"].append(f"TERM={DEFAULT_TERM}")
+    if tty and console_size is not None:
+        width, height = console_size
+        process["consoleSize"] = {"width": width, "height": height}
+    return process
+
+
+def _asked(envs: Sequence[api_pb2.KeyValue]) -> Mapping[str, str]:
+    found = {}
+    for i, entry in enumerate(envs):
+        if not entry.key or "=" in entry.key or "\0" in entry.key:
+            raise InvalidArgument(f"config.envs[{i}].key", f"{entry.key!r} cannot be a name")
+        value = entry.value.decode("utf-8", "surrogateescape")
+        _no_nul(value, f"config.envs[{i}].value")
+        found[entry.key] = value
+    return found
+
+
+def _no_nul(value: str, field: str) -> None:
+    if "\0" in value:
+        raise InvalidArgument(field, "has a NUL byte, which a process cannot be given")

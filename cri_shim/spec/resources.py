@@ -1,0 +1,131 @@
+"""CPU, memory, huge pages and cgroup v2 files: CRI's LinuxContainerResources to OCI, and updates.
+
+At creation 0 or empty means "not set", in an update "unchanged". Swap is counted as memory and swap
+together, in CRI as in OCI.
+"""
+
+from typing import Any
+
+from cri_shim.errors import InvalidArgument
+from cri_shim.pb import api_pb2
+from cri_shim.spec.host import Host
+
+UNLIMITED = -1
+_SCORE_LOWEST, _SCORE_HIGHEST = -1000, 1000
+_NUMBERS = ("cpu_period", "cpu_quota", "cpu_shares", "memory_limit_in_bytes", "oom_score_adj")
+_TEXTS = ("cpuset_cpus", "cpuset_mems")
+
+
+def to_oci(
+    resources: api_pb2.LinuxContainerResources,
+    host: Host,
+    field: str = "config.linux.resources",
+) -> dict[str, Any]:
+    """linux.resources of a spec, or the document for the OCI runtime's `update`.
+
+    What is not limited is left out. InvalidArgument names the field below `field`.
+    """
+    parts = {
+        "cpu": _cpu(resources, field),
+        "memory": _memory(resources, host, field),
+        "hugepageLimits": _hugepages(resources, host, field),
+        "unified": _unified(resources, host, field),
+    }
+    return {key: part for key, part in parts.items() if part}
+
+
+def merge(
+    current: api_pb2.LinuxContainerResources, update: api_pb2.LinuxContainerResources
+) -> api_pb2.LinuxContainerResources:
+    """What is in force after UpdateContainerResources: 0 and empty leave a value as it is.
+
+    Huge pages are merged by page size, `unified` by key. A container without swap stays without
+    when only its memory limit changes; one with swap keeps its total, at least the new limit.
+    """
+    merged = api_pb2.LinuxContainerResources()
+    merged.CopyFrom(current)
+    for name in (*_NUMBERS, *_TEXTS):
+        if getattr(update, name):
+            setattr(merged, name, getattr(update, name))
+    merged.memory_swap_limit_in_bytes = _merged_swap(current, update)
+    pages = {h.page_size: h.limit for h in (*current.hugepage_limits, *update.hugepage_limits)}
+    del merged.hugepage_limits[:]
+    for size, limit in pages.items():
+        merged.hugepage_limits.add(page_size=size, limit=limit)
+    merged.unified.update(update.unified)
+    return merged
+
+
+def oom_score_adj(asked: int, host: Host, field: str = "config.linux.resources") -> int:
+    """process.oomScoreAdj; not below the daemon's own where the kernel would refuse that."""
+    if not _SCORE_LOWEST <= asked <= _SCORE_HIGHEST:
+        problem = f"{asked} is not between {_SCORE_LOWEST} and {_SCORE_HIGHEST}"
+        raise InvalidArgument(f"{field}.oom_score_adj", problem)
+    return asked if host.can_raise else max(asked, host.oom_score_adj)
+
+
+def _merged_swap(
+    current: api_pb2.LinuxContainerResources, update: api_pb2.LinuxContainerResources
+) -> int:
+    total, limit = current.memory_swap_limit_in_bytes, update.memory_limit_in_bytes
+    if update.memory_swap_limit_in_bytes or not total or not limit or total == UNLIMITED:
+        return update.memory_swap_limit_in_bytes or total
+    if limit == UNLIMITED:
+        return UNLIMITED
+    return limit if total == current.memory_limit_in_bytes else max(total, limit)
+
+
+def _cpu(resources: api_pb2.LinuxContainerResources, field: str) -> dict[str, Any]:
+    _least(resources.cpu_shares, 0, f"{field}.cpu_shares")
+    _least(resources.cpu_period, 0, f"{field}.cpu_period")
+    _least(resources.cpu_quota, UNLIMITED, f"{field}.cpu_quota")
+    values: dict[str, Any] = {
+        "shares": resources.cpu_shares,
+        "quota": resources.cpu_quota,
+        "period": resources.cpu_period,
+        "cpus": resources.cpuset_cpus,
+        "mems": resources.cpuset_mems,
+    }
+    return {key: value for key, value in values.items() if value}
+
+
+def _memory(resources: api_pb2.LinuxContainerResources, host: Host, field: str) -> dict[str, Any]:
+    limit, swap = resources.memory_limit_in_bytes, resources.memory_swap_limit_in_bytes
+    _least(limit, UNLIMITED, f"{field}.memory_limit_in_bytes")
+    _least(swap, UNLIMITED, f"{field}.memory_swap_limit_in_bytes")
+    if 0 < swap < limit:
+        problem = f"{swap} is memory and swap together: less than the memory limit {limit}"
+        raise InvalidArgument(f"{field}.memory_swap_limit_in_bytes", problem)
+    memory = {"limit": limit} if limit else {}
+    if host.swap_accounting and (swap or limit):
+        # No swap unless it was asked for: otherwise the limit would only move memory there.
+        memory["swap"] = swap or limit
+    return memory
+
+
+def _hugepages(
+    resources: api_pb2.LinuxContainerResources, host: Host, field: str
+) -> list[dict[str, Any]]:
+    limits = []
+    for i, asked in enumerate(resources.hugepage_limits):
+        if asked.page_size in host.hugepage_sizes:
+            limits.append({"pageSize": asked.page_size, "limit": asked.limit})
+        elif asked.limit:  # the kubelet sends a zero for every size it can think of
+            known = ", ".join(sorted(host.hugepage_sizes)) or "none"
+            problem = f"{asked.page_size!r} cannot be limited here (known: {known})"
+            raise InvalidArgument(f"{field}.hugepage_limits[{i}].page_size", problem)
+    return limits
+
+
+def _unified(resources: api_pb2.LinuxContainerResources, host: Host, field: str) -> dict[str, str]:
+    if resources.unified and not host.cgroup_v2:
+        raise InvalidArgument(f"{field}.unified", "this host has cgroup v1; unified is for v2")
+    for key in resources.unified:
+        if "/" in key or "." not in key:
+            raise InvalidArgument(f"{field}.unified[{key}]", "not the name of a cgroup v2 file")
+    return {key: resources.unified[key] for key in sorted(resources.unified)}
+
+
+def _least(value: int, least: int, field: str) -> None:
+    if value < least:
+        raise InvalidArgument(field, f"{value} is less than {least}")

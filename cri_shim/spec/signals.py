@@ -1,0 +1,80 @@
+"""Signals as the three worlds name them: the CRI enum, an image's StopSignal text, a number.
+
+The CRI enum is alphabetic, so its values mean nothing by themselves: it is mapped by *name*.
+"""
+
+import re
+import signal
+
+from cri_shim.errors import InvalidArgument
+from cri_shim.pb import api_pb2
+
+# What Go and glibc programs mean by these names; a libc's own idea of SIGRTMIN differs (musl: 35).
+RTMIN, RTMAX = 34, 64
+_REALTIME = re.compile(r"RT(MIN|MAX)(?:(?:\+|-|PLUS|MINUS)(\d{1,2}))?")
+
+
+def number(value: "api_pb2.Signal.ValueType") -> int:
+    """The number of a CRI signal; RUNTIME_DEFAULT is SIGTERM."""
+    if value == api_pb2.SIGNAL_RUNTIME_DEFAULT:
+        return int(signal.SIGTERM)
+    try:
+        name = api_pb2.Signal.Name(value)
+    except ValueError:
+        raise InvalidArgument("config.stop_signal", f"{value} is no signal of the API") from None
+    return parse(name.removeprefix("SIGNAL_"), "config.stop_signal")
+
+
+def parse(text: str, field: str = "config.image") -> int:
+    """The number that "SIGTERM", "term", "15", "SIGRTMIN+3" or "RTMAX-1" stands for.
+
+    Else InvalidArgument, naming `field`.
+    """
+    name = text.strip().upper()
+    found = int(name) if name.isascii() and name.isdigit() else _named(name.removeprefix("SIG"))
+    if found is None or found not in _DELIVERABLE:
+        raise InvalidArgument(field, f"{text!r} is no signal; use a name as SIGTERM, or a number")
+    return found
+
+
+def to_enum(signal_number: int) -> "api_pb2.Signal.ValueType":
+    """The CRI signal with this number; ValueError for a number that has none."""
+    return _ENUM[signal_number]
+
+
+def effective(
+    configured: "api_pb2.Signal.ValueType", image_stop_signal: str
+) -> "api_pb2.Signal.ValueType":
+    """The stop signal a container has: its config's, else its image's, else SIGTERM."""
+    if configured != api_pb2.SIGNAL_RUNTIME_DEFAULT:
+        return to_enum(number(configured))
+    if image_stop_signal:
+        return to_enum(parse(image_stop_signal))
+    return api_pb2.SIGNAL_SIGTERM
+
+
+def _named(name: str) -> int | None:
+    realtime = _REALTIME.fullmatch(name)
+    if realtime is None:
+        known = getattr(signal, f"SIG{name}", None)
+        return int(known) if isinstance(known, signal.Signals) else None
+    base, offset = realtime.group(1), int(realtime.group(2) or 0)
+    return RTMIN + offset if base == "MIN" else RTMAX - offset
+
+
+def _enum_by_number() -> "dict[int, api_pb2.Signal.ValueType]":
+    found: dict[int, api_pb2.Signal.ValueType] = {}
+    for name, value in api_pb2.Signal.items():
+        known = _named(name.removeprefix("SIGNAL_").removeprefix("SIG"))
+        if known is not None and (known not in found or _is_usual(name, known)):
+            found[known] = value
+    return found
+
+
+def _is_usual(name: str, known: int) -> bool:
+    """Of two names for one number, as SIGCHLD and SIGCLD, is this the one in general use?"""
+    return known < RTMIN and name == f"SIGNAL_{signal.Signals(known).name}"
+
+
+_ENUM = _enum_by_number()
+_DELIVERABLE = frozenset(_ENUM)  # not 32 and 33, which the C library keeps for itself

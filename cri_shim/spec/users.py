@@ -1,0 +1,134 @@
+"""Who a container runs as: the request, the image's User, and the image's passwd and group files.
+
+A number is always an id and never looked up as a name: an image whose passwd has a user called
+"1000" with uid 0 must not turn a checked non-root user into root.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cri_shim.errors import InvalidArgument
+from cri_shim.pb import api_pb2
+
+MAX_ID = 2**31 - 1  # what Kubernetes allows; greater ones have wrapped around to root elsewhere
+_CONTEXT = "config.linux.security_context"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A resolved user. `additional_gids` is sorted and holds `gid` too, as status reports it."""
+
+    uid: int = 0
+    gid: int = 0
+    additional_gids: tuple[int, ...] = (0,)
+    home: str = ""  # from passwd; "" when the uid has no entry
+
+    def to_cri(self) -> api_pb2.LinuxContainerUser:
+        """The `user.linux` of a container status."""
+        return api_pb2.LinuxContainerUser(
+            uid=self.uid, gid=self.gid, supplemental_groups=self.additional_gids
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    name: str
+    uid: int
+    gid: int
+    home: str
+
+
+def resolve(
+    context: api_pb2.LinuxContainerSecurityContext, image_user: str, passwd: str, group: str
+) -> User:
+    """The user of a container; `passwd` and `group` are texts of its root file system ("" = none).
+
+    run_as_user, else run_as_username, else the image's "name|uid[:group|gid]"; the group is
+    run_as_group, else the image's (if the user is the image's too), else the primary one of passwd,
+    else 0. Policy Merge adds the user's memberships in `group`, Strict does not. Unknown names,
+    ids out of range and run_as_group without a user are InvalidArgument.
+    """
+    asked, group_text, field = _asked(context, image_user)
+    entry = _find_user(asked, passwd, field)
+    gid = entry.gid
+    if context.HasField("run_as_group"):
+        gid = _checked(context.run_as_group.value, f"{_CONTEXT}.run_as_group")
+    elif group_text:
+        gid = _find_group(group_text, group, field)
+    gids = {gid}
+    for i, value in enumerate(context.supplemental_groups):
+        gids.add(_checked(value, f"{_CONTEXT}.supplemental_groups[{i}]"))
+    if context.supplemental_groups_policy == api_pb2.Merge and entry.name:
+        gids.update(g for _, g, members in _groups(group) if entry.name in members)
+    return User(entry.uid, gid, tuple(sorted(gids)), entry.home)
+
+
+def _asked(context: api_pb2.LinuxContainerSecurityContext, image_user: str) -> tuple[str, str, str]:
+    """User text, group text, and the field they came from."""
+    if context.HasField("run_as_user"):
+        field = f"{_CONTEXT}.run_as_user"
+        if context.run_as_username:
+            raise InvalidArgument(field, "run_as_username is given too; give one of them")
+        return str(_checked(context.run_as_user.value, field)), "", field
+    if context.run_as_username:
+        return context.run_as_username, "", f"{_CONTEXT}.run_as_username"
+    if context.HasField("run_as_group"):
+        problem = "a group needs a user; give run_as_user or run_as_username"
+        raise InvalidArgument(f"{_CONTEXT}.run_as_group", problem)
+    user, _, group = image_user.strip().partition(":")
+    return user or "0", group, f"config.image: the image's User {image_user!r}"
+
+
+def _find_user(text: str, passwd: str, field: str) -> _Entry:
+    if _is_number(text):
+        uid = _checked(int(text), field)
+        return next((e for e in _users(passwd) if e.uid == uid), _Entry("", uid, 0, ""))
+    for entry in _users(passwd):
+        if entry.name == text:
+            return entry
+    raise InvalidArgument(field, f"no user {text!r} in /etc/passwd of the image")
+
+
+def _find_group(text: str, group: str, field: str) -> int:
+    if _is_number(text):
+        return _checked(int(text), field)
+    for name, gid, _ in _groups(group):
+        if name == text:
+            return gid
+    raise InvalidArgument(field, f"no group {text!r} in /etc/group of the image")
+
+
+def _is_number(text: str) -> bool:
+    return text.removeprefix("-").isdigit() and text.isascii()
+
+
+def _checked(value: int, field: str) -> int:
+    if not 0 <= value <= MAX_ID:
+        raise InvalidArgument(field, f"{value} is out of range, 0 to {MAX_ID} is allowed")
+    return value
+
+
+def _users(passwd: str) -> Iterator[_Entry]:
+    for parts in _lines(passwd, 4):
+        if _is_id(parts[2]) and _is_id(parts[3]):
+            home = parts[5] if len(parts) > 5 else ""
+            yield _Entry(parts[0], int(parts[2]), int(parts[3]), home)
+
+
+def _groups(group: str) -> Iterator[tuple[str, int, list[str]]]:
+    for parts in _lines(group, 3):
+        if _is_id(parts[2]):
+            members = parts[3].split(",") if len(parts) > 3 else []
+            yield parts[0], int(parts[2]), [member.strip() for member in members]
+
+
+def _lines(text: str, least: int) -> Iterator[list[str]]:
+    """The records of a passwd or group file; comments and broken lines are passed over."""
+    for line in text.split("\n"):
+        parts = line.strip().split(":")
+        if len(parts) >= least and parts[0] and not parts[0].startswith("#"):
+            yield parts
+
+
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isdigit() and int(text) <= MAX_ID
