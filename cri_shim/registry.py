@@ -157,8 +157,8 @@ class Registry:
                 )
         return record
 
-    async def forget(self, record: state.PodRecord | state.ContainerRecord) -> None:
-        """Remove for good; returns when that survives a power cut."""
+    def forget(self, record: state.PodRecord | state.ContainerRecord) -> None:
+        """Remove for good. Until its release was done a record stays, so this need not be synced."""
         if (task := self._unsaved.pop(record.id, None)) is not None:
             task.cancel()
         self._store.delete(_kind(record), record.id)

@@ -1,0 +1,52 @@
+"""Work that must succeed some day: tried again in the background with growing pauses, visibly."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+FIRST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 60.0
+
+_log = logging.getLogger(__name__)
+
+
+class Retrier:
+    def __init__(self) -> None:
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._last_error: dict[str, str] = {}
+
+    def add(self, what: str, work: Callable[[], Coroutine[Any, Any, Any]], *, now: bool) -> None:
+        """Try `work` until it succeeds, at once or after a first pause; one effort per `what`."""
+        if what not in self._tasks:
+            self._tasks[what] = asyncio.create_task(self._effort(what, work, now), name=what)
+
+    def pending(self) -> dict[str, str]:
+        """What is still being tried, with its last error."""
+        return {what: self._last_error.get(what, "") for what in self._tasks}
+
+    async def stop(self) -> None:
+        """End every effort; the records tell the next start what is left to do."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _effort(
+        self, what: str, work: Callable[[], Coroutine[Any, Any, Any]], now: bool
+    ) -> None:
+        pause = 0.0 if now else FIRST_PAUSE_S
+        try:
+            while True:
+                await asyncio.sleep(pause)
+                try:
+                    await work()
+                except Exception as e:
+                    pause = min(max(FIRST_PAUSE_S, pause * 2), LONGEST_PAUSE_S)
+                    self._last_error[what] = str(e)
+                    _log.warning("%s failed, next try in %g s: %s", what, pause, e)
+                else:
+                    return
+        finally:
+            del self._tasks[what]
+            self._last_error.pop(what, None)

@@ -1,0 +1,18 @@
+"""What can be done with a container, one verb a file.
+
+    create -> CREATED -> start -> RUNNING -> (its init ends: exits) -> EXITED -> remove
+                                     |  stop, update, exec, reopen_log
+
+- `create`   record, root file system and OCI document; no process yet
+- `start`    conmon and the OCI runtime: `create`, then `start`
+- `exits`    the end of an init, as conmon tells it, becomes the record's end
+- `stop`     signal, grace period, SIGKILL; a second stop can only shorten the first
+- `remove`   every trace of a container, step by step, each step able to be repeated
+- `exec`     a command in a running container, to its end (ExecSync)
+- `update`   resources of a container; its log file opened anew
+- `query`    answers from records: list and status
+- `mounts`   what the caller's mounts are on this host
+
+Every phase change is written before the world is touched, so that a daemon that dies between two
+lines finds in the records what it may have left: recovery.py ends it.
+"""

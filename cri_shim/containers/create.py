@@ -1,0 +1,189 @@
+"""CreateContainer: record, root file system and OCI document; no process yet.
+
+Nearly everything that can be refused is refused here. The record is written as an intent before the
+first directory is made; what fails is undone by the same steps that remove a container.
+"""
+
+import asyncio
+import secrets
+import time
+from pathlib import Path
+
+from cri_shim.aio.offload import finish, offload
+from cri_shim.containers import mounts, remove
+from cri_shim.engine import Engine
+from cri_shim.errors import AlreadyExists, InvalidArgument, NotFound, WrongState
+from cri_shim.faults import fault_point
+from cri_shim.linux.rootfs import read_text_in_root
+from cri_shim.oci import bundle
+from cri_shim.pb import api_pb2 as api
+from cri_shim.pb import state_pb2 as state
+from cri_shim.registry import changed
+from cri_shim.spec import container as container_spec
+from cri_shim.spec import image_config, signals, users
+from cri_shim.state.records import VERSION
+
+PASSWD_LIMIT = 4 << 20  # bytes of an image's /etc/passwd or /etc/group that are looked at
+
+
+async def create(on: Engine, request: api.CreateContainerRequest) -> str:
+    """Return the id of the new container; a retry of an equal request joins or collects it."""
+    pod = on.registry.pod(request.pod_sandbox_id)
+    metadata = request.config.metadata
+    name = (pod.id, metadata.name, metadata.attempt)
+    holder = on.registry.container_named(name)
+    if holder is not None and not on.creates.under_way(name):
+        raise AlreadyExists(
+            f"container {metadata.name} (attempt {metadata.attempt}) exists in pod {pod.id}:"
+            f" {holder.id}; remove it or use another attempt"
+        )
+    return await on.creates.do(
+        name,
+        request,
+        lambda: _create(on, pod, request.config),
+        lambda id: on.registry.find_container(id) is not None,
+    )
+
+
+async def _create(on: Engine, pod: state.PodRecord, config: api.ContainerConfig) -> str:
+    record = _intend(on, pod, config)
+    try:
+        async with on.registry.lock(record.id):
+            await _build(on, pod, record)
+    except BaseException:
+        await finish(remove.abandon(on, record.id))
+        raise
+    return record.id
+
+
+def _intend(on: Engine, pod: state.PodRecord, config: api.ContainerConfig) -> state.ContainerRecord:
+    """Check what needs no file system, and write the intent."""
+    current = on.registry.pod(pod.id)
+    if current.phase != state.POD_READY:
+        raise WrongState(f"pod {pod.id} is not ready: no container can be created in it")
+    context = config.linux.security_context
+    if context.privileged and not pod.config.linux.security_context.privileged:
+        raise InvalidArgument(
+            "config.linux.security_context.privileged", f"pod {pod.id} is not privileged"
+        )
+    image = on.images.resolve(config.image.image)
+    if image is None:
+        raise NotFound(f"image {config.image.image} is not on this node; pull it first")
+    id = secrets.token_hex(32)
+    log_path = ""
+    if pod.config.log_directory and config.log_path:
+        log_path = str(Path(pod.config.log_directory) / config.log_path)
+    fault_point("containers.create.intend")
+    record = state.ContainerRecord(
+        version=VERSION,
+        id=id,
+        namespace=on.registry.namespace,
+        pod_id=pod.id,
+        phase=state.CONTAINER_CREATING,
+        config=config,
+        image_id=image.id,
+        image_ref=image.repo_digests[0] if image.repo_digests else image.id,
+        image_name=config.image.user_specified_image or config.image.image,
+        layers=image.layers,
+        handler=pod.handler,
+        log_path=log_path,
+        cgroups_path=on.cgroups.oci_path(pod.cgroup_parent, id),
+        resources=config.linux.resources,
+        stop_signal=signals.effective(
+            config.stop_signal, image_config.parse(image.config).stop_signal
+        ),
+        boot_id=on.boot_id,
+        created_at=time.time_ns(),
+    )
+    return on.registry.put(record)
+
+
+async def _build(on: Engine, pod: state.PodRecord, record: state.ContainerRecord) -> None:
+    image = on.images.resolve(record.image_id)
+    if image is None:
+        raise NotFound(f"image {record.config.image.image} was removed meanwhile; pull it again")
+    on.paths.bundle(record.id).mkdir(mode=0o700, parents=True)
+    fault_point("containers.create.rootfs")
+    synced = asyncio.create_task(on.registry.sync())
+    try:
+        rootfs = on.paths.rootfs(record.id)
+        await on.images.rootfs.prepare(record.id, list(record.layers), rootfs)
+        fault_point("containers.create.document")
+        user = _user(record.config, image_config.parse(image.config), rootfs)
+        document = container_spec.build(_spec_input(on, pod, record, image, user))
+        bundle.write(on.paths.bundle(record.id), document)
+        if record.log_path:
+            Path(record.log_path).parent.mkdir(parents=True, exist_ok=True)
+    finally:
+        await synced
+    await offload(on.cgroups.prime)  # the kernel is slow at the first move after a pause
+    fault_point("containers.create.commit")
+    on.registry.put(changed(record, phase=state.CONTAINER_CREATED, user=users.to_cri(user)))
+
+
+def _user(config: api.ContainerConfig, image: image_config.ImageConfig, rootfs: Path) -> users.User:
+    """Who the container runs as, by the names that its own root file system knows."""
+    return users.resolve(
+        config.linux.security_context,
+        image.user,
+        read_text_in_root(rootfs, "/etc/passwd", PASSWD_LIMIT),
+        read_text_in_root(rootfs, "/etc/group", PASSWD_LIMIT),
+    )
+
+
+def _spec_input(
+    on: Engine,
+    pod: state.PodRecord,
+    record: state.ContainerRecord,
+    image: state.ImageRecord,
+    user: users.User,
+) -> container_spec.ContainerInput:
+    etc = on.paths.pod(pod.id)
+    files = {f"/etc/{name}": str(etc / name) for name in ("resolv.conf", "hostname", "hosts")}
+    return container_spec.ContainerInput(
+        id=record.id,
+        pod_id=pod.id,
+        pod=pod.config,
+        config=record.config,
+        image=image_config.parse(image.config),
+        user=user,
+        host=on.host,
+        cgroups_path=record.cgroups_path,
+        rootfs=str(on.paths.rootfs(record.id)),
+        namespaces=_namespaces(on, pod, record),
+        etc_files=files,
+        shm=str(etc / "shm") if on.paths.pin(pod.id, "ipc").exists() else "/dev/shm",
+        mounts=mounts.resolve(record.config.mounts),
+        devices=container_spec.devices(record.config.devices, on.host),
+    )
+
+
+def _namespaces(on: Engine, pod: state.PodRecord, record: state.ContainerRecord) -> dict[str, str]:
+    """Kind -> path of the namespace to join, "" for a new one; the host's own are left out."""
+    found = {kind: str(on.paths.pin(pod.id, kind)) for kind in ("ipc", "uts")}
+    found["network"] = str(on.paths.netns(pod.id))
+    found = {kind: path for kind, path in found.items() if Path(path).exists()}
+    options = record.config.linux.security_context.namespace_options
+    if options.pid == api.CONTAINER:
+        found["pid"] = ""
+    elif options.pid == api.POD:
+        pin = on.paths.pin(pod.id, "pid")
+        if not pin.exists():
+            raise InvalidArgument(
+                "config.linux.security_context.namespace_options.pid",
+                f"POD was asked for, but pod {pod.id} was made without a shared pid namespace",
+            )
+        found["pid"] = str(pin)
+    elif options.pid == api.TARGET:
+        found["pid"] = _target_pid_namespace(on, pod, options.target_id)
+    return found
+
+
+def _target_pid_namespace(on: Engine, pod: state.PodRecord, target_id: str) -> str:
+    target = on.registry.find_container(target_id)
+    field = "config.linux.security_context.namespace_options.target_id"
+    if target is None or target.pod_id != pod.id:
+        raise InvalidArgument(field, f"no container {target_id} in pod {pod.id}")
+    if target.phase != state.CONTAINER_RUNNING:
+        raise InvalidArgument(field, f"container {target_id} is not running")
+    return f"/proc/{target.init.pid}/ns/pid"

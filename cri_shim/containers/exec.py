@@ -1,0 +1,38 @@
+"""ExecSync: a command in a running container, to its end."""
+
+from cri_shim.engine import Engine
+from cri_shim.errors import WrongState
+from cri_shim.oci import bundle
+from cri_shim.oci.exec import ExecResult
+from cri_shim.pb import state_pb2 as state
+from cri_shim.spec.process import exec_process
+
+# stdout and stderr together, in bytes: a little below the 16 MiB message that clients accept
+OUTPUT_LIMIT = (16 << 20) - (64 << 10)
+
+
+async def exec_sync(on: Engine, container_id: str, command: list[str], timeout: int) -> ExecResult:
+    """Run `command` and return output and exit code; `timeout` in seconds, 0 is none.
+
+    TimedOut after it, with the command and its children killed and reaped. WrongState if the
+    container does not run, or is being stopped.
+    """
+    container = running(on, container_id)
+    process = exec_process(bundle.spec(on.paths.bundle(container.id)), command, tty=False)
+    return await on.oci.exec_sync(
+        on.handler(container.handler),
+        container.id,
+        process,
+        timeout=timeout or None,
+        limit=OUTPUT_LIMIT,
+    )
+
+
+def running(on: Engine, container_id: str) -> state.ContainerRecord:
+    """The container, if commands may be started in it."""
+    container = on.registry.container(container_id)
+    if container.phase != state.CONTAINER_RUNNING:
+        raise WrongState(f"container {container.id} is not running")
+    if container.id in on.stopping:
+        raise WrongState(f"container {container.id} is being stopped")
+    return container

@@ -1,0 +1,91 @@
+"""The end of a container's init becomes the end of its record.
+
+An exit is an observed fact: it is visible at once, and persisted when the disk allows it. After it
+the container's cgroup is emptied if its pid namespace was not its own, and the OCI runtime forgets
+the container; what is left for RemoveContainer is the root file system and the record.
+"""
+
+import logging
+import time
+
+from cri_shim.engine import Engine
+from cri_shim.oci.exits import Exit
+from cri_shim.pb import api_pb2 as api
+from cri_shim.pb import state_pb2 as state
+from cri_shim.registry import changed
+
+LOST_EXIT_CODE = 255  # what is reported when nobody saw the exit status
+
+_log = logging.getLogger(__name__)
+
+
+def ended(on: Engine, exit: Exit) -> None:
+    """Record an exit once; a second notice of the same end changes nothing."""
+    container = on.registry.find_container(exit.id)
+    if container is None or container.finished_at:
+        return
+    phase = state.CONTAINER_EXITED
+    if container.phase == state.CONTAINER_REMOVING:
+        phase = state.CONTAINER_REMOVING
+    on.registry.observe(
+        changed(
+            container,
+            phase=phase,
+            finished_at=max(exit.finished_at, container.started_at),
+            exit_code=exit.exit_code,
+            reason=reason(exit),
+            message=message(exit),
+        )
+    )
+    _log.info("container %s ended: exit code %d, %s", exit.id, exit.exit_code, reason(exit))
+    if phase == state.CONTAINER_EXITED:
+        on.spawn(f"settle {exit.id}", settle(on, exit.id))
+
+
+def reason(exit: Exit) -> str:
+    if exit.oom:
+        return "OOMKilled"
+    return "Completed" if exit.exit_code == 0 else "Error"
+
+
+def message(exit: Exit) -> str:
+    return "" if exit.known else "the exit code is not known: its monitor (conmon) died before it"
+
+
+def lost(container: state.ContainerRecord, why: str) -> state.ContainerRecord:
+    """The record of a container whose end nobody saw."""
+    return changed(
+        container,
+        phase=state.CONTAINER_EXITED,
+        finished_at=time.time_ns(),
+        exit_code=LOST_EXIT_CODE,
+        reason="Error",
+        message=why,
+    )
+
+
+async def settle(on: Engine, id: str) -> None:
+    """End what outlived the init and let the OCI runtime forget the container."""
+    async with on.registry.lock(id):
+        container = on.registry.find_container(id)
+        if container is None or container.phase != state.CONTAINER_EXITED:
+            return  # removed meanwhile, or being removed: that does all of this too
+        await release_processes(on, container)
+
+
+async def release_processes(on: Engine, container: state.ContainerRecord) -> None:
+    """Leave no process of the container, and nothing of it in the OCI runtime; can be repeated."""
+    if not owns_pid_namespace(container):
+        await on.cgroups.empty(container.cgroups_path)
+    handler = on.handlers.get(container.handler)
+    if handler is not None:
+        await on.oci.delete(handler, container.id, force=True)
+    on.conmon.cleanup(container.id, on.paths.bundle(container.id))
+    await on.cgroups.remove(container.cgroups_path)
+    on.cgroups.remove_monitor(container.id)
+
+
+def owns_pid_namespace(container: state.ContainerRecord) -> bool:
+    """Whether the kernel ends all of its processes together with its init."""
+    options = container.config.linux.security_context.namespace_options
+    return options.pid == api.CONTAINER

@@ -1,0 +1,107 @@
+"""Answers about containers, from records alone: ListContainers and ContainerStatus."""
+
+import json
+from collections.abc import Iterable
+
+from cri_shim.engine import Engine
+from cri_shim.oci import bundle
+from cri_shim.pb import api_pb2 as api
+from cri_shim.pb import state_pb2 as state
+from cri_shim.registry import matches
+
+_STATES = {
+    state.CONTAINER_CREATED: api.CONTAINER_CREATED,
+    state.CONTAINER_STARTING: api.CONTAINER_CREATED,
+    state.CONTAINER_RUNNING: api.CONTAINER_RUNNING,
+    state.CONTAINER_EXITED: api.CONTAINER_EXITED,
+    state.CONTAINER_REMOVING: api.CONTAINER_EXITED,
+}
+
+
+def state_of(container: state.ContainerRecord) -> api.ContainerState.ValueType:
+    """What the CRI calls the phase this container is in."""
+    return _STATES.get(container.phase, api.CONTAINER_UNKNOWN)
+
+
+def listed(on: Engine, filter: api.ContainerFilter) -> Iterable[api.Container]:
+    """The containers that pass every set field of `filter`; a create in progress is not shown."""
+    for container in on.registry.containers():
+        if container.phase == state.CONTAINER_CREATING:
+            continue
+        if not container.id.startswith(filter.id):
+            continue
+        if not container.pod_id.startswith(filter.pod_sandbox_id):
+            continue
+        if filter.HasField("state") and state_of(container) != filter.state.state:
+            continue
+        if not matches(container.config.labels.items(), filter.label_selector.items()):
+            continue
+        yield _row(container)
+
+
+def _row(container: state.ContainerRecord) -> api.Container:
+    return api.Container(
+        id=container.id,
+        pod_sandbox_id=container.pod_id,
+        metadata=container.config.metadata,
+        image=_image(container),
+        image_ref=container.image_id,
+        image_id=container.image_id,
+        state=state_of(container),
+        created_at=container.created_at,
+        labels=container.config.labels,
+        annotations=container.config.annotations,
+    )
+
+
+def _image(container: state.ContainerRecord) -> api.ImageSpec:
+    spec = api.ImageSpec()
+    spec.CopyFrom(container.config.image)
+    spec.image = container.image_name
+    return spec
+
+
+def status(container: state.ContainerRecord) -> api.ContainerStatus:
+    """ContainerStatus of one record; times in nanoseconds since the epoch."""
+    ended = state_of(container) == api.CONTAINER_EXITED
+    return api.ContainerStatus(
+        id=container.id,
+        metadata=container.config.metadata,
+        state=state_of(container),
+        created_at=container.created_at,
+        started_at=0 if state_of(container) == api.CONTAINER_CREATED else container.started_at,
+        finished_at=(container.finished_at or container.created_at) if ended else 0,
+        exit_code=container.exit_code,
+        image=_image(container),
+        image_ref=container.image_ref,
+        image_id=container.image_id,
+        reason=container.reason,
+        message=container.message,
+        labels=container.config.labels,
+        annotations=container.config.annotations,
+        mounts=container.config.mounts,
+        log_path=container.log_path,
+        resources=api.ContainerResources(linux=container.resources),
+        user=api.ContainerUser(linux=container.user),
+        stop_signal=container.stop_signal,
+    )
+
+
+def info(on: Engine, container: state.ContainerRecord) -> dict[str, str]:
+    """The verbose map: "info" holds JSON with sandboxID, pid, runtimeSpec and more."""
+    running = container.phase == state.CONTAINER_RUNNING
+    try:
+        document = bundle.spec(on.paths.bundle(container.id))
+    except OSError:
+        document = {}  # a reboot took it: run_root is in memory
+    facts = {
+        "sandboxID": container.pod_id,
+        "pid": container.init.pid if running else 0,
+        "runtimeSpec": document,
+        "privileged": container.config.linux.security_context.privileged,
+        "runtimeHandler": container.handler,
+        "bundle": str(on.paths.bundle(container.id)),
+        "monitorPid": container.monitor.pid if running else 0,
+        "phase": state.ContainerPhase.Name(container.phase),
+    }
+    return {"info": json.dumps(facts)}

@@ -1,0 +1,111 @@
+"""RemoveContainer: leave no trace, step by step.
+
+Every step is idempotent and independent: one that fails does not keep the others from being done.
+Until all have succeeded the record stays (phase REMOVING), and a background retry goes on.
+"""
+
+import asyncio
+import inspect
+import logging
+import shutil
+import signal
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from cri_shim.aio.offload import offload
+from cri_shim.containers import exits, stop
+from cri_shim.engine import Engine
+from cri_shim.errors import NotFound, ToolFailed
+from cri_shim.faults import fault_point
+from cri_shim.pb import state_pb2 as state
+from cri_shim.registry import changed
+
+EXIT_WAIT_S = 10.0  # for the end of a killed container to be told; then the rest goes on
+
+Step = tuple[str, Callable[[], Awaitable[Any] | Any]]
+_log = logging.getLogger(__name__)
+
+
+async def remove(on: Engine, container_id: str) -> None:
+    """End the container if it runs, and forget it. An unknown id is success, as the CRI says."""
+    try:
+        id = on.registry.container(container_id).id
+    except NotFound:
+        return
+    await on.removals.do(id, lambda: _remove(on, id))
+
+
+async def _remove(on: Engine, id: str) -> None:
+    try:
+        await _release(on, id)
+    except ToolFailed:
+        on.retrier.add(f"remove container {id}", lambda: _release(on, id), now=False)
+        raise
+
+
+async def abandon(on: Engine, id: str) -> None:
+    """Undo a failed create; what cannot be undone now is retried in the background."""
+    try:
+        await _release(on, id)
+    except Exception as e:
+        _log.error("%s", e)
+        on.retrier.add(f"remove container {id}", lambda: _release(on, id), now=False)
+
+
+async def _release(on: Engine, id: str) -> None:
+    async with on.registry.lock(id):
+        container = on.registry.find_container(id)
+        if container is None:
+            return
+        if container.phase != state.CONTAINER_REMOVING:
+            fault_point("containers.remove.intend")
+            container = on.registry.put(changed(container, phase=state.CONTAINER_REMOVING))
+        await end(on, container)
+        await all_of(f"removing container {id}", _steps(on, container))
+        fault_point("containers.remove.forget")
+        on.registry.forget(container)
+    await on.images.gc()
+
+
+async def end(on: Engine, container: state.ContainerRecord) -> None:
+    """SIGKILL, and wait a bounded time for the exit to be told."""
+    if not stop.runs(container):
+        return
+    id = container.id
+    stop.send(container, signal.SIGKILL)
+    over = on.registry.until(id, lambda: not stop.runs(on.registry.container(id)))
+    try:
+        await asyncio.wait_for(over, EXIT_WAIT_S)
+    except TimeoutError:
+        _log.warning("container %s: no exit was told %g s after SIGKILL", id, EXIT_WAIT_S)
+
+
+def _steps(on: Engine, container: state.ContainerRecord) -> list[Step]:
+    id, bundle = container.id, on.paths.bundle(container.id)
+    return [
+        ("processes", lambda: exits.release_processes(on, container)),
+        ("exit watch", lambda: on.exits.unwatch(id)),
+        ("root file system", lambda: on.images.rootfs.unmount(id, on.paths.rootfs(id))),
+        ("writable layer", lambda: on.images.rootfs.remove(id)),
+        ("bundle", lambda: offload(shutil.rmtree, bundle, onerror=gone)),
+    ]
+
+
+def gone(_call: object, _path: str, info: Any) -> None:
+    """rmtree: what is not there need not be removed."""
+    if not isinstance(info[1], FileNotFoundError):
+        raise info[1]
+
+
+async def all_of(what: str, steps: list[Step]) -> None:
+    """Do every step, whatever the others do; ToolFailed names the ones that failed."""
+    failed: list[str] = []
+    for name, step in steps:
+        try:
+            result = step()
+            if inspect.isawaitable(result):
+                await result
+        except Exception as e:
+            failed.append(f"{name}: {e}")
+    if failed:
+        raise ToolFailed(f"{what} is not complete and will be retried: {'; '.join(failed)}")

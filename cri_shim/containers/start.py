@@ -1,0 +1,131 @@
+"""StartContainer: conmon runs the OCI runtime's `create`; then its `start`.
+
+What cannot be started ends as EXITED with reason StartError and code 128, and the error says why.
+"""
+
+import os
+import time
+
+from cri_shim.aio.offload import finish
+from cri_shim.containers import exits
+from cri_shim.engine import Engine
+from cri_shim.errors import CriShimError, WrongState
+from cri_shim.faults import fault_point
+from cri_shim.linux import pidfd
+from cri_shim.oci import bundle
+from cri_shim.oci.handlers import Handler
+from cri_shim.pb import api_pb2 as api
+from cri_shim.pb import state_pb2 as state
+from cri_shim.registry import changed
+
+START_ERROR_CODE = 128
+
+
+async def start(on: Engine, container_id: str) -> None:
+    """Return when the container's program has been executed; WrongState unless it is CREATED."""
+    container = on.registry.container(container_id)
+    await on.starts.do(container.id, lambda: _start(on, container.id))
+
+
+async def _start(on: Engine, id: str) -> None:
+    async with on.registry.lock(id):
+        container = on.registry.container(id)
+        if container.phase != state.CONTAINER_CREATED:
+            name = state.ContainerPhase.Name(container.phase).removeprefix("CONTAINER_").lower()
+            raise WrongState(f"container {id} is {name}: only a created one can be started")
+        pod = on.registry.pod(container.pod_id)
+        if pod.phase != state.POD_READY:
+            raise WrongState(f"pod {pod.id} is not ready: its containers cannot be started")
+        handler = on.handler(container.handler)
+        fault_point("containers.start.intend")
+        container = on.registry.put(changed(container, phase=state.CONTAINER_STARTING))
+        try:
+            await _launch(on, handler, container)
+        except BaseException as e:
+            await finish(_fail(on, id, e))
+            raise
+
+
+async def _launch(on: Engine, handler: Handler, container: state.ContainerRecord) -> None:
+    fault_point("containers.start.create")
+    joined = _join_target(on, container)
+    try:
+        started = await on.conmon.create(
+            handler,
+            container.id,
+            on.paths.bundle(container.id),
+            log_path=container.log_path,
+            tty=container.config.tty,
+            stdin=container.config.stdin,
+            stdin_once=container.config.stdin_once,
+        )
+    finally:
+        if joined is not None:
+            os.close(joined)
+    fault_point("containers.start.record")
+    container = on.registry.put(
+        changed(
+            container,
+            init=started.init,
+            monitor=started.monitor,
+            started_at=time.time_ns(),
+        )
+    )
+    on.exits.watch(container.id, on.paths.bundle(container.id), container.init, container.monitor)
+    fault_point("containers.start.start")
+    await on.oci.start(handler, container.id)
+    fault_point("containers.start.commit")
+    current = on.registry.container(container.id)
+    if current.phase == state.CONTAINER_STARTING:  # else it has ended already
+        on.registry.put(changed(current, phase=state.CONTAINER_RUNNING))
+
+
+def _join_target(on: Engine, container: state.ContainerRecord) -> int | None:
+    """Hold the pid namespace of a TARGET container open and point the OCI document at it.
+
+    /proc/PID may be another process by the time the OCI runtime opens it; a namespace file that
+    was opened while the target verifiably lived may not.
+    """
+    options = container.config.linux.security_context.namespace_options
+    if options.pid != api.TARGET:
+        return None
+    target = on.registry.find_container(options.target_id)
+    if target is None or target.phase != state.CONTAINER_RUNNING:
+        raise WrongState(f"target container {options.target_id} is not running any more")
+    fd = os.open(f"/proc/{target.init.pid}/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    verified = pidfd.open_verified(target.init.pid, target.init.start_time)
+    if verified is None:
+        os.close(fd)
+        raise WrongState(f"target container {options.target_id} is not running any more")
+    pidfd.close(verified)
+    where = on.paths.bundle(container.id)
+    document = bundle.spec(where)
+    for namespace in document["linux"]["namespaces"]:
+        if namespace["type"] == "pid":
+            namespace["path"] = f"/proc/{os.getpid()}/fd/{fd}"
+    bundle.write(where, document)
+    return fd
+
+
+async def _fail(on: Engine, id: str, error: BaseException) -> None:
+    """End whatever was begun, and the record with it."""
+    container = on.registry.container(id)
+    problem = str(error) if isinstance(error, CriShimError) else f"{type(error).__name__}: {error}"
+    on.exits.unwatch(id)
+    if not container.finished_at:
+        on.registry.observe(
+            changed(
+                container,
+                phase=state.CONTAINER_EXITED,
+                started_at=container.started_at or time.time_ns(),
+                finished_at=time.time_ns(),
+                exit_code=START_ERROR_CODE,
+                reason="StartError",
+                message=problem,
+            )
+        )
+    on.retrier.add(
+        f"end what is left of the start of {id}",
+        lambda: exits.release_processes(on, on.registry.container(id)),
+        now=True,
+    )

@@ -1,0 +1,94 @@
+"""StopContainer: the stop signal, a grace period, then SIGKILL until it is dead.
+
+The stop belongs to the container, not to the call: a caller that gives up does not end it, and a
+second stop with a shorter time-out shortens the grace period; a longer one never extends it.
+"""
+
+import asyncio
+import logging
+import signal
+
+from cri_shim.engine import Engine, Stopping
+from cri_shim.linux import pidfd
+from cri_shim.pb import state_pb2 as state
+from cri_shim.spec import signals
+
+KILL_AGAIN_S = 2.0  # first pause between SIGKILLs to a process that will not die; doubles
+KILL_AGAIN_MAX_S = 30.0
+
+_log = logging.getLogger(__name__)
+
+
+async def stop(on: Engine, container_id: str, timeout: int) -> None:
+    """Return when the container has ended; `timeout` in seconds before SIGKILL, <= 0: at once."""
+    container = on.registry.container(container_id)
+    if on.starts.in_flight(container.id):
+        async with on.registry.lock(container.id):  # let the start end: there is no init before
+            container = on.registry.container(container.id)
+    if not runs(container):
+        return
+    now = asyncio.get_running_loop().time()
+    due = now + max(timeout, 0)
+    current = on.stopping.get(container.id)
+    if current is None:
+        sooner = asyncio.Event()
+        task = asyncio.create_task(_stop(on, container, sooner), name=f"stop {container.id}")
+        current = on.stopping[container.id] = Stopping(due, sooner, task)
+        task.add_done_callback(lambda _: on.stopping.pop(container.id, None))
+    elif due < current.deadline:
+        current.deadline = due
+        current.sooner.set()
+    await asyncio.shield(current.task)
+
+
+def runs(container: state.ContainerRecord) -> bool:
+    """Whether there is, as far as is known, a process to stop."""
+    return container.HasField("init") and container.finished_at == 0
+
+
+async def _stop(on: Engine, container: state.ContainerRecord, sooner: asyncio.Event) -> None:
+    await asyncio.sleep(0)  # let `stop` enter this into on.stopping
+    stopping = on.stopping[container.id]
+    loop = asyncio.get_running_loop()
+    if stopping.deadline > loop.time():
+        send(container, signals.number(container.stop_signal))
+    while stopping.deadline > loop.time():
+        sooner.clear()
+        wait = stopping.deadline - loop.time()
+        if await _ended(on, container.id, sooner, wait):
+            return
+    pause = KILL_AGAIN_S
+    while True:
+        send(container, signal.SIGKILL)
+        sooner.clear()
+        if await _ended(on, container.id, sooner, pause):
+            return
+        _log.warning("container %s still lives %g s after SIGKILL", container.id, pause)
+        pause = min(pause * 2, KILL_AGAIN_MAX_S)
+
+
+def send(container: state.ContainerRecord, number: int) -> None:
+    """Signal the init if it is still the process that was recorded."""
+    fd = pidfd.open_verified(container.init.pid, container.init.start_time)
+    if fd is not None:
+        try:
+            pidfd.send(fd, number)
+        finally:
+            pidfd.close(fd)
+
+
+async def _ended(on: Engine, id: str, sooner: asyncio.Event, wait: float) -> bool:
+    """Wait for the end, a shortened deadline or `wait` seconds; tell whether it has ended."""
+
+    def over() -> bool:
+        container = on.registry.find_container(id)
+        return container is None or not runs(container)
+
+    end = asyncio.create_task(on.registry.until(id, over))
+    hurry = asyncio.create_task(sooner.wait())
+    try:
+        await asyncio.wait({end, hurry}, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        end.cancel()
+        hurry.cancel()
+    return over()

@@ -1,0 +1,41 @@
+"""UpdateContainerResources and ReopenContainerLog: changes to a container that lives on."""
+
+from cri_shim.engine import Engine
+from cri_shim.containers.exec import running
+from cri_shim.errors import WrongState
+from cri_shim.oci import bundle
+from cri_shim.pb import api_pb2 as api
+from cri_shim.pb import state_pb2 as state
+from cri_shim.registry import changed
+from cri_shim.spec import resources
+
+
+async def update_resources(
+    on: Engine, container_id: str, update: api.LinuxContainerResources
+) -> None:
+    """Apply limits; unset fields stay as they are. Returns when they are in force.
+
+    A created container takes them at its start; WrongState for one that has ended.
+    """
+    id = on.registry.container(container_id).id
+    async with on.registry.lock(id):
+        container = on.registry.container(id)
+        if container.phase not in (state.CONTAINER_CREATED, state.CONTAINER_RUNNING):
+            raise WrongState(f"container {id} has ended: its resources cannot be changed")
+        merged = resources.merge(container.resources, update)
+        wanted = resources.to_oci(merged, on.host)
+        if container.phase == state.CONTAINER_RUNNING:
+            handler = on.handler(container.handler)
+            await on.oci.update(handler, id, resources.to_oci(update, on.host))
+        document = bundle.spec(on.paths.bundle(id))
+        document["linux"]["resources"].update(wanted)
+        bundle.write(on.paths.bundle(id), document)
+        on.registry.put(changed(on.registry.container(id), resources=merged))
+
+
+async def reopen_log(on: Engine, container_id: str) -> None:
+    """Have the log file opened anew, after it was renamed; WrongState if it does not run."""
+    container = running(on, container_id)
+    if container.log_path:
+        async with on.registry.lock((container.id, "log")):
+            await on.conmon.reopen_log(on.paths.bundle(container.id), container.log_path)

@@ -1,0 +1,131 @@
+"""What the verbs of pods/ and containers/ share: drivers, facts of this host, work in hand."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cri_shim.aio.handover import Handover
+from cri_shim.aio.retry import Retrier
+from cri_shim.aio.singleflight import SingleFlight
+from cri_shim.errors import InvalidArgument, WrongState
+from cri_shim.images import Images
+from cri_shim.isolation.cgroups import Cgroups
+from cri_shim.network.network import Network
+from cri_shim.oci.conmon import Conmon
+from cri_shim.oci.exits import Exits
+from cri_shim.oci.handlers import Handler
+from cri_shim.oci.runtime import OciRuntime
+from cri_shim.pb import api_pb2 as api
+from cri_shim.registry import ContainerName, PodName, Registry
+from cri_shim.spec.host import Host
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Where things of a pod or container are. What is under `run_root` does not survive a boot."""
+
+    root: Path
+    run_root: Path
+    netns_dir: Path
+
+    def pod(self, pod_id: str) -> Path:
+        return self.run_root / "pods" / pod_id
+
+    def netns(self, pod_id: str) -> Path:
+        return self.netns_dir / f"cri-shim-{pod_id}"
+
+    def pin(self, pod_id: str, kind: str) -> Path:
+        """Where the ipc, uts or pid namespace of a pod is pinned."""
+        return self.pod(pod_id) / "ns" / kind
+
+    def bundle(self, container_id: str) -> Path:
+        return self.run_root / "containers" / container_id
+
+    def rootfs(self, container_id: str) -> Path:
+        return self.bundle(container_id) / "rootfs"
+
+
+@dataclass(slots=True)
+class Stopping:
+    """A stop in progress: when SIGKILL is due (loop time), and the task that sees to it."""
+
+    deadline: float
+    sooner: asyncio.Event
+    task: asyncio.Task[None]
+
+
+@dataclass(slots=True)
+class Engine:
+    """Handed to every verb as its first argument, `on`."""
+
+    registry: Registry
+    images: Images
+    network: Network
+    conmon: Conmon
+    oci: OciRuntime
+    exits: Exits
+    cgroups: Cgroups
+    handlers: Mapping[str, Handler]
+    default_handler: str
+    host: Host
+    paths: Paths
+    boot_id: str
+    retrier: Retrier = field(default_factory=Retrier)
+    stopping: dict[str, Stopping] = field(default_factory=dict)
+    runs: Handover[PodName, api.RunPodSandboxRequest, str] = field(
+        default_factory=lambda: Handover("run pod")
+    )
+    pod_stops: SingleFlight[str, None] = field(default_factory=lambda: SingleFlight("stop pod"))
+    pod_removals: SingleFlight[str, None] = field(
+        default_factory=lambda: SingleFlight("remove pod")
+    )
+    creates: Handover[ContainerName, api.CreateContainerRequest, str] = field(
+        default_factory=lambda: Handover("create container")
+    )
+    starts: SingleFlight[str, None] = field(default_factory=lambda: SingleFlight("start container"))
+    removals: SingleFlight[str, None] = field(
+        default_factory=lambda: SingleFlight("remove container")
+    )
+    _background: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def handler(self, name: str) -> Handler:
+        """The OCI runtime of this name, "" being the default; it must be known and work."""
+        chosen = self.handlers.get(name or self.default_handler)
+        if chosen is None:
+            known = ", ".join(sorted(self.handlers)) or "none"
+            raise InvalidArgument(
+                "runtime_handler", f"no handler {name!r} is configured; there are: {known}"
+            )
+        if chosen.problem:
+            raise WrongState(f"runtime handler {chosen.name} does not work: {chosen.problem}")
+        return chosen
+
+    def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """Run `work` as a task of the daemon; its error is logged here, where it ends."""
+        task = asyncio.create_task(work, name=name)
+        self._background.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("%s failed: %s", task.get_name(), error, exc_info=error)
+
+    async def drain(self, timeout: float) -> None:
+        """Give work in hand `timeout` seconds, then roll it back; stops in progress are dropped."""
+        for stopping in self.stopping.values():
+            stopping.task.cancel()
+        flights = [self.runs, self.creates, self.starts]
+        flights += [self.pod_stops, self.pod_removals, self.removals]
+        await asyncio.gather(*(flight.drain(timeout) for flight in flights))
+        if self._background:
+            _, late = await asyncio.wait(self._background, timeout=timeout)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        await self.retrier.stop()

@@ -1,0 +1,8 @@
+"""What can be done with a pod, one verb a file.
+
+- `run`     intent, namespaces, network, pause process where the pid namespace is shared: READY
+- `files`   resolv.conf, hostname and hosts that its containers see
+- `stop`    its containers, its network; NOTREADY
+- `remove`  every trace of it and its containers
+- `query`   answers from records: list and status
+"""

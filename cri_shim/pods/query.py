@@ -1,0 +1,77 @@
+"""Answers about pods, from records alone: ListPodSandbox and PodSandboxStatus."""
+
+import json
+from collections.abc import Iterable
+
+from cri_shim.engine import Engine
+from cri_shim.oci import bundle
+from cri_shim.pb import api_pb2 as api
+from cri_shim.pb import state_pb2 as state
+from cri_shim.registry import matches
+
+
+def state_of(pod: state.PodRecord) -> api.PodSandboxState.ValueType:
+    """READY or NOTREADY; a pod being removed is NOTREADY until it is gone."""
+    return api.SANDBOX_READY if pod.phase == state.POD_READY else api.SANDBOX_NOTREADY
+
+
+def listed(on: Engine, filter: api.PodSandboxFilter) -> Iterable[api.PodSandbox]:
+    """The pods that pass every set field of `filter`; one in the making is not shown."""
+    for pod in on.registry.pods():
+        if pod.phase == state.POD_CREATING:
+            continue
+        if not pod.id.startswith(filter.id):
+            continue
+        if filter.HasField("state") and state_of(pod) != filter.state.state:
+            continue
+        if not matches(pod.config.labels.items(), filter.label_selector.items()):
+            continue
+        yield api.PodSandbox(
+            id=pod.id,
+            metadata=pod.config.metadata,
+            state=state_of(pod),
+            created_at=pod.created_at,
+            labels=pod.config.labels,
+            annotations=pod.config.annotations,
+            runtime_handler=pod.runtime_handler,
+        )
+
+
+def status(pod: state.PodRecord) -> api.PodSandboxStatus:
+    """PodSandboxStatus of one record; a pod on the node's network reports no address."""
+    options = pod.config.linux.security_context.namespace_options
+    answer = api.PodSandboxStatus(
+        id=pod.id,
+        metadata=pod.config.metadata,
+        state=state_of(pod),
+        created_at=pod.created_at,
+        network=api.PodSandboxNetworkStatus(
+            ip=pod.network.ips[0] if pod.network.ips else "",
+            additional_ips=[api.PodIP(ip=ip) for ip in pod.network.ips[1:]],
+        ),
+        labels=pod.config.labels,
+        annotations=pod.config.annotations,
+        runtime_handler=pod.runtime_handler,
+    )
+    answer.linux.namespaces.options.CopyFrom(options)
+    return answer
+
+
+def info(on: Engine, pod: state.PodRecord) -> dict[str, str]:
+    """The verbose map: "info" holds JSON with pid, runtimeSpec, netns, the CNI result and more."""
+    document = {}
+    if pod.HasField("pause"):
+        try:
+            document = bundle.spec(on.paths.pod(pod.id) / "pause")
+        except OSError:
+            document = {}
+    facts = {
+        "pid": pod.pause.pid if pod.phase == state.POD_READY else 0,
+        "runtimeSpec": document,
+        "runtimeHandler": pod.handler,
+        "netns": pod.network.netns_path,
+        "cniResult": json.loads(pod.network.result) if pod.network.result else None,
+        "cgroupParent": pod.cgroup_parent,
+        "phase": state.PodPhase.Name(pod.phase),
+    }
+    return {"info": json.dumps(facts)}

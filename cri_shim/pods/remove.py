@@ -1,0 +1,103 @@
+"""RemovePodSandbox: leave no trace of a pod and its containers, step by step.
+
+As with containers, every step can be repeated, a failing one does not keep the others from being
+done, and the record stays (phase REMOVING, shown as NOTREADY) until all have succeeded.
+"""
+
+import asyncio
+import logging
+import shutil
+
+from cri_shim.aio.offload import offload
+from cri_shim.containers import remove as container_remove
+from cri_shim.containers.remove import Step, all_of
+from cri_shim.engine import Engine
+from cri_shim.errors import NotFound
+from cri_shim.faults import fault_point
+from cri_shim.isolation import namespaces, shm
+from cri_shim.linux import pidfd
+from cri_shim.pb import state_pb2 as state
+from cri_shim.pods import stop
+from cri_shim.registry import changed
+
+PAUSE_EXIT_WAIT_S = 5.0
+
+_log = logging.getLogger(__name__)
+
+
+async def remove(on: Engine, pod_id: str) -> None:
+    """Stop it, remove its containers, forget it. An unknown id is success, as the CRI says."""
+    try:
+        id = on.registry.pod(pod_id).id
+    except NotFound:
+        return
+    await on.pod_removals.do(id, lambda: _remove(on, id))
+
+
+async def _remove(on: Engine, id: str) -> None:
+    try:
+        await release(on, id)
+    except Exception:
+        on.retrier.add(f"remove pod {id}", lambda: release(on, id), now=False)
+        raise
+
+
+async def abandon(on: Engine, id: str) -> None:
+    """Undo a failed run; what cannot be undone now is retried in the background."""
+    try:
+        await release(on, id)
+    except Exception as e:
+        _log.error("%s", e)
+        on.retrier.add(f"remove pod {id}", lambda: release(on, id), now=False)
+
+
+async def release(on: Engine, id: str) -> None:
+    """Everything that removing a pod is; can be repeated at any point."""
+    pod = on.registry.find_pod(id)
+    if pod is None:
+        return
+    if pod.phase != state.POD_REMOVING:
+        fault_point("pods.remove.intend")
+        on.registry.put(changed(pod, phase=state.POD_REMOVING))
+    containers = [container.id for container in on.registry.containers_of(id)]
+    removals = (container_remove.remove(on, container) for container in containers)
+    results = await asyncio.gather(*removals, return_exceptions=True)
+    await all_of(f"removing pod {id}", _steps(on, on.registry.pod(id)))
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    fault_point("pods.remove.forget")
+    on.registry.forget(on.registry.pod(id))
+
+
+def _steps(on: Engine, pod: state.PodRecord) -> list[Step]:
+    where = on.paths.pod(pod.id)
+    return [
+        ("pause process", lambda: _end_pause(on, pod)),
+        ("network", lambda: stop.detach(on, pod.id)),
+        ("network namespace", lambda: namespaces.unpin(on.paths.netns(pod.id))),
+        ("namespaces", lambda: _unpin(on, pod.id)),
+        ("/dev/shm", lambda: shm.unmount(where / "shm")),
+        ("directory", lambda: offload(shutil.rmtree, where, onerror=container_remove.gone)),
+    ]
+
+
+def _unpin(on: Engine, pod_id: str) -> None:
+    for kind in ("pid", "ipc", "uts"):
+        namespaces.unpin(on.paths.pin(pod_id, kind))
+
+
+async def _end_pause(on: Engine, pod: state.PodRecord) -> None:
+    """End the shared pid namespace's init, and with it every process that is left in it."""
+    where = on.paths.pod(pod.id) / "pause"
+    if not pod.HasField("pause") and not where.exists():
+        return
+    on.exits.unwatch(pod.id)
+    if pod.HasField("pause"):
+        await pidfd.kill_and_wait(pod.pause.pid, pod.pause.start_time, PAUSE_EXIT_WAIT_S)
+    handler = on.handlers.get(pod.handler)
+    if handler is not None:
+        await on.oci.delete(handler, pod.id, force=True)
+    on.conmon.cleanup(pod.id, where)
+    await on.cgroups.remove(on.cgroups.oci_path(pod.cgroup_parent, pod.id))
+    on.cgroups.remove_monitor(pod.id)

@@ -1,0 +1,171 @@
+"""RunPodSandbox: intent, namespaces, network, then READY.
+
+The work belongs to the daemon: when the caller's deadline passes it goes on, and the next equal
+request joins it or collects its result. What fails is undone by the steps that remove a pod.
+"""
+
+import asyncio
+import secrets
+import time
+
+from cri_shim.aio.offload import finish, offload
+from cri_shim.engine import Engine
+from cri_shim.errors import AlreadyExists
+from cri_shim.faults import fault_point
+from cri_shim.isolation import namespaces, shm
+from cri_shim.oci import bundle
+from cri_shim.pb import api_pb2 as api
+from cri_shim.pb import state_pb2 as state
+from cri_shim.pods import files, remove
+from cri_shim.registry import changed, pod_name
+from cri_shim.spec import pause
+from cri_shim.state.records import VERSION
+
+SHM_SIZE = 64 << 20  # bytes of a pod's /dev/shm, what every runtime gives
+
+
+async def run(on: Engine, request: api.RunPodSandboxRequest) -> str:
+    """Return the id of the READY pod.
+
+    AlreadyExists if a pod of this name, namespace, uid and attempt is there, or is being made from
+    another configuration.
+    """
+    name = pod_name(request.config.metadata)
+    holder = on.registry.pod_named(name)
+    if holder is not None and not on.runs.under_way(name):
+        raise AlreadyExists(
+            f"pod {name[0]}/{name[1]} (uid {name[2]}, attempt {name[3]}) exists: {holder.id};"
+            " remove it or use another attempt"
+        )
+    return await on.runs.do(
+        name,
+        request,
+        lambda: _run(on, request),
+        lambda id: on.registry.find_pod(id) is not None,
+    )
+
+
+async def _run(on: Engine, request: api.RunPodSandboxRequest) -> str:
+    record = _intend(on, request)
+    try:
+        await _build(on, record)
+    except BaseException:
+        await finish(remove.abandon(on, record.id))
+        raise
+    return record.id
+
+
+def _intend(on: Engine, request: api.RunPodSandboxRequest) -> state.PodRecord:
+    """Check what needs no outside world, and write the intent."""
+    handler = on.handler(request.runtime_handler)
+    id = secrets.token_hex(32)
+    options = request.config.linux.security_context.namespace_options
+    host_network = options.network == api.NODE
+    record = state.PodRecord(
+        version=VERSION,
+        id=id,
+        namespace=on.registry.namespace,
+        phase=state.POD_CREATING,
+        config=request.config,
+        runtime_handler=request.runtime_handler,
+        handler=handler.name,
+        created_at=time.time_ns(),
+        boot_id=on.boot_id,
+        network=state.PodNetwork(
+            host=host_network,
+            netns_path="" if host_network else str(on.paths.netns(id)),
+        ),
+        cgroup_parent=request.config.linux.cgroup_parent,
+    )
+    on.cgroups.oci_path(record.cgroup_parent, id)  # a parent that cannot be is refused here
+    if not host_network:
+        record.network.attachments.extend(on.network.plan(record))
+    fault_point("pods.run.intend")
+    return on.registry.put(record)
+
+
+async def _build(on: Engine, record: state.PodRecord) -> None:
+    fault_point("pods.run.directories")
+    where = on.paths.pod(record.id)
+    (where / "ns").mkdir(mode=0o711, parents=True)
+    synced = asyncio.create_task(on.registry.sync())
+    try:
+        files.write(where, record.config, record.network.host)
+        await _isolate(on, record)
+    finally:
+        await synced  # the intent is on disk before an address is taken
+    if not record.network.host:
+        fault_point("pods.run.network")
+        attached = await on.network.attach(record)
+        fault_point("pods.run.addresses")
+        network = state.PodNetwork()
+        network.CopyFrom(record.network)
+        network.ips.extend(attached.ips)
+        network.result = attached.result
+        record = on.registry.put(changed(record, network=network))
+        files.write_hosts(where, record.config, attached.ips)
+    if _shares_pid_namespace(record.config):
+        record = await _start_pause(on, record)
+    await offload(on.cgroups.prime)  # the kernel is slow at the first move after a pause
+    fault_point("pods.run.commit")
+    on.registry.put(changed(record, phase=state.POD_READY))
+
+
+async def _isolate(on: Engine, record: state.PodRecord) -> None:
+    """Pin the pod's own namespaces and mount its /dev/shm."""
+    fault_point("pods.run.namespaces")
+    options = record.config.linux.security_context.namespace_options
+    pins = {}
+    if not record.network.host:
+        pins["net"] = on.paths.netns(record.id)
+        pins["uts"] = on.paths.pin(record.id, "uts")
+    if options.ipc == api.POD:
+        pins["ipc"] = on.paths.pin(record.id, "ipc")
+    await offload(
+        namespaces.pin,
+        pins,
+        hostname=None if record.network.host else files.hostname(record.config),
+        sysctls=dict(record.config.linux.sysctls),
+    )
+    if options.ipc == api.POD:
+        fault_point("pods.run.shm")
+        shm.mount_shm(on.paths.pod(record.id) / "shm", SHM_SIZE)
+
+
+def _shares_pid_namespace(config: api.PodSandboxConfig) -> bool:
+    return config.linux.security_context.namespace_options.pid == api.POD
+
+
+async def _start_pause(on: Engine, record: state.PodRecord) -> state.PodRecord:
+    """A tiny init that keeps the shared pid namespace and reaps in it; the namespace is pinned."""
+    fault_point("pods.run.pause")
+    handler = on.handler(record.handler)
+    where = on.paths.pod(record.id) / "pause"
+    (where / "rootfs").mkdir(mode=0o755, parents=True)
+    kinds = {"ipc": "ipc", "uts": "uts"}
+    pinned = {kind: on.paths.pin(record.id, name) for kind, name in kinds.items()}
+    pinned["network"] = on.paths.netns(record.id)
+    document = pause.build_pause(
+        pod=record.config,
+        id=record.id,
+        host=on.host,
+        rootfs=str(where / "rootfs"),
+        cgroups_path=on.cgroups.oci_path(record.cgroup_parent, record.id),
+        namespaces={kind: str(path) for kind, path in pinned.items() if path.exists()},
+    )
+    bundle.write(where, document)
+    started = await on.conmon.create(
+        handler, record.id, where, log_path="", tty=False, stdin=False, stdin_once=False
+    )
+    fault_point("pods.run.pause_record")
+    record = on.registry.put(changed(record, pause=started.init, monitor=started.monitor))
+    on.exits.watch(record.id, where, started.init, started.monitor)
+    await on.oci.start(handler, record.id)
+    fault_point("pods.run.pause_pin")
+    await offload(
+        namespaces.bind_pid_ns,
+        started.init.pid,
+        started.init.start_time,
+        on.paths.pin(record.id, "pid"),
+    )
+    return record
