@@ -1,0 +1,40 @@
+"""Which object a call is about, for its log line: found by field names, the same for every RPC.
+
+Never more than ids, names and image references: requests carry passwords, environments, commands.
+"""
+
+from typing import Any
+
+from google.protobuf.message import Message
+
+_IDS = ("container_id", "pod_sandbox_id")
+_MADE = (*_IDS, "image_ref", "image_id")
+_LONGEST = 200  # a request that is about to be refused may carry anything
+
+
+def describe(request: Message) -> str:
+    """` OBJECT` of a request, or nothing: its id, the name of its config, its image reference."""
+    parts = [next((value for name in _IDS if (value := _field(request, name))), "")]
+    if config := _field(request, "config"):
+        parts += [getattr(config.metadata, "namespace", ""), config.metadata.name]
+    if image := _field(request, "image"):
+        parts.append(image.image)
+    return "".join(f" {_printable(part)}" for part in parts if part)
+
+
+def outcome(response: Message) -> str:
+    """` OBJECT` that a response names as made, or nothing."""
+    made = next((value for name in _MADE if (value := _field(response, name))), "")
+    return f" {_printable(made)}" if made else ""
+
+
+def _field(message: Message, name: str) -> Any:
+    """A field by name; None when the message has no such field, or has it unset."""
+    field = message.DESCRIPTOR.fields_by_name.get(name)
+    if field is None or (field.message_type is not None and not message.HasField(name)):
+        return None
+    return getattr(message, name)
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text[:_LONGEST])

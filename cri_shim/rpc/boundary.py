@@ -1,0 +1,186 @@
+"""Where a gRPC call becomes a plain method call, and an error becomes a status.
+
+`add(server, descriptor, implementation)` serves every RPC that the protobuf service descriptor
+lists, with the message classes named there, so the generated server code is not needed. The
+implementation is any object whose methods carry the RPCs' names and take the request alone:
+
+    async def StopPodSandbox(self, request: StopPodSandboxRequest) -> StopPodSandboxResponse
+    async def GetContainerEvents(self, request: ...) -> AsyncIterator[...]:   # with `yield`
+
+An RPC without a method answers UNIMPLEMENTED and names itself; a method without an RPC, or of the
+wrong sort, is a programming error found at start. Around each call:
+
+- a number, in the one log line and in the context variable `call_number` for lines from below;
+- the check of the request (`rpc/validate.py`), inside the same error handling;
+- ONE line at the end: method, object, milliseconds, outcome. Reads, which the kubelet repeats
+  every second, are logged at debug level, verbs at info, failures at warning; an error that is not
+  ours is logged with its traceback and answered as INTERNAL with its text;
+- cancellation passes through, logged as such: what must outlive its caller is the use case's care.
+"""
+
+import inspect
+import itertools
+import logging
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import grpc
+import grpc.aio
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from cri_shim.errors import CriShimError, NotFound, Unimplemented
+from cri_shim.rpc.about import describe, outcome
+from cri_shim.rpc.status import code_of, wire_text
+
+log = logging.getLogger(__name__)
+
+# The CRI's limit for one message, both ways. A larger answer fails at the client anyway.
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+SERVER_OPTIONS: list[tuple[str, int]] = [
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+]
+
+call_number: ContextVar[int] = ContextVar("call_number", default=0)
+_numbers = itertools.count(1)
+
+_READS = re.compile(r"(List|Stream).*|.*(Status|Stats)|Version|Info|ImageFsInfo|RuntimeConfig")
+
+Check = Callable[[Message], None]
+Context = Any  # grpc.aio.ServicerContext: its published types do not fit the real coroutines
+
+
+def add(
+    server: grpc.aio.Server,
+    service: ServiceDescriptor,
+    implementation: object,
+    check: Check | None = None,
+) -> None:
+    """Serve `service` on `server` by the methods of `implementation`.
+
+    `check` is called with each request before its method and raises InvalidArgument. Raises
+    TypeError when `implementation` has a method that is not an RPC, or of the wrong sort.
+    """
+    names = {method.name for method in service.methods}
+    own = {name for name in dir(implementation) if name[0].isupper()}
+    if stray := own - names:
+        raise TypeError(f"{service.full_name} has no RPC {', '.join(sorted(stray))}")
+    handlers = {
+        method.name: _handler(method, getattr(implementation, method.name, None), check)
+        for method in service.methods
+    }
+    generic = grpc.method_handlers_generic_handler(service.full_name, handlers)
+    server.add_generic_rpc_handlers((generic,))
+
+
+def _handler(
+    method: MethodDescriptor, serve: Callable[..., Any] | None, check: Check | None
+) -> "grpc.RpcMethodHandler[Any, Any]":
+    reader = GetMessageClass(method.input_type).FromString
+    writer = GetMessageClass(method.output_type).SerializeToString
+    if serve is None:
+        behaviour = _absent(method)
+        check = None
+    elif method.server_streaming != inspect.isasyncgenfunction(serve):
+        wanted = "an async generator" if method.server_streaming else "a coroutine function"
+        raise TypeError(f"{method.full_name} must be {wanted}")
+    else:
+        behaviour = serve
+    if method.server_streaming:
+        return grpc.unary_stream_rpc_method_handler(
+            _streaming(method.name, behaviour, check), reader, writer
+        )
+    return grpc.unary_unary_rpc_method_handler(
+        _unary(method.name, behaviour, check), reader, writer
+    )
+
+
+def _absent(method: MethodDescriptor) -> Callable[[Message], Any]:
+    problem = f"{method.full_name} is not served by this runtime"
+
+    async def refuse(request: Message) -> Message:
+        raise Unimplemented(problem)
+
+    async def refuse_stream(request: Message) -> AsyncIterator[Message]:
+        if problem:  # always; the yield below is what makes it a generator
+            raise Unimplemented(problem)
+        yield request
+
+    return refuse_stream if method.server_streaming else refuse
+
+
+def _unary(
+    name: str, serve: Callable[[Message], Awaitable[Message]], check: Check | None
+) -> Callable[[Message, Context], Awaitable[Message]]:
+    async def handle(request: Message, context: Context) -> Message:
+        async with _call(name, request, context) as answered:
+            if check is not None:
+                check(request)
+            response = await serve(request)
+            answered(response)
+        return response
+
+    return handle
+
+
+def _streaming(
+    name: str, serve: Callable[[Message], Any], check: Check | None
+) -> Callable[[Message, Context], Awaitable[None]]:
+    async def handle(request: Message, context: Context) -> None:
+        async with _call(name, request, context):
+            if check is not None:
+                check(request)
+            async with aclosing(serve(request)) as responses:
+                async for response in responses:
+                    await context.write(response)
+
+    return handle
+
+
+@asynccontextmanager
+async def _call(
+    name: str, request: Message, context: Context
+) -> AsyncIterator[Callable[[Message], None]]:
+    """One call: its number, its one log line, its errors as statuses."""
+    number = next(_numbers)
+    call_number.set(number)
+    level = logging.DEBUG if _READS.fullmatch(name) else logging.INFO
+    begin = time.monotonic()
+    made = ""
+
+    def answered(response: Message) -> None:
+        nonlocal made
+        if log.isEnabledFor(level):
+            made = outcome(response)
+
+    def line(at: int, result: str, *, trace: bool = False) -> None:
+        if log.isEnabledFor(at):
+            elapsed = (time.monotonic() - begin) * 1000
+            what = describe(request)
+            flat = result.replace("\n", " | ")
+            text = "call %d %s%s %.1f ms: %s"
+            log.log(at, text, number, name, what, elapsed, flat, exc_info=trace)
+
+    try:
+        yield answered
+    except CriShimError as error:
+        code = code_of(error)
+        # Asking for what is gone, or for what is not served, is how callers find out.
+        usual = isinstance(error, (NotFound, Unimplemented))
+        line(level if usual else logging.WARNING, f"{code.name}: {error}")
+        await context.abort(code, wire_text(str(error)))
+    except Exception as error:
+        text = f"{type(error).__name__}: {error}"
+        line(logging.ERROR, f"INTERNAL: {text}", trace=True)
+        await context.abort(grpc.StatusCode.INTERNAL, wire_text(f"{name} met a bug: {text}"))
+    except BaseException as error:
+        line(level, f"ended by {type(error).__name__}")
+        raise
+    else:
+        line(level, f"OK{made}")

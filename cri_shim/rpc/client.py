@@ -1,0 +1,122 @@
+"""A small client of the daemon's socket: for the command line, for tests, for scripts.
+
+    async with Client("/run/cri-shim/cri-shim.sock") as client:
+        answer = await client.runtime.Version(api_pb2.VersionRequest())
+
+`runtime`, `image` and `control` have the methods of the generated stubs. A call that fails raises
+one of our own kinds of error with the server's text, the same kind that the daemon raised where the
+status code tells it. When no daemon answers, the error is one sentence that names the socket and
+what to do. Any CRI runtime's socket will do for `runtime` and `image`.
+"""
+
+import socket
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, cast
+
+import grpc
+import grpc.aio
+
+from cri_shim.errors import CriShimError, TimedOut, Unavailable
+from cri_shim.rpc import api_pb2_grpc, control_pb2_grpc
+from cri_shim.rpc.boundary import MAX_MESSAGE_BYTES
+from cri_shim.rpc.status import error_of
+
+if TYPE_CHECKING:
+    from cri_shim.rpc.api_pb2_grpc import ImageServiceAsyncStub, RuntimeServiceAsyncStub
+    from cri_shim.rpc.control_pb2_grpc import ControlAsyncStub
+
+# The kubelet's own default for a call; a pull may need more.
+DEFAULT_TIMEOUT = 120.0
+
+_OPTIONS: list[tuple[str, Any]] = [
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    # Otherwise gRPC sends the escaped socket path as authority, which servers in Go refuse.
+    ("grpc.default_authority", "localhost"),
+    ("grpc.enable_http_proxy", 0),
+]
+
+
+class Client:
+    """A connection to one socket. `timeout` (seconds, None for no limit) is for each unary call;
+    a single call overrides it by its own `timeout` argument. Streams have no limit of their own.
+    """
+
+    runtime: "RuntimeServiceAsyncStub"
+    image: "ImageServiceAsyncStub"
+    control: "ControlAsyncStub"
+
+    def __init__(self, socket_path: Path | str, *, timeout: float | None = DEFAULT_TIMEOUT) -> None:
+        self._path = Path(socket_path).absolute()
+        self._timeout = timeout
+
+    async def __aenter__(self) -> Self:
+        self._channel = grpc.aio.insecure_channel(f"unix://{self._path}", _OPTIONS)
+        self.runtime = cast("RuntimeServiceAsyncStub", self._stub(api_pb2_grpc.RuntimeServiceStub))
+        self.image = cast("ImageServiceAsyncStub", self._stub(api_pb2_grpc.ImageServiceStub))
+        self.control = cast("ControlAsyncStub", self._stub(control_pb2_grpc.ControlStub))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._channel.close(None)
+
+    def _stub(self, stub: Callable[[grpc.aio.Channel], Any]) -> "_Stub":
+        return _Stub(stub(self._channel), self._path, self._timeout)
+
+
+class _Stub:
+    """A generated stub whose calls have a time limit and raise our errors."""
+
+    def __init__(self, generated: Any, path: Path, timeout: float | None) -> None:
+        self._generated = generated
+        self._path = path
+        self._timeout = timeout
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._generated, name)
+
+        async def unary(request: Any, timeout: float | None = self._timeout) -> Any:
+            try:
+                return await method(request, timeout=timeout)
+            except grpc.aio.AioRpcError as error:
+                raise self._translated(name, error, timeout) from error
+
+        async def stream(request: Any, timeout: float | None = None) -> AsyncIterator[Any]:
+            call = method(request, timeout=timeout)
+            try:
+                async for response in call:
+                    yield response
+            except grpc.aio.AioRpcError as error:
+                raise self._translated(name, error, timeout) from error
+            finally:
+                call.cancel()
+
+        return stream if isinstance(method, grpc.aio.UnaryStreamMultiCallable) else unary
+
+    def _translated(
+        self, name: str, error: grpc.aio.AioRpcError, timeout: float | None
+    ) -> CriShimError:
+        code, text = error.code(), error.details() or ""
+        if code is grpc.StatusCode.DEADLINE_EXCEEDED and text == "Deadline Exceeded":
+            return TimedOut(f"{name}: no answer from {self._path} within {timeout} seconds")
+        if code is grpc.StatusCode.UNAVAILABLE and (reason := _why_not_there(self._path)):
+            return Unavailable(
+                f"no daemon answers on {self._path} ({reason}): start it with `cri-shim serve`, "
+                "or name another socket with --socket"
+            )
+        return error_of(code, text)
+
+
+def _why_not_there(path: Path) -> str:
+    """Why nobody accepts on the socket, in the system's words; "" when somebody does.
+
+    gRPC's own text for this is a page about name resolution and addresses.
+    """
+    try:
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(1)
+            probe.connect(str(path))
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""

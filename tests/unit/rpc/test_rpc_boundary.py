@@ -1,0 +1,272 @@
+"""The boundary on a real gRPC server, seen through the project's own client."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import grpc.aio
+import pytest
+
+from cri_shim import errors
+from cri_shim.pb import api_pb2 as api
+from cri_shim.rpc import boundary
+from cri_shim.rpc.client import Client
+
+RUNTIME = api.DESCRIPTOR.services_by_name["RuntimeService"]
+IMAGE = api.DESCRIPTOR.services_by_name["ImageService"]
+
+
+class Runtime:
+    def __init__(self) -> None:
+        self.running = asyncio.Event()
+        self.cancelled = asyncio.Event()
+        self.stream_closed = asyncio.Event()
+        self.failure: Exception = errors.NotFound("no pod abc")
+        self.numbers: list[int] = []
+
+    async def Version(self, request: api.VersionRequest) -> api.VersionResponse:
+        self.numbers.append(boundary.call_number.get())
+        return api.VersionResponse(version="0.1.0")
+
+    async def RunPodSandbox(self, request: api.RunPodSandboxRequest) -> api.RunPodSandboxResponse:
+        return api.RunPodSandboxResponse(pod_sandbox_id="f00")
+
+    async def StopPodSandbox(
+        self, request: api.StopPodSandboxRequest
+    ) -> api.StopPodSandboxResponse:
+        raise self.failure
+
+    async def StartContainer(
+        self, request: api.StartContainerRequest
+    ) -> api.StartContainerResponse:
+        self.running.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+        return api.StartContainerResponse()
+
+    async def GetContainerEvents(
+        self, request: api.GetEventsRequest
+    ) -> AsyncIterator[api.ContainerEventResponse]:
+        try:
+            for name in ("a", "b"):
+                yield api.ContainerEventResponse(container_id=name)
+            await asyncio.Event().wait()
+        finally:
+            self.stream_closed.set()
+
+    async def StreamContainers(
+        self, request: api.StreamContainersRequest
+    ) -> AsyncIterator[api.StreamContainersResponse]:
+        yield api.StreamContainersResponse()
+        raise self.failure
+
+
+@asynccontextmanager
+async def serving(
+    tmp_path: Path, runtime: object, check: boundary.Check | None = None
+) -> AsyncIterator[Client]:
+    socket = tmp_path / "s"
+    server = grpc.aio.server(options=boundary.SERVER_OPTIONS)
+    boundary.add(server, RUNTIME, runtime, check)
+    boundary.add(server, IMAGE, object())
+    server.add_insecure_port(f"unix://{socket}")
+    await server.start()
+    try:
+        async with Client(socket, timeout=10) as client:
+            yield client
+    finally:
+        await server.stop(None)
+
+
+@pytest.fixture
+async def runtime() -> Runtime:
+    return Runtime()
+
+
+@pytest.fixture
+async def client(tmp_path: Path, runtime: Runtime) -> AsyncIterator[Client]:
+    async with serving(tmp_path, runtime) as client:
+        yield client
+
+
+async def test_a_plain_method_answers_its_rpc(client: Client) -> None:
+    assert (await client.runtime.Version(api.VersionRequest())).version == "0.1.0"
+
+
+async def test_every_call_has_a_number_of_its_own(client: Client, runtime: Runtime) -> None:
+    await client.runtime.Version(api.VersionRequest())
+    await client.runtime.Version(api.VersionRequest())
+    assert runtime.numbers[1] == runtime.numbers[0] + 1
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind"),
+    [
+        (errors.InvalidArgument("a.b", "is odd"), errors.InvalidArgument),
+        (errors.NotFound("x"), errors.NotFound),
+        (errors.AlreadyExists("x"), errors.AlreadyExists),
+        (errors.WrongState("x"), errors.WrongState),
+        (errors.TimedOut("x"), errors.TimedOut),
+        (errors.ResourceExhausted("x"), errors.ResourceExhausted),
+        (errors.Unavailable("x"), errors.Unavailable),
+        (errors.RuntimeStopped("x"), errors.Unavailable),
+        (errors.Unimplemented("x"), errors.Unimplemented),
+        (errors.ToolFailed("crun said é"), errors.ToolFailed),
+        (errors.RegistryUnavailable("x"), errors.ToolFailed),
+    ],
+)
+async def test_an_error_of_ours_arrives_as_its_kind_with_its_text(
+    client: Client, runtime: Runtime, failure: Exception, kind: type[Exception]
+) -> None:
+    runtime.failure = failure
+    with pytest.raises(errors.CriShimError) as caught:
+        await client.runtime.StopPodSandbox(api.StopPodSandboxRequest(pod_sandbox_id="abc"))
+    assert (type(caught.value), str(caught.value)) == (kind, str(failure))
+
+
+async def test_a_bug_is_internal_with_its_text_and_leaves_a_traceback_in_the_log(
+    client: Client, runtime: Runtime, caplog: pytest.LogCaptureFixture
+) -> None:
+    runtime.failure = KeyError("lost")
+    with pytest.raises(errors.CriShimError, match="StopPodSandbox met a bug: KeyError: 'lost'"):
+        await client.runtime.StopPodSandbox(api.StopPodSandboxRequest(pod_sandbox_id="abc"))
+    (record,) = [r for r in caplog.records if r.levelno == logging.ERROR]
+    assert record.exc_info is not None
+    assert "StopPodSandbox abc" in record.getMessage()
+
+
+async def test_a_text_that_cannot_travel_is_made_fit(client: Client, runtime: Runtime) -> None:
+    runtime.failure = errors.ToolFailed("begin " + "é%\udcff\n" * 5000 + " end")
+    with pytest.raises(errors.ToolFailed, match=r"(?s)^begin .*\[\.\.\.\].* end$"):
+        await client.runtime.StopPodSandbox(api.StopPodSandboxRequest(pod_sandbox_id="abc"))
+
+
+async def test_an_rpc_without_a_method_is_unimplemented_and_named(client: Client) -> None:
+    with pytest.raises(errors.Unimplemented, match=r"runtime\.v1\.RuntimeService\.RestorePod "):
+        await client.runtime.RestorePod(api.RestorePodRequest())
+    with pytest.raises(errors.Unimplemented, match=r"runtime\.v1\.ImageService\.PullImage "):
+        await client.image.PullImage(api.PullImageRequest())
+
+
+async def test_a_stream_without_a_method_is_unimplemented_and_named(client: Client) -> None:
+    with pytest.raises(errors.Unimplemented, match=r"ImageService\.StreamImages "):
+        await anext(aiter(client.image.StreamImages(api.StreamImagesRequest())))
+
+
+async def test_all_43_rpcs_are_known_to_the_server_even_when_nothing_serves_them(
+    tmp_path: Path,
+) -> None:
+    paths = [f"/{s.full_name}/{m.name}" for s in (RUNTIME, IMAGE) for m in s.methods]
+    texts = []
+    async with serving(tmp_path, object()):
+        async with grpc.aio.insecure_channel(f"unix://{tmp_path / 's'}") as channel:
+            for path in paths:
+                with pytest.raises(grpc.aio.AioRpcError) as caught:
+                    await anext(aiter(channel.unary_stream(path, None, None)(b"")))
+                texts.append(f"{caught.value.code().name} {caught.value.details()}")
+    dotted = [path[1:].replace("/", ".") for path in paths]
+    assert texts == [f"UNIMPLEMENTED {d} is not served by this runtime" for d in dotted]
+    assert len(texts) == 43
+
+
+async def test_a_stream_delivers_items_and_is_closed_when_its_reader_goes(
+    client: Client, runtime: Runtime
+) -> None:
+    stream = client.runtime.GetContainerEvents(api.GetEventsRequest())
+    items = aiter(stream)
+    assert [(await anext(items)).container_id for _ in range(2)] == ["a", "b"]
+    await items.aclose()  # type: ignore[attr-defined]
+    await asyncio.wait_for(runtime.stream_closed.wait(), 5)
+
+
+async def test_a_stream_that_fails_ends_with_its_error(client: Client) -> None:
+    items = aiter(client.runtime.StreamContainers(api.StreamContainersRequest()))
+    await anext(items)
+    with pytest.raises(errors.NotFound, match="no pod abc"):
+        await anext(items)
+
+
+async def test_a_caller_who_gives_up_cancels_the_method(client: Client, runtime: Runtime) -> None:
+    call = asyncio.ensure_future(
+        client.runtime.StartContainer(api.StartContainerRequest(container_id="c"))
+    )
+    await asyncio.wait_for(runtime.running.wait(), 5)
+    call.cancel()
+    await asyncio.wait_for(runtime.cancelled.wait(), 5)
+    with pytest.raises(asyncio.CancelledError):
+        await call
+
+
+async def test_the_check_refuses_before_the_method_is_called(tmp_path: Path) -> None:
+    def check(request: object) -> None:
+        raise errors.InvalidArgument("config.metadata", "is missing")
+
+    runtime = Runtime()
+    async with serving(tmp_path, runtime, check) as client:
+        with pytest.raises(errors.InvalidArgument, match=r"^config\.metadata: is missing$"):
+            await client.runtime.Version(api.VersionRequest())
+    assert runtime.numbers == []
+
+
+async def test_verbs_log_one_line_with_object_time_and_outcome(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    config = api.PodSandboxConfig(metadata=api.PodSandboxMetadata(name="web", namespace="ns"))
+    await client.runtime.RunPodSandbox(api.RunPodSandboxRequest(config=config))
+    (line,) = [r.getMessage() for r in caplog.records if r.name == boundary.__name__]
+    words = line.split()
+    assert words[0] == "call"
+    assert words[2:5] == ["RunPodSandbox", "ns", "web"]
+    assert words[6:] == ["ms:", "OK", "f00"]
+
+
+async def test_reads_are_logged_at_debug_level_only(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, boundary.__name__)
+    await client.runtime.Version(api.VersionRequest())
+    (record,) = [r for r in caplog.records if r.name == boundary.__name__]
+    assert record.levelno == logging.DEBUG
+
+
+async def test_a_failure_is_a_warning_with_its_code_on_one_line(
+    client: Client, runtime: Runtime, caplog: pytest.LogCaptureFixture
+) -> None:
+    runtime.failure = errors.ToolFailed("one\ntwo")
+    with pytest.raises(errors.ToolFailed):
+        await client.runtime.StopPodSandbox(api.StopPodSandboxRequest(pod_sandbox_id="abc"))
+    (record,) = [r for r in caplog.records if r.name == boundary.__name__]
+    assert record.levelno == logging.WARNING
+    assert record.getMessage().endswith("UNKNOWN: one | two")
+
+
+async def test_a_method_that_is_no_rpc_is_refused_at_start() -> None:
+    class Typo:
+        async def StopPodSandbx(self, request: object) -> None: ...
+
+    with pytest.raises(TypeError, match=r"RuntimeService has no RPC StopPodSandbx"):
+        boundary.add(grpc.aio.server(), RUNTIME, Typo())
+
+
+async def test_a_method_of_the_wrong_sort_is_refused_at_start() -> None:
+    class NotAStream:
+        async def GetContainerEvents(self, request: object) -> None: ...
+
+    with pytest.raises(TypeError, match="GetContainerEvents must be an async generator"):
+        boundary.add(grpc.aio.server(), RUNTIME, NotAStream())
+
+
+async def test_an_answer_of_nearly_16_mib_arrives(tmp_path: Path) -> None:
+    class Talker:
+        async def ExecSync(self, request: api.ExecSyncRequest) -> api.ExecSyncResponse:
+            return api.ExecSyncResponse(stdout=bytes(16 * 1024 * 1024 - 64))
+
+    async with serving(tmp_path, Talker()) as client:
+        answer = await client.runtime.ExecSync(api.ExecSyncRequest(container_id="c"))
+    assert len(answer.stdout) == 16 * 1024 * 1024 - 64
