@@ -11,7 +11,8 @@ from cri_shim.pb import api_pb2
 
 # What Go and glibc programs mean by these names; a libc's own idea of SIGRTMIN differs (musl: 35).
 RTMIN, RTMAX = 34, 64
-_REALTIME = re.compile(r"RT(MIN|MAX)(?:(?:\+|-|PLUS|MINUS)(\d{1,2}))?")
+_ABOVE_MIN = re.compile(r"RTMIN(?:(?:\+|PLUS)(\d{1,2}))?")
+_BELOW_MAX = re.compile(r"RTMAX(?:(?:-|MINUS)(\d{1,2}))?")
 
 
 def number(value: "api_pb2.Signal.ValueType") -> int:
@@ -47,19 +48,21 @@ def effective(
 ) -> "api_pb2.Signal.ValueType":
     """The stop signal a container has: its config's, else its image's, else SIGTERM."""
     if configured != api_pb2.SIGNAL_RUNTIME_DEFAULT:
-        return to_enum(number(configured))
+        number(configured)
+        return configured
     if image_stop_signal:
         return to_enum(parse(image_stop_signal))
     return api_pb2.SIGNAL_SIGTERM
 
 
 def _named(name: str) -> int | None:
-    realtime = _REALTIME.fullmatch(name)
-    if realtime is None:
-        known = getattr(signal, f"SIG{name}", None)
-        return int(known) if isinstance(known, signal.Signals) else None
-    base, offset = realtime.group(1), int(realtime.group(2) or 0)
-    return RTMIN + offset if base == "MIN" else RTMAX - offset
+    """The number of a name without SIG."""
+    if above := _ABOVE_MIN.fullmatch(name):
+        return RTMIN + int(above.group(1) or 0)
+    if below := _BELOW_MAX.fullmatch(name):
+        return RTMAX - int(below.group(1) or 0)
+    known = getattr(signal, f"SIG{name}", None)
+    return int(known) if isinstance(known, signal.Signals) else None
 
 
 def _enum_by_number() -> "dict[int, api_pb2.Signal.ValueType]":
