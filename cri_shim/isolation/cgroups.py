@@ -1,0 +1,224 @@
+"""Control groups of containers and of their monitors.
+
+The OCI runtime makes and limits a container's group; here it is named, read, emptied and removed.
+The monitors (conmon) get groups of their own, so that neither the end nor the limits of the
+daemon's service reach them.
+"""
+
+import errno
+import os
+import select
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from cri_shim.errors import TimedOut
+from cri_shim.isolation import cgroup_names, hierarchies
+from cri_shim.linux import pidfd
+
+KILL_S = 5.0  # how long `empty` waits for processes to die; longer means stuck in the kernel
+MONITOR_PARENT = "cri-shim-conmon"
+# What decides over a monitor's life and the daemon's service: whose end it shares, whose memory
+# and whose number of processes it counts for. Each further hierarchy would cost 0.25 ms a start.
+_MONITOR_IN = frozenset({"name=systemd", "memory", "pids"})
+BUSY_S = 1.0  # how long rmdir is retried: a group is busy until the kernel buried its last process
+_ROUND_S = 0.05  # a round of killing; whoever forked meanwhile is found in the next one
+
+
+class Cgroups:
+    """The trees by one driver. Everything but the names blocks, for at most KILL_S."""
+
+    def __init__(
+        self, driver: cgroup_names.Driver, *, monitor_parent: str = MONITOR_PARENT
+    ) -> None:
+        self.driver: cgroup_names.Driver = driver
+        self.default_parent = cgroup_names.DEFAULT_PARENT[driver]
+        self._monitor_parent = monitor_parent
+        self._trees = hierarchies.Hierarchies()
+
+    def version(self) -> int:
+        """1 or 2: where the resource controllers are."""
+        return 2 if self._trees.v2_only() else 1
+
+    def controllers(self) -> frozenset[str]:
+        """The resource controllers that containers can be limited by."""
+        trees = self._trees.all()
+        if self._trees.v2_only():
+            names = [(h.mount / "cgroup.controllers").read_text().split() for h in trees if h.v2]
+        else:
+            names = [[c for c in h.controllers if "=" not in c] for h in trees]
+        return frozenset(name for some in names for name in some)
+
+    def oci_path(self, parent: str, container_id: str) -> str:
+        """The OCI `cgroupsPath` below the kubelet's parent; see cgroup_names.oci_path."""
+        return cgroup_names.oci_path(self.driver, parent, container_id)
+
+    def pids(self, oci_path: str) -> set[int]:
+        """Every process in the group or below it, in any hierarchy."""
+        found: set[int] = set()
+        for group in self._groups(oci_path):
+            found |= hierarchies.processes(group)
+        return found
+
+    def empty(self, oci_path: str, limit_s: float = KILL_S) -> None:
+        """Kill everything in the group and below it, and return when all of it has ended.
+
+        Raises TimedOut naming the processes that did not die within `limit_s` seconds.
+        """
+        groups = self._groups(oci_path)
+        for group in groups:
+            with suppress(OSError):  # v1 has no such file, Linux before 5.14 neither
+                (group / "cgroup.kill").write_text("1")
+        deadline = time.monotonic() + limit_s
+        while left := self.pids(oci_path):
+            if time.monotonic() > deadline:
+                named = ", ".join(map(str, sorted(left)))
+                raise TimedOut(
+                    f"processes {named} in cgroup {oci_path} did not die within {limit_s:g} s of "
+                    "SIGKILL; they are stuck in the kernel"
+                )
+            self._kill_round(oci_path, left)
+
+    def _kill_round(self, oci_path: str, pids: set[int]) -> None:
+        held: dict[int, int] = {}
+        try:
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    held[pid] = os.pidfd_open(pid)
+            # A pid that is still listed now, after its descriptor was opened, is not reused.
+            targets = [held[pid] for pid in self.pids(oci_path) & held.keys()]
+            for fd in targets:
+                pidfd.send(fd, signal.SIGKILL)
+            self._thaw(oci_path)
+            _await_end(targets)
+        finally:
+            for fd in held.values():
+                os.close(fd)
+
+    def _thaw(self, oci_path: str) -> None:
+        """A process in a frozen v1 group dies only when it is thawed."""
+        freezer = self._trees.holding("freezer")
+        if freezer is None or freezer.v2:
+            return
+        for group in hierarchies.tree(freezer.group(cgroup_names.directory(oci_path))):
+            with suppress(OSError):
+                (group / "freezer.state").write_text("THAWED")
+
+    def remove(self, oci_path: str) -> None:
+        """Remove what is left of the group in every hierarchy, groups below it first.
+
+        Idempotent. Every hierarchy is tried; raises OSError for one where processes are left.
+        """
+        self._remove(cgroup_names.directory(oci_path))
+
+    def _remove(self, relative: str) -> None:
+        failed: OSError | None = None
+        deadline = time.monotonic() + BUSY_S
+        for tree in self._trees.all():
+            try:
+                hierarchies.remove(tree.group(relative), deadline)
+            except OSError as e:
+                failed = e
+        if failed is not None:
+            raise failed
+
+    def oom_count(self, oci_path: str) -> int:
+        """How many processes of the group the kernel has killed for lack of memory."""
+        return _keyed(
+            self._file(oci_path, "memory", "memory.oom_control", "memory.events"), "oom_kill"
+        )
+
+    def memory_usage(self, oci_path: str) -> int | None:
+        """Bytes charged to the group now; None when there is no such group."""
+        file = self._file(oci_path, "memory", "memory.usage_in_bytes", "memory.current")
+        try:
+            return None if file is None else int(file.read_text())
+        except OSError:
+            return None
+
+    def join_monitor(self, container_id: str, pid: int) -> None:
+        """Put a monitor that runs nothing yet into a group of its own.
+
+        Only in hierarchies where the daemon is not at the root: there is no limit, and no end, to
+        share. Raises OSError.
+        """
+        relative = self._monitor(container_id)
+        own = self._trees.own_groups()
+        for tree in self._trees.all():
+            if own.get(tree.named(), "/") == "/" or not (tree.v2 or tree.controllers & _MONITOR_IN):
+                continue
+            group = tree.group(relative)
+            group.mkdir(parents=True, exist_ok=True)
+            (group / "cgroup.procs").write_text(str(pid))
+
+    def remove_monitor(self, container_id: str) -> None:
+        """Remove an ended monitor's group. Idempotent."""
+        self._remove(self._monitor(container_id))
+
+    def prune(self) -> None:
+        """Remove the parents made here that nothing is in; not while a container may be made."""
+        ours = [self._monitor("")]
+        ours += [cgroup_names.PREFIX] if self.driver == "cgroupfs" else []
+        for tree in self._trees.all():
+            for relative in ours:
+                with suppress(OSError):
+                    tree.group(relative).rmdir()
+
+    def prime(self) -> None:
+        """Make the next moves between groups quick, for some 10 ms.
+
+        The first move after a pause waits 6-9 ms for the kernel, in whichever hierarchy. So the
+        daemon is moved to where it is, while the OCI runtime, who has to wait otherwise, starts.
+        """
+        own = self._trees.own_groups()
+        # v2 first: with v1 beside it, it is the one without controllers that could object.
+        for tree in sorted(self._trees.all(), key=lambda t: not t.v2):
+            path = own.get(tree.named())
+            if path is None:
+                continue
+            relative = path.removeprefix(tree.root.rstrip("/")).strip("/")
+            with suppress(OSError):
+                (tree.group(relative) / "cgroup.procs").write_text("0")
+                return
+
+    def _monitor(self, container_id: str) -> str:
+        return cgroup_names.monitor_directory(self.driver, self._monitor_parent, container_id)
+
+    def _groups(self, oci_path: str) -> list[Path]:
+        relative = cgroup_names.directory(oci_path)
+        return [tree.group(relative) for tree in self._trees.all()]
+
+    def _file(self, oci_path: str, controller: str, v1: str, v2: str) -> Path | None:
+        tree = self._trees.holding(controller)
+        if tree is None:
+            return None
+        return tree.group(cgroup_names.directory(oci_path)) / (v2 if tree.v2 else v1)
+
+
+def _await_end(pidfds: list[int]) -> None:
+    """Return when all have ended, or after a round's time; then the group is looked at again."""
+    deadline = time.monotonic() + _ROUND_S
+    poll = select.poll()
+    for fd in pidfds:
+        poll.register(fd, select.POLLIN)
+    left = len(pidfds)
+    while left and (ended := poll.poll(max(0.0, deadline - time.monotonic()) * 1000)):
+        for fd, _ in ended:
+            poll.unregister(fd)
+        left -= len(ended)
+
+
+def _keyed(file: Path | None, key: str) -> int:
+    """The number beside `key` in a file of keys and numbers; 0 when there is none."""
+    try:
+        text = "" if file is None else file.read_text()
+    except OSError as e:
+        if e.errno in (errno.ENOENT, errno.ENODEV):
+            return 0
+        raise
+    for line in text.splitlines():
+        name, _, value = line.partition(" ")
+        if name == key:
+            return int(value)
+    return 0

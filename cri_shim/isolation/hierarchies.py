@@ -1,0 +1,157 @@
+"""The mounted control group trees, and what can be done to one group in them.
+
+With cgroup v1 every controller may be a tree of its own, beside trees without controllers
+(name=systemd, and the v2 one, then called unified); with v2 there is one. A group is a path
+relative to the root of every tree.
+"""
+
+import errno
+import math
+import os
+import time
+from collections.abc import Container, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cri_shim.linux import mounts
+
+_BUSY_STEP_S = 0.005
+_INCOMPLETE_S = 1.0  # how long a tree that is nowhere mounted is not looked for again
+# Where a tree is expected; a container may show its own cgroup mounts elsewhere, too.
+MOUNT_DIRECTORY = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True, slots=True)
+class Hierarchy:
+    """One tree: where it is mounted, which of its groups is the mount's root, what it controls."""
+
+    mount: Path
+    root: str
+    controllers: frozenset[str]
+    v2: bool
+
+    def group(self, relative: str) -> Path:
+        return self.mount / relative
+
+    def named(self) -> str:
+        """Its name among the hierarchies a process is in: see `own_groups`."""
+        return "" if self.v2 else ",".join(sorted(self.controllers))
+
+
+def parse(mountinfo: Iterator[mounts.Mount], names: Container[str]) -> tuple[Hierarchy, ...]:
+    """The trees among some mounts; of several mounts of one tree, the first where it is expected.
+
+    `names` are the controllers (and "name=...") that exist: other mount options are none.
+    """
+    found: dict[str, Hierarchy] = {}
+    for mount in mountinfo:
+        if mount.fstype not in ("cgroup", "cgroup2"):
+            continue
+        if not mount.target.is_relative_to(MOUNT_DIRECTORY):
+            continue
+        v2 = mount.fstype == "cgroup2"
+        controllers = frozenset(o for o in mount.super_options if not v2 and o in names)
+        found.setdefault(mount.device, Hierarchy(mount.target, mount.root, controllers, v2))
+    return tuple(found.values())
+
+
+def parse_own(text: str) -> dict[str, str]:
+    """The groups in the form of /proc/PID/cgroup, by `Hierarchy.named`."""
+    own: dict[str, str] = {}
+    for line in text.splitlines():
+        _, names, path = line.split(":", 2)
+        own[",".join(sorted(names.split(","))) if names else ""] = path
+    return own
+
+
+class Hierarchies:
+    """The trees of this machine as they are now; to read them again costs little."""
+
+    def __init__(self) -> None:
+        self._seen: frozenset[str] = frozenset()
+        self._again_at = 0.0
+        self._all: tuple[Hierarchy, ...] = ()
+
+    def own_groups(self) -> dict[str, str]:
+        """The daemon's own groups, by `Hierarchy.named`; refreshes what `all` knows."""
+        own = parse_own(Path("/proc/self/cgroup").read_text())
+        # A tree mounted later appears here at once: 20 us, where mountinfo takes milliseconds.
+        if self._seen != own.keys() or time.monotonic() > self._again_at:
+            names = frozenset(name for names in own for name in names.split(","))
+            self._all = parse(mounts.mountinfo(), names)
+            self._seen = frozenset(own)
+            # A tree can exist and not be mounted, or not yet.
+            complete = own.keys() <= {h.named() for h in self._all}
+            self._again_at = math.inf if complete else time.monotonic() + _INCOMPLETE_S
+        return own
+
+    def all(self) -> tuple[Hierarchy, ...]:
+        self.own_groups()
+        return self._all
+
+    def v2_only(self) -> bool:
+        """Whether the resource controllers are in the v2 tree, as OCI runtimes decide it too."""
+        return any(h.v2 and h.mount == MOUNT_DIRECTORY for h in self.all())
+
+    def holding(self, controller: str) -> Hierarchy | None:
+        """The tree with that resource controller."""
+        trees = self.all()
+        for hierarchy in trees:
+            if controller in hierarchy.controllers:
+                return hierarchy
+        return next((h for h in trees if h.v2), None) if self.v2_only() else None
+
+
+def tree(group: Path) -> list[Path]:
+    """A group and all groups below it, deepest first; empty when there is none."""
+    found: list[Path] = []
+    pending = [group]
+    while pending:
+        at = pending.pop()
+        try:
+            with os.scandir(at) as entries:
+                pending += [Path(e.path) for e in entries if e.is_dir(follow_symlinks=False)]
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        found.append(at)
+    return found[::-1]
+
+
+def processes(group: Path) -> set[int]:
+    """The pids in a group and below it."""
+    pids: set[int] = set()
+    for at in tree(group):
+        pids.update(_read_pids(at / "cgroup.procs"))
+    return pids
+
+
+def _read_pids(file: Path) -> set[int]:
+    try:
+        return set(map(int, file.read_text().split()))
+    except OSError as e:
+        # ENODEV: removed while we read it. EOPNOTSUPP: a threaded group, listed by its domain.
+        if e.errno in (errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP):
+            return set()
+        raise
+
+
+def remove(group: Path, deadline: float) -> None:
+    """Remove a group and those below it; gone is fine.
+
+    Raises OSError (EBUSY) if one is still in use at `deadline` (monotonic seconds).
+    """
+    for at in tree(group):
+        while not _rmdir(at, last=time.monotonic() > deadline):
+            time.sleep(_BUSY_STEP_S)
+
+
+def _rmdir(group: Path, *, last: bool) -> bool:
+    try:
+        group.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError as e:
+        if e.errno != errno.EBUSY or last:
+            raise
+        return False
+    return True

@@ -1,0 +1,196 @@
+"""A pod's namespaces, pinned to files.
+
+A fresh thread unshares them, sets them up and binds its own /proc/self/task/TID/ns entries to
+files; then it ends, and the mounts alone keep the namespaces: half a millisecond, no process. The
+thread must be one nobody uses again, hence threading and not a pool.
+
+A network namespace goes where `ip netns` looks, in a directory that is a shared mount, so that
+plugins in other mount namespaces see it too.
+"""
+
+import errno
+import fcntl
+import os
+import socket
+import struct
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from cri_shim.errors import InvalidArgument, NotFound
+from cri_shim.isolation import sysctls as parameters
+from cri_shim.linux import mounts, process, syscalls
+
+T = TypeVar("T")
+
+KINDS = {
+    "net": syscalls.CLONE_NEWNET,
+    "ipc": syscalls.CLONE_NEWIPC,
+    "uts": syscalls.CLONE_NEWUTS,
+}
+_SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 0x1
+
+
+def pin(paths: Mapping[str, Path], *, hostname: str | None, sysctls: Mapping[str, str]) -> None:
+    """Make new namespaces of the kinds of `paths` ("net", "ipc", "uts"), each pinned to its path.
+
+    The loopback interface is up, `hostname` (which needs "uts") and `sysctls` are set. On failure
+    nothing stays. Raises InvalidArgument for a parameter that is not the pod's to set, and OSError
+    naming the step and path for the rest.
+    """
+    if hostname is not None and "uts" not in paths:
+        raise InvalidArgument("hostname", "the pod shares the node's uts namespace")
+    wanted = parameters.check(sysctls, paths)
+    for kind, path in paths.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if kind == "net":
+            share(path.parent)
+    made: list[Path] = []
+
+    def work() -> None:
+        flags = 0
+        for kind in paths:
+            flags |= KINDS[kind]
+        _step("unshare", syscalls.unshare, flags)
+        if "net" in paths:
+            _step("bring the loopback interface up", _loopback_up)
+        for name, path in wanted.items():
+            parameters.write(name, path, sysctls[name])
+        if hostname is not None:
+            _step(f"set the host name {hostname!r}", socket.sethostname, hostname)
+        task = Path(f"/proc/self/task/{threading.get_native_id()}/ns")
+        for kind, target in paths.items():
+            _step(f"pin the {kind} namespace", _bind, task / kind, target, made)
+
+    try:
+        _in_fresh_thread(work)
+    except BaseException:
+        for path in made:
+            unpin(path)
+        raise
+
+
+def _step(what: str, call: Callable[..., None], *args: object) -> None:
+    try:
+        call(*args)
+    except OSError as e:
+        raise OSError(e.errno, f"cannot {what}: {e.strerror}", e.filename) from e
+
+
+def _bind(namespace: Path, target: Path, made: list[Path]) -> None:
+    os.close(os.open(target, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444))
+    made.append(target)
+    mounts.bind(namespace, target)
+
+
+def _loopback_up() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+        request = struct.pack("16sh22x", b"lo", 0)
+        (flags,) = struct.unpack_from("h", fcntl.ioctl(sock, _SIOCGIFFLAGS, request), 16)
+        fcntl.ioctl(sock, _SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", flags | _IFF_UP))
+
+
+def _in_fresh_thread(work: Callable[[], T]) -> T:
+    """Run `work` in a thread of its own, which ends with it, and hand on what it did."""
+    result: list[T] = []
+    failure: list[BaseException] = []
+
+    def body() -> None:
+        try:
+            result.append(work())
+        except BaseException as e:
+            failure.append(e)
+
+    thread = threading.Thread(target=body, name="namespaces")
+    thread.start()
+    thread.join()
+    if failure:
+        raise failure[0]
+    return result[0]
+
+
+def share(directory: Path) -> None:
+    """Make `directory` a mount point with shared propagation, as `ip netns` does."""
+    try:
+        mounts.make_shared(directory)
+    except OSError as e:
+        if e.errno != errno.EINVAL:
+            raise
+    else:
+        return
+    # Not a mount point yet. Two who find that at once must not mount one over the other's pins:
+    # the lock is the one of ip netns.
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        if not mounts.is_mounted(directory):
+            mounts.bind(directory, directory, recursive=True)
+        mounts.make_shared(directory)
+    finally:
+        os.close(fd)
+
+
+def unpin(path: Path) -> None:
+    """Let go of a namespace: it ends with its last user. Idempotent."""
+    mounts.unmount(path)
+    path.unlink(missing_ok=True)
+
+
+def is_pinned(path: Path) -> bool:
+    """Whether a namespace is pinned to `path`."""
+    try:
+        return path.stat().st_dev == Path("/proc/self/ns/mnt").stat().st_dev
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def in_netns(path: Path, work: Callable[[], T]) -> T:
+    """Run `work` in a fresh thread inside the network namespace pinned to `path`.
+
+    Returns its result. Raises NotFound when there is none, and whatever `work` raises.
+    """
+
+    def body() -> T:
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError as e:
+            raise NotFound(f"network namespace {path} is gone") from e
+        try:
+            syscalls.setns(fd, syscalls.CLONE_NEWNET, path)
+        finally:
+            os.close(fd)
+        return work()
+
+    return _in_fresh_thread(body)
+
+
+def bind_pid_ns(pid: int, start_time: int, path: Path) -> None:
+    """Pin the pid namespace of a process, known by pid and start time, to `path`.
+
+    Raises NotFound when that process does not run any more.
+    """
+    fd = _open_pid_ns(pid, start_time)
+    made: list[Path] = []
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _step("pin the pid namespace", _bind, Path(f"/proc/self/fd/{fd}"), path, made)
+    except BaseException:
+        for target in made:
+            unpin(target)
+        raise
+    finally:
+        os.close(fd)
+
+
+def _open_pid_ns(pid: int, start_time: int) -> int:
+    gone = f"process {pid}, whose pid namespace was to be kept, is gone"
+    try:
+        fd = os.open(f"/proc/{pid}/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, ProcessLookupError) as e:
+        raise NotFound(gone) from e
+    # The descriptor is fixed first: if the pid has the right start time now, it was that process.
+    if not process.alive(pid, start_time):
+        os.close(fd)
+        raise NotFound(gone)
+    return fd
