@@ -1,0 +1,71 @@
+"""Files of a container's root file system, opened from the host.
+
+The container writes that tree: every symbolic link in it is resolved as if `root` were "/", and
+nothing in it may make the daemon wait or read without end.
+"""
+
+import errno
+import os
+import stat
+from contextlib import suppress
+
+from cri_shim.linux import syscalls
+
+_GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+_TRIES = 8  # EAGAIN: a rename went on elsewhere, the kernel could not be sure about a ".."
+
+
+def open_in_root(root: syscalls.StrPath, path: str, flags: int) -> int:
+    """Open `path` inside `root`, as a process with that root would; the caller closes it.
+
+    Never waits for the other end of a FIFO. Raises OSError naming the path; ELOOP for a magic
+    link (/proc/PID/fd and the like), which would lead outside.
+    """
+    top = _open_root(root)
+    try:
+        return _open_below(top, path, flags)
+    finally:
+        os.close(top)
+
+
+def _open_root(root: syscalls.StrPath) -> int:
+    return os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def _open_below(top: int, path: str, flags: int) -> int:
+    flags |= os.O_CLOEXEC
+    if not flags & os.O_PATH:  # which takes few other flags, and opens nothing
+        flags |= os.O_NONBLOCK | os.O_NOCTTY
+    resolve = syscalls.RESOLVE_IN_ROOT | syscalls.RESOLVE_NO_MAGICLINKS
+    for _ in range(_TRIES - 1):
+        with suppress(BlockingIOError):
+            return syscalls.openat2(top, path, flags, resolve)
+    return syscalls.openat2(top, path, flags, resolve)
+
+
+def read_text_in_root(root: syscalls.StrPath, path: str, limit: int) -> str:
+    """The text of a regular file inside `root`; "" when there is none.
+
+    Raises OSError: EFBIG for a file above `limit` bytes, EINVAL for what is not a regular file.
+    """
+    top = _open_root(root)
+    try:
+        # First only named, then opened: to open a device can have effects of its own.
+        handle = _open_below(top, path, os.O_PATH)
+    except OSError as e:
+        if e.errno in _GONE:
+            return ""
+        raise
+    finally:
+        os.close(top)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file in the container's root", path)
+        fd = os.open(f"/proc/self/fd/{handle}", os.O_RDONLY | os.O_CLOEXEC)
+    finally:
+        os.close(handle)
+    with os.fdopen(fd, "rb") as file:
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise OSError(errno.EFBIG, f"larger than {limit} bytes", path)
+    return data.decode(errors="replace")
