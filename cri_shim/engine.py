@@ -43,6 +43,11 @@ class Paths:
         """Where the ipc, uts or pid namespace of a pod is pinned."""
         return self.pod(pod_id) / "ns" / kind
 
+    def pins(self, pod_id: str) -> dict[str, Path]:
+        """Where each kind of namespace of a pod is pinned, if the pod has its own."""
+        own = {kind: self.pin(pod_id, kind) for kind in ("ipc", "uts", "pid")}
+        return {"net": self.netns(pod_id), **own}
+
     def bundle(self, container_id: str) -> Path:
         return self.run_root / "containers" / container_id
 
@@ -75,6 +80,7 @@ class Engine:
     host: Host
     paths: Paths
     boot_id: str
+    pause_init: str  # the static program that keeps a shared pid namespace
     retrier: Retrier = field(default_factory=Retrier)
     stopping: dict[str, Stopping] = field(default_factory=dict)
     runs: Handover[PodName, api.RunPodSandboxRequest, str] = field(

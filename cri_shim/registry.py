@@ -74,6 +74,10 @@ class Registry:
     def containers(self) -> list[state.ContainerRecord]:
         return [c for c in self._containers.values() if self._visible(c)]
 
+    def everything(self) -> tuple[list[state.PodRecord], list[state.ContainerRecord]]:
+        """All records, also those of other namespaces and of creates in progress."""
+        return list(self._pods.values()), list(self._containers.values())
+
     def containers_of(self, pod_id: str) -> list[state.ContainerRecord]:
         return [self._containers[id] for id in self._of_pod.get(pod_id, ())]
 
@@ -116,10 +120,8 @@ class Registry:
     def _resolve(self, what: str, entries: dict[str, Entry], id: str) -> str:
         if not id:
             raise InvalidArgument(f"{what}_id", "is empty")
-        if id in entries:
-            matches = [id]
-        else:
-            matches = [known for known in entries if known.startswith(id)]
+        exact = [id] if id in entries else []
+        matches = exact or [known for known in entries if known.startswith(id)]
         if not matches:
             raise NotFound(f"no {what} with id {id}")
         visible = [known for known in matches if self._visible(entries[known])]
@@ -139,7 +141,7 @@ class Registry:
     # -- changing -----------------------------------------------------------------------------
 
     def put(self, record: Entry) -> Entry:
-        """Persist, swap in, wake who waits. Unavailable if it cannot be written: nothing changed."""
+        """Persist, swap in, wake who waits; Unavailable, and nothing changed, on a full disk."""
         self._store.put(_kind(record), record.id, record.SerializeToString())
         self._swap(record)
         return record
@@ -158,7 +160,7 @@ class Registry:
         return record
 
     def forget(self, record: state.PodRecord | state.ContainerRecord) -> None:
-        """Remove for good. Until its release was done a record stays, so this need not be synced."""
+        """Remove for good. Called when nothing is left of the object, so it need not be synced."""
         if (task := self._unsaved.pop(record.id, None)) is not None:
             task.cancel()
         self._store.delete(_kind(record), record.id)

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from cri_shim.aio.offload import finish, offload
-from cri_shim.containers import mounts, remove
+from cri_shim.containers import devices, mounts, remove
 from cri_shim.engine import Engine
 from cri_shim.errors import AlreadyExists, InvalidArgument, NotFound, WrongState
 from cri_shim.faults import fault_point
@@ -20,7 +20,7 @@ from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.registry import changed
 from cri_shim.spec import container as container_spec
-from cri_shim.spec import image_config, signals, users
+from cri_shim.spec import image_config, namespaces, signals, users
 from cri_shim.state.records import VERSION
 
 PASSWD_LIMIT = 4 << 20  # bytes of an image's /etc/passwd or /etc/group that are looked at
@@ -61,11 +61,6 @@ def _intend(on: Engine, pod: state.PodRecord, config: api.ContainerConfig) -> st
     current = on.registry.pod(pod.id)
     if current.phase != state.POD_READY:
         raise WrongState(f"pod {pod.id} is not ready: no container can be created in it")
-    context = config.linux.security_context
-    if context.privileged and not pod.config.linux.security_context.privileged:
-        raise InvalidArgument(
-            "config.linux.security_context.privileged", f"pod {pod.id} is not privileged"
-        )
     image = on.images.resolve(config.image.image)
     if image is None:
         raise NotFound(f"image {config.image.image} is not on this node; pull it first")
@@ -109,8 +104,9 @@ async def _build(on: Engine, pod: state.PodRecord, record: state.ContainerRecord
         rootfs = on.paths.rootfs(record.id)
         await on.images.rootfs.prepare(record.id, list(record.layers), rootfs)
         fault_point("containers.create.document")
-        user = _user(record.config, image_config.parse(image.config), rootfs)
-        document = container_spec.build(_spec_input(on, pod, record, image, user))
+        config = image_config.parse(image.config)
+        user = _user(record.config, config, rootfs)
+        document = container_spec.build(_spec_input(on, pod, record, config, user))
         bundle.write(on.paths.bundle(record.id), document)
         if record.log_path:
             Path(record.log_path).parent.mkdir(parents=True, exist_ok=True)
@@ -118,7 +114,7 @@ async def _build(on: Engine, pod: state.PodRecord, record: state.ContainerRecord
         await synced
     await offload(on.cgroups.prime)  # the kernel is slow at the first move after a pause
     fault_point("containers.create.commit")
-    on.registry.put(changed(record, phase=state.CONTAINER_CREATED, user=users.to_cri(user)))
+    on.registry.put(changed(record, phase=state.CONTAINER_CREATED, user=user.to_cri()))
 
 
 def _user(config: api.ContainerConfig, image: image_config.ImageConfig, rootfs: Path) -> users.User:
@@ -135,55 +131,43 @@ def _spec_input(
     on: Engine,
     pod: state.PodRecord,
     record: state.ContainerRecord,
-    image: state.ImageRecord,
+    image: image_config.ImageConfig,
     user: users.User,
 ) -> container_spec.ContainerInput:
-    etc = on.paths.pod(pod.id)
-    files = {f"/etc/{name}": str(etc / name) for name in ("resolv.conf", "hostname", "hosts")}
+    where = on.paths.pod(pod.id)
+    pinned = {kind: str(path) for kind, path in on.paths.pins(pod.id).items() if path.exists()}
+    etc = {f"/etc/{name}": str(where / name) for name in ("resolv.conf", "hostname", "hosts")}
     return container_spec.ContainerInput(
         id=record.id,
         pod_id=pod.id,
         pod=pod.config,
         config=record.config,
-        image=image_config.parse(image.config),
+        image=image,
         user=user,
         host=on.host,
         cgroups_path=record.cgroups_path,
-        rootfs=str(on.paths.rootfs(record.id)),
-        namespaces=_namespaces(on, pod, record),
-        etc_files=files,
-        shm=str(etc / "shm") if on.paths.pin(pod.id, "ipc").exists() else "/dev/shm",
+        namespaces=namespaces.for_container(
+            record.config, pod.config, pinned, _target_pid_namespace(on, pod, record.config)
+        ),
+        hostname=(where / "hostname").read_text().strip(),
+        etc_files=etc,
+        shm=str(where / "shm") if "ipc" in pinned else "/dev/shm",
         mounts=mounts.resolve(record.config.mounts),
-        devices=container_spec.devices(record.config.devices, on.host),
+        devices=devices.resolve(record.config.devices),
+        rootfs=str(on.paths.rootfs(record.id)),
+        image_name=record.image_name,
     )
 
 
-def _namespaces(on: Engine, pod: state.PodRecord, record: state.ContainerRecord) -> dict[str, str]:
-    """Kind -> path of the namespace to join, "" for a new one; the host's own are left out."""
-    found = {kind: str(on.paths.pin(pod.id, kind)) for kind in ("ipc", "uts")}
-    found["network"] = str(on.paths.netns(pod.id))
-    found = {kind: path for kind, path in found.items() if Path(path).exists()}
-    options = record.config.linux.security_context.namespace_options
-    if options.pid == api.CONTAINER:
-        found["pid"] = ""
-    elif options.pid == api.POD:
-        pin = on.paths.pin(pod.id, "pid")
-        if not pin.exists():
-            raise InvalidArgument(
-                "config.linux.security_context.namespace_options.pid",
-                f"POD was asked for, but pod {pod.id} was made without a shared pid namespace",
-            )
-        found["pid"] = str(pin)
-    elif options.pid == api.TARGET:
-        found["pid"] = _target_pid_namespace(on, pod, options.target_id)
-    return found
-
-
-def _target_pid_namespace(on: Engine, pod: state.PodRecord, target_id: str) -> str:
-    target = on.registry.find_container(target_id)
+def _target_pid_namespace(on: Engine, pod: state.PodRecord, config: api.ContainerConfig) -> str:
+    """The path of the namespace that a TARGET container is to join, else ""."""
+    options = config.linux.security_context.namespace_options
+    if options.pid != api.TARGET:
+        return ""
+    target = on.registry.find_container(options.target_id)
     field = "config.linux.security_context.namespace_options.target_id"
     if target is None or target.pod_id != pod.id:
-        raise InvalidArgument(field, f"no container {target_id} in pod {pod.id}")
+        raise InvalidArgument(field, f"no container {options.target_id} in pod {pod.id}")
     if target.phase != state.CONTAINER_RUNNING:
-        raise InvalidArgument(field, f"container {target_id} is not running")
-    return f"/proc/{target.init.pid}/ns/pid"
+        raise InvalidArgument(field, f"container {options.target_id} is not running")
+    return f"/proc/{target.init.pid}/ns/pid"  # start.py verifies it again when it is joined

@@ -75,7 +75,7 @@ async def settle(on: Engine, id: str) -> None:
 
 async def release_processes(on: Engine, container: state.ContainerRecord) -> None:
     """Leave no process of the container, and nothing of it in the OCI runtime; can be repeated."""
-    if not owns_pid_namespace(container):
+    if not _owns_pid_namespace(on, container):
         await on.cgroups.empty(container.cgroups_path)
     handler = on.handlers.get(container.handler)
     if handler is not None:
@@ -85,7 +85,12 @@ async def release_processes(on: Engine, container: state.ContainerRecord) -> Non
     on.cgroups.remove_monitor(container.id)
 
 
-def owns_pid_namespace(container: state.ContainerRecord) -> bool:
+def _owns_pid_namespace(on: Engine, container: state.ContainerRecord) -> bool:
     """Whether the kernel ends all of its processes together with its init."""
-    options = container.config.linux.security_context.namespace_options
-    return options.pid == api.CONTAINER
+    context = container.config.linux.security_context
+    if context.HasField("namespace_options"):
+        return context.namespace_options.pid == api.CONTAINER
+    pod = on.registry.find_pod(container.pod_id)
+    return (
+        pod is not None and pod.config.linux.security_context.namespace_options.pid == api.CONTAINER
+    )

@@ -4,11 +4,9 @@ Every step is idempotent and independent: one that fails does not keep the other
 Until all have succeeded the record stays (phase REMOVING), and a background retry goes on.
 """
 
-import asyncio
 import inspect
 import logging
 import shutil
-import signal
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -20,7 +18,8 @@ from cri_shim.faults import fault_point
 from cri_shim.pb import state_pb2 as state
 from cri_shim.registry import changed
 
-EXIT_WAIT_S = 10.0  # for the end of a killed container to be told; then the rest goes on
+KILL_WAIT_S = 10.0  # for a process to end after SIGKILL
+MONITOR_WAIT_S = 2.0  # for conmon to write the exit and end, before it is killed too
 
 Step = tuple[str, Callable[[], Awaitable[Any] | Any]]
 _log = logging.getLogger(__name__)
@@ -37,22 +36,23 @@ async def remove(on: Engine, container_id: str) -> None:
 
 async def _remove(on: Engine, id: str) -> None:
     try:
-        await _release(on, id)
+        await release(on, id)
     except ToolFailed:
-        on.retrier.add(f"remove container {id}", lambda: _release(on, id), now=False)
+        on.retrier.add(f"remove container {id}", lambda: release(on, id), now=False)
         raise
 
 
 async def abandon(on: Engine, id: str) -> None:
     """Undo a failed create; what cannot be undone now is retried in the background."""
     try:
-        await _release(on, id)
+        await release(on, id)
     except Exception as e:
         _log.error("%s", e)
-        on.retrier.add(f"remove container {id}", lambda: _release(on, id), now=False)
+        on.retrier.add(f"remove container {id}", lambda: release(on, id), now=False)
 
 
-async def _release(on: Engine, id: str) -> None:
+async def release(on: Engine, id: str) -> None:
+    """Everything that removing a container is; can be repeated at any point."""
     async with on.registry.lock(id):
         container = on.registry.find_container(id)
         if container is None:
@@ -68,16 +68,16 @@ async def _release(on: Engine, id: str) -> None:
 
 
 async def end(on: Engine, container: state.ContainerRecord) -> None:
-    """SIGKILL, and wait a bounded time for the exit to be told."""
+    """SIGKILL its init and wait a bounded time; conmon then writes the exit and ends by itself."""
     if not stop.runs(container):
         return
-    id = container.id
-    stop.send(container, signal.SIGKILL)
-    over = on.registry.until(id, lambda: not stop.runs(on.registry.container(id)))
-    try:
-        await asyncio.wait_for(over, EXIT_WAIT_S)
-    except TimeoutError:
-        _log.warning("container %s: no exit was told %g s after SIGKILL", id, EXIT_WAIT_S)
+    if not await stop.kill(container.init, KILL_WAIT_S):
+        raise ToolFailed(
+            f"container {container.id}: process {container.init.pid} still lives"
+            f" {KILL_WAIT_S:g} s after SIGKILL; it hangs in the kernel"
+        )
+    if not await stop.kill_after(container.monitor, MONITOR_WAIT_S):
+        _log.warning("container %s: its conmon had to be killed", container.id)
 
 
 def _steps(on: Engine, container: state.ContainerRecord) -> list[Step]:

@@ -6,8 +6,10 @@ second stop with a shorter time-out shortens the grace period; a longer one neve
 
 import asyncio
 import logging
+import os
 import signal
 
+from cri_shim.aio.ended import ended
 from cri_shim.engine import Engine, Stopping
 from cri_shim.linux import pidfd
 from cri_shim.pb import state_pb2 as state
@@ -51,7 +53,7 @@ async def _stop(on: Engine, container: state.ContainerRecord, sooner: asyncio.Ev
     stopping = on.stopping[container.id]
     loop = asyncio.get_running_loop()
     if stopping.deadline > loop.time():
-        send(container, signals.number(container.stop_signal))
+        send(container.init, signals.number(container.stop_signal))
     while stopping.deadline > loop.time():
         sooner.clear()
         wait = stopping.deadline - loop.time()
@@ -59,7 +61,7 @@ async def _stop(on: Engine, container: state.ContainerRecord, sooner: asyncio.Ev
             return
     pause = KILL_AGAIN_S
     while True:
-        send(container, signal.SIGKILL)
+        send(container.init, signal.SIGKILL)
         sooner.clear()
         if await _ended(on, container.id, sooner, pause):
             return
@@ -67,14 +69,41 @@ async def _stop(on: Engine, container: state.ContainerRecord, sooner: asyncio.Ev
         pause = min(pause * 2, KILL_AGAIN_MAX_S)
 
 
-def send(container: state.ContainerRecord, number: int) -> None:
-    """Signal the init if it is still the process that was recorded."""
-    fd = pidfd.open_verified(container.init.pid, container.init.start_time)
+def send(process: state.Process, number: int) -> None:
+    """Signal a process if it is still the one that was recorded."""
+    fd = pidfd.open_verified(process.pid, process.start_time)
     if fd is not None:
         try:
             pidfd.send(fd, number)
         finally:
-            pidfd.close(fd)
+            os.close(fd)
+
+
+async def kill(process: state.Process, wait: float) -> bool:
+    """SIGKILL a recorded process; tell whether it has ended within `wait` seconds."""
+    fd = pidfd.open_verified(process.pid, process.start_time)
+    if fd is None:
+        return True
+    try:
+        pidfd.send(fd, signal.SIGKILL)
+        return await ended(fd, wait)
+    finally:
+        os.close(fd)
+
+
+async def kill_after(process: state.Process, wait: float) -> bool:
+    """Give a process `wait` seconds to end by itself, then SIGKILL it; False if that was needed."""
+    fd = pidfd.open_verified(process.pid, process.start_time)
+    if fd is None:
+        return True
+    try:
+        if await ended(fd, wait):
+            return True
+        pidfd.send(fd, signal.SIGKILL)
+        await ended(fd, wait)
+        return False
+    finally:
+        os.close(fd)
 
 
 async def _ended(on: Engine, id: str, sooner: asyncio.Event, wait: float) -> bool:

@@ -1,7 +1,7 @@
 """UpdateContainerResources and ReopenContainerLog: changes to a container that lives on."""
 
-from cri_shim.engine import Engine
 from cri_shim.containers.exec import running
+from cri_shim.engine import Engine
 from cri_shim.errors import WrongState
 from cri_shim.oci import bundle
 from cri_shim.pb import api_pb2 as api
@@ -26,7 +26,7 @@ async def update_resources(
         wanted = resources.to_oci(merged, on.host)
         if container.phase == state.CONTAINER_RUNNING:
             handler = on.handler(container.handler)
-            await on.oci.update(handler, id, resources.to_oci(update, on.host))
+            await on.oci.update(handler, id, wanted)
         document = bundle.spec(on.paths.bundle(id))
         document["linux"]["resources"].update(wanted)
         bundle.write(on.paths.bundle(id), document)

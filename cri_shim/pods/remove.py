@@ -10,12 +10,12 @@ import shutil
 
 from cri_shim.aio.offload import offload
 from cri_shim.containers import remove as container_remove
+from cri_shim.containers import stop as container_stop
 from cri_shim.containers.remove import Step, all_of
 from cri_shim.engine import Engine
 from cri_shim.errors import NotFound
 from cri_shim.faults import fault_point
 from cri_shim.isolation import namespaces, shm
-from cri_shim.linux import pidfd
 from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import stop
 from cri_shim.registry import changed
@@ -94,7 +94,8 @@ async def _end_pause(on: Engine, pod: state.PodRecord) -> None:
         return
     on.exits.unwatch(pod.id)
     if pod.HasField("pause"):
-        await pidfd.kill_and_wait(pod.pause.pid, pod.pause.start_time, PAUSE_EXIT_WAIT_S)
+        await container_stop.kill(pod.pause, PAUSE_EXIT_WAIT_S)
+        await container_stop.kill_after(pod.monitor, PAUSE_EXIT_WAIT_S)
     handler = on.handlers.get(pod.handler)
     if handler is not None:
         await on.oci.delete(handler, pod.id, force=True)

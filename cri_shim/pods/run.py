@@ -142,16 +142,17 @@ async def _start_pause(on: Engine, record: state.PodRecord) -> state.PodRecord:
     handler = on.handler(record.handler)
     where = on.paths.pod(record.id) / "pause"
     (where / "rootfs").mkdir(mode=0o755, parents=True)
-    kinds = {"ipc": "ipc", "uts": "uts"}
-    pinned = {kind: on.paths.pin(record.id, name) for kind, name in kinds.items()}
-    pinned["network"] = on.paths.netns(record.id)
-    document = pause.build_pause(
-        pod=record.config,
-        id=record.id,
-        host=on.host,
-        rootfs=str(where / "rootfs"),
-        cgroups_path=on.cgroups.oci_path(record.cgroup_parent, record.id),
-        namespaces={kind: str(path) for kind, path in pinned.items() if path.exists()},
+    pins = {kind: path for kind, path in on.paths.pins(record.id).items() if kind != "pid"}
+    document = pause.build(
+        pause.PauseInput(
+            pod_id=record.id,
+            pod=record.config,
+            init=on.pause_init,
+            host=on.host,
+            rootfs=str(where / "rootfs"),
+            cgroups_path=on.cgroups.oci_path(record.cgroup_parent, record.id),
+            namespaces={kind: str(path) for kind, path in pins.items() if path.exists()},
+        )
     )
     bundle.write(where, document)
     started = await on.conmon.create(

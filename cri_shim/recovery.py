@@ -1,0 +1,148 @@
+"""At start: the records, and what is really alive, become the registry.
+
+Each object is looked at alone: what goes wrong with one is logged with its id and keeps no other
+from being served. Three cases:
+
+- written in another boot: its processes, mounts and namespaces are gone. Pods become NOTREADY and
+  their networks get DEL; containers that had not ended become EXITED with an unknown exit code.
+- an intent of this boot (creating, starting, removing): what it may have left is ended.
+- alive in this boot: it is watched again, and an exit that happened meanwhile is told at once.
+"""
+
+import asyncio
+import logging
+
+from cri_shim.containers import exits
+from cri_shim.containers import remove as container_remove
+from cri_shim.containers import stop as container_stop
+from cri_shim.engine import Engine
+from cri_shim.errors import CriShimError, ToolFailed
+from cri_shim.isolation import namespaces
+from cri_shim.linux import mounts
+from cri_shim.oci.exits import Exit
+from cri_shim.pb import api_pb2 as api
+from cri_shim.pb import state_pb2 as state
+from cri_shim.pods import exits as pod_exits
+from cri_shim.pods import remove as pod_remove
+from cri_shim.pods import stop as pod_stop
+from cri_shim.registry import changed
+
+_REBOOTED = "the node was restarted"
+_DAEMON_DIED = "cri-shim ended while this container was being started"
+MONITOR_END_S = 2.0
+
+_log = logging.getLogger(__name__)
+
+
+async def recover(on: Engine) -> None:
+    """Bring every record in line with the world; what takes long goes on in the background."""
+    for pod in on.registry.everything()[0]:
+        await _one("pod", pod.id, _pod(on, pod))
+    for container in on.registry.everything()[1]:
+        await _one("container", container.id, _container(on, container))
+    await on.images.gc()
+
+
+async def _one(what: str, id: str, work: "asyncio.Future[None] | object") -> None:
+    try:
+        await work  # type: ignore[misc]
+    except (CriShimError, OSError) as e:
+        _log.error("%s %s could not be recovered and is left as it was recorded: %s", what, id, e)
+
+
+async def watch(on: Engine) -> None:
+    """Follow the exits of containers and pause processes until cancelled."""
+    async for exit in on.exits.events():
+        told(on, exit)
+
+
+def told(on: Engine, exit: Exit) -> None:
+    """One exit: of a container, or of a pod's pause process."""
+    if on.registry.find_pod(exit.id) is not None:
+        pod_exits.pause_ended(on, exit.id)
+    else:
+        exits.ended(on, exit)
+
+
+async def _pod(on: Engine, pod: state.PodRecord) -> None:
+    if pod.phase in (state.POD_CREATING, state.POD_REMOVING):
+        on.retrier.add(f"remove pod {pod.id}", lambda: pod_remove.release(on, pod.id), now=True)
+        return
+    if pod.boot_id != on.boot_id:
+        _log.info("pod %s: %s; it is not ready now", pod.id, _REBOOTED)
+        on.registry.put(
+            changed(pod, phase=state.POD_NOTREADY, boot_id=on.boot_id, pause=None, monitor=None)
+        )
+        if pod.network.attachments:
+            on.retrier.add(f"detach pod {pod.id}", lambda: pod_stop.detach(on, pod.id), now=True)
+        return
+    if pod.HasField("pause"):
+        on.exits.watch(pod.id, on.paths.pod(pod.id) / "pause", pod.pause, pod.monitor)
+    if pod.phase == state.POD_READY and (missing := _unpinned(on, pod)):
+        _log.error("pod %s: its %s namespace is not there; it is not ready now", pod.id, missing)
+        on.registry.observe(changed(pod, phase=state.POD_NOTREADY))
+
+
+def _unpinned(on: Engine, pod: state.PodRecord) -> str:
+    """The kind of a namespace that a ready pod should have and has not; "" if all is well."""
+    options = pod.config.linux.security_context.namespace_options
+    pins = {}
+    if not pod.network.host:
+        pins["network"] = on.paths.netns(pod.id)
+    if options.ipc == api.POD:
+        pins["ipc"] = on.paths.pin(pod.id, "ipc")
+    if pod.HasField("pause"):
+        pins["pid"] = on.paths.pin(pod.id, "pid")
+    return next((kind for kind, path in pins.items() if not namespaces.is_pinned(path)), "")
+
+
+async def _container(on: Engine, container: state.ContainerRecord) -> None:
+    id = container.id
+    if container.boot_id != on.boot_id:
+        container = changed(container, boot_id=on.boot_id, init=None, monitor=None)
+        ended = container.phase in (state.CONTAINER_EXITED, state.CONTAINER_REMOVING)
+        if not ended and container.phase != state.CONTAINER_CREATING:
+            container = exits.lost(container, _REBOOTED)
+        on.registry.put(container)
+    elif container.HasField("init") and not container.finished_at:
+        on.exits.watch(id, on.paths.bundle(id), container.init, container.monitor)
+    match container.phase:
+        case state.CONTAINER_CREATING | state.CONTAINER_REMOVING:
+            on.retrier.add(
+                f"remove container {id}", lambda: container_remove.release(on, id), now=True
+            )
+        case state.CONTAINER_CREATED:
+            await _remount(on, container)
+        case state.CONTAINER_STARTING:
+            await _finish_start(on, container)
+        case state.CONTAINER_EXITED:
+            on.spawn(f"settle {id}", exits.settle(on, id))
+
+
+async def _remount(on: Engine, container: state.ContainerRecord) -> None:
+    """A created container needs its root file system; somebody may have unmounted it."""
+    target = on.paths.rootfs(container.id)
+    if not mounts.is_mounted(target):
+        await on.images.rootfs.prepare(container.id, list(container.layers), target)
+
+
+async def _finish_start(on: Engine, container: state.ContainerRecord) -> None:
+    """A start the last daemon did not live to see: complete it, or end what it left."""
+    handler = on.handlers.get(container.handler)
+    if container.HasField("init") and handler is not None:
+        found = await on.oci.state(handler, container.id)
+        status = found["status"] if found else "stopped"
+        if status == "created":
+            await on.oci.start(handler, container.id)
+            status = "running"
+        if status == "running":
+            current = on.registry.container(container.id)
+            if current.phase == state.CONTAINER_STARTING:
+                on.registry.put(changed(current, phase=state.CONTAINER_RUNNING))
+        return  # else its exit is told by the watch that began above
+    monitor = on.conmon.find(container.id)
+    if monitor is not None and not await container_stop.kill(monitor, MONITOR_END_S):
+        raise ToolFailed(f"conmon {monitor.pid} of an unfinished start cannot be ended")
+    lost = exits.lost(container, _DAEMON_DIED)
+    on.registry.put(changed(lost, reason="StartError", exit_code=128))
+    on.spawn(f"settle {container.id}", exits.settle(on, container.id))

@@ -1,0 +1,85 @@
+"""What Status, RuntimeConfig and Info say of the runtime: from memory, the kubelet asks often."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from cri_shim.engine import Engine
+from cri_shim.pb import api_pb2 as api
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Reads the engine at each call; `config` gives the effective configuration."""
+
+    on: Engine
+    config: Callable[[], dict[str, Any]]
+
+    def status(self, *, verbose: bool) -> api.StatusResponse:
+        """StatusResponse with the two conditions, every handler, and features as they were probed.
+
+        Verbose adds `config` (the effective configuration), `network` and `retries` as JSON.
+        """
+        answer = api.StatusResponse(
+            status=api.RuntimeStatus(conditions=[self._runtime_ready(), self._network_ready()]),
+            runtime_handlers=self._handlers(),
+            features=api.RuntimeFeatures(supplemental_groups_policy=True),
+        )
+        if verbose:
+            answer.info.update({key: json.dumps(value) for key, value in self._verbose().items()})
+        return answer
+
+    def runtime_configuration(self) -> api.LinuxRuntimeConfiguration:
+        """The cgroup driver; the kubelet takes its own from here."""
+        systemd = self.on.cgroups.driver == "systemd"
+        return api.LinuxRuntimeConfiguration(cgroup_driver=api.SYSTEMD if systemd else api.CGROUPFS)
+
+    def _runtime_ready(self) -> api.RuntimeCondition:
+        default = self.on.handlers.get(self.on.default_handler)
+        problem = default.problem if default else "no OCI runtime works on this node"
+        return api.RuntimeCondition(
+            type="RuntimeReady",
+            status=not problem,
+            reason="RuntimeHandlerNotWorking" if problem else "",
+            message=problem,
+        )
+
+    def _network_ready(self) -> api.RuntimeCondition:
+        network = self.on.network.status()
+        return api.RuntimeCondition(
+            type="NetworkReady",
+            status=network.ready,
+            reason=network.reason,
+            message=network.message,
+        )
+
+    def _handlers(self) -> list[api.RuntimeHandler]:
+        """One for each handler that works, and one named "" for the default."""
+        working = [handler for handler in self.on.handlers.values() if not handler.problem]
+        named = [("", handler) for handler in working if handler.name == self.on.default_handler]
+        named += [(handler.name, handler) for handler in working]
+        return [
+            api.RuntimeHandler(
+                name=name,
+                features=api.RuntimeHandlerFeatures(
+                    recursive_read_only_mounts=False, user_namespaces=False
+                ),
+            )
+            for name, handler in named
+        ]
+
+    def _verbose(self) -> dict[str, Any]:
+        return {
+            "config": self.config(),
+            "handlers": {
+                handler.name: {
+                    "path": str(handler.path),
+                    "version": handler.version,
+                    "problem": handler.problem,
+                }
+                for handler in self.on.handlers.values()
+            },
+            "network": {"problems": self.on.network.load_problems()},
+            "retries": self.on.retrier.pending(),
+        }

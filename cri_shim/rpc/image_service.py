@@ -1,0 +1,28 @@
+"""ImageService: each RPC is one call of a use case; requests were validated before."""
+
+from cri_shim.images import Images
+from cri_shim.pb import api_pb2 as api
+
+
+class ImageService:
+    """The RPCs of runtime.v1.ImageService that are served."""
+
+    def __init__(self, images: Images) -> None:
+        self._images = images
+
+    async def PullImage(self, request: api.PullImageRequest) -> api.PullImageResponse:
+        auth = request.auth if request.HasField("auth") else None
+        return api.PullImageResponse(image_ref=await self._images.pull(request.image.image, auth))
+
+    async def ListImages(self, request: api.ListImagesRequest) -> api.ListImagesResponse:
+        return api.ListImagesResponse(images=self._images.list(request.filter))
+
+    async def ImageStatus(self, request: api.ImageStatusRequest) -> api.ImageStatusResponse:
+        return self._images.status(request.image.image, verbose=request.verbose)
+
+    async def RemoveImage(self, request: api.RemoveImageRequest) -> api.RemoveImageResponse:
+        await self._images.remove(request.image.image)
+        return api.RemoveImageResponse()
+
+    async def ImageFsInfo(self, request: api.ImageFsInfoRequest) -> api.ImageFsInfoResponse:
+        return await self._images.fs_info()

@@ -1,0 +1,135 @@
+"""RuntimeService: each RPC is one call of a use case; requests were validated before."""
+
+from cri_shim import __version__
+from cri_shim.containers import create, exec, start, update
+from cri_shim.containers import query as container_query
+from cri_shim.containers import remove as container_remove
+from cri_shim.containers import stop as container_stop
+from cri_shim.engine import Engine
+from cri_shim.pb import api_pb2 as api
+from cri_shim.pods import query as pod_query
+from cri_shim.pods import remove as pod_remove
+from cri_shim.pods import run
+from cri_shim.pods import stop as pod_stop
+from cri_shim.rpc.facts import Facts
+
+RUNTIME_NAME = "cri-shim"
+KUBELET_API_VERSION = "0.1.0"  # what the kubelet's own runtime API calls itself, for ever
+RUNTIME_API_VERSION = "v1"
+
+
+class RuntimeService:
+    """The RPCs of runtime.v1.RuntimeService that are served."""
+
+    def __init__(self, on: Engine, facts: Facts) -> None:
+        self._on = on
+        self._facts = facts
+
+    # -- the runtime itself -------------------------------------------------------------------
+
+    async def Version(self, request: api.VersionRequest) -> api.VersionResponse:
+        return api.VersionResponse(
+            version=KUBELET_API_VERSION,
+            runtime_name=RUNTIME_NAME,
+            runtime_version=__version__,
+            runtime_api_version=RUNTIME_API_VERSION,
+        )
+
+    async def Status(self, request: api.StatusRequest) -> api.StatusResponse:
+        return self._facts.status(verbose=request.verbose)
+
+    async def RuntimeConfig(self, request: api.RuntimeConfigRequest) -> api.RuntimeConfigResponse:
+        return api.RuntimeConfigResponse(linux=self._facts.runtime_configuration())
+
+    async def UpdateRuntimeConfig(
+        self, request: api.UpdateRuntimeConfigRequest
+    ) -> api.UpdateRuntimeConfigResponse:
+        cidr = request.runtime_config.network_config.pod_cidr
+        if cidr:
+            await self._on.network.set_pod_cidr(cidr)
+        return api.UpdateRuntimeConfigResponse()
+
+    # -- pods ---------------------------------------------------------------------------------
+
+    async def RunPodSandbox(self, request: api.RunPodSandboxRequest) -> api.RunPodSandboxResponse:
+        return api.RunPodSandboxResponse(pod_sandbox_id=await run.run(self._on, request))
+
+    async def StopPodSandbox(
+        self, request: api.StopPodSandboxRequest
+    ) -> api.StopPodSandboxResponse:
+        await pod_stop.stop(self._on, request.pod_sandbox_id)
+        return api.StopPodSandboxResponse()
+
+    async def RemovePodSandbox(
+        self, request: api.RemovePodSandboxRequest
+    ) -> api.RemovePodSandboxResponse:
+        await pod_remove.remove(self._on, request.pod_sandbox_id)
+        return api.RemovePodSandboxResponse()
+
+    async def PodSandboxStatus(
+        self, request: api.PodSandboxStatusRequest
+    ) -> api.PodSandboxStatusResponse:
+        pod = self._on.registry.pod(request.pod_sandbox_id)
+        info = pod_query.info(self._on, pod) if request.verbose else {}
+        return api.PodSandboxStatusResponse(status=pod_query.status(pod), info=info)
+
+    async def ListPodSandbox(
+        self, request: api.ListPodSandboxRequest
+    ) -> api.ListPodSandboxResponse:
+        return api.ListPodSandboxResponse(items=pod_query.listed(self._on, request.filter))
+
+    # -- containers ---------------------------------------------------------------------------
+
+    async def CreateContainer(
+        self, request: api.CreateContainerRequest
+    ) -> api.CreateContainerResponse:
+        return api.CreateContainerResponse(container_id=await create.create(self._on, request))
+
+    async def StartContainer(
+        self, request: api.StartContainerRequest
+    ) -> api.StartContainerResponse:
+        await start.start(self._on, request.container_id)
+        return api.StartContainerResponse()
+
+    async def StopContainer(self, request: api.StopContainerRequest) -> api.StopContainerResponse:
+        await container_stop.stop(self._on, request.container_id, request.timeout)
+        return api.StopContainerResponse()
+
+    async def RemoveContainer(
+        self, request: api.RemoveContainerRequest
+    ) -> api.RemoveContainerResponse:
+        await container_remove.remove(self._on, request.container_id)
+        return api.RemoveContainerResponse()
+
+    async def ListContainers(
+        self, request: api.ListContainersRequest
+    ) -> api.ListContainersResponse:
+        rows = container_query.listed(self._on, request.filter)
+        return api.ListContainersResponse(containers=rows)
+
+    async def ContainerStatus(
+        self, request: api.ContainerStatusRequest
+    ) -> api.ContainerStatusResponse:
+        container = self._on.registry.container(request.container_id)
+        info = container_query.info(self._on, container) if request.verbose else {}
+        return api.ContainerStatusResponse(status=container_query.status(container), info=info)
+
+    async def UpdateContainerResources(
+        self, request: api.UpdateContainerResourcesRequest
+    ) -> api.UpdateContainerResourcesResponse:
+        await update.update_resources(self._on, request.container_id, request.linux)
+        return api.UpdateContainerResourcesResponse()
+
+    async def ReopenContainerLog(
+        self, request: api.ReopenContainerLogRequest
+    ) -> api.ReopenContainerLogResponse:
+        await update.reopen_log(self._on, request.container_id)
+        return api.ReopenContainerLogResponse()
+
+    async def ExecSync(self, request: api.ExecSyncRequest) -> api.ExecSyncResponse:
+        result = await exec.exec_sync(
+            self._on, request.container_id, list(request.cmd), request.timeout
+        )
+        return api.ExecSyncResponse(
+            stdout=result.stdout, stderr=result.stderr, exit_code=result.exit_code
+        )
