@@ -1,0 +1,24 @@
+"""Configuration: TOML files and flags become one frozen `Config`.
+
+- `schema`: every key with its default, its meaning and its check, in one place
+- `source`: one file or flag list read into entries that remember file and line
+- `load`: which files are read in which order, and how entries become values
+
+Order, later wins: defaults; one main file (`--config FILE`, else /etc/cri-shim/config.toml, else
+libpod's own places for libpod.conf); drop-ins /etc/cri-shim/config.d/*.toml by name; flags.
+"""
+
+from cri_shim.config.load import Places, load
+from cri_shim.config.schema import Config, Image, Metrics, Network, RuntimeTable, Server, Streaming
+
+__all__ = [
+    "Config",
+    "Image",
+    "Metrics",
+    "Network",
+    "Places",
+    "RuntimeTable",
+    "Server",
+    "Streaming",
+    "load",
+]

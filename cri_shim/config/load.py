@@ -1,0 +1,154 @@
+"""Which files are read, in which order, and how their entries become a `Config`."""
+
+import dataclasses
+import difflib
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from cri_shim.config.schema import (
+    HANDLER_PATH,
+    KEYS,
+    TABLES,
+    Config,
+    Key,
+    RuntimeTable,
+)
+from cri_shim.config.source import Entry, read_file, read_flags
+from cri_shim.config.values import converted, derive
+from cri_shim.errors import ConfigError
+
+_HANDLER_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")  # RuntimeClass: a DNS label
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where configuration is looked for; tests give others."""
+
+    own: Path = Path("/etc/cri-shim/config.toml")
+    drop_ins: Path = Path("/etc/cri-shim/config.d")
+    libpod: tuple[Path, ...] = field(default_factory=lambda: _libpod_places(os.geteuid()))
+
+
+def _libpod_places(uid: int) -> tuple[Path, ...]:
+    """libpod's search order: a user's own file first when rootless."""
+    system = (Path("/etc/containers/libpod.conf"), Path("/usr/share/containers/libpod.conf"))
+    home = os.environ.get("HOME", "")
+    return (Path(home, ".config/containers/libpod.conf"), *system) if uid and home else system
+
+
+def load(
+    path: Path | None = None,
+    overrides: Mapping[str, str] = MappingProxyType({}),
+    places: Places | None = None,
+) -> Config:
+    """Read the configuration; `overrides` maps dotted keys to the text of flags.
+
+    Raises ConfigError naming file, line and key. What is odd but harmless, like a key of libpod
+    that means nothing here, is in `Config.warnings`.
+    """
+    places = places or Places()
+    warnings: list[str] = []
+    entries: list[Entry] = []
+    main, is_libpod = _main_file(path, places)
+    if main:
+        entries += _checked(read_file(main), warnings if is_libpod else None)
+    for drop_in in sorted(places.drop_ins.glob("*.toml")):
+        entries += _checked(read_file(drop_in), None)
+    entries += _checked(read_flags(overrides), None)
+    return _build(entries, warnings)
+
+
+def _main_file(path: Path | None, places: Places) -> tuple[Path | None, bool]:
+    if path is not None:
+        return path, path.name == "libpod.conf"
+    if places.own.exists():
+        return places.own, False
+    return next((p for p in places.libpod if p.exists()), None), True
+
+
+def _checked(entries: Iterable[Entry], warnings: list[str] | None) -> list[Entry]:
+    """The entries whose keys are ours; an unknown key is an error, or goes to `warnings`."""
+    known: list[Entry] = []
+    for entry in entries:
+        if entry.value == {} and entry.name in (*TABLES, "runtimes"):
+            continue
+        if _key_of(entry) is not None:
+            known.append(entry)
+        elif warnings is not None:
+            warnings.append(f"{entry.origin}: key {entry.name} means nothing to cri-shim")
+        else:
+            raise ConfigError(f"{entry.origin}: unknown key {entry.name}{_suggestion(entry)}")
+    return known
+
+
+def _key_of(entry: Entry) -> Key | None:
+    if entry.path[0] != "runtimes":
+        return KEYS.get(entry.name)
+    named = len(entry.path) == 2 or (len(entry.path) == 3 and entry.path[2] == "path")
+    return HANDLER_PATH if named else None
+
+
+def _suggestion(entry: Entry) -> str:
+    valid = [*KEYS, *(f"runtimes.{name}.path" for name in entry.path[1:2])]
+    near = difflib.get_close_matches(entry.name, valid, n=1)
+    if not near:  # right name, wrong table
+        short = {name.rpartition(".")[2]: name for name in valid}
+        near = [short[s] for s in difflib.get_close_matches(entry.path[-1], short, n=1)]
+    if near:
+        return f"; did you mean {near[0]}?"
+    table = entry.path[0] if entry.path[0] in TABLES else ""
+    here = [k.name for k in KEYS.values() if k.name.startswith(f"{table}.") or not table]
+    return f"; keys are {', '.join(here)}"
+
+
+def _build(entries: Iterable[Entry], warnings: list[str]) -> Config:
+    values = {k.name: k.default for k in KEYS.values()}
+    origin = dict.fromkeys(KEYS, "default")
+    handlers = dict(Config().runtimes)
+    origin |= {f"runtimes.{name}.path": "default" for name in handlers}
+    for entry in entries:
+        entry_key = _key_of(entry)
+        assert entry_key is not None
+        value = converted(entry_key, entry)
+        if entry_key is HANDLER_PATH:
+            name = _handler_name(entry)
+            handlers[name] = RuntimeTable(value)
+            origin[f"runtimes.{name}.path"] = entry.origin
+        else:
+            values[entry_key.name] = value
+            origin[entry_key.name] = entry.origin
+    derive(values, origin)
+    if (chosen := values["runtime"]) and chosen not in handlers:
+        known = ", ".join(sorted(handlers))
+        raise ConfigError(f"{origin['runtime']}: runtime: no [runtimes.{chosen}]; known: {known}")
+    return _assembled(values, handlers, origin, warnings)
+
+
+def _assembled(
+    values: Mapping[str, Any],
+    handlers: Mapping[str, RuntimeTable],
+    origin: Mapping[str, str],
+    warnings: Iterable[str],
+) -> Config:
+    parts: dict[str, dict[str, Any]] = {table: {} for table in ("", *TABLES)}
+    for k in KEYS.values():
+        parts[k.table][k.field] = values[k.name]
+    tables = {name: owner(**parts[name]) for name, owner in TABLES.items()}
+    return dataclasses.replace(
+        Config(**parts[""], **tables),
+        runtimes=MappingProxyType(dict(handlers)),
+        origin=MappingProxyType(dict(origin)),
+        warnings=tuple(warnings),
+    )
+
+
+def _handler_name(entry: Entry) -> str:
+    name = entry.path[1]
+    if not _HANDLER_NAME.fullmatch(name):
+        raise ConfigError(f"{entry.origin}: runtimes.{name}: a handler's name must be a DNS label")
+    return name

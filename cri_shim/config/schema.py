@@ -1,0 +1,259 @@
+"""Every configuration key: its type, default, meaning and check.
+
+Keys at the top level of a file have libpod's names; ours live in tables. A field's key is
+`table.field`, or the `name` it was given: network.config_dir is libpod's `cni_config_dir`.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, get_type_hints
+
+from cri_shim.config import checks
+
+Check = Callable[[Any], str]  # what is wrong with a value; "" if nothing
+
+_CRUN = ("/usr/bin/crun", "/usr/local/bin/crun")
+_RUNC = (  # libpod's own list
+    "/usr/bin/runc",
+    "/usr/sbin/runc",
+    "/sbin/runc",
+    "/bin/runc",
+    "/usr/lib/cri-o-runc/sbin/runc",
+)
+_CONMON = (
+    "/usr/libexec/podman/conmon",
+    "/usr/libexec/crio/conmon",
+    "/usr/local/libexec/crio/conmon",
+    "/usr/bin/conmon",
+    "/usr/sbin/conmon",
+    "/usr/lib/crio/bin/conmon",
+)
+_LEVELS = ("debug", "info", "warning", "error")
+_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def key(
+    default: Any, doc: str, *, name: str = "", check: Check = checks.anything, lone: bool = False
+) -> Any:
+    """A field that is a key. `lone`: where a list is expected, one string will do."""
+    metadata = {"doc": doc, "name": name, "check": check, "lone": lone}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Server:
+    socket: Path = key(
+        Path("/run/cri-shim/cri-shim.sock"),
+        "unix socket of the CRI; follows run_root where that is set",
+        check=checks.socket,
+    )
+    root: Path = key(Path("/var/lib/cri-shim"), "what must survive a reboot", check=checks.absolute)
+    run_root: Path = key(Path("/run/cri-shim"), "what must not survive one", check=checks.absolute)
+    log_level: str = key("info", "debug, info, warning or error", check=checks.one_of(*_LEVELS))
+    shutdown_grace: float = key(
+        10.0, "seconds that work in hand is given when the daemon stops", check=checks.not_negative
+    )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RuntimeTable:
+    """[runtimes.NAME]: a runtime handler. libpod's form, NAME = [paths], is read too."""
+
+    path: tuple[str, ...] = key(
+        (),
+        "where to look for the OCI runtime; the first that works",
+        check=checks.candidates,
+        lone=True,
+    )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Network:
+    config_dir: Path = key(
+        Path("/etc/cni/net.d"),
+        "CNI network configurations",
+        name="cni_config_dir",
+        check=checks.absolute,
+    )
+    plugin_dirs: tuple[Path, ...] = key(
+        (Path("/usr/libexec/cni"), Path("/usr/lib/cni"), Path("/opt/cni/bin")),
+        "where CNI plugins are looked for",
+        name="cni_plugin_dir",
+        check=checks.all_absolute,
+        lone=True,
+    )
+    default_network: str = key(
+        "", "CNI network that pods join; empty: the first by file name", name="cni_default_network"
+    )
+    netns_dir: Path = key(
+        Path("/run/netns"), "where network namespaces are pinned", check=checks.absolute
+    )
+    bundled: bool = key(True, "use our own bridge network while cni_config_dir holds none")
+    bridge: str = key(
+        "cri-shim0",
+        "bridge of our own network; made from server.root where that is not the default",
+        check=checks.interface,
+    )
+    subnet: str = key(
+        "10.85.0.0/16",
+        "subnet of our own network; made from server.root where that is not the default",
+        check=checks.subnet,
+    )
+    add_timeout: float = key(120.0, "seconds a CNI ADD may take", check=checks.positive)
+    del_timeout: float = key(60.0, "seconds a CNI DEL may take", check=checks.positive)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Image:
+    default_transport: str = key(
+        "docker://", "transport of image names without one", name="image_default_transport"
+    )
+    signature_policy_path: str = key(
+        "",
+        "policy.json; empty: the one of containers-policy.json(5)",
+        name="signature_policy_path",
+        check=checks.absolute_or_empty,
+    )
+    registries_conf: str = key(
+        "", "registries.conf; empty: the system's", check=checks.absolute_or_empty
+    )
+    auth_file: str = key(
+        "", "registry credentials of the node; empty: none", check=checks.absolute_or_empty
+    )
+    skopeo_path: tuple[str, ...] = key(
+        ("/usr/bin/skopeo", "/usr/local/bin/skopeo"),
+        "where skopeo is looked for",
+        check=checks.candidates,
+        lone=True,
+    )
+    keep_blobs: bool = key(True, "keep compressed layers after unpacking; false halves the disk")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Streaming:
+    address: str = key(
+        "127.0.0.1", "where exec, attach and port-forward are served", check=checks.ip_address
+    )
+    port: int = key(0, "0: any free port", check=checks.port)
+    idle_timeout: float = key(
+        4 * 3600.0, "seconds without traffic until a session ends", check=checks.positive
+    )
+    tls_cert_file: str = key("", "serve TLS with this certificate", check=checks.absolute_or_empty)
+    tls_key_file: str = key("", "and this key", check=checks.absolute_or_empty)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Metrics:
+    address: str = key("", "HOST:PORT of the metrics page; empty: none", check=checks.host_port)
+
+
+_HANDLERS = MappingProxyType({"crun": RuntimeTable(_CRUN), "runc": RuntimeTable(_RUNC)})
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Config:
+    """The effective configuration. `origin[key]` says where each value came from."""
+
+    runtime_path: tuple[str, ...] = key(
+        _CRUN + _RUNC, "OCI runtimes in order of preference", check=checks.candidates, lone=True
+    )
+    default_runtime: str = key(
+        "", "default handler; empty: the first of runtime_path that works", name="runtime"
+    )
+    conmon_path: tuple[str, ...] = key(
+        _CONMON, "where conmon is looked for", check=checks.candidates, lone=True
+    )
+    conmon_env_vars: tuple[str, ...] = key(
+        (_PATH,), "environment of conmon and the OCI runtime", check=checks.assignments
+    )
+    init_path: tuple[str, ...] = key(
+        ("/usr/bin/catatonit", "/usr/libexec/podman/catatonit", "/usr/libexec/catatonit/catatonit"),
+        "static init of pods that share a pid namespace",
+        check=checks.candidates,
+        lone=True,
+    )
+    cgroup_manager: str = key(
+        "auto",
+        "cgroupfs, systemd, or auto: systemd where it runs the machine",
+        check=checks.one_of("auto", "cgroupfs", "systemd"),
+    )
+    static_dir: str = key(
+        "",
+        "libpod's place for state; gives server.root = static_dir/cri-shim",
+        check=checks.absolute_or_empty,
+    )
+    tmp_dir: str = key(
+        "",
+        "libpod's place for run state; gives server.run_root = tmp_dir/cri-shim",
+        check=checks.absolute_or_empty,
+    )
+    max_log_size: int = key(-1, "bytes of a container log until it is cut; -1: no limit")
+    no_pivot_root: bool = key(False, "do not use pivot_root: for hosts that run from a ramdisk")
+    hooks_dir: tuple[str, ...] = key(
+        ("/usr/share/containers/oci/hooks.d", "/etc/containers/oci/hooks.d"),
+        "OCI hook definitions, oci-hooks(5)",
+        check=checks.candidates,
+        lone=True,
+    )
+    hooks_dir_not_exist_fatal: bool = key(False, "a hooks_dir that does not exist is an error")
+    namespace: str = key("", "objects of other state namespaces are not seen")
+    default_sysctls: tuple[str, ...] = key((), "NAME=VALUE for every pod", check=checks.assignments)
+    server: Server = dataclasses.field(default_factory=Server)
+    network: Network = dataclasses.field(default_factory=Network)
+    image: Image = dataclasses.field(default_factory=Image)
+    streaming: Streaming = dataclasses.field(default_factory=Streaming)
+    metrics: Metrics = dataclasses.field(default_factory=Metrics)
+    runtimes: Mapping[str, RuntimeTable] = dataclasses.field(default_factory=lambda: _HANDLERS)
+    origin: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Key:
+    """Where a key's value lives and what it must be. `table` is "" at the top."""
+
+    name: str
+    table: str
+    field: str
+    type: Any
+    default: Any
+    doc: str
+    check: Check
+    lone: bool
+
+
+def _keys_of(owner: type, table: str) -> list[Key]:
+    hints = get_type_hints(owner)
+    return [
+        Key(
+            f.metadata["name"] or (f"{table}.{f.name}" if table else f.name),
+            table,
+            f.name,
+            hints[f.name],
+            f.default,
+            *(f.metadata[what] for what in ("doc", "check", "lone")),
+        )
+        for f in dataclasses.fields(owner)
+        if "doc" in f.metadata
+    ]
+
+
+TABLES: Mapping[str, type] = {
+    "server": Server,
+    "network": Network,
+    "image": Image,
+    "streaming": Streaming,
+    "metrics": Metrics,
+}
+KEYS: Mapping[str, Key] = {
+    k.name: k
+    for k in _keys_of(Config, "") + [k for t, owner in TABLES.items() for k in _keys_of(owner, t)]
+}
+HANDLER_PATH = _keys_of(RuntimeTable, "runtimes.NAME")[0]
+
+
+def current(config: Config, entry: Key) -> Any:
+    """The value of a key in a configuration."""
+    return getattr(getattr(config, entry.table) if entry.table else config, entry.field)

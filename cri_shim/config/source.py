@@ -1,0 +1,128 @@
+"""One source of configuration, read into entries that remember where they stand.
+
+tomllib gives values without lines; `line_numbers` finds them by walking the text: a value reaches
+from its `=` to the first line after which tomllib takes it for whole.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cri_shim.errors import ConfigError
+
+_HEADER = re.compile(r"\s*\[{1,2}(?P<name>[^\[\]]+)\]{1,2}\s*(#.*)?$")
+_ASSIGNMENT = re.compile(r"""\s*(?P<name>(?:[\w.\s-]|"[^"]*"|'[^']*')+?)\s*=(?P<value>.*)$""")
+_AT = re.compile(r"\(at (?:line (\d+), column (\d+)|end of document)\)")
+
+KeyPath = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One setting: `value` as TOML gave it, or the text of a flag; `origin` for errors."""
+
+    path: KeyPath
+    value: Any
+    origin: str
+    is_flag: bool = False
+
+    @property
+    def name(self) -> str:
+        return ".".join(self.path)
+
+
+def read_file(file: Path) -> list[Entry]:
+    """The settings of a TOML file; ConfigError naming file and line if it cannot be read."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as e:
+        reason = e.strerror if isinstance(e, OSError) else e
+        raise ConfigError(f"cannot read configuration {file}: {reason}") from e
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as e:
+        raise ConfigError(f"{file}:{_line_of(e, text)}: not valid TOML: {e}") from e
+    lines = line_numbers(text)
+    return [
+        Entry(path, value, f"{file}:{_nearest(lines, path)}") for path, value in _leaves(document)
+    ]
+
+
+def read_flags(overrides: Mapping[str, str]) -> list[Entry]:
+    """The settings given on the command line, by dotted key."""
+    return [
+        Entry(tuple(name.split(".")), text, f"flag {name}", is_flag=True)
+        for name, text in overrides.items()
+    ]
+
+
+def flag_value(text: str) -> Any:
+    """The text of a flag as TOML would read it; a plain word is a string."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _leaves(document: Mapping[str, Any], above: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
+    for name, value in document.items():
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, (*above, name))
+        else:
+            yield (*above, name), value
+
+
+def line_numbers(text: str) -> dict[KeyPath, int]:
+    """The line (from 1) of every table and key of a valid TOML text."""
+    found: dict[KeyPath, int] = {}
+    table: KeyPath = ()
+    lines = text.splitlines()
+    at = 0
+    while at < len(lines):
+        if header := _HEADER.match(lines[at]):
+            table = _key_path(header["name"])
+            found.setdefault(table, at + 1)
+        elif assignment := _ASSIGNMENT.match(lines[at]):
+            found[table + _key_path(assignment["name"])] = at + 1
+            at += _extra_lines(assignment["value"], lines[at + 1 :])
+        at += 1
+    return found
+
+
+def _key_path(text: str) -> KeyPath:
+    """A dotted, perhaps quoted key; TOML itself knows best how to read it."""
+    try:
+        document: Any = tomllib.loads(f"{text} = 0")
+    except tomllib.TOMLDecodeError:
+        return ()
+    path: list[str] = []
+    while isinstance(document, dict):
+        name, document = next(iter(document.items()))
+        path.append(name)
+    return tuple(path)
+
+
+def _extra_lines(value: str, following: list[str]) -> int:
+    """How many further lines the value takes."""
+    for count in range(len(following) + 1):
+        try:
+            tomllib.loads("\n".join([f"value ={value}", *following[:count]]))
+        except tomllib.TOMLDecodeError:
+            continue
+        return count
+    return 0
+
+
+def _nearest(lines: Mapping[KeyPath, int], path: KeyPath) -> int:
+    """The line of a key, or of the inline table it is part of."""
+    while path and path not in lines:
+        path = path[:-1]
+    return lines.get(path, 1)
+
+
+def _line_of(error: tomllib.TOMLDecodeError, text: str) -> int:
+    at = _AT.search(str(error))
+    return int(at[1]) if at and at[1] else max(1, len(text.splitlines()))

@@ -1,0 +1,84 @@
+"""From an entry to a value of its key's type, and the defaults that depend on other keys."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from cri_shim.config.schema import KEYS, Key, Server
+from cri_shim.config.source import Entry, flag_value
+from cri_shim.errors import ConfigError
+
+_OWN = Server()  # the defaults
+_EXPECTED = {str: "a string", Path: "a string (a path)", bool: "true or false", int: "an integer"}
+_EXPECTED |= {float: "a number"}
+_FOUND = {bool: "a boolean", int: "an integer", float: "a float", str: "a string", list: "a list"}
+_FOUND |= {dict: "a table"}
+
+
+def converted(k: Key, entry: Entry) -> Any:
+    """The entry's value in the key's type; ConfigError saying what was expected and found."""
+    value = entry.value
+    if entry.is_flag and k.type not in (str, Path):
+        value = flag_value(value)
+    match k.type:
+        case _ if k.type in (str, Path) and isinstance(value, str):
+            result: Any = k.type(value)
+        case _ if k.type is bool and isinstance(value, bool):
+            result = value
+        case _ if k.type is int and type(value) is int:
+            result = value
+        case _ if k.type is float and type(value) in (int, float):
+            result = float(value)
+        case _ if (many := _strings(k, value)) is not None:
+            result = tuple(map(k.type.__args__[0], many))
+        case _:
+            raise ConfigError(
+                f"{entry.origin}: {entry.name}: "
+                f"expected {_EXPECTED.get(k.type, 'a list of strings')}, found {_found(value)}"
+            )
+    _refuse(k, result, entry.origin, entry.name)
+    return result
+
+
+def _refuse(k: Key, value: Any, origin: str, name: str = "") -> None:
+    if problem := k.check(value):
+        raise ConfigError(f"{origin}: {name or k.name}: {problem}")
+
+
+def _strings(k: Key, value: Any) -> list[str] | None:
+    if getattr(k.type, "__origin__", None) is not tuple:
+        return None
+    if k.lone and isinstance(value, str):
+        return [value]
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return value
+    return None
+
+
+def _found(value: Any) -> str:
+    return f"{_FOUND.get(type(value), 'a date or time')} ({value!r})"
+
+
+def derive(values: dict[str, Any], origin: dict[str, str]) -> None:
+    """Defaults that depend on other keys, so that `--root` alone gives a separate instance."""
+    for libpod, own in (("static_dir", "server.root"), ("tmp_dir", "server.run_root")):
+        if values[libpod] and origin[own] == "default":
+            values[own] = Path(values[libpod], "cri-shim")
+            origin[own] = f"{libpod} at {origin[libpod]}"
+    run_root = values["server.run_root"]
+    if run_root != _OWN.run_root and origin["server.socket"] == "default":
+        values["server.socket"] = run_root / "cri-shim.sock"
+        origin["server.socket"] = "server.run_root"
+        _refuse(KEYS["server.socket"], values["server.socket"], origin["server.run_root"])
+    if values["server.root"] != _OWN.root:
+        bridge, subnet = _own_network(values["server.root"])
+        for name, value in (("network.bridge", bridge), ("network.subnet", subnet)):
+            if origin[name] == "default":
+                values[name], origin[name] = value, "server.root"
+
+
+def _own_network(root: Path) -> tuple[str, str]:
+    """A bridge and a subnet of 10.160.0.0/11 for this root: a second instance needs its own."""
+    digest = hashlib.sha256(str(root).encode()).digest()
+    block = int.from_bytes(digest[:2]) % 512  # /20s in a /11
+    return f"cri-{digest.hex()[:8]}", f"10.{160 + block // 16}.{block % 16 * 16}.0/20"

@@ -1,0 +1,64 @@
+"""Logging: one terse line an event, to stderr.
+
+    2025-01-01T10:00:00.123 INFO pods.run pod is up pod=4f0c… ms=21
+
+Facts go into `extra` and come out as key=value. Under systemd (JOURNAL_STREAM names our stderr)
+lines carry the journal's <priority> instead of time and level.
+"""
+
+import logging
+import os
+import sys
+import time
+
+_RESERVED = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+_PACKAGE = "cri_shim."
+
+
+class Formatter(logging.Formatter):
+    """`journal`: prefix every line with its priority, as sd-daemon(3) has it."""
+
+    def __init__(self, journal: bool) -> None:
+        super().__init__()
+        self._journal = journal
+
+    def format(self, record: logging.LogRecord) -> str:
+        words = [record.name.removeprefix(_PACKAGE), record.getMessage()]
+        words += [f"{k}={_quoted(v)}" for k, v in record.__dict__.items() if k not in _RESERVED]
+        text = " ".join(words)
+        if record.exc_info:
+            text += "\n" + self.formatException(record.exc_info)
+        if self._journal:
+            prefix = f"<{_priority(record.levelno)}>"
+            return "\n".join(prefix + line for line in text.splitlines())
+        clock = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(record.created))
+        return f"{clock}.{int(record.msecs):03} {record.levelname} {text}"
+
+
+def _quoted(value: object) -> str:
+    text = str(value)
+    return repr(text) if not text or set(text) & set(" \"\n='") else text
+
+
+def _priority(level: int) -> int:
+    """syslog's numbers: critical 2, error 3, warning 4, info 6, debug 7."""
+    steps = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
+    return next((number for floor, number in steps if level >= floor), 7)
+
+
+def to_journal() -> bool:
+    """Is our stderr the journal's socket? systemd.exec(5): JOURNAL_STREAM is its device:inode."""
+    device, _, inode = os.environ.get("JOURNAL_STREAM", "").partition(":")
+    try:
+        mine = os.fstat(2)
+    except OSError:
+        return False
+    return (device, inode) == (str(mine.st_dev), str(mine.st_ino))
+
+
+def setup(level: str) -> None:
+    """Send everything of `level` ("debug", "info", "warning", "error") and above to stderr."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Formatter(to_journal()))
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.getLogger("asyncio").setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))

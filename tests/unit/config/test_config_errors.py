@@ -1,0 +1,113 @@
+"""What a wrong configuration is answered with: file, line, key and what to do."""
+
+from pathlib import Path
+
+import pytest
+
+from cri_shim.config import Places, load
+from cri_shim.errors import ConfigError
+
+NOWHERE = Places(own=Path("/nowhere"), drop_ins=Path("/nowhere"), libpod=())
+
+
+def complaint(tmp_path: Path, text: str) -> str:
+    """The error that a file of ours with this text gives, without the directory."""
+    file = tmp_path / "c.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load(file, places=NOWHERE)
+    return str(caught.value).removeprefix(f"{tmp_path}/")
+
+
+def flag_complaint(name: str, text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load(overrides={name: text}, places=NOWHERE)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('\nnamespac = "x"\n', "c.toml:2: unknown key namespac; did you mean namespace?"),
+        ('[server]\n\nsockt = "/x"\n', "c.toml:3: unknown key server.sockt; did you mean server.socket?"),
+        ('log_level = "info"\n', "c.toml:1: unknown key log_level; did you mean server.log_level?"),
+        ("[serverr]\nsocket = '/x'\n", "c.toml:2: unknown key serverr.socket; did you mean server.socket?"),
+        ('[runtimes.x]\npaths = "/x"\n', "c.toml:2: unknown key runtimes.x.paths; did you mean runtimes.x.path?"),
+        ("[nothing]\n", "c.toml:1: unknown key nothing; keys are runtime_path, runtime, "),
+    ],
+)  # fmt: skip
+def test_an_unknown_key_is_named_with_its_line_and_the_nearest_valid_one(
+    tmp_path: Path, text: str, expected: str
+) -> None:
+    assert complaint(tmp_path, text).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("namespace = 5", "c.toml:1: namespace: expected a string, found an integer (5)"),
+        ('no_pivot_root = "yes"', "c.toml:1: no_pivot_root: expected true or false, found a string ('yes')"),
+        ("max_log_size = true", "c.toml:1: max_log_size: expected an integer, found a boolean (True)"),
+        ("max_log_size = 1.5", "c.toml:1: max_log_size: expected an integer, found a float (1.5)"),
+        ("cni_plugin_dir = [1]", "c.toml:1: cni_plugin_dir: expected a list of strings, found a list ([1])"),
+        ("[server]\nroot = 1", "c.toml:2: server.root: expected a string (a path), found an integer (1)"),
+        ("[network]\nadd_timeout = 'x'", "c.toml:2: network.add_timeout: expected a number, found a string ('x')"),
+        ("namespace = 2020-01-01", "c.toml:1: namespace: expected a string, found a date or time (datetime.date(2020, 1, 1))"),
+    ],
+)  # fmt: skip
+def test_a_wrong_type_says_what_was_expected_and_what_was_found(
+    tmp_path: Path, text: str, expected: str
+) -> None:
+    assert complaint(tmp_path, text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('[server]\nroot = "rel"', "c.toml:2: server.root: must be an absolute path, not 'rel'"),
+        (f'[server]\nsocket = "/{"x" * 107}"', "c.toml:2: server.socket: is longer than the 107 bytes"),
+        ('cgroup_manager = "cgroup"', "c.toml:1: cgroup_manager: must be one of auto, cgroupfs, systemd"),
+        ("conmon_path = []", "c.toml:1: conmon_path: must name at least one path"),
+        ('conmon_env_vars = ["PATH"]', "c.toml:1: conmon_env_vars: must be NAME=VALUE, not 'PATH'"),
+        ('[network]\nsubnet = "10.1.1.1/16"', "c.toml:2: network.subnet: must be a subnet like"),
+        ('[network]\nbridge = "a-name-that-is-long"', "c.toml:2: network.bridge: must be an interface name"),
+        ("[network]\ndel_timeout = 0", "c.toml:2: network.del_timeout: must be more than 0"),
+        ("[streaming]\nport = 70000", "c.toml:2: streaming.port: must be a port"),
+        ('[streaming]\naddress = "localhost"', "c.toml:2: streaming.address: must be an IP address"),
+        ('[metrics]\naddress = "9090"', "c.toml:2: metrics.address: must be HOST:PORT"),
+        ('runtime = "runk"', "c.toml:1: runtime: no [runtimes.runk]; known: crun, runc"),
+        ('[runtimes.Big_Name]\npath = "/x"', "c.toml:2: runtimes.Big_Name: a handler's name must be"),
+    ],
+)  # fmt: skip
+def test_a_value_that_cannot_work_is_refused_with_the_reason(
+    tmp_path: Path, text: str, expected: str
+) -> None:
+    assert complaint(tmp_path, text).startswith(expected)
+
+
+def test_text_that_is_not_toml_is_refused_with_its_line(tmp_path: Path) -> None:
+    assert complaint(tmp_path, 'namespace = "x"\nmax_log_size = = 1\n').startswith(
+        "c.toml:2: not valid TOML: "
+    )
+
+
+def test_bytes_that_are_not_utf8_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_bytes(b"\xff")
+    with pytest.raises(ConfigError, match="cannot read configuration"):
+        load(tmp_path / "c.toml", places=NOWHERE)
+
+
+def test_a_wrong_flag_is_named_as_one() -> None:
+    assert flag_complaint("server.rot", "/x") == (
+        "flag server.rot: unknown key server.rot; did you mean server.root?"
+    )
+    assert flag_complaint("max_log_size", "many") == (
+        "flag max_log_size: max_log_size: expected an integer, found a string ('many')"
+    )
+
+
+def test_flags_are_read_as_toml_where_the_key_is_no_string() -> None:
+    flags = {"max_log_size": "5", "no_pivot_root": "true", "cni_plugin_dir": '["/a", "/b"]'}
+    config = load(overrides={**flags, "namespace": "5"}, places=NOWHERE)
+    assert (config.max_log_size, config.no_pivot_root, config.namespace) == (5, True, "5")
+    assert config.network.plugin_dirs == (Path("/a"), Path("/b"))
