@@ -1,4 +1,4 @@
-"""Where the caller's mounts come from on this host; spec.mounts decides what may be done with them."""
+"""Where the caller's mounts come from on this host; spec.mounts says what may be done with them."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -21,8 +21,6 @@ from cri_shim.registry import changed, pod_name
 from cri_shim.spec import pause
 from cri_shim.state.records import VERSION
 
-SHM_SIZE = 64 << 20  # bytes of a pod's /dev/shm, what every runtime gives
-
 
 async def run(on: Engine, request: api.RunPodSandboxRequest) -> str:
     """Return the id of the READY pod.
@@ -129,7 +127,7 @@ async def _isolate(on: Engine, record: state.PodRecord) -> None:
     )
     if options.ipc == api.POD:
         fault_point("pods.run.shm")
-        shm.mount_shm(on.paths.pod(record.id) / "shm", SHM_SIZE)
+        shm.mount_shm(on.paths.pod(record.id) / "shm")
 
 
 def _shares_pid_namespace(config: api.PodSandboxConfig) -> bool:

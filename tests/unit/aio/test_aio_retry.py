@@ -1,0 +1,42 @@
+"""Retrier: what must succeed is tried until it does."""
+
+import asyncio
+
+from cri_shim.aio import retry
+from cri_shim.aio.retry import Retrier
+from cri_shim.errors import ToolFailed
+
+
+async def test_an_effort_is_repeated_until_it_succeeds_and_is_visible(monkeypatch) -> None:
+    monkeypatch.setattr(retry, "FIRST_PAUSE_S", 0.001)
+    tries: list[int] = []
+    seen: list[dict[str, str]] = []
+    done = asyncio.Event()
+    retrier = Retrier()
+
+    async def work() -> None:
+        tries.append(1)
+        seen.append(retrier.pending())
+        if len(tries) < 3:
+            raise ToolFailed("busy")
+        done.set()
+
+    retrier.add("remove x", work, now=True)
+    retrier.add("remove x", work, now=True)
+    await asyncio.wait_for(done.wait(), 5)
+    await asyncio.sleep(0)
+    assert len(tries) == 3
+    assert seen[1] == {"remove x": "busy"}
+    assert retrier.pending() == {}
+
+
+async def test_stop_ends_every_effort() -> None:
+    retrier = Retrier()
+
+    async def work() -> None:
+        raise ToolFailed("never")
+
+    retrier.add("remove x", work, now=True)
+    await asyncio.sleep(0)
+    await retrier.stop()
+    assert retrier.pending() == {}

@@ -1,0 +1,184 @@
+"""The registry over an in-memory store: what exists, by id, prefix, name and namespace."""
+
+import asyncio
+
+import pytest
+
+from cri_shim.errors import InvalidArgument, NotFound, StateError, Unavailable, WrongState
+from cri_shim.pb import api_pb2 as api
+from cri_shim.pb import state_pb2 as state
+from cri_shim.registry import Registry, changed, matches, pod_name
+from cri_shim.state.memory import MemoryStore
+
+
+def pod(id: str, *, namespace: str = "", attempt: int = 0, phase: int = state.POD_READY):
+    metadata = api.PodSandboxMetadata(name="web", uid="u1", namespace="shop", attempt=attempt)
+    return state.PodRecord(
+        version=1,
+        id=id,
+        namespace=namespace,
+        phase=phase,
+        config=api.PodSandboxConfig(metadata=metadata),
+    )
+
+
+def container(id: str, pod_id: str, name: str = "main", layers: tuple[str, ...] = ()):
+    config = api.ContainerConfig(metadata=api.ContainerMetadata(name=name))
+    return state.ContainerRecord(
+        version=1,
+        id=id,
+        pod_id=pod_id,
+        phase=state.CONTAINER_RUNNING,
+        config=config,
+        layers=layers,
+    )
+
+
+class FullDisk(MemoryStore):
+    full = False
+
+    def put(self, kind: str, id: str, value: bytes) -> None:
+        if self.full:
+            raise Unavailable("no space")
+        super().put(kind, id, value)
+
+
+def test_a_new_process_finds_what_the_last_one_put() -> None:
+    store = MemoryStore()
+    first = Registry(store)
+    first.put(pod("aa11"))
+    first.put(container("cc11", "aa11"))
+    second = Registry(store)
+    second.load()
+    assert second.pod("aa11").config.metadata.name == "web"
+    assert [c.id for c in second.containers_of("aa11")] == ["cc11"]
+
+
+def test_a_unique_prefix_finds_and_an_ambiguous_one_is_refused() -> None:
+    registry = Registry(MemoryStore())
+    registry.put(pod("aa11"))
+    registry.put(pod("aa22", attempt=1))
+    assert registry.pod("aa1").id == "aa11"
+    with pytest.raises(InvalidArgument, match="ambiguous: 2 pods"):
+        registry.pod("aa")
+    with pytest.raises(NotFound, match="no pod with id bb"):
+        registry.pod("bb")
+
+
+def test_an_exact_id_wins_over_a_longer_one_that_it_begins() -> None:
+    registry = Registry(MemoryStore())
+    registry.put(pod("aa"))
+    registry.put(pod("aa22", attempt=1))
+    assert registry.pod("aa").id == "aa"
+
+
+def test_a_runtime_with_a_namespace_sees_only_its_own() -> None:
+    store = MemoryStore()
+    everything = Registry(store)
+    everything.put(pod("aa11", namespace="blue"))
+    everything.put(pod("bb22", namespace="red", attempt=1))
+    blue = Registry(store, "blue")
+    blue.load()
+    assert [p.id for p in blue.pods()] == ["aa11"]
+    assert len(everything.pods()) == 2
+    with pytest.raises(WrongState, match="belongs to the state namespace 'red'"):
+        blue.pod("bb22")
+
+
+def test_a_pod_on_its_way_out_gives_its_name_free() -> None:
+    registry = Registry(MemoryStore())
+    record = registry.put(pod("aa11"))
+    name = pod_name(record.config.metadata)
+    assert registry.pod_named(name) == record
+    registry.put(changed(record, phase=state.POD_REMOVING))
+    assert registry.pod_named(name) is None
+
+
+def test_layers_of_containers_of_every_namespace_are_held() -> None:
+    registry = Registry(MemoryStore(), "blue")
+    registry.put(container("cc11", "aa11", layers=("sha256:1", "sha256:2")))
+    registry.put(container("cc22", "aa11", name="other", layers=("sha256:2",)))
+    assert registry.held_layers() == {"sha256:1", "sha256:2"}
+
+
+def test_what_is_forgotten_is_gone_from_memory_and_store() -> None:
+    store = MemoryStore()
+    registry = Registry(store)
+    registry.put(pod("aa11"))
+    registry.put(container("cc11", "aa11"))
+    registry.forget(registry.container("cc11"))
+    registry.forget(registry.pod("aa11"))
+    assert registry.everything() == ([], [])
+    assert list(store.items("pod")) == list(store.items("container")) == []
+
+
+def test_an_intent_that_cannot_be_written_changes_nothing() -> None:
+    store = FullDisk()
+    registry = Registry(store)
+    store.full = True
+    with pytest.raises(Unavailable):
+        registry.put(pod("aa11"))
+    assert registry.pods() == []
+
+
+async def test_an_observed_fact_is_visible_on_a_full_disk_and_saved_at_the_end() -> None:
+    store = FullDisk()
+    registry = Registry(store)
+    record = registry.put(container("cc11", "aa11"))
+    store.full = True
+    registry.observe(changed(record, phase=state.CONTAINER_EXITED, exit_code=3))
+    assert registry.container("cc11").exit_code == 3
+    store.full = False
+    await registry.close()
+    again = Registry(store)
+    again.load()
+    assert again.container("cc11").exit_code == 3
+
+
+async def test_until_wakes_at_the_change_it_waits_for() -> None:
+    registry = Registry(MemoryStore())
+    record = registry.put(pod("aa11"))
+    waiting = asyncio.create_task(
+        registry.until("aa11", lambda: registry.pod("aa11").phase == state.POD_NOTREADY)
+    )
+    await asyncio.sleep(0)
+    registry.put(changed(record, created_at=5))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    registry.put(changed(record, phase=state.POD_NOTREADY))
+    await asyncio.wait_for(waiting, 1)
+
+
+def test_a_bad_record_is_set_aside_and_the_others_are_served() -> None:
+    store = MemoryStore()
+    Registry(store).put(pod("aa11"))
+    store.put("pod", "bb22", b"\xff\xff torn")
+    store.put("pod", "cc33", pod("other").SerializeToString())
+    store.put("pod", "dd44", state.PodRecord(id="dd44").SerializeToString())
+    registry = Registry(store)
+    registry.load()
+    assert [p.id for p in registry.pods()] == ["aa11"]
+    aside = {id for id, _ in store.items("quarantine")}
+    assert aside == {"pod/bb22", "pod/cc33", "pod/dd44"}
+
+
+def test_a_record_of_a_newer_version_refuses_to_start() -> None:
+    store = MemoryStore()
+    store.put("pod", "aa11", state.PodRecord(version=99, id="aa11").SerializeToString())
+    with pytest.raises(StateError, match="version 99"):
+        Registry(store).load()
+
+
+def test_changed_replaces_clears_and_leaves_the_original() -> None:
+    record = pod("aa11")
+    record.pause.pid = 7
+    copy = changed(record, phase=state.POD_NOTREADY, pause=None)
+    assert copy.phase == state.POD_NOTREADY
+    assert not copy.HasField("pause")
+    assert record.pause.pid == 7
+
+
+def test_every_pair_of_a_selector_must_match() -> None:
+    labels = {"a": "1", "b": "2"}
+    assert matches(labels.items(), {"a": "1"}.items())
+    assert not matches(labels.items(), {"a": "1", "c": "3"}.items())
