@@ -1,7 +1,6 @@
 """The document itself: its type, and its form on disk.
 
-Environment values are bytes in CRI and may be no UTF-8. Inside they are strings with surrogate
-escapes; on disk they are the very bytes again, which json.dumps alone would not give.
+The form is UTF-8 JSON with no exception: crun does not load a file that has other bytes in it.
 """
 
 import json
@@ -15,12 +14,12 @@ Document = dict[str, Any]
 def encode(document: Document) -> bytes:
     """The JSON text of a spec, process or resources object, as the OCI runtime is to read it."""
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-    return text.encode("utf-8", "surrogateescape")
+    return text.encode("utf-8", "replace")
 
 
 def decode(data: bytes) -> Document:
     """What `encode` wrote. Raises ValueError when it is no JSON object."""
-    value = json.loads(data.decode("utf-8", "surrogateescape"))
+    value = json.loads(data)
     if not isinstance(value, dict):
         raise ValueError(f"a JSON object was expected, found {type(value).__name__}")  # noqa: TRY004
     return value

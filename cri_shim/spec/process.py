@@ -35,7 +35,8 @@ def environment(
 ) -> list[str]:
     """process.env: defaults, then the image's, then the request's; a later name replaces.
 
-    Values are bytes in CRI; what is no UTF-8 is kept as surrogate escapes (see document.py).
+    Values are bytes in CRI, but JSON has no way to say them: what is no UTF-8 becomes U+FFFD, so
+    that a pod with a binary secret among its variables starts at all.
     """
     variables = {"PATH": DEFAULT_PATH}
     if config.tty:
@@ -102,7 +103,7 @@ def _asked(envs: Sequence[api_pb2.KeyValue]) -> Mapping[str, str]:
     for i, entry in enumerate(envs):
         if not entry.key or "=" in entry.key or "\0" in entry.key:
             raise InvalidArgument(f"config.envs[{i}].key", f"{entry.key!r} cannot be a name")
-        value = entry.value.decode("utf-8", "surrogateescape")
+        value = entry.value.decode("utf-8", "replace")
         _no_nul(value, f"config.envs[{i}].value")
         found[entry.key] = value
     return found

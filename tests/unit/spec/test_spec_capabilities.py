@@ -1,0 +1,105 @@
+"""Capability sets: defaults, ALL, names in any form, and what the host can give."""
+
+from typing import Any
+
+import pytest
+
+from cri_shim.errors import InvalidArgument
+from cri_shim.pb import api_pb2
+from cri_shim.spec import capabilities
+from cri_shim.spec.host import Host
+
+ALL = frozenset(capabilities.KNOWN)
+WITHOUT_RESOURCE = ALL - {"CAP_SYS_RESOURCE"}
+
+
+def build(
+    add: tuple[str, ...] = (),
+    drop: tuple[str, ...] = (),
+    ambient: tuple[str, ...] = (),
+    *,
+    bounding: frozenset[str] = ALL,
+    **context: Any,
+) -> dict[str, list[str]]:
+    asked = api_pb2.Capability(
+        add_capabilities=add, drop_capabilities=drop, add_ambient_capabilities=ambient
+    )
+    message = api_pb2.LinuxContainerSecurityContext(capabilities=asked, **context)
+    return capabilities.build(message, Host(cgroup_v2=True, bounding=bounding))
+
+
+def test_the_default_set_has_fourteen_in_all_three_sets() -> None:
+    sets = build()
+
+    assert set(sets) == {"bounding", "effective", "permitted"}
+    assert all(set(names) == capabilities.DEFAULT for names in sets.values())
+    assert len(sets["bounding"]) == 14
+
+
+def test_the_default_set_is_cut_to_what_the_host_has() -> None:
+    assert build(bounding=frozenset({"CAP_KILL", "CAP_BPF"}))["bounding"] == ["CAP_KILL"]
+
+
+@pytest.mark.parametrize("name", ["NET_ADMIN", "net_admin", "CAP_NET_ADMIN", "cap_Net_Admin"])
+def test_a_name_is_taken_in_any_case_with_or_without_prefix(name: str) -> None:
+    assert set(build((name,))["bounding"]) == capabilities.DEFAULT | {"CAP_NET_ADMIN"}
+
+
+def test_drop_all_leaves_nothing() -> None:
+    assert build(drop=("all",))["bounding"] == []
+
+
+def test_drop_all_and_add_one_leaves_that_one() -> None:
+    assert build(("NET_RAW",), ("ALL",))["effective"] == ["CAP_NET_RAW"]
+
+
+def test_add_all_and_drop_one_gives_the_others() -> None:
+    assert set(build(("ALL",), ("NET_RAW",))["bounding"]) == ALL - {"CAP_NET_RAW"}
+
+
+def test_all_means_what_the_host_can_give() -> None:
+    assert set(build(("ALL",), bounding=WITHOUT_RESOURCE)["bounding"]) == WITHOUT_RESOURCE
+
+
+def test_privileged_is_all_the_host_can_give_whatever_the_lists_say() -> None:
+    sets = build(("SYS_RESOURCE",), ("ALL",), privileged=True, bounding=WITHOUT_RESOURCE)
+
+    assert set(sets["bounding"]) == WITHOUT_RESOURCE
+
+
+def test_a_named_capability_that_the_host_lacks_is_refused_by_its_field() -> None:
+    with pytest.raises(InvalidArgument, match="CAP_SYS_RESOURCE: not in the bounding set") as e:
+        build(("NET_ADMIN", "sys_resource"), bounding=WITHOUT_RESOURCE)
+
+    assert e.value.field == "config.linux.security_context.capabilities.add_capabilities[1]"
+
+
+def test_dropping_what_the_host_lacks_is_fine() -> None:
+    assert "CAP_KILL" in build(drop=("SYS_RESOURCE",), bounding=WITHOUT_RESOURCE)["bounding"]
+
+
+@pytest.mark.parametrize(
+    ("lists", "field"),
+    [
+        ({"add": ("FLY",)}, "add_capabilities[0]"),
+        ({"drop": ("KILL", "FLY")}, "drop_capabilities[1]"),
+        ({"ambient": ("FLY",)}, "add_ambient_capabilities[0]"),
+        ({"add": ("",)}, "add_capabilities[0]"),
+    ],
+)
+def test_an_unknown_name_is_refused_by_its_field(lists: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidArgument, match="no capability is called") as caught:
+        build(**lists)
+
+    assert caught.value.field == f"config.linux.security_context.capabilities.{field}"
+
+
+def test_a_capability_newer_than_our_table_is_taken_if_the_host_has_it() -> None:
+    assert build(("NEWEST",), bounding=ALL | {"CAP_NEWEST"})["bounding"][-1] == "CAP_NEWEST"
+
+
+def test_ambient_capabilities_are_in_all_five_sets() -> None:
+    sets = build(drop=("ALL",), ambient=("NET_BIND_SERVICE",))
+
+    assert len(sets) == 5
+    assert all(names == ["CAP_NET_BIND_SERVICE"] for names in sets.values())

@@ -1,0 +1,73 @@
+"""Image configurations: what is read, and that a torn one is an error that says where."""
+
+import json
+from typing import Any
+
+import pytest
+
+from cri_shim.errors import InvalidArgument
+from cri_shim.spec import image_config
+from cri_shim.spec.image_config import ImageConfig
+
+FULL = {
+    "architecture": "amd64",
+    "config": {
+        "User": "app:extra",
+        "Env": ["PATH=/bin", "EMPTY=", "torn", "=x"],
+        "Entrypoint": ["/entry"],
+        "Cmd": ["serve"],
+        "WorkingDir": "/srv",
+        "StopSignal": "SIGQUIT",
+        "Volumes": {"/data": {}, "/cache": {}},
+        "Labels": {"a": "b"},
+    },
+}
+
+
+def test_all_that_a_container_is_made_from_is_read() -> None:
+    assert image_config.parse(json.dumps(FULL).encode()) == ImageConfig(
+        env=("PATH=/bin", "EMPTY="),
+        entrypoint=("/entry",),
+        cmd=("serve",),
+        working_dir="/srv",
+        user="app:extra",
+        stop_signal="SIGQUIT",
+        volumes=("/cache", "/data"),
+        labels={"a": "b"},
+    )
+
+
+@pytest.mark.parametrize(
+    "blob", [{}, {"config": None}, {"config": {"Env": None, "Cmd": None, "Volumes": None}}]
+)
+def test_what_is_absent_or_null_is_empty(blob: dict[str, Any]) -> None:
+    assert image_config.parse(json.dumps(blob).encode()) == ImageConfig()
+
+
+@pytest.mark.parametrize("length", range(len(json.dumps(FULL))))
+def test_a_blob_torn_anywhere_is_refused(length: int) -> None:
+    with pytest.raises(InvalidArgument, match="pull the image again"):
+        image_config.parse(json.dumps(FULL).encode()[:length])
+
+
+@pytest.mark.parametrize(
+    ("blob", "field"),
+    [
+        ([], "image configuration"),
+        ({"config": []}, "image configuration.config"),
+        ({"config": {"Cmd": "sh"}}, "image configuration.config.Cmd"),
+        ({"config": {"Env": ["A=1", 2]}}, "image configuration.config.Env[1]"),
+        ({"config": {"User": 0}}, "image configuration.config.User"),
+        ({"config": {"Labels": {"a": 1}}}, "image configuration.config.Labels.a"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_named(blob: Any, field: str) -> None:
+    with pytest.raises(InvalidArgument, match="was expected, found") as caught:
+        image_config.parse(json.dumps(blob).encode())
+
+    assert caught.value.field == field
+
+
+def test_bytes_that_are_no_text_are_refused() -> None:
+    with pytest.raises(InvalidArgument, match="pull the image again"):
+        image_config.parse(b"\xff\xfe\x00garbage")

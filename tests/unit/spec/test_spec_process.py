@@ -1,0 +1,168 @@
+"""The process: arguments, environment, directory, and an exec's process."""
+
+from typing import Any
+
+import pytest
+
+from cri_shim.errors import InvalidArgument
+from cri_shim.pb import api_pb2
+from cri_shim.spec import process
+from cri_shim.spec.image_config import ImageConfig
+
+IMAGE = ImageConfig(entrypoint=("/entry",), cmd=("default",))
+SPEC = {
+    "process": {
+        "terminal": True,
+        "consoleSize": {"width": 1, "height": 1},
+        "user": {"uid": 1, "gid": 2, "additionalGids": [2]},
+        "args": ["/entry"],
+        "env": ["PATH=/bin", "HOME=/"],
+        "cwd": "/srv",
+        "capabilities": {"bounding": ["CAP_KILL"]},
+        "noNewPrivileges": True,
+        "apparmorProfile": "some-profile",
+        "selinuxLabel": "some-label",
+        "oomScoreAdj": 10,
+    }
+}
+
+
+def config(**fields: Any) -> api_pb2.ContainerConfig:
+    return api_pb2.ContainerConfig(**fields)
+
+
+def environment(
+    image: ImageConfig = IMAGE, hostname: str = "web", home: str = "", **fields: Any
+) -> dict[str, str]:
+    entries = process.environment(config(**fields), image, hostname, home)
+    return dict(entry.split("=", 1) for entry in entries)
+
+
+@pytest.mark.parametrize(
+    ("command", "args", "expected"),
+    [
+        ([], [], ["/entry", "default"]),
+        ([], ["a"], ["/entry", "a"]),
+        (["c"], [], ["c"]),
+        (["c"], ["a"], ["c", "a"]),
+    ],
+)
+def test_command_and_args_replace_entrypoint_and_cmd_as_kubernetes_says(
+    command: list[str], args: list[str], expected: list[str]
+) -> None:
+    assert process.arguments(config(command=command, args=args), IMAGE) == expected
+
+
+def test_an_image_with_cmd_alone_runs_it() -> None:
+    assert process.arguments(config(), ImageConfig(cmd=("sh",))) == ["sh"]
+
+
+def test_no_command_anywhere_is_refused() -> None:
+    with pytest.raises(InvalidArgument, match="no ENTRYPOINT and no CMD") as caught:
+        process.arguments(config(), ImageConfig())
+
+    assert caught.value.field == "config.command"
+
+
+def test_a_nul_byte_in_an_argument_is_refused() -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        process.arguments(config(command=["a"], args=["b", "c\0"]), IMAGE)
+
+    assert caught.value.field == "config.args[1]"
+
+
+def test_the_environment_of_nothing_is_path_hostname_and_home() -> None:
+    found = environment()
+
+    assert found == {"PATH": process.DEFAULT_PATH, "HOSTNAME": "web", "HOME": "/"}
+
+
+def test_the_image_replaces_defaults_and_the_request_replaces_the_image() -> None:
+    image = ImageConfig(env=("PATH=/bin", "A=1", "B=x=y"))
+
+    found = environment(image, envs=[{"key": "A", "value": b"2"}, {"key": "HOSTNAME"}])
+
+    assert found == {"PATH": "/bin", "A": "2", "B": "x=y", "HOSTNAME": "", "HOME": "/"}
+
+
+def test_a_terminal_sets_term_unless_it_is_set() -> None:
+    assert environment(tty=True)["TERM"] == "xterm"
+    assert environment(tty=True, envs=[{"key": "TERM", "value": b"vt100"}])["TERM"] == "vt100"
+
+
+def test_home_is_of_passwd_unless_the_environment_has_one() -> None:
+    assert environment(home="/home/app")["HOME"] == "/home/app"
+    assert environment(ImageConfig(env=("HOME=/data",)), home="/home/app")["HOME"] == "/data"
+
+
+def test_a_value_that_is_no_utf8_still_gives_a_document() -> None:
+    found = environment(envs=[{"key": "RAW", "value": b"a\xffb\xc3\xa9"}])
+
+    assert found["RAW"] == "a\ufffdb\u00e9"
+
+
+@pytest.mark.parametrize("key", ["", "A=B", "A\0"])
+def test_an_impossible_name_of_a_variable_is_refused(key: str) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        environment(envs=[{"key": "OK"}, {"key": key}])
+
+    assert caught.value.field == "config.envs[1].key"
+
+
+def test_a_nul_byte_in_a_value_is_refused() -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        environment(envs=[{"key": "A", "value": b"\0"}])
+
+    assert caught.value.field == "config.envs[0].value"
+
+
+@pytest.mark.parametrize(
+    ("asked", "of_image", "expected"),
+    [("", "", "/"), ("", "/srv", "/srv"), ("", "srv", "/srv"), ("/tmp", "/srv", "/tmp")],
+)
+def test_the_directory_is_the_requests_or_the_images_or_the_root(
+    asked: str, of_image: str, expected: str
+) -> None:
+    image = ImageConfig(working_dir=of_image)
+
+    assert process.working_directory(config(working_dir=asked), image) == expected
+
+
+def test_a_relative_directory_is_refused() -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        process.working_directory(config(working_dir="tmp"), IMAGE)
+
+    assert caught.value.field == "config.working_dir"
+
+
+def test_an_exec_is_the_containers_process_with_its_own_arguments() -> None:
+    found = process.exec_process(SPEC, ["ls", "-l"], tty=False)
+
+    kept = ("user", "env", "cwd", "capabilities", "noNewPrivileges")
+    labels = ("apparmorProfile", "selinuxLabel")
+    assert {key: found[key] for key in (*kept, *labels)} == {
+        key: SPEC["process"][key] for key in (*kept, *labels)
+    }
+    assert set(found) == {*kept, *labels, "terminal", "args"}
+    assert (found["terminal"], found["args"]) == (False, ["ls", "-l"])
+
+
+def test_an_exec_with_a_terminal_has_its_size_and_a_term() -> None:
+    found = process.exec_process(SPEC, ["sh"], tty=True, console_size=(80, 25))
+
+    assert found["terminal"]
+    assert found["consoleSize"] == {"width": 80, "height": 25}
+    assert found["env"] == ["PATH=/bin", "HOME=/", "TERM=xterm"]
+
+
+def test_an_exec_does_not_change_the_containers_document() -> None:
+    process.exec_process(SPEC, ["sh"], tty=True)["env"].append("X=1")
+
+    assert SPEC["process"]["env"] == ["PATH=/bin", "HOME=/"]
+
+
+def test_an_exec_of_nothing_is_refused() -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        process.exec_process(SPEC, [], tty=False)
+
+    assert caught.value.field == "cmd"
