@@ -1,9 +1,13 @@
 """asyncio primitives that know nothing of containers.
 
-- `offload`: a blocking call in a thread that is finished before a cancellation goes on
+- `offload`: a blocking call in a thread that is finished before a cancellation goes on; joining
+  work that is somebody else's too
 - `child`: child processes by pidfd on the loop
 - `rollback`: undo what was done, in reverse, whatever happens
 - `singleflight`: equal work is done once; a caller that gives up does not end it
+- `handover`: the same, and a result waits for the caller's next try
+- `retry`: what must succeed some day, tried in the background
+- `ended`: the end of a process that is not our child
 - `keyed_lock`: one lock a key, gone when nobody holds it
 - `reaper`: ends the zombies a subreaper inherits
 """

@@ -12,7 +12,8 @@ import asyncio
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from cri_shim.aio.offload import finish
@@ -46,8 +47,8 @@ class Child:
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
         self.pid = process.pid
-        ours.add(self.pid)
         self._pidfd = os.pidfd_open(self.pid)
+        ours.add(self.pid)
         self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().add_reader(self._pidfd, self._reap)
 
@@ -99,7 +100,12 @@ def spawn(
         )
     except OSError as e:
         raise ToolFailed(f"cannot run {argv[0]}: {e.strerror or e}") from e
-    return Child(process)
+    try:
+        return Child(process)
+    except OSError as e:  # no descriptor left to watch it by: nobody would ever reap it
+        process.kill()
+        process.wait()
+        raise ToolFailed(f"cannot watch {argv[0]}: {e.strerror or e}") from e
 
 
 class Collector:
@@ -109,7 +115,10 @@ class Collector:
         self._limit = limit
         self._kept = bytearray()
         self._done = asyncio.get_running_loop().create_future()
-        self._read_end, self.write_end = os.pipe2(os.O_CLOEXEC)
+        try:
+            self._read_end, self.write_end = os.pipe2(os.O_CLOEXEC)
+        except OSError as e:
+            raise ToolFailed(f"cannot make a pipe for a program's output: {e.strerror}") from e
         os.set_blocking(self._read_end, False)
         asyncio.get_running_loop().add_reader(self._read_end, self._on_readable)
 
@@ -162,40 +171,47 @@ async def run(
     `timeout` is in seconds; after it, or on cancellation, the program is killed and reaped before
     TimedOut (or the cancellation) is raised. A non-zero exit is no error here.
     """
-    out, err = Collector(limit), Collector(limit)
-    feed = _memfile(stdin) if stdin else subprocess.DEVNULL
-    try:
-        child = spawn(
-            argv, stdin=feed, stdout=out.write_end, stderr=err.write_end,
-            env=env, cwd=cwd, pass_fds=pass_fds,
-        )  # fmt: skip
-    except BaseException:
-        out.abandon()
-        err.abandon()
-        raise
-    finally:
-        if stdin:
-            os.close(feed)
-    out.started()
-    err.started()
-    try:
-        async with asyncio.timeout(timeout):
-            code = await child.wait()
-        return Finished(tuple(argv), code, await out.collected(), await err.collected())
-    except TimeoutError as e:
-        await child.end()
-        raise TimedOut(f"{argv[0]} did not end within {timeout:g} s and was killed") from e
-    except asyncio.CancelledError:
-        await child.end()
-        raise
-    finally:
-        out.abandon()
-        err.abandon()
+    with ExitStack() as cleanup:
+        out = Collector(limit)
+        cleanup.callback(out.abandon)
+        err = Collector(limit)
+        cleanup.callback(err.abandon)
+        with _memfile(stdin) as feed:
+            child = spawn(
+                argv, stdin=feed, stdout=out.write_end, stderr=err.write_end,
+                env=env, cwd=cwd, pass_fds=pass_fds,
+            )  # fmt: skip
+        out.started()
+        err.started()
+        try:
+            async with asyncio.timeout(timeout):
+                code = await child.wait()
+            return Finished(tuple(argv), code, await out.collected(), await err.collected())
+        except TimeoutError as e:
+            await child.end()
+            raise TimedOut(f"{argv[0]} did not end within {timeout:g} s and was killed") from e
+        except asyncio.CancelledError:
+            await child.end()
+            raise
 
 
-def _memfile(data: bytes) -> int:
+@contextmanager
+def _memfile(data: bytes) -> Iterator[int]:
     """An anonymous file holding `data`, open at its start: stdin of any size without a writer."""
-    fd = os.memfd_create("stdin", os.MFD_CLOEXEC)
-    os.write(fd, data)
-    os.lseek(fd, 0, os.SEEK_SET)
-    return fd
+    if not data:
+        yield subprocess.DEVNULL
+        return
+    try:
+        fd = os.memfd_create("stdin", os.MFD_CLOEXEC)
+    except OSError as e:
+        raise ToolFailed(f"cannot make a file for a program's input: {e.strerror}") from e
+    with os.fdopen(fd, "r+b", buffering=0) as file:
+        _write_all(fd, data)
+        file.seek(0)
+        yield fd
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    left = memoryview(data)
+    while left:  # one write takes 2 GiB at most
+        left = left[os.write(fd, left) :]

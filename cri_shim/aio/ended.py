@@ -6,10 +6,13 @@ import asyncio
 async def ended(pidfd: int, timeout: float) -> bool:
     """Whether the process has ended within `timeout` seconds (a zombie has). Leaves the fd open."""
     loop = asyncio.get_running_loop()
-    over = loop.create_future()
-    loop.add_reader(pidfd, lambda: over.done() or over.set_result(None))
+    over = asyncio.Event()
+    loop.add_reader(pidfd, over.set)
     try:
-        await asyncio.wait([over], timeout=timeout)
+        async with asyncio.timeout(timeout):
+            await over.wait()
+    except TimeoutError:
+        return False
     finally:
         loop.remove_reader(pidfd)
-    return over.done()
+    return True

@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from cri_shim.aio.offload import join
 from cri_shim.errors import AlreadyExists
 
 K = TypeVar("K")
@@ -53,7 +54,7 @@ class Handover(Generic[K, R, T]):
             raise AlreadyExists(f"{self._name} {key}: under way with a different configuration")
         flight.waiting += 1
         try:
-            result = await asyncio.shield(flight.task)
+            result = await join(flight.task)
         finally:
             flight.waiting -= 1
         if self._flights.get(key) is flight:

@@ -8,8 +8,25 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import ParamSpec, TypeVar
 
+from cri_shim.errors import Unavailable
+
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+async def join(task: "asyncio.Task[T]") -> T:
+    """Await work that is somebody else's too: a cancellation of the caller leaves it running.
+
+    If the *work* is cancelled, which only a shutdown does, that is Unavailable: CancelledError
+    would tell the caller that it was cancelled itself.
+    """
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError as e:
+        me = asyncio.current_task()
+        if task.cancelled() and me is not None and not me.cancelling():
+            raise Unavailable(f"{task.get_name()}: ended by the shutdown of the daemon") from e
+        raise
 
 
 async def offload(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

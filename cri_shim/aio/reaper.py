@@ -8,6 +8,7 @@ pidfd reader.
 import asyncio
 import os
 import signal
+from pathlib import Path
 
 from cri_shim.aio import child
 
@@ -33,12 +34,10 @@ def reap_orphans() -> None:
 
 
 def _children() -> list[int]:
-    me = os.getpid()
     found: list[int] = []
-    for thread in os.listdir(f"/proc/{me}/task"):
+    for thread in Path("/proc/self/task").iterdir():
         try:
-            with open(f"/proc/{me}/task/{thread}/children") as listing:
-                found += map(int, listing.read().split())
-        except OSError:
+            found += map(int, (thread / "children").read_text().split())
+        except (FileNotFoundError, ProcessLookupError):  # the thread has ended meanwhile
             continue
     return found

@@ -7,8 +7,8 @@
         rollback.disarm()
 
 Push an undo *before* a step that can half-fail; undos are idempotent for that reason. Every undo
-runs even if another one fails, shielded from cancellation; failures are logged and handed to
-`on_failure`, and the original error goes on.
+runs even if another one fails, shielded from cancellation; failures are logged and their steps
+named in `failed`, and the original error goes on.
 """
 
 import asyncio

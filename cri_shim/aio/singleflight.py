@@ -8,6 +8,8 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Generic, TypeVar
 
+from cri_shim.aio.offload import join
+
 K = TypeVar("K")
 T = TypeVar("T")
 
@@ -24,7 +26,7 @@ class SingleFlight(Generic[K, T]):
             task = asyncio.create_task(work(), name=f"{self._name} {key}")
             self._flights[key] = task
             task.add_done_callback(lambda done: self._landed(key, done))
-        return await asyncio.shield(task)
+        return await join(task)
 
     def in_flight(self, key: K) -> bool:
         return key in self._flights

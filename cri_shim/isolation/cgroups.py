@@ -13,6 +13,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from cri_shim.aio.offload import offload
 from cri_shim.errors import TimedOut
 from cri_shim.isolation import cgroup_names, hierarchies
 from cri_shim.linux import pidfd
@@ -27,7 +28,8 @@ _ROUND_S = 0.05  # a round of killing; whoever forked meanwhile is found in the 
 
 
 class Cgroups:
-    """The trees by one driver. Everything but the names blocks, for at most KILL_S."""
+    """The trees, by the rules of one driver. What is not a coroutine takes 1 ms or less; but see
+    `prime`, which is there to wait."""
 
     def __init__(
         self, driver: cgroup_names.Driver, *, monitor_parent: str = MONITOR_PARENT
@@ -61,11 +63,14 @@ class Cgroups:
             found |= hierarchies.processes(group)
         return found
 
-    def empty(self, oci_path: str, limit_s: float = KILL_S) -> None:
+    async def empty(self, oci_path: str, limit_s: float = KILL_S) -> None:
         """Kill everything in the group and below it, and return when all of it has ended.
 
         Raises TimedOut naming the processes that did not die within `limit_s` seconds.
         """
+        await offload(self._empty, oci_path, limit_s)
+
+    def _empty(self, oci_path: str, limit_s: float) -> None:
         groups = self._groups(oci_path)
         for group in groups:
             with suppress(OSError):  # v1 has no such file, Linux before 5.14 neither
@@ -105,16 +110,16 @@ class Cgroups:
             with suppress(OSError):
                 (group / "freezer.state").write_text("THAWED")
 
-    def remove(self, oci_path: str) -> None:
+    async def remove(self, oci_path: str) -> None:
         """Remove what is left of the group in every hierarchy, groups below it first.
 
         Idempotent. Every hierarchy is tried; raises OSError for one where processes are left.
         """
-        self._remove(cgroup_names.directory(oci_path))
+        await offload(self._remove, cgroup_names.directory(oci_path), BUSY_S)
 
-    def _remove(self, relative: str) -> None:
+    def _remove(self, relative: str, busy_s: float) -> None:
         failed: OSError | None = None
-        deadline = time.monotonic() + BUSY_S
+        deadline = time.monotonic() + busy_s
         for tree in self._trees.all():
             try:
                 hierarchies.remove(tree.group(relative), deadline)
@@ -153,8 +158,8 @@ class Cgroups:
             (group / "cgroup.procs").write_text(str(pid))
 
     def remove_monitor(self, container_id: str) -> None:
-        """Remove an ended monitor's group. Idempotent."""
-        self._remove(self._monitor(container_id))
+        """Remove an ended monitor's group. Idempotent; OSError (EBUSY) while it still runs."""
+        self._remove(self._monitor(container_id), 0.0)
 
     def prune(self) -> None:
         """Remove the parents made here that nothing is in; not while a container may be made."""

@@ -14,6 +14,6 @@ def mount_shm(directory: Path, size_bytes: int = SIZE) -> None:
         mounts.tmpfs(directory, size_bytes, 0o1777)
 
 
-def unmount_shm(directory: Path) -> None:
+def unmount(directory: Path) -> None:
     """End it; the memory is free when its last user is gone. Idempotent."""
     mounts.unmount(directory)

@@ -4,6 +4,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from cri_shim.linux import syscalls
+
 # In the order of linux/capability.h: the place is the bit.
 _CAPABILITIES = """
 CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE
@@ -82,3 +84,8 @@ def _own_mask(key: str) -> int:
 def own_oom_score_adj() -> int:
     """Our own OOM score adjustment: without CAP_SYS_RESOURCE, children cannot go below it."""
     return int(Path("/proc/self/oom_score_adj").read_text())
+
+
+def become_subreaper() -> None:
+    """Inherit the orphans among our descendants: aio.reaper then sees their ends."""
+    syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
