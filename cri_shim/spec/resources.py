@@ -20,14 +20,20 @@ def to_oci(
     resources: api_pb2.LinuxContainerResources,
     host: Host,
     field: str = "config.linux.resources",
+    *,
+    update: bool = False,
 ) -> dict[str, Any]:
-    """linux.resources of a spec, or the document for the OCI runtime's `update`.
+    """linux.resources of a spec, or with `update` the document for the OCI runtime's `update`.
 
-    What is not limited is left out. InvalidArgument names the field below `field`.
+    What is not limited is left out. -1, unlimited, is said in an update only: a new cgroup is
+    unlimited, and there are versions of crun that make a wrong limit of it, or fail.
+    InvalidArgument names the field below `field`.
     """
+    unsaid = (0, "") if update else (0, "", UNLIMITED)
+    cpu, memory = _cpu(resources, field), _memory(resources, host, field)
     parts = {
-        "cpu": _cpu(resources, field),
-        "memory": _memory(resources, host, field),
+        "cpu": {key: value for key, value in cpu.items() if value not in unsaid},
+        "memory": {key: value for key, value in memory.items() if value not in unsaid},
         "hugepageLimits": _hugepages(resources, host, field),
         "unified": _unified(resources, host, field),
     }
@@ -79,28 +85,29 @@ def _cpu(resources: api_pb2.LinuxContainerResources, field: str) -> dict[str, An
     _least(resources.cpu_shares, 0, f"{field}.cpu_shares")
     _least(resources.cpu_period, 0, f"{field}.cpu_period")
     _least(resources.cpu_quota, UNLIMITED, f"{field}.cpu_quota")
-    values: dict[str, Any] = {
+    return {
         "shares": resources.cpu_shares,
         "quota": resources.cpu_quota,
         "period": resources.cpu_period,
         "cpus": resources.cpuset_cpus,
         "mems": resources.cpuset_mems,
     }
-    return {key: value for key, value in values.items() if value}
 
 
 def _memory(resources: api_pb2.LinuxContainerResources, host: Host, field: str) -> dict[str, Any]:
     limit, swap = resources.memory_limit_in_bytes, resources.memory_swap_limit_in_bytes
     _least(limit, UNLIMITED, f"{field}.memory_limit_in_bytes")
     _least(swap, UNLIMITED, f"{field}.memory_swap_limit_in_bytes")
-    if 0 < swap < limit:
-        problem = f"{swap} is memory and swap together: less than the memory limit {limit}"
+    if swap > 0 and (limit <= 0 or swap < limit):
+        problem = (
+            f"{swap} is memory and swap together: less than the memory limit ({limit or 'none'})"
+        )
         raise InvalidArgument(f"{field}.memory_swap_limit_in_bytes", problem)
-    memory = {"limit": limit} if limit else {}
-    if host.swap_accounting and (swap or limit):
-        # No swap unless it was asked for: otherwise the limit would only move memory there.
-        memory["swap"] = swap or limit
-    return memory
+    said_otherwise = not swap and "memory.swap.max" in resources.unified
+    if said_otherwise or not host.swap_accounting:
+        return {"limit": limit}
+    # No swap unless it was asked for: otherwise the limit would only move memory there.
+    return {"limit": limit, "swap": swap or limit}
 
 
 def _hugepages(

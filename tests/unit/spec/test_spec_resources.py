@@ -28,11 +28,35 @@ def test_what_is_not_set_is_left_out() -> None:
 
 def test_cpu_limits_are_given_as_they_are() -> None:
     found = to_oci(
-        cpu_period=100000, cpu_quota=-1, cpu_shares=2, cpuset_cpus="0-1", cpuset_mems="0"
+        cpu_period=100000, cpu_quota=5000, cpu_shares=2, cpuset_cpus="0-1", cpuset_mems="0"
     )
 
     assert found == {
-        "cpu": {"shares": 2, "quota": -1, "period": 100000, "cpus": "0-1", "mems": "0"}
+        "cpu": {"shares": 2, "quota": 5000, "period": 100000, "cpus": "0-1", "mems": "0"}
+    }
+
+
+UNLIMITED: Any = {
+    "cpu_quota": -1,
+    "cpu_period": 100000,
+    "memory_limit_in_bytes": -1,
+    "memory_swap_limit_in_bytes": -1,
+}
+
+
+def test_unlimited_is_left_out_at_creation() -> None:
+    assert to_oci(**UNLIMITED) == {"cpu": {"period": 100000}}
+    assert to_oci(memory_limit_in_bytes=5, memory_swap_limit_in_bytes=-1) == {
+        "memory": {"limit": 5}
+    }
+
+
+def test_unlimited_is_said_in_an_update() -> None:
+    found = resources.to_oci(asked(**UNLIMITED), V1, "linux", update=True)
+
+    assert found == {
+        "cpu": {"quota": -1, "period": 100000},
+        "memory": {"limit": -1, "swap": -1},
     }
 
 
@@ -51,6 +75,12 @@ def test_swap_is_not_mentioned_on_a_host_that_cannot_limit_it() -> None:
 
     found = to_oci(host, memory_limit_in_bytes=100, memory_swap_limit_in_bytes=150)
     assert found == {"memory": {"limit": 100}}
+
+
+def test_swap_is_not_derived_from_the_limit_when_unified_says_it() -> None:
+    found = to_oci(V2, memory_limit_in_bytes=100, unified={"memory.swap.max": "50"})
+
+    assert found["memory"] == {"limit": 100}
 
 
 def test_huge_page_sizes_that_the_host_lacks_may_only_be_limited_to_nothing() -> None:
@@ -75,6 +105,7 @@ def test_unified_keys_go_to_cgroup_v2_as_they_are() -> None:
             {"memory_limit_in_bytes": 100, "memory_swap_limit_in_bytes": 50},
             "memory_swap_limit_in_bytes",
         ),
+        (V1, {"memory_swap_limit_in_bytes": 50}, "memory_swap_limit_in_bytes"),
         (V1, {"unified": {"memory.high": "1"}}, "unified"),
         (V2, {"unified": {"../x.y": "1"}}, "unified[../x.y]"),
         (
