@@ -20,22 +20,20 @@ def converted(k: Key, entry: Entry) -> Any:
     value = entry.value
     if entry.is_flag and k.type not in (str, Path):
         value = flag_value(value)
-    match k.type:
-        case _ if k.type in (str, Path) and isinstance(value, str):
-            result: Any = k.type(value)
-        case _ if k.type is bool and isinstance(value, bool):
-            result = value
-        case _ if k.type is int and type(value) is int:
-            result = value
-        case _ if k.type is float and type(value) in (int, float):
-            result = float(value)
-        case _ if (many := _strings(k, value)) is not None:
-            result = tuple(map(k.type.__args__[0], many))
-        case _:
-            raise ConfigError(
-                f"{entry.origin}: {entry.name}: "
-                f"expected {_EXPECTED.get(k.type, 'a list of strings')}, found {_found(value)}"
-            )
+    result: Any
+    if k.type in (str, Path) and isinstance(value, str):
+        result = k.type(value)
+    elif k.type in (bool, int) and type(value) is k.type:
+        result = value
+    elif k.type is float and type(value) in (int, float):
+        result = float(value)
+    elif (many := _strings(k, value)) is not None:
+        result = tuple(map(k.type.__args__[0], many))
+    else:
+        raise ConfigError(
+            f"{entry.origin}: {entry.name}: "
+            f"expected {_EXPECTED.get(k.type, 'a list of strings')}, found {_found(value)}"
+        )
     _refuse(k, result, entry.origin, entry.name)
     return result
 

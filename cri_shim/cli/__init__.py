@@ -1,0 +1,106 @@
+"""The command line: one command a file, and `main` that picks one.
+
+Only `serve` is the daemon; every other command that concerns pods or images speaks to a running
+daemon through its socket. A failure is one sentence on stderr and exit code 1; bad usage is 2.
+
+A command is a module with `add(parser)`, which declares its arguments, and `run(args)`, which
+returns the exit code. Heavy imports stand inside `run`, so that `--help` is quick.
+"""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+
+from cri_shim import __version__
+from cri_shim.cli import config, image, info, run, serve, version
+from cri_shim.errors import CriShimError
+
+_COMMANDS = {
+    "serve": serve,
+    "run": run,
+    "image": image,
+    "info": info,
+    "config": config,
+    "version": version,
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = argparse.ArgumentParser(prog="cri-shim", description="A Kubernetes container runtime.")
+    top.add_argument("--version", action="version", version=f"cri-shim {__version__}")
+    top.add_argument("--config", metavar="FILE", type=Path, help="configuration to read")
+    for flag, key in (("--root", "server.root"), ("--run-root", "server.run_root")):
+        top.add_argument(flag, metavar="DIR", type=_absolute, help=f"{key} of the configuration")
+    top.add_argument("--socket", metavar="PATH", type=_absolute, help="the daemon's unix socket")
+    top.add_argument("--log-level", choices=("debug", "info", "warning", "error"))
+    top.add_argument(
+        "--set", metavar="KEY=VALUE", action="append", default=[], type=_assignment,
+        help="any other key of the configuration, like network.bridge=br0",
+    )  # fmt: skip
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, command in _COMMANDS.items():
+        summary = (command.__doc__ or "").partition("\n")[0]
+        sub = commands.add_parser(name, help=summary.partition(": ")[2], description=summary)
+        command.add(sub)
+        sub.set_defaults(command=command.run)
+    return top
+
+
+def _absolute(text: str) -> str:
+    return str(Path(text).absolute())
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not (key and equals):
+        raise argparse.ArgumentTypeError(f"must be KEY=VALUE, not {text!r}")
+    return key, value
+
+
+def overrides(args: argparse.Namespace) -> dict[str, str]:
+    """The configuration keys that flags set."""
+    named = {
+        "server.root": args.root,
+        "server.run_root": args.run_root,
+        "server.socket": args.socket,
+        "server.log_level": args.log_level,
+    }
+    return dict(args.set) | {key: value for key, value in named.items() if value is not None}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit code."""
+    args = parser().parse_args(argv)
+    args.overrides = overrides(args)
+    try:
+        result = args.command(args)
+        return _until_done(result) if isinstance(result, Coroutine) else int(result)
+    except CriShimError as e:
+        print(f"cri-shim: {e}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # the reader of our output went away: nothing is left to say
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+
+
+def _until_done(command: Coroutine[Any, Any, int]) -> int:
+    """Run a client's command; SIGTERM cancels it as Ctrl-C does, and it cleans up."""
+
+    async def cancellable() -> int:
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        return await command
+
+    try:
+        return asyncio.run(cancellable())
+    except asyncio.CancelledError:
+        return 128 + signal.SIGTERM

@@ -1,0 +1,40 @@
+"""Telling systemd how we are: the sd_notify(3) protocol."""
+
+import asyncio
+import os
+import socket
+
+
+def send(state: str) -> bool:
+    """Send a state like READY=1; False if it reached nobody.
+
+    sd_notify(3): NOTIFY_SOCKET is a path, or a name of the abstract namespace with a leading @.
+    """
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return False
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+        try:
+            sender.sendto(state.encode(), address)
+        except OSError:  # a notification that is lost must not take the daemon along
+            return False
+    return True
+
+
+def watchdog_interval() -> float:
+    """Seconds between signs of life: half of what systemd allows; 0 if it does not watch us."""
+    allowed = os.environ.get("WATCHDOG_USEC", "0")
+    meant = os.environ.get("WATCHDOG_PID", str(os.getpid()))
+    if not allowed.isdigit() or meant != str(os.getpid()):
+        return 0.0
+    return int(allowed) / 2e6
+
+
+async def watchdog() -> None:
+    """Send signs of life until cancelled. It is the event loop that lives, so a stuck one shows."""
+    interval = watchdog_interval()
+    while interval:
+        send("WATCHDOG=1")
+        await asyncio.sleep(interval)

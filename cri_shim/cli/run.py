@@ -1,0 +1,131 @@
+"""run: start a pod with one container, show its output, and leave nothing behind.
+
+A small CRI client: it does what the kubelet does, over the same socket. The exit code is the
+container's. Ctrl-C or SIGTERM ends the container and removes the pod. There is no terminal.
+"""
+
+import argparse
+import asyncio
+import shutil
+import sys
+import tempfile
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cri_shim import config
+from cri_shim.cli.logs import LogReader
+
+if TYPE_CHECKING:
+    from cri_shim.pb import api_pb2
+    from cri_shim.rpc.client import Client
+
+_POLL_S = 0.05  # between two looks at the container and its log
+_LOG = "0.log"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host-network", action="store_true", help="use the node's own network")
+    parser.add_argument("--runtime", default="", metavar="HANDLER", help="crun, runc, ...")
+    parser.add_argument("--env", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("image", help="pulled if it is not there")
+    parser.add_argument("args", nargs=argparse.REMAINDER, metavar="ARG", help="replaces its CMD")
+
+
+async def run(args: argparse.Namespace) -> int:
+    from cri_shim.rpc.client import Client
+
+    settings = config.load(args.config, args.overrides)
+    logs = Path(tempfile.mkdtemp(prefix="cri-shim-run-"))
+    try:
+        async with Client(settings.server.socket, timeout=None) as client:
+            image = await _image(client, args.image)
+            # Shielded: a pod whose making is cut off must still be known, to be removed.
+            pod = _pod_config(logs, host_network=args.host_network)
+            starting = asyncio.create_task(_run_pod(client, pod, args.runtime))
+            try:
+                pod_id = await asyncio.shield(starting)
+                return await _run_container(client, pod_id, pod, image, args)
+            finally:
+                await _remove(client, starting)
+    finally:
+        shutil.rmtree(logs, ignore_errors=True)
+
+
+async def _image(client: "Client", name: str) -> str:
+    """The id of an image, pulled if it is missing."""
+    from cri_shim.pb import api_pb2 as api
+
+    spec = api.ImageSpec(image=name)
+    status = await client.image.ImageStatus(api.ImageStatusRequest(image=spec))
+    if status.HasField("image"):
+        return status.image.id
+    return (await client.image.PullImage(api.PullImageRequest(image=spec))).image_ref
+
+
+def _pod_config(logs: Path, *, host_network: bool) -> "api_pb2.PodSandboxConfig":
+    from cri_shim.pb import api_pb2 as api
+
+    uid = str(uuid.uuid4())
+    name = f"run-{uid[:8]}"
+    pod = api.PodSandboxConfig(
+        metadata=api.PodSandboxMetadata(name=name, namespace="default", uid=uid),
+        hostname="" if host_network else name,
+        log_directory=str(logs),
+    )
+    if host_network:
+        pod.linux.security_context.namespace_options.network = api.NODE
+    return pod
+
+
+async def _run_pod(client: "Client", pod: "api_pb2.PodSandboxConfig", handler: str) -> str:
+    from cri_shim.pb import api_pb2 as api
+
+    request = api.RunPodSandboxRequest(config=pod, runtime_handler=handler)
+    return (await client.runtime.RunPodSandbox(request)).pod_sandbox_id
+
+
+async def _run_container(
+    client: "Client",
+    pod_id: str,
+    pod: "api_pb2.PodSandboxConfig",
+    image: str,
+    args: argparse.Namespace,
+) -> int:
+    """Create and start the container, copy its log, and return its exit code."""
+    from cri_shim.pb import api_pb2 as api
+
+    wanted = api.ContainerConfig(
+        metadata=api.ContainerMetadata(name="main"),
+        image=api.ImageSpec(image=image, user_specified_image=args.image),
+        args=args.args,
+        envs=[api.KeyValue(key=k, value=v) for k, _, v in (e.partition("=") for e in args.env)],
+        log_path=_LOG,
+    )
+    if args.host_network:
+        wanted.linux.security_context.namespace_options.network = api.NODE
+    made = await client.runtime.CreateContainer(
+        api.CreateContainerRequest(pod_sandbox_id=pod_id, config=wanted, sandbox_config=pod)
+    )
+    id = made.container_id
+    await client.runtime.StartContainer(api.StartContainerRequest(container_id=id))
+    with LogReader(Path(pod.log_directory, _LOG), sys.stdout.buffer, sys.stderr.buffer) as log:
+        while True:
+            answer = await client.runtime.ContainerStatus(
+                api.ContainerStatusRequest(container_id=id)
+            )
+            log.copy()  # after the status: what was written before the end is there
+            if answer.status.state == api.CONTAINER_EXITED:
+                return answer.status.exit_code
+            await asyncio.sleep(_POLL_S)
+
+
+async def _remove(client: "Client", starting: "asyncio.Task[str]") -> None:
+    """Remove the pod, also one that was just being made. An error of its making is not ours."""
+    from cri_shim.pb import api_pb2 as api
+
+    await asyncio.wait([starting])
+    if starting.exception() is None:
+        pod_id = starting.result()
+        await client.runtime.StopPodSandbox(api.StopPodSandboxRequest(pod_sandbox_id=pod_id))
+        await client.runtime.RemovePodSandbox(api.RemovePodSandboxRequest(pod_sandbox_id=pod_id))
