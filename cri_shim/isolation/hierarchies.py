@@ -19,6 +19,7 @@ _BUSY_STEP_S = 0.005
 _INCOMPLETE_S = 1.0  # how long a tree that is nowhere mounted is not looked for again
 # Where a tree is expected; a container may show its own cgroup mounts elsewhere, too.
 MOUNT_DIRECTORY = Path("/sys/fs/cgroup")
+OWN_GROUPS = Path("/proc/self/cgroup")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ class Hierarchies:
 
     def own_groups(self) -> dict[str, str]:
         """The daemon's own groups, by `Hierarchy.named`; refreshes what `all` knows."""
-        own = parse_own(Path("/proc/self/cgroup").read_text())
+        own = parse_own(OWN_GROUPS.read_text())
         # A tree mounted later appears here at once: 20 us, where mountinfo takes milliseconds.
         if self._seen != own.keys() or time.monotonic() > self._again_at:
             names = frozenset(name for names in own for name in names.split(","))

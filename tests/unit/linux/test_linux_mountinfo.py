@@ -1,0 +1,40 @@
+"""Reading /proc/self/mountinfo."""
+
+from pathlib import Path
+
+from cri_shim.linux import mounts
+
+
+def only(line: str) -> mounts.Mount:
+    (mount,) = mounts.parse_mountinfo(line + "\n")
+    return mount
+
+
+def test_a_line_gives_its_fields() -> None:
+    mount = only("36 35 98:0 /root /mnt/a rw,noatime shared:7 master:1 - ext4 /dev/sda1 rw,quota")
+    assert mount == mounts.Mount(
+        id=36,
+        device="98:0",
+        root="/root",
+        target=Path("/mnt/a"),
+        optional=("shared:7", "master:1"),
+        fstype="ext4",
+        super_options=("rw", "quota"),
+    )
+
+
+def test_a_line_without_optional_fields_is_read() -> None:
+    assert only("27 1 254:0 / / rw - ext4 /dev/vda rw").optional == ()
+
+
+def test_octal_escapes_in_paths_are_undone() -> None:
+    assert only(r"1 1 0:1 / /a\040b\011c\134d\043 rw - tmpfs x rw").target == Path("/a b\tc\\d#")
+
+
+def test_a_dash_in_a_path_does_not_end_the_optional_fields() -> None:
+    mount = only("1 1 0:1 / /a-b rw shared:1 - tmpfs - rw")
+    assert (mount.target, mount.optional, mount.fstype) == (Path("/a-b"), ("shared:1",), "tmpfs")
+
+
+def test_every_line_of_this_machine_is_read() -> None:
+    assert Path("/proc") in [mount.target for mount in mounts.mountinfo()]
