@@ -1,0 +1,98 @@
+"""Checks of single values; each takes the field's path in the request and names it when it refuses.
+
+Every text that ends in a file, a path or an argument vector is refused when it has control
+characters: a newline would be a line of its own in resolv.conf, a NUL would cut the text short.
+"""
+
+import re
+
+from google.protobuf.descriptor import EnumDescriptor
+
+from cri_shim.errors import InvalidArgument
+
+MAX_ID_LENGTH = 128  # ours have 64; those of other runtimes on the same socket path are accepted
+MAX_NAME_LENGTH = 253  # of a Kubernetes object, a DNS subdomain
+MAX_PATH_BYTES = 4095  # PATH_MAX without its NUL
+MAX_IMAGE_LENGTH = 2048  # registry, repository, tag and digest fit many times over
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+def given(at: str, value: str) -> None:
+    """A text that must not be empty, and is plain (`plain`)."""
+    if not value:
+        raise InvalidArgument(at, "is required")
+    plain(at, value)
+
+
+def plain(at: str, value: str) -> None:
+    """A text without control characters, NUL and newline among them; empty is fine."""
+    if any(c < " " or c == "\x7f" for c in value):
+        raise InvalidArgument(at, f"{value[:80]!r} has a control character")
+
+
+def name(at: str, value: str) -> None:
+    """The name of an object: required, plain, at most 253 characters."""
+    given(at, value)
+    if len(value) > MAX_NAME_LENGTH:
+        raise InvalidArgument(at, f"has {len(value)} characters, {MAX_NAME_LENGTH} are allowed")
+
+
+def identifier(at: str, value: str) -> None:
+    """The id of a pod or container, or the beginning of one. It becomes part of paths."""
+    if not value:
+        raise InvalidArgument(at, "is required")
+    if len(value) > MAX_ID_LENGTH or not _ID.fullmatch(value):
+        raise InvalidArgument(
+            at,
+            f"{value[:MAX_ID_LENGTH]!r} is no id: letters, digits and . _ - are allowed, "
+            f"a letter or digit first, {MAX_ID_LENGTH} at most",
+        )
+
+
+def path(at: str, value: str) -> None:
+    """A text that could be a path: plain, and not longer than the kernel takes."""
+    plain(at, value)
+    if len(value.encode()) > MAX_PATH_BYTES:
+        raise InvalidArgument(at, f"is longer than {MAX_PATH_BYTES} bytes")
+
+
+def absolute(at: str, value: str) -> None:
+    """A path from the root; empty is refused."""
+    path(at, value)
+    if not value.startswith("/"):
+        raise InvalidArgument(at, f"{value!r} is not an absolute path")
+
+
+def without_parents(at: str, value: str) -> None:
+    """A path that never goes up."""
+    path(at, value)
+    if ".." in value.split("/"):
+        raise InvalidArgument(at, f"{value!r} goes up by '..'")
+
+
+def inside(at: str, value: str) -> None:
+    """A relative path that stays below the directory it is relative to; empty is fine."""
+    without_parents(at, value)
+    if value.startswith("/"):
+        raise InvalidArgument(at, f"{value!r} is absolute; it is relative to the pod's directory")
+
+
+def between(at: str, value: int, low: int, high: int) -> None:
+    """A number from `low` to `high`, both included."""
+    if not low <= value <= high:
+        raise InvalidArgument(at, f"{value} is not between {low} and {high}")
+
+
+def known(at: str, value: int, enumeration: EnumDescriptor) -> None:
+    """A value the enumeration names; proto3 lets any number through."""
+    if value not in enumeration.values_by_number:
+        names = ", ".join(enumeration.values_by_name)
+        raise InvalidArgument(at, f"{value} is none of {names}")
+
+
+def image(at: str, value: str) -> None:
+    """An image reference: required, without spaces; store/reference.py reads the rest."""
+    given(at, value)
+    if len(value) > MAX_IMAGE_LENGTH or any(c.isspace() for c in value):
+        raise InvalidArgument(at, f"{value[:80]!r} is not an image reference")

@@ -1,0 +1,124 @@
+"""What the API can ask for and this runtime does not do yet: refused, never ignored.
+
+A container that runs without the protection, or without the mount, it was declared with is worse
+than one that does not run. Each row of the tables is one such field; the change that applies a
+field deletes its row, and nothing else needs to know.
+
+What looks like it belongs here and does not:
+- a pod's own seccomp RuntimeDefault, which the kubelet always sends, is for processes of the pod
+  itself; there are none, but the pause process of a shared pid namespace, which is our own
+- profiles of a privileged container: "privileged" means without them
+- AppArmor RuntimeDefault on a host without AppArmor: there the default is no profile
+- selinux_relabel: nothing to relabel without SELinux, and with it the labels are refused
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from google.protobuf.message import Message
+
+from cri_shim.errors import InvalidArgument
+from cri_shim.pb import api_pb2 as api
+
+_Profile = api.SecurityProfile
+_NO_SECCOMP = ("", "unconfined")
+_NO_APPARMOR = ("", "unconfined", "runtime/default")  # the default has the newer field as well
+
+# field below the security context: what of it is not applied, "" for nothing
+_SECURITY: dict[str, Callable[[Any], str]] = {
+    "selinux_options": lambda c: (
+        "labels" if any((o := c.selinux_options).user + o.role + o.type + o.level) else ""
+    ),
+    "namespace_options.userns_options.mode": lambda c: (
+        "POD" if _has_user_namespace(c.namespace_options) else ""
+    ),
+    "seccomp": lambda c: _seccomp(c),
+    "seccomp_profile_path": lambda c: (
+        "" if c.seccomp_profile_path in _NO_SECCOMP else c.seccomp_profile_path
+    ),
+}
+
+# field of a mount: whether it asks for something, and the prefix that the kubelet looks for
+_MOUNT: dict[str, tuple[Callable[[api.Mount], bool], str]] = {
+    "image": (lambda m: m.HasField("image"), "ImageVolumeMountFailed"),
+    "image_sub_path": (lambda m: bool(m.image_sub_path), "ImageVolumeMountFailed"),
+    "uidMappings": (lambda m: bool(m.uidMappings), ""),
+    "gidMappings": (lambda m: bool(m.gidMappings), ""),
+    "recursive_read_only": (lambda m: m.recursive_read_only, "RROUnsupported"),
+    "mount_options": (lambda m: bool(m.mount_options), ""),
+}
+
+# field of the container's config
+_CONTAINER: dict[str, Callable[[api.ContainerConfig], bool]] = {
+    "CDI_devices": lambda c: bool(c.CDI_devices),
+}
+
+
+class Unapplied:
+    """Refuses requests by the tables. `apparmor`: whether the host has AppArmor."""
+
+    def __init__(self, *, apparmor: bool) -> None:
+        self._apparmor = apparmor
+
+    def __call__(self, request: Message) -> None:
+        """Raise InvalidArgument for the first field that would not be applied."""
+        if isinstance(request, api.RunPodSandboxRequest):
+            context = request.config.linux.security_context
+            self._security("config.linux.security_context", context)
+        elif isinstance(request, api.CreateContainerRequest):
+            _container("config", request.config)
+            inner = request.config.linux.security_context
+            self._security("config.linux.security_context", inner)
+
+    def _security(
+        self,
+        at: str,
+        context: api.LinuxSandboxSecurityContext | api.LinuxContainerSecurityContext,
+    ) -> None:
+        for field, asked in _SECURITY.items():
+            if what := asked(context):
+                raise _refusal(f"{at}.{field}", what)
+        if what := self._apparmor_of(context):
+            raise _refusal(f"{at}.apparmor", what)
+
+    def _apparmor_of(self, context: Any) -> str:
+        profile: api.SecurityProfile = context.apparmor
+        if context.HasField("apparmor") and profile.profile_type == _Profile.Localhost:
+            return profile.localhost_ref
+        by_name = getattr(context, "apparmor_profile", "")
+        if by_name not in _NO_APPARMOR:
+            return str(by_name)
+        default = context.HasField("apparmor") and profile.profile_type == _Profile.RuntimeDefault
+        wanted = default or by_name == "runtime/default"
+        return "RuntimeDefault" if wanted and self._apparmor and not context.privileged else ""
+
+
+def _container(at: str, config: api.ContainerConfig) -> None:
+    for field, asked in _CONTAINER.items():
+        if asked(config):
+            raise _refusal(f"{at}.{field}")
+    for index, mount in enumerate(config.mounts):
+        for field, (wants, prefix) in _MOUNT.items():
+            if wants(mount):
+                raise _refusal(f"{at}.mounts[{index}].{field}", prefix=prefix)
+
+
+def _seccomp(context: Any) -> str:
+    kind = context.seccomp.profile_type
+    if not context.HasField("seccomp") or kind == _Profile.Unconfined or context.privileged:
+        return ""
+    if kind == _Profile.RuntimeDefault and isinstance(context, api.LinuxSandboxSecurityContext):
+        return ""
+    return _Profile.ProfileType.Name(kind)
+
+
+def _has_user_namespace(options: api.NamespaceOption) -> bool:
+    return options.HasField("userns_options") and options.userns_options.mode == api.POD
+
+
+def _refusal(at: str, what: str = "", *, prefix: str = "") -> InvalidArgument:
+    """The error; a prefix goes first, because that is where the kubelet looks for it."""
+    text = f"{what} is not applied by this runtime yet".strip()
+    error = InvalidArgument("", f"{prefix}: {at}: {text}" if prefix else f"{at}: {text}")
+    error.field = at
+    return error

@@ -1,0 +1,136 @@
+"""Fields that are not applied yet are refused; what needs no applying is not."""
+
+from collections.abc import Callable
+
+import pytest
+
+from cri_shim.errors import InvalidArgument
+from cri_shim.pb import api_pb2 as api
+from cri_shim.rpc.unapplied import Unapplied
+
+AT = "config.linux.security_context"
+Change = Callable[[api.ContainerConfig], object]
+DEFAULT, LOCAL = api.SecurityProfile.RuntimeDefault, api.SecurityProfile.Localhost
+
+
+def container(change: Change) -> api.CreateContainerRequest:
+    config = api.ContainerConfig(mounts=[api.Mount(container_path="/a", host_path="/a")])
+    change(config)
+    return api.CreateContainerRequest(config=config)
+
+
+def context(
+    change: Callable[[api.LinuxContainerSecurityContext], object],
+) -> api.CreateContainerRequest:
+    return container(lambda config: change(config.linux.security_context))
+
+
+def refusal(request: api.CreateContainerRequest | api.RunPodSandboxRequest) -> InvalidArgument:
+    with pytest.raises(InvalidArgument) as caught:
+        Unapplied(apparmor=True)(request)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("field", "change"),
+    [
+        ("selinux_options", lambda c: setattr(c.selinux_options, "level", "s0")),
+        ("namespace_options.userns_options.mode", lambda c: _user_namespace(c)),
+        ("seccomp", lambda c: c.seccomp.SetInParent()),
+        ("seccomp", lambda c: setattr(c.seccomp, "profile_type", LOCAL)),
+        ("seccomp_profile_path", lambda c: setattr(c, "seccomp_profile_path", "localhost/a")),
+        ("seccomp_profile_path", lambda c: setattr(c, "seccomp_profile_path", "runtime/default")),
+        ("apparmor", lambda c: c.apparmor.SetInParent()),
+        ("apparmor", lambda c: _local_apparmor(c)),
+        ("apparmor", lambda c: setattr(c, "apparmor_profile", "localhost/a")),
+        ("apparmor", lambda c: setattr(c, "apparmor_profile", "runtime/default")),
+    ],
+)
+def test_a_protection_that_would_not_be_there_is_refused(
+    field: str, change: Callable[[api.LinuxContainerSecurityContext], object]
+) -> None:
+    error = refusal(context(change))
+    assert error.field == f"{AT}.{field}"
+    assert str(error).startswith(f"{AT}.{field}: ")
+    assert str(error).endswith("is not applied by this runtime yet")
+
+
+@pytest.mark.parametrize(
+    ("start", "change"),
+    [
+        ("ImageVolumeMountFailed: config.mounts[0].image: ", lambda m: m.image.SetInParent()),
+        ("RROUnsupported: config.mounts[0].", lambda m: setattr(m, "recursive_read_only", True)),
+        ("config.mounts[0].uidMappings: ", lambda m: m.uidMappings.add()),
+        ("config.mounts[0].gidMappings: ", lambda m: m.gidMappings.add()),
+        ("config.mounts[0].mount_options: ", lambda m: m.mount_options.append("noexec")),
+    ],
+)
+def test_a_mount_that_would_be_another_one_is_refused(
+    start: str, change: Callable[[api.Mount], object]
+) -> None:
+    assert str(refusal(container(lambda c: change(c.mounts[0])))).startswith(start)
+
+
+def test_devices_by_cdi_are_refused() -> None:
+    error = refusal(container(lambda c: c.CDI_devices.add(name="vendor.com/gpu=0")))
+    assert error.field == "config.CDI_devices"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        container(lambda c: setattr(c.mounts[0], "selinux_relabel", True)),
+        context(lambda c: c.selinux_options.SetInParent()),
+        context(lambda c: setattr(c.seccomp, "profile_type", api.SecurityProfile.Unconfined)),
+        context(lambda c: setattr(c, "seccomp_profile_path", "unconfined")),
+        context(lambda c: setattr(c.apparmor, "profile_type", api.SecurityProfile.Unconfined)),
+        context(lambda c: setattr(c, "apparmor_profile", "unconfined")),
+        context(lambda c: c.capabilities.add_ambient_capabilities.append("NET_RAW")),
+        context(lambda c: setattr(c.namespace_options.userns_options, "mode", api.NODE)),
+    ],
+)
+def test_what_needs_no_applying_passes(request_: api.CreateContainerRequest) -> None:
+    Unapplied(apparmor=True)(request_)
+
+
+def test_the_default_apparmor_profile_is_none_on_a_host_without_apparmor() -> None:
+    Unapplied(apparmor=False)(context(lambda c: c.apparmor.SetInParent()))
+    Unapplied(apparmor=False)(context(lambda c: setattr(c, "apparmor_profile", "runtime/default")))
+
+
+def test_a_named_apparmor_profile_is_refused_without_apparmor_too() -> None:
+    with pytest.raises(InvalidArgument, match="apparmor: my-profile is not applied"):
+        Unapplied(apparmor=False)(context(_local_apparmor))
+
+
+def test_default_profiles_do_not_concern_a_privileged_container() -> None:
+    def change(context: api.LinuxContainerSecurityContext) -> None:
+        context.privileged = True
+        context.seccomp.SetInParent()
+        context.apparmor.SetInParent()
+
+    Unapplied(apparmor=True)(context(change))
+
+
+def test_a_pod_has_the_default_seccomp_profile_for_no_process_but_no_other() -> None:
+    pod = api.RunPodSandboxRequest()
+    seccomp = pod.config.linux.security_context.seccomp
+    seccomp.profile_type = DEFAULT
+    Unapplied(apparmor=True)(pod)
+    seccomp.profile_type = LOCAL
+    assert refusal(pod).field == f"{AT}.seccomp"
+
+
+def test_a_pod_with_a_user_namespace_is_refused() -> None:
+    pod = api.RunPodSandboxRequest()
+    pod.config.linux.security_context.namespace_options.userns_options.SetInParent()
+    assert refusal(pod).field == f"{AT}.namespace_options.userns_options.mode"
+
+
+def _user_namespace(context: api.LinuxContainerSecurityContext) -> None:
+    context.namespace_options.userns_options.SetInParent()
+
+
+def _local_apparmor(context: api.LinuxContainerSecurityContext) -> None:
+    context.apparmor.profile_type = LOCAL
+    context.apparmor.localhost_ref = "my-profile"
