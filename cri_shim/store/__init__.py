@@ -1,0 +1,16 @@
+"""Images and layers on this node: skopeo moves and verifies, we unpack, keep and mount.
+
+skopeo copies an image into a private OCI layout under `images/layouts`, one a pull, so that two
+pulls never meet in one directory and a pull that dies leaves one thing to delete. Layers that are
+unpacked already are placeholders there (skopeo takes any file of the right name), so only new ones
+are transferred. Each new layer is unpacked once per diff-id into a temporary name under `layers`
+and renamed; manifest and config move to `images/blobs`; then the image record makes it visible.
+
+- `reference`: image names, pure; `registries`: where short names are looked for
+- `auth`: a caller's credentials as a short-lived file; `skopeo`: the program and what its errors mean
+- `manifest`: manifests and configs, pure; `layout`: the private directory of one pull
+- `unpack`: the child process that turns a layer blob into a directory it cannot leave
+- `layers`: the unpacked directories; `catalog`: which images and layers exist, in memory and records
+- `rootfs`: the overlay a container stands on; `usage`: what all this takes of the disk
+- `image_store`: the above put together, recovery and garbage collection
+"""

@@ -1,0 +1,106 @@
+"""Image names: `busybox`, `host:5000/a/b:tag`, `name@sha256:...`; pure.
+
+A reference is held fully qualified, as it is shown in repo_tags and repo_digests. The rules are
+Docker's: the first component is a registry if it has a dot, a colon or is `localhost`; else the
+name is short and belongs to the registries that are searched, docker.io unless configured.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from cri_shim.errors import InvalidArgument
+
+DEFAULT_REGISTRY = "docker.io"
+DEFAULT_TAG = "latest"
+NAME_LIMIT = 255  # characters of registry and path, as every registry has it
+FIELD = "image.image"
+
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
+_LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
+_REGISTRY = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_ID = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A fully qualified name with a tag, a digest, or both."""
+
+    registry: str
+    path: str
+    tag: str = ""
+    digest: str = ""
+
+    @property
+    def repository(self) -> str:
+        return f"{self.registry}/{self.path}"
+
+    def __str__(self) -> str:
+        tag = f":{self.tag}" if self.tag else ""
+        digest = f"@{self.digest}" if self.digest else ""
+        return self.repository + tag + digest
+
+    def by_digest(self, digest: str) -> "Reference":
+        """The same repository, by this digest alone."""
+        return replace(self, tag="", digest=digest)
+
+
+def candidates(text: str, search: Sequence[str] = ()) -> list[Reference]:
+    """What a name may mean, best first: one reference, or one a searched registry for a short name.
+
+    InvalidArgument if it is no image name.
+    """
+    rest, _, digest = text.partition("@")
+    if digest and not _DIGEST.fullmatch(digest):
+        raise _invalid(text, f"{digest!r} is not a sha256 digest")
+    name, tag = _split_tag(rest)
+    if tag and not _TAG.fullmatch(tag):
+        raise _invalid(text, f"{tag!r} is not a tag")
+    registry, path = _split_registry(name)
+    if not _PATH.fullmatch(path) or _ID.fullmatch(name) and len(name) == 64:
+        raise _invalid(text, "names are lower-case words joined by '/', '.', '_' and '-'")
+    if registry and not _REGISTRY.fullmatch(registry):
+        raise _invalid(text, f"{registry!r} is not a registry")
+    if not tag and not digest:
+        tag = DEFAULT_TAG
+    found = [
+        Reference(host, _in_library(host, path), tag, digest)
+        for host in ([registry] if registry else search or [DEFAULT_REGISTRY])
+    ]
+    if any(len(reference.repository) > NAME_LIMIT for reference in found):
+        raise _invalid(text, f"longer than {NAME_LIMIT} characters")
+    return found
+
+
+def parse(text: str) -> Reference:
+    """The reference a name means when short names belong to docker.io."""
+    return candidates(text)[0]
+
+
+def id_prefix(text: str) -> str:
+    """The hex digits of an image id or a prefix of one (4 or more), or "" if it cannot be one."""
+    found = _ID.fullmatch(text)
+    return found[1] if found else ""
+
+
+def _split_tag(text: str) -> tuple[str, str]:
+    head, colon, tail = text.rpartition(":")
+    return (head, tail) if colon and "/" not in tail else (text, "")
+
+
+def _split_registry(name: str) -> tuple[str, str]:
+    first, slash, rest = name.partition("/")
+    if slash and ("." in first or ":" in first or first == "localhost" or first != first.lower()):
+        return ("docker.io" if first == "index.docker.io" else first), rest
+    return "", name
+
+
+def _in_library(registry: str, path: str) -> str:
+    return f"library/{path}" if registry == DEFAULT_REGISTRY and "/" not in path else path
+
+
+def _invalid(text: str, problem: str) -> InvalidArgument:
+    return InvalidArgument(FIELD, f"{text[:300]!r} is not an image name: {problem}")

@@ -1,0 +1,52 @@
+"""The program: `child BLOB DIRECTORY` unpacks, and prints what it did as one line of JSON.
+
+Exit status 0, 1 with the reason on stderr, or NO_SPACE_EXIT.
+"""
+
+import errno
+import json
+import os
+import sys
+from pathlib import Path
+
+from cri_shim.store.unpack import confine
+from cri_shim.store.unpack.extract import Extractor
+from cri_shim.store.unpack.failure import NO_SPACE_EXIT, BadLayer
+from cri_shim.store.unpack.stream import LayerStream
+
+_ZSTD_MAGICS = (b"\x28\xb5\x2f\xfd", b"\x2a\x4d\x18")
+
+
+def main(blob: str, directory: str) -> None:
+    """Unpack and exit."""
+    with Path(blob).open("rb") as file:
+        _import_for(file.read(4))
+        file.seek(0)
+        try:
+            confine.confine(directory)
+            stream = LayerStream(file)
+            extractor = Extractor("")
+            extractor.extract(stream)
+            diff_id = stream.finish()
+        except BadLayer as e:
+            _fail(1, str(e))
+        except MemoryError:
+            _fail(1, f"more than {confine.MEMORY_LIMIT >> 20} MiB of memory would be needed")
+        except OSError as e:
+            no_space = e.errno in (errno.ENOSPC, errno.EDQUOT)
+            _fail(NO_SPACE_EXIT if no_space else 1, str(e))
+    print(json.dumps({"diff_id": diff_id, "size": extractor.size, "inodes": extractor.inodes}))
+    sys.stdout.flush()
+    os._exit(0)  # skip the interpreter's tear-down: nothing is left to do
+
+
+def _import_for(head: bytes) -> None:
+    """Nothing can be imported once the root is another."""
+    if head in _ZSTD_MAGICS or head[1:] in _ZSTD_MAGICS:
+        import zstandard  # noqa: F401
+
+
+def _fail(status: int, reason: str) -> None:
+    sys.stderr.write(reason.encode(errors="backslashreplace").decode() + "\n")
+    sys.stderr.flush()
+    os._exit(status)

@@ -1,0 +1,137 @@
+"""A layer blob as the uncompressed bytes of its tar, hashed on the way.
+
+A thread decompresses and hashes a few chunks ahead of the reader. What the blob is compressed with
+is seen from its first bytes, not believed from a media type.
+"""
+
+import hashlib
+import queue
+import threading
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from isal import igzip_lib
+
+from cri_shim.store.unpack.failure import BadLayer
+
+CHUNK = 1 << 18  # bytes handed over at once
+_AHEAD = 8  # chunks the thread may be ahead: 2 MiB of memory
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_ZSTD_SKIPPABLE = bytes(range(0x50, 0x60))  # first byte of a skippable frame: 5x 2a 4d 18
+_ZSTD_WINDOW = 1 << 27  # bytes: what the zstd program itself accepts without being told
+
+
+def decompress(blob: BinaryIO) -> Iterator[bytes]:
+    """The uncompressed chunks of a gzip, zstd or plain file; BadLayer if it is damaged."""
+    head = blob.read(4)
+    blob.seek(0)
+    if head[:2] == _GZIP:
+        return _gunzip(blob)
+    if head == _ZSTD or (head[1:] == b"\x2a\x4d\x18" and head[0] in _ZSTD_SKIPPABLE):
+        return _unzstd(blob)
+    return iter(lambda: blob.read(CHUNK), b"")
+
+
+def _gunzip(blob: BinaryIO) -> Iterator[bytes]:
+    data = blob.read(CHUNK)
+    while data:
+        # A layer may be many gzip members, one after the other.
+        member = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
+        while not member.eof:
+            if not data and member.needs_input:
+                data = blob.read(CHUNK)
+                if not data:
+                    raise BadLayer("the gzip stream ends in its middle")
+            try:
+                yield member.decompress(data, CHUNK)
+            except igzip_lib.error as e:
+                raise BadLayer(f"the gzip stream is damaged: {e}") from e
+            data = b""
+        data = (member.unused_data or blob.read(CHUNK)).lstrip(b"\0")
+
+
+def _unzstd(blob: BinaryIO) -> Iterator[bytes]:
+    import zstandard  # only here: it is slow to import, and most layers are gzip
+
+    decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
+    reader = decompressor.stream_reader(blob, read_size=CHUNK, read_across_frames=True)
+    try:
+        while chunk := reader.read(CHUNK):
+            yield chunk
+    except zstandard.ZstdError as e:
+        raise BadLayer(f"the zstd stream is damaged: {e}") from e
+
+
+class LayerStream:
+    """A forward-only file of the uncompressed tar, as tarfile reads one."""
+
+    def __init__(self, blob: BinaryIO) -> None:
+        self._hash = hashlib.sha256()
+        self._queue: queue.Queue[bytes | Exception] = queue.Queue(_AHEAD)
+        self._chunk = memoryview(b"")
+        self._position = 0
+        self._ended = False
+        threading.Thread(target=self._produce, args=(blob,), daemon=True).start()
+
+    def _produce(self, blob: BinaryIO) -> None:
+        try:
+            for chunk in decompress(blob):
+                if chunk:
+                    self._hash.update(chunk)
+                    self._queue.put(chunk)
+            self._queue.put(b"")
+        except Exception as e:
+            self._queue.put(e)
+
+    def _refill(self) -> bool:
+        if self._ended:
+            return False
+        chunk = self._queue.get()
+        if isinstance(chunk, Exception):
+            raise chunk
+        self._ended = not chunk
+        self._chunk = memoryview(chunk)
+        return not self._ended
+
+    def pieces(self, size: int) -> Iterator[memoryview]:
+        """The next `size` bytes in pieces, without a copy; BadLayer if the layer ends before."""
+        while size:
+            if not self._chunk and not self._refill():
+                raise BadLayer("the archive ends in the middle of a file")
+            piece = self._chunk[:size]
+            self._chunk = self._chunk[size:]
+            self._position += len(piece)
+            size -= len(piece)
+            yield piece
+
+    def read(self, size: int) -> bytes:
+        """The next `size` bytes, fewer only at the end."""
+        if len(self._chunk) >= size:
+            data = bytes(self._chunk[:size])
+            self._chunk = self._chunk[size:]
+            self._position += size
+            return data
+        parts: list[memoryview] = []
+        while size and (self._chunk or self._refill()):
+            parts.append(self._chunk[:size])
+            self._chunk = self._chunk[size:]
+            self._position += len(parts[-1])
+            size -= len(parts[-1])
+        return b"".join(parts)
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, position: int, whence: int = 0) -> int:
+        """Skip forward."""
+        if whence or position < self._position:
+            raise BadLayer("the archive points backwards")
+        for _ in self.pieces(position - self._position):
+            pass
+        return position
+
+    def finish(self) -> str:
+        """Read to the end; the diff-id, sha256:..., of everything."""
+        while self._refill():
+            pass
+        return "sha256:" + self._hash.hexdigest()

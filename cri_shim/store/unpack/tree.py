@@ -1,0 +1,148 @@
+"""Making the entries of a layer beneath one directory, and nowhere else.
+
+A name is taken apart by us. `..` is refused; a leading `/` means the layer's own root, as for GNU
+tar. The directory an entry goes to is found component by component without following links blindly:
+a relative symbolic link that stays inside is followed, one that is absolute or climbs out fails the
+layer. The last component is never followed. Directories found this way are remembered until
+something is removed.
+
+Whiteouts take overlayfs's form here: a character device 0:0 hides a name of the layers below, the
+xattr trusted.overlay.opaque=y hides all a directory had there. A whiteout says nothing of entries
+of its own layer, in whatever order they come.
+"""
+
+import os
+import shutil
+import stat
+from collections.abc import Callable
+
+from cri_shim.store.unpack.failure import BadLayer
+
+OPAQUE = "trusted.overlay.opaque"
+_LINKS_LIMIT = 40  # symbolic links in one name, as the kernel has it
+_IMPLICIT_MODE = 0o755  # of a directory that the archive uses but does not describe
+
+
+def components(name: str) -> list[str]:
+    """The parts of a member's name; BadLayer for `..`."""
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    if ".." in parts:
+        raise BadLayer(f"{name!r} leads out of the layer")
+    return parts
+
+
+class Tree:
+    """Paths are "/a/b", below `root`; "" is the root itself. The umask must be 0."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._found: dict[str, str] = {"": ""}
+        self._whited: set[str] = set()
+        self.inodes = 0
+
+    def on_disk(self, path: str) -> str:
+        return f"{self._root}{path}" or "/"
+
+    def place(self, parts: list[str]) -> str:
+        """The path a name stands for; its directory is made where it is missing."""
+        if not parts:
+            return ""
+        return f"{self._directory_of(parts[:-1])}/{parts[-1]}"
+
+    def _directory_of(self, parts: list[str]) -> str:
+        key = "/".join(parts)
+        if (found := self._found.get(key)) is None:
+            found = self._found[key] = self._walk(parts)
+        return found
+
+    def _walk(self, parts: list[str]) -> str:
+        here, links = "", 0
+        todo = parts[::-1]
+        while todo:
+            part = todo.pop()
+            if part == "..":  # of a link's target; names have none
+                if not here:
+                    raise BadLayer(f"{'/'.join(parts)!r} leads out of the layer by a symbolic link")
+                here = here.rpartition("/")[0]
+                continue
+            path = f"{here}/{part}"
+            try:
+                mode = os.lstat(self.on_disk(path)).st_mode
+            except FileNotFoundError:
+                self.directory(path, _IMPLICIT_MODE)
+                here = path
+                continue
+            if stat.S_ISDIR(mode):
+                here = path
+            elif stat.S_ISLNK(mode):
+                links += 1
+                todo += self._link_target(path, links)
+            elif path in self._whited:
+                self.directory(path, _IMPLICIT_MODE)
+                here = path
+            else:
+                raise BadLayer(f"{'/'.join(parts)!r} goes through {path!r}, which is no directory")
+        return here
+
+    def _link_target(self, path: str, links: int) -> list[str]:
+        target = os.readlink(self.on_disk(path))
+        if target.startswith("/"):
+            raise BadLayer(f"an entry goes through the symbolic link {path!r} to {target!r}")
+        if links > _LINKS_LIMIT:
+            raise BadLayer(f"too many symbolic links at {path!r}")
+        return [part for part in target.split("/") if part not in ("", ".")][::-1]
+
+    def directory(self, path: str, mode: int) -> bool:
+        """Have a directory at `path`; whether it is new. An old one keeps what is in it."""
+        real = self.on_disk(path)
+        try:
+            os.mkdir(real, mode)
+        except FileExistsError:
+            if not path or stat.S_ISDIR(os.lstat(real).st_mode):
+                return False
+            hides = path in self._whited
+            self.remove(path)
+            os.mkdir(real, mode)
+            if hides:  # its namesake of the layers below must not shine through
+                os.setxattr(real, OPAQUE, b"y")
+        self.inodes += 1
+        return True
+
+    def make(self, path: str, create: Callable[[str], None]) -> None:
+        """Make something that is no directory; it takes the place of what was there."""
+        if not path:
+            raise BadLayer("the root of the layer is not a directory")
+        try:
+            create(self.on_disk(path))
+        except FileExistsError:
+            self.remove(path)
+            create(self.on_disk(path))
+        self.inodes += 1
+
+    def remove(self, path: str) -> None:
+        """Remove what an earlier entry of this layer made."""
+        real = self.on_disk(path)
+        if stat.S_ISDIR(os.lstat(real).st_mode):
+            shutil.rmtree(real)
+        else:
+            os.unlink(real)
+        self._found = {"": ""}
+        self._whited = {w for w in self._whited if w != path and not w.startswith(path + "/")}
+        self.inodes -= 1
+
+    def white_out(self, path: str) -> None:
+        """Hide the name in the layers below."""
+        real = self.on_disk(path)
+        try:
+            os.mknod(real, stat.S_IFCHR, os.makedev(0, 0))
+        except FileExistsError:
+            # This layer's own entry hides it already; a directory must hide what is in it, too.
+            if stat.S_ISDIR(os.lstat(real).st_mode):
+                os.setxattr(real, OPAQUE, b"y", follow_symlinks=False)
+            return
+        self._whited.add(path)
+        self.inodes += 1
+
+    def make_opaque(self, path: str) -> None:
+        """Hide all that the layers below have in this directory."""
+        os.setxattr(self.on_disk(path), OPAQUE, b"y", follow_symlinks=False)
