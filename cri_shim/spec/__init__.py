@@ -1,9 +1,9 @@
 """From CRI messages to an OCI runtime-spec document: pure functions, no I/O.
 
-    container.build(ContainerInput)   the config.json of a container
-    pause.build(PauseInput)           the config.json of the init of a shared pid namespace
-    process.exec_process(spec, ...)   the process object of an exec in such a container
-    resources.merge, resources.to_oci what UpdateContainerResources asks, and its OCI form
+    container.build(ContainerInput)    the config.json of a container
+    pause.build(PauseInput)            the config.json of the init of a shared pid namespace
+    process.exec_process(spec, ...)    the process object of an exec in such a container
+    resources.merge, resources.changes what an update leaves in force, and what it alters
 
 The caller gathers facts (files of the root file system, devices, mounts, what the host can do) and
 hands them in as values; the same input gives the same document, which is what the golden tests

@@ -5,9 +5,12 @@ ones are listed. A privileged container gets every node of the host, and a cgrou
 """
 
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from cri_shim.errors import InvalidArgument
+from cri_shim.pb import api_pb2
 from cri_shim.spec.host import HostDevice
 
 # Made by the runtime or mounted: a host's node of that name would be another terminal.
@@ -24,6 +27,29 @@ _USUAL = [
     ("c", 5, 2, "rwm"),  # ptmx
     ("c", 136, None, "rwm"),  # pts
 ]
+
+
+def resolve(
+    index: int, device: api_pb2.Device, found: Mapping[str, HostDevice]
+) -> list[HostDevice]:
+    """The nodes that the request's devices[index] puts into the container.
+
+    `found` has what is at its host_path: path below it -> node; a path of "" is host_path itself.
+    """
+    field = f"config.devices[{index}]"
+    path = device.container_path or device.host_path
+    if not path.startswith("/"):
+        raise InvalidArgument(f"{field}.container_path", f"{path!r} is not an absolute path")
+    access = device.permissions or "rwm"
+    if set(access) - set("rwm"):
+        problem = f"{access!r} has other letters than r, w and m"
+        raise InvalidArgument(f"{field}.permissions", problem)
+    if not found:
+        raise InvalidArgument(f"{field}.host_path", f"no device at {device.host_path!r}")
+    return [
+        replace(node, path=posixpath.normpath(f"{path}/{below}"), access=access)
+        for below, node in sorted(found.items())
+    ]
 
 
 def nodes(

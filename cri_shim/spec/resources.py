@@ -17,27 +17,39 @@ _TEXTS = ("cpuset_cpus", "cpuset_mems")
 
 
 def to_oci(
-    resources: api_pb2.LinuxContainerResources,
-    host: Host,
-    field: str = "config.linux.resources",
-    *,
-    update: bool = False,
+    resources: api_pb2.LinuxContainerResources, host: Host, field: str = "config.linux.resources"
 ) -> dict[str, Any]:
-    """linux.resources of a spec, or with `update` the document for the OCI runtime's `update`.
+    """linux.resources of a new container; what is not limited is left out.
 
-    What is not limited is left out. -1, unlimited, is said in an update only: a new cgroup is
-    unlimited, and there are versions of crun that make a wrong limit of it, or fail.
-    InvalidArgument names the field below `field`.
+    That goes for -1, unlimited, too: a new cgroup is unlimited, and there are versions of crun that
+    make a wrong limit of it, or fail. InvalidArgument names the field below `field`.
     """
-    unsaid = (0, "") if update else (0, "", UNLIMITED)
-    cpu, memory = _cpu(resources, field), _memory(resources, host, field)
-    parts = {
-        "cpu": {key: value for key, value in cpu.items() if value not in unsaid},
-        "memory": {key: value for key, value in memory.items() if value not in unsaid},
-        "hugepageLimits": _hugepages(resources, host, field),
-        "unified": _unified(resources, host, field),
-    }
-    return {key: part for key, part in parts.items() if part}
+    return _document(resources, host, field, unsaid=(0, "", UNLIMITED))
+
+
+def changes(
+    current: api_pb2.LinuxContainerResources,
+    merged: api_pb2.LinuxContainerResources,
+    host: Host,
+    field: str = "linux",
+) -> dict[str, Any]:
+    """The document for the OCI runtime's `update`: what differs from `current`, {} for nothing.
+
+    Values that only work together stay together: memory with swap, CPU quota with period.
+    """
+    before = _document(current, host, field, unsaid=(0, ""))
+    after = _document(merged, host, field, unsaid=(0, ""))
+    # Never limited is unlimited already, and not every crun can be told so again.
+    old_cpu = {"quota": UNLIMITED} | before.get("cpu", {})
+    found = {key: value for key, value in after.items() if value != before.get(key)}
+    cpu = after.get("cpu", {})
+    changed = {key for key, value in cpu.items() if value != old_cpu.get(key)}
+    if "period" in changed and cpu.get("quota", UNLIMITED) != UNLIMITED:
+        changed.add("quota")
+    if "quota" in changed:
+        changed.add("period")
+    found["cpu"] = {key: value for key, value in cpu.items() if key in changed}
+    return {key: value for key, value in found.items() if value}
 
 
 def merge(
@@ -68,6 +80,19 @@ def oom_score_adj(asked: int, host: Host, field: str = "config.linux.resources")
         problem = f"{asked} is not between {_SCORE_LOWEST} and {_SCORE_HIGHEST}"
         raise InvalidArgument(f"{field}.oom_score_adj", problem)
     return asked if host.can_raise else max(asked, host.oom_score_adj)
+
+
+def _document(
+    resources: api_pb2.LinuxContainerResources, host: Host, field: str, unsaid: tuple[Any, ...]
+) -> dict[str, Any]:
+    cpu, memory = _cpu(resources, field), _memory(resources, host, field)
+    parts = {
+        "cpu": {key: value for key, value in cpu.items() if value not in unsaid},
+        "memory": {key: value for key, value in memory.items() if value not in unsaid},
+        "hugepageLimits": _hugepages(resources, host, field),
+        "unified": _unified(resources, host, field),
+    }
+    return {key: part for key, part in parts.items() if part}
 
 
 def _merged_swap(

@@ -119,6 +119,37 @@ def test_namespaces_of_the_host_are_not_mentioned() -> None:
     assert namespaces.build({}, cgroup=False) == [{"type": "mount"}]
 
 
+def test_a_device_has_the_path_and_the_access_that_were_asked() -> None:
+    asked = api_pb2.Device(container_path="/dev/f", host_path="/dev/fuse", permissions="r")
+
+    assert devices.resolve(0, asked, {"": FUSE}) == [replace(FUSE, path="/dev/f", access="r")]
+
+
+def test_a_directory_of_devices_keeps_its_tree() -> None:
+    asked = api_pb2.Device(host_path="/dev/snd")
+
+    found = devices.resolve(0, asked, {"b/c": FUSE, "a": FUSE})
+
+    assert [(d.path, d.access) for d in found] == [("/dev/snd/a", "rwm"), ("/dev/snd/b/c", "rwm")]
+
+
+@pytest.mark.parametrize(
+    ("fields", "found", "field"),
+    [
+        ({"container_path": "f"}, {"": FUSE}, "container_path"),
+        ({"host_path": "/dev/f", "permissions": "rx"}, {"": FUSE}, "permissions"),
+        ({"host_path": "/dev/f"}, {}, "host_path"),
+    ],
+)
+def test_an_impossible_device_is_refused_by_its_field(
+    fields: dict[str, Any], found: dict[str, HostDevice], field: str
+) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        devices.resolve(2, api_pb2.Device(**fields), found)
+
+    assert caught.value.field == f"config.devices[2].{field}"
+
+
 def test_a_requested_device_wins_over_the_hosts_node_of_its_path() -> None:
     own = replace(FUSE, mode=0o600)
 

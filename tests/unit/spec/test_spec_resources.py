@@ -51,13 +51,58 @@ def test_unlimited_is_left_out_at_creation() -> None:
     }
 
 
-def test_unlimited_is_said_in_an_update() -> None:
-    found = resources.to_oci(asked(**UNLIMITED), V1, "linux", update=True)
+LIMITED: Any = {
+    "cpu_quota": 5000,
+    "cpu_period": 100000,
+    "cpu_shares": 2,
+    "memory_limit_in_bytes": 100,
+    "memory_swap_limit_in_bytes": 150,
+}
+
+
+@pytest.mark.parametrize(
+    ("current", "update", "expected"),
+    [
+        (LIMITED, {}, {}),
+        (LIMITED, {"cpu_shares": 3}, {"cpu": {"shares": 3}}),
+        (LIMITED, {"cpu_quota": -1}, {"cpu": {"quota": -1, "period": 100000}}),
+        (LIMITED, {"cpu_period": 50000}, {"cpu": {"quota": 5000, "period": 50000}}),
+        (LIMITED, {"memory_limit_in_bytes": 120}, {"memory": {"limit": 120, "swap": 150}}),
+        (LIMITED, UNLIMITED, {
+            "cpu": {"quota": -1, "period": 100000}, "memory": {"limit": -1, "swap": -1}
+        }),
+        (UNLIMITED, {"cpu_quota": -1}, {}),
+        ({}, {"cpu_quota": -1}, {}),
+        ({}, {"cpu_quota": -1, "cpu_period": 50000}, {"cpu": {"period": 50000}}),
+        ({}, {"cpu_quota": 1000}, {"cpu": {"quota": 1000}}),
+    ],
+)  # fmt: skip
+def test_an_update_tells_the_runtime_just_what_changes(
+    current: dict[str, Any], update: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    merged = resources.merge(asked(**current), asked(**update))
+
+    assert resources.changes(asked(**current), merged, V1) == expected
+
+
+def test_an_update_tells_of_huge_pages_and_unified_too() -> None:
+    pages = [{"page_size": "2MB", "limit": 5}]
+
+    found = resources.changes(
+        asked(), asked(hugepage_limits=pages, unified={"memory.high": "7"}), V2
+    )
 
     assert found == {
-        "cpu": {"quota": -1, "period": 100000},
-        "memory": {"limit": -1, "swap": -1},
+        "hugepageLimits": [{"pageSize": "2MB", "limit": 5}],
+        "unified": {"memory.high": "7"},
     }
+
+
+def test_an_impossible_update_is_refused_by_its_field() -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        resources.changes(asked(), asked(unified={"memory.high": "7"}), V1)
+
+    assert caught.value.field == "linux.unified"
 
 
 def test_a_memory_limit_alone_means_no_swap() -> None:
