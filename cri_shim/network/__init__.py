@@ -1,0 +1,29 @@
+"""Driver of CNI networks: what ocicni does, in one room.
+
+A pod's network is an *intent* first: `Network.plan` says which networks, under which interface
+names and with which plugin configuration, as data that the caller stores. `attach` runs ADD for
+it; `detach` runs DEL from that record alone, so it works when the network namespace, the cached
+result or the whole configuration directory is gone. Everything a plugin is told, capability
+arguments included, is inside the recorded configuration: DEL repeats what ADD said, whatever
+happened to the settings in between.
+
+- `versions`      CNI versions, and which one a network list is run in
+- `conflist`      files of the configuration directory -> network lists
+- `capabilities`  what a pod asks for -> CNI_ARGS and runtimeConfig
+- `bundled`       the network we bring along (default.conflist) for nodes without a provider
+- `masquerade`    the one static NAT rule that network needs
+- `exec`          one call of one plugin
+- `result`        plugin results of every version; the pod's addresses
+- `cache`         results on disk, in libcni's format
+- `attach`        ADD, CHECK, DEL, STATUS and GC over the plugins of a list
+- `catalog`       which networks are usable now, and why the others are not
+- `readiness`     whether pods can have a network now, kept in memory
+- `watch`         changes of directories: inotify is a hint, a slow poll is the truth
+- `gate`          ADDs together, GC alone
+- `network`       the class `Network` that ties these together
+"""
+
+from cri_shim.network.network import Attached, Network
+from cri_shim.network.readiness import NetworkStatus
+
+__all__ = ["Attached", "Network", "NetworkStatus"]

@@ -1,0 +1,204 @@
+"""The verbs of CNI over the plugins of one network list: ADD, CHECK, DEL, STATUS, GC.
+
+ADD goes down the list, each plugin getting the result of the one before; DEL goes up it and tries
+every plugin, whatever the others said, because each of them holds something of its own.
+"""
+
+import asyncio
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cri_shim.errors import CriShimError, TimedOut, ToolFailed
+from cri_shim.faults import fault_point
+from cri_shim.network import result, versions
+from cri_shim.network.conflist import NetworkList, Plugin
+from cri_shim.network.exec import Plugins, Target
+from cri_shim.network.result import Result
+
+# Seconds a verb may take over the whole of a list. ADD goes beyond the kubelet's own deadline (4
+# minutes with its margin): its retry joins the work or collects the result.
+ADD_S, DEL_S, CHECK_S, STATUS_S, GC_S = 300.0, 60.0, 60.0, 10.0, 60.0
+LEAST_S = 1.0  # that a plugin gets for DEL even when those before it took all the time
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """One pod on one network: all that the verbs need to know."""
+
+    container_id: str
+    netns: str
+    interface: str
+    args: tuple[tuple[str, str], ...]
+    network: NetworkList  # runtimeConfig is inside the plugins
+    skipped: frozenset[str] = frozenset()  # plugin types left out
+
+    @property
+    def plugins(self) -> list[Plugin]:
+        return [plugin for plugin in self.network.plugins if plugin["type"] not in self.skipped]
+
+    def target(self, *, netns: str | None = None) -> Target:
+        args = ";".join(f"{key}={value}" for key, value in self.args)
+        return Target(
+            self.container_id, self.netns if netns is None else netns, self.interface, args
+        )
+
+
+async def add(plugins: Plugins, at: Attachment, limit: float) -> Result:
+    """Attach; returns the last plugin's result. What a failure leaves is for `delete` to take."""
+    clock = _Clock(limit)
+    previous: Result | None = None
+    for plugin in at.plugins:
+        fault_point("network.attach.add")
+        out = await plugins.call(
+            "ADD", plugin, network=at.network.name, version=at.network.version,
+            target=at.target(), extra=_previous(previous), timeout=clock.left(),
+        )  # fmt: skip
+        try:
+            previous = result.parse(out, at.network.version)
+        except (ValueError, KeyError, TypeError, AttributeError) as e:
+            raise ToolFailed(
+                f"CNI plugin {plugin['type']}: ADD of network {at.network.name} for pod"
+                f" {at.container_id}: its result is unreadable: {e}: {out[:200]!r}"
+            ) from e
+    if previous is None:
+        raise ToolFailed(f"network {at.network.name}: no plugin is left to run ADD of")
+    return previous
+
+
+async def delete(
+    plugins: Plugins, at: Attachment, previous: Mapping[str, Any] | None, limit: float
+) -> None:
+    """Detach, in reverse order; every plugin is tried, with its share of the time left.
+
+    `previous` is the final result of ADD where it is known. A network namespace that is gone is
+    left out (CNI: "may be omitted for DEL"). Raises ToolFailed with everything that went wrong.
+    """
+    clock = _Clock(limit)
+    target = at.target(netns=at.netns if is_netns(Path(at.netns)) else "")
+    extra = _previous(_in_version(previous, at.network.version))
+    remaining = at.plugins
+    problems: list[CriShimError] = []
+    while remaining:
+        share = clock.share(len(remaining))
+        plugin = remaining.pop()
+        fault_point("network.detach.delete")
+        try:
+            await plugins.call(
+                "DEL", plugin, network=at.network.name, version=at.network.version,
+                target=target, extra=extra, timeout=share,
+            )  # fmt: skip
+        except CriShimError as e:
+            problems.append(e)
+    _raise_all(f"detaching pod {at.container_id} from network {at.network.name}", problems)
+
+
+async def check(
+    plugins: Plugins, at: Attachment, previous: Mapping[str, Any] | None, limit: float
+) -> None:
+    """Whether the attachment is as ADD left it; nothing is asked of lists that cannot tell."""
+    if at.network.disable_check or not versions.at_least(at.network.version, "0.4.0"):
+        return
+    final = _in_version(previous, at.network.version)
+    if final is None:
+        raise ToolFailed(
+            f"CHECK of network {at.network.name} for pod {at.container_id}: the result of its ADD"
+            " is not known any more"
+        )
+    clock = _Clock(limit)
+    for plugin in at.plugins:
+        if plugin["type"] == "portmap" and not _both_families(final):
+            continue  # its CHECK looks for chains of both families and fails on one
+        await plugins.call(
+            "CHECK", plugin, network=at.network.name, version=at.network.version,
+            target=at.target(), extra=_previous(final), timeout=clock.left(),
+        )  # fmt: skip
+
+
+async def status(plugins: Plugins, network: NetworkList, limit: float) -> None:
+    """Whether every plugin would take an ADD now; raises its error. CNI 1.1, else nothing."""
+    if not versions.at_least(network.version, "1.1.0"):
+        return
+    clock = _Clock(limit)
+    for plugin in network.plugins:
+        await plugins.call(
+            "STATUS", plugin, network=network.name, version=network.version, timeout=clock.left()
+        )
+
+
+async def gc(
+    plugins: Plugins, network: NetworkList, valid: Iterable[tuple[str, str]], limit: float
+) -> None:
+    """Have the plugins free what belongs to no (container id, interface) of `valid`. CNI 1.1."""
+    if network.disable_gc or not versions.at_least(network.version, "1.1.0"):
+        return
+    attachments = [{"containerID": id, "ifname": interface} for id, interface in valid]
+    extra = {"cni.dev/valid-attachments": attachments, "cni.dev/attachments": attachments}
+    clock = _Clock(limit)
+    problems: list[CriShimError] = []
+    for plugin in network.plugins:
+        fault_point("network.gc.call")
+        try:
+            await plugins.call(
+                "GC", plugin, network=network.name, version=network.version,
+                extra=extra, timeout=clock.left(),
+            )  # fmt: skip
+        except CriShimError as e:
+            problems.append(e)
+    _raise_all(f"GC of network {network.name}", problems)
+
+
+def is_netns(path: Path) -> bool:
+    """Whether a namespace is bound there; a plain file is what an unmounted one leaves."""
+    try:
+        return path.stat().st_dev == Path("/proc/self/ns/net").stat().st_dev
+    except OSError:
+        return False
+
+
+def result_json(final: Result) -> bytes:
+    return json.dumps(final, separators=(",", ":")).encode()
+
+
+class _Clock:
+    """A limit shared by several calls."""
+
+    def __init__(self, limit: float) -> None:
+        self._limit = limit
+        self._end = asyncio.get_running_loop().time() + limit
+
+    def left(self) -> float:
+        left = self._end - asyncio.get_running_loop().time()
+        if left <= 0:
+            raise TimedOut(f"the plugins before it used up the limit of {self._limit:g} s")
+        return left
+
+    def share(self, calls: int) -> float:
+        """An equal part of what is left for each of `calls`: a hung plugin blocks no other."""
+        left = self._end - asyncio.get_running_loop().time()
+        return max(left / calls, LEAST_S)
+
+
+def _previous(final: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {} if final is None else {"prevResult": final}
+
+
+def _in_version(final: Mapping[str, Any] | None, version: str) -> Result | None:
+    """The result for CHECK and DEL; before 0.4.0 they got none, and a broken one is none."""
+    if final is None or not versions.at_least(version, "0.4.0"):
+        return None
+    try:
+        return result.convert(final, version)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _both_families(final: Result) -> bool:
+    return len({":" in str(ip["address"]) for ip in final.get("ips") or []}) == 2
+
+
+def _raise_all(what: str, problems: list[CriShimError]) -> None:
+    if problems:
+        raise ToolFailed(f"{what}: " + "; ".join(map(str, problems))) from problems[0]

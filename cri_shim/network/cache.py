@@ -1,0 +1,108 @@
+"""The results of ADD on disk, in the place and format of libcni, so that other tools read them.
+
+DIR/results/<network>-<container id>-<interface>, mode 0600, in a directory of mode 0700. The cache
+helps DEL, it is never needed for it: an empty or torn file (a power cut) counts as absent.
+"""
+
+import base64
+import contextlib
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+KIND = "cniCacheV1"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One attachment, as ADD left it."""
+
+    container_id: str
+    network: str
+    interface: str
+    config: bytes  # the network list, JSON
+    netns: str = ""
+    args: Sequence[tuple[str, str]] = ()
+    capability_args: Mapping[str, Any] | None = None
+    result: Mapping[str, Any] | None = None
+
+
+class Cache:
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory / "results"
+
+    def path(self, network: str, container_id: str, interface: str) -> Path:
+        return self._directory / f"{network}-{container_id}-{interface}"
+
+    def write(self, entry: Entry) -> None:
+        """Store an entry whole or not at all; raises OSError."""
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        final = self.path(entry.network, entry.container_id, entry.interface)
+        partial = final.with_name(f".{final.name}")
+        fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "wb") as file:
+            file.write(_encode(entry))
+        partial.rename(final)
+
+    def read(self, network: str, container_id: str, interface: str) -> Entry | None:
+        """The entry of an attachment, or None when there is none that can be read."""
+        return _read(self.path(network, container_id, interface))
+
+    def remove(self, network: str, container_id: str, interface: str) -> None:
+        """Forget an attachment; an unknown one is fine."""
+        final = self.path(network, container_id, interface)
+        for path in (final, final.with_name(f".{final.name}")):
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                path.unlink()
+
+    def entries(self) -> Iterator[Entry]:
+        """Every readable entry."""
+        with contextlib.suppress(FileNotFoundError):
+            for path in sorted(self._directory.iterdir()):
+                entry = None if path.name.startswith(".") else _read(path)
+                if entry is not None:
+                    yield entry
+
+
+def _encode(entry: Entry) -> bytes:
+    document = {
+        "kind": KIND,
+        "containerId": entry.container_id,
+        "config": base64.b64encode(entry.config).decode(),
+        "ifName": entry.interface,
+        "networkName": entry.network,
+        "netns": entry.netns,
+        "cniArgs": [list(pair) for pair in entry.args],
+        "capabilityArgs": dict(entry.capability_args or {}),
+        "result": entry.result,
+    }
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+def _read(path: Path) -> Entry | None:
+    try:
+        document = json.loads(path.read_bytes())
+        if document["kind"] != KIND:
+            raise ValueError(f"kind is {document['kind']!r}")  # noqa: TRY301
+        result = document.get("result")
+        return Entry(
+            container_id=str(document["containerId"]),
+            network=str(document["networkName"]),
+            interface=str(document["ifName"]),
+            config=base64.b64decode(document.get("config") or ""),
+            netns=str(document.get("netns") or ""),
+            args=tuple((str(key), str(value)) for key, value in document.get("cniArgs") or ()),
+            capability_args=document.get("capabilityArgs") or {},
+            result=result if isinstance(result, dict) else None,
+        )
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as e:
+        _log.warning("%s is no CNI cache entry and counts as absent: %s", path, e)
+        return None

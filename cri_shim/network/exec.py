@@ -1,0 +1,195 @@
+"""One call of one CNI plugin: environment, standard input, time limit, and what it said.
+
+A plugin runs in a session of its own, because it may be waiting for a program it started (its
+IPAM plugin): when the time is up or the caller is cancelled, all of them are killed and the plugin
+is reaped before anything else happens, so that a late reservation cannot follow the clean-up.
+"""
+
+import asyncio
+import contextlib
+import errno
+import json
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cri_shim.aio import child
+from cri_shim.errors import TimedOut, ToolFailed
+from cri_shim.network import versions
+from cri_shim.network.conflist import Plugin
+
+OUTPUT_LIMIT = 4 << 20  # bytes of a result; real ones have some hundred
+BUSY_TRIES, BUSY_PAUSE_S = 5, 1.0  # as libcni: the binary may be being replaced (ETXTBSY)
+VERSION_LIMIT_S = 10.0
+
+_UNKNOWN_VERSION_COMMAND = "unknown CNI_COMMAND: VERSION"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a call is about; the empty one is for STATUS and GC."""
+
+    container_id: str = ""
+    netns: str = ""
+    interface: str = ""
+    args: str = ""
+
+
+NOTHING = Target()
+
+
+class PluginError(ToolFailed):
+    """A plugin's own error: `code` is CNI's (11: try again later; 100 and up: the plugin's)."""
+
+    def __init__(self, text: str, code: int) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class Plugins:
+    """The plugin binaries of a list of directories."""
+
+    def __init__(self, directories: Sequence[Path]) -> None:
+        self.directories = tuple(directories)
+        self._versions: dict[tuple[str, int, int, int], frozenset[str]] = {}
+
+    def find(self, kind: str) -> Path:
+        """The binary of a plugin type; raises ToolFailed naming it and where it was looked for."""
+        for directory in self.directories:
+            path = directory / kind
+            if path.is_file():
+                return path
+        searched = ", ".join(map(str, self.directories)) or "no directory at all"
+        raise ToolFailed(f"CNI plugin {kind} is not installed (looked in {searched})")
+
+    async def call(
+        self,
+        verb: str,
+        plugin: Plugin,
+        *,
+        network: str,
+        version: str,
+        target: Target = NOTHING,
+        extra: Mapping[str, Any] | None = None,
+        timeout: float,
+    ) -> bytes:
+        """Run one plugin and return its standard output.
+
+        `extra` (prevResult, the attachments of GC) is added to the plugin's object on standard
+        input; `timeout` is in seconds. Raises PluginError, TimedOut, or ToolFailed when the binary
+        is missing.
+        """
+        path = self.find(plugin["type"])
+        document = {**plugin, "name": network, "cniVersion": version, **(extra or {})}
+        of = f" of network {network}"
+        if target.container_id:
+            of += f" for pod {target.container_id}"
+        what = f"CNI plugin {plugin['type']}: {verb}{of}"
+        env = self._environment(verb, target)
+        try:
+            async with asyncio.timeout(timeout):
+                code, out, err = await _run_patiently(path, json.dumps(document).encode(), env)
+        except TimeoutError as e:
+            raise TimedOut(f"{what} did not end within {timeout:g} s and was killed") from e
+        if code != 0:
+            raise _failure(what, code, out, err)
+        return out
+
+    async def supported_versions(self, kind: str) -> frozenset[str]:
+        """The CNI versions a plugin speaks, asked once per binary; raises ToolFailed."""
+        path = self.find(kind)
+        at = path.stat()
+        key = str(path), at.st_mtime_ns, at.st_size, at.st_ino
+        if key not in self._versions:
+            self._versions[key] = await self._ask_versions(kind)
+        return self._versions[key]
+
+    async def _ask_versions(self, kind: str) -> frozenset[str]:
+        # Plugins of the first days want every variable set, whatever the command.
+        dummies = Target(netns="dummy", interface="dummy")
+        try:
+            out = await self.call(
+                "VERSION", {"type": kind}, network="", version=versions.NEWEST,
+                target=dummies, timeout=VERSION_LIMIT_S,
+            )  # fmt: skip
+            answer = json.loads(out)
+            supported = answer.get("supportedVersions") or [answer.get("cniVersion", "")]
+            return frozenset(version or versions.FIRST for version in supported)
+        except PluginError as e:
+            if _UNKNOWN_VERSION_COMMAND in str(e):
+                return frozenset({versions.FIRST})
+            raise
+        except (ValueError, AttributeError, TypeError) as e:
+            raise ToolFailed(f"CNI plugin {kind}: its answer to VERSION is unreadable: {e}") from e
+
+    def _environment(self, verb: str, target: Target) -> dict[str, str]:
+        env = {key: value for key, value in os.environ.items() if not key.startswith("CNI_")}
+        env |= {"CNI_COMMAND": verb, "CNI_PATH": ":".join(map(str, self.directories))}
+        if target != NOTHING:
+            env |= {
+                "CNI_CONTAINERID": target.container_id,
+                "CNI_NETNS": target.netns,
+                "CNI_IFNAME": target.interface,
+                "CNI_ARGS": target.args,
+            }
+        return env
+
+
+def _failure(what: str, code: int, out: bytes, err: bytes) -> PluginError:
+    """The plugin's error object on standard output, else whatever it wrote."""
+    try:
+        said = json.loads(out)
+        message = ": ".join(str(said[key]) for key in ("msg", "details") if said.get(key))
+        number = int(said.get("code", 0))
+    except (ValueError, AttributeError, TypeError):
+        message, number = "", 0
+    if message:
+        return PluginError(f"{what}: {message} (code {number})", number)
+    text = (err.strip() or out.strip()).decode(errors="replace")[-2000:] or "no message"
+    ended = f"exit status {code}" if code >= 0 else f"killed by signal {-code}"
+    return PluginError(f"{what}: {text} ({ended})", number)
+
+
+async def _run_patiently(
+    path: Path, stdin: bytes, env: Mapping[str, str]
+) -> tuple[int, bytes, bytes]:
+    for _ in range(BUSY_TRIES - 1):
+        try:
+            return await _run(path, stdin, env)
+        except ToolFailed as e:
+            cause = e.__cause__
+            if not isinstance(cause, OSError) or cause.errno != errno.ETXTBSY:
+                raise
+            await asyncio.sleep(BUSY_PAUSE_S)
+    return await _run(path, stdin, env)
+
+
+async def _run(path: Path, stdin: bytes, env: Mapping[str, str]) -> tuple[int, bytes, bytes]:
+    """aio.child.run with a session of its own, of which nothing outlives this call."""
+    out, err = child.Collector(OUTPUT_LIMIT), child.Collector(OUTPUT_LIMIT)
+    feed = os.memfd_create("stdin", os.MFD_CLOEXEC)
+    try:
+        with open(feed, "wb", closefd=False) as file:
+            file.write(stdin)
+        os.lseek(feed, 0, os.SEEK_SET)
+        plugin = child.spawn(
+            [str(path)], stdin=feed, stdout=out.write_end, stderr=err.write_end,
+            env=env, session=True,
+        )  # fmt: skip
+        out.started()
+        err.started()
+        try:
+            code = await plugin.wait()
+        except asyncio.CancelledError:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(plugin.pid, signal.SIGKILL)  # not reaped yet: the id is still its own
+            await plugin.end()
+            raise
+        return code, await out.collected(), await err.collected()
+    finally:
+        out.abandon()
+        err.abandon()
+        os.close(feed)

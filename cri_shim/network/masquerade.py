@@ -1,0 +1,99 @@
+"""One static masquerade rule for a pod subnet, made once: nft in a table of our own, or iptables.
+
+What leaves the subnet gets the node's address; what stays in it, and multicast, does not. Making
+the rule again changes nothing. It stays when the daemon stops, as the pods do; `remove` is for
+taking cri-shim off a node.
+"""
+
+import re
+import shutil
+from ipaddress import ip_network
+
+from cri_shim.aio import child
+from cri_shim.errors import ToolFailed
+from cri_shim.faults import fault_point
+
+TABLE = "cri_shim"  # nft
+CHAIN = "CRI-SHIM-MASQ"  # iptables
+
+_LIMIT_S = 20.0  # the lock of iptables may be held by others for a while
+
+
+async def ensure(subnet: str) -> None:
+    """Have the rule for `subnet` ("10.87.0.0/16"); raises ToolFailed."""
+    fault_point("network.masquerade.ensure")
+    if shutil.which("nft"):
+        await _run(["nft", "-f", "-"], nft_rules(subnet))
+    elif shutil.which(_iptables(subnet)):
+        await _ensure_by_iptables(subnet)
+    else:
+        raise ToolFailed(
+            f"masquerade rule for {subnet}: neither nft nor {_iptables(subnet)} is installed, pods"
+            " cannot reach other networks; install nftables"
+        )
+
+
+async def remove(subnet: str) -> None:
+    """Take the rule for `subnet` away again; one that is not there is fine."""
+    if shutil.which("nft"):
+        family, chain = _family(subnet), nft_chain(subnet)
+        made = f"add table {family} {TABLE}\nadd chain {family} {TABLE} {chain}\n"
+        await _run(["nft", "-f", "-"], made + f"delete chain {family} {TABLE} {chain}\n")
+    if shutil.which(_iptables(subnet)):
+        for check, make in iptables_rules(subnet)[2:]:  # chain and jump may serve other subnets
+            if (await child.run(check, timeout=_LIMIT_S)).returncode == 0:
+                await _run(["-D" if word == "-A" else word for word in make])
+
+
+def nft_chain(subnet: str) -> str:
+    """The chain of a subnet: a name per subnet, so that two of them do not meet."""
+    return "masquerade_" + re.sub(r"[^0-9a-f]", "_", str(ip_network(subnet)))
+
+
+def nft_rules(subnet: str) -> str:
+    """One transaction that leaves exactly our rule in the subnet's chain."""
+    family, chain = _family(subnet), f"{_family(subnet)} {TABLE} {nft_chain(subnet)}"
+    return (
+        f"add table {family} {TABLE}\n"
+        f"add chain {chain} {{ type nat hook postrouting priority 100; policy accept; }}\n"
+        f"flush chain {chain}\n"
+        f"add rule {chain} {family} saddr {subnet} {family} daddr != {subnet}"
+        f" {family} daddr != {_multicast(subnet)} masquerade\n"
+    )
+
+
+def iptables_rules(subnet: str) -> list[tuple[list[str], list[str]]]:
+    """Pairs of commands: is it there, and how to make it. The first two are the chain itself."""
+    nat = [_iptables(subnet), "-w", "-t", "nat"]
+    rules = [
+        ["POSTROUTING", "-j", CHAIN],
+        [CHAIN, "-s", subnet, "-d", subnet, "-j", "RETURN"],
+        [CHAIN, "-s", subnet, "-d", _multicast(subnet), "-j", "RETURN"],
+        [CHAIN, "-s", subnet, "-j", "MASQUERADE"],
+    ]
+    chain = ([*nat, "-n", "-L", CHAIN], [*nat, "-N", CHAIN])
+    return [chain, *(([*nat, "-C", *rule], [*nat, "-A", *rule]) for rule in rules)]
+
+
+async def _ensure_by_iptables(subnet: str) -> None:
+    for check, make in iptables_rules(subnet):
+        if (await child.run(check, timeout=_LIMIT_S)).returncode != 0:
+            await _run(make)
+
+
+async def _run(argv: list[str], stdin: str = "") -> None:
+    done = await child.run(argv, stdin=stdin.encode(), timeout=_LIMIT_S)
+    if done.returncode != 0:
+        raise ToolFailed(f"masquerade rule: {' '.join(argv)}: {done.complaint()}")
+
+
+def _family(subnet: str) -> str:
+    return "ip6" if ":" in subnet else "ip"
+
+
+def _iptables(subnet: str) -> str:
+    return "ip6tables" if ":" in subnet else "iptables"
+
+
+def _multicast(subnet: str) -> str:
+    return "ff00::/8" if ":" in subnet else "224.0.0.0/4"

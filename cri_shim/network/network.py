@@ -1,0 +1,309 @@
+"""`Network`: the pods' networks, as the rest of the runtime sees them.
+
+    network = Network(conf_dir, bin_dirs, cache_dir)
+    await network.start()
+    record.network.attachments.extend(network.plan(record))     # the intent: store it, then
+    attached = await network.attach(record)
+    ...
+    await network.detach(record)                                # from the record alone
+
+The status is kept in memory (see readiness); no verb reads the configuration directory.
+"""
+
+import contextlib
+import json
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cri_shim.aio.keyed_lock import KeyedLock
+from cri_shim.errors import ConfigError, CriShimError, InvalidArgument, ToolFailed, Unavailable
+from cri_shim.faults import fault_point
+from cri_shim.network import attach as verbs
+from cri_shim.network import bundled as bundled_network
+from cri_shim.network import capabilities, conflist, result
+from cri_shim.network.attach import Attachment
+from cri_shim.network.cache import Cache, Entry
+from cri_shim.network.catalog import Catalog
+from cri_shim.network.exec import Plugins
+from cri_shim.network.gate import Gate
+from cri_shim.network.readiness import NetworkStatus, Readiness
+from cri_shim.pb import api_pb2, state_pb2
+
+POLL_S = 5.0  # how old a status may be when no event told of a change
+GC_PATIENCE_S = 5.0  # how long a GC may hold up new pods by waiting for those under way
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """What a pod got: addresses without prefix length, primary first, and the CNI result (JSON)."""
+
+    ips: list[str]
+    result: bytes
+
+
+class Network:
+    def __init__(
+        self,
+        conf_dir: Path,
+        bin_dirs: Sequence[Path],
+        cache_dir: Path,
+        *,
+        default_network: str = "",
+        bundled: bool = True,
+        bundled_subnet: str = "",
+        add_timeout: float = verbs.ADD_S,
+        del_timeout: float = verbs.DEL_S,
+        poll: float = POLL_S,
+    ) -> None:
+        """`default_network` "" means the first by file name; times are in seconds."""
+        self._plugins = Plugins(bin_dirs)
+        catalog = Catalog(conf_dir, self._plugins, default_network=default_network, bundled=bundled)
+        self._readiness = Readiness(self._plugins, catalog, [conf_dir, *bin_dirs], poll)
+        self._cache = Cache(cache_dir)
+        self._pod_cidr_file = cache_dir / "pod-cidr"
+        self._pod_cidr: tuple[str, ...] = ()
+        self._configured = _subnets("network.bundled_subnet", bundled_subnet)
+        self._add_s, self._del_s = add_timeout, del_timeout
+        self._locks = KeyedLock()
+        self._gate = Gate()
+
+    async def start(self) -> None:
+        """Return when the status is known; from then on changes are followed."""
+        with contextlib.suppress(OSError, InvalidArgument):
+            self._pod_cidr = _subnets("pod-cidr", self._pod_cidr_file.read_text())
+        self._readiness.subnets = self._pod_cidr or self._configured
+        await self._readiness.start()
+
+    async def stop(self) -> None:
+        """End the watch; pods stay attached."""
+        await self._readiness.stop()
+
+    def status(self) -> NetworkStatus:
+        """Whether pods can be attached now, from memory."""
+        return self._readiness.status()
+
+    def load_problems(self) -> list[str]:
+        """Of the last look: each configuration file that is not used, and why."""
+        return list(self._readiness.view.problems)
+
+    async def set_pod_cidr(self, cidr: str) -> None:
+        """Take the node's pod subnets ("10.1.0.0/24,fd00::/64"), and keep them over restarts.
+
+        They are the bundled network's, and the `ipRanges` of plugins that declare them. Pods that
+        are attached keep their addresses. Raises InvalidArgument.
+        """
+        subnets = _subnets("runtime_config.network_config.pod_cidr", cidr)
+        if not subnets or subnets == self._pod_cidr:
+            return
+        self._pod_cidr_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        partial = self._pod_cidr_file.with_suffix(".tmp")
+        partial.write_text(",".join(subnets))
+        partial.rename(self._pod_cidr_file)
+        self._pod_cidr = self._readiness.subnets = subnets
+        await self._readiness.look()
+
+    def plan(self, pod: state_pb2.PodRecord) -> list[state_pb2.NetworkAttachment]:
+        """The intent: what `attach` will do for this pod, complete and independent of settings.
+
+        Raises Unavailable when no network is ready, InvalidArgument for what the pod asks wrongly.
+        """
+        if pod.network.host or _wants_host_network(pod.config):
+            return []
+        status, default = self.status(), self._readiness.view.default
+        if default is None or not status.ready:
+            raise Unavailable(f"pod {pod.id} cannot be attached: {status.message}")
+        capabilities.check_names(pod)
+        given = capabilities.arguments(pod, self._pod_cidr)
+        return [
+            _intent(network, f"eth{n}", given)
+            for n, network in enumerate([default])  # one network a pod
+        ]
+
+    async def attach(self, record: state_pb2.PodRecord) -> Attached:
+        """ADD every planned network; all or nothing.
+
+        After a failed ADD all of it is detached again before the error goes on; after a
+        cancellation the plugin is dead, and `detach` is the caller's to run. Raises PluginError
+        (a ToolFailed), TimedOut.
+        """
+        results: list[result.Result] = []
+        async with self._gate.shared(), self._locks(record.id):
+            try:
+                for planned in record.network.attachments:
+                    at = _attachment(record, planned)
+                    final = await verbs.add(self._plugins, at, self._add_s)
+                    self._remember(at, final)
+                    results.append(final)
+            except Exception:
+                await self._clean_up(record)
+                raise
+        if not results:
+            return Attached([], b"")
+        ips = result.pod_ips(results[0], record.network.attachments[0].interface)
+        if not ips:
+            _log.warning("pod %s: its network gave it no address", record.id)
+        return Attached(ips, verbs.result_json(results[0]))
+
+    async def check(self, record: state_pb2.PodRecord) -> None:
+        """CHECK every attachment; raises ToolFailed with what is not as it was made."""
+        problems: list[CriShimError] = []
+        async with self._locks(record.id):
+            for planned in record.network.attachments:
+                try:
+                    at = _attachment(record, planned)
+                    final = self._final_result(record, planned)
+                    await verbs.check(self._plugins, at, final, verbs.CHECK_S)
+                except CriShimError as e:
+                    problems.append(e)
+        _raise_all(record.id, problems)
+
+    async def detach(self, record: state_pb2.PodRecord) -> None:
+        """DEL every attachment of the record, the last one first; idempotent.
+
+        It needs nothing but the record. Every attachment is tried; raises ToolFailed with all
+        that failed, and may be called again then.
+        """
+        problems: list[CriShimError] = []
+        async with self._locks(record.id):
+            for planned in reversed(record.network.attachments):
+                try:
+                    await self._detach_one(record, planned)
+                except CriShimError as e:
+                    problems.append(e)
+        _raise_all(record.id, problems)
+
+    async def gc(
+        self, valid: Callable[[], Iterable[tuple[str, str]]], *, sole_user: bool = False
+    ) -> None:
+        """Detach what the cache knows and no (pod id, interface) of `valid()` claims.
+
+        With `sole_user`, no other runtime or instance on this machine uses the bundled network;
+        only then its plugins are sent GC, which frees everything that is not valid. Raises
+        ToolFailed with all that failed.
+        """
+        problems: list[CriShimError] = []
+        claimed = set(valid())
+        for entry in list(self._cache.entries()):
+            if (entry.container_id, entry.interface) not in claimed:
+                try:
+                    await self._detach_stale(entry)
+                except CriShimError as e:
+                    problems.append(e)
+        view = self._readiness.view
+        if sole_user and view.bundled and view.default is not None:
+            try:
+                async with self._gate.alone(GC_PATIENCE_S):
+                    await verbs.gc(self._plugins, view.default, valid(), verbs.GC_S)
+            except CriShimError as e:
+                problems.append(e)
+        if problems:
+            raise ToolFailed("GC of networks: " + "; ".join(map(str, problems))) from problems[0]
+
+    async def _detach_one(
+        self, record: state_pb2.PodRecord, planned: state_pb2.NetworkAttachment
+    ) -> None:
+        at = _attachment(record, planned)
+        final = self._final_result(record, planned)
+        await verbs.delete(self._plugins, at, final, self._del_s)
+        fault_point("network.detach.cache")
+        self._cache.remove(planned.network, record.id, planned.interface)
+
+    async def _detach_stale(self, entry: Entry) -> None:
+        try:
+            network = conflist.from_json(entry.config)
+        except ConfigError as e:
+            raise ToolFailed(f"pod {entry.container_id}: cached configuration: {e}") from e
+        at = Attachment(
+            entry.container_id, entry.netns, entry.interface, tuple(entry.args), network
+        )
+        async with self._locks(entry.container_id):
+            await verbs.delete(self._plugins, at, entry.result, self._del_s)
+            self._cache.remove(entry.network, entry.container_id, entry.interface)
+
+    async def _clean_up(self, record: state_pb2.PodRecord) -> None:
+        for planned in reversed(record.network.attachments):
+            try:
+                await self._detach_one(record, planned)
+            except CriShimError as e:  # the caller detaches again, and retries
+                _log.warning("pod %s: clean-up after a failed ADD: %s", record.id, e)
+
+    def _remember(self, at: Attachment, final: result.Result) -> None:
+        fault_point("network.attach.cache")
+        ran = replace(at.network, plugins=tuple(at.plugins))
+        given = {k: v for plugin in ran.plugins for k, v in plugin.get("runtimeConfig", {}).items()}
+        try:
+            self._cache.write(
+                Entry(
+                    container_id=at.container_id,
+                    network=at.network.name,
+                    interface=at.interface,
+                    config=ran.to_json(),
+                    netns=at.netns,
+                    args=at.args,
+                    capability_args=given,
+                    result=final,
+                )
+            )
+        except OSError as e:  # DEL does without
+            _log.warning("pod %s: its CNI result is not cached: %s", at.container_id, e)
+
+    def _final_result(
+        self, record: state_pb2.PodRecord, planned: state_pb2.NetworkAttachment
+    ) -> result.Result | None:
+        """What ADD returned: from the cache, else (for the first network) from the record."""
+        entry = self._cache.read(planned.network, record.id, planned.interface)
+        if entry is not None and entry.result is not None:
+            return dict(entry.result)
+        if not record.network.result or planned != record.network.attachments[0]:
+            return None
+        with contextlib.suppress(ValueError):
+            kept = json.loads(record.network.result)
+            return kept if isinstance(kept, dict) else None
+        return None
+
+
+def _intent(
+    network: conflist.NetworkList, interface: str, given: dict[str, object]
+) -> state_pb2.NetworkAttachment:
+    told = replace(network, plugins=capabilities.inline(network.plugins, given))
+    return state_pb2.NetworkAttachment(
+        network=network.name,
+        interface=interface,
+        config=told.to_json(),
+        skipped_plugins=capabilities.idle_plugins(told.plugins),
+    )
+
+
+def _attachment(record: state_pb2.PodRecord, planned: state_pb2.NetworkAttachment) -> Attachment:
+    try:
+        network = conflist.from_json(planned.config)
+    except ConfigError as e:
+        raise ToolFailed(f"pod {record.id}: its record of network {planned.network}: {e}") from e
+    return Attachment(
+        container_id=record.id,
+        netns=record.network.netns_path,
+        interface=planned.interface,
+        args=tuple(capabilities.cni_args(record)),
+        network=network,
+        skipped=frozenset(planned.skipped_plugins),
+    )
+
+
+def _wants_host_network(config: api_pb2.PodSandboxConfig) -> bool:
+    return config.linux.security_context.namespace_options.network == api_pb2.NODE
+
+
+def _subnets(field: str, text: str) -> tuple[str, ...]:
+    try:
+        return bundled_network.parse_subnets(text)
+    except ValueError as e:
+        raise InvalidArgument(field, str(e)) from e
+
+
+def _raise_all(pod: str, problems: list[CriShimError]) -> None:
+    if problems:
+        raise ToolFailed(f"pod {pod}: " + "; ".join(map(str, problems))) from problems[0]

@@ -1,0 +1,122 @@
+"""Whether pods can have a network now: configuration, plugins' STATUS and the masquerade rule.
+
+A look is taken at the start, when a directory changes and every few seconds; between looks the
+answer comes from memory.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cri_shim.errors import CriShimError
+from cri_shim.network import attach as verbs
+from cri_shim.network import bundled, masquerade
+from cri_shim.network.catalog import Catalog, View
+from cri_shim.network.exec import Plugins
+from cri_shim.network.watch import Watch
+
+NOT_READY = "NetworkPluginNotReady"
+IMPATIENT_S = 0.5  # the time between looks while a plugin's STATUS says no
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkStatus:
+    """The CRI condition NetworkReady; `message` may tell of a weakness of a ready network too."""
+
+    ready: bool
+    reason: str
+    message: str
+
+
+class Readiness:
+    def __init__(
+        self, plugins: Plugins, catalog: Catalog, directories: Sequence[Path], poll: float
+    ) -> None:
+        self._plugins = plugins
+        self._catalog = catalog
+        self._poll = poll
+        self._watch = Watch(directories)
+        self._masqueraded: set[str] = set()
+        self._complaint = ""  # of a plugin's STATUS
+        self._weakness = ""  # pods can be attached, but something is missing
+        self._looking = asyncio.Lock()
+        self._task: asyncio.Task[None] | None = None
+        self.subnets: tuple[str, ...] = ()  # of the bundled network; empty: as shipped
+        self.view = View(None, "the network is not started", False, ())
+
+    async def start(self) -> None:
+        """Look once, so that the status is true when this returns; then follow changes."""
+        await self.look()
+        self._task = asyncio.create_task(self._follow(), name="network watch")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+            self._task = None
+
+    def status(self) -> NetworkStatus:
+        """From memory."""
+        notes = [note for note in (self._weakness, self._watch.problem) if note]
+        if self.view.default is None or self._complaint:
+            message = "; ".join([self.view.message or self._complaint, *notes])
+            return NetworkStatus(False, NOT_READY, message)
+        return NetworkStatus(True, "", "; ".join(notes))
+
+    async def look(self) -> None:
+        """Read configuration and plugins anew, and swap in what is found."""
+        async with self._looking:
+            view = await self._catalog.load(self.subnets)
+            weakness = await self._masquerade(view)
+            complaint = await self._ask_status(view)
+            _tell(self.view, view)
+            self.view, self._weakness, self._complaint = view, weakness, complaint
+
+    async def _follow(self) -> None:
+        changes = self._watch.changes(lambda: IMPATIENT_S if self._complaint else self._poll)
+        async with contextlib.aclosing(changes):
+            async for _ in changes:
+                try:
+                    await self.look()
+                except Exception:
+                    _log.exception("looking at the CNI configuration failed; trying again")
+
+    async def _masquerade(self, view: View) -> str:
+        """Have the bundled network's rule; returns why there is none."""
+        if not view.bundled or view.default is None:
+            return ""
+        try:
+            for subnet in bundled.subnets_of(view.default):
+                if subnet not in self._masqueraded:
+                    await masquerade.ensure(subnet)
+                    self._masqueraded.add(subnet)
+        except CriShimError as e:
+            return str(e)
+        return ""
+
+    async def _ask_status(self, view: View) -> str:
+        if view.default is None:
+            return ""
+        try:
+            await verbs.status(self._plugins, view.default, verbs.STATUS_S)
+        except CriShimError as e:
+            return f"Network plugin returns error: {e}"
+        return ""
+
+
+def _tell(old: View, new: View) -> None:
+    """Log what is new since the last look."""
+    for problem in new.problems:
+        if problem not in old.problems:
+            _log.warning("CNI configuration not used: %s", problem)
+    if new.default == old.default:
+        return
+    if new.default is None:
+        _log.warning("pods have no network: %s", new.message)
+    else:
+        _log.info("pods get network %s (%s)", new.default.name, new.default.source)

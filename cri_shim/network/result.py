@@ -1,0 +1,127 @@
+"""Results of plugins: every version of the format, and the addresses a pod got.
+
+Results are plain JSON objects. The form of CNI 1.x is the middle all conversions go through:
+
+- 0.1, 0.2: `ip4` and `ip6` objects {ip, gateway, routes}, no interfaces
+- 0.3, 0.4: `interfaces`, `ips` with a `version` "4" or "6" each, `routes`
+- 1.0: the same without `version`; 1.1 adds keys to interfaces and routes
+"""
+
+import json
+from collections.abc import Mapping
+from ipaddress import ip_interface
+from typing import Any
+
+from cri_shim.network import versions
+
+Result = dict[str, Any]
+
+_KEYS_OF_1_0 = {"interfaces": ("name", "mac", "sandbox"), "routes": ("dst", "gw")}
+
+
+def parse(data: bytes, config_version: str) -> Result:
+    """A plugin's output in the version of its configuration; raises ValueError.
+
+    A result without a version is taken to be of the configuration's.
+    """
+    result = json.loads(data)
+    if not isinstance(result, dict):
+        raise ValueError("not a JSON object")  # noqa: TRY004
+    result["cniVersion"] = result.get("cniVersion") or config_version
+    return convert(result, config_version)
+
+
+def convert(result: Mapping[str, Any], version: str) -> Result:
+    """The same result in another version; what that one cannot say is left out."""
+    have, want = result.get("cniVersion") or versions.FIRST, version or versions.FIRST
+    if have == want:
+        return dict(result)
+    middle = _to_current(result, have)
+    if versions.at_least(want, "1.1.0"):
+        converted = middle
+    elif versions.at_least(want, "0.3.0"):
+        converted = _without_1_1(middle)
+        if not versions.at_least(want, "1.0.0"):
+            converted["ips"] = [ip | {"version": _family(ip)} for ip in converted["ips"]]
+    else:
+        converted = _to_first(middle)
+    return {"cniVersion": want, **converted}
+
+
+def pod_ips(result: Mapping[str, Any], interface: str) -> list[str]:
+    """The addresses of the pod's interface without prefix length, primary first.
+
+    An address belongs to the pod if it names no interface, or one inside a sandbox. Where a
+    plugin gave its interface another name, all addresses inside the sandbox count.
+    """
+    current = _to_current(result, result.get("cniVersion") or versions.FIRST)
+    inside: list[str] = []
+    named: list[str] = []
+    for ip in current["ips"]:
+        index = ip.get("interface")
+        owner = _interface(current["interfaces"], index)
+        if index is not None and not owner.get("sandbox"):
+            continue
+        address = str(ip["address"]).partition("/")[0]
+        inside.append(address)
+        if index is None or owner.get("name") == interface:
+            named.append(address)
+    return named or inside
+
+
+def _interface(interfaces: list[Any], index: Any) -> Mapping[str, Any]:
+    if isinstance(index, int) and 0 <= index < len(interfaces):
+        owner: Mapping[str, Any] = interfaces[index]
+        return owner
+    return {}
+
+
+def _to_current(result: Mapping[str, Any], version: str) -> Result:
+    if not versions.at_least(version, "0.3.0"):
+        return _from_first(result)
+    ips = [{k: v for k, v in ip.items() if k != "version"} for ip in result.get("ips") or []]
+    return {
+        "interfaces": list(result.get("interfaces") or []),
+        "ips": ips,
+        "routes": list(result.get("routes") or []),
+        "dns": result.get("dns") or {},
+    }
+
+
+def _from_first(result: Mapping[str, Any]) -> Result:
+    ips: list[dict[str, Any]] = []
+    routes: list[Any] = []
+    for family in ("ip4", "ip6"):
+        part = result.get(family)
+        if part:
+            gateway = {"gateway": part["gateway"]} if part.get("gateway") else {}
+            ips.append({"address": part["ip"], **gateway})
+            routes += part.get("routes") or []
+    return {"interfaces": [], "ips": ips, "routes": routes, "dns": result.get("dns") or {}}
+
+
+def _to_first(current: Result) -> Result:
+    converted: Result = {"dns": current["dns"]}
+    for ip in current["ips"]:
+        family = "ip" + _family(ip)
+        if family in converted:
+            continue  # that format has room for one address a family
+        gateway = {"gateway": ip["gateway"]} if ip.get("gateway") else {}
+        routes = [
+            {key: route[key] for key in ("dst", "gw") if key in route}
+            for route in current["routes"]
+            if "ip" + _family({"address": route["dst"]}) == family
+        ]
+        converted[family] = {"ip": ip["address"], **gateway, "routes": routes}
+    return converted
+
+
+def _without_1_1(current: Result) -> Result:
+    trimmed = dict(current)
+    for part, keys in _KEYS_OF_1_0.items():
+        trimmed[part] = [{k: v for k, v in item.items() if k in keys} for item in current[part]]
+    return trimmed
+
+
+def _family(ip: Mapping[str, Any]) -> str:
+    return str(ip_interface(ip["address"]).version)

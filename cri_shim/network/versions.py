@@ -1,0 +1,36 @@
+"""CNI specification versions: comparison, and the newest one this runtime speaks."""
+
+import re
+
+NEWEST = "1.1.0"
+FIRST = "0.1.0"  # what a missing or empty cniVersion means
+
+_PATTERN = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+
+
+def parse(version: str) -> tuple[int, int, int]:
+    """The parts of a version; an empty one is 0.1.0. Raises ValueError."""
+    match = _PATTERN.fullmatch(version or FIRST)
+    if match is None:
+        raise ValueError(f"{version!r} is not a CNI version such as 1.0.0")
+    major, minor, patch = match.groups()
+    return int(major), int(minor), int(patch)
+
+
+def at_least(version: str, floor: str) -> bool:
+    """Whether `version` is `floor` or newer."""
+    return parse(version) >= parse(floor)
+
+
+def usable(declared: list[str]) -> tuple[str, ...]:
+    """Of the versions a list declares those this runtime speaks, newest first.
+
+    CNI 1.1, cniVersions: "runtimes may select any version from the list". Raises ValueError when
+    one is malformed or none is left.
+    """
+    spoken = {version or FIRST for version in declared if not parse(version) > parse(NEWEST)}
+    if not spoken:
+        raise ValueError(
+            f"it needs CNI version {' or '.join(declared)}; this runtime speaks up to {NEWEST}"
+        )
+    return tuple(sorted(spoken, key=parse, reverse=True))

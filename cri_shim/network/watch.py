@@ -1,0 +1,106 @@
+"""Changes of directories: inotify where it can be had, and a slow poll that is the truth.
+
+A directory that does not exist yet is waited for through its nearest parent that does; one that is
+replaced is watched anew. When the inotify instances of the user are used up, the poll alone does
+the work, and `problem` says so.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Sequence
+from pathlib import Path
+
+from cri_shim.linux import inotify
+from cri_shim.linux.inotify import Inotify
+
+QUIET_S = 0.1  # writers cause several events: wait until there was none for so long,
+ROUNDS = 10  # but not for ever
+
+_CONTENT = inotify.CHANGED | inotify.IN_ATTRIB  # a plugin may be made executable
+_APPEARANCE = (
+    inotify.IN_CREATE | inotify.IN_MOVED_TO | inotify.IN_DELETE_SELF | inotify.IN_MOVE_SELF
+)
+
+_log = logging.getLogger(__name__)
+
+
+class Watch:
+    def __init__(self, directories: Sequence[Path]) -> None:
+        self._directories = tuple(directories)
+        self._inotify: Inotify | None = None
+        self._watched: dict[Path, int] = {}
+        self._event = asyncio.Event()
+        self.problem = ""  # why changes are only found by polling
+
+    async def changes(self, pause: Callable[[], float]) -> AsyncGenerator[None, None]:
+        """Yield after each burst of changes, and whenever `pause()` seconds brought none.
+
+        A yield means "look now"; nothing may have changed. Watches end with the iterator.
+        """
+        try:
+            while True:
+                self._arm()
+                try:
+                    async with asyncio.timeout(pause()):
+                        await self._event.wait()
+                    await self._settle()
+                except TimeoutError:
+                    pass
+                self._arm()  # before the look, so that nothing falls between the two
+                yield
+        finally:
+            self._disarm()
+
+    async def _settle(self) -> None:
+        for _ in range(ROUNDS):
+            self._event.clear()
+            await asyncio.sleep(QUIET_S)
+            if not self._event.is_set():
+                return
+        self._event.clear()
+
+    def _arm(self) -> None:
+        """Watch what is there now; a watch that moved to another directory starts all anew."""
+        wanted = dict(_nearest(directory) for directory in self._directories)
+        try:
+            if self._inotify is None:
+                self._inotify = Inotify()
+                asyncio.get_running_loop().add_reader(self._inotify.fileno(), self._read)
+            watched = {path: self._inotify.add(path, mask) for path, mask in wanted.items()}
+        except FileNotFoundError:
+            return  # it went away just now: the next round finds its parent
+        except OSError as e:
+            self._report(f"changes are found by polling only: {e.strerror}")
+            self._disarm()
+            return
+        if self._watched and watched != self._watched:
+            self._disarm()  # an old directory may still be watched
+            self._arm()
+            return
+        self._watched = watched
+        self._report("")
+
+    def _disarm(self) -> None:
+        if self._inotify is not None:
+            asyncio.get_running_loop().remove_reader(self._inotify.fileno())
+            self._inotify.close()
+        self._inotify, self._watched = None, {}
+
+    def _read(self) -> None:
+        if self._inotify is not None and self._inotify.read():
+            self._event.set()
+
+    def _report(self, problem: str) -> None:
+        if problem and problem != self.problem:
+            _log.warning("watching %s: %s", ", ".join(map(str, self._directories)), problem)
+        self.problem = problem
+
+
+def _nearest(directory: Path) -> tuple[Path, int]:
+    """What to watch for a directory: itself, or the nearest parent in which it may appear."""
+    if directory.is_dir():
+        return directory, _CONTENT
+    for parent in directory.parents:
+        if parent.is_dir():
+            return parent, _APPEARANCE
+    return Path("/"), _APPEARANCE
