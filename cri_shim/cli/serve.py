@@ -6,9 +6,9 @@ it. SIGHUP is taken and ignored: a terminal that closes must not end a node's po
 
 import argparse
 import asyncio
-import contextlib
 import logging
 import signal
+from collections.abc import Callable
 
 from cri_shim import config, log
 from cri_shim.cli import notify
@@ -31,26 +31,22 @@ def run(args: argparse.Namespace) -> int:
 async def _serve(args: argparse.Namespace) -> int:
     from cri_shim.runtime import Runtime
 
+    runtime = Runtime.from_config(args.config, *args.overrides.items())
     loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, _stop, runtime.stop)
     loop.add_signal_handler(signal.SIGHUP, _log.info, "SIGHUP is ignored")
-    async with Runtime.from_config(args.config, *args.overrides.items()) as runtime:
-        async with asyncio.TaskGroup() as tasks:
-            watchdog = tasks.create_task(notify.watchdog(), name="watchdog")
-            serving = tasks.create_task(runtime.serve(ready=_ready), name="serve")
-            stopping = tasks.create_task(stop.wait(), name="stop signal")
-            await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
-            notify.send("STOPPING=1")
-            _log.info("stopping; containers keep running")
-            for task in (serving, stopping, watchdog):
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+    async with runtime, asyncio.TaskGroup() as tasks:
+        watchdog = tasks.create_task(notify.watchdog(), name="watchdog")
+        await runtime.serve(ready=_ready)
+        watchdog.cancel()
     return 0
 
 
 def _ready() -> None:
     notify.send("READY=1")
-    _log.info("ready")
+
+
+def _stop(stop: Callable[[], None]) -> None:
+    notify.send("STOPPING=1")
+    stop()

@@ -42,11 +42,12 @@ def interface(value: str) -> str:
 
 
 def subnet(value: str) -> str:
+    """One subnet, or one of each family with a comma between."""
     try:
-        ipaddress.ip_network(value)
+        families = [ipaddress.ip_network(part.strip()).version for part in value.split(",")]
     except ValueError as e:
-        return f"must be a subnet like 10.85.0.0/16: {e}"
-    return ""
+        return f"must be a subnet like 10.87.0.0/16: {e}"
+    return "" if len(families) == len(set(families)) else "must be one subnet of each family"
 
 
 def ip_address(value: str) -> str:

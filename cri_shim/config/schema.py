@@ -97,8 +97,8 @@ class Network:
         check=checks.interface,
     )
     subnet: str = key(
-        "10.85.0.0/16",
-        "subnet of our own network; made from server.root where that is not the default",
+        "10.87.0.0/16",
+        "subnet of our own network, or IPV4,IPV6; made as the bridge's name is",
         check=checks.subnet,
     )
     add_timeout: float = key(120.0, "seconds a CNI ADD may take", check=checks.positive)

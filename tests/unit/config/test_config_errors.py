@@ -111,3 +111,11 @@ def test_flags_are_read_as_toml_where_the_key_is_no_string() -> None:
     config = load(overrides={**flags, "namespace": "5"}, places=NOWHERE)
     assert (config.max_log_size, config.no_pivot_root, config.namespace) == (5, True, "5")
     assert config.network.plugin_dirs == (Path("/a"), Path("/b"))
+
+
+def test_a_network_may_have_a_subnet_of_each_family_but_not_two_of_one() -> None:
+    config = load(overrides={"network.subnet": "10.1.0.0/24,fd00::/64"}, places=NOWHERE)
+    assert config.network.subnet == "10.1.0.0/24,fd00::/64"
+    assert flag_complaint("network.subnet", "10.1.0.0/24,10.2.0.0/24").endswith(
+        "must be one subnet of each family"
+    )

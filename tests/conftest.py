@@ -1,0 +1,93 @@
+"""For every test: the leak sentry, and no skip that nobody expects.
+
+A test that leaves a task, child process, open file, mount, network namespace, cgroup or directory
+behind fails, even if all it asserts holds. What fixtures of a wider scope hold is not a test's own.
+"""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.sentry.leaks import Scope, Tasks, left_behind, snapshot
+
+# A test may only be skipped for one of these reasons: pattern -> why it cannot be helped.
+EXPECTED_SKIPS: dict[str, str] = {
+    r"needs systemd": "the systemd cgroup driver needs systemd as pid 1",
+    r"needs PIDFD_GET_INFO": "Linux 6.15 and later",
+    r"needs idmapped mounts": "depends on kernel and file system",
+    r"needs crictl": "cri-tools are not packaged by Debian",
+    r"needs critest": "cri-tools are not packaged by Debian",
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--whole-machine",
+        action="store_true",
+        help="the run has the machine to itself: whatever is left anywhere is a leak",
+    )
+
+
+def _scope(request: pytest.FixtureRequest, *, machine: bool) -> Scope:
+    factory: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
+    whole = machine and bool(request.config.getoption("--whole-machine"))
+    return Scope(str(factory.getbasetemp()), machine, whole)
+
+
+@pytest.fixture(scope="session")
+def watched_tasks() -> Iterator[Tasks]:
+    tasks = Tasks()
+    tasks.watch()
+    yield tasks
+    tasks.unwatch()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_left_by_the_session(
+    request: pytest.FixtureRequest, watched_tasks: Tasks
+) -> Iterator[None]:
+    """For what fixtures of module and session scope leave."""
+    scope = _scope(request, machine=True)
+    before = snapshot(scope)
+    yield
+    if left := left_behind(before, scope) + watched_tasks.take():
+        pytest.fail("the session left behind:\n  " + "\n  ".join(left), pytrace=False)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind(request: pytest.FixtureRequest, watched_tasks: Tasks) -> Iterator[None]:
+    """Autouse fixtures come first, so this one looks after all others have cleaned up."""
+    scope = _scope(request, machine="/tests/unit/" not in str(request.path))
+    watched_tasks.take()
+    before = snapshot(scope)
+    yield
+    if left := left_behind(before, scope) + watched_tasks.take():
+        pytest.fail("left behind:\n  " + "\n  ".join(left), pytrace=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Iterator[None] | pytest.TestReport:
+    report: pytest.TestReport = yield  # type: ignore[assignment, misc]
+    _refuse_unexpected_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Iterator[None] | pytest.CollectReport:
+    report: pytest.CollectReport = yield  # type: ignore[assignment, misc]
+    _refuse_unexpected_skip(report)
+    return report
+
+
+def _refuse_unexpected_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    if not report.skipped or hasattr(report, "wasxfail"):
+        return
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    if not any(re.search(pattern, reason) for pattern in EXPECTED_SKIPS):
+        report.outcome = "failed"
+        report.longrepr = f"{reason}\n(not among EXPECTED_SKIPS of tests/conftest.py)"
