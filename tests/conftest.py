@@ -5,6 +5,7 @@ behind fails, even if all it asserts holds. What fixtures of a wider scope hold 
 """
 
 import re
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -36,6 +37,19 @@ def _scope(request: pytest.FixtureRequest, *, machine: bool) -> Scope:
 
 
 @pytest.fixture(scope="session")
+def grpc_engine() -> Iterator[None]:
+    """Keep gRPC's engine running: between two tests it ends late, and holds sockets till then."""
+    if "grpc" not in sys.modules:
+        yield
+        return
+    from grpc._cython import cygrpc  # type: ignore[attr-defined]
+
+    cygrpc.init_grpc_aio()
+    yield
+    cygrpc.shutdown_grpc_aio()
+
+
+@pytest.fixture(scope="session")
 def watched_tasks() -> Iterator[Tasks]:
     tasks = Tasks()
     tasks.watch()
@@ -45,7 +59,7 @@ def watched_tasks() -> Iterator[Tasks]:
 
 @pytest.fixture(scope="session", autouse=True)
 def nothing_is_left_by_the_session(
-    request: pytest.FixtureRequest, watched_tasks: Tasks
+    request: pytest.FixtureRequest, watched_tasks: Tasks, grpc_engine: None
 ) -> Iterator[None]:
     """For what fixtures of module and session scope leave."""
     scope = _scope(request, machine=True)

@@ -1,0 +1,55 @@
+"""The leak sentry sees what it is there for."""
+
+import asyncio
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.sentry import leaks
+from tests.sentry.leaks import Scope, Tasks, left_behind, snapshot
+
+OWN = Scope(mark="/nowhere", machine=False, whole=False)
+
+
+@pytest.fixture(autouse=True)
+def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leaks, "PATIENCE_S", 0.0)
+
+
+def test_nothing_left_is_nothing_reported() -> None:
+    assert left_behind(snapshot(OWN), OWN) == []
+
+
+def test_an_open_file_is_seen(tmp_path: Path) -> None:
+    before = snapshot(OWN)
+    with (tmp_path / "f").open("w"):
+        assert left_behind(before, OWN) == [f"open file {tmp_path}/f"]
+
+
+def test_a_child_process_is_seen_and_by_its_mark_too() -> None:
+    scope = Scope(mark="a-mark-of-this-test", machine=True, whole=False)
+    before = snapshot(scope)
+    with subprocess.Popen(["sh", "-c", "read x; : a-mark-of-this-test"], stdin=-1) as child:
+        seen = left_behind(before, scope)
+    assert f"child process {child.pid}" in seen
+    assert any(line.startswith(f"process {child.pid}: sh -c") for line in seen)
+
+
+def test_a_task_that_outlives_its_loop_is_seen_by_name() -> None:
+    tasks = Tasks()
+    tasks.watch()
+
+    async def main() -> asyncio.Task[None]:
+        return asyncio.create_task(asyncio.sleep(60), name="forgotten")
+
+    asyncio.run(main())
+    tasks.unwatch()
+    assert "forgotten" in tasks.take()[0]
+    assert tasks.take() == []
+
+
+def test_the_whole_machine_has_mounts_cgroups_and_interfaces() -> None:
+    things = snapshot(Scope(mark="/nowhere", machine=True, whole=True))
+    assert {"mount /proc", "/sys/class/net/lo"} <= set(things)
+    assert any(thing.startswith("cgroup /sys/fs/cgroup") for thing in things)
