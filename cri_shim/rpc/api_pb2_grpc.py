@@ -26,7 +26,9 @@ if _version_not_supported:
 
 
 class RuntimeServiceStub:
-    """Missing associated documentation comment in .proto file."""
+    """Pods, containers and the runtime itself.
+    -- the runtime itself
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -38,6 +40,21 @@ class RuntimeServiceStub:
                 '/runtime.v1.RuntimeService/Version',
                 request_serializer=runtime_dot_v1_dot_api__pb2.VersionRequest.SerializeToString,
                 response_deserializer=runtime_dot_v1_dot_api__pb2.VersionResponse.FromString,
+                _registered_method=True)
+        self.Status = channel.unary_unary(
+                '/runtime.v1.RuntimeService/Status',
+                request_serializer=runtime_dot_v1_dot_api__pb2.StatusRequest.SerializeToString,
+                response_deserializer=runtime_dot_v1_dot_api__pb2.StatusResponse.FromString,
+                _registered_method=True)
+        self.RuntimeConfig = channel.unary_unary(
+                '/runtime.v1.RuntimeService/RuntimeConfig',
+                request_serializer=runtime_dot_v1_dot_api__pb2.RuntimeConfigRequest.SerializeToString,
+                response_deserializer=runtime_dot_v1_dot_api__pb2.RuntimeConfigResponse.FromString,
+                _registered_method=True)
+        self.UpdateRuntimeConfig = channel.unary_unary(
+                '/runtime.v1.RuntimeService/UpdateRuntimeConfig',
+                request_serializer=runtime_dot_v1_dot_api__pb2.UpdateRuntimeConfigRequest.SerializeToString,
+                response_deserializer=runtime_dot_v1_dot_api__pb2.UpdateRuntimeConfigResponse.FromString,
                 _registered_method=True)
         self.RunPodSandbox = channel.unary_unary(
                 '/runtime.v1.RuntimeService/RunPodSandbox',
@@ -69,6 +86,16 @@ class RuntimeServiceStub:
                 request_serializer=runtime_dot_v1_dot_api__pb2.StreamPodSandboxesRequest.SerializeToString,
                 response_deserializer=runtime_dot_v1_dot_api__pb2.StreamPodSandboxesResponse.FromString,
                 _registered_method=True)
+        self.UpdatePodSandboxResources = channel.unary_unary(
+                '/runtime.v1.RuntimeService/UpdatePodSandboxResources',
+                request_serializer=runtime_dot_v1_dot_api__pb2.UpdatePodSandboxResourcesRequest.SerializeToString,
+                response_deserializer=runtime_dot_v1_dot_api__pb2.UpdatePodSandboxResourcesResponse.FromString,
+                _registered_method=True)
+        self.PortForward = channel.unary_unary(
+                '/runtime.v1.RuntimeService/PortForward',
+                request_serializer=runtime_dot_v1_dot_api__pb2.PortForwardRequest.SerializeToString,
+                response_deserializer=runtime_dot_v1_dot_api__pb2.PortForwardResponse.FromString,
+                _registered_method=True)
         self.CreateContainer = channel.unary_unary(
                 '/runtime.v1.RuntimeService/CreateContainer',
                 request_serializer=runtime_dot_v1_dot_api__pb2.CreateContainerRequest.SerializeToString,
@@ -89,6 +116,11 @@ class RuntimeServiceStub:
                 request_serializer=runtime_dot_v1_dot_api__pb2.RemoveContainerRequest.SerializeToString,
                 response_deserializer=runtime_dot_v1_dot_api__pb2.RemoveContainerResponse.FromString,
                 _registered_method=True)
+        self.ContainerStatus = channel.unary_unary(
+                '/runtime.v1.RuntimeService/ContainerStatus',
+                request_serializer=runtime_dot_v1_dot_api__pb2.ContainerStatusRequest.SerializeToString,
+                response_deserializer=runtime_dot_v1_dot_api__pb2.ContainerStatusResponse.FromString,
+                _registered_method=True)
         self.ListContainers = channel.unary_unary(
                 '/runtime.v1.RuntimeService/ListContainers',
                 request_serializer=runtime_dot_v1_dot_api__pb2.ListContainersRequest.SerializeToString,
@@ -98,11 +130,6 @@ class RuntimeServiceStub:
                 '/runtime.v1.RuntimeService/StreamContainers',
                 request_serializer=runtime_dot_v1_dot_api__pb2.StreamContainersRequest.SerializeToString,
                 response_deserializer=runtime_dot_v1_dot_api__pb2.StreamContainersResponse.FromString,
-                _registered_method=True)
-        self.ContainerStatus = channel.unary_unary(
-                '/runtime.v1.RuntimeService/ContainerStatus',
-                request_serializer=runtime_dot_v1_dot_api__pb2.ContainerStatusRequest.SerializeToString,
-                response_deserializer=runtime_dot_v1_dot_api__pb2.ContainerStatusResponse.FromString,
                 _registered_method=True)
         self.UpdateContainerResources = channel.unary_unary(
                 '/runtime.v1.RuntimeService/UpdateContainerResources',
@@ -128,11 +155,6 @@ class RuntimeServiceStub:
                 '/runtime.v1.RuntimeService/Attach',
                 request_serializer=runtime_dot_v1_dot_api__pb2.AttachRequest.SerializeToString,
                 response_deserializer=runtime_dot_v1_dot_api__pb2.AttachResponse.FromString,
-                _registered_method=True)
-        self.PortForward = channel.unary_unary(
-                '/runtime.v1.RuntimeService/PortForward',
-                request_serializer=runtime_dot_v1_dot_api__pb2.PortForwardRequest.SerializeToString,
-                response_deserializer=runtime_dot_v1_dot_api__pb2.PortForwardResponse.FromString,
                 _registered_method=True)
         self.ContainerStats = channel.unary_unary(
                 '/runtime.v1.RuntimeService/ContainerStats',
@@ -164,15 +186,25 @@ class RuntimeServiceStub:
                 request_serializer=runtime_dot_v1_dot_api__pb2.StreamPodSandboxStatsRequest.SerializeToString,
                 response_deserializer=runtime_dot_v1_dot_api__pb2.StreamPodSandboxStatsResponse.FromString,
                 _registered_method=True)
-        self.UpdateRuntimeConfig = channel.unary_unary(
-                '/runtime.v1.RuntimeService/UpdateRuntimeConfig',
-                request_serializer=runtime_dot_v1_dot_api__pb2.UpdateRuntimeConfigRequest.SerializeToString,
-                response_deserializer=runtime_dot_v1_dot_api__pb2.UpdateRuntimeConfigResponse.FromString,
+        self.ListMetricDescriptors = channel.unary_unary(
+                '/runtime.v1.RuntimeService/ListMetricDescriptors',
+                request_serializer=runtime_dot_v1_dot_api__pb2.ListMetricDescriptorsRequest.SerializeToString,
+                response_deserializer=runtime_dot_v1_dot_api__pb2.ListMetricDescriptorsResponse.FromString,
                 _registered_method=True)
-        self.Status = channel.unary_unary(
-                '/runtime.v1.RuntimeService/Status',
-                request_serializer=runtime_dot_v1_dot_api__pb2.StatusRequest.SerializeToString,
-                response_deserializer=runtime_dot_v1_dot_api__pb2.StatusResponse.FromString,
+        self.ListPodSandboxMetrics = channel.unary_unary(
+                '/runtime.v1.RuntimeService/ListPodSandboxMetrics',
+                request_serializer=runtime_dot_v1_dot_api__pb2.ListPodSandboxMetricsRequest.SerializeToString,
+                response_deserializer=runtime_dot_v1_dot_api__pb2.ListPodSandboxMetricsResponse.FromString,
+                _registered_method=True)
+        self.StreamPodSandboxMetrics = channel.unary_stream(
+                '/runtime.v1.RuntimeService/StreamPodSandboxMetrics',
+                request_serializer=runtime_dot_v1_dot_api__pb2.StreamPodSandboxMetricsRequest.SerializeToString,
+                response_deserializer=runtime_dot_v1_dot_api__pb2.StreamPodSandboxMetricsResponse.FromString,
+                _registered_method=True)
+        self.GetContainerEvents = channel.unary_stream(
+                '/runtime.v1.RuntimeService/GetContainerEvents',
+                request_serializer=runtime_dot_v1_dot_api__pb2.GetEventsRequest.SerializeToString,
+                response_deserializer=runtime_dot_v1_dot_api__pb2.ContainerEventResponse.FromString,
                 _registered_method=True)
         self.CheckpointContainer = channel.unary_unary(
                 '/runtime.v1.RuntimeService/CheckpointContainer',
@@ -189,259 +221,287 @@ class RuntimeServiceStub:
                 request_serializer=runtime_dot_v1_dot_api__pb2.RestorePodRequest.SerializeToString,
                 response_deserializer=runtime_dot_v1_dot_api__pb2.RestorePodResponse.FromString,
                 _registered_method=True)
-        self.GetContainerEvents = channel.unary_stream(
-                '/runtime.v1.RuntimeService/GetContainerEvents',
-                request_serializer=runtime_dot_v1_dot_api__pb2.GetEventsRequest.SerializeToString,
-                response_deserializer=runtime_dot_v1_dot_api__pb2.ContainerEventResponse.FromString,
-                _registered_method=True)
-        self.ListMetricDescriptors = channel.unary_unary(
-                '/runtime.v1.RuntimeService/ListMetricDescriptors',
-                request_serializer=runtime_dot_v1_dot_api__pb2.ListMetricDescriptorsRequest.SerializeToString,
-                response_deserializer=runtime_dot_v1_dot_api__pb2.ListMetricDescriptorsResponse.FromString,
-                _registered_method=True)
-        self.ListPodSandboxMetrics = channel.unary_unary(
-                '/runtime.v1.RuntimeService/ListPodSandboxMetrics',
-                request_serializer=runtime_dot_v1_dot_api__pb2.ListPodSandboxMetricsRequest.SerializeToString,
-                response_deserializer=runtime_dot_v1_dot_api__pb2.ListPodSandboxMetricsResponse.FromString,
-                _registered_method=True)
-        self.StreamPodSandboxMetrics = channel.unary_stream(
-                '/runtime.v1.RuntimeService/StreamPodSandboxMetrics',
-                request_serializer=runtime_dot_v1_dot_api__pb2.StreamPodSandboxMetricsRequest.SerializeToString,
-                response_deserializer=runtime_dot_v1_dot_api__pb2.StreamPodSandboxMetricsResponse.FromString,
-                _registered_method=True)
-        self.RuntimeConfig = channel.unary_unary(
-                '/runtime.v1.RuntimeService/RuntimeConfig',
-                request_serializer=runtime_dot_v1_dot_api__pb2.RuntimeConfigRequest.SerializeToString,
-                response_deserializer=runtime_dot_v1_dot_api__pb2.RuntimeConfigResponse.FromString,
-                _registered_method=True)
-        self.UpdatePodSandboxResources = channel.unary_unary(
-                '/runtime.v1.RuntimeService/UpdatePodSandboxResources',
-                request_serializer=runtime_dot_v1_dot_api__pb2.UpdatePodSandboxResourcesRequest.SerializeToString,
-                response_deserializer=runtime_dot_v1_dot_api__pb2.UpdatePodSandboxResourcesResponse.FromString,
-                _registered_method=True)
 
 
 class RuntimeServiceServicer:
-    """Missing associated documentation comment in .proto file."""
+    """Pods, containers and the runtime itself.
+    -- the runtime itself
+    """
 
     def Version(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def RunPodSandbox(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def StopPodSandbox(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def RemovePodSandbox(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def PodSandboxStatus(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ListPodSandbox(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def StreamPodSandboxes(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def CreateContainer(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def StartContainer(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def StopContainer(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def RemoveContainer(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ListContainers(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def StreamContainers(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ContainerStatus(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def UpdateContainerResources(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ReopenContainerLog(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ExecSync(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def Exec(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def Attach(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def PortForward(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ContainerStats(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ListContainerStats(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def StreamContainerStats(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def PodSandboxStats(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ListPodSandboxStats(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def StreamPodSandboxStats(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def UpdateRuntimeConfig(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Version tells which runtime this is and which version of this interface it speaks.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Status(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def CheckpointContainer(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def CheckpointPod(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def RestorePod(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def GetContainerEvents(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ListMetricDescriptors(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ListPodSandboxMetrics(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def StreamPodSandboxMetrics(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Status tells whether pods can be run. The kubelet asks every few seconds and marks its node
+        by the answer, so it comes from memory and never waits for anything.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RuntimeConfig(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """RuntimeConfig tells the kubelet what it must agree with us about: the cgroup driver.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateRuntimeConfig(self, request, context):
+        """UpdateRuntimeConfig hands over the node's range of pod addresses once the kubelet knows it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RunPodSandbox(self, request, context):
+        """-- pods
+
+        RunPodSandbox makes a pod: namespaces, network, cgroup settings. It returns with the pod READY
+        or leaves nothing behind. A repeated call while the first is at work gets the first's result.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StopPodSandbox(self, request, context):
+        """StopPodSandbox ends all processes of a pod and gives back its addresses and ports. It can be
+        repeated, also after a stop that failed half-way. An unknown pod is a success.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemovePodSandbox(self, request, context):
+        """RemovePodSandbox stops the pod if need be, removes its containers by force, and forgets it.
+        An unknown pod is a success.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PodSandboxStatus(self, request, context):
+        """PodSandboxStatus describes one pod. NOT_FOUND if there is none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPodSandbox(self, request, context):
+        """ListPodSandbox lists the pods that match a filter.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamPodSandboxes(self, request, context):
+        """StreamPodSandboxes is ListPodSandbox in pieces, for lists beyond the size of a message.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdatePodSandboxResources(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """UpdatePodSandboxResources tells of a pod's new sums when it was resized in place. The pod's
+        cgroup itself is the kubelet's and already changed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PortForward(self, request, context):
+        """PortForward prepares a session that connects to ports inside a pod; the answer is a URL.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateContainer(self, request, context):
+        """-- containers
+
+        CreateContainer makes a container in a READY pod: nothing runs yet.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartContainer(self, request, context):
+        """StartContainer runs a created container. A second start is an error.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StopContainer(self, request, context):
+        """StopContainer sends the stop signal and, when the grace time has passed, SIGKILL. On return
+        the container has exited. One that does not run, or does not exist, is a success.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveContainer(self, request, context):
+        """RemoveContainer removes a container, killing it first if it runs. Its log files stay: they are
+        the kubelet's. An unknown container is a success.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ContainerStatus(self, request, context):
+        """ContainerStatus describes one container. NOT_FOUND if there is none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListContainers(self, request, context):
+        """ListContainers lists the containers that match a filter.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamContainers(self, request, context):
+        """StreamContainers is ListContainers in pieces.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateContainerResources(self, request, context):
+        """UpdateContainerResources changes limits of a container that is created or running; it returns
+        after they are in force.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReopenContainerLog(self, request, context):
+        """ReopenContainerLog makes a running container's log go to a new file at the same path, after
+        the kubelet renamed the old one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExecSync(self, request, context):
+        """ExecSync runs a command in a running container and returns its output and exit code.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Exec(self, request, context):
+        """Exec prepares a session that runs a command with streams; the answer is a URL.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Attach(self, request, context):
+        """Attach prepares a session with the streams of the container's first process; the answer is a
+        URL.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ContainerStats(self, request, context):
+        """-- numbers and news
+
+        ContainerStats tells what one container uses. NOT_FOUND if there is none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListContainerStats(self, request, context):
+        """ListContainerStats tells it of all running containers that match a filter.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamContainerStats(self, request, context):
+        """StreamContainerStats is ListContainerStats in pieces.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PodSandboxStats(self, request, context):
+        """PodSandboxStats tells what one pod uses. NOT_FOUND if there is none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPodSandboxStats(self, request, context):
+        """ListPodSandboxStats tells it of all pods that match a filter.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamPodSandboxStats(self, request, context):
+        """StreamPodSandboxStats is ListPodSandboxStats in pieces.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListMetricDescriptors(self, request, context):
+        """ListMetricDescriptors names the metrics that ListPodSandboxMetrics has; they do not change.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPodSandboxMetrics(self, request, context):
+        """ListPodSandboxMetrics gives the values of those metrics, as a Prometheus endpoint would.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamPodSandboxMetrics(self, request, context):
+        """StreamPodSandboxMetrics is ListPodSandboxMetrics in pieces.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetContainerEvents(self, request, context):
+        """GetContainerEvents streams what happens to pods and containers from now on, until the caller
+        goes away.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckpointContainer(self, request, context):
+        """-- checkpoints
+
+        CheckpointContainer writes a running container's state to an archive; the container goes on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckpointPod(self, request, context):
+        """CheckpointPod does so for several containers of a pod at once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RestorePod(self, request, context):
+        """RestorePod makes a pod and its containers from such a checkpoint.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -453,6 +513,21 @@ def add_RuntimeServiceServicer_to_server(servicer, server):
                     servicer.Version,
                     request_deserializer=runtime_dot_v1_dot_api__pb2.VersionRequest.FromString,
                     response_serializer=runtime_dot_v1_dot_api__pb2.VersionResponse.SerializeToString,
+            ),
+            'Status': grpc.unary_unary_rpc_method_handler(
+                    servicer.Status,
+                    request_deserializer=runtime_dot_v1_dot_api__pb2.StatusRequest.FromString,
+                    response_serializer=runtime_dot_v1_dot_api__pb2.StatusResponse.SerializeToString,
+            ),
+            'RuntimeConfig': grpc.unary_unary_rpc_method_handler(
+                    servicer.RuntimeConfig,
+                    request_deserializer=runtime_dot_v1_dot_api__pb2.RuntimeConfigRequest.FromString,
+                    response_serializer=runtime_dot_v1_dot_api__pb2.RuntimeConfigResponse.SerializeToString,
+            ),
+            'UpdateRuntimeConfig': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateRuntimeConfig,
+                    request_deserializer=runtime_dot_v1_dot_api__pb2.UpdateRuntimeConfigRequest.FromString,
+                    response_serializer=runtime_dot_v1_dot_api__pb2.UpdateRuntimeConfigResponse.SerializeToString,
             ),
             'RunPodSandbox': grpc.unary_unary_rpc_method_handler(
                     servicer.RunPodSandbox,
@@ -484,6 +559,16 @@ def add_RuntimeServiceServicer_to_server(servicer, server):
                     request_deserializer=runtime_dot_v1_dot_api__pb2.StreamPodSandboxesRequest.FromString,
                     response_serializer=runtime_dot_v1_dot_api__pb2.StreamPodSandboxesResponse.SerializeToString,
             ),
+            'UpdatePodSandboxResources': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdatePodSandboxResources,
+                    request_deserializer=runtime_dot_v1_dot_api__pb2.UpdatePodSandboxResourcesRequest.FromString,
+                    response_serializer=runtime_dot_v1_dot_api__pb2.UpdatePodSandboxResourcesResponse.SerializeToString,
+            ),
+            'PortForward': grpc.unary_unary_rpc_method_handler(
+                    servicer.PortForward,
+                    request_deserializer=runtime_dot_v1_dot_api__pb2.PortForwardRequest.FromString,
+                    response_serializer=runtime_dot_v1_dot_api__pb2.PortForwardResponse.SerializeToString,
+            ),
             'CreateContainer': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateContainer,
                     request_deserializer=runtime_dot_v1_dot_api__pb2.CreateContainerRequest.FromString,
@@ -504,6 +589,11 @@ def add_RuntimeServiceServicer_to_server(servicer, server):
                     request_deserializer=runtime_dot_v1_dot_api__pb2.RemoveContainerRequest.FromString,
                     response_serializer=runtime_dot_v1_dot_api__pb2.RemoveContainerResponse.SerializeToString,
             ),
+            'ContainerStatus': grpc.unary_unary_rpc_method_handler(
+                    servicer.ContainerStatus,
+                    request_deserializer=runtime_dot_v1_dot_api__pb2.ContainerStatusRequest.FromString,
+                    response_serializer=runtime_dot_v1_dot_api__pb2.ContainerStatusResponse.SerializeToString,
+            ),
             'ListContainers': grpc.unary_unary_rpc_method_handler(
                     servicer.ListContainers,
                     request_deserializer=runtime_dot_v1_dot_api__pb2.ListContainersRequest.FromString,
@@ -513,11 +603,6 @@ def add_RuntimeServiceServicer_to_server(servicer, server):
                     servicer.StreamContainers,
                     request_deserializer=runtime_dot_v1_dot_api__pb2.StreamContainersRequest.FromString,
                     response_serializer=runtime_dot_v1_dot_api__pb2.StreamContainersResponse.SerializeToString,
-            ),
-            'ContainerStatus': grpc.unary_unary_rpc_method_handler(
-                    servicer.ContainerStatus,
-                    request_deserializer=runtime_dot_v1_dot_api__pb2.ContainerStatusRequest.FromString,
-                    response_serializer=runtime_dot_v1_dot_api__pb2.ContainerStatusResponse.SerializeToString,
             ),
             'UpdateContainerResources': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateContainerResources,
@@ -543,11 +628,6 @@ def add_RuntimeServiceServicer_to_server(servicer, server):
                     servicer.Attach,
                     request_deserializer=runtime_dot_v1_dot_api__pb2.AttachRequest.FromString,
                     response_serializer=runtime_dot_v1_dot_api__pb2.AttachResponse.SerializeToString,
-            ),
-            'PortForward': grpc.unary_unary_rpc_method_handler(
-                    servicer.PortForward,
-                    request_deserializer=runtime_dot_v1_dot_api__pb2.PortForwardRequest.FromString,
-                    response_serializer=runtime_dot_v1_dot_api__pb2.PortForwardResponse.SerializeToString,
             ),
             'ContainerStats': grpc.unary_unary_rpc_method_handler(
                     servicer.ContainerStats,
@@ -579,15 +659,25 @@ def add_RuntimeServiceServicer_to_server(servicer, server):
                     request_deserializer=runtime_dot_v1_dot_api__pb2.StreamPodSandboxStatsRequest.FromString,
                     response_serializer=runtime_dot_v1_dot_api__pb2.StreamPodSandboxStatsResponse.SerializeToString,
             ),
-            'UpdateRuntimeConfig': grpc.unary_unary_rpc_method_handler(
-                    servicer.UpdateRuntimeConfig,
-                    request_deserializer=runtime_dot_v1_dot_api__pb2.UpdateRuntimeConfigRequest.FromString,
-                    response_serializer=runtime_dot_v1_dot_api__pb2.UpdateRuntimeConfigResponse.SerializeToString,
+            'ListMetricDescriptors': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMetricDescriptors,
+                    request_deserializer=runtime_dot_v1_dot_api__pb2.ListMetricDescriptorsRequest.FromString,
+                    response_serializer=runtime_dot_v1_dot_api__pb2.ListMetricDescriptorsResponse.SerializeToString,
             ),
-            'Status': grpc.unary_unary_rpc_method_handler(
-                    servicer.Status,
-                    request_deserializer=runtime_dot_v1_dot_api__pb2.StatusRequest.FromString,
-                    response_serializer=runtime_dot_v1_dot_api__pb2.StatusResponse.SerializeToString,
+            'ListPodSandboxMetrics': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPodSandboxMetrics,
+                    request_deserializer=runtime_dot_v1_dot_api__pb2.ListPodSandboxMetricsRequest.FromString,
+                    response_serializer=runtime_dot_v1_dot_api__pb2.ListPodSandboxMetricsResponse.SerializeToString,
+            ),
+            'StreamPodSandboxMetrics': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamPodSandboxMetrics,
+                    request_deserializer=runtime_dot_v1_dot_api__pb2.StreamPodSandboxMetricsRequest.FromString,
+                    response_serializer=runtime_dot_v1_dot_api__pb2.StreamPodSandboxMetricsResponse.SerializeToString,
+            ),
+            'GetContainerEvents': grpc.unary_stream_rpc_method_handler(
+                    servicer.GetContainerEvents,
+                    request_deserializer=runtime_dot_v1_dot_api__pb2.GetEventsRequest.FromString,
+                    response_serializer=runtime_dot_v1_dot_api__pb2.ContainerEventResponse.SerializeToString,
             ),
             'CheckpointContainer': grpc.unary_unary_rpc_method_handler(
                     servicer.CheckpointContainer,
@@ -604,36 +694,6 @@ def add_RuntimeServiceServicer_to_server(servicer, server):
                     request_deserializer=runtime_dot_v1_dot_api__pb2.RestorePodRequest.FromString,
                     response_serializer=runtime_dot_v1_dot_api__pb2.RestorePodResponse.SerializeToString,
             ),
-            'GetContainerEvents': grpc.unary_stream_rpc_method_handler(
-                    servicer.GetContainerEvents,
-                    request_deserializer=runtime_dot_v1_dot_api__pb2.GetEventsRequest.FromString,
-                    response_serializer=runtime_dot_v1_dot_api__pb2.ContainerEventResponse.SerializeToString,
-            ),
-            'ListMetricDescriptors': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListMetricDescriptors,
-                    request_deserializer=runtime_dot_v1_dot_api__pb2.ListMetricDescriptorsRequest.FromString,
-                    response_serializer=runtime_dot_v1_dot_api__pb2.ListMetricDescriptorsResponse.SerializeToString,
-            ),
-            'ListPodSandboxMetrics': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListPodSandboxMetrics,
-                    request_deserializer=runtime_dot_v1_dot_api__pb2.ListPodSandboxMetricsRequest.FromString,
-                    response_serializer=runtime_dot_v1_dot_api__pb2.ListPodSandboxMetricsResponse.SerializeToString,
-            ),
-            'StreamPodSandboxMetrics': grpc.unary_stream_rpc_method_handler(
-                    servicer.StreamPodSandboxMetrics,
-                    request_deserializer=runtime_dot_v1_dot_api__pb2.StreamPodSandboxMetricsRequest.FromString,
-                    response_serializer=runtime_dot_v1_dot_api__pb2.StreamPodSandboxMetricsResponse.SerializeToString,
-            ),
-            'RuntimeConfig': grpc.unary_unary_rpc_method_handler(
-                    servicer.RuntimeConfig,
-                    request_deserializer=runtime_dot_v1_dot_api__pb2.RuntimeConfigRequest.FromString,
-                    response_serializer=runtime_dot_v1_dot_api__pb2.RuntimeConfigResponse.SerializeToString,
-            ),
-            'UpdatePodSandboxResources': grpc.unary_unary_rpc_method_handler(
-                    servicer.UpdatePodSandboxResources,
-                    request_deserializer=runtime_dot_v1_dot_api__pb2.UpdatePodSandboxResourcesRequest.FromString,
-                    response_serializer=runtime_dot_v1_dot_api__pb2.UpdatePodSandboxResourcesResponse.SerializeToString,
-            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'runtime.v1.RuntimeService', rpc_method_handlers)
@@ -643,7 +703,9 @@ def add_RuntimeServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RuntimeService:
-    """Missing associated documentation comment in .proto file."""
+    """Pods, containers and the runtime itself.
+    -- the runtime itself
+    """
 
     @staticmethod
     def Version(request,
@@ -662,6 +724,87 @@ class RuntimeService:
             '/runtime.v1.RuntimeService/Version',
             runtime_dot_v1_dot_api__pb2.VersionRequest.SerializeToString,
             runtime_dot_v1_dot_api__pb2.VersionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Status(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/runtime.v1.RuntimeService/Status',
+            runtime_dot_v1_dot_api__pb2.StatusRequest.SerializeToString,
+            runtime_dot_v1_dot_api__pb2.StatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RuntimeConfig(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/runtime.v1.RuntimeService/RuntimeConfig',
+            runtime_dot_v1_dot_api__pb2.RuntimeConfigRequest.SerializeToString,
+            runtime_dot_v1_dot_api__pb2.RuntimeConfigResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateRuntimeConfig(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/runtime.v1.RuntimeService/UpdateRuntimeConfig',
+            runtime_dot_v1_dot_api__pb2.UpdateRuntimeConfigRequest.SerializeToString,
+            runtime_dot_v1_dot_api__pb2.UpdateRuntimeConfigResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -835,6 +978,60 @@ class RuntimeService:
             _registered_method=True)
 
     @staticmethod
+    def UpdatePodSandboxResources(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/runtime.v1.RuntimeService/UpdatePodSandboxResources',
+            runtime_dot_v1_dot_api__pb2.UpdatePodSandboxResourcesRequest.SerializeToString,
+            runtime_dot_v1_dot_api__pb2.UpdatePodSandboxResourcesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PortForward(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/runtime.v1.RuntimeService/PortForward',
+            runtime_dot_v1_dot_api__pb2.PortForwardRequest.SerializeToString,
+            runtime_dot_v1_dot_api__pb2.PortForwardResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def CreateContainer(request,
             target,
             options=(),
@@ -943,6 +1140,33 @@ class RuntimeService:
             _registered_method=True)
 
     @staticmethod
+    def ContainerStatus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/runtime.v1.RuntimeService/ContainerStatus',
+            runtime_dot_v1_dot_api__pb2.ContainerStatusRequest.SerializeToString,
+            runtime_dot_v1_dot_api__pb2.ContainerStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListContainers(request,
             target,
             options=(),
@@ -986,33 +1210,6 @@ class RuntimeService:
             '/runtime.v1.RuntimeService/StreamContainers',
             runtime_dot_v1_dot_api__pb2.StreamContainersRequest.SerializeToString,
             runtime_dot_v1_dot_api__pb2.StreamContainersResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def ContainerStatus(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/runtime.v1.RuntimeService/ContainerStatus',
-            runtime_dot_v1_dot_api__pb2.ContainerStatusRequest.SerializeToString,
-            runtime_dot_v1_dot_api__pb2.ContainerStatusResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1148,33 +1345,6 @@ class RuntimeService:
             '/runtime.v1.RuntimeService/Attach',
             runtime_dot_v1_dot_api__pb2.AttachRequest.SerializeToString,
             runtime_dot_v1_dot_api__pb2.AttachResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def PortForward(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/runtime.v1.RuntimeService/PortForward',
-            runtime_dot_v1_dot_api__pb2.PortForwardRequest.SerializeToString,
-            runtime_dot_v1_dot_api__pb2.PortForwardResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1348,7 +1518,7 @@ class RuntimeService:
             _registered_method=True)
 
     @staticmethod
-    def UpdateRuntimeConfig(request,
+    def ListMetricDescriptors(request,
             target,
             options=(),
             channel_credentials=None,
@@ -1361,9 +1531,9 @@ class RuntimeService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/runtime.v1.RuntimeService/UpdateRuntimeConfig',
-            runtime_dot_v1_dot_api__pb2.UpdateRuntimeConfigRequest.SerializeToString,
-            runtime_dot_v1_dot_api__pb2.UpdateRuntimeConfigResponse.FromString,
+            '/runtime.v1.RuntimeService/ListMetricDescriptors',
+            runtime_dot_v1_dot_api__pb2.ListMetricDescriptorsRequest.SerializeToString,
+            runtime_dot_v1_dot_api__pb2.ListMetricDescriptorsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1375,7 +1545,7 @@ class RuntimeService:
             _registered_method=True)
 
     @staticmethod
-    def Status(request,
+    def ListPodSandboxMetrics(request,
             target,
             options=(),
             channel_credentials=None,
@@ -1388,9 +1558,63 @@ class RuntimeService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/runtime.v1.RuntimeService/Status',
-            runtime_dot_v1_dot_api__pb2.StatusRequest.SerializeToString,
-            runtime_dot_v1_dot_api__pb2.StatusResponse.FromString,
+            '/runtime.v1.RuntimeService/ListPodSandboxMetrics',
+            runtime_dot_v1_dot_api__pb2.ListPodSandboxMetricsRequest.SerializeToString,
+            runtime_dot_v1_dot_api__pb2.ListPodSandboxMetricsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamPodSandboxMetrics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/runtime.v1.RuntimeService/StreamPodSandboxMetrics',
+            runtime_dot_v1_dot_api__pb2.StreamPodSandboxMetricsRequest.SerializeToString,
+            runtime_dot_v1_dot_api__pb2.StreamPodSandboxMetricsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetContainerEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/runtime.v1.RuntimeService/GetContainerEvents',
+            runtime_dot_v1_dot_api__pb2.GetEventsRequest.SerializeToString,
+            runtime_dot_v1_dot_api__pb2.ContainerEventResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1482,171 +1706,10 @@ class RuntimeService:
             metadata,
             _registered_method=True)
 
-    @staticmethod
-    def GetContainerEvents(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_stream(
-            request,
-            target,
-            '/runtime.v1.RuntimeService/GetContainerEvents',
-            runtime_dot_v1_dot_api__pb2.GetEventsRequest.SerializeToString,
-            runtime_dot_v1_dot_api__pb2.ContainerEventResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def ListMetricDescriptors(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/runtime.v1.RuntimeService/ListMetricDescriptors',
-            runtime_dot_v1_dot_api__pb2.ListMetricDescriptorsRequest.SerializeToString,
-            runtime_dot_v1_dot_api__pb2.ListMetricDescriptorsResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def ListPodSandboxMetrics(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/runtime.v1.RuntimeService/ListPodSandboxMetrics',
-            runtime_dot_v1_dot_api__pb2.ListPodSandboxMetricsRequest.SerializeToString,
-            runtime_dot_v1_dot_api__pb2.ListPodSandboxMetricsResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def StreamPodSandboxMetrics(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_stream(
-            request,
-            target,
-            '/runtime.v1.RuntimeService/StreamPodSandboxMetrics',
-            runtime_dot_v1_dot_api__pb2.StreamPodSandboxMetricsRequest.SerializeToString,
-            runtime_dot_v1_dot_api__pb2.StreamPodSandboxMetricsResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def RuntimeConfig(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/runtime.v1.RuntimeService/RuntimeConfig',
-            runtime_dot_v1_dot_api__pb2.RuntimeConfigRequest.SerializeToString,
-            runtime_dot_v1_dot_api__pb2.RuntimeConfigResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def UpdatePodSandboxResources(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/runtime.v1.RuntimeService/UpdatePodSandboxResources',
-            runtime_dot_v1_dot_api__pb2.UpdatePodSandboxResourcesRequest.SerializeToString,
-            runtime_dot_v1_dot_api__pb2.UpdatePodSandboxResourcesResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
 
 class ImageServiceStub:
-    """Missing associated documentation comment in .proto file."""
+    """Images and the disk space they take.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -1654,6 +1717,16 @@ class ImageServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.PullImage = channel.unary_unary(
+                '/runtime.v1.ImageService/PullImage',
+                request_serializer=runtime_dot_v1_dot_api__pb2.PullImageRequest.SerializeToString,
+                response_deserializer=runtime_dot_v1_dot_api__pb2.PullImageResponse.FromString,
+                _registered_method=True)
+        self.ImageStatus = channel.unary_unary(
+                '/runtime.v1.ImageService/ImageStatus',
+                request_serializer=runtime_dot_v1_dot_api__pb2.ImageStatusRequest.SerializeToString,
+                response_deserializer=runtime_dot_v1_dot_api__pb2.ImageStatusResponse.FromString,
+                _registered_method=True)
         self.ListImages = channel.unary_unary(
                 '/runtime.v1.ImageService/ListImages',
                 request_serializer=runtime_dot_v1_dot_api__pb2.ListImagesRequest.SerializeToString,
@@ -1663,16 +1736,6 @@ class ImageServiceStub:
                 '/runtime.v1.ImageService/StreamImages',
                 request_serializer=runtime_dot_v1_dot_api__pb2.StreamImagesRequest.SerializeToString,
                 response_deserializer=runtime_dot_v1_dot_api__pb2.StreamImagesResponse.FromString,
-                _registered_method=True)
-        self.ImageStatus = channel.unary_unary(
-                '/runtime.v1.ImageService/ImageStatus',
-                request_serializer=runtime_dot_v1_dot_api__pb2.ImageStatusRequest.SerializeToString,
-                response_deserializer=runtime_dot_v1_dot_api__pb2.ImageStatusResponse.FromString,
-                _registered_method=True)
-        self.PullImage = channel.unary_unary(
-                '/runtime.v1.ImageService/PullImage',
-                request_serializer=runtime_dot_v1_dot_api__pb2.PullImageRequest.SerializeToString,
-                response_deserializer=runtime_dot_v1_dot_api__pb2.PullImageResponse.FromString,
                 _registered_method=True)
         self.RemoveImage = channel.unary_unary(
                 '/runtime.v1.ImageService/RemoveImage',
@@ -1687,40 +1750,47 @@ class ImageServiceStub:
 
 
 class ImageServiceServicer:
-    """Missing associated documentation comment in .proto file."""
+    """Images and the disk space they take.
+    """
 
-    def ListImages(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def StreamImages(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+    def PullImage(self, request, context):
+        """PullImage brings an image and returns once it can be used.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ImageStatus(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """ImageStatus describes an image. If there is none, the answer is empty and no error.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def PullImage(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+    def ListImages(self, request, context):
+        """ListImages lists the images that match a filter.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamImages(self, request, context):
+        """StreamImages is ListImages in pieces.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RemoveImage(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """RemoveImage removes an image with all its names. An unknown image is a success.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ImageFsInfo(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """ImageFsInfo tells which file systems hold images and containers, and how full we made them.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -1728,6 +1798,16 @@ class ImageServiceServicer:
 
 def add_ImageServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'PullImage': grpc.unary_unary_rpc_method_handler(
+                    servicer.PullImage,
+                    request_deserializer=runtime_dot_v1_dot_api__pb2.PullImageRequest.FromString,
+                    response_serializer=runtime_dot_v1_dot_api__pb2.PullImageResponse.SerializeToString,
+            ),
+            'ImageStatus': grpc.unary_unary_rpc_method_handler(
+                    servicer.ImageStatus,
+                    request_deserializer=runtime_dot_v1_dot_api__pb2.ImageStatusRequest.FromString,
+                    response_serializer=runtime_dot_v1_dot_api__pb2.ImageStatusResponse.SerializeToString,
+            ),
             'ListImages': grpc.unary_unary_rpc_method_handler(
                     servicer.ListImages,
                     request_deserializer=runtime_dot_v1_dot_api__pb2.ListImagesRequest.FromString,
@@ -1737,16 +1817,6 @@ def add_ImageServiceServicer_to_server(servicer, server):
                     servicer.StreamImages,
                     request_deserializer=runtime_dot_v1_dot_api__pb2.StreamImagesRequest.FromString,
                     response_serializer=runtime_dot_v1_dot_api__pb2.StreamImagesResponse.SerializeToString,
-            ),
-            'ImageStatus': grpc.unary_unary_rpc_method_handler(
-                    servicer.ImageStatus,
-                    request_deserializer=runtime_dot_v1_dot_api__pb2.ImageStatusRequest.FromString,
-                    response_serializer=runtime_dot_v1_dot_api__pb2.ImageStatusResponse.SerializeToString,
-            ),
-            'PullImage': grpc.unary_unary_rpc_method_handler(
-                    servicer.PullImage,
-                    request_deserializer=runtime_dot_v1_dot_api__pb2.PullImageRequest.FromString,
-                    response_serializer=runtime_dot_v1_dot_api__pb2.PullImageResponse.SerializeToString,
             ),
             'RemoveImage': grpc.unary_unary_rpc_method_handler(
                     servicer.RemoveImage,
@@ -1767,7 +1837,62 @@ def add_ImageServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ImageService:
-    """Missing associated documentation comment in .proto file."""
+    """Images and the disk space they take.
+    """
+
+    @staticmethod
+    def PullImage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/runtime.v1.ImageService/PullImage',
+            runtime_dot_v1_dot_api__pb2.PullImageRequest.SerializeToString,
+            runtime_dot_v1_dot_api__pb2.PullImageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImageStatus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/runtime.v1.ImageService/ImageStatus',
+            runtime_dot_v1_dot_api__pb2.ImageStatusRequest.SerializeToString,
+            runtime_dot_v1_dot_api__pb2.ImageStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def ListImages(request,
@@ -1813,60 +1938,6 @@ class ImageService:
             '/runtime.v1.ImageService/StreamImages',
             runtime_dot_v1_dot_api__pb2.StreamImagesRequest.SerializeToString,
             runtime_dot_v1_dot_api__pb2.StreamImagesResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def ImageStatus(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/runtime.v1.ImageService/ImageStatus',
-            runtime_dot_v1_dot_api__pb2.ImageStatusRequest.SerializeToString,
-            runtime_dot_v1_dot_api__pb2.ImageStatusResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def PullImage(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/runtime.v1.ImageService/PullImage',
-            runtime_dot_v1_dot_api__pb2.PullImageRequest.SerializeToString,
-            runtime_dot_v1_dot_api__pb2.PullImageResponse.FromString,
             options,
             channel_credentials,
             insecure,
