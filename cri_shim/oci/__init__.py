@@ -1,0 +1,14 @@
+"""Driver: the OCI runtime (crun, runc) and conmon, its monitor.
+
+- `handlers`  which OCI runtimes there are and whether they work here: each has made a container
+- `bundle`    the OCI document of a container on disk
+- `conmon`    create: conmon stays beside the container, writes its log and its exit code
+- `ctl`       what a running conmon is told: reopen the log, resize the terminal
+- `runtime`   start, update, pause, resume, state, delete
+- `exec`      a command in a container, to its end: a direct child with two capped pipes
+- `tree`      ending a command with all it started
+- `exits`     conmon's end is the container's end; if conmon died, its init's end is
+- `messages`  what OCI runtimes say of a failure, and what it means
+
+The OCI runtime is run only where nothing else will do: signals go by pidfd, waiting too.
+"""

@@ -1,0 +1,26 @@
+"""The OCI document (config.json) in a container's bundle directory."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+Document = dict[str, Any]
+
+
+def write(bundle: Path, document: Document) -> None:
+    """Write config.json whole or not at all; `bundle` must exist. Raises OSError."""
+    draft = bundle / ".config.json"
+    # surrogateescape: an environment value need not be UTF-8, and goes on byte for byte.
+    draft.write_text(
+        json.dumps(document, ensure_ascii=False, separators=(",", ":")),
+        encoding="utf-8",
+        errors="surrogateescape",
+    )
+    draft.rename(bundle / "config.json")
+
+
+def spec(bundle: Path) -> Document:
+    """Read it back. Raises FileNotFoundError, or ValueError if it is no JSON."""
+    text = (bundle / "config.json").read_text(encoding="utf-8", errors="surrogateescape")
+    document: Document = json.loads(text)
+    return document

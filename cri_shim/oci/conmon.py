@@ -1,0 +1,280 @@
+"""conmon makes a container by the OCI runtime's `create`, and stays beside it until its end.
+
+It waits before its first deed for one byte, and by then it is in a cgroup of its own: neither the
+daemon's end nor the container's limits are conmon's. What it leaves in the bundle: `attach`, `ctl`
+and `winsz`, `pidfile`, `conmon.pid`, and at the end `exit` and `oom`.
+"""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cri_shim.aio import child
+from cri_shim.aio.ended import ended
+from cri_shim.aio.offload import offload
+from cri_shim.aio.rollback import Rollback
+from cri_shim.errors import TimedOut, ToolFailed
+from cri_shim.faults import fault_point
+from cri_shim.linux import pidfd, process
+from cri_shim.oci import messages
+from cri_shim.oci.ctl import Control
+from cri_shim.oci.handlers import Handler, executable
+from cri_shim.oci.runtime import ENVIRONMENT, OciRuntime
+from cri_shim.pb import state_pb2 as state
+
+CREATE_S = 60.0  # for the runtime's create, hooks and all; measured: 8 ms with crun, 24 with runc
+END_S = 5.0  # for a killed conmon to end
+_MESSAGE_LIMIT = 1 << 16  # bytes of a sync message; conmon sends 8191 of the runtime's words
+_INHERITED = frozenset({"_OCI_SYNCPIPE", "_OCI_STARTPIPE"})
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A container that is created and not started yet."""
+
+    init: state.Process
+    monitor: state.Process
+
+
+class Conmon(Control):
+    """Starts conmons and tells them things.
+
+    `place_monitor(id, pid)` moves a conmon that has not begun into its cgroup; it may block, and
+    raises OSError. `log_size_max` in bytes, <= 0 is no limit.
+    """
+
+    def __init__(
+        self,
+        candidates: Sequence[str],
+        oci: OciRuntime,
+        *,
+        place_monitor: Callable[[str, int], None],
+        env: Mapping[str, str] = ENVIRONMENT,
+        log_size_max: int = 0,
+        no_pivot: bool = False,
+        systemd_cgroup: bool = False,
+    ) -> None:
+        """ToolFailed, naming the paths tried, if there is no conmon."""
+        super().__init__()
+        self.path = executable("conmon", candidates)
+        self._oci = oci
+        self._place_monitor = place_monitor
+        self._env = {k: v for k, v in env.items() if k not in _INHERITED}
+        self._options = ["--log-level=warning", "--full-attach"]
+        self._options += [f"--log-size-max={log_size_max}"] if log_size_max > 0 else []
+        self._options += ["--no-pivot"] if no_pivot else []
+        self._options += ["--systemd-cgroup"] if systemd_cgroup else []
+
+    async def create(
+        self,
+        handler: Handler,
+        id: str,
+        bundle: Path,
+        *,
+        log_path: str,
+        tty: bool,
+        stdin: bool,
+        stdin_once: bool,
+    ) -> Started:
+        """Create the container of `bundle`; its log goes to `log_path`, "" is none.
+
+        On failure and on cancellation nothing of it is left but its monitor cgroup, which belongs
+        to who made it. CommandNotFound, ToolFailed with the OCI runtime's words; TimedOut.
+        """
+        _forget_last_exit(bundle)
+        argv = self._command(handler, id, bundle, log_path)
+        argv += terminal_flags(tty=tty, stdin=stdin, stdin_once=stdin_once)
+        async with Rollback(f"create container {id}") as rollback:
+            rollback.push("conmon", lambda: self._undo(handler, id, bundle))
+            await self._launch(id, bundle, argv)
+            fault_point("oci.create.identify")
+            return Started(
+                init=_process(bundle / "pidfile", f"container {id} died while it was created"),
+                monitor=_process(bundle / "conmon.pid", f"the conmon of container {id} died"),
+            )
+
+    def _command(self, handler: Handler, id: str, bundle: Path, log_path: str) -> list[str]:
+        return [
+            *(str(self.path), "-c", id, "-u", id, "-n", id, "-b", str(bundle)),
+            *("-r", str(handler.run_path), f"--runtime-arg=--root={handler.root}"),
+            *("-p", str(bundle / "pidfile"), "-P", str(bundle / "conmon.pid")),
+            *("--persist-dir", str(bundle)),
+            *("-l", f"k8s-file:{log_path}" if log_path else "none"),
+            *self._options,
+        ]
+
+    async def _launch(self, id: str, bundle: Path, argv: Sequence[str]) -> None:
+        """Start conmon, let it begin, and hear from it that the container is created."""
+        attempt = f"cannot create container {id}"
+        with ExitStack() as ours, ExitStack() as theirs:
+            sync_read, sync_write = os.pipe2(os.O_CLOEXEC)
+            ours.callback(os.close, sync_read)
+            theirs.callback(os.close, sync_write)
+            start_read, start_write = os.pipe2(os.O_CLOEXEC)
+            go = ours.enter_context(ExitStack())
+            go.callback(os.close, start_write)
+            theirs.callback(os.close, start_read)
+            said = os.memfd_create("stderr", os.MFD_CLOEXEC)
+            ours.callback(os.close, said)
+            pipes = {"_OCI_SYNCPIPE": str(sync_write), "_OCI_STARTPIPE": str(start_read)}
+            fault_point("oci.create.spawn")
+            conmon = child.spawn(
+                argv,
+                stderr=said,
+                env={**self._env, **pipes},
+                cwd=str(bundle),
+                pass_fds=(sync_write, start_read),
+                session=True,
+            )
+            theirs.close()
+            try:
+                fault_point("oci.create.place")
+                await self._place(id, conmon.pid)
+                fault_point("oci.create.go")
+                with suppress(BrokenPipeError):  # it has died: the end of the pipe tells
+                    os.write(start_write, b"x")
+                go.close()
+                fault_point("oci.create.wait")
+                message = await _message(sync_read, attempt)
+                await conmon.wait()
+            except BaseException:
+                await conmon.end()
+                raise
+            if message is None:
+                words = os.pread(said, _MESSAGE_LIMIT, 0).decode(errors="replace")
+                raise messages.failure(attempt, words or "conmon ended without a word")
+            pid = message.get("pid")
+            if not isinstance(pid, int) or pid < 0:
+                raise messages.failure(attempt, str(message.get("message", "")))
+
+    async def _place(self, id: str, pid: int) -> None:
+        try:
+            await offload(self._place_monitor, id, pid)
+        except OSError as e:
+            raise ToolFailed(f"cannot move the conmon of container {id} to a cgroup: {e}") from e
+
+    async def _undo(self, handler: Handler, id: str, bundle: Path) -> None:
+        await self.end(id)
+        await self._oci.delete(handler, id, force=True)
+        self.cleanup(id, bundle)
+        _forget_last_exit(bundle)
+
+    def find(self, id: str) -> state.Process | None:
+        """The conmon of a container by its command line: for when nobody recorded its pid.
+
+        Costs a look at every process of the host.
+        """
+        found = self._find_all(id)
+        return found[-1] if found else None
+
+    def _find_all(self, id: str) -> list[state.Process]:
+        """A conmon that daemonises is two for a moment; the younger stays, and comes last."""
+
+        def is_its_conmon(argv: list[str]) -> bool:
+            return argv[:1] == [str(self.path)] and argv[1:3] == ["-c", id]
+
+        found = [
+            state.Process(pid=pid, start_time=start)
+            for pid in process.find_by_cmdline(is_its_conmon)
+            if (start := process.start_time(pid)) is not None
+            and process.state(pid) not in ("Z", "X", None)
+        ]
+        return sorted(found, key=lambda p: (p.start_time, p.pid))
+
+    async def end(self, id: str) -> None:
+        """Kill every conmon of the container, and with it an OCI runtime that still creates.
+
+        ToolFailed if one does not end within END_S.
+        """
+        while found := await offload(self._find_all, id):
+            for conmon in found:
+                fd = pidfd.open_verified(conmon.pid, conmon.start_time)
+                if fd is None:
+                    continue
+                try:
+                    pidfd.send(fd, signal.SIGKILL)
+                    if not await ended(fd, END_S):
+                        raise ToolFailed(
+                            f"conmon {conmon.pid} of container {id} still lives {END_S:g} s after"
+                            " SIGKILL; it hangs in the kernel"
+                        )
+                finally:
+                    os.close(fd)
+
+    def cleanup(self, id: str, bundle: Path) -> None:
+        """Remove what an ended conmon leaves, but not the exit: that goes with the bundle.
+
+        Idempotent, and fine if there is no bundle any more.
+        """
+        for name in ("attach", "ctl", "winsz", "pidfile", "conmon.pid", f"pidfile-{id}"):
+            with suppress(FileNotFoundError):
+                (bundle / name).unlink()
+
+
+def terminal_flags(*, tty: bool, stdin: bool, stdin_once: bool) -> list[str]:
+    """conmon's flags for the CRI's tty, stdin, stdin_once.
+
+    With a terminal its stdin is the terminal's: `-t -i` would kill it with the first client.
+    """
+    if tty:
+        return ["-t"]
+    if not stdin:
+        return []
+    return ["-i"] if stdin_once else ["-i", "--leave-stdin-open"]
+
+
+def _forget_last_exit(bundle: Path) -> None:
+    for name in ("exit", "oom"):
+        (bundle / name).unlink(missing_ok=True)
+
+
+def _process(pid_file: Path, otherwise: str) -> state.Process:
+    """The process a pid file names, by start time too, as long as it is certainly the same."""
+    try:
+        pid = int(pid_file.read_text())
+    except (OSError, ValueError) as e:
+        raise ToolFailed(f"{otherwise}: {pid_file.name}: {e}") from e
+    start = process.start_time(pid)
+    if start is None:
+        raise ToolFailed(otherwise)
+    return state.Process(pid=pid, start_time=start)
+
+
+async def _message(fd: int, attempt: str) -> dict[str, Any] | None:
+    """The first line of conmon's sync pipe; None if it ends before one."""
+    loop = asyncio.get_running_loop()
+    line: asyncio.Future[bytes] = loop.create_future()
+    received = bytearray()
+
+    def on_readable() -> None:
+        data = os.read(fd, _MESSAGE_LIMIT)
+        received.extend(data)
+        over = not data or b"\n" in received or len(received) > _MESSAGE_LIMIT
+        if over and not line.done():
+            line.set_result(bytes(received))
+
+    os.set_blocking(fd, False)
+    loop.add_reader(fd, on_readable)
+    try:
+        async with asyncio.timeout(CREATE_S):
+            text = (await line).decode(errors="replace")
+    except TimeoutError as e:
+        raise TimedOut(f"{attempt}: the OCI runtime did not finish within {CREATE_S:g} s") from e
+    finally:
+        loop.remove_reader(fd)
+    return decode(text)
+
+
+def decode(text: str) -> dict[str, Any] | None:
+    """A sync message; conmon escapes loosely. None for what is none."""
+    try:
+        found = json.loads(text.partition("\n")[0], strict=False)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None

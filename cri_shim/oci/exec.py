@@ -1,0 +1,219 @@
+"""A command in a running container, to its end, as a direct child of the daemon.
+
+The OCI runtime's `exec` hands our two pipes to the command itself: nothing is relayed or parsed.
+The end of the process is the event; output of children it leaves behind is not waited for beyond
+DRAIN_S. The process document and the runtime's own log are anonymous files, gone with us.
+"""
+
+import asyncio
+import itertools
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cri_shim.aio import child as children
+from cri_shim.aio.child import Child
+from cri_shim.aio.offload import finish
+from cri_shim.errors import TimedOut, ToolFailed
+from cri_shim.linux import process as processes
+from cri_shim.oci import messages, tree
+
+DRAIN_S = 0.2  # how long output of background children is still taken after the command ended
+CLIENT_S = 2.0  # for the runtime's client to reap a killed command and end
+_CHUNK = 1 << 16  # bytes: what a pipe holds
+_TICKS = os.sysconf("SC_CLK_TCK")
+_SLACK_S = 0.5  # between the clocks that a start time and a file's time are read from
+
+_serial = itertools.count()
+
+
+@dataclass(frozen=True, slots=True)
+class ExecResult:
+    """What a command wrote, as far as it was kept, and 0..255, or 128 + signal."""
+
+    stdout: bytes
+    stderr: bytes
+    exit_code: int
+
+
+class _Budget:
+    """How many bytes of output may still be kept, of both streams together."""
+
+    def __init__(self, limit: int) -> None:
+        self._left = limit
+
+    def grant(self, data: bytes) -> bytes:
+        kept = data[: self._left]
+        self._left -= len(kept)
+        return kept
+
+
+class _Pipe:
+    """Reads one stream for as long as somebody writes, keeping what the budget grants."""
+
+    def __init__(self, budget: _Budget) -> None:
+        self._budget = budget
+        self._kept = bytearray()
+        self._loop = asyncio.get_running_loop()
+        self.ended = self._loop.create_future()
+        try:
+            self._read_end, self.write_end = os.pipe2(os.O_CLOEXEC)
+        except OSError as e:
+            raise ToolFailed(f"cannot make a pipe for a command's output: {e.strerror}") from e
+        os.set_blocking(self._read_end, False)
+        self._loop.add_reader(self._read_end, self._read)
+
+    def _read(self) -> None:
+        try:
+            data = os.read(self._read_end, _CHUNK)
+        except BlockingIOError:
+            return
+        if data:
+            self._kept += self._budget.grant(data)
+        else:
+            self._close()
+
+    def _close(self) -> None:
+        if not self.ended.done():
+            self._loop.remove_reader(self._read_end)
+            os.close(self._read_end)
+            self.ended.set_result(None)
+
+    def handed_over(self) -> None:
+        """The command has its copy of the write end."""
+        os.close(self.write_end)
+        self.write_end = -1
+
+    def close(self) -> None:
+        self._close()
+        if self.write_end >= 0:
+            self.handed_over()
+
+    def kept(self) -> bytes:
+        """What was written until now: all of it that a process which has ended wrote."""
+        if not self.ended.done():
+            self._read()
+        return bytes(self._kept)
+
+
+async def exec_sync(
+    runtime: Sequence[str],
+    id: str,
+    process: Mapping[str, Any],
+    *,
+    directory: Path,
+    env: Mapping[str, str],
+    timeout: float | None,
+    limit: int,
+) -> ExecResult:
+    """Run the OCI `process` in container `id` and return its output and exit code.
+
+    `runtime` is the OCI runtime with its global options; `timeout` in seconds, None is none;
+    `limit` in bytes, both streams together, what is beyond is read and dropped. After the timeout,
+    or on cancellation, the command and what it started is killed and reaped before TimedOut (or
+    the cancellation) is raised. CommandNotFound, ToolFailed: the command was not run.
+    """
+    name = process["args"][0]
+    with ExitStack() as cleanup:
+        budget = _Budget(limit)
+        out = _Pipe(budget)
+        cleanup.callback(out.close)
+        err = _Pipe(budget)
+        cleanup.callback(err.close)
+        document = json.dumps(process, ensure_ascii=False).encode(errors="surrogateescape")
+        spec, log = cleanup.enter_context(_memory(document)), cleanup.enter_context(_memory(b""))
+        pid_file = directory / f"{os.getpid()}-{next(_serial)}.pid"
+        cleanup.callback(pid_file.unlink, missing_ok=True)
+        client = children.spawn(
+            [
+                *(runtime[0], f"--log=/proc/self/fd/{log}", "--log-format=json", *runtime[1:]),
+                *("exec", f"--process=/proc/self/fd/{spec}", f"--pid-file={pid_file}", id),
+            ],
+            stdout=out.write_end,
+            stderr=err.write_end,
+            env=env,
+            pass_fds=(spec, log),
+            session=True,
+        )
+        out.handed_over()
+        err.handed_over()
+        try:
+            async with asyncio.timeout(timeout):
+                code = await client.wait()
+        except TimeoutError as e:
+            await finish(_end(client, pid_file))
+            raise TimedOut(
+                f"command {name!r} in container {id} timed out after {timeout:g} s and was killed"
+            ) from e
+        except asyncio.CancelledError:
+            await finish(_end(client, pid_file))
+            raise
+        if code < 0:  # somebody killed the client: nobody waits for the command any more
+            await finish(_end(client, pid_file))
+        if code and (said := messages.plain(_written(log))):
+            raise messages.failure(f"cannot execute {name!r} in container {id}", said)
+        if not (out.ended.done() and err.ended.done()):
+            out.kept(), err.kept()
+            await asyncio.wait([out.ended, err.ended], timeout=DRAIN_S)
+        return ExecResult(out.kept(), err.kept(), code if code >= 0 else 128 - code)
+
+
+@contextmanager
+def _memory(data: bytes) -> Iterator[int]:
+    """An anonymous file with this content."""
+    try:
+        fd = os.memfd_create("exec", os.MFD_CLOEXEC)
+    except OSError as e:
+        raise ToolFailed(f"cannot prepare a command: {e.strerror}") from e
+    try:
+        os.write(fd, data)
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _written(fd: int) -> str:
+    return os.pread(fd, _CHUNK, 0).decode(errors="replace")
+
+
+async def _end(client: Child, pid_file: Path) -> None:
+    """Kill the command with its tree; its client then reaps it and ends by itself."""
+    sessions = {client.pid} | _session(pid_file)
+    await tree.end(client.pid, sessions)
+    try:
+        async with asyncio.timeout(CLIENT_S):
+            await client.wait()
+    except TimeoutError:
+        await client.end()
+    # What the client started between our last look and its end is in a session we know, or is
+    # named in its file now.
+    await tree.end(0, sessions | _session(pid_file))
+
+
+def _session(pid_file: Path) -> set[int]:
+    """The session of the process a pid file names, if that process is still the same."""
+    try:
+        pid, written = int(pid_file.read_text()), pid_file.stat().st_mtime
+    except (OSError, ValueError):
+        return set()
+    start = processes.start_time(pid)
+    if start is None:
+        return set()
+    age = time.clock_gettime(time.CLOCK_BOOTTIME) - start / _TICKS
+    if time.time() - age > written + _SLACK_S:  # it started after it was named: another one
+        return set()
+    with suppress(ProcessLookupError):
+        return {os.getsid(pid)}
+    return set()
+
+
+async def end_leftovers(directory: Path) -> None:
+    """Kill the commands of a daemon that died; to be called before the first exec."""
+    for pid_file in directory.glob("*.pid"):
+        await tree.end(0, _session(pid_file))
+        pid_file.unlink(missing_ok=True)

@@ -1,0 +1,165 @@
+"""Runtime handlers: which OCI runtimes are here, and whether they work on this machine.
+
+A handler is believed when it has made a container (see trial), once per binary and boot. crun is
+run through a read-only bind mount of itself: otherwise it copies and re-executes itself each time,
+against being overwritten from inside a container (4.7 -> 2.4 ms a call). runc gains nothing.
+"""
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cri_shim.aio import child
+from cri_shim.errors import CriShimError, ToolFailed
+from cri_shim.linux import mounts
+from cri_shim.oci import messages, trial
+
+VERSION_S = 10.0  # for `--version` and `features`, which do nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What the CRI asks about: recursive read-only mounts, id-mapped mounts (user namespaces)."""
+
+    rro: bool = False
+    userns: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """An OCI runtime under the name the kubelet knows; `problem` is "" if it works here."""
+
+    name: str
+    path: Path  # the binary
+    run_path: Path  # what is executed: the binary, or the bind mount of it
+    root: Path  # of its own state
+    version: str = ""
+    features: Features = Features()
+    problem: str = ""
+
+
+def executable(what: str, candidates: Sequence[str]) -> Path:
+    """The first of some paths that can be executed; ToolFailed names them all if none can."""
+    for candidate in candidates:
+        path = Path(candidate)
+        if path.is_file() and os.access(path, os.X_OK):
+            return path
+    tried = ", ".join(candidates) or "no path is configured"
+    raise ToolFailed(f"no {what} found; tried: {tried}")
+
+
+async def probe(
+    name: str,
+    candidates: Sequence[str],
+    *,
+    run_root: Path,
+    boot_id: str,
+    env: Mapping[str, str],
+    systemd_cgroup: bool = False,
+) -> Handler:
+    """The handler `name`, found on a list of paths and tried out.
+
+    Never fails: what is wrong, in the OCI runtime's own words, is in `problem`. Handlers of
+    different names may be probed at the same time.
+    """
+    root = run_root / "oci" / name
+    nowhere = Handler(name, Path(), Path(), root)
+    try:
+        path = executable(f"OCI runtime for handler {name}", candidates)
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        version = await _version(path, env)
+        run_path = _bind(path, run_root / "oci-bin" / name) if _is_crun(version) else path
+        handler = Handler(name, path, run_path, root, version)
+        return await _tried(handler, run_root / "handlers", boot_id, env, systemd_cgroup)
+    except (CriShimError, OSError) as e:
+        return dataclasses.replace(nowhere, problem=str(e))
+
+
+async def _tried(
+    handler: Handler, cache: Path, boot_id: str, env: Mapping[str, str], systemd_cgroup: bool
+) -> Handler:
+    """With its features, if a container can be made; a success is remembered, a failure is not."""
+    stat = handler.path.stat()
+    identity = [str(handler.path), stat.st_ino, stat.st_size, stat.st_mtime_ns]
+    identity += [boot_id, systemd_cgroup]
+    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+    memory = cache / f"{handler.name}.json"
+    if (features := _remembered(memory, identity)) is not None:
+        return dataclasses.replace(handler, features=features)
+    try:
+        command = [str(handler.run_path)] + (["--systemd-cgroup"] if systemd_cgroup else [])
+        await trial.run(
+            command, cache / handler.name, name=handler.name, env=env, systemd=systemd_cgroup
+        )
+    except CriShimError as e:
+        return dataclasses.replace(handler, problem=str(e))
+    features = await _features(handler.path, env)
+    draft = memory.with_suffix(".tmp")
+    draft.write_text(json.dumps({"of": identity, "features": dataclasses.asdict(features)}))
+    draft.rename(memory)
+    return dataclasses.replace(handler, features=features)
+
+
+def _remembered(memory: Path, identity: list[Any]) -> Features | None:
+    try:
+        found = json.loads(memory.read_text())
+        return Features(**found["features"]) if found["of"] == identity else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+async def _version(path: Path, env: Mapping[str, str]) -> str:
+    """The first line of `--version`, such as "crun version 1.8.1"."""
+    done = await child.run([str(path), "--version"], env=env, timeout=VERSION_S)
+    if done.returncode:
+        raise messages.failure(f"{path} --version", done.complaint())
+    return done.stdout.decode(errors="replace").partition("\n")[0].strip()
+
+
+def _is_crun(version: str) -> bool:
+    return version.startswith("crun ")
+
+
+async def _features(path: Path, env: Mapping[str, str]) -> Features:
+    """What `features` says; a runtime too old for that sub-command has none of them."""
+    done = await child.run([str(path), "features"], env=env, timeout=VERSION_S)
+    try:
+        found = json.loads(done.stdout) if done.returncode == 0 else {}
+    except ValueError:
+        found = {}
+    return parse_features(found)
+
+
+def parse_features(found: Mapping[str, Any]) -> Features:
+    """The answer to `features` as the CRI's RuntimeHandlerFeatures."""
+    extensions = (found.get("linux") or {}).get("mountExtensions") or {}
+    return Features(
+        rro="rro" in (found.get("mountOptions") or ()),
+        userns=bool((extensions.get("idmap") or {}).get("enabled")),
+    )
+
+
+def _bind(path: Path, target: Path) -> Path:
+    """The binary, mounted read-only at `target`; the binary itself where that cannot be done."""
+    try:
+        if mounts.is_mounted(target):
+            if path.samefile(target):
+                return target
+            mounts.unmount(target)  # the binary was replaced; who runs the old one keeps it
+        target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        target.touch(mode=0o755)
+        mounts.bind(path, target, readonly=True)
+    except OSError:
+        return path
+    return target
+
+
+def release(handler: Handler) -> None:
+    """End the bind mount that `probe` made. Idempotent; not while the handler is in use."""
+    if handler.run_path != handler.path:
+        mounts.unmount(handler.run_path)
+        handler.run_path.unlink(missing_ok=True)

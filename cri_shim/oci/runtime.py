@@ -1,0 +1,142 @@
+"""The OCI runtime's verbs that need no monitor: start, update, pause, resume, state, delete.
+
+Each is one short process. Signals are not sent this way: a pidfd does it without a process.
+"""
+
+import json
+import os
+import shutil
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cri_shim.aio import child
+from cri_shim.aio.ended import ended
+from cri_shim.linux import pidfd, process
+from cri_shim.oci import exec as execs
+from cri_shim.oci import messages
+from cri_shim.oci.handlers import Handler
+
+TOOL_S = (
+    60.0  # for one call; hooks may be slow, but a hanging runtime must not hold a lock for ever
+)
+KILL_S = 5.0  # for a killed init to end
+ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+
+
+class OciRuntime:
+    """Runs the OCI runtime of a handler. `exec_dir` holds pid files of commands under way."""
+
+    def __init__(
+        self,
+        *,
+        exec_dir: Path,
+        systemd_cgroup: bool = False,
+        env: Mapping[str, str] = ENVIRONMENT,
+    ) -> None:
+        self._options = ("--systemd-cgroup",) if systemd_cgroup else ()
+        self._env = env
+        self._exec_dir = exec_dir
+        exec_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    async def start(self, handler: Handler, id: str) -> None:
+        """Have a created container execute its program. CommandNotFound, ToolFailed."""
+        await self._must(handler, f"cannot start container {id}", "start", id)
+
+    async def update(self, handler: Handler, id: str, resources: Mapping[str, Any]) -> None:
+        """Change limits; `resources` as in the OCI document, what is absent stays. ToolFailed."""
+        attempt = f"cannot update the resources of container {id}"
+        text = json.dumps(resources).encode()
+        await self._must(handler, attempt, "update", "--resources=-", id, stdin=text)
+
+    async def pause(self, handler: Handler, id: str) -> None:
+        await self._must(handler, f"cannot pause container {id}", "pause", id)
+
+    async def resume(self, handler: Handler, id: str) -> None:
+        await self._must(handler, f"cannot resume container {id}", "resume", id)
+
+    async def state(self, handler: Handler, id: str) -> dict[str, Any] | None:
+        """The OCI state (`status`, `pid`, ...); None if the runtime does not know the container."""
+        if not (handler.root / id).exists():
+            return None
+        done = await self._run(handler, "state", id)
+        if done.returncode == 0:
+            found: dict[str, Any] = json.loads(done.stdout)
+            return found
+        if messages.is_missing(done.complaint()):
+            return None
+        raise messages.failure(f"cannot read the state of container {id}", done.complaint())
+
+    async def delete(self, handler: Handler, id: str, force: bool = False) -> None:
+        """Have the runtime forget an ended container; with `force` end it first. Idempotent.
+
+        ToolFailed if it lives (without `force`), or cannot be ended.
+        """
+        where = handler.root / id
+        if not where.exists():
+            return
+        done = await self._run(handler, "delete", id)
+        if done.returncode and force and not messages.is_missing(done.complaint()):
+            await self._kill_init(handler, id)  # runc's own --force polls at 100 ms
+            done = await self._run(handler, "delete", id)
+            if done.returncode:
+                done = await self._run(handler, "delete", "--force", id)
+        if done.returncode and not messages.is_missing(done.complaint()):
+            raise messages.failure(f"cannot delete container {id}", done.complaint())
+        # An unfinished create may leave a directory that the runtime makes nothing of.
+        shutil.rmtree(where, ignore_errors=True)
+
+    async def _kill_init(self, handler: Handler, id: str) -> None:
+        found = await self.state(handler, id)
+        pid = int(found["pid"]) if found else 0
+        start = process.start_time(pid) if pid > 0 else None
+        fd = pidfd.open_verified(pid, start) if start is not None else None
+        if fd is None:
+            return
+        try:
+            # The runtime has compared the start time just now: it says 0 for a reused pid.
+            pidfd.send(fd, signal.SIGKILL)
+            await ended(fd, KILL_S)
+        finally:
+            os.close(fd)
+
+    async def exec_sync(
+        self,
+        handler: Handler,
+        id: str,
+        process: Mapping[str, Any],
+        *,
+        timeout: float | None,
+        limit: int,
+    ) -> execs.ExecResult:
+        """Run a command to its end; see exec.exec_sync."""
+        return await execs.exec_sync(
+            self._command(handler),
+            id,
+            process,
+            directory=self._exec_dir,
+            env=self._env,
+            timeout=timeout,
+            limit=limit,
+        )
+
+    async def end_leftovers(self) -> None:
+        """Kill the commands that a daemon before us was running when it died."""
+        await execs.end_leftovers(self._exec_dir)
+
+    def _command(self, handler: Handler) -> list[str]:
+        return [str(handler.run_path), f"--root={handler.root}", *self._options]
+
+    async def _run(self, handler: Handler, *words: str, stdin: bytes = b"") -> child.Finished:
+        return await child.run(
+            [*self._command(handler), *words], stdin=stdin, env=self._env, timeout=TOOL_S
+        )
+
+    async def _must(
+        self, handler: Handler, attempt: str, *words: str, stdin: bytes = b""
+    ) -> child.Finished:
+        done = await self._run(handler, *words, stdin=stdin)
+        if done.returncode:
+            raise messages.failure(attempt, done.complaint())
+        return done

@@ -1,0 +1,137 @@
+"""A container that is really created, never started, and deleted: does this OCI runtime work here?
+
+Reading versions would not tell: crun refuses cgroup layouts it does not know, runc may lack
+systemd, a kernel may lack a namespace; each says so only when it makes a container. All names are
+fixed, so that a trial cut short is cleared away by the next one.
+"""
+
+import asyncio
+import hashlib
+import os
+import shutil
+import signal
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from cri_shim.aio import child
+from cri_shim.aio.ended import ended
+from cri_shim.aio.offload import finish
+from cri_shim.errors import TimedOut
+from cri_shim.linux import pidfd, process
+from cri_shim.oci import bundle, messages
+
+TRIAL_S = 30.0  # for the create; it takes 10 ms
+_KILL_S = 5.0
+_MESSAGE_LIMIT = 1 << 16
+
+
+async def run(
+    command: Sequence[str],
+    directory: Path,
+    *,
+    name: str,
+    env: Mapping[str, str],
+    systemd: bool = False,
+) -> None:
+    """Try the OCI runtime `command` (with global options); `directory` is made, used and removed.
+
+    ToolFailed with the runtime's own words if it cannot make a container; TimedOut.
+    """
+    # Two daemons on one machine may try the same handler: the directory tells them apart.
+    tag = hashlib.sha256(os.fsencode(directory)).hexdigest()[:12]
+    id = f"cri-shim-trial-{tag}"
+    command = [command[0], f"--root={directory / 'root'}", *command[1:]]
+    await _clear(command, directory, id, env)
+    try:
+        _prepare(directory, f"system.slice:cri-shim:{id}" if systemd else f"/{id}")
+        await _create(command, directory, id, env, f"trial of handler {name} failed")
+    finally:
+        await finish(_clear(command, directory, id, env))
+
+
+def _prepare(directory: Path, cgroups_path: str) -> None:
+    rootfs = directory / "bundle" / "rootfs"
+    for below in ("proc", "dev"):
+        (rootfs / below).mkdir(parents=True)
+    # It is looked for by `create` and executed by `start`, which is never called.
+    (rootfs / "trial").write_text("#!/trial\n")
+    (rootfs / "trial").chmod(0o755)
+    bundle.write(
+        directory / "bundle",
+        {
+            "ociVersion": "1.0.2",
+            "process": {
+                "user": {"uid": 0, "gid": 0},
+                "args": ["/trial"],
+                "env": ["PATH=/"],
+                "cwd": "/",
+                "capabilities": {},
+                "noNewPrivileges": True,
+            },
+            "root": {"path": "rootfs", "readonly": True},
+            "mounts": [
+                {"destination": "/proc", "type": "proc", "source": "proc"},
+                {"destination": "/dev", "type": "tmpfs", "source": "tmpfs"},
+            ],
+            "linux": {
+                "namespaces": [{"type": kind} for kind in ("pid", "mount", "ipc", "uts")],
+                "cgroupsPath": cgroups_path,
+                "resources": {"devices": [{"allow": False, "access": "rwm"}]},
+            },
+        },
+    )
+
+
+async def _create(
+    command: Sequence[str], directory: Path, id: str, env: Mapping[str, str], attempt: str
+) -> None:
+    said = os.memfd_create("stderr", os.MFD_CLOEXEC)  # a pipe would be held open by the container
+    try:
+        made = child.spawn(
+            [
+                *(*command, "create", f"--bundle={directory / 'bundle'}"),
+                *(f"--pid-file={directory / 'pid'}", id),
+            ],
+            stderr=said,
+            env=env,
+            session=True,
+        )
+        try:
+            async with asyncio.timeout(TRIAL_S):
+                code = await made.wait()
+        except TimeoutError as e:
+            raise TimedOut(f"{attempt}: no container within {TRIAL_S:g} s") from e
+        finally:
+            await made.end()
+        if code:
+            words = os.pread(said, _MESSAGE_LIMIT, 0).decode(errors="replace")
+            raise messages.failure(attempt, words)
+        await _kill(directory / "pid")
+    finally:
+        os.close(said)
+
+
+async def _clear(command: Sequence[str], directory: Path, id: str, env: Mapping[str, str]) -> None:
+    """Leave nothing of this trial, nor of one that was cut short. Idempotent."""
+    if (directory / "root" / id).exists():
+        await child.run([*command, "delete", "--force", id], env=env, timeout=TRIAL_S)
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+async def _kill(pid_file: Path) -> None:
+    """End the init that was just made: `delete --force` would do it too, but runc's takes 100 ms.
+
+    Only at once: later the pid may be another process's.
+    """
+    with suppress(OSError, ValueError):
+        pid = int(pid_file.read_text())
+        start = process.start_time(pid)
+        fd = None if start is None else pidfd.open_verified(pid, start)
+        if fd is None:
+            return
+        try:
+            pidfd.send(fd, signal.SIGKILL)
+            await ended(fd, _KILL_S)
+        finally:
+            os.close(fd)
