@@ -11,17 +11,20 @@ from typing import Literal
 from cri_shim.errors import InvalidArgument
 
 Driver = Literal["cgroupfs", "systemd"]
-PREFIX = "cri-shim"  # of scopes' names, and the parent of what the caller gave none
-DEFAULT_PARENT: dict[Driver, str] = {"cgroupfs": f"/{PREFIX}", "systemd": "system.slice"}
+PREFIX = "cri-shim"  # of scopes' names
 _FIELD = "linux.cgroup_parent"
 
 
+def default_parent(driver: Driver, name: str) -> str:
+    """The parent of what the caller gave none; `name` is that of this instance of the daemon."""
+    return f"/{name}" if driver == "cgroupfs" else "system.slice"
+
+
 def oci_path(driver: Driver, parent: str, container_id: str) -> str:
-    """The OCI `cgroupsPath` of a container below the kubelet's `parent` ("": our own).
+    """The OCI `cgroupsPath` of a container below the kubelet's `parent`.
 
     Raises InvalidArgument for a parent that does not fit the driver.
     """
-    parent = parent or DEFAULT_PARENT[driver]
     parts = [part for part in parent.split("/") if part]
     if ".." in parts or "." in parts or "\0" in parent:
         raise InvalidArgument(_FIELD, f"{parent!r} is not a plain path")
@@ -67,12 +70,10 @@ def directory(path: str) -> str:
     return f"{expand_slice(slice_name)}/{prefix}-{container_id}.scope".lstrip("/")
 
 
-def monitor_directory(driver: Driver, parent: str, container_id: str) -> str:
-    """The directory of a container's monitor.
+def monitor_parent(driver: Driver, name: str) -> str:
+    """The directory of the containers' monitors; `name` is that of this instance of the daemon.
 
-    With systemd it is below a slice of its own, outside of the daemon's service: ending the
-    service must not end it.
+    With systemd it is a slice of its own, outside of the daemon's service: ending the service must
+    not end the monitors.
     """
-    if driver == "cgroupfs":
-        return f"{parent}/{container_id}"
-    return f"{expand_slice(f'{parent}.slice')}/{container_id}"
+    return f"{name}-conmon" if driver == "cgroupfs" else expand_slice(f"{name}-conmon.slice")

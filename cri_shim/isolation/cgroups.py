@@ -19,7 +19,6 @@ from cri_shim.isolation import cgroup_names, hierarchies
 from cri_shim.linux import pidfd
 
 KILL_S = 5.0  # how long `empty` waits for processes to die; longer means stuck in the kernel
-MONITOR_PARENT = "cri-shim-conmon"
 # What decides over a monitor's life and the daemon's service: whose end it shares, whose memory
 # and whose number of processes it counts for. Each further hierarchy would cost 0.25 ms a start.
 _MONITOR_IN = frozenset({"name=systemd", "memory", "pids"})
@@ -31,12 +30,11 @@ class Cgroups:
     """The trees, by the rules of one driver. What is not a coroutine takes 1 ms or less; but see
     `prime`, which is there to wait."""
 
-    def __init__(
-        self, driver: cgroup_names.Driver, *, monitor_parent: str = MONITOR_PARENT
-    ) -> None:
+    def __init__(self, driver: cgroup_names.Driver, *, name: str = cgroup_names.PREFIX) -> None:
+        """`name` is that of this instance: two daemons on a machine have different parents."""
         self.driver: cgroup_names.Driver = driver
-        self.default_parent = cgroup_names.DEFAULT_PARENT[driver]
-        self._monitor_parent = monitor_parent
+        self.default_parent = cgroup_names.default_parent(driver, name)
+        self.monitor_parent = cgroup_names.monitor_parent(driver, name)
         self._trees = hierarchies.Hierarchies()
 
     def version(self) -> int:
@@ -53,8 +51,8 @@ class Cgroups:
         return frozenset(name for some in names for name in some)
 
     def oci_path(self, parent: str, container_id: str) -> str:
-        """The OCI `cgroupsPath` below the kubelet's parent; see cgroup_names.oci_path."""
-        return cgroup_names.oci_path(self.driver, parent, container_id)
+        """The OCI `cgroupsPath` below the kubelet's parent ("": our own); see cgroup_names."""
+        return cgroup_names.oci_path(self.driver, parent or self.default_parent, container_id)
 
     def pids(self, oci_path: str) -> set[int]:
         """Every process in the group or below it, in any hierarchy."""
@@ -163,8 +161,8 @@ class Cgroups:
 
     def prune(self) -> None:
         """Remove the parents made here that nothing is in; not while a container may be made."""
-        ours = [self._monitor("")]
-        ours += [cgroup_names.PREFIX] if self.driver == "cgroupfs" else []
+        ours = [self.monitor_parent]
+        ours += [self.default_parent.strip("/")] if self.driver == "cgroupfs" else []
         for tree in self._trees.all():
             for relative in ours:
                 with suppress(OSError):
@@ -188,7 +186,7 @@ class Cgroups:
                 return
 
     def _monitor(self, container_id: str) -> str:
-        return cgroup_names.monitor_directory(self.driver, self._monitor_parent, container_id)
+        return f"{self.monitor_parent}/{container_id}"
 
     def _groups(self, oci_path: str) -> list[Path]:
         relative = cgroup_names.directory(oci_path)

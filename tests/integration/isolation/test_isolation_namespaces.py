@@ -1,7 +1,6 @@
 """Pinned namespaces, as pods have them."""
 
 import fcntl
-import os
 import socket
 import struct
 import threading
@@ -25,6 +24,11 @@ def pins(tmp_path: Path) -> Iterator[dict[str, Path]]:
     }
     for path in mounts.mounts_below(tmp_path):
         mounts.unmount(path)
+
+
+def own(kind: str) -> Path:
+    """What tells the calling thread's namespace from others."""
+    return Path(f"/proc/thread-self/ns/{kind}").readlink()
 
 
 def inside(pins: dict[str, Path], *command: str) -> list[str]:
@@ -55,10 +59,10 @@ async def test_the_loopback_interface_is_up_and_the_only_one(pins: dict[str, Pat
 
 
 def test_nothing_of_this_process_moves(pins: dict[str, Path]) -> None:
-    before = [os.readlink(f"/proc/thread-self/ns/{kind}") for kind in pins]
+    before = [own(kind) for kind in pins]
     threads = threading.active_count()
     namespaces.pin(pins, hostname="elsewhere", sysctls={})
-    assert [os.readlink(f"/proc/thread-self/ns/{kind}") for kind in pins] == before
+    assert [own(kind) for kind in pins] == before
     assert socket.gethostname() != "elsewhere"
     assert threading.active_count() == threads
 
@@ -165,13 +169,11 @@ def flags_of(interface: bytes) -> int:
 
 def test_a_function_runs_inside_the_network_namespace(pins: dict[str, Path]) -> None:
     namespaces.pin({"net": pins["net"]}, hostname=None, sysctls={})
-    outside = os.readlink("/proc/thread-self/ns/net")
+    outside = own("net")
     assert namespaces.in_netns(pins["net"], interfaces) == ["lo"]
     assert namespaces.in_netns(pins["net"], lambda: flags_of(b"lo")) & 1
-    assert namespaces.in_netns(pins["net"], lambda: os.readlink("/proc/thread-self/ns/net")) != (
-        outside
-    )
-    assert os.readlink("/proc/thread-self/ns/net") == outside
+    assert namespaces.in_netns(pins["net"], lambda: own("net")) != (outside)
+    assert own("net") == outside
 
 
 def test_what_the_function_raises_is_raised_here(pins: dict[str, Path]) -> None:

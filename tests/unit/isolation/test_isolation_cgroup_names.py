@@ -7,9 +7,10 @@ from cri_shim.isolation.cgroup_names import (
     Driver,
     directory,
     expand_slice,
-    monitor_directory,
+    monitor_parent,
     oci_path,
 )
+from cri_shim.isolation.cgroups import Cgroups
 
 ID = "4f" * 32
 SLICES = "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-podab_cd.slice"
@@ -18,7 +19,6 @@ SLICES = "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-podab_cd.s
 @pytest.mark.parametrize(
     ("driver", "parent", "path", "where"),
     [
-        ("cgroupfs", "", f"/cri-shim/{ID}", f"cri-shim/{ID}"),
         ("cgroupfs", "/", f"/{ID}", ID),
         (
             "cgroupfs",
@@ -29,7 +29,12 @@ SLICES = "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-podab_cd.s
         ("cgroupfs", "relative/pod", f"/relative/pod/{ID}", f"relative/pod/{ID}"),
         ("cgroupfs", "//twice///pod/", f"/twice/pod/{ID}", f"twice/pod/{ID}"),
         ("cgroupfs", SLICES, f"{SLICES}/{ID}", f"{SLICES[1:]}/{ID}"),
-        ("systemd", "", f"system.slice:cri-shim:{ID}", f"system.slice/cri-shim-{ID}.scope"),
+        (
+            "systemd",
+            "system.slice",
+            f"system.slice:cri-shim:{ID}",
+            f"system.slice/cri-shim-{ID}.scope",
+        ),
         (
             "systemd",
             SLICES,
@@ -84,7 +89,13 @@ def test_a_path_without_a_container_is_never_a_directory(path: str) -> None:
 
 
 def test_monitors_are_outside_of_the_daemons_service() -> None:
-    assert monitor_directory("cgroupfs", "cri-shim-conmon", ID) == f"cri-shim-conmon/{ID}"
-    assert monitor_directory("systemd", "cri-shim-conmon", ID) == (
-        f"cri.slice/cri-shim.slice/cri-shim-conmon.slice/{ID}"
+    assert monitor_parent("cgroupfs", "cri-shim") == "cri-shim-conmon"
+    assert monitor_parent("systemd", "cri-shim") == (
+        "cri.slice/cri-shim.slice/cri-shim-conmon.slice"
     )
+
+
+def test_without_a_parent_each_instance_has_its_own() -> None:
+    assert Cgroups("cgroupfs").oci_path("", ID) == f"/cri-shim/{ID}"
+    assert Cgroups("cgroupfs", name="second").oci_path("", ID) == f"/second/{ID}"
+    assert Cgroups("systemd").oci_path("", ID) == f"system.slice:cri-shim:{ID}"
