@@ -4,6 +4,7 @@ Every text that ends in a file, a path or an argument vector is refused when it 
 characters: a newline would be a line of its own in resolv.conf, a NUL would cut the text short.
 """
 
+import ipaddress
 import re
 
 from google.protobuf.descriptor import EnumDescriptor
@@ -91,8 +92,24 @@ def known(at: str, value: int, enumeration: EnumDescriptor) -> None:
         raise InvalidArgument(at, f"{value} is none of {names}")
 
 
+def address(at: str, value: str) -> None:
+    """An IP address. Python takes any text as the zone after `%`, a line of its own included."""
+    word(at, value)
+    try:
+        ipaddress.ip_address(value)
+    except ValueError as error:
+        raise InvalidArgument(at, f"{value!r} is not an IP address") from error
+
+
+def word(at: str, value: str) -> None:
+    """A text that can stand in a line beside others: not empty, printable, without spaces."""
+    if not value or any(c.isspace() or not c.isprintable() for c in value):
+        raise InvalidArgument(at, f"{value[:80]!r} is not one word")
+
+
 def image(at: str, value: str) -> None:
     """An image reference: required, without spaces; store/reference.py reads the rest."""
     given(at, value)
-    if len(value) > MAX_IMAGE_LENGTH or any(c.isspace() for c in value):
-        raise InvalidArgument(at, f"{value[:80]!r} is not an image reference")
+    word(at, value)
+    if len(value) > MAX_IMAGE_LENGTH:
+        raise InvalidArgument(at, f"has {len(value)} characters, {MAX_IMAGE_LENGTH} are allowed")

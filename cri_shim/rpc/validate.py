@@ -124,6 +124,7 @@ def _checkpoint_pod(request: api.CheckpointPodRequest) -> None:
 def _runtime_config(request: api.UpdateRuntimeConfigRequest) -> None:
     at = "runtime_config.network_config.pod_cidr"
     text = request.runtime_config.network_config.pod_cidr
+    fields.plain(at, text)
     for part in text.split(",") if text else ():
         try:
             ipaddress.ip_network(part.strip(), strict=False)

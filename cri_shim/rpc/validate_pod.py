@@ -1,6 +1,5 @@
 """Checks of a PodSandboxConfig."""
 
-import ipaddress
 import re
 
 from cri_shim.errors import InvalidArgument
@@ -56,15 +55,14 @@ def _dns(at: str, dns: api.DNSConfig) -> None:
     if len(dns.servers) > MAX_DNS_SERVERS:
         raise InvalidArgument(f"{at}.servers", f"more than {MAX_DNS_SERVERS}")
     for index, server in enumerate(dns.servers):
-        _address(f"{at}.servers[{index}]", server)
+        fields.address(f"{at}.servers[{index}]", server)
     if len(dns.searches) > MAX_DNS_SEARCHES:
         raise InvalidArgument(f"{at}.searches", f"more than {MAX_DNS_SEARCHES}")
     if len(" ".join(dns.searches)) > MAX_DNS_SEARCH_CHARACTERS:
         raise InvalidArgument(f"{at}.searches", f"longer than {MAX_DNS_SEARCH_CHARACTERS} in all")
     for field in ("searches", "options"):
         for index, word in enumerate(getattr(dns, field)):
-            if not word or any(c.isspace() or not c.isprintable() for c in word):
-                raise InvalidArgument(f"{at}.{field}[{index}]", f"{word!r} is not one word")
+            fields.word(f"{at}.{field}[{index}]", word)
 
 
 def _port(at: str, mapping: api.PortMapping) -> None:
@@ -75,14 +73,7 @@ def _port(at: str, mapping: api.PortMapping) -> None:
     if mapping.host_port and not mapping.container_port:
         raise InvalidArgument(f"{at}.container_port", f"host port {mapping.host_port} needs one")
     if mapping.host_ip:
-        _address(f"{at}.host_ip", mapping.host_ip)
-
-
-def _address(at: str, text: str) -> None:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError as error:
-        raise InvalidArgument(at, f"{text!r} is not an IP address") from error
+        fields.address(f"{at}.host_ip", mapping.host_ip)
 
 
 def _linux(at: str, linux: api.LinuxPodSandboxConfig) -> None:

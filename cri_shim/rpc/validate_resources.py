@@ -12,8 +12,8 @@ UNLIMITED = -1
 LEAST_CPU_PERIOD, GREATEST_CPU_PERIOD = 1_000, 1_000_000
 LEAST_CPU_QUOTA = 1_000
 
-_CPUSET = re.compile(r"\d{1,5}(-\d{1,5})?(,\d{1,5}(-\d{1,5})?)*")
-_PAGE_SIZE = re.compile(r"[1-9]\d*(KB|MB|GB)")
+_CPUSET = re.compile(r"\d{1,5}(-\d{1,5})?(,\d{1,5}(-\d{1,5})?)*", re.ASCII)
+_PAGE_SIZE = re.compile(r"[1-9]\d*(KB|MB|GB)", re.ASCII)
 _UNIFIED_KEY = re.compile(r"[a-z_]+(\.[A-Za-z0-9_-]+)+")
 
 

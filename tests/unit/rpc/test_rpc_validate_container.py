@@ -186,6 +186,7 @@ def test_a_user_name_can_have_a_group() -> None:
         ("oom_score_adj", lambda r: setattr(r, "oom_score_adj", -1001)),
         ("cpuset_cpus", lambda r: setattr(r, "cpuset_cpus", "0,")),
         ("cpuset_cpus", lambda r: setattr(r, "cpuset_cpus", "3-1")),
+        ("cpuset_cpus", lambda r: setattr(r, "cpuset_cpus", "\u0663")),
         ("cpuset_mems", lambda r: setattr(r, "cpuset_mems", "a")),
         ("hugepage_limits[1].page_size", lambda r: r.hugepage_limits.add(page_size="2M")),
         ("unified", lambda r: r.unified.update({"../x.y": "1"})),

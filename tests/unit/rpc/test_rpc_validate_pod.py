@@ -81,6 +81,10 @@ def test_a_request_without_config_is_refused() -> None:
         ("log_directory", lambda c: setattr(c, "log_directory", "/" + "a" * 4096)),
         ("dns_config.servers", lambda c: c.dns_config.servers.extend(["1.1.1.1"] * 2)),
         ("dns_config.servers[0]", lambda c: c.dns_config.servers.__setitem__(0, "dns.local")),
+        (
+            "dns_config.servers[0]",
+            lambda c: c.dns_config.servers.__setitem__(0, "fe80::1%e\nsearch evil"),
+        ),
         ("dns_config.searches", lambda c: c.dns_config.searches.extend(["a"] * 32)),
         ("dns_config.searches", lambda c: c.dns_config.searches.append("a" * 2048)),
         ("dns_config.searches[2]", lambda c: c.dns_config.searches.append("a b")),
