@@ -114,7 +114,7 @@ class Collector:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._kept = bytearray()
-        self._done = asyncio.get_running_loop().create_future()
+        self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         try:
             self._read_end, self.write_end = os.pipe2(os.O_CLOEXEC)
         except OSError as e:
@@ -145,8 +145,14 @@ class Collector:
 
     async def collected(self) -> bytes:
         """What was written until the end of file, or until DRAIN_S from now."""
-        await asyncio.wait([self._done], timeout=DRAIN_S)
-        self.abandon()
+        (data,) = await collect(self)
+        return data
+
+    def ended(self) -> "asyncio.Future[None]":
+        """Done at the end of file, or when reading was given up."""
+        return self._done
+
+    def kept(self) -> bytes:
         return bytes(self._kept)
 
     def abandon(self) -> None:
@@ -154,6 +160,14 @@ class Collector:
         self._close()
         if self.write_end >= 0:
             self.started()
+
+
+async def collect(*collectors: Collector) -> list[bytes]:
+    """What was written to each until its end of file, or until DRAIN_S from now."""
+    await asyncio.wait([collector.ended() for collector in collectors], timeout=DRAIN_S)
+    for collector in collectors:
+        collector.abandon()
+    return [collector.kept() for collector in collectors]
 
 
 async def run(
@@ -186,7 +200,7 @@ async def run(
         try:
             async with asyncio.timeout(timeout):
                 code = await child.wait()
-            return Finished(tuple(argv), code, await out.collected(), await err.collected())
+            return Finished(tuple(argv), code, *await collect(out, err))
         except TimeoutError as e:
             await child.end()
             raise TimedOut(f"{argv[0]} did not end within {timeout:g} s and was killed") from e

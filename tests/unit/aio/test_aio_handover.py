@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from cri_shim.aio.handover import Handover
-from cri_shim.errors import AlreadyExists, ToolFailed
+from cri_shim.errors import AlreadyExists, ToolFailed, Unavailable
 
 
 class Work:
@@ -84,5 +84,5 @@ async def test_drain_waits_and_then_cancels() -> None:
     call = asyncio.create_task(handover.do("k", "r", work, always))
     await asyncio.sleep(0)
     await handover.drain(0.01)
-    with pytest.raises(asyncio.CancelledError):
+    with pytest.raises(Unavailable, match="test k"):
         await call
