@@ -126,9 +126,11 @@ class Engine:
         """Give work in hand `timeout` seconds, then roll it back; stops in progress are dropped."""
         for stopping in self.stopping.values():
             stopping.task.cancel()
-        flights = [self.runs, self.creates, self.starts]
-        flights += [self.pod_stops, self.pod_removals, self.removals]
-        await asyncio.gather(*(flight.drain(timeout) for flight in flights))
+        await asyncio.gather(
+            *(flight.drain(timeout) for flight in (self.runs, self.creates)),
+            *(flight.drain(timeout) for flight in (self.starts, self.removals)),
+            *(flight.drain(timeout) for flight in (self.pod_stops, self.pod_removals)),
+        )
         if self._background:
             _, late = await asyncio.wait(self._background, timeout=timeout)
             for task in late:

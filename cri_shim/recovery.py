@@ -14,9 +14,8 @@ import logging
 
 from cri_shim.containers import exits
 from cri_shim.containers import remove as container_remove
-from cri_shim.containers import stop as container_stop
 from cri_shim.engine import Engine
-from cri_shim.errors import CriShimError, ToolFailed
+from cri_shim.errors import CriShimError
 from cri_shim.isolation import namespaces
 from cri_shim.linux import mounts
 from cri_shim.oci.exits import Exit
@@ -29,7 +28,6 @@ from cri_shim.registry import changed
 
 _REBOOTED = "the node was restarted"
 _DAEMON_DIED = "cri-shim ended while this container was being started"
-MONITOR_END_S = 2.0
 
 _log = logging.getLogger(__name__)
 
@@ -140,9 +138,7 @@ async def _finish_start(on: Engine, container: state.ContainerRecord) -> None:
             if current.phase == state.CONTAINER_STARTING:
                 on.registry.put(changed(current, phase=state.CONTAINER_RUNNING))
         return  # else its exit is told by the watch that began above
-    monitor = on.conmon.find(container.id)
-    if monitor is not None and not await container_stop.kill(monitor, MONITOR_END_S):
-        raise ToolFailed(f"conmon {monitor.pid} of an unfinished start cannot be ended")
+    await on.conmon.end(container.id)
     lost = exits.lost(container, _DAEMON_DIED)
     on.registry.put(changed(lost, reason="StartError", exit_code=128))
     on.spawn(f"settle {container.id}", exits.settle(on, container.id))

@@ -8,7 +8,6 @@ the container; what is left for RemoveContainer is the root file system and the 
 import logging
 import time
 
-from cri_shim.aio.offload import offload
 from cri_shim.engine import Engine
 from cri_shim.oci.exits import Exit
 from cri_shim.pb import api_pb2 as api
@@ -77,13 +76,13 @@ async def settle(on: Engine, id: str) -> None:
 async def release_processes(on: Engine, container: state.ContainerRecord) -> None:
     """Leave no process of the container, and nothing of it in the OCI runtime; can be repeated."""
     if not _owns_pid_namespace(on, container):
-        await offload(on.cgroups.empty, container.cgroups_path)
+        await on.cgroups.empty(container.cgroups_path)
     handler = on.handlers.get(container.handler)
     if handler is not None:
         await on.oci.delete(handler, container.id, force=True)
     on.conmon.cleanup(container.id, on.paths.bundle(container.id))
-    await offload(on.cgroups.remove, container.cgroups_path)
-    await offload(on.cgroups.remove_monitor, container.id)
+    await on.cgroups.remove(container.cgroups_path)
+    on.cgroups.remove_monitor(container.id)
 
 
 def _owns_pid_namespace(on: Engine, container: state.ContainerRecord) -> bool:

@@ -97,7 +97,7 @@ def _join_target(on: Engine, container: state.ContainerRecord) -> int | None:
     if verified is None:
         os.close(fd)
         raise WrongState(f"target container {options.target_id} is not running any more")
-    pidfd.close(verified)
+    os.close(verified)
     where = on.paths.bundle(container.id)
     document = bundle.spec(where)
     for namespace in document["linux"]["namespaces"]:

@@ -23,12 +23,11 @@ async def update_resources(
         if container.phase not in (state.CONTAINER_CREATED, state.CONTAINER_RUNNING):
             raise WrongState(f"container {id} has ended: its resources cannot be changed")
         merged = resources.merge(container.resources, update)
-        wanted = resources.to_oci(merged, on.host)
-        if container.phase == state.CONTAINER_RUNNING:
-            handler = on.handler(container.handler)
-            await on.oci.update(handler, id, wanted)
+        wanted = resources.changes(container.resources, merged, on.host)
+        if wanted and container.phase == state.CONTAINER_RUNNING:
+            await on.oci.update(on.handler(container.handler), id, wanted)
         document = bundle.spec(on.paths.bundle(id))
-        document["linux"]["resources"].update(wanted)
+        document["linux"]["resources"].update(resources.to_oci(merged, on.host, "linux"))
         bundle.write(on.paths.bundle(id), document)
         on.registry.put(changed(on.registry.container(id), resources=merged))
 

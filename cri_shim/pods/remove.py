@@ -77,7 +77,7 @@ def _steps(on: Engine, pod: state.PodRecord) -> list[Step]:
         ("network", lambda: stop.detach(on, pod.id)),
         ("network namespace", lambda: namespaces.unpin(on.paths.netns(pod.id))),
         ("namespaces", lambda: _unpin(on, pod.id)),
-        ("/dev/shm", lambda: shm.unmount_shm(where / "shm")),
+        ("/dev/shm", lambda: shm.unmount(where / "shm")),
         ("directory", lambda: offload(shutil.rmtree, where, onerror=container_remove.gone)),
     ]
 
@@ -96,9 +96,11 @@ async def _end_pause(on: Engine, pod: state.PodRecord) -> None:
     if pod.HasField("pause"):
         await container_stop.kill(pod.pause, PAUSE_EXIT_WAIT_S)
         await container_stop.kill_after(pod.monitor, PAUSE_EXIT_WAIT_S)
+    else:
+        await on.conmon.end(pod.id)  # a create that nobody lived to record
     handler = on.handlers.get(pod.handler)
     if handler is not None:
         await on.oci.delete(handler, pod.id, force=True)
     on.conmon.cleanup(pod.id, where)
-    await offload(on.cgroups.remove, on.cgroups.oci_path(pod.cgroup_parent, pod.id))
-    await offload(on.cgroups.remove_monitor, pod.id)
+    await on.cgroups.remove(on.cgroups.oci_path(pod.cgroup_parent, pod.id))
+    on.cgroups.remove_monitor(pod.id)

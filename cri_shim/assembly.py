@@ -1,0 +1,222 @@
+"""Builds the drivers from the configuration and hands each plain values; nobody passes Config on.
+
+The order is what recovery needs: locks and state first, then the slow probes beside each other.
+"""
+
+import asyncio
+import fcntl
+import logging
+import os
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from cri_shim import recovery
+from cri_shim.aio import reaper
+from cri_shim.config import Config
+from cri_shim.containers import devices
+from cri_shim.engine import Engine, Paths
+from cri_shim.errors import StateError, ToolFailed
+from cri_shim.images import Images
+from cri_shim.isolation import cgroup_names
+from cri_shim.isolation.cgroups import Cgroups
+from cri_shim.linux import boot, process, syscalls
+from cri_shim.network.network import Network
+from cri_shim.oci import handlers
+from cri_shim.oci.conmon import Conmon
+from cri_shim.oci.exits import Exits
+from cri_shim.oci.handlers import Handler, executable
+from cri_shim.oci.runtime import OciRuntime
+from cri_shim.registry import Registry
+from cri_shim.spec.host import Host
+from cri_shim.state.leveldb import LevelStore
+
+DRAIN_S = 10.0  # work in hand is given this long at shutdown, then it is rolled back
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """The programs without which nothing can run."""
+
+    conmon: Path
+    skopeo: Path
+    init: str  # "" where there is none: then pods cannot share a pid namespace
+
+
+def find_programs(config: Config) -> Programs:
+    """Find each on its path list; ToolFailed names the paths that were tried."""
+    return Programs(
+        conmon=executable("conmon", config.conmon_path),
+        skopeo=executable("skopeo", config.image.skopeo_path),
+        init=_init(config.init_path),
+    )
+
+
+def _init(candidates: tuple[str, ...]) -> str:
+    try:
+        return str(executable("catatonit", candidates))
+    except ToolFailed as e:
+        _log.warning("%s: pods cannot share a pid namespace", e)
+        return ""
+
+
+async def open_engine(config: Config, programs: Programs, closing: AsyncExitStack) -> Engine:
+    """Open everything; what has been opened is closed by `closing`, in reverse."""
+    paths = Paths(config.server.root, config.server.run_root, config.network.netns_dir)
+    for directory in (paths.root, paths.run_root):
+        directory.mkdir(mode=0o711, parents=True, exist_ok=True)
+    closing.callback(os.close, _lock(paths.run_root / "lock"))
+    syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
+    reaper.start()
+    closing.callback(reaper.stop)
+    cgroups = Cgroups(_cgroup_driver(config.cgroup_manager))
+    probing = asyncio.create_task(_probe(config, paths, cgroups))
+    try:
+        store = LevelStore(paths.root / "state")
+        closing.callback(store.close)
+        registry = Registry(store, config.namespace)
+        closing.push_async_callback(registry.close)
+        registry.load()
+        images = Images(store, paths, config.image, programs.skopeo, registry.held_layers)
+        await images.open()
+        network = _network(config, paths)
+        await network.start()
+        closing.push_async_callback(network.stop)
+    finally:
+        found = await probing
+    systemd = cgroups.driver == "systemd"
+    environment = _environment(config)
+    oci = OciRuntime(exec_dir=paths.run_root / "exec", systemd_cgroup=systemd, env=environment)
+    await oci.end_leftovers()
+    exits = Exits()
+    closing.callback(exits.close)
+    engine = Engine(
+        registry=registry,
+        images=images,
+        network=network,
+        conmon=Conmon(
+            (str(programs.conmon),),
+            oci,
+            place_monitor=cgroups.join_monitor,
+            env=environment,
+            log_size_max=config.max_log_size,
+            no_pivot=config.no_pivot_root,
+            systemd_cgroup=systemd,
+        ),
+        oci=oci,
+        exits=exits,
+        cgroups=cgroups,
+        handlers={handler.name: handler for handler in found},
+        default_handler=_default(config, found),
+        host=_host(cgroups),
+        paths=paths,
+        boot_id=boot.boot_id(),
+        pause_init=programs.init,
+    )
+    watching = asyncio.create_task(recovery.watch(engine), name="exits")
+    closing.push_async_callback(_cancel, watching)
+    closing.push_async_callback(engine.drain, DRAIN_S)
+    return engine
+
+
+def _lock(path: Path) -> int:
+    """Hold the run root; StateError if another process does. libpod's alive lock."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(fd)
+        raise StateError(
+            f"{path.parent} is in use by another cri-shim;"
+            " stop it, or give this one its own --root, --run-root and --socket"
+        ) from None
+    return fd
+
+
+def mark_alive(run_root: Path, boot_id: str) -> None:
+    """Leave the mark that this boot's state has been refreshed: the last step of a start."""
+    (run_root / "alive").write_text(boot_id + "\n")
+
+
+def _network(config: Config, paths: Paths) -> Network:
+    return Network(
+        config.network.config_dir,
+        config.network.plugin_dirs,
+        paths.root / "cni",
+        default_network=config.network.default_network,
+        bundled=config.network.bundled,
+        bundled_subnet=config.network.subnet,
+        add_timeout=config.network.add_timeout,
+        del_timeout=config.network.del_timeout,
+    )
+
+
+async def _cancel(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def _cgroup_driver(configured: str) -> cgroup_names.Driver:
+    if configured == "auto":
+        return "systemd" if Path("/run/systemd/system").is_dir() else "cgroupfs"
+    return "systemd" if configured == "systemd" else "cgroupfs"
+
+
+async def _probe(config: Config, paths: Paths, cgroups: Cgroups) -> list[Handler]:
+    """Try every configured handler, all at the same time."""
+    probes = (
+        handlers.probe(
+            name,
+            table.path,
+            run_root=paths.run_root,
+            boot_id=boot.boot_id(),
+            env=_environment(config),
+            systemd_cgroup=cgroups.driver == "systemd",
+        )
+        for name, table in config.runtimes.items()
+    )
+    return await asyncio.gather(*probes)
+
+
+def _environment(config: Config) -> dict[str, str]:
+    """Of conmon and the OCI runtimes."""
+    return dict(setting.split("=", 1) for setting in config.conmon_env_vars)
+
+
+def _default(config: Config, found: list[Handler]) -> str:
+    """The configured handler, else the first that works; else the first, whose problem is told."""
+    if config.default_runtime:
+        return config.default_runtime
+    for handler in found:
+        if not handler.problem:
+            return handler.name
+    return found[0].name if found else ""
+
+
+def _host(cgroups: Cgroups) -> Host:
+    bounding = process.own_bounding_caps()
+    can_raise = "CAP_SYS_RESOURCE" in process.own_effective_caps()
+    if not can_raise:
+        _log.warning("no CAP_SYS_RESOURCE: oom_score_adj of containers is not set below our own")
+    swap = Path("/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes")
+    return Host(
+        cgroup_v2=cgroups.version() == 2,
+        bounding=bounding,
+        can_raise=can_raise,
+        oom_score_adj=process.own_oom_score_adj(),
+        swap_accounting=cgroups.version() == 2 or swap.exists(),
+        hugepage_sizes=_hugepage_sizes(),
+        devices=devices.of_host(),
+    )
+
+
+def _hugepage_sizes() -> frozenset[str]:
+    """Sizes as the hugetlb controller spells them: 2MB, 1GB."""
+    found: set[str] = set()
+    for entry in Path("/sys/kernel/mm/hugepages").glob("hugepages-*kB"):
+        size = int(entry.name.removeprefix("hugepages-").removesuffix("kB"))
+        mega, giga = size >> 10, size >> 20
+        found.add(f"{giga}GB" if giga else f"{mega}MB" if mega else f"{size}KB")
+    return frozenset(found)

@@ -1,0 +1,83 @@
+"""The gRPC server on the unix socket: CRI's two services and our own control service."""
+
+import os
+import socket as sockets
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import grpc.aio
+
+from cri_shim.engine import Engine
+from cri_shim.errors import StateError
+from cri_shim.pb import api_pb2, control_pb2
+from cri_shim.rpc import boundary
+from cri_shim.rpc.control_service import ControlService
+from cri_shim.rpc.facts import Facts
+from cri_shim.rpc.image_service import ImageService
+from cri_shim.rpc.runtime_service import RuntimeService
+from cri_shim.rpc.validate import Validator
+
+DRAIN_S = 10.0  # calls in hand are given this long when the server stops
+SOCKET_MODE = 0o660  # whoever can connect is root on this node
+
+
+class Server:
+    """`async with Server(...)`: serving inside the block, drained after it."""
+
+    def __init__(
+        self, path: Path, on: Engine, facts: Facts, info: Callable[[], dict[str, Any]]
+    ) -> None:
+        self._path = path
+        self._server = grpc.aio.server(options=boundary.SERVER_OPTIONS)
+        check = Validator(apparmor=_has_apparmor())
+        services = api_pb2.DESCRIPTOR.services_by_name
+        for name, service in (
+            ("RuntimeService", RuntimeService(on, facts)),
+            ("ImageService", ImageService(on.images)),
+        ):
+            boundary.add(self._server, services[name], service, check)
+        control = control_pb2.DESCRIPTOR.services_by_name["Control"]
+        boundary.add(self._server, control, ControlService(on.images, info), check)
+
+    async def __aenter__(self) -> "Server":
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_stale(self._path)
+        umask = os.umask(0o117)  # the socket must not be open to others for even a moment
+        try:
+            self._server.add_insecure_port(f"unix:{self._path}")
+            await self._server.start()
+        finally:
+            os.umask(umask)
+        self._path.chmod(SOCKET_MODE)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        await self._server.stop(DRAIN_S)
+        self._path.unlink(missing_ok=True)
+
+
+def _has_apparmor() -> bool:
+    enabled = Path("/sys/module/apparmor/parameters/enabled")
+    return enabled.exists() and enabled.read_text().startswith("Y")
+
+
+def _remove_stale(path: Path) -> None:
+    """Remove the socket of a daemon that died; StateError if somebody still listens on it."""
+    if not path.is_socket():
+        if path.exists():
+            raise StateError(f"{path} exists and is no socket; choose another [server] socket")
+        return
+    with sockets.socket(sockets.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            path.unlink()
+            return
+    raise StateError(f"another program serves on {path}; stop it, or choose another socket")
