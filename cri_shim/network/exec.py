@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cri_shim.aio import child
+from cri_shim.aio.offload import finish
 from cri_shim.errors import TimedOut, ToolFailed
 from cri_shim.network import versions
 from cri_shim.network.conflist import Plugin
@@ -184,12 +185,19 @@ async def _run(path: Path, stdin: bytes, env: Mapping[str, str]) -> tuple[int, b
         try:
             code = await plugin.wait()
         except asyncio.CancelledError:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(plugin.pid, signal.SIGKILL)  # not reaped yet: the id is still its own
-            await plugin.end()
+            await finish(_end(plugin, out, err))
             raise
         return code, await out.collected(), await err.collected()
     finally:
         out.abandon()
         err.abandon()
         os.close(feed)
+
+
+async def _end(plugin: child.Child, *outputs: child.Collector) -> None:
+    """Kill the plugin's session, and wait until who was in it has closed its output."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(plugin.pid, signal.SIGKILL)  # not reaped yet: the id is still its own
+    await plugin.end()
+    for output in outputs:
+        await output.collected()

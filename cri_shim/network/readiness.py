@@ -51,7 +51,12 @@ class Readiness:
 
     async def start(self) -> None:
         """Look once, so that the status is true when this returns; then follow changes."""
-        await self.look()
+        self._watch.arm()
+        try:
+            await self.look()
+        except BaseException:
+            self._watch.close()
+            raise
         self._task = asyncio.create_task(self._follow(), name="network watch")
 
     async def stop(self) -> None:
@@ -59,6 +64,7 @@ class Readiness:
             self._task.cancel()
             await asyncio.wait([self._task])
             self._task = None
+        self._watch.close()
 
     def status(self) -> NetworkStatus:
         """From memory."""
@@ -114,7 +120,7 @@ def _tell(old: View, new: View) -> None:
     for problem in new.problems:
         if problem not in old.problems:
             _log.warning("CNI configuration not used: %s", problem)
-    if new.default == old.default:
+    if (new.default, new.message) == (old.default, old.message):
         return
     if new.default is None:
         _log.warning("pods have no network: %s", new.message)

@@ -35,21 +35,17 @@ class Watch:
     async def changes(self, pause: Callable[[], float]) -> AsyncGenerator[None, None]:
         """Yield after each burst of changes, and whenever `pause()` seconds brought none.
 
-        A yield means "look now"; nothing may have changed. Watches end with the iterator.
+        A yield means "look now"; nothing may have changed.
         """
-        try:
-            while True:
-                self._arm()
-                try:
-                    async with asyncio.timeout(pause()):
-                        await self._event.wait()
-                    await self._settle()
-                except TimeoutError:
-                    pass
-                self._arm()  # before the look, so that nothing falls between the two
-                yield
-        finally:
-            self._disarm()
+        while True:
+            try:
+                async with asyncio.timeout(pause()):
+                    await self._event.wait()
+                await self._settle()
+            except TimeoutError:
+                pass
+            self.arm()  # before the look, so that nothing falls between the two
+            yield
 
     async def _settle(self) -> None:
         for _ in range(ROUNDS):
@@ -59,7 +55,7 @@ class Watch:
                 return
         self._event.clear()
 
-    def _arm(self) -> None:
+    def arm(self) -> None:
         """Watch what is there now; a watch that moved to another directory starts all anew."""
         wanted = dict(_nearest(directory) for directory in self._directories)
         try:
@@ -71,16 +67,17 @@ class Watch:
             return  # it went away just now: the next round finds its parent
         except OSError as e:
             self._report(f"changes are found by polling only: {e.strerror}")
-            self._disarm()
+            self.close()
             return
         if self._watched and watched != self._watched:
-            self._disarm()  # an old directory may still be watched
-            self._arm()
+            self.close()  # an old directory may still be watched
+            self.arm()
             return
         self._watched = watched
         self._report("")
 
-    def _disarm(self) -> None:
+    def close(self) -> None:
+        """End all watches; `arm` begins anew."""
         if self._inotify is not None:
             asyncio.get_running_loop().remove_reader(self._inotify.fileno())
             self._inotify.close()

@@ -1,0 +1,321 @@
+"""The condition NetworkReady, and which network pods get."""
+
+import asyncio
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from cri_shim.errors import InvalidArgument
+from cri_shim.linux.inotify import Inotify
+from cri_shim.network import Network, bundled, watch
+from cri_shim.network.readiness import NetworkStatus
+
+
+async def until(condition, limit: float = 8) -> None:
+    """Return when `condition()` holds; the loop's own events move things on."""
+    async with asyncio.timeout(limit):
+        while not condition():  # noqa: ASYNC110 - the state of another task
+            await asyncio.sleep(0.01)
+
+
+async def test_without_a_file_the_network_is_not_ready_in_the_words_of_kubernetes(
+    network, conf_dir
+):
+    await network.start()
+
+    assert network.status() == NetworkStatus(
+        False,
+        "NetworkPluginNotReady",
+        f"Network plugin returns error: no CNI configuration file in {conf_dir}/."
+        " Has your network provider started?",
+    )
+
+
+async def test_a_sound_network_with_its_plugins_is_ready(network, fakes, write_list):
+    fakes.make("one")
+    write_list("one")
+
+    await network.start()
+
+    assert network.status() == NetworkStatus(True, "", "")
+
+
+async def test_an_invalid_file_is_skipped_and_reported(network, fakes, write_list, conf_dir, pod):
+    fakes.make("one")
+    (conf_dir / "00-torn.conflist").write_text('{"name": ')
+    write_list("one")
+
+    await network.start()
+
+    assert network.plan(pod())[0].network == "net"
+    assert network.load_problems()[0].startswith(f"{conf_dir}/00-torn.conflist: not JSON")
+
+
+async def test_a_problem_is_logged_once_for_one_content(network, conf_dir, caplog):
+    (conf_dir / "a.conflist").write_text("{")
+    await network.start()
+    await network._readiness.look()
+    await network._readiness.look()
+
+    logged = [r for r in caplog.records if "a.conflist: not JSON" in r.message]
+    assert len(logged) == 2  # not used; and so there is no network
+
+
+async def test_a_network_whose_plugin_is_missing_is_not_used(network, write_list, fakes):
+    path = write_list("absent")
+
+    await network.start()
+
+    missing = f"{path}: CNI plugin absent is not installed (looked in {fakes.directory})"
+    assert network.load_problems() == [missing]
+    assert missing in network.status().message
+
+
+async def test_a_network_whose_ipam_plugin_is_missing_is_not_used(network, write_list, fakes):
+    fakes.make("one")
+    write_list({"type": "one", "ipam": {"type": "absent"}})
+
+    await network.start()
+
+    assert not network.status().ready
+
+
+async def test_a_plugin_that_does_not_speak_the_version_makes_its_network_unusable(
+    network, fakes, write_list
+):
+    fakes.make("one", versions=["0.4.0"])
+    write_list("one", cniVersion="1.0.0")
+
+    await network.start()
+
+    assert "do not all speak CNI version 1.0.0: one speaks 0.4.0" in network.status().message
+
+
+async def test_the_newest_version_that_all_plugins_speak_is_taken(network, fakes, write_list, pod):
+    fakes.make("one", versions=["0.4.0", "1.0.0", "1.1.0"])
+    fakes.make("two", versions=["0.4.0", "1.0.0"])
+    write_list("one", "two", cniVersions=["0.4.0", "1.0.0", "1.1.0"])
+
+    await network.start()
+
+    assert json.loads(network.plan(pod())[0].config)["cniVersion"] == "1.0.0"
+
+
+async def test_a_named_default_network_is_the_only_one(conf_dir, fakes, write_list, tmp_path, pod):
+    fakes.make("one")
+    write_list("one", name="first", file="10.conflist")
+    network = Network(conf_dir, [fakes.directory], tmp_path / "cache", default_network="mine")
+    await network.start()
+    assert "no usable network 'mine'" in network.status().message
+
+    write_list("one", name="mine", file="20.conflist")
+    await until(lambda: network.status().ready)
+
+    assert network.plan(pod())[0].network == "mine"
+    await network.stop()
+
+
+async def test_a_file_that_appears_makes_the_network_ready_before_the_next_poll(
+    conf_dir, fakes, write_list, tmp_path
+):
+    fakes.make("one")
+    network = Network(conf_dir, [fakes.directory], tmp_path / "c", bundled=False, poll=600)
+    await network.start()
+
+    write_list("one")
+
+    await until(lambda: network.status().ready)
+    await network.stop()
+
+
+async def test_a_plugin_that_is_installed_later_makes_the_network_ready(
+    conf_dir, fakes, write_list, tmp_path
+):
+    write_list("one")
+    network = Network(conf_dir, [fakes.directory], tmp_path / "c", bundled=False, poll=600)
+    await network.start()
+    assert not network.status().ready
+
+    fakes.make("one")
+
+    await until(lambda: network.status().ready)
+    await network.stop()
+
+
+async def test_after_the_directory_was_replaced_the_network_is_ready_again(
+    conf_dir, fakes, write_list, tmp_path
+):
+    fakes.make("one")
+    write_list("one")
+    network = Network(conf_dir, [fakes.directory], tmp_path / "c", bundled=False, poll=600)
+    await network.start()
+
+    for _ in range(3):
+        shutil.rmtree(conf_dir)
+        await until(lambda: not network.status().ready)
+        conf_dir.mkdir()
+        write_list("one")
+        await until(lambda: network.status().ready)
+    await network.stop()
+
+
+async def test_a_directory_that_was_moved_away_is_not_followed(
+    conf_dir, fakes, write_list, tmp_path
+):
+    fakes.make("one")
+    write_list("one")
+    network = Network(conf_dir, [fakes.directory], tmp_path / "c", bundled=False, poll=600)
+    await network.start()
+
+    conf_dir.rename(tmp_path / "old")
+    await until(lambda: not network.status().ready)
+    conf_dir.mkdir()
+    write_list("one")
+
+    await until(lambda: network.status().ready)
+    await network.stop()
+
+
+async def test_a_configuration_directory_deep_in_nothing_may_appear_later(fakes, tmp_path):
+    fakes.make("one")
+    conf_dir = tmp_path / "etc" / "cni" / "net.d"
+    network = Network(conf_dir, [fakes.directory], tmp_path / "c", bundled=False, poll=0.5)
+    await network.start()
+
+    conf_dir.mkdir(parents=True)
+    (conf_dir / "a.conf").write_text('{"cniVersion": "1.0.0", "name": "net", "type": "one"}')
+
+    await until(lambda: network.status().ready)
+    await network.stop()
+
+
+async def test_without_inotify_the_poll_does_the_work_and_the_status_says_so(
+    conf_dir, fakes, write_list, tmp_path, monkeypatch
+):
+    def used_up() -> Inotify:
+        raise OSError(24, "no inotify instance is left")
+
+    monkeypatch.setattr(watch, "Inotify", used_up)
+    fakes.make("one")
+    network = Network(conf_dir, [fakes.directory], tmp_path / "c", bundled=False, poll=0.05)
+    await network.start()
+    write_list("one")
+
+    await until(lambda: network.status().ready)
+
+    assert network.status().message == (
+        "changes are found by polling only: no inotify instance is left"
+    )
+    await network.stop()
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def test_a_stopped_network_has_closed_its_watch(conf_dir, fakes, tmp_path):
+    before = open_files()
+    network = Network(conf_dir, [fakes.directory], tmp_path / "c", bundled=False)
+    await network.start()
+
+    await network.stop()
+
+    assert open_files() == before
+
+
+async def test_a_plugin_whose_status_says_no_makes_the_network_not_ready_until_it_says_yes(
+    network, fakes, write_list, tmp_path
+):
+    answer = (
+        f"""test -e {tmp_path}/up || {{ echo '{{"code": 50, "msg": "agent down"}}'; exit 1; }}"""
+    )
+    fakes.make("one", versions=["1.0.0", "1.1.0"], STATUS=answer)
+    write_list("one", cniVersion="1.1.0")
+    await network.start()
+    assert "CNI plugin one: STATUS of network net: agent down (code 50)" in network.status().message
+
+    (tmp_path / "up").touch()
+
+    await until(lambda: network.status().ready)
+    assert "CNI_CONTAINERID" not in fakes.env("STATUS", "one")
+
+
+async def test_status_is_not_asked_of_lists_before_1_1(network, fakes, write_list):
+    fakes.make("one", STATUS="exit 1")
+    write_list("one")
+
+    await network.start()
+
+    assert network.status().ready
+    assert fakes.calls() == []
+
+
+class TestBundled:
+    @pytest.fixture
+    async def network(self, conf_dir, fakes, tmp_path, monkeypatch):
+        """The bundled network over fake plugins; its masquerade rule is not made."""
+        for kind in ("bridge", "host-local", "portmap"):
+            fakes.make(kind)
+        monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+        network = Network(conf_dir, [fakes.directory], tmp_path / "cache")
+        yield network
+        await network.stop()
+
+    async def test_it_is_used_while_the_directory_holds_no_file(self, network, pod):
+        await network.start()
+
+        told = json.loads(network.plan(pod())[0].config)
+        assert (told["name"], told["plugins"][0]["bridge"]) == ("cri-shim", "cri-shim0")
+
+    async def test_the_status_tells_that_there_is_no_masquerade_rule(self, network):
+        await network.start()
+
+        status = network.status()
+        assert status.ready
+        assert "neither nft nor iptables is installed" in status.message
+
+    async def test_it_steps_back_when_a_provider_arrives(self, network, fakes, write_list, pod):
+        await network.start()
+        fakes.make("one")
+
+        write_list("one", name="calico")
+
+        await until(lambda: network.plan(pod())[0].network == "calico")
+
+    async def test_it_does_not_step_in_for_a_broken_file(self, network, conf_dir):
+        (conf_dir / "a.conflist").write_text("{")
+
+        await network.start()
+
+        assert "no usable CNI configuration" in network.status().message
+
+    async def test_the_pod_cidr_is_its_subnet_also_after_a_restart(
+        self, network, pod, conf_dir, fakes, tmp_path
+    ):
+        await network.start()
+        await network.set_pod_cidr("10.200.3.0/24,fd00:3::/64")
+        again = Network(conf_dir, [fakes.directory], tmp_path / "cache")
+        await again.start()
+
+        ipam = json.loads(again.plan(pod())[0].config)["plugins"][0]["ipam"]
+        assert ipam["ranges"] == [[{"subnet": "10.200.3.0/24"}], [{"subnet": "fd00:3::/64"}]]
+        assert network.plan(pod()) == again.plan(pod())
+        await again.stop()
+
+    @pytest.mark.parametrize(
+        "cidr", ["10.0.0.1/24", "all", "10.0.0.0/24,10.1.0.0/24", "10.0.0.0/31"]
+    )
+    async def test_a_pod_cidr_that_cannot_be_is_refused(self, network, cidr):
+        with pytest.raises(InvalidArgument, match=r"pod_cidr"):
+            await network.set_pod_cidr(cidr)
+
+
+def test_another_subnet_gets_another_bridge():
+    shipped, other = bundled.network(), bundled.network(["10.5.0.0/24"])
+
+    assert bundled.subnets_of(shipped) == ["10.87.0.0/16"]
+    assert bundled.network(["10.87.0.0/16"]) == shipped
+    assert other.plugins[0]["bridge"].startswith("cri-shim-")
+    assert len(other.plugins[0]["bridge"]) <= 15
