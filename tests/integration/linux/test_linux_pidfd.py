@@ -95,8 +95,12 @@ async def test_the_exit_status_by_something_that_is_no_pidfd_is_unknown() -> Non
 
 async def test_a_name_that_looks_like_other_fields_does_not_confuse(tmp_path: Path) -> None:
     odd = tmp_path / "a) Z 1 ("
-    odd.symlink_to("/bin/sleep")
-    child = spawn([str(odd), "600"])
+    odd.symlink_to("/bin/sh")
+    read_end, write_end = os.pipe()
+    child = spawn([str(odd), "-c", "echo; kill -STOP $$"], stdout=write_end)
+    os.close(write_end)
+    os.read(read_end, 1)  # the kernel names a process after exec has returned to its parent
+    os.close(read_end)
     name = Path(f"/proc/{child.pid}/comm").read_text()
     start = process.start_time(child.pid)
     assert start is not None

@@ -72,9 +72,10 @@ async def test_a_child_of_ours_keeps_its_exit_code() -> None:
 async def test_running_children_are_left_alone(tmp_path: Path) -> None:
     pid, fd = await orphan(tmp_path)
     reaper.reap_orphans()
-    state = process.state(pid)
+    start = process.start_time(pid)
     pidfd.send(fd, signal.SIGKILL)
     await ended(fd, 5)
     reaper.reap_orphans()
     os.close(fd)
-    assert state == "S"
+    assert start is not None
+    assert not process.alive(pid, start)
