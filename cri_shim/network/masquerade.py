@@ -36,9 +36,7 @@ async def ensure(subnet: str) -> None:
 async def remove(subnet: str) -> None:
     """Take the rule for `subnet` away again; one that is not there is fine."""
     if shutil.which("nft"):
-        family, chain = _family(subnet), nft_chain(subnet)
-        made = f"add table {family} {TABLE}\nadd chain {family} {TABLE} {chain}\n"
-        await _run(["nft", "-f", "-"], made + f"delete chain {family} {TABLE} {chain}\n")
+        await _remove_by_nft(subnet)
     if shutil.which(_iptables(subnet)):
         for check, make in iptables_rules(subnet)[2:]:  # chain and jump may serve other subnets
             if (await child.run(check, timeout=_LIMIT_S)).returncode == 0:
@@ -79,6 +77,16 @@ async def _ensure_by_iptables(subnet: str) -> None:
     for check, make in iptables_rules(subnet):
         if (await child.run(check, timeout=_LIMIT_S)).returncode != 0:
             await _run(make)
+
+
+async def _remove_by_nft(subnet: str) -> None:
+    family = _family(subnet)
+    table, chain = f"{family} {TABLE}", f"{family} {TABLE} {nft_chain(subnet)}"
+    made = f"add table {table}\nadd chain {chain}\n"  # so that there is something to delete
+    await _run(["nft", "-f", "-"], made + f"delete chain {chain}\n")
+    left = await child.run(["nft", "list", "table", family, TABLE], timeout=_LIMIT_S)
+    if b"chain" not in left.stdout:
+        await _run(["nft", "-f", "-"], f"delete table {table}\n")
 
 
 async def _run(argv: list[str], stdin: str = "") -> None:
