@@ -1,44 +1,67 @@
 """Equal work is done once; whoever asks for it while it runs gets the same result.
 
 The work belongs to the flight, not to a caller: a caller that is cancelled leaves it running, so
-a retry joins it instead of starting a second one.
+a retry joins it instead of starting a second one. With `needs_waiters` the work is cancelled when
+the last caller has gone: for what is worth nothing unless somebody wants it, such as a pull.
 """
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
-
-from cri_shim.aio.offload import join
 
 K = TypeVar("K")
 T = TypeVar("T")
 
 
+@dataclass(slots=True)
+class _Flight(Generic[T]):
+    task: asyncio.Task[T]
+    waiting: int = 0
+
+
 class SingleFlight(Generic[K, T]):
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, needs_waiters: bool = False) -> None:
         self._name = name
-        self._flights: dict[K, asyncio.Task[T]] = {}
+        self._needs_waiters = needs_waiters
+        self._flights: dict[K, _Flight[T]] = {}
+        self._abandoned: set[asyncio.Task[T]] = set()
 
     async def do(self, key: K, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Join the flight of `key`, or start it with `work()`; raise what it raised."""
-        task = self._flights.get(key)
-        if task is None:
+        flight = self._flights.get(key)
+        if flight is None:
             task = asyncio.create_task(work(), name=f"{self._name} {key}")
-            self._flights[key] = task
+            flight = self._flights[key] = _Flight(task)
             task.add_done_callback(lambda done: self._landed(key, done))
-        return await join(task)
+        flight.waiting += 1
+        try:
+            return await asyncio.shield(flight.task)
+        finally:
+            flight.waiting -= 1
+            if self._needs_waiters and not flight.waiting and not flight.task.done():
+                self._abandon(key, flight.task)
 
     def in_flight(self, key: K) -> bool:
         return key in self._flights
 
+    def _abandon(self, key: K, task: asyncio.Task[T]) -> None:
+        # Off the list at once: who asks now must not join work that is being undone.
+        if (flight := self._flights.get(key)) is not None and flight.task is task:
+            del self._flights[key]
+        self._abandoned.add(task)
+        task.cancel()
+
     def _landed(self, key: K, task: asyncio.Task[T]) -> None:
-        del self._flights[key]
+        if (flight := self._flights.get(key)) is not None and flight.task is task:
+            del self._flights[key]
+        self._abandoned.discard(task)
         if not task.cancelled():
             task.exception()  # an error nobody waited for any more is not "never retrieved"
 
     async def drain(self, timeout: float) -> None:
         """Give flights `timeout` seconds to land, then cancel what is left and await it."""
-        tasks = list(self._flights.values())
+        tasks = [flight.task for flight in self._flights.values()] + list(self._abandoned)
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=timeout)
             for task in late:

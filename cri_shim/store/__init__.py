@@ -7,10 +7,10 @@ are transferred. Each new layer is unpacked once per diff-id into a temporary na
 and renamed; manifest and config move to `images/blobs`; then the image record makes it visible.
 
 - `reference`: image names, pure; `registries`: where short names are looked for
-- `auth`: a caller's credentials as a short-lived file; `skopeo`: the program and what its errors mean
+- `auth`: a caller's credentials as a short-lived file; `skopeo`: the program and its errors
 - `manifest`: manifests and configs, pure; `layout`: the private directory of one pull
 - `unpack`: the child process that turns a layer blob into a directory it cannot leave
-- `layers`: the unpacked directories; `catalog`: which images and layers exist, in memory and records
+- `layers`: the unpacked directories; `catalog`: which images and layers exist
 - `rootfs`: the overlay a container stands on; `usage`: what all this takes of the disk
 - `image_store`: the above put together, recovery and garbage collection
 """

@@ -60,7 +60,7 @@ def candidates(text: str, search: Sequence[str] = ()) -> list[Reference]:
     if tag and not _TAG.fullmatch(tag):
         raise _invalid(text, f"{tag!r} is not a tag")
     registry, path = _split_registry(name)
-    if not _PATH.fullmatch(path) or _ID.fullmatch(name) and len(name) == 64:
+    if not _PATH.fullmatch(path) or re.fullmatch("[0-9a-f]{64}", name):
         raise _invalid(text, "names are lower-case words joined by '/', '.', '_' and '-'")
     if registry and not _REGISTRY.fullmatch(registry):
         raise _invalid(text, f"{registry!r} is not a registry")

@@ -8,7 +8,7 @@ Two walls keep an archive inside: names and symbolic links are resolved by us an
 error that fails the layer (`tree`), and what we might have overlooked meets the chroot (`confine`).
 
 - `child`: the program; `confine`: chroot and capabilities
-- `stream`: decompression and hash in a thread; `archive`: members of a tar, strictly
+- `stream`: decompression and hash in a thread; `header`, `archive`: members of a tar, strictly
 - `tree`: making entries beneath the root; `extract`: members and whiteouts -> entries
 
 Nothing here may be imported by the daemon, and nothing here imports asyncio.

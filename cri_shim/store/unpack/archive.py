@@ -1,58 +1,139 @@
-"""The members of a tar stream, strictly.
+"""The members of a tar stream: ustar, GNU and pax, with long names and sparse files.
 
-tarfile reads every dialect (ustar, GNU, pax, sparse), but ends quietly where a header is broken: a
-layer cut short would pass for a smaller one. Here the archive ends at its end or fails.
+An archive that is cut short or damaged fails: a layer must not pass for a smaller one.
 """
 
-import tarfile
 from collections.abc import Iterator
 
+from cri_shim.store.unpack import header
 from cri_shim.store.unpack.failure import BadLayer
+from cri_shim.store.unpack.header import BLOCK, Member
 from cri_shim.store.unpack.stream import LayerStream
 
-HEADER_LIMIT = 1 << 20  # bytes of a pax or long-name header, as GNU tar and Go bound them
+EXTRA_LIMIT = 1 << 20  # bytes of a pax header or a long name, as GNU tar and Go bound them
+_SPARSE_LIMIT = 1 << 20  # extents of one sparse file
+_XATTR = "SCHILY.xattr."
 
 
-class _Tar(tarfile.TarFile):
-    def next(self) -> tarfile.TarInfo | None:
-        # tarfile remembers each member for random access; a layer can have 100,000.
-        assert self.fileobj is not None
-        self.fileobj.seek(self.offset)  # type: ignore[attr-defined]
-        try:
-            return _Member.fromtarfile(self)
-        except (tarfile.EOFHeaderError, tarfile.EmptyHeaderError):  # type: ignore[attr-defined]
-            return None
-        except BadLayer:
-            raise
-        except Exception as e:  # tarfile on garbage: TarError, ValueError, RecursionError, ...
-            raise BadLayer(f"the archive is damaged at byte {self.offset}: {e}") from e
-
-
-class _Member(tarfile.TarInfo):
-    """A member whose extra headers cannot be large enough to fill our memory."""
-
-    def _proc_member(self, tar: tarfile.TarFile) -> tarfile.TarInfo:
-        extra = (
-            tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE,
-            tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK,
-        )  # fmt: skip
-        if self.size < 0 or (self.type in extra and self.size > HEADER_LIMIT):
-            raise BadLayer(f"a header of {self.size} bytes in the archive")
-        return super()._proc_member(tar)  # type: ignore[misc,no-any-return]
-
-
-def members(stream: LayerStream) -> Iterator[tarfile.TarInfo]:
+def members(stream: LayerStream) -> Iterator[Member]:
     """Each member in turn; its data is next in `stream`, and may be left unread."""
-    tar = _Tar(
-        fileobj=stream,  # type: ignore[arg-type]
-        mode="r",
-        tarinfo=_Member,
-        encoding="utf-8",
-        errors="surrogateescape",
-    )
-    member = tar.firstmember  # type: ignore[attr-defined]
-    while member is not None:
-        if member.size < 0:
-            raise BadLayer(f"{member.name}: a size of {member.size} bytes")
-        yield member
-        member = tar.next()
+    shared: dict[str, bytes] = {}  # pax records for all that follows
+    own: dict[str, bytes] = {}  # pax records and long names for the next member
+    while (block := _block(stream)) is not None:
+        member = header.parse(block)
+        if member.type in (header.PAX, header.PAX_GLOBAL):
+            records = _records(_extra(stream, member))
+            (own if member.type == header.PAX else shared).update(records)
+        elif member.type == header.LONG_NAME:
+            own["path"] = _extra(stream, member).split(b"\0", 1)[0]
+        elif member.type == header.LONG_LINK:
+            own["linkpath"] = _extra(stream, member).split(b"\0", 1)[0]
+        else:
+            try:
+                _complete(member, shared | own, block, stream)
+            except ValueError as e:
+                raise BadLayer(f"{member.name!r}: a header that cannot be read: {e}") from e
+            own = {}
+            end = stream.tell() + member.stored
+            yield member
+            stream.seek(end + -member.stored % BLOCK)
+
+
+def _block(stream: LayerStream) -> bytes | None:
+    """The next header block, or None at the end of the archive."""
+    block = stream.read(BLOCK)
+    if not block:
+        return None
+    if len(block) < BLOCK:
+        raise BadLayer("the archive ends in the middle of a header")
+    if block.strip(b"\0"):
+        return block
+    if stream.read(BLOCK).strip(b"\0"):
+        raise BadLayer("the archive goes on after its end")
+    return None
+
+
+def _extra(stream: LayerStream, member: Member) -> bytes:
+    if member.stored > EXTRA_LIMIT:
+        raise BadLayer(f"a header of {member.stored} bytes")
+    data = stream.read(member.stored + -member.stored % BLOCK)
+    if len(data) < member.stored:
+        raise BadLayer("the archive ends in the middle of a header")
+    return data[: member.stored]
+
+
+def _records(data: bytes) -> dict[str, bytes]:
+    records: dict[str, bytes] = {}
+    for key, value in header.pax_records(data):
+        if key in ("GNU.sparse.offset", "GNU.sparse.numbytes"):
+            # The oldest form repeats these two; the next one has the same as a list.
+            old = records.get("GNU.sparse.map")
+            records["GNU.sparse.map"] = value if old is None else old + b"," + value
+        else:
+            records[key] = value
+    return records
+
+
+def _complete(member: Member, records: dict[str, bytes], block: bytes, stream: LayerStream) -> None:
+    """Have `records` override what the header says, and read the map of a sparse file."""
+    for key, value in records.items():
+        if key.startswith(_XATTR):
+            member.xattrs[key.removeprefix(_XATTR)] = value
+        elif not value:
+            continue
+        elif key in ("path", "GNU.sparse.name"):
+            member.name = value.decode("utf-8", "surrogateescape")
+        elif key == "linkpath":
+            member.linkname = value.decode("utf-8", "surrogateescape")
+        elif key == "uid":
+            member.uid = int(value)
+        elif key == "gid":
+            member.gid = int(value)
+        elif key == "mtime":
+            member.mtime = header.pax_time(value)
+        elif key == "size" and member.type in (header.REGULAR, header.SPARSE):
+            member.stored = member.size = int(value)
+    header.check(member)
+    if member.type == header.SPARSE:
+        _old_sparse(member, block, stream)
+    elif member.type == header.REGULAR and "GNU.sparse.map" in records:
+        member.sparse = _pairs([int(number) for number in records["GNU.sparse.map"].split(b",")])
+        member.size = int(records.get("GNU.sparse.size", b"0"))
+    elif member.type == header.REGULAR and records.get("GNU.sparse.major") == b"1":
+        _sparse_in_data(member, stream)
+        member.size = int(records.get("GNU.sparse.realsize", b"0"))
+    header.check(member)
+
+
+def _old_sparse(member: Member, block: bytes, stream: LayerStream) -> None:
+    member.type = header.REGULAR
+    member.sparse, more, member.size = header.old_sparse(block)
+    while more:
+        block = stream.read(BLOCK)
+        if len(block) < BLOCK or len(member.sparse) > _SPARSE_LIMIT:
+            raise BadLayer(f"{member.name!r}: a sparse map without end")
+        member.sparse += header.extents(block[:504])
+        more = bool(block[504])
+
+
+def _sparse_in_data(member: Member, stream: LayerStream) -> None:
+    """Lines of decimal numbers at the start of the data, padded to a block: count, then pairs."""
+    numbers: list[int] = []
+    rest, wanted = b"", 1
+    while len(numbers) < wanted:
+        block = stream.read(BLOCK)
+        member.stored -= BLOCK
+        if len(block) < BLOCK or member.stored < 0:
+            raise BadLayer(f"{member.name!r}: a sparse map without end")
+        *lines, rest = (rest + block).split(b"\n")
+        numbers += [int(line) for line in lines[: wanted - len(numbers)]]
+        if wanted == 1 and numbers:
+            wanted = 1 + 2 * numbers[0]
+            numbers += [int(line) for line in lines[1:wanted]]
+        if not 0 < wanted <= 1 + 2 * _SPARSE_LIMIT or len(rest) > BLOCK:
+            raise BadLayer(f"{member.name!r}: a sparse map without end")
+    member.sparse = _pairs(numbers[1:])
+
+
+def _pairs(numbers: list[int]) -> list[tuple[int, int]]:
+    return list(zip(numbers[::2], numbers[1::2], strict=True))

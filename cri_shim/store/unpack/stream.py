@@ -44,7 +44,7 @@ def _gunzip(blob: BinaryIO) -> Iterator[bytes]:
                     raise BadLayer("the gzip stream ends in its middle")
             try:
                 yield member.decompress(data, CHUNK)
-            except igzip_lib.error as e:
+            except igzip_lib.error as e:  # type: ignore[misc]
                 raise BadLayer(f"the gzip stream is damaged: {e}") from e
             data = b""
         data = (member.unused_data or blob.read(CHUNK)).lstrip(b"\0")
@@ -63,7 +63,7 @@ def _unzstd(blob: BinaryIO) -> Iterator[bytes]:
 
 
 class LayerStream:
-    """A forward-only file of the uncompressed tar, as tarfile reads one."""
+    """A forward-only file of the uncompressed tar."""
 
     def __init__(self, blob: BinaryIO) -> None:
         self._hash = hashlib.sha256()

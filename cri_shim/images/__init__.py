@@ -1,0 +1,87 @@
+"""Images as the CRI sees them: pull, load, query and remove, each a use case in its own file.
+
+A pull belongs to whoever waits for it. Equal requests (name and credential) share one, and when the
+last caller has gone it is cancelled and cleaned up: nothing of it is visible, nothing stays.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from cri_shim.aio.singleflight import SingleFlight
+from cri_shim.images import load, pull, query, remove
+from cri_shim.images.load import Loaded
+from cri_shim.pb import api_pb2 as api
+from cri_shim.pb.state_pb2 import ImageRecord, LayerRecord
+from cri_shim.state import records
+from cri_shim.state.store import Store
+from cri_shim.store.image_store import ImageStore
+from cri_shim.store.rootfs import Rootfs
+
+
+@dataclass(frozen=True, slots=True)
+class PullKey:
+    """What makes two pulls the same. Task names show it, so it shows no secret."""
+
+    name: str
+    auth: bytes = field(repr=False)
+
+
+class Images:
+    def __init__(self, store: ImageStore, state: Store) -> None:
+        """`state` is where `store` keeps its records."""
+        self.store = store
+        self._state = state
+        self._pulls: SingleFlight[PullKey, ImageRecord] = SingleFlight("pull", needs_waiters=True)
+        self._measured = query.Measured()
+
+    @property
+    def rootfs(self) -> Rootfs:
+        return self.store.rootfs
+
+    async def recover(self) -> None:
+        """Load the records and clean up what a daemon that died left; StateError on newer ones."""
+        await self.store.recover(
+            records.load(self._state, "image", ImageRecord),
+            records.load(self._state, "layer", LayerRecord),
+        )
+
+    async def pull(self, name: str, auth: api.AuthConfig | None = None) -> str:
+        """Bring an image here, or up to date; its id. See images/pull.py for the errors."""
+        key = PullKey(name, auth.SerializeToString(deterministic=True) if auth else b"")
+        image = await self._pulls.do(key, lambda: pull.pull(self.store, name, auth))
+        return image.id
+
+    async def load(self, source: str, name: str = "") -> Sequence[Loaded]:
+        """Bring images from a local archive or directory; see images/load.py."""
+        return await load.load(self.store, source, name)
+
+    def resolve(self, reference: str) -> ImageRecord | None:
+        """The image of an id, tag, digest or short name, without asking any registry."""
+        return query.resolve(self.store, reference)
+
+    def list(self, filter: api.ImageFilter | None = None) -> Sequence[api.Image]:
+        """ListImages."""
+        return query.list_images(self.store, filter)
+
+    def status(
+        self, reference: str, verbose: bool = False
+    ) -> tuple[api.Image | None, Mapping[str, str]]:
+        """ImageStatus: None for an image that is not here; the info map only if `verbose`."""
+        return query.status(self.store, reference, verbose)
+
+    async def remove(self, reference: str) -> None:
+        """RemoveImage: with all its names; one that is not here is fine."""
+        await remove.remove(self.store, reference)
+
+    async def fs_info(self) -> api.ImageFsInfoResponse:
+        """ImageFsInfo."""
+        return await query.fs_info(self.store, self._measured)
+
+    def collect(self) -> None:
+        """Take away layers nobody needs; call it after a container was removed."""
+        self.store.collect()
+
+    async def close(self, grace: float = 0.0) -> None:
+        """Give pulls `grace` seconds, cancel the rest with their clean-up, end background work."""
+        await self._pulls.drain(grace)
+        await self.store.close()

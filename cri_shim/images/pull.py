@@ -1,0 +1,128 @@
+"""PullImage: resolve the name to a digest, fetch by that digest, unpack, catalogue.
+
+Errors: RegistryUnavailable when it cannot be reached, SignatureValidationFailed when policy.json
+refuses, NotFound for an image the registry does not have, Unavailable for want of disk space (the
+directory is named), ToolFailed with skopeo's words for the rest: not authorised, damaged, for
+another architecture.
+"""
+
+import logging
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from cri_shim.aio.offload import finish, offload
+from cri_shim.errors import CriShimError, NotFound, ToolFailed, Unavailable
+from cri_shim.faults import fault_point
+from cri_shim.pb import api_pb2 as api
+from cri_shim.pb.state_pb2 import ImageRecord
+from cri_shim.store import auth as credentials
+from cri_shim.store import manifest
+from cri_shim.store.image_store import ImageStore
+from cri_shim.store.layout import Layout
+from cri_shim.store.manifest import Content, digest_of
+from cri_shim.store.reference import Reference, candidates
+
+VERSION = 1  # of ImageRecord
+
+_log = logging.getLogger(__name__)
+
+
+async def pull(store: ImageStore, name: str, auth: api.AuthConfig | None) -> ImageRecord:
+    """Bring the image of `name` here; a short name is tried in each registry searched, in order."""
+    references = candidates(name, store.search)
+    for reference in references[:-1]:
+        try:
+            return await _pull(store, reference, auth)
+        except (NotFound, ToolFailed):
+            continue  # the next registry may have it; the last one's answer is the caller's
+    return await _pull(store, references[-1], auth)
+
+
+async def _pull(
+    store: ImageStore, reference: Reference, auth: api.AuthConfig | None
+) -> ImageRecord:
+    own = credentials.credential(auth, reference.registry)
+    with credentials.authfile(store.secrets, reference.registry, own) as authfile:
+        fault_point("images.pull.resolve")
+        digest = reference.digest
+        if not digest:
+            digest = digest_of(await store.skopeo.manifest(_source(store, reference), authfile))
+        exact = reference.by_digest(digest)
+        return await bring(
+            store,
+            _source(store, exact),
+            authfile,
+            tags=[] if reference.digest else [str(reference)],
+            digests=[str(exact)],
+        )
+
+
+async def bring(
+    store: ImageStore,
+    source: str,
+    authfile: Path | None,
+    *,
+    tags: Sequence[str],
+    digests: Sequence[str],
+) -> ImageRecord:
+    """Fetch `source` (transport:name), unpack what is new and make it visible under its names."""
+    try:
+        return await _bring(store, source, authfile, tags, digests)
+    except BaseException as e:
+        store.collect()  # layers that only this pull wanted
+        if isinstance(e, OSError):
+            raise Unavailable(f"cannot store {source} below {store.root}: {e}") from e
+        raise
+
+
+async def _bring(
+    store: ImageStore,
+    source: str,
+    authfile: Path | None,
+    tags: Sequence[str],
+    digests: Sequence[str],
+) -> ImageRecord:
+    here = store.unpacked_blobs()
+    layout = Layout(store.layouts)
+    with store.catalog.hold(here.values()):
+        try:
+            fault_point("images.pull.fetch")
+            layout.create(here, store.blobs)
+            await store.skopeo.copy(source, layout.path, authfile)
+            content = layout.content()
+            manifest.check_platform(content.config, store.architecture)
+            with store.catalog.hold(content.diff_ids):
+                fault_point("images.pull.unpack")
+                await store.unpack(content, layout)
+                fault_point("images.pull.catalogue")
+                return await finish(store.keep(content, layout, _record(content, tags, digests)))
+        finally:
+            await _clean_up(layout)
+
+
+async def _clean_up(layout: Layout) -> None:
+    """What fails here is no failure of the pull: the next start deletes what is left."""
+    try:
+        fault_point("images.pull.cleanup")
+        await offload(layout.remove)
+    except (CriShimError, OSError) as e:
+        _log.warning("cannot delete %s: %s; the next start will", layout.path, e)
+
+
+def _record(content: Content, tags: Sequence[str], digests: Sequence[str]) -> ImageRecord:
+    return ImageRecord(
+        version=VERSION,
+        id=content.image_id,
+        repo_tags=tags,
+        repo_digests=digests,
+        size=content.size,
+        manifest_digest=content.manifest_digest,
+        config=content.config,
+        layers=content.diff_ids,
+        created_at=time.time_ns(),
+    )
+
+
+def _source(store: ImageStore, reference: Reference) -> str:
+    return f"{store.transport}{reference}"

@@ -1,0 +1,17 @@
+"""RemoveImage: the image goes with all its names; its layers stay while a container needs them.
+
+"The image is gone" is true on return, for this and every other caller. Nothing is refused for
+being in use: containers keep their layers, not the image.
+"""
+
+from cri_shim.images.query import resolve
+from cri_shim.store.image_store import ImageStore
+
+
+async def remove(store: ImageStore, reference: str) -> None:
+    """Remove the image that any reference of it names; none is fine."""
+    image = resolve(store, reference)
+    if image is None:
+        return
+    await store.catalog.remove(image.id)
+    store.collect()

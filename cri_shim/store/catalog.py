@@ -1,0 +1,180 @@
+"""Which images and layers exist: the truth in memory while running, written through to records.
+
+An image is visible from the moment its record is on the disk and all its layers are here; never
+before, and not after any of that is untrue. Layers belong to images, to containers (a callable
+tells which), and to pulls in hand (`hold`); what belongs to nobody is `unused`.
+
+A layer is in use long before its files have reached the disk. Until `settled`, a note "unsynced"
+says in which boot it was unpacked: after a power cut such a layer may have empty files, so the next
+boot drops it. A daemon that merely died loses nothing.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from cri_shim.pb.state_pb2 import ImageRecord, LayerRecord
+
+_UNSYNCED = "unsynced/"
+
+_log = logging.getLogger(__name__)
+
+
+class Records(Protocol):
+    """What the catalog needs of the state store."""
+
+    def items(self, kind: str) -> Iterator[tuple[str, bytes]]: ...
+    def put(self, kind: str, id: str, value: bytes) -> None: ...
+    def delete(self, kind: str, id: str) -> None: ...
+    async def sync(self) -> None: ...
+
+
+class Catalog:
+    def __init__(self, records: Records, boot_id: str) -> None:
+        self._records = records
+        self._boot = boot_id.encode()
+        self._images: dict[str, ImageRecord] = {}
+        self._by_name: dict[str, str] = {}  # tag or repo digest -> image id
+        self._layers: dict[str, LayerRecord] = {}
+        self._held: Counter[str] = Counter()
+
+    def load(
+        self, images: Iterable[ImageRecord], layers: Iterable[LayerRecord], present: set[str]
+    ) -> None:
+        """Take over the records of the last run; `present` are the layer directories there are.
+
+        An image with a layer that is missing, or that a power cut may have spoilt, is dropped: it
+        alone, and its next pull brings it back.
+        """
+        self._layers = {layer.diff_id: layer for layer in layers}
+        doubtful = {
+            id.removeprefix(_UNSYNCED)
+            for id, boot in self._records.items("meta")
+            if id.startswith(_UNSYNCED) and boot != self._boot
+        }
+        for diff_id in (self._layers.keys() - present) | doubtful:
+            self.forget_layer(diff_id)
+        for image in images:
+            missing = [layer for layer in image.layers if layer not in self._layers]
+            if missing:
+                _log.warning(
+                    "image %s is dropped, %d of its layers are missing or doubtful, first %s",
+                    image.id, len(missing), missing[0],
+                )  # fmt: skip
+                self._records.delete("image", image.id)
+            else:
+                self._swap(image)
+
+    # -- images -------------------------------------------------------------------------------
+
+    def images(self) -> list[ImageRecord]:
+        return list(self._images.values())
+
+    def image(self, id: str) -> ImageRecord | None:
+        return self._images.get(id)
+
+    def ids_from(self, prefix: str) -> list[str]:
+        return [id for id in self._images if id.startswith(prefix)]
+
+    def named(self, name: str) -> ImageRecord | None:
+        """The image of a fully qualified tag or repo digest."""
+        id = self._by_name.get(name)
+        return self._images[id] if id is not None else None
+
+    async def add(self, image: ImageRecord) -> ImageRecord:
+        """Make an image visible, or give one more names; on return it survives a power cut.
+
+        A tag that another image had moves here.
+        """
+        known = self._images.get(image.id)
+        merged = ImageRecord()
+        merged.CopyFrom(image)
+        if known is not None:
+            merged.repo_tags[:] = dict.fromkeys([*known.repo_tags, *image.repo_tags])
+            merged.repo_digests[:] = dict.fromkeys([*known.repo_digests, *image.repo_digests])
+            merged.created_at, merged.pinned = known.created_at, known.pinned or image.pinned
+        changed = [merged, *self._without(image)]
+        for record in changed:
+            self._records.put("image", record.id, record.SerializeToString())
+        for record in reversed(changed):
+            self._swap(record)
+        await self._records.sync()
+        return merged
+
+    def _without(self, image: ImageRecord) -> Iterator[ImageRecord]:
+        """The images that lose names to `image`."""
+        names = {*image.repo_tags, *image.repo_digests}
+        losers = {self._by_name[name] for name in names if name in self._by_name} - {image.id}
+        for id in losers:
+            loser = ImageRecord()
+            loser.CopyFrom(self._images[id])
+            loser.repo_tags[:] = [tag for tag in loser.repo_tags if tag not in names]
+            loser.repo_digests[:] = [name for name in loser.repo_digests if name not in names]
+            yield loser
+
+    async def remove(self, id: str) -> None:
+        """Remove an image with all its names: invisible at once, for good on return."""
+        image = self._images.pop(id, None)
+        if image is None:
+            return
+        self._forget_names(id)
+        self._records.delete("image", id)
+        await self._records.sync()
+
+    def _swap(self, image: ImageRecord) -> None:
+        self._forget_names(image.id)
+        self._images[image.id] = image
+        for name in (*image.repo_tags, *image.repo_digests):
+            self._by_name[name] = image.id
+
+    def _forget_names(self, id: str) -> None:
+        for name in [name for name, owner in self._by_name.items() if owner == id]:
+            del self._by_name[name]
+
+    # -- layers -------------------------------------------------------------------------------
+
+    def layers(self) -> list[LayerRecord]:
+        return list(self._layers.values())
+
+    def layer(self, diff_id: str) -> LayerRecord | None:
+        return self._layers.get(diff_id)
+
+    def add_layer(self, layer: LayerRecord, commit: Callable[[], None]) -> None:
+        """Record a layer that `commit` gives its name; its files need not be on the disk yet."""
+        self._records.put("meta", _UNSYNCED + layer.diff_id, self._boot)
+        commit()
+        self._records.put("layer", layer.diff_id, layer.SerializeToString())
+        self._layers[layer.diff_id] = layer
+
+    def unsettled(self) -> list[str]:
+        """The layers whose files may not be on the disk yet."""
+        notes = (id for id, _ in self._records.items("meta") if id.startswith(_UNSYNCED))
+        return [note.removeprefix(_UNSYNCED) for note in notes]
+
+    def settled(self, diff_ids: Iterable[str]) -> None:
+        """The files of these layers are on the disk."""
+        for diff_id in diff_ids:
+            self._records.delete("meta", _UNSYNCED + diff_id)
+
+    def forget_layer(self, diff_id: str) -> None:
+        self._layers.pop(diff_id, None)
+        self._records.delete("layer", diff_id)
+        self._records.delete("meta", _UNSYNCED + diff_id)
+
+    @contextmanager
+    def hold(self, diff_ids: Iterable[str]) -> Iterator[None]:
+        """Keep these layers while the block runs, whether here already or only to come."""
+        held = list(diff_ids)
+        self._held.update(held)
+        try:
+            yield
+        finally:
+            self._held -= Counter(held)
+
+    def used(self) -> set[str]:
+        """The diff-ids that images and pulls in hand stand on."""
+        return {layer for image in self._images.values() for layer in image.layers} | set(
+            self._held
+        )

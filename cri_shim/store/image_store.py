@@ -1,0 +1,208 @@
+"""The store put together: directories, layers, catalog, and what keeps them in step.
+
+    ROOT/images/blobs/sha256/   manifests and configs; layer blobs too under keep_blobs
+    ROOT/images/layouts/        one directory a pull in hand
+    ROOT/layers/                unpacked layers
+    ROOT/containers/ID/         a container's writable layer
+
+Everything here can be cleaned up from the records: what no record speaks of is deleted at start.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cri_shim.aio.child import run
+from cri_shim.aio.keyed_lock import KeyedLock
+from cri_shim.aio.offload import finish
+from cri_shim.errors import CriShimError
+from cri_shim.faults import fault_point
+from cri_shim.pb.state_pb2 import ImageRecord, LayerRecord
+from cri_shim.store import manifest
+from cri_shim.store.catalog import Catalog, Records
+from cri_shim.store.layers import Layers, delete
+from cri_shim.store.layout import Layout
+from cri_shim.store.manifest import Content
+from cri_shim.store.rootfs import Rootfs
+from cri_shim.store.skopeo import Skopeo
+
+SETTLE_DELAY_S = 5.0  # a pull is mostly followed by a start, which should not wait for the disk
+
+_log = logging.getLogger(__name__)
+
+
+class ImageStore:
+    def __init__(
+        self,
+        root: Path,
+        run_root: Path,
+        records: Records,
+        *,
+        boot_id: str,
+        skopeo: Skopeo,
+        architecture: str = "",
+        keep_blobs: bool = False,
+        transport: str = "docker://",
+        search: Sequence[str] = (),
+        held_layers: Callable[[], set[str]] = set,
+        parallel: int = 0,
+    ) -> None:
+        """`search` are the registries of short names, `transport` goes before a name for skopeo.
+
+        `held_layers` tells the diff-ids that containers stand on; `parallel` bounds the unpacking
+        children (0: one a CPU).
+        """
+        self.root = root
+        self.secrets = run_root / "secrets"
+        self.layouts = root / "images" / "layouts"
+        self.blobs = root / "images" / "blobs" / "sha256"
+        self.containers = root / "containers"
+        self.skopeo = skopeo
+        self.architecture = architecture or manifest.host_architecture()
+        self.transport = transport
+        self.search = list(search)
+        self.layers = Layers(root / "layers", parallel=parallel)
+        self.catalog = Catalog(records, boot_id)
+        self.rootfs = Rootfs(self.layers.directory, self.containers, boot_id)
+        self._keep_blobs = keep_blobs
+        self._held_layers = held_layers
+        self._unpacking = KeyedLock()  # key: diff-id
+        self._unpacked_as: dict[str, str] = {}  # layer blob digest -> diff-id
+        self._background: set[asyncio.Task[None]] = set()
+
+    async def recover(self, images: Iterable[ImageRecord], layers: Iterable[LayerRecord]) -> None:
+        """Take over what the last daemon left: load the records, delete what none speaks of.
+
+        Call it when `held_layers` knows every container.
+        """
+        for directory in (self.layouts, self.blobs, self.layers.directory, self.containers):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.catalog.load(images, layers, self.layers.present())
+        for image in self.catalog.images():
+            self._learn(image)
+        hidden = [d for d in self.containers.iterdir() if d.name[0] == "."]
+        secrets = list(self.secrets.iterdir()) if self.secrets.is_dir() else []
+        self._delete_later([*self.layouts.iterdir(), *self.layers.leftovers(), *hidden, *secrets])
+        strangers = self.layers.present() - {layer.diff_id for layer in self.catalog.layers()}
+        self._delete_later(self.layers.discard(strangers - self._held_layers()))
+        self.collect()
+        self._settle_later(self.catalog.unsettled(), delay=0)
+
+    # -- pulling ------------------------------------------------------------------------------
+
+    def unpacked_blobs(self) -> Mapping[str, str]:
+        """Layer blobs that need not be transferred, with the diff-ids they are here as."""
+        return {
+            blob: diff_id
+            for blob, diff_id in self._unpacked_as.items()
+            if self.catalog.layer(diff_id) is not None
+        }
+
+    async def unpack(self, content: Content, layout: Layout) -> None:
+        """Have every layer of the image unpacked; the caller holds them. An error ends it all."""
+        wanted = dict(zip(content.diff_ids, content.layers, strict=True))
+        largest_first = sorted(wanted.items(), key=lambda item: -item[1].size)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for diff_id, blob in largest_first:
+                    group.create_task(self._have_layer(layout.blob(blob.digest), diff_id))
+        except BaseExceptionGroup as group_of_one:
+            raise group_of_one.exceptions[0] from None
+
+    async def _have_layer(self, blob: Path, diff_id: str) -> None:
+        async with self._unpacking(diff_id):
+            if self.catalog.layer(diff_id) is not None:
+                return
+            temporary, record = await self.layers.unpack(blob, diff_id)
+            try:
+                fault_point("images.pull.commit_layer")
+                self._delete_later(self.layers.discard([diff_id]))  # of no record: a stranger
+                self.catalog.add_layer(record, lambda: self.layers.commit(temporary, diff_id))
+            except BaseException:
+                await finish(delete(temporary))
+                raise
+
+    async def keep(self, content: Content, layout: Layout, image: ImageRecord) -> ImageRecord:
+        """Keep the image's blobs and make it visible. Its layers must be unpacked."""
+        blobs = [content.manifest_digest, f"sha256:{content.image_id}"]
+        if self._keep_blobs:
+            blobs += [layer.digest for layer in content.layers]
+        for digest in dict.fromkeys(blobs):
+            layout.blob(digest).replace(self.blobs / digest.removeprefix("sha256:"))
+        # Nothing else runs between the blobs and the record: `collect` would take them for strays.
+        record = await self.catalog.add(image)
+        self._learn(record)
+        self._settle_later(self.catalog.unsettled(), delay=SETTLE_DELAY_S)
+        return record
+
+    def _learn(self, image: ImageRecord) -> None:
+        file = self.blobs / image.manifest_digest.removeprefix("sha256:")
+        try:
+            layers = manifest.layers_of(file.read_bytes())
+        except (OSError, CriShimError) as e:
+            _log.warning("image %s: its manifest cannot be used: %s", image.id, e)
+            return
+        self._unpacked_as |= {
+            blob.digest: diff_id for blob, diff_id in zip(layers, image.layers, strict=False)
+        }
+
+    # -- giving back --------------------------------------------------------------------------
+
+    def collect(self) -> None:
+        """Take away layers and blobs that nothing stands on; they are deleted in the background.
+
+        Call it after an image or a container was removed.
+        """
+        kept = self.catalog.used() | self._held_layers()
+        unused = [layer.diff_id for layer in self.catalog.layers() if layer.diff_id not in kept]
+        trash = self.layers.discard(unused)
+        for diff_id in unused:
+            self.catalog.forget_layer(diff_id)
+        self._unpacked_as = dict(self.unpacked_blobs())
+        named = self._named_blobs()
+        for blob in self.blobs.iterdir():
+            if blob.name not in named:
+                blob.unlink()
+        self._delete_later(trash)
+
+    def _named_blobs(self) -> set[str]:
+        images = self.catalog.images()
+        names = {image.id for image in images}
+        names |= {image.manifest_digest.removeprefix("sha256:") for image in images}
+        if self._keep_blobs:
+            names |= {blob.removeprefix("sha256:") for blob in self._unpacked_as}
+        return names
+
+    def _delete_later(self, paths: Sequence[Path]) -> None:
+        if paths:
+            self._start(delete(*paths), "delete unused layers")
+
+    def _settle_later(self, diff_ids: Sequence[str], delay: float) -> None:
+        if diff_ids:
+            self._start(self._settle(diff_ids, delay), "settle layers")
+
+    async def _settle(self, diff_ids: Sequence[str], delay: float) -> None:
+        await asyncio.sleep(delay)
+        done = await run(["sync", "--file-system", os.fspath(self.layers.directory)])
+        if done.returncode == 0:
+            self.catalog.settled(diff_ids)
+
+    def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(self._logged(work, name), name=name)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _logged(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        try:
+            await work
+        except CriShimError as e:
+            _log.warning("%s: %s; the next start tries again", name, e)
+
+    async def close(self) -> None:
+        """End the background work; what is not done yet, the next start finds."""
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)

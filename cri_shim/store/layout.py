@@ -1,0 +1,57 @@
+"""The private OCI layout of one pull: what skopeo finds there, and what it leaves."""
+
+import json
+import secrets
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from cri_shim.errors import ToolFailed
+from cri_shim.store import manifest
+from cri_shim.store.manifest import Content, digest_of
+
+
+class Layout:
+    """A directory below `layouts`, gone after `remove`."""
+
+    def __init__(self, layouts: Path) -> None:
+        self.path = layouts / secrets.token_hex(8)
+        self._blobs = self.path / "blobs" / "sha256"
+
+    def create(self, placeholders: Iterable[str], kept: Path) -> None:
+        """Make the directory. For each digest of `placeholders`, the layer is here already.
+
+        A blob that was kept whole in `kept` is linked in; for the others an empty file does.
+        """
+        self._blobs.mkdir(parents=True, mode=0o700)
+        for digest in placeholders:
+            hex = digest.removeprefix("sha256:")
+            try:
+                (self._blobs / hex).hardlink_to(kept / hex)
+            except FileNotFoundError:
+                (self._blobs / hex).touch()
+
+    def blob(self, digest: str) -> Path:
+        return self._blobs / digest.removeprefix("sha256:")
+
+    def content(self) -> Content:
+        """Manifest and config of the one image that was copied here, verified."""
+        try:
+            index = json.loads((self.path / "index.json").read_bytes())
+            digest = str(index["manifests"][0]["digest"])
+        except (OSError, ValueError, LookupError, TypeError) as e:
+            raise ToolFailed(f"skopeo left no usable index.json in {self.path}: {e}") from e
+        image_manifest = self._read(digest)
+        return manifest.content(image_manifest, self._read(manifest.config_digest(image_manifest)))
+
+    def _read(self, digest: str) -> bytes:
+        try:
+            data = self.blob(digest).read_bytes()
+        except OSError as e:
+            raise ToolFailed(f"skopeo left no blob {digest}: {e.strerror}") from e
+        if digest_of(data) != digest:
+            raise ToolFailed(f"the blob {digest} has the digest {digest_of(data)}")
+        return data
+
+    def remove(self) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)

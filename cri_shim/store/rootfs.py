@@ -1,0 +1,114 @@
+"""The root file system of a container: an overlay of its image's layers and a layer of its own.
+
+It is mounted `volatile`, without which every unmount syncs the whole disk: the writable layer lasts
+as long as the boot. The kernel marks such a layer, and refuses it until the mark is taken away:
+after a clean end in the same boot we do that, after another boot the layer's content is dropped.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+from cri_shim.aio.offload import offload
+from cri_shim.errors import NotFound, ToolFailed, Unavailable
+from cri_shim.linux import mounts
+from cri_shim.store.layers import delete
+
+_VOLATILE_MARK = "work/incompat/volatile"  # in the work directory
+
+
+class Rootfs:
+    def __init__(self, layers: Path, containers: Path, boot_id: str) -> None:
+        """`layers` has one directory a diff-id, `containers` gets one a container."""
+        self._layers = layers
+        self._containers = containers
+        self._boot = boot_id
+
+    def directory(self, container_id: str) -> Path:
+        return self._containers / container_id
+
+    def upper(self, container_id: str) -> Path:
+        """The writable layer: what a container wrote."""
+        return self.directory(container_id) / "upper"
+
+    async def prepare(self, container_id: str, layers: Sequence[str], target: Path) -> None:
+        """Mount the root file system of a container at `target`, which is made if need be.
+
+        `layers` are diff-ids, bottom first. Already mounted is fine. After a restart of the
+        daemon this finds what the container wrote; after another boot it starts empty.
+        """
+        stale = await offload(self._prepare, container_id, layers, target)
+        await delete(*stale)
+
+    async def unmount(self, target: Path) -> None:
+        """Unmount; not mounted is fine."""
+        await offload(mounts.unmount, target)
+
+    async def remove(self, container_id: str, target: Path) -> None:
+        """Unmount and delete the writable layer with everything in it; idempotent."""
+        await self.unmount(target)
+        await delete(self.directory(container_id))
+
+    def _prepare(self, container_id: str, layers: Sequence[str], target: Path) -> list[Path]:
+        target.mkdir(parents=True, exist_ok=True)
+        if mounts.is_mounted(target):
+            return []
+        lowers = self._lowers(layers)
+        own = self.directory(container_id)
+        try:
+            stale = self._make_own(own, lowers)
+            mounts.overlay(lowers or [own / "empty"], own / "upper", own / "work", target)
+        except OSError as e:
+            raise _failure(e, container_id, len(lowers)) from e
+        return stale
+
+    def _lowers(self, layers: Sequence[str]) -> list[Path]:
+        """Topmost first. The kernel takes a directory once: of a repeated one the topmost."""
+        lowers = [
+            self._layers / layer.removeprefix("sha256:")
+            for layer in dict.fromkeys(reversed(layers))
+        ]
+        for lower in lowers:
+            if not lower.is_dir():
+                raise NotFound(f"layer {lower.name} is not here; pull the image again")
+        return lowers
+
+    def _make_own(self, own: Path, lowers: Sequence[Path]) -> list[Path]:
+        """Have upper and work fit to be mounted; what is returned is of another boot."""
+        stale: list[Path] = []
+        boot = own / "boot"
+        if boot.exists() and boot.read_text() != self._boot:
+            trash = own.with_name(f".{own.name}-{self._boot}")
+            own.rename(trash)
+            stale.append(trash)
+        for directory in ("upper", "work", "empty"):
+            (own / directory).mkdir(parents=True, exist_ok=True)
+        if not boot.exists():
+            own.chmod(0o700)
+            _like(own / "upper", lowers)
+            boot.write_text(self._boot)
+        mark = own / "work" / _VOLATILE_MARK
+        if mark.is_dir():
+            mark.rmdir()
+        return stale
+
+
+def _like(upper: Path, lowers: Sequence[Path]) -> None:
+    """Give `/` the owner and mode the image has for it: of an overlay, the topmost directory's."""
+    upper.chmod(0o755)
+    for lower in lowers:
+        status = lower.stat()
+        mode = stat.S_IMODE(status.st_mode)
+        if (status.st_uid, status.st_gid, mode) != (0, 0, 0o755):  # a layer that says something
+            os.chown(upper, status.st_uid, status.st_gid)
+            upper.chmod(mode)
+            return
+
+
+def _failure(error: OSError, container_id: str, depth: int) -> Exception:
+    what = f"cannot mount the root file system of container {container_id}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Unavailable(f"{what}: {error.strerror} at {error.filename}")
+    return ToolFailed(f"{what} ({depth} layers): {error}")

@@ -1,0 +1,109 @@
+"""Running skopeo: manifests and whole images from where they are into an OCI layout.
+
+skopeo honours registries.conf, policy.json, certs.d and auth files, and verifies every digest.
+It ends with status 1 for nearly everything; what happened is in its last words, sorted here.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from cri_shim.aio.child import Finished, run
+from cri_shim.errors import (
+    CriShimError,
+    NotFound,
+    RegistryUnavailable,
+    SignatureValidationFailed,
+    ToolFailed,
+    Unavailable,
+)
+
+RETRIES = 2  # of a transfer that broke; a registry that does not answer at all fails at once
+_MANIFEST_LIMIT = 16 << 20  # bytes; skopeo itself takes 4 MiB
+
+# First match wins: (pattern in skopeo's words, kind).
+_KINDS: tuple[tuple[str, type[CriShimError]], ...] = (
+    (r"no space left on device|disk quota exceeded", Unavailable),
+    (r"Source image rejected|rejected by policy|signature.*(required|invalid|no matching)",
+     SignatureValidationFailed),
+    (r"unauthorized|authentication required|invalid username/password|denied|403 \(?Forbidden",
+     ToolFailed),
+    (r"manifest unknown|name unknown|manifest_unknown|not found: manifest|StatusCode: 404"
+     r"|\b404 \(?Not Found", NotFound),
+    (r"connection refused|connection reset|no such host|server misbehaving|i/o timeout"
+     r"|TLS handshake timeout|network is unreachable|no route to host|context deadline exceeded"
+     r"|Client\.Timeout|502 Bad Gateway|503 Service Unavailable|504 Gateway Timeout"
+     r"|unexpected EOF|toomanyrequests|429 \(?Too Many", RegistryUnavailable),
+)  # fmt: skip
+
+
+class Skopeo:
+    def __init__(
+        self,
+        program: str = "skopeo",
+        *,
+        policy: Path | None = None,
+        registries_conf: Path | None = None,
+        architecture: str,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        """`policy` and `registries_conf` replace the node's own where given."""
+        self._program = program
+        self._policy = ["--policy", str(policy)] if policy else []
+        self._platform = ["--override-os", "linux", "--override-arch", architecture]
+        self._registries = ["--registries-conf", str(registries_conf)] if registries_conf else []
+        self._env = env
+
+    async def manifest(self, source: str, authfile: Path | None) -> bytes:
+        """The manifest, or manifest list, `source` (transport:name) points at, byte for byte."""
+        done = await run(
+            [
+                self._program, *self._policy, *self._registries, "inspect", "--raw",
+                *_auth("--authfile", authfile), source,
+            ],
+            env=self._env,
+            limit=_MANIFEST_LIMIT,
+        )  # fmt: skip
+        if done.returncode:
+            raise failure(done, f"cannot read the manifest of {source}")
+        return done.stdout
+
+    async def copy(self, source: str, layout: Path, authfile: Path | None) -> None:
+        """Copy this machine's image of `source` into the OCI layout, digests unchanged.
+
+        A file that `layout` has under a blob's name already is taken for that blob.
+        """
+        done = await run(
+            [
+                self._program, *self._policy, *self._registries, *self._platform,
+                "--tmpdir", str(layout), "copy", "--quiet", "--preserve-digests",
+                "--retry-times", str(RETRIES), *_auth("--src-authfile", authfile),
+                source, f"oci:{layout}",
+            ],
+            env=self._env,
+        )  # fmt: skip
+        if done.returncode:
+            raise failure(done, f"cannot copy {source}", layout)
+
+
+def failure(done: Finished, attempted: str, directory: Path | None = None) -> CriShimError:
+    """skopeo's complaint as an error of the right kind."""
+    words = _fatal(done.complaint())
+    for pattern, kind in _KINDS:
+        if re.search(pattern, words, re.IGNORECASE):
+            where = f" (in {directory})" if kind is Unavailable and directory else ""
+            return kind(f"{attempted}: {words}{where}")
+    return ToolFailed(f"{attempted}: {words}")
+
+
+def _fatal(complaint: str) -> str:
+    """Only the message of skopeo's last log line, without time and level."""
+    last = complaint.splitlines()[-1]
+    found = re.search(r'level=(?:fatal|error) msg=(".*")', last)
+    if found is None:
+        return complaint
+    return found[1][1:-1].replace('\\"', '"').replace("\\n", " ")
+
+
+def _auth(option: str, authfile: Path | None) -> Sequence[str]:
+    return [option, str(authfile)] if authfile else []
