@@ -80,7 +80,7 @@ async def delete(
     target = at.target(netns=at.netns if is_netns(Path(at.netns)) else "")
     extra = _previous(_in_version(previous, at.network.version))
     remaining = at.plugins
-    problems: list[CriShimError] = []
+    problems: list[Exception] = []
     while remaining:
         share = clock.share(len(remaining))
         plugin = remaining.pop()
@@ -90,7 +90,7 @@ async def delete(
                 "DEL", plugin, network=at.network.name, version=at.network.version,
                 target=target, extra=extra, timeout=share,
             )  # fmt: skip
-        except CriShimError as e:
+        except (CriShimError, OSError) as e:
             problems.append(e)
     _raise_all(f"detaching pod {at.container_id} from network {at.network.name}", problems)
 
@@ -137,7 +137,7 @@ async def gc(
     attachments = [{"containerID": id, "ifname": interface} for id, interface in valid]
     extra = {"cni.dev/valid-attachments": attachments, "cni.dev/attachments": attachments}
     clock = _Clock(limit)
-    problems: list[CriShimError] = []
+    problems: list[Exception] = []
     for plugin in network.plugins:
         fault_point("network.gc.call")
         try:
@@ -145,7 +145,7 @@ async def gc(
                 "GC", plugin, network=network.name, version=network.version,
                 extra=extra, timeout=clock.left(),
             )  # fmt: skip
-        except CriShimError as e:
+        except (CriShimError, OSError) as e:
             problems.append(e)
     _raise_all(f"GC of network {network.name}", problems)
 
@@ -199,6 +199,6 @@ def _both_families(final: Result) -> bool:
     return len({":" in str(ip["address"]) for ip in final.get("ips") or []}) == 2
 
 
-def _raise_all(what: str, problems: list[CriShimError]) -> None:
+def _raise_all(what: str, problems: list[Exception]) -> None:
     if problems:
         raise ToolFailed(f"{what}: " + "; ".join(map(str, problems))) from problems[0]

@@ -7,11 +7,11 @@ own ipMasq makes every DEL wait for a commit of the host's whole NAT table.
 """
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib import resources
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 from cri_shim.network.conflist import NetworkList, from_json
@@ -19,24 +19,30 @@ from cri_shim.network.conflist import NetworkList, from_json
 SOURCE = "default.conflist of cri-shim"
 
 
-def network(subnets: Sequence[str] = ()) -> NetworkList:
-    """The bundled list for `subnets` (one of a family), or as it stands in the package.
+def network(data_dir: Path, subnets: Sequence[str] = (), bridge: str = "") -> NetworkList:
+    """The bundled list for `subnets` (one of a family), or for those in the package.
 
-    Other subnets get another bridge: the plugin refuses a bridge that has a foreign address, and
-    pods of an earlier subnet keep their gateway.
+    Reservations are kept under `data_dir`, so the network is one instance's own. Without the name
+    of a bridge, other subnets than the shipped ones get another bridge: the plugin refuses a
+    bridge that has a foreign address, and pods of an earlier subnet keep their gateway.
     """
     data = resources.files("cri_shim.network").joinpath("default.conflist").read_bytes()
-    as_shipped = replace(from_json(data), source=SOURCE)
-    if not subnets or list(subnets) == subnets_of(as_shipped):
-        return as_shipped
-    bridge, *others = as_shipped.plugins
+    shipped = replace(from_json(data), source=SOURCE)
+    plugin, *others = shipped.plugins
+    wanted = list(subnets) or subnets_of(shipped)
+    if not bridge:
+        bridge = plugin["bridge"] if wanted == subnets_of(shipped) else _bridge_of(wanted)
     ipam: dict[str, Any] = {
-        **bridge["ipam"],
-        "ranges": [[{"subnet": subnet}] for subnet in subnets],
-        "routes": [{"dst": "::/0" if ":" in subnet else "0.0.0.0/0"} for subnet in subnets],
+        **plugin["ipam"],
+        "dataDir": str(data_dir),
+        "ranges": [[{"subnet": subnet}] for subnet in wanted],
+        "routes": [{"dst": "::/0" if ":" in subnet else "0.0.0.0/0"} for subnet in wanted],
     }
-    name = "cri-shim-" + hashlib.sha256(json.dumps(list(subnets)).encode()).hexdigest()[:6]
-    return replace(as_shipped, plugins=({**bridge, "bridge": name, "ipam": ipam}, *others))
+    return replace(shipped, plugins=({**plugin, "bridge": bridge, "ipam": ipam}, *others))
+
+
+def _bridge_of(subnets: Sequence[str]) -> str:
+    return "cri-shim-" + hashlib.sha256(",".join(subnets).encode()).hexdigest()[:6]
 
 
 def subnets_of(listed: NetworkList) -> list[str]:

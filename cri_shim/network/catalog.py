@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cri_shim.errors import ConfigError, CriShimError
-from cri_shim.network import bundled, conflist
+from cri_shim.network import conflist
 from cri_shim.network.conflist import NetworkList
 from cri_shim.network.exec import Plugins
 
@@ -28,19 +28,16 @@ class View:
 
 
 class Catalog:
-    def __init__(
-        self, directory: Path, plugins: Plugins, *, default_network: str, bundled: bool
-    ) -> None:
+    def __init__(self, directory: Path, plugins: Plugins, default_network: str) -> None:
         self._directory = directory
         self._plugins = plugins
         self._default_network = default_network
-        self._bundled = bundled
 
-    async def load(self, subnets: Sequence[str]) -> View:
-        """Read the directory; `subnets` are those of the bundled network, empty for its own."""
+    async def load(self, own: NetworkList | None) -> View:
+        """Read the directory; `own` steps in while there is no file at all, and none is named."""
         loaded = conflist.load(self._directory)
-        steps_in = self._bundled and not loaded.files and not self._default_network
-        candidates = (bundled.network(subnets),) if steps_in else loaded.networks
+        steps_in = own is not None and not loaded.files and not self._default_network
+        candidates = (own,) if own is not None and steps_in else loaded.networks
         problems = list(loaded.problems)
         usable: list[NetworkList] = []
         for network in candidates:

@@ -24,7 +24,7 @@ from cri_shim.network.conflist import Plugin
 
 OUTPUT_LIMIT = 4 << 20  # bytes of a result; real ones have some hundred
 BUSY_TRIES, BUSY_PAUSE_S = 5, 1.0  # as libcni: the binary may be being replaced (ETXTBSY)
-VERSION_LIMIT_S = 10.0
+VERSION_LIMIT_S = 5.0  # the start of the daemon waits for it
 
 _UNKNOWN_VERSION_COMMAND = "unknown CNI_COMMAND: VERSION"
 

@@ -55,15 +55,22 @@ class Network:
         default_network: str = "",
         bundled: bool = True,
         bundled_subnet: str = "",
+        bundled_bridge: str = "",
         add_timeout: float = verbs.ADD_S,
         del_timeout: float = verbs.DEL_S,
         poll: float = POLL_S,
     ) -> None:
-        """`default_network` "" means the first by file name; times are in seconds."""
+        """`default_network` "" means the first by file name; times are in seconds.
+
+        `bundled` lets our own network step in while there is no file in `conf_dir`; it must not
+        share subnet or bridge with another instance. The defaults of both are in default.conflist.
+        """
         self._plugins = Plugins(bin_dirs)
-        catalog = Catalog(conf_dir, self._plugins, default_network=default_network, bundled=bundled)
+        catalog = Catalog(conf_dir, self._plugins, default_network)
         self._readiness = Readiness(self._plugins, catalog, [conf_dir, *bin_dirs], poll)
         self._cache = Cache(cache_dir)
+        self._bundled, self._bridge = bundled, bundled_bridge
+        self._data_dir = cache_dir / "networks"
         self._pod_cidr_file = cache_dir / "pod-cidr"
         self._pod_cidr: tuple[str, ...] = ()
         self._configured = _subnets("network.bundled_subnet", bundled_subnet)
@@ -75,7 +82,7 @@ class Network:
         """Return when the status is known; from then on changes are followed."""
         with contextlib.suppress(OSError, InvalidArgument):
             self._pod_cidr = _subnets("pod-cidr", self._pod_cidr_file.read_text())
-        self._readiness.subnets = self._pod_cidr or self._configured
+        self._readiness.own = self._own_network()
         await self._readiness.start()
 
     async def stop(self) -> None:
@@ -103,7 +110,8 @@ class Network:
         partial = self._pod_cidr_file.with_suffix(".tmp")
         partial.write_text(",".join(subnets))
         partial.rename(self._pod_cidr_file)
-        self._pod_cidr = self._readiness.subnets = subnets
+        self._pod_cidr = subnets
+        self._readiness.own = self._own_network()
         await self._readiness.look()
 
     def plan(self, pod: state_pb2.PodRecord) -> list[state_pb2.NetworkAttachment]:
@@ -150,14 +158,14 @@ class Network:
 
     async def check(self, record: state_pb2.PodRecord) -> None:
         """CHECK every attachment; raises ToolFailed with what is not as it was made."""
-        problems: list[CriShimError] = []
+        problems: list[Exception] = []
         async with self._locks(record.id):
             for planned in record.network.attachments:
                 try:
                     at = _attachment(record, planned)
                     final = self._final_result(record, planned)
                     await verbs.check(self._plugins, at, final, verbs.CHECK_S)
-                except CriShimError as e:
+                except (CriShimError, OSError) as e:
                     problems.append(e)
         _raise_all(record.id, problems)
 
@@ -167,34 +175,31 @@ class Network:
         It needs nothing but the record. Every attachment is tried; raises ToolFailed with all
         that failed, and may be called again then.
         """
-        problems: list[CriShimError] = []
+        problems: list[Exception] = []
         async with self._locks(record.id):
             for planned in reversed(record.network.attachments):
                 try:
                     await self._detach_one(record, planned)
-                except CriShimError as e:
+                except (CriShimError, OSError) as e:
                     problems.append(e)
         _raise_all(record.id, problems)
 
-    async def gc(
-        self, valid: Callable[[], Iterable[tuple[str, str]]], *, sole_user: bool = False
-    ) -> None:
+    async def gc(self, valid: Callable[[], Iterable[tuple[str, str]]]) -> None:
         """Detach what the cache knows and no (pod id, interface) of `valid()` claims.
 
-        With `sole_user`, no other runtime or instance on this machine uses the bundled network;
-        only then its plugins are sent GC, which frees everything that is not valid. Raises
-        ToolFailed with all that failed.
+        The plugins are sent GC only for the bundled network: others may have further users, whose
+        pods it would detach. Raises ToolFailed with all that failed.
         """
-        problems: list[CriShimError] = []
+        problems: list[Exception] = []
         claimed = set(valid())
         for entry in list(self._cache.entries()):
             if (entry.container_id, entry.interface) not in claimed:
                 try:
                     await self._detach_stale(entry)
-                except CriShimError as e:
+                except (CriShimError, OSError) as e:
                     problems.append(e)
         view = self._readiness.view
-        if sole_user and view.bundled and view.default is not None:
+        if view.bundled and view.default is not None:
             try:
                 async with self._gate.alone(GC_PATIENCE_S):
                     await verbs.gc(self._plugins, view.default, valid(), verbs.GC_S)
@@ -202,6 +207,13 @@ class Network:
                 problems.append(e)
         if problems:
             raise ToolFailed("GC of networks: " + "; ".join(map(str, problems))) from problems[0]
+
+    def _own_network(self) -> conflist.NetworkList | None:
+        if not self._bundled:
+            return None
+        if self._pod_cidr in ((), self._configured):
+            return bundled_network.network(self._data_dir, self._configured, self._bridge)
+        return bundled_network.network(self._data_dir, self._pod_cidr)
 
     async def _detach_one(
         self, record: state_pb2.PodRecord, planned: state_pb2.NetworkAttachment
@@ -228,7 +240,7 @@ class Network:
         for planned in reversed(record.network.attachments):
             try:
                 await self._detach_one(record, planned)
-            except CriShimError as e:  # the caller detaches again, and retries
+            except (CriShimError, OSError) as e:  # the caller detaches again, and retries
                 _log.warning("pod %s: clean-up after a failed ADD: %s", record.id, e)
 
     def _remember(self, at: Attachment, final: result.Result) -> None:
@@ -304,6 +316,6 @@ def _subnets(field: str, text: str) -> tuple[str, ...]:
         raise InvalidArgument(field, str(e)) from e
 
 
-def _raise_all(pod: str, problems: list[CriShimError]) -> None:
+def _raise_all(pod: str, problems: list[Exception]) -> None:
     if problems:
         raise ToolFailed(f"pod {pod}: " + "; ".join(map(str, problems))) from problems[0]

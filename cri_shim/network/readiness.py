@@ -15,6 +15,7 @@ from cri_shim.errors import CriShimError
 from cri_shim.network import attach as verbs
 from cri_shim.network import bundled, masquerade
 from cri_shim.network.catalog import Catalog, View
+from cri_shim.network.conflist import NetworkList
 from cri_shim.network.exec import Plugins
 from cri_shim.network.watch import Watch
 
@@ -46,7 +47,7 @@ class Readiness:
         self._weakness = ""  # pods can be attached, but something is missing
         self._looking = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
-        self.subnets: tuple[str, ...] = ()  # of the bundled network; empty: as shipped
+        self.own: NetworkList | None = None  # the bundled network, if it may step in
         self.view = View(None, "the network is not started", False, ())
 
     async def start(self) -> None:
@@ -77,7 +78,7 @@ class Readiness:
     async def look(self) -> None:
         """Read configuration and plugins anew, and swap in what is found."""
         async with self._looking:
-            view = await self._catalog.load(self.subnets)
+            view = await self._catalog.load(self.own)
             weakness = await self._masquerade(view)
             complaint = await self._ask_status(view)
             _tell(self.view, view)

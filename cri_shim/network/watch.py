@@ -6,6 +6,7 @@ the work, and `problem` says so.
 """
 
 import asyncio
+import errno
 import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
@@ -66,7 +67,9 @@ class Watch:
         except FileNotFoundError:
             return  # it went away just now: the next round finds its parent
         except OSError as e:
-            self._report(f"changes are found by polling only: {e.strerror}")
+            hint = "no inotify watch is left (raise fs.inotify.max_user_watches)"
+            reason = hint if e.errno == errno.ENOSPC else e.strerror
+            self._report(f"changes are found by polling only: {reason}")
             self.close()
             return
         if self._watched and watched != self._watched:

@@ -28,7 +28,7 @@ class Node:
         self.name = f"test-{secrets.token_hex(4)}"
         self.netns = Path("/run/netns") / f"{self.name}-node"
         self.conf_dir, self.bin_dir, self.cache = where / "net.d", where / "cni", where / "cache"
-        self.data_dir = where / "addresses"
+        self.data_dir = self.cache / "networks"
         self.tool_dir = where / "bin"
         self.pods: list[Path] = []
         for directory in (self.conf_dir, self.bin_dir, self.tool_dir):

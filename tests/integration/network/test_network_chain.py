@@ -3,10 +3,8 @@
 import socket
 from pathlib import Path
 
-import pytest
-
 from cri_shim.isolation import namespaces
-from cri_shim.network import bundled, masquerade
+from cri_shim.network import masquerade
 from cri_shim.pb import api_pb2
 
 PORTMAP = {"type": "portmap", "capabilities": {"portMappings": True}, "snat": True}
@@ -114,23 +112,8 @@ async def test_tuning_sets_what_its_configuration_says_in_the_pod(node, started)
     await network.detach(pod)
 
 
-@pytest.fixture
-def own_addresses(node, monkeypatch):
-    """The bundled list with reservations in the test's own directory."""
-    shipped = bundled.network
-
-    def private(subnets=()):
-        made = shipped(subnets)
-        made.plugins[0]["ipam"]["dataDir"] = str(node.data_dir)
-        return made
-
-    monkeypatch.setattr(bundled, "network", private)
-
-
 class TestBundled:
-    async def test_a_pod_reaches_the_world_with_the_address_of_the_node(
-        self, node, started, own_addresses
-    ):
+    async def test_a_pod_reaches_the_world_with_the_address_of_the_node(self, node, started):
         network = await started(node.network(bundled_subnet="10.98.5.0/24"))
         outside = await self.outside(node)
         pod = node.pod(network)
@@ -159,7 +142,7 @@ class TestBundled:
         await node.run("ip", "-n", netns.name, "link", "set", "eth0", "up")
         return netns
 
-    async def test_pods_of_one_subnet_see_each_other_unmasked(self, node, started, own_addresses):
+    async def test_pods_of_one_subnet_see_each_other_unmasked(self, node, started):
         network = await started(node.network(bundled_subnet="10.98.6.0/24"))
         one, other = node.pod(network), node.pod(network)
         address = (await network.attach(one)).ips[0]
@@ -173,9 +156,7 @@ class TestBundled:
         await network.detach(one)
         await network.detach(other)
 
-    async def test_a_new_pod_cidr_does_not_disturb_the_pods_there_are(
-        self, node, started, own_addresses
-    ):
+    async def test_a_new_pod_cidr_does_not_disturb_the_pods_there_are(self, node, started):
         network = await started(node.network(bundled_subnet="10.98.6.0/24"))
         old = node.pod(network)
         address = (await network.attach(old)).ips[0]

@@ -312,10 +312,16 @@ class TestBundled:
             await network.set_pod_cidr(cidr)
 
 
-def test_another_subnet_gets_another_bridge():
-    shipped, other = bundled.network(), bundled.network(["10.5.0.0/24"])
+def test_another_subnet_gets_another_bridge_unless_one_is_named(tmp_path):
+    shipped, other = bundled.network(tmp_path), bundled.network(tmp_path, ["10.5.0.0/24"])
+    named = bundled.network(tmp_path, ["10.5.0.0/24"], "mine0")
 
     assert bundled.subnets_of(shipped) == ["10.87.0.0/16"]
-    assert bundled.network(["10.87.0.0/16"]) == shipped
+    assert bundled.network(tmp_path, ["10.87.0.0/16"]) == shipped
     assert other.plugins[0]["bridge"].startswith("cri-shim-")
     assert len(other.plugins[0]["bridge"]) <= 15
+    assert named.plugins[0]["bridge"] == "mine0"
+
+
+def test_reservations_of_the_bundled_network_are_the_instances_own(tmp_path):
+    assert bundled.network(tmp_path).plugins[0]["ipam"]["dataDir"] == str(tmp_path)
