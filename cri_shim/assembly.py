@@ -5,6 +5,7 @@ The order is what recovery needs: locks and state first, then the slow probes be
 
 import asyncio
 import fcntl
+import hashlib
 import logging
 import os
 from contextlib import AsyncExitStack
@@ -13,14 +14,14 @@ from pathlib import Path
 
 from cri_shim import recovery
 from cri_shim.aio import reaper
-from cri_shim.config import Config
+from cri_shim.config import Config, Server
 from cri_shim.containers import devices
 from cri_shim.engine import Engine, Paths
 from cri_shim.errors import StateError, ToolFailed
 from cri_shim.images import Images
-from cri_shim.isolation import cgroup_names
+from cri_shim.isolation.cgroup_names import PREFIX, Driver
 from cri_shim.isolation.cgroups import Cgroups
-from cri_shim.linux import boot, process, syscalls
+from cri_shim.linux import boot, process
 from cri_shim.network.network import Network
 from cri_shim.oci import handlers
 from cri_shim.oci.conmon import Conmon
@@ -30,6 +31,11 @@ from cri_shim.oci.runtime import OciRuntime
 from cri_shim.registry import Registry
 from cri_shim.spec.host import Host
 from cri_shim.state.leveldb import LevelStore
+from cri_shim.state.store import Store
+from cri_shim.store.image_store import ImageStore
+from cri_shim.store.manifest import host_architecture
+from cri_shim.store.registries import search_registries
+from cri_shim.store.skopeo import Skopeo
 
 DRAIN_S = 10.0  # work in hand is given this long at shutdown, then it is rolled back
 
@@ -68,10 +74,11 @@ async def open_engine(config: Config, programs: Programs, closing: AsyncExitStac
     for directory in (paths.root, paths.run_root):
         directory.mkdir(mode=0o711, parents=True, exist_ok=True)
     closing.callback(os.close, _lock(paths.run_root / "lock"))
-    syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
+    process.become_subreaper()
     reaper.start()
     closing.callback(reaper.stop)
-    cgroups = Cgroups(_cgroup_driver(config.cgroup_manager))
+    cgroups = Cgroups(_cgroup_driver(config.cgroup_manager), name=_cgroup_name(paths.run_root))
+    closing.callback(cgroups.prune)
     probing = asyncio.create_task(_probe(config, paths, cgroups))
     try:
         store = LevelStore(paths.root / "state")
@@ -79,8 +86,9 @@ async def open_engine(config: Config, programs: Programs, closing: AsyncExitStac
         registry = Registry(store, config.namespace)
         closing.push_async_callback(registry.close)
         registry.load()
-        images = Images(store, paths, config.image, programs.skopeo, registry.held_layers)
-        await images.open()
+        images = Images(_image_store(config, paths, programs, store, registry), store)
+        closing.push_async_callback(images.close)
+        await images.recover()
         network = _network(config, paths)
         await network.start()
         closing.push_async_callback(network.stop)
@@ -140,6 +148,30 @@ def mark_alive(run_root: Path, boot_id: str) -> None:
     (run_root / "alive").write_text(boot_id + "\n")
 
 
+def _image_store(
+    config: Config, paths: Paths, programs: Programs, records: Store, registry: Registry
+) -> ImageStore:
+    settings = config.image
+    registries_conf = Path(settings.registries_conf) if settings.registries_conf else None
+    policy = settings.signature_policy_path
+    return ImageStore(
+        paths.root,
+        paths.run_root,
+        records,
+        boot_id=boot.boot_id(),
+        skopeo=Skopeo(
+            str(programs.skopeo),
+            policy=Path(policy) if policy else None,
+            registries_conf=registries_conf,
+            architecture=host_architecture(),
+        ),
+        keep_blobs=settings.keep_blobs,
+        transport=settings.default_transport,
+        search=search_registries(registries_conf),
+        held_layers=registry.held_layers,
+    )
+
+
 def _network(config: Config, paths: Paths) -> Network:
     return Network(
         config.network.config_dir,
@@ -158,10 +190,17 @@ async def _cancel(task: "asyncio.Task[None]") -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
-def _cgroup_driver(configured: str) -> cgroup_names.Driver:
+def _cgroup_driver(configured: str) -> Driver:
     if configured == "auto":
         return "systemd" if Path("/run/systemd/system").is_dir() else "cgroupfs"
     return "systemd" if configured == "systemd" else "cgroupfs"
+
+
+def _cgroup_name(run_root: Path) -> str:
+    """The parent of our cgroups: a second instance on a machine has one of its own."""
+    if run_root == Server().run_root:
+        return PREFIX
+    return f"{PREFIX}-{hashlib.sha256(bytes(run_root)).hexdigest()[:8]}"
 
 
 async def _probe(config: Config, paths: Paths, cgroups: Cgroups) -> list[Handler]:

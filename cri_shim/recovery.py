@@ -38,7 +38,7 @@ async def recover(on: Engine) -> None:
         await _one("pod", pod.id, _pod(on, pod))
     for container in on.registry.everything()[1]:
         await _one("container", container.id, _container(on, container))
-    await on.images.gc()
+    on.images.collect()
 
 
 async def _one(what: str, id: str, work: "asyncio.Future[None] | object") -> None:

@@ -94,7 +94,7 @@ def _store(on: Engine, config: Config) -> dict[str, Any]:
         "podsReady": sum(pod.phase == state.POD_READY for pod in pods),
         "containers": len(containers),
         "containersRunning": running,
-        "images": len(on.images.all()),
+        "images": len(on.images.list()),
     }
 
 

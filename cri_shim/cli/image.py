@@ -64,7 +64,8 @@ async def _load(client: "Client", args: argparse.Namespace) -> None:
 
     request = control_pb2.LoadImageRequest(source=source(args.source), name=args.name)
     answer = await client.control.LoadImage(request)
-    print(" ".join([answer.image_id, *answer.names]))
+    for image in answer.images:
+        print(" ".join([image.id, *image.names]))
 
 
 async def _remove(client: "Client", args: argparse.Namespace) -> None:

@@ -5,6 +5,7 @@ the container's cgroup is emptied if its pid namespace was not its own, and the 
 the container; what is left for RemoveContainer is the root file system and the record.
 """
 
+import asyncio
 import logging
 import time
 
@@ -15,6 +16,7 @@ from cri_shim.pb import state_pb2 as state
 from cri_shim.registry import changed
 
 LOST_EXIT_CODE = 255  # what is reported when nobody saw the exit status
+MONITOR_TRIES, MONITOR_PAUSE_S = 100, 0.01
 
 _log = logging.getLogger(__name__)
 
@@ -82,7 +84,17 @@ async def release_processes(on: Engine, container: state.ContainerRecord) -> Non
         await on.oci.delete(handler, container.id, force=True)
     on.conmon.cleanup(container.id, on.paths.bundle(container.id))
     await on.cgroups.remove(container.cgroups_path)
-    on.cgroups.remove_monitor(container.id)
+    await remove_monitor(on, container.id)
+
+
+async def remove_monitor(on: Engine, id: str) -> None:
+    """Remove conmon's cgroup, which is busy until the ended conmon has been reaped."""
+    for _ in range(MONITOR_TRIES):
+        try:
+            return on.cgroups.remove_monitor(id)
+        except OSError:
+            await asyncio.sleep(MONITOR_PAUSE_S)
+    return on.cgroups.remove_monitor(id)
 
 
 def _owns_pid_namespace(on: Engine, container: state.ContainerRecord) -> bool:

@@ -64,7 +64,7 @@ async def release(on: Engine, id: str) -> None:
         await all_of(f"removing container {id}", _steps(on, container))
         fault_point("containers.remove.forget")
         on.registry.forget(container)
-    await on.images.gc()
+    on.images.collect()
 
 
 async def end(on: Engine, container: state.ContainerRecord) -> None:
@@ -85,8 +85,7 @@ def _steps(on: Engine, container: state.ContainerRecord) -> list[Step]:
     return [
         ("processes", lambda: exits.release_processes(on, container)),
         ("exit watch", lambda: on.exits.unwatch(id)),
-        ("root file system", lambda: on.images.rootfs.unmount(id, on.paths.rootfs(id))),
-        ("writable layer", lambda: on.images.rootfs.remove(id)),
+        ("root file system", lambda: on.images.rootfs.remove(id, on.paths.rootfs(id))),
         ("bundle", lambda: offload(shutil.rmtree, bundle, onerror=gone)),
     ]
 

@@ -9,6 +9,7 @@ import logging
 import shutil
 
 from cri_shim.aio.offload import offload
+from cri_shim.containers import exits as container_exits
 from cri_shim.containers import remove as container_remove
 from cri_shim.containers import stop as container_stop
 from cri_shim.containers.remove import Step, all_of
@@ -103,4 +104,4 @@ async def _end_pause(on: Engine, pod: state.PodRecord) -> None:
         await on.oci.delete(handler, pod.id, force=True)
     on.conmon.cleanup(pod.id, where)
     await on.cgroups.remove(on.cgroups.oci_path(pod.cgroup_parent, pod.id))
-    on.cgroups.remove_monitor(pod.id)
+    await container_exits.remove_monitor(on, pod.id)

@@ -17,5 +17,6 @@ class ControlService:
         return control.InfoResponse(json=json.dumps(self._info()))
 
     async def LoadImage(self, request: control.LoadImageRequest) -> control.LoadImageResponse:
-        image = await self._images.load(request.source, request.name)
-        return control.LoadImageResponse(image_id=image.id, names=image.repo_tags)
+        loaded = await self._images.load(request.source, request.name)
+        images = [control.LoadedImage(id=image.image_id, names=image.names) for image in loaded]
+        return control.LoadImageResponse(images=images)

@@ -18,7 +18,8 @@ class ImageService:
         return api.ListImagesResponse(images=self._images.list(request.filter))
 
     async def ImageStatus(self, request: api.ImageStatusRequest) -> api.ImageStatusResponse:
-        return self._images.status(request.image.image, verbose=request.verbose)
+        image, info = self._images.status(request.image.image, verbose=request.verbose)
+        return api.ImageStatusResponse(image=image, info=info)
 
     async def RemoveImage(self, request: api.RemoveImageRequest) -> api.RemoveImageResponse:
         await self._images.remove(request.image.image)
