@@ -1,3 +1,38 @@
-"""cri-shim: a Kubernetes container runtime on crun or runc, conmon and CNI."""
+"""cri-shim: a Kubernetes container runtime on crun or runc, conmon and CNI.
+
+The kubelet and crictl call two gRPC services on a unix socket; each call becomes namespaces,
+mounts, a CNI call, an OCI runtime started under conmon, and a record in LevelDB.
+
+A map of the house, top down. Imports only go down this list (`hack/check` sees to it), and each
+package's docstring is its own design page.
+
+    cli          commands: serve, run, image, info, config, version
+    runtime      Runtime, the one object that is opened and closed; assembly builds its drivers,
+                 report says what it is made of
+    rpc          the gRPC edge: requests are checked once, errors become status codes
+    streaming    the HTTP edge: exec, attach and port-forward sessions
+    recovery     at start: records and what is really alive become the registry
+    pods         use cases, one verb a file: run, stop, remove, ...
+    containers   create, start, stop, exec, ...
+    engine       what those verbs work with: the registry and the drivers, in one value
+    images       pull, load, query, remove
+    registry     what exists now: pods, containers, names; lists are snapshots of memory
+    oci          driver: crun or runc under conmon, and the news of exits
+    network      driver: CNI networks of pods
+    store        driver: image layers and root file systems
+    isolation    driver: pinned namespaces, cgroups, shared memory
+    state        driver: records in LevelDB, or in memory
+    spec         pure: a CRI configuration and an image become an OCI runtime-spec document
+    linux        system calls, synchronous and small: the only code that blocks
+    config       TOML files and flags become one frozen value
+    wire         protocols without I/O: bytes in, events out
+    aio          asyncio primitives that know nothing of containers
+    log, faults  log lines; points at which tests make the daemon fail
+    pb           generated messages: the CRI's, and those of our records
+    errors       the kinds of failure
+
+Three rules explain most of what looks odd: the intent is recorded before the world is touched; a
+process is known by pid and start time; lists and statuses never wait for a slow object.
+"""
 
 __version__ = "0.1.0"

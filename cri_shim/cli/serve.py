@@ -36,10 +36,14 @@ async def _serve(args: argparse.Namespace) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, runtime.stop)
     loop.add_signal_handler(signal.SIGHUP, _log.info, "SIGHUP is ignored")
-    async with runtime, asyncio.TaskGroup() as tasks:
-        watchdog = tasks.create_task(notify.watchdog(), name="watchdog")
-        await runtime.serve(ready=_ready)
-        watchdog.cancel()
+    async with runtime:
+        # No TaskGroup: it would wrap the one error that is to be shown as a sentence.
+        watchdog = asyncio.create_task(notify.watchdog(), name="watchdog")
+        try:
+            await runtime.serve(ready=_ready)
+        finally:
+            watchdog.cancel()
+            await asyncio.wait([watchdog])
     return 0
 
 
