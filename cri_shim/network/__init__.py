@@ -20,6 +20,8 @@ happened to the settings in between.
 - `readiness`     whether pods can have a network now, kept in memory
 - `watch`         changes of directories: inotify is a hint, a slow poll is the truth
 - `gate`          ADDs together, GC alone
+- `records`       a pod's record <-> what the verbs work on
+- `leftovers`     ADDs that a killed daemon left at work
 - `network`       the class `Network` that ties these together
 """
 

@@ -53,8 +53,10 @@ class PluginError(ToolFailed):
 class Plugins:
     """The plugin binaries of a list of directories."""
 
-    def __init__(self, directories: Sequence[Path]) -> None:
+    def __init__(self, directories: Sequence[Path], mark: Mapping[str, str] | None = None) -> None:
+        """`mark` is added to every plugin's environment."""
         self.directories = tuple(directories)
+        self._mark = dict(mark or {})
         self._versions: dict[tuple[str, int, int, int], frozenset[str]] = {}
 
     def find(self, kind: str) -> Path:
@@ -128,7 +130,7 @@ class Plugins:
 
     def _environment(self, verb: str, target: Target) -> dict[str, str]:
         env = {key: value for key, value in os.environ.items() if not key.startswith("CNI_")}
-        env |= {"CNI_COMMAND": verb, "CNI_PATH": ":".join(map(str, self.directories))}
+        env |= self._mark | {"CNI_COMMAND": verb, "CNI_PATH": ":".join(map(str, self.directories))}
         if target != NOTHING:
             env |= {
                 "CNI_CONTAINERID": target.container_id,

@@ -11,18 +11,18 @@ The status is kept in memory (see readiness); no verb reads the configuration di
 """
 
 import contextlib
-import json
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from cri_shim.aio.keyed_lock import KeyedLock
-from cri_shim.errors import ConfigError, CriShimError, InvalidArgument, ToolFailed, Unavailable
+from cri_shim.aio.offload import offload
+from cri_shim.errors import CriShimError, InvalidArgument, ToolFailed, Unavailable
 from cri_shim.faults import fault_point
 from cri_shim.network import attach as verbs
 from cri_shim.network import bundled as bundled_network
-from cri_shim.network import capabilities, conflist, result
+from cri_shim.network import capabilities, conflist, leftovers, records, result
 from cri_shim.network.attach import Attachment
 from cri_shim.network.cache import Cache, Entry
 from cri_shim.network.catalog import Catalog
@@ -65,7 +65,8 @@ class Network:
         `bundled` lets our own network step in while there is no file in `conf_dir`; it must not
         share subnet or bridge with another instance. The defaults of both are in default.conflist.
         """
-        self._plugins = Plugins(bin_dirs)
+        self._mark = str(cache_dir)
+        self._plugins = Plugins(bin_dirs, {leftovers.MARK: self._mark})
         catalog = Catalog(conf_dir, self._plugins, default_network)
         self._readiness = Readiness(self._plugins, catalog, [conf_dir, *bin_dirs], poll)
         self._cache = Cache(cache_dir)
@@ -80,6 +81,7 @@ class Network:
 
     async def start(self) -> None:
         """Return when the status is known; from then on changes are followed."""
+        await offload(leftovers.end, self._mark, self._plugins.directories)
         with contextlib.suppress(OSError, InvalidArgument):
             self._pod_cidr = _subnets("pod-cidr", self._pod_cidr_file.read_text())
         self._readiness.own = self._own_network()
@@ -127,7 +129,7 @@ class Network:
         capabilities.check_names(pod)
         given = capabilities.arguments(pod, self._pod_cidr)
         return [
-            _intent(network, f"eth{n}", given)
+            records.intent(network, f"eth{n}", given)
             for n, network in enumerate([default])  # one network a pod
         ]
 
@@ -142,7 +144,7 @@ class Network:
         async with self._gate.shared(), self._locks(record.id):
             try:
                 for planned in record.network.attachments:
-                    at = _attachment(record, planned)
+                    at = records.attachment(record, planned)
                     final = await verbs.add(self._plugins, at, self._add_s)
                     self._remember(at, final)
                     results.append(final)
@@ -162,7 +164,7 @@ class Network:
         async with self._locks(record.id):
             for planned in record.network.attachments:
                 try:
-                    at = _attachment(record, planned)
+                    at = records.attachment(record, planned)
                     final = self._final_result(record, planned)
                     await verbs.check(self._plugins, at, final, verbs.CHECK_S)
                 except (CriShimError, OSError) as e:
@@ -218,20 +220,14 @@ class Network:
     async def _detach_one(
         self, record: state_pb2.PodRecord, planned: state_pb2.NetworkAttachment
     ) -> None:
-        at = _attachment(record, planned)
+        at = records.attachment(record, planned)
         final = self._final_result(record, planned)
         await verbs.delete(self._plugins, at, final, self._del_s)
         fault_point("network.detach.cache")
         self._cache.remove(planned.network, record.id, planned.interface)
 
     async def _detach_stale(self, entry: Entry) -> None:
-        try:
-            network = conflist.from_json(entry.config)
-        except ConfigError as e:
-            raise ToolFailed(f"pod {entry.container_id}: cached configuration: {e}") from e
-        at = Attachment(
-            entry.container_id, entry.netns, entry.interface, tuple(entry.args), network
-        )
+        at = records.cached_attachment(entry)
         async with self._locks(entry.container_id):
             await verbs.delete(self._plugins, at, entry.result, self._del_s)
             self._cache.remove(entry.network, entry.container_id, entry.interface)
@@ -245,64 +241,19 @@ class Network:
 
     def _remember(self, at: Attachment, final: result.Result) -> None:
         fault_point("network.attach.cache")
-        ran = replace(at.network, plugins=tuple(at.plugins))
-        given = {k: v for plugin in ran.plugins for k, v in plugin.get("runtimeConfig", {}).items()}
         try:
-            self._cache.write(
-                Entry(
-                    container_id=at.container_id,
-                    network=at.network.name,
-                    interface=at.interface,
-                    config=ran.to_json(),
-                    netns=at.netns,
-                    args=at.args,
-                    capability_args=given,
-                    result=final,
-                )
-            )
+            self._cache.write(records.cache_entry(at, final))
         except OSError as e:  # DEL does without
             _log.warning("pod %s: its CNI result is not cached: %s", at.container_id, e)
 
     def _final_result(
         self, record: state_pb2.PodRecord, planned: state_pb2.NetworkAttachment
     ) -> result.Result | None:
-        """What ADD returned: from the cache, else (for the first network) from the record."""
+        """What ADD returned, as far as somebody still knows it."""
         entry = self._cache.read(planned.network, record.id, planned.interface)
         if entry is not None and entry.result is not None:
             return dict(entry.result)
-        if not record.network.result or planned != record.network.attachments[0]:
-            return None
-        with contextlib.suppress(ValueError):
-            kept = json.loads(record.network.result)
-            return kept if isinstance(kept, dict) else None
-        return None
-
-
-def _intent(
-    network: conflist.NetworkList, interface: str, given: dict[str, object]
-) -> state_pb2.NetworkAttachment:
-    told = replace(network, plugins=capabilities.inline(network.plugins, given))
-    return state_pb2.NetworkAttachment(
-        network=network.name,
-        interface=interface,
-        config=told.to_json(),
-        skipped_plugins=capabilities.idle_plugins(told.plugins),
-    )
-
-
-def _attachment(record: state_pb2.PodRecord, planned: state_pb2.NetworkAttachment) -> Attachment:
-    try:
-        network = conflist.from_json(planned.config)
-    except ConfigError as e:
-        raise ToolFailed(f"pod {record.id}: its record of network {planned.network}: {e}") from e
-    return Attachment(
-        container_id=record.id,
-        netns=record.network.netns_path,
-        interface=planned.interface,
-        args=tuple(capabilities.cni_args(record)),
-        network=network,
-        skipped=frozenset(planned.skipped_plugins),
-    )
+        return records.kept_result(record, planned)
 
 
 def _wants_host_network(config: api_pb2.PodSandboxConfig) -> bool:

@@ -36,7 +36,7 @@ class FakePlugins:
         where = self.directory.parent
         path = self.directory / kind
         path.write_text(
-            "#!/bin/sh\n"
+            "#!/bin/sh\nPATH=/usr/bin:/bin\n"
             f"cat > {where}/$CNI_COMMAND.{kind}.json\n"
             f"env | grep ^CNI_ | sort > {where}/$CNI_COMMAND.{kind}.env\n"
             f'echo "$CNI_COMMAND {kind}" >> {self._log}\n'

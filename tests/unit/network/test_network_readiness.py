@@ -242,6 +242,16 @@ async def test_a_plugin_whose_status_says_no_makes_the_network_not_ready_until_i
     assert "CNI_CONTAINERID" not in fakes.env("STATUS", "one")
 
 
+async def test_gc_is_never_sent_to_a_network_that_others_may_use(network, fakes, write_list):
+    fakes.make("one", versions=["1.1.0"])
+    write_list("one", cniVersion="1.1.0")
+    await network.start()
+
+    await network.gc(list)
+
+    assert fakes.calls() == ["STATUS one"]
+
+
 async def test_status_is_not_asked_of_lists_before_1_1(network, fakes, write_list):
     fakes.make("one", STATUS="exit 1")
     write_list("one")
@@ -303,6 +313,25 @@ class TestBundled:
         assert ipam["ranges"] == [[{"subnet": "10.200.3.0/24"}], [{"subnet": "fd00:3::/64"}]]
         assert network.plan(pod()) == again.plan(pod())
         await again.stop()
+
+    async def test_its_plugins_are_told_at_gc_which_attachments_are_valid(self, network, fakes):
+        for kind in ("bridge", "portmap"):
+            (fakes.directory / kind).unlink()
+            fakes.make(kind, versions=["1.0.0", "1.1.0"])
+        await network.start()
+
+        await network.gc(lambda: [("aa", "eth0")])
+
+        assert [c for c in fakes.calls() if c.startswith("GC")] == ["GC bridge", "GC portmap"]
+        valid = fakes.stdin("GC", "bridge")["cni.dev/valid-attachments"]
+        assert valid == [{"containerID": "aa", "ifname": "eth0"}]
+
+    async def test_gc_is_not_sent_to_plugins_that_do_not_know_it(self, network, fakes):
+        await network.start()
+
+        await network.gc(list)
+
+        assert fakes.calls() == []
 
     @pytest.mark.parametrize(
         "cidr", ["10.0.0.1/24", "all", "10.0.0.0/24,10.1.0.0/24", "10.0.0.0/31"]
