@@ -17,18 +17,19 @@ from typing import Any
 
 from cri_shim.aio import child
 from cri_shim.aio.ended import ended
-from cri_shim.aio.offload import offload
+from cri_shim.aio.offload import finish, offload
 from cri_shim.aio.rollback import Rollback
 from cri_shim.errors import TimedOut, ToolFailed
 from cri_shim.faults import fault_point
 from cri_shim.linux import pidfd, process
-from cri_shim.oci import messages
+from cri_shim.oci import messages, tree
 from cri_shim.oci.ctl import Control
 from cri_shim.oci.handlers import Handler, executable
 from cri_shim.oci.runtime import ENVIRONMENT, OciRuntime
 from cri_shim.pb import state_pb2 as state
 
 CREATE_S = 60.0  # for the runtime's create, hooks and all; measured: 8 ms with crun, 24 with runc
+SETTLE_S = 5.0  # for a create that is under way when nobody wants it any more
 END_S = 5.0  # for a killed conmon to end
 _MESSAGE_LIMIT = 1 << 16  # bytes of a sync message; conmon sends 8191 of the runtime's words
 _INHERITED = frozenset({"_OCI_SYNCPIPE", "_OCI_STARTPIPE"})
@@ -84,8 +85,9 @@ class Conmon(Control):
     ) -> Started:
         """Create the container of `bundle`; its log goes to `log_path`, "" is none.
 
-        On failure and on cancellation nothing of it is left but its monitor cgroup, which belongs
-        to who made it. CommandNotFound, ToolFailed with the OCI runtime's words; TimedOut.
+        On failure and on cancellation no process of it is left, and nothing in the OCI runtime or
+        the bundle; cgroups, of a monitor or a runtime that was killed, are the caller's to remove.
+        CommandNotFound, ToolFailed with the OCI runtime's words; TimedOut.
         """
         _forget_last_exit(bundle)
         argv = self._command(handler, id, bundle, log_path)
@@ -140,12 +142,10 @@ class Conmon(Control):
                 with suppress(BrokenPipeError):  # it has died: the end of the pipe tells
                     os.write(start_write, b"x")
                 go.close()
-                fault_point("oci.create.wait")
-                message = await _message(sync_read, attempt)
+                message = await _outcome(sync_read, attempt)
                 await conmon.wait()
-            except BaseException:
+            finally:
                 await conmon.end()
-                raise
             if message is None:
                 words = os.pread(said, _MESSAGE_LIMIT, 0).decode(errors="replace")
                 raise messages.failure(attempt, words or "conmon ended without a word")
@@ -156,6 +156,8 @@ class Conmon(Control):
     async def _place(self, id: str, pid: int) -> None:
         try:
             await offload(self._place_monitor, id, pid)
+        except ProcessLookupError:
+            return  # it has died: the end of its pipe tells, and it says why
         except OSError as e:
             raise ToolFailed(f"cannot move the conmon of container {id} to a cgroup: {e}") from e
 
@@ -194,18 +196,9 @@ class Conmon(Control):
         """
         while found := await offload(self._find_all, id):
             for conmon in found:
-                fd = pidfd.open_verified(conmon.pid, conmon.start_time)
-                if fd is None:
-                    continue
-                try:
-                    pidfd.send(fd, signal.SIGKILL)
-                    if not await ended(fd, END_S):
-                        raise ToolFailed(
-                            f"conmon {conmon.pid} of container {id} still lives {END_S:g} s after"
-                            " SIGKILL; it hangs in the kernel"
-                        )
-                finally:
-                    os.close(fd)
+                await _kill(conmon, id)
+            # The OCI runtime dies with conmon, its hooks do not: they share conmon's session.
+            await tree.end(0, {conmon.pid for conmon in found})
 
     def cleanup(self, id: str, bundle: Path) -> None:
         """Remove what an ended conmon leaves, but not the exit: that goes with the bundle.
@@ -229,6 +222,21 @@ def terminal_flags(*, tty: bool, stdin: bool, stdin_once: bool) -> list[str]:
     return ["-i"] if stdin_once else ["-i", "--leave-stdin-open"]
 
 
+async def _kill(conmon: state.Process, id: str) -> None:
+    fd = pidfd.open_verified(conmon.pid, conmon.start_time)
+    if fd is None:
+        return
+    try:
+        pidfd.send(fd, signal.SIGKILL)
+        if not await ended(fd, END_S):
+            raise ToolFailed(
+                f"conmon {conmon.pid} of container {id} still lives {END_S:g} s after SIGKILL;"
+                " it hangs in the kernel"
+            )
+    finally:
+        os.close(fd)
+
+
 def _forget_last_exit(bundle: Path) -> None:
     for name in ("exit", "oom"):
         (bundle / name).unlink(missing_ok=True)
@@ -246,8 +254,25 @@ def _process(pid_file: Path, otherwise: str) -> state.Process:
     return state.Process(pid=pid, start_time=start)
 
 
-async def _message(fd: int, attempt: str) -> dict[str, Any] | None:
-    """The first line of conmon's sync pipe; None if it ends before one."""
+async def _outcome(sync: int, attempt: str) -> dict[str, Any] | None:
+    """conmon's message; TimedOut after CREATE_S.
+
+    A create that is under way is better deleted than cut short, for a killed OCI runtime cleans
+    nothing up: so if our task is cancelled, it still has SETTLE_S to end.
+    """
+    try:
+        fault_point("oci.create.wait")
+        return await _message(sync, CREATE_S)
+    except TimeoutError as e:
+        raise TimedOut(f"{attempt}: the OCI runtime did not finish within {CREATE_S:g} s") from e
+    except BaseException:
+        with suppress(TimeoutError):
+            await finish(_message(sync, SETTLE_S))
+        raise
+
+
+async def _message(fd: int, within: float) -> dict[str, Any] | None:
+    """The first line of conmon's sync pipe; None if it ends before one. TimeoutError."""
     loop = asyncio.get_running_loop()
     line: asyncio.Future[bytes] = loop.create_future()
     received = bytearray()
@@ -262,10 +287,8 @@ async def _message(fd: int, attempt: str) -> dict[str, Any] | None:
     os.set_blocking(fd, False)
     loop.add_reader(fd, on_readable)
     try:
-        async with asyncio.timeout(CREATE_S):
+        async with asyncio.timeout(within):
             text = (await line).decode(errors="replace")
-    except TimeoutError as e:
-        raise TimedOut(f"{attempt}: the OCI runtime did not finish within {CREATE_S:g} s") from e
     finally:
         loop.remove_reader(fd)
     return decode(text)

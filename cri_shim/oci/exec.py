@@ -21,7 +21,7 @@ from cri_shim.aio.child import Child
 from cri_shim.aio.offload import finish
 from cri_shim.errors import TimedOut, ToolFailed
 from cri_shim.linux import process as processes
-from cri_shim.oci import messages, tree
+from cri_shim.oci import messages, relay, tree
 
 DRAIN_S = 0.2  # how long output of background children is still taken after the command ended
 CLIENT_S = 2.0  # for the runtime's client to reap a killed command and end
@@ -94,10 +94,12 @@ class _Pipe:
         if self.write_end >= 0:
             self.handed_over()
 
-    def kept(self) -> bytes:
-        """What was written until now: all of it that a process which has ended wrote."""
+    def drain(self) -> None:
+        """Read what a process that has ended has left in the pipe: at most what that holds."""
         if not self.ended.done():
             self._read()
+
+    def kept(self) -> bytes:
         return bytes(self._kept)
 
 
@@ -126,7 +128,7 @@ async def exec_sync(
         err = _Pipe(budget)
         cleanup.callback(err.close)
         document = json.dumps(process, ensure_ascii=False).encode(errors="surrogateescape")
-        spec, log = cleanup.enter_context(_memory(document)), cleanup.enter_context(_memory(b""))
+        spec, log = cleanup.enter_context(memory(document)), cleanup.enter_context(memory(b""))
         pid_file = directory / f"{os.getpid()}-{next(_serial)}.pid"
         cleanup.callback(pid_file.unlink, missing_ok=True)
         client = children.spawn(
@@ -144,7 +146,7 @@ async def exec_sync(
         err.handed_over()
         try:
             async with asyncio.timeout(timeout):
-                code = await client.wait()
+                code = await _outcome(client, pid_file, (out, err))
         except TimeoutError as e:
             await finish(_end(client, pid_file))
             raise TimedOut(
@@ -155,16 +157,17 @@ async def exec_sync(
             raise
         if code < 0:  # somebody killed the client: nobody waits for the command any more
             await finish(_end(client, pid_file))
-        if code and (said := messages.plain(_written(log))):
+        if code and (said := messages.plain(written(log))):
             raise messages.failure(f"cannot execute {name!r} in container {id}", said)
+        out.drain()
+        err.drain()
         if not (out.ended.done() and err.ended.done()):
-            out.kept(), err.kept()
             await asyncio.wait([out.ended, err.ended], timeout=DRAIN_S)
         return ExecResult(out.kept(), err.kept(), code if code >= 0 else 128 - code)
 
 
 @contextmanager
-def _memory(data: bytes) -> Iterator[int]:
+def memory(data: bytes) -> Iterator[int]:
     """An anonymous file with this content."""
     try:
         fd = os.memfd_create("exec", os.MFD_CLOEXEC)
@@ -177,13 +180,36 @@ def _memory(data: bytes) -> Iterator[int]:
         os.close(fd)
 
 
-def _written(fd: int) -> str:
+def written(fd: int) -> str:
+    """What a program wrote to an anonymous file."""
     return os.pread(fd, _CHUNK, 0).decode(errors="replace")
+
+
+async def _outcome(client: Child, pid_file: Path, pipes: Sequence[_Pipe]) -> int:
+    """The exit code, or minus the signal, of the client; the pipes may be closed by then."""
+    while True:
+        try:
+            async with asyncio.timeout(DRAIN_S):
+                return await client.wait()
+        except TimeoutError:
+            if not _has_ended(pid_file):
+                continue
+        # Only output of background children is left, and runc waits for all of it (see relay).
+        await asyncio.wait([pipe.ended for pipe in pipes], timeout=DRAIN_S)
+        for pipe in pipes:
+            pipe.close()
+        relay.let_go(client.pid)
+
+
+def _has_ended(pid_file: Path) -> bool:
+    """Whether the command was started and does not run any more."""
+    pid = _named(pid_file)
+    return pid is not None and processes.state(pid) in ("Z", "X", None)
 
 
 async def _end(client: Child, pid_file: Path) -> None:
     """Kill the command with its tree; its client then reaps it and ends by itself."""
-    sessions = {client.pid} | _session(pid_file)
+    sessions = {client.pid} | session(pid_file)
     await tree.end(client.pid, sessions)
     try:
         async with asyncio.timeout(CLIENT_S):
@@ -192,28 +218,32 @@ async def _end(client: Child, pid_file: Path) -> None:
         await client.end()
     # What the client started between our last look and its end is in a session we know, or is
     # named in its file now.
-    await tree.end(0, sessions | _session(pid_file))
+    await tree.end(0, sessions | session(pid_file))
 
 
-def _session(pid_file: Path) -> set[int]:
+def _named(pid_file: Path) -> int | None:
+    """The pid in a pid file; None if nothing is written there yet."""
+    with suppress(OSError, ValueError):
+        return int(pid_file.read_text())
+    return None
+
+
+def session(pid_file: Path) -> set[int]:
     """The session of the process a pid file names, if that process is still the same."""
-    try:
-        pid, written = int(pid_file.read_text()), pid_file.stat().st_mtime
-    except (OSError, ValueError):
+    pid = _named(pid_file)
+    start = None if pid is None else processes.start_time(pid)
+    if pid is None or start is None:
         return set()
-    start = processes.start_time(pid)
-    if start is None:
-        return set()
-    age = time.clock_gettime(time.CLOCK_BOOTTIME) - start / _TICKS
-    if time.time() - age > written + _SLACK_S:  # it started after it was named: another one
-        return set()
-    with suppress(ProcessLookupError):
-        return {os.getsid(pid)}
+    with suppress(OSError):
+        age = time.clock_gettime(time.CLOCK_BOOTTIME) - start / _TICKS
+        # One that started after it was named has only the number in common.
+        if time.time() - age <= pid_file.stat().st_mtime + _SLACK_S:
+            return {os.getsid(pid)}
     return set()
 
 
 async def end_leftovers(directory: Path) -> None:
     """Kill the commands of a daemon that died; to be called before the first exec."""
     for pid_file in directory.glob("*.pid"):
-        await tree.end(0, _session(pid_file))
+        await tree.end(0, session(pid_file))
         pid_file.unlink(missing_ok=True)

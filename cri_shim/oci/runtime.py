@@ -13,9 +13,12 @@ from typing import Any
 
 from cri_shim.aio import child
 from cri_shim.aio.ended import ended
+from cri_shim.aio.offload import finish
 from cri_shim.linux import pidfd, process
+from cri_shim.oci import command as commands
 from cri_shim.oci import exec as execs
 from cri_shim.oci import messages
+from cri_shim.oci.command import Command, Streams, Taker
 from cri_shim.oci.handlers import Handler
 
 TOOL_S = (
@@ -120,6 +123,24 @@ class OciRuntime:
             timeout=timeout,
             limit=limit,
         )
+
+    async def command(
+        self,
+        handler: Handler,
+        id: str,
+        process: Mapping[str, Any],
+        streams: Streams,
+        taker: Taker,
+    ) -> Command:
+        """Start a command to be talked to; see command.py. The caller ends and closes it."""
+        command = Command(streams, taker, commands.pid_file(self._exec_dir))
+        try:
+            await command.start(self._command(handler), id, process, env=self._env)
+        except BaseException:
+            await finish(command.end())
+            command.close()
+            raise
+        return command
 
     async def end_leftovers(self) -> None:
         """Kill the commands that a daemon before us was running when it died."""

@@ -85,6 +85,15 @@ async def end(root: int, sessions: set[int]) -> bool:
     return False
 
 
+async def end_with(root: int, start: int, sessions: set[int]) -> bool:
+    """SIGKILL the process `root` (by pid and start time) too, then all as `end` does."""
+    processes = await offload(table)
+    found = processes.get(root)
+    if found is not None and found.start == start:
+        await _kill([found, *family(processes, root, sessions)])
+    return await end(0, sessions)
+
+
 async def _kill(living: list[Entry]) -> None:
     held = [fd for e in living if (fd := pidfd.open_verified(e.pid, e.start)) is not None]
     try:

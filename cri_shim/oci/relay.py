@@ -1,0 +1,41 @@
+"""Ending an OCI runtime's client that waits only for pipes which others hold open.
+
+crun hands our pipes to the command. runc (without --detach) copies the command's output through
+pipes of its own, and after the command's end waits until every background child has closed them:
+for ever, if that child is a daemon. Once nobody reads our end any more, the next byte that is
+copied fails, and runc ends with the command's exit code. Daemons may stay silent, so the byte is
+ours.
+"""
+
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+
+def let_go(client: int) -> None:
+    """Write a byte into every pipe that process `client` (a child of ours, not reaped) reads."""
+    try:
+        descriptors = list(Path(f"/proc/{client}/fd").iterdir())
+    except OSError:  # it has ended meanwhile
+        return
+    for descriptor in descriptors:
+        with suppress(OSError):  # closed meanwhile, or full: then there is a byte already
+            if stat.S_ISFIFO(descriptor.stat().st_mode) and not _writes(client, descriptor.name):
+                _prod(descriptor)
+
+
+def _writes(client: int, descriptor: str) -> bool:
+    for line in Path(f"/proc/{client}/fdinfo/{descriptor}").read_text().splitlines():
+        key, _, value = line.partition(":")
+        if key == "flags":
+            return int(value, 8) & os.O_ACCMODE != os.O_RDONLY
+    return True
+
+
+def _prod(pipe: Path) -> None:
+    fd = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        os.write(fd, b"\n")
+    finally:
+        os.close(fd)

@@ -1,0 +1,182 @@
+"""Our ends of a command's standard streams: pipes, or a terminal's master.
+
+Callbacks on the loop, no task: bytes go straight on to who takes them, and a taker that is full
+pauses its own source, nobody else. Both ends own their descriptor.
+"""
+
+import array
+import asyncio
+import errno
+import fcntl
+import os
+import termios
+from collections.abc import Callable
+from contextlib import suppress
+
+CHUNK = 1 << 18  # bytes of one read, and what a pipe of ours holds
+DRAIN_S = 0.2  # a terminal that others keep open is read this long after its command has ended
+_SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ
+
+
+def pipe() -> tuple[int, int]:
+    """Read and write end of a pipe that holds CHUNK bytes where the kernel permits. OSError."""
+    read, write = os.pipe2(os.O_CLOEXEC)
+    with suppress(OSError):
+        fcntl.fcntl(write, _SET_PIPE_SIZE, CHUNK)
+    return read, write
+
+
+class Outlet:
+    """Reads what a command writes: `deliver` takes each chunk, `closed` is called at the end."""
+
+    def __init__(
+        self, fd: int, deliver: Callable[[bytes], None], closed: Callable[[], None]
+    ) -> None:
+        self._fd = fd
+        self._deliver = deliver
+        self._closed = closed
+        self._loop = asyncio.get_running_loop()
+        self._paused = False
+        self._left: int | None = None  # bytes still to be delivered of a command that has ended
+        self._timer: asyncio.TimerHandle | None = None
+        os.set_blocking(fd, False)
+        self._loop.add_reader(fd, self._read)
+
+    @property
+    def open(self) -> bool:
+        return self._fd >= 0
+
+    def pause(self) -> None:
+        if self.open and not self._paused:
+            self._paused = True
+            self._loop.remove_reader(self._fd)
+
+    def resume(self) -> None:
+        if self.open and self._paused:
+            self._paused = False
+            self._loop.add_reader(self._fd, self._read)
+
+    def finish(self) -> None:
+        """The command has ended: deliver what it wrote, and wait for no other writer.
+
+        A pipe holds all of it now. A terminal may still be passing it on, and says when it is done.
+        """
+        if not self.open:
+            return
+        if os.isatty(self._fd):
+            self._wait()
+            return
+        self._left = _readable(self._fd)
+        if not self._left:
+            self.close()
+
+    def _wait(self) -> None:
+        self._timer = self._loop.call_later(DRAIN_S, self._give_up)
+
+    def _give_up(self) -> None:
+        if self._paused or _readable(self._fd):
+            self._wait()
+        else:
+            self.close()
+
+    def _read(self) -> None:
+        try:
+            data = os.read(self._fd, CHUNK)
+        except BlockingIOError:
+            return
+        except OSError as e:
+            if e.errno != errno.EIO:  # how a terminal says that nobody has it open any more
+                raise
+            data = b""
+        if not data:
+            self.close()
+            return
+        if self._left is not None:
+            self._left -= len(data)
+        self._deliver(data)
+        if self._left is not None and self._left <= 0:
+            self.close()
+
+    def close(self) -> None:
+        """Stop reading. Idempotent."""
+        if not self.open:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._loop.remove_reader(self._fd)
+        os.close(self._fd)
+        self._fd = -1
+        self._closed()
+
+
+class Inlet:
+    """Writes what a command reads. What does not fit is kept: see `waiting`.
+
+    `drained` is called when all that waited has been written.
+    """
+
+    def __init__(self, fd: int, drained: Callable[[], None]) -> None:
+        self._fd = fd
+        self._drained = drained
+        self._loop = asyncio.get_running_loop()
+        self._buffer = bytearray()
+        self._ending = False
+        os.set_blocking(fd, False)
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that are kept."""
+        return len(self._buffer)
+
+    def feed(self, data: bytes) -> None:
+        """Write, now or later. What a command does not read any more is dropped."""
+        if self._fd < 0 or self._ending:
+            return
+        if self._buffer:
+            self._buffer += data
+            return
+        written = self._write(data)
+        if written < len(data) and self._fd >= 0:
+            self._buffer += data[written:]
+            self._loop.add_writer(self._fd, self._flush)
+
+    def end(self) -> None:
+        """Close once all is written."""
+        self._ending = True
+        if not self._buffer:
+            self.close()
+
+    def _flush(self) -> None:
+        with memoryview(self._buffer) as whole:
+            written = self._write(whole)
+        del self._buffer[:written]
+        if self._fd < 0 or not self._buffer:
+            self._buffer.clear()
+            if self._fd >= 0:
+                self._loop.remove_writer(self._fd)
+            if self._ending:
+                self.close()
+            self._drained()
+
+    def _write(self, data: bytes | memoryview) -> int:
+        try:
+            return os.write(self._fd, data)
+        except BlockingIOError:
+            return 0
+        except OSError:  # nobody reads it any more
+            self.close()
+            return 0
+
+    def close(self) -> None:
+        """Close now. Idempotent."""
+        if self._fd >= 0:
+            self._loop.remove_writer(self._fd)
+            os.close(self._fd)
+            self._fd = -1
+
+
+def _readable(fd: int) -> int:
+    """How many bytes could be read at once."""
+    count = array.array("i", [0])
+    fcntl.ioctl(fd, termios.FIONREAD, count)
+    return count[0]
