@@ -46,7 +46,7 @@ class Cri:
 
     def load_image(self, directory: Path) -> None:
         archive = busybox.archive(directory / "image.tar", name=IMAGE)
-        request = control.LoadImageRequest(source=f"docker-archive:{archive}", names=[IMAGE])
+        request = control.LoadImageRequest(source=f"docker-archive:{archive}", name=IMAGE)
         self._control.LoadImage(request, timeout=CALL_S)
 
     def up(self, samples: Samples | None = None) -> Pod:
@@ -92,7 +92,9 @@ class Cri:
         return answer
 
 
-def in_parallel(workers: int, work: Callable[[Any], Any], over: list[Any]) -> tuple[list[Any], float]:
+def in_parallel(
+    workers: int, work: Callable[[Any], Any], over: list[Any]
+) -> tuple[list[Any], float]:
     """The results of `work`, and how many seconds all of it took."""
     with ThreadPoolExecutor(workers) as pool:
         begin = time.perf_counter()

@@ -1,0 +1,133 @@
+"""hack/bench: the order of the measurements, and the report."""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from cri_shim.linux import syscalls
+from hack.benchlib import measured, report
+from hack.benchlib.figures import Samples
+from hack.benchlib.floor import Floor
+from hack.benchlib.instance import Instance, conmons, pss_kib
+from hack.benchlib.measured import Cri
+from hack.benchlib.template import take
+
+PAUSE_S = 0.05  # before each pod: the kernel forgets what the last one has warmed up
+SETTLE_S = 1.0  # before memory is looked at
+SHM_SIZE = 64 << 20
+CREW = 10  # workers of the parallel part
+
+
+def main() -> int:
+    args = _arguments()
+    syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)  # the bare conmons come back to us
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    with tempfile.TemporaryDirectory(prefix="csb", dir="/tmp", ignore_cleanup_errors=True) as work:
+        instance = Instance(Path(work))
+        try:
+            instance.start()
+            found = _measure(instance, args)
+        finally:
+            instance.stop()
+            _reap()
+    print(json.dumps(found, indent=2) if args.json else report.text(found))
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="hack/bench", description=__doc__)
+    parser.add_argument("--pods", type=int, default=30, help="measured one by one (30)")
+    parser.add_argument("--parallel", type=int, default=100, help="pods of the parallel part (100)")
+    parser.add_argument("--runtime", choices=("crun", "runc"), default="crun")
+    parser.add_argument("--json", action="store_true", help="the figures as JSON")
+    return parser.parse_args()
+
+
+def _measure(instance: Instance, args: argparse.Namespace) -> dict[str, Any]:
+    time.sleep(SETTLE_S)
+    idle_kib = instance.pss_kib()
+    with measured.connect(instance.socket) as channel:
+        cri = Cri(channel, args.runtime, instance.logs)
+        cri.load_image(instance.directory)
+        try:
+            found = _one_by_one(instance, cri, args.pods)
+            if args.parallel:
+                found |= _in_parallel(instance, cri, args.parallel, idle_kib)
+        finally:
+            cri.remove_all()
+    return {
+        "machine": report.machine(args.runtime),
+        "runtime": args.runtime,
+        "pods": args.pods,
+        "idle_pss_mib": round(idle_kib / 1024, 1),
+        **found,
+    }
+
+
+def _one_by_one(instance: Instance, cri: Cri, pods: int) -> dict[str, Any]:
+    """Measured and bare pods in turns."""
+    ours, bare = Samples(), Samples()
+    first = cri.up()
+    template = take(instance, first)
+    under = Floor(template, SHM_SIZE)
+    cpu = 0.0
+    try:
+        for n in range(pods + 1):  # the first round warms up
+            mine, its = (ours, bare) if n else (Samples(), Samples())
+            time.sleep(PAUSE_S)
+            before = instance.cpu_s()
+            pod = cri.up(mine)
+            cri.exec(pod, mine)
+            cri.down(pod, mine)
+            cpu += instance.cpu_s() - before if n else 0.0
+            time.sleep(PAUSE_S)
+            naked = under.up(its)
+            under.exec(naked, measured.EXEC, its)
+            under.down(naked, its)
+            _reap()
+    finally:
+        under.close()
+    cri.down(first)
+    return {"cpu_ms_a_pod": round(cpu / pods * 1000, 1), **report.compared(ours, bare)}
+
+
+def _in_parallel(instance: Instance, cri: Cri, pods: int, idle_kib: int) -> dict[str, Any]:
+    """Many pods up at the same time, looked at, and down again."""
+    before = instance.cpu_s()
+    held, up_s = measured.in_parallel(CREW, lambda _: cri.up(), list(range(pods)))
+    time.sleep(SETTLE_S)
+    full_kib = instance.pss_kib()
+    monitors = [pss_kib(pid) for pid in conmons(instance.run_root)]
+    _, down_s = measured.in_parallel(CREW, cri.down, held)
+    cpu = instance.cpu_s() - before
+    return {
+        "parallel": {
+            "pods": pods,
+            "workers": CREW,
+            "up_pods_per_s": round(pods / up_s, 1),
+            "up_and_down_pods_per_s": round(pods / (up_s + down_s), 1),
+            "cpu_ms_a_pod": round(cpu / pods * 1000, 1),
+            "growth_mib_a_pod": round((full_kib - idle_kib) / 1024 / pods, 3),
+            "pss_mib": round(full_kib / 1024, 1),
+            "conmon_mib_each": round(sum(monitors) / 1024 / max(1, len(monitors)), 2),
+        }
+    }
+
+
+def _reap() -> None:
+    """The bare conmons, whose parent is this process."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+
+
+if __name__ == "__main__":
+    sys.exit(main())
