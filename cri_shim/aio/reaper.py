@@ -8,9 +8,14 @@ pidfd reader.
 import asyncio
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cri_shim.aio import child
+
+_holds = 0
+_postponed = False
 
 
 def start() -> None:
@@ -23,8 +28,26 @@ def stop() -> None:
     asyncio.get_running_loop().remove_signal_handler(signal.SIGCHLD)
 
 
+@contextmanager
+def held() -> Iterator[None]:
+    """Reap nobody inside the block: for who is about to learn which orphan is to be adopted."""
+    global _holds, _postponed
+    _holds += 1
+    try:
+        yield
+    finally:
+        _holds -= 1
+        if not _holds and _postponed:
+            _postponed = False
+            reap_orphans()
+
+
 def reap_orphans() -> None:
-    """Reap every zombie child that is not ours by birth."""
+    """Reap every zombie child that is not ours by birth or adoption."""
+    global _postponed
+    if _holds:
+        _postponed = True
+        return
     for pid in _children():
         if pid not in child.ours:
             try:

@@ -25,6 +25,7 @@ from cri_shim.oci import messages, relay, tree
 
 DRAIN_S = 0.2  # how long output of background children is still taken after the command ended
 CLIENT_S = 2.0  # for the runtime's client to reap a killed command and end
+_LOOK_S = 0.02  # between two looks for what such a client may just have started
 _CHUNK = 1 << 16  # bytes: what a pipe holds
 _TICKS = os.sysconf("SC_CLK_TCK")
 _SLACK_S = 0.5  # between the clocks that a start time and a file's time are read from
@@ -209,15 +210,20 @@ def _has_ended(pid_file: Path) -> bool:
 
 async def _end(client: Child, pid_file: Path) -> None:
     """Kill the command with its tree; its client then reaps it and ends by itself."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + CLIENT_S
     sessions = {client.pid} | session(pid_file)
-    await tree.end(client.pid, sessions)
-    try:
-        async with asyncio.timeout(CLIENT_S):
-            await client.wait()
-    except TimeoutError:
-        await client.end()
-    # What the client started between our last look and its end is in a session we know, or is
-    # named in its file now.
+    while True:
+        await tree.end(client.pid, sessions)
+        try:
+            async with asyncio.timeout(_LOOK_S):
+                await client.wait()
+            break
+        except TimeoutError:  # it may have been about to start the command: look again
+            if loop.time() > deadline:
+                await client.end()
+                break
+    # Orphans of a client that was killed: in a session we know, or named in the file.
     await tree.end(0, sessions | session(pid_file))
 
 

@@ -1,7 +1,6 @@
 """Commands that are talked to: pipes and terminals, backpressure, and ends that leave nothing."""
 
 import asyncio
-import os
 import signal
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,6 +49,10 @@ class Talk:
             self.yard.handler, self.made.id, process, streams, taker
         )
         return self.command
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 @pytest.fixture
@@ -159,12 +162,12 @@ async def test_the_next_daemon_ends_what_this_one_left(talk):
 
 
 async def test_nothing_stays_open_or_recorded(talk):
-    fds = len(os.listdir("/proc/self/fd"))
+    fds = open_files()
     for streams in (ALL, TERMINAL) * 3:
         command = await talk.run("true", streams=streams)
         assert await command.wait() == 0
         command.close()
-    assert len(os.listdir("/proc/self/fd")) == fds
+    assert open_files() == fds
     assert list((talk.yard.run_root / "exec").iterdir()) == []
 
 
