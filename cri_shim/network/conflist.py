@@ -68,7 +68,7 @@ def load(directory: Path) -> Loaded:
         return Loaded(0, (), ())
     except OSError as e:
         return Loaded(0, (), (f"{directory}: {e.strerror}",))
-    files = [path for path in found if path.suffix in SUFFIXES and not path.is_dir()]
+    files = [path for path in found if path.suffix in SUFFIXES and _is_file(path)]
     networks: dict[str, NetworkList] = {}
     problems: list[str] = []
     for path in files:
@@ -168,8 +168,15 @@ def _flag(document: Mapping[str, Any], key: str, where: str) -> bool:
     return value
 
 
+def _is_file(path: Path) -> bool:
+    """Whether to read it: a dangling link is a problem to report, a FIFO would block."""
+    return path.is_file() or path.is_symlink()
+
+
 def _content(path: Path) -> bytes:
     try:
+        if path.exists() and not path.is_file():
+            raise ConfigError(f"{path}: not a file")
         return path.read_bytes()
     except OSError as e:
         raise ConfigError(f"{path}: {e.strerror}") from e

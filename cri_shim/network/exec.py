@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import errno
 import json
+import logging
 import os
 import signal
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,8 @@ from cri_shim.network.conflist import Plugin
 OUTPUT_LIMIT = 4 << 20  # bytes of a result; real ones have some hundred
 BUSY_TRIES, BUSY_PAUSE_S = 5, 1.0  # as libcni: the binary may be being replaced (ETXTBSY)
 VERSION_LIMIT_S = 5.0  # the start of the daemon waits for it
+
+_log = logging.getLogger(__name__)
 
 _UNKNOWN_VERSION_COMMAND = "unknown CNI_COMMAND: VERSION"
 
@@ -99,6 +102,8 @@ class Plugins:
             raise TimedOut(f"{what} did not end within {timeout:g} s and was killed") from e
         if code != 0:
             raise _failure(what, code, out, err)
+        if err:
+            _log.debug("%s: %s", what, err.decode(errors="replace").strip())
         return out
 
     async def supported_versions(self, kind: str) -> frozenset[str]:

@@ -1,6 +1,7 @@
 """Reading and checking the files of a CNI configuration directory."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,16 @@ def test_of_two_files_with_one_name_the_first_wins_and_the_other_is_a_problem(tm
 
     assert [network.source for network in loaded.networks] == [str(first)]
     assert loaded.problems == (f"{second}: network 'a' is already defined by {first}",)
+
+
+def test_links_to_nowhere_are_problems_and_what_is_no_file_is_passed_over(tmp_path):
+    (tmp_path / "a.conf").symlink_to(tmp_path / "gone")
+    os.mkfifo(tmp_path / "b.conf")
+    (tmp_path / "c.conf").mkdir()
+
+    loaded = conflist.load(tmp_path)
+
+    assert loaded.problems == (f"{tmp_path}/a.conf: No such file or directory",)
 
 
 def test_a_missing_directory_holds_nothing(tmp_path):
