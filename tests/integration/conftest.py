@@ -1,34 +1,12 @@
 """A daemon for each test file, its pods taken away after each test."""
 
-import asyncio
-import contextlib
-import tempfile
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 
 from cri_shim.rpc.client import Client
 from tests.fixtures.cri import Cri
-from tests.fixtures.daemon import Daemon
-
-
-@contextlib.contextmanager
-def private_daemon(number: int = 0, **settings: str) -> Iterator[Daemon]:
-    """A started daemon with the test image, under a short path; all it made is gone at the end."""
-    with tempfile.TemporaryDirectory(prefix="cst", dir="/tmp") as directory:
-        daemon = Daemon(Path(directory), number, **settings)
-        try:
-            daemon.start()
-            asyncio.run(_load(daemon))
-            yield daemon
-        finally:
-            daemon.end()
-
-
-async def _load(daemon: Daemon) -> None:
-    async with Client(daemon.socket) as client:
-        await Cri(daemon, client).load_busybox()
+from tests.fixtures.daemon import Daemon, private_daemon
 
 
 @pytest.fixture(scope="module")

@@ -108,7 +108,7 @@ async def test_no_container_is_created_or_started_in_a_stopped_pod(cri: Cri) -> 
 async def test_an_invalid_sysctl_is_refused_and_leaves_nothing(cri: Cri) -> None:
     config = pod_config(cri.daemon)
     config.linux.sysctls["vm.swappiness"] = "1"
-    with pytest.raises(InvalidArgument, match="vm.swappiness"):
+    with pytest.raises(InvalidArgument, match=r"vm.swappiness"):
         await cri.run_pod(config)
     assert await cri.pods() == []
     assert cri.daemon.traces() == []

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 from cri_shim.pb import api_pb2 as api
 from cri_shim.rpc.client import Client
 from tests.fixtures.cri import Cri, pod_config
-from tests.fixtures.daemon import Daemon
+from tests.fixtures.daemon import Daemon, private_daemon
 
 
 def gone(pid: int) -> None:
@@ -28,6 +28,13 @@ def gone(pid: int) -> None:
 
 
 Restart = Callable[..., Any]
+
+
+@pytest.fixture
+def daemon() -> Iterator[Daemon]:
+    """One for each test: a restarted one is another process."""
+    with private_daemon() as started:
+        yield started
 
 
 @pytest.fixture
