@@ -6,6 +6,7 @@ net.ipv4.ip_forward; masquerading is one static rule of ours (see masquerade), b
 own ipMasq makes every DEL wait for a commit of the host's whole NAT table.
 """
 
+import contextlib
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,8 +15,13 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
+from cri_shim.aio import child
+from cri_shim.errors import ToolFailed, WrongState
+from cri_shim.faults import fault_point
+from cri_shim.network import masquerade
 from cri_shim.network.conflist import NetworkList, from_json
 
+SYS_NET = Path("/sys/class/net")
 SOURCE = "default.conflist of cri-shim"
 
 
@@ -43,6 +49,24 @@ def network(data_dir: Path, subnets: Sequence[str] = (), bridge: str = "") -> Ne
 
 def _bridge_of(subnets: Sequence[str]) -> str:
     return "cri-shim-" + hashlib.sha256(",".join(subnets).encode()).hexdigest()[:6]
+
+
+async def take_away(listed: NetworkList) -> None:
+    """Remove the bridge and the masquerade rules of the bundled list; what is not there is fine.
+
+    Raises WrongState while a pod is still attached to the bridge, ToolFailed.
+    """
+    bridge = listed.plugins[0]["bridge"]
+    ports = SYS_NET / bridge / "brif"
+    with contextlib.suppress(FileNotFoundError):
+        if attached := [port.name for port in ports.iterdir()]:
+            raise WrongState(f"bridge {bridge} still has pods attached: {', '.join(attached)}")
+        fault_point("network.bundled.bridge")
+        done = await child.run(["ip", "link", "delete", bridge, "type", "bridge"], timeout=10)
+        if done.returncode != 0 and ports.exists():
+            raise ToolFailed(f"cannot remove bridge {bridge}: {done.complaint()}")
+    for subnet in subnets_of(listed):
+        await masquerade.remove(subnet)
 
 
 def subnets_of(listed: NetworkList) -> list[str]:

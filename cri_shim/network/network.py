@@ -210,6 +210,19 @@ class Network:
         if problems:
             raise ToolFailed("GC of networks: " + "; ".join(map(str, problems))) from problems[0]
 
+    async def uninstall(self) -> None:
+        """Take the bridge and the NAT rule of the bundled network off this node.
+
+        For a `shutdown(force)` that leaves nothing, after every pod was detached and `stop`.
+        Raises WrongState while one is still attached.
+        """
+        if not self._bundled:
+            return
+        for subnets in {self._configured, self._pod_cidr or self._configured}:
+            bridge = self._bridge if subnets == self._configured else ""
+            listed = bundled_network.network(self._data_dir, subnets, bridge)
+            await bundled_network.take_away(listed)
+
     def _own_network(self) -> conflist.NetworkList | None:
         if not self._bundled:
             return None

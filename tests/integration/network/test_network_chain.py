@@ -3,8 +3,11 @@
 import socket
 from pathlib import Path
 
+import pytest
+
+from cri_shim.errors import WrongState
 from cri_shim.isolation import namespaces
-from cri_shim.network import masquerade
+from cri_shim.network import bundled, masquerade
 from cri_shim.pb import api_pb2
 
 PORTMAP = {"type": "portmap", "capabilities": {"portMappings": True}, "snat": True}
@@ -170,6 +173,24 @@ class TestBundled:
         await network.detach(old)
         await network.detach(new)
         assert node.reservations() == []
+
+    async def test_uninstalling_leaves_neither_bridge_nor_rule(self, node, started, monkeypatch):
+        network = await started(node.network(bundled_subnet="10.98.6.0/24", bundled_bridge="own0"))
+        pod = node.pod(network)
+        await network.attach(pod)
+        await network.detach(pod)
+        assert "own0" in await node.run("ip", "-brief", "link")
+        (sys := node.where / "sys").mkdir()
+        monkeypatch.setattr(bundled, "SYS_NET", sys)  # the node's bridges are not in our own
+        (sys / "own0" / "brif" / "veth1").mkdir(parents=True)
+        with pytest.raises(WrongState, match="veth1"):
+            await network.uninstall()
+
+        (sys / "own0" / "brif" / "veth1").rmdir()
+        await network.uninstall()
+
+        assert "own0" not in await node.run("ip", "-brief", "link")
+        assert "cri_shim" not in await node.run("nft", "list", "ruleset")
 
 
 async def test_the_masquerade_rule_is_made_once_and_can_be_taken_away(node):
