@@ -1,1 +1,8 @@
-"""Protocols without I/O: bytes in, events out."""
+"""Protocols without I/O: bytes in, events out.
+
+spdy/             SPDY/3.1, under exec, attach and port-forward of today's clients
+negotiation.py    which sub-protocol is spoken
+remotecommand.py  exec and attach: the streams, the final status, resizes
+channels.py       the channels of WebSocket messages
+forward.py        port-forward: which streams belong together
+"""

@@ -1,0 +1,164 @@
+"""Exec and attach: which streams there are, the status at the end, and resizes of the terminal.
+
+`protocol` is one of negotiation's names. From v4 on the error stream carries one JSON status,
+always; before, plain text and only on failure. v3 and later have a resize stream for terminals.
+"""
+
+import json
+from dataclasses import dataclass, field
+
+from cri_shim.wire.negotiation import V1, V1_BASE64, V2, V3
+
+ERROR = "error"
+STDIN = "stdin"
+STDOUT = "stdout"
+STDERR = "stderr"
+RESIZE = "resize"
+
+_PLAIN_STATUS = frozenset({"", V1, V1_BASE64, V2, V3})
+_NO_RESIZE = frozenset({"", V1, V1_BASE64, V2})
+
+# The client keeps the status in memory and shows it on one line.
+_MAX_ERROR_TEXT = 16 * 1024
+
+
+def expected_streams(
+    protocol: str, *, stdin: bool, stdout: bool, stderr: bool, tty: bool
+) -> frozenset[str]:
+    """The values of `streamtype` that the client will open: one stream of each."""
+    wanted = {
+        ERROR: True,
+        STDIN: stdin,
+        STDOUT: stdout,
+        STDERR: stderr and not tty,
+        RESIZE: tty and protocol not in _NO_RESIZE,
+    }
+    return frozenset(name for name, there in wanted.items() if there)
+
+
+@dataclass(slots=True)
+class StreamSet:
+    """Gathers the streams of one exec or attach as they are opened."""
+
+    expected: frozenset[str]
+    streams: dict[str, int] = field(default_factory=dict)
+
+    def add(self, headers: dict[str, str], stream: int) -> str:
+        """Take a stream the peer opened; answers what is wrong with it, "" if it is fine."""
+        kind = headers.get("streamtype", "").lower()
+        if kind not in self.expected:
+            return f"a stream of type {kind[:32]!r} was not asked for"
+        if kind in self.streams:
+            return f"the {kind} stream is there already"
+        self.streams[kind] = stream
+        return ""
+
+    @property
+    def complete(self) -> bool:
+        return len(self.streams) == len(self.expected)
+
+    @property
+    def missing(self) -> list[str]:
+        return sorted(self.expected - self.streams.keys())
+
+    def kind(self, stream: int) -> str:
+        """What the stream is for; "" if it is none of these."""
+        return next((kind for kind, known in self.streams.items() if known == stream), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How it ended: an exit code, or an error of ours if `error` is not empty."""
+
+    exit_code: int = 0
+    error: str = ""
+
+
+def encode_outcome(protocol: str, outcome: Outcome) -> bytes:
+    """What to send on the error stream before it ends; may be nothing before v4."""
+    if protocol in _PLAIN_STATUS:
+        return _plain(outcome).encode()
+    return json.dumps(_status(outcome), separators=(",", ":")).encode()
+
+
+def _message(outcome: Outcome) -> str:
+    if outcome.error:
+        return f"Internal error occurred: {outcome.error[:_MAX_ERROR_TEXT]}"
+    code = outcome.exit_code
+    return f"command terminated with non-zero exit code: exit status {code}"
+
+
+def _plain(outcome: Outcome) -> str:
+    return _message(outcome) if outcome.error or outcome.exit_code else ""
+
+
+def _status(outcome: Outcome) -> dict[str, object]:
+    """metav1.Status. The client takes the exit code from the cause, as a number of 0 to 255."""
+    if outcome.error:
+        return {
+            "metadata": {},
+            "status": "Failure",
+            "message": _message(outcome),
+            "reason": "InternalError",
+            "details": {"causes": [{"message": outcome.error[:_MAX_ERROR_TEXT]}]},
+            "code": 500,
+        }
+    if outcome.exit_code == 0:
+        return {"metadata": {}, "status": "Success"}
+    cause = {"reason": "ExitCode", "message": str(outcome.exit_code & 0xFF)}
+    return {
+        "metadata": {},
+        "status": "Failure",
+        "message": _message(outcome),
+        "reason": "NonZeroExitCode",
+        "details": {"causes": [cause]},
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Of a terminal, in characters."""
+
+    width: int
+    height: int
+
+
+class ResizeDecoder:
+    """Reads {"Width":90,"Height":30} values that follow each other, however they are cut.
+
+    Sizes that no terminal has are left out. Text that is no such value ends the decoder: resizing
+    stops, as it does in the reference server, and the session goes on.
+    """
+
+    _MAX_VALUE = 1024  # bytes of one value; a real one has 30
+
+    def __init__(self) -> None:
+        self._held = b""
+        self.failed = False
+
+    def feed(self, data: bytes | memoryview) -> list[Size]:
+        if self.failed:
+            return []
+        # The values are flat, so each ends with its first brace.
+        *values, rest = (self._held + bytes(data)).split(b"}")
+        sizes = []
+        for value in values:
+            size = self._read(value + b"}")
+            if self.failed:
+                break
+            if size is not None:
+                sizes.append(size)
+        self.failed = self.failed or len(rest) > self._MAX_VALUE
+        self._held = b"" if self.failed else rest
+        return sizes
+
+    def _read(self, text: bytes) -> Size | None:
+        try:
+            value = json.loads(text) if len(text) <= self._MAX_VALUE else None
+            fields = {key.lower(): number for key, number in value.items()}  # type: ignore[union-attr]
+            width, height = int(fields["width"]), int(fields["height"])
+        except (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError):
+            self.failed = True
+            return None
+        fits = 1 <= width <= 0xFFFF and 1 <= height <= 0xFFFF
+        return Size(width, height) if fits else None

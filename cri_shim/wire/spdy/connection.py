@@ -1,0 +1,285 @@
+"""One SPDY/3.1 connection, either end.
+
+Bytes in, events out:  for event in connection.receive(data): ...
+Bytes out:             transport.writelines(connection.outgoing()), after anything was called.
+
+Pings are answered, and what a peer may not do is refused, without the caller: a wrong stream is
+reset, a connection that cannot go on ends in ProtocolError. The caller bounds what a peer can make
+us queue by not reading while its own write buffer is full.
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+
+from cri_shim.errors import WrongState
+from cri_shim.wire.spdy import frames
+from cri_shim.wire.spdy.events import (
+    DataReceived,
+    Event,
+    GoneAway,
+    HeadersReceived,
+    Ponged,
+    ProtocolError,
+    StreamOpened,
+    StreamReplied,
+    StreamReset,
+)
+from cri_shim.wire.spdy.frames import Goaway, Kind, Reset
+from cri_shim.wire.spdy.headers import BadHeaders, Deflater, Inflater
+from cri_shim.wire.spdy.reader import BadFrame, Control, Data, FrameReader
+from cri_shim.wire.spdy.state import Move, State, after
+
+Buffer = bytes | bytearray | memoryview
+
+# Streams open at once. A forwarded connection takes two; above this they are refused.
+MAX_STREAMS = 2048
+
+
+class Role(Enum):
+    """Which end this is. The value is the first stream and ping id it gives."""
+
+    CLIENT = 1
+    SERVER = 2
+
+
+class Connection:
+    def __init__(self, role: Role = Role.SERVER, *, max_streams: int = MAX_STREAMS) -> None:
+        self._parity = role.value & 1
+        self._max_streams = max_streams
+        self._next_stream = role.value
+        self._next_ping = role.value
+        self._last_theirs = 0
+        self._invalid = -1  # the stream that was last refused for data on what never was
+        self._streams: dict[int, State] = {}
+        self._reader = FrameReader()
+        self._inflater = Inflater()
+        self._deflater = Deflater()
+        self._out: list[Buffer] = []
+        self._going_away = False
+        self._failed = False
+
+    # What the caller does. -------------------------------------------------------------------
+
+    def open(self, headers: Mapping[str, str], *, fin: bool = False) -> int:
+        """Ask the peer for a stream; answers its id. StreamReplied or StreamReset follows."""
+        stream, self._next_stream = self._next_stream, self._next_stream + 2
+        self._streams[stream] = State.OPENING_DONE if fin else State.OPENING
+        block = self._deflater.block(headers)
+        self._out.append(frames.syn_stream(stream, block, frames.FLAG_FIN if fin else 0))
+        return stream
+
+    def accept(self, stream: int, headers: Mapping[str, str] | None = None) -> None:
+        """Take a stream of the peer (SYN_REPLY). Raises WrongState if that is done or over."""
+        self._move(stream, Move.ACCEPT)
+        block = self._deflater.block(headers or {})
+        self._out.append(frames.with_headers(Kind.SYN_REPLY, stream, block, 0))
+
+    def send_headers(self, stream: int, headers: Mapping[str, str], *, fin: bool = False) -> None:
+        """More headers for a stream that is open. Raises WrongState if nothing may be sent."""
+        self._move(stream, Move.SEND_FIN if fin else Move.SEND)
+        block = self._deflater.block(headers)
+        flags = frames.FLAG_FIN if fin else 0
+        self._out.append(frames.with_headers(Kind.HEADERS, stream, block, flags))
+
+    def send(self, stream: int, data: Buffer, *, fin: bool = False) -> None:
+        """Queue bytes as they are, uncopied; do not change them until they are written.
+
+        `fin` ends our side of the stream after them. Raises WrongState if nothing may be sent:
+        ask writable() where the peer may have reset the stream meanwhile.
+        """
+        self._move(stream, Move.SEND_FIN if fin else Move.SEND)
+        size = len(data)
+        if size > frames.MAX_LENGTH:
+            view = memoryview(data)
+            while len(view) > frames.MAX_LENGTH:
+                self._data(stream, view[: frames.MAX_LENGTH], 0)
+                view = view[frames.MAX_LENGTH :]
+            data = view
+        if size or fin:
+            self._data(stream, data, frames.FLAG_FIN if fin else 0)
+
+    def reset(self, stream: int, status: Reset = Reset.CANCEL) -> None:
+        """End a stream at once, both ways. Nothing happens if it is over already."""
+        if self._streams.pop(stream, None) is not None:
+            self._out.append(frames.rst_stream(stream, status))
+
+    def ping(self) -> int:
+        """Ask for a sign of life; answers the number that Ponged will carry."""
+        number, self._next_ping = self._next_ping, self._next_ping + 2
+        self._out.append(frames.ping(number))
+        return number
+
+    def goaway(self, status: Goaway = Goaway.OK) -> None:
+        """Take no more streams from now on: later ones are ignored. Those that are open go on."""
+        if not self._going_away:
+            self._going_away = True
+            self._out.append(frames.goaway(self._last_theirs, status))
+
+    def outgoing(self) -> list[Buffer]:
+        """What is to be sent, in order, and now the caller's."""
+        out, self._out = self._out, []
+        return out
+
+    # What the caller may know. ---------------------------------------------------------------
+
+    def writable(self, stream: int) -> bool:
+        """Whether send() may be called."""
+        state = self._streams.get(stream)
+        return state is not None and after(state, Move.SEND) is not None
+
+    def is_open(self, stream: int) -> bool:
+        """Whether the stream exists and at least one side has not finished."""
+        return stream in self._streams
+
+    @property
+    def open_streams(self) -> list[int]:
+        return list(self._streams)
+
+    @property
+    def failed(self) -> bool:
+        """Whether ProtocolError was told; nothing is read any more."""
+        return self._failed
+
+    # What the peer does. ---------------------------------------------------------------------
+
+    def receive(self, data: Buffer) -> list[Event]:
+        """Take bytes from the peer; never raises. After ProtocolError nothing is read any more."""
+        events: list[Event] = []
+        if self._failed:
+            return events
+        try:
+            for part in self._reader.feed(data):
+                if isinstance(part, Data):
+                    self._on_data(part, events)
+                else:
+                    self._on_control(part, events)
+        except (BadFrame, BadHeaders) as error:
+            self._failed = True
+            self.goaway(Goaway.PROTOCOL_ERROR)
+            self._streams.clear()
+            events.append(ProtocolError(str(error)))
+        return events
+
+    def _on_data(self, data: Data, events: list[Event]) -> None:
+        if not self._exists(data.stream):
+            return
+        if not data.fin and not data.piece:
+            return
+        if self._peer_moves(data.stream, Move.RECEIVE_FIN if data.fin else Move.RECEIVE, events):
+            events.append(DataReceived(data.stream, data.piece, data.fin))
+
+    def _on_control(self, frame: Control, events: list[Event]) -> None:
+        match frame.kind:
+            case Kind.SYN_STREAM:
+                self._on_syn_stream(frame, events)
+            case Kind.SYN_REPLY | Kind.HEADERS:
+                self._on_headers(frame, events)
+            case Kind.RST_STREAM:
+                stream, status = _two_integers(frame)
+                if self._streams.pop(stream, None) is not None:
+                    events.append(StreamReset(stream, status))
+            case Kind.PING:
+                self._on_ping(frame, events)
+            case Kind.GOAWAY:
+                last_good, status = _two_integers(frame)
+                events.append(GoneAway(last_good, status))
+            case Kind.WINDOW_UPDATE:
+                _two_integers(frame)  # for its form only: see the package
+            case _:
+                pass  # SETTINGS change nothing here; unknown kinds are to be ignored
+
+    def _on_syn_stream(self, frame: Control, events: list[Event]) -> None:
+        fixed = frames.SYN_STREAM_FIXED
+        if len(frame.payload) < fixed.size:
+            raise BadFrame("SYN_STREAM is too short")
+        stream = fixed.unpack_from(frame.payload)[0] & frames.STREAM_MASK
+        headers = self._inflater.block(frame.payload[fixed.size :])
+        if stream & 1 == self._parity or stream <= self._last_theirs:
+            raise BadFrame(f"stream id {stream} is of the wrong side, or does not rise")
+        self._last_theirs = stream
+        if self._going_away:
+            return
+        if frame.flags & frames.FLAG_UNIDIRECTIONAL or len(self._streams) >= self._max_streams:
+            self._out.append(frames.rst_stream(stream, Reset.REFUSED_STREAM))
+            return
+        fin = bool(frame.flags & frames.FLAG_FIN)
+        self._streams[stream] = State.OPENED_DONE if fin else State.OPENED
+        events.append(StreamOpened(stream, headers, fin))
+
+    def _on_headers(self, frame: Control, events: list[Event]) -> None:
+        if len(frame.payload) < frames.U32.size:
+            raise BadFrame(f"{Kind(frame.kind).name} is too short")
+        stream = frames.U32.unpack_from(frame.payload)[0] & frames.STREAM_MASK
+        headers = self._inflater.block(frame.payload[frames.U32.size :])
+        fin = bool(frame.flags & frames.FLAG_FIN)
+        if not self._exists(stream):
+            return
+        if frame.kind == Kind.SYN_REPLY:
+            if not self._peer_moves(stream, Move.REPLIED, events):
+                return
+            events.append(StreamReplied(stream, headers, fin))
+            if fin:
+                self._peer_moves(stream, Move.RECEIVE_FIN, events)
+        elif self._peer_moves(stream, Move.RECEIVE_FIN if fin else Move.RECEIVE, events):
+            events.append(HeadersReceived(stream, headers, fin))
+
+    def _on_ping(self, frame: Control, events: list[Event]) -> None:
+        if len(frame.payload) != frames.U32.size:
+            raise BadFrame("PING is not 4 bytes long")
+        number: int = frames.U32.unpack(frame.payload)[0]
+        if number & 1 != self._parity:
+            self._out.append(frames.ping(number))
+        elif number < self._next_ping:
+            events.append(Ponged(number))
+
+    def _exists(self, stream: int) -> bool:
+        """False: to be ignored; the peer may not know yet that the stream is over."""
+        if stream in self._streams:
+            return True
+        ours = stream & 1 == self._parity
+        once = stream < self._next_stream if ours else stream <= self._last_theirs
+        if not once and stream != self._invalid:
+            self._invalid = stream
+            self._out.append(frames.rst_stream(stream, Reset.INVALID_STREAM))
+        return False
+
+    def _peer_moves(self, stream: int, move: Move, events: list[Event]) -> bool:
+        """Do what the peer did; if it may not, its stream is reset and False is answered."""
+        state = self._streams[stream]
+        new = after(state, move)
+        if new is state:
+            return True
+        if new is None:
+            over = state in (State.REMOTE_DONE, State.OPENED_DONE)
+            status = Reset.STREAM_ALREADY_CLOSED if over else Reset.PROTOCOL_ERROR
+            self.reset(stream, status)
+            events.append(StreamReset(stream, status))
+            return False
+        self._enter(stream, new)
+        return True
+
+    def _move(self, stream: int, move: Move) -> None:
+        state = self._streams.get(stream, State.CLOSED)
+        new = after(state, move)
+        if new is None:
+            raise WrongState(f"stream {stream}: cannot {move.name.lower()}, it is {state.name}")
+        if new is not state:
+            self._enter(stream, new)
+
+    def _enter(self, stream: int, state: State) -> None:
+        if state is State.CLOSED:
+            del self._streams[stream]
+        else:
+            self._streams[stream] = state
+
+    def _data(self, stream: int, data: Buffer, flags: int) -> None:
+        self._out.append(frames.data_head(stream, len(data), flags))
+        if len(data):
+            self._out.append(data)
+
+
+def _two_integers(frame: Control) -> tuple[int, int]:
+    if len(frame.payload) != frames.TWO_U32.size:
+        raise BadFrame(f"{Kind(frame.kind).name} is not 8 bytes long")
+    first, second = frames.TWO_U32.unpack(frame.payload)
+    return first & frames.STREAM_MASK, second
