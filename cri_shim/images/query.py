@@ -88,7 +88,7 @@ def _info(image: ImageRecord) -> Mapping[str, str]:
 class Measured:
     """The last walk over the writable layers."""
 
-    usage: usage.Usage = field(default_factory=lambda: usage.Usage(0, 0))
+    last: usage.Usage = field(default_factory=lambda: usage.Usage(0, 0))
     at: float = -MEASURE_EVERY_S
 
 
@@ -96,11 +96,11 @@ async def fs_info(store: ImageStore, measured: Measured) -> api.ImageFsInfoRespo
     """What images and containers take. Writable layers are walked once in MEASURE_EVERY_S."""
     if time.monotonic() - measured.at >= MEASURE_EVERY_S:
         measured.at = time.monotonic()
-        measured.usage = await offload(_writable, store.containers)
+        measured.last = await offload(_writable, store.containers)
     images = usage.of_layers(store.catalog.layers())
     return api.ImageFsInfoResponse(
         image_filesystems=[usage.filesystem(store.root, images)],
-        container_filesystems=[usage.filesystem(store.root, measured.usage)],
+        container_filesystems=[usage.filesystem(store.root, measured.last)],
     )
 
 

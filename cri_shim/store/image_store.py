@@ -178,11 +178,11 @@ class ImageStore:
 
     def _delete_later(self, paths: Sequence[Path]) -> None:
         if paths:
-            self._start(delete(*paths), "delete unused layers")
+            self._start(lambda: delete(*paths), "delete unused layers")
 
     def _settle_later(self, diff_ids: Sequence[str], delay: float) -> None:
         if diff_ids:
-            self._start(self._settle(diff_ids, delay), "settle layers")
+            self._start(lambda: self._settle(diff_ids, delay), "settle layers")
 
     async def _settle(self, diff_ids: Sequence[str], delay: float) -> None:
         await asyncio.sleep(delay)
@@ -190,14 +190,14 @@ class ImageStore:
         if done.returncode == 0:
             self.catalog.settled(diff_ids)
 
-    def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
+    def _start(self, work: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
         task = asyncio.create_task(self._logged(work, name), name=name)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
-    async def _logged(self, work: Coroutine[Any, Any, None], name: str) -> None:
+    async def _logged(self, work: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
         try:
-            await work
+            await work()
         except CriShimError as e:
             _log.warning("%s: %s; the next start tries again", name, e)
 

@@ -7,6 +7,7 @@ after a clean end in the same boot we do that, after another boot the layer's co
 
 import errno
 import os
+import shutil
 import stat
 from collections.abc import Sequence
 from pathlib import Path
@@ -89,9 +90,7 @@ class Rootfs:
             own.chmod(0o700)
             _like(own / "upper", lowers)
             boot.write_text(self._boot)
-        mark = own / "work" / _VOLATILE_MARK
-        if mark.is_dir():
-            mark.rmdir()
+        shutil.rmtree(own / "work" / _VOLATILE_MARK, ignore_errors=True)
         return stale
 
 

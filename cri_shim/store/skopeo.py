@@ -89,8 +89,9 @@ class Skopeo:
 def failure(done: Finished, attempted: str, directory: Path | None = None) -> CriShimError:
     """skopeo's complaint as an error of the right kind."""
     words = _fatal(done.complaint())
+    remote = "docker://" in attempted
     for pattern, kind in _KINDS:
-        if re.search(pattern, words, re.IGNORECASE):
+        if re.search(pattern, words, re.IGNORECASE) and (remote or kind is not RegistryUnavailable):
             where = f" (in {directory})" if kind is Unavailable and directory else ""
             return kind(f"{attempted}: {words}{where}")
     return ToolFailed(f"{attempted}: {words}")

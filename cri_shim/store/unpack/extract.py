@@ -35,7 +35,6 @@ class Extractor:
 
     def __init__(self, root: str) -> None:
         self._tree = Tree(root)
-        self._directory_times: dict[str, int] = {}
         self.size = 0
 
     @property
@@ -53,8 +52,7 @@ class Extractor:
                 raise BadLayer(f"{member.name!r}: {e.strerror or e}") from e
             except ValueError as e:  # a NUL in a name
                 raise BadLayer(f"{member.name!r}: {e}") from e
-        for path, mtime in reversed(self._directory_times.items()):
-            os.utime(self._tree.on_disk(path), ns=(mtime, mtime))
+        self._tree.set_times()
 
     def _entry(self, member: Member, stream: LayerStream) -> None:
         parts = components(member.name)
@@ -115,8 +113,7 @@ class Extractor:
             os.chown(real, member.uid, member.gid, follow_symlinks=False)
             os.chmod(real, member.mode)
         self._xattrs(real, member)
-        self._directory_times.pop(path, None)
-        self._directory_times[path] = member.mtime
+        self._tree.time(path, member.mtime)
         self.size += _BLOCK
 
     def _hard_link(self, path: str, member: Member) -> None:

@@ -40,6 +40,7 @@ class Tree:
         self._root = root
         self._found: dict[str, str] = {"": ""}
         self._whited: set[str] = set()
+        self._times: dict[str, int] = {}  # of directories; set last, making entries changes them
         self.inodes = 0
 
     def on_disk(self, path: str) -> str:
@@ -128,9 +129,22 @@ class Tree:
             shutil.rmtree(real)
         else:
             os.unlink(real)
+        below = path + "/"
         self._found = {"": ""}
-        self._whited = {w for w in self._whited if w != path and not w.startswith(path + "/")}
+        self._whited = {p for p in self._whited if p != path and not p.startswith(below)}
+        self._times = {
+            p: time for p, time in self._times.items() if p != path and not p.startswith(below)
+        }
         self.inodes -= 1
+
+    def time(self, directory: str, mtime: int) -> None:
+        """Have `set_times` give this directory its time, in nanoseconds since the epoch."""
+        self._times[directory] = mtime
+
+    def set_times(self) -> None:
+        """Call it when every entry is made."""
+        for path, mtime in self._times.items():
+            os.utime(self.on_disk(path), ns=(mtime, mtime), follow_symlinks=False)
 
     def white_out(self, path: str) -> None:
         """Hide the name in the layers below."""

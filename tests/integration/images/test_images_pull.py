@@ -1,0 +1,447 @@
+"""Pulling with the real skopeo from a real registry."""
+
+# ruff: noqa: PTH208
+
+import asyncio
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from cri_shim import faults
+from cri_shim.errors import (
+    InvalidArgument,
+    NotFound,
+    RegistryUnavailable,
+    SignatureValidationFailed,
+    ToolFailed,
+)
+from cri_shim.faults import InjectedFault
+from cri_shim.images import Images
+from cri_shim.pb import api_pb2 as api
+from tests.fixtures.images import Image, Registry, Tar, busybox_image, tree
+from tests.integration.images.conftest import Open
+
+
+def image_of(*names: str, **options: object) -> Image:
+    """An image with one layer a name, each with a file of that name."""
+    layers = [Tar().directory("d").file(f"d/{name}", name.encode() * 100) for name in names]
+    return Image(layers, **options)  # type: ignore[arg-type]
+
+
+def files_below(images: Images) -> list[str]:
+    root = images.store.root
+    places = [root / "images", root / "layers"]
+    found = (path for place in places for path in place.rglob("*") if not path.is_dir())
+    return sorted(str(path.relative_to(root)) for path in found)
+
+
+async def test_a_pulled_image_is_shown_by_id_tag_and_digest_alike(
+    images: Images, registry: Registry
+) -> None:
+    image = busybox_image(config={"User": "1000:100", "Cmd": ["sh"]})
+    name = registry.push(image, "a/busybox:1")
+
+    id = await images.pull(name)
+
+    by_digest = f"{registry.name('a/busybox')}@{image.digest}"
+    expected, _ = images.status(id)
+    assert expected is not None
+    assert expected.id == id == image.id
+    assert list(expected.repo_tags) == [name]
+    assert list(expected.repo_digests) == [by_digest]
+    assert expected.size == image.size
+    assert expected.uid.value == 1000
+    assert expected.username == ""
+    for reference in (f"sha256:{id}", name, by_digest, f"{name}@{image.digest}", id[:12]):
+        assert images.status(reference)[0] == expected
+    assert list(images.list()) == [expected]
+
+
+async def test_the_layers_on_disk_are_what_was_packed(images: Images, registry: Registry) -> None:
+    tar = Tar().directory("bin").file("bin/su", b"x", mode=0o4755).whiteout("etc/old").bytes()
+    image = Image([busybox_image().layers[0], tar], compression=("gzip", "zstd"))
+
+    await images.pull(registry.push(image, "b/layers:1"))
+
+    layer = images.store.layers.path(image.true_diff_ids[1])
+    assert set(tree(layer)) == {"bin", "bin/su", "etc", "etc/old"}
+    assert (layer / "bin/su").stat().st_mode & 0o7777 == 0o4755
+
+
+async def test_blobs_of_layers_are_dropped_and_manifest_and_config_stay(
+    images: Images, registry: Registry
+) -> None:
+    image = image_of("one", "two")
+
+    await images.pull(registry.push(image, "c/blobs:1"))
+
+    blobs = images.store.blobs
+    assert sorted(os.listdir(blobs)) == sorted([image.id, image.digest.removeprefix("sha256:")])
+    assert os.listdir(images.store.layouts) == []
+
+
+async def test_blobs_stay_where_that_is_wanted(open_images: Open, registry: Registry) -> None:
+    images = await open_images(keep_blobs=True)
+    image = image_of("kept")
+
+    name = registry.push(image, "c/kept:1")
+    await images.pull(name)
+    await images.pull(name)
+
+    blob = images.store.blobs / json.loads(image.manifest)["layers"][0]["digest"][7:]
+    assert blob.read_bytes() == image.blobs[0]
+
+
+async def test_layers_that_are_here_are_not_transferred_again(
+    images: Images, registry: Registry
+) -> None:
+    base, more = image_of("d-base"), image_of("d-base", "more")
+    await images.pull(registry.push(base, "d/base:1"))
+    name = registry.push(more, "d/more:1")
+    registry.break_blob(json.loads(more.manifest)["layers"][0]["digest"], b"not to be fetched")
+
+    id = await images.pull(name)
+
+    assert id == more.id
+
+
+async def test_an_image_pulled_by_digest_only_has_no_tag(
+    images: Images, registry: Registry
+) -> None:
+    image = image_of("by digest")
+    registry.push(image, "e/digest:1")
+    reference = f"{registry.name('e/digest')}@{image.digest}"
+
+    await images.pull(reference)
+
+    (only,) = images.list()
+    assert list(only.repo_tags) == []
+    assert list(only.repo_digests) == [reference]
+
+
+async def test_one_image_under_several_names_is_one_entry(
+    images: Images, registry: Registry
+) -> None:
+    image = image_of("several")
+    registry.push(image, "f/x:1", "f/x:2", "g/y:1")
+
+    ids = {await images.pull(registry.name(name)) for name in ("f/x:1", "f/x:2", "g/y:1")}
+
+    (only,) = images.list()
+    assert ids == {only.id}
+    assert sorted(only.repo_tags) == sorted(map(registry.name, ("f/x:1", "f/x:2", "g/y:1")))
+    assert len(only.repo_digests) == 2
+
+
+async def test_a_tag_that_moved_moves_here_too(images: Images, registry: Registry) -> None:
+    old, new = image_of("old"), image_of("new")
+    name = registry.push(old, "h/moving:1")
+    await images.pull(name)
+    registry.push(new, "h/moving:1")
+
+    await images.pull(name)
+
+    status, _ = images.status(name)
+    former, _ = images.status(old.id)
+    assert status is not None
+    assert former is not None
+    assert status.id == new.id
+    assert list(former.repo_tags) == []
+
+
+async def test_of_a_manifest_list_this_machine_s_image_is_taken_under_the_list_s_digest(
+    images: Images, registry: Registry
+) -> None:
+    own = image_of("own")
+    other = image_of("other", architecture="m68k")
+    digest = registry.push_list({"m68k": other, images.store.architecture: own}, "i/list:1")
+
+    id = await images.pull(registry.name("i/list:1"))
+
+    status, _ = images.status(f"{registry.name('i/list')}@{digest}")
+    assert status is not None
+    assert status.id == id == own.id
+
+
+@pytest.mark.parametrize("name", ["j/single:1", "j/list:1"])
+async def test_an_image_for_other_machines_is_refused_clearly(
+    images: Images, registry: Registry, name: str
+) -> None:
+    other = image_of("other", architecture="m68k")
+    registry.push(other, "j/single:1")
+    registry.push_list({"m68k": other}, "j/list:1")
+
+    with pytest.raises(ToolFailed, match=images.store.architecture):
+        await images.pull(registry.name(name))
+
+    assert files_below(images) == []
+
+
+async def test_a_docker_image_keeps_its_id_and_digest(images: Images, registry: Registry) -> None:
+    image = image_of("docker", docker=True)
+    name = registry.push(image, "k/docker:1")
+
+    assert await images.pull(name) == image.id
+    assert images.status(f"{registry.name('k/docker')}@{image.digest}")[0] is not None
+
+
+async def test_an_image_without_layers_is_an_image(images: Images, registry: Registry) -> None:
+    image = Image([])
+
+    id = await images.pull(registry.push(image, "k/empty:1"))
+
+    assert id == image.id
+
+
+async def test_a_user_name_is_a_name_and_none_is_unset(images: Images, registry: Registry) -> None:
+    await images.pull(registry.push(image_of("u", config={"User": "app:app"}), "l/u:1"))
+    await images.pull(registry.push(image_of("n"), "l/n:1"))
+
+    named, _ = images.status(registry.name("l/u:1"))
+    unset, info = images.status(registry.name("l/n:1"), verbose=True)
+
+    assert named is not None
+    assert unset is not None
+    assert (named.username, named.HasField("uid")) == ("app", False)
+    assert (unset.username, unset.HasField("uid")) == ("", False)
+    assert json.loads(info["info"])["imageSpec"]["os"] == "linux"
+
+
+async def test_a_short_name_is_looked_for_in_the_searched_registries(
+    open_images: Open, registry: Registry
+) -> None:
+    images = await open_images(search=["127.0.0.1:1", registry.host])
+    image = image_of("short")
+    registry.push(image, "short:latest")
+
+    assert await images.pull("short") == image.id
+    assert images.status("short")[0] is not None
+
+
+async def test_equal_pulls_share_one_transfer(images: Images, registry: Registry) -> None:
+    image = image_of("shared", "much")
+    name = registry.push(image, "m/shared:1")
+
+    ids = await asyncio.gather(*(images.pull(name) for _ in range(5)))
+
+    assert set(ids) == {image.id}
+    assert files_below(images) != []
+
+
+async def test_different_pulls_with_common_layers_run_side_by_side(
+    images: Images, registry: Registry
+) -> None:
+    all_of = [image_of("common", "base", f"own{i}") for i in range(6)]
+    names = [registry.push(image, f"n/side{i}:1") for i, image in enumerate(all_of)]
+
+    ids = await asyncio.gather(*map(images.pull, names))
+
+    assert ids == [image.id for image in all_of]
+    assert len(list(images.store.layers.directory.iterdir())) == 8
+
+
+@pytest.mark.parametrize(
+    "auth",
+    [
+        api.AuthConfig(username="user", password="secret"),
+        api.AuthConfig(auth="dXNlcjpzZWNyZXQ="),
+    ],
+)
+async def test_credentials_reach_the_registry_and_no_command_line(
+    open_images: Open, tmp_path: Path, auth: api.AuthConfig
+) -> None:
+    with Registry(tmp_path / "private", {"user": "secret"}) as private:
+        image = image_of("private")
+        name = private.push(image, "p/private:1")
+        images = await open_images(conf=private.conf)
+
+        assert await images.pull(name, auth) == image.id
+        with pytest.raises(ToolFailed, match=r"unauthorized|authentication required"):
+            await images.pull(name)
+        with pytest.raises(ToolFailed, match=r"unauthorized|authentication required"):
+            await images.pull(name, api.AuthConfig(username="user", password="wrong"))
+
+    assert os.listdir(images.store.secrets) == []
+
+
+async def test_a_registry_token_is_refused_because_it_would_be_seen(images: Images) -> None:
+    with pytest.raises(InvalidArgument, match="registry_token"):
+        await images.pull("127.0.0.1:1/x:1", api.AuthConfig(registry_token="t"))
+
+
+async def test_a_registry_that_is_not_there_is_unavailable(images: Images) -> None:
+    with pytest.raises(RegistryUnavailable, match=r"^RegistryUnavailable: .*refused"):
+        await images.pull("127.0.0.1:1/x:1")
+
+
+async def test_an_image_the_registry_does_not_have_is_not_found(
+    images: Images, registry: Registry
+) -> None:
+    registry.push(image_of("present"), "q/present:1")
+
+    with pytest.raises(NotFound):
+        await images.pull(registry.name("q/absent:1"))
+    with pytest.raises(NotFound):
+        await images.pull(registry.name("q/present:2"))
+
+
+async def test_what_the_policy_refuses_is_a_signature_failure(
+    open_images: Open, registry: Registry, tmp_path: Path
+) -> None:
+    policy = tmp_path / "policy.json"
+    policy.write_text('{"default": [{"type": "reject"}]}')
+    images = await open_images(policy=policy)
+
+    with pytest.raises(SignatureValidationFailed, match=r"^SignatureValidationFailed: "):
+        await images.pull(registry.push(image_of("refused"), "r/refused:1"))
+
+
+async def test_a_blob_with_other_content_is_refused_and_nothing_stays(
+    images: Images, registry: Registry
+) -> None:
+    image = image_of("damaged on the way")
+    name = registry.push(image, "s/damaged:1")
+    registry.break_blob(
+        json.loads(image.manifest)["layers"][0]["digest"], image.blobs[0][:-1] + b"?"
+    )
+
+    with pytest.raises(ToolFailed):
+        await images.pull(name)
+
+    assert list(images.list()) == []
+    assert files_below(images) == []
+
+
+async def test_an_image_whose_config_lies_about_its_layers_is_refused(
+    images: Images, registry: Registry
+) -> None:
+    image = image_of("honest", "liar", diff_ids=["sha256:" + "1" * 64, "sha256:" + "2" * 64])
+
+    with pytest.raises(ToolFailed, match="do not belong together"):
+        await images.pull(registry.push(image, "s/liar:1"))
+
+    assert list(images.list()) == []
+    assert files_below(images) == []
+
+
+async def test_a_pull_that_nobody_waits_for_any_more_is_cancelled_and_cleaned_up(
+    images: Images, registry: Registry
+) -> None:
+    image = Image([Tar().file("big", os.urandom(8 << 20))])
+    name = registry.push(image, "t/big:1")
+    for moment in range(0, 200, 20):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(moment / 1000):
+                await images.pull(name)
+                raise TimeoutError  # fast machines: it was done in time
+        await images.remove(name)
+        await images.close(grace=0)
+
+    assert list(images.list()) == []
+    assert os.listdir(images.store.layouts) == []
+    await (await _next_start(images)).close()
+    assert files_below(images) == []
+    assert await images.pull(name) == image.id
+
+
+async def _next_start(images: Images) -> Images:
+    again = Images(images.store, images._state)
+    await again.recover()
+    while images.store._background:
+        await asyncio.gather(*images.store._background)
+    return again
+
+
+async def test_a_second_caller_keeps_the_pull_alive_when_the_first_gives_up(
+    images: Images, registry: Registry
+) -> None:
+    image = image_of("kept alive")
+    name = registry.push(image, "u/alive:1")
+
+    first = asyncio.create_task(images.pull(name))
+    second = asyncio.create_task(images.pull(name))
+    await asyncio.sleep(0)
+    first.cancel()
+
+    assert await second == image.id
+    assert first.cancelled() or first.cancelling()
+
+
+STEPS = ["resolve", "fetch", "unpack", "commit_layer", "catalogue"]
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_a_pull_that_fails_anywhere_leaves_nothing(
+    images: Images,
+    registry: Registry,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+) -> None:
+    image = image_of("fails", "anywhere")
+    name = registry.push(image, "v/fails:1")
+    plan = tmp_path / "plan"
+    plan.write_text(f"images.pull.{step} fail\n")
+    monkeypatch.setattr(faults, "_plan", str(plan))
+
+    with pytest.raises(InjectedFault):
+        await images.pull(name)
+
+    assert list(images.list()) == []
+    assert [f for f in files_below(images) if "/." not in f] == []
+    plan.write_text("")
+    assert await images.pull(name) == image.id
+
+
+async def test_removing_by_any_reference_removes_all_names_and_files(
+    images: Images, registry: Registry
+) -> None:
+    image = image_of("removed")
+    name = registry.push(image, "w/removed:1", "w/removed:2")
+    await images.pull(name)
+    await images.pull(registry.name("w/removed:2"))
+
+    await asyncio.gather(images.remove(name), images.remove(image.id), images.remove("w/none"))
+
+    assert list(images.list()) == []
+    assert images.status(registry.name("w/removed:2"))[0] is None
+    assert [f for f in files_below(images) if "/." not in f] == []
+
+
+async def test_layers_stay_while_a_container_stands_on_them(
+    open_images: Open, registry: Registry
+) -> None:
+    held: set[str] = set()
+    images = await open_images(held_layers=lambda: held)
+    image = image_of("in use", "and this")
+    name = registry.push(image, "x/used:1")
+    await images.pull(name)
+    held.update(image.true_diff_ids[:1])
+
+    await images.remove(name)
+
+    assert images.store.layers.present() == held
+    held.clear()
+    images.collect()
+    assert images.store.layers.present() == set()
+
+
+async def test_disk_usage_counts_layers_and_what_containers_wrote(
+    images: Images, registry: Registry
+) -> None:
+    image = image_of("counted")
+    await images.pull(registry.push(image, "y/counted:1"))
+    upper = images.rootfs.upper("c" * 64)
+    upper.mkdir(parents=True)
+    (upper / "written").write_bytes(b"x" * 10000)
+
+    answer = await images.fs_info()
+
+    (layers,), (written,) = answer.image_filesystems, answer.container_filesystems
+    assert layers.fs_id.mountpoint == written.fs_id.mountpoint == str(images.store.root.resolve())
+    assert layers.used_bytes.value >= 4096
+    assert layers.inodes_used.value == 2
+    assert written.used_bytes.value >= 10000
+    assert written.inodes_used.value == 1
