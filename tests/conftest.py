@@ -30,9 +30,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def _scope(request: pytest.FixtureRequest, *, machine: bool) -> Scope:
+def _scope(request: pytest.FixtureRequest, *, machine: bool, whole: bool = False) -> Scope:
     factory: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
-    whole = machine and bool(request.config.getoption("--whole-machine"))
     return Scope(str(factory.getbasetemp()), machine, whole)
 
 
@@ -61,8 +60,11 @@ def watched_tasks() -> Iterator[Tasks]:
 def nothing_is_left_by_the_session(
     request: pytest.FixtureRequest, watched_tasks: Tasks, grpc_engine: None
 ) -> Iterator[None]:
-    """For what fixtures of module and session scope leave."""
-    scope = _scope(request, machine=True)
+    """For what fixtures of module and session scope leave, and what only a whole machine shows:
+    a daemon that serves many tests makes its bridge and its cgroups in the first of them.
+    """
+    whole = bool(request.config.getoption("--whole-machine"))
+    scope = _scope(request, machine=True, whole=whole)
     before = snapshot(scope)
     yield
     if left := left_behind(before, scope) + watched_tasks.take():

@@ -18,6 +18,7 @@ from typing import Any
 
 from cri_shim import __version__
 from cri_shim.cli import config, image, info, run, serve, version
+from cri_shim.cli.arguments import absolute, assignment
 from cri_shim.errors import CriShimError
 
 _COMMANDS = {
@@ -36,11 +37,11 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"cri-shim {__version__}")
     top.add_argument("--config", metavar="FILE", type=Path, help="configuration to read")
     for flag, key in (("--root", "server.root"), ("--run-root", "server.run_root")):
-        top.add_argument(flag, metavar="DIR", type=_absolute, help=f"{key} of the configuration")
-    top.add_argument("--socket", metavar="PATH", type=_absolute, help="the daemon's unix socket")
+        top.add_argument(flag, metavar="DIR", type=absolute, help=f"{key} of the configuration")
+    top.add_argument("--socket", metavar="PATH", type=absolute, help="the daemon's unix socket")
     top.add_argument("--log-level", choices=("debug", "info", "warning", "error"))
     top.add_argument(
-        "--set", metavar="KEY=VALUE", action="append", default=[], type=_assignment,
+        "--set", metavar="KEY=VALUE", action="append", default=[], type=assignment,
         help="any other key of the configuration, like network.bridge=br0",
     )  # fmt: skip
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -50,17 +51,6 @@ def parser() -> argparse.ArgumentParser:
         command.add(sub)
         sub.set_defaults(command=command.run)
     return top
-
-
-def _absolute(text: str) -> str:
-    return str(Path(text).absolute())
-
-
-def _assignment(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not (key and equals):
-        raise argparse.ArgumentTypeError(f"must be KEY=VALUE, not {text!r}")
-    return key, value
 
 
 def overrides(args: argparse.Namespace) -> dict[str, str]:

@@ -6,6 +6,7 @@ container's. Ctrl-C or SIGTERM ends the container and removes the pod. There is 
 
 import argparse
 import asyncio
+import os
 import shutil
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cri_shim import config
+from cri_shim.cli.arguments import assignment
 from cri_shim.cli.logs import LogReader
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ _LOG = "0.log"
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host-network", action="store_true", help="use the node's own network")
     parser.add_argument("--runtime", default="", metavar="HANDLER", help="crun, runc, ...")
-    parser.add_argument("--env", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", type=assignment)
     parser.add_argument("image", help="pulled if it is not there")
     parser.add_argument("args", nargs=argparse.REMAINDER, metavar="ARG", help="replaces its CMD")
 
@@ -99,7 +101,7 @@ async def _run_container(
         metadata=api.ContainerMetadata(name="main"),
         image=api.ImageSpec(image=image, user_specified_image=args.image),
         args=args.args,
-        envs=[api.KeyValue(key=k, value=v) for k, _, v in (e.partition("=") for e in args.env)],
+        envs=[api.KeyValue(key=key, value=os.fsencode(value)) for key, value in args.env],
         log_path=_LOG,
     )
     if args.host_network:
