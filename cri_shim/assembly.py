@@ -180,6 +180,7 @@ def _network(config: Config, paths: Paths) -> Network:
         default_network=config.network.default_network,
         bundled=config.network.bundled,
         bundled_subnet=config.network.subnet,
+        bundled_bridge=config.network.bridge,
         add_timeout=config.network.add_timeout,
         del_timeout=config.network.del_timeout,
     )
