@@ -10,6 +10,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from cri_shim.aio.offload import join
+
 K = TypeVar("K")
 T = TypeVar("T")
 
@@ -36,7 +38,7 @@ class SingleFlight(Generic[K, T]):
             task.add_done_callback(lambda done: self._landed(key, done))
         flight.waiting += 1
         try:
-            return await asyncio.shield(flight.task)
+            return await join(flight.task)
         finally:
             flight.waiting -= 1
             if self._needs_waiters and not flight.waiting and not flight.task.done():
