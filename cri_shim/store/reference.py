@@ -53,11 +53,11 @@ def candidates(text: str, search: Sequence[str] = ()) -> list[Reference]:
 
     InvalidArgument if it is no image name.
     """
-    rest, _, digest = text.partition("@")
-    if digest and not _DIGEST.fullmatch(digest):
+    rest, at, digest = text.partition("@")
+    if at and not _DIGEST.fullmatch(digest):
         raise _invalid(text, f"{digest!r} is not a sha256 digest")
-    name, tag = _split_tag(rest)
-    if tag and not _TAG.fullmatch(tag):
+    name, colon, tag = _split_tag(rest)
+    if colon and not _TAG.fullmatch(tag):
         raise _invalid(text, f"{tag!r} is not a tag")
     registry, path = _split_registry(name)
     if not _PATH.fullmatch(path) or re.fullmatch("[0-9a-f]{64}", name):
@@ -86,9 +86,9 @@ def id_prefix(text: str) -> str:
     return found[1] if found else ""
 
 
-def _split_tag(text: str) -> tuple[str, str]:
+def _split_tag(text: str) -> tuple[str, str, str]:
     head, colon, tail = text.rpartition(":")
-    return (head, tail) if colon and "/" not in tail else (text, "")
+    return (head, colon, tail) if colon and "/" not in tail else (text, "", "")
 
 
 def _split_registry(name: str) -> tuple[str, str]:

@@ -1,0 +1,96 @@
+"""What the image calls answer, from records alone."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cri_shim.errors import InvalidArgument
+from cri_shim.images import Images, PullKey
+from cri_shim.pb import api_pb2 as api
+from cri_shim.pb.state_pb2 import ImageRecord
+from cri_shim.state.memory import MemoryStore
+from cri_shim.store.image_store import ImageStore
+from cri_shim.store.skopeo import Skopeo
+
+DIGEST = "sha256:" + "d" * 64
+FIRST, SECOND = "abcd" + "1" * 60, "abcd" + "2" * 60
+
+
+def record(id: str, *tags: str, user: str = "") -> ImageRecord:
+    config = {"config": {"User": user, "Labels": {"a": "b"}}}
+    return ImageRecord(
+        version=1, id=id, repo_tags=tags, size=7, config=json.dumps(config).encode()
+    )  # fmt: skip
+
+
+@pytest.fixture
+async def images(tmp_path: Path) -> Images:
+    state = MemoryStore()
+    skopeo = Skopeo(architecture="amd64")
+    store = ImageStore(tmp_path / "root", tmp_path / "run", state, boot_id="b", skopeo=skopeo)
+    first = record(FIRST, "docker.io/library/busybox:latest", user="1000")
+    first.repo_digests.append(f"docker.io/library/busybox@{DIGEST}")
+    await store.catalog.add(first)
+    await store.catalog.add(record(SECOND, "r.example/abcd:1", user="app:users"))
+    return Images(store, state)
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [FIRST, f"sha256:{FIRST}", FIRST[:10], f"sha256:{FIRST[:10]}", "busybox", "busybox:latest",
+     "docker.io/busybox", f"busybox@{DIGEST}", f"busybox:other@{DIGEST}"],
+)  # fmt: skip
+def test_every_reference_of_an_image_finds_it(images: Images, reference: str) -> None:
+    found = images.resolve(reference)
+
+    assert found is not None
+    assert found.id == FIRST
+
+
+@pytest.mark.parametrize("reference", ["", "busybox:2", "0" * 64, "???", "r.example/busybox"])
+def test_what_is_not_here_is_no_error(images: Images, reference: str) -> None:
+    assert images.resolve(reference) is None
+    assert images.status(reference, verbose=True) == (None, {})
+
+
+def test_an_ambiguous_prefix_is_refused(images: Images) -> None:
+    with pytest.raises(InvalidArgument, match="ambiguous"):
+        images.resolve("abcd")
+
+
+def test_uid_and_name_exclude_each_other(images: Images) -> None:
+    number, _ = images.status(FIRST)
+    name, _ = images.status(SECOND)
+
+    assert number is not None
+    assert name is not None
+    assert (number.uid.value, number.username) == (1000, "")
+    assert (name.HasField("uid"), name.username) == (False, "app")
+
+
+def test_root_s_uid_is_set_though_it_is_zero() -> None:
+    from cri_shim.images.query import to_api
+
+    assert to_api(record(FIRST, user="0")).HasField("uid")
+
+
+def test_a_list_can_be_of_one_name(images: Images) -> None:
+    one = api.ImageFilter(image=api.ImageSpec(image="busybox"))
+    none = api.ImageFilter(image=api.ImageSpec(image="none"))
+
+    assert [image.id for image in images.list()] == [FIRST, SECOND]
+    assert [image.id for image in images.list(one)] == [FIRST]
+    assert list(images.list(none)) == []
+
+
+def test_the_info_is_there_only_if_asked_for(images: Images) -> None:
+    _, brief = images.status(FIRST)
+    _, info = images.status(FIRST, verbose=True)
+
+    assert brief == {}
+    assert json.loads(info["info"])["labels"] == {"a": "b"}
+
+
+def test_a_pull_s_key_shows_no_secret() -> None:
+    assert "secret" not in str(PullKey("busybox", b"secret"))
