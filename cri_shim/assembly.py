@@ -122,6 +122,7 @@ async def open_engine(config: Config, programs: Programs, closing: AsyncExitStac
         paths=paths,
         boot_id=boot.boot_id(),
         pause_init=programs.init,
+        default_sysctls=dict(setting.split("=", 1) for setting in config.default_sysctls),
     )
     watching = asyncio.create_task(recovery.watch(engine), name="exits")
     closing.push_async_callback(_cancel, watching)

@@ -81,6 +81,7 @@ class Engine:
     paths: Paths
     boot_id: str
     pause_init: str  # the static program that keeps a shared pid namespace
+    default_sysctls: Mapping[str, str]  # of every pod that has the namespace they belong to
     retrier: Retrier = field(default_factory=Retrier)
     stopping: dict[str, Stopping] = field(default_factory=dict)
     runs: Handover[PodName, api.RunPodSandboxRequest, str] = field(

@@ -39,6 +39,16 @@ async def recover(on: Engine) -> None:
     for container in on.registry.everything()[1]:
         await _one("container", container.id, _container(on, container))
     on.images.collect()
+    on.spawn("network gc", on.network.gc(lambda: _attachments(on)))
+
+
+def _attachments(on: Engine) -> list[tuple[str, str]]:
+    """(pod, interface) of everything that may be attached; the rest of a network is garbage."""
+    return [
+        (pod.id, attachment.interface)
+        for pod in on.registry.everything()[0]
+        for attachment in pod.network.attachments
+    ]
 
 
 async def _one(what: str, id: str, work: "asyncio.Future[None] | object") -> None:

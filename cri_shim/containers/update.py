@@ -1,8 +1,11 @@
 """UpdateContainerResources and ReopenContainerLog: changes to a container that lives on."""
 
+from pathlib import Path
+
 from cri_shim.containers.exec import running
 from cri_shim.engine import Engine
-from cri_shim.errors import WrongState
+from cri_shim.errors import ToolFailed, WrongState
+from cri_shim.linux import process
 from cri_shim.oci import bundle
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
@@ -26,10 +29,22 @@ async def update_resources(
         wanted = resources.changes(container.resources, merged, on.host)
         if wanted and container.phase == state.CONTAINER_RUNNING:
             await on.oci.update(on.handler(container.handler), id, wanted)
+        if update.oom_score_adj and container.phase == state.CONTAINER_RUNNING:
+            _set_oom_score(container, resources.oom_score_adj(merged.oom_score_adj, on.host))
         document = bundle.spec(on.paths.bundle(id))
         document["linux"]["resources"].update(resources.to_oci(merged, on.host, "linux"))
         bundle.write(on.paths.bundle(id), document)
         on.registry.put(changed(on.registry.container(id), resources=merged))
+
+
+def _set_oom_score(container: state.ContainerRecord, score: int) -> None:
+    """The OCI runtime's update knows no oom score: it is the process's, not the cgroup's."""
+    init = container.init
+    try:
+        if process.alive(init.pid, init.start_time):
+            Path(f"/proc/{init.pid}/oom_score_adj").write_text(str(score))
+    except OSError as e:
+        raise ToolFailed(f"cannot set the oom score of container {container.id}: {e}") from e
 
 
 async def reopen_log(on: Engine, container_id: str) -> None:

@@ -54,6 +54,11 @@ async def abandon(on: Engine, id: str) -> None:
 
 async def release(on: Engine, id: str) -> None:
     """Everything that removing a pod is; can be repeated at any point."""
+    async with on.registry.lock(id):  # a retry in the background may meet a second request
+        await _release(on, id)
+
+
+async def _release(on: Engine, id: str) -> None:
     pod = on.registry.find_pod(id)
     if pod is None:
         return

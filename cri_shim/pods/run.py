@@ -7,6 +7,8 @@ request joins it or collects its result. What fails is undone by the steps that 
 import asyncio
 import secrets
 import time
+from collections.abc import Mapping
+from pathlib import Path
 
 from cri_shim.aio.offload import finish, offload
 from cri_shim.engine import Engine
@@ -123,11 +125,23 @@ async def _isolate(on: Engine, record: state.PodRecord) -> None:
         namespaces.pin,
         pins,
         hostname=None if record.network.host else files.hostname(record.config),
-        sysctls=dict(record.config.linux.sysctls),
+        sysctls=_sysctls(on.default_sysctls, record.config.linux.sysctls, pins),
     )
     if options.ipc == api.POD:
         fault_point("pods.run.shm")
         shm.mount_shm(on.paths.pod(record.id) / "shm")
+
+
+def _sysctls(
+    defaults: Mapping[str, str], asked: Mapping[str, str], pins: Mapping[str, Path]
+) -> dict[str, str]:
+    """What was asked for wins; a default is for pods that have its namespace to themselves."""
+    fitting = {
+        name: value
+        for name, value in defaults.items()
+        if ("net" if name.startswith("net") else "ipc") in pins
+    }
+    return {**fitting, **asked}
 
 
 def _shares_pid_namespace(config: api.PodSandboxConfig) -> bool:
