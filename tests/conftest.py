@@ -28,11 +28,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="the run has the machine to itself: whatever is left anywhere is a leak",
     )
+    parser.addoption(
+        "--leak-patience",
+        type=float,
+        default=3.0,
+        help="seconds that what is just ending is given (default 3)",
+    )
 
 
 def _scope(request: pytest.FixtureRequest, *, machine: bool, whole: bool = False) -> Scope:
     factory: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
-    return Scope(str(factory.getbasetemp()), machine, whole)
+    patience = float(request.config.getoption("--leak-patience"))
+    return Scope(str(factory.getbasetemp()), machine, whole, patience)
 
 
 @pytest.fixture(scope="session")

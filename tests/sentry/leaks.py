@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-PATIENCE_S = 3.0  # a process that was killed takes a moment to go
 _STEP_S = 0.02
 _DIRECTORIES = (
     "/run/netns",
@@ -37,6 +36,7 @@ class Scope:
     mark: str
     machine: bool
     whole: bool
+    patience: float = 3.0  # seconds: a process that was killed takes a moment to go
 
 
 def snapshot(scope: Scope) -> Things:
@@ -54,7 +54,7 @@ def snapshot(scope: Scope) -> Things:
 
 def left_behind(before: Things, scope: Scope) -> list[str]:
     """What is there now and was not before, after a while of patience."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + scope.patience
     while extra := snapshot(scope) - before:
         gc.collect()
         if time.monotonic() > deadline:

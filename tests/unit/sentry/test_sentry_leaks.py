@@ -4,17 +4,9 @@ import asyncio
 import subprocess
 from pathlib import Path
 
-import pytest
-
-from tests.sentry import leaks
 from tests.sentry.leaks import Scope, Tasks, left_behind, snapshot
 
-OWN = Scope(mark="/nowhere", machine=False, whole=False)
-
-
-@pytest.fixture(autouse=True)
-def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leaks, "PATIENCE_S", 0.0)
+OWN = Scope(mark="/nowhere", machine=False, whole=False, patience=0.0)
 
 
 def test_nothing_left_is_nothing_reported() -> None:
@@ -28,7 +20,7 @@ def test_an_open_file_is_seen(tmp_path: Path) -> None:
 
 
 def test_a_child_process_is_seen_and_by_its_mark_too() -> None:
-    scope = Scope(mark="a-mark-of-this-test", machine=True, whole=False)
+    scope = Scope(mark="a-mark-of-this-test", machine=True, whole=False, patience=0.0)
     before = snapshot(scope)
     with subprocess.Popen(["sh", "-c", "read x; : a-mark-of-this-test"], stdin=-1) as child:
         seen = left_behind(before, scope)
