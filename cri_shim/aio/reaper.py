@@ -9,7 +9,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cri_shim.aio import child
@@ -20,8 +20,13 @@ _postponed = False
 
 def start() -> None:
     """Reap orphans from now on; SIGCHLD belongs to this until `stop`."""
-    asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, reap_orphans)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, _signalled)
     reap_orphans()
+
+
+def _signalled() -> None:
+    # After the pidfd readers of the same moment: mostly there is no zombie left to look at.
+    asyncio.get_running_loop().call_soon(reap_orphans)
 
 
 def stop() -> None:
@@ -48,12 +53,27 @@ def reap_orphans() -> None:
     if _holds:
         _postponed = True
         return
-    for pid in _children():
+    while (pid := _zombie()) is not None:
+        if pid in child.ours:  # others may stand behind it, and this one is not to be touched
+            _reap_among(_children())
+            return
+        _reap_among([pid])
+
+
+def _zombie() -> int | None:
+    """A child that has ended, if there is one; it stays as it is."""
+    try:
+        found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return None
+    return None if found is None else found.si_pid
+
+
+def _reap_among(pids: list[int]) -> None:
+    for pid in pids:
         if pid not in child.ours:
-            try:
+            with suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
-            except ChildProcessError:
-                continue
 
 
 def _children() -> list[int]:

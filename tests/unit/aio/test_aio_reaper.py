@@ -79,3 +79,17 @@ async def test_running_children_are_left_alone(tmp_path: Path) -> None:
     os.close(fd)
     assert start is not None
     assert not process.alive(pid, start)
+
+
+async def test_an_orphan_behind_a_child_of_ours_is_reaped_too(tmp_path: Path) -> None:
+    pid, orphan_fd = await orphan(tmp_path)
+    running = child.spawn(["sh", "-c", "exit 9"])
+    running_fd = os.pidfd_open(running.pid)
+    pidfd.send(orphan_fd, signal.SIGKILL)
+    select.select([running_fd], [], [], 5)  # both are zombies now, and the loop has not run
+    select.select([orphan_fd], [], [], 5)
+    reaper.reap_orphans()
+    os.close(running_fd)
+    os.close(orphan_fd)
+    assert process.state(pid) is None
+    assert await running.wait() == 9
