@@ -94,7 +94,10 @@ class Conmon(Control):
         argv += terminal_flags(tty=tty, stdin=stdin, stdin_once=stdin_once)
         async with Rollback(f"create container {id}") as rollback:
             rollback.push("conmon", lambda: self._undo(handler, id, bundle))
-            await self._launch(id, bundle, argv)
+            try:
+                await self._launch(id, bundle, argv)
+            except OSError as e:  # no descriptor left, or no bundle
+                raise ToolFailed(f"cannot create container {id}: {e}") from e
             fault_point("oci.create.identify")
             return Started(
                 init=_process(bundle / "pidfile", f"container {id} died while it was created"),
@@ -177,9 +180,15 @@ class Conmon(Control):
 
     def _find_all(self, id: str) -> list[state.Process]:
         """A conmon that daemonises is two for a moment; the younger stays, and comes last."""
+        # Between the listing of /proc and the look at its entries the elder may have left and the
+        # younger come: so "none" counts only the second time.
+        return self._look_for(id) or self._look_for(id)
+
+    def _look_for(self, id: str) -> list[state.Process]:
 
         def is_its_conmon(argv: list[str]) -> bool:
-            return argv[:1] == [str(self.path)] and argv[1:3] == ["-c", id]
+            # Not by its path: that may have been configured differently when it was started.
+            return argv[1:3] == ["-c", id] and "--persist-dir" in argv
 
         found = [
             state.Process(pid=pid, start_time=start)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cri_shim import faults
-from cri_shim.errors import ToolFailed, WrongState
+from cri_shim.errors import TimedOut, ToolFailed, WrongState
 from cri_shim.linux import process
 from cri_shim.oci import bundle
 from cri_shim.oci import conmon as conmon_module
@@ -112,7 +112,7 @@ async def test_what_conmon_itself_complains_of_is_in_the_error(yard):
 async def test_the_conmon_is_placed_before_the_container_is_made(yard):
     seen = []
     yard.conmon._place_monitor = lambda id, pid: seen.append(
-        (process.alive(pid, process.start_time(pid)), (yard.handler.root / id).exists())
+        (process.state(pid) is not None, (yard.handler.root / id).exists())
     )
     await yard.create(["sh"])
     assert seen == [(True, False)]
@@ -137,6 +137,15 @@ async def test_a_cancelled_create_leaves_nothing(yard, after_ms):
     assert [yard.state_of(id) for id in yard.ids if not made] in ([[]], [])
 
 
+async def test_without_descriptors_a_create_fails_with_words(yard, monkeypatch):
+    def none_left(*_):
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(os, "memfd_create", none_left)
+    with pytest.raises(ToolFailed, match=r"cannot create container .*Too many open files"):
+        await yard.create(["sh"])
+
+
 STEPS = ["spawn", "place", "go", "wait", "identify"]
 
 
@@ -156,7 +165,7 @@ async def test_a_create_that_takes_too_long_is_ended(yard, monkeypatch, tmp_path
     slow.chmod(0o755)
     monkeypatch.setattr(conmon_module, "CREATE_S", 0.3)
     yard.handler = dataclasses.replace(yard.handler, run_path=slow)
-    with pytest.raises(conmon_module.TimedOut, match="did not finish within"):
+    with pytest.raises(TimedOut, match="did not finish within"):
         await yard.create(["sh"])
     assert yard.state_of(yard.ids[0]) == []
 

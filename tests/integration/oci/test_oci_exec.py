@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ async def running(yard):
     return await yard.run(f"trap 'exit 0' TERM; {FOREVER}")
 
 
-def sleepers(yard, made):
+def sleepers(yard: Any, made: Any) -> list[int]:
     """The processes of the container besides those of its init, by their arguments."""
     pids = yard.cgroups.pids(yard.cgroup(made.id))
     table = tree.table()

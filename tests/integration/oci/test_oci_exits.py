@@ -2,7 +2,7 @@
 
 import pytest
 
-from cri_shim.linux import process
+from cri_shim.linux import pidfd, process
 from cri_shim.oci import exits as exits_module
 from cri_shim.oci.exits import Exits, read
 from cri_shim.pb import state_pb2 as state
@@ -84,7 +84,7 @@ async def test_without_descriptors_the_poll_tells(yard, monkeypatch):
     def none_left(pid, start):
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr(exits_module.pidfd, "open_verified", none_left)
+    monkeypatch.setattr(pidfd, "open_verified", none_left)
     monkeypatch.setattr(exits_module, "POLL_S", 0.05)
     made = await yard.create(["sh", "-c", "exit 6"])
     yard.exits.watch(made.id, made.bundle, made.init, made.monitor)

@@ -8,12 +8,13 @@ import pytest
 
 from cri_shim.linux import boot, mounts
 from cri_shim.oci import handlers, trial
+from cri_shim.oci.handlers import Handler
 from cri_shim.oci.runtime import ENVIRONMENT
 
 BINARIES = {"crun": ["/no/crun", "/usr/bin/crun"], "runc": ["/usr/sbin/runc", "/usr/bin/runc"]}
 
 
-async def probe(name, run_root, candidates=None):
+async def probe(name: str, run_root: Path, candidates: list[str] | None = None) -> Handler:
     return await handlers.probe(
         name,
         BINARIES[name] if candidates is None else candidates,
@@ -23,7 +24,7 @@ async def probe(name, run_root, candidates=None):
     )
 
 
-def trials():
+def trials() -> list[str]:
     return [str(p) for p in Path("/sys/fs/cgroup").glob("*/cri-shim-trial-*")]
 
 

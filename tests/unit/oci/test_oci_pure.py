@@ -96,7 +96,7 @@ def test_a_program_that_is_nowhere_is_an_error_naming_the_paths():
         executable("conmon", [])
 
 
-def processes(*rows):
+def processes(*rows: tuple[int, int, int, int, str]) -> dict[int, Entry]:
     return {row[0]: Entry(*row) for row in rows}
 
 
