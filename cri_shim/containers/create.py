@@ -9,7 +9,7 @@ import secrets
 import time
 from pathlib import Path
 
-from cri_shim.aio.offload import finish, offload
+from cri_shim.aio.offload import finish
 from cri_shim.containers import devices, mounts, remove
 from cri_shim.engine import Engine
 from cri_shim.errors import AlreadyExists, InvalidArgument, NotFound, WrongState
@@ -99,6 +99,7 @@ async def _build(on: Engine, pod: state.PodRecord, record: state.ContainerRecord
         raise NotFound(f"image {record.config.image.image} was removed meanwhile; pull it again")
     on.paths.bundle(record.id).mkdir(mode=0o700, parents=True)
     fault_point("containers.create.rootfs")
+    on.prime()
     synced = asyncio.create_task(on.registry.sync())
     try:
         rootfs = on.paths.rootfs(record.id)
@@ -112,7 +113,6 @@ async def _build(on: Engine, pod: state.PodRecord, record: state.ContainerRecord
             Path(record.log_path).parent.mkdir(parents=True, exist_ok=True)
     finally:
         await synced
-    await offload(on.cgroups.prime)  # the kernel is slow at the first move after a pause
     fault_point("containers.create.commit")
     on.registry.put(changed(record, phase=state.CONTAINER_CREATED, user=user.to_cri()))
 

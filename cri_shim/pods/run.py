@@ -96,6 +96,7 @@ async def _build(on: Engine, record: state.PodRecord) -> None:
         await synced  # the intent is on disk before an address is taken
     if not record.network.host:
         fault_point("pods.run.network")
+        on.prime()
         attached = await on.network.attach(record)
         fault_point("pods.run.addresses")
         network = state.PodNetwork()
@@ -106,7 +107,7 @@ async def _build(on: Engine, record: state.PodRecord) -> None:
         files.write_hosts(where, record.config, attached.ips)
     if _shares_pid_namespace(record.config):
         record = await _start_pause(on, record)
-    await offload(on.cgroups.prime)  # the kernel is slow at the first move after a pause
+    on.prime()
     fault_point("pods.run.commit")
     on.registry.put(changed(record, phase=state.POD_READY))
 
