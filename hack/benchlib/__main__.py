@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from cri_shim.isolation.cgroups import Cgroups
 from cri_shim.linux import syscalls
 from hack.benchlib import measured, report
 from hack.benchlib.figures import Samples
@@ -22,6 +23,7 @@ PAUSE_S = 0.05  # before each pod: the kernel forgets what the last one has warm
 SETTLE_S = 1.0  # before memory is looked at
 SHM_SIZE = 64 << 20
 CREW = 10  # workers of the parallel part
+_PRIMED = "spare the floor, too, the kernel's wait at the first move between cgroups"
 
 
 def main() -> int:
@@ -45,6 +47,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--pods", type=int, default=30, help="measured one by one (30)")
     parser.add_argument("--parallel", type=int, default=100, help="pods of the parallel part (100)")
     parser.add_argument("--runtime", choices=("crun", "runc"), default="crun")
+    parser.add_argument("--primed-floor", action="store_true", help=_PRIMED)
     parser.add_argument("--json", action="store_true", help="the figures as JSON")
     return parser.parse_args()
 
@@ -56,7 +59,7 @@ def _measure(instance: Instance, args: argparse.Namespace) -> dict[str, Any]:
         cri = Cri(channel, args.runtime, instance.logs)
         cri.load_image(instance.directory)
         try:
-            found = _one_by_one(instance, cri, args.pods)
+            found = _one_by_one(instance, cri, args)
             if args.parallel:
                 found |= _in_parallel(instance, cri, args.parallel, idle_kib)
         finally:
@@ -65,17 +68,20 @@ def _measure(instance: Instance, args: argparse.Namespace) -> dict[str, Any]:
         "machine": report.machine(args.runtime),
         "runtime": args.runtime,
         "pods": args.pods,
+        "floor_is_primed": args.primed_floor,
         "idle_pss_mib": round(idle_kib / 1024, 1),
         **found,
     }
 
 
-def _one_by_one(instance: Instance, cri: Cri, pods: int) -> dict[str, Any]:
+def _one_by_one(instance: Instance, cri: Cri, args: argparse.Namespace) -> dict[str, Any]:
     """Measured and bare pods in turns."""
+    pods: int = args.pods
     ours, bare = Samples(), Samples()
     first = cri.up()
     template = take(instance, first)
-    under = Floor(template, SHM_SIZE)
+    prime = Cgroups("cgroupfs").prime if args.primed_floor else _nothing
+    under = Floor(template, SHM_SIZE, prime)
     cpu = 0.0
     try:
         for n in range(pods + 1):  # the first round warms up
@@ -118,6 +124,10 @@ def _in_parallel(instance: Instance, cri: Cri, pods: int, idle_kib: int) -> dict
             "conmon_mib_each": round(sum(monitors) / 1024 / max(1, len(monitors)), 2),
         }
     }
+
+
+def _nothing() -> None:
+    """In place of priming."""
 
 
 def _reap() -> None:

@@ -10,8 +10,9 @@ import secrets
 import select
 import shutil
 import signal
+import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,9 +38,11 @@ class Bare:
 
 
 class Floor:
-    def __init__(self, template: Template, shm_size: int) -> None:
+    def __init__(self, template: Template, shm_size: int, prime: Callable[[], None]) -> None:
+        """`prime` is called, beside the CNI plugin and once more after it: see Cgroups.prime."""
         self._of = template
         self._shm_size = shm_size
+        self._prime = prime
         self._env = {"PATH": template.plugin_env["PATH"]}
         self._quiet = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)]
         self._left: dict[str, str] = {}  # container by pod, of what has not been taken down
@@ -50,9 +53,13 @@ class Floor:
         self._left[pod] = container
         with _timed(samples, "namespaces"):
             namespaces.pin(self._pins(pod), hostname="floor", sysctls={})
+        priming = threading.Thread(target=self._prime)
+        priming.start()
         with _timed(samples, "CNI ADD"):
             result = self._plugin("ADD", pod, container, self._of.plugin_input)
+        priming.join()
         with _timed(samples, "mounts"):
+            self._prime()
             shm.mount_shm(where / "shm", self._shm_size)
             self._mount_rootfs(bundle, pod, container)
         with _timed(samples, "conmon + create"):
