@@ -3,6 +3,7 @@
 - `handlers`  which OCI runtimes there are and whether they work here: each has made a container
 - `bundle`    the OCI document of a container on disk
 - `conmon`    create: conmon stays beside the container, writes its log and its exit code
+- `sync`      what a conmon says of its create; `monitors` finds and ends conmons by id
 - `ctl`       what a running conmon is told: reopen the log, resize the terminal
 - `runtime`   start, update, pause, resume, state, delete
 - `exec`      a command in a container, to its end: a direct child with two capped pipes

@@ -5,33 +5,24 @@ daemon's end nor the container's limits are conmon's. What it leaves in the bund
 and `winsz`, `pidfile`, `conmon.pid`, and at the end `exit` and `oom`.
 """
 
-import asyncio
-import json
 import os
-import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cri_shim.aio import child
-from cri_shim.aio.ended import ended
-from cri_shim.aio.offload import finish, offload
+from cri_shim.aio.offload import offload
 from cri_shim.aio.rollback import Rollback
-from cri_shim.errors import TimedOut, ToolFailed
+from cri_shim.errors import ToolFailed
 from cri_shim.faults import fault_point
-from cri_shim.linux import pidfd, process
-from cri_shim.oci import messages, tree
+from cri_shim.linux import process
+from cri_shim.oci import messages, monitors, sync
 from cri_shim.oci.ctl import Control
 from cri_shim.oci.handlers import Handler, executable
 from cri_shim.oci.runtime import ENVIRONMENT, OciRuntime
 from cri_shim.pb import state_pb2 as state
 
-CREATE_S = 60.0  # for the runtime's create, hooks and all; measured: 8 ms with crun, 24 with runc
-SETTLE_S = 5.0  # for a create that is under way when nobody wants it any more
-END_S = 5.0  # for a killed conmon to end
-_MESSAGE_LIMIT = 1 << 16  # bytes of a sync message; conmon sends 8191 of the runtime's words
 _INHERITED = frozenset({"_OCI_SYNCPIPE", "_OCI_STARTPIPE"})
 
 
@@ -145,12 +136,12 @@ class Conmon(Control):
                 with suppress(BrokenPipeError):  # it has died: the end of the pipe tells
                     os.write(start_write, b"x")
                 go.close()
-                message = await _outcome(sync_read, attempt)
+                message = await sync.outcome(sync_read, attempt)
                 await conmon.wait()
             finally:
                 await conmon.end()
             if message is None:
-                words = os.pread(said, _MESSAGE_LIMIT, 0).decode(errors="replace")
+                words = os.pread(said, sync.MESSAGE_LIMIT, 0).decode(errors="replace")
                 raise messages.failure(attempt, words or "conmon ended without a word")
             pid = message.get("pid")
             if not isinstance(pid, int) or pid < 0:
@@ -175,39 +166,12 @@ class Conmon(Control):
 
         Costs a look at every process of the host.
         """
-        found = self._find_all(id)
+        found = monitors.of(id)
         return found[-1] if found else None
 
-    def _find_all(self, id: str) -> list[state.Process]:
-        """A conmon that daemonises is two for a moment; the younger stays, and comes last."""
-        # Between the listing of /proc and the look at its entries the elder may have left and the
-        # younger come: so "none" counts only the second time.
-        return self._look_for(id) or self._look_for(id)
-
-    def _look_for(self, id: str) -> list[state.Process]:
-
-        def is_its_conmon(argv: list[str]) -> bool:
-            # Not by its path: that may have been configured differently when it was started.
-            return argv[1:3] == ["-c", id] and "--persist-dir" in argv
-
-        found = [
-            state.Process(pid=pid, start_time=start)
-            for pid in process.find_by_cmdline(is_its_conmon)
-            if (start := process.start_time(pid)) is not None
-            and process.state(pid) not in ("Z", "X", None)
-        ]
-        return sorted(found, key=lambda p: (p.start_time, p.pid))
-
     async def end(self, id: str) -> None:
-        """Kill every conmon of the container, and with it an OCI runtime that still creates.
-
-        ToolFailed if one does not end within END_S.
-        """
-        while found := await offload(self._find_all, id):
-            for conmon in found:
-                await _kill(conmon, id)
-            # The OCI runtime dies with conmon, its hooks do not: they share conmon's session.
-            await tree.end(0, {conmon.pid for conmon in found})
+        """Kill every conmon of the container, and with it an OCI runtime that still creates."""
+        await monitors.end(id)
 
     def cleanup(self, id: str, bundle: Path) -> None:
         """Remove what an ended conmon leaves, but not the exit: that goes with the bundle.
@@ -231,21 +195,6 @@ def terminal_flags(*, tty: bool, stdin: bool, stdin_once: bool) -> list[str]:
     return ["-i"] if stdin_once else ["-i", "--leave-stdin-open"]
 
 
-async def _kill(conmon: state.Process, id: str) -> None:
-    fd = pidfd.open_verified(conmon.pid, conmon.start_time)
-    if fd is None:
-        return
-    try:
-        pidfd.send(fd, signal.SIGKILL)
-        if not await ended(fd, END_S):
-            raise ToolFailed(
-                f"conmon {conmon.pid} of container {id} still lives {END_S:g} s after SIGKILL;"
-                " it hangs in the kernel"
-            )
-    finally:
-        os.close(fd)
-
-
 def _forget_last_exit(bundle: Path) -> None:
     for name in ("exit", "oom"):
         (bundle / name).unlink(missing_ok=True)
@@ -261,52 +210,3 @@ def _process(pid_file: Path, otherwise: str) -> state.Process:
     if start is None:
         raise ToolFailed(otherwise)
     return state.Process(pid=pid, start_time=start)
-
-
-async def _outcome(sync: int, attempt: str) -> dict[str, Any] | None:
-    """conmon's message; TimedOut after CREATE_S.
-
-    A create that is under way is better deleted than cut short, for a killed OCI runtime cleans
-    nothing up: so if our task is cancelled, it still has SETTLE_S to end.
-    """
-    try:
-        fault_point("oci.create.wait")
-        return await _message(sync, CREATE_S)
-    except TimeoutError as e:
-        raise TimedOut(f"{attempt}: the OCI runtime did not finish within {CREATE_S:g} s") from e
-    except BaseException:
-        with suppress(TimeoutError):
-            await finish(_message(sync, SETTLE_S))
-        raise
-
-
-async def _message(fd: int, within: float) -> dict[str, Any] | None:
-    """The first line of conmon's sync pipe; None if it ends before one. TimeoutError."""
-    loop = asyncio.get_running_loop()
-    line: asyncio.Future[bytes] = loop.create_future()
-    received = bytearray()
-
-    def on_readable() -> None:
-        data = os.read(fd, _MESSAGE_LIMIT)
-        received.extend(data)
-        over = not data or b"\n" in received or len(received) > _MESSAGE_LIMIT
-        if over and not line.done():
-            line.set_result(bytes(received))
-
-    os.set_blocking(fd, False)
-    loop.add_reader(fd, on_readable)
-    try:
-        async with asyncio.timeout(within):
-            text = (await line).decode(errors="replace")
-    finally:
-        loop.remove_reader(fd)
-    return decode(text)
-
-
-def decode(text: str) -> dict[str, Any] | None:
-    """A sync message; conmon escapes loosely. None for what is none."""
-    try:
-        found = json.loads(text.partition("\n")[0], strict=False)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) else None

@@ -14,8 +14,7 @@ import pytest
 from cri_shim import faults
 from cri_shim.errors import TimedOut, ToolFailed, WrongState
 from cri_shim.linux import process
-from cri_shim.oci import bundle
-from cri_shim.oci import conmon as conmon_module
+from cri_shim.oci import bundle, sync
 from cri_shim.oci.messages import CommandNotFound
 
 RECORD = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}[+-]\d\d:\d\d (stdout|stderr) [FP] .*")
@@ -163,7 +162,7 @@ async def test_a_create_that_takes_too_long_is_ended(yard, monkeypatch, tmp_path
     slow = tmp_path / "slow"
     slow.write_text('#!/bin/sh\n[ "$2" = create ] && sleep 600\nexit 1\n')
     slow.chmod(0o755)
-    monkeypatch.setattr(conmon_module, "CREATE_S", 0.3)
+    monkeypatch.setattr(sync, "CREATE_S", 0.3)
     yard.handler = dataclasses.replace(yard.handler, run_path=slow)
     with pytest.raises(TimedOut, match="did not finish within"):
         await yard.create(["sh"])

@@ -6,9 +6,10 @@ import pytest
 
 from cri_shim.errors import ToolFailed
 from cri_shim.oci import bundle, exits
-from cri_shim.oci.conmon import decode, terminal_flags
+from cri_shim.oci.conmon import terminal_flags
 from cri_shim.oci.exits import Exit
 from cri_shim.oci.handlers import Features, executable, parse_features
+from cri_shim.oci.sync import decode
 from cri_shim.oci.tree import Entry, family
 
 
