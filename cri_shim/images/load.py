@@ -5,15 +5,20 @@ ones inside (RepoTags of a docker-archive, org.opencontainers.image.ref.name of 
 the one the caller gives, which is required where the source carries none.
 """
 
+import gzip
 import json
+import secrets
+import shutil
 import tarfile
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cri_shim.aio.offload import offload
-from cri_shim.errors import InvalidArgument, NotFound
+from cri_shim.errors import InvalidArgument, NotFound, Unavailable
 from cri_shim.images.pull import bring
 from cri_shim.store.image_store import ImageStore
 from cri_shim.store.reference import parse
@@ -48,7 +53,20 @@ async def load(store: ImageStore, source: str, name: str) -> Sequence[Loaded]:
         raise InvalidArgument("source", f"{source!r} is not one of {kinds}")
     if not Path(path).exists():
         raise NotFound(f"cannot load {source}: there is no such file or directory")
-    entries = await offload(_entries, transport, Path(path))
+    try:
+        if transport == "docker-archive" and await offload(_is_gzip, Path(path)):
+            with _decompressed(store) as plain:
+                await offload(_decompress, Path(path), plain)
+                return await _load(store, transport, plain, source, name)
+        return await _load(store, transport, Path(path), source, name)
+    except OSError as e:
+        raise Unavailable(f"cannot load {source}: {e}") from e
+
+
+async def _load(
+    store: ImageStore, transport: str, path: Path, source: str, name: str
+) -> Sequence[Loaded]:
+    entries = await offload(_entries, transport, path)
     if name:
         if len(entries) > 1:
             raise InvalidArgument("name", f"{source} has {len(entries)} images, not one")
@@ -61,6 +79,29 @@ async def load(store: ImageStore, source: str, name: str) -> Sequence[Loaded]:
         image = await bring(store, entry.source, None, tags=tags, digests=[])
         loaded.append(Loaded(image.id, tags))
     return loaded
+
+
+def _is_gzip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == b"\x1f\x8b"
+
+
+@contextmanager
+def _decompressed(store: ImageStore) -> Iterator[Path]:
+    """Room for an uncompressed copy: skopeo 1.9 cannot read a compressed docker-archive."""
+    path = store.layouts / f"load-{secrets.token_hex(8)}.tar"
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _decompress(source: Path, target: Path) -> None:
+    try:
+        with gzip.open(source) as packed, target.open("xb") as plain:
+            shutil.copyfileobj(packed, plain, 1 << 20)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as e:
+        raise InvalidArgument("source", f"{source} is damaged: {e}") from e
 
 
 def _entries(transport: str, path: Path) -> Sequence[_Entry]:

@@ -4,6 +4,7 @@
 being in use: containers keep their layers, not the image.
 """
 
+from cri_shim.faults import fault_point
 from cri_shim.images.query import resolve
 from cri_shim.store.image_store import ImageStore
 
@@ -13,5 +14,7 @@ async def remove(store: ImageStore, reference: str) -> None:
     image = resolve(store, reference)
     if image is None:
         return
+    fault_point("images.remove.catalogue")
     await store.catalog.remove(image.id)
+    fault_point("images.remove.layers")
     store.collect()

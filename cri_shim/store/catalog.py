@@ -42,11 +42,12 @@ class Catalog:
 
     def load(
         self, images: Iterable[ImageRecord], layers: Iterable[LayerRecord], present: set[str]
-    ) -> None:
+    ) -> set[str]:
         """Take over the records of the last run; `present` are the layer directories there are.
 
         An image with a layer that is missing, or that a power cut may have spoilt, is dropped: it
-        alone, and its next pull brings it back.
+        alone, and its next pull brings it back. Returns the doubtful layers, to be deleted: no
+        container of this boot stands on one.
         """
         self._layers = {layer.diff_id: layer for layer in layers}
         doubtful = {
@@ -66,6 +67,7 @@ class Catalog:
                 self._records.delete("image", image.id)
             else:
                 self._swap(image)
+        return doubtful
 
     # -- images -------------------------------------------------------------------------------
 

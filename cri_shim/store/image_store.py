@@ -30,6 +30,8 @@ from cri_shim.store.rootfs import Rootfs
 from cri_shim.store.skopeo import Skopeo
 
 SETTLE_DELAY_S = 5.0  # a pull is mostly followed by a start, which should not wait for the disk
+CLOSE_GRACE_S = 2.0
+_SETTLE = "settle layers"
 
 _log = logging.getLogger(__name__)
 
@@ -66,7 +68,7 @@ class ImageStore:
         self.search = list(search)
         self.layers = Layers(root / "layers", parallel=parallel)
         self.catalog = Catalog(records, boot_id)
-        self.rootfs = Rootfs(self.layers.directory, self.containers, boot_id)
+        self.rootfs = Rootfs(self.layers.directory, self.containers, boot_id, self._delete_later)
         self._keep_blobs = keep_blobs
         self._held_layers = held_layers
         self._unpacking = KeyedLock()  # key: diff-id
@@ -80,7 +82,8 @@ class ImageStore:
         """
         for directory in (self.layouts, self.blobs, self.layers.directory, self.containers):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.catalog.load(images, layers, self.layers.present())
+        doubtful = self.catalog.load(images, layers, self.layers.present())
+        self._delete_later(self.layers.discard(doubtful))
         for image in self.catalog.images():
             self._learn(image)
         hidden = [d for d in self.containers.iterdir() if d.name[0] == "."]
@@ -119,11 +122,17 @@ class ImageStore:
             temporary, record = await self.layers.unpack(blob, diff_id)
             try:
                 fault_point("images.pull.commit_layer")
-                self._delete_later(self.layers.discard([diff_id]))  # of no record: a stranger
-                self.catalog.add_layer(record, lambda: self.layers.commit(temporary, diff_id))
+                self.catalog.add_layer(record, lambda: self._commit(temporary, diff_id))
             except BaseException:
                 await finish(delete(temporary))
                 raise
+
+    def _commit(self, temporary: Path, diff_id: str) -> None:
+        if self.layers.path(diff_id).exists():
+            # A container stands on it and its record was lost. It is whole: leave it alone.
+            self._delete_later([temporary])
+        else:
+            self.layers.commit(temporary, diff_id)
 
     async def keep(self, content: Content, layout: Layout, image: ImageRecord) -> ImageRecord:
         """Keep the image's blobs and make it visible. Its layers must be unpacked."""
@@ -182,7 +191,7 @@ class ImageStore:
 
     def _settle_later(self, diff_ids: Sequence[str], delay: float) -> None:
         if diff_ids:
-            self._start(lambda: self._settle(diff_ids, delay), "settle layers")
+            self._start(lambda: self._settle(diff_ids, delay), _SETTLE)
 
     async def _settle(self, diff_ids: Sequence[str], delay: float) -> None:
         await asyncio.sleep(delay)
@@ -202,7 +211,12 @@ class ImageStore:
             _log.warning("%s: %s; the next start tries again", name, e)
 
     async def close(self) -> None:
-        """End the background work; what is not done yet, the next start finds."""
+        """Give deletions CLOSE_GRACE_S, end the rest; what is not done, the next start finds."""
         for task in self._background:
-            task.cancel()
-        await asyncio.gather(*self._background, return_exceptions=True)
+            if task.get_name() == _SETTLE:
+                task.cancel()
+        if self._background:
+            _, late = await asyncio.wait(self._background, timeout=CLOSE_GRACE_S)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)

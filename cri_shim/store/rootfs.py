@@ -7,25 +7,35 @@ after a clean end in the same boot we do that, after another boot the layer's co
 
 import errno
 import os
+import secrets
 import shutil
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cri_shim.aio.offload import offload
 from cri_shim.errors import NotFound, ToolFailed, Unavailable
 from cri_shim.linux import mounts
-from cri_shim.store.layers import delete
 
 _VOLATILE_MARK = "work/incompat/volatile"  # in the work directory
 
 
 class Rootfs:
-    def __init__(self, layers: Path, containers: Path, boot_id: str) -> None:
-        """`layers` has one directory a diff-id, `containers` gets one a container."""
+    def __init__(
+        self,
+        layers: Path,
+        containers: Path,
+        boot_id: str,
+        delete_later: Callable[[Sequence[Path]], None],
+    ) -> None:
+        """`layers` has one directory a diff-id, `containers` gets one a container.
+
+        `delete_later` takes what has a hidden name already and may be deleted in the background.
+        """
         self._layers = layers
         self._containers = containers
         self._boot = boot_id
+        self._delete_later = delete_later
 
     def directory(self, container_id: str) -> Path:
         return self._containers / container_id
@@ -40,17 +50,16 @@ class Rootfs:
         `layers` are diff-ids, bottom first. Already mounted is fine. After a restart of the
         daemon this finds what the container wrote; after another boot it starts empty.
         """
-        stale = await offload(self._prepare, container_id, layers, target)
-        await delete(*stale)
+        self._delete_later(await offload(self._prepare, container_id, layers, target))
 
     async def unmount(self, target: Path) -> None:
         """Unmount; not mounted is fine."""
         await offload(mounts.unmount, target)
 
     async def remove(self, container_id: str, target: Path) -> None:
-        """Unmount and delete the writable layer with everything in it; idempotent."""
+        """Unmount and give up the writable layer with everything in it; idempotent."""
         await self.unmount(target)
-        await delete(self.directory(container_id))
+        self._delete_later(_hide(self.directory(container_id)))
 
     def _prepare(self, container_id: str, layers: Sequence[str], target: Path) -> list[Path]:
         target.mkdir(parents=True, exist_ok=True)
@@ -81,10 +90,8 @@ class Rootfs:
         stale: list[Path] = []
         boot = own / "boot"
         if boot.exists() and boot.read_text() != self._boot:
-            trash = own.with_name(f".{own.name}-{self._boot}")
-            own.rename(trash)
-            stale.append(trash)
-        for directory in ("upper", "work", "empty"):
+            stale += _hide(own)
+        for directory in ("upper", "work") if lowers else ("upper", "work", "empty"):
             (own / directory).mkdir(parents=True, exist_ok=True)
         if not boot.exists():
             own.chmod(0o700)
@@ -92,6 +99,16 @@ class Rootfs:
             boot.write_text(self._boot)
         shutil.rmtree(own / "work" / _VOLATILE_MARK, ignore_errors=True)
         return stale
+
+
+def _hide(directory: Path) -> list[Path]:
+    """Free the name; what it had is there under one that the next start deletes, too."""
+    hidden = directory.with_name(f".{directory.name}-{secrets.token_hex(4)}")
+    try:
+        directory.rename(hidden)
+    except FileNotFoundError:
+        return []
+    return [hidden]
 
 
 def _like(upper: Path, lowers: Sequence[Path]) -> None:

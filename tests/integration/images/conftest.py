@@ -35,11 +35,16 @@ async def open_images(
     opened: list[Images] = []
 
     async def open_(
-        *, conf: Path | None = None, policy: Path | None = None, boot: str = "", **options: object
+        *,
+        conf: Path | None = None,
+        policy: Path | None = None,
+        boot: str = "",
+        program: str = "skopeo",
+        **options: object,
     ) -> Images:
         architecture = host_architecture()
         skopeo = Skopeo(
-            registries_conf=conf or registry.conf, policy=policy, architecture=architecture
+            program, registries_conf=conf or registry.conf, policy=policy, architecture=architecture
         )
         store = ImageStore(
             tmp_path / "root",

@@ -1,5 +1,6 @@
 """Loading from files, without a registry."""
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,17 @@ async def test_oci_archives_and_directories_are_read(images: Images, tmp_path: P
     assert tar.returncode == copy.returncode == 0
     assert first.names == ["x.org/y:1"]
     assert first.image_id == second.image_id == IMAGE.id
+
+
+async def test_a_compressed_docker_archive_is_read(images: Images, tmp_path: Path) -> None:
+    plain = IMAGE.write_docker_archive(tmp_path / "a.tar", ["packed:1"])
+    packed = tmp_path / "a.tar.gz"
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+
+    (loaded,) = await images.load(f"docker-archive:{packed}")
+
+    assert loaded.names == ["docker.io/library/packed:1"]
+    assert list(images.store.layouts.iterdir()) == []
 
 
 async def test_what_has_no_name_wants_one(images: Images, tmp_path: Path) -> None:

@@ -255,7 +255,11 @@ async def test_credentials_reach_the_registry_and_no_command_line(
     with Registry(tmp_path / "private", {"user": "secret"}) as private:
         image = image_of("private")
         name = private.push(image, "p/private:1")
-        images = await open_images(conf=private.conf)
+        argv = tmp_path / "argv"
+        spy = tmp_path / "spy"
+        spy.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >> {argv}\nexec skopeo "$@"\n')
+        spy.chmod(0o755)
+        images = await open_images(conf=private.conf, program=str(spy))
 
         assert await images.pull(name, auth) == image.id
         with pytest.raises(ToolFailed, match=r"unauthorized|authentication required"):
@@ -264,6 +268,39 @@ async def test_credentials_reach_the_registry_and_no_command_line(
             await images.pull(name, api.AuthConfig(username="user", password="wrong"))
 
     assert os.listdir(images.store.secrets) == []
+    assert "copy" in argv.read_text().splitlines()
+    assert "secret\n" not in argv.read_text()
+    assert "dXNlcjpzZWNyZXQ=" not in argv.read_text()
+
+
+async def test_registries_conf_may_send_a_name_elsewhere_by_mirror_or_location(
+    open_images: Open, registry: Registry, tmp_path: Path
+) -> None:
+    image = image_of("elsewhere")
+    registry.push(image, "elsewhere/app:1")
+    conf = tmp_path / "registries.conf"
+    conf.write_text(f"""
+        [[registry]]
+        prefix = "moved.invalid/team"
+        location = "{registry.host}/elsewhere"
+        insecure = true
+        [[registry]]
+        location = "mirrored.invalid"
+        [[registry.mirror]]
+        location = "{registry.host}/elsewhere"
+        insecure = true
+        [[registry]]
+        location = "blocked.invalid"
+        blocked = true
+    """)
+    images = await open_images(conf=conf)
+
+    assert await images.pull("moved.invalid/team/app:1") == image.id
+    assert await images.pull("mirrored.invalid/app:1") == image.id
+    with pytest.raises(ToolFailed, match="blocked"):
+        await images.pull("blocked.invalid/app:1")
+    (only,) = images.list()
+    assert sorted(only.repo_tags) == ["mirrored.invalid/app:1", "moved.invalid/team/app:1"]
 
 
 async def test_a_registry_token_is_refused_because_it_would_be_seen(images: Images) -> None:

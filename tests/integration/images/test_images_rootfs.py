@@ -60,12 +60,16 @@ async def test_what_a_container_writes_survives_a_restart_of_the_daemon_and_not_
     await images.rootfs.prepare(ID, layers, target)
     kept = (target / "written").read_bytes()
     await images.rootfs.unmount(target)
-    other_boot = Rootfs(images.store.layers.directory, images.store.containers, "other boot")
+    stale: list[Path] = []
+    other_boot = Rootfs(
+        images.store.layers.directory, images.store.containers, "other boot", stale.extend
+    )
     await other_boot.prepare(ID, layers, target)
 
     assert kept == b"1"
     assert not (target / "written").exists()
-    assert os.listdir(images.store.containers) == [ID]
+    assert [path.name[0] for path in stale] == ["."]
+    assert set(os.listdir(images.store.containers)) == {ID, stale[0].name}
 
 
 async def test_a_layer_that_repeats_counts_once_at_its_topmost_place(
