@@ -17,7 +17,7 @@ from cri_shim.aio import reaper
 from cri_shim.config import Config, Server
 from cri_shim.containers import devices
 from cri_shim.engine import Engine, Paths
-from cri_shim.errors import StateError, ToolFailed
+from cri_shim.errors import ConfigError, StateError, ToolFailed
 from cri_shim.images import Images
 from cri_shim.isolation.cgroup_names import PREFIX, Driver
 from cri_shim.isolation.cgroups import Cgroups
@@ -36,6 +36,8 @@ from cri_shim.store.image_store import ImageStore
 from cri_shim.store.manifest import host_architecture
 from cri_shim.store.registries import search_registries
 from cri_shim.store.skopeo import Skopeo
+from cri_shim.streaming.certificate import Certificate
+from cri_shim.streaming.server import StreamingServer, Where
 
 DRAIN_S = 10.0  # work in hand is given this long at shutdown, then it is rolled back
 
@@ -128,6 +130,17 @@ async def open_engine(config: Config, programs: Programs, closing: AsyncExitStac
     closing.push_async_callback(_cancel, watching)
     closing.push_async_callback(engine.drain, DRAIN_S)
     return engine
+
+
+def streaming(config: Config, on: Engine) -> StreamingServer:
+    """The server of exec, attach and port-forward, not listening yet."""
+    ours = config.streaming
+    certificate = None
+    if ours.tls_cert_file or ours.tls_key_file:
+        if not (ours.tls_cert_file and ours.tls_key_file):
+            raise ConfigError("streaming.tls_cert_file and streaming.tls_key_file go together")
+        certificate = Certificate(Path(ours.tls_cert_file), Path(ours.tls_key_file))
+    return StreamingServer(on, Where(ours.address, ours.port, ours.idle_timeout, certificate))
 
 
 def _lock(path: Path) -> int:

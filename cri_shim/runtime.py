@@ -99,8 +99,9 @@ class Runtime:
         """Serve CRI and control on the socket until `stop` is called; `ready` when it is up."""
         engine = self.engine
         facts = Facts(engine, lambda: report.effective(self._config))
-        server = Server(self._config.server.socket, engine, facts, self.info)
-        async with server:
+        streams = assembly.streaming(self._config, engine)
+        server = Server(self._config.server.socket, engine, facts, self.info, streams)
+        async with streams, server:
             _log.info("serving on %s", self._config.server.socket)
             ready()
             await self._stopping.wait()

@@ -183,7 +183,7 @@ class Command:
 
     # -- talking ------------------------------------------------------------------------------
 
-    def feed(self, data: bytes) -> int:
+    def feed(self, data: bytes | memoryview) -> int:
         """Input for the command; returns how many bytes wait to be read by it."""
         if self._inlet is None:
             return 0

@@ -128,7 +128,7 @@ class Inlet:
         """Bytes that are kept."""
         return len(self._buffer)
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | memoryview) -> None:
         """Write, now or later. What a command does not read any more is dropped."""
         if self._fd < 0 or self._ending:
             return

@@ -1,5 +1,7 @@
 """RuntimeService: each RPC is one call of a use case; requests were validated before."""
 
+from typing import Protocol
+
 from cri_shim import __version__
 from cri_shim.containers import create, exec, start, update
 from cri_shim.containers import query as container_query
@@ -18,12 +20,23 @@ KUBELET_API_VERSION = "0.1.0"  # what the kubelet's own runtime API calls itself
 RUNTIME_API_VERSION = "v1"
 
 
+class Streams(Protocol):
+    """Where exec, attach and port-forward go on: each answers a URL that works once."""
+
+    def exec(self, request: api.ExecRequest) -> str: ...
+
+    def attach(self, request: api.AttachRequest) -> str: ...
+
+    def port_forward(self, request: api.PortForwardRequest) -> str: ...
+
+
 class RuntimeService:
     """The RPCs of runtime.v1.RuntimeService that are served."""
 
-    def __init__(self, on: Engine, facts: Facts) -> None:
+    def __init__(self, on: Engine, facts: Facts, streams: Streams) -> None:
         self._on = on
         self._facts = facts
+        self._streams = streams
 
     # -- the runtime itself -------------------------------------------------------------------
 
@@ -133,3 +146,12 @@ class RuntimeService:
         return api.ExecSyncResponse(
             stdout=result.stdout, stderr=result.stderr, exit_code=result.exit_code
         )
+
+    async def Exec(self, request: api.ExecRequest) -> api.ExecResponse:
+        return api.ExecResponse(url=self._streams.exec(request))
+
+    async def Attach(self, request: api.AttachRequest) -> api.AttachResponse:
+        return api.AttachResponse(url=self._streams.attach(request))
+
+    async def PortForward(self, request: api.PortForwardRequest) -> api.PortForwardResponse:
+        return api.PortForwardResponse(url=self._streams.port_forward(request))

@@ -16,7 +16,7 @@ from cri_shim.rpc import boundary
 from cri_shim.rpc.control_service import ControlService
 from cri_shim.rpc.facts import Facts
 from cri_shim.rpc.image_service import ImageService
-from cri_shim.rpc.runtime_service import RuntimeService
+from cri_shim.rpc.runtime_service import RuntimeService, Streams
 from cri_shim.rpc.validate import Validator
 
 DRAIN_S = 10.0  # calls in hand are given this long when the server stops
@@ -27,14 +27,19 @@ class Server:
     """`async with Server(...)`: serving inside the block, drained after it."""
 
     def __init__(
-        self, path: Path, on: Engine, facts: Facts, info: Callable[[], dict[str, Any]]
+        self,
+        path: Path,
+        on: Engine,
+        facts: Facts,
+        info: Callable[[], dict[str, Any]],
+        streams: Streams,
     ) -> None:
         self._path = path
         self._server = grpc.aio.server(options=boundary.SERVER_OPTIONS)
         check = Validator(apparmor=_has_apparmor())
         services = api_pb2.DESCRIPTOR.services_by_name
         for name, service in (
-            ("RuntimeService", RuntimeService(on, facts)),
+            ("RuntimeService", RuntimeService(on, facts, streams)),
             ("ImageService", ImageService(on.images)),
         ):
             boundary.add(self._server, services[name], service, check)

@@ -1,0 +1,123 @@
+"""A client of conmon's attach socket: what the container writes from now on, and its input.
+
+conmon writes to its clients one after the other and waits for each: a client that does not read
+stops the container's output and its log. So records are taken as they come, always; who cannot
+pass them on has to `close`.
+"""
+
+import asyncio
+import os
+import socket
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from cri_shim.errors import ToolFailed, WrongState
+
+RECORD = 8193  # bytes: a byte that tells the stream, and at most 8192 of output
+FEED = 32768  # bytes of input in one record; conmon cuts silently what is longer
+_AT_ONCE = 64  # records taken before others on the loop get their turn
+
+
+class Attachment:
+    """`output(stream, data)` takes each record, `ended` is called once, at the end of all output.
+
+    `drained` is called when input that waited has been written. `close` must be called.
+    """
+
+    def __init__(
+        self,
+        output: Callable[[int, bytes], None],
+        drained: Callable[[], None],
+        ended: Callable[[], None],
+    ) -> None:
+        self._output = output
+        self._drained = drained
+        self._ended = ended
+        self._loop = asyncio.get_running_loop()
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._socket.setblocking(False)
+        self._queue: deque[bytes] = deque()
+        self._ending = False
+
+    async def connect(self, bundle: Path) -> None:
+        """WrongState if the container's conmon has ended; ToolFailed."""
+        try:
+            directory = os.open(bundle, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError as e:
+            raise WrongState(f"container {bundle.name} has ended") from e
+        try:  # by a descriptor: the path of a unix socket is 107 bytes at most
+            await self._loop.sock_connect(self._socket, f"/proc/self/fd/{directory}/attach")
+        except (FileNotFoundError, ConnectionRefusedError) as e:
+            raise WrongState(f"container {bundle.name} has ended: its conmon is gone") from e
+        except OSError as e:
+            raise ToolFailed(f"cannot attach to container {bundle.name}: {e.strerror}") from e
+        finally:
+            os.close(directory)
+        self._loop.add_reader(self._socket, self._read)
+
+    def _read(self) -> None:
+        for _ in range(_AT_ONCE):
+            if self._socket.fileno() < 0:  # closed by who took the last record
+                return
+            try:
+                record = self._socket.recv(RECORD)
+            except BlockingIOError:
+                return
+            except OSError:
+                record = b""
+            if not record:
+                self._loop.remove_reader(self._socket)
+                self._ended()
+                return
+            self._output(record[0] - 1, record[1:])  # conmon's 2 is stdout, 3 stderr
+
+    def feed(self, data: bytes | memoryview) -> int:
+        """Input for the container; returns how many bytes wait to be taken by it."""
+        if self._socket.fileno() < 0 or self._ending:
+            return 0
+        waited = bool(self._queue)
+        self._queue.extend(bytes(data[i : i + FEED]) for i in range(0, len(data), FEED))
+        if not waited:
+            self._write()
+            if self._queue:
+                self._loop.add_writer(self._socket, self._flush)
+        return sum(map(len, self._queue))
+
+    def feed_end(self) -> None:
+        """No more input. What that means for the container is in conmon's flags."""
+        self._ending = True
+        if not self._queue:
+            self._shut()
+
+    def _flush(self) -> None:
+        self._write()
+        if not self._queue:
+            self._loop.remove_writer(self._socket)
+            if self._ending:
+                self._shut()
+            self._drained()
+
+    def _write(self) -> None:
+        while self._queue:
+            try:
+                self._socket.send(self._queue[0])
+            except BlockingIOError:
+                return
+            except OSError:  # conmon has ended: the reader tells
+                self._queue.clear()
+                return
+            self._queue.popleft()
+
+    def _shut(self) -> None:
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            return  # conmon has ended
+
+    def close(self) -> None:
+        """Detach; the container goes on. Idempotent."""
+        if self._socket.fileno() >= 0:
+            self._loop.remove_reader(self._socket)
+            self._loop.remove_writer(self._socket)
+            self._socket.close()

@@ -1,0 +1,67 @@
+"""PortForward: a connection to a port of the pod, made from inside its network namespace.
+
+A socket stays in the namespace it was made in, so it is made by a thread in there, and everything
+else happens on the loop.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+
+from cri_shim.aio.offload import offload
+from cri_shim.engine import Engine
+from cri_shim.errors import Unavailable, WrongState
+from cri_shim.isolation import namespaces
+from cri_shim.pb import state_pb2 as state
+
+CONNECT_S = 30.0  # for localhost to answer; a full backlog may take a while
+_TARGETS = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
+
+
+def ready(on: Engine, pod_id: str) -> state.PodRecord:
+    """The pod, if its ports can be reached; WrongState, NotFound."""
+    pod = on.registry.pod(pod_id)
+    if pod.phase != state.POD_READY:
+        raise WrongState(f"pod {pod.id} is not ready: its ports cannot be reached")
+    return pod
+
+
+async def connect(on: Engine, pod_id: str, port: int) -> socket.socket:
+    """A connected socket to `localhost:port` of the pod, IPv4 before IPv6; the caller closes it.
+
+    Unavailable if nothing answers there; WrongState, NotFound for the pod.
+    """
+    pod = ready(on, pod_id)
+    problems = []
+    for family, address in _TARGETS:
+        try:
+            return await _connect(_maker(on, pod, family), address, port)
+        except (OSError, TimeoutError) as e:
+            problems.append(f"{address}: {getattr(e, 'strerror', None) or 'no answer'}")
+    raise Unavailable(
+        f"cannot connect to port {port} of pod {pod.id}: {'; '.join(problems)};"
+        " does a program in the pod listen on it?"
+    )
+
+
+def _maker(on: Engine, pod: state.PodRecord, family: int) -> Callable[[], socket.socket]:
+    def make() -> socket.socket:
+        return socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+
+    if pod.network.host:
+        return make
+    return lambda: namespaces.in_netns(on.paths.netns(pod.id), make)
+
+
+async def _connect(make: Callable[[], socket.socket], address: str, port: int) -> socket.socket:
+    made = await offload(make)  # if this is cancelled, the socket is closed with its last reference
+    try:
+        with suppress(OSError):
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        async with asyncio.timeout(CONNECT_S):
+            await asyncio.get_running_loop().sock_connect(made, (address, port))
+    except BaseException:
+        made.close()
+        raise
+    return made

@@ -1,0 +1,56 @@
+"""The server's certificate, loaded again when its files change: they are rotated under us.
+
+They are looked at when a ticket is issued, since nobody connects with reason before that. A pair
+that does not fit together, as while it is being replaced, is left for the next look.
+"""
+
+import logging
+import ssl
+from pathlib import Path
+
+from cri_shim.errors import ConfigError
+
+_log = logging.getLogger(__name__)
+
+_Stamp = tuple[tuple[int, int, int], ...]
+
+
+class Certificate:
+    def __init__(self, certificate: Path, key: Path) -> None:
+        self._files = certificate, key
+        self._stamp: _Stamp = ()
+        self._context: ssl.SSLContext | None = None
+
+    def load(self) -> ssl.SSLContext:
+        """The context to serve with. ConfigError if the files cannot be used."""
+        try:
+            self._stamp = self._look()
+            self._context = self._fresh()
+        except (OSError, ssl.SSLError) as e:
+            names = " and ".join(map(str, self._files))
+            raise ConfigError(f"[streaming] cannot serve TLS with {names}: {e}") from e
+        return self._context
+
+    def refresh(self) -> None:
+        """Use changed files for connections from now on; keep the old pair if they are no good."""
+        try:
+            stamp = self._look()
+            if stamp == self._stamp or self._context is None:
+                return
+            self._fresh()  # tried elsewhere first: a context takes half a pair and keeps it
+            self._context.load_cert_chain(*self._files)
+        except (OSError, ssl.SSLError) as e:
+            _log.warning("the changed certificate of the streaming server is not used: %s", e)
+            return
+        self._stamp = stamp
+        _log.info("the streaming server uses the changed certificate")
+
+    def _fresh(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(*self._files)
+        return context
+
+    def _look(self) -> _Stamp:
+        found = [file.stat() for file in self._files]
+        return tuple((entry.st_ino, entry.st_mtime_ns, entry.st_size) for entry in found)

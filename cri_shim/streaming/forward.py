@@ -1,0 +1,181 @@
+"""One forwarded connection: a client's stream on one side, a socket into the pod on the other.
+
+Each direction ends for itself. Once the pod has said all, the client has QUIET_S to go on talking.
+A client's bytes wait here while the pod does not read; above INPUT_HIGH the whole session is
+throttled, for its transport knows no other way.
+"""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Protocol, cast
+
+from cri_shim.errors import CriShimError
+
+INPUT_HIGH = 1 << 20  # bytes that wait for the pod, of one connection
+QUIET_S = 10.0  # how long a client may be silent after the pod has closed its side
+
+Connect = Callable[[], Awaitable[socket.socket]]
+
+
+class Client(Protocol):
+    """The client's stream of this connection."""
+
+    def data(self, data: bytes) -> None:
+        """Bytes from the pod."""
+
+    def data_end(self) -> None:
+        """The pod has said all."""
+
+    def failed(self, text: str) -> None:
+        """There is no connection. The clients end their whole session when they hear of this."""
+
+    def over(self, broken: bool) -> None:
+        """Nothing more will come or be taken; `broken`: not all that should have been was."""
+
+    def blocked(self, on: bool) -> None:
+        """More input waits than should, or not any more."""
+
+
+class Forward(asyncio.Protocol):
+    """Made by `run`; talked to by feed, feed_end, pause, resume and abort."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._early: list[bytes] = []
+        self._waiting = 0  # bytes of `_early`
+        self._client_done = False
+        self._pod_done = False
+        self._paused = False
+        self._blocked = False
+        self._over = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def run(self, connect: Connect) -> None:
+        """Connect and join the two sides; returns as soon as they are joined."""
+        try:
+            pod = await connect()
+        except CriShimError as e:
+            if not self._over:
+                self._client.failed(str(e))
+                self._finish(broken=False)
+            return
+        if self._over:
+            pod.close()
+            return
+        try:
+            await self._loop.create_connection(lambda: self, sock=pod)
+        except BaseException:
+            pod.close()
+            raise
+
+    # -- from the client ----------------------------------------------------------------------
+
+    def feed(self, data: bytes | memoryview) -> None:
+        """Bytes for the pod."""
+        if self._over or self._client_done:
+            return
+        if self._transport is None:
+            self._early.append(bytes(data))
+            self._waiting += len(data)
+            self._block(self._waiting > INPUT_HIGH)
+        else:
+            self._transport.write(data)
+        if self._timer is not None:
+            self._wait_for_client()
+
+    def feed_end(self) -> None:
+        """The client has said all."""
+        self._client_done = True
+        if self._transport is not None and not self._over:
+            self._end_input(self._transport)
+
+    def _end_input(self, transport: asyncio.Transport) -> None:
+        if self._pod_done:
+            transport.close()
+        else:
+            transport.write_eof()
+
+    def pause(self) -> None:
+        """Take nothing more from the pod for now."""
+        self._paused = True
+        if self._transport is not None and not self._over:
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        self._paused = False
+        if self._transport is not None and not self._over:
+            self._transport.resume_reading()
+
+    def abort(self) -> None:
+        """The client has broken it off: so do we, towards the pod."""
+        if self._over:
+            return
+        if self._transport is not None:
+            self._transport.abort()
+        self._finish(broken=True)
+
+    # -- from the pod -------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        if self._over:
+            self._transport.abort()
+            return
+        self._transport.set_write_buffer_limits(high=INPUT_HIGH)
+        if self._paused:
+            self._transport.pause_reading()
+        early, self._early, self._waiting = self._early, [], 0
+        self._block(False)
+        if early:
+            self._transport.writelines(early)
+        if self._client_done:
+            self._end_input(self._transport)
+
+    def data_received(self, data: bytes) -> None:
+        if not self._over:
+            self._client.data(data)
+
+    def eof_received(self) -> bool:
+        self._pod_done = True
+        if self._over:
+            return False
+        self._client.data_end()
+        if self._client_done:
+            return False
+        self._wait_for_client()
+        return True  # the client may still have something to say
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if not self._over:
+            self._finish(broken=error is not None)
+
+    def pause_writing(self) -> None:
+        self._block(True)
+
+    def resume_writing(self) -> None:
+        self._block(False)
+
+    # -- the end ------------------------------------------------------------------------------
+
+    def _wait_for_client(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(QUIET_S, self.abort)
+
+    def _block(self, on: bool) -> None:
+        if on != self._blocked and not self._over:
+            self._blocked = on
+            self._client.blocked(on)
+
+    def _finish(self, broken: bool) -> None:
+        self._block(False)
+        self._over = True
+        self._early.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+        if not self._pod_done:
+            self._client.data_end()
+        self._client.over(broken)

@@ -1,0 +1,164 @@
+"""An exec or attach session, whatever transport its client speaks.
+
+    peer (SPDY streams or WebSocket channels) -> RemoteCommand -> Talk (a command, or a container)
+
+Nothing is queued here but what a client sends before the command has started. Input that is not
+read throttles the client's connection; a client that does not read pauses the Talk.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol
+
+from cri_shim.aio.offload import finish
+from cri_shim.containers.talk import Hearer, Talk
+from cri_shim.errors import CriShimError
+from cri_shim.wire import remotecommand as wire
+from cri_shim.wire.remotecommand import Outcome, ResizeDecoder
+
+CREATION_S = 30.0  # for the client to open all the streams it asked for
+INPUT_HIGH = 1 << 18  # bytes of input that may wait before the client is throttled
+
+Begin = Callable[[Hearer], Awaitable[Talk]]
+Spawn = Callable[[str, Coroutine[Any, Any, None]], "asyncio.Task[None]"]
+_KINDS = {1: wire.STDOUT, 2: wire.STDERR}
+
+_log = logging.getLogger(__name__)
+
+
+class Peer(Protocol):
+    """The client's side of a session."""
+
+    def output(self, kind: str, data: bytes) -> None:
+        """Bytes for the stream `kind`."""
+
+    def backlog(self) -> int:
+        """Bytes of output that the client has not taken."""
+
+    def throttle(self, on: bool) -> None:
+        """Take nothing more from the client, or go on."""
+
+    def finish(self, outcome: Outcome) -> None:
+        """All has been said: tell how it ended, and end."""
+
+
+class RemoteCommand:
+    """`begin` starts the Talk. `start` is called when the client's streams are there."""
+
+    def __init__(self, begin: Begin, peer: Peer, spawn: Spawn) -> None:
+        self._begin = begin
+        self._peer = peer
+        self._spawn = spawn
+        self._task: asyncio.Task[None] | None = None
+        self._talk: Talk | None = None
+        self._early: list[bytes] = []
+        self._input_over = False
+        self._size: tuple[int, int] | None = None
+        self._resizes = ResizeDecoder()
+        self._paused = False
+        self._throttled = False
+        self._gone = False
+        self._reason = ""
+
+    def start(self) -> None:
+        self._task = self._spawn("remote command", self._run())
+
+    # -- from the client ----------------------------------------------------------------------
+
+    def stdin(self, data: memoryview | bytes) -> None:
+        if self._talk is None:
+            self._early.append(bytes(data))
+            waiting = sum(map(len, self._early))
+        else:
+            waiting = self._talk.feed(data)
+        if waiting > INPUT_HIGH and not self._throttled:
+            self._throttled = True
+            self._peer.throttle(True)
+
+    def stdin_end(self) -> None:
+        self._input_over = True
+        if self._talk is not None:
+            self._talk.feed_end()
+
+    def resize(self, data: memoryview | bytes) -> None:
+        for size in self._resizes.feed(data):
+            self._size = size.width, size.height
+            if self._talk is not None:
+                self._talk.resize(*self._size)
+
+    def pause(self) -> None:
+        self._paused = True
+        if self._talk is not None:
+            self._talk.pause()
+
+    def resume(self) -> None:
+        self._paused = False
+        if self._talk is not None:
+            self._talk.resume()
+
+    def gone(self) -> None:
+        """The client has left: its command goes with it."""
+        self._gone = True
+        if self._task is not None:
+            self._task.cancel()
+
+    def end(self, reason: str) -> None:
+        """The daemon ends the session."""
+        self._reason = reason
+        if self._task is not None and not self._task.done():
+            self._task.cancel()
+        else:
+            self._peer.finish(Outcome(error=reason))
+
+    # -- the conversation ---------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        try:
+            outcome = await self._converse()
+        except CriShimError as e:
+            outcome = Outcome(error=str(e))
+        except asyncio.CancelledError:
+            if self._gone:
+                return
+            outcome = Outcome(error=self._reason or "the session was ended")
+        except Exception as e:
+            _log.exception("a streaming session met a bug")
+            outcome = Outcome(error=f"{type(e).__name__}: {e}")
+        if not self._gone:
+            self._peer.finish(outcome)
+
+    async def _converse(self) -> Outcome:
+        hearer = Hearer(self._output, self._drained, self._peer.backlog)
+        talk = await self._begin(hearer)
+        try:
+            self._join(talk)
+            return Outcome(exit_code=await talk.wait() or 0)
+        finally:
+            self._talk = None
+            await finish(talk.close())
+
+    def _join(self, talk: Talk) -> None:
+        """Catch up with what the client has said meanwhile."""
+        self._talk = talk
+        if self._size is not None:
+            talk.resize(*self._size)
+        if self._paused:
+            talk.pause()
+        early, self._early = self._early, []
+        waiting = 0
+        for data in early:
+            waiting = talk.feed(data)
+        if self._input_over:
+            talk.feed_end()
+        if not waiting:
+            self._drained()
+
+    def _output(self, number: int, data: bytes) -> None:
+        if not self._gone:
+            self._peer.output(_KINDS[number], data)
+
+    def _drained(self) -> None:
+        if self._throttled:
+            self._throttled = False
+            self._peer.throttle(False)

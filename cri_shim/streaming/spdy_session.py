@@ -1,0 +1,143 @@
+"""Exec and attach over SPDY: each stream of the command is a SPDY stream that the client opens."""
+
+import asyncio
+
+from cri_shim.oci.command import Streams
+from cri_shim.streaming.link import Link
+from cri_shim.streaming.remotecommand import CREATION_S, Begin, RemoteCommand, Spawn
+from cri_shim.wire import remotecommand as wire
+from cri_shim.wire.remotecommand import Outcome, StreamSet
+from cri_shim.wire.spdy import (
+    Connection,
+    DataReceived,
+    ProtocolError,
+    Reset,
+    Role,
+    StreamOpened,
+    StreamReset,
+)
+
+
+class SpdyCommand:
+    """A Session towards its connection, a Peer towards its RemoteCommand."""
+
+    def __init__(
+        self, link: Link, protocol: str, streams: Streams, begin: Begin, spawn: Spawn
+    ) -> None:
+        self._link = link
+        self._protocol = protocol
+        self._spdy = Connection(Role.SERVER)
+        self._set = StreamSet(
+            wire.expected_streams(
+                protocol,
+                stdin=streams.stdin,
+                stdout=streams.stdout,
+                stderr=streams.stderr,
+                tty=streams.tty,
+            )
+        )
+        self._kinds: dict[int, str] = {}
+        self._command = RemoteCommand(begin, self, spawn)
+        self._started = False
+        self._finished = False
+        self._timer = asyncio.get_running_loop().call_later(CREATION_S, self._too_late)
+
+    # -- from the client: Session -------------------------------------------------------------
+
+    def received(self, data: bytes) -> None:
+        for event in self._spdy.receive(data):
+            match event:
+                case DataReceived():
+                    self._data(event)
+                case StreamOpened():
+                    self._opened(event)
+                case StreamReset():
+                    self._reset(event.stream)
+                case ProtocolError():
+                    self._flush()
+                    self._link.close()
+                    return
+        self._flush()
+
+    def _opened(self, event: StreamOpened) -> None:
+        if self._set.add(event.headers, event.stream):
+            self._spdy.reset(event.stream, Reset.PROTOCOL_ERROR)
+            return
+        self._kinds[event.stream] = kind = self._set.kind(event.stream)
+        self._spdy.accept(event.stream)
+        if event.fin and kind == wire.STDIN:
+            self._command.stdin_end()
+        if self._set.complete and not self._started:
+            self._started = True
+            self._timer.cancel()
+            self._flush()  # replies first: the client drops output that comes before them
+            self._command.start()
+
+    def _data(self, event: DataReceived) -> None:
+        kind = self._kinds.get(event.stream)
+        if kind == wire.STDIN:
+            if event.data:
+                self._command.stdin(event.data)
+            if event.fin:
+                self._command.stdin_end()
+        elif kind == wire.RESIZE:
+            self._command.resize(event.data)
+
+    def _reset(self, stream: int) -> None:
+        if self._kinds.get(stream) == wire.STDIN:
+            self._command.stdin_end()
+
+    def gone(self) -> None:
+        self._timer.cancel()
+        self._command.gone()
+
+    def pause(self) -> None:
+        self._command.pause()
+
+    def resume(self) -> None:
+        self._command.resume()
+
+    def end(self, reason: str) -> None:
+        self._command.end(reason)
+
+    def _too_late(self) -> None:
+        missing = ", ".join(self._set.missing)
+        self.finish(Outcome(error=f"no {missing} stream within {CREATION_S:g} s"))
+
+    # -- to the client: Peer ------------------------------------------------------------------
+
+    def output(self, kind: str, data: bytes) -> None:
+        stream = self._set.streams.get(kind)
+        if stream is not None and self._spdy.writable(stream):
+            self._spdy.send(stream, data)
+            self._flush()
+
+    def backlog(self) -> int:
+        return self._link.backlog()
+
+    def throttle(self, on: bool) -> None:
+        self._link.throttle(on)
+
+    def finish(self, outcome: Outcome) -> None:
+        if self._finished:
+            return
+        self._finished = True
+        self._timer.cancel()
+        error = self._set.streams.get(wire.ERROR)
+        for kind in (wire.STDOUT, wire.STDERR):
+            stream = self._set.streams.get(kind)
+            if stream is not None and self._spdy.writable(stream):
+                self._spdy.send(stream, b"", fin=True)
+        if error is not None and self._spdy.writable(error):
+            status = wire.encode_outcome(self._protocol, outcome)
+            self._spdy.send(error, status, fin=True)
+        for stream in self._spdy.open_streams:
+            if self._spdy.writable(stream):
+                self._spdy.reset(stream)
+        self._spdy.goaway()
+        self._flush()
+        self._link.close()
+
+    def _flush(self) -> None:
+        if out := self._spdy.outgoing():
+            self._link.write(out)

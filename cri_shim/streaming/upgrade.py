@@ -1,0 +1,103 @@
+"""What a request asks to become, and whether that is served: SPDY/3.1 or WebSocket, and which
+sub-protocol of exec, attach or port-forward.
+
+The first of the client's sub-protocols that we know is chosen. No choice is 403, as the clients
+expect: those with a fallback try their next transport then.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import h11
+from wsproto.utilities import generate_accept_token
+
+from cri_shim.wire import negotiation
+
+Purpose = Literal["exec", "attach", "portforward"]
+Transport = Literal["spdy", "websocket"]
+
+SPDY = "SPDY/3.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """`protocol` is "" for a WebSocket client that named none. `headers` go into the 101."""
+
+    transport: Transport
+    protocol: str
+    headers: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An HTTP status with its text, and headers that say what would have been taken."""
+
+    status: int
+    text: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+def agree(request: h11.Request, purpose: Purpose) -> Agreed | Refused:
+    """What to answer a request with."""
+    wanted = _joined(request, "upgrade").lower()
+    if "upgrade" not in _joined(request, "connection").lower() or not wanted:
+        return Refused(400, "this address is for an upgrade to SPDY/3.1 or WebSocket")
+    if "websocket" in wanted:
+        return _websocket(request, purpose)
+    if SPDY.lower() in wanted:
+        return _spdy(request, purpose)
+    return Refused(400, f"cannot upgrade to {wanted[:80]!r}: only to SPDY/3.1 or WebSocket")
+
+
+def _spdy(request: h11.Request, purpose: Purpose) -> Agreed | Refused:
+    served: tuple[str, ...] = negotiation.SPDY_REMOTE_COMMAND
+    if purpose == "portforward":
+        served = negotiation.SPDY_PORT_FORWARD
+    offered = _lines(request, "x-stream-protocol-version")
+    if not negotiation.offers(offered):
+        return Refused(400, "the header X-Stream-Protocol-Version is missing")
+    chosen = negotiation.choose(offered, served)
+    if chosen is None:
+        accepted = tuple(("X-Accepted-Stream-Protocol-Versions", name) for name in served)
+        return Refused(403, _unknown(offered, served), accepted)
+    return Agreed(
+        "spdy",
+        chosen,
+        (("Connection", "Upgrade"), ("Upgrade", SPDY), ("X-Stream-Protocol-Version", chosen)),
+    )
+
+
+def _websocket(request: h11.Request, purpose: Purpose) -> Agreed | Refused:
+    served: tuple[str, ...] = negotiation.WEBSOCKET_REMOTE_COMMAND
+    if purpose == "portforward":
+        served = negotiation.WEBSOCKET_PORT_FORWARD
+    if request.method != b"GET":
+        return Refused(405, "a WebSocket begins with GET", (("Allow", "GET"),))
+    if _joined(request, "sec-websocket-version") != "13":
+        return Refused(426, "only version 13 of WebSocket", (("Sec-WebSocket-Version", "13"),))
+    key = _joined(request, "sec-websocket-key")
+    if not key:
+        return Refused(400, "the header Sec-WebSocket-Key is missing")
+    offered = _lines(request, "sec-websocket-protocol")
+    chosen = negotiation.choose(offered, served) if negotiation.offers(offered) else ""
+    if chosen is None:
+        return Refused(403, _unknown(offered, served))
+    headers = [("Connection", "Upgrade"), ("Upgrade", "websocket")]
+    headers.append(("Sec-WebSocket-Accept", generate_accept_token(key.encode()).decode()))
+    if chosen:
+        headers.append(("Sec-WebSocket-Protocol", chosen))
+    return Agreed("websocket", chosen, tuple(headers))
+
+
+def _unknown(offered: list[str], served: tuple[str, ...]) -> str:
+    return f"none of {', '.join(offered)[:200]} is served; there are: {', '.join(served)}"
+
+
+def _lines(request: h11.Request, name: str) -> list[str]:
+    """The values of all lines of a header."""
+    wanted = name.encode()
+    return [value.decode("latin-1") for header, value in request.headers if header == wanted]
+
+
+def _joined(request: h11.Request, name: str) -> str:
+    return ",".join(_lines(request, name)).strip()
