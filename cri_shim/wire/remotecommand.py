@@ -140,25 +140,26 @@ class ResizeDecoder:
         if self.failed:
             return []
         # The values are flat, so each ends with its first brace.
-        *values, rest = (self._held + bytes(data)).split(b"}")
+        *values, self._held = (self._held + bytes(data)).split(b"}")
         sizes = []
-        for value in values:
-            size = self._read(value + b"}")
-            if self.failed:
-                break
-            if size is not None:
-                sizes.append(size)
-        self.failed = self.failed or len(rest) > self._MAX_VALUE
-        self._held = b"" if self.failed else rest
+        try:
+            for value in values:
+                size = self._read(value + b"}")
+                if size is not None:
+                    sizes.append(size)
+        except (ValueError, TypeError, LookupError, OverflowError, RecursionError):
+            self.failed = True
+        if len(self._held) > self._MAX_VALUE:
+            self.failed = True
+        if self.failed:
+            self._held = b""
         return sizes
 
     def _read(self, text: bytes) -> Size | None:
-        try:
-            value = json.loads(text) if len(text) <= self._MAX_VALUE else None
-            fields = {key.lower(): number for key, number in value.items()}  # type: ignore[union-attr]
-            width, height = int(fields["width"]), int(fields["height"])
-        except (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError):
-            self.failed = True
-            return None
+        if len(text) > self._MAX_VALUE:
+            raise ValueError("too long for a size")
+        # Lower case, because Go matches keys whatever their case.
+        value = json.loads(text.lower())
+        width, height = int(value["width"]), int(value["height"])
         fits = 1 <= width <= 0xFFFF and 1 <= height <= 0xFFFF
         return Size(width, height) if fits else None

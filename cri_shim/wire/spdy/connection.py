@@ -11,7 +11,6 @@ us queue by not reading while its own write buffer is full.
 from collections.abc import Mapping
 from enum import Enum
 
-from cri_shim.errors import WrongState
 from cri_shim.wire.spdy import frames
 from cri_shim.wire.spdy.events import (
     DataReceived,
@@ -27,7 +26,8 @@ from cri_shim.wire.spdy.events import (
 from cri_shim.wire.spdy.frames import Goaway, Kind, Reset
 from cri_shim.wire.spdy.headers import BadHeaders, Deflater, Inflater
 from cri_shim.wire.spdy.reader import BadFrame, Control, Data, FrameReader
-from cri_shim.wire.spdy.state import Move, State, after
+from cri_shim.wire.spdy.state import Move, State
+from cri_shim.wire.spdy.streams import Streams
 
 Buffer = bytes | bytearray | memoryview
 
@@ -46,11 +46,9 @@ class Connection:
     def __init__(self, role: Role = Role.SERVER, *, max_streams: int = MAX_STREAMS) -> None:
         self._parity = role.value & 1
         self._max_streams = max_streams
-        self._next_stream = role.value
         self._next_ping = role.value
-        self._last_theirs = 0
         self._invalid = -1  # the stream that was last refused for data on what never was
-        self._streams: dict[int, State] = {}
+        self._streams = Streams(role.value)
         self._reader = FrameReader()
         self._inflater = Inflater()
         self._deflater = Deflater()
@@ -62,21 +60,20 @@ class Connection:
 
     def open(self, headers: Mapping[str, str], *, fin: bool = False) -> int:
         """Ask the peer for a stream; answers its id. StreamReplied or StreamReset follows."""
-        stream, self._next_stream = self._next_stream, self._next_stream + 2
-        self._streams[stream] = State.OPENING_DONE if fin else State.OPENING
+        stream = self._streams.begin_ours(State.OPENING_DONE if fin else State.OPENING)
         block = self._deflater.block(headers)
         self._out.append(frames.syn_stream(stream, block, frames.FLAG_FIN if fin else 0))
         return stream
 
     def accept(self, stream: int, headers: Mapping[str, str] | None = None) -> None:
         """Take a stream of the peer (SYN_REPLY). Raises WrongState if that is done or over."""
-        self._move(stream, Move.ACCEPT)
+        self._streams.ours(stream, Move.ACCEPT)
         block = self._deflater.block(headers or {})
         self._out.append(frames.with_headers(Kind.SYN_REPLY, stream, block, 0))
 
     def send_headers(self, stream: int, headers: Mapping[str, str], *, fin: bool = False) -> None:
         """More headers for a stream that is open. Raises WrongState if nothing may be sent."""
-        self._move(stream, Move.SEND_FIN if fin else Move.SEND)
+        self._streams.ours(stream, Move.SEND_FIN if fin else Move.SEND)
         block = self._deflater.block(headers)
         flags = frames.FLAG_FIN if fin else 0
         self._out.append(frames.with_headers(Kind.HEADERS, stream, block, flags))
@@ -87,7 +84,7 @@ class Connection:
         `fin` ends our side of the stream after them. Raises WrongState if nothing may be sent:
         ask writable() where the peer may have reset the stream meanwhile.
         """
-        self._move(stream, Move.SEND_FIN if fin else Move.SEND)
+        self._streams.ours(stream, Move.SEND_FIN if fin else Move.SEND)
         size = len(data)
         if size > frames.MAX_LENGTH:
             view = memoryview(data)
@@ -100,7 +97,7 @@ class Connection:
 
     def reset(self, stream: int, status: Reset = Reset.CANCEL) -> None:
         """End a stream at once, both ways. Nothing happens if it is over already."""
-        if self._streams.pop(stream, None) is not None:
+        if self._streams.drop(stream):
             self._out.append(frames.rst_stream(stream, status))
 
     def ping(self) -> int:
@@ -110,10 +107,12 @@ class Connection:
         return number
 
     def goaway(self, status: Goaway = Goaway.OK) -> None:
-        """Take no more streams from now on: later ones are ignored. Those that are open go on."""
+        """Take no more streams from now on: later ones are ignored. Those that are open go on,
+        but Go's clients read nothing behind a GOAWAY: send it when all else is sent.
+        """
         if not self._going_away:
             self._going_away = True
-            self._out.append(frames.goaway(self._last_theirs, status))
+            self._out.append(frames.goaway(self._streams.last_theirs, status))
 
     def outgoing(self) -> list[Buffer]:
         """What is to be sent, in order, and now the caller's."""
@@ -124,8 +123,7 @@ class Connection:
 
     def writable(self, stream: int) -> bool:
         """Whether send() may be called."""
-        state = self._streams.get(stream)
-        return state is not None and after(state, Move.SEND) is not None
+        return self._streams.may(stream, Move.SEND)
 
     def is_open(self, stream: int) -> bool:
         """Whether the stream exists and at least one side has not finished."""
@@ -133,7 +131,7 @@ class Connection:
 
     @property
     def open_streams(self) -> list[int]:
-        return list(self._streams)
+        return self._streams.ids()
 
     @property
     def failed(self) -> bool:
@@ -165,7 +163,7 @@ class Connection:
             return
         if not data.fin and not data.piece:
             return
-        if self._peer_moves(data.stream, Move.RECEIVE_FIN if data.fin else Move.RECEIVE, events):
+        if self._peer_may(data.stream, Move.RECEIVE_FIN if data.fin else Move.RECEIVE, events):
             events.append(DataReceived(data.stream, data.piece, data.fin))
 
     def _on_control(self, frame: Control, events: list[Event]) -> None:
@@ -176,7 +174,7 @@ class Connection:
                 self._on_headers(frame, events)
             case Kind.RST_STREAM:
                 stream, status = _two_integers(frame)
-                if self._streams.pop(stream, None) is not None:
+                if self._streams.drop(stream):
                     events.append(StreamReset(stream, status))
             case Kind.PING:
                 self._on_ping(frame, events)
@@ -194,16 +192,16 @@ class Connection:
             raise BadFrame("SYN_STREAM is too short")
         stream = fixed.unpack_from(frame.payload)[0] & frames.STREAM_MASK
         headers = self._inflater.block(frame.payload[fixed.size :])
-        if stream & 1 == self._parity or stream <= self._last_theirs:
+        if not self._streams.may_begin_theirs(stream):
             raise BadFrame(f"stream id {stream} is of the wrong side, or does not rise")
-        self._last_theirs = stream
+        self._streams.last_theirs = stream
         if self._going_away:
             return
         if frame.flags & frames.FLAG_UNIDIRECTIONAL or len(self._streams) >= self._max_streams:
             self._out.append(frames.rst_stream(stream, Reset.REFUSED_STREAM))
             return
         fin = bool(frame.flags & frames.FLAG_FIN)
-        self._streams[stream] = State.OPENED_DONE if fin else State.OPENED
+        self._streams.begin_theirs(stream, State.OPENED_DONE if fin else State.OPENED)
         events.append(StreamOpened(stream, headers, fin))
 
     def _on_headers(self, frame: Control, events: list[Event]) -> None:
@@ -215,12 +213,12 @@ class Connection:
         if not self._exists(stream):
             return
         if frame.kind == Kind.SYN_REPLY:
-            if not self._peer_moves(stream, Move.REPLIED, events):
+            if not self._peer_may(stream, Move.REPLIED, events):
                 return
             events.append(StreamReplied(stream, headers, fin))
             if fin:
-                self._peer_moves(stream, Move.RECEIVE_FIN, events)
-        elif self._peer_moves(stream, Move.RECEIVE_FIN if fin else Move.RECEIVE, events):
+                self._peer_may(stream, Move.RECEIVE_FIN, events)
+        elif self._peer_may(stream, Move.RECEIVE_FIN if fin else Move.RECEIVE, events):
             events.append(HeadersReceived(stream, headers, fin))
 
     def _on_ping(self, frame: Control, events: list[Event]) -> None:
@@ -236,41 +234,19 @@ class Connection:
         """False: to be ignored; the peer may not know yet that the stream is over."""
         if stream in self._streams:
             return True
-        ours = stream & 1 == self._parity
-        once = stream < self._next_stream if ours else stream <= self._last_theirs
-        if not once and stream != self._invalid:
+        if not self._streams.was(stream) and stream != self._invalid:
             self._invalid = stream
             self._out.append(frames.rst_stream(stream, Reset.INVALID_STREAM))
         return False
 
-    def _peer_moves(self, stream: int, move: Move, events: list[Event]) -> bool:
-        """Do what the peer did; if it may not, its stream is reset and False is answered."""
-        state = self._streams[stream]
-        new = after(state, move)
-        if new is state:
+    def _peer_may(self, stream: int, move: Move, events: list[Event]) -> bool:
+        """Note what the peer did; if it may not, its stream is reset and False is answered."""
+        problem = self._streams.theirs(stream, move)
+        if problem is None:
             return True
-        if new is None:
-            over = state in (State.REMOTE_DONE, State.OPENED_DONE)
-            status = Reset.STREAM_ALREADY_CLOSED if over else Reset.PROTOCOL_ERROR
-            self.reset(stream, status)
-            events.append(StreamReset(stream, status))
-            return False
-        self._enter(stream, new)
-        return True
-
-    def _move(self, stream: int, move: Move) -> None:
-        state = self._streams.get(stream, State.CLOSED)
-        new = after(state, move)
-        if new is None:
-            raise WrongState(f"stream {stream}: cannot {move.name.lower()}, it is {state.name}")
-        if new is not state:
-            self._enter(stream, new)
-
-    def _enter(self, stream: int, state: State) -> None:
-        if state is State.CLOSED:
-            del self._streams[stream]
-        else:
-            self._streams[stream] = state
+        self.reset(stream, problem)
+        events.append(StreamReset(stream, problem))
+        return False
 
     def _data(self, stream: int, data: Buffer, flags: int) -> None:
         self._out.append(frames.data_head(stream, len(data), flags))

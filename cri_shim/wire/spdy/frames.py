@@ -60,7 +60,7 @@ class Goaway(IntEnum):
     INTERNAL_ERROR = 2
 
 
-def control(kind: Kind, payload: bytes, flags: int = 0) -> bytes:
+def control(kind: int, payload: bytes, flags: int = 0) -> bytes:
     first = CONTROL_BIT | VERSION << 16 | kind
     return HEAD.pack(first, flags << 24 | len(payload)) + payload
 

@@ -1,0 +1,158 @@
+"""Exec and attach: streams, status and resizes."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cri_shim.wire.negotiation import V1, V1_BASE64, V2, V3, V4, V4_BASE64, V5
+from cri_shim.wire.remotecommand import (
+    Outcome,
+    ResizeDecoder,
+    Size,
+    StreamSet,
+    encode_outcome,
+    expected_streams,
+)
+
+JSON_STATUS = [V4, V4_BASE64, V5]
+PLAIN_STATUS = ["", V1, V1_BASE64, V2, V3]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "asked", "streams"),
+    [
+        (V4, "stdout stderr", "error stdout stderr"),
+        (V4, "stdin stdout stderr", "error stdin stdout stderr"),
+        (V4, "stdin stdout tty", "error stdin stdout resize"),
+        (V4, "stdin stdout stderr tty", "error stdin stdout resize"),
+        (V3, "stdin stdout tty", "error stdin stdout resize"),
+        (V2, "stdin stdout tty", "error stdin stdout"),
+        (V1, "stdout tty", "error stdout"),
+        (V4, "stdin", "error stdin"),
+    ],
+)
+def test_the_streams_expected_follow_from_what_was_asked(protocol: str, asked: str, streams: str):
+    wanted = {name: name in asked.split() for name in ("stdin", "stdout", "stderr", "tty")}
+
+    assert expected_streams(protocol, **wanted) == frozenset(streams.split())
+
+
+def test_streams_are_gathered_until_all_are_there():
+    gathered = StreamSet(frozenset({"error", "stdout"}))
+
+    assert gathered.add({"streamtype": "stdout"}, 3) == ""
+    assert (gathered.complete, gathered.missing) == (False, ["error"])
+    assert gathered.add({"streamtype": "error"}, 5) == ""
+    assert (gathered.complete, gathered.missing) == (True, [])
+    assert gathered.streams == {"stdout": 3, "error": 5}
+    assert [gathered.kind(stream) for stream in (3, 5, 7)] == ["stdout", "error", ""]
+
+
+@pytest.mark.parametrize("headers", [{}, {"streamtype": "stderr"}, {"streamtype": "stdout"}])
+def test_a_stream_that_was_not_asked_for_or_comes_twice_is_refused(headers: dict[str, str]):
+    gathered = StreamSet(frozenset({"error", "stdout"}))
+    gathered.add({"streamtype": "stdout"}, 1)
+
+    assert gathered.add(headers, 3) != ""
+    assert gathered.streams == {"stdout": 1}
+
+
+@pytest.mark.parametrize("protocol", JSON_STATUS)
+def test_success_is_a_status(protocol: str):
+    assert encode_outcome(protocol, Outcome()) == b'{"metadata":{},"status":"Success"}'
+
+
+@pytest.mark.parametrize("protocol", JSON_STATUS)
+def test_an_exit_code_is_the_cause_of_a_failure(protocol: str):
+    assert json.loads(encode_outcome(protocol, Outcome(exit_code=137))) == {
+        "metadata": {},
+        "status": "Failure",
+        "message": "command terminated with non-zero exit code: exit status 137",
+        "reason": "NonZeroExitCode",
+        "details": {"causes": [{"reason": "ExitCode", "message": "137"}]},
+    }
+
+
+@pytest.mark.parametrize("protocol", JSON_STATUS)
+def test_an_error_of_ours_is_an_internal_error(protocol: str):
+    assert json.loads(encode_outcome(protocol, Outcome(error="no such file"))) == {
+        "metadata": {},
+        "status": "Failure",
+        "message": "Internal error occurred: no such file",
+        "reason": "InternalError",
+        "details": {"causes": [{"message": "no such file"}]},
+        "code": 500,
+    }
+
+
+@pytest.mark.parametrize("protocol", PLAIN_STATUS)
+def test_before_v4_only_failure_is_told_and_as_text(protocol: str):
+    assert encode_outcome(protocol, Outcome()) == b""
+    assert b"non-zero exit code" in encode_outcome(protocol, Outcome(exit_code=3))
+    assert encode_outcome(protocol, Outcome(error="no")) == b"Internal error occurred: no"
+
+
+def test_an_exit_code_is_a_byte_whatever_it_was():
+    assert b'"message":"255"' in encode_outcome(V4, Outcome(exit_code=-1))
+
+
+def test_an_endless_error_text_is_cut():
+    assert len(encode_outcome(V4, Outcome(error="x" * 10_000_000))) < 100_000
+
+
+def test_sizes_are_read_wherever_they_are_cut():
+    text = b'{"Width":90,"Height":30}\n {"Height":50 , "Width":132}{"width":1,"height":2}'
+    sizes = [Size(90, 30), Size(132, 50), Size(1, 2)]
+
+    for cut in range(len(text) + 1):
+        decoder = ResizeDecoder()
+        assert decoder.feed(text[:cut]) + decoder.feed(memoryview(text)[cut:]) == sizes
+
+
+def test_sizes_that_no_terminal_has_are_left_out():
+    decoder = ResizeDecoder()
+    impossible = b'{"Width":0,"Height":30}{"Width":9,"Height":-1}{"Width":65536,"Height":1}'
+
+    assert decoder.feed(impossible) == []
+    assert decoder.feed(b'{"Width":9,"Height":1}') == [Size(9, 1)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"}",
+        b"[]}",
+        b"{}",
+        b'{"Width":1}',
+        b'{"Width":"wide","Height":1}',
+        b'{"Width":null,"Height":1}',
+        b'{"Width":1e999,"Height":1}',
+        b'{"Width":NaN,"Height":1}',
+        b'{"Width":{"a":1},"Height":1}}',
+        b"\xff\xfe}",
+        b"[" * 1000 + b"}",
+        b" " * 1025,
+        b" " * 1025 + b"}",
+    ],
+)
+def test_text_that_is_no_size_ends_the_resizing(text: bytes):
+    decoder = ResizeDecoder()
+
+    assert decoder.feed(text) == []
+    assert decoder.failed
+    assert decoder.feed(b'{"Width":80,"Height":24}') == []
+
+
+def test_sizes_before_the_wrong_text_count():
+    assert ResizeDecoder().feed(b'{"Width":80,"Height":24}{}') == [Size(80, 24)]
+
+
+@given(st.lists(st.binary(max_size=2000), max_size=20))
+def test_no_bytes_raise_and_little_is_kept(pieces: list[bytes]):
+    decoder = ResizeDecoder()
+
+    for piece in pieces:
+        decoder.feed(piece)
+        assert len(decoder._held) <= 1024

@@ -1,0 +1,130 @@
+"""Whatever comes in: no exception, bounded memory, and what two honest ends say arrives."""
+
+import struct
+from collections import defaultdict
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cri_shim.wire.spdy import Connection, DataReceived, ProtocolError, Role, StreamOpened
+from cri_shim.wire.spdy.frames import control, data_head
+from cri_shim.wire.spdy.headers import Deflater
+from cri_shim.wire.spdy.reader import MAX_CONTROL
+
+ids = st.sampled_from([0, 1, 2, 3, 4, 5, 7, 0x7FFFFFFF])
+blocks = st.one_of(st.just(Deflater().block({"a": "b"})), st.binary(max_size=40))
+flags = st.integers(0, 3)
+
+frames = st.one_of(
+    st.builds(
+        lambda stream, block, flags: control(
+            1, struct.pack(">IIBB", stream, 0, 0, 0) + block, flags
+        ),
+        ids,
+        blocks,
+        flags,
+    ),
+    st.builds(
+        lambda kind, stream, block, flags: control(kind, struct.pack(">I", stream) + block, flags),
+        st.sampled_from([2, 8]),
+        ids,
+        blocks,
+        flags,
+    ),
+    st.builds(
+        lambda kind, a, b: control(kind, struct.pack(">II", a, b)),
+        st.sampled_from([3, 7, 9]),
+        ids,
+        ids,
+    ),
+    st.builds(lambda number: control(6, struct.pack(">I", number)), ids),
+    st.builds(lambda kind, payload: control(kind, payload), st.integers(0, 99), st.binary()),
+    st.builds(
+        lambda stream, data, flags: data_head(stream, len(data), flags) + data,
+        ids,
+        st.binary(max_size=50),
+        flags,
+    ),
+    st.binary(min_size=1, max_size=20),
+)
+
+
+@given(
+    st.sampled_from(Role),
+    st.lists(st.one_of(frames, frames, frames, st.binary(max_size=30)), max_size=30),
+    st.integers(1, 50),
+)
+def test_no_bytes_raise_and_an_error_is_the_last_event(role: Role, sent: list[bytes], step: int):
+    connection = Connection(role, max_streams=3)
+    connection.open({})
+    connection.open({})
+    data = b"".join(sent)
+
+    events = [
+        event
+        for start in range(0, len(data), step)
+        for event in connection.receive(data[start : start + step])
+    ]
+
+    errors = [event for event in events if isinstance(event, ProtocolError)]
+    assert errors == events[-1:] * connection.failed
+    assert len(connection.open_streams) <= 3
+    # Every answer is to a frame, and none is longer than the 16 bytes of RST_STREAM and GOAWAY.
+    answered = b"".join(connection.outgoing())
+    assert len(answered) <= 2 * len(data) + 200
+
+
+@given(st.binary(max_size=64), st.integers(0, 2**24 - 1), st.sampled_from([1, 63, 64, 65_000]))
+def test_what_is_kept_of_a_frame_in_parts_is_bounded(payload: bytes, length: int, kind: int):
+    connection = Connection()
+    connection.receive(struct.pack(">II", 0x80030000 | kind, length))
+    for _ in range(50):
+        connection.receive(payload * 64)
+
+    assert len(connection._reader._held) <= MAX_CONTROL
+
+
+words = st.text(st.characters(max_codepoint=0xFF), max_size=20)
+names = st.text("abcdefghijklmnopqrstuvwxyz-", min_size=1, max_size=12)
+
+
+@given(st.lists(st.dictionaries(names, words, max_size=5), max_size=10))
+def test_headers_arrive_as_they_were_given(given_headers: list[dict[str, str]]):
+    client, server = Connection(Role.CLIENT), Connection()
+    for headers in given_headers:
+        client.open(headers)
+
+    events = server.receive(b"".join(client.outgoing()))
+
+    assert [event.headers for event in events if isinstance(event, StreamOpened)] == given_headers
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.binary(max_size=300), st.booleans()), max_size=40),
+    st.integers(1, 700),
+)
+def test_data_of_several_streams_arrives_whole_and_in_order(
+    sends: list[tuple[int, bytes, bool]], step: int
+):
+    client, server = Connection(Role.CLIENT), Connection()
+    streams = [client.open({}) for _ in range(4)]
+    said: dict[int, bytes] = defaultdict(bytes)
+    ended = set()
+    for index, data, fin in sends:
+        stream = streams[index]
+        if client.writable(stream):
+            client.send(stream, data, fin=fin)
+            said[stream] += data
+            ended |= {stream} if fin else set()
+    wire = b"".join(client.outgoing())
+
+    heard: dict[int, bytes] = defaultdict(bytes)
+    finished = set()
+    for start in range(0, len(wire), step):
+        for event in server.receive(wire[start : start + step]):
+            if isinstance(event, DataReceived):
+                heard[event.stream] += bytes(event.data)
+                finished |= {event.stream} if event.fin else set()
+
+    assert {k: v for k, v in heard.items() if v} == {k: v for k, v in said.items() if v}
+    assert finished == ended
