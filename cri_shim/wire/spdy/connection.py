@@ -65,11 +65,17 @@ class Connection:
         self._out.append(frames.syn_stream(stream, block, frames.FLAG_FIN if fin else 0))
         return stream
 
-    def accept(self, stream: int, headers: Mapping[str, str] | None = None) -> None:
-        """Take a stream of the peer (SYN_REPLY). Raises WrongState if that is done or over."""
+    def accept(self, stream: int, headers: Mapping[str, str] | None = None) -> bool:
+        """Take a stream of the peer (SYN_REPLY). False: the peer has reset it meanwhile.
+
+        Raises WrongState if it was accepted already, or never opened by the peer.
+        """
+        if stream not in self._streams and self._streams.was(stream):
+            return False
         self._streams.ours(stream, Move.ACCEPT)
         block = self._deflater.block(headers or {})
         self._out.append(frames.with_headers(Kind.SYN_REPLY, stream, block, 0))
+        return True
 
     def send_headers(self, stream: int, headers: Mapping[str, str], *, fin: bool = False) -> None:
         """More headers for a stream that is open. Raises WrongState if nothing may be sent."""

@@ -191,6 +191,16 @@ def test_a_data_frame_of_16_mib_is_passed_on_as_it_comes():
     assert [(len(event.data), event.fin) for event in last] == [(0xFFFF, True)]  # type: ignore[union-attr]
 
 
+def test_a_stream_that_was_opened_and_reset_at_once_is_not_accepted():
+    client, server = Connection(Role.CLIENT), Connection()
+    stream = client.open({})
+    client.reset(stream)
+
+    assert server.receive(sent(client)) == [StreamOpened(stream), StreamReset(stream, Reset.CANCEL)]
+    assert not server.accept(stream)
+    assert server.outgoing() == []
+
+
 @pytest.mark.parametrize(
     "forbidden",
     [
