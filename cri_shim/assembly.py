@@ -39,8 +39,6 @@ from cri_shim.store.skopeo import Skopeo
 from cri_shim.streaming.certificate import Certificate
 from cri_shim.streaming.server import StreamingServer, Where
 
-DRAIN_S = 10.0  # work in hand is given this long at shutdown, then it is rolled back
-
 _log = logging.getLogger(__name__)
 
 
@@ -128,7 +126,7 @@ async def open_engine(config: Config, programs: Programs, closing: AsyncExitStac
     )
     watching = asyncio.create_task(recovery.watch(engine), name="exits")
     closing.push_async_callback(_cancel, watching)
-    closing.push_async_callback(engine.drain, DRAIN_S)
+    closing.push_async_callback(engine.drain, config.server.shutdown_grace)
     return engine
 
 

@@ -62,11 +62,6 @@ def port(value: int) -> str:
     return "" if 0 <= value <= 65535 else "must be a port, 0 to 65535"
 
 
-def host_port(value: str) -> str:
-    host, _, number = value.rpartition(":")
-    return "" if not value or (host and number.isdigit()) else "must be HOST:PORT"
-
-
 def positive(value: float) -> str:
     return "" if value > 0 else "must be more than 0"
 

@@ -119,9 +119,6 @@ class Image:
     registries_conf: str = key(
         "", "registries.conf; empty: the system's", check=checks.absolute_or_empty
     )
-    auth_file: str = key(
-        "", "registry credentials of the node; empty: none", check=checks.absolute_or_empty
-    )
     skopeo_path: tuple[str, ...] = key(
         ("/usr/bin/skopeo", "/usr/local/bin/skopeo"),
         "where skopeo is looked for",
@@ -142,11 +139,6 @@ class Streaming:
     )
     tls_cert_file: str = key("", "serve TLS with this certificate", check=checks.absolute_or_empty)
     tls_key_file: str = key("", "and this key", check=checks.absolute_or_empty)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Metrics:
-    address: str = key("", "HOST:PORT of the metrics page; empty: none", check=checks.host_port)
 
 
 _HANDLERS = MappingProxyType({"crun": RuntimeTable(_CRUN), "runc": RuntimeTable(_RUNC)})
@@ -204,7 +196,6 @@ class Config:
     network: Network = dataclasses.field(default_factory=Network)
     image: Image = dataclasses.field(default_factory=Image)
     streaming: Streaming = dataclasses.field(default_factory=Streaming)
-    metrics: Metrics = dataclasses.field(default_factory=Metrics)
     runtimes: Mapping[str, RuntimeTable] = dataclasses.field(default_factory=lambda: _HANDLERS)
     origin: Mapping[str, str] = dataclasses.field(default_factory=dict)
     warnings: tuple[str, ...] = ()
@@ -245,7 +236,6 @@ TABLES: Mapping[str, type] = {
     "network": Network,
     "image": Image,
     "streaming": Streaming,
-    "metrics": Metrics,
 }
 KEYS: Mapping[str, Key] = {
     k.name: k

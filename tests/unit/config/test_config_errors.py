@@ -74,7 +74,6 @@ def test_a_wrong_type_says_what_was_expected_and_what_was_found(
         ("[network]\ndel_timeout = 0", "c.toml:2: network.del_timeout: must be more than 0"),
         ("[streaming]\nport = 70000", "c.toml:2: streaming.port: must be a port"),
         ('[streaming]\naddress = "localhost"', "c.toml:2: streaming.address: must be an IP address"),
-        ('[metrics]\naddress = "9090"', "c.toml:2: metrics.address: must be HOST:PORT"),
         ('runtime = "runk"', "c.toml:1: runtime: no [runtimes.runk]; known: crun, runc"),
         ('[runtimes.Big_Name]\npath = "/x"', "c.toml:2: runtimes.Big_Name: a handler's name must be"),
     ],
