@@ -97,6 +97,7 @@ async def _build(on: Engine, pod: state.PodRecord, record: state.ContainerRecord
     image = on.images.resolve(record.image_id)
     if image is None:
         raise NotFound(f"image {record.config.image.image} was removed meanwhile; pull it again")
+    fault_point("containers.create.directory")
     on.paths.bundle(record.id).mkdir(mode=0o700, parents=True)
     fault_point("containers.create.rootfs")
     on.prime()

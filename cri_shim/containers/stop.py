@@ -11,6 +11,7 @@ import signal
 
 from cri_shim.aio.ended import ended
 from cri_shim.engine import Engine, Stopping
+from cri_shim.faults import fault_point
 from cri_shim.linux import pidfd
 from cri_shim.pb import state_pb2 as state
 from cri_shim.spec import signals
@@ -53,6 +54,7 @@ async def _stop(on: Engine, container: state.ContainerRecord, sooner: asyncio.Ev
     stopping = on.stopping[container.id]
     loop = asyncio.get_running_loop()
     if stopping.deadline > loop.time():
+        fault_point("containers.stop.signal")
         send(container.init, signals.number(container.stop_signal))
     while stopping.deadline > loop.time():
         sooner.clear()
@@ -61,6 +63,7 @@ async def _stop(on: Engine, container: state.ContainerRecord, sooner: asyncio.Ev
             return
     pause = KILL_AGAIN_S
     while True:
+        fault_point("containers.stop.kill")
         send(container.init, signal.SIGKILL)
         sooner.clear()
         if await _ended(on, container.id, sooner, pause):

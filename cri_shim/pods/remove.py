@@ -7,6 +7,7 @@ done, and the record stays (phase REMOVING, shown as NOTREADY) until all have su
 import asyncio
 import logging
 import shutil
+from pathlib import Path
 
 from cri_shim.aio.offload import offload
 from cri_shim.containers import exits as container_exits
@@ -65,6 +66,7 @@ async def _release(on: Engine, id: str) -> None:
     if pod.phase != state.POD_REMOVING:
         fault_point("pods.remove.intend")
         on.registry.put(changed(pod, phase=state.POD_REMOVING))
+    fault_point("pods.remove.containers")
     containers = [container.id for container in on.registry.containers_of(id)]
     removals = (container_remove.remove(on, container) for container in containers)
     results = await asyncio.gather(*removals, return_exceptions=True)
@@ -81,16 +83,32 @@ def _steps(on: Engine, pod: state.PodRecord) -> list[Step]:
     return [
         ("pause process", lambda: _end_pause(on, pod)),
         ("network", lambda: stop.detach(on, pod.id)),
-        ("network namespace", lambda: namespaces.unpin(on.paths.netns(pod.id))),
+        ("network namespace", lambda: _unpin_network(on, pod.id)),
         ("namespaces", lambda: _unpin(on, pod.id)),
-        ("/dev/shm", lambda: shm.unmount(where / "shm")),
-        ("directory", lambda: offload(shutil.rmtree, where, onerror=container_remove.gone)),
+        ("/dev/shm", lambda: _unmount_shm(where / "shm")),
+        ("directory", lambda: _delete(where)),
     ]
 
 
+def _unpin_network(on: Engine, pod_id: str) -> None:
+    fault_point("pods.remove.netns")
+    namespaces.unpin(on.paths.netns(pod_id))
+
+
 def _unpin(on: Engine, pod_id: str) -> None:
+    fault_point("pods.remove.namespaces")
     for kind in ("pid", "ipc", "uts"):
         namespaces.unpin(on.paths.pin(pod_id, kind))
+
+
+def _unmount_shm(where: Path) -> None:
+    fault_point("pods.remove.shm")
+    shm.unmount(where)
+
+
+async def _delete(where: Path) -> None:
+    fault_point("pods.remove.directory")
+    await offload(shutil.rmtree, where, onerror=container_remove.gone)
 
 
 async def _end_pause(on: Engine, pod: state.PodRecord) -> None:
@@ -98,6 +116,7 @@ async def _end_pause(on: Engine, pod: state.PodRecord) -> None:
     where = on.paths.pod(pod.id) / "pause"
     if not pod.HasField("pause") and not where.exists():
         return
+    fault_point("pods.remove.pause")
     on.exits.unwatch(pod.id)
     if pod.HasField("pause"):
         await container_stop.kill(pod.pause, PAUSE_EXIT_WAIT_S)

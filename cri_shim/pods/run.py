@@ -90,6 +90,7 @@ async def _build(on: Engine, record: state.PodRecord) -> None:
     (where / "ns").mkdir(mode=0o711, parents=True)
     synced = asyncio.create_task(on.registry.sync())
     try:
+        fault_point("pods.run.files")
         files.write(where, record.config, record.network.host)
         await _isolate(on, record)
     finally:
@@ -104,6 +105,7 @@ async def _build(on: Engine, record: state.PodRecord) -> None:
         network.ips.extend(attached.ips)
         network.result = attached.result
         record = on.registry.put(changed(record, network=network))
+        fault_point("pods.run.hosts")
         files.write_hosts(where, record.config, attached.ips)
     if _shares_pid_namespace(record.config):
         record = await _start_pause(on, record)
@@ -174,6 +176,7 @@ async def _start_pause(on: Engine, record: state.PodRecord) -> state.PodRecord:
     fault_point("pods.run.pause_record")
     record = on.registry.put(changed(record, pause=started.init, monitor=started.monitor))
     on.exits.watch(record.id, where, started.init, started.monitor)
+    fault_point("pods.run.pause_start")
     await on.oci.start(handler, record.id)
     fault_point("pods.run.pause_pin")
     await offload(

@@ -27,6 +27,7 @@ async def _stop(on: Engine, id: str) -> None:
     if pod.phase == state.POD_READY:  # from here on no container is created or started in it
         fault_point("pods.stop.intend")
         on.registry.put(changed(pod, phase=state.POD_NOTREADY))
+    fault_point("pods.stop.containers")
     running = [c for c in on.registry.containers_of(id) if c.phase != state.CONTAINER_REMOVING]
     await asyncio.gather(*(container_stop.stop(on, container.id, GRACE_S) for container in running))
     await all_of(f"stopping pod {id}", [("network", lambda: detach(on, id))])
