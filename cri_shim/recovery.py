@@ -54,8 +54,10 @@ def _attachments(on: Engine) -> list[tuple[str, str]]:
 async def _one(what: str, id: str, work: "asyncio.Future[None] | object") -> None:
     try:
         await work  # type: ignore[misc]
-    except (CriShimError, OSError) as e:
-        _log.error("%s %s could not be recovered and is left as it was recorded: %s", what, id, e)
+    except Exception as e:  # also a bug of ours: the other objects must be served
+        unexpected = None if isinstance(e, CriShimError | OSError) else e
+        text = "%s %s could not be recovered and is left as it was recorded: %s"
+        _log.error(text, what, id, e, exc_info=unexpected)
 
 
 async def watch(on: Engine) -> None:
@@ -124,7 +126,7 @@ async def _container(on: Engine, container: state.ContainerRecord) -> None:
         case state.CONTAINER_STARTING:
             await _finish_start(on, container)
         case state.CONTAINER_EXITED:
-            on.spawn(f"settle {id}", exits.settle(on, id))
+            exits.settle_later(on, id)
 
 
 async def _remount(on: Engine, container: state.ContainerRecord) -> None:
@@ -151,4 +153,4 @@ async def _finish_start(on: Engine, container: state.ContainerRecord) -> None:
     await on.conmon.end(container.id)
     lost = exits.lost(container, _DAEMON_DIED)
     on.registry.put(changed(lost, reason="StartError", exit_code=128))
-    on.spawn(f"settle {container.id}", exits.settle(on, container.id))
+    exits.settle_later(on, container.id)

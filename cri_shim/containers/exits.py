@@ -10,6 +10,7 @@ import logging
 import time
 
 from cri_shim.engine import Engine
+from cri_shim.faults import fault_point
 from cri_shim.oci.exits import Exit
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
@@ -41,7 +42,7 @@ def ended(on: Engine, exit: Exit) -> None:
     )
     _log.info("container %s ended: exit code %d, %s", exit.id, exit.exit_code, reason(exit))
     if phase == state.CONTAINER_EXITED:
-        on.spawn(f"settle {exit.id}", settle(on, exit.id))
+        settle_later(on, exit.id)
 
 
 def reason(exit: Exit) -> str:
@@ -66,6 +67,11 @@ def lost(container: state.ContainerRecord, why: str) -> state.ContainerRecord:
     )
 
 
+def settle_later(on: Engine, id: str) -> None:
+    """`settle` in the background, until it succeeds."""
+    on.retrier.add(f"settle container {id}", lambda: settle(on, id), now=True)
+
+
 async def settle(on: Engine, id: str) -> None:
     """End what outlived the init and let the OCI runtime forget the container."""
     async with on.registry.lock(id):
@@ -77,12 +83,15 @@ async def settle(on: Engine, id: str) -> None:
 
 async def release_processes(on: Engine, container: state.ContainerRecord) -> None:
     """Leave no process of the container, and nothing of it in the OCI runtime; can be repeated."""
+    fault_point("containers.release.processes")
     if not _owns_pid_namespace(on, container):
         await on.cgroups.empty(container.cgroups_path)
     handler = on.handlers.get(container.handler)
+    fault_point("containers.release.runtime")
     if handler is not None:
         await on.oci.delete(handler, container.id, force=True)
     on.conmon.cleanup(container.id, on.paths.bundle(container.id))
+    fault_point("containers.release.cgroups")
     await on.cgroups.remove(container.cgroups_path)
     await remove_monitor(on, container.id)
 

@@ -8,6 +8,7 @@ import inspect
 import logging
 import shutil
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from cri_shim.aio.offload import offload
@@ -37,7 +38,7 @@ async def remove(on: Engine, container_id: str) -> None:
 async def _remove(on: Engine, id: str) -> None:
     try:
         await release(on, id)
-    except ToolFailed:
+    except Exception:
         on.retrier.add(f"remove container {id}", lambda: release(on, id), now=False)
         raise
 
@@ -60,6 +61,7 @@ async def release(on: Engine, id: str) -> None:
         if container.phase != state.CONTAINER_REMOVING:
             fault_point("containers.remove.intend")
             container = on.registry.put(changed(container, phase=state.CONTAINER_REMOVING))
+        fault_point("containers.remove.end")
         await end(on, container)
         await all_of(f"removing container {id}", _steps(on, container))
         fault_point("containers.remove.forget")
@@ -85,9 +87,19 @@ def _steps(on: Engine, container: state.ContainerRecord) -> list[Step]:
     return [
         ("processes", lambda: exits.release_processes(on, container)),
         ("exit watch", lambda: on.exits.unwatch(id)),
-        ("root file system", lambda: on.images.rootfs.remove(id, on.paths.rootfs(id))),
-        ("bundle", lambda: offload(shutil.rmtree, bundle, onerror=gone)),
+        ("root file system", lambda: _remove_rootfs(on, id)),
+        ("bundle", lambda: _delete(bundle)),
     ]
+
+
+async def _remove_rootfs(on: Engine, id: str) -> None:
+    fault_point("containers.remove.rootfs")
+    await on.images.rootfs.remove(id, on.paths.rootfs(id))
+
+
+async def _delete(bundle: Path) -> None:
+    fault_point("containers.remove.bundle")
+    await offload(shutil.rmtree, bundle, onerror=gone)
 
 
 def gone(_call: object, _path: str, info: Any) -> None:
