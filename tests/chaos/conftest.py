@@ -1,0 +1,65 @@
+"""A daemon for each test; where it lives is made once a file. Calls to it outlive its deaths."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+
+import pytest
+
+from tests.chaos.rig import Rig, mortal_daemon
+from tests.chaos.scenario import ImageScenario, PodScenario, Step
+from tests.fixtures.daemon import Daemon
+from tests.fixtures.images import Image, Registry, Tar
+
+IMAGE = "chaos:1"
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    with Registry(tmp_path_factory.mktemp("registry") / "own") as running:
+        layers = [Tar().file(f"file{n}", b"x" * 1000) for n in range(2)]
+        running.push(Image(layers), IMAGE)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def place(registry: Registry) -> Iterator[Daemon]:
+    """A daemon that has run its first pod, which makes some things for good, and has ended."""
+    with mortal_daemon({"image.registries_conf": str(registry.conf)}) as daemon:
+        asyncio.run(_first_pod(daemon))
+        daemon.kill()
+        yield daemon
+
+
+async def _first_pod(daemon: Daemon) -> None:
+    async with Rig(daemon) as rig:
+        for step in PodScenario(rig).steps:
+            await step.act()
+
+
+@pytest.fixture
+def daemon(place: Daemon) -> Iterator[Daemon]:
+    """Runs at the start of the test; who is left at its end is killed."""
+    place.faults.unlink(missing_ok=True)
+    place.start()
+    yield place
+    place.kill()
+
+
+@pytest.fixture
+async def rig(daemon: Daemon) -> AsyncIterator[Rig]:
+    """Calls to the daemon. At the end every pod is removed and must leave nothing."""
+    async with Rig(daemon) as calls:
+        nothing = await calls.settled()
+        yield calls
+        calls.pardon()
+        await calls.live()
+        await calls.cri.remove_all()
+        await calls.becomes(nothing)
+
+
+@pytest.fixture
+def steps(rig: Rig, registry: Registry, point: str) -> Sequence[Step]:
+    """The scenario on whose way the point is."""
+    if point.startswith("images."):
+        return ImageScenario(rig, registry.name(IMAGE)).steps
+    return PodScenario(rig).steps

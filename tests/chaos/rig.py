@@ -1,0 +1,137 @@
+"""A daemon that fails and dies on order, and what there is of pods and images before and after."""
+
+import asyncio
+import json
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from cri_shim.pb import api_pb2 as api
+from cri_shim.rpc.client import Client
+from tests.chaos import world
+from tests.fixtures import busybox
+from tests.fixtures.cri import Cri
+from tests.fixtures.daemon import Daemon
+
+SETTLE_S = 10.0  # for background work; its first retry is after 1 s
+_STEP_S = 0.05
+
+
+@contextmanager
+def mortal_daemon(settings: Mapping[str, str]) -> Iterator[Daemon]:
+    """A private daemon that obeys the plan in `daemon.faults`; its namespaces are its own."""
+    with tempfile.TemporaryDirectory(prefix="cst", dir="/tmp") as directory:
+        daemon = Daemon(Path(directory))
+        daemon.settings |= {"network.netns_dir": f"{directory}/netns", **settings}
+        daemon.env["CRI_SHIM_FAULTS"] = str(daemon.faults)
+        try:
+            daemon.start()
+            asyncio.run(daemon.load(busybox.archive(daemon.directory / "busybox.tar")))
+            yield daemon
+        finally:
+            daemon.end()
+
+
+class Rig:
+    """Calls to a daemon over its deaths."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self.daemon = daemon
+        self._log_from = 0
+
+    async def __aenter__(self) -> "Rig":
+        await self.connect()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.__aexit__(None, None, None)
+
+    async def connect(self) -> None:
+        self._client = await Client(self.daemon.socket).__aenter__()
+        self.cri = Cri(self.daemon, self._client)
+
+    def order(self, point: str, how: str) -> None:
+        """Have the daemon `fail` or `kill` itself at a point."""
+        self._log_from = self.daemon.log.stat().st_size
+        self.daemon.faults.write_text(f"{point} {how}\n")
+
+    def pardon(self) -> None:
+        self.daemon.faults.unlink(missing_ok=True)
+
+    def log(self) -> str:
+        """What the daemon has logged since the last order."""
+        with self.daemon.log.open("rb") as log:
+            log.seek(self._log_from)
+            return log.read().decode(errors="replace")
+
+    def failed_at(self, point: str) -> bool:
+        """Whether the daemon has met the ordered failure."""
+        return f"injected fault at {point}" in self.log()
+
+    def died(self) -> bool:
+        """Whether the daemon has ended, or does so within a moment."""
+        process = self.daemon._process
+        assert process is not None
+        try:
+            process.wait(0.2)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    async def restart(self) -> None:
+        """Start the daemon again after its death, or kill it first."""
+        self.daemon.kill()
+        self.daemon.start()
+        await self._client.__aexit__(None, None, None)
+        await self.connect()
+
+    async def live(self) -> None:
+        """Have a daemon, if it has died."""
+        if self.died():
+            await self.restart()
+
+    async def no_retries(self) -> None:
+        """Return when nothing is being tried again in the background."""
+        limit = time.monotonic() + SETTLE_S
+        while left := await self.retries():
+            assert time.monotonic() < limit, left
+            await asyncio.sleep(_STEP_S)
+
+    async def retries(self) -> dict[str, str]:
+        """What the daemon is still trying in the background, with the last error."""
+        status = await self.cri.runtime.Status(api.StatusRequest(verbose=True))
+        return dict(json.loads(status.info["retries"]))
+
+    async def snapshot(self) -> set[str]:
+        """The world, the lists, and work that is being retried."""
+        pods = (await self.cri.runtime.ListPodSandbox(api.ListPodSandboxRequest())).items
+        containers = await self.cri.runtime.ListContainers(api.ListContainersRequest())
+        images = (await self.cri.image.ListImages(api.ListImagesRequest())).images
+        found = world.things(self.daemon)
+        found |= {f"record of pod {p.id} {api.PodSandboxState.Name(p.state)}" for p in pods}
+        found |= {f"record of container {c.id}" for c in containers.containers}
+        found |= {f"record of image {i.id} {sorted(i.repo_tags)}" for i in images}
+        return found | {f"retry of {k}: {v}" for k, v in (await self.retries()).items()}
+
+    async def becomes(self, wanted: set[str]) -> None:
+        """Return when everything is as in `wanted`; fail with the difference otherwise."""
+        limit = time.monotonic() + SETTLE_S
+        while (now := await self.snapshot()) != wanted:
+            if time.monotonic() > limit:
+                more, less = sorted(now - wanted), sorted(wanted - now)
+                raise AssertionError(f"left behind: {more}\nlost: {less}\n{self.log()[-4000:]}")
+            await asyncio.sleep(_STEP_S)
+
+    async def settled(self) -> set[str]:
+        """A snapshot that is the same twice, with nothing being retried."""
+        limit = time.monotonic() + SETTLE_S
+        now = await self.snapshot()
+        while True:
+            await asyncio.sleep(_STEP_S)
+            before, now = now, await self.snapshot()
+            if before == now and not await self.retries():
+                return now
+            assert time.monotonic() < limit, sorted(before ^ now)

@@ -1,0 +1,105 @@
+"""What a node does with a pod and with an image, from nothing to nothing, step by step.
+
+Each step can be asked again after it failed or the daemon died in it, as the kubelet does.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from cri_shim.pb import api_pb2 as api
+from tests.chaos.rig import Rig
+from tests.fixtures.cri import container_config, pod_config
+
+STOP_S = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """`undone`: a failure leaves everything as it was before; else the next steps clean up."""
+
+    name: str
+    act: Callable[[], Awaitable[None]]
+    undone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """Where a scenario was broken off, and what there was before that step."""
+
+    at: int
+    step: Step
+    before: set[str]
+    failed: bool  # else it was done, and what failed goes on in the background
+
+    async def undone(self, rig: Rig) -> None:
+        """Return when everything is as before the step, if that is what it promises."""
+        if self.step.undone and self.failed:
+            await rig.becomes(self.before)
+
+
+class PodScenario:
+    """A pod that shares one pid namespace, so that it has a pause process, and one container."""
+
+    def __init__(self, rig: Rig) -> None:
+        self._rig = rig
+        self._config = pod_config(rig.daemon, linux=api.LinuxPodSandboxConfig(), hostname="h")
+        self.pod = self.container = ""
+        self._attempt = 0
+        self.steps: Sequence[Step] = [
+            Step("run pod", self._run, undone=True),
+            Step("create container", self._create, undone=True),
+            Step("start container", self._start),
+            Step("stop container", lambda: rig.cri.stop(self.container, STOP_S)),
+            Step("remove container", lambda: rig.cri.remove(self.container)),
+            Step("stop pod", lambda: rig.cri.stop_pod(self.pod)),
+            Step("remove pod", lambda: rig.cri.remove_pod(self.pod)),
+        ]
+
+    async def _run(self) -> None:
+        self.pod = await self._rig.cri.run_pod(self._config)
+
+    async def _create(self) -> None:
+        config = container_config(["sleep", "600"], linux=api.LinuxContainerConfig())
+        config.metadata.attempt = self._attempt
+        self.container = await self._rig.cri.create(self.pod, config)
+
+    async def _start(self) -> None:
+        """Start it; one whose start failed is made anew, one that was started anyway is fine."""
+        state = (await self._rig.cri.status(self.container)).state
+        if state == api.CONTAINER_EXITED:
+            await self._rig.cri.remove(self.container)
+            self._attempt += 1
+            await self._create()
+        if state != api.CONTAINER_RUNNING:
+            await self._rig.cri.start(self.container)
+
+
+class ImageScenario:
+    """A pull of an image of two layers, and its removal."""
+
+    def __init__(self, rig: Rig, image: str) -> None:
+        spec = api.ImageSpec(image=image)
+
+        async def pull() -> None:
+            await rig.cri.image.PullImage(api.PullImageRequest(image=spec))
+
+        async def remove() -> None:
+            await rig.cri.image.RemoveImage(api.RemoveImageRequest(image=spec))
+
+        self.steps = [Step("pull", pull, undone=True), Step("remove image", remove)]
+
+
+async def break_off(rig: Rig, steps: Sequence[Step], broken: Callable[[], bool]) -> Break:
+    """Go on until `broken()`; fail if all of it succeeds."""
+    for at, step in enumerate(steps):
+        before = await rig.snapshot()
+        failed = False
+        try:
+            await step.act()
+        except Exception:
+            failed = True
+            if not broken():
+                raise
+        if broken():
+            return Break(at, step, before, failed)
+    raise AssertionError(f"no step was broken off\n{rig.log()[-4000:]}")

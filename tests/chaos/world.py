@@ -1,0 +1,83 @@
+"""Everything outside the daemon's memory that pods, containers and images are made of.
+
+Two snapshots of it, one before a request and one after it failed, must be the same.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from cri_shim.linux import mounts
+from tests.fixtures.daemon import Daemon
+
+_ID = re.compile(r"[0-9a-f]{64}")
+
+
+def things(daemon: Daemon) -> set[str]:
+    """As readable lines: mounts, namespaces, addresses, interfaces, cgroups, processes, files."""
+    found = {f"mount {target}" for target in mounts.mounts_below(daemon.directory)}
+    found |= {f"file {path}" for path in _files(daemon)}
+    found |= {f"lease {path.name}" for path in daemon.root.glob("cni/networks/*/*.*.*.*")}
+    found |= {f"interface {name}" for name in _interfaces(daemon)}
+    found |= {f"process {line}" for line in _processes(daemon)}
+    for directory, pids in _cgroups(daemon):
+        found.add(f"cgroup {directory}")
+        found |= {f"process {pid} in {directory}" for pid in pids}
+    return found
+
+
+def netns(daemon: Daemon) -> Path:
+    """Where the network namespaces of this instance alone are pinned."""
+    return Path(daemon.settings["network.netns_dir"])
+
+
+def cgroup(daemon: Daemon) -> str:
+    """What the names of this instance's own groups begin with."""
+    return f"cri-shim-{hashlib.sha256(bytes(daemon.run_root)).hexdigest()[:8]}"
+
+
+def _files(daemon: Daemon) -> Iterator[Path]:
+    places = [daemon.run_root / name for name in ("pods", "containers", "exec", "secrets")]
+    places += [daemon.root / name for name in ("containers", "layers", "cni/results")]
+    places += [daemon.root / "images" / name for name in ("layouts", "blobs/sha256")]
+    places += [*(daemon.run_root / "oci").glob("*"), netns(daemon)]
+    for place in places:
+        yield from place.iterdir() if place.is_dir() else ()
+
+
+def _interfaces(daemon: Daemon) -> Iterator[str]:
+    ports = Path("/sys/class/net") / daemon.bridge / "brif"
+    yield from (port.name for port in ports.iterdir()) if ports.is_dir() else ()
+
+
+def _processes(daemon: Daemon) -> Iterator[str]:
+    """Those that name the instance on their command line: conmon, OCI runtime, skopeo, CNI."""
+    mark = os.fsencode(daemon.directory)
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (entry / "cmdline").read_bytes()
+            environment = (entry / "environ").read_bytes()
+        except OSError:
+            continue
+        if b"cri_shim\0--config" in command or int(entry.name) == os.getpid():
+            continue  # the daemon, and this test
+        if mark in command or b"CRI_SHIM_NETWORK=" + mark in environment:
+            line = command.replace(b"\0", b" ").decode(errors="replace")
+            yield f"{entry.name} {line[:120]}"
+
+
+def _cgroups(daemon: Daemon) -> Iterator[tuple[str, list[str]]]:
+    """Each group of a container, pause process or monitor of this instance, and who is in it."""
+    for parent in Path("/sys/fs/cgroup").glob(f"*/{cgroup(daemon)}*"):
+        for directory, _, _ in os.walk(parent):
+            if _ID.search(directory):
+                yield directory, _pids(Path(directory))
+
+
+def _pids(group: Path) -> list[str]:
+    try:
+        return (group / "cgroup.procs").read_text().split()
+    except OSError:
+        return []
