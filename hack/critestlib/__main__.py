@@ -1,0 +1,117 @@
+"""hack/critest: the order of the combinations, and what is kept of them."""
+
+import argparse
+import itertools
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from hack.critestlib import images, mirror, report, tools
+from hack.critestlib.outcome import Outcome
+from hack.critestlib.run import Combination, Suite, run
+
+RESULTS = Path(".tools/critest")  # an outcome and a log of each combination
+REPORT = Path("docs/conformance.md")
+PROCESSES = 4
+T = TypeVar("T")
+
+
+def main() -> int:
+    args = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    combinations = _combinations(args)
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="csi", dir="/tmp") as name:
+        directory = Path(name)
+        with mirror.serving(images.build(directory / "packages"), directory) as served:
+            suite = _suite(args, served.digest, directory)
+            outcomes = [_run(each, suite, served) for each in combinations]
+    if not args.focus and not args.skip:
+        _keep(outcomes)
+    return 1 if any(outcome.count("fail") or outcome.traces for outcome in outcomes) else 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="hack/critest", description="Without options: every combination."
+    )
+    parser.add_argument("--only", choices=("crun", "runc"), help="this OCI runtime alone")
+    parser.add_argument("--crun", metavar="PATH", help="a further crun")
+    parser.add_argument("--runc", metavar="PATH", help="a further runc")
+    parser.add_argument("--spdy", action="store_true", help="not by WebSocket")
+    parser.add_argument("--websocket", action="store_true", help="not by SPDY")
+    parser.add_argument("--serial", action="store_true", help="not in parallel")
+    parser.add_argument(
+        "--parallel",
+        type=int,
+        nargs="?",
+        const=PROCESSES,
+        metavar="N",
+        help=f"not serially; with N processes ({PROCESSES})",
+    )
+    parser.add_argument("--focus", action="append", default=[], help="only specs that match")
+    parser.add_argument("--skip", action="append", default=[], help="no specs that match")
+    return parser.parse_args()
+
+
+def _combinations(args: argparse.Namespace) -> Sequence[Combination]:
+    """Every runtime, by every transport, serially and in parallel, less what is not wanted."""
+    given = [("crun", args.crun), ("runc", args.runc)]
+    packaged = [(name, "") for name in ("crun", "runc") if not (args.only and _path(given, name))]
+    runtimes = packaged + [(name, path) for name, path in given if path]
+    runtimes = [(name, path) for name, path in runtimes if args.only in (None, name)]
+    transports = _either(args.spdy, args.websocket, False, True)
+    ways = _either(args.serial, args.parallel is not None, 1, args.parallel or PROCESSES)
+    return [
+        Combination(name, path, websocket, processes)
+        for (name, path), websocket, processes in itertools.product(runtimes, transports, ways)
+    ]
+
+
+def _path(given: Sequence[tuple[str, str | None]], name: str) -> str:
+    return dict(given).get(name) or ""
+
+
+def _either(first: bool, second: bool, a: T, b: T) -> list[T]:
+    """The one that was asked for; both if neither was."""
+    return [a, b] if first == second else [a] if first else [b]
+
+
+def _suite(args: argparse.Namespace, digest: str, directory: Path) -> Suite:
+    original = tools.critest()
+    copy = directory / "critest"
+    exchanged = tools.with_digest(original, digest, copy)
+    version = tools.version(original)
+    return Suite(copy, version, exchanged, RESULTS.resolve(), args.focus, args.skip)
+
+
+def _run(combination: Combination, suite: Suite, served: mirror.Mirror) -> Outcome:
+    print(f"== {combination.title}", flush=True)
+    outcome = run(combination, suite, served)
+    for spec in outcome.specs:
+        if spec.state == "fail":
+            print(f"FAIL {spec.name}\n     {spec.reason} ({spec.at})")
+    for what, names in (("abandoned pod", outcome.abandoned), ("left behind", outcome.traces)):
+        for name in names:
+            print(f"{what}: {name}")
+    counts = ", ".join(f"{outcome.count(state)} {state}" for state in ("pass", "fail", "skip"))
+    print(f"== {combination.title}: {counts}, {outcome.seconds:.0f} s", flush=True)
+    return outcome
+
+
+def _keep(outcomes: Sequence[Outcome]) -> None:
+    """Store the outcomes, and write the report from all that are stored."""
+    for outcome in outcomes:
+        name = outcome.combination.replace(",", "").replace(" ", "-").lower()
+        (RESULTS / f"{name}.json").write_text(outcome.to_json())
+    stored = [Outcome.from_json(file.read_text()) for file in sorted(RESULTS.glob("*.json"))]
+    REPORT.parent.mkdir(exist_ok=True)
+    REPORT.write_text(report.text(stored))
+    print(f"written: {REPORT}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""What became of each spec: ginkgo's JSON report as plain values, and these as JSON again."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+State = Literal["pass", "fail", "skip"]
+REASON_CHARACTERS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    name: str
+    state: State
+    reason: str = ""  # of a failure, or why the spec skipped itself
+    at: str = ""  # file:line of a failure
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One run of the suite. `combination` is its title, `versions` name what took part.
+
+    `abandoned` are pods that were still there at the end: of specs that failed half-way, or that
+    expect a refusal. `traces` is what was left on the node when they had been removed too.
+    """
+
+    combination: str
+    date: str
+    versions: Mapping[str, str]
+    exchanged_digest: bool
+    seconds: float
+    specs: Sequence[Spec]
+    abandoned: Sequence[str] = ()
+    traces: Sequence[str] = ()
+
+    def count(self, state: State) -> int:
+        return sum(spec.state == state for spec in self.specs)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Outcome":
+        fields = json.loads(text)
+        fields["specs"] = [Spec(**spec) for spec in fields["specs"]]
+        return cls(**fields)
+
+
+def read_specs(report: str) -> list[Spec]:
+    """The specs of a ginkgo JSON report, without those that the focus left out, by name."""
+    suites = json.loads(report)
+    found = [_spec(entry) for suite in suites for entry in suite["SpecReports"] or ()]
+    return sorted((spec for spec in found if spec is not None), key=lambda spec: spec.name)
+
+
+def _spec(entry: Mapping[str, Any]) -> Spec | None:
+    failure = entry.get("Failure") or {}
+    reason = " ".join(str(failure.get("Message", "")).split())
+    failed = entry["State"] not in ("passed", "skipped", "pending")
+    if entry["LeafNodeType"] != "It" and not failed:
+        return None  # preparations of the suite
+    if entry["State"] in ("skipped", "pending") and not reason:
+        return None  # a filter left it out
+    name = " ".join([*(entry["ContainerHierarchyTexts"] or ()), entry["LeafNodeText"]])
+    where = failure.get("Location") or {}
+    state: State = "fail" if failed else "pass" if entry["State"] == "passed" else "skip"
+    return Spec(
+        name=name or str(entry["LeafNodeType"]),
+        state=state,
+        reason=_cut(reason),
+        at=f"{where['FileName'].rpartition('/')[2]}:{where['LineNumber']}" if failed else "",
+        seconds=round(entry["RunTime"] / 1e9, 2),
+    )
+
+
+def _cut(text: str) -> str:
+    """The words before Go's dump of an error, as long as a table cell bears."""
+    text = text.partition(" { s: ")[0]
+    return text if len(text) <= REASON_CHARACTERS else text[:REASON_CHARACTERS] + " [...]"

@@ -1,0 +1,87 @@
+"""docs/conformance.md from the outcomes of runs: numbers, what failed and skipped, every spec."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from hack.critestlib.outcome import Outcome, Spec, State
+
+_SIGN: Mapping[State, str] = {"pass": "pass", "fail": "**FAIL**", "skip": "skip"}
+
+_HEAD = """# Conformance: what critest says
+
+Written by `hack/critest`; do not edit. [critest](https://github.com/kubernetes-sigs/cri-tools) is
+the conformance suite of the Kubernetes Container Runtime Interface. Every run has an instance of
+cri-shim of its own. The images of the suite are not the public ones: they are made from Debian's
+packages to do the same, and are served by a registry on the machine under the public names.
+"""
+
+_DIGEST = """
+One spec, `image with digest`, compares with the digest of a public image that cannot be had
+without a network. critest was run from a copy in which that one constant is exchanged for the
+digest of the local image; nothing else in it is changed.
+"""
+
+_NO_DIGEST = """
+One spec, `image with digest`, asks for a public image by its digest. Where it fails, that is for
+want of a network.
+"""
+
+
+def text(outcomes: Sequence[Outcome]) -> str:
+    """The whole page; the order of `outcomes` is that of the columns."""
+    exchanged = any(outcome.exchanged_digest for outcome in outcomes)
+    parts = [
+        _HEAD,
+        _DIGEST if exchanged else _NO_DIGEST,
+        "\n## Runs\n",
+        *_runs(outcomes),
+        "\n## Failed\n",
+        *(_told(outcomes, "fail") or ["None."]),
+        "\n## Skipped themselves\n",
+        *(_told(outcomes, "skip") or ["None."]),
+        "\n## Left behind\n",
+        *([f"- {trace}" for run in outcomes for trace in run.traces] or ["Nothing, in any run."]),
+        "\n## Every spec\n",
+        *_specs(outcomes),
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _runs(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    yield "| | run | date | pass | fail | skip | seconds | versions |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for number, run in enumerate(outcomes, 1):
+        versions = ", ".join(f"{name} {version}" for name, version in run.versions.items())
+        yield (
+            f"| {number} | {run.combination} | {run.date} | {run.count('pass')} "
+            f"| {run.count('fail')} | {run.count('skip')} | {run.seconds:.0f} | {versions} |"
+        )
+
+
+def _told(outcomes: Sequence[Outcome], state: State) -> list[str]:
+    """Each spec that has this state in a run, with the numbers of the runs and the reason."""
+    runs: dict[str, list[int]] = {}
+    last: dict[str, Spec] = {}
+    for number, outcome in enumerate(outcomes, 1):
+        for spec in outcome.specs:
+            if spec.state == state:
+                runs.setdefault(spec.name, []).append(number)
+                last[spec.name] = spec
+    return [
+        f"- `{name}` (run {', '.join(map(str, runs[name]))}): {_reason(last[name])}"
+        for name in sorted(runs)
+    ]
+
+
+def _reason(spec: Spec) -> str:
+    where = f" ({spec.at})" if spec.at else ""
+    return spec.reason.replace("|", "\\|").replace("<", "&lt;") + where
+
+
+def _specs(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    columns = range(1, len(outcomes) + 1)
+    yield "| spec | " + " | ".join(map(str, columns)) + " |"
+    yield "|---|" + "---|" * len(outcomes)
+    states = [{spec.name: spec.state for spec in outcome.specs} for outcome in outcomes]
+    for name in sorted({name for of in states for name in of}):
+        cells = [_SIGN[of[name]] if name in of else "" for of in states]
+        yield f"| {name.replace('|', chr(92) + '|')} | " + " | ".join(cells) + " |"

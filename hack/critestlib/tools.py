@@ -1,0 +1,73 @@
+"""The programs of the suite: where they come from, and the copy with the digest exchanged."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+TOOLS = Path(".tools/bin")
+# The digest of test-image-digest at its makers' registry.
+FOREIGN_DIGEST = "sha256:9700f9a2f5bf2c45f2f605a0bd3bce7cf37420ec9d3ed50ac2758413308766bf"
+GINKGO = "github.com/onsi/ginkgo/v2/ginkgo@v2.32.0"  # as in the go.mod of cri-tools
+
+
+def critest() -> Path:
+    """$CRITEST, critest of PATH, or the release; SystemExit if there is none."""
+    found = _named("CRITEST", "critest")
+    if found is None:
+        subprocess.run(["hack/tools/cri-tools", TOOLS], check=False)
+        found = TOOLS / "critest"
+    if not found.exists():
+        raise SystemExit("critest: needs critest: set CRITEST to it, or put it on PATH")
+    return found
+
+
+def ginkgo() -> Path:
+    """$GINKGO, ginkgo of PATH, or built from its module; SystemExit if there is none."""
+    found = _named("GINKGO", "ginkgo")
+    if found is None and shutil.which("go"):
+        target = TOOLS.resolve()
+        if not (target / "ginkgo").exists():
+            go = ["go", "install", GINKGO]
+            subprocess.run(go, env=os.environ | {"GOBIN": str(target)}, check=False)
+        found = target / "ginkgo"
+    if found is None or not found.exists():
+        raise SystemExit("critest: --parallel needs ginkgo: set GINKGO to it, or put it on PATH")
+    return found
+
+
+def _named(variable: str, program: str) -> Path | None:
+    path = os.environ.get(variable) or shutil.which(program)
+    return Path(path).resolve() if path else None
+
+
+def with_digest(program: Path, digest: str, target: Path) -> bool:
+    """Copy `program` with the foreign digest exchanged for `digest`.
+
+    False: it does not have the digest any more, and the copy is as the original.
+    """
+    data = program.read_bytes()
+    old, new = FOREIGN_DIGEST.encode(), digest.encode()
+    if len(old) != len(new):
+        raise ValueError(f"{digest} is no sha256 digest")
+    target.write_bytes(data.replace(old, new))
+    target.chmod(0o755)
+    return old in data
+
+
+def version(program: str | Path, *arguments: str) -> str:
+    """The first word with a digit that a program prints about its version; "unknown" if none."""
+    done = subprocess.run(
+        [program, *(arguments or ["--version"])],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return version_in(done.stdout)
+
+
+def version_in(text: str) -> str:
+    found = re.search(r"\bv?(\d+\.\d[\w.+~-]*)", text)
+    return found[1] if found else "unknown"

@@ -1,0 +1,160 @@
+"""hack/critest: what is read from the suite's reports, and what is written from it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hack.critestlib import mirror, report, tools
+from hack.critestlib.outcome import Outcome, Spec, read_specs
+from hack.critestlib.packages import parse_ldd
+from hack.critestlib.run import Combination, Suite, arguments
+
+
+def entry(
+    state: str, text: str = "should work", message: str = "", kind: str = "It"
+) -> dict[str, object]:
+    return {
+        "ContainerHierarchyTexts": ["[k8s.io] Pod", "in context"],
+        "LeafNodeType": kind,
+        "LeafNodeText": text,
+        "State": state,
+        "RunTime": 1_500_000_000,
+        "Failure": {
+            "Message": message,
+            "Location": {"FileName": "/src/pkg/validate/pod.go", "LineNumber": 42},
+        },
+    }
+
+
+def specs_of(*entries: dict[str, object]) -> list[Spec]:
+    return read_specs(json.dumps([{"SpecReports": entries}]))
+
+
+def outcome(title: str, *specs: Spec) -> Outcome:
+    return Outcome(title, "2026-01-02", {"crun": "1.8.1"}, True, 12.3, specs)
+
+
+def test_a_passed_spec_has_its_whole_name_and_time():
+    assert specs_of(entry("passed")) == [
+        Spec("[k8s.io] Pod in context should work", "pass", "", "", 1.5)
+    ]
+
+
+@pytest.mark.parametrize("state", ["failed", "panicked", "timedout", "interrupted", "aborted"])
+def test_whatever_ends_a_spec_otherwise_is_a_failure_with_its_place(state):
+    (spec,) = specs_of(entry(state, message="Expected\n  <int>: 1"))
+
+    assert (spec.state, spec.reason, spec.at) == ("fail", "Expected <int>: 1", "pod.go:42")
+
+
+def test_a_spec_that_skips_itself_says_why():
+    (spec,) = specs_of(entry("skipped", message="no AppArmor"))
+
+    assert (spec.state, spec.reason, spec.at) == ("skip", "no AppArmor", "")
+
+
+def test_specs_that_a_filter_left_out_are_no_outcome():
+    assert specs_of(entry("skipped")) == []
+
+
+def test_a_failing_preparation_of_the_suite_is_a_failure():
+    assert specs_of(entry("passed", kind="BeforeSuite")) == []
+    assert [s.state for s in specs_of(entry("failed", kind="BeforeSuite"))] == ["fail"]
+
+
+def test_the_dump_of_a_go_error_is_left_out_of_a_reason():
+    (spec,) = specs_of(entry("failed", message="rpc error: desc = no { s: { s: { state: {"))
+
+    assert spec.reason == "rpc error: desc = no"
+
+
+def test_an_outcome_survives_being_stored():
+    stored = outcome("crun, SPDY", Spec("a", "pass"), Spec("b", "fail", "why", "x.go:1"))
+
+    restored = Outcome.from_json(stored.to_json())
+
+    assert restored.specs == list(stored.specs)
+    assert restored.count("fail") == 1
+
+
+def test_the_report_has_a_column_a_run_and_a_line_a_spec():
+    text = report.text(
+        [
+            outcome("one", Spec("a", "pass"), Spec("b", "fail", "why", "x.go:1")),
+            outcome("two", Spec("a", "pass"), Spec("c", "skip", "no | AppArmor")),
+        ]
+    )
+
+    assert "| 1 | one | 2026-01-02 | 1 | 1 | 0 | 12 | crun 1.8.1 |" in text
+    assert "- `b` (run 1): why (x.go:1)" in text
+    assert "- `c` (run 2): no \\| AppArmor" in text
+    assert "| a | pass | pass |" in text
+    assert "| b | **FAIL** |  |" in text
+    assert "| c |  | skip |" in text
+
+
+def test_the_report_owns_up_to_the_exchanged_digest():
+    assert "exchanged for the\ndigest of the local image" in report.text([outcome("one")])
+
+
+def test_only_the_digest_is_exchanged_in_the_copy(tmp_path: Path):
+    original = tmp_path / "critest"
+    original.write_bytes(b"\x7fELF " + tools.FOREIGN_DIGEST.encode() + b" end")
+    digest = "sha256:" + "a" * 64
+
+    assert tools.with_digest(original, digest, tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == b"\x7fELF " + digest.encode() + b" end"
+
+
+def test_a_suite_without_the_digest_is_copied_as_it_is(tmp_path: Path):
+    original = tmp_path / "critest"
+    original.write_bytes(b"\x7fELF another one")
+
+    assert not tools.with_digest(original, "sha256:" + "a" * 64, tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == original.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("crun version 1.8.1\ncommit: f8a096be\n", "1.8.1"),
+        ("runc version 1.1.5+ds1\n", "1.1.5+ds1"),
+        ("critest version: v1.34.0\nPASS\n", "1.34.0"),
+        ("critest version: unknown\nPASS\n", "unknown"),
+    ],
+)
+def test_versions_are_read_from_what_programs_print(text, version):
+    assert tools.version_in(text) == version
+
+
+def test_libraries_are_read_from_ldd():
+    text = (
+        "\tlinux-vdso.so.1 (0x00007f)\n"
+        "\tlibz.so.1 => /lib/libz.so.1 (0x00007f)\n"
+        "\tlibssl.so.3 => not found\n"
+        "\t/lib64/ld-linux-x86-64.so.2 (0x00007f)\n"
+    )
+
+    assert dict(parse_ldd(text)) == {
+        "libz.so.1": "/lib/libz.so.1",
+        "libssl.so.3": None,
+        "/lib64/ld-linux-x86-64.so.2": "/lib64/ld-linux-x86-64.so.2",
+    }
+
+
+def test_every_public_name_leads_to_the_mirror():
+    conf = mirror.registries_conf("127.0.0.1:5000")
+
+    assert 'prefix = "registry.k8s.io"\nlocation = "127.0.0.1:5000"\n' in conf
+    assert 'location = "127.0.0.1:5000/k8s-staging-cri-tools"\n' in conf
+
+
+def test_the_command_line_tells_transport_processes_and_focus():
+    suite = Suite(Path("/critest"), "1", True, Path("/logs"), ["HostPID"], ["AppArmor"])
+
+    words = arguments(Combination("crun", "", True, 4), suite, Path("/cri.sock"))
+
+    assert words[:3] == ["/critest", "--runtime-endpoint", "unix:///cri.sock"]
+    assert {"--websocket-exec", "--websocket-attach", "--websocket-portforward"} < set(words)
+    assert {"--parallel=4", "--ginkgo.focus=HostPID", "--ginkgo.skip=AppArmor"} < set(words)
