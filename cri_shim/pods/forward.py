@@ -5,6 +5,7 @@ else happens on the loop.
 """
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -38,7 +39,7 @@ async def connect(on: Engine, pod_id: str, port: int) -> socket.socket:
         try:
             return await _connect(_maker(on, pod, family), address, port)
         except (OSError, TimeoutError) as e:
-            problems.append(f"{address}: {getattr(e, 'strerror', None) or 'no answer'}")
+            problems.append(f"{address}: {os.strerror(e.errno) if e.errno else 'no answer'}")
     raise Unavailable(
         f"cannot connect to port {port} of pod {pod.id}: {'; '.join(problems)};"
         " does a program in the pod listen on it?"

@@ -1,0 +1,72 @@
+"""Sessions with a real daemon, by clients that do only what they are told."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from cri_shim.pb import api_pb2 as api
+from tests.fixtures.cri import Cri
+from tests.fixtures.streams import Talker
+
+Open = Callable[..., Awaitable[Talker]]
+
+
+@pytest.fixture(params=["spdy", "websocket"])
+def transport(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+async def pod(cri: Cri) -> str:
+    return await cri.run_pod()
+
+
+@pytest.fixture
+async def container(cri: Cri, pod: str) -> str:
+    return await cri.run(pod, ["sleep", "1000"])
+
+
+@pytest.fixture
+async def talkers() -> AsyncIterator[list[Talker]]:
+    made: list[Talker] = []
+    yield made
+    for talker in made:
+        talker.close()
+
+
+def _streams(stdin: bool, tty: bool) -> list[str]:
+    wanted = {"stdin": stdin, "stdout": True, "stderr": not tty, "resize": tty}
+    return [name for name, there in wanted.items() if there]
+
+
+@pytest.fixture
+def exec(cri: Cri, transport: str, talkers: list[Talker]) -> Open:
+    """Exec in a container: await exec(container, "sh", "-c", ..., stdin=True)."""
+
+    async def open(
+        container: str, *command: str, stdin: bool = False, tty: bool = False, protocol: str = ""
+    ) -> Talker:
+        asked = api.ExecRequest(
+            container_id=container, cmd=command, stdin=stdin, stdout=True, stderr=not tty, tty=tty
+        )
+        url = (await cri.runtime.Exec(asked)).url
+        streams = _streams(stdin, tty)
+        talkers.append(await Talker.open(transport, url, *streams, protocol=protocol))
+        return talkers[-1]
+
+    return open
+
+
+@pytest.fixture
+def attach(cri: Cri, transport: str, talkers: list[Talker]) -> Open:
+    """Attach to a container: await attach(container, stdin=True)."""
+
+    async def open(container: str, *, stdin: bool = False, tty: bool = False) -> Talker:
+        asked = api.AttachRequest(
+            container_id=container, stdin=stdin, stdout=True, stderr=not tty, tty=tty
+        )
+        url = (await cri.runtime.Attach(asked)).url
+        talkers.append(await Talker.open(transport, url, *_streams(stdin, tty)))
+        return talkers[-1]
+
+    return open

@@ -1,0 +1,180 @@
+"""Exec over SPDY and WebSocket: streams, terminals, exit codes, and ends that leave nothing."""
+
+import asyncio
+import hashlib
+
+import pytest
+
+from cri_shim.pb import api_pb2 as api
+from tests.fixtures.cri import pod_config
+from tests.fixtures.host import processes, resident, until
+
+HUNDRED_MB = 100_000_000
+V1, V4 = "channel.k8s.io", "v4.channel.k8s.io"
+
+
+async def test_output_arrives_and_the_status_says_success(container, exec):
+    talker = await exec(container, "sh", "-c", "echo out; echo err >&2")
+    assert await talker.status() == {"metadata": {}, "status": "Success"}
+    assert (talker.text("stdout"), talker.text("stderr")) == (b"out\n", b"err\n")
+
+
+async def test_the_exit_code_is_told(container, exec):
+    talker = await exec(container, "sh", "-c", "exit 42")
+    assert await talker.code() == 42
+
+
+async def test_input_arrives_and_its_end_too(container, exec):
+    talker = await exec(container, "cat", stdin=True)
+    await talker.send(b"hello ")
+    await talker.send(b"there")
+    await talker.end_input()
+    assert await talker.code() == 0
+    assert talker.text("stdout") == b"hello there"
+
+
+async def test_a_command_that_does_not_exist_is_an_error_with_its_reason(container, exec):
+    status = await (await exec(container, "nothing-like-this")).status()
+    assert status["reason"] == "InternalError"
+    assert "nothing-like-this" in status["message"]
+
+
+async def test_a_terminal_is_one_and_has_the_size_it_is_given(container, exec):
+    script = "test -t 0 && echo ready; read go; stty size"
+    talker = await exec(container, "sh", "-c", script, stdin=True, tty=True)
+    await talker.until(b"ready")
+    await talker.resize(101, 37)
+    await talker.send(b"go\n")
+    assert await talker.code() == 0
+    assert b"37 101" in talker.text("stdout")
+
+
+async def test_ctrl_c_on_a_terminal_ends_the_command(container, exec):
+    talker = await exec(container, "sh", "-c", "echo ready; sleep 100", stdin=True, tty=True)
+    await talker.until(b"ready")
+    await talker.send(b"\x03")
+    assert await talker.code() == 130
+
+
+async def test_a_hundred_megabytes_come_whole_and_before_the_status(cri, container, exec):
+    script = f"head -c {HUNDRED_MB} /dev/zero; exit 7"
+    talker = await exec(container, "sh", "-c", script)
+    assert await talker.code() == 7
+    text = talker.text("stdout")
+    assert len(text) == HUNDRED_MB
+    assert not text.strip(b"\0")
+
+
+async def test_memory_stays_flat_while_much_is_sent(cri, container, exec):
+    await (await exec(container, "true")).code()
+    before = resident(cri.daemon.pid)
+    talker = await exec(container, "head", "-c", str(HUNDRED_MB), "/dev/zero")
+    await talker.wire.read_until(lambda: talker.count() > HUNDRED_MB // 2)
+    assert resident(cri.daemon.pid) - before < 8 << 20
+    assert await talker.code() == 0
+
+
+async def test_much_input_comes_whole(container, exec):
+    talker = await exec(container, "sh", "-c", "sha256sum", stdin=True)
+    piece = bytes(range(256)) * 512
+    for _ in range(160):
+        await talker.send(piece)
+    await talker.end_input()
+    assert await talker.code() == 0
+    assert talker.text("stdout").split()[0].decode() == hashlib.sha256(piece * 160).hexdigest()
+
+
+async def test_a_reader_that_stops_reading_stalls_only_itself(cri, container, exec):
+    stalled = await exec(container, "sh", "-c", "yes & yes")
+    await stalled.until(b"y\n")
+    before = resident(cri.daemon.pid)
+    other = await exec(container, "head", "-c", "20000000", "/dev/zero")
+    assert await other.code() == 0
+    assert len(other.text("stdout")) == 20_000_000
+    assert (await cri.sh(container, "echo fine")) == "fine\n"
+    assert resident(cri.daemon.pid) - before < 8 << 20
+
+
+async def test_input_that_nobody_reads_stalls_only_its_session(cri, container, exec):
+    flooding = await exec(container, "sleep", "654", stdin=True)
+    await until(lambda: processes("sleep", "654"))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1):
+            while True:
+                await flooding.send(b"x" * 65536)
+    assert (await cri.sh(container, "echo fine")) == "fine\n"
+
+
+async def test_the_command_and_its_children_end_when_the_client_goes(container, exec):
+    script = "sleep 5551 & (sleep 5552 &) ; echo up; sleep 5553"
+    talker = await exec(container, "sh", "-c", script)
+    await talker.until(b"up")
+    await until(lambda: processes("sleep", "5553"))
+    talker.close()
+    await until(lambda: not any(processes("sleep", f"555{n}") for n in (1, 2, 3)))
+
+
+async def test_the_command_ends_when_the_client_goes_even_while_its_input_is_not_read(
+    container, exec
+):
+    talker = await exec(container, "sleep", "5561", stdin=True)
+    await until(lambda: processes("sleep", "5561"))
+    await talker.send(b"x" * 700_000)
+    talker.close()
+    await until(lambda: not processes("sleep", "5561"))
+
+
+async def test_a_background_child_lives_on_when_its_command_has_ended(container, exec):
+    talker = await exec(container, "sh", "-c", "sleep 5571 & echo started")
+    assert await talker.code() == 0
+    assert talker.text("stdout") == b"started\n"
+    await until(lambda: processes("sleep", "5571"))
+
+
+async def test_a_container_that_is_stopped_ends_its_commands(cri, container, exec):
+    talker = await exec(container, "sleep", "5581")
+    await until(lambda: processes("sleep", "5581"))
+    await cri.stop(container)
+    assert await talker.code() == 137
+
+
+async def test_a_shared_pid_namespace_is_emptied_of_commands_too(cri, exec):
+    shared = api.LinuxPodSandboxConfig()  # the zero value: one pid namespace for the pod
+    pod = await cri.run_pod(pod_config(cri.daemon, linux=shared))
+    container = await cri.run(pod, ["sleep", "1000"], linux=api.LinuxContainerConfig())
+    talker = await exec(container, "sleep", "5591")
+    await until(lambda: processes("sleep", "5591"))
+    await cri.stop(container)
+    assert await talker.code() == 137
+    assert not processes("sleep", "5591")
+
+
+async def test_nothing_of_a_finished_exec_is_recorded(cri, container, exec):
+    assert await (await exec(container, "true", tty=True)).code() == 0
+    await until(lambda: not list((cri.daemon.run_root / "exec").iterdir()))
+
+
+@pytest.mark.parametrize("protocol", [V1, V4])
+async def test_the_older_protocols_are_spoken(container, exec, protocol):
+    talker = await exec(container, "echo", "old", protocol=protocol)
+    await talker.wire.read_until(lambda: False)
+    assert talker.text("stdout") == b"old\n"
+    assert talker.text("error") in (b"", b'{"metadata":{},"status":"Success"}')
+
+
+async def test_a_stop_that_has_begun_refuses_new_commands(cri, exec):
+    pod = await cri.run_pod()
+    stubborn = await cri.run(pod, ["sh", "-c", "trap : TERM; while :; do sleep 0.1; done"])
+    stopping = asyncio.create_task(cri.stop(stubborn, timeout=3))
+    await asyncio.sleep(0.5)
+    with pytest.raises(Exception, match="being stopped"):
+        await exec(stubborn, "true")
+    await stopping
+
+
+async def test_both_oci_runtimes_serve_a_session(cri, exec, handler):
+    container = await cri.run(await cri.run_pod(handler=handler), ["sleep", "1000"])
+    talker = await exec(container, "sh", "-c", "read x; echo got $x; exit 9", stdin=True, tty=True)
+    await talker.send(b"it\n")
+    assert await talker.code() == 9
+    assert b"got it" in talker.text("stdout")
