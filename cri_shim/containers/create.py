@@ -7,10 +7,11 @@ first directory is made; what fails is undone by the same steps that remove a co
 import asyncio
 import secrets
 import time
+from dataclasses import replace
 from pathlib import Path
 
-from cri_shim.aio.offload import finish
-from cri_shim.containers import devices, mounts, remove
+from cri_shim.aio.offload import finish, offload
+from cri_shim.containers import devices, mounts, protection, remove
 from cri_shim.engine import Engine
 from cri_shim.errors import AlreadyExists, InvalidArgument, NotFound, WrongState
 from cri_shim.faults import fault_point
@@ -21,6 +22,8 @@ from cri_shim.pb import state_pb2 as state
 from cri_shim.registry import changed
 from cri_shim.spec import container as container_spec
 from cri_shim.spec import image_config, namespaces, signals, users
+from cri_shim.spec.host import Host
+from cri_shim.spec.protection import Protection
 from cri_shim.state.records import VERSION
 
 PASSWD_LIMIT = 4 << 20  # bytes of an image's /etc/passwd or /etc/group that are looked at
@@ -108,7 +111,8 @@ async def _build(on: Engine, pod: state.PodRecord, record: state.ContainerRecord
         fault_point("containers.create.document")
         config = image_config.parse(image.config)
         user = _user(record.config, config, rootfs)
-        document = container_spec.build(_spec_input(on, pod, record, config, user))
+        confined = await protection.of_container(on, record.config)
+        document = container_spec.build(_spec_input(on, pod, record, config, user, confined))
         bundle.write(on.paths.bundle(record.id), document)
         if record.log_path:
             Path(record.log_path).parent.mkdir(parents=True, exist_ok=True)
@@ -128,12 +132,20 @@ def _user(config: api.ContainerConfig, image: image_config.ImageConfig, rootfs: 
     )
 
 
+async def _host(on: Engine, config: api.ContainerConfig) -> Host:
+    """The host as this container is to see it: only a privileged one is given its devices."""
+    if not config.linux.security_context.privileged:
+        return on.host
+    return replace(on.host, devices=await offload(devices.of_host))
+
+
 def _spec_input(
     on: Engine,
     pod: state.PodRecord,
     record: state.ContainerRecord,
     image: image_config.ImageConfig,
     user: users.User,
+    confined: Protection,
 ) -> container_spec.ContainerInput:
     where = on.paths.pod(pod.id)
     pinned = {kind: str(path) for kind, path in on.paths.pins(pod.id).items() if path.exists()}
@@ -145,7 +157,7 @@ def _spec_input(
         config=record.config,
         image=image,
         user=user,
-        host=on.host,
+        host=host,
         cgroups_path=record.cgroups_path,
         namespaces=namespaces.for_container(
             record.config, pod.config, pinned, _target_pid_namespace(on, pod, record.config)
@@ -157,6 +169,7 @@ def _spec_input(
         devices=devices.resolve(record.config.devices),
         rootfs=str(on.paths.rootfs(record.id)),
         image_name=record.image_name,
+        protection=confined,
     )
 
 

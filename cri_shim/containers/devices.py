@@ -32,33 +32,34 @@ def resolve(devices: Sequence[api.Device]) -> list[HostDevice]:
 
 
 def of_host() -> tuple[HostDevice, ...]:
-    """Every device node of this host, as a privileged container is given them."""
+    """Every device node of this host now, as a privileged container is given them; may block."""
     return tuple(_below(Path("/dev")).values())
 
 
 def _alone(path: Path) -> dict[str, HostDevice]:
-    node = _node(path)
+    node = _node(str(path))
     return {} if node is None else {"": node}
 
 
 def _below(directory: Path) -> dict[str, HostDevice]:
     nodes = ((path, _node(path)) for path in _files(directory))
-    return {str(path.relative_to(directory)): node for path, node in nodes if node is not None}
+    above = len(str(directory)) + 1
+    return {path[above:]: node for path, node in nodes if node is not None}
 
 
-def _files(directory: Path) -> Iterator[Path]:
+def _files(directory: Path) -> Iterator[str]:
     for where, _, names in os.walk(directory):
         for name in sorted(names):
-            yield Path(where) / name
+            yield f"{where}/{name}"
 
 
-def _node(path: Path) -> HostDevice | None:
-    facts = path.lstat()
+def _node(path: str) -> HostDevice | None:
+    facts = os.lstat(path)
     kind = _KINDS.get(stat.S_IFMT(facts.st_mode))
     if kind is None:
         return None
     return HostDevice(
-        path=str(path),
+        path=path,
         type=kind,
         major=os.major(facts.st_rdev),
         minor=os.minor(facts.st_rdev),

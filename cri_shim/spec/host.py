@@ -27,4 +27,4 @@ class Host:
     oom_score_adj: int = 0  # the daemon's own
     swap_accounting: bool = True  # does the memory controller limit swap
     hugepage_sizes: frozenset[str] = frozenset()  # that the hugetlb controller knows: "2MB", "1GB"
-    devices: tuple[HostDevice, ...] = ()  # all of /dev, for privileged containers
+    devices: tuple[HostDevice, ...] = ()  # all of /dev, where a container is privileged
