@@ -12,6 +12,7 @@ from cri_shim.network import masquerade
 
 START_S = 30.0
 STOP_S = 20.0
+RUN_BYTES = 256 << 20
 HUGETLB = Path("/sys/fs/cgroup/hugetlb")
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -41,6 +42,8 @@ class Instance:
         self._have_hugetlb()
         for directory in ("net.d", "netns", "pods"):
             (self.directory / directory).mkdir()
+        self.run_root.mkdir()  # as /run is: no disk has to keep what does not survive a boot
+        mounts.tmpfs(self.run_root, RUN_BYTES, 0o711)
         config = self.directory / "config.toml"
         config.write_text(
             f'cni_config_dir = "{self.directory}/net.d"\n'
