@@ -3,9 +3,14 @@
 Writes go to LevelDB's log on the loop; `sync` is an empty synced batch from one thread of its own,
 which carries everything written before it to the disk. LevelDB's LOCK file belongs to this process:
 the directory must never be opened a second time, not even to look.
+
+A write that failed, on a full disk, may have left half a record in the log: what LevelDB would
+write behind it could not be read again, and after some failures it refuses for good. So the next
+write opens the store anew first: LevelDB then keeps what is whole and begins a new log.
 """
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,13 +27,15 @@ class LevelStore:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._path = path
         try:
-            self._db = plyvel.DB(str(path), create_if_missing=True, write_buffer_size=1 << 20)
+            self._db = _open(path)
         except plyvel.IOError as e:
             raise StateError(
                 f"cannot open the state in {path}: {e}; is another cri-shim running on this root?"
             ) from e
         except plyvel.CorruptionError:
             self._db = self._repaired(path)
+        self._torn = False  # a write failed: open anew before the next one
+        self._syncing = threading.Lock()  # the store must not be closed under a sync
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="state-sync")
 
     @staticmethod
@@ -36,7 +43,7 @@ class LevelStore:
         """LevelDB keeps every record it can still read; what is lost is cleaned up by recovery."""
         try:
             plyvel.repair_db(str(path))
-            return plyvel.DB(str(path), write_buffer_size=1 << 20)
+            return _open(path)
         except plyvel.Error as e:
             raise StateError(
                 f"the state in {path} is damaged and could not be repaired: {e};"
@@ -44,33 +51,38 @@ class LevelStore:
             ) from e
 
     def get(self, kind: str, id: str) -> bytes | None:
-        value: bytes | None = self._db.get(_key(kind, id))
+        value: bytes | None = self._whole().get(_key(kind, id))
         return value
 
     def items(self, kind: str) -> Iterator[tuple[str, bytes]]:
         prefix = f"{kind}/".encode()
-        for key, value in self._db.iterator(prefix=prefix):
+        for key, value in self._whole().iterator(prefix=prefix):
             yield key[len(prefix) :].decode(errors="replace"), value
 
     def put(self, kind: str, id: str, value: bytes) -> None:
         try:
-            self._db.put(_key(kind, id), value)
+            self._whole().put(_key(kind, id), value)
         except plyvel.Error as e:
             raise self._full(e) from e
 
     def delete(self, kind: str, id: str) -> None:
         try:
-            self._db.delete(_key(kind, id))
+            self._whole().delete(_key(kind, id))
         except plyvel.Error as e:
             raise self._full(e) from e
 
     async def sync(self) -> None:
         loop = asyncio.get_running_loop()
+        try:
+            self._whole()
+        except plyvel.Error as e:
+            raise self._full(e) from e
         await finish(loop.run_in_executor(self._thread, self._flush))
 
     def _flush(self) -> None:
         try:
-            self._db.write_batch(sync=True).write()
+            with self._syncing:
+                self._db.write_batch(sync=True).write()
         except plyvel.Error as e:
             raise self._full(e) from e
 
@@ -86,8 +98,22 @@ class LevelStore:
         self._thread.shutdown(wait=True)
         self._db.close()
 
+    def _whole(self) -> "plyvel.DB":
+        """The store, after a failed write opened anew."""
+        if self._torn:
+            with self._syncing:
+                self._db.close()
+                self._db = _open(self._path)
+            self._torn = False
+        return self._db
+
     def _full(self, error: Exception) -> Unavailable:
+        self._torn = True
         return Unavailable(f"cannot write the state in {self._path}: {error}; is the disk full?")
+
+
+def _open(path: Path) -> "plyvel.DB":
+    return plyvel.DB(str(path), create_if_missing=True, write_buffer_size=1 << 20)
 
 
 def _key(kind: str, id: str) -> bytes:
