@@ -14,6 +14,7 @@ from cri_shim.aio.singleflight import SingleFlight
 from cri_shim.errors import InvalidArgument, WrongState
 from cri_shim.images import Images
 from cri_shim.isolation.cgroups import Cgroups
+from cri_shim.isolation.seccomp import SeccompProfiles
 from cri_shim.network.network import Network
 from cri_shim.oci.conmon import Conmon
 from cri_shim.oci.exits import Exits
@@ -81,6 +82,7 @@ class Engine:
     host: Host
     paths: Paths
     boot_id: str
+    seccomp: SeccompProfiles
     pause_init: str  # the static program that keeps a shared pid namespace
     default_sysctls: Mapping[str, str]  # of every pod that has the namespace they belong to
     retrier: Retrier = field(default_factory=Retrier)
@@ -125,6 +127,10 @@ class Engine:
         A container is about to be made, and the first move after a pause waits 7-9 ms.
         """
         self.spawn("prime cgroups", offload(self.cgroups.prime))
+
+    def retries(self) -> dict[str, str]:
+        """All that is tried again in the background, with its last error."""
+        return {**self.retrier.pending(), **self.registry.unsaved()}
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._background.discard(task)

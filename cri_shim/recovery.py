@@ -80,7 +80,7 @@ async def _pod(on: Engine, pod: state.PodRecord) -> None:
         return
     if pod.boot_id != on.boot_id:
         _log.info("pod %s: %s; it is not ready now", pod.id, _REBOOTED)
-        on.registry.put(
+        on.registry.observe(
             changed(pod, phase=state.POD_NOTREADY, boot_id=on.boot_id, pause=None, monitor=None)
         )
         if pod.network.attachments:
@@ -113,7 +113,7 @@ async def _container(on: Engine, container: state.ContainerRecord) -> None:
         ended = container.phase in (state.CONTAINER_EXITED, state.CONTAINER_REMOVING)
         if not ended and container.phase != state.CONTAINER_CREATING:
             container = exits.lost(container, _REBOOTED)
-        on.registry.put(container)
+        on.registry.observe(container)
     elif container.HasField("init") and not container.finished_at:
         on.exits.watch(id, on.paths.bundle(id), container.init, container.monitor)
     match container.phase:
@@ -148,9 +148,9 @@ async def _finish_start(on: Engine, container: state.ContainerRecord) -> None:
         if status == "running":
             current = on.registry.container(container.id)
             if current.phase == state.CONTAINER_STARTING:
-                on.registry.put(changed(current, phase=state.CONTAINER_RUNNING))
+                on.registry.observe(changed(current, phase=state.CONTAINER_RUNNING))
         return  # else its exit is told by the watch that began above
     await on.conmon.end(container.id)
     lost = exits.lost(container, _DAEMON_DIED)
-    on.registry.put(changed(lost, reason="StartError", exit_code=128))
+    on.registry.observe(changed(lost, reason="StartError", exit_code=128))
     exits.settle_later(on, container.id)

@@ -57,7 +57,7 @@ class Registry:
         self._containers: dict[str, state.ContainerRecord] = {}
         self._of_pod: dict[str, dict[str, None]] = {}
         self._waiters: dict[str, set[asyncio.Future[None]]] = {}
-        self._unsaved: dict[str, asyncio.Task[None]] = {}
+        self._unsaved: dict[tuple[str, str], asyncio.Task[None]] = {}
 
     def load(self) -> None:
         """Read every record; StateError if one was written by a newer version."""
@@ -147,29 +147,34 @@ class Registry:
         return record
 
     def observe(self, record: Entry) -> Entry:
-        """Swap in a fact that is true whether the disk takes it or not; persist it with retry."""
+        """Swap in what is true whether the disk takes it or not; persist it with retry.
+
+        That is what was seen, and what is given up: a full disk must not keep it from going, and a
+        removal that is not on record is asked for again.
+        """
         self._swap(record)
         try:
             self._store.put(_kind(record), record.id, record.SerializeToString())
         except Unavailable as e:
             _log.error("%s %s: %s; keeping it in memory", _kind(record), record.id, e)
-            if record.id not in self._unsaved:
-                self._unsaved[record.id] = asyncio.create_task(
-                    self._save_later(record.id), name=f"save {record.id}"
-                )
+            self._later(_kind(record), record.id)
         return record
 
     def forget(self, record: state.PodRecord | state.ContainerRecord) -> None:
-        """Remove for good. Called when nothing is left of the object, so it need not be synced."""
-        if (task := self._unsaved.pop(record.id, None)) is not None:
+        """Remove for good. Called when nothing is left of the object, so it need not be synced.
+
+        A disk that is full does not keep it: a record that outlives us is removed at the start.
+        """
+        if (task := self._unsaved.pop((_kind(record), record.id), None)) is not None:
             task.cancel()
-        self._store.delete(_kind(record), record.id)
         if isinstance(record, state.PodRecord):
             self._pods.pop(record.id, None)
             self._of_pod.pop(record.id, None)
         elif self._containers.pop(record.id, None) is not None:
             self._of_pod.get(record.pod_id, {}).pop(record.id, None)
         self._wake(record.id)
+        if not self._try_save(_kind(record), record.id):
+            self._later(_kind(record), record.id)
 
     async def sync(self) -> None:
         """Return when every change so far survives a power cut."""
@@ -188,11 +193,16 @@ class Registry:
                 if not waiters and self._waiters.get(id) is waiters:
                     del self._waiters[id]
 
+    def unsaved(self) -> dict[str, str]:
+        """Records that the disk does not have as they are here, and why."""
+        why = "the state could not be written; is the disk full?"
+        return {task.get_name(): why for task in self._unsaved.values()}
+
     async def close(self) -> None:
         """Stop the retries; what they hold is tried a last time."""
-        for id, task in self._unsaved.items():
+        for (kind, id), task in self._unsaved.items():
             task.cancel()
-            self._try_save(id)
+            self._try_save(kind, id)
         self._unsaved.clear()
 
     def _swap(self, record: state.PodRecord | state.ContainerRecord) -> None:
@@ -211,19 +221,27 @@ class Registry:
             if not waiter.done():
                 waiter.set_result(None)
 
-    async def _save_later(self, id: str) -> None:
+    def _later(self, kind: str, id: str) -> None:
+        if (kind, id) not in self._unsaved:
+            self._unsaved[kind, id] = asyncio.create_task(
+                self._save_later(kind, id), name=f"save {kind} {id}"
+            )
+
+    async def _save_later(self, kind: str, id: str) -> None:
         while True:
             await asyncio.sleep(_RETRY_S)
-            if self._try_save(id):
-                self._unsaved.pop(id, None)
+            if self._try_save(kind, id):
+                self._unsaved.pop((kind, id), None)
                 return
 
-    def _try_save(self, id: str) -> bool:
-        record = self._pods.get(id) or self._containers.get(id)
-        if record is None:
-            return True
+    def _try_save(self, kind: str, id: str) -> bool:
+        """Bring the store in line with memory: what is not here is not to be there."""
+        record = self._pods.get(id) if kind == "pod" else self._containers.get(id)
         try:
-            self._store.put(_kind(record), id, record.SerializeToString())
+            if record is None:
+                self._store.delete(kind, id)
+            else:
+                self._store.put(kind, id, record.SerializeToString())
         except Unavailable:
             return False
         return True

@@ -40,7 +40,7 @@ def info(on: Engine, config: Config) -> dict[str, Any]:
         "store": lambda: _store(on, config),
         "network": lambda: _network(on),
         "handlers": lambda: _handlers(on),
-        "retries": on.retrier.pending,
+        "retries": on.retries,
     }
     return {name: _or_error(part) for name, part in parts.items()}
 

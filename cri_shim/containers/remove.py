@@ -60,7 +60,7 @@ async def release(on: Engine, id: str) -> None:
             return
         if container.phase != state.CONTAINER_REMOVING:
             fault_point("containers.remove.intend")
-            container = on.registry.put(changed(container, phase=state.CONTAINER_REMOVING))
+            container = on.registry.observe(changed(container, phase=state.CONTAINER_REMOVING))
         fault_point("containers.remove.end")
         await end(on, container)
         await all_of(f"removing container {id}", _steps(on, container))

@@ -77,7 +77,7 @@ async def _launch(on: Engine, handler: Handler, container: state.ContainerRecord
     fault_point("containers.start.commit")
     current = on.registry.container(container.id)
     if current.phase == state.CONTAINER_STARTING:  # else it has ended already
-        on.registry.put(changed(current, phase=state.CONTAINER_RUNNING))
+        on.registry.observe(changed(current, phase=state.CONTAINER_RUNNING))
 
 
 def _join_target(on: Engine, container: state.ContainerRecord) -> int | None:

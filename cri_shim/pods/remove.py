@@ -65,7 +65,7 @@ async def _release(on: Engine, id: str) -> None:
         return
     if pod.phase != state.POD_REMOVING:
         fault_point("pods.remove.intend")
-        on.registry.put(changed(pod, phase=state.POD_REMOVING))
+        on.registry.observe(changed(pod, phase=state.POD_REMOVING))
     fault_point("pods.remove.containers")
     containers = [container.id for container in on.registry.containers_of(id)]
     removals = (container_remove.remove(on, container) for container in containers)

@@ -26,7 +26,7 @@ async def _stop(on: Engine, id: str) -> None:
     pod = on.registry.pod(id)
     if pod.phase == state.POD_READY:  # from here on no container is created or started in it
         fault_point("pods.stop.intend")
-        on.registry.put(changed(pod, phase=state.POD_NOTREADY))
+        on.registry.observe(changed(pod, phase=state.POD_NOTREADY))
     fault_point("pods.stop.containers")
     running = [c for c in on.registry.containers_of(id) if c.phase != state.CONTAINER_REMOVING]
     await asyncio.gather(*(container_stop.stop(on, container.id, GRACE_S) for container in running))
@@ -45,4 +45,4 @@ async def detach(on: Engine, id: str) -> None:
     network = state.PodNetwork()
     network.CopyFrom(pod.network)
     del network.attachments[:]
-    on.registry.put(changed(pod, network=network))
+    on.registry.observe(changed(pod, network=network))

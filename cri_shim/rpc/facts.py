@@ -81,5 +81,5 @@ class Facts:
                 for handler in self.on.handlers.values()
             },
             "network": {"problems": self.on.network.load_problems()},
-            "retries": self.on.retrier.pending(),
+            "retries": self.on.retries(),
         }
