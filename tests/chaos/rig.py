@@ -5,7 +5,7 @@ import json
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,13 +21,19 @@ _STEP_S = 0.05
 
 
 @contextmanager
-def mortal_daemon(settings: Mapping[str, str]) -> Iterator[Daemon]:
-    """A private daemon that obeys the plan in `daemon.faults`; its namespaces are its own."""
+def mortal_daemon(
+    settings: Mapping[str, str], prepare: Callable[[Daemon], None] = lambda _: None
+) -> Iterator[Daemon]:
+    """A private daemon that obeys the plan in `daemon.faults`; its namespaces are its own.
+
+    `prepare` is called with the directory made and the daemon not yet started.
+    """
     with tempfile.TemporaryDirectory(prefix="cst", dir="/tmp") as directory:
         daemon = Daemon(Path(directory))
         daemon.settings |= {"network.netns_dir": f"{directory}/netns", **settings}
         daemon.env["CRI_SHIM_FAULTS"] = str(daemon.faults)
         try:
+            prepare(daemon)
             daemon.start()
             asyncio.run(daemon.load(busybox.archive(daemon.directory / "busybox.tar")))
             yield daemon
@@ -92,6 +98,12 @@ class Rig:
         """Have a daemon, if it has died."""
         if self.died():
             await self.restart()
+
+    async def until(self, true: Callable[[], bool]) -> None:
+        limit = time.monotonic() + SETTLE_S
+        while not true():
+            assert time.monotonic() < limit, self.log()[-4000:]
+            await asyncio.sleep(_STEP_S)
 
     async def no_retries(self) -> None:
         """Return when nothing is being tried again in the background."""

@@ -18,6 +18,7 @@ _ID = re.compile(r"[0-9a-f]{64}")
 def things(daemon: Daemon) -> set[str]:
     """As readable lines: mounts, namespaces, addresses, interfaces, cgroups, processes, files."""
     found = {f"mount {target}" for target in mounts.mounts_below(daemon.directory)}
+    found -= {f"mount {netns(daemon)}"}  # the directory itself, as `ip netns` makes it
     found |= {f"file {path}" for path in _files(daemon)}
     found |= {f"lease {path.name}" for path in daemon.root.glob("cni/networks/*/*.*.*.*")}
     found |= {f"interface {name}" for name in _interfaces(daemon)}

@@ -1,0 +1,115 @@
+"""The disk with the state is full: ends show, what is removed goes, space returns."""
+
+import asyncio
+import errno
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cri_shim.errors import CriShimError, Unavailable
+from cri_shim.linux import mounts
+from cri_shim.pb import api_pb2 as api
+from cri_shim.state.leveldb import LevelStore
+from tests.chaos.rig import Rig, mortal_daemon
+from tests.fixtures.daemon import Daemon
+
+SIZE = 24 << 20
+WRITTEN = 4 << 20
+
+
+def fill(directory: Path) -> Path:
+    """Leave no byte free there; returns the file that holds them all."""
+    file = directory / "fill"
+    with file.open("wb", buffering=0) as out:
+        for size in (1 << 20, 4096, 1):
+            try:
+                while True:
+                    out.write(b"0" * size)
+            except OSError as e:
+                assert e.errno == errno.ENOSPC
+    return file
+
+
+def free(directory: Path) -> int:
+    facts = os.statvfs(directory)
+    return facts.f_bavail * facts.f_bsize
+
+
+def small_disk(daemon: Daemon) -> None:
+    daemon.root.mkdir()
+    mounts.tmpfs(daemon.root, SIZE, 0o755)
+
+
+@pytest.fixture
+def daemon() -> Iterator[Daemon]:
+    with mortal_daemon({}, small_disk) as started:
+        yield started
+
+
+async def test_with_a_full_disk_pods_end_and_go_and_their_space_returns(rig: Rig) -> None:
+    cri = rig.cri
+    pod = await cri.run_pod()
+    killed = await cri.run(pod, ["sleep", "600"], name="killed")
+    large = await cri.run(pod, ["sleep", "600"], name="large")
+    await cri.sh(large, f"dd if=/dev/zero of=/file bs={WRITTEN} count=1 2>/dev/null")
+    filler = fill(rig.daemon.root)
+    os.kill((await cri.info(killed))["pid"], signal.SIGKILL)
+    assert (await cri.exited(killed, 5)).exit_code == 137
+    await cri.remove(large)
+    assert await cri.containers() == [killed]
+    await rig.until(lambda: free(rig.daemon.root) >= WRITTEN)
+    fill(rig.daemon.root / "cni")
+    await cri.stop_pod(pod)
+    assert (await cri.pod_status(pod)).state == api.SANDBOX_NOTREADY
+    filler.unlink()
+    (rig.daemon.root / "cni" / "fill").unlink()
+    await rig.no_retries()
+    await rig.restart()
+    cri = rig.cri
+    assert (await cri.status(killed)).exit_code == 137
+    assert await cri.containers() == [killed]
+    assert (await cri.pod_status(pod)).state == api.SANDBOX_NOTREADY
+
+
+async def test_with_a_full_disk_a_pod_is_refused_and_made_when_there_is_space(rig: Rig) -> None:
+    await rig.cri.remove_pod(await rig.cri.run_pod())
+    filler = fill(rig.daemon.root)
+    before = await rig.snapshot()
+    with pytest.raises(CriShimError, match="no space left|disk full"):
+        await rig.cri.run_pod()
+    filler.unlink()
+    await rig.becomes(before)
+    pod = await rig.cri.run_pod()
+    await rig.restart()
+    assert (await rig.cri.pod_status(pod)).state == api.SANDBOX_READY
+
+
+def test_what_is_stored_after_a_full_disk_is_read_again(tmp_path: Path) -> None:
+    mounts.tmpfs(tmp_path, 600 << 10, 0o700)
+    try:
+        store = LevelStore(tmp_path / "state")
+        store.put("pod", "before", b"1" * 1000)
+        filler = fill(tmp_path)
+        with pytest.raises(Unavailable, match="disk full"):
+            _put_until_refused(store)
+        filler.unlink()
+        for n in range(50):
+            store.put("pod", f"after{n}", b"2" * 1000)
+        asyncio.run(store.sync())
+        store.close()
+        again = LevelStore(tmp_path / "state")
+        found = dict(again.items("pod"))
+        again.close()
+    finally:
+        mounts.unmount(tmp_path)
+    assert found["before"] == b"1" * 1000
+    assert [n for n in range(50) if found.get(f"after{n}") != b"2" * 1000] == []
+
+
+def _put_until_refused(store: LevelStore) -> None:
+    """LevelDB's own file has some room of its own."""
+    for n in range(1000):
+        store.put("meta", str(n), os.urandom(1000))
