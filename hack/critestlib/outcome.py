@@ -1,6 +1,7 @@
 """What became of each spec: ginkgo's JSON report as plain values, and these as JSON again."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -76,6 +77,6 @@ def _spec(entry: Mapping[str, Any]) -> Spec | None:
 
 
 def _cut(text: str) -> str:
-    """The words before Go's dump of an error, as long as a table cell bears."""
-    text = text.partition(" { s: ")[0]
+    """The words without Go's dump of an error, as long as a table cell bears."""
+    text = re.sub(r"Unexpected error: <.*?>: ", "", text).partition(" { s: ")[0]
     return text if len(text) <= REASON_CHARACTERS else text[:REASON_CHARACTERS] + " [...]"

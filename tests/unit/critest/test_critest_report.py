@@ -64,7 +64,12 @@ def test_a_failing_preparation_of_the_suite_is_a_failure():
 
 
 def test_the_dump_of_a_go_error_is_left_out_of_a_reason():
-    (spec,) = specs_of(entry("failed", message="rpc error: desc = no { s: { s: { state: {"))
+    (spec,) = specs_of(
+        entry(
+            "failed",
+            message="Unexpected error: <*status.Error | 0x1>: rpc error: desc = no { s: { s:",
+        )
+    )
 
     assert spec.reason == "rpc error: desc = no"
 
