@@ -11,6 +11,7 @@ import signal
 
 from cri_shim.aio.ended import ended
 from cri_shim.engine import Engine, Stopping
+from cri_shim.errors import NotFound
 from cri_shim.faults import fault_point
 from cri_shim.linux import pidfd
 from cri_shim.pb import state_pb2 as state
@@ -23,11 +24,17 @@ _log = logging.getLogger(__name__)
 
 
 async def stop(on: Engine, container_id: str, timeout: int) -> None:
-    """Return when the container has ended; `timeout` in seconds before SIGKILL, <= 0: at once."""
-    container = on.registry.container(container_id)
-    if on.starts.in_flight(container.id):
-        async with on.registry.lock(container.id):  # let the start end: there is no init before
-            container = on.registry.container(container.id)
+    """Return when the container has ended; `timeout` in seconds before SIGKILL, <= 0: at once.
+
+    An unknown id is success: what has been removed does not run.
+    """
+    try:
+        container = on.registry.container(container_id)
+        if on.starts.in_flight(container.id):
+            async with on.registry.lock(container.id):  # let the start end: there is no init before
+                container = on.registry.container(container.id)
+    except NotFound:
+        return
     if not runs(container):
         return
     now = asyncio.get_running_loop().time()
