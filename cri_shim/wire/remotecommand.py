@@ -75,7 +75,10 @@ class Outcome:
 
 
 def encode_outcome(protocol: str, outcome: Outcome) -> bytes:
-    """What to send on the error stream before it ends; may be nothing before v4."""
+    """What to send on the error stream before it ends; may be nothing before v4.
+
+    A v1 client may miss its text: it leaves when the outputs have ended.
+    """
     if protocol in _PLAIN_STATUS:
         return _plain(outcome).encode()
     return json.dumps(_status(outcome), separators=(",", ":")).encode()
