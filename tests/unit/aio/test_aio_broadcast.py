@@ -1,0 +1,72 @@
+"""One publisher and many readers, none of whom can hold up another."""
+
+import asyncio
+
+import pytest
+
+from cri_shim.aio.broadcast import Broadcast, Subscription
+from cri_shim.errors import ResourceExhausted
+
+
+async def _rest(subscription: Subscription[int]) -> list[int]:
+    return [item async for item in subscription]
+
+
+async def test_every_subscriber_gets_everything_in_order() -> None:
+    source = Broadcast[int](10)
+    one, two = source.subscribe(), source.subscribe()
+    for item in range(5):
+        source.publish(item)
+    source.close()
+    assert await _rest(one) == await _rest(two) == [0, 1, 2, 3, 4]
+
+
+async def test_a_reader_who_waits_is_woken() -> None:
+    source = Broadcast[int](10)
+    async with source.subscribe() as subscription:
+        waiting = asyncio.create_task(anext(subscription))
+        await asyncio.sleep(0)
+        source.publish(7)
+        assert await waiting == 7
+
+
+async def test_a_slow_subscriber_gets_what_was_queued_and_then_is_told() -> None:
+    source = Broadcast[int](2)
+    slow = source.subscribe()
+    for item in range(5):
+        source.publish(item)
+    assert [await anext(slow), await anext(slow)] == [0, 1]
+    with pytest.raises(ResourceExhausted, match="more than 2 events behind"):
+        await anext(slow)
+
+
+async def test_a_slow_subscriber_costs_the_others_nothing() -> None:
+    source = Broadcast[int](2)
+    slow, quick = source.subscribe(), source.subscribe()
+    got = []
+    for item in range(5):
+        source.publish(item)
+        got.append(await anext(quick))
+    assert got == [0, 1, 2, 3, 4]
+    assert await anext(slow) == 0
+
+
+async def test_nobody_listens_after_the_block() -> None:
+    source = Broadcast[int](2)
+    async with source.subscribe():
+        assert source
+    assert not source
+
+
+async def test_who_is_dropped_is_not_listened_for_any_more() -> None:
+    source = Broadcast[int](1)
+    source.subscribe()
+    source.publish(1)
+    source.publish(2)
+    assert not source
+
+
+async def test_a_subscription_after_the_end_ends_at_once() -> None:
+    source = Broadcast[int](2)
+    source.close()
+    assert await _rest(source.subscribe()) == []
