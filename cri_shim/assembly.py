@@ -20,6 +20,7 @@ from cri_shim.errors import ConfigError, StateError, ToolFailed
 from cri_shim.images import Images
 from cri_shim.isolation.cgroup_names import PREFIX, Driver
 from cri_shim.isolation.cgroups import Cgroups
+from cri_shim.isolation.seccomp import SeccompProfiles
 from cri_shim.linux import boot, process
 from cri_shim.network.network import Network
 from cri_shim.oci import handlers
@@ -120,6 +121,7 @@ async def open_engine(config: Config, programs: Programs, closing: AsyncExitStac
         host=_host(cgroups),
         paths=paths,
         boot_id=boot.boot_id(),
+        seccomp=_seccomp(config),
         pause_init=programs.init,
         default_sysctls=dict(setting.split("=", 1) for setting in config.default_sysctls),
     )
@@ -127,6 +129,13 @@ async def open_engine(config: Config, programs: Programs, closing: AsyncExitStac
     closing.push_async_callback(_cancel, watching)
     closing.push_async_callback(engine.drain, config.server.shutdown_grace)
     return engine
+
+
+def _seccomp(config: Config) -> SeccompProfiles:
+    profiles = SeccompProfiles(config.seccomp_profile, architecture=host_architecture())
+    if problem := profiles.problem():
+        _log.warning("%s: containers that ask for RuntimeDefault are refused", problem)
+    return profiles
 
 
 def streaming(config: Config, on: Engine) -> StreamingServer:

@@ -14,6 +14,7 @@ from cri_shim.aio.singleflight import SingleFlight
 from cri_shim.errors import InvalidArgument, WrongState
 from cri_shim.images import Images
 from cri_shim.isolation.cgroups import Cgroups
+from cri_shim.isolation.seccomp import SeccompProfiles
 from cri_shim.network.network import Network
 from cri_shim.oci.conmon import Conmon
 from cri_shim.oci.exits import Exits
@@ -81,6 +82,7 @@ class Engine:
     host: Host
     paths: Paths
     boot_id: str
+    seccomp: SeccompProfiles
     pause_init: str  # the static program that keeps a shared pid namespace
     default_sysctls: Mapping[str, str]  # of every pod that has the namespace they belong to
     retrier: Retrier = field(default_factory=Retrier)

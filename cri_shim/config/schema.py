@@ -166,6 +166,12 @@ class Config:
         check=checks.candidates,
         lone=True,
     )
+    seccomp_profile: tuple[str, ...] = key(
+        ("/etc/containers/seccomp.json", "/usr/share/containers/seccomp.json"),
+        "where the profile of seccomp RuntimeDefault is looked for",
+        check=checks.candidates,
+        lone=True,
+    )
     cgroup_manager: str = key(
         "auto",
         "cgroupfs, systemd, or auto: systemd where it runs the machine",

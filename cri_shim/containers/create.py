@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cri_shim.aio.offload import finish, offload
-from cri_shim.containers import devices, mounts, remove
+from cri_shim.containers import devices, mounts, protection, remove
 from cri_shim.engine import Engine
 from cri_shim.errors import AlreadyExists, InvalidArgument, NotFound, WrongState
 from cri_shim.faults import fault_point
@@ -23,6 +23,7 @@ from cri_shim.registry import changed
 from cri_shim.spec import container as container_spec
 from cri_shim.spec import image_config, namespaces, signals, users
 from cri_shim.spec.host import Host
+from cri_shim.spec.protection import Protection
 from cri_shim.state.records import VERSION
 
 PASSWD_LIMIT = 4 << 20  # bytes of an image's /etc/passwd or /etc/group that are looked at
@@ -110,8 +111,9 @@ async def _build(on: Engine, pod: state.PodRecord, record: state.ContainerRecord
         fault_point("containers.create.document")
         config = image_config.parse(image.config)
         user = _user(record.config, config, rootfs)
+        confined = await protection.of_container(on, record.config)
         host = await _host(on, record.config)
-        document = container_spec.build(_spec_input(on, pod, record, config, user, host))
+        document = container_spec.build(_spec_input(on, pod, record, config, user, confined, host))
         bundle.write(on.paths.bundle(record.id), document)
         if record.log_path:
             Path(record.log_path).parent.mkdir(parents=True, exist_ok=True)
@@ -144,6 +146,7 @@ def _spec_input(
     record: state.ContainerRecord,
     image: image_config.ImageConfig,
     user: users.User,
+    confined: Protection,
     host: Host,
 ) -> container_spec.ContainerInput:
     where = on.paths.pod(pod.id)
@@ -168,6 +171,7 @@ def _spec_input(
         devices=devices.resolve(record.config.devices),
         rootfs=str(on.paths.rootfs(record.id)),
         image_name=record.image_name,
+        protection=confined,
     )
 
 

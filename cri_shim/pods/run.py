@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cri_shim.aio.offload import finish, offload
+from cri_shim.containers import protection
 from cri_shim.engine import Engine
 from cri_shim.errors import AlreadyExists
 from cri_shim.faults import fault_point
@@ -58,6 +59,7 @@ async def _run(on: Engine, request: api.RunPodSandboxRequest) -> str:
 def _intend(on: Engine, request: api.RunPodSandboxRequest) -> state.PodRecord:
     """Check what needs no outside world, and write the intent."""
     handler = on.handler(request.runtime_handler)
+    protection.check_pod(on, request.config)
     id = secrets.token_hex(32)
     options = request.config.linux.security_context.namespace_options
     host_network = options.network == api.NODE
@@ -167,6 +169,7 @@ async def _start_pause(on: Engine, record: state.PodRecord) -> state.PodRecord:
             rootfs=str(where / "rootfs"),
             cgroups_path=on.cgroups.oci_path(record.cgroup_parent, record.id),
             namespaces={kind: str(path) for kind, path in pins.items() if path.exists()},
+            protection=await protection.of_pause(on, record.config),
         )
     )
     bundle.write(where, document)

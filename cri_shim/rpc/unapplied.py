@@ -5,8 +5,6 @@ than one that does not run. Each row of the tables is one such field; the change
 field deletes its row, and nothing else needs to know.
 
 What looks like it belongs here and does not:
-- a pod's own seccomp RuntimeDefault, which the kubelet always sends, is for processes of the pod
-  itself; there are none, but the pause process of a shared pid namespace, which is our own
 - profiles of a privileged container: "privileged" means without them
 - AppArmor RuntimeDefault on a host without AppArmor: there the default is no profile
 - selinux_relabel: nothing to relabel without SELinux, and with it the labels are refused
@@ -21,7 +19,6 @@ from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2 as api
 
 _Profile = api.SecurityProfile
-_NO_SECCOMP = ("", "unconfined")
 _NO_APPARMOR = ("", "unconfined", "runtime/default")  # the default has the newer field as well
 
 # field below the security context: what of it is not applied, "" for nothing
@@ -31,10 +28,6 @@ _SECURITY: dict[str, Callable[[Any], str]] = {
     ),
     "namespace_options.userns_options.mode": lambda c: (
         "POD" if _has_user_namespace(c.namespace_options) else ""
-    ),
-    "seccomp": lambda c: _seccomp(c),
-    "seccomp_profile_path": lambda c: (
-        "" if c.seccomp_profile_path in _NO_SECCOMP else c.seccomp_profile_path
     ),
 }
 
@@ -101,15 +94,6 @@ def _container(at: str, config: api.ContainerConfig) -> None:
         for field, (wants, prefix) in _MOUNT.items():
             if wants(mount):
                 raise _refusal(f"{at}.mounts[{index}].{field}", prefix=prefix)
-
-
-def _seccomp(context: Any) -> str:
-    kind = context.seccomp.profile_type
-    if not context.HasField("seccomp") or kind == _Profile.Unconfined or context.privileged:
-        return ""
-    if kind == _Profile.RuntimeDefault and isinstance(context, api.LinuxSandboxSecurityContext):
-        return ""
-    return _Profile.ProfileType.Name(kind)
 
 
 def _has_user_namespace(options: api.NamespaceOption) -> bool:

@@ -19,6 +19,7 @@ from cri_shim.spec.document import OCI_VERSION, Document
 from cri_shim.spec.host import Host, HostDevice
 from cri_shim.spec.image_config import ImageConfig
 from cri_shim.spec.mounts import ResolvedMount
+from cri_shim.spec.protection import NONE, Protection
 from cri_shim.spec.users import User
 
 
@@ -43,6 +44,7 @@ class ContainerInput:
     rootfs: str = "rootfs"  # absolute, or relative to the bundle
     image_name: str = ""
     pids_limit: int = 0  # 0 = none
+    protection: Protection = NONE
 
 
 def build(inp: ContainerInput) -> Document:
@@ -84,7 +86,7 @@ def _process(inp: ContainerInput) -> dict[str, Any]:
         "capabilities": capabilities.build(context, inp.host),
         "noNewPrivileges": context.no_new_privs,
         "oomScoreAdj": resources.oom_score_adj(score, inp.host),
-    }
+    } | inp.protection.of_process()
 
 
 def _linux(inp: ContainerInput) -> dict[str, Any]:
@@ -109,4 +111,4 @@ def _linux(inp: ContainerInput) -> dict[str, Any]:
         # The kubelet's lists, as they are: empty means that nothing is to be hidden.
         linux["maskedPaths"] = list(context.masked_paths)
         linux["readonlyPaths"] = list(context.readonly_paths)
-    return linux
+    return linux | inp.protection.of_linux()

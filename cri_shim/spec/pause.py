@@ -14,6 +14,7 @@ from cri_shim.spec import annotations, devices, namespaces, process, resources
 from cri_shim.spec.document import OCI_VERSION, Document
 from cri_shim.spec.host import Host
 from cri_shim.spec.mounts import DEV, PROC
+from cri_shim.spec.protection import NONE, Protection
 from cri_shim.spec.users import MAX_ID, User
 
 INIT = "/catatonit"  # its path inside
@@ -33,6 +34,7 @@ class PauseInput:
     cgroups_path: str
     namespaces: Mapping[str, str]  # pinned net, ipc, uts: kind -> path; its pid namespace is new
     rootfs: str = "rootfs"  # an empty directory
+    protection: Protection = NONE
 
 
 def build(inp: PauseInput) -> Document:
@@ -48,7 +50,8 @@ def build(inp: PauseInput) -> Document:
             "capabilities": {"bounding": [], "effective": [], "permitted": []},
             "noNewPrivileges": True,
             "oomScoreAdj": resources.oom_score_adj(OOM_SCORE_ADJ, inp.host),
-        },
+        }
+        | inp.protection.of_process(),
         "root": {"path": inp.rootfs, "readonly": True},
         "mounts": [
             dict(PROC),
@@ -70,7 +73,8 @@ def build(inp: PauseInput) -> Document:
                 "cpu": {"shares": CPU_SHARES},
                 "devices": devices.rules((), privileged=False),
             },
-        },
+        }
+        | inp.protection.of_linux(),
     }
 
 

@@ -10,7 +10,7 @@ from cri_shim.rpc.unapplied import Unapplied
 
 AT = "config.linux.security_context"
 Change = Callable[[api.ContainerConfig], object]
-DEFAULT, LOCAL = api.SecurityProfile.RuntimeDefault, api.SecurityProfile.Localhost
+LOCAL = api.SecurityProfile.Localhost
 
 
 def container(change: Change) -> api.CreateContainerRequest:
@@ -36,10 +36,6 @@ def refusal(request: api.CreateContainerRequest | api.RunPodSandboxRequest) -> I
     [
         ("selinux_options", lambda c: setattr(c.selinux_options, "level", "s0")),
         ("namespace_options.userns_options.mode", lambda c: _user_namespace(c)),
-        ("seccomp", lambda c: c.seccomp.SetInParent()),
-        ("seccomp", lambda c: setattr(c.seccomp, "profile_type", LOCAL)),
-        ("seccomp_profile_path", lambda c: setattr(c, "seccomp_profile_path", "localhost/a")),
-        ("seccomp_profile_path", lambda c: setattr(c, "seccomp_profile_path", "runtime/default")),
         ("apparmor", lambda c: c.apparmor.SetInParent()),
         ("apparmor", lambda c: _local_apparmor(c)),
         ("apparmor", lambda c: setattr(c, "apparmor_profile", "localhost/a")),
@@ -81,8 +77,6 @@ def test_devices_by_cdi_are_refused() -> None:
     [
         container(lambda c: setattr(c.mounts[0], "selinux_relabel", True)),
         context(lambda c: c.selinux_options.SetInParent()),
-        context(lambda c: setattr(c.seccomp, "profile_type", api.SecurityProfile.Unconfined)),
-        context(lambda c: setattr(c, "seccomp_profile_path", "unconfined")),
         context(lambda c: setattr(c.apparmor, "profile_type", api.SecurityProfile.Unconfined)),
         context(lambda c: setattr(c, "apparmor_profile", "unconfined")),
         context(lambda c: c.capabilities.add_ambient_capabilities.append("NET_RAW")),
@@ -110,15 +104,6 @@ def test_default_profiles_do_not_concern_a_privileged_container() -> None:
         context.apparmor.SetInParent()
 
     Unapplied(apparmor=True)(context(change))
-
-
-def test_a_pod_has_the_default_seccomp_profile_for_no_process_but_no_other() -> None:
-    pod = api.RunPodSandboxRequest()
-    seccomp = pod.config.linux.security_context.seccomp
-    seccomp.profile_type = DEFAULT
-    Unapplied(apparmor=True)(pod)
-    seccomp.profile_type = LOCAL
-    assert refusal(pod).field == f"{AT}.seccomp"
 
 
 def test_a_pod_with_a_user_namespace_is_refused() -> None:

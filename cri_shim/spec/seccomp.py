@@ -1,0 +1,180 @@
+"""Seccomp filters: which one a process is to have, and the OCI form of a profile.
+
+A profile on disk is written for every machine and every set of capabilities: rules that say
+`includes` and `excludes` are kept or left out by what this container is, and `archMap` is looked up
+for this processor. OCI form knows neither, and passes through unchanged.
+"""
+
+import errno
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cri_shim.errors import InvalidArgument
+from cri_shim.pb import api_pb2
+
+Filter = dict[str, Any]  # OCI linux.seccomp
+_Context = api_pb2.LinuxContainerSecurityContext | api_pb2.LinuxSandboxSecurityContext
+
+_ACTIONS = frozenset(
+    f"SCMP_ACT_{name}"
+    for name in (
+        *("KILL", "KILL_PROCESS", "KILL_THREAD", "TRAP", "ERRNO"),
+        *("TRACE", "ALLOW", "LOG", "NOTIFY"),
+    )
+)
+_PASSED_ON = ("flags", "listenerPath", "listenerMetadata")
+# A processor's name in image platforms and profile rules -> in libseccomp.
+_NATIVE = {
+    "amd64": "SCMP_ARCH_X86_64",
+    "386": "SCMP_ARCH_X86",
+    "arm64": "SCMP_ARCH_AARCH64",
+    "arm": "SCMP_ARCH_ARM",
+    "mips64le": "SCMP_ARCH_MIPSEL64",
+    "ppc64le": "SCMP_ARCH_PPC64LE",
+    "riscv64": "SCMP_ARCH_RISCV64",
+    "s390x": "SCMP_ARCH_S390X",
+    "loong64": "SCMP_ARCH_LOONGARCH64",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The profile that was asked for: a file by its path, or the runtime's default."""
+
+    field: str  # of the security context
+    path: str = ""  # "" = the default
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What rules may depend on besides capabilities."""
+
+    architecture: str  # as image platforms name it: "amd64"
+    kernel: tuple[int, int]
+
+
+def wanted(context: _Context) -> Wanted | None:
+    """What the security context of a pod or container asks for; None: no filter.
+
+    "privileged" wins over any profile; a context that names none runs unconfined. `seccomp` wins
+    over the deprecated `seccomp_profile_path`.
+    """
+    if context.privileged:
+        return None
+    profile = context.seccomp
+    if context.HasField("seccomp"):
+        if profile.profile_type == api_pb2.SecurityProfile.Localhost:
+            return Wanted("seccomp.localhost_ref", profile.localhost_ref)
+        default = profile.profile_type == api_pb2.SecurityProfile.RuntimeDefault
+        return Wanted("seccomp") if default else None
+    name = context.seccomp_profile_path
+    if name in ("", "unconfined"):
+        return None
+    if name in ("runtime/default", "docker/default"):
+        return Wanted("seccomp_profile_path")
+    return Wanted("seccomp_profile_path", name.removeprefix("localhost/"))
+
+
+def parse(text: bytes | str, field: str) -> Mapping[str, Any]:
+    """A profile file's content, checked as far as `to_oci` relies on it.
+
+    InvalidArgument, naming `field`, for what is no seccomp profile.
+    """
+    try:
+        profile = json.loads(text)
+    except ValueError as e:
+        raise InvalidArgument(field, f"the seccomp profile is no JSON: {e}") from e
+    problem = _problem(profile)
+    if problem:
+        raise InvalidArgument(field, f"the file is no seccomp profile: {problem}")
+    return dict(profile)
+
+
+def _problem(profile: Any) -> str:
+    if not isinstance(profile, dict):
+        return "a JSON object is expected"
+    if profile.get("defaultAction") not in _ACTIONS:
+        return f"defaultAction is {profile.get('defaultAction')!r}"
+    for key in ("syscalls", "archMap", "architectures"):
+        if not isinstance(profile.get(key, []), list | None):
+            return f"{key} is not a list"
+    for n, rule in enumerate(profile.get("syscalls") or []):
+        if not isinstance(rule, dict) or not _names(rule):
+            return f"syscalls[{n}] names no system call"
+        if rule.get("action") not in _ACTIONS:
+            return f"syscalls[{n}].action is {rule.get('action')!r}"
+    return ""
+
+
+def to_oci(profile: Mapping[str, Any], machine: Machine, capabilities: Collection[str]) -> Filter:
+    """The OCI linux.seccomp of a parsed profile, for a process with these `capabilities`."""
+    found: Filter = {"defaultAction": profile["defaultAction"]}
+    number = _errno(profile, "defaultErrnoRet", "defaultErrno")
+    if number is not None:
+        found["defaultErrnoRet"] = number
+    if architectures := _architectures(profile, machine):
+        found["architectures"] = architectures
+    found |= {key: profile[key] for key in _PASSED_ON if profile.get(key)}
+    found["syscalls"] = [
+        _rule(rule)
+        for rule in profile.get("syscalls") or []
+        if _applies(rule, machine, capabilities)
+    ]
+    return found
+
+
+def _architectures(profile: Mapping[str, Any], machine: Machine) -> list[str]:
+    """The processor's own and those it also runs; a profile without a map says them itself."""
+    native = _NATIVE.get(machine.architecture)
+    for entry in profile.get("archMap") or []:
+        if entry.get("architecture") == native:
+            return [native, *(entry.get("subArchitectures") or [])]
+    return list(profile.get("architectures") or [])
+
+
+def _applies(rule: Mapping[str, Any], machine: Machine, capabilities: Collection[str]) -> bool:
+    """Every condition of `includes` must hold, and none of `excludes`."""
+    includes, excludes = rule.get("includes") or {}, rule.get("excludes") or {}
+    architectures, unwanted = includes.get("arches") or [], excludes.get("arches") or []
+    if machine.architecture in unwanted:
+        return False
+    if architectures and machine.architecture not in architectures:
+        return False
+    if any(name in capabilities for name in excludes.get("caps") or []):
+        return False
+    if any(name not in capabilities for name in includes.get("caps") or []):
+        return False
+    if excludes.get("minKernel") and machine.kernel >= _kernel(excludes["minKernel"]):
+        return False
+    return not includes.get("minKernel") or machine.kernel >= _kernel(includes["minKernel"])
+
+
+def _rule(rule: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {"names": _names(rule), "action": rule["action"]}
+    number = _errno(rule, "errnoRet", "errno")
+    if number is not None:
+        found["errnoRet"] = number
+    if rule.get("args"):
+        found["args"] = list(rule["args"])
+    return found
+
+
+def _names(rule: Mapping[str, Any]) -> list[str]:
+    """`names`, or the `name` of old profiles."""
+    return list(rule.get("names") or []) or ([rule["name"]] if rule.get("name") else [])
+
+
+def _errno(of: Mapping[str, Any], number: str, name: str) -> int | None:
+    """The error a refused call gets: by number, else by name; None is the OCI runtime's EPERM."""
+    if of.get(number) is not None:
+        return int(of[number])
+    value: int | None = getattr(errno, str(of.get(name) or "none"), None)
+    return value
+
+
+def _kernel(text: str) -> tuple[int, int]:
+    """(4, 8) of "4.8"; what is no version is one that never comes."""
+    major, _, minor = str(text).partition(".")
+    return (int(major), int(minor)) if major.isdigit() and minor.isdigit() else (1 << 30, 0)
