@@ -21,7 +21,7 @@ from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.spec.process import exec_process
 
-LAG = 4 << 20  # bytes of output an attach client may be behind, in our memory
+LAG = 16 << 20  # bytes an attach client may be behind, in our memory: some seconds of a slow link
 
 
 @dataclass(frozen=True, slots=True)

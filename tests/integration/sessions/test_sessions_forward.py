@@ -1,0 +1,301 @@
+"""Port-forward over SPDY and the WebSocket tunnel: many connections, half-closes, resets."""
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from cri_shim.isolation import namespaces
+from cri_shim.pb import api_pb2 as api
+from tests.fixtures.cri import pod_config
+from tests.fixtures.streams import Spdy, Tunnel, WebSocket
+
+
+class Forwarder:
+    """A client of one session; each `connect` is one forwarded connection."""
+
+    def __init__(self, wire: Spdy) -> None:
+        self.wire = wire
+        self._next = 0
+
+    async def connect(self, port: int) -> tuple[int, int]:
+        """Error and data stream of a new connection."""
+        headers = {"port": str(port), "requestid": str(self._next)}
+        self._next += 1
+        error = await self.wire.stream(streamtype="error", **headers)
+        await self.wire.send(error, b"", fin=True)
+        return error, await self.wire.stream(streamtype="data", **headers)
+
+    async def until(self, stream: int, words: bytes) -> None:
+        await self.wire.read_until(lambda: words in self.wire.received[stream])
+        assert words in self.wire.received[stream]
+
+    async def until_done(self, *streams: int) -> None:
+        await self.wire.read_until(lambda: self.wire.done.issuperset(streams))
+        assert self.wire.done.issuperset(streams)
+
+
+@contextlib.asynccontextmanager
+async def serving(cri, pod, handle, family=socket.AF_INET) -> AsyncIterator[int]:
+    """A server inside the pod's network namespace that handles connections; its port."""
+    netns = Path((await cri.pod_info(pod))["netns"])
+
+    def listen() -> socket.socket:
+        made = socket.socket(family)
+        made.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
+        made.listen(100)
+        return made
+
+    sock = namespaces.in_netns(netns, listen)
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def handled(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.add(asyncio.current_task())
+        try:
+            await handle(reader, writer)
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(handled, sock=sock)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0.05)
+
+
+@pytest.fixture
+async def forward(cri, transport):
+    """await forward(pod) opens a session."""
+    made: list[Spdy] = []
+
+    async def open(pod: str) -> Forwarder:
+        url = (await cri.runtime.PortForward(api.PortForwardRequest(pod_sandbox_id=pod))).url
+        opener = Tunnel.open_tunnel if transport == "websocket" else Spdy.open
+        made.append(await opener(url, "portforward.k8s.io"))
+        return Forwarder(made[-1])
+
+    yield open
+    for wire in made:
+        wire.close()
+
+
+async def echo(reader, writer):
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()
+
+
+async def greet(reader, writer):
+    writer.write(b"hello from the pod")
+    await writer.drain()
+
+
+async def swallow(reader, writer):
+    """Say how much came, once the other side has ended."""
+    count = 0
+    while data := await reader.read(65536):
+        count += len(data)
+    writer.write(f"got {count}".encode())
+    await writer.drain()
+
+
+async def cut(reader, writer):
+    """Break the connection off: what an abortive close sends is a reset."""
+    await reader.read(1)
+    sock = writer.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+async def test_bytes_go_both_ways(cri, pod, forward):
+    async with serving(cri, pod, echo) as port:
+        session = await forward(pod)
+        error, data = await session.connect(port)
+        await session.wire.send(data, b"ping")
+        await session.until(data, b"ping")
+        await session.wire.send(data, b"", fin=True)
+        await session.until_done(data, error)
+    assert session.wire.received[error] == b""
+
+
+async def test_what_the_pod_says_before_it_closes_arrives(cri, pod, forward):
+    async with serving(cri, pod, greet) as port:
+        session = await forward(pod)
+        _, data = await session.connect(port)
+        await session.until_done(data)
+        assert session.wire.received[data] == b"hello from the pod"
+
+
+async def test_a_half_close_of_the_client_lets_the_pod_answer(cri, pod, forward):
+    async with serving(cri, pod, swallow) as port:
+        session = await forward(pod)
+        error, data = await session.connect(port)
+        await session.wire.send(data, b"x" * 3_000_000, fin=True)
+        await session.until_done(data, error)
+    assert session.wire.received[data] == b"got 3000000"
+    assert session.wire.received[error] == b""
+
+
+async def test_many_connections_share_a_session(cri, pod, forward):
+    async with serving(cri, pod, echo) as port:
+        session = await forward(pod)
+        pairs = [await session.connect(port) for _ in range(40)]
+        for number, (_, data) in enumerate(pairs):
+            await session.wire.send(data, f"number {number}".encode(), fin=True)
+        await session.until_done(*(stream for pair in pairs for stream in pair))
+    said = [session.wire.received[data].decode() for _, data in pairs]
+    assert said == [f"number {number}" for number in range(40)]
+
+
+async def test_a_reset_of_one_connection_leaves_the_others(cri, pod, forward):
+    async with serving(cri, pod, echo) as port, serving(cri, pod, cut) as cutting:
+        session = await forward(pod)
+        _, stays = await session.connect(port)
+        _, resets = await session.connect(port)
+        cut_error, cut_data = await session.connect(cutting)
+        session.wire.spdy.reset(resets)
+        await session.wire.send(cut_data, b"x")
+        await session.until_done(cut_data, cut_error)
+        await session.wire.send(stays, b"still here")
+        await session.until(stays, b"still here")
+    assert session.wire.received[cut_error] == b""
+
+
+async def test_a_port_where_nobody_listens_is_told_on_the_error_stream(cri, pod, forward):
+    session = await forward(pod)
+    error, data = await session.connect(9)
+    await session.until_done(error, data)
+    assert b"cannot connect to port 9 of pod" in session.wire.received[error]
+    assert b"Connection refused" in session.wire.received[error]
+
+
+async def test_ipv6_is_tried_where_ipv4_does_not_answer(cri, pod, forward):
+    async with serving(cri, pod, greet, socket.AF_INET6) as port:
+        session = await forward(pod)
+        _, data = await session.connect(port)
+        await session.until(data, b"hello")
+
+
+async def test_a_pod_on_the_host_network_is_reached_there(cri, forward):
+    node = api.LinuxPodSandboxConfig()
+    node.security_context.namespace_options.network = api.NODE
+    node.security_context.namespace_options.pid = api.CONTAINER
+    pod = await cri.run_pod(pod_config(cri.daemon, linux=node))
+    server = await asyncio.start_server(greet_and_close, "127.0.0.1", 0)
+    async with server:
+        session = await forward(pod)
+        _, data = await session.connect(server.sockets[0].getsockname()[1])
+        await session.until(data, b"hello")
+
+
+async def greet_and_close(reader, writer):
+    await greet(reader, writer)
+    writer.close()
+
+
+async def test_a_port_that_is_none_is_refused_and_the_session_goes_on(cri, pod, forward):
+    async with serving(cri, pod, greet) as port:
+        session = await forward(pod)
+        bad = await session.wire.stream(streamtype="error", port="70000", requestid="bad")
+        assert bad in session.wire.resets
+        _, data = await session.connect(port)
+        await session.until(data, b"hello")
+
+
+async def test_old_clients_without_request_ids_are_understood(cri, pod, forward):
+    async with serving(cri, pod, greet) as port:
+        session = await forward(pod)
+        await session.wire.stream(streamtype="error", port=str(port))
+        data = await session.wire.stream(streamtype="data", port=str(port))
+        await session.until(data, b"hello")
+
+
+async def test_much_goes_through_whole(cri, pod, forward):
+    async with serving(cri, pod, pour) as port:
+        session = await forward(pod)
+        _, data = await session.connect(port)
+        await session.wire.read_until(lambda: data in session.wire.done)
+    assert len(session.wire.received[data]) == 50_000_000
+
+
+async def pour(reader, writer):
+    for _ in range(50):
+        writer.write(b"z" * 1_000_000)
+        await writer.drain()
+
+
+async def test_a_client_that_goes_takes_its_connections_along(cri, pod, forward):
+    ended = asyncio.Event()
+
+    async def tell(reader, writer):
+        await reader.read()
+        ended.set()
+
+    async with serving(cri, pod, tell) as port:
+        session = await forward(pod)
+        await session.connect(port)
+        session.wire.close()
+        async with asyncio.timeout(5):
+            await ended.wait()
+
+
+async def test_a_stopped_pod_ends_the_session(cri, pod, forward):
+    async with serving(cri, pod, echo) as port:
+        session = await forward(pod)
+        _, data = await session.connect(port)
+        await session.wire.send(data, b"x")
+        await session.until(data, b"x")
+        await cri.stop_pod(pod)
+        await session.wire.read_until(lambda: False)
+        assert session.wire.ended
+
+
+async def test_legacy_channels_carry_the_ports_of_the_request(cri, pod):
+    async with serving(cri, pod, greet) as one, serving(cri, pod, echo) as two:
+        asked = api.PortForwardRequest(pod_sandbox_id=pod, port=[one, two])
+        url = (await cri.runtime.PortForward(asked)).url
+        client = await WebSocket.open(url, "v4.channel.k8s.io")
+        await client.send(2, b"to two")
+        greeting = one.to_bytes(2, "little")
+        await client.read_until(
+            lambda: (
+                client.received[0] == greeting + b"hello from the pod"
+                and client.received[2].endswith(b"to two")
+            )
+        )
+        assert client.received[1] == greeting
+        assert client.received[3] == two.to_bytes(2, "little")
+        client.close()
+
+
+async def test_a_connection_that_the_pod_does_not_read_ends_with_its_client(cri, pod, forward):
+    left, ended = asyncio.Event(), asyncio.Event()
+
+    async def ignore(reader, writer):
+        await left.wait()
+        with contextlib.suppress(ConnectionError):
+            while await reader.read(1 << 20):
+                pass
+        ended.set()
+
+    async with serving(cri, pod, ignore) as port:
+        session = await forward(pod)
+        _, data = await session.connect(port)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1):
+                while True:
+                    await session.wire.send(data, b"x" * 500_000)
+        session.wire.close()
+        left.set()
+        async with asyncio.timeout(10):
+            await ended.wait()
