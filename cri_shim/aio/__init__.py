@@ -8,6 +8,7 @@
 - `handover`: the same, and a result waits for the caller's next try
 - `retry`: what must succeed some day, tried in the background
 - `ended`: the end of a process that is not our child
+- `steps`: releasing things, each step whatever the others do
 - `keyed_lock`: one lock a key, gone when nobody holds it
 - `reaper`: ends the zombies a subreaper inherits
 """

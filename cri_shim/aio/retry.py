@@ -21,6 +21,14 @@ class Retrier:
         if what not in self._tasks:
             self._tasks[what] = asyncio.create_task(self._effort(what, work, now), name=what)
 
+    async def ensure(self, what: str, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        """Do `work` now; if it fails, its error is raised, and it is tried on in the background."""
+        try:
+            await work()
+        except Exception:
+            self.add(what, work, now=False)
+            raise
+
     def pending(self) -> dict[str, str]:
         """What is still being tried, with its last error."""
         return {what: self._last_error.get(what, "") for what in self._tasks}

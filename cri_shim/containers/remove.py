@@ -1,17 +1,15 @@
 """RemoveContainer: leave no trace, step by step.
 
-Every step is idempotent and independent: one that fails does not keep the others from being done.
-Until all have succeeded the record stays (phase REMOVING), and a background retry goes on.
+Until every step has succeeded the record stays (phase REMOVING), and a background retry goes on.
 """
 
-import inspect
 import logging
 import shutil
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 from cri_shim.aio.offload import offload
+from cri_shim.aio.steps import Step, all_of
 from cri_shim.containers import exits, stop
 from cri_shim.engine import Engine
 from cri_shim.errors import NotFound, ToolFailed
@@ -22,7 +20,6 @@ from cri_shim.registry import changed
 KILL_WAIT_S = 10.0  # for a process to end after SIGKILL
 MONITOR_WAIT_S = 2.0  # for conmon to write the exit and end, before it is killed too
 
-Step = tuple[str, Callable[[], Awaitable[Any] | Any]]
 _log = logging.getLogger(__name__)
 
 
@@ -35,21 +32,16 @@ async def remove(on: Engine, container_id: str) -> None:
     await on.removals.do(id, lambda: _remove(on, id))
 
 
-async def _remove(on: Engine, id: str) -> None:
-    try:
-        await release(on, id)
-    except Exception:
-        on.retrier.add(f"remove container {id}", lambda: release(on, id), now=False)
-        raise
-
-
 async def abandon(on: Engine, id: str) -> None:
     """Undo a failed create; what cannot be undone now is retried in the background."""
     try:
-        await release(on, id)
+        await _remove(on, id)
     except Exception as e:
         _log.error("%s", e)
-        on.retrier.add(f"remove container {id}", lambda: release(on, id), now=False)
+
+
+async def _remove(on: Engine, id: str) -> None:
+    await on.retrier.ensure(f"remove container {id}", lambda: release(on, id))
 
 
 async def release(on: Engine, id: str) -> None:
@@ -106,17 +98,3 @@ def gone(_call: object, _path: str, info: Any) -> None:
     """rmtree: what is not there need not be removed."""
     if not isinstance(info[1], FileNotFoundError):
         raise info[1]
-
-
-async def all_of(what: str, steps: list[Step]) -> None:
-    """Do every step, whatever the others do; ToolFailed names the ones that failed."""
-    failed: list[str] = []
-    for name, step in steps:
-        try:
-            result = step()
-            if inspect.isawaitable(result):
-                await result
-        except Exception as e:
-            failed.append(f"{name}: {e}")
-    if failed:
-        raise ToolFailed(f"{what} is not complete and will be retried: {'; '.join(failed)}")

@@ -1,7 +1,7 @@
 """RemovePodSandbox: leave no trace of a pod and its containers, step by step.
 
-As with containers, every step can be repeated, a failing one does not keep the others from being
-done, and the record stays (phase REMOVING, shown as NOTREADY) until all have succeeded.
+Until every step has succeeded the record stays (phase REMOVING, shown as NOTREADY), and a retry
+goes on in the background.
 """
 
 import asyncio
@@ -10,10 +10,10 @@ import shutil
 from pathlib import Path
 
 from cri_shim.aio.offload import offload
+from cri_shim.aio.steps import Step, all_of
 from cri_shim.containers import exits as container_exits
 from cri_shim.containers import remove as container_remove
 from cri_shim.containers import stop as container_stop
-from cri_shim.containers.remove import Step, all_of
 from cri_shim.engine import Engine
 from cri_shim.errors import NotFound
 from cri_shim.faults import fault_point
@@ -36,21 +36,16 @@ async def remove(on: Engine, pod_id: str) -> None:
     await on.pod_removals.do(id, lambda: _remove(on, id))
 
 
-async def _remove(on: Engine, id: str) -> None:
-    try:
-        await release(on, id)
-    except Exception:
-        on.retrier.add(f"remove pod {id}", lambda: release(on, id), now=False)
-        raise
-
-
 async def abandon(on: Engine, id: str) -> None:
     """Undo a failed run; what cannot be undone now is retried in the background."""
     try:
-        await release(on, id)
+        await _remove(on, id)
     except Exception as e:
         _log.error("%s", e)
-        on.retrier.add(f"remove pod {id}", lambda: release(on, id), now=False)
+
+
+async def _remove(on: Engine, id: str) -> None:
+    await on.retrier.ensure(f"remove pod {id}", lambda: release(on, id))
 
 
 async def release(on: Engine, id: str) -> None:

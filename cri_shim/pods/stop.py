@@ -2,8 +2,8 @@
 
 import asyncio
 
+from cri_shim.aio.steps import all_of
 from cri_shim.containers import stop as container_stop
-from cri_shim.containers.remove import all_of
 from cri_shim.engine import Engine
 from cri_shim.errors import NotFound
 from cri_shim.faults import fault_point

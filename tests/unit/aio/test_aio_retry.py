@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from cri_shim.aio import retry
 from cri_shim.aio.retry import Retrier
 from cri_shim.errors import ToolFailed
@@ -40,3 +42,18 @@ async def test_stop_ends_every_effort() -> None:
     await asyncio.sleep(0)
     await retrier.stop()
     assert retrier.pending() == {}
+
+
+async def test_what_fails_now_is_told_and_tried_on(monkeypatch) -> None:
+    monkeypatch.setattr(retry, "FIRST_PAUSE_S", 0.001)
+    retrier, tries, done = Retrier(), [], asyncio.Event()
+
+    async def work() -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            raise ToolFailed("busy")
+        done.set()
+
+    with pytest.raises(ToolFailed, match="busy"):
+        await retrier.ensure("remove x", work)
+    await asyncio.wait_for(done.wait(), 5)
