@@ -10,9 +10,9 @@ import (
 	"os"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/util/httpstream"
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/transport/spdy"
+	"k8s.io/streaming/pkg/httpstream"
 )
 
 type forwardedPort struct {
@@ -52,7 +52,7 @@ func portForward(arguments []string) {
 	}
 	ready := make(chan struct{})
 	var log bytes.Buffer
-	forwarder, err := portforward.New(
+	forwarder, err := portforward.NewForStreaming(
 		dialer, strings.Split(*ports, ","), ctx.Done(), ready, io.Discard, &log)
 	if err != nil {
 		fail(err)
@@ -89,9 +89,9 @@ func (t *target) dialer() (httpstream.Dialer, error) {
 	case "spdy":
 		return t.spdyDialer()
 	case "websocket":
-		return portforward.NewSPDYOverWebsocketDialer(parsed(t.url), t.config())
+		return portforward.NewSPDYOverWebsocketDialerForStreaming(parsed(t.url), t.config())
 	case "fallback":
-		first, err := portforward.NewSPDYOverWebsocketDialer(parsed(t.url), t.config())
+		first, err := portforward.NewSPDYOverWebsocketDialerForStreaming(parsed(t.url), t.config())
 		if err != nil {
 			return nil, err
 		}
@@ -99,7 +99,7 @@ func (t *target) dialer() (httpstream.Dialer, error) {
 		if err != nil {
 			return nil, err
 		}
-		return portforward.NewFallbackDialer(first, second, upgradeFailed), nil
+		return portforward.NewFallbackDialerForStreaming(first, second, upgradeFailed), nil
 	}
 	return nil, fmt.Errorf("-transport %s is not known", t.transport)
 }
@@ -110,5 +110,5 @@ func (t *target) spdyDialer() (httpstream.Dialer, error) {
 		return nil, err
 	}
 	client := &http.Client{Transport: transport}
-	return spdy.NewDialer(upgrader, client, "POST", parsed(t.spdyURL())), nil
+	return spdy.NewDialerForStreaming(upgrader, client, "POST", parsed(t.spdyURL())), nil
 }

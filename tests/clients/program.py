@@ -42,8 +42,14 @@ class Forwarding:
     """Local ports by the remote port they lead to. How it ended is filled in at the end."""
 
     ports: dict[int, int]
+    process: asyncio.subprocess.Process
     error: str = ""
     log: str = ""
+
+    async def lost(self) -> None:
+        """Return when the client has given up by itself."""
+        async with asyncio.timeout(LIMIT_S):
+            await self.process.wait()
 
 
 @dataclass
@@ -107,10 +113,11 @@ class GoClients:
             async with asyncio.timeout(LIMIT_S):
                 first = json.loads(await process.stdout.readline())
             answered = first.get("ports", [])
-            forwarding = Forwarding({port["remote"]: port["local"] for port in answered})
+            ports_there = {port["remote"]: port["local"] for port in answered}
+            forwarding = Forwarding(ports_there, process)
             yield forwarding
             async with asyncio.timeout(LIMIT_S):
-                rest, _ = await process.communicate()
+                rest, _ = await process.communicate(b"")  # the end of its stdin ends it
             last = json.loads(rest) if rest else first
             forwarding.error, forwarding.log = last["error"], last["log"]
 

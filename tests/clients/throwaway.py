@@ -55,7 +55,10 @@ class Messages:
         default_factory=lambda: WebSocketConnection(ConnectionType.SERVER)
     )
 
-    async def messages(self) -> AsyncIterator[tuple[bytes | str, bool]]:
+    def __post_init__(self) -> None:
+        self.messages = self._messages()
+
+    async def _messages(self) -> AsyncIterator[tuple[bytes | str, bool]]:
         while data := await self.below.read():
             self.ws.receive_data(data)
             for event in self.ws.events():
@@ -67,7 +70,7 @@ class Messages:
                     return
 
     async def read(self) -> bytes:
-        async for message, _ in self.messages():
+        async for message, _ in self.messages:
             if message:
                 return bytes(message)  # type: ignore[arg-type]
         return b""
@@ -240,9 +243,8 @@ def _exec_event(
 
 async def serve_channels(socket: Messages, protocol: str, command: Command) -> None:
     codec = channels.Channels(protocol)
-    messages = socket.messages()
     while not command.ready:
-        message, finished = await anext(messages)
+        message, finished = await anext(socket.messages)
         for event in codec.decode(message, finished=finished):
             match event:
                 case channels.ChannelData(channels.STDIN, data):
@@ -272,6 +274,7 @@ async def serve_forward(pipe: Pipe, protocol: str, command: Command) -> None:
                     assert not isinstance(pair, forward.Refused), pair
                     if pair is not None and pair.port == 1:
                         connection.send(pair.error, b"nobody listens on port 1", fin=True)
+                        connection.send(pair.data, b"", fin=True)
                     elif pair is not None:
                         errors[pair.data] = pair.error
                 case spdy.DataReceived(stream, piece, fin) if stream in errors:

@@ -174,5 +174,6 @@ async def test_a_port_that_cannot_be_reached_ends_the_clients_session(
 ):
     async with go_clients.forward(server.url("forward"), 1) as forwarding:
         assert await echo(forwarding.ports[1], b"x") == b""
+        await forwarding.lost()
 
     assert "lost connection to pod" in forwarding.error
