@@ -18,7 +18,7 @@ async def test_a_failing_step_keeps_no_other_from_being_done_and_is_named() -> N
         ("network", busy),
         ("directory", lambda: done.append("directory")),
     ]
-    with pytest.raises(ToolFailed, match="removing x is not complete.*mount: busy; network: busy"):
+    with pytest.raises(ToolFailed, match=r"removing x is not complete.*mount: busy; network: busy"):
         await all_of("removing x", steps)
     assert done == ["process", "directory"]
 
