@@ -16,6 +16,9 @@ from pathlib import Path
 from cri_shim.aio.offload import offload
 from cri_shim.errors import TimedOut
 from cri_shim.isolation import cgroup_names, hierarchies
+from cri_shim.isolation.meter import Meter
+from cri_shim.isolation.meter_v1 import MeterV1
+from cri_shim.isolation.meter_v2 import MeterV2
 from cri_shim.linux import pidfd
 
 KILL_S = 5.0  # how long `empty` waits for processes to die; longer means stuck in the kernel
@@ -139,6 +142,13 @@ class Cgroups:
             return None if file is None else int(file.read_text())
         except OSError:
             return None
+
+    def meter(self) -> Meter:
+        """What reads the use of groups, by the trees as they are mounted now."""
+        trees = self._trees.all()
+        if self._trees.v2_only():
+            return MeterV2(str(next(tree.mount for tree in trees if tree.v2)))
+        return MeterV1({name: str(tree.mount) for tree in trees for name in tree.controllers})
 
     def join_monitor(self, container_id: str, pid: int) -> None:
         """Put a monitor that runs nothing yet into a group of its own.

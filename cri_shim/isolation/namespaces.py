@@ -14,7 +14,7 @@ import os
 import socket
 import struct
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -163,6 +163,23 @@ def in_netns(path: Path, work: Callable[[], T]) -> T:
         return work()
 
     return _in_fresh_thread(body)
+
+
+def in_each_netns(paths: Iterable[Path], work: Callable[[], T]) -> list[T | None]:
+    """As `in_netns` for one after the other, all in one thread; None for a namespace gone."""
+
+    def visit(path: Path) -> T | None:
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                syscalls.setns(fd, syscalls.CLONE_NEWNET, path)
+            finally:
+                os.close(fd)
+        except OSError:  # unpinned: no such file, or a plain one
+            return None
+        return work()
+
+    return _in_fresh_thread(lambda: [visit(path) for path in paths])
 
 
 def bind_pid_ns(pid: int, start_time: int, path: Path) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
 
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb.state_pb2 import LayerRecord
@@ -30,10 +31,14 @@ def of_layers(layers: Iterable[LayerRecord]) -> Usage:
     return Usage(used, inodes)
 
 
-def of_tree(top: Path) -> Usage:
+@overload
+def of_tree(top: Path) -> Usage: ...
+@overload
+def of_tree(top: Path, limit: int) -> Usage | None: ...
+def of_tree(top: Path, limit: int = 0) -> Usage | None:
     """Walk a directory: allocated bytes and inodes, hard links once, other file systems not.
 
-    Blocking. What vanishes meanwhile is not counted.
+    Blocking. What vanishes meanwhile is not counted. None above `limit` inodes (0: no limit).
     """
     used = inodes = 0
     seen: set[int] = set()
@@ -60,6 +65,8 @@ def of_tree(top: Path) -> Usage:
                 seen.add(status.st_ino)
             used += status.st_blocks * 512
             inodes += 1
+            if inodes == limit:
+                return None
     return Usage(used, inodes)
 
 

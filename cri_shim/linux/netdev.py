@@ -1,0 +1,28 @@
+"""/proc/net/dev: what each network interface has received and sent."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """Counters since the interface was made."""
+
+    name: str
+    rx_bytes: int
+    rx_packets: int
+    rx_errors: int
+    rx_dropped: int
+    tx_bytes: int
+    tx_packets: int
+    tx_errors: int
+    tx_dropped: int
+
+
+def parse(text: str) -> list[Interface]:
+    """The interfaces of a /proc/net/dev, in its order; two lines of headings come first."""
+    found = []
+    for line in text.splitlines()[2:]:
+        name, _, rest = line.rpartition(":")
+        n = [int(word) for word in rest.split()]
+        found.append(Interface(name.strip(), *n[0:4], *n[8:12]))
+    return found

@@ -1,0 +1,21 @@
+"""Counters of network interfaces from the kernel's table."""
+
+from cri_shim.linux import netdev
+from cri_shim.linux.netdev import Interface
+
+TEXT = (
+    "Inter-|   Receive                                                |  Transmit\n"
+    " face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop"
+    " fifo colls carrier compressed\n"
+    "    lo:       0       0    0    0    0     0          0         0        0       0    0    0"
+    "    0     0       0          0\n"
+    "  eth0:     962      13    1    2    0     0          0         0     3586      43    3    4"
+    "    0     0       0          0\n"
+    "vlan:7:1 2 3 4 0 0 0 0 5 6 7 8 0 0 0 0\n"
+)
+
+
+def test_each_interface_has_its_counters_both_ways() -> None:
+    _, eth0, vlan = netdev.parse(TEXT)
+    assert eth0 == Interface("eth0", 962, 13, 1, 2, 3586, 43, 3, 4)
+    assert vlan == Interface("vlan:7", 1, 2, 3, 4, 5, 6, 7, 8)
