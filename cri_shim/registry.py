@@ -9,7 +9,7 @@ A runtime with a state namespace sees only its own objects; one without sees all
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from cri_shim.aio.keyed_lock import KeyedLock
@@ -22,6 +22,8 @@ from cri_shim.state.store import Store
 PodName = tuple[str, str, str, int]  # namespace, name, uid, attempt
 ContainerName = tuple[str, str, int]  # pod id, name, attempt
 Entry = TypeVar("Entry", state.PodRecord, state.ContainerRecord)
+Record = state.PodRecord | state.ContainerRecord
+Follower = Callable[[Record | None, Record | None], None]  # before, after; None: is not there
 _RETRY_S = 5.0  # between attempts to persist an observed fact on a full disk
 
 _log = logging.getLogger(__name__)
@@ -57,6 +59,7 @@ class Registry:
         self._containers: dict[str, state.ContainerRecord] = {}
         self._of_pod: dict[str, dict[str, None]] = {}
         self._waiters: dict[str, set[asyncio.Future[None]]] = {}
+        self._followers: list[Follower] = []
         self._unsaved: dict[tuple[str, str], asyncio.Task[None]] = {}
 
     def load(self) -> None:
@@ -73,6 +76,21 @@ class Registry:
 
     def containers(self) -> list[state.ContainerRecord]:
         return [c for c in self._containers.values() if self._visible(c)]
+
+    def each_pod(self) -> Iterator[state.PodRecord]:
+        """The pods there are now, each as it is when its turn comes; what is gone by then is not.
+
+        For answers that are sent in parts: only ids are held meanwhile.
+        """
+        for id in [pod.id for pod in self.pods()]:
+            if (pod := self._pods.get(id)) is not None:
+                yield pod
+
+    def each_container(self) -> Iterator[state.ContainerRecord]:
+        """The same of containers."""
+        for id in [container.id for container in self.containers()]:
+            if (container := self._containers.get(id)) is not None:
+                yield container
 
     def everything(self) -> tuple[list[state.PodRecord], list[state.ContainerRecord]]:
         """All records, also those of other namespaces and of creates in progress."""
@@ -140,6 +158,16 @@ class Registry:
 
     # -- changing -----------------------------------------------------------------------------
 
+    def follow(self, follower: Follower) -> None:
+        """Call `follower` with (before, after) at every change of what is visible here.
+
+        It is called at once, on the loop: it must neither wait nor change the registry.
+        """
+        self._followers.append(follower)
+
+    def unfollow(self, follower: Follower) -> None:
+        self._followers.remove(follower)
+
     def put(self, record: Entry) -> Entry:
         """Persist, swap in, wake who waits; Unavailable, and nothing changed, on a full disk."""
         self._store.put(_kind(record), record.id, record.SerializeToString())
@@ -167,12 +195,15 @@ class Registry:
         """
         if (task := self._unsaved.pop((_kind(record), record.id), None)) is not None:
             task.cancel()
+        last: Record | None
         if isinstance(record, state.PodRecord):
-            self._pods.pop(record.id, None)
+            last = self._pods.pop(record.id, None)
             self._of_pod.pop(record.id, None)
-        elif self._containers.pop(record.id, None) is not None:
+        elif (last := self._containers.pop(record.id, None)) is not None:
             self._of_pod.get(record.pod_id, {}).pop(record.id, None)
         self._wake(record.id)
+        if last is not None:
+            self._tell(last, None)
         if not self._try_save(_kind(record), record.id):
             self._later(_kind(record), record.id)
 
@@ -205,12 +236,26 @@ class Registry:
             self._try_save(kind, id)
         self._unsaved.clear()
 
-    def _swap(self, record: state.PodRecord | state.ContainerRecord) -> None:
+    def _swap(self, record: Record) -> None:
+        before: Record | None
         if isinstance(record, state.PodRecord):
+            before = self._pods.get(record.id)
             self._pods[record.id] = record
         else:
+            before = self._containers.get(record.id)
             self._index(record)
         self._wake(record.id)
+        self._tell(before, record)
+
+    def _tell(self, before: Record | None, after: Record | None) -> None:
+        told = after or before
+        if told is None or not self._visible(told):
+            return
+        for follower in self._followers:
+            try:
+                follower(before, after)
+            except Exception:  # a bug of a follower: the change has happened all the same
+                _log.exception("%s %s: a follower failed", _kind(told), told.id)
 
     def _index(self, container: state.ContainerRecord) -> None:
         self._containers[container.id] = container
