@@ -12,6 +12,7 @@ from pathlib import Path
 from cri_shim.pb import api_pb2 as api
 from cri_shim.rpc.client import Client
 from tests.chaos import world
+from tests.chaos.cni_spy import Spy
 from tests.fixtures import busybox
 from tests.fixtures.cri import Cri
 from tests.fixtures.daemon import Daemon
@@ -39,6 +40,17 @@ def mortal_daemon(
             yield daemon
         finally:
             daemon.end()
+
+
+def spied(daemon: Daemon) -> None:
+    """Have the instance use the spy's network."""
+    spy = Spy(daemon.directory / "plugins")
+    spy.install()
+    daemon.settings["cni_plugin_dir"] = str(spy.directory)
+    config = daemon.directory / "net.d"
+    config.mkdir()
+    leases = daemon.root / "cni" / "networks"
+    (config / "10-spied.conflist").write_text(spy.conflist(daemon.bridge, daemon.subnet, leases))
 
 
 class Rig:
@@ -127,6 +139,11 @@ class Rig:
         found |= {f"record of container {c.id}" for c in containers.containers}
         found |= {f"record of image {i.id} {sorted(i.repo_tags)}" for i in images}
         return found | {f"retry of {k}: {v}" for k, v in (await self.retries()).items()}
+
+    async def told(self) -> list[str]:
+        """Every pod and container in full, as the CRI tells them."""
+        pods = [str(await self.cri.pod_status(pod)) for pod in await self.cri.pods()]
+        return pods + [str(await self.cri.status(id)) for id in await self.cri.containers()]
 
     async def becomes(self, wanted: set[str]) -> None:
         """Return when everything is as in `wanted`; fail with the difference otherwise."""

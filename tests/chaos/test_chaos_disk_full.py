@@ -78,7 +78,7 @@ async def test_with_a_full_disk_a_pod_is_refused_and_made_when_there_is_space(ri
     await rig.cri.remove_pod(await rig.cri.run_pod())
     filler = fill(rig.daemon.root)
     before = await rig.snapshot()
-    with pytest.raises(CriShimError, match="no space left|disk full"):
+    with pytest.raises(CriShimError, match=r"no space left|disk full"):
         await rig.cri.run_pod()
     filler.unlink()
     await rig.becomes(before)

@@ -6,7 +6,10 @@ Two snapshots of it, one before a request and one after it failed, must be the s
 import hashlib
 import os
 import re
+import signal
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from cri_shim.linux import mounts
@@ -27,6 +30,23 @@ def things(daemon: Daemon) -> set[str]:
         found.add(f"cgroup {directory}")
         found |= {f"process {pid} in {directory}" for pid in pids}
     return found
+
+
+def kill_all(daemon: Daemon) -> None:
+    """End every process of the instance but the daemon, and take their groups away."""
+    limit = time.monotonic() + 5
+    while left := {pid for _, pids in _cgroups(daemon) for pid in pids} | _pids_of(daemon):
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+        assert time.monotonic() < limit, left
+        time.sleep(0.01)
+    for directory, _ in sorted(_cgroups(daemon), reverse=True):
+        Path(directory).rmdir()
+
+
+def _pids_of(daemon: Daemon) -> set[str]:
+    return {line.split()[0] for line in _processes(daemon)}
 
 
 def netns(daemon: Daemon) -> Path:

@@ -1,0 +1,93 @@
+"""Plugins that are slow or fail, torn cache files, namespaces that somebody holds."""
+
+import asyncio
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from cri_shim.errors import CriShimError, TimedOut
+from cri_shim.pb import api_pb2 as api
+from tests.chaos.cni_spy import Spy
+from tests.chaos.rig import Rig, mortal_daemon, spied
+from tests.fixtures.cri import pod_config
+from tests.fixtures.daemon import Daemon
+
+FAILING = 24
+
+
+@pytest.fixture(scope="module")
+def daemon() -> Iterator[Daemon]:
+    with mortal_daemon({}, spied) as started:
+        yield started
+
+
+@pytest.fixture
+async def spy(rig: Rig) -> AsyncIterator[Spy]:
+    spy = Spy(rig.daemon.directory / "plugins")
+    yield spy
+    for order in ("slow", "fail-add", "fail-del"):
+        (spy.directory / order).unlink(missing_ok=True)
+
+
+async def test_a_pod_whose_callers_gave_up_is_made_once_and_collected(rig: Rig, spy: Spy) -> None:
+    config = pod_config(rig.daemon)
+    request = api.RunPodSandboxRequest(config=config)
+    spy.tell("slow")
+    for _ in range(3):
+        with pytest.raises(TimedOut):
+            await rig.cri.runtime.RunPodSandbox(request, timeout=0.3)
+    assert await rig.cri.pods() == []
+    spy.untell("slow")
+    pod = await rig.cri.run_pod(config)
+    assert await rig.cri.pods() == [pod]
+    assert spy.calls("ADD").count(pod) == 1
+    config.metadata.attempt += 1
+    assert len({pod, await rig.cri.run_pod(config)}) == 2
+
+
+async def test_pods_that_fail_in_add_and_once_in_del_leave_no_address(rig: Rig, spy: Spy) -> None:
+    before = await rig.snapshot()
+    spy.tell("fail-add")
+    spy.tell("fail-del")
+    results = await asyncio.gather(
+        *(rig.cri.run_pod() for _ in range(FAILING)), return_exceptions=True
+    )
+    assert [type(r) for r in results if not isinstance(r, CriShimError)] == []
+    await rig.becomes(before)
+    assert len(list(spy.directory.glob("failed-*"))) >= FAILING
+
+
+@pytest.mark.parametrize("content", [b"", b'{"kind": "cniCa'])
+async def test_a_torn_cache_file_keeps_no_pod_from_going(rig: Rig, content: bytes) -> None:
+    before = await rig.snapshot()
+    pod = await rig.cri.run_pod()
+    (cached,) = (rig.daemon.root / "cni" / "results").glob(f"*{pod}*")
+    cached.write_bytes(content)
+    await rig.cri.stop_pod(pod)
+    await rig.cri.remove_pod(pod)
+    await rig.becomes(before)
+
+
+@contextmanager
+def holding_every_mount() -> Iterator[None]:
+    """Somebody with a mount namespace of its own, which has a copy of all there is now."""
+    command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", "echo; exec sleep 600"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
+        try:
+            assert holder.stdout is not None
+            holder.stdout.readline()
+            yield
+        finally:
+            holder.kill()
+
+
+async def test_a_namespace_that_somebody_holds_keeps_no_pod_from_going(rig: Rig) -> None:
+    before = await rig.snapshot()
+    pod = await rig.cri.run_pod()
+    await rig.cri.run(pod, ["sleep", "600"])
+    with holding_every_mount():
+        await rig.cri.stop_pod(pod)
+        await rig.cri.remove_pod(pod)
+        await rig.becomes(before)

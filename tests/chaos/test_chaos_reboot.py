@@ -1,0 +1,71 @@
+"""A reboot: no process, mount or namespace is left, and nothing below the run root."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from cri_shim.linux import boot, mounts
+from cri_shim.pb import api_pb2 as api
+from tests.chaos import world
+from tests.chaos.cni_spy import Spy
+from tests.chaos.rig import Rig, mortal_daemon, spied
+from tests.fixtures.cri import pod_config
+from tests.fixtures.daemon import Daemon
+
+PODS = 6
+
+
+def another_boot(daemon: Daemon) -> None:
+    """Let this daemon believe in the boot that a file tells."""
+    file = daemon.directory / "boot_id"
+    file.write_text(boot.boot_id())
+    daemon.env["CRI_SHIM_BOOT_ID_FILE"] = str(file)
+    spied(daemon)
+
+
+@pytest.fixture
+def daemon() -> Iterator[Daemon]:
+    with mortal_daemon({}, another_boot) as started:
+        yield started
+
+
+def reboot(daemon: Daemon) -> None:
+    """Take away what a reboot takes, and change the boot's id."""
+    daemon.kill()
+    world.kill_all(daemon)
+    for path in reversed(mounts.mounts_below(daemon.directory)):
+        mounts.unmount(path)
+    shutil.rmtree(daemon.run_root)
+    shutil.rmtree(world.netns(daemon))
+    (daemon.directory / "boot_id").write_text("another boot\n")
+
+
+async def test_after_a_reboot_all_is_told_as_ended_and_every_address_is_given_back(
+    rig: Rig,
+) -> None:
+    cri, spy = rig.cri, Spy(rig.daemon.directory / "plugins")
+    pods = [await cri.run_pod() for _ in range(PODS)]
+    shared = pod_config(rig.daemon, linux=api.LinuxPodSandboxConfig(), hostname="h")
+    pods.append(await cri.run_pod(shared))
+    running = await cri.run(pods[0], ["sleep", "600"])
+    done = await cri.run(pods[1], ["sh", "-c", "exit 3"])
+    ended = await cri.exited(done)
+    reboot(rig.daemon)
+    await rig.restart()
+    cri = rig.cri
+    assert (rig.daemon.run_root / "alive").read_text() == "another boot\n"
+    assert set(await cri.pods(state=api.PodSandboxStateValue(state=api.SANDBOX_NOTREADY))) == {
+        *pods
+    }
+    assert (await cri.status(running)).state == api.CONTAINER_EXITED
+    assert (await cri.status(running)).exit_code == 255
+    assert await cri.status(done) == ended
+    await rig.no_retries()
+    assert set(spy.calls("DEL")) == {*pods}
+    assert list(rig.daemon.root.glob("cni/networks/*/*.*.*.*")) == []
+    told = await rig.told()
+    await rig.restart()
+    await rig.no_retries()
+    assert await rig.told() == told
+    assert len(spy.calls("DEL")) == PODS + 1
