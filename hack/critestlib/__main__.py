@@ -23,11 +23,12 @@ def main() -> int:
     args = _arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     combinations = _combinations(args)
+    critest = tools.critest()
     RESULTS.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="csi", dir="/tmp") as name:
         directory = Path(name)
         with mirror.serving(images.build(directory / "packages"), directory) as served:
-            suite = _suite(args, served.digest, directory)
+            suite = _suite(args, critest, served.digest, directory)
             outcomes = [_run(each, suite, served) for each in combinations]
     if not args.focus and not args.skip:
         _keep(outcomes)
@@ -80,8 +81,7 @@ def _either(first: bool, second: bool, a: T, b: T) -> list[T]:
     return [a, b] if first == second else [a] if first else [b]
 
 
-def _suite(args: argparse.Namespace, digest: str, directory: Path) -> Suite:
-    original = tools.critest()
+def _suite(args: argparse.Namespace, original: Path, digest: str, directory: Path) -> Suite:
     copy = directory / "critest"
     exchanged = tools.with_digest(original, digest, copy)
     version = tools.version(original)
