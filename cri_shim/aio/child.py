@@ -164,7 +164,9 @@ class Collector:
 
 async def collect(*collectors: Collector) -> list[bytes]:
     """What was written to each until its end of file, or until DRAIN_S from now."""
-    await asyncio.wait([collector.ended() for collector in collectors], timeout=DRAIN_S)
+    unended = [ended for collector in collectors if not (ended := collector.ended()).done()]
+    if unended:
+        await asyncio.wait(unended, timeout=DRAIN_S)
     for collector in collectors:
         collector.abandon()
     return [collector.kept() for collector in collectors]

@@ -5,6 +5,8 @@ would run before the deed it is to undo.
 """
 
 import asyncio
+import contextvars
+import functools
 from collections.abc import Awaitable, Callable
 from typing import ParamSpec, TypeVar
 
@@ -31,16 +33,20 @@ async def join(task: "asyncio.Task[T]") -> T:
 
 async def offload(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run `call` in a thread; return only when it ended, even if this task is cancelled."""
-    return await finish(asyncio.to_thread(call, *args, **kwargs))
+    work = functools.partial(contextvars.copy_context().run, call, *args, **kwargs)
+    return await finish(asyncio.get_running_loop().run_in_executor(None, work))
 
 
 async def finish(work: Awaitable[T]) -> T:
     """Await `work` to its end; a cancellation meanwhile is held back and raised after it."""
+    loop = asyncio.get_running_loop()
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
+        waiter = loop.create_future()
+        task.add_done_callback(functools.partial(_wake, waiter))
         try:
-            await asyncio.wait([task])
+            await waiter
         except asyncio.CancelledError as e:
             cancelled = e
     if cancelled is not None:
@@ -48,3 +54,8 @@ async def finish(work: Awaitable[T]) -> T:
             task.exception()  # seen: the cancellation is what the caller hears of
         raise cancelled
     return task.result()
+
+
+def _wake(waiter: "asyncio.Future[None]", _: object) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
