@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -116,18 +117,8 @@ class Cgroups:
 
         Idempotent. Every hierarchy is tried; raises OSError for one where processes are left.
         """
-        await offload(self._remove, cgroup_names.directory(oci_path), BUSY_S)
-
-    def _remove(self, relative: str, busy_s: float) -> None:
-        failed: OSError | None = None
-        deadline = time.monotonic() + busy_s
-        for tree in self._trees.all():
-            try:
-                hierarchies.remove(tree.group(relative), deadline)
-            except OSError as e:
-                failed = e
-        if failed is not None:
-            raise failed
+        relative = cgroup_names.directory(oci_path)
+        await offload(_remove_group, relative, self._trees.all(), BUSY_S)
 
     def oom_count(self, oci_path: str) -> int:
         """How many processes of the group the kernel has killed for lack of memory."""
@@ -159,7 +150,7 @@ class Cgroups:
         relative = self._monitor(container_id)
         own = self._trees.own_groups()
         for tree in self._trees.all():
-            if own.get(tree.named(), "/") == "/" or not (tree.v2 or tree.controllers & _MONITOR_IN):
+            if own.get(tree.named(), "/") == "/" or not _has_monitors(tree):
                 continue
             group = tree.group(relative)
             group.mkdir(parents=True, exist_ok=True)
@@ -167,7 +158,8 @@ class Cgroups:
 
     def remove_monitor(self, container_id: str) -> None:
         """Remove an ended monitor's group. Idempotent; OSError (EBUSY) while it still runs."""
-        self._remove(self._monitor(container_id), 0.0)
+        trees = filter(_has_monitors, self._trees.all())
+        _remove_group(self._monitor(container_id), trees, 0.0)
 
     def prune(self) -> None:
         """Remove the parents made here that nothing is in; not while a container may be made."""
@@ -207,6 +199,22 @@ class Cgroups:
         if tree is None:
             return None
         return tree.group(cgroup_names.directory(oci_path)) / (v2 if tree.v2 else v1)
+
+
+def _remove_group(relative: str, trees: Iterable[hierarchies.Hierarchy], busy_s: float) -> None:
+    failed: OSError | None = None
+    deadline = time.monotonic() + busy_s
+    for tree in trees:
+        try:
+            hierarchies.remove(tree.group(relative), deadline)
+        except OSError as e:
+            failed = e
+    if failed is not None:
+        raise failed
+
+
+def _has_monitors(tree: hierarchies.Hierarchy) -> bool:
+    return tree.v2 or bool(tree.controllers & _MONITOR_IN)
 
 
 def _await_end(pidfds: list[int]) -> None:
