@@ -57,9 +57,10 @@ class Plugins:
     """The plugin binaries of a list of directories."""
 
     def __init__(self, directories: Sequence[Path], mark: Mapping[str, str] | None = None) -> None:
-        """`mark` is added to every plugin's environment."""
+        """`mark` is added to every plugin's environment, which is else the daemon's own."""
         self.directories = tuple(directories)
-        self._mark = dict(mark or {})
+        own = {key: value for key, value in os.environ.items() if not key.startswith("CNI_")}
+        self._env = own | {"CNI_PATH": ":".join(map(str, self.directories))} | dict(mark or {})
         self._versions: dict[tuple[str, int, int, int], frozenset[str]] = {}
 
     def find(self, kind: str) -> Path:
@@ -134,8 +135,7 @@ class Plugins:
             raise ToolFailed(f"CNI plugin {kind}: its answer to VERSION is unreadable: {e}") from e
 
     def _environment(self, verb: str, target: Target) -> dict[str, str]:
-        env = {key: value for key, value in os.environ.items() if not key.startswith("CNI_")}
-        env |= self._mark | {"CNI_COMMAND": verb, "CNI_PATH": ":".join(map(str, self.directories))}
+        env = self._env | {"CNI_COMMAND": verb}
         if target != NOTHING:
             env |= {
                 "CNI_CONTAINERID": target.container_id,

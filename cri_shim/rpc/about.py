@@ -37,4 +37,5 @@ def _field(message: Message, name: str) -> Any:
 
 
 def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text[:_LONGEST])
+    text = text[:_LONGEST]
+    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
