@@ -99,7 +99,6 @@ async def _build(on: Engine, record: state.PodRecord) -> None:
         await synced  # the intent is on disk before an address is taken
     if not record.network.host:
         fault_point("pods.run.network")
-        on.prime()
         attached = await on.network.attach(record)
         fault_point("pods.run.addresses")
         network = state.PodNetwork()
