@@ -3,11 +3,14 @@
 import json
 from collections.abc import Iterable
 
+from google.protobuf.json_format import MessageToDict
+
+from cri_shim.containers import query as container_query
 from cri_shim.engine import Engine
 from cri_shim.oci import bundle
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
-from cri_shim.registry import matches
+from cri_shim.registry import Registry, matches
 
 
 def state_of(pod: state.PodRecord) -> api.PodSandboxState.ValueType:
@@ -17,7 +20,7 @@ def state_of(pod: state.PodRecord) -> api.PodSandboxState.ValueType:
 
 def listed(on: Engine, filter: api.PodSandboxFilter) -> Iterable[api.PodSandbox]:
     """The pods that pass every set field of `filter`; one in the making is not shown."""
-    for pod in on.registry.pods():
+    for pod in on.registry.each_pod():
         if pod.phase == state.POD_CREATING:
             continue
         if not pod.id.startswith(filter.id):
@@ -57,6 +60,15 @@ def status(pod: state.PodRecord) -> api.PodSandboxStatus:
     return answer
 
 
+def containers(registry: Registry, pod_id: str) -> list[api.ContainerStatus]:
+    """The statuses of a pod's containers; a create in progress is not shown."""
+    return [
+        container_query.status(container)
+        for container in registry.containers_of(pod_id)
+        if container.phase != state.CONTAINER_CREATING
+    ]
+
+
 def info(on: Engine, pod: state.PodRecord) -> dict[str, str]:
     """The verbose map: "info" holds JSON with pid, runtimeSpec, netns, the CNI result and more."""
     document = {}
@@ -72,6 +84,8 @@ def info(on: Engine, pod: state.PodRecord) -> dict[str, str]:
         "netns": pod.network.netns_path,
         "cniResult": json.loads(pod.network.result) if pod.network.result else None,
         "cgroupParent": pod.cgroup_parent,
+        "resources": MessageToDict(pod.config.linux.resources),
+        "overhead": MessageToDict(pod.config.linux.overhead),
         "phase": state.PodPhase.Name(pod.phase),
     }
     return {"info": json.dumps(facts)}

@@ -1,0 +1,130 @@
+"""GetContainerEvents: what the registry's changes mean to a kubelet that follows events.
+
+An event is the crossing of a line between two records of one object, so there is one place that
+makes them, whatever verb, exit or recovery changed the record. Sandboxes are told as containers of
+their own id. A create that failed has never existed: neither its beginning nor its end is told.
+"""
+
+import time
+from typing import TypeAlias
+
+from cri_shim.aio.broadcast import Broadcast, Subscription
+from cri_shim.pb import api_pb2 as api
+from cri_shim.pb import state_pb2 as state
+from cri_shim.pods import query as pod_query
+from cri_shim.registry import Record, Registry
+
+BEHIND_LIMIT = 1024  # events a subscriber may be behind: a node's pods, stopped all at once
+
+Kind: TypeAlias = "api.ContainerEventType.ValueType"
+
+
+class Events:
+    """Follows a registry from `start` to `close`."""
+
+    def __init__(self, registry: Registry, limit: int = BEHIND_LIMIT) -> None:
+        self._registry = registry
+        self._broadcast = Broadcast[api.ContainerEventResponse](limit)
+        self._unborn: set[str] = set()  # failed creates that are being undone
+        self._last = 0
+
+    def start(self) -> None:
+        self._registry.follow(self._changed)
+
+    def close(self) -> None:
+        """End every subscription: it gets what is queued for it."""
+        self._registry.unfollow(self._changed)
+        self._broadcast.close()
+
+    def subscribe(self) -> Subscription[api.ContainerEventResponse]:
+        """Every event from here on."""
+        return self._broadcast.subscribe()
+
+    def _changed(self, before: Record | None, after: Record | None) -> None:
+        if after is not None and _fails(before, after):
+            self._unborn.add(after.id)
+        if after is None and before is not None and before.id in self._unborn:
+            self._unborn.discard(before.id)
+            return
+        kinds = crossed(before, after)
+        told = after or before
+        if not kinds or told is None or not self._broadcast:
+            return
+        for kind in kinds:
+            self._broadcast.publish(self._event(kind, told))
+
+    def _event(self, kind: Kind, record: Record) -> api.ContainerEventResponse:
+        self._last = max(self._last, time.time_ns())  # a clock that is set back is not followed
+        event = api.ContainerEventResponse(
+            container_id=record.id, container_event_type=kind, created_at=self._last
+        )
+        pod = record if isinstance(record, state.PodRecord) else self._pod(record)
+        if pod is not None:
+            event.pod_sandbox_status.CopyFrom(pod_query.status(pod))
+            event.containers_statuses.extend(pod_query.containers(self._registry, pod.id))
+        return event
+
+    def _pod(self, container: state.ContainerRecord) -> state.PodRecord | None:
+        return self._registry.find_pod(container.pod_id)
+
+
+def crossed(before: Record | None, after: Record | None) -> list[Kind]:
+    """The events between two records of one object, in their order. None: it is not there."""
+    if isinstance(before or after, state.PodRecord):
+        return _of_pod(
+            before if isinstance(before, state.PodRecord) else state.PodRecord(),
+            after if isinstance(after, state.PodRecord) else None,
+        )
+    return _of_container(
+        before if isinstance(before, state.ContainerRecord) else state.ContainerRecord(),
+        after if isinstance(after, state.ContainerRecord) else None,
+    )
+
+
+def _of_pod(before: state.PodRecord, after: state.PodRecord | None) -> list[Kind]:
+    kinds: list[Kind] = []
+    ready = after is not None and after.phase == state.POD_READY
+    if ready and before.phase < state.POD_READY:
+        kinds += [api.CONTAINER_CREATED_EVENT, api.CONTAINER_STARTED_EVENT]
+    if before.phase == state.POD_READY and not ready:
+        kinds.append(api.CONTAINER_STOPPED_EVENT)
+    if after is None:
+        kinds.append(api.CONTAINER_DELETED_EVENT)
+    return kinds
+
+
+def _of_container(before: state.ContainerRecord, after: state.ContainerRecord | None) -> list[Kind]:
+    if after is None:
+        unseen = before.started_at and not before.finished_at  # removed before its end was told
+        ended = [api.CONTAINER_STOPPED_EVENT] if unseen else []
+        return [*ended, api.CONTAINER_DELETED_EVENT]
+    kinds: list[Kind] = []
+    if after.phase == state.CONTAINER_CREATED and before.phase < state.CONTAINER_CREATED:
+        kinds.append(api.CONTAINER_CREATED_EVENT)
+    if before.phase <= state.CONTAINER_STARTING and _has_run(after):
+        kinds.append(api.CONTAINER_STARTED_EVENT)
+    if after.finished_at and not before.finished_at:
+        kinds.append(api.CONTAINER_STOPPED_EVENT)
+    return kinds
+
+
+def _has_run(container: state.ContainerRecord) -> bool:
+    """A short one may have ended before its start was recorded."""
+    if container.phase == state.CONTAINER_EXITED:
+        return bool(container.started_at) and container.reason != "StartError"
+    return container.phase == state.CONTAINER_RUNNING
+
+
+def _fails(before: Record | None, after: Record) -> bool:
+    """Whether a create is being given up."""
+    if isinstance(after, state.PodRecord):
+        return (
+            isinstance(before, state.PodRecord)
+            and before.phase == state.POD_CREATING
+            and after.phase == state.POD_REMOVING
+        )
+    return (
+        isinstance(before, state.ContainerRecord)
+        and before.phase == state.CONTAINER_CREATING
+        and after.phase == state.CONTAINER_REMOVING
+    )
