@@ -25,7 +25,7 @@ def state_of(container: state.ContainerRecord) -> api.ContainerState.ValueType:
 
 def listed(on: Engine, filter: api.ContainerFilter) -> Iterable[api.Container]:
     """The containers that pass every set field of `filter`; a create in progress is not shown."""
-    for container in on.registry.containers():
+    for container in on.registry.each_container():
         if container.phase == state.CONTAINER_CREATING:
             continue
         if not container.id.startswith(filter.id):
