@@ -1,0 +1,262 @@
+"""Connections over real sockets: good requests, bad ones, slow ones, and what sessions see."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cri_shim.streaming import connection as module
+from cri_shim.streaming.connection import Connection
+from cri_shim.streaming.link import Link
+from cri_shim.streaming.upgrade import Agreed, Refused
+
+GOOD = b"POST /exec/t HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n"
+AGREED = Agreed("spdy", "v4", (("Connection", "Upgrade"), ("Upgrade", "SPDY/3.1")))
+
+
+class Recorder:
+    """A session that says what happened to it, and echoes."""
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        self.heard = b""
+        self.events: list[str] = []
+        self.changed = asyncio.Event()
+
+    def _note(self, event: str) -> None:
+        self.events.append(event)
+        self.changed.set()
+
+    def received(self, data: bytes) -> None:
+        self.heard += data
+        self.changed.set()
+
+    def gone(self) -> None:
+        self._note("gone")
+
+    def pause(self) -> None:
+        self._note("pause")
+
+    def resume(self) -> None:
+        self._note("resume")
+
+    def end(self, reason: str) -> None:
+        self._note(f"end: {reason}")
+        self.link.write((b"bye",))
+        self.link.close()
+
+    async def until(self, event: str) -> None:
+        async with asyncio.timeout(5):
+            while event not in self.events:
+                self.changed.clear()
+                await self.changed.wait()
+
+
+class House:
+    """A listening server whose every request is answered by `answer`."""
+
+    def __init__(self, answer, idle=1000.0):
+        self.answer = answer
+        self.idle = idle
+        self.sessions: list[Recorder] = []
+        self.connections: set[Connection] = set()
+        self.empty = asyncio.Event()
+        self.empty.set()
+
+    def open(self, link):
+        self.sessions.append(Recorder(link))
+        return self.sessions[-1]
+
+    def _made(self):
+        made = Connection(self.answer, self._closed, self.idle)
+        self.connections.add(made)
+        self.empty.clear()
+        return made
+
+    def _closed(self, connection):
+        self.connections.discard(connection)
+        if not self.connections:
+            self.empty.set()
+
+    async def __aenter__(self):
+        loop = asyncio.get_running_loop()
+        self.server = await loop.create_server(self._made, "127.0.0.1", 0)
+        self.port = self.server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_):
+        self.server.close()
+        for made in list(self.connections):
+            made.abort()
+        async with asyncio.timeout(5):
+            await self.empty.wait()
+
+    async def dial(self):
+        return await asyncio.open_connection("127.0.0.1", self.port)
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[House]:
+    made: House
+    made = House(lambda request: (AGREED, made.open))
+    async with made:
+        yield made
+
+
+async def answer_to(house: House, data: bytes, *, eof: bool = False) -> bytes:
+    reader, writer = await house.dial()
+    writer.write(data)
+    if eof:
+        writer.write_eof()
+    async with asyncio.timeout(5):
+        answer = await reader.read()
+    writer.close()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
+    return answer
+
+
+async def test_a_good_request_becomes_a_session(house):
+    reader, writer = await house.dial()
+    writer.write(GOOD + b"early")
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 101 Switching Protocols\r\n")
+    assert house.sessions[0].heard == b"early"
+    writer.close()
+    await house.sessions[0].until("gone")
+
+
+async def test_a_request_may_come_byte_by_byte(house):
+    reader, writer = await house.dial()
+    for byte in GOOD:
+        writer.write(bytes([byte]))
+        await writer.drain()
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101")
+    writer.close()
+
+
+async def test_a_refusal_is_a_whole_answer_and_the_end():
+    async with House(lambda request: Refused(404, "there is nothing here")) as house:
+        answer = await answer_to(house, GOOD)
+    assert answer.startswith(b"HTTP/1.1 404 ")
+    assert answer.endswith(b"\r\n\r\nthere is nothing here\n")
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", b"400"),
+        (b"nonsense\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\nbroken header\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\n\r\n", b"400"),
+        (b"GET /" + b"a" * 40000, b"431"),
+        (b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"a" * 40000, b"431"),
+        (GOOD[:-2] + b"Content-Length: 3\r\n\r\nabc", b"400"),
+        (GOOD[:-2] + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", b"400"),
+    ],
+)
+async def test_what_is_no_request_is_answered_as_such(house, data, status):
+    assert (await answer_to(house, data))[9:12] == status
+    assert house.sessions == []
+
+
+async def test_a_request_that_ends_early_is_just_closed(house):
+    assert await answer_to(house, GOOD[:30], eof=True) == b""
+
+
+async def test_a_slow_request_is_given_up(house, monkeypatch):
+    monkeypatch.setattr(module, "HEAD_S", 0.05)
+    assert (await answer_to(house, GOOD[:30])).startswith(b"HTTP/1.1 408 ")
+
+
+async def test_a_silent_session_ends_and_says_why():
+    made: House
+    made = House(lambda request: (AGREED, made.open), idle=0.05)
+    async with made:
+        assert (await answer_to(made, GOOD)).endswith(b"bye")
+        assert made.sessions[0].events[0] == "end: nothing was said for 0.05 seconds"
+
+
+async def test_a_close_lets_everything_written_arrive(house):
+    reader, writer = await house.dial()
+    writer.write(GOOD)
+    await reader.readuntil(b"\r\n\r\n")
+    link = house.sessions[0].link
+    writer.write(b"unread " * 1000)
+    link.write((b"x" * 3_000_000,))
+    link.close()
+    assert len(await reader.read()) == 3_000_000
+    writer.close()
+    await house.sessions[0].until("gone")
+
+
+async def test_a_session_is_paused_while_its_client_does_not_read(house):
+    reader, writer = await house.dial()
+    writer.write(GOOD)
+    await reader.readuntil(b"\r\n\r\n")
+    session = house.sessions[0]
+    session.link.write((b"x" * 24_000_000,))
+    await session.until("pause")
+    assert session.link.backlog() > 0
+    await reader.readexactly(24_000_000)
+    await session.until("resume")
+    writer.close()
+
+
+async def test_a_client_that_asks_much_and_reads_nothing_is_dropped(house, monkeypatch):
+    monkeypatch.setattr(module, "FLOOD", 1 << 20)
+    reader, writer = await house.dial()
+    writer.write(GOOD)
+    await reader.readuntil(b"\r\n\r\n")
+    for _ in range(20):
+        house.sessions[0].link.write((b"x" * 1_000_000,))
+    await house.sessions[0].until("gone")
+    writer.close()
+
+
+async def test_a_client_that_leaves_is_noticed_while_nothing_is_read(house):
+    reader, writer = await house.dial()
+    writer.write(GOOD)
+    await reader.readuntil(b"\r\n\r\n")
+    session = house.sessions[0]
+    session.link.throttle(True)
+    writer.write(b"x" * 100_000)
+    await writer.drain()
+    writer.close()
+    await session.until("gone")
+    assert session.heard == b""
+
+
+async def test_throttling_stops_and_resumes_what_is_heard(house):
+    reader, writer = await house.dial()
+    writer.write(GOOD)
+    await reader.readuntil(b"\r\n\r\n")
+    session = house.sessions[0]
+    session.link.throttle(True)
+    writer.write(b"held back")
+    await writer.drain()
+    await asyncio.sleep(0.05)
+    assert session.heard == b""
+    session.link.throttle(False)
+    session.changed.clear()
+    await session.changed.wait()
+    assert session.heard == b"held back"
+    writer.close()
+
+
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(data=st.binary(min_size=1, max_size=300), cut=st.integers(0, len(GOOD)))
+def test_garbage_gets_an_error_or_a_closed_connection(data, cut):
+    async def attempt() -> bytes:
+        async with House(lambda request: Refused(404, "no")) as house:
+            return await answer_to(house, GOOD[:cut] + data, eof=True)
+
+    answer = asyncio.run(attempt())
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 4")
