@@ -56,6 +56,10 @@ class Paths:
     def rootfs(self, container_id: str) -> Path:
         return self.bundle(container_id) / "rootfs"
 
+    def volumes(self, container_id: str) -> Path:
+        """Where images are mounted that are volumes of the container, each under its number."""
+        return self.bundle(container_id) / "volumes"
+
 
 @dataclass(slots=True)
 class Stopping:

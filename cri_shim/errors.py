@@ -11,10 +11,26 @@ class CriShimError(Exception):
 
 
 class InvalidArgument(CriShimError):
-    """The caller asked for something malformed or impossible; `field` is its path in the request."""
+    """What the caller asked for is malformed or impossible; `field` is its path in the request."""
 
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(f"{field}: {problem}" if field else problem)
+        self.field = field
+
+
+class RROUnsupported(InvalidArgument):
+    """A mount cannot be read-only recursively. The kubelet knows this kind by its prefix."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__("", f"RROUnsupported: {field}: {problem}")
+        self.field = field
+
+
+class ImageVolumeMountFailed(InvalidArgument):
+    """An image cannot be mounted as a volume. The kubelet knows this kind by its prefix."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__("", f"ImageVolumeMountFailed: {field}: {problem}")
         self.field = field
 
 

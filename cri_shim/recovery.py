@@ -12,7 +12,7 @@ from being served. Three cases:
 import asyncio
 import logging
 
-from cri_shim.containers import exits
+from cri_shim.containers import exits, volumes
 from cri_shim.containers import remove as container_remove
 from cri_shim.engine import Engine
 from cri_shim.errors import CriShimError
@@ -134,6 +134,7 @@ async def _remount(on: Engine, container: state.ContainerRecord) -> None:
     target = on.paths.rootfs(container.id)
     if not mounts.is_mounted(target):
         await on.images.rootfs.prepare(container.id, list(container.layers), target)
+    await volumes.prepare(on, container)
 
 
 async def _finish_start(on: Engine, container: state.ContainerRecord) -> None:

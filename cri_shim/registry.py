@@ -133,7 +133,9 @@ class Registry:
 
     def held_layers(self) -> set[str]:
         """The diff-ids that containers, of all namespaces, still stand on."""
-        return {layer for c in self._containers.values() for layer in c.layers}
+        own = {layer for c in self._containers.values() for layer in c.layers}
+        volumes = (volume for c in self._containers.values() for volume in c.image_volumes)
+        return own | {layer for volume in volumes for layer in volume.layers}
 
     def _resolve(self, what: str, entries: dict[str, Entry], id: str) -> str:
         if not id:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cri_shim.aio.offload import finish, offload
-from cri_shim.containers import devices, mounts, protection, remove
+from cri_shim.containers import devices, mounts, protection, remove, volumes
 from cri_shim.engine import Engine
 from cri_shim.errors import AlreadyExists, InvalidArgument, NotFound, WrongState
 from cri_shim.faults import fault_point
@@ -92,6 +92,7 @@ def _intend(on: Engine, pod: state.PodRecord, config: api.ContainerConfig) -> st
         ),
         boot_id=on.boot_id,
         created_at=time.time_ns(),
+        image_volumes=volumes.intended(on, config),
     )
     return on.registry.put(record)
 
@@ -113,7 +114,10 @@ async def _build(on: Engine, pod: state.PodRecord, record: state.ContainerRecord
         user = _user(record.config, config, rootfs)
         confined = await protection.of_container(on, record.config)
         host = await _host(on, record.config)
-        document = container_spec.build(_spec_input(on, pod, record, config, user, confined, host))
+        known = _spec_input(on, pod, record, config, user, confined, host)
+        document = container_spec.build(
+            replace(known, mounts=await mounts.prepare(on, record, config.volumes))
+        )
         bundle.write(on.paths.bundle(record.id), document)
         if record.log_path:
             Path(record.log_path).parent.mkdir(parents=True, exist_ok=True)
@@ -167,7 +171,6 @@ def _spec_input(
         hostname=(where / "hostname").read_text().strip(),
         etc_files=etc,
         shm=str(where / "shm") if "ipc" in pinned else "/dev/shm",
-        mounts=mounts.resolve(record.config.mounts),
         devices=devices.resolve(record.config.devices),
         rootfs=str(on.paths.rootfs(record.id)),
         image_name=record.image_name,

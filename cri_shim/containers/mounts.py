@@ -1,29 +1,71 @@
-"""Where the caller's mounts come from on this host; spec.mounts says what may be done with them."""
+"""Where a container's mounts come from on this host; spec.mounts says what may be done with them.
 
-from collections.abc import Sequence
+A VOLUME of the image is a directory of the container's own writable layer, with what the image has
+there; it is made when the image has none (CRI-O's default does the same). In a container whose root
+is read-only it stays writable, as with containerd: it is bound over itself.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from cri_shim.containers import volumes
+from cri_shim.engine import Engine
 from cri_shim.errors import InvalidArgument
 from cri_shim.linux.mounts import propagation_of
+from cri_shim.linux.rootfs import make_directory_in_root
 from cri_shim.pb import api_pb2 as api
-from cri_shim.spec.mounts import ResolvedMount
+from cri_shim.pb import state_pb2 as state
+from cri_shim.spec.mounts import ResolvedMount, cleaned, is_covered
 from cri_shim.spec.mounts import resolve as resolved
 
 
-def resolve(mounts: Sequence[api.Mount]) -> list[ResolvedMount]:
+async def prepare(
+    on: Engine, container: state.ContainerRecord, declared: Sequence[str]
+) -> list[ResolvedMount]:
+    """All that is to be mounted besides the defaults: the request's, and the VOLUMEs `declared`.
+
+    Images are mounted here. InvalidArgument names the mount and field at fault.
+    """
+    rro = on.handler(container.handler).features.rro
+    images = await volumes.prepare(on, container)
+    asked = resolve(container.config.mounts, rro=rro, images=images)
+    own = [path for path in map(cleaned, declared) if path != "/" and not is_covered(path, asked)]
+    where = [_directory(on.paths.rootfs(container.id), path) for path in own]
+    if not container.config.linux.security_context.readonly_rootfs:
+        return asked
+    return [ResolvedMount(str(d), path) for d, path in zip(where, own, strict=True)] + asked
+
+
+def resolve(
+    mounts: Sequence[api.Mount], *, rro: bool, images: Mapping[int, Path]
+) -> list[ResolvedMount]:
     """Follow the symlinks of each source; InvalidArgument names the mount and field at fault."""
-    return [_resolve(n, mount) for n, mount in enumerate(mounts)]
+    return [_resolve(n, mount, rro, images) for n, mount in enumerate(mounts)]
 
 
-def _resolve(index: int, mount: api.Mount) -> ResolvedMount:
-    field = f"config.mounts[{index}].host_path"
-    try:
-        source = Path(mount.host_path).resolve(strict=True)
-    except FileNotFoundError:
-        raise InvalidArgument(field, f"{mount.host_path} does not exist on this node") from None
-    except (OSError, RuntimeError) as e:
-        raise InvalidArgument(field, f"{mount.host_path}: {e}") from e
+def _resolve(index: int, mount: api.Mount, rro: bool, images: Mapping[int, Path]) -> ResolvedMount:
+    source = images[index] if index in images else _on_host(index, mount.host_path)
     shared = slave = False
     if mount.propagation != api.PROPAGATION_PRIVATE:
         shared, slave = propagation_of(source)
-    return resolved(index, mount, str(source), shared=shared, slave=slave)
+    return resolved(index, mount, str(source), shared=shared, slave=slave, rro=rro)
+
+
+def _on_host(index: int, path: str) -> Path:
+    field = f"config.mounts[{index}].host_path"
+    try:
+        return Path(path).resolve(strict=True)
+    except FileNotFoundError:
+        raise InvalidArgument(field, f"{path} does not exist on this node") from None
+    except (OSError, RuntimeError) as e:
+        raise InvalidArgument(field, f"{path}: {e}") from e
+
+
+def _directory(rootfs: Path, path: str) -> Path:
+    """Have the directory of a VOLUME; where it really is."""
+    try:
+        return make_directory_in_root(rootfs, path)
+    except OSError as e:
+        problem = f"its VOLUME {path} cannot be a directory: {os.strerror(e.errno or 0)}"
+        raise InvalidArgument("config.image", problem) from e

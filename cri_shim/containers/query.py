@@ -79,12 +79,24 @@ def status(container: state.ContainerRecord) -> api.ContainerStatus:
         message=container.message,
         labels=container.config.labels,
         annotations=container.config.annotations,
-        mounts=container.config.mounts,
+        mounts=_mounts(container),
         log_path=container.log_path,
         resources=api.ContainerResources(linux=container.resources),
         user=api.ContainerUser(linux=container.user),
         stop_signal=container.stop_signal,
     )
+
+
+def _mounts(container: state.ContainerRecord) -> list[api.Mount]:
+    """As they were asked for; an image volume also says which image that was."""
+    found = []
+    for mount in container.config.mounts:
+        copy = api.Mount()
+        copy.CopyFrom(mount)
+        found.append(copy)
+    for volume in container.image_volumes:
+        found[volume.mount].image.image_ref = volume.image_id
+    return found
 
 
 def info(on: Engine, container: state.ContainerRecord) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from cri_shim.aio.offload import offload
 from cri_shim.aio.steps import Step, all_of
-from cri_shim.containers import exits, stop
+from cri_shim.containers import exits, stop, volumes
 from cri_shim.engine import Engine
 from cri_shim.errors import NotFound, ToolFailed
 from cri_shim.faults import fault_point
@@ -79,6 +79,7 @@ def _steps(on: Engine, container: state.ContainerRecord) -> list[Step]:
     return [
         ("processes", lambda: exits.release_processes(on, container)),
         ("exit watch", lambda: on.exits.unwatch(id)),
+        ("image volumes", lambda: volumes.release(on.paths.volumes(id))),
         ("root file system", lambda: _remove_rootfs(on, id)),
         ("bundle", lambda: _delete(bundle)),
     ]

@@ -21,6 +21,7 @@ class Mount:
     device: str
     root: str
     target: Path
+    options: tuple[str, ...]  # of this mount: ro, nosuid, ...
     optional: tuple[str, ...]
     fstype: str
     super_options: tuple[str, ...]
@@ -36,6 +37,7 @@ def parse_mountinfo(text: str) -> Iterator[Mount]:
             device=first[2],
             root=_unescape(first[3]),
             target=Path(_unescape(first[4])),
+            options=tuple(first[5].split(",")),
             optional=tuple(first[6:]),
             fstype=last[0],
             super_options=tuple(last[2].split(",")),

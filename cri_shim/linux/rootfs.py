@@ -6,12 +6,15 @@ nothing in it may make the daemon wait or read without end.
 
 import errno
 import os
+import posixpath
 import stat
 from contextlib import suppress
+from pathlib import Path
 
 from cri_shim.linux import syscalls
 
 _GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+_LINKS = 8  # dangling symlinks that are followed, one to another
 _TRIES = 8  # EAGAIN: a rename went on elsewhere, the kernel could not be sure about a ".."
 
 
@@ -41,6 +44,42 @@ def _open_below(top: int, path: str, flags: int) -> int:
         with suppress(BlockingIOError):
             return syscalls.openat2(top, path, flags, resolve)
     return syscalls.openat2(top, path, flags, resolve)
+
+
+def make_directory_in_root(root: syscalls.StrPath, path: str) -> Path:
+    """Have a directory at `path` inside `root`, and those above it; where it really is.
+
+    For a tree in which nothing runs yet. Raises OSError: ENOTDIR, EEXIST for what is no directory.
+    """
+    top = _open_root(root)
+    try:
+        handle = _made(top, path, _LINKS)
+        try:
+            return Path(f"/proc/self/fd/{handle}").readlink()
+        finally:
+            os.close(handle)
+    finally:
+        os.close(top)
+
+
+def _made(top: int, path: str, links: int) -> int:
+    flags = os.O_PATH | os.O_DIRECTORY
+    clean = posixpath.normpath("/" + path.lstrip("/"))
+    try:
+        return _open_below(top, clean, flags)
+    except FileNotFoundError:
+        above, name = posixpath.split(clean)
+    parent = _made(top, above, links)
+    try:
+        os.mkdir(name, 0o755, dir_fd=parent)
+    except FileExistsError:  # a symlink to what is not there
+        if not links:
+            raise
+        target = os.readlink(name, dir_fd=parent)
+        return _made(top, posixpath.join(above, target), links - 1)
+    finally:
+        os.close(parent)
+    return _open_below(top, clean, flags)
 
 
 def read_text_in_root(root: syscalls.StrPath, path: str, limit: int) -> str:

@@ -8,7 +8,7 @@ against being overwritten from inside a container (4.7 -> 2.4 ms a call). runc g
 import dataclasses
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,14 +90,22 @@ async def _tried(
     memory = cache / f"{handler.name}.json"
     if (features := _remembered(memory, identity)) is not None:
         return dataclasses.replace(handler, features=features)
-    try:
+
+    async def tried(option: str = "") -> list[mounts.Mount]:
         command = [str(handler.run_path)] + (["--systemd-cgroup"] if systemd_cgroup else [])
-        await trial.run(
-            command, cache / handler.name, name=handler.name, env=env, systemd=systemd_cgroup
+        where = cache / handler.name
+        name = handler.name
+        return await trial.run(
+            command, where, name=name, env=env, systemd=systemd_cgroup, option=option
         )
+
+    try:
+        await tried()
     except CriShimError as e:
         return dataclasses.replace(handler, problem=str(e))
     features = await _features(handler.path, env)
+    if features is None:
+        features = Features(rro=await _mounts_so(tried))
     draft = memory.with_suffix(".tmp")
     draft.write_text(json.dumps({"of": identity, "features": dataclasses.asdict(features)}))
     draft.rename(memory)
@@ -124,14 +132,24 @@ def _is_crun(version: str) -> bool:
     return version.startswith("crun ")
 
 
-async def _features(path: Path, env: Mapping[str, str]) -> Features:
-    """What `features` says; a runtime too old for that sub-command has none of them."""
+async def _features(path: Path, env: Mapping[str, str]) -> Features | None:
+    """What `features` says; None from a runtime too old for that sub-command."""
     done = await child.run([str(path), "features"], env=env, timeout=VERSION_S)
     try:
-        found = json.loads(done.stdout) if done.returncode == 0 else {}
+        return parse_features(json.loads(done.stdout)) if done.returncode == 0 else None
     except ValueError:
-        found = {}
-    return parse_features(found)
+        return None
+
+
+async def _mounts_so(tried: Callable[[str], Awaitable[list[mounts.Mount]]]) -> bool:
+    """Whether it knows `rro`: crun learnt that before it learnt to tell (1.8.1 is one)."""
+    try:
+        found = await tried("rro")
+    except CriShimError:
+        return False
+    at = Path(trial.OPTION_AT)
+    bound = [m for m in found if m.target.is_relative_to(at)]
+    return bool(bound) and all("ro" in m.options for m in bound)
 
 
 def parse_features(found: Mapping[str, Any]) -> Features:

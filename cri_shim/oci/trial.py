@@ -19,9 +19,11 @@ from cri_shim.aio.ended import ended
 from cri_shim.aio.offload import finish
 from cri_shim.errors import TimedOut
 from cri_shim.linux import pidfd, process
+from cri_shim.linux.mounts import Mount, parse_mountinfo
 from cri_shim.oci import bundle, messages
 
 TRIAL_S = 30.0  # for the create; it takes 10 ms
+OPTION_AT = "/trial.d"
 _KILL_S = 5.0
 _MESSAGE_LIMIT = 1 << 16
 
@@ -33,9 +35,11 @@ async def run(
     name: str,
     env: Mapping[str, str],
     systemd: bool = False,
-) -> None:
+    option: str = "",
+) -> list[Mount]:
     """Try the OCI runtime `command` (with global options); `directory` is made, used and removed.
 
+    Returns the mounts of the container; with `option`, /dev is bound there at /trial.d with it.
     ToolFailed with the runtime's own words if it cannot make a container; TimedOut.
     """
     # Two daemons on one machine may try the same handler: the directory tells them apart.
@@ -44,15 +48,16 @@ async def run(
     command = [command[0], f"--root={directory / 'root'}", *command[1:]]
     await _clear(command, directory, id, env)
     try:
-        _prepare(directory, f"system.slice:cri-shim:{id}" if systemd else f"/{id}")
-        await _create(command, directory, id, env, f"trial of handler {name} failed")
+        _prepare(directory, f"system.slice:cri-shim:{id}" if systemd else f"/{id}", option)
+        return await _create(command, directory, id, env, f"trial of handler {name} failed")
     finally:
         await finish(_clear(command, directory, id, env))
 
 
-def _prepare(directory: Path, cgroups_path: str) -> None:
+def _prepare(directory: Path, cgroups_path: str, option: str) -> None:
     rootfs = directory / "bundle" / "rootfs"
-    for below in ("proc", "dev"):
+    bound = {"destination": OPTION_AT, "type": "bind", "source": "/dev"}
+    for below in ("proc", "dev", OPTION_AT.strip("/")):
         (rootfs / below).mkdir(parents=True)
     # It is looked for by `create` and executed by `start`, which is never called.
     (rootfs / "trial").write_text("#!/trial\n")
@@ -73,6 +78,7 @@ def _prepare(directory: Path, cgroups_path: str) -> None:
             "mounts": [
                 {"destination": "/proc", "type": "proc", "source": "proc"},
                 {"destination": "/dev", "type": "tmpfs", "source": "tmpfs"},
+                *([bound | {"options": ["rbind", "rprivate", option]}] if option else []),
             ],
             "linux": {
                 "namespaces": [{"type": kind} for kind in ("pid", "mount", "ipc", "uts")],
@@ -85,7 +91,7 @@ def _prepare(directory: Path, cgroups_path: str) -> None:
 
 async def _create(
     command: Sequence[str], directory: Path, id: str, env: Mapping[str, str], attempt: str
-) -> None:
+) -> list[Mount]:
     said = os.memfd_create("stderr", os.MFD_CLOEXEC)  # a pipe would be held open by the container
     try:
         made = child.spawn(
@@ -107,7 +113,12 @@ async def _create(
         if code:
             words = os.pread(said, _MESSAGE_LIMIT, 0).decode(errors="replace")
             raise messages.failure(attempt, words)
-        await _kill(directory / "pid")
+        pid_file = directory / "pid"
+        try:
+            info = Path("/proc", pid_file.read_text().strip(), "mountinfo")
+            return list(parse_mountinfo(info.read_text(errors="surrogateescape")))
+        finally:
+            await _kill(pid_file)
     finally:
         os.close(said)
 

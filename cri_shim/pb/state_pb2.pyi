@@ -280,6 +280,7 @@ class ContainerRecord(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     INIT_FIELD_NUMBER: _builtins.int
     MONITOR_FIELD_NUMBER: _builtins.int
+    IMAGE_VOLUMES_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     id: _builtins.str
     namespace: _builtins.str
@@ -322,6 +323,8 @@ class ContainerRecord(_message.Message):
     def init(self) -> Global___Process: ...
     @_builtins.property
     def monitor(self) -> Global___Process: ...
+    @_builtins.property
+    def image_volumes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImageVolume]: ...
     def __init__(
         self,
         *,
@@ -350,14 +353,45 @@ class ContainerRecord(_message.Message):
         message: _builtins.str = ...,
         init: Global___Process | None = ...,
         monitor: Global___Process | None = ...,
+        image_volumes: _abc.Iterable[Global___ImageVolume] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "init", b"init", "monitor", b"monitor", "resources", b"resources", "user", b"user"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_id", b"boot_id", "cgroups_path", b"cgroups_path", "config", b"config", "created_at", b"created_at", "exit_code", b"exit_code", "finished_at", b"finished_at", "handler", b"handler", "id", b"id", "image_id", b"image_id", "image_name", b"image_name", "image_ref", b"image_ref", "init", b"init", "layers", b"layers", "log_path", b"log_path", "message", b"message", "monitor", b"monitor", "namespace", b"namespace", "phase", b"phase", "pod_id", b"pod_id", "reason", b"reason", "resources", b"resources", "started_at", b"started_at", "stop_signal", b"stop_signal", "user", b"user", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_id", b"boot_id", "cgroups_path", b"cgroups_path", "config", b"config", "created_at", b"created_at", "exit_code", b"exit_code", "finished_at", b"finished_at", "handler", b"handler", "id", b"id", "image_id", b"image_id", "image_name", b"image_name", "image_ref", b"image_ref", "image_volumes", b"image_volumes", "init", b"init", "layers", b"layers", "log_path", b"log_path", "message", b"message", "monitor", b"monitor", "namespace", b"namespace", "phase", b"phase", "pod_id", b"pod_id", "reason", b"reason", "resources", b"resources", "started_at", b"started_at", "stop_signal", b"stop_signal", "user", b"user", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ContainerRecord: _TypeAlias = ContainerRecord  # noqa: Y015
+
+@_typing.final
+class ImageVolume(_message.Message):
+    """An image mounted into a container: what config.mounts[mount].image meant when it was created."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MOUNT_FIELD_NUMBER: _builtins.int
+    IMAGE_ID_FIELD_NUMBER: _builtins.int
+    LAYERS_FIELD_NUMBER: _builtins.int
+    mount: _builtins.int
+    image_id: _builtins.str
+    @_builtins.property
+    def layers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """diff-ids, bottom first: kept while the container lives"""
+
+    def __init__(
+        self,
+        *,
+        mount: _builtins.int = ...,
+        image_id: _builtins.str = ...,
+        layers: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["image_id", b"image_id", "layers", b"layers", "mount", b"mount"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImageVolume: _TypeAlias = ImageVolume  # noqa: Y015
 
 @_typing.final
 class ImageRecord(_message.Message):

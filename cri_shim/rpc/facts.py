@@ -24,7 +24,7 @@ class Facts:
         answer = api.StatusResponse(
             status=api.RuntimeStatus(conditions=[self._runtime_ready(), self._network_ready()]),
             runtime_handlers=self._handlers(),
-            features=api.RuntimeFeatures(supplemental_groups_policy=True),
+            features=api.RuntimeFeatures(supplemental_groups_policy=True, mount_options=True),
         )
         if verbose:
             answer.info.update({key: json.dumps(value) for key, value in self._verbose().items()})
@@ -63,7 +63,7 @@ class Facts:
             api.RuntimeHandler(
                 name=name,
                 features=api.RuntimeHandlerFeatures(
-                    recursive_read_only_mounts=False, user_namespaces=False
+                    recursive_read_only_mounts=handler.features.rro, user_namespaces=False
                 ),
             )
             for name, handler in named

@@ -31,14 +31,10 @@ _SECURITY: dict[str, Callable[[Any], str]] = {
     ),
 }
 
-# field of a mount: whether it asks for something, and the prefix that the kubelet looks for
-_MOUNT: dict[str, tuple[Callable[[api.Mount], bool], str]] = {
-    "image": (lambda m: m.HasField("image"), "ImageVolumeMountFailed"),
-    "image_sub_path": (lambda m: bool(m.image_sub_path), "ImageVolumeMountFailed"),
-    "uidMappings": (lambda m: bool(m.uidMappings), ""),
-    "gidMappings": (lambda m: bool(m.gidMappings), ""),
-    "recursive_read_only": (lambda m: m.recursive_read_only, "RROUnsupported"),
-    "mount_options": (lambda m: bool(m.mount_options), ""),
+# field of a mount: whether it asks for something
+_MOUNT: dict[str, Callable[[api.Mount], bool]] = {
+    "uidMappings": lambda m: bool(m.uidMappings),
+    "gidMappings": lambda m: bool(m.gidMappings),
 }
 
 # field of the container's config
@@ -91,18 +87,14 @@ def _container(at: str, config: api.ContainerConfig) -> None:
         if asked(config):
             raise _refusal(f"{at}.{field}")
     for index, mount in enumerate(config.mounts):
-        for field, (wants, prefix) in _MOUNT.items():
+        for field, wants in _MOUNT.items():
             if wants(mount):
-                raise _refusal(f"{at}.mounts[{index}].{field}", prefix=prefix)
+                raise _refusal(f"{at}.mounts[{index}].{field}")
 
 
 def _has_user_namespace(options: api.NamespaceOption) -> bool:
     return options.HasField("userns_options") and options.userns_options.mode == api.POD
 
 
-def _refusal(at: str, what: str = "", *, prefix: str = "") -> InvalidArgument:
-    """The error; a prefix goes first, because that is where the kubelet looks for it."""
-    text = f"{what} is not applied by this runtime yet".strip()
-    error = InvalidArgument("", f"{prefix}: {at}: {text}" if prefix else f"{at}: {text}")
-    error.field = at
-    return error
+def _refusal(at: str, what: str = "") -> InvalidArgument:
+    return InvalidArgument(at, f"{what} is not applied by this runtime yet".strip())

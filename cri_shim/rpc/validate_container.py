@@ -5,6 +5,7 @@ from cri_shim.pb import api_pb2 as api
 from cri_shim.rpc import fields
 from cri_shim.rpc.validate_resources import check_resources
 from cri_shim.rpc.validate_security import check_container_security
+from cri_shim.spec import mounts
 
 
 def check_container(at: str, config: api.ContainerConfig) -> None:
@@ -40,35 +41,17 @@ def _process(at: str, config: api.ContainerConfig) -> None:
 
 
 def _mount(at: str, mount: api.Mount) -> None:
-    """A bind mount has a host path, an image volume an image; both have a place in the container.
-
-    "recursive_read_only needs readonly and PROPAGATION_PRIVATE"; an image volume is read-only.
-    """
+    """A bind mount has a host path, an image volume an image; each a place in the container."""
     fields.absolute(f"{at}.container_path", mount.container_path)
     if not mount.container_path.strip("/"):
         raise InvalidArgument(f"{at}.container_path", "the root itself cannot be mounted over")
     fields.known(f"{at}.propagation", mount.propagation, api.MountPropagation.DESCRIPTOR)
     if mount.HasField("image"):
-        _image_volume(at, mount)
+        fields.image(f"{at}.image.image", mount.image.image)
+        fields.inside(f"{at}.image_sub_path", mount.image_sub_path)
     else:
         fields.absolute(f"{at}.host_path", mount.host_path)
-    if mount.recursive_read_only:
-        here = f"{at}.recursive_read_only"
-        if not mount.readonly:
-            raise InvalidArgument(here, "needs readonly")
-        if mount.propagation != api.PROPAGATION_PRIVATE:
-            raise InvalidArgument(here, "needs propagation PROPAGATION_PRIVATE")
-    for index, option in enumerate(mount.mount_options):
-        fields.given(f"{at}.mount_options[{index}]", option)
-
-
-def _image_volume(at: str, mount: api.Mount) -> None:
-    fields.image(f"{at}.image.image", mount.image.image)
-    if mount.host_path:
-        raise InvalidArgument(f"{at}.host_path", "a mount has a host path or an image, not both")
-    if not mount.readonly:
-        raise InvalidArgument(f"{at}.readonly", "an image volume can only be read")
-    fields.inside(f"{at}.image_sub_path", mount.image_sub_path)
+    mounts.check(at, mount)
 
 
 def _device(at: str, device: api.Device) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cri_shim.errors import InvalidArgument
+from cri_shim.errors import ImageVolumeMountFailed, InvalidArgument, RROUnsupported
 from cri_shim.pb import api_pb2
 
 PROC = {
@@ -31,6 +31,15 @@ _PROPAGATION = {
     api_pb2.PROPAGATION_HOST_TO_CONTAINER: "rslave",
     api_pb2.PROPAGATION_BIDIRECTIONAL: "rshared",
 }
+# What Mount.mount_options may say: what belongs to one mount and not to its file system, and has no
+# field of its own. crun takes any other word without doing anything.
+OPTIONS = frozenset(
+    {
+        *("noexec", "exec", "nosuid", "suid", "nodev", "dev"),
+        *("noatime", "atime", "nodiratime", "diratime", "relatime", "norelatime"),
+        *("strictatime", "nostrictatime"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,26 +55,30 @@ class ResolvedMount:
 
 
 def resolve(
-    index: int, mount: api_pb2.Mount, source: str, *, shared: bool, slave: bool
+    index: int, mount: api_pb2.Mount, source: str, *, shared: bool, slave: bool, rro: bool
 ) -> ResolvedMount:
     """The request's mounts[index], its `source` resolved to lie on a shared or a slave mount.
 
     "BIDIRECTIONAL: the source must be on a shared mount; HOST_TO_CONTAINER: shared or slave", and
-    recursive_read_only needs readonly and PRIVATE; otherwise InvalidArgument.
+    recursive_read_only needs readonly, PRIVATE, and a handler that knows `rro`; otherwise
+    InvalidArgument.
     """
     field = f"config.mounts[{index}]"
+    check(field, mount)
+    if mount.recursive_read_only and not rro:
+        problem = "the OCI runtime of this handler cannot mount so"
+        raise RROUnsupported(f"{field}.recursive_read_only", problem)
     propagation = _PROPAGATION.get(mount.propagation)
     if propagation is None:
         raise InvalidArgument(f"{field}.propagation", f"unknown value {mount.propagation}")
+    if mount.HasField("image"):
+        propagation = "rprivate"  # nothing will ever be mounted in it
     if propagation == "rshared" and not shared:
         problem = f"{source} is not on a shared mount; make it one: mount --make-rshared"
         raise InvalidArgument(f"{field}.propagation", problem)
     if propagation == "rslave" and not (shared or slave):
         problem = f"{source} is neither on a shared nor on a slave mount: mount --make-rshared"
         raise InvalidArgument(f"{field}.propagation", problem)
-    if mount.recursive_read_only and (not mount.readonly or propagation != "rprivate"):
-        problem = "needs readonly, and propagation PRIVATE"
-        raise InvalidArgument(f"{field}.recursive_read_only", problem)
     return ResolvedMount(
         source=source,
         destination=_destination(mount.container_path, f"{field}.container_path"),
@@ -74,6 +87,32 @@ def resolve(
         recursive_readonly=mount.recursive_read_only,
         options=tuple(mount.mount_options),
     )
+
+
+def check(field: str, mount: api_pb2.Mount) -> None:
+    """What can be said of a mount without looking at the host: fields that exclude each other."""
+    if mount.HasField("image"):
+        if mount.host_path:
+            raise ImageVolumeMountFailed(f"{field}.host_path", "a host path or an image, not both")
+        if not mount.readonly:
+            raise ImageVolumeMountFailed(f"{field}.readonly", "an image volume can only be read")
+        if mount.propagation == api_pb2.PROPAGATION_BIDIRECTIONAL:
+            problem = "nothing can be mounted in an image volume"
+            raise ImageVolumeMountFailed(f"{field}.propagation", problem)
+    elif mount.image_sub_path:
+        raise ImageVolumeMountFailed(f"{field}.image_sub_path", "is for image volumes")
+    if mount.recursive_read_only:
+        here = f"{field}.recursive_read_only"
+        if not mount.readonly:
+            raise RROUnsupported(here, "needs readonly")
+        if mount.propagation != api_pb2.PROPAGATION_PRIVATE:
+            raise RROUnsupported(here, "needs propagation PROPAGATION_PRIVATE")
+    for index, option in enumerate(mount.mount_options):
+        if option not in OPTIONS:
+            known = ", ".join(sorted(OPTIONS))
+            raise InvalidArgument(
+                f"{field}.mount_options[{index}]", f"{option!r} is none of {known}"
+            )
 
 
 def build(
@@ -97,6 +136,16 @@ def build(
     taken = {mount["destination"] for mount in wanted}
     kept = [m for m in defaults if not _is_replaced(m["destination"], taken)]
     return sorted(kept + wanted, key=lambda m: m["destination"].count("/"))
+
+
+def cleaned(path: str) -> str:
+    """A path from the root without `.`, `..` and doubled slashes."""
+    return posixpath.normpath("/" + path.lstrip("/"))
+
+
+def is_covered(path: str, asked: Iterable[ResolvedMount]) -> bool:
+    """Whether one of the mounts is at the cleaned `path`, or at a directory above it."""
+    return any(f"{path}/".startswith(f"{mount.destination}/") for mount in asked)
 
 
 def rootfs_propagation(asked: Iterable[ResolvedMount]) -> str:
@@ -142,7 +191,7 @@ def _is_replaced(destination: str, taken: set[str]) -> bool:
 def _destination(path: str, field: str) -> str:
     if not path.startswith("/"):
         raise InvalidArgument(field, f"{path!r} is not an absolute path")
-    clean = posixpath.normpath("/" + path.lstrip("/"))
+    clean = cleaned(path)
     if clean == "/":
         raise InvalidArgument(field, "the root file system itself cannot be mounted over")
     return clean

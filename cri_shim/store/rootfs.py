@@ -17,6 +17,7 @@ from cri_shim.aio.offload import offload
 from cri_shim.errors import NotFound, ToolFailed, Unavailable
 from cri_shim.linux import mounts
 
+_LEAST_LOWERS = 2  # of an overlay without a writable layer
 _VOLATILE_MARK = "work/incompat/volatile"  # in the work directory
 
 
@@ -52,6 +53,14 @@ class Rootfs:
         """
         self._delete_later(await offload(self._prepare, container_id, layers, target))
 
+    async def mount_volume(self, layers: Sequence[str], target: Path) -> None:
+        """Mount an image at `target` for reading; already mounted is fine.
+
+        An overlay also of one layer, with empty directories to make up the number: it cannot be
+        remounted for writing, as a bind mount could, and the layer is other containers' as well.
+        """
+        await offload(self._mount_volume, layers, target)
+
     async def unmount(self, target: Path) -> None:
         """Unmount; not mounted is fine."""
         await offload(mounts.unmount, target)
@@ -73,6 +82,14 @@ class Rootfs:
         except OSError as e:
             raise _failure(e, container_id, len(lowers)) from e
         return stale
+
+    def _mount_volume(self, layers: Sequence[str], target: Path) -> None:
+        lowers = self._lowers(layers)
+        empty = [target.with_name(f"empty{n}") for n in range(_LEAST_LOWERS - len(lowers))]
+        for directory in (target, *empty):
+            directory.mkdir(parents=True, exist_ok=True)
+        if not mounts.is_mounted(target):
+            mounts.overlay([*lowers, *empty], None, None, target)
 
     def _lowers(self, layers: Sequence[str]) -> list[Path]:
         """Topmost first. The kernel takes a directory once: of a repeated one the topmost."""

@@ -17,6 +17,7 @@ def test_a_line_gives_its_fields() -> None:
         device="98:0",
         root="/root",
         target=Path("/mnt/a"),
+        options=("rw", "noatime"),
         optional=("shared:7", "master:1"),
         fstype="ext4",
         super_options=("rw", "quota"),

@@ -54,11 +54,8 @@ def test_a_protection_that_would_not_be_there_is_refused(
 @pytest.mark.parametrize(
     ("start", "change"),
     [
-        ("ImageVolumeMountFailed: config.mounts[0].image: ", lambda m: m.image.SetInParent()),
-        ("RROUnsupported: config.mounts[0].", lambda m: setattr(m, "recursive_read_only", True)),
         ("config.mounts[0].uidMappings: ", lambda m: m.uidMappings.add()),
         ("config.mounts[0].gidMappings: ", lambda m: m.gidMappings.add()),
-        ("config.mounts[0].mount_options: ", lambda m: m.mount_options.append("noexec")),
     ],
 )
 def test_a_mount_that_would_be_another_one_is_refused(

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cri_shim.errors import InvalidArgument
+from cri_shim.errors import ImageVolumeMountFailed, InvalidArgument, RROUnsupported
 from cri_shim.pb import api_pb2
 from cri_shim.spec import mounts
 from cri_shim.spec.mounts import ResolvedMount
@@ -24,10 +24,15 @@ def at(path: str, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def resolve(
-    shared: bool = True, slave: bool = False, path: str = "/data", **fields: Any
+    shared: bool = True,
+    slave: bool = False,
+    rro: bool = True,
+    path: str = "/data",
+    host_path: str = "/link",
+    **fields: Any,
 ) -> ResolvedMount:
-    message = api_pb2.Mount(container_path=path, host_path="/link", **fields)
-    return mounts.resolve(3, message, "/srv/data", shared=shared, slave=slave)
+    message = api_pb2.Mount(container_path=path, host_path=host_path, **fields)
+    return mounts.resolve(3, message, "/srv/data", shared=shared, slave=slave, rro=rro)
 
 
 def test_a_requested_mount_replaces_the_default_of_its_path() -> None:
@@ -149,6 +154,57 @@ def test_recursive_read_only_needs_readonly_and_private(fields: dict[str, Any]) 
         resolve(recursive_read_only=True, **fields)
 
     assert caught.value.field == "config.mounts[3].recursive_read_only"
+    assert str(caught.value).startswith("RROUnsupported: ")
+
+
+def test_recursive_read_only_needs_an_oci_runtime_that_can() -> None:
+    with pytest.raises(RROUnsupported, match="the OCI runtime of this handler"):
+        resolve(recursive_read_only=True, readonly=True, rro=False)
+    assert resolve(recursive_read_only=True, readonly=True).recursive_readonly
+
+
+@pytest.mark.parametrize("option", ["ro", "rbind", "rshared", "size=1m", "noexec,suid", "idmap"])
+def test_an_option_that_is_no_property_of_a_mount_or_has_a_field_is_refused(option: str) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        resolve(mount_options=["noexec", option])
+
+    assert caught.value.field == "config.mounts[3].mount_options[1]"
+
+
+def test_options_are_taken_over_in_their_order() -> None:
+    assert resolve(mount_options=["noexec", "nodev"]).options == ("noexec", "nodev")
+
+
+@pytest.mark.parametrize(
+    ("field", "fields"),
+    [
+        ("readonly", {}),
+        ("host_path", {"readonly": True, "host_path": "/a"}),
+        ("propagation", {"readonly": True, "propagation": BIDIRECTIONAL}),
+    ],
+)
+def test_an_image_volume_is_only_read_and_nothing_else(field: str, fields: dict[str, Any]) -> None:
+    with pytest.raises(ImageVolumeMountFailed) as caught:
+        resolve(**{"host_path": "", "image": api_pb2.ImageSpec(image="a"), **fields})
+
+    assert caught.value.field == f"config.mounts[3].{field}"
+    assert str(caught.value).startswith(f"ImageVolumeMountFailed: config.mounts[3].{field}: ")
+
+
+def test_an_image_volume_is_private_whatever_it_could_be() -> None:
+    image = api_pb2.ImageSpec(image="a")
+    found = resolve(host_path="", image=image, readonly=True, propagation=HOST_TO_CONTAINER)
+
+    assert found == ResolvedMount("/srv/data", "/data", readonly=True)
+
+
+def test_a_path_is_covered_by_a_mount_at_it_or_above_it() -> None:
+    asked = [ResolvedMount("/a", "/data")]
+
+    assert mounts.is_covered("/data", asked)
+    assert mounts.is_covered("/data/deep", asked)
+    assert not mounts.is_covered("/database", asked)
+    assert not mounts.is_covered("/", asked)
 
 
 @pytest.mark.parametrize("path", ["//data/./x/../y/", "/data/y", "/../data/y"])

@@ -1,0 +1,87 @@
+"""Image volumes: images mounted into a container for reading, each at a place of its own first.
+
+The record names image and layers before anything is mounted, which keeps the layers here as long as
+the container exists, even when the image is removed. The mounts are below the container's bundle,
+so that whoever removes the container, also after a crash, finds them without a record.
+"""
+
+import errno
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from cri_shim.aio.offload import offload
+from cri_shim.engine import Engine
+from cri_shim.errors import CriShimError, ImageVolumeMountFailed
+from cri_shim.faults import fault_point
+from cri_shim.linux import mounts
+from cri_shim.linux.rootfs import open_in_root
+from cri_shim.pb import api_pb2 as api
+from cri_shim.pb import state_pb2 as state
+
+_MISSING = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+
+
+def intended(on: Engine, config: api.ContainerConfig) -> list[state.ImageVolume]:
+    """Which images the mounts mean now; ImageVolumeMountFailed for one that is not here."""
+    found = []
+    for index, mount in enumerate(config.mounts):
+        if not mount.HasField("image"):
+            continue
+        image = on.images.resolve(mount.image.image)
+        if image is None:
+            problem = f"image {mount.image.image} is not on this node; pull it first"
+            raise ImageVolumeMountFailed(f"config.mounts[{index}].image", problem)
+        found.append(state.ImageVolume(mount=index, image_id=image.id, layers=image.layers))
+    return found
+
+
+async def prepare(on: Engine, container: state.ContainerRecord) -> Mapping[int, Path]:
+    """Mount every image volume; its number in config.mounts -> what is to be bound.
+
+    Already mounted is fine. ImageVolumeMountFailed for a sub path that the image does not have.
+    """
+    fault_point("containers.create.volumes")
+    sources = {}
+    for volume in container.image_volumes:
+        field = f"config.mounts[{volume.mount}]"
+        tree = on.paths.volumes(container.id) / str(volume.mount) / "tree"
+        try:
+            await on.images.rootfs.mount_volume(list(volume.layers), tree)
+        except (CriShimError, OSError) as e:
+            raise ImageVolumeMountFailed(f"{field}.image", str(e)) from e
+        sub_path = container.config.mounts[volume.mount].image_sub_path
+        sources[volume.mount] = _inside(tree, sub_path, f"{field}.image_sub_path")
+    return sources
+
+
+def _inside(tree: Path, sub_path: str, field: str) -> Path:
+    """Where a path of the image is, symlinks followed as if the image were all there is.
+
+    What is mounted is read-only all over: the path cannot become another one later.
+    """
+    try:
+        handle = open_in_root(tree, sub_path or ".", os.O_PATH)
+    except OSError as e:
+        if e.errno not in _MISSING:
+            raise
+        problem = f"the image has no {sub_path!r} inside: {os.strerror(e.errno or 0)}"
+        raise ImageVolumeMountFailed(field, problem) from e
+    try:
+        return Path(f"/proc/self/fd/{handle}").readlink()
+    finally:
+        os.close(handle)
+
+
+async def release(directory: Path) -> None:
+    """Unmount the volumes below `directory` and remove it. Idempotent."""
+    await offload(_release, directory)
+
+
+def _release(directory: Path) -> None:
+    if not directory.is_dir():
+        return
+    for volume in directory.iterdir():
+        mounts.unmount(volume / "tree")
+    shutil.rmtree(directory)
