@@ -98,16 +98,17 @@ async def _bring(
                 fault_point("images.pull.catalogue")
                 return await finish(store.keep(content, layout, _record(content, tags, digests)))
         finally:
-            await _clean_up(layout)
+            await _clean_up(store, layout)
 
 
-async def _clean_up(layout: Layout) -> None:
-    """What fails here is no failure of the pull: the next start deletes what is left."""
+async def _clean_up(store: ImageStore, layout: Layout) -> None:
+    """What fails here is no failure of the pull: it is done later, at the latest at a start."""
     try:
         fault_point("images.pull.cleanup")
         await offload(layout.remove)
     except (CriShimError, OSError) as e:
-        _log.warning("cannot delete %s: %s; the next start will", layout.path, e)
+        _log.warning("cannot delete %s: %s; trying again", layout.path, e)
+        store.delete_later([layout.path])
 
 
 def _record(content: Content, tags: Sequence[str], digests: Sequence[str]) -> ImageRecord:

@@ -68,7 +68,7 @@ class ImageStore:
         self.search = list(search)
         self.layers = Layers(root / "layers", parallel=parallel)
         self.catalog = Catalog(records, boot_id)
-        self.rootfs = Rootfs(self.layers.directory, self.containers, boot_id, self._delete_later)
+        self.rootfs = Rootfs(self.layers.directory, self.containers, boot_id, self.delete_later)
         self._keep_blobs = keep_blobs
         self._held_layers = held_layers
         self._unpacking = KeyedLock()  # key: diff-id
@@ -83,14 +83,14 @@ class ImageStore:
         for directory in (self.layouts, self.blobs, self.layers.directory, self.containers):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         doubtful = self.catalog.load(images, layers, self.layers.present())
-        self._delete_later(self.layers.discard(doubtful))
+        self.delete_later(self.layers.discard(doubtful))
         for image in self.catalog.images():
             self._learn(image)
         hidden = [d for d in self.containers.iterdir() if d.name[0] == "."]
         secrets = list(self.secrets.iterdir()) if self.secrets.is_dir() else []
-        self._delete_later([*self.layouts.iterdir(), *self.layers.leftovers(), *hidden, *secrets])
+        self.delete_later([*self.layouts.iterdir(), *self.layers.leftovers(), *hidden, *secrets])
         strangers = self.layers.present() - {layer.diff_id for layer in self.catalog.layers()}
-        self._delete_later(self.layers.discard(strangers - self._held_layers()))
+        self.delete_later(self.layers.discard(strangers - self._held_layers()))
         self.collect()
         self._settle_later(self.catalog.unsettled(), delay=0)
 
@@ -130,7 +130,7 @@ class ImageStore:
     def _commit(self, temporary: Path, diff_id: str) -> None:
         if self.layers.path(diff_id).exists():
             # A container stands on it and its record was lost. It is whole: leave it alone.
-            self._delete_later([temporary])
+            self.delete_later([temporary])
         else:
             self.layers.commit(temporary, diff_id)
 
@@ -175,7 +175,7 @@ class ImageStore:
         for blob in self.blobs.iterdir():
             if blob.name not in named:
                 blob.unlink()
-        self._delete_later(trash)
+        self.delete_later(trash)
 
     def _named_blobs(self) -> set[str]:
         images = self.catalog.images()
@@ -185,7 +185,8 @@ class ImageStore:
             names |= {blob.removeprefix("sha256:") for blob in self._unpacked_as}
         return names
 
-    def _delete_later(self, paths: Sequence[Path]) -> None:
+    def delete_later(self, paths: Sequence[Path]) -> None:
+        """Delete in the background what nobody looks for any more."""
         if paths:
             self._start(lambda: delete(*paths), "delete unused layers")
 

@@ -1,5 +1,6 @@
 """The private OCI layout of one pull: what skopeo finds there, and what it leaves."""
 
+import contextlib
 import json
 import secrets
 import shutil
@@ -54,4 +55,6 @@ class Layout:
         return data
 
     def remove(self) -> None:
-        shutil.rmtree(self.path, ignore_errors=True)
+        """Idempotent; raises OSError."""
+        with contextlib.suppress(FileNotFoundError):  # it may not have been made yet
+            shutil.rmtree(self.path)
