@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 
 import pytest
 
+from cri_shim.pb import api_pb2 as api
 from tests.chaos.rig import Rig, mortal_daemon
 from tests.chaos.scenario import ImageScenario, PodScenario, Step
 from tests.fixtures.daemon import Daemon
@@ -46,7 +47,7 @@ def daemon(place: Daemon) -> Iterator[Daemon]:
 
 
 @pytest.fixture
-async def rig(daemon: Daemon) -> AsyncIterator[Rig]:
+async def rig(daemon: Daemon, registry: Registry) -> AsyncIterator[Rig]:
     """Calls to the daemon. At the end every pod is removed and must leave nothing."""
     async with Rig(daemon) as calls:
         nothing = await calls.settled()
@@ -54,6 +55,8 @@ async def rig(daemon: Daemon) -> AsyncIterator[Rig]:
         calls.pardon()
         await calls.live()
         await calls.cri.remove_all()
+        image = api.ImageSpec(image=registry.name(IMAGE))
+        await calls.cri.image.RemoveImage(api.RemoveImageRequest(image=image))
         await calls.becomes(nothing)
 
 

@@ -28,3 +28,4 @@ def names() -> list[str]:
 
 
 ON_THE_WAY = sorted(set(names()) - ELSEWHERE.keys())
+REMOVALS = [p for p in ON_THE_WAY if p.startswith(("pods.remove.", "containers.remove."))]

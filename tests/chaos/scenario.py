@@ -3,14 +3,18 @@
 Each step can be asked again after it failed or the daemon died in it, as the kubelet does.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from cri_shim.pb import api_pb2 as api
 from tests.chaos.rig import Rig
 from tests.fixtures.cri import container_config, pod_config
 
-STOP_S = 10
+GRACE_S = 10
+# It stays after SIGTERM, and has children that outlive it: its pid namespace is not its own.
+STUBBORN = "trap 'echo term' TERM; echo ready; while :; do sleep 600 & wait; done"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ class PodScenario:
             Step("run pod", self._run, undone=True),
             Step("create container", self._create, undone=True),
             Step("start container", self._start),
-            Step("stop container", lambda: rig.cri.stop(self.container, STOP_S)),
+            Step("stop container", self._stop),
             Step("remove container", lambda: rig.cri.remove(self.container)),
             Step("stop pod", lambda: rig.cri.stop_pod(self.pod)),
             Step("remove pod", lambda: rig.cri.remove_pod(self.pod)),
@@ -59,7 +63,7 @@ class PodScenario:
         self.pod = await self._rig.cri.run_pod(self._config)
 
     async def _create(self) -> None:
-        config = container_config(["sleep", "600"], linux=api.LinuxContainerConfig())
+        config = container_config(["sh", "-c", STUBBORN], linux=api.LinuxContainerConfig())
         config.metadata.attempt = self._attempt
         self.container = await self._rig.cri.create(self.pod, config)
 
@@ -72,6 +76,21 @@ class PodScenario:
             await self._create()
         if state != api.CONTAINER_RUNNING:
             await self._rig.cri.start(self.container)
+        await self._rig.until(lambda: "ready" in self._said())
+
+    def _said(self) -> str:
+        log = self._config.log_directory + "/main.log"
+        return Path(log).read_text() if Path(log).exists() else ""
+
+    async def _stop(self) -> None:
+        """As the kubelet does that has lost its patience: a second call shortens the first."""
+        patient = asyncio.create_task(self._rig.cri.stop(self.container, GRACE_S))
+        await self._rig.until(lambda: patient.done() or "term" in self._said())
+        results = await asyncio.gather(
+            patient, self._rig.cri.stop(self.container, 0), return_exceptions=True
+        )
+        for error in filter(None, results):
+            raise error
 
 
 class ImageScenario:

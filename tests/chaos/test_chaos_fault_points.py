@@ -58,7 +58,7 @@ async def test_a_step_that_fails_leaves_nothing_and_works_the_next_time(
         await step.act()
 
 
-@pytest.mark.parametrize("point", [p for p in points.ON_THE_WAY if ".remove." in p])
+@pytest.mark.parametrize("point", points.REMOVALS)
 async def test_a_removal_that_fails_is_completed_though_nobody_asks_again(
     rig: Rig, steps: Sequence[Step], point: str
 ) -> None:
