@@ -6,6 +6,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,9 @@ from cri_shim.isolation import namespaces
 from cri_shim.pb import api_pb2 as api
 from tests.fixtures.cri import pod_config
 from tests.fixtures.streams import Spdy, Tunnel, WebSocket
+
+
+Reader, Writer = asyncio.StreamReader, asyncio.StreamWriter
 
 
 class Forwarder:
@@ -51,7 +55,7 @@ async def serving(cri, pod, handle, family=socket.AF_INET) -> AsyncIterator[int]
         return made
 
     sock = namespaces.in_netns(netns, listen)
-    tasks: set[asyncio.Task[None]] = set()
+    tasks: set[asyncio.Task[Any] | None] = set()
 
     async def handled(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         tasks.add(asyncio.current_task())
@@ -67,9 +71,10 @@ async def serving(cri, pod, handle, family=socket.AF_INET) -> AsyncIterator[int]
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
-        for task in tasks:
+        under_way = [task for task in tasks if task is not None]
+        for task in under_way:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*under_way, return_exceptions=True)
         await asyncio.sleep(0.05)
 
 
@@ -89,18 +94,18 @@ async def forward(cri, transport):
         wire.close()
 
 
-async def echo(reader, writer):
+async def echo(reader: Reader, writer: Writer) -> None:
     while data := await reader.read(65536):
         writer.write(data)
         await writer.drain()
 
 
-async def greet(reader, writer):
+async def greet(reader: Reader, writer: Writer) -> None:
     writer.write(b"hello from the pod")
     await writer.drain()
 
 
-async def swallow(reader, writer):
+async def swallow(reader: Reader, writer: Writer) -> None:
     """Say how much came, once the other side has ended."""
     count = 0
     while data := await reader.read(65536):
@@ -109,7 +114,7 @@ async def swallow(reader, writer):
     await writer.drain()
 
 
-async def cut(reader, writer):
+async def cut(reader: Reader, writer: Writer) -> None:
     """Break the connection off: what an abortive close sends is a reset."""
     await reader.read(1)
     sock = writer.get_extra_info("socket")
@@ -198,7 +203,7 @@ async def test_a_pod_on_the_host_network_is_reached_there(cri, forward):
         await session.until(data, b"hello")
 
 
-async def greet_and_close(reader, writer):
+async def greet_and_close(reader: Reader, writer: Writer) -> None:
     await greet(reader, writer)
     writer.close()
 
@@ -228,7 +233,7 @@ async def test_much_goes_through_whole(cri, pod, forward):
     assert len(session.wire.received[data]) == 50_000_000
 
 
-async def pour(reader, writer):
+async def pour(reader: Reader, writer: Writer) -> None:
     for _ in range(50):
         writer.write(b"z" * 1_000_000)
         await writer.drain()

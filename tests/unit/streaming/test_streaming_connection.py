@@ -1,15 +1,16 @@
 """Connections over real sockets: good requests, bad ones, slow ones, and what sessions see."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cri_shim.streaming import connection as module
-from cri_shim.streaming.connection import Connection
+from cri_shim.streaming.connection import Answer, Connection
 from cri_shim.streaming.link import Link
 from cri_shim.streaming.upgrade import Agreed, Refused
 
@@ -58,7 +59,7 @@ class Recorder:
 class House:
     """A listening server whose every request is answered by `answer`."""
 
-    def __init__(self, answer, idle=1000.0):
+    def __init__(self, answer: Callable[[Any], Answer], idle: float = 1000.0) -> None:
         self.answer = answer
         self.idle = idle
         self.sessions: list[Recorder] = []
@@ -66,35 +67,35 @@ class House:
         self.empty = asyncio.Event()
         self.empty.set()
 
-    def open(self, link):
+    def open(self, link: Link) -> Recorder:
         self.sessions.append(Recorder(link))
         return self.sessions[-1]
 
-    def _made(self):
+    def _made(self) -> Connection:
         made = Connection(self.answer, self._closed, self.idle)
         self.connections.add(made)
         self.empty.clear()
         return made
 
-    def _closed(self, connection):
+    def _closed(self, connection: Connection) -> None:
         self.connections.discard(connection)
         if not self.connections:
             self.empty.set()
 
-    async def __aenter__(self):
+    async def __aenter__(self) -> "House":
         loop = asyncio.get_running_loop()
         self.server = await loop.create_server(self._made, "127.0.0.1", 0)
         self.port = self.server.sockets[0].getsockname()[1]
         return self
 
-    async def __aexit__(self, *_):
+    async def __aexit__(self, *_: object) -> None:
         self.server.close()
         for made in list(self.connections):
             made.abort()
         async with asyncio.timeout(5):
             await self.empty.wait()
 
-    async def dial(self):
+    async def dial(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection("127.0.0.1", self.port)
 
 
