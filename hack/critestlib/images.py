@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cri_shim.store.manifest import host_architecture
-from hack.critestlib.packages import Packages
+from hack.critestlib.packages import Packages, libraries
 from tests.fixtures.images import Image, Tar
 
 STAGING = "k8s-staging-cri-tools"
@@ -79,7 +79,7 @@ def busybox_layer(packages: Packages) -> Tar:
     layer.file("bin/busybox", program.read_bytes(), mode=0o755)
     for applet in _applets(program):
         layer.hard_link(f"bin/{applet}", "bin/busybox")
-    _libraries(layer, packages, program)
+    _libraries(layer, program)
     layer.file("bin/pgrep", _PGREP, mode=0o755).file("bin/ipcs", _IPCS, mode=0o755)
     layer.file("srv/index.html", b"it works\n")
     return layer.file("etc/passwd", _PASSWD).file("etc/group", _GROUP)
@@ -90,8 +90,8 @@ def _applets(program: Path) -> list[str]:
     return sorted(set(listing.stdout.split()) - {"busybox"})
 
 
-def _libraries(layer: Tar, packages: Packages, program: Path) -> None:
-    for path, data in packages.libraries(program).items():
+def _libraries(layer: Tar, program: Path) -> None:
+    for path, data in libraries(program).items():
         layer.file(path.removeprefix("/"), data, mode=0o755)
 
 
@@ -99,13 +99,10 @@ def _programs(packages: Packages, shell: Tar) -> dict[str, Image]:
     """Images whose containers the specs talk to."""
     nginx = packages.tree / "usr/sbin/nginx"
     web = Tar().file("usr/sbin/nginx", nginx.read_bytes(), mode=0o755)
-    _libraries(web, packages, nginx)
+    _libraries(web, nginx)
     for name in ("var/lib", "var/lib/nginx", "var/log", "var/log/nginx", "etc/nginx"):
         web.directory(name)
     serve = ["nginx", "-g", "daemon off;"]
-    dash = Path("/bin/dash").resolve()
-    setuid = Tar().file("nnp", dash.read_bytes(), mode=0o4755)
-    _libraries(setuid, packages, dash)
     httpd = Tar().file("usr/sbin/serve", _HTTPD, mode=0o755)
     default_user = Tar().file("etc/passwd", _PASSWD + b"default-user:x:1000:1000::/:/bin/sh\n")
     default_user.file("etc/group", _GROUP + b"group-defined-in-image:x:50000:default-user\n")
@@ -115,12 +112,20 @@ def _programs(packages: Packages, shell: Tar) -> dict[str, Image]:
         f"{e2e}/nginx:1.14-2": _image(shell, web, _port(80), Cmd=serve),
         f"{STAGING}/hostnet-nginx-{_goarch()}:latest": _image(shell, web, _port(12003), Cmd=serve),
         f"{e2e}/httpd:2.4.39-4": _image(shell, httpd, Cmd=["serve"]),
-        f"{e2e}/nonewprivs:1.3": _image(shell, setuid, Entrypoint=["/nnp", "-p", "-c", _EFFECTIVE]),
+        f"{e2e}/nonewprivs:1.3": nonewprivs(),
         f"{STAGING}/test-image-predefined-group:latest": _image(
             shell, default_user, Cmd=["sh"], User="1000"
         ),
         "pause:3.9": _image(shell, _named("pause"), Entrypoint=["sleep", "86400"]),
     }
+
+
+def nonewprivs() -> Image:
+    """A setuid program that tells its effective user: this machine's dash, with its libraries."""
+    dash = Path("/bin/dash").resolve()
+    layer = Tar().file("nnp", dash.read_bytes(), mode=0o4755)
+    _libraries(layer, dash)
+    return _image(layer, Entrypoint=["/nnp", "-p", "-c", _EFFECTIVE])
 
 
 def _users(shell: Tar) -> dict[str, Image]:

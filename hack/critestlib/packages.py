@@ -44,17 +44,6 @@ class Packages:
     def file(self, path: str) -> bytes:
         return (self.tree / path).read_bytes()
 
-    def libraries(self, program: Path) -> dict[str, bytes]:
-        """The shared libraries of a program, by the absolute path it looks for them at."""
-        found = dict(_linked(program))
-        missing = [name for name, path in found.items() if path is None]
-        if missing:
-            raise RuntimeError(
-                f"{program} needs {', '.join(missing)}; install "
-                + " ".join(sorted({_PROVIDERS.get(name, name) for name in missing}))
-            )
-        return {path: Path(path).read_bytes() for path in found.values() if path}
-
 
 def _apt(arguments: list[str], directory: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -65,6 +54,18 @@ def _apt(arguments: list[str], directory: Path) -> subprocess.CompletedProcess[s
         text=True,
         check=False,
     )
+
+
+def libraries(program: Path) -> dict[str, bytes]:
+    """The shared libraries of a program, by the absolute path it looks for them at."""
+    found = dict(_linked(program))
+    missing = [name for name, path in found.items() if path is None]
+    if missing:
+        raise RuntimeError(
+            f"{program} needs {', '.join(missing)}; install "
+            + " ".join(sorted({_PROVIDERS.get(name, name) for name in missing}))
+        )
+    return {path: Path(path).read_bytes() for path in found.values() if path}
 
 
 def _linked(program: Path) -> Iterator[tuple[str, str | None]]:
