@@ -15,8 +15,8 @@ from cri_shim.pb import api_pb2 as api
 from tests.fixtures.cri import pod_config
 from tests.fixtures.streams import Spdy, Tunnel, WebSocket
 
-
-Reader, Writer = asyncio.StreamReader, asyncio.StreamWriter
+Reader = asyncio.StreamReader
+Writer = asyncio.StreamWriter
 
 
 class Forwarder:

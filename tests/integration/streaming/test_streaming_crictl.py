@@ -36,7 +36,12 @@ class Crictl:
 
     @asynccontextmanager
     async def __call__(self, verb: str, *words: str, **files: int) -> AsyncIterator[Any]:
-        pipes = {"stdin": asyncio.subprocess.DEVNULL, "stdout": -1, "stderr": -1, **files}
+        pipes: dict[str, Any] = {
+            "stdin": asyncio.subprocess.DEVNULL,
+            "stdout": -1,
+            "stderr": -1,
+            **files,
+        }
         process = await asyncio.create_subprocess_exec(
             *self._start, verb, "-r", self.transport, *words, **pipes
         )
