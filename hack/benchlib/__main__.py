@@ -12,7 +12,7 @@ from typing import Any
 
 from cri_shim.isolation.cgroups import Cgroups
 from cri_shim.linux import syscalls
-from hack.benchlib import measured, report
+from hack.benchlib import commands, measured, report
 from hack.benchlib.figures import Samples
 from hack.benchlib.floor import Floor
 from hack.benchlib.instance import Instance, conmons, pss_kib
@@ -100,7 +100,11 @@ def _one_by_one(instance: Instance, cri: Cri, args: argparse.Namespace) -> dict[
     finally:
         under.close()
     cri.down(first)
-    return {"cpu_ms_a_pod": round(cpu / pods * 1000, 1), **report.compared(ours, bare)}
+    return {
+        "cpu_ms_a_pod": round(cpu / pods * 1000, 1),
+        **report.compared(ours, bare),
+        "floor_commands": commands.script(template),
+    }
 
 
 def _in_parallel(instance: Instance, cri: Cri, pods: int, idle_kib: int) -> dict[str, Any]:

@@ -70,4 +70,5 @@ def text(found: dict[str, Any]) -> str:
     if parallel := found.get("parallel"):
         lines += [f"at {parallel['workers']} parallel, {parallel['pods']} pods:"]
         lines += [f"  {key}: {value}" for key, value in parallel.items()]
+    lines += ["", "the floor as commands, in bash:", "", found["floor_commands"]]
     return "\n".join(lines)

@@ -25,6 +25,7 @@ class Template:
     pod: str
     container: str
     run_root: Path
+    logs: str
     netns: str
     conmon: Sequence[str]
     document: str
@@ -72,6 +73,7 @@ def take(instance: Instance, pod: Pod) -> Template:
         pod=pod.id,
         container=pod.container,
         run_root=instance.run_root,
+        logs=str(instance.logs),
         netns=entry.netns,
         conmon=argv,
         document=(bundle / "config.json").read_text(),
