@@ -19,6 +19,7 @@ EXPECTED_SKIPS: dict[str, str] = {
     r"needs idmapped mounts": "depends on kernel and file system",
     r"needs crictl": "cri-tools are not packaged by Debian",
     r"needs critest": "cri-tools are not packaged by Debian",
+    r"needs go": "the clients of kubectl are Go programs",
 }
 
 
