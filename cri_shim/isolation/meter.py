@@ -99,5 +99,5 @@ class Meter(Protocol):
     def threads(self, group: str) -> int | None: ...
 
     def processes(self, group: str) -> list[int]:
-        """The pids of the group itself."""
+        """The pids of the group and those below it."""
         ...

@@ -3,8 +3,10 @@
 import os
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 from cri_shim.isolation import cgroup_files as files
+from cri_shim.isolation import hierarchies
 from cri_shim.isolation.meter import Detail, HugePages, Memory, Swap, Usage
 
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
@@ -62,10 +64,8 @@ class MeterV1:
         return None if tasks is None else len(tasks.split())
 
     def processes(self, group: str) -> list[int]:
-        text = self._read("memory", group, "cgroup.procs")
-        if text is None:
-            text = self._read("cpuacct", group, "cgroup.procs")
-        return [int(pid) for pid in (text or "").split()]
+        mount = self._mounts.get("memory") or self._mounts.get("cpuacct")
+        return [] if mount is None else sorted(hierarchies.processes(Path(mount, group)))
 
     def _huge_pages(self, group: str) -> list[HugePages]:
         found = []

@@ -3,8 +3,10 @@
 import os
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 from cri_shim.isolation import cgroup_files as files
+from cri_shim.isolation import hierarchies
 from cri_shim.isolation.meter import Detail, HugePages, Memory, Swap, Usage
 
 
@@ -60,7 +62,7 @@ class MeterV2:
         return None if tasks is None else len(tasks.split())
 
     def processes(self, group: str) -> list[int]:
-        return [int(pid) for pid in (self._read(group, "cgroup.procs") or "").split()]
+        return sorted(hierarchies.processes(Path(self._mount, group)))
 
     def _memory(self, group: str) -> Memory | None:
         usage = files.number(self._read(group, "memory.current"))

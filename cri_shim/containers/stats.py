@@ -1,0 +1,113 @@
+"""ContainerStats and ListContainerStats: a few small files of each container's group.
+
+Nothing is walked and nothing waits: what a container wrote is told as it was measured last (see
+store/writable.py), all else is read when it is asked for, on the loop and in slices.
+"""
+
+from collections.abc import AsyncIterator
+
+from cri_shim.aio.turns import Turns
+from cri_shim.containers import usage
+from cri_shim.containers.rates import Rates
+from cri_shim.engine import Engine
+from cri_shim.isolation import cgroup_names
+from cri_shim.isolation.meter import Meter, Usage
+from cri_shim.pb import api_pb2 as api
+from cri_shim.pb import state_pb2 as state
+from cri_shim.registry import Record, matches
+from cri_shim.store.writable import Measured, WritableLayers
+
+
+class ContainerGauges:
+    """What the numbers of containers are made from, with what has to be remembered for that."""
+
+    def __init__(self, on: Engine) -> None:
+        self._on = on
+        self._rates = Rates()
+        self._layers = WritableLayers(on.images.rootfs.upper)
+        # The one that ImageFsInfo tells, by which the kubelet knows that they are the same.
+        self._mountpoint = str(on.images.store.root.resolve())
+
+    async def close(self) -> None:
+        await self._layers.close()
+
+    def changed(self, _before: Record | None, after: Record | None) -> None:
+        """A follower of the registry: what is gone is forgotten."""
+        if after is None and isinstance(_before, state.ContainerRecord):
+            self._rates.forget(_before.id)
+            self._layers.forget(_before.id)
+
+    async def listed(self, filter: api.ContainerStatsFilter) -> AsyncIterator[api.ContainerStats]:
+        """The running containers that pass every set field of `filter`."""
+        meter, turns = self._on.cgroups.meter(), Turns()
+        for container in self._on.registry.each_container():
+            if not _passes(container, filter):
+                continue
+            row = self.row(meter, container)
+            if row is not None:
+                yield row
+            await turns.taken()
+
+    def one(self, id: str) -> api.ContainerStats:
+        """Of any container: one that does not run has attributes and its writable layer alone."""
+        container = self._on.registry.container(id)
+        row = self.row(self._on.cgroups.meter(), container)
+        return row if row is not None else self._still(container)
+
+    def row(self, meter: Meter, container: state.ContainerRecord) -> api.ContainerStats | None:
+        """None for one that does not run, or has just ended."""
+        if container.phase != state.CONTAINER_RUNNING:
+            return None
+        return self.row_of(container, meter.usage(cgroup_names.directory(container.cgroups_path)))
+
+    def row_of(self, container: state.ContainerRecord, used: Usage) -> api.ContainerStats | None:
+        """The message of what was read; None if there was nothing to read."""
+        if not used.known:
+            return None
+        rate = self._rates.seen(container.id, used.at, used.cpu_ns)
+        return api.ContainerStats(
+            attributes=_attributes(container),
+            cpu=usage.cpu(used, rate),
+            memory=usage.memory(used),
+            writable_layer=self._writable(container.id),
+            swap=usage.swap(used),
+            io=usage.io(used),
+        )
+
+    def layer(self, id: str) -> Measured | None:
+        """What the container wrote, when that was measured last."""
+        return self._layers.of(id)
+
+    def _still(self, container: state.ContainerRecord) -> api.ContainerStats:
+        return api.ContainerStats(
+            attributes=_attributes(container), writable_layer=self._writable(container.id)
+        )
+
+    def _writable(self, id: str) -> api.FilesystemUsage | None:
+        measured = self._layers.of(id)
+        if measured is None:
+            return None
+        return api.FilesystemUsage(
+            timestamp=measured.at,
+            fs_id=api.FilesystemIdentifier(mountpoint=self._mountpoint),
+            used_bytes=usage.wrapped(measured.usage.used_bytes),
+            inodes_used=usage.wrapped(measured.usage.inodes),
+        )
+
+
+def _passes(container: state.ContainerRecord, filter: api.ContainerStatsFilter) -> bool:
+    return (
+        container.phase == state.CONTAINER_RUNNING
+        and container.id.startswith(filter.id)
+        and container.pod_id.startswith(filter.pod_sandbox_id)
+        and matches(container.config.labels.items(), filter.label_selector.items())
+    )
+
+
+def _attributes(container: state.ContainerRecord) -> api.ContainerAttributes:
+    return api.ContainerAttributes(
+        id=container.id,
+        metadata=container.config.metadata,
+        labels=container.config.labels,
+        annotations=container.config.annotations,
+    )

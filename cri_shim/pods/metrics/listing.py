@@ -1,0 +1,98 @@
+"""ListPodSandboxMetrics: a few pods at a time are read in a thread, for open files are counted."""
+
+import posixpath
+import time
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+from cri_shim.aio.offload import offload
+from cri_shim.containers.stats import ContainerGauges
+from cri_shim.engine import Engine
+from cri_shim.isolation import cgroup_names
+from cri_shim.isolation.meter import Meter
+from cri_shim.pb import api_pb2 as api
+from cri_shim.pb import state_pb2 as state
+from cri_shim.pods.metrics import facts, samples
+from cri_shim.pods.metrics.facts import Facts, FileSystem
+from cri_shim.pods.stats import PodGauges
+
+PODS_AT_A_TIME = 16
+
+
+class Metrics:
+    def __init__(self, on: Engine, pods: PodGauges, containers: ContainerGauges) -> None:
+        self._on = on
+        self._pods = pods
+        self._containers = containers
+
+    async def listed(self) -> AsyncIterator[api.PodSandboxMetrics]:
+        """Every ready pod with its running containers."""
+        await self._pods.open_networks()
+        meter = self._on.cgroups.meter()
+        some: list[state.PodRecord] = []
+        for pod in self._on.registry.each_pod():
+            if pod.phase == state.POD_READY:
+                some.append(pod)
+            if len(some) == PODS_AT_A_TIME:
+                for row in await self._rows(meter, some):
+                    yield row
+                some = []
+        for row in await self._rows(meter, some):
+            yield row
+
+    async def _rows(
+        self, meter: Meter, pods: Sequence[state.PodRecord]
+    ) -> list[api.PodSandboxMetrics]:
+        running = [
+            container
+            for pod in pods
+            for container in self._on.registry.containers_of(pod.id)
+            if container.phase == state.CONTAINER_RUNNING
+        ]
+        root = self._on.images.store.root
+        read, fs = await offload(_read, meter, running, root)
+        return [self._row(pod, read, fs) for pod in pods]
+
+    def _row(
+        self, pod: state.PodRecord, read: "dict[str, Facts]", fs: FileSystem
+    ) -> api.PodSandboxMetrics:
+        path = self._on.cgroups.oci_path(pod.cgroup_parent, pod.id)
+        group = "/" + posixpath.dirname(cgroup_names.directory(path))
+        network = samples.of_network(self._pods.interfaces(pod))
+        base = (group, pod.id, "", "", *_pod_labels(pod))
+        row = api.PodSandboxMetrics(
+            pod_sandbox_id=pod.id, metrics=samples.messages(network, base, time.time_ns())
+        )
+        for container in self._on.registry.containers_of(pod.id):
+            if (found := read.get(container.id)) is not None:
+                row.container_metrics.append(self._container(pod, container, found, fs))
+        return row
+
+    def _container(
+        self, pod: state.PodRecord, container: state.ContainerRecord, read: Facts, fs: FileSystem
+    ) -> api.ContainerMetrics:
+        layer = self._containers.layer(container.id)
+        written = None if layer is None else layer.usage.used_bytes
+        base = (
+            "/" + cgroup_names.directory(container.cgroups_path),
+            container.id,
+            container.image_name,
+            container.config.metadata.name,
+            *_pod_labels(pod),
+        )
+        values = samples.of_container(container, read, written, fs)
+        return api.ContainerMetrics(
+            container_id=container.id, metrics=samples.messages(values, base, read.usage.at)
+        )
+
+
+def _pod_labels(pod: state.PodRecord) -> tuple[str, str]:
+    return pod.config.metadata.name, pod.config.metadata.namespace
+
+
+def _read(
+    meter: Meter, containers: Sequence[state.ContainerRecord], root: Path
+) -> tuple[dict[str, Facts], FileSystem]:
+    found = {container.id: facts.of_container(meter, container) for container in containers}
+    known = {id: one for id, one in found.items() if one is not None}
+    return known, facts.of_file_system(root)

@@ -1,0 +1,172 @@
+"""PodSandboxStats and ListPodSandboxStats: the pod's group, its network, and its containers.
+
+The group that the kubelet made for a pod bears the pod's uid in its name. Where there is none, as
+with crictl, several pods may share a parent: then the pod's numbers are its containers' sums.
+"""
+
+import os
+import posixpath
+import time
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+from cri_shim.aio.offload import finish, offload
+from cri_shim.aio.turns import Turns
+from cri_shim.containers import usage
+from cri_shim.containers.rates import Rates
+from cri_shim.containers.stats import ContainerGauges
+from cri_shim.engine import Engine
+from cri_shim.isolation import cgroup_names
+from cri_shim.isolation.meter import Meter, Usage
+from cri_shim.isolation.net_counters import NetCounters
+from cri_shim.linux.netdev import Interface
+from cri_shim.pb import api_pb2 as api
+from cri_shim.pb import state_pb2 as state
+from cri_shim.registry import Record, matches
+
+DEFAULT_INTERFACE = "eth0"
+LOOPBACK = "lo"
+
+
+class PodGauges:
+    """What the numbers of pods are made from, with what has to be kept for that."""
+
+    def __init__(self, on: Engine, containers: ContainerGauges) -> None:
+        self._on = on
+        self._containers = containers
+        self._rates = Rates()
+        self._net = NetCounters()
+
+    def close(self) -> None:
+        self._net.close()
+
+    def changed(self, before: Record | None, after: Record | None) -> None:
+        """A follower of the registry: a pod that ends must not be held by its open counters."""
+        pod = before or after
+        if isinstance(pod, state.PodRecord) and not _is_ready(after):
+            self._net.forget(pod.id)
+            self._rates.forget(pod.id)
+
+    async def listed(self, filter: api.PodSandboxStatsFilter) -> AsyncIterator[api.PodSandboxStats]:
+        """The ready pods that pass every set field of `filter`."""
+        await self.open_networks()
+        meter, turns = self._on.cgroups.meter(), Turns()
+        for pod in self._on.registry.each_pod():
+            if pod.phase != state.POD_READY or not pod.id.startswith(filter.id):
+                continue
+            if matches(pod.config.labels.items(), filter.label_selector.items()):
+                yield self._row(meter, pod)
+                await turns.taken()
+
+    async def one(self, id: str) -> api.PodSandboxStats:
+        """Of any pod: one that is not ready has attributes alone."""
+        pod = self._on.registry.pod(id)
+        if pod.phase != state.POD_READY:
+            return api.PodSandboxStats(attributes=_attributes(pod))
+        await self.open_networks()
+        return self._row(self._on.cgroups.meter(), self._on.registry.pod(pod.id))
+
+    async def open_networks(self) -> None:
+        """Open the counters of pods that are new since the last time, all in one thread."""
+        wanted = {
+            pod.id: Path(pod.network.netns_path)
+            for pod in self._on.registry.pods()
+            if pod.phase == state.POD_READY and pod.network.netns_path
+        }
+        missing = self._net.missing(wanted)
+        if missing:
+            await finish(self._open(missing))  # what was opened must be kept, or closed
+
+    async def _open(self, missing: Mapping[str, Path]) -> None:
+        for id, fd in (await offload(self._net.open, missing)).items():
+            if _is_ready(self._on.registry.find_pod(id)):
+                self._net.keep(id, fd)
+            else:
+                os.close(fd)
+
+    def interfaces(self, pod: state.PodRecord) -> list[Interface]:
+        """The pod's own interfaces but the loopback; none on the node's network."""
+        found = self._net.read(pod.id) or []
+        return [interface for interface in found if interface.name != LOOPBACK]
+
+    def _row(self, meter: Meter, pod: state.PodRecord) -> api.PodSandboxStats:
+        used, rows, processes = self._read(meter, pod)
+        rate = self._rates.seen(pod.id, used.at, used.cpu_ns)
+        return api.PodSandboxStats(
+            attributes=_attributes(pod),
+            linux=api.LinuxPodSandboxStats(
+                cpu=usage.cpu(used, rate),
+                memory=usage.memory(used),
+                network=self._network(pod),
+                process=api.ProcessUsage(
+                    timestamp=used.at, process_count=api.UInt64Value(value=processes)
+                ),
+                containers=rows,
+                io=usage.io(used),
+            ),
+        )
+
+    def _read(
+        self, meter: Meter, pod: state.PodRecord
+    ) -> tuple[Usage, list[api.ContainerStats], int]:
+        rows, parts, processes = [], [], 0
+        for container in self._on.registry.containers_of(pod.id):
+            if container.phase != state.CONTAINER_RUNNING:
+                continue
+            group = cgroup_names.directory(container.cgroups_path)
+            parts.append(used := meter.usage(group))
+            processes += meter.threads(group) or 0
+            if (row := self._containers.row_of(container, used)) is not None:
+                rows.append(row)
+        own_path = self._on.cgroups.oci_path(pod.cgroup_parent, pod.id)
+        pause = cgroup_names.directory(own_path)
+        if pod.HasField("pause"):
+            parts.append(meter.usage(pause))
+            processes += meter.threads(pause) or 0
+        group = posixpath.dirname(pause)
+        whole = meter.usage(group) if has_own_group(pod) else None
+        if whole is None or not whole.known:
+            return usage.total(parts, time.time_ns()), rows, processes
+        return whole, rows, meter.threads(group) or processes
+
+    def _network(self, pod: state.PodRecord) -> api.NetworkUsage | None:
+        interfaces = {interface.name: _interface(interface) for interface in self.interfaces(pod)}
+        if not interfaces:
+            return None
+        attached = [a.interface for a in pod.network.attachments]
+        first = attached[0] if attached else DEFAULT_INTERFACE
+        return api.NetworkUsage(
+            timestamp=time.time_ns(),
+            default_interface=interfaces.pop(first, None),
+            interfaces=interfaces.values(),
+        )
+
+
+def has_own_group(pod: state.PodRecord) -> bool:
+    """Whether the pod's cgroup parent is for this pod alone."""
+    uid = pod.config.metadata.uid
+    last = posixpath.basename(pod.cgroup_parent)
+    return bool(uid) and (uid in last or uid.replace("-", "_") in last)
+
+
+def _is_ready(record: Record | None) -> bool:
+    return isinstance(record, state.PodRecord) and record.phase == state.POD_READY
+
+
+def _attributes(pod: state.PodRecord) -> api.PodSandboxAttributes:
+    return api.PodSandboxAttributes(
+        id=pod.id,
+        metadata=pod.config.metadata,
+        labels=pod.config.labels,
+        annotations=pod.config.annotations,
+    )
+
+
+def _interface(of: Interface) -> api.NetworkInterfaceUsage:
+    return api.NetworkInterfaceUsage(
+        name=of.name,
+        rx_bytes=usage.wrapped(of.rx_bytes),
+        rx_errors=usage.wrapped(of.rx_errors),
+        tx_bytes=usage.wrapped(of.tx_bytes),
+        tx_errors=usage.wrapped(of.tx_errors),
+    )
