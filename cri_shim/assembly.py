@@ -18,9 +18,11 @@ from cri_shim.config import Config, Server
 from cri_shim.engine import Engine, Paths
 from cri_shim.errors import ConfigError, StateError, ToolFailed
 from cri_shim.images import Images
+from cri_shim.isolation.apparmor import AppArmor
 from cri_shim.isolation.cgroup_names import PREFIX, Driver
 from cri_shim.isolation.cgroups import Cgroups
 from cri_shim.isolation.seccomp import SeccompProfiles
+from cri_shim.isolation.selinux import SELinux
 from cri_shim.linux import boot, process
 from cri_shim.network.network import Network
 from cri_shim.oci import handlers
@@ -122,6 +124,8 @@ async def open_engine(config: Config, programs: Programs, closing: AsyncExitStac
         paths=paths,
         boot_id=boot.boot_id(),
         seccomp=_seccomp(config),
+        apparmor=AppArmor(paths.run_root / "apparmor", env=environment),
+        selinux=SELinux(),
         pause_init=programs.init,
         default_sysctls=dict(setting.split("=", 1) for setting in config.default_sysctls),
     )

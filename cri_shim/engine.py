@@ -13,8 +13,10 @@ from cri_shim.aio.retry import Retrier
 from cri_shim.aio.singleflight import SingleFlight
 from cri_shim.errors import InvalidArgument, WrongState
 from cri_shim.images import Images
+from cri_shim.isolation.apparmor import AppArmor
 from cri_shim.isolation.cgroups import Cgroups
 from cri_shim.isolation.seccomp import SeccompProfiles
+from cri_shim.isolation.selinux import SELinux
 from cri_shim.network.network import Network
 from cri_shim.oci.conmon import Conmon
 from cri_shim.oci.exits import Exits
@@ -87,6 +89,8 @@ class Engine:
     paths: Paths
     boot_id: str
     seccomp: SeccompProfiles
+    apparmor: AppArmor
+    selinux: SELinux
     pause_init: str  # the static program that keeps a shared pid namespace
     default_sysctls: Mapping[str, str]  # of every pod that has the namespace they belong to
     retrier: Retrier = field(default_factory=Retrier)

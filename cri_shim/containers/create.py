@@ -112,7 +112,7 @@ async def _build(on: Engine, pod: state.PodRecord, record: state.ContainerRecord
         fault_point("containers.create.document")
         config = image_config.parse(image.config)
         user = _user(record.config, config, rootfs)
-        confined = await protection.of_container(on, record.config)
+        confined = await protection.of_container(on, pod, record.config)
         host = await _host(on, record.config)
         known = _spec_input(on, pod, record, config, user, confined, host)
         document = container_spec.build(

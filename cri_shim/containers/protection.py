@@ -2,29 +2,53 @@
 
 from cri_shim.engine import Engine
 from cri_shim.pb import api_pb2 as api
-from cri_shim.spec import capabilities, seccomp
+from cri_shim.pb import state_pb2 as state
+from cri_shim.spec import apparmor, capabilities, seccomp
 from cri_shim.spec.protection import Protection
 
 AT = "config.linux.security_context"
 
 
-async def of_container(on: Engine, config: api.ContainerConfig) -> Protection:
-    """InvalidArgument or WrongState, naming the field, for what is not on this node."""
+async def of_container(on: Engine, pod: state.PodRecord, config: api.ContainerConfig) -> Protection:
+    """InvalidArgument or WrongState, naming the field, for what is not on this node.
+
+    A container without SELinux options has those of its pod.
+    """
     context = config.linux.security_context
+    of_pod = pod.config.linux.security_context.selinux_options
+    labels = context.selinux_options if context.HasField("selinux_options") else of_pod
+    process, mount = on.selinux.labels(AT, labels, pod.id, privileged=context.privileged)
     allowed = capabilities.build(context, on.host)["bounding"]
-    return Protection(seccomp=on.seccomp.filter(AT, seccomp.wanted(context), allowed))
+    return Protection(
+        seccomp=on.seccomp.filter(AT, seccomp.wanted(context), allowed),
+        apparmor=await on.apparmor.profile(AT, apparmor.wanted(context)),
+        process_label=process,
+        mount_label=mount,
+    )
 
 
-async def of_pause(on: Engine, config: api.PodSandboxConfig) -> Protection:
+async def of_pause(on: Engine, pod: state.PodRecord) -> Protection:
     """Of the pause process of a pod, which has no capabilities."""
-    context = config.linux.security_context
-    return Protection(seccomp=on.seccomp.filter(AT, seccomp.wanted(context), ()))
+    context = pod.config.linux.security_context
+    process, mount = on.selinux.labels(
+        AT, context.selinux_options, pod.id, privileged=context.privileged
+    )
+    return Protection(
+        seccomp=on.seccomp.filter(AT, seccomp.wanted(context), ()),
+        apparmor=await on.apparmor.profile(AT, apparmor.wanted(context)),
+        process_label=process,
+        mount_label=mount,
+    )
 
 
-def check_pod(on: Engine, config: api.PodSandboxConfig) -> None:
+async def check_pod(on: Engine, config: api.PodSandboxConfig) -> None:
     """Refuse a pod whose profile is missing, even if no process of it would have it.
 
-    Not so RuntimeDefault, which the kubelet always sends for pods: it would keep a node without a
+    Not so the defaults, which the kubelet always sends for pods: that would keep a node without a
     default profile from running any pod at all.
     """
-    on.seccomp.check(AT, seccomp.wanted(config.linux.security_context))
+    context = config.linux.security_context
+    on.seccomp.check(AT, seccomp.wanted(context))
+    named = apparmor.wanted(context)
+    if named is not None and named.profile:
+        await on.apparmor.profile(AT, named)

@@ -47,6 +47,7 @@ async def run(on: Engine, request: api.RunPodSandboxRequest) -> str:
 
 
 async def _run(on: Engine, request: api.RunPodSandboxRequest) -> str:
+    await protection.check_pod(on, request.config)
     record = _intend(on, request)
     try:
         await _build(on, record)
@@ -59,7 +60,6 @@ async def _run(on: Engine, request: api.RunPodSandboxRequest) -> str:
 def _intend(on: Engine, request: api.RunPodSandboxRequest) -> state.PodRecord:
     """Check what needs no outside world, and write the intent."""
     handler = on.handler(request.runtime_handler)
-    protection.check_pod(on, request.config)
     id = secrets.token_hex(32)
     options = request.config.linux.security_context.namespace_options
     host_network = options.network == api.NODE
@@ -168,7 +168,7 @@ async def _start_pause(on: Engine, record: state.PodRecord) -> state.PodRecord:
             rootfs=str(where / "rootfs"),
             cgroups_path=on.cgroups.oci_path(record.cgroup_parent, record.id),
             namespaces={kind: str(path) for kind, path in pins.items() if path.exists()},
-            protection=await protection.of_pause(on, record.config),
+            protection=await protection.of_pause(on, record),
         )
     )
     bundle.write(where, document)

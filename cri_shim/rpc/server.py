@@ -36,7 +36,7 @@ class Server:
     ) -> None:
         self._path = path
         self._server = grpc.aio.server(options=boundary.SERVER_OPTIONS)
-        check = Validator(apparmor=_has_apparmor())
+        check = Validator()
         services = api_pb2.DESCRIPTOR.services_by_name
         for name, service in (
             ("RuntimeService", RuntimeService(on, facts, streams)),
@@ -66,11 +66,6 @@ class Server:
     ) -> None:
         await self._server.stop(DRAIN_S)
         self._path.unlink(missing_ok=True)
-
-
-def _has_apparmor() -> bool:
-    enabled = Path("/sys/module/apparmor/parameters/enabled")
-    return enabled.exists() and enabled.read_text().startswith("Y")
 
 
 def _remove_stale(path: Path) -> None:

@@ -5,9 +5,7 @@ than one that does not run. Each row of the tables is one such field; the change
 field deletes its row, and nothing else needs to know.
 
 What looks like it belongs here and does not:
-- profiles of a privileged container: "privileged" means without them
-- AppArmor RuntimeDefault on a host without AppArmor: there the default is no profile
-- selinux_relabel: nothing to relabel without SELinux, and with it the labels are refused
+- selinux_options where SELinux is off, and selinux_relabel: see isolation/selinux.py
 """
 
 from collections.abc import Callable
@@ -18,14 +16,8 @@ from google.protobuf.message import Message
 from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2 as api
 
-_Profile = api.SecurityProfile
-_NO_APPARMOR = ("", "unconfined", "runtime/default")  # the default has the newer field as well
-
 # field below the security context: what of it is not applied, "" for nothing
 _SECURITY: dict[str, Callable[[Any], str]] = {
-    "selinux_options": lambda c: (
-        "labels" if any((o := c.selinux_options).user + o.role + o.type + o.level) else ""
-    ),
     "namespace_options.userns_options.mode": lambda c: (
         "POD" if _has_user_namespace(c.namespace_options) else ""
     ),
@@ -44,10 +36,7 @@ _CONTAINER: dict[str, Callable[[api.ContainerConfig], bool]] = {
 
 
 class Unapplied:
-    """Refuses requests by the tables. `apparmor`: whether the host has AppArmor."""
-
-    def __init__(self, *, apparmor: bool) -> None:
-        self._apparmor = apparmor
+    """Refuses requests by the tables."""
 
     def __call__(self, request: Message) -> None:
         """Raise InvalidArgument for the first field that would not be applied."""
@@ -67,19 +56,6 @@ class Unapplied:
         for field, asked in _SECURITY.items():
             if what := asked(context):
                 raise _refusal(f"{at}.{field}", what)
-        if what := self._apparmor_of(context):
-            raise _refusal(f"{at}.apparmor", what)
-
-    def _apparmor_of(self, context: Any) -> str:
-        profile: api.SecurityProfile = context.apparmor
-        if context.HasField("apparmor") and profile.profile_type == _Profile.Localhost:
-            return profile.localhost_ref
-        by_name = getattr(context, "apparmor_profile", "")
-        if by_name not in _NO_APPARMOR:
-            return str(by_name)
-        default = context.HasField("apparmor") and profile.profile_type == _Profile.RuntimeDefault
-        wanted = default or by_name == "runtime/default"
-        return "RuntimeDefault" if wanted and self._apparmor and not context.privileged else ""
 
 
 def _container(at: str, config: api.ContainerConfig) -> None:

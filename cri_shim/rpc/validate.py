@@ -24,13 +24,10 @@ from cri_shim.rpc.validate_resources import check_resources
 
 
 class Validator:
-    """The check that boundary.add takes.
+    """The check that boundary.add takes."""
 
-    `apparmor`: whether the host has AppArmor, see rpc/unapplied.py.
-    """
-
-    def __init__(self, *, apparmor: bool) -> None:
-        self._unapplied = Unapplied(apparmor=apparmor)
+    def __init__(self) -> None:
+        self._unapplied = Unapplied()
 
     def __call__(self, request: Message) -> None:
         """Raise InvalidArgument for what no runtime could do, then for what this one cannot yet."""

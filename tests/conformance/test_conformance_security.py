@@ -396,3 +396,38 @@ async def test_privilege_escalation_is_allowed_unless_no_new_privs(
     status = await process_status(cri, container)
     assert status["Uid"].split()[:2] == ["1000", effective]
     assert status["NoNewPrivs"] == str(int(no_new_privs))
+
+
+# -- AppArmor, on a node without it ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"apparmor_profile": "localhost/unloaded"}, "apparmor_profile: unloaded"),
+        ({"apparmor_profile": "runtime/default"}, "apparmor_profile: RuntimeDefault"),
+        (
+            {"apparmor": {"profile_type": LOCALHOST, "localhost_ref": "localhost/unloaded"}},
+            "apparmor.localhost_ref: unloaded",
+        ),
+        ({"apparmor": {}}, "apparmor: RuntimeDefault"),
+    ],
+)
+@pytest.mark.skipif(
+    Path("/sys/kernel/security/apparmor").exists(), reason="needs a node without AppArmor"
+)
+async def test_an_apparmor_profile_is_refused_on_a_node_without_apparmor(
+    cri: Cri, fields: dict[str, Any], named: str
+) -> None:
+    pod = await cri.run_pod()
+    said = f"^config.linux.security_context.{named}: AppArmor is not enabled"
+    with pytest.raises(InvalidArgument, match=said):
+        await cri.create(pod, container_config(SLEEP, linux=context(**fields)))
+    assert await cri.containers() == []
+
+
+async def test_selinux_options_are_accepted_on_a_node_without_selinux(
+    cri: Cri, handler: str
+) -> None:
+    container = await run(cri, handler, selinux_options={"level": "s0:c1,c2"})
+    assert "selinuxLabel" not in (await cri.info(container))["runtimeSpec"]["process"]

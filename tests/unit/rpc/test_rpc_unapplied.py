@@ -10,7 +10,6 @@ from cri_shim.rpc.unapplied import Unapplied
 
 AT = "config.linux.security_context"
 Change = Callable[[api.ContainerConfig], object]
-LOCAL = api.SecurityProfile.Localhost
 
 
 def container(change: Change) -> api.CreateContainerRequest:
@@ -27,19 +26,14 @@ def context(
 
 def refusal(request: api.CreateContainerRequest | api.RunPodSandboxRequest) -> InvalidArgument:
     with pytest.raises(InvalidArgument) as caught:
-        Unapplied(apparmor=True)(request)
+        Unapplied()(request)
     return caught.value
 
 
 @pytest.mark.parametrize(
     ("field", "change"),
     [
-        ("selinux_options", lambda c: setattr(c.selinux_options, "level", "s0")),
         ("namespace_options.userns_options.mode", lambda c: _user_namespace(c)),
-        ("apparmor", lambda c: c.apparmor.SetInParent()),
-        ("apparmor", lambda c: _local_apparmor(c)),
-        ("apparmor", lambda c: setattr(c, "apparmor_profile", "localhost/a")),
-        ("apparmor", lambda c: setattr(c, "apparmor_profile", "runtime/default")),
     ],
 )
 def test_a_protection_that_would_not_be_there_is_refused(
@@ -73,34 +67,12 @@ def test_devices_by_cdi_are_refused() -> None:
     "request_",
     [
         container(lambda c: setattr(c.mounts[0], "selinux_relabel", True)),
-        context(lambda c: c.selinux_options.SetInParent()),
-        context(lambda c: setattr(c.apparmor, "profile_type", api.SecurityProfile.Unconfined)),
-        context(lambda c: setattr(c, "apparmor_profile", "unconfined")),
         context(lambda c: c.capabilities.add_ambient_capabilities.append("NET_RAW")),
         context(lambda c: setattr(c.namespace_options.userns_options, "mode", api.NODE)),
     ],
 )
 def test_what_needs_no_applying_passes(request_: api.CreateContainerRequest) -> None:
-    Unapplied(apparmor=True)(request_)
-
-
-def test_the_default_apparmor_profile_is_none_on_a_host_without_apparmor() -> None:
-    Unapplied(apparmor=False)(context(lambda c: c.apparmor.SetInParent()))
-    Unapplied(apparmor=False)(context(lambda c: setattr(c, "apparmor_profile", "runtime/default")))
-
-
-def test_a_named_apparmor_profile_is_refused_without_apparmor_too() -> None:
-    with pytest.raises(InvalidArgument, match="apparmor: my-profile is not applied"):
-        Unapplied(apparmor=False)(context(_local_apparmor))
-
-
-def test_default_profiles_do_not_concern_a_privileged_container() -> None:
-    def change(context: api.LinuxContainerSecurityContext) -> None:
-        context.privileged = True
-        context.seccomp.SetInParent()
-        context.apparmor.SetInParent()
-
-    Unapplied(apparmor=True)(context(change))
+    Unapplied()(request_)
 
 
 def test_a_pod_with_a_user_namespace_is_refused() -> None:
@@ -111,8 +83,3 @@ def test_a_pod_with_a_user_namespace_is_refused() -> None:
 
 def _user_namespace(context: api.LinuxContainerSecurityContext) -> None:
     context.namespace_options.userns_options.SetInParent()
-
-
-def _local_apparmor(context: api.LinuxContainerSecurityContext) -> None:
-    context.apparmor.profile_type = LOCAL
-    context.apparmor.localhost_ref = "my-profile"

@@ -9,7 +9,7 @@ from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import control_pb2 as control
 from cri_shim.rpc.validate import COVERED, Validator
 
-check = Validator(apparmor=False)
+check = Validator()
 
 
 def test_every_request_of_every_service_has_a_check() -> None:

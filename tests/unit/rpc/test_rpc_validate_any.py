@@ -52,7 +52,7 @@ ANY = st.sampled_from(REQUESTS).flatmap(lambda r: messages(r.DESCRIPTOR))
 
 def refusal(request: Any) -> str:
     try:
-        Validator(apparmor=True)(request)
+        Validator()(request)
     except InvalidArgument as refused:
         return refused.field
     return "passed"

@@ -53,26 +53,26 @@ def refusal(change: Change) -> str:
     bad = request()
     change(bad.config)
     with pytest.raises(InvalidArgument) as caught:
-        Validator(apparmor=False)(bad)
+        Validator()(bad)
     return caught.value.field
 
 
 def test_what_the_kubelet_sends_passes() -> None:
-    Validator(apparmor=True)(request())
+    Validator()(request())
 
 
 def test_a_name_and_an_image_are_enough() -> None:
     config = api.ContainerConfig(
         metadata=api.ContainerMetadata(name="a"), image=api.ImageSpec(image="busybox")
     )
-    Validator(apparmor=True)(api.CreateContainerRequest(pod_sandbox_id="f", config=config))
+    Validator()(api.CreateContainerRequest(pod_sandbox_id="f", config=config))
 
 
 def test_a_request_without_pod_or_config_is_refused() -> None:
     with pytest.raises(InvalidArgument, match=r"^pod_sandbox_id: is required$"):
-        Validator(apparmor=False)(api.CreateContainerRequest())
+        Validator()(api.CreateContainerRequest())
     with pytest.raises(InvalidArgument, match=r"^config: is required$"):
-        Validator(apparmor=False)(api.CreateContainerRequest(pod_sandbox_id="f00"))
+        Validator()(api.CreateContainerRequest(pod_sandbox_id="f00"))
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_a_user_name_can_have_a_group() -> None:
     context = good.config.linux.security_context
     context.ClearField("run_as_user")
     context.run_as_username = "www-data"
-    Validator(apparmor=False)(good)
+    Validator()(good)
 
 
 @pytest.mark.parametrize(

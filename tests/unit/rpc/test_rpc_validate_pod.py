@@ -42,23 +42,23 @@ def refusal(change: Change) -> str:
     bad = request()
     change(bad.config)
     with pytest.raises(InvalidArgument) as caught:
-        Validator(apparmor=False)(bad)
+        Validator()(bad)
     return caught.value.field
 
 
 def test_what_the_kubelet_sends_passes() -> None:
-    Validator(apparmor=True)(request())
+    Validator()(request())
 
 
 def test_metadata_alone_is_enough() -> None:
     metadata = api.PodSandboxMetadata(name="p", namespace="n", uid="u")
     config = api.PodSandboxConfig(metadata=metadata)
-    Validator(apparmor=True)(api.RunPodSandboxRequest(config=config))
+    Validator()(api.RunPodSandboxRequest(config=config))
 
 
 def test_a_request_without_config_is_refused() -> None:
     with pytest.raises(InvalidArgument, match=r"^config: is required$"):
-        Validator(apparmor=False)(api.RunPodSandboxRequest())
+        Validator()(api.RunPodSandboxRequest())
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,94 @@
+"""AppArmor on this node: whether it is on, which profiles are loaded, and our default one.
+
+The default profile is loaded by apparmor_parser when the first container needs it, and again
+whenever it is found unloaded.
+"""
+
+import logging
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from cri_shim.aio import child
+from cri_shim.errors import InvalidArgument, ToolFailed, WrongState
+from cri_shim.spec import apparmor
+
+LOAD_S = 30.0  # for apparmor_parser; it takes some 20 ms
+_ENABLED = Path("/sys/module/apparmor/parameters/enabled")
+_LOADED = Path("/sys/kernel/security/apparmor/profiles")
+
+_log = logging.getLogger(__name__)
+
+
+class AppArmor:
+    """`directory` keeps the source of the default profile; `env` is apparmor_parser's."""
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        env: Mapping[str, str],
+        switch: Path = _ENABLED,
+        profiles: Path = _LOADED,
+    ) -> None:
+        self._source = directory / apparmor.DEFAULT
+        self._env = env
+        self._switch = switch
+        self._profiles = profiles
+
+    def enabled(self) -> bool:
+        """Whether the kernel confines by AppArmor now."""
+        try:
+            return self._switch.read_text().startswith("Y")
+        except OSError:
+            return False
+
+    async def profile(self, at: str, wanted: apparmor.Wanted | None) -> str:
+        """The name for process.apparmorProfile; "" for none. `at` is the context's path.
+
+        Nothing asked for: the default profile if this node can have it. What was asked for and
+        cannot be had is InvalidArgument, and WrongState if that is the default.
+        """
+        if wanted is None:
+            return ""
+        if not self.enabled():
+            if wanted.field == "" or wanted.profile == apparmor.UNCONFINED:
+                return ""
+            field, name = f"{at}.{wanted.field}", wanted.profile or "RuntimeDefault"
+            raise InvalidArgument(field, f"{name}: AppArmor is not enabled on this node")
+        if not wanted.profile:
+            return await self._default(f"{at}.{wanted.field}" if wanted.field else "")
+        if wanted.profile != apparmor.UNCONFINED and wanted.profile not in self._loaded():
+            problem = f"profile {wanted.profile!r} is not loaded; load it with apparmor_parser"
+            raise InvalidArgument(f"{at}.{wanted.field}", problem)
+        return wanted.profile
+
+    def _loaded(self) -> frozenset[str]:
+        try:
+            return apparmor.loaded(self._profiles.read_text())
+        except OSError as e:
+            raise ToolFailed(f"cannot read the loaded AppArmor profiles: {e}") from e
+
+    async def _default(self, field: str) -> str:
+        """Our default profile, loaded; "" if nobody asked for it and it cannot be."""
+        if apparmor.DEFAULT in self._loaded():
+            return apparmor.DEFAULT
+        try:
+            await self._load()
+        except ToolFailed as e:
+            if field:
+                raise WrongState(f"{field}: no default AppArmor profile: {e}") from e
+            _log.warning("containers run without an AppArmor profile: %s", e)
+            return ""
+        return apparmor.DEFAULT
+
+    async def _load(self) -> None:
+        parser = shutil.which("apparmor_parser", path=self._env.get("PATH"))
+        if parser is None:
+            raise ToolFailed("apparmor_parser is not installed on this node")
+        self._source.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._source.write_text(apparmor.default_profile())
+        command = [parser, "--replace", "--skip-cache", str(self._source)]
+        done = await child.run(command, env=self._env, timeout=LOAD_S)
+        if done.returncode:
+            raise ToolFailed(f"apparmor_parser {self._source}: {done.complaint()}")

@@ -1,0 +1,53 @@
+"""SELinux on this node. Where it is off, labels are accepted and mean nothing, as with containerd
+and CRI-O: the same manifest runs on nodes with it and without. `selinux_relabel` of a mount is
+not carried out: volumes are to bear a label that containers may use.
+"""
+
+from pathlib import Path
+
+from cri_shim.errors import InvalidArgument
+from cri_shim.pb import api_pb2 as api
+from cri_shim.spec import selinux
+
+_CONFIG = Path("/etc/selinux/config")
+
+
+class SELinux:
+    """`filesystem`: where selinuxfs is mounted, if it is."""
+
+    def __init__(self, filesystem: Path = Path("/sys/fs/selinux")) -> None:
+        self._filesystem = filesystem
+        self.enabled = (filesystem / "enforce").exists()
+        self._defaults = selinux.defaults(_contexts()) if self.enabled else selinux.Defaults()
+
+    def labels(
+        self, at: str, asked: api.SELinuxOption, pod_id: str, *, privileged: bool
+    ) -> tuple[str, str]:
+        """(process label, mount label), both "" where SELinux is off.
+
+        InvalidArgument for a label that the policy does not know; `at` is the context's path.
+        """
+        if not self.enabled:
+            return "", ""
+        process, mount = selinux.labels(asked, pod_id, self._defaults, privileged=privileged)
+        for label in filter(None, (process, mount)):
+            self._check(f"{at}.selinux_options", label)
+        return process, mount
+
+    def _check(self, field: str, label: str) -> None:
+        """The kernel takes a label that is valid by its policy, and nothing else."""
+        try:
+            (self._filesystem / "context").write_bytes(label.encode() + b"\0")
+        except OSError as e:
+            problem = f"the policy of this node knows no label {label!r}: {e.strerror}"
+            raise InvalidArgument(field, problem) from e
+
+
+def _contexts() -> str:
+    """The lxc_contexts of the policy in force; "" when there is none."""
+    try:
+        lines = _CONFIG.read_text().splitlines()
+        kind = next(s.partition("=")[2].strip() for s in lines if s.startswith("SELINUXTYPE="))
+        return (_CONFIG.parent / kind / "contexts" / "lxc_contexts").read_text()
+    except (OSError, StopIteration):
+        return ""
