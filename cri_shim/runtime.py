@@ -23,6 +23,7 @@ from cri_shim.engine import Engine
 from cri_shim.errors import RuntimeStopped, WrongState
 from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import stop as pod_stop
+from cri_shim.pods.observation import Observation
 from cri_shim.rpc.facts import Facts
 from cri_shim.rpc.server import Server
 
@@ -100,8 +101,9 @@ class Runtime:
         engine = self.engine
         facts = Facts(engine, lambda: report.effective(self._config))
         streams = assembly.streaming(self._config, engine)
-        server = Server(self._config.server.socket, engine, facts, self.info, streams)
-        async with streams, server:
+        observation = Observation(engine)
+        server = Server(self._config.server.socket, engine, facts, self.info, streams, observation)
+        async with streams, observation, server:
             _log.info("serving on %s", self._config.server.socket)
             ready()
             await self._stopping.wait()

@@ -4,7 +4,7 @@ A pull belongs to whoever waits for it. Equal requests (name and credential) sha
 last caller has gone it is cancelled and cleaned up: nothing of it is visible, nothing stays.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cri_shim.aio.singleflight import SingleFlight
@@ -61,6 +61,10 @@ class Images:
 
     def list(self, filter: api.ImageFilter | None = None) -> Sequence[api.Image]:
         """ListImages."""
+        return list(self.each(filter))
+
+    def each(self, filter: api.ImageFilter | None = None) -> Iterator[api.Image]:
+        """The same, one after the other."""
         return query.list_images(self.store, filter)
 
     def status(

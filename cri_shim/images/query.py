@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,13 +40,15 @@ def resolve(store: ImageStore, reference: str) -> ImageRecord | None:
     return store.catalog.image(ids[0]) if ids else None
 
 
-def list_images(store: ImageStore, filter: api.ImageFilter | None) -> Sequence[api.Image]:
-    """All images, or the one that the filter names."""
+def list_images(store: ImageStore, filter: api.ImageFilter | None) -> Iterator[api.Image]:
+    """All images that are still here at their turn, or the one that the filter names."""
     wanted = filter.image.image if filter is not None else ""
     if not wanted:
-        return [to_api(image) for image in store.catalog.images()]
-    found = resolve(store, wanted)
-    return [to_api(found)] if found is not None else []
+        ids = [image.id for image in store.catalog.images()]
+        here = (store.catalog.image(id) for id in ids)
+        yield from (to_api(image) for image in here if image is not None)
+    elif (found := resolve(store, wanted)) is not None:
+        yield to_api(found)
 
 
 def status(

@@ -31,10 +31,13 @@ class Events:
     def start(self) -> None:
         self._registry.follow(self._changed)
 
-    def close(self) -> None:
+    def end(self) -> None:
         """End every subscription: it gets what is queued for it."""
-        self._registry.unfollow(self._changed)
         self._broadcast.close()
+
+    def close(self) -> None:
+        self._registry.unfollow(self._changed)
+        self.end()
 
     def subscribe(self) -> Subscription[api.ContainerEventResponse]:
         """Every event from here on."""

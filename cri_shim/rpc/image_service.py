@@ -1,7 +1,10 @@
 """ImageService: each RPC is one call of a use case; requests were validated before."""
 
+from collections.abc import AsyncIterator
+
 from cri_shim.images import Images
 from cri_shim.pb import api_pb2 as api
+from cri_shim.rpc.parts import parts
 
 
 class ImageService:
@@ -16,6 +19,12 @@ class ImageService:
 
     async def ListImages(self, request: api.ListImagesRequest) -> api.ListImagesResponse:
         return api.ListImagesResponse(images=self._images.list(request.filter))
+
+    async def StreamImages(
+        self, request: api.StreamImagesRequest
+    ) -> AsyncIterator[api.StreamImagesResponse]:
+        async for part in parts(self._images.each(request.filter)):
+            yield api.StreamImagesResponse(images=part)
 
     async def ImageStatus(self, request: api.ImageStatusRequest) -> api.ImageStatusResponse:
         image, info = self._images.status(request.image.image, verbose=request.verbose)

@@ -1,5 +1,6 @@
 """RuntimeService: each RPC is one call of a use case; requests were validated before."""
 
+import time
 from typing import Protocol
 
 from cri_shim import __version__
@@ -13,7 +14,10 @@ from cri_shim.pods import query as pod_query
 from cri_shim.pods import remove as pod_remove
 from cri_shim.pods import run
 from cri_shim.pods import stop as pod_stop
+from cri_shim.pods import update as pod_update
+from cri_shim.pods.observation import Observation
 from cri_shim.rpc.facts import Facts
+from cri_shim.rpc.observing import Observing
 
 RUNTIME_NAME = "cri-shim"
 KUBELET_API_VERSION = "0.1.0"  # what the kubelet's own runtime API calls itself, for ever
@@ -30,11 +34,14 @@ class Streams(Protocol):
     def port_forward(self, request: api.PortForwardRequest) -> str: ...
 
 
-class RuntimeService:
+class RuntimeService(Observing):
     """The RPCs of runtime.v1.RuntimeService that are served."""
 
-    def __init__(self, on: Engine, facts: Facts, streams: Streams) -> None:
+    def __init__(
+        self, on: Engine, facts: Facts, streams: Streams, observation: Observation
+    ) -> None:
         self._on = on
+        self._observation = observation
         self._facts = facts
         self._streams = streams
 
@@ -84,12 +91,24 @@ class RuntimeService:
     ) -> api.PodSandboxStatusResponse:
         pod = self._on.registry.pod(request.pod_sandbox_id)
         info = pod_query.info(self._on, pod) if request.verbose else {}
-        return api.PodSandboxStatusResponse(status=pod_query.status(pod), info=info)
+        # For a kubelet that follows events: what they tell, at a time of the same clock.
+        return api.PodSandboxStatusResponse(
+            status=pod_query.status(pod),
+            info=info,
+            containers_statuses=pod_query.containers(self._on.registry, pod.id),
+            timestamp=time.time_ns(),
+        )
 
     async def ListPodSandbox(
         self, request: api.ListPodSandboxRequest
     ) -> api.ListPodSandboxResponse:
         return api.ListPodSandboxResponse(items=pod_query.listed(self._on, request.filter))
+
+    async def UpdatePodSandboxResources(
+        self, request: api.UpdatePodSandboxResourcesRequest
+    ) -> api.UpdatePodSandboxResourcesResponse:
+        pod_update.update_resources(self._on, request)
+        return api.UpdatePodSandboxResourcesResponse()
 
     # -- containers ---------------------------------------------------------------------------
 

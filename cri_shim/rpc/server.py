@@ -12,6 +12,7 @@ import grpc.aio
 from cri_shim.engine import Engine
 from cri_shim.errors import StateError
 from cri_shim.pb import api_pb2, control_pb2
+from cri_shim.pods.observation import Observation
 from cri_shim.rpc import boundary
 from cri_shim.rpc.control_service import ControlService
 from cri_shim.rpc.facts import Facts
@@ -33,13 +34,15 @@ class Server:
         facts: Facts,
         info: Callable[[], dict[str, Any]],
         streams: Streams,
+        observation: Observation,
     ) -> None:
         self._path = path
+        self._observation = observation
         self._server = grpc.aio.server(options=boundary.SERVER_OPTIONS)
         check = Validator()
         services = api_pb2.DESCRIPTOR.services_by_name
         for name, service in (
-            ("RuntimeService", RuntimeService(on, facts, streams)),
+            ("RuntimeService", RuntimeService(on, facts, streams, observation)),
             ("ImageService", ImageService(on.images)),
         ):
             boundary.add(self._server, services[name], service, check)
@@ -64,6 +67,7 @@ class Server:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
+        self._observation.events.end()  # who follows events would go on for ever
         await self._server.stop(DRAIN_S)
         self._path.unlink(missing_ok=True)
 

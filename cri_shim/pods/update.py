@@ -1,0 +1,24 @@
+"""UpdatePodSandboxResources: the pod's new sums, when it was resized in place.
+
+They are for the record: the pod's cgroup is the kubelet's, and it has set that already.
+"""
+
+from cri_shim.engine import Engine
+from cri_shim.errors import WrongState
+from cri_shim.pb import api_pb2 as api
+from cri_shim.pb import state_pb2 as state
+from cri_shim.registry import changed
+
+
+def update_resources(on: Engine, request: api.UpdatePodSandboxResourcesRequest) -> None:
+    """Record the sums that are given; the others stay. WrongState unless the pod is ready."""
+    pod = on.registry.pod(request.pod_sandbox_id)
+    if pod.phase != state.POD_READY:
+        raise WrongState(f"pod {pod.id} is not ready: its resources cannot be changed")
+    config = api.PodSandboxConfig()
+    config.CopyFrom(pod.config)
+    if request.HasField("overhead"):
+        config.linux.overhead.CopyFrom(request.overhead)
+    if request.HasField("resources"):
+        config.linux.resources.CopyFrom(request.resources)
+    on.registry.put(changed(pod, config=config))

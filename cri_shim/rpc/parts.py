@@ -1,0 +1,34 @@
+"""Long answers in parts, for the Stream RPCs: a part is made when the one before it was taken."""
+
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from typing import TypeVar
+
+from google.protobuf.message import Message
+
+PART_ROWS = 100
+PART_BYTES = 1 << 20  # a part ends above it: well below the limit for a message
+
+T = TypeVar("T", bound=Message)
+
+
+async def parts(rows: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[list[T]]:
+    """The rows in lists, none of them long; nothing at all for no rows."""
+    part: list[T] = []
+    size = 0
+    async for row in _async(rows):
+        part.append(row)
+        size += row.ByteSize()
+        if len(part) >= PART_ROWS or size >= PART_BYTES:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
+
+
+async def _async(rows: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:
+    if isinstance(rows, AsyncIterable):
+        async for row in rows:
+            yield row
+    else:
+        for row in rows:
+            yield row
