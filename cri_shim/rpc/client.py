@@ -35,6 +35,9 @@ _OPTIONS: list[tuple[str, Any]] = [
     # Otherwise gRPC sends the escaped socket path as authority, which servers in Go refuse.
     ("grpc.default_authority", "localhost"),
     ("grpc.enable_http_proxy", 0),
+    # Connections of one process are shared otherwise, and with them the pause after a failure: a
+    # new client would be refused for seconds by a daemon that is up again.
+    ("grpc.use_local_subchannel_pool", 1),
 ]
 
 
