@@ -37,8 +37,15 @@ class Paths:
     run_root: Path
     netns_dir: Path
 
+    def pods(self) -> Path:
+        return self.run_root / "pods"
+
+    def containers(self) -> list[Path]:
+        """The directories that have one of each container: its bundle, its writable layer."""
+        return [self.run_root / "containers", self.root / "containers"]
+
     def pod(self, pod_id: str) -> Path:
-        return self.run_root / "pods" / pod_id
+        return self.pods() / pod_id
 
     def netns(self, pod_id: str) -> Path:
         return self.netns_dir / f"cri-shim-{pod_id}"

@@ -24,6 +24,7 @@ from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import exits as pod_exits
 from cri_shim.pods import remove as pod_remove
 from cri_shim.pods import stop as pod_stop
+from cri_shim.pods import strays
 from cri_shim.registry import changed
 
 _REBOOTED = "the node was restarted"
@@ -38,8 +39,9 @@ async def recover(on: Engine) -> None:
         await _one("pod", pod.id, _pod(on, pod))
     for container in on.registry.everything()[1]:
         await _one("container", container.id, _container(on, container))
+    strays.end(on)
     on.images.collect()
-    on.spawn("network gc", on.network.gc(lambda: _attachments(on)))
+    on.retrier.add("network gc", lambda: on.network.gc(lambda: _attachments(on)), now=True)
 
 
 def _attachments(on: Engine) -> list[tuple[str, str]]:

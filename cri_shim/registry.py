@@ -9,6 +9,7 @@ A runtime with a state namespace sees only its own objects; one without sees all
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
@@ -24,6 +25,7 @@ ContainerName = tuple[str, str, int]  # pod id, name, attempt
 Entry = TypeVar("Entry", state.PodRecord, state.ContainerRecord)
 Record = state.PodRecord | state.ContainerRecord
 Follower = Callable[[Record | None, Record | None], None]  # before, after; None: is not there
+_IDENTITY = "identity"
 _RETRY_S = 5.0  # between attempts to persist an observed fact on a full disk
 
 _log = logging.getLogger(__name__)
@@ -68,6 +70,14 @@ class Registry:
             self._pods[pod.id] = pod
         for container in records.load(self._store, "container", state.ContainerRecord):
             self._index(container)
+
+    def identity(self) -> str:
+        """A random name that the state keeps: another one is another state, or one begun anew."""
+        known = self._store.get("meta", _IDENTITY)
+        if known is None:
+            known = secrets.token_hex(16).encode()
+            self._store.put("meta", _IDENTITY, known)
+        return known.decode()
 
     # -- looking up ---------------------------------------------------------------------------
 

@@ -55,10 +55,15 @@ async def release(on: Engine, id: str) -> None:
             container = on.registry.observe(changed(container, phase=state.CONTAINER_REMOVING))
         fault_point("containers.remove.end")
         await end(on, container)
-        await all_of(f"removing container {id}", _steps(on, container))
+        await leave_nothing(on, container)
         fault_point("containers.remove.forget")
         on.registry.forget(container)
     on.images.collect()
+
+
+async def leave_nothing(on: Engine, container: state.ContainerRecord) -> None:
+    """The steps alone, of a container whose init has ended or has no record."""
+    await all_of(f"removing container {container.id}", _steps(on, container))
 
 
 async def end(on: Engine, container: state.ContainerRecord) -> None:

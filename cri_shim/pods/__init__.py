@@ -4,5 +4,6 @@
 - `files`   resolv.conf, hostname and hosts that its containers see
 - `stop`    its containers, its network; NOTREADY
 - `remove`  every trace of it and its containers
+- `strays`  every trace of pods and containers that no record speaks of
 - `query`   answers from records: list and status
 """

@@ -65,12 +65,17 @@ async def _release(on: Engine, id: str) -> None:
     containers = [container.id for container in on.registry.containers_of(id)]
     removals = (container_remove.remove(on, container) for container in containers)
     results = await asyncio.gather(*removals, return_exceptions=True)
-    await all_of(f"removing pod {id}", _steps(on, on.registry.pod(id)))
+    await leave_nothing(on, on.registry.pod(id))
     for result in results:
         if isinstance(result, BaseException):
             raise result
     fault_point("pods.remove.forget")
     on.registry.forget(on.registry.pod(id))
+
+
+async def leave_nothing(on: Engine, pod: state.PodRecord) -> None:
+    """The steps alone, for a pod without containers."""
+    await all_of(f"removing pod {pod.id}", _steps(on, pod))
 
 
 def _steps(on: Engine, pod: state.PodRecord) -> list[Step]:
