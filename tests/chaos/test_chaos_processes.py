@@ -1,0 +1,70 @@
+"""Processes that die together, and pids that belong to somebody else by now."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from cri_shim.linux import process
+from cri_shim.pb import state_pb2 as state
+from tests.chaos import records
+from tests.chaos.rig import Rig
+from tests.fixtures.daemon import Daemon
+
+SEEN_S = 5.0  # how late an end may be told
+AT_ONCE_S = 1.0
+
+
+@pytest.mark.parametrize("together", [("pid", "monitorPid"), ("monitorPid", "pid")])
+async def test_workload_and_monitor_killed_together_are_an_ended_container(
+    rig: Rig, together: tuple[str, str]
+) -> None:
+    pod = await rig.cri.run_pod()
+    container = await rig.cri.run(pod, ["sleep", "600"])
+    info = await rig.cri.info(container)
+    for which in together:
+        os.kill(info[which], signal.SIGKILL)
+    status = await rig.cri.exited(container, SEEN_S)
+    assert status.exit_code in (137, 255)
+    begin = time.monotonic()
+    await rig.cri.stop(container, 30)
+    await rig.cri.stop_pod(pod)
+    assert time.monotonic() - begin < AT_ONCE_S
+
+
+@contextmanager
+def innocent() -> Iterator[int]:
+    with subprocess.Popen(["sleep", "600"]) as bystander:
+        try:
+            yield bystander.pid
+            assert bystander.poll() is None, "an innocent process was ended"
+        finally:
+            bystander.kill()
+
+
+def hand_on_pids(daemon: Daemon, container: str, pid: int) -> None:
+    """Have the record name a process that is another one's by now, with the old start times."""
+    with records.opened(daemon) as store:
+        record = records.read(store, "container", container, state.ContainerRecord)
+        for recorded in (record.init, record.monitor):
+            os.kill(recorded.pid, signal.SIGKILL)
+            assert process.start_time(pid) != recorded.start_time
+            recorded.pid = pid
+        store.put("container", container, record.SerializeToString())
+
+
+async def test_a_pid_that_somebody_else_has_by_now_is_not_touched(rig: Rig) -> None:
+    pod = await rig.cri.run_pod()
+    container = await rig.cri.run(pod, ["sleep", "600"])
+    with innocent() as pid:
+        rig.daemon.kill()
+        hand_on_pids(rig.daemon, container, pid)
+        await rig.restart()
+        assert (await rig.cri.exited(container, SEEN_S)).exit_code == 255
+        await rig.cri.stop(container, 0)
+        await rig.cri.remove(container)
+        await rig.cri.remove_pod(pod)
