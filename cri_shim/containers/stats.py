@@ -4,7 +4,7 @@ Nothing is walked and nothing waits: what a container wrote is told as it was me
 store/writable.py), all else is read when it is asked for, on the loop and in slices.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from cri_shim.aio.turns import Turns
 from cri_shim.containers import usage
@@ -37,7 +37,9 @@ class ContainerGauges:
             self._rates.forget(_before.id)
             self._layers.forget(_before.id)
 
-    async def listed(self, filter: api.ContainerStatsFilter) -> AsyncIterator[api.ContainerStats]:
+    async def listed(
+        self, filter: api.ContainerStatsFilter
+    ) -> AsyncGenerator[api.ContainerStats, None]:
         """The running containers that pass every set field of `filter`."""
         meter, turns = self._on.cgroups.meter(), Turns()
         for container in self._on.registry.each_container():

@@ -7,7 +7,7 @@ with crictl, several pods may share a parent: then the pod's numbers are its con
 import os
 import posixpath
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 
 from cri_shim.aio.offload import finish, offload
@@ -47,7 +47,9 @@ class PodGauges:
             self._net.forget(pod.id)
             self._rates.forget(pod.id)
 
-    async def listed(self, filter: api.PodSandboxStatsFilter) -> AsyncIterator[api.PodSandboxStats]:
+    async def listed(
+        self, filter: api.PodSandboxStatsFilter
+    ) -> AsyncGenerator[api.PodSandboxStats, None]:
         """The ready pods that pass every set field of `filter`."""
         await self.open_networks()
         meter, turns = self._on.cgroups.meter(), Turns()

@@ -1,6 +1,7 @@
 """Long answers in parts, for the Stream RPCs: a part is made when the one before it was taken."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
 from typing import TypeVar
 
 from google.protobuf.message import Message
@@ -11,24 +12,21 @@ PART_BYTES = 1 << 20  # a part ends above it: well below the limit for a message
 T = TypeVar("T", bound=Message)
 
 
-async def parts(rows: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[list[T]]:
+async def parts(rows: Iterable[T] | AsyncGenerator[T, None]) -> AsyncGenerator[list[T], None]:
     """The rows in lists, none of them long; nothing at all for no rows."""
     part: list[T] = []
     size = 0
-    async for row in _async(rows):
-        part.append(row)
-        size += row.ByteSize()
-        if len(part) >= PART_ROWS or size >= PART_BYTES:
-            yield part
-            part, size = [], 0
+    async with aclosing(rows if isinstance(rows, AsyncGenerator) else _async(rows)) as each:
+        async for row in each:
+            part.append(row)
+            size += row.ByteSize()
+            if len(part) >= PART_ROWS or size >= PART_BYTES:
+                yield part
+                part, size = [], 0
     if part:
         yield part
 
 
-async def _async(rows: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:
-    if isinstance(rows, AsyncIterable):
-        async for row in rows:
-            yield row
-    else:
-        for row in rows:
-            yield row
+async def _async(rows: Iterable[T]) -> AsyncGenerator[T, None]:
+    for row in rows:
+        yield row

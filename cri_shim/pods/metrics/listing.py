@@ -2,7 +2,7 @@
 
 import posixpath
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 from cri_shim.aio.offload import offload
@@ -25,7 +25,7 @@ class Metrics:
         self._pods = pods
         self._containers = containers
 
-    async def listed(self) -> AsyncIterator[api.PodSandboxMetrics]:
+    async def listed(self) -> AsyncGenerator[api.PodSandboxMetrics, None]:
         """Every ready pod with its running containers."""
         await self._pods.open_networks()
         meter = self._on.cgroups.meter()
