@@ -12,10 +12,12 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-from cri_shim.errors import ToolFailed, WrongState
+from cri_shim.errors import TimedOut, ToolFailed, WrongState
 
 RECORD = 8193  # bytes: a byte that tells the stream, and at most 8192 of output
 FEED = 32768  # bytes of input in one record; conmon cuts silently what is longer
+CONNECT_S = 5.0  # for conmon to take a client off its queue, which holds ten
+_RETRY_S = 0.002
 _AT_ONCE = 64  # records taken before others on the loop get their turn
 
 
@@ -47,7 +49,12 @@ class Attachment:
         except FileNotFoundError as e:
             raise WrongState(f"container {bundle.name} has ended") from e
         try:  # by a descriptor: the path of a unix socket is 107 bytes at most
-            await self._loop.sock_connect(self._socket, f"/proc/self/fd/{directory}/attach")
+            async with asyncio.timeout(CONNECT_S):
+                await self._knock(f"/proc/self/fd/{directory}/attach")
+        except TimeoutError as e:
+            raise TimedOut(
+                f"cannot attach to container {bundle.name}: its conmon does not answer"
+            ) from e
         except (FileNotFoundError, ConnectionRefusedError) as e:
             raise WrongState(f"container {bundle.name} has ended: its conmon is gone") from e
         except OSError as e:
@@ -55,6 +62,16 @@ class Attachment:
         finally:
             os.close(directory)
         self._loop.add_reader(self._socket, self._read)
+
+    async def _knock(self, path: str) -> None:
+        """Connect. A unix socket with a full queue says EAGAIN, and nothing tells when to retry."""
+        while True:
+            try:
+                self._socket.connect(path)
+            except BlockingIOError:
+                await asyncio.sleep(_RETRY_S)
+            else:
+                return
 
     def _read(self) -> None:
         for _ in range(_AT_ONCE):

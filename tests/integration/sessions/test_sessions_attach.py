@@ -1,5 +1,7 @@
 """Attach over SPDY and WebSocket: several clients, input, terminals, and nobody is stalled."""
 
+import asyncio
+
 from cri_shim.pb import api_pb2 as api
 from tests.fixtures.streams import Talker
 
@@ -110,3 +112,11 @@ async def test_attached_clients_do_not_outlive_a_removed_container(cri, pod, att
     await cri.remove(container)
     statuses = [await talker.status() for talker in talkers]
     assert [status["status"] for status in statuses] == ["Success"] * 5
+
+
+async def test_more_clients_than_conmon_queues_can_come_at_once(cri, pod, attach):
+    container = await cri.run(pod, ECHO, stdin=True)
+    talkers = await asyncio.gather(*(attach(container, stdin=True) for _ in range(40)))
+    await asyncio.sleep(0.3)
+    await talkers[0].send(b"all\n")
+    await asyncio.gather(*(talker.until(b"got all\n") for talker in talkers))
