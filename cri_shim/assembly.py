@@ -128,6 +128,8 @@ async def open_engine(config: Config, programs: Programs, closing: AsyncExitStac
         selinux=SELinux(),
         pause_init=programs.init,
         default_sysctls=dict(setting.split("=", 1) for setting in config.default_sysctls),
+        pids_limit=config.containers.pids_limit,
+        cdi_dirs=config.containers.cdi_spec_dirs,
     )
     watching = asyncio.create_task(recovery.watch(engine), name="exits")
     closing.push_async_callback(_cancel, watching)

@@ -100,6 +100,8 @@ class Engine:
     selinux: SELinux
     pause_init: str  # the static program that keeps a shared pid namespace
     default_sysctls: Mapping[str, str]  # of every pod that has the namespace they belong to
+    pids_limit: int  # of every container; 0 for none
+    cdi_dirs: tuple[Path, ...]  # where devices are specified; a later one wins
     retrier: Retrier = field(default_factory=Retrier)
     stopping: dict[str, Stopping] = field(default_factory=dict)
     runs: Handover[PodName, api.RunPodSandboxRequest, str] = field(

@@ -9,10 +9,19 @@ libpod's own places for libpod.conf); drop-ins /etc/cri-shim/config.d/*.toml by 
 """
 
 from cri_shim.config.load import Places, load
-from cri_shim.config.schema import Config, Image, Network, RuntimeTable, Server, Streaming
+from cri_shim.config.schema import (
+    Config,
+    Containers,
+    Image,
+    Network,
+    RuntimeTable,
+    Server,
+    Streaming,
+)
 
 __all__ = [
     "Config",
+    "Containers",
     "Image",
     "Network",
     "Places",

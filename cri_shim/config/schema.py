@@ -129,6 +129,20 @@ class Image:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Containers:
+    pids_limit: int = key(
+        0,
+        "processes and threads a container may have; 0: as many as its pod",
+        check=checks.not_negative,
+    )
+    cdi_spec_dirs: tuple[Path, ...] = key(
+        (Path("/etc/cdi"), Path("/var/run/cdi")),
+        "CDI device specifications; a device in a later directory replaces an earlier one",
+        check=checks.all_absolute,
+    )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Streaming:
     address: str = key(
         "127.0.0.1", "where exec, attach and port-forward are served", check=checks.ip_address
@@ -201,6 +215,7 @@ class Config:
     server: Server = dataclasses.field(default_factory=Server)
     network: Network = dataclasses.field(default_factory=Network)
     image: Image = dataclasses.field(default_factory=Image)
+    containers: Containers = dataclasses.field(default_factory=Containers)
     streaming: Streaming = dataclasses.field(default_factory=Streaming)
     runtimes: Mapping[str, RuntimeTable] = dataclasses.field(default_factory=lambda: _HANDLERS)
     origin: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -241,6 +256,7 @@ TABLES: Mapping[str, type] = {
     "server": Server,
     "network": Network,
     "image": Image,
+    "containers": Containers,
     "streaming": Streaming,
 }
 KEYS: Mapping[str, Key] = {

@@ -174,6 +174,7 @@ def _spec_input(
         devices=devices.resolve(record.config.devices),
         rootfs=str(on.paths.rootfs(record.id)),
         image_name=record.image_name,
+        pids_limit=on.pids_limit,
         protection=confined,
     )
 

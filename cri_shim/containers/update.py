@@ -1,10 +1,12 @@
 """UpdateContainerResources and ReopenContainerLog: changes to a container that lives on."""
 
 from pathlib import Path
+from typing import Any
 
 from cri_shim.containers.exec import running
 from cri_shim.engine import Engine
 from cri_shim.errors import ToolFailed, WrongState
+from cri_shim.isolation import limits
 from cri_shim.linux import process
 from cri_shim.oci import bundle
 from cri_shim.pb import api_pb2 as api
@@ -26,15 +28,51 @@ async def update_resources(
         if container.phase not in (state.CONTAINER_CREATED, state.CONTAINER_RUNNING):
             raise WrongState(f"container {id} has ended: its resources cannot be changed")
         merged = resources.merge(container.resources, update)
-        wanted = resources.changes(container.resources, merged, on.host)
-        if wanted and container.phase == state.CONTAINER_RUNNING:
-            await on.oci.update(on.handler(container.handler), id, wanted)
-        if update.oom_score_adj and container.phase == state.CONTAINER_RUNNING:
-            _set_oom_score(container, resources.oom_score_adj(merged.oom_score_adj, on.host))
-        document = bundle.spec(on.paths.bundle(id))
-        document["linux"]["resources"].update(resources.to_oci(merged, on.host, "linux"))
-        bundle.write(on.paths.bundle(id), document)
+        score = resources.oom_score_adj(merged.oom_score_adj, on.host, "linux")
+        if container.phase == state.CONTAINER_RUNNING:
+            await _apply(on, container, merged)
+            if update.oom_score_adj:
+                _set_oom_score(container, score)
+        _rewrite(on.paths.bundle(id), resources.to_oci(merged, on.host, "linux"), score)
         on.registry.put(changed(on.registry.container(id), resources=merged))
+
+
+async def _apply(
+    on: Engine, container: state.ContainerRecord, merged: api.LinuxContainerResources
+) -> None:
+    """Put the changed limits in force: by the OCI runtime, save what it does not do."""
+    wanted = resources.changes(container.resources, merged, on.host)
+    memory = wanted.get("memory", {}).get("limit", resources.UNLIMITED)
+    needed = limits.needed_memory(on.cgroups, container.cgroups_path)
+    if 0 < memory < needed:
+        raise WrongState(
+            f"container {container.id}: linux.memory_limit_in_bytes: it uses {needed} bytes now"
+            f" that cannot be dropped, more than the limit of {memory}"
+        )
+    handler, group = on.handler(container.handler), container.cgroups_path
+    cpu = wanted.get("cpu", {})
+    wanted.pop("hugepageLimits", None)
+    try:
+        lifted = handler.is_crun and cpu.get("quota") == resources.UNLIMITED
+        if lifted and limits.lift_cpu_quota(on.cgroups, group):
+            del cpu["quota"]
+        if any(wanted.values()):
+            await on.oci.update(handler, container.id, wanted)
+        for page in resources.to_oci(merged, on.host, "linux").get("hugepageLimits", []):
+            limits.limit_hugepages(on.cgroups, group, page["pageSize"], page["limit"])
+    except OSError as e:
+        raise ToolFailed(f"cannot update the resources of container {container.id}: {e}") from e
+
+
+def _rewrite(where: Path, limited: dict[str, Any], score: int) -> None:
+    """Have the document say what is in force: a start, and an exec, go by it."""
+    document = bundle.spec(where)
+    kept = document["linux"]["resources"]
+    for part in resources.PARTS:
+        kept.pop(part, None)
+    kept.update(limited)
+    document["process"]["oomScoreAdj"] = score
+    bundle.write(where, document)
 
 
 def _set_oom_score(container: state.ContainerRecord, score: int) -> None:

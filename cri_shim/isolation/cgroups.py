@@ -123,16 +123,23 @@ class Cgroups:
     def oom_count(self, oci_path: str) -> int:
         """How many processes of the group the kernel has killed for lack of memory."""
         return _keyed(
-            self._file(oci_path, "memory", "memory.oom_control", "memory.events"), "oom_kill"
+            self.file(oci_path, "memory", "memory.oom_control", "memory.events"), "oom_kill"
         )
 
     def memory_usage(self, oci_path: str) -> int | None:
         """Bytes charged to the group now; None when there is no such group."""
-        file = self._file(oci_path, "memory", "memory.usage_in_bytes", "memory.current")
+        file = self.file(oci_path, "memory", "memory.usage_in_bytes", "memory.current")
         try:
             return None if file is None else int(file.read_text())
         except OSError:
             return None
+
+    def file(self, oci_path: str, controller: str, v1: str, v2: str) -> Path | None:
+        """Where a file of the group is, by its name in v1 or v2; None without that controller."""
+        tree = self._trees.holding(controller)
+        if tree is None:
+            return None
+        return tree.group(cgroup_names.directory(oci_path)) / (v2 if tree.v2 else v1)
 
     def meter(self) -> Meter:
         """What reads the use of groups, by the trees as they are mounted now."""
@@ -193,12 +200,6 @@ class Cgroups:
     def _groups(self, oci_path: str) -> list[Path]:
         relative = cgroup_names.directory(oci_path)
         return [tree.group(relative) for tree in self._trees.all()]
-
-    def _file(self, oci_path: str, controller: str, v1: str, v2: str) -> Path | None:
-        tree = self._trees.holding(controller)
-        if tree is None:
-            return None
-        return tree.group(cgroup_names.directory(oci_path)) / (v2 if tree.v2 else v1)
 
 
 def _remove_group(relative: str, trees: Iterable[hierarchies.Hierarchy], busy_s: float) -> None:

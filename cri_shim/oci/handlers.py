@@ -41,6 +41,10 @@ class Handler:
     features: Features = Features()
     problem: str = ""
 
+    @property
+    def is_crun(self) -> bool:
+        return _is_crun(self.version)
+
 
 def executable(what: str, candidates: Sequence[str]) -> Path:
     """The first of some paths that can be executed; ToolFailed names them all if none can."""

@@ -11,6 +11,7 @@ from cri_shim.pb import api_pb2
 from cri_shim.spec.host import Host
 
 UNLIMITED = -1
+PARTS = ("cpu", "memory", "hugepageLimits", "unified")  # of linux.resources, that are made here
 _SCORE_LOWEST, _SCORE_HIGHEST = -1000, 1000
 _NUMBERS = ("cpu_period", "cpu_quota", "cpu_shares", "memory_limit_in_bytes", "oom_score_adj")
 _TEXTS = ("cpuset_cpus", "cpuset_mems")

@@ -39,16 +39,3 @@ async def test_a_created_container_has_its_volumes_again_after_a_hard_end(cri: C
         assert "root:" in await again.sh(container, "cat /vol/passwd")
         (told,) = (await again.status(container)).mounts
         assert told.image.image_ref == (await again.status(container)).image_id
-
-
-async def test_a_removed_image_stays_for_a_volume_over_a_restart(cri: Cri) -> None:
-    pod = await cri.run_pod()
-    container = await cri.create(pod, container_config(["sleep", "60"], mounts=[VOLUME]))
-    image = api.RemoveImageRequest(image=api.ImageSpec(image=busybox.NAME))
-    await cri.image.RemoveImage(image)
-    cri.daemon.kill()
-    cri.daemon.start()
-    async with Client(cri.daemon.socket) as client:
-        again = Cri(cri.daemon, client)
-        await again.start(container)
-        assert "root:" in await again.sh(container, "cat /vol/passwd")

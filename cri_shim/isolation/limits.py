@@ -1,0 +1,51 @@
+"""Limits of a running container that OCI runtimes do not change as they are told.
+
+On cgroup v1 crun up to 1.8 writes a CPU quota of -1 as a huge number, which the kernel refuses.
+runc's `update` passes over huge pages, and puts back the limit it made the container with.
+"""
+
+from contextlib import suppress
+
+from cri_shim.isolation.cgroup_files import keyed, read
+from cri_shim.isolation.cgroups import Cgroups
+
+UNLIMITED = -1
+_V1_QUOTA = "cpu.cfs_quota_us"
+
+
+def lift_cpu_quota(cgroups: Cgroups, oci_path: str) -> bool:
+    """Let the group have all CPU time; False on v2, where OCI runtimes know how. Raises OSError."""
+    file = cgroups.file(oci_path, "cpu", _V1_QUOTA, "cpu.max")
+    if file is None or file.name != _V1_QUOTA:
+        return False
+    file.write_text(str(UNLIMITED))
+    return True
+
+
+def limit_hugepages(cgroups: Cgroups, oci_path: str, size: str, limit: int) -> None:
+    """Let the group have `limit` bytes of huge pages of a size such as 2MB. Raises OSError.
+
+    Reservations count as well: a program that can reserve expects to be given. EBUSY: there are
+    more of them now.
+    """
+    for kind in (f"hugetlb.{size}.rsvd", f"hugetlb.{size}"):
+        file = cgroups.file(oci_path, "hugetlb", f"{kind}.limit_in_bytes", f"{kind}.max")
+        if file is None:
+            raise FileNotFoundError(f"no hugetlb controller is mounted to limit {size} pages with")
+        if kind.endswith("rsvd"):
+            with suppress(FileNotFoundError):  # Linux before 5.7
+                file.write_text(str(limit))
+        else:
+            file.write_text(str(limit))
+
+
+def needed_memory(cgroups: Cgroups, oci_path: str) -> int:
+    """Bytes the group has besides pages of files, which the kernel can drop; 0 if not known."""
+    usage = cgroups.memory_usage(oci_path)
+    file = cgroups.file(oci_path, "memory", "memory.stat", "memory.stat")
+    if usage is None or file is None:
+        return 0
+    counts = keyed(read(str(file)))
+    whole = "total_" if "total_inactive_file" in counts else ""  # v1: with the groups below
+    droppable = (counts.get(f"{whole}{kind}_file", 0) for kind in ("active", "inactive"))
+    return max(0, usage - sum(droppable))
