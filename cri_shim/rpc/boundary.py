@@ -14,10 +14,11 @@ wrong sort, is a programming error found at start. Around each call:
 - the check of the request (`rpc/validate.py`), inside the same error handling;
 - ONE line at the end: method, object, milliseconds, outcome. Reads, which the kubelet repeats
   every second, are logged at debug level, verbs at info, failures at warning; an error that is not
-  ours is logged with its traceback and answered as INTERNAL with its text;
+  ours is logged with its traceback and answered with its text, as INTERNAL if it is a bug;
 - cancellation passes through, logged as such: what must outlive its caller is the use case's care.
 """
 
+import errno
 import inspect
 import itertools
 import logging
@@ -143,6 +144,12 @@ def _streaming(
     return handle
 
 
+def _code_of_os(error: OSError) -> grpc.StatusCode:
+    """A full disk is for a while, as the caller is to know; for the rest only the text matters."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return grpc.StatusCode.UNAVAILABLE if full else grpc.StatusCode.UNKNOWN
+
+
 @asynccontextmanager
 async def _call(
     name: str, request: Message, context: Context
@@ -175,6 +182,10 @@ async def _call(
         usual = isinstance(error, (NotFound, Unimplemented))
         line(level if usual else logging.WARNING, f"{code.name}: {error}")
         await context.abort(code, wire_text(str(error)))
+    except OSError as error:  # of the machine, not of a caller or of ours
+        code = _code_of_os(error)
+        line(logging.ERROR, f"{code.name}: {error}", trace=True)
+        await context.abort(code, wire_text(f"{name}: {error}"))
     except Exception as error:
         text = f"{type(error).__name__}: {error}"
         line(logging.ERROR, f"INTERNAL: {text}", trace=True)

@@ -1,6 +1,7 @@
 """The boundary on a real gRPC server, seen through the project's own client."""
 
 import asyncio
+import errno
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -127,6 +128,12 @@ async def test_an_error_of_ours_arrives_as_its_kind_with_its_text(
     with pytest.raises(errors.CriShimError) as caught:
         await client.runtime.StopPodSandbox(api.StopPodSandboxRequest(pod_sandbox_id="abc"))
     assert (type(caught.value), str(caught.value)) == (kind, str(failure))
+
+
+async def test_a_full_disk_is_unavailable_and_no_bug(client: Client, runtime: Runtime) -> None:
+    runtime.failure = OSError(errno.ENOSPC, "No space left on device", "/run/x")
+    with pytest.raises(errors.Unavailable, match="StopPodSandbox: .*No space left.*/run/x"):
+        await client.runtime.StopPodSandbox(api.StopPodSandboxRequest(pod_sandbox_id="abc"))
 
 
 async def test_a_bug_is_internal_with_its_text_and_leaves_a_traceback_in_the_log(
