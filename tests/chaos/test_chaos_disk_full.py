@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cri_shim.errors import CriShimError, Unavailable
-from cri_shim.linux import mounts
+from cri_shim.linux import mounts, syscalls
 from cri_shim.pb import api_pb2 as api
 from cri_shim.state.leveldb import LevelStore
 from tests.chaos.rig import Rig, mortal_daemon
@@ -38,14 +38,17 @@ def free(directory: Path) -> int:
     return facts.f_bavail * facts.f_bsize
 
 
-def small_disk(daemon: Daemon) -> None:
-    daemon.root.mkdir()
-    mounts.tmpfs(daemon.root, SIZE, 0o755)
+def small_disks(daemon: Daemon) -> None:
+    """One for each of the two places, as a node may have."""
+    for directory in (daemon.root, daemon.run_root):
+        directory.mkdir()
+        fs = syscalls.MS_NOSUID
+        syscalls.mount("tmpfs", directory, "tmpfs", fs, f"size={SIZE},mode=755")
 
 
 @pytest.fixture
 def daemon() -> Iterator[Daemon]:
-    with mortal_daemon({}, small_disk) as started:
+    with mortal_daemon({}, small_disks) as started:
         yield started
 
 
@@ -74,12 +77,16 @@ async def test_with_a_full_disk_pods_end_and_go_and_their_space_returns(rig: Rig
     assert (await cri.pod_status(pod)).state == api.SANDBOX_NOTREADY
 
 
-async def test_with_a_full_disk_a_pod_is_refused_and_made_when_there_is_space(rig: Rig) -> None:
+@pytest.mark.parametrize("place", ["root", "run"])
+async def test_with_a_full_disk_a_pod_is_refused_and_made_when_there_is_space(
+    rig: Rig, place: str
+) -> None:
     await rig.cri.remove_pod(await rig.cri.run_pod())
-    filler = fill(rig.daemon.root)
     before = await rig.snapshot()
-    with pytest.raises(CriShimError, match=r"no space left|disk full"):
+    filler = fill(rig.daemon.directory / place)
+    with pytest.raises(CriShimError, match=r"(?i)no space left|disk full") as refusal:
         await rig.cri.run_pod()
+    assert "bug" not in str(refusal.value)
     filler.unlink()
     await rig.becomes(before)
     pod = await rig.cri.run_pod()
