@@ -132,7 +132,7 @@ async def test_an_error_of_ours_arrives_as_its_kind_with_its_text(
 
 async def test_a_full_disk_is_unavailable_and_no_bug(client: Client, runtime: Runtime) -> None:
     runtime.failure = OSError(errno.ENOSPC, "No space left on device", "/run/x")
-    with pytest.raises(errors.Unavailable, match="StopPodSandbox: .*No space left.*/run/x"):
+    with pytest.raises(errors.Unavailable, match=r"StopPodSandbox: .*No space left.*/run/x"):
         await client.runtime.StopPodSandbox(api.StopPodSandboxRequest(pod_sandbox_id="abc"))
 
 
