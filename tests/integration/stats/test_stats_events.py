@@ -1,0 +1,153 @@
+"""GetContainerEvents: the life of pods and containers, as a kubelet that follows it sees it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from cri_shim.pb import api_pb2 as api
+from cri_shim.rpc.client import Client
+from tests.fixtures.cri import Cri, container_config
+
+LIMIT_S = 10.0
+CREATED, STARTED = api.CONTAINER_CREATED_EVENT, api.CONTAINER_STARTED_EVENT
+STOPPED, DELETED = api.CONTAINER_STOPPED_EVENT, api.CONTAINER_DELETED_EVENT
+
+
+class Follower:
+    """What a subscriber has been told."""
+
+    def __init__(self, call: Any) -> None:
+        self._call = call
+
+    async def take(self, number: int) -> list[api.ContainerEventResponse]:
+        """The next events."""
+        async with asyncio.timeout(LIMIT_S):
+            return [await anext(self._call) for _ in range(number)]
+
+
+@asynccontextmanager
+async def _following(cri: Cri) -> AsyncIterator[Follower]:
+    """A subscriber who certainly is one: a pod was made for it to see."""
+    call: Any = cri.runtime.GetContainerEvents(api.GetEventsRequest())
+    follower = Follower(call)
+    try:
+        first = asyncio.create_task(follower.take(1))
+        while not first.done():
+            pod = await cri.run_pod()
+            await cri.remove_pod(pod)
+            await asyncio.wait([first], timeout=0.05)
+        (seen,) = first.result()
+        while (seen.container_id, seen.container_event_type) != (pod, DELETED):
+            (seen,) = await follower.take(1)
+        yield follower
+    finally:
+        await call.aclose()
+
+
+def _kinds(events: list[api.ContainerEventResponse]) -> list[tuple[str, int]]:
+    return [(event.container_id, event.container_event_type) for event in events]
+
+
+async def test_a_life_is_told_in_order_with_the_pod_and_all_its_containers(cri: Cri) -> None:
+    await cri.load_busybox()
+    async with _following(cri) as follower:
+        begin = time.time_ns()
+        pod = await cri.run_pod()
+        container = await cri.run(pod, ["sleep", "1000"])
+        await cri.stop(container)
+        await cri.remove(container)
+        await cri.stop_pod(pod)
+        await cri.remove_pod(pod)
+        events = await follower.take(8)
+    assert _kinds(events) == [
+        (pod, CREATED),
+        (pod, STARTED),
+        (container, CREATED),
+        (container, STARTED),
+        (container, STOPPED),
+        (container, DELETED),
+        (pod, STOPPED),
+        (pod, DELETED),
+    ]
+    times = [event.created_at for event in events]
+    assert times == sorted(times)
+    assert begin <= times[0] <= time.time_ns()
+    assert all(event.pod_sandbox_status.id == pod for event in events)
+    assert [len(event.containers_statuses) for event in events] == [0, 0, 1, 1, 1, 0, 0, 0]
+    assert events[4].containers_statuses[0].exit_code == 137
+
+
+async def test_an_end_by_itself_is_told(cri: Cri) -> None:
+    await cri.load_busybox()
+    async with _following(cri) as follower:
+        pod = await cri.run_pod()
+        container = await cri.run(pod, ["sh", "-c", "exit 3"])
+        events = await follower.take(5)
+    assert _kinds(events)[2:] == [
+        (container, CREATED),
+        (container, STARTED),
+        (container, STOPPED),
+    ]
+    assert events[-1].containers_statuses[0].exit_code == 3
+
+
+async def test_a_pod_removed_by_force_tells_the_end_of_everything(cri: Cri) -> None:
+    await cri.load_busybox()
+    async with _following(cri) as follower:
+        pod = await cri.run_pod()
+        container = await cri.run(pod, ["sleep", "1000"])
+        await follower.take(4)
+        await cri.remove_pod(pod)
+        events = _kinds(await follower.take(4))
+    assert events[0] == (pod, STOPPED)
+    assert events[1:] == [(container, STOPPED), (container, DELETED), (pod, DELETED)]
+
+
+async def test_every_subscriber_is_told_and_one_who_leaves_costs_the_others_nothing(
+    cri: Cri,
+) -> None:
+    async with _following(cri) as one:
+        async with _following(cri) as two:
+            await one.take(4)  # those of the second's beginning
+            pod = await cri.run_pod()
+            expected = [(pod, CREATED), (pod, STARTED)]
+            told = _kinds(await two.take(2))
+        later = await cri.run_pod()
+        seen: list[tuple[str, int]] = []
+        while (later, STARTED) not in seen:
+            seen += _kinds(await one.take(1))
+    assert told == expected
+    assert all(event in seen for event in [*expected, (later, CREATED)])
+
+
+async def test_the_pods_status_has_what_events_have_at_the_same_clock(cri: Cri) -> None:
+    await cri.load_busybox()
+    async with _following(cri) as follower:
+        pod = await cri.run_pod()
+        container = await cri.create(pod, container_config(["sleep", "1000"]))
+        told = (await follower.take(3))[-1]
+        request = api.PodSandboxStatusRequest(pod_sandbox_id=pod)
+        answer = await cri.runtime.PodSandboxStatus(request)
+    assert [status.id for status in answer.containers_statuses] == [container]
+    assert answer.containers_statuses == told.containers_statuses
+    assert answer.timestamp >= told.created_at
+
+
+async def test_a_stop_of_the_daemon_ends_the_stream_and_does_not_wait_for_it(cri: Cri) -> None:
+    async with Client(cri.daemon.socket) as client:
+        call = client.runtime.GetContainerEvents(api.GetEventsRequest())
+        ended = asyncio.create_task(_drained(call))
+        await client.runtime.Version(api.VersionRequest())
+        begin = time.monotonic()
+        await asyncio.to_thread(cri.daemon.stop)
+        took = time.monotonic() - begin
+        await ended
+    cri.daemon.start()
+    assert took < 8  # the server's grace for calls in hand is 10 s
+
+
+async def _drained(call: Any) -> None:
+    async for _ in call:
+        pass
