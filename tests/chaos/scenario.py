@@ -17,13 +17,21 @@ GRACE_S = 10
 STUBBORN = "trap 'echo term' TERM; echo ready; while :; do sleep 600 & wait; done"
 
 
+async def _no() -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`undone`: a failure leaves everything as it was before; else the next steps clean up."""
+    """`undone`: a failure leaves everything as it was before; else the next steps clean up.
+
+    `complete` tells whether all of it was done, though nobody lived to say so.
+    """
 
     name: str
     act: Callable[[], Awaitable[None]]
     undone: bool = False
+    complete: Callable[[], Awaitable[bool]] = _no
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +45,7 @@ class Break:
 
     async def undone(self, rig: Rig) -> None:
         """Return when everything is as before the step, if that is what it promises."""
-        if self.step.undone and self.failed:
+        if self.step.undone and self.failed and not await self.step.complete():
             await rig.becomes(self.before)
 
 
@@ -105,7 +113,14 @@ class ImageScenario:
         async def remove() -> None:
             await rig.cri.image.RemoveImage(api.RemoveImageRequest(image=spec))
 
-        self.steps = [Step("pull", pull, undone=True), Step("remove image", remove)]
+        async def present() -> bool:
+            answer = await rig.cri.image.ImageStatus(api.ImageStatusRequest(image=spec))
+            return bool(answer.image.id)
+
+        self.steps = [
+            Step("pull", pull, undone=True, complete=present),
+            Step("remove image", remove),
+        ]
 
 
 async def break_off(rig: Rig, steps: Sequence[Step], broken: Callable[[], bool]) -> Break:

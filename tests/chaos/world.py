@@ -51,7 +51,7 @@ def _pids_of(daemon: Daemon) -> set[str]:
 
 def netns(daemon: Daemon) -> Path:
     """Where the network namespaces of this instance alone are pinned."""
-    return Path(daemon.settings["network.netns_dir"])
+    return Path(str(daemon.settings["network.netns_dir"]))
 
 
 def cgroup(daemon: Daemon) -> str:
