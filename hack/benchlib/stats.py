@@ -1,0 +1,72 @@
+"""hack/bench stats: how long the kubelet waits for the statistics of a full node."""
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from cri_shim.pb import api_pb2 as api
+from cri_shim.rpc import api_pb2_grpc
+from hack.benchlib import measured
+from hack.benchlib.instance import Instance
+from hack.benchlib.measured import Cri
+
+CREW = 8
+ROUNDS = 15
+CALL_S = 60.0
+PAUSE_S = 0.2
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="hack/bench stats", description=__doc__)
+    parser.add_argument("--pods", type=int, default=200, help="of one container each (200)")
+    parser.add_argument("--runtime", choices=("crun", "runc"), default="crun")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="csb", dir="/tmp", ignore_cleanup_errors=True) as work:
+        instance = Instance(Path(work))
+        try:
+            instance.start()
+            _measure(instance, args.runtime, args.pods)
+        finally:
+            instance.stop()
+    return 0
+
+
+def _measure(instance: Instance, runtime: str, pods: int) -> None:
+    with measured.connect(instance.socket) as channel:
+        cri = Cri(channel, runtime, instance.logs)
+        cri.load_image(instance.directory)
+        try:
+            measured.in_parallel(CREW, lambda _: cri.up(), list(range(pods)))
+            stub = api_pb2_grpc.RuntimeServiceStub(channel)
+            print(f"{'call':24} {'rows':>5} {'first':>8} {'median':>8} {'most':>8}  ms")
+            for name, rows in (
+                ("ListContainerStats", lambda answer: answer.stats),
+                ("ListPodSandboxStats", lambda answer: answer.stats),
+                ("ListPodSandboxMetrics", lambda answer: answer.pod_metrics),
+                ("ListContainers", lambda answer: answer.containers),
+            ):
+                _print(name, getattr(stub, name), getattr(api, f"{name}Request")(), rows)
+        finally:
+            cri.remove_all()
+
+
+def _print(name: str, call: Callable[..., Any], request: Any, rows: Callable[[Any], Any]) -> None:
+    """One call after the other, with the pauses a caller makes."""
+    took = []
+    for _ in range(ROUNDS):
+        time.sleep(PAUSE_S)
+        begin = time.perf_counter()
+        answer = call(request, timeout=CALL_S)
+        took.append((time.perf_counter() - begin) * 1000)
+    first, later = took[0], took[1:]
+    middle, most = statistics.median(later), max(later)
+    print(f"{name:24} {len(rows(answer)):5} {first:8.1f} {middle:8.1f} {most:8.1f}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
