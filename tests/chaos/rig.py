@@ -40,6 +40,7 @@ def mortal_daemon(
             yield daemon
         finally:
             daemon.end()
+            world.remove_parents(daemon)
 
 
 def spied(daemon: Daemon) -> None:

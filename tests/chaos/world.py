@@ -45,6 +45,12 @@ def kill_all(daemon: Daemon) -> None:
         Path(directory).rmdir()
 
 
+def remove_parents(daemon: Daemon) -> None:
+    """The groups that a daemon takes away when it is stopped, but not when it is killed."""
+    for parent in Path("/sys/fs/cgroup").glob(f"*/{cgroup(daemon)}*"):
+        parent.rmdir()
+
+
 def _pids_of(daemon: Daemon) -> set[str]:
     return {line.split()[0] for line in _processes(daemon)}
 
