@@ -17,6 +17,7 @@ from cri_shim.aio import reaper
 from cri_shim.config import Config, Server
 from cri_shim.engine import Engine, Paths
 from cri_shim.errors import ConfigError, StateError, ToolFailed
+from cri_shim.hooks.directories import Hooks
 from cri_shim.images import Images
 from cri_shim.isolation.apparmor import AppArmor
 from cri_shim.isolation.cgroup_names import PREFIX, Driver
@@ -126,6 +127,7 @@ async def open_engine(config: Config, programs: Programs, closing: AsyncExitStac
         seccomp=_seccomp(config),
         apparmor=AppArmor(paths.run_root / "apparmor", env=environment),
         selinux=SELinux(),
+        hooks=_hooks(config),
         pause_init=programs.init,
         default_sysctls=dict(setting.split("=", 1) for setting in config.default_sysctls),
         pids_limit=config.containers.pids_limit,
@@ -142,6 +144,20 @@ def _seccomp(config: Config) -> SeccompProfiles:
     if problem := profiles.problem():
         _log.warning("%s: containers that ask for RuntimeDefault are refused", problem)
     return profiles
+
+
+def _hooks(config: Config) -> Hooks:
+    """ConfigError at once for a hook that is wrong, where that is to be fatal."""
+    ours = config.origin["hooks_dir"] == "default"  # libpod did not miss its own places either
+    hooks = Hooks(
+        [Path(directory) for directory in config.hooks_dir],
+        must_exist=config.hooks_dir_not_exist_fatal and not ours,
+        strict=config.hooks_bad_file_fatal,
+        optional=ours,
+        env=_environment(config),
+    )
+    hooks.usable()
+    return hooks
 
 
 def streaming(config: Config, on: Engine) -> StreamingServer:

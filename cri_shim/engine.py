@@ -12,6 +12,7 @@ from cri_shim.aio.offload import offload
 from cri_shim.aio.retry import Retrier
 from cri_shim.aio.singleflight import SingleFlight
 from cri_shim.errors import InvalidArgument, WrongState
+from cri_shim.hooks.directories import Hooks
 from cri_shim.images import Images
 from cri_shim.isolation.apparmor import AppArmor
 from cri_shim.isolation.cgroups import Cgroups
@@ -98,6 +99,7 @@ class Engine:
     seccomp: SeccompProfiles
     apparmor: AppArmor
     selinux: SELinux
+    hooks: Hooks
     pause_init: str  # the static program that keeps a shared pid namespace
     default_sysctls: Mapping[str, str]  # of every pod that has the namespace they belong to
     pids_limit: int  # of every container; 0 for none

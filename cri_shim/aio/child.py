@@ -13,7 +13,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
 from cri_shim.aio.offload import finish
@@ -44,8 +44,9 @@ class Finished:
 class Child:
     """A running child process. `wait` may be called by several tasks, and again after the end."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], *, session: bool = False) -> None:
         self._process = process
+        self._session = session  # it leads one of its own
         self.pid = process.pid
         self._pidfd = os.pidfd_open(self.pid)
         ours.add(self.pid)
@@ -70,7 +71,13 @@ class Child:
             signal.pidfd_send_signal(self._pidfd, number)
 
     async def end(self) -> None:
-        """Kill, and return when it is reaped, even if this task is cancelled meanwhile."""
+        """Kill, and return when it is reaped, even if this task is cancelled meanwhile.
+
+        In a session of its own, what it has started there is killed too.
+        """
+        if self._session and self._pidfd >= 0:  # not reaped yet: the id is still its own
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
         self.kill()
         await finish(self.wait())
 
@@ -85,11 +92,16 @@ def spawn(
     cwd: str | None = None,
     pass_fds: Sequence[int] = (),
     session: bool = False,
+    executable: str | None = None,
 ) -> Child:
-    """Start a program; raise ToolFailed naming it if it cannot be executed."""
+    """Start a program; raise ToolFailed naming it if it cannot be executed.
+
+    `executable` is the program where argv[0] is but the name that it is to see.
+    """
     try:
         process = subprocess.Popen(
             argv,
+            executable=executable,
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,
@@ -99,9 +111,9 @@ def spawn(
             start_new_session=session,
         )
     except OSError as e:
-        raise ToolFailed(f"cannot run {argv[0]}: {e.strerror or e}") from e
+        raise ToolFailed(f"cannot run {executable or argv[0]}: {e.strerror or e}") from e
     try:
-        return Child(process)
+        return Child(process, session=session)
     except OSError as e:  # no descriptor left to watch it by: nobody would ever reap it
         process.kill()
         process.wait()
@@ -181,11 +193,14 @@ async def run(
     timeout: float | None = None,
     pass_fds: Sequence[int] = (),
     limit: int = OUTPUT_LIMIT,
+    session: bool = False,
+    executable: str | None = None,
 ) -> Finished:
     """Run a program to its end and return how it ended.
 
-    `timeout` is in seconds; after it, or on cancellation, the program is killed and reaped before
-    TimedOut (or the cancellation) is raised. A non-zero exit is no error here.
+    `timeout` is in seconds; after it, or on cancellation, the program is killed (with all of its
+    `session`, if it is to have one) and reaped before TimedOut (or the cancellation) is raised. A
+    non-zero exit is no error here.
     """
     with ExitStack() as cleanup:
         out = Collector(limit)
@@ -195,7 +210,7 @@ async def run(
         with _memfile(stdin) as feed:
             child = spawn(
                 argv, stdin=feed, stdout=out.write_end, stderr=err.write_end,
-                env=env, cwd=cwd, pass_fds=pass_fds,
+                env=env, cwd=cwd, pass_fds=pass_fds, session=session, executable=executable,
             )  # fmt: skip
         out.started()
         err.started()
@@ -205,7 +220,8 @@ async def run(
             return Finished(tuple(argv), code, *await collect(out, err))
         except TimeoutError as e:
             await child.end()
-            raise TimedOut(f"{argv[0]} did not end within {timeout:g} s and was killed") from e
+            program = executable or argv[0]
+            raise TimedOut(f"{program} did not end within {timeout:g} s and was killed") from e
         except asyncio.CancelledError:
             await child.end()
             raise

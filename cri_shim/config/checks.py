@@ -25,9 +25,13 @@ def all_absolute(value: Sequence[Path]) -> str:
     return next(filter(None, map(absolute, value)), "")
 
 
+def all_absolute_texts(value: Sequence[str]) -> str:
+    return all_absolute([Path(v) for v in value])
+
+
 def candidates(value: Sequence[str]) -> str:
     """A list of places to look in: absolute paths, at least one."""
-    return all_absolute([Path(v) for v in value]) if value else "must name at least one path"
+    return all_absolute_texts(value) if value else "must name at least one path"
 
 
 def socket(value: Path) -> str:

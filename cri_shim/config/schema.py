@@ -205,11 +205,14 @@ class Config:
     no_pivot_root: bool = key(False, "do not use pivot_root: for hosts that run from a ramdisk")
     hooks_dir: tuple[str, ...] = key(
         ("/usr/share/containers/oci/hooks.d", "/etc/containers/oci/hooks.d"),
-        "OCI hook definitions, oci-hooks(5)",
-        check=checks.candidates,
+        "OCI hook definitions, oci-hooks(5); a file in a later one replaces those of its name",
+        check=checks.all_absolute_texts,
         lone=True,
     )
     hooks_dir_not_exist_fatal: bool = key(False, "a hooks_dir that does not exist is an error")
+    hooks_bad_file_fatal: bool = key(
+        False, "a hook file that cannot be used is an error; else it is logged and passed over"
+    )
     namespace: str = key("", "objects of other state namespaces are not seen")
     default_sysctls: tuple[str, ...] = key((), "NAME=VALUE for every pod", check=checks.assignments)
     server: Server = dataclasses.field(default_factory=Server)

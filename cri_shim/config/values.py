@@ -47,7 +47,7 @@ def _strings(k: Key, value: Any) -> list[str] | None:
     if getattr(k.type, "__origin__", None) is not tuple:
         return None
     if k.lone and isinstance(value, str):
-        return [value]
+        return [value] if value else []
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return value
     return None

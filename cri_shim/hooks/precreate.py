@@ -1,0 +1,58 @@
+"""precreate hooks: programs that get the OCI document of a container and may write another."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from cri_shim.aio import child
+from cri_shim.errors import TimedOut, ToolFailed
+from cri_shim.hooks.directories import Definition
+from cri_shim.spec.document import Document, encode
+from cri_shim.spec.hooks import PRECREATE, edited
+
+LIMIT_S = 10.0  # for a hook that names no timeout: a CreateContainer waits for it
+MAX_DOCUMENT = 16 << 20  # bytes that are read of what a hook writes
+
+
+async def edit(
+    document: Document,
+    definitions: Sequence[Definition],
+    *,
+    bundle: Path,
+    env: Mapping[str, str],
+) -> Document:
+    """Hand the document through every precreate hook, in order; run in `bundle`.
+
+    `env` is for hooks that name no environment of their own. ToolFailed naming the hook when one
+    fails, writes no usable document or does not end in time; it and all it started is killed then.
+    """
+    for definition in definitions:
+        if PRECREATE in definition.hook.stages:
+            document = await _through(definition, document, bundle, env)
+    return document
+
+
+async def _through(
+    definition: Definition, document: Document, bundle: Path, env: Mapping[str, str]
+) -> Document:
+    hook = definition.hook
+    what = f"precreate hook {definition.file}"
+    own = dict(entry.split("=", 1) for entry in hook.env)
+    try:
+        done = await child.run(
+            [*(hook.args or (hook.path,))],
+            executable=hook.path,
+            stdin=encode(document),
+            env=own or env,
+            cwd=str(bundle),
+            timeout=hook.timeout or LIMIT_S,
+            limit=MAX_DOCUMENT,
+            session=True,
+        )
+    except (TimedOut, ToolFailed) as e:
+        raise ToolFailed(f"{what}: {e}") from e
+    if done.returncode:
+        raise ToolFailed(f"{what}: {hook.path}: {done.complaint()}")
+    try:
+        return edited(document, done.stdout)
+    except ValueError as e:
+        raise ToolFailed(f"{what}: {hook.path}: {e}") from e
