@@ -16,6 +16,7 @@ class MeterV1:
     def __init__(self, mounts: Mapping[str, str]) -> None:
         """`mounts`: where the tree of each controller is mounted."""
         self._mounts = mounts
+        self._page_sizes = _page_sizes(mounts.get("hugetlb"))
 
     def usage(self, group: str) -> Usage:
         """Three files: what the limits are stands in memory.stat as well. No pressure in v1."""
@@ -64,12 +65,15 @@ class MeterV1:
         return None if tasks is None else len(tasks.split())
 
     def processes(self, group: str) -> list[int]:
-        mount = self._mounts.get("memory") or self._mounts.get("cpuacct")
-        return [] if mount is None else sorted(hierarchies.processes(Path(mount, group)))
+        # Of the trees every container is in, those with the fewest files to look through.
+        for controller in ("pids", "cpuacct", "memory"):
+            if (mount := self._mounts.get(controller)) is not None:
+                return sorted(hierarchies.processes(Path(mount, group)))
+        return []
 
     def _huge_pages(self, group: str) -> list[HugePages]:
         found = []
-        for size in _sizes(self._mounts.get("hugetlb")):
+        for size in self._page_sizes:
             at = f"hugetlb.{size}"
             usage = files.number(self._read("hugetlb", group, f"{at}.usage_in_bytes"))
             most = files.number(self._read("hugetlb", group, f"{at}.max_usage_in_bytes"))
@@ -82,7 +86,7 @@ class MeterV1:
         return None if mount is None else files.read(f"{mount}/{group}/{name}")
 
 
-def _sizes(mount: str | None) -> list[str]:
+def _page_sizes(mount: str | None) -> list[str]:
     """The page sizes that the controller tells of: hugetlb.2MB.usage_in_bytes, ..."""
     if mount is None:
         return []

@@ -27,7 +27,7 @@ V1 = {
         "total_cache 4000\ntotal_rss 3000\ntotal_mapped_file 500\ntotal_swap 1000\n"
         "total_pgfault 50\ntotal_pgmajfault 5\ntotal_inactive_file 2500\n"
     ),
-    "memory/cgroup.procs": "11\n12\n",
+    "pids/cgroup.procs": "11\n12\n",
     "pids/pids.current": "5\n",
     "pids/pids.max": "max\n",
     "blkio/blkio.throttle.io_service_bytes_recursive": "254:0 Read 4096\nTotal 4096\n",
