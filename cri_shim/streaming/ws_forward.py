@@ -6,7 +6,7 @@ from cri_shim.streaming.forward import Forward
 from cri_shim.streaming.link import Buffer, Link
 from cri_shim.streaming.remotecommand import Spawn
 from cri_shim.streaming.spdy_forward import ConnectTo, SpdyForward
-from cri_shim.streaming.websocket import WebSocket
+from cri_shim.streaming.websocket import WebSocket, send
 from cri_shim.wire.channels import BadMessage, ChannelData, Channels
 from cri_shim.wire.forward import ChannelPair, legacy_channels
 
@@ -43,7 +43,7 @@ class WebSocketTunnel:
     # -- Link ---------------------------------------------------------------------------------
 
     def write(self, pieces: Sequence[Buffer]) -> None:
-        self._ws.send(b"".join(pieces))
+        self._ws.send(*pieces)
 
     def backlog(self) -> int:
         return self._link.backlog()
@@ -109,7 +109,7 @@ class WebSocketChannels:
     # -- from the connections -----------------------------------------------------------------
 
     def send(self, channel: int, data: bytes) -> None:
-        self._ws.send(self._channels.encode(channel, data))
+        send(self._ws, self._channels, channel, data)
 
     def over(self, channel: int) -> None:
         """A channel cannot be ended alone: the last connection ends the session."""

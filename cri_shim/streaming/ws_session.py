@@ -3,7 +3,7 @@
 from cri_shim.oci.command import Streams
 from cri_shim.streaming.link import Link
 from cri_shim.streaming.remotecommand import Begin, RemoteCommand, Spawn
-from cri_shim.streaming.websocket import WebSocket
+from cri_shim.streaming.websocket import WebSocket, send
 from cri_shim.wire import channels
 from cri_shim.wire import remotecommand as wire
 from cri_shim.wire.channels import BadMessage, ChannelClosed, ChannelData, Channels
@@ -30,7 +30,7 @@ class WebSocketCommand:
         self._finished = False
         if protocol != V5:  # an empty message, as the reference server begins with
             first = channels.STDOUT if streams.stdout else channels.STDERR
-            self._ws.send(self._channels.encode(first, b""))
+            self._send(first, b"")
         self._command.start()
 
     # -- from the client: Session -------------------------------------------------------------
@@ -66,7 +66,7 @@ class WebSocketCommand:
     # -- to the client: Peer ------------------------------------------------------------------
 
     def output(self, kind: str, data: bytes) -> None:
-        self._ws.send(self._channels.encode(_CHANNELS[kind], data))
+        self._send(_CHANNELS[kind], data)
 
     def backlog(self) -> int:
         return self._link.backlog()
@@ -79,5 +79,8 @@ class WebSocketCommand:
             return
         self._finished = True
         if status := wire.encode_outcome(self._protocol, outcome):
-            self._ws.send(self._channels.encode(channels.ERROR, status))
+            self._send(channels.ERROR, status)
         self._ws.close()
+
+    def _send(self, channel: int, data: bytes) -> None:
+        send(self._ws, self._channels, channel, data)
