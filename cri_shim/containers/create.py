@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cri_shim.aio.offload import finish, offload
-from cri_shim.containers import devices, hooks, mounts, protection, remove, volumes
+from cri_shim.containers import cdi, devices, hooks, mounts, protection, remove, volumes
 from cri_shim.engine import Engine
 from cri_shim.errors import AlreadyExists, InvalidArgument, NotFound, WrongState
 from cri_shim.faults import fault_point
@@ -118,6 +118,7 @@ async def _build(on: Engine, pod: state.PodRecord, record: state.ContainerRecord
         document = container_spec.build(
             replace(known, mounts=await mounts.prepare(on, record, config.volumes))
         )
+        await cdi.apply(on, record.config, document)
         document = await hooks.apply(on, pod, record, document)
         bundle.write(on.paths.bundle(record.id), document)
         if record.log_path:

@@ -29,11 +29,6 @@ _MOUNT: dict[str, Callable[[api.Mount], bool]] = {
     "gidMappings": lambda m: bool(m.gidMappings),
 }
 
-# field of the container's config
-_CONTAINER: dict[str, Callable[[api.ContainerConfig], bool]] = {
-    "CDI_devices": lambda c: bool(c.CDI_devices),
-}
-
 
 class Unapplied:
     """Refuses requests by the tables."""
@@ -59,9 +54,6 @@ class Unapplied:
 
 
 def _container(at: str, config: api.ContainerConfig) -> None:
-    for field, asked in _CONTAINER.items():
-        if asked(config):
-            raise _refusal(f"{at}.{field}")
     for index, mount in enumerate(config.mounts):
         for field, wants in _MOUNT.items():
             if wants(mount):

@@ -67,8 +67,13 @@ def rules(devices: Sequence[HostDevice], *, privileged: bool) -> list[dict[str, 
     """linux.resources.devices: nothing but the usual ones and those of the request."""
     if privileged:
         return [{"allow": True, "access": "rwm"}]
-    asked = [(d.type, d.major, d.minor, d.access) for d in devices if d.type in "bc"]
-    return [{"allow": False, "access": "rwm"}] + [_allow(*r) for r in (*_MKNOD, *_USUAL, *asked)]
+    usual = [_allow(*rule) for rule in (*_MKNOD, *_USUAL)]
+    return [{"allow": False, "access": "rwm"}, *usual, *allowances(devices)]
+
+
+def allowances(devices: Sequence[HostDevice]) -> list[dict[str, Any]]:
+    """What of linux.resources.devices lets some devices be used."""
+    return [_allow(d.type, d.major, d.minor, d.access) for d in devices if d.type in "bc"]
 
 
 def _is_kept_away(path: str) -> bool:

@@ -204,8 +204,8 @@ async def test_what_cannot_be_limited_so_is_refused_by_name(
         await create(cri, pod, limits(**asked))
     assert str(refused.value).startswith(f"config.linux.resources.{field}")
     container = await create(cri, pod, limits())
-    for start in (False, True):
-        await cri.start(container) if start else None
+    for step in (cri.status, cri.start):
+        await step(container)
         with pytest.raises(InvalidArgument) as refused:
             await update(cri, container, **asked)
         assert str(refused.value).startswith(f"linux.{field}")

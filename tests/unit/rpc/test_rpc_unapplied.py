@@ -58,11 +58,6 @@ def test_a_mount_that_would_be_another_one_is_refused(
     assert str(refusal(container(lambda c: change(c.mounts[0])))).startswith(start)
 
 
-def test_devices_by_cdi_are_refused() -> None:
-    error = refusal(container(lambda c: c.CDI_devices.add(name="vendor.com/gpu=0")))
-    assert error.field == "config.CDI_devices"
-
-
 @pytest.mark.parametrize(
     "request_",
     [

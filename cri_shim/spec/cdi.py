@@ -1,0 +1,139 @@
+"""Container Device Interface: what a vendor says is to be done for a container to have its device.
+
+A specification names devices of one kind ("vendor.com/class") and, for each and for all of them,
+the edits of a container's document: nodes, mounts, environment, hooks, groups. See the CDI
+specification of the CNCF, from version 0.3.0 on. cdi_file.py reads the files.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cri_shim.errors import InvalidArgument
+from cri_shim.spec import devices
+from cri_shim.spec.document import Document
+from cri_shim.spec.host import HostDevice
+
+ANNOTATION = "cdi.k8s.io/"  # begins the names of annotations whose values are names of devices
+NAME = re.compile(
+    r"(?P<kind>[A-Za-z][A-Za-z0-9_.-]*/[A-Za-z][A-Za-z0-9_.-]*)=(?P<name>[A-Za-z0-9][\w.:-]*)",
+    re.ASCII,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A device node; what is None is the host's own (`host_path`), or the container's user's."""
+
+    path: str
+    host_path: str
+    type: str = ""  # "" = as on the host
+    major: int = 0
+    minor: int = 0
+    mode: int | None = None
+    uid: int | None = None
+    gid: int | None = None
+    access: str = "rwm"
+
+
+@dataclass(frozen=True, slots=True)
+class Edits:
+    """What is to be done to a document; later ones win."""
+
+    env: tuple[str, ...] = ()
+    nodes: tuple[Node, ...] = ()
+    mounts: tuple[Mapping[str, Any], ...] = ()  # in OCI form
+    hooks: tuple[tuple[str, Mapping[str, Any]], ...] = ()  # (kind of hook, in OCI form)
+    gids: tuple[int, ...] = ()
+    unknown: tuple[str, ...] = ()  # that cannot be done here
+
+    def __add__(self, other: "Edits") -> "Edits":
+        return Edits(
+            self.env + other.env,
+            self.nodes + other.nodes,
+            self.mounts + other.mounts,
+            self.hooks + other.hooks,
+            self.gids + other.gids,
+            self.unknown + other.unknown,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One specification file."""
+
+    path: str
+    priority: int  # of its directory; the higher wins
+    kind: str
+    devices: Mapping[str, Edits] = field(default_factory=dict)
+    edits: Edits = Edits()  # of whoever has any of the devices
+
+
+def names(
+    devices: Iterable[str], annotations: Mapping[str, str], field: str = "config"
+) -> dict[str, str]:
+    """The devices that are asked for, by both ways, each once; name -> field that asks for it."""
+    asked: dict[str, str] = {}
+    for index, name in enumerate(devices):
+        asked.setdefault(name, f"{field}.CDI_devices[{index}].name")
+    for key in sorted(annotations):
+        if key.startswith(ANNOTATION):
+            for name in annotations[key].split(","):
+                asked.setdefault(name, f"{field}.annotations[{key}]")
+    for name, at in asked.items():
+        if not NAME.fullmatch(name):
+            problem = f"{name[:80]!r} is no device's name: vendor.com/class=name"
+            raise InvalidArgument(at, problem)
+    return asked
+
+
+def select(specs: Sequence[Spec], asked: Mapping[str, str], problems: Sequence[str]) -> Edits:
+    """The edits for the devices `asked` for (name -> field), those of a whole Spec once and first.
+
+    A device of a later directory replaces that of an earlier one. InvalidArgument: one that no Spec
+    has (`problems` are files that cannot be read, it may be in them), or two of one directory have.
+    """
+    common: dict[str, Edits] = {}
+    own = Edits()
+    for name, at in asked.items():
+        kind, _, device = name.partition("=")
+        having = [spec for spec in specs if spec.kind == kind and device in spec.devices]
+        if not having:
+            unread = f"; files that cannot be read: {'; '.join(problems)}" if problems else ""
+            raise InvalidArgument(at, f"no CDI device {name} on this node{unread}")
+        best = max(spec.priority for spec in having)
+        chosen = [spec for spec in having if spec.priority == best]
+        if len(chosen) > 1:
+            files = " and ".join(sorted(spec.path for spec in chosen))
+            raise InvalidArgument(at, f"CDI device {name} is in {files}: which one is not said")
+        common[chosen[0].path] = chosen[0].edits
+        own += chosen[0].devices[device]
+        if unknown := chosen[0].edits.unknown + own.unknown:
+            problem = f"CDI device {name} needs {', '.join(unknown)}, which is not done here"
+            raise InvalidArgument(at, problem)
+    return sum(common.values(), Edits()) + own
+
+
+def apply(document: Document, edits: Edits, nodes: Sequence[HostDevice]) -> None:
+    """Change a container's document; `nodes` are edits.nodes as they are on the host."""
+    process, linux = document["process"], document["linux"]
+    env = dict(entry.split("=", 1) for entry in process["env"])
+    env |= dict(entry.split("=", 1) for entry in edits.env)
+    process["env"] = [f"{name}={value}" for name, value in env.items()]
+    groups = process["user"].get("additionalGids", [])
+    process["user"]["additionalGids"] = list(dict.fromkeys([*groups, *edits.gids]))
+    for kind, hook in edits.hooks:
+        document.setdefault("hooks", {}).setdefault(kind, []).append(dict(hook))
+    taken = {mount["destination"] for mount in edits.mounts}
+    kept = [mount for mount in document["mounts"] if mount["destination"] not in taken]
+    kept += [dict(mount) for mount in edits.mounts]
+    document["mounts"] = sorted(kept, key=lambda m: m["destination"].count("/"))
+    _add_nodes(linux, nodes)
+
+
+def _add_nodes(linux: dict[str, Any], nodes: Sequence[HostDevice]) -> None:
+    ours = {node.path for node in nodes}
+    kept = [node for node in linux["devices"] if node["path"] not in ours]
+    linux["devices"] = kept + devices.nodes(nodes, (), privileged=False)
+    linux["resources"]["devices"] += devices.allowances(nodes)
