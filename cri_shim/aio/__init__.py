@@ -9,6 +9,8 @@
 - `retry`: what must succeed some day, tried in the background
 - `ended`: the end of a process that is not our child
 - `steps`: releasing things, each step whatever the others do
+- `broadcast`: one publisher, many subscribers with bounded queues; the slow ones are dropped
+- `turns`: long work on the loop, in slices
 - `keyed_lock`: one lock a key, gone when nobody holds it
 - `reaper`: ends the zombies a subreaper inherits
 """

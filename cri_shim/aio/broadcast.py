@@ -6,6 +6,7 @@ it, and then ResourceExhausted, so that it knows it has missed something. The ot
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from cri_shim.errors import ResourceExhausted
@@ -14,9 +15,10 @@ T = TypeVar("T")
 
 
 class Broadcast(Generic[T]):
-    def __init__(self, limit: int) -> None:
-        """`limit`: how many items a subscriber may be behind."""
+    def __init__(self, limit: int, weigh: Callable[[T], int] = lambda _item: 1) -> None:
+        """`limit`: how much a subscriber may be behind, as `weigh` tells: items, or their bytes."""
         self._limit = limit
+        self._weigh = weigh
         self._subscriptions: set[Subscription[T]] = set()
         self._closed = False
 
@@ -26,8 +28,9 @@ class Broadcast(Generic[T]):
 
     def publish(self, item: T) -> None:
         """Queue `item` for every subscriber."""
+        weight = self._weigh(item)
         for subscription in list(self._subscriptions):
-            if not subscription.offer(item, self._limit):
+            if not subscription.offer(item, weight, self._limit):
                 self._subscriptions.discard(subscription)
 
     def subscribe(self) -> "Subscription[T]":
@@ -55,18 +58,23 @@ class Subscription(Generic[T]):
 
     def __init__(self, source: Broadcast[T]) -> None:
         self._source = source
-        self._queue: deque[T] = deque()
+        self._queue: deque[tuple[T, int]] = deque()
+        self._weight = 0  # of what is queued
         self._news = asyncio.Event()
         self._ended = False
-        self._behind = 0  # more than this many were not read in time; 0: not dropped
+        self._dropped = False
 
-    def offer(self, item: T, limit: int) -> bool:
-        """Queue `item`; False, and never again true, if `limit` are queued already."""
-        if len(self._queue) >= limit:
-            self._behind = limit
+    def offer(self, item: T, weight: int, limit: int) -> bool:
+        """Queue `item`; False, and never again true, if more than `limit` would be queued.
+
+        One item alone is never too much.
+        """
+        if self._dropped or (self._queue and self._weight + weight > limit):
+            self._dropped = True
             self.end()
             return False
-        self._queue.append(item)
+        self._queue.append((item, weight))
+        self._weight += weight
         self._news.set()
         return True
 
@@ -80,16 +88,18 @@ class Subscription(Generic[T]):
     async def __anext__(self) -> T:
         """The next item; ResourceExhausted for one who was too slow."""
         while not self._queue:
-            if self._behind:
+            if self._dropped:
                 raise ResourceExhausted(
-                    f"this subscriber was more than {self._behind} events behind and was dropped;"
+                    "this subscriber was too far behind and was dropped, it has missed something:"
                     " list what there is and subscribe again"
                 )
             if self._ended:
                 raise StopAsyncIteration
             self._news.clear()
             await self._news.wait()
-        return self._queue.popleft()
+        item, weight = self._queue.popleft()
+        self._weight -= weight
+        return item
 
     async def __aenter__(self) -> "Subscription[T]":
         return self

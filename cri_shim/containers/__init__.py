@@ -11,6 +11,7 @@
 - `exec`     a command in a running container, to its end (ExecSync)
 - `update`   resources of a container; its log file opened anew
 - `query`    answers from records: list and status
+- `stats`    what it uses now; `usage` makes the messages, `rates` the CPU rate of two looks
 - `mounts`   what the caller's mounts are on this host
 
 Every phase change is written before the world is touched, so that a daemon that dies between two

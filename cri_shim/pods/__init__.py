@@ -6,4 +6,10 @@
 - `remove`  every trace of it and its containers
 - `strays`  every trace of pods and containers that no record speaks of
 - `query`   answers from records: list and status
+- `update`  the pod's new sums when it was resized
+
+And what only watches, put together in `observation`:
+
+- `stats`    what a pod and its containers use; `metrics` the same by cAdvisor's names
+- `events`   the life of pods and containers, for whoever subscribes
 """

@@ -14,7 +14,8 @@ from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import query as pod_query
 from cri_shim.registry import Record, Registry
 
-BEHIND_LIMIT = 1024  # events a subscriber may be behind: a node's pods, stopped all at once
+# Bytes of events a subscriber may be behind: all pods of a node stopped at once are a tenth of it.
+BEHIND_LIMIT = 8 << 20
 
 Kind: TypeAlias = "api.ContainerEventType.ValueType"
 
@@ -24,7 +25,7 @@ class Events:
 
     def __init__(self, registry: Registry, limit: int = BEHIND_LIMIT) -> None:
         self._registry = registry
-        self._broadcast = Broadcast[api.ContainerEventResponse](limit)
+        self._broadcast = Broadcast[api.ContainerEventResponse](limit, lambda e: e.ByteSize())
         self._unborn: set[str] = set()  # failed creates that are being undone
         self._last = 0
 

@@ -36,7 +36,7 @@ async def test_a_slow_subscriber_gets_what_was_queued_and_then_is_told() -> None
     for item in range(5):
         source.publish(item)
     assert [await anext(slow), await anext(slow)] == [0, 1]
-    with pytest.raises(ResourceExhausted, match="more than 2 events behind"):
+    with pytest.raises(ResourceExhausted, match="too far behind"):
         await anext(slow)
 
 
@@ -70,3 +70,16 @@ async def test_a_subscription_after_the_end_ends_at_once() -> None:
     source = Broadcast[int](2)
     source.close()
     assert await _rest(source.subscribe()) == []
+
+
+async def test_the_limit_is_of_what_items_weigh_and_one_alone_is_never_too_much() -> None:
+    source = Broadcast[bytes](10, len)
+    subscription = source.subscribe()
+    source.publish(b"x" * 20)
+    assert await anext(subscription) == b"x" * 20
+    source.publish(b"x" * 6)
+    source.publish(b"x" * 4)
+    source.publish(b"x")
+    assert [await anext(subscription), await anext(subscription)] == [b"x" * 6, b"x" * 4]
+    with pytest.raises(ResourceExhausted):
+        await anext(subscription)
