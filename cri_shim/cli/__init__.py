@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cri_shim import __version__
-from cri_shim.cli import config, image, info, run, serve, version
+from cri_shim.cli import config, hooks, image, info, run, serve, version
 from cri_shim.cli.arguments import absolute, assignment
 from cri_shim.errors import CriShimError
 
@@ -27,6 +27,7 @@ _COMMANDS = {
     "image": image,
     "info": info,
     "config": config,
+    "hooks": hooks,
     "version": version,
 }
 

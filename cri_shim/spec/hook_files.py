@@ -75,7 +75,7 @@ def _old(raw: Mapping[str, Any]) -> Hook:
     values = _texts(raw, _either(raw, "annotations", "annotation"))
     command = _either(raw, "cmds", "cmd")
     conditions = When(
-        annotations=tuple((_pattern("", ""), _pattern(v, "annotations")) for v in values),
+        annotations=tuple((_pattern(".*", ""), _pattern(v, "annotations")) for v in values),
         commands=_patterns(raw, command, command),
         bind_mounts=_flag(raw, "hasbindmounts"),
         any_will_do=True,
