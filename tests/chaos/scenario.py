@@ -126,7 +126,7 @@ class ImageScenario:
 async def break_off(rig: Rig, steps: Sequence[Step], broken: Callable[[], bool]) -> Break:
     """Go on until `broken()`; fail if all of it succeeds."""
     for at, step in enumerate(steps):
-        before = await rig.snapshot()
+        before = await rig.settled()
         failed = False
         try:
             await step.act()
