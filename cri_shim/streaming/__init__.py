@@ -1,1 +1,19 @@
-"""The HTTP edge: exec, attach and port-forward streams."""
+"""The HTTP edge: exec, attach and port-forward streams.
+
+    rpc: Exec, Attach, PortForward -> server.exec(...) -> a URL with a ticket   (tickets)
+    HTTP: connection -> upgrade: what is it to become? -> a Session on a Link    (link)
+
+- `server`        listens, issues tickets, makes sessions, ends them at shutdown
+- `connection`    one client from accept to end: the request by h11, time-outs, lingering close
+- `spdy_session`, `ws_session`   exec and attach: the client's streams or channels
+- `remotecommand` what both are: a client on one side, a Talk (containers/talk) on the other
+- `spdy_forward`, `ws_forward`   port-forward: pairs of streams, a tunnel of them, old channels
+- `forward`       one forwarded connection, whatever carries it
+- `hangup`        a client that leaves while it is not read
+- `certificate`   TLS, with files that change
+
+The protocols themselves do no I/O and live in wire/. Everything here runs in callbacks on the loop,
+with one task a command or connect. Back-pressure: what is full pauses its source by TCP or by a
+pipe, never by a queue; there is one exception, attach, since a container must not wait for whoever
+looks at it (containers/talk).
+"""
