@@ -43,29 +43,38 @@ def _measure(instance: Instance, runtime: str, pods: int) -> None:
         try:
             measured.in_parallel(CREW, lambda _: cri.up(), list(range(pods)))
             stub = api_pb2_grpc.RuntimeServiceStub(channel)
-            print(f"{'call':24} {'rows':>5} {'first':>8} {'median':>8} {'most':>8}  ms")
+            print(f"{'call':24} {'rows':>5} {'first':>8} {'median':>8} {'most':>8} {'cpu':>8}  ms")
             for name, rows in (
                 ("ListContainerStats", lambda answer: answer.stats),
                 ("ListPodSandboxStats", lambda answer: answer.stats),
                 ("ListPodSandboxMetrics", lambda answer: answer.pod_metrics),
                 ("ListContainers", lambda answer: answer.containers),
             ):
-                _print(name, getattr(stub, name), getattr(api, f"{name}Request")(), rows)
+                request = getattr(api, f"{name}Request")()
+                _print(instance, name, getattr(stub, name), request, rows)
         finally:
             cri.remove_all()
 
 
-def _print(name: str, call: Callable[..., Any], request: Any, rows: Callable[[Any], Any]) -> None:
-    """One call after the other, with the pauses a caller makes."""
+def _print(
+    instance: Instance,
+    name: str,
+    call: Callable[..., Any],
+    request: Any,
+    rows: Callable[[Any], Any],
+) -> None:
+    """One call after the other, with the pauses a caller makes. CPU time is the daemon's."""
     took = []
+    before = instance.cpu_s()
     for _ in range(ROUNDS):
         time.sleep(PAUSE_S)
         begin = time.perf_counter()
         answer = call(request, timeout=CALL_S)
         took.append((time.perf_counter() - begin) * 1000)
+    cpu = (instance.cpu_s() - before) * 1000 / ROUNDS
     first, later = took[0], took[1:]
     middle, most = statistics.median(later), max(later)
-    print(f"{name:24} {len(rows(answer)):5} {first:8.1f} {middle:8.1f} {most:8.1f}")
+    print(f"{name:24} {len(rows(answer)):5} {first:8.1f} {middle:8.1f} {most:8.1f} {cpu:8.1f}")
 
 
 if __name__ == "__main__":
