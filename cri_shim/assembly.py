@@ -73,6 +73,7 @@ def _init(candidates: tuple[str, ...]) -> str:
 
 async def open_engine(config: Config, programs: Programs, closing: AsyncExitStack) -> Engine:
     """Open everything; what has been opened is closed by `closing`, in reverse."""
+    hooks = _hooks(config)
     paths = Paths(config.server.root, config.server.run_root, config.network.netns_dir)
     for directory in (paths.root, paths.run_root):
         directory.mkdir(mode=0o711, parents=True, exist_ok=True)
@@ -127,7 +128,7 @@ async def open_engine(config: Config, programs: Programs, closing: AsyncExitStac
         seccomp=_seccomp(config),
         apparmor=AppArmor(paths.run_root / "apparmor", env=environment),
         selinux=SELinux(),
-        hooks=_hooks(config),
+        hooks=hooks,
         pause_init=programs.init,
         default_sysctls=dict(setting.split("=", 1) for setting in config.default_sysctls),
         pids_limit=config.containers.pids_limit,

@@ -131,10 +131,13 @@ class Hooks:
 
 def _contents(file: Path) -> bytes:
     fd = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    with os.fdopen(fd, "rb") as opened:
+    try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise OSError(errno.EINVAL, "is not a regular file", str(file))
-        data = opened.read(MAX_FILE + 1)
+        with os.fdopen(fd, "rb", closefd=False) as opened:
+            data = opened.read(MAX_FILE + 1)
+    finally:
+        os.close(fd)
     if len(data) > MAX_FILE:
         raise ValueError(f"is larger than {MAX_FILE} bytes")
     return data
