@@ -1,6 +1,6 @@
 """PodSandboxStats and ListPodSandboxStats: the pod's group, its network, and its containers.
 
-The group that the kubelet made for a pod bears the pod's uid in its name. Where there is none, as
+The group that the kubelet made for a pod is named after the pod's uid. Where there is none, as
 with crictl, several pods may share a parent: then the pod's numbers are its containers' sums.
 """
 
@@ -145,10 +145,11 @@ class PodGauges:
 
 
 def has_own_group(pod: state.PodRecord) -> bool:
-    """Whether the pod's cgroup parent is for this pod alone."""
+    """Whether the pod's cgroup parent is for this pod alone: podUID, or ...-podU_I_D.slice."""
     uid = pod.config.metadata.uid
     last = posixpath.basename(pod.cgroup_parent)
-    return bool(uid) and (uid in last or uid.replace("-", "_") in last)
+    unit = f"-pod{uid.replace('-', '_')}.slice"
+    return bool(uid) and (last == f"pod{uid}" or last.endswith(unit))
 
 
 def _is_ready(record: Record | None) -> bool:
