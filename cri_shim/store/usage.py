@@ -7,10 +7,9 @@ over a hundred thousand files each time would be the node's main work.
 import os
 import stat
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import overload
 
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb.state_pb2 import LayerRecord
@@ -31,15 +30,18 @@ def of_layers(layers: Iterable[LayerRecord]) -> Usage:
     return Usage(used, inodes)
 
 
-@overload
-def of_tree(top: Path) -> Usage: ...
-@overload
-def of_tree(top: Path, limit: int) -> Usage | None: ...
-def of_tree(top: Path, limit: int = 0) -> Usage | None:
+def of_tree(top: Path) -> Usage:
     """Walk a directory: allocated bytes and inodes, hard links once, other file systems not.
 
-    Blocking. What vanishes meanwhile is not counted. None above `limit` inodes (0: no limit).
+    Blocking. What vanishes meanwhile is not counted.
     """
+    found = of_tree_unless(top, lambda _inodes: False)
+    assert found is not None
+    return found
+
+
+def of_tree_unless(top: Path, enough: Callable[[int], bool]) -> Usage | None:
+    """The same; None as soon as `enough`, which is told the inodes so far, ends it."""
     used = inodes = 0
     seen: set[int] = set()
     try:
@@ -65,7 +67,7 @@ def of_tree(top: Path, limit: int = 0) -> Usage | None:
                 seen.add(status.st_ino)
             used += status.st_blocks * 512
             inodes += 1
-            if inodes == limit:
+            if enough(inodes):
                 return None
     return Usage(used, inodes)
 

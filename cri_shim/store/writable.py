@@ -56,13 +56,17 @@ class WritableLayers:
             await asyncio.gather(self._walker, return_exceptions=True)
 
     async def close(self) -> None:
-        """End the walker, after the layer it is in."""
+        """End the walker."""
         self._wanted.clear()
         await self.walked()
 
     def _first(self, id: str) -> Measured | None:
         begin = time.monotonic()
-        found = usage.of_tree(self._upper(id), limit=FIRST_WALK_FILES)
+        few = FIRST_WALK_FILES
+        try:
+            found = usage.of_tree_unless(self._upper(id), lambda inodes: inodes >= few)
+        except OSError:
+            return None  # the walker meets it again, and tells
         return None if found is None else self._keep(id, found, begin)
 
     def _keep(self, id: str, found: usage.Usage, begin: float) -> Measured:
@@ -81,11 +85,15 @@ class WritableLayers:
             id = next(iter(self._wanted))
             begin = time.monotonic()
             try:
-                found = await offload(usage.of_tree, self._upper(id))
+                found = await offload(usage.of_tree_unless, self._upper(id), self._unwanted(id))
             except OSError as e:
                 _log.warning("the writable layer of container %s cannot be measured: %s", id, e)
                 self._wanted.pop(id, None)
                 continue
-            if id in self._wanted:  # else it was forgotten meanwhile
+            if found is not None and id in self._wanted:
                 del self._wanted[id]
                 self._keep(id, found, begin)
+
+    def _unwanted(self, id: str) -> Callable[[int], bool]:
+        """Ends a walk when the layer is forgotten, or all of this is closed."""
+        return lambda _inodes: id not in self._wanted

@@ -84,6 +84,6 @@ async def test_a_layer_that_is_not_there_is_empty(tmp_path: Path) -> None:
     await layers.close()
 
 
-def test_a_walk_with_a_limit_gives_up(layer: Path) -> None:
-    assert usage.of_tree(layer, 1) is None
-    assert usage.of_tree(layer, 100) == usage.of_tree(layer)
+def test_a_walk_ends_when_it_is_enough(layer: Path) -> None:
+    assert usage.of_tree_unless(layer, lambda inodes: inodes == 1) is None
+    assert usage.of_tree_unless(layer, lambda inodes: inodes == 100) == usage.of_tree(layer)
