@@ -19,6 +19,7 @@ package's docstring is its own design page.
     registry     what exists now: pods, containers, names; lists are snapshots of memory
     oci          driver: crun or runc under conmon, and the news of exits
     hooks        driver: OCI hook definitions of the node
+    default_mounts  driver: mounts.conf, what every container of the node is given
     network      driver: CNI networks of pods
     store        driver: image layers and root file systems
     isolation    driver: pinned namespaces, cgroups, shared memory

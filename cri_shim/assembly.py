@@ -15,6 +15,7 @@ from pathlib import Path
 from cri_shim import recovery
 from cri_shim.aio import reaper
 from cri_shim.config import Config, Server
+from cri_shim.default_mounts import DefaultMounts
 from cri_shim.engine import Engine, Paths
 from cri_shim.errors import ConfigError, StateError, ToolFailed
 from cri_shim.hooks.directories import Hooks
@@ -41,6 +42,9 @@ from cri_shim.store.registries import search_registries
 from cri_shim.store.skopeo import Skopeo
 from cri_shim.streaming.certificate import Certificate
 from cri_shim.streaming.server import StreamingServer, Where
+
+# mounts.conf as libpod looked for it: the machine's own before the distribution's.
+DEFAULT_MOUNTS = (Path("/etc/containers/mounts.conf"), Path("/usr/share/containers/mounts.conf"))
 
 _log = logging.getLogger(__name__)
 
@@ -129,6 +133,7 @@ async def open_engine(config: Config, programs: Programs, closing: AsyncExitStac
         apparmor=AppArmor(paths.run_root / "apparmor", env=environment),
         selinux=SELinux(),
         hooks=hooks,
+        default_mounts=_default_mounts(config),
         pause_init=programs.init,
         default_sysctls=dict(setting.split("=", 1) for setting in config.default_sysctls),
         pids_limit=config.containers.pids_limit,
@@ -159,6 +164,11 @@ def _hooks(config: Config) -> Hooks:
     )
     hooks.usable()
     return hooks
+
+
+def _default_mounts(config: Config) -> DefaultMounts:
+    named = config.default_mounts_file
+    return DefaultMounts([Path(named)] if named else DEFAULT_MOUNTS)
 
 
 def streaming(config: Config, on: Engine) -> StreamingServer:

@@ -11,6 +11,7 @@ from cri_shim.aio.handover import Handover
 from cri_shim.aio.offload import offload
 from cri_shim.aio.retry import Retrier
 from cri_shim.aio.singleflight import SingleFlight
+from cri_shim.default_mounts import DefaultMounts
 from cri_shim.errors import InvalidArgument, WrongState
 from cri_shim.hooks.directories import Hooks
 from cri_shim.images import Images
@@ -100,6 +101,7 @@ class Engine:
     apparmor: AppArmor
     selinux: SELinux
     hooks: Hooks
+    default_mounts: DefaultMounts
     pause_init: str  # the static program that keeps a shared pid namespace
     default_sysctls: Mapping[str, str]  # of every pod that has the namespace they belong to
     pids_limit: int  # of every container; 0 for none

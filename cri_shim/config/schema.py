@@ -213,6 +213,11 @@ class Config:
     hooks_bad_file_fatal: bool = key(
         False, "a hook file that cannot be used is an error; else it is logged and passed over"
     )
+    default_mounts_file: str = key(
+        "",
+        "mounts.conf; empty: the one in /etc/containers, else in /usr/share/containers",
+        check=checks.absolute_or_empty,
+    )
     namespace: str = key("", "objects of other state namespaces are not seen")
     default_sysctls: tuple[str, ...] = key((), "NAME=VALUE for every pod", check=checks.assignments)
     server: Server = dataclasses.field(default_factory=Server)

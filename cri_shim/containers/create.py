@@ -115,9 +115,9 @@ async def _build(on: Engine, pod: state.PodRecord, record: state.ContainerRecord
         confined = await protection.of_container(on, pod, record.config)
         host = await _host(on, record.config)
         known = _spec_input(on, pod, record, config, user, confined, host)
-        document = container_spec.build(
-            replace(known, mounts=await mounts.prepare(on, record, config.volumes))
-        )
+        asked = await mounts.prepare(on, record, config.volumes)
+        given = await mounts.defaults(on, pod, record, confined.mount_label)
+        document = container_spec.build(replace(known, mounts=[*given, *asked]))
         await cdi.apply(on, record.config, document)
         document = await hooks.apply(on, pod, record, document)
         bundle.write(on.paths.bundle(record.id), document)

@@ -9,9 +9,11 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from cri_shim.aio.offload import offload
 from cri_shim.containers import volumes
 from cri_shim.engine import Engine
 from cri_shim.errors import InvalidArgument
+from cri_shim.faults import fault_point
 from cri_shim.linux.mounts import propagation_of
 from cri_shim.linux.rootfs import make_directory_in_root
 from cri_shim.pb import api_pb2 as api
@@ -69,3 +71,25 @@ def _directory(rootfs: Path, path: str) -> Path:
     except OSError as e:
         problem = f"its VOLUME {path} cannot be a directory: {os.strerror(e.errno or 0)}"
         raise InvalidArgument("config.image", problem) from e
+
+
+async def defaults(
+    on: Engine, pod: state.PodRecord, container: state.ContainerRecord, label: str
+) -> list[ResolvedMount]:
+    """What every container of this node has, copied for this one; `label` is SELinux's, or ""."""
+    fault_point("containers.create.default_mounts")
+    covered = [cleaned(mount.container_path) for mount in container.config.mounts]
+    where = on.paths.bundle(container.id) / "default-mounts"
+    return await offload(on.default_mounts.prepare, where, covered, _root(pod), label)
+
+
+def _root(pod: state.PodRecord) -> tuple[int, int]:
+    """Whom the host knows the root user and group of the pod's containers as."""
+    options = pod.config.linux.security_context.namespace_options.userns_options
+    if options.mode != api.POD:
+        return 0, 0
+    return _outside(options.uids), _outside(options.gids)
+
+
+def _outside(mappings: Sequence[api.IDMapping]) -> int:
+    return next((m.host_id for m in mappings if m.container_id == 0 and m.length), 0)

@@ -1,0 +1,156 @@
+"""Driver: mounts that every container of the node has, by mounts.conf: subscriptions, certificates.
+
+A line is `SRC:DST`, or a path that is the same on both sides. What is at SRC is copied for each
+container and the copy is mounted at DST, so that no container can change what the others see, and
+mounts that are asked for below DST find a place to be made in. The owner of the copy is root as the
+container sees it. libpod did the same with what it called secrets.
+"""
+
+import logging
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from cri_shim.errors import WrongState
+from cri_shim.spec.mounts import ResolvedMount, cleaned
+
+MAX_BYTES = 64 << 20  # of one container's copies, which are in memory: run_root is a tmpfs
+MAX_ENTRIES = 10_000
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of mounts.conf; `problem` is "" where it can be used."""
+
+    source: str
+    destination: str
+    problem: str = ""
+
+
+def parse(text: str) -> Iterator[Line]:
+    """The lines of a mounts.conf; empty ones and comments are left out."""
+    for number, line in enumerate(text.splitlines(), 1):
+        line = line.strip()
+        if not line or line.startswith("#"):
+            continue
+        source, colon, destination = line.partition(":")
+        target = cleaned(destination if colon else source)
+        absolute = source.startswith("/") and (not colon or destination.startswith("/"))
+        if not absolute or target == "/" or "\0" in line:
+            yield Line(source, destination, f"line {number}: {line!r} is not SRC:DST, two paths")
+        else:
+            yield Line(source, target)
+
+
+class DefaultMounts:
+    """`files`: mounts.conf, the first that exists is the only one. Read for each container."""
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        self._files = tuple(files)
+        self._told: set[str] = set()
+
+    def prepare(
+        self, directory: Path, covered: Sequence[str], root: tuple[int, int], label: str
+    ) -> list[ResolvedMount]:
+        """Copy into `directory`, which is made if needed, and say what is to be mounted. Blocks.
+
+        `covered`: cleaned container paths at which, or below which, something else was asked for;
+        `root`: the copies' (uid, gid); `label`: their SELinux label, "" for none. What is wrong or
+        missing is logged, once, and left out. WrongState when it is too much to be copied.
+        """
+        mounts = []
+        for number, line in enumerate(self._lines()):
+            if any(f"{line.destination}/".startswith(f"{path}/") for path in covered):
+                continue
+            target = directory / str(number)
+            directory.mkdir(mode=0o700, exist_ok=True)
+            if _Copy(line, root, label).make(target):
+                mounts.append(ResolvedMount(str(target), line.destination))
+            else:
+                self._tell(
+                    f"default mount {line.source}: does not exist, or is no file or directory"
+                )
+        return mounts
+
+    def _lines(self) -> list[Line]:
+        for file in self._files:
+            try:
+                lines = list(parse(file.read_text(errors="surrogateescape")))
+            except FileNotFoundError:
+                continue
+            except OSError as e:
+                self._tell(f"default mounts: {file}: {e.strerror}")
+                return []
+            for line in lines:
+                if line.problem:
+                    self._tell(f"default mounts: {file}: {line.problem}")
+            return [line for line in lines if not line.problem]
+        return []
+
+    def _tell(self, problem: str) -> None:
+        if problem not in self._told:
+            self._told.add(problem)
+            _log.warning("%s", problem)
+
+
+class _Copy:
+    """The copy of one SRC. Symlinks are followed: the container could not follow them."""
+
+    def __init__(self, line: Line, root: tuple[int, int], label: str) -> None:
+        self._line = line
+        self._root = root
+        self._label = label
+        self._bytes = 0
+        self._entries = 0
+
+    def make(self, target: Path) -> bool:
+        """False if there is nothing that can be copied."""
+        return self._any(Path(self._line.source), target, frozenset())
+
+    def _any(self, source: Path, target: Path, above: frozenset[tuple[int, int]]) -> bool:
+        try:
+            facts = source.stat()
+        except OSError:  # gone, a dangling symlink, or a loop of them
+            return False
+        self._entries += 1
+        self._refuse_too_much()
+        if stat.S_ISDIR(facts.st_mode):
+            here = (facts.st_dev, facts.st_ino)
+            if here in above:  # a symlink to a directory that it is in
+                return False
+            target.mkdir()
+            for entry in sorted(source.iterdir()):
+                self._any(entry, target / entry.name, above | {here})
+        elif stat.S_ISREG(facts.st_mode):
+            self._file(source, target)
+        else:
+            return False
+        self._own(target, stat.S_IMODE(facts.st_mode) & 0o777)
+        return True
+
+    def _file(self, source: Path, target: Path) -> None:
+        with source.open("rb") as read, target.open("xb") as written:
+            while data := read.read(1 << 20):
+                self._bytes += len(data)
+                self._refuse_too_much()
+                written.write(data)
+
+    def _own(self, target: Path, mode: int) -> None:
+        os.chown(target, *self._root)
+        target.chmod(mode)
+        if self._label:
+            with suppress(OSError):  # a file system that keeps no labels has one as a whole
+                os.setxattr(target, "security.selinux", self._label.encode() + b"\0")
+
+    def _refuse_too_much(self) -> None:
+        if self._bytes > MAX_BYTES or self._entries > MAX_ENTRIES:
+            raise WrongState(
+                f"default mount {self._line.source}:{self._line.destination}: more than"
+                f" {MAX_BYTES >> 20} MiB or {MAX_ENTRIES} files to copy for each container;"
+                " mount it in the pods that need it, and take it out of mounts.conf"
+            )
