@@ -7,6 +7,8 @@
 - `ctl`       what a running conmon is told: reopen the log, resize the terminal
 - `runtime`   start, update, pause, resume, state, delete
 - `exec`      a command in a container, to its end: a direct child with two capped pipes
+- `command`   a command that somebody talks to: `stdio` its pipes, `console` its terminal
+- `attach`    a client of conmon's attach socket: the container's own streams
 - `relay`     ending a runc that only waits for background children
 - `tree`      ending a command with all it started
 - `exits`     conmon's end is the container's end; if conmon died, its init's end is

@@ -5,6 +5,7 @@
 - `stop`    its containers, its network; NOTREADY
 - `remove`  every trace of it and its containers
 - `strays`  every trace of pods and containers that no record speaks of
+- `forward` a connection to one of its ports, from inside its network namespace
 - `query`   answers from records: list and status
 - `update`  the pod's new sums when it was resized
 
