@@ -82,6 +82,25 @@ async def test_a_success_is_remembered_for_this_binary_and_boot(subreaper, tmp_p
     assert tries == ["runc", "runc"]
 
 
+WITHOUT_FEATURES = """#!/bin/sh
+[ "$1" = features ] && exit 1
+for word; do
+    case $word in --bundle=*) sed -i 's/"rro"/"{option}"/' "${{word#--bundle=}}/config.json" ;; esac
+done
+exec crun "$@"
+"""
+
+
+@pytest.mark.parametrize(("option", "known"), [("rro", True), ("ro", False), ("no-such", False)])
+async def test_what_a_runtime_does_not_tell_of_itself_is_tried(subreaper, tmp_path, option, known):
+    old = tmp_path / "old-crun"
+    old.write_text(WITHOUT_FEATURES.format(option=option))
+    old.chmod(0o755)
+    handler = await probe("crun", tmp_path, [str(old)])
+    assert (handler.problem, handler.features) == ("", handlers.Features(rro=known))
+    handlers.release(handler)
+
+
 async def test_a_missing_binary_is_a_problem_naming_the_paths_tried(tmp_path):
     handler = await probe("crun", tmp_path, ["/no/crun", "/neither/crun"])
     assert handler.problem == (
@@ -115,7 +134,7 @@ async def test_a_trial_that_was_cut_short_is_cleared_by_the_next(
         killed.setattr(trial, "_kill", die)
         await probe(name, tmp_path)
     assert trials() != before
-    (tmp_path / "handlers" / f"{name}.json").unlink()
+    (tmp_path / "handlers" / f"{name}.json").unlink(missing_ok=True)
     handler = await probe(name, tmp_path)
     assert handler.problem == ""
     assert trials() == before
