@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import os
+from typing import Any
 
 import pytest
 from wsproto.connection import Connection as WsConnection
@@ -23,59 +24,59 @@ TERMINAL = Streams(stdin=True, stdout=True, stderr=False, tty=True)
 class FakeTalk:
     """A command that is told from outside when to speak and to end."""
 
-    def __init__(self, hearer):
+    def __init__(self, hearer: Any) -> None:
         self.hearer = hearer
-        self.heard = []
+        self.heard: list[Any] = []
         self.over = asyncio.get_running_loop().create_future()
         self.waiting = 0
         self.closed = False
 
-    def feed(self, data):
+    def feed(self, data: Any) -> Any:
         self.heard.append(bytes(data))
         return self.waiting
 
-    def feed_end(self):
+    def feed_end(self) -> None:
         self.heard.append("end")
 
-    def resize(self, width, height):
+    def resize(self, width: Any, height: Any) -> None:
         self.heard.append((width, height))
 
-    def pause(self):
+    def pause(self) -> None:
         self.heard.append("pause")
 
-    def resume(self):
+    def resume(self) -> None:
         self.heard.append("resume")
 
-    async def wait(self):
+    async def wait(self) -> Any:
         return await self.over
 
-    async def close(self):
+    async def close(self) -> None:
         self.closed = True
 
 
 class FakeLink:
-    def __init__(self):
+    def __init__(self) -> None:
         self.sent = bytearray()
         self.closed = False
         self.throttled = False
 
-    def write(self, pieces):
+    def write(self, pieces: Any) -> None:
         for piece in pieces:
             self.sent += piece
 
-    def backlog(self):
+    def backlog(self) -> Any:
         return 0
 
-    def throttle(self, on):
+    def throttle(self, on: Any) -> None:
         self.throttled = on
 
-    def close(self):
+    def close(self) -> None:
         self.closed = True
 
-    def abort(self):
+    def abort(self) -> None:
         self.closed = True
 
-    def take(self):
+    def take(self) -> Any:
         sent, self.sent = bytes(self.sent), bytearray()
         return sent
 
@@ -83,45 +84,45 @@ class FakeLink:
 class Stage:
     """A session with its fake link, fake command and tasks."""
 
-    def __init__(self, failure=None):
-        self.link = FakeLink()
-        self.talk = None
+    def __init__(self, failure: Any = None) -> None:
+        self.link: Any = FakeLink()
+        self.talk: Any = None
         self.failure = failure
-        self.tasks = []
+        self.tasks: list[asyncio.Task[None]] = []
 
-    async def begin(self, hearer):
+    async def begin(self, hearer: Any) -> Any:
         if self.failure is not None:
             raise self.failure
         self.talk = FakeTalk(hearer)
         return self.talk
 
-    def spawn(self, name, work):
+    def spawn(self, name: Any, work: Any) -> Any:
         self.tasks.append(asyncio.create_task(work, name=name))
         return self.tasks[-1]
 
-    async def settle(self):
+    async def settle(self) -> None:
         for _ in range(5):
             await asyncio.sleep(0)
 
-    async def finish(self, code=0):
+    async def finish(self, code: Any = 0) -> None:
         self.talk.over.set_result(code)
         await asyncio.gather(*self.tasks)
 
 
 class SpdyClient:
-    def __init__(self, stage, protocol, streams=ALL):
+    def __init__(self, stage: Any, protocol: Any, streams: Any = ALL) -> None:
         self.stage = stage
         self.session = SpdyCommand(stage.link, protocol, streams, stage.begin, stage.spawn)
         self.spdy = Connection(Role.CLIENT)
-        self.heard = {}
-        self.ended = set()
+        self.heard: dict[int, bytes] = {}
+        self.ended: set[int] = set()
         self.goaway = False
 
-    def push(self):
+    def push(self) -> None:
         self.session.received(b"".join(self.spdy.outgoing()))
         self.pull()
 
-    def pull(self):
+    def pull(self) -> None:
         for event in self.spdy.receive(self.stage.link.take()):
             match event:
                 case DataReceived():
@@ -133,12 +134,12 @@ class SpdyClient:
                 case GoneAway():
                     self.goaway = True
 
-    def open(self, kind):
+    def open(self, kind: Any) -> Any:
         stream = self.spdy.open({"streamtype": kind})
         self.push()
         return stream
 
-    def send(self, stream, data, fin=False):
+    def send(self, stream: Any, data: Any, fin: Any = False) -> None:
         self.spdy.send(stream, data, fin=fin)
         self.push()
 
@@ -256,18 +257,18 @@ async def test_a_shutdown_is_told_to_the_client():
 
 
 class WsClient:
-    def __init__(self, stage, protocol, streams=ALL):
+    def __init__(self, stage: Any, protocol: Any, streams: Any = ALL) -> None:
         self.stage = stage
         self.session = WebSocketCommand(stage.link, protocol, streams, stage.begin, stage.spawn)
         self.ws = WsConnection(ConnectionType.CLIENT)
-        self.messages = []
+        self.messages: list[Any] = []
         self.close_code = 0
 
-    def say(self, event):
+    def say(self, event: Any) -> None:
         self.session.received(self.ws.send(event))
         self.pull()
 
-    def pull(self):
+    def pull(self) -> None:
         self.ws.receive_data(self.stage.link.take())
         for event in self.ws.events():
             match event:
@@ -304,7 +305,7 @@ async def test_a_whole_session_over_binary_websocket(protocol, first, last):
     assert client.close_code == 1000 and stage.link.closed
 
 
-def joined(messages):
+def joined(messages: Any) -> Any:
     """Pieces of one message put together: only the long one comes in pieces here."""
     short = [m for m in messages if not (len(m) > 1000 or m == b"")]
     long = b"".join(m for m in messages if len(m) > 1000)
