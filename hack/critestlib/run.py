@@ -14,7 +14,7 @@ from pathlib import Path
 import cri_shim
 from cri_shim.pb import api_pb2 as api
 from cri_shim.rpc.client import Client
-from hack.critestlib import tools
+from hack.critestlib import segments, tools
 from hack.critestlib.mirror import Mirror
 from hack.critestlib.outcome import Outcome, read_specs
 from tests.fixtures.daemon import Daemon
@@ -70,7 +70,8 @@ def run(combination: Combination, suite: Suite, mirror: Mirror) -> Outcome:
         daemon = Daemon(directory, 1, **_settings(combination, mirror))
         try:
             daemon.start()
-            report = _critest(combination, suite, daemon)
+            with segments.swept():
+                report = _critest(combination, suite, daemon)
             abandoned = asyncio.run(_remove_pods(daemon.socket))
             own = f"{directory / TEMPORARY}/"  # what specs mount on the host is not the runtime's
             traces = [trace for trace in daemon.traces() if not trace.startswith(own)]
@@ -112,12 +113,19 @@ def _settings(combination: Combination, mirror: Mirror) -> dict[str, str]:
 
 def _versions(combination: Combination, suite: Suite) -> dict[str, str]:
     return {
-        "cri-shim": cri_shim.__version__,
+        "cri-shim": f"{cri_shim.__version__} at {_commit()}",
         "critest": suite.version,
         combination.runtime: combination.version,
         "conmon": tools.version("conmon"),
         "Linux": os.uname().release,
     }
+
+
+def _commit() -> str:
+    """The commit that is run, with a plus for changes on top of it."""
+    git = ["git", "describe", "--always", "--dirty=+", "--match=v[0-9]*"]
+    done = subprocess.run(git, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "no commit"
 
 
 def _critest(combination: Combination, suite: Suite, daemon: Daemon) -> str:

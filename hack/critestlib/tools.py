@@ -14,7 +14,7 @@ GINKGO = "github.com/onsi/ginkgo/v2/ginkgo@v2.32.0"  # as in the go.mod of cri-t
 
 def critest() -> Path:
     """$CRITEST, critest of PATH, or the release; SystemExit if there is none."""
-    found = _named("CRITEST", "critest")
+    found = named("CRITEST", "critest")
     if found is None:
         subprocess.run(["hack/tools/cri-tools", TOOLS], check=False)
         found = TOOLS / "critest"
@@ -25,7 +25,7 @@ def critest() -> Path:
 
 def ginkgo() -> Path:
     """$GINKGO, ginkgo of PATH, or built from its module; SystemExit if there is none."""
-    found = _named("GINKGO", "ginkgo")
+    found = named("GINKGO", "ginkgo")
     if found is None and shutil.which("go"):
         target = TOOLS.resolve()
         if not (target / "ginkgo").exists():
@@ -37,7 +37,8 @@ def ginkgo() -> Path:
     return found
 
 
-def _named(variable: str, program: str) -> Path | None:
+def named(variable: str, program: str) -> Path | None:
+    """The program that an environment variable names, or else the one of PATH."""
     path = os.environ.get(variable) or shutil.which(program)
     return Path(path).resolve() if path else None
 

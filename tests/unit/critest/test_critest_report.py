@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hack.critestlib import mirror, report, tools
+from hack.critestlib import mirror, report, segments, tools
 from hack.critestlib.outcome import Outcome, Spec, read_specs
 from hack.critestlib.packages import parse_ldd
 from hack.critestlib.run import Combination, Suite, arguments
@@ -163,3 +163,15 @@ def test_the_command_line_tells_transport_processes_and_focus():
     assert words[:3] == ["/critest", "--runtime-endpoint", "unix:///cri.sock"]
     assert {"--websocket-exec", "--websocket-attach", "--websocket-portforward"} < set(words)
     assert {"--parallel=4", "--ginkgo.focus=HostPID", "--ginkgo.skip=AppArmor"} < set(words)
+
+
+def test_only_unattached_segments_of_the_size_that_specs_make_are_swept():
+    table = (
+        "       key      shmid perms                  size  cpid  lpid nattch   uid\n"
+        "         1          7   600               1048576    10    11      0     0\n"
+        "         2          8   600               1048576    10    11      1     0\n"
+        "         3          9   600                  4096    10    11      0     0\n"
+    )
+
+    assert segments.unused(table) == {"7"}
+    assert segments.unused(table.splitlines()[0]) == set()
