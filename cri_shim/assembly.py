@@ -300,7 +300,7 @@ def _host(cgroups: Cgroups) -> Host:
         can_raise=can_raise,
         oom_score_adj=process.own_oom_score_adj(),
         swap_accounting=cgroups.version() == 2 or swap.exists(),
-        hugepage_sizes=_hugepage_sizes(),
+        hugepage_sizes=_hugepage_sizes() if "hugetlb" in cgroups.controllers() else frozenset(),
     )
 
 

@@ -76,6 +76,7 @@ def _inside(tree: Path, sub_path: str, field: str) -> Path:
 
 async def release(directory: Path) -> None:
     """Unmount the volumes below `directory` and remove it. Idempotent."""
+    fault_point("containers.remove.volumes")
     await offload(_release, directory)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cri_shim.pb import api_pb2 as api
 from tests.chaos.rig import Rig
+from tests.fixtures import busybox
 from tests.fixtures.cri import container_config, pod_config
 
 GRACE_S = 10
@@ -50,7 +51,10 @@ class Break:
 
 
 class PodScenario:
-    """A pod that shares one pid namespace, so that it has a pause process, and one container."""
+    """A pod that shares one pid namespace, so that it has a pause process, and one container.
+
+    The container has an image volume.
+    """
 
     def __init__(self, rig: Rig) -> None:
         self._rig = rig
@@ -73,6 +77,8 @@ class PodScenario:
     async def _create(self) -> None:
         config = container_config(["sh", "-c", STUBBORN], linux=api.LinuxContainerConfig())
         config.metadata.attempt = self._attempt
+        image = api.ImageSpec(image=busybox.NAME)
+        config.mounts.add(container_path="/volume", readonly=True, image=image)
         self.container = await self._rig.cri.create(self.pod, config)
 
     async def _start(self) -> None:
