@@ -166,6 +166,7 @@ class Connection(asyncio.Protocol):
     def write(self, pieces: Sequence[Buffer]) -> None:
         if self._closing:
             return
+        self._used = self._loop.time()
         self._transport.writelines(pieces)
         if self.backlog() > FLOOD:  # replies to a client that asks and does not read
             self.abort()

@@ -181,6 +181,20 @@ async def test_a_silent_session_ends_and_says_why():
         assert made.sessions[0].events[0] == "end: nothing was said for 0.05 seconds"
 
 
+async def test_a_session_that_only_speaks_is_not_silent() -> None:
+    made: House
+    made = House(lambda request: (AGREED, made.open), idle=0.2)
+    async with made:
+        reader, writer = await made.dial()
+        writer.write(GOOD)
+        await reader.readuntil(b"\r\n\r\n")
+        for _ in range(10):
+            await asyncio.sleep(0.05)
+            made.sessions[0].link.write((b"tick",))
+        assert made.sessions[0].events == []
+        writer.close()
+
+
 async def test_a_close_lets_everything_written_arrive(house):
     reader, writer = await house.dial()
     writer.write(GOOD)
