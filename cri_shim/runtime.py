@@ -9,7 +9,6 @@ and leaves containers running under their conmons. `shutdown(force=True)` ends t
 """
 
 import asyncio
-import dataclasses
 import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -18,7 +17,7 @@ from types import TracebackType
 from typing import Any
 
 from cri_shim import assembly, recovery, report
-from cri_shim.config import Config, load
+from cri_shim.config import Config, deep_copy, load
 from cri_shim.engine import Engine
 from cri_shim.errors import RuntimeStopped, WrongState
 from cri_shim.pb import state_pb2 as state
@@ -59,8 +58,8 @@ class Runtime:
         self._stopped = False
 
     def config(self) -> Config:
-        """A copy of the effective configuration."""
-        return dataclasses.replace(self._config)
+        """A deep copy of the effective configuration."""
+        return deep_copy(self._config)
 
     async def __aenter__(self) -> "Runtime":
         if self._stopped or self._engine is not None:

@@ -3,11 +3,13 @@
 - `schema`: every key with its default, its meaning and its check, in one place
 - `source`: one file or flag list read into entries that remember file and line
 - `load`: which files are read in which order, and how entries become values
+- `libpod`: the forms that only a libpod.conf may have
 
 Order, later wins: defaults; one main file (`--config FILE`, else /etc/cri-shim/config.toml, else
 libpod's own places for libpod.conf); drop-ins /etc/cri-shim/config.d/*.toml by name; flags.
 """
 
+from cri_shim.config.copying import deep_copy
 from cri_shim.config.load import Places, load
 from cri_shim.config.schema import (
     Config,
@@ -28,5 +30,6 @@ __all__ = [
     "RuntimeTable",
     "Server",
     "Streaming",
+    "deep_copy",
     "load",
 ]

@@ -10,6 +10,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from cri_shim.config.handlers import in_order
+from cri_shim.config.libpod import translated
 from cri_shim.config.schema import (
     HANDLER_PATH,
     KEYS,
@@ -56,7 +58,10 @@ def load(
     entries: list[Entry] = []
     main, is_libpod = _main_file(path, places)
     if main:
-        entries += _checked(read_file(main), warnings if is_libpod else None)
+        read = read_file(main)
+        entries += (
+            _checked(translated(read, warnings), warnings) if is_libpod else _checked(read, None)
+        )
     for drop_in in sorted(places.drop_ins.glob("*.toml")):
         entries += _checked(read_file(drop_in), None)
     entries += _checked(read_flags(overrides), None)
@@ -123,6 +128,7 @@ def _build(entries: Iterable[Entry], warnings: list[str]) -> Config:
             values[entry_key.name] = value
             origin[entry_key.name] = entry.origin
     derive(values, origin)
+    handlers = in_order(handlers, values, origin)
     if (chosen := values["runtime"]) and chosen not in handlers:
         known = ", ".join(sorted(handlers))
         raise ConfigError(f"{origin['runtime']}: runtime: no [runtimes.{chosen}]; known: {known}")

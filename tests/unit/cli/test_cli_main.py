@@ -9,7 +9,7 @@ import pytest
 
 from cri_shim import __version__
 from cri_shim.cli import main, overrides, parser
-from cri_shim.cli.config import text
+from cri_shim.cli.config_text import whole
 from cri_shim.config import load
 
 
@@ -95,7 +95,7 @@ def test_config_shows_values_with_their_origin(
 
 def test_what_config_shows_can_be_read_back(tmp_path: Path) -> None:
     given = load(None, {"server.root": "/r", "namespace": 'a "quoted" \\ one', "max_log_size": "7"})
-    (tmp_path / "c.toml").write_text(text(given, docs=True))
+    (tmp_path / "c.toml").write_text(whole(given, docs=True))
     again = load(tmp_path / "c.toml")
     assert (again.server, again.network, again.image) == (given.server, given.network, given.image)
     assert (again.namespace, again.runtimes) == (given.namespace, given.runtimes)

@@ -1,0 +1,33 @@
+"""Runtime handlers in the order of preference that runtime_path gives.
+
+A path in runtime_path belongs to the handler of its file name: /opt/bin/runc to `runc`. Where
+[runtimes] says nothing of that handler, these are its paths; the first handler that works is the
+default one.
+"""
+
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any
+
+from cri_shim.config.libpod import label
+from cri_shim.config.schema import RuntimeTable
+
+
+def in_order(
+    handlers: Mapping[str, RuntimeTable], values: Mapping[str, Any], origin: dict[str, str]
+) -> dict[str, RuntimeTable]:
+    """All handlers, those of runtime_path first; as they are while it has its default value."""
+    if origin["runtime_path"] == "default":
+        return dict(handlers)
+    paths: dict[str, list[str]] = {}
+    for path in values["runtime_path"]:
+        paths.setdefault(label(PurePath(path).name), []).append(path)
+    found: dict[str, RuntimeTable] = {}
+    for name, own in paths.items():
+        key = f"runtimes.{name}.path"
+        if origin.get(key, "default") == "default":
+            found[name] = RuntimeTable(tuple(own))
+            origin[key] = f"runtime_path at {origin['runtime_path']}"
+        else:
+            found[name] = handlers[name]
+    return found | {name: table for name, table in handlers.items() if name not in found}
