@@ -17,9 +17,10 @@ from cri_shim.aio import reaper
 from cri_shim.config import Config, Server
 from cri_shim.default_mounts import DefaultMounts
 from cri_shim.engine import Engine, Paths
-from cri_shim.errors import ConfigError, StateError, ToolFailed
+from cri_shim.errors import ConfigError, CriShimError, StateError, ToolFailed
 from cri_shim.hooks.directories import Hooks
 from cri_shim.images import Images
+from cri_shim.isolation import userns
 from cri_shim.isolation.apparmor import AppArmor
 from cri_shim.isolation.cgroup_names import PREFIX, Driver
 from cri_shim.isolation.cgroups import Cgroups
@@ -34,6 +35,7 @@ from cri_shim.oci.handlers import Handler, executable
 from cri_shim.oci.runtime import OciRuntime
 from cri_shim.registry import Registry
 from cri_shim.spec.host import Host
+from cri_shim.spec.userns import UserNamespace
 from cri_shim.state.leveldb import LevelStore
 from cri_shim.state.store import Store
 from cri_shim.store.image_store import ImageStore
@@ -258,19 +260,27 @@ def _cgroup_name(run_root: Path) -> str:
 
 
 async def _probe(config: Config, paths: Paths, cgroups: Cgroups) -> list[Handler]:
-    """Try every configured handler, all at the same time."""
-    probes = (
-        handlers.probe(
-            name,
-            table.path,
-            run_root=paths.run_root,
-            boot_id=boot.boot_id(),
-            env=_environment(config),
-            systemd_cgroup=cgroups.driver == "systemd",
+    """Try every configured handler, all at the same time, with and without a user namespace."""
+    async with AsyncExitStack() as cleanup:
+        space: UserNamespace | str
+        try:
+            trial = userns.trial(paths.run_root / "userns", paths.root)
+            space = await cleanup.enter_async_context(trial)
+        except (CriShimError, OSError) as e:
+            space = str(e)
+        probes = (
+            handlers.probe(
+                name,
+                table.path,
+                run_root=paths.run_root,
+                boot_id=boot.boot_id(),
+                env=_environment(config),
+                systemd_cgroup=cgroups.driver == "systemd",
+                userns=space,
+            )
+            for name, table in config.runtimes.items()
         )
-        for name, table in config.runtimes.items()
-    )
-    return await asyncio.gather(*probes)
+        return await asyncio.gather(*probes)
 
 
 def _environment(config: Config) -> dict[str, str]:

@@ -53,12 +53,12 @@ class Paths:
         return self.netns_dir / f"cri-shim-{pod_id}"
 
     def pin(self, pod_id: str, kind: str) -> Path:
-        """Where the ipc, uts or pid namespace of a pod is pinned."""
+        """Where the user, ipc, uts or pid namespace of a pod is pinned."""
         return self.pod(pod_id) / "ns" / kind
 
     def pins(self, pod_id: str) -> dict[str, Path]:
         """Where each kind of namespace of a pod is pinned, if the pod has its own."""
-        own = {kind: self.pin(pod_id, kind) for kind in ("ipc", "uts", "pid")}
+        own = {kind: self.pin(pod_id, kind) for kind in ("user", "ipc", "uts", "pid")}
         return {"net": self.netns(pod_id), **own}
 
     def bundle(self, container_id: str) -> Path:

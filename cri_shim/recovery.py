@@ -12,12 +12,11 @@ from being served. Three cases:
 import asyncio
 import logging
 
-from cri_shim.containers import exits, volumes
+from cri_shim.containers import exits, rootfs, volumes
 from cri_shim.containers import remove as container_remove
 from cri_shim.engine import Engine
 from cri_shim.errors import CriShimError
 from cri_shim.isolation import namespaces
-from cri_shim.linux import mounts
 from cri_shim.oci.exits import Exit
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
@@ -26,6 +25,7 @@ from cri_shim.pods import remove as pod_remove
 from cri_shim.pods import stop as pod_stop
 from cri_shim.pods import strays
 from cri_shim.registry import changed
+from cri_shim.spec import userns
 
 _REBOOTED = "the node was restarted"
 _DAEMON_DIED = "cri-shim ended while this container was being started"
@@ -103,6 +103,8 @@ def _unpinned(on: Engine, pod: state.PodRecord) -> str:
         pins["network"] = on.paths.netns(pod.id)
     if options.ipc == api.POD:
         pins["ipc"] = on.paths.pin(pod.id, "ipc")
+    if userns.of_pod(pod.config) is not None:
+        pins["user"] = on.paths.pin(pod.id, "user")
     if pod.HasField("pause"):
         pins["pid"] = on.paths.pin(pod.id, "pid")
     return next((kind for kind, path in pins.items() if not namespaces.is_pinned(path)), "")
@@ -133,9 +135,7 @@ async def _container(on: Engine, container: state.ContainerRecord) -> None:
 
 async def _remount(on: Engine, container: state.ContainerRecord) -> None:
     """A created container needs its root file system; somebody may have unmounted it."""
-    target = on.paths.rootfs(container.id)
-    if not mounts.is_mounted(target):
-        await on.images.rootfs.prepare(container.id, list(container.layers), target)
+    await rootfs.mount(on, on.registry.pod(container.pod_id), container)
     await volumes.prepare(on, container)
 
 

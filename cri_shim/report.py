@@ -115,6 +115,7 @@ def _handlers(on: Engine) -> dict[str, Any]:
             "version": handler.version,
             "default": handler.name == on.default_handler,
             "problem": handler.problem,
+            "userNamespaces": handler.userns_problem or "work",
         }
         for handler in on.handlers.values()
     }

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cri_shim.aio.offload import finish, offload
-from cri_shim.containers import cdi, devices, hooks, mounts, protection, remove, volumes
+from cri_shim.containers import cdi, devices, hooks, mounts, protection, remove, rootfs, volumes
 from cri_shim.engine import Engine
 from cri_shim.errors import AlreadyExists, InvalidArgument, NotFound, WrongState
 from cri_shim.faults import fault_point
@@ -21,7 +21,7 @@ from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.registry import changed
 from cri_shim.spec import container as container_spec
-from cri_shim.spec import image_config, namespaces, signals, users
+from cri_shim.spec import image_config, namespaces, signals, userns, users
 from cri_shim.spec.host import Host
 from cri_shim.spec.protection import Protection
 from cri_shim.state.records import VERSION
@@ -67,6 +67,7 @@ def _intend(on: Engine, pod: state.PodRecord, config: api.ContainerConfig) -> st
     image = on.images.resolve(config.image.image)
     if image is None:
         raise NotFound(f"image {config.image.image} is not on this node; pull it first")
+    userns.check_container(config, userns.of_pod(current.config))
     id = secrets.token_hex(32)
     log_path = ""
     if pod.config.log_directory and config.log_path:
@@ -102,16 +103,17 @@ async def _build(on: Engine, pod: state.PodRecord, record: state.ContainerRecord
     if image is None:
         raise NotFound(f"image {record.config.image.image} was removed meanwhile; pull it again")
     fault_point("containers.create.directory")
-    on.paths.bundle(record.id).mkdir(mode=0o700, parents=True)
+    ids = userns.of_pod(pod.config)
+    # Root of a user namespace has to find the root file system, which is further down.
+    on.paths.bundle(record.id).mkdir(mode=0o700 if ids is None else 0o711, parents=True)
     fault_point("containers.create.rootfs")
     on.prime()
     synced = asyncio.create_task(on.registry.sync())
     try:
-        rootfs = on.paths.rootfs(record.id)
-        await on.images.rootfs.prepare(record.id, list(record.layers), rootfs)
+        await rootfs.mount(on, pod, record)
         fault_point("containers.create.document")
         config = image_config.parse(image.config)
-        user = _user(record.config, config, rootfs)
+        user = _user(record.config, config, on.paths.rootfs(record.id))
         confined = await protection.of_container(on, pod, record.config)
         host = await _host(on, record.config)
         known = _spec_input(on, pod, record, config, user, confined, host)
@@ -129,13 +131,13 @@ async def _build(on: Engine, pod: state.PodRecord, record: state.ContainerRecord
     on.registry.put(changed(record, phase=state.CONTAINER_CREATED, user=user.to_cri()))
 
 
-def _user(config: api.ContainerConfig, image: image_config.ImageConfig, rootfs: Path) -> users.User:
+def _user(config: api.ContainerConfig, image: image_config.ImageConfig, root: Path) -> users.User:
     """Who the container runs as, by the names that its own root file system knows."""
     return users.resolve(
         config.linux.security_context,
         image.user,
-        read_text_in_root(rootfs, "/etc/passwd", PASSWD_LIMIT),
-        read_text_in_root(rootfs, "/etc/group", PASSWD_LIMIT),
+        read_text_in_root(root, "/etc/passwd", PASSWD_LIMIT),
+        read_text_in_root(root, "/etc/group", PASSWD_LIMIT),
     )
 
 
@@ -178,6 +180,7 @@ def _spec_input(
         image_name=record.image_name,
         pids_limit=on.pids_limit,
         protection=confined,
+        ids=userns.of_pod(pod.config),
     )
 
 

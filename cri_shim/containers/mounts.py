@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cri_shim.aio.offload import offload
-from cri_shim.containers import volumes
+from cri_shim.containers import owned, volumes
 from cri_shim.engine import Engine
 from cri_shim.errors import InvalidArgument
 from cri_shim.faults import fault_point
@@ -18,6 +18,7 @@ from cri_shim.linux.mounts import propagation_of
 from cri_shim.linux.rootfs import make_directory_in_root
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
+from cri_shim.spec import userns
 from cri_shim.spec.mounts import ResolvedMount, cleaned, is_covered
 from cri_shim.spec.mounts import resolve as resolved
 
@@ -32,8 +33,10 @@ async def prepare(
     rro = on.handler(container.handler).features.rro
     images = await volumes.prepare(on, container)
     asked = resolve(container.config.mounts, rro=rro, images=images)
+    pod = on.registry.pod(container.pod_id)
+    asked = owned.redirect(on, pod, container, asked)
     own = [path for path in map(cleaned, declared) if path != "/" and not is_covered(path, asked)]
-    where = [_directory(on.paths.rootfs(container.id), path) for path in own]
+    where = [_directory(on.paths.rootfs(container.id), path, _root(pod)) for path in own]
     if not container.config.linux.security_context.readonly_rootfs:
         return asked
     return [ResolvedMount(str(d), path) for d, path in zip(where, own, strict=True)] + asked
@@ -64,13 +67,16 @@ def _on_host(index: int, path: str) -> Path:
         raise InvalidArgument(field, f"{path}: {e}") from e
 
 
-def _directory(rootfs: Path, path: str) -> Path:
-    """Have the directory of a VOLUME; where it really is."""
+def _directory(rootfs: Path, path: str, root: int) -> Path:
+    """Have the directory of a VOLUME, new ones belonging to `root`; where it really is."""
     try:
-        return make_directory_in_root(rootfs, path)
+        found = make_directory_in_root(rootfs, path)
+        if root and found.stat().st_uid == 0:  # of the node: nothing of the image is
+            os.chown(found, root, root)
     except OSError as e:
         problem = f"its VOLUME {path} cannot be a directory: {os.strerror(e.errno or 0)}"
         raise InvalidArgument("config.image", problem) from e
+    return found
 
 
 async def defaults(
@@ -80,16 +86,10 @@ async def defaults(
     fault_point("containers.create.default_mounts")
     covered = [cleaned(mount.container_path) for mount in container.config.mounts]
     where = on.paths.bundle(container.id) / "default-mounts"
-    return await offload(on.default_mounts.prepare, where, covered, _root(pod), label)
+    return await offload(on.default_mounts.prepare, where, covered, (_root(pod),) * 2, label)
 
 
-def _root(pod: state.PodRecord) -> tuple[int, int]:
-    """Whom the host knows the root user and group of the pod's containers as."""
-    options = pod.config.linux.security_context.namespace_options.userns_options
-    if options.mode != api.POD:
-        return 0, 0
-    return _outside(options.uids), _outside(options.gids)
-
-
-def _outside(mappings: Sequence[api.IDMapping]) -> int:
-    return next((m.host_id for m in mappings if m.container_id == 0 and m.length), 0)
+def _root(pod: state.PodRecord) -> int:
+    """Whom the node knows the root of the pod's containers as."""
+    ids = userns.of_pod(pod.config)
+    return 0 if ids is None else ids.host_id

@@ -10,14 +10,9 @@ AT = "config.linux.security_context"
 
 
 async def of_container(on: Engine, pod: state.PodRecord, config: api.ContainerConfig) -> Protection:
-    """InvalidArgument or WrongState, naming the field, for what is not on this node.
-
-    A container without SELinux options has those of its pod.
-    """
+    """InvalidArgument or WrongState, naming the field, for what is not on this node."""
     context = config.linux.security_context
-    of_pod = pod.config.linux.security_context.selinux_options
-    labels = context.selinux_options if context.HasField("selinux_options") else of_pod
-    process, mount = on.selinux.labels(AT, labels, pod.id, privileged=context.privileged)
+    process, mount = labels(on, pod, config)
     allowed = capabilities.build(context, on.host)["bounding"]
     return Protection(
         seccomp=on.seccomp.filter(AT, seccomp.wanted(context), allowed),
@@ -30,9 +25,7 @@ async def of_container(on: Engine, pod: state.PodRecord, config: api.ContainerCo
 async def of_pause(on: Engine, pod: state.PodRecord) -> Protection:
     """Of the pause process of a pod, which has no capabilities."""
     context = pod.config.linux.security_context
-    process, mount = on.selinux.labels(
-        AT, context.selinux_options, pod.id, privileged=context.privileged
-    )
+    process, mount = pod_labels(on, pod)
     return Protection(
         seccomp=on.seccomp.filter(AT, seccomp.wanted(context), ()),
         apparmor=await on.apparmor.profile(AT, apparmor.wanted(context)),
@@ -52,3 +45,17 @@ async def check_pod(on: Engine, config: api.PodSandboxConfig) -> None:
     named = apparmor.wanted(context)
     if named is not None and named.profile:
         await on.apparmor.profile(AT, named)
+
+
+def labels(on: Engine, pod: state.PodRecord, config: api.ContainerConfig) -> tuple[str, str]:
+    """SELinux labels of process and files; a container without options has those of its pod."""
+    context = config.linux.security_context
+    of_pod = pod.config.linux.security_context.selinux_options
+    asked = context.selinux_options if context.HasField("selinux_options") else of_pod
+    return on.selinux.labels(AT, asked, pod.id, privileged=context.privileged)
+
+
+def pod_labels(on: Engine, pod: state.PodRecord) -> tuple[str, str]:
+    """SELinux labels of a pod's own process, and of the files it shares."""
+    context = pod.config.linux.security_context
+    return on.selinux.labels(AT, context.selinux_options, pod.id, privileged=context.privileged)

@@ -7,7 +7,7 @@ import os
 import time
 
 from cri_shim.aio.offload import finish
-from cri_shim.containers import exits
+from cri_shim.containers import exits, owned
 from cri_shim.engine import Engine
 from cri_shim.errors import CriShimError, WrongState
 from cri_shim.faults import fault_point
@@ -50,6 +50,7 @@ async def _launch(on: Engine, handler: Handler, container: state.ContainerRecord
     fault_point("containers.start.create")
     joined = _join_target(on, container)
     try:
+        await owned.mount(on, on.registry.pod(container.pod_id), container)
         started = await on.conmon.create(
             handler,
             container.id,
@@ -62,6 +63,7 @@ async def _launch(on: Engine, handler: Handler, container: state.ContainerRecord
     finally:
         if joined is not None:
             os.close(joined)
+        await owned.unmount(on, container)
     fault_point("containers.start.record")
     container = on.registry.put(
         changed(

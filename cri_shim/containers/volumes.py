@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cri_shim.aio.offload import offload
+from cri_shim.containers.rootfs import user_namespace
 from cri_shim.engine import Engine
 from cri_shim.errors import CriShimError, ImageVolumeMountFailed
 from cri_shim.faults import fault_point
@@ -44,11 +45,12 @@ async def prepare(on: Engine, container: state.ContainerRecord) -> Mapping[int, 
     """
     fault_point("containers.create.volumes")
     sources = {}
+    space = user_namespace(on, on.registry.pod(container.pod_id))
     for volume in container.image_volumes:
         field = f"config.mounts[{volume.mount}]"
         tree = on.paths.volumes(container.id) / str(volume.mount) / "tree"
         try:
-            await on.images.rootfs.mount_volume(list(volume.layers), tree)
+            await on.images.rootfs.mount_volume(list(volume.layers), tree, userns=space)
         except (CriShimError, OSError) as e:
             raise ImageVolumeMountFailed(f"{field}.image", str(e)) from e
         sub_path = container.config.mounts[volume.mount].image_sub_path
@@ -83,6 +85,6 @@ async def release(directory: Path) -> None:
 def _release(directory: Path) -> None:
     if not directory.is_dir():
         return
-    for volume in directory.iterdir():
-        mounts.unmount(volume / "tree")
+    for mount in mounts.mounts_below(directory):
+        mounts.unmount(mount)
     shutil.rmtree(directory)

@@ -14,7 +14,7 @@ import os
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -42,43 +42,55 @@ def pin(paths: Mapping[str, Path], *, hostname: str | None, sysctls: Mapping[str
     if hostname is not None and "uts" not in paths:
         raise InvalidArgument("hostname", "the pod shares the node's uts namespace")
     wanted = parameters.check(sysctls, paths)
-    for kind, path in paths.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if kind == "net":
-            share(path.parent)
+    make_places(paths)
     made: list[Path] = []
 
     def work() -> None:
         flags = 0
         for kind in paths:
             flags |= KINDS[kind]
-        _step("unshare", syscalls.unshare, flags)
-        if "net" in paths:
-            _step("bring the loopback interface up", _loopback_up)
+        step("unshare", syscalls.unshare, flags)
+        set_up(paths, hostname)
         for name, path in wanted.items():
             parameters.write(name, path, sysctls[name])
-        if hostname is not None:
-            _step(f"set the host name {hostname!r}", socket.sethostname, hostname)
         task = Path(f"/proc/self/task/{threading.get_native_id()}/ns")
         for kind, target in paths.items():
-            _step(f"pin the {kind} namespace", _bind, task / kind, target, made)
+            step(f"pin the {kind} namespace", bind, task / kind, target, made)
 
     try:
-        _in_fresh_thread(work)
+        in_fresh_thread(work)
     except BaseException:
         for path in made:
             unpin(path)
         raise
 
 
-def _step(what: str, call: Callable[..., None], *args: object) -> None:
+def make_places(paths: Mapping[str, Path]) -> None:
+    """Make the directories that namespaces are to be pinned in."""
+    for kind, path in paths.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if kind == "net":
+            share(path.parent)
+
+
+def set_up(kinds: Container[str], hostname: str | None) -> None:
+    """What is set in new namespaces that the calling thread is in: loopback and host name."""
+    if "net" in kinds:
+        step("bring the loopback interface up", _loopback_up)
+    if hostname is not None:
+        step(f"set the host name {hostname!r}", socket.sethostname, hostname)
+
+
+def step(what: str, call: Callable[..., object], *args: object) -> None:
+    """Do `call(*args)`; an OSError of it says `what` was tried."""
     try:
         call(*args)
     except OSError as e:
         raise OSError(e.errno, f"cannot {what}: {e.strerror}", e.filename) from e
 
 
-def _bind(namespace: Path, target: Path, made: list[Path]) -> None:
+def bind(namespace: Path, target: Path, made: list[Path]) -> None:
+    """Pin a namespace (its file in /proc) to `target`, a new file, which goes into `made`."""
     os.close(os.open(target, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444))
     made.append(target)
     mounts.bind(namespace, target)
@@ -91,7 +103,7 @@ def _loopback_up() -> None:
         fcntl.ioctl(sock, _SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", flags | _IFF_UP))
 
 
-def _in_fresh_thread(work: Callable[[], T]) -> T:
+def in_fresh_thread(work: Callable[[], T]) -> T:
     """Run `work` in a thread of its own, which ends with it, and hand on what it did."""
     result: list[T] = []
     failure: list[BaseException] = []
@@ -153,16 +165,12 @@ def in_netns(path: Path, work: Callable[[], T]) -> T:
 
     def body() -> T:
         try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            enter(path, syscalls.CLONE_NEWNET)
         except FileNotFoundError as e:
             raise NotFound(f"network namespace {path} is gone") from e
-        try:
-            syscalls.setns(fd, syscalls.CLONE_NEWNET, path)
-        finally:
-            os.close(fd)
         return work()
 
-    return _in_fresh_thread(body)
+    return in_fresh_thread(body)
 
 
 def in_each_netns(paths: Iterable[Path], work: Callable[[], T]) -> list[T | None]:
@@ -170,16 +178,21 @@ def in_each_netns(paths: Iterable[Path], work: Callable[[], T]) -> list[T | None
 
     def visit(path: Path) -> T | None:
         try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                syscalls.setns(fd, syscalls.CLONE_NEWNET, path)
-            finally:
-                os.close(fd)
+            enter(path, syscalls.CLONE_NEWNET)
         except OSError:  # unpinned: no such file, or a plain one
             return None
         return work()
 
-    return _in_fresh_thread(lambda: [visit(path) for path in paths])
+    return in_fresh_thread(lambda: [visit(path) for path in paths])
+
+
+def enter(path: Path, kind: int) -> None:
+    """Move the calling thread into a pinned namespace."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        syscalls.setns(fd, kind, path)
+    finally:
+        os.close(fd)
 
 
 def bind_pid_ns(pid: int, start_time: int, path: Path) -> None:
@@ -191,7 +204,7 @@ def bind_pid_ns(pid: int, start_time: int, path: Path) -> None:
     made: list[Path] = []
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _step("pin the pid namespace", _bind, Path(f"/proc/self/fd/{fd}"), path, made)
+        step("pin the pid namespace", bind, Path(f"/proc/self/fd/{fd}"), path, made)
     except BaseException:
         for target in made:
             unpin(target)

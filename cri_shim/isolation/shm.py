@@ -7,11 +7,14 @@ from cri_shim.linux import mounts
 SIZE = 64 << 20  # bytes; what every container runtime gives, and POSIX shared memory users expect
 
 
-def mount_shm(directory: Path, size_bytes: int = SIZE) -> None:
-    """Mount an empty shared memory file system on `directory`, which is made if need be."""
+def mount_shm(directory: Path, size_bytes: int = SIZE, *, owner: int = 0, label: str = "") -> None:
+    """Mount an empty shared memory file system on `directory`, which is made if need be.
+
+    `owner` is what the pod's root is on the node, `label` the pod's SELinux label of files.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     if not mounts.is_mounted(directory):
-        mounts.tmpfs(directory, size_bytes, 0o1777)
+        mounts.tmpfs(directory, size_bytes, 0o1777, owner=owner, label=label)
 
 
 def unmount(directory: Path) -> None:

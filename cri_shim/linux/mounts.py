@@ -84,10 +84,17 @@ def bind(
         os.close(tree)
 
 
-def tmpfs(target: syscalls.StrPath, size_bytes: int, mode: int) -> None:
-    """Mount an empty tmpfs of at most `size_bytes`: no set-uid, no devices, no programs."""
+def tmpfs(
+    target: syscalls.StrPath, size_bytes: int, mode: int, *, owner: int = 0, label: str = ""
+) -> None:
+    """Mount an empty tmpfs of at most `size_bytes`: no set-uid, no devices, no programs.
+
+    `owner` is its user and group, `label` the SELinux label of all in it ("" = none).
+    """
     flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
-    syscalls.mount("tmpfs", target, "tmpfs", flags, f"size={size_bytes},mode={mode:o}")
+    options = f"size={size_bytes},mode={mode:o},uid={owner},gid={owner}"
+    options += f',context="{label}"' if label else ""
+    syscalls.mount("tmpfs", target, "tmpfs", flags, options)
 
 
 def overlay(
@@ -97,6 +104,7 @@ def overlay(
     target: Path,
     *,
     volatile: bool = True,
+    label: str = "",
 ) -> None:
     """Mount `lowers` (uppermost first) and a writable `upper` as one tree at `target`.
 
@@ -107,17 +115,25 @@ def overlay(
     if upper is not None:
         options += [f"upperdir={upper}", f"workdir={work}"]
         options += ["volatile"] if volatile else []
+    if label:
+        options.append(f'context="{label}"')
     data = ",".join(options)
     # "," and ":" in a path would need escapes that differ between kernels: the new way has none.
     odd = any(c in os.fspath(p) for p in (*lowers, upper or "", work or "") for c in ",:\\")
     if len(os.fsencode(data)) <= OPTIONS_LIMIT and not odd:
         syscalls.mount("overlay", target, "overlay", 0, data)
         return
-    _overlay_by_fsconfig(lowers, upper, work, target, volatile=volatile)
+    _overlay_by_fsconfig(lowers, upper, work, target, volatile=volatile, label=label)
 
 
 def _overlay_by_fsconfig(
-    lowers: Sequence[Path], upper: Path | None, work: Path | None, target: Path, *, volatile: bool
+    lowers: Sequence[Path],
+    upper: Path | None,
+    work: Path | None,
+    target: Path,
+    *,
+    volatile: bool,
+    label: str,
 ) -> None:
     context = syscalls.fsopen("overlay")
     try:
@@ -128,6 +144,8 @@ def _overlay_by_fsconfig(
             syscalls.fsconfig(context, syscalls.FSCONFIG_SET_STRING, "workdir", work)
             if volatile:
                 syscalls.fsconfig(context, syscalls.FSCONFIG_SET_FLAG, "volatile")
+        if label:
+            syscalls.fsconfig(context, syscalls.FSCONFIG_SET_STRING, "context", label)
         syscalls.fsconfig(context, syscalls.FSCONFIG_CMD_CREATE)
         tree = syscalls.fsmount(context)
     except OSError as e:

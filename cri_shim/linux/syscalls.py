@@ -7,6 +7,7 @@ the path it was about.
 
 import ctypes
 import os
+import platform
 
 StrPath = str | os.PathLike[str]
 
@@ -16,6 +17,7 @@ AT_RECURSIVE = 0x8000
 AT_SYMLINK_NOFOLLOW = 0x100
 AT_NO_AUTOMOUNT = 0x800
 
+CLONE_NEWUSER = 0x10000000
 CLONE_NEWUTS = 0x04000000
 CLONE_NEWIPC = 0x08000000
 CLONE_NEWNET = 0x40000000
@@ -35,6 +37,7 @@ OPEN_TREE_CLONE = 1
 OPEN_TREE_CLOEXEC = os.O_CLOEXEC
 MOVE_MOUNT_F_EMPTY_PATH = 0x4
 MOUNT_ATTR_RDONLY = 0x1
+MOUNT_ATTR_IDMAP = 0x100000
 
 FSOPEN_CLOEXEC = 1
 FSMOUNT_CLOEXEC = 1
@@ -52,6 +55,7 @@ PR_SET_CHILD_SUBREAPER = 36
 
 _OPEN_TREE, _MOVE_MOUNT, _FSOPEN, _FSCONFIG, _FSMOUNT = 428, 429, 430, 431, 432
 _OPENAT2, _MOUNT_SETATTR = 437, 442
+_SETRESUID = {"x86_64": 117, "s390x": 208, "ppc64le": 164}.get(platform.machine(), 147)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
@@ -130,6 +134,11 @@ def setns(fd: int, kind: int, about: StrPath | None = None) -> None:
     _check(_libc.setns(fd, kind), about)
 
 
+def set_thread_euid(uid: int) -> None:
+    """The effective user of the calling thread alone: glibc's wrapper would change all of them."""
+    _check(_syscall(_SETRESUID, -1, uid, -1))
+
+
 def prctl(option: int, arg: int = 0) -> int:
     return _check(_libc.prctl(option, arg, 0, 0, 0))
 
@@ -154,9 +163,14 @@ def move_mount(fd: int, target: StrPath) -> None:
     _check(_syscall(_MOVE_MOUNT, *args), target)
 
 
-def mount_setattr(fd: int, about: StrPath, *, attr_set: int, recursive: bool) -> None:
-    """Set attributes of the mount `fd`, with `recursive` of all mounts below it too."""
-    attr = _MountAttr(attr_set, 0, 0, 0)
+def mount_setattr(
+    fd: int, about: StrPath, *, attr_set: int, recursive: bool, userns: int = 0
+) -> None:
+    """Set attributes of the mount `fd`, with `recursive` of all mounts below it too.
+
+    MOUNT_ATTR_IDMAP takes the ids of the user namespace `userns`, a descriptor.
+    """
+    attr = _MountAttr(attr_set, 0, 0, userns)
     raw = ctypes.create_string_buffer(bytes(attr), ctypes.sizeof(attr))
     flags = AT_EMPTY_PATH | (AT_RECURSIVE if recursive else 0)
     _check(_syscall(_MOUNT_SETATTR, fd, b"", flags, raw, ctypes.sizeof(attr)), about)

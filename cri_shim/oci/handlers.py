@@ -17,16 +17,17 @@ from cri_shim.aio import child
 from cri_shim.errors import CriShimError, ToolFailed
 from cri_shim.linux import mounts
 from cri_shim.oci import messages, trial
+from cri_shim.spec.userns import UserNamespace
 
+NOT_TRIED = "it was not tried"
 VERSION_S = 10.0  # for `--version` and `features`, which do nothing
 
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What the CRI asks about: recursive read-only mounts, id-mapped mounts (user namespaces)."""
+    """What the CRI asks about: recursive read-only mounts."""
 
     rro: bool = False
-    userns: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Handler:
     version: str = ""
     features: Features = Features()
     problem: str = ""
+    userns_problem: str = NOT_TRIED  # why pods can have no user namespace with it; "" = they can
 
     @property
     def is_crun(self) -> bool:
@@ -64,11 +66,13 @@ async def probe(
     boot_id: str,
     env: Mapping[str, str],
     systemd_cgroup: bool = False,
+    userns: UserNamespace | str = NOT_TRIED,
 ) -> Handler:
     """The handler `name`, found on a list of paths and tried out.
 
     Never fails: what is wrong, in the OCI runtime's own words, is in `problem`. Handlers of
-    different names may be probed at the same time.
+    different names may be probed at the same time. `userns` is a namespace to try, or why this
+    node can have none.
     """
     root = run_root / "oci" / name
     nowhere = Handler(name, Path(), Path(), root)
@@ -78,29 +82,36 @@ async def probe(
         version = await _version(path, env)
         run_path = _bind(path, run_root / "oci-bin" / name) if _is_crun(version) else path
         handler = Handler(name, path, run_path, root, version)
-        return await _tried(handler, run_root / "handlers", boot_id, env, systemd_cgroup)
+        cache = run_root / "handlers"
+        return await _tried(handler, cache, boot_id, env, systemd_cgroup, userns)
     except (CriShimError, OSError) as e:
         return dataclasses.replace(nowhere, problem=str(e))
 
 
 async def _tried(
-    handler: Handler, cache: Path, boot_id: str, env: Mapping[str, str], systemd_cgroup: bool
+    handler: Handler,
+    cache: Path,
+    boot_id: str,
+    env: Mapping[str, str],
+    systemd_cgroup: bool,
+    userns: UserNamespace | str,
 ) -> Handler:
     """With its features, if a container can be made; a success is remembered, a failure is not."""
     stat = handler.path.stat()
     identity = [str(handler.path), stat.st_ino, stat.st_size, stat.st_mtime_ns]
-    identity += [boot_id, systemd_cgroup]
-    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+    identity += [boot_id, systemd_cgroup, userns if isinstance(userns, str) else ""]
+    cache.mkdir(mode=0o711, parents=True, exist_ok=True)  # root of a user namespace passes here
     memory = cache / f"{handler.name}.json"
-    if (features := _remembered(memory, identity)) is not None:
-        return dataclasses.replace(handler, features=features)
+    if (remembered := _remembered(memory, identity)) is not None:
+        known, problem = remembered
+        return dataclasses.replace(handler, features=known, userns_problem=problem)
 
-    async def tried(option: str = "") -> list[mounts.Mount]:
+    async def tried(option: str = "", space: UserNamespace | None = None) -> list[mounts.Mount]:
         command = [str(handler.run_path)] + (["--systemd-cgroup"] if systemd_cgroup else [])
         where = cache / handler.name
         name = handler.name
         return await trial.run(
-            command, where, name=name, env=env, systemd=systemd_cgroup, option=option
+            command, where, name=name, env=env, systemd=systemd_cgroup, option=option, userns=space
         )
 
     try:
@@ -110,16 +121,28 @@ async def _tried(
     features = await _features(handler.path, env)
     if features is None:
         features = Features(rro=await _mounts_so(tried))
+    problem = userns if isinstance(userns, str) else await _complaint(tried(space=userns))
+    found = {"of": identity, "features": dataclasses.asdict(features), "userns": problem}
     draft = memory.with_suffix(".tmp")
-    draft.write_text(json.dumps({"of": identity, "features": dataclasses.asdict(features)}))
+    draft.write_text(json.dumps(found))
     draft.rename(memory)
-    return dataclasses.replace(handler, features=features)
+    return dataclasses.replace(handler, features=features, userns_problem=problem)
 
 
-def _remembered(memory: Path, identity: list[Any]) -> Features | None:
+async def _complaint(attempt: Awaitable[object]) -> str:
+    """What went wrong; "" if nothing."""
+    try:
+        await attempt
+    except CriShimError as e:
+        return str(e)
+    return ""
+
+
+def _remembered(memory: Path, identity: list[Any]) -> tuple[Features, str] | None:
     try:
         found = json.loads(memory.read_text())
-        return Features(**found["features"]) if found["of"] == identity else None
+        known = Features(**found["features"]), str(found["userns"])
+        return known if found["of"] == identity else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -157,12 +180,11 @@ async def _mounts_so(tried: Callable[[str], Awaitable[list[mounts.Mount]]]) -> b
 
 
 def parse_features(found: Mapping[str, Any]) -> Features:
-    """The answer to `features` as the CRI's RuntimeHandlerFeatures."""
-    extensions = (found.get("linux") or {}).get("mountExtensions") or {}
-    return Features(
-        rro="rro" in (found.get("mountOptions") or ()),
-        userns=bool((extensions.get("idmap") or {}).get("enabled")),
-    )
+    """The answer to `features` as the CRI's RuntimeHandlerFeatures.
+
+    Its idmap extension does not matter: idmapped mounts are made by ourselves.
+    """
+    return Features(rro="rro" in (found.get("mountOptions") or ()))
 
 
 def _bind(path: Path, target: Path) -> Path:

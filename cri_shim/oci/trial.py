@@ -21,11 +21,13 @@ from cri_shim.errors import TimedOut
 from cri_shim.linux import pidfd, process
 from cri_shim.linux.mounts import Mount, parse_mountinfo
 from cri_shim.oci import bundle, messages
+from cri_shim.spec.userns import UserNamespace
 
 TRIAL_S = 30.0  # for the create; it takes 10 ms
 OPTION_AT = "/trial.d"
 _KILL_S = 5.0
 _MESSAGE_LIMIT = 1 << 16
+_SYSFS = {"destination": "/sys", "type": "sysfs", "source": "sysfs"}
 
 
 async def run(
@@ -36,9 +38,11 @@ async def run(
     env: Mapping[str, str],
     systemd: bool = False,
     option: str = "",
+    userns: UserNamespace | None = None,
 ) -> list[Mount]:
     """Try the OCI runtime `command` (with global options); `directory` is made, used and removed.
 
+    With `userns` the container joins that, and all its other namespaces belong to it.
     Returns the mounts of the container; with `option`, /dev is bound there at /trial.d with it.
     ToolFailed with the runtime's own words if it cannot make a container; TimedOut.
     """
@@ -48,16 +52,20 @@ async def run(
     command = [command[0], f"--root={directory / 'root'}", *command[1:]]
     await _clear(command, directory, id, env)
     try:
-        _prepare(directory, f"system.slice:cri-shim:{id}" if systemd else f"/{id}", option)
+        cgroup = f"system.slice:cri-shim:{id}" if systemd else f"/{id}"
+        _prepare(directory, cgroup, option, userns)
         return await _create(command, directory, id, env, f"trial of handler {name} failed")
     finally:
         await finish(_clear(command, directory, id, env))
 
 
-def _prepare(directory: Path, cgroups_path: str, option: str) -> None:
+def _prepare(directory: Path, cgroups_path: str, option: str, userns: UserNamespace | None) -> None:
     rootfs = directory / "bundle" / "rootfs"
+    kinds = [{"type": kind} for kind in ("pid", "mount", "ipc", "uts")]
+    if userns is not None:
+        kinds += [{"type": "user", "path": str(userns.path)}, {"type": "network"}]
     bound = {"destination": OPTION_AT, "type": "bind", "source": "/dev"}
-    for below in ("proc", "dev", OPTION_AT.strip("/")):
+    for below in ("proc", "dev", "sys", OPTION_AT.strip("/")):
         (rootfs / below).mkdir(parents=True)
     # It is looked for by `create` and executed by `start`, which is never called.
     (rootfs / "trial").write_text("#!/trial\n")
@@ -78,13 +86,15 @@ def _prepare(directory: Path, cgroups_path: str, option: str) -> None:
             "mounts": [
                 {"destination": "/proc", "type": "proc", "source": "proc"},
                 {"destination": "/dev", "type": "tmpfs", "source": "tmpfs"},
+                *([_SYSFS] if userns is not None else []),
                 *([bound | {"options": ["rbind", "rprivate", option]}] if option else []),
             ],
             "linux": {
-                "namespaces": [{"type": kind} for kind in ("pid", "mount", "ipc", "uts")],
+                "namespaces": kinds,
                 "cgroupsPath": cgroups_path,
                 "resources": {"devices": [{"allow": False, "access": "rwm"}]},
-            },
+            }
+            | (userns.ids.of_linux() if userns is not None else {}),
         },
     )
 

@@ -3,6 +3,7 @@
 They are defaults: a mount that the kubelet asks for at the same place wins.
 """
 
+import os
 import socket
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,14 +20,19 @@ ff02::2\tip6-allrouters
 """
 
 
-def write(where: Path, config: api.PodSandboxConfig, host_network: bool) -> None:
-    """Write the three files of a pod; `hosts` without its address, see `write_hosts`."""
+def write(where: Path, config: api.PodSandboxConfig, host_network: bool, owner: int = 0) -> None:
+    """Write the three files of a pod; `hosts` without its address, see `write_hosts`.
+
+    `owner`: what the pod's root is on the node.
+    """
     (where / "resolv.conf").write_text(resolv_conf(config.dns_config))
     (where / "hostname").write_text(hostname(config) + "\n")
     if host_network:
         (where / "hosts").write_text(_host_file("/etc/hosts") or _LOCALHOST)
     else:
         write_hosts(where, config, ())
+    for name in ("resolv.conf", "hostname", "hosts"):
+        os.chown(where / name, owner, owner)
 
 
 def write_hosts(where: Path, config: api.PodSandboxConfig, ips: Sequence[str]) -> None:

@@ -97,7 +97,7 @@ def _unpin_network(on: Engine, pod_id: str) -> None:
 
 def _unpin(on: Engine, pod_id: str) -> None:
     fault_point("pods.remove.namespaces")
-    for kind in ("pid", "ipc", "uts"):
+    for kind in ("pid", "ipc", "uts", "user"):
         namespaces.unpin(on.paths.pin(pod_id, kind))
 
 

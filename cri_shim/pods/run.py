@@ -5,6 +5,7 @@ request joins it or collects its result. What fails is undone by the steps that 
 """
 
 import asyncio
+import os
 import secrets
 import time
 from collections.abc import Mapping
@@ -13,15 +14,16 @@ from pathlib import Path
 from cri_shim.aio.offload import finish, offload
 from cri_shim.containers import protection
 from cri_shim.engine import Engine
-from cri_shim.errors import AlreadyExists
+from cri_shim.errors import AlreadyExists, InvalidArgument
 from cri_shim.faults import fault_point
 from cri_shim.isolation import namespaces, shm
+from cri_shim.isolation import userns as user_namespaces
 from cri_shim.oci import bundle
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import files, remove
 from cri_shim.registry import changed, pod_name
-from cri_shim.spec import pause
+from cri_shim.spec import pause, userns
 from cri_shim.state.records import VERSION
 
 
@@ -60,6 +62,11 @@ async def _run(on: Engine, request: api.RunPodSandboxRequest) -> str:
 def _intend(on: Engine, request: api.RunPodSandboxRequest) -> state.PodRecord:
     """Check what needs no outside world, and write the intent."""
     handler = on.handler(request.runtime_handler)
+    if userns.of_pod(request.config) is not None and handler.userns_problem:
+        problem = (
+            f"POD, but handler {handler.name} has no user namespaces: {handler.userns_problem}"
+        )
+        raise InvalidArgument(f"{userns.FIELD}.mode", problem)
     id = secrets.token_hex(32)
     options = request.config.linux.security_context.namespace_options
     host_network = options.network == api.NODE
@@ -93,7 +100,7 @@ async def _build(on: Engine, record: state.PodRecord) -> None:
     synced = asyncio.create_task(on.registry.sync())
     try:
         fault_point("pods.run.files")
-        files.write(where, record.config, record.network.host)
+        files.write(where, record.config, record.network.host, _root(record))
         await _isolate(on, record)
     finally:
         await synced  # the intent is on disk before an address is taken
@@ -125,15 +132,24 @@ async def _isolate(on: Engine, record: state.PodRecord) -> None:
         pins["uts"] = on.paths.pin(record.id, "uts")
     if options.ipc == api.POD:
         pins["ipc"] = on.paths.pin(record.id, "ipc")
-    await offload(
-        namespaces.pin,
-        pins,
-        hostname=None if record.network.host else files.hostname(record.config),
-        sysctls=_sysctls(on.default_sysctls, record.config.linux.sysctls, pins),
-    )
+    hostname = None if record.network.host else files.hostname(record.config)
+    sysctls = _sysctls(on.default_sysctls, record.config.linux.sysctls, pins)
+    ids = userns.of_pod(record.config)
+    if ids is None:
+        await offload(namespaces.pin, pins, hostname=hostname, sysctls=sysctls)
+    else:
+        pins["user"] = on.paths.pin(record.id, "user")
+        await user_namespaces.pin(pins, ids, hostname=hostname, sysctls=sysctls)
     if options.ipc == api.POD:
         fault_point("pods.run.shm")
-        shm.mount_shm(on.paths.pod(record.id) / "shm")
+        label = protection.pod_labels(on, record)[1]
+        shm.mount_shm(on.paths.pod(record.id) / "shm", owner=_root(record), label=label)
+
+
+def _root(record: state.PodRecord) -> int:
+    """What the pod's root is on the node: who its files belong to."""
+    ids = userns.of_pod(record.config)
+    return 0 if ids is None else ids.host_id
 
 
 def _sysctls(
@@ -158,6 +174,7 @@ async def _start_pause(on: Engine, record: state.PodRecord) -> state.PodRecord:
     handler = on.handler(record.handler)
     where = on.paths.pod(record.id) / "pause"
     (where / "rootfs").mkdir(mode=0o755, parents=True)
+    os.chown(where / "rootfs", _root(record), _root(record))
     pins = {kind: path for kind, path in on.paths.pins(record.id).items() if kind != "pid"}
     document = pause.build(
         pause.PauseInput(
@@ -169,6 +186,7 @@ async def _start_pause(on: Engine, record: state.PodRecord) -> state.PodRecord:
             cgroups_path=on.cgroups.oci_path(record.cgroup_parent, record.id),
             namespaces={kind: str(path) for kind, path in pins.items() if path.exists()},
             protection=await protection.of_pause(on, record),
+            ids=userns.of_pod(record.config),
         )
     )
     bundle.write(where, document)

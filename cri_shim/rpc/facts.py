@@ -63,7 +63,8 @@ class Facts:
             api.RuntimeHandler(
                 name=name,
                 features=api.RuntimeHandlerFeatures(
-                    recursive_read_only_mounts=handler.features.rro, user_namespaces=False
+                    recursive_read_only_mounts=handler.features.rro,
+                    user_namespaces=not handler.userns_problem,
                 ),
             )
             for name, handler in named
@@ -77,6 +78,7 @@ class Facts:
                     "path": str(handler.path),
                     "version": handler.version,
                     "problem": handler.problem,
+                    "userNamespaces": handler.userns_problem or "work",
                 }
                 for handler in self.on.handlers.values()
             },

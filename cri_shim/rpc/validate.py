@@ -17,7 +17,6 @@ from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import control_pb2 as control
 from cri_shim.rpc import fields
-from cri_shim.rpc.unapplied import Unapplied
 from cri_shim.rpc.validate_container import check_container
 from cri_shim.rpc.validate_pod import check_pod
 from cri_shim.rpc.validate_resources import check_resources
@@ -26,13 +25,9 @@ from cri_shim.rpc.validate_resources import check_resources
 class Validator:
     """The check that boundary.add takes."""
 
-    def __init__(self) -> None:
-        self._unapplied = Unapplied()
-
     def __call__(self, request: Message) -> None:
-        """Raise InvalidArgument for what no runtime could do, then for what this one cannot yet."""
+        """Raise InvalidArgument for what no runtime could do."""
         _CHECKS[type(request)](request)
-        self._unapplied(request)
 
 
 def _nothing(request: Message) -> None:

@@ -52,6 +52,16 @@ def _namespaces(at: str, options: api.NamespaceOption) -> None:
         raise InvalidArgument(f"{at}.target_id", "is only for pid TARGET")
     if options.HasField("userns_options"):
         _user_namespace(f"{at}.userns_options", options.userns_options)
+        _below_user_namespace(at, options)
+
+
+def _below_user_namespace(at: str, options: api.NamespaceOption) -> None:
+    """A process in a user namespace could do nothing in namespaces that are the node's."""
+    if options.userns_options.mode != api.POD:
+        return
+    for field in ("network", "ipc", "pid"):
+        if getattr(options, field) == api.NODE:
+            raise InvalidArgument(f"{at}.{field}", "NODE does not go with a user namespace")
 
 
 def _user_namespace(at: str, options: api.UserNamespace) -> None:

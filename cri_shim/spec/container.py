@@ -20,6 +20,7 @@ from cri_shim.spec.host import Host, HostDevice
 from cri_shim.spec.image_config import ImageConfig
 from cri_shim.spec.mounts import ResolvedMount
 from cri_shim.spec.protection import NONE, Protection
+from cri_shim.spec.userns import IdMap
 from cri_shim.spec.users import User
 
 
@@ -45,6 +46,7 @@ class ContainerInput:
     image_name: str = ""
     pids_limit: int = 0  # 0 = none
     protection: Protection = NONE
+    ids: IdMap | None = None  # of the user namespace; None = it has none
 
 
 def build(inp: ContainerInput) -> Document:
@@ -104,6 +106,8 @@ def _linux(inp: ContainerInput) -> dict[str, Any]:
         "cgroupsPath": inp.cgroups_path,
         "resources": limits,
     }
+    if inp.ids is not None:
+        linux |= inp.ids.of_linux()
     propagation = mounts.rootfs_propagation(inp.mounts)
     if propagation:
         linux["rootfsPropagation"] = propagation

@@ -22,11 +22,11 @@ def for_container(
 ) -> dict[str, str]:
     """Kind -> path for ContainerInput.namespaces.
 
-    `pinned` has the paths of the pod's own net, ipc, uts and pid namespaces, those that exist;
+    `pinned` has the paths of the pod's own user, net, ipc, uts and pid namespaces, if they exist;
     `target` that of the TARGET container's pid namespace. A container that says nothing about its
     pid namespace has its pod's mode.
     """
-    found = {kind: pinned[kind] for kind in ("net", "ipc", "uts") if kind in pinned}
+    found = {kind: pinned[kind] for kind in ("user", "net", "ipc", "uts") if kind in pinned}
     context = config.linux.security_context
     if not context.HasField("namespace_options"):
         context_options = pod.linux.security_context.namespace_options

@@ -15,6 +15,7 @@ from cri_shim.spec.document import OCI_VERSION, Document
 from cri_shim.spec.host import Host
 from cri_shim.spec.mounts import DEV, PROC
 from cri_shim.spec.protection import NONE, Protection
+from cri_shim.spec.userns import IdMap
 from cri_shim.spec.users import MAX_ID, User
 
 INIT = "/catatonit"  # its path inside
@@ -35,6 +36,7 @@ class PauseInput:
     namespaces: Mapping[str, str]  # pinned net, ipc, uts: kind -> path; its pid namespace is new
     rootfs: str = "rootfs"  # an empty directory
     protection: Protection = NONE
+    ids: IdMap | None = None  # of the user namespace; None = it has none
 
 
 def build(inp: PauseInput) -> Document:
@@ -74,7 +76,8 @@ def build(inp: PauseInput) -> Document:
                 "devices": devices.rules((), privileged=False),
             },
         }
-        | inp.protection.of_linux(),
+        | inp.protection.of_linux()
+        | (inp.ids.of_linux() if inp.ids is not None else {}),
     }
 
 

@@ -10,14 +10,17 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from cri_shim.aio.offload import offload
 from cri_shim.errors import NotFound, ToolFailed, Unavailable
-from cri_shim.linux import mounts
+from cri_shim.linux import idmap, mounts
+from cri_shim.spec.userns import UserNamespace
 
 _LEAST_LOWERS = 2  # of an overlay without a writable layer
+_OWNED = "owned"  # where layers are mounted with a container's ids, for a moment
 _VOLATILE_MARK = "work/incompat/volatile"  # in the work directory
 
 
@@ -45,21 +48,34 @@ class Rootfs:
         """The writable layer: what a container wrote."""
         return self.directory(container_id) / "upper"
 
-    async def prepare(self, container_id: str, layers: Sequence[str], target: Path) -> None:
+    async def prepare(
+        self,
+        container_id: str,
+        layers: Sequence[str],
+        target: Path,
+        *,
+        userns: UserNamespace | None = None,
+        label: str = "",
+    ) -> None:
         """Mount the root file system of a container at `target`, which is made if need be.
 
-        `layers` are diff-ids, bottom first. Already mounted is fine. After a restart of the
-        daemon this finds what the container wrote; after another boot it starts empty.
+        `layers` are diff-ids, bottom first; the image's owners are ids of `userns`, if there is
+        one. `label` is the SELinux label of all files. Already mounted is fine. After a restart of
+        the daemon this finds what the container wrote; after another boot it starts empty.
         """
-        self._delete_later(await offload(self._prepare, container_id, layers, target))
+        self._delete_later(
+            await offload(self._prepare, container_id, layers, target, userns, label)
+        )
 
-    async def mount_volume(self, layers: Sequence[str], target: Path) -> None:
+    async def mount_volume(
+        self, layers: Sequence[str], target: Path, *, userns: UserNamespace | None = None
+    ) -> None:
         """Mount an image at `target` for reading; already mounted is fine.
 
         An overlay also of one layer, with empty directories to make up the number: it cannot be
         remounted for writing, as a bind mount could, and the layer is other containers' as well.
         """
-        await offload(self._mount_volume, layers, target)
+        await offload(self._mount_volume, layers, target, userns)
 
     async def unmount(self, target: Path) -> None:
         """Unmount; not mounted is fine."""
@@ -68,28 +84,42 @@ class Rootfs:
     async def remove(self, container_id: str, target: Path) -> None:
         """Unmount and give up the writable layer with everything in it; idempotent."""
         await self.unmount(target)
+        await offload(_unmount_below, self.directory(container_id) / _OWNED)
         self._delete_later(_hide(self.directory(container_id)))
 
-    def _prepare(self, container_id: str, layers: Sequence[str], target: Path) -> list[Path]:
+    def _prepare(
+        self,
+        container_id: str,
+        layers: Sequence[str],
+        target: Path,
+        userns: UserNamespace | None,
+        label: str,
+    ) -> list[Path]:
         target.mkdir(parents=True, exist_ok=True)
         if mounts.is_mounted(target):
             return []
         lowers = self._lowers(layers)
         own = self.directory(container_id)
         try:
-            stale = self._make_own(own, lowers)
-            mounts.overlay(lowers or [own / "empty"], own / "upper", own / "work", target)
+            stale = self._make_own(own, lowers, userns.ids.host_id if userns else 0)
+            with _owned(lowers, own, userns) as owned:
+                mounts.overlay(
+                    owned or [own / "empty"], own / "upper", own / "work", target, label=label
+                )
         except OSError as e:
             raise _failure(e, container_id, len(lowers)) from e
         return stale
 
-    def _mount_volume(self, layers: Sequence[str], target: Path) -> None:
+    def _mount_volume(
+        self, layers: Sequence[str], target: Path, userns: UserNamespace | None
+    ) -> None:
         lowers = self._lowers(layers)
         empty = [target.with_name(f"empty{n}") for n in range(_LEAST_LOWERS - len(lowers))]
         for directory in (target, *empty):
             directory.mkdir(parents=True, exist_ok=True)
         if not mounts.is_mounted(target):
-            mounts.overlay([*lowers, *empty], None, None, target)
+            with _owned(lowers, target.parent, userns) as owned:
+                mounts.overlay([*owned, *empty], None, None, target)
 
     def _lowers(self, layers: Sequence[str]) -> list[Path]:
         """Topmost first. The kernel takes a directory once: of a repeated one the topmost."""
@@ -102,8 +132,11 @@ class Rootfs:
                 raise NotFound(f"layer {lower.name} is not here; pull the image again")
         return lowers
 
-    def _make_own(self, own: Path, lowers: Sequence[Path]) -> list[Path]:
-        """Have upper and work fit to be mounted; what is returned is of another boot."""
+    def _make_own(self, own: Path, lowers: Sequence[Path], root: int) -> list[Path]:
+        """Have upper and work fit to be mounted; what is returned is of another boot.
+
+        `root` is what the container's root is on the node.
+        """
         stale: list[Path] = []
         boot = own / "boot"
         if boot.exists() and boot.read_text() != self._boot:
@@ -112,7 +145,7 @@ class Rootfs:
             (own / directory).mkdir(parents=True, exist_ok=True)
         if not boot.exists():
             own.chmod(0o700)
-            _like(own / "upper", lowers)
+            _like(own / "upper", lowers, root)
             boot.write_text(self._boot)
         shutil.rmtree(own / "work" / _VOLATILE_MARK, ignore_errors=True)
         return stale
@@ -128,14 +161,32 @@ def _hide(directory: Path) -> list[Path]:
     return [hidden]
 
 
-def _like(upper: Path, lowers: Sequence[Path]) -> None:
+@contextmanager
+def _owned(lowers: list[Path], own: Path, userns: UserNamespace | None) -> Iterator[list[Path]]:
+    """The layers as a container in `userns` is to see them, while its overlay is made."""
+    if userns is None:
+        yield lowers
+        return
+    _unmount_below(own / _OWNED)  # of an attempt that was cut short
+    with idmap.bound(lowers, own / _OWNED, userns.path) as owned:
+        yield owned
+
+
+def _unmount_below(directory: Path) -> None:
+    if directory.is_dir():
+        for path in mounts.mounts_below(directory):
+            mounts.unmount(path)
+
+
+def _like(upper: Path, lowers: Sequence[Path], root: int) -> None:
     """Give `/` the owner and mode the image has for it: of an overlay, the topmost directory's."""
     upper.chmod(0o755)
+    os.chown(upper, root, root)
     for lower in lowers:
         status = lower.stat()
         mode = stat.S_IMODE(status.st_mode)
         if (status.st_uid, status.st_gid, mode) != (0, 0, 0o755):  # a layer that says something
-            os.chown(upper, status.st_uid, status.st_gid)
+            os.chown(upper, root + status.st_uid, root + status.st_gid)
             upper.chmod(mode)
             return
 

@@ -75,11 +75,8 @@ def test_a_document_comes_back_as_it_was_written(tmp_path):
 
 
 def test_features_are_what_the_runtime_says():
-    said = {"mountOptions": ["ro", "rro"], "linux": {"mountExtensions": {"idmap": {}}}}
-    assert parse_features(said) == Features(rro=True, userns=False)
-    said["linux"] = {"mountExtensions": {"idmap": {"enabled": True}}}
-    assert parse_features(said) == Features(rro=True, userns=True)
-    assert parse_features({"mountOptions": None, "linux": None}) == Features()
+    assert parse_features({"mountOptions": ["ro", "rro"]}) == Features(rro=True)
+    assert parse_features({"mountOptions": None}) == Features()
     assert parse_features({}) == Features()
 
 

@@ -1,0 +1,158 @@
+"""A pod's user namespace and the namespaces that belong to it, pinned to files.
+
+A thread cannot have a user namespace of its own, so a short-lived child makes them all: unshare(1),
+then a `cat` that answers when it is there. Its maps are written and its namespaces bound; then it
+is let go. What is set inside (loopback, host name, parameters) a thread of ours does, which
+may join them all but the user namespace.
+"""
+
+import asyncio
+import os
+import select
+import shutil
+from collections.abc import AsyncIterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, suppress
+from pathlib import Path
+
+from cri_shim.aio import child as children
+from cri_shim.aio.offload import finish, offload
+from cri_shim.errors import ToolFailed
+from cri_shim.isolation import namespaces
+from cri_shim.isolation import sysctls as parameters
+from cri_shim.linux import idmap, syscalls
+from cri_shim.spec.userns import IdMap, UserNamespace
+
+ANSWER_S = 10.0  # for the child to be there; it takes 2 ms
+_WORDS = 1 << 12  # bytes of its complaint
+_TRIAL = IdMap(1 << 20, 1 << 16)
+
+
+async def pin(
+    paths: Mapping[str, Path],
+    ids: IdMap,
+    *,
+    hostname: str | None,
+    sysctls: Mapping[str, str],
+) -> None:
+    """Make new namespaces of the kinds of `paths`, "user" among them, each pinned to its path.
+
+    All belong to the user namespace, which has the mapping `ids` for users and groups. As with
+    namespaces.pin, nothing stays on failure. ToolFailed with unshare's own words.
+    """
+    wanted = parameters.check(sysctls, paths)
+    await offload(namespaces.make_places, paths)
+    made: list[Path] = []
+    try:
+        async with _child(paths) as pid:
+            await offload(_take, pid, paths, ids, made)
+        await offload(
+            namespaces.in_fresh_thread, lambda: _set_up(paths, ids, hostname, wanted, sysctls)
+        )
+    except BaseException:
+        await finish(asyncio.to_thread(_unpin, made))
+        raise
+
+
+@asynccontextmanager
+async def trial(directory: Path, source: Path) -> AsyncIterator[UserNamespace]:
+    """A user namespace for the time of the block, shown to be fit for idmapped mounts of `source`.
+
+    ToolFailed or OSError says why this node cannot have one.
+    """
+    closed = [above for above in directory.parents if not above.stat().st_mode & 0o001]
+    if closed:
+        problem = f"root of a user namespace is another user and cannot pass {closed[0]}: chmod o+x"
+        raise ToolFailed(problem)
+    path = directory / "user"
+    namespaces.unpin(path)  # of a trial that was cut short
+    await pin({"user": path}, _TRIAL, hostname=None, sysctls={})
+    try:
+        try:
+            idmap.check(source, path)
+        except OSError as e:
+            problem = f"the file system of {source} has no idmapped mounts: {e.strerror}"
+            raise ToolFailed(problem) from e
+        yield UserNamespace(path, _TRIAL)
+    finally:
+        namespaces.unpin(path)
+
+
+@asynccontextmanager
+async def _child(paths: Mapping[str, Path]) -> AsyncIterator[int]:
+    """The pid of a process in new namespaces of these kinds, living as long as the block."""
+    program = shutil.which("unshare")
+    if program is None:
+        raise ToolFailed("unshare (util-linux) is not installed: no pod can have a user namespace")
+    with ExitStack() as cleanup:
+        feed, food = os.pipe2(os.O_CLOEXEC)
+        cleanup.callback(os.close, feed)
+        cleanup.callback(os.close, food)
+        answer, mouth = os.pipe2(os.O_CLOEXEC)
+        cleanup.callback(os.close, answer)
+        said = os.memfd_create("stderr", os.MFD_CLOEXEC)
+        cleanup.callback(os.close, said)
+        command = [program, *(f"--{kind}" for kind in paths), "cat"]
+        try:
+            child = children.spawn(command, stdin=feed, stdout=mouth, stderr=said)
+        finally:
+            os.close(mouth)  # the child's end is to be the end of what can be read
+        try:
+            await offload(_greet, food, answer)
+            yield child.pid
+        except _NoAnswer:
+            await child.end()
+            words = os.pread(said, _WORDS, 0).decode(errors="replace").strip()
+            problem = words or "it did not answer"
+            raise ToolFailed(f"cannot make a user namespace: {problem}") from None
+        finally:
+            await child.end()
+
+
+class _NoAnswer(Exception):
+    pass
+
+
+def _greet(food: int, answer: int) -> None:
+    """Return when the child is `cat`: unshare has done its work then."""
+    with suppress(BrokenPipeError):
+        os.write(food, b"\n")
+    ready, _, _ = select.select([answer], [], [], ANSWER_S)
+    if not ready or not os.read(answer, 1):
+        raise _NoAnswer
+
+
+def _take(pid: int, paths: Mapping[str, Path], ids: IdMap, made: list[Path]) -> None:
+    for kind in ("uid", "gid"):
+        file = Path(f"/proc/{pid}/{kind}_map")
+        namespaces.step(f"map {kind}s {ids.to_kernel().strip()}", file.write_text, ids.to_kernel())
+    for kind, target in paths.items():
+        source = Path(f"/proc/{pid}/ns/{kind}")
+        namespaces.step(f"pin the {kind} namespace", namespaces.bind, source, target, made)
+
+
+def _set_up(
+    paths: Mapping[str, Path],
+    ids: IdMap,
+    hostname: str | None,
+    wanted: Mapping[str, str],
+    sysctls: Mapping[str, str],
+) -> None:
+    for kind, path in paths.items():
+        if kind != "user":
+            namespaces.enter(path, namespaces.KINDS[kind])
+    namespaces.set_up(paths, hostname)
+    # Those of an ipc namespace are for the root of its user namespace alone, by id; becoming that
+    # takes away what the others need.
+    of_ipc = [name for name in sysctls if parameters.namespace_of(wanted[name]) == "ipc"]
+    for name in sysctls:
+        if name not in of_ipc:
+            parameters.write(name, wanted[name], sysctls[name])
+    if of_ipc:
+        syscalls.set_thread_euid(ids.host_id)
+        for name in of_ipc:
+            parameters.write(name, wanted[name], sysctls[name])
+
+
+def _unpin(made: list[Path]) -> None:
+    for path in made:
+        namespaces.unpin(path)
