@@ -1,6 +1,7 @@
 """What containers of a pod share, and what they do not."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,12 +10,12 @@ from cri_shim.pb import api_pb2 as api
 from tests.fixtures.cri import Cri, container_config, pod_config
 
 
-def linux(**options: int) -> api.LinuxPodSandboxConfig:
+def linux(**options: Any) -> api.LinuxPodSandboxConfig:
     context = api.LinuxSandboxSecurityContext(namespace_options=api.NamespaceOption(**options))
     return api.LinuxPodSandboxConfig(security_context=context)
 
 
-def in_pod(**options: int | str) -> api.LinuxContainerConfig:
+def in_pod(**options: Any) -> api.LinuxContainerConfig:
     context = api.LinuxContainerSecurityContext(namespace_options=api.NamespaceOption(**options))
     return api.LinuxContainerConfig(security_context=context)
 

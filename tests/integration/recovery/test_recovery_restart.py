@@ -83,12 +83,10 @@ async def test_a_running_container_is_found_again_unharmed(
 async def test_an_exit_that_happened_meanwhile_is_told(
     cri: Cri, restart: Restart, script: str, code: int, reason: str
 ) -> None:
-    config = {
-        "resources": api.LinuxContainerResources(
-            memory_limit_in_bytes=20 << 20, memory_swap_limit_in_bytes=20 << 20
-        )
-    }
-    linux = api.LinuxContainerConfig(**config)
+    limits = api.LinuxContainerResources(
+        memory_limit_in_bytes=20 << 20, memory_swap_limit_in_bytes=20 << 20
+    )
+    linux = api.LinuxContainerConfig(resources=limits)
     linux.security_context.namespace_options.pid = api.CONTAINER
     pod = await cri.run_pod()
     waiting = f"while [ ! -e /tmp/go ]; do usleep 10000; done; {script}"

@@ -11,7 +11,13 @@ from cri_shim.registry import Registry, changed, matches, pod_name
 from cri_shim.state.memory import MemoryStore
 
 
-def pod(id: str, *, namespace: str = "", attempt: int = 0, phase: int = state.POD_READY):
+def pod(
+    id: str,
+    *,
+    namespace: str = "",
+    attempt: int = 0,
+    phase: state.PodPhase.ValueType = state.POD_READY,
+) -> state.PodRecord:
     metadata = api.PodSandboxMetadata(name="web", uid="u1", namespace="shop", attempt=attempt)
     return state.PodRecord(
         version=1,
