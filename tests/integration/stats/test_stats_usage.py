@@ -1,11 +1,14 @@
 """Statistics of containers and pods that really run, from the kernel's own counters."""
 
 import asyncio
+import os
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from cri_shim.errors import NotFound
+from cri_shim.isolation.cgroups import Cgroups
 from cri_shim.pb import api_pb2 as api
 from tests.fixtures.cri import POLL_S, Cri, container_config, pod_config
 
@@ -47,8 +50,8 @@ async def test_a_container_has_numbers_as_soon_as_it_is_started(cri: Cri) -> Non
     assert stats.cpu.timestamp > 0
     assert stats.cpu.usage_core_nano_seconds.value > 0
     assert stats.memory.timestamp > 0
-    known = ("working_set_bytes", "usage_bytes", "rss_bytes", "page_faults", "major_page_faults")
-    assert all(stats.memory.HasField(name) for name in known)  # the kernel counts a little late
+    known = {field.name for field, _ in stats.memory.ListFields()}  # the kernel counts a bit late
+    assert known >= {"working_set_bytes", "usage_bytes", "rss_bytes", "page_faults"}
     assert stats.writable_layer.timestamp > 0
     assert stats.writable_layer.HasField("used_bytes")
 
@@ -180,10 +183,18 @@ async def test_a_pod_of_the_nodes_network_tells_none(cri: Cri) -> None:
     assert not (await _pod(cri, pod)).linux.HasField("network")
 
 
-async def test_a_pod_with_a_group_of_its_own_is_read_there(cri: Cri) -> None:
+@pytest.fixture
+async def parent() -> AsyncIterator[str]:
+    """A cgroup as the kubelet makes one, around those of its pods; gone afterwards."""
+    path = f"/cri-shim-test-{os.getpid()}"
+    yield path
+    await Cgroups("cgroupfs").remove(path)
+
+
+async def test_a_pod_with_a_group_of_its_own_is_read_there(parent: str, cri: Cri) -> None:
     await cri.load_busybox()
     config = pod_config(cri.daemon)
-    config.linux.cgroup_parent = f"/cri-shim-test/pod{config.metadata.uid}"
+    config.linux.cgroup_parent = f"{parent}/pod{config.metadata.uid}"
     pod = await cri.run_pod(config)
     await cri.run(pod, ["sleep", "1000"])
     linux = (await _pod(cri, pod)).linux
