@@ -80,7 +80,9 @@ def _init(candidates: tuple[str, ...]) -> str:
 async def open_engine(config: Config, programs: Programs, closing: AsyncExitStack) -> Engine:
     """Open everything; what has been opened is closed by `closing`, in reverse."""
     hooks = _hooks(config)
-    paths = Paths(config.server.root, config.server.run_root, config.network.netns_dir)
+    # Resolved: runc takes no symlink in the path of a root file system, and /var/run is often one.
+    places = (config.server.root, config.server.run_root, config.network.netns_dir)
+    paths = Paths(*(place.resolve() for place in places))
     for directory in (paths.root, paths.run_root):
         directory.mkdir(mode=0o711, parents=True, exist_ok=True)
     closing.callback(os.close, _lock(paths.run_root / "lock"))
