@@ -40,6 +40,7 @@ def info(on: Engine, config: Config) -> dict[str, Any]:
         "store": lambda: _store(on, config),
         "network": lambda: _network(on),
         "handlers": lambda: _handlers(on),
+        "hooks": lambda: _hooks(on),
         "retries": on.retries,
     }
     return {name: _or_error(part) for name, part in parts.items()}
@@ -106,6 +107,11 @@ def _network(on: Engine) -> dict[str, Any]:
         "message": status.message,
         "problems": on.network.load_problems(),
     }
+
+
+def _hooks(on: Engine) -> dict[str, Any]:
+    found = on.hooks.look()
+    return {"names": [hook.name for hook in found.definitions], "problems": list(found.bad)}
 
 
 def _handlers(on: Engine) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cri_shim.aio import child
+from cri_shim.pb import control_pb2 as control
 from tests.fixtures.cri import Cri, container_config, pod_config
 
 LIMIT_S = 60.0
@@ -33,6 +34,11 @@ async def test_hooks_lists_what_there_is_and_names_what_is_bad(cri: Cri, hooks_d
     ]
     assert f"warning: hook {hooks_d.directory}/bad.json is not used: " in done.stderr.decode()
     assert done.returncode == 0
+    told = json.loads((await cri.control.Info(control.InfoRequest())).json)["hooks"]
+    assert told["names"] == ["A.json", "b.json"]
+    assert [problem.split(":")[0] for problem in told["problems"]] == [
+        f"hook {hooks_d.directory}/bad.json is not used"
+    ]
 
 
 async def test_hooks_says_which_would_match_a_container(cri: Cri, hooks_d: Any) -> None:

@@ -123,6 +123,32 @@ async def test_a_session_of_its_own_is_made_when_asked_for() -> None:
     assert session == running.pid
 
 
+async def test_with_a_session_of_its_own_what_it_started_is_killed_too(tmp_path: Path) -> None:
+    script = f"sleep 600 & echo $! > {tmp_path}/pid; wait"
+    with pytest.raises(TimedOut):
+        await child.run(["sh", "-c", script], timeout=0.5, session=True)
+    pid = int((tmp_path / "pid").read_text())
+    async with asyncio.timeout(10):
+        while alive(pid):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+def alive(pid: int) -> bool:
+    """Neither gone nor a zombie that somebody else is to reap."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+async def test_a_program_may_be_given_another_name_for_itself() -> None:
+    done = await child.run(["other", "-c", "echo $0"], executable="/bin/sh")
+    assert (done.returncode, done.stdout) == (0, b"other
+")
+    with pytest.raises(ToolFailed, match="cannot run /no/such: No such file"):
+        await child.run(["other"], executable="/no/such")
+
+
 @pytest.mark.parametrize("call", ["pipe2", "memfd_create", "pidfd_open"])
 @pytest.mark.parametrize("nth", [1, 2])
 async def test_without_descriptors_left_the_error_says_so_and_nothing_leaks(
