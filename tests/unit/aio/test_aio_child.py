@@ -143,8 +143,7 @@ def alive(pid: int) -> bool:
 
 async def test_a_program_may_be_given_another_name_for_itself() -> None:
     done = await child.run(["other", "-c", "echo $0"], executable="/bin/sh")
-    assert (done.returncode, done.stdout) == (0, b"other
-")
+    assert (done.returncode, done.stdout) == (0, b"other\n")
     with pytest.raises(ToolFailed, match="cannot run /no/such: No such file"):
         await child.run(["other"], executable="/no/such")
 
