@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from hack.critestlib import images, mirror, report, tools
 from hack.critestlib.outcome import Outcome
-from hack.critestlib.run import Combination, Suite, run
+from hack.critestlib.run import Combination, Suite, file_name, run
 
 RESULTS = Path(".tools/critest")  # an outcome and a log of each combination
 REPORT = Path("docs/conformance.md")
@@ -23,6 +23,8 @@ def main() -> int:
     args = _arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     combinations = _combinations(args)
+    if args.report:
+        return _write_report()
     critest = tools.critest()
     RESULTS.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="csi", dir="/tmp") as name:
@@ -53,6 +55,7 @@ def _arguments() -> argparse.Namespace:
         metavar="N",
         help=f"not serially; with N processes ({PROCESSES})",
     )
+    parser.add_argument("--report", action="store_true", help="only write the report anew")
     parser.add_argument("--focus", action="append", default=[], help="only specs that match")
     parser.add_argument("--skip", action="append", default=[], help="no specs that match")
     return parser.parse_args()
@@ -84,7 +87,7 @@ def _either(first: bool, second: bool, a: T, b: T) -> list[T]:
 def _suite(args: argparse.Namespace, original: Path, digest: str, directory: Path) -> Suite:
     copy = directory / "critest"
     exchanged = tools.with_digest(original, digest, copy)
-    version = tools.version(original)
+    version = tools.version_or_sum(original)
     return Suite(copy, version, exchanged, RESULTS.resolve(), args.focus, args.skip)
 
 
@@ -105,12 +108,16 @@ def _run(combination: Combination, suite: Suite, served: mirror.Mirror) -> Outco
 def _keep(outcomes: Sequence[Outcome]) -> None:
     """Store the outcomes, and write the report from all that are stored."""
     for outcome in outcomes:
-        name = outcome.combination.replace(",", "").replace(" ", "-").lower()
-        (RESULTS / f"{name}.json").write_text(outcome.to_json())
+        (RESULTS / f"{file_name(outcome.combination)}.json").write_text(outcome.to_json())
+    _write_report()
+
+
+def _write_report() -> int:
     stored = [Outcome.from_json(file.read_text()) for file in sorted(RESULTS.glob("*.json"))]
     REPORT.parent.mkdir(exist_ok=True)
     REPORT.write_text(report.text(stored))
     print(f"written: {REPORT}")
+    return 0
 
 
 if __name__ == "__main__":

@@ -14,16 +14,12 @@ cri-shim of its own. The images of the suite are not the public ones: they are m
 packages to do the same, and are served by a registry on the machine under the public names.
 """
 
-_DIGEST = """
-One spec, `image with digest`, compares with the digest of a public image that cannot be had
-without a network. critest was run from a copy in which that one constant is exchanged for the
-digest of the local image; nothing else in it is changed.
-"""
+_DIGEST = """One spec, `image with digest`, compares with the digest of a public image that cannot
+be had without a network. critest was run from a copy in which that one constant is exchanged for the
+digest of the local image; nothing else in it is changed."""
 
-_NO_DIGEST = """
-One spec, `image with digest`, asks for a public image by its digest. Where it fails, that is for
-want of a network.
-"""
+_NO_DIGEST = """One spec, `image with digest`, asks for a public image by its digest. Where it
+fails, that is for want of a network."""
 
 
 def text(outcomes: Sequence[Outcome]) -> str:
@@ -58,23 +54,27 @@ def _runs(outcomes: Sequence[Outcome]) -> Iterator[str]:
 
 
 def _told(outcomes: Sequence[Outcome], state: State) -> list[str]:
-    """Each spec that has this state in a run, with the numbers of the runs and the reason."""
-    runs: dict[str, list[int]] = {}
-    last: dict[str, Spec] = {}
+    """The specs that have this state, below the reason they give, with the runs it was so in."""
+    runs: dict[tuple[str, str], list[int]] = {}
     for number, outcome in enumerate(outcomes, 1):
         for spec in outcome.specs:
             if spec.state == state:
-                runs.setdefault(spec.name, []).append(number)
-                last[spec.name] = spec
-    return [
-        f"- `{name}` (run {', '.join(map(str, runs[name]))}): {_reason(last[name])}"
-        for name in sorted(runs)
-    ]
+                runs.setdefault((_reason(spec), spec.name), []).append(number)
+    lines: list[str] = []
+    for reason, name in sorted(runs):
+        if f"- {reason}" not in lines:
+            lines.append(f"- {reason}")
+        lines.append(f"  - `{name}` ({_numbers(runs[reason, name], len(outcomes))})")
+    return lines
+
+
+def _numbers(runs: Sequence[int], of: int) -> str:
+    return "every run" if len(runs) == of else f"run {', '.join(map(str, runs))}"
 
 
 def _reason(spec: Spec) -> str:
     where = f" ({spec.at})" if spec.at else ""
-    return spec.reason.replace("|", "\\|").replace("<", "&lt;") + where
+    return spec.reason.replace("<", "&lt;") + where
 
 
 def _specs(outcomes: Sequence[Outcome]) -> Iterator[str]:

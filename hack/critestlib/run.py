@@ -46,7 +46,12 @@ class Combination:
 
     @property
     def file_name(self) -> str:
-        return self.title.replace(",", "").replace(" ", "-").lower()
+        return file_name(self.title)
+
+
+def file_name(title: str) -> str:
+    """What the files of a combination's run are called, without their endings."""
+    return title.replace(",", "").replace(" ", "-").lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +122,7 @@ def _versions(combination: Combination, suite: Suite) -> dict[str, str]:
         "critest": suite.version,
         combination.runtime: combination.version,
         "conmon": tools.version("conmon"),
-        "Linux": os.uname().release,
+        "Linux": os.uname().release.partition("-")[0],
     }
 
 

@@ -1,5 +1,6 @@
 """The programs of the suite: where they come from, and the copy with the digest exchanged."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -67,6 +68,14 @@ def version(program: str | Path, *arguments: str) -> str:
         check=False,
     )
     return version_in(done.stdout)
+
+
+def version_or_sum(program: Path) -> str:
+    """The version; of a program built without one, the beginning of its SHA-256 sum."""
+    told = version(program)
+    if told != "unknown":
+        return told
+    return f"without version, SHA-256 {hashlib.sha256(program.read_bytes()).hexdigest()[:12]}"
 
 
 def version_in(text: str) -> str:

@@ -87,20 +87,28 @@ def test_the_report_has_a_column_a_run_and_a_line_a_spec():
     text = report.text(
         [
             outcome("one", Spec("a", "pass"), Spec("b", "fail", "why", "x.go:1")),
-            outcome("two", Spec("a", "pass"), Spec("c", "skip", "no | AppArmor")),
+            outcome("two", Spec("a", "pass"), Spec("c", "skip", "no AppArmor")),
         ]
     )
 
     assert "| 1 | one | 2026-01-02 | 1 | 1 | 0 | 12 | crun 1.8.1 |" in text
-    assert "- `b` (run 1): why (x.go:1)" in text
-    assert "- `c` (run 2): no \\| AppArmor" in text
+    assert "- why (x.go:1)\n  - `b` (run 1)" in text
+    assert "- no AppArmor\n  - `c` (run 2)" in text
     assert "| a | pass | pass |" in text
     assert "| b | **FAIL** |  |" in text
     assert "| c |  | skip |" in text
 
 
+def test_a_reason_is_told_once_for_all_its_specs_and_runs():
+    run = outcome("one", Spec("a", "skip", "no AppArmor"), Spec("b", "skip", "no AppArmor"))
+
+    text = report.text([run, run])
+
+    assert "- no AppArmor\n  - `a` (every run)\n  - `b` (every run)" in text
+
+
 def test_the_report_owns_up_to_the_exchanged_digest():
-    assert "exchanged for the\ndigest of the local image" in report.text([outcome("one")])
+    assert "is exchanged for the" in report.text([outcome("one")])
 
 
 def test_only_the_digest_is_exchanged_in_the_copy(tmp_path: Path):
