@@ -55,16 +55,21 @@ class DefaultMounts:
         self._told: set[str] = set()
 
     def prepare(
-        self, directory: Path, covered: Sequence[str], root: tuple[int, int], label: str
+        self,
+        lines: Sequence[Line],
+        directory: Path,
+        covered: Sequence[str],
+        root: tuple[int, int],
+        label: str,
     ) -> list[ResolvedMount]:
-        """Copy into `directory`, which is made if needed, and say what is to be mounted. Blocks.
+        """Copy what `lines` name into `directory`, which is made; what is to be mounted. Blocks.
 
         `covered`: cleaned container paths at which, or below which, something else was asked for;
         `root`: the copies' (uid, gid); `label`: their SELinux label, "" for none. What is wrong or
         missing is logged, once, and left out. WrongState when it is too much to be copied.
         """
         mounts = []
-        for number, line in enumerate(self._lines()):
+        for number, line in enumerate(lines):
             if any(f"{line.destination}/".startswith(f"{path}/") for path in covered):
                 continue
             target = directory / str(number)
@@ -77,7 +82,8 @@ class DefaultMounts:
                 )
         return mounts
 
-    def _lines(self) -> list[Line]:
+    def lines(self) -> list[Line]:
+        """What mounts.conf says now, without the lines that cannot be used: those are logged."""
         for file in self._files:
             try:
                 lines = list(parse(file.read_text(errors="surrogateescape")))

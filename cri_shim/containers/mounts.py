@@ -84,9 +84,13 @@ async def defaults(
 ) -> list[ResolvedMount]:
     """What every container of this node has, copied for this one; `label` is SELinux's, or ""."""
     fault_point("containers.create.default_mounts")
+    lines = on.default_mounts.lines()
+    if not lines:
+        return []
     covered = [cleaned(mount.container_path) for mount in container.config.mounts]
     where = on.paths.bundle(container.id) / "default-mounts"
-    return await offload(on.default_mounts.prepare, where, covered, (_root(pod),) * 2, label)
+    root = (_root(pod),) * 2
+    return await offload(on.default_mounts.prepare, lines, where, covered, root, label)
 
 
 def _root(pod: state.PodRecord) -> int:

@@ -29,7 +29,7 @@ def prepare(tmp_path: Path, text: str, *covered: str, **fields: Any) -> list[Res
     (tmp_path / "bundle").mkdir(exist_ok=True)
     mounts = DefaultMounts([tmp_path / "mounts.conf"])
     known = {"root": ME, "label": "", **fields}
-    return mounts.prepare(tmp_path / "bundle" / "d", covered, **known)
+    return mounts.prepare(mounts.lines(), tmp_path / "bundle" / "d", covered, **known)
 
 
 def test_lines_are_a_source_and_a_destination_or_one_path_for_both() -> None:
@@ -73,8 +73,8 @@ def test_a_missing_source_is_logged_once_and_left_out(
     file.write_text(f"/no/such:/x\n{secrets}:/s\n")
     mounts = DefaultMounts([file])
     (tmp_path / "b").mkdir()
-    first = mounts.prepare(tmp_path / "b" / "1", (), ME, "")
-    second = mounts.prepare(tmp_path / "b" / "2", (), ME, "")
+    first = mounts.prepare(mounts.lines(), tmp_path / "b" / "1", (), ME, "")
+    second = mounts.prepare(mounts.lines(), tmp_path / "b" / "2", (), ME, "")
     assert [m.destination for m in first + second] == ["/s", "/s"]
     assert caplog.messages == ["default mount /no/such: does not exist, or is no file or directory"]
 
@@ -94,11 +94,15 @@ def test_the_first_file_that_exists_is_the_only_one(tmp_path: Path, secrets: Pat
         (tmp_path / name).write_text(f"{secrets}:/{name}\n")
     files = [tmp_path / "home", tmp_path / "etc", tmp_path / "usr"]
     mounts = DefaultMounts(files)
-    assert [m.destination for m in mounts.prepare(tmp_path / "d", (), ME, "")] == ["/etc"]
+    assert [m.destination for m in mounts.prepare(mounts.lines(), tmp_path / "d", (), ME, "")] == [
+        "/etc"
+    ]
     (tmp_path / "etc").unlink()
-    assert [m.destination for m in mounts.prepare(tmp_path / "e", (), ME, "")] == ["/usr"]
+    assert [m.destination for m in mounts.prepare(mounts.lines(), tmp_path / "e", (), ME, "")] == [
+        "/usr"
+    ]
     (tmp_path / "usr").unlink()
-    assert mounts.prepare(tmp_path / "f", (), ME, "") == []
+    assert mounts.prepare(mounts.lines(), tmp_path / "f", (), ME, "") == []
     assert not (tmp_path / "f").exists()
 
 
