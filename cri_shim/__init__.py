@@ -22,7 +22,7 @@ package's docstring is its own design page.
     default_mounts  driver: mounts.conf, what every container of the node is given
     network      driver: CNI networks of pods
     store        driver: image layers and root file systems
-    isolation    driver: pinned namespaces, cgroups, shared memory
+    isolation    driver: pinned and user namespaces, cgroups, shared memory, profiles
     state        driver: records in LevelDB, or in memory
     spec         pure: a CRI configuration and an image become an OCI runtime-spec document
     linux        system calls, synchronous and small: the only code that blocks

@@ -76,6 +76,9 @@ def _host(on: Engine) -> dict[str, Any]:
         "cgroupVersion": on.cgroups.version(),
         "cgroupManager": on.cgroups.driver,
         "rootless": os.geteuid() != 0,
+        "seccompDefault": on.seccomp.problem() or "found",
+        "apparmor": on.apparmor.enabled(),
+        "selinux": on.selinux.enabled,
     }
 
 

@@ -2,6 +2,8 @@
 
 - `namespaces`: a pod's net, ipc and uts namespaces, made by a thread and pinned to files: they
   need no process to keep them
+- `userns`: the same below a user namespace, made by a child that is let go at once
+- `seccomp`, `apparmor`, `selinux`: profiles and labels as they are found on this node
 - `sysctls`: which kernel parameters belong to which of these namespaces
 - `shm`: the pod's own /dev/shm
 - `cgroups`: where containers and their monitors are in the control group trees, v1 and v2, and how

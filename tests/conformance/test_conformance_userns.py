@@ -8,6 +8,7 @@ import pytest
 
 from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2 as api
+from tests.fixtures.busybox import NAME
 from tests.fixtures.cri import Cri, container_config, log_lines, pod_config
 
 POD, CONTAINER, NODE, TARGET = api.POD, api.CONTAINER, api.NODE, api.TARGET
@@ -243,3 +244,22 @@ async def test_a_terminal_and_seccomp_and_a_read_only_root_work_inside(
     answer = await cri.exec(container, "touch", "/new")
     assert b"Read-only file system" in answer.stderr
     assert "Seccomp:\t2" in await cri.sh(container, "cat /proc/self/status")
+
+
+async def test_a_privileged_container_is_so_inside_its_user_namespace_only(
+    cri: Cri, handler: str
+) -> None:
+    pod = await cri.run_pod(of_pod(cri, **options(), privileged=True), handler)
+    container = await cri.run(pod, ["sleep", "60"], linux=of_container(privileged=True))
+    await cri.sh(container, "ip link add foobar type bridge && mount -t tmpfs none /tmp")
+    answer = await cri.exec(container, "busybox", "mknod", "/null2", "c", "1", "3")
+    assert b"Operation not permitted" in answer.stderr
+    answer = await cri.exec(container, "sh", "-c", "echo 1 > /proc/sys/kernel/sysrq")
+    assert answer.exit_code != 0
+
+
+async def test_an_image_volume_and_a_declared_one_have_the_pods_ids(cri: Cri, handler: str) -> None:
+    image = api.Mount(container_path="/image", readonly=True, image=api.ImageSpec(image=NAME))
+    container = await run(cri, handler, mounts=[image])
+    seen = await cri.sh(container, "stat -c %u /image /image/bin/sh")
+    assert seen.split() == ["0", "0"]

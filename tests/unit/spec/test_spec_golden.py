@@ -22,6 +22,8 @@ from cri_shim.spec.host import Host, HostDevice
 from cri_shim.spec.image_config import ImageConfig
 from cri_shim.spec.mounts import ResolvedMount
 from cri_shim.spec.pause import PauseInput
+from cri_shim.spec.protection import Protection
+from cri_shim.spec.userns import IdMap
 
 GOLDEN = Path(__file__).parent / "golden"
 ID, POD_ID = "c" * 64, "a" * 64
@@ -187,6 +189,20 @@ def ambient_capabilities() -> Document:
     return container.build(given({"security_context": {"capabilities": asked}}))
 
 
+def confined() -> Document:
+    profile = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": []}
+    label = "system_u:object_r:container_file_t:s0:c1,c2"
+    process_label = "system_u:system_r:container_t:s0:c1,c2"
+    return container.build(
+        replace(given(), protection=Protection(profile, "cri-shim-default", process_label, label))
+    )
+
+
+def in_a_user_namespace() -> Document:
+    pinned = PINNED | {"user": f"/run/cri-shim/pods/{POD_ID}/ns/user"}
+    return container.build(replace(given(pinned=pinned), ids=IdMap(100000, 65536)))
+
+
 def pause_process() -> Document:
     in_pod = pod(security_context={"run_as_user": {"value": 65535}, "supplemental_groups": [7]})
     path = f"/kubepods/podu-1/{POD_ID}"
@@ -210,6 +226,8 @@ CASES: tuple[Callable[[], Document], ...] = (
     propagated_mounts,
     devices,
     ambient_capabilities,
+    confined,
+    in_a_user_namespace,
     pause_process,
     exec_in_a_kubelet_container,
 )
