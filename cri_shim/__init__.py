@@ -1,5 +1,12 @@
 """cri-shim: a Kubernetes container runtime on crun or runc, conmon and CNI.
 
+As a library it is `Runtime`, with `options` for what is to differ from the configuration file:
+
+    from cri_shim import Runtime, options
+
+    async with Runtime(options.with_storage(root="/srv/cri")) as runtime:
+        print(await runtime.info())
+
 The kubelet and crictl call two gRPC services on a unix socket; each call becomes namespaces,
 mounts, a CNI call, an OCI runtime started under conmon, and a record in LevelDB.
 
@@ -7,11 +14,12 @@ A map of the house, top down. Imports only go down this list (`hack/check` sees 
 package's docstring is its own design page.
 
     cli          commands: serve, run, image, info, config, version
-    runtime      Runtime, the one object that is opened and closed; assembly builds its drivers,
-                 report says what it is made of
+    runtime      Runtime, the one object that is opened and closed; options say how, assembly
+                 builds its drivers, directories are locked, report says what it is made of
     rpc          the gRPC edge: requests are checked once, errors become status codes
     streaming    the HTTP edge: exec, attach and port-forward sessions
     recovery     at start: records and what is really alive become the registry
+    shutdown     at a forced end: all is stopped at once, and unmounted
     pods         use cases, one verb a file: run, stop, remove, ...
     containers   create, start, stop, exec, ...
     engine       what those verbs work with: the registry and the drivers, in one value
@@ -38,3 +46,22 @@ process is known by pid and start time; lists and statuses never wait for a slow
 """
 
 __version__ = "0.1.0"
+
+TYPE_CHECKING = False  # as type checkers take it; `typing` costs more than all of this module
+if TYPE_CHECKING:
+    from cri_shim import options
+    from cri_shim.runtime import Runtime
+else:
+
+    def __getattr__(name: str) -> object:
+        """What a library's user needs, imported when it is asked for: children import us, too."""
+        import importlib
+
+        if name == "Runtime":
+            return importlib.import_module("cri_shim.runtime").Runtime
+        if name == "options":
+            return importlib.import_module("cri_shim.options")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+__all__ = ["Runtime", "__version__", "options"]

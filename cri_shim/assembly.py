@@ -4,16 +4,15 @@ The order is what recovery needs: locks and state first, then the slow probes be
 """
 
 import asyncio
-import fcntl
 import hashlib
 import logging
-import os
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from cri_shim import recovery
 from cri_shim.aio import reaper
+from cri_shim.aio.closing import Closing
 from cri_shim.config import Config, Server
 from cri_shim.default_mounts import DefaultMounts
 from cri_shim.engine import Engine, Paths
@@ -37,6 +36,7 @@ from cri_shim.registry import Registry
 from cri_shim.spec.host import Host
 from cri_shim.spec.userns import UserNamespace
 from cri_shim.state.leveldb import LevelStore
+from cri_shim.state.memory import MemoryStore
 from cri_shim.state.store import Store
 from cri_shim.store.image_store import ImageStore
 from cri_shim.store.manifest import host_architecture
@@ -77,33 +77,30 @@ def _init(candidates: tuple[str, ...]) -> str:
         return ""
 
 
-async def open_engine(config: Config, programs: Programs, closing: AsyncExitStack) -> Engine:
-    """Open everything; what has been opened is closed by `closing`, in reverse."""
+async def open_engine(config: Config, programs: Programs, closing: Closing) -> Engine:
+    """Open everything below directories that are ours; `closing` closes what has been opened."""
     hooks = _hooks(config)
     # Resolved: runc takes no symlink in the path of a root file system, and /var/run is often one.
     places = (config.server.root, config.server.run_root, config.network.netns_dir)
     paths = Paths(*(place.resolve() for place in places))
-    for directory in (paths.root, paths.run_root):
-        directory.mkdir(mode=0o711, parents=True, exist_ok=True)
-    closing.callback(os.close, _lock(paths.run_root / "lock"))
     process.become_subreaper()
     reaper.start()
-    closing.callback(reaper.stop)
+    closing.add("the reaper", reaper.stop)
     cgroups = Cgroups(_cgroup_driver(config.cgroup_manager), name=_cgroup_name(paths.run_root))
-    closing.callback(cgroups.prune)
+    closing.add("cgroups", cgroups.prune)
     probing = asyncio.create_task(_probe(config, paths, cgroups))
     try:
-        store = LevelStore(paths.root / "state")
-        closing.callback(store.close)
+        store = _records(config.state, paths.root / "state")
+        closing.add("the state", store.close)
         registry = Registry(store, config.namespace)
-        closing.push_async_callback(registry.close)
+        closing.add("the registry", registry.close)
         registry.load()
         images = Images(_image_store(config, paths, programs, store, registry), store)
-        closing.push_async_callback(images.close)
+        closing.add("the image store", images.close)
         await images.recover()
         network = _network(config, paths)
+        closing.add("the network", network.stop)
         await network.start()
-        closing.push_async_callback(network.stop)
     finally:
         found = await probing
     systemd = cgroups.driver == "systemd"
@@ -111,7 +108,7 @@ async def open_engine(config: Config, programs: Programs, closing: AsyncExitStac
     oci = OciRuntime(exec_dir=paths.run_root / "exec", systemd_cgroup=systemd, env=environment)
     await oci.end_leftovers()
     exits = Exits()
-    closing.callback(exits.close)
+    closing.add("the watch of exits", exits.close)
     engine = Engine(
         registry=registry,
         images=images,
@@ -144,8 +141,8 @@ async def open_engine(config: Config, programs: Programs, closing: AsyncExitStac
         cdi_dirs=config.containers.cdi_spec_dirs,
     )
     watching = asyncio.create_task(recovery.watch(engine), name="exits")
-    closing.push_async_callback(_cancel, watching)
-    closing.push_async_callback(engine.drain, config.server.shutdown_grace)
+    closing.add("the watch of exits", lambda: _cancel(watching))
+    closing.add("work in hand", lambda: engine.drain(config.server.shutdown_grace))
     return engine
 
 
@@ -186,23 +183,21 @@ def streaming(config: Config, on: Engine) -> StreamingServer:
     return StreamingServer(on, Where(ours.address, ours.port, ours.idle_timeout, certificate))
 
 
-def _lock(path: Path) -> int:
-    """Hold the run root; StateError if another process does. libpod's alive lock."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(fd)
-        raise StateError(
-            f"{path.parent} is in use by another cri-shim;"
-            " stop it, or give this one its own --root, --run-root and --socket"
-        ) from None
-    return fd
-
-
 def mark_alive(run_root: Path, boot_id: str) -> None:
     """Leave the mark that this boot's state has been refreshed: the last step of a start."""
     (run_root / "alive").write_text(boot_id + "\n")
+
+
+def _records(kind: str, path: Path) -> Store:
+    """StateError where memory is asked for and the disk has records: their layers would go."""
+    if kind != "memory":
+        return LevelStore(path)
+    if path.exists():
+        raise StateError(
+            f"{path} holds the state of pods and images, which one in memory would not know of:"
+            ' use state = "leveldb", or another root'
+        )
+    return MemoryStore()
 
 
 def _image_store(

@@ -1,77 +1,110 @@
 """Runtime: the one object that everything hangs from, as libpod's did.
 
-    async with Runtime.from_config(None, ("server.root", "/srv/cri")) as runtime:
-        await runtime.serve()
+    async with Runtime(options.with_storage(root="/srv/cri", run_root="/run/cri")) as runtime:
+        loaded = await runtime.engine.images.load("docker-archive:/tmp/busybox.tar")
+        await runtime.serve()                    # or not: nothing here needs the daemon
 
-Construction reads the configuration and finds the programs. `async with` opens state and drivers
-and recovers what ran before; leaving the block closes them in reverse, whatever failed in between,
-and leaves containers running under their conmons. `shutdown(force=True)` ends them first.
+Construction reads the configuration and finds the programs. `async with` locks the directories,
+opens state and drivers and recovers what ran before; if that fails, everything opened so far is
+closed, and what it made is taken away. Leaving the block closes in reverse, whatever failed in
+between, and leaves containers running under their conmons. `shutdown(force=True)` ends them first.
+
+A runtime is opened once, in the main thread, and of one pair of directories there is one runtime
+at a time. RuntimeStopped is the answer to every call that comes before or after.
 """
 
 import asyncio
+import enum
 import logging
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from cri_shim import assembly, recovery, report
+from cri_shim import assembly, recovery, report, shutdown
+from cri_shim.aio.closing import Closing
+from cri_shim.aio.offload import finish, offload
 from cri_shim.config import Config, deep_copy, load
+from cri_shim.directories import Directories
 from cri_shim.engine import Engine
 from cri_shim.errors import RuntimeStopped, WrongState
-from cri_shim.pb import state_pb2 as state
-from cri_shim.pods import stop as pod_stop
+from cri_shim.options import Option, Options, flat
 from cri_shim.pods.observation import Observation
 from cri_shim.rpc.facts import Facts
 from cri_shim.rpc.server import Server
 
-Option = tuple[str, str]  # a dotted configuration key and its text: ("server.root", "/srv/x")
-FORCED_STOP_S = 30.0  # for all pods together, when shutdown is forced
-
 _log = logging.getLogger(__name__)
+
+
+class _Phase(enum.Enum):
+    NEW = "it is not open: use `async with`"
+    OPENING = "it is being opened"
+    OPEN = ""
+    ENDED = "it was shut down, or could not be opened: make a new one"
 
 
 class Runtime:
     """A container runtime over one root and one run root; one process at a time may open them."""
 
-    def __init__(self, *options: Option) -> None:
+    def __init__(self, *options: Option | Options) -> None:
         """Configured by the file that is found (see config.load); `options` win over it.
 
         Raises ConfigError, and ToolFailed naming the paths tried when a program is not found.
         """
-        self._setup(load(None, dict(options)))
+        self._setup(None, options)
 
     @classmethod
-    def from_config(cls, path: Path | None, *options: Option) -> "Runtime":
+    def from_config(cls, path: Path | None, *options: Option | Options) -> "Runtime":
         """Configured by the file at `path`; None: searched for, as `Runtime()` does."""
         runtime = cls.__new__(cls)
-        runtime._setup(load(path, dict(options)))
+        runtime._setup(path, options)
         return runtime
 
-    def _setup(self, config: Config) -> None:
-        self._config = config
-        self._programs = assembly.find_programs(config)
-        self._open = AsyncExitStack()
+    def _setup(self, path: Path | None, options: tuple[Option | Options, ...]) -> None:
+        self._path, self._options = path, options
+        self._config = load(path, flat(options))
+        self._programs = assembly.find_programs(self._config)
+        self._phase = _Phase.NEW
         self._engine: Engine | None = None
+        self._closing = Closing()
+        self._ending: asyncio.Task[Exception | None] | None = None
         self._stopping = asyncio.Event()
-        self._stopped = False
+        self._unserved = asyncio.Event()  # nobody is being served
+        self._unserved.set()
+
+    def configure(self, *options: Option | Options) -> None:
+        """Further options, while the runtime was not opened; RuntimeStopped from then on.
+
+        Where one is wrong (see the constructor), none of them counts.
+        """
+        if self._phase is not _Phase.NEW:
+            raise RuntimeStopped("a runtime takes no option once it was opened; make a new one")
+        self._setup(self._path, (*self._options, *options))
 
     def config(self) -> Config:
         """A deep copy of the effective configuration."""
         return deep_copy(self._config)
 
     async def __aenter__(self) -> "Runtime":
-        if self._stopped or self._engine is not None:
+        if self._phase is not _Phase.NEW:
             raise RuntimeStopped("a runtime is opened once; make a new one")
+        self._phase = _Phase.OPENING
+        server = self._config.server
+        directories = Directories(server.root, server.run_root)
+        self._closing.add(
+            f"{server.root} and {server.run_root}", lambda: offload(directories.give_back)
+        )
         try:
-            self._engine = await assembly.open_engine(self._config, self._programs, self._open)
-            await recovery.recover(self._engine)
-            assembly.mark_alive(self._config.server.run_root, self._engine.boot_id)
+            directories.take()
+            engine = await assembly.open_engine(self._config, self._programs, self._closing)
+            await recovery.recover(engine)
+            assembly.mark_alive(server.run_root, engine.boot_id)
         except BaseException:
-            self._stopped = True
-            await self._open.aclose()
+            self._phase = _Phase.ENDED
+            await finish(self._closing.close())
             raise
+        directories.keep()
+        self._engine, self._phase = engine, _Phase.OPEN
         return self
 
     async def __aexit__(
@@ -80,76 +113,77 @@ class Runtime:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        await self._close()
+        ended_before = self._ending is not None
+        problem = await self._end(self._close)
+        if problem is not None and error is None and not ended_before:
+            raise problem
 
     @property
     def engine(self) -> Engine:
         """What the verbs in pods/ and containers/ take; RuntimeStopped when there is none."""
-        if self._engine is None or self._stopped:
-            raise RuntimeStopped(
-                "this runtime is not open: use `async with`, and not after shutdown"
-            )
+        if self._engine is None or self._phase is not _Phase.OPEN:
+            raise RuntimeStopped(f"this runtime cannot be used: {self._phase.value}")
         return self._engine
 
-    def info(self) -> dict[str, Any]:
+    async def info(self) -> dict[str, Any]:
         """Host, store, networks and versions, as `cri-shim info` shows them."""
         return report.info(self.engine, self._config)
 
     async def serve(self, ready: Callable[[], None] = lambda: None) -> None:
         """Serve CRI and control on the socket until `stop` is called; `ready` when it is up."""
         engine = self.engine
+        if not self._unserved.is_set():
+            raise WrongState(f"this runtime serves on {self._config.server.socket} already")
         facts = Facts(engine, lambda: report.effective(self._config))
         streams = assembly.streaming(self._config, engine)
         observation = Observation(engine)
         server = Server(self._config.server.socket, engine, facts, self.info, streams, observation)
-        async with streams, observation, server:
-            _log.info("serving on %s", self._config.server.socket)
-            ready()
-            await self._stopping.wait()
-            _log.info("stopping; containers go on")
+        self._unserved.clear()
+        try:
+            async with streams, observation, server:
+                _log.info("serving on %s", self._config.server.socket)
+                ready()
+                await self._stopping.wait()
+                _log.info("stopping; containers go on")
+        finally:
+            self._unserved.set()
 
     def stop(self) -> None:
         """Have `serve` return. Containers are left running."""
         self._stopping.set()
 
     async def shutdown(self, force: bool = False) -> None:
-        """Close the runtime for good.
+        """Close the runtime for good, and unmount what the store has mounted.
 
         WrongState while containers run, unless `force`: then all pods are stopped at once, within
         one bounded time. Every error is logged with its object; the last one is raised at the end.
         """
         engine = self.engine
-        running = [c for c in engine.registry.containers() if c.phase == state.CONTAINER_RUNNING]
-        if running and not force:
+        if (running := shutdown.running(engine)) and not force:
             raise WrongState(
                 f"{len(running)} containers are running, the first is {running[0].id}:"
                 " stop them, or force the shutdown"
             )
-        problem = await self._stop_all(engine) if force else None
-        await self._close()
+        problem = await self._end(lambda: self._shut_down(engine, force))
         if problem is not None:
             raise problem
 
-    async def _stop_all(self, engine: Engine) -> BaseException | None:
-        pods = [pod.id for pod in engine.registry.pods() if pod.phase == state.POD_READY]
-        tasks = {asyncio.create_task(pod_stop.stop(engine, id)): id for id in pods}
-        if not tasks:
-            return None
-        _, late = await asyncio.wait(tasks, timeout=FORCED_STOP_S)
-        problem: BaseException | None = None
-        for task, id in tasks.items():
-            if task in late:
-                task.cancel()
-                problem = WrongState(f"pod {id} did not stop within {FORCED_STOP_S:g} s")
-            elif task.exception() is not None:
-                problem = task.exception()
-            else:
-                continue
-            _log.error("shutdown: pod %s: %s", id, problem)
-        return problem
+    async def _shut_down(self, engine: Engine, force: bool) -> Exception | None:
+        await self._unserved.wait()
+        problem = await shutdown.stop_all(engine) if force else None
+        problem = await shutdown.unmount_all(engine) or problem
+        return await self._closing.close() or problem
 
-    async def _close(self) -> None:
-        if not self._stopped:
-            self._stopped = True
+    async def _close(self) -> Exception | None:
+        await self._unserved.wait()
+        return await self._closing.close()
+
+    async def _end(
+        self, how: Callable[[], Coroutine[Any, Any, Exception | None]]
+    ) -> Exception | None:
+        """End once, whoever asks first, and to its end; the others wait for the same."""
+        if self._ending is None:
+            self._phase = _Phase.ENDED
             self.stop()
-            await self._open.aclose()
+            self._ending = asyncio.create_task(how(), name="end of the runtime")
+        return await finish(self._ending)

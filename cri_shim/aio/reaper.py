@@ -8,19 +8,29 @@ pidfd reader.
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cri_shim.aio import child
+from cri_shim.errors import WrongState
 
 _holds = 0
+_users = 0
 _postponed = False
 
 
 def start() -> None:
-    """Reap orphans from now on; SIGCHLD belongs to this until `stop`."""
+    """Reap orphans from now on; SIGCHLD belongs to this until as many `stop`s.
+
+    WrongState outside of the main thread, which alone hears of signals.
+    """
+    global _users
+    if threading.current_thread() is not threading.main_thread():
+        raise WrongState("a runtime must be opened in the main thread: it waits for SIGCHLD there")
     asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, _signalled)
+    _users += 1
     reap_orphans()
 
 
@@ -30,7 +40,10 @@ def _signalled() -> None:
 
 
 def stop() -> None:
-    asyncio.get_running_loop().remove_signal_handler(signal.SIGCHLD)
+    global _users
+    _users -= 1
+    if _users == 0:
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGCHLD)
 
 
 @contextmanager

@@ -218,6 +218,11 @@ class Config:
         "mounts.conf; empty: the one in /etc/containers, else in /usr/share/containers",
         check=checks.absolute_or_empty,
     )
+    state: str = key(
+        "leveldb",
+        "where records are: leveldb, or memory, which forgets them with the process",
+        check=checks.one_of("leveldb", "memory"),
+    )
     namespace: str = key("", "objects of other state namespaces are not seen")
     default_sysctls: tuple[str, ...] = key((), "NAME=VALUE for every pod", check=checks.assignments)
     server: Server = dataclasses.field(default_factory=Server)

@@ -1,7 +1,7 @@
 """Control: what an operator asks of the daemon beside the CRI, on the same socket."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from cri_shim.images import Images
@@ -9,12 +9,12 @@ from cri_shim.pb import control_pb2 as control
 
 
 class ControlService:
-    def __init__(self, images: Images, info: Callable[[], dict[str, Any]]) -> None:
+    def __init__(self, images: Images, info: Callable[[], Awaitable[dict[str, Any]]]) -> None:
         self._images = images
         self._info = info
 
     async def Info(self, request: control.InfoRequest) -> control.InfoResponse:
-        return control.InfoResponse(json=json.dumps(self._info()))
+        return control.InfoResponse(json=json.dumps(await self._info()))
 
     async def LoadImage(self, request: control.LoadImageRequest) -> control.LoadImageResponse:
         loaded = await self._images.load(request.source, request.name)

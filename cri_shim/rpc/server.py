@@ -2,7 +2,7 @@
 
 import os
 import socket as sockets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -32,7 +32,7 @@ class Server:
         path: Path,
         on: Engine,
         facts: Facts,
-        info: Callable[[], dict[str, Any]],
+        info: Callable[[], Awaitable[dict[str, Any]]],
         streams: Streams,
         observation: Observation,
     ) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 import plyvel
 
 from cri_shim.aio.offload import finish
-from cri_shim.errors import StateError, Unavailable
+from cri_shim.errors import RuntimeStopped, StateError, Unavailable
 
 
 class LevelStore:
@@ -35,6 +35,7 @@ class LevelStore:
         except plyvel.CorruptionError:
             self._db = self._repaired(path)
         self._torn = False  # a write failed: open anew before the next one
+        self._closed = False
         self._syncing = threading.Lock()  # the store must not be closed under a sync
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="state-sync")
 
@@ -95,11 +96,14 @@ class LevelStore:
         await self.sync()
 
     def close(self) -> None:
+        self._closed = True
         self._thread.shutdown(wait=True)
         self._db.close()
 
     def _whole(self) -> "plyvel.DB":
         """The store, after a failed write opened anew."""
+        if self._closed:
+            raise RuntimeStopped(f"the state in {self._path} is closed: its runtime was shut down")
         if self._torn:
             with self._syncing:
                 self._db.close()

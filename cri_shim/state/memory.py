@@ -2,10 +2,18 @@
 
 from collections.abc import Iterator
 
+from cri_shim.errors import RuntimeStopped
+
 
 class MemoryStore:
     def __init__(self) -> None:
-        self._values: dict[tuple[str, str], bytes] = {}
+        self._kept: dict[tuple[str, str], bytes] | None = {}
+
+    @property
+    def _values(self) -> dict[tuple[str, str], bytes]:
+        if self._kept is None:
+            raise RuntimeStopped("the state in memory is gone: its runtime was shut down")
+        return self._kept
 
     def get(self, kind: str, id: str) -> bytes | None:
         return self._values.get((kind, id))
@@ -30,4 +38,4 @@ class MemoryStore:
         self.delete(kind, id)
 
     def close(self) -> None:
-        self._values.clear()
+        self._kept = None

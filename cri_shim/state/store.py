@@ -30,4 +30,4 @@ class Store(Protocol):
         """`delete`, then `sync`."""
 
     def close(self) -> None:
-        """Give the store back; no other call is allowed after it."""
+        """Give the store back; every other call raises RuntimeStopped from then on."""

@@ -1,0 +1,148 @@
+"""Root and run root: made, checked, locked while a runtime has them, and cleared if it never had.
+
+Both are locked, the root by its own inode: two runtimes must share neither. A start that fails
+takes away every entry and every mount that it brought; what earlier runs left stays.
+"""
+
+import errno
+import fcntl
+import os
+import shutil
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from cri_shim.errors import StateError
+from cri_shim.linux import mounts
+
+_LOCK = "lock"
+
+
+class Directories:
+    def __init__(self, root: Path, run_root: Path) -> None:
+        self._both = (root, run_root)
+        self._lock_file = run_root / _LOCK
+        self._made: list[Path] = []  # directories, outermost first
+        self._locks: list[int] = []
+        self._before: dict[Path, set[str]] | None = None  # their entries, once all locks are held
+        self._mounted: set[Path] = set()
+        self._kept = False
+
+    def take(self) -> None:
+        """Make and lock both; StateError for one that is in use, or that cannot be trusted.
+
+        `give_back` is due afterwards, also after a failure.
+        """
+        for directory in self._both:
+            self._make(directory)
+            _check(directory)
+        root, run_root = self._both
+        self._locks.append(_locked(root, os.O_RDONLY | os.O_DIRECTORY))
+        lock_was_there = self._lock_file.exists()
+        self._locks.append(_locked(self._lock_file, os.O_RDWR | os.O_CREAT))
+        before = {directory: set(os.listdir(directory)) for directory in self._both}  # noqa: PTH208
+        if not lock_was_there:
+            before[run_root].discard(_LOCK)
+        self._mounted = {m for directory in self._both for m in mounts.mounts_below(directory)}
+        self._before = before
+
+    def keep(self) -> None:
+        """The start has succeeded: what it made stays."""
+        self._kept = True
+
+    def give_back(self) -> None:
+        """Unlock; unless `keep` was called, first take away what came since `take`. Blocks."""
+        try:
+            if not self._kept:
+                self._clear()
+        finally:
+            while self._locks:
+                os.close(self._locks.pop())
+
+    def _clear(self) -> None:
+        for directory, entries in (self._before or {}).items():
+            for mounted in mounts.mounts_below(directory):
+                if mounted not in self._mounted:
+                    mounts.unmount(mounted)
+            for entry in directory.iterdir():
+                if entry.name not in entries and entry not in self._made:
+                    _remove(entry)
+        self._before = None
+        while self._made:
+            with suppress(OSError):  # others may have put something into it
+                self._made.pop().rmdir()
+
+    def _make(self, directory: Path) -> None:
+        missing = [d for d in (directory, *directory.parents) if not d.exists()]
+        for each in reversed(missing):
+            try:
+                each.mkdir(mode=0o711 if each == directory else 0o755)
+            except FileExistsError:
+                continue
+            except OSError as e:
+                raise StateError(f"cannot make the directory {each}: {e.strerror}") from e
+            self._made.append(each)
+
+
+def _check(directory: Path) -> None:
+    """Whoever else could write there, or turn the name elsewhere, would rule what runs here."""
+    try:
+        facts, name = directory.stat(), directory.lstat()
+    except OSError as e:
+        raise StateError(f"cannot use the directory {directory}: {e.strerror}") from e
+    us = os.geteuid()
+    if not stat.S_ISDIR(facts.st_mode):
+        raise StateError(f"{directory} is not a directory; remove it, or name another")
+    if name.st_uid not in (us, 0) or facts.st_uid != us:
+        owner = facts.st_uid if facts.st_uid != us else name.st_uid
+        what = "symbolic link" if directory.is_symlink() else "directory"
+        raise StateError(
+            f"the {what} {directory} belongs to user {owner}, this runtime to {us}:"
+            " name another, or change its owner"
+        )
+    if facts.st_mode & stat.S_IWOTH:
+        raise StateError(f"everybody may write to {directory}: chmod o-w, or name another")
+
+
+def _locked(path: Path, flags: int) -> int:
+    """A descriptor that holds the lock of what `path` is now; libpod's alive lock."""
+    while True:
+        try:
+            fd = os.open(path, flags | os.O_CLOEXEC, 0o600)
+        except OSError as e:
+            raise StateError(f"cannot lock {path}: {e.strerror}") from e
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            current = _still(fd, path)
+        except BaseException as e:
+            os.close(fd)
+            if isinstance(e, OSError):
+                raise _refusal(path, e) from None
+            raise
+        if current:
+            return fd
+        os.close(fd)  # a start that failed has just removed it: what we locked has no name
+
+
+def _still(fd: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(fd), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _refusal(path: Path, error: OSError) -> StateError:
+    directory = path if path.is_dir() else path.parent
+    if error.errno not in (errno.EAGAIN, errno.EACCES):
+        return StateError(f"cannot lock {path}: {error.strerror}")
+    return StateError(
+        f"{directory} is in use by another cri-shim: speak to it through its socket, stop it,"
+        " or give this one its own --root, --run-root and --socket"
+    )
+
+
+def _remove(entry: Path) -> None:
+    if entry.is_dir() and not entry.is_symlink():
+        shutil.rmtree(entry)
+    else:
+        entry.unlink(missing_ok=True)

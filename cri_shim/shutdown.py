@@ -1,0 +1,99 @@
+"""The end of a runtime: everything stopped at once, within one bounded time, and unmounted.
+
+Nothing here gives up after an error: each is logged with its object, and the last is returned.
+What remains of a pod or container is what a stop leaves: its record, for whoever opens these
+directories next, and what its removal gives back.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any
+
+from cri_shim.aio.closing import attempt
+from cri_shim.aio.offload import offload
+from cri_shim.containers import stop as container_stop
+from cri_shim.containers import volumes
+from cri_shim.engine import Engine
+from cri_shim.errors import TimedOut
+from cri_shim.oci import handlers
+from cri_shim.pb import state_pb2 as state
+from cri_shim.pods import stop as pod_stop
+
+FORCED_STOP_S = 30.0  # for all pods together
+SETTLE_S = 2.0  # at least, for what a container's end leaves to do in the background
+
+_log = logging.getLogger(__name__)
+
+
+def running(on: Engine) -> list[state.ContainerRecord]:
+    """The containers, of this state namespace, with a process."""
+    return [c for c in on.registry.containers() if container_stop.runs(c)]
+
+
+async def stop_all(on: Engine, limit: float = FORCED_STOP_S) -> Exception | None:
+    """Stop every pod and container at the same time; what takes over `limit` seconds is left."""
+    deadline = asyncio.get_running_loop().time() + limit
+    tasks = [asyncio.create_task(stop(), name=what) for what, stop in _stops(on).items()]
+    problem: Exception | None = None
+    if tasks:
+        done, late = await asyncio.wait(tasks, timeout=limit)
+        for task in late:
+            task.cancel()
+            problem = TimedOut(f"{task.get_name()} did not stop within {limit:g} s")
+            _log.error("shutdown: %s", problem)
+        await asyncio.gather(*late, return_exceptions=True)
+        for task in done:
+            if (error := _error_of(task)) is not None:
+                problem = error
+                _log.error("shutdown: %s: %s", task.get_name(), error)
+    left = deadline - asyncio.get_running_loop().time()
+    await on.drain(max(SETTLE_S, left))
+    return problem
+
+
+def _stops(on: Engine) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
+    """By what is stopped. A pod stops its containers; one whose pod is lost is stopped alone."""
+    ready = [pod.id for pod in on.registry.pods() if pod.phase == state.POD_READY]
+    stops: dict[str, Callable[[], Coroutine[Any, Any, None]]]
+    stops = {f"pod {id}": partial(pod_stop.stop, on, id) for id in ready}
+    for container in running(on):
+        if on.registry.find_pod(container.pod_id) is not None:
+            stops[f"pod {container.pod_id}"] = partial(pod_stop.stop, on, container.pod_id)
+        else:
+            stop = partial(container_stop.stop, on, container.id, pod_stop.GRACE_S)
+            stops[f"container {container.id}"] = stop
+    return stops
+
+
+def _error_of(task: "asyncio.Task[None]") -> Exception | None:
+    if task.cancelled():
+        return TimedOut(f"{task.get_name()}: the stop was given up")
+    error = task.exception()
+    return error if isinstance(error, Exception) else None
+
+
+async def unmount_all(on: Engine) -> Exception | None:
+    """Unmount what the store has mounted for containers that do not run, then the handlers'.
+
+    A container that was created and not started is mounted again at the next start.
+    """
+    last: Exception | None = None
+    for container in on.registry.containers():
+        if not container_stop.runs(container):
+            what = f"unmounting container {container.id}"
+            last = await attempt(what, partial(_unmount, on, container.id)) or last
+    if any(container_stop.runs(c) for c in on.registry.everything()[1]):
+        return last  # of another namespace, or not to be stopped: its OCI runtime is needed
+    for handler in on.handlers.values():
+        what = f"unmounting the program of handler {handler.name}"
+        last = await attempt(what, partial(offload, handlers.release, handler)) or last
+    return last
+
+
+async def _unmount(on: Engine, id: str) -> None:
+    try:
+        await on.images.rootfs.unmount(on.paths.rootfs(id))
+    finally:
+        await volumes.release(on.paths.volumes(id))

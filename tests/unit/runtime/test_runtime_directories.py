@@ -1,0 +1,104 @@
+"""Root and run root: trusted, locked, and as they were when a start has failed."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cri_shim.directories import Directories
+from cri_shim.errors import StateError
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Directories]:
+    directories = Directories(tmp_path / "a/b/root", tmp_path / "run")
+    yield directories
+    directories.give_back()
+
+
+def test_what_was_made_is_gone_unless_it_is_kept(pair: Directories, tmp_path: Path) -> None:
+    pair.take()
+    (tmp_path / "run/x").mkdir()
+    (tmp_path / "run/x/file").touch()
+    (tmp_path / "a/b/root/link").symlink_to("/etc")
+    pair.give_back()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_kept_stays_and_can_be_taken_again(pair: Directories, tmp_path: Path) -> None:
+    pair.take()
+    (tmp_path / "run/x").touch()
+    pair.keep()
+    pair.give_back()
+    again = Directories(tmp_path / "a/b/root", tmp_path / "run")
+    again.take()
+    (tmp_path / "run/y").touch()
+    again.give_back()
+    assert sorted(file.name for file in (tmp_path / "run").iterdir()) == ["lock", "x"]
+    assert (tmp_path / "a/b/root").is_dir()
+
+
+@pytest.mark.parametrize(("root", "run_root"), [("a/b/root", "run2"), ("root2", "run")])
+def test_neither_directory_can_be_shared(
+    pair: Directories, tmp_path: Path, root: str, run_root: str
+) -> None:
+    pair.take()
+    other = Directories(tmp_path / root, tmp_path / run_root)
+    with pytest.raises(StateError, match="is in use by another cri-shim"):
+        other.take()
+    other.give_back()
+    assert list(tmp_path.glob("*2")) == []
+    third = Directories(tmp_path / "a/b/root", tmp_path / "run")
+    with pytest.raises(StateError):  # the refused one has not undone the first one's lock
+        third.take()
+    third.give_back()
+
+
+def test_a_run_root_inside_the_root_works(tmp_path: Path) -> None:
+    nested = Directories(tmp_path / "root", tmp_path / "root/run")
+    nested.take()
+    nested.give_back()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for root, said in ((tmp_path / "file", "not a directory"), (tmp_path / "file/x", "Not a dir")):
+        directories = Directories(root, tmp_path / "run")
+        with pytest.raises(StateError, match=said):
+            directories.take()
+        directories.give_back()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_directories_of_others_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir()
+    os.chown(tmp_path / "theirs", 12345, 0)
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "link").symlink_to("ours")
+    os.chown(tmp_path / "link", 12345, 0, follow_symlinks=False)
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    for name, said in (
+        ("theirs", "directory .*theirs belongs to user 12345"),
+        ("link", "symbolic link .*link belongs to user 12345"),
+        ("open", "everybody may write"),
+    ):
+        directories = Directories(tmp_path / name, tmp_path / "run")
+        with pytest.raises(StateError, match=said):
+            directories.take()
+        directories.give_back()
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_lock_whose_file_was_removed_meanwhile_is_taken_anew(
+    pair: Directories, tmp_path: Path
+) -> None:
+    failed = Directories(tmp_path / "a/b/root", tmp_path / "run")
+    failed.take()
+    held = (tmp_path / "run/lock").stat().st_ino
+    failed.give_back()
+    pair.take()
+    assert (tmp_path / "run/lock").exists()
+    assert held
