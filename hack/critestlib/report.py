@@ -15,8 +15,8 @@ packages to do the same, and are served by a registry on the machine under the p
 """
 
 _DIGEST = """One spec, `image with digest`, compares with the digest of a public image that cannot
-be had without a network. critest was run from a copy in which that one constant is exchanged for the
-digest of the local image; nothing else in it is changed."""
+be had without a network. critest was run from a copy in which that one constant is exchanged for
+the digest of the local image; nothing else in it is changed."""
 
 _NO_DIGEST = """One spec, `image with digest`, asks for a public image by its digest. Where it
 fails, that is for want of a network."""
