@@ -108,7 +108,7 @@ def test_a_reason_is_told_once_for_all_its_specs_and_runs():
 
 
 def test_the_report_owns_up_to_the_exchanged_digest():
-    assert "is exchanged for the" in report.text([outcome("one")])
+    assert "that one constant is exchanged" in report.text([outcome("one")])
 
 
 def test_only_the_digest_is_exchanged_in_the_copy(tmp_path: Path):
