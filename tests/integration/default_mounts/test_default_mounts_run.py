@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cri_shim.pb import api_pb2 as api
-from tests.fixtures.cri import Cri, container_config
+from tests.fixtures.cri import Cri, container_config, pod_config
 from tests.fixtures.daemon import Daemon, private_daemon
 
 
@@ -89,3 +89,18 @@ async def test_a_missing_source_is_named_in_the_log_once(cri: Cri, node: Path) -
     for name in ("one", "two"):
         await cri.create(pod, container_config(["true"], name))
     assert cri.daemon.log.read_text().count(f"default mount {node}/none: does not exist") == 1
+
+
+async def test_in_a_user_namespace_its_root_owns_the_copies(cri: Cri, handler: str) -> None:
+    ids = api.IDMapping(host_id=500000, container_id=0, length=65536)
+    own = api.UserNamespace(mode=api.POD, uids=[ids], gids=[ids])
+    options = api.NamespaceOption(pid=api.CONTAINER, userns_options=own)
+    sandbox = api.LinuxPodSandboxConfig()
+    sandbox.security_context.namespace_options.CopyFrom(options)
+    pod = await cri.run_pod(pod_config(cri.daemon, linux=sandbox, hostname="h"), handler=handler)
+    config = container_config(["sleep", "60"])
+    config.linux.security_context.namespace_options.CopyFrom(options)
+    container = await cri.create(pod, config)
+    await cri.start(container)
+    assert await cri.sh(container, "stat -c %u:%g /run/secrets/dir/key") == "0:0\n"
+    assert await cri.sh(container, "cat /run/secrets/dir/key; rm /run/secrets/dir/key") == "key"
