@@ -7,17 +7,18 @@ list. `put` writes through to the state store first, `observe` swaps first and p
 A runtime with a state namespace sees only its own objects; one without sees all.
 """
 
-import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
+from cri_shim.aio.changes import Changes
 from cri_shim.aio.keyed_lock import KeyedLock
-from cri_shim.errors import InvalidArgument, NotFound, Unavailable, WrongState
+from cri_shim.errors import InvalidArgument, NotFound, WrongState
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.state import records
+from cri_shim.state.saver import Saver
 from cri_shim.state.store import Store
 
 PodName = tuple[str, str, str, int]  # namespace, name, uid, attempt
@@ -26,7 +27,6 @@ Entry = TypeVar("Entry", state.PodRecord, state.ContainerRecord)
 Record = state.PodRecord | state.ContainerRecord
 Follower = Callable[[Record | None, Record | None], None]  # before, after; None: is not there
 _IDENTITY = "identity"
-_RETRY_S = 5.0  # between attempts to persist an observed fact on a full disk
 
 _log = logging.getLogger(__name__)
 
@@ -60,9 +60,9 @@ class Registry:
         self._pods: dict[str, state.PodRecord] = {}
         self._containers: dict[str, state.ContainerRecord] = {}
         self._of_pod: dict[str, dict[str, None]] = {}
-        self._waiters: dict[str, set[asyncio.Future[None]]] = {}
         self._followers: list[Follower] = []
-        self._unsaved: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._changes = Changes()
+        self._saver = Saver(store, self._stored)
 
     def load(self) -> None:
         """Read every record; StateError if one was written by a newer version."""
@@ -193,11 +193,7 @@ class Registry:
         removal that is not on record is asked for again.
         """
         self._swap(record)
-        try:
-            self._store.put(_kind(record), record.id, record.SerializeToString())
-        except Unavailable as e:
-            _log.error("%s %s: %s; keeping it in memory", _kind(record), record.id, e)
-            self._later(_kind(record), record.id)
+        self._saver.save(_kind(record), record.id)
         return record
 
     def forget(self, record: state.PodRecord | state.ContainerRecord) -> None:
@@ -205,19 +201,16 @@ class Registry:
 
         A disk that is full does not keep it: a record that outlives us is removed at the start.
         """
-        if (task := self._unsaved.pop((_kind(record), record.id), None)) is not None:
-            task.cancel()
         last: Record | None
         if isinstance(record, state.PodRecord):
             last = self._pods.pop(record.id, None)
             self._of_pod.pop(record.id, None)
         elif (last := self._containers.pop(record.id, None)) is not None:
             self._of_pod.get(record.pod_id, {}).pop(record.id, None)
-        self._wake(record.id)
+        self._changes.wake(record.id)
         if last is not None:
             self._tell(last, None)
-        if not self._try_save(_kind(record), record.id):
-            self._later(_kind(record), record.id)
+        self._saver.save(_kind(record), record.id)
 
     async def sync(self) -> None:
         """Return when every change so far survives a power cut."""
@@ -225,28 +218,19 @@ class Registry:
 
     async def until(self, id: str, reached: Callable[[], bool]) -> None:
         """Wait until `reached()`; it is asked again after every change of the object `id`."""
-        while not reached():
-            waiter = asyncio.get_running_loop().create_future()
-            waiters = self._waiters.setdefault(id, set())
-            waiters.add(waiter)
-            try:
-                await waiter
-            finally:
-                waiters.discard(waiter)
-                if not waiters and self._waiters.get(id) is waiters:
-                    del self._waiters[id]
+        await self._changes.until(id, reached)
 
     def unsaved(self) -> dict[str, str]:
         """Records that the disk does not have as they are here, and why."""
-        why = "the state could not be written; is the disk full?"
-        return {task.get_name(): why for task in self._unsaved.values()}
+        return self._saver.unsaved()
 
     async def close(self) -> None:
-        """Stop the retries; what they hold is tried a last time."""
-        for (kind, id), task in self._unsaved.items():
-            task.cancel()
-            self._try_save(kind, id)
-        self._unsaved.clear()
+        """Stop retrying what a full disk did not take; it is tried a last time."""
+        await self._saver.close()
+
+    def _stored(self, kind: str, id: str) -> bytes | None:
+        record = self._pods.get(id) if kind == "pod" else self._containers.get(id)
+        return None if record is None else record.SerializeToString()
 
     def _swap(self, record: Record) -> None:
         before: Record | None
@@ -256,7 +240,7 @@ class Registry:
         else:
             before = self._containers.get(record.id)
             self._index(record)
-        self._wake(record.id)
+        self._changes.wake(record.id)
         self._tell(before, record)
 
     def _tell(self, before: Record | None, after: Record | None) -> None:
@@ -272,36 +256,6 @@ class Registry:
     def _index(self, container: state.ContainerRecord) -> None:
         self._containers[container.id] = container
         self._of_pod.setdefault(container.pod_id, {})[container.id] = None
-
-    def _wake(self, id: str) -> None:
-        for waiter in self._waiters.get(id, ()):
-            if not waiter.done():
-                waiter.set_result(None)
-
-    def _later(self, kind: str, id: str) -> None:
-        if (kind, id) not in self._unsaved:
-            self._unsaved[kind, id] = asyncio.create_task(
-                self._save_later(kind, id), name=f"save {kind} {id}"
-            )
-
-    async def _save_later(self, kind: str, id: str) -> None:
-        while True:
-            await asyncio.sleep(_RETRY_S)
-            if self._try_save(kind, id):
-                self._unsaved.pop((kind, id), None)
-                return
-
-    def _try_save(self, kind: str, id: str) -> bool:
-        """Bring the store in line with memory: what is not here is not to be there."""
-        record = self._pods.get(id) if kind == "pod" else self._containers.get(id)
-        try:
-            if record is None:
-                self._store.delete(kind, id)
-            else:
-                self._store.put(kind, id, record.SerializeToString())
-        except Unavailable:
-            return False
-        return True
 
 
 def _kind(record: state.PodRecord | state.ContainerRecord) -> str:

@@ -11,6 +11,7 @@
 - `steps`: releasing things, each step whatever the others do
 - `broadcast`: one publisher, many subscribers with bounded queues; the slow ones are dropped
 - `turns`: long work on the loop, in slices
+- `changes`: waiting for a change of something that has a name
 - `keyed_lock`: one lock a key, gone when nobody holds it
 - `reaper`: ends the zombies a subreaper inherits
 """

@@ -5,5 +5,6 @@ that a new process finds the same records. A write survives the death of the pro
 the loss of power after `sync`.
 
 - `store`: the interface; `leveldb` and `memory` implement it
+- `saver`: what is true although the disk is full is written when it can be
 - `records`: versions, and what to do with a record that cannot be read
 """

@@ -1,0 +1,64 @@
+"""Brings the store in line with memory although the disk may be full: now, or with retries.
+
+Intents are written at once or not at all. What was *observed* (an exit) or given up (a removal) is
+true whether the disk takes it or not: it is tried again until the store says the same.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from cri_shim.errors import Unavailable
+from cri_shim.state.store import Store
+
+RETRY_S = 5.0  # between attempts on a full disk
+
+_log = logging.getLogger(__name__)
+
+
+class Saver:
+    def __init__(self, store: Store, current: Callable[[str, str], bytes | None]) -> None:
+        """`current(kind, id)` is what memory holds now; None: it is not to be in the store."""
+        self._store = store
+        self._current = current
+        self._unsaved: dict[tuple[str, str], asyncio.Task[None]] = {}
+
+    def save(self, kind: str, id: str) -> None:
+        """Write or delete what memory says, now if the disk takes it, else later."""
+        if (task := self._unsaved.pop((kind, id), None)) is not None:
+            task.cancel()
+        if not self._try(kind, id):
+            self._unsaved[kind, id] = asyncio.create_task(
+                self._retry(kind, id), name=f"save {kind} {id}"
+            )
+
+    def unsaved(self) -> dict[str, str]:
+        """What the disk does not have as memory has it, and why."""
+        why = "the state could not be written; is the disk full?"
+        return {task.get_name(): why for task in self._unsaved.values()}
+
+    async def close(self) -> None:
+        """Stop the retries; what they hold is tried a last time."""
+        for (kind, id), task in self._unsaved.items():
+            task.cancel()
+            self._try(kind, id)
+        self._unsaved.clear()
+
+    def _try(self, kind: str, id: str) -> bool:
+        value = self._current(kind, id)
+        try:
+            if value is None:
+                self._store.delete(kind, id)
+            else:
+                self._store.put(kind, id, value)
+        except Unavailable as e:
+            _log.error("%s %s: %s; keeping it in memory", kind, id, e)
+            return False
+        return True
+
+    async def _retry(self, kind: str, id: str) -> None:
+        while True:
+            await asyncio.sleep(RETRY_S)
+            if self._try(kind, id):
+                self._unsaved.pop((kind, id), None)
+                return
