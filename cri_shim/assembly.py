@@ -83,9 +83,9 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
     # Resolved: runc takes no symlink in the path of a root file system, and /var/run is often one.
     places = (config.server.root, config.server.run_root, config.network.netns_dir)
     paths = Paths(*(place.resolve() for place in places))
-    process.become_subreaper()
     reaper.start()
-    closing.add("the reaper", reaper.stop)
+    closing.add("the reaper", _stop_reaping)
+    process.become_subreaper()
     cgroups = Cgroups(_cgroup_driver(config.cgroup_manager), name=_cgroup_name(paths.run_root))
     closing.add("cgroups", cgroups.prune)
     probing = asyncio.create_task(_probe(config, paths, cgroups))
@@ -236,6 +236,13 @@ def _network(config: Config, paths: Paths) -> Network:
         add_timeout=config.network.add_timeout,
         del_timeout=config.network.del_timeout,
     )
+
+
+def _stop_reaping() -> None:
+    """Orphans are init's again, once no runtime of this process would bury them."""
+    reaper.stop()
+    if not reaper.active():
+        process.become_subreaper(False)
 
 
 async def _cancel(task: "asyncio.Task[None]") -> None:

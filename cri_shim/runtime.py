@@ -28,6 +28,7 @@ from cri_shim.config import Config, deep_copy, load
 from cri_shim.directories import Directories
 from cri_shim.engine import Engine
 from cri_shim.errors import RuntimeStopped, WrongState
+from cri_shim.oci.inventory import Inventory
 from cri_shim.options import Option, Options, flat
 from cri_shim.pods.observation import Observation
 from cri_shim.rpc.facts import Facts
@@ -64,6 +65,7 @@ class Runtime:
         self._path, self._options = path, options
         self._config = load(path, flat(options))
         self._programs = assembly.find_programs(self._config)
+        self._inventory = Inventory()
         self._phase = _Phase.NEW
         self._engine: Engine | None = None
         self._closing = Closing()
@@ -126,8 +128,12 @@ class Runtime:
         return self._engine
 
     async def info(self) -> dict[str, Any]:
-        """Host, store, networks and versions, as `cri-shim info` shows them."""
-        return report.info(self.engine, self._config)
+        """Host, store, registries, networks, plugins and programs, as `cri-shim info` shows them.
+
+        JSON-able. What cannot be told is `{"error": ...}` in its place.
+        """
+        conmon = self._programs.conmon
+        return await report.info(self.engine, self._config, conmon, self._inventory)
 
     async def serve(self, ready: Callable[[], None] = lambda: None) -> None:
         """Serve CRI and control on the socket until `stop` is called; `ready` when it is up."""

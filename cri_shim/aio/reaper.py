@@ -46,6 +46,11 @@ def stop() -> None:
         asyncio.get_running_loop().remove_signal_handler(signal.SIGCHLD)
 
 
+def active() -> bool:
+    """Whether there is anybody to reap for."""
+    return _users > 0
+
+
 @contextmanager
 def held() -> Iterator[None]:
     """Reap nobody inside the block: for who is about to learn which orphan is to be adopted."""

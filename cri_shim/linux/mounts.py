@@ -201,11 +201,16 @@ def mounts_below(path: syscalls.StrPath) -> list[Path]:
 
 def propagation_of(path: syscalls.StrPath) -> tuple[bool, bool]:
     """Whether the mount that `path` is on is (shared, slave); symbolic links are followed."""
+    tags = [tag.partition(":")[0] for tag in mount_of(path).optional]
+    return "shared" in tags, "master" in tags
+
+
+def mount_of(path: syscalls.StrPath) -> Mount:
+    """The mount that `path` is on; symbolic links are followed."""
     mount_id, _ = syscalls.statx_mount(os.path.realpath(path))
     for mount in mountinfo():
         if mount.id == mount_id:
-            tags = [tag.partition(":")[0] for tag in mount.optional]
-            return "shared" in tags, "master" in tags
+            return mount
     raise FileNotFoundError(errno.ENOENT, "its mount is not in this namespace", os.fspath(path))
 
 

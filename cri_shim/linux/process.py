@@ -86,6 +86,6 @@ def own_oom_score_adj() -> int:
     return int(Path("/proc/self/oom_score_adj").read_text())
 
 
-def become_subreaper() -> None:
-    """Inherit the orphans among our descendants: aio.reaper then sees their ends."""
-    syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
+def become_subreaper(inherit: bool = True) -> None:
+    """Inherit the orphans among our descendants: aio.reaper then sees their ends. Or no more."""
+    syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, int(inherit))

@@ -25,6 +25,7 @@ class View:
     message: str  # why there is none
     bundled: bool  # the default is the network we bring along
     problems: tuple[str, ...]  # what is not usable, and why
+    usable: tuple[NetworkList, ...] = ()
 
 
 class Catalog:
@@ -51,6 +52,7 @@ class Catalog:
             message="" if chosen else self._nothing(bool(candidates or loaded.files), problems),
             bundled=bool(chosen) and steps_in,
             problems=tuple(problems),
+            usable=tuple(usable),
         )
 
     async def _runnable(self, network: NetworkList) -> NetworkList:

@@ -72,6 +72,14 @@ class Plugins:
         searched = ", ".join(map(str, self.directories)) or "no directory at all"
         raise ToolFailed(f"CNI plugin {kind} is not installed (looked in {searched})")
 
+    def installed(self) -> dict[str, Path]:
+        """Every plugin type there is, with what `find` would answer."""
+        found: dict[str, Path] = {}
+        for directory in reversed(self.directories):
+            if directory.is_dir():
+                found |= {path.name: path for path in directory.iterdir() if path.is_file()}
+        return {kind: found[kind] for kind in sorted(found) if os.access(found[kind], os.X_OK)}
+
     async def call(
         self,
         verb: str,

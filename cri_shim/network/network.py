@@ -99,6 +99,19 @@ class Network:
         """Of the last look: each configuration file that is not used, and why."""
         return list(self._readiness.view.problems)
 
+    def usable(self) -> list[conflist.NetworkList]:
+        """Of the last look: every network that pods could be attached to."""
+        return list(self._readiness.view.usable)
+
+    def default_name(self) -> str:
+        """The network that pods join now; "" while there is none."""
+        default = self._readiness.view.default
+        return default.name if default is not None else ""
+
+    def plugins(self) -> dict[str, Path]:
+        """The plugin binaries that are installed, by type."""
+        return self._plugins.installed()
+
     async def set_pod_cidr(self, cidr: str) -> None:
         """Take the node's pod subnets ("10.1.0.0/24,fd00::/64"), and keep them over restarts.
 

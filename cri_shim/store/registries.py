@@ -1,13 +1,18 @@
-"""Where a short image name is looked for: `unqualified-search-registries` of registries.conf(5).
+"""registries.conf(5): where a short image name is looked for, and what the file says of registries.
 
-skopeo itself reads everything else of that file (mirrors, blocked, insecure, locations); this list
-is the one thing it leaves to its caller. Aliases are left out on purpose: a distribution's alias
-file would make the same pod mean another image than on the next node.
+skopeo itself reads everything of that file that bears on a pull (mirrors, blocked, insecure,
+locations), but leaves the search of short names to its caller. Aliases are left out on purpose: a
+distribution's alias file would make the same pod mean another image than on the next node.
+
+Both forms are read: the present one, and that of 2018 with its [registries.search] tables.
 """
 
 import logging
 import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 DEFAULT_FILE = Path("/etc/containers/registries.conf")
 _KEY = "unqualified-search-registries"
@@ -15,28 +20,93 @@ _KEY = "unqualified-search-registries"
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What the files say, by registry or prefix of image names."""
+
+    search: list[str]
+    insecure: list[str]
+    blocked: list[str]
+    mirrors: dict[str, list[str]]
+    files: list[str]  # that were read, the main one first
+    problems: list[str]  # of what could not be
+
+
 def search_registries(file: Path | None = None) -> list[str]:
     """The registries to try for a short name, in order; empty where none are configured.
 
     Drop-ins in `registries.conf.d` beside the file win over it, the last one in name order first.
     """
+    found = overview(file)
+    for problem in found.problems:
+        _log.warning("%s", problem)
+    return found.search
+
+
+def overview(file: Path | None = None) -> Overview:
+    """Everything the file and its drop-ins say; of a file that cannot be read, why.
+
+    A later file replaces the search list, and the tables of the same prefix, of earlier ones.
+    """
     main = file or DEFAULT_FILE
-    drop_ins = sorted(main.with_name(f"{main.name}.d").glob("*.conf"), reverse=True)
-    for source in [*drop_ins, main]:
-        found = _read(source)
-        if found is not None:
-            return found
-    return []
+    found = Overview([], [], [], {}, [], [])
+    tables: dict[str, Mapping[str, Any]] = {}
+    for source in [main, *sorted(main.with_name(f"{main.name}.d").glob("*.conf"))]:
+        try:
+            document = tomllib.loads(source.read_text())
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError) as e:
+            found.problems.append(f"{source} is not read: {e}")
+            continue
+        found.files.append(str(source))
+        if (search := _search(document)) is not None:
+            found.search[:] = search
+        tables |= {_prefix(table): table for table in _tables(document)}
+    for prefix, table in tables.items():
+        _enter(found, prefix, table)
+    return found
 
 
-def _read(file: Path) -> list[str] | None:
-    try:
-        value = tomllib.loads(file.read_text()).get(_KEY)
-    except FileNotFoundError:
-        return None
-    except (OSError, tomllib.TOMLDecodeError) as e:
-        _log.warning("%s is not read for %s: %s", file, _KEY, e)
-        return None
-    if not isinstance(value, list):
-        return None
-    return [str(registry) for registry in value]
+def _enter(found: Overview, prefix: str, table: Mapping[str, Any]) -> None:
+    if table.get("insecure") is True:
+        found.insecure.append(prefix)
+    if table.get("blocked") is True:
+        found.blocked.append(prefix)
+    mirrors = [_text(mirror.get("location")) for mirror in _dicts(table.get("mirror"))]
+    if mirrors:
+        found.mirrors[prefix] = mirrors
+
+
+def _search(document: Mapping[str, Any]) -> list[str] | None:
+    value = document.get(_KEY, _of_2018(document, "search"))
+    return [str(registry) for registry in value] if isinstance(value, list) else None
+
+
+def _tables(document: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+    yield from _dicts(document.get("registry"))
+    old: dict[str, dict[str, Any]] = {}
+    for name, key in (("insecure", "insecure"), ("block", "blocked")):
+        for registry in _of_2018(document, name) or ():
+            old.setdefault(str(registry), {"location": str(registry)})[key] = True
+    yield from old.values()
+
+
+def _of_2018(document: Mapping[str, Any], name: str) -> list[Any] | None:
+    """[registries.NAME] registries = [...]"""
+    value: Any = document
+    for key in ("registries", name, "registries"):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, list) else None
+
+
+def _prefix(table: Mapping[str, Any]) -> str:
+    return _text(table.get("prefix")) or _text(table.get("location"))
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

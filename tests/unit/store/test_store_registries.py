@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cri_shim.store.registries import search_registries
+from cri_shim.store.registries import overview, search_registries
 
 
 def test_the_list_is_read_and_a_missing_file_has_none(tmp_path: Path) -> None:
@@ -29,3 +29,65 @@ def test_a_file_that_cannot_be_read_is_no_end_of_the_world(tmp_path: Path) -> No
     file.write_text("not = [toml")
 
     assert search_registries(file) == []
+
+
+def test_the_overview_has_insecure_blocked_and_mirrored_registries(tmp_path: Path) -> None:
+    file = tmp_path / "registries.conf"
+    file.write_text("""
+unqualified-search-registries = ["a.example"]
+[[registry]]
+location = "plain.example"
+insecure = true
+[[registry]]
+prefix = "team.example/x"
+location = "real.example/x"
+[[registry.mirror]]
+location = "one.example"
+[[registry.mirror]]
+location = "two.example"
+[[registry]]
+location = "bad.example"
+blocked = true
+""")
+    (tmp_path / "registries.conf.d").mkdir()
+    (tmp_path / "registries.conf.d/1.conf").write_text("""
+[[registry]]
+location = "bad.example"
+blocked = false
+""")
+    (tmp_path / "registries.conf.d/2.conf").write_text("not = [toml")
+
+    found = overview(file)
+
+    assert (found.search, found.insecure, found.blocked) == (["a.example"], ["plain.example"], [])
+    assert found.mirrors == {"team.example/x": ["one.example", "two.example"]}
+    assert [Path(name).name for name in found.files] == ["registries.conf", "1.conf"]
+    assert len(found.problems) == 1
+    assert "2.conf is not read" in found.problems[0]
+
+
+def test_the_form_of_2018_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "registries.conf"
+    file.write_text("""
+[registries.search]
+registries = ["a.example", "b.example"]
+[registries.insecure]
+registries = ["plain.example"]
+[registries.block]
+registries = ["bad.example", "plain.example"]
+""")
+
+    found = overview(file)
+
+    assert search_registries(file) == found.search == ["a.example", "b.example"]
+    assert found.insecure == ["plain.example"]
+    assert found.blocked == ["plain.example", "bad.example"]
+
+
+def test_what_is_of_a_wrong_type_is_passed_over(tmp_path: Path) -> None:
+    file = tmp_path / "registries.conf"
+    file.write_text('registry = "x"\nregistries = 7\nunqualified-search-registries = "y"\n')
+
+    found = overview(file)
+
+    assert (found.search, found.insecure, found.mirrors, found.problems) == ([], [], {}, [])

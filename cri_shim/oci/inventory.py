@@ -1,0 +1,78 @@
+"""The programs this node runs things with: version, and the package of the distribution.
+
+Asked once per binary; what could not be told, because a package database is busy or broken, is
+asked again the next time.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cri_shim.aio import child
+from cri_shim.errors import ToolFailed
+
+VERSION_S = 5.0  # for `--version`
+PACKAGE_S = 5.0  # for each question to a package database, which may be locked or cold
+UNKNOWN = "unknown"
+
+Identity = tuple[str, int, int, int]
+
+
+class Inventory:
+    def __init__(self) -> None:
+        self._versions: dict[Identity, str] = {}
+        self._packages: dict[Identity, str] = {}
+
+    async def version(self, path: Path) -> str:
+        """The first line of `--version`; ToolFailed, TimedOut, OSError."""
+        identity = _identity(path)
+        if identity not in self._versions:
+            done = await child.run([str(path), "--version"], timeout=VERSION_S)
+            if done.returncode:
+                raise ToolFailed(f"{path} --version: {done.complaint()}")
+            self._versions[identity] = done.stdout.decode(errors="replace").partition("\n")[0]
+        return self._versions[identity].strip()
+
+    async def package(self, path: Path) -> str:
+        """The package with its version, as dpkg or rpm names it; "unknown" for a file of none.
+
+        Raises TimedOut when the database does not answer, OSError when there is no such file.
+        """
+        identity = _identity(path)
+        if identity not in self._packages:
+            self._packages[identity] = await _dpkg(path) or await _rpm(path) or UNKNOWN
+        return self._packages[identity]
+
+
+def _identity(path: Path) -> Identity:
+    facts = path.stat()
+    return str(path), facts.st_ino, facts.st_size, facts.st_mtime_ns
+
+
+async def _dpkg(path: Path) -> str:
+    for name in _names(path):
+        found = await _said(["dpkg-query", "--search", name])
+        if found:  # "conmon: /usr/bin/conmon", "libc6:amd64, other: /path"
+            package = found.partition(": ")[0].partition(",")[0]
+            form = "--showformat=${Package}_${Version}_${Architecture}"
+            return await _said(["dpkg-query", "--show", form, package]) or package
+    return ""
+
+
+async def _rpm(path: Path) -> str:
+    return await _said(["rpm", "--query", "--file", str(path)])
+
+
+def _names(path: Path) -> Sequence[str]:
+    """A package may have been made before /bin became a link to /usr/bin, or the link is asked."""
+    names = [str(path), str(path.resolve())]
+    names += [name.removeprefix("/usr") for name in names if name.startswith("/usr/")]
+    return list(dict.fromkeys(names))
+
+
+async def _said(argv: Sequence[str]) -> str:
+    """Its output; "" if it failed or there is no such program on this node."""
+    try:
+        done = await child.run(argv, timeout=PACKAGE_S)
+    except ToolFailed:
+        return ""
+    return "" if done.returncode else done.stdout.decode(errors="replace").strip()

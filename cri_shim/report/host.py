@@ -1,0 +1,62 @@
+"""The machine, and the programs that containers are run with."""
+
+import os
+import platform
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cri_shim.engine import Engine
+from cri_shim.oci.inventory import Inventory
+from cri_shim.report.gather import Part, gathered
+
+
+def parts(on: Engine, conmon: Path, inventory: Inventory) -> Mapping[str, Part]:
+    """Sizes are in bytes, the uptime is in seconds."""
+    handler = on.handlers.get(on.default_handler)
+    return {
+        "hostname": socket.gethostname,
+        "kernel": platform.release,
+        "os": lambda: "linux",
+        "arch": platform.machine,
+        "distribution": _distribution,
+        "cpus": os.cpu_count,
+        "memoryTotal": lambda: _memory("MemTotal"),
+        "memoryFree": lambda: _memory("MemFree"),
+        "memoryAvailable": lambda: _memory("MemAvailable"),
+        "swapTotal": lambda: _memory("SwapTotal"),
+        "swapFree": lambda: _memory("SwapFree"),
+        "uptime": lambda: float(Path("/proc/uptime").read_text().split()[0]),
+        "cgroupVersion": on.cgroups.version,
+        "cgroupManager": lambda: on.cgroups.driver,
+        "rootless": lambda: os.geteuid() != 0,
+        "ociRuntime": lambda: _program(handler.path, inventory) if handler else None,
+        "conmon": lambda: _program(conmon, inventory),
+        "seccompDefault": lambda: on.seccomp.problem() or "found",
+        "apparmor": on.apparmor.enabled,
+        "selinux": lambda: on.selinux.enabled,
+    }
+
+
+async def _program(path: Path, inventory: Inventory) -> dict[str, Any]:
+    return await gathered(
+        {
+            "path": lambda: str(path),
+            "version": lambda: inventory.version(path),
+            "package": lambda: inventory.package(path),
+        }
+    )
+
+
+def _distribution() -> dict[str, str]:
+    release = platform.freedesktop_os_release()
+    return {"name": release.get("ID", ""), "version": release.get("VERSION_ID", "")}
+
+
+def _memory(key: str) -> int:
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name == key:
+            return int(value.split()[0]) << 10
+    raise OSError(f"/proc/meminfo has no {key}")
