@@ -33,6 +33,7 @@ from cri_shim.options import Option, Options, flat
 from cri_shim.pods.observation import Observation
 from cri_shim.rpc.facts import Facts
 from cri_shim.rpc.server import Server
+from cri_shim.shutdown import FORCED_STOP_S
 
 _log = logging.getLogger(__name__)
 
@@ -158,11 +159,11 @@ class Runtime:
         """Have `serve` return. Containers are left running."""
         self._stopping.set()
 
-    async def shutdown(self, force: bool = False) -> None:
+    async def shutdown(self, force: bool = False, timeout: float = FORCED_STOP_S) -> None:
         """Close the runtime for good, and unmount what the store has mounted.
 
         WrongState while containers run, unless `force`: then all pods are stopped at once, within
-        one bounded time. Every error is logged with its object; the last one is raised at the end.
+        `timeout` seconds. Every error is logged with its object; the last is raised at the end.
         """
         engine = self.engine
         if (running := shutdown.running(engine)) and not force:
@@ -170,13 +171,13 @@ class Runtime:
                 f"{len(running)} containers are running, the first is {running[0].id}:"
                 " stop them, or force the shutdown"
             )
-        problem = await self._end(lambda: self._shut_down(engine, force))
+        problem = await self._end(lambda: self._shut_down(engine, force, timeout))
         if problem is not None:
             raise problem
 
-    async def _shut_down(self, engine: Engine, force: bool) -> Exception | None:
+    async def _shut_down(self, engine: Engine, force: bool, timeout: float) -> Exception | None:
         await self._unserved.wait()
-        problem = await shutdown.stop_all(engine) if force else None
+        problem = await shutdown.stop_all(engine, timeout) if force else None
         problem = await shutdown.unmount_all(engine) or problem
         return await self._closing.close() or problem
 

@@ -21,7 +21,7 @@ from cri_shim.oci import handlers
 from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import stop as pod_stop
 
-FORCED_STOP_S = 30.0  # for all pods together
+FORCED_STOP_S = 30.0  # for all pods together, unless the caller knows better
 SETTLE_S = 2.0  # at least, for what a container's end leaves to do in the background
 
 _log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ def running(on: Engine) -> list[state.ContainerRecord]:
     return [c for c in on.registry.containers() if container_stop.runs(c)]
 
 
-async def stop_all(on: Engine, limit: float = FORCED_STOP_S) -> Exception | None:
+async def stop_all(on: Engine, limit: float) -> Exception | None:
     """Stop every pod and container at the same time; what takes over `limit` seconds is left."""
     deadline = asyncio.get_running_loop().time() + limit
     tasks = [asyncio.create_task(stop(), name=what) for what, stop in _stops(on).items()]
