@@ -35,7 +35,7 @@ ECHO = ["echo", "x"]
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="hack/benchlib/streaming", description=__doc__)
+    parser = argparse.ArgumentParser(prog="hack/bench streaming", description=__doc__)
     parser.add_argument("--megabytes", type=int, default=1000, help="of each throughput (1000)")
     parser.add_argument("--rounds", type=int, default=40, help="of first bytes (40)")
     parser.add_argument("--json", action="store_true", help="the figures as JSON")
