@@ -3,7 +3,7 @@
 import errno
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -197,6 +197,13 @@ def mounts_below(path: syscalls.StrPath) -> list[Path]:
     """The mount points at or below `path`, last mounted first: the order to unmount them in."""
     top = Path(os.path.realpath(path))
     return [m.target for m in mountinfo() if m.target.is_relative_to(top)][::-1]
+
+
+def lower_directories(mounted: Iterable[Mount]) -> set[str]:
+    """The names, without their paths, of the directories that overlays stand on."""
+    options = (o for m in mounted if m.fstype == "overlay" for o in m.super_options)
+    lowers = (o.partition("=")[2] for o in options if o.startswith(("lowerdir=", "lowerdir+=")))
+    return {Path(part).name for lower in lowers for part in lower.split(":") if part}
 
 
 def propagation_of(path: syscalls.StrPath) -> tuple[bool, bool]:

@@ -20,6 +20,7 @@ from cri_shim.aio.keyed_lock import KeyedLock
 from cri_shim.aio.offload import finish
 from cri_shim.errors import CriShimError
 from cri_shim.faults import fault_point
+from cri_shim.linux import mounts
 from cri_shim.pb.state_pb2 import ImageRecord, LayerRecord
 from cri_shim.store import manifest
 from cri_shim.store.catalog import Catalog, Records
@@ -78,6 +79,8 @@ class ImageStore:
     async def recover(self, images: Iterable[ImageRecord], layers: Iterable[LayerRecord]) -> None:
         """Take over what the last daemon left: load the records, delete what none speaks of.
 
+        A layer that is mounted stays, record or not; the start that finds it unmounted deletes it.
+
         Call it when `held_layers` knows every container.
         """
         for directory in (self.layouts, self.blobs, self.layers.directory, self.containers):
@@ -90,7 +93,10 @@ class ImageStore:
         secrets = list(self.secrets.iterdir()) if self.secrets.is_dir() else []
         self.delete_later([*self.layouts.iterdir(), *self.layers.leftovers(), *hidden, *secrets])
         strangers = self.layers.present() - {layer.diff_id for layer in self.catalog.layers()}
-        self.delete_later(self.layers.discard(strangers - self._held_layers()))
+        kept = self._held_layers()
+        if strangers - kept:  # of a state that was lost: a container may run on them all the same
+            kept |= {f"sha256:{d}" for d in mounts.lower_directories(mounts.mountinfo())}
+        self.delete_later(self.layers.discard(strangers - kept))
         self.collect()
         self._settle_later(self.catalog.unsettled(), delay=0)
 

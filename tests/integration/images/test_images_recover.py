@@ -183,3 +183,29 @@ asyncio.run(main())
     environment = {**os.environ, "CRI_SHIM_FAULTS": str(plan)}
     ended = await run([sys.executable, "-c", program], env=environment)
     assert ended.returncode == -9, ended.complaint()
+
+
+async def test_layers_under_a_container_outlive_a_lost_state(
+    open_images: Open, registry: Registry, state: MemoryStore, tmp_path: Path
+) -> None:
+    mounted, idle = image_of("mounted", "twice"), image_of("idle")
+    before = await open_images()
+    for image, name in ((mounted, "mounted"), (idle, "idle")):
+        await before.pull(registry.push(image, f"recover/{name}:1"))
+    rootfs = tmp_path / "bundle" / "rootfs"
+    await before.rootfs.prepare("c" * 64, mounted.true_diff_ids, rootfs)
+    await before.close()
+    for kind in ("image", "layer", "meta"):
+        for id, _ in list(state.items(kind)):
+            state.delete(kind, id)
+
+    after = await open_images()
+    await background_done(after)
+
+    assert after.store.layers.present() == set(mounted.true_diff_ids)
+    assert (rootfs / "r-mounted").read_bytes() == b"mounted"
+    await after.rootfs.remove("c" * 64, rootfs)
+    await after.close()
+    last = await open_images()
+    await background_done(last)
+    assert last.store.layers.present() == set()

@@ -39,3 +39,13 @@ def test_a_dash_in_a_path_does_not_end_the_optional_fields() -> None:
 
 def test_every_line_of_this_machine_is_read() -> None:
     assert Path("/proc") in [mount.target for mount in mounts.mountinfo()]
+
+
+def test_the_lower_directories_of_overlays_are_found_in_either_form() -> None:
+    text = (
+        "1 0 0:1 / /a rw - overlay overlay rw,lowerdir=/x/one:/x/two,upperdir=/u,workdir=/w\n"
+        "2 0 0:2 / /b rw - overlay overlay rw,lowerdir+=/x/three,lowerdir+=/x/four,upperdir=/u\n"
+        "3 0 0:3 / /c rw - ext4 /dev/sda rw,lowerdir=/x/none\n"
+    )
+    found = mounts.lower_directories(mounts.parse_mountinfo(text))
+    assert found == {"one", "two", "three", "four"}
