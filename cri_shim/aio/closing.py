@@ -10,6 +10,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from cri_shim.errors import Unavailable
+
 Close = Callable[[], Awaitable[Any] | Any]
 
 _log = logging.getLogger(__name__)
@@ -42,8 +44,10 @@ async def attempt(what: str, step: Close) -> Exception | None:
         result = step()
         if inspect.isawaitable(result):
             await result
-    except asyncio.CancelledError:
-        raise
+    except asyncio.CancelledError:  # of what the step waited for; ends run shielded themselves
+        e = Unavailable(f"{what}: it was cut off")
+        _log.error("%s", e)
+        return e
     except Exception as e:
         _log.error("%s: %s", what, e)
         return e

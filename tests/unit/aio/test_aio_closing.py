@@ -29,7 +29,11 @@ async def test_the_last_error_is_returned_and_all_are_logged(
     def fail(text: str) -> None:
         raise OSError(text)
 
+    async def cut_off() -> None:
+        raise asyncio.CancelledError
+
     closing.add("the lock", lambda: fail("no lock"))
+    closing.add("the watch", cut_off)
     closing.add("the store", lambda: closed.append("store"))
     closing.add("the network", lambda: fail("no network"))
 
@@ -39,5 +43,6 @@ async def test_the_last_error_is_returned_and_all_are_logged(
     assert closed == ["store"]
     assert [record.getMessage() for record in caplog.records] == [
         "closing the network: no network",
+        "closing the watch: it was cut off",
         "closing the lock: no lock",
     ]
