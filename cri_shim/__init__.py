@@ -18,6 +18,7 @@ package's docstring is its own design page.
                  builds its drivers, directories are locked, report says what it is made of
     rpc          the gRPC edge: requests are checked once, errors become status codes
     streaming    the HTTP edge: exec, attach and port-forward sessions
+    library      pods, containers and images as objects, for programs that are the runtime
     recovery     at start: records and what is really alive become the registry
     shutdown     at a forced end: all is stopped at once, and unmounted
     pods         use cases, one verb a file: run, stop, remove, ...
