@@ -10,6 +10,7 @@
 - `remove`   every trace of a container, step by step, each step able to be repeated
 - `exec`     a command in a running container, to its end (ExecSync)
 - `talk`     Exec and Attach: somebody talks to a command, or to the container's own program
+- `logs`     what it has written and writes, by entries
 - `update`   resources of a container; its log file opened anew
 - `query`    answers from records: list and status
 - `stats`    what it uses now; `usage` makes the messages, `rates` the CPU rate of two looks
