@@ -17,7 +17,7 @@ async def exec_sync(on: Engine, container_id: str, command: list[str], timeout: 
     TimedOut after it, with the command and its children killed and reaped. WrongState if the
     container does not run, or is being stopped.
     """
-    container = running(on, container_id)
+    container = open(on, container_id)
     process = exec_process(bundle.spec(on.paths.bundle(container.id)), command, tty=False)
     return await on.oci.exec_sync(
         on.handler(container.handler),
@@ -28,8 +28,16 @@ async def exec_sync(on: Engine, container_id: str, command: list[str], timeout: 
     )
 
 
+def open(on: Engine, container_id: str) -> state.ContainerRecord:
+    """The container, if commands may be started in it: it runs, and is not paused."""
+    container = running(on, container_id)
+    if container.paused:
+        raise WrongState(f"container {container.id} is paused: unpause it first")
+    return container
+
+
 def running(on: Engine, container_id: str) -> state.ContainerRecord:
-    """The container, if commands may be started in it."""
+    """The container, if it runs, and is not being stopped."""
     container = on.registry.container(container_id)
     if container.phase != state.CONTAINER_RUNNING:
         raise WrongState(f"container {container.id} is not running")
