@@ -17,6 +17,8 @@ from cri_shim.linux import syscalls
 
 _CHUNK = 1 << 20  # bytes
 _LABEL = "security.selinux"  # this machine's, not the tree's
+# What was there a moment ago is gone, or a link, or a mount, by now.
+_ANOTHER_THING = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EXDEV)
 _STAY = (
     syscalls.RESOLVE_BENEATH
     | syscalls.RESOLVE_NO_SYMLINKS
@@ -54,53 +56,54 @@ def write(
             fileobj=to, mode="w|", format=tarfile.PAX_FORMAT, errors="surrogateescape"
         ) as tar:
             tar.copybufsize = _CHUNK  # type: ignore[attr-defined]
-            writer = _Writer(tar, owner, stopped)
-            pending = [""]
-            while pending:
-                below = writer.directory(top, pending.pop())
-                pending += reversed(below)
+            writer = _Writer(top, tar, owner, stopped)
+            pending = writer.names("")
+            while pending:  # what is in a directory right behind it, as tar expects
+                path = pending.pop()
+                if writer.entry(path):
+                    pending += writer.names(path)
     finally:
         os.close(top)
 
 
 class _Writer:
     def __init__(
-        self, tar: tarfile.TarFile, owner: Callable[[int], int], stopped: Callable[[], bool]
+        self,
+        top: int,
+        tar: tarfile.TarFile,
+        owner: Callable[[int], int],
+        stopped: Callable[[], bool],
     ) -> None:
+        self._top = top
         self._tar = tar
         self._owner = owner
         self._stopped = stopped
         self._first_name: dict[tuple[int, int], str] = {}  # of what has several
 
-    def directory(self, top: int, path: str) -> list[str]:
-        """Write what is in a directory, and return the directories among it."""
+    def names(self, path: str) -> list[str]:
+        """The paths of what is in a directory, last first."""
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
         try:
-            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-            directory = syscalls.openat2(top, path or ".", flags, _STAY)
-        except (FileNotFoundError, NotADirectoryError):
-            return []  # it was another thing a moment ago
+            directory = syscalls.openat2(self._top, path or ".", flags, _STAY)
+        except OSError as e:
+            if e.errno in _ANOTHER_THING:
+                return []
+            raise
         try:
-            names = sorted(os.listdir(directory))  # noqa: PTH208 (of a descriptor)
-            below = []
-            for name in names:
-                whole = f"{path}/{name}" if path else name
-                if self._entry(directory, name, whole):
-                    below.append(whole)
-            return below
+            found = sorted(os.listdir(directory), reverse=True)  # noqa: PTH208 (of a descriptor)
         finally:
             os.close(directory)
+        return [f"{path}/{name}" if path else name for name in found]
 
-    def _entry(self, directory: int, name: str, path: str) -> bool:
+    def entry(self, path: str) -> bool:
         """Write one entry; whether it is a directory to be looked into."""
         if self._stopped():
             raise Stopped
         flags = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            handle = syscalls.openat2(directory, name, flags, _STAY)
-        except FileNotFoundError:
-            return False
+            handle = syscalls.openat2(self._top, path, flags, _STAY)
         except OSError as e:
-            if e.errno == errno.EXDEV:
+            if e.errno in _ANOTHER_THING:
                 return False
             raise
         try:

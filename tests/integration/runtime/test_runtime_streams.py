@@ -68,14 +68,15 @@ async def test_input_and_output_of_any_size_are_exchanged(
 
 async def test_a_command_at_a_terminal_sees_its_size(pod: Pod) -> None:
     container = await running(pod)
-    async with container.talk(["sh"], stdin=True, tty=True) as session:
+    script = "echo ready; read go; stty size; exit 6"
+    async with container.talk(["sh", "-c", script], stdin=True, tty=True) as session:
+        await next_of(session, b"ready")
         session.resize(101, 47)
-        await session.write(b"stty size 2>/dev/null || wc -c; tty\n")
-        await session.write(b"exit\n")
+        await session.write(b"go\n")
         said = [item async for item in session]
-        assert await session.wait() == 0
+        assert await session.wait() == 6
     assert {name for name, _ in said} == {"stdout"}
-    assert b"/dev/pts/" in b"".join(data for _, data in said)
+    assert b"47 101" in b"".join(data for _, data in said)
 
 
 async def test_a_command_that_is_left_is_ended_with_all_it_started(pod: Pod) -> None:
@@ -108,11 +109,11 @@ async def test_the_containers_own_program_is_attached_to_and_left(pod: Pod) -> N
 
 async def test_a_container_with_a_terminal_is_resized(pod: Pod) -> None:
     container = await running(
-        pod, "trap 'echo resized' WINCH; while :; do sleep 0.1; done", tty=True, stdin=True
+        pod, "trap 'stty size' WINCH; while :; do sleep 0.1; done", tty=True, stdin=True
     )
     async with container.attach(stdin=True) as session:
         session.resize(101, 47)
-        assert b"resized" in await next_of(session, b"resized")
+        await next_of(session, b"47 101")
 
 
 async def test_logs_are_chosen_by_stream_time_and_number(pod: Pod) -> None:
@@ -165,7 +166,9 @@ async def test_top_shows_processes_as_the_container_sees_them(opened: Runtime, p
     config.linux.security_context.namespace_options.pid = api.CONTAINER
     container = await pod.create_container(config)
     await container.start()
-    async with container.talk(["cat"], stdin=True, tty=True):
+    async with container.talk(["cat"], stdin=True, tty=True) as session:
+        await session.write(b"x\n")
+        await next_of(session, b"x\r\nx")  # by the terminal, and by cat
         by_command = {each.command: each for each in await container.top()}
 
     init = by_command["sleep", "600"]
