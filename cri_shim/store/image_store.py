@@ -2,7 +2,7 @@
 
     ROOT/images/blobs/sha256/   manifests and configs; layer blobs too under keep_blobs
     ROOT/images/layouts/        one directory a pull in hand
-    ROOT/layers/                unpacked layers
+    ROOT/layers/, recipes/      unpacked layers, and how to make their tars again
     ROOT/containers/ID/         a container's writable layer
     RUN_ROOT/images/ID/         an image that is mounted for reading
 
@@ -134,13 +134,13 @@ class ImageStore:
                 fault_point("images.pull.commit_layer")
                 self.catalog.add_layer(record, lambda: self._commit(temporary, diff_id))
             except BaseException:
-                await finish(delete(temporary))
+                await finish(self.layers.drop(temporary))
                 raise
 
     def _commit(self, temporary: Path, diff_id: str) -> None:
         if self.layers.path(diff_id).exists():
             # A container stands on it and its record was lost. It is whole: leave it alone.
-            self.delete_later([temporary])
+            self._start(lambda: self.layers.drop(temporary), "delete unused layers")
         else:
             self.layers.commit(temporary, diff_id)
 
