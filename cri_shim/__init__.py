@@ -5,8 +5,9 @@ As a library it is `Runtime`, with `options` for what is to differ from the conf
     from cri_shim import Runtime, options
 
     async with Runtime(options.with_storage(root="/srv/cri")) as runtime:
+        image = await runtime.pull_image("docker.io/library/busybox")
         pod = await runtime.create_pod()
-        container = await pod.create_container("docker.io/library/busybox", ["sleep", "60"])
+        container = await pod.create_container(image, ["sleep", "60"])
         await container.start()
 
 The kubelet and crictl call two gRPC services on a unix socket; each call becomes namespaces,

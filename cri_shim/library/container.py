@@ -53,21 +53,26 @@ def listed(on: Engine) -> "list[Container]":
 class Container:
     """A handle: an id. Everything else is looked up when it is asked for.
 
-    NotFound from everything but `remove` once the container is gone.
+    NotFound from everything but `remove` once the container is gone, RuntimeStopped once its
+    runtime is.
     """
 
     def __init__(self, on: Engine, id: str) -> None:
-        self._on = on
+        self._engine = on
         self.id = id
 
     def __repr__(self) -> str:
         return f"<Container {self.id[:12]}>"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Container) and (other.id, other._on) == (self.id, self._on)
+        return isinstance(other, Container) and (other.id, other._engine) == (self.id, self._engine)
 
     def __hash__(self) -> int:
         return hash(self.id)
+
+    @property
+    def _on(self) -> Engine:
+        return self._engine.alive()
 
     @property
     def _record(self) -> state.ContainerRecord:

@@ -10,10 +10,11 @@ from cri_shim.errors import (
     ContainerInUse,
     InvalidArgument,
     NotFound,
+    RuntimeStopped,
     ToolFailed,
     WrongNamespace,
     WrongState,
-)  # fmt: skip
+)
 from cri_shim.library import names
 from cri_shim.library.pod import Pod
 from cri_shim.options import with_namespace
@@ -150,6 +151,29 @@ async def test_waiting_ends_with_the_state_or_when_it_cannot_be_any_more(
         await asyncio.wait_for(waiting, 5)
     with pytest.raises(InvalidArgument, match="is none of running"):
         await (await pod.create_container(busybox.NAME)).wait_until("asleep")  # type: ignore[arg-type]
+
+
+async def test_who_waits_or_follows_when_the_runtime_ends_is_told(here: Place) -> None:
+    async with here.runtime() as first:
+        await load_busybox(first, here)
+        pod = await first.create_pod(log_directory=here.directory / "logs")
+        container = await running(pod, "echo hello; sleep 600")
+        waiting = asyncio.create_task(container.wait())
+        following = container.logs(follow=True)
+        assert (await anext(following)).content == b"hello"
+    with pytest.raises(RuntimeStopped):
+        await asyncio.wait_for(waiting, 5)
+    with pytest.raises(RuntimeStopped):
+        await asyncio.wait_for(anext(following), 5)
+    for call in (container.start, container.top, container.exec):
+        with pytest.raises(RuntimeStopped):
+            await call(*([["true"]] if call == container.exec else []))
+    with pytest.raises(RuntimeStopped):
+        _ = container.status
+    with pytest.raises(RuntimeStopped):
+        pod.containers()
+    async with here.runtime() as second:
+        await second.pod(pod.id).remove(force=True)
 
 
 async def test_containers_that_depend_on_each_other_start_in_order_and_hold_each_other(
