@@ -1,6 +1,7 @@
 """Pods and containers as objects: made, found, removed, and the same that a daemon sees."""
 
 import asyncio
+import json
 
 import pytest
 
@@ -32,6 +33,7 @@ async def test_a_pod_of_few_words_has_a_name_an_address_and_its_own_pids(opened:
     assert adjective in names.ADJECTIVES and surname in names.SURNAMES
     assert (pod.namespace, pod.ready, pod.labels) == ("default", True, {"tier": "web"})
     assert opened.pods() == [pod] == [opened.pod(pod.name)]
+    assert opened.generate_name() not in ("", pod.name)
     container = await running(pod, "hostname; ip addr; ps; sleep 600")
     seen = await container.exec(["sh", "-c", "hostname; ip addr; ps"])
     assert seen.stdout.decode().splitlines()[0] == pod.name.replace("_", "-")
@@ -97,6 +99,8 @@ async def test_a_container_runs_to_its_end_and_all_of_it_can_be_told(
     assert (told["Config"]["WorkingDir"], told["Config"]["Labels"]) == ("/tmp", {"a": "b"})
     assert told["LogPath"] == str(container.log_path)
     assert [entry.content async for entry in container.logs()] == [b"hello"]
+    assert json.loads(json.dumps(told)) == told
+    assert json.loads(json.dumps(pod.inspect())) == pod.inspect()
     row = {"Id": container.id, "Name": "main", "State": "exited"}
     assert pod.inspect()["Containers"] == [row]
 
