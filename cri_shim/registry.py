@@ -147,6 +147,11 @@ class Registry:
         volumes = (volume for c in self._containers.values() for volume in c.image_volumes)
         return own | {layer for volume in volumes for layer in volume.layers}
 
+    def used_images(self) -> set[str]:
+        """The ids of the images that containers, of all namespaces, were made from or mount."""
+        own = {c.image_id for c in self._containers.values()}
+        return own | {v.image_id for c in self._containers.values() for v in c.image_volumes}
+
     def _resolve(self, what: str, entries: dict[str, Entry], id: str) -> str:
         if not id:
             raise InvalidArgument(f"{what}_id", "is empty")

@@ -16,7 +16,7 @@ at a time. RuntimeStopped is the answer to every call that comes before or after
 import asyncio
 import enum
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -28,8 +28,12 @@ from cri_shim.config import Config, deep_copy, load
 from cri_shim.directories import Directories
 from cri_shim.engine import Engine
 from cri_shim.errors import RuntimeStopped, WrongState
+from cri_shim.library import layer
+from cri_shim.library.image import Image
+from cri_shim.library.layer import Layer
 from cri_shim.oci.inventory import Inventory
 from cri_shim.options import Option, Options, flat
+from cri_shim.pb.api_pb2 import AuthConfig
 from cri_shim.pods.observation import Observation
 from cri_shim.rpc.facts import Facts
 from cri_shim.rpc.server import Server
@@ -135,6 +139,38 @@ class Runtime:
         """
         conmon = self._programs.conmon
         return await report.info(self.engine, self._config, conmon, self._inventory)
+
+    # -- images -------------------------------------------------------------------------------
+
+    def images(self) -> list[Image]:
+        """Every image on this node."""
+        return [
+            Image(self.engine, record.id) for record in self.engine.images.store.catalog.images()
+        ]
+
+    def image(self, name: str) -> Image:
+        """The image of an id, a unique prefix of one, a tag or a digest; NotFound otherwise."""
+        return Image(self.engine, self.engine.images.find(name).id)
+
+    def layers(self) -> list[Layer]:
+        """Every layer on this node, each after the one it stands on, with its users."""
+        return layer.layers(self.engine)
+
+    async def pull_image(self, name: str, auth: AuthConfig | None = None) -> Image:
+        """Bring an image here, or up to date; `auth` is the CRI's. Errors: images/pull.py."""
+        return Image(self.engine, await self.engine.images.pull(name, auth))
+
+    async def load_image(self, source: str, name: str = "") -> list[Image]:
+        """Bring every image of an archive or directory here, or its only one under `name`.
+
+        `source` is docker-archive:, oci-archive:, oci: or dir: with an absolute path.
+        """
+        loaded = await self.engine.images.load(source, name)
+        return [Image(self.engine, each.image_id) for each in loaded]
+
+    async def prune_images(self, *, all: bool = False) -> Sequence[str]:
+        """Remove images without a tag, or `all`, that nobody uses; their ids. Pinned ones stay."""
+        return await self.engine.images.prune(self.engine.registry.used_images, all=all)
 
     async def serve(self, ready: Callable[[], None] = lambda: None) -> None:
         """Serve CRI and control on the socket until `stop` is called; `ready` when it is up."""

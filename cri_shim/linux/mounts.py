@@ -10,6 +10,7 @@ from pathlib import Path
 from cri_shim.linux import syscalls
 
 OPTIONS_LIMIT = 4095  # bytes of options mount(2) takes: a page less the final NUL
+_SHORT_CUTS = ("redirect_dir", "metacopy")  # of overlayfs: parts of a change stay in lower layers
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
 
@@ -109,11 +110,12 @@ def overlay(
     """Mount `lowers` (uppermost first) and a writable `upper` as one tree at `target`.
 
     `volatile` leaves out every sync: what is in `upper` is worth nothing after a crash of the
-    host. Many layers need Linux 6.7, where the options may be longer than a page.
+    host. `upper` holds all that was changed as a whole, whatever this kernel's defaults are.
+    Many layers need Linux 6.7, where the options may be longer than a page.
     """
     options = [f"lowerdir={':'.join(map(os.fspath, lowers))}"]
     if upper is not None:
-        options += [f"upperdir={upper}", f"workdir={work}"]
+        options += [f"upperdir={upper}", f"workdir={work}", *(f"{k}=off" for k in _SHORT_CUTS)]
         options += ["volatile"] if volatile else []
     if label:
         options.append(f'context="{label}"')
@@ -142,6 +144,8 @@ def _overlay_by_fsconfig(
         if upper is not None and work is not None:
             syscalls.fsconfig(context, syscalls.FSCONFIG_SET_STRING, "upperdir", upper)
             syscalls.fsconfig(context, syscalls.FSCONFIG_SET_STRING, "workdir", work)
+            for short_cut in _SHORT_CUTS:
+                syscalls.fsconfig(context, syscalls.FSCONFIG_SET_STRING, short_cut, "off")
             if volatile:
                 syscalls.fsconfig(context, syscalls.FSCONFIG_SET_FLAG, "volatile")
         if label:

@@ -13,5 +13,7 @@ and renamed; manifest and config move to `images/blobs`; then the image record m
 - `layers`: the unpacked directories; `catalog`: which images and layers exist
 - `rootfs`: the overlay a container stands on; `usage`: what all this takes of the disk;
   `writable`: what containers wrote, measured in the background
+- `mounted`: images that are mounted on the node itself
+- `merged`: layers read as one tree without mounting them; `changes`: what differs between two
 - `image_store`: the above put together, recovery and garbage collection
 """

@@ -98,7 +98,7 @@ class Rootfs:
         target.mkdir(parents=True, exist_ok=True)
         if mounts.is_mounted(target):
             return []
-        lowers = self._lowers(layers)
+        lowers = self.lowers(layers)
         own = self.directory(container_id)
         try:
             stale = self._make_own(own, lowers, userns.ids.host_id if userns else 0)
@@ -113,7 +113,7 @@ class Rootfs:
     def _mount_volume(
         self, layers: Sequence[str], target: Path, userns: UserNamespace | None
     ) -> None:
-        lowers = self._lowers(layers)
+        lowers = self.lowers(layers)
         empty = [target.with_name(f"empty{n}") for n in range(_LEAST_LOWERS - len(lowers))]
         for directory in (target, *empty):
             directory.mkdir(parents=True, exist_ok=True)
@@ -121,8 +121,11 @@ class Rootfs:
             with _owned(lowers, target.parent, userns) as owned:
                 mounts.overlay([*owned, *empty], None, None, target)
 
-    def _lowers(self, layers: Sequence[str]) -> list[Path]:
-        """Topmost first. The kernel takes a directory once: of a repeated one the topmost."""
+    def lowers(self, layers: Sequence[str]) -> list[Path]:
+        """The directories of diff-ids, topmost first; NotFound for one that is not here.
+
+        The kernel takes a directory once: of a repeated one the topmost.
+        """
         lowers = [
             self._layers / layer.removeprefix("sha256:")
             for layer in dict.fromkeys(reversed(layers))

@@ -1,4 +1,6 @@
-"""The program: `child BLOB DIRECTORY` unpacks, and prints what it did as one line of JSON.
+"""The program: `child BLOB DIRECTORY RECIPE` unpacks, and prints what it did as a line of JSON.
+
+RECIPE is a file that it makes, of how to make the layer again.
 
 Exit status 0, 1 with the reason on stderr, or NO_SPACE_EXIT.
 """
@@ -12,19 +14,20 @@ from pathlib import Path
 from cri_shim.store.unpack import confine
 from cri_shim.store.unpack.extract import Extractor
 from cri_shim.store.unpack.failure import NO_SPACE_EXIT, BadLayer
+from cri_shim.store.unpack.recipe import Writer
 from cri_shim.store.unpack.stream import LayerStream
 
 _ZSTD_MAGICS = (b"\x28\xb5\x2f\xfd", b"\x2a\x4d\x18")
 
 
-def main(blob: str, directory: str) -> None:
+def main(blob: str, directory: str, recipe: str) -> None:
     """Unpack and exit."""
-    with Path(blob).open("rb") as file:
+    with Path(blob).open("rb") as file, Path(recipe).open("xb") as written:
         _import_for(file.read(4))
         file.seek(0)
         try:
             confine.confine(directory)
-            stream = LayerStream(file)
+            stream = LayerStream(file, Writer(written))
             extractor = Extractor("")
             extractor.extract(stream)
             diff_id = stream.finish()

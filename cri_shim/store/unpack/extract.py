@@ -91,10 +91,10 @@ class Extractor:
         fd = opened[0]
         try:
             if member.sparse is None:
-                for piece in stream.pieces(member.size):
+                for piece in stream.content(member.size, path):
                     _write(fd, piece)
             else:
-                _write_sparse(fd, member.size, member.sparse, stream)
+                _write_sparse(fd, path, member, stream)
             # The common file, root's and without extras, is as open(2) made it.
             if member.uid or member.gid or mode & 0o7000:
                 os.fchown(fd, member.uid, member.gid)
@@ -164,13 +164,13 @@ def _write(fd: int, piece: memoryview) -> None:
         piece = piece[os.write(fd, piece) :]
 
 
-def _write_sparse(fd: int, size: int, sparse: list[tuple[int, int]], stream: LayerStream) -> None:
-    end = 0
-    for offset, length in sparse:
+def _write_sparse(fd: int, path: str, member: Member, stream: LayerStream) -> None:
+    end, size = 0, member.size
+    for offset, length in member.sparse or ():
         if offset < end or length < 0 or offset + length > size:
             raise BadLayer("a map of a sparse file that overlaps or is larger than the file")
         end = offset + length
         os.lseek(fd, offset, os.SEEK_SET)
-        for piece in stream.pieces(length):
+        for piece in stream.content(length, path, offset):
             _write(fd, piece)
     os.ftruncate(fd, size)
