@@ -115,8 +115,8 @@ class Engine:
     pod_removals: SingleFlight[str, None] = field(
         default_factory=lambda: SingleFlight("remove pod")
     )
-    creates: Handover[ContainerName, api.CreateContainerRequest, str] = field(
-        default_factory=lambda: Handover("create container")
+    creates: Handover[ContainerName, tuple[api.CreateContainerRequest, tuple[str, ...]], str] = (
+        field(default_factory=lambda: Handover("create container"))
     )
     starts: SingleFlight[str, None] = field(default_factory=lambda: SingleFlight("start container"))
     removals: SingleFlight[str, None] = field(

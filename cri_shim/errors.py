@@ -46,6 +46,14 @@ class WrongState(CriShimError):
     """The object exists, but what was asked does not fit the state it is in."""
 
 
+class WrongNamespace(WrongState):
+    """The object belongs to another state namespace than this runtime."""
+
+
+class ContainerInUse(WrongState):
+    """Other containers depend on this one."""
+
+
 class TimedOut(CriShimError):
     """A limit of time passed; what was started has been ended."""
 

@@ -24,7 +24,7 @@ from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import files, remove
 from cri_shim.registry import changed, pod_name
 from cri_shim.spec import pause, userns
-from cri_shim.state.records import VERSION
+from cri_shim.state.records import VERSIONS
 
 
 async def run(on: Engine, request: api.RunPodSandboxRequest) -> str:
@@ -71,7 +71,7 @@ def _intend(on: Engine, request: api.RunPodSandboxRequest) -> state.PodRecord:
     options = request.config.linux.security_context.namespace_options
     host_network = options.network == api.NODE
     record = state.PodRecord(
-        version=VERSION,
+        version=VERSIONS["pod"],
         id=id,
         namespace=on.registry.namespace,
         phase=state.POD_CREATING,
