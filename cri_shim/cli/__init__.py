@@ -9,6 +9,7 @@ returns the exit code. Heavy imports stand inside `run`, so that `--help` is qui
 - `serve`, `config`, `hooks`, `version`, `info`     the daemon, and what it is made of
 - `run`, `image`                                    more than crictl: a command in a pod; archives
 - `pods`, `ps`, `logs`, `exec`, `inspect`, `stop`, `rm`  crictl's words and columns, no more
+- `completion`   scripts for shells, which ask `candidates`
 
 Shared: `listing` (filters and tables), `messages` (JSON as crictl's), `which` (what an id means),
 `session` and `terminal` (the client's end of an exec), `arguments` (kinds of arguments).
@@ -25,6 +26,7 @@ from typing import Any
 
 from cri_shim import __version__
 from cri_shim.cli import (
+    completion,
     config,
     exec,
     hooks,
@@ -58,6 +60,7 @@ _COMMANDS = {
     "config": config,
     "hooks": hooks,
     "version": version,
+    "completion": completion,
 }
 
 
