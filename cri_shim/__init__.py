@@ -13,7 +13,7 @@ mounts, a CNI call, an OCI runtime started under conmon, and a record in LevelDB
 A map of the house, top down. Imports only go down this list (`hack/check` sees to it), and each
 package's docstring is its own design page.
 
-    cli          commands: serve, run, image, info, config, version
+    cli          commands: serve, run, image, info, config, ...; and crictl's everyday ones
     runtime      Runtime, the one object that is opened and closed; options say how, assembly
                  builds its drivers, directories are locked, report says what it is made of
     rpc          the gRPC edge: requests are checked once, errors become status codes
