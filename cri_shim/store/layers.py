@@ -28,9 +28,13 @@ _START = (
 
 
 class Layers:
-    def __init__(self, directory: Path, *, parallel: int = 0) -> None:
-        """`parallel` unpackings at once; 0 means one a CPU we may use."""
+    def __init__(self, directory: Path, *, parallel: int = 0, userns: bool = False) -> None:
+        """`parallel` unpackings at once; 0 means one a CPU we may use.
+
+        `userns`: we are root of a user namespace only; layers are unpacked as it can be done there.
+        """
         self.directory = directory
+        self._space = ["userns"] if userns else []
         self._slots = asyncio.Semaphore(parallel or len(os.sched_getaffinity(0)))
 
     def path(self, diff_id: str) -> Path:
@@ -56,7 +60,8 @@ class Layers:
 
     async def _run(self, blob: Path, target: Path, diff_id: str) -> LayerRecord:
         program = [sys.executable, "-I", "-S", "-X", "utf8", "-c", _START]
-        done = await run([*program, *_import_roots(), str(blob), str(target)])
+        words = [*_import_roots(), str(blob), str(target), *self._space]
+        done = await run([*program, *words])
         if done.returncode:
             raise _failure(done, diff_id, self.directory)
         result = json.loads(done.stdout)
