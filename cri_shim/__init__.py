@@ -34,6 +34,7 @@ package's docstring is its own design page.
     isolation    driver: pinned and user namespaces, cgroups, shared memory, profiles
     state        driver: records in LevelDB, or in memory
     spec         pure: a CRI configuration and an image become an OCI runtime-spec document
+    rootless     an ordinary user's namespaces: made, held, and entered by this process
     linux        system calls, synchronous and small: the only code that blocks
     config       TOML files and flags become one frozen value
     wire         protocols without I/O: bytes in, events out

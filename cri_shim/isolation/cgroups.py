@@ -34,6 +34,8 @@ class Cgroups:
     """The trees, by the rules of one driver. What is not a coroutine takes 1 ms or less; but see
     `prime`, which is there to wait."""
 
+    problem = ""  # why nothing can be limited; "" where it can
+
     def __init__(self, driver: cgroup_names.Driver, *, name: str = cgroup_names.PREFIX) -> None:
         """`name` is that of this instance: two daemons on a machine have different parents."""
         self.driver: cgroup_names.Driver = driver

@@ -116,6 +116,7 @@ async def _build(on: Engine, record: state.PodRecord) -> None:
         record = on.registry.put(changed(record, network=network))
         fault_point("pods.run.hosts")
         files.write_hosts(where, record.config, attached.ips)
+        files.reach_name_servers(where, record.config, attached.dns)
     if _shares_pid_namespace(record.config):
         record = await _start_pause(on, record)
     fault_point("pods.run.commit")
