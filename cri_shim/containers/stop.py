@@ -2,6 +2,7 @@
 
 The stop belongs to the container, not to the call: a caller that gives up does not end it, and a
 second stop with a shorter time-out shortens the grace period; a longer one never extends it.
+Commands can be run in the container until the first SIGKILL.
 """
 
 import asyncio
@@ -76,6 +77,7 @@ async def _stop(on: Engine, container: state.ContainerRecord, sooner: asyncio.Ev
         if await _ended(on, container.id, sooner, pause):
             return
         _log.warning("container %s still lives %g s after SIGKILL", container.id, pause)
+        on.cgroups.thaw(container.cgroups_path)  # somebody may have frozen it
         pause = min(pause * 2, KILL_AGAIN_MAX_S)
 
 

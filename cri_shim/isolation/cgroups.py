@@ -99,13 +99,13 @@ class Cgroups:
             targets = [held[pid] for pid in self.pids(oci_path) & held.keys()]
             for fd in targets:
                 pidfd.send(fd, signal.SIGKILL)
-            self._thaw(oci_path)
+            self.thaw(oci_path)
             _await_end(targets)
         finally:
             for fd in held.values():
                 os.close(fd)
 
-    def _thaw(self, oci_path: str) -> None:
+    def thaw(self, oci_path: str) -> None:
         """A process in a frozen v1 group dies only when it is thawed."""
         freezer = self._trees.holding("freezer")
         if freezer is None or freezer.v2:

@@ -41,7 +41,7 @@ def pin(paths: Mapping[str, Path], *, hostname: str | None, sysctls: Mapping[str
     naming the step and path for the rest.
     """
     if hostname is not None and "uts" not in paths:
-        raise InvalidArgument("hostname", "the pod shares the node's uts namespace")
+        raise InvalidArgument("config.hostname", "the pod shares the node's uts namespace")
     wanted = parameters.check(sysctls, paths)
     make_places(paths)
     made: list[Path] = []

@@ -162,14 +162,15 @@ async def test_the_older_protocols_are_spoken(container, exec, protocol):
     assert talker.text("error") in (b"", b'{"metadata":{},"status":"Success"}')
 
 
-async def test_a_stop_that_has_begun_refuses_new_commands(cri, exec):
+async def test_a_stop_that_has_begun_refuses_no_command_and_ends_it_with_the_container(cri, exec):
     pod = await cri.run_pod()
     stubborn = await cri.run(pod, ["sh", "-c", "trap : TERM; while :; do sleep 0.1; done"])
-    stopping = asyncio.create_task(cri.stop(stubborn, timeout=3))
-    await asyncio.sleep(0.5)
-    with pytest.raises(Exception, match="being stopped"):
-        await exec(stubborn, "true")
+    stopping = asyncio.create_task(cri.stop(stubborn, timeout=60))
+    talker = await exec(stubborn, "sh", "-c", "echo meanwhile; sleep 100")
+    await talker.until(b"meanwhile\n")
+    await cri.stop(stubborn, timeout=0)
     await stopping
+    assert await talker.code() == 137
 
 
 async def test_both_oci_runtimes_serve_a_session(cri, exec, handler):

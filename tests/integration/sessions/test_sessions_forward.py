@@ -13,34 +13,10 @@ import pytest
 from cri_shim.isolation import namespaces
 from cri_shim.pb import api_pb2 as api
 from tests.fixtures.cri import pod_config
-from tests.fixtures.streams import Spdy, Tunnel, WebSocket
+from tests.fixtures.streams import WebSocket
 
 Reader = asyncio.StreamReader
 Writer = asyncio.StreamWriter
-
-
-class Forwarder:
-    """A client of one session; each `connect` is one forwarded connection."""
-
-    def __init__(self, wire: Spdy) -> None:
-        self.wire = wire
-        self._next = 0
-
-    async def connect(self, port: int) -> tuple[int, int]:
-        """Error and data stream of a new connection."""
-        headers = {"port": str(port), "requestid": str(self._next)}
-        self._next += 1
-        error = await self.wire.stream(streamtype="error", **headers)
-        await self.wire.send(error, b"", fin=True)
-        return error, await self.wire.stream(streamtype="data", **headers)
-
-    async def until(self, stream: int, words: bytes) -> None:
-        await self.wire.read_until(lambda: words in self.wire.received[stream])
-        assert words in self.wire.received[stream]
-
-    async def until_done(self, *streams: int) -> None:
-        await self.wire.read_until(lambda: self.wire.done.issuperset(streams))
-        assert self.wire.done.issuperset(streams)
 
 
 @contextlib.asynccontextmanager
@@ -76,22 +52,6 @@ async def serving(cri, pod, handle, family=socket.AF_INET) -> AsyncIterator[int]
             task.cancel()
         await asyncio.gather(*under_way, return_exceptions=True)
         await asyncio.sleep(0.05)
-
-
-@pytest.fixture
-async def forward(cri, transport):
-    """await forward(pod) opens a session."""
-    made: list[Spdy] = []
-
-    async def open(pod: str) -> Forwarder:
-        url = (await cri.runtime.PortForward(api.PortForwardRequest(pod_sandbox_id=pod))).url
-        opener = Tunnel.open_tunnel if transport == "websocket" else Spdy.open
-        made.append(await opener(url, "portforward.k8s.io"))
-        return Forwarder(made[-1])
-
-    yield open
-    for wire in made:
-        wire.close()
 
 
 async def echo(reader: Reader, writer: Writer) -> None:
