@@ -118,6 +118,18 @@ class Rig:
             assert time.monotonic() < limit, self.log()[-4000:]
             await asyncio.sleep(_STEP_S)
 
+    async def network(self) -> tuple[bool, str]:
+        """Whether pods can have a network, and what is said about it."""
+        status = await self.cri.runtime.Status(api.StatusRequest())
+        (network,) = (c for c in status.status.conditions if c.type == "NetworkReady")
+        return network.status, network.message
+
+    async def network_becomes(self, ready: bool) -> None:
+        limit = time.monotonic() + SETTLE_S
+        while (now := await self.network())[0] != ready:
+            assert time.monotonic() < limit, now
+            await asyncio.sleep(_STEP_S)
+
     async def no_retries(self) -> None:
         """Return when nothing is being tried again in the background."""
         limit = time.monotonic() + SETTLE_S
