@@ -15,7 +15,7 @@ from tests.chaos import world
 from tests.chaos.cni_spy import Spy
 from tests.fixtures import busybox
 from tests.fixtures.cri import Cri
-from tests.fixtures.daemon import Daemon
+from tests.fixtures.daemon import Daemon, Setting
 
 SETTLE_S = 10.0  # for background work; its first retry is after 1 s
 _STEP_S = 0.05
@@ -23,7 +23,7 @@ _STEP_S = 0.05
 
 @contextmanager
 def mortal_daemon(
-    settings: Mapping[str, str], prepare: Callable[[Daemon], None] = lambda _: None
+    settings: Mapping[str, Setting], prepare: Callable[[Daemon], None] = lambda _: None
 ) -> Iterator[Daemon]:
     """A private daemon that obeys the plan in `daemon.faults`; its namespaces are its own.
 

@@ -1,4 +1,4 @@
-"""The directory of CNI configurations goes and comes again, as when a provider is installed anew."""
+"""The directory of CNI configurations goes and comes, as when a provider is installed anew."""
 
 import shutil
 from collections.abc import Callable, Iterator
