@@ -76,7 +76,7 @@ class Rootfs:
         )
         if self._program and not mounts.is_mounted(target):
             own = self.directory(container_id)
-            lowers = self._lowers(layers) or [own / "empty"]
+            lowers = self.lowers(layers) or [own / "empty"]
             await fuse.mount(self._program, lowers, own / "upper", own / "work", target)
 
     async def mount_volume(
@@ -89,7 +89,7 @@ class Rootfs:
         """
         await offload(self._mount_volume, layers, target, userns)
         if self._program and not mounts.is_mounted(target):
-            await fuse.mount(self._program, self._lowers(layers), None, None, target)
+            await fuse.mount(self._program, self.lowers(layers), None, None, target)
 
     async def unmount(self, target: Path) -> None:
         """Unmount; not mounted is fine."""
