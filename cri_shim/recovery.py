@@ -6,13 +6,14 @@ from being served. Three cases:
 - written in another boot: its processes, mounts and namespaces are gone. Pods become NOTREADY and
   their networks get DEL; containers that had not ended become EXITED with an unknown exit code.
 - an intent of this boot (creating, starting, removing): what it may have left is ended.
-- alive in this boot: it is watched again, and an exit that happened meanwhile is told at once.
+- alive in this boot: it is watched again, and an exit that happened meanwhile is told at once. One
+  that is on record as paused and is not frozen, or not wholly, is thawed.
 """
 
 import asyncio
 import logging
 
-from cri_shim.containers import exits, rootfs, volumes
+from cri_shim.containers import exits, pause, rootfs, volumes
 from cri_shim.containers import remove as container_remove
 from cri_shim.engine import Engine
 from cri_shim.errors import CriShimError
@@ -136,6 +137,8 @@ async def _container(on: Engine, container: state.ContainerRecord) -> None:
             )
         case state.CONTAINER_CREATED:
             await _remount(on, container)
+        case state.CONTAINER_RUNNING if container.paused:
+            await pause.settle(on, id)
         case state.CONTAINER_STARTING:
             await _finish_start(on, container)
         case state.CONTAINER_EXITED:

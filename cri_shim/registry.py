@@ -57,6 +57,7 @@ class Registry:
         self._store = store
         self.namespace = namespace
         self.lock = KeyedLock()  # key: object id. Order: pod, then container. Readers take none.
+        self.given_names: set[str] = set()  # made up in this process, for what may come yet
         self._pods: dict[str, state.PodRecord] = {}
         self._containers: dict[str, state.ContainerRecord] = {}
         self._of_pod: dict[str, dict[str, None]] = {}

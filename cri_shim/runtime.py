@@ -28,13 +28,17 @@ from cri_shim.config import Config, deep_copy, load
 from cri_shim.directories import Directories
 from cri_shim.engine import Engine
 from cri_shim.errors import RuntimeStopped, WrongState
-from cri_shim.library import layer
+from cri_shim.library import container, layer, names, pod
+from cri_shim.library.container import Container
 from cri_shim.library.image import Image
 from cri_shim.library.layer import Layer
+from cri_shim.library.pod import Pod
 from cri_shim.oci.inventory import Inventory
 from cri_shim.options import Option, Options, flat
-from cri_shim.pb.api_pb2 import AuthConfig
+from cri_shim.pb.api_pb2 import AuthConfig, PodSandboxConfig
+from cri_shim.pods import prune
 from cri_shim.pods.observation import Observation
+from cri_shim.pods.prune import Pruned
 from cri_shim.rpc.facts import Facts
 from cri_shim.rpc.server import Server
 from cri_shim.shutdown import FORCED_STOP_S
@@ -141,6 +145,46 @@ class Runtime:
         """
         conmon = self._programs.conmon
         return await report.info(self.engine, self._config, conmon, self._inventory)
+
+    # -- pods and containers -----------------------------------------------------------------
+
+    def pods(self) -> list[Pod]:
+        """Every pod of this state namespace."""
+        return pod.listed(self.engine)
+
+    def pod(self, id_or_name: str) -> Pod:
+        """By id, NAME or NAMESPACE/NAME, or unique id prefix.
+
+        NotFound; InvalidArgument if it is ambiguous; WrongNamespace.
+        """
+        return Pod(self.engine, names.pod(self.engine.registry, id_or_name).id)
+
+    async def create_pod(
+        self, config: PodSandboxConfig | None = None, *, handler: str = "", **words: Any
+    ) -> Pod:
+        """Make a pod, which is ready then: of a whole config of the CRI, or of few words.
+
+        Those are name (made up where there is none), namespace, uid, labels, annotations, hostname,
+        log_directory, host_network, share_pids, ...: see library/configs.py. `handler` is the OCI
+        runtime. Errors: pods/run.py.
+        """
+        return await pod.create(self.engine, config, handler, words)
+
+    def containers(self) -> list[Container]:
+        """Every container of this state namespace."""
+        return container.listed(self.engine)
+
+    def container(self, id_or_name: str) -> Container:
+        """By id, NAME, POD/NAME or NAMESPACE/POD/NAME, or unique id prefix; errors as `pod`."""
+        return Container(self.engine, names.container(self.engine.registry, id_or_name).id)
+
+    async def prune(self) -> Pruned:
+        """Remove pods that have ended and containers that have exited; what went, and what not."""
+        return await prune.prune(self.engine)
+
+    def generate_name(self) -> str:
+        """adjective_surname, which no pod and no container has, and which is given out once."""
+        return names.generate(self.engine.registry)
 
     # -- images -------------------------------------------------------------------------------
 

@@ -1,16 +1,21 @@
 """What can be done with a container, one verb a file.
 
     create -> CREATED -> start -> RUNNING -> (its init ends: exits) -> EXITED -> remove
-                                     |  stop, update, exec, reopen_log
+                                     |  stop, kill, pause, update, exec, reopen_log
 
 - `create`   record, root file system and OCI document; no process yet
 - `start`    conmon and the OCI runtime: `create`, then `start`
 - `exits`    the end of an init, as conmon tells it, becomes the record's end
 - `stop`     signal, grace period, SIGKILL; a second stop can only shorten the first
 - `remove`   every trace of a container, step by step, each step able to be repeated
+- `pause`    every process of it frozen where it is, and thawed
+- `kill`     a signal to its init
+- `wait`     for its end, or another state
 - `dependencies`  which containers need others to run
 - `exec`     a command in a running container, to its end (ExecSync)
 - `talk`     Exec and Attach: somebody talks to a command, or to the container's own program
+- `top`      its processes, as `ps` in it would show them
+- `export`   its whole root file system as a tar
 - `logs`     what it has written and writes, by entries
 - `update`   resources of a container; its log file opened anew
 - `query`    answers from records: list and status

@@ -19,7 +19,7 @@ async def exec_sync(on: Engine, container_id: str, command: list[str], timeout: 
     TimedOut after it, with the command and its children killed and reaped. WrongState if the
     container does not run, or is being killed.
     """
-    container = running(on, container_id)
+    container = open(on, container_id)
     process = exec_process(bundle.spec(on.paths.bundle(container.id)), command, tty=False)
     return await on.oci.exec_sync(
         on.handler(container.handler),
@@ -28,6 +28,14 @@ async def exec_sync(on: Engine, container_id: str, command: list[str], timeout: 
         timeout=timeout or None,
         limit=OUTPUT_LIMIT,
     )
+
+
+def open(on: Engine, container_id: str) -> state.ContainerRecord:
+    """The container, if commands may be started in it: it runs, and is not paused."""
+    container = running(on, container_id)
+    if container.paused:
+        raise WrongState(f"container {container.id} is paused: unpause it first")
+    return container
 
 
 def running(on: Engine, container_id: str) -> state.ContainerRecord:

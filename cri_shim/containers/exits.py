@@ -42,6 +42,7 @@ def ended(on: Engine, exit: Exit) -> None:
             exit_code=exit.exit_code,
             reason=reason(exit),
             message=message(exit),
+            paused=None,
         )
     )
     _log.info("container %s ended: exit code %d, %s", exit.id, exit.exit_code, reason(exit))
@@ -80,6 +81,7 @@ def lost(container: state.ContainerRecord, why: str) -> state.ContainerRecord:
         exit_code=LOST_EXIT_CODE,
         reason="Error",
         message=why,
+        paused=None,
     )
 
 

@@ -114,6 +114,7 @@ def info(on: Engine, container: state.ContainerRecord) -> dict[str, str]:
         "runtimeHandler": container.handler,
         "bundle": str(on.paths.bundle(container.id)),
         "monitorPid": container.monitor.pid if running else 0,
+        "paused": container.paused,
         "phase": state.ContainerPhase.Name(container.phase),
     }
     return {"info": json.dumps(facts)}

@@ -10,10 +10,11 @@ from typing import Any
 
 from cri_shim.aio.offload import offload
 from cri_shim.aio.steps import Step, all_of
-from cri_shim.containers import dependencies, exits, stop, volumes
+from cri_shim.containers import dependencies, exits, pause, stop, volumes
 from cri_shim.engine import Engine
 from cri_shim.errors import NotFound, ToolFailed, WrongState
 from cri_shim.faults import fault_point
+from cri_shim.oci.exits import read
 from cri_shim.pb import state_pb2 as state
 from cri_shim.registry import changed
 
@@ -78,6 +79,7 @@ async def end(on: Engine, container: state.ContainerRecord) -> None:
     """SIGKILL its init and wait a bounded time; conmon then writes the exit and ends by itself."""
     if not stop.runs(container):
         return
+    await pause.thaw(on, container.id, surely=True)
     if not await stop.kill(container.init, KILL_WAIT_S):
         raise ToolFailed(
             f"container {container.id}: process {container.init.pid} still lives"
@@ -85,6 +87,8 @@ async def end(on: Engine, container: state.ContainerRecord) -> None:
         )
     if not await stop.kill_after(container.monitor, MONITOR_WAIT_S):
         _log.warning("container %s: its conmon had to be killed", container.id)
+    if (exit := read(container.id, on.paths.bundle(container.id))) is not None:
+        exits.ended(on, exit)  # for whoever waits for it; the watch may not have told yet
 
 
 def _steps(on: Engine, container: state.ContainerRecord) -> list[Step]:

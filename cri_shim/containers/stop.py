@@ -11,6 +11,7 @@ import os
 import signal
 
 from cri_shim.aio.ended import ended
+from cri_shim.containers import pause
 from cri_shim.engine import Engine, Stopping
 from cri_shim.errors import NotFound
 from cri_shim.faults import fault_point
@@ -61,6 +62,10 @@ async def _stop(on: Engine, container: state.ContainerRecord, sooner: asyncio.Ev
     await asyncio.sleep(0)  # let `stop` enter this into on.stopping
     stopping = on.stopping[container.id]
     loop = asyncio.get_running_loop()
+    current = on.registry.find_container(container.id)
+    if current is not None and current.paused:  # no other pause begins from now on
+        async with on.registry.lock(container.id):
+            await pause.thaw(on, container.id)
     if stopping.deadline > loop.time():
         fault_point("containers.stop.signal")
         send(container.init, signals.number(container.stop_signal))
@@ -69,16 +74,16 @@ async def _stop(on: Engine, container: state.ContainerRecord, sooner: asyncio.Ev
         wait = stopping.deadline - loop.time()
         if await _ended(on, container.id, sooner, wait):
             return
-    pause = KILL_AGAIN_S
+    again = KILL_AGAIN_S
     while True:
         fault_point("containers.stop.kill")
+        await pause.thaw(on, container.id, surely=True)
         send(container.init, signal.SIGKILL)
         sooner.clear()
-        if await _ended(on, container.id, sooner, pause):
+        if await _ended(on, container.id, sooner, again):
             return
-        _log.warning("container %s still lives %g s after SIGKILL", container.id, pause)
-        on.cgroups.thaw(container.cgroups_path)  # somebody may have frozen it
-        pause = min(pause * 2, KILL_AGAIN_MAX_S)
+        _log.warning("container %s still lives %g s after SIGKILL", container.id, again)
+        again = min(again * 2, KILL_AGAIN_MAX_S)
 
 
 def send(process: state.Process, number: int) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from cri_shim.containers.exec import running
+from cri_shim.containers import exec as execs
 from cri_shim.engine import Engine
 from cri_shim.errors import Unavailable, WrongState
 from cri_shim.oci import bundle
@@ -65,7 +65,7 @@ def streams_of(request: api.ExecRequest | api.AttachRequest) -> Streams:
 
 async def exec(on: Engine, request: api.ExecRequest, hearer: Hearer) -> Talk:
     """Start the command. WrongState, CommandNotFound, ToolFailed: it does not run."""
-    container = running(on, request.container_id)
+    container = execs.open(on, request.container_id)
     document = bundle.spec(on.paths.bundle(container.id))
     process = exec_process(document, list(request.cmd), tty=request.tty)
     command = await on.oci.command(

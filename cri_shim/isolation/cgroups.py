@@ -99,20 +99,26 @@ class Cgroups:
             targets = [held[pid] for pid in self.pids(oci_path) & held.keys()]
             for fd in targets:
                 pidfd.send(fd, signal.SIGKILL)
-            self.thaw(oci_path)
+            if not self._trees.v2_only():  # there a frozen process dies like any other
+                self._thaw(oci_path)
             _await_end(targets)
         finally:
             for fd in held.values():
                 os.close(fd)
 
-    def thaw(self, oci_path: str) -> None:
-        """A process in a frozen v1 group dies only when it is thawed."""
+    async def thaw(self, oci_path: str) -> None:
+        """Have the processes of the group, and of all below it, run; fine if they do, or if there
+        is no such group."""
+        await offload(self._thaw, oci_path)
+
+    def _thaw(self, oci_path: str) -> None:
         freezer = self._trees.holding("freezer")
-        if freezer is None or freezer.v2:
+        if freezer is None:
             return
+        name, word = ("cgroup.freeze", "0") if freezer.v2 else ("freezer.state", "THAWED")
         for group in hierarchies.tree(freezer.group(cgroup_names.directory(oci_path))):
             with suppress(OSError):
-                (group / "freezer.state").write_text("THAWED")
+                (group / name).write_text(word)
 
     async def remove(self, oci_path: str) -> None:
         """Remove what is left of the group in every hierarchy, groups below it first.

@@ -4,4 +4,9 @@
 id and the engine. It keeps no state, so what it tells is what the registry has now, and the same
 that a daemon on the same directories would serve. Its verbs are those of pods/, containers/ and
 images/.
+
+- `pod`, `container`, `image`, `layer`  the objects
+- `session`  talking to a command, or to a container's own program
+- `configs`  the CRI's configurations from few words; `names` for what was given none
+- `inspect`  all there is to tell, JSON-able
 """

@@ -43,26 +43,19 @@ def _of_pod(record: state.PodRecord) -> list[str]:
     return [metadata.name, f"{metadata.namespace}/{metadata.name}"]
 
 
-class Names:
-    """Gives out each name once, as long as this process lives."""
+def generate(registry: Registry) -> str:
+    """adjective_surname, which no pod or container of any namespace has, and nobody was given.
 
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
-        self._given: set[str] = set()
-
-    def generate(self) -> str:
-        """adjective_surname, which no pod or container of any namespace has or was given here.
-
-        ResourceExhausted when every pair is taken.
-        """
-        pods, containers = self._registry.everything()
-        taken = self._given | {pod.config.metadata.name for pod in pods}
-        taken |= {container.config.metadata.name for container in containers}
-        name = next((name for name in _candidates() if name not in taken), None)
-        if name is None:
-            raise ResourceExhausted("every name that can be generated is in use: name it yourself")
-        self._given.add(name)
-        return name
+    ResourceExhausted when every pair is taken.
+    """
+    pods, containers = registry.everything()
+    taken = registry.given_names | {pod.config.metadata.name for pod in pods}
+    taken |= {container.config.metadata.name for container in containers}
+    name = next((name for name in _candidates() if name not in taken), None)
+    if name is None:
+        raise ResourceExhausted("every name that can be generated is in use: name it yourself")
+    registry.given_names.add(name)
+    return name
 
 
 def _candidates() -> Iterator[str]:

@@ -4,6 +4,7 @@
 - `files`   resolv.conf, hostname and hosts that its containers see
 - `stop`    its containers, its network; NOTREADY
 - `remove`  every trace of it and its containers
+- `prune`   those that have ended removed, and containers that exited
 - `strays`  every trace of pods and containers that no record speaks of
 - `forward` a connection to one of its ports, from inside its network namespace
 - `query`   answers from records: list and status

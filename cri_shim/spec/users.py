@@ -79,6 +79,11 @@ def _asked(context: api_pb2.LinuxContainerSecurityContext, image_user: str) -> t
     return user or "0", group, f"config.image: the image's User {image_user!r}"
 
 
+def names(passwd: str) -> dict[int, str]:
+    """What the users of a passwd file are called; of several names the first."""
+    return {entry.uid: entry.name for entry in reversed(list(_users(passwd)))}
+
+
 def _find_user(text: str, passwd: str, field: str) -> _Entry:
     if _is_number(text):
         uid = _checked(int(text), field)

@@ -89,14 +89,15 @@ def tail_start(block: bytes, lines: int, wanted: Container[str]) -> int | None:
     end. None if the block does not reach back to the end of the line before.
     """
     at = end = len(block)
-    found = 0
+    found, seen = 0, set[str]()  # streams: the last part of each is an end, finished or not
     for line in reversed(block.split(b"\n")):
         entry = parse(line)
         if entry is not None and entry.stream in wanted:
-            if not entry.partial or not found:
+            if not entry.partial or entry.stream not in seen:
                 if found == lines:
                     return at
                 found += 1
+                seen.add(entry.stream)
             at = end - len(line)
         end -= len(line) + 1
     return None

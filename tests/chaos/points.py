@@ -18,6 +18,12 @@ ELSEWHERE = {
     "images.prune.catalogue": "by Runtime.prune_images",
     "images.mount.overlay": "by Image.mount",
     "images.unmount.overlay": "by Image.unmount",
+    # And integration/runtime/test_runtime_pause.
+    "containers.pause.intend": "by Container.pause",
+    "containers.pause.freeze": "by Container.pause",
+    "containers.unpause.thaw": "by Container.unpause",
+    "containers.unpause.commit": "by Container.unpause",
+    "containers.kill.send": "by Container.kill",
 }
 
 

@@ -80,6 +80,11 @@ def test_the_last_lines_begin_with_their_first_part(
     assert tail_start(b"".join(LINES), tail, streams) == len(b"".join(LINES[:first]))
 
 
+def test_an_unfinished_line_counts_wherever_it_stands() -> None:
+    lines = [line("stdout F one"), line("stdout P unfinished"), line("stderr F two")]
+    assert tail_start(b"".join(lines), 2, BOTH) == len(lines[0])
+
+
 def test_fewer_lines_than_wanted_are_not_the_end_of_the_search() -> None:
     assert tail_start(b"".join(LINES), 4, BOTH) is None
     assert tail_start(b"", 1, BOTH) is None

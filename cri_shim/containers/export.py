@@ -1,0 +1,85 @@
+"""The whole root file system of a container as a tar, without what is mounted into it.
+
+Of a container that runs, it is as good as a copy of files that are being written can be.
+"""
+
+import asyncio
+import os
+import secrets
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from cri_shim.aio.offload import finish
+from cri_shim.containers import rootfs
+from cri_shim.engine import Engine
+from cri_shim.errors import ToolFailed, WrongState
+from cri_shim.pb import state_pb2 as state
+from cri_shim.spec import userns
+from cri_shim.store import merged, tar_tree
+
+
+async def export(on: Engine, container_id: str, to: Path | BinaryIO) -> None:
+    """Write the tar to a file, which is there only if all went well, or to what has `write`.
+
+    `to.write` is called in a thread. Owners are the container's own ids, hard links stay links,
+    extended attributes are kept. WrongState if the file system is gone with a reboot or with the
+    container; ToolFailed if something cannot be read or written.
+    """
+    container = on.registry.container(container_id)
+    pod = on.registry.pod(container.pod_id)
+    await _mounted(on, pod, container)
+    ids = userns.of_pod(pod.config)
+    write = partial(tar_tree.write, on.paths.rootfs(container.id))
+    owner = partial(merged.inside, ids=ids)
+    if not isinstance(to, Path):
+        await _in_thread(container.id, lambda stopped: write(to, owner, stopped))
+        _still_there(on, container.id)
+        return
+    draft = to.with_name(f".{to.name}.{secrets.token_hex(4)}")
+    try:
+        with open(draft, "xb", opener=partial(os.open, mode=0o600)) as file:
+            await _in_thread(container.id, lambda stopped: write(file, owner, stopped))
+        _still_there(on, container.id)
+        draft.rename(to)
+    except OSError as e:
+        raise ToolFailed(f"cannot export container {container.id} to {to}: {e}") from e
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+async def _mounted(on: Engine, pod: state.PodRecord, container: state.ContainerRecord) -> None:
+    async with on.registry.lock(container.id):
+        container = on.registry.container(container.id)
+        if not on.paths.bundle(container.id).is_dir():
+            raise WrongState(
+                f"container {container.id}: what it wrote was lost when the node was restarted"
+            )
+        if container.phase in (state.CONTAINER_CREATING, state.CONTAINER_REMOVING):
+            raise WrongState(f"container {container.id} is being made or removed")
+        await rootfs.mount(on, pod, container)  # a shutdown unmounts what does not run
+
+
+def _still_there(on: Engine, id: str) -> None:
+    container = on.registry.find_container(id)
+    if container is None or container.phase == state.CONTAINER_REMOVING:
+        raise WrongState(f"container {id} was removed while it was exported")
+
+
+async def _in_thread(id: str, work: Callable[[Callable[[], bool]], None]) -> None:
+    """Do it in a thread; a cancellation has it stop soon, and waits for that."""
+    stopped = threading.Event()
+    loop = asyncio.get_running_loop()
+    working = loop.run_in_executor(None, work, stopped.is_set)
+    try:
+        await asyncio.shield(working)
+    except asyncio.CancelledError:
+        stopped.set()
+        with suppress(Exception):
+            await finish(working)
+        raise
+    except OSError as e:
+        raise ToolFailed(f"cannot export container {id}: {e}") from e

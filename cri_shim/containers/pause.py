@@ -1,0 +1,84 @@
+"""Pause and unpause: every process of a container is frozen where it is, and goes on later.
+
+The container stays RUNNING, as the CRI has no other word for it. `paused` is on record before it is
+frozen and until it is thawed, so that whoever finds it so after a crash looks what is true
+(`settle`). A frozen process takes no signal, on cgroup v1 not even SIGKILL: `thaw` is for whoever
+sends one.
+"""
+
+from cri_shim.aio.offload import finish
+from cri_shim.containers.exec import running
+from cri_shim.engine import Engine
+from cri_shim.errors import CriShimError, WrongState
+from cri_shim.faults import fault_point
+from cri_shim.oci.handlers import Handler
+from cri_shim.pb import state_pb2 as state
+from cri_shim.registry import changed
+
+
+async def pause(on: Engine, container_id: str) -> None:
+    """Return when all of it is frozen. WrongState if it does not run or is paused already."""
+    id = on.registry.container(container_id).id
+    async with on.registry.lock(id):
+        container = running(on, id)
+        if container.paused:
+            raise WrongState(f"container {id} is paused already")
+        handler = on.handler(container.handler)
+        fault_point("containers.pause.intend")
+        on.registry.put(changed(container, paused=True))
+        try:
+            fault_point("containers.pause.freeze")
+            await on.oci.pause(handler, id)
+        except BaseException:
+            await finish(thaw(on, id))
+            raise
+
+
+async def unpause(on: Engine, container_id: str) -> None:
+    """Have it go on. WrongState if it is not paused."""
+    id = on.registry.container(container_id).id
+    async with on.registry.lock(id):
+        container = on.registry.container(id)
+        if container.phase != state.CONTAINER_RUNNING or not container.paused:
+            raise WrongState(f"container {id} is not paused")
+        handler = on.handler(container.handler)
+        fault_point("containers.unpause.thaw")
+        try:
+            await on.oci.resume(handler, id)
+        except CriShimError:
+            if await _frozen(on, handler, id):  # else somebody else has thawed it
+                raise
+        fault_point("containers.unpause.commit")
+        _thawed(on, id)
+
+
+async def thaw(on: Engine, id: str, *, surely: bool = False) -> None:
+    """Thaw a container that is on record as paused; `surely`: or was frozen by somebody else.
+
+    Without the OCI runtime, which may be what failed. Idempotent.
+    """
+    container = on.registry.find_container(id)
+    if container is None or not (container.paused or surely):
+        return
+    fault_point("containers.thaw.write")
+    await on.cgroups.thaw(container.cgroups_path)
+    _thawed(on, id)
+
+
+async def settle(on: Engine, id: str) -> None:
+    """At start: a container on record as paused is, or was about to be, or was just thawed."""
+    async with on.registry.lock(id):
+        handler = on.handlers.get(on.registry.container(id).handler)
+        if handler is not None and not await _frozen(on, handler, id):
+            await thaw(on, id)
+
+
+async def _frozen(on: Engine, handler: Handler, id: str) -> bool:
+    found = await on.oci.state(handler, id)
+    return found is not None and found["status"] == "paused"
+
+
+def _thawed(on: Engine, id: str) -> None:
+    container = on.registry.find_container(id)
+    if container is not None and container.paused:
+        on.registry.observe(changed(container, paused=None))

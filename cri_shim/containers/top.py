@@ -1,0 +1,93 @@
+"""The processes of a container, as `ps` inside it would show them, and which they are outside."""
+
+from dataclasses import dataclass
+
+from cri_shim.aio.offload import offload
+from cri_shim.containers.create import PASSWD_LIMIT
+from cri_shim.engine import Engine
+from cri_shim.errors import WrongState
+from cri_shim.linux import proc_table
+from cri_shim.linux.proc_table import Facts
+from cri_shim.linux.rootfs import read_text_in_root
+from cri_shim.pb import state_pb2 as state
+from cri_shim.spec import users
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process. Times in seconds."""
+
+    pid: int  # in the container's pid namespace
+    host_pid: int
+    ppid: int  # in the container's pid namespace; 0: its parent is not in there
+    user: str  # by the container's /etc/passwd, else the number
+    uid: int  # in the container's user namespace
+    host_uid: int
+    state: str  # the letter of ps(1)
+    tty: str  # "?" for none
+    cpu: float
+    elapsed: float
+    name: str
+    command: tuple[str, ...]
+
+    @property
+    def cpu_percent(self) -> float:
+        """Of one CPU, since it was started."""
+        return 100 * self.cpu / self.elapsed if self.elapsed else 0.0
+
+
+async def top(on: Engine, container_id: str) -> list[Process]:
+    """Every process in the container's cgroup, by pid: its own, and what was executed in it.
+
+    WrongState if it does not run.
+    """
+    container = on.registry.container(container_id)
+    if container.phase != state.CONTAINER_RUNNING:
+        raise WrongState(f"container {container.id} is not running: it has no processes")
+    return await offload(_top, on, container)
+
+
+def _top(on: Engine, container: state.ContainerRecord) -> list[Process]:
+    group = container.cgroups_path
+    facts = [found for pid in on.cgroups.pids(group) if (found := proc_table.read(pid))]
+    # One that is still there now was in the container when it was looked at.
+    there = on.cgroups.pids(group)
+    known = {found.pid: found for found in facts if found.pid in there}
+    init = known.get(container.init.pid)
+    if init is None:
+        raise WrongState(f"container {container.id} has just ended")
+    depth = len(init.pids) - 1
+    names = users.names(_passwd(on, container.id))
+    processes = [_process(each, known, depth, names, init.pid) for each in known.values()]
+    return sorted(processes, key=lambda process: process.pid)
+
+
+def _process(
+    facts: Facts, known: dict[int, Facts], depth: int, names: dict[int, str], init: int
+) -> Process:
+    parent = known.get(facts.parent)
+    try:
+        uid = proc_table.inside(init, facts.uid)
+    except OSError:
+        uid = facts.uid  # the container ends as we look
+    return Process(
+        pid=facts.pids[min(depth, len(facts.pids) - 1)],
+        host_pid=facts.pid,
+        ppid=0 if parent is None else parent.pids[min(depth, len(parent.pids) - 1)],
+        user=names.get(uid, str(uid)),
+        uid=uid,
+        host_uid=facts.uid,
+        state=facts.state,
+        tty=facts.tty,
+        cpu=facts.cpu,
+        elapsed=facts.elapsed,
+        name=facts.name,
+        command=facts.command,
+    )
+
+
+def _passwd(on: Engine, id: str) -> str:
+    try:
+        return read_text_in_root(on.paths.rootfs(id), "/etc/passwd", PASSWD_LIMIT)
+    except OSError:
+        return ""  # the container has made something else of it

@@ -1,0 +1,86 @@
+"""Waiting for what becomes of a container.
+
+Every change is looked at when it happens, so that a state that lasts a moment is not missed.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Literal, get_args
+
+from cri_shim.engine import Engine
+from cri_shim.errors import InvalidArgument, NotFound, WrongState
+from cri_shim.pb import state_pb2 as state
+from cri_shim.registry import Record
+
+Condition = Literal["running", "paused", "exited", "removed"]
+
+_ENDED = (state.CONTAINER_EXITED, state.CONTAINER_REMOVING)
+
+
+async def wait(on: Engine, container_id: str) -> int:
+    """Its exit code when it has ended: 0..255, or 128 + signal. It need not have been started.
+
+    NotFound if it was removed without having run.
+    """
+    return (await until(on, container_id, "exited")).exit_code
+
+
+async def until(on: Engine, container_id: str, condition: Condition) -> state.ContainerRecord:
+    """Its record at the first moment at which it is so, now or later.
+
+    "removed" gives its last one, and an id that is not there is NotFound. WrongState, NotFound if
+    it cannot become so any more.
+    """
+    if condition not in get_args(Condition):
+        known = ", ".join(get_args(Condition))
+        raise InvalidArgument("condition", f"{condition!r} is none of {known}")
+    container = on.registry.container(container_id)
+    answer: asyncio.Future[state.ContainerRecord] = asyncio.get_running_loop().create_future()
+
+    def look(before: Record | None, after: Record | None) -> None:
+        told = after or before
+        if not isinstance(told, state.ContainerRecord) or told.id != container.id:
+            return
+        if answer.done():
+            return
+        if after is None:
+            _gone(answer, told, condition)
+        elif condition != "removed":
+            _there(answer, told, condition)
+
+    look(None, container)
+    on.registry.follow(look)
+    try:
+        return await answer
+    finally:
+        on.registry.unfollow(look)
+
+
+def _there(
+    answer: "asyncio.Future[state.ContainerRecord]", now: state.ContainerRecord, condition: str
+) -> None:
+    if _REACHED[condition](now):
+        answer.set_result(now)
+    elif condition != "exited" and now.phase in _ENDED:
+        answer.set_exception(WrongState(f"container {now.id} has ended: it is never {condition}"))
+
+
+def _gone(
+    answer: "asyncio.Future[state.ContainerRecord]", last: state.ContainerRecord, condition: str
+) -> None:
+    if condition == "removed":
+        answer.set_result(last)
+    else:
+        answer.set_exception(NotFound(f"container {last.id} was removed: it is never {condition}"))
+
+
+def _runs(container: state.ContainerRecord) -> bool:
+    return container.phase == state.CONTAINER_RUNNING
+
+
+_REACHED: dict[str, Callable[[state.ContainerRecord], bool]] = {
+    "running": lambda c: _runs(c) and not c.paused,
+    "paused": lambda c: _runs(c) and c.paused,
+    # One that is removed while it runs is seen to end only if the removal lets us see it.
+    "exited": lambda c: c.finished_at != 0,
+}

@@ -1,0 +1,243 @@
+"""One container, as an object."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from cri_shim.containers import (
+    diff,
+    exec,
+    export,
+    kill,
+    logs,
+    pause,
+    remove,
+    start,
+    stop,
+    talk,
+    top,
+    wait,
+)
+from cri_shim.containers.stats import ContainerGauges
+from cri_shim.containers.top import Process
+from cri_shim.containers.wait import Condition
+from cri_shim.engine import Engine
+from cri_shim.library import inspect
+from cri_shim.library.session import Session
+from cri_shim.library.times import moment, nanoseconds
+from cri_shim.oci.exec import ExecResult
+from cri_shim.oci.log_file import Wanted
+from cri_shim.pb import api_pb2 as api
+from cri_shim.pb import state_pb2 as state
+from cri_shim.rpc.validate import Validator
+from cri_shim.store.changes import Change
+from cri_shim.wire.cri_log import Entry
+
+if TYPE_CHECKING:
+    from cri_shim.library.pod import Pod
+
+STOP_S = 10  # grace before SIGKILL, as podman has it
+_check = Validator()
+
+
+def listed(on: Engine) -> "list[Container]":
+    """Every container of this state namespace but those that are being made."""
+    return [
+        Container(on, container.id)
+        for container in on.registry.containers()
+        if container.phase != state.CONTAINER_CREATING
+    ]
+
+
+class Container:
+    """A handle: an id. Everything else is looked up when it is asked for.
+
+    NotFound from everything but `remove` once the container is gone.
+    """
+
+    def __init__(self, on: Engine, id: str) -> None:
+        self._on = on
+        self.id = id
+
+    def __repr__(self) -> str:
+        return f"<Container {self.id[:12]}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Container) and (other.id, other._on) == (self.id, self._on)
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    @property
+    def _record(self) -> state.ContainerRecord:
+        return self._on.registry.container(self.id)
+
+    # -- what it is ---------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        return self._record.config.metadata.name
+
+    @property
+    def pod(self) -> "Pod":
+        from cri_shim.library.pod import Pod
+
+        return Pod(self._on, self._record.pod_id)
+
+    @property
+    def status(self) -> str:
+        """created, starting, running, paused, exited or removing."""
+        return inspect.status(self._record)
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        return dict(self._record.config.labels)
+
+    @property
+    def image(self) -> str:
+        """The id of its image, which may be gone by now."""
+        return self._record.image_id
+
+    @property
+    def pid(self) -> int:
+        """Of its init on the host; 0 if it does not run."""
+        record = self._record
+        return record.init.pid if stop.runs(record) else 0
+
+    @property
+    def exit_code(self) -> int | None:
+        """0..255, or 128 + signal, when it has ended."""
+        record = self._record
+        return record.exit_code if record.finished_at else None
+
+    @property
+    def created_at(self) -> datetime:
+        return moment(self._record.created_at)
+
+    @property
+    def log_path(self) -> Path | None:
+        """Where its log is, in the CRI's format."""
+        path = self._record.log_path
+        return Path(path) if path else None
+
+    @property
+    def depends_on(self) -> Sequence["Container"]:
+        """What must run when it is started."""
+        return [Container(self._on, id) for id in self._record.depends_on]
+
+    def inspect(self) -> Mapping[str, Any]:
+        """All there is to tell, JSON-able, in the words of `podman container inspect`."""
+        return inspect.container(self._on, self._record)
+
+    # -- its life -----------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Return when its program has been executed. WrongState unless it is created, and what it
+        depends on runs; CommandNotFound, ToolFailed: it has ended with code 128."""
+        await start.start(self._on, self.id)
+
+    async def stop(self, timeout: int = STOP_S) -> None:
+        """Its stop signal, and SIGKILL after `timeout` seconds; not running is fine."""
+        await stop.stop(self._on, self._record.id, timeout)
+
+    async def kill(self, signal: int | str = "SIGKILL") -> None:
+        """Send a signal, by number or name, to its init. WrongState if it does not run."""
+        await kill.kill(self._on, self.id, signal)
+
+    async def pause(self) -> None:
+        """Freeze every process of it. WrongState if it does not run or is paused already."""
+        await pause.pause(self._on, self.id)
+
+    async def unpause(self) -> None:
+        """Have them go on. WrongState if it is not paused."""
+        await pause.unpause(self._on, self.id)
+
+    async def wait(self) -> int:
+        """Its exit code, 0..255, or 128 + signal, when it has ended; at once if it has already."""
+        return await wait.wait(self._on, self.id)
+
+    async def wait_until(self, condition: Condition) -> None:
+        """Return when it is running, paused, exited or removed, or was for a moment.
+
+        WrongState if it has ended before, NotFound if it was removed before.
+        """
+        await wait.until(self._on, self.id, condition)
+
+    async def remove(self, *, force: bool = False) -> None:
+        """Leave nothing of it; gone already is fine.
+
+        WrongState if it runs, ContainerInUse if others depend on it, unless `force`.
+        """
+        await remove.remove(self._on, self.id, force=force)
+
+    # -- talking to it ------------------------------------------------------------------------
+
+    async def exec(self, command: Sequence[str], *, timeout: int = 0) -> ExecResult:
+        """Run a command in it to its end: exit code and output. TimedOut after `timeout` seconds,
+        with nothing left of it; 0 is no limit."""
+        _check(api.ExecSyncRequest(container_id=self.id, cmd=command, timeout=timeout))
+        return await exec.exec_sync(self._on, self.id, list(command), timeout)
+
+    def talk(self, command: Sequence[str], *, stdin: bool = False, tty: bool = False) -> Session:
+        """A command that is talked to while it runs: see session.py."""
+        request = api.ExecRequest(
+            container_id=self.id, cmd=command, stdin=stdin, stdout=True, stderr=not tty, tty=tty
+        )
+        _check(request)
+        return Session(lambda hearer: talk.exec(self._on, request, hearer))
+
+    def attach(self, *, stdin: bool = False, stdout: bool = True, stderr: bool = True) -> Session:
+        """The streams of its own program from now on: see session.py; what was before is in the
+        log. It must run. Who reads slowly is left behind: Unavailable."""
+        record = self._record
+        request = api.AttachRequest(
+            container_id=self.id,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr and not record.config.tty,
+            tty=record.config.tty,
+        )
+        _check(request)
+        return Session(lambda hearer: talk.attach(self._on, request, hearer))
+
+    def logs(
+        self,
+        *,
+        since: datetime | int = 0,
+        tail: int | None = None,
+        follow: bool = False,
+        stdout: bool = True,
+        stderr: bool = True,
+    ) -> AsyncGenerator[Entry, None]:
+        """What it has written, an entry a line; `follow`: and what it writes, until its end.
+
+        `since` a time, or nanoseconds since the epoch; `tail` only the last lines. WrongState if
+        it keeps no log.
+        """
+        asked = {"stdout": stdout, "stderr": stderr}
+        streams = frozenset(name for name, wanted in asked.items() if wanted)
+        wanted = Wanted(nanoseconds(since), tail, streams)
+        return logs.logs(self._on, self.id, wanted, follow=follow)
+
+    # -- looking into it ----------------------------------------------------------------------
+
+    async def top(self) -> Sequence[Process]:
+        """Its processes now. WrongState if it does not run."""
+        return await top.top(self._on, self.id)
+
+    async def stats(self) -> api.ContainerStats:
+        """What it uses now, in the CRI's form, without rates: for those, look twice."""
+        gauges = ContainerGauges(self._on)
+        try:
+            return gauges.one(self.id)
+        finally:
+            await gauges.close()
+
+    async def diff(self) -> Sequence[Change]:
+        """What it has changed in its root file system."""
+        return await diff.diff(self._on, self.id)
+
+    async def export(self, to: Path | str | BinaryIO) -> None:
+        """Its whole root file system as a tar, into a file or what has `write`; see export.py."""
+        await export.export(self._on, self.id, Path(to) if isinstance(to, str) else to)

@@ -1,0 +1,174 @@
+"""One pod, as an object."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from cri_shim.containers import create as container_create
+from cri_shim.containers import dependencies, start
+from cri_shim.containers import stop as container_stop
+from cri_shim.containers.stats import ContainerGauges
+from cri_shim.engine import Engine
+from cri_shim.errors import WrongState
+from cri_shim.library import configs, inspect, names
+from cri_shim.library.container import Container
+from cri_shim.library.image import Image
+from cri_shim.library.times import moment
+from cri_shim.pb import api_pb2 as api
+from cri_shim.pb import state_pb2 as state
+from cri_shim.pods import query, remove, run, stop
+from cri_shim.pods.stats import PodGauges
+from cri_shim.rpc.validate import Validator
+
+_check = Validator()
+
+
+def listed(on: Engine) -> "list[Pod]":
+    """Every pod of this state namespace but those that are being made."""
+    return [Pod(on, pod.id) for pod in on.registry.pods() if pod.phase != state.POD_CREATING]
+
+
+async def create(
+    on: Engine, config: api.PodSandboxConfig | None, handler: str, words: dict[str, Any]
+) -> "Pod":
+    """See Runtime.create_pod."""
+    if config is None:
+        words = {"name": "", **words}
+        words["name"] = words["name"] or names.generate(on.registry)
+        config = configs.pod(**words)
+    elif words:
+        raise TypeError(
+            f"a pod is made of a whole config or of words, not both: {', '.join(words)}"
+        )
+    request = api.RunPodSandboxRequest(config=config, runtime_handler=handler)
+    _check(request)
+    return Pod(on, await run.run(on, request))
+
+
+class Pod:
+    """A handle: an id. Everything else is looked up when it is asked for.
+
+    NotFound from everything but `stop` and `remove` once the pod is gone.
+    """
+
+    def __init__(self, on: Engine, id: str) -> None:
+        self._on = on
+        self.id = id
+
+    def __repr__(self) -> str:
+        return f"<Pod {self.id[:12]}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Pod) and (other.id, other._on) == (self.id, self._on)
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    @property
+    def _record(self) -> state.PodRecord:
+        return self._on.registry.pod(self.id)
+
+    @property
+    def name(self) -> str:
+        return self._record.config.metadata.name
+
+    @property
+    def namespace(self) -> str:
+        """The Kubernetes one, which names are unique in."""
+        return self._record.config.metadata.namespace
+
+    @property
+    def ready(self) -> bool:
+        """Whether containers can be made and started in it."""
+        return query.state_of(self._record) == api.SANDBOX_READY
+
+    @property
+    def ips(self) -> Sequence[str]:
+        """Its addresses, the primary one first; none on the node's own network."""
+        return list(self._record.network.ips)
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        return dict(self._record.config.labels)
+
+    @property
+    def created_at(self) -> datetime:
+        return moment(self._record.created_at)
+
+    def containers(self) -> list[Container]:
+        """Its containers, in the order in which they were created."""
+        return [
+            Container(self._on, container.id)
+            for container in self._on.registry.containers_of(self.id)
+            if container.phase != state.CONTAINER_CREATING
+        ]
+
+    def inspect(self) -> Mapping[str, Any]:
+        """All there is to tell, JSON-able, in podman's words where they fit."""
+        return inspect.pod(self._on, self._record)
+
+    async def create_container(
+        self,
+        image: "Image | str | api.ContainerConfig",
+        command: Sequence[str] = (),
+        *,
+        name: str = "",
+        depends_on: Sequence[Container] = (),
+        **fields: Any,
+    ) -> Container:
+        """Make a container of an image, or of a whole config of the CRI; it is not started.
+
+        `command` replaces the image's ENTRYPOINT and CMD. A `name` is made up where there is none.
+        `env` is a mapping; other `fields` are the CRI's of ContainerConfig: args, working_dir,
+        mounts, labels, annotations, tty, stdin, ... Its log is `log_path` below the pod's
+        log_directory, NAME.log if not given. Errors: containers/create.py.
+        """
+        if isinstance(image, api.ContainerConfig):
+            config = image
+        else:
+            config = configs.container(
+                image, command, name or names.generate(self._on.registry), fields
+            )
+        pod = self._record
+        request = api.CreateContainerRequest(
+            pod_sandbox_id=pod.id, config=config, sandbox_config=pod.config
+        )
+        _check(request)
+        needed = [container.id for container in depends_on]
+        return Container(self._on, await container_create.create(self._on, request, needed))
+
+    async def start(self) -> None:
+        """Start its created containers, each after those that it depends on."""
+        record = self._record
+        if record.phase != state.POD_READY:
+            raise WrongState(f"pod {self.id} is not ready: its containers cannot be started")
+        for container in dependencies.start_order(self._on.registry.containers_of(self.id)):
+            if container.phase == state.CONTAINER_CREATED:
+                await start.start(self._on, container.id)
+
+    async def stop(self) -> None:
+        """End its containers and give its addresses back; it cannot be started again."""
+        await stop.stop(self._on, self.id)
+
+    async def remove(self, *, force: bool = False) -> None:
+        """Leave nothing of it and its containers; gone already is fine.
+
+        WrongState if one of them runs, unless `force`.
+        """
+        running = [c.id for c in self._on.registry.containers_of(self.id) if container_stop.runs(c)]
+        if running and not force:
+            raise WrongState(
+                f"pod {self.id} has running containers, the first is {running[0]}: stop it first,"
+                " or force the removal"
+            )
+        await remove.remove(self._on, self.id)
+
+    async def stats(self) -> api.PodSandboxStats:
+        """What it and its containers use now, in the CRI's form, without rates."""
+        containers = ContainerGauges(self._on)
+        pods = PodGauges(self._on, containers)
+        try:
+            return await pods.one(self.id)
+        finally:
+            pods.close()
+            await containers.close()

@@ -1,0 +1,76 @@
+"""What /proc tells of one process, as `ps` would show it."""
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+_PTS = range(136, 144)  # majors of pseudo terminals, 256 minors each
+_TTY = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Times in seconds; ids are those of our own namespaces."""
+
+    pid: int
+    parent: int
+    pids: tuple[int, ...]  # in our pid namespace, and in each below it that the process is in
+    uid: int  # effective
+    state: str  # the letter of proc(5)
+    tty: str  # "pts/0"; "?" for none
+    cpu: float
+    elapsed: float
+    name: str
+    command: tuple[str, ...]  # empty of a zombie
+
+
+def read(pid: int) -> Facts | None:
+    """None if there is no such process, or none any more."""
+    where = Path(f"/proc/{pid}")
+    try:
+        text = (where / "stat").read_bytes().decode(errors="replace")
+        status = dict(_pairs((where / "status").read_text(errors="replace")))
+        command = os.fsdecode((where / "cmdline").read_bytes())
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    name = text[text.index("(") + 1 : text.rindex(")")]
+    fields = text[text.rindex(")") + 2 :].split()
+    now = time.clock_gettime(time.CLOCK_BOOTTIME)
+    return Facts(
+        pid=pid,
+        parent=int(fields[1]),
+        pids=tuple(map(int, status["NSpid"].split())),
+        uid=int(status["Uid"].split()[1]),
+        state=fields[0],
+        tty=_terminal(int(fields[4])),
+        cpu=(int(fields[11]) + int(fields[12])) / _TICKS,
+        elapsed=max(0.0, now - int(fields[19]) / _TICKS),
+        name=name,
+        command=tuple(command.removesuffix("\0").split("\0")) if command else (),
+    )
+
+
+def inside(pid: int, id: int) -> int:
+    """What the user `id` is in the user namespace of process `pid`; 65534 if it is nobody there.
+
+    OSError if the process has gone.
+    """
+    for line in Path(f"/proc/{pid}/uid_map").read_text().splitlines():
+        first, outside, count = map(int, line.split())
+        if outside <= id < outside + count:
+            return first + id - outside
+    return 65534
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    lines = (line.partition(":") for line in text.splitlines())
+    return [(key, value.strip()) for key, _, value in lines]
+
+
+def _terminal(device: int) -> str:
+    major, minor = os.major(device), os.minor(device)
+    if major in _PTS:
+        return f"pts/{(major - _PTS.start) * 256 + minor}"
+    return f"tty{minor}" if major == _TTY else "?"

@@ -1,0 +1,62 @@
+"""Removing what has ended: containers that exited, and pods that were stopped, or died."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from cri_shim.containers import dependencies
+from cri_shim.containers import remove as container_remove
+from cri_shim.engine import Engine
+from cri_shim.errors import ContainerInUse
+from cri_shim.pb import state_pb2 as state
+from cri_shim.pods import remove as pod_remove
+
+_log = logging.getLogger(__name__)
+_LIVES = (state.CONTAINER_STARTING, state.CONTAINER_RUNNING)
+
+
+@dataclass(slots=True)
+class Pruned:
+    """The ids of what was removed; by id, why something could not be: that goes on by itself."""
+
+    pods: list[str] = field(default_factory=list)
+    containers: list[str] = field(default_factory=list)
+    errors: dict[str, Exception] = field(default_factory=dict)
+
+
+async def prune(on: Engine) -> Pruned:
+    """Remove every pod that is not ready and in which nothing runs, with its containers; then the
+    exited containers of the others, but for those that a remaining one depends on."""
+    done = Pruned()
+    for pod in on.registry.pods():
+        if pod.phase == state.POD_NOTREADY and not _lives(on, pod.id):
+            own = [container.id for container in on.registry.containers_of(pod.id)]
+            if await _try(done, pod.id, partial(pod_remove.remove, on, pod.id)):
+                done.pods.append(pod.id)
+                done.containers += own
+    ended = [c for c in on.registry.containers() if c.phase == state.CONTAINER_EXITED]
+    ended.sort(key=lambda c: c.created_at, reverse=True)  # those who depend come before
+    for container in ended:
+        id = container.id
+        try:
+            dependencies.release(on, container)
+        except ContainerInUse:
+            continue
+        if await _try(done, id, partial(container_remove.remove, on, id)):
+            done.containers.append(id)
+    return done
+
+
+def _lives(on: Engine, pod_id: str) -> bool:
+    return any(container.phase in _LIVES for container in on.registry.containers_of(pod_id))
+
+
+async def _try(done: Pruned, id: str, remove: Callable[[], Awaitable[None]]) -> bool:
+    try:
+        await remove()
+    except Exception as e:
+        _log.error("pruning %s: %s", id, e)
+        done.errors[id] = e
+        return False
+    return True
