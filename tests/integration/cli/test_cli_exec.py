@@ -147,13 +147,16 @@ async def test_a_session_over_tls_trusts_the_certificate_of_the_configuration(
     async with Client(encrypted.socket) as client:
         cri = Cri(encrypted, client)
         container = await cri.run(await cri.run_pod(), ["sleep", "1000"])
-        words = ["exec", "-i", container, "sh", "-c", "cat; exit 3"]
+        words = ["exec", "-i", container, "sh", "-c", "cat; head -c 5000000 /dev/zero; exit 3"]
         config = ["--config", str(encrypted.directory / "config.toml")]
         mine = command(cri)
-        trusting = await child.run([*mine, *config, *words], stdin=b"hi", timeout=LIMIT_S)
+        trusting = await child.run(
+            [*mine, *config, *words], stdin=b"hi", timeout=LIMIT_S, limit=6_000_000
+        )
         doubting = await child.run([*mine, *words], stdin=b"hi", timeout=LIMIT_S)
         await cri.remove_all()
-    assert (trusting.returncode, trusting.stdout, trusting.stderr) == (3, b"hi", b"")
+    assert (trusting.returncode, trusting.stderr) == (3, b"")
+    assert trusting.stdout == b"hi" + bytes(5_000_000)
     assert doubting.returncode == 1
     assert doubting.stderr.startswith(b"cri-shim: cannot reach the streaming server at ")
     assert b"certificate" in doubting.stderr

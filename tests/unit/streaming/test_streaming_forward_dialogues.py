@@ -266,6 +266,36 @@ async def test_a_pod_that_does_not_read_throttles_the_client_until_it_does(
     assert not pod.link.throttled
 
 
+async def test_input_in_very_many_pieces_arrives_whole_whenever_the_pod_reads(
+    pod: Pod, client: Client
+) -> None:
+    _, data = client.connect(80)
+    pieces = [bytes([number % 251]) for number in range(6_000)]
+    for piece in pieces[:2_000]:  # before the connection is there
+        client.spdy.send(data, piece)
+    client.push()
+    reader, _ = await pod.accept()
+    for piece in pieces[2_000:]:  # more than the socket takes
+        client.spdy.send(data, piece)
+    client.spdy.send(data, b"", fin=True)
+    client.push()
+    assert await reader.read() == b"".join(pieces)
+
+
+async def test_what_waits_for_the_pod_arrives_though_both_have_said_all(
+    pod: Pod, client: Client
+) -> None:
+    _, data = client.connect(80)
+    reader, writer = await pod.accept()
+    client.send(data, b"first")
+    writer.write_eof()
+    await client.until(lambda: data in client.ended)
+    for _ in range(20):
+        client.send(data, b"x" * 100_000)
+    client.send(data, b"", fin=True)
+    assert await reader.read() == b"first" + b"x" * 2_000_000
+
+
 async def test_a_client_that_does_not_read_holds_the_pod_back(pod: Pod, client: Client) -> None:
     client.connect(80)
     _, writer = await pod.accept()
