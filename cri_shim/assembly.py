@@ -14,7 +14,7 @@ from cri_shim import recovery
 from cri_shim.aio import reaper
 from cri_shim.aio.closing import Closing
 from cri_shim.config import Config, Server
-from cri_shim.config.user import ordinary_user
+from cri_shim.config.user import home, ordinary_user
 from cri_shim.default_mounts import DefaultMounts
 from cri_shim.engine import Engine, Paths
 from cri_shim.errors import ConfigError, CriShimError, StateError, ToolFailed
@@ -139,7 +139,9 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
         paths=paths,
         boot_id=boot.boot_id(),
         seccomp=_seccomp(config),
-        apparmor=AppArmor(paths.run_root / "apparmor", env=environment),
+        apparmor=AppArmor(
+            paths.run_root / "apparmor", env=environment, ordinary_user=user is not None
+        ),
         selinux=SELinux(),
         hooks=hooks,
         default_mounts=_default_mounts(config),
@@ -177,7 +179,11 @@ def _hooks(config: Config) -> Hooks:
 
 def _default_mounts(config: Config) -> DefaultMounts:
     named = config.default_mounts_file
-    return DefaultMounts([Path(named)] if named else DEFAULT_MOUNTS)
+    if named:
+        return DefaultMounts([Path(named)])
+    uid = ordinary_user()
+    of_user = [] if uid is None else [home(uid) / ".config/containers/mounts.conf"]
+    return DefaultMounts([*of_user, *DEFAULT_MOUNTS])
 
 
 def streaming(config: Config, on: Engine) -> StreamingServer:

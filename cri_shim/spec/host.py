@@ -15,6 +15,7 @@ class HostDevice:
     uid: int = 0
     gid: int = 0
     access: str = "rwm"  # what the device cgroup allows of it
+    source: str = ""  # where it is on the host
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,12 @@
 
 Root of a user namespace may mount a file system that shows a namespace only where that namespace
 belongs to its own: for what a pod shares with the node, the node's mount is bound instead, as
-podman does it; its message queues are not shown. Without control groups nothing is said of them,
-and none are shown.
+podman does it; its message queues are not shown. Device nodes are bound as well. Without control
+groups nothing is said of them, and none are shown.
 """
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from cri_shim.spec.document import Document
@@ -16,9 +17,16 @@ _SHOWS = {"sysfs": "network", "proc": "pid"}
 _SAFE = ["nosuid", "noexec", "nodev"]
 
 
-def adapted(document: Document, *, limits: bool) -> Document:
-    """The document changed in its mounts; without `limits` also in all that says "cgroup"."""
+def adapted(
+    document: Document, *, limits: bool, devices: Mapping[str, str] = MappingProxyType({})
+) -> Document:
+    """The document changed in its mounts; without `limits` also in all that says "cgroup".
+
+    `devices` says where the device nodes are on the host, by their path in the container: they
+    cannot be made, and are bound.
+    """
     linux = dict(document["linux"])
+    linux.pop("devices", None)
     if not limits:
         linux.pop("cgroupsPath", None)
         linux.pop("resources", None)
@@ -28,7 +36,13 @@ def adapted(document: Document, *, limits: bool) -> Document:
     absent = {kind for kind, out in (("cgroup", not limits), ("mqueue", "ipc" not in own)) if out}
     kept = [mount for mount in document["mounts"] if mount.get("type") not in absent]
     mounts = [_adapted(mount, own) for mount in kept]
+    mounts += [_bound(source, path) for path, source in sorted(devices.items())]
     return {**document, "mounts": mounts, "linux": linux}
+
+
+def _bound(source: str, path: str) -> dict[str, Any]:
+    options = ["bind", "rprivate", "nosuid", "noexec"]
+    return {"destination": path, "type": "bind", "source": source, "options": options}
 
 
 def _adapted(mount: dict[str, Any], own: Container[str]) -> dict[str, Any]:
