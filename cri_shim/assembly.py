@@ -20,7 +20,7 @@ from cri_shim.engine import Engine, Paths
 from cri_shim.errors import ConfigError, CriShimError, StateError, ToolFailed
 from cri_shim.hooks.directories import Hooks
 from cri_shim.images import Images
-from cri_shim.isolation import userns
+from cri_shim.isolation import delegated, userns
 from cri_shim.isolation.apparmor import AppArmor
 from cri_shim.isolation.cgroup_names import PREFIX, Driver
 from cri_shim.isolation.cgroups import Cgroups
@@ -279,7 +279,7 @@ async def _cancel(task: "asyncio.Task[None]") -> None:
 
 def _cgroups(config: Config, paths: Paths) -> Cgroups:
     if ordinary_user() is not None:
-        return Ungrouped(paths.rootfs)
+        return delegated.found() or Ungrouped(paths.rootfs)
     return Cgroups(_cgroup_driver(config.cgroup_manager), name=_cgroup_name(paths.run_root))
 
 
@@ -316,7 +316,7 @@ async def _probe(config: Config, paths: Paths, cgroups: Cgroups) -> list[Handler
                 env=_environment(config),
                 systemd_cgroup=cgroups.driver == "systemd",
                 userns=space,
-                groups=not cgroups.problem,
+                groups=cgroups.top if cgroups.usable else None,
             )
             for name, table in config.runtimes.items()
         )
@@ -356,7 +356,8 @@ def _host(cgroups: Cgroups) -> Host:
         swap_accounting=cgroups.version() == 2 or swap.exists(),
         hugepage_sizes=_hugepage_sizes() if "hugetlb" in cgroups.controllers() else frozenset(),
         rootless=rootless,
-        limits=not cgroups.problem,
+        limits=cgroups.usable,
+        lacking=cgroups.lacking(),
     )
 
 

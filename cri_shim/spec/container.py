@@ -78,7 +78,7 @@ def build(inp: ContainerInput) -> Document:
     if not inp.host.rootless:
         return document
     nodes = devices.sources(inp.devices, inp.host.devices, privileged=context.privileged)
-    return rootless.adapted(document, limits=inp.host.limits, devices=nodes)
+    return rootless.adapted(document, inp.host, nodes)
 
 
 def _process(inp: ContainerInput) -> dict[str, Any]:
