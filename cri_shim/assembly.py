@@ -14,13 +14,13 @@ from cri_shim import recovery
 from cri_shim.aio import reaper
 from cri_shim.aio.closing import Closing
 from cri_shim.config import Config, Server
-from cri_shim.config.user import ordinary_user
+from cri_shim.config.user import home, ordinary_user
 from cri_shim.default_mounts import DefaultMounts
 from cri_shim.engine import Engine, Paths
 from cri_shim.errors import ConfigError, CriShimError, StateError, ToolFailed
 from cri_shim.hooks.directories import Hooks
 from cri_shim.images import Images
-from cri_shim.isolation import userns
+from cri_shim.isolation import delegated, userns
 from cri_shim.isolation.apparmor import AppArmor
 from cri_shim.isolation.cgroup_names import PREFIX, Driver
 from cri_shim.isolation.cgroups import Cgroups
@@ -139,7 +139,9 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
         paths=paths,
         boot_id=boot.boot_id(),
         seccomp=_seccomp(config),
-        apparmor=AppArmor(paths.run_root / "apparmor", env=environment),
+        apparmor=AppArmor(
+            paths.run_root / "apparmor", env=environment, ordinary_user=user is not None
+        ),
         selinux=SELinux(),
         hooks=hooks,
         default_mounts=_default_mounts(config),
@@ -177,7 +179,11 @@ def _hooks(config: Config) -> Hooks:
 
 def _default_mounts(config: Config) -> DefaultMounts:
     named = config.default_mounts_file
-    return DefaultMounts([Path(named)] if named else DEFAULT_MOUNTS)
+    if named:
+        return DefaultMounts([Path(named)])
+    uid = ordinary_user()
+    of_user = [] if uid is None else [home(uid) / ".config/containers/mounts.conf"]
+    return DefaultMounts([*of_user, *DEFAULT_MOUNTS])
 
 
 def streaming(config: Config, on: Engine) -> StreamingServer:
@@ -273,7 +279,7 @@ async def _cancel(task: "asyncio.Task[None]") -> None:
 
 def _cgroups(config: Config, paths: Paths) -> Cgroups:
     if ordinary_user() is not None:
-        return Ungrouped(paths.rootfs)
+        return delegated.found() or Ungrouped(paths.rootfs)
     return Cgroups(_cgroup_driver(config.cgroup_manager), name=_cgroup_name(paths.run_root))
 
 
@@ -310,7 +316,7 @@ async def _probe(config: Config, paths: Paths, cgroups: Cgroups) -> list[Handler
                 env=_environment(config),
                 systemd_cgroup=cgroups.driver == "systemd",
                 userns=space,
-                groups=not cgroups.problem,
+                groups=cgroups.top if cgroups.usable else None,
             )
             for name, table in config.runtimes.items()
         )
@@ -350,7 +356,8 @@ def _host(cgroups: Cgroups) -> Host:
         swap_accounting=cgroups.version() == 2 or swap.exists(),
         hugepage_sizes=_hugepage_sizes() if "hugetlb" in cgroups.controllers() else frozenset(),
         rootless=rootless,
-        limits=not cgroups.problem,
+        limits=cgroups.usable,
+        lacking=cgroups.lacking(),
     )
 
 

@@ -89,6 +89,12 @@ def _of_user(uid: int, values: dict[str, Any], origin: dict[str, str]) -> None:
     for name, place in places.items():
         if origin[name] == "default":
             values[name], origin[name] = place(), f"user {uid}"
+    registries = user.home(uid) / ".config/containers/registries.conf"
+    if origin["image.registries_conf"] == "default" and registries.exists():
+        values["image.registries_conf"], origin["image.registries_conf"] = (
+            str(registries),
+            f"user {uid}",
+        )
 
 
 def _own_network(root: Path) -> tuple[str, str]:

@@ -34,7 +34,9 @@ class Cgroups:
     """The trees, by the rules of one driver. What is not a coroutine takes 1 ms or less; but see
     `prime`, which is there to wait."""
 
-    problem = ""  # why nothing can be limited; "" where it can
+    usable = True  # groups can be made
+    top = ""  # the group below which they can be, "" for all
+    problem = ""  # what cannot be limited, and why; "" where all can
 
     def __init__(self, driver: cgroup_names.Driver, *, name: str = cgroup_names.PREFIX) -> None:
         """`name` is that of this instance: two daemons on a machine have different parents."""
@@ -55,6 +57,10 @@ class Cgroups:
         else:
             names = [[c for c in h.controllers if "=" not in c] for h in trees]
         return frozenset(name for some in names for name in some)
+
+    def lacking(self) -> frozenset[str]:
+        """The controllers whose limits are to be left out."""
+        return frozenset()
 
     def oci_path(self, parent: str, container_id: str) -> str:
         """The OCI `cgroupsPath` below the kubelet's parent ("": our own); see cgroup_names."""

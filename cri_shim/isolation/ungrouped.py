@@ -33,6 +33,7 @@ class _NoTrees(hierarchies.Hierarchies):
 class Ungrouped(Cgroups):
     """Every verb of Cgroups; those that make, limit and remove do nothing."""
 
+    usable = False
     problem = NOT_DELEGATED
 
     def __init__(self, rootfs: Callable[[str], Path]) -> None:

@@ -70,13 +70,14 @@ async def probe(
     env: Mapping[str, str],
     systemd_cgroup: bool = False,
     userns: UserNamespace | str = NOT_TRIED,
-    groups: bool = True,
+    groups: str | None = "",
 ) -> Handler:
     """The handler `name`, found on a list of paths and tried out.
 
     Never fails: what is wrong, in the OCI runtime's own words, is in `problem`. Handlers of
     different names may be probed at the same time. `userns` is a namespace to try, or why this
-    node can have none. Without `groups` it is to leave control groups alone.
+    node can have none. `groups` is the control group below which we may make some, "" for all; with
+    None it is to leave them alone.
     """
     root = run_root / "oci" / name
     nowhere = Handler(name, Path(), Path(), root)
@@ -85,10 +86,10 @@ async def probe(
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         version = await _version(path, env)
         run_path = _bind(path, run_root / "oci-bin" / name) if _is_crun(version) else path
-        options = () if groups else (_WITHOUT_GROUPS[_is_crun(version)],)
+        options = () if groups is not None else (_WITHOUT_GROUPS[_is_crun(version)],)
         handler = Handler(name, path, run_path, root, version, options=options)
         cache = run_root / "handlers"
-        return await _tried(handler, cache, boot_id, env, systemd_cgroup, userns)
+        return await _tried(handler, cache, boot_id, env, systemd_cgroup, userns, groups)
     except (CriShimError, OSError) as e:
         return dataclasses.replace(nowhere, problem=str(e))
 
@@ -100,6 +101,7 @@ async def _tried(
     env: Mapping[str, str],
     systemd_cgroup: bool,
     userns: UserNamespace | str,
+    groups: str | None,
 ) -> Handler:
     """With its features, if a container can be made; a success is remembered, a failure is not."""
     stat = handler.path.stat()
@@ -119,7 +121,7 @@ async def _tried(
         name = handler.name
         return await trial.run(
             command, where, name=name, env=env, systemd=systemd_cgroup, option=option, userns=space,
-            groups=not handler.options,
+            groups=groups,
         )  # fmt: skip
 
     try:

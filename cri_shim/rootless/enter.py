@@ -64,7 +64,7 @@ def enter_for(run_root: Path) -> None:
             if (target := record.read() or _by_conmon(run_root)) is not None:
                 _join(target)
                 if record.read() is None:
-                    _record(record, holder.fork_here())
+                    _record(record, holder.start_here())
             else:
                 _make(record, uid, gid)
                 made.namespaces = True
@@ -88,15 +88,20 @@ def let_go(run_root: Path, unused: bool | None) -> None:
     """End the holder, if the runtime that was here has left nothing; idempotent.
 
     `unused`: None from a runtime that never opened. What it then held is only let go if this
-    process made it: nobody else can have left anything.
+    process made it: nobody else can have left anything. Where something is left, a holder that
+    somebody has killed is replaced.
     """
     global _made
     mine = _made if _made is not None and _made.run_root == run_root else None
     if user.ordinary_user() is None or not run_root.is_dir():
         return
-    if not (unused or (unused is None and mine is not None and mine.namespaces)):
+    if unused is None and (mine is None or not mine.namespaces):
         return
     with holder.record(run_root) as record:
+        if unused is False:
+            if record.read() is None:
+                _record(record, holder.start_here())
+            return
         if (held := record.read()) is not None:
             holder.end(held.pid, held.start_time)
         record.remove()

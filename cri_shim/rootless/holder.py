@@ -7,6 +7,7 @@ import fcntl
 import os
 import shutil
 import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -110,12 +111,18 @@ def release(go: int) -> None:
     os.close(go)
 
 
-def fork_here() -> int:
-    """A holder of the namespaces that this process is in already."""
-    pid = os.fork()
-    if pid == 0:
-        _hold()
-    return pid
+def start_here() -> int:
+    """A holder of the namespaces that this process is in already: its pid."""
+    null = subprocess.DEVNULL
+    try:
+        process = subprocess.Popen(
+            [_sleep(), "infinity"],
+            stdin=null, stdout=null, stderr=null, cwd="/", start_new_session=True,
+        )  # fmt: skip
+    except OSError as e:
+        raise RootlessError(f"cannot start {_sleep()} to hold the namespaces: {e}") from e
+    process.returncode = 0  # it is not ours to wait for
+    return process.pid
 
 
 def end(pid: int, start_time: int) -> None:
@@ -153,9 +160,13 @@ def _hold() -> NoReturn:
         null = os.open(os.devnull, os.O_RDWR)
         for fd in (0, 1, 2):
             os.dup2(null, fd)
-        os.execv(shutil.which("sleep") or "/bin/sleep", ["sleep", "infinity"])
+        os.execv(_sleep(), ["sleep", "infinity"])
     finally:
         os._exit(1)
+
+
+def _sleep() -> str:
+    return shutil.which("sleep") or "/bin/sleep"
 
 
 def _refusal(error: OSError) -> str:

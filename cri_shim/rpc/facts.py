@@ -57,13 +57,16 @@ class Facts:
         )
 
     def _limits(self) -> list[api.RuntimeCondition]:
-        """A condition of our own, where no resource can be limited; the kubelet passes it over."""
-        problem = self.on.cgroups.problem
-        if not problem:
+        """A condition of our own for an ordinary user's runtime; the kubelet passes it over."""
+        if not self.on.host.rootless:
             return []
+        problem = self.on.cgroups.problem
         return [
             api.RuntimeCondition(
-                type="ResourceLimits", status=False, reason="NotDelegated", message=problem
+                type="ResourceLimits",
+                status=not problem,
+                reason="NotDelegated" if problem else "",
+                message=problem,
             )
         ]
 

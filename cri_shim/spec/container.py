@@ -75,7 +75,10 @@ def build(inp: ContainerInput) -> Document:
         ),
         "linux": _linux(inp),
     }
-    return rootless.adapted(document, limits=inp.host.limits) if inp.host.rootless else document
+    if not inp.host.rootless:
+        return document
+    nodes = devices.sources(inp.devices, inp.host.devices, privileged=context.privileged)
+    return rootless.adapted(document, inp.host, nodes)
 
 
 def _process(inp: ContainerInput) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def build(inp: PauseInput) -> Document:
         | inp.protection.of_linux()
         | (inp.ids.of_linux() if inp.ids is not None else {}),
     }
-    return rootless.adapted(document, limits=inp.host.limits) if inp.host.rootless else document
+    return rootless.adapted(document, inp.host) if inp.host.rootless else document
 
 
 def _user(context: api_pb2.LinuxSandboxSecurityContext) -> User:

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.fixtures.cri import Cri
+from cri_shim.errors import InvalidArgument
+from cri_shim.pb import api_pb2 as api
+from tests.fixtures.cri import Cri, pod_config
 from tests.fixtures.user import NODE, SERVER, Machine, UserDaemon, alive, user_daemon
 from tests.fixtures.user_pods import another_process, on_the_node, process_of
 
@@ -69,3 +71,20 @@ async def test_a_network_process_that_dies_is_started_again(
     await another_process(daemon, pod, before)
     script = f"until ip addr show eth0 | grep -o {ADDRESSES[program]}; do usleep 10000; done"
     assert ADDRESSES[program] in (await cri.sh(container, script))
+
+
+async def test_a_host_port_is_published_or_refused(
+    cri: Cri, daemon: UserDaemon, program: str
+) -> None:
+    port = api.PortMapping(host_port=8088, container_port=80, host_ip="127.0.0.1")
+    config = pod_config(daemon, port_mappings=[port])
+    if program == "slirp4netns":
+        with pytest.raises(InvalidArgument, match="install passt"):
+            await cri.run_pod(config)
+        return
+    pod = await cri.run_pod(config)
+    serve = "mkdir -p /www; echo published >/www/index.html; exec httpd -f -p 80 -h /www"
+    await cri.run(pod, ["sh", "-c", serve])
+    outside = await cri.run(await cri.run_pod(on_the_node(daemon)), ["sleep", "1000"])
+    fetch = "until wget -q -O - http://127.0.0.1:8088/; do usleep 10000; done"
+    assert (await cri.sh(outside, fetch)) == "published\n"

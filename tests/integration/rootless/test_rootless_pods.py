@@ -8,7 +8,7 @@ import pytest
 
 from cri_shim.errors import WrongState
 from cri_shim.pb import api_pb2 as api
-from tests.fixtures.cri import Cri, log_lines
+from tests.fixtures.cri import Cri, log_lines, pod_config
 from tests.fixtures.user import UserDaemon, alive
 from tests.fixtures.user_pods import on_the_node
 
@@ -133,3 +133,45 @@ async def test_info_says_that_it_is_rootless_and_with_which_ids(daemon: UserDaem
     answer = daemon.machine.cri_shim("info")
     assert "rootless: yes" in answer.stdout
     assert f"- 0 {daemon.machine.uid} 1\n" in answer.stdout
+
+
+async def test_a_device_of_the_node_can_be_given_to_a_container(
+    cri: Cri, daemon: UserDaemon
+) -> None:
+    pod = await cri.run_pod(on_the_node(daemon))
+    device = api.Device(host_path="/dev/fuse", container_path="/dev/mine", permissions="rw")
+    container = await cri.run(pod, ["sleep", "1000"], devices=[device])
+    assert (await cri.sh(container, "stat -c '%F %t:%T' /dev/mine")) == (
+        "character special file a:e5\n"
+    )
+
+
+async def test_a_privileged_container_runs(cri: Cri, daemon: UserDaemon) -> None:
+    config = on_the_node(daemon)
+    config.linux.security_context.privileged = True
+    pod = await cri.run_pod(config)
+    context = api.LinuxContainerSecurityContext(privileged=True)
+    linux = api.LinuxContainerConfig(security_context=context)
+    container = await cri.run(pod, ["sleep", "1000"], linux=linux)
+    assert (await cri.sh(container, "mount -t tmpfs none /tmp && echo mounted")) == "mounted\n"
+
+
+async def test_a_pod_has_its_own_host_name_and_kernel_parameters(
+    cri: Cri, daemon: UserDaemon
+) -> None:
+    sysctls = {"net.ipv4.ip_unprivileged_port_start": "7", "kernel.msgmax": "4096"}
+    config = pod_config(daemon, linux=api.LinuxPodSandboxConfig(sysctls=sysctls), hostname="mine")
+    container = await cri.run(await cri.run_pod(config), ["sleep", "1000"])
+    script = "hostname; cat /proc/sys/net/ipv4/ip_unprivileged_port_start /proc/sys/kernel/msgmax"
+    assert (await cri.sh(container, script)).split() == ["mine", "7", "4096"]
+
+
+async def test_an_oom_score_below_the_daemons_own_is_not_asked_for(
+    cri: Cri, daemon: UserDaemon
+) -> None:
+    pod = await cri.run_pod(on_the_node(daemon))
+    resources = api.LinuxContainerResources(oom_score_adj=-900)
+    linux = api.LinuxContainerConfig(resources=resources)
+    container = await cri.run(pod, ["sleep", "1000"], linux=linux)
+    own = Path(f"/proc/{daemon.pid}/oom_score_adj").read_text()
+    assert (await cri.sh(container, "cat /proc/1/oom_score_adj")) == own

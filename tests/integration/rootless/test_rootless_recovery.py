@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from cri_shim.errors import Unavailable
 from cri_shim.linux import process
 from cri_shim.pb import api_pb2 as api
 from cri_shim.rpc.client import Client
@@ -141,3 +142,55 @@ async def test_a_network_that_died_with_the_daemon_is_there_again(networked: Use
     async with Client(networked.socket) as client:
         await Cri(networked, client).remove_pod(pod)
     assert networked.traces() == []
+
+
+async def test_a_daemon_that_stops_replaces_a_holder_that_was_killed(daemon: UserDaemon) -> None:
+    async with Client(daemon.socket) as client:
+        pod = await Cri(daemon, client).run_pod(on_the_node(daemon))
+    os.kill(daemon.holder(), signal.SIGKILL)
+    daemon.stop()
+    daemon.start()
+    async with Client(daemon.socket) as client:
+        cri = Cri(daemon, client)
+        assert (await cri.pod_status(pod)).state == api.SANDBOX_READY
+        await cri.remove_pod(pod)
+
+
+@pytest.fixture
+def frail(node: Machine, program: str) -> Iterator[UserDaemon]:
+    """A daemon that dies at the point which its file of faults names."""
+    faults = node.directory / "faults"
+    node.environment = {"CRI_SHIM_FAULTS": str(faults)}
+    try:
+        with user_daemon(node, **{"network.user_mode": program}) as started:
+            started.faults = faults
+            yield started
+    finally:
+        node.environment = {}
+        faults.unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("point", ["network.attach.add", "network.attach.cache"])
+async def test_a_network_that_was_half_made_is_taken_away(frail: UserDaemon, point: str) -> None:
+    frail.faults.write_text(f"{point} kill\n")
+    async with Client(frail.socket) as client:
+        with pytest.raises(Unavailable):
+            await Cri(frail, client).run_pod()
+    frail.wait_dead()
+    frail.faults.unlink()
+    frail.start()
+    assert frail.traces() == []
+
+
+@pytest.mark.parametrize("point", ["network.detach.delete", "network.detach.cache"])
+async def test_a_network_that_was_half_taken_away_is_gone(frail: UserDaemon, point: str) -> None:
+    async with Client(frail.socket) as client:
+        cri = Cri(frail, client)
+        pod = await cri.run_pod()
+        frail.faults.write_text(f"{point} kill\n")
+        with pytest.raises(Unavailable):
+            await cri.remove_pod(pod)
+    frail.wait_dead()
+    frail.faults.unlink()
+    frail.start()
+    assert frail.traces() == []

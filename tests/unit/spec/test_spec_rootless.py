@@ -1,5 +1,6 @@
 """What becomes of a document where the OCI runtime is an ordinary user's."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from cri_shim.pb import api_pb2
 from cri_shim.spec import container, pause
 from cri_shim.spec.container import ContainerInput
-from cri_shim.spec.host import Host
+from cri_shim.spec.host import Host, HostDevice
 from cri_shim.spec.image_config import ImageConfig
 from cri_shim.spec.pause import PauseInput
 from cri_shim.spec.users import User
@@ -16,7 +17,9 @@ OWN = {"net": "/ns/net", "ipc": "/ns/ipc", "uts": "/ns/uts", "pid": ""}
 BOUND = ["rbind", "rprivate", "nosuid", "noexec", "nodev"]
 
 
-def built(namespaces: dict[str, str], *, limits: bool = False) -> dict[str, Any]:
+def built(
+    namespaces: dict[str, str], *, limits: bool = False, devices: Sequence[HostDevice] = ()
+) -> dict[str, Any]:
     host = Host(cgroup_v2=True, bounding=frozenset(), rootless=True, limits=limits)
     return container.build(
         ContainerInput(
@@ -31,6 +34,7 @@ def built(namespaces: dict[str, str], *, limits: bool = False) -> dict[str, Any]
             namespaces=namespaces,
             hostname="h",
             pids_limit=7,
+            devices=devices,
         )
     )
 
@@ -72,6 +76,14 @@ def test_with_control_groups_they_are_used_and_shown() -> None:
     assert document["linux"]["cgroupsPath"] == "/c"
     assert document["linux"]["resources"]["pids"] == {"limit": 7}
     assert "/sys/fs/cgroup" in mounted(document)
+
+
+def test_a_device_is_bound_from_where_it_is_on_the_node() -> None:
+    device = HostDevice("/dev/mine", "c", 10, 229, source="/dev/fuse")
+    document = built(OWN, devices=(device,))
+    assert "devices" not in document["linux"]
+    bound = {m["destination"]: m for m in document["mounts"]}["/dev/mine"]
+    assert (bound["type"], bound["source"]) == ("bind", "/dev/fuse")
 
 
 @pytest.mark.parametrize("limits", [False, True])
