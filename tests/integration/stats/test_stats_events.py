@@ -2,8 +2,11 @@
 
 import time
 
+import pytest
+
+from cri_shim.errors import ResourceExhausted
 from cri_shim.pb import api_pb2 as api
-from tests.fixtures.cri import Cri, container_config
+from tests.fixtures.cri import Cri, container_config, pod_config
 from tests.fixtures.events import following
 
 CREATED, STARTED = api.CONTAINER_CREATED_EVENT, api.CONTAINER_STARTED_EVENT
@@ -84,6 +87,20 @@ async def test_every_subscriber_is_told_and_one_who_leaves_costs_the_others_noth
             seen += _kinds(await one.take(1))
     assert told == expected
     assert all(event in seen for event in [*expected, (later, CREATED)])
+
+
+async def test_a_subscriber_who_does_not_read_is_dropped_and_the_others_are_told_all(
+    cri: Cri,
+) -> None:
+    text = {"note": "x" * 500_000}  # a few of these are more than anybody may be behind
+    async with following(cri) as deaf:
+        async with following(cri) as other:
+            for _ in range(20):
+                pod = await cri.run_pod(pod_config(cri.daemon, annotations=text))
+                told = _kinds(await other.take(2))
+                assert told == [(pod, CREATED), (pod, STARTED)]
+        with pytest.raises(ResourceExhausted, match="too far behind and was dropped"):
+            await deaf.take(100)
 
 
 async def test_the_pods_status_has_what_events_have_at_the_same_clock(cri: Cri) -> None:
