@@ -126,6 +126,11 @@ class Image:
         lone=True,
     )
     keep_blobs: bool = key(True, "keep compressed layers after unpacking; false halves the disk")
+    pull_progress_timeout: float = key(
+        300.0,
+        "seconds without a byte until a pull is given up; 0: never",
+        check=checks.not_negative,
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
