@@ -45,7 +45,7 @@ async def test_the_end_of_a_container_whose_monitor_was_killed_is_told_in_full(
         container = await orphaned(rig, pod, then)
         await follower.take(4)
         assert (await rig.cri.status(container)).state == api.CONTAINER_RUNNING
-        await rig.cri.sh(container, "touch /tmp/go")
+        await rig.cri.touch(container, "/tmp/go")
         (event,) = await follower.take(1)
     status = await rig.cri.exited(container)
     assert (status.exit_code, status.reason) == (code, reason)

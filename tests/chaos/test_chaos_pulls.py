@@ -13,7 +13,7 @@ from tests.chaos.rig import Rig, mortal_daemon
 from tests.fixtures.daemon import Daemon
 from tests.fixtures.images import Image, Registry, Tar
 
-PATIENCE_S = 2.0
+PATIENCE_S = 1.5
 PIECES = 16
 NAME = "slow:1"
 
