@@ -79,6 +79,7 @@ class Stopping:
     deadline: float
     sooner: asyncio.Event
     task: asyncio.Task[None]
+    killed: bool = False  # SIGKILL was sent
 
 
 @dataclass(slots=True)

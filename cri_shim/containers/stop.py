@@ -71,6 +71,7 @@ async def _stop(on: Engine, container: state.ContainerRecord, sooner: asyncio.Ev
     pause = KILL_AGAIN_S
     while True:
         fault_point("containers.stop.kill")
+        stopping.killed = True
         send(container.init, signal.SIGKILL)
         sooner.clear()
         if await _ended(on, container.id, sooner, pause):
