@@ -235,6 +235,7 @@ def _image_store(
             policy=Path(policy) if policy else None,
             registries_conf=registries_conf,
             architecture=host_architecture(),
+            patience=settings.pull_progress_timeout,
         ),
         keep_blobs=settings.keep_blobs,
         transport=settings.default_transport,

@@ -79,6 +79,7 @@ class Stopping:
     deadline: float
     sooner: asyncio.Event
     task: asyncio.Task[None]
+    killed: bool = False  # SIGKILL was sent
 
 
 @dataclass(slots=True)
@@ -136,11 +137,12 @@ class Engine:
             raise WrongState(f"runtime handler {chosen.name} does not work: {chosen.problem}")
         return chosen
 
-    def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run `work` as a task of the daemon; its error is logged here, where it ends."""
         task = asyncio.create_task(work, name=name)
         self._background.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def prime(self) -> None:
         """Wake the kernel's moves between cgroups while something else is done: see Cgroups.prime.

@@ -136,6 +136,11 @@ class Image:
         "what mounts an ordinary user's root file systems; empty: the kernel, else fuse-overlayfs",
         check=checks.absolute_or_empty,
     )
+    pull_progress_timeout: float = key(
+        300.0,
+        "seconds without a byte until a pull is given up; 0: never",
+        check=checks.not_negative,
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -54,9 +54,11 @@ def _for_memory(on: Engine, container: state.ContainerRecord, exit: Exit) -> boo
     """Whether the kernel killed it for want of memory: by its own count, where it still has one.
 
     conmon is also told (v1) when another container of the pod is killed at the pod's limit, and
-    may be dead or too late to tell of its own.
+    may be dead or too late to tell of its own. A child that was killed does not count where we
+    killed the init ourselves.
     """
-    if exit.exit_code != KILLED_CODE:
+    stopping = on.stopping.get(container.id)
+    if exit.exit_code != KILLED_CODE or (stopping is not None and stopping.killed):
         return False
     counted = on.cgroups.oom_count(container.cgroups_path)
     return exit.oom if counted is None else counted > 0

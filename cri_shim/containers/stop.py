@@ -78,6 +78,7 @@ async def _stop(on: Engine, container: state.ContainerRecord, sooner: asyncio.Ev
     while True:
         fault_point("containers.stop.kill")
         await pause.thaw(on, container.id, surely=True)
+        stopping.killed = True
         send(container.init, signal.SIGKILL)
         sooner.clear()
         if await _ended(on, container.id, sooner, again):

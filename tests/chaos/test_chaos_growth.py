@@ -11,8 +11,8 @@ from tests.fixtures.daemon import Daemon
 from tests.fixtures.host import descriptors, resident, threads, until
 
 AT_ONCE = 8
-WARM_UP, ROUNDS = 48, 160
-GROWTH = 4 << 20  # bytes, 25 KiB a container: less than what one with its records takes
+WARM_UP, ROUNDS = 64, 128
+GROWTH = 2 << 20  # bytes, 16 KiB a container: what one left task or buffer would take
 POOL = 6  # threads that pools of fixed size may still start
 
 

@@ -23,7 +23,7 @@ exec /usr/bin/crun "$@"
 """
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def daemon() -> Iterator[Daemon]:
     with mortal_daemon({}, with_hanging_runtime) as started:
         yield started
@@ -118,3 +118,20 @@ async def test_lists_statuses_and_other_containers_are_served_while_a_runtime_ha
     assert said == "served\n"
     for container in waiting:
         assert (await cri.exited(container)).exit_code == 0
+
+
+async def test_a_daemon_serves_although_the_runtime_hangs_on_what_it_was_starting(rig: Rig) -> None:
+    pod = await rig.cri.run_pod(handler="hanging")
+    other = await rig.cri.run(pod, ["sleep", "600"], "other")
+    starting = await rig.cri.create(pod, container_config(["sh", "-c", "exit 3"]))
+    order(rig.daemon, "start")
+    call = asyncio.ensure_future(rig.cri.start(starting))
+    await rig.until(lambda: len(stopped(rig.daemon)) == 1)
+    order(rig.daemon, "state")
+    await rig.restart()
+    await asyncio.gather(call, return_exceptions=True)
+    assert (await rig.cri.status(other)).state == api.CONTAINER_RUNNING
+    assert (await rig.cri.status(starting)).state == api.CONTAINER_CREATED
+    assert len(stopped(rig.daemon)) == 2
+    go_on(rig.daemon)
+    assert (await rig.cri.exited(starting)).exit_code == 3

@@ -44,6 +44,6 @@ async def test_without_inotify_a_network_is_found_pods_work_and_the_status_says_
     containers = [await cri.run(pod, ["sh", "-c", script]) for pod in pods]
     for container in containers:
         await cri.runtime.ReopenContainerLog(api.ReopenContainerLogRequest(container_id=container))
-        await cri.sh(container, "touch /tmp/go")
+        await cri.touch(container, "/tmp/go")
     ended = [await cri.exited(container) for container in containers]
     assert [(status.exit_code, log_lines(status)) for status in ended] == [(3, ["gone"])] * PODS

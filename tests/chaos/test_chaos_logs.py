@@ -57,7 +57,7 @@ async def test_no_line_is_lost_doubled_or_torn_when_the_log_is_turned_over(
     container = await rig.cri.run(pod, ["sh", "-c", WRITER])
     log = Path((await rig.cri.status(container)).log_path)
     files = [await rotate(rig, container, log, number) for number in range(ROTATIONS)]
-    await rig.cri.sh(container, "touch /tmp/end")
+    await rig.cri.touch(container, "/tmp/end")
     await rig.cri.exited(container)
     written = lines([*files, log])
     assert written == [*map(str, range(1, len(written))), "last"]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from tests.fixtures.daemon import Daemon
 LIMIT = 24 << 20
 PODS, KILLS = 4, 10  # of each pod
 GREEDY = ["dd", "if=/dev/zero", "of=/dev/null", "bs=60M"]
+GREEDY_CHILD = f"{' '.join(GREEDY)}; echo survived; while :; do sleep 600; done"
 
 
 @pytest.fixture(scope="module")
@@ -33,11 +35,16 @@ def parent(daemon: Daemon, number: int) -> str:
     return f"/{name}"
 
 
-async def killed(rig: Rig, pod: str, name: str) -> tuple[int, str]:
-    config = container_config(GREEDY, name)
+async def run(rig: Rig, pod: str, command: list[str], name: str) -> str:
+    config = container_config(command, name)
     config.linux.resources.memory_limit_in_bytes = LIMIT
     container = await rig.cri.create(pod, config)
     await rig.cri.start(container)
+    return container
+
+
+async def killed(rig: Rig, pod: str, name: str) -> tuple[int, str]:
+    container = await run(rig, pod, GREEDY, name)
     status = await rig.cri.exited(container)
     await rig.cri.remove(container)
     return status.exit_code, status.reason
@@ -61,3 +68,14 @@ async def test_every_container_killed_for_memory_is_told_so_and_its_neighbour_is
     told = [one for kills, _ in results for one in kills]
     assert told == [(137, "OOMKilled")] * PODS * KILLS
     assert [neighbour for _, neighbour in results] == [(137, "Error")] * PODS
+
+
+async def test_a_container_that_outlived_a_child_killed_for_memory_is_told_as_stopped(
+    rig: Rig,
+) -> None:
+    container = await run(rig, await rig.cri.run_pod(), ["sh", "-c", GREEDY_CHILD], "main")
+    log = Path((await rig.cri.status(container)).log_path)
+    await rig.until(lambda: "survived" in log.read_text())
+    await rig.cri.stop(container, 0)
+    status = await rig.cri.exited(container)
+    assert (status.exit_code, status.reason) == (137, "Error")

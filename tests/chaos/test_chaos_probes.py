@@ -13,8 +13,8 @@ from tests.fixtures.daemon import Daemon
 from tests.fixtures.host import descriptors, resident, threads, until
 
 AT_ONCE = 16
-WARM_UP, PROBES = 64, 256
-GROWTH = 4 << 20  # bytes, 16 KiB a probe: what one left task or buffer would take
+WARM_UP, PROBES = 64, 160
+GROWTH = 4 << 20  # bytes, 26 KiB a probe: what one left task or buffer would take
 POOL = 6  # threads that pools of fixed size may still start
 ANSWER_S = 5.0  # of a call with a time-out of 1 s
 

@@ -95,7 +95,7 @@ def hand_on_pids(daemon: Daemon, container: str, pid: int) -> None:
     """Have the record name a process that is another one's by now, with the old start times."""
     with records.opened(daemon) as store:
         record = records.read(store, "container", container, state.ContainerRecord)
-        for recorded in (record.init, record.monitor):
+        for recorded in (record.monitor, record.init):  # else it could still tell of the end
             os.kill(recorded.pid, signal.SIGKILL)
             assert process.start_time(pid) != recorded.start_time
             recorded.pid = pid

@@ -34,7 +34,7 @@ async def test_a_stop_that_the_daemon_did_not_live_to_finish_loses_no_exit(rig: 
     await asyncio.gather(stop, return_exceptions=True)
     assert (await rig.cri.status(container)).state == api.CONTAINER_RUNNING
     again = asyncio.create_task(rig.cri.stop(container, GRACE_S))
-    Path(f"/proc/{info['pid']}/root/tmp/go").touch()
+    await rig.cri.touch(container, "/tmp/go")
     await again
     status = await rig.cri.status(container)
     assert (status.state, status.exit_code) == (api.CONTAINER_EXITED, 9)
