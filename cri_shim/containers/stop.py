@@ -77,7 +77,7 @@ async def _stop(on: Engine, container: state.ContainerRecord, sooner: asyncio.Ev
     again = KILL_AGAIN_S
     while True:
         fault_point("containers.stop.kill")
-        await pause.thaw(on, container.id, surely=True)
+        await pause.thaw(on, container.id, surely=again > KILL_AGAIN_S)
         stopping.killed = True
         send(container.init, signal.SIGKILL)
         sooner.clear()

@@ -21,6 +21,9 @@ async def test_the_pauses_between_kills_double_up_to_a_limit(
     registry.put(state.ContainerRecord(id="c1", phase=state.CONTAINER_RUNNING, init=process))
     sent: list[int] = []
 
+    async def thaw(_path: str) -> None:
+        """Nothing is frozen."""
+
     def send(_process: state.Process, number: int) -> None:
         sent.append(number)
         if len(sent) == 6:
@@ -30,7 +33,7 @@ async def test_the_pauses_between_kills_double_up_to_a_limit(
         registry=registry,
         stopping={},
         starts=SimpleNamespace(in_flight=lambda _id: False),
-        cgroups=SimpleNamespace(thaw=lambda _path: None),
+        cgroups=SimpleNamespace(thaw=thaw),
     )
     monkeypatch.setattr(stop, "send", send)
     monkeypatch.setattr(stop, "KILL_AGAIN_S", 0.001)
