@@ -14,19 +14,22 @@ from cri_shim import recovery
 from cri_shim.aio import reaper
 from cri_shim.aio.closing import Closing
 from cri_shim.config import Config, Server
+from cri_shim.config.user import home, ordinary_user
 from cri_shim.default_mounts import DefaultMounts
 from cri_shim.engine import Engine, Paths
 from cri_shim.errors import ConfigError, CriShimError, StateError, ToolFailed
 from cri_shim.hooks.directories import Hooks
 from cri_shim.images import Images
-from cri_shim.isolation import userns
+from cri_shim.isolation import delegated, userns
 from cri_shim.isolation.apparmor import AppArmor
 from cri_shim.isolation.cgroup_names import PREFIX, Driver
 from cri_shim.isolation.cgroups import Cgroups
 from cri_shim.isolation.seccomp import SeccompProfiles
 from cri_shim.isolation.selinux import SELinux
+from cri_shim.isolation.ungrouped import Ungrouped
 from cri_shim.linux import boot, process
 from cri_shim.network.network import Network
+from cri_shim.network.user_mode import UserModeNetwork
 from cri_shim.oci import handlers
 from cri_shim.oci.conmon import Conmon
 from cri_shim.oci.exits import Exits
@@ -38,6 +41,7 @@ from cri_shim.spec.userns import UserNamespace
 from cri_shim.state.leveldb import LevelStore
 from cri_shim.state.memory import MemoryStore
 from cri_shim.state.store import Store
+from cri_shim.store import fuse
 from cri_shim.store.image_store import ImageStore
 from cri_shim.store.manifest import host_architecture
 from cri_shim.store.registries import search_registries
@@ -47,6 +51,8 @@ from cri_shim.streaming.server import StreamingServer, Where
 
 # mounts.conf as libpod looked for it: the machine's own before the distribution's.
 DEFAULT_MOUNTS = (Path("/etc/containers/mounts.conf"), Path("/usr/share/containers/mounts.conf"))
+
+_ONE_SPACE = "an ordinary user's pods are all in the user namespace that it has already"
 
 _log = logging.getLogger(__name__)
 
@@ -79,6 +85,7 @@ def _init(candidates: tuple[str, ...]) -> str:
 
 async def open_engine(config: Config, programs: Programs, closing: Closing) -> Engine:
     """Open everything below directories that are ours; `closing` closes what has been opened."""
+    user = ordinary_user()
     hooks = _hooks(config)
     # Resolved: runc takes no symlink in the path of a root file system, and /var/run is often one.
     places = (config.server.root, config.server.run_root, config.network.netns_dir)
@@ -86,7 +93,7 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
     reaper.start()
     closing.add("the reaper", _stop_reaping)
     process.become_subreaper()
-    cgroups = Cgroups(_cgroup_driver(config.cgroup_manager), name=_cgroup_name(paths.run_root))
+    cgroups = _cgroups(config, paths)
     closing.add("cgroups", cgroups.prune)
     probing = asyncio.create_task(_probe(config, paths, cgroups))
     try:
@@ -95,10 +102,11 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
         registry = Registry(store, config.namespace)
         closing.add("the registry", registry.close)
         registry.load()
-        images = Images(_image_store(config, paths, programs, store, registry), store)
+        mounting = "" if user is None else fuse.needed(paths.root, config.image.mount_program)
+        images = Images(_image_store(config, paths, programs, store, registry, mounting), store)
         closing.add("the image store", images.close)
         await images.recover()
-        network = _network(config, paths)
+        network = _network(config, paths) if user is None else _user_mode(config, paths)
         closing.add("the network", network.stop)
         await network.start()
     finally:
@@ -131,7 +139,9 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
         paths=paths,
         boot_id=boot.boot_id(),
         seccomp=_seccomp(config),
-        apparmor=AppArmor(paths.run_root / "apparmor", env=environment),
+        apparmor=AppArmor(
+            paths.run_root / "apparmor", env=environment, ordinary_user=user is not None
+        ),
         selinux=SELinux(),
         hooks=hooks,
         default_mounts=_default_mounts(config),
@@ -169,7 +179,11 @@ def _hooks(config: Config) -> Hooks:
 
 def _default_mounts(config: Config) -> DefaultMounts:
     named = config.default_mounts_file
-    return DefaultMounts([Path(named)] if named else DEFAULT_MOUNTS)
+    if named:
+        return DefaultMounts([Path(named)])
+    uid = ordinary_user()
+    of_user = [] if uid is None else [home(uid) / ".config/containers/mounts.conf"]
+    return DefaultMounts([*of_user, *DEFAULT_MOUNTS])
 
 
 def streaming(config: Config, on: Engine) -> StreamingServer:
@@ -201,7 +215,12 @@ def _records(kind: str, path: Path) -> Store:
 
 
 def _image_store(
-    config: Config, paths: Paths, programs: Programs, records: Store, registry: Registry
+    config: Config,
+    paths: Paths,
+    programs: Programs,
+    records: Store,
+    registry: Registry,
+    mount_program: str,
 ) -> ImageStore:
     settings = config.image
     registries_conf = Path(settings.registries_conf) if settings.registries_conf else None
@@ -216,11 +235,14 @@ def _image_store(
             policy=Path(policy) if policy else None,
             registries_conf=registries_conf,
             architecture=host_architecture(),
+            patience=settings.pull_progress_timeout,
         ),
         keep_blobs=settings.keep_blobs,
         transport=settings.default_transport,
         search=search_registries(registries_conf),
         held_layers=registry.held_layers,
+        userns=ordinary_user() is not None,
+        mount_program=mount_program,
     )
 
 
@@ -238,6 +260,12 @@ def _network(config: Config, paths: Paths) -> Network:
     )
 
 
+def _user_mode(config: Config, paths: Paths) -> UserModeNetwork:
+    return UserModeNetwork(
+        paths.run_root / "network", config.network.user_mode, add_timeout=config.network.add_timeout
+    )
+
+
 def _stop_reaping() -> None:
     """Orphans are init's again, once no runtime of this process would bury them."""
     reaper.stop()
@@ -248,6 +276,12 @@ def _stop_reaping() -> None:
 async def _cancel(task: "asyncio.Task[None]") -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+def _cgroups(config: Config, paths: Paths) -> Cgroups:
+    if ordinary_user() is not None:
+        return delegated.found() or Ungrouped(paths.rootfs)
+    return Cgroups(_cgroup_driver(config.cgroup_manager), name=_cgroup_name(paths.run_root))
 
 
 def _cgroup_driver(configured: str) -> Driver:
@@ -268,6 +302,8 @@ async def _probe(config: Config, paths: Paths, cgroups: Cgroups) -> list[Handler
     async with AsyncExitStack() as cleanup:
         space: UserNamespace | str
         try:
+            if ordinary_user() is not None:
+                raise ToolFailed(_ONE_SPACE)
             trial = userns.trial(paths.run_root / "userns", paths.root)
             space = await cleanup.enter_async_context(trial)
         except (CriShimError, OSError) as e:
@@ -281,6 +317,7 @@ async def _probe(config: Config, paths: Paths, cgroups: Cgroups) -> list[Handler
                 env=_environment(config),
                 systemd_cgroup=cgroups.driver == "systemd",
                 userns=space,
+                groups=cgroups.top if cgroups.usable else None,
             )
             for name, table in config.runtimes.items()
         )
@@ -304,8 +341,12 @@ def _default(config: Config, found: list[Handler]) -> str:
 
 def _host(cgroups: Cgroups) -> Host:
     bounding = process.own_bounding_caps()
-    can_raise = "CAP_SYS_RESOURCE" in process.own_effective_caps()
-    if not can_raise:
+    rootless = ordinary_user() is not None
+    # Whoever is root of a user namespace only has the capability in there: not for this.
+    can_raise = "CAP_SYS_RESOURCE" in process.own_effective_caps() and not rootless
+    if rootless:
+        _log.info("running for user %s: %s", ordinary_user(), cgroups.problem or "limits work")
+    elif not can_raise:
         _log.warning("no CAP_SYS_RESOURCE: oom_score_adj of containers is not set below our own")
     swap = Path("/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes")
     return Host(
@@ -315,6 +356,9 @@ def _host(cgroups: Cgroups) -> Host:
         oom_score_adj=process.own_oom_score_adj(),
         swap_accounting=cgroups.version() == 2 or swap.exists(),
         hugepage_sizes=_hugepage_sizes() if "hugetlb" in cgroups.controllers() else frozenset(),
+        rootless=rootless,
+        limits=cgroups.usable,
+        lacking=cgroups.lacking(),
     )
 
 

@@ -78,7 +78,8 @@ class DefaultMounts:
                 mounts.append(ResolvedMount(str(target), line.destination))
             else:
                 self._tell(
-                    f"default mount {line.source}: does not exist, or is no file or directory"
+                    f"default mount {line.source}: does not exist, is no file or directory,"
+                    " or may not be read"
                 )
         return mounts
 
@@ -116,7 +117,10 @@ class _Copy:
 
     def make(self, target: Path) -> bool:
         """False if there is nothing that can be copied."""
-        return self._any(Path(self._line.source), target, frozenset())
+        try:
+            return self._any(Path(self._line.source), target, frozenset())
+        except PermissionError:  # an ordinary user's runtime: some of it is for root alone
+            return False
 
     def _any(self, source: Path, target: Path, above: frozenset[tuple[int, int]]) -> bool:
         try:

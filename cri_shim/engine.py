@@ -19,7 +19,7 @@ from cri_shim.isolation.apparmor import AppArmor
 from cri_shim.isolation.cgroups import Cgroups
 from cri_shim.isolation.seccomp import SeccompProfiles
 from cri_shim.isolation.selinux import SELinux
-from cri_shim.network.network import Network
+from cri_shim.network.driver import PodNetwork
 from cri_shim.oci.conmon import Conmon
 from cri_shim.oci.exits import Exits
 from cri_shim.oci.handlers import Handler
@@ -79,6 +79,7 @@ class Stopping:
     deadline: float
     sooner: asyncio.Event
     task: asyncio.Task[None]
+    killed: bool = False  # SIGKILL was sent
 
 
 @dataclass(slots=True)
@@ -87,7 +88,7 @@ class Engine:
 
     registry: Registry
     images: Images
-    network: Network
+    network: PodNetwork
     conmon: Conmon
     oci: OciRuntime
     exits: Exits
@@ -142,11 +143,12 @@ class Engine:
             raise RuntimeStopped("the runtime was shut down; open another one")
         return self
 
-    def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run `work` as a task of the daemon; its error is logged here, where it ends."""
         task = asyncio.create_task(work, name=name)
         self._background.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def prime(self) -> None:
         """Wake the kernel's moves between cgroups while something else is done: see Cgroups.prime.

@@ -96,5 +96,9 @@ class StateError(CriShimError):
     """The state on disk cannot be used: locked by another daemon, or newer than this one."""
 
 
+class RootlessError(CriShimError):
+    """An ordinary user's namespaces cannot be made or entered; the text says what to do."""
+
+
 class RuntimeStopped(CriShimError):
     """The runtime object was shut down, or never finished starting."""

@@ -5,9 +5,10 @@ from being served. Three cases:
 
 - written in another boot: its processes, mounts and namespaces are gone. Pods become NOTREADY and
   their networks get DEL; containers that had not ended become EXITED with an unknown exit code.
-- an intent of this boot (creating, starting, removing): what it may have left is ended.
+- an intent of this boot (creating, removing): what it may have left is ended; a start is completed,
+  in the background if the OCI runtime hangs.
 - alive in this boot: it is watched again, and an exit that happened meanwhile is told at once. One
-  that is on record as paused and is not frozen, or not wholly, is thawed.
+  that is on record as paused and is not frozen, or not wholly, is thawed, in the background too.
 """
 
 import asyncio
@@ -31,6 +32,7 @@ from cri_shim.spec import userns
 
 _REBOOTED = "the node was restarted"
 _DAEMON_DIED = "cri-shim ended while this container was being started"
+STARTS_S = 2.0  # that starts in progress are given together before we serve without them
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +43,7 @@ async def recover(on: Engine) -> None:
         await _one("pod", pod.id, _pod(on, pod))
     for container in on.registry.everything()[1]:
         await _one("container", container.id, _container(on, container))
+    await _finish_starts(on)
     strays.end(on)
     on.images.collect()
     on.retrier.add("network gc", lambda: on.network.gc(lambda: _attachments(on)), now=True)
@@ -140,9 +143,8 @@ async def _container(on: Engine, container: state.ContainerRecord) -> None:
         case state.CONTAINER_CREATED:
             await _remount(on, container)
         case state.CONTAINER_RUNNING if container.paused:
-            await pause.settle(on, id)
-        case state.CONTAINER_STARTING:
-            await _finish_start(on, container)
+            what = f"see whether container {id} is paused"
+            on.retrier.add(what, lambda: pause.settle(on, id), now=True)
         case state.CONTAINER_EXITED:
             exits.settle_later(on, id)
 
@@ -153,8 +155,27 @@ async def _remount(on: Engine, container: state.ContainerRecord) -> None:
     await volumes.prepare(on, container)
 
 
-async def _finish_start(on: Engine, container: state.ContainerRecord) -> None:
+async def _finish_starts(on: Engine) -> None:
+    """An OCI runtime that hangs does not keep us from serving: its starts are finished later."""
+    containers = on.registry.everything()[1]
+    begun = [c.id for c in containers if c.phase == state.CONTAINER_STARTING]
+    tasks = [
+        on.spawn(f"finish the start of {id}", _one("container", id, _finish_start(on, id)))
+        for id in begun
+    ]
+    if tasks:
+        await asyncio.wait(tasks, timeout=STARTS_S)
+
+
+async def _finish_start(on: Engine, id: str) -> None:
     """A start the last daemon did not live to see: complete it, or end what it left."""
+    async with on.registry.lock(id):
+        container = on.registry.find_container(id)
+        if container is not None and container.phase == state.CONTAINER_STARTING:
+            await _finish_one(on, container)
+
+
+async def _finish_one(on: Engine, container: state.ContainerRecord) -> None:
     handler = on.handlers.get(container.handler)
     if container.HasField("init") and handler is not None:
         found = await on.oci.state(handler, container.id)

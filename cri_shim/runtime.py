@@ -25,7 +25,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from cri_shim import assembly, recovery, report, shutdown
+from cri_shim import assembly, recovery, report, rootless, shutdown
 from cri_shim.aio.closing import Closing
 from cri_shim.aio.offload import finish, offload
 from cri_shim.config import Config, deep_copy, load
@@ -103,8 +103,10 @@ class Runtime:
     async def __aenter__(self) -> "Runtime":
         if self._phase is not _Phase.NEW:
             raise RuntimeStopped("a runtime is opened once; make a new one")
+        rootless.required()
         self._phase = _Phase.OPENING
         server = self._config.server
+        self._closing.add("the user namespace", self._let_go)
         directories = Directories(server.root, server.run_root)
         self._closing.add(
             f"{server.root} and {server.run_root}", lambda: offload(directories.give_back)
@@ -264,6 +266,12 @@ class Runtime:
         problem = await shutdown.stop_all(engine, timeout) if force else None
         problem = await shutdown.unmount_all(engine) or problem
         return await self._closing.close() or problem
+
+    def _let_go(self) -> None:
+        """An ordinary user's namespaces are held for what is left of pods, and for nothing else."""
+        engine = self._engine
+        unused = None if engine is None else not any(engine.registry.everything())
+        rootless.let_go(self._config.server.run_root, unused)
 
     async def _close(self) -> Exception | None:
         await self._unserved.wait()

@@ -4,7 +4,6 @@ Nearly everything that can be refused is refused here. The record is written as 
 first directory is made; what fails is undone by the same steps that remove a container.
 """
 
-import asyncio
 import secrets
 import time
 from collections.abc import Sequence
@@ -129,25 +128,22 @@ async def _build(on: Engine, pod: state.PodRecord, record: state.ContainerRecord
     on.paths.bundle(record.id).mkdir(mode=0o700 if ids is None else 0o711, parents=True)
     fault_point("containers.create.rootfs")
     on.prime()
-    synced = asyncio.create_task(on.registry.sync())
-    try:
-        await rootfs.mount(on, pod, record)
-        fault_point("containers.create.document")
-        config = image_config.parse(image.config)
-        user = _user(record.config, config, on.paths.rootfs(record.id))
-        confined = await protection.of_container(on, pod, record.config)
-        host = await _host(on, record.config)
-        known = _spec_input(on, pod, record, config, user, confined, host)
-        asked = await mounts.prepare(on, record, config.volumes)
-        given = await mounts.defaults(on, pod, record, confined.mount_label)
-        document = container_spec.build(replace(known, mounts=[*given, *asked]))
-        await cdi.apply(on, record.config, document)
-        document = await hooks.apply(on, pod, record, document)
-        bundle.write(on.paths.bundle(record.id), document)
-        if record.log_path:
-            Path(record.log_path).parent.mkdir(parents=True, exist_ok=True)
-    finally:
-        await synced
+    # Not synced: after a power cut nothing runs, and a directory without a record is a stray.
+    await rootfs.mount(on, pod, record)
+    fault_point("containers.create.document")
+    config = image_config.parse(image.config)
+    user = _user(record.config, config, on.paths.rootfs(record.id))
+    confined = await protection.of_container(on, pod, record.config)
+    host = await _host(on, record.config)
+    known = _spec_input(on, pod, record, config, user, confined, host)
+    asked = await mounts.prepare(on, record, config.volumes)
+    given = await mounts.defaults(on, pod, record, confined.mount_label)
+    document = container_spec.build(replace(known, mounts=[*given, *asked]))
+    await cdi.apply(on, record.config, document)
+    document = await hooks.apply(on, pod, record, document)
+    bundle.write(on.paths.bundle(record.id), document)
+    if record.log_path:
+        Path(record.log_path).parent.mkdir(parents=True, exist_ok=True)
     fault_point("containers.create.commit")
     on.registry.put(changed(record, phase=state.CONTAINER_CREATED, user=user.to_cri()))
 

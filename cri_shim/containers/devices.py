@@ -66,4 +66,5 @@ def _node(path: str) -> HostDevice | None:
         mode=stat.S_IMODE(facts.st_mode),
         uid=facts.st_uid,
         gid=facts.st_gid,
+        source=path,
     )

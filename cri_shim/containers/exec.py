@@ -1,5 +1,7 @@
 """ExecSync: a command in a running container, to its end."""
 
+import asyncio
+
 from cri_shim.engine import Engine
 from cri_shim.errors import WrongState
 from cri_shim.oci import bundle
@@ -15,7 +17,7 @@ async def exec_sync(on: Engine, container_id: str, command: list[str], timeout: 
     """Run `command` and return output and exit code; `timeout` in seconds, 0 is none.
 
     TimedOut after it, with the command and its children killed and reaped. WrongState if the
-    container does not run, or is being stopped.
+    container does not run, or is being killed.
     """
     container = open(on, container_id)
     process = exec_process(bundle.spec(on.paths.bundle(container.id)), command, tty=False)
@@ -37,10 +39,13 @@ def open(on: Engine, container_id: str) -> state.ContainerRecord:
 
 
 def running(on: Engine, container_id: str) -> state.ContainerRecord:
-    """The container, if it runs, and is not being stopped."""
+    """The container, if commands may be started in it: until it is killed, not only until it is
+    asked to end, for probes and people look after a container that takes its time.
+    """
     container = on.registry.container(container_id)
     if container.phase != state.CONTAINER_RUNNING:
         raise WrongState(f"container {container.id} is not running")
-    if container.id in on.stopping:
-        raise WrongState(f"container {container.id} is being stopped")
+    stopping = on.stopping.get(container.id)
+    if stopping is not None and stopping.deadline <= asyncio.get_running_loop().time():
+        raise WrongState(f"container {container.id} is being killed")
     return container

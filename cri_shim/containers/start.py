@@ -3,23 +3,28 @@
 What cannot be started ends as EXITED with reason StartError and code 128, and the error says why.
 """
 
+import logging
 import os
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 
-from cri_shim.aio.offload import finish
+from cri_shim.aio.offload import finish, offload
 from cri_shim.containers import dependencies, exits, owned
 from cri_shim.engine import Engine
 from cri_shim.errors import CriShimError, WrongState
 from cri_shim.faults import fault_point
-from cri_shim.linux import pidfd
+from cri_shim.linux import executable, pidfd
 from cri_shim.oci import bundle
 from cri_shim.oci.handlers import Handler
+from cri_shim.oci.messages import CommandNotFound
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.registry import changed
 
 START_ERROR_CODE = 128
+
+_log = logging.getLogger(__name__)
 
 
 async def start(
@@ -75,6 +80,11 @@ async def _launch(
             stdin=container.config.stdin,
             stdin_once=container.config.stdin_once,
         )
+    except CommandNotFound as e:
+        command = _process(on, container)["args"][0]
+        if command in str(e):
+            raise
+        raise CommandNotFound(f"{e} (its command is {command!r})") from e
     finally:
         if joined is not None:
             os.close(joined)
@@ -89,6 +99,7 @@ async def _launch(
         )
     )
     on.exits.watch(container.id, on.paths.bundle(container.id), container.init, container.monitor)
+    await _refuse_what_cannot_run(on, container)
     if first is not None:
         await first()
     fault_point("containers.start.start")
@@ -97,6 +108,28 @@ async def _launch(
     current = on.registry.container(container.id)
     if current.phase == state.CONTAINER_STARTING:  # else it has ended already
         on.registry.observe(changed(current, phase=state.CONTAINER_RUNNING))
+
+
+def _process(on: Engine, container: state.ContainerRecord) -> dict[str, Any]:
+    process: dict[str, Any] = bundle.spec(on.paths.bundle(container.id))["process"]
+    return process
+
+
+async def _refuse_what_cannot_run(on: Engine, container: state.ContainerRecord) -> None:
+    """CommandNotFound for a command that is there, but which the kernel will not execute.
+
+    It is looked at where the created container will find it, below all of its mounts.
+    """
+    process = _process(on, container)
+    path = next((v[5:] for v in reversed(process["env"]) if v.startswith("PATH=")), "")
+    root, command = f"/proc/{container.init.pid}/root", process["args"][0]
+    try:
+        problem = await offload(executable.complaint, root, command, path=path, cwd=process["cwd"])
+    except OSError as e:
+        _log.debug("cannot look at the command of container %s: %s", container.id, e)
+        return
+    if problem:
+        raise CommandNotFound(f"cannot execute {command!r} in container {container.id}: {problem}")
 
 
 def _join_target(on: Engine, container: state.ContainerRecord) -> int | None:

@@ -2,6 +2,7 @@
 
 The stop belongs to the container, not to the call: a caller that gives up does not end it, and a
 second stop with a shorter time-out shortens the grace period; a longer one never extends it.
+Commands can be run in the container until the first SIGKILL.
 """
 
 import asyncio
@@ -76,7 +77,8 @@ async def _stop(on: Engine, container: state.ContainerRecord, sooner: asyncio.Ev
     again = KILL_AGAIN_S
     while True:
         fault_point("containers.stop.kill")
-        await pause.thaw(on, container.id, surely=True)
+        await pause.thaw(on, container.id, surely=again > KILL_AGAIN_S)
+        stopping.killed = True
         send(container.init, signal.SIGKILL)
         sooner.clear()
         if await _ended(on, container.id, sooner, again):

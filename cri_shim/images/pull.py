@@ -1,9 +1,9 @@
 """PullImage: resolve the name to a digest, fetch by that digest, unpack, catalogue.
 
-Errors: RegistryUnavailable when it cannot be reached, SignatureValidationFailed when policy.json
-refuses, NotFound for an image the registry does not have, Unavailable for want of disk space (the
-directory is named), ToolFailed with skopeo's words for the rest: not authorised, damaged, for
-another architecture.
+Errors: RegistryUnavailable when it cannot be reached or is stuck, SignatureValidationFailed when
+policy.json refuses, NotFound for an image the registry does not have, Unavailable for want of disk
+space (the directory is named), ToolFailed with skopeo's words for the rest: not authorised,
+damaged, for another architecture.
 """
 
 import logging

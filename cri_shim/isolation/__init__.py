@@ -8,6 +8,8 @@
 - `shm`: the pod's own /dev/shm
 - `cgroups`: where containers and their monitors are in the control group trees, v1 and v2, and how
   all that is in one is ended
+- `delegated`: the same below a group that was given to an ordinary user; `ungrouped`: the same
+  where none was
 - `meter`, `meter_v1`, `meter_v2`: what a group uses; `cgroup_files`: the forms of its files, pure
 - `net_counters`: what pods have sent and received, by files kept open in their namespaces
 

@@ -28,18 +28,21 @@ class AppArmor:
         directory: Path,
         *,
         env: Mapping[str, str],
+        ordinary_user: bool = False,
         switch: Path = _ENABLED,
         profiles: Path = _LOADED,
     ) -> None:
+        """An ordinary user can neither load profiles nor see which are: there are none for it."""
+        self._ordinary_user = ordinary_user
         self._source = directory / apparmor.DEFAULT
         self._env = env
         self._switch = switch
         self._profiles = profiles
 
     def enabled(self) -> bool:
-        """Whether the kernel confines by AppArmor now."""
+        """Whether the kernel confines by AppArmor now, and we may have it do so."""
         try:
-            return self._switch.read_text().startswith("Y")
+            return not self._ordinary_user and self._switch.read_text().startswith("Y")
         except OSError:
             return False
 
@@ -55,7 +58,8 @@ class AppArmor:
             if wanted.field == "" or wanted.profile == apparmor.UNCONFINED:
                 return ""
             field, name = f"{at}.{wanted.field}", wanted.profile or "RuntimeDefault"
-            raise InvalidArgument(field, f"{name}: AppArmor is not enabled on this node")
+            where = "is not for ordinary users" if self._ordinary_user else "is not enabled"
+            raise InvalidArgument(field, f"{name}: AppArmor {where} on this node")
         if not wanted.profile:
             return await self._default(f"{at}.{wanted.field}" if wanted.field else "")
         if wanted.profile != apparmor.UNCONFINED and wanted.profile not in self._loaded():

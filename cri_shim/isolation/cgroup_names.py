@@ -12,7 +12,7 @@ from cri_shim.errors import InvalidArgument
 
 Driver = Literal["cgroupfs", "systemd"]
 PREFIX = "cri-shim"  # of scopes' names
-_FIELD = "linux.cgroup_parent"
+_FIELD = "config.linux.cgroup_parent"
 
 
 def default_parent(driver: Driver, name: str) -> str:

@@ -34,6 +34,10 @@ class Cgroups:
     """The trees, by the rules of one driver. What is not a coroutine takes 1 ms or less; but see
     `prime`, which is there to wait."""
 
+    usable = True  # groups can be made
+    top = ""  # the group below which they can be, "" for all
+    problem = ""  # what cannot be limited, and why; "" where all can
+
     def __init__(self, driver: cgroup_names.Driver, *, name: str = cgroup_names.PREFIX) -> None:
         """`name` is that of this instance: two daemons on a machine have different parents."""
         self.driver: cgroup_names.Driver = driver
@@ -53,6 +57,10 @@ class Cgroups:
         else:
             names = [[c for c in h.controllers if "=" not in c] for h in trees]
         return frozenset(name for some in names for name in some)
+
+    def lacking(self) -> frozenset[str]:
+        """The controllers whose limits are to be left out."""
+        return frozenset()
 
     def oci_path(self, parent: str, container_id: str) -> str:
         """The OCI `cgroupsPath` below the kubelet's parent ("": our own); see cgroup_names."""
@@ -126,8 +134,11 @@ class Cgroups:
         relative = cgroup_names.directory(oci_path)
         await offload(_remove_group, relative, self._trees.all(), BUSY_S)
 
-    def oom_count(self, oci_path: str) -> int:
-        """How many processes of the group the kernel has killed for lack of memory."""
+    def oom_count(self, oci_path: str) -> int | None:
+        """How many processes of the group the kernel has killed for lack of memory.
+
+        None where it is not counted (before Linux 4.13), and when the group is gone.
+        """
         return _keyed(
             self.file(oci_path, "memory", "memory.oom_control", "memory.events"), "oom_kill"
         )
@@ -237,16 +248,16 @@ def _await_end(pidfds: list[int]) -> None:
         left -= len(ended)
 
 
-def _keyed(file: Path | None, key: str) -> int:
-    """The number beside `key` in a file of keys and numbers; 0 when there is none."""
+def _keyed(file: Path | None, key: str) -> int | None:
+    """The number beside `key` in a file of keys and numbers; None when there is none."""
     try:
         text = "" if file is None else file.read_text()
     except OSError as e:
         if e.errno in (errno.ENOENT, errno.ENODEV):
-            return 0
+            return None
         raise
     for line in text.splitlines():
         name, _, value = line.partition(" ")
         if name == key:
             return int(value)
-    return 0
+    return None

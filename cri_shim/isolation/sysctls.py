@@ -17,6 +17,7 @@ _IPC = frozenset(
     }
 )  # fmt: skip
 _UTS = frozenset({"kernel/hostname", "kernel/domainname"})
+FIELD = "config.linux.sysctls"
 # What the kernel answers to a value, or to a parameter only the host's namespace may set.
 _REFUSALS = frozenset({errno.EINVAL, errno.ERANGE, errno.EACCES, errno.EPERM, errno.EOPNOTSUPP})
 
@@ -30,7 +31,7 @@ def path_of(name: str) -> str:
     first = next((c for c in name if c in "./"), "/")
     path = name if first == "/" else name.translate({ord("."): "/", ord("/"): "."})
     if any(part in ("", ".", "..") for part in path.split("/")):
-        raise InvalidArgument(f"linux.sysctls[{name}]", "is not the name of a kernel parameter")
+        raise InvalidArgument(f"{FIELD}[{name}]", "is not the name of a kernel parameter")
     return path
 
 
@@ -54,10 +55,10 @@ def check(sysctls: Mapping[str, str], own: Container[str]) -> dict[str, str]:
         kind = namespace_of(paths[name])
         if kind is None:
             problem = "is not namespaced: it would change the whole node"
-            raise InvalidArgument(f"linux.sysctls[{name}]", problem)
+            raise InvalidArgument(f"{FIELD}[{name}]", problem)
         if kind not in own:
             problem = f"the pod shares the node's {kind} namespace, which it would change"
-            raise InvalidArgument(f"linux.sysctls[{name}]", problem)
+            raise InvalidArgument(f"{FIELD}[{name}]", problem)
     return paths
 
 
@@ -70,9 +71,9 @@ def write(name: str, path: str, value: str) -> None:
     try:
         file.write_text(value)
     except FileNotFoundError as e:
-        raise InvalidArgument(f"linux.sysctls[{name}]", "this kernel has no such parameter") from e
+        raise InvalidArgument(f"{FIELD}[{name}]", "this kernel has no such parameter") from e
     except OSError as e:
         if e.errno not in _REFUSALS:
             raise
         problem = f"the kernel refuses {value!r}: {e.strerror}"
-        raise InvalidArgument(f"linux.sysctls[{name}]", problem) from e
+        raise InvalidArgument(f"{FIELD}[{name}]", problem) from e

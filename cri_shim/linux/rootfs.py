@@ -87,24 +87,52 @@ def read_text_in_root(root: syscalls.StrPath, path: str, limit: int) -> str:
 
     Raises OSError: EFBIG for a file above `limit` bytes, EINVAL for what is not a regular file.
     """
+    fd = _open_regular(root, path)
+    if fd is None:
+        return ""
+    with os.fdopen(fd, "rb") as file:
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise OSError(errno.EFBIG, f"larger than {limit} bytes", path)
+    return data.decode(errors="replace")
+
+
+def read_head_in_root(
+    root: syscalls.StrPath, path: str, size: int, *, executable: bool = False
+) -> bytes | None:
+    """The first bytes of a regular file inside `root`; None when there is no such file.
+
+    With `executable`, a file that nobody may execute is none.
+    """
+    try:
+        fd = _open_regular(root, path)
+    except OSError as e:
+        if e.errno == errno.EINVAL:
+            return None
+        raise
+    if fd is None:
+        return None
+    with os.fdopen(fd, "rb") as file:
+        if executable and not os.fstat(fd).st_mode & 0o111:
+            return None
+        return file.read(size)
+
+
+def _open_regular(root: syscalls.StrPath, path: str) -> int | None:
+    """A regular file, for reading; None when there is none, EINVAL when it is something else."""
     top = _open_root(root)
     try:
         # First only named, then opened: to open a device can have effects of its own.
         handle = _open_below(top, path, os.O_PATH)
     except OSError as e:
         if e.errno in _GONE:
-            return ""
+            return None
         raise
     finally:
         os.close(top)
     try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise OSError(errno.EINVAL, "not a regular file in the container's root", path)
-        fd = os.open(f"/proc/self/fd/{handle}", os.O_RDONLY | os.O_CLOEXEC)
+        return os.open(f"/proc/self/fd/{handle}", os.O_RDONLY | os.O_CLOEXEC)
     finally:
         os.close(handle)
-    with os.fdopen(fd, "rb") as file:
-        data = file.read(limit + 1)
-    if len(data) > limit:
-        raise OSError(errno.EFBIG, f"larger than {limit} bytes", path)
-    return data.decode(errors="replace")

@@ -8,7 +8,6 @@ pass them on has to `close`.
 import asyncio
 import os
 import socket
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,7 +38,7 @@ class Attachment:
         self._loop = asyncio.get_running_loop()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket.setblocking(False)
-        self._queue: deque[bytes] = deque()
+        self._waiting = bytearray()
         self._ending = False
 
     async def connect(self, bundle: Path) -> None:
@@ -93,38 +92,39 @@ class Attachment:
         """Input for the container; returns how many bytes wait to be taken by it."""
         if self._socket.fileno() < 0 or self._ending:
             return 0
-        waited = bool(self._queue)
-        self._queue.extend(bytes(data[i : i + FEED]) for i in range(0, len(data), FEED))
+        waited = bool(self._waiting)
+        self._waiting += data
         if not waited:
             self._write()
-            if self._queue:
+            if self._waiting:
                 self._loop.add_writer(self._socket, self._flush)
-        return sum(map(len, self._queue))
+        return len(self._waiting)
 
     def feed_end(self) -> None:
         """No more input. What that means for the container is in conmon's flags."""
         self._ending = True
-        if not self._queue:
+        if not self._waiting:
             self._shut()
 
     def _flush(self) -> None:
         self._write()
-        if not self._queue:
+        if not self._waiting:
             self._loop.remove_writer(self._socket)
             if self._ending:
                 self._shut()
             self._drained()
 
     def _write(self) -> None:
-        while self._queue:
+        while self._waiting:
+            record = self._waiting[:FEED]
             try:
-                self._socket.send(self._queue[0])
+                self._socket.send(record)  # whole, or not at all
             except BlockingIOError:
                 return
             except OSError:  # conmon has ended: the reader tells
-                self._queue.clear()
+                self._waiting.clear()
                 return
-            self._queue.popleft()
+            del self._waiting[: len(record)]
 
     def _shut(self) -> None:
         try:

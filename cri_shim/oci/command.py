@@ -6,7 +6,7 @@ status speaks of the start alone. Its streams are three pipes, or a terminal who
 through a console socket.
 
 The pid file is the record of the command: the runtime writes it before the command is executed, and
-`exec.end_leftovers` of the next daemon reads it.
+`leftovers` of the next daemon reads it.
 """
 
 import asyncio

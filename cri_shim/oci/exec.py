@@ -246,10 +246,3 @@ def session(pid_file: Path) -> set[int]:
         if time.time() - age <= pid_file.stat().st_mtime + _SLACK_S:
             return {os.getsid(pid)}
     return set()
-
-
-async def end_leftovers(directory: Path) -> None:
-    """Kill the commands of a daemon that died; to be called before the first exec."""
-    for pid_file in directory.glob("*.pid"):
-        await tree.end(0, session(pid_file))
-        pid_file.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from cri_shim.aio.offload import finish
 from cri_shim.linux import pidfd, process
 from cri_shim.oci import command as commands
 from cri_shim.oci import exec as execs
-from cri_shim.oci import messages
+from cri_shim.oci import leftovers, messages
 from cri_shim.oci.command import Command, Streams, Taker
 from cri_shim.oci.handlers import Handler
 
@@ -144,10 +144,13 @@ class OciRuntime:
 
     async def end_leftovers(self) -> None:
         """Kill the commands that a daemon before us was running when it died."""
-        await execs.end_leftovers(self._exec_dir)
+        await leftovers.end(self._exec_dir)
 
     def _command(self, handler: Handler) -> list[str]:
-        return [str(handler.run_path), f"--root={handler.root}", *self._options]
+        return [
+            *(str(handler.run_path), f"--root={handler.root}"),
+            *(*handler.options, *self._options),
+        ]
 
     async def _run(self, handler: Handler, *words: str, stdin: bytes = b"") -> child.Finished:
         return await child.run(

@@ -13,6 +13,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from cri_shim.aio import child
 from cri_shim.aio.ended import ended
@@ -39,9 +40,11 @@ async def run(
     systemd: bool = False,
     option: str = "",
     userns: UserNamespace | None = None,
+    groups: str | None = "",
 ) -> list[Mount]:
     """Try the OCI runtime `command` (with global options); `directory` is made, used and removed.
 
+    Its control group is below `groups`, "" being all of them; with None nothing is said of any.
     With `userns` the container joins that, and all its other namespaces belong to it.
     Returns the mounts of the container; with `option`, /dev is bound there at /trial.d with it.
     ToolFailed with the runtime's own words if it cannot make a container; TimedOut.
@@ -52,8 +55,8 @@ async def run(
     command = [command[0], f"--root={directory / 'root'}", *command[1:]]
     await _clear(command, directory, id, env)
     try:
-        cgroup = f"system.slice:cri-shim:{id}" if systemd else f"/{id}"
-        _prepare(directory, cgroup, option, userns)
+        cgroup = f"system.slice:cri-shim:{id}" if systemd else f"{groups}/{id}"
+        _prepare(directory, cgroup if groups is not None else "", option, userns)
         return await _create(command, directory, id, env, f"trial of handler {name} failed")
     finally:
         await finish(_clear(command, directory, id, env))
@@ -91,12 +94,17 @@ def _prepare(directory: Path, cgroups_path: str, option: str, userns: UserNamesp
             ],
             "linux": {
                 "namespaces": kinds,
-                "cgroupsPath": cgroups_path,
-                "resources": {"devices": [{"allow": False, "access": "rwm"}]},
             }
+            | (_grouped(cgroups_path, cgroups_path.count("/") > 1) if cgroups_path else {})
             | (userns.ids.of_linux() if userns is not None else {}),
         },
     )
+
+
+def _grouped(path: str, delegated: bool) -> dict[str, Any]:
+    """Rules for devices belong to who has all groups."""
+    rules = {} if delegated else {"resources": {"devices": [{"allow": False, "access": "rwm"}]}}
+    return {"cgroupsPath": path, **rules}
 
 
 async def _create(

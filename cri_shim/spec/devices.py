@@ -56,11 +56,25 @@ def nodes(
     devices: Sequence[HostDevice], host_devices: Sequence[HostDevice], *, privileged: bool
 ) -> list[dict[str, Any]]:
     """linux.devices: those of the request; they win over the host's own node of the same path."""
+    chosen = _chosen(devices, host_devices, privileged)
+    return [_node(path, chosen[path]) for path in sorted(chosen)]
+
+
+def sources(
+    devices: Sequence[HostDevice], host_devices: Sequence[HostDevice], *, privileged: bool
+) -> dict[str, str]:
+    """Where each of those nodes is on the host, by its path in the container."""
+    chosen = _chosen(devices, host_devices, privileged)
+    return {path: device.source or path for path, device in chosen.items()}
+
+
+def _chosen(
+    devices: Sequence[HostDevice], host_devices: Sequence[HostDevice], privileged: bool
+) -> dict[str, HostDevice]:
     chosen: dict[str, HostDevice] = {}
     if privileged:
         chosen |= {d.path: d for d in host_devices if not _is_kept_away(d.path)}
-    chosen |= {posixpath.normpath(d.path): d for d in devices}
-    return [_node(path, chosen[path]) for path in sorted(chosen)]
+    return chosen | {posixpath.normpath(d.path): d for d in devices}
 
 
 def rules(devices: Sequence[HostDevice], *, privileged: bool) -> list[dict[str, Any]]:

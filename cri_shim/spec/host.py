@@ -15,6 +15,7 @@ class HostDevice:
     uid: int = 0
     gid: int = 0
     access: str = "rwm"  # what the device cgroup allows of it
+    source: str = ""  # where it is on the host
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,4 +28,7 @@ class Host:
     oom_score_adj: int = 0  # the daemon's own
     swap_accounting: bool = True  # does the memory controller limit swap
     hugepage_sizes: frozenset[str] = frozenset()  # that the hugetlb controller knows: "2MB", "1GB"
+    rootless: bool = False  # we are root of a user namespace only
+    limits: bool = True  # there are control groups that we may use
+    lacking: frozenset[str] = frozenset()  # but without these controllers
     devices: tuple[HostDevice, ...] = ()  # all of /dev, where a container is privileged

@@ -7,11 +7,13 @@ are transferred. Each new layer is unpacked once per diff-id into a temporary na
 and renamed; manifest and config move to `images/blobs`; then the image record makes it visible.
 
 - `reference`: image names, pure; `registries`: where short names are looked for
-- `auth`: a caller's credentials as a short-lived file; `skopeo`: the program and its errors
+- `auth`: a caller's credentials as a short-lived file; `skopeo`: the program and its errors;
+  `stall`: transfers that are stuck are given up
 - `manifest`: manifests and configs, pure; `layout`: the private directory of one pull
 - `unpack`: the child process that turns a layer blob into a directory it cannot leave
 - `layers`: the unpacked directories; `catalog`: which images and layers exist
-- `rootfs`: the overlay a container stands on; `usage`: what all this takes of the disk;
+- `rootfs`: the overlay a container stands on; `fuse`: the same by a program, for users whose kernel
+  does not let them; `usage`: what all this takes of the disk;
   `writable`: what containers wrote, measured in the background
 - `mounted`: images that are mounted on the node itself
 - `merged`: layers read as one tree without mounting them; `changes`: what differs between two

@@ -54,8 +54,13 @@ class ImageStore:
         search: Sequence[str] = (),
         held_layers: Callable[[], set[str]] = set,
         parallel: int = 0,
+        userns: bool = False,
+        mount_program: str = "",
     ) -> None:
         """`search` are the registries of short names, `transport` goes before a name for skopeo.
+
+        `userns`: we are root of a user namespace only; `mount_program` is what mounts root file
+        systems then, if the kernel does not: fuse-overlayfs.
 
         `held_layers` tells the diff-ids that containers stand on; `parallel` bounds the unpacking
         children (0: one a CPU).
@@ -69,9 +74,16 @@ class ImageStore:
         self.architecture = architecture or manifest.host_architecture()
         self.transport = transport
         self.search = list(search)
-        self.layers = Layers(root / "layers", parallel=parallel)
+        self.layers = Layers(root / "layers", parallel=parallel, userns=userns)
         self.catalog = Catalog(records, boot_id)
-        self.rootfs = Rootfs(self.layers.directory, self.containers, boot_id, self.delete_later)
+        self.rootfs = Rootfs(
+            self.layers.directory,
+            self.containers,
+            boot_id,
+            self.delete_later,
+            userns=userns,
+            program=mount_program,
+        )
         self.mounted = Mounted(run_root / "images", self.rootfs)
         self._keep_blobs = keep_blobs
         self._held_by_containers = held_layers

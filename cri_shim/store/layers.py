@@ -24,10 +24,14 @@ VERSION = 1  # of LayerRecord
 
 
 class Layers:
-    def __init__(self, directory: Path, *, parallel: int = 0) -> None:
-        """`parallel` unpackings at once; 0 means one a CPU we may use."""
+    def __init__(self, directory: Path, *, parallel: int = 0, userns: bool = False) -> None:
+        """`parallel` unpackings at once; 0 means one a CPU we may use.
+
+        `userns`: we are root of a user namespace only; layers are unpacked as it can be done there.
+        """
         self.directory = directory
         self.recipes = directory.with_name("recipes")
+        self._space = ["userns"] if userns else []
         self._slots = asyncio.Semaphore(parallel or len(os.sched_getaffinity(0)))
 
     def path(self, diff_id: str) -> Path:
@@ -53,7 +57,8 @@ class Layers:
 
     async def _unpack(self, blob: Path, target: Path, diff_id: str) -> LayerRecord:
         result = await python_child.call(
-            "cri_shim.store.unpack.child", str(blob), str(target), str(_recipe_of(target)),
+            "cri_shim.store.unpack.child",
+            *(str(blob), str(target), str(_recipe_of(target)), *self._space),
             attempt=f"cannot unpack layer {diff_id}", directory=self.directory,
         )  # fmt: skip
         if result["diff_id"] != diff_id:

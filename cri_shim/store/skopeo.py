@@ -17,6 +17,7 @@ from cri_shim.errors import (
     ToolFailed,
     Unavailable,
 )
+from cri_shim.store.stall import PATIENCE_S, unless_stalled
 
 RETRIES = 2  # of a transfer that broke; a registry that does not answer at all fails at once
 _MANIFEST_LIMIT = 16 << 20  # bytes; skopeo itself takes 4 MiB
@@ -46,8 +47,13 @@ class Skopeo:
         registries_conf: Path | None = None,
         architecture: str,
         env: Mapping[str, str] | None = None,
+        patience: float = PATIENCE_S,
     ) -> None:
-        """`policy` and `registries_conf` replace the node's own where given."""
+        """`policy` and `registries_conf` replace the node's own where given.
+
+        `patience`: seconds without a byte until a transfer is given up; 0: never.
+        """
+        self._patience = patience
         self._program = program
         self._policy = ["--policy", str(policy)] if policy else []
         self._platform = ["--override-os", "linux", "--override-arch", architecture]
@@ -63,6 +69,7 @@ class Skopeo:
             ],
             env=self._env,
             limit=_MANIFEST_LIMIT,
+            timeout=self._patience or None,
         )  # fmt: skip
         if done.returncode:
             raise failure(done, f"cannot read the manifest of {source}")
@@ -73,7 +80,7 @@ class Skopeo:
 
         A file that `layout` has under a blob's name already is taken for that blob.
         """
-        done = await run(
+        copying = run(
             [
                 self._program, *self._policy, *self._registries, *self._platform,
                 "--tmpdir", str(layout), "copy", "--quiet", "--preserve-digests",
@@ -82,8 +89,10 @@ class Skopeo:
             ],
             env=self._env,
         )  # fmt: skip
+        attempted = f"cannot copy {source}"
+        done = await unless_stalled(copying, layout, self._patience, attempted)
         if done.returncode:
-            raise failure(done, f"cannot copy {source}", layout)
+            raise failure(done, attempted, layout)
 
 
 def failure(done: Finished, attempted: str, directory: Path | None = None) -> CriShimError:

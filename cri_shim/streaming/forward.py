@@ -44,8 +44,8 @@ class Forward(asyncio.Protocol):
         self._client = client
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._early: list[bytes] = []
-        self._waiting = 0  # bytes of `_early`
+        self._waiting = bytearray()  # for the pod, in one piece however small the client's are
+        self._full = True  # the transport has enough for now, or is not there yet
         self._client_done = False
         self._pod_done = False
         self._paused = False
@@ -77,10 +77,9 @@ class Forward(asyncio.Protocol):
         """Bytes for the pod."""
         if self._over or self._client_done:
             return
-        if self._transport is None:
-            self._early.append(bytes(data))
-            self._waiting += len(data)
-            self._block(self._waiting > INPUT_HIGH)
+        if self._transport is None or self._full:
+            self._waiting += data
+            self._block(len(self._waiting) > INPUT_HIGH)
         else:
             self._transport.write(data)
         if self._timer is not None:
@@ -89,14 +88,24 @@ class Forward(asyncio.Protocol):
     def feed_end(self) -> None:
         """The client has said all."""
         self._client_done = True
-        if self._transport is not None and not self._over:
+        if self._transport is not None and not self._over and not self._waiting:
             self._end_input(self._transport)
 
     def _end_input(self, transport: asyncio.Transport) -> None:
+        """After all that was written. Idempotent."""
         if self._pod_done:
             transport.close()
         else:
             transport.write_eof()
+
+    def _pour(self, transport: asyncio.Transport) -> None:
+        """Hand over what waits."""
+        waiting, self._waiting = self._waiting, bytearray()
+        self._block(False)
+        if waiting:
+            transport.write(waiting)
+        if self._client_done:
+            self._end_input(transport)
 
     def pause(self) -> None:
         """Take nothing more from the pod for now."""
@@ -124,15 +133,10 @@ class Forward(asyncio.Protocol):
         if self._over:
             self._transport.abort()
             return
-        self._transport.set_write_buffer_limits(high=INPUT_HIGH)
+        self._transport.set_write_buffer_limits(high=0)  # told of all that it cannot write at once
         if self._paused:
             self._transport.pause_reading()
-        early, self._early, self._waiting = self._early, [], 0
-        self._block(False)
-        if early:
-            self._transport.writelines(early)
-        if self._client_done:
-            self._end_input(self._transport)
+        self.resume_writing()
 
     def data_received(self, data: bytes) -> None:
         if not self._over:
@@ -143,20 +147,21 @@ class Forward(asyncio.Protocol):
         if self._over:
             return False
         self._client.data_end()
-        if self._client_done:
-            return False
-        self._wait_for_client()
-        return True  # the client may still have something to say
+        if not self._client_done:
+            self._wait_for_client()  # it may still have something to say
+        return not self._client_done or bool(self._waiting)
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self._over:
             self._finish(broken=error is not None)
 
     def pause_writing(self) -> None:
-        self._block(True)
+        self._full = True
 
     def resume_writing(self) -> None:
-        self._block(False)
+        self._full = False
+        if self._transport is not None and not self._over:
+            self._pour(self._transport)
 
     # -- the end ------------------------------------------------------------------------------
 
@@ -173,7 +178,7 @@ class Forward(asyncio.Protocol):
     def _finish(self, broken: bool) -> None:
         self._block(False)
         self._over = True
-        self._early.clear()
+        self._waiting.clear()
         if self._timer is not None:
             self._timer.cancel()
         if not self._pod_done:

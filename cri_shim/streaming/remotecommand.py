@@ -52,7 +52,7 @@ class RemoteCommand:
         self._spawn = spawn
         self._task: asyncio.Task[None] | None = None
         self._talk: Talk | None = None
-        self._early: list[bytes] = []
+        self._early = bytearray()
         self._input_over = False
         self._size: tuple[int, int] | None = None
         self._resizes = ResizeDecoder()
@@ -68,8 +68,8 @@ class RemoteCommand:
 
     def stdin(self, data: memoryview | bytes) -> None:
         if self._talk is None:
-            self._early.append(bytes(data))
-            waiting = sum(map(len, self._early))
+            self._early += data
+            waiting = len(self._early)
         else:
             waiting = self._talk.feed(data)
         if waiting > INPUT_HIGH and not self._throttled:
@@ -82,8 +82,9 @@ class RemoteCommand:
             self._talk.feed_end()
 
     def resize(self, data: memoryview | bytes) -> None:
-        for size in self._resizes.feed(data):
-            self._size = size.width, size.height
+        """Of sizes that come together, only the last matters."""
+        if sizes := self._resizes.feed(data):
+            self._size = sizes[-1].width, sizes[-1].height
             if self._talk is not None:
                 self._talk.resize(*self._size)
 
@@ -145,10 +146,8 @@ class RemoteCommand:
             talk.resize(*self._size)
         if self._paused:
             talk.pause()
-        early, self._early = self._early, []
-        waiting = 0
-        for data in early:
-            waiting = talk.feed(data)
+        early, self._early = bytes(self._early), bytearray()
+        waiting = talk.feed(early) if early else 0
         if self._input_over:
             talk.feed_end()
         if not waiting:

@@ -5,11 +5,12 @@ import itertools
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from hack.critestlib import images, mirror, report, tools
+from hack.critestlib import crictl, images, mirror, report, tools
 from hack.critestlib.outcome import Outcome
 from hack.critestlib.run import Combination, Suite, file_name, run
 
@@ -31,7 +32,11 @@ def main() -> int:
         directory = Path(name)
         with mirror.serving(images.build(directory / "packages"), directory) as served:
             suite = _suite(args, critest, served.digest, directory)
-            outcomes = [_run(each, suite, served) for each in combinations]
+            outcomes = [
+                _shown(each.title, partial(run, each, suite, served)) for each in combinations
+            ]
+            if not args.focus and not args.skip:
+                outcomes += _crictl(args, served, directory)
     if not args.focus and not args.skip:
         _keep(outcomes)
     return 1 if any(outcome.count("fail") or outcome.traces for outcome in outcomes) else 0
@@ -55,6 +60,9 @@ def _arguments() -> argparse.Namespace:
         metavar="N",
         help=f"not serially; with N processes ({PROCESSES})",
     )
+    parser.add_argument(
+        "--cri-tools", metavar="DIR", help="source tree of cri-tools, for crictl's own tests"
+    )
     parser.add_argument("--report", action="store_true", help="only write the report anew")
     parser.add_argument("--focus", action="append", default=[], help="only specs that match")
     parser.add_argument("--skip", action="append", default=[], help="no specs that match")
@@ -63,7 +71,7 @@ def _arguments() -> argparse.Namespace:
 
 def _combinations(args: argparse.Namespace) -> Sequence[Combination]:
     """Every runtime, by every transport, serially and in parallel, less what is not wanted."""
-    given = [("crun", args.crun), ("runc", args.runc)]
+    given = [("crun", args.crun), ("runc", args.runc or _newer_runc(args))]
     packaged = [(name, "") for name in ("crun", "runc") if not (args.only and _path(given, name))]
     runtimes = packaged + [(name, path) for name, path in given if path]
     runtimes = [(name, path) for name, path in runtimes if args.only in (None, name)]
@@ -73,6 +81,17 @@ def _combinations(args: argparse.Namespace) -> Sequence[Combination]:
         Combination(name, path, websocket, processes)
         for (name, path), websocket, processes in itertools.product(runtimes, transports, ways)
     ]
+
+
+def _newer_runc(args: argparse.Namespace) -> str | None:
+    """A runc that no distribution has yet, unless the runtimes were chosen by hand."""
+    if args.only or args.report:
+        return None
+    built = tools.newer_runc()
+    if built is None:
+        print(f"{tools.RUNC} is left out: it needs go, and the headers of libseccomp")
+        return None
+    return str(built)
 
 
 def _path(given: Sequence[tuple[str, str | None]], name: str) -> str:
@@ -91,9 +110,10 @@ def _suite(args: argparse.Namespace, original: Path, digest: str, directory: Pat
     return Suite(copy, version, exchanged, RESULTS.resolve(), args.focus, args.skip)
 
 
-def _run(combination: Combination, suite: Suite, served: mirror.Mirror) -> Outcome:
-    print(f"== {combination.title}", flush=True)
-    outcome = run(combination, suite, served)
+def _shown(title: str, work: Callable[[], Outcome]) -> Outcome:
+    """Do a run, and show what became of it."""
+    print(f"== {title}", flush=True)
+    outcome = work()
     for spec in outcome.specs:
         if spec.state == "fail":
             print(f"FAIL {spec.name}\n     {spec.reason} ({spec.at})")
@@ -101,8 +121,20 @@ def _run(combination: Combination, suite: Suite, served: mirror.Mirror) -> Outco
         for name in names:
             print(f"{what}: {name}")
     counts = ", ".join(f"{outcome.count(state)} {state}" for state in ("pass", "fail", "skip"))
-    print(f"== {combination.title}: {counts}, {outcome.seconds:.0f} s", flush=True)
+    print(f"== {title}: {counts}, {outcome.seconds:.0f} s", flush=True)
     return outcome
+
+
+def _crictl(args: argparse.Namespace, served: mirror.Mirror, directory: Path) -> Sequence[Outcome]:
+    """crictl's own tests with each packaged OCI runtime; none if they are not at hand."""
+    suite = crictl.suite(args.cri_tools, served.digest, directory, RESULTS.resolve())
+    if suite is None:
+        print("crictl's own tests are not run: they need crictl, and --cri-tools or $CRICTL_E2E")
+        return []
+    runtimes = [name for name in ("crun", "runc") if args.only in (None, name)]
+    return [
+        _shown(f"crictl, {each}", partial(crictl.run, each, suite, served)) for each in runtimes
+    ]
 
 
 def _keep(outcomes: Sequence[Outcome]) -> None:

@@ -3,10 +3,11 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 State = Literal["pass", "fail", "skip"]
+Suite = Literal["critest", "crictl"]
 REASON_CHARACTERS = 300
 
 
@@ -21,7 +22,7 @@ class Spec:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One run of the suite. `combination` is its title, `versions` name what took part.
+    """One run of a suite. `combination` is its title, `versions` name what took part.
 
     `abandoned` are pods that were still there at the end: of specs that failed half-way, or that
     expect a refusal. `traces` is what was left on the node when they had been removed too.
@@ -35,6 +36,8 @@ class Outcome:
     specs: Sequence[Spec]
     abandoned: Sequence[str] = ()
     traces: Sequence[str] = ()
+    suite: Suite = "critest"  # "crictl": the tests that crictl has of its own
+    features: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)  # of its OCI runtime
 
     def count(self, state: State) -> int:
         return sum(spec.state == state for spec in self.specs)

@@ -22,24 +22,45 @@ _NO_DIGEST = """One spec, `image with digest`, asks for a public image by its di
 fails, that is for want of a network."""
 
 
+_CRICTL = """crictl has tests of its own, which drive the program as an operator would. They run
+from a build of its source tree, with the same images and the same exchanged digest.
+"""
+
+_NO_CRICTL = "Not run: the source tree of cri-tools, with crictl's own tests, was not at hand."
+
+
 def text(outcomes: Sequence[Outcome]) -> str:
     """The whole page; the order of `outcomes` is that of the columns."""
-    exchanged = any(outcome.exchanged_digest for outcome in outcomes)
+    critest = [outcome for outcome in outcomes if outcome.suite == "critest"]
+    crictl = [outcome for outcome in outcomes if outcome.suite == "crictl"]
+    exchanged = any(outcome.exchanged_digest for outcome in critest)
     parts = [
         _HEAD,
         _DIGEST if exchanged else _NO_DIGEST,
-        "\n## Runs\n",
-        *_runs(outcomes),
-        "\n## Failed\n",
-        *(_told(outcomes, "fail") or ["None."]),
-        "\n## Skipped themselves\n",
-        *(_told(outcomes, "skip") or ["None."]),
-        "\n## Left behind\n",
-        *([f"- {trace}" for run in outcomes for trace in run.traces] or ["Nothing, in any run."]),
+        *_of_suite("##", "Runs", critest),
+        "\n## What the OCI runtimes can do\n",
+        "As Status told at the beginning of a run, after it was tried out.\n",
+        *_features(critest),
         "\n## Every spec\n",
-        *_specs(outcomes),
+        *_specs(critest),
+        "\n## crictl's own tests\n",
+        *([_CRICTL, *_of_suite("###", "Runs of crictl's tests", crictl)] if crictl else []),
+        *(["\n### Every test of crictl\n", *_specs(crictl)] if crictl else [_NO_CRICTL]),
     ]
     return "\n".join(parts) + "\n"
+
+
+def _of_suite(level: str, title: str, outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """The runs of one suite, and what was not as it should be."""
+    yield f"\n{level} {title}\n"
+    yield from _runs(outcomes)
+    yield f"\n{level} Failed\n"
+    yield from _told(outcomes, "fail") or ["None."]
+    yield f"\n{level} Skipped themselves\n"
+    yield from _told(outcomes, "skip") or ["None."]
+    yield f"\n{level} Left behind\n"
+    traces = [f"- {trace}" for run in outcomes for trace in run.traces]
+    yield from traces or ["Nothing, in any run."]
 
 
 def _runs(outcomes: Sequence[Outcome]) -> Iterator[str]:
@@ -51,6 +72,16 @@ def _runs(outcomes: Sequence[Outcome]) -> Iterator[str]:
             f"| {number} | {run.combination} | {run.date} | {run.count('pass')} "
             f"| {run.count('fail')} | {run.count('skip')} | {run.seconds:.0f} | {versions} |"
         )
+
+
+def _features(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    by_runtime = {name: told for run in outcomes for name, told in run.features.items()}
+    names = list(dict.fromkeys(name for told in by_runtime.values() for name in told))
+    yield "| feature | " + " | ".join(by_runtime) + " |"
+    yield "|---|" + "---|" * len(by_runtime)
+    for name in names:
+        cells = ["yes" if told.get(name) else "no" for told in by_runtime.values()]
+        yield f"| {name} | " + " | ".join(cells) + " |"
 
 
 def _told(outcomes: Sequence[Outcome], state: State) -> list[str]:

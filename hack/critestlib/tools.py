@@ -1,4 +1,4 @@
-"""The programs of the suite: where they come from, and the copy with the digest exchanged."""
+"""The programs of the suites: where they come from, and the copy with the digest exchanged."""
 
 import hashlib
 import os
@@ -11,6 +11,7 @@ TOOLS = Path(".tools/bin")
 # The digest of test-image-digest at its makers' registry.
 FOREIGN_DIGEST = "sha256:9700f9a2f5bf2c45f2f605a0bd3bce7cf37420ec9d3ed50ac2758413308766bf"
 GINKGO = "github.com/onsi/ginkgo/v2/ginkgo@v2.32.0"  # as in the go.mod of cri-tools
+RUNC = "github.com/opencontainers/runc@v1.5.2"  # newer than what distributions have
 
 
 def critest() -> Path:
@@ -26,16 +27,40 @@ def critest() -> Path:
 
 def ginkgo() -> Path:
     """$GINKGO, ginkgo of PATH, or built from its module; SystemExit if there is none."""
-    found = named("GINKGO", "ginkgo")
-    if found is None and shutil.which("go"):
-        target = TOOLS.resolve()
-        if not (target / "ginkgo").exists():
-            go = ["go", "install", GINKGO]
-            subprocess.run(go, env=os.environ | {"GOBIN": str(target)}, check=False)
-        found = target / "ginkgo"
-    if found is None or not found.exists():
+    found = named("GINKGO", "ginkgo") or _of_module("ginkgo", GINKGO)
+    if found is None:
         raise SystemExit("critest: --parallel needs ginkgo: set GINKGO to it, or put it on PATH")
     return found
+
+
+def newer_runc() -> Path | None:
+    """runc, built from its module; None without Go, or without the headers of libseccomp."""
+    return _of_module("runc", RUNC, "-tags", "seccomp")
+
+
+def crictl_tests(source: str | None) -> Path | None:
+    """crictl's own tests: $CRICTL_E2E, crictl-e2e of PATH, or built from a tree of cri-tools.
+
+    The tree is `source` or $CRI_TOOLS_SOURCE; nothing is fetched. None if there is no such thing.
+    """
+    found = named("CRICTL_E2E", "crictl-e2e")
+    source = source or os.environ.get("CRI_TOOLS_SOURCE")
+    if found is None and source and shutil.which("go"):
+        TOOLS.mkdir(parents=True, exist_ok=True)
+        found = (TOOLS / "crictl-e2e").resolve()
+        go = ["go", "test", "-c", "-o", str(found), "./test/e2e"]
+        if subprocess.run(go, cwd=source, check=False).returncode:
+            return None
+    return found
+
+
+def _of_module(program: str, module: str, *flags: str) -> Path | None:
+    """A program that `go install` has made, now or before."""
+    target = TOOLS.resolve()
+    if not (target / program).exists() and shutil.which("go"):
+        go = ["go", "install", *flags, module]
+        subprocess.run(go, env=os.environ | {"GOBIN": str(target)}, check=False)
+    return target / program if (target / program).exists() else None
 
 
 def named(variable: str, program: str) -> Path | None:

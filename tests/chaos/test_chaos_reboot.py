@@ -13,7 +13,7 @@ from tests.chaos.rig import Rig, mortal_daemon, spied
 from tests.fixtures.cri import pod_config
 from tests.fixtures.daemon import Daemon
 
-PODS = 6
+PODS = 19
 
 
 def another_boot(daemon: Daemon) -> None:

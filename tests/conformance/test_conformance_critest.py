@@ -1,6 +1,6 @@
-"""The field's own suite, where it is at hand: every spec that does not skip itself passes.
+"""The field's own suites, where they are at hand: every spec that does not skip itself passes.
 
-`hack/critest` runs it too, in more ways, and writes docs/conformance.md.
+`hack/critest` runs them too, in more ways, and writes docs/conformance.md.
 """
 
 import shutil
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hack.critestlib import images, mirror, tools
+from hack.critestlib import crictl, images, mirror, tools
 from hack.critestlib.run import Combination, Suite, run
 from tests.fixtures.daemon import Daemon
 
@@ -21,9 +21,9 @@ def daemon() -> Daemon:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[mirror.Mirror]:
-    """The suite's images; they are made once for all runs."""
-    if tools.named("CRITEST", "critest") is None:
-        pytest.skip("needs critest: set CRITEST to it, or put it on PATH")
+    """The suites' images; they are made once for all runs."""
+    if not (tools.named("CRITEST", "critest") or tools.named("CRICTL", "crictl")):
+        pytest.skip("needs critest or crictl: set CRITEST or CRICTL, or put them on PATH")
     directory = tmp_path_factory.mktemp("critest")
     with mirror.serving(images.build(directory / "packages"), directory) as running:
         yield running
@@ -31,6 +31,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[mirror.Mirror]:
 
 @pytest.fixture
 def suite(served: mirror.Mirror, tmp_path: Path) -> Suite:
+    if tools.named("CRITEST", "critest") is None:
+        pytest.skip("needs critest: set CRITEST to it, or put it on PATH")
     copy = tmp_path / "critest"
     exchanged = tools.with_digest(tools.critest(), served.digest, copy)
     return Suite(copy, tools.version(copy), exchanged, tmp_path)
@@ -45,3 +47,15 @@ def test_critest_passes(served: mirror.Mirror, suite: Suite, handler: str, webso
     assert [(s.name, s.reason) for s in outcome.specs if s.state == "fail"] == []
     assert list(outcome.traces) == []
     assert outcome.count("pass") > 100
+
+
+def test_crictls_own_tests_pass(served: mirror.Mirror, tmp_path: Path, handler: str) -> None:
+    suite = crictl.suite(None, served.digest, tmp_path, tmp_path)
+    if suite is None:
+        pytest.skip("needs crictl and its own tests: CRICTL_E2E, or a tree as CRI_TOOLS_SOURCE")
+
+    outcome = crictl.run(handler, suite, served)
+
+    assert [(s.name, s.reason) for s in outcome.specs if s.state != "pass"] == []
+    assert list(outcome.traces) == []
+    assert outcome.count("pass") > 30

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from cri_shim.errors import TimedOut
+from cri_shim.errors import InvalidArgument, TimedOut
 from cri_shim.pb import api_pb2 as api
 from hack.critestlib.images import nonewprivs
 from tests.conformance.conftest import HOSTS
@@ -265,3 +265,41 @@ async def test_a_setuid_program_of_an_image_stays_one(
     assert said == [f"Effective uid: {effective}"]
     await cri.remove(container)
     await remove(cri, id)
+
+
+# -- image_volume.go, what tests/integration/containers/test_containers_volumes.py does not show --
+
+
+def volume(name: str, readonly: bool = True) -> api.Mount:
+    path = "/mnt/image-volume"
+    return api.Mount(container_path=path, readonly=readonly, image=spec(name))
+
+
+async def test_image_volume_should_return_the_image_digest_in_container_status_mounts(
+    cri: Cri, push: Push, handler: str
+) -> None:
+    push("volume:1", runs=True)
+    name = f"{HOST}/volume:1"
+    ref = await pull(cri, name)
+    config = container_config(["sleep", "60"], image=name, mounts=[volume(name)])
+
+    container = await cri.create(await cri.run_pod(handler=handler), config)
+
+    (told,) = (await cri.status(container)).mounts
+    assert (told.container_path, told.image.image_ref) == ("/mnt/image-volume", ref)
+    await cri.remove(container)
+    await remove(cri, ref)
+
+
+async def test_image_volume_should_reject_readonly_set_to_false(cri: Cri, push: Push) -> None:
+    push("written:1", runs=True)
+    name = f"{HOST}/written:1"
+    ref = await pull(cri, name)
+    config = container_config(["sleep", "60"], image=name, mounts=[volume(name, readonly=False)])
+    pod = await cri.run_pod()
+
+    with pytest.raises(InvalidArgument, match=r"^ImageVolumeMountFailed: config\.mounts\[0\]\."):
+        await cri.create(pod, config)
+
+    assert await cri.containers() == []
+    await remove(cri, ref)

@@ -240,6 +240,23 @@ async def test_an_unprivileged_container_cannot_use_a_device_node_that_it_makes(
     assert b"Operation not permitted" in answer.stderr
 
 
+@pytest.mark.parametrize(
+    ("permissions", "read", "written"), [("r", True, False), ("w", False, True), ("", True, True)]
+)
+async def test_a_requested_device_can_be_used_just_as_it_was_asked(
+    cri: Cri, handler: str, permissions: str, read: bool, written: bool
+) -> None:
+    device = api.Device(host_path="/dev/kmsg", container_path="/dev/words", permissions=permissions)
+    pod = await cri.run_pod(handler=handler)
+    linux = context(capabilities={"add_capabilities": ["SYSLOG"]})  # what reading it takes besides
+    container = await cri.run(pod, SLEEP, linux=linux, devices=[device])
+    reading = await cri.exec(container, "dd", "if=/dev/words", "of=/dev/null", "count=0")
+    writing = await cri.exec(container, "dd", "if=/dev/null", "of=/dev/words")
+    assert (reading.exit_code == 0, writing.exit_code == 0) == (read, written)
+    for answer in (reading, writing):
+        assert answer.exit_code == 0 or b"Operation not permitted" in answer.stderr
+
+
 async def test_a_privileged_container_in_a_pod_that_is_not_is_refused(cri: Cri) -> None:
     pod = await cri.run_pod()
     with pytest.raises(InvalidArgument, match=r"security_context\.privileged"):

@@ -56,3 +56,16 @@ def test_another_package_is_refused(tmp_path: Path) -> None:
     other.write_text('syntax = "proto3"; package runtime.v2;')
     with pytest.raises(ValueError, match=r"the wire needs 'runtime\.v1'"):
         contract.rows(other)
+
+
+def test_every_rpc_is_called_by_a_test_over_the_socket() -> None:
+    tests = HERE.parent
+    files = [
+        p
+        for name in ("conformance", "fixtures", "integration")
+        for p in tests.rglob(f"{name}/**/*.py")
+    ]
+    words = "\n".join(file.read_text() for file in files)
+    rpcs = [row[2] for row in contract.contract() if row[0] == "rpc"]
+
+    assert [rpc for rpc in rpcs if f".{rpc}(" not in words and f'"{rpc}"' not in words] == []

@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from cri_shim.errors import AlreadyExists, CriShimError, InvalidArgument, NotFound, WrongState
+from cri_shim.errors import (
+    AlreadyExists,
+    CriShimError,
+    InvalidArgument,
+    NotFound,
+    ToolFailed,
+    WrongState,
+)
 from cri_shim.pb import api_pb2 as api
 from tests.fixtures.cri import Cri, container_config, log_lines
 
@@ -35,17 +42,24 @@ async def test_exit_codes_and_signals_are_told(cri: Cri, handler: str) -> None:
     assert (status.exit_code, status.reason) == (137, "Error")
 
 
-async def test_a_command_that_is_not_there_is_a_start_error_that_names_it(
-    cri: Cri, handler: str
+@pytest.mark.parametrize(
+    "command",
+    ["/no/such/program", "no-such-name", "/etc", "/etc/passwd", "/etc/passwd/x", "/vol/script"],
+)
+async def test_a_command_that_cannot_be_executed_is_a_start_error_that_names_it(
+    cri: Cri, handler: str, tmp_path: Path, command: str
 ) -> None:
+    (tmp_path / "script").write_text("#!/no/interpreter\n")
+    (tmp_path / "script").chmod(0o755)
     pod = await cri.run_pod(handler=handler)
-    container = await cri.create(pod, container_config(["/no/such/program"]))
-    with pytest.raises(CriShimError, match="/no/such/program"):
+    mount = api.Mount(host_path=str(tmp_path), container_path="/vol")
+    container = await cri.create(pod, container_config([command], mounts=[mount]))
+    with pytest.raises(ToolFailed, match=command):
         await cri.start(container)
     status = await cri.status(container)
     assert status.state == api.CONTAINER_EXITED
     assert (status.exit_code, status.reason) == (128, "StartError")
-    assert "/no/such/program" in status.message
+    assert command in status.message
     assert status.finished_at > 0
 
 

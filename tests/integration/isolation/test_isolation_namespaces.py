@@ -119,7 +119,7 @@ def test_a_parameter_that_cannot_be_set_is_named_and_nothing_stays(
 ) -> None:
     with pytest.raises(InvalidArgument, match=problem) as refusal:
         namespaces.pin(pins, hostname="x", sysctls={name: value})
-    assert refusal.value.field == f"linux.sysctls[{name}]"
+    assert refusal.value.field == f"config.linux.sysctls[{name}]"
     assert not any(path.exists() for path in pins.values())
 
 

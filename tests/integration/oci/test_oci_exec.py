@@ -1,6 +1,7 @@
 """Commands in running containers: output, exit codes, time-outs that leave nothing, the cap."""
 
 import asyncio
+import dataclasses
 import os
 import time
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from cri_shim.errors import TimedOut, ToolFailed
+from cri_shim.linux.process import find_by_cmdline
 from cri_shim.oci import tree
 from cri_shim.oci.messages import CommandNotFound
 
@@ -133,6 +135,25 @@ async def test_what_a_dead_daemon_was_running_is_ended(yard, running):
     pid_files = yard.run_root / "exec"
     await yard.until(lambda: any(f.read_text() for f in pid_files.glob("*.pid")))
     await yard.oci.end_leftovers()
+    assert (await task).exit_code == 137
+    assert sleepers(yard, running) == []
+
+
+async def test_a_command_that_a_dead_daemon_had_not_started_yet_never_starts(yard, running):
+    go = yard.run_root / "go"
+    slow = yard.run_root / "slow-runtime"
+    slow.write_text(
+        f"#!/bin/sh\nuntil [ -e {go} ]; do sleep 0.01; done\nexec {yard.handler.path} $@"
+    )
+    slow.chmod(0o755)
+    handler = dataclasses.replace(yard.handler, run_path=slow)
+    process = yard.document(running.id, ["sleep", "600"])["process"]
+    task = asyncio.create_task(
+        yard.oci.exec_sync(handler, running.id, process, timeout=20, limit=99)
+    )
+    await yard.until(lambda: find_by_cmdline(lambda words: str(slow) in words))
+    await yard.oci.end_leftovers()
+    go.touch()
     assert (await task).exit_code == 137
     assert sleepers(yard, running) == []
 

@@ -140,7 +140,7 @@ async def test_a_dead_conmon_leaves_the_container_and_its_end_is_still_noticed(c
     os.kill(info["monitorPid"], signal.SIGKILL)
     gone(info["monitorPid"])
     assert (await cri.status(container)).state == api.CONTAINER_RUNNING
-    await cri.sh(container, "touch /tmp/go")
+    await cri.touch(container, "/tmp/go")
     status = await cri.exited(container)
     assert status.exit_code in (3, 255)
 

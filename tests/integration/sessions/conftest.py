@@ -6,9 +6,36 @@ import pytest
 
 from cri_shim.pb import api_pb2 as api
 from tests.fixtures.cri import Cri
-from tests.fixtures.streams import Talker
+from tests.fixtures.streams import Spdy, Talker, Tunnel
 
 Open = Callable[..., Awaitable[Talker]]
+
+
+class Forwarder:
+    """A client of one session; each `connect` is one forwarded connection."""
+
+    def __init__(self, wire: Spdy) -> None:
+        self.wire = wire
+        self._next = 0
+
+    async def connect(self, port: int) -> tuple[int, int]:
+        """Error and data stream of a new connection."""
+        headers = {"port": str(port), "requestid": str(self._next)}
+        self._next += 1
+        error = await self.wire.stream(streamtype="error", **headers)
+        await self.wire.send(error, b"", fin=True)
+        return error, await self.wire.stream(streamtype="data", **headers)
+
+    async def until(self, stream: int, words: bytes) -> None:
+        await self.wire.read_until(lambda: words in self.wire.received[stream])
+        assert words in self.wire.received[stream]
+
+    async def until_done(self, *streams: int) -> None:
+        await self.wire.read_until(lambda: self.wire.done.issuperset(streams))
+        assert self.wire.done.issuperset(streams)
+
+
+Forward = Callable[[str], Awaitable[Forwarder]]
 
 
 @pytest.fixture(params=["spdy", "websocket"])
@@ -70,3 +97,19 @@ def attach(cri: Cri, transport: str, talkers: list[Talker]) -> Open:
         return talkers[-1]
 
     return open
+
+
+@pytest.fixture
+async def forward(cri: Cri, transport: str) -> AsyncIterator[Forward]:
+    """await forward(pod) opens a session."""
+    made: list[Spdy] = []
+
+    async def open(pod: str) -> Forwarder:
+        url = (await cri.runtime.PortForward(api.PortForwardRequest(pod_sandbox_id=pod))).url
+        opener = Tunnel.open_tunnel if transport == "websocket" else Spdy.open
+        made.append(await opener(url, "portforward.k8s.io"))
+        return Forwarder(made[-1])
+
+    yield open
+    for wire in made:
+        wire.close()

@@ -3,6 +3,7 @@
 import asyncio
 
 from cri_shim.pb import api_pb2 as api
+from tests.fixtures.cri import log_lines
 from tests.fixtures.streams import Talker
 
 ECHO = ["sh", "-c", "echo ready; while read x; do echo got $x; done; echo over"]
@@ -56,8 +57,9 @@ async def test_with_stdin_once_the_end_of_input_reaches_the_container(cri, pod, 
 
 
 async def test_a_terminal_is_shared_and_resized(cri, pod, attach):
-    script = "trap 'stty size' WINCH; while :; do sleep 0.1; done"
+    script = "trap 'stty size' WINCH; touch /tmp/ready; while :; do sleep 0.1; done"
     container = await cri.run(pod, ["sh", "-c", script], stdin=True, tty=True)
+    await cri.sh(container, "until [ -e /tmp/ready ]; do sleep 0.05; done")
     talker = await attach(container, stdin=True, tty=True)
     await talker.resize(123, 45)
     await talker.until(b"45 123")
@@ -70,6 +72,30 @@ async def test_what_is_typed_into_a_terminal_is_read_by_the_container(cri, pod, 
     await talker.send(b"you\n")
     await talker.until(b"heard you\r\n")
     assert (await cri.exited(container)).exit_code == 6
+
+
+async def test_a_terminal_lives_on_when_its_client_leaves(cri, pod, attach):
+    container = await cri.run(pod, ["sh"], stdin=True, tty=True)
+    first = await attach(container, stdin=True, tty=True)
+    await first.send(b"word=kept; echo $((1+1))\n")
+    await first.until(b"2\r\n")
+    first.close()
+    second = await attach(container, stdin=True, tty=True)
+    await second.send(b"echo still $word\n")
+    await second.until(b"still kept\r\n")
+    await second.send(b"exit 4\n")
+    assert (await second.status())["status"] == "Success"
+    assert (await cri.exited(container)).exit_code == 4
+
+
+async def test_with_stdin_once_a_client_that_leaves_ends_the_input(cri, pod, attach):
+    container = await cri.run(pod, ECHO, stdin=True, stdin_once=True)
+    talker = await attach(container, stdin=True)
+    await talker.send(b"last\n")
+    await talker.until(b"got last\n")
+    talker.close()
+    assert (await cri.exited(container)).exit_code == 0
+    assert log_lines(await cri.status(container))[-1] == "over"
 
 
 async def test_a_client_that_does_not_read_is_dropped_and_stalls_nobody(cri, pod, attach):

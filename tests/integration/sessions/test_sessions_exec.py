@@ -2,15 +2,17 @@
 
 import asyncio
 import hashlib
+import json
 
 import pytest
 
 from cri_shim.pb import api_pb2 as api
+from cri_shim.wire.negotiation import V1, V1_BASE64, V2, V3, V4, V4_BASE64, V5
 from tests.fixtures.cri import pod_config
 from tests.fixtures.host import processes, resident, until
+from tests.fixtures.streams import Talker
 
 HUNDRED_MB = 100_000_000
-V1, V4 = "channel.k8s.io", "v4.channel.k8s.io"
 
 
 async def test_output_arrives_and_the_status_says_success(container, exec):
@@ -98,11 +100,13 @@ async def test_a_reader_that_stops_reading_stalls_only_itself(cri, container, ex
 async def test_input_that_nobody_reads_stalls_only_its_session(cri, container, exec):
     flooding = await exec(container, "sleep", "654", stdin=True)
     await until(lambda: processes("sleep", "654"))
+    before = resident(cri.daemon.pid)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(1):
             while True:
                 await flooding.send(b"x" * 65536)
     assert (await cri.sh(container, "echo fine")) == "fine\n"
+    assert resident(cri.daemon.pid) - before < 8 << 20
 
 
 async def test_the_command_and_its_children_end_when_the_client_goes(container, exec):
@@ -154,22 +158,50 @@ async def test_nothing_of_a_finished_exec_is_recorded(cri, container, exec):
     await until(lambda: not list((cri.daemon.run_root / "exec").iterdir()))
 
 
-@pytest.mark.parametrize("protocol", [V1, V4])
-async def test_the_older_protocols_are_spoken(container, exec, protocol):
-    talker = await exec(container, "echo", "old", protocol=protocol)
+SPOKEN = [("spdy", p) for p in (V1, V2, V3, V4)] + [
+    ("websocket", p) for p in (V1, V1_BASE64, V4, V4_BASE64, V5)
+]
+
+
+def ended_with(talker: Talker, protocol: str) -> int:
+    """The exit code, as text before v4, where nothing at all is success."""
+    told = talker.text("error").decode()
+    if protocol not in (V4, V4_BASE64, V5):
+        return int(told.rpartition(" ")[2] or 0)
+    status = json.loads(told)
+    return 0 if status["status"] == "Success" else int(status["details"]["causes"][0]["message"])
+
+
+@pytest.mark.parametrize(("transport", "protocol"), SPOKEN)
+@pytest.mark.parametrize("code", [0, 5])
+async def test_every_protocol_brings_input_output_and_how_it_ended(
+    container, exec, transport, protocol, code
+):
+    script = f"read x; echo got $x; echo oh >&2; exit {code}"
+    talker = await exec(container, "sh", "-c", script, stdin=True, protocol=protocol)
+    await talker.send(b"it\n")
     await talker.wire.read_until(lambda: False)
-    assert talker.text("stdout") == b"old\n"
-    assert talker.text("error") in (b"", b'{"metadata":{},"status":"Success"}')
+    assert (talker.text("stdout"), talker.text("stderr")) == (b"got it\n", b"oh\n")
+    assert ended_with(talker, protocol) == code
 
 
-async def test_a_stop_that_has_begun_refuses_new_commands(cri, exec):
+async def test_a_command_is_recorded_by_the_time_it_says_something(cri, container, exec):
+    talker = await exec(container, "sh", "-c", "echo up; exec sleep 5601")
+    await talker.until(b"up")
+    (record,) = (cri.daemon.run_root / "exec").glob("*.pid")
+    await until(lambda: processes("sleep", "5601"))
+    assert processes("sleep", "5601") == [int(record.read_text())]
+
+
+async def test_a_stop_that_has_begun_refuses_no_command_and_ends_it_with_the_container(cri, exec):
     pod = await cri.run_pod()
     stubborn = await cri.run(pod, ["sh", "-c", "trap : TERM; while :; do sleep 0.1; done"])
-    stopping = asyncio.create_task(cri.stop(stubborn, timeout=3))
-    await asyncio.sleep(0.5)
-    with pytest.raises(Exception, match="being stopped"):
-        await exec(stubborn, "true")
+    stopping = asyncio.create_task(cri.stop(stubborn, timeout=60))
+    talker = await exec(stubborn, "sh", "-c", "echo meanwhile; sleep 100")
+    await talker.until(b"meanwhile\n")
+    await cri.stop(stubborn, timeout=0)
     await stopping
+    assert await talker.code() == 137
 
 
 async def test_both_oci_runtimes_serve_a_session(cri, exec, handler):

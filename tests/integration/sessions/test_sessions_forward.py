@@ -13,44 +13,20 @@ import pytest
 from cri_shim.isolation import namespaces
 from cri_shim.pb import api_pb2 as api
 from tests.fixtures.cri import pod_config
-from tests.fixtures.streams import Spdy, Tunnel, WebSocket
+from tests.fixtures.streams import WebSocket
 
 Reader = asyncio.StreamReader
 Writer = asyncio.StreamWriter
 
 
-class Forwarder:
-    """A client of one session; each `connect` is one forwarded connection."""
-
-    def __init__(self, wire: Spdy) -> None:
-        self.wire = wire
-        self._next = 0
-
-    async def connect(self, port: int) -> tuple[int, int]:
-        """Error and data stream of a new connection."""
-        headers = {"port": str(port), "requestid": str(self._next)}
-        self._next += 1
-        error = await self.wire.stream(streamtype="error", **headers)
-        await self.wire.send(error, b"", fin=True)
-        return error, await self.wire.stream(streamtype="data", **headers)
-
-    async def until(self, stream: int, words: bytes) -> None:
-        await self.wire.read_until(lambda: words in self.wire.received[stream])
-        assert words in self.wire.received[stream]
-
-    async def until_done(self, *streams: int) -> None:
-        await self.wire.read_until(lambda: self.wire.done.issuperset(streams))
-        assert self.wire.done.issuperset(streams)
-
-
 @contextlib.asynccontextmanager
-async def serving(cri, pod, handle, family=socket.AF_INET) -> AsyncIterator[int]:
+async def serving(cri, pod, handle, family=socket.AF_INET, port=0) -> AsyncIterator[int]:
     """A server inside the pod's network namespace that handles connections; its port."""
     netns = Path((await cri.pod_info(pod))["netns"])
 
     def listen() -> socket.socket:
         made = socket.socket(family)
-        made.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
+        made.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", port))
         made.listen(100)
         return made
 
@@ -76,22 +52,6 @@ async def serving(cri, pod, handle, family=socket.AF_INET) -> AsyncIterator[int]
             task.cancel()
         await asyncio.gather(*under_way, return_exceptions=True)
         await asyncio.sleep(0.05)
-
-
-@pytest.fixture
-async def forward(cri, transport):
-    """await forward(pod) opens a session."""
-    made: list[Spdy] = []
-
-    async def open(pod: str) -> Forwarder:
-        url = (await cri.runtime.PortForward(api.PortForwardRequest(pod_sandbox_id=pod))).url
-        opener = Tunnel.open_tunnel if transport == "websocket" else Spdy.open
-        made.append(await opener(url, "portforward.k8s.io"))
-        return Forwarder(made[-1])
-
-    yield open
-    for wire in made:
-        wire.close()
 
 
 async def echo(reader: Reader, writer: Writer) -> None:
@@ -189,6 +149,40 @@ async def test_ipv6_is_tried_where_ipv4_does_not_answer(cri, pod, forward):
         session = await forward(pod)
         _, data = await session.connect(port)
         await session.until(data, b"hello")
+
+
+async def test_ipv4_comes_first_where_both_answer(cri, pod, forward):
+    async def greet_by_six(reader, writer):
+        writer.write(b"this is IPv6")
+
+    async with (
+        serving(cri, pod, greet) as port,
+        serving(cri, pod, greet_by_six, socket.AF_INET6, port),
+    ):
+        session = await forward(pod)
+        _, data = await session.connect(port)
+        await session.until_done(data)
+    assert session.wire.received[data] == b"hello from the pod"
+
+
+async def test_a_half_close_of_the_pod_lets_the_client_go_on(cri, pod, forward):
+    heard: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    async def speak_and_listen(reader, writer):
+        writer.write(b"said all")
+        writer.write_eof()
+        heard.set_result(await reader.read())
+
+    async with serving(cri, pod, speak_and_listen) as port:
+        session = await forward(pod)
+        error, data = await session.connect(port)
+        await session.until_done(data)
+        await session.wire.send(data, b"x" * 3_000_000)
+        await session.wire.send(data, b"!", fin=True)
+        await session.until_done(error)
+        async with asyncio.timeout(5):
+            assert await heard == b"x" * 3_000_000 + b"!"
+    assert session.wire.received[data] == b"said all"
 
 
 async def test_a_pod_on_the_host_network_is_reached_there(cri, forward):

@@ -1,6 +1,7 @@
 """hack/critest: what is read from the suite's reports, and what is written from it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,31 @@ def test_a_reason_is_told_once_for_all_its_specs_and_runs():
     text = report.text([run, run])
 
     assert "- no AppArmor\n  - `a` (every run)\n  - `b` (every run)" in text
+
+
+def test_what_each_oci_runtime_can_do_is_told_once():
+    of = {"crun 1.8.1": {"user_namespaces": True}, "runc 1.0": {"user_namespaces": False}}
+    runs = [replace(outcome(name), features={name: of[name]}) for name in (*of, "crun 1.8.1")]
+
+    text = report.text(runs)
+
+    assert "| feature | crun 1.8.1 | runc 1.0 |" in text
+    assert "| user_namespaces | yes | no |" in text
+
+
+def test_crictls_own_tests_have_a_part_of_their_own():
+    run = replace(outcome("crictl, crun", Spec("crictl: pull", "fail", "why")), suite="crictl")
+
+    text = report.text([outcome("one", Spec("a", "pass")), run])
+
+    suite, _, crictl = text.partition("## crictl's own tests")
+    assert "pull" not in suite
+    assert "| 1 | crictl, crun | 2026-01-02 | 0 | 1 | 0 | 12 | crun 1.8.1 |" in crictl
+    assert "| crictl: pull | **FAIL** |" in crictl
+
+
+def test_the_report_says_when_crictls_own_tests_were_not_run():
+    assert "Not run: the source tree of cri-tools" in report.text([outcome("one")])
 
 
 def test_the_report_owns_up_to_the_exchanged_digest():

@@ -61,7 +61,7 @@ def test_a_parent_gives_the_runtimes_path_and_the_kernels_directory(
 def test_the_systemd_driver_refuses_a_parent_that_is_no_slice(parent: str) -> None:
     with pytest.raises(InvalidArgument, match="cgroupDriver must be systemd") as refusal:
         oci_path("systemd", parent, ID)
-    assert refusal.value.field == "linux.cgroup_parent"
+    assert refusal.value.field == "config.linux.cgroup_parent"
 
 
 @pytest.mark.parametrize("parent", ["/a/../..", "..", "/kubepods/./x", "/a\0b"])

@@ -53,7 +53,7 @@ def test_each_parameter_has_its_namespace(name: str, kind: str | None) -> None:
 def test_a_parameter_of_the_node_is_refused_by_its_name() -> None:
     with pytest.raises(InvalidArgument) as refusal:
         sysctls.check({"kernel.panic": "1"}, ALL)
-    assert refusal.value.field == "linux.sysctls[kernel.panic]"
+    assert refusal.value.field == "config.linux.sysctls[kernel.panic]"
     assert "whole node" in str(refusal.value)
 
 

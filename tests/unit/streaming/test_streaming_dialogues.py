@@ -184,7 +184,34 @@ async def test_what_a_client_says_before_the_command_has_started_is_kept():
     client.send(stdin, b"bird", fin=True)
     client.open("stdout")
     await stage.settle()
-    assert stage.talk.heard == [(80, 24), b"early ", b"bird", "end"]
+    assert stage.talk.heard == [(80, 24), b"early bird", "end"]
+    await stage.finish()
+
+
+async def test_input_in_very_many_pieces_before_the_command_has_started_is_one_piece_then():
+    stage = Stage()
+    client = SpdyClient(stage, "v4.channel.k8s.io", Streams(True, True, False, False))
+    client.open("error")
+    stdin = client.open("stdin")
+    for number in range(100_000):
+        client.spdy.send(stdin, bytes([number % 256]))
+    client.push()
+    client.open("stdout")
+    await stage.settle()
+    assert stage.talk.heard == [bytes(number % 256 for number in range(100_000))]
+    await stage.finish()
+
+
+async def test_of_sizes_that_come_together_the_last_counts():
+    stage = Stage()
+    client = SpdyClient(stage, "v4.channel.k8s.io", TERMINAL)
+    client.open("error")
+    resize = client.open("resize")
+    client.open("stdin"), client.open("stdout")
+    await stage.settle()
+    sizes = [f'{{"Width":{n},"Height":{n}}}\n' for n in range(1, 1000)]
+    client.send(resize, "".join(sizes).encode())
+    assert stage.talk.heard == [(999, 999)]
     await stage.finish()
 
 

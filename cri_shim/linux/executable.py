@@ -1,0 +1,109 @@
+"""Files that the kernel would not execute, found out beforehand.
+
+An OCI runtime looks whether a command is there and may be executed. What the kernel thinks of it
+shows only when it is too late to tell anybody: the runtime's own process then ends with 1.
+"""
+
+import os
+import posixpath
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+from cri_shim.linux import syscalls
+from cri_shim.linux.rootfs import read_head_in_root
+from cri_shim.linux.syscalls import StrPath
+
+_HEAD = 4096  # bytes; an ELF file has its program headers and its interpreter's name in them
+_LINE = 256  # of it, for "#!": what the kernel looks at
+_ELF = b"\x7fELF"
+# ELF machines that a kernel for one executes: amd64 and 386, arm64 and arm.
+_KIN = {62: {62, 3}, 183: {183, 40}}
+_MACHINE_AT, _CLASS_AT, _ORDER_AT = 18, 4, 5
+_BITS_64, _BIG_ENDIAN = 2, 2
+_PT_INTERP = 3
+
+
+def complaint(root: StrPath, command: str, *, path: str, cwd: str) -> str:
+    """Why `command` cannot be executed inside `root`; "" if nothing speaks against it.
+
+    `path` is what PATH is for it, `cwd` its working directory. A command that is not found is not
+    spoken against, and nothing is where the kernel may have been taught more formats. OSError.
+    """
+    for place in _places(command, path, cwd):
+        head = read_head_in_root(root, place, _HEAD, executable=True)
+        if head is not None:
+            problem = _problem(root, head, cwd)
+            return f"{place}: {problem}" if problem and not _more_formats() else ""
+    return ""
+
+
+def _places(command: str, path: str, cwd: str) -> Iterator[str]:
+    """Where a command is looked for, as execvp(3) has it."""
+    if "/" in command:
+        yield posixpath.join(cwd, command)
+    else:
+        yield from (posixpath.join(cwd, part, command) for part in path.split(":") if part)
+
+
+def _problem(root: StrPath, head: bytes, cwd: str) -> str:
+    if head.startswith(b"#!"):
+        words = head[2:_LINE].split(b"\n")[0].strip(b" \t").replace(b"\t", b" ").split(b" ")
+        return _missing(root, os.fsdecode(words[0]), cwd) if words[0] else "it names no interpreter"
+    if not head.startswith(_ELF) or len(head) < _MACHINE_AT + 2:
+        return "it is neither a program nor a script that names its interpreter"
+    with Path("/proc/self/exe").open("rb") as own:
+        theirs, ours = _machine(head), _machine(own.read(_HEAD))
+    if theirs not in _KIN.get(ours, {theirs}):
+        return f"it is a program for another machine (ELF machine {theirs}, this one is {ours})"
+    loader = _loader(head)
+    return _missing(root, loader, cwd) if loader else ""
+
+
+def _missing(root: StrPath, interpreter: str, cwd: str) -> str:
+    if read_head_in_root(root, posixpath.join(cwd, interpreter), 0) is None:
+        return f"its interpreter {interpreter!r} is not there"
+    return ""
+
+
+def _machine(head: bytes) -> int:
+    """The e_machine of an ELF header."""
+    return int(struct.unpack_from(f"{_order(head)}H", head, _MACHINE_AT)[0])
+
+
+def _order(head: bytes) -> str:
+    return ">" if head[_ORDER_AT] == _BIG_ENDIAN else "<"
+
+
+def _loader(head: bytes) -> str:
+    """The dynamic loader that a 64-bit ELF file asks for, if its beginning tells; else ""."""
+    order = _order(head)
+    if head[_CLASS_AT] != _BITS_64:
+        return ""
+    try:
+        (at,) = struct.unpack_from(f"{order}Q", head, 32)
+        size, number = struct.unpack_from(f"{order}HH", head, 54)
+        for place in range(at, at + size * number, size or 1):
+            kind, _, offset, _, _, length = struct.unpack_from(f"{order}IIQQQQ", head, place)
+            if kind == _PT_INTERP and offset + length <= len(head):
+                return os.fsdecode(head[offset : offset + length].rstrip(b"\0"))
+    except struct.error:
+        return ""  # it goes on behind what was read
+    return ""
+
+
+def _more_formats() -> bool:
+    """Whether binfmt_misc has handlers, which execute what the kernel itself cannot."""
+    if "binfmt_misc" not in Path("/proc/filesystems").read_text().split():
+        return False
+    context = syscalls.fsopen("binfmt_misc")  # what is mounted nowhere counts as well
+    try:
+        syscalls.fsconfig(context, syscalls.FSCONFIG_CMD_CREATE)
+        formats = syscalls.fsmount(context)
+    finally:
+        os.close(context)
+    try:
+        names = {entry.name for entry in Path(f"/proc/self/fd/{formats}").iterdir()}
+        return not names <= {"register", "status"}
+    finally:
+        os.close(formats)

@@ -1,0 +1,49 @@
+"""Ending the commands of a daemon that died, those it was just starting too.
+
+A command that runs is named by its pid file. One that does not run yet has none: it is in the
+hands of the OCI runtime, which lives on without us and would start it as soon as it can. So the
+runtimes go first; their command lines name the directory of the pid files.
+"""
+
+import os
+import signal
+from pathlib import Path
+
+from cri_shim.aio.ended import ended
+from cri_shim.aio.offload import offload
+from cri_shim.linux import pidfd
+from cri_shim.linux import process as processes
+from cri_shim.oci import tree
+from cri_shim.oci.exec import session
+
+_KILL_S = 5.0  # for a killed runtime to end; longer means stuck in the kernel
+
+
+async def end(directory: Path) -> None:
+    """Kill the commands whose pid files are in `directory`; to be called before the first exec."""
+    for pid in await offload(_runtimes, directory):
+        await _end_runtime(pid)
+    for pid_file in directory.glob("*.pid"):
+        await tree.end(0, session(pid_file))
+    for left in directory.iterdir():  # sockets for terminals as well
+        left.unlink(missing_ok=True)
+
+
+def _runtimes(directory: Path) -> list[int]:
+    option = f"--pid-file={directory}/"
+    return processes.find_by_cmdline(lambda words: any(word.startswith(option) for word in words))
+
+
+async def _end_runtime(pid: int) -> None:
+    """End a runtime that leads a session of its own, with what it has started."""
+    start = processes.start_time(pid)
+    fd = pidfd.open_verified(pid, start) if start is not None else None
+    if fd is None:
+        return
+    try:
+        pidfd.send(fd, signal.SIGSTOP)  # it starts nothing more
+        await tree.end(pid, {pid})
+        pidfd.send(fd, signal.SIGKILL)
+        await ended(fd, _KILL_S)
+    finally:
+        os.close(fd)

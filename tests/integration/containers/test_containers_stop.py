@@ -1,0 +1,96 @@
+"""What a stop does to a container, and what can still be done with it meanwhile."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from cri_shim.errors import WrongState
+from cri_shim.isolation.hierarchies import Hierarchies
+from cri_shim.pb import api_pb2 as api
+from cri_shim.pb import control_pb2 as control
+from tests.fixtures.busybox import archive
+from tests.fixtures.cri import Cri, container_config
+
+FREEZER = Hierarchies().holding("freezer")
+WAITS = "trap 'touch /tmp/asked' TERM; while :; do usleep 10000; done"
+
+
+@asynccontextmanager
+async def stopping(cri: Cri, container: str, timeout: int) -> AsyncIterator[None]:
+    """The block runs while StopContainer is under way; afterwards it has answered."""
+    stop = asyncio.create_task(cri.stop(container, timeout))
+    try:
+        yield
+    finally:
+        await stop
+
+
+async def group_of(cri: Cri, container: str) -> Path:
+    """Where the container can be frozen, in v1."""
+    assert FREEZER is not None
+    lines = Path(f"/proc/{(await cri.info(container))['pid']}/cgroup").read_text().splitlines()
+    (path,) = [line.split(":", 2)[2] for line in lines if line.split(":")[1] == "freezer"]
+    return FREEZER.group(path.strip("/"))
+
+
+async def urls(cri: Cri, container: str) -> None:
+    """Ask for exec sessions until they are refused."""
+    asked = api.ExecRequest(container_id=container, cmd=["true"], stdout=True)
+    async with asyncio.timeout(10):
+        while True:
+            await cri.runtime.Exec(asked)
+            await asyncio.sleep(0.05)
+
+
+async def test_the_stop_signal_of_the_image_is_used_and_told(cri: Cri, handler: str) -> None:
+    name = "localhost/stops:usr2"
+    file = archive(cri.daemon.directory / "stops.tar", {"StopSignal": "SIGUSR2"}, name)
+    await cri.control.LoadImage(control.LoadImageRequest(source=f"docker-archive:{file}"))
+    script = "trap 'exit 9' USR2; while :; do usleep 10000; done"
+    container = await cri.create(
+        await cri.run_pod(handler=handler), container_config(["sh", "-c", script], image=name)
+    )
+    await cri.start(container)
+    await cri.sh(container, "true")
+
+    await cri.stop(container, 10)
+
+    status = await cri.status(container)
+    assert (status.exit_code, status.stop_signal) == (9, api.SIGNAL_SIGUSR2)
+
+
+async def test_commands_run_in_a_container_that_is_asked_to_end(cri: Cri, handler: str) -> None:
+    container = await cri.run(await cri.run_pod(handler=handler), ["sh", "-c", WAITS])
+    await cri.sh(container, "true")
+
+    async with stopping(cri, container, 60):
+        told = await cri.sh(container, "until test -e /tmp/asked; do :; done; echo still here")
+        answer = await cri.runtime.Exec(
+            api.ExecRequest(container_id=container, cmd=["true"], stdout=True)
+        )
+        await cri.stop(container, 0)
+
+    assert told == "still here\n"
+    assert answer.url
+    assert (await cri.status(container)).exit_code == 137
+
+
+@pytest.mark.parametrize("timeout", [0, 1])
+async def test_no_command_is_started_once_killing_begins_and_a_frozen_container_dies_too(
+    cri: Cri, timeout: int
+) -> None:
+    container = await cri.run(await cri.run_pod(), ["sleep", "600"])
+    (await group_of(cri, container) / "freezer.state").write_text("FROZEN")
+
+    async with stopping(cri, container, timeout):
+        with pytest.raises(WrongState, match="is being killed"):
+            await urls(cri, container)
+        with pytest.raises(WrongState, match="is being killed"):
+            await cri.exec(container, "true")
+
+    # A frozen process takes no SIGKILL: it was thawed when that had been waited for in vain.
+    assert f"{container} still lives 2 s after SIGKILL" in cri.daemon.log.read_text()
+    assert (await cri.status(container)).exit_code == 137
