@@ -94,7 +94,7 @@ async def test_a_container_runs_to_its_end_and_all_of_it_can_be_told(
     assert (told["Path"], told["Args"][0]) == ("sh", "-c")
     assert told["State"]["Status"] == "exited"
     assert (told["State"]["ExitCode"], told["State"]["Reason"]) == (3, "Error")
-    assert told["State"]["StartedAt"] < told["State"]["FinishedAt"]
+    assert told["State"]["StartedAt"] <= told["State"]["FinishedAt"]
     assert "GREETING=hello" in told["Config"]["Env"]
     assert (told["Config"]["WorkingDir"], told["Config"]["Labels"]) == ("/tmp", {"a": "b"})
     assert told["LogPath"] == str(container.log_path)
