@@ -12,7 +12,7 @@ from being served. Three cases:
 import asyncio
 import logging
 
-from cri_shim.containers import exits, rootfs, volumes
+from cri_shim.containers import exits, rootfs, still, volumes
 from cri_shim.containers import remove as container_remove
 from cri_shim.engine import Engine
 from cri_shim.errors import CriShimError
@@ -120,6 +120,7 @@ async def _container(on: Engine, container: state.ContainerRecord) -> None:
         on.registry.observe(container)
     elif container.HasField("init") and not container.finished_at:
         on.exits.watch(id, on.paths.bundle(id), container.init, container.monitor)
+        await still.go_on(on, container)
     match container.phase:
         case state.CONTAINER_CREATING | state.CONTAINER_REMOVING:
             on.retrier.add(

@@ -95,6 +95,14 @@ class Image:
         """What leads from `other` to this image; without it, what its topmost layer changed."""
         return await self._on.images.diff(self._record.id, other._record.id if other else "")
 
+    async def save(self, target: str, *names: str) -> str:
+        """Write it to docker-archive:, oci-archive:, oci: or dir: with an absolute path.
+
+        With these names, or all of its own. Returns the id it has there, which is another one if a
+        layer cannot be made again as it was: see images/save.py, also for the errors.
+        """
+        return await self._on.images.save(self._record.id, target, names)
+
     async def remove(self) -> None:
         """Remove it with all its names. Containers and mounts keep its layers, not the image."""
         await self._on.images.remove(self.id)

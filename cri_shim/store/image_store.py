@@ -148,7 +148,8 @@ class ImageStore:
         """Keep the image's blobs and make it visible. Its layers must be unpacked."""
         blobs = [content.manifest_digest, f"sha256:{content.image_id}"]
         if self._keep_blobs:
-            blobs += [layer.digest for layer in content.layers]
+            # Of a layer that was here before there may be a placeholder only.
+            blobs += [b.digest for b in content.layers if layout.has(b.digest, b.size)]
         for digest in dict.fromkeys(blobs):
             layout.blob(digest).replace(self.blobs / digest.removeprefix("sha256:"))
         # Nothing else runs between the blobs and the record: `collect` would take them for strays.

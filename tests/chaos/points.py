@@ -18,6 +18,13 @@ ELSEWHERE = {
     "images.prune.catalogue": "by Runtime.prune_images",
     "images.mount.overlay": "by Image.mount",
     "images.unmount.overlay": "by Image.unmount",
+    # The same: integration/runtime/test_runtime_commit.
+    "images.save.layers": "by Image.save",
+    "images.save.export": "by Image.save",
+    "images.commit.pack": "by Runtime.commit, as the next three",
+    "images.commit.compose": "",
+    "containers.commit.pause": "",
+    "containers.commit.paused": "",
 }
 
 
