@@ -82,8 +82,8 @@ class Image:
     async def mount(self) -> Path:
         """Mount it for reading, and return where. Mounted already is fine: mounts are not counted.
 
-        The mount outlives this process, but not the boot. As long as it is there, removing the
-        image leaves its layers.
+        The mount outlives this process, but neither a `shutdown` nor the boot. As long as it is
+        there, removing the image leaves its layers.
         """
         return await self._on.images.mount(self._record.id)
 

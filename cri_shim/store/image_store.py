@@ -140,6 +140,7 @@ class ImageStore:
     def _commit(self, temporary: Path, diff_id: str) -> None:
         if self.layers.path(diff_id).exists():
             # A container stands on it and its record was lost. It is whole: leave it alone.
+            self.layers.commit_recipe(temporary, diff_id)
             self._start(lambda: self.layers.drop(temporary), "delete unused layers")
         else:
             self.layers.commit(temporary, diff_id)

@@ -24,6 +24,7 @@ from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import remove as pod_remove
 from cri_shim.pods import run as pod_run
 from tests.fixtures import busybox
+from tests.fixtures.images import Image, Tar, busybox_layer
 from tests.fixtures.library import Place
 
 NAME = "r.example/committed:1"
@@ -157,6 +158,25 @@ async def test_a_diff_tells_what_was_written_and_not_what_was_put_there_for_moun
         await container_diff.diff(runtime.engine, "nobody")
 
 
+async def test_a_mount_behind_a_symbolic_link_does_not_count_either(
+    runtime: Runtime, here: Place
+) -> None:
+    linked = Tar().directory("run").directory("var").symlink("var/run", "../run")
+    image = Image([busybox_layer(), linked]).write_docker_archive(here.directory / "i.tar", [NAME])
+    await runtime.load_image(f"docker-archive:{image}")
+    (here.directory / "token").write_text("secret")
+    pod = Pod(runtime.engine, here.directory, userns=False)
+    await pod.run()
+    source = api.Mount(host_path=str(here.directory / "token"), container_path="/var/run/token")
+
+    container = await pod.start(NAME, "sleep 600", mounts=[source])
+
+    assert await container_diff.diff(runtime.engine, container) == []
+    committed = await runtime.commit(container)
+    times_only = [str(change) for change in await committed.diff()]
+    assert times_only == ["C /etc", "C /run"]
+
+
 async def test_an_ended_container_is_committed_saved_loaded_and_runs(
     runtime: Runtime, here: Place
 ) -> None:
@@ -281,6 +301,7 @@ DYING = """
 import asyncio, sys
 from pathlib import Path
 from cri_shim import Runtime
+from tests.fixtures.images import Image, Tar, busybox_layer
 from tests.fixtures.library import Place
 async def main():
     async with Place(Path(sys.argv[1])).runtime() as runtime:
