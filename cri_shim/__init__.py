@@ -5,7 +5,10 @@ As a library it is `Runtime`, with `options` for what is to differ from the conf
     from cri_shim import Runtime, options
 
     async with Runtime(options.with_storage(root="/srv/cri")) as runtime:
-        print(await runtime.info())
+        image = await runtime.pull_image("docker.io/library/busybox")
+        pod = await runtime.create_pod()
+        container = await pod.create_container(image, ["sleep", "60"])
+        await container.start()
 
 The kubelet and crictl call two gRPC services on a unix socket; each call becomes namespaces,
 mounts, a CNI call, an OCI runtime started under conmon, and a record in LevelDB.

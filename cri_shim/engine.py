@@ -12,7 +12,7 @@ from cri_shim.aio.offload import offload
 from cri_shim.aio.retry import Retrier
 from cri_shim.aio.singleflight import SingleFlight
 from cri_shim.default_mounts import DefaultMounts
-from cri_shim.errors import InvalidArgument, WrongState
+from cri_shim.errors import InvalidArgument, RuntimeStopped, WrongState
 from cri_shim.hooks.directories import Hooks
 from cri_shim.images import Images
 from cri_shim.isolation.apparmor import AppArmor
@@ -136,6 +136,12 @@ class Engine:
         if chosen.problem:
             raise WrongState(f"runtime handler {chosen.name} does not work: {chosen.problem}")
         return chosen
+
+    def alive(self) -> "Engine":
+        """This, as long as its runtime is open; then RuntimeStopped."""
+        if self.registry.closed:
+            raise RuntimeStopped("the runtime was shut down; open another one")
+        return self
 
     def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run `work` as a task of the daemon; its error is logged here, where it ends."""

@@ -18,6 +18,7 @@ from cri_shim.containers import exits, pause, rootfs, still, volumes
 from cri_shim.containers import remove as container_remove
 from cri_shim.engine import Engine
 from cri_shim.errors import CriShimError
+from cri_shim.faults import fault_point
 from cri_shim.isolation import namespaces
 from cri_shim.oci.exits import Exit
 from cri_shim.pb import api_pb2 as api
@@ -99,6 +100,7 @@ async def _pod(on: Engine, pod: state.PodRecord) -> None:
 
 def _refresh(on: Engine, pod: state.PodRecord) -> None:
     """After a reboot: what is on record of a pod and of its containers ends together."""
+    fault_point("recovery.refresh.pod")
     ended = changed(pod, phase=state.POD_NOTREADY, boot_id=on.boot_id, pause=None, monitor=None)
     old = [c for c in on.registry.containers_of(pod.id) if c.boot_id != on.boot_id]
     on.registry.observe_together([ended, *(_rebooted(on, container) for container in old)])

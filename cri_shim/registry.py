@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from cri_shim.aio.changes import Changes
 from cri_shim.aio.keyed_lock import KeyedLock
-from cri_shim.errors import InvalidArgument, NotFound, WrongNamespace
+from cri_shim.errors import InvalidArgument, NotFound, RuntimeStopped, WrongNamespace
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.state import records
@@ -63,6 +63,7 @@ class Registry:
         self._of_pod: dict[str, dict[str, None]] = {}
         self._followers: list[Follower] = []
         self._changes = Changes()
+        self.closed = False
         self._saver = Saver(store, self._stored)
 
     def load(self) -> None:
@@ -261,8 +262,13 @@ class Registry:
         return self._saver.unsaved()
 
     async def close(self) -> None:
-        """Stop retrying what a full disk did not take; it is tried a last time."""
+        """Stop retrying what a full disk did not take; it is tried a last time.
+
+        Who still waits for a change hears RuntimeStopped. What is in memory can be read on.
+        """
+        self.closed = True
         await self._saver.close()
+        self._changes.end(RuntimeStopped("the runtime was shut down while this was waited for"))
 
     def _stored(self, kind: str, id: str) -> bytes | None:
         record = self._pods.get(id) if kind == "pod" else self._containers.get(id)

@@ -1,7 +1,11 @@
 """Runtime: the one object that everything hangs from, as libpod's did.
 
     async with Runtime(options.with_storage(root="/srv/cri", run_root="/run/cri")) as runtime:
-        loaded = await runtime.engine.images.load("docker-archive:/tmp/busybox.tar")
+        image = await runtime.pull_image("docker.io/library/busybox")
+        pod = await runtime.create_pod(log_directory="/var/log/example")
+        container = await pod.create_container(image, ["echo", "hello"])
+        await container.start()
+        print(await container.wait(), [entry.content async for entry in container.logs()])
         await runtime.serve()                    # or not: nothing here needs the daemon
 
 Construction reads the configuration and finds the programs. `async with` locks the directories,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 class Changes:
     def __init__(self) -> None:
         self._waiters: dict[str, set[asyncio.Future[None]]] = {}
+        self._end: Exception | None = None
 
     def wake(self, name: str) -> None:
         """`name` has changed: whoever waits for it looks again."""
@@ -14,9 +15,19 @@ class Changes:
             if not waiter.done():
                 waiter.set_result(None)
 
+    def end(self, why: Exception) -> None:
+        """There will be no change any more: whoever waits, or would, hears `why`."""
+        self._end = why
+        for waiters in self._waiters.values():
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_exception(why)
+
     async def until(self, name: str, reached: Callable[[], bool]) -> None:
         """Wait until `reached()`; it is asked again after every change of `name`."""
         while not reached():
+            if self._end is not None:
+                raise self._end
             waiter = asyncio.get_running_loop().create_future()
             waiters = self._waiters.setdefault(name, set())
             waiters.add(waiter)

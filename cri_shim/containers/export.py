@@ -8,6 +8,7 @@ import os
 import secrets
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -70,10 +71,14 @@ def _still_there(on: Engine, id: str) -> None:
 
 
 async def _in_thread(id: str, work: Callable[[Callable[[], bool]], None]) -> None:
-    """Do it in a thread; a cancellation has it stop soon, and waits for that."""
+    """Do it in a thread; a cancellation has it stop soon, and waits for that.
+
+    In one of its own: it may take minutes, and short work is waiting for the others.
+    """
     stopped = threading.Event()
-    loop = asyncio.get_running_loop()
-    working = loop.run_in_executor(None, work, stopped.is_set)
+    thread = ThreadPoolExecutor(1, thread_name_prefix="export")
+    working = asyncio.get_running_loop().run_in_executor(thread, work, stopped.is_set)
+    thread.shutdown(wait=False)  # when that is done
     try:
         await asyncio.shield(working)
     except asyncio.CancelledError:

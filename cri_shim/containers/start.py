@@ -6,6 +6,7 @@ What cannot be started ends as EXITED with reason StartError and code 128, and t
 import logging
 import os
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from cri_shim.aio.offload import finish, offload
@@ -26,13 +27,21 @@ START_ERROR_CODE = 128
 _log = logging.getLogger(__name__)
 
 
-async def start(on: Engine, container_id: str) -> None:
-    """Return when the container's program has been executed; WrongState unless it is CREATED."""
+async def start(
+    on: Engine, container_id: str, first: Callable[[], Awaitable[None]] | None = None
+) -> None:
+    """Return when the container's program has been executed; WrongState unless it is CREATED.
+
+    `first` is done when there is the container, and its program has not begun; the start fails with
+    it.
+    """
     container = on.registry.container(container_id)
-    await on.starts.do(container.id, lambda: _start(on, container.id))
+    if first is not None and on.starts.in_flight(container.id):
+        raise WrongState(f"container {container.id} is being started already")
+    await on.starts.do(container.id, lambda: _start(on, container.id, first))
 
 
-async def _start(on: Engine, id: str) -> None:
+async def _start(on: Engine, id: str, first: Callable[[], Awaitable[None]] | None) -> None:
     async with on.registry.lock(id):
         container = on.registry.container(id)
         if container.phase != state.CONTAINER_CREATED:
@@ -46,13 +55,18 @@ async def _start(on: Engine, id: str) -> None:
         fault_point("containers.start.intend")
         container = on.registry.put(changed(container, phase=state.CONTAINER_STARTING))
         try:
-            await _launch(on, handler, container)
+            await _launch(on, handler, container, first)
         except BaseException as e:
             await finish(_fail(on, id, e))
             raise
 
 
-async def _launch(on: Engine, handler: Handler, container: state.ContainerRecord) -> None:
+async def _launch(
+    on: Engine,
+    handler: Handler,
+    container: state.ContainerRecord,
+    first: Callable[[], Awaitable[None]] | None,
+) -> None:
     fault_point("containers.start.create")
     joined = _join_target(on, container)
     try:
@@ -86,6 +100,8 @@ async def _launch(on: Engine, handler: Handler, container: state.ContainerRecord
     )
     on.exits.watch(container.id, on.paths.bundle(container.id), container.init, container.monitor)
     await _refuse_what_cannot_run(on, container)
+    if first is not None:
+        await first()
     fault_point("containers.start.start")
     await on.oci.start(handler, container.id)
     fault_point("containers.start.commit")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from cri_shim.containers import exec as execs
+from cri_shim.containers import start as starts
 from cri_shim.engine import Engine
 from cri_shim.errors import Unavailable, WrongState
 from cri_shim.oci import bundle
@@ -107,7 +108,37 @@ def attachable(on: Engine, container_id: str) -> state.ContainerRecord:
 
 async def attach(on: Engine, request: api.AttachRequest, hearer: Hearer) -> Talk:
     """Join the container's own streams from now on. WrongState if it does not run."""
-    container = attachable(on, request.container_id)
+    return await _joined(on, attachable(on, request.container_id), request, hearer)
+
+
+async def start(on: Engine, request: api.AttachRequest, hearer: Hearer) -> Talk:
+    """Start the container, joined to its streams before its program begins. Errors as starts.start.
+
+    Who gives up meanwhile leaves it to start alone.
+    """
+    joined: Talk | None = None
+    wanted = True
+
+    async def join() -> None:
+        nonlocal joined
+        if wanted:
+            container = on.registry.container(request.container_id)
+            joined = await _joined(on, container, request, hearer)
+
+    try:
+        await starts.start(on, request.container_id, join)
+    except BaseException:
+        wanted = False
+        if joined is not None:
+            await joined.close()
+        raise
+    assert joined is not None
+    return joined
+
+
+async def _joined(
+    on: Engine, container: state.ContainerRecord, request: api.AttachRequest, hearer: Hearer
+) -> Talk:
     talk = _Attach(on, container, streams_of(request), hearer)
     await talk.connect()
     return talk

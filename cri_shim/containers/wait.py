@@ -29,7 +29,7 @@ async def until(on: Engine, container_id: str, condition: Condition) -> state.Co
     """Its record at the first moment at which it is so, now or later.
 
     "removed" gives its last one, and an id that is not there is NotFound. WrongState, NotFound if
-    it cannot become so any more.
+    it cannot become so any more; RuntimeStopped if that ends before.
     """
     if condition not in get_args(Condition):
         known = ", ".join(get_args(Condition))
@@ -51,7 +51,8 @@ async def until(on: Engine, container_id: str, condition: Condition) -> state.Co
     look(None, container)
     on.registry.follow(look)
     try:
-        return await answer
+        await on.registry.until(container.id, answer.done)
+        return answer.result()
     finally:
         on.registry.unfollow(look)
 

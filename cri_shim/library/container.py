@@ -53,21 +53,26 @@ def listed(on: Engine) -> "list[Container]":
 class Container:
     """A handle: an id. Everything else is looked up when it is asked for.
 
-    NotFound from everything but `remove` once the container is gone.
+    NotFound from everything but `remove` once the container is gone, RuntimeStopped once its
+    runtime is.
     """
 
     def __init__(self, on: Engine, id: str) -> None:
-        self._on = on
+        self._engine = on
         self.id = id
 
     def __repr__(self) -> str:
         return f"<Container {self.id[:12]}>"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Container) and (other.id, other._on) == (self.id, self._on)
+        return isinstance(other, Container) and (other.id, other._engine) == (self.id, self._engine)
 
     def __hash__(self) -> int:
         return hash(self.id)
+
+    @property
+    def _on(self) -> Engine:
+        return self._engine.alive()
 
     @property
     def _record(self) -> state.ContainerRecord:
@@ -190,16 +195,23 @@ class Container:
     def attach(self, *, stdin: bool = False, stdout: bool = True, stderr: bool = True) -> Session:
         """The streams of its own program from now on: see session.py; what was before is in the
         log. It must run. Who reads slowly is left behind: Unavailable."""
-        record = self._record
+        request = self._attachment(stdin, stdout, stderr)
+        return Session(lambda hearer: talk.attach(self._on, request, hearer))
+
+    def start_attached(
+        self, *, stdin: bool = False, stdout: bool = True, stderr: bool = True
+    ) -> Session:
+        """`start` it when the session begins, and miss nothing of what it says."""
+        request = self._attachment(stdin, stdout, stderr)
+        return Session(lambda hearer: talk.start(self._on, request, hearer))
+
+    def _attachment(self, stdin: bool, stdout: bool, stderr: bool) -> api.AttachRequest:
+        tty = self._record.config.tty
         request = api.AttachRequest(
-            container_id=self.id,
-            stdin=stdin,
-            stdout=stdout,
-            stderr=stderr and not record.config.tty,
-            tty=record.config.tty,
+            container_id=self.id, stdin=stdin, stdout=stdout, stderr=stderr and not tty, tty=tty
         )
         _check(request)
-        return Session(lambda hearer: talk.attach(self._on, request, hearer))
+        return request
 
     def logs(
         self,

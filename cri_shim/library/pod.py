@@ -48,21 +48,26 @@ async def create(
 class Pod:
     """A handle: an id. Everything else is looked up when it is asked for.
 
-    NotFound from everything but `stop` and `remove` once the pod is gone.
+    NotFound from everything but `stop` and `remove` once the pod is gone, RuntimeStopped once its
+    runtime is.
     """
 
     def __init__(self, on: Engine, id: str) -> None:
-        self._on = on
+        self._engine = on
         self.id = id
 
     def __repr__(self) -> str:
         return f"<Pod {self.id[:12]}>"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Pod) and (other.id, other._on) == (self.id, self._on)
+        return isinstance(other, Pod) and (other.id, other._engine) == (self.id, self._engine)
 
     def __hash__(self) -> int:
         return hash(self.id)
+
+    @property
+    def _on(self) -> Engine:
+        return self._engine.alive()
 
     @property
     def _record(self) -> state.PodRecord:
@@ -99,7 +104,7 @@ class Pod:
         """Its containers, in the order in which they were created."""
         return [
             Container(self._on, container.id)
-            for container in self._on.registry.containers_of(self.id)
+            for container in self._on.registry.containers_of(self._record.id)
             if container.phase != state.CONTAINER_CREATING
         ]
 

@@ -12,6 +12,7 @@ ELSEWHERE = {
     "network.masquerade.ensure": "at the start of the daemon",
     "network.gc.call": "needs plugins of CNI 1.1",
     "network.bundled.bridge": "when the instance is taken off the node",
+    "recovery.refresh.pod": "after a reboot: test_chaos_reboot",
     # Verbs of the library, for which the CRI has no call: integration/runtime/test_runtime_images.
     "images.tag.catalogue": "by Image.tag",
     "images.untag.catalogue": "by Image.untag",

@@ -7,7 +7,7 @@ import pytest
 
 from cri_shim.linux import boot, mounts
 from cri_shim.pb import api_pb2 as api
-from tests.chaos import world
+from tests.chaos import records, world
 from tests.chaos.cni_spy import Spy
 from tests.chaos.rig import Rig, mortal_daemon, spied
 from tests.fixtures.cri import pod_config
@@ -64,9 +64,68 @@ async def test_after_a_reboot_all_is_told_as_ended_and_every_address_is_given_ba
     await rig.no_retries()
     assert set(spy.calls("DEL")) == {*pods}
     assert list(rig.daemon.root.glob("cni/networks/*/*.*.*.*")) == []
-    told = await rig.told()
+    told, marked = await rig.told(), (rig.daemon.run_root / "alive").stat().st_mtime_ns
     await rig.restart()
     await rig.no_retries()
     assert await rig.told() == told
     assert len(spy.calls("DEL")) == PODS + 1
+    assert (rig.daemon.run_root / "alive").stat().st_mtime_ns >= marked
+    await works(rig)
+
+
+async def works(rig: Rig) -> None:
+    """Directories, cgroups and networks of new pods are made as on a new node."""
     await rig.cri.load_busybox()  # its layers may not have been on the disk: it is gone
+    container = await rig.cri.run(await rig.cri.run_pod(), ["sleep", "600"])
+    assert await rig.cri.sh(container, "echo alive") == "alive\n"
+
+
+async def test_a_bad_record_is_set_aside_and_named_and_the_others_are_refreshed(rig: Rig) -> None:
+    good, bad = await rig.cri.run_pod(), await rig.cri.run_pod()
+    running = await rig.cri.run(good, ["sleep", "600"])
+    reboot(rig.daemon)
+    with records.opened(rig.daemon) as store:
+        store.put("pod", bad, b"\xff\xff torn")
+    await rig.restart()
+    assert await rig.cri.pods() == [good]
+    assert (await rig.cri.status(running)).exit_code == 255
+    assert f"pod record {bad} is set aside" in rig.daemon.log.read_text()
+    await rig.no_retries()
+    await works(rig)
+
+
+async def test_a_pod_that_cannot_be_refreshed_is_named_and_refreshed_by_the_next_start(
+    rig: Rig,
+) -> None:
+    pod = await rig.cri.run_pod()
+    container = await rig.cri.run(pod, ["sleep", "600"])
+    reboot(rig.daemon)
+    rig.order("recovery.refresh.pod", "fail")
+    await rig.restart()
+    assert f"pod {pod} could not be recovered" in rig.log()
+    assert (await rig.cri.status(container)).state == api.CONTAINER_EXITED
+    rig.pardon()
+    await rig.restart()
+    assert (await rig.cri.pod_status(pod)).state == api.SANDBOX_NOTREADY
+    await rig.no_retries()
+    assert set(Spy(rig.daemon.directory / "plugins").calls("DEL")) == {pod}
+    await works(rig)
+
+
+async def test_a_refresh_that_is_cut_off_is_done_by_the_next_start(rig: Rig) -> None:
+    pods = [await rig.cri.run_pod() for _ in range(2)]
+    running = await rig.cri.run(pods[1], ["sleep", "600"])
+    reboot(rig.daemon)
+    rig.order("recovery.refresh.pod", "kill")
+    with pytest.raises(AssertionError):  # it ends before it answers
+        rig.daemon.start()
+    assert not (rig.daemon.run_root / "alive").exists()
+    rig.pardon()
+    await rig.restart()
+    assert (rig.daemon.run_root / "alive").read_text() == "another boot\n"
+    not_ready = api.PodSandboxStateValue(state=api.SANDBOX_NOTREADY)
+    assert set(await rig.cri.pods(state=not_ready)) == {*pods}
+    assert (await rig.cri.status(running)).exit_code == 255
+    await rig.no_retries()
+    assert set(Spy(rig.daemon.directory / "plugins").calls("DEL")) == {*pods}
+    await works(rig)

@@ -1,13 +1,13 @@
 """The runtime as a library: opened, used and closed in a process of its own."""
 
 import asyncio
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from cri_shim import Runtime
+from cri_shim.aio import child
 from cri_shim.errors import AlreadyExists, CriShimError, RuntimeStopped, StateError
 from cri_shim.options import with_namespace, with_oci_runtime, with_state, with_storage
 from cri_shim.pb import api_pb2 as api
@@ -76,11 +76,9 @@ async def main():
 asyncio.run(main())
 """
     async with here.runtime():
-        done = await asyncio.to_thread(
-            subprocess.run, [sys.executable, "-c", program], capture_output=True, text=True
-        )
+        done = await child.run([sys.executable, "-c", program])  # the runtime reaps all others
     assert done.returncode == 1
-    assert "is in use by another cri-shim: speak to it through its socket" in done.stderr
+    assert b"is in use by another cri-shim: speak to it through its socket" in done.stderr
 
 
 async def test_a_runtime_opened_twice_at_once_stays_one(here: Place) -> None:

@@ -55,8 +55,11 @@ async def stands(runtime: Runtime, container: Container) -> bool:
 async def test_it_stands_still_and_goes_on_and_is_running_all_the_while(
     opened: Runtime, container: Container
 ) -> None:
+    paused = asyncio.create_task(container.wait_until("paused"))
+    await asyncio.sleep(0)
     await container.pause()
 
+    await asyncio.wait_for(paused, 5)
     assert await stands(opened, container)
     record = opened.engine.registry.container(container.id)
     assert (container.status, query.state_of(record)) == ("paused", api.CONTAINER_RUNNING)

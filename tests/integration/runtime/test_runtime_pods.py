@@ -1,6 +1,7 @@
 """Pods and containers as objects: made, found, removed, and the same that a daemon sees."""
 
 import asyncio
+import json
 
 import pytest
 
@@ -10,10 +11,11 @@ from cri_shim.errors import (
     ContainerInUse,
     InvalidArgument,
     NotFound,
+    RuntimeStopped,
     ToolFailed,
     WrongNamespace,
     WrongState,
-)  # fmt: skip
+)
 from cri_shim.library import names
 from cri_shim.library.pod import Pod
 from cri_shim.options import with_namespace
@@ -31,6 +33,7 @@ async def test_a_pod_of_few_words_has_a_name_an_address_and_its_own_pids(opened:
     assert adjective in names.ADJECTIVES and surname in names.SURNAMES
     assert (pod.namespace, pod.ready, pod.labels) == ("default", True, {"tier": "web"})
     assert opened.pods() == [pod] == [opened.pod(pod.name)]
+    assert opened.generate_name() not in ("", pod.name)
     container = await running(pod, "hostname; ip addr; ps; sleep 600")
     seen = await container.exec(["sh", "-c", "hostname; ip addr; ps"])
     assert seen.stdout.decode().splitlines()[0] == pod.name.replace("_", "-")
@@ -96,6 +99,8 @@ async def test_a_container_runs_to_its_end_and_all_of_it_can_be_told(
     assert (told["Config"]["WorkingDir"], told["Config"]["Labels"]) == ("/tmp", {"a": "b"})
     assert told["LogPath"] == str(container.log_path)
     assert [entry.content async for entry in container.logs()] == [b"hello"]
+    assert json.loads(json.dumps(told)) == told
+    assert json.loads(json.dumps(pod.inspect())) == pod.inspect()
     row = {"Id": container.id, "Name": "main", "State": "exited"}
     assert pod.inspect()["Containers"] == [row]
 
@@ -150,6 +155,29 @@ async def test_waiting_ends_with_the_state_or_when_it_cannot_be_any_more(
         await asyncio.wait_for(waiting, 5)
     with pytest.raises(InvalidArgument, match="is none of running"):
         await (await pod.create_container(busybox.NAME)).wait_until("asleep")  # type: ignore[arg-type]
+
+
+async def test_who_waits_or_follows_when_the_runtime_ends_is_told(here: Place) -> None:
+    async with here.runtime() as first:
+        await load_busybox(first, here)
+        pod = await first.create_pod(log_directory=here.directory / "logs")
+        container = await running(pod, "echo hello; sleep 600")
+        waiting = asyncio.create_task(container.wait())
+        following = container.logs(follow=True)
+        assert (await anext(following)).content == b"hello"
+    with pytest.raises(RuntimeStopped):
+        await asyncio.wait_for(waiting, 5)
+    with pytest.raises(RuntimeStopped):
+        await asyncio.wait_for(anext(following), 5)
+    for call in (container.start, container.top, container.exec):
+        with pytest.raises(RuntimeStopped):
+            await call(*([["true"]] if call == container.exec else []))
+    with pytest.raises(RuntimeStopped):
+        _ = container.status
+    with pytest.raises(RuntimeStopped):
+        pod.containers()
+    async with here.runtime() as second:
+        await second.pod(pod.id).remove(force=True)
 
 
 async def test_containers_that_depend_on_each_other_start_in_order_and_hold_each_other(

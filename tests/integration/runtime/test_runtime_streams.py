@@ -107,11 +107,36 @@ async def test_the_containers_own_program_is_attached_to_and_left(pod: Pod) -> N
         assert await last.wait() is None
 
 
+async def test_who_starts_it_attached_misses_nothing(pod: Pod, opened: Runtime) -> None:
+    for tty in (False, True):
+        container = await pod.create_container(
+            busybox.NAME, ["sh", "-c", "echo first; read x; echo got $x"], stdin=True, tty=tty
+        )
+        async with container.start_attached(stdin=True) as session:
+            await session.write(b"a\n")
+            said = b"".join([data async for _, data in session])
+            assert await session.wait() is None
+        assert said.startswith(b"first") or tty
+        assert b"got a" in said
+        assert await container.wait() == 0
+    with pytest.raises(WrongState, match="only a created one can be started"):
+        async with container.start_attached():
+            pass
+
+
+async def test_a_container_that_cannot_be_started_attached_has_ended(pod: Pod) -> None:
+    container = await pod.create_container(busybox.NAME, ["/no/such/program"])
+    with pytest.raises(CommandNotFound):
+        async with container.start_attached():
+            pass
+    assert container.exit_code == 128
+
+
 async def test_a_container_with_a_terminal_is_resized(pod: Pod) -> None:
-    container = await running(
-        pod, "trap 'stty size' WINCH; while :; do sleep 0.1; done", tty=True, stdin=True
-    )
-    async with container.attach(stdin=True) as session:
+    script = "trap 'stty size' WINCH; echo ready; while :; do sleep 0.1; done"
+    container = await pod.create_container(busybox.NAME, ["sh", "-c", script], tty=True, stdin=True)
+    async with container.start_attached(stdin=True) as session:
+        await next_of(session, b"ready")
         session.resize(101, 47)
         await next_of(session, b"47 101")
 
