@@ -21,6 +21,9 @@ from cri_shim.options import Option, Options, flat
 from cri_shim.rootless import holder, mapping
 from cri_shim.rootless.holder import Holder, Record
 
+# How programs of the podman family know of whom they are root: skopeo looks for policy, credentials
+# and signatures in the user's own places then, and makes no namespace itself.
+_THEIR_UID, _THEIR_MARK = "_CONTAINERS_ROOTLESS_UID", "_CONTAINERS_USERNS_CONFIGURED"
 _MAP_S = 10.0  # for newuidmap and newgidmap, which look into two small files
 
 
@@ -72,6 +75,7 @@ def enter_for(run_root: Path) -> None:
         _clear(made)
         raise
     os.environ[user.ENTERED] = str(uid)
+    os.environ.update({_THEIR_UID: str(uid), _THEIR_MARK: "done"})
     _made = made
 
 
