@@ -13,7 +13,8 @@ Was it killed, the conmon of a container shows the way as well.
 
 - `mapping`  which ids the user may use
 - `holder`   the process that holds the namespaces, and its record
-- `enter`    moving in, and letting go
+- `join`     moving into the namespaces of a process
+- `enter`    the whole: making or joining, and letting go
 
 What cannot be done in there is decided by those who would do it: `config.user.ordinary_user` tells
 them.

@@ -1,8 +1,4 @@
-"""Moving this process into its user's namespaces: those that are held, or new ones.
-
-No second program is executed: setns(2) takes the process as it is, open files, arguments and all,
-on the condition that it has one thread.
-"""
+"""Having this process in its user's namespaces: those that are held, or new ones; letting go."""
 
 import os
 import pwd
@@ -16,9 +12,9 @@ from pathlib import Path
 from cri_shim import directories
 from cri_shim.config import load, user
 from cri_shim.errors import RootlessError, StateError
-from cri_shim.linux import process, syscalls
+from cri_shim.linux import process
 from cri_shim.options import Option, Options, flat
-from cri_shim.rootless import holder, mapping
+from cri_shim.rootless import holder, join, mapping
 from cri_shim.rootless.holder import Holder, Record
 
 # How programs of the podman family know of whom they are root: skopeo looks for policy, credentials
@@ -64,8 +60,8 @@ def enter_for(run_root: Path) -> None:
     made = _Made(run_root, _directories(run_root, uid), namespaces=False)
     try:
         with holder.record(run_root) as record:
-            if (target := record.read() or _by_conmon(run_root)) is not None:
-                _join(target)
+            if (target := record.read() or join.by_conmon(run_root)) is not None:
+                join.join(target)
                 if record.read() is None:
                     _record(record, holder.start_here())
             else:
@@ -139,21 +135,6 @@ def _clear(made: _Made) -> None:
             each.rmdir()
 
 
-def _by_conmon(run_root: Path) -> Holder | None:
-    """A conmon of this run root: its containers' namespaces are the ones to be in."""
-
-    def is_ours(argv: list[str]) -> bool:
-        return "--persist-dir" in argv[:-1] and Path(
-            argv[argv.index("--persist-dir") + 1]
-        ).is_relative_to(run_root)
-
-    for pid in process.find_by_cmdline(is_ours):
-        start = process.start_time(pid)
-        if start is not None and process.alive(pid, start):
-            return Holder(pid, start)
-    return None
-
-
 def _make(record: Record, uid: int, gid: int) -> None:
     try:
         name = pwd.getpwuid(uid).pw_name
@@ -176,7 +157,7 @@ def _make(record: Record, uid: int, gid: int) -> None:
     held = record.read()
     if held is None:
         raise RootlessError("the process that was to hold the user namespace died; try again")
-    _join(held)
+    join.join(held)
 
 
 def _tool(name: str) -> str:
@@ -207,28 +188,3 @@ def _record(record: Record, pid: int) -> None:
     if start is None:
         raise RootlessError("the process that was to hold the user namespace died; try again")
     record.write(Holder(pid, start))
-
-
-def _join(target: Holder) -> None:
-    """Move into the namespaces of a process; which is still that process once they are open."""
-    here = Path.cwd()
-    opened: list[int] = []
-    kinds = {"user": syscalls.CLONE_NEWUSER, "mnt": syscalls.CLONE_NEWNS}
-    try:
-        for name in kinds:
-            opened += [os.open(f"/proc/{target.pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC)]
-        if not target.alive():
-            raise RootlessError(f"process {target.pid}, which held the user namespace, has ended")
-        for fd, kind in zip(opened, kinds.values(), strict=True):
-            syscalls.setns(fd, kind)
-    except OSError as e:
-        raise RootlessError(
-            f"cannot enter the user namespace of process {target.pid}: {e.strerror}"
-        ) from e
-    finally:
-        for fd in opened:
-            os.close(fd)
-    with suppress(OSError):  # joining a mount namespace moves to its root
-        os.chdir(here)
-    # New credentials make /proc/self the machine's root's, who is nobody in here.
-    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)

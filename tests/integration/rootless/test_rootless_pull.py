@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.fixtures.images import Registry, busybox_image
-from tests.fixtures.user import Machine, UserDaemon, user_daemon
+from tests.fixtures.user import UserDaemon, user_daemon
+from tests.fixtures.user_machine import Machine
 
 REFUSING = '{"default": [{"type": "reject"}]}'
 _AWAIT = """

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures.user import Machine, UserDaemon, machine
+from tests.fixtures.user import UserDaemon
+from tests.fixtures.user_machine import Machine, machine
 
 OPENING = """
 import asyncio, sys

@@ -7,7 +7,8 @@ import pytest
 
 from cri_shim.pb import api_pb2 as api
 from tests.fixtures.cri import Cri
-from tests.fixtures.user import Machine, UserDaemon, machine
+from tests.fixtures.user import UserDaemon
+from tests.fixtures.user_machine import Machine, machine
 from tests.fixtures.user_pods import on_the_node
 
 LACKING = "cpu, cpuset, memory, pids"
