@@ -57,7 +57,7 @@ def enter_for(run_root: Path) -> None:
             f"this process has {threads} threads, and the kernel moves only one with a single"
             " thread to another user namespace: call cri_shim.rootless.enter() first of all"
         )
-    made = _Made(run_root, _directories(run_root, uid), namespaces=False)
+    made = _Made(run_root, _directories(run_root), namespaces=False)
     try:
         with holder.record(run_root) as record:
             if (target := record.read() or join.by_conmon(run_root)) is not None:
@@ -110,13 +110,15 @@ def let_go(run_root: Path, unused: bool | None) -> None:
         mine.directories.clear()
 
 
-def _directories(run_root: Path, uid: int) -> list[Path]:
+def _directories(run_root: Path) -> list[Path]:
     """Have the run root, for this user alone; those that had to be made, outermost first."""
     made: list[Path] = []
     for each in reversed([d for d in (run_root, *run_root.parents) if not d.exists()]):
         try:
             each.mkdir(mode=0o700)
-        except FileExistsError:
+        except FileExistsError:  # since we looked: by another command of this user, or by whom?
+            if problem := user.complaint(each, forbidden=0o077):
+                raise StateError(f"{problem}: remove it, or name another run root") from None
             continue
         except OSError as e:
             raise StateError(f"cannot make the directory {each}: {e.strerror}") from e
