@@ -13,7 +13,7 @@ mounts, a CNI call, an OCI runtime started under conmon, and a record in LevelDB
 A map of the house, top down. Imports only go down this list (`hack/check` sees to it), and each
 package's docstring is its own design page.
 
-    cli          commands: serve, run, image, info, config, version
+    cli          commands: serve, run, image, info, config, ...; and crictl's everyday ones
     runtime      Runtime, the one object that is opened and closed; options say how, assembly
                  builds its drivers, directories are locked, report says what it is made of
     rpc          the gRPC edge: requests are checked once, errors become status codes
@@ -34,6 +34,7 @@ package's docstring is its own design page.
     isolation    driver: pinned and user namespaces, cgroups, shared memory, profiles
     state        driver: records in LevelDB, or in memory
     spec         pure: a CRI configuration and an image become an OCI runtime-spec document
+    rootless     an ordinary user's namespaces: made, held, and entered by this process
     linux        system calls, synchronous and small: the only code that blocks
     config       TOML files and flags become one frozen value
     wire         protocols without I/O: bytes in, events out

@@ -14,6 +14,7 @@ from cri_shim import recovery
 from cri_shim.aio import reaper
 from cri_shim.aio.closing import Closing
 from cri_shim.config import Config, Server
+from cri_shim.config.user import ordinary_user
 from cri_shim.default_mounts import DefaultMounts
 from cri_shim.engine import Engine, Paths
 from cri_shim.errors import ConfigError, CriShimError, StateError, ToolFailed
@@ -25,8 +26,10 @@ from cri_shim.isolation.cgroup_names import PREFIX, Driver
 from cri_shim.isolation.cgroups import Cgroups
 from cri_shim.isolation.seccomp import SeccompProfiles
 from cri_shim.isolation.selinux import SELinux
+from cri_shim.isolation.ungrouped import Ungrouped
 from cri_shim.linux import boot, process
 from cri_shim.network.network import Network
+from cri_shim.network.user_mode import UserModeNetwork
 from cri_shim.oci import handlers
 from cri_shim.oci.conmon import Conmon
 from cri_shim.oci.exits import Exits
@@ -38,6 +41,7 @@ from cri_shim.spec.userns import UserNamespace
 from cri_shim.state.leveldb import LevelStore
 from cri_shim.state.memory import MemoryStore
 from cri_shim.state.store import Store
+from cri_shim.store import fuse
 from cri_shim.store.image_store import ImageStore
 from cri_shim.store.manifest import host_architecture
 from cri_shim.store.registries import search_registries
@@ -47,6 +51,8 @@ from cri_shim.streaming.server import StreamingServer, Where
 
 # mounts.conf as libpod looked for it: the machine's own before the distribution's.
 DEFAULT_MOUNTS = (Path("/etc/containers/mounts.conf"), Path("/usr/share/containers/mounts.conf"))
+
+_ONE_SPACE = "an ordinary user's pods are all in the user namespace that it has already"
 
 _log = logging.getLogger(__name__)
 
@@ -79,6 +85,7 @@ def _init(candidates: tuple[str, ...]) -> str:
 
 async def open_engine(config: Config, programs: Programs, closing: Closing) -> Engine:
     """Open everything below directories that are ours; `closing` closes what has been opened."""
+    user = ordinary_user()
     hooks = _hooks(config)
     # Resolved: runc takes no symlink in the path of a root file system, and /var/run is often one.
     places = (config.server.root, config.server.run_root, config.network.netns_dir)
@@ -86,7 +93,7 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
     reaper.start()
     closing.add("the reaper", _stop_reaping)
     process.become_subreaper()
-    cgroups = Cgroups(_cgroup_driver(config.cgroup_manager), name=_cgroup_name(paths.run_root))
+    cgroups = _cgroups(config, paths)
     closing.add("cgroups", cgroups.prune)
     probing = asyncio.create_task(_probe(config, paths, cgroups))
     try:
@@ -95,10 +102,11 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
         registry = Registry(store, config.namespace)
         closing.add("the registry", registry.close)
         registry.load()
-        images = Images(_image_store(config, paths, programs, store, registry), store)
+        mounting = "" if user is None else fuse.needed(paths.root, config.image.mount_program)
+        images = Images(_image_store(config, paths, programs, store, registry, mounting), store)
         closing.add("the image store", images.close)
         await images.recover()
-        network = _network(config, paths)
+        network = _network(config, paths) if user is None else _user_mode(config, paths)
         closing.add("the network", network.stop)
         await network.start()
     finally:
@@ -201,7 +209,12 @@ def _records(kind: str, path: Path) -> Store:
 
 
 def _image_store(
-    config: Config, paths: Paths, programs: Programs, records: Store, registry: Registry
+    config: Config,
+    paths: Paths,
+    programs: Programs,
+    records: Store,
+    registry: Registry,
+    mount_program: str,
 ) -> ImageStore:
     settings = config.image
     registries_conf = Path(settings.registries_conf) if settings.registries_conf else None
@@ -221,6 +234,8 @@ def _image_store(
         transport=settings.default_transport,
         search=search_registries(registries_conf),
         held_layers=registry.held_layers,
+        userns=ordinary_user() is not None,
+        mount_program=mount_program,
     )
 
 
@@ -238,6 +253,12 @@ def _network(config: Config, paths: Paths) -> Network:
     )
 
 
+def _user_mode(config: Config, paths: Paths) -> UserModeNetwork:
+    return UserModeNetwork(
+        paths.run_root / "network", config.network.user_mode, add_timeout=config.network.add_timeout
+    )
+
+
 def _stop_reaping() -> None:
     """Orphans are init's again, once no runtime of this process would bury them."""
     reaper.stop()
@@ -248,6 +269,12 @@ def _stop_reaping() -> None:
 async def _cancel(task: "asyncio.Task[None]") -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+def _cgroups(config: Config, paths: Paths) -> Cgroups:
+    if ordinary_user() is not None:
+        return Ungrouped(paths.rootfs)
+    return Cgroups(_cgroup_driver(config.cgroup_manager), name=_cgroup_name(paths.run_root))
 
 
 def _cgroup_driver(configured: str) -> Driver:
@@ -268,6 +295,8 @@ async def _probe(config: Config, paths: Paths, cgroups: Cgroups) -> list[Handler
     async with AsyncExitStack() as cleanup:
         space: UserNamespace | str
         try:
+            if ordinary_user() is not None:
+                raise ToolFailed(_ONE_SPACE)
             trial = userns.trial(paths.run_root / "userns", paths.root)
             space = await cleanup.enter_async_context(trial)
         except (CriShimError, OSError) as e:
@@ -281,6 +310,7 @@ async def _probe(config: Config, paths: Paths, cgroups: Cgroups) -> list[Handler
                 env=_environment(config),
                 systemd_cgroup=cgroups.driver == "systemd",
                 userns=space,
+                groups=not cgroups.problem,
             )
             for name, table in config.runtimes.items()
         )
@@ -304,8 +334,12 @@ def _default(config: Config, found: list[Handler]) -> str:
 
 def _host(cgroups: Cgroups) -> Host:
     bounding = process.own_bounding_caps()
-    can_raise = "CAP_SYS_RESOURCE" in process.own_effective_caps()
-    if not can_raise:
+    rootless = ordinary_user() is not None
+    # Whoever is root of a user namespace only has the capability in there: not for this.
+    can_raise = "CAP_SYS_RESOURCE" in process.own_effective_caps() and not rootless
+    if rootless:
+        _log.info("running for user %s: %s", ordinary_user(), cgroups.problem or "limits work")
+    elif not can_raise:
         _log.warning("no CAP_SYS_RESOURCE: oom_score_adj of containers is not set below our own")
     swap = Path("/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes")
     return Host(
@@ -315,6 +349,8 @@ def _host(cgroups: Cgroups) -> Host:
         oom_score_adj=process.own_oom_score_adj(),
         swap_accounting=cgroups.version() == 2 or swap.exists(),
         hugepage_sizes=_hugepage_sizes() if "hugetlb" in cgroups.controllers() else frozenset(),
+        rootless=rootless,
+        limits=not cgroups.problem,
     )
 
 

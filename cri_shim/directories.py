@@ -35,7 +35,7 @@ class Directories:
         """
         for directory in self._both:
             self._make(directory)
-            _check(directory)
+            check(directory)
         root, run_root = self._both
         self._locks.append(_locked(root, os.O_RDONLY | os.O_DIRECTORY))
         lock_was_there = self._lock_file.exists()
@@ -84,7 +84,7 @@ class Directories:
             self._made.append(each)
 
 
-def _check(directory: Path) -> None:
+def check(directory: Path) -> None:
     """Whoever else could write there, or turn the name elsewhere, would rule what runs here."""
     try:
         facts, name = directory.stat(), directory.lstat()

@@ -19,7 +19,7 @@ from cri_shim.isolation.apparmor import AppArmor
 from cri_shim.isolation.cgroups import Cgroups
 from cri_shim.isolation.seccomp import SeccompProfiles
 from cri_shim.isolation.selinux import SELinux
-from cri_shim.network.network import Network
+from cri_shim.network.driver import PodNetwork
 from cri_shim.oci.conmon import Conmon
 from cri_shim.oci.exits import Exits
 from cri_shim.oci.handlers import Handler
@@ -87,7 +87,7 @@ class Engine:
 
     registry: Registry
     images: Images
-    network: Network
+    network: PodNetwork
     conmon: Conmon
     oci: OciRuntime
     exits: Exits
@@ -115,8 +115,8 @@ class Engine:
     pod_removals: SingleFlight[str, None] = field(
         default_factory=lambda: SingleFlight("remove pod")
     )
-    creates: Handover[ContainerName, api.CreateContainerRequest, str] = field(
-        default_factory=lambda: Handover("create container")
+    creates: Handover[ContainerName, tuple[api.CreateContainerRequest, tuple[str, ...]], str] = (
+        field(default_factory=lambda: Handover("create container"))
     )
     starts: SingleFlight[str, None] = field(default_factory=lambda: SingleFlight("start container"))
     removals: SingleFlight[str, None] = field(

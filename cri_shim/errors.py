@@ -46,6 +46,14 @@ class WrongState(CriShimError):
     """The object exists, but what was asked does not fit the state it is in."""
 
 
+class WrongNamespace(WrongState):
+    """The object belongs to another state namespace than this runtime."""
+
+
+class ContainerInUse(WrongState):
+    """Other containers depend on this one."""
+
+
 class TimedOut(CriShimError):
     """A limit of time passed; what was started has been ended."""
 
@@ -86,6 +94,10 @@ class ConfigError(CriShimError):
 
 class StateError(CriShimError):
     """The state on disk cannot be used: locked by another daemon, or newer than this one."""
+
+
+class RootlessError(CriShimError):
+    """An ordinary user's namespaces cannot be made or entered; the text says what to do."""
 
 
 class RuntimeStopped(CriShimError):

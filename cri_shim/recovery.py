@@ -82,9 +82,7 @@ async def _pod(on: Engine, pod: state.PodRecord) -> None:
         return
     if pod.boot_id != on.boot_id:
         _log.info("pod %s: %s; it is not ready now", pod.id, _REBOOTED)
-        on.registry.observe(
-            changed(pod, phase=state.POD_NOTREADY, boot_id=on.boot_id, pause=None, monitor=None)
-        )
+        _refresh(on, pod)
         if pod.network.attachments:
             on.retrier.add(f"detach pod {pod.id}", lambda: pod_stop.detach(on, pod.id), now=True)
         return
@@ -93,6 +91,21 @@ async def _pod(on: Engine, pod: state.PodRecord) -> None:
     if pod.phase == state.POD_READY and (missing := _unpinned(on, pod)):
         _log.error("pod %s: its %s namespace is not there; it is not ready now", pod.id, missing)
         on.registry.observe(changed(pod, phase=state.POD_NOTREADY))
+
+
+def _refresh(on: Engine, pod: state.PodRecord) -> None:
+    """After a reboot: what is on record of a pod and of its containers ends together."""
+    ended = changed(pod, phase=state.POD_NOTREADY, boot_id=on.boot_id, pause=None, monitor=None)
+    old = [c for c in on.registry.containers_of(pod.id) if c.boot_id != on.boot_id]
+    on.registry.observe_together([ended, *(_rebooted(on, container) for container in old)])
+
+
+def _rebooted(on: Engine, container: state.ContainerRecord) -> state.ContainerRecord:
+    container = changed(container, boot_id=on.boot_id, init=None, monitor=None)
+    ended = container.phase in (state.CONTAINER_EXITED, state.CONTAINER_REMOVING)
+    if ended or container.phase == state.CONTAINER_CREATING:
+        return container
+    return exits.lost(container, _REBOOTED)
 
 
 def _unpinned(on: Engine, pod: state.PodRecord) -> str:
@@ -112,12 +125,8 @@ def _unpinned(on: Engine, pod: state.PodRecord) -> str:
 
 async def _container(on: Engine, container: state.ContainerRecord) -> None:
     id = container.id
-    if container.boot_id != on.boot_id:
-        container = changed(container, boot_id=on.boot_id, init=None, monitor=None)
-        ended = container.phase in (state.CONTAINER_EXITED, state.CONTAINER_REMOVING)
-        if not ended and container.phase != state.CONTAINER_CREATING:
-            container = exits.lost(container, _REBOOTED)
-        on.registry.observe(container)
+    if container.boot_id != on.boot_id:  # its pod is not on record, or was being made or removed
+        container = on.registry.observe(_rebooted(on, container))
     elif container.HasField("init") and not container.finished_at:
         on.exits.watch(id, on.paths.bundle(id), container.init, container.monitor)
     match container.phase:

@@ -9,12 +9,12 @@ A runtime with a state namespace sees only its own objects; one without sees all
 
 import logging
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from cri_shim.aio.changes import Changes
 from cri_shim.aio.keyed_lock import KeyedLock
-from cri_shim.errors import InvalidArgument, NotFound, WrongState
+from cri_shim.errors import InvalidArgument, NotFound, WrongNamespace
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.state import records
@@ -109,13 +109,28 @@ class Registry:
     def containers_of(self, pod_id: str) -> list[state.ContainerRecord]:
         return [self._containers[id] for id in self._of_pod.get(pod_id, ())]
 
-    def pod(self, id: str) -> state.PodRecord:
-        """The pod of this id or unique id prefix; NotFound otherwise."""
-        return self._pods[self._resolve("pod", self._pods, id)]
+    def pod(
+        self, id: str, names: Callable[[state.PodRecord], Collection[str]] | None = None
+    ) -> state.PodRecord:
+        """The pod of this id, else of this name if `names` are given, else of this id prefix.
 
-    def container(self, id: str) -> state.ContainerRecord:
-        """The container of this id or unique id prefix; NotFound otherwise."""
-        return self._containers[self._resolve("container", self._containers, id)]
+        NotFound; InvalidArgument if it is ambiguous; WrongNamespace.
+        """
+        return self._pods[self._resolve("pod", self._pods, id, names)]
+
+    def container(
+        self, id: str, names: Callable[[state.ContainerRecord], Collection[str]] | None = None
+    ) -> state.ContainerRecord:
+        """The same of containers."""
+        return self._containers[self._resolve("container", self._containers, id, names)]
+
+    def dependents(self, id: str) -> list[state.ContainerRecord]:
+        """The containers that need this one to run, without those that are being removed."""
+        return [
+            c
+            for c in self._containers.values()
+            if id in c.depends_on and c.phase != state.CONTAINER_REMOVING
+        ]
 
     def find_pod(self, id: str) -> state.PodRecord | None:
         return self._pods.get(id)
@@ -147,17 +162,31 @@ class Registry:
         volumes = (volume for c in self._containers.values() for volume in c.image_volumes)
         return own | {layer for volume in volumes for layer in volume.layers}
 
-    def _resolve(self, what: str, entries: dict[str, Entry], id: str) -> str:
+    def used_images(self) -> set[str]:
+        """The ids of the images that containers, of all namespaces, were made from or mount."""
+        own = {c.image_id for c in self._containers.values()}
+        return own | {v.image_id for c in self._containers.values() for v in c.image_volumes}
+
+    def _resolve(
+        self,
+        what: str,
+        entries: dict[str, Entry],
+        id: str,
+        names: Callable[[Entry], Collection[str]] | None,
+    ) -> str:
         if not id:
             raise InvalidArgument(f"{what}_id", "is empty")
-        exact = [id] if id in entries else []
-        matches = exact or [known for known in entries if known.startswith(id)]
+        matches = [id] if id in entries else []
+        if not matches and names is not None:
+            matches = [known for known, entry in entries.items() if id in names(entry)]
         if not matches:
-            raise NotFound(f"no {what} with id {id}")
+            matches = [known for known in entries if known.startswith(id)]
+        if not matches:
+            raise NotFound(f"no {what} with id {'or name ' if names else ''}{id}")
         visible = [known for known in matches if self._visible(entries[known])]
         if not visible:
             theirs = entries[matches[0]].namespace
-            raise WrongState(
+            raise WrongNamespace(
                 f"{what} {id} belongs to the state namespace {theirs!r}, this runtime to"
                 f" {self.namespace!r}"
             )
@@ -193,8 +222,14 @@ class Registry:
         removal that is not on record is asked for again.
         """
         self._swap(record)
-        self._saver.save(_kind(record), record.id)
+        self._saver.save((_kind(record), record.id))
         return record
+
+    def observe_together(self, records: Sequence[Record]) -> None:
+        """`observe` of several, persisted in one piece: a pod and its containers."""
+        for record in records:
+            self._swap(record)
+        self._saver.save(*((_kind(record), record.id) for record in records))
 
     def forget(self, record: state.PodRecord | state.ContainerRecord) -> None:
         """Remove for good. Called when nothing is left of the object, so it need not be synced.
@@ -210,7 +245,7 @@ class Registry:
         self._changes.wake(record.id)
         if last is not None:
             self._tell(last, None)
-        self._saver.save(_kind(record), record.id)
+        self._saver.save((_kind(record), record.id))
 
     async def sync(self) -> None:
         """Return when every change so far survives a power cut."""

@@ -16,20 +16,24 @@ at a time. RuntimeStopped is the answer to every call that comes before or after
 import asyncio
 import enum
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from cri_shim import assembly, recovery, report, shutdown
+from cri_shim import assembly, recovery, report, rootless, shutdown
 from cri_shim.aio.closing import Closing
 from cri_shim.aio.offload import finish, offload
 from cri_shim.config import Config, deep_copy, load
 from cri_shim.directories import Directories
 from cri_shim.engine import Engine
 from cri_shim.errors import RuntimeStopped, WrongState
+from cri_shim.library import layer
+from cri_shim.library.image import Image
+from cri_shim.library.layer import Layer
 from cri_shim.oci.inventory import Inventory
 from cri_shim.options import Option, Options, flat
+from cri_shim.pb.api_pb2 import AuthConfig
 from cri_shim.pods.observation import Observation
 from cri_shim.rpc.facts import Facts
 from cri_shim.rpc.server import Server
@@ -91,8 +95,10 @@ class Runtime:
     async def __aenter__(self) -> "Runtime":
         if self._phase is not _Phase.NEW:
             raise RuntimeStopped("a runtime is opened once; make a new one")
+        rootless.required()
         self._phase = _Phase.OPENING
         server = self._config.server
+        self._closing.add("the user namespace", self._let_go)
         directories = Directories(server.root, server.run_root)
         self._closing.add(
             f"{server.root} and {server.run_root}", lambda: offload(directories.give_back)
@@ -135,6 +141,38 @@ class Runtime:
         """
         conmon = self._programs.conmon
         return await report.info(self.engine, self._config, conmon, self._inventory)
+
+    # -- images -------------------------------------------------------------------------------
+
+    def images(self) -> list[Image]:
+        """Every image on this node."""
+        return [
+            Image(self.engine, record.id) for record in self.engine.images.store.catalog.images()
+        ]
+
+    def image(self, name: str) -> Image:
+        """The image of an id, a unique prefix of one, a tag or a digest; NotFound otherwise."""
+        return Image(self.engine, self.engine.images.find(name).id)
+
+    def layers(self) -> list[Layer]:
+        """Every layer on this node, each after the one it stands on, with its users."""
+        return layer.layers(self.engine)
+
+    async def pull_image(self, name: str, auth: AuthConfig | None = None) -> Image:
+        """Bring an image here, or up to date; `auth` is the CRI's. Errors: images/pull.py."""
+        return Image(self.engine, await self.engine.images.pull(name, auth))
+
+    async def load_image(self, source: str, name: str = "") -> list[Image]:
+        """Bring every image of an archive or directory here, or its only one under `name`.
+
+        `source` is docker-archive:, oci-archive:, oci: or dir: with an absolute path.
+        """
+        loaded = await self.engine.images.load(source, name)
+        return [Image(self.engine, each.image_id) for each in loaded]
+
+    async def prune_images(self, *, all: bool = False) -> Sequence[str]:
+        """Remove images without a tag, or `all`, that nobody uses; their ids. Pinned ones stay."""
+        return await self.engine.images.prune(self.engine.registry.used_images, all=all)
 
     async def serve(self, ready: Callable[[], None] = lambda: None) -> None:
         """Serve CRI and control on the socket until `stop` is called; `ready` when it is up."""
@@ -180,6 +218,12 @@ class Runtime:
         problem = await shutdown.stop_all(engine, timeout) if force else None
         problem = await shutdown.unmount_all(engine) or problem
         return await self._closing.close() or problem
+
+    def _let_go(self) -> None:
+        """An ordinary user's namespaces are held for what is left of pods, and for nothing else."""
+        engine = self._engine
+        unused = None if engine is None else not any(engine.registry.everything())
+        rootless.let_go(self._config.server.run_root, unused)
 
     async def _close(self) -> Exception | None:
         await self._unserved.wait()

@@ -84,6 +84,9 @@ async def unmount_all(on: Engine) -> Exception | None:
         if not container_stop.runs(container):
             what = f"unmounting container {container.id}"
             last = await attempt(what, partial(_unmount, on, container.id)) or last
+    for id in on.images.store.mounted.images():
+        what = f"unmounting image {id}"
+        last = await attempt(what, partial(on.images.unmount, id, lazy=True)) or last
     if any(container_stop.runs(c) for c in on.registry.everything()[1]):
         return last  # of another namespace, or not to be stopped: its OCI runtime is needed
     for handler in on.handlers.values():

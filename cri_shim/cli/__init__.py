@@ -5,6 +5,14 @@ daemon through its socket. A failure is one sentence on stderr and exit code 1; 
 
 A command is a module with `add(parser)`, which declares its arguments, and `run(args)`, which
 returns the exit code. Heavy imports stand inside `run`, so that `--help` is quick.
+
+- `serve`, `config`, `hooks`, `version`, `info`     the daemon, and what it is made of
+- `run`, `image`                                    more than crictl: a command in a pod; archives
+- `pods`, `ps`, `logs`, `exec`, `inspect`, `stop`, `rm`  crictl's words and columns, no more
+- `completion`   scripts for shells, which ask `candidates`
+
+Shared: `listing` (filters and tables), `messages` (JSON as crictl's), `which` (what an id means),
+`session` and `terminal` (the client's end of an exec), `arguments` (kinds of arguments).
 """
 
 import argparse
@@ -17,18 +25,42 @@ from pathlib import Path
 from typing import Any
 
 from cri_shim import __version__
-from cri_shim.cli import config, hooks, image, info, run, serve, version
+from cri_shim.cli import (
+    completion,
+    config,
+    exec,
+    hooks,
+    image,
+    info,
+    inspect,
+    logs,
+    pods,
+    ps,
+    rm,
+    run,
+    serve,
+    stop,
+    version,
+)
 from cri_shim.cli.arguments import absolute, assignment
 from cri_shim.errors import CriShimError
 
 _COMMANDS = {
     "serve": serve,
     "run": run,
+    "pods": pods,
+    "ps": ps,
+    "logs": logs,
+    "exec": exec,
+    "inspect": inspect,
+    "stop": stop,
+    "rm": rm,
     "image": image,
     "info": info,
     "config": config,
     "hooks": hooks,
     "version": version,
+    "completion": completion,
 }
 
 

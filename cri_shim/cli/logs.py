@@ -1,49 +1,87 @@
-"""Reading a container's log file while it grows.
+"""logs: show what a container has written, from its log file.
 
-The CRI log format: `TIME STREAM TAGS CONTENT`, a line each. The first tag is P where the content
-goes on in the next line of the same stream, F where it ends with a line break.
+The file is read here and not by the daemon, so this is for the node itself.
 """
 
+import argparse
+import asyncio
+import sys
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Self
+from typing import TYPE_CHECKING
+
+from cri_shim import config
+from cri_shim.cli.arguments import container_id, since
+from cri_shim.errors import NotFound, Unavailable, WrongState
+
+if TYPE_CHECKING:
+    from cri_shim.rpc.client import Client
+    from cri_shim.wire.cri_log import Entry
+
+_POLL_S = 0.2  # between two looks at a container whose log is followed
 
 
-class LogReader:
-    """Copies what each stream wrote to the stream of that name."""
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-f", "--follow", action="store_true", help="go on until it has ended")
+    parser.add_argument("--tail", metavar="N", type=int, default=-1, help="the last N lines (all)")
+    parser.add_argument(
+        "--since", metavar="TIME", type=since, default=0,
+        help="from this time on: 2025-01-31T12:00:00Z, or 90s or 1h30m ago",
+    )  # fmt: skip
+    parser.add_argument("-t", "--timestamps", action="store_true", help="before every line")
+    parser.add_argument("container", metavar="CONTAINER", type=container_id)
 
-    def __init__(self, path: Path, stdout: IO[bytes], stderr: IO[bytes]) -> None:
-        self._path = path
-        self._to = {b"stdout": stdout, b"stderr": stderr}
-        self._file: IO[bytes] | None = None
-        self._rest = b""
 
-    def __enter__(self) -> Self:
-        return self
+async def run(args: argparse.Namespace) -> int:
+    from cri_shim.oci.log_file import Wanted, read
+    from cri_shim.pb import api_pb2 as api
+    from cri_shim.rpc.client import Client
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        if self._file is not None:
-            self._file.close()
+    settings = config.load(args.config, args.overrides)
+    async with Client(settings.server.socket) as client:
+        request = api.ContainerStatusRequest(container_id=args.container)
+        status = (await client.runtime.ContainerStatus(request)).status
+        if not status.log_path:
+            raise WrongState(f"container {status.id} keeps no log")
+        wanted = Wanted(since=args.since, tail=args.tail if args.tail >= 0 else None)
+        ending = asyncio.create_task(_ended(client, status.id)) if args.follow else None
+        writer = _Writer(timestamps=args.timestamps)
+        try:
+            async for entry in read(Path(status.log_path), wanted, ending):
+                writer.write(entry)
+        finally:
+            if ending is not None:
+                ending.cancel()
+    return 0
 
-    def copy(self) -> None:
-        """Copy all that has been written since the last time."""
-        if self._file is None:
-            try:
-                self._file = self._path.open("rb")
-            except FileNotFoundError:
+
+async def _ended(client: "Client", id: str) -> None:
+    """Return when the container has ended, or is gone; a daemon that is away may come back."""
+    from cri_shim.pb import api_pb2 as api
+
+    request = api.ContainerStatusRequest(container_id=id)
+    while True:
+        try:
+            answer = await client.runtime.ContainerStatus(request)
+            if answer.status.state == api.CONTAINER_EXITED:
                 return
-        *whole, self._rest = (self._rest + self._file.read()).split(b"\n")
-        for line in whole:
-            self._copy_line(line)
-        for stream in self._to.values():
-            stream.flush()
+        except NotFound:
+            return
+        except Unavailable:
+            pass
+        await asyncio.sleep(_POLL_S)
 
-    def _copy_line(self, line: bytes) -> None:
-        _, stream, tags, content = ([*line.split(b" ", 3), b"", b"", b""])[:4]
-        if stream in self._to:
-            self._to[stream].write(content if tags[:1] == b"P" else content + b"\n")
+
+class _Writer:
+    """Each stream's entries to our stream of that name."""
+
+    def __init__(self, *, timestamps: bool) -> None:
+        self._timestamps = timestamps
+        self._within = {"stdout": False, "stderr": False}  # a line that goes on
+
+    def write(self, entry: "Entry") -> None:
+        to = (sys.stderr if entry.stream == "stderr" else sys.stdout).buffer
+        if self._timestamps and not self._within[entry.stream]:
+            to.write(entry.time.replace("+00:00", "Z").encode() + b" ")
+        self._within[entry.stream] = entry.partial
+        to.write(entry.written())
+        to.flush()

@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING
 
 from cri_shim import config
 from cri_shim.cli.arguments import assignment
-from cri_shim.cli.logs import LogReader
 
 if TYPE_CHECKING:
     from cri_shim.pb import api_pb2
     from cri_shim.rpc.client import Client
 
-_POLL_S = 0.05  # between two looks at the container and its log
+_POLL_S = 0.05  # between two looks at the container
 _LOG = "0.log"
 
 
@@ -95,6 +94,7 @@ async def _run_container(
     args: argparse.Namespace,
 ) -> int:
     """Create and start the container, copy its log, and return its exit code."""
+    from cri_shim.oci.log_file import Wanted, read
     from cri_shim.pb import api_pb2 as api
 
     wanted = api.ContainerConfig(
@@ -111,15 +111,26 @@ async def _run_container(
     )
     id = made.container_id
     await client.runtime.StartContainer(api.StartContainerRequest(container_id=id))
-    with LogReader(Path(pod.log_directory, _LOG), sys.stdout.buffer, sys.stderr.buffer) as log:
-        while True:
-            answer = await client.runtime.ContainerStatus(
-                api.ContainerStatusRequest(container_id=id)
-            )
-            log.copy()  # after the status: what was written before the end is there
-            if answer.status.state == api.CONTAINER_EXITED:
-                return answer.status.exit_code
-            await asyncio.sleep(_POLL_S)
+    ending = asyncio.create_task(_exit_code(client, id))
+    try:
+        async for entry in read(Path(pod.log_directory, _LOG), Wanted(), ending):
+            stream = sys.stderr.buffer if entry.stream == "stderr" else sys.stdout.buffer
+            stream.write(entry.written())
+            stream.flush()
+        return await ending
+    finally:
+        ending.cancel()
+
+
+async def _exit_code(client: "Client", id: str) -> int:
+    """Return when the container has ended."""
+    from cri_shim.pb import api_pb2 as api
+
+    while True:
+        answer = await client.runtime.ContainerStatus(api.ContainerStatusRequest(container_id=id))
+        if answer.status.state == api.CONTAINER_EXITED:
+            return answer.status.exit_code
+        await asyncio.sleep(_POLL_S)
 
 
 async def _remove(client: "Client", starting: "asyncio.Task[str]") -> None:

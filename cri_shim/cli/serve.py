@@ -1,12 +1,14 @@
 """serve: run the daemon until it is told to stop.
 
 SIGTERM and SIGINT stop the daemon and leave every container running; a second one does not hurry
-it. SIGHUP is taken and ignored: a terminal that closes must not end a node's pods.
+it. SIGHUP is taken and ignored: a terminal that closes must not end a node's pods. An ordinary
+user's daemon first moves into a user namespace (cri_shim.rootless).
 """
 
 import argparse
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import Callable
 
@@ -25,6 +27,10 @@ def run(args: argparse.Namespace) -> int:
     log.setup(settings.server.log_level)
     for warning in settings.warnings:
         _log.warning("%s", warning)
+    if os.geteuid():
+        from cri_shim import rootless
+
+        rootless.enter_for(settings.server.run_root)
     return asyncio.run(_serve(args))
 
 

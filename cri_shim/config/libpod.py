@@ -7,7 +7,7 @@ is a warning.
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from cri_shim.config.source import Entry
@@ -15,6 +15,7 @@ from cri_shim.config.source import Entry
 # Where libpod looked for the programs of a runtime that was listed without a path: in $PATH.
 _PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 _EMPTY_IS_DEFAULT = ("runtime_path", "conmon_path", "cni_plugin_dir", "init_path")
+_PLACES = ("static_dir", "tmp_dir")
 _LONGEST = 63  # of a DNS label
 
 
@@ -35,6 +36,17 @@ def translated(entries: Iterable[Entry], warnings: list[str]) -> list[Entry]:
         else:
             result.append(entry)
     return result
+
+
+def without_roots_places(entries: Iterable[Entry], file: Path, warnings: list[str]) -> list[Entry]:
+    """The entries of the machine's file as an ordinary user takes them: not its directories."""
+    kept: list[Entry] = []
+    for entry in entries:
+        if entry.name in _PLACES and file.parts[1:2] in (("etc",), ("usr",)):
+            warnings.append(f"{entry.origin}: {entry.name} is root's: users have their own places")
+        else:
+            kept.append(entry)
+    return kept
 
 
 def label(name: str) -> str:

@@ -10,8 +10,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from cri_shim.config import user
 from cri_shim.config.handlers import in_order
-from cri_shim.config.libpod import translated
+from cri_shim.config.libpod import translated, without_roots_places
 from cri_shim.config.schema import (
     HANDLER_PATH,
     KEYS,
@@ -29,11 +30,21 @@ _HANDLER_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")  # RuntimeClas
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where configuration is looked for; tests give others."""
+    """Where configuration is looked for; tests give others.
 
-    own: Path = Path("/etc/cri-shim/config.toml")
-    drop_ins: Path = Path("/etc/cri-shim/config.d")
-    libpod: tuple[Path, ...] = field(default_factory=lambda: _libpod_places(os.geteuid()))
+    An ordinary user has places of its own: what is in /etc/cri-shim is for root's daemon.
+    """
+
+    own: Path = field(default_factory=lambda: _own_places() / "config.toml")
+    drop_ins: Path = field(default_factory=lambda: _own_places() / "config.d")
+    libpod: tuple[Path, ...] = field(
+        default_factory=lambda: _libpod_places(user.ordinary_user() or 0)
+    )
+
+
+def _own_places() -> Path:
+    uid = user.ordinary_user()
+    return Path("/etc/cri-shim") if uid is None else user.config_directory(uid)
 
 
 def _libpod_places(uid: int) -> tuple[Path, ...]:
@@ -59,6 +70,8 @@ def load(
     main, is_libpod = _main_file(path, places)
     if main:
         read = read_file(main)
+        if is_libpod and path is None and user.ordinary_user() is not None:
+            read = without_roots_places(read, main, warnings)
         entries += (
             _checked(translated(read, warnings), warnings) if is_libpod else _checked(read, None)
         )

@@ -101,6 +101,11 @@ class Network:
         "subnet of our own network, or IPV4,IPV6; made as the bridge's name is",
         check=checks.subnet,
     )
+    user_mode: str = key(
+        "auto",
+        "network of an ordinary user's pods: pasta, slirp4netns, none, or auto: what is installed",
+        check=checks.one_of("auto", "pasta", "slirp4netns", "none"),
+    )
     add_timeout: float = key(120.0, "seconds a CNI ADD may take", check=checks.positive)
     del_timeout: float = key(60.0, "seconds a CNI DEL may take", check=checks.positive)
 
@@ -126,6 +131,11 @@ class Image:
         lone=True,
     )
     keep_blobs: bool = key(True, "keep compressed layers after unpacking; false halves the disk")
+    mount_program: str = key(
+        "",
+        "what mounts an ordinary user's root file systems; empty: the kernel, else fuse-overlayfs",
+        check=checks.absolute_or_empty,
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -1,9 +1,11 @@
 """From an entry to a value of its key's type, and the defaults that depend on other keys."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from cri_shim.config import user
 from cri_shim.config.schema import KEYS, Key, Server
 from cri_shim.config.source import Entry, flag_value
 from cri_shim.errors import ConfigError
@@ -63,6 +65,8 @@ def derive(values: dict[str, Any], origin: dict[str, str]) -> None:
         if values[libpod] and origin[own] == "default":
             values[own] = Path(values[libpod], "cri-shim")
             origin[own] = f"{libpod} at {origin[libpod]}"
+    if (uid := user.ordinary_user()) is not None:
+        _of_user(uid, values, origin)
     run_root = values["server.run_root"]
     if run_root != _OWN.run_root and origin["server.socket"] == "default":
         values["server.socket"] = run_root / "cri-shim.sock"
@@ -73,6 +77,18 @@ def derive(values: dict[str, Any], origin: dict[str, str]) -> None:
         for name, value in (("network.bridge", bridge), ("network.subnet", subnet)):
             if origin[name] == "default":
                 values[name], origin[name] = value, "server.root"
+
+
+def _of_user(uid: int, values: dict[str, Any], origin: dict[str, str]) -> None:
+    """Places that an ordinary user may write to."""
+    places: dict[str, Callable[[], Path]] = {
+        "server.root": lambda: user.data_directory(uid),
+        "server.run_root": lambda: user.runtime_directory(uid) / "cri-shim",
+        "network.netns_dir": lambda: values["server.run_root"] / "netns",
+    }
+    for name, place in places.items():
+        if origin[name] == "default":
+            values[name], origin[name] = place(), f"user {uid}"
 
 
 def _own_network(root: Path) -> tuple[str, str]:

@@ -8,10 +8,13 @@
 - `exits`    the end of an init, as conmon tells it, becomes the record's end
 - `stop`     signal, grace period, SIGKILL; a second stop can only shorten the first
 - `remove`   every trace of a container, step by step, each step able to be repeated
+- `dependencies`  which containers need others to run
 - `exec`     a command in a running container, to its end (ExecSync)
 - `talk`     Exec and Attach: somebody talks to a command, or to the container's own program
+- `logs`     what it has written and writes, by entries
 - `update`   resources of a container; its log file opened anew
 - `query`    answers from records: list and status
+- `diff`     what it changed in its root file system
 - `stats`    what it uses now; `usage` makes the messages, `rates` the CPU rate of two looks
 - `mounts`   what the caller's mounts are on this host
 

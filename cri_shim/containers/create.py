@@ -4,14 +4,24 @@ Nearly everything that can be refused is refused here. The record is written as 
 first directory is made; what fails is undone by the same steps that remove a container.
 """
 
-import asyncio
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from cri_shim.aio.offload import finish, offload
-from cri_shim.containers import cdi, devices, hooks, mounts, protection, remove, rootfs, volumes
+from cri_shim.containers import (
+    cdi,
+    dependencies,
+    devices,
+    hooks,
+    mounts,
+    protection,
+    remove,
+    rootfs,
+    volumes,
+)  # fmt: skip
 from cri_shim.engine import Engine
 from cri_shim.errors import AlreadyExists, InvalidArgument, NotFound, WrongState
 from cri_shim.faults import fault_point
@@ -24,13 +34,18 @@ from cri_shim.spec import container as container_spec
 from cri_shim.spec import image_config, namespaces, signals, userns, users
 from cri_shim.spec.host import Host
 from cri_shim.spec.protection import Protection
-from cri_shim.state.records import VERSION
+from cri_shim.state.records import VERSIONS
 
 PASSWD_LIMIT = 4 << 20  # bytes of an image's /etc/passwd or /etc/group that are looked at
 
 
-async def create(on: Engine, request: api.CreateContainerRequest) -> str:
-    """Return the id of the new container; a retry of an equal request joins or collects it."""
+async def create(
+    on: Engine, request: api.CreateContainerRequest, depends_on: Sequence[str] = ()
+) -> str:
+    """Return the id of the new container; a retry of an equal request joins or collects it.
+
+    `depends_on`: ids of containers of its pod that must run when it is started.
+    """
     pod = on.registry.pod(request.pod_sandbox_id)
     metadata = request.config.metadata
     name = (pod.id, metadata.name, metadata.attempt)
@@ -42,14 +57,16 @@ async def create(on: Engine, request: api.CreateContainerRequest) -> str:
         )
     return await on.creates.do(
         name,
-        request,
-        lambda: _create(on, pod, request.config),
+        (request, tuple(depends_on)),
+        lambda: _create(on, pod, request.config, depends_on),
         lambda id: on.registry.find_container(id) is not None,
     )
 
 
-async def _create(on: Engine, pod: state.PodRecord, config: api.ContainerConfig) -> str:
-    record = _intend(on, pod, config)
+async def _create(
+    on: Engine, pod: state.PodRecord, config: api.ContainerConfig, depends_on: Sequence[str]
+) -> str:
+    record = _intend(on, pod, config, depends_on)
     try:
         async with on.registry.lock(record.id):
             await _build(on, pod, record)
@@ -59,7 +76,9 @@ async def _create(on: Engine, pod: state.PodRecord, config: api.ContainerConfig)
     return record.id
 
 
-def _intend(on: Engine, pod: state.PodRecord, config: api.ContainerConfig) -> state.ContainerRecord:
+def _intend(
+    on: Engine, pod: state.PodRecord, config: api.ContainerConfig, depends_on: Sequence[str]
+) -> state.ContainerRecord:
     """Check what needs no file system, and write the intent."""
     current = on.registry.pod(pod.id)
     if current.phase != state.POD_READY:
@@ -74,7 +93,7 @@ def _intend(on: Engine, pod: state.PodRecord, config: api.ContainerConfig) -> st
         log_path = str(Path(pod.config.log_directory) / config.log_path)
     fault_point("containers.create.intend")
     record = state.ContainerRecord(
-        version=VERSION,
+        version=VERSIONS["container"],
         id=id,
         namespace=on.registry.namespace,
         pod_id=pod.id,
@@ -94,6 +113,7 @@ def _intend(on: Engine, pod: state.PodRecord, config: api.ContainerConfig) -> st
         boot_id=on.boot_id,
         created_at=time.time_ns(),
         image_volumes=volumes.intended(on, config),
+        depends_on=dependencies.of(on, pod, config, depends_on),
     )
     return on.registry.put(record)
 
@@ -108,25 +128,22 @@ async def _build(on: Engine, pod: state.PodRecord, record: state.ContainerRecord
     on.paths.bundle(record.id).mkdir(mode=0o700 if ids is None else 0o711, parents=True)
     fault_point("containers.create.rootfs")
     on.prime()
-    synced = asyncio.create_task(on.registry.sync())
-    try:
-        await rootfs.mount(on, pod, record)
-        fault_point("containers.create.document")
-        config = image_config.parse(image.config)
-        user = _user(record.config, config, on.paths.rootfs(record.id))
-        confined = await protection.of_container(on, pod, record.config)
-        host = await _host(on, record.config)
-        known = _spec_input(on, pod, record, config, user, confined, host)
-        asked = await mounts.prepare(on, record, config.volumes)
-        given = await mounts.defaults(on, pod, record, confined.mount_label)
-        document = container_spec.build(replace(known, mounts=[*given, *asked]))
-        await cdi.apply(on, record.config, document)
-        document = await hooks.apply(on, pod, record, document)
-        bundle.write(on.paths.bundle(record.id), document)
-        if record.log_path:
-            Path(record.log_path).parent.mkdir(parents=True, exist_ok=True)
-    finally:
-        await synced
+    # Not synced: after a power cut nothing runs, and a directory without a record is a stray.
+    await rootfs.mount(on, pod, record)
+    fault_point("containers.create.document")
+    config = image_config.parse(image.config)
+    user = _user(record.config, config, on.paths.rootfs(record.id))
+    confined = await protection.of_container(on, pod, record.config)
+    host = await _host(on, record.config)
+    known = _spec_input(on, pod, record, config, user, confined, host)
+    asked = await mounts.prepare(on, record, config.volumes)
+    given = await mounts.defaults(on, pod, record, confined.mount_label)
+    document = container_spec.build(replace(known, mounts=[*given, *asked]))
+    await cdi.apply(on, record.config, document)
+    document = await hooks.apply(on, pod, record, document)
+    bundle.write(on.paths.bundle(record.id), document)
+    if record.log_path:
+        Path(record.log_path).parent.mkdir(parents=True, exist_ok=True)
     fault_point("containers.create.commit")
     on.registry.put(changed(record, phase=state.CONTAINER_CREATED, user=user.to_cri()))
 

@@ -6,7 +6,9 @@ the container; what is left for RemoveContainer is the root file system and the 
 """
 
 import asyncio
+import dataclasses
 import logging
+import signal
 import time
 
 from cri_shim.engine import Engine
@@ -17,6 +19,7 @@ from cri_shim.pb import state_pb2 as state
 from cri_shim.registry import changed
 
 LOST_EXIT_CODE = 255  # what is reported when nobody saw the exit status
+KILLED_CODE = 128 + signal.SIGKILL
 MONITOR_TRIES, MONITOR_PAUSE_S = 100, 0.01
 
 _log = logging.getLogger(__name__)
@@ -30,6 +33,7 @@ def ended(on: Engine, exit: Exit) -> None:
     phase = state.CONTAINER_EXITED
     if container.phase == state.CONTAINER_REMOVING:
         phase = state.CONTAINER_REMOVING
+    exit = dataclasses.replace(exit, oom=_for_memory(on, container, exit))
     on.registry.observe(
         changed(
             container,
@@ -43,6 +47,18 @@ def ended(on: Engine, exit: Exit) -> None:
     _log.info("container %s ended: exit code %d, %s", exit.id, exit.exit_code, reason(exit))
     if phase == state.CONTAINER_EXITED:
         settle_later(on, exit.id)
+
+
+def _for_memory(on: Engine, container: state.ContainerRecord, exit: Exit) -> bool:
+    """Whether the kernel killed it for want of memory: by its own count, where it still has one.
+
+    conmon is also told (v1) when another container of the pod is killed at the pod's limit, and
+    may be dead or too late to tell of its own.
+    """
+    if exit.exit_code != KILLED_CODE:
+        return False
+    counted = on.cgroups.oom_count(container.cgroups_path)
+    return exit.oom if counted is None else counted > 0
 
 
 def reason(exit: Exit) -> str:

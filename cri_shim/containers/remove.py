@@ -10,9 +10,9 @@ from typing import Any
 
 from cri_shim.aio.offload import offload
 from cri_shim.aio.steps import Step, all_of
-from cri_shim.containers import exits, stop, volumes
+from cri_shim.containers import dependencies, exits, stop, volumes
 from cri_shim.engine import Engine
-from cri_shim.errors import NotFound, ToolFailed
+from cri_shim.errors import NotFound, ToolFailed, WrongState
 from cri_shim.faults import fault_point
 from cri_shim.pb import state_pb2 as state
 from cri_shim.registry import changed
@@ -23,12 +23,20 @@ MONITOR_WAIT_S = 2.0  # for conmon to write the exit and end, before it is kille
 _log = logging.getLogger(__name__)
 
 
-async def remove(on: Engine, container_id: str) -> None:
-    """End the container if it runs, and forget it. An unknown id is success, as the CRI says."""
+async def remove(on: Engine, container_id: str, *, force: bool = True) -> None:
+    """End the container if it runs, and forget it. An unknown id is success, as the CRI says.
+
+    Without `force`: WrongState if it runs, ContainerInUse if others depend on it.
+    """
     try:
-        id = on.registry.container(container_id).id
+        container = on.registry.container(container_id)
     except NotFound:
         return
+    id = container.id
+    if not force:
+        if stop.runs(container) or on.starts.in_flight(id):
+            raise WrongState(f"container {id} is running: stop it first, or force the removal")
+        dependencies.release(on, container)
     await on.removals.do(id, lambda: _remove(on, id))
 
 

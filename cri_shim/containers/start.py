@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from cri_shim.aio.offload import finish, offload
-from cri_shim.containers import exits, owned
+from cri_shim.containers import dependencies, exits, owned
 from cri_shim.engine import Engine
 from cri_shim.errors import CriShimError, WrongState
 from cri_shim.faults import fault_point
@@ -41,6 +41,7 @@ async def _start(on: Engine, id: str) -> None:
         pod = on.registry.pod(container.pod_id)
         if pod.phase != state.POD_READY:
             raise WrongState(f"pod {pod.id} is not ready: its containers cannot be started")
+        dependencies.need(on, container)
         handler = on.handler(container.handler)
         fault_point("containers.start.intend")
         container = on.registry.put(changed(container, phase=state.CONTAINER_STARTING))

@@ -23,6 +23,8 @@ async def update_resources(
     A created container takes them at its start; WrongState for one that has ended.
     """
     id = on.registry.container(container_id).id
+    if on.cgroups.problem:  # at creation limits are left out; who asks for nothing else is told
+        raise WrongState(f"container {id}: {on.cgroups.problem}")
     async with on.registry.lock(id):
         container = on.registry.container(id)
         if container.phase not in (state.CONTAINER_CREATED, state.CONTAINER_RUNNING):

@@ -1,19 +1,25 @@
-"""Images as the CRI sees them: pull, load, query and remove, each a use case in its own file.
+"""What can be done with images, each a use case in its own file.
+
+- `pull`, `load`, `query`, `remove`: what the CRI and the command line need
+- `tag`, `history`, `inspect`, `diff`, `prune`: what a library's user does beside that
 
 A pull belongs to whoever waits for it. Equal requests (name and credential) share one, and when the
 last caller has gone it is cancelled and cleaned up: nothing of it is visible, nothing stays.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 from cri_shim.aio.singleflight import SingleFlight
-from cri_shim.images import load, pull, query, remove
+from cri_shim.images import diff, history, inspect, load, prune, pull, query, remove, tag
 from cri_shim.images.load import Loaded
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb.state_pb2 import ImageRecord, LayerRecord
 from cri_shim.state import records
 from cri_shim.state.store import Store
+from cri_shim.store.changes import Change
 from cri_shim.store.image_store import ImageStore
 from cri_shim.store.rootfs import Rootfs
 
@@ -76,6 +82,47 @@ class Images:
     async def remove(self, reference: str) -> None:
         """RemoveImage: with all its names; one that is not here is fine."""
         await remove.remove(self.store, reference)
+
+    # -- what the CRI has no call for; NotFound for an image that is not here ------------------
+
+    def find(self, reference: str) -> ImageRecord:
+        """The image that any reference of it names."""
+        return tag.find(self.store, reference)
+
+    def history(self, reference: str) -> Sequence[history.Entry]:
+        """The steps that made it, newest first."""
+        return history.history(self.store, self.find(reference))
+
+    def inspect(self, reference: str) -> Mapping[str, Any]:
+        """All there is to tell, JSON-able."""
+        return inspect.inspect(self.store, self.find(reference))
+
+    async def tag(self, reference: str, name: str) -> str:
+        """Give it a name; see images/tag.py, as for the next one."""
+        return await tag.tag(self.store, reference, name)
+
+    async def untag(self, reference: str, names: Sequence[str] = ()) -> None:
+        """Take names from it, or all of them."""
+        await tag.untag(self.store, reference, names)
+
+    async def mount(self, reference: str) -> Path:
+        """Mount it for reading, and return where; see store/mounted.py. Mounted already is fine."""
+        image = self.find(reference)
+        return await self.store.mounted.mount(image.id, list(image.layers))
+
+    async def unmount(self, image_id: str, *, lazy: bool = False) -> None:
+        """End its mount, also when the image is gone; not mounted is fine."""
+        await self.store.mounted.unmount(image_id, lazy=lazy)
+        self.store.collect()
+
+    async def diff(self, reference: str, other: str = "") -> Sequence[Change]:
+        """What it changes in `other`, or in the layers below its topmost one."""
+        image = self.find(reference)
+        return await diff.diff(self.store, image, self.find(other) if other else None)
+
+    async def prune(self, in_use: Callable[[], set[str]], *, all: bool = False) -> Sequence[str]:
+        """Remove images without a tag, or `all`, that are neither in `in_use` nor mounted."""
+        return await prune.prune(self.store, in_use, all=all)
 
     async def fs_info(self) -> api.ImageFsInfoResponse:
         """ImageFsInfo."""

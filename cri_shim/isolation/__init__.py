@@ -8,6 +8,7 @@
 - `shm`: the pod's own /dev/shm
 - `cgroups`: where containers and their monitors are in the control group trees, v1 and v2, and how
   all that is in one is ended
+- `ungrouped`: the same without any group, for a user to whom none were delegated
 - `meter`, `meter_v1`, `meter_v2`: what a group uses; `cgroup_files`: the forms of its files, pure
 - `net_counters`: what pods have sent and received, by files kept open in their namespaces
 

@@ -34,6 +34,8 @@ class Cgroups:
     """The trees, by the rules of one driver. What is not a coroutine takes 1 ms or less; but see
     `prime`, which is there to wait."""
 
+    problem = ""  # why nothing can be limited; "" where it can
+
     def __init__(self, driver: cgroup_names.Driver, *, name: str = cgroup_names.PREFIX) -> None:
         """`name` is that of this instance: two daemons on a machine have different parents."""
         self.driver: cgroup_names.Driver = driver
@@ -120,8 +122,11 @@ class Cgroups:
         relative = cgroup_names.directory(oci_path)
         await offload(_remove_group, relative, self._trees.all(), BUSY_S)
 
-    def oom_count(self, oci_path: str) -> int:
-        """How many processes of the group the kernel has killed for lack of memory."""
+    def oom_count(self, oci_path: str) -> int | None:
+        """How many processes of the group the kernel has killed for lack of memory.
+
+        None where it is not counted (before Linux 4.13), and when the group is gone.
+        """
         return _keyed(
             self.file(oci_path, "memory", "memory.oom_control", "memory.events"), "oom_kill"
         )
@@ -231,16 +236,16 @@ def _await_end(pidfds: list[int]) -> None:
         left -= len(ended)
 
 
-def _keyed(file: Path | None, key: str) -> int:
-    """The number beside `key` in a file of keys and numbers; 0 when there is none."""
+def _keyed(file: Path | None, key: str) -> int | None:
+    """The number beside `key` in a file of keys and numbers; None when there is none."""
     try:
         text = "" if file is None else file.read_text()
     except OSError as e:
         if e.errno in (errno.ENOENT, errno.ENODEV):
-            return 0
+            return None
         raise
     for line in text.splitlines():
         name, _, value = line.partition(" ")
         if name == key:
             return int(value)
-    return 0
+    return None

@@ -18,6 +18,7 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
+from cri_shim.config.user import ordinary_user
 from cri_shim.errors import InvalidArgument, NotFound
 from cri_shim.isolation import sysctls as parameters
 from cri_shim.linux import mounts, process, syscalls
@@ -69,7 +70,8 @@ def make_places(paths: Mapping[str, Path]) -> None:
     """Make the directories that namespaces are to be pinned in."""
     for kind, path in paths.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        if kind == "net":
+        # A user has no such plugins; and slirp4netns unmounts in its sandbox all that it can see.
+        if kind == "net" and ordinary_user() is None:
             share(path.parent)
 
 

@@ -4,6 +4,7 @@
 - `mounts`: bind, tmpfs, overlay, unmount; what is mounted where, and how mounts propagate
 - `process`: a process by pid and start time; our own capabilities and OOM score
 - `pidfd`: a process by a descriptor that can never mean another one
+- `addresses`: those of an interface in another network namespace
 - `netdev`, `descriptors`: counters of network interfaces; what a process has open
 - `inotify`: changes of directories
 - `rootfs`: files of a container's root, opened so that no symbolic link leads out of it

@@ -10,6 +10,7 @@ from pathlib import Path
 from cri_shim.linux import syscalls
 
 OPTIONS_LIMIT = 4095  # bytes of options mount(2) takes: a page less the final NUL
+_SHORT_CUTS = ("redirect_dir", "metacopy")  # of overlayfs: parts of a change stay in lower layers
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
 
@@ -104,17 +105,21 @@ def overlay(
     target: Path,
     *,
     volatile: bool = True,
+    userxattr: bool = False,
     label: str = "",
 ) -> None:
     """Mount `lowers` (uppermost first) and a writable `upper` as one tree at `target`.
 
     `volatile` leaves out every sync: what is in `upper` is worth nothing after a crash of the
-    host. Many layers need Linux 6.7, where the options may be longer than a page.
+    host. `upper` holds all that was changed as a whole, whatever this kernel's defaults are.
+    `userxattr` keeps overlay's marks in user.overlay.*, which root of a user namespace may write.
+    Many layers need Linux 6.7, where the options may be longer than a page.
     """
     options = [f"lowerdir={':'.join(map(os.fspath, lowers))}"]
     if upper is not None:
-        options += [f"upperdir={upper}", f"workdir={work}"]
+        options += [f"upperdir={upper}", f"workdir={work}", *(f"{k}=off" for k in _SHORT_CUTS)]
         options += ["volatile"] if volatile else []
+    options += ["userxattr"] if userxattr else []
     if label:
         options.append(f'context="{label}"')
     data = ",".join(options)
@@ -123,7 +128,10 @@ def overlay(
     if len(os.fsencode(data)) <= OPTIONS_LIMIT and not odd:
         syscalls.mount("overlay", target, "overlay", 0, data)
         return
-    _overlay_by_fsconfig(lowers, upper, work, target, volatile=volatile, label=label)
+    flags = [("volatile", volatile and upper is not None), ("userxattr", userxattr)]
+    _overlay_by_fsconfig(
+        lowers, upper, work, target, flags=[flag for flag, wanted in flags if wanted], label=label
+    )
 
 
 def _overlay_by_fsconfig(
@@ -132,7 +140,7 @@ def _overlay_by_fsconfig(
     work: Path | None,
     target: Path,
     *,
-    volatile: bool,
+    flags: Sequence[str],
     label: str,
 ) -> None:
     context = syscalls.fsopen("overlay")
@@ -142,8 +150,10 @@ def _overlay_by_fsconfig(
         if upper is not None and work is not None:
             syscalls.fsconfig(context, syscalls.FSCONFIG_SET_STRING, "upperdir", upper)
             syscalls.fsconfig(context, syscalls.FSCONFIG_SET_STRING, "workdir", work)
-            if volatile:
-                syscalls.fsconfig(context, syscalls.FSCONFIG_SET_FLAG, "volatile")
+            for short_cut in _SHORT_CUTS:
+                syscalls.fsconfig(context, syscalls.FSCONFIG_SET_STRING, short_cut, "off")
+        for flag in flags:
+            syscalls.fsconfig(context, syscalls.FSCONFIG_SET_FLAG, flag)
         if label:
             syscalls.fsconfig(context, syscalls.FSCONFIG_SET_STRING, "context", label)
         syscalls.fsconfig(context, syscalls.FSCONFIG_CMD_CREATE)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from cri_shim.linux import syscalls
@@ -14,6 +15,22 @@ SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_C
 AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ
 PERFMON BPF CHECKPOINT_RESTORE
 """.split()  # noqa: SIM905
+
+
+_TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What one process uses: bytes, and time with that of its children that it waited for."""
+
+    cpu_ns: int
+    resident: int
+    anonymous: int  # of the resident pages, those that belong to no file
+    faults: int
+    major_faults: int
+    threads: int
 
 
 def _stat(pid: int) -> list[str] | None:
@@ -41,6 +58,26 @@ def alive(pid: int, start: int) -> bool:
     """Whether that very process runs; a zombie does not."""
     fields = _stat(pid)
     return fields is not None and int(fields[19]) == start and fields[0] not in "ZXx"
+
+
+def use(pid: int) -> Use | None:
+    """What the process uses now; None if there is none, or nothing of it is left."""
+    fields = _stat(pid)
+    try:
+        _, resident, of_files, *_ = Path(f"/proc/{pid}/statm").read_text().split()
+    except (FileNotFoundError, ProcessLookupError, ValueError):
+        return None
+    if fields is None or fields[0] in "ZXx":
+        return None
+    number = list(map(int, fields[1:]))  # number[0] is the fourth field of proc(5)
+    return Use(
+        cpu_ns=sum(number[10:14]) * _TICK_NS,
+        resident=int(resident) * _PAGE,
+        anonymous=max(0, int(resident) - int(of_files)) * _PAGE,
+        faults=number[6] + number[7],
+        major_faults=number[8] + number[9],
+        threads=number[16],
+    )
 
 
 def find_by_cmdline(predicate: Callable[[list[str]], bool]) -> list[int]:

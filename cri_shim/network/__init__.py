@@ -23,6 +23,13 @@ happened to the settings in between.
 - `records`       a pod's record <-> what the verbs work on
 - `leftovers`     ADDs that a killed daemon left at work
 - `network`       the class `Network` that ties these together
+
+An ordinary user cannot have any of that. Its pods have the node's network, or one made of sockets:
+
+- `driver`         what the rest of the runtime needs of either
+- `user_programs`  pasta and slirp4netns: what they are told
+- `user_process`   the process beside a pod: started, found again, ended
+- `user_mode`      the class `UserModeNetwork` that ties these together
 """
 
 from cri_shim.network.network import Attached, Network

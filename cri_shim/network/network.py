@@ -39,10 +39,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """What a pod got: addresses without prefix length, primary first, and the CNI result (JSON)."""
+    """What a pod got: addresses without prefix length, primary first, and the CNI result (JSON).
+
+    `dns`: where the name servers of the node are reached, if not under their own addresses.
+    """
 
     ips: list[str]
     result: bytes
+    dns: Sequence[str] = ()
 
 
 class Network:

@@ -99,6 +99,7 @@ class Conmon(Control):
         return [
             *(str(self.path), "-c", id, "-u", id, "-n", id, "-b", str(bundle)),
             *("-r", str(handler.run_path), f"--runtime-arg=--root={handler.root}"),
+            *(f"--runtime-arg={option}" for option in handler.options),
             *("-p", str(bundle / "pidfile"), "-P", str(bundle / "conmon.pid")),
             *("--persist-dir", str(bundle)),
             *("-l", f"k8s-file:{log_path}" if log_path else "none"),

@@ -20,6 +20,8 @@ from cri_shim.oci import messages, trial
 from cri_shim.spec.userns import UserNamespace
 
 NOT_TRIED = "it was not tried"
+# The option of crun and of others that has them leave control groups alone.
+_WITHOUT_GROUPS = {True: "--cgroup-manager=disabled", False: "--rootless=true"}
 VERSION_S = 10.0  # for `--version` and `features`, which do nothing
 
 
@@ -42,6 +44,7 @@ class Handler:
     features: Features = Features()
     problem: str = ""
     userns_problem: str = NOT_TRIED  # why pods can have no user namespace with it; "" = they can
+    options: tuple[str, ...] = ()  # global ones, for every call
 
     @property
     def is_crun(self) -> bool:
@@ -67,12 +70,13 @@ async def probe(
     env: Mapping[str, str],
     systemd_cgroup: bool = False,
     userns: UserNamespace | str = NOT_TRIED,
+    groups: bool = True,
 ) -> Handler:
     """The handler `name`, found on a list of paths and tried out.
 
     Never fails: what is wrong, in the OCI runtime's own words, is in `problem`. Handlers of
     different names may be probed at the same time. `userns` is a namespace to try, or why this
-    node can have none.
+    node can have none. Without `groups` it is to leave control groups alone.
     """
     root = run_root / "oci" / name
     nowhere = Handler(name, Path(), Path(), root)
@@ -81,7 +85,8 @@ async def probe(
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         version = await _version(path, env)
         run_path = _bind(path, run_root / "oci-bin" / name) if _is_crun(version) else path
-        handler = Handler(name, path, run_path, root, version)
+        options = () if groups else (_WITHOUT_GROUPS[_is_crun(version)],)
+        handler = Handler(name, path, run_path, root, version, options=options)
         cache = run_root / "handlers"
         return await _tried(handler, cache, boot_id, env, systemd_cgroup, userns)
     except (CriShimError, OSError) as e:
@@ -100,6 +105,7 @@ async def _tried(
     stat = handler.path.stat()
     identity = [str(handler.path), stat.st_ino, stat.st_size, stat.st_mtime_ns]
     identity += [boot_id, systemd_cgroup, userns if isinstance(userns, str) else ""]
+    identity += handler.options
     cache.mkdir(mode=0o711, parents=True, exist_ok=True)  # root of a user namespace passes here
     memory = cache / f"{handler.name}.json"
     if (remembered := _remembered(memory, identity)) is not None:
@@ -107,12 +113,14 @@ async def _tried(
         return dataclasses.replace(handler, features=known, userns_problem=problem)
 
     async def tried(option: str = "", space: UserNamespace | None = None) -> list[mounts.Mount]:
-        command = [str(handler.run_path)] + (["--systemd-cgroup"] if systemd_cgroup else [])
+        command = [str(handler.run_path), *handler.options]
+        command += ["--systemd-cgroup"] if systemd_cgroup else []
         where = cache / handler.name
         name = handler.name
         return await trial.run(
-            command, where, name=name, env=env, systemd=systemd_cgroup, option=option, userns=space
-        )
+            command, where, name=name, env=env, systemd=systemd_cgroup, option=option, userns=space,
+            groups=not handler.options,
+        )  # fmt: skip
 
     try:
         await tried()

@@ -147,7 +147,10 @@ class OciRuntime:
         await execs.end_leftovers(self._exec_dir)
 
     def _command(self, handler: Handler) -> list[str]:
-        return [str(handler.run_path), f"--root={handler.root}", *self._options]
+        return [
+            *(str(handler.run_path), f"--root={handler.root}"),
+            *(*handler.options, *self._options),
+        ]
 
     async def _run(self, handler: Handler, *words: str, stdin: bytes = b"") -> child.Finished:
         return await child.run(

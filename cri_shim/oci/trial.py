@@ -13,6 +13,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from cri_shim.aio import child
 from cri_shim.aio.ended import ended
@@ -39,9 +40,11 @@ async def run(
     systemd: bool = False,
     option: str = "",
     userns: UserNamespace | None = None,
+    groups: bool = True,
 ) -> list[Mount]:
     """Try the OCI runtime `command` (with global options); `directory` is made, used and removed.
 
+    Without `groups` nothing is said of a control group.
     With `userns` the container joins that, and all its other namespaces belong to it.
     Returns the mounts of the container; with `option`, /dev is bound there at /trial.d with it.
     ToolFailed with the runtime's own words if it cannot make a container; TimedOut.
@@ -53,7 +56,7 @@ async def run(
     await _clear(command, directory, id, env)
     try:
         cgroup = f"system.slice:cri-shim:{id}" if systemd else f"/{id}"
-        _prepare(directory, cgroup, option, userns)
+        _prepare(directory, cgroup if groups else "", option, userns)
         return await _create(command, directory, id, env, f"trial of handler {name} failed")
     finally:
         await finish(_clear(command, directory, id, env))
@@ -91,12 +94,18 @@ def _prepare(directory: Path, cgroups_path: str, option: str, userns: UserNamesp
             ],
             "linux": {
                 "namespaces": kinds,
-                "cgroupsPath": cgroups_path,
-                "resources": {"devices": [{"allow": False, "access": "rwm"}]},
             }
+            | (_grouped(cgroups_path) if cgroups_path else {})
             | (userns.ids.of_linux() if userns is not None else {}),
         },
     )
+
+
+def _grouped(path: str) -> dict[str, Any]:
+    return {
+        "cgroupsPath": path,
+        "resources": {"devices": [{"allow": False, "access": "rwm"}]},
+    }
 
 
 async def _create(

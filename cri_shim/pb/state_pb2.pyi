@@ -3,6 +3,12 @@
 isort:skip_file
 What cri-shim keeps on disk. Every value in the state store is one of these records.
 The CRI messages a caller sent are embedded unchanged: there is no second model of them.
+
+Each kind of record has a version, which grows when one is given a field that must not be ignored
+for long; state/records.py has the current ones. A cri-shim reads its own version, the one before
+(and completes it) and the next one, whose new fields it keeps and does not know. So a version may
+only add fields, each of them such that the version before can do without: it must not change what
+a field means, or give an enum of the version before a value.
 """
 
 from collections import abc as _abc
@@ -281,6 +287,8 @@ class ContainerRecord(_message.Message):
     INIT_FIELD_NUMBER: _builtins.int
     MONITOR_FIELD_NUMBER: _builtins.int
     IMAGE_VOLUMES_FIELD_NUMBER: _builtins.int
+    PAUSED_FIELD_NUMBER: _builtins.int
+    DEPENDS_ON_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     id: _builtins.str
     namespace: _builtins.str
@@ -307,6 +315,10 @@ class ContainerRecord(_message.Message):
     reason: _builtins.str
     """Completed, Error, OOMKilled, StartError, ..."""
     message: _builtins.str
+    paused: _builtins.bool
+    """since version 2
+    frozen, while RUNNING: written before it is frozen, cleared after the thaw
+    """
     @_builtins.property
     def config(self) -> _api_pb2.ContainerConfig: ...
     @_builtins.property
@@ -325,6 +337,10 @@ class ContainerRecord(_message.Message):
     def monitor(self) -> Global___Process: ...
     @_builtins.property
     def image_volumes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImageVolume]: ...
+    @_builtins.property
+    def depends_on(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """ids of containers that must run before it, and stay"""
+
     def __init__(
         self,
         *,
@@ -354,10 +370,12 @@ class ContainerRecord(_message.Message):
         init: Global___Process | None = ...,
         monitor: Global___Process | None = ...,
         image_volumes: _abc.Iterable[Global___ImageVolume] | None = ...,
+        paused: _builtins.bool = ...,
+        depends_on: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "init", b"init", "monitor", b"monitor", "resources", b"resources", "user", b"user"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_id", b"boot_id", "cgroups_path", b"cgroups_path", "config", b"config", "created_at", b"created_at", "exit_code", b"exit_code", "finished_at", b"finished_at", "handler", b"handler", "id", b"id", "image_id", b"image_id", "image_name", b"image_name", "image_ref", b"image_ref", "image_volumes", b"image_volumes", "init", b"init", "layers", b"layers", "log_path", b"log_path", "message", b"message", "monitor", b"monitor", "namespace", b"namespace", "phase", b"phase", "pod_id", b"pod_id", "reason", b"reason", "resources", b"resources", "started_at", b"started_at", "stop_signal", b"stop_signal", "user", b"user", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_id", b"boot_id", "cgroups_path", b"cgroups_path", "config", b"config", "created_at", b"created_at", "depends_on", b"depends_on", "exit_code", b"exit_code", "finished_at", b"finished_at", "handler", b"handler", "id", b"id", "image_id", b"image_id", "image_name", b"image_name", "image_ref", b"image_ref", "image_volumes", b"image_volumes", "init", b"init", "layers", b"layers", "log_path", b"log_path", "message", b"message", "monitor", b"monitor", "namespace", b"namespace", "paused", b"paused", "phase", b"phase", "pod_id", b"pod_id", "reason", b"reason", "resources", b"resources", "started_at", b"started_at", "stop_signal", b"stop_signal", "user", b"user", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -41,6 +41,26 @@ def write_hosts(where: Path, config: api.PodSandboxConfig, ips: Sequence[str]) -
     (where / "hosts").write_text(_LOCALHOST + own)
 
 
+def reach_name_servers(where: Path, config: api.PodSandboxConfig, dns: Sequence[str]) -> None:
+    """Have resolv.conf name `dns`, which stands for the node's, where those are on its loopback.
+
+    Only where the pod has the node's file: what it asked for is its own to reach.
+    """
+    if not dns or config.dns_config.servers:
+        return
+    text = (where / "resolv.conf").read_text(errors="surrogateescape")
+    lines = text.splitlines()
+    servers = [line for line in lines if line.startswith("nameserver")]
+    if all(line.split()[1:2] and _is_loopback(line.split()[1]) for line in servers):
+        kept = [line for line in lines if line not in servers]
+        new = [f"nameserver {server}" for server in dns] + kept
+        (where / "resolv.conf").write_text("\n".join(new) + "\n", errors="surrogateescape")
+
+
+def _is_loopback(address: str) -> bool:
+    return address.startswith("127.") or address == "::1"
+
+
 def hostname(config: api.PodSandboxConfig) -> str:
     """What the pod asked for, else the node's name."""
     return config.hostname or socket.gethostname()

@@ -24,7 +24,7 @@ from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import files, remove
 from cri_shim.registry import changed, pod_name
 from cri_shim.spec import pause, userns
-from cri_shim.state.records import VERSION
+from cri_shim.state.records import VERSIONS
 
 
 async def run(on: Engine, request: api.RunPodSandboxRequest) -> str:
@@ -71,7 +71,7 @@ def _intend(on: Engine, request: api.RunPodSandboxRequest) -> state.PodRecord:
     options = request.config.linux.security_context.namespace_options
     host_network = options.network == api.NODE
     record = state.PodRecord(
-        version=VERSION,
+        version=VERSIONS["pod"],
         id=id,
         namespace=on.registry.namespace,
         phase=state.POD_CREATING,
@@ -104,6 +104,7 @@ async def _build(on: Engine, record: state.PodRecord) -> None:
         await _isolate(on, record)
     finally:
         await synced  # the intent is on disk before an address is taken
+    on.prime()  # while the plugins run; the first container comes soon
     if not record.network.host:
         fault_point("pods.run.network")
         attached = await on.network.attach(record)
@@ -115,9 +116,9 @@ async def _build(on: Engine, record: state.PodRecord) -> None:
         record = on.registry.put(changed(record, network=network))
         fault_point("pods.run.hosts")
         files.write_hosts(where, record.config, attached.ips)
+        files.reach_name_servers(where, record.config, attached.dns)
     if _shares_pid_namespace(record.config):
         record = await _start_pause(on, record)
-    on.prime()
     fault_point("pods.run.commit")
     on.registry.put(changed(record, phase=state.POD_READY))
 

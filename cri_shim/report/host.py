@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cri_shim.config.user import ordinary_user
 from cri_shim.engine import Engine
 from cri_shim.oci.inventory import Inventory
 from cri_shim.report.gather import Part, gathered
@@ -30,7 +31,9 @@ def parts(on: Engine, conmon: Path, inventory: Inventory) -> Mapping[str, Part]:
         "uptime": lambda: float(Path("/proc/uptime").read_text().split()[0]),
         "cgroupVersion": on.cgroups.version,
         "cgroupManager": lambda: on.cgroups.driver,
-        "rootless": lambda: os.geteuid() != 0,
+        "rootless": lambda: ordinary_user() is not None,
+        "resourceLimits": lambda: on.cgroups.problem or "work",
+        "idMappings": _id_mappings,
         "ociRuntime": lambda: _program(handler.path, inventory) if handler else None,
         "conmon": lambda: _program(conmon, inventory),
         "seccompDefault": lambda: on.seccomp.problem() or "found",
@@ -47,6 +50,14 @@ async def _program(path: Path, inventory: Inventory) -> dict[str, Any]:
             "package": lambda: inventory.package(path),
         }
     )
+
+
+def _id_mappings() -> dict[str, list[str]] | None:
+    """Of an ordinary user's namespace, as the kernel has them: inside, outside, count."""
+    if ordinary_user() is None:
+        return None
+    files = {kind: Path(f"/proc/self/{kind}_map").read_text() for kind in ("uid", "gid")}
+    return {k: [" ".join(line.split()) for line in text.splitlines()] for k, text in files.items()}
 
 
 def _distribution() -> dict[str, str]:

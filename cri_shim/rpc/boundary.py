@@ -36,16 +36,15 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from cri_shim.errors import CriShimError, NotFound, Unimplemented
+from cri_shim.rpc import answers
 from cri_shim.rpc.about import describe, outcome
 from cri_shim.rpc.status import code_of, wire_text
 
 log = logging.getLogger(__name__)
 
-# The CRI's limit for one message, both ways. A larger answer fails at the client anyway.
-MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 SERVER_OPTIONS: list[tuple[str, int]] = [
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", answers.MAX_BYTES),
+    ("grpc.max_send_message_length", -1),  # refused before, in words: see answers
 ]
 
 call_number: ContextVar[int] = ContextVar("call_number", default=0)
@@ -97,9 +96,7 @@ def _handler(
         return grpc.unary_stream_rpc_method_handler(
             _streaming(method.name, behaviour, check), reader, writer
         )
-    return grpc.unary_unary_rpc_method_handler(
-        _unary(method.name, behaviour, check), reader, writer
-    )
+    return grpc.unary_unary_rpc_method_handler(_unary(method, behaviour, check), reader)
 
 
 def _absent(method: MethodDescriptor) -> Callable[[Message], Any]:
@@ -117,15 +114,17 @@ def _absent(method: MethodDescriptor) -> Callable[[Message], Any]:
 
 
 def _unary(
-    name: str, serve: Callable[[Message], Awaitable[Message]], check: Check | None
-) -> Callable[[Message, Context], Awaitable[Message]]:
-    async def handle(request: Message, context: Context) -> Message:
-        async with _call(name, request, context) as answered:
+    method: MethodDescriptor, serve: Callable[[Message], Awaitable[Message]], check: Check | None
+) -> Callable[[Message, Context], Awaitable[bytes]]:
+    async def handle(request: Message, context: Context) -> bytes:
+        async with _call(method.name, request, context) as answered:
             if check is not None:
                 check(request)
             response = await serve(request)
+            limit = answers.allowed(context.invocation_metadata())
+            data = answers.fitting(method, response.SerializeToString(), limit)
             answered(response)
-        return response
+        return data
 
     return handle
 

@@ -19,7 +19,7 @@ import grpc.aio
 
 from cri_shim.errors import CriShimError, TimedOut, Unavailable
 from cri_shim.rpc import api_pb2_grpc, control_pb2_grpc
-from cri_shim.rpc.boundary import MAX_MESSAGE_BYTES
+from cri_shim.rpc.answers import MAX_BYTES
 from cri_shim.rpc.status import error_of
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 DEFAULT_TIMEOUT = 120.0
 
 _OPTIONS: list[tuple[str, Any]] = [
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", MAX_BYTES),
+    ("grpc.max_send_message_length", MAX_BYTES),
     # Otherwise gRPC sends the escaped socket path as authority, which servers in Go refuse.
     ("grpc.default_authority", "localhost"),
     ("grpc.enable_http_proxy", 0),

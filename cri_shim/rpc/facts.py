@@ -17,12 +17,14 @@ class Facts:
     config: Callable[[], dict[str, Any]]
 
     def status(self, *, verbose: bool) -> api.StatusResponse:
-        """StatusResponse with the two conditions, every handler, and features as they were probed.
+        """StatusResponse with the conditions, every handler, and features as they were probed.
 
         Verbose adds `config` (the effective configuration), `network` and `retries` as JSON.
         """
         answer = api.StatusResponse(
-            status=api.RuntimeStatus(conditions=[self._runtime_ready(), self._network_ready()]),
+            status=api.RuntimeStatus(
+                conditions=[self._runtime_ready(), self._network_ready(), *self._limits()]
+            ),
             runtime_handlers=self._handlers(),
             features=api.RuntimeFeatures(supplemental_groups_policy=True, mount_options=True),
         )
@@ -54,6 +56,17 @@ class Facts:
             message=network.message,
         )
 
+    def _limits(self) -> list[api.RuntimeCondition]:
+        """A condition of our own, where no resource can be limited; the kubelet passes it over."""
+        problem = self.on.cgroups.problem
+        if not problem:
+            return []
+        return [
+            api.RuntimeCondition(
+                type="ResourceLimits", status=False, reason="NotDelegated", message=problem
+            )
+        ]
+
     def _handlers(self) -> list[api.RuntimeHandler]:
         """One for each handler that works, and one named "" for the default."""
         working = [handler for handler in self.on.handlers.values() if not handler.problem]
@@ -83,5 +96,6 @@ class Facts:
                 for handler in self.on.handlers.values()
             },
             "network": {"problems": self.on.network.load_problems()},
+            "resourceLimits": self.on.cgroups.problem or "work",
             "retries": self.on.retries(),
         }

@@ -14,6 +14,7 @@ from cri_shim.spec import (
     namespaces,
     process,
     resources,
+    rootless,
 )
 from cri_shim.spec.document import OCI_VERSION, Document
 from cri_shim.spec.host import Host, HostDevice
@@ -58,7 +59,7 @@ def build(inp: ContainerInput) -> Document:
     if context.privileged and not inp.pod.linux.security_context.privileged:
         problem = "a privileged container needs a privileged pod"
         raise InvalidArgument("config.linux.security_context.privileged", problem)
-    return {
+    document = {
         "ociVersion": OCI_VERSION,
         "process": _process(inp),
         "root": {"path": inp.rootfs, "readonly": context.readonly_rootfs},
@@ -74,6 +75,7 @@ def build(inp: ContainerInput) -> Document:
         ),
         "linux": _linux(inp),
     }
+    return rootless.adapted(document, limits=inp.host.limits) if inp.host.rootless else document
 
 
 def _process(inp: ContainerInput) -> dict[str, Any]:

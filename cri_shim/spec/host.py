@@ -27,4 +27,6 @@ class Host:
     oom_score_adj: int = 0  # the daemon's own
     swap_accounting: bool = True  # does the memory controller limit swap
     hugepage_sizes: frozenset[str] = frozenset()  # that the hugetlb controller knows: "2MB", "1GB"
+    rootless: bool = False  # we are root of a user namespace only
+    limits: bool = True  # there are control groups that we may use
     devices: tuple[HostDevice, ...] = ()  # all of /dev, where a container is privileged

@@ -48,6 +48,12 @@ def for_container(
     return found | {"pid": path}
 
 
+def target(config: api_pb2.ContainerConfig) -> str:
+    """The id of the container whose pid namespace this one joins; "" if it joins none."""
+    options = config.linux.security_context.namespace_options
+    return options.target_id if options.pid == api_pb2.TARGET else ""
+
+
 def build(namespaces: Mapping[str, str], *, cgroup: bool) -> list[dict[str, str]]:
     """linux.namespaces. The mount namespace is always new; the cgroup one if `cgroup`."""
     entries = [{"type": "mount"}]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2
-from cri_shim.spec import annotations, devices, namespaces, process, resources
+from cri_shim.spec import annotations, devices, namespaces, process, resources, rootless
 from cri_shim.spec.document import OCI_VERSION, Document
 from cri_shim.spec.host import Host
 from cri_shim.spec.mounts import DEV, PROC
@@ -41,7 +41,7 @@ class PauseInput:
 
 def build(inp: PauseInput) -> Document:
     """The runtime-spec document of the pause process of a pod."""
-    return {
+    document = {
         "ociVersion": OCI_VERSION,
         "process": {
             "terminal": False,
@@ -79,6 +79,7 @@ def build(inp: PauseInput) -> Document:
         | inp.protection.of_linux()
         | (inp.ids.of_linux() if inp.ids is not None else {}),
     }
+    return rootless.adapted(document, limits=inp.host.limits) if inp.host.rootless else document
 
 
 def _user(context: api_pb2.LinuxSandboxSecurityContext) -> User:

@@ -11,7 +11,7 @@ write opens the store anew first: LevelDB then keeps what is whole and begins a 
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import plyvel
 
 from cri_shim.aio.offload import finish
 from cri_shim.errors import RuntimeStopped, StateError, Unavailable
+from cri_shim.state.store import Write
 
 
 class LevelStore:
@@ -61,14 +62,20 @@ class LevelStore:
             yield key[len(prefix) :].decode(errors="replace"), value
 
     def put(self, kind: str, id: str, value: bytes) -> None:
-        try:
-            self._whole().put(_key(kind, id), value)
-        except plyvel.Error as e:
-            raise self._full(e) from e
+        self.write([(kind, id, value)])
 
     def delete(self, kind: str, id: str) -> None:
+        self.write([(kind, id, None)])
+
+    def write(self, batch: Sequence[Write]) -> None:
         try:
-            self._whole().delete(_key(kind, id))
+            written = self._whole().write_batch()
+            for kind, id, value in batch:
+                if value is None:
+                    written.delete(_key(kind, id))
+                else:
+                    written.put(_key(kind, id), value)
+            written.write()
         except plyvel.Error as e:
             raise self._full(e) from e
 

@@ -1,8 +1,9 @@
 """A state store that forgets everything with its process: for tests and throw-away runtimes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from cri_shim.errors import RuntimeStopped
+from cri_shim.state.store import Write
 
 
 class MemoryStore:
@@ -23,10 +24,18 @@ class MemoryStore:
         return iter(sorted(found))
 
     def put(self, kind: str, id: str, value: bytes) -> None:
-        self._values[kind, id] = value
+        self.write([(kind, id, value)])
 
     def delete(self, kind: str, id: str) -> None:
-        self._values.pop((kind, id), None)
+        self.write([(kind, id, None)])
+
+    def write(self, batch: Sequence[Write]) -> None:
+        values = self._values
+        for kind, id, value in batch:
+            if value is None:
+                values.pop((kind, id), None)
+            else:
+                values[kind, id] = value
 
     async def sync(self) -> None:
         return None

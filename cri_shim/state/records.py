@@ -1,8 +1,12 @@
 """Records and their versions: bytes <-> messages of state.proto.
 
-A record of a newer version than VERSION was written by a newer cri-shim: this one refuses to start
-rather than guess. A record that cannot be parsed is set aside under the kind "quarantine", named in
-the log and never fatal.
+A record of the version before is completed when it is read, and written as it is now when it next
+changes. One of the next version is used as it is: what is new in it is kept and passed over, as the
+contract in state.proto promises that it can be. A record of any other version was written by a
+cri-shim that is too far from this one, which refuses to start rather than guess.
+
+A record that cannot be parsed is set aside under the kind "quarantine", named in the log and never
+fatal.
 """
 
 import logging
@@ -13,9 +17,11 @@ from google.protobuf.message import DecodeError
 
 from cri_shim.errors import StateError
 from cri_shim.pb.state_pb2 import ContainerRecord, ImageRecord, LayerRecord, PodRecord
+from cri_shim.spec import namespaces
 from cri_shim.state.store import Store
 
-VERSION = 1
+# Of each kind; store/layers.py and images/ write the last two.
+VERSIONS = {"pod": 1, "container": 2, "image": 1, "layer": 1}
 
 Record = PodRecord | ContainerRecord | ImageRecord | LayerRecord
 R = TypeVar("R", PodRecord, ContainerRecord, ImageRecord, LayerRecord)
@@ -24,7 +30,11 @@ _log = logging.getLogger(__name__)
 
 
 def load(store: Store, kind: str, type_: type[R]) -> Iterator[R]:
-    """Every readable record of a kind; bad ones are quarantined, StateError on a newer version."""
+    """Every readable record of a kind; bad ones are quarantined.
+
+    StateError for a version that is neither ours nor the one before or after.
+    """
+    ours = VERSIONS[kind]
     for id, value in list(store.items(kind)):
         try:
             record = type_.FromString(value)
@@ -36,12 +46,23 @@ def load(store: Store, kind: str, type_: type[R]) -> Iterator[R]:
             store.put("quarantine", f"{kind}/{id}", value)
             store.delete(kind, id)
             continue
-        if record.version > VERSION:
+        if not ours - 1 <= record.version <= ours + 1:
+            age = "newer" if record.version > ours else "older"
             raise StateError(
-                f"{kind} record {id} has version {record.version}, this cri-shim knows {VERSION}:"
-                " it was written by a newer one; run that, or remove the state"
+                f"{kind} record {id} has version {record.version}, this cri-shim writes {ours} and"
+                f" reads one more or less: it was written by a much {age} one; run the versions"
+                " between, or remove the state"
             )
+        if record.version < ours:
+            _complete(record)
+            record.version = ours
         yield record
+
+
+def _complete(record: Record) -> None:
+    """Give a record of the version before what it lacks."""
+    if isinstance(record, ContainerRecord) and (joined := namespaces.target(record.config)):
+        record.depends_on.append(joined)
 
 
 def _problem(record: Record, id: str) -> str:

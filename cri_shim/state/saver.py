@@ -23,14 +23,19 @@ class Saver:
         self._current = current
         self._unsaved: dict[tuple[str, str], asyncio.Task[None]] = {}
 
-    def save(self, kind: str, id: str) -> None:
-        """Write or delete what memory says, now if the disk takes it, else later."""
-        if (task := self._unsaved.pop((kind, id), None)) is not None:
-            task.cancel()
-        if not self._try(kind, id):
-            self._unsaved[kind, id] = asyncio.create_task(
-                self._retry(kind, id), name=f"save {kind} {id}"
-            )
+    def save(self, *keys: tuple[str, str]) -> None:
+        """Write or delete what memory says of each (kind, id), now or, on a full disk, later.
+
+        Now is all of them in one piece; later is each by itself.
+        """
+        for key in keys:
+            if (task := self._unsaved.pop(key, None)) is not None:
+                task.cancel()
+        if not self._try(*keys):
+            for kind, id in keys:
+                self._unsaved[kind, id] = asyncio.create_task(
+                    self._retry(kind, id), name=f"save {kind} {id}"
+                )
 
     def unsaved(self) -> dict[str, str]:
         """What the disk does not have as memory has it, and why."""
@@ -41,24 +46,21 @@ class Saver:
         """Stop the retries; what they hold is tried a last time."""
         for (kind, id), task in self._unsaved.items():
             task.cancel()
-            self._try(kind, id)
+            self._try((kind, id))
         self._unsaved.clear()
 
-    def _try(self, kind: str, id: str) -> bool:
-        value = self._current(kind, id)
+    def _try(self, *keys: tuple[str, str]) -> bool:
         try:
-            if value is None:
-                self._store.delete(kind, id)
-            else:
-                self._store.put(kind, id, value)
+            self._store.write([(kind, id, self._current(kind, id)) for kind, id in keys])
         except Unavailable as e:
-            _log.error("%s %s: %s; keeping it in memory", kind, id, e)
+            named = ", ".join(f"{kind} {id}" for kind, id in keys)
+            _log.error("%s: %s; keeping it in memory", named, e)
             return False
         return True
 
     async def _retry(self, kind: str, id: str) -> None:
         while True:
             await asyncio.sleep(RETRY_S)
-            if self._try(kind, id):
+            if self._try((kind, id)):
                 self._unsaved.pop((kind, id), None)
                 return

@@ -3,8 +3,10 @@
 Kinds in use: "pod", "container", "image", "layer", "meta".
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
+
+Write = tuple[str, str, bytes | None]  # kind, id, value; None: it is removed
 
 
 class Store(Protocol):
@@ -19,6 +21,9 @@ class Store(Protocol):
 
     def delete(self, kind: str, id: str) -> None:
         """Remove; a missing key is fine."""
+
+    def write(self, batch: Sequence[Write]) -> None:
+        """All of it, or nothing if it fails or the process dies meanwhile."""
 
     async def sync(self) -> None:
         """Return when everything written so far survives a power cut."""

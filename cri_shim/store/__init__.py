@@ -11,7 +11,10 @@ and renamed; manifest and config move to `images/blobs`; then the image record m
 - `manifest`: manifests and configs, pure; `layout`: the private directory of one pull
 - `unpack`: the child process that turns a layer blob into a directory it cannot leave
 - `layers`: the unpacked directories; `catalog`: which images and layers exist
-- `rootfs`: the overlay a container stands on; `usage`: what all this takes of the disk;
+- `rootfs`: the overlay a container stands on; `fuse`: the same by a program, for users whose kernel
+  does not let them; `usage`: what all this takes of the disk;
   `writable`: what containers wrote, measured in the background
+- `mounted`: images that are mounted on the node itself
+- `merged`: layers read as one tree without mounting them; `changes`: what differs between two
 - `image_store`: the above put together, recovery and garbage collection
 """

@@ -11,7 +11,7 @@ boot drops it. A daemon that merely died loses nothing.
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -115,6 +115,16 @@ class Catalog:
             loser.repo_tags[:] = [tag for tag in loser.repo_tags if tag not in names]
             loser.repo_digests[:] = [name for name in loser.repo_digests if name not in names]
             yield loser
+
+    async def strip(self, id: str, names: Collection[str]) -> None:
+        """Take names from an image, which stays; on return that survives a power cut."""
+        image = ImageRecord()
+        image.CopyFrom(self._images[id])
+        image.repo_tags[:] = [tag for tag in image.repo_tags if tag not in names]
+        image.repo_digests[:] = [digest for digest in image.repo_digests if digest not in names]
+        self._records.put("image", id, image.SerializeToString())
+        self._swap(image)
+        await self._records.sync()
 
     async def remove(self, id: str) -> None:
         """Remove an image with all its names: invisible at once, for good on return."""

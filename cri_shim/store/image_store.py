@@ -2,8 +2,9 @@
 
     ROOT/images/blobs/sha256/   manifests and configs; layer blobs too under keep_blobs
     ROOT/images/layouts/        one directory a pull in hand
-    ROOT/layers/                unpacked layers
+    ROOT/layers/, recipes/      unpacked layers, and how to make their tars again
     ROOT/containers/ID/         a container's writable layer
+    RUN_ROOT/images/ID/         an image that is mounted for reading
 
 Everything here can be cleaned up from the records: what no record speaks of is deleted at start.
 """
@@ -27,6 +28,7 @@ from cri_shim.store.catalog import Catalog, Records
 from cri_shim.store.layers import Layers, delete
 from cri_shim.store.layout import Layout
 from cri_shim.store.manifest import Content
+from cri_shim.store.mounted import Mounted
 from cri_shim.store.rootfs import Rootfs
 from cri_shim.store.skopeo import Skopeo
 
@@ -52,8 +54,13 @@ class ImageStore:
         search: Sequence[str] = (),
         held_layers: Callable[[], set[str]] = set,
         parallel: int = 0,
+        userns: bool = False,
+        mount_program: str = "",
     ) -> None:
         """`search` are the registries of short names, `transport` goes before a name for skopeo.
+
+        `userns`: we are root of a user namespace only; `mount_program` is what mounts root file
+        systems then, if the kernel does not: fuse-overlayfs.
 
         `held_layers` tells the diff-ids that containers stand on; `parallel` bounds the unpacking
         children (0: one a CPU).
@@ -67,11 +74,19 @@ class ImageStore:
         self.architecture = architecture or manifest.host_architecture()
         self.transport = transport
         self.search = list(search)
-        self.layers = Layers(root / "layers", parallel=parallel)
+        self.layers = Layers(root / "layers", parallel=parallel, userns=userns)
         self.catalog = Catalog(records, boot_id)
-        self.rootfs = Rootfs(self.layers.directory, self.containers, boot_id, self.delete_later)
+        self.rootfs = Rootfs(
+            self.layers.directory,
+            self.containers,
+            boot_id,
+            self.delete_later,
+            userns=userns,
+            program=mount_program,
+        )
+        self.mounted = Mounted(run_root / "images", self.rootfs)
         self._keep_blobs = keep_blobs
-        self._held_layers = held_layers
+        self._held_by_containers = held_layers
         self._unpacking = KeyedLock()  # key: diff-id
         self._unpacked_as: dict[str, str] = {}  # layer blob digest -> diff-id
         self._background: set[asyncio.Task[None]] = set()
@@ -85,6 +100,7 @@ class ImageStore:
         """
         for directory in (self.layouts, self.blobs, self.layers.directory, self.containers):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.mounted.recover()
         doubtful = self.catalog.load(images, layers, self.layers.present())
         self.delete_later(self.layers.discard(doubtful))
         for image in self.catalog.images():
@@ -130,13 +146,13 @@ class ImageStore:
                 fault_point("images.pull.commit_layer")
                 self.catalog.add_layer(record, lambda: self._commit(temporary, diff_id))
             except BaseException:
-                await finish(delete(temporary))
+                await finish(self.layers.drop(temporary))
                 raise
 
     def _commit(self, temporary: Path, diff_id: str) -> None:
         if self.layers.path(diff_id).exists():
             # A container stands on it and its record was lost. It is whole: leave it alone.
-            self.delete_later([temporary])
+            self._start(lambda: self.layers.drop(temporary), "delete unused layers")
         else:
             self.layers.commit(temporary, diff_id)
 
@@ -163,6 +179,10 @@ class ImageStore:
         self._unpacked_as |= {
             blob.digest: diff_id for blob, diff_id in zip(layers, image.layers, strict=False)
         }
+
+    def _held_layers(self) -> set[str]:
+        """The diff-ids that containers and mounts stand on, whatever became of their images."""
+        return self._held_by_containers() | self.mounted.held_layers()
 
     # -- giving back --------------------------------------------------------------------------
 

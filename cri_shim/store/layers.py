@@ -1,36 +1,37 @@
 """The unpacked layers: one directory a diff-id, there whole or not at all.
 
+    ROOT/layers/HEX             the files
+    ROOT/recipes/HEX            how to make the layer's tar of them again (unpack/recipe.py)
+
 A layer is unpacked under a temporary name and renamed; it is removed by renaming it to a trash name
 and deleting that. Names that begin with a dot are of work in hand or left by a daemon that died.
 """
 
 import asyncio
-import importlib.util
-import json
 import os
 import secrets
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-import cri_shim
-from cri_shim.aio.child import Finished, run
+from cri_shim.aio.child import run
 from cri_shim.aio.offload import finish
-from cri_shim.errors import ToolFailed, Unavailable
+from cri_shim.errors import ToolFailed
 from cri_shim.pb.state_pb2 import LayerRecord
-from cri_shim.store.unpack.failure import NO_SPACE_EXIT
+from cri_shim.spec.userns import IdMap
+from cri_shim.store import python_child
 
 VERSION = 1  # of LayerRecord
-_START = (
-    "import sys; sys.path[:0] = sys.argv[1:3];"
-    " from cri_shim.store.unpack.child import main; main(*sys.argv[3:])"
-)
 
 
 class Layers:
-    def __init__(self, directory: Path, *, parallel: int = 0) -> None:
-        """`parallel` unpackings at once; 0 means one a CPU we may use."""
+    def __init__(self, directory: Path, *, parallel: int = 0, userns: bool = False) -> None:
+        """`parallel` unpackings at once; 0 means one a CPU we may use.
+
+        `userns`: we are root of a user namespace only; layers are unpacked as it can be done there.
+        """
         self.directory = directory
+        self.recipes = directory.with_name("recipes")
+        self._space = ["userns"] if userns else []
         self._slots = asyncio.Semaphore(parallel or len(os.sched_getaffinity(0)))
 
     def path(self, diff_id: str) -> Path:
@@ -48,18 +49,18 @@ class Layers:
             temporary.mkdir(mode=0o755)
             temporary.chmod(0o755)  # whatever our umask is
             try:
-                record = await self._run(blob, temporary, diff_id)
+                record = await self._unpack(blob, temporary, diff_id)
             except BaseException:
-                await finish(delete(temporary))
+                await finish(self.drop(temporary))
                 raise
         return temporary, record
 
-    async def _run(self, blob: Path, target: Path, diff_id: str) -> LayerRecord:
-        program = [sys.executable, "-I", "-S", "-X", "utf8", "-c", _START]
-        done = await run([*program, *_import_roots(), str(blob), str(target)])
-        if done.returncode:
-            raise _failure(done, diff_id, self.directory)
-        result = json.loads(done.stdout)
+    async def _unpack(self, blob: Path, target: Path, diff_id: str) -> LayerRecord:
+        result = await python_child.call(
+            "cri_shim.store.unpack.child",
+            *(str(blob), str(target), str(_recipe_of(target)), *self._space),
+            attempt=f"cannot unpack layer {diff_id}", directory=self.directory,
+        )  # fmt: skip
         if result["diff_id"] != diff_id:
             raise ToolFailed(
                 f"layer {diff_id} unpacks to the diff-id {result['diff_id']}:"
@@ -71,13 +72,53 @@ class Layers:
 
     def commit(self, temporary: Path, diff_id: str) -> None:
         """Give a whole layer its name."""
+        self.recipes.mkdir(mode=0o700, exist_ok=True)
+        _recipe_of(temporary).rename(self.recipes / self.path(diff_id).name)
         temporary.rename(self.path(diff_id))
+
+    async def drop(self, temporary: Path) -> None:
+        """Delete what was unpacked and is not wanted."""
+        await delete(temporary, _recipe_of(temporary))
+
+    async def pack_again(self, diff_id: str, target: Path) -> int:
+        """Make the layer's tar once more, as it was, and return its bytes.
+
+        ToolFailed if that cannot be: of a layer that was unpacked by an older cri-shim, or that has
+        the same file twice.
+        """
+        recipe = self.recipes / self.path(diff_id).name
+        async with self._slots:
+            result = await python_child.call(
+                "cri_shim.store.pack.child", "again", str(self.path(diff_id)), str(target),
+                str(recipe),
+                attempt=f"cannot make layer {diff_id} again", directory=target.parent,
+            )  # fmt: skip
+        if result["diff_id"] != diff_id:
+            raise ToolFailed(f"layer {diff_id} cannot be made again: it has become another")
+        return int(result["size"])
+
+    async def pack(
+        self, directory: Path, target: Path, ids: IdMap | None, hidden: Iterable[str]
+    ) -> tuple[str, int]:
+        """Make a layer's tar of an overlay's directory: its diff-id, and its bytes.
+
+        `ids` are those that its owners are written in; see store/pack for `hidden`.
+        """
+        mapping = f"{ids.host_id}:{ids.length}" if ids is not None else ""
+        async with self._slots:
+            result = await python_child.call(
+                "cri_shim.store.pack.child", "new", str(directory), str(target), mapping,
+                *sorted(hidden),
+                attempt=f"cannot make a layer of {directory}", directory=target.parent,
+            )  # fmt: skip
+        return str(result["diff_id"]), int(result["size"])
 
     def discard(self, diff_ids: Iterable[str]) -> list[Path]:
         """Take layers away at once; what is returned is to be deleted when there is time."""
         trash: list[Path] = []
         for diff_id in diff_ids:
             hidden = self._hidden("trash")
+            (self.recipes / self.path(diff_id).name).unlink(missing_ok=True)
             try:
                 self.path(diff_id).rename(hidden)
             except FileNotFoundError:
@@ -87,10 +128,16 @@ class Layers:
 
     def leftovers(self) -> list[Path]:
         """What a daemon that died left half made or half deleted."""
-        return [d for d in self.directory.iterdir() if d.name[0] == "."]
+        recipes = list(self.recipes.iterdir()) if self.recipes.is_dir() else []
+        orphans = [recipe for recipe in recipes if not (self.directory / recipe.name).is_dir()]
+        return [d for d in self.directory.iterdir() if d.name[0] == "."] + orphans
 
     def _hidden(self, kind: str) -> Path:
         return self.directory / f".{kind}-{secrets.token_hex(8)}"
+
+
+def _recipe_of(temporary: Path) -> Path:
+    return temporary.with_name(f"{temporary.name}.recipe")
 
 
 async def delete(*paths: Path) -> None:
@@ -99,18 +146,3 @@ async def delete(*paths: Path) -> None:
         done = await run(["rm", "-rf", "--one-file-system", "--", *map(str, paths)])
         if done.returncode:
             raise ToolFailed(f"cannot delete {paths[0].parent}: {done.complaint()}")
-
-
-def _import_roots() -> list[str]:
-    """Where the child, which runs without site-packages, finds this project and its two codecs."""
-    isal = importlib.util.find_spec("isal")
-    assert isal is not None and isal.origin is not None
-    return [str(Path(cri_shim.__path__[0]).parent), str(Path(isal.origin).parent.parent)]
-
-
-def _failure(done: Finished, diff_id: str, directory: Path) -> Exception:
-    if done.returncode == NO_SPACE_EXIT:
-        return Unavailable(
-            f"cannot unpack layer {diff_id}: no space left in {directory}; remove images or files"
-        )
-    return ToolFailed(f"cannot unpack layer {diff_id}: {done.complaint()}")

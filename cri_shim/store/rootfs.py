@@ -18,6 +18,7 @@ from cri_shim.aio.offload import offload
 from cri_shim.errors import NotFound, ToolFailed, Unavailable
 from cri_shim.linux import idmap, mounts
 from cri_shim.spec.userns import UserNamespace
+from cri_shim.store import fuse
 
 _LEAST_LOWERS = 2  # of an overlay without a writable layer
 _OWNED = "owned"  # where layers are mounted with a container's ids, for a moment
@@ -31,11 +32,18 @@ class Rootfs:
         containers: Path,
         boot_id: str,
         delete_later: Callable[[Sequence[Path]], None],
+        *,
+        userns: bool = False,
+        program: str = "",
     ) -> None:
         """`layers` has one directory a diff-id, `containers` gets one a container.
 
         `delete_later` takes what has a hidden name already and may be deleted in the background.
+        `userns`: the mounts are made by root of a user namespace; with a `program`, see fuse.py, by
+        that instead of the kernel.
         """
+        self._userns = userns
+        self._program = program
         self._layers = layers
         self._containers = containers
         self._boot = boot_id
@@ -66,6 +74,10 @@ class Rootfs:
         self._delete_later(
             await offload(self._prepare, container_id, layers, target, userns, label)
         )
+        if self._program and not mounts.is_mounted(target):
+            own = self.directory(container_id)
+            lowers = self.lowers(layers) or [own / "empty"]
+            await fuse.mount(self._program, lowers, own / "upper", own / "work", target)
 
     async def mount_volume(
         self, layers: Sequence[str], target: Path, *, userns: UserNamespace | None = None
@@ -76,6 +88,8 @@ class Rootfs:
         remounted for writing, as a bind mount could, and the layer is other containers' as well.
         """
         await offload(self._mount_volume, layers, target, userns)
+        if self._program and not mounts.is_mounted(target):
+            await fuse.mount(self._program, self.lowers(layers), None, None, target)
 
     async def unmount(self, target: Path) -> None:
         """Unmount; not mounted is fine."""
@@ -98,14 +112,17 @@ class Rootfs:
         target.mkdir(parents=True, exist_ok=True)
         if mounts.is_mounted(target):
             return []
-        lowers = self._lowers(layers)
+        lowers = self.lowers(layers)
         own = self.directory(container_id)
         try:
             stale = self._make_own(own, lowers, userns.ids.host_id if userns else 0)
+            if self._program:
+                return stale
             with _owned(lowers, own, userns) as owned:
                 mounts.overlay(
-                    owned or [own / "empty"], own / "upper", own / "work", target, label=label
-                )
+                    owned or [own / "empty"], own / "upper", own / "work", target,
+                    userxattr=self._userns, label=label,
+                )  # fmt: skip
         except OSError as e:
             raise _failure(e, container_id, len(lowers)) from e
         return stale
@@ -113,16 +130,19 @@ class Rootfs:
     def _mount_volume(
         self, layers: Sequence[str], target: Path, userns: UserNamespace | None
     ) -> None:
-        lowers = self._lowers(layers)
+        lowers = self.lowers(layers)
         empty = [target.with_name(f"empty{n}") for n in range(_LEAST_LOWERS - len(lowers))]
         for directory in (target, *empty):
             directory.mkdir(parents=True, exist_ok=True)
-        if not mounts.is_mounted(target):
+        if not self._program and not mounts.is_mounted(target):
             with _owned(lowers, target.parent, userns) as owned:
-                mounts.overlay([*owned, *empty], None, None, target)
+                mounts.overlay([*owned, *empty], None, None, target, userxattr=self._userns)
 
-    def _lowers(self, layers: Sequence[str]) -> list[Path]:
-        """Topmost first. The kernel takes a directory once: of a repeated one the topmost."""
+    def lowers(self, layers: Sequence[str]) -> list[Path]:
+        """The directories of diff-ids, topmost first; NotFound for one that is not here.
+
+        The kernel takes a directory once: of a repeated one the topmost.
+        """
         lowers = [
             self._layers / layer.removeprefix("sha256:")
             for layer in dict.fromkeys(reversed(layers))

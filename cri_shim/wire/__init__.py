@@ -5,4 +5,5 @@ negotiation.py    which sub-protocol is spoken
 remotecommand.py  exec and attach: the streams, the final status, resizes
 channels.py       the channels of WebSocket messages
 forward.py        port-forward: which streams belong together
+cri_log.py        the log of a container, line by line
 """

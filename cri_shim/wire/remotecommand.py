@@ -20,6 +20,7 @@ _NO_RESIZE = frozenset({"", V1, V1_BASE64, V2})
 
 # The client keeps the status in memory and shows it on one line.
 _MAX_ERROR_TEXT = 16 * 1024
+_INTERNAL = "Internal error occurred: "
 
 
 def expected_streams(
@@ -84,9 +85,23 @@ def encode_outcome(protocol: str, outcome: Outcome) -> bytes:
     return json.dumps(_status(outcome), separators=(",", ":")).encode()
 
 
+def decode_status(text: bytes) -> Outcome:
+    """What a status of v4 or later says: the client's side of encode_outcome. Never raises."""
+    try:
+        status = json.loads(text)
+        if status["status"] == "Success":
+            return Outcome()
+        if status.get("reason") == "NonZeroExitCode":
+            return Outcome(exit_code=int(status["details"]["causes"][0]["message"]))
+        return Outcome(error=str(status["message"]).removeprefix(_INTERNAL))
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        said = text[:80].decode(errors="replace")
+        return Outcome(error=f"the session ended without a status that can be read: {said!r}")
+
+
 def _message(outcome: Outcome) -> str:
     if outcome.error:
-        return f"Internal error occurred: {outcome.error[:_MAX_ERROR_TEXT]}"
+        return f"{_INTERNAL}{outcome.error[:_MAX_ERROR_TEXT]}"
     code = outcome.exit_code
     return f"command terminated with non-zero exit code: exit status {code}"
 

@@ -22,7 +22,6 @@ from hack.benchlib.template import take
 PAUSE_S = 0.05  # before each pod: the kernel forgets what the last one has warmed up
 SETTLE_S = 1.0  # before memory is looked at
 SHM_SIZE = 64 << 20
-CREW = 10  # workers of the parallel part
 _PRIMED = "spare the floor, too, the kernel's wait at the first move between cgroups"
 
 
@@ -63,7 +62,7 @@ def _measure(instance: Instance, args: argparse.Namespace) -> dict[str, Any]:
             if args.parallel:
                 found |= _in_parallel(instance, cri, args.parallel, idle_kib)
         finally:
-            cri.remove_all()
+            cri.remove_mine()
     return {
         "machine": report.machine(args.runtime),
         "runtime": args.runtime,
@@ -110,16 +109,16 @@ def _one_by_one(instance: Instance, cri: Cri, args: argparse.Namespace) -> dict[
 def _in_parallel(instance: Instance, cri: Cri, pods: int, idle_kib: int) -> dict[str, Any]:
     """Many pods up at the same time, looked at, and down again."""
     before = instance.cpu_s()
-    held, up_s = measured.in_parallel(CREW, lambda _: cri.up(), list(range(pods)))
+    held, up_s = measured.in_parallel(measured.CREW, lambda _: cri.up(), list(range(pods)))
     time.sleep(SETTLE_S)
     full_kib = instance.pss_kib()
     monitors = [pss_kib(pid) for pid in conmons(instance.run_root)]
-    _, down_s = measured.in_parallel(CREW, cri.down, held)
+    _, down_s = measured.in_parallel(measured.CREW, cri.down, held)
     cpu = instance.cpu_s() - before
     return {
         "parallel": {
             "pods": pods,
-            "workers": CREW,
+            "workers": measured.CREW,
             "up_pods_per_s": round(pods / up_s, 1),
             "up_and_down_pods_per_s": round(pods / (up_s + down_s), 1),
             "cpu_ms_a_pod": round(cpu / pods * 1000, 1),

@@ -21,6 +21,8 @@ IMAGE = "localhost/busybox:bench"
 COMMAND = ["sleep", "1000000"]
 EXEC = ["true"]
 CALL_S = 60.0
+CREW = 10  # workers of a parallel part
+NAMESPACE = "bench"  # of the pods
 UP = ("RunPodSandbox", "CreateContainer", "StartContainer")
 DOWN = ("StopContainer", "RemoveContainer", "StopPodSandbox", "RemovePodSandbox")
 
@@ -77,9 +79,10 @@ class Cri:
         self._timed("StopPodSandbox", api.StopPodSandboxRequest(pod_sandbox_id=p), samples)
         self._timed("RemovePodSandbox", api.RemovePodSandboxRequest(pod_sandbox_id=p), samples)
 
-    def remove_all(self) -> None:
-        """Remove every pod there is: for the end, whatever happened before."""
-        for pod in self._stub.ListPodSandbox(api.ListPodSandboxRequest(), timeout=CALL_S).items:
+    def remove_mine(self) -> None:
+        """Remove every pod that was made here: for the end, whatever happened before."""
+        pods = self._stub.ListPodSandbox(api.ListPodSandboxRequest(), timeout=CALL_S).items
+        for pod in (pod for pod in pods if pod.metadata.namespace == NAMESPACE):
             request = api.RemovePodSandboxRequest(pod_sandbox_id=pod.id)
             self._stub.RemovePodSandbox(request, timeout=CALL_S)
 
@@ -113,7 +116,7 @@ def connect(socket: Path) -> Iterator[grpc.Channel]:
 def _pod_config(number: int, logs: Path) -> api.PodSandboxConfig:
     name = f"bench{number}"
     config = api.PodSandboxConfig(
-        metadata=api.PodSandboxMetadata(name=name, uid=name, namespace="bench"),
+        metadata=api.PodSandboxMetadata(name=name, uid=name, namespace=NAMESPACE),
         hostname=name,
         log_directory=str(logs / name),
     )

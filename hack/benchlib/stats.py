@@ -53,7 +53,7 @@ def _measure(instance: Instance, runtime: str, pods: int) -> None:
                 request = getattr(api, f"{name}Request")()
                 _print(instance, name, getattr(stub, name), request, rows)
         finally:
-            cri.remove_all()
+            cri.remove_mine()
 
 
 def _print(

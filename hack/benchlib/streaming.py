@@ -59,7 +59,7 @@ def _with_pod(instance: Instance, args: argparse.Namespace) -> dict[str, Any]:
             pod = cri.up()
             return asyncio.run(_measure(instance, pod, args))
         finally:
-            cri.remove_all()
+            cri.remove_mine()
 
 
 async def _measure(instance: Instance, pod: Pod, args: argparse.Namespace) -> dict[str, Any]:

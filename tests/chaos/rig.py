@@ -15,7 +15,7 @@ from tests.chaos import world
 from tests.chaos.cni_spy import Spy
 from tests.fixtures import busybox
 from tests.fixtures.cri import Cri
-from tests.fixtures.daemon import Daemon
+from tests.fixtures.daemon import Daemon, Setting
 
 SETTLE_S = 10.0  # for background work; its first retry is after 1 s
 _STEP_S = 0.05
@@ -23,7 +23,7 @@ _STEP_S = 0.05
 
 @contextmanager
 def mortal_daemon(
-    settings: Mapping[str, str], prepare: Callable[[Daemon], None] = lambda _: None
+    settings: Mapping[str, Setting], prepare: Callable[[Daemon], None] = lambda _: None
 ) -> Iterator[Daemon]:
     """A private daemon that obeys the plan in `daemon.faults`; its namespaces are its own.
 
@@ -116,6 +116,18 @@ class Rig:
         limit = time.monotonic() + SETTLE_S
         while not true():
             assert time.monotonic() < limit, self.log()[-4000:]
+            await asyncio.sleep(_STEP_S)
+
+    async def network(self) -> tuple[bool, str]:
+        """Whether pods can have a network, and what is said about it."""
+        status = await self.cri.runtime.Status(api.StatusRequest())
+        (network,) = (c for c in status.status.conditions if c.type == "NetworkReady")
+        return network.status, network.message
+
+    async def network_becomes(self, ready: bool) -> None:
+        limit = time.monotonic() + SETTLE_S
+        while (now := await self.network())[0] != ready:
+            assert time.monotonic() < limit, now
             await asyncio.sleep(_STEP_S)
 
     async def no_retries(self) -> None:

@@ -130,9 +130,13 @@ class ImageScenario:
 
 
 async def break_off(rig: Rig, steps: Sequence[Step], broken: Callable[[], bool]) -> Break:
-    """Go on until `broken()`; fail if all of it succeeds."""
+    """Go on until `broken()`; fail if all of it succeeds.
+
+    What a step leaves to the background may break off after its answer, and is then tried again
+    and again, or has taken the daemon along: nothing settles.
+    """
+    before = await rig.settled()
     for at, step in enumerate(steps):
-        before = await rig.settled()
         failed = False
         try:
             await step.act()
@@ -142,4 +146,10 @@ async def break_off(rig: Rig, steps: Sequence[Step], broken: Callable[[], bool])
                 raise
         if broken():
             return Break(at, step, before, failed)
+        try:
+            before = await rig.settled()
+        except Exception:
+            if broken():
+                return Break(at, step, before, failed)
+            raise
     raise AssertionError(f"no step was broken off\n{rig.log()[-4000:]}")

@@ -18,6 +18,7 @@ from tests.fixtures.daemon import Daemon
 
 SIZE = 24 << 20
 WRITTEN = 4 << 20
+WAIT = "while [ ! -e /tmp/go ]; do usleep 10000; done;"
 
 
 def fill(directory: Path) -> Path:
@@ -75,6 +76,34 @@ async def test_with_a_full_disk_pods_end_and_go_and_their_space_returns(rig: Rig
     assert (await cri.status(killed)).exit_code == 137
     assert await cri.containers() == [killed]
     assert (await cri.pod_status(pod)).state == api.SANDBOX_NOTREADY
+
+
+@pytest.mark.parametrize("handler", ["crun", "runc"])
+async def test_with_a_full_run_root_containers_end_are_stopped_and_go(
+    rig: Rig, handler: str
+) -> None:
+    """That is where conmon writes down how a container ended."""
+    cri = rig.cri
+    pod = await cri.run_pod(handler=handler)
+    before = await rig.settled()
+    killed = await cri.run(pod, ["sleep", "600"], name="killed")
+    done = await cri.run(pod, ["sh", "-c", f"{WAIT} exit 3"], name="done")
+    stopped = await cri.run(pod, ["sleep", "600"], name="stopped")
+    removed = await cri.run(pod, ["sleep", "600"], name="removed")
+    await cri.sh(done, "true")
+    pids = {id: (await cri.info(id))["pid"] for id in (killed, done)}
+    filler = fill(rig.daemon.run_root)
+    os.kill(pids[killed], signal.SIGKILL)
+    Path(f"/proc/{pids[done]}/root/tmp/go").touch()
+    await cri.stop(stopped, 0)
+    codes = [(await cri.exited(id)).exit_code for id in (killed, done, stopped)]
+    await cri.remove(removed)
+    assert codes == [137, 3, 137]
+    for id in (killed, done, stopped):
+        await cri.remove(id)
+    filler.unlink()
+    await rig.becomes(before)
+    await cri.run(pod, ["true"])
 
 
 @pytest.mark.parametrize("place", ["root", "run"])

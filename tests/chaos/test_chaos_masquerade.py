@@ -8,16 +8,10 @@ from tests.chaos.rig import Rig
 POINT = "network.masquerade.ensure"
 
 
-async def network_message(rig: Rig) -> tuple[bool, str]:
-    status = await rig.cri.runtime.Status(api.StatusRequest())
-    (network,) = (c for c in status.status.conditions if c.type == "NetworkReady")
-    return network.status, network.message
-
-
 async def test_without_its_rule_the_network_serves_and_says_what_is_missing(rig: Rig) -> None:
     rig.order(POINT, "fail")
     await rig.restart()
-    assert await network_message(rig) == (True, f"injected fault at {POINT}")
+    assert await rig.network() == (True, f"injected fault at {POINT}")
     await rig.cri.run_pod()
 
 

@@ -14,13 +14,20 @@ from tests.chaos.rig import Rig, mortal_daemon, spied
 from tests.fixtures.cri import pod_config
 from tests.fixtures.daemon import Daemon
 
-FAILING = 24
+PATIENCE_S = 0.3  # of a caller
+ADDRESSES = 13  # for pods in a /28
+FAILING, AT_ONCE = 40, 8  # more than there are addresses, never all of them at the same time
 
 
 @pytest.fixture(scope="module")
 def daemon() -> Iterator[Daemon]:
-    with mortal_daemon({}, spied) as started:
+    with mortal_daemon({}, few_addresses) as started:
         yield started
+
+
+def few_addresses(daemon: Daemon) -> None:
+    daemon.subnet = daemon.subnet.replace("/24", "/28")
+    spied(daemon)
 
 
 @pytest.fixture
@@ -35,9 +42,9 @@ async def test_a_pod_whose_callers_gave_up_is_made_once_and_collected(rig: Rig, 
     config = pod_config(rig.daemon)
     request = api.RunPodSandboxRequest(config=config)
     spy.tell("slow")
-    for _ in range(3):
+    for _ in range(5):
         with pytest.raises(TimedOut):
-            await rig.cri.runtime.RunPodSandbox(request, timeout=0.3)
+            await rig.cri.runtime.RunPodSandbox(request, timeout=PATIENCE_S)
     assert await rig.cri.pods() == []
     spy.untell("slow")
     pod = await rig.cri.run_pod(config)
@@ -47,16 +54,24 @@ async def test_a_pod_whose_callers_gave_up_is_made_once_and_collected(rig: Rig, 
     assert len({pod, await rig.cri.run_pod(config)}) == 2
 
 
-async def test_pods_that_fail_in_add_and_once_in_del_leave_no_address(rig: Rig, spy: Spy) -> None:
+async def test_more_pods_than_addresses_fail_in_add_and_once_in_del_and_all_addresses_are_free(
+    rig: Rig, spy: Spy
+) -> None:
     before = await rig.snapshot()
     spy.tell("fail-add")
     spy.tell("fail-del")
-    results = await asyncio.gather(
-        *(rig.cri.run_pod() for _ in range(FAILING)), return_exceptions=True
-    )
-    assert [type(r) for r in results if not isinstance(r, CriShimError)] == []
-    await rig.becomes(before)
-    assert len(list(spy.directory.glob("failed-*"))) >= FAILING
+    for _ in range(0, FAILING, AT_ONCE):
+        results = await asyncio.gather(
+            *(rig.cri.run_pod() for _ in range(AT_ONCE)), return_exceptions=True
+        )
+        assert [type(r) for r in results if not isinstance(r, CriShimError)] == []
+        assert all("told to fail in ADD" in str(r) for r in results)
+        await rig.becomes(before)
+    assert len(list(spy.directory.glob("failed-*"))) == FAILING
+    spy.untell("fail-add")
+    spy.untell("fail-del")
+    pods = await asyncio.gather(*(rig.cri.run_pod() for _ in range(ADDRESSES)))
+    assert len({(await rig.cri.pod_status(pod)).network.ip for pod in pods}) == ADDRESSES
 
 
 @pytest.mark.parametrize("content", [b"", b'{"kind": "cniCa'])

@@ -9,6 +9,7 @@ error that fails the layer (`tree`), and what we might have overlooked meets the
 
 - `child`: the program; `confine`: chroot and capabilities
 - `stream`: decompression and hash in a thread; `header`, `archive`: members of a tar, strictly
+- `recipe`: what the archive was beside the contents of its files, to make it again
 - `tree`: making entries beneath the root; `extract`: members and whiteouts -> entries
 
 Nothing here may be imported by the daemon, and nothing here imports asyncio.

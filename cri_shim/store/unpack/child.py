@@ -1,4 +1,8 @@
-"""The program: `child BLOB DIRECTORY` unpacks, and prints what it did as one line of JSON.
+"""The program: `child BLOB DIRECTORY RECIPE` unpacks, and prints what it did as a line of JSON.
+
+RECIPE is a file that it makes, of how to make the layer again.
+
+A fourth word, "userns", says that we are root of a user namespace only.
 
 Exit status 0, 1 with the reason on stderr, or NO_SPACE_EXIT.
 """
@@ -10,22 +14,24 @@ import sys
 from pathlib import Path
 
 from cri_shim.store.unpack import confine
-from cri_shim.store.unpack.extract import Extractor
+from cri_shim.store.unpack.extract import Extractor, Ids
 from cri_shim.store.unpack.failure import NO_SPACE_EXIT, BadLayer
+from cri_shim.store.unpack.recipe import Writer
 from cri_shim.store.unpack.stream import LayerStream
 
 _ZSTD_MAGICS = (b"\x28\xb5\x2f\xfd", b"\x2a\x4d\x18")
 
 
-def main(blob: str, directory: str) -> None:
+def main(blob: str, directory: str, recipe: str, space: str = "") -> None:
     """Unpack and exit."""
-    with Path(blob).open("rb") as file:
+    ids = Ids(_mapped("uid_map"), _mapped("gid_map")) if space else None
+    with Path(blob).open("rb") as file, Path(recipe).open("xb") as written:
         _import_for(file.read(4))
         file.seek(0)
         try:
             confine.confine(directory)
-            stream = LayerStream(file)
-            extractor = Extractor("")
+            stream = LayerStream(file, Writer(written))
+            extractor = Extractor("", ids)
             extractor.extract(stream)
             diff_id = stream.finish()
         except BadLayer as e:
@@ -38,6 +44,12 @@ def main(blob: str, directory: str) -> None:
     print(json.dumps({"diff_id": diff_id, "size": extractor.size, "inodes": extractor.inodes}))
     sys.stdout.flush()
     os._exit(0)  # skip the interpreter's tear-down: nothing is left to do
+
+
+def _mapped(file: str) -> int:
+    """How many ids there are in here; our mappings have no gaps."""
+    lines = Path("/proc/self", file).read_text().splitlines()
+    return sum(int(line.split()[2]) for line in lines)
 
 
 def _import_for(head: bytes) -> None:

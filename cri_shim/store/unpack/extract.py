@@ -10,13 +10,14 @@ changes theirs.
 import errno
 import os
 import stat
+from dataclasses import dataclass
 
 from cri_shim.store.unpack import header
 from cri_shim.store.unpack.archive import members
 from cri_shim.store.unpack.failure import BadLayer
 from cri_shim.store.unpack.header import Member
 from cri_shim.store.unpack.stream import LayerStream
-from cri_shim.store.unpack.tree import Tree, components
+from cri_shim.store.unpack.tree import OPAQUE, USERS_OPAQUE, Tree, components
 
 _WHITEOUT, _OPAQUE_MARK, _AUFS = ".wh.", ".wh..wh..opq", ".wh..wh."
 # A layer must not speak overlayfs's private language: redirects, metacopies, opaque marks.
@@ -26,15 +27,32 @@ _SPECIAL = {
     header.BLOCK_DEVICE: stat.S_IFBLK,
     header.FIFO: stat.S_IFIFO,
 }
+_DEVICES = (header.CHARACTER, header.BLOCK_DEVICE)
+# Attributes that root of a user namespace may set; the others mean nothing to it.
+_USERS_XATTRS = ("user.", "security.capability")
 _BLOCK = 4096  # bytes a file's size is rounded up to: what it takes of most disks
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-class Extractor:
-    """Extracts one layer below `root`. `size` is about what it takes of the disk, in bytes."""
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """How many users and groups a user namespace has, from 0 on."""
 
-    def __init__(self, root: str) -> None:
-        self._tree = Tree(root)
+    uids: int
+    gids: int
+
+
+class Extractor:
+    """Extracts one layer below `root`. `size` is about what it takes of the disk, in bytes.
+
+    With `ids` for root of a user namespace: it cannot make device nodes, which are left out as
+    podman does it, since a container has its own /dev; and nobody else's files.
+    """
+
+    def __init__(self, root: str, ids: Ids | None = None) -> None:
+        self._tree = Tree(root, opaque=OPAQUE if ids is None else USERS_OPAQUE)
+        self._ids = ids
+        self._left_out: set[str] = set()
         self.size = 0
 
     @property
@@ -60,7 +78,9 @@ class Extractor:
             self._whiteout(parts)
             return
         path = self._tree.place(parts)
-        if member.type == header.REGULAR:
+        if self._ids is not None and self._is_left_out(path, member, self._ids):
+            self._left_out.add(path)
+        elif member.type == header.REGULAR:
             self._file(path, member, stream)
         elif member.type == header.DIRECTORY:
             self._directory(path, member)
@@ -73,6 +93,20 @@ class Extractor:
             self._special(path, member)
         else:
             raise BadLayer(f"{member.name!r} is of the unknown type {chr(member.type)!r}")
+
+    def _is_left_out(self, path: str, member: Member, ids: Ids) -> bool:
+        """Whether the entry is a device, or another name of one."""
+        if member.uid >= ids.uids or member.gid >= ids.gids:
+            needed = max(member.uid, member.gid) + 1
+            raise BadLayer(
+                f"{member.name!r} belongs to {member.uid}:{member.gid}: the image needs {needed}"
+                f" ids or more, this user has {ids.uids} users and {ids.gids} groups; give it"
+                " longer ranges in /etc/subuid and /etc/subgid, and stop its pods before the"
+                " next start"
+            )
+        if member.type == header.HARD_LINK:
+            return self._tree.place(components(member.linkname)) in self._left_out
+        return member.type in _DEVICES
 
     def _whiteout(self, parts: list[str]) -> None:
         *directory, mark = parts
@@ -91,10 +125,10 @@ class Extractor:
         fd = opened[0]
         try:
             if member.sparse is None:
-                for piece in stream.pieces(member.size):
+                for piece in stream.content(member.size, path):
                     _write(fd, piece)
             else:
-                _write_sparse(fd, member.size, member.sparse, stream)
+                _write_sparse(fd, path, member, stream)
             # The common file, root's and without extras, is as open(2) made it.
             if member.uid or member.gid or mode & 0o7000:
                 os.fchown(fd, member.uid, member.gid)
@@ -147,6 +181,8 @@ class Extractor:
         for name, value in member.xattrs.items():
             if name.startswith(_FOREIGN_XATTRS):
                 continue
+            if self._ids is not None and not name.startswith(_USERS_XATTRS):
+                continue
             try:
                 if isinstance(entry, int):
                     os.setxattr(entry, name, value)
@@ -164,13 +200,13 @@ def _write(fd: int, piece: memoryview) -> None:
         piece = piece[os.write(fd, piece) :]
 
 
-def _write_sparse(fd: int, size: int, sparse: list[tuple[int, int]], stream: LayerStream) -> None:
-    end = 0
-    for offset, length in sparse:
+def _write_sparse(fd: int, path: str, member: Member, stream: LayerStream) -> None:
+    end, size = 0, member.size
+    for offset, length in member.sparse or ():
         if offset < end or length < 0 or offset + length > size:
             raise BadLayer("a map of a sparse file that overlaps or is larger than the file")
         end = offset + length
         os.lseek(fd, offset, os.SEEK_SET)
-        for piece in stream.pieces(length):
+        for piece in stream.content(length, path, offset):
             _write(fd, piece)
     os.ftruncate(fd, size)

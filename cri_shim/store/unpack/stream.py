@@ -13,6 +13,7 @@ from typing import BinaryIO
 from isal import igzip_lib
 
 from cri_shim.store.unpack.failure import BadLayer
+from cri_shim.store.unpack.recipe import Writer
 
 CHUNK = 1 << 18  # bytes handed over at once
 _AHEAD = 8  # chunks the thread may be ahead: 2 MiB of memory
@@ -63,9 +64,10 @@ def _unzstd(blob: BinaryIO) -> Iterator[bytes]:
 
 
 class LayerStream:
-    """A forward-only file of the uncompressed tar."""
+    """A forward-only file of the uncompressed tar, which is written down in `recipe` as it goes."""
 
-    def __init__(self, blob: BinaryIO) -> None:
+    def __init__(self, blob: BinaryIO, recipe: Writer | None = None) -> None:
+        self._recipe = recipe
         self._hash = hashlib.sha256()
         self._queue: queue.Queue[bytes | Exception] = queue.Queue(_AHEAD)
         self._chunk = memoryview(b"")
@@ -93,8 +95,16 @@ class LayerStream:
         self._chunk = memoryview(chunk)
         return not self._ended
 
-    def pieces(self, size: int) -> Iterator[memoryview]:
-        """The next `size` bytes in pieces, without a copy; BadLayer if the layer ends before."""
+    def content(self, size: int, path: str, offset: int = 0) -> Iterator[memoryview]:
+        """The next `size` bytes in pieces, without a copy; BadLayer if the layer ends before.
+
+        They become the content of the file at `path`, from `offset` on.
+        """
+        if self._recipe is not None:
+            self._recipe.content(path, offset, size)
+        return self._pieces(size)
+
+    def _pieces(self, size: int) -> Iterator[memoryview]:
         while size:
             if not self._chunk and not self._refill():
                 raise BadLayer("the archive ends in the middle of a file")
@@ -106,6 +116,12 @@ class LayerStream:
 
     def read(self, size: int) -> bytes:
         """The next `size` bytes, fewer only at the end."""
+        data = self._read(size)
+        if self._recipe is not None:
+            self._recipe.rest(data)
+        return data
+
+    def _read(self, size: int) -> bytes:
         if len(self._chunk) >= size:
             data = bytes(self._chunk[:size])
             self._chunk = self._chunk[size:]
@@ -126,12 +142,17 @@ class LayerStream:
         """Skip forward."""
         if whence or position < self._position:
             raise BadLayer("the archive points backwards")
-        for _ in self.pieces(position - self._position):
-            pass
+        for piece in self._pieces(position - self._position):
+            if self._recipe is not None:
+                self._recipe.rest(piece)
         return position
 
     def finish(self) -> str:
         """Read to the end; the diff-id, sha256:..., of everything."""
-        while self._refill():
-            pass
+        while self._chunk or self._refill():
+            if self._recipe is not None:
+                self._recipe.rest(self._chunk)
+            self._chunk = memoryview(b"")
+        if self._recipe is not None:
+            self._recipe.finish()
         return "sha256:" + self._hash.hexdigest()

@@ -21,6 +21,7 @@ from collections.abc import Callable
 from cri_shim.store.unpack.failure import BadLayer
 
 OPAQUE = "trusted.overlay.opaque"
+USERS_OPAQUE = "user.overlay.opaque"  # the same where only a user's overlay will look for it
 _LINKS_LIMIT = 40  # symbolic links in one name, as the kernel has it
 _IMPLICIT_MODE = 0o755  # of a directory that the archive uses but does not describe
 
@@ -36,8 +37,9 @@ def components(name: str) -> list[str]:
 class Tree:
     """Paths are "/a/b", below `root`; "" is the root itself. The umask must be 0."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, *, opaque: str = OPAQUE) -> None:
         self._root = root
+        self._opaque = opaque
         self._found: dict[str, str] = {"": ""}
         self._whited: set[str] = set()
         self._times: dict[str, int] = {}  # of directories; set last, making entries changes them
@@ -107,7 +109,7 @@ class Tree:
             self.remove(path)
             os.mkdir(real, mode)
             if hides:  # its namesake of the layers below must not shine through
-                os.setxattr(real, OPAQUE, b"y")
+                os.setxattr(real, self._opaque, b"y")
         self.inodes += 1
         return True
 
@@ -154,11 +156,11 @@ class Tree:
         except FileExistsError:
             # This layer's own entry hides it already; a directory must hide what is in it, too.
             if stat.S_ISDIR(os.lstat(real).st_mode):
-                os.setxattr(real, OPAQUE, b"y", follow_symlinks=False)
+                os.setxattr(real, self._opaque, b"y", follow_symlinks=False)
             return
         self._whited.add(path)
         self.inodes += 1
 
     def make_opaque(self, path: str) -> None:
         """Hide all that the layers below have in this directory."""
-        os.setxattr(self.on_disk(path), OPAQUE, b"y", follow_symlinks=False)
+        os.setxattr(self.on_disk(path), self._opaque, b"y", follow_symlinks=False)

@@ -11,17 +11,8 @@ from pathlib import Path
 from cri_shim.aio import child
 from cri_shim.pb import api_pb2 as api
 from tests.fixtures import busybox
+from tests.fixtures.commands import LIMIT_S, command, cri_shim
 from tests.fixtures.cri import Cri
-
-LIMIT_S = 60.0
-
-
-def command(cri: Cri, *words: str) -> list[str]:
-    return [sys.executable, "-m", "cri_shim", "--socket", str(cri.daemon.socket), *words]
-
-
-async def cri_shim(cri: Cri, *words: str) -> child.Finished:
-    return await child.run(command(cri, *words), timeout=LIMIT_S)
 
 
 async def pods(cri: Cri) -> list[api.PodSandbox]:

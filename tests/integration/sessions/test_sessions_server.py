@@ -2,7 +2,6 @@
 
 import asyncio
 import ssl
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,6 +15,7 @@ from tests.fixtures.cri import Cri
 from tests.fixtures.daemon import Daemon, private_daemon
 from tests.fixtures.host import processes, until
 from tests.fixtures.streams import Spdy, Talker, dial, request
+from tests.fixtures.tls import make_certificate
 
 UPGRADE = (
     "Connection: Upgrade",
@@ -171,19 +171,6 @@ async def test_a_daemon_that_was_killed_leaves_no_command_after_its_restart(alon
     await until(lambda: not processes("sleep", "6671") and not processes("sleep", "6672"))
     assert not list((alone.run_root / "exec").iterdir())
     talker.close()
-
-
-def make_certificate(directory: Path, name: str) -> None:
-    """A pair of files cert.pem and key.pem for 127.0.0.1, of this common name."""
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
-            *("-nodes", "-days", "1", "-subj", f"/CN={name}"),
-            *("-keyout", str(directory / "key.pem"), "-out", str(directory / "cert.pem")),
-        ],
-        check=True,
-        capture_output=True,
-    )
 
 
 async def presented(url: str) -> bytes:

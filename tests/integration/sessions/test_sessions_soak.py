@@ -2,11 +2,10 @@
 
 import asyncio
 import gc
-from pathlib import Path
 
 from cri_shim.pb import api_pb2 as api
 from tests.fixtures.cri import Cri
-from tests.fixtures.host import resident, until
+from tests.fixtures.host import descriptors, resident, threads, until
 from tests.fixtures.streams import Spdy, Talker, Tunnel
 
 SESSIONS = 2000
@@ -14,14 +13,6 @@ AT_ONCE = 16
 WARM_UP = 500  # until allocators and caches have the size they keep
 POOL = 6  # threads that pools of fixed size may still start
 GROWTH = 8 << 20  # bytes of memory, 4 KiB a session: what one left task or buffer would take
-
-
-def descriptors(pid: int) -> int:
-    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
-
-
-def threads(pid: int) -> int:
-    return len(list(Path(f"/proc/{pid}/task").iterdir()))
 
 
 async def session(cri: Cri, pod: str, container: str, number: int) -> None:

@@ -1,51 +1,16 @@
 """GetContainerEvents: the life of pods and containers, as a kubelet that follows it sees it."""
 
-import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 
 from cri_shim.errors import ResourceExhausted
 from cri_shim.pb import api_pb2 as api
 from tests.fixtures.cri import Cri, container_config, pod_config
+from tests.fixtures.events import following
 
-LIMIT_S = 10.0
 CREATED, STARTED = api.CONTAINER_CREATED_EVENT, api.CONTAINER_STARTED_EVENT
 STOPPED, DELETED = api.CONTAINER_STOPPED_EVENT, api.CONTAINER_DELETED_EVENT
-
-
-class Follower:
-    """What a subscriber has been told."""
-
-    def __init__(self, call: Any) -> None:
-        self._call = call
-
-    async def take(self, number: int) -> list[api.ContainerEventResponse]:
-        """The next events."""
-        async with asyncio.timeout(LIMIT_S):
-            return [await anext(self._call) for _ in range(number)]
-
-
-@asynccontextmanager
-async def _following(cri: Cri) -> AsyncIterator[Follower]:
-    """A subscriber who certainly is one: a pod was made for it to see."""
-    call: Any = cri.runtime.GetContainerEvents(api.GetEventsRequest())
-    follower = Follower(call)
-    try:
-        first = asyncio.create_task(follower.take(1))
-        while not first.done():
-            pod = await cri.run_pod()
-            await cri.remove_pod(pod)
-            await asyncio.wait([first], timeout=0.05)
-        (seen,) = first.result()
-        while (seen.container_id, seen.container_event_type) != (pod, DELETED):
-            (seen,) = await follower.take(1)
-        yield follower
-    finally:
-        await call.aclose()
 
 
 def _kinds(events: list[api.ContainerEventResponse]) -> list[tuple[str, int]]:
@@ -54,7 +19,7 @@ def _kinds(events: list[api.ContainerEventResponse]) -> list[tuple[str, int]]:
 
 async def test_a_life_is_told_in_order_with_the_pod_and_all_its_containers(cri: Cri) -> None:
     await cri.load_busybox()
-    async with _following(cri) as follower:
+    async with following(cri) as follower:
         begin = time.time_ns()
         pod = await cri.run_pod()
         container = await cri.run(pod, ["sleep", "1000"])
@@ -83,7 +48,7 @@ async def test_a_life_is_told_in_order_with_the_pod_and_all_its_containers(cri: 
 
 async def test_an_end_by_itself_is_told(cri: Cri) -> None:
     await cri.load_busybox()
-    async with _following(cri) as follower:
+    async with following(cri) as follower:
         pod = await cri.run_pod()
         container = await cri.run(pod, ["sh", "-c", "exit 3"])
         events = await follower.take(5)
@@ -97,7 +62,7 @@ async def test_an_end_by_itself_is_told(cri: Cri) -> None:
 
 async def test_a_pod_removed_by_force_tells_the_end_of_everything(cri: Cri) -> None:
     await cri.load_busybox()
-    async with _following(cri) as follower:
+    async with following(cri) as follower:
         pod = await cri.run_pod()
         container = await cri.run(pod, ["sleep", "1000"])
         await follower.take(4)
@@ -110,8 +75,8 @@ async def test_a_pod_removed_by_force_tells_the_end_of_everything(cri: Cri) -> N
 async def test_every_subscriber_is_told_and_one_who_leaves_costs_the_others_nothing(
     cri: Cri,
 ) -> None:
-    async with _following(cri) as one:
-        async with _following(cri) as two:
+    async with following(cri) as one:
+        async with following(cri) as two:
             await one.take(4)  # those of the second's beginning
             pod = await cri.run_pod()
             expected = [(pod, CREATED), (pod, STARTED)]
@@ -128,8 +93,8 @@ async def test_a_subscriber_who_does_not_read_is_dropped_and_the_others_are_told
     cri: Cri,
 ) -> None:
     text = {"note": "x" * 500_000}  # a few of these are more than anybody may be behind
-    async with _following(cri) as deaf:
-        async with _following(cri) as other:
+    async with following(cri) as deaf:
+        async with following(cri) as other:
             for _ in range(20):
                 pod = await cri.run_pod(pod_config(cri.daemon, annotations=text))
                 told = _kinds(await other.take(2))
@@ -140,7 +105,7 @@ async def test_a_subscriber_who_does_not_read_is_dropped_and_the_others_are_told
 
 async def test_the_pods_status_has_what_events_have_at_the_same_clock(cri: Cri) -> None:
     await cri.load_busybox()
-    async with _following(cri) as follower:
+    async with following(cri) as follower:
         pod = await cri.run_pod()
         container = await cri.create(pod, container_config(["sleep", "1000"]))
         told = (await follower.take(3))[-1]

@@ -38,7 +38,23 @@ def test_any_key_can_be_set_and_a_named_flag_wins() -> None:
 
 @pytest.mark.parametrize(
     "argv",
-    [[], ["nonsense"], ["image"], ["image", "rm"], ["run"], ["--set", "x", "version"]],
+    [
+        [],
+        ["nonsense"],
+        ["image"],
+        ["image", "rm"],
+        ["run"],
+        ["--set", "x", "version"],
+        ["exec", "id"],
+        ["exec", "", "true"],
+        ["inspect"],
+        ["rm", ""],
+        ["logs"],
+        ["completion"],
+        ["ps", "--name", "("],
+        ["ps", "--state", "ready"],
+        ["logs", "--since", "noon", "id"],
+    ],
 )
 def test_bad_usage_is_exit_code_2(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit:
@@ -78,6 +94,12 @@ def test_the_arguments_of_a_container_are_left_alone() -> None:
     args = parser().parse_args(["run", "--host-network", "busybox", "sh", "-c", "echo --host"])
     assert (args.image, args.args) == ("busybox", ["sh", "-c", "echo --host"])
     assert args.host_network
+
+
+def test_the_words_of_a_command_in_a_container_are_left_alone() -> None:
+    args = parser().parse_args(["exec", "-it", "abc", "sh", "-c", "ls -t", "--since"])
+    assert (args.container, args.program, args.args) == ("abc", "sh", ["-c", "ls -t", "--since"])
+    assert (args.interactive, args.tty) == (True, True)
 
 
 def test_config_shows_values_with_their_origin(

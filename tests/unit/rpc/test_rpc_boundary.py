@@ -277,3 +277,14 @@ async def test_an_answer_of_nearly_16_mib_arrives(tmp_path: Path) -> None:
     async with serving(tmp_path, Talker()) as client:
         answer = await client.runtime.ExecSync(api.ExecSyncRequest(container_id="c"))
     assert len(answer.stdout) == 16 * 1024 * 1024 - 64
+
+
+async def test_an_answer_above_16_mib_without_a_stream_is_refused_in_words(tmp_path: Path) -> None:
+    class Talker:
+        async def ExecSync(self, request: api.ExecSyncRequest) -> api.ExecSyncResponse:
+            return api.ExecSyncResponse(stdout=bytes(16 * 1024 * 1024))
+
+    async with serving(tmp_path, Talker()) as client:
+        with pytest.raises(errors.ResourceExhausted, match="more than the 16777216") as refusal:
+            await client.runtime.ExecSync(api.ExecSyncRequest(container_id="c"))
+    assert "Stream" not in str(refusal.value)

@@ -22,7 +22,9 @@ def test_an_open_file_is_seen(tmp_path: Path) -> None:
 def test_a_child_process_is_seen_and_by_its_mark_too() -> None:
     scope = Scope(mark="a-mark-of-this-test", machine=True, whole=False, patience=0.0)
     before = snapshot(scope)
-    with subprocess.Popen(["sh", "-c", "read x; : a-mark-of-this-test"], stdin=-1) as child:
+    script = "echo up; read x; : a-mark-of-this-test"
+    with subprocess.Popen(["sh", "-c", script], stdin=-1, stdout=-1) as child:
+        assert child.stdout is not None and child.stdout.readline()  # it has its command line now
         seen = left_behind(before, scope)
     assert f"child process {child.pid}" in seen
     assert any(line.startswith(f"process {child.pid}: sh -c") for line in seen)

@@ -1,5 +1,7 @@
 """Both stores keep the same promises."""
 
+import os
+
 import pytest
 
 from cri_shim.errors import StateError
@@ -35,6 +37,26 @@ async def test_a_kind_that_begins_like_another_is_kept_apart(store) -> None:
     store.put("pods", "a", b"2")
     await store.sync()
     assert list(store.items("pod")) == [("a", b"1")]
+
+
+def test_a_batch_writes_and_deletes_together(store) -> None:
+    store.put("pod", "old", b"0")
+    store.write([("pod", "a", b"1"), ("container", "c", b"2"), ("pod", "old", None)])
+    assert list(store.items("pod")) == [("a", b"1")]
+    assert list(store.items("container")) == [("c", b"2")]
+
+
+def test_a_batch_that_the_death_of_the_process_cut_is_not_there_at_all(tmp_path) -> None:
+    first = LevelStore(tmp_path / "state")
+    first.put("pod", "before", b"0")
+    first.write([("pod", "a", b"1" * 100), ("container", "c", b"2" * 100)])
+    first.close()
+    log = next((tmp_path / "state").glob("*.log"))
+    os.truncate(log, log.stat().st_size - 50)  # within the container
+    second = LevelStore(tmp_path / "state")
+    assert list(second.items("pod")) == [("before", b"0")]
+    assert list(second.items("container")) == []
+    second.close()
 
 
 def test_leveldb_keeps_records_over_a_restart(tmp_path) -> None:

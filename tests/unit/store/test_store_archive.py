@@ -39,7 +39,7 @@ def test_what_tarfile_writes_is_read_back(
     stream = LayerStream(io.BytesIO(tar.bytes()))
 
     read = [
-        (m.name, b"".join(stream.pieces(m.size)), m.mode, m.uid, m.gid, m.mtime)
+        (m.name, b"".join(stream.content(m.size, m.name)), m.mode, m.uid, m.gid, m.mtime)
         for m in members(stream)
     ]
 

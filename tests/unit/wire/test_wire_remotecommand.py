@@ -12,6 +12,7 @@ from cri_shim.wire.remotecommand import (
     ResizeDecoder,
     Size,
     StreamSet,
+    decode_status,
     encode_outcome,
     expected_streams,
 )
@@ -100,6 +101,28 @@ def test_an_exit_code_is_a_byte_whatever_it_was():
 
 def test_an_endless_error_text_is_cut():
     assert len(encode_outcome(V4, Outcome(error="x" * 10_000_000))) < 100_000
+
+
+@pytest.mark.parametrize("outcome", [Outcome(), Outcome(exit_code=137), Outcome(error="no disk")])
+def test_a_client_reads_what_was_encoded(outcome: Outcome):
+    assert decode_status(encode_outcome(V5, outcome)) == outcome
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"status":"Failure"}',
+        b'{"status":"Failure","reason":"NonZeroExitCode"}',
+        b'{"status":"Failure","reason":"NonZeroExitCode","details":{"causes":[]}}',
+        b'{"status":"Failure","reason":"NonZeroExitCode","details":{"causes":[{"message":"x"}]}}',
+        b"\xff",
+    ],
+)
+def test_a_status_that_cannot_be_read_is_an_error(text: bytes):
+    assert decode_status(text).error.startswith("the session ended without a status")
 
 
 def test_sizes_are_read_wherever_they_are_cut():

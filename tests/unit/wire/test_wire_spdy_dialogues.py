@@ -264,20 +264,71 @@ def violations() -> bytes:
     return begin + even + sent(other)[18:]
 
 
-@pytest.mark.parametrize("dialogue", [exec_dialogue(), violations()], ids=["exec", "violations"])
-def test_it_makes_no_difference_where_the_bytes_are_cut(dialogue: bytes):
-    whole = Connection()
+def forward_dialogue() -> bytes:
+    client = Connection(Role.CLIENT)
+    for request in ("0", "1"):
+        client.open({"streamtype": "error", "port": "80", "requestid": request}, fin=True)
+        data = client.open({"streamtype": "data", "port": "80", "requestid": request})
+        client.send(data, b"GET /", fin=True)
+        client.ping()
+    client.reset(data)
+    return sent(client)
+
+
+def servers_side() -> bytes:
+    """What a server says to a client that has opened the streams 1, 3, 5 and 7."""
+    server, client = Connection(), four_open()
+    server.receive(sent(client))
+    for stream in (1, 3, 5):
+        server.accept(stream, {"x": "y"})
+    server.send(3, b"some output")
+    server.send(5, b"", fin=True)
+    server.ping()
+    server.reset(7)
+    server.send(3, b"and its end", fin=True)
+    server.send_headers(1, {"a": "b"})
+    server.send(1, b"the status", fin=True)
+    server.goaway()
+    return sent(server)
+
+
+def four_open() -> Connection:
+    client = Connection(Role.CLIENT)
+    for kind in ("error", "stdin", "stdout", "stderr"):
+        client.open({"streamtype": kind})
+    return client
+
+
+# Who hears it, and what is said.
+DIALOGUES = {
+    "exec": (Connection, exec_dialogue()),
+    "port-forward": (Connection, forward_dialogue()),
+    "server": (four_open, servers_side()),
+    "violations": (Connection, violations()),
+}
+every_dialogue = pytest.mark.parametrize(
+    ("made", "dialogue"), DIALOGUES.values(), ids=DIALOGUES.keys()
+)
+
+
+@every_dialogue
+def test_it_makes_no_difference_where_the_bytes_are_cut(
+    made: Callable[[], Connection], dialogue: bytes
+):
+    whole = made()
     events, answer = joined(whole.receive(dialogue)), sent(whole)
 
     for cut in range(1, len(dialogue)):
-        halved = Connection()
+        halved = made()
         told = halved.receive(dialogue[:cut]) + halved.receive(dialogue[cut:])
         assert (joined(told), sent(halved)) == (events, answer)
 
 
-@pytest.mark.parametrize("dialogue", [exec_dialogue(), violations()], ids=["exec", "violations"])
-def test_it_makes_no_difference_if_the_bytes_come_one_by_one(dialogue: bytes):
-    whole, slow = Connection(), Connection()
+@every_dialogue
+def test_it_makes_no_difference_if_the_bytes_come_one_by_one(
+    made: Callable[[], Connection], dialogue: bytes
+):
+    whole, slow = made(), made()
     events, answer = joined(whole.receive(dialogue)), sent(whole)
 
     told = [event for byte in dialogue for event in slow.receive(bytes([byte]))]

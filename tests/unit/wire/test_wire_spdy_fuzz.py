@@ -6,7 +6,15 @@ from collections import defaultdict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cri_shim.wire.spdy import Connection, DataReceived, ProtocolError, Role, StreamOpened
+from cri_shim.wire.spdy import (
+    Connection,
+    DataReceived,
+    Event,
+    ProtocolError,
+    Role,
+    StreamOpened,
+    StreamReset,
+)
 from cri_shim.wire.spdy.frames import control, data_head
 from cri_shim.wire.spdy.headers import Deflater
 from cri_shim.wire.spdy.reader import MAX_CONTROL
@@ -72,6 +80,104 @@ def test_no_bytes_raise_and_an_error_is_the_last_event(role: Role, sent: list[by
     # Every answer is to a frame, and none is longer than the 16 bytes of RST_STREAM and GOAWAY.
     answered = b"".join(connection.outgoing())
     assert len(answered) <= 2 * len(data) + 200
+
+
+@given(st.sampled_from(Role), st.lists(frames, max_size=20), st.integers(1, 40))
+def test_it_makes_no_difference_how_any_frames_are_cut(role: Role, sent: list[bytes], step: int):
+    data = b"".join(sent)
+
+    whole, cut = Connection(role, max_streams=3), Connection(role, max_streams=3)
+    events = whole.receive(data)
+    told = [
+        e for start in range(0, len(data), step) for e in cut.receive(data[start : start + step])
+    ]
+
+    assert said(told) == said(events)
+    assert b"".join(cut.outgoing()) == b"".join(whole.outgoing())
+
+
+def said(events: list[Event]) -> list[object]:
+    """The events, with data as one text a stream, for its pieces follow the cuts."""
+    texts: dict[int, bytes] = defaultdict(bytes)
+    rest: list[object] = []
+    for event in events:
+        if isinstance(event, DataReceived):
+            texts[event.stream] += bytes(event.data)
+            if event.fin:
+                rest.append((event.stream, "fin"))
+        else:
+            rest.append(event)
+    return [dict(texts), *rest]
+
+
+class End:
+    """One honest end of a random conversation, and what it has heard."""
+
+    def __init__(self, role: Role) -> None:
+        self.spdy = Connection(role)
+        self.known: list[int] = []  # streams in the order in which it came to know them
+        self.told: dict[int, bytes] = defaultdict(bytes)
+        self.heard: dict[int, bytes] = defaultdict(bytes)
+        self.reset: set[int] = set()
+
+    def act(self, verb: str, choice: int, data: bytes) -> None:
+        if verb == "open":
+            self.known.append(self.spdy.open({"streamtype": "data"}))
+        elif verb == "ping":
+            self.spdy.ping()
+        elif self.known:
+            stream = self.known[choice % len(self.known)]
+            if verb == "reset":
+                self.spdy.reset(stream)
+                self.reset.add(stream)
+            elif self.spdy.writable(stream):
+                self.spdy.send(stream, data, fin=verb == "end")
+                self.told[stream] += data
+
+    def hear(self, data: bytes) -> None:
+        for event in self.spdy.receive(data):
+            assert not isinstance(event, ProtocolError), event
+            match event:
+                case StreamOpened():
+                    self.known.append(event.stream)
+                    self.spdy.accept(event.stream)
+                case DataReceived():
+                    self.heard[event.stream] += bytes(event.data)
+                case StreamReset():
+                    self.reset.add(event.stream)
+
+
+acts = st.tuples(
+    st.booleans(),
+    st.sampled_from(["open", "send", "send", "end", "reset", "ping", "deliver", "deliver"]),
+    st.integers(0, 9),
+    st.binary(max_size=200),
+)
+
+
+@given(st.lists(acts, max_size=60), st.integers(1, 64))
+def test_two_honest_ends_never_misunderstand_each_other(
+    conversation: list[tuple[bool, str, int, bytes]], step: int
+):
+    ends = (End(Role.CLIENT), End(Role.SERVER))
+
+    for first, verb, choice, data in [*conversation, *LAST_WORDS]:
+        one, other = ends if first else ends[::-1]
+        if verb == "deliver":
+            wire = b"".join(one.spdy.outgoing())
+            for start in range(0, len(wire), step):
+                other.hear(wire[start : start + step])
+        else:
+            one.act(verb, choice, data)
+
+    for one, other in (ends, ends[::-1]):
+        for stream, text in one.told.items():
+            whole = stream not in one.reset | other.reset
+            assert other.heard[stream] == text if whole else text.startswith(other.heard[stream])
+
+
+# Until nobody has an answer to give any more.
+LAST_WORDS = [(first, "deliver", 0, b"") for first in (True, False)] * 3
 
 
 @given(st.binary(max_size=64), st.integers(0, 2**24 - 1), st.sampled_from([1, 63, 64, 65_000]))

@@ -1,14 +1,16 @@
-"""The registry over an in-memory store: what exists, by id, prefix, name and namespace."""
+"""What exists, by id, prefix, name and namespace, is the same over each kind of store."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
-from cri_shim.errors import InvalidArgument, NotFound, StateError, Unavailable, WrongState
+from cri_shim.errors import InvalidArgument, NotFound, StateError, Unavailable, WrongNamespace
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.registry import Registry, changed, matches, pod_name
-from cri_shim.state.memory import MemoryStore
+from cri_shim.state.records import VERSIONS
+from cri_shim.state.store import Store, Write
 
 
 def pod(
@@ -20,7 +22,7 @@ def pod(
 ) -> state.PodRecord:
     metadata = api.PodSandboxMetadata(name="web", uid="u1", namespace="shop", attempt=attempt)
     return state.PodRecord(
-        version=1,
+        version=VERSIONS["pod"],
         id=id,
         namespace=namespace,
         phase=phase,
@@ -31,7 +33,7 @@ def pod(
 def container(id: str, pod_id: str, name: str = "main", layers: tuple[str, ...] = ()):
     config = api.ContainerConfig(metadata=api.ContainerMetadata(name=name))
     return state.ContainerRecord(
-        version=1,
+        version=VERSIONS["container"],
         id=id,
         pod_id=pod_id,
         phase=state.CONTAINER_RUNNING,
@@ -40,17 +42,11 @@ def container(id: str, pod_id: str, name: str = "main", layers: tuple[str, ...] 
     )
 
 
-class FullDisk(MemoryStore):
-    full = False
-
-    def put(self, kind: str, id: str, value: bytes) -> None:
-        if self.full:
-            raise Unavailable("no space")
-        super().put(kind, id, value)
+def full(_batch: Sequence[Write]) -> None:
+    raise Unavailable("no space")
 
 
-def test_a_new_process_finds_what_the_last_one_put() -> None:
-    store = MemoryStore()
+def test_a_new_process_finds_what_the_last_one_put(store: Store) -> None:
     first = Registry(store)
     first.put(pod("aa11"))
     first.put(container("cc11", "aa11"))
@@ -60,8 +56,8 @@ def test_a_new_process_finds_what_the_last_one_put() -> None:
     assert [c.id for c in second.containers_of("aa11")] == ["cc11"]
 
 
-def test_a_unique_prefix_finds_and_an_ambiguous_one_is_refused() -> None:
-    registry = Registry(MemoryStore())
+def test_a_unique_prefix_finds_and_an_ambiguous_one_is_refused(store: Store) -> None:
+    registry = Registry(store)
     registry.put(pod("aa11"))
     registry.put(pod("aa22", attempt=1))
     assert registry.pod("aa1").id == "aa11"
@@ -71,15 +67,14 @@ def test_a_unique_prefix_finds_and_an_ambiguous_one_is_refused() -> None:
         registry.pod("bb")
 
 
-def test_an_exact_id_wins_over_a_longer_one_that_it_begins() -> None:
-    registry = Registry(MemoryStore())
+def test_an_exact_id_wins_over_a_longer_one_that_it_begins(store: Store) -> None:
+    registry = Registry(store)
     registry.put(pod("aa"))
     registry.put(pod("aa22", attempt=1))
     assert registry.pod("aa").id == "aa"
 
 
-def test_a_runtime_with_a_namespace_sees_only_its_own() -> None:
-    store = MemoryStore()
+def test_a_runtime_with_a_namespace_sees_only_its_own(store: Store) -> None:
     everything = Registry(store)
     everything.put(pod("aa11", namespace="blue"))
     everything.put(pod("bb22", namespace="red", attempt=1))
@@ -87,12 +82,12 @@ def test_a_runtime_with_a_namespace_sees_only_its_own() -> None:
     blue.load()
     assert [p.id for p in blue.pods()] == ["aa11"]
     assert len(everything.pods()) == 2
-    with pytest.raises(WrongState, match="belongs to the state namespace 'red'"):
+    with pytest.raises(WrongNamespace, match="belongs to the state namespace 'red'"):
         blue.pod("bb22")
 
 
-def test_a_pod_on_its_way_out_gives_its_name_free() -> None:
-    registry = Registry(MemoryStore())
+def test_a_pod_on_its_way_out_gives_its_name_free(store: Store) -> None:
+    registry = Registry(store)
     record = registry.put(pod("aa11"))
     name = pod_name(record.config.metadata)
     assert registry.pod_named(name) == record
@@ -100,15 +95,14 @@ def test_a_pod_on_its_way_out_gives_its_name_free() -> None:
     assert registry.pod_named(name) is None
 
 
-def test_layers_of_containers_of_every_namespace_are_held() -> None:
-    registry = Registry(MemoryStore(), "blue")
+def test_layers_of_containers_of_every_namespace_are_held(store: Store) -> None:
+    registry = Registry(store, "blue")
     registry.put(container("cc11", "aa11", layers=("sha256:1", "sha256:2")))
     registry.put(container("cc22", "aa11", name="other", layers=("sha256:2",)))
     assert registry.held_layers() == {"sha256:1", "sha256:2"}
 
 
-def test_what_is_forgotten_is_gone_from_memory_and_store() -> None:
-    store = MemoryStore()
+def test_what_is_forgotten_is_gone_from_memory_and_store(store: Store) -> None:
     registry = Registry(store)
     registry.put(pod("aa11"))
     registry.put(container("cc11", "aa11"))
@@ -118,31 +112,81 @@ def test_what_is_forgotten_is_gone_from_memory_and_store() -> None:
     assert list(store.items("pod")) == list(store.items("container")) == []
 
 
-def test_an_intent_that_cannot_be_written_changes_nothing() -> None:
-    store = FullDisk()
+def test_an_intent_that_cannot_be_written_changes_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     registry = Registry(store)
-    store.full = True
+    monkeypatch.setattr(store, "write", full)
     with pytest.raises(Unavailable):
         registry.put(pod("aa11"))
     assert registry.pods() == []
 
 
-async def test_an_observed_fact_is_visible_on_a_full_disk_and_saved_at_the_end() -> None:
-    store = FullDisk()
+async def test_an_observed_fact_is_visible_on_a_full_disk_and_saved_at_the_end(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     registry = Registry(store)
     record = registry.put(container("cc11", "aa11"))
-    store.full = True
+    monkeypatch.setattr(store, "write", full)
     registry.observe(changed(record, phase=state.CONTAINER_EXITED, exit_code=3))
     assert registry.container("cc11").exit_code == 3
-    store.full = False
+    monkeypatch.undo()
     await registry.close()
     again = Registry(store)
     again.load()
     assert again.container("cc11").exit_code == 3
 
 
-async def test_until_wakes_at_the_change_it_waits_for() -> None:
-    registry = Registry(MemoryStore())
+async def test_a_pod_and_its_containers_are_persisted_in_one_piece(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = Registry(store)
+    ended = [
+        changed(registry.put(pod("aa11")), phase=state.POD_NOTREADY),
+        changed(registry.put(container("cc11", "aa11")), phase=state.CONTAINER_EXITED),
+    ]
+    batches: list[Sequence[Write]] = []
+    write = store.write
+
+    def seen(batch: Sequence[Write]) -> None:
+        batches.append(batch)
+        write(batch)
+
+    monkeypatch.setattr(store, "write", seen)
+    registry.observe_together(ended)
+    assert [[(kind, id) for kind, id, _ in batch] for batch in batches] == [
+        [("pod", "aa11"), ("container", "cc11")]
+    ]
+    again = Registry(store)
+    again.load()
+    assert again.everything() == registry.everything() == ([ended[0]], [ended[1]])
+
+
+async def test_on_a_full_disk_they_are_true_all_the_same_and_each_is_saved_later(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = Registry(store)
+    monkeypatch.setattr(store, "write", full)
+    registry.observe_together([pod("aa11"), container("cc11", "aa11")])
+    assert registry.unsaved().keys() == {"save pod aa11", "save container cc11"}
+    monkeypatch.undo()
+    await registry.close()
+    again = Registry(store)
+    again.load()
+    assert again.everything() == registry.everything()
+
+
+def test_who_depends_on_a_container_is_known_until_it_is_removed(store: Store) -> None:
+    registry = Registry(store)
+    registry.put(container("cc11", "aa11"))
+    user = registry.put(changed(container("cc22", "aa11"), depends_on=["cc11"]))
+    assert registry.dependents("cc11") == [user]
+    registry.put(changed(user, phase=state.CONTAINER_REMOVING))
+    assert registry.dependents("cc11") == registry.dependents("cc22") == []
+
+
+async def test_until_wakes_at_the_change_it_waits_for(store: Store) -> None:
+    registry = Registry(store)
     record = registry.put(pod("aa11"))
     waiting = asyncio.create_task(
         registry.until("aa11", lambda: registry.pod("aa11").phase == state.POD_NOTREADY)
@@ -155,8 +199,7 @@ async def test_until_wakes_at_the_change_it_waits_for() -> None:
     await asyncio.wait_for(waiting, 1)
 
 
-def test_a_bad_record_is_set_aside_and_the_others_are_served() -> None:
-    store = MemoryStore()
+def test_a_bad_record_is_set_aside_and_the_others_are_served(store: Store) -> None:
     Registry(store).put(pod("aa11"))
     store.put("pod", "bb22", b"\xff\xff torn")
     store.put("pod", "cc33", pod("other").SerializeToString())
@@ -168,8 +211,7 @@ def test_a_bad_record_is_set_aside_and_the_others_are_served() -> None:
     assert aside == {"pod/bb22", "pod/cc33", "pod/dd44"}
 
 
-def test_a_record_of_a_newer_version_refuses_to_start() -> None:
-    store = MemoryStore()
+def test_a_record_of_a_newer_version_refuses_to_start(store: Store) -> None:
     store.put("pod", "aa11", state.PodRecord(version=99, id="aa11").SerializeToString())
     with pytest.raises(StateError, match="version 99"):
         Registry(store).load()

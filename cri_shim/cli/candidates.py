@@ -1,0 +1,77 @@
+"""What may stand next on a command line: read off the argument parser itself.
+
+Options and commands are the parser's, a value is one of its choices, and an id is asked of the
+daemon. Where nothing is known the answer is empty, and the shell offers files.
+"""
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+
+Candidate = tuple[str, str]  # the word, and what it is
+# The ids that the `type` of an argument stands for, if any; and the words before the command.
+Ids = Callable[[object, Sequence[str]], list[Candidate]]
+
+
+class _Position:
+    """A parser, and how much of it the words so far have used up."""
+
+    def __init__(self, parser: argparse.ArgumentParser) -> None:
+        self.command = ""
+        self._enter(parser)
+
+    def _enter(self, parser: argparse.ArgumentParser) -> None:
+        actions = parser._actions  # argparse has no public way to look into it
+        self.options = {name: a for a in actions for name in a.option_strings}
+        self.places = [action for action in actions if not action.option_strings]
+        self.waiting: argparse.Action | None = None  # an option whose value comes next
+
+    def take(self, word: str) -> None:
+        if self.waiting is not None:
+            self.waiting = None
+        elif word.startswith("-") and not self.in_rest:
+            name, equals, _ = word.partition("=")
+            # Of short ones that are joined, as -it, the last may want a value.
+            option = self.options.get(name) or self.options.get(f"-{name[-1]}")
+            self.waiting = None if equals or option is None or option.nargs == 0 else option
+        elif self.places:
+            self._place(word)
+
+    def _place(self, word: str) -> None:
+        place = self.places[0]
+        if isinstance(place, argparse._SubParsersAction):
+            if (chosen := place.choices.get(word)) is not None:
+                self.command = self.command or word
+                self._enter(chosen)
+        elif place.nargs in (None, argparse.OPTIONAL):
+            del self.places[0]
+
+    @property
+    def in_rest(self) -> bool:
+        """Whether the words are another program's."""
+        return bool(self.places) and self.places[0].nargs == argparse.REMAINDER
+
+
+def candidates(parser: argparse.ArgumentParser, words: Sequence[str], ids: Ids) -> list[Candidate]:
+    """For the last of `words`, which may be empty; the program's own name is not among them."""
+    *before, last = [word for word in words if word != "="] or [""]  # bash cuts --flag=value so
+    position = _Position(parser)
+    top: list[str] = []
+    for word in before:
+        position.take(word)
+        if not position.command:
+            top.append(word)
+    return [found for found in _next(position, last, top, ids) if found[0].startswith(last)]
+
+
+def _next(position: _Position, last: str, top: Sequence[str], ids: Ids) -> Iterator[Candidate]:
+    if position.waiting is None and last.startswith("-") and not position.in_rest:
+        for name, option in position.options.items():
+            yield name, option.help or ""
+        return
+    place = position.waiting or (position.places[0] if position.places else None)
+    if isinstance(place, argparse._SubParsersAction):
+        yield from ((choice.dest, choice.help or "") for choice in place._choices_actions)
+    elif place is not None and place.choices is not None:
+        yield from ((str(choice), "") for choice in place.choices)
+    elif place is not None:
+        yield from ids(place.type, top)

@@ -1,0 +1,105 @@
+"""completion: print what teaches a shell to complete this program's commands, flags and ids.
+
+The scripts are short: at each Tab they ask `completion candidates`, which reads the answer off the
+same parser that reads the command line. Bash: `source <(cri-shim completion bash)`; zsh the same,
+after compinit; fish: `cri-shim completion fish | source`.
+"""
+
+import argparse
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from cri_shim import config
+from cri_shim.cli.arguments import any_id, container_id, pod_id
+from cri_shim.cli.candidates import Candidate, candidates
+from cri_shim.errors import CriShimError
+
+_PATIENCE_S = 2.0  # for the daemon: somebody waits for the next letter
+_SHORT = 13  # of an id, as the lists show it
+
+_SCRIPTS = {
+    "bash": r"""
+_cri_shim() {
+    local IFS=$'\n'
+    local found=($("$1" completion candidates -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
+    COMPREPLY=("${found[@]%%$'\t'*}")
+}
+complete -o default -F _cri_shim cri-shim
+""",
+    "zsh": r"""#compdef cri-shim
+_cri_shim() {
+    local -a found shown
+    found=(${(f)"$("${words[1]}" completion candidates -- "${(@)words[2,CURRENT]}" 2>/dev/null)"})
+    shown=("${(@)found/$'\t'/  -- }")
+    if (( $#found )); then
+        compadd -l -d shown -- "${(@)found%%$'\t'*}"
+    else
+        _files
+    fi
+}
+if [[ ${funcstack[1]} == _cri-shim ]]; then _cri_shim; else compdef _cri_shim cri-shim; fi
+""",
+    "fish": r"""
+function __cri_shim
+    set -l words (commandline -opc) (commandline -ct)
+    $words[1] completion candidates -- $words[2..-1] 2>/dev/null
+    or return
+end
+complete -c cri-shim -f -a '(__cri_shim)'
+complete -c cri-shim -n 'test -z "$(__cri_shim)"' -F
+""",
+}
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    shells = parser.add_subparsers(metavar="SHELL", required=True)
+    for name in _SCRIPTS:
+        shells.add_parser(name, help=f"a script for {name}").set_defaults(shell=name)
+    asked = shells.add_parser("candidates")  # for the scripts: not shown
+    asked.add_argument("words", nargs="*")
+    asked.set_defaults(shell="")
+
+
+def run(args: argparse.Namespace) -> int:
+    from cri_shim.cli import parser
+
+    if args.shell:
+        print(_SCRIPTS[args.shell].lstrip("\n"), end="")
+        return 0
+    for word, meaning in candidates(parser(), args.words, _ids):
+        print(f"{word}\t{meaning.partition(chr(10))[0]}")
+    return 0
+
+
+def _ids(kind: object, top: Sequence[str]) -> list[Candidate]:
+    """The ids that an argument's type stands for; none if no daemon answers soon."""
+    if kind not in (any_id, container_id, pod_id):
+        return []
+    with suppress(CriShimError, TimeoutError):
+        return asyncio.run(asyncio.wait_for(_listed(kind, _socket(top)), _PATIENCE_S))
+    return []
+
+
+def _socket(top: Sequence[str]) -> Path:
+    """Whom to ask: the daemon that the words before the command mean."""
+    from cri_shim.cli import overrides, parser
+
+    args = parser().parse_args([*top, "version"])
+    return config.load(args.config, overrides(args)).server.socket
+
+
+async def _listed(kind: object, socket: Path) -> list[Candidate]:
+    from cri_shim.pb import api_pb2 as api
+    from cri_shim.rpc.client import Client
+
+    found: list[Candidate] = []
+    async with Client(socket) as client:
+        if kind is not container_id:
+            pods = await client.runtime.ListPodSandbox(api.ListPodSandboxRequest())
+            found += [(p.id[:_SHORT], f"pod {p.metadata.name}") for p in pods.items]
+        if kind is not pod_id:
+            answer = await client.runtime.ListContainers(api.ListContainersRequest())
+            found += [(c.id[:_SHORT], f"container {c.metadata.name}") for c in answer.containers]
+    return found

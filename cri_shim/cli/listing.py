@@ -1,0 +1,91 @@
+"""What `pods` and `ps` share: filters, ages and the table, all as crictl has them."""
+
+import argparse
+import re
+import time
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+from typing import Protocol, TypeVar
+
+from cri_shim.cli.arguments import assignment, pattern
+
+_ID_LENGTH = 13  # what crictl shows of an id
+_WIDTH, _GAP = 20, 3  # of a column at least, and behind its longest cell
+_DAY_H, _WEEK_H, _MONTH_H, _YEAR_H = 24, 24 * 7, 24 * 30, 24 * 365
+
+
+class _Row(Protocol):
+    @property
+    def created_at(self) -> int: ...
+
+
+R = TypeVar("R", bound=_Row)
+
+
+def add_filters(parser: argparse.ArgumentParser, states: Sequence[str]) -> None:
+    """The options of both commands; `states` are the values of --state."""
+    parser.add_argument("--name", metavar="PATTERN", type=pattern, help="a regular expression")
+    parser.add_argument("--namespace", metavar="PATTERN", type=pattern, help="of the pod")
+    parser.add_argument(
+        "--label", metavar="KEY=VALUE", action="append", default=[], type=assignment,
+        help="has this label; may be given again",
+    )  # fmt: skip
+    parser.add_argument("-s", "--state", type=str.lower, choices=states, help="is in this state")
+    parser.add_argument("-l", "--latest", action="store_true", help="the youngest one only")
+    parser.add_argument("-n", "--last", metavar="N", type=int, default=0, help="the youngest N")
+    parser.add_argument("-q", "--quiet", action="store_true", help="ids alone, whole")
+    parser.add_argument("--no-trunc", action="store_true", help="show ids whole")
+    parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
+
+
+def chosen(args: argparse.Namespace, rows: Iterable[R], passes: Callable[[R], bool]) -> list[R]:
+    """Those that pass, the youngest first, as many as were asked for."""
+    youngest_first = sorted(filter(passes, rows), key=lambda row: row.created_at, reverse=True)
+    count = 1 if args.latest else args.last
+    return list(islice(youngest_first, count if count > 0 else None))
+
+
+def fits(wanted: re.Pattern[str] | None, text: str) -> bool:
+    """Whether a text has the pattern in it, if one was given."""
+    return wanted is None or wanted.search(text) is not None
+
+
+def shown(args: argparse.Namespace, id: str) -> str:
+    """An id as it stands in the table."""
+    return id if args.no_trunc else id.removeprefix("sha256:")[:_ID_LENGTH]
+
+
+def age(created_at: int) -> str:
+    """How long ago it was made (nanoseconds since the epoch), as people say it."""
+    return f"{_duration(max(0, time.time_ns() - created_at) / 1e9)} ago"
+
+
+def _duration(seconds: float) -> str:
+    whole, minutes, hours = int(seconds), int(seconds / 60), int(seconds / 3600 + 0.5)
+    if whole < 1:
+        return "Less than a second"
+    if whole < 60:
+        return "1 second" if whole == 1 else f"{whole} seconds"
+    if minutes < 60:
+        return "About a minute" if minutes == 1 else f"{minutes} minutes"
+    if hours < 2 * _DAY_H:
+        return "About an hour" if hours == 1 else f"{hours} hours"
+    for name, unit, until in (
+        ("days", _DAY_H, 2 * _WEEK_H),
+        ("weeks", _WEEK_H, 2 * _MONTH_H),
+        ("months", _MONTH_H, 2 * _YEAR_H),
+    ):
+        if hours < until:
+            return f"{hours // unit} {name}"
+    return f"{int(seconds / 3600) // _YEAR_H} years"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Columns under their names; the last one is not padded."""
+    lines = [head, *rows]
+    columns = list(zip(*lines, strict=True))[:-1]
+    widths = [max(_WIDTH, _GAP + max(map(len, column))) for column in columns]
+    return "\n".join(
+        "".join(cell.ljust(width) for cell, width in zip(line, [*widths, 0], strict=True))
+        for line in lines
+    )

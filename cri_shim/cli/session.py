@@ -1,0 +1,147 @@
+"""A command's session as its client: WebSocket, v5.channel.k8s.io, to the URL that Exec answers."""
+
+import asyncio
+import json
+import ssl
+from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
+
+from wsproto import ConnectionType, WSConnection
+from wsproto import events as ws
+from wsproto.utilities import LocalProtocolError, RemoteProtocolError
+
+from cri_shim.errors import ToolFailed, Unavailable
+from cri_shim.wire import channels
+from cri_shim.wire.negotiation import V5
+from cri_shim.wire.remotecommand import Outcome, decode_status
+
+_BITE = 1 << 15  # bytes: wsproto moves the rest of its buffer at every frame, so it is kept short
+
+Output = Callable[[int, bytes | memoryview], None]
+
+
+class Session:
+    """`async with await Session.open(url)`: sends as it is told, and hears until the end."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._ws = WSConnection(ConnectionType.CLIENT)
+        self._channels = channels.Channels(V5)
+        self._events = self._heard()
+
+    @classmethod
+    async def open(cls, url: str, certificate: Path | None = None) -> Self:
+        """Connect; for https, `certificate` is the one to trust, else the system's authorities.
+
+        Unavailable: nobody is there. ToolFailed: the server refuses.
+        """
+        parts = urlsplit(url)
+        context = _trusting(certificate) if parts.scheme == "https" else None
+        try:
+            reader, writer = await asyncio.open_connection(parts.hostname, parts.port, ssl=context)
+        except OSError as e:
+            raise Unavailable(f"cannot reach the streaming server at {parts.netloc}: {e}") from e
+        session = cls(reader, writer)
+        try:
+            await session._upgrade(parts.netloc, parts.path)
+        except BaseException:
+            writer.close()
+            raise
+        return session
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._writer.close()
+        await self._events.aclose()
+
+    async def _upgrade(self, host: str, path: str) -> None:
+        self._send(ws.Request(host=host, target=path, subprotocols=[V5]))
+        refusal = b""
+        async for event in self._events:
+            match event:
+                case ws.AcceptConnection():
+                    return
+                case ws.RejectConnection():
+                    refusal = f"HTTP status {event.status_code} ".encode()
+                case ws.RejectData():
+                    refusal += event.data
+                    if event.body_finished:
+                        break
+        text = refusal.decode(errors="replace").strip()
+        raise ToolFailed(f"the streaming server refuses: {text}")
+
+    async def send(self, data: bytes) -> None:
+        """Input for the command; returns when there is room for more."""
+        self._send(ws.BytesMessage(bytes((channels.STDIN,)) + data))
+        await self._writer.drain()
+
+    def end_input(self) -> None:
+        self._send(ws.BytesMessage(self._channels.encode_close(channels.STDIN)))
+
+    def resize(self, columns: int, lines: int) -> None:
+        """The new size of the terminal."""
+        text = json.dumps({"Width": columns, "Height": lines}).encode()
+        self._send(ws.BytesMessage(bytes((channels.RESIZE,)) + text))
+
+    async def hear(self, output: Output) -> Outcome:
+        """Pass on output (1 is stdout, 2 stderr) until the command has ended: how it did.
+
+        Unavailable if the connection ends before that is told.
+        """
+        status = b""
+        async for event in self._events:
+            match event:
+                case ws.BytesMessage():
+                    status += self._pass_on(event, output)
+                case ws.Ping():
+                    self._send(event.response())
+                case ws.CloseConnection():
+                    self._send(event.response())
+                    break
+        return decode_status(status)
+
+    def _pass_on(self, message: ws.BytesMessage, output: Output) -> bytes:
+        """Hand output on; what came for the status is returned."""
+        status = b""
+        for event in self._channels.decode(message.data, finished=message.message_finished):
+            match event:
+                case channels.ChannelData(channels.STDOUT | channels.STDERR as stream, data):
+                    output(stream, data)
+                case channels.ChannelData(channels.ERROR, data):
+                    status += data
+        return status
+
+    async def _heard(self) -> AsyncGenerator[ws.Event, None]:
+        """What comes from the server, without an end of its own."""
+        try:
+            while data := await self._reader.read(_BITE):
+                self._ws.receive_data(data)
+                for event in self._ws.events():  # one by one: a pong can not follow a close
+                    yield event
+        except RemoteProtocolError as e:
+            raise ToolFailed(f"the streaming server does not speak WebSocket: {e}") from e
+        except OSError as e:
+            raise Unavailable(f"the session was cut off: {e}") from e
+        raise Unavailable("the session was cut off before its end was told")
+
+    def _send(self, event: ws.Event) -> None:
+        """What is said after the end is not sent any more."""
+        with suppress(LocalProtocolError):
+            self._writer.write(self._ws.send(event))
+
+
+def _trusting(certificate: Path | None) -> ssl.SSLContext:
+    if certificate is None:
+        return ssl.create_default_context()
+    # The daemon's own, from its configuration: exactly this one is right, whatever its name is.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.load_verify_locations(certificate)
+    return context

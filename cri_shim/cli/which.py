@@ -1,0 +1,66 @@
+"""Which pod or container an id means, for commands that take either.
+
+One rule: a whole id, or a beginning that only one pod or container has, of all pods and containers
+there are.
+"""
+
+import argparse
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from cri_shim.cli.arguments import any_id
+from cri_shim.errors import CriShimError, InvalidArgument, NotFound
+
+if TYPE_CHECKING:
+    from cri_shim.rpc.client import Client
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    kind: Literal["pod", "container"]
+    id: str
+
+
+def add_ids(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "ids",
+        nargs="+",
+        metavar="ID",
+        type=any_id,
+        help="of a container or a pod, whole, or a beginning that only one of them has",
+    )
+
+
+async def find(client: "Client", id: str) -> Object:
+    """The object that an id means. NotFound; InvalidArgument if several begin so."""
+    from cri_shim.pb import api_pb2 as api
+
+    pods = await client.runtime.ListPodSandbox(
+        api.ListPodSandboxRequest(filter=api.PodSandboxFilter(id=id))
+    )
+    containers = await client.runtime.ListContainers(
+        api.ListContainersRequest(filter=api.ContainerFilter(id=id))
+    )
+    found = [Object("pod", pod.id) for pod in pods.items]
+    found += [Object("container", container.id) for container in containers.containers]
+    fitting = [one for one in found if one.id == id] or found
+    if not fitting:
+        raise NotFound(f"there is no pod and no container with id {id}")
+    if len(fitting) > 1:
+        those = ", ".join(f"{one.kind} {one.id}" for one in fitting)
+        raise InvalidArgument("", f"{id} is the beginning of several ids: {those}")
+    return fitting[0]
+
+
+async def each(ids: Sequence[str], act: Callable[[str], Awaitable[None]]) -> int:
+    """Act on one after the other; an error is told, and the others are still done. Exit code."""
+    code = 0
+    for id in ids:
+        try:
+            await act(id)
+        except CriShimError as e:
+            print(f"cri-shim: {e}", file=sys.stderr)
+            code = 1
+    return code

@@ -1,0 +1,70 @@
+"""Which containers need others to run, and what that forbids.
+
+A container depends on the one whose pid namespace it joins (TARGET), and on those of its pod that
+it was created to depend on. They are there before it, so that only damaged records can have a
+circle; that is refused by name, too.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from cri_shim.engine import Engine
+from cri_shim.errors import ContainerInUse, InvalidArgument, WrongState
+from cri_shim.pb import api_pb2 as api
+from cri_shim.pb import state_pb2 as state
+from cri_shim.spec import namespaces
+
+
+def of(
+    on: Engine, pod: state.PodRecord, config: api.ContainerConfig, asked: Sequence[str]
+) -> list[str]:
+    """The ids of what a new container of `pod` depends on.
+
+    InvalidArgument for one that is not in that pod, or is being removed.
+    """
+    for id in asked:
+        found = on.registry.find_container(id)
+        if found is None or found.pod_id != pod.id:
+            raise InvalidArgument("depends_on", f"no container {id} in pod {pod.id}")
+        if found.phase == state.CONTAINER_REMOVING:
+            raise InvalidArgument("depends_on", f"container {id} is being removed")
+    joined = namespaces.target(config)
+    return list(dict.fromkeys([*asked, *([joined] if joined else [])]))
+
+
+def need(on: Engine, container: state.ContainerRecord) -> None:
+    """WrongState if something that this container was created to depend on does not run.
+
+    What it joins is left out: the start itself looks at that, at the last moment.
+    """
+    joined = namespaces.target(container.config)
+    for id in container.depends_on:
+        found = on.registry.find_container(id)
+        if id == joined or (found is not None and found.phase == state.CONTAINER_RUNNING):
+            continue
+        how = "is gone" if found is None else "does not run"
+        raise WrongState(
+            f"container {container.id} depends on container {id}, which {how}: start that first"
+        )
+
+
+def release(on: Engine, container: state.ContainerRecord) -> None:
+    """ContainerInUse if others depend on this container."""
+    if users := [user.id for user in on.registry.dependents(container.id)]:
+        raise ContainerInUse(
+            f"container {container.id} is in use by {', '.join(users)}: remove"
+            f" {'that' if len(users) == 1 else 'those'} first, or force the removal"
+        )
+
+
+def start_order(containers: Iterable[state.ContainerRecord]) -> list[state.ContainerRecord]:
+    """Each after those of them that it depends on, otherwise by age; WrongState on a cycle."""
+    waiting = {c.id: c for c in sorted(containers, key=lambda c: c.created_at)}
+    ordered: list[state.ContainerRecord] = []
+    while waiting:
+        ready = [c for c in waiting.values() if not waiting.keys() & set(c.depends_on)]
+        if not ready:
+            raise WrongState(f"containers depend on each other in a circle: {', '.join(waiting)}")
+        ordered += ready
+        for container in ready:
+            del waiting[container.id]
+    return ordered

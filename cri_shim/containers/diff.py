@@ -1,0 +1,51 @@
+"""What a container has changed in its root file system, compared with its image."""
+
+from pathlib import Path
+
+from cri_shim.aio.offload import offload
+from cri_shim.containers.rootfs import user_namespace
+from cri_shim.engine import Engine
+from cri_shim.errors import NotFound
+from cri_shim.oci import bundle
+from cri_shim.pb import state_pb2 as state
+from cri_shim.spec.userns import IdMap
+from cri_shim.store import changes, merged
+from cri_shim.store.changes import Change
+from cri_shim.store.merged import Part
+
+
+async def diff(on: Engine, container_id: str) -> list[Change]:
+    """The changes by path, as `podman diff` has them; see store/changes.py.
+
+    What is put there for mounts does not count. NotFound for an unknown container, or one whose
+    writable layer is gone.
+    """
+    container = on.registry.container(container_id)
+    own = writable_layer(on, container)
+    lowers = [Part(str(layer)) for layer in on.images.rootfs.lowers(list(container.layers))]
+    try:
+        return await offload(_diff, own, lowers, mount_points(on, container.id))
+    except FileNotFoundError as e:
+        raise NotFound(f"container {container.id}: its writable layer is gone: {e}") from e
+
+
+def writable_layer(on: Engine, container: state.ContainerRecord) -> Part:
+    """Where it is, and the ids of the user namespace that its owners are written in."""
+    pod = on.registry.find_pod(container.pod_id)
+    space = user_namespace(on, pod) if pod is not None else None
+    ids: IdMap | None = space.ids if space is not None else None
+    return Part(str(on.images.rootfs.upper(container.id)), ids)
+
+
+def mount_points(on: Engine, container_id: str) -> frozenset[str]:
+    """Where something is mounted in the container: the OCI runtime makes what is missing there."""
+    try:
+        document = bundle.spec(on.paths.bundle(container_id))
+    except (OSError, ValueError):
+        return frozenset()  # not made yet, or no more: then nothing was put there, or all counts
+    targets = (Path("/", str(mount["destination"])) for mount in document.get("mounts") or [])
+    return frozenset(str(target) for target in targets)
+
+
+def _diff(own: Part, lowers: list[Part], hidden: frozenset[str]) -> list[Change]:
+    return changes.between(merged.root(lowers), merged.root([own, *lowers]), hidden)

@@ -1,0 +1,47 @@
+"""What a container has written, and writes: its log, by entries."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from pathlib import Path
+
+from cri_shim.engine import Engine
+from cri_shim.errors import WrongState
+from cri_shim.oci.log_file import Wanted, read
+from cri_shim.pb import state_pb2 as state
+from cri_shim.wire.cri_log import Entry
+
+
+async def logs(
+    on: Engine, container_id: str, wanted: Wanted, *, follow: bool = False
+) -> AsyncGenerator[Entry, None]:
+    """The entries of the container's log; with `follow` until it has ended.
+
+    WrongState if it has no log: it was created without `log_path`, or its pod without a directory.
+    """
+    container = on.registry.container(container_id)
+    if not container.log_path:
+        raise WrongState(
+            f"container {container.id} keeps no log: its pod needs a log_directory and it a"
+            " log_path when they are created"
+        )
+    ended = None
+    if follow:
+        ended = asyncio.ensure_future(_ended(on, container.id))
+    try:
+        async with aclosing(read(Path(container.log_path), wanted, ended)) as entries:
+            async for entry in entries:
+                yield entry
+    finally:
+        if ended is not None:
+            ended.cancel()
+
+
+async def _ended(on: Engine, id: str) -> None:
+    def over() -> bool:
+        container = on.registry.find_container(id)
+        if container is None:
+            return True
+        return container.phase in (state.CONTAINER_EXITED, state.CONTAINER_REMOVING)
+
+    await on.registry.until(id, over)

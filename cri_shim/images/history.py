@@ -1,0 +1,71 @@
+"""The history of an image, from its config: what each step made, and how large it became."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from cri_shim.pb.state_pb2 import ImageRecord
+from cri_shim.store.image_store import ImageStore
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One step. `size` is what its layer takes of this disk, in bytes; an empty one has none."""
+
+    created: datetime | None
+    created_by: str
+    comment: str
+    empty_layer: bool
+    size: int
+    diff_id: str = ""  # of the layer it made
+    id: str = ""  # of the image, for the newest step; the others are no image here
+    tags: tuple[str, ...] = ()  # of the image, too
+
+
+def history(store: ImageStore, image: ImageRecord) -> list[Entry]:
+    """The steps, newest first, as `docker history` lists them.
+
+    A config may say less than there are layers: those come as steps of which nothing is known.
+    """
+    layers = list(image.layers)
+    steps = [_entry(store, step, layers) for step in _recorded(image.config)]
+    steps += [_entry(store, {}, layers) for _ in range(len(layers))]
+    steps.reverse()
+    if steps:
+        newest = steps[0]
+        steps[0] = Entry(
+            newest.created, newest.created_by, newest.comment, newest.empty_layer, newest.size,
+            newest.diff_id, image.id, tuple(image.repo_tags),
+        )  # fmt: skip
+    return steps
+
+
+def _recorded(config: bytes) -> Sequence[dict[str, Any]]:
+    recorded = json.loads(config).get("history")
+    if not isinstance(recorded, list):
+        return []
+    return [step for step in recorded if isinstance(step, dict)]
+
+
+def _entry(store: ImageStore, step: dict[str, Any], layers: list[str]) -> Entry:
+    empty = bool(step.get("empty_layer")) or not layers
+    diff_id = "" if empty else layers.pop(0)
+    record = store.catalog.layer(diff_id) if diff_id else None
+    return Entry(
+        created=when(step.get("created")),
+        created_by=str(step.get("created_by") or ""),
+        comment=str(step.get("comment") or ""),
+        empty_layer=empty,
+        size=record.size if record is not None else 0,
+        diff_id=diff_id,
+    )
+
+
+def when(text: object) -> datetime | None:
+    """A time as configs have it, RFC 3339; None where there is none that can be read."""
+    try:
+        return datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None

@@ -1,0 +1,100 @@
+"""One image, as an object."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cri_shim.engine import Engine
+from cri_shim.errors import NotFound
+from cri_shim.images.history import Entry
+from cri_shim.pb.state_pb2 import ImageRecord
+from cri_shim.store.changes import Change
+
+
+class Image:
+    """A handle: an id. Everything else is looked up when it is asked for.
+
+    NotFound from everything but `remove` and `unmount` once the image is gone.
+    """
+
+    def __init__(self, on: Engine, id: str) -> None:
+        self._on = on
+        self.id = id  # hex sha256 of its config
+
+    def __repr__(self) -> str:
+        return f"<Image {self.id[:12]}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Image) and (other.id, other._on) == (self.id, self._on)
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    @property
+    def _record(self) -> ImageRecord:
+        record = self._on.images.store.catalog.image(self.id)
+        if record is None:
+            raise NotFound(f"image {self.id} is no longer on this node")
+        return record
+
+    @property
+    def tags(self) -> Sequence[str]:
+        """Its names in full, such as docker.io/library/busybox:latest."""
+        return list(self._record.repo_tags)
+
+    @property
+    def digests(self) -> Sequence[str]:
+        """Its names by digest."""
+        return list(self._record.repo_digests)
+
+    @property
+    def size(self) -> int:
+        """Bytes of manifest, config and layers as they were transferred."""
+        return self._record.size
+
+    @property
+    def stored_at(self) -> datetime:
+        """When it came to this node."""
+        return datetime.fromtimestamp(self._record.created_at / 10**9, UTC)
+
+    @property
+    def layers(self) -> Sequence[str]:
+        """The diff-ids of its layers, bottom first."""
+        return list(self._record.layers)
+
+    def history(self) -> Sequence[Entry]:
+        """The steps that made it, newest first, as `docker history` lists them."""
+        return self._on.images.history(self._record.id)
+
+    def inspect(self) -> Mapping[str, Any]:
+        """All there is to tell, JSON-able, in the words of `podman image inspect`."""
+        return self._on.images.inspect(self._record.id)
+
+    async def tag(self, name: str) -> str:
+        """Give it one more name, returned in full; another image that has it loses it."""
+        return await self._on.images.tag(self._record.id, name)
+
+    async def untag(self, *names: str) -> None:
+        """Take these names from it, all where none is given; it stays, by its id."""
+        await self._on.images.untag(self._record.id, names)
+
+    async def mount(self) -> Path:
+        """Mount it for reading, and return where. Mounted already is fine: mounts are not counted.
+
+        The mount outlives this process, but not the boot. As long as it is there, removing the
+        image leaves its layers.
+        """
+        return await self._on.images.mount(self._record.id)
+
+    async def unmount(self, *, lazy: bool = False) -> None:
+        """End the mount; not mounted is fine. WrongState while a process uses it, unless `lazy`."""
+        await self._on.images.unmount(self.id, lazy=lazy)
+
+    async def diff(self, other: "Image | None" = None) -> Sequence[Change]:
+        """What leads from `other` to this image; without it, what its topmost layer changed."""
+        return await self._on.images.diff(self._record.id, other._record.id if other else "")
+
+    async def remove(self) -> None:
+        """Remove it with all its names. Containers and mounts keep its layers, not the image."""
+        await self._on.images.remove(self.id)

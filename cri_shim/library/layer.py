@@ -1,0 +1,99 @@
+"""The layers on this node, and who uses them."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from cri_shim.engine import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer on top of certain others, which is what its id says (the OCI's ChainID).
+
+    The same diff-id on top of others is another Layer in the same directory: it takes its size
+    once, however often it is listed.
+    """
+
+    id: str  # sha256:...; that of a layer at the bottom is its diff-id
+    parent: str  # the id of the layer below; "" at the bottom
+    diff_id: str
+    size: int  # bytes on this disk
+    created: datetime | None  # when it was unpacked here; None if its files are gone
+    images: tuple[str, ...]  # ids, as of the next two: who stands on it
+    containers: tuple[str, ...]
+    mounts: tuple[str, ...]  # of images that are mounted
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was unpacked."""
+        return (datetime.now(UTC) - self.created).total_seconds() if self.created else 0.0
+
+
+@dataclass(slots=True)
+class _Found:
+    parent: str
+    diff_id: str
+    users: dict[str, dict[str, None]] = field(
+        default_factory=lambda: {"image": {}, "container": {}, "mount": {}}
+    )
+
+
+def layers(on: Engine) -> list[Layer]:
+    """All layers, each after the one it stands on.
+
+    One that nobody stands on, of a pull in hand, is listed as if it stood on nothing.
+    """
+    found: dict[str, _Found] = {}
+    for kind, user, stack in _stacks(on):
+        parent = ""
+        for diff_id in stack:
+            id = chain_id(parent, diff_id)
+            found.setdefault(id, _Found(parent, diff_id)).users[kind][user] = None
+            parent = id
+    used = {layer.diff_id for layer in found.values()}
+    for record in on.images.store.catalog.layers():
+        if record.diff_id not in used:
+            found[record.diff_id] = _Found("", record.diff_id)
+    return [_layer(on, id, layer) for id, layer in found.items()]
+
+
+def chain_id(parent: str, diff_id: str) -> str:
+    """The id of a layer on top of `parent`, as the OCI image specification has it."""
+    if not parent:
+        return diff_id
+    return "sha256:" + hashlib.sha256(f"{parent} {diff_id}".encode()).hexdigest()
+
+
+def _stacks(on: Engine) -> Iterator[tuple[str, str, Sequence[str]]]:
+    """(kind of user, its id, diff-ids bottom first)."""
+    for image in on.images.store.catalog.images():
+        yield "image", image.id, image.layers
+    for container in on.registry.everything()[1]:
+        yield "container", container.id, container.layers
+        for volume in container.image_volumes:
+            yield "container", container.id, volume.layers
+    for id, stack in on.images.store.mounted.images().items():
+        yield "mount", id, stack
+
+
+def _layer(on: Engine, id: str, found: _Found) -> Layer:
+    record = on.images.store.catalog.layer(found.diff_id)
+    created = None
+    try:
+        # A layer is not changed after it was given its name.
+        named = on.images.store.layers.path(found.diff_id).stat().st_ctime
+        created = datetime.fromtimestamp(named, UTC)
+    except FileNotFoundError:
+        pass
+    return Layer(
+        id=id,
+        parent=found.parent,
+        diff_id=found.diff_id,
+        size=record.size if record is not None else 0,
+        created=created,
+        images=tuple(found.users["image"]),
+        containers=tuple(found.users["container"]),
+        mounts=tuple(found.users["mount"]),
+    )

@@ -1,0 +1,97 @@
+"""Names of pods and containers: how people call them, and new ones for what they did not name.
+
+The CRI's names need not be unique; the one that is not is refused as an ambiguous prefix is. What
+is being removed has given its name up.
+"""
+
+import secrets
+from collections.abc import Iterator
+from itertools import product
+
+from cri_shim.errors import ResourceExhausted
+from cri_shim.pb import state_pb2 as state
+from cri_shim.registry import Registry
+
+TRIES = 100  # random pairs, before all are looked through
+
+
+def pod(registry: Registry, id_or_name: str) -> state.PodRecord:
+    """By id, else NAME or NAMESPACE/NAME, else unique id prefix.
+
+    NotFound, InvalidArgument if ambiguous, WrongNamespace.
+    """
+    return registry.pod(id_or_name, _of_pod)
+
+
+def container(registry: Registry, id_or_name: str) -> state.ContainerRecord:
+    """By id, else NAME, POD/NAME or NAMESPACE/POD/NAME, else unique id prefix; errors as `pod`."""
+
+    def names(record: state.ContainerRecord) -> list[str]:
+        if record.phase == state.CONTAINER_REMOVING:
+            return []
+        name = record.config.metadata.name
+        owner = registry.find_pod(record.pod_id)
+        return [name, *(f"{above}/{name}" for above in (_of_pod(owner) if owner else ()))]
+
+    return registry.container(id_or_name, names)
+
+
+def _of_pod(record: state.PodRecord) -> list[str]:
+    if record.phase == state.POD_REMOVING:
+        return []
+    metadata = record.config.metadata
+    return [metadata.name, f"{metadata.namespace}/{metadata.name}"]
+
+
+class Names:
+    """Gives out each name once, as long as this process lives."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._given: set[str] = set()
+
+    def generate(self) -> str:
+        """adjective_surname, which no pod or container of any namespace has or was given here.
+
+        ResourceExhausted when every pair is taken.
+        """
+        pods, containers = self._registry.everything()
+        taken = self._given | {pod.config.metadata.name for pod in pods}
+        taken |= {container.config.metadata.name for container in containers}
+        name = next((name for name in _candidates() if name not in taken), None)
+        if name is None:
+            raise ResourceExhausted("every name that can be generated is in use: name it yourself")
+        self._given.add(name)
+        return name
+
+
+def _candidates() -> Iterator[str]:
+    for _ in range(TRIES):
+        yield f"{secrets.choice(ADJECTIVES)}_{secrets.choice(SURNAMES)}"
+    for adjective, surname in product(ADJECTIVES, SURNAMES):
+        yield f"{adjective}_{surname}"
+
+
+ADJECTIVES = """
+able amber ample apt avid balmy bold brave breezy bright brisk calm candid careful cheerful clear
+clever cosy crisp curious daring deft eager earnest easy exact fair fearless fine firm fond frank
+free fresh gallant gentle glad golden grand hardy hearty helpful honest humble jolly keen kind
+lively loyal lucid mellow merry mild modest neat nimble noble patient placid plain plucky polite
+prompt proud quick quiet ready robust rosy serene sharp silver simple sleek smooth snug sober
+solid spry staunch steady stout sturdy sunny swift tender tidy trim true upbeat vivid warm wise
+witty zesty
+""".split()  # noqa: SIM905
+
+# Of people who found something out.
+SURNAMES = """
+abel ampere archimedes avogadro babbage bardeen becquerel bell bernoulli blackwell bohr boole born
+boyle brahe cantor carson cauchy cavendish celsius copernicus coulomb curie dalton darwin
+descartes dijkstra dirac doppler easley edison einstein elion erdos euclid euler faraday fermat
+fermi feynman fibonacci fleming fourier franklin galileo galois gauss germain godel goldberg
+goodall haber halley hamilton heisenberg hertz hilbert hodgkin hooke hopper hubble huygens hypatia
+jacobi johnson joule kelvin kepler khayyam kovalevskaya lagrange lamarr laplace lavoisier leavitt
+leibniz liskov lovelace maxwell mayer mclintock meitner mendel mendeleev mirzakhani morse napier
+nash newton nightingale noether ohm pascal pasteur pauling planck poincare ptolemy ramanujan
+riemann rontgen rubin rutherford sagan schrodinger shannon stokes tesla thompson turing vaughan
+volta watt weierstrass wiles wu yalow zuse
+""".split()  # noqa: SIM905

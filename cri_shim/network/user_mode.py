@@ -1,0 +1,290 @@
+"""`UserModeNetwork`: the network of an ordinary user's pods, who may not touch the node's.
+
+A pod has pasta or slirp4netns beside it (see user_programs), one process a pod. A small file says
+which, for the next daemon: written as an intent before it is started, and again with pid and start
+time. One that dies is started again; its pod keeps its address. Where neither program is installed,
+or the user chose none, pods have the loopback and the status says what to install.
+
+    RUN_ROOT/network/POD.json
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cri_shim.aio.keyed_lock import KeyedLock
+from cri_shim.aio.offload import offload
+from cri_shim.errors import CriShimError, ToolFailed
+from cri_shim.faults import fault_point
+from cri_shim.linux import addresses, pidfd
+from cri_shim.network import user_process
+from cri_shim.network.attach import is_netns
+from cri_shim.network.conflist import NetworkList
+from cri_shim.network.network import Attached
+from cri_shim.network.readiness import NOT_READY, NetworkStatus
+from cri_shim.network.user_programs import INTERFACE, PROGRAMS, Program, port_options
+from cri_shim.pb import state_pb2
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0  # before a process that died is started again
+_TUN = Path("/dev/net/tun")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Served:
+    """A pod with a process beside it."""
+
+    netns: Path
+    program: str
+    ports: list[str]
+    pid: int = 0
+    start_time: int = 0
+    watch: int = -1  # a pidfd that a reader waits on
+    again: "asyncio.Task[None] | None" = None
+    problem: str = ""
+
+
+class UserModeNetwork:
+    def __init__(self, directory: Path, wanted: str, *, add_timeout: float) -> None:
+        """`wanted`: the name of a program, "none", or "auto"; the time-out is in seconds."""
+        self._directory = directory
+        self._wanted = wanted
+        self._limit = add_timeout
+        self._served: dict[str, _Served] = {}
+        self._locks = KeyedLock()
+
+    async def start(self) -> None:
+        """Take over the processes that the last daemon left; one that died is started again."""
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for file in sorted(self._directory.glob("*.json")):
+            served = _read(file)
+            if served is None or not is_netns(served.netns):
+                _log.warning("network of pod %s: it is gone, or %s is damaged", file.stem, file)
+                if served is not None:
+                    await user_process.end_all(served.netns)
+                file.unlink()
+                continue
+            self._served[file.stem] = served
+            self._follow(file.stem, served)
+
+    async def stop(self) -> None:
+        """End the watch; pods keep their networks."""
+        for served in self._served.values():
+            await self._unfollow(served)
+        self._served.clear()
+
+    def status(self) -> NetworkStatus:
+        """Whether pods can have a network beside the node's now."""
+        program, why = self._chosen()
+        if program is None:
+            return NetworkStatus(False, NOT_READY, why)
+        return NetworkStatus(True, "", "; ".join(self.load_problems()))
+
+    def load_problems(self) -> list[str]:
+        """Each pod whose process died and could not be started again yet, and why."""
+        return [f"pod {id}: {s.problem}" for id, s in self._served.items() if s.problem]
+
+    def usable(self) -> Sequence[NetworkList]:
+        """CNI needs the real root."""
+        return []
+
+    def default_name(self) -> str:
+        program, _ = self._chosen()
+        return "" if program is None else program.name
+
+    def plugins(self) -> dict[str, Path]:
+        """The programs that are installed."""
+        return {p.name: Path(path) for p in PROGRAMS if (path := shutil.which(p.name))}
+
+    async def set_pod_cidr(self, cidr: str) -> None:
+        """Nothing: pods have no subnet of the node's."""
+
+    def plan(self, pod: state_pb2.PodRecord) -> list[state_pb2.NetworkAttachment]:
+        """The intent; empty for the node's network, and where there is nothing but the loopback.
+
+        InvalidArgument for a host port that cannot be had.
+        """
+        if pod.network.host:
+            return []
+        program, _ = self._chosen()
+        ports = port_options(program, pod.config)
+        if program is None:
+            return []
+        config = json.dumps({"ports": ports}).encode()
+        attachment = state_pb2.NetworkAttachment
+        return [attachment(network=program.name, interface=INTERFACE, config=config)]
+
+    async def attach(self, record: state_pb2.PodRecord) -> Attached:
+        """Start what is planned; after a failure nothing is left of it. ToolFailed, TimedOut."""
+        for planned in record.network.attachments:
+            ports = json.loads(planned.config)["ports"]
+            served = _Served(Path(record.network.netns_path), planned.network, ports)
+            async with self._locks(record.id):
+                self._served[record.id] = served
+                try:
+                    await self._start(record.id, served)
+                    ips = await offload(addresses.of_interface, served.netns, INTERFACE)
+                except BaseException as e:
+                    await self._end(record.id, served.netns)
+                    if isinstance(e, OSError):
+                        raise ToolFailed(f"the address of pod {record.id}: {e}") from e
+                    raise
+                self._follow(record.id, served)
+            if not ips:
+                _log.warning("pod %s: %s gave it no address", record.id, planned.network)
+            dns = next((p.dns for p in PROGRAMS if p.name == planned.network), "")
+            return Attached(ips, _result(served, ips), [dns])
+        return Attached([], b"")
+
+    async def detach(self, record: state_pb2.PodRecord) -> None:
+        """End it; idempotent, and by the record alone. ToolFailed if it does not end."""
+        if record.network.attachments:
+            async with self._locks(record.id):
+                fault_point("network.detach.delete")
+                await self._end(record.id, Path(record.network.netns_path))
+
+    async def gc(self, valid: Callable[[], Iterable[tuple[str, str]]]) -> None:
+        """End what serves no pod of `valid()`."""
+        known = {id for id, _ in valid()}
+        for id in self._served.keys() - known:
+            async with self._locks(id):
+                await self._end(id, self._served[id].netns)
+
+    def _chosen(self) -> tuple[Program | None, str]:
+        """The program for new pods, else why there is none and what to do."""
+        if self._wanted == "none":
+            return None, "network.user_mode is none: pods have the node's network, or the loopback"
+        able = [p for p in PROGRAMS if self._wanted in ("auto", p.name)]
+        found = next((p for p in able if shutil.which(p.name)), None)
+        if found is None:
+            names, packages = (" or ".join(words) for words in _words(able))
+            return None, (
+                f"{names} is not installed: pods have the node's network, or nothing but the"
+                f" loopback; install the package {packages}"
+            )
+        if not os.access(_TUN, os.R_OK | os.W_OK):
+            return None, f"{found.name} needs {_TUN}, which this user may not open: chmod 666 it"
+        return found, ""
+
+    async def _start(self, id: str, served: _Served) -> None:
+        """Have its process run, and the file say which. The caller holds the lock."""
+        program = next((p for p in PROGRAMS if p.name == served.program), None)
+        path = shutil.which(served.program)
+        if program is None or path is None:
+            raise ToolFailed(f"{served.program} is not installed any more: install it again")
+        served.pid = served.start_time = 0
+        self._write(id, served)
+        fault_point("network.attach.add")
+        served.pid, served.start_time = await user_process.start(
+            program, path, served.netns, served.ports, self._limit
+        )
+        fault_point("network.attach.cache")
+        self._write(id, served)
+
+    async def _end(self, id: str, netns: Path) -> None:
+        served = self._served.pop(id, None)
+        if served is not None:
+            await self._unfollow(served)
+        file = self._directory / f"{id}.json"
+        recorded = served or _read(file)
+        if recorded is not None and recorded.pid:
+            await user_process.end(recorded.pid, recorded.start_time)
+        await user_process.end_all(netns)
+        fault_point("network.detach.cache")
+        file.unlink(missing_ok=True)
+
+    def _follow(self, id: str, served: _Served) -> None:
+        """Notice its end; one that has ended is started again at once."""
+        fd = pidfd.open_verified(served.pid, served.start_time) if served.pid else None
+        if fd is None:
+            self._ended(id, served)
+            return
+        served.watch = fd
+        asyncio.get_running_loop().add_reader(fd, self._ended, id, served)
+
+    def _ended(self, id: str, served: _Served) -> None:
+        _close_watch(served)
+        _log.warning("the %s of pod %s has ended: it is started again", served.program, id)
+        served.again = asyncio.create_task(self._again(id, served), name=f"network of {id}")
+
+    async def _again(self, id: str, served: _Served) -> None:
+        pause = FIRST_PAUSE_S
+        while True:
+            async with self._locks(id):
+                if self._served.get(id) is not served:
+                    return
+                try:
+                    await user_process.end_all(served.netns)
+                    await self._start(id, served)
+                except (CriShimError, OSError) as e:
+                    served.problem = str(e)
+                    _log.warning("network of pod %s, next try in %g s: %s", id, pause, e)
+                else:
+                    served.problem, served.again = "", None
+                    self._follow(id, served)
+                    return
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_S)
+
+    async def _unfollow(self, served: _Served) -> None:
+        _close_watch(served)
+        if served.again is not None:
+            served.again.cancel()
+            await asyncio.gather(served.again, return_exceptions=True)
+            served.again = None
+
+    def _write(self, id: str, served: _Served) -> None:
+        facts = {
+            "netns": str(served.netns),
+            "program": served.program,
+            "ports": served.ports,
+            "pid": served.pid,
+            "startTime": served.start_time,
+        }
+        draft = self._directory / f".{id}.tmp"
+        draft.write_text(json.dumps(facts))
+        draft.rename(self._directory / f"{id}.json")
+
+
+def _close_watch(served: _Served) -> None:
+    if served.watch >= 0:
+        asyncio.get_running_loop().remove_reader(served.watch)
+        os.close(served.watch)
+        served.watch = -1
+
+
+def _read(file: Path) -> _Served | None:
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        facts: dict[str, Any] = json.loads(file.read_text())
+        return _Served(
+            Path(facts["netns"]),
+            str(facts["program"]),
+            list(facts["ports"]),
+            int(facts["pid"]),
+            int(facts["startTime"]),
+        )
+    return None
+
+
+def _result(served: _Served, ips: Sequence[str]) -> bytes:
+    """In the form of a CNI result, with what CNI does not have."""
+    return json.dumps(
+        {
+            "interfaces": [{"name": INTERFACE, "sandbox": str(served.netns)}],
+            "ips": [{"address": ip, "interface": 0} for ip in ips],
+            "program": served.program,
+            "process": {"pid": served.pid, "startTime": served.start_time},
+        }
+    ).encode()
+
+
+def _words(programs: Sequence[Program]) -> tuple[list[str], list[str]]:
+    return [p.name for p in programs], [p.package for p in programs]

@@ -1,0 +1,211 @@
+"""A container's log file: what was written, from where one wants it, and what is being written.
+
+The container's monitor writes it, in the CRI's format. A file that is renamed, and replaced by the
+monitor's new one, is read to its end first; one that is cut short is read anew.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from cri_shim.aio.offload import offload
+from cri_shim.errors import InvalidArgument, ToolFailed
+from cri_shim.linux import inotify
+from cri_shim.linux.inotify import Inotify
+from cri_shim.wire import cri_log
+from cri_shim.wire.cri_log import Entry
+
+POLL_S = 1.0  # how late something new is seen where inotify tells nothing
+_BLOCK = 1 << 18  # bytes read at once, in a thread
+_CHANGED = inotify.IN_MODIFY | inotify.IN_CREATE | inotify.IN_MOVED_TO
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which part of a log: `since` in nanoseconds since the epoch; `tail` in lines, None is all."""
+
+    since: int = 0
+    tail: int | None = None
+    streams: frozenset[str] = frozenset({"stdout", "stderr"})
+
+    def __post_init__(self) -> None:
+        if self.tail is not None and self.tail < 0:
+            raise InvalidArgument("tail", f"{self.tail} is no number of lines")
+
+
+async def read(
+    path: Path, wanted: Wanted, ended: "asyncio.Future[Any] | None" = None
+) -> AsyncGenerator[Entry, None]:
+    """The entries of a log file; with `ended`, also what is written until that is done.
+
+    What `ended` raises is raised at the end. A file that is not there yet is empty. ToolFailed if
+    it cannot be read.
+    """
+    with _LogFile(path) as file, _Changes(path.parent if ended is not None else None) as changes:
+        if wanted.tail is not None:
+            await _offload(path, partial(file.to_tail, wanted.tail, wanted.streams))
+        while True:
+            last = ended is None or ended.done()  # asked before the look: then all is written
+            changes.arm()
+            while (entries := await _offload(path, file.some)) is not None:
+                for entry in entries:
+                    if entry.stream in wanted.streams and _recent(entry, wanted.since):
+                        yield entry
+            if last:
+                break
+            assert ended is not None
+            await changes.wait(ended)
+        if ended is not None:
+            ended.result()
+
+
+async def _offload(path: Path, look: Callable[[], T]) -> T:
+    try:
+        return await offload(look)
+    except OSError as e:
+        raise ToolFailed(f"cannot read the log {path}: {e.strerror}") from e
+
+
+def _recent(entry: Entry, since: int) -> bool:
+    if not since:
+        return True
+    try:
+        return entry.nanoseconds() >= since
+    except InvalidArgument:  # not a time: nobody can say that it is too old
+        return True
+
+
+class _LogFile:
+    """Reads on where it stopped; blocks."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fd = -1
+        self._at = 0
+        self._parser = cri_log.Parser()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self._close()
+
+    def to_tail(self, lines: int, streams: frozenset[str]) -> None:
+        """Begin with the last `lines` lines."""
+        if not self._open():
+            return
+        size, length = os.fstat(self._fd).st_size, _BLOCK
+        while True:
+            begin = max(0, size - length)
+            block = os.pread(self._fd, size - begin, begin)
+            skipped = block.find(b"\n") + 1 if begin else 0  # a line that is cut
+            start = cri_log.tail_start(block[skipped:], lines, streams)
+            if start is not None:
+                self._at = begin + skipped + start
+                return
+            if not begin:
+                return
+            length *= 2
+
+    def some(self) -> list[Entry] | None:
+        """The next entries, possibly none; None if there is nothing new."""
+        if self._fd < 0 and not self._open():
+            return None
+        data = self._read()
+        if not data and os.fstat(self._fd).st_size < self._at:  # it was cut short
+            self._at = 0
+            self._parser.forget()
+            data = self._read()
+        if not data and self._replaced():
+            # Whoever wrote has the new file: what is in the old one now is all of it.
+            data = self._read()
+            if not data:
+                self._close()
+                return []
+        self._at += len(data)
+        return self._parser.feed(data) if data else None
+
+    def _read(self) -> bytes:
+        return os.pread(self._fd, _BLOCK, self._at)
+
+    def _open(self) -> bool:
+        try:
+            self._fd = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _replaced(self) -> bool:
+        try:
+            return not os.path.samestat(self._path.stat(), os.fstat(self._fd))
+        except FileNotFoundError:
+            return False
+
+    def _close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd, self._at = -1, 0
+        self._parser.forget()
+
+
+class _Changes:
+    """Wakes who waits when something in a directory changes: a hint, the poll is the truth."""
+
+    def __init__(self, directory: Path | None) -> None:
+        self._directory = directory
+        self._inotify: Inotify | None = None
+        self._event = asyncio.Event()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        if self._inotify is not None:
+            asyncio.get_running_loop().remove_reader(self._inotify.fileno())
+            self._inotify.close()
+
+    def arm(self) -> None:
+        """To be called before a look: what changes from then on wakes `wait`."""
+        self._event.clear()
+        if self._directory is None or self._inotify is not None:
+            return
+        try:
+            watch = Inotify()
+        except OSError:
+            return  # none is left: the poll does it
+        try:
+            watch.add(self._directory, _CHANGED)
+        except OSError:
+            watch.close()  # not there yet
+            return
+        self._inotify = watch
+        asyncio.get_running_loop().add_reader(watch.fileno(), self._read)
+
+    def _read(self) -> None:
+        if self._inotify is not None and self._inotify.read():
+            self._event.set()
+
+    async def wait(self, ended: "asyncio.Future[Any]") -> None:
+        """Return when something changed, `ended` is done, or POLL_S have passed."""
+        event = asyncio.ensure_future(self._event.wait())
+        try:
+            await asyncio.wait({event, ended}, timeout=POLL_S, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            event.cancel()

@@ -1,0 +1,225 @@
+"""Moving this process into its user's namespaces: those that are held, or new ones.
+
+No second program is executed: setns(2) takes the process as it is, open files, arguments and all,
+on the condition that it has one thread.
+"""
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from cri_shim import directories
+from cri_shim.config import load, user
+from cri_shim.errors import RootlessError, StateError
+from cri_shim.linux import process, syscalls
+from cri_shim.options import Option, Options, flat
+from cri_shim.rootless import holder, mapping
+from cri_shim.rootless.holder import Holder, Record
+
+_MAP_S = 10.0  # for newuidmap and newgidmap, which look into two small files
+
+
+@dataclass(slots=True)
+class _Made:
+    """What this process made, for `let_go` to take away where nothing came of it."""
+
+    run_root: Path
+    directories: list[Path]
+    namespaces: bool
+
+
+_made: _Made | None = None
+
+
+def enter(*options: Option | Options, config: Path | None = None) -> None:
+    """Be in the user's namespaces when this returns; nothing for root, or when already there.
+
+    `options` and `config` are those that the Runtime will be made of: they say where its run root
+    is. Call it before the first thread is started. ConfigError, StateError for directories that
+    cannot be trusted, RootlessError for all else.
+    """
+    if os.geteuid():
+        enter_for(load(config, flat(options)).server.run_root)
+
+
+def enter_for(run_root: Path) -> None:
+    """The same for a run root that is known."""
+    global _made
+    uid, gid = os.geteuid(), os.getegid()
+    if uid == 0:
+        return
+    if (threads := len(os.listdir("/proc/self/task"))) > 1:  # noqa: PTH208
+        raise RootlessError(
+            f"this process has {threads} threads, and the kernel moves only one with a single"
+            " thread to another user namespace: call cri_shim.rootless.enter() first of all"
+        )
+    made = _Made(run_root, _directories(run_root, uid), namespaces=False)
+    try:
+        with holder.record(run_root) as record:
+            if (target := record.read() or _by_conmon(run_root)) is not None:
+                _join(target)
+                if record.read() is None:
+                    _record(record, holder.fork_here())
+            else:
+                _make(record, uid, gid)
+                made.namespaces = True
+    except BaseException:
+        _clear(made)
+        raise
+    os.environ[user.ENTERED] = str(uid)
+    _made = made
+
+
+def required() -> None:
+    """RootlessError in a process of an ordinary user that is not in its namespaces."""
+    if uid := os.geteuid():
+        raise RootlessError(
+            f"this process is user {uid}'s and in no user namespace of its own:"
+            " call cri_shim.rootless.enter() first in main(), before any thread is started"
+        )
+
+
+def let_go(run_root: Path, unused: bool | None) -> None:
+    """End the holder, if the runtime that was here has left nothing; idempotent.
+
+    `unused`: None from a runtime that never opened. What it then held is only let go if this
+    process made it: nobody else can have left anything.
+    """
+    global _made
+    mine = _made if _made is not None and _made.run_root == run_root else None
+    if user.ordinary_user() is None or not run_root.is_dir():
+        return
+    if not (unused or (unused is None and mine is not None and mine.namespaces)):
+        return
+    with holder.record(run_root) as record:
+        if (held := record.read()) is not None:
+            holder.end(held.pid, held.start_time)
+        record.remove()
+    if mine is not None:
+        _clear(mine)
+        mine.directories.clear()
+
+
+def _directories(run_root: Path, uid: int) -> list[Path]:
+    """Have the run root, for this user alone; those that had to be made, outermost first."""
+    made: list[Path] = []
+    for each in reversed([d for d in (run_root, *run_root.parents) if not d.exists()]):
+        try:
+            each.mkdir(mode=0o700)
+        except FileExistsError:
+            continue
+        except OSError as e:
+            raise StateError(f"cannot make the directory {each}: {e.strerror}") from e
+        made.append(each)
+    directories.check(run_root)
+    return made
+
+
+def _clear(made: _Made) -> None:
+    """Take away what is empty of what was made."""
+    with suppress(OSError):
+        if (made.run_root / holder.NAME).stat().st_size == 0:
+            (made.run_root / holder.NAME).unlink()
+    for each in reversed(made.directories):
+        with suppress(OSError):
+            each.rmdir()
+
+
+def _by_conmon(run_root: Path) -> Holder | None:
+    """A conmon of this run root: its containers' namespaces are the ones to be in."""
+
+    def is_ours(argv: list[str]) -> bool:
+        return "--persist-dir" in argv[:-1] and Path(
+            argv[argv.index("--persist-dir") + 1]
+        ).is_relative_to(run_root)
+
+    for pid in process.find_by_cmdline(is_ours):
+        start = process.start_time(pid)
+        if start is not None and process.alive(pid, start):
+            return Holder(pid, start)
+    return None
+
+
+def _make(record: Record, uid: int, gid: int) -> None:
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        name = str(uid)
+    ids = mapping.of_user(uid, gid, name)
+    tools = [_tool("newuidmap"), _tool("newgidmap")]
+    pid, go = holder.fork_new()
+    try:
+        for tool, arguments in zip(tools, (ids.uids, ids.gids), strict=True):
+            _map([tool, str(pid), *arguments])
+        _record(record, pid)
+    except BaseException:
+        record.clear()
+        os.close(go)  # which ends it
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise
+    holder.release(go)
+    held = record.read()
+    if held is None:
+        raise RootlessError("the process that was to hold the user namespace died; try again")
+    _join(held)
+
+
+def _tool(name: str) -> str:
+    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/bin:/usr/sbin")
+    if found is None:
+        raise RootlessError(
+            f"{name} is not installed, without which no ordinary user can have containers;"
+            " as root: install the package uidmap (Debian) or shadow-utils (Fedora)"
+        )
+    return found
+
+
+def _map(command: list[str]) -> None:
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=_MAP_S, check=False)
+    except (OSError, subprocess.TimeoutExpired) as e:
+        raise RootlessError(f"cannot run {command[0]}: {e}") from e
+    if done.returncode:
+        raise RootlessError(
+            f"{' '.join(command)}: {done.stderr.decode(errors='replace').strip()};"
+            f" it must be set-uid root and the ranges those of {mapping.SUBUID} and"
+            f" {mapping.SUBGID}"
+        )
+
+
+def _record(record: Record, pid: int) -> None:
+    start = process.start_time(pid)
+    if start is None:
+        raise RootlessError("the process that was to hold the user namespace died; try again")
+    record.write(Holder(pid, start))
+
+
+def _join(target: Holder) -> None:
+    """Move into the namespaces of a process; which is still that process once they are open."""
+    here = Path.cwd()
+    opened: list[int] = []
+    kinds = {"user": syscalls.CLONE_NEWUSER, "mnt": syscalls.CLONE_NEWNS}
+    try:
+        for name in kinds:
+            opened += [os.open(f"/proc/{target.pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC)]
+        if not target.alive():
+            raise RootlessError(f"process {target.pid}, which held the user namespace, has ended")
+        for fd, kind in zip(opened, kinds.values(), strict=True):
+            syscalls.setns(fd, kind)
+    except OSError as e:
+        raise RootlessError(
+            f"cannot enter the user namespace of process {target.pid}: {e.strerror}"
+        ) from e
+    finally:
+        for fd in opened:
+            os.close(fd)
+    with suppress(OSError):  # joining a mount namespace moves to its root
+        os.chdir(here)
+    # New credentials make /proc/self the machine's root's, who is nobody in here.
+    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)

@@ -1,0 +1,168 @@
+"""The process that holds a user's namespaces, and the file in the run root that names it.
+
+RUN_ROOT/holder     "PID START_TIME", locked while somebody makes, joins or ends it
+"""
+
+import fcntl
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from cri_shim.errors import RootlessError
+from cri_shim.linux import pidfd, process, syscalls
+
+NAME = "holder"
+_GO = b"g"
+_WORDS = 1 << 12  # bytes of a child's complaint
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    pid: int
+    start_time: int
+
+    def alive(self) -> bool:
+        return process.alive(self.pid, self.start_time)
+
+
+class Record:
+    """The file, open and locked."""
+
+    def __init__(self, fd: int, path: Path) -> None:
+        self._fd = fd
+        self._path = path
+
+    def read(self) -> Holder | None:
+        """The holder, if it lives."""
+        words = os.pread(self._fd, 64, 0).split()
+        if len(words) != 2 or not all(word.isdigit() for word in words):
+            return None  # never written, or not to its end
+        found = Holder(*map(int, words))
+        return found if found.alive() else None
+
+    def write(self, holder: Holder) -> None:
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, f"{holder.pid} {holder.start_time}\n".encode(), 0)
+
+    def clear(self) -> None:
+        os.ftruncate(self._fd, 0)
+
+    def remove(self) -> None:
+        self._path.unlink(missing_ok=True)
+
+
+@contextmanager
+def record(run_root: Path) -> Iterator[Record]:
+    """The record of a run root, locked for the block; an empty file when there was none."""
+    path = run_root / NAME
+    while True:
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except OSError as e:
+            raise RootlessError(f"cannot open {path}: {e.strerror}") from e
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            if _is_at(fd, path):  # else its last user has just removed it
+                yield Record(fd, path)
+                return
+        finally:
+            os.close(fd)
+
+
+def _is_at(fd: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(fd), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def fork_new() -> tuple[int, int]:
+    """A child in new user and mount namespaces, waiting: its pid, and a descriptor for `release`.
+
+    The caller maps its ids, records it and releases it; if the caller dies before, so does it.
+    Raises RootlessError with the kernel's word, and what to do.
+    """
+    said, mouth = os.pipe2(os.O_CLOEXEC)
+    ear, go = os.pipe2(os.O_CLOEXEC)
+    pid = os.fork()
+    if pid == 0:
+        os.close(go)
+        _wait_in_new_namespaces(mouth, ear)
+    os.close(mouth)
+    os.close(ear)
+    answer = os.read(said, _WORDS)
+    os.close(said)
+    if answer != _GO:
+        os.close(go)
+        os.waitpid(pid, 0)
+        raise RootlessError(answer.decode() or "the child for a user namespace died")
+    return pid, go
+
+
+def release(go: int) -> None:
+    """Have the child of `fork_new` become the holder."""
+    os.write(go, _GO)
+    os.close(go)
+
+
+def fork_here() -> int:
+    """A holder of the namespaces that this process is in already."""
+    pid = os.fork()
+    if pid == 0:
+        _hold()
+    return pid
+
+
+def end(pid: int, start_time: int) -> None:
+    """Kill a holder and, if it is a child of ours, reap it; one that is gone is fine."""
+    fd = pidfd.open_verified(pid, start_time)
+    if fd is None:
+        return
+    try:
+        pidfd.send(fd, signal.SIGKILL)
+        with suppress(ChildProcessError):
+            os.waitid(os.P_PIDFD, fd, os.WEXITED)
+    finally:
+        os.close(fd)
+
+
+def _wait_in_new_namespaces(mouth: int, ear: int) -> NoReturn:
+    try:
+        syscalls.unshare(syscalls.CLONE_NEWUSER | syscalls.CLONE_NEWNS)
+        # What the machine mounts later shall be seen here, and nothing of ours there.
+        syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_SLAVE)
+        os.write(mouth, _GO)
+        if os.read(ear, 1) == _GO:
+            _hold()
+    except OSError as e:
+        os.write(mouth, _refusal(e).encode())
+    finally:
+        os._exit(1)
+
+
+def _hold() -> NoReturn:
+    """Become `sleep`, in a session of its own and with no file of ours."""
+    try:
+        os.setsid()
+        os.chdir("/")
+        null = os.open(os.devnull, os.O_RDWR)
+        for fd in (0, 1, 2):
+            os.dup2(null, fd)
+        os.execv(shutil.which("sleep") or "/bin/sleep", ["sleep", "infinity"])
+    finally:
+        os._exit(1)
+
+
+def _refusal(error: OSError) -> str:
+    limit = Path("/proc/sys/user/max_user_namespaces")
+    most = limit.read_text().strip() if limit.exists() else "unknown"
+    return (
+        f"cannot make a user namespace: {error.strerror}; as root, see to it that users may:"
+        f" user.max_user_namespaces (now {most}) above 0, kernel.unprivileged_userns_clone = 1"
+        " and kernel.apparmor_restrict_unprivileged_userns = 0 where this kernel has them"
+    )

@@ -1,0 +1,93 @@
+"""Which ids an ordinary user may use: /etc/subuid and /etc/subgid, and newuidmap's arguments.
+
+Pure, save that `of_user` reads the two files. Inside, 0 is the user itself, and 1 and up are its
+subordinate ids, range after range.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cri_shim.errors import RootlessError
+
+SUBUID, SUBGID = Path("/etc/subuid"), Path("/etc/subgid")
+USUAL = 65536  # ids that images are made for
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Ids `first` to `first` + `count` - 1 of the machine."""
+
+    first: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """The arguments after the pid, of newuidmap and of newgidmap."""
+
+    uids: tuple[str, ...]
+    gids: tuple[str, ...]
+
+
+def ranges(text: str, name: str, uid: int) -> list[Range]:
+    """The ranges of a user in a file of `name-or-number:first:count` lines; see subuid(5).
+
+    In both files users are named, not groups. A line that cannot be read is passed over, as
+    newuidmap does.
+    """
+    found: list[Range] = []
+    for line in text.splitlines():
+        owner, _, numbers = line.strip().partition(":")
+        first, _, count = numbers.partition(":")
+        if owner in (name, str(uid)) and owner and first.isdecimal() and count.isdecimal():
+            entry = Range(int(first), int(count))
+            if entry.count and entry not in found:
+                found.append(entry)
+    return found
+
+
+def arguments(own: int, subordinate: Sequence[Range]) -> tuple[str, ...]:
+    """INSIDE OUTSIDE COUNT, thrice and more: what newuidmap is told after the pid."""
+    words = ["0", str(own), "1"]
+    inside = 1
+    for part in subordinate:
+        words += [str(inside), str(part.first), str(part.count)]
+        inside += part.count
+    return tuple(words)
+
+
+def of_user(
+    uid: int, gid: int, name: str, *, subuid: Path = SUBUID, subgid: Path = SUBGID
+) -> Mapping:
+    """The mapping of a user; RootlessError, saying what root has to do, without its ranges."""
+    return Mapping(
+        arguments(uid, _of_file(subuid, name, uid, "--add-subuids")),
+        arguments(gid, _of_file(subgid, name, uid, "--add-subgids")),
+    )
+
+
+def _of_file(file: Path, name: str, uid: int, option: str) -> list[Range]:
+    try:
+        text = file.read_text(errors="replace")
+    except FileNotFoundError:
+        text = ""
+    except OSError as e:
+        raise RootlessError(f"cannot read {file}: {e.strerror}") from e
+    found = ranges(text, name, uid)
+    if not found:
+        raise RootlessError(
+            f"user {name} ({uid}) has no ids in {file}, which containers of an ordinary user need;"
+            f" as root: usermod {option} {_free(text)} {name}"
+        )
+    return found
+
+
+def _free(text: str) -> str:
+    """A range above all that are given away: what useradd would take next."""
+    end = 100_000
+    for line in text.splitlines():
+        _, first, count = (*line.split(":"), "", "")[:3]
+        if first.isdecimal() and count.strip().isdecimal():
+            end = max(end, int(first) + int(count))
+    return f"{end}-{end + USUAL - 1}"

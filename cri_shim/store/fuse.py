@@ -1,0 +1,64 @@
+"""Root file systems without the kernel's overlay: by fuse-overlayfs, for an ordinary user.
+
+A kernel lets root of a user namespace mount an overlay from Linux 5.11 on, and not over every file
+system. fuse-overlayfs puts itself into the background and lives as long as its mount, so the mount
+is all there is to keep track of; it understands the layers and marks that the kernel's makes.
+"""
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from cri_shim.aio import child
+from cri_shim.errors import ToolFailed
+from cri_shim.linux import mounts
+
+PROGRAMS = ("/usr/bin/fuse-overlayfs", "/usr/local/bin/fuse-overlayfs")
+MOUNT_S = 30.0  # it takes some 10 ms
+_TRIAL = ".overlay-trial"
+
+
+def needed(root: Path, configured: str) -> str:
+    """What mounts overlays below `root`: "" for the kernel, else the program's path. Blocks.
+
+    `configured` is a program that is to do it in any case. ToolFailed, with the kernel's word,
+    when it has to be the program and none is installed.
+    """
+    if configured:
+        if not os.access(configured, os.X_OK):
+            raise ToolFailed(f"image.mount_program: {configured} cannot be executed; correct it")
+        return configured
+    try:
+        _try(root / _TRIAL)
+    except OSError as e:
+        program = next((p for p in PROGRAMS if os.access(p, os.X_OK)), "")
+        if not program:
+            raise ToolFailed(
+                f"this kernel does not let an ordinary user mount an overlay below {root}"
+                f" ({e.strerror}), and fuse-overlayfs is not installed: install it"
+            ) from e
+        return program
+    return ""
+
+
+def _try(where: Path) -> None:
+    lower, upper, work, merged = (where / name for name in ("lower", "upper", "work", "merged"))
+    try:
+        for part in (lower, upper, work, merged):
+            part.mkdir(parents=True, exist_ok=True)
+        mounts.overlay([lower], upper, work, merged, userxattr=True)
+    finally:
+        mounts.unmount(merged)
+        shutil.rmtree(where, ignore_errors=True)
+
+
+async def mount(
+    program: str, lowers: Sequence[Path], upper: Path | None, work: Path | None, target: Path
+) -> None:
+    """Mount `lowers`, topmost first, at `target`, for reading unless there is an `upper`."""
+    options = f"lowerdir={':'.join(map(os.fspath, lowers))}"
+    options += f",upperdir={upper},workdir={work}" if upper is not None else ",ro"
+    done = await child.run([program, "-o", options, str(target)], timeout=MOUNT_S)
+    if done.returncode or not mounts.is_mounted(target):
+        raise ToolFailed(f"{program} on {target}: {done.complaint()}")

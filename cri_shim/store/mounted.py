@@ -1,0 +1,97 @@
+"""Images that are mounted for reading on the node itself, each at one place of its own.
+
+    RUN_ROOT/images/ID/tree     the mount
+    RUN_ROOT/images/ID/layers   the diff-ids it stands on, bottom first: written before it is made
+
+Mounts and records end with the boot. A daemon that died finds them again; what it finds recorded
+and not mounted it clears away. The layers stay as long as the mount, also when the image goes.
+"""
+
+import errno
+import json
+import logging
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from cri_shim.aio.keyed_lock import KeyedLock
+from cri_shim.aio.offload import finish, offload
+from cri_shim.errors import Unavailable, WrongState
+from cri_shim.faults import fault_point
+from cri_shim.linux import mounts
+from cri_shim.store.rootfs import Rootfs
+
+_log = logging.getLogger(__name__)
+
+
+class Mounted:
+    def __init__(self, directory: Path, rootfs: Rootfs) -> None:
+        self._directory = directory
+        self._rootfs = rootfs
+        self._lock = KeyedLock()  # key: image id
+        self._layers: dict[str, Sequence[str]] = {}  # of those that are or may be mounted
+
+    def recover(self) -> None:
+        """Find what the last daemon had mounted, and clear away what it had not finished."""
+        for own in list(self._directory.iterdir()) if self._directory.is_dir() else []:
+            try:
+                if mounts.is_mounted(own / "tree"):
+                    self._layers[own.name] = json.loads((own / "layers").read_text())
+                else:
+                    shutil.rmtree(own)
+            except (OSError, ValueError) as e:
+                _log.warning("what is mounted at %s is left as it is: %s", own, e)
+
+    def images(self) -> dict[str, Sequence[str]]:
+        """The ids of the images that are mounted, and the layers they stand on."""
+        return dict(self._layers)
+
+    def held_layers(self) -> set[str]:
+        return {layer for layers in self._layers.values() for layer in layers}
+
+    async def mount(self, image_id: str, layers: Sequence[str]) -> Path:
+        """Mount the image, and return where; already mounted is fine. Unavailable: no room."""
+        async with self._lock(image_id):
+            tree = self._directory / image_id / "tree"
+            if image_id in self._layers and mounts.is_mounted(tree):
+                return tree
+            self._layers[image_id] = list(layers)
+            try:
+                await offload(self._record, image_id)
+                fault_point("images.mount.overlay")
+                await self._rootfs.mount_volume(layers, tree)
+            except BaseException as e:
+                await finish(self._clear(image_id))
+                if isinstance(e, OSError):
+                    raise Unavailable(f"cannot mount image {image_id} at {tree}: {e}") from e
+                raise
+            return tree
+
+    def _record(self, image_id: str) -> None:
+        own = self._directory / image_id
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        own.mkdir(exist_ok=True)
+        draft = own / ".layers"
+        draft.write_text(json.dumps(self._layers[image_id]))
+        draft.rename(own / "layers")
+
+    async def unmount(self, image_id: str, *, lazy: bool = False) -> None:
+        """End the mount; not mounted is fine. WrongState while a process uses it, unless `lazy`."""
+        async with self._lock(image_id):
+            if image_id not in self._layers:
+                return
+            tree = self._directory / image_id / "tree"
+            try:
+                fault_point("images.unmount.overlay")
+                await offload(mounts.unmount, tree, lazy=lazy)
+            except OSError as e:
+                if e.errno != errno.EBUSY:
+                    raise Unavailable(f"cannot unmount image {image_id}: {e}") from e
+                raise WrongState(f"image {image_id} is in use: a process is in {tree}") from e
+            await self._clear(image_id)
+
+    async def _clear(self, image_id: str) -> None:
+        own = self._directory / image_id
+        await offload(mounts.unmount, own / "tree")
+        await offload(shutil.rmtree, own, ignore_errors=True)  # what stays, the next start finds
+        self._layers.pop(image_id, None)

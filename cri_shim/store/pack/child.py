@@ -1,0 +1,100 @@
+"""The program: `child new DIRECTORY TAR IDS HIDDEN...` or `child again DIRECTORY TAR RECIPE`.
+
+IDS is FIRST:LENGTH or empty. Prints diff-id and size of the tar it made as a line of JSON. Exit
+status 0, 1 with the reason on stderr, or NO_SPACE_EXIT.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from cri_shim.store.pack import header
+from cri_shim.store.pack.tree import Tree
+from cri_shim.store.unpack import confine, recipe
+from cri_shim.store.unpack.failure import NO_SPACE_EXIT, BadLayer
+
+_CHUNK = 1 << 20  # bytes
+_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def main(how: str, directory: str, target: str, *rest: str) -> None:
+    """Pack and exit."""
+    try:
+        with Path(target).open("xb") as tar:
+            pieces = _again(directory, *rest) if how == "again" else _new(directory, *rest)
+            hash, size = hashlib.sha256(), 0
+            for piece in pieces:
+                hash.update(piece)
+                tar.write(piece)
+                size += len(piece)
+    except BadLayer as e:
+        _fail(1, str(e))
+    except (OSError, EOFError, ValueError) as e:
+        no_space = isinstance(e, OSError) and e.errno in (errno.ENOSPC, errno.EDQUOT)
+        _fail(NO_SPACE_EXIT if no_space else 1, str(e))
+    print(json.dumps({"diff_id": "sha256:" + hash.hexdigest(), "size": size}))
+    sys.stdout.flush()
+    os._exit(0)  # skip the interpreter's tear-down: nothing is left to do
+
+
+def _new(directory: str, ids: str, *hidden: str) -> Iterator[bytes]:
+    first, _, length = ids.partition(":")
+    paths = [os.fsencode(path) for path in hidden]
+    confine.confine(directory)
+    tree = Tree(b"", int(first or 0), int(length or 0), paths)
+    for member, source in tree.members():
+        if not source:
+            yield header.encode(member)
+            continue
+        try:
+            fd = os.open(source, _OPEN)
+        except FileNotFoundError:
+            continue  # it went as we came: a container may be running
+        with os.fdopen(fd, "rb", buffering=0) as file:
+            yield header.encode(member)
+            yield from _content(file, member.size)
+        yield bytes(-member.size % header.BLOCK)
+    yield header.END
+
+
+def _content(file: BinaryIO, size: int) -> Iterator[bytes]:
+    """So many bytes, whatever becomes of the file meanwhile."""
+    while size:
+        piece = file.read(min(size, _CHUNK)) or bytes(min(size, _CHUNK))
+        size -= len(piece)
+        yield piece
+
+
+def _again(directory: str, path: str) -> Iterator[bytes]:
+    with Path(path).open("rb") as file:
+        steps = recipe.read(file)
+        next_step = next(steps, None)  # imports what it needs before there is nothing to import
+        confine.confine(directory)
+        while next_step is not None:
+            if isinstance(next_step, bytes):
+                yield next_step
+            else:
+                yield from _part(*next_step)
+            next_step = next(steps, None)
+
+
+def _part(path: str, offset: int, length: int) -> Iterator[bytes]:
+    with os.fdopen(os.open(path, _OPEN), "rb", buffering=0) as file:
+        file.seek(offset)
+        while length:
+            piece = file.read(min(length, _CHUNK))
+            if not piece:
+                raise EOFError(f"{path} is shorter than it was")
+            length -= len(piece)
+            yield piece
+
+
+def _fail(status: int, reason: str) -> None:
+    sys.stderr.write(reason.encode(errors="backslashreplace").decode() + "\n")
+    sys.stderr.flush()
+    os._exit(status)

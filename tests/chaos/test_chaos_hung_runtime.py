@@ -1,0 +1,120 @@
+"""An OCI runtime that hangs in every verb: nobody waits for it but those who asked for it."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from cri_shim.oci import tree
+from cri_shim.pb import api_pb2 as api
+from tests.chaos.rig import Rig, mortal_daemon
+from tests.fixtures.cri import Cri, container_config
+from tests.fixtures.daemon import Daemon
+
+PODS, EACH = 6, 20  # pods of containers that have nothing to do with it
+HANGING = """#!/bin/sh
+# A crun that stops itself before the verb that a file tells.
+read verb < {file}
+case " $* " in *" $verb "*) kill -STOP $$;; esac
+exec /usr/bin/crun "$@"
+"""
+
+
+@pytest.fixture(scope="module")
+def daemon() -> Iterator[Daemon]:
+    with mortal_daemon({}, with_hanging_runtime) as started:
+        yield started
+
+
+def with_hanging_runtime(daemon: Daemon) -> None:
+    script = daemon.directory / "hanging"
+    order(daemon, "nothing")
+    script.write_text(HANGING.format(file=daemon.directory / "verb"))
+    script.chmod(0o755)
+    daemon.settings["runtimes.hanging.path"] = [str(script)]
+
+
+def order(daemon: Daemon, verb: str) -> None:
+    (daemon.directory / "verb").write_text(verb + "\n")
+
+
+def stopped(daemon: Daemon) -> list[int]:
+    """The processes of the hanging runtime that have stopped themselves."""
+    mark = bytes(daemon.run_root / "oci-bin" / "hanging")
+    held = [entry.pid for entry in tree.table().values() if entry.state == "T"]
+    return [pid for pid in held if mark in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def go_on(daemon: Daemon) -> None:
+    order(daemon, "nothing")
+    for pid in stopped(daemon):
+        os.kill(pid, signal.SIGCONT)
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_stopped(daemon: Daemon) -> Iterator[None]:
+    yield
+    go_on(daemon)
+
+
+async def others(cri: Cri) -> list[str]:
+    pods = await asyncio.gather(*(cri.run_pod() for _ in range(PODS)))
+    return await asyncio.gather(
+        *(cri.create(pod, container_config(["true"], f"c{n}")) for pod in pods for n in range(EACH))
+    )
+
+
+async def every_answer(cri: Cri) -> set[str]:
+    """Ask all that a kubelet asks again and again; the ids in the list of containers."""
+    runtime = cri.runtime
+    await runtime.Status(api.StatusRequest(verbose=True))
+    await runtime.ListPodSandbox(api.ListPodSandboxRequest())
+    await runtime.ListContainerStats(api.ListContainerStatsRequest())
+    await runtime.ListPodSandboxStats(api.ListPodSandboxStatsRequest())
+    await runtime.ListPodSandboxMetrics(api.ListPodSandboxMetricsRequest())
+    for pod in await cri.pods():
+        await cri.pod_status(pod)
+    listed = await cri.containers()
+    for container in listed:
+        await cri.status(container)
+    return set(listed)
+
+
+async def test_lists_statuses_and_other_containers_are_served_while_a_runtime_hangs(
+    rig: Rig,
+) -> None:
+    cri, daemon = rig.cri, rig.daemon
+    unconcerned = await others(cri)
+    pod = await cri.run_pod(handler="hanging")
+    waiting = [await cri.create(pod, container_config(["true"], f"w{n}")) for n in range(2)]
+    running = [await cri.run(pod, ["sleep", "600"], f"r{n}") for n in range(2)]
+    stuck: list[tuple[str, Callable[[], Awaitable[object]]]] = [
+        ("create", lambda: cri.start(waiting[0])),
+        ("start", lambda: cri.start(waiting[1])),
+        ("exec", lambda: cri.exec(running[0], "true", timeout=60)),
+        ("delete", lambda: cri.remove(running[1])),
+    ]
+    calls: list[asyncio.Future[object]] = []
+    for verb, call in stuck:
+        order(daemon, verb)
+        calls.append(asyncio.ensure_future(call()))
+        await rig.until(lambda: len(stopped(daemon)) == len(calls))
+    order(daemon, "nothing")
+
+    listed = await every_answer(cri)
+    new = await cri.run(await cri.run_pod(), ["sleep", "600"])
+    said = await cri.sh(new, "echo served")
+    await cri.stop(new)
+    await cri.remove(new)
+    hung = [not call.done() for call in calls]
+    go_on(daemon)
+    await asyncio.gather(*calls)
+
+    assert hung == [True] * len(stuck)
+    assert listed == {*unconcerned, *waiting, *running}
+    assert said == "served\n"
+    for container in waiting:
+        assert (await cri.exited(container)).exit_code == 0

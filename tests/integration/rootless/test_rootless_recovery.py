@@ -1,0 +1,143 @@
+"""An ordinary user's daemon dies: the next one finds the same namespaces, and what is in them."""
+
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from cri_shim.linux import process
+from cri_shim.pb import api_pb2 as api
+from cri_shim.rpc.client import Client
+from tests.fixtures.cri import Cri, container_config, log_lines
+from tests.fixtures.user import Machine, UserDaemon, alive, user_daemon
+from tests.fixtures.user_pods import another_process, on_the_node, process_of
+
+
+@pytest.fixture(params=["pasta", "slirp4netns"])
+def program(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def daemon(node: Machine) -> Iterator[UserDaemon]:
+    with user_daemon(node) as started:
+        yield started
+
+
+@pytest.fixture
+def networked(node: Machine, program: str) -> Iterator[UserDaemon]:
+    with user_daemon(node, **{"network.user_mode": program}) as started:
+        yield started
+
+
+def user_namespace(pid: int) -> str:
+    return os.readlink(f"/proc/{pid}/ns/user")  # noqa: PTH115
+
+
+async def test_the_next_daemon_is_in_the_same_namespaces_and_finds_everything(
+    daemon: UserDaemon,
+) -> None:
+    async with Client(daemon.socket) as client:
+        cri = Cri(daemon, client)
+        pod = await cri.run_pod(on_the_node(daemon))
+        running = await cri.run(pod, ["sh", "-c", "echo before; sleep 1000"], "running")
+        created = await cri.create(pod, container_config(["cat", "/etc/hostname"], "created"))
+        await cri.sh(running, "echo kept >/tmp/file")
+    before = user_namespace(daemon.pid)
+    daemon.kill()
+    daemon.start()
+    assert user_namespace(daemon.pid) == before
+    async with Client(daemon.socket) as client:
+        cri = Cri(daemon, client)
+        assert (await cri.pod_status(pod)).state == api.SANDBOX_READY
+        assert (await cri.sh(running, "cat /tmp/file")) == "kept\n"
+        await cri.start(created)
+        assert (await cri.exited(created)).exit_code == 0
+        await cri.stop(running)
+        assert log_lines(await cri.exited(running)) == ["before"]
+        await cri.remove_pod(pod)
+    assert daemon.traces() == []
+
+
+async def test_containers_show_the_way_when_the_holder_is_dead(daemon: UserDaemon) -> None:
+    async with Client(daemon.socket) as client:
+        cri = Cri(daemon, client)
+        pod = await cri.run_pod(on_the_node(daemon))
+        container = await cri.run(pod, ["sleep", "1000"])
+    before, holder = user_namespace(daemon.pid), daemon.holder()
+    daemon.kill()
+    os.kill(holder, signal.SIGKILL)
+    daemon.start()
+    assert user_namespace(daemon.pid) == before
+    assert daemon.holder() != holder
+    async with Client(daemon.socket) as client:
+        cri = Cri(daemon, client)
+        assert (await cri.sh(container, "echo here")) == "here\n"
+        await cri.remove_pod(pod)
+
+
+async def test_namespaces_are_held_over_a_stop_while_a_pod_is_there(daemon: UserDaemon) -> None:
+    async with Client(daemon.socket) as client:
+        pod = await Cri(daemon, client).run_pod(on_the_node(daemon))
+    holder = daemon.holder()
+    daemon.stop()
+    assert alive(holder)
+    daemon.start()
+    assert daemon.holder() == holder
+    async with Client(daemon.socket) as client:
+        cri = Cri(daemon, client)
+        assert (await cri.pod_status(pod)).state == api.SANDBOX_READY
+        await cri.remove_pod(pod)
+
+
+async def test_namespaces_end_with_a_daemon_that_leaves_nothing(daemon: UserDaemon) -> None:
+    holder = daemon.holder()
+    daemon.stop()
+    assert not alive(holder)
+    assert not (daemon.run_root / "holder").exists()
+    assert daemon.machine.remaining() == {}
+
+
+async def test_a_process_that_has_the_holders_number_is_not_taken_for_it(
+    daemon: UserDaemon,
+) -> None:
+    daemon.stop()
+    other = os.getpid()
+    started = process.start_time(other)
+    assert started is not None
+    (daemon.run_root / "holder").write_text(f"{other} {started - 1}\n")
+    os.chown(daemon.run_root / "holder", daemon.machine.uid, daemon.machine.uid)
+    daemon.start()
+    assert daemon.holder() != other
+    assert user_namespace(daemon.pid) != user_namespace(other)
+
+
+async def test_a_network_outlives_the_daemon_and_ends_with_its_pod(networked: UserDaemon) -> None:
+    async with Client(networked.socket) as client:
+        cri = Cri(networked, client)
+        pod = await cri.run_pod()
+        pid = await process_of(cri, pod)
+    networked.kill()
+    networked.start()
+    assert alive(pid)
+    async with Client(networked.socket) as client:
+        cri = Cri(networked, client)
+        assert (await cri.pod_status(pod)).state == api.SANDBOX_READY
+        await cri.remove_pod(pod)
+    assert not alive(pid)
+    assert networked.traces() == []
+
+
+async def test_a_network_that_died_with_the_daemon_is_there_again(networked: UserDaemon) -> None:
+    async with Client(networked.socket) as client:
+        cri = Cri(networked, client)
+        pod = await cri.run_pod()
+        pid = await process_of(cri, pod)
+    networked.kill()
+    os.kill(pid, signal.SIGKILL)
+    networked.start()
+    assert alive(await another_process(networked, pod, pid))
+    async with Client(networked.socket) as client:
+        await Cri(networked, client).remove_pod(pod)
+    assert networked.traces() == []

@@ -1,0 +1,72 @@
+"""What may stand next on a command line."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from cri_shim.cli import parser
+from cri_shim.cli.arguments import any_id, container_id, pod_id
+from cri_shim.cli.candidates import Candidate, candidates
+
+KINDS: dict[object, str] = {any_id: "any", container_id: "container", pod_id: "pod"}
+
+
+def ids(kind: object, top: Sequence[str]) -> list[Candidate]:
+    """In place of a daemon: says what was asked of it."""
+    return [(f"{KINDS[kind]}@{'+'.join(top)}", "")] if kind in KINDS else []
+
+
+def offered(*words: str) -> list[str]:
+    return [word for word, _ in candidates(parser(), words, ids)]
+
+
+def test_every_command_is_offered_with_its_meaning() -> None:
+    found = dict(candidates(parser(), [""], ids))
+    assert {"serve", "pods", "ps", "logs", "exec", "inspect", "stop", "rm"} <= found.keys()
+    assert found["version"] == "of this program, and of the daemon if one answers."
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["st"], ["stop"]),
+        (["--sock"], ["--socket"]),
+        (["--socket", "x", "im"], ["image"]),
+        (["--socket=x", "im"], ["image"]),
+        (["--socket", "=", "x", "im"], ["image"]),  # as bash cuts it
+        (["image", ""], ["pull", "list", "load", "rm"]),
+        (["image", "pull", "--c"], ["--creds"]),
+        (["completion", ""], ["bash", "zsh", "fish"]),
+        (["ps", "--state", "e"], ["exited"]),
+        (["ps", "-s", "cr"], ["created"]),
+        (["ps", "-as", "cr"], ["created"]),
+        (["ps", "--state", "=", "e"], ["exited"]),
+        (["ps", "--name", ""], []),
+        (["nonsense", ""], None),
+    ],
+)
+def test_words_are_read_off_the_parser(words: list[str], expected: list[str] | None) -> None:
+    everything = offered("")
+    assert offered(*words) == (everything if expected is None else expected)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["inspect", ""], ["any@"]),
+        (["rm", "-f", "one", ""], ["any@"]),
+        (["stop", "-t", ""], []),
+        (["stop", "-t", "5", ""], ["any@"]),
+        (["--socket", "s", "--root", "r", "logs", ""], ["container@--socket+s+--root+r"]),
+        (["logs", "--tail", "5", "-f", ""], ["container@"]),
+        (["ps", "-p", ""], ["pod@"]),
+        (["exec", "-it", ""], ["container@"]),
+        (["exec", "-it", "one", ""], []),
+        (["exec", "one", "ls", "-"], []),
+        (["exec", "one", "ls", "-l", ""], []),
+        (["logs", "one", ""], []),
+        (["image", "load", ""], []),
+    ],
+)
+def test_ids_are_asked_for_where_one_is_expected(words: list[str], expected: list[str]) -> None:
+    assert offered(*words) == expected

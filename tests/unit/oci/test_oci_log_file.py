@@ -1,0 +1,137 @@
+"""A log file is read from where one wants, while it grows, is renamed or cut."""
+
+import asyncio
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from cri_shim.errors import InvalidArgument, ToolFailed
+from cri_shim.oci import log_file
+from cri_shim.oci.log_file import Wanted, read
+
+
+def line(text: str, second: int = 0, stream: str = "stdout") -> bytes:
+    return f"2025-01-01T00:00:{second:02}.000000000Z {stream} F {text}\n".encode()
+
+
+def add(path: Path, lines: Iterable[bytes]) -> None:
+    with path.open("ab", buffering=0) as file:
+        file.write(b"".join(lines))
+
+
+async def texts(path: Path, wanted: Wanted) -> list[str]:
+    return [entry.content.decode() async for entry in read(path, wanted)]
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    path = tmp_path / "0.log"
+    add(path, (line(str(n), n, "stderr" if n % 2 else "stdout") for n in range(10)))
+    return path
+
+
+class Following:
+    """Who reads while the test writes."""
+
+    def __init__(self, path: Path) -> None:
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._entries = read(path, Wanted(), self.ended)
+
+    async def next(self) -> str:
+        return (await asyncio.wait_for(anext(self._entries), 5)).content.decode()
+
+    async def rest(self) -> list[str]:
+        self.ended.set_result(None)
+        return [entry.content.decode() async for entry in self._entries]
+
+
+async def test_all_of_it_is_read_and_a_missing_file_is_empty(log: Path) -> None:
+    assert await texts(log, Wanted()) == [str(n) for n in range(10)]
+    assert await texts(log.with_name("1.log"), Wanted(tail=3)) == []
+
+
+async def test_the_tail_the_time_and_the_stream_choose(log: Path) -> None:
+    assert await texts(log, Wanted(tail=3)) == ["7", "8", "9"]
+    assert await texts(log, Wanted(tail=0)) == []
+    assert await texts(log, Wanted(tail=99)) == [str(n) for n in range(10)]
+    assert await texts(log, Wanted(tail=2, streams=frozenset({"stderr"}))) == ["7", "9"]
+    since = 1735689600 * 10**9 + 7 * 10**9
+    assert await texts(log, Wanted(since=since)) == ["7", "8", "9"]
+    with pytest.raises(InvalidArgument, match="no number of lines"):
+        Wanted(tail=-1)
+
+
+async def test_the_tail_of_a_large_file_is_found_beyond_a_block(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_file, "_BLOCK", 50)  # a line and a bit
+    assert await texts(log, Wanted(tail=7)) == [str(n) for n in range(3, 10)]
+
+
+async def test_what_is_not_readable_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ToolFailed, match="cannot read the log"):
+        await texts(tmp_path, Wanted())
+
+
+async def test_a_file_that_comes_late_and_grows_is_followed_to_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "0.log"
+    following = Following(path)
+    first = asyncio.create_task(following.next())
+    await asyncio.sleep(0)
+    add(path, [line("one")[:20]])
+    add(path, [line("one")[20:]])
+    assert await first == "one"
+    add(path, [line("two")])
+    assert await following.next() == "two"
+    add(path, [line("three")])
+    assert await following.rest() == ["three"]
+
+
+async def test_a_renamed_file_is_read_to_its_end_before_the_new_one(tmp_path: Path) -> None:
+    path = tmp_path / "0.log"
+    add(path, [line("one")])
+    following = Following(path)
+    assert await following.next() == "one"
+    path.rename(path.with_suffix(".1"))
+    add(path.with_suffix(".1"), [line("two"), b"cut off"])
+    add(path, [line("three")])
+    assert [await following.next(), await following.next()] == ["two", "three"]
+    path.with_suffix(".new").write_bytes(line("four"))  # as conmon does at its limit
+    path.with_suffix(".new").replace(path)
+    assert await following.rest() == ["four"]
+
+
+async def test_a_file_that_was_cut_is_read_anew(tmp_path: Path) -> None:
+    path = tmp_path / "0.log"
+    add(path, [line("one"), line("two")])
+    following = Following(path)
+    assert [await following.next(), await following.next()] == ["one", "two"]
+    path.write_bytes(line("three"))
+    assert await following.next() == "three"
+    assert await following.rest() == []
+
+
+async def test_without_inotify_the_poll_finds_what_is_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left() -> None:
+        raise OSError("no inotify instance is left")
+
+    monkeypatch.setattr(log_file, "Inotify", none_left)
+    monkeypatch.setattr(log_file, "POLL_S", 0.01)
+    path = tmp_path / "0.log"
+    following = Following(path)
+    first = asyncio.create_task(following.next())
+    await asyncio.sleep(0)
+    add(path, [line("one")])
+    assert await first == "one"
+    assert await following.rest() == []
+
+
+async def test_an_end_that_is_an_error_is_raised_after_all_that_was_written(log: Path) -> None:
+    following = Following(log)
+    following.ended.set_exception(ToolFailed("the daemon has gone"))
+    assert [await following.next() for _ in range(10)] == [str(n) for n in range(10)]
+    with pytest.raises(ToolFailed, match="has gone"):
+        await following.next()

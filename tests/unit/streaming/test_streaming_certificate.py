@@ -1,0 +1,87 @@
+"""The server's certificate: loaded, loaded again, and kept while new files are no good."""
+
+import logging
+import ssl
+from pathlib import Path
+
+import pytest
+
+from cri_shim.errors import ConfigError
+from cri_shim.streaming.certificate import Certificate
+from tests.fixtures.tls import make_certificate
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Certificate:
+    make_certificate(tmp_path, "first")
+    return Certificate(tmp_path / "cert.pem", tmp_path / "key.pem")
+
+
+def shown(context: ssl.SSLContext) -> bytes:
+    """The certificate that a client is shown, by a handshake in memory."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    client = trusting.wrap_bio(to_client, to_server)
+    server = context.wrap_bio(to_server, to_client, server_side=True)
+    for end in (client, server, client):
+        try:
+            end.do_handshake()
+        except ssl.SSLWantReadError:
+            continue
+    return client.getpeercert(binary_form=True) or b""
+
+
+def test_changed_files_are_used_by_the_context_that_is_served(
+    files: Certificate, tmp_path: Path
+) -> None:
+    context = files.load()
+    first = shown(context)
+    make_certificate(tmp_path, "second")
+    files.refresh()
+    assert first != shown(context) != b""
+
+
+def test_files_that_did_not_change_are_not_read_again(
+    files: Certificate, caplog: pytest.LogCaptureFixture
+) -> None:
+    files.load()
+    with caplog.at_level(logging.INFO):
+        files.refresh()
+    assert caplog.messages == []
+
+
+def test_a_pair_that_is_half_replaced_waits_for_its_other_half(
+    files: Certificate, tmp_path: Path
+) -> None:
+    context = files.load()
+    first = shown(context)
+    (tmp_path / "new").mkdir()
+    make_certificate(tmp_path / "new", "second")
+    (tmp_path / "new" / "cert.pem").replace(tmp_path / "cert.pem")
+    files.refresh()
+    assert shown(context) == first
+    (tmp_path / "new" / "key.pem").replace(tmp_path / "key.pem")
+    files.refresh()
+    assert shown(context) != first
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no certificate"])
+def test_new_files_that_are_none_leave_the_old_pair(
+    files: Certificate, tmp_path: Path, content: bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    context = files.load()
+    first = shown(context)
+    (tmp_path / "cert.pem").unlink()
+    if content is not None:
+        (tmp_path / "cert.pem").write_bytes(content)
+    files.refresh()
+    assert shown(context) == first
+    assert "the changed certificate of the streaming server is not used" in caplog.text
+
+
+def test_files_that_cannot_be_used_at_the_start_are_an_error_of_the_configuration(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(ConfigError, match=rf"cannot serve TLS with {tmp_path}/c and {tmp_path}/k"):
+        Certificate(tmp_path / "c", tmp_path / "k").load()
