@@ -14,7 +14,7 @@ from being served. Three cases:
 import asyncio
 import logging
 
-from cri_shim.containers import exits, pause, rootfs, volumes
+from cri_shim.containers import exits, pause, rootfs, still, volumes
 from cri_shim.containers import remove as container_remove
 from cri_shim.engine import Engine
 from cri_shim.errors import CriShimError
@@ -135,6 +135,7 @@ async def _container(on: Engine, container: state.ContainerRecord) -> None:
         container = on.registry.observe(_rebooted(on, container))
     elif container.HasField("init") and not container.finished_at:
         on.exits.watch(id, on.paths.bundle(id), container.init, container.monitor)
+        still.go_on_later(on, container)
     match container.phase:
         case state.CONTAINER_CREATING | state.CONTAINER_REMOVING:
             on.retrier.add(

@@ -54,6 +54,10 @@ complete -c cri-shim -n 'test -z "$(__cri_shim)"' -F
 
 
 def add(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = (
+        "bash, and zsh after compinit: source <(cri-shim completion bash);"
+        " fish: cri-shim completion fish | source"
+    )
     shells = parser.add_subparsers(metavar="SHELL", required=True)
     for name in _SCRIPTS:
         shells.add_parser(name, help=f"a script for {name}").set_defaults(shell=name)

@@ -1,7 +1,7 @@
 """exec: run a command in a running container; its exit code is ours.
 
-Without -i or -t the daemon waits for the command and its output is shown at its end. With one of
-them it is a session: output as it comes, input to its end, a terminal.
+Without -i or -t the daemon waits for the command, and its output (16 MB at most) is shown at its
+end. With one of them it is a session: output as it comes, input to its end, a terminal.
 """
 
 import argparse

@@ -18,7 +18,7 @@ from cri_shim.wire import channels
 from cri_shim.wire.negotiation import V5
 from cri_shim.wire.remotecommand import Outcome, decode_status
 
-_BITE = 1 << 15  # bytes: wsproto moves the rest of its buffer at every frame, so it is kept short
+_BITE = 1 << 18  # bytes that are read at once
 
 Output = Callable[[int, bytes | memoryview], None]
 

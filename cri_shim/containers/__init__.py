@@ -19,7 +19,8 @@
 - `logs`     what it has written and writes, by entries
 - `update`   resources of a container; its log file opened anew
 - `query`    answers from records: list and status
-- `diff`     what it changed in its root file system
+- `diff`     what it changed in its root file system; `commit`: that becomes a new image,
+             while it is held `still`
 - `stats`    what it uses now; `usage` makes the messages, `rates` the CPU rate of two looks
 - `mounts`   what the caller's mounts are on this host
 

@@ -1,11 +1,13 @@
 """What a container has changed in its root file system, compared with its image."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from cri_shim.aio.offload import offload
 from cri_shim.containers.rootfs import user_namespace
 from cri_shim.engine import Engine
 from cri_shim.errors import NotFound
+from cri_shim.linux.rootfs import real_path_in_root
 from cri_shim.oci import bundle
 from cri_shim.pb import state_pb2 as state
 from cri_shim.spec.userns import IdMap
@@ -43,8 +45,14 @@ def mount_points(on: Engine, container_id: str) -> frozenset[str]:
         document = bundle.spec(on.paths.bundle(container_id))
     except (OSError, ValueError):
         return frozenset()  # not made yet, or no more: then nothing was put there, or all counts
-    targets = (Path("/", str(mount["destination"])) for mount in document.get("mounts") or [])
-    return frozenset(str(target) for target in targets)
+    root = on.paths.rootfs(container_id)
+    found = set()
+    for mount in document.get("mounts") or []:
+        target = str(Path("/", str(mount["destination"])))
+        found.add(target)
+        with suppress(OSError, ValueError):  # through symbolic links, /var/run being one mostly
+            found.add(f"/{real_path_in_root(root, target).relative_to(root.resolve())}")
+    return frozenset(found)
 
 
 def _diff(own: Part, lowers: list[Part], hidden: frozenset[str]) -> list[Change]:

@@ -17,7 +17,7 @@ from cri_shim.engine import Engine
 from cri_shim.errors import CriShimError, ImageVolumeMountFailed
 from cri_shim.faults import fault_point
 from cri_shim.linux import mounts
-from cri_shim.linux.rootfs import open_in_root
+from cri_shim.linux.rootfs import real_path_in_root
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 
@@ -64,16 +64,12 @@ def _inside(tree: Path, sub_path: str, field: str) -> Path:
     What is mounted is read-only all over: the path cannot become another one later.
     """
     try:
-        handle = open_in_root(tree, sub_path or ".", os.O_PATH)
+        return real_path_in_root(tree, sub_path or ".")
     except OSError as e:
         if e.errno not in _MISSING:
             raise
         problem = f"the image has no {sub_path!r} inside: {os.strerror(e.errno or 0)}"
         raise ImageVolumeMountFailed(field, problem) from e
-    try:
-        return Path(f"/proc/self/fd/{handle}").readlink()
-    finally:
-        os.close(handle)
 
 
 async def release(directory: Path) -> None:

@@ -1,7 +1,8 @@
 """What can be done with images, each a use case in its own file.
 
 - `pull`, `load`, `query`, `remove`: what the CRI and the command line need
-- `tag`, `history`, `inspect`, `diff`, `prune`: what a library's user does beside that
+- `tag`, `history`, `inspect`, `diff`, `save`, `prune`: what a library's user does beside that
+- `commit`: an image with one layer more, for containers/commit.py
 
 A pull belongs to whoever waits for it. Equal requests (name and credential) share one, and when the
 last caller has gone it is cancelled and cleaned up: nothing of it is visible, nothing stays.
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cri_shim.aio.singleflight import SingleFlight
-from cri_shim.images import diff, history, inspect, load, prune, pull, query, remove, tag
+from cri_shim.images import diff, history, inspect, load, prune, pull, query, remove, save, tag
 from cri_shim.images.load import Loaded
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb.state_pb2 import ImageRecord, LayerRecord
@@ -119,6 +120,10 @@ class Images:
         """What it changes in `other`, or in the layers below its topmost one."""
         image = self.find(reference)
         return await diff.diff(self.store, image, self.find(other) if other else None)
+
+    async def save(self, reference: str, target: str, names: Sequence[str] = ()) -> str:
+        """Write it to an archive or directory; the id it has there. See images/save.py."""
+        return await save.save(self.store, self.find(reference), target, names)
 
     async def prune(self, in_use: Callable[[], set[str]], *, all: bool = False) -> Sequence[str]:
         """Remove images without a tag, or `all`, that are neither in `in_use` nor mounted."""

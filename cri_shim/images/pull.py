@@ -8,7 +8,7 @@ damaged, for another architecture.
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from cri_shim.aio.offload import finish, offload
@@ -67,19 +67,37 @@ async def bring(
     digests: Sequence[str],
 ) -> ImageRecord:
     """Fetch `source` (transport:name), unpack what is new and make it visible under its names."""
+
+    async def fetch(layout: Layout) -> None:
+        await store.skopeo.copy(source, layout.path, authfile)
+
+    return await take_in(store, source, fetch, tags=tags, digests=digests)
+
+
+async def take_in(
+    store: ImageStore,
+    source: str,
+    fill: Callable[[Layout], Awaitable[None]],
+    *,
+    tags: Sequence[str],
+    digests: Sequence[str],
+) -> ImageRecord:
+    """Have `fill` put an image into a layout, unpack what is new and make it visible.
+
+    `source` says what it is. If it fails, nothing is left of it, at the latest after a start.
+    """
     try:
-        return await _bring(store, source, authfile, tags, digests)
+        return await _take_in(store, fill, tags, digests)
     except BaseException as e:
-        store.collect()  # layers that only this pull wanted
+        store.collect()  # layers that only this image wanted
         if isinstance(e, OSError):
             raise Unavailable(f"cannot store {source} below {store.root}: {e}") from e
         raise
 
 
-async def _bring(
+async def _take_in(
     store: ImageStore,
-    source: str,
-    authfile: Path | None,
+    fill: Callable[[Layout], Awaitable[None]],
     tags: Sequence[str],
     digests: Sequence[str],
 ) -> ImageRecord:
@@ -89,7 +107,7 @@ async def _bring(
         try:
             fault_point("images.pull.fetch")
             layout.create(here, store.blobs)
-            await store.skopeo.copy(source, layout.path, authfile)
+            await fill(layout)
             content = layout.content()
             manifest.check_platform(content.config, store.architecture)
             with store.catalog.hold(content.diff_ids):
@@ -98,11 +116,14 @@ async def _bring(
                 fault_point("images.pull.catalogue")
                 return await finish(store.keep(content, layout, _record(content, tags, digests)))
         finally:
-            await _clean_up(store, layout)
+            await discard(store, layout)
 
 
-async def _clean_up(store: ImageStore, layout: Layout) -> None:
-    """What fails here is no failure of the pull: it is done later, at the latest at a start."""
+async def discard(store: ImageStore, layout: Layout) -> None:
+    """Delete a layout.
+
+    What fails here is no failure of the pull: it is done later, at the latest at a start.
+    """
     try:
         fault_point("images.pull.cleanup")
         await offload(layout.remove)

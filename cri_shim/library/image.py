@@ -82,8 +82,8 @@ class Image:
     async def mount(self) -> Path:
         """Mount it for reading, and return where. Mounted already is fine: mounts are not counted.
 
-        The mount outlives this process, but not the boot. As long as it is there, removing the
-        image leaves its layers.
+        The mount outlives this process, but neither a `shutdown` nor the boot. As long as it is
+        there, removing the image leaves its layers.
         """
         return await self._on.images.mount(self._record.id)
 
@@ -94,6 +94,14 @@ class Image:
     async def diff(self, other: "Image | None" = None) -> Sequence[Change]:
         """What leads from `other` to this image; without it, what its topmost layer changed."""
         return await self._on.images.diff(self._record.id, other._record.id if other else "")
+
+    async def save(self, target: str, *names: str) -> str:
+        """Write it to docker-archive:, oci-archive:, oci: or dir: with an absolute path.
+
+        With these names, or all of its own. Returns the id it has there, which is another one if a
+        layer cannot be made again as it was: see images/save.py, also for the errors.
+        """
+        return await self._on.images.save(self._record.id, target, names)
 
     async def remove(self) -> None:
         """Remove it with all its names. Containers and mounts keep its layers, not the image."""

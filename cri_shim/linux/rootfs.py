@@ -31,6 +31,15 @@ def open_in_root(root: syscalls.StrPath, path: str, flags: int) -> int:
         os.close(top)
 
 
+def real_path_in_root(root: syscalls.StrPath, path: str) -> Path:
+    """Where `path` inside `root` really is, seen from the host. Raises OSError."""
+    handle = open_in_root(root, path, os.O_PATH)
+    try:
+        return Path(f"/proc/self/fd/{handle}").readlink()
+    finally:
+        os.close(handle)
+
+
 def _open_root(root: syscalls.StrPath) -> int:
     return os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 

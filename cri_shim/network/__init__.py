@@ -29,6 +29,7 @@ An ordinary user cannot have any of that. Its pods have the node's network, or o
 - `driver`         what the rest of the runtime needs of either
 - `user_programs`  pasta and slirp4netns: what they are told
 - `user_process`   the process beside a pod: started, found again, ended
+- `user_records`   the file that tells the next daemon of it
 - `user_mode`      the class `UserModeNetwork` that ties these together
 """
 

@@ -4,32 +4,28 @@ A pod has pasta or slirp4netns beside it (see user_programs), one process a pod.
 which, for the next daemon: written as an intent before it is started, and again with pid and start
 time. One that dies is started again; its pod keeps its address. Where neither program is installed,
 or the user chose none, pods have the loopback and the status says what to install.
-
-    RUN_ROOT/network/POD.json
 """
 
 import asyncio
-import contextlib
 import json
 import logging
 import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cri_shim.aio.keyed_lock import KeyedLock
 from cri_shim.aio.offload import offload
 from cri_shim.errors import CriShimError, ToolFailed
 from cri_shim.faults import fault_point
 from cri_shim.linux import addresses, pidfd
-from cri_shim.network import user_process
+from cri_shim.network import user_process, user_records
 from cri_shim.network.attach import is_netns
 from cri_shim.network.conflist import NetworkList
 from cri_shim.network.network import Attached
 from cri_shim.network.readiness import NOT_READY, NetworkStatus
 from cri_shim.network.user_programs import INTERFACE, PROGRAMS, Program, port_options
+from cri_shim.network.user_records import Served
 from cri_shim.pb import state_pb2
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0  # before a process that died is started again
@@ -38,34 +34,20 @@ _TUN = Path("/dev/net/tun")
 _log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class _Served:
-    """A pod with a process beside it."""
-
-    netns: Path
-    program: str
-    ports: list[str]
-    pid: int = 0
-    start_time: int = 0
-    watch: int = -1  # a pidfd that a reader waits on
-    again: "asyncio.Task[None] | None" = None
-    problem: str = ""
-
-
 class UserModeNetwork:
     def __init__(self, directory: Path, wanted: str, *, add_timeout: float) -> None:
         """`wanted`: the name of a program, "none", or "auto"; the time-out is in seconds."""
         self._directory = directory
         self._wanted = wanted
         self._limit = add_timeout
-        self._served: dict[str, _Served] = {}
+        self._served: dict[str, Served] = {}
         self._locks = KeyedLock()
 
     async def start(self) -> None:
         """Take over the processes that the last daemon left; one that died is started again."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         for file in sorted(self._directory.glob("*.json")):
-            served = _read(file)
+            served = user_records.read(file)
             if served is None or not is_netns(served.netns):
                 _log.warning("network of pod %s: it is gone, or %s is damaged", file.stem, file)
                 if served is not None:
@@ -126,7 +108,7 @@ class UserModeNetwork:
         """Start what is planned; after a failure nothing is left of it. ToolFailed, TimedOut."""
         for planned in record.network.attachments:
             ports = json.loads(planned.config)["ports"]
-            served = _Served(Path(record.network.netns_path), planned.network, ports)
+            served = Served(Path(record.network.netns_path), planned.network, ports)
             async with self._locks(record.id):
                 self._served[record.id] = served
                 try:
@@ -141,7 +123,7 @@ class UserModeNetwork:
             if not ips:
                 _log.warning("pod %s: %s gave it no address", record.id, planned.network)
             dns = next((p.dns for p in PROGRAMS if p.name == planned.network), "")
-            return Attached(ips, _result(served, ips), [dns])
+            return Attached(ips, user_records.result(served, ips), [dns])
         return Attached([], b"")
 
     async def detach(self, record: state_pb2.PodRecord) -> None:
@@ -174,34 +156,37 @@ class UserModeNetwork:
             return None, f"{found.name} needs {_TUN}, which this user may not open: chmod 666 it"
         return found, ""
 
-    async def _start(self, id: str, served: _Served) -> None:
+    async def _start(self, id: str, served: Served) -> None:
         """Have its process run, and the file say which. The caller holds the lock."""
         program = next((p for p in PROGRAMS if p.name == served.program), None)
         path = shutil.which(served.program)
         if program is None or path is None:
             raise ToolFailed(f"{served.program} is not installed any more: install it again")
         served.pid = served.start_time = 0
-        self._write(id, served)
+        user_records.write(self._file(id), served)
         fault_point("network.attach.add")
         served.pid, served.start_time = await user_process.start(
             program, path, served.netns, served.ports, self._limit
         )
         fault_point("network.attach.cache")
-        self._write(id, served)
+        user_records.write(self._file(id), served)
 
     async def _end(self, id: str, netns: Path) -> None:
         served = self._served.pop(id, None)
         if served is not None:
             await self._unfollow(served)
-        file = self._directory / f"{id}.json"
-        recorded = served or _read(file)
+        file = self._file(id)
+        recorded = served or user_records.read(file)
         if recorded is not None and recorded.pid:
             await user_process.end(recorded.pid, recorded.start_time)
         await user_process.end_all(netns)
         fault_point("network.detach.cache")
         file.unlink(missing_ok=True)
 
-    def _follow(self, id: str, served: _Served) -> None:
+    def _file(self, id: str) -> Path:
+        return self._directory / f"{id}.json"
+
+    def _follow(self, id: str, served: Served) -> None:
         """Notice its end; one that has ended is started again at once."""
         fd = pidfd.open_verified(served.pid, served.start_time) if served.pid else None
         if fd is None:
@@ -210,12 +195,12 @@ class UserModeNetwork:
         served.watch = fd
         asyncio.get_running_loop().add_reader(fd, self._ended, id, served)
 
-    def _ended(self, id: str, served: _Served) -> None:
+    def _ended(self, id: str, served: Served) -> None:
         _close_watch(served)
         _log.warning("the %s of pod %s has ended: it is started again", served.program, id)
         served.again = asyncio.create_task(self._again(id, served), name=f"network of {id}")
 
-    async def _again(self, id: str, served: _Served) -> None:
+    async def _again(self, id: str, served: Served) -> None:
         pause = FIRST_PAUSE_S
         while True:
             async with self._locks(id):
@@ -234,56 +219,19 @@ class UserModeNetwork:
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_S)
 
-    async def _unfollow(self, served: _Served) -> None:
+    async def _unfollow(self, served: Served) -> None:
         _close_watch(served)
         if served.again is not None:
             served.again.cancel()
             await asyncio.gather(served.again, return_exceptions=True)
             served.again = None
 
-    def _write(self, id: str, served: _Served) -> None:
-        facts = {
-            "netns": str(served.netns),
-            "program": served.program,
-            "ports": served.ports,
-            "pid": served.pid,
-            "startTime": served.start_time,
-        }
-        draft = self._directory / f".{id}.tmp"
-        draft.write_text(json.dumps(facts))
-        draft.rename(self._directory / f"{id}.json")
 
-
-def _close_watch(served: _Served) -> None:
+def _close_watch(served: Served) -> None:
     if served.watch >= 0:
         asyncio.get_running_loop().remove_reader(served.watch)
         os.close(served.watch)
         served.watch = -1
-
-
-def _read(file: Path) -> _Served | None:
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        facts: dict[str, Any] = json.loads(file.read_text())
-        return _Served(
-            Path(facts["netns"]),
-            str(facts["program"]),
-            list(facts["ports"]),
-            int(facts["pid"]),
-            int(facts["startTime"]),
-        )
-    return None
-
-
-def _result(served: _Served, ips: Sequence[str]) -> bytes:
-    """In the form of a CNI result, with what CNI does not have."""
-    return json.dumps(
-        {
-            "interfaces": [{"name": INTERFACE, "sandbox": str(served.netns)}],
-            "ips": [{"address": ip, "interface": 0} for ip in ips],
-            "program": served.program,
-            "process": {"pid": served.pid, "startTime": served.start_time},
-        }
-    ).encode()
 
 
 def _words(programs: Sequence[Program]) -> tuple[list[str], list[str]]:

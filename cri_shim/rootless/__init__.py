@@ -13,12 +13,13 @@ Was it killed, the conmon of a container shows the way as well.
 
 - `mapping`  which ids the user may use
 - `holder`   the process that holds the namespaces, and its record
-- `enter`    moving in, and letting go
+- `join`     moving into the namespaces of a process
+- `entering` the whole: making or joining, and letting go
 
 What cannot be done in there is decided by those who would do it: `config.user.ordinary_user` tells
 them.
 """
 
-from cri_shim.rootless.enter import enter, enter_for, let_go, required
+from cri_shim.rootless.entering import enter, enter_for, let_go, required
 
 __all__ = ["enter", "enter_for", "let_go", "required"]

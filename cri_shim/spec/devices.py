@@ -15,6 +15,7 @@ from cri_shim.spec.host import HostDevice
 
 # Made by the runtime or mounted: a host's node of that name would be another terminal.
 _NOT_THE_HOSTS = ("/dev/console", "/dev/ptmx", "/dev/pts", "/dev/shm", "/dev/mqueue", "/dev/fd")
+_RUNTIMES_OWN = ("null", "zero", "full", "random", "urandom", "tty")
 _MKNOD = [("c", None, None, "m"), ("b", None, None, "m")]
 _USUAL = [
     ("c", 1, 3, "rwm"),  # null
@@ -63,9 +64,13 @@ def nodes(
 def sources(
     devices: Sequence[HostDevice], host_devices: Sequence[HostDevice], *, privileged: bool
 ) -> dict[str, str]:
-    """Where each of those nodes is on the host, by its path in the container."""
+    """Where each of those nodes is on the host, by its path in the container.
+
+    Without those that the OCI runtime makes in any case: runc fails where one is there before it.
+    """
     chosen = _chosen(devices, host_devices, privileged)
-    return {path: device.source or path for path, device in chosen.items()}
+    own = {f"/dev/{name}" for name in _RUNTIMES_OWN}
+    return {path: device.source or path for path, device in chosen.items() if path not in own}
 
 
 def _chosen(

@@ -152,6 +152,7 @@ class ImageStore:
     def _commit(self, temporary: Path, diff_id: str) -> None:
         if self.layers.path(diff_id).exists():
             # A container stands on it and its record was lost. It is whole: leave it alone.
+            self.layers.commit_recipe(temporary, diff_id)
             self._start(lambda: self.layers.drop(temporary), "delete unused layers")
         else:
             self.layers.commit(temporary, diff_id)
@@ -160,7 +161,8 @@ class ImageStore:
         """Keep the image's blobs and make it visible. Its layers must be unpacked."""
         blobs = [content.manifest_digest, f"sha256:{content.image_id}"]
         if self._keep_blobs:
-            blobs += [layer.digest for layer in content.layers]
+            # Of a layer that was here before there may be a placeholder only.
+            blobs += [b.digest for b in content.layers if layout.has(b.digest, b.size)]
         for digest in dict.fromkeys(blobs):
             layout.blob(digest).replace(self.blobs / digest.removeprefix("sha256:"))
         # Nothing else runs between the blobs and the record: `collect` would take them for strays.

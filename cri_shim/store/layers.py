@@ -72,9 +72,13 @@ class Layers:
 
     def commit(self, temporary: Path, diff_id: str) -> None:
         """Give a whole layer its name."""
+        self.commit_recipe(temporary, diff_id)
+        temporary.rename(self.path(diff_id))
+
+    def commit_recipe(self, temporary: Path, diff_id: str) -> None:
+        """Give the recipe alone its name, of a layer that is here already."""
         self.recipes.mkdir(mode=0o700, exist_ok=True)
         _recipe_of(temporary).rename(self.recipes / self.path(diff_id).name)
-        temporary.rename(self.path(diff_id))
 
     async def drop(self, temporary: Path) -> None:
         """Delete what was unpacked and is not wanted."""

@@ -1,4 +1,7 @@
-"""The private OCI layout of one pull: what skopeo finds there, and what it leaves."""
+"""The private OCI layout of one image on its way: what skopeo finds there, and what it leaves.
+
+skopeo writes it when an image is pulled, and reads it when one is saved.
+"""
 
 import contextlib
 import json
@@ -35,6 +38,33 @@ class Layout:
     def blob(self, digest: str) -> Path:
         return self._blobs / digest.removeprefix("sha256:")
 
+    def has(self, digest: str, size: int) -> bool:
+        """Whether a blob is here whole, not as a placeholder."""
+        return is_whole(self.blob(digest), size)
+
+    def link(self, blob: Path) -> None:
+        """Have a blob here that is kept elsewhere on this file system."""
+        target = self._blobs / blob.name
+        if not target.exists():
+            target.hardlink_to(blob)
+
+    def write(self, data: bytes) -> str:
+        """Make a blob; its digest."""
+        digest = digest_of(data)
+        self.blob(digest).write_bytes(data)
+        return digest
+
+    def finish(self, image_manifest: bytes) -> None:
+        """Make it the layout of this manifest's image, whose blobs are here."""
+        entry = {
+            "mediaType": manifest.media_type(image_manifest),
+            "digest": self.write(image_manifest),
+            "size": len(image_manifest),
+        }
+        index = {"schemaVersion": 2, "manifests": [entry]}
+        (self.path / "index.json").write_text(json.dumps(index))
+        (self.path / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
+
     def content(self) -> Content:
         """Manifest and config of the one image that was copied here, verified."""
         try:
@@ -58,3 +88,10 @@ class Layout:
         """Idempotent; raises OSError."""
         with contextlib.suppress(FileNotFoundError):  # it may not have been made yet
             shutil.rmtree(self.path)
+
+
+def is_whole(blob: Path, size: int) -> bool:
+    try:
+        return blob.stat().st_size == size
+    except FileNotFoundError:
+        return False

@@ -7,12 +7,16 @@ so, never a KeyError.
 import hashlib
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cri_shim.errors import ToolFailed
 
+MEDIA_TYPE = "application/vnd.oci.image.manifest.v1+json"
+LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"  # not compressed
+_CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
+_DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
 _ARCHITECTURES = {  # uname's machine -> Go's name, which images use
     "x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "armv6l": "arm",
     "i686": "386", "ppc64le": "ppc64le", "s390x": "s390x", "riscv64": "riscv64",
@@ -69,6 +73,36 @@ def layers_of(manifest: bytes) -> tuple[Blob, ...]:
     if not isinstance(layers, list):
         raise ToolFailed("the manifest lists no layers: it is not that of a container image")
     return tuple(_blob(layer, "manifest layer") for layer in layers)
+
+
+def descriptors_of(manifest: bytes) -> list[dict[str, Any]]:
+    """The layers as a manifest in OCI's form lists them, bottom first, whoever wrote this one."""
+    layers_of(manifest)  # checks them
+    found = []
+    for layer in _fields(manifest, "manifest")["layers"]:
+        kind = str(layer.get("mediaType") or LAYER_TYPE)
+        if kind.startswith(_DOCKER_LAYER):
+            compression = kind.removeprefix(_DOCKER_LAYER).lstrip(".")
+            kind = f"{LAYER_TYPE}+{compression}" if compression else LAYER_TYPE
+        found.append({**layer, "mediaType": kind})
+    return found
+
+
+def media_type(manifest: bytes) -> str:
+    """What the manifest says that it is; OCI's need not say it."""
+    return str(_fields(manifest, "manifest").get("mediaType") or MEDIA_TYPE)
+
+
+def compose(config: bytes, layers: Sequence[Mapping[str, Any]]) -> bytes:
+    """The OCI manifest of a config and the descriptors of its layers, bottom first."""
+    described = {"mediaType": _CONFIG_TYPE, "digest": digest_of(config), "size": len(config)}
+    fields = {"schemaVersion": 2, "mediaType": MEDIA_TYPE, "config": described}
+    return json.dumps({**fields, "layers": list(layers)}, separators=(",", ":")).encode()
+
+
+def plain_layer(diff_id: str, size: int) -> dict[str, Any]:
+    """The descriptor of a layer that is not compressed: its digest is its diff-id."""
+    return {"mediaType": LAYER_TYPE, "digest": diff_id, "size": size}
 
 
 def diff_ids_of(config: bytes) -> tuple[str, ...]:

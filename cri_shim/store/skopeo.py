@@ -94,6 +94,24 @@ class Skopeo:
         if done.returncode:
             raise failure(done, attempted, layout)
 
+    async def export(
+        self, layout: Path, target: str, *, exact: bool, names: Sequence[str] = ()
+    ) -> None:
+        """Copy the image of a layout of ours to `target` (transport:path), with more `names`.
+
+        `exact`: no digest may change. Policies are for what comes in: this is here already.
+        """
+        done = await run(
+            [
+                self._program, "--insecure-policy", *self._platform, "--tmpdir", str(layout),
+                "copy", "--quiet", *(["--preserve-digests"] if exact else []),
+                *(f"--additional-tag={name}" for name in names), f"oci:{layout}", target,
+            ],
+            env=self._env,
+        )  # fmt: skip
+        if done.returncode:
+            raise failure(done, f"cannot write {target}")
+
 
 def failure(done: Finished, attempted: str, directory: Path | None = None) -> CriShimError:
     """skopeo's complaint as an error of the right kind."""

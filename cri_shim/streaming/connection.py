@@ -167,7 +167,8 @@ class Connection(asyncio.Protocol):
         if self._closing:
             return
         self._used = self._loop.time()
-        self._transport.writelines(pieces)
+        # Not writelines: that of Python 3.12.0 to 3.12.8 and 3.13.0 to 3.13.1 never pauses anybody.
+        self._transport.write(b"".join(pieces))
         if self.backlog() > FLOOD:  # replies to a client that asks and does not read
             self.abort()
 

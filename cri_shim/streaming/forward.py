@@ -43,6 +43,7 @@ class Forward(asyncio.Protocol):
     def __init__(self, client: Client) -> None:
         self._client = client
         self._loop = asyncio.get_running_loop()
+        self._connecting: asyncio.Task[None] | None = None
         self._transport: asyncio.Transport | None = None
         self._waiting = bytearray()  # for the pod, in one piece however small the client's are
         self._full = True  # the transport has enough for now, or is not there yet
@@ -54,16 +55,16 @@ class Forward(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
 
     async def run(self, connect: Connect) -> None:
-        """Connect and join the two sides; returns as soon as they are joined."""
+        """Connect and join the two sides; returns as soon as they are joined. To be a task."""
+        self._connecting = asyncio.current_task()
+        if self._over:
+            return
         try:
             pod = await connect()
         except CriShimError as e:
             if not self._over:
                 self._client.failed(str(e))
                 self._finish(broken=False)
-            return
-        if self._over:
-            pod.close()
             return
         try:
             await self._loop.create_connection(lambda: self, sock=pod)
@@ -124,6 +125,8 @@ class Forward(asyncio.Protocol):
             return
         if self._transport is not None:
             self._transport.abort()
+        elif self._connecting is not None:
+            self._connecting.cancel()
         self._finish(broken=True)
 
     # -- from the pod -------------------------------------------------------------------------

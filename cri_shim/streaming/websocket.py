@@ -14,7 +14,6 @@ from cri_shim.wire.channels import Channels
 
 Payload = bytes | bytearray | str
 
-_BITE = 1 << 15  # bytes: wsproto moves the rest of its buffer at every frame, so it is kept short
 _FINAL_BINARY = 0x82
 _SHORT = 126  # lengths below it fit the head's own byte
 
@@ -29,15 +28,11 @@ class WebSocket:
 
     def receive(self, data: bytes) -> Iterator[tuple[Payload, bool]]:
         """Messages as they come: a piece, and whether it is the last of its message."""
-        with memoryview(data) as view:
-            for start in range(0, len(data), _BITE):
-                if self._closed:
-                    return
-                self._ws.receive_data(bytes(view[start : start + _BITE]))
-                yield from self._events()
-
-    def _events(self) -> Iterator[tuple[Payload, bool]]:
+        if self._closed:
+            return
+        self._ws.receive_data(data)
         try:
+            # Asked anew each time: whoever takes a piece may have closed this meanwhile.
             while not self._closed and (event := next(self._ws.events(), None)) is not None:
                 if isinstance(event, BytesMessage | TextMessage):
                     yield event.data, event.message_finished

@@ -25,6 +25,13 @@ ELSEWHERE = {
     "containers.unpause.thaw": "by Container.unpause",
     "containers.unpause.commit": "by Container.unpause",
     "containers.kill.send": "by Container.kill",
+    # The same: integration/runtime/test_runtime_commit.
+    "images.save.layers": "by Image.save",
+    "images.save.export": "by Image.save",
+    "images.commit.pack": "by Runtime.commit, as the next three",
+    "images.commit.compose": "",
+    "containers.commit.pause": "",
+    "containers.commit.paused": "",
 }
 
 

@@ -23,7 +23,12 @@ _DIRECTORIES = (
     "/var/lib/cni",
     "/sys/class/net",
 )
-_PROGRAMS = frozenset(("conmon", "crun", "runc", "skopeo", "catatonit", "docker-registry"))
+_PROGRAMS = frozenset(
+    (
+        *("conmon", "crun", "runc", "skopeo", "catatonit", "docker-registry"),
+        *("pasta", "slirp4netns", "fuse-overlayfs"),
+    )
+)
 _GRPC_OWN = ("anon_inode:[eventpoll]", "anon_inode:[eventfd]")  # made once, kept for good
 
 Things = Counter[str]

@@ -1,7 +1,7 @@
 """One SPDY/3.1 connection, either end.
 
 Bytes in, events out:  for event in connection.receive(data): ...
-Bytes out:             transport.writelines(connection.outgoing()), after anything was called.
+Bytes out:             transport.write(b"".join(connection.outgoing())), after any call.
 
 Pings are answered, and what a peer may not do is refused, without the caller: a wrong stream is
 reset, a connection that cannot go on ends in ProtocolError. The caller bounds what a peer can make

@@ -6,7 +6,8 @@ import pytest
 
 from cri_shim.rpc.client import Client
 from tests.fixtures.cri import Cri
-from tests.fixtures.user import Machine, UserDaemon, machine, user_daemon
+from tests.fixtures.user import UserDaemon, user_daemon
+from tests.fixtures.user_machine import Machine, machine
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,8 @@ from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import control_pb2 as control
 from tests.fixtures.cri import Cri
 from tests.fixtures.images import Image, Tar, busybox_layer
-from tests.fixtures.user import Machine, UserDaemon, user_daemon
+from tests.fixtures.user import UserDaemon, user_daemon
+from tests.fixtures.user_machine import Machine
 from tests.fixtures.user_pods import on_the_node
 
 NAME = "localhost/layers:1"

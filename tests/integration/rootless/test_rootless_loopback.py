@@ -6,7 +6,8 @@ import pytest
 
 from cri_shim.pb import api_pb2 as api
 from tests.fixtures.cri import Cri
-from tests.fixtures.user import Machine, UserDaemon, machine, user_daemon
+from tests.fixtures.user import UserDaemon, user_daemon
+from tests.fixtures.user_machine import Machine, machine
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["none wanted", "no tun"])

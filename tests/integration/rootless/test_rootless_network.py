@@ -9,7 +9,8 @@ import pytest
 from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2 as api
 from tests.fixtures.cri import Cri, pod_config
-from tests.fixtures.user import NODE, SERVER, Machine, UserDaemon, alive, user_daemon
+from tests.fixtures.user import UserDaemon, alive, user_daemon
+from tests.fixtures.user_machine import NODE, SERVER, Machine
 from tests.fixtures.user_pods import another_process, on_the_node, process_of
 
 ADDRESSES = {"pasta": NODE, "slirp4netns": "10.0.2.100"}

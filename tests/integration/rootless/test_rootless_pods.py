@@ -146,10 +146,11 @@ async def test_a_device_of_the_node_can_be_given_to_a_container(
     )
 
 
-async def test_a_privileged_container_runs(cri: Cri, daemon: UserDaemon) -> None:
+@pytest.mark.parametrize("handler", ["crun", "runc"])
+async def test_a_privileged_container_runs(cri: Cri, daemon: UserDaemon, handler: str) -> None:
     config = on_the_node(daemon)
     config.linux.security_context.privileged = True
-    pod = await cri.run_pod(config)
+    pod = await cri.run_pod(config, handler)
     context = api.LinuxContainerSecurityContext(privileged=True)
     linux = api.LinuxContainerConfig(security_context=context)
     container = await cri.run(pod, ["sleep", "1000"], linux=linux)

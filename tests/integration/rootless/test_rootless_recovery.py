@@ -11,7 +11,8 @@ from cri_shim.linux import process
 from cri_shim.pb import api_pb2 as api
 from cri_shim.rpc.client import Client
 from tests.fixtures.cri import Cri, container_config, log_lines
-from tests.fixtures.user import Machine, UserDaemon, alive, user_daemon
+from tests.fixtures.user import UserDaemon, alive, user_daemon
+from tests.fixtures.user_machine import Machine
 from tests.fixtures.user_pods import another_process, on_the_node, process_of
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures.user import Machine, UserDaemon, machine
+from tests.fixtures.user import UserDaemon
+from tests.fixtures.user_machine import Machine, machine
 
 OPENING = """
 import asyncio, sys
@@ -150,3 +151,14 @@ rootless.let_go(place, unused=None)
     done = clean.run(sys.executable, "-c", script, "one", "two")
     assert done.stdout == f"{clean.directory} ['one', 'two'] 0 ''\n"
     assert not (clean.directory / "other").exists()
+
+
+def test_a_link_of_another_user_in_place_of_the_state_is_refused(clean: Machine) -> None:
+    place = clean.directory / "linked"
+    place.symlink_to(clean.directory / "home")
+    try:
+        done = clean.cri_shim("--root", str(place), "serve")
+    finally:
+        place.unlink()
+    assert done.returncode == 1
+    assert f"the symbolic link {place} belongs to user" in done.stderr

@@ -237,12 +237,14 @@ async def test_a_client_that_goes_takes_its_connections_along(cri, pod, forward)
     ended = asyncio.Event()
 
     async def tell(reader, writer):
+        writer.write(b"here")
         await reader.read()
         ended.set()
 
     async with serving(cri, pod, tell) as port:
         session = await forward(pod)
-        await session.connect(port)
+        _, data = await session.connect(port)
+        await session.until(data, b"here")
         session.wire.close()
         async with asyncio.timeout(5):
             await ended.wait()

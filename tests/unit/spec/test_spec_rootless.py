@@ -86,6 +86,11 @@ def test_a_device_is_bound_from_where_it_is_on_the_node() -> None:
     assert (bound["type"], bound["source"]) == ("bind", "/dev/fuse")
 
 
+def test_nodes_that_the_runtime_makes_are_left_to_it() -> None:
+    node = HostDevice("/dev/null", "c", 1, 3, source="/dev/null")
+    assert "/dev/null" not in mounted(built(OWN, devices=(node,)))
+
+
 @pytest.mark.parametrize("limits", [False, True])
 def test_a_pause_process_follows_the_same_rules(limits: bool) -> None:
     host = Host(cgroup_v2=False, bounding=frozenset(), rootless=True, limits=limits)

@@ -21,6 +21,7 @@ from cri_shim.wire.spdy import Connection, DataReceived, GoneAway, Role, StreamR
 
 LIMIT_S = 5
 REFUSED = 9  # a port where nobody listens
+SILENT = 10  # one that does not answer
 
 
 class Link:
@@ -74,6 +75,8 @@ class Pod:
     async def connect(self, port: int) -> socket.socket:
         if port == REFUSED:
             raise Unavailable(f"cannot connect to port {port}")
+        if port == SILENT:
+            await asyncio.Event().wait()
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         reader, writer = await asyncio.open_connection(sock=theirs)
@@ -94,7 +97,8 @@ class Pod:
 async def pod() -> AsyncIterator[Pod]:
     made = Pod()
     yield made
-    await asyncio.gather(*made.tasks)
+    async with asyncio.timeout(LIMIT_S):
+        await asyncio.gather(*made.tasks, return_exceptions=True)
     for writer in made.writers:
         writer.close()
         with suppress(ConnectionError):
@@ -240,6 +244,18 @@ async def test_a_reset_by_the_client_breaks_that_connection_off_and_no_other(
     assert await reader.read() == b""
     client.send(second, b"well", fin=True)
     assert await other.read() == b"well"
+
+
+async def test_a_connect_that_gets_no_answer_ends_with_its_client(pod: Pod, client: Client) -> None:
+    _, first = client.connect(SILENT, "0")
+    client.connect(SILENT, "1")
+    await asyncio.sleep(0)
+    client.spdy.reset(first)
+    client.push()
+    client.leave()
+    async with asyncio.timeout(LIMIT_S):
+        await asyncio.wait(pod.tasks)
+    assert [task.cancelled() for task in pod.tasks] == [True, True]
 
 
 async def test_a_half_pair_is_reset_when_its_time_is_over(

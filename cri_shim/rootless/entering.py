@@ -1,8 +1,4 @@
-"""Moving this process into its user's namespaces: those that are held, or new ones.
-
-No second program is executed: setns(2) takes the process as it is, open files, arguments and all,
-on the condition that it has one thread.
-"""
+"""Having this process in its user's namespaces: those that are held, or new ones; letting go."""
 
 import os
 import pwd
@@ -16,11 +12,14 @@ from pathlib import Path
 from cri_shim import directories
 from cri_shim.config import load, user
 from cri_shim.errors import RootlessError, StateError
-from cri_shim.linux import process, syscalls
+from cri_shim.linux import process
 from cri_shim.options import Option, Options, flat
-from cri_shim.rootless import holder, mapping
+from cri_shim.rootless import holder, join, mapping
 from cri_shim.rootless.holder import Holder, Record
 
+# How programs of the podman family know of whom they are root: skopeo looks for policy, credentials
+# and signatures in the user's own places then, and makes no namespace itself.
+_THEIR_UID, _THEIR_MARK = "_CONTAINERS_ROOTLESS_UID", "_CONTAINERS_USERNS_CONFIGURED"
 _MAP_S = 10.0  # for newuidmap and newgidmap, which look into two small files
 
 
@@ -58,11 +57,11 @@ def enter_for(run_root: Path) -> None:
             f"this process has {threads} threads, and the kernel moves only one with a single"
             " thread to another user namespace: call cri_shim.rootless.enter() first of all"
         )
-    made = _Made(run_root, _directories(run_root, uid), namespaces=False)
+    made = _Made(run_root, _directories(run_root), namespaces=False)
     try:
         with holder.record(run_root) as record:
-            if (target := record.read() or _by_conmon(run_root)) is not None:
-                _join(target)
+            if (target := record.read() or join.by_conmon(run_root)) is not None:
+                join.join(target)
                 if record.read() is None:
                     _record(record, holder.start_here())
             else:
@@ -72,6 +71,7 @@ def enter_for(run_root: Path) -> None:
         _clear(made)
         raise
     os.environ[user.ENTERED] = str(uid)
+    os.environ.update({_THEIR_UID: str(uid), _THEIR_MARK: "done"})
     _made = made
 
 
@@ -110,13 +110,15 @@ def let_go(run_root: Path, unused: bool | None) -> None:
         mine.directories.clear()
 
 
-def _directories(run_root: Path, uid: int) -> list[Path]:
+def _directories(run_root: Path) -> list[Path]:
     """Have the run root, for this user alone; those that had to be made, outermost first."""
     made: list[Path] = []
     for each in reversed([d for d in (run_root, *run_root.parents) if not d.exists()]):
         try:
             each.mkdir(mode=0o700)
-        except FileExistsError:
+        except FileExistsError:  # since we looked: by another command of this user, or by whom?
+            if problem := user.complaint(each, forbidden=0o077):
+                raise StateError(f"{problem}: remove it, or name another run root") from None
             continue
         except OSError as e:
             raise StateError(f"cannot make the directory {each}: {e.strerror}") from e
@@ -133,21 +135,6 @@ def _clear(made: _Made) -> None:
     for each in reversed(made.directories):
         with suppress(OSError):
             each.rmdir()
-
-
-def _by_conmon(run_root: Path) -> Holder | None:
-    """A conmon of this run root: its containers' namespaces are the ones to be in."""
-
-    def is_ours(argv: list[str]) -> bool:
-        return "--persist-dir" in argv[:-1] and Path(
-            argv[argv.index("--persist-dir") + 1]
-        ).is_relative_to(run_root)
-
-    for pid in process.find_by_cmdline(is_ours):
-        start = process.start_time(pid)
-        if start is not None and process.alive(pid, start):
-            return Holder(pid, start)
-    return None
 
 
 def _make(record: Record, uid: int, gid: int) -> None:
@@ -172,7 +159,7 @@ def _make(record: Record, uid: int, gid: int) -> None:
     held = record.read()
     if held is None:
         raise RootlessError("the process that was to hold the user namespace died; try again")
-    _join(held)
+    join.join(held)
 
 
 def _tool(name: str) -> str:
@@ -203,28 +190,3 @@ def _record(record: Record, pid: int) -> None:
     if start is None:
         raise RootlessError("the process that was to hold the user namespace died; try again")
     record.write(Holder(pid, start))
-
-
-def _join(target: Holder) -> None:
-    """Move into the namespaces of a process; which is still that process once they are open."""
-    here = Path.cwd()
-    opened: list[int] = []
-    kinds = {"user": syscalls.CLONE_NEWUSER, "mnt": syscalls.CLONE_NEWNS}
-    try:
-        for name in kinds:
-            opened += [os.open(f"/proc/{target.pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC)]
-        if not target.alive():
-            raise RootlessError(f"process {target.pid}, which held the user namespace, has ended")
-        for fd, kind in zip(opened, kinds.values(), strict=True):
-            syscalls.setns(fd, kind)
-    except OSError as e:
-        raise RootlessError(
-            f"cannot enter the user namespace of process {target.pid}: {e.strerror}"
-        ) from e
-    finally:
-        for fd in opened:
-            os.close(fd)
-    with suppress(OSError):  # joining a mount namespace moves to its root
-        os.chdir(here)
-    # New credentials make /proc/self the machine's root's, who is nobody in here.
-    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)

@@ -1,0 +1,85 @@
+"""Commit: what a container has written becomes a layer, and with its image's a new image.
+
+The container is paused while its files are read, unless the caller wants otherwise, and cannot be
+started or removed in that time. What is put into its root file system for mounts is left out, as
+are sockets; what is in volumes is not the container's.
+"""
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypedDict, Unpack
+
+from cri_shim.containers import diff, still
+from cri_shim.engine import Engine
+from cri_shim.errors import NotFound, WrongState
+from cri_shim.images import commit as images
+from cri_shim.images.tag import tag_of
+from cri_shim.oci import bundle
+from cri_shim.pb import state_pb2 as state
+from cri_shim.spec.image_changes import Changes
+
+_NOT_WHOLE = frozenset({state.CONTAINER_CREATING, state.CONTAINER_REMOVING})
+
+
+class How(TypedDict, total=False):
+    """What is to be told of the image, how it is to differ, and whether to pause (yes)."""
+
+    author: str
+    message: str
+    changes: Changes  # see spec/image_changes.py
+    pause: bool
+
+
+async def commit(on: Engine, container_id: str, name: str = "", **how: Unpack[How]) -> str:
+    """The id of the new image, which is visible under `name`, or by its id only.
+
+    An image that had the name loses it. InvalidArgument for a bad name or change; NotFound for an
+    unknown container, or one whose image is gone: its config is needed.
+    """
+    tags = [tag_of(name)] if name else []
+    container = on.registry.container(container_id)
+    base = on.images.resolve(container.image_id)
+    if base is None:
+        raise NotFound(
+            f"container {container.id}: its image {container.image_id} is no longer on this node;"
+            " pull it again, then commit"
+        )
+    message = images.Message(
+        created_by=_command(on, container.id),
+        author=how.get("author", ""),
+        comment=how.get("message", ""),
+        changes=how.get("changes", ()),
+    )
+
+    async def pack(tar: Path) -> tuple[str, int]:
+        return await _pack(on, container.id, tar, pause=how.get("pause", True))
+
+    image = await images.commit(on.images.store, base, pack, message, tags)
+    return image.id
+
+
+async def _pack(on: Engine, id: str, tar: Path, *, pause: bool) -> tuple[str, int]:
+    async with on.registry.lock(id):
+        container = on.registry.container(id)
+        if container.phase in _NOT_WHOLE:
+            raise WrongState(f"container {id} is being made or removed: it cannot be committed")
+        own = diff.writable_layer(on, container)
+        hidden = diff.mount_points(on, id)
+        if not pause:
+            return await on.images.store.layers.pack(Path(own.path), tar, own.ids, hidden)
+        async with still.held(on, container):
+            return await on.images.store.layers.pack(Path(own.path), tar, own.ids, hidden)
+
+
+def _command(on: Engine, id: str) -> str:
+    """What the container runs, in one line."""
+    return shlex.join(_arguments(on, id))
+
+
+def _arguments(on: Engine, id: str) -> Iterator[str]:
+    try:
+        document = bundle.spec(on.paths.bundle(id))
+    except (OSError, ValueError):
+        return
+    yield from (document.get("process") or {}).get("args") or []

@@ -1,0 +1,60 @@
+"""A new image: another one with a layer more, made of what a container wrote.
+
+It comes to be as a pulled one does: in a private layout, unpacked, and visible only when all of it
+is here. The layer is not compressed, so its digest is its diff-id.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cri_shim.errors import NotFound
+from cri_shim.faults import fault_point
+from cri_shim.images.pull import take_in
+from cri_shim.pb.state_pb2 import ImageRecord
+from cri_shim.spec import image_changes
+from cri_shim.spec.image_changes import Changes
+from cri_shim.store import manifest
+from cri_shim.store.image_store import ImageStore
+from cri_shim.store.layout import Layout
+
+Pack = Callable[[Path], Awaitable[tuple[str, int]]]  # makes the tar: its diff-id and size
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is to be told of the new layer; `changes` as of spec/image_changes."""
+
+    created_by: str = ""
+    author: str = ""
+    comment: str = ""
+    changes: Changes = ()
+
+
+async def commit(
+    store: ImageStore, base: ImageRecord, pack: Pack, message: Message, tags: Sequence[str]
+) -> ImageRecord:
+    """Make the image visible under `tags`, or by its id only; another image loses them."""
+    file = store.blobs / base.manifest_digest.removeprefix("sha256:")
+    try:
+        below = manifest.descriptors_of(file.read_bytes())
+    except FileNotFoundError as e:
+        raise NotFound(f"image {base.id}: its manifest is lost; pull the image again") from e
+    image_changes.changed({}, message.changes)  # what is wrong with them is told at once
+
+    async def fill(layout: Layout) -> None:
+        fault_point("images.commit.pack")
+        tar = layout.path / "layer.tar"
+        diff_id, size = await pack(tar)
+        tar.replace(layout.blob(diff_id))
+        config = image_changes.committed(
+            base.config, diff_id=diff_id, now=datetime.now(UTC), created_by=message.created_by,
+            author=message.author, comment=message.comment, changes=message.changes,
+        )  # fmt: skip
+        fault_point("images.commit.compose")
+        layout.write(config)
+        layout.finish(manifest.compose(config, [*below, manifest.plain_layer(diff_id, size)]))
+
+    what = f"a commit on image {base.id}"
+    return await take_in(store, what, fill, tags=tags, digests=[])

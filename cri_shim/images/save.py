@@ -1,0 +1,148 @@
+"""Saving an image to a file or directory of this node, for skopeo, podman, docker, or `load`.
+
+Where the blobs of its layers were kept (`image.keep_blobs`) they are saved as they were pulled.
+Else each layer's tar is made again, byte for byte, from the unpacked files and its recipe: the
+manifest is a new one then, but config and id are the same. A layer that cannot be made again (it
+was unpacked by a cri-shim that wrote no recipes, or has a file twice) is packed anew from what is
+unpacked: that is another layer, so the config is rewritten and the id changes. `save` returns the
+id that was saved, and the log has a warning.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import secrets
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cri_shim.aio.offload import finish, offload
+from cri_shim.errors import AlreadyExists, InvalidArgument, NotFound, ToolFailed, Unavailable
+from cri_shim.faults import fault_point
+from cri_shim.images.load import TRANSPORTS
+from cri_shim.images.pull import discard
+from cri_shim.images.tag import tag_of
+from cri_shim.pb.state_pb2 import ImageRecord
+from cri_shim.store import manifest
+from cri_shim.store.image_store import ImageStore
+from cri_shim.store.layout import Layout, is_whole
+
+_log = logging.getLogger(__name__)
+
+
+async def save(
+    store: ImageStore, image: ImageRecord, target: str, names: Sequence[str] = ()
+) -> str:
+    """Write the image to `target`, a transport and an absolute path; the id of what was saved.
+
+    `names` are those it is to have there, all of its own where none is given: a docker-archive
+    has them all, OCI's forms the first, a `dir` none. The target is there whole or not at all; a
+    process that dies meanwhile leaves a hidden file or directory beside it. AlreadyExists for one
+    that is there.
+    """
+    transport, path = _target(target)
+    tags = [tag_of(name) for name in names] or list(image.repo_tags)
+    layout = Layout(store.layouts)
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    with store.catalog.hold(image.layers):
+        try:
+            fault_point("images.save.layers")
+            saved, exact = await _fill(store, image, layout)
+            fault_point("images.save.export")
+            await store.skopeo.export(
+                layout.path,
+                f"{transport}:{partial}" + (f":{tags[0]}" if tags and transport != "dir" else ""),
+                exact=exact and transport != "docker-archive",
+                names=tags[1:] if transport == "docker-archive" else (),
+            )
+            partial.rename(path)
+        except OSError as e:
+            raise Unavailable(f"cannot save image {image.id} to {target}: {e}") from e
+        finally:
+            await finish(_clear(store, layout, partial))
+    return saved
+
+
+def _target(target: str) -> tuple[str, Path]:
+    transport, _, text = target.partition(":")
+    path = Path(text)
+    if transport not in TRANSPORTS or not path.is_absolute() or ":" in text:
+        kinds = ", ".join(f"{t}:/PATH" for t in TRANSPORTS)
+        raise InvalidArgument("target", f"{target!r} is not one of {kinds}, without another colon")
+    if os.path.lexists(path):
+        raise AlreadyExists(f"cannot save to {target}: {path} is there already; remove it first")
+    if not path.parent.is_dir():
+        raise NotFound(f"cannot save to {target}: there is no directory {path.parent}")
+    return transport, path
+
+
+async def _clear(store: ImageStore, layout: Layout, partial: Path) -> None:
+    await offload(_delete, partial)
+    await discard(store, layout)
+    store.collect()  # if the image was removed meanwhile
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+async def _fill(store: ImageStore, image: ImageRecord, layout: Layout) -> tuple[str, bool]:
+    """Put the image into the layout; the id it has there, and whether every digest is its own."""
+    layout.create((), store.blobs)
+    original = _manifest_of(store, image)
+    described = manifest.descriptors_of(original)
+    try:
+        async with asyncio.TaskGroup() as group:
+            having = [
+                group.create_task(_layer(store, layout, diff_id, blob))
+                for diff_id, blob in zip(image.layers, described, strict=True)
+            ]
+    except BaseExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    layers = [task.result() for task in having]
+    config = _config(image, [diff_id for diff_id, _ in layers])
+    exact = [blob for _, blob in layers] == described
+    layout.write(config)
+    layout.finish(original if exact else manifest.compose(config, [blob for _, blob in layers]))
+    return manifest.digest_of(config).removeprefix("sha256:"), exact
+
+
+def _manifest_of(store: ImageStore, image: ImageRecord) -> bytes:
+    file = store.blobs / image.manifest_digest.removeprefix("sha256:")
+    try:
+        return file.read_bytes()
+    except FileNotFoundError as e:
+        raise NotFound(f"image {image.id}: its manifest is lost; pull the image again") from e
+
+
+async def _layer(
+    store: ImageStore, layout: Layout, diff_id: str, described: dict[str, Any]
+) -> tuple[str, dict[str, Any]]:
+    """Have a layer's blob in the layout; its diff-id and descriptor there."""
+    kept = store.blobs / str(described["digest"]).removeprefix("sha256:")
+    if is_whole(kept, int(described["size"])):
+        layout.link(kept)
+        return diff_id, described
+    tar = layout.path / f"{secrets.token_hex(8)}.tar"
+    try:
+        size = await store.layers.pack_again(diff_id, tar)
+        packed = diff_id
+    except ToolFailed as e:
+        tar.unlink(missing_ok=True)
+        _log.warning("%s; it is packed anew, and the id of the saved image is another one", e)
+        packed, size = await store.layers.pack(store.layers.path(diff_id), tar, None, ())
+    tar.rename(layout.blob(packed))
+    return packed, manifest.plain_layer(packed, size)
+
+
+def _config(image: ImageRecord, diff_ids: list[str]) -> bytes:
+    if diff_ids == list(image.layers):
+        return image.config
+    document = json.loads(image.config)
+    document["rootfs"] = {"type": "layers", "diff_ids": diff_ids}
+    return json.dumps(document, separators=(",", ":")).encode()
