@@ -25,6 +25,7 @@ ELSEWHERE = {
     "containers.unpause.thaw": "by Container.unpause",
     "containers.unpause.commit": "by Container.unpause",
     "containers.kill.send": "by Container.kill",
+    "containers.thaw.write": "by whatever ends a paused container",
     # The same: integration/runtime/test_runtime_commit.
     "images.save.layers": "by Image.save",
     "images.save.export": "by Image.save",
