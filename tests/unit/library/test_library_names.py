@@ -7,13 +7,13 @@ from cri_shim.library import names
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.registry import Registry, changed
-from cri_shim.state.memory import MemoryStore
+from cri_shim.state.store import Store
 
 
 @pytest.fixture
-def registry() -> Registry:
+def registry(store: Store) -> Registry:
     """Two pods of one name in two namespaces, each with a container `main`, one with a `log`."""
-    made = Registry(MemoryStore())
+    made = Registry(store)
     for number, space in (("1", "blue"), ("2", "red")):
         made.put(pod(f"aa{number}", "web", space))
         made.put(container(f"cc{number}", f"aa{number}", "main"))
@@ -60,8 +60,8 @@ def test_what_is_being_removed_has_no_name(registry: Registry) -> None:
             find(registry, name)
 
 
-def test_a_name_of_another_state_namespace_is_refused_by_that_name(registry: Registry) -> None:
-    blue = Registry(MemoryStore(), "blue")
+def test_a_name_of_another_state_namespace_is_refused_by_that_name(store: Store) -> None:
+    blue = Registry(store, "blue")
     blue.put(changed(pod("aa1", "web"), namespace="red"))
     with pytest.raises(WrongNamespace, match="belongs to the state namespace 'red'"):
         names.pod(blue, "web")

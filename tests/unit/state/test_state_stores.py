@@ -6,14 +6,6 @@ import pytest
 
 from cri_shim.errors import StateError
 from cri_shim.state.leveldb import LevelStore
-from cri_shim.state.memory import MemoryStore
-
-
-@pytest.fixture(params=["memory", "leveldb"])
-def store(request, tmp_path):
-    made = MemoryStore() if request.param == "memory" else LevelStore(tmp_path / "state")
-    yield made
-    made.close()
 
 
 async def test_what_is_put_is_found_by_kind_and_id(store) -> None:
