@@ -7,11 +7,11 @@ monitor's new one, is read to its end first; one that is cut short is read anew.
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Callable
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from cri_shim.aio.offload import offload
 from cri_shim.errors import InvalidArgument, ToolFailed
@@ -48,7 +48,8 @@ async def read(
     What `ended` raises is raised at the end. A file that is not there yet is empty. ToolFailed if
     it cannot be read.
     """
-    with _LogFile(path) as file, _Changes(path.parent if ended is not None else None) as changes:
+    watched = path.parent if ended is not None else None
+    with closing(_LogFile(path)) as file, closing(_Changes(watched)) as changes:
         if wanted.tail is not None:
             await _offload(path, partial(file.to_tail, wanted.tail, wanted.streams))
         while True:
@@ -91,17 +92,6 @@ class _LogFile:
         self._at = 0
         self._parser = cri_log.Parser()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        self._close()
-
     def to_tail(self, lines: int, streams: frozenset[str]) -> None:
         """Begin with the last `lines` lines."""
         if not self._open():
@@ -132,7 +122,7 @@ class _LogFile:
             # Whoever wrote has the new file: what is in the old one now is all of it.
             data = self._read()
             if not data:
-                self._close()
+                self.close()
                 return []
         self._at += len(data)
         return self._parser.feed(data) if data else None
@@ -153,7 +143,7 @@ class _LogFile:
         except FileNotFoundError:
             return False
 
-    def _close(self) -> None:
+    def close(self) -> None:
         if self._fd >= 0:
             os.close(self._fd)
         self._fd, self._at = -1, 0
@@ -168,15 +158,7 @@ class _Changes:
         self._inotify: Inotify | None = None
         self._event = asyncio.Event()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         if self._inotify is not None:
             asyncio.get_running_loop().remove_reader(self._inotify.fileno())
             self._inotify.close()
