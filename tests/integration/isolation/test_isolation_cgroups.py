@@ -97,6 +97,32 @@ async def test_emptying_ends_frozen_processes(on: Cgroups, group: str) -> None:
     assert await child.wait() == -signal.SIGKILL
 
 
+async def test_thawing_lets_a_frozen_group_go_on(on: Cgroups, group: str) -> None:
+    child = spawn(["sleep", "600"])
+    enter(group, child)
+    freezer = TREES.holding("freezer")
+    assert freezer is not None
+    file = freezer.group(group.strip("/")) / "freezer.state"
+    file.write_text("FROZEN")
+    child.kill()
+    await on.thaw(group)
+    assert await child.wait() == -signal.SIGKILL
+    assert file.read_text() == "THAWED\n"
+    await on.thaw("/cri-shim-test-never/made")
+
+
+async def test_thawing_knows_the_freezer_of_version_2(
+    on: Cgroups, group: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unified = next(tree for tree in TREES.all() if tree.v2)
+    monkeypatch.setattr(hierarchies, "MOUNT_DIRECTORY", unified.mount)
+    monkeypatch.setattr(on._trees, "all", lambda: (unified,))
+    file = unified.group(group.strip("/")) / "cgroup.freeze"
+    file.write_text("1")
+    await on.thaw(group)
+    assert file.read_text() == "0\n"
+
+
 async def test_emptying_what_is_empty_or_gone_is_fine(on: Cgroups, group: str) -> None:
     await on.empty(group)
     await on.empty("/cri-shim-test-never/made")
