@@ -10,9 +10,10 @@ from collections.abc import Mapping
 
 from cri_shim.wire.spdy.dictionary import DICTIONARY
 
-# The clients send three short headers. These are far above that and far below what hurts.
+# The clients send three short headers, 200 bytes at most. A few dozen bytes can inflate to anything
+# here, and thousands of blocks may come at once.
 MAX_HEADERS = 64
-MAX_INFLATED = 32 * 1024
+MAX_INFLATED = 4 * 1024
 
 # What we compress is nearly always an empty block: the smallest window and the least memory
 # (9 KiB instead of 256 KiB for each session) that still hold the whole dictionary.

@@ -43,10 +43,12 @@ async def test_a_background_child_that_keeps_stdout_does_not_hold_the_answer(cri
 
 async def test_more_output_than_a_message_holds_is_cut_and_the_command_goes_on(cri: Cri) -> None:
     container = await cri.run(await cri.run_pod(), ["sleep", "60"])
-    script = "head -c 30000000 /dev/zero; echo end > /tmp/end"
+    zeros = "head -c 15000000 /dev/zero"
+    script = f"{zeros}; {zeros} >&2; {zeros}; echo end > /tmp/end; exit 3"
     answer = await cri.exec(container, "sh", "-c", script, timeout=60)
-    assert answer.exit_code == 0
-    assert 15 << 20 < len(answer.stdout) < 16 << 20
+    assert answer.exit_code == 3
+    assert 15 << 20 < len(answer.stdout) + len(answer.stderr) < 16 << 20
+    assert len(answer.stdout) == 15_000_000
     assert await cri.sh(container, "cat /tmp/end") == "end\n"
 
 

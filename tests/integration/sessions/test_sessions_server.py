@@ -14,7 +14,7 @@ from cri_shim.rpc.client import Client
 from tests.fixtures.cri import Cri
 from tests.fixtures.daemon import Daemon, private_daemon
 from tests.fixtures.host import processes, until
-from tests.fixtures.streams import Spdy, Talker, dial, request
+from tests.fixtures.streams import Spdy, Talker, Tunnel, WebSocket, dial, request
 from tests.fixtures.tls import make_certificate
 
 UPGRADE = (
@@ -161,6 +161,32 @@ async def test_a_daemon_that_stops_tells_its_clients_and_ends_their_commands(alo
     assert not processes("sleep", "6661")
     talker.close()
     alone.start()
+
+
+async def test_a_daemon_that_stops_ends_attached_and_forwarding_clients_well(alone):
+    async with Client(alone.socket) as client:
+        cri = Cri(alone, client)
+        pod = await cri.run_pod()
+        container = await cri.run(pod, ["sleep", "1000"])
+        attach = api.AttachRequest(container_id=container, stdout=True, stderr=True)
+        attached = await Talker.open(
+            "websocket", (await cri.runtime.Attach(attach)).url, "stdout", "stderr"
+        )
+        forward = api.PortForwardRequest(pod_sandbox_id=pod)
+        url = (await cri.runtime.PortForward(forward)).url
+        forwarding = await Tunnel.open_tunnel(url, "portforward.k8s.io")
+    stopping = asyncio.create_task(asyncio.to_thread(alone.stop))
+    status = await attached.status()
+    await forwarding.read_until(lambda: False)
+    await stopping
+    assert "is being stopped" in status["message"]
+    assert isinstance(attached.wire, WebSocket)
+    assert (attached.wire.close_code, forwarding.close_code) == (1000, 1000)
+    attached.close()
+    forwarding.close()
+    alone.start()
+    async with Client(alone.socket) as client:
+        assert (await Cri(alone, client).status(container)).state == api.CONTAINER_RUNNING
 
 
 async def test_a_daemon_that_was_killed_leaves_no_command_after_its_restart(alone):
