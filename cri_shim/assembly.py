@@ -280,6 +280,8 @@ async def _cancel(task: "asyncio.Task[None]") -> None:
 
 def _cgroups(config: Config, paths: Paths) -> Cgroups:
     if ordinary_user() is not None:
+        if config.cgroup_manager == "systemd":
+            _log.warning("cgroup_manager: for an ordinary user it is cgroupfs, below its own group")
         return delegated.found() or Ungrouped(paths.rootfs)
     return Cgroups(_cgroup_driver(config.cgroup_manager), name=_cgroup_name(paths.run_root))
 
