@@ -78,6 +78,8 @@ async def test_two_thousand_sessions_leave_no_descriptor_thread_or_memory(cri):
     container = await cri.run(
         pod, ["sh", "-c", "httpd -p 8080 -h /; while read x; do :; done"], stdin=True
     )
+    listening = "until wget -q -O /dev/null http://127.0.0.1:8080/etc/passwd; do usleep 10000; done"
+    await cri.sh(container, listening)
     await rounds(cri, pod, container, range(WARM_UP))
     await until(lambda: not list((cri.daemon.run_root / "exec").iterdir()))
     await asyncio.sleep(1.5)  # connections linger for a second
