@@ -1,6 +1,7 @@
 """Each of critest's specs has a test of ours, which runs where there is no critest.
 
-tests/conformance/specs.tsv says which; `-` is for specs of what is not served. A spec of a newer
+tests/conformance/specs.tsv says which; `-` is for specs of what is not served. Those that need a
+node with AppArmor have the choice of a profile and the document that names it. A spec of a newer
 critest shows up in docs/conformance.md first, and then is missed here.
 """
 
