@@ -23,14 +23,12 @@ import logging
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Unpack
+from typing import Any
 
 from cri_shim import assembly, recovery, report, rootless, shutdown
 from cri_shim.aio.closing import Closing
 from cri_shim.aio.offload import finish, offload
 from cri_shim.config import Config, deep_copy, load
-from cri_shim.containers import commit
-from cri_shim.containers.commit import How
 from cri_shim.directories import Directories
 from cri_shim.engine import Engine
 from cri_shim.errors import RuntimeStopped, WrongState
@@ -219,10 +217,6 @@ class Runtime:
         """
         loaded = await self.engine.images.load(source, name)
         return [Image(self.engine, each.image_id) for each in loaded]
-
-    async def commit(self, container_id: str, name: str = "", **how: Unpack[How]) -> Image:
-        """A new image of a container, as `podman commit` makes one; see containers/commit.py."""
-        return Image(self.engine, await commit.commit(self.engine, container_id, name, **how))
 
     async def prune_images(self, *, all: bool = False) -> Sequence[str]:
         """Remove images without a tag, or `all`, that nobody uses; their ids. Pinned ones stay."""

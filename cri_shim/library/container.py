@@ -3,9 +3,10 @@
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Unpack
 
 from cri_shim.containers import (
+    commit,
     diff,
     exec,
     export,
@@ -19,11 +20,13 @@ from cri_shim.containers import (
     top,
     wait,
 )
+from cri_shim.containers.commit import How
 from cri_shim.containers.stats import ContainerGauges
 from cri_shim.containers.top import Process
 from cri_shim.containers.wait import Condition
 from cri_shim.engine import Engine
 from cri_shim.library import inspect
+from cri_shim.library.image import Image
 from cri_shim.library.session import Session
 from cri_shim.library.times import moment, nanoseconds
 from cri_shim.oci.exec import ExecResult
@@ -249,6 +252,11 @@ class Container:
     async def diff(self) -> Sequence[Change]:
         """What it has changed in its root file system."""
         return await diff.diff(self._on, self.id)
+
+    async def commit(self, name: str = "", **how: Unpack[How]) -> Image:
+        """A new image of it, as `podman commit` makes one; `how` is author, message, changes, and
+        pause=False to let it run meanwhile: see containers/commit.py."""
+        return Image(self._on, await commit.commit(self._on, self.id, name, **how))
 
     async def export(self, to: Path | str | BinaryIO) -> None:
         """Its whole root file system as a tar, into a file or what has `write`; see export.py."""

@@ -127,7 +127,7 @@ async def test_what_a_running_container_wrote_becomes_an_image_that_runs(
     container = await pod.start(busybox.NAME, STAY)
     await pod.wrote(container)
 
-    image = await runtime.commit(container, NAME)
+    image = await runtime.container(container).commit(NAME)
 
     assert image.tags == [NAME]
     assert await pod.output(NAME, CHECK) == FOUND
@@ -172,7 +172,7 @@ async def test_a_mount_behind_a_symbolic_link_does_not_count_either(
     container = await pod.start(NAME, "sleep 600", mounts=[source])
 
     assert await container_diff.diff(runtime.engine, container) == []
-    committed = await runtime.commit(container)
+    committed = await runtime.container(container).commit()
     times_only = [str(change) for change in await committed.diff()]
     assert times_only == ["C /etc", "C /run"]
 
@@ -185,7 +185,7 @@ async def test_an_ended_container_is_committed_saved_loaded_and_runs(
     await pod.output(busybox.NAME, WRITE)
     (container,) = runtime.engine.registry.containers_of(pod.id)
 
-    image = await runtime.commit(container.id, NAME, changes=['CMD ["cat", "/srv/done"]'])
+    image = await runtime.container(container.id).commit(NAME, changes=['CMD ["cat", "/srv/done"]'])
 
     target = f"docker-archive:{here.directory}/saved.tar"
     assert await image.save(target) == image.id
@@ -200,8 +200,7 @@ async def test_the_config_says_who_what_and_why(runtime: Runtime, here: Place) -
     await pod.run()
     container = await pod.start(busybox.NAME, "sleep 600")
 
-    image = await runtime.commit(
-        container,
+    image = await runtime.container(container).commit(
         author="somebody",
         message="a note",
         changes={"Cmd": ["echo", "hello"], "Env": {"more": "yes"}, "Labels": {"a": "b"}},
@@ -234,11 +233,11 @@ async def test_the_container_is_paused_meanwhile_unless_told_otherwise(
 
     monkeypatch.setattr(on.images.store.layers, "pack", watched)
 
-    await runtime.commit(container)
+    await runtime.container(container).commit()
     seen.append((await on.oci.state(handler, container) or {})["status"])
-    await runtime.commit(container, pause=False)
+    await runtime.container(container).commit(pause=False)
     await on.oci.pause(handler, container)
-    await runtime.commit(container)
+    await runtime.container(container).commit()
     seen.append((await on.oci.state(handler, container) or {})["status"])
     await on.oci.resume(handler, container)
 
@@ -258,12 +257,12 @@ async def test_a_commit_that_fails_leaves_nothing_and_the_container_runs_on(
     before = on.images.store.layers.present()
 
     with pytest.raises(ToolFailed, match="would become a whiteout"):
-        await runtime.commit(container, NAME)
+        await runtime.container(container).commit(NAME)
     for name, changes in (("Bad Name", []), (NAME, ["RUN x"]), (NAME, {"Cmd": "x"})):
         with pytest.raises(InvalidArgument):
-            await runtime.commit(container, name, changes=changes)
+            await runtime.container(container).commit(name, changes=changes)
     with pytest.raises(NotFound):
-        await runtime.commit("nobody")
+        await runtime.container("nobody").commit()
 
     assert len(runtime.images()) == 1
     assert on.images.store.layers.present() == before
@@ -280,7 +279,7 @@ async def test_without_its_image_a_container_cannot_be_committed(
     await runtime.image(busybox.NAME).remove()
 
     with pytest.raises(NotFound, match="pull it again, then commit"):
-        await runtime.commit(container)
+        await runtime.container(container).commit()
 
 
 async def test_a_commit_takes_the_name_of_another_image(runtime: Runtime, here: Place) -> None:
@@ -289,7 +288,7 @@ async def test_a_commit_takes_the_name_of_another_image(runtime: Runtime, here: 
     container = await pod.start(busybox.NAME, "sleep 600")
     base = runtime.image(busybox.NAME)
 
-    image = await runtime.commit(container, busybox.NAME)
+    image = await runtime.container(container).commit(busybox.NAME)
 
     assert (base.tags, image.tags) == ([], [busybox.NAME])
     await container_remove.remove(runtime.engine, container)
@@ -308,7 +307,7 @@ async def main():
         if sys.argv[3] == "save":
             await runtime.image(runtime.images()[0].id).save(f"oci:{sys.argv[1]}/saved")
         else:
-            await runtime.commit(sys.argv[2], "r.example/committed:1")
+            await runtime.container(sys.argv[2]).commit("r.example/committed:1")
 asyncio.run(main())
 """
 POINTS = [
@@ -341,7 +340,7 @@ async def test_a_process_that_dies_at_a_step_leaves_nothing_and_no_container_pau
         assert (await on.oci.state(on.handler(""), container) or {})["status"] == "running"
         record = on.registry.container(container)
         assert process.alive(record.init.pid, record.init.start_time)
-        assert (await after.commit(container, NAME)).tags == [NAME]
+        assert (await after.container(container).commit(NAME)).tags == [NAME]
         assert list(on.images.store.layouts.iterdir()) == []
         assert not (here.directory / "saved").exists()
         await pod_remove.remove(on, pod.id)
