@@ -8,6 +8,7 @@ import pytest
 
 from cri_shim import assembly, recovery
 from cri_shim.aio import reaper
+from cri_shim.assembly import drivers, node, opening, probing
 from cri_shim.errors import RuntimeStopped, ToolFailed, WrongState
 from cri_shim.images import Images
 from cri_shim.linux import process
@@ -19,22 +20,22 @@ from tests.sentry.leaks import Scope, snapshot
 
 # What open_engine, recovery and the marker are made of, in the order of a start.
 STEPS: dict[str, tuple[object, str]] = {
-    "hooks": (assembly, "_hooks"),
+    "hooks": (drivers, "hooks"),
     "subreaper": (process, "become_subreaper"),
     "reaper": (reaper, "start"),
-    "cgroups": (assembly, "Cgroups"),
-    "state": (assembly, "LevelStore"),
+    "cgroups": (node, "Cgroups"),
+    "state": (drivers, "LevelStore"),
     "records": (Registry, "load"),
-    "image store": (assembly, "_image_store"),
+    "image store": (drivers, "image_store"),
     "images": (Images, "recover"),
-    "network": (assembly, "_network"),
+    "network": (drivers, "network"),
     "network start": (Network, "start"),
-    "handlers": (assembly, "_probe"),
+    "handlers": (probing, "probe"),
     "leftovers": (OciRuntime, "end_leftovers"),
-    "exits": (assembly, "Exits"),
-    "conmon": (assembly, "Conmon"),
-    "host": (assembly, "_host"),
-    "seccomp": (assembly, "_seccomp"),
+    "exits": (opening, "Exits"),
+    "conmon": (opening, "Conmon"),
+    "host": (node, "host"),
+    "seccomp": (drivers, "seccomp"),
     "recovery": (recovery, "recover"),
     "marker": (assembly, "mark_alive"),
 }

@@ -1,0 +1,14 @@
+"""Builds the drivers from the configuration and hands each plain values; nobody passes Config on.
+
+- `programs`  what must be installed, found on its path lists
+- `node`      the machine: control groups, capabilities, huge pages
+- `drivers`   each driver from its part of the configuration
+- `probing`   the OCI runtimes, each tried
+- `opening`   all of it in order, and the mark at the end of a start
+"""
+
+from cri_shim.assembly.drivers import streaming
+from cri_shim.assembly.opening import mark_alive, open_engine
+from cri_shim.assembly.programs import Programs, find_programs
+
+__all__ = ["Programs", "find_programs", "mark_alive", "open_engine", "streaming"]

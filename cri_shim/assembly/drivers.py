@@ -1,0 +1,143 @@
+"""Drivers made of plain values; only here is a Config taken apart."""
+
+import logging
+from pathlib import Path
+
+from cri_shim.assembly.programs import Programs
+from cri_shim.config import Config
+from cri_shim.config.user import home, ordinary_user
+from cri_shim.default_mounts import DefaultMounts
+from cri_shim.engine import Engine, Paths
+from cri_shim.errors import ConfigError, StateError
+from cri_shim.hooks.directories import Hooks
+from cri_shim.isolation.seccomp import SeccompProfiles
+from cri_shim.linux import boot
+from cri_shim.network.network import Network
+from cri_shim.network.user_mode import UserModeNetwork
+from cri_shim.registry import Registry
+from cri_shim.state.leveldb import LevelStore
+from cri_shim.state.memory import MemoryStore
+from cri_shim.state.store import Store
+from cri_shim.store import fuse
+from cri_shim.store.image_store import ImageStore
+from cri_shim.store.manifest import host_architecture
+from cri_shim.store.registries import search_registries
+from cri_shim.store.skopeo import Skopeo
+from cri_shim.streaming.certificate import Certificate
+from cri_shim.streaming.server import StreamingServer, Where
+
+# mounts.conf as libpod looked for it: the machine's own before the distribution's.
+DEFAULT_MOUNTS = (Path("/etc/containers/mounts.conf"), Path("/usr/share/containers/mounts.conf"))
+
+_log = logging.getLogger(__name__)
+
+
+def environment(config: Config) -> dict[str, str]:
+    """Of conmon and the OCI runtimes."""
+    return dict(setting.split("=", 1) for setting in config.conmon_env_vars)
+
+
+def seccomp(config: Config) -> SeccompProfiles:
+    profiles = SeccompProfiles(config.seccomp_profile, architecture=host_architecture())
+    if problem := profiles.problem():
+        _log.warning("%s: containers that ask for RuntimeDefault are refused", problem)
+    return profiles
+
+
+def hooks(config: Config) -> Hooks:
+    """ConfigError at once for a hook that is wrong, where that is to be fatal."""
+    ours = config.origin["hooks_dir"] == "default"  # libpod did not miss its own places either
+    found = Hooks(
+        [Path(directory) for directory in config.hooks_dir],
+        must_exist=config.hooks_dir_not_exist_fatal and not ours,
+        strict=config.hooks_bad_file_fatal,
+        optional=ours,
+        env=environment(config),
+    )
+    found.usable()
+    return found
+
+
+def default_mounts(config: Config) -> DefaultMounts:
+    named = config.default_mounts_file
+    if named:
+        return DefaultMounts([Path(named)])
+    uid = ordinary_user()
+    of_user = [] if uid is None else [home(uid) / ".config/containers/mounts.conf"]
+    return DefaultMounts([*of_user, *DEFAULT_MOUNTS])
+
+
+def records(kind: str, path: Path) -> Store:
+    """StateError where memory is asked for and the disk has records: their layers would go."""
+    if kind != "memory":
+        return LevelStore(path)
+    if path.exists():
+        raise StateError(
+            f"{path} holds the state of pods and images, which one in memory would not know of:"
+            ' use state = "leveldb", or another root'
+        )
+    return MemoryStore()
+
+
+def image_store(
+    config: Config,
+    paths: Paths,
+    programs: Programs,
+    store: Store,
+    registry: Registry,
+) -> ImageStore:
+    settings = config.image
+    rootless = ordinary_user() is not None
+    registries_conf = Path(settings.registries_conf) if settings.registries_conf else None
+    policy = settings.signature_policy_path
+    return ImageStore(
+        paths.root,
+        paths.run_root,
+        store,
+        boot_id=boot.boot_id(),
+        skopeo=Skopeo(
+            str(programs.skopeo),
+            policy=Path(policy) if policy else None,
+            registries_conf=registries_conf,
+            architecture=host_architecture(),
+            patience=settings.pull_progress_timeout,
+        ),
+        keep_blobs=settings.keep_blobs,
+        transport=settings.default_transport,
+        search=search_registries(registries_conf),
+        held_layers=registry.held_layers,
+        userns=rootless,
+        mount_program=fuse.needed(paths.root, settings.mount_program) if rootless else "",
+    )
+
+
+def network(config: Config, paths: Paths) -> Network | UserModeNetwork:
+    """CNI's; an ordinary user's pods have one by pasta or slirp4netns."""
+    if ordinary_user() is not None:
+        return UserModeNetwork(
+            paths.run_root / "network",
+            config.network.user_mode,
+            add_timeout=config.network.add_timeout,
+        )
+    return Network(
+        config.network.config_dir,
+        config.network.plugin_dirs,
+        paths.root / "cni",
+        default_network=config.network.default_network,
+        bundled=config.network.bundled,
+        bundled_subnet=config.network.subnet,
+        bundled_bridge=config.network.bridge,
+        add_timeout=config.network.add_timeout,
+        del_timeout=config.network.del_timeout,
+    )
+
+
+def streaming(config: Config, on: Engine) -> StreamingServer:
+    """The server of exec, attach and port-forward, not listening yet."""
+    ours = config.streaming
+    certificate = None
+    if ours.tls_cert_file or ours.tls_key_file:
+        if not (ours.tls_cert_file and ours.tls_key_file):
+            raise ConfigError("streaming.tls_cert_file and streaming.tls_key_file go together")
+        certificate = Certificate(Path(ours.tls_cert_file), Path(ours.tls_key_file))
+    return StreamingServer(on, Where(ours.address, ours.port, ours.idle_timeout, certificate))

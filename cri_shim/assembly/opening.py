@@ -1,0 +1,111 @@
+"""Opening everything, in the order that recovery needs: locks and state first, then the slow
+probes beside each other.
+"""
+
+import asyncio
+from pathlib import Path
+
+from cri_shim import recovery
+from cri_shim.aio import reaper
+from cri_shim.aio.closing import Closing
+from cri_shim.assembly import drivers, node, probing
+from cri_shim.assembly.programs import Programs
+from cri_shim.config import Config
+from cri_shim.config.user import ordinary_user
+from cri_shim.engine import Engine, Paths
+from cri_shim.images import Images
+from cri_shim.isolation.apparmor import AppArmor
+from cri_shim.isolation.selinux import SELinux
+from cri_shim.linux import boot, process
+from cri_shim.oci.conmon import Conmon
+from cri_shim.oci.exits import Exits
+from cri_shim.oci.runtime import OciRuntime
+from cri_shim.registry import Registry
+
+
+async def open_engine(config: Config, programs: Programs, closing: Closing) -> Engine:
+    """Open everything below directories that are ours; `closing` closes what has been opened."""
+    hooks = drivers.hooks(config)
+    # Resolved: runc takes no symlink in the path of a root file system, and /var/run is often one.
+    places = (config.server.root, config.server.run_root, config.network.netns_dir)
+    paths = Paths(*(place.resolve() for place in places))
+    reaper.start()
+    closing.add("the reaper", _stop_reaping)
+    process.become_subreaper()
+    cgroups = node.cgroups(config, paths)
+    closing.add("cgroups", cgroups.prune)
+    trials = asyncio.create_task(probing.probe(config, paths, cgroups))
+    try:
+        store = drivers.records(config.state, paths.root / "state")
+        closing.add("the state", store.close)
+        registry = Registry(store, config.namespace)
+        closing.add("the registry", registry.close)
+        registry.load()
+        images = Images(drivers.image_store(config, paths, programs, store, registry), store)
+        closing.add("the image store", images.close)
+        await images.recover()
+        network = drivers.network(config, paths)
+        closing.add("the network", network.stop)
+        await network.start()
+    finally:
+        found = await trials
+    systemd = cgroups.driver == "systemd"
+    environment = drivers.environment(config)
+    oci = OciRuntime(exec_dir=paths.run_root / "exec", systemd_cgroup=systemd, env=environment)
+    await oci.end_leftovers()
+    exits = Exits()
+    closing.add("the watch of exits", exits.close)
+    engine = Engine(
+        registry=registry,
+        images=images,
+        network=network,
+        conmon=Conmon(
+            (str(programs.conmon),),
+            oci,
+            place_monitor=cgroups.join_monitor,
+            env=environment,
+            log_size_max=config.max_log_size,
+            no_pivot=config.no_pivot_root,
+            systemd_cgroup=systemd,
+        ),
+        oci=oci,
+        exits=exits,
+        cgroups=cgroups,
+        handlers={handler.name: handler for handler in found},
+        default_handler=probing.default(config, found),
+        host=node.host(cgroups),
+        paths=paths,
+        boot_id=boot.boot_id(),
+        seccomp=drivers.seccomp(config),
+        apparmor=AppArmor(
+            paths.run_root / "apparmor", env=environment, ordinary_user=ordinary_user() is not None
+        ),
+        selinux=SELinux(),
+        hooks=hooks,
+        default_mounts=drivers.default_mounts(config),
+        pause_init=programs.init,
+        default_sysctls=dict(setting.split("=", 1) for setting in config.default_sysctls),
+        pids_limit=config.containers.pids_limit,
+        cdi_dirs=config.containers.cdi_spec_dirs,
+    )
+    watching = asyncio.create_task(recovery.watch(engine), name="exits")
+    closing.add("the watch of exits", lambda: _cancel(watching))
+    closing.add("work in hand", lambda: engine.drain(config.server.shutdown_grace))
+    return engine
+
+
+def mark_alive(run_root: Path, boot_id: str) -> None:
+    """Leave the mark that this boot's state has been refreshed: the last step of a start."""
+    (run_root / "alive").write_text(boot_id + "\n")
+
+
+def _stop_reaping() -> None:
+    """Orphans are init's again, once no runtime of this process would bury them."""
+    reaper.stop()
+    if not reaper.active():
+        process.become_subreaper(False)
+
+
+async def _cancel(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

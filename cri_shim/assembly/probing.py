@@ -1,0 +1,55 @@
+"""The OCI runtimes that are configured: each is tried, and one is the default."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+from cri_shim.assembly.drivers import environment
+from cri_shim.config import Config
+from cri_shim.config.user import ordinary_user
+from cri_shim.engine import Paths
+from cri_shim.errors import CriShimError, ToolFailed
+from cri_shim.isolation import userns
+from cri_shim.isolation.cgroups import Cgroups
+from cri_shim.linux import boot
+from cri_shim.oci import handlers
+from cri_shim.oci.handlers import Handler
+from cri_shim.spec.userns import UserNamespace
+
+_ONE_SPACE = "an ordinary user's pods are all in the user namespace that it has already"
+
+
+async def probe(config: Config, paths: Paths, cgroups: Cgroups) -> list[Handler]:
+    """Try every configured handler, all at the same time, with and without a user namespace."""
+    async with AsyncExitStack() as cleanup:
+        space: UserNamespace | str
+        try:
+            if ordinary_user() is not None:
+                raise ToolFailed(_ONE_SPACE)
+            trial = userns.trial(paths.run_root / "userns", paths.root)
+            space = await cleanup.enter_async_context(trial)
+        except (CriShimError, OSError) as e:
+            space = str(e)
+        probes = (
+            handlers.probe(
+                name,
+                table.path,
+                run_root=paths.run_root,
+                boot_id=boot.boot_id(),
+                env=environment(config),
+                systemd_cgroup=cgroups.driver == "systemd",
+                userns=space,
+                groups=cgroups.top if cgroups.usable else None,
+            )
+            for name, table in config.runtimes.items()
+        )
+        return await asyncio.gather(*probes)
+
+
+def default(config: Config, found: list[Handler]) -> str:
+    """The configured handler, else the first that works; else the first, whose problem is told."""
+    if config.default_runtime:
+        return config.default_runtime
+    for handler in found:
+        if not handler.problem:
+            return handler.name
+    return found[0].name if found else ""

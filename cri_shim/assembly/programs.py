@@ -1,0 +1,37 @@
+"""The programs without which nothing can run, each found on its path list."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from cri_shim.config import Config
+from cri_shim.errors import ToolFailed
+from cri_shim.oci.handlers import executable
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """The programs without which nothing can run."""
+
+    conmon: Path
+    skopeo: Path
+    init: str  # "" where there is none: then pods cannot share a pid namespace
+
+
+def find_programs(config: Config) -> Programs:
+    """Find each on its path list; ToolFailed names the paths that were tried."""
+    return Programs(
+        conmon=executable("conmon", config.conmon_path),
+        skopeo=executable("skopeo", config.image.skopeo_path),
+        init=_init(config.init_path),
+    )
+
+
+def _init(candidates: tuple[str, ...]) -> str:
+    try:
+        return str(executable("catatonit", candidates))
+    except ToolFailed as e:
+        _log.warning("%s: pods cannot share a pid namespace", e)
+        return ""
