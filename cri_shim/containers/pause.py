@@ -6,18 +6,25 @@ frozen and until it is thawed, so that whoever finds it so after a crash looks w
 sends one.
 """
 
+import asyncio
+
 from cri_shim.aio.offload import finish
 from cri_shim.containers.exec import running
 from cri_shim.engine import Engine
-from cri_shim.errors import CriShimError, WrongState
+from cri_shim.errors import CriShimError, TimedOut, WrongState
 from cri_shim.faults import fault_point
-from cri_shim.oci.handlers import Handler
 from cri_shim.pb import state_pb2 as state
 from cri_shim.registry import changed
 
+FREEZE_S = 5.0  # for the last process to stand still; measured: some milliseconds
+_LOOK_S = 0.002
+
 
 async def pause(on: Engine, container_id: str) -> None:
-    """Return when all of it is frozen. WrongState if it does not run or is paused already."""
+    """Return when all of it is frozen. WrongState if it does not run or is paused already.
+
+    ToolFailed, TimedOut: it could not be frozen, and goes on.
+    """
     id = on.registry.container(container_id).id
     async with on.registry.lock(id):
         container = running(on, id)
@@ -29,9 +36,24 @@ async def pause(on: Engine, container_id: str) -> None:
         try:
             fault_point("containers.pause.freeze")
             await on.oci.pause(handler, id)
+            await _all_frozen(on, container)
         except BaseException:
             await finish(thaw(on, id))
             raise
+
+
+async def _all_frozen(on: Engine, container: state.ContainerRecord) -> None:
+    """crun does not wait for the last process to stand still."""
+    try:
+        async with asyncio.timeout(FREEZE_S):
+            while not on.cgroups.frozen(container.cgroups_path):
+                running(on, container.id)
+                await asyncio.sleep(_LOOK_S)
+    except TimeoutError as e:
+        raise TimedOut(
+            f"container {container.id} did not freeze within {FREEZE_S:g} s: one of its processes"
+            " hangs in the kernel; it goes on"
+        ) from e
 
 
 async def unpause(on: Engine, container_id: str) -> None:
@@ -46,7 +68,7 @@ async def unpause(on: Engine, container_id: str) -> None:
         try:
             await on.oci.resume(handler, id)
         except CriShimError:
-            if await _frozen(on, handler, id):  # else somebody else has thawed it
+            if on.cgroups.frozen(container.cgroups_path):  # else somebody else has thawed it
                 raise
         fault_point("containers.unpause.commit")
         _thawed(on, id)
@@ -68,14 +90,9 @@ async def thaw(on: Engine, id: str, *, surely: bool = False) -> None:
 async def settle(on: Engine, id: str) -> None:
     """At start: a container on record as paused is, or was about to be, or was just thawed."""
     async with on.registry.lock(id):
-        handler = on.handlers.get(on.registry.container(id).handler)
-        if handler is not None and not await _frozen(on, handler, id):
+        container = on.registry.find_container(id)
+        if container is not None and not on.cgroups.frozen(container.cgroups_path):
             await thaw(on, id)
-
-
-async def _frozen(on: Engine, handler: Handler, id: str) -> bool:
-    found = await on.oci.state(handler, id)
-    return found is not None and found["status"] == "paused"
 
 
 def _thawed(on: Engine, id: str) -> None:

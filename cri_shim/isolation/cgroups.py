@@ -112,6 +112,15 @@ class Cgroups:
             for fd in held.values():
                 os.close(fd)
 
+    def frozen(self, oci_path: str) -> bool:
+        """Whether every process of the group is frozen now, not only about to be."""
+        file = self.file(oci_path, "freezer", "freezer.state", "cgroup.events")
+        try:
+            text = "" if file is None else file.read_text()
+        except OSError:
+            return False  # there is no such group
+        return text == "FROZEN\n" or "frozen 1\n" in text
+
     async def thaw(self, oci_path: str) -> None:
         """Have the processes of the group, and of all below it, run; fine if they do, or if there
         is no such group."""

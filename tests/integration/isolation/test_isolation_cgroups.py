@@ -119,7 +119,9 @@ async def test_thawing_knows_the_freezer_of_version_2(
     monkeypatch.setattr(on._trees, "all", lambda: (unified,))
     file = unified.group(group.strip("/")) / "cgroup.freeze"
     file.write_text("1")
+    assert on.frozen(group)
     await on.thaw(group)
+    assert not on.frozen(group)
     assert file.read_text() == "0\n"
 
 
