@@ -5,8 +5,9 @@ there is no process between us and the command, one way for crun and runc, and t
 status speaks of the start alone. Its streams are three pipes, or a terminal whose master comes
 through a console socket.
 
-The pid file is the record of the command: the runtime writes it before the command is executed, and
-`leftovers` of the next daemon reads it.
+The pid file is the record of the command, and `leftovers` of the next daemon reads it. With crun
+the command may run before it is there: until then the runtime itself is the record, and alone knows
+whom it has started. So it is not killed if it can be awaited.
 """
 
 import asyncio
@@ -32,6 +33,7 @@ from cri_shim.oci.exec import memory, session, written
 from cri_shim.oci.stdio import Inlet, Outlet, pipe
 
 START_S = 60.0  # for the OCI runtime to start it; measured: 5 ms with crun, 15 with runc
+GRACE_S = 2.0  # for the same, when nobody wants the command any more
 _END_OF_FILE = b"\x04"  # what a terminal's line discipline takes for the end of its input
 
 STDIN, STDOUT, STDERR = 0, 1, 2
@@ -162,8 +164,13 @@ class Command:
             raise
 
     async def _abandon(self, client: Child) -> None:
-        await tree.end(client.pid, {client.pid} | session(self._pid_file))
-        await client.end()
+        """End what the OCI runtime has started or is about to start."""
+        try:
+            async with asyncio.timeout(GRACE_S):
+                await client.wait()
+        except TimeoutError:
+            await tree.end(client.pid, {client.pid} | session(self._pid_file))
+            await client.end()
         await tree.end(0, {client.pid} | session(self._pid_file))
 
     def _adopt(self, attempt: str) -> None:

@@ -1,8 +1,9 @@
 """Ending the commands of a daemon that died, those it was just starting too.
 
-A command that runs is named by its pid file. One that does not run yet has none: it is in the
-hands of the OCI runtime, which lives on without us and would start it as soon as it can. So the
-runtimes go first; their command lines name the directory of the pid files.
+A command that runs is named by its pid file. One that does not run yet, or only just, may have
+none: it is in the hands of the OCI runtime, which lives on without us. So the runtimes come first;
+their command lines name the directory of the pid files. One that detaches ends when it has written
+its pid file, and is given the time to; another waits for its command, and is ended with it.
 """
 
 import os
@@ -16,31 +17,41 @@ from cri_shim.linux import process as processes
 from cri_shim.oci import tree
 from cri_shim.oci.exec import session
 
+GRACE_S = 2.0  # for a runtime that detaches to end by itself; measured: 5 to 15 ms for all of it
 _KILL_S = 5.0  # for a killed runtime to end; longer means stuck in the kernel
 
 
 async def end(directory: Path) -> None:
     """Kill the commands whose pid files are in `directory`; to be called before the first exec."""
-    for pid in await offload(_runtimes, directory):
-        await _end_runtime(pid)
+    for pid in await offload(_runtimes, directory, detaching=True):
+        await _end_runtime(pid, GRACE_S)
+    for pid in await offload(_runtimes, directory, detaching=False):
+        await _end_runtime(pid, 0)
     for pid_file in directory.glob("*.pid"):
         await tree.end(0, session(pid_file))
     for left in directory.iterdir():  # sockets for terminals as well
         left.unlink(missing_ok=True)
 
 
-def _runtimes(directory: Path) -> list[int]:
+def _runtimes(directory: Path, *, detaching: bool) -> list[int]:
     option = f"--pid-file={directory}/"
-    return processes.find_by_cmdline(lambda words: any(word.startswith(option) for word in words))
+
+    def ours(words: list[str]) -> bool:
+        named = any(word.startswith(option) for word in words)
+        return named and ("--detach" in words) == detaching
+
+    return processes.find_by_cmdline(ours)
 
 
-async def _end_runtime(pid: int) -> None:
+async def _end_runtime(pid: int, grace: float) -> None:
     """End a runtime that leads a session of its own, with what it has started."""
     start = processes.start_time(pid)
     fd = pidfd.open_verified(pid, start) if start is not None else None
     if fd is None:
         return
     try:
+        if grace and await ended(fd, grace):
+            return
         pidfd.send(fd, signal.SIGSTOP)  # it starts nothing more
         await tree.end(pid, {pid})
         pidfd.send(fd, signal.SIGKILL)

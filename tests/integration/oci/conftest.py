@@ -151,13 +151,15 @@ class Yard:
                     return
                 await asyncio.sleep(0.005)
 
-    async def kill(self, process: state.Process) -> None:
-        """SIGKILL, and wait for the end."""
-        fd = pidfd.open_verified(process.pid, process.start_time)
-        assert fd is not None
-        pidfd.send(fd, signal.SIGKILL)
-        assert await ended(fd, 5)
-        os.close(fd)
+    async def kill(self, *victims: state.Process) -> None:
+        """SIGKILL, all at once, and wait for the end."""
+        fds = [pidfd.open_verified(process.pid, process.start_time) for process in victims]
+        for fd in fds:
+            assert fd is not None
+            pidfd.send(fd, signal.SIGKILL)
+        for fd in fds:
+            assert fd is not None and await ended(fd, 5)
+            os.close(fd)
 
     def state_of(self, id: str) -> list[str]:
         """What there still is of a container outside of its bundle."""

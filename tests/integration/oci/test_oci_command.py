@@ -1,13 +1,16 @@
 """Commands that are talked to: pipes and terminals, backpressure, and ends that leave nothing."""
 
 import asyncio
+import dataclasses
 import signal
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cri_shim.errors import ToolFailed
 from cri_shim.linux import process as processes
 from cri_shim.oci import command as commands
 from cri_shim.oci.command import STDERR, STDOUT, Command, Streams, Taker
@@ -161,6 +164,37 @@ async def test_the_next_daemon_ends_what_this_one_left(talk):
     assert await command.wait() == 137
 
 
+# An OCI runtime whose pid file comes late, as crun's does on a busy node: the command runs before.
+LATE = """#!/bin/sh
+for word; do
+    shift
+    case $word in --pid-file=*) file=${word#*=}; word=$word.late ;; esac
+    set -- "$@" "$word"
+done
+RUNTIME "$@" || exit
+sleep 0.3
+mv $file.late $file
+"""
+
+
+async def test_the_next_daemon_ends_what_was_not_recorded_yet(talk, monkeypatch):
+    late = talk.yard.run_root / "late-runtime"
+    late.write_text(LATE.replace("RUNTIME", str(talk.yard.handler.path)))
+    late.chmod(0o755)
+    slow = dataclasses.replace(talk.yard.handler, run_path=late)
+    monkeypatch.setattr(talk.yard, "handler", slow)
+    starting = asyncio.create_task(talk.run("sleep", "4323"))
+    await talk.yard.until(lambda: running("sleep", "4323"))
+    await talk.yard.oci.end_leftovers()
+    assert not running("sleep", "4323")
+    with suppress(ToolFailed):  # the daemon that began it would be gone
+        await starting
+
+
+def running(*argv: str) -> list[int]:
+    return processes.find_by_cmdline(lambda words: words == list(argv))
+
+
 async def test_nothing_stays_open_or_recorded(talk):
     fds = open_files()
     for streams in (ALL, TERMINAL) * 3:
@@ -178,7 +212,18 @@ async def test_a_cancelled_start_leaves_no_process(talk):
     starting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await starting
-    assert not processes.find_by_cmdline(lambda argv: argv == ["sleep", "4321"])
+    assert not running("sleep", "4321")
+
+
+async def test_a_start_that_is_cancelled_at_any_moment_leaves_no_process(talk):
+    for ms in range(40):
+        starting = asyncio.create_task(talk.run("sleep", "4322"))
+        await asyncio.sleep(ms / 1000)
+        starting.cancel()
+        with suppress(asyncio.CancelledError):  # unless it was faster
+            await (await starting).end()
+            talk.command.close()
+        assert not running("sleep", "4322"), ms
 
 
 def test_names_of_records_are_never_the_same():

@@ -28,8 +28,7 @@ async def test_a_signal_is_known_although_conmon_was_killed_before(yard):
 
 async def test_monitor_and_workload_killed_together_are_an_exit(yard):
     made = await yard.run("sleep 600")
-    await yard.kill(made.init)
-    await yard.kill(made.monitor)
+    await yard.kill(made.init, made.monitor)
     assert (await yard.next_exit()).exit_code == 137
 
 
