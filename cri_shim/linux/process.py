@@ -80,6 +80,14 @@ def use(pid: int) -> Use | None:
     )
 
 
+def is_ours(pid: int) -> bool:
+    """Whether the process runs as the user that we are; what another calls itself means nothing."""
+    try:
+        return Path(f"/proc/{pid}").stat().st_uid == os.geteuid()
+    except FileNotFoundError:
+        return False
+
+
 def find_by_cmdline(predicate: Callable[[list[str]], bool]) -> list[int]:
     """The pids whose argument list `predicate` accepts; costs a read of every process."""
     found: list[int] = []

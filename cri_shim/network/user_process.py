@@ -51,7 +51,9 @@ def find(netns: Path) -> list[tuple[int, int]]:
     return [
         (pid, start)
         for pid in process.find_by_cmdline(serves)
-        if (start := process.start_time(pid)) is not None and process.alive(pid, start)
+        if (start := process.start_time(pid)) is not None
+        and process.alive(pid, start)
+        and process.is_ours(pid)
     ]
 
 

@@ -48,6 +48,6 @@ def by_conmon(run_root: Path) -> Holder | None:
 
     for pid in process.find_by_cmdline(is_ours):
         start = process.start_time(pid)
-        if start is not None and process.alive(pid, start):
+        if start is not None and process.alive(pid, start) and process.is_ours(pid):
             return Holder(pid, start)
     return None

@@ -1,7 +1,5 @@
 """Pods of an ordinary user with a network of their own: pasta, slirp4netns, or nothing."""
 
-import os
-import signal
 from collections.abc import Iterator
 
 import pytest
@@ -9,7 +7,7 @@ import pytest
 from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2 as api
 from tests.fixtures.cri import Cri, pod_config
-from tests.fixtures.user import UserDaemon, alive, user_daemon
+from tests.fixtures.user import UserDaemon, alive, kill, user_daemon
 from tests.fixtures.user_machine import NODE, SERVER, Machine
 from tests.fixtures.user_pods import another_process, on_the_node, process_of
 
@@ -68,7 +66,7 @@ async def test_a_network_process_that_dies_is_started_again(
     pod = await cri.run_pod()
     container = await cri.run(pod, ["sleep", "1000"])
     before = await process_of(cri, pod)
-    os.kill(before, signal.SIGKILL)
+    kill(before)
     await another_process(daemon, pod, before)
     script = f"until ip addr show eth0 | grep -o {ADDRESSES[program]}; do usleep 10000; done"
     assert ADDRESSES[program] in (await cri.sh(container, script))

@@ -1,7 +1,7 @@
 """An ordinary user's daemon dies: the next one finds the same namespaces, and what is in them."""
 
 import os
-import signal
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -11,7 +11,7 @@ from cri_shim.linux import process
 from cri_shim.pb import api_pb2 as api
 from cri_shim.rpc.client import Client
 from tests.fixtures.cri import Cri, container_config, log_lines
-from tests.fixtures.user import UserDaemon, alive, user_daemon
+from tests.fixtures.user import UserDaemon, alive, kill, user_daemon
 from tests.fixtures.user_machine import Machine
 from tests.fixtures.user_pods import another_process, on_the_node, process_of
 
@@ -69,7 +69,7 @@ async def test_containers_show_the_way_when_the_holder_is_dead(daemon: UserDaemo
         container = await cri.run(pod, ["sleep", "1000"])
     before, holder = user_namespace(daemon.pid), daemon.holder()
     daemon.kill()
-    os.kill(holder, signal.SIGKILL)
+    kill(holder)
     daemon.start()
     assert user_namespace(daemon.pid) == before
     assert daemon.holder() != holder
@@ -137,7 +137,7 @@ async def test_a_network_that_died_with_the_daemon_is_there_again(networked: Use
         pod = await cri.run_pod()
         pid = await process_of(cri, pod)
     networked.kill()
-    os.kill(pid, signal.SIGKILL)
+    kill(pid)
     networked.start()
     assert alive(await another_process(networked, pod, pid))
     async with Client(networked.socket) as client:
@@ -148,7 +148,7 @@ async def test_a_network_that_died_with_the_daemon_is_there_again(networked: Use
 async def test_a_daemon_that_stops_replaces_a_holder_that_was_killed(daemon: UserDaemon) -> None:
     async with Client(daemon.socket) as client:
         pod = await Cri(daemon, client).run_pod(on_the_node(daemon))
-    os.kill(daemon.holder(), signal.SIGKILL)
+    kill(daemon.holder())
     daemon.stop()
     daemon.start()
     async with Client(daemon.socket) as client:
@@ -195,3 +195,12 @@ async def test_a_network_that_was_half_taken_away_is_gone(frail: UserDaemon, poi
     frail.faults.unlink()
     frail.start()
     assert frail.traces() == []
+
+
+def test_what_another_user_runs_under_a_conmons_name_leads_nowhere(daemon: UserDaemon) -> None:
+    daemon.stop()
+    argv = ["conmon", "-c", "x", "--persist-dir", str(daemon.run_root / "containers/x")]
+    with subprocess.Popen(["sh", "-c", "read line", *argv], stdin=subprocess.PIPE) as stranger:
+        daemon.start()
+        stranger.kill()
+    assert user_namespace(daemon.pid) != user_namespace(os.getpid())
