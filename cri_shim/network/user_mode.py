@@ -130,7 +130,7 @@ class UserModeNetwork:
         """End it; idempotent, and by the record alone. ToolFailed if it does not end."""
         if record.network.attachments:
             async with self._locks(record.id):
-                fault_point("network.detach.delete")
+                fault_point("network.user.end")
                 await self._end(record.id, Path(record.network.netns_path))
 
     async def gc(self, valid: Callable[[], Iterable[tuple[str, str]]]) -> None:
@@ -164,11 +164,11 @@ class UserModeNetwork:
             raise ToolFailed(f"{served.program} is not installed any more: install it again")
         served.pid = served.start_time = 0
         user_records.write(self._file(id), served)
-        fault_point("network.attach.add")
+        fault_point("network.user.start")
         served.pid, served.start_time = await user_process.start(
             program, path, served.netns, served.ports, self._limit
         )
-        fault_point("network.attach.cache")
+        fault_point("network.user.record")
         user_records.write(self._file(id), served)
 
     async def _end(self, id: str, netns: Path) -> None:
@@ -180,7 +180,7 @@ class UserModeNetwork:
         if recorded is not None and recorded.pid:
             await user_process.end(recorded.pid, recorded.start_time)
         await user_process.end_all(netns)
-        fault_point("network.detach.cache")
+        fault_point("network.user.forget")
         file.unlink(missing_ok=True)
 
     def _file(self, id: str) -> Path:

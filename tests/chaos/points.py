@@ -29,10 +29,15 @@ ELSEWHERE = {
     # The same: integration/runtime/test_runtime_commit.
     "images.save.layers": "by Image.save",
     "images.save.export": "by Image.save",
-    "images.commit.pack": "by Runtime.commit, as the next three",
-    "images.commit.compose": "",
-    "containers.commit.pause": "",
-    "containers.commit.paused": "",
+    "images.commit.pack": "by Container.commit",
+    "images.commit.compose": "by Container.commit",
+    "containers.commit.pause": "by Container.commit",
+    "containers.commit.paused": "by Container.commit",
+    # An ordinary user's: integration/rootless/test_rootless_recovery.
+    "network.user.start": "in place of a CNI plugin",
+    "network.user.record": "in place of a CNI plugin",
+    "network.user.end": "in place of a CNI plugin",
+    "network.user.forget": "in place of a CNI plugin",
 }
 
 

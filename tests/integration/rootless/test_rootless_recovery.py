@@ -171,7 +171,7 @@ def frail(node: Machine, program: str) -> Iterator[UserDaemon]:
         faults.unlink(missing_ok=True)
 
 
-@pytest.mark.parametrize("point", ["network.attach.add", "network.attach.cache"])
+@pytest.mark.parametrize("point", ["network.user.start", "network.user.record"])
 async def test_a_network_that_was_half_made_is_taken_away(frail: UserDaemon, point: str) -> None:
     frail.faults.write_text(f"{point} kill\n")
     async with Client(frail.socket) as client:
@@ -183,7 +183,7 @@ async def test_a_network_that_was_half_made_is_taken_away(frail: UserDaemon, poi
     assert frail.traces() == []
 
 
-@pytest.mark.parametrize("point", ["network.detach.delete", "network.detach.cache"])
+@pytest.mark.parametrize("point", ["network.user.end", "network.user.forget"])
 async def test_a_network_that_was_half_taken_away_is_gone(frail: UserDaemon, point: str) -> None:
     async with Client(frail.socket) as client:
         cri = Cri(frail, client)
