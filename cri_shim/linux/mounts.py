@@ -10,7 +10,7 @@ from pathlib import Path
 from cri_shim.linux import syscalls
 
 OPTIONS_LIMIT = 4095  # bytes of options mount(2) takes: a page less the final NUL
-_SHORT_CUTS = ("redirect_dir", "metacopy")  # of overlayfs: parts of a change stay in lower layers
+_SHORT_CUTS = ["redirect_dir", "metacopy"]  # of overlayfs: parts of a change stay in lower layers
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
 
@@ -116,8 +116,10 @@ def overlay(
     Many layers need Linux 6.7, where the options may be longer than a page.
     """
     options = [f"lowerdir={':'.join(map(os.fspath, lowers))}"]
+    # With `userxattr` they are off, and the kernel takes no word of them.
+    off = [] if upper is None or userxattr else _SHORT_CUTS
     if upper is not None:
-        options += [f"upperdir={upper}", f"workdir={work}", *(f"{k}=off" for k in _SHORT_CUTS)]
+        options += [f"upperdir={upper}", f"workdir={work}", *(f"{each}=off" for each in off)]
         options += ["volatile"] if volatile else []
     options += ["userxattr"] if userxattr else []
     if label:
@@ -130,8 +132,9 @@ def overlay(
         return
     flags = [("volatile", volatile and upper is not None), ("userxattr", userxattr)]
     _overlay_by_fsconfig(
-        lowers, upper, work, target, flags=[flag for flag, wanted in flags if wanted], label=label
-    )
+        lowers, upper, work, target,
+        off=off, flags=[flag for flag, wanted in flags if wanted], label=label,
+    )  # fmt: skip
 
 
 def _overlay_by_fsconfig(
@@ -140,6 +143,7 @@ def _overlay_by_fsconfig(
     work: Path | None,
     target: Path,
     *,
+    off: Sequence[str],
     flags: Sequence[str],
     label: str,
 ) -> None:
@@ -150,8 +154,8 @@ def _overlay_by_fsconfig(
         if upper is not None and work is not None:
             syscalls.fsconfig(context, syscalls.FSCONFIG_SET_STRING, "upperdir", upper)
             syscalls.fsconfig(context, syscalls.FSCONFIG_SET_STRING, "workdir", work)
-            for short_cut in _SHORT_CUTS:
-                syscalls.fsconfig(context, syscalls.FSCONFIG_SET_STRING, short_cut, "off")
+        for each in off:
+            syscalls.fsconfig(context, syscalls.FSCONFIG_SET_STRING, each, "off")
         for flag in flags:
             syscalls.fsconfig(context, syscalls.FSCONFIG_SET_FLAG, flag)
         if label:

@@ -86,8 +86,7 @@ class Network:
     async def start(self) -> None:
         """Return when the status is known; from then on changes are followed."""
         await offload(leftovers.end, self._mark, self._plugins.directories)
-        with contextlib.suppress(OSError, InvalidArgument):
-            self._pod_cidr = _subnets("pod-cidr", self._pod_cidr_file.read_text())
+        self._read_pod_cidr()
         self._readiness.own = self._own_network()
         await self._readiness.start()
 
@@ -235,10 +234,16 @@ class Network:
         """
         if not self._bundled:
             return
+        self._read_pod_cidr()
         for subnets in {self._configured, self._pod_cidr or self._configured}:
             bridge = self._bridge if subnets == self._configured else ""
             listed = bundled_network.network(self._data_dir, subnets, bridge)
             await bundled_network.take_away(listed)
+
+    def _read_pod_cidr(self) -> None:
+        """The one that was kept, if any."""
+        with contextlib.suppress(OSError, InvalidArgument):
+            self._pod_cidr = _subnets("pod-cidr", self._pod_cidr_file.read_text())
 
     def _own_network(self) -> conflist.NetworkList | None:
         if not self._bundled:

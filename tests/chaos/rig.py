@@ -167,13 +167,16 @@ class Rig:
                 raise AssertionError(f"left behind: {more}\nlost: {less}\n{self.log()[-4000:]}")
             await asyncio.sleep(_STEP_S)
 
-    async def settled(self) -> set[str]:
-        """A snapshot that is the same twice, with nothing being retried."""
+    async def settled(self, never: Callable[[], bool] = lambda: False) -> set[str]:
+        """A snapshot that is the same twice, with nothing being retried; AssertionError if what is
+        retried will `never` succeed."""
         limit = time.monotonic() + SETTLE_S
         now = await self.snapshot()
         while True:
             await asyncio.sleep(_STEP_S)
             before, now = now, await self.snapshot()
-            if before == now and not await self.retries():
+            retries = await self.retries()
+            if before == now and not retries:
                 return now
+            assert not (retries and never()), retries
             assert time.monotonic() < limit, sorted(before ^ now)

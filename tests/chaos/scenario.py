@@ -147,7 +147,7 @@ async def break_off(rig: Rig, steps: Sequence[Step], broken: Callable[[], bool])
         if broken():
             return Break(at, step, before, failed)
         try:
-            before = await rig.settled()
+            before = await rig.settled(never=broken)
         except Exception:
             if broken():
                 return Break(at, step, before, failed)

@@ -46,10 +46,12 @@ class OnLibpodConf(Daemon):
         return [sys.executable, "-m", "cri_shim", "--config", str(here / "libpod.conf"), "serve"]
 
     def _write_network(self) -> None:
-        """What podman's package put beside the file."""
+        """What podman's package put beside the file, with its leases in a place of their own."""
+        leases = str(self.directory / "leases")
+        ranges = [[{"subnet": self.subnet}]]
         bridge = {
             "type": "bridge", "bridge": self.bridge, "isGateway": True,
-            "ipam": {"type": "host-local", "ranges": [[{"subnet": self.subnet}]]},
+            "ipam": {"type": "host-local", "ranges": ranges, "dataDir": leases},
         }  # fmt: skip
         conflist = {"cniVersion": "0.4.0", "name": "podman", "plugins": [bridge]}
         (self.directory / "net.d").mkdir()
