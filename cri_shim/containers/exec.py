@@ -19,7 +19,7 @@ async def exec_sync(on: Engine, container_id: str, command: list[str], timeout: 
     TimedOut after it, with the command and its children killed and reaped. WrongState if the
     container does not run, or is being killed.
     """
-    container = open(on, container_id)
+    container = accepting(on, container_id)
     process = exec_process(bundle.spec(on.paths.bundle(container.id)), command, tty=False)
     return await on.oci.exec_sync(
         on.handler(container.handler),
@@ -30,7 +30,7 @@ async def exec_sync(on: Engine, container_id: str, command: list[str], timeout: 
     )
 
 
-def open(on: Engine, container_id: str) -> state.ContainerRecord:
+def accepting(on: Engine, container_id: str) -> state.ContainerRecord:
     """The container, if commands may be started in it: it runs, and is not paused."""
     container = running(on, container_id)
     if container.paused:
@@ -39,8 +39,8 @@ def open(on: Engine, container_id: str) -> state.ContainerRecord:
 
 
 def running(on: Engine, container_id: str) -> state.ContainerRecord:
-    """The container, if commands may be started in it: until it is killed, not only until it is
-    asked to end, for probes and people look after a container that takes its time.
+    """The container, if it runs: until it is killed, not only until it is asked to end, for probes
+    and people look after a container that takes its time.
     """
     container = on.registry.container(container_id)
     if container.phase != state.CONTAINER_RUNNING:

@@ -66,7 +66,7 @@ def streams_of(request: api.ExecRequest | api.AttachRequest) -> Streams:
 
 async def exec(on: Engine, request: api.ExecRequest, hearer: Hearer) -> Talk:
     """Start the command. WrongState, CommandNotFound, ToolFailed: it does not run."""
-    container = execs.open(on, request.container_id)
+    container = execs.accepting(on, request.container_id)
     document = bundle.spec(on.paths.bundle(container.id))
     process = exec_process(document, list(request.cmd), tty=request.tty)
     command = await on.oci.command(

@@ -123,7 +123,7 @@ class StreamingServer:
 
     def exec(self, request: api.ExecRequest) -> str:
         """The URL for a command. NotFound, WrongState for the container; ResourceExhausted."""
-        return self._issue(request, container_exec.open(self._on, request.container_id))
+        return self._issue(request, container_exec.accepting(self._on, request.container_id))
 
     def attach(self, request: api.AttachRequest) -> str:
         """The URL for a container's own streams. NotFound, WrongState; ResourceExhausted."""
