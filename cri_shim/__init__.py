@@ -27,7 +27,7 @@ package's docstring is its own design page.
     pods         use cases, one verb a file: run, stop, remove, ...
     containers   create, start, stop, exec, ...
     engine       what those verbs work with: the registry and the drivers, in one value
-    images       pull, load, query, remove
+    images       pull, load, save, commit, tag, mount, query, remove
     registry     what exists now: pods, containers, names; lists are snapshots of memory
     oci          driver: crun or runc under conmon, and the news of exits
     hooks        driver: OCI hook definitions of the node
