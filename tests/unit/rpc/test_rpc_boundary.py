@@ -82,6 +82,9 @@ async def serving(
             yield client
     finally:
         await server.stop(None)
+        # A call is over for its client a moment before it is for the server.
+        if calls := [task for task in asyncio.all_tasks() if task.get_name() == "rpc_task"]:
+            await asyncio.wait(calls, timeout=10)
 
 
 @pytest.fixture
