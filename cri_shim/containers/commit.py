@@ -7,6 +7,7 @@ are sockets; what is in volumes is not the container's.
 
 import shlex
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TypedDict, Unpack
 
@@ -66,9 +67,7 @@ async def _pack(on: Engine, id: str, tar: Path, *, pause: bool) -> tuple[str, in
             raise WrongState(f"container {id} is being made or removed: it cannot be committed")
         own = diff.writable_layer(on, container)
         hidden = diff.mount_points(on, id)
-        if not pause:
-            return await on.images.store.layers.pack(Path(own.path), tar, own.ids, hidden)
-        async with still.held(on, container):
+        async with still.held(on, container) if pause else nullcontext():
             return await on.images.store.layers.pack(Path(own.path), tar, own.ids, hidden)
 
 

@@ -30,20 +30,20 @@ async def pause(on: Engine, container_id: str) -> None:
         container = running(on, id)
         if container.paused:
             raise WrongState(f"container {id} is paused already")
-        handler = on.handler(container.handler)
+        on.handler(container.handler)  # refused here where there is none any more
         fault_point("containers.pause.intend")
         on.registry.put(changed(container, paused=True))
         try:
             fault_point("containers.pause.freeze")
-            await on.oci.pause(handler, id)
-            await _all_frozen(on, container)
+            await freeze(on, container)
         except BaseException:
             await finish(thaw(on, id))
             raise
 
 
-async def _all_frozen(on: Engine, container: state.ContainerRecord) -> None:
-    """crun does not wait for the last process to stand still."""
+async def freeze(on: Engine, container: state.ContainerRecord) -> None:
+    """Return when every process stands still: crun does not wait for the last one."""
+    await on.oci.pause(on.handler(container.handler), container.id)
     try:
         async with asyncio.timeout(FREEZE_S):
             while not on.cgroups.frozen(container.cgroups_path):
@@ -63,15 +63,20 @@ async def unpause(on: Engine, container_id: str) -> None:
         container = on.registry.container(id)
         if container.phase != state.CONTAINER_RUNNING or not container.paused:
             raise WrongState(f"container {id} is not paused")
-        handler = on.handler(container.handler)
+        on.handler(container.handler)
         fault_point("containers.unpause.thaw")
-        try:
-            await on.oci.resume(handler, id)
-        except CriShimError:
-            if on.cgroups.frozen(container.cgroups_path):  # else somebody else has thawed it
-                raise
+        await resume(on, container)
         fault_point("containers.unpause.commit")
         _thawed(on, id)
+
+
+async def resume(on: Engine, container: state.ContainerRecord) -> None:
+    """Have every process go on; fine if they do already, or there are none any more."""
+    try:
+        await on.oci.resume(on.handler(container.handler), container.id)
+    except CriShimError:
+        if on.cgroups.frozen(container.cgroups_path):  # else somebody else has thawed it
+            raise
 
 
 async def thaw(on: Engine, id: str, *, surely: bool = False) -> None:

@@ -1,7 +1,7 @@
-"""Holding a container still for as long as its files are read, by the OCI runtime's pause.
+"""Holding a container still for as long as its files are read.
 
-That it is ours to go on is noted in its bundle before it is paused: a daemon that dies meanwhile
-lets it go on at its next start.
+That it is ours to go on is noted in its bundle before it is frozen: a daemon that dies meanwhile
+lets it go on at its next start. It is not on record as paused: that is for who asked for a pause.
 """
 
 import logging
@@ -10,9 +10,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from cri_shim.aio.offload import finish
-from cri_shim.containers import stop
+from cri_shim.containers import pause, stop
 from cri_shim.engine import Engine
-from cri_shim.errors import CriShimError, ToolFailed
+from cri_shim.errors import ToolFailed
 from cri_shim.faults import fault_point
 from cri_shim.pb import state_pb2 as state
 
@@ -22,18 +22,13 @@ _log = logging.getLogger(__name__)
 @asynccontextmanager
 async def held(on: Engine, container: state.ContainerRecord) -> AsyncIterator[None]:
     """Nothing of the container runs in the block. One that does not run, or is paused, stays so."""
-    if not stop.runs(container):
-        yield
-        return
-    handler = on.handler(container.handler)
-    found = await on.oci.state(handler, container.id)
-    if found is None or found["status"] != "running":
+    if not stop.runs(container) or on.cgroups.frozen(container.cgroups_path):
         yield
         return
     _note(on, container.id).touch()
     try:
         fault_point("containers.commit.pause")
-        await on.oci.pause(handler, container.id)
+        await pause.freeze(on, container)
         fault_point("containers.commit.paused")
         yield
     finally:
@@ -53,22 +48,11 @@ async def go_on(on: Engine, container: state.ContainerRecord) -> None:
     if not note.exists():
         return
     try:
-        await on.oci.resume(on.handler(container.handler), container.id)
+        await pause.resume(on, container)
     except ToolFailed as e:
-        if not await _is_paused(on, container):
-            note.unlink(missing_ok=True)  # it was not paused yet, or has ended
-            return
         _log.error("container %s stays paused: %s", container.id, e)
         raise
     note.unlink(missing_ok=True)
-
-
-async def _is_paused(on: Engine, container: state.ContainerRecord) -> bool:
-    try:
-        found = await on.oci.state(on.handler(container.handler), container.id)
-    except CriShimError:
-        return False
-    return found is not None and found["status"] == "paused"
 
 
 def _note(on: Engine, container_id: str) -> Path:
