@@ -37,9 +37,13 @@ async def held(on: Engine, container: state.ContainerRecord) -> AsyncIterator[No
 
 def go_on_later(on: Engine, container: state.ContainerRecord) -> None:
     """At start: `go_on` in the background, for a container that the last daemon held still."""
+
+    async def alone() -> None:  # not while another commit reads it
+        async with on.registry.lock(container.id):
+            await go_on(on, container)
+
     if _note(on, container.id).exists():
-        what = f"let container {container.id} go on"
-        on.retrier.add(what, lambda: go_on(on, container), now=True)
+        on.retrier.add(f"let container {container.id} go on", alone, now=True)
 
 
 async def go_on(on: Engine, container: state.ContainerRecord) -> None:

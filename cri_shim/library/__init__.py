@@ -5,7 +5,7 @@ id and the engine. It keeps no state, so what it tells is what the registry has 
 that a daemon on the same directories would serve. Its verbs are those of pods/, containers/ and
 images/.
 
-- `pod`, `container`, `image`, `layer`  the objects
+- `pod`, `container`, `image`, `layer`  the objects; `handle`: what they have in common
 - `session`  talking to a command, or to a container's own program
 - `configs`  the CRI's configurations from few words; `names` for what was given none
 - `inspect`  all there is to tell, JSON-able

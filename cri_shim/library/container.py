@@ -26,6 +26,7 @@ from cri_shim.containers.top import Process
 from cri_shim.containers.wait import Condition
 from cri_shim.engine import Engine
 from cri_shim.library import inspect
+from cri_shim.library.handle import Handle
 from cri_shim.library.image import Image
 from cri_shim.library.session import Session
 from cri_shim.library.times import moment, nanoseconds
@@ -53,29 +54,12 @@ def listed(on: Engine) -> "list[Container]":
     ]
 
 
-class Container:
-    """A handle: an id. Everything else is looked up when it is asked for.
+class Container(Handle):
+    """One container, by its id.
 
     NotFound from everything but `remove` once the container is gone, RuntimeStopped once its
     runtime is.
     """
-
-    def __init__(self, on: Engine, id: str) -> None:
-        self._engine = on
-        self.id = id
-
-    def __repr__(self) -> str:
-        return f"<Container {self.id[:12]}>"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Container) and (other.id, other._engine) == (self.id, self._engine)
-
-    def __hash__(self) -> int:
-        return hash(self.id)
-
-    @property
-    def _on(self) -> Engine:
-        return self._engine.alive()
 
     @property
     def _record(self) -> state.ContainerRecord:

@@ -1,35 +1,24 @@
 """One image, as an object."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from cri_shim.engine import Engine
 from cri_shim.errors import NotFound
 from cri_shim.images.history import Entry
+from cri_shim.library.handle import Handle
+from cri_shim.library.times import moment
 from cri_shim.pb.state_pb2 import ImageRecord
 from cri_shim.store.changes import Change
 
 
-class Image:
-    """A handle: an id. Everything else is looked up when it is asked for.
+class Image(Handle):
+    """One image, by its id: the SHA-256 of its config in hex.
 
-    NotFound from everything but `remove` and `unmount` once the image is gone.
+    NotFound from everything but `remove` and `unmount` once the image is gone, RuntimeStopped once
+    its runtime is.
     """
-
-    def __init__(self, on: Engine, id: str) -> None:
-        self._on = on
-        self.id = id  # hex sha256 of its config
-
-    def __repr__(self) -> str:
-        return f"<Image {self.id[:12]}>"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Image) and (other.id, other._on) == (self.id, self._on)
-
-    def __hash__(self) -> int:
-        return hash(self.id)
 
     @property
     def _record(self) -> ImageRecord:
@@ -56,7 +45,7 @@ class Image:
     @property
     def stored_at(self) -> datetime:
         """When it came to this node."""
-        return datetime.fromtimestamp(self._record.created_at / 10**9, UTC)
+        return moment(self._record.created_at)
 
     @property
     def layers(self) -> Sequence[str]:

@@ -12,6 +12,7 @@ from cri_shim.engine import Engine
 from cri_shim.errors import WrongState
 from cri_shim.library import configs, inspect, names
 from cri_shim.library.container import Container
+from cri_shim.library.handle import Handle
 from cri_shim.library.image import Image
 from cri_shim.library.times import moment
 from cri_shim.pb import api_pb2 as api
@@ -45,29 +46,12 @@ async def create(
     return Pod(on, await run.run(on, request))
 
 
-class Pod:
-    """A handle: an id. Everything else is looked up when it is asked for.
+class Pod(Handle):
+    """One pod, by its id.
 
     NotFound from everything but `stop` and `remove` once the pod is gone, RuntimeStopped once its
     runtime is.
     """
-
-    def __init__(self, on: Engine, id: str) -> None:
-        self._engine = on
-        self.id = id
-
-    def __repr__(self) -> str:
-        return f"<Pod {self.id[:12]}>"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Pod) and (other.id, other._engine) == (self.id, self._engine)
-
-    def __hash__(self) -> int:
-        return hash(self.id)
-
-    @property
-    def _on(self) -> Engine:
-        return self._engine.alive()
 
     @property
     def _record(self) -> state.PodRecord:
