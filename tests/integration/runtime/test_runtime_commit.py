@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -337,9 +338,10 @@ async def test_a_process_that_dies_at_a_step_leaves_nothing_and_no_container_pau
     async with here.runtime() as after:
         on = after.engine
         assert [image.tags for image in after.images()] == [[busybox.NAME]]
-        async with asyncio.timeout(10):  # what the last one left is seen to in the background
-            while on.retries():
-                await asyncio.sleep(0.01)
+        limit = time.monotonic() + 10  # what the last one left is seen to in the background
+        while left := on.retries():
+            assert time.monotonic() < limit, left
+            await asyncio.sleep(0.01)
         assert (await on.oci.state(on.handler(""), container) or {})["status"] == "running"
         record = on.registry.container(container)
         assert process.alive(record.init.pid, record.init.start_time)
