@@ -45,6 +45,7 @@ package's docstring is its own design page.
     log, faults  log lines; points at which tests make the daemon fail
     pb           generated messages: the CRI's, and those of our records
     errors       the kinds of failure
+    untrusted    files and text written by others: bounded, checked, printable
 
 Three rules explain most of what looks odd: the intent is recorded before the world is touched; a
 process is known by pid and start time; lists and statuses never wait for a slow object.
