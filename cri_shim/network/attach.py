@@ -18,9 +18,8 @@ from cri_shim.network.conflist import NetworkList, Plugin
 from cri_shim.network.exec import Plugins, Target
 from cri_shim.network.result import Result
 
-# Seconds a verb may take over the whole of a list. ADD goes beyond the kubelet's own deadline (4
-# minutes with its margin): its retry joins the work or collects the result.
-ADD_S, DEL_S, CHECK_S, STATUS_S, GC_S = 300.0, 60.0, 60.0, 10.0, 60.0
+# Seconds a verb may take over the whole of a list. Those of ADD and DEL are configured.
+CHECK_S, STATUS_S, GC_S = 60.0, 10.0, 60.0
 LEAST_S = 1.0  # that a plugin gets for DEL even when those before it took all the time
 
 

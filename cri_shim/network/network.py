@@ -60,8 +60,8 @@ class Network:
         bundled: bool = True,
         bundled_subnet: str = "",
         bundled_bridge: str = "",
-        add_timeout: float = verbs.ADD_S,
-        del_timeout: float = verbs.DEL_S,
+        add_timeout: float,
+        del_timeout: float,
         poll: float = POLL_S,
     ) -> None:
         """`default_network` "" means the first by file name; times are in seconds.
