@@ -7,12 +7,14 @@ them blocks on a FIFO or a device. The caller adds the name of the file or objec
 
 import errno
 import json
+import math
 import os
 import re
 import stat
 from typing import Any
 
 MAX_SHOWN = 512  # characters of foreign text in one error or log line
+MAX_DEPTH = 100  # of JSON; what the field's tools write has about ten levels
 
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
@@ -54,12 +56,15 @@ def text(data: bytes) -> str:
 def parse_json(data: bytes | str) -> Any:
     """The JSON value; ValueError for anything else, also for what only Python would take.
 
-    Refused: nesting deeper than Python's limit, numbers of thousands of digits, NaN and Infinity,
-    and strings with half a surrogate pair, which no protobuf message can hold.
+    Refused: nesting deeper than MAX_DEPTH, numbers of thousands of digits, numbers that are no
+    double, NaN and Infinity, and strings with half a surrogate pair, which no protobuf message can
+    hold.
     """
     raw = data.encode(errors="surrogatepass") if isinstance(data, str) else data
     try:
-        value = json.loads(raw, parse_constant=_refuse_constant)
+        value = json.loads(raw, parse_constant=_refuse_constant, parse_float=_finite)
+        if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH:
+            _refuse_depth(value)
         if _SURROGATE.search(raw):
             json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
@@ -75,6 +80,24 @@ def parse_json(data: bytes | str) -> Any:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"is not JSON: {name} is not a JSON value")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"has a number that is too large: {printable(text, 20)}")
+    return number
+
+
+def _refuse_depth(value: Any) -> None:
+    """What is read at one depth of the stack is written at another: Python's limit is too near."""
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        containers = [item for item in level if isinstance(item, dict | list)]
+        level = [v for c in containers for v in (c.values() if isinstance(c, dict) else c)]
+        if not level:
+            return
+    raise ValueError("is JSON nested too deeply")
 
 
 def printable(foreign: object, limit: int = MAX_SHOWN) -> str:

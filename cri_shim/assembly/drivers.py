@@ -8,8 +8,9 @@ from cri_shim.config import Config
 from cri_shim.config.user import home, ordinary_user
 from cri_shim.default_mounts import DefaultMounts
 from cri_shim.engine import Engine, Paths
-from cri_shim.errors import ConfigError, StateError
+from cri_shim.errors import ConfigError, InvalidArgument, StateError
 from cri_shim.hooks.directories import Hooks
+from cri_shim.isolation import sysctls
 from cri_shim.isolation.seccomp import SeccompProfiles
 from cri_shim.linux import boot
 from cri_shim.network.network import Network
@@ -65,6 +66,16 @@ def default_mounts(config: Config) -> DefaultMounts:
     uid = ordinary_user()
     of_user = [] if uid is None else [home(uid) / ".config/containers/mounts.conf"]
     return DefaultMounts([*of_user, *DEFAULT_MOUNTS])
+
+
+def default_sysctls(config: Config) -> dict[str, str]:
+    """ConfigError for one that no pod can have."""
+    found = dict(setting.split("=", 1) for setting in config.default_sysctls)
+    try:
+        sysctls.check_defaults(found)
+    except InvalidArgument as e:
+        raise ConfigError(f"{config.origin['default_sysctls']}: {e}") from e
+    return found
 
 
 def records(kind: str, path: Path) -> Store:

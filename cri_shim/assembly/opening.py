@@ -26,6 +26,7 @@ from cri_shim.registry import Registry
 async def open_engine(config: Config, programs: Programs, closing: Closing) -> Engine:
     """Open everything below directories that are ours; `closing` closes what has been opened."""
     hooks = drivers.hooks(config)
+    default_sysctls = drivers.default_sysctls(config)
     # Resolved: runc takes no symlink in the path of a root file system, and /var/run is often one.
     places = (config.server.root, config.server.run_root, config.network.netns_dir)
     paths = Paths(*(place.resolve() for place in places))
@@ -84,7 +85,7 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
         hooks=hooks,
         default_mounts=drivers.default_mounts(config),
         pause_init=programs.init,
-        default_sysctls=dict(setting.split("=", 1) for setting in config.default_sysctls),
+        default_sysctls=default_sysctls,
         pids_limit=config.containers.pids_limit,
         cdi_dirs=config.containers.cdi_spec_dirs,
     )

@@ -106,7 +106,11 @@ class Network:
         "network of an ordinary user's pods: pasta, slirp4netns, none, or auto: what is installed",
         check=checks.one_of("auto", "pasta", "slirp4netns", "none"),
     )
-    add_timeout: float = key(120.0, "seconds a CNI ADD may take", check=checks.positive)
+    add_timeout: float = key(
+        300.0,
+        "seconds a CNI ADD may take; more than the 4 minutes of the kubelet, which asks again then",
+        check=checks.positive,
+    )
     del_timeout: float = key(60.0, "seconds a CNI DEL may take", check=checks.positive)
 
 

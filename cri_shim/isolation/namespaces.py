@@ -21,6 +21,7 @@ from typing import TypeVar
 from cri_shim.config.user import ordinary_user
 from cri_shim.errors import InvalidArgument, NotFound
 from cri_shim.isolation import sysctls as parameters
+from cri_shim.isolation.sysctls import Parameter
 from cri_shim.linux import mounts, process, syscalls
 
 T = TypeVar("T")
@@ -33,16 +34,17 @@ KINDS = {
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 0x1
 
 
-def pin(paths: Mapping[str, Path], *, hostname: str | None, sysctls: Mapping[str, str]) -> None:
+def pin(
+    paths: Mapping[str, Path], *, hostname: str | None, sysctls: Iterable[Parameter] = ()
+) -> None:
     """Make new namespaces of the kinds of `paths` ("net", "ipc", "uts"), each pinned to its path.
 
     The loopback interface is up, `hostname` (which needs "uts") and `sysctls` are set. On failure
-    nothing stays. Raises InvalidArgument for a parameter that is not the pod's to set, and OSError
+    nothing stays. Raises InvalidArgument for a parameter that the kernel refuses, and OSError
     naming the step and path for the rest.
     """
     if hostname is not None and "uts" not in paths:
         raise InvalidArgument("config.hostname", "the pod shares the node's uts namespace")
-    wanted = parameters.check(sysctls, paths)
     make_places(paths)
     made: list[Path] = []
 
@@ -52,8 +54,7 @@ def pin(paths: Mapping[str, Path], *, hostname: str | None, sysctls: Mapping[str
             flags |= KINDS[kind]
         step("unshare", syscalls.unshare, flags)
         set_up(paths, hostname)
-        for name, path in wanted.items():
-            parameters.write(name, path, sysctls[name])
+        parameters.write(sysctls)
         task = Path(f"/proc/self/task/{threading.get_native_id()}/ns")
         for kind, target in paths.items():
             step(f"pin the {kind} namespace", bind, task / kind, target, made)

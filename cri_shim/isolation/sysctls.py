@@ -1,28 +1,108 @@
-"""Kernel parameters of a pod: which namespace each belongs to, and how it is set.
+"""Kernel parameters of a pod: which namespace each belongs to, when and how it is set.
 
 A parameter that is not namespaced would change the whole host, one whose namespace the pod shares
 with the host would change the host's: both are refused before anything is made.
+
+- `net.*.conf.INTERFACE.*` and `net.*.neigh.INTERFACE.*` exist as long as the interface does: they
+  are set when the network plugins have run. All others are set before, so that an interface is made
+  with the values of `conf.default`.
+- With a user namespace, `net.*` and `user.*` are set from inside of it (`isolation/userns.py`): the
+  kernel takes the group ids of ping_group_range as the writer's, and finds `user.*` by the writer.
 """
 
 import errno
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from cri_shim.errors import InvalidArgument
+from cri_shim.untrusted import printable
 
 _IPC = frozenset(
     {
-        "kernel/msgmax", "kernel/msgmnb", "kernel/msgmni", "kernel/sem", "kernel/shmall",
+        "kernel/auto_msgmni", "kernel/msg_next_id", "kernel/msgmax", "kernel/msgmnb",
+        "kernel/msgmni", "kernel/sem", "kernel/sem_next_id", "kernel/shm_next_id", "kernel/shmall",
         "kernel/shmmax", "kernel/shmmni", "kernel/shm_rmid_forced",
     }
 )  # fmt: skip
 _UTS = frozenset({"kernel/hostname", "kernel/domainname"})
+_OF_INTERFACES = frozenset({"conf", "neigh"})  # net/FAMILY/conf/INTERFACE/...
+_ALWAYS_THERE = frozenset({"all", "default", "lo"})  # in place of an interface's name
+_OF_THE_NODE = "it is not namespaced: it would change the whole node"
 FIELD = "config.linux.sysctls"
+DEFAULTS_FIELD = "the node's default_sysctls"
 # What the kernel answers to a value, or to a parameter only the host's namespace may set.
 _REFUSALS = frozenset({errno.EINVAL, errno.ERANGE, errno.EACCES, errno.EPERM, errno.EOPNOTSUPP})
 
 
-def path_of(name: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter and its value. `field` is where it was asked for."""
+
+    name: str
+    value: str
+    path: str  # below /proc/sys
+    kind: str  # of its namespace: net, ipc, uts, user
+    field: str
+
+    @property
+    def data(self) -> bytes:
+        """What is written: a write of nothing would set nothing."""
+        return (self.value or "\n").encode()
+
+    @property
+    def interface(self) -> str:
+        """The network interface it is of; "" for one that needs none."""
+        parts = self.path.split("/")
+        of_one = len(parts) > 4 and parts[0] == "net" and parts[2] in _OF_INTERFACES
+        return parts[3] if of_one and parts[3] not in _ALWAYS_THERE else ""
+
+    def refusal(self, problem: str) -> InvalidArgument:
+        """The error for it: which field, which parameter, which value, and what is wrong."""
+        value = printable(self.value, 80)
+        return InvalidArgument(f"{self.field}[{self.name}]", f"{value!r} is not set: {problem}")
+
+    def missing(self) -> InvalidArgument:
+        if self.interface:
+            return self.refusal(f"the pod's network has no interface {self.interface!r}")
+        return self.refusal("this kernel has no such parameter in a pod's namespace")
+
+
+def parameters(
+    asked: Mapping[str, str], own: Container[str], defaults: Mapping[str, str] | None = None
+) -> list[Parameter]:
+    """What is to be set in a pod that has namespaces of the kinds `own` to itself.
+
+    `defaults` are the node's, checked by `check_defaults`: one is left out where the pod shares its
+    namespace with the node, or asks for a value of its own. Raises InvalidArgument for what would
+    reach outside of the pod.
+    """
+    wanted = {path_of(name): (name, value, FIELD) for name, value in asked.items()}
+    for name, value in (defaults or {}).items():
+        path = path_of(name, DEFAULTS_FIELD)
+        if namespace_of(path) in own:
+            wanted.setdefault(path, (name, value, DEFAULTS_FIELD))
+    found: list[Parameter] = []
+    for path, (name, value, field) in wanted.items():
+        kind = namespace_of(path)
+        parameter = Parameter(name, value, path, kind or "", field)
+        if kind is None:
+            raise parameter.refusal(_OF_THE_NODE)
+        if kind not in own:
+            raise parameter.refusal(f"the pod shares the node's {kind} namespace")
+        found.append(parameter)
+    return found
+
+
+def check_defaults(defaults: Mapping[str, str]) -> None:
+    """InvalidArgument for a default that no pod can have."""
+    for name, value in defaults.items():
+        path = path_of(name, DEFAULTS_FIELD)
+        if namespace_of(path) is None:
+            raise Parameter(name, value, path, "", DEFAULTS_FIELD).refusal(_OF_THE_NODE)
+
+
+def path_of(name: str, field: str = FIELD) -> str:
     """A parameter's path below /proc/sys, for a name with dots or with slashes.
 
     As in sysctl(8), the first separator decides; the other character is part of a name then
@@ -30,50 +110,34 @@ def path_of(name: str) -> str:
     """
     first = next((c for c in name if c in "./"), "/")
     path = name if first == "/" else name.translate({ord("."): "/", ord("/"): "."})
-    if any(part in ("", ".", "..") for part in path.split("/")):
-        raise InvalidArgument(f"{FIELD}[{name}]", "is not the name of a kernel parameter")
+    if any(part in ("", ".", "..") for part in path.split("/")) or not path.isprintable():
+        problem = "is not the name of a kernel parameter"
+        raise InvalidArgument(f"{field}[{printable(name, 80)}]", problem)
     return path
 
 
 def namespace_of(path: str) -> str | None:
-    """The kind of namespace a parameter belongs to: net, ipc, uts; None for the host's own."""
+    """The kind of namespace a parameter belongs to: net, ipc, uts, user; None for the host's."""
     if path.startswith("net/"):
         return "net"
+    if path.startswith("user/"):
+        return "user"
     if path in _IPC or path.startswith("fs/mqueue/"):
         return "ipc"
     return "uts" if path in _UTS else None
 
 
-def check(sysctls: Mapping[str, str], own: Container[str]) -> dict[str, str]:
-    """The path of each parameter, by its name; `own` are the kinds of namespaces the pod has.
+def write(wanted: Iterable[Parameter]) -> None:
+    """Set parameters in the namespaces of the calling thread.
 
-    Raises InvalidArgument for one that would reach outside of the pod.
+    Raises InvalidArgument where the kernel does not know one or refuses its value.
     """
-    paths: dict[str, str] = {}
-    for name in sysctls:
-        paths[name] = path_of(name)
-        kind = namespace_of(paths[name])
-        if kind is None:
-            problem = "is not namespaced: it would change the whole node"
-            raise InvalidArgument(f"{FIELD}[{name}]", problem)
-        if kind not in own:
-            problem = f"the pod shares the node's {kind} namespace, which it would change"
-            raise InvalidArgument(f"{FIELD}[{name}]", problem)
-    return paths
-
-
-def write(name: str, path: str, value: str) -> None:
-    """Set one parameter in the namespaces of the calling thread.
-
-    Raises InvalidArgument where the kernel does not know the parameter or refuses the value.
-    """
-    file = Path("/proc/sys") / path
-    try:
-        file.write_text(value)
-    except FileNotFoundError as e:
-        raise InvalidArgument(f"{FIELD}[{name}]", "this kernel has no such parameter") from e
-    except OSError as e:
-        if e.errno not in _REFUSALS:
-            raise
-        problem = f"the kernel refuses {value!r}: {e.strerror}"
-        raise InvalidArgument(f"{FIELD}[{name}]", problem) from e
+    for parameter in wanted:
+        try:
+            Path("/proc/sys", parameter.path).write_bytes(parameter.data)
+        except FileNotFoundError as e:
+            raise parameter.missing() from e
+        except OSError as e:
+            if e.errno not in _REFUSALS:
+                raise
+            raise parameter.refusal(f"the kernel refuses it: {e.strerror}") from e

@@ -2,15 +2,16 @@
 
 A thread cannot have a user namespace of its own, so a short-lived child makes them all: unshare(1),
 then a `cat` that answers when it is there. Its maps are written and its namespaces bound; then it
-is let go. What is set inside (loopback, host name, parameters) a thread of ours does, which
-may join them all but the user namespace.
+is let go. Loopback and host name are set by a thread of ours, which may join them all but the user
+namespace; parameters of that and of the network by a child that joins both (see sysctls).
 """
 
 import asyncio
+import errno
 import os
 import select
 import shutil
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
@@ -19,12 +20,15 @@ from cri_shim.aio.offload import finish, offload
 from cri_shim.errors import ToolFailed
 from cri_shim.isolation import namespaces
 from cri_shim.isolation import sysctls as parameters
+from cri_shim.isolation.sysctls import Parameter
 from cri_shim.linux import idmap, syscalls
 from cri_shim.spec.userns import IdMap, UserNamespace
 
 ANSWER_S = 10.0  # for the child to be there; it takes 2 ms
 _WORDS = 1 << 12  # bytes of its complaint
 _TRIAL = IdMap(1 << 20, 1 << 16)
+_FROM_INSIDE = ("user", "net")  # kinds of parameters that are set from inside
+_IN_ENGLISH = {"LC_ALL": "C", "PATH": os.defpath}
 
 
 async def pin(
@@ -32,22 +36,20 @@ async def pin(
     ids: IdMap,
     *,
     hostname: str | None,
-    sysctls: Mapping[str, str],
+    sysctls: Collection[Parameter] = (),
 ) -> None:
     """Make new namespaces of the kinds of `paths`, "user" among them, each pinned to its path.
 
     All belong to the user namespace, which has the mapping `ids` for users and groups. As with
     namespaces.pin, nothing stays on failure. ToolFailed with unshare's own words.
     """
-    wanted = parameters.check(sysctls, paths)
     await offload(namespaces.make_places, paths)
     made: list[Path] = []
     try:
         async with _child(paths) as pid:
             await offload(_take, pid, paths, ids, made)
-        await offload(
-            namespaces.in_fresh_thread, lambda: _set_up(paths, ids, hostname, wanted, sysctls)
-        )
+        await offload(namespaces.in_fresh_thread, lambda: _set_up(paths, ids, hostname, sysctls))
+        await write_inside(paths, [p for p in sysctls if p.kind in _FROM_INSIDE])
     except BaseException:
         await finish(asyncio.to_thread(_unpin, made))
         raise
@@ -65,7 +67,7 @@ async def trial(directory: Path, source: Path) -> AsyncIterator[UserNamespace]:
         raise ToolFailed(problem)
     path = directory / "user"
     namespaces.unpin(path)  # of a trial that was cut short
-    await pin({"user": path}, _TRIAL, hostname=None, sysctls={})
+    await pin({"user": path}, _TRIAL, hostname=None)
     try:
         try:
             idmap.check(source, path)
@@ -131,26 +133,40 @@ def _take(pid: int, paths: Mapping[str, Path], ids: IdMap, made: list[Path]) -> 
 
 
 def _set_up(
-    paths: Mapping[str, Path],
-    ids: IdMap,
-    hostname: str | None,
-    wanted: Mapping[str, str],
-    sysctls: Mapping[str, str],
+    paths: Mapping[str, Path], ids: IdMap, hostname: str | None, sysctls: Collection[Parameter]
 ) -> None:
     for kind, path in paths.items():
         if kind != "user":
             namespaces.enter(path, namespaces.KINDS[kind])
     namespaces.set_up(paths, hostname)
+    parameters.write(p for p in sysctls if p.kind == "uts")
     # Those of an ipc namespace are for the root of its user namespace alone, by id; becoming that
     # takes away what the others need.
-    of_ipc = [name for name in sysctls if parameters.namespace_of(wanted[name]) == "ipc"]
-    for name in sysctls:
-        if name not in of_ipc:
-            parameters.write(name, wanted[name], sysctls[name])
+    of_ipc = [p for p in sysctls if p.kind == "ipc"]
     if of_ipc:
         syscalls.set_thread_euid(ids.host_id)
-        for name in of_ipc:
-            parameters.write(name, wanted[name], sysctls[name])
+        parameters.write(of_ipc)
+
+
+async def write_inside(paths: Mapping[str, Path], sysctls: Iterable[Parameter]) -> None:
+    """Set parameters of the network or of users from inside the pod's user namespace.
+
+    `paths` are the pins of the pod. InvalidArgument for one that the kernel refuses.
+    """
+    joined = [f"--{kind}={paths[kind]}" for kind in _FROM_INSIDE if kind in paths]
+    for parameter in sysctls:
+        command = ["nsenter", *joined, "tee", f"/proc/sys/{parameter.path}"]
+        done = await children.run(command, stdin=parameter.data, env=_IN_ENGLISH, timeout=ANSWER_S)
+        if done.returncode == 0:
+            continue
+        program, _, complaint = done.complaint().partition(": ")
+        if program != "tee":
+            raise ToolFailed(f"cannot enter the pod's namespaces by {program}: {complaint}")
+        reason = complaint.rpartition(": ")[2]
+        if reason == os.strerror(errno.ENOENT):
+            raise parameter.missing()
+        where = "in the pod's user namespace, where ids are the pod's own"
+        raise parameter.refusal(f"the kernel refuses it {where}: {reason}")
 
 
 def _unpin(made: list[Path]) -> None:

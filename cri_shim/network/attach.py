@@ -17,10 +17,10 @@ from cri_shim.network import result, versions
 from cri_shim.network.conflist import NetworkList, Plugin
 from cri_shim.network.exec import Plugins, Target
 from cri_shim.network.result import Result
+from cri_shim.untrusted import printable
 
-# Seconds a verb may take over the whole of a list. ADD goes beyond the kubelet's own deadline (4
-# minutes with its margin): its retry joins the work or collects the result.
-ADD_S, DEL_S, CHECK_S, STATUS_S, GC_S = 300.0, 60.0, 60.0, 10.0, 60.0
+# Seconds a verb may take over the whole of a list. Those of ADD and DEL are configured.
+CHECK_S, STATUS_S, GC_S = 60.0, 10.0, 60.0
 LEAST_S = 1.0  # that a plugin gets for DEL even when those before it took all the time
 
 
@@ -58,7 +58,7 @@ async def add(plugins: Plugins, at: Attachment, limit: float) -> Result:
         )  # fmt: skip
         try:
             previous = result.parse(out, at.network.version)
-        except (ValueError, KeyError, TypeError, AttributeError) as e:
+        except ValueError as e:
             raise ToolFailed(
                 f"CNI plugin {plugin['type']}: ADD of network {at.network.name} for pod"
                 f" {at.container_id}: its result is unreadable: {e}: {out[:200]!r}"
@@ -66,6 +66,22 @@ async def add(plugins: Plugins, at: Attachment, limit: float) -> Result:
     if previous is None:
         raise ToolFailed(f"network {at.network.name}: no plugin is left to run ADD of")
     return previous
+
+
+def addresses(at: Attachment, final: Result) -> list[str]:
+    """The addresses that ADD gave the pod, primary first.
+
+    ToolFailed if there is none: the kubelet takes a pod without an address for a broken one, and
+    would replace it for ever.
+    """
+    ips = result.pod_ips(final, at.interface)
+    if not ips:
+        raise ToolFailed(
+            f"network {at.network.name} gave pod {at.container_id} no address: the result of its"
+            " ADD has none that belongs to the pod's interface; correct the `ipam` of its plugins."
+            f" The result: {printable(result_json(final).decode())}"
+        )
+    return ips
 
 
 async def delete(

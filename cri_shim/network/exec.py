@@ -22,13 +22,15 @@ from cri_shim.aio.offload import finish
 from cri_shim.errors import TimedOut, ToolFailed
 from cri_shim.network import versions
 from cri_shim.network.conflist import Plugin
+from cri_shim.untrusted import parse_json, printable
 
-OUTPUT_LIMIT = 4 << 20  # bytes of a result; real ones have some hundred
+OUTPUT_LIMIT = 1 << 17  # bytes kept of each stream: more than a result may have, see `result`
 BUSY_TRIES, BUSY_PAUSE_S = 5, 1.0  # as libcni: the binary may be being replaced (ETXTBSY)
 VERSION_LIMIT_S = 5.0  # the start of the daemon waits for it
 
 _log = logging.getLogger(__name__)
 
+_SHOWN = 2000  # characters of a plugin's own words in an error or a log line
 _UNKNOWN_VERSION_COMMAND = "unknown CNI_COMMAND: VERSION"
 
 
@@ -112,7 +114,7 @@ class Plugins:
         if code != 0:
             raise _failure(what, code, out, err)
         if err:
-            _log.debug("%s: %s", what, err.decode(errors="replace").strip())
+            _log.debug("%s: %s", what, printable(_text(err), _SHOWN))
         return out
 
     async def supported_versions(self, kind: str) -> frozenset[str]:
@@ -132,9 +134,9 @@ class Plugins:
                 "VERSION", {"type": kind}, network="", version=versions.NEWEST,
                 target=dummies, timeout=VERSION_LIMIT_S,
             )  # fmt: skip
-            answer = json.loads(out)
+            answer = parse_json(out)
             supported = answer.get("supportedVersions") or [answer.get("cniVersion", "")]
-            return frozenset(version or versions.FIRST for version in supported)
+            return frozenset(filter(versions.known, (v or versions.FIRST for v in supported)))
         except PluginError as e:
             if _UNKNOWN_VERSION_COMMAND in str(e):
                 return frozenset({versions.FIRST})
@@ -157,16 +159,20 @@ class Plugins:
 def _failure(what: str, code: int, out: bytes, err: bytes) -> PluginError:
     """The plugin's error object on standard output, else whatever it wrote."""
     try:
-        said = json.loads(out)
+        said = parse_json(out)
         message = ": ".join(str(said[key]) for key in ("msg", "details") if said.get(key))
-        number = int(said.get("code", 0))
+        number = int(said.get("code", 0)) % 1000  # CNI's end at 999
     except (ValueError, AttributeError, TypeError):
         message, number = "", 0
     if message:
-        return PluginError(f"{what}: {message} (code {number})", number)
-    text = (err.strip() or out.strip()).decode(errors="replace")[-2000:] or "no message"
+        return PluginError(f"{what}: {printable(message, _SHOWN)} (code {number})", number)
+    text = printable((_text(err) or _text(out))[-_SHOWN:], _SHOWN) or "no message"
     ended = f"exit status {code}" if code >= 0 else f"killed by signal {-code}"
     return PluginError(f"{what}: {text} ({ended})", number)
+
+
+def _text(output: bytes) -> str:
+    return output.decode(errors="replace").strip()
 
 
 async def _run_patiently(

@@ -60,8 +60,8 @@ class Network:
         bundled: bool = True,
         bundled_subnet: str = "",
         bundled_bridge: str = "",
-        add_timeout: float = verbs.ADD_S,
-        del_timeout: float = verbs.DEL_S,
+        add_timeout: float,
+        del_timeout: float,
         poll: float = POLL_S,
     ) -> None:
         """`default_network` "" means the first by file name; times are in seconds.
@@ -154,25 +154,20 @@ class Network:
 
         After a failed ADD all of it is detached again before the error goes on; after a
         cancellation the plugin is dead, and `detach` is the caller's to run. Raises PluginError
-        (a ToolFailed), TimedOut.
+        (a ToolFailed), TimedOut; ToolFailed also for a network that gives the pod no address.
         """
-        results: list[result.Result] = []
+        attached: list[Attached] = []
         async with self._gate.shared(), self._locks(record.id):
             try:
                 for planned in record.network.attachments:
                     at = records.attachment(record, planned)
                     final = await verbs.add(self._plugins, at, self._add_s)
                     self._remember(at, final)
-                    results.append(final)
+                    attached.append(Attached(verbs.addresses(at, final), verbs.result_json(final)))
             except Exception:
                 await self._clean_up(record)
                 raise
-        if not results:
-            return Attached([], b"")
-        ips = result.pod_ips(results[0], record.network.attachments[0].interface)
-        if not ips:
-            _log.warning("pod %s: its network gave it no address", record.id)
-        return Attached(ips, verbs.result_json(results[0]))
+        return attached[0] if attached else Attached([], b"")
 
     async def check(self, record: state_pb2.PodRecord) -> None:
         """CHECK every attachment; raises ToolFailed with what is not as it was made."""

@@ -7,26 +7,29 @@ Results are plain JSON objects. The form of CNI 1.x is the middle all conversion
 - 1.0: the same without `version`; 1.1 adds keys to interfaces and routes
 """
 
-import json
 from collections.abc import Mapping
-from ipaddress import ip_interface
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
-from cri_shim.network import versions
+from cri_shim.network import result_check, versions
+from cri_shim.untrusted import parse_json
 
 Result = dict[str, Any]
+
+MAX_BYTES = 64 << 10  # of a result; real ones have some hundred, and the pod's record keeps it
 
 _KEYS_OF_1_0 = {"interfaces": ("name", "mac", "sandbox"), "routes": ("dst", "gw")}
 
 
 def parse(data: bytes, config_version: str) -> Result:
-    """A plugin's output in the version of its configuration; raises ValueError.
+    """A plugin's output in the version of its configuration, checked; raises ValueError.
 
     A result without a version is taken to be of the configuration's.
     """
-    result = json.loads(data)
-    if not isinstance(result, dict):
-        raise ValueError("not a JSON object")  # noqa: TRY004
+    if len(data) > MAX_BYTES:
+        raise ValueError(f"it has more than {MAX_BYTES} bytes")
+    result: Result = parse_json(data)
+    result_check.check(result)
     result["cniVersion"] = result.get("cniVersion") or config_version
     return convert(result, config_version)
 
@@ -52,21 +55,29 @@ def pod_ips(result: Mapping[str, Any], interface: str) -> list[str]:
     """The addresses of the pod's interface without prefix length, primary first.
 
     An address belongs to the pod if it names no interface, or one inside a sandbox. Where a
-    plugin gave its interface another name, all addresses inside the sandbox count.
+    plugin gave its interface another name, all addresses inside the sandbox count. Addresses that
+    nobody can reach a pod by, such as 127.0.0.1, do not count. `result` comes from `parse`.
     """
     current = _to_current(result, result.get("cniVersion") or versions.FIRST)
-    inside: list[str] = []
-    named: list[str] = []
+    inside: dict[str, None] = {}  # in their order, each once
+    named: dict[str, None] = {}
     for ip in current["ips"]:
         index = ip.get("interface")
         owner = _interface(current["interfaces"], index)
         if index is not None and not owner.get("sandbox"):
             continue
-        address = str(ip["address"]).partition("/")[0]
-        inside.append(address)
+        address = result_check.address("address", ip["address"]).ip
+        if not _reachable(address):
+            continue
+        inside[str(address)] = None
         if index is None or owner.get("name") == interface:
-            named.append(address)
-    return named or inside
+            named[str(address)] = None
+    return list(named or inside)
+
+
+def _reachable(ip: IPv4Address | IPv6Address) -> bool:
+    nowhere = ip.is_loopback or ip.is_unspecified or ip.is_multicast
+    return not (nowhere or ip == IPv4Address("255.255.255.255"))
 
 
 def _interface(interfaces: list[Any], index: Any) -> Mapping[str, Any]:
@@ -124,4 +135,4 @@ def _without_1_1(current: Result) -> Result:
 
 
 def _family(ip: Mapping[str, Any]) -> str:
-    return str(ip_interface(ip["address"]).version)
+    return str(result_check.address("address", ip["address"]).version)

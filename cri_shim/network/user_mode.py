@@ -114,14 +114,17 @@ class UserModeNetwork:
                 try:
                     await self._start(record.id, served)
                     ips = await offload(addresses.of_interface, served.netns, INTERFACE)
+                    if not ips:
+                        raise ToolFailed(  # noqa: TRY301
+                            f"{planned.network} gave pod {record.id} no address: {INTERFACE} has"
+                            " none but link-local ones; look whether the node itself has one"
+                        )
                 except BaseException as e:
                     await self._end(record.id, served.netns)
                     if isinstance(e, OSError):
                         raise ToolFailed(f"the address of pod {record.id}: {e}") from e
                     raise
                 self._follow(record.id, served)
-            if not ips:
-                _log.warning("pod %s: %s gave it no address", record.id, planned.network)
             dns = next((p.dns for p in PROGRAMS if p.name == planned.network), "")
             return Attached(ips, user_records.result(served, ips), [dns])
         return Attached([], b"")

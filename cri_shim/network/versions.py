@@ -2,19 +2,26 @@
 
 import re
 
+from cri_shim.untrusted import printable
+
 NEWEST = "1.1.0"
 FIRST = "0.1.0"  # what a missing or empty cniVersion means
 
-_PATTERN = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+_PATTERN = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})\.([0-9]{1,9})")
 
 
 def parse(version: str) -> tuple[int, int, int]:
     """The parts of a version; an empty one is 0.1.0. Raises ValueError."""
     match = _PATTERN.fullmatch(version or FIRST)
     if match is None:
-        raise ValueError(f"{version!r} is not a CNI version such as 1.0.0")
+        raise ValueError(f"{printable(repr(version), 80)} is not a CNI version such as 1.0.0")
     major, minor, patch = match.groups()
     return int(major), int(minor), int(patch)
+
+
+def known(version: object) -> bool:
+    """Whether it is a version at all: one that a plugin declares may be anything."""
+    return isinstance(version, str) and _PATTERN.fullmatch(version) is not None
 
 
 def at_least(version: str, floor: str) -> bool:

@@ -8,16 +8,15 @@ import asyncio
 import os
 import secrets
 import time
-from collections.abc import Mapping
-from pathlib import Path
 
 from cri_shim.aio.offload import finish, offload
 from cri_shim.containers import protection
 from cri_shim.engine import Engine
 from cri_shim.errors import AlreadyExists, InvalidArgument
 from cri_shim.faults import fault_point
-from cri_shim.isolation import namespaces, shm
+from cri_shim.isolation import namespaces, shm, sysctls
 from cri_shim.isolation import userns as user_namespaces
+from cri_shim.isolation.sysctls import Parameter
 from cri_shim.oci import bundle
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
@@ -86,7 +85,8 @@ def _intend(on: Engine, request: api.RunPodSandboxRequest) -> state.PodRecord:
         ),
         cgroup_parent=request.config.linux.cgroup_parent,
     )
-    on.cgroups.oci_path(record.cgroup_parent, id)  # a parent that cannot be is refused here
+    _parameters(on, record)  # one that cannot be is refused here
+    on.cgroups.oci_path(record.cgroup_parent, id)  # and so is a parent
     if not host_network:
         record.network.attachments.extend(on.network.plan(record))
     fault_point("pods.run.intend")
@@ -117,6 +117,7 @@ async def _build(on: Engine, record: state.PodRecord) -> None:
         fault_point("pods.run.hosts")
         files.write_hosts(where, record.config, attached.ips)
         files.reach_name_servers(where, record.config, attached.dns)
+        await _set_up_interfaces(on, record)
     if _shares_pid_namespace(record.config):
         record = await _start_pause(on, record)
     fault_point("pods.run.commit")
@@ -127,20 +128,14 @@ async def _isolate(on: Engine, record: state.PodRecord) -> None:
     """Pin the pod's own namespaces and mount its /dev/shm."""
     fault_point("pods.run.namespaces")
     options = record.config.linux.security_context.namespace_options
-    pins = {}
-    if not record.network.host:
-        pins["net"] = on.paths.netns(record.id)
-        pins["uts"] = on.paths.pin(record.id, "uts")
-    if options.ipc == api.POD:
-        pins["ipc"] = on.paths.pin(record.id, "ipc")
+    pins = {kind: on.paths.pins(record.id)[kind] for kind in _own_namespaces(record)}
     hostname = None if record.network.host else files.hostname(record.config)
-    sysctls = _sysctls(on.default_sysctls, record.config.linux.sysctls, pins)
+    early = [p for p in _parameters(on, record) if not p.interface]
     ids = userns.of_pod(record.config)
     if ids is None:
-        await offload(namespaces.pin, pins, hostname=hostname, sysctls=sysctls)
+        await offload(namespaces.pin, pins, hostname=hostname, sysctls=early)
     else:
-        pins["user"] = on.paths.pin(record.id, "user")
-        await user_namespaces.pin(pins, ids, hostname=hostname, sysctls=sysctls)
+        await user_namespaces.pin(pins, ids, hostname=hostname, sysctls=early)
     if options.ipc == api.POD:
         fault_point("pods.run.shm")
         label = protection.pod_labels(on, record)[1]
@@ -153,16 +148,30 @@ def _root(record: state.PodRecord) -> int:
     return 0 if ids is None else ids.host_id
 
 
-def _sysctls(
-    defaults: Mapping[str, str], asked: Mapping[str, str], pins: Mapping[str, Path]
-) -> dict[str, str]:
-    """What was asked for wins; a default is for pods that have its namespace to themselves."""
-    fitting = {
-        name: value
-        for name, value in defaults.items()
-        if ("net" if name.startswith("net") else "ipc") in pins
-    }
-    return {**fitting, **asked}
+def _own_namespaces(record: state.PodRecord) -> list[str]:
+    """The kinds that the pod has from its beginning, and that it shares with nobody."""
+    shared = record.config.linux.security_context.namespace_options.ipc != api.POD
+    own = [] if record.network.host else ["net", "uts"]
+    own += [] if shared else ["ipc"]
+    return own + ([] if userns.of_pod(record.config) is None else ["user"])
+
+
+def _parameters(on: Engine, record: state.PodRecord) -> list[Parameter]:
+    asked = record.config.linux.sysctls
+    return sysctls.parameters(asked, _own_namespaces(record), on.default_sysctls)
+
+
+async def _set_up_interfaces(on: Engine, record: state.PodRecord) -> None:
+    """Set the kernel parameters of interfaces, which the network has made by now."""
+    of_interfaces = [p for p in _parameters(on, record) if p.interface]
+    if not of_interfaces:
+        return
+    fault_point("pods.run.interfaces")
+    if userns.of_pod(record.config) is None:
+        netns = on.paths.netns(record.id)
+        await offload(namespaces.in_netns, netns, lambda: sysctls.write(of_interfaces))
+    else:
+        await user_namespaces.write_inside(on.paths.pins(record.id), of_interfaces)
 
 
 def _shares_pid_namespace(config: api.PodSandboxConfig) -> bool:

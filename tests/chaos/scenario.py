@@ -58,7 +58,11 @@ class PodScenario:
 
     def __init__(self, rig: Rig) -> None:
         self._rig = rig
-        self._config = pod_config(rig.daemon, linux=api.LinuxPodSandboxConfig(), hostname="h")
+        self._config = pod_config(
+            rig.daemon,
+            linux=api.LinuxPodSandboxConfig(sysctls={"net.ipv4.conf.eth0.rp_filter": "0"}),
+            hostname="h",
+        )
         self.pod = self.container = ""
         self._attempt = 0
         self.steps: Sequence[Step] = [

@@ -45,7 +45,7 @@ async def test_a_pod_has_its_own_names_and_parameters(pins: dict[str, Path]) -> 
         "kernel.domainname": "example",
     }
     here = {name: Path("/proc/sys", sysctls.path_of(name)).read_text() for name in wanted}
-    namespaces.pin(pins, hostname="pod-1", sysctls=wanted)
+    namespaces.pin(pins, hostname="pod-1", sysctls=sysctls.parameters(wanted, pins))
     files = [f"/proc/sys/{sysctls.path_of(name)}" for name in wanted]
     seen = await run(inside(pins, "cat", "/proc/sys/kernel/hostname", *files))
     assert seen.stdout.decode().split() == ["pod-1", *wanted.values()]
@@ -78,7 +78,7 @@ def test_many_pods_pin_at_once_in_a_new_directory(tmp_path: Path, pins: dict[str
     paths = [tmp_path / f"netns/pod{n}" for n in range(12)]
     threads = [
         threading.Thread(
-            target=namespaces.pin, args=({"net": path},), kwargs={"hostname": None, "sysctls": {}}
+            target=namespaces.pin, args=({"net": path},), kwargs={"hostname": None, "sysctls": []}
         )
         for path in paths
     ]
@@ -91,7 +91,8 @@ def test_many_pods_pin_at_once_in_a_new_directory(tmp_path: Path, pins: dict[str
 
 
 def test_only_what_is_asked_for_is_made(pins: dict[str, Path]) -> None:
-    namespaces.pin({"ipc": pins["ipc"]}, hostname=None, sysctls={"kernel.msgmni": "50"})
+    wanted = sysctls.parameters({"kernel.msgmni": "50"}, {"ipc"})
+    namespaces.pin({"ipc": pins["ipc"]}, hostname=None, sysctls=wanted)
     assert namespaces.is_pinned(pins["ipc"])
     assert not namespaces.is_pinned(pins["net"])
     assert not pins["net"].parent.exists()
@@ -106,10 +107,14 @@ def test_a_host_name_without_a_namespace_of_its_own_is_refused(pins: dict[str, P
     ("name", "value", "problem"),
     [
         ("net.ipv4.no_such", "1", "no such parameter"),
-        ("net.ipv4.ip_unprivileged_port_start", "high", "refuses 'high'"),
-        ("net.ipv4.ip_unprivileged_port_start", "70000", "refuses '70000'"),
-        ("net.netfilter.nf_conntrack_max", "5", "refuses '5'|no such"),
-        ("kernel.shm_rmid_forced", "2", "refuses '2'"),
+        ("net.ipv4.ip_unprivileged_port_start", "high", "'high' is not set: the kernel refuses it"),
+        (
+            "net.ipv4.ip_unprivileged_port_start",
+            "70000",
+            "'70000' is not set: the kernel refuses it",
+        ),
+        ("net.netfilter.nf_conntrack_max", "5", "'5' is not set: .*(kernel refuses it|no such)"),
+        ("kernel.shm_rmid_forced", "2", "'2' is not set: the kernel refuses it"),
         ("kernel.panic", "1", "whole node"),
         ("vm/swappiness", "1", "whole node"),
     ],
@@ -118,7 +123,7 @@ def test_a_parameter_that_cannot_be_set_is_named_and_nothing_stays(
     tmp_path: Path, pins: dict[str, Path], name: str, value: str, problem: str
 ) -> None:
     with pytest.raises(InvalidArgument, match=problem) as refusal:
-        namespaces.pin(pins, hostname="x", sysctls={name: value})
+        namespaces.pin(pins, hostname="x", sysctls=sysctls.parameters({name: value}, pins))
     assert refusal.value.field == f"config.linux.sysctls[{name}]"
     assert not any(path.exists() for path in pins.values())
 

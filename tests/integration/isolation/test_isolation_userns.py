@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cri_shim.errors import InvalidArgument, ToolFailed
-from cri_shim.isolation import namespaces, userns
+from cri_shim.isolation import namespaces, sysctls, userns
 from cri_shim.linux import idmap, mounts
 from cri_shim.spec.userns import IdMap
 
@@ -35,8 +35,9 @@ def inside(pins: dict[str, Path], script: str) -> list[str]:
 async def test_all_is_set_up_and_belongs_to_root_of_the_new_namespace(
     pins: dict[str, Path],
 ) -> None:
-    sysctls = {"kernel.shm_rmid_forced": "1", "net.ipv4.ip_forward": "1", "fs.mqueue.msg_max": "99"}
-    await userns.pin(pins, IDS, hostname="inside", sysctls=sysctls)
+    asked = {"kernel.shm_rmid_forced": "1", "net.ipv4.ip_forward": "1", "fs.mqueue.msg_max": "99"}
+    wanted = sysctls.parameters(asked, KINDS)
+    await userns.pin(pins, IDS, hostname="inside", sysctls=wanted)
     assert inside(pins, "cat /proc/self/uid_map") == ["0", "100000", "65536"]
     assert inside(pins, "cat /proc/self/gid_map") == ["0", "100000", "65536"]
     files = "kernel/shm_rmid_forced net/ipv4/ip_forward fs/mqueue/msg_max"
@@ -46,11 +47,44 @@ async def test_all_is_set_up_and_belongs_to_root_of_the_new_namespace(
     inside(pins, "hostname other && ip link add foobar type bridge")
 
 
+async def test_group_ids_and_user_limits_are_those_of_the_new_namespace(
+    pins: dict[str, Path],
+) -> None:
+    before = Path("/proc/sys/user/max_mnt_namespaces").read_text()
+    asked = {"net.ipv4.ping_group_range": "1 65535", "user.max_mnt_namespaces": "5"}
+    await userns.pin(pins, IDS, hostname=None, sysctls=sysctls.parameters(asked, KINDS))
+    seen_by_the_node = inside({"net": pins["net"]}, "cat /proc/sys/net/ipv4/ping_group_range")
+    assert seen_by_the_node == ["100001", "165535"]
+    files = "net/ipv4/ping_group_range user/max_mnt_namespaces"
+    assert inside(pins, f"cd /proc/sys && cat {files}") == ["1", "65535", "5"]
+    assert Path("/proc/sys/user/max_mnt_namespaces").read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("net.ipv4.ping_group_range", "0 2147483647", "where ids are the pod's own: Invalid arg"),
+        ("net.ipv4.ip_unprivileged_port_start", "many", "where ids are the pod's own: Invalid arg"),
+        ("net.ipv4.no_such", "1", "no such parameter"),
+        ("user.no_such", "1", "no such parameter"),
+    ],
+)
+async def test_a_parameter_that_is_refused_inside_is_named_with_its_value(
+    pins: dict[str, Path], name: str, value: str, problem: str
+) -> None:
+    with pytest.raises(InvalidArgument, match=f"'{value}' is not set: .*{problem}") as refusal:
+        wanted = sysctls.parameters({name: value}, KINDS)
+        await userns.pin(pins, IDS, hostname=None, sysctls=wanted)
+    assert refusal.value.field == f"config.linux.sysctls[{name}]"
+    assert [path for path in pins.values() if path.exists()] == []
+
+
 async def test_a_failure_leaves_nothing(
     pins: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    bad = sysctls.parameters({"kernel.shm_rmid_forced": "many"}, KINDS)
     with pytest.raises(InvalidArgument, match="kernel refuses"):
-        await userns.pin(pins, IDS, hostname=None, sysctls={"kernel.shm_rmid_forced": "many"})
+        await userns.pin(pins, IDS, hostname=None, sysctls=bad)
     with pytest.raises(OSError, match="map uids"):
         await userns.pin(pins, IdMap(1 << 31, 1 << 31), hostname=None, sysctls={})
     monkeypatch.setenv("PATH", "/nowhere")

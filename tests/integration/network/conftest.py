@@ -64,7 +64,8 @@ class Node:
 
     def network(self, **keys: Any) -> Network:
         """A Network of this node, not started."""
-        return Network(self.conf_dir, [self.bin_dir], self.cache, **keys)
+        limits = {"add_timeout": 60, "del_timeout": 60}
+        return Network(self.conf_dir, [self.bin_dir], self.cache, **limits | keys)
 
     def pod(self, network: Network, **config: Any) -> state_pb2.PodRecord:
         """A pod's record with its plan, and its namespace."""

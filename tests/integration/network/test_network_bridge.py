@@ -68,7 +68,9 @@ async def test_twenty_pods_in_parallel_on_two_networks_leave_no_reservation(node
         directory.mkdir()
         subnet = {"left": "10.99.2.0/24", "right": "10.99.3.0/24"}[name]
         node.configure(node.bridge(subnet, name), name=name, directory=directory)
-        made = Network(directory, [node.bin_dir], node.where / f"cache-{name}")
+        made = Network(
+            directory, [node.bin_dir], node.where / f"cache-{name}", add_timeout=60, del_timeout=60
+        )
         networks.append(await started(made))
     pods = [(network, node.pod(network)) for _ in range(10) for network in networks]
 

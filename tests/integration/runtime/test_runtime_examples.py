@@ -33,6 +33,8 @@ def directory() -> Iterator[Path]:
             path / "root" / "cni",
             bundled_subnet=settings.subnet,
             bundled_bridge=settings.bridge,
+            add_timeout=60,
+            del_timeout=60,
         )
         asyncio.run(network.uninstall())
 

@@ -147,3 +147,7 @@ def test_a_network_that_is_configured_is_left_alone(places: Places) -> None:
 def test_the_socket_follows_the_run_root(places: Places) -> None:
     config = load(overrides={"server.run_root": "/run/second"}, places=places)
     assert config.server.socket == Path("/run/second/cri-shim.sock")
+
+
+def test_a_cni_add_may_take_longer_than_the_kubelet_waits_for_a_pod() -> None:
+    assert Config().network.add_timeout > 4 * 60  # its 2 minutes, twice for RunPodSandbox

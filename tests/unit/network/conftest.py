@@ -113,6 +113,13 @@ def planned(pod: Any) -> Any:
 @pytest.fixture
 async def network(conf_dir: Path, fakes: FakePlugins, tmp_path: Path):
     """A started Network over the fakes; write the configuration before asking for it."""
-    made = Network(conf_dir, [fakes.directory], tmp_path / "cache", bundled=False)
+    made = Network(
+        conf_dir,
+        [fakes.directory],
+        tmp_path / "cache",
+        bundled=False,
+        add_timeout=60,
+        del_timeout=60,
+    )
     yield made
     await made.stop()

@@ -57,6 +57,15 @@ async def test_the_error_object_of_a_plugin_becomes_our_error(fakes):
         ("echo '[]'; exit 1", "[] (exit status 1)"),
         ("exit 3", "no message (exit status 3)"),
         ("kill -9 $$", "no message (killed by signal 9)"),
+        ("""echo '{"code": 1e999, "msg": "m"}'; exit 1""", "(exit status 1)"),
+        (
+            "printf '\\033[31mred\\nnext\\377' >&2; exit 2",
+            "\\x1b[31mred\\nnext\N{REPLACEMENT CHARACTER} (exit status 2)",
+        ),
+        (
+            "head -c 10000000 /dev/zero | tr '\\0' x >&2; exit 2",
+            "x" * 2000 + " (exit status 2)",
+        ),
     ],
 )
 async def test_a_failure_without_an_error_object_tells_what_there_is(fakes, answer, said):
@@ -127,6 +136,12 @@ async def test_a_plugin_that_does_not_know_version_speaks_the_first_one(fakes):
     fakes.make("fake", VERSION=answer)
 
     assert await Plugins([fakes.directory]).supported_versions("fake") == {"0.1.0"}
+
+
+async def test_what_a_plugin_declares_beside_versions_is_passed_over(fakes):
+    fakes.make("fake", versions=["1.0.0", "2.0-rc1", "", 5, "x y"])
+
+    assert await Plugins([fakes.directory]).supported_versions("fake") == {"0.1.0", "1.0.0"}
 
 
 async def test_an_unreadable_answer_to_version_is_an_error_that_names_the_plugin(fakes):

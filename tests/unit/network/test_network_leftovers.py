@@ -21,7 +21,9 @@ async def abandoned(fakes, tmp_path, verb: str, mark: str) -> child.Child:
 
 async def test_an_add_of_an_earlier_daemon_is_ended_at_the_start(fakes, tmp_path, conf_dir):
     plugin = await abandoned(fakes, tmp_path, "ADD", str(tmp_path / "cache"))
-    network = Network(conf_dir, [fakes.directory], tmp_path / "cache")
+    network = Network(
+        conf_dir, [fakes.directory], tmp_path / "cache", add_timeout=60, del_timeout=60
+    )
 
     await network.start()
     await network.stop()
@@ -32,7 +34,9 @@ async def test_an_add_of_an_earlier_daemon_is_ended_at_the_start(fakes, tmp_path
 
 async def test_the_add_of_another_instance_goes_on(fakes, tmp_path, conf_dir):
     plugin = await abandoned(fakes, tmp_path, "ADD", "/var/lib/other/cni")
-    network = Network(conf_dir, [fakes.directory], tmp_path / "cache")
+    network = Network(
+        conf_dir, [fakes.directory], tmp_path / "cache", add_timeout=60, del_timeout=60
+    )
 
     await network.start()
     await network.stop()
@@ -44,7 +48,9 @@ async def test_the_add_of_another_instance_goes_on(fakes, tmp_path, conf_dir):
 
 async def test_a_del_that_is_still_at_work_may_finish(fakes, tmp_path, conf_dir):
     plugin = await abandoned(fakes, tmp_path, "DEL", str(tmp_path / "cache"))
-    network = Network(conf_dir, [fakes.directory], tmp_path / "cache")
+    network = Network(
+        conf_dir, [fakes.directory], tmp_path / "cache", add_timeout=60, del_timeout=60
+    )
 
     await network.start()
     await network.stop()

@@ -106,7 +106,14 @@ async def test_the_newest_version_that_all_plugins_speak_is_taken(network, fakes
 async def test_a_named_default_network_is_the_only_one(conf_dir, fakes, write_list, tmp_path, pod):
     fakes.make("one")
     write_list("one", name="first", file="10.conflist")
-    network = Network(conf_dir, [fakes.directory], tmp_path / "cache", default_network="mine")
+    network = Network(
+        conf_dir,
+        [fakes.directory],
+        tmp_path / "cache",
+        default_network="mine",
+        add_timeout=60,
+        del_timeout=60,
+    )
     await network.start()
     assert "no usable network 'mine'" in network.status().message
 
@@ -121,7 +128,15 @@ async def test_a_file_that_appears_makes_the_network_ready_before_the_next_poll(
     conf_dir, fakes, write_list, tmp_path
 ):
     fakes.make("one")
-    network = Network(conf_dir, [fakes.directory], tmp_path / "c", bundled=False, poll=600)
+    network = Network(
+        conf_dir,
+        [fakes.directory],
+        tmp_path / "c",
+        bundled=False,
+        poll=600,
+        add_timeout=60,
+        del_timeout=60,
+    )
     await network.start()
 
     write_list("one")
@@ -134,7 +149,15 @@ async def test_a_plugin_that_is_installed_later_makes_the_network_ready(
     conf_dir, fakes, write_list, tmp_path
 ):
     write_list("one")
-    network = Network(conf_dir, [fakes.directory], tmp_path / "c", bundled=False, poll=600)
+    network = Network(
+        conf_dir,
+        [fakes.directory],
+        tmp_path / "c",
+        bundled=False,
+        poll=600,
+        add_timeout=60,
+        del_timeout=60,
+    )
     await network.start()
     assert not network.status().ready
 
@@ -149,7 +172,15 @@ async def test_after_the_directory_was_replaced_the_network_is_ready_again(
 ):
     fakes.make("one")
     write_list("one")
-    network = Network(conf_dir, [fakes.directory], tmp_path / "c", bundled=False, poll=600)
+    network = Network(
+        conf_dir,
+        [fakes.directory],
+        tmp_path / "c",
+        bundled=False,
+        poll=600,
+        add_timeout=60,
+        del_timeout=60,
+    )
     await network.start()
 
     for _ in range(3):
@@ -166,7 +197,15 @@ async def test_a_directory_that_was_moved_away_is_not_followed(
 ):
     fakes.make("one")
     write_list("one")
-    network = Network(conf_dir, [fakes.directory], tmp_path / "c", bundled=False, poll=600)
+    network = Network(
+        conf_dir,
+        [fakes.directory],
+        tmp_path / "c",
+        bundled=False,
+        poll=600,
+        add_timeout=60,
+        del_timeout=60,
+    )
     await network.start()
 
     conf_dir.rename(tmp_path / "old")
@@ -181,7 +220,15 @@ async def test_a_directory_that_was_moved_away_is_not_followed(
 async def test_a_configuration_directory_deep_in_nothing_may_appear_later(fakes, tmp_path):
     fakes.make("one")
     conf_dir = tmp_path / "etc" / "cni" / "net.d"
-    network = Network(conf_dir, [fakes.directory], tmp_path / "c", bundled=False, poll=0.5)
+    network = Network(
+        conf_dir,
+        [fakes.directory],
+        tmp_path / "c",
+        bundled=False,
+        poll=0.5,
+        add_timeout=60,
+        del_timeout=60,
+    )
     await network.start()
 
     conf_dir.mkdir(parents=True)
@@ -199,7 +246,15 @@ async def test_without_inotify_the_poll_does_the_work_and_the_status_says_so(
 
     monkeypatch.setattr(watch, "Inotify", used_up)
     fakes.make("one")
-    network = Network(conf_dir, [fakes.directory], tmp_path / "c", bundled=False, poll=0.05)
+    network = Network(
+        conf_dir,
+        [fakes.directory],
+        tmp_path / "c",
+        bundled=False,
+        poll=0.05,
+        add_timeout=60,
+        del_timeout=60,
+    )
     await network.start()
     write_list("one")
 
@@ -217,7 +272,9 @@ def open_files() -> int:
 
 async def test_a_stopped_network_has_closed_its_watch(conf_dir, fakes, tmp_path):
     before = open_files()
-    network = Network(conf_dir, [fakes.directory], tmp_path / "c", bundled=False)
+    network = Network(
+        conf_dir, [fakes.directory], tmp_path / "c", bundled=False, add_timeout=60, del_timeout=60
+    )
     await network.start()
 
     await network.stop()
@@ -269,7 +326,9 @@ class TestBundled:
         for kind in ("bridge", "host-local", "portmap"):
             fakes.make(kind)
         monkeypatch.setenv("PATH", str(tmp_path / "empty"))
-        network = Network(conf_dir, [fakes.directory], tmp_path / "cache")
+        network = Network(
+            conf_dir, [fakes.directory], tmp_path / "cache", add_timeout=60, del_timeout=60
+        )
         yield network
         await network.stop()
 
@@ -306,7 +365,9 @@ class TestBundled:
     ):
         await network.start()
         await network.set_pod_cidr("10.200.3.0/24,fd00:3::/64")
-        again = Network(conf_dir, [fakes.directory], tmp_path / "cache")
+        again = Network(
+            conf_dir, [fakes.directory], tmp_path / "cache", add_timeout=60, del_timeout=60
+        )
         await again.start()
 
         ipam = json.loads(again.plan(pod())[0].config)["plugins"][0]["ipam"]

@@ -80,7 +80,14 @@ async def test_del_works_from_the_record_when_all_else_is_gone(
     for entry in (tmp_path / "cache" / "results").iterdir():
         entry.write_bytes(b"")
     record.network.netns_path = str(tmp_path / "gone")
-    later = Network(conf_dir, [fakes.directory], tmp_path / "cache", bundled=False)
+    later = Network(
+        conf_dir,
+        [fakes.directory],
+        tmp_path / "cache",
+        bundled=False,
+        add_timeout=60,
+        del_timeout=60,
+    )
 
     await later.detach(record)
 
@@ -141,7 +148,9 @@ async def test_the_time_limit_of_add_is_for_the_whole_list(
     fakes.make("one")
     fakes.make("two", ADD="sleep 60")
     write_list("one", "two")
-    network = Network(conf_dir, [fakes.directory], tmp_path / "cache", add_timeout=0.5)
+    network = Network(
+        conf_dir, [fakes.directory], tmp_path / "cache", add_timeout=0.5, del_timeout=60
+    )
     await network.start()
 
     with pytest.raises(TimedOut, match="CNI plugin two: ADD"):
@@ -178,7 +187,9 @@ async def test_a_plugin_that_hangs_in_del_leaves_time_to_the_others(
     fakes.make("one")
     fakes.make("two", DEL="sleep 60")
     write_list("one", "two")
-    network = Network(conf_dir, [fakes.directory], tmp_path / "cache", del_timeout=2)
+    network = Network(
+        conf_dir, [fakes.directory], tmp_path / "cache", del_timeout=2, add_timeout=60
+    )
     await network.start()
     record = planned(network)
 
@@ -344,3 +355,21 @@ async def test_gc_detaches_what_nobody_claims_and_nothing_else(
     assert fakes.calls()[2:] == ["DEL one"]
     assert fakes.env("DEL", "one")["CNI_CONTAINERID"] == "bb"
     assert [path.name for path in (tmp_path / "cache" / "results").iterdir()] == ["net-aa-eth0"]
+
+
+@pytest.mark.parametrize(
+    "keys", ['"ips": []', '"interfaces": [{"name": "br"}], "ips": [{"address": "10.9.0.1/8"%s}]']
+)
+async def test_a_network_that_gives_no_address_fails_add_and_is_cleaned_up(
+    network, fakes, write_list, planned, tmp_path, keys
+):
+    keys = keys.replace("%s", ', "interface": 0')
+    fakes.make("one", ADD=f"""echo '{{"cniVersion": "1.0.0", {keys}}}'""")
+    write_list("one")
+    await network.start()
+
+    with pytest.raises(ToolFailed, match=r"network net gave pod .* no address.*\"ips\":"):
+        await network.attach(planned(network))
+
+    assert fakes.calls() == ["ADD one", "DEL one"]
+    assert list((tmp_path / "cache" / "results").iterdir()) == []
