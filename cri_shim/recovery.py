@@ -14,7 +14,7 @@ from being served. Three cases:
 import asyncio
 import logging
 
-from cri_shim.containers import exits, pause, rootfs, still, volumes
+from cri_shim.containers import exits, pause, rootfs, still, takeover, volumes
 from cri_shim.containers import remove as container_remove
 from cri_shim.engine import Engine
 from cri_shim.errors import CriShimError
@@ -44,7 +44,7 @@ async def recover(on: Engine) -> None:
     for container in on.registry.everything()[1]:
         await _one("container", container.id, _container(on, container))
     await _finish_starts(on)
-    strays.end(on)
+    on.retrier.add("end what has no record", lambda: strays.end(on), now=True)
     on.images.collect()
     on.retrier.add("network gc", lambda: on.network.gc(lambda: _attachments(on)), now=True)
 
@@ -141,6 +141,8 @@ async def _container(on: Engine, container: state.ContainerRecord) -> None:
             on.retrier.add(
                 f"remove container {id}", lambda: container_remove.release(on, id), now=True
             )
+        case state.CONTAINER_CREATED if takeover.was_started(on, container):
+            on.registry.observe(changed(container, phase=state.CONTAINER_STARTING))
         case state.CONTAINER_CREATED:
             await _remount(on, container)
         case state.CONTAINER_RUNNING if container.paused:
@@ -178,6 +180,10 @@ async def _finish_start(on: Engine, id: str) -> None:
 
 async def _finish_one(on: Engine, container: state.ContainerRecord) -> None:
     handler = on.handlers.get(container.handler)
+    if not container.HasField("init"):
+        container = await takeover.take_over(on, handler, container)
+    if container.finished_at:
+        return
     if container.HasField("init") and handler is not None:
         found = await on.oci.state(handler, container.id)
         status = found["status"] if found else "stopped"

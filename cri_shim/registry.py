@@ -8,8 +8,9 @@ A runtime with a state namespace sees only its own objects; one without sees all
 """
 
 import logging
+import re
 import secrets
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from cri_shim.aio.changes import Changes
@@ -19,7 +20,7 @@ from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.state import records
 from cri_shim.state.saver import Saver
-from cri_shim.state.store import Store
+from cri_shim.state.store import DAMAGED, Store, Write
 
 PodName = tuple[str, str, str, int]  # namespace, name, uid, attempt
 ContainerName = tuple[str, str, int]  # pod id, name, attempt
@@ -27,6 +28,7 @@ Entry = TypeVar("Entry", state.PodRecord, state.ContainerRecord)
 Record = state.PodRecord | state.ContainerRecord
 Follower = Callable[[Record | None, Record | None], None]  # before, after; None: is not there
 _IDENTITY = "identity"
+_NAME = re.compile(r"[0-9a-f]{32}")
 
 _log = logging.getLogger(__name__)
 
@@ -65,6 +67,7 @@ class Registry:
         self._changes = Changes()
         self.closed = False
         self._saver = Saver(store, self._stored)
+        store.keep(self._records)
 
     def load(self) -> None:
         """Read every record; StateError if one was written by a newer version."""
@@ -73,13 +76,21 @@ class Registry:
         for container in records.load(self._store, "container", state.ContainerRecord):
             self._index(container)
 
-    def identity(self) -> str:
-        """A random name that the state keeps: another one is another state, or one begun anew."""
-        known = self._store.get("meta", _IDENTITY)
-        if known is None:
-            known = secrets.token_hex(16).encode()
-            self._store.put("meta", _IDENTITY, known)
-        return known.decode()
+    def identity(self, known_as: str = "") -> str:
+        """A random name that the state keeps: another one is another state, or one begun anew.
+
+        A damaged state that has lost its name has that of `known_as` again. Unavailable if it has
+        none and the disk is full.
+        """
+        known = (self._store.get("meta", _IDENTITY) or b"").decode(errors="replace")
+        damaged = self._store.get("meta", DAMAGED) is not None
+        if not _NAME.fullmatch(known):
+            kept = damaged and _NAME.fullmatch(known_as)
+            known = known_as if kept else secrets.token_hex(16)
+            self._store.write([("meta", _IDENTITY, known.encode()), ("meta", DAMAGED, None)])
+        elif damaged:
+            self._saver.save(("meta", DAMAGED))
+        return known
 
     # -- looking up ---------------------------------------------------------------------------
 
@@ -270,8 +281,15 @@ class Registry:
         await self._saver.close()
         self._changes.end(RuntimeStopped("the runtime was shut down while this was waited for"))
 
+    def _records(self) -> Iterator[Write]:
+        for pod in self._pods.values():
+            yield "pod", pod.id, pod.SerializeToString()
+        for container in self._containers.values():
+            yield "container", container.id, container.SerializeToString()
+
     def _stored(self, kind: str, id: str) -> bytes | None:
-        record = self._pods.get(id) if kind == "pod" else self._containers.get(id)
+        records: Mapping[str, Record] = self._pods if kind == "pod" else self._containers
+        record = records.get(id) if kind != "meta" else None
         return None if record is None else record.SerializeToString()
 
     def _swap(self, record: Record) -> None:

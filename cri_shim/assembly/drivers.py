@@ -16,7 +16,7 @@ from cri_shim.linux import boot
 from cri_shim.network.network import Network
 from cri_shim.network.user_mode import UserModeNetwork
 from cri_shim.registry import Registry
-from cri_shim.state.leveldb import LevelStore
+from cri_shim.state.leveldb import MEMORY, LevelStore
 from cri_shim.state.memory import MemoryStore
 from cri_shim.state.store import Store
 from cri_shim.store import fuse
@@ -78,10 +78,10 @@ def default_sysctls(config: Config) -> dict[str, str]:
     return found
 
 
-def records(kind: str, path: Path) -> Store:
+def records(kind: str, path: Path, run_root: Path) -> Store:
     """StateError where memory is asked for and the disk has records: their layers would go."""
     if kind != "memory":
-        return LevelStore(path)
+        return LevelStore(path, copies=(run_root, MEMORY))
     if path.exists():
         raise StateError(
             f"{path} holds the state of pods and images, which one in memory would not know of:"

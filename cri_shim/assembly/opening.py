@@ -3,6 +3,7 @@ probes beside each other.
 """
 
 import asyncio
+import logging
 from pathlib import Path
 
 from cri_shim import recovery
@@ -16,11 +17,13 @@ from cri_shim.engine import Engine, Paths
 from cri_shim.images import Images
 from cri_shim.isolation.apparmor import AppArmor
 from cri_shim.isolation.selinux import SELinux
-from cri_shim.linux import boot, process
+from cri_shim.linux import boot, marks, process
 from cri_shim.oci.conmon import Conmon
 from cri_shim.oci.exits import Exits
 from cri_shim.oci.runtime import OciRuntime
 from cri_shim.registry import Registry
+
+_log = logging.getLogger(__name__)
 
 
 async def open_engine(config: Config, programs: Programs, closing: Closing) -> Engine:
@@ -37,7 +40,7 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
     closing.add("cgroups", cgroups.prune)
     trials = asyncio.create_task(probing.probe(config, paths, cgroups))
     try:
-        store = drivers.records(config.state, paths.root / "state")
+        store = drivers.records(config.state, paths.root / "state", paths.run_root)
         closing.add("the state", store.close)
         registry = Registry(store, config.namespace)
         closing.add("the registry", registry.close)
@@ -97,7 +100,10 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
 
 def mark_alive(run_root: Path, boot_id: str) -> None:
     """Leave the mark that this boot's state has been refreshed: the last step of a start."""
-    (run_root / "alive").write_text(boot_id + "\n")
+    try:
+        marks.write(run_root / "alive", boot_id)
+    except OSError as e:  # it is for people and other programs
+        _log.warning("cannot write %s: %s", run_root / "alive", e.strerror)
 
 
 def _stop_reaping() -> None:

@@ -18,6 +18,7 @@
 - `export`   its whole root file system as a tar
 - `logs`     what it has written and writes, by entries
 - `update`   resources of a container; its log file opened anew
+- `takeover` at start: what conmon knows of a container whose start is not on record
 - `query`    answers from records: list and status
 - `diff`     what it changed in its root file system; `commit`: that becomes a new image,
              while it is held `still`

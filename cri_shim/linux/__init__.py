@@ -9,6 +9,7 @@
 - `inotify`: changes of directories
 - `rootfs`: files of a container's root, opened so that no symbolic link leads out of it
 - `boot`: which boot of the machine this is
+- `marks`: small files that one daemon leaves for the next
 
 Everything raises OSError with the path it is about. What may take longer than a millisecond is
 called through aio.offload by whoever calls it. Needs Linux 5.14 or later.

@@ -22,7 +22,9 @@ from cri_shim.oci.ctl import Control
 from cri_shim.oci.handlers import Handler, executable
 from cri_shim.oci.runtime import ENVIRONMENT, OciRuntime
 from cri_shim.pb import state_pb2 as state
+from cri_shim.untrusted import read_file
 
+_PID_FILE_LIMIT = 64  # bytes
 _INHERITED = frozenset({"_OCI_SYNCPIPE", "_OCI_STARTPIPE"})
 
 
@@ -162,6 +164,13 @@ class Conmon(Control):
         self.cleanup(id, bundle)
         _forget_last_exit(bundle)
 
+    def created(self, bundle: Path) -> Started | None:
+        """The processes of a container by what its conmon has left; None if one does not live."""
+        try:
+            return Started(_process(bundle / "pidfile", ""), _process(bundle / "conmon.pid", ""))
+        except ToolFailed:
+            return None
+
     def find(self, id: str) -> state.Process | None:
         """The conmon of a container by its command line: for when nobody recorded its pid.
 
@@ -204,10 +213,10 @@ def _forget_last_exit(bundle: Path) -> None:
 def _process(pid_file: Path, otherwise: str) -> state.Process:
     """The process a pid file names, by start time too, as long as it is certainly the same."""
     try:
-        pid = int(pid_file.read_text())
+        pid = int(read_file(pid_file, _PID_FILE_LIMIT))
     except (OSError, ValueError) as e:
         raise ToolFailed(f"{otherwise}: {pid_file.name}: {e}") from e
-    start = process.start_time(pid)
+    start = process.start_time(pid) if pid > 0 else None
     if start is None:
         raise ToolFailed(otherwise)
     return state.Process(pid=pid, start_time=start)

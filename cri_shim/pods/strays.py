@@ -7,12 +7,14 @@ alone.
 """
 
 import logging
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from cri_shim.containers import remove as container_remove
 from cri_shim.engine import Engine
+from cri_shim.linux import marks
 from cri_shim.oci import bundle
 from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import remove as pod_remove
@@ -22,8 +24,11 @@ _ID = re.compile(r"[0-9a-f]{64}")
 _log = logging.getLogger(__name__)
 
 
-def end(on: Engine) -> None:
-    """Have every stray ended in the background; its addresses are network garbage."""
+async def end(on: Engine) -> None:
+    """Have every stray ended in the background; its addresses are network garbage.
+
+    OSError, Unavailable: it cannot be written down whose they are, on a full disk for example.
+    """
     pods, containers = on.registry.everything()
     known = {entry.id for entry in pods} | {entry.id for entry in containers}
     stray_containers = _ids(on.paths.containers()) - known
@@ -41,15 +46,19 @@ def end(on: Engine) -> None:
 def _ours(on: Engine, strays: set[str]) -> bool:
     """Whether the run root belongs to this state; if nothing is there, it does from now on."""
     mark = on.paths.run_root / "state"
-    own = on.registry.identity()
-    if mark.exists() and mark.read_text() != own and strays:
+    marked = marks.read(mark)
+    own = on.registry.identity(marked)
+    if own == marked:
+        return True
+    if strays and os.path.lexists(mark):
         _log.error(
             "%d pods and containers below %s, the first is %s, belong to another state than the one"
-            " in %s: they are left alone; is that the right root, and is it mounted?",
-            len(strays), on.paths.run_root, min(strays), on.paths.root,
+            " in %s: they are left alone; is that the right root, and is it mounted? If it is,"
+            " remove %s and restart cri-shim to have them ended",
+            len(strays), on.paths.run_root, min(strays), on.paths.root, mark,
         )  # fmt: skip
         return False
-    mark.write_text(own)
+    marks.write(mark, own)
     return True
 
 

@@ -7,11 +7,19 @@ the directory must never be opened a second time, not even to look.
 A write that failed, on a full disk, may have left half a record in the log: what LevelDB would
 write behind it could not be read again, and after some failures it refuses for good. So the next
 write opens the store anew first: LevelDB then keeps what is whole and begins a new log.
+
+- A full disk: the reserve is released. If that is not enough to open the database, its records are
+  read from a copy elsewhere, and nothing is written until there is room.
+- A damaged database: what can be read becomes a new database, and the damaged one is kept beside
+  it. While the daemon runs, what was lost is written again from memory.
 """
 
 import asyncio
+import errno
+import logging
+import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,113 +27,215 @@ import plyvel
 
 from cri_shim.aio.offload import finish
 from cri_shim.errors import RuntimeStopped, StateError, Unavailable
-from cri_shim.state.store import Write
+from cri_shim.state import database, salvage
+from cri_shim.state.database import Damaged, NoRoom
+from cri_shim.state.reserve import Reserve
+from cri_shim.state.store import DAMAGED, Write
+
+MEMORY = Path("/dev/shm")  # a file system that is not on the disk
+LEAST_ROOM, LEAST_FILES = 64 << 10, 6  # bytes and inodes that an opening needs, at least
+
+_log = logging.getLogger(__name__)
 
 
 class LevelStore:
-    def __init__(self, path: Path) -> None:
-        """Open or create the store; StateError if another process has it or it is damaged."""
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._path = path
-        try:
-            self._db = _open(path)
-        except plyvel.IOError as e:
-            raise StateError(
-                f"cannot open the state in {path}: {e}; is another cri-shim running on this root?"
-            ) from e
-        except plyvel.CorruptionError:
-            self._db = self._repaired(path)
+    def __init__(self, path: Path, *, copies: Sequence[Path] = (MEMORY,)) -> None:
+        """Open or create the store; StateError if another process has it, or it cannot be written.
+
+        `copies` are directories in which a copy may be made for a moment, if there is no room
+        beside `path`.
+        """
+        self._path = _place(path)
+        self._copies = (self._path.parent, *copies)
+        self._reserve = Reserve(self._path.with_name("reserve"))
+        self._db: plyvel.DB | None = None  # None: there is no room to open it
+        self._kept: dict[bytes, bytes] = {}  # what is in it, while it cannot be opened
+        self._owed: dict[tuple[str, str], None] = {}  # what is to be removed with the next write
+        self._everything: list[Callable[[], Iterable[Write]]] = []
         self._torn = False  # a write failed: open anew before the next one
         self._closed = False
         self._syncing = threading.Lock()  # the store must not be closed under a sync
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="state-sync")
-
-    @staticmethod
-    def _repaired(path: Path) -> "plyvel.DB":
-        """LevelDB keeps every record it can still read; what is lost is cleaned up by recovery."""
+        salvage.finish(self._path)
         try:
-            plyvel.repair_db(str(path))
-            return _open(path)
-        except plyvel.Error as e:
-            raise StateError(
-                f"the state in {path} is damaged and could not be repaired: {e};"
-                " move the directory away to start with none"
-            ) from e
+            self._open()
+        except NoRoom as e:
+            self._kept = self._read()
+            _log.error("%s; the daemon works from memory until there is room", self._refusal(e))
+        self._thread.submit(self._reserve.make)
 
     def get(self, kind: str, id: str) -> bytes | None:
-        value: bytes | None = self._whole().get(_key(kind, id))
+        value: bytes | None
+        if (db := self._current()) is None:
+            value = self._kept.get(_key(kind, id))
+        else:
+            value = db.get(_key(kind, id))
         return value
 
     def items(self, kind: str) -> Iterator[tuple[str, bytes]]:
         prefix = f"{kind}/".encode()
-        for key, value in self._whole().iterator(prefix=prefix):
-            yield key[len(prefix) :].decode(errors="replace"), value
+        found: Iterable[tuple[bytes, bytes]]
+        if (db := self._current()) is None:
+            found = [(key, self._kept[key]) for key in sorted(self._kept) if key.startswith(prefix)]
+        else:
+            found = db.iterator(prefix=prefix)
+        for key, value in found:
+            yield key[len(prefix) :].decode(errors="surrogateescape"), value
 
     def put(self, kind: str, id: str, value: bytes) -> None:
         self.write([(kind, id, value)])
 
     def delete(self, kind: str, id: str) -> None:
-        self.write([(kind, id, None)])
+        self._owed[kind, id] = None
+        try:
+            self.write([])
+        except Unavailable as e:
+            _log.error("%s %s is removed from the state when there is room: %s", kind, id, e)
 
     def write(self, batch: Sequence[Write]) -> None:
+        batch = [*((kind, id, None) for kind, id in self._owed), *batch]
         try:
-            written = self._whole().write_batch()
-            for kind, id, value in batch:
-                if value is None:
-                    written.delete(_key(kind, id))
-                else:
-                    written.put(_key(kind, id), value)
+            try:
+                self._put(batch)
+            except plyvel.Error as e:
+                if not self._may_work_now(e):
+                    raise
+                self._put(batch)
+        except (plyvel.Error, NoRoom, StateError) as e:
+            raise self._refusal(e) from e
+        self._owed.clear()
+        if self._reserve.due():
+            self._thread.submit(self._reserve.make)
+
+    def _put(self, batch: Sequence[Write]) -> None:
+        written = self._writable().write_batch()
+        for kind, id, value in batch:
+            if value is None:
+                written.delete(_key(kind, id))
+            else:
+                written.put(_key(kind, id), value)
+        try:
             written.write()
-        except plyvel.Error as e:
-            raise self._full(e) from e
+        except plyvel.Error:
+            self._torn = True
+            raise
 
     async def sync(self) -> None:
         loop = asyncio.get_running_loop()
         try:
-            self._whole()
-        except plyvel.Error as e:
-            raise self._full(e) from e
+            self._writable()
+        except (NoRoom, StateError) as e:
+            raise self._refusal(e) from e
         await finish(loop.run_in_executor(self._thread, self._flush))
 
     def _flush(self) -> None:
         try:
             with self._syncing:
-                self._db.write_batch(sync=True).write()
+                if self._db is not None:
+                    self._db.write_batch(sync=True).write()
         except plyvel.Error as e:
-            raise self._full(e) from e
+            self._torn = True
+            raise self._refusal(e) from e
 
-    async def put_sync(self, kind: str, id: str, value: bytes) -> None:
-        self.put(kind, id, value)
-        await self.sync()
-
-    async def delete_sync(self, kind: str, id: str) -> None:
-        self.delete(kind, id)
-        await self.sync()
+    def keep(self, everything: Callable[[], Iterable[Write]]) -> None:
+        self._everything.append(everything)
 
     def close(self) -> None:
         self._closed = True
         self._thread.shutdown(wait=True)
-        self._db.close()
+        if self._db is not None:
+            self._db.close()
 
-    def _whole(self) -> "plyvel.DB":
-        """The store, after a failed write opened anew."""
+    def _current(self) -> "plyvel.DB | None":
+        """The database, or None while there is no room to open it."""
         if self._closed:
             raise RuntimeStopped(f"the state in {self._path} is closed: its runtime was shut down")
-        if self._torn:
-            with self._syncing:
-                self._db.close()
-                self._db = _open(self._path)
-            self._torn = False
         return self._db
 
-    def _full(self, error: Exception) -> Unavailable:
-        self._torn = True
-        return Unavailable(f"cannot write the state in {self._path}: {error}; is the disk full?")
+    def _writable(self) -> "plyvel.DB":
+        """The database, after a failed write opened anew. NoRoom: there is none for that."""
+        if (db := self._current()) is not None and self._torn:
+            self._close_torn(db)
+        if self._db is None:
+            if not _has_room(self._path.parent):
+                raise NoRoom(os.strerror(errno.ENOSPC))
+            self._open()
+        return self._db
+
+    def _close_torn(self, db: "plyvel.DB") -> None:
+        with self._syncing:
+            try:
+                self._kept = dict(db.iterator())
+            except plyvel.Error as e:  # memory has what matters, see `keep`
+                _log.error("cannot read the state in %s: %s", self._path, database.text(e))
+            db.close()
+            self._db = None
+
+    def _open(self) -> None:
+        """Open the database: with the help of the reserve if there is no room, else NoRoom."""
+        try:
+            self._db = self._whole()
+        except NoRoom as e:
+            if not self._may_work_now(e):
+                raise
+            self._db = self._whole()
+        self._kept, self._torn = {}, False
+
+    def _whole(self) -> "plyvel.DB":
+        """The database, mended if it is damaged."""
+        try:
+            return database.opened(self._path)
+        except Damaged as e:
+            records = self._read() | dict(self._in_memory())
+            aside = salvage.replace(self._path, records | {_key("meta", DAMAGED): b"1"})
+            _log.error(
+                "the state in %s was damaged (%s): %d records of it could be read; the damaged one"
+                " is kept in %s",
+                self._path, e, len(records), aside,
+            )  # fmt: skip
+        return database.opened(self._path)
+
+    def _in_memory(self) -> Iterator[tuple[bytes, bytes]]:
+        for everything in self._everything:
+            for kind, id, value in everything():
+                if value is not None:
+                    yield _key(kind, id), value
+
+    def _read(self) -> dict[bytes, bytes]:
+        try:
+            return salvage.read(self._path, self._copies)
+        except (NoRoom, OSError) as e:
+            raise StateError(f"cannot read the state in {self._path}: {e}; free some space") from e
+
+    def _may_work_now(self, error: Exception) -> bool:
+        """Whether to try again: a damaged database is mended, a full disk has a reserve."""
+        problem = database.meaning(error, self._path)
+        if isinstance(problem, NoRoom) and self._reserve.release():
+            _log.warning("the disk with the state in %s is full: its reserve is used", self._path)
+            return True
+        return isinstance(problem, Damaged)
+
+    def _refusal(self, error: Exception) -> Unavailable:
+        full = isinstance(database.meaning(error, self._path), NoRoom)
+        hint = "; is the disk full?" if full else ""
+        return Unavailable(f"cannot write the state in {self._path}: {database.text(error)}{hint}")
 
 
-def _open(path: Path) -> "plyvel.DB":
-    return plyvel.DB(str(path), create_if_missing=True, write_buffer_size=1 << 20)
+def _place(path: Path) -> Path:
+    """Where the database is. A link to another disk is followed, if that is there."""
+    if path.is_symlink() and not path.exists():
+        target = path.readlink()
+        raise StateError(f"{path} is a link to {target}, which is not there; is it mounted?")
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path.resolve()
+
+
+def _has_room(directory: Path) -> bool:
+    """Whether it is worth an attempt: a few blocks and inodes are free."""
+    facts = os.statvfs(directory)
+    blocks = facts.f_bavail * facts.f_frsize >= LEAST_ROOM
+    return blocks and (facts.f_files == 0 or facts.f_favail >= LEAST_FILES)
 
 
 def _key(kind: str, id: str) -> bytes:
-    return f"{kind}/{id}".encode()
+    return f"{kind}/{id}".encode(errors="surrogateescape")

@@ -5,8 +5,8 @@ changes. One of the next version is used as it is: what is new in it is kept and
 contract in state.proto promises that it can be. A record of any other version was written by a
 cri-shim that is too far from this one, which refuses to start rather than guess.
 
-A record that cannot be parsed is set aside under the kind "quarantine", named in the log and never
-fatal.
+A record that cannot be used is set aside under the kind "quarantine", named in the log and never
+fatal. Where the disk is full it stays where it is, for the next start to set aside.
 """
 
 import logging
@@ -15,10 +15,11 @@ from typing import TypeVar
 
 from google.protobuf.message import DecodeError
 
-from cri_shim.errors import StateError
+from cri_shim.errors import StateError, Unavailable
 from cri_shim.pb.state_pb2 import ContainerRecord, ImageRecord, LayerRecord, PodRecord
 from cri_shim.spec import namespaces
 from cri_shim.state.store import Store
+from cri_shim.untrusted import printable
 
 # Of each kind; store/layers.py and images/ write the last two.
 VERSIONS = {"pod": 1, "container": 2, "image": 1, "layer": 1}
@@ -42,9 +43,8 @@ def load(store: Store, kind: str, type_: type[R]) -> Iterator[R]:
         except DecodeError as e:
             record, problem = type_(), f"cannot be decoded: {e}"
         if problem:
-            _log.error("%s record %s is set aside: it %s", kind, id, problem)
-            store.put("quarantine", f"{kind}/{id}", value)
-            store.delete(kind, id)
+            _log.error("%s record %s is set aside: it %s", kind, printable(id), problem)
+            _set_aside(store, kind, id, value)
             continue
         if not ours - 1 <= record.version <= ours + 1:
             age = "newer" if record.version > ours else "older"
@@ -59,6 +59,13 @@ def load(store: Store, kind: str, type_: type[R]) -> Iterator[R]:
         yield record
 
 
+def _set_aside(store: Store, kind: str, id: str, value: bytes) -> None:
+    try:
+        store.write([("quarantine", f"{kind}/{id}", value), (kind, id, None)])
+    except Unavailable as e:
+        _log.error("%s", e)
+
+
 def _complete(record: Record) -> None:
     """Give a record of the version before what it lacks."""
     if isinstance(record, ContainerRecord) and (joined := namespaces.target(record.config)):
@@ -68,7 +75,9 @@ def _complete(record: Record) -> None:
 def _problem(record: Record, id: str) -> str:
     own = record.diff_id if isinstance(record, LayerRecord) else record.id
     if own != id:
-        return f"names another id ({own[:80]!r})"
+        return f"names another id ({printable(repr(own[:80]))})"
+    if "/" in own or own in ("", ".", ".."):
+        return "has an id that is no file name"
     if record.version == 0:
         return "has no version"
     return ""

@@ -3,9 +3,10 @@
 Kinds in use: "pod", "container", "image", "layer", "meta".
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
+DAMAGED = "damaged"  # id of the note, of kind "meta", that records may have been lost
 Write = tuple[str, str, bytes | None]  # kind, id, value; None: it is removed
 
 
@@ -20,7 +21,7 @@ class Store(Protocol):
         """Write; survives the death of this process. Fast enough for the event loop (4 us)."""
 
     def delete(self, kind: str, id: str) -> None:
-        """Remove; a missing key is fine."""
+        """Remove; a missing key is fine. What a full disk does not take goes with a later write."""
 
     def write(self, batch: Sequence[Write]) -> None:
         """All of it, or nothing if it fails or the process dies meanwhile."""
@@ -28,11 +29,8 @@ class Store(Protocol):
     async def sync(self) -> None:
         """Return when everything written so far survives a power cut."""
 
-    async def put_sync(self, kind: str, id: str, value: bytes) -> None:
-        """`put`, then `sync`."""
-
-    async def delete_sync(self, kind: str, id: str) -> None:
-        """`delete`, then `sync`."""
+    def keep(self, everything: Callable[[], Iterable[Write]]) -> None:
+        """Have what `everything()` returns written again, should the disk lose records."""
 
     def close(self) -> None:
         """Give the store back; every other call raises RuntimeStopped from then on."""

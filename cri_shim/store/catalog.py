@@ -11,10 +11,11 @@ boot drops it. A daemon that merely died loses nothing.
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
+from cri_shim.errors import Unavailable
 from cri_shim.pb.state_pb2 import ImageRecord, LayerRecord
 
 _UNSYNCED = "unsynced/"
@@ -27,6 +28,8 @@ class Records(Protocol):
 
     def items(self, kind: str) -> Iterator[tuple[str, bytes]]: ...
     def put(self, kind: str, id: str, value: bytes) -> None: ...
+    def write(self, batch: Sequence[tuple[str, str, bytes | None]]) -> None: ...
+    def keep(self, everything: Callable[[], Iterable[tuple[str, str, bytes | None]]]) -> None: ...
     def delete(self, kind: str, id: str) -> None: ...
     async def sync(self) -> None: ...
 
@@ -38,7 +41,9 @@ class Catalog:
         self._images: dict[str, ImageRecord] = {}
         self._by_name: dict[str, str] = {}  # tag or repo digest -> image id
         self._layers: dict[str, LayerRecord] = {}
+        self._unsynced: set[str] = set()  # diff-ids of layers whose files may not be on the disk
         self._held: Counter[str] = Counter()
+        records.keep(self._everything)
 
     def load(
         self, images: Iterable[ImageRecord], layers: Iterable[LayerRecord], present: set[str]
@@ -50,11 +55,13 @@ class Catalog:
         container of this boot stands on one.
         """
         self._layers = {layer.diff_id: layer for layer in layers}
-        doubtful = {
-            id.removeprefix(_UNSYNCED)
+        notes = {
+            id.removeprefix(_UNSYNCED): boot
             for id, boot in self._records.items("meta")
-            if id.startswith(_UNSYNCED) and boot != self._boot
+            if id.startswith(_UNSYNCED)
         }
+        self._unsynced = set(notes)
+        doubtful = {diff_id for diff_id, boot in notes.items() if boot != self._boot}
         for diff_id in (self._layers.keys() - present) | doubtful:
             self.forget_layer(diff_id)
         for image in images:
@@ -98,8 +105,7 @@ class Catalog:
             merged.repo_digests[:] = dict.fromkeys([*known.repo_digests, *image.repo_digests])
             merged.created_at, merged.pinned = known.created_at, known.pinned or image.pinned
         changed = [merged, *self._without(image)]
-        for record in changed:
-            self._records.put("image", record.id, record.SerializeToString())
+        self._records.write([("image", r.id, r.SerializeToString()) for r in changed])
         for record in reversed(changed):
             self._swap(record)
         await self._records.sync()
@@ -127,13 +133,18 @@ class Catalog:
         await self._records.sync()
 
     async def remove(self, id: str) -> None:
-        """Remove an image with all its names: invisible at once, for good on return."""
+        """Remove an image with all its names: invisible at once, for good on return.
+
+        A full disk does not keep it from going. A record that outlives us there names layers that
+        are gone, and is dropped at the next start.
+        """
         image = self._images.pop(id, None)
         if image is None:
             return
         self._forget_names(id)
         self._records.delete("image", id)
-        await self._records.sync()
+        with suppress(Unavailable):
+            await self._records.sync()
 
     def _swap(self, image: ImageRecord) -> None:
         self._forget_names(image.id)
@@ -156,24 +167,33 @@ class Catalog:
     def add_layer(self, layer: LayerRecord, commit: Callable[[], None]) -> None:
         """Record a layer that `commit` gives its name; its files need not be on the disk yet."""
         self._records.put("meta", _UNSYNCED + layer.diff_id, self._boot)
+        self._unsynced.add(layer.diff_id)
         commit()
         self._records.put("layer", layer.diff_id, layer.SerializeToString())
         self._layers[layer.diff_id] = layer
 
     def unsettled(self) -> list[str]:
         """The layers whose files may not be on the disk yet."""
-        notes = (id for id, _ in self._records.items("meta") if id.startswith(_UNSYNCED))
-        return [note.removeprefix(_UNSYNCED) for note in notes]
+        return sorted(self._unsynced)
 
     def settled(self, diff_ids: Iterable[str]) -> None:
         """The files of these layers are on the disk."""
         for diff_id in diff_ids:
+            self._unsynced.discard(diff_id)
             self._records.delete("meta", _UNSYNCED + diff_id)
 
     def forget_layer(self, diff_id: str) -> None:
         self._layers.pop(diff_id, None)
         self._records.delete("layer", diff_id)
-        self._records.delete("meta", _UNSYNCED + diff_id)
+        self.settled([diff_id])
+
+    def _everything(self) -> Iterator[tuple[str, str, bytes | None]]:
+        for diff_id in self._unsynced:
+            yield "meta", _UNSYNCED + diff_id, self._boot
+        for layer in self._layers.values():
+            yield "layer", layer.diff_id, layer.SerializeToString()
+        for image in self._images.values():
+            yield "image", image.id, image.SerializeToString()
 
     @contextmanager
     def hold(self, diff_ids: Iterable[str]) -> Iterator[None]:

@@ -142,10 +142,13 @@ class ImageStore:
             if self.catalog.layer(diff_id) is not None:
                 return
             temporary, record = await self.layers.unpack(blob, diff_id)
+            was_there = self.layers.path(diff_id).exists()
             try:
                 fault_point("images.pull.commit_layer")
                 self.catalog.add_layer(record, lambda: self._commit(temporary, diff_id))
             except BaseException:
+                if not was_there:  # it may have its name, but no record of it
+                    self.delete_later(self.layers.discard([diff_id]))
                 await finish(self.layers.drop(temporary))
                 raise
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from cri_shim.aio.offload import offload
 from cri_shim.errors import NotFound, ToolFailed, Unavailable
-from cri_shim.linux import idmap, mounts
+from cri_shim.linux import idmap, marks, mounts
 from cri_shim.spec.userns import UserNamespace
 from cri_shim.store import fuse
 
@@ -159,14 +159,14 @@ class Rootfs:
         """
         stale: list[Path] = []
         boot = own / "boot"
-        if boot.exists() and boot.read_text() != self._boot:
+        if os.path.lexists(boot) and marks.read(boot) != self._boot:
             stale += _hide(own)
         for directory in ("upper", "work") if lowers else ("upper", "work", "empty"):
             (own / directory).mkdir(parents=True, exist_ok=True)
         if not boot.exists():
             own.chmod(0o700)
             _like(own / "upper", lowers, root)
-            boot.write_text(self._boot)
+            marks.write(boot, self._boot)
         shutil.rmtree(own / "work" / _VOLATILE_MARK, ignore_errors=True)
         return stale
 

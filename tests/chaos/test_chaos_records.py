@@ -1,17 +1,22 @@
 """Records and layers that are damaged or lost: the others are served, the daemon starts."""
 
+import asyncio
+import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from cri_shim.errors import CriShimError
 from cri_shim.pb import api_pb2 as api
 from cri_shim.state.leveldb import LevelStore
 from tests.chaos import records
 from tests.chaos.conftest import IMAGE
 from tests.chaos.rig import Rig
 from tests.fixtures import busybox
+from tests.fixtures.cri import container_config
 from tests.fixtures.images import Registry
 
 Spoil = Callable[[LevelStore, str], None]
@@ -85,6 +90,114 @@ async def test_a_deleted_pod_record_leaves_nothing_of_it(rig: Rig) -> None:
     assert await rig.cri.pods() == [kept]
     await rig.cri.remove(container)
     await rig.becomes(before)
+
+
+async def test_a_damaged_table_costs_the_records_in_it_alone(rig: Rig) -> None:
+    """Containers whose records are lost are ended, all others are served."""
+    pod = await rig.cri.run_pod()
+    before = await rig.snapshot()
+    ids = [await rig.cri.run(pod, ["sleep", "600"], name=f"c{n}") for n in range(6)]
+    pids = {id: (await rig.cri.info(id))["pid"] for id in ids}
+    rig.daemon.kill()
+    with records.opened(rig.daemon) as store:
+        assert store._db is not None
+        store._db.compact_range()
+    for table in rig.daemon.root.glob("state/*.ldb"):
+        table.write_bytes(table.read_bytes().replace(min(ids)[:20].encode(), b"\xa5" * 20))
+    await rig.restart()
+    left = await rig.cri.containers()
+    lost = set(ids) - set(left)
+    assert lost >= {min(ids)}
+    assert "was damaged" in rig.daemon.log.read_text()
+    assert [await rig.cri.sh(id, "echo served") for id in left] == ["served\n"] * len(left)
+    await rig.until(lambda: not any(Path(f"/proc/{pids[id]}").exists() for id in lost))
+    for id in left:
+        await rig.cri.remove(id)
+    await rig.becomes(before)
+
+
+async def older_record(rig: Rig, id: str, value: bytes) -> None:
+    """Restart the daemon with the record of a container as it was some time ago."""
+    rig.daemon.kill()
+    with records.opened(rig.daemon) as store:
+        store.put("container", id, value)
+    await rig.restart()
+
+
+async def record_of(rig: Rig, id: str) -> bytes:
+    rig.daemon.kill()
+    with records.opened(rig.daemon) as store:
+        value = store.get("container", id)
+    assert value is not None
+    await rig.restart()
+    return value
+
+
+async def test_a_container_that_runs_is_taken_over_with_a_record_of_before_its_start(
+    rig: Rig,
+) -> None:
+    id = await rig.cri.create(await rig.cri.run_pod(), container_config(["sleep", "600"]))
+    created = await record_of(rig, id)
+    await rig.cri.start(id)
+    pid = (await rig.cri.info(id))["pid"]
+    await older_record(rig, id, created)
+    assert (await rig.cri.status(id)).state == api.CONTAINER_RUNNING
+    assert (await rig.cri.info(id))["pid"] == pid
+    assert await rig.cri.sh(id, "echo served") == "served\n"
+    await rig.cri.stop(id)
+    assert (await rig.cri.exited(id)).exit_code == 137
+
+
+async def test_a_container_that_has_ended_keeps_its_exit_with_a_record_of_before_its_start(
+    rig: Rig,
+) -> None:
+    config = container_config(["sh", "-c", "exit 5"])
+    id = await rig.cri.create(await rig.cri.run_pod(), config)
+    created = await record_of(rig, id)
+    await rig.cri.start(id)
+    await rig.cri.exited(id)
+    await older_record(rig, id, created)
+    assert (await rig.cri.exited(id)).exit_code == 5
+
+
+async def test_a_record_that_outlived_its_container_shows_one_that_has_ended(rig: Rig) -> None:
+    pod = await rig.cri.run_pod()
+    before = await rig.settled()
+    id = await rig.cri.create(pod, container_config(["sleep", "600"]))
+    created = await record_of(rig, id)
+    await rig.cri.remove(id)
+    await older_record(rig, id, created)
+    assert (await rig.cri.exited(id)).reason == "StartError"
+    await rig.cri.remove(id)
+    await rig.becomes(before)
+
+
+async def test_a_start_that_was_not_recorded_in_time_is_completed(rig: Rig) -> None:
+    id = await rig.cri.create(await rig.cri.run_pod(), container_config(["sleep", "600"]))
+    rig.order("containers.start.record", "kill")
+    with suppress(CriShimError, asyncio.CancelledError):
+        await rig.cri.start(id)
+    rig.pardon()
+    await rig.restart()
+    assert (await rig.cri.status(id)).state == api.CONTAINER_RUNNING
+    assert await rig.cri.sh(id, "echo served") == "served\n"
+
+
+async def test_a_state_of_which_nothing_can_be_read_is_begun_anew(rig: Rig) -> None:
+    """It is still known whose the containers are that run: they are ended, as nobody knows them."""
+    nothing = await rig.snapshot()
+    container = await rig.cri.run(await rig.cri.run_pod(), ["sleep", "600"])
+    pid = (await rig.cri.info(container))["pid"]
+    rig.daemon.kill()
+    for file in (rig.daemon.root / "state").iterdir():
+        os.truncate(file, 0)
+    await rig.restart()
+    assert await rig.cri.pods() == []
+    await rig.until(lambda: not Path(f"/proc/{pid}").exists())
+    await rig.cri.load_busybox()
+    await rig.becomes(nothing)
+    await rig.restart()
+    assert "belong to another state" not in rig.daemon.log.read_text()
 
 
 async def test_what_runs_for_another_state_is_left_alone(rig: Rig) -> None:

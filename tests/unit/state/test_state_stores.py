@@ -10,7 +10,8 @@ from cri_shim.state.leveldb import LevelStore
 
 async def test_what_is_put_is_found_by_kind_and_id(store) -> None:
     store.put("pod", "a", b"1")
-    await store.put_sync("pod", "b", b"2")
+    store.put("pod", "b", b"2")
+    await store.sync()
     store.put("container", "a", b"3")
     assert store.get("pod", "a") == b"1"
     assert store.get("pod", "c") is None
@@ -20,7 +21,7 @@ async def test_what_is_put_is_found_by_kind_and_id(store) -> None:
 async def test_deleting_what_is_not_there_is_fine(store) -> None:
     store.put("pod", "a", b"1")
     store.delete("pod", "a")
-    await store.delete_sync("pod", "a")
+    store.delete("pod", "a")
     assert list(store.items("pod")) == []
 
 

@@ -1,0 +1,40 @@
+"""Marks: files of one short line that one daemon leaves for the next, such as a boot id.
+
+One that is odd (binary, a FIFO, a directory, cut short by a full disk) says nothing, and stops
+nobody.
+"""
+
+import logging
+from pathlib import Path
+
+from cri_shim.untrusted import read_file, text
+
+LIMIT = 4096  # bytes
+
+_log = logging.getLogger(__name__)
+
+
+def read(mark: Path) -> str:
+    """What the mark says, without blanks around it; "" if it is not there or says nothing."""
+    try:
+        return text(read_file(mark, LIMIT)).strip()
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError) as e:
+        problem = e.strerror if isinstance(e, OSError) else e
+        _log.error("the mark %s says nothing: %s", mark, problem)
+        return ""
+
+
+def write(mark: Path, said: str) -> None:
+    """Have the mark say `said`, whole or as before. OSError: the disk is full, for example."""
+    draft = mark.with_name(f".{mark.name}")
+    try:
+        draft.unlink(missing_ok=True)
+        draft.write_text(said + "\n")
+        if mark.is_dir() and not mark.is_symlink():
+            mark.rmdir()
+        draft.replace(mark)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
