@@ -49,6 +49,11 @@ class Paths:
     def pod(self, pod_id: str) -> Path:
         return self.pods() / pod_id
 
+    def etc(self, pod_id: str) -> Path:
+        """Where the files are that the pod's containers see under /etc."""
+        own = self.pod(pod_id) / "etc"
+        return own if own.exists() else self.pod(pod_id)  # a pod of an earlier version
+
     def netns(self, pod_id: str) -> Path:
         return self.netns_dir / f"cri-shim-{pod_id}"
 

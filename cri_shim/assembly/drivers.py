@@ -12,6 +12,7 @@ from cri_shim.errors import ConfigError, StateError
 from cri_shim.hooks.directories import Hooks
 from cri_shim.isolation.seccomp import SeccompProfiles
 from cri_shim.linux import boot
+from cri_shim.linux.privacy import make_private
 from cri_shim.network.network import Network
 from cri_shim.network.user_mode import UserModeNetwork
 from cri_shim.registry import Registry
@@ -119,6 +120,7 @@ def network(config: Config, paths: Paths) -> Network | UserModeNetwork:
             config.network.user_mode,
             add_timeout=config.network.add_timeout,
         )
+    make_private(paths.root / "cni")  # before a plugin makes it for everybody
     return Network(
         config.network.config_dir,
         config.network.plugin_dirs,

@@ -17,6 +17,7 @@ from cri_shim.images import Images
 from cri_shim.isolation.apparmor import AppArmor
 from cri_shim.isolation.selinux import SELinux
 from cri_shim.linux import boot, process
+from cri_shim.linux.privacy import write_private
 from cri_shim.oci.conmon import Conmon
 from cri_shim.oci.exits import Exits
 from cri_shim.oci.runtime import OciRuntime
@@ -96,7 +97,7 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
 
 def mark_alive(run_root: Path, boot_id: str) -> None:
     """Leave the mark that this boot's state has been refreshed: the last step of a start."""
-    (run_root / "alive").write_text(boot_id + "\n")
+    write_private(run_root / "alive", boot_id + "\n")
 
 
 def _stop_reaping() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cri_shim.containers import remove as container_remove
 from cri_shim.engine import Engine
+from cri_shim.linux.privacy import write_private
 from cri_shim.oci import bundle
 from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import remove as pod_remove
@@ -49,7 +50,7 @@ def _ours(on: Engine, strays: set[str]) -> bool:
             len(strays), on.paths.run_root, min(strays), on.paths.root,
         )  # fmt: skip
         return False
-    mark.write_text(own)
+    write_private(mark, own)
     return True
 
 

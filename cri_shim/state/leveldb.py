@@ -19,13 +19,14 @@ import plyvel
 
 from cri_shim.aio.offload import finish
 from cri_shim.errors import RuntimeStopped, StateError, Unavailable
+from cri_shim.linux.privacy import make_private
 from cri_shim.state.store import Write
 
 
 class LevelStore:
     def __init__(self, path: Path) -> None:
         """Open or create the store; StateError if another process has it or it is damaged."""
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(path)
         self._path = path
         try:
             self._db = _open(path)

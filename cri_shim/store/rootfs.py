@@ -17,6 +17,7 @@ from pathlib import Path
 from cri_shim.aio.offload import offload
 from cri_shim.errors import NotFound, ToolFailed, Unavailable
 from cri_shim.linux import idmap, mounts
+from cri_shim.linux.privacy import write_private
 from cri_shim.spec.userns import UserNamespace
 from cri_shim.store import fuse
 
@@ -166,7 +167,7 @@ class Rootfs:
         if not boot.exists():
             own.chmod(0o700)
             _like(own / "upper", lowers, root)
-            boot.write_text(self._boot)
+            write_private(boot, self._boot)
         shutil.rmtree(own / "work" / _VOLATILE_MARK, ignore_errors=True)
         return stale
 
