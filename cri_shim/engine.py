@@ -76,6 +76,10 @@ class Paths:
         """Where images are mounted that are volumes of the container, each under its number."""
         return self.bundle(container_id) / "volumes"
 
+    def default_mounts(self, container_id: str) -> Path:
+        """Where the container's copies of what mounts.conf names are."""
+        return self.bundle(container_id) / "default-mounts"
+
 
 @dataclass(slots=True)
 class Stopping:

@@ -31,8 +31,8 @@ _PROPAGATION = {
     api_pb2.PROPAGATION_HOST_TO_CONTAINER: "rslave",
     api_pb2.PROPAGATION_BIDIRECTIONAL: "rshared",
 }
-# Of what the runtime itself gives to several containers: data, of which nothing is executed.
-_SHARED = ("nosuid", "nodev", "noexec")
+# Options of what the runtime itself gives to containers: it is data, nothing in it is executed.
+DATA = ("nosuid", "nodev", "noexec")
 # What Mount.mount_options may say: what belongs to one mount and not to its file system, and has no
 # field of its own. crun takes any other word without doing anything.
 OPTIONS = frozenset(
@@ -131,9 +131,9 @@ def build(
     """
     defaults = _defaults(privileged)
     if shm:
-        defaults.append(_bind(ResolvedMount(shm, "/dev/shm", options=_SHARED)))
+        defaults.append(_bind(ResolvedMount(shm, "/dev/shm", options=DATA)))
     for path, source in etc_files.items():
-        file = ResolvedMount(source, path, readonly=readonly_rootfs, options=_SHARED)
+        file = ResolvedMount(source, path, readonly=readonly_rootfs, options=DATA)
         defaults.append(_bind(file))
     wanted = [_bind(mount) for mount in asked]
     taken = {mount["destination"] for mount in wanted}
