@@ -4,6 +4,9 @@ A line is `SRC:DST`, or a path that is the same on both sides. What is at SRC is
 container and the copy is mounted at DST, so that no container can change what the others see, and
 mounts that are asked for below DST find a place to be made in. The owner of the copy is root as the
 container sees it. libpod did the same with what it called secrets.
+
+The copies of a container are on a file system of their own in memory. The container may write to
+them: that is charged to its control group, ends at ROOM and ROOM_FILES, and goes with the mount.
 """
 
 import logging
@@ -15,10 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cri_shim.errors import WrongState
+from cri_shim.linux.mounts import is_mounted, limit_tmpfs, tmpfs, unmount
+from cri_shim.linux.privacy import make_private
 from cri_shim.spec.mounts import ResolvedMount, cleaned
 
 MAX_BYTES = 64 << 20  # of one container's copies, which are in memory: run_root is a tmpfs
 MAX_ENTRIES = 10_000
+PAGE = 4096  # bytes; each file has whole pages
+ROOM = 4 << 20  # bytes that a container may add to its copies
+ROOM_FILES = 1_000
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +53,22 @@ def parse(text: str) -> Iterator[Line]:
             yield Line(source, destination, f"line {number}: {line!r} is not SRC:DST, two paths")
         else:
             yield Line(source, target)
+
+
+def make_room(directory: Path) -> None:
+    """Mount a file system for the copies of one container at `directory`. Idempotent. Blocks."""
+    make_private(directory)
+    if not is_mounted(directory):
+        tmpfs(directory, MAX_BYTES + MAX_ENTRIES * PAGE, 0o700)
+
+
+def limit(directory: Path) -> None:
+    """Let the container add ROOM to the copies that are there now; none: unmount. Blocks."""
+    if any(directory.iterdir()):
+        limit_tmpfs(directory, ROOM, ROOM_FILES)
+    else:
+        unmount(directory)
+        directory.rmdir()
 
 
 class DefaultMounts:

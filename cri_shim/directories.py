@@ -73,10 +73,12 @@ class Directories:
                 self._made.pop().rmdir()
 
     def _make(self, directory: Path) -> None:
+        # Roots of user namespaces pass the run root, on the way to their root file systems.
+        mode = 0o711 if self._both[1].is_relative_to(directory) else 0o700
         missing = [d for d in (directory, *directory.parents) if not d.exists()]
         for each in reversed(missing):
             try:
-                each.mkdir(mode=0o711 if each == directory else 0o755)
+                each.mkdir(mode=mode if each == directory else 0o755)
             except FileExistsError:
                 continue
             except OSError as e:

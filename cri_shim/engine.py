@@ -49,6 +49,11 @@ class Paths:
     def pod(self, pod_id: str) -> Path:
         return self.pods() / pod_id
 
+    def etc(self, pod_id: str) -> Path:
+        """Where the files are that the pod's containers see under /etc."""
+        own = self.pod(pod_id) / "etc"
+        return own if own.exists() else self.pod(pod_id)  # a pod of an earlier version
+
     def netns(self, pod_id: str) -> Path:
         return self.netns_dir / f"cri-shim-{pod_id}"
 
@@ -70,6 +75,10 @@ class Paths:
     def volumes(self, container_id: str) -> Path:
         """Where images are mounted that are volumes of the container, each under its number."""
         return self.bundle(container_id) / "volumes"
+
+    def default_mounts(self, container_id: str) -> Path:
+        """Where the container's copies of what mounts.conf names are."""
+        return self.bundle(container_id) / "default-mounts"
 
 
 @dataclass(slots=True)

@@ -24,9 +24,9 @@ from cri_shim.oci.exits import Exit
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import exits as pod_exits
+from cri_shim.pods import passage, strays
 from cri_shim.pods import remove as pod_remove
 from cri_shim.pods import stop as pod_stop
-from cri_shim.pods import strays
 from cri_shim.registry import changed
 from cri_shim.spec import userns
 
@@ -39,6 +39,7 @@ _log = logging.getLogger(__name__)
 
 async def recover(on: Engine) -> None:
     """Bring every record in line with the world; what takes long goes on in the background."""
+    passage.update(on)
     for pod in on.registry.everything()[0]:
         await _one("pod", pod.id, _pod(on, pod))
     for container in on.registry.everything()[1]:

@@ -13,6 +13,7 @@ from cri_shim.hooks.directories import Hooks
 from cri_shim.isolation import sysctls
 from cri_shim.isolation.seccomp import SeccompProfiles
 from cri_shim.linux import boot
+from cri_shim.linux.privacy import make_private
 from cri_shim.network.network import Network
 from cri_shim.network.user_mode import UserModeNetwork
 from cri_shim.registry import Registry
@@ -130,6 +131,7 @@ def network(config: Config, paths: Paths) -> Network | UserModeNetwork:
             config.network.user_mode,
             add_timeout=config.network.add_timeout,
         )
+    make_private(paths.root / "cni")  # before a plugin makes it for everybody
     return Network(
         config.network.config_dir,
         config.network.plugin_dirs,

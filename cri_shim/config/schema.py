@@ -200,9 +200,9 @@ class Config:
         lone=True,
     )
     seccomp_profile: tuple[str, ...] = key(
-        ("/etc/containers/seccomp.json", "/usr/share/containers/seccomp.json"),
-        "where the profile of seccomp RuntimeDefault is looked for",
-        check=checks.candidates,
+        (),
+        "files in place of our own profile for seccomp RuntimeDefault: the first that exists",
+        check=checks.all_absolute_texts,
         lone=True,
     )
     cgroup_manager: str = key(

@@ -5,6 +5,7 @@ first directory is made; what fails is undone by the same steps that remove a co
 """
 
 import secrets
+import socket
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -25,6 +26,7 @@ from cri_shim.containers import (
 from cri_shim.engine import Engine
 from cri_shim.errors import AlreadyExists, InvalidArgument, NotFound, WrongState
 from cri_shim.faults import fault_point
+from cri_shim.linux.privacy import let_group_pass, make_private
 from cri_shim.linux.rootfs import read_text_in_root
 from cri_shim.oci import bundle
 from cri_shim.pb import api_pb2 as api
@@ -124,8 +126,10 @@ async def _build(on: Engine, pod: state.PodRecord, record: state.ContainerRecord
         raise NotFound(f"image {record.config.image.image} was removed meanwhile; pull it again")
     fault_point("containers.create.directory")
     ids = userns.of_pod(pod.config)
-    # Root of a user namespace has to find the root file system, which is further down.
-    on.paths.bundle(record.id).mkdir(mode=0o700 if ids is None else 0o711, parents=True)
+    make_private(on.paths.bundle(record.id))
+    if ids is not None:  # its root has to find the root file system, and nothing else
+        let_group_pass(on.paths.bundle(record.id), ids.host_id)
+        make_private(on.paths.volumes(record.id))
     fault_point("containers.create.rootfs")
     on.prime()
     # Not synced: after a power cut nothing runs, and a directory without a record is a stray.
@@ -174,7 +178,7 @@ def _spec_input(
     confined: Protection,
     host: Host,
 ) -> container_spec.ContainerInput:
-    where = on.paths.pod(pod.id)
+    where = on.paths.etc(pod.id)
     pinned = {kind: str(path) for kind, path in on.paths.pins(pod.id).items() if path.exists()}
     etc = {f"/etc/{name}": str(where / name) for name in ("resolv.conf", "hostname", "hosts")}
     return container_spec.ContainerInput(
@@ -189,9 +193,9 @@ def _spec_input(
         namespaces=namespaces.for_container(
             record.config, pod.config, pinned, _target_pid_namespace(on, pod, record.config)
         ),
-        hostname=(where / "hostname").read_text().strip(),
+        hostname=pod.config.hostname or socket.gethostname(),
         etc_files=etc,
-        shm=str(where / "shm") if "ipc" in pinned else "/dev/shm",
+        shm=str(on.paths.pod(pod.id) / "shm") if "ipc" in pinned else "/dev/shm",
         devices=devices.resolve(record.config.devices),
         rootfs=str(on.paths.rootfs(record.id)),
         image_name=record.image_name,

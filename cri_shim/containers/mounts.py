@@ -7,8 +7,10 @@ is read-only it stays writable, as with containerd: it is bound over itself.
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from cri_shim import default_mounts
 from cri_shim.aio.offload import offload
 from cri_shim.containers import owned, volumes
 from cri_shim.engine import Engine
@@ -19,7 +21,7 @@ from cri_shim.linux.rootfs import make_directory_in_root
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.spec import userns
-from cri_shim.spec.mounts import ResolvedMount, cleaned, is_covered
+from cri_shim.spec.mounts import DATA, ResolvedMount, cleaned, is_covered
 from cri_shim.spec.mounts import resolve as resolved
 
 
@@ -88,9 +90,12 @@ async def defaults(
     if not lines:
         return []
     covered = [cleaned(mount.container_path) for mount in container.config.mounts]
-    where = on.paths.bundle(container.id) / "default-mounts"
+    where = on.paths.default_mounts(container.id)
     root = (_root(pod),) * 2
-    return await offload(on.default_mounts.prepare, lines, where, covered, root, label)
+    await offload(default_mounts.make_room, where)
+    found = await offload(on.default_mounts.prepare, lines, where, covered, root, label)
+    await offload(default_mounts.limit, where)
+    return [replace(mount, options=DATA) for mount in found]
 
 
 def _root(pod: state.PodRecord) -> int:

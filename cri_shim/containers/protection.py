@@ -15,7 +15,7 @@ async def of_container(on: Engine, pod: state.PodRecord, config: api.ContainerCo
     process, mount = labels(on, pod, config)
     allowed = capabilities.build(context, on.host)["bounding"]
     return Protection(
-        seccomp=on.seccomp.filter(AT, seccomp.wanted(context), allowed),
+        seccomp=await on.seccomp.filter(AT, seccomp.wanted(context), allowed),
         apparmor=await on.apparmor.profile(AT, apparmor.wanted(context)),
         process_label=process,
         mount_label=mount,
@@ -27,7 +27,7 @@ async def of_pause(on: Engine, pod: state.PodRecord) -> Protection:
     context = pod.config.linux.security_context
     process, mount = pod_labels(on, pod)
     return Protection(
-        seccomp=on.seccomp.filter(AT, seccomp.wanted(context), ()),
+        seccomp=await on.seccomp.filter(AT, seccomp.wanted(context), ()),
         apparmor=await on.apparmor.profile(AT, apparmor.wanted(context)),
         process_label=process,
         mount_label=mount,
@@ -41,7 +41,7 @@ async def check_pod(on: Engine, config: api.PodSandboxConfig) -> None:
     default profile from running any pod at all.
     """
     context = config.linux.security_context
-    on.seccomp.check(AT, seccomp.wanted(context))
+    await on.seccomp.check(AT, seccomp.wanted(context))
     named = apparmor.wanted(context)
     if named is not None and named.profile:
         await on.apparmor.profile(AT, named)

@@ -14,6 +14,7 @@ from cri_shim.containers import dependencies, exits, pause, stop, volumes
 from cri_shim.engine import Engine
 from cri_shim.errors import NotFound, ToolFailed, WrongState
 from cri_shim.faults import fault_point
+from cri_shim.linux.mounts import unmount
 from cri_shim.oci.exits import read
 from cri_shim.pb import state_pb2 as state
 from cri_shim.registry import changed
@@ -97,9 +98,15 @@ def _steps(on: Engine, container: state.ContainerRecord) -> list[Step]:
         ("processes", lambda: exits.release_processes(on, container)),
         ("exit watch", lambda: on.exits.unwatch(id)),
         ("image volumes", lambda: volumes.release(on.paths.volumes(id))),
+        ("default mounts", lambda: _unmount(on.paths.default_mounts(id))),
         ("root file system", lambda: _remove_rootfs(on, id)),
         ("bundle", lambda: _delete(bundle)),
     ]
+
+
+async def _unmount(default_mounts: Path) -> None:
+    fault_point("containers.remove.default_mounts")
+    await offload(unmount, default_mounts)
 
 
 async def _remove_rootfs(on: Engine, id: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cri_shim.aio import child
 from cri_shim.errors import InvalidArgument, ToolFailed, WrongState
+from cri_shim.linux.privacy import make_private
 from cri_shim.spec import apparmor
 
 LOAD_S = 30.0  # for apparmor_parser; it takes some 20 ms
@@ -90,7 +91,7 @@ class AppArmor:
         parser = shutil.which("apparmor_parser", path=self._env.get("PATH"))
         if parser is None:
             raise ToolFailed("apparmor_parser is not installed on this node")
-        self._source.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(self._source.parent)
         self._source.write_text(apparmor.default_profile())
         command = [parser, "--replace", "--skip-cache", str(self._source)]
         done = await child.run(command, env=self._env, timeout=LOAD_S)

@@ -22,7 +22,7 @@ from cri_shim.config.user import ordinary_user
 from cri_shim.errors import InvalidArgument, NotFound
 from cri_shim.isolation import sysctls as parameters
 from cri_shim.isolation.sysctls import Parameter
-from cri_shim.linux import mounts, process, syscalls
+from cri_shim.linux import mounts, privacy, process, syscalls
 
 T = TypeVar("T")
 
@@ -70,9 +70,12 @@ def pin(
 def make_places(paths: Mapping[str, Path]) -> None:
     """Make the directories that namespaces are to be pinned in."""
     for kind, path in paths.items():
+        if kind != "net":
+            privacy.make_private(path.parent)
+            continue
         path.parent.mkdir(parents=True, exist_ok=True)
         # A user has no such plugins; and slirp4netns unmounts in its sandbox all that it can see.
-        if kind == "net" and ordinary_user() is None:
+        if ordinary_user() is None:
             share(path.parent)
 
 
@@ -206,7 +209,7 @@ def bind_pid_ns(pid: int, start_time: int, path: Path) -> None:
     fd = _open_pid_ns(pid, start_time)
     made: list[Path] = []
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        privacy.make_private(path.parent)
         step("pin the pid namespace", bind, Path(f"/proc/self/fd/{fd}"), path, made)
     except BaseException:
         for target in made:

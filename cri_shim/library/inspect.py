@@ -26,7 +26,7 @@ def container(on: Engine, record: state.ContainerRecord) -> dict[str, Any]:
     config = record.config
     process = document.get("process") or {}
     args = process.get("args") or [*config.command, *config.args]
-    where = on.paths.pod(record.pod_id)
+    where = on.paths.etc(record.pod_id)
     pod = on.registry.find_pod(record.pod_id)
     return {
         "Id": record.id,

@@ -7,6 +7,7 @@ nobody.
 import logging
 from pathlib import Path
 
+from cri_shim.linux.privacy import write_private
 from cri_shim.untrusted import read_file, text
 
 LIMIT = 4096  # bytes
@@ -28,13 +29,6 @@ def read(mark: Path) -> str:
 
 def write(mark: Path, said: str) -> None:
     """Have the mark say `said`, whole or as before. OSError: the disk is full, for example."""
-    draft = mark.with_name(f".{mark.name}")
-    try:
-        draft.unlink(missing_ok=True)
-        draft.write_text(said + "\n")
-        if mark.is_dir() and not mark.is_symlink():
-            mark.rmdir()
-        draft.replace(mark)
-    except OSError:
-        draft.unlink(missing_ok=True)
-        raise
+    if mark.is_dir() and not mark.is_symlink():
+        mark.rmdir()
+    write_private(mark, said + "\n")

@@ -11,6 +11,7 @@ from cri_shim.linux import syscalls
 
 OPTIONS_LIMIT = 4095  # bytes of options mount(2) takes: a page less the final NUL
 _SHORT_CUTS = ["redirect_dir", "metacopy"]  # of overlayfs: parts of a change stay in lower layers
+_DATA_ONLY = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
 
@@ -92,10 +93,17 @@ def tmpfs(
 
     `owner` is its user and group, `label` the SELinux label of all in it ("" = none).
     """
-    flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
     options = f"size={size_bytes},mode={mode:o},uid={owner},gid={owner}"
     options += f',context="{label}"' if label else ""
-    syscalls.mount("tmpfs", target, "tmpfs", flags, options)
+    syscalls.mount("tmpfs", target, "tmpfs", _DATA_ONLY, options)
+
+
+def limit_tmpfs(target: syscalls.StrPath, more_bytes: int, more_files: int) -> None:
+    """Let the tmpfs at `target` grow by so much from now on, and no further."""
+    now = os.statvfs(target)
+    size = (now.f_blocks - now.f_bfree) * now.f_frsize + more_bytes
+    options = f"size={size},nr_inodes={now.f_files - now.f_ffree + more_files}"
+    syscalls.mount("tmpfs", target, "tmpfs", _DATA_ONLY | syscalls.MS_REMOUNT, options)
 
 
 def overlay(

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cri_shim.linux.privacy import make_private
+
 KIND = "cniCacheV1"
 
 _log = logging.getLogger(__name__)
@@ -42,7 +44,7 @@ class Cache:
 
     def write(self, entry: Entry) -> None:
         """Store an entry whole or not at all; raises OSError."""
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(self._directory)
         final = self.path(entry.network, entry.container_id, entry.interface)
         partial = final.with_name(f".{final.name}")
         fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)

@@ -20,6 +20,7 @@ from cri_shim.aio.keyed_lock import KeyedLock
 from cri_shim.aio.offload import offload
 from cri_shim.errors import CriShimError, InvalidArgument, ToolFailed, Unavailable
 from cri_shim.faults import fault_point
+from cri_shim.linux.privacy import make_private, write_private
 from cri_shim.network import attach as verbs
 from cri_shim.network import bundled as bundled_network
 from cri_shim.network import capabilities, conflist, leftovers, records, result
@@ -124,10 +125,8 @@ class Network:
         subnets = _subnets("runtime_config.network_config.pod_cidr", cidr)
         if not subnets or subnets == self._pod_cidr:
             return
-        self._pod_cidr_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        partial = self._pod_cidr_file.with_suffix(".tmp")
-        partial.write_text(",".join(subnets))
-        partial.rename(self._pod_cidr_file)
+        make_private(self._pod_cidr_file.parent)
+        write_private(self._pod_cidr_file, ",".join(subnets))
         self._pod_cidr = subnets
         self._readiness.own = self._own_network()
         await self._readiness.look()

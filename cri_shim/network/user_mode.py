@@ -19,6 +19,7 @@ from cri_shim.aio.offload import offload
 from cri_shim.errors import CriShimError, ToolFailed
 from cri_shim.faults import fault_point
 from cri_shim.linux import addresses, pidfd
+from cri_shim.linux.privacy import make_private
 from cri_shim.network import user_process, user_records
 from cri_shim.network.attach import is_netns
 from cri_shim.network.conflist import NetworkList
@@ -45,7 +46,7 @@ class UserModeNetwork:
 
     async def start(self) -> None:
         """Take over the processes that the last daemon left; one that died is started again."""
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(self._directory)
         for file in sorted(self._directory.glob("*.json")):
             served = user_records.read(file)
             if served is None or not is_netns(served.netns):

@@ -4,19 +4,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+from cri_shim.linux.privacy import write_private
+
 Document = dict[str, Any]
 
 
 def write(bundle: Path, document: Document) -> None:
     """Write config.json whole or not at all; `bundle` must exist. Raises OSError."""
-    draft = bundle / ".config.json"
-    # surrogateescape: an environment value need not be UTF-8, and goes on byte for byte.
-    draft.write_text(
-        json.dumps(document, ensure_ascii=False, separators=(",", ":")),
-        encoding="utf-8",
-        errors="surrogateescape",
-    )
-    draft.rename(bundle / "config.json")
+    # Private: the environment has secrets. It need not be UTF-8, and goes on byte for byte.
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    write_private(bundle / "config.json", text)
 
 
 def spec(bundle: Path) -> Document:

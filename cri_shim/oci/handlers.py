@@ -16,6 +16,7 @@ from typing import Any
 from cri_shim.aio import child
 from cri_shim.errors import CriShimError, ToolFailed
 from cri_shim.linux import mounts
+from cri_shim.linux.privacy import let_group_pass, make_private, write_private
 from cri_shim.oci import messages, trial
 from cri_shim.spec.userns import UserNamespace
 
@@ -83,7 +84,8 @@ async def probe(
     nowhere = Handler(name, Path(), Path(), root)
     try:
         path = executable(f"OCI runtime for handler {name}", candidates)
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(root.parent)
+        make_private(root)
         version = await _version(path, env)
         run_path = _bind(path, run_root / "oci-bin" / name) if _is_crun(version) else path
         options = () if groups is not None else (_WITHOUT_GROUPS[_is_crun(version)],)
@@ -108,7 +110,9 @@ async def _tried(
     identity = [str(handler.path), stat.st_ino, stat.st_size, stat.st_mtime_ns]
     identity += [boot_id, systemd_cgroup, userns if isinstance(userns, str) else ""]
     identity += handler.options
-    cache.mkdir(mode=0o711, parents=True, exist_ok=True)  # root of a user namespace passes here
+    make_private(cache)
+    if isinstance(userns, UserNamespace):
+        let_group_pass(cache, userns.ids.host_id)  # the trial's root file system is below
     memory = cache / f"{handler.name}.json"
     if (remembered := _remembered(memory, identity)) is not None:
         known, problem = remembered
@@ -133,9 +137,7 @@ async def _tried(
         features = Features(rro=await _mounts_so(tried))
     problem = userns if isinstance(userns, str) else await _complaint(tried(space=userns))
     found = {"of": identity, "features": dataclasses.asdict(features), "userns": problem}
-    draft = memory.with_suffix(".tmp")
-    draft.write_text(json.dumps(found))
-    draft.rename(memory)
+    write_private(memory, json.dumps(found))
     return dataclasses.replace(handler, features=features, userns_problem=problem)
 
 
@@ -200,11 +202,11 @@ def parse_features(found: Mapping[str, Any]) -> Features:
 def _bind(path: Path, target: Path) -> Path:
     """The binary, mounted read-only at `target`; the binary itself where that cannot be done."""
     try:
+        make_private(target.parent)
         if mounts.is_mounted(target):
             if path.samefile(target):
                 return target
             mounts.unmount(target)  # the binary was replaced; who runs the old one keeps it
-        target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         target.touch(mode=0o755)
         mounts.bind(path, target, readonly=True)
     except OSError:

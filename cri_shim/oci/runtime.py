@@ -15,6 +15,7 @@ from cri_shim.aio import child
 from cri_shim.aio.ended import ended
 from cri_shim.aio.offload import finish
 from cri_shim.linux import pidfd, process
+from cri_shim.linux.privacy import make_private
 from cri_shim.oci import command as commands
 from cri_shim.oci import exec as execs
 from cri_shim.oci import leftovers, messages
@@ -41,7 +42,7 @@ class OciRuntime:
         self._options = ("--systemd-cgroup",) if systemd_cgroup else ()
         self._env = env
         self._exec_dir = exec_dir
-        exec_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(exec_dir)
 
     async def start(self, handler: Handler, id: str) -> None:
         """Have a created container execute its program. CommandNotFound, ToolFailed."""

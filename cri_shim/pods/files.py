@@ -8,8 +8,11 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
+from cri_shim import untrusted
+from cri_shim.errors import WrongState
 from cri_shim.pb import api_pb2 as api
 
+HOST_FILE_LIMIT = 4 << 20  # bytes of the node's /etc/hosts or /etc/resolv.conf
 _LOCALHOST = """\
 127.0.0.1\tlocalhost
 ::1\tlocalhost ip6-localhost ip6-loopback
@@ -23,22 +26,34 @@ ff02::2\tip6-allrouters
 def write(where: Path, config: api.PodSandboxConfig, host_network: bool, owner: int = 0) -> None:
     """Write the three files of a pod; `hosts` without its address, see `write_hosts`.
 
-    `owner`: what the pod's root is on the node.
+    `owner`: what the pod's root is on the node. WrongState if the node's own files cannot be had.
     """
-    (where / "resolv.conf").write_text(resolv_conf(config.dns_config))
-    (where / "hostname").write_text(hostname(config) + "\n")
-    if host_network:
-        (where / "hosts").write_text(_host_file("/etc/hosts") or _LOCALHOST)
-    else:
-        write_hosts(where, config, ())
-    for name in ("resolv.conf", "hostname", "hosts"):
+    for name, text in _content(config, host_network).items():
+        _write(where / name, text)
         os.chown(where / name, owner, owner)
+
+
+def size(config: api.PodSandboxConfig, host_network: bool) -> int:
+    """How many bytes `write` writes. WrongState as there."""
+    texts = _content(config, host_network).values()
+    return sum(len(text.encode(errors="surrogateescape")) for text in texts)
+
+
+def _content(config: api.PodSandboxConfig, host_network: bool) -> dict[str, str]:
+    hosts = _LOCALHOST
+    if host_network:
+        hosts = _host_file("/etc/hosts") or _LOCALHOST
+    return {
+        "resolv.conf": resolv_conf(config.dns_config),
+        "hostname": hostname(config) + "\n",
+        "hosts": hosts,
+    }
 
 
 def write_hosts(where: Path, config: api.PodSandboxConfig, ips: Sequence[str]) -> None:
     """Write `hosts` of a pod with a network of its own: localhost, and each of its addresses."""
     own = "".join(f"{ip}\t{hostname(config)}\n" for ip in ips)
-    (where / "hosts").write_text(_LOCALHOST + own)
+    _write(where / "hosts", _LOCALHOST + own)
 
 
 def reach_name_servers(where: Path, config: api.PodSandboxConfig, dns: Sequence[str]) -> None:
@@ -48,13 +63,12 @@ def reach_name_servers(where: Path, config: api.PodSandboxConfig, dns: Sequence[
     """
     if not dns or config.dns_config.servers:
         return
-    text = (where / "resolv.conf").read_text(errors="surrogateescape")
-    lines = text.splitlines()
+    lines = resolv_conf(config.dns_config).splitlines()
     servers = [line for line in lines if line.startswith("nameserver")]
     if all(line.split()[1:2] and _is_loopback(line.split()[1]) for line in servers):
         kept = [line for line in lines if line not in servers]
         new = [f"nameserver {server}" for server in dns] + kept
-        (where / "resolv.conf").write_text("\n".join(new) + "\n", errors="surrogateescape")
+        _write(where / "resolv.conf", "\n".join(new) + "\n")
 
 
 def _is_loopback(address: str) -> bool:
@@ -79,7 +93,18 @@ def resolv_conf(dns: api.DNSConfig) -> str:
 
 
 def _host_file(path: str) -> str:
+    """A file of the node's, which its administrator wrote; "" if there is none."""
     try:
-        return Path(path).read_text(errors="surrogateescape")
+        data = untrusted.read_file(path, HOST_FILE_LIMIT)
     except FileNotFoundError:
         return ""
+    except OSError as e:
+        raise WrongState(f"cannot copy {path} of the node for a pod: {e.strerror}") from e
+    except ValueError as e:
+        raise WrongState(f"cannot copy {path} of the node for a pod: it {e}") from e
+    return data.decode(errors="surrogateescape")
+
+
+def _write(file: Path, text: str) -> None:
+    file.write_text(text, errors="surrogateescape")
+    file.chmod(0o644)  # every user of a container reads it

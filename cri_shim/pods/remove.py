@@ -17,10 +17,11 @@ from cri_shim.containers import stop as container_stop
 from cri_shim.engine import Engine
 from cri_shim.errors import NotFound
 from cri_shim.faults import fault_point
-from cri_shim.isolation import namespaces, shm
+from cri_shim.isolation import etc, namespaces, shm
 from cri_shim.pb import state_pb2 as state
-from cri_shim.pods import stop
+from cri_shim.pods import passage, stop
 from cri_shim.registry import changed
+from cri_shim.spec import userns
 
 PAUSE_EXIT_WAIT_S = 5.0
 
@@ -71,6 +72,8 @@ async def _release(on: Engine, id: str) -> None:
             raise result
     fault_point("pods.remove.forget")
     on.registry.forget(on.registry.pod(id))
+    if userns.of_pod(pod.config) is not None:
+        passage.update(on)
 
 
 async def leave_nothing(on: Engine, pod: state.PodRecord) -> None:
@@ -86,6 +89,7 @@ def _steps(on: Engine, pod: state.PodRecord) -> list[Step]:
         ("network namespace", lambda: _unpin_network(on, pod.id)),
         ("namespaces", lambda: _unpin(on, pod.id)),
         ("/dev/shm", lambda: _unmount_shm(where / "shm")),
+        ("files of /etc", lambda: _unmount_etc(where / "etc")),
         ("directory", lambda: _delete(where)),
     ]
 
@@ -104,6 +108,11 @@ def _unpin(on: Engine, pod_id: str) -> None:
 def _unmount_shm(where: Path) -> None:
     fault_point("pods.remove.shm")
     shm.unmount(where)
+
+
+async def _unmount_etc(where: Path) -> None:
+    fault_point("pods.remove.etc")
+    await offload(etc.unmount, where)
 
 
 async def _delete(where: Path) -> None:

@@ -14,13 +14,14 @@ from cri_shim.containers import protection
 from cri_shim.engine import Engine
 from cri_shim.errors import AlreadyExists, InvalidArgument
 from cri_shim.faults import fault_point
-from cri_shim.isolation import namespaces, shm, sysctls
+from cri_shim.isolation import etc, namespaces, shm, sysctls
 from cri_shim.isolation import userns as user_namespaces
 from cri_shim.isolation.sysctls import Parameter
+from cri_shim.linux.privacy import let_group_pass, make_private
 from cri_shim.oci import bundle
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
-from cri_shim.pods import files, remove
+from cri_shim.pods import files, passage, remove
 from cri_shim.registry import changed, pod_name
 from cri_shim.spec import pause, userns
 from cri_shim.state.records import VERSIONS
@@ -96,11 +97,13 @@ def _intend(on: Engine, request: api.RunPodSandboxRequest) -> state.PodRecord:
 async def _build(on: Engine, record: state.PodRecord) -> None:
     fault_point("pods.run.directories")
     where = on.paths.pod(record.id)
-    (where / "ns").mkdir(mode=0o711, parents=True)
+    if userns.of_pod(record.config) is not None:
+        passage.update(on)
+    make_private(where / "ns")
     synced = asyncio.create_task(on.registry.sync())
     try:
         fault_point("pods.run.files")
-        files.write(where, record.config, record.network.host, _root(record))
+        _write_files(on, record)
         await _isolate(on, record)
     finally:
         await synced  # the intent is on disk before an address is taken
@@ -115,13 +118,20 @@ async def _build(on: Engine, record: state.PodRecord) -> None:
         network.result = attached.result
         record = on.registry.put(changed(record, network=network))
         fault_point("pods.run.hosts")
-        files.write_hosts(where, record.config, attached.ips)
-        files.reach_name_servers(where, record.config, attached.dns)
+        files.write_hosts(where / "etc", record.config, attached.ips)
+        files.reach_name_servers(where / "etc", record.config, attached.dns)
         await _set_up_interfaces(on, record)
     if _shares_pid_namespace(record.config):
         record = await _start_pause(on, record)
     fault_point("pods.run.commit")
     on.registry.put(changed(record, phase=state.POD_READY))
+
+
+def _write_files(on: Engine, record: state.PodRecord) -> None:
+    where, host = on.paths.pod(record.id) / "etc", record.network.host
+    label = protection.pod_labels(on, record)[1]
+    etc.mount(where, files.size(record.config, host), label=label)
+    files.write(where, record.config, host, _root(record))
 
 
 async def _isolate(on: Engine, record: state.PodRecord) -> None:
@@ -183,8 +193,12 @@ async def _start_pause(on: Engine, record: state.PodRecord) -> state.PodRecord:
     fault_point("pods.run.pause")
     handler = on.handler(record.handler)
     where = on.paths.pod(record.id) / "pause"
-    (where / "rootfs").mkdir(mode=0o755, parents=True)
+    make_private(where)
+    (where / "rootfs").mkdir(mode=0o755)
     os.chown(where / "rootfs", _root(record), _root(record))
+    if userns.of_pod(record.config) is not None:
+        for directory in (where.parent, where):
+            let_group_pass(directory, _root(record))
     pins = {kind: path for kind, path in on.paths.pins(record.id).items() if kind != "pid"}
     document = pause.build(
         pause.PauseInput(

@@ -36,7 +36,7 @@ def parts(on: Engine, conmon: Path, inventory: Inventory) -> Mapping[str, Part]:
         "idMappings": _id_mappings,
         "ociRuntime": lambda: _program(handler.path, inventory) if handler else None,
         "conmon": lambda: _program(conmon, inventory),
-        "seccompDefault": lambda: on.seccomp.problem() or "found",
+        "seccompDefault": on.seccomp.source,
         "apparmor": on.apparmor.enabled,
         "selinux": lambda: on.selinux.enabled,
     }

@@ -31,6 +31,8 @@ _PROPAGATION = {
     api_pb2.PROPAGATION_HOST_TO_CONTAINER: "rslave",
     api_pb2.PROPAGATION_BIDIRECTIONAL: "rshared",
 }
+# Options of what the runtime itself gives to containers: it is data, nothing in it is executed.
+DATA = ("nosuid", "nodev", "noexec")
 # What Mount.mount_options may say: what belongs to one mount and not to its file system, and has no
 # field of its own. crun takes any other word without doing anything.
 OPTIONS = frozenset(
@@ -129,9 +131,10 @@ def build(
     """
     defaults = _defaults(privileged)
     if shm:
-        defaults.append(_bind(ResolvedMount(shm, "/dev/shm")))
+        defaults.append(_bind(ResolvedMount(shm, "/dev/shm", options=DATA)))
     for path, source in etc_files.items():
-        defaults.append(_bind(ResolvedMount(source, path, readonly=readonly_rootfs)))
+        file = ResolvedMount(source, path, readonly=readonly_rootfs, options=DATA)
+        defaults.append(_bind(file))
     wanted = [_bind(mount) for mount in asked]
     taken = {mount["destination"] for mount in wanted}
     kept = [m for m in defaults if not _is_replaced(m["destination"], taken)]

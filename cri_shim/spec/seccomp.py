@@ -6,11 +6,12 @@ for this processor. OCI form knows neither, and passes through unchanged.
 """
 
 import errno
-import json
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cri_shim import untrusted
 from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2
 
@@ -83,9 +84,9 @@ def parse(text: bytes | str, field: str) -> Mapping[str, Any]:
     InvalidArgument, naming `field`, for what is no seccomp profile.
     """
     try:
-        profile = json.loads(text)
+        profile = untrusted.parse_json(text)
     except ValueError as e:
-        raise InvalidArgument(field, f"the seccomp profile is no JSON: {e}") from e
+        raise InvalidArgument(field, f"the seccomp profile {e}") from e
     problem = _problem(profile)
     if problem:
         raise InvalidArgument(field, f"the file is no seccomp profile: {problem}")
@@ -95,17 +96,68 @@ def parse(text: bytes | str, field: str) -> Mapping[str, Any]:
 def _problem(profile: Any) -> str:
     if not isinstance(profile, dict):
         return "a JSON object is expected"
-    if profile.get("defaultAction") not in _ACTIONS:
-        return f"defaultAction is {profile.get('defaultAction')!r}"
-    for key in ("syscalls", "archMap", "architectures"):
-        if not isinstance(profile.get(key, []), list | None):
-            return f"{key} is not a list"
-    for n, rule in enumerate(profile.get("syscalls") or []):
-        if not isinstance(rule, dict) or not _names(rule):
-            return f"syscalls[{n}] names no system call"
-        if rule.get("action") not in _ACTIONS:
-            return f"syscalls[{n}].action is {rule.get('action')!r}"
+    if not _is_action(profile.get("defaultAction")):
+        return f"defaultAction is {_shown(profile.get('defaultAction'))}"
+    if not _is(int, profile.get("defaultErrnoRet")):
+        return "defaultErrnoRet is not a number"
+    if not _is(list, profile.get("syscalls")):
+        return "syscalls is not a list"
+    for key in ("architectures", "flags"):
+        if not _are(str, profile.get(key)):
+            return f"{key} is not a list of names"
+    for key in ("listenerPath", "listenerMetadata"):
+        if not _is(str, profile.get(key)):
+            return f"{key} is not a text"
+    if not _are(dict, profile.get("archMap")):
+        return "archMap is not a list of objects"
+    if not all(_are(str, entry.get("subArchitectures")) for entry in profile.get("archMap") or []):
+        return "archMap has subArchitectures that are not a list of names"
+    rules = enumerate(profile.get("syscalls") or [])
+    return next((f"syscalls[{n}]{problem}" for n, rule in rules if (problem := _flaw(rule))), "")
+
+
+def _flaw(rule: Any) -> str:
+    """What is wrong with a rule, as its path goes on; "" if nothing."""
+    if not isinstance(rule, dict):
+        return " is not an object"
+    if not _are(str, rule.get("names")) or not _is(str, rule.get("name")):
+        return ".names is not a list of names"
+    if not _names(rule):
+        return " names no system call"
+    if not _is_action(rule.get("action")):
+        return f".action is {_shown(rule.get('action'))}"
+    if not _is(int, rule.get("errnoRet")):
+        return ".errnoRet is not a number"
+    if not _are(dict, rule.get("args")) or not all(map(_is_flat, rule.get("args") or [])):
+        return ".args is not a list of conditions"
+    for key in ("includes", "excludes"):
+        condition = rule.get(key) or {}
+        if not isinstance(condition, dict):
+            return f".{key} is not an object"
+        if not (_are(str, condition.get("caps")) and _are(str, condition.get("arches"))):
+            return f".{key} has caps or arches that are not a list of names"
     return ""
+
+
+def _is(kind: type, value: Any) -> bool:
+    return value is None or isinstance(value, kind)
+
+
+def _are(kind: type, value: Any) -> bool:
+    """Whether it is a list of such values; none at all is an empty one."""
+    return value is None or (isinstance(value, list) and all(isinstance(v, kind) for v in value))
+
+
+def _is_flat(condition: dict[str, Any]) -> bool:
+    return all(isinstance(value, int | str) for value in condition.values())
+
+
+def _is_action(value: Any) -> bool:
+    return isinstance(value, str) and value in _ACTIONS
+
+
+def _shown(value: Any) -> str:
+    return untrusted.printable(repr(value), 80) if isinstance(value, str | None) else "no text"
 
 
 def to_oci(profile: Mapping[str, Any], machine: Machine, capabilities: Collection[str]) -> Filter:
@@ -176,5 +228,5 @@ def _errno(of: Mapping[str, Any], number: str, name: str) -> int | None:
 
 def _kernel(text: str) -> tuple[int, int]:
     """(4, 8) of "4.8"; what is no version is one that never comes."""
-    major, _, minor = str(text).partition(".")
-    return (int(major), int(minor)) if major.isdigit() and minor.isdigit() else (1 << 30, 0)
+    found = re.fullmatch(r"([0-9]{1,9})\.([0-9]{1,9})", str(text))
+    return (int(found[1]), int(found[2])) if found else (1 << 30, 0)

@@ -27,6 +27,7 @@ import plyvel
 
 from cri_shim.aio.offload import finish
 from cri_shim.errors import RuntimeStopped, StateError, Unavailable
+from cri_shim.linux.privacy import make_private
 from cri_shim.state import database, salvage
 from cri_shim.state.database import Damaged, NoRoom
 from cri_shim.state.reserve import Reserve
@@ -57,6 +58,7 @@ class LevelStore:
         self._syncing = threading.Lock()  # the store must not be closed under a sync
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="state-sync")
         salvage.finish(self._path)
+        make_private(self._path)
         try:
             self._open()
         except NoRoom as e:
@@ -226,7 +228,7 @@ def _place(path: Path) -> Path:
     if path.is_symlink() and not path.exists():
         target = path.readlink()
         raise StateError(f"{path} is a link to {target}, which is not there; is it mounted?")
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(path.parent)
     return path.resolve()
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cri_shim.errors import InvalidArgument
+from cri_shim.linux.privacy import make_private
 from cri_shim.pb import api_pb2 as api
 
 FIELD = "auth"
@@ -81,7 +82,7 @@ def authfile(directory: Path, registry: str, own: Credential | None) -> Iterator
     if own is None:
         yield None
         return
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(directory)
     path = directory / f"auth-{secrets.token_hex(8)}.json"
     content = json.dumps(merged(_node_file(), registry, own)).encode()
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

@@ -22,6 +22,7 @@ from cri_shim.aio.offload import finish
 from cri_shim.errors import CriShimError
 from cri_shim.faults import fault_point
 from cri_shim.linux import mounts
+from cri_shim.linux.privacy import make_private
 from cri_shim.pb.state_pb2 import ImageRecord, LayerRecord
 from cri_shim.store import manifest
 from cri_shim.store.catalog import Catalog, Records
@@ -98,8 +99,9 @@ class ImageStore:
 
         Call it when `held_layers` knows every container.
         """
-        for directory in (self.layouts, self.blobs, self.layers.directory, self.containers):
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        own = (self.layouts.parent, self.layouts, self.blobs.parent, self.blobs)
+        for directory in (*own, self.layers.directory, self.containers):
+            make_private(directory)
         self.mounted.recover()
         doubtful = self.catalog.load(images, layers, self.layers.present())
         self.delete_later(self.layers.discard(doubtful))

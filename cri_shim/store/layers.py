@@ -16,6 +16,7 @@ from pathlib import Path
 from cri_shim.aio.child import run
 from cri_shim.aio.offload import finish
 from cri_shim.errors import ToolFailed
+from cri_shim.linux.privacy import make_private
 from cri_shim.pb.state_pb2 import LayerRecord
 from cri_shim.spec.userns import IdMap
 from cri_shim.store import python_child
@@ -77,7 +78,7 @@ class Layers:
 
     def commit_recipe(self, temporary: Path, diff_id: str) -> None:
         """Give the recipe alone its name, of a layer that is here already."""
-        self.recipes.mkdir(mode=0o700, exist_ok=True)
+        make_private(self.recipes)
         _recipe_of(temporary).rename(self.recipes / self.path(diff_id).name)
 
     async def drop(self, temporary: Path) -> None:

@@ -19,6 +19,7 @@ from cri_shim.aio.offload import finish, offload
 from cri_shim.errors import Unavailable, WrongState
 from cri_shim.faults import fault_point
 from cri_shim.linux import mounts
+from cri_shim.linux.privacy import make_private, write_private
 from cri_shim.store.rootfs import Rootfs
 
 _log = logging.getLogger(__name__)
@@ -69,11 +70,9 @@ class Mounted:
 
     def _record(self, image_id: str) -> None:
         own = self._directory / image_id
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        own.mkdir(exist_ok=True)
-        draft = own / ".layers"
-        draft.write_text(json.dumps(self._layers[image_id]))
-        draft.rename(own / "layers")
+        make_private(self._directory)
+        make_private(own)
+        write_private(own / "layers", json.dumps(self._layers[image_id]))
 
     async def unmount(self, image_id: str, *, lazy: bool = False) -> None:
         """End the mount; not mounted is fine. WrongState while a process uses it, unless `lazy`."""

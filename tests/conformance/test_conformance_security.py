@@ -376,7 +376,7 @@ async def test_the_pause_process_has_the_profile_of_the_pod(
 
 
 @pytest.mark.parametrize(
-    ("text", "problem"), [(None, "No such file"), ("{", "no JSON"), ("{}", "no seccomp profile")]
+    ("text", "problem"), [(None, "No such file"), ("{", "not JSON"), ("{}", "no seccomp profile")]
 )
 async def test_a_seccomp_profile_that_cannot_be_used_is_refused_and_leaves_nothing(
     cri: Cri, tmp_path: Path, text: str | None, problem: str

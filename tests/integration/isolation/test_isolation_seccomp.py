@@ -1,5 +1,6 @@
-"""Profiles on this node: the distribution's file, and files of the administrator."""
+"""Profiles on this node: our own, and files of the administrator."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from cri_shim.errors import InvalidArgument, WrongState
 from cri_shim.isolation.seccomp import SeccompProfiles
-from cri_shim.spec.seccomp import Wanted
+from cri_shim.spec.seccomp import Filter, Wanted
 
 DEFAULT = Wanted("seccomp")
 OF_DISTRIBUTION = "/usr/share/containers/seccomp.json"
@@ -21,50 +22,81 @@ def local(path: Path | str) -> Wanted:
     return Wanted("seccomp.localhost_ref", str(path))
 
 
-def test_the_distributions_profile_is_taken_for_the_default() -> None:
-    ours = profiles("/nowhere/seccomp.json", OF_DISTRIBUTION)
-    assert ours.problem() == ""
-    found = ours.filter("at", DEFAULT, ["CAP_SYS_ADMIN"])
+def allowed(found: Filter | None) -> set[str]:
+    """The calls that are let through whatever their arguments."""
     assert found is not None
-    assert found["defaultAction"] == "SCMP_ACT_ERRNO"
-    assert found["architectures"][0] == "SCMP_ARCH_X86_64"
-    allowed = {
+    return {
         name
         for rule in found["syscalls"]
         for name in rule["names"]
         if rule["action"] == "SCMP_ACT_ALLOW" and "args" not in rule
     }
-    assert {"read", "mount", "arch_prctl"} <= allowed
-    assert "clock_settime" not in allowed
 
 
-def test_without_a_default_profile_the_paths_tried_are_told() -> None:
+@pytest.mark.parametrize("architecture", ["amd64", "arm64"])
+async def test_the_default_is_our_own_profile(architecture: str) -> None:
+    ours = SeccompProfiles((), architecture=architecture)
+    assert (ours.problem(), ours.source()) == ("", "our own")
+    plain, able = [
+        await ours.filter("at", DEFAULT, caps) for caps in ((), ("CAP_SYS_ADMIN", "CAP_NET_RAW"))
+    ]
+    assert plain is not None
+    assert (plain["defaultAction"], plain["defaultErrnoRet"]) == ("SCMP_ACT_ERRNO", errno.ENOSYS)
+    assert "read" in allowed(plain)
+    assert {"mount", "unshare", "clone", "clone3", "keyctl", "bpf"} & allowed(plain) == set()
+    assert allowed(able) - allowed(plain) >= {"mount", "unshare", "clone", "clone3", "bpf"}
+    assert ("arch_prctl" in allowed(plain)) == (architecture == "amd64")
+
+
+async def test_the_file_that_is_configured_takes_the_place_of_our_own() -> None:
+    ours = profiles("/nowhere/seccomp.json", OF_DISTRIBUTION)
+    assert (ours.problem(), ours.source()) == ("", OF_DISTRIBUTION)
+    found = await ours.filter("at", DEFAULT, ["CAP_SYS_ADMIN"])
+    assert found is not None
+    assert found["architectures"][0] == "SCMP_ARCH_X86_64"
+    assert {"read", "unshare", "arch_prctl"} <= allowed(found)
+
+
+async def test_when_no_configured_file_exists_the_paths_tried_are_told() -> None:
     ours = profiles("/nowhere/a.json", "/nowhere/b.json")
     assert "/nowhere/a.json, /nowhere/b.json" in ours.problem()
-    with pytest.raises(WrongState, match=r"^at.seccomp: no default seccomp profile"):
-        ours.filter("at", DEFAULT, ())
+    with pytest.raises(WrongState, match=r"^at.seccomp: the seccomp profile of this node does not"):
+        await ours.filter("at", DEFAULT, ())
 
 
-def test_an_edited_default_profile_holds_for_the_next_container(tmp_path: Path) -> None:
+async def test_a_processor_without_a_profile_of_our_own_needs_a_file() -> None:
+    ours = SeccompProfiles((), architecture="riscv64")
+    assert ours.source() == ours.problem() != ""
+    with pytest.raises(WrongState, match=r"^at.seccomp: .* for riscv64; set seccomp_profile"):
+        await ours.filter("at", DEFAULT, ())
+
+
+async def test_an_edited_default_profile_holds_for_the_next_container(tmp_path: Path) -> None:
     file = tmp_path / "seccomp.json"
     file.write_text('{"defaultAction": "SCMP_ACT_ALLOW"}')
     ours = profiles(str(file))
-    assert ours.filter("at", DEFAULT, ()) == {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": []}
+    assert await ours.filter("at", DEFAULT, ()) == {
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "syscalls": [],
+    }
     file.write_text('{"defaultAction": "SCMP_ACT_LOG", "syscalls": null}')
-    assert ours.filter("at", DEFAULT, ()) == {"defaultAction": "SCMP_ACT_LOG", "syscalls": []}
+    assert await ours.filter("at", DEFAULT, ()) == {"defaultAction": "SCMP_ACT_LOG", "syscalls": []}
 
 
-def test_a_profile_that_cannot_be_read_is_refused_by_field(tmp_path: Path) -> None:
+async def test_a_profile_that_cannot_be_read_is_refused_by_field(tmp_path: Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     (tmp_path / "bad.json").write_text("{")
+    with (tmp_path / "large.json").open("wb") as large:
+        large.truncate(1 << 33)
     cases: dict[Path | str, str] = {
         tmp_path / "missing.json": "No such file",
         tmp_path: "not a regular file",
         fifo: "not a regular file",
-        tmp_path / "bad.json": "no JSON",
+        tmp_path / "bad.json": "not JSON",
         "relative.json": "not an absolute path",
+        tmp_path / "large.json": "larger than 4194304 bytes",
     }
     for path, problem in cases.items():
         with pytest.raises(InvalidArgument, match=rf"^at.seccomp.localhost_ref: .*{problem}"):
-            profiles().check("at", local(path))
+            await profiles().check("at", local(path))

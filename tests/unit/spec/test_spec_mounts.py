@@ -75,8 +75,9 @@ def test_sys_and_cgroup_are_read_only_unless_privileged() -> None:
 def test_the_pods_files_are_read_only_with_the_root_file_system_but_shm_is_not() -> None:
     found = build(readonly_rootfs=True)
 
-    assert at("/etc/hosts", found)[0]["options"] == ["rbind", "rprivate", "ro"]
-    assert at("/dev/shm", found)[0]["options"] == ["rbind", "rprivate", "rw"]
+    data = ["nosuid", "nodev", "noexec"]
+    assert at("/etc/hosts", found)[0]["options"] == ["rbind", "rprivate", "ro", *data]
+    assert at("/dev/shm", found)[0]["options"] == ["rbind", "rprivate", "rw", *data]
 
 
 def test_readonly_is_not_recursive_unless_asked() -> None:

@@ -104,19 +104,38 @@ def test_a_processor_that_the_map_does_not_know_has_its_own_calls_only() -> None
     assert "architectures" not in to_oci(PROFILE, Machine("riscv64", (6, 1)), ())
 
 
+def rule(fields: str) -> str:
+    """A profile with one rule, of the call `a` unless `fields` says otherwise."""
+    return f'{{"defaultAction": "SCMP_ACT_LOG", "syscalls": [{{"names": ["a"], {fields}}}]}}'
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("{", "no JSON"),
+        ("{", "is not JSON"),
+        ("[" * 100_000, "nested too deeply"),
         ("[]", "a JSON object is expected"),
         ("{}", "defaultAction is None"),
         ('{"defaultAction": "ALLOW"}', "defaultAction is 'ALLOW'"),
         ('{"defaultAction": "SCMP_ACT_LOG", "syscalls": {}}', "syscalls is not a list"),
         ('{"defaultAction": "SCMP_ACT_LOG", "syscalls": [{}]}', r"syscalls\[0\] names no"),
+        ('{"defaultAction": []}', "defaultAction is no text"),
+        ('{"defaultAction": "SCMP_ACT_LOG", "defaultErrnoRet": "x"}', "defaultErrnoRet is not"),
+        ('{"defaultAction": "SCMP_ACT_LOG", "syscalls": [[]]}', r"syscalls\[0\] is not an object"),
+        ('{"defaultAction": "SCMP_ACT_LOG", "archMap": [1]}', "archMap is not a list of objects"),
+        ('{"defaultAction": "SCMP_ACT_LOG", "architectures": 1}', "architectures is not a list"),
+        ('{"defaultAction": "SCMP_ACT_LOG", "listenerPath": {}}', "listenerPath is not a text"),
         (
-            '{"defaultAction": "SCMP_ACT_LOG", "syscalls": [{"names": ["a"], "action": "no"}]}',
-            r"syscalls\[0\].action is 'no'",
+            '{"defaultAction": "SCMP_ACT_LOG", "archMap": [{"subArchitectures": [{}]}]}',
+            "archMap has subArchitectures that are not",
         ),
+        (rule('"action": "no"'), r"syscalls\[0\].action is 'no'"),
+        (rule('"action": {}'), r"syscalls\[0\].action is no text"),
+        (rule('"names": [1]'), r"syscalls\[0\].names is not a list of names"),
+        (rule('"action": "SCMP_ACT_LOG", "errnoRet": []'), r"syscalls\[0\].errnoRet is not"),
+        (rule('"action": "SCMP_ACT_LOG", "args": [{"a": []}]'), r"syscalls\[0\].args is not"),
+        (rule('"action": "SCMP_ACT_LOG", "includes": 1'), r"syscalls\[0\].includes is not"),
+        (rule('"action": "SCMP_ACT_LOG", "excludes": {"caps": 1}'), r"\[0\].excludes has caps"),
     ],
 )
 def test_what_is_no_profile_is_refused_by_the_name_of_the_field(text: str, problem: str) -> None:
