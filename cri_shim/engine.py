@@ -71,6 +71,10 @@ class Paths:
         """Where images are mounted that are volumes of the container, each under its number."""
         return self.bundle(container_id) / "volumes"
 
+    def sources(self, container_id: str) -> Path:
+        """Where the sources of its bind mounts are mounted while it is made; see sources.py."""
+        return self.bundle(container_id) / "sources"
+
 
 @dataclass(slots=True)
 class Stopping:
