@@ -80,6 +80,10 @@ class Paths:
         """Where the container's copies of what mounts.conf names are."""
         return self.bundle(container_id) / "default-mounts"
 
+    def sources(self, container_id: str) -> Path:
+        """Where the sources of its bind mounts are mounted while it is made; see sources.py."""
+        return self.bundle(container_id) / "sources"
+
 
 @dataclass(slots=True)
 class Stopping:

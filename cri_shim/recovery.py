@@ -14,7 +14,7 @@ from being served. Three cases:
 import asyncio
 import logging
 
-from cri_shim.containers import exits, pause, rootfs, still, takeover, volumes
+from cri_shim.containers import exits, pause, rootfs, sources, still, takeover, volumes
 from cri_shim.containers import remove as container_remove
 from cri_shim.engine import Engine
 from cri_shim.errors import CriShimError
@@ -197,6 +197,7 @@ async def _finish_one(on: Engine, container: state.ContainerRecord) -> None:
                 on.registry.observe(changed(current, phase=state.CONTAINER_RUNNING))
         return  # else its exit is told by the watch that began above
     await on.conmon.end(container.id)
+    await sources.release(on, container.id)
     lost = exits.lost(container, _DAEMON_DIED)
     on.registry.observe(changed(lost, reason="StartError", exit_code=128))
     exits.settle_later(on, container.id)

@@ -23,7 +23,8 @@
 - `diff`     what it changed in its root file system; `commit`: that becomes a new image,
              while it is held `still`
 - `stats`    what it uses now; `usage` makes the messages, `rates` the CPU rate of two looks
-- `mounts`   what the caller's mounts are on this host
+- `mounts`   what the caller's mounts are on this host; `declared`: the VOLUMEs of an image
+- `sources`  what is bound into it, by descriptors, while the OCI runtime makes it
 
 Every phase change is written before the world is touched, so that a daemon that dies between two
 lines finds in the records what it may have left: recovery.py ends it.

@@ -14,6 +14,7 @@ from pathlib import Path
 from cri_shim.aio.offload import finish, offload
 from cri_shim.containers import (
     cdi,
+    declared,
     dependencies,
     devices,
     hooks,
@@ -21,6 +22,7 @@ from cri_shim.containers import (
     protection,
     remove,
     rootfs,
+    sources,
     volumes,
 )  # fmt: skip
 from cri_shim.engine import Engine
@@ -140,11 +142,18 @@ async def _build(on: Engine, pod: state.PodRecord, record: state.ContainerRecord
     confined = await protection.of_container(on, pod, record.config)
     host = await _host(on, record.config)
     known = _spec_input(on, pod, record, config, user, confined, host)
-    asked = await mounts.prepare(on, record, config.volumes)
+    asked = await mounts.of_request(on, record)
     given = await mounts.defaults(on, pod, record, confined.mount_label)
-    document = container_spec.build(replace(known, mounts=[*given, *asked]))
+    own = await declared.prepare(
+        on, record, config.volumes, user,
+        asked=[mount.destination for mount in asked],
+        defaults=[*known.etc_files, *(mount.destination for mount in given)],
+    )  # fmt: skip
+    document = container_spec.build(replace(known, mounts=[*given, *own, *asked]))
     await cdi.apply(on, record.config, document)
     document = await hooks.apply(on, pod, record, document)
+    ours = [*known.etc_files.values(), known.shm, *(mount.source for mount in given)]
+    document = await sources.redirect(on, record, document, [*own, *asked], ours)
     bundle.write(on.paths.bundle(record.id), document)
     if record.log_path:
         Path(record.log_path).parent.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 
+from cri_shim.containers import sources
 from cri_shim.engine import Engine
 from cri_shim.oci import bundle
 from cri_shim.pb import api_pb2 as api
@@ -103,7 +104,8 @@ def info(on: Engine, container: state.ContainerRecord) -> dict[str, str]:
     """The verbose map: "info" holds JSON with sandboxID, pid, runtimeSpec and more."""
     running = container.phase == state.CONTAINER_RUNNING
     try:
-        document = bundle.spec(on.paths.bundle(container.id))
+        where = on.paths.bundle(container.id)
+        document = sources.restored(where, bundle.spec(where))
     except OSError:
         document = {}  # a reboot took it: run_root is in memory
     facts = {

@@ -10,7 +10,7 @@ from typing import Any
 
 from cri_shim.aio.offload import offload
 from cri_shim.aio.steps import Step, all_of
-from cri_shim.containers import dependencies, exits, pause, stop, volumes
+from cri_shim.containers import dependencies, exits, pause, sources, stop, volumes
 from cri_shim.engine import Engine
 from cri_shim.errors import NotFound, ToolFailed, WrongState
 from cri_shim.faults import fault_point
@@ -97,10 +97,11 @@ def _steps(on: Engine, container: state.ContainerRecord) -> list[Step]:
     return [
         ("processes", lambda: exits.release_processes(on, container)),
         ("exit watch", lambda: on.exits.unwatch(id)),
+        ("sources of mounts", lambda: _release_sources(on, id)),
         ("image volumes", lambda: volumes.release(on.paths.volumes(id))),
         ("default mounts", lambda: _unmount(on.paths.default_mounts(id))),
         ("root file system", lambda: _remove_rootfs(on, id)),
-        ("bundle", lambda: _delete(bundle)),
+        ("bundle", lambda: _delete(bundle, on.paths.sources(id))),
     ]
 
 
@@ -109,13 +110,20 @@ async def _unmount(default_mounts: Path) -> None:
     await offload(unmount, default_mounts)
 
 
+async def _release_sources(on: Engine, id: str) -> None:
+    fault_point("containers.remove.sources")
+    await sources.release(on, id)
+
+
 async def _remove_rootfs(on: Engine, id: str) -> None:
     fault_point("containers.remove.rootfs")
     await on.images.rootfs.remove(id, on.paths.rootfs(id))
 
 
-async def _delete(bundle: Path) -> None:
+async def _delete(bundle: Path, sources: Path) -> None:
     fault_point("containers.remove.bundle")
+    if sources.exists():  # what is mounted there must not be deleted with it
+        raise ToolFailed(f"volumes may still be mounted below {sources}")
     await offload(shutil.rmtree, bundle, onerror=gone)
 
 

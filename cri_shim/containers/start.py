@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from cri_shim.aio.offload import finish, offload
-from cri_shim.containers import dependencies, exits, owned
+from cri_shim.containers import dependencies, exits, sources
 from cri_shim.engine import Engine
 from cri_shim.errors import CriShimError, WrongState
 from cri_shim.faults import fault_point
@@ -70,7 +70,7 @@ async def _launch(
     fault_point("containers.start.create")
     joined = _join_target(on, container)
     try:
-        await owned.mount(on, on.registry.pod(container.pod_id), container)
+        await sources.attach(on, on.registry.pod(container.pod_id), container)
         started = await on.conmon.create(
             handler,
             container.id,
@@ -88,7 +88,7 @@ async def _launch(
     finally:
         if joined is not None:
             os.close(joined)
-        await owned.unmount(on, container)
+        await sources.release(on, container.id)
     fault_point("containers.start.record")
     container = on.registry.put(
         changed(

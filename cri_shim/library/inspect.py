@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from cri_shim.containers import stop
+from cri_shim.containers import sources, stop
 from cri_shim.engine import Engine
 from cri_shim.library.times import text
 from cri_shim.oci import bundle
@@ -156,6 +156,6 @@ def pod(on: Engine, record: state.PodRecord) -> dict[str, Any]:
 
 def _document(where: Path) -> dict[str, Any]:
     try:
-        return bundle.spec(where)
+        return sources.restored(where, bundle.spec(where))
     except (OSError, ValueError):
         return {}  # it is being made, or a reboot took it

@@ -48,19 +48,23 @@ def bound(
         yield targets
 
 
+def map_ids(tree: int, about: syscalls.StrPath, userns: syscalls.StrPath) -> None:
+    """Give the detached mount `tree`, which is of `about`, the ids of a user namespace."""
+    ids = os.open(userns, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        idmap = syscalls.MOUNT_ATTR_IDMAP
+        syscalls.mount_setattr(tree, about, attr_set=idmap, recursive=False, userns=ids)
+    finally:
+        os.close(ids)
+
+
 def _mapped(source: syscalls.StrPath, userns: syscalls.StrPath) -> int:
     """A detached mount; the caller closes it."""
     flags = syscalls.OPEN_TREE_CLONE | syscalls.OPEN_TREE_CLOEXEC | syscalls.AT_RECURSIVE
-    ids = os.open(userns, os.O_RDONLY | os.O_CLOEXEC)
+    tree = syscalls.open_tree(source, flags)
     try:
-        tree = syscalls.open_tree(source, flags)
-        try:
-            syscalls.mount_setattr(
-                tree, source, attr_set=syscalls.MOUNT_ATTR_IDMAP, recursive=False, userns=ids
-            )
-        except BaseException:
-            os.close(tree)
-            raise
-    finally:
-        os.close(ids)
+        map_ids(tree, source, userns)
+    except BaseException:
+        os.close(tree)
+        raise
     return tree

@@ -6,15 +6,16 @@ nothing in it may make the daemon wait or read without end.
 
 import errno
 import os
-import posixpath
 import stat
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from cri_shim.linux import syscalls
 
 _GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
-_LINKS = 8  # dangling symlinks that are followed, one to another
+_MAX_LINKS = 40  # symbolic links on the way, as the kernel has it
+_MAX_PATH = 4095  # bytes of a path, without its final NUL
 _TRIES = 8  # EAGAIN: a rename went on elsewhere, the kernel could not be sure about a ".."
 
 
@@ -55,40 +56,110 @@ def _open_below(top: int, path: str, flags: int) -> int:
     return syscalls.openat2(top, path, flags, resolve)
 
 
-def make_directory_in_root(root: syscalls.StrPath, path: str) -> Path:
-    """Have a directory at `path` inside `root`, and those above it; where it really is.
+def find_in_root(root: syscalls.StrPath, path: str) -> str:
+    """Where `path` leads inside `root`, as a path from there without symbolic links.
 
-    For a tree in which nothing runs yet. Raises OSError: ENOTDIR, EEXIST for what is no directory.
+    Nothing need be there: what is missing is where it would be made. Raises OSError.
     """
+    return _walked(root, path, None)
+
+
+def make_directory_in_root(root: syscalls.StrPath, path: str, owner: tuple[int, int]) -> str:
+    """Have a directory at `path` inside `root`, and those above it; where, as `find_in_root`.
+
+    New ones belong to `owner`. For a tree in which nothing runs yet. Raises OSError: ENOTDIR for
+    what is no directory.
+    """
+    return _walked(root, path, owner)
+
+
+def _walked(root: syscalls.StrPath, path: str, owner: tuple[int, int] | None) -> str:
+    _refuse_unusable(path)
+    left, at, links = _names(path), [""], 0
     top = _open_root(root)
+    here: int | None = os.dup(top)  # None: not there
     try:
-        handle = _made(top, path, _LINKS)
-        try:
-            return Path(f"/proc/self/fd/{handle}").readlink()
-        finally:
-            os.close(handle)
+        while left:
+            name = left.pop()
+            if name == "..":
+                at = at[:-1] or [""]
+                here = _turned(here, _reopened(top, at))
+                continue
+            if here is not None and (target := _link(here, name)) is not None:
+                links += 1
+                if links > _MAX_LINKS:
+                    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+                left += _names(target)
+                if target.startswith("/"):
+                    at, here = [""], _turned(here, os.dup(top))
+                continue
+            at.append(name)
+            if here is not None:
+                here = _turned(here, _below(here, name, owner))
     finally:
-        os.close(top)
+        for fd in (top, here):
+            if fd is not None:
+                os.close(fd)
+    found = "/".join(at) or "/"
+    _refuse_unusable(found)
+    return found
 
 
-def _made(top: int, path: str, links: int) -> int:
-    flags = os.O_PATH | os.O_DIRECTORY
-    clean = posixpath.normpath("/" + path.lstrip("/"))
+def _refuse_unusable(path: str) -> None:
+    """OSError for what no system call takes as a path."""
     try:
-        return _open_below(top, clean, flags)
-    except FileNotFoundError:
-        above, name = posixpath.split(clean)
-    parent = _made(top, above, links)
+        length = len(os.fsencode(path))
+    except UnicodeEncodeError:
+        raise OSError(errno.EILSEQ, "it is no text that can be a path", repr(path)) from None
+    if "\0" in path:
+        raise OSError(errno.EINVAL, "it has a NUL character", repr(path))
+    if length > _MAX_PATH:
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), path)
+
+
+def _names(path: str) -> list[str]:
+    """The names of a path, the first one last."""
+    return [name for name in path.split("/") if name not in ("", ".")][::-1]
+
+
+def _turned(old: int | None, new: int | None) -> int | None:
+    if old is not None:
+        os.close(old)
+    return new
+
+
+def _link(directory: int, name: str) -> str | None:
+    """Where the symbolic link `name` leads; None for what is none, or not there."""
     try:
-        os.mkdir(name, 0o755, dir_fd=parent)
-    except FileExistsError:  # a symlink to what is not there
-        if not links:
+        return os.readlink(name, dir_fd=directory)
+    except OSError as e:
+        if e.errno in (errno.EINVAL, errno.ENOENT):
+            return None
+        raise
+
+
+def _reopened(top: int, at: Sequence[str]) -> int | None:
+    try:
+        return _open_below(top, "/".join(at) or "/", os.O_PATH | os.O_DIRECTORY)
+    except OSError as e:
+        if e.errno in _GONE:
+            return None
+        raise
+
+
+def _below(directory: int, name: str, owner: tuple[int, int] | None) -> int | None:
+    """The directory `name`, made for an `owner`; None if there is none and nobody to have it."""
+    flags = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return os.open(name, flags, dir_fd=directory)
+    except OSError as e:
+        if owner is None and e.errno in _GONE:
+            return None
+        if owner is None or e.errno != errno.ENOENT:
             raise
-        target = os.readlink(name, dir_fd=parent)
-        return _made(top, posixpath.join(above, target), links - 1)
-    finally:
-        os.close(parent)
-    return _open_below(top, clean, flags)
+    os.mkdir(name, 0o755, dir_fd=directory)
+    os.chown(name, *owner, dir_fd=directory, follow_symlinks=False)
+    return os.open(name, flags, dir_fd=directory)
 
 
 def read_text_in_root(root: syscalls.StrPath, path: str, limit: int) -> str:

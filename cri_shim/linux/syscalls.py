@@ -16,6 +16,7 @@ AT_EMPTY_PATH = 0x1000
 AT_RECURSIVE = 0x8000
 AT_SYMLINK_NOFOLLOW = 0x100
 AT_NO_AUTOMOUNT = 0x800
+AT_STATX_DONT_SYNC = 0x4000
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUSER = 0x10000000
@@ -53,7 +54,9 @@ RESOLVE_NO_MAGICLINKS = 0x02
 RESOLVE_NO_SYMLINKS = 0x04
 RESOLVE_BENEATH = 0x08
 RESOLVE_IN_ROOT = 0x10
+RESOLVE_CACHED = 0x20
 
+STATX_TYPE = 0x1
 STATX_MNT_ID = 0x1000
 STATX_ATTR_MOUNT_ROOT = 0x2000
 
@@ -152,16 +155,31 @@ def prctl(option: int, arg: int = 0) -> int:
 
 def statx_mount(path: StrPath) -> tuple[int, bool]:
     """The id of the mount that `path` is on, and whether `path` is that mount's root."""
-    raw = ctypes.create_string_buffer(256)
-    flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT
-    _check(_libc.statx(AT_FDCWD, os.fsencode(path), flags, STATX_MNT_ID, raw), path)
-    attributes = int.from_bytes(raw.raw[8:16], "little")
-    mount_id = int.from_bytes(raw.raw[144:152], "little")
+    raw = _statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_MNT_ID, path)
+    attributes = int.from_bytes(raw[8:16], "little")
+    mount_id = int.from_bytes(raw[144:152], "little")
     return mount_id, bool(attributes & STATX_ATTR_MOUNT_ROOT)
+
+
+def statx_mode(fd: int, about: StrPath) -> int:
+    """The type and mode of what `fd` is, as last known: a remote server is not asked."""
+    return int.from_bytes(_statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, about)[28:30], "little")
+
+
+def _statx(directory: int, path: StrPath, flags: int, mask: int, about: StrPath) -> bytes:
+    raw = ctypes.create_string_buffer(256)
+    flags |= AT_STATX_DONT_SYNC  # what is asked for here never changes
+    _check(_libc.statx(directory, os.fsencode(path), flags, mask, raw), about)
+    return raw.raw
 
 
 def open_tree(path: StrPath, flags: int) -> int:
     return _check(_syscall(_OPEN_TREE, AT_FDCWD, os.fsencode(path), flags), path)
+
+
+def open_tree_of(fd: int, about: StrPath, flags: int) -> int:
+    """The same of what the descriptor `fd` is; `about` is its path, for errors."""
+    return _check(_syscall(_OPEN_TREE, fd, b"", flags | AT_EMPTY_PATH), about)
 
 
 def move_mount(fd: int, target: StrPath) -> None:
@@ -171,13 +189,20 @@ def move_mount(fd: int, target: StrPath) -> None:
 
 
 def mount_setattr(
-    fd: int, about: StrPath, *, attr_set: int, recursive: bool, userns: int = 0
+    fd: int,
+    about: StrPath,
+    *,
+    attr_set: int = 0,
+    recursive: bool,
+    userns: int = 0,
+    propagation: int = 0,
 ) -> None:
     """Set attributes of the mount `fd`, with `recursive` of all mounts below it too.
 
-    MOUNT_ATTR_IDMAP takes the ids of the user namespace `userns`, a descriptor.
+    MOUNT_ATTR_IDMAP takes the ids of the user namespace `userns`, a descriptor; `propagation` is
+    MS_SHARED, MS_SLAVE or MS_PRIVATE, 0 leaves it.
     """
-    attr = _MountAttr(attr_set, 0, 0, userns)
+    attr = _MountAttr(attr_set, 0, propagation, userns)
     raw = ctypes.create_string_buffer(bytes(attr), ctypes.sizeof(attr))
     flags = AT_EMPTY_PATH | (AT_RECURSIVE if recursive else 0)
     _check(_syscall(_MOUNT_SETATTR, fd, b"", flags, raw, ctypes.sizeof(attr)), about)

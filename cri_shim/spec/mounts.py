@@ -25,6 +25,8 @@ DEV = {
     "source": "tmpfs",
     "options": ["nosuid", "strictatime", "mode=755", "size=65536k"],
 }
+SHM = "/dev/shm"
+KERNELS = ("/proc", "/sys", "/dev")  # where the kernel's own file systems are, and devices
 _DEVPTS_OPTIONS = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]
 _PROPAGATION = {
     api_pb2.PROPAGATION_PRIVATE: "rprivate",
@@ -54,6 +56,7 @@ class ResolvedMount:
     propagation: str = "rprivate"  # or "rslave", "rshared"
     recursive_readonly: bool = False  # the OCI option rro; the handler must know it
     options: tuple[str, ...] = ()  # further OCI mount options
+    idmapped: bool = False  # files have the ids of the pod's user namespace
 
 
 def resolve(
@@ -88,6 +91,7 @@ def resolve(
         propagation=propagation,
         recursive_readonly=mount.recursive_read_only,
         options=tuple(mount.mount_options),
+        idmapped=bool(mount.uidMappings) and not mount.HasField("image"),  # which has them already
     )
 
 
@@ -131,7 +135,7 @@ def build(
     """
     defaults = _defaults(privileged)
     if shm:
-        defaults.append(_bind(ResolvedMount(shm, "/dev/shm", options=DATA)))
+        defaults.append(_bind(ResolvedMount(shm, SHM, options=DATA)))
     for path, source in etc_files.items():
         file = ResolvedMount(source, path, readonly=readonly_rootfs, options=DATA)
         defaults.append(_bind(file))
@@ -141,14 +145,19 @@ def build(
     return sorted(kept + wanted, key=lambda m: m["destination"].count("/"))
 
 
+def is_related(path: str, others: Iterable[str]) -> bool:
+    """Whether the cleaned `path` is one of `others`, or above or below one."""
+    return any(f"{path}/".startswith(f"{o}/") or f"{o}/".startswith(f"{path}/") for o in others)
+
+
 def cleaned(path: str) -> str:
     """A path from the root without `.`, `..` and doubled slashes."""
     return posixpath.normpath("/" + path.lstrip("/"))
 
 
-def is_covered(path: str, asked: Iterable[ResolvedMount]) -> bool:
-    """Whether one of the mounts is at the cleaned `path`, or at a directory above it."""
-    return any(f"{path}/".startswith(f"{mount.destination}/") for mount in asked)
+def is_covered(path: str, destinations: Iterable[str]) -> bool:
+    """Whether one of the destinations is the cleaned `path`, or a directory above it."""
+    return any(f"{path}/".startswith(f"{destination}/") for destination in destinations)
 
 
 def rootfs_propagation(asked: Iterable[ResolvedMount]) -> str:

@@ -53,7 +53,7 @@ class Break:
 class PodScenario:
     """A pod that shares one pid namespace, so that it has a pause process, and one container.
 
-    The container has an image volume.
+    The container has an image volume, and a directory of the node.
     """
 
     def __init__(self, rig: Rig) -> None:
@@ -83,6 +83,9 @@ class PodScenario:
         config.metadata.attempt = self._attempt
         image = api.ImageSpec(image=busybox.NAME)
         config.mounts.add(container_path="/volume", readonly=True, image=image)
+        volume = self._rig.daemon.directory / "volume"
+        volume.mkdir(exist_ok=True)
+        config.mounts.add(container_path="/data", host_path=str(volume))
         self.container = await self._rig.cri.create(self.pod, config)
 
     async def _start(self) -> None:

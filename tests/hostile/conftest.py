@@ -1,4 +1,4 @@
-"""A private daemon for each test file; see tests/integration/conftest.py."""
+"""A daemon for each test file, its pods taken away after each test: as in the integration tests."""
 
 from tests.integration.conftest import cri, daemon, handler
 

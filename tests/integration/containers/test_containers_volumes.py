@@ -218,7 +218,7 @@ async def test_a_volume_of_the_image_cannot_be_made_outside_the_root_file_system
     assert list(tmp_path.iterdir()) == []
     looping = Image([busybox_layer(), layer], {"Volumes": {"/loop/made": {}}})
     await load(cri, looping, "localhost/loop:1")
-    with pytest.raises(InvalidArgument, match=r"its VOLUME /loop/made cannot be a directory"):
+    with pytest.raises(InvalidArgument, match=r"its VOLUME '/loop/made' cannot be a directory"):
         await cri.create(pod, container_config(["true"], "two", image="localhost/loop:1"))
 
 

@@ -2,11 +2,17 @@
 
 import errno
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from cri_shim.linux.rootfs import open_in_root, read_text_in_root
+from cri_shim.linux.rootfs import (
+    find_in_root,
+    make_directory_in_root,
+    open_in_root,
+    read_text_in_root,
+)
 
 LIMIT = 1 << 10
 
@@ -110,3 +116,67 @@ def test_an_opening_that_fails_names_the_path_and_leaves_no_descriptor(root: Pat
         open_in_root(root, "/no/such", os.O_RDONLY)
     assert refusal.value.filename == "/no/such"
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+@pytest.mark.parametrize(
+    ("path", "leads_to"),
+    [
+        ("/", "/"),
+        ("a//b/./c/", "/a/b/c"),
+        ("/dir/../../dir/new", "/dir/new"),
+        ("/absolute/new", "/dir/new"),
+        ("/climbing/new", "/dir/new"),
+        ("/dangling/new", "/no/where/new"),
+        ("/missing/../dir", "/dir"),
+        ("/dangling/../dir", "/no/dir"),
+        ("/file/below", "/file/below"),
+    ],
+)
+def test_where_a_path_leads_in_a_root_is_found_whether_or_not_it_is_there(
+    tmp_path: Path, path: str, leads_to: str
+) -> None:
+    (tmp_path / "dir").mkdir()
+    (tmp_path / "file").touch()
+    (tmp_path / "absolute").symlink_to("/dir")
+    (tmp_path / "climbing").symlink_to("../../../../dir")
+    (tmp_path / "dangling").symlink_to("no/where")
+    before = sorted(tmp_path.iterdir())
+    assert find_in_root(tmp_path, path) == leads_to
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_directory_is_made_through_links_and_new_ones_have_the_owner(tmp_path: Path) -> None:
+    (tmp_path / "dir").mkdir()
+    (tmp_path / "link").symlink_to("/dir/missing")
+    assert make_directory_in_root(tmp_path, "/link/new", (1, 2)) == "/dir/missing/new"
+    owners = [(tmp_path / name).stat() for name in ("dir", "dir/missing", "dir/missing/new")]
+    assert [(facts.st_uid, facts.st_gid) for facts in owners] == [(0, 0), (1, 2), (1, 2)]
+
+
+def test_a_directory_is_made_as_deep_as_a_path_can_be(tmp_path: Path) -> None:
+    path = "/d" * 2000
+    try:
+        assert make_directory_in_root(tmp_path, path, (0, 0)) == path
+        assert find_in_root(tmp_path, path) == path
+    finally:
+        subprocess.run(["rm", "-r", str(tmp_path / "d")], check=True)
+
+
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        ("/loop/x", "Too many levels of symbolic links"),
+        ("/file/x", "Not a directory"),
+        ("/" + "n" * 256, "File name too long"),
+        ("/n" * 2048, "File name too long"),
+        ("/a\0b", "NUL"),
+        ("/\ud800", "no text that can be a path"),
+    ],
+)
+def test_what_cannot_be_a_directory_in_a_root_is_an_oserror(
+    tmp_path: Path, path: str, problem: str
+) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=problem):
+        make_directory_in_root(tmp_path, path, (0, 0))

@@ -200,12 +200,20 @@ def test_an_image_volume_is_private_whatever_it_could_be() -> None:
 
 
 def test_a_path_is_covered_by_a_mount_at_it_or_above_it() -> None:
-    asked = [ResolvedMount("/a", "/data")]
+    asked = ["/data"]
 
     assert mounts.is_covered("/data", asked)
     assert mounts.is_covered("/data/deep", asked)
     assert not mounts.is_covered("/database", asked)
     assert not mounts.is_covered("/", asked)
+
+
+def test_a_path_is_related_to_what_is_at_it_above_it_or_below_it() -> None:
+    assert mounts.is_related("/proc/sys", ["/sys", "/proc"])
+    assert mounts.is_related("/proc", ["/proc"])
+    assert mounts.is_related("/etc", ["/etc/hosts"])
+    assert not mounts.is_related("/process", ["/proc"])
+    assert not mounts.is_related("/etc/host", ["/etc/hosts"])
 
 
 @pytest.mark.parametrize("path", ["//data/./x/../y/", "/data/y", "/../data/y"])
