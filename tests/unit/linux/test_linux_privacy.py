@@ -47,9 +47,10 @@ def test_a_private_file_replaces_one_that_was_open(tmp_path: Path) -> None:
 def test_a_private_file_is_not_written_through_a_symbolic_link(tmp_path: Path) -> None:
     (tmp_path / "victim").write_text("as it was")
     (tmp_path / ".file").symlink_to("victim")
-    with pytest.raises(OSError, match="Too many levels"):
-        privacy.write_private(tmp_path / "file", "x")
+    privacy.write_private(tmp_path / "file", "x")
     assert (tmp_path / "victim").read_text() == "as it was"
+    assert (tmp_path / "file").read_text() == "x"
+    assert not (tmp_path / "file").is_symlink()
 
 
 def test_one_group_may_pass(tmp_path: Path) -> None:
