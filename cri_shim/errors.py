@@ -5,9 +5,18 @@ error is translated where it is met, with its cause kept; rpc/boundary.py turns 
 status in one table. Nothing else in the house knows about status codes.
 """
 
+from cri_shim.untrusted import one_line
+
 
 class CriShimError(Exception):
-    """Base of every error this project raises on purpose."""
+    """Base of every error this project raises on purpose.
+
+    Its text is one printable line of bounded length, whatever foreign words are in it: it ends in
+    logs, records, statuses and on terminals.
+    """
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(one_line(text))
 
 
 class InvalidArgument(CriShimError):

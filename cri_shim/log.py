@@ -4,12 +4,22 @@
 
 Facts go into `extra` and come out as key=value. Under systemd (JOURNAL_STREAM names our stderr)
 lines carry the journal's <priority> instead of time and level.
+
+Whatever foreign words are in an event, it is one line without control characters, and of bounded
+length. Only our own traceback has further lines, which are indented: no text can pass for an event.
 """
 
 import logging
 import os
 import sys
 import time
+from typing import Any
+
+from cri_shim.untrusted import one_line, printable
+
+MAX_MESSAGE = 16 << 10  # characters: some messages have the words of several errors
+MAX_FACT = 1 << 10
+MAX_TRACEBACK = 200  # lines; asyncio's own recursion has no more
 
 _RESERVED = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 _PACKAGE = "cri_shim."
@@ -23,21 +33,29 @@ class Formatter(logging.Formatter):
         self._journal = journal
 
     def format(self, record: logging.LogRecord) -> str:
-        words = [record.name.removeprefix(_PACKAGE), record.getMessage()]
+        words = [record.name.removeprefix(_PACKAGE), one_line(record.getMessage(), MAX_MESSAGE)]
         words += [f"{k}={_quoted(v)}" for k, v in record.__dict__.items() if k not in _RESERVED]
-        text = " ".join(words)
+        lines = [" ".join(words)]
         if record.exc_info:
-            text += "\n" + self.formatException(record.exc_info)
+            lines += self._traceback(record.exc_info)
         if self._journal:
             prefix = f"<{_priority(record.levelno)}>"
-            return "\n".join(prefix + line for line in text.splitlines())
+            return "\n".join(prefix + line for line in lines)
         clock = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(record.created))
-        return f"{clock}.{int(record.msecs):03} {record.levelname} {text}"
+        return f"{clock}.{int(record.msecs):03} {record.levelname} " + "\n".join(lines)
+
+    def _traceback(self, exc_info: Any) -> list[str]:
+        """Its beginning, and its end, which says what went wrong."""
+        lines = self.formatException(exc_info).split("\n")
+        if len(lines) > MAX_TRACEBACK:
+            half = MAX_TRACEBACK // 2
+            lines = [*lines[:half], "[...]", *lines[-half:]]
+        return [f"  {printable(line)}" for line in lines]
 
 
 def _quoted(value: object) -> str:
-    text = str(value)
-    return repr(text) if not text or set(text) & set(" \"\n='") else text
+    text = one_line(value, MAX_FACT)
+    return repr(text) if not text or set(text) & set(" \"='") else text
 
 
 def _priority(level: int) -> int:

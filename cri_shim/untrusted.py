@@ -14,6 +14,8 @@ import stat
 from typing import Any
 
 MAX_SHOWN = 512  # characters of foreign text in one error or log line
+MAX_LINE = 4096  # characters of one message, foreign text and our own together
+_CUT = " [...] "
 MAX_DEPTH = 100  # of JSON; what the field's tools write has about ten levels
 
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -107,8 +109,34 @@ def printable(foreign: object, limit: int = MAX_SHOWN) -> str:
     """
     shown = str(foreign)
     cut = len(shown) > limit
-    shown = "".join(c if c.isprintable() else _escaped(c) for c in shown[:limit])
+    shown = _visible(shown[:limit])
     return f"{shown[:limit]}... ({len(str(foreign))} characters)" if cut else shown
+
+
+def first_line(output: bytes) -> str:
+    """The first line of a program's output, such as its version."""
+    return printable(output.strip().partition(b"\n")[0].decode(errors="replace").strip())
+
+
+def one_line(foreign: object, limit: int = MAX_LINE) -> str:
+    """A whole message in one printable line, without its middle if it is longer than `limit`.
+
+    What a program says first (which step) and last (the cause) is worth more than what is between.
+    """
+    shown = _without_middle(str(foreign), limit)
+    if shown.isprintable():
+        return shown
+    lines = filter(None, map(str.strip, shown.split("\n")))
+    return _without_middle(_visible(" | ".join(lines)), limit)
+
+
+def _without_middle(text: str, limit: int) -> str:
+    half = (limit - len(_CUT)) // 2
+    return text if len(text) <= limit else text[:half] + _CUT + text[-half:]
+
+
+def _visible(text: str) -> str:
+    return "".join(c if c.isprintable() else _escaped(c) for c in text)
 
 
 def _escaped(character: str) -> str:

@@ -5,6 +5,8 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from cri_shim.untrusted import one_line
+
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
 
@@ -51,7 +53,7 @@ class Retrier:
                     await work()
                 except Exception as e:
                     pause = min(max(FIRST_PAUSE_S, pause * 2), LONGEST_PAUSE_S)
-                    self._last_error[what] = str(e)
+                    self._last_error[what] = one_line(e)
                     _log.warning("%s failed, next try in %g s: %s", what, pause, e)
                 else:
                     return

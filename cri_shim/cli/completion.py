@@ -15,6 +15,7 @@ from cri_shim import config
 from cri_shim.cli.arguments import any_id, container_id, pod_id
 from cri_shim.cli.candidates import Candidate, candidates
 from cri_shim.errors import CriShimError
+from cri_shim.untrusted import one_line
 
 _PATIENCE_S = 2.0  # for the daemon: somebody waits for the next letter
 _SHORT = 13  # of an id, as the lists show it
@@ -73,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
         print(_SCRIPTS[args.shell].lstrip("\n"), end="")
         return 0
     for word, meaning in candidates(parser(), args.words, _ids):
-        print(f"{word}\t{meaning.partition(chr(10))[0]}")
+        print(f"{one_line(word)}\t{one_line(meaning.partition(chr(10))[0])}")
     return 0
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from cri_shim import config
 from cri_shim.cli.config_text import whole
 from cri_shim.cli.from_libpod import converted
+from cri_shim.untrusted import one_line
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     settings = config.load(args.config, args.overrides)
     for warning in settings.warnings:
-        print(f"cri-shim: warning: {warning}", file=sys.stderr)
+        print(f"cri-shim: warning: {one_line(warning)}", file=sys.stderr)
     if args.check:
         print("configuration is right")
     else:

@@ -13,6 +13,7 @@ from typing import Any
 from cri_shim import config
 from cri_shim.hooks.directories import Definition, Hooks
 from cri_shim.spec import hooks
+from cri_shim.untrusted import one_line
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +31,7 @@ async def run(args: argparse.Namespace) -> int:
         return 0
     print("\n".join(_table(rows)) if rows else "no hooks")
     for problem in found.bad:
-        print(f"cri-shim: warning: {problem}", file=sys.stderr)
+        print(f"cri-shim: warning: {one_line(problem)}", file=sys.stderr)
     return 0
 
 
@@ -76,7 +77,8 @@ def _conditions(when: hooks.When) -> dict[str, Any]:
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     head = ["NAME", "STAGES", "PROGRAM", "FILE"]
-    cells = [[r["name"], ",".join(r["stages"]), r["path"], r["file"]] for r in rows]
+    words = [[r["name"], ",".join(r["stages"]), r["path"], r["file"]] for r in rows]
+    cells = [list(map(one_line, line)) for line in words]
     if "matches" in rows[0]:
         head.insert(1, "MATCHES")
         for row, line in zip(rows, cells, strict=True):

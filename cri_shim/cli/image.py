@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cri_shim import config
 from cri_shim.errors import InvalidArgument, NotFound
+from cri_shim.untrusted import one_line
 
 if TYPE_CHECKING:
     from cri_shim.rpc.client import Client
@@ -56,7 +57,8 @@ async def _list(client: "Client", args: argparse.Namespace) -> None:
     print(f"{'IMAGE ID':14}{'SIZE':>10}  NAMES")
     for image in images:
         names = ", ".join(image.repo_tags or image.repo_digests) or "none"
-        print(f"{image.id.removeprefix('sha256:')[:12]:14}{size(image.size):>10}  {names}")
+        id = image.id.removeprefix("sha256:")[:12]
+        print(one_line(f"{id:14}{size(image.size):>10}  {names}"))
 
 
 async def _load(client: "Client", args: argparse.Namespace) -> None:
@@ -65,7 +67,7 @@ async def _load(client: "Client", args: argparse.Namespace) -> None:
     request = control_pb2.LoadImageRequest(source=source(args.source), name=args.name)
     answer = await client.control.LoadImage(request)
     for image in answer.images:
-        print(" ".join([image.id, *image.names]))
+        print(one_line(" ".join([image.id, *image.names])))
 
 
 async def _remove(client: "Client", args: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cri_shim import config
+from cri_shim.untrusted import one_line
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +29,7 @@ def outline(facts: Any, indent: str = "") -> Iterator[str]:
     """Nested facts as indented `name: value` lines."""
     pairs = facts.items() if isinstance(facts, dict) else (("-", item) for item in facts)
     for name, value in pairs:
-        label = "-" if name == "-" else f"{name}:"
+        label = "-" if name == "-" else f"{one_line(name)}:"
         if isinstance(value, dict | list) and value:
             yield f"{indent}{label}"
             yield from outline(value, indent + "  ")
@@ -39,4 +40,4 @@ def outline(facts: Any, indent: str = "") -> Iterator[str]:
 def _scalar(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return "none" if value in (None, {}, []) else str(value)
+    return "none" if value in (None, {}, []) else one_line(value)

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Protocol, TypeVar
 
 from cri_shim.cli.arguments import assignment, pattern
+from cri_shim.untrusted import one_line
 
 _ID_LENGTH = 13  # what crictl shows of an id
 _WIDTH, _GAP = 20, 3  # of a column at least, and behind its longest cell
@@ -81,8 +82,8 @@ def _duration(seconds: float) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Columns under their names; the last one is not padded."""
-    lines = [head, *rows]
+    """Columns under their names; the last one is not padded. No name can move the cursor."""
+    lines = [head, *(list(map(one_line, row)) for row in rows)]
     columns = list(zip(*lines, strict=True))[:-1]
     widths = [max(_WIDTH, _GAP + max(map(len, column))) for column in columns]
     return "\n".join(

@@ -21,6 +21,7 @@ from cri_shim.oci.messages import CommandNotFound
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.registry import changed
+from cri_shim.untrusted import one_line
 
 START_ERROR_CODE = 128
 
@@ -162,7 +163,8 @@ def _join_target(on: Engine, container: state.ContainerRecord) -> int | None:
 async def _fail(on: Engine, id: str, error: BaseException) -> None:
     """End whatever was begun, and the record with it."""
     container = on.registry.container(id)
-    problem = str(error) if isinstance(error, CriShimError) else f"{type(error).__name__}: {error}"
+    ours = isinstance(error, CriShimError)
+    problem = one_line(error if ours else f"{type(error).__name__}: {error}")
     on.exits.unwatch(id)
     if not container.finished_at:
         on.registry.observe(

@@ -19,6 +19,7 @@ from cri_shim.linux import mounts
 from cri_shim.linux.privacy import let_group_pass, make_private, write_private
 from cri_shim.oci import messages, trial
 from cri_shim.spec.userns import UserNamespace
+from cri_shim.untrusted import first_line, parse_json
 
 NOT_TRIED = "it was not tried"
 # The option of crun and of others that has them leave control groups alone.
@@ -164,7 +165,7 @@ async def _version(path: Path, env: Mapping[str, str]) -> str:
     done = await child.run([str(path), "--version"], env=env, timeout=VERSION_S)
     if done.returncode:
         raise messages.failure(f"{path} --version", done.complaint())
-    return done.stdout.decode(errors="replace").partition("\n")[0].strip()
+    return first_line(done.stdout)
 
 
 def _is_crun(version: str) -> bool:
@@ -175,8 +176,8 @@ async def _features(path: Path, env: Mapping[str, str]) -> Features | None:
     """What `features` says; None from a runtime too old for that sub-command."""
     done = await child.run([str(path), "features"], env=env, timeout=VERSION_S)
     try:
-        return parse_features(json.loads(done.stdout)) if done.returncode == 0 else None
-    except ValueError:
+        return parse_features(parse_json(done.stdout)) if done.returncode == 0 else None
+    except (ValueError, AttributeError, TypeError):
         return None
 
 

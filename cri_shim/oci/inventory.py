@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cri_shim.aio import child
 from cri_shim.errors import ToolFailed
+from cri_shim.untrusted import first_line
 
 VERSION_S = 5.0  # for `--version`
 PACKAGE_S = 5.0  # for each question to a package database, which may be locked or cold
@@ -29,8 +30,8 @@ class Inventory:
             done = await child.run([str(path), "--version"], timeout=VERSION_S)
             if done.returncode:
                 raise ToolFailed(f"{path} --version: {done.complaint()}")
-            self._versions[identity] = done.stdout.decode(errors="replace").partition("\n")[0]
-        return self._versions[identity].strip()
+            self._versions[identity] = first_line(done.stdout)
+        return self._versions[identity]
 
     async def package(self, path: Path) -> str:
         """The package with its version, as dpkg or rpm names it; "unknown" for a file of none.
@@ -75,4 +76,4 @@ async def _said(argv: Sequence[str]) -> str:
         done = await child.run(argv, timeout=PACKAGE_S)
     except ToolFailed:
         return ""
-    return "" if done.returncode else done.stdout.decode(errors="replace").strip()
+    return "" if done.returncode else first_line(done.stdout)

@@ -52,7 +52,7 @@ def _parse(line: str) -> tuple[str, bool]:
         try:
             entry = json.loads(line, strict=False)
             return str(entry["msg"]), entry.get("level", "error") in _GRAVE
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return line, True
     message, level = _LOGFMT_MESSAGE.search(line), _LOGFMT_LEVEL.search(line)
     if message is None:

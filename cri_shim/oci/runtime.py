@@ -14,6 +14,7 @@ from typing import Any
 from cri_shim.aio import child
 from cri_shim.aio.ended import ended
 from cri_shim.aio.offload import finish
+from cri_shim.errors import ToolFailed
 from cri_shim.linux import pidfd, process
 from cri_shim.linux.privacy import make_private
 from cri_shim.oci import command as commands
@@ -21,6 +22,7 @@ from cri_shim.oci import exec as execs
 from cri_shim.oci import leftovers, messages
 from cri_shim.oci.command import Command, Streams, Taker
 from cri_shim.oci.handlers import Handler
+from cri_shim.untrusted import parse_json, printable
 
 TOOL_S = (
     60.0  # for one call; hooks may be slow, but a hanging runtime must not hold a lock for ever
@@ -66,8 +68,7 @@ class OciRuntime:
             return None
         done = await self._run(handler, "state", id)
         if done.returncode == 0:
-            found: dict[str, Any] = json.loads(done.stdout)
-            return found
+            return _state(id, done.stdout)
         if messages.is_missing(done.complaint()):
             return None
         raise messages.failure(f"cannot read the state of container {id}", done.complaint())
@@ -165,3 +166,14 @@ class OciRuntime:
         if done.returncode:
             raise messages.failure(attempt, done.complaint())
         return done
+
+
+def _state(id: str, answer: bytes) -> dict[str, Any]:
+    try:
+        found = parse_json(answer)
+        if not isinstance(found["status"], str) or not isinstance(found["pid"], int):
+            raise ValueError("is no state")  # noqa: TRY301, TRY004
+    except (ValueError, KeyError, TypeError) as e:
+        words = printable(answer.decode(errors="replace"))
+        raise ToolFailed(f"the OCI runtime's state of container {id} is unreadable: {words}") from e
+    return dict(found)

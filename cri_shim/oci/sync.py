@@ -59,6 +59,6 @@ def decode(text: str) -> dict[str, Any] | None:
     """A sync message; conmon escapes loosely. None for what is none."""
     try:
         found = json.loads(text.partition("\n")[0], strict=False)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None

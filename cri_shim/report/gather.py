@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from cri_shim.errors import CriShimError
+from cri_shim.untrusted import one_line
 
 Part = Callable[[], Awaitable[Any] | Any]
 
@@ -21,6 +22,6 @@ async def _value(part: Part) -> Any:
         found = part()
         return await found if inspect.isawaitable(found) else found
     except CriShimError as e:
-        return {"error": str(e)}
+        return {"error": one_line(e)}
     except Exception as e:  # of whatever a node may look like
-        return {"error": f"{type(e).__name__}: {e}"}
+        return {"error": one_line(f"{type(e).__name__}: {e}")}

@@ -169,9 +169,8 @@ async def _call(
         if log.isEnabledFor(at):
             elapsed = (time.monotonic() - begin) * 1000
             what = describe(request)
-            flat = result.replace("\n", " | ")
             text = "call %d %s%s %.1f ms: %s"
-            log.log(at, text, number, name, what, elapsed, flat, exc_info=trace)
+            log.log(at, text, number, name, what, elapsed, result, exc_info=trace)
 
     try:
         yield answered

@@ -7,6 +7,7 @@ from typing import Any
 
 from cri_shim.engine import Engine
 from cri_shim.pb import api_pb2 as api
+from cri_shim.untrusted import one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Facts:
             type="RuntimeReady",
             status=not problem,
             reason="RuntimeHandlerNotWorking" if problem else "",
-            message=problem,
+            message=one_line(problem),
         )
 
     def _network_ready(self) -> api.RuntimeCondition:
@@ -53,7 +54,7 @@ class Facts:
             type="NetworkReady",
             status=network.ready,
             reason=network.reason,
-            message=network.message,
+            message=one_line(network.message),
         )
 
     def _limits(self) -> list[api.RuntimeCondition]:
@@ -66,7 +67,7 @@ class Facts:
                 type="ResourceLimits",
                 status=not problem,
                 reason="NotDelegated" if problem else "",
-                message=problem,
+                message=one_line(problem),
             )
         ]
 

@@ -8,6 +8,7 @@ it use an older call for good. For the rest only the text matters: it reaches th
 from grpc import StatusCode
 
 from cri_shim import errors
+from cri_shim.untrusted import one_line
 
 CODES: dict[type[errors.CriShimError], StatusCode] = {
     errors.InvalidArgument: StatusCode.INVALID_ARGUMENT,
@@ -53,11 +54,8 @@ def error_of(code: StatusCode, text: str) -> errors.CriShimError:
 
 
 def wire_text(text: str) -> str:
-    """`text` as it can travel: no lone surrogates, and the middle cut out when it is too long.
-
-    What a tool says first (which step) and last (the cause) is worth more than what is between.
-    """
-    text = text.encode("utf-8", "backslashreplace").decode()
+    """`text` as it can travel: one printable line, without its middle when it is too long."""
+    text = one_line(text)
     if sum(map(_cost, text)) <= MAX_TEXT_ON_THE_WIRE:
         return text
     half = (MAX_TEXT_ON_THE_WIRE - len(_CUT) * 3) // 2

@@ -6,6 +6,8 @@ The form is UTF-8 JSON with no exception: crun does not load a file that has oth
 import json
 from typing import Any
 
+from cri_shim.untrusted import parse_json
+
 OCI_VERSION = "1.0.2"
 
 Document = dict[str, Any]
@@ -19,7 +21,7 @@ def encode(document: Document) -> bytes:
 
 def decode(data: bytes) -> Document:
     """What `encode` wrote. Raises ValueError when it is no JSON object."""
-    value = json.loads(data)
+    value = parse_json(data)
     if not isinstance(value, dict):
         raise ValueError(f"a JSON object was expected, found {type(value).__name__}")  # noqa: TRY004
     return value

@@ -139,9 +139,13 @@ def edited(before: Document, output: bytes) -> Document:
         if not isinstance(after.get(part), dict):
             raise ValueError(f"the document it wrote has no {part}")  # noqa: TRY004
     arguments = after["process"].get("args")
-    if not isinstance(arguments, list) or not arguments:
-        raise ValueError("the document it wrote has no process.args")
+    if not isinstance(arguments, list) or not arguments or not _all_texts(arguments):
+        raise ValueError("the document it wrote has no process.args, a list of texts")
     for part, name in _OURS:
         if after[part].get(name) != before[part].get(name):
             raise ValueError(f"it changed {part}.{name}, which a hook may not")
     return after
+
+
+def _all_texts(values: list[Any]) -> bool:
+    return all(isinstance(value, str) for value in values)

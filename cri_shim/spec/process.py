@@ -9,9 +9,11 @@ from cri_shim.pb import api_pb2
 from cri_shim.spec.document import Document
 from cri_shim.spec.image_config import ImageConfig
 from cri_shim.spec.users import User
+from cri_shim.untrusted import printable
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 DEFAULT_TERM = "xterm"
+_LONGEST_PATH = 4095  # bytes: PATH_MAX without its NUL
 # Of a container's own first process: an exec'd one has its own terminal, and inherits its score.
 _NOT_FOR_EXEC = ("consoleSize", "oomScoreAdj", "terminal", "args")
 
@@ -21,12 +23,13 @@ def arguments(config: api_pb2.ContainerConfig, image: ImageConfig) -> list[str]:
     for name, values in (("command", config.command), ("args", config.args)):
         for i, value in enumerate(values):
             _no_nul(value, f"config.{name}[{i}]")
-    if config.command:
-        return [*config.command, *config.args]
-    found = [*image.entrypoint, *(config.args or image.cmd)]
+    found = [*config.command, *config.args]
+    if not config.command:
+        found = [*image.entrypoint, *(config.args or image.cmd)]
     if not found:
         problem = "no command: none in the request, no ENTRYPOINT and no CMD in the image"
         raise InvalidArgument("config.command", problem)
+    _possible_path(found[0], "config.command", "the program")
     return found
 
 
@@ -53,12 +56,12 @@ def environment(
 
 def working_directory(config: api_pb2.ContainerConfig, image: ImageConfig) -> str:
     """process.cwd: the request's, else the image's, else /."""
-    if config.working_dir:
-        if not config.working_dir.startswith("/"):
-            problem = f"{config.working_dir!r} is not an absolute path"
-            raise InvalidArgument("config.working_dir", problem)
-        return config.working_dir
-    return "/" + image.working_dir.lstrip("/")
+    if config.working_dir and not config.working_dir.startswith("/"):
+        problem = f"{config.working_dir!r} is not an absolute path"
+        raise InvalidArgument("config.working_dir", problem)
+    found = config.working_dir or "/" + image.working_dir.lstrip("/")
+    _possible_path(found, "config.working_dir", "the working directory")
+    return found
 
 
 def user(resolved: User) -> dict[str, Any]:
@@ -107,6 +110,13 @@ def _asked(envs: Sequence[api_pb2.KeyValue]) -> Mapping[str, str]:
         _no_nul(value, f"config.envs[{i}].value")
         found[entry.key] = value
     return found
+
+
+def _possible_path(path: str, field: str, what: str) -> None:
+    """runc repeats it in its error, and conmon waits for ever with more than a pipe can hold."""
+    if len(path.encode(errors="replace")) > _LONGEST_PATH:
+        problem = f"{what} has a path longer than {_LONGEST_PATH} bytes: {printable(path, 40)}"
+        raise InvalidArgument(field, problem)
 
 
 def _no_nul(value: str, field: str) -> None:

@@ -77,3 +77,10 @@ def test_the_youngest_come_first(words: tuple[str, ...], found: list[int]) -> No
 def test_ids_are_short_unless_asked_for_whole() -> None:
     assert shown(arguments(), "sha256:" + "0123456789abcdef" * 4) == "0123456789abc"
     assert shown(arguments("--no-trunc"), "0123456789abcdef") == "0123456789abcdef"
+
+
+def test_no_name_in_a_table_moves_the_cursor_or_begins_a_line() -> None:
+    shown = table(["NAME", "LAST"], [["\x1b[2J", "a\nb"], ["\x9b31m", "\u202e"]])
+    assert len(shown.split("\n")) == 3
+    assert all(line.isprintable() for line in shown.split("\n"))
+    assert "\\x1b[2J" in shown

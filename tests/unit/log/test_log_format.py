@@ -2,8 +2,11 @@
 
 import logging
 import os
+import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cri_shim import log
 
@@ -31,8 +34,49 @@ def test_facts_follow_the_message_as_key_and_value() -> None:
     ],
 )
 def test_the_journal_gets_a_priority_on_every_line(level: int, priority: int) -> None:
-    text = log.Formatter(journal=True).format(record(level, "one\ntwo"))
-    assert text == f"<{priority}>pods.run one\n<{priority}>two"
+    text = log.Formatter(journal=True).format(failed(level, "broken"))
+    assert text.splitlines()[0] == f"<{priority}>pods.run a bug"
+    assert {line[:5] for line in text.splitlines()[1:]} == {f"<{priority}>  "}
+
+
+def failed(level: int, problem: str) -> logging.LogRecord:
+    """An event with a traceback."""
+    made = record(level, "a bug")
+    try:
+        raise ValueError(problem)  # noqa: TRY301
+    except ValueError:
+        made.exc_info = sys.exc_info()
+    return made
+
+
+FORGED = "x\x1b[2J\r\n2025-01-01T10:00:00.123 INFO forged\n<3>forged\u2028\x85\ud800\0"
+
+
+@pytest.mark.parametrize("journal", [True, False])
+def test_foreign_words_in_an_event_are_one_line_without_control_characters(journal: bool) -> None:
+    line = log.Formatter(journal).format(record(logging.INFO, FORGED, name_=FORGED))
+    assert line.isprintable()
+    assert "x\\x1b[2J | 2025-01-01T10:00:00.123 INFO forged | <3>forged\\u2028" in line
+
+
+@pytest.mark.parametrize("journal", [True, False])
+def test_foreign_words_in_a_traceback_cannot_pass_for_an_event(journal: bool) -> None:
+    first, *rest = log.Formatter(journal).format(failed(logging.ERROR, FORGED)).split("\n")
+    assert first.isprintable()
+    assert all(line.removeprefix("<3>").startswith("  ") and line.isprintable() for line in rest)
+    assert any("forged" in line for line in rest)
+
+
+def test_ten_megabytes_are_not_logged() -> None:
+    huge = "x" * (10 << 20)
+    assert len(log.Formatter(journal=False).format(record(logging.INFO, huge, fact=huge))) < 20_000
+    lines = log.Formatter(journal=False).format(failed(logging.ERROR, "y\n" * (1 << 20)))
+    assert len(lines) < 20_000
+
+
+@given(st.text(st.characters()), st.booleans())
+def test_every_event_without_a_traceback_is_one_printable_line(text: str, journal: bool) -> None:
+    assert log.Formatter(journal).format(record(logging.INFO, text, fact=text)).isprintable()
 
 
 def test_the_journal_is_recognised_by_the_identity_of_stderr(

@@ -1,6 +1,10 @@
 """The table of errors and codes, and the text that goes with them."""
 
+from urllib.parse import quote
+
 from grpc import StatusCode
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cri_shim import errors
 from cri_shim.rpc.status import MAX_TEXT_ON_THE_WIRE, code_of, error_of, wire_text
@@ -33,7 +37,18 @@ def test_an_invalid_argument_keeps_the_field_path_in_its_text() -> None:
 
 
 def test_short_texts_are_unchanged() -> None:
-    assert wire_text("crun: open `/é`: No such file\n") == "crun: open `/é`: No such file\n"
+    assert wire_text("crun: open `/é`: No such file") == "crun: open `/é`: No such file"
+
+
+PLAIN = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")  # what gRPC sends as it is
+
+
+@given(st.text())
+def test_whatever_a_tool_says_travels_as_one_printable_line_within_a_header(said: str) -> None:
+    for text in (said, said * 5000):
+        on_the_wire = wire_text(text)
+        assert on_the_wire.isprintable()
+        assert len(quote(on_the_wire, safe=PLAIN)) <= 8 << 10
 
 
 def test_long_texts_lose_their_middle_counted_as_they_are_escaped() -> None:

@@ -166,3 +166,14 @@ def test_an_exec_of_nothing_is_refused() -> None:
         process.exec_process(SPEC, [], tty=False)
 
     assert caught.value.field == "cmd"
+
+
+def test_a_program_or_a_directory_that_no_path_can_name_is_refused() -> None:
+    longest = "/" + "x" * 4094
+    assert process.arguments(config(command=[longest]), IMAGE) == [longest]
+    too_long = longest + "x"
+    for command, image in (([too_long], IMAGE), ([], ImageConfig(entrypoint=(too_long,)))):
+        with pytest.raises(InvalidArgument, match="longer than 4095 bytes"):
+            process.arguments(config(command=command), image)
+    with pytest.raises(InvalidArgument, match="longer than 4095 bytes"):
+        process.working_directory(config(), ImageConfig(working_dir=too_long))
