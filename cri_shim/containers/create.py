@@ -138,7 +138,7 @@ async def _build(on: Engine, pod: state.PodRecord, record: state.ContainerRecord
     await rootfs.mount(on, pod, record)
     fault_point("containers.create.document")
     config = image_config.parse(image.config)
-    user = _user(record.config, config, on.paths.rootfs(record.id))
+    user = await offload(_user, record.config, config, on.paths.rootfs(record.id))
     confined = await protection.of_container(on, pod, record.config)
     host = await _host(on, record.config)
     known = _spec_input(on, pod, record, config, user, confined, host)
@@ -163,12 +163,13 @@ async def _build(on: Engine, pod: state.PodRecord, record: state.ContainerRecord
 
 def _user(config: api.ContainerConfig, image: image_config.ImageConfig, root: Path) -> users.User:
     """Who the container runs as, by the names that its own root file system knows."""
-    return users.resolve(
-        config.linux.security_context,
-        image.user,
-        read_text_in_root(root, "/etc/passwd", PASSWD_LIMIT),
-        read_text_in_root(root, "/etc/group", PASSWD_LIMIT),
-    )
+    try:
+        passwd, group = (
+            read_text_in_root(root, path, PASSWD_LIMIT) for path in ("/etc/passwd", "/etc/group")
+        )
+    except OSError as e:
+        raise InvalidArgument("config.image", f"its {e.filename} is {e.strerror}") from e
+    return users.resolve(config.linux.security_context, image.user, passwd, group)
 
 
 async def _host(on: Engine, config: api.ContainerConfig) -> Host:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cri_shim.aio.offload import offload
+from cri_shim.aio import outside
 from cri_shim.containers.create import PASSWD_LIMIT
 from cri_shim.engine import Engine
 from cri_shim.errors import WrongState
@@ -44,7 +44,8 @@ async def top(on: Engine, container_id: str) -> list[Process]:
     container = on.registry.container(container_id)
     if container.phase != state.CONTAINER_RUNNING:
         raise WrongState(f"container {container.id} is not running: it has no processes")
-    return await offload(_top, on, container)
+    # What its processes have for arguments is theirs to show, and may be slow to read.
+    return await outside.look(f"the processes of container {container.id}", _top, on, container)
 
 
 def _top(on: Engine, container: state.ContainerRecord) -> list[Process]:

@@ -17,6 +17,7 @@ from cri_shim.isolation.meter_v1 import MeterV1
 from cri_shim.linux import mounts
 from cri_shim.linux.process import Use, use
 
+_MOST_BYTES = 1 << 20  # of a table of mounts; its root is among the first
 NOT_DELEGATED = (
     "this user has no control groups of its own: limits of CPU, memory, huge pages and processes"
     " are left out"
@@ -106,9 +107,11 @@ def _mount_namespaces() -> Iterator[tuple[int, str]]:
 
 def _root_of(pid: int) -> str:
     try:
-        text = Path(f"/proc/{pid}/mountinfo").read_text(errors="surrogateescape")
+        with Path(f"/proc/{pid}/mountinfo").open("rb") as file:
+            data = file.read(_MOST_BYTES)  # a container can make as many mounts as it likes
     except OSError:
         return ""
+    text = os.fsdecode(data[: data.rfind(b"\n") + 1])
     roots = [m.device for m in mounts.parse_mountinfo(text) if m.target == Path("/")]
     return roots[-1] if roots else ""
 

@@ -30,8 +30,11 @@ class Mount:
 
 
 def parse_mountinfo(text: str) -> Iterator[Mount]:
-    """The lines of a mountinfo file, in mount order."""
-    for line in text.splitlines():
+    """The lines of a mountinfo file, in mount order.
+
+    A path may hold every character but those that are escaped; a tenant may have chosen it.
+    """
+    for line in filter(None, text.split("\n")):
         before, _, after = line.partition(" - ")
         first, last = before.split(" "), after.split(" ")
         yield Mount(
@@ -55,8 +58,7 @@ def _unescape(text: str) -> str:
 
 def mountinfo() -> Iterator[Mount]:
     """Every mount of our mount namespace."""
-    with Path("/proc/self/mountinfo").open(encoding="utf-8", errors="surrogateescape") as file:
-        return parse_mountinfo(file.read())
+    return parse_mountinfo(os.fsdecode(Path("/proc/self/mountinfo").read_bytes()))
 
 
 def bind(

@@ -21,7 +21,7 @@ class Interface:
 def parse(text: str) -> list[Interface]:
     """The interfaces of a /proc/net/dev, in its order; two lines of headings come first."""
     found = []
-    for line in text.splitlines()[2:]:
+    for line in filter(None, text.split("\n")[2:]):  # a name may hold other line separators
         name, _, rest = line.rpartition(":")
         n = [int(word) for word in rest.split()]
         found.append(Interface(name.strip(), *n[0:4], *n[8:12]))

@@ -5,9 +5,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from cri_shim.linux import process
+
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PTS = range(136, 144)  # majors of pseudo terminals, 256 minors each
 _TTY = 4
+COMMAND_LIMIT = 1 << 12  # bytes of a command that are shown, as by ps
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +26,16 @@ class Facts:
     cpu: float
     elapsed: float
     name: str
-    command: tuple[str, ...]  # empty of a zombie
+    command: tuple[str, ...]  # its beginning if it is long; empty of a zombie
 
 
 def read(pid: int) -> Facts | None:
-    """None if there is no such process, or none any more."""
+    """None if there is no such process, or none any more. Not on the loop: see arguments()."""
     where = Path(f"/proc/{pid}")
     try:
         text = (where / "stat").read_bytes().decode(errors="replace")
-        status = dict(_pairs((where / "status").read_text(errors="replace")))
-        command = os.fsdecode((where / "cmdline").read_bytes())
+        status = dict(_pairs((where / "status").read_bytes().decode(errors="replace")))
+        command = process.arguments(pid, COMMAND_LIMIT)
     except (FileNotFoundError, ProcessLookupError):
         return None
     name = text[text.index("(") + 1 : text.rindex(")")]
@@ -48,7 +51,7 @@ def read(pid: int) -> Facts | None:
         cpu=(int(fields[11]) + int(fields[12])) / _TICKS,
         elapsed=max(0.0, now - int(fields[19]) / _TICKS),
         name=name,
-        command=tuple(command.removesuffix("\0").split("\0")) if command else (),
+        command=tuple(command),
     )
 
 
@@ -65,7 +68,7 @@ def inside(pid: int, id: int) -> int:
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:
-    lines = (line.partition(":") for line in text.splitlines())
+    lines = (line.partition(":") for line in text.split("\n"))
     return [(key, value.strip()) for key, _, value in lines]
 
 

@@ -1,6 +1,7 @@
 """Processes by pid *and* start time, for a pid alone may be somebody else's by now."""
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ PERFMON BPF CHECKPOINT_RESTORE
 """.split()  # noqa: SIM905
 
 
+ARGUMENTS_LIMIT = 1 << 16  # bytes; the command line of a conmon has some KiB
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -88,19 +90,55 @@ def is_ours(pid: int) -> bool:
         return False
 
 
+def arguments(pid: int, limit: int = ARGUMENTS_LIMIT) -> list[str]:
+    """The argument list of a process, `limit` bytes at most; none if there is no process.
+
+    A process can have any memory of its own shown there, of any size. It may be slow to read, or
+    never end, where that memory is a file's: not to be called on the event loop.
+    """
+    try:
+        raw = _beginning(f"/proc/{pid}/cmdline", limit)
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    return os.fsdecode(raw).removesuffix("\0").split("\0") if raw else []
+
+
+def environment(pid: int) -> list[bytes]:
+    """The variables that a process was started with, with the same limit. Raises OSError."""
+    return _beginning(f"/proc/{pid}/environ", ARGUMENTS_LIMIT).split(b"\0")
+
+
+def _beginning(path: str, limit: int) -> bytes:
+    with Path(path).open("rb", buffering=0) as file:
+        data = b""
+        while len(data) < limit and (more := file.read(limit - len(data))):
+            data += more
+        return data
+
+
 def find_by_cmdline(predicate: Callable[[list[str]], bool]) -> list[int]:
-    """The pids whose argument list `predicate` accepts; costs a read of every process."""
-    found: list[int] = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            raw = (entry / "cmdline").read_bytes()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if raw and predicate(os.fsdecode(raw).removesuffix("\0").split("\0")):
-            found.append(int(entry.name))
-    return found
+    """The pids whose argument list `predicate` accepts; costs a look at every process.
+
+    Those in other pid namespaces than ours are left out, unread: none of them is a program of the
+    runtime, and a container could keep the reader waiting.
+    """
+    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    return [
+        pid
+        for pid in pids
+        if _in_our_pid_namespace(pid) and (words := arguments(pid)) and predicate(words)
+    ]
+
+
+def _in_our_pid_namespace(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/status").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    # One number for each namespace from ours down to the process's own; the name, which comes
+    # first and may say anything, has its newlines escaped.
+    found = re.search(rb"^NSpid:\t(\d+)$", status, re.MULTILINE)
+    return found is not None
 
 
 def parse_capabilities(mask: int) -> frozenset[str]:

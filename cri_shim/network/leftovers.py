@@ -48,7 +48,7 @@ def _plugins(mark: bytes, plugin_dirs: tuple[Path, ...]) -> Iterator[tuple[int, 
     for pid in process.find_by_cmdline(is_plugin):
         with contextlib.suppress(OSError):
             start = process.start_time(pid)
-            environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            environment = process.environment(pid)
             ours = {MARK.encode() + b"=" + mark, b"CNI_COMMAND=ADD"} <= set(environment)
             if ours and start is not None and os.getsid(pid) == pid:
                 yield pid, start

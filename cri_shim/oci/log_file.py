@@ -5,7 +5,9 @@ monitor's new one, is read to its end first; one that is cut short is read anew.
 """
 
 import asyncio
+import errno
 import os
+import stat
 from collections.abc import AsyncGenerator, Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -96,18 +98,14 @@ class _LogFile:
         """Begin with the last `lines` lines."""
         if not self._open():
             return
-        size, length = os.fstat(self._fd).st_size, _BLOCK
-        while True:
-            begin = max(0, size - length)
-            block = os.pread(self._fd, size - begin, begin)
-            skipped = block.find(b"\n") + 1 if begin else 0  # a line that is cut
-            start = cri_log.tail_start(block[skipped:], lines, streams)
-            if start is not None:
-                self._at = begin + skipped + start
-                return
-            if not begin:
-                return
-            length *= 2
+        end = os.fstat(self._fd).st_size
+        tail = cri_log.Tail(lines, streams, end)
+        found = None
+        while end and found is None:
+            begin = max(0, end - _BLOCK)
+            found = tail.before(os.pread(self._fd, end - begin, begin))
+            end = begin
+        self._at = (tail.start() if found is None else found) or 0
 
     def some(self) -> list[Entry] | None:
         """The next entries, possibly none; None if there is nothing new."""
@@ -132,9 +130,13 @@ class _LogFile:
 
     def _open(self) -> bool:
         try:
-            self._fd = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            fd = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
         except FileNotFoundError:
             return False
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise OSError(errno.EINVAL, "is not a regular file")
+        self._fd = fd
         return True
 
     def _replaced(self) -> bool:

@@ -7,10 +7,12 @@ A number is always an id and never looked up as a name: an image whose passwd ha
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from cri_shim import untrusted
 from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2
 
 MAX_ID = 2**31 - 1  # what Kubernetes allows; greater ones have wrapped around to root elsewhere
+_DIGITS = 19  # of a number, zeros in front too
 _CONTEXT = "config.linux.security_context"
 
 
@@ -76,7 +78,11 @@ def _asked(context: api_pb2.LinuxContainerSecurityContext, image_user: str) -> t
         problem = "a group needs a user; give run_as_user or run_as_username"
         raise InvalidArgument(f"{_CONTEXT}.run_as_group", problem)
     user, _, group = image_user.strip().partition(":")
-    return user or "0", group, f"config.image: the image's User {image_user!r}"
+    return (
+        user or "0",
+        group,
+        f"config.image: the image's User {_shown(image_user)}",
+    )
 
 
 def names(passwd: str) -> dict[int, str]:
@@ -86,25 +92,36 @@ def names(passwd: str) -> dict[int, str]:
 
 def _find_user(text: str, passwd: str, field: str) -> _Entry:
     if _is_number(text):
-        uid = _checked(int(text), field)
+        uid = _id(text, field)
         return next((e for e in _users(passwd) if e.uid == uid), _Entry("", uid, 0, ""))
     for entry in _users(passwd):
         if entry.name == text:
             return entry
-    raise InvalidArgument(field, f"no user {text!r} in /etc/passwd of the image")
+    raise InvalidArgument(field, f"no user {_shown(text)} in /etc/passwd of the image")
 
 
 def _find_group(text: str, group: str, field: str) -> int:
     if _is_number(text):
-        return _checked(int(text), field)
+        return _id(text, field)
     for name, gid, _ in _groups(group):
         if name == text:
             return gid
-    raise InvalidArgument(field, f"no group {text!r} in /etc/group of the image")
+    raise InvalidArgument(field, f"no group {_shown(text)} in /etc/group of the image")
+
+
+def _shown(text: str) -> str:
+    return untrusted.printable(repr(text))
 
 
 def _is_number(text: str) -> bool:
     return text.removeprefix("-").isdigit() and text.isascii()
+
+
+def _id(text: str, field: str) -> int:
+    if len(text) > _DIGITS:  # Python refuses to convert thousands of them
+        problem = f"{untrusted.printable(text, 40)} is out of range, 0 to {MAX_ID} is allowed"
+        raise InvalidArgument(field, problem)
+    return _checked(int(text), field)
 
 
 def _checked(value: int, field: str) -> int:
@@ -136,4 +153,4 @@ def _lines(text: str, least: int) -> Iterator[list[str]]:
 
 
 def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdigit() and int(text) <= MAX_ID
+    return text.isascii() and text.isdigit() and len(text) <= _DIGITS and int(text) <= MAX_ID

@@ -14,6 +14,8 @@ from cri_shim.errors import InvalidArgument
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
+MAX_LINE = 1 << 20  # bytes; monitors cut lines at some KiB, what is longer is none of theirs
+_HEAD = 256  # bytes of a line, more than its time, stream and tags
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -40,15 +42,22 @@ class Parser:
 
     def __init__(self) -> None:
         self._rest = b""
+        self._too_long = False  # the line in hand
 
     def feed(self, data: bytes) -> list[Entry]:
         """The entries that are whole by now."""
-        *lines, self._rest = (self._rest + data).split(b"\n")
+        *lines, rest = (self._rest + data).split(b"\n")
+        if lines and self._too_long:
+            del lines[0]
+            self._too_long = False
+        self._rest = b"" if self._too_long else rest
+        if len(rest) > MAX_LINE:
+            self._rest, self._too_long = b"", True
         return list(entries(lines))
 
     def forget(self) -> None:
         """The rest of the line that was begun will not come: the file was replaced or cut."""
-        self._rest = b""
+        self._rest, self._too_long = b"", False
 
 
 def entries(lines: Iterable[bytes]) -> Iterable[Entry]:
@@ -82,22 +91,54 @@ def moment(text: str) -> int:
     return (whole.days * 86400 + whole.seconds) * 10**9 + int((fraction or "0").ljust(9, "0"))
 
 
+class Tail:
+    """Where the last `lines` lines of the streams `wanted` begin, in a file of `size` bytes.
+
+    A line is what ends with a line break, of as many parts as it may be, or is unfinished at the
+    end. The file is given by blocks from its end to its start; no more than one is kept.
+    """
+
+    def __init__(self, lines: int, wanted: Container[str], size: int) -> None:
+        self._lines, self._wanted = lines, wanted
+        self._at = self._end = size  # where the tail begins, and where the line in hand ends
+        self._found, self._seen = 0, set[str]()  # streams: the last part of each is an end
+        self._head, self._length = b"", 0  # of the line in hand, as far as it was given
+
+    def before(self, block: bytes) -> int | None:
+        """Look at the block before those given until now. The offset, once it is known."""
+        first, *lines = block.split(b"\n")
+        while lines:
+            if (at := self._take(lines.pop())) is not None:
+                return at
+        self._head = (first + self._head)[:_HEAD]
+        self._length += len(first)
+        return None
+
+    def start(self) -> int | None:
+        """The same when the file has no block before."""
+        return self._take(b"")
+
+    def _take(self, beginning: bytes) -> int | None:
+        """The line in hand is whole with its `beginning`; in hand is the one before."""
+        entry = parse((beginning + self._head)[:_HEAD])
+        length = len(beginning) + self._length
+        if entry is not None and entry.stream in self._wanted:
+            if not entry.partial or entry.stream not in self._seen:
+                if self._found == self._lines:
+                    return self._at
+                self._found += 1
+                self._seen.add(entry.stream)
+            self._at = self._end - length
+        self._end -= length + 1
+        self._head, self._length = b"", 0
+        return None
+
+
 def tail_start(block: bytes, lines: int, wanted: Container[str]) -> int | None:
     """Where in `block`, the end of a file, the last `lines` lines of the streams `wanted` begin.
 
-    A line is what ends with a line break, of as many parts as it may be, or is unfinished at the
-    end. None if the block does not reach back to the end of the line before.
+    None if the block does not reach back to the end of the line before.
     """
-    at = end = len(block)
-    found, seen = 0, set[str]()  # streams: the last part of each is an end, finished or not
-    for line in reversed(block.split(b"\n")):
-        entry = parse(line)
-        if entry is not None and entry.stream in wanted:
-            if not entry.partial or entry.stream not in seen:
-                if found == lines:
-                    return at
-                found += 1
-                seen.add(entry.stream)
-            at = end - len(line)
-        end -= len(line) + 1
-    return None
+    tail = Tail(lines, wanted, len(block))
+    found = tail.before(block)
+    return tail.start() if found is None else found

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from cri_shim.linux import mounts
 
 
@@ -30,6 +32,12 @@ def test_a_line_without_optional_fields_is_read() -> None:
 
 def test_octal_escapes_in_paths_are_undone() -> None:
     assert only(r"1 1 0:1 / /a\040b\011c\134d\043 rw - tmpfs x rw").target == Path("/a b\tc\\d#")
+
+
+@pytest.mark.parametrize("odd", ["\r", "\v", "\f", "\x1c", "\x85", "\u2028", "\udcff", "\x1b[2J"])
+def test_what_the_kernel_does_not_escape_is_part_of_a_path(odd: str) -> None:
+    found = only(f"1 1 0:1 /root{odd}a /a{odd}b rw - tmpfs x rw")
+    assert (found.root, found.target) == (f"/root{odd}a", Path(f"/a{odd}b"))
 
 
 def test_a_dash_in_a_path_does_not_end_the_optional_fields() -> None:

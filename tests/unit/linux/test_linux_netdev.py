@@ -1,5 +1,7 @@
 """Counters of network interfaces from the kernel's table."""
 
+import pytest
+
 from cri_shim.linux import netdev
 from cri_shim.linux.netdev import Interface
 
@@ -13,6 +15,12 @@ TEXT = (
     "    0     0       0          0\n"
     "vlan:7:1 2 3 4 0 0 0 0 5 6 7 8 0 0 0 0\n"
 )
+
+
+@pytest.mark.parametrize("odd", ["\x1c", "\x85", "\u2028", "\\xff", "\x7f"])
+def test_a_name_may_hold_what_others_take_for_the_end_of_a_line(odd: str) -> None:
+    found = netdev.parse(f"one\ntwo\n d{odd}x: 1 2 3 4 0 0 0 0 5 6 7 8 0 0 0 0\n")
+    assert found == [Interface(f"d{odd}x", 1, 2, 3, 4, 5, 6, 7, 8)]
 
 
 def test_each_interface_has_its_counters_both_ways() -> None:

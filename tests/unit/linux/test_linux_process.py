@@ -1,9 +1,10 @@
 """Processes by pid and start time, without starting any."""
 
 import os
+import subprocess
 from pathlib import Path
 
-from cri_shim.linux import boot, pidfd, process
+from cri_shim.linux import boot, pidfd, proc_table, process
 
 NO_PID = 2**22  # pid_max is at most this, and pids are below it
 
@@ -35,6 +36,20 @@ def test_the_running_process_has_state_r() -> None:
 def test_a_process_is_found_by_its_arguments() -> None:
     mine = Path("/proc/self/cmdline").read_text().rstrip("\0").split("\0")
     assert os.getpid() in process.find_by_cmdline(lambda argv: argv == mine)
+
+
+def test_no_more_than_the_beginning_of_long_arguments_is_read() -> None:
+    words = ["sleep", "60", *(["x" * 100_000] * 10)]
+    with subprocess.Popen(["sh", "-c", "sleep 60 & wait", *words]) as child:
+        try:
+            found = process.arguments(child.pid)
+            shown = proc_table.read(child.pid)
+        finally:
+            child.kill()
+    assert found[:2] == ["sh", "-c"]
+    assert sum(len(word) + 1 for word in found) <= process.ARGUMENTS_LIMIT + 1
+    assert shown is not None
+    assert sum(len(word) + 1 for word in shown.command) <= proc_table.COMMAND_LIMIT + 1
 
 
 def test_kernel_threads_have_no_arguments_and_are_not_asked_for() -> None:

@@ -1,6 +1,8 @@
 """A log file is read from where one wants, while it grows, is renamed or cut."""
 
 import asyncio
+import os
+import tracemalloc
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -67,6 +69,25 @@ async def test_the_tail_of_a_large_file_is_found_beyond_a_block(
 ) -> None:
     monkeypatch.setattr(log_file, "_BLOCK", 50)  # a line and a bit
     assert await texts(log, Wanted(tail=7)) == [str(n) for n in range(3, 10)]
+
+
+async def test_a_log_without_line_breaks_takes_no_memory(log: Path) -> None:
+    with log.open("r+b") as file:
+        file.truncate(1 << 28)  # a hole of 256 MiB, as who can write to a log may make
+    add(log, [b"\n", line("last")])
+    tracemalloc.start()
+    try:
+        assert await texts(log, Wanted(tail=1)) == ["last"]
+        assert await texts(log, Wanted(tail=2)) == ["9", "last"]
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
+
+
+async def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(ToolFailed, match=r"cannot read the log .*/fifo: is not a regular file"):
+        await asyncio.wait_for(texts(tmp_path / "fifo", Wanted()), 5)
 
 
 async def test_what_is_not_readable_is_named(tmp_path: Path) -> None:

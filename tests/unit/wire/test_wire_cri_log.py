@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cri_shim.errors import InvalidArgument
-from cri_shim.wire.cri_log import Entry, Parser, moment, parse, tail_start
+from cri_shim.wire.cri_log import MAX_LINE, Entry, Parser, Tail, moment, parse, tail_start
 
 TIME = "2025-01-01T00:00:00.000000001Z"
 BOTH = frozenset({"stdout", "stderr"})
@@ -78,6 +78,26 @@ def test_the_last_lines_begin_with_their_first_part(
     tail: int, streams: set[str], first: int
 ) -> None:
     assert tail_start(b"".join(LINES), tail, streams) == len(b"".join(LINES[:first]))
+
+
+@pytest.mark.parametrize("tail", range(5))
+@pytest.mark.parametrize("size", [1, 2, 7, 50, 64, 1000])
+def test_the_last_lines_are_found_however_the_file_is_cut_into_blocks(tail: int, size: int) -> None:
+    data = b"no line\n" + b"".join(LINES) + b"stdout F not ended"
+    search = Tail(tail, BOTH, len(data))
+    found, end = None, len(data)
+    while end and found is None:
+        found = search.before(data[max(0, end - size) : end])
+        end = max(0, end - size)
+    assert (search.start() if found is None else found) == tail_start(data, tail, BOTH)
+
+
+def test_what_is_not_cut_into_lines_is_passed_over_and_not_kept() -> None:
+    parser = Parser()
+    for _ in range(64):
+        assert parser.feed(bytes(1 << 18)) == []
+        assert len(parser._rest) <= MAX_LINE
+    assert parser.feed(b"stdout F the end of it\n" + LINES[0]) == [parse(LINES[0].rstrip())]
 
 
 def test_an_unfinished_line_counts_wherever_it_stands() -> None:
