@@ -5,7 +5,9 @@ monitor's new one, is read to its end first; one that is cut short is read anew.
 """
 
 import asyncio
+import errno
 import os
+import stat
 from collections.abc import AsyncGenerator, Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from cri_shim.wire.cri_log import Entry
 
 POLL_S = 1.0  # how late something new is seen where inotify tells nothing
 _BLOCK = 1 << 18  # bytes read at once, in a thread
+TAIL_LIMIT = 1 << 26  # bytes: a log is turned over when it has 10 MiB, as a rule
 _CHANGED = inotify.IN_MODIFY | inotify.IN_CREATE | inotify.IN_MOVED_TO
 
 T = TypeVar("T")
@@ -93,7 +96,7 @@ class _LogFile:
         self._parser = cri_log.Parser()
 
     def to_tail(self, lines: int, streams: frozenset[str]) -> None:
-        """Begin with the last `lines` lines."""
+        """Begin with the last `lines` lines, or where the last TAIL_LIMIT bytes begin."""
         if not self._open():
             return
         size, length = os.fstat(self._fd).st_size, _BLOCK
@@ -106,6 +109,9 @@ class _LogFile:
                 self._at = begin + skipped + start
                 return
             if not begin:
+                return
+            if length >= TAIL_LIMIT:
+                self._at = begin + skipped
                 return
             length *= 2
 
@@ -131,15 +137,21 @@ class _LogFile:
         return os.pread(self._fd, _BLOCK, self._at)
 
     def _open(self) -> bool:
+        """Open it, if it is there. Who may write in its directory chooses what is there."""
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
         try:
-            self._fd = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            fd = os.open(self._path, flags)
         except FileNotFoundError:
             return False
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        self._fd = fd
         return True
 
     def _replaced(self) -> bool:
         try:
-            return not os.path.samestat(self._path.stat(), os.fstat(self._fd))
+            return not os.path.samestat(self._path.lstat(), os.fstat(self._fd))
         except FileNotFoundError:
             return False
 

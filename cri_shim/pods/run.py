@@ -215,7 +215,7 @@ async def _start_pause(on: Engine, record: state.PodRecord) -> state.PodRecord:
     )
     bundle.write(where, document)
     started = await on.conmon.create(
-        handler, record.id, where, log_path="", tty=False, stdin=False, stdin_once=False
+        handler, record.id, where, log=None, tty=False, stdin=False, stdin_once=False
     )
     fault_point("pods.run.pause_record")
     record = on.registry.put(changed(record, pause=started.init, monitor=started.monitor))

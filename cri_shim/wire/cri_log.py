@@ -14,6 +14,7 @@ from cri_shim.errors import InvalidArgument
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
+LINE_LIMIT = 1 << 20  # bytes; conmon's lines have 8 KiB of content, containerd's 16
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -42,9 +43,10 @@ class Parser:
         self._rest = b""
 
     def feed(self, data: bytes) -> list[Entry]:
-        """The entries that are whole by now."""
+        """The entries that are whole by now. A line above LINE_LIMIT is no entry."""
         *lines, self._rest = (self._rest + data).split(b"\n")
-        return list(entries(lines))
+        self._rest = self._rest[:LINE_LIMIT]  # enough to know the whole line as one of those
+        return list(entries(line for line in lines if len(line) < LINE_LIMIT))
 
     def forget(self) -> None:
         """The rest of the line that was begun will not come: the file was replaced or cut."""

@@ -1,7 +1,8 @@
 """A log file is read from where one wants, while it grows, is renamed or cut."""
 
 import asyncio
-from collections.abc import Iterable
+import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,23 @@ async def test_the_tail_of_a_large_file_is_found_beyond_a_block(
 async def test_what_is_not_readable_is_named(tmp_path: Path) -> None:
     with pytest.raises(ToolFailed, match="cannot read the log"):
         await texts(tmp_path, Wanted())
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/etc/hostname")])
+async def test_what_is_no_file_in_the_place_of_a_log_is_not_read(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    make(tmp_path / "log")
+    with pytest.raises(ToolFailed, match="cannot read the log"):
+        await texts(tmp_path / "log", Wanted())
+
+
+async def test_a_tail_without_end_is_looked_for_in_the_last_part_only(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_file, "_BLOCK", 100)
+    monkeypatch.setattr(log_file, "TAIL_LIMIT", 200)
+    assert len(await texts(log, Wanted(tail=9))) < 7
 
 
 async def test_a_file_that_comes_late_and_grows_is_followed_to_the_end(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cri_shim.errors import InvalidArgument
+from cri_shim.wire import cri_log
 from cri_shim.wire.cri_log import Entry, Parser, moment, parse, tail_start
 
 TIME = "2025-01-01T00:00:00.000000001Z"
@@ -33,6 +34,17 @@ def test_lines_may_come_in_pieces_and_nonsense_is_passed_over(cut: int, nonsense
     parser = Parser()
     found = parser.feed(whole[:cut]) + parser.feed(whole[cut:])
     assert [(e.stream, e.content) for e in found] == [("stdout", b"one"), ("stderr", b"two")]
+
+
+def test_a_line_that_does_not_end_takes_no_more_memory_and_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cri_log, "LINE_LIMIT", 100)
+    parser = Parser()
+    for _ in range(10):
+        assert parser.feed(line("stdout F long")[:-1]) == []
+    assert len(parser._rest) == 100
+    assert [e.content for e in parser.feed(b"\n" + line("stdout F next"))] == [b"next"]
 
 
 def test_what_was_begun_is_forgotten_with_its_file() -> None:
