@@ -158,6 +158,8 @@ async def _build(on: Engine, pod: state.PodRecord, record: state.ContainerRecord
     bundle.write(on.paths.bundle(record.id), document)
     if (log := logs.file_of(on, record)) is not None:
         await log_directory.look(log, log_directory.make, log)
+    if on.registry.pod(pod.id).phase != state.POD_READY:
+        raise WrongState(f"pod {pod.id} was stopped while a container was created in it")
     fault_point("containers.create.commit")
     on.registry.put(changed(record, phase=state.CONTAINER_CREATED, user=user.to_cri()))
 
@@ -189,7 +191,7 @@ def _spec_input(
     host: Host,
 ) -> container_spec.ContainerInput:
     where = on.paths.etc(pod.id)
-    pinned = {kind: str(path) for kind, path in on.paths.pins(pod.id).items() if path.exists()}
+    pinned = {kind: str(path) for kind, path in on.paths.pins(pod).items()}
     etc = {f"/etc/{name}": str(where / name) for name in ("resolv.conf", "hostname", "hosts")}
     return container_spec.ContainerInput(
         id=record.id,
