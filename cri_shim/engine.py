@@ -25,7 +25,9 @@ from cri_shim.oci.exits import Exits
 from cri_shim.oci.handlers import Handler
 from cri_shim.oci.runtime import OciRuntime
 from cri_shim.pb import api_pb2 as api
+from cri_shim.pb import state_pb2 as state
 from cri_shim.registry import ContainerName, PodName, Registry
+from cri_shim.spec import namespaces
 from cri_shim.spec.host import Host
 
 _log = logging.getLogger(__name__)
@@ -61,10 +63,10 @@ class Paths:
         """Where the user, ipc, uts or pid namespace of a pod is pinned."""
         return self.pod(pod_id) / "ns" / kind
 
-    def pins(self, pod_id: str) -> dict[str, Path]:
-        """Where each kind of namespace of a pod is pinned, if the pod has its own."""
-        own = {kind: self.pin(pod_id, kind) for kind in ("user", "ipc", "uts", "pid")}
-        return {"net": self.netns(pod_id), **own}
+    def pins(self, pod: state.PodRecord) -> dict[str, Path]:
+        """Where each namespace is pinned that is the pod's own."""
+        kinds = namespaces.of_pod(pod.config)
+        return {k: self.netns(pod.id) if k == "net" else self.pin(pod.id, k) for k in kinds}
 
     def bundle(self, container_id: str) -> Path:
         return self.run_root / "containers" / container_id

@@ -6,7 +6,7 @@ from being served. Three cases:
 - written in another boot: its processes, mounts and namespaces are gone. Pods become NOTREADY and
   their networks get DEL; containers that had not ended become EXITED with an unknown exit code.
 - an intent of this boot (creating, removing): what it may have left is ended; a start is completed,
-  in the background if the OCI runtime hangs.
+  in the background if the OCI runtime hangs; so is the stop of a pod.
 - alive in this boot: it is watched again, and an exit that happened meanwhile is told at once. One
   that is on record as paused and is not frozen, or not wholly, is thawed, in the background too.
 """
@@ -16,19 +16,18 @@ import logging
 
 from cri_shim.containers import exits, pause, rootfs, sources, still, takeover, volumes
 from cri_shim.containers import remove as container_remove
+from cri_shim.containers import stop as container_stop
 from cri_shim.engine import Engine
 from cri_shim.errors import CriShimError
 from cri_shim.faults import fault_point
 from cri_shim.isolation import namespaces
 from cri_shim.oci.exits import Exit
-from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import exits as pod_exits
-from cri_shim.pods import passage, strays
+from cri_shim.pods import passage, strays, teardown
 from cri_shim.pods import remove as pod_remove
 from cri_shim.pods import stop as pod_stop
 from cri_shim.registry import changed
-from cri_shim.spec import userns
 
 _REBOOTED = "the node was restarted"
 _DAEMON_DIED = "cri-shim ended while this container was being started"
@@ -90,13 +89,22 @@ async def _pod(on: Engine, pod: state.PodRecord) -> None:
         _log.info("pod %s: %s; it is not ready now", pod.id, _REBOOTED)
         _refresh(on, pod)
         if pod.network.attachments:
-            on.retrier.add(f"detach pod {pod.id}", lambda: pod_stop.detach(on, pod.id), now=True)
+            on.retrier.add(f"detach pod {pod.id}", lambda: teardown.detach(on, pod.id), now=True)
         return
     if pod.HasField("pause"):
         on.exits.watch(pod.id, on.paths.pod(pod.id) / "pause", pod.pause, pod.monitor)
     if pod.phase == state.POD_READY and (missing := _unpinned(on, pod)):
         _log.error("pod %s: its %s namespace is not there; it is not ready now", pod.id, missing)
         on.registry.observe(changed(pod, phase=state.POD_NOTREADY))
+    elif pod.phase == state.POD_NOTREADY:
+        _finish_stop(on, pod)
+
+
+def _finish_stop(on: Engine, pod: state.PodRecord) -> None:
+    """Complete the stop that the last daemon did not; a pod in which something runs may wait."""
+    running = any(container_stop.runs(c) for c in on.registry.containers_of(pod.id))
+    if not running and teardown.is_due(on, pod):
+        on.retrier.add(f"stop pod {pod.id}", lambda: pod_stop.give_back(on, pod.id), now=True)
 
 
 def _refresh(on: Engine, pod: state.PodRecord) -> None:
@@ -117,16 +125,7 @@ def _rebooted(on: Engine, container: state.ContainerRecord) -> state.ContainerRe
 
 def _unpinned(on: Engine, pod: state.PodRecord) -> str:
     """The kind of a namespace that a ready pod should have and has not; "" if all is well."""
-    options = pod.config.linux.security_context.namespace_options
-    pins = {}
-    if not pod.network.host:
-        pins["network"] = on.paths.netns(pod.id)
-    if options.ipc == api.POD:
-        pins["ipc"] = on.paths.pin(pod.id, "ipc")
-    if userns.of_pod(pod.config) is not None:
-        pins["user"] = on.paths.pin(pod.id, "user")
-    if pod.HasField("pause"):
-        pins["pid"] = on.paths.pin(pod.id, "pid")
+    pins = on.paths.pins(pod)
     return next((kind for kind, path in pins.items() if not namespaces.is_pinned(path)), "")
 
 
@@ -154,7 +153,12 @@ async def _container(on: Engine, container: state.ContainerRecord) -> None:
 
 
 async def _remount(on: Engine, container: state.ContainerRecord) -> None:
-    """A created container needs its root file system; somebody may have unmounted it."""
+    """A created container needs its root file system; somebody may have unmounted it.
+
+    One in a pod that was stopped is never started, and the pod's user namespace is gone.
+    """
+    if on.registry.pod(container.pod_id).phase != state.POD_READY:
+        return
     await rootfs.mount(on, on.registry.pod(container.pod_id), container)
     await volumes.prepare(on, container)
 

@@ -49,9 +49,14 @@ async def look(
     try:
         async with asyncio.timeout(limit):
             return await answer
+    except asyncio.CancelledError:
+        # The answer may have come just before: then nobody else has it.
+        if discard is not None and not answer.cancelled() and answer.exception() is None:
+            discard(answer.result())
+        raise
     except TimeoutError:
         if not answer.cancelled():
-            raise  # the call's own
+            return answer.result()  # it came just before; or the TimeoutError is the call's own
         raise Unavailable(
             f"{path}: the file system it is on did not answer within {limit:g} s;"
             " look at the server or the process behind that mount"

@@ -67,6 +67,7 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
             (str(programs.conmon),),
             oci,
             place_monitor=cgroups.join_monitor,
+            logs=paths.run_root / "logs",
             env=environment,
             log_size_max=config.max_log_size,
             no_pivot=config.no_pivot_root,

@@ -17,6 +17,11 @@ def absolute(value: Path) -> str:
     return "" if value.is_absolute() else f"must be an absolute path, not {str(value)!r}"
 
 
+def run_root(value: Path) -> str:
+    """conmon is given paths below it, and cuts them at a colon."""
+    return "must not have a colon" if ":" in str(value) else absolute(value)
+
+
 def absolute_or_empty(value: str) -> str:
     return absolute(Path(value)) if value else ""
 

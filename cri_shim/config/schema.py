@@ -50,7 +50,7 @@ class Server:
         check=checks.socket,
     )
     root: Path = key(Path("/var/lib/cri-shim"), "what must survive a reboot", check=checks.absolute)
-    run_root: Path = key(Path("/run/cri-shim"), "what must not survive one", check=checks.absolute)
+    run_root: Path = key(Path("/run/cri-shim"), "what must not survive one", check=checks.run_root)
     log_level: str = key("info", "debug, info, warning or error", check=checks.one_of(*_LEVELS))
     shutdown_grace: float = key(
         10.0, "seconds that work in hand is given when the daemon stops", check=checks.not_negative

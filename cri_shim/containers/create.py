@@ -18,6 +18,7 @@ from cri_shim.containers import (
     dependencies,
     devices,
     hooks,
+    logs,
     mounts,
     protection,
     remove,
@@ -30,7 +31,7 @@ from cri_shim.errors import AlreadyExists, InvalidArgument, NotFound, WrongState
 from cri_shim.faults import fault_point
 from cri_shim.linux.privacy import let_group_pass, make_private
 from cri_shim.linux.rootfs import read_text_in_root
-from cri_shim.oci import bundle
+from cri_shim.oci import bundle, log_directory
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.registry import changed
@@ -155,8 +156,10 @@ async def _build(on: Engine, pod: state.PodRecord, record: state.ContainerRecord
     ours = [*known.etc_files.values(), known.shm, *(mount.source for mount in given)]
     document = await sources.redirect(on, record, document, [*own, *asked], ours)
     bundle.write(on.paths.bundle(record.id), document)
-    if record.log_path:
-        Path(record.log_path).parent.mkdir(parents=True, exist_ok=True)
+    if (log := logs.file_of(on, record)) is not None:
+        await log_directory.look(log, log_directory.make, log)
+    if on.registry.pod(pod.id).phase != state.POD_READY:
+        raise WrongState(f"pod {pod.id} was stopped while a container was created in it")
     fault_point("containers.create.commit")
     on.registry.put(changed(record, phase=state.CONTAINER_CREATED, user=user.to_cri()))
 
@@ -189,7 +192,7 @@ def _spec_input(
     host: Host,
 ) -> container_spec.ContainerInput:
     where = on.paths.etc(pod.id)
-    pinned = {kind: str(path) for kind, path in on.paths.pins(pod.id).items() if path.exists()}
+    pinned = {kind: str(path) for kind, path in on.paths.pins(pod).items()}
     etc = {f"/etc/{name}": str(where / name) for name in ("resolv.conf", "hostname", "hosts")}
     return container_spec.ContainerInput(
         id=record.id,

@@ -7,9 +7,18 @@ from pathlib import Path
 
 from cri_shim.engine import Engine
 from cri_shim.errors import WrongState
+from cri_shim.oci.log_directory import LogFile
 from cri_shim.oci.log_file import Wanted, read
 from cri_shim.pb import state_pb2 as state
 from cri_shim.wire.cri_log import Entry
+
+
+def file_of(on: Engine, container: state.ContainerRecord) -> LogFile | None:
+    """Where the container's output goes; None if it keeps no log."""
+    if not container.log_path:
+        return None
+    pod = on.registry.pod(container.pod_id)
+    return LogFile(Path(pod.config.log_directory), Path(container.config.log_path))
 
 
 async def logs(

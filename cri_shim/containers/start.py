@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from cri_shim.aio.offload import finish, offload
-from cri_shim.containers import dependencies, exits, sources
+from cri_shim.containers import dependencies, exits, logs, sources
 from cri_shim.engine import Engine
 from cri_shim.errors import CriShimError, WrongState
 from cri_shim.faults import fault_point
@@ -76,7 +76,7 @@ async def _launch(
             handler,
             container.id,
             on.paths.bundle(container.id),
-            log_path=container.log_path,
+            log=logs.file_of(on, container),
             tty=container.config.tty,
             stdin=container.config.stdin,
             stdin_once=container.config.stdin_once,

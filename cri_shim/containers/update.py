@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from cri_shim.containers import logs
 from cri_shim.containers.exec import running
 from cri_shim.engine import Engine
 from cri_shim.errors import ToolFailed, WrongState
@@ -90,6 +91,5 @@ def _set_oom_score(container: state.ContainerRecord, score: int) -> None:
 async def reopen_log(on: Engine, container_id: str) -> None:
     """Have the log file opened anew, after it was renamed; WrongState if it does not run."""
     container = running(on, container_id)
-    if container.log_path:
-        async with on.registry.lock((container.id, "log")):
-            await on.conmon.reopen_log(on.paths.bundle(container.id), container.log_path)
+    if (log := logs.file_of(on, container)) is not None:
+        await on.conmon.reopen_log(on.paths.bundle(container.id), log)

@@ -17,9 +17,10 @@ from cri_shim.aio.rollback import Rollback
 from cri_shim.errors import ToolFailed
 from cri_shim.faults import fault_point
 from cri_shim.linux import process
-from cri_shim.oci import messages, monitors, sync
+from cri_shim.oci import log_directory, messages, monitors, sync
 from cri_shim.oci.ctl import Control
 from cri_shim.oci.handlers import Handler, executable
+from cri_shim.oci.log_directory import LogFile
 from cri_shim.oci.runtime import ENVIRONMENT, OciRuntime
 from cri_shim.pb import state_pb2 as state
 from cri_shim.untrusted import read_file
@@ -40,7 +41,8 @@ class Conmon(Control):
     """Starts conmons and tells them things.
 
     `place_monitor(id, pid)` moves a conmon that has not begun into its cgroup; it may block, and
-    raises OSError. `log_size_max` in bytes, <= 0 is no limit.
+    raises OSError. `logs` is a directory for mounts, see Control. `log_size_max` in bytes, <= 0 is
+    no limit.
     """
 
     def __init__(
@@ -49,13 +51,14 @@ class Conmon(Control):
         oci: OciRuntime,
         *,
         place_monitor: Callable[[str, int], None],
+        logs: Path,
         env: Mapping[str, str] = ENVIRONMENT,
         log_size_max: int = 0,
         no_pivot: bool = False,
         systemd_cgroup: bool = False,
     ) -> None:
         """ToolFailed, naming the paths tried, if there is no conmon."""
-        super().__init__()
+        super().__init__(logs)
         self.path = executable("conmon", candidates)
         self._oci = oci
         self._place_monitor = place_monitor
@@ -71,23 +74,26 @@ class Conmon(Control):
         id: str,
         bundle: Path,
         *,
-        log_path: str,
+        log: LogFile | None,
         tty: bool,
         stdin: bool,
         stdin_once: bool,
     ) -> Started:
-        """Create the container of `bundle`; its log goes to `log_path`, "" is none.
+        """Create the container of `bundle`; its output goes to `log`.
 
         On failure and on cancellation no process of it is left, and nothing in the OCI runtime or
         the bundle; cgroups, of a monitor or a runtime that was killed, are the caller's to remove.
-        CommandNotFound, ToolFailed with the OCI runtime's words; TimedOut.
+        CommandNotFound, ToolFailed with the OCI runtime's words; TimedOut; WrongState, Unavailable
+        if there can be no such log.
         """
         _forget_last_exit(bundle)
-        argv = self._command(handler, id, bundle, log_path)
+        argv = self._command(handler, id, bundle, log)
         argv += terminal_flags(tty=tty, stdin=stdin, stdin_once=stdin_once)
         async with Rollback(f"create container {id}") as rollback:
             rollback.push("conmon", lambda: self._undo(handler, id, bundle))
             try:
+                if log is not None:
+                    await self._open_log(id, log)
                 await self._launch(id, bundle, argv)
             except OSError as e:  # no descriptor left, or no bundle
                 raise ToolFailed(f"cannot create container {id}: {e}") from e
@@ -97,14 +103,19 @@ class Conmon(Control):
                 monitor=_process(bundle / "conmon.pid", f"the conmon of container {id} died"),
             )
 
-    def _command(self, handler: Handler, id: str, bundle: Path, log_path: str) -> list[str]:
+    async def _open_log(self, id: str, log: LogFile) -> None:
+        fault_point("oci.create.log")
+        tree = await log_directory.look(log, log_directory.open_first, log, discard=os.close)
+        log_directory.mount(tree, self._logs / id)
+
+    def _command(self, handler: Handler, id: str, bundle: Path, log: LogFile | None) -> list[str]:
         return [
             *(str(self.path), "-c", id, "-u", id, "-n", id, "-b", str(bundle)),
             *("-r", str(handler.run_path), f"--runtime-arg=--root={handler.root}"),
             *(f"--runtime-arg={option}" for option in handler.options),
             *("-p", str(bundle / "pidfile"), "-P", str(bundle / "conmon.pid")),
             *("--persist-dir", str(bundle)),
-            *("-l", f"k8s-file:{log_path}" if log_path else "none"),
+            *("-l", f"k8s-file:{self._logs / id / log.name}" if log else "none"),
             *self._options,
         ]
 
@@ -188,6 +199,7 @@ class Conmon(Control):
 
         Idempotent, and fine if there is no bundle any more.
         """
+        log_directory.unmount(self._logs / id)
         for name in ("attach", "ctl", "winsz", "pidfile", "conmon.pid", f"pidfile-{id}"):
             with suppress(FileNotFoundError):
                 (bundle / name).unlink()

@@ -1,55 +1,107 @@
 """What a running conmon is told through its FIFO `ctl`: reopen the log, resize the terminal.
 
 conmon 2.1.6 handles only the first of several lines that it reads at once, so lines to one conmon
-are apart by GAP_S, and of resizes that wait only the last is sent.
+are apart by GAP_S, and of resizes that wait only the last is sent. It ends when it cannot make a
+new log, and 2.2 takes no size above 1000: neither is asked of it.
 """
 
 import asyncio
 import errno
 import os
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from cri_shim.aio.keyed_lock import KeyedLock
-from cri_shim.errors import TimedOut, ToolFailed, WrongState
+from cri_shim.aio.offload import finish
+from cri_shim.errors import CriShimError, TimedOut, ToolFailed, WrongState
+from cri_shim.oci import log_directory
+from cri_shim.oci.log_directory import LogFile
 
 GAP_S = 0.02
-REOPEN_S = 5.0  # for the new log file to appear; measured: 0.8 ms
-_POLL_S = 0.001
+REOPEN_S = 30.0  # for the new log to be in use: 0.8 ms, and as long as the old one takes to sync
+MAX_SIZE = 1000  # rows or columns
+_REOPEN = b"2 0 0\n"
+_PENDING = 1 << 12  # bytes of lines that conmon has not read
 
 
 class Control:
-    def __init__(self) -> None:
+    """`logs` is where the directories of logs are mounted for conmon, by the container's id."""
+
+    def __init__(self, logs: Path) -> None:
+        self._logs = logs
         self._lock = KeyedLock()
         self._sizes: dict[Path, tuple[int, int]] = {}
 
-    async def reopen_log(self, bundle: Path, log_path: str) -> None:
-        """Have conmon write to a new file `log_path`, and return when it does.
+    async def reopen_log(self, bundle: Path, log: LogFile) -> None:
+        """Have conmon write to a new file `log`, and return when it does.
 
-        WrongState if conmon has ended; TimedOut if it does not react.
+        That file is made before conmon is asked for it. WrongState if conmon has ended, or if
+        something is in the way; Unavailable, TimedOut: it goes on with the log that it has.
         """
+        at = self._logs / bundle.name
         async with self._lock(bundle):
-            before = _identity(log_path)
-            _write(bundle, b"2 0 0\n")
-            # There is no answer, but a new file takes the name when it is in use: so the line has
-            # been read, and no gap is needed.
+            tree, new = await log_directory.look(
+                log, log_directory.open_next, log, at, discard=_close_tree
+            )
             try:
-                async with asyncio.timeout(REOPEN_S):
-                    await _another(log_path, before)
-            except TimeoutError as e:
-                raise TimedOut(
-                    f"the log {log_path} was not opened anew within {REOPEN_S:g} s: conmon does"
-                    " not react, or cannot create the file"
-                ) from e
+                if tree is not None:
+                    log_directory.mount(tree, at)
+                _write(bundle, _REOPEN)
+                used = await log_directory.look(
+                    log, log_directory.wait, log, new, REOPEN_S, limit=2 * REOPEN_S
+                )
+                if not used:
+                    raise TimedOut(  # noqa: TRY301
+                        f"the log {log.path} was not opened anew within {REOPEN_S:g} s: conmon does"
+                        " not react, and goes on with the log that it has"
+                    )
+            except BaseException as e:
+                if isinstance(e, WrongState):  # conmon has ended: a removal may be over already
+                    log_directory.unmount(at)
+                with suppress(CriShimError):
+                    _withdraw(bundle)
+                    await finish(log_directory.look(log, log_directory.forget_next, log))
+                raise
 
     async def resize(self, bundle: Path, width: int, height: int) -> None:
         """Set the size of the terminal, in characters. WrongState if conmon has ended."""
-        self._sizes[bundle] = width, height
+        self._sizes[bundle] = _possible(width), _possible(height)
         async with self._lock(bundle):
             size = self._sizes.pop(bundle, None)
             if size is None:
                 return  # a call that came later was served with the one before it
             _write(bundle, f"1 {size[1]} {size[0]}\n".encode())
             await asyncio.sleep(GAP_S)
+
+
+def _close_tree(result: tuple[int | None, Any]) -> None:
+    if result[0] is not None:
+        os.close(result[0])
+
+
+def _possible(size: int) -> int:
+    return max(1, min(size, MAX_SIZE))
+
+
+def _withdraw(bundle: Path) -> None:
+    """Take back a request to reopen the log that conmon has not read.
+
+    When it does, it would remove the log that the caller has put back in its place.
+    """
+    try:
+        fd = os.open(bundle / "ctl", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return  # it has ended
+    try:
+        unread = os.read(fd, _PENDING)
+    except BlockingIOError:
+        return
+    finally:
+        os.close(fd)
+    sizes = [line for line in unread.splitlines(keepends=True) if line != _REOPEN]
+    if sizes:
+        _write(bundle, sizes[-1])
 
 
 def _write(bundle: Path, line: bytes) -> None:
@@ -65,19 +117,3 @@ def _write(bundle: Path, line: bytes) -> None:
         raise ToolFailed(f"cannot reach the conmon of {bundle.name}: {e}") from e
     finally:
         os.close(fd)
-
-
-async def _another(path: str, before: tuple[int, int] | None) -> None:
-    """Return when there is a file `path` that is not the one from before."""
-    while True:
-        if _identity(path) not in (None, before):
-            return
-        await asyncio.sleep(_POLL_S)
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    try:
-        found = Path(path).stat()
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino

@@ -24,6 +24,7 @@ from cri_shim.wire.cri_log import Entry
 
 POLL_S = 1.0  # how late something new is seen where inotify tells nothing
 _BLOCK = 1 << 18  # bytes read at once, in a thread
+TAIL_LIMIT = 1 << 29  # bytes, some tenths of a second; a log is rotated at 10 MiB, as a rule
 _CHANGED = inotify.IN_MODIFY | inotify.IN_CREATE | inotify.IN_MOVED_TO
 
 T = TypeVar("T")
@@ -95,17 +96,20 @@ class _LogFile:
         self._parser = cri_log.Parser()
 
     def to_tail(self, lines: int, streams: frozenset[str]) -> None:
-        """Begin with the last `lines` lines."""
+        """Begin with the last `lines` lines, as far as they are in the last TAIL_LIMIT bytes."""
         if not self._open():
             return
         end = os.fstat(self._fd).st_size
         tail = cri_log.Tail(lines, streams, end)
         found = None
-        while end and found is None:
+        least = max(0, end - TAIL_LIMIT)
+        while end > least and found is None:
             begin = max(0, end - _BLOCK)
             found = tail.before(os.pread(self._fd, end - begin, begin))
             end = begin
-        self._at = (tail.start() if found is None else found) or 0
+        if found is None:
+            found = tail.earliest if end else tail.start()
+        self._at = found or 0
 
     def some(self) -> list[Entry] | None:
         """The next entries, possibly none; None if there is nothing new."""
@@ -129,8 +133,10 @@ class _LogFile:
         return os.pread(self._fd, _BLOCK, self._at)
 
     def _open(self) -> bool:
+        """Open it, if it is there. Who may write in its directory chooses what is there."""
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
         try:
-            fd = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+            fd = os.open(self._path, flags)
         except FileNotFoundError:
             return False
         if not stat.S_ISREG(os.fstat(fd).st_mode):
@@ -141,7 +147,7 @@ class _LogFile:
 
     def _replaced(self) -> bool:
         try:
-            return not os.path.samestat(self._path.stat(), os.fstat(self._fd))
+            return not os.path.samestat(self._path.lstat(), os.fstat(self._fd))
         except FileNotFoundError:
             return False
 

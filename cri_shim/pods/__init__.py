@@ -2,7 +2,8 @@
 
 - `run`     intent, namespaces, network, pause process where the pid namespace is shared: READY
 - `files`   resolv.conf, hostname and hosts that its containers see
-- `stop`    its containers, its network; NOTREADY
+- `stop`    its containers, and all it holds of the node; NOTREADY
+- `teardown` what that is, step by step: network, namespaces, /dev/shm
 - `remove`  every trace of it and its containers
 - `prune`   those that have ended removed, and containers that exited
 - `strays`  every trace of pods and containers that no record speaks of

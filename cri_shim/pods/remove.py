@@ -11,19 +11,14 @@ from pathlib import Path
 
 from cri_shim.aio.offload import offload
 from cri_shim.aio.steps import Step, all_of
-from cri_shim.containers import exits as container_exits
 from cri_shim.containers import remove as container_remove
-from cri_shim.containers import stop as container_stop
 from cri_shim.engine import Engine
 from cri_shim.errors import NotFound
 from cri_shim.faults import fault_point
-from cri_shim.isolation import etc, namespaces, shm
 from cri_shim.pb import state_pb2 as state
-from cri_shim.pods import passage, stop
+from cri_shim.pods import passage, teardown
 from cri_shim.registry import changed
 from cri_shim.spec import userns
-
-PAUSE_EXIT_WAIT_S = 5.0
 
 _log = logging.getLogger(__name__)
 
@@ -83,58 +78,9 @@ async def leave_nothing(on: Engine, pod: state.PodRecord) -> None:
 
 def _steps(on: Engine, pod: state.PodRecord) -> list[Step]:
     where = on.paths.pod(pod.id)
-    return [
-        ("pause process", lambda: _end_pause(on, pod)),
-        ("network", lambda: stop.detach(on, pod.id)),
-        ("network namespace", lambda: _unpin_network(on, pod.id)),
-        ("namespaces", lambda: _unpin(on, pod.id)),
-        ("/dev/shm", lambda: _unmount_shm(where / "shm")),
-        ("files of /etc", lambda: _unmount_etc(where / "etc")),
-        ("directory", lambda: _delete(where)),
-    ]
-
-
-def _unpin_network(on: Engine, pod_id: str) -> None:
-    fault_point("pods.remove.netns")
-    namespaces.unpin(on.paths.netns(pod_id))
-
-
-def _unpin(on: Engine, pod_id: str) -> None:
-    fault_point("pods.remove.namespaces")
-    for kind in ("pid", "ipc", "uts", "user"):
-        namespaces.unpin(on.paths.pin(pod_id, kind))
-
-
-def _unmount_shm(where: Path) -> None:
-    fault_point("pods.remove.shm")
-    shm.unmount(where)
-
-
-async def _unmount_etc(where: Path) -> None:
-    fault_point("pods.remove.etc")
-    await offload(etc.unmount, where)
+    return [*teardown.steps(on, pod), ("directory", lambda: _delete(where))]
 
 
 async def _delete(where: Path) -> None:
     fault_point("pods.remove.directory")
     await offload(shutil.rmtree, where, onerror=container_remove.gone)
-
-
-async def _end_pause(on: Engine, pod: state.PodRecord) -> None:
-    """End the shared pid namespace's init, and with it every process that is left in it."""
-    where = on.paths.pod(pod.id) / "pause"
-    if not pod.HasField("pause") and not where.exists():
-        return
-    fault_point("pods.remove.pause")
-    on.exits.unwatch(pod.id)
-    if pod.HasField("pause"):
-        await container_stop.kill(pod.pause, PAUSE_EXIT_WAIT_S)
-        await container_stop.kill_after(pod.monitor, PAUSE_EXIT_WAIT_S)
-    else:
-        await on.conmon.end(pod.id)  # a create that nobody lived to record
-    handler = on.handlers.get(pod.handler)
-    if handler is not None:
-        await on.oci.delete(handler, pod.id, force=True)
-    on.conmon.cleanup(pod.id, where)
-    await on.cgroups.remove(on.cgroups.oci_path(pod.cgroup_parent, pod.id))
-    await container_exits.remove_monitor(on, pod.id)

@@ -23,6 +23,7 @@ from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import files, passage, remove
 from cri_shim.registry import changed, pod_name
+from cri_shim.spec import namespaces as spec_namespaces
 from cri_shim.spec import pause, userns
 from cri_shim.state.records import VERSIONS
 
@@ -137,8 +138,7 @@ def _write_files(on: Engine, record: state.PodRecord) -> None:
 async def _isolate(on: Engine, record: state.PodRecord) -> None:
     """Pin the pod's own namespaces and mount its /dev/shm."""
     fault_point("pods.run.namespaces")
-    options = record.config.linux.security_context.namespace_options
-    pins = {kind: on.paths.pins(record.id)[kind] for kind in _own_namespaces(record)}
+    pins = {kind: on.paths.pins(record)[kind] for kind in _own_namespaces(record)}
     hostname = None if record.network.host else files.hostname(record.config)
     early = [p for p in _parameters(on, record) if not p.interface]
     ids = userns.of_pod(record.config)
@@ -146,7 +146,7 @@ async def _isolate(on: Engine, record: state.PodRecord) -> None:
         await offload(namespaces.pin, pins, hostname=hostname, sysctls=early)
     else:
         await user_namespaces.pin(pins, ids, hostname=hostname, sysctls=early)
-    if options.ipc == api.POD:
+    if "ipc" in pins:
         fault_point("pods.run.shm")
         label = protection.pod_labels(on, record)[1]
         shm.mount_shm(on.paths.pod(record.id) / "shm", owner=_root(record), label=label)
@@ -159,11 +159,8 @@ def _root(record: state.PodRecord) -> int:
 
 
 def _own_namespaces(record: state.PodRecord) -> list[str]:
-    """The kinds that the pod has from its beginning, and that it shares with nobody."""
-    shared = record.config.linux.security_context.namespace_options.ipc != api.POD
-    own = [] if record.network.host else ["net", "uts"]
-    own += [] if shared else ["ipc"]
-    return own + ([] if userns.of_pod(record.config) is None else ["user"])
+    """The kinds that the pod has from its beginning: a shared pid namespace needs a process."""
+    return [kind for kind in spec_namespaces.of_pod(record.config) if kind != "pid"]
 
 
 def _parameters(on: Engine, record: state.PodRecord) -> list[Parameter]:
@@ -181,7 +178,7 @@ async def _set_up_interfaces(on: Engine, record: state.PodRecord) -> None:
         netns = on.paths.netns(record.id)
         await offload(namespaces.in_netns, netns, lambda: sysctls.write(of_interfaces))
     else:
-        await user_namespaces.write_inside(on.paths.pins(record.id), of_interfaces)
+        await user_namespaces.write_inside(on.paths.pins(record), of_interfaces)
 
 
 def _shares_pid_namespace(config: api.PodSandboxConfig) -> bool:
@@ -199,7 +196,7 @@ async def _start_pause(on: Engine, record: state.PodRecord) -> state.PodRecord:
     if userns.of_pod(record.config) is not None:
         for directory in (where.parent, where):
             let_group_pass(directory, _root(record))
-    pins = {kind: path for kind, path in on.paths.pins(record.id).items() if kind != "pid"}
+    pins = {kind: on.paths.pins(record)[kind] for kind in _own_namespaces(record)}
     document = pause.build(
         pause.PauseInput(
             pod_id=record.id,
@@ -208,14 +205,14 @@ async def _start_pause(on: Engine, record: state.PodRecord) -> state.PodRecord:
             host=on.host,
             rootfs=str(where / "rootfs"),
             cgroups_path=on.cgroups.oci_path(record.cgroup_parent, record.id),
-            namespaces={kind: str(path) for kind, path in pins.items() if path.exists()},
+            namespaces={kind: str(path) for kind, path in pins.items()},
             protection=await protection.of_pause(on, record),
             ids=userns.of_pod(record.config),
         )
     )
     bundle.write(where, document)
     started = await on.conmon.create(
-        handler, record.id, where, log_path="", tty=False, stdin=False, stdin_once=False
+        handler, record.id, where, log=None, tty=False, stdin=False, stdin_once=False
     )
     fault_point("pods.run.pause_record")
     record = on.registry.put(changed(record, pause=started.init, monitor=started.monitor))

@@ -7,6 +7,8 @@ from cri_shim.rpc.validate_resources import check_resources
 from cri_shim.rpc.validate_security import check_container_security
 from cri_shim.spec import mounts
 
+MAX_LOG_NAME_BYTES = 255 - len(".tmp")  # NAME_MAX, less what conmon appends
+
 
 def check_container(at: str, config: api.ContainerConfig) -> None:
     """Refuse what cannot be a container; `at` is the path of `config` in the request."""
@@ -17,11 +19,25 @@ def check_container(at: str, config: api.ContainerConfig) -> None:
         _mount(f"{at}.mounts[{index}]", mount)
     for index, device in enumerate(config.devices):
         _device(f"{at}.devices[{index}]", device)
-    fields.inside(f"{at}.log_path", config.log_path)
+    _log_path(f"{at}.log_path", config.log_path)
     if config.HasField("windows"):
         raise InvalidArgument(f"{at}.windows", "this runtime is for Linux")
     check_resources(f"{at}.linux.resources", config.linux.resources)
     check_container_security(f"{at}.linux.security_context", config.linux.security_context)
+
+
+def _log_path(at: str, path: str) -> None:
+    """conmon cuts a path at a colon, and makes a new log under `NAME.tmp`. Empty is no log."""
+    if not path:
+        return
+    fields.inside(at, path)
+    name = path.rpartition("/")[2]
+    if name in ("", "."):
+        raise InvalidArgument(at, f"{path!r} does not end with the name of a file")
+    if ":" in name:
+        raise InvalidArgument(at, f"the name {name!r} has a colon")
+    if len(name.encode()) > MAX_LOG_NAME_BYTES:
+        raise InvalidArgument(at, f"its name is longer than {MAX_LOG_NAME_BYTES} bytes")
 
 
 def _process(at: str, config: api.ContainerConfig) -> None:

@@ -8,10 +8,24 @@ from collections.abc import Mapping
 
 from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2
+from cri_shim.spec import userns
 
 NEW = ""  # as a path: a namespace of the container's own
 _OCI_KIND = {"net": "network", "ipc": "ipc", "uts": "uts", "pid": "pid", "user": "user"}
 _FIELD = "config.linux.security_context.namespace_options.pid"
+
+
+def of_pod(pod: api_pb2.PodSandboxConfig) -> list[str]:
+    """The kinds that the pod has of its own. Its uts namespace goes with its network."""
+    options = pod.linux.security_context.namespace_options
+    own = {
+        "user": userns.of_pod(pod) is not None,
+        "net": options.network != api_pb2.NODE,
+        "ipc": options.ipc == api_pb2.POD,
+        "uts": options.network != api_pb2.NODE,
+        "pid": options.pid == api_pb2.POD,
+    }
+    return [kind for kind, is_own in own.items() if is_own]
 
 
 def for_container(
@@ -22,7 +36,7 @@ def for_container(
 ) -> dict[str, str]:
     """Kind -> path for ContainerInput.namespaces.
 
-    `pinned` has the paths of the pod's own user, net, ipc, uts and pid namespaces, if they exist;
+    `pinned` has the paths of the pod's own namespaces, see `of_pod`;
     `target` that of the TARGET container's pid namespace. A container that says nothing about its
     pid namespace has its pod's mode.
     """

@@ -118,6 +118,11 @@ class Tail:
         """The same when the file has no block before."""
         return self._take(b"")
 
+    @property
+    def earliest(self) -> int:
+        """Where the earliest of the lines found until now begins."""
+        return self._at
+
     def _take(self, beginning: bytes) -> int | None:
         """The line in hand is whole with its `beginning`; in hand is the one before."""
         entry = parse((beginning + self._head)[:_HEAD])

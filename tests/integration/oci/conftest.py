@@ -20,6 +20,7 @@ from cri_shim.oci import bundle, handlers, monitors
 from cri_shim.oci.conmon import Conmon, Started
 from cri_shim.oci.exits import Exit, Exits
 from cri_shim.oci.handlers import Handler
+from cri_shim.oci.log_directory import LogFile
 from cri_shim.oci.runtime import ENVIRONMENT, OciRuntime
 from cri_shim.pb import state_pb2 as state
 
@@ -120,7 +121,7 @@ class Yard:
             self.handler,
             id,
             where,
-            log_path=str(log),
+            log=LogFile(log.parent, Path(log.name)),
             tty=changes.get("terminal", False),
             stdin=changes.get("stdin", False),
             stdin_once=changes.get("stdin_once", False),
@@ -175,6 +176,7 @@ class Yard:
             await self.conmon.end(id)
             await self.cgroups.empty(self.cgroup(id))
             await self.oci.delete(self.handler, id, force=True)
+            self.conmon.cleanup(id, self.run_root / "containers" / id)
             await self.cgroups.remove(self.cgroup(id))
             self.cgroups.remove_monitor(id)
         self.cgroups.prune()
@@ -215,7 +217,9 @@ async def yard(
     )
     cgroups = Cgroups("cgroupfs", name=INSTANCE)
     oci = OciRuntime(exec_dir=tmp_path / "exec")
-    conmon = Conmon(["/usr/bin/conmon"], oci, place_monitor=cgroups.join_monitor)
+    conmon = Conmon(
+        ["/usr/bin/conmon"], oci, place_monitor=cgroups.join_monitor, logs=tmp_path / "logs"
+    )
     rootfs = busybox_root(tmp_path / "rootfs")
     yard = Yard(handler, oci, conmon, Exits(), cgroups, tmp_path, rootfs)
     try:

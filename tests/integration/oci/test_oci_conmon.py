@@ -14,10 +14,15 @@ import pytest
 from cri_shim import faults
 from cri_shim.errors import TimedOut, ToolFailed, WrongState
 from cri_shim.linux import process
-from cri_shim.oci import bundle, sync
+from cri_shim.oci import bundle, ctl, sync
+from cri_shim.oci.log_directory import LogFile
 from cri_shim.oci.messages import CommandNotFound
 
 RECORD = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}[+-]\d\d:\d\d (stdout|stderr) [FP] .*")
+
+
+def file_of(log: Path) -> LogFile:
+    return LogFile(log.parent, Path(log.name))
 
 
 async def test_a_created_container_waits_for_its_start(yard):
@@ -65,7 +70,7 @@ async def test_output_is_logged_in_the_cri_format(yard):
 async def test_without_a_log_path_nothing_is_logged_and_output_still_flows(yard):
     id, where, log = yard.lay_out(["sh", "-c", "seq 100000"])
     started = await yard.conmon.create(
-        yard.handler, id, where, log_path="", tty=False, stdin=False, stdin_once=False
+        yard.handler, id, where, log=None, tty=False, stdin=False, stdin_once=False
     )
     yard.exits.watch(id, where, started.init, started.monitor)
     await yard.oci.start(yard.handler, id)
@@ -77,7 +82,7 @@ async def test_a_command_that_does_not_exist_is_refused_and_leaves_nothing(yard)
     id, where, log = yard.lay_out(["/bin/nothing"])
     with pytest.raises(CommandNotFound, match=f"(?s){id}.*nothing"):
         await yard.conmon.create(
-            yard.handler, id, where, log_path=str(log), tty=False, stdin=False, stdin_once=False
+            yard.handler, id, where, log=file_of(log), tty=False, stdin=False, stdin_once=False
         )
     assert yard.state_of(id) == []
     assert [p.name for p in where.iterdir()] == ["config.json"]
@@ -92,19 +97,19 @@ async def test_a_missing_mount_source_is_refused_in_the_runtimes_own_words(yard)
     bundle.write(where, document)
     with pytest.raises(ToolFailed, match="/no/such/source") as refused:
         await yard.conmon.create(
-            yard.handler, id, where, log_path=str(log), tty=False, stdin=False, stdin_once=False
+            yard.handler, id, where, log=file_of(log), tty=False, stdin=False, stdin_once=False
         )
     assert not isinstance(refused.value, CommandNotFound)
     assert yard.state_of(id) == []
 
 
 async def test_what_conmon_itself_complains_of_is_in_the_error(yard):
-    id, where, _ = yard.lay_out(["sh"])
-    with pytest.raises(ToolFailed, match="log"):
+    id, where, log = yard.lay_out(["sh"])
+    handler = dataclasses.replace(yard.handler, run_path=Path("/no/such/runtime"))
+    with pytest.raises(ToolFailed, match="/no/such/runtime"):
         await yard.conmon.create(
-            yard.handler, id, where, log_path="/no/such/directory/log", tty=False, stdin=False,
-            stdin_once=False,
-        )  # fmt: skip
+            handler, id, where, log=file_of(log), tty=False, stdin=False, stdin_once=False
+        )
     assert yard.state_of(id) == []
 
 
@@ -182,7 +187,7 @@ async def test_a_log_that_was_renamed_is_opened_anew(yard):
     await yard.until(made.log.read_text)
     rotated = made.log.with_suffix(".1")
     made.log.rename(rotated)
-    await yard.conmon.reopen_log(made.bundle, str(made.log))
+    await yard.conmon.reopen_log(made.bundle, file_of(made.log))
     assert stat.S_ISREG(made.log.stat().st_mode)
     await yard.exec(made, "touch /tmp/go")
     await yard.until(made.log.read_text)
@@ -190,11 +195,38 @@ async def test_a_log_that_was_renamed_is_opened_anew(yard):
     assert made.log.read_text().endswith("stdout F two\n")
 
 
+async def test_a_request_that_conmon_has_not_read_is_taken_back(yard, monkeypatch):
+    monkeypatch.setattr(ctl, "REOPEN_S", 0.3)
+    made = await yard.run("while :; do echo line; sleep 0.02; done")
+    await yard.until(made.log.read_text)
+    rotated = made.log.with_suffix(".1")
+    made.log.rename(rotated)
+    os.kill(made.monitor.pid, signal.SIGSTOP)
+    with pytest.raises(TimedOut, match="goes on with the log that it has"):
+        await yard.conmon.reopen_log(made.bundle, file_of(made.log))
+    rotated.rename(made.log)  # as the kubelet does when it is refused
+    size, inode = made.log.stat().st_size, made.log.stat().st_ino
+    os.kill(made.monitor.pid, signal.SIGCONT)
+    await yard.until(lambda: made.log.stat().st_size > size)
+    assert made.log.stat().st_ino == inode
+    assert not Path(f"{made.log}.tmp").exists()
+
+
+async def test_a_terminal_takes_no_size_that_a_conmon_refuses(yard):
+    made = await yard.run("while :; do sleep 0.05; done", terminal=True)
+    terminal = os.open(f"/proc/{made.init.pid}/fd/0", os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
+    await yard.conmon.resize(made.bundle, 65535, 40)
+    await yard.until(lambda: os.get_terminal_size(terminal) == (1000, 40))
+    await yard.conmon.resize(made.bundle, 80, -1)
+    await yard.until(lambda: os.get_terminal_size(terminal) == (80, 1))
+    os.close(terminal)
+
+
 async def test_the_log_of_an_ended_container_cannot_be_opened_anew(yard):
     made = await yard.run("true")
     await yard.next_exit()
     with pytest.raises(WrongState, match="conmon has ended"):
-        await yard.conmon.reopen_log(made.bundle, str(made.log))
+        await yard.conmon.reopen_log(made.bundle, file_of(made.log))
 
 
 async def test_a_terminal_takes_the_last_of_many_sizes(yard):

@@ -17,10 +17,12 @@ from cri_shim.oci.runtime import OciRuntime
 
 async def main(name, path, root, run_root, id, bundle):
     oci = OciRuntime(exec_dir=Path(run_root) / "exec")
-    conmon = Conmon(["/usr/bin/conmon"], oci, place_monitor=lambda id, pid: None)
+    place = lambda id, pid: None
+    logs = Path(run_root) / "logs"
+    conmon = Conmon(["/usr/bin/conmon"], oci, place_monitor=place, logs=logs)
     handler = Handler(name, Path(path), Path(path), Path(root))
     await conmon.create(
-        handler, id, Path(bundle), log_path="", tty=False, stdin=False, stdin_once=False
+        handler, id, Path(bundle), log=None, tty=False, stdin=False, stdin_once=False
     )
 
 asyncio.run(main(*sys.argv[1:]))

@@ -64,6 +64,19 @@ async def test_a_result_that_comes_too_late_is_discarded() -> None:
     assert kept == ["late"]
 
 
+async def test_a_result_that_comes_just_before_a_cancellation_is_discarded() -> None:
+    go, kept = threading.Event(), list[bool]()
+    looking = asyncio.create_task(outside.look("/p", go.wait, discard=kept.append))
+    await asyncio.sleep(0)
+    (thread,) = (t for t in threading.enumerate() if t.name == "look /p")
+    go.set()
+    thread.join()  # the answer waits for its turn on the loop
+    asyncio.get_running_loop().call_soon(looking.cancel)
+    with pytest.raises(asyncio.CancelledError):
+        await looking
+    assert kept == [True]
+
+
 async def test_a_bounded_number_of_looks_may_hang(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outside, "MOST_AT_ONCE", len(outside._busy) + 1)
     go = threading.Event()

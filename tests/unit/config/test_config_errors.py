@@ -64,6 +64,7 @@ def test_a_wrong_type_says_what_was_expected_and_what_was_found(
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        ('[server]\nrun_root = "/a:b"', "c.toml:2: server.run_root: must not have a colon"),
         ('[server]\nroot = "rel"', "c.toml:2: server.root: must be an absolute path, not 'rel'"),
         (f'[server]\nsocket = "/{"x" * 107}"', "c.toml:2: server.socket: is longer than the 107 bytes"),
         ('cgroup_manager = "cgroup"', "c.toml:1: cgroup_manager: must be one of auto, cgroupfs, systemd"),

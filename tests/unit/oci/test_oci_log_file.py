@@ -3,7 +3,7 @@
 import asyncio
 import os
 import tracemalloc
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -93,6 +93,23 @@ async def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
 async def test_what_is_not_readable_is_named(tmp_path: Path) -> None:
     with pytest.raises(ToolFailed, match="cannot read the log"):
         await texts(tmp_path, Wanted())
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/etc/hostname")])
+async def test_what_is_no_file_in_the_place_of_a_log_is_not_read(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    make(tmp_path / "log")
+    with pytest.raises(ToolFailed, match="cannot read the log"):
+        await texts(tmp_path / "log", Wanted())
+
+
+async def test_a_tail_without_end_is_looked_for_in_the_last_part_only(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_file, "_BLOCK", 100)
+    monkeypatch.setattr(log_file, "TAIL_LIMIT", 200)
+    assert len(await texts(log, Wanted(tail=9))) < 7
 
 
 async def test_a_file_that_comes_late_and_grows_is_followed_to_the_end(tmp_path: Path) -> None:

@@ -105,6 +105,10 @@ def test_a_request_without_pod_or_config_is_refused() -> None:
         ("devices[0].permissions", lambda c: setattr(c.devices[0], "permissions", "rr")),
         ("log_path", lambda c: setattr(c, "log_path", "/var/log/x")),
         ("log_path", lambda c: setattr(c, "log_path", "a/../../x")),
+        ("log_path", lambda c: setattr(c, "log_path", "a/")),
+        ("log_path", lambda c: setattr(c, "log_path", "a/.")),
+        ("log_path", lambda c: setattr(c, "log_path", "a/b:c.log")),
+        ("log_path", lambda c: setattr(c, "log_path", "a/" + "x" * 252)),
         ("windows", lambda c: c.windows.SetInParent()),
     ],
 )
