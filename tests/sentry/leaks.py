@@ -104,8 +104,9 @@ def _processes(scope: Scope) -> Iterator[str]:
 
 
 def _mounts(scope: Scope) -> Iterator[str]:
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        target = line.split(" ")[4]
+    # The path of a mount may be any bytes but a line feed, which is escaped.
+    for line in Path("/proc/self/mountinfo").read_bytes().rstrip(b"\n").split(b"\n"):
+        target = os.fsdecode(line.split(b" ")[4])
         if scope.whole or target.startswith(scope.mark):
             yield f"mount {target}"
 

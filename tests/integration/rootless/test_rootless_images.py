@@ -104,7 +104,7 @@ async def test_root_file_systems_are_mounted_by_what_was_asked_for(
 ) -> None:
     pod = await cri.run_pod(on_the_node(daemon))
     await cri.run(pod, ["sleep", "1000"])
-    text = Path(f"/proc/{daemon.holder()}/mountinfo").read_text()
+    text = Path(f"/proc/{daemon.holder()}/mountinfo").read_bytes().decode(errors="surrogateescape")
     at = [m for m in parse_mountinfo(text) if m.target.is_relative_to(daemon.run_root)]
     kinds = [m.fstype for m in at if m.target.name == "rootfs"]
     fuse = bool(daemon.settings["image.mount_program"])
