@@ -104,7 +104,7 @@ def _processes(scope: Scope) -> Iterator[str]:
 
 
 def _mounts(scope: Scope) -> Iterator[str]:
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+    for line in Path("/proc/self/mountinfo").read_text().strip("\n").split("\n"):
         target = line.split(" ")[4]
         if scope.whole or target.startswith(scope.mark):
             yield f"mount {target}"
