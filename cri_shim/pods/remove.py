@@ -6,7 +6,6 @@ goes on in the background.
 
 import asyncio
 import logging
-import shutil
 from pathlib import Path
 
 from cri_shim.aio.offload import offload
@@ -22,6 +21,7 @@ from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import passage, stop
 from cri_shim.registry import changed
 from cri_shim.spec import userns
+from cri_shim.store import deletion
 
 PAUSE_EXIT_WAIT_S = 5.0
 
@@ -117,7 +117,7 @@ async def _unmount_etc(where: Path) -> None:
 
 async def _delete(where: Path) -> None:
     fault_point("pods.remove.directory")
-    await offload(shutil.rmtree, where, onerror=container_remove.gone)
+    await deletion.delete(where)
 
 
 async def _end_pause(on: Engine, pod: state.PodRecord) -> None:
