@@ -7,13 +7,13 @@ takes away every entry and every mount that it brought; what earlier runs left s
 import errno
 import fcntl
 import os
-import shutil
 import stat
 from contextlib import suppress
 from pathlib import Path
 
 from cri_shim.errors import StateError
 from cri_shim.linux import mounts
+from cri_shim.linux.remove import remove_tree
 
 _LOCK = "lock"
 
@@ -66,7 +66,7 @@ class Directories:
                     mounts.unmount(mounted)
             for entry in directory.iterdir():
                 if entry.name not in entries and entry not in self._made:
-                    _remove(entry)
+                    remove_tree(entry)
         self._before = None
         while self._made:
             with suppress(OSError):  # others may have put something into it
@@ -141,10 +141,3 @@ def _refusal(path: Path, error: OSError) -> StateError:
         f"{directory} is in use by another cri-shim: speak to it through its socket, stop it,"
         " or give this one its own --root, --run-root and --socket"
     )
-
-
-def _remove(entry: Path) -> None:
-    if entry.is_dir() and not entry.is_symlink():
-        shutil.rmtree(entry)
-    else:
-        entry.unlink(missing_ok=True)

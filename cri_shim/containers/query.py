@@ -9,6 +9,7 @@ from cri_shim.oci import bundle
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.registry import matches
+from cri_shim.state import rows
 
 _STATES = {
     state.CONTAINER_CREATED: api.CONTAINER_CREATED,
@@ -27,17 +28,20 @@ def state_of(container: state.ContainerRecord) -> api.ContainerState.ValueType:
 def listed(on: Engine, filter: api.ContainerFilter) -> Iterable[api.Container]:
     """The containers that pass every set field of `filter`; a create in progress is not shown."""
     for container in on.registry.each_container():
-        if container.phase == state.CONTAINER_CREATING:
-            continue
-        if not container.id.startswith(filter.id):
-            continue
-        if not container.pod_id.startswith(filter.pod_sandbox_id):
-            continue
-        if filter.HasField("state") and state_of(container) != filter.state.state:
-            continue
-        if not matches(container.config.labels.items(), filter.label_selector.items()):
-            continue
-        yield _row(container)
+        found = rows.row("container", container.id, _listed, container, filter)
+        if found is not None:
+            yield found
+
+
+def _listed(container: state.ContainerRecord, filter: api.ContainerFilter) -> api.Container | None:
+    passes = (
+        container.phase != state.CONTAINER_CREATING
+        and container.id.startswith(filter.id)
+        and container.pod_id.startswith(filter.pod_sandbox_id)
+        and (not filter.HasField("state") or state_of(container) == filter.state.state)
+        and matches(container.config.labels.items(), filter.label_selector.items())
+    )
+    return _row(container) if passes else None
 
 
 def _row(container: state.ContainerRecord) -> api.Container:
@@ -106,7 +110,7 @@ def info(on: Engine, container: state.ContainerRecord) -> dict[str, str]:
     try:
         where = on.paths.bundle(container.id)
         document = sources.restored(where, bundle.spec(where))
-    except OSError:
+    except (OSError, ValueError):
         document = {}  # a reboot took it: run_root is in memory
     facts = {
         "sandboxID": container.pod_id,

@@ -4,9 +4,7 @@ Until every step has succeeded the record stays (phase REMOVING), and a backgrou
 """
 
 import logging
-import shutil
 from pathlib import Path
-from typing import Any
 
 from cri_shim.aio.offload import offload
 from cri_shim.aio.steps import Step, all_of
@@ -18,6 +16,7 @@ from cri_shim.linux.mounts import unmount
 from cri_shim.oci.exits import read
 from cri_shim.pb import state_pb2 as state
 from cri_shim.registry import changed
+from cri_shim.store import deletion
 
 KILL_WAIT_S = 10.0  # for a process to end after SIGKILL
 MONITOR_WAIT_S = 2.0  # for conmon to write the exit and end, before it is killed too
@@ -124,10 +123,4 @@ async def _delete(bundle: Path, sources: Path) -> None:
     fault_point("containers.remove.bundle")
     if sources.exists():  # what is mounted there must not be deleted with it
         raise ToolFailed(f"volumes may still be mounted below {sources}")
-    await offload(shutil.rmtree, bundle, onerror=gone)
-
-
-def gone(_call: object, _path: str, info: Any) -> None:
-    """rmtree: what is not there need not be removed."""
-    if not isinstance(info[1], FileNotFoundError):
-        raise info[1]
+    await deletion.delete(bundle)

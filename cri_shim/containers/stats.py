@@ -15,7 +15,8 @@ from cri_shim.isolation.meter import Meter, Usage
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.registry import Record, matches
-from cri_shim.store.writable import Measured, WritableLayers
+from cri_shim.state import rows
+from cri_shim.store.writable import Measured
 
 
 class ContainerGauges:
@@ -24,18 +25,14 @@ class ContainerGauges:
     def __init__(self, on: Engine) -> None:
         self._on = on
         self._rates = Rates()
-        self._layers = WritableLayers(on.images.rootfs.upper)
+        self._layers = on.images.rootfs.writable
         # The one that ImageFsInfo tells, by which the kubelet knows that they are the same.
         self._mountpoint = str(on.images.store.root.resolve())
-
-    async def close(self) -> None:
-        await self._layers.close()
 
     def changed(self, _before: Record | None, after: Record | None) -> None:
         """A follower of the registry: what is gone is forgotten."""
         if after is None and isinstance(_before, state.ContainerRecord):
             self._rates.forget(_before.id)
-            self._layers.forget(_before.id)
 
     async def listed(
         self, filter: api.ContainerStatsFilter
@@ -45,9 +42,9 @@ class ContainerGauges:
         for container in self._on.registry.each_container():
             if not _passes(container, filter):
                 continue
-            row = self.row(meter, container)
-            if row is not None:
-                yield row
+            found = rows.row("container", container.id, self.row, meter, container)
+            if found is not None:
+                yield found
             await turns.taken()
 
     def one(self, id: str) -> api.ContainerStats:

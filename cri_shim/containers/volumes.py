@@ -7,7 +7,6 @@ so that whoever removes the container, also after a crash, finds them without a 
 
 import errno
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from cri_shim.linux import mounts
 from cri_shim.linux.rootfs import real_path_in_root
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
+from cri_shim.store import deletion
 
 _MISSING = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
@@ -75,12 +75,11 @@ def _inside(tree: Path, sub_path: str, field: str) -> Path:
 async def release(directory: Path) -> None:
     """Unmount the volumes below `directory` and remove it. Idempotent."""
     fault_point("containers.remove.volumes")
-    await offload(_release, directory)
+    await offload(_unmount, directory)
+    await deletion.delete(directory)
 
 
-def _release(directory: Path) -> None:
-    if not directory.is_dir():
-        return
-    for mount in mounts.mounts_below(directory):
-        mounts.unmount(mount)
-    shutil.rmtree(directory)
+def _unmount(directory: Path) -> None:
+    if directory.is_dir():
+        for mount in mounts.mounts_below(directory):
+            mounts.unmount(mount)

@@ -39,7 +39,6 @@ class Images:
         self.store = store
         self._state = state
         self._pulls: SingleFlight[PullKey, ImageRecord] = SingleFlight("pull", needs_waiters=True)
-        self._measured = query.Measured()
 
     @property
     def rootfs(self) -> Rootfs:
@@ -131,7 +130,7 @@ class Images:
 
     async def fs_info(self) -> api.ImageFsInfoResponse:
         """ImageFsInfo."""
-        return await query.fs_info(self.store, self._measured)
+        return await query.fs_info(self.store)
 
     def collect(self) -> None:
         """Take away layers nobody needs; call it after a container was removed."""

@@ -15,9 +15,11 @@ from cri_shim.images.pull import take_in
 from cri_shim.pb.state_pb2 import ImageRecord
 from cri_shim.spec import image_changes
 from cri_shim.spec.image_changes import Changes
+from cri_shim.spec.image_config import MAX_BYTES
 from cri_shim.store import manifest
 from cri_shim.store.image_store import ImageStore
 from cri_shim.store.layout import Layout
+from cri_shim.untrusted import read_file
 
 Pack = Callable[[Path], Awaitable[tuple[str, int]]]  # makes the tar: its diff-id and size
 
@@ -36,9 +38,9 @@ async def commit(
     store: ImageStore, base: ImageRecord, pack: Pack, message: Message, tags: Sequence[str]
 ) -> ImageRecord:
     """Make the image visible under `tags`, or by its id only; another image loses them."""
-    file = store.blobs / base.manifest_digest.removeprefix("sha256:")
+    file = store.blobs.path(base.manifest_digest)
     try:
-        below = manifest.descriptors_of(file.read_bytes())
+        below = manifest.descriptors_of(read_file(file, MAX_BYTES))
     except FileNotFoundError as e:
         raise NotFound(f"image {base.id}: its manifest is lost; pull the image again") from e
     image_changes.changed({}, message.changes)  # what is wrong with them is told at once

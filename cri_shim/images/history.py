@@ -1,12 +1,11 @@
 """The history of an image, from its config: what each step made, and how large it became."""
 
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from cri_shim.pb.state_pb2 import ImageRecord
+from cri_shim.spec import image_config
 from cri_shim.store.image_store import ImageStore
 
 
@@ -30,7 +29,7 @@ def history(store: ImageStore, image: ImageRecord) -> list[Entry]:
     A config may say less than there are layers: those come as steps of which nothing is known.
     """
     layers = list(image.layers)
-    steps = [_entry(store, step, layers) for step in _recorded(image.config)]
+    steps = [_entry(store, step, layers) for step in image_config.steps(image.config)]
     steps += [_entry(store, {}, layers) for _ in range(len(layers))]
     steps.reverse()
     if steps:
@@ -40,13 +39,6 @@ def history(store: ImageStore, image: ImageRecord) -> list[Entry]:
             newest.diff_id, image.id, tuple(image.repo_tags),
         )  # fmt: skip
     return steps
-
-
-def _recorded(config: bytes) -> Sequence[dict[str, Any]]:
-    recorded = json.loads(config).get("history")
-    if not isinstance(recorded, list):
-        return []
-    return [step for step in recorded if isinstance(step, dict)]
 
 
 def _entry(store: ImageStore, step: dict[str, Any], layers: list[str]) -> Entry:

@@ -1,11 +1,12 @@
 """All there is to tell of an image, in the words of `podman image inspect`."""
 
-import json
 import logging
 from typing import Any
 
 from cri_shim.pb.state_pb2 import ImageRecord
+from cri_shim.spec import image_config
 from cri_shim.store.image_store import ImageStore
+from cri_shim.untrusted import parse_json, read_file
 
 _OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
@@ -14,10 +15,10 @@ _log = logging.getLogger(__name__)
 
 def inspect(store: ImageStore, image: ImageRecord) -> dict[str, Any]:
     """JSON-able. Sizes are bytes: `Size` of the image as transferred, `VirtualSize` unpacked."""
-    spec = json.loads(image.config)
+    spec = image_config.document(image.config)
     config = spec.get("config") or {}
     manifest = _manifest(store, image)
-    steps = [step for step in spec.get("history") or [] if isinstance(step, dict)]
+    steps = image_config.steps(image.config)
     known = (store.catalog.layer(layer) for layer in dict.fromkeys(image.layers))
     lowers = [str(store.layers.path(layer)) for layer in dict.fromkeys(reversed(image.layers))]
     return {
@@ -47,9 +48,9 @@ def inspect(store: ImageStore, image: ImageRecord) -> dict[str, Any]:
 
 
 def _manifest(store: ImageStore, image: ImageRecord) -> dict[str, Any]:
-    file = store.blobs / image.manifest_digest.removeprefix("sha256:")
+    file = store.blobs.path(image.manifest_digest)
     try:
-        found = json.loads(file.read_bytes())
+        found = parse_json(read_file(file, image_config.MAX_BYTES))
     except (OSError, ValueError) as e:
         _log.warning("image %s: its manifest cannot be read: %s", image.id, e)
         return {}

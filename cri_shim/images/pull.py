@@ -103,12 +103,13 @@ async def _take_in(
 ) -> ImageRecord:
     here = store.unpacked_blobs()
     layout = Layout(store.layouts)
-    with store.catalog.hold(here.values()):
+    with store.catalog.hold(known.diff_id for known in here.values()):
         try:
             fault_point("images.pull.fetch")
-            layout.create(here, store.blobs)
+            sizes = {digest: known.size for digest, known in here.items()}
+            await offload(layout.create, sizes, store.blobs)
             await fill(layout)
-            content = layout.content()
+            content = await offload(layout.content)
             manifest.check_platform(content.config, store.architecture)
             with store.catalog.hold(content.diff_ids):
                 fault_point("images.pull.unpack")

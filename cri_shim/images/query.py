@@ -1,20 +1,17 @@
 """ListImages, ImageStatus, ImageFsInfo: from memory, never from a registry."""
 
 import json
-import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
 
-from cri_shim.aio.offload import offload
 from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb.state_pb2 import ImageRecord
-from cri_shim.store import manifest, usage
+from cri_shim.spec import image_config
+from cri_shim.state.rows import row
+from cri_shim.store import usage
 from cri_shim.store.image_store import ImageStore
 from cri_shim.store.reference import candidates, id_prefix
 
-MEASURE_EVERY_S = 60.0  # the kubelet asks more often than writable layers are worth walking
 _UID_LIMIT = 1 << 32
 
 
@@ -45,10 +42,12 @@ def list_images(store: ImageStore, filter: api.ImageFilter | None) -> Iterator[a
     wanted = filter.image.image if filter is not None else ""
     if not wanted:
         ids = [image.id for image in store.catalog.images()]
-        here = (store.catalog.image(id) for id in ids)
-        yield from (to_api(image) for image in here if image is not None)
-    elif (found := resolve(store, wanted)) is not None:
-        yield to_api(found)
+        here: Iterator[ImageRecord | None] = (store.catalog.image(id) for id in ids)
+    else:
+        here = iter([resolve(store, wanted)])
+    for image in here:
+        if image is not None and (shown := _row(store, image)) is not None:
+            yield shown
 
 
 def status(
@@ -56,12 +55,22 @@ def status(
 ) -> tuple[api.Image | None, Mapping[str, str]]:
     """The image and, if `verbose`, the map crictl prints."""
     found = resolve(store, reference)
-    if found is None:
+    shown = _row(store, found) if found is not None else None
+    if found is None or shown is None:
         return None, {}
-    return to_api(found), _info(found) if verbose else {}
+    return shown, _info(found) if verbose else {}
 
 
-def to_api(image: ImageRecord) -> api.Image:
+def _row(store: ImageStore, image: ImageRecord) -> api.Image | None:
+    """None for one that cannot be shown."""
+    return row("image", image.id, _shown, store, image)
+
+
+def _shown(store: ImageStore, image: ImageRecord) -> api.Image:
+    return to_api(image, store.catalog.user(image))
+
+
+def to_api(image: ImageRecord, user: str) -> api.Image:
     """The CRI message. Its id is the bare hex digest of the config."""
     answer = api.Image(
         id=image.id,
@@ -71,44 +80,38 @@ def to_api(image: ImageRecord) -> api.Image:
         spec=api.ImageSpec(image=image.id),
         pinned=image.pinned,
     )
-    user = manifest.user_of(image.config).partition(":")[0]
-    if user.isascii() and user.isdigit() and int(user) < _UID_LIMIT:
-        answer.uid.value = int(user)
+    name = user.partition(":")[0]
+    uid = _uid(name)
+    if uid is not None:
+        answer.uid.value = uid
         answer.uid.SetInParent()
-    elif user:
-        answer.username = user
+    elif name:
+        answer.username = name
     return answer
 
 
+def _uid(name: str) -> int | None:
+    """The uid that a User is; None for a name, also one of digits that are beyond every uid."""
+    if not (name.isascii() and name.isdigit()):
+        return None
+    digits = name.lstrip("0") or "0"
+    uid = int(digits) if len(digits) <= len(str(_UID_LIMIT)) else _UID_LIMIT
+    return uid if uid < _UID_LIMIT else None
+
+
 def _info(image: ImageRecord) -> Mapping[str, str]:
-    spec = json.loads(image.config)
+    spec = image_config.document(image.config)
     config = spec.get("config") or {}
-    return {"info": json.dumps({"labels": config.get("Labels") or {}, "imageSpec": spec})}
+    facts = {"labels": config.get("Labels") or {}, "imageSpec": spec}
+    return {
+        "info": json.dumps(facts, ensure_ascii=False)
+    }  # escapes would make it three times as long
 
 
-@dataclass(slots=True)
-class Measured:
-    """The last walk over the writable layers."""
-
-    last: usage.Usage = field(default_factory=lambda: usage.Usage(0, 0))
-    at: float = -MEASURE_EVERY_S
-
-
-async def fs_info(store: ImageStore, measured: Measured) -> api.ImageFsInfoResponse:
-    """What images and containers take. Writable layers are walked once in MEASURE_EVERY_S."""
-    if time.monotonic() - measured.at >= MEASURE_EVERY_S:
-        measured.at = time.monotonic()
-        measured.last = await offload(_writable, store.containers)
-    images = usage.of_layers(store.catalog.layers())
+async def fs_info(store: ImageStore) -> api.ImageFsInfoResponse:
+    """What images and containers take of the disk; nothing is walked for the answer."""
+    written = await store.rootfs.writable.total()
     return api.ImageFsInfoResponse(
-        image_filesystems=[usage.filesystem(store.root, images)],
-        container_filesystems=[usage.filesystem(store.root, measured.last)],
+        image_filesystems=[usage.filesystem(store.root, store.usage())],
+        container_filesystems=[usage.filesystem(store.root, written)],
     )
-
-
-def _writable(containers: Path) -> usage.Usage:
-    used = inodes = 0
-    for container in containers.iterdir():
-        own = usage.of_tree(container / "upper")
-        used, inodes = used + own.used_bytes, inodes + own.inodes
-    return usage.Usage(used, inodes)

@@ -13,21 +13,24 @@ import json
 import logging
 import os
 import secrets
-import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from cri_shim.aio.offload import finish, offload
+from cri_shim.aio.offload import finish
 from cri_shim.errors import AlreadyExists, InvalidArgument, NotFound, ToolFailed, Unavailable
 from cri_shim.faults import fault_point
 from cri_shim.images.load import TRANSPORTS
 from cri_shim.images.pull import discard
 from cri_shim.images.tag import tag_of
 from cri_shim.pb.state_pb2 import ImageRecord
+from cri_shim.spec import image_config
 from cri_shim.store import manifest
+from cri_shim.store.deletion import delete
 from cri_shim.store.image_store import ImageStore
 from cri_shim.store.layout import Layout, is_whole
+from cri_shim.untrusted import read_file
 
 _log = logging.getLogger(__name__)
 
@@ -79,21 +82,15 @@ def _target(target: str) -> tuple[str, Path]:
 
 
 async def _clear(store: ImageStore, layout: Layout, partial: Path) -> None:
-    await offload(_delete, partial)
+    with suppress(ToolFailed):
+        await delete(partial)
     await discard(store, layout)
     store.collect()  # if the image was removed meanwhile
 
 
-def _delete(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
-
-
 async def _fill(store: ImageStore, image: ImageRecord, layout: Layout) -> tuple[str, bool]:
     """Put the image into the layout; the id it has there, and whether every digest is its own."""
-    layout.create((), store.blobs)
+    layout.create({}, store.blobs)
     original = _manifest_of(store, image)
     described = manifest.descriptors_of(original)
     try:
@@ -113,9 +110,9 @@ async def _fill(store: ImageStore, image: ImageRecord, layout: Layout) -> tuple[
 
 
 def _manifest_of(store: ImageStore, image: ImageRecord) -> bytes:
-    file = store.blobs / image.manifest_digest.removeprefix("sha256:")
+    file = store.blobs.path(image.manifest_digest)
     try:
-        return file.read_bytes()
+        return read_file(file, image_config.MAX_BYTES)
     except FileNotFoundError as e:
         raise NotFound(f"image {image.id}: its manifest is lost; pull the image again") from e
 
@@ -124,7 +121,7 @@ async def _layer(
     store: ImageStore, layout: Layout, diff_id: str, described: dict[str, Any]
 ) -> tuple[str, dict[str, Any]]:
     """Have a layer's blob in the layout; its diff-id and descriptor there."""
-    kept = store.blobs / str(described["digest"]).removeprefix("sha256:")
+    kept = store.blobs.path(str(described["digest"]))
     if is_whole(kept, int(described["size"])):
         layout.link(kept)
         return diff_id, described
@@ -143,6 +140,6 @@ async def _layer(
 def _config(image: ImageRecord, diff_ids: list[str]) -> bytes:
     if diff_ids == list(image.layers):
         return image.config
-    document = json.loads(image.config)
+    document = image_config.document(image.config)
     document["rootfs"] = {"type": "layers", "diff_ids": diff_ids}
     return json.dumps(document, separators=(",", ":")).encode()

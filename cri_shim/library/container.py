@@ -227,11 +227,7 @@ class Container(Handle):
 
     async def stats(self) -> api.ContainerStats:
         """What it uses now, in the CRI's form, without rates: for those, look twice."""
-        gauges = ContainerGauges(self._on)
-        try:
-            return gauges.one(self.id)
-        finally:
-            await gauges.close()
+        return ContainerGauges(self._on).one(self.id)
 
     async def diff(self) -> Sequence[Change]:
         """What it has changed in its root file system."""

@@ -160,4 +160,3 @@ class Pod(Handle):
             return await pods.one(self.id)
         finally:
             pods.close()
-            await containers.close()

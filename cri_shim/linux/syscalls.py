@@ -7,7 +7,6 @@ the path it was about.
 
 import ctypes
 import os
-import platform
 
 StrPath = str | os.PathLike[str]
 
@@ -69,7 +68,7 @@ PR_SET_CHILD_SUBREAPER = 36
 
 _OPEN_TREE, _MOVE_MOUNT, _FSOPEN, _FSCONFIG, _FSMOUNT = 428, 429, 430, 431, 432
 _OPENAT2, _MOUNT_SETATTR = 437, 442
-_SETRESUID = {"x86_64": 117, "s390x": 208, "ppc64le": 164}.get(platform.machine(), 147)
+_SETRESUID = {"x86_64": 117, "s390x": 208, "ppc64le": 164}.get(os.uname().machine, 147)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
@@ -83,6 +82,8 @@ _libc.statx.argtypes = [
     ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_uint, ctypes.c_void_p,
 ]  # fmt: skip
 _libc.prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
+_libc.getdents64.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t]
+_libc.getdents64.restype = ctypes.c_ssize_t
 _libc.inotify_init1.argtypes = [ctypes.c_int]
 _libc.inotify_add_watch.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_uint32]
 
@@ -239,6 +240,12 @@ def openat2(dir_fd: int, path: StrPath, flags: int, resolve: int) -> int:
     raw = ctypes.create_string_buffer(bytes(how), ctypes.sizeof(how))
     args = (dir_fd, os.fsencode(path), raw, ctypes.sizeof(how))
     return _check(_syscall(_OPENAT2, *args), path)
+
+
+def getdents64(fd: int, buffer: "ctypes.Array[ctypes.c_char]") -> bytes:
+    """The next entries of an open directory, as the kernel writes them; b"" at the end."""
+    size = _check(_libc.getdents64(fd, buffer, ctypes.sizeof(buffer)))
+    return ctypes.string_at(buffer, size)
 
 
 def inotify_init1(flags: int) -> int:

@@ -5,9 +5,9 @@ Each is one short process. Signals are not sent this way: a pidfd does it withou
 
 import json
 import os
-import shutil
 import signal
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from cri_shim.aio.offload import finish
 from cri_shim.errors import ToolFailed
 from cri_shim.linux import pidfd, process
 from cri_shim.linux.privacy import make_private
+from cri_shim.linux.remove import remove_tree
 from cri_shim.oci import command as commands
 from cri_shim.oci import exec as execs
 from cri_shim.oci import leftovers, messages
@@ -90,7 +91,8 @@ class OciRuntime:
         if done.returncode and not messages.is_missing(done.complaint()):
             raise messages.failure(f"cannot delete container {id}", done.complaint())
         # An unfinished create may leave a directory that the runtime makes nothing of.
-        shutil.rmtree(where, ignore_errors=True)
+        with suppress(OSError):
+            remove_tree(where)
 
     async def _kill_init(self, handler: Handler, id: str) -> None:
         found = await self.state(handler, id)

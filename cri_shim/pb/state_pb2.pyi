@@ -479,12 +479,25 @@ class LayerRecord(_message.Message):
     DIFF_ID_FIELD_NUMBER: _builtins.int
     SIZE_FIELD_NUMBER: _builtins.int
     INODES_FIELD_NUMBER: _builtins.int
+    COUNTED_FIELD_NUMBER: _builtins.int
+    BLOBS_FIELD_NUMBER: _builtins.int
+    TAR_SIZE_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     diff_id: _builtins.str
     """sha256:..."""
     size: _builtins.int
-    """bytes on disk"""
+    """bytes on the disk, allocated, with those of its recipe; see `counted`"""
     inodes: _builtins.int
+    counted: _builtins.bool
+    """since version 2
+    else size and inodes are an estimate from the archive, to be counted anew
+    """
+    tar_size: _builtins.int
+    """bytes of the uncompressed archive; 0: not known"""
+    @_builtins.property
+    def blobs(self) -> _containers.RepeatedCompositeFieldContainer[Global___LayerBlob]:
+        """those that were hashed here and found to be this layer"""
+
     def __init__(
         self,
         *,
@@ -492,11 +505,40 @@ class LayerRecord(_message.Message):
         diff_id: _builtins.str = ...,
         size: _builtins.int = ...,
         inodes: _builtins.int = ...,
+        counted: _builtins.bool = ...,
+        blobs: _abc.Iterable[Global___LayerBlob] | None = ...,
+        tar_size: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["diff_id", b"diff_id", "inodes", b"inodes", "size", b"size", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blobs", b"blobs", "counted", b"counted", "diff_id", b"diff_id", "inodes", b"inodes", "size", b"size", "tar_size", b"tar_size", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LayerRecord: _TypeAlias = LayerRecord  # noqa: Y015
+
+@_typing.final
+class LayerBlob(_message.Message):
+    """A blob, compressed or not, whose uncompressed content is a layer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIGEST_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    digest: _builtins.str
+    """sha256:..."""
+    size: _builtins.int
+    """bytes"""
+    def __init__(
+        self,
+        *,
+        digest: _builtins.str = ...,
+        size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "size", b"size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LayerBlob: _TypeAlias = LayerBlob  # noqa: Y015

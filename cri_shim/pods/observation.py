@@ -38,4 +38,3 @@ class Observation:
         self._registry.unfollow(self.containers.changed)
         self.events.close()
         self.pods.close()
-        await self.containers.close()

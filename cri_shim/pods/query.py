@@ -11,6 +11,7 @@ from cri_shim.oci import bundle
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.registry import Registry, matches
+from cri_shim.state import rows
 
 
 def state_of(pod: state.PodRecord) -> api.PodSandboxState.ValueType:
@@ -21,23 +22,31 @@ def state_of(pod: state.PodRecord) -> api.PodSandboxState.ValueType:
 def listed(on: Engine, filter: api.PodSandboxFilter) -> Iterable[api.PodSandbox]:
     """The pods that pass every set field of `filter`; one in the making is not shown."""
     for pod in on.registry.each_pod():
-        if pod.phase == state.POD_CREATING:
-            continue
-        if not pod.id.startswith(filter.id):
-            continue
-        if filter.HasField("state") and state_of(pod) != filter.state.state:
-            continue
-        if not matches(pod.config.labels.items(), filter.label_selector.items()):
-            continue
-        yield api.PodSandbox(
-            id=pod.id,
-            metadata=pod.config.metadata,
-            state=state_of(pod),
-            created_at=pod.created_at,
-            labels=pod.config.labels,
-            annotations=pod.config.annotations,
-            runtime_handler=pod.runtime_handler,
-        )
+        found = rows.row("pod", pod.id, _listed, pod, filter)
+        if found is not None:
+            yield found
+
+
+def _listed(pod: state.PodRecord, filter: api.PodSandboxFilter) -> api.PodSandbox | None:
+    passes = (
+        pod.phase != state.POD_CREATING
+        and pod.id.startswith(filter.id)
+        and (not filter.HasField("state") or state_of(pod) == filter.state.state)
+        and matches(pod.config.labels.items(), filter.label_selector.items())
+    )
+    return _row(pod) if passes else None
+
+
+def _row(pod: state.PodRecord) -> api.PodSandbox:
+    return api.PodSandbox(
+        id=pod.id,
+        metadata=pod.config.metadata,
+        state=state_of(pod),
+        created_at=pod.created_at,
+        labels=pod.config.labels,
+        annotations=pod.config.annotations,
+        runtime_handler=pod.runtime_handler,
+    )
 
 
 def status(pod: state.PodRecord) -> api.PodSandboxStatus:

@@ -6,10 +6,8 @@ goes on in the background.
 
 import asyncio
 import logging
-import shutil
 from pathlib import Path
 
-from cri_shim.aio.offload import offload
 from cri_shim.aio.steps import Step, all_of
 from cri_shim.containers import remove as container_remove
 from cri_shim.engine import Engine
@@ -19,6 +17,7 @@ from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import passage, teardown
 from cri_shim.registry import changed
 from cri_shim.spec import userns
+from cri_shim.store import deletion
 
 _log = logging.getLogger(__name__)
 
@@ -83,4 +82,4 @@ def _steps(on: Engine, pod: state.PodRecord) -> list[Step]:
 
 async def _delete(where: Path) -> None:
     fault_point("pods.remove.directory")
-    await offload(shutil.rmtree, where, onerror=container_remove.gone)
+    await deletion.delete(where)

@@ -23,6 +23,7 @@ from cri_shim.linux.netdev import Interface
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.registry import Record, matches
+from cri_shim.state import rows
 
 DEFAULT_INTERFACE = "eth0"
 LOOPBACK = "lo"
@@ -57,7 +58,9 @@ class PodGauges:
             if pod.phase != state.POD_READY or not pod.id.startswith(filter.id):
                 continue
             if matches(pod.config.labels.items(), filter.label_selector.items()):
-                yield self._row(meter, pod)
+                found = rows.row("pod", pod.id, self._row, meter, pod)
+                if found is not None:
+                    yield found
                 await turns.taken()
 
     async def one(self, id: str) -> api.PodSandboxStats:

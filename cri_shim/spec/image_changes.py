@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cri_shim.errors import InvalidArgument
+from cri_shim.spec import image_config
+from cri_shim.untrusted import parse_json
 
 Changes = Mapping[str, Any] | Sequence[str]
 FIELD = "changes"
@@ -29,7 +31,7 @@ def committed(
     changes: Changes = (),
 ) -> bytes:
     """The config of the image `config` with one more layer; InvalidArgument for bad changes."""
-    document: dict[str, Any] = json.loads(config)
+    document = image_config.document(config)
     created = now.astimezone(UTC).isoformat().replace("+00:00", "Z")
     document["created"] = created
     if author:
@@ -37,7 +39,7 @@ def committed(
     document["config"] = changed(document.get("config") or {}, changes)
     below = list((document.get("rootfs") or {}).get("diff_ids") or [])
     document["rootfs"] = {"type": "layers", "diff_ids": [*below, diff_id]}
-    steps = [step for step in document.get("history") or [] if isinstance(step, dict)]
+    steps = image_config.steps(config)
     told = sum(not step.get("empty_layer") for step in steps)
     steps += [{"comment": "not in the history of the image"}] * (len(below) - told)
     own = {"created": created, "created_by": created_by, "author": author, "comment": comment}
@@ -137,7 +139,7 @@ def _instruction(line: str) -> tuple[str, Any]:
 
 def _json_list(text: str) -> list[Any] | None:
     try:
-        value = json.loads(text)
+        value = parse_json(text)
     except ValueError:
         return None
     return value if isinstance(value, list) else None

@@ -1,11 +1,19 @@
-"""The part of an OCI image configuration that a container is made from."""
+"""The part of an OCI image configuration that a container is made from.
 
-import json
+The blob is whatever somebody pushed to a registry. What `parse` accepts is fit for every place it
+goes to: a CRI message, an OCI document, a JSON answer, a command line.
+"""
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from cri_shim.errors import InvalidArgument
+from cri_shim.untrusted import parse_json, printable
+
+MAX_BYTES = 4 << 20  # of a configuration or manifest; skopeo takes no larger ones either
+MAX_USER = 1024  # characters of User, which every list of images repeats
+_BLOB = "image configuration"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,34 +30,63 @@ class ImageConfig:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
+def document(data: bytes) -> dict[str, Any]:
+    """The configuration blob as a JSON object; InvalidArgument if it is none."""
+    try:
+        blob = parse_json(data)
+    except ValueError as e:
+        raise InvalidArgument(
+            _BLOB, f"{e}; the image is malformed or damaged: pull the image again"
+        ) from e
+    found: dict[str, Any] = _typed(blob, dict, "an object", "")
+    return found
+
+
+def steps(data: bytes) -> list[dict[str, Any]]:
+    """The history in a configuration blob, oldest first; what is no step is left out."""
+    recorded = document(data).get("history")
+    if not isinstance(recorded, list):
+        return []
+    return [step for step in recorded if isinstance(step, dict)]
+
+
 def parse(data: bytes) -> ImageConfig:
     """The ImageConfig in a configuration blob.
 
-    A torn or malformed blob is InvalidArgument naming the key, never a KeyError: the blob came
-    from outside. null means absent, as Go programs write it.
+    InvalidArgument, naming the key, for what is torn or malformed, for a NUL in a string and for a
+    User longer than MAX_USER. null means absent, as Go programs write it.
     """
-    try:
-        blob = json.loads(data)
-    except ValueError as e:
-        raise InvalidArgument("image configuration", f"no JSON ({e}); pull the image again") from e
-    config = _Part(_typed(blob, dict, "an object", "")).part("config")
+    config = _Part(document(data)).part("config")
+    config.part("ExposedPorts")
+    config.strings("OnBuild")
     return ImageConfig(
         env=tuple(entry for entry in config.strings("Env") if "=" in entry[1:]),
         entrypoint=config.strings("Entrypoint"),
         cmd=config.strings("Cmd"),
         working_dir=config.string("WorkingDir"),
-        user=config.string("User"),
+        user=config.string("User", MAX_USER),
         stop_signal=config.string("StopSignal"),
-        volumes=tuple(sorted(config.part("Volumes").value)),
+        volumes=tuple(sorted(config.part("Volumes").keys())),
         labels=config.part("Labels").string_map(),
     )
 
 
 def _typed(value: Any, kind: type, what: str, path: str) -> Any:
     if not isinstance(value, kind):
-        problem = f"{what} was expected, found {type(value).__name__}; the image is malformed"
-        raise InvalidArgument(f"image configuration{path}", problem)
+        problem = f"{what} was expected, found {type(value).__name__}"
+        raise _malformed(path, problem)
     return value
+
+
+def _text(value: Any, path: str) -> str:
+    text = str(_typed(value, str, "a string", path))
+    if "\0" in text:
+        raise _malformed(path, "has a NUL character")
+    return text
+
+
+def _malformed(path: str, problem: str) -> InvalidArgument:
+    return InvalidArgument(_BLOB + printable(path), f"{problem}; the image is malformed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +103,19 @@ class _Part:
     def part(self, key: str) -> "_Part":
         return _Part(self._get(key, dict, "an object"), f"{self.path}.{key}")
 
-    def string(self, key: str) -> str:
-        return str(self._get(key, str, "a string"))
+    def string(self, key: str, limit: int = MAX_BYTES) -> str:
+        path = f"{self.path}.{key}"
+        text = _text(self._get(key, str, "a string"), path)
+        if len(text) > limit:
+            raise _malformed(path, f"has {len(text)} characters, at most {limit} are taken")
+        return text
 
     def strings(self, key: str) -> tuple[str, ...]:
         values = self._get(key, list, "a list of strings")
-        return tuple(
-            _typed(value, str, "a string", f"{self.path}.{key}[{i}]")
-            for i, value in enumerate(values)
-        )
+        return tuple(_text(value, f"{self.path}.{key}[{i}]") for i, value in enumerate(values))
+
+    def keys(self) -> tuple[str, ...]:
+        return tuple(_text(key, self.path) for key in self.value)
 
     def string_map(self) -> dict[str, str]:
-        return {key: self.string(key) for key in self.value}
+        return {key: self.string(key) for key in self.keys()}

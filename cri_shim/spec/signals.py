@@ -8,9 +8,11 @@ import signal
 
 from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2
+from cri_shim.untrusted import printable
 
 # What Go and glibc programs mean by these names; a libc's own idea of SIGRTMIN differs (musl: 35).
 RTMIN, RTMAX = 34, 64
+_MOST_DIGITS = 8  # of a number, leading zeros included
 _ABOVE_MIN = re.compile(r"RTMIN(?:(?:\+|PLUS)(\d{1,2}))?")
 _BELOW_MAX = re.compile(r"RTMAX(?:(?:-|MINUS)(\d{1,2}))?")
 
@@ -32,9 +34,13 @@ def parse(text: str, field: str = "config.image") -> int:
     Else InvalidArgument, naming `field`.
     """
     name = text.strip().upper()
-    found = int(name) if name.isascii() and name.isdigit() else _named(name.removeprefix("SIG"))
+    if name.isascii() and name.isdigit():
+        found = int(name) if len(name) <= _MOST_DIGITS else None
+    else:
+        found = _named(name.removeprefix("SIG"))
     if found is None or found not in _DELIVERABLE:
-        raise InvalidArgument(field, f"{text!r} is no signal; use a name as SIGTERM, or a number")
+        shown = printable(repr(text), 80)
+        raise InvalidArgument(field, f"{shown} is no signal; use a name as SIGTERM, or a number")
     return found
 
 

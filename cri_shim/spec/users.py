@@ -12,7 +12,6 @@ from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2
 
 MAX_ID = 2**31 - 1  # what Kubernetes allows; greater ones have wrapped around to root elsewhere
-_DIGITS = 19  # of a number, zeros in front too
 _CONTEXT = "config.linux.security_context"
 
 
@@ -118,30 +117,44 @@ def _is_number(text: str) -> bool:
 
 
 def _id(text: str, field: str) -> int:
-    if len(text) > _DIGITS:  # Python refuses to convert thousands of them
-        problem = f"{untrusted.printable(text, 40)} is out of range, 0 to {MAX_ID} is allowed"
-        raise InvalidArgument(field, problem)
-    return _checked(int(text), field)
+    value = _number(text)
+    if value is None:
+        raise InvalidArgument(field, _out_of_range(untrusted.printable(text, 40)))
+    return _checked(value, field)
+
+
+def _number(text: str) -> int | None:
+    """Of digits; None for more of them than an id has. Python refuses to count above 4,300."""
+    digits = text.removeprefix("-").lstrip("0") or "0"
+    if len(digits) > len(str(MAX_ID)):
+        return None
+    return -int(digits) if text.startswith("-") else int(digits)
+
+
+def _out_of_range(value: object) -> str:
+    return f"{value} is out of range, 0 to {MAX_ID} is allowed"
 
 
 def _checked(value: int, field: str) -> int:
     if not 0 <= value <= MAX_ID:
-        raise InvalidArgument(field, f"{value} is out of range, 0 to {MAX_ID} is allowed")
+        raise InvalidArgument(field, _out_of_range(value))
     return value
 
 
 def _users(passwd: str) -> Iterator[_Entry]:
     for parts in _lines(passwd, 4):
-        if _is_id(parts[2]) and _is_id(parts[3]):
+        uid, gid = _listed_id(parts[2]), _listed_id(parts[3])
+        if uid is not None and gid is not None:
             home = parts[5] if len(parts) > 5 else ""
-            yield _Entry(parts[0], int(parts[2]), int(parts[3]), home)
+            yield _Entry(parts[0], uid, gid, home)
 
 
 def _groups(group: str) -> Iterator[tuple[str, int, list[str]]]:
     for parts in _lines(group, 3):
-        if _is_id(parts[2]):
+        gid = _listed_id(parts[2])
+        if gid is not None:
             members = parts[3].split(",") if len(parts) > 3 else []
-            yield parts[0], int(parts[2]), [member.strip() for member in members]
+            yield parts[0], gid, [member.strip() for member in members]
 
 
 def _lines(text: str, least: int) -> Iterator[list[str]]:
@@ -152,5 +165,9 @@ def _lines(text: str, least: int) -> Iterator[list[str]]:
             yield parts
 
 
-def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= _DIGITS and int(text) <= MAX_ID
+def _listed_id(text: str) -> int | None:
+    """An id as a passwd or group file has it; None for what is none."""
+    if not (text.isascii() and text.isdigit()):
+        return None
+    value = _number(text)
+    return value if value is not None and value <= MAX_ID else None

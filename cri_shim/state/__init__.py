@@ -10,4 +10,5 @@ the loss of power after `sync`.
 - `reserve`: room on the disk for the time when it is full
 - `saver`: what is true although the disk is full is written when it can be
 - `records`: versions, and what to do with a record that cannot be read
+- `rows`: lists leave out a record that cannot be shown
 """

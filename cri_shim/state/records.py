@@ -5,8 +5,9 @@ changes. One of the next version is used as it is: what is new in it is kept and
 contract in state.proto promises that it can be. A record of any other version was written by a
 cri-shim that is too far from this one, which refuses to start rather than guess.
 
-A record that cannot be used is set aside under the kind "quarantine", named in the log and never
-fatal. Where the disk is full it stays where it is, for the next start to set aside.
+A record that cannot be used, that of an image of which no container can be made as well, is set
+aside under the kind "quarantine", named in the log and never fatal. Where the disk is full it stays
+where it is, for the next start to set aside.
 """
 
 import logging
@@ -15,14 +16,14 @@ from typing import TypeVar
 
 from google.protobuf.message import DecodeError
 
-from cri_shim.errors import StateError, Unavailable
+from cri_shim.errors import InvalidArgument, StateError, Unavailable
 from cri_shim.pb.state_pb2 import ContainerRecord, ImageRecord, LayerRecord, PodRecord
-from cri_shim.spec import namespaces
+from cri_shim.spec import image_config, namespaces
 from cri_shim.state.store import Store
 from cri_shim.untrusted import printable
 
 # Of each kind; store/layers.py and images/ write the last two.
-VERSIONS = {"pod": 1, "container": 2, "image": 1, "layer": 1}
+VERSIONS = {"pod": 1, "container": 2, "image": 1, "layer": 2}
 
 Record = PodRecord | ContainerRecord | ImageRecord | LayerRecord
 R = TypeVar("R", PodRecord, ContainerRecord, ImageRecord, LayerRecord)
@@ -42,17 +43,17 @@ def load(store: Store, kind: str, type_: type[R]) -> Iterator[R]:
             problem = _problem(record, id)
         except DecodeError as e:
             record, problem = type_(), f"cannot be decoded: {e}"
-        if problem:
-            _log.error("%s record %s is set aside: it %s", kind, printable(id), problem)
-            _set_aside(store, kind, id, value)
-            continue
-        if not ours - 1 <= record.version <= ours + 1:
+        if not problem and not ours - 1 <= record.version <= ours + 1:
             age = "newer" if record.version > ours else "older"
             raise StateError(
                 f"{kind} record {id} has version {record.version}, this cri-shim writes {ours} and"
                 f" reads one more or less: it was written by a much {age} one; run the versions"
                 " between, or remove the state"
             )
+        if problem := problem or _unusable(record):
+            _log.error("%s record %s is set aside: it %s", kind, printable(id), problem)
+            _set_aside(store, kind, id, value)
+            continue
         if record.version < ours:
             _complete(record)
             record.version = ours
@@ -80,4 +81,14 @@ def _problem(record: Record, id: str) -> str:
         return "has an id that is no file name"
     if record.version == 0:
         return "has no version"
+    return ""
+
+
+def _unusable(record: Record) -> str:
+    """Why no container can be made of an image: one that was stored before such were refused."""
+    if isinstance(record, ImageRecord):
+        try:
+            image_config.parse(record.config)
+        except InvalidArgument as e:
+            return f"cannot be used: {e}"
     return ""

@@ -11,7 +11,9 @@ and renamed; manifest and config move to `images/blobs`; then the image record m
   `stall`: transfers that are stuck are given up
 - `manifest`: manifests and configs, pure; `layout`: the private directory of one pull
 - `unpack`: the child process that turns a layer blob into a directory it cannot leave
-- `layers`: the unpacked directories; `catalog`: which images and layers exist
+- `layers`: the unpacked directories; `blobs`: the files that are kept as they came
+- `catalog`: which images and layers exist, and which blob is which layer
+- `deletion`: what nobody looks for any more goes away
 - `rootfs`: the overlay a container stands on; `fuse`: the same by a program, for users whose kernel
   does not let them; `usage`: what all this takes of the disk;
   `writable`: what containers wrote, measured in the background

@@ -4,6 +4,10 @@ An image is visible from the moment its record is on the disk and all its layers
 before, and not after any of that is untrue. Layers belong to images, to containers (a callable
 tells which), and to pulls in hand (`hold`); what belongs to nobody is `unused`.
 
+What is known of a blob that a registry serves, which layer it is, was found out here when it was
+unpacked or hashed, and stands in the record of the layer. What an image says of its blobs is only
+compared with that.
+
 A layer is in use long before its files have reached the disk. Until `settled`, a note "unsynced"
 says in which boot it was unpacked: after a power cut such a layer may have empty files, so the next
 boot drops it. A daemon that merely died loses nothing.
@@ -13,14 +17,24 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Protocol
 
 from cri_shim.errors import Unavailable
 from cri_shim.pb.state_pb2 import ImageRecord, LayerRecord
+from cri_shim.store import manifest
 
 _UNSYNCED = "unsynced/"
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownBlob:
+    """What a blob was found to be when it was hashed here."""
+
+    diff_id: str
+    size: int
 
 
 class Records(Protocol):
@@ -40,8 +54,10 @@ class Catalog:
         self._boot = boot_id.encode()
         self._images: dict[str, ImageRecord] = {}
         self._by_name: dict[str, str] = {}  # tag or repo digest -> image id
+        self._users: dict[str, str] = {}  # image id -> User of its config
         self._layers: dict[str, LayerRecord] = {}
         self._unsynced: set[str] = set()  # diff-ids of layers whose files may not be on the disk
+        self._blobs: dict[str, KnownBlob] = {}  # by digest; of the layers that are here
         self._held: Counter[str] = Counter()
         records.keep(self._everything)
 
@@ -62,6 +78,8 @@ class Catalog:
         }
         self._unsynced = set(notes)
         doubtful = {diff_id for diff_id, boot in notes.items() if boot != self._boot}
+        for layer in self._layers.values():
+            self._learn(layer)
         for diff_id in (self._layers.keys() - present) | doubtful:
             self.forget_layer(diff_id)
         for image in images:
@@ -91,6 +109,13 @@ class Catalog:
         """The image of a fully qualified tag or repo digest."""
         id = self._by_name.get(name)
         return self._images[id] if id is not None else None
+
+    def user(self, image: ImageRecord) -> str:
+        """The User of the image's config, which is parsed once."""
+        known = self._users.get(image.id)
+        if known is None:
+            known = self._users[image.id] = manifest.user_of(image.config)
+        return known
 
     async def add(self, image: ImageRecord) -> ImageRecord:
         """Make an image visible, or give one more names; on return it survives a power cut.
@@ -142,6 +167,7 @@ class Catalog:
         if image is None:
             return
         self._forget_names(id)
+        self._users.pop(id, None)
         self._records.delete("image", id)
         with suppress(Unavailable):
             await self._records.sync()
@@ -171,6 +197,26 @@ class Catalog:
         commit()
         self._records.put("layer", layer.diff_id, layer.SerializeToString())
         self._layers[layer.diff_id] = layer
+        self._learn(layer)
+
+    def change_layer(self, layer: LayerRecord) -> None:
+        """Record what more is known of a layer that is here; one that is gone by now stays so."""
+        if layer.diff_id in self._layers:
+            self._layers[layer.diff_id] = layer
+            self._learn(layer)
+            with suppress(Unavailable):  # a full disk: it can be found out again
+                self._records.put("layer", layer.diff_id, layer.SerializeToString())
+
+    def blob(self, digest: str) -> "KnownBlob | None":
+        """What was found out about a blob; None if it, or its layer, was never here."""
+        return self._blobs.get(digest)
+
+    def blobs(self) -> "dict[str, KnownBlob]":
+        return dict(self._blobs)
+
+    def _learn(self, layer: LayerRecord) -> None:
+        for blob in layer.blobs:
+            self._blobs[blob.digest] = KnownBlob(layer.diff_id, blob.size)
 
     def unsettled(self) -> list[str]:
         """The layers whose files may not be on the disk yet."""
@@ -183,7 +229,9 @@ class Catalog:
             self._records.delete("meta", _UNSYNCED + diff_id)
 
     def forget_layer(self, diff_id: str) -> None:
-        self._layers.pop(diff_id, None)
+        layer = self._layers.pop(diff_id, None)
+        for blob in layer.blobs if layer is not None else ():
+            self._blobs.pop(blob.digest, None)
         self._records.delete("layer", diff_id)
         self.settled([diff_id])
 

@@ -6,13 +6,14 @@ is all there is to keep track of; it understands the layers and marks that the k
 """
 
 import os
-import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from cri_shim.aio import child
 from cri_shim.errors import ToolFailed
 from cri_shim.linux import mounts
+from cri_shim.linux.remove import remove_tree
 
 PROGRAMS = ("/usr/bin/fuse-overlayfs", "/usr/local/bin/fuse-overlayfs")
 MOUNT_S = 30.0  # it takes some 10 ms
@@ -50,7 +51,8 @@ def _try(where: Path) -> None:
         mounts.overlay([lower], upper, work, merged, userxattr=True)
     finally:
         mounts.unmount(merged)
-        shutil.rmtree(where, ignore_errors=True)
+        with suppress(OSError):
+            remove_tree(where)
 
 
 async def mount(

@@ -18,24 +18,31 @@ from typing import Any
 
 from cri_shim.aio.child import run
 from cri_shim.aio.keyed_lock import KeyedLock
-from cri_shim.aio.offload import finish
-from cri_shim.errors import CriShimError
+from cri_shim.aio.offload import finish, offload
+from cri_shim.errors import CriShimError, ToolFailed
 from cri_shim.faults import fault_point
 from cri_shim.linux import mounts
+from cri_shim.linux.disk import Usage
 from cri_shim.linux.privacy import make_private
 from cri_shim.pb.state_pb2 import ImageRecord, LayerRecord
-from cri_shim.store import manifest
-from cri_shim.store.catalog import Catalog, Records
-from cri_shim.store.layers import Layers, delete
+from cri_shim.spec.image_config import MAX_BYTES
+from cri_shim.store import manifest, usage
+from cri_shim.store.blobs import Blobs
+from cri_shim.store.catalog import Catalog, KnownBlob, Records
+from cri_shim.store.deletion import delete
+from cri_shim.store.layers import Layers
 from cri_shim.store.layout import Layout
-from cri_shim.store.manifest import Content
+from cri_shim.store.manifest import Blob, Content
 from cri_shim.store.mounted import Mounted
 from cri_shim.store.rootfs import Rootfs
 from cri_shim.store.skopeo import Skopeo
+from cri_shim.untrusted import read_file
 
 SETTLE_DELAY_S = 5.0  # a pull is mostly followed by a start, which should not wait for the disk
 CLOSE_GRACE_S = 2.0
+MOST_BLOBS = 16  # of one layer that are remembered: the same content, compressed in other ways
 _SETTLE = "settle layers"
+_COUNT = "count what layers take"
 
 _log = logging.getLogger(__name__)
 
@@ -69,7 +76,7 @@ class ImageStore:
         self.root = root
         self.secrets = run_root / "secrets"
         self.layouts = root / "images" / "layouts"
-        self.blobs = root / "images" / "blobs" / "sha256"
+        self.blobs = Blobs(root / "images" / "blobs" / "sha256")
         self.containers = root / "containers"
         self.skopeo = skopeo
         self.architecture = architecture or manifest.host_architecture()
@@ -89,7 +96,7 @@ class ImageStore:
         self._keep_blobs = keep_blobs
         self._held_by_containers = held_layers
         self._unpacking = KeyedLock()  # key: diff-id
-        self._unpacked_as: dict[str, str] = {}  # layer blob digest -> diff-id
+        self._layer_blobs: dict[str, frozenset[str]] = {}  # of each image; to be kept
         self._background: set[asyncio.Task[None]] = set()
 
     async def recover(self, images: Iterable[ImageRecord], layers: Iterable[LayerRecord]) -> None:
@@ -99,15 +106,24 @@ class ImageStore:
 
         Call it when `held_layers` knows every container.
         """
-        own = (self.layouts.parent, self.layouts, self.blobs.parent, self.blobs)
-        for directory in (*own, self.layers.directory, self.containers):
+        for directory in (
+            self.layouts.parent,
+            self.layouts,
+            self.layers.directory,
+            self.containers,
+        ):
             make_private(directory)
+        self.delete_later(self.blobs.recover())
         self.mounted.recover()
         doubtful = self.catalog.load(images, layers, self.layers.present())
         self.delete_later(self.layers.discard(doubtful))
         for image in self.catalog.images():
-            self._learn(image)
-        hidden = [d for d in self.containers.iterdir() if d.name[0] == "."]
+            self._note_blobs(image)
+        writable = list(self.containers.iterdir())
+        hidden = [d for d in writable if d.name[0] == "."]
+        for own in writable:
+            if own.name[0] != ".":
+                self.rootfs.writable.add(own.name)
         secrets = list(self.secrets.iterdir()) if self.secrets.is_dir() else []
         self.delete_later([*self.layouts.iterdir(), *self.layers.leftovers(), *hidden, *secrets])
         strangers = self.layers.present() - {layer.diff_id for layer in self.catalog.layers()}
@@ -117,49 +133,82 @@ class ImageStore:
         self.delete_later(self.layers.discard(strangers - kept))
         self.collect()
         self._settle_later(self.catalog.unsettled(), delay=0)
+        self._count_later()
 
     # -- pulling ------------------------------------------------------------------------------
 
-    def unpacked_blobs(self) -> Mapping[str, str]:
-        """Layer blobs that need not be transferred, with the diff-ids they are here as."""
-        return {
-            blob: diff_id
-            for blob, diff_id in self._unpacked_as.items()
-            if self.catalog.layer(diff_id) is not None
+    def unpacked_blobs(self) -> Mapping[str, KnownBlob]:
+        """Layer blobs that need not be transferred: what was unpacked of them is here."""
+        known = self.catalog.blobs()
+        here = {
+            layer for layer in {k.diff_id for k in known.values()} if self.layers.is_here(layer)
         }
+        return {blob: layer for blob, layer in known.items() if layer.diff_id in here}
 
     async def unpack(self, content: Content, layout: Layout) -> None:
-        """Have every layer of the image unpacked; the caller holds them. An error ends it all."""
-        wanted = dict(zip(content.diff_ids, content.layers, strict=True))
-        largest_first = sorted(wanted.items(), key=lambda item: -item[1].size)
+        """Have every layer of the image unpacked; the caller holds them. An error ends it all.
+
+        ToolFailed, too, if a blob is not the layer that the image's config has in its place: then
+        the image says what is not so, and is not to be had under that id by anybody.
+        """
+        wanted = set(zip(content.layers, content.diff_ids, strict=True))
+        largest_first = sorted(wanted, key=lambda pair: -pair[0].size)
         try:
             async with asyncio.TaskGroup() as group:
-                for diff_id, blob in largest_first:
-                    group.create_task(self._have_layer(layout.blob(blob.digest), diff_id))
+                for blob, diff_id in largest_first:
+                    group.create_task(self._have_layer(layout, blob, diff_id))
         except BaseExceptionGroup as group_of_one:
             raise group_of_one.exceptions[0] from None
 
-    async def _have_layer(self, blob: Path, diff_id: str) -> None:
+    async def _have_layer(self, layout: Layout, blob: Blob, diff_id: str) -> None:
         async with self._unpacking(diff_id):
-            if self.catalog.layer(diff_id) is not None:
+            here = self.catalog.layer(diff_id) if self.layers.is_here(diff_id) else None
+            known = self.catalog.blob(blob.digest)
+            if known is not None:
+                _refuse_another(blob, known, diff_id)
+            if here is not None and known is not None:
                 return
-            temporary, record = await self.layers.unpack(blob, diff_id)
-            was_there = self.layers.path(diff_id).exists()
-            try:
-                fault_point("images.pull.commit_layer")
-                self.catalog.add_layer(record, lambda: self._commit(temporary, diff_id))
-            except BaseException:
-                if not was_there:  # it may have its name, but no record of it
-                    self.delete_later(self.layers.discard([diff_id]))
-                await finish(self.layers.drop(temporary))
-                raise
+            if not layout.has(blob.digest):
+                if here is None:
+                    raise ToolFailed(f"layer {diff_id}: its blob {blob.digest} did not come")
+                return  # of a commit: the layer below is here, its blob need not be
+            size = layout.blob(blob.digest).stat().st_size
+            if here is None:
+                _refuse_another(blob, KnownBlob(diff_id, size), diff_id)
+                await self._unpack(layout.blob(blob.digest), blob, diff_id)
+            else:
+                found = await self.layers.diff_id_of(layout.blob(blob.digest), here.tar_size)
+                _refuse_another(blob, KnownBlob(found, size), diff_id)
+                self._learn(diff_id, blob)
+
+    def _learn(self, diff_id: str, blob: Blob) -> None:
+        """A blob was hashed and found to be a layer that is here."""
+        layer = LayerRecord()
+        layer.CopyFrom(self.catalog.layer(diff_id) or LayerRecord(diff_id=diff_id))
+        layer.blobs.add(digest=blob.digest, size=blob.size)
+        del layer.blobs[:-MOST_BLOBS]
+        self.catalog.change_layer(layer)
+
+    async def _unpack(self, file: Path, blob: Blob, diff_id: str) -> None:
+        temporary, record = await self.layers.unpack(file, diff_id)
+        record.blobs.add(digest=blob.digest, size=blob.size)
+        was_there = self.layers.is_here(diff_id)
+        try:
+            fault_point("images.pull.commit_layer")
+            self.catalog.add_layer(record, lambda: self._commit(temporary, diff_id))
+        except BaseException:
+            if not was_there:  # it may have its name, but no record of it
+                self.delete_later(self.layers.discard([diff_id]))
+            await finish(self.layers.drop(temporary))
+            raise
 
     def _commit(self, temporary: Path, diff_id: str) -> None:
-        if self.layers.path(diff_id).exists():
+        if self.layers.is_here(diff_id):
             # A container stands on it and its record was lost. It is whole: leave it alone.
             self.layers.commit_recipe(temporary, diff_id)
             self._start(lambda: self.layers.drop(temporary), "delete unused layers")
         else:
+            self.delete_later(self.layers.discard([diff_id]))  # what is there is no directory
             self.layers.commit(temporary, diff_id)
 
     async def keep(self, content: Content, layout: Layout, image: ImageRecord) -> ImageRecord:
@@ -167,25 +216,23 @@ class ImageStore:
         blobs = [content.manifest_digest, f"sha256:{content.image_id}"]
         if self._keep_blobs:
             # Of a layer that was here before there may be a placeholder only.
-            blobs += [b.digest for b in content.layers if layout.has(b.digest, b.size)]
+            blobs += [blob.digest for blob in content.layers if layout.has(blob.digest)]
         for digest in dict.fromkeys(blobs):
-            layout.blob(digest).replace(self.blobs / digest.removeprefix("sha256:"))
+            self.blobs.take(layout.blob(digest), digest)
         # Nothing else runs between the blobs and the record: `collect` would take them for strays.
+        self._layer_blobs[image.id] = frozenset(blob.digest for blob in content.layers)
         record = await self.catalog.add(image)
-        self._learn(record)
         self._settle_later(self.catalog.unsettled(), delay=SETTLE_DELAY_S)
         return record
 
-    def _learn(self, image: ImageRecord) -> None:
-        file = self.blobs / image.manifest_digest.removeprefix("sha256:")
+    def _note_blobs(self, image: ImageRecord) -> None:
         try:
-            layers = manifest.layers_of(file.read_bytes())
-        except (OSError, CriShimError) as e:
+            data = read_file(self.blobs.path(image.manifest_digest), MAX_BYTES)
+            layers = manifest.layers_of(data)
+        except (OSError, ValueError, CriShimError) as e:
             _log.warning("image %s: its manifest cannot be used: %s", image.id, e)
             return
-        self._unpacked_as |= {
-            blob.digest: diff_id for blob, diff_id in zip(layers, image.layers, strict=False)
-        }
+        self._layer_blobs[image.id] = frozenset(blob.digest for blob in layers)
 
     def _held_layers(self) -> set[str]:
         """The diff-ids that containers and mounts stand on, whatever became of their images."""
@@ -203,19 +250,14 @@ class ImageStore:
         trash = self.layers.discard(unused)
         for diff_id in unused:
             self.catalog.forget_layer(diff_id)
-        self._unpacked_as = dict(self.unpacked_blobs())
-        named = self._named_blobs()
-        for blob in self.blobs.iterdir():
-            if blob.name not in named:
-                blob.unlink()
-        self.delete_later(trash)
+        self.delete_later(trash + self.blobs.discard_all_but(self._named_blobs()))
 
     def _named_blobs(self) -> set[str]:
-        images = self.catalog.images()
-        names = {image.id for image in images}
-        names |= {image.manifest_digest.removeprefix("sha256:") for image in images}
+        images = {image.id: image for image in self.catalog.images()}
+        self._layer_blobs = {id: own for id, own in self._layer_blobs.items() if id in images}
+        names = images.keys() | {image.manifest_digest for image in images.values()}
         if self._keep_blobs:
-            names |= {blob.removeprefix("sha256:") for blob in self._unpacked_as}
+            names = names.union(*self._layer_blobs.values())
         return names
 
     def delete_later(self, paths: Sequence[Path]) -> None:
@@ -233,6 +275,27 @@ class ImageStore:
         if done.returncode == 0:
             self.catalog.settled(diff_ids)
 
+    # -- what all this takes of the disk ------------------------------------------------------
+
+    def usage(self) -> Usage:
+        """Layers with their recipes, and blobs; what is on its way is not counted."""
+        return usage.of_layers(self.catalog.layers()) + self.blobs.usage()
+
+    def _count_later(self) -> None:
+        if uncounted := [layer for layer in self.catalog.layers() if not layer.counted]:
+            self._start(lambda: self._count(uncounted), _COUNT)
+
+    async def _count(self, layers: Sequence[LayerRecord]) -> None:
+        """Layers of an older record, which has an estimate only."""
+        for layer in layers:
+            if not self.layers.is_here(layer.diff_id):
+                continue
+            taken = await offload(self.layers.usage, layer.diff_id)
+            counted = LayerRecord()
+            counted.CopyFrom(self.catalog.layer(layer.diff_id) or layer)
+            counted.size, counted.inodes, counted.counted = taken.used_bytes, taken.inodes, True
+            self.catalog.change_layer(counted)
+
     def _start(self, work: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
         task = asyncio.create_task(self._logged(work, name), name=name)
         self._background.add(task)
@@ -246,11 +309,26 @@ class ImageStore:
 
     async def close(self) -> None:
         """Give deletions CLOSE_GRACE_S, end the rest; what is not done, the next start finds."""
+        await self.rootfs.writable.close()
         for task in self._background:
-            if task.get_name() == _SETTLE:
+            if task.get_name() in (_SETTLE, _COUNT):
                 task.cancel()
         if self._background:
             _, late = await asyncio.wait(self._background, timeout=CLOSE_GRACE_S)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+
+
+def _refuse_another(blob: Blob, known: KnownBlob, diff_id: str) -> None:
+    """`known`: what the blob is. ToolFailed if an image says that it is something else."""
+    if known.diff_id != diff_id:
+        raise ToolFailed(
+            f"the image says that its blob {blob.digest} is the layer {diff_id}, but it is"
+            f" {known.diff_id}: config and layers of the image do not belong together"
+        )
+    if known.size != blob.size:
+        raise ToolFailed(
+            f"the image says that its blob {blob.digest} has {blob.size} bytes, but it has"
+            f" {known.size}"
+        )

@@ -13,15 +13,17 @@ import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
-from cri_shim.aio.child import run
 from cri_shim.aio.offload import finish
 from cri_shim.errors import ToolFailed
+from cri_shim.linux import disk
+from cri_shim.linux.disk import Usage
 from cri_shim.linux.privacy import make_private
 from cri_shim.pb.state_pb2 import LayerRecord
 from cri_shim.spec.userns import IdMap
 from cri_shim.store import python_child
+from cri_shim.store.deletion import delete
 
-VERSION = 1  # of LayerRecord
+VERSION = 2  # of LayerRecord
 
 
 class Layers:
@@ -41,7 +43,21 @@ class Layers:
 
     def present(self) -> set[str]:
         """The diff-ids of every layer directory."""
-        return {f"sha256:{d.name}" for d in self.directory.iterdir() if d.name[0] != "."}
+        there = (d for d in self.directory.iterdir() if d.name[0] != ".")
+        return {f"sha256:{d.name}" for d in there if _is_directory(d)}
+
+    def is_here(self, diff_id: str) -> bool:
+        """Whether the layer's directory is there."""
+        return _is_directory(self.path(diff_id))
+
+    def usage(self, diff_id: str) -> Usage:
+        """What the layer and its recipe take of the disk. Blocks."""
+        found = disk.usage(self.path(diff_id))
+        try:
+            recipe = (self.recipes / self.path(diff_id).name).lstat()
+        except FileNotFoundError:
+            return found
+        return found + Usage(disk.allocated(recipe), 1)
 
     async def unpack(self, blob: Path, diff_id: str) -> tuple[Path, LayerRecord]:
         """Unpack into a temporary directory, verify the diff-id; the caller commits or drops it."""
@@ -68,8 +84,25 @@ class Layers:
                 " config and layers of the image do not belong together"
             )
         return LayerRecord(
-            version=VERSION, diff_id=diff_id, size=result["size"], inodes=result["inodes"]
+            version=VERSION,
+            diff_id=diff_id,
+            size=result["size"],
+            inodes=result["inodes"],
+            counted=True,
+            tar_size=result["tar_size"],
         )
+
+    async def diff_id_of(self, blob: Path, most: int) -> str:
+        """The diff-id of a blob, which is not unpacked.
+
+        ToolFailed if it is damaged, or has more than `most` bytes, 0 being any number.
+        """
+        async with self._slots:
+            result = await python_child.call(
+                "cri_shim.store.unpack.digest", str(blob), str(most),
+                attempt=f"cannot read layer blob sha256:{blob.name}", directory=blob.parent,
+            )  # fmt: skip
+        return str(result["diff_id"])
 
     def commit(self, temporary: Path, diff_id: str) -> None:
         """Give a whole layer its name."""
@@ -135,19 +168,16 @@ class Layers:
         """What a daemon that died left half made or half deleted."""
         recipes = list(self.recipes.iterdir()) if self.recipes.is_dir() else []
         orphans = [recipe for recipe in recipes if not (self.directory / recipe.name).is_dir()]
-        return [d for d in self.directory.iterdir() if d.name[0] == "."] + orphans
+        here = list(self.directory.iterdir())
+        return [d for d in here if d.name[0] == "." or not _is_directory(d)] + orphans
 
     def _hidden(self, kind: str) -> Path:
         return self.directory / f".{kind}-{secrets.token_hex(8)}"
 
 
+def _is_directory(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
 def _recipe_of(temporary: Path) -> Path:
     return temporary.with_name(f"{temporary.name}.recipe")
-
-
-async def delete(*paths: Path) -> None:
-    """Delete whole trees, in a child process: a hundred thousand unlinks keep a thread busy."""
-    if paths:
-        done = await run(["rm", "-rf", "--one-file-system", "--", *map(str, paths)])
-        if done.returncode:
-            raise ToolFailed(f"cannot delete {paths[0].parent}: {done.complaint()}")

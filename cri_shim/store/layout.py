@@ -3,16 +3,18 @@
 skopeo writes it when an image is pulled, and reads it when one is saved.
 """
 
-import contextlib
 import json
 import secrets
-import shutil
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 
 from cri_shim.errors import ToolFailed
+from cri_shim.linux.remove import remove_tree
+from cri_shim.spec.image_config import MAX_BYTES
 from cri_shim.store import manifest
+from cri_shim.store.blobs import Blobs
 from cri_shim.store.manifest import Content, digest_of
+from cri_shim.untrusted import parse_json, read_file
 
 
 class Layout:
@@ -21,26 +23,27 @@ class Layout:
     def __init__(self, layouts: Path) -> None:
         self.path = layouts / secrets.token_hex(8)
         self._blobs = self.path / "blobs" / "sha256"
+        self._placeholders: set[str] = set()  # digests
 
-    def create(self, placeholders: Iterable[str], kept: Path) -> None:
-        """Make the directory. For each digest of `placeholders`, the layer is here already.
+    def create(self, here: Mapping[str, int], kept: Blobs) -> None:
+        """Make the directory. For each digest of `here`, with its size, the layer is unpacked.
 
-        A blob that was kept whole in `kept` is linked in; for the others an empty file does.
+        Blocks. A blob that was kept whole is linked in; for the others an empty file does.
         """
         self._blobs.mkdir(parents=True, mode=0o700)
-        for digest in placeholders:
-            hex = digest.removeprefix("sha256:")
-            try:
-                (self._blobs / hex).hardlink_to(kept / hex)
-            except FileNotFoundError:
-                (self._blobs / hex).touch()
+        for digest, size in here.items():
+            if is_whole(kept.path(digest), size):
+                self.blob(digest).hardlink_to(kept.path(digest))
+            else:
+                self.blob(digest).touch()
+                self._placeholders.add(digest)
 
     def blob(self, digest: str) -> Path:
         return self._blobs / digest.removeprefix("sha256:")
 
-    def has(self, digest: str, size: int) -> bool:
-        """Whether a blob is here whole, not as a placeholder."""
-        return is_whole(self.blob(digest), size)
+    def has(self, digest: str) -> bool:
+        """Whether a blob is here itself, not as a placeholder."""
+        return digest not in self._placeholders and self.blob(digest).is_file()
 
     def link(self, blob: Path) -> None:
         """Have a blob here that is kept elsewhere on this file system."""
@@ -66,28 +69,30 @@ class Layout:
         (self.path / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
 
     def content(self) -> Content:
-        """Manifest and config of the one image that was copied here, verified."""
+        """Manifest and config of the one image that was copied here, verified. Blocks."""
         try:
-            index = json.loads((self.path / "index.json").read_bytes())
+            index = parse_json(read_file(self.path / "index.json", MAX_BYTES))
             digest = str(index["manifests"][0]["digest"])
         except (OSError, ValueError, LookupError, TypeError) as e:
             raise ToolFailed(f"skopeo left no usable index.json in {self.path}: {e}") from e
-        image_manifest = self._read(digest)
-        return manifest.content(image_manifest, self._read(manifest.config_digest(image_manifest)))
+        image_manifest = self._read(digest, "manifest")
+        config = self._read(manifest.config_digest(image_manifest), "image config")
+        return manifest.content(image_manifest, config)
 
-    def _read(self, digest: str) -> bytes:
+    def _read(self, digest: str, what: str) -> bytes:
         try:
-            data = self.blob(digest).read_bytes()
+            data = read_file(self.blob(digest), MAX_BYTES)
         except OSError as e:
             raise ToolFailed(f"skopeo left no blob {digest}: {e.strerror}") from e
+        except ValueError as e:
+            raise ToolFailed(f"the {what} {digest} {e}") from e
         if digest_of(data) != digest:
             raise ToolFailed(f"the blob {digest} has the digest {digest_of(data)}")
         return data
 
     def remove(self) -> None:
-        """Idempotent; raises OSError."""
-        with contextlib.suppress(FileNotFoundError):  # it may not have been made yet
-            shutil.rmtree(self.path)
+        """Idempotent; raises OSError. Blocks."""
+        remove_tree(self.path)
 
 
 def is_whole(blob: Path, size: int) -> bool:

@@ -1,7 +1,8 @@
 """Manifests and image configs, as OCI and Docker (schema 2) write them; pure.
 
-The bytes come from a registry: whatever is missing or of the wrong kind is a ToolFailed that says
-so, never a KeyError.
+The bytes come from a registry: what is missing, of the wrong kind or beyond a limit is a ToolFailed
+that says so, never a KeyError. `content` is where an image is let in: what it returns can be
+stored, listed and run.
 """
 
 import hashlib
@@ -11,12 +12,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cri_shim.errors import ToolFailed
+from cri_shim.errors import InvalidArgument, ToolFailed
+from cri_shim.spec import image_config
+from cri_shim.spec.image_config import MAX_BYTES
+from cri_shim.untrusted import parse_json, printable
 
 MEDIA_TYPE = "application/vnd.oci.image.manifest.v1+json"
 LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"  # not compressed
 _CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 _DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
+MAX_LAYERS = 500  # different ones: what the kernel's overlay takes
+MAX_SIZE = (1 << 63) - 1  # bytes of an image: what every program can count
+# Kinds of layers that cannot be unpacked: what a media type contains, and why.
+_UNUSABLE = {
+    ".foreign.": "its content is not kept in the registry (a foreign layer)",
+    "nondistributable": "its content is not kept in the registry (a non-distributable layer)",
+    "+encrypted": "it is encrypted",
+}
 _ARCHITECTURES = {  # uname's machine -> Go's name, which images use
     "x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "armv6l": "arm",
     "i686": "386", "ppc64le": "ppc64le", "s390x": "s390x", "riscv64": "riscv64",
@@ -64,15 +76,32 @@ def host_architecture(machine: str = "") -> str:
 
 def config_digest(manifest: bytes) -> str:
     """Which blob of the layout is the image's config."""
-    return _blob(_fields(manifest, "manifest").get("config"), "manifest config").digest
+    return _config(_fields(manifest, "manifest")).digest
 
 
 def layers_of(manifest: bytes) -> tuple[Blob, ...]:
     """The layer blobs, bottom first."""
-    layers = _fields(manifest, "manifest").get("layers")
+    return _layers(_fields(manifest, "manifest"))
+
+
+def _config(fields: Mapping[str, Any]) -> Blob:
+    return _blob(fields.get("config"), "the manifest config")
+
+
+def _layers(fields: Mapping[str, Any]) -> tuple[Blob, ...]:
+    layers = fields.get("layers")
     if not isinstance(layers, list):
         raise ToolFailed("the manifest lists no layers: it is not that of a container image")
-    return tuple(_blob(layer, "manifest layer") for layer in layers)
+    return tuple(_layer(layer, number) for number, layer in enumerate(layers))
+
+
+def _layer(value: object, number: int) -> Blob:
+    what = f"the manifest layer {number}"
+    kind = value.get("mediaType") if isinstance(value, dict) else None
+    for part, problem in _UNUSABLE.items():
+        if part in str(kind):
+            raise ToolFailed(f"{what} is of the type {printable(kind)}: {problem}")
+    return _blob(value, what)
 
 
 def descriptors_of(manifest: bytes) -> list[dict[str, Any]]:
@@ -107,7 +136,11 @@ def plain_layer(diff_id: str, size: int) -> dict[str, Any]:
 
 def diff_ids_of(config: bytes) -> tuple[str, ...]:
     """The layers' diff-ids, bottom first."""
-    rootfs = _fields(config, "image config").get("rootfs")
+    return _diff_ids(_fields(config, "image config"))
+
+
+def _diff_ids(fields: Mapping[str, Any]) -> tuple[str, ...]:
+    rootfs = fields.get("rootfs")
     ids = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
     if ids is None:
         ids = []
@@ -117,14 +150,29 @@ def diff_ids_of(config: bytes) -> tuple[str, ...]:
 
 
 def content(manifest: bytes, config: bytes) -> Content:
-    """Manifest and config of one image, checked against each other."""
-    layers, diff_ids = layers_of(manifest), diff_ids_of(config)
+    """Manifest and config of one image, checked by themselves and against each other."""
+    fields = _fields(manifest, "manifest")
+    layers, described = _layers(fields), _config(fields)
+    diff_ids = _diff_ids(_fields(config, "image config"))
     if len(layers) != len(diff_ids):
         raise ToolFailed(
             f"the manifest lists {len(layers)} layers and the config {len(diff_ids)} diff-ids:"
             " it is not a container image, or a broken one"
         )
-    return Content(manifest, config, layers, diff_ids)
+    if len(set(diff_ids)) > MAX_LAYERS:
+        raise ToolFailed(f"the image has {len(set(diff_ids))} layers, at most {MAX_LAYERS} work")
+    try:
+        image_config.parse(config)
+    except InvalidArgument as e:
+        raise ToolFailed(str(e)) from e
+    if described.size != len(config):
+        raise ToolFailed(
+            f"the manifest says that the config has {described.size} bytes, it has {len(config)}"
+        )
+    found = Content(manifest, config, layers, diff_ids)
+    if found.size > MAX_SIZE:
+        raise ToolFailed(f"the manifest says that the image has {found.size} bytes")
+    return found
 
 
 def check_platform(config: bytes, architecture: str) -> None:
@@ -132,7 +180,8 @@ def check_platform(config: bytes, architecture: str) -> None:
     fields = _fields(config, "image config")
     os, arch = fields.get("os") or "linux", fields.get("architecture") or architecture
     if (os, arch) != ("linux", architecture):
-        raise ToolFailed(f"the image is for {os}/{arch}, this machine is linux/{architecture}")
+        own = printable(f"{os}/{arch}")
+        raise ToolFailed(f"the image is for {own}, this machine is linux/{architecture}")
 
 
 def user_of(config: bytes) -> str:
@@ -143,20 +192,25 @@ def user_of(config: bytes) -> str:
 
 
 def _fields(data: bytes, what: str) -> Mapping[str, Any]:
+    if len(data) > MAX_BYTES:
+        raise ToolFailed(f"the {what} has {len(data)} bytes, at most {MAX_BYTES} are taken")
     try:
-        value = json.loads(data)
+        value = parse_json(data)
     except ValueError as e:
-        raise ToolFailed(f"the {what} is not JSON: {e}") from e
+        raise ToolFailed(f"the {what} {e}") from e
     if not isinstance(value, dict):
         raise ToolFailed(f"the {what} is not a JSON object")
     return value
 
 
 def _blob(value: object, what: str) -> Blob:
-    digest = value.get("digest") if isinstance(value, dict) else None
-    size = value.get("size") if isinstance(value, dict) else None
-    if not _is_digest(digest) or not isinstance(size, int) or size < 0:
-        raise ToolFailed(f"the {what} has no valid digest and size")
+    if not isinstance(value, dict):
+        raise ToolFailed(f"{what} is missing or not a JSON object")
+    digest, size = value.get("digest"), value.get("size")
+    if not _is_digest(digest):
+        raise ToolFailed(f"{what} has no valid sha256 digest: {printable(digest, 100)}")
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= MAX_SIZE:
+        raise ToolFailed(f"{what} has no valid size: {printable(size, 100)}")
     return Blob(str(digest), size)
 
 

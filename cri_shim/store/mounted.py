@@ -10,8 +10,8 @@ and not mounted it clears away. The layers stay as long as the mount, also when 
 import errno
 import json
 import logging
-import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from cri_shim.aio.keyed_lock import KeyedLock
@@ -20,6 +20,7 @@ from cri_shim.errors import Unavailable, WrongState
 from cri_shim.faults import fault_point
 from cri_shim.linux import mounts
 from cri_shim.linux.privacy import make_private, write_private
+from cri_shim.linux.remove import remove_tree
 from cri_shim.store.rootfs import Rootfs
 
 _log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ class Mounted:
                 if mounts.is_mounted(own / "tree"):
                     self._layers[own.name] = json.loads((own / "layers").read_text())
                 else:
-                    shutil.rmtree(own)
+                    remove_tree(own)
             except (OSError, ValueError) as e:
                 _log.warning("what is mounted at %s is left as it is: %s", own, e)
 
@@ -92,5 +93,6 @@ class Mounted:
     async def _clear(self, image_id: str) -> None:
         own = self._directory / image_id
         await offload(mounts.unmount, own / "tree")
-        await offload(shutil.rmtree, own, ignore_errors=True)  # what stays, the next start finds
+        with suppress(OSError):  # what stays, the next start finds
+            await offload(remove_tree, own)
         self._layers.pop(image_id, None)

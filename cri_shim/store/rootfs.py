@@ -8,17 +8,18 @@ after a clean end in the same boot we do that, after another boot the layer's co
 import errno
 import os
 import secrets
-import shutil
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cri_shim.aio.offload import offload
 from cri_shim.errors import NotFound, ToolFailed, Unavailable
 from cri_shim.linux import idmap, marks, mounts
+from cri_shim.linux.remove import remove_tree
 from cri_shim.spec.userns import UserNamespace
 from cri_shim.store import fuse
+from cri_shim.store.writable import WritableLayers
 
 _LEAST_LOWERS = 2  # of an overlay without a writable layer
 _OWNED = "owned"  # where layers are mounted with a container's ids, for a moment
@@ -48,6 +49,7 @@ class Rootfs:
         self._containers = containers
         self._boot = boot_id
         self._delete_later = delete_later
+        self.writable = WritableLayers(self.directory)
 
     def directory(self, container_id: str) -> Path:
         return self._containers / container_id
@@ -74,6 +76,7 @@ class Rootfs:
         self._delete_later(
             await offload(self._prepare, container_id, layers, target, userns, label)
         )
+        self.writable.add(container_id)
         if self._program and not mounts.is_mounted(target):
             own = self.directory(container_id)
             lowers = self.lowers(layers) or [own / "empty"]
@@ -97,6 +100,7 @@ class Rootfs:
 
     async def remove(self, container_id: str, target: Path) -> None:
         """Unmount and give up the writable layer with everything in it; idempotent."""
+        self.writable.forget(container_id)
         await self.unmount(target)
         await offload(_unmount_below, self.directory(container_id) / _OWNED)
         self._delete_later(_hide(self.directory(container_id)))
@@ -167,7 +171,8 @@ class Rootfs:
             own.chmod(0o700)
             _like(own / "upper", lowers, root)
             marks.write(boot, self._boot)
-        shutil.rmtree(own / "work" / _VOLATILE_MARK, ignore_errors=True)
+        with suppress(OSError):
+            remove_tree(own / "work" / _VOLATILE_MARK)
         return stale
 
 

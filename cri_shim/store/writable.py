@@ -1,8 +1,10 @@
-"""How much each container wrote to its own layer, without walking trees at every question.
+"""What each container's writable layer takes of the disk, without walking trees at every question.
 
 A new layer is nearly empty, so the first answer is a walk that gives up after a few hundred files.
 From then on one walker in the background renews what was asked for and is old, one layer at a time;
 a layer that takes long to walk is walked more rarely, so that all this costs a small part of a CPU.
+
+Counted is the whole directory of a container: what overlayfs keeps beside the layer is its as well.
 """
 
 import asyncio
@@ -13,10 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cri_shim.aio.offload import offload
-from cri_shim.store import usage
+from cri_shim.linux import disk
+from cri_shim.linux.disk import Usage
 
-FIRST_WALK_FILES = 500  # about a millisecond
+FIRST_WALK_FILES = 500  # a few milliseconds
 RENEW_S = 10.0  # what is younger is told as it is
+TOTAL_S = 2.0  # for what was never measured, after a start; a sum without it is told then
 _REST_FACTOR = 50.0  # a layer rests this many times as long as its last walk took
 
 _log = logging.getLogger(__name__)
@@ -24,29 +28,45 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    usage: usage.Usage
+    usage: Usage
     at: int  # nanoseconds since the epoch
     fresh_until: float  # monotonic seconds
 
 
 class WritableLayers:
-    def __init__(self, upper: Callable[[str], Path]) -> None:
-        """`upper`: where a container's writable layer is."""
-        self._upper = upper
+    def __init__(self, directory: Callable[[str], Path]) -> None:
+        """`directory`: where a container's writable layer is."""
+        self._directory = directory
+        self._ids: set[str] = set()
         self._known: dict[str, Measured] = {}
         self._wanted: dict[str, None] = {}  # in the order of asking
         self._walker: asyncio.Task[None] | None = None
+
+    def add(self, id: str) -> None:
+        """The container has a layer from now on; told again is fine."""
+        self._ids.add(id)
 
     def of(self, id: str) -> Measured | None:
         """What was measured last; None until a large layer has been walked for the first time."""
         known = self._known.get(id)
         if known is None and id not in self._wanted:
             known = self._first(id)
-        if known is None or known.fresh_until < time.monotonic():
-            self._renew(id)
+        self._renew_if_old(id)
         return known
 
+    async def total(self) -> Usage:
+        """Of all layers. What was measured never before is waited for, TOTAL_S at most."""
+        for id in self._ids:
+            self._renew_if_old(id)
+        if self._walker is not None and self._ids - self._known.keys():
+            await asyncio.wait([self._walker], timeout=TOTAL_S)
+        found = Usage(0, 0)
+        for id in self._ids & self._known.keys():
+            found += self._known[id].usage
+        return found
+
     def forget(self, id: str) -> None:
+        self._ids.discard(id)
         self._known.pop(id, None)
         self._wanted.pop(id, None)
 
@@ -64,18 +84,27 @@ class WritableLayers:
         begin = time.monotonic()
         few = FIRST_WALK_FILES
         try:
-            found = usage.of_tree_unless(self._upper(id), lambda inodes: inodes >= few)
+            found = disk.usage_unless(self._directory(id), lambda names: names >= few)
         except OSError:
             return None  # the walker meets it again, and tells
         return None if found is None else self._keep(id, found, begin)
 
-    def _keep(self, id: str, found: usage.Usage, begin: float) -> Measured:
+    def _keep(self, id: str, found: Usage, begin: float) -> Measured:
         now = time.monotonic()
         rest = max(RENEW_S, (now - begin) * _REST_FACTOR)
+        before = self._known.get(id)
+        if found.unseen and not (before and before.usage.unseen):
+            _log.warning(
+                "container %s: %d places in its writable layer could not be looked into, it takes"
+                " more of the disk than is told", id, found.unseen,
+            )  # fmt: skip
         self._known[id] = measured = Measured(found, time.time_ns(), now + rest)
         return measured
 
-    def _renew(self, id: str) -> None:
+    def _renew_if_old(self, id: str) -> None:
+        known = self._known.get(id)
+        if known is not None and known.fresh_until >= time.monotonic():
+            return
         self._wanted[id] = None
         if self._walker is None or self._walker.done():
             self._walker = asyncio.create_task(self._walk(), name="measure writable layers")
@@ -85,7 +114,7 @@ class WritableLayers:
             id = next(iter(self._wanted))
             begin = time.monotonic()
             try:
-                found = await offload(usage.of_tree_unless, self._upper(id), self._unwanted(id))
+                found = await offload(disk.usage_unless, self._directory(id), self._unwanted(id))
             except OSError as e:
                 _log.warning("the writable layer of container %s cannot be measured: %s", id, e)
                 self._wanted.pop(id, None)
@@ -96,4 +125,4 @@ class WritableLayers:
 
     def _unwanted(self, id: str) -> Callable[[int], bool]:
         """Ends a walk when the layer is forgotten, or all of this is closed."""
-        return lambda _inodes: id not in self._wanted
+        return lambda _names: id not in self._wanted

@@ -15,6 +15,7 @@ from cri_shim.pb import state_pb2 as state
 from cri_shim.pods.metrics import facts, samples
 from cri_shim.pods.metrics.facts import Facts, FileSystem
 from cri_shim.pods.stats import PodGauges
+from cri_shim.state import rows
 
 PODS_AT_A_TIME = 16
 
@@ -51,7 +52,8 @@ class Metrics:
         ]
         root = self._on.images.store.root
         read, fs = await offload(_read, meter, running, root)
-        return [self._row(pod, read, fs) for pod in pods]
+        made = [rows.row("pod", pod.id, self._row, pod, read, fs) for pod in pods]
+        return [row for row in made if row is not None]
 
     def _row(
         self, pod: state.PodRecord, read: "dict[str, Facts]", fs: FileSystem

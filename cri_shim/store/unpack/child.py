@@ -1,6 +1,7 @@
 """The program: `child BLOB DIRECTORY RECIPE` unpacks, and prints what it did as a line of JSON.
 
-RECIPE is a file that it makes, of how to make the layer again.
+RECIPE is a file that it makes, of how to make the layer again. Size and inodes are what the disk
+holds of both, not what the archive says.
 
 A fourth word, "userns", says that we are root of a user namespace only.
 
@@ -13,6 +14,7 @@ import os
 import sys
 from pathlib import Path
 
+from cri_shim.linux import disk
 from cri_shim.store.unpack import confine
 from cri_shim.store.unpack.extract import Extractor, Ids
 from cri_shim.store.unpack.failure import NO_SPACE_EXIT, BadLayer
@@ -31,9 +33,9 @@ def main(blob: str, directory: str, recipe: str, space: str = "") -> None:
         try:
             confine.confine(directory)
             stream = LayerStream(file, Writer(written))
-            extractor = Extractor("", ids)
-            extractor.extract(stream)
-            diff_id = stream.finish()
+            Extractor("", ids).extract(stream)
+            diff_id, tar_size = stream.finish(), stream.tell()
+            taken = disk.usage("/")
         except BadLayer as e:
             _fail(1, str(e))
         except MemoryError:
@@ -41,7 +43,9 @@ def main(blob: str, directory: str, recipe: str, space: str = "") -> None:
         except OSError as e:
             no_space = e.errno in (errno.ENOSPC, errno.EDQUOT)
             _fail(NO_SPACE_EXIT if no_space else 1, str(e))
-    print(json.dumps({"diff_id": diff_id, "size": extractor.size, "inodes": extractor.inodes}))
+        size = taken.used_bytes + disk.allocated(os.fstat(written.fileno()))
+        facts = {"diff_id": diff_id, "size": size, "inodes": taken.inodes + 1}
+    print(json.dumps({**facts, "tar_size": tar_size}))
     sys.stdout.flush()
     os._exit(0)  # skip the interpreter's tear-down: nothing is left to do
 

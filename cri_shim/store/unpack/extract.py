@@ -30,7 +30,6 @@ _SPECIAL = {
 _DEVICES = (header.CHARACTER, header.BLOCK_DEVICE)
 # Attributes that root of a user namespace may set; the others mean nothing to it.
 _USERS_XATTRS = ("user.", "security.capability")
-_BLOCK = 4096  # bytes a file's size is rounded up to: what it takes of most disks
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -43,7 +42,7 @@ class Ids:
 
 
 class Extractor:
-    """Extracts one layer below `root`. `size` is about what it takes of the disk, in bytes.
+    """Extracts one layer below `root`.
 
     With `ids` for root of a user namespace: it cannot make device nodes, which are left out as
     podman does it, since a container has its own /dev; and nobody else's files.
@@ -53,11 +52,6 @@ class Extractor:
         self._tree = Tree(root, opaque=OPAQUE if ids is None else USERS_OPAQUE)
         self._ids = ids
         self._left_out: set[str] = set()
-        self.size = 0
-
-    @property
-    def inodes(self) -> int:
-        return self._tree.inodes
 
     def extract(self, stream: LayerStream) -> None:
         """Make every entry; BadLayer naming the one that cannot be."""
@@ -138,7 +132,6 @@ class Extractor:
             os.utime(fd, ns=(member.mtime, member.mtime))
         finally:
             os.close(fd)
-        self.size += -(-member.size // _BLOCK) * _BLOCK
 
     def _directory(self, path: str, member: Member) -> None:
         new = self._tree.directory(path, member.mode)
@@ -148,7 +141,6 @@ class Extractor:
             os.chmod(real, member.mode)
         self._xattrs(real, member)
         self._tree.time(path, member.mtime)
-        self.size += _BLOCK
 
     def _hard_link(self, path: str, member: Member) -> None:
         target = self._tree.place(components(member.linkname))

@@ -152,6 +152,7 @@ class LayerStream:
         while self._chunk or self._refill():
             if self._recipe is not None:
                 self._recipe.rest(self._chunk)
+            self._position += len(self._chunk)
             self._chunk = memoryview(b"")
         if self._recipe is not None:
             self._recipe.finish()

@@ -14,10 +14,10 @@ of its own layer, in whatever order they come.
 # ruff: noqa: PTH102, PTH108, PTH115
 
 import os
-import shutil
 import stat
 from collections.abc import Callable
 
+from cri_shim.linux.remove import remove_tree
 from cri_shim.store.unpack.failure import BadLayer
 
 OPAQUE = "trusted.overlay.opaque"
@@ -43,7 +43,6 @@ class Tree:
         self._found: dict[str, str] = {"": ""}
         self._whited: set[str] = set()
         self._times: dict[str, int] = {}  # of directories; set last, making entries changes them
-        self.inodes = 0
 
     def on_disk(self, path: str) -> str:
         return f"{self._root}{path}" or "/"
@@ -110,7 +109,6 @@ class Tree:
             os.mkdir(real, mode)
             if hides:  # its namesake of the layers below must not shine through
                 os.setxattr(real, self._opaque, b"y")
-        self.inodes += 1
         return True
 
     def make(self, path: str, create: Callable[[str], None]) -> None:
@@ -122,13 +120,12 @@ class Tree:
         except FileExistsError:
             self.remove(path)
             create(self.on_disk(path))
-        self.inodes += 1
 
     def remove(self, path: str) -> None:
         """Remove what an earlier entry of this layer made."""
         real = self.on_disk(path)
         if stat.S_ISDIR(os.lstat(real).st_mode):
-            shutil.rmtree(real)
+            remove_tree(real)
         else:
             os.unlink(real)
         below = path + "/"
@@ -137,7 +134,6 @@ class Tree:
         self._times = {
             p: time for p, time in self._times.items() if p != path and not p.startswith(below)
         }
-        self.inodes -= 1
 
     def time(self, directory: str, mtime: int) -> None:
         """Have `set_times` give this directory its time, in nanoseconds since the epoch."""
@@ -159,7 +155,6 @@ class Tree:
                 os.setxattr(real, self._opaque, b"y", follow_symlinks=False)
             return
         self._whited.add(path)
-        self.inodes += 1
 
     def make_opaque(self, path: str) -> None:
         """Hide all that the layers below have in this directory."""

@@ -82,7 +82,7 @@ async def test_leftovers_of_a_pull_that_died_are_deleted(
     for path in ("images/layouts/x/blobs/sha256", "layers/.new-1/d", "layers/.trash-1", "layers/"
                  + "a" * 64, "containers/.old"):  # fmt: skip
         (root / path).mkdir(parents=True)
-    (before.store.blobs / ("b" * 64)).write_bytes(b"stray")
+    before.store.blobs.path("b" * 64).write_bytes(b"stray")
     before.store.secrets.mkdir(parents=True)
     (before.store.secrets / "auth-1.json").write_bytes(b"{}")
 
@@ -91,7 +91,7 @@ async def test_leftovers_of_a_pull_that_died_are_deleted(
 
     assert os.listdir(after.store.layouts) == []
     assert os.listdir(after.store.layers.directory) == []
-    assert os.listdir(after.store.blobs) == []
+    assert os.listdir(after.store.blobs.directory) == []
     assert os.listdir(after.store.containers) == []
     assert os.listdir(after.store.secrets) == []
 

@@ -7,6 +7,7 @@ import pytest
 
 from cri_shim.errors import InvalidArgument
 from cri_shim.images import Images, PullKey
+from cri_shim.images.query import to_api
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb.state_pb2 import ImageRecord
 from cri_shim.state.memory import MemoryStore
@@ -70,9 +71,7 @@ def test_uid_and_name_exclude_each_other(images: Images) -> None:
 
 
 def test_root_s_uid_is_set_though_it_is_zero() -> None:
-    from cri_shim.images.query import to_api
-
-    assert to_api(record(FIRST, user="0")).HasField("uid")
+    assert to_api(record(FIRST), "0").HasField("uid")
 
 
 def test_a_list_can_be_of_one_name(images: Images) -> None:

@@ -68,6 +68,40 @@ def test_a_value_of_the_wrong_kind_is_named(blob: Any, field: str) -> None:
     assert caught.value.field == field
 
 
+@pytest.mark.parametrize(
+    ("own", "field", "problem"),
+    [
+        ({"User": "a\0"}, ".config.User", "has a NUL character"),
+        ({"Env": ["A=1", "B=\0"]}, ".config.Env[1]", "has a NUL character"),
+        ({"Volumes": {"/a\0b": {}}}, ".config.Volumes", "has a NUL character"),
+        ({"Labels": {"\0": ""}}, ".config.Labels", "has a NUL character"),
+        ({"User": "1" * 1025}, ".config.User", "has 1025 characters, at most 1024"),
+        ({"ExposedPorts": []}, ".config.ExposedPorts", "an object was expected"),
+        ({"OnBuild": [1]}, ".config.OnBuild[0]", "a string was expected"),
+    ],
+)
+def test_a_value_that_breaks_something_later_is_named(
+    own: dict[str, Any], field: str, problem: str
+) -> None:
+    with pytest.raises(InvalidArgument, match=problem) as caught:
+        image_config.parse(json.dumps({"config": own}).encode())
+
+    assert caught.value.field == "image configuration" + field
+
+
+def test_a_key_of_any_length_makes_a_short_error() -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        image_config.parse(json.dumps({"config": {"Labels": {"x" * 100_000: 1}}}).encode())
+
+    assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize("value", [None, 5, "text", {"a": 1}, [1, None, {"created": "x"}]])
+def test_a_history_is_what_is_a_step_in_it(value: Any) -> None:
+    steps = image_config.steps(json.dumps({"history": value}).encode())
+    assert steps == ([{"created": "x"}] if isinstance(value, list) else [])
+
+
 def test_bytes_that_are_no_text_are_refused() -> None:
     with pytest.raises(InvalidArgument, match="pull the image again"):
         image_config.parse(b"\xff\xfe\x00garbage")

@@ -32,13 +32,16 @@ def test_a_stop_signal_is_read_in_all_its_spellings(text: str, expected: int) ->
 
 
 @pytest.mark.parametrize(
-    "text", ["", "0", "32", "65", "SIGNOPE", "SIGRTMIN-1", "RTMAX+1", "RTMIN+31", "-9", "_DFL"]
-)
+    "text",
+    ["", "0", "32", "65", "SIGNOPE", "SIGRTMIN-1", "RTMAX+1", "RTMIN+31", "-9", "_DFL",
+     "1" * 5000, "x" * 5000],
+)  # fmt: skip
 def test_what_is_no_signal_is_refused(text: str) -> None:
     with pytest.raises(InvalidArgument, match="is no signal") as caught:
         signals.parse(text)
 
     assert caught.value.field == "config.image"
+    assert len(str(caught.value)) < 300
 
 
 @pytest.mark.parametrize(("name", "value"), NAMED, ids=[name for name, _ in NAMED])

@@ -33,6 +33,26 @@ def uid(value: int) -> api_pb2.Int64Value:
     return api_pb2.Int64Value(value=value)
 
 
+MANY = "1" * 5000  # Python counts no more than 4,300 digits
+
+
+@pytest.mark.parametrize("image_user", [MANY, f"-{MANY}", f"0:{MANY}", "4294967296", "2147483648"])
+def test_a_number_beyond_every_id_is_out_of_range(image_user: str) -> None:
+    with pytest.raises(InvalidArgument, match="is out of range, 0 to 2147483647") as caught:
+        resolve(image_user)
+    assert len(str(caught.value)) < 6000
+
+
+def test_leading_zeros_do_not_count() -> None:
+    assert resolve("0" * 5000 + "1000").uid == 1000
+    assert resolve("-0").uid == 0
+
+
+def test_a_line_of_passwd_or_group_with_such_a_number_is_passed_over() -> None:
+    passwd = f"odd:x:{MANY}:0::/:\nodder:x:0:{MANY}::/:\n{PASSWD}"
+    assert resolve("app:app", passwd=passwd, group=f"app:x:{MANY}:\n{GROUP}").gid == 1001
+
+
 def test_nothing_asked_is_root_with_the_home_of_passwd() -> None:
     assert resolve() == User(0, 0, (0,), "/root")
 

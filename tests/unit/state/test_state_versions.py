@@ -64,6 +64,15 @@ def test_a_container_of_the_version_before_is_completed() -> None:
     assert changed(found, version=1, depends_on=None) == before
 
 
+def test_a_layer_of_the_version_before_is_still_to_be_counted() -> None:
+    data = on_file("layer", records.VERSIONS["layer"] - 1)
+    found = read("layer", data)
+    assert isinstance(found, state.LayerRecord)
+    assert (found.version, found.counted, list(found.blobs)) == (2, False, [])
+    found.version = 1
+    assert found == state.LayerRecord.FromString(data)
+
+
 @pytest.mark.parametrize("name", ["pod", "container-main", "container-debugger", "image", "layer"])
 def test_a_record_of_the_next_version_is_used_and_loses_nothing(name: str) -> None:
     data = on_file(name, records.VERSIONS[kind_of(name)] + 1)

@@ -4,7 +4,7 @@ import pytest
 
 from cri_shim.pb.state_pb2 import ImageRecord, LayerRecord
 from cri_shim.state.memory import MemoryStore
-from cri_shim.store.catalog import Catalog
+from cri_shim.store.catalog import Catalog, KnownBlob
 
 A, B = "a" * 64, "b" * 64
 
@@ -55,6 +55,40 @@ async def test_removal_takes_all_names(catalog: Catalog, state: MemoryStore) -> 
     assert catalog.images() == []
     assert catalog.named("r/y:1") is None
     assert state.get("image", A) is None
+
+
+def test_a_blob_is_known_by_what_the_record_of_its_layer_says(
+    catalog: Catalog, state: MemoryStore
+) -> None:
+    layer = LayerRecord(version=2, diff_id="sha256:1")
+    layer.blobs.add(digest="sha256:a", size=7)
+    catalog.add_layer(layer, lambda: None)
+    more = LayerRecord()
+    more.CopyFrom(layer)
+    more.blobs.add(digest="sha256:b", size=8)
+    catalog.change_layer(more)
+    known = {"sha256:a": KnownBlob("sha256:1", 7), "sha256:b": KnownBlob("sha256:1", 8)}
+    assert catalog.blobs() == known
+
+    again = Catalog(state, "this boot")
+    again.load([], [LayerRecord.FromString(v) for _, v in state.items("layer")], {"sha256:1"})
+    assert again.blobs() == known
+
+    again.forget_layer("sha256:1")
+    again.change_layer(more)
+    assert again.blob("sha256:a") is None
+    assert state.get("layer", "sha256:1") is None
+
+
+async def test_the_user_of_an_image_is_parsed_once(catalog: Catalog) -> None:
+    app = image(A)
+    app.config = b'{"config": {"User": "app"}}'
+    await catalog.add(app)
+    assert catalog.user(app) == "app"
+    assert catalog.user(image(A)) == "app"
+    await catalog.remove(A)
+    app.config = b"{}"
+    assert catalog.user(app) == ""
 
 
 async def test_layers_are_used_by_images_and_by_work_in_hand(catalog: Catalog) -> None:

@@ -32,6 +32,64 @@ def test_a_broken_manifest_is_a_sentence(broken: bytes) -> None:
         manifest.layers_of(broken)
 
 
+@pytest.mark.parametrize(
+    ("layer", "problem"),
+    [
+        (None, "layer 1 is missing or not a JSON object"),
+        ({"digest": "sha512:" + "a" * 128}, "layer 1 has no valid sha256 digest: sha512:aaa"),
+        ({"size": -1}, "layer 1 has no valid size: -1"),
+        ({"size": 1 << 63}, "layer 1 has no valid size: 9223372036854775808"),
+        ({"size": 1 << 70}, "the manifest has a number beyond 64 bits"),
+        ({"size": True}, "layer 1 has no valid size: True"),
+        ({"size": 1.0}, "layer 1 has no valid size: 1.0"),
+        ({"mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar"}, "a foreign layer"),
+        ({"mediaType": "application/vnd.oci.image.layer.nondistributable.v1.tar"},
+         "a non-distributable layer"),
+        ({"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip+encrypted"}, "it is encrypted"),
+        ({"annotations": {"a": "\ud800"}}, "the manifest has half a surrogate pair"),
+    ],
+)  # fmt: skip
+def test_a_layer_that_cannot_be_had_is_named(layer: dict[str, object] | None, problem: str) -> None:
+    document = json.loads(IMAGE.manifest)
+    document["layers"][1] = layer and {**document["layers"][1], **layer}
+
+    with pytest.raises(ToolFailed, match=problem):
+        manifest.layers_of(json.dumps(document).encode())
+
+
+def test_what_no_container_can_be_made_of_is_refused() -> None:
+    image = Image([Tar().file("a")], config={"User": "x" * 5000})
+
+    with pytest.raises(ToolFailed, match=r"config\.User: has 5000 characters"):
+        manifest.content(image.manifest, image.config_bytes)
+
+
+def test_more_layers_than_the_kernel_mounts_are_refused() -> None:
+    layers = [Tar().file(f"f{n}") for n in range(manifest.MAX_LAYERS + 1)]
+    many, enough = Image(layers), Image([layers[0]] * (manifest.MAX_LAYERS + 1))
+
+    with pytest.raises(ToolFailed, match="has 501 layers, at most 500"):
+        manifest.content(many.manifest, many.config_bytes)
+    manifest.content(enough.manifest, enough.config_bytes)
+
+
+def test_sizes_are_checked_each_and_together() -> None:
+    document = json.loads(IMAGE.manifest)
+    for layer in document["layers"]:
+        layer["size"] = (1 << 63) - 1
+    with pytest.raises(ToolFailed, match="says that the image has 1844674407370955"):
+        manifest.content(json.dumps(document).encode(), IMAGE.config_bytes)
+
+    document["config"]["size"] += 1
+    with pytest.raises(ToolFailed, match="says that the config has"):
+        manifest.content(json.dumps(document).encode(), IMAGE.config_bytes)
+
+
+def test_a_manifest_or_config_beyond_the_limit_is_refused_by_its_size() -> None:
+    with pytest.raises(ToolFailed, match="the manifest has 4194305 bytes, at most 4194304"):
+        manifest.layers_of(b" " * ((4 << 20) + 1))
+
+
 def test_a_config_of_other_layers_is_refused() -> None:
     config = json.dumps({"rootfs": {"diff_ids": IMAGE.true_diff_ids[:1]}}).encode()
 

@@ -33,17 +33,36 @@ def test_a_fifo_or_a_directory_is_refused_at_once(tmp_path: Path) -> None:
         (b"{", "is not JSON"),
         (b"[" * 5000, "is JSON nested too deeply"),
         (b'{"a":' * 100_000, "is JSON nested too deeply"),
-        (b"1" * 5000, "Exceeds the limit"),
+        (b"[" + b"[]," * 100_000 + b"0]", "is JSON of more than 200000 values"),
+        (b"[" * 101 + b"]" * 101, "is JSON nested too deeply"),
+        (b'{"a":[' * 500 + b"]}" * 500, "is JSON nested too deeply"),
+        (b"1" * 5000, "a number beyond 64 bits"),
+        (b"[18446744073709551616]", "a number beyond 64 bits: 18446744073709551616"),
+        (b"[-9223372036854775809]", "a number beyond 64 bits: -9223372036854775809"),
+        (b"1e999", "a number that is too large: 1e999"),
+        (b"1" * 400 + b".0", "a number that is too large"),
         (b"NaN", "NaN is not a JSON value"),
         (b"-Infinity", "-Infinity is not a JSON value"),
         (b'["\\ud800"]', "half a surrogate pair"),
         (b'{"\\uDFFF": 1}', "half a surrogate pair"),
         (b'"\xff"', "is not UTF-8"),
+        (b'"\xed\xa0\x80"', "is not UTF-8"),
+        ('{"a": 1}'.encode("utf-16"), "is not UTF-8"),
+        (b"\xef\xbb\xbf1", "is not JSON"),
+        ('"\ud800"', "half a surrogate pair"),
     ],
 )
-def test_json_that_no_message_can_hold_is_refused(data: bytes, reason: str) -> None:
+def test_json_that_no_message_can_hold_is_refused(data: bytes | str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         untrusted.parse_json(data)
+
+
+def test_json_is_read_up_to_the_limits() -> None:
+    assert untrusted.parse_json(b"[18446744073709551615, -9223372036854775808, 1e300]") == [
+        (1 << 64) - 1, -(1 << 63), 1e300,
+    ]  # fmt: skip
+    deepest = untrusted.parse_json(b"[" * untrusted.MAX_DEPTH + b"]" * untrusted.MAX_DEPTH)
+    assert str(deepest).count("[") == untrusted.MAX_DEPTH
 
 
 def test_json_is_read() -> None:

@@ -1,0 +1,59 @@
+"""The blobs of images that are here: manifests and configs, and layers under `keep_blobs`.
+
+    ROOT/images/blobs/sha256/HEX
+
+What they take of the disk is known without looking: the directory is read once, at the start.
+"""
+
+import secrets
+from collections.abc import Collection
+from pathlib import Path
+
+from cri_shim.linux import disk
+from cri_shim.linux.disk import Usage
+from cri_shim.linux.privacy import make_private
+
+
+class Blobs:
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._taken: dict[str, int] = {}  # name -> bytes of the disk
+
+    def recover(self) -> list[Path]:
+        """Find what the last daemon left; what is returned is no blob, and to be deleted."""
+        make_private(self.directory.parent)
+        make_private(self.directory)
+        strangers = []
+        for file in self.directory.iterdir():
+            if file.name[0] == "." or not file.is_file() or file.is_symlink():
+                strangers.append(file)
+            else:
+                self._taken[file.name] = disk.allocated(file.stat())
+        return strangers
+
+    def path(self, digest: str) -> Path:
+        """Where the blob is, or would be; an image id is the digest of its config."""
+        return self.directory / digest.removeprefix("sha256:")
+
+    def take(self, file: Path, digest: str) -> None:
+        """Move a blob here. Its content must have been hashed."""
+        kept = self.path(digest)
+        file.replace(kept)
+        self._taken[kept.name] = disk.allocated(kept.stat())
+
+    def discard_all_but(self, digests: Collection[str]) -> list[Path]:
+        """Take the others away at once; what is returned is to be deleted when there is time."""
+        named = {digest.removeprefix("sha256:") for digest in digests}
+        trash = []
+        for name in self._taken.keys() - named:
+            hidden = self.directory / f".trash-{secrets.token_hex(8)}"
+            del self._taken[name]
+            try:
+                (self.directory / name).rename(hidden)
+            except FileNotFoundError:
+                continue
+            trash.append(hidden)
+        return trash
+
+    def usage(self) -> Usage:
+        return Usage(sum(self._taken.values()), len(self._taken))

@@ -1,0 +1,155 @@
+"""ImageFsInfo: what images and containers take is what `du` says, and nothing is walked for it."""
+
+import asyncio
+import hashlib
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from cri_shim.images import Images
+from cri_shim.linux import disk
+from cri_shim.pb.state_pb2 import LayerRecord
+from cri_shim.state.memory import MemoryStore
+from tests.fixtures.images import Image, Registry, Tar, busybox_image
+from tests.fixtures.trees import make_wide
+from tests.integration.images.conftest import Open
+
+HOLE = 64 << 30  # bytes
+CONTAINER = "c" * 64
+
+
+def du(*tops: Path) -> tuple[int, int]:
+    """Bytes and inodes, each file once."""
+    found = []
+    for unit in ("--block-size=1", "--inodes"):
+        words = ["du", "--summarize", "--total", unit, *map(str, tops)]
+        lines = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+        found.append(int(lines.splitlines()[-1].split()[0]))
+    return found[0], found[1]
+
+
+def of_images(images: Images) -> tuple[int, int]:
+    """What `du` says of all that images have; the three directories themselves are not theirs."""
+    root = images.store.root
+    tops = (root / "layers", root / "recipes", images.store.blobs.directory)
+    return du(*(entry for top in tops for entry in top.iterdir()))
+
+
+async def told(images: Images) -> tuple[int, int]:
+    (layers,) = (await images.fs_info()).image_filesystems
+    return layers.used_bytes.value, layers.inodes_used.value
+
+
+def odd_layer() -> Tar:
+    """Much of what is counted wrongly when the archive is believed."""
+    layer = Tar().directory("d").file("d/data", os.urandom(3 << 20)).hard_link("d/link", "d/data")
+    sparse = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "d/hole",
+              "GNU.sparse.realsize": str(HOLE)}  # fmt: skip
+    extent = f"1\n{HOLE - 512}\n512\n".encode()
+    layer.file("d/sparse", extent.ljust(512, b"\0") + b"x" * 512, pax_headers=sparse)
+    layer.file("d/again", os.urandom(2 << 20)).file("d/again", b"small")
+    layer.directory("gone").file("gone/f", os.urandom(1 << 20)).file("gone", b"now a file")
+    for number in range(200):
+        layer.file(f"d/small{number}", b"x").symlink(f"d/symlink{number}", "y" * 100)
+    return layer
+
+
+@pytest.mark.parametrize("keep_blobs", [False, True])
+async def test_images_take_what_du_says(
+    open_images: Open, registry: Registry, keep_blobs: bool
+) -> None:
+    images = await open_images(keep_blobs=keep_blobs)
+    await images.pull(registry.push(Image([odd_layer(), Tar().file("two")]), "usage/odd:1"))
+    base = busybox_image()
+    await images.pull(registry.push(base, "usage/base:1"))
+    more = Image([base.layers[0], Tar().file("more", os.urandom(1 << 20))])
+    await images.pull(registry.push(more, "usage/more:1"))
+
+    used, inodes = await told(images)
+
+    really, entries = of_images(images)
+    assert used == pytest.approx(really, rel=0.01)
+    assert inodes == entries
+    assert used < HOLE
+    kept = images.store.blobs.path(hashlib.sha256(more.blobs[1]).hexdigest())
+    assert kept.exists() == keep_blobs
+
+
+async def test_it_is_the_same_after_a_removal_and_after_a_start(
+    open_images: Open, registry: Registry
+) -> None:
+    images = await open_images(keep_blobs=True)
+    odd = await images.pull(registry.push(Image([odd_layer()]), "usage/gone:1"))
+    await images.pull(registry.push(busybox_image(), "usage/stays:1"))
+
+    await images.remove(odd)
+    await images.close()
+    again = await open_images(keep_blobs=True)
+
+    assert await told(images) == await told(again) == of_images(again)
+
+
+async def test_layers_of_an_older_record_are_counted_at_the_start(
+    open_images: Open, registry: Registry, state: MemoryStore
+) -> None:
+    images = await open_images()
+    await images.pull(registry.push(Image([odd_layer()]), "usage/old:1"))
+    await images.close()
+    ((id, value),) = state.items("layer")
+    old = LayerRecord.FromString(value)
+    claimed = LayerRecord(version=1, diff_id=old.diff_id, size=HOLE, inodes=3)
+    state.put("layer", id, claimed.SerializeToString())
+
+    again = await open_images()
+    await asyncio.gather(*again.store._background)
+
+    counted = LayerRecord.FromString(state.get("layer", id) or b"")
+    assert counted.counted
+    assert await told(again) == of_images(again)
+
+
+async def test_what_containers_wrote_is_what_du_says(images: Images) -> None:
+    ids = [letter * 64 for letter in "abc"]
+    for id in ids:
+        await images.rootfs.prepare(id, [], images.store.root / "mounts" / id)
+    uppers = [images.rootfs.upper(id) for id in ids]
+    make_wide(uppers[0] / "wide", 1000)
+    (uppers[1] / "data").write_bytes(os.urandom(5 << 20))
+    (uppers[1] / "link").hardlink_to(uppers[1] / "data")
+    with (uppers[2] / "hole").open("wb") as file:
+        file.truncate(HOLE)
+
+    answer = await images.fs_info()
+
+    (layers,), (written,) = answer.image_filesystems, answer.container_filesystems
+    assert layers.fs_id.mountpoint == written.fs_id.mountpoint == str(images.store.root.resolve())
+    really, inodes = du(*(images.store.containers / id for id in ids))
+    assert written.used_bytes.value == really
+    assert written.inodes_used.value == inodes
+    for id in ids:
+        await images.rootfs.remove(id, images.store.root / "mounts" / id)
+    (written,) = (await images.fs_info()).container_filesystems
+    assert written.used_bytes.value == 0
+
+
+async def test_nothing_is_walked_for_an_answer(
+    images: Images, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await images.pull(registry.push(busybox_image(), "usage/known:1"))
+    target = images.store.root / "mounts" / CONTAINER
+    await images.rootfs.prepare(CONTAINER, [], target)
+    first = await images.fs_info()
+
+    def walked(*_: object) -> None:
+        raise AssertionError("something was walked")
+
+    monkeypatch.setattr(disk, "usage_unless", walked)
+    monkeypatch.setattr(os, "scandir", walked)
+    second = await images.fs_info()
+    monkeypatch.undo()
+
+    assert first.image_filesystems[0].used_bytes == second.image_filesystems[0].used_bytes
+    assert first.container_filesystems[0].used_bytes == second.container_filesystems[0].used_bytes
+    await images.rootfs.remove(CONTAINER, target)

@@ -1,0 +1,30 @@
+"""A record of which no row can be made is left out of a list and named once."""
+
+import pytest
+
+from cri_shim.pb import api_pb2 as api
+from cri_shim.state import rows
+
+
+def shown(name: str) -> api.Image:
+    return api.Image(username=name)
+
+
+def test_a_row_is_what_is_made_of_the_record() -> None:
+    assert rows.row("image", "good", shown, "app") == api.Image(username="app")
+
+
+def test_a_record_that_makes_no_row_is_named_once(caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(3):
+        assert rows.row("image", "bad", shown, "\ud800") is None
+    assert caplog.text.count("image bad is left out of lists") == 1
+    assert "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize("failure", [OSError, MemoryError])
+def test_a_failure_of_the_machine_leaves_nothing_out(failure: type[Exception]) -> None:
+    def fail() -> None:
+        raise failure
+
+    with pytest.raises(failure):
+        rows.row("image", "innocent", fail)
