@@ -121,12 +121,11 @@ def _finite(text: str) -> float:
 def _refuse_depth(value: Any) -> None:
     """What is read at one depth of the stack is written at another: Python's limit is too near."""
     level = [value]
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(MAX_DEPTH):
         containers = [item for item in level if isinstance(item, dict | list)]
         level = [v for c in containers for v in (c.values() if isinstance(c, dict) else c)]
-        if not level:
-            return
-    raise ValueError("is JSON nested too deeply")
+    if any(isinstance(item, dict | list) for item in level):
+        raise ValueError("is JSON nested too deeply")
 
 
 def printable(foreign: object, limit: int = MAX_SHOWN) -> str:

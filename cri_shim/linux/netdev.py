@@ -24,5 +24,5 @@ def parse(text: str) -> list[Interface]:
     for line in filter(None, text.split("\n")[2:]):  # a name may hold other line separators
         name, _, rest = line.rpartition(":")
         n = [int(word) for word in rest.split()]
-        found.append(Interface(name.strip(), *n[0:4], *n[8:12]))
+        found.append(Interface(name.lstrip(" "), *n[0:4], *n[8:12]))
     return found
