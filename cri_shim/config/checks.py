@@ -1,12 +1,50 @@
 """What a configuration value must be: each check answers what is wrong, or "" for nothing."""
 
 import ipaddress
+import math
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from cri_shim.untrusted import printable
+
 _SOCKET_MAX = 107  # bytes: sun_path of sockaddr_un, less its closing zero
 _INTERFACE_MAX = 15  # bytes: IFNAMSIZ, less its closing zero
+_PATH_MAX, _NAME_MAX = 4095, 255  # bytes the kernel takes of a path, and of a name in it
+_TEXT_MAX = 4096  # bytes
+_ROOT_MAX = 512  # bytes: an overlay's options name several paths below it, within a page
+_ENTRIES_MAX = 64  # of a list
+_LONGEST_S = 366 * 24 * 3600.0  # of a time
+_CONTROL = frozenset(map(chr, [*range(0x20), *range(0x7F, 0xA0)]))
+_NETWORK = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.\-]*")  # CNI's
+_TRANSPORT = re.compile(r"[a-z][a-z0-9-]*:(//)?")
+_USES_OF_NO_POD = ("is_loopback", "is_link_local", "is_multicast", "is_unspecified")
+
+
+def possible(value: Any) -> str:
+    """What no value of its type may be, whatever its key."""
+    if isinstance(value, tuple):
+        if len(value) > _ENTRIES_MAX:
+            return f"has {len(value)} entries, {_ENTRIES_MAX} are allowed"
+        return next(filter(None, map(possible, value)), "")
+    if isinstance(value, str | Path):
+        return _possible_text(str(value)) or (_path(value) if isinstance(value, Path) else "")
+    return "" if not isinstance(value, float) else _finite(value)
+
+
+def _possible_text(value: str) -> str:
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError:
+        return "must be UTF-8"
+    if _CONTROL & set(value):
+        return f"must not have control characters: {printable(value, 80)}"
+    return "" if size <= _TEXT_MAX else f"has {size} bytes, {_TEXT_MAX} are allowed"
+
+
+def _finite(value: float) -> str:
+    return "" if math.isfinite(value) and value <= _LONGEST_S else "must be a year at most"
 
 
 def anything(value: Any) -> str:
@@ -14,12 +52,29 @@ def anything(value: Any) -> str:
 
 
 def absolute(value: Path) -> str:
-    return "" if value.is_absolute() else f"must be an absolute path, not {str(value)!r}"
+    return _path(value) if value.is_absolute() else f"must be an absolute path, not {_shown(value)}"
+
+
+def _path(value: Path) -> str:
+    if len(bytes(value)) > _PATH_MAX:
+        return f"is longer than the {_PATH_MAX} bytes a path may have"
+    if any(len(part.encode()) > _NAME_MAX for part in value.parts):
+        return f"has a name longer than the {_NAME_MAX} bytes that one may have"
+    return ""
+
+
+def root(value: Path) -> str:
+    """A directory that is to be ours alone."""
+    if value == Path("/"):
+        return "must not be the root of the file system"
+    if len(bytes(value)) > _ROOT_MAX:
+        return f"is longer than {_ROOT_MAX} bytes; there must be room for paths below it"
+    return absolute(value)
 
 
 def run_root(value: Path) -> str:
     """conmon is given paths below it, and cuts them at a colon."""
-    return "must not have a colon" if ":" in str(value) else absolute(value)
+    return "must not have a colon" if ":" in str(value) else root(value)
 
 
 def absolute_or_empty(value: str) -> str:
@@ -40,23 +95,42 @@ def candidates(value: Sequence[str]) -> str:
 
 
 def socket(value: Path) -> str:
-    if len(str(value).encode()) > _SOCKET_MAX:
+    if len(bytes(value)) > _SOCKET_MAX:
         return f"is longer than the {_SOCKET_MAX} bytes a unix socket's path may have"
-    return absolute(value)
+    return absolute(value) if value != Path("/") else "must not be the root of the file system"
 
 
 def interface(value: str) -> str:
-    fits = 0 < len(value.encode()) <= _INTERFACE_MAX and not set(value) & set("/: \t\n")
-    return "" if fits else f"must be an interface name of at most {_INTERFACE_MAX} bytes"
+    """As the kernel has it; `lo` is there already, and a `%` is not kept."""
+    fits = 0 < len(value.encode()) <= _INTERFACE_MAX and not set(value) & set("/:% ")
+    if fits and value not in (".", "..", "lo", "all", "default"):
+        return ""
+    return f"must be an interface name of at most {_INTERFACE_MAX} bytes"
+
+
+def network(value: str) -> str:
+    fits = not value or _NETWORK.fullmatch(value)
+    return "" if fits else f"must be the name of a network (letters, digits, _.-), not {value!r}"
+
+
+def transport(value: str) -> str:
+    fits = not value or _TRANSPORT.fullmatch(value)
+    return "" if fits else f"must be a transport such as docker://, not {value!r}"
 
 
 def subnet(value: str) -> str:
     """One subnet, or one of each family with a comma between."""
     try:
-        families = [ipaddress.ip_network(part.strip()).version for part in value.split(",")]
+        found = [ipaddress.ip_network(part.strip()) for part in value.split(",")]
     except ValueError as e:
         return f"must be a subnet like 10.87.0.0/16: {e}"
-    return "" if len(families) == len(set(families)) else "must be one subnet of each family"
+    for one in found:
+        if one.num_addresses < 4 or one.prefixlen < 8:
+            return f"{one} must have room for a gateway and a pod, and be no larger than a /8"
+        if any(getattr(one, use) for use in _USES_OF_NO_POD):
+            return f"{one} is of addresses that no pod can have"
+    families = {one.version for one in found}
+    return "" if len(found) == len(families) else "must be one subnet of each family"
 
 
 def ip_address(value: str) -> str:
@@ -68,7 +142,7 @@ def ip_address(value: str) -> str:
 
 
 def port(value: int) -> str:
-    return "" if 0 <= value <= 65535 else "must be a port, 0 to 65535"
+    return between(0, 65535)(value) and "must be a port, 0 to 65535"
 
 
 def positive(value: float) -> str:
@@ -79,9 +153,22 @@ def not_negative(value: float) -> str:
     return "" if value >= 0 else "must not be negative"
 
 
+def between(low: int, high: int) -> Callable[[int], str]:
+    """A check that integers from `low` to `high` pass, both included."""
+
+    def check(value: int) -> str:
+        return "" if low <= value <= high else f"must be from {low} to {high}"
+
+    return check
+
+
 def assignments(value: Sequence[str]) -> str:
     bad = [v for v in value if "=" not in v[1:]]
-    return f"must be NAME=VALUE, not {bad[0]!r}" if bad else ""
+    return f"must be NAME=VALUE, not {_shown(bad[0])}" if bad else ""
+
+
+def _shown(value: object) -> str:
+    return printable(repr(str(value)), 100)
 
 
 def one_of(*choices: str) -> Callable[[str], str]:

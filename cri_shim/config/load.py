@@ -24,7 +24,9 @@ from cri_shim.config.schema import (
 from cri_shim.config.source import Entry, read_file, read_flags
 from cri_shim.config.values import converted, derive
 from cri_shim.errors import ConfigError
+from cri_shim.untrusted import printable
 
+_MOST_HANDLERS = 32  # each is tried at the start
 _HANDLER_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")  # RuntimeClass: a DNS label
 
 
@@ -98,9 +100,10 @@ def _checked(entries: Iterable[Entry], warnings: list[str] | None) -> list[Entry
         if _key_of(entry) is not None:
             known.append(entry)
         elif warnings is not None:
-            warnings.append(f"{entry.origin}: key {entry.name} means nothing to cri-shim")
+            warnings.append(f"{entry.origin}: key {_shown(entry.name)} means nothing to cri-shim")
         else:
-            raise ConfigError(f"{entry.origin}: unknown key {entry.name}{_suggestion(entry)}")
+            problem = f"unknown key {_shown(entry.name)}{_suggestion(entry)}"
+            raise ConfigError(f"{entry.origin}: {problem}")
     return known
 
 
@@ -140,6 +143,8 @@ def _build(entries: Iterable[Entry], warnings: list[str]) -> Config:
         else:
             values[entry_key.name] = value
             origin[entry_key.name] = entry.origin
+    if len(handlers) > _MOST_HANDLERS:
+        raise ConfigError(f"runtimes: there are {len(handlers)}; {_MOST_HANDLERS} are allowed")
     derive(values, origin)
     handlers = in_order(handlers, values, origin)
     if (chosen := values["runtime"]) and chosen not in handlers:
@@ -169,5 +174,10 @@ def _assembled(
 def _handler_name(entry: Entry) -> str:
     name = entry.path[1]
     if not _HANDLER_NAME.fullmatch(name):
-        raise ConfigError(f"{entry.origin}: runtimes.{name}: a handler's name must be a DNS label")
+        problem = f"runtimes.{_shown(name)}: a handler's name must be a DNS label"
+        raise ConfigError(f"{entry.origin}: {problem}")
     return name
+
+
+def _shown(name: str) -> str:
+    return printable(name, 200)

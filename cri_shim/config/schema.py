@@ -49,7 +49,7 @@ class Server:
         "unix socket of the CRI; follows run_root where that is set",
         check=checks.socket,
     )
-    root: Path = key(Path("/var/lib/cri-shim"), "what must survive a reboot", check=checks.absolute)
+    root: Path = key(Path("/var/lib/cri-shim"), "what must survive a reboot", check=checks.root)
     run_root: Path = key(Path("/run/cri-shim"), "what must not survive one", check=checks.run_root)
     log_level: str = key("info", "debug, info, warning or error", check=checks.one_of(*_LEVELS))
     shutdown_grace: float = key(
@@ -85,10 +85,13 @@ class Network:
         lone=True,
     )
     default_network: str = key(
-        "", "CNI network that pods join; empty: the first by file name", name="cni_default_network"
+        "",
+        "CNI network that pods join; empty: the first by file name",
+        name="cni_default_network",
+        check=checks.network,
     )
     netns_dir: Path = key(
-        Path("/run/netns"), "where network namespaces are pinned", check=checks.absolute
+        Path("/run/netns"), "where network namespaces are pinned", check=checks.root
     )
     bundled: bool = key(True, "use our own bridge network while cni_config_dir holds none")
     bridge: str = key(
@@ -117,7 +120,10 @@ class Network:
 @dataclasses.dataclass(frozen=True, slots=True)
 class Image:
     default_transport: str = key(
-        "docker://", "transport of image names without one", name="image_default_transport"
+        "docker://",
+        "transport of image names without one",
+        name="image_default_transport",
+        check=checks.transport,
     )
     signature_policy_path: str = key(
         "",
@@ -152,7 +158,7 @@ class Containers:
     pids_limit: int = key(
         0,
         "processes and threads a container may have; 0: as many as its pod",
-        check=checks.not_negative,
+        check=checks.between(0, 1 << 22),  # the kernel's own limit
     )
     cdi_spec_dirs: tuple[Path, ...] = key(
         (Path("/etc/cdi"), Path("/var/run/cdi")),
@@ -220,7 +226,11 @@ class Config:
         "libpod's place for run state; gives server.run_root = tmp_dir/cri-shim",
         check=checks.absolute_or_empty,
     )
-    max_log_size: int = key(-1, "bytes of a container log until it is cut; -1: no limit")
+    max_log_size: int = key(
+        -1,
+        "bytes of a container log until it is cut; -1: no limit",
+        check=checks.between(-(1 << 63), (1 << 63) - 1),
+    )
     no_pivot_root: bool = key(False, "do not use pivot_root: for hosts that run from a ramdisk")
     hooks_dir: tuple[str, ...] = key(
         ("/usr/share/containers/oci/hooks.d", "/etc/containers/oci/hooks.d"),

@@ -11,11 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cri_shim import untrusted
 from cri_shim.errors import ConfigError
 
 _HEADER = re.compile(r"\s*\[{1,2}(?P<name>[^\[\]]+)\]{1,2}\s*(#.*)?$")
 _ASSIGNMENT = re.compile(r"""\s*(?P<name>(?:[\w.\s-]|"[^"]*"|'[^']*')+?)\s*=(?P<value>.*)$""")
+_CLOSING = re.compile(r"""[\]"'}]""")  # of a value over several lines
 _AT = re.compile(r"\(at (?:line (\d+), column (\d+)|end of document)\)")
+
+MAX_BYTES = 256 << 10  # of a file; one with every key and its meaning has 10 KiB
 
 KeyPath = tuple[str, ...]
 
@@ -37,24 +41,24 @@ class Entry:
 def read_file(file: Path) -> list[Entry]:
     """The settings of a TOML file; ConfigError naming file and line if it cannot be read."""
     try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as e:
+        text = untrusted.text(untrusted.read_file(file, MAX_BYTES))
+    except (OSError, ValueError) as e:
         reason = e.strerror if isinstance(e, OSError) else e
         raise ConfigError(f"cannot read configuration {file}: {reason}") from e
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as e:
-        raise ConfigError(f"{file}:{_line_of(e, text)}: not valid TOML: {e}") from e
+        leaves = list(_leaves(document))
+    except (ValueError, RecursionError) as e:
+        reason = "nested too deeply" if isinstance(e, RecursionError) else e
+        raise ConfigError(f"{file}:{_line_of(e, text)}: not valid TOML: {reason}") from e
     lines = line_numbers(text)
-    return [
-        Entry(path, value, f"{file}:{_nearest(lines, path)}") for path, value in _leaves(document)
-    ]
+    return [Entry(path, value, f"{file}:{_nearest(lines, path)}") for path, value in leaves]
 
 
 def read_flags(overrides: Mapping[str, str]) -> list[Entry]:
     """The settings given on the command line, by dotted key."""
     return [
-        Entry(tuple(name.split(".")), text, f"flag {name}", is_flag=True)
+        Entry(tuple(name.split(".")), text, f"flag {untrusted.printable(name, 200)}", is_flag=True)
         for name, text in overrides.items()
     ]
 
@@ -63,7 +67,7 @@ def flag_value(text: str) -> Any:
     """The text of a flag as TOML would read it; a plain word is a string."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
 
 
@@ -108,6 +112,8 @@ def _key_path(text: str) -> KeyPath:
 def _extra_lines(value: str, following: list[str]) -> int:
     """How many further lines the value takes."""
     for count in range(len(following) + 1):
+        if count and not _CLOSING.search(following[count - 1]):
+            continue
         try:
             tomllib.loads("\n".join([f"value ={value}", *following[:count]]))
         except tomllib.TOMLDecodeError:
@@ -123,6 +129,6 @@ def _nearest(lines: Mapping[KeyPath, int], path: KeyPath) -> int:
     return lines.get(path, 1)
 
 
-def _line_of(error: tomllib.TOMLDecodeError, text: str) -> int:
+def _line_of(error: Exception, text: str) -> int:
     at = _AT.search(str(error))
     return int(at[1]) if at and at[1] else max(1, len(text.splitlines()))

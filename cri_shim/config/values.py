@@ -1,14 +1,16 @@
 """From an entry to a value of its key's type, and the defaults that depend on other keys."""
 
 import hashlib
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cri_shim.config import user
+from cri_shim.config import checks, user
 from cri_shim.config.schema import KEYS, Key, Server
 from cri_shim.config.source import Entry, flag_value
 from cri_shim.errors import ConfigError
+from cri_shim.untrusted import printable
 
 _OWN = Server()  # the defaults
 _EXPECTED = {str: "a string", Path: "a string (a path)", bool: "true or false", int: "an integer"}
@@ -28,7 +30,7 @@ def converted(k: Key, entry: Entry) -> Any:
     elif k.type in (bool, int) and type(value) is k.type:
         result = value
     elif k.type is float and type(value) in (int, float):
-        result = float(value)
+        result = _float(value)
     elif (many := _strings(k, value)) is not None:
         result = tuple(map(k.type.__args__[0], many))
     else:
@@ -41,7 +43,7 @@ def converted(k: Key, entry: Entry) -> Any:
 
 
 def _refuse(k: Key, value: Any, origin: str, name: str = "") -> None:
-    if problem := k.check(value):
+    if problem := checks.possible(value) or k.check(value):
         raise ConfigError(f"{origin}: {name or k.name}: {problem}")
 
 
@@ -55,8 +57,15 @@ def _strings(k: Key, value: Any) -> list[str] | None:
     return None
 
 
+def _float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # of an integer
+        return math.inf
+
+
 def _found(value: Any) -> str:
-    return f"{_FOUND.get(type(value), 'a date or time')} ({value!r})"
+    return f"{_FOUND.get(type(value), 'a date or time')} ({printable(repr(value), 100)})"
 
 
 def derive(values: dict[str, Any], origin: dict[str, str]) -> None:
@@ -65,9 +74,14 @@ def derive(values: dict[str, Any], origin: dict[str, str]) -> None:
         if values[libpod] and origin[own] == "default":
             values[own] = Path(values[libpod], "cri-shim")
             origin[own] = f"{libpod} at {origin[libpod]}"
+            _refuse(KEYS[own], values[own], origin[own])
     if (uid := user.ordinary_user()) is not None:
         _of_user(uid, values, origin)
     run_root = values["server.run_root"]
+    if run_root == values["server.root"]:
+        raise ConfigError(
+            f"{origin['server.run_root']}: server.run_root: must not be server.root: {run_root}"
+        )
     if run_root != _OWN.run_root and origin["server.socket"] == "default":
         values["server.socket"] = run_root / "cri-shim.sock"
         origin["server.socket"] = "server.run_root"
@@ -89,6 +103,7 @@ def _of_user(uid: int, values: dict[str, Any], origin: dict[str, str]) -> None:
     for name, place in places.items():
         if origin[name] == "default":
             values[name], origin[name] = place(), f"user {uid}"
+            _refuse(KEYS[name], values[name], origin[name])
     registries = user.home(uid) / ".config/containers/registries.conf"
     if origin["image.registries_conf"] == "default" and registries.exists():
         values["image.registries_conf"], origin["image.registries_conf"] = (
