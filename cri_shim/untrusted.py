@@ -13,6 +13,7 @@ import stat
 from typing import Any
 
 MAX_SHOWN = 512  # characters of foreign text in one error or log line
+MAX_DEPTH = 500  # of JSON: what is nested deeper may end recursive code, whose limit is 1000 calls
 
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
@@ -54,12 +55,14 @@ def text(data: bytes) -> str:
 def parse_json(data: bytes | str) -> Any:
     """The JSON value; ValueError for anything else, also for what only Python would take.
 
-    Refused: nesting deeper than Python's limit, numbers of thousands of digits, NaN and Infinity,
+    Refused: nesting deeper than MAX_DEPTH, numbers of thousands of digits, NaN and Infinity,
     and strings with half a surrogate pair, which no protobuf message can hold.
     """
     raw = data.encode(errors="surrogatepass") if isinstance(data, str) else data
     try:
         value = json.loads(raw, parse_constant=_refuse_constant)
+        if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and _is_too_deep(value):
+            raise RecursionError
         if _SURROGATE.search(raw):
             json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
@@ -71,6 +74,21 @@ def parse_json(data: bytes | str) -> Any:
     except json.JSONDecodeError as e:
         raise ValueError(f"is not JSON: {e}") from None
     return value
+
+
+def _is_too_deep(value: Any) -> bool:
+    """Whether values are nested deeper than MAX_DEPTH. Some releases of Python parse far deeper."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [inner for outer in level for inner in _containers_in(outer)]
+        if not level:
+            return False
+    return True
+
+
+def _containers_in(value: Any) -> list[Any]:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [one for one in inner if isinstance(one, dict | list)]
 
 
 def _refuse_constant(name: str) -> None:

@@ -31,7 +31,8 @@ def test_a_fifo_or_a_directory_is_refused_at_once(tmp_path: Path) -> None:
     ("data", "reason"),
     [
         (b"{", "is not JSON"),
-        (b"[" * 5000, "is JSON nested too deeply"),
+        (b"[" * 501 + b"]" * 501, "is JSON nested too deeply"),
+        (b'{"a":' * 501 + b"1" + b"}" * 501, "is JSON nested too deeply"),
         (b'{"a":' * 100_000, "is JSON nested too deeply"),
         (b"1" * 5000, "Exceeds the limit"),
         (b"NaN", "NaN is not a JSON value"),
@@ -48,6 +49,11 @@ def test_json_that_no_message_can_hold_is_refused(data: bytes, reason: str) -> N
 
 def test_json_is_read() -> None:
     assert untrusted.parse_json(b'{"a": ["\\ud83d\\ude00", 1.5, null]}') == {"a": ["😀", 1.5, None]}
+
+
+def test_json_of_many_values_and_little_depth_is_read() -> None:
+    assert untrusted.parse_json(b"[" * 500 + b"]" * 500) is not None
+    assert len(untrusted.parse_json(b"[" + b",".join([b'{"a": []}'] * 2000) + b"]")) == 2000
 
 
 def test_text_is_utf_8_without_nul() -> None:
