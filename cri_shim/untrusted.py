@@ -61,8 +61,6 @@ def parse_json(data: bytes | str) -> Any:
     raw = data.encode(errors="surrogatepass") if isinstance(data, str) else data
     try:
         value = json.loads(raw, parse_constant=_refuse_constant)
-        if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and _is_too_deep(value):
-            raise RecursionError
         if _SURROGATE.search(raw):
             json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
@@ -73,6 +71,8 @@ def parse_json(data: bytes | str) -> Any:
         raise ValueError(f"is not UTF-8 text (byte {e.start})") from None
     except json.JSONDecodeError as e:
         raise ValueError(f"is not JSON: {e}") from None
+    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and _is_too_deep(value):
+        raise ValueError("is JSON nested too deeply")
     return value
 
 
