@@ -23,17 +23,16 @@ _LIMIT_S = 20.0  # the lock of iptables may be held by others for a while
 async def ensure(subnet: str) -> None:
     """Have the rule for `subnet` ("10.87.0.0/16"); raises ToolFailed."""
     fault_point("network.masquerade.ensure")
+    tools = {"nft": _ensure_by_nft, _iptables(subnet): _ensure_by_iptables}
     failures: list[str] = []
-    for tool, make in (("nft", _ensure_by_nft), (_iptables(subnet), _ensure_by_iptables)):
-        if not shutil.which(tool):
-            failures.append(f"{tool} is not installed")
-            continue
+    for make in [make for tool, make in tools.items() if shutil.which(tool)]:
         try:
             return await make(subnet)
-        except ToolFailed as e:  # the kernel may have no nf_tables, or no iptables any more
+        except ToolFailed as e:  # the kernel may lack nf_tables, or what iptables needs
             failures.append(str(e))
+    problem = "; ".join(failures) or f"neither {' nor '.join(tools)} is installed; install nftables"
     raise ToolFailed(
-        f"no masquerade rule for {subnet}, pods cannot reach other networks: {'; '.join(failures)}"
+        f"no masquerade rule for {subnet}, pods cannot reach other networks: {problem}"
     )
 
 
