@@ -86,7 +86,8 @@ async def _pod(on: Engine, pod: state.PodRecord) -> None:
         on.retrier.add(f"remove pod {pod.id}", lambda: pod_remove.release(on, pod.id), now=True)
         return
     if pod.boot_id != on.boot_id:
-        _log.info("pod %s: %s; it is not ready now", pod.id, _REBOOTED)
+        if pod.phase == state.POD_READY:
+            _log.info("pod %s: %s; it is not ready now", pod.id, _REBOOTED)
         _refresh(on, pod)
         if pod.network.attachments:
             on.retrier.add(f"detach pod {pod.id}", lambda: teardown.detach(on, pod.id), now=True)

@@ -22,7 +22,11 @@ def cgroups(config: Config, paths: Paths) -> Cgroups:
         if config.cgroup_manager == "systemd":
             _log.warning("cgroup_manager: for an ordinary user it is cgroupfs, below its own group")
         return delegated.found() or Ungrouped(paths.rootfs)
-    return Cgroups(_cgroup_driver(config.cgroup_manager), name=_cgroup_name(paths.run_root))
+    return Cgroups(
+        _cgroup_driver(config.cgroup_manager),
+        name=_cgroup_name(paths.run_root),
+        accounts=paths.run_root / "oom",
+    )
 
 
 def _cgroup_driver(configured: str) -> Driver:

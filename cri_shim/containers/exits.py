@@ -51,17 +51,17 @@ def ended(on: Engine, exit: Exit) -> None:
 
 
 def _for_memory(on: Engine, container: state.ContainerRecord, exit: Exit) -> bool:
-    """Whether the kernel killed it for want of memory: by its own count, where it still has one.
+    """Whether the kernel killed it for want of memory: by the kernel's count, where there is one.
 
     conmon is also told (v1) when another container of the pod is killed at the pod's limit, and
     may be dead or too late to tell of its own. A child that was killed does not count where we
     killed the init ourselves.
     """
+    counted = on.cgroups.killed_for_memory(container.id, container.cgroups_path)
     stopping = on.stopping.get(container.id)
     if exit.exit_code != KILLED_CODE or (stopping is not None and stopping.killed):
         return False
-    counted = on.cgroups.oom_count(container.cgroups_path)
-    return exit.oom if counted is None else counted > 0
+    return exit.oom if counted is None else counted
 
 
 def reason(exit: Exit) -> str:

@@ -72,6 +72,7 @@ async def _launch(
     joined = _join_target(on, container)
     try:
         await sources.attach(on, on.registry.pod(container.pod_id), container)
+        on.cgroups.begin(container.cgroups_path)
         started = await on.conmon.create(
             handler,
             container.id,

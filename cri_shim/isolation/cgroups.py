@@ -20,6 +20,7 @@ from cri_shim.isolation import cgroup_names, hierarchies
 from cri_shim.isolation.meter import Meter
 from cri_shim.isolation.meter_v1 import MeterV1
 from cri_shim.isolation.meter_v2 import MeterV2
+from cri_shim.isolation.oom_kills import OomKills
 from cri_shim.linux import pidfd
 
 KILL_S = 5.0  # how long `empty` waits for processes to die; longer means stuck in the kernel
@@ -38,12 +39,22 @@ class Cgroups:
     top = ""  # the group below which they can be, "" for all
     problem = ""  # what cannot be limited, and why; "" where all can
 
-    def __init__(self, driver: cgroup_names.Driver, *, name: str = cgroup_names.PREFIX) -> None:
-        """`name` is that of this instance: two daemons on a machine have different parents."""
+    def __init__(
+        self,
+        driver: cgroup_names.Driver,
+        *,
+        name: str = cgroup_names.PREFIX,
+        accounts: Path | None = None,
+    ) -> None:
+        """`name` is that of this instance: two daemons on a machine have different parents.
+
+        `accounts` is a directory for what is known of kills for lack of memory: see oom_kills.
+        """
         self.driver: cgroup_names.Driver = driver
         self.default_parent = cgroup_names.default_parent(driver, name)
         self.monitor_parent = cgroup_names.monitor_parent(driver, name)
         self._trees = hierarchies.Hierarchies()
+        self._kills = OomKills(accounts) if driver == "systemd" and accounts is not None else None
 
     def version(self) -> int:
         """1 or 2: where the resource controllers are."""
@@ -151,6 +162,21 @@ class Cgroups:
         return _keyed(
             self.file(oci_path, "memory", "memory.oom_control", "memory.events"), "oom_kill"
         )
+
+    def begin(self, oci_path: str) -> None:
+        """A container is about to be made in the group."""
+        if self._kills is not None and self._trees.v2_only():
+            self._kills.begin(self._groups(oci_path)[0])
+
+    def killed_for_memory(self, id: str, oci_path: str) -> bool | None:
+        """Whether the kernel has killed a process of the ended container for lack of memory.
+
+        To be called once for every container that ends, however it did. None: not known.
+        """
+        if self._kills is not None and self._trees.v2_only():
+            return self._kills.ended(id, self._groups(oci_path)[0])
+        counted = self.oom_count(oci_path)
+        return None if counted is None else counted > 0
 
     def memory_usage(self, oci_path: str) -> int | None:
         """Bytes charged to the group now; None when there is no such group."""

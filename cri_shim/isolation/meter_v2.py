@@ -9,6 +9,8 @@ from cri_shim.isolation import cgroup_files as files
 from cri_shim.isolation import hierarchies
 from cri_shim.isolation.meter import Detail, HugePages, Memory, Swap, Usage
 
+_CRUN_INNER = "container"
+
 
 class MeterV2:
     def __init__(self, mount: str) -> None:
@@ -75,15 +77,25 @@ class MeterV2:
             rss=stat.get("anon", 0),
             faults=stat.get("pgfault", 0),
             major_faults=stat.get("pgmajfault", 0),
-            limit=files.number(self._read(group, "memory.max")),
+            limit=self._limit(group, "memory.max"),
         )
 
     def _swap(self, group: str) -> Swap | None:
         used = files.number(self._read(group, "memory.swap.current"))
         if used is None:
             return None
-        limit = files.number(self._read(group, "memory.swap.max"))
+        limit = self._limit(group, "memory.swap.max")
         return Swap(used, None if limit is None else max(0, limit - used))
+
+    def _limit(self, group: str, name: str) -> int | None:
+        """The least of the limits that hold for its processes; None where there is none.
+
+        With the systemd driver crun puts them into a group below the scope, whose limit of swap is
+        the right one: the scope's is that of memory and swap together.
+        """
+        paths = (f"{self._mount}/{group}/{name}", f"{self._mount}/{group}/{_CRUN_INNER}/{name}")
+        limits = [limit for p in paths if (limit := files.number(files.read(p))) is not None]
+        return min(limits, default=None)
 
     def _huge_pages(self, group: str) -> list[HugePages]:
         try:

@@ -1,4 +1,5 @@
-"""One static masquerade rule for a pod subnet, made once: nft in a table of our own, or iptables.
+"""One static masquerade rule for a pod subnet, made once: nft in a table of our own, or iptables
+where nft is not installed or fails, as on a kernel without nf_tables.
 
 What leaves the subnet gets the node's address; what stays in it, and multicast, does not. Making
 the rule again changes nothing. It stays when the daemon stops, as the pods do; `remove` is for
@@ -22,15 +23,17 @@ _LIMIT_S = 20.0  # the lock of iptables may be held by others for a while
 async def ensure(subnet: str) -> None:
     """Have the rule for `subnet` ("10.87.0.0/16"); raises ToolFailed."""
     fault_point("network.masquerade.ensure")
-    if shutil.which("nft"):
-        await _run(["nft", "-f", "-"], nft_rules(subnet))
-    elif shutil.which(_iptables(subnet)):
-        await _ensure_by_iptables(subnet)
-    else:
-        raise ToolFailed(
-            f"masquerade rule for {subnet}: neither nft nor {_iptables(subnet)} is installed, pods"
-            " cannot reach other networks; install nftables"
-        )
+    tools = {"nft": _ensure_by_nft, _iptables(subnet): _ensure_by_iptables}
+    failures: list[str] = []
+    for make in [make for tool, make in tools.items() if shutil.which(tool)]:
+        try:
+            return await make(subnet)
+        except ToolFailed as e:  # the kernel may lack nf_tables, or what iptables needs
+            failures.append(str(e))
+    problem = "; ".join(failures) or f"neither {' nor '.join(tools)} is installed; install nftables"
+    raise ToolFailed(
+        f"no masquerade rule for {subnet}, pods cannot reach other networks: {problem}"
+    )
 
 
 async def remove(subnet: str) -> None:
@@ -73,6 +76,10 @@ def iptables_rules(subnet: str) -> list[tuple[list[str], list[str]]]:
     return [chain, *(([*nat, "-C", *rule], [*nat, "-A", *rule]) for rule in rules)]
 
 
+async def _ensure_by_nft(subnet: str) -> None:
+    await _run(["nft", "-f", "-"], nft_rules(subnet))
+
+
 async def _ensure_by_iptables(subnet: str) -> None:
     for check, make in iptables_rules(subnet):
         if (await child.run(check, timeout=_LIMIT_S)).returncode != 0:
@@ -82,6 +89,9 @@ async def _ensure_by_iptables(subnet: str) -> None:
 async def _remove_by_nft(subnet: str) -> None:
     family = _family(subnet)
     table, chain = f"{family} {TABLE}", f"{family} {TABLE} {nft_chain(subnet)}"
+    there = await child.run(["nft", "list", "table", family, TABLE], timeout=_LIMIT_S)
+    if there.returncode != 0:
+        return  # no such table; on a kernel without nf_tables there is none at all
     made = f"add table {table}\nadd chain {chain}\n"  # so that there is something to delete
     await _run(["nft", "-f", "-"], made + f"delete chain {chain}\n")
     left = await child.run(["nft", "list", "table", family, TABLE], timeout=_LIMIT_S)
@@ -92,7 +102,8 @@ async def _remove_by_nft(subnet: str) -> None:
 async def _run(argv: list[str], stdin: str = "") -> None:
     done = await child.run(argv, stdin=stdin.encode(), timeout=_LIMIT_S)
     if done.returncode != 0:
-        raise ToolFailed(f"masquerade rule: {' '.join(argv)}: {done.complaint()}")
+        # nft shows each line that it was given with every error: the first error says it all.
+        raise ToolFailed(f"{' '.join(argv)}: {done.complaint().splitlines()[0]}")
 
 
 def _family(subnet: str) -> str:

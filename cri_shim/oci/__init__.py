@@ -9,6 +9,7 @@
 - `runtime`   start, update, pause, resume, state, delete
 - `exec`      a command in a container, to its end: a direct child with two capped pipes
 - `command`   a command that somebody talks to: `stdio` its pipes, `console` its terminal
+- `oom_score` what both start the OCI runtime with, for crun leaves it to its caller
 - `leftovers` ending the commands of a daemon that died
 - `attach`    a client of conmon's attach socket: the container's own streams
 - `relay`     ending a runc that only waits for background children

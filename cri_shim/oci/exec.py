@@ -22,6 +22,7 @@ from cri_shim.aio.offload import finish
 from cri_shim.errors import TimedOut, ToolFailed
 from cri_shim.linux import process as processes
 from cri_shim.oci import messages, relay, tree
+from cri_shim.oci.oom_score import scored
 
 DRAIN_S = 0.2  # how long output of background children is still taken after the command ended
 CLIENT_S = 2.0  # for the runtime's client to reap a killed command and end
@@ -132,11 +133,12 @@ async def exec_sync(
         spec, log = cleanup.enter_context(memory(document)), cleanup.enter_context(memory(b""))
         pid_file = directory / f"{os.getpid()}-{next(_serial)}.pid"
         cleanup.callback(pid_file.unlink, missing_ok=True)
+        command = [
+            *(runtime[0], f"--log=/proc/self/fd/{log}", "--log-format=json", *runtime[1:]),
+            *("exec", f"--process=/proc/self/fd/{spec}", f"--pid-file={pid_file}", id),
+        ]
         client = children.spawn(
-            [
-                *(runtime[0], f"--log=/proc/self/fd/{log}", "--log-format=json", *runtime[1:]),
-                *("exec", f"--process=/proc/self/fd/{spec}", f"--pid-file={pid_file}", id),
-            ],
+            scored(command, process),
             stdout=out.write_end,
             stderr=err.write_end,
             env=env,

@@ -12,7 +12,7 @@ import time
 from cri_shim.aio.offload import finish, offload
 from cri_shim.containers import protection
 from cri_shim.engine import Engine
-from cri_shim.errors import AlreadyExists, InvalidArgument
+from cri_shim.errors import AlreadyExists, InvalidArgument, WrongState
 from cri_shim.faults import fault_point
 from cri_shim.isolation import etc, namespaces, shm, sysctls
 from cri_shim.isolation import userns as user_namespaces
@@ -68,6 +68,11 @@ def _intend(on: Engine, request: api.RunPodSandboxRequest) -> state.PodRecord:
             f"POD, but handler {handler.name} has no user namespaces: {handler.userns_problem}"
         )
         raise InvalidArgument(f"{userns.FIELD}.mode", problem)
+    if _shares_pid_namespace(request.config) and not on.pause_init:
+        raise WrongState(
+            "the pod asks for one pid namespace for all its containers, and this node has no"
+            " catatonit to hold it: install the package catatonit or set init_path, and restart"
+        )
     id = secrets.token_hex(32)
     options = request.config.linux.security_context.namespace_options
     host_network = options.network == api.NODE

@@ -15,6 +15,7 @@ from cri_shim.spec import (
     process,
     resources,
     rootless,
+    scope,
 )
 from cri_shim.spec.document import OCI_VERSION, Document
 from cri_shim.spec.host import Host, HostDevice
@@ -45,7 +46,7 @@ class ContainerInput:
     devices: Sequence[HostDevice] = ()  # config.devices, resolved
     rootfs: str = "rootfs"  # absolute, or relative to the bundle
     image_name: str = ""
-    pids_limit: int = 0  # 0 = none
+    pids_limit: int = 0  # 0 = as many as its pod may have
     protection: Protection = NONE
     ids: IdMap | None = None  # of the user namespace; None = it has none
 
@@ -72,7 +73,8 @@ def build(inp: ContainerInput) -> Document:
         ),
         "annotations": annotations.build(
             "container", inp.pod_id, inp.pod, inp.config, inp.image_name
-        ),
+        )
+        | scope.annotations(inp.cgroups_path, inp.config.annotations),
         "linux": _linux(inp),
     }
     if not inp.host.rootless:
@@ -103,6 +105,8 @@ def _linux(inp: ContainerInput) -> dict[str, Any]:
     limits["devices"] = devices.rules(inp.devices, privileged=privileged)
     if inp.pids_limit:
         limits["pids"] = {"limit": inp.pids_limit}
+    elif scope.is_scope(inp.cgroups_path):
+        limits["pids"] = {"limit": scope.UNLIMITED_PIDS}
     # On v1 a cgroup namespace would hide nothing, since the mounts are bound from the host's.
     own_cgroup = inp.host.cgroup_v2 and not privileged
     linux: dict[str, Any] = {

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2
-from cri_shim.spec import annotations, devices, namespaces, process, resources, rootless
+from cri_shim.spec import annotations, devices, namespaces, process, resources, rootless, scope
 from cri_shim.spec.document import OCI_VERSION, Document
 from cri_shim.spec.host import Host
 from cri_shim.spec.mounts import DEV, PROC
@@ -65,7 +65,8 @@ def build(inp: PauseInput) -> Document:
                 "options": ["bind", "rprivate", "ro", "nosuid", "nodev"],
             },
         ],
-        "annotations": annotations.build("sandbox", inp.pod_id, inp.pod),
+        "annotations": annotations.build("sandbox", inp.pod_id, inp.pod)
+        | scope.annotations(inp.cgroups_path, inp.pod.annotations),
         "linux": {
             "namespaces": namespaces.build(
                 {**inp.namespaces, "pid": namespaces.NEW}, cgroup=inp.host.cgroup_v2

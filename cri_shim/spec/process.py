@@ -14,8 +14,8 @@ from cri_shim.untrusted import printable
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 DEFAULT_TERM = "xterm"
 _LONGEST_PATH = 4095  # bytes: PATH_MAX without its NUL
-# Of a container's own first process: an exec'd one has its own terminal, and inherits its score.
-_NOT_FOR_EXEC = ("consoleSize", "oomScoreAdj", "terminal", "args")
+# Of a container's own first process: an exec'd one has its own terminal.
+_NOT_FOR_EXEC = ("consoleSize", "terminal", "args")
 
 
 def arguments(config: api_pb2.ContainerConfig, image: ImageConfig) -> list[str]:

@@ -37,7 +37,7 @@ def reboot(daemon: Daemon) -> None:
     for path in reversed(mounts.mounts_below(daemon.directory)):
         mounts.unmount(path)
     shutil.rmtree(daemon.run_root)
-    shutil.rmtree(world.netns(daemon))
+    shutil.rmtree(world.netns(daemon), ignore_errors=True)  # not there without pods
     (daemon.directory / "boot_id").write_text("another boot\n")
 
 
@@ -110,6 +110,17 @@ async def test_a_pod_that_cannot_be_refreshed_is_named_and_refreshed_by_the_next
     await rig.no_retries()
     assert set(Spy(rig.daemon.directory / "plugins").calls("DEL")) == {pod}
     await works(rig)
+
+
+async def test_only_a_pod_that_was_ready_is_reported_as_not_ready_after_a_reboot(rig: Rig) -> None:
+    pod = await rig.cri.run_pod()
+    for number in range(2):
+        reboot(rig.daemon)
+        (rig.daemon.directory / "boot_id").write_text(f"boot {number}\n")
+        await rig.restart()
+        await rig.no_retries()
+    log = rig.daemon.log.read_text()
+    assert log.count(f"pod {pod}: the node was restarted; it is not ready now") == 1
 
 
 async def test_a_refresh_that_is_cut_off_is_done_by_the_next_start(rig: Rig) -> None:

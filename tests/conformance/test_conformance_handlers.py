@@ -84,6 +84,28 @@ async def test_a_handler_that_does_not_work_is_refused_with_its_problem(cri: Cri
 
 
 @pytest.fixture
+def without_init() -> Iterator[Daemon]:
+    """A daemon that found no program to hold a shared pid namespace."""
+    with private_daemon(4, init_path=["/no/such/catatonit"]) as started:
+        yield started
+
+
+async def test_a_shared_pid_namespace_is_refused_where_nothing_can_hold_it(
+    without_init: Daemon,
+) -> None:
+    shared = pod_config(without_init)
+    shared.linux.security_context.namespace_options.pid = api.POD
+
+    async with Client(without_init.socket) as client:
+        cri = Cri(without_init, client)
+        with pytest.raises(WrongState, match="install the package catatonit or set init_path"):
+            await cri.run_pod(shared)
+        assert await cri.pods() == []
+        await cri.run_pod()
+        await cri.remove_all()
+
+
+@pytest.fixture
 def helpless() -> Iterator[Daemon]:
     """A daemon whose default handler does not work."""
     with private_daemon(3, runtime="missing", **MISSING) as started:

@@ -203,3 +203,15 @@ def test_the_sum_line_of_block_io_is_left_out() -> None:
 
 def test_io_stat_of_a_device_without_numbers_is_nothing() -> None:
     assert list(files.block_v2("254:0\n", "bytes")) == []
+
+
+def test_v2_takes_the_limits_of_the_inner_group_where_they_are_less(tmp_path: Path) -> None:
+    inner = {"container/memory.swap.max": "0\n", "container/memory.max": "max\n"}
+    meter = _v2(tmp_path)
+    (tmp_path / GROUP / "container").mkdir()
+    for file, text in inner.items():
+        (tmp_path / GROUP / file).write_text(text)
+    usage = meter.usage(GROUP)
+    assert usage.swap == Swap(1000, 0)
+    assert usage.memory is not None
+    assert usage.memory.limit == 10000

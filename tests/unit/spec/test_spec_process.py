@@ -143,7 +143,7 @@ def test_an_exec_is_the_containers_process_with_its_own_arguments() -> None:
     assert {key: found[key] for key in (*kept, *labels)} == {
         key: SPEC["process"][key] for key in (*kept, *labels)
     }
-    assert set(found) == {*kept, *labels, "terminal", "args"}
+    assert set(found) == {*kept, *labels, "oomScoreAdj", "terminal", "args"}
     assert (found["terminal"], found["args"]) == (False, ["ls", "-l"])
 
 

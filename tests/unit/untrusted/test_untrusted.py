@@ -31,7 +31,8 @@ def test_a_fifo_or_a_directory_is_refused_at_once(tmp_path: Path) -> None:
     ("data", "reason"),
     [
         (b"{", "is not JSON"),
-        (b"[" * 5000, "is JSON nested too deeply"),
+        (b"[" * 501 + b"]" * 501, "is JSON nested too deeply"),
+        (b'{"a":' * 501 + b"1" + b"}" * 501, "is JSON nested too deeply"),
         (b'{"a":' * 100_000, "is JSON nested too deeply"),
         (b"[" + b"[]," * 100_000 + b"0]", "is JSON of more than 200000 values"),
         (b"[" * 101 + b"]" * 101, "is JSON nested too deeply"),
@@ -67,6 +68,12 @@ def test_json_is_read_up_to_the_limits() -> None:
 
 def test_json_is_read() -> None:
     assert untrusted.parse_json(b'{"a": ["\\ud83d\\ude00", 1.5, null]}') == {"a": ["😀", 1.5, None]}
+
+
+def test_json_of_many_values_and_little_depth_is_read() -> None:
+    depth = untrusted.MAX_DEPTH
+    assert untrusted.parse_json(b"[" * depth + b"]" * depth) is not None
+    assert len(untrusted.parse_json(b"[" + b",".join([b'{"a": []}'] * 2000) + b"]")) == 2000
 
 
 def test_text_is_utf_8_without_nul() -> None:

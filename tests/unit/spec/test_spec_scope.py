@@ -1,0 +1,71 @@
+"""What systemd is told of a container's unit."""
+
+import pytest
+
+from cri_shim.pb import api_pb2
+from cri_shim.spec import container, pause, scope
+from cri_shim.spec.container import ContainerInput
+from cri_shim.spec.document import Document
+from cri_shim.spec.host import Host
+from cri_shim.spec.image_config import ImageConfig
+from cri_shim.spec.pause import PauseInput
+from cri_shim.spec.users import User
+
+HOST = Host(cgroup_v2=True, bounding=frozenset())
+SCOPE = "kubepods-pod1.slice:cri-shim:c1"
+STOP = "org.systemd.property.TimeoutStopUSec"
+
+
+@pytest.mark.parametrize(
+    ("grace", "told"),
+    [
+        (None, "uint64 10000000"),
+        ("30", "uint64 30000000"),
+        ("0", "uint64 1000000"),  # 0 would be no limit
+        ("99999999", "uint64 86400000000"),
+        ("-1", "uint64 10000000"),
+        ("9" * 5000, "uint64 10000000"),
+        ("1e3", "uint64 10000000"),
+        ("٣", "uint64 10000000"),
+    ],
+)
+def test_a_shutdown_waits_for_as_long_as_the_pod_is_given(grace: str | None, told: str) -> None:
+    asked = {} if grace is None else {scope.GRACE: grace}
+    assert scope.annotations(SCOPE, asked) == {STOP: told}
+
+
+def test_a_group_that_is_no_unit_is_told_nothing() -> None:
+    assert scope.annotations("/kubepods/pod1/c1", {scope.GRACE: "30"}) == {}
+
+
+def test_the_pause_process_does_not_hold_up_a_shutdown_either() -> None:
+    document = pause.build(PauseInput("p1", api_pb2.PodSandboxConfig(), "/init", HOST, SCOPE, {}))
+    assert document["annotations"][STOP] == "uint64 10000000"
+
+
+def built(cgroups_path: str, **config: object) -> Document:
+    return container.build(
+        ContainerInput(
+            id="c1",
+            pod_id="p1",
+            pod=api_pb2.PodSandboxConfig(),
+            config=api_pb2.ContainerConfig(command=["true"], **config),  # type: ignore[arg-type]
+            image=ImageConfig(),
+            user=User(),
+            host=HOST,
+            cgroups_path=cgroups_path,
+            namespaces={},
+            hostname="h",
+        )
+    )
+
+
+def test_a_container_s_unit_is_told_its_own_grace_period() -> None:
+    document = built(SCOPE, annotations={scope.GRACE: "30", STOP: "uint64 1"})
+    assert document["annotations"][STOP] == "uint64 30000000"
+    assert STOP not in built("/kubepods/pod1/c1", annotations={STOP: "1"})["annotations"]
+
+
+def test_without_a_limit_of_pids_a_unit_is_told_so_and_a_plain_group_is_not() -> None:
+    assert built(SCOPE)["linux"]["resources"]["pids"] == {"limit": -1}
+    assert "pids" not in built("/kubepods/pod1/c1")["linux"]["resources"]
