@@ -39,6 +39,7 @@ def up(place: Place) -> None:
     place.directory.mkdir(mode=0o711, parents=True)
     try:
         _save_host(place)
+        _make_cgroups(place)
         files.write(place)
         images.store(place)
         _start_supervisor(place)
@@ -179,11 +180,24 @@ def _restore_host(place: Place) -> None:
             _HUGETLB.rmdir()
 
 
+def _cgroups(place: Place) -> list[Path]:
+    """The cluster's group in every hierarchy."""
+    top = Path("/sys/fs/cgroup")
+    tops = (
+        [top] if (top / "cgroup.controllers").exists() else [d for d in top.iterdir() if d.is_dir()]
+    )
+    return [top / place.cgroup.removeprefix("/") for top in tops]
+
+
+def _make_cgroups(place: Place) -> None:
+    """The kubelet makes groups below its own one, but not that one."""
+    for group in _cgroups(place):
+        group.mkdir(exist_ok=True)
+
+
 def _remove_cgroups(place: Place) -> None:
-    """The pods' groups in every hierarchy, the innermost first; they are empty by now."""
-    tops = [Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").iterdir()]
-    for top in tops:
-        own = top / place.cgroup.removeprefix("/")
-        for directory, _, _ in os.walk(own, topdown=False):
+    """The pods' groups too, the innermost first; they are empty by now."""
+    for group in _cgroups(place):
+        for directory, _, _ in os.walk(group, topdown=False):
             with suppress(OSError):
                 Path(directory).rmdir()
