@@ -87,5 +87,4 @@ def _controller_manager(place: Place) -> Command:
         "--use-service-account-credentials",
         "--leader-elect=false",
         "--secure-port=0",
-        "--controllers=*,-nodeipam,-cloud-node-lifecycle",
     ]

@@ -1,5 +1,7 @@
 """The life of pods: init, sidecar and ephemeral containers, hooks, termination, restarts."""
 
+from pathlib import Path
+
 from tests.cluster.kubectl import Namespace, container, eventually, pod
 
 
@@ -50,23 +52,17 @@ def test_an_ephemeral_container_joins_a_running_pod(ns: Namespace) -> None:
     eventually(lambda: "seen" in ns.run("logs", "target", "-c", "dbg", check=False))
 
 
-def test_post_start_and_pre_stop_hooks_run(ns: Namespace) -> None:
+def test_post_start_and_pre_stop_hooks_run(ns: Namespace, tmp_path: Path) -> None:
     hooks = {
-        "postStart": {"exec": {"command": ["sh", "-c", "echo started > /v/hook"]}},
+        "postStart": {"exec": {"command": ["sh", "-c", "echo started > /v/start"]}},
         "preStop": {"exec": {"command": ["sh", "-c", "echo stopped > /v/stop"]}},
     }
-    mount = {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}
-    watcher = pod("x", "while ! test -e /v/stop; do sleep 0.1; done; cat /v/stop; sleep 1")
-    second = watcher["spec"]["containers"][0] | {"name": "watch", **mount}
-    ns.start(
-        pod(
-            "hooks", "sleep 3600", main={"lifecycle": hooks, **mount}, containers=[second],
-            volumes=[{"name": "v", "emptyDir": {}}], terminationGracePeriodSeconds=10,
-        )
-    )  # fmt: skip
-    assert ns.exec("hooks", "cat", "/v/hook") == "started\n"
-    ns.run("delete", "pod", "hooks", "--wait=false")
-    eventually(lambda: "stopped" in ns.run("logs", "hooks", "-c", "watch", check=False))
+    main = {"lifecycle": hooks, "volumeMounts": [{"name": "v", "mountPath": "/v"}]}
+    volumes = [{"name": "v", "hostPath": {"path": str(tmp_path)}}]
+    ns.start(pod("hooks", main=main, volumes=volumes, terminationGracePeriodSeconds=30))
+    assert (tmp_path / "start").read_text() == "started\n"
+    ns.run("delete", "pod", "hooks")
+    assert (tmp_path / "stop").read_text() == "stopped\n"
 
 
 def test_a_termination_message_is_the_file_or_the_end_of_the_log(ns: Namespace) -> None:

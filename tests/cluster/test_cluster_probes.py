@@ -15,7 +15,7 @@ FAST = {"periodSeconds": 1, "failureThreshold": 2}
     [
         ({"exec": {"command": ["test", "-e", "/up"]}}, "sleep 2; touch /up; sleep 3600"),
         ({"httpGet": {"port": 8080, "path": "/"}}, "mkdir /w; sleep 2; httpd -f -p 8080 -h /w"),
-        ({"tcpSocket": {"port": 8080}}, "sleep 2; nc -lk -p 8080 -e true"),
+        ({"tcpSocket": {"port": 8080}}, "mkdir /w; sleep 2; httpd -f -p 8080 -h /w"),
     ],
     ids=["exec", "http", "tcp"],
 )

@@ -73,7 +73,7 @@ def test_a_service_reaches_the_pods_behind_it(ns: Namespace) -> None:
     seen: set[str] = set()
 
     def ask() -> bool:
-        command = f"wget -q -T 2 -O - http://{address}/index.html"
+        command = f"wget -q -O - http://{address}/index.html"
         seen.add(ns.exec("client", "sh", "-c", command).strip())
         return names <= seen
 
