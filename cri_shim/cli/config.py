@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 from cri_shim import config
+from cri_shim.cli import from_containerd, from_crio, from_libpod
 from cri_shim.cli.config_text import whole
-from cri_shim.cli.from_libpod import converted
 from cri_shim.untrusted import one_line
 
 
@@ -20,12 +20,22 @@ def add(parser: argparse.ArgumentParser) -> None:
         const="",
         help="say what a libpod.conf sets in the form of our own file",
     )
+    parser.add_argument(
+        "--from-containerd", metavar="FILE", help="rewrite containerd's config.toml as our own file"
+    )
+    parser.add_argument(
+        "--from-crio", metavar="FILE", help="rewrite CRI-O's crio.conf as our own file"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     if args.from_libpod is not None:
         files = [Path(args.from_libpod)] if args.from_libpod else config.Places().libpod
-        print(converted(*files), end="")
+        print(from_libpod.converted(*files), end="")
+        return 0
+    if args.from_containerd or args.from_crio:
+        reader = from_containerd if args.from_containerd else from_crio
+        print(reader.converted(Path(args.from_containerd or args.from_crio)), end="")
         return 0
     settings = config.load(args.config, args.overrides)
     for warning in settings.warnings:

@@ -1,0 +1,93 @@
+"""Another runtime's configuration file, rewritten in the form of ours.
+
+A converter reads the entries of the foreign file in order and calls `set` for each one that has a
+key here, `note` for each that an operator must act on, and `drop` for each that means nothing here.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cri_shim.cli.config_text import by_table, line
+from cri_shim.config.schema import KEYS, Key
+from cri_shim.config.source import Entry
+from cri_shim.errors import ConfigError
+from cri_shim.untrusted import printable
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h)")
+_SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+@dataclass
+class Conversion:
+    """What has been read so far; `text` is the result."""
+
+    source: Path
+    values: dict[str, tuple[Any, str]] = field(default_factory=dict)  # key -> value and origin
+    handlers: dict[str, tuple[str, str]] = field(default_factory=dict)  # name -> path and origin
+    notes: list[str] = field(default_factory=list)
+
+    def set(self, key: str, entry: Entry, convert: Callable[[Any], Any] = lambda v: v) -> None:
+        """Give `key` the entry's value; a value that the key does not take becomes a note."""
+        schema = KEYS[key]
+        try:
+            typed = _typed(schema, convert(entry.value))
+            problem = schema.check(typed)
+        except (TypeError, ValueError):
+            typed, problem = None, f"does not take {printable(repr(entry.value))}"
+        if problem:
+            self.note(entry, f"{key} {problem}")
+        else:
+            self.values[key] = typed, entry.origin
+
+    def handler(self, name: str, entry: Entry, path: str) -> None:
+        """The program of a runtime handler."""
+        self.handlers[name] = path, entry.origin
+
+    def note(self, entry: Entry, what: str) -> None:
+        self.notes.append(f"{entry.origin}: {entry.name}: {what}")
+
+    def drop(self, entry: Entry) -> None:
+        self.note(entry, "means nothing here")
+
+    def text(self) -> str:
+        """The file for /etc/cri-shim/config.toml: keys with origins, then the notes."""
+        return "\n".join(self._lines()) + "\n"
+
+    def _lines(self) -> Iterator[str]:
+        yield f"# made from {self.source}: for /etc/cri-shim/config.toml"
+        table = ""
+        for name in by_table(self.values):
+            if (here := name.rpartition(".")[0]) != table:
+                table = here
+                yield from ("", f"[{table}]")
+            yield line(name, *self.values[name])
+        for handler, (path, origin) in self.handlers.items():
+            yield from ("", f"[runtimes.{handler}]", line(f"runtimes.{handler}.path", path, origin))
+        if self.notes:
+            yield from ("", *(f"# {note}" for note in self.notes))
+
+
+def seconds(text: str) -> float:
+    """A Go duration such as "4h0m0s" in seconds; ValueError for anything else."""
+    parts = _DURATION.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise ValueError(f"{text!r} is not a duration")
+    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+
+
+def refuse_if_empty(conversion: Conversion, what: str) -> None:
+    """ConfigError where nothing of the file was recognised: it is another program's."""
+    if not conversion.values and not conversion.handlers and not conversion.notes:
+        raise ConfigError(f"{conversion.source} does not look like a configuration of {what}")
+
+
+def _typed(schema: Key, value: Any) -> Any:
+    if getattr(schema.type, "__origin__", None) is tuple:
+        items = [value] if isinstance(value, str) else list(value)
+        return tuple(map(schema.type.__args__[0], items))
+    if schema.type in (int, bool) and type(value) is not schema.type:
+        raise TypeError(value)
+    return schema.type(value)

@@ -1,0 +1,87 @@
+"""CRI-O's crio.conf, rewritten in the form of our own file."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from cri_shim.cli.conversion import Conversion, refuse_if_empty, seconds
+from cri_shim.config.source import Entry, read_file
+
+_OWN_PLACE = "cri-shim has directories and a socket of its own; CRI-O keeps this"
+_NO_PAUSE = "pods need no pause image, and no pause process unless they share a pid namespace"
+
+_DIRECT = {
+    "crio.api.stream_address": "streaming.address",
+    "crio.api.stream_tls_cert": "streaming.tls_cert_file",
+    "crio.api.stream_tls_key": "streaming.tls_key_file",
+    "crio.runtime.default_runtime": "runtime",
+    "crio.runtime.conmon": "conmon_path",
+    "crio.runtime.conmon_env": "conmon_env_vars",
+    "crio.runtime.seccomp_profile": "seccomp_profile",
+    "crio.runtime.cgroup_manager": "cgroup_manager",
+    "crio.runtime.default_sysctls": "default_sysctls",
+    "crio.runtime.hooks_dir": "hooks_dir",
+    "crio.runtime.default_mounts_file": "default_mounts_file",
+    "crio.runtime.no_pivot": "no_pivot_root",
+    "crio.runtime.log_size_max": "max_log_size",
+    "crio.runtime.cdi_spec_dirs": "containers.cdi_spec_dirs",
+    "crio.image.default_transport": "image_default_transport",
+    "crio.image.signature_policy": "signature_policy_path",
+    "crio.network.network_dir": "cni_config_dir",
+    "crio.network.plugin_dirs": "cni_plugin_dir",
+    "crio.network.cni_default_network": "cni_default_network",
+}
+_CONVERTED: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "crio.api.stream_port": ("streaming.port", int),
+    "crio.api.stream_idle_timeout": ("streaming.idle_timeout", seconds),
+    "crio.image.pull_progress_timeout": ("image.pull_progress_timeout", seconds),
+    "crio.runtime.pids_limit": ("containers.pids_limit", lambda limit: max(0, limit)),  # -1: none
+}
+_NOTES = {
+    "crio.root": _OWN_PLACE,
+    "crio.runroot": _OWN_PLACE,
+    "crio.api.listen": _OWN_PLACE,
+    "crio.image.pause_image": _NO_PAUSE,
+    "crio.image.pause_command": _NO_PAUSE,
+    "crio.runtime.apparmor_profile": "choose a profile in the pod",
+    "crio.image.insecure_registries": "set insecure = true in registries.conf(5)",
+    "crio.image.registries": "set unqualified-search-registries in registries.conf(5)",
+}
+
+
+def converted(file: Path) -> str:
+    """TOML with the keys that cri-shim has, and a comment for each other key that is set.
+
+    ConfigError if the file cannot be read or is none of CRI-O's.
+    """
+    found = Conversion(file)
+    for entry in read_file(file):
+        if entry.path[0] == "crio":
+            _convert(found, entry)
+    refuse_if_empty(found, "CRI-O")
+    return found.text()
+
+
+def _convert(found: Conversion, entry: Entry) -> None:
+    name = entry.name
+    if name in _DIRECT:
+        if entry.value not in ("", []):
+            found.set(_DIRECT[name], entry)
+    elif name in _CONVERTED:
+        if entry.value != "":
+            found.set(_CONVERTED[name][0], entry, _CONVERTED[name][1])
+    elif entry.path[:3] == ("crio", "runtime", "runtimes"):
+        _of_runtime(found, entry, entry.path[3], ".".join(entry.path[4:]))
+    elif name in _NOTES:
+        found.note(entry, _NOTES[name])
+    else:
+        found.drop(entry)
+
+
+def _of_runtime(found: Conversion, entry: Entry, handler: str, name: str) -> None:
+    if name == "runtime_path" and entry.value:
+        found.handler(handler, entry, str(entry.value))
+    elif name == "runtime_type" and entry.value not in ("", "oci"):
+        found.note(entry, "only runtimes with the command line of runc are served")
+    elif name not in ("runtime_type", "runtime_path"):
+        found.drop(entry)

@@ -1,0 +1,53 @@
+"""hack/cluster: up, down, test, or any command inside the cluster."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from hack.clusterlib import control
+from hack.clusterlib.place import DEFAULT, Place
+
+
+def main() -> int:
+    args = _arguments()
+    place = Place(args.directory, args.programs)
+    try:
+        if args.verb == "up":
+            control.up(place)
+            print(f"cluster: the node is Ready; its directory is {place.directory}")
+        elif args.verb == "down":
+            control.down(place)
+        elif args.verb == "exec":
+            return control.run(place, args.words)
+        else:
+            return _test(place, args.words)
+    except control.ClusterError as e:
+        print(f"cluster: {e}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _test(place: Place, words: list[str]) -> int:
+    """Run the cluster's tests; a cluster that this call brings up goes down again."""
+    ours = not control.supervisor(place)
+    if ours:
+        control.up(place)
+    try:
+        pytest = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
+        return control.run(place, [*pytest, *(words or ["tests/cluster"])])
+    finally:
+        if ours:
+            control.down(place)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="hack/cluster")
+    parser.add_argument("--directory", type=Path, default=DEFAULT, help=f"default: {DEFAULT}")
+    parser.add_argument("--programs", type=Path, required=True, help=argparse.SUPPRESS)
+    parser.add_argument("verb", choices=("up", "down", "test", "exec"))
+    parser.add_argument("words", nargs=argparse.REMAINDER, help="pytest's arguments, or a command")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

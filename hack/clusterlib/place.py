@@ -1,0 +1,54 @@
+"""Where a cluster lives: its directory, and the addresses inside its own network namespace."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT = Path("/run/cri-shim-cluster")  # short: sockets have at most 107 characters
+
+NODE = "node"
+NODE_IP = "10.123.0.1"  # of an interface: the kubelet refuses a loopback address
+SERVICES = "10.96.0.0/16"
+PODS = "10.124.0.0/16"
+API = f"https://{NODE_IP}:6443"
+REGISTRY = "127.0.0.1:5000"
+
+# Paths that are constants of the kubelet; each cluster has directories of its own there.
+CONSTANTS = ("/var/lib/kubelet", "/var/log")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A cluster's directory; `programs` holds Kubernetes' programs and etcd."""
+
+    directory: Path
+    programs: Path
+
+    def __truediv__(self, name: str) -> Path:
+        return self.directory / name
+
+    @property
+    def socket(self) -> Path:
+        return self / "cri.sock"
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self / "admin.kubeconfig"
+
+    @property
+    def cgroup(self) -> str:
+        """The cgroup that all pods of the cluster are below, in every hierarchy."""
+        return f"/{self.directory.name}"
+
+    def log(self, program: str) -> Path:
+        return self / "log" / f"{program}.log"
+
+    def pid_file(self, program: str) -> Path:
+        """Its pid in the namespace of the cluster."""
+        return self / "pids" / program
+
+    @classmethod
+    def of_environment(cls) -> "Place":
+        """The cluster that CRI_SHIM_CLUSTER and CRI_SHIM_CLUSTER_PROGRAMS name."""
+        directory = os.environ.get("CRI_SHIM_CLUSTER", str(DEFAULT))
+        return cls(Path(directory), Path(os.environ.get("CRI_SHIM_CLUSTER_PROGRAMS", "")))

@@ -1,0 +1,31 @@
+"""Tests on a real Kubernetes node, by kubectl; `hack/cluster test` runs them inside the cluster."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from hack.clusterlib.place import Place
+from tests.cluster.kubectl import Namespace
+
+
+@pytest.fixture(scope="session")
+def place() -> Place:
+    """The running cluster's directory and programs."""
+    if "CRI_SHIM_CLUSTER" not in os.environ:
+        pytest.skip("needs a cluster: hack/cluster test")
+    return Place.of_environment()
+
+
+@pytest.fixture
+def ns(place: Place, request: pytest.FixtureRequest) -> Iterator[Namespace]:
+    """A Kubernetes namespace of the test's own; everything in it is gone at the end."""
+    namespace = Namespace(place, request.node.name)
+    namespace.create()
+    try:
+        yield namespace
+        namespace.delete()
+    except BaseException:
+        namespace.describe()
+        namespace.delete()
+        raise

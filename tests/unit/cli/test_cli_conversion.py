@@ -1,0 +1,108 @@
+"""Configuration files of containerd and CRI-O become files that `config --check` accepts."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cri_shim.cli import from_containerd, from_crio, main
+from cri_shim.cli.conversion import seconds
+from cri_shim.config import Config, Places, load
+from cri_shim.errors import ConfigError
+
+FILES = Path(__file__).parent / "foreign"
+NOWHERE = Path("/nowhere")
+PLACES = Places(own=NOWHERE, drop_ins=NOWHERE, libpod=())
+
+
+def loaded(text: str, tmp_path: Path) -> Config:
+    file = tmp_path / "config.toml"
+    file.write_text(text)
+    return load(file, places=PLACES)
+
+
+def test_a_containerd_file_of_version_2_keeps_what_cri_shim_has(tmp_path: Path) -> None:
+    text = from_containerd.converted(FILES / "containerd-v2.toml")
+    config = loaded(text, tmp_path)
+    assert config.streaming.port == 10010
+    assert config.streaming.idle_timeout == 9000.0
+    assert config.image.pull_progress_timeout == 60.0
+    assert config.image.keep_blobs is False
+    assert config.network.plugin_dirs == (Path("/opt/cni/bin"),)
+    assert config.containers.cdi_spec_dirs == (Path("/etc/cdi"),)
+    assert (config.default_runtime, config.cgroup_manager) == ("runc", "systemd")
+    assert config.runtimes["runc"].path == ("/usr/sbin/runc",)
+    assert config.server.socket == Config().server.socket
+
+
+def test_each_other_key_of_containerd_is_a_comment_with_its_line() -> None:
+    text = from_containerd.converted(FILES / "containerd-v2.toml")
+    notes = [line for line in text.splitlines() if line.startswith("# ")]
+    assert any(":10: " in n and "sandbox_image: pods need no pause image" in n for n in notes)
+    assert any("mirrors" in n and "registries.conf" in n for n in notes)
+    assert any("kata" in n and "command line of runc" in n for n in notes)
+    assert any("snapshotter: means nothing here" in n for n in notes)
+
+
+def test_a_containerd_file_of_version_3_is_read_from_both_its_tables(tmp_path: Path) -> None:
+    config = loaded(from_containerd.converted(FILES / "containerd-v3.toml"), tmp_path)
+    assert config.default_runtime == "crun"
+    assert config.runtimes["crun"].path == ("/usr/bin/crun",)
+    assert config.cgroup_manager == "cgroupfs"
+    assert config.network.plugin_dirs == (Path("/opt/cni/bin"), Path("/usr/lib/cni"))
+    assert config.image.keep_blobs is True
+    assert config.image.pull_progress_timeout == 300.0
+
+
+def test_a_crio_file_keeps_what_cri_shim_has(tmp_path: Path) -> None:
+    text = from_crio.converted(FILES / "crio.conf")
+    config = loaded(text, tmp_path)
+    assert config.default_runtime == "crun"
+    assert config.cgroup_manager == "systemd"
+    assert config.conmon_env_vars == ("PATH=/usr/sbin:/usr/bin",)
+    assert config.conmon_path == Config().conmon_path
+    assert config.default_sysctls == ("net.ipv4.ping_group_range=0 0",)
+    assert config.hooks_dir == ("/usr/share/containers/oci/hooks.d",)
+    assert config.containers.pids_limit == 0
+    assert config.image.signature_policy_path == "/etc/containers/policy.json"
+    assert config.network.config_dir == Path("/etc/cni/net.d")
+    assert "pause_image: pods need no pause image" in text
+    assert "monitor_path: means nothing here" in text
+
+
+@pytest.mark.parametrize("reader", [from_containerd.converted, from_crio.converted])
+def test_a_file_of_another_program_is_refused(
+    reader: Callable[[Path], str], tmp_path: Path
+) -> None:
+    file = tmp_path / "other.toml"
+    file.write_text('title = "x"\n')
+    with pytest.raises(ConfigError, match="does not look like a configuration of"):
+        reader(file)
+
+
+def test_a_value_of_the_wrong_kind_is_a_comment_and_not_a_traceback(tmp_path: Path) -> None:
+    file = tmp_path / "crio.conf"
+    file.write_text('[crio.api]\nstream_port = "many"\n[crio.runtime]\npids_limit = "x"\n')
+    text = from_crio.converted(file)
+    assert "stream_port: " in text and "pids_limit: " in text
+    loaded(text, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("4h0m0s", 14400.0), ("1m30s", 90.0), ("500ms", 0.5)]
+)
+def test_a_go_duration_is_read_in_seconds(text: str, expected: float) -> None:
+    assert seconds(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "5", "s", "5 s", "-1s", "1d"])
+def test_what_is_no_go_duration_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a duration"):
+        seconds(text)
+
+
+def test_the_command_line_converts_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["config", "--from-crio", str(FILES / "crio.conf")]) == 0
+    assert "made from" in capsys.readouterr().out
+    assert main(["config", "--from-containerd", "/gone"]) == 1
+    assert "cannot read configuration /gone" in capsys.readouterr().err
