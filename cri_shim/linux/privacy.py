@@ -29,6 +29,8 @@ def make_private(directory: Path) -> None:
     try:
         directory.mkdir(mode=0o700)
     except FileNotFoundError:
+        if directory.parent.is_dir():
+            raise  # a file system such as /proc, in which nothing can be made
         make_private(directory.parent)
         make_private(directory)
     except FileExistsError:

@@ -2,15 +2,19 @@
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 
 from google.protobuf.json_format import MessageToDict
 
 from cri_shim.containers import query as container_query
 from cri_shim.engine import Engine
+from cri_shim.isolation.namespaces import is_pinned
 from cri_shim.oci import bundle
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.registry import Registry, matches
+from cri_shim.spec import sandbox
+from cri_shim.spec.document import Document
 from cri_shim.state import rows
 
 
@@ -79,18 +83,17 @@ def containers(registry: Registry, pod_id: str) -> list[api.ContainerStatus]:
 
 
 def info(on: Engine, pod: state.PodRecord) -> dict[str, str]:
-    """The verbose map: "info" holds JSON with pid, runtimeSpec, netns, the CNI result and more."""
-    document = {}
-    if pod.HasField("pause"):
-        try:
-            document = bundle.spec(on.paths.pod(pod.id) / "pause")
-        except OSError:
-            document = {}
+    """The verbose map: "info" holds JSON with pid, runtimeSpec, netns, the CNI result and more.
+
+    Names and forms are those of containerd, where it has the same; tools read them.
+    """
     facts = {
         "pid": pod.pause.pid if pod.phase == state.POD_READY else 0,
-        "runtimeSpec": document,
+        "config": MessageToDict(pod.config, preserving_proto_field_name=True),
+        "runtimeSpec": _document(on, pod),
         "runtimeHandler": pod.handler,
         "netns": pod.network.netns_path,
+        "netNamespaceClosed": not pod.network.host and not is_pinned(on.paths.netns(pod.id)),
         "cniResult": json.loads(pod.network.result) if pod.network.result else None,
         "cgroupParent": pod.cgroup_parent,
         "resources": MessageToDict(pod.config.linux.resources),
@@ -98,3 +101,13 @@ def info(on: Engine, pod: state.PodRecord) -> dict[str, str]:
         "phase": state.PodPhase.Name(pod.phase),
     }
     return {"info": json.dumps(facts)}
+
+
+def _document(on: Engine, pod: state.PodRecord) -> Document:
+    """The pause process's, or one as it would have."""
+    if pod.HasField("pause"):
+        with suppress(OSError, ValueError):  # a reboot took it: run_root is in memory
+            return bundle.spec(on.paths.pod(pod.id) / "pause")
+    pinned = {kind: str(path) for kind, path in on.paths.pins(pod).items()}
+    cgroups_path = on.cgroups.oci_path(pod.cgroup_parent, pod.id)
+    return sandbox.build(pod.id, pod.config, pinned, cgroups_path)

@@ -2,6 +2,7 @@
 
     container.build(ContainerInput)    the config.json of a container
     pause.build(PauseInput)            the config.json of the init of a shared pid namespace
+    sandbox.build(...)                 what a pod without such an init shows in its place
     process.exec_process(spec, ...)    the process object of an exec in such a container
     resources.merge, resources.changes what an update leaves in force, and what it alters
 

@@ -79,3 +79,10 @@ def test_without_acls_a_directory_can_be_passed_and_not_listed(
     assert mode(tmp_path) == 0o711
     privacy.let_groups_pass(tmp_path, [])
     assert mode(tmp_path) == 0o700
+
+
+def test_the_file_system_in_which_nothing_can_be_made_is_not_closed() -> None:
+    before = Path("/proc").stat().st_mode
+    with pytest.raises(FileNotFoundError):
+        privacy.make_private(Path("/proc/nothing/below"))
+    assert Path("/proc").stat().st_mode == before

@@ -1,0 +1,35 @@
+"""A pod as an OCI document, for tools that read PodSandboxStatus.
+
+Other runtimes show the document of a pod's pause container. A pod without a pause process has this
+one, with what tools look for: where its namespaces are, its annotations, host name and cgroup.
+"""
+
+from collections.abc import Mapping
+
+from cri_shim.pb import api_pb2
+from cri_shim.spec import annotations, namespaces, userns
+from cri_shim.spec.document import OCI_VERSION, Document
+
+
+def build(
+    pod_id: str, pod: api_pb2.PodSandboxConfig, pinned: Mapping[str, str], cgroups_path: str
+) -> Document:
+    """`pinned`: the pod's own namespaces, kind -> path; `cgroups_path`: where its process would be.
+
+    A namespace that the pod shares with the node is left out.
+    """
+    entries = [entry for entry in namespaces.build(pinned, cgroup=False) if "path" in entry]
+    ids = userns.of_pod(pod)
+    document: Document = {
+        "ociVersion": OCI_VERSION,
+        "annotations": annotations.build("sandbox", pod_id, pod),
+        "linux": {
+            "namespaces": entries,
+            "cgroupsPath": cgroups_path,
+            "sysctl": dict(pod.linux.sysctls),
+        }
+        | (ids.of_linux() if ids is not None else {}),
+    }
+    if "uts" in pinned:
+        document["hostname"] = pod.hostname
+    return document
