@@ -3,6 +3,7 @@
 - `offload`: a blocking call in a thread that is finished before a cancellation goes on; joining
   work that is somebody else's too
 - `outside`: a look at a path that a caller names, in a thread of its own and with a limit of time
+- `own_process`: a call that may hang in the kernel, in a process that can be left behind
 - `child`: child processes by pidfd on the loop
 - `rollback`: undo what was done, in reverse, whatever happens
 - `singleflight`: equal work is done once; a caller that gives up does not end it

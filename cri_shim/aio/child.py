@@ -65,6 +65,10 @@ class Child:
         """Return the exit code, or minus the signal."""
         return await asyncio.shield(self._ended)
 
+    @property
+    def running(self) -> bool:
+        return self._pidfd >= 0
+
     def kill(self, number: int = signal.SIGKILL) -> None:
         """Send a signal; a child that has ended is left alone."""
         if self._pidfd >= 0:
@@ -207,7 +211,7 @@ async def run(
         cleanup.callback(out.abandon)
         err = Collector(limit)
         cleanup.callback(err.abandon)
-        with _memfile(stdin) as feed:
+        with memfile(stdin) as feed:
             child = spawn(
                 argv, stdin=feed, stdout=out.write_end, stderr=err.write_end,
                 env=env, cwd=cwd, pass_fds=pass_fds, session=session, executable=executable,
@@ -228,7 +232,7 @@ async def run(
 
 
 @contextmanager
-def _memfile(data: bytes) -> Iterator[int]:
+def memfile(data: bytes) -> Iterator[int]:
     """An anonymous file holding `data`, open at its start: stdin of any size without a writer."""
     if not data:
         yield subprocess.DEVNULL

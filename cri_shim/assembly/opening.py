@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 
 from cri_shim import recovery
-from cri_shim.aio import reaper
+from cri_shim.aio import own_process, reaper
 from cri_shim.aio.closing import Closing
 from cri_shim.assembly import drivers, node, probing
 from cri_shim.assembly.programs import Programs
@@ -36,6 +36,8 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
     reaper.start()
     closing.add("the reaper", _stop_reaping)
     process.become_subreaper()
+    own_process.use()
+    closing.add("looks at callers' paths", own_process.close)
     cgroups = node.cgroups(config, paths)
     closing.add("cgroups", cgroups.prune)
     trials = asyncio.create_task(probing.probe(config, paths, cgroups))

@@ -5,16 +5,18 @@ few containers ask. A file that is wrong is passed over, unless a device is miss
 """
 
 import json
-import os
-import stat
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from cri_shim.aio import own_process
 from cri_shim.aio.offload import offload
+from cri_shim.containers.devices import on_host
 from cri_shim.engine import Engine
 from cri_shim.errors import InvalidArgument
+from cri_shim.linux import devices
 from cri_shim.pb import api_pb2 as api
 from cri_shim.spec import cdi, cdi_file
 from cri_shim.spec.document import Document
@@ -22,7 +24,6 @@ from cri_shim.spec.host import HostDevice
 
 FILE_LIMIT = 4 << 20  # bytes; the specification of a node full of GPUs has some 100 KiB
 _SUFFIXES = (".json", ".yaml", ".yml")
-_TYPES = {stat.S_IFCHR: "c", stat.S_IFBLK: "b", stat.S_IFIFO: "p"}
 
 
 async def apply(on: Engine, config: api.ContainerConfig, document: Document) -> None:
@@ -34,7 +35,7 @@ async def apply(on: Engine, config: api.ContainerConfig, document: Document) -> 
     if asked := cdi.names(names, config.annotations):
         edits = await offload(_edits, on.cdi_dirs, asked)
         owner = document["process"]["user"]
-        cdi.apply(document, edits, [_on_host(node, owner, asked) for node in edits.nodes])
+        cdi.apply(document, edits, await _on_host(edits.nodes, owner, next(iter(asked.values()))))
 
 
 def _edits(directories: tuple[Path, ...], asked: dict[str, str]) -> cdi.Edits:
@@ -59,28 +60,32 @@ def _value(path: Path) -> Any:
     return json.loads(data) if path.suffix == ".json" else yaml.safe_load(data)
 
 
-def _on_host(node: cdi.Node, owner: dict[str, Any], asked: dict[str, str]) -> HostDevice:
-    """A node with what its specification left to the host: its number; and to the user: its owner.
+async def _on_host(
+    nodes: Sequence[cdi.Node], owner: Mapping[str, Any], field: str
+) -> list[HostDevice]:
+    """The nodes with what their specification leaves to the host and to the container's user.
 
     InvalidArgument when the host has no such device.
     """
-    kind, major, minor = node.type, node.major, node.minor
-    if not kind or (kind != "p" and not major):
-        try:
-            found = Path(node.host_path).stat()
-        except OSError as e:
-            problem = f"{node.host_path}: {e.strerror}"
-            raise InvalidArgument(next(iter(asked.values())), problem) from e
-        actual = _TYPES.get(stat.S_IFMT(found.st_mode), "")
-        if not actual or (kind and kind != actual):
-            problem = f"{node.host_path} is not the device it is said to be"
-            raise InvalidArgument(next(iter(asked.values())), problem)
-        kind, major, minor = actual, os.major(found.st_rdev), os.minor(found.st_rdev)
+    lacking = [node for node in nodes if not node.type or (node.type != "p" and not node.major)]
+    outcomes = await own_process.ask(devices.find, [(node.host_path,) for node in lacking])
+    found: dict[str, HostDevice] = {}
+    for node, outcome in zip(lacking, outcomes, strict=True):
+        if isinstance(outcome, OSError):
+            raise InvalidArgument(field, f"{node.host_path}: {outcome.strerror}") from outcome
+        actual = outcome.get("")
+        if actual is None or (node.type and node.type != actual[1]):
+            raise InvalidArgument(field, f"{node.host_path} is not the device it is said to be")
+        found[node.host_path] = on_host(actual)
+    return [_device(node, found.get(node.host_path), owner) for node in nodes]
+
+
+def _device(node: cdi.Node, actual: HostDevice | None, owner: Mapping[str, Any]) -> HostDevice:
     return HostDevice(
         path=node.path,
-        type=kind,
-        major=major,
-        minor=minor,
+        type=node.type or (actual.type if actual else ""),
+        major=actual.major if actual else node.major,
+        minor=actual.minor if actual else node.minor,
         mode=0o666 if node.mode is None else node.mode,
         uid=owner["uid"] if node.uid is None else node.uid,
         gid=owner["gid"] if node.gid is None else node.gid,

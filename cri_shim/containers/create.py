@@ -37,7 +37,7 @@ from cri_shim.pb import state_pb2 as state
 from cri_shim.registry import changed
 from cri_shim.spec import container as container_spec
 from cri_shim.spec import image_config, namespaces, signals, userns, users
-from cri_shim.spec.host import Host
+from cri_shim.spec.host import Host, HostDevice
 from cri_shim.spec.protection import Protection
 from cri_shim.state.records import VERSIONS
 
@@ -142,7 +142,8 @@ async def _build(on: Engine, pod: state.PodRecord, record: state.ContainerRecord
     user = await offload(_user, record.config, config, on.paths.rootfs(record.id))
     confined = await protection.of_container(on, pod, record.config)
     host = await _host(on, record.config)
-    known = _spec_input(on, pod, record, config, user, confined, host)
+    nodes = await devices.resolve(record.config.devices)
+    known = _spec_input(on, pod, record, config, user, confined, host, nodes)
     asked = await mounts.of_request(on, record)
     given = await mounts.defaults(on, pod, record, confined.mount_label)
     own = await declared.prepare(
@@ -190,6 +191,7 @@ def _spec_input(
     user: users.User,
     confined: Protection,
     host: Host,
+    nodes: Sequence[HostDevice],
 ) -> container_spec.ContainerInput:
     where = on.paths.etc(pod.id)
     pinned = {kind: str(path) for kind, path in on.paths.pins(pod).items()}
@@ -209,7 +211,7 @@ def _spec_input(
         hostname=pod.config.hostname or socket.gethostname(),
         etc_files=etc,
         shm=str(on.paths.pod(pod.id) / "shm") if "ipc" in pinned else "/dev/shm",
-        devices=devices.resolve(record.config.devices),
+        devices=nodes,
         rootfs=str(on.paths.rootfs(record.id)),
         image_name=record.image_name,
         pids_limit=on.pids_limit,

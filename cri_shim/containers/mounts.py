@@ -1,18 +1,18 @@
 """Where a container's mounts come from on this node; spec.mounts decides what is done with them."""
 
-from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
+from typing import Any
 
 from cri_shim import default_mounts
+from cri_shim.aio import own_process
 from cri_shim.aio.offload import offload
 from cri_shim.containers import volumes
 from cri_shim.containers.rootfs import user_namespace
 from cri_shim.engine import Engine
 from cri_shim.errors import InvalidArgument
 from cri_shim.faults import fault_point
-from cri_shim.linux import idmap, sources
-from cri_shim.linux.mounts import propagation_of
+from cri_shim.linux import sources
+from cri_shim.linux.mounts import mount_with, propagation
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.spec import userns
@@ -23,45 +23,43 @@ from cri_shim.spec.mounts import resolve as resolved
 async def of_request(on: Engine, container: state.ContainerRecord) -> list[ResolvedMount]:
     """The request's mounts, with the paths of their sources without symbolic links.
 
-    Images are mounted here. InvalidArgument names the mount and field at fault.
+    Images are mounted here. InvalidArgument names the mount and field at fault; Unavailable the
+    source whose file system does not answer.
     """
     rro = on.handler(container.handler).features.rro
     images = await volumes.prepare(on, container)
     space = user_namespace(on, on.registry.pod(container.pod_id))
-    found = []
-    for index, mount in enumerate(container.config.mounts):
-        one = _resolve(index, mount, rro, images)
-        if one.idmapped and space is not None:
-            _check_ids(index, one.source, space.path)
-        found.append(one)
-    return found
+    asked = container.config.mounts
+    on_host = [number for number in range(len(asked)) if number not in images]
+    items = [
+        (asked[n].host_path, str(space.path) if space and asked[n].uidMappings else "")
+        for n in on_host
+    ]
+    outcomes = dict(zip(on_host, await own_process.ask(sources.find, items), strict=True))
+    return [
+        resolved(index, mount, str(images[index]), shared=False, slave=False, rro=rro)
+        if index in images
+        else await _on_host(index, mount, outcomes[index], rro)
+        for index, mount in enumerate(asked)
+    ]
 
 
-def _resolve(index: int, mount: api.Mount, rro: bool, images: Mapping[int, Path]) -> ResolvedMount:
-    source = str(images[index]) if index in images else _on_host(index, mount.host_path)
+async def _on_host(index: int, mount: api.Mount, outcome: Any, rro: bool) -> ResolvedMount:
+    field = f"config.mounts[{index}]"
+    if isinstance(outcome, FileNotFoundError):
+        problem = f"{mount.host_path} does not exist on this node"
+        raise InvalidArgument(f"{field}.host_path", problem)
+    if isinstance(outcome, OSError):
+        problem = f"{mount.host_path}: {outcome.strerror}"
+        raise InvalidArgument(f"{field}.host_path", problem) from outcome
+    source, mount_id, ids_problem = outcome
+    if ids_problem:
+        problem = f"the file system of {source} has no idmapped mounts: {ids_problem}"
+        raise InvalidArgument(f"{field}.uidMappings", problem)
     shared = slave = False
     if mount.propagation != api.PROPAGATION_PRIVATE:
-        shared, slave = propagation_of(source)
+        shared, slave = propagation(await offload(mount_with, mount_id, source))
     return resolved(index, mount, source, shared=shared, slave=slave, rro=rro)
-
-
-def _on_host(index: int, path: str) -> str:
-    field = f"config.mounts[{index}].host_path"
-    try:
-        return sources.find(path)
-    except FileNotFoundError:
-        raise InvalidArgument(field, f"{path} does not exist on this node") from None
-    except OSError as e:
-        raise InvalidArgument(field, f"{path}: {e.strerror}") from e
-
-
-def _check_ids(index: int, source: str, space: Path) -> None:
-    """InvalidArgument for a source that cannot be given ids: its file system decides."""
-    try:
-        idmap.check(source, space)
-    except OSError as e:
-        problem = f"the file system of {source} has no idmapped mounts: {e.strerror}"
-        raise InvalidArgument(f"config.mounts[{index}].uidMappings", problem) from e
 
 
 async def defaults(

@@ -9,24 +9,33 @@ pod's ids here as well, which works with OCI runtimes that cannot do so.
 What is ours needs no place: the pod's files, copies of default mounts, images mounted as volumes.
 """
 
+import asyncio
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
+from cri_shim.aio import own_process
 from cri_shim.aio.offload import offload
+from cri_shim.aio.singleflight import SingleFlight
 from cri_shim.containers.rootfs import user_namespace
 from cri_shim.engine import Engine
-from cri_shim.errors import ToolFailed, WrongState
+from cri_shim.errors import ToolFailed, Unavailable, WrongState
 from cri_shim.faults import fault_point
 from cri_shim.linux import sources as linux_sources
+from cri_shim.linux.privacy import make_private, write_private
 from cri_shim.pb import state_pb2 as state
 from cri_shim.spec import sources
 from cri_shim.spec.document import Document
 from cri_shim.spec.mounts import ResolvedMount
 from cri_shim.spec.sources import Source
 
+PATIENCE_S = 3.0  # for an OCI runtime to make a container, before its sources are looked at
+ANSWER_S = 5.0  # for all sources of a container to answer then
+
 _FILE = "sources.json"
+_looks: SingleFlight[str, None] = SingleFlight("see whether there is an answer from")
 
 
 async def redirect(
@@ -44,10 +53,19 @@ async def redirect(
     images = f"{on.paths.volumes(container.id)}/"
     known = {mount.source: mount.source for mount in asked}
     known |= dict.fromkeys(ours, "")
-    for mount in sources.bound(document):
-        source = mount["source"]
-        if source not in known and not source.startswith(images):
-            known[source] = await _found(container, source, mount["destination"])
+    new = [
+        mount
+        for mount in sources.bound(document)
+        if mount["source"] not in known and not mount["source"].startswith(images)
+    ]
+    found = await own_process.ask(linux_sources.find, [(mount["source"],) for mount in new])
+    for mount, outcome in zip(new, found, strict=True):
+        if isinstance(outcome, OSError):
+            raise WrongState(
+                f"container {container.id}: a CDI device or a hook mounts {mount['source']} at"
+                f" {mount['destination']}, but on this node: {outcome.strerror}"
+            ) from outcome
+        known[mount["source"]] = outcome[0]
     where = on.paths.sources(container.id)
     document, needed = sources.redirected(
         document,
@@ -57,18 +75,8 @@ async def redirect(
     )
     if needed:
         text = json.dumps([asdict(source) for source in needed])
-        (on.paths.bundle(container.id) / _FILE).write_text(text)
+        write_private(on.paths.bundle(container.id) / _FILE, text)
     return document
-
-
-async def _found(container: state.ContainerRecord, source: str, destination: str) -> str:
-    try:
-        return await offload(linux_sources.find, source)
-    except OSError as e:
-        raise WrongState(
-            f"container {container.id}: a CDI device or a hook mounts {source} at {destination},"
-            f" but on this node: {e.strerror}"
-        ) from e
 
 
 async def attach(on: Engine, pod: state.PodRecord, container: state.ContainerRecord) -> None:
@@ -78,23 +86,36 @@ async def attach(on: Engine, pod: state.PodRecord, container: state.ContainerRec
         return
     fault_point("containers.start.sources")
     space = user_namespace(on, pod)
-    userns = space.path if space is not None else None
-    await offload(_attach, on.paths.sources(container.id), needed, userns)
+    userns = str(space.path) if space is not None else ""
+    make_private(on.paths.sources(container.id))
+    items = [
+        (source.path, source.place, source.propagation, userns if source.idmapped else "")
+        for source in needed
+    ]
+    outcomes = await offload(own_process.cached, linux_sources.attach, items)
+    outcomes = await own_process.rest(linux_sources.attach, items, outcomes)
+    for source, outcome in zip(needed, outcomes, strict=True):
+        if isinstance(outcome, OSError):
+            raise ToolFailed(
+                f"cannot bind {source.path}, which was found when the container was created:"
+                f" {outcome.strerror}"
+            ) from outcome
 
 
-def _attach(directory: Path, needed: Sequence[Source], userns: Path | None) -> None:
-    directory.mkdir(mode=0o711, exist_ok=True)
-    for source in needed:
-        try:
-            linux_sources.attach(
-                source.path,
-                Path(source.place),
-                propagation=source.propagation,
-                userns=userns if source.idmapped else None,
-            )
-        except OSError as e:
-            problem = f"cannot bind {source.path}, which was found when the container was created"
-            raise ToolFailed(f"{problem}: {e.strerror}") from e
+async def unanswered(on: Engine, container_id: str) -> Unavailable | None:
+    """After PATIENCE_S, whether a source does not answer: which the OCI runtime then hangs on.
+
+    It may hang for other reasons, and be slow: None if all sources answer.
+    """
+    await asyncio.sleep(PATIENCE_S)
+    paths = {source.path for source in _needed(on.paths.bundle(container_id))}
+    looks = (_looks.do(path, partial(_answers, path)) for path in paths)
+    outcomes = await asyncio.gather(*looks, return_exceptions=True)
+    return next((found for found in outcomes if isinstance(found, Unavailable)), None)
+
+
+async def _answers(path: str) -> None:
+    await own_process.each(linux_sources.answers, [(path,)], limit=ANSWER_S)
 
 
 async def release(on: Engine, container_id: str) -> None:

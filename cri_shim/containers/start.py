@@ -3,6 +3,7 @@
 What cannot be started ends as EXITED with reason StartError and code 128, and the error says why.
 """
 
+import asyncio
 import logging
 import os
 import time
@@ -16,6 +17,7 @@ from cri_shim.errors import CriShimError, WrongState
 from cri_shim.faults import fault_point
 from cri_shim.linux import executable, pidfd
 from cri_shim.oci import bundle
+from cri_shim.oci.conmon import Started
 from cri_shim.oci.handlers import Handler
 from cri_shim.oci.messages import CommandNotFound
 from cri_shim.pb import api_pb2 as api
@@ -73,15 +75,7 @@ async def _launch(
     try:
         await sources.attach(on, on.registry.pod(container.pod_id), container)
         on.cgroups.begin(container.cgroups_path)
-        started = await on.conmon.create(
-            handler,
-            container.id,
-            on.paths.bundle(container.id),
-            log=logs.file_of(on, container),
-            tty=container.config.tty,
-            stdin=container.config.stdin,
-            stdin_once=container.config.stdin_once,
-        )
+        started = await _create(on, handler, container)
     except CommandNotFound as e:
         command = _process(on, container)["args"][0]
         if command in str(e):
@@ -110,6 +104,31 @@ async def _launch(
     current = on.registry.container(container.id)
     if current.phase == state.CONTAINER_STARTING:  # else it has ended already
         on.registry.observe(changed(current, phase=state.CONTAINER_RUNNING))
+
+
+async def _create(on: Engine, handler: Handler, container: state.ContainerRecord) -> Started:
+    """Have the OCI runtime make the container; Unavailable if it hangs on the source of a mount."""
+    create = on.conmon.create(
+        handler,
+        container.id,
+        on.paths.bundle(container.id),
+        log=logs.file_of(on, container),
+        tty=container.config.tty,
+        stdin=container.config.stdin,
+        stdin_once=container.config.stdin_once,
+    )
+    creating = asyncio.create_task(create, name=f"create container {container.id}")
+    watching = asyncio.create_task(sources.unanswered(on, container.id), name="watch its sources")
+    try:
+        await asyncio.wait({creating, watching}, return_when=asyncio.FIRST_COMPLETED)
+        if not creating.done() and (problem := watching.result()) is not None:
+            await on.conmon.end(container.id)  # then the create ends as well, and undoes itself
+            raise problem
+        return await asyncio.shield(creating)
+    finally:
+        watching.cancel()
+        creating.cancel()
+        await finish(asyncio.wait({creating, watching}))
 
 
 def _process(on: Engine, container: state.ContainerRecord) -> dict[str, Any]:

@@ -5,15 +5,15 @@ The monitors (conmon) get groups of their own, so that neither the end nor the l
 daemon's service reach them.
 """
 
+import asyncio
 import errno
 import os
-import select
 import signal
-import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from cri_shim.aio.ended import ended
 from cri_shim.aio.offload import offload
 from cri_shim.errors import TimedOut
 from cri_shim.isolation import cgroup_names, hierarchies
@@ -28,6 +28,8 @@ KILL_S = 5.0  # how long `empty` waits for processes to die; longer means stuck 
 # and whose number of processes it counts for. Each further hierarchy would cost 0.25 ms a start.
 _MONITOR_IN = frozenset({"name=systemd", "memory", "pids"})
 BUSY_S = 1.0  # how long rmdir is retried: a group is busy until the kernel buried its last process
+_BUSY_STEP_S = 0.01
+_MOST_WATCHED = 256  # processes whose end a round waits for; the others are seen in the next one
 _ROUND_S = 0.05  # a round of killing; whoever forked meanwhile is found in the next one
 
 
@@ -89,39 +91,43 @@ class Cgroups:
 
         Raises TimedOut naming the processes that did not die within `limit_s` seconds.
         """
-        await offload(self._empty, oci_path, limit_s)
-
-    def _empty(self, oci_path: str, limit_s: float) -> None:
         groups = self._groups(oci_path)
         for group in groups:
             with suppress(OSError):  # v1 has no such file, Linux before 5.14 neither
                 (group / "cgroup.kill").write_text("1")
-        deadline = time.monotonic() + limit_s
-        while left := self.pids(oci_path):
-            if time.monotonic() > deadline:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + limit_s
+        while left := await offload(self.pids, oci_path):
+            if loop.time() > deadline:
                 named = ", ".join(map(str, sorted(left)))
                 raise TimedOut(
                     f"processes {named} in cgroup {oci_path} did not die within {limit_s:g} s of "
                     "SIGKILL; they are stuck in the kernel"
                 )
-            self._kill_round(oci_path, left)
+            await self._kill_round(oci_path, left)
 
-    def _kill_round(self, oci_path: str, pids: set[int]) -> None:
+    async def _kill_round(self, oci_path: str, pids: set[int]) -> None:
         held: dict[int, int] = {}
         try:
-            for pid in pids:
-                with suppress(ProcessLookupError):
-                    held[pid] = os.pidfd_open(pid)
-            # A pid that is still listed now, after its descriptor was opened, is not reused.
-            targets = [held[pid] for pid in self.pids(oci_path) & held.keys()]
-            for fd in targets:
-                pidfd.send(fd, signal.SIGKILL)
-            if not self._trees.v2_only():  # there a frozen process dies like any other
-                self._thaw(oci_path)
-            _await_end(targets)
+            killed = await offload(self._kill, oci_path, pids, held)
+            # Waited for here, not in a thread: one that hangs in the kernel would keep it.
+            await asyncio.gather(*(ended(fd, _ROUND_S) for fd in killed[:_MOST_WATCHED]))
         finally:
             for fd in held.values():
                 os.close(fd)
+
+    def _kill(self, oci_path: str, pids: set[int], held: dict[int, int]) -> list[int]:
+        """Kill those that are in the group still; their descriptors, which `held` has as well."""
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                held[pid] = os.pidfd_open(pid)
+        # A pid that is still listed now, after its descriptor was opened, is not reused.
+        targets = [held[pid] for pid in self.pids(oci_path) & held.keys()]
+        for fd in targets:
+            pidfd.send(fd, signal.SIGKILL)
+        if not self._trees.v2_only():  # there a frozen process dies like any other
+            self._thaw(oci_path)
+        return targets
 
     def frozen(self, oci_path: str) -> bool:
         """Whether every process of the group is frozen now, not only about to be."""
@@ -152,7 +158,15 @@ class Cgroups:
         Idempotent. Every hierarchy is tried; raises OSError for one where processes are left.
         """
         relative = cgroup_names.directory(oci_path)
-        await offload(_remove_group, relative, self._trees.all(), BUSY_S)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + BUSY_S
+        while True:
+            try:
+                return await offload(_remove_group, relative, self._trees.all())
+            except OSError as e:
+                if e.errno != errno.EBUSY or loop.time() > deadline:
+                    raise
+            await asyncio.sleep(_BUSY_STEP_S)
 
     def oom_count(self, oci_path: str) -> int | None:
         """How many processes of the group the kernel has killed for lack of memory.
@@ -218,7 +232,7 @@ class Cgroups:
     def remove_monitor(self, container_id: str) -> None:
         """Remove an ended monitor's group. Idempotent; OSError (EBUSY) while it still runs."""
         trees = filter(_has_monitors, self._trees.all())
-        _remove_group(self._monitor(container_id), trees, 0.0)
+        _remove_group(self._monitor(container_id), trees)
 
     def prune(self) -> None:
         """Remove the parents made here that nothing is in; not while a container may be made."""
@@ -254,12 +268,11 @@ class Cgroups:
         return [tree.group(relative) for tree in self._trees.all()]
 
 
-def _remove_group(relative: str, trees: Iterable[hierarchies.Hierarchy], busy_s: float) -> None:
+def _remove_group(relative: str, trees: Iterable[hierarchies.Hierarchy]) -> None:
     failed: OSError | None = None
-    deadline = time.monotonic() + busy_s
     for tree in trees:
         try:
-            hierarchies.remove(tree.group(relative), deadline)
+            hierarchies.remove(tree.group(relative), 0.0)
         except OSError as e:
             failed = e
     if failed is not None:
@@ -268,19 +281,6 @@ def _remove_group(relative: str, trees: Iterable[hierarchies.Hierarchy], busy_s:
 
 def _has_monitors(tree: hierarchies.Hierarchy) -> bool:
     return tree.v2 or bool(tree.controllers & _MONITOR_IN)
-
-
-def _await_end(pidfds: list[int]) -> None:
-    """Return when all have ended, or after a round's time; then the group is looked at again."""
-    deadline = time.monotonic() + _ROUND_S
-    poll = select.poll()
-    for fd in pidfds:
-        poll.register(fd, select.POLLIN)
-    left = len(pidfds)
-    while left and (ended := poll.poll(max(0.0, deadline - time.monotonic()) * 1000)):
-        for fd, _ in ended:
-            poll.unregister(fd)
-        left -= len(ended)
 
 
 def _keyed(file: Path | None, key: str) -> int | None:

@@ -4,6 +4,7 @@ An OCI runtime looks whether a command is there and may be executed. What the ke
 shows only when it is too late to tell anybody: the runtime's own process then ends with 1.
 """
 
+import errno
 import os
 import posixpath
 import struct
@@ -28,13 +29,18 @@ def complaint(root: StrPath, command: str, *, path: str, cwd: str) -> str:
     """Why `command` cannot be executed inside `root`; "" if nothing speaks against it.
 
     `path` is what PATH is for it, `cwd` its working directory. A command that is not found is not
-    spoken against, and nothing is where the kernel may have been taught more formats. OSError.
+    spoken against, nor one in a volume, and nothing is where the kernel may have been taught more
+    formats. OSError.
     """
-    for place in _places(command, path, cwd):
-        head = read_head_in_root(root, place, _HEAD, executable=True)
-        if head is not None:
-            problem = _problem(root, head, cwd)
-            return f"{place}: {problem}" if problem and not _more_formats() else ""
+    try:
+        for place in _places(command, path, cwd):
+            head = read_head_in_root(root, place, _HEAD, executable=True)
+            if head is not None:
+                problem = _problem(root, head, cwd)
+                return f"{place}: {problem}" if problem and not _more_formats() else ""
+    except OSError as e:
+        if e.errno != errno.EXDEV:
+            raise
     return ""
 
 

@@ -254,17 +254,26 @@ def lower_directories(mounted: Iterable[Mount]) -> set[str]:
 
 def propagation_of(path: syscalls.StrPath) -> tuple[bool, bool]:
     """Whether the mount that `path` is on is (shared, slave); symbolic links are followed."""
-    tags = [tag.partition(":")[0] for tag in mount_of(path).optional]
+    return propagation(mount_of(path))
+
+
+def propagation(mount: Mount) -> tuple[bool, bool]:
+    """Whether the mount is (shared, slave)."""
+    tags = [tag.partition(":")[0] for tag in mount.optional]
     return "shared" in tags, "master" in tags
 
 
 def mount_of(path: syscalls.StrPath) -> Mount:
     """The mount that `path` is on; symbolic links are followed."""
-    mount_id, _ = syscalls.statx_mount(os.path.realpath(path))
+    return mount_with(syscalls.statx_mount(os.path.realpath(path))[0], path)
+
+
+def mount_with(id: int, about: syscalls.StrPath) -> Mount:
+    """The mount of this id, which `about` is on."""
     for mount in mountinfo():
-        if mount.id == mount_id:
+        if mount.id == id:
             return mount
-    raise FileNotFoundError(errno.ENOENT, "its mount is not in this namespace", os.fspath(path))
+    raise FileNotFoundError(errno.ENOENT, "its mount is not in this namespace", os.fspath(about))
 
 
 def make_shared(path: syscalls.StrPath) -> None:

@@ -45,11 +45,12 @@ def _open_root(root: syscalls.StrPath) -> int:
     return os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
-def _open_below(top: int, path: str, flags: int) -> int:
+def _open_below(top: int, path: str, flags: int, *, one_mount: bool = False) -> int:
     flags |= os.O_CLOEXEC
     if not flags & os.O_PATH:  # which takes few other flags, and opens nothing
         flags |= os.O_NONBLOCK | os.O_NOCTTY
     resolve = syscalls.RESOLVE_IN_ROOT | syscalls.RESOLVE_NO_MAGICLINKS
+    resolve |= syscalls.RESOLVE_NO_XDEV if one_mount else 0
     for _ in range(_TRIES - 1):
         with suppress(BlockingIOError):
             return syscalls.openat2(top, path, flags, resolve)
@@ -182,10 +183,11 @@ def read_head_in_root(
 ) -> bytes | None:
     """The first bytes of a regular file inside `root`; None when there is no such file.
 
-    With `executable`, a file that nobody may execute is none.
+    With `executable`, a file that nobody may execute is none. Raises OSError: EXDEV for what is in
+    a file system mounted below `root`, which is not looked at: it may never answer.
     """
     try:
-        fd = _open_regular(root, path)
+        fd = _open_regular(root, path, one_mount=True)
     except OSError as e:
         if e.errno == errno.EINVAL:
             return None
@@ -198,12 +200,12 @@ def read_head_in_root(
         return file.read(size)
 
 
-def _open_regular(root: syscalls.StrPath, path: str) -> int | None:
+def _open_regular(root: syscalls.StrPath, path: str, *, one_mount: bool = False) -> int | None:
     """A regular file, for reading; None when there is none, EINVAL when it is something else."""
     top = _open_root(root)
     try:
         # First only named, then opened: to open a device can have effects of its own.
-        handle = _open_below(top, path, os.O_PATH)
+        handle = _open_below(top, path, os.O_PATH, one_mount=one_mount)
     except OSError as e:
         if e.errno in _GONE:
             return None

@@ -3,48 +3,77 @@
 Others may write to the directories that such a path goes through, and turn a name in it elsewhere
 at any time. So a source is opened without following symbolic links, and what was opened is mounted
 where nobody but us can write: who binds it from there, by that path, gets just this.
+
+It may be on a server that does not answer. With `cached`, nothing is asked of any server:
+BlockingIOError where the kernel would have to. Without, the call may never return.
 """
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from cri_shim.linux import idmap, mounts, syscalls
 
 _PROPAGATION = {"private": syscalls.MS_PRIVATE, "slave": syscalls.MS_SLAVE, "shared": 0}
+_CLONE = syscalls.OPEN_TREE_CLONE | syscalls.OPEN_TREE_CLOEXEC | syscalls.AT_RECURSIVE
 
 
-def find(path: str) -> str:
-    """The path of what is at `path` now, symbolic links followed. Raises OSError."""
-    fd = _opened(path, 0)
+def find(path: str, userns: str = "", cached: bool = False) -> tuple[str, int, str]:
+    """The path of what is at `path` now, symbolic links followed, and the id of its mount.
+
+    And why it cannot be mounted with the ids of the user namespace at `userns`, "" if it can.
+    Raises OSError.
+    """
+    fd = _opened(path, syscalls.RESOLVE_CACHED if cached else 0)
     try:
-        return str(Path(f"/proc/self/fd/{fd}").readlink())
+        found = str(Path(f"/proc/self/fd/{fd}").readlink())
+        problem = _problem_of_ids(fd, path, userns) if userns else ""
+        return found, syscalls.statx_of(fd, path).mount_id, problem
     finally:
         os.close(fd)
 
 
-def attach(source: str, place: Path, *, propagation: str, userns: Path | None = None) -> None:
+def _problem_of_ids(fd: int, about: str, userns: str) -> str:
+    tree = syscalls.open_tree_of(fd, about, _CLONE)
+    try:
+        idmap.map_ids(tree, about, userns)
+    except OSError as e:
+        return str(e.strerror)
+    finally:
+        os.close(tree)
+    return ""
+
+
+def attach(
+    source: str, place: str, propagation: str, userns: str = "", cached: bool = False
+) -> None:
     """Mount what is at the path `source`, with all mounts below it, at `place`, which is made.
 
     No component of `source` may be a symbolic link. `propagation`: "private", "slave" of the
     source, or "shared" with it. With `userns`, files have the ids of that user namespace.
     """
-    fd = _opened(source, syscalls.RESOLVE_NO_SYMLINKS)
+    fd = _opened(source, syscalls.RESOLVE_NO_SYMLINKS | (syscalls.RESOLVE_CACHED if cached else 0))
     try:
-        flags = syscalls.OPEN_TREE_CLONE | syscalls.OPEN_TREE_CLOEXEC | syscalls.AT_RECURSIVE
-        tree = syscalls.open_tree_of(fd, source, flags)
-        directory = stat.S_ISDIR(syscalls.statx_mode(fd, source))
+        tree = syscalls.open_tree_of(fd, source, _CLONE)
+        directory = stat.S_ISDIR(syscalls.statx_of(fd, source).mode)
     finally:
         os.close(fd)
     try:
         if kind := _PROPAGATION[propagation]:
             syscalls.mount_setattr(tree, source, recursive=True, propagation=kind)
-        if userns is not None:
+        if userns:
             idmap.map_ids(tree, source, userns)
-        place.mkdir(mode=0o711) if directory else place.touch(mode=0o600)
+        Path(place).mkdir(mode=0o700) if directory else Path(place).touch(mode=0o600)
         syscalls.move_mount(tree, place)
     finally:
         os.close(tree)
+
+
+def answers(path: str) -> None:
+    """Return when the file system of `path` has answered; a path that is not there is an answer."""
+    with suppress(OSError):
+        Path(path).stat()
 
 
 def detach(place: Path) -> None:

@@ -7,6 +7,8 @@ the path it was about.
 
 import ctypes
 import os
+import struct
+from typing import NamedTuple
 
 StrPath = str | os.PathLike[str]
 
@@ -59,7 +61,7 @@ RESOLVE_BENEATH = 0x08
 RESOLVE_IN_ROOT = 0x10
 RESOLVE_CACHED = 0x20
 
-STATX_TYPE = 0x1
+STATX_BASIC_STATS = 0x7FF
 STATX_MNT_ID = 0x1000
 STATX_ATTR_MOUNT_ROOT = 0x2000
 
@@ -160,20 +162,38 @@ def prctl(option: int, arg: int = 0) -> int:
 
 def statx_mount(path: StrPath) -> tuple[int, bool]:
     """The id of the mount that `path` is on, and whether `path` is that mount's root."""
-    raw = _statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_MNT_ID, path)
+    raw = _statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, path)
     attributes = int.from_bytes(raw[8:16], "little")
-    mount_id = int.from_bytes(raw[144:152], "little")
-    return mount_id, bool(attributes & STATX_ATTR_MOUNT_ROOT)
+    return _mount_id(raw), bool(attributes & STATX_ATTR_MOUNT_ROOT)
 
 
-def statx_mode(fd: int, about: StrPath) -> int:
-    """The type and mode of what `fd` is, as last known: a remote server is not asked."""
-    return int.from_bytes(_statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, about)[28:30], "little")
+class Facts(NamedTuple):
+    """Of a file, as statx(2) has them; `major` and `minor` are those of a device node."""
+
+    uid: int
+    gid: int
+    mode: int
+    major: int
+    minor: int
+    mount_id: int
 
 
-def _statx(directory: int, path: StrPath, flags: int, mask: int, about: StrPath) -> bytes:
+def statx_of(fd: int, about: StrPath) -> Facts:
+    """What the file is that `fd` stands for."""
+    raw = _statx(fd, "", AT_EMPTY_PATH, about)
+    uid, gid, mode = struct.unpack_from("=IIH", raw, 20)
+    major, minor = struct.unpack_from("=II", raw, 128)
+    return Facts(uid, gid, mode, major, minor, _mount_id(raw))
+
+
+def _mount_id(raw: bytes) -> int:
+    return int(struct.unpack_from("=Q", raw, 144)[0])
+
+
+def _statx(directory: int, path: StrPath, flags: int, about: StrPath) -> bytes:
+    """What is known here already: the server of a remote file system is not asked for news."""
     raw = ctypes.create_string_buffer(256)
-    flags |= AT_STATX_DONT_SYNC  # what is asked for here never changes
+    flags, mask = flags | AT_STATX_DONT_SYNC, STATX_BASIC_STATS | STATX_MNT_ID
     _check(_libc.statx(directory, os.fsencode(path), flags, mask, raw), about)
     return raw.raw
 

@@ -1,0 +1,216 @@
+"""Calls that the kernel may never answer, made in a process of their own.
+
+A path on a server that is gone can hold a thread in the kernel for ever, some where not even
+SIGKILL ends it: a network file system, or one whose program has stopped. A thread of the daemon
+would then keep the whole daemon from ending, and with it the next one from starting. A process does
+not: it is killed and left behind. It is gone when the file system answers, and does nothing more.
+
+The processes are forked by a small one, see process_server.py, which is started with the first call
+(25 ms, 4 MiB); a call takes 2 ms then. So first try what needs no answer (RESOLVE_CACHED), and call
+here for the rest. A path that still holds such a process is refused.
+"""
+
+import asyncio
+import contextlib
+import json
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from cri_shim.aio import child
+from cri_shim.errors import ResourceExhausted, ToolFailed, Unavailable
+
+LIMIT_S = 10.0  # for all items together; the kubelet gives CreateContainer two minutes
+MOST_AT_ONCE = 256  # processes of half a MiB, those that were left behind too
+_ANSWER_LIMIT = 4 << 20  # bytes
+_START = (
+    "import sys; sys.path.insert(0, sys.argv[1]);"
+    " from cri_shim.aio import process_server; process_server.main()"
+)
+_TOP = str(Path(__file__).resolve().parents[2])
+
+Item = Sequence[Any]  # the arguments of one call, as JSON has them; the first one is its path
+Outcome = Any  # what the call returned, as JSON has it, or its OSError
+
+_running: set[child.Collector] = set()  # one a process: it ends with it
+_left: dict[child.Collector, str] = {}  # of those that were left behind, the path each was at
+_server: "_Server | None" = None
+_users = 0
+
+
+async def ask(
+    call: Callable[..., object], items: Sequence[Item], *, limit: float = LIMIT_S
+) -> list[Outcome]:
+    """What `call` says of each item: here where it can without waiting, else as `each` does."""
+    return await rest(call, items, cached(call, items), limit=limit)
+
+
+def cached(call: Callable[..., object], items: Sequence[Item]) -> list[Outcome]:
+    """The outcomes of calls with `cached=True`: those that would wait have a BlockingIOError."""
+    outcomes: list[Outcome] = []
+    for item in items:
+        try:
+            outcomes.append(call(*item, cached=True))
+        except OSError as e:
+            outcomes.append(e)
+    return outcomes
+
+
+async def rest(
+    call: Callable[..., object],
+    items: Sequence[Item],
+    outcomes: Sequence[Outcome],
+    *,
+    limit: float = LIMIT_S,
+) -> list[Outcome]:
+    """The outcomes of `cached`, with those of `each` instead of every BlockingIOError."""
+    blocking = [n for n, outcome in enumerate(outcomes) if isinstance(outcome, BlockingIOError)]
+    found = list(outcomes)
+    if blocking:
+        late = await each(call, [items[number] for number in blocking], limit=limit)
+        for number, outcome in zip(blocking, late, strict=True):
+            found[number] = outcome
+    return found
+
+
+async def each(
+    call: Callable[..., object], items: Sequence[Item], *, limit: float = LIMIT_S
+) -> list[Outcome]:
+    """Call a function of one of our modules with each item, in one process; all outcomes.
+
+    The module must import little. Unavailable after `limit` seconds, naming the path of the item in
+    hand, and at once for a path that still holds the process of an earlier call. A system call that
+    was begun may end later; nothing is done after it, and nothing after a cancellation.
+    """
+    paths = [str(item[0]) for item in items]
+    _refuse(paths)
+    server = _started()
+    answers = child.Collector(_ANSWER_LIMIT)
+    _running.add(answers)
+    try:
+        number = server.begin(call, items, answers.write_end)
+    except BaseException:
+        answers.abandon()
+        raise
+    answers.started()
+    over = answers.ended()
+    try:
+        await asyncio.wait({over}, timeout=limit)
+    finally:
+        at = paths[min(answers.kept().count(b"\n"), len(paths) - 1)]
+        if not over.done():
+            server.kill(number)
+            _left[answers] = at
+    if not over.done():
+        raise Unavailable(
+            f"{at}: the file system it is on did not answer within {limit:g} s;"
+            " look at the server or the process behind that mount"
+        )
+    outcomes = _outcomes(answers.kept())
+    if len(outcomes) < len(items):
+        raise ToolFailed(f"{at}: the process that looked at it was killed")
+    return outcomes
+
+
+def use() -> None:
+    """There are to be such calls, until as many `close`s."""
+    global _users
+    _users += 1
+
+
+async def close() -> None:
+    """End the process that forks, and what was left behind as far as that can be ended."""
+    global _server, _users
+    _users -= 1
+    if _users > 0:
+        return
+    if _server is not None:
+        server, _server = _server, None
+        await server.close()
+    for answers in _running:
+        answers.abandon()
+    _running.clear()
+    _left.clear()
+
+
+def _refuse(paths: Sequence[str]) -> None:
+    for answers in [answers for answers in _running if answers.ended().done()]:
+        _running.discard(answers)
+        _left.pop(answers, None)
+    if held := set(paths) & set(_left.values()):
+        raise Unavailable(
+            f"{min(held)}: the file system it is on has not answered an earlier call yet;"
+            " look at the server or the process behind that mount"
+        )
+    if len(_running) >= MOST_AT_ONCE:
+        raise ResourceExhausted(
+            f"{paths[0]}: not looked at, for {MOST_AT_ONCE} looks at other paths have not ended;"
+            f" of those that do not answer: {', '.join(sorted(_left.values())[:5]) or 'none'}"
+        )
+
+
+def _outcomes(data: bytes) -> list[Outcome]:
+    """A JSON line each: its result, its OSError, or the text of another exception."""
+    found: list[Outcome] = []
+    for line in data.splitlines():
+        kind, *values = json.loads(line)
+        if kind == "failed":
+            raise ToolFailed(f"a look at a path failed: {values[0]}")
+        found.append(values[0] if kind == "result" else OSError(*values))
+    return found
+
+
+def _started() -> "_Server":
+    global _server
+    if _server is None or not _server.usable():
+        if _server is not None:
+            _server.leave()
+        _server = _Server()
+    return _server
+
+
+class _Server:
+    """The process that forks the others, and our end of the socket to it."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        program = [sys.executable, "-I", "-S", "-X", "utf8", "-c", _START, _TOP]
+        try:
+            self._ours.setblocking(False)
+            self._process = child.spawn(program, stdin=theirs.fileno(), stderr=None, cwd="/")
+        except BaseException:
+            self._ours.close()
+            raise
+        finally:
+            theirs.close()
+        self._number = 0
+
+    def usable(self) -> bool:
+        return self._process.running and self._loop is asyncio.get_running_loop()
+
+    def begin(self, call: Callable[..., object], items: Sequence[Item], answers: int) -> int:
+        """Have a process call the function, and write to `answers`; its number here."""
+        self._number += 1
+        request = [self._number, call.__module__, call.__qualname__]
+        with child.memfile(json.dumps(items).encode()) as feed:
+            try:
+                socket.send_fds(self._ours, [json.dumps(request).encode()], [feed, answers])
+            except OSError as e:
+                raise ToolFailed(f"cannot look at {items[0][0]}: {e.strerror}") from e
+        return self._number
+
+    def kill(self, number: int) -> None:
+        with contextlib.suppress(OSError):  # it is full, or gone: then its processes are killed
+            self._ours.send(json.dumps([number]).encode())
+
+    def leave(self) -> None:
+        """It ends by that, and its processes with it."""
+        self._ours.close()
+
+    async def close(self) -> None:
+        """The same; it never waits for a file system itself, so that this is quick."""
+        self.leave()
+        await self._process.end()

@@ -1,0 +1,65 @@
+"""Device nodes, by paths that may be on a server that does not answer; see sources.py."""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from cri_shim.linux import syscalls
+
+MOST = 4096  # entries of a directory that a request names as a device; a large /dev has 1000
+_KINDS = {stat.S_IFCHR: "c", stat.S_IFBLK: "b", stat.S_IFIFO: "p"}
+
+Node = tuple[str, str, int, int, int, int, int]  # path, kind, major, minor, mode, uid, gid
+
+
+def find(path: str, cached: bool = False) -> dict[str, Node]:
+    """What is at `path`, symbolic links followed: "" -> its node, nothing if it is no device.
+
+    Of a directory: every node below it, by the path from there. With `cached`, BlockingIOError
+    where a server would be asked. Raises OSError; E2BIG for a directory of more than MOST entries.
+    """
+    resolve = syscalls.RESOLVE_NO_MAGICLINKS | (syscalls.RESOLVE_CACHED if cached else 0)
+    fd = syscalls.openat2(syscalls.AT_FDCWD, path, os.O_PATH | os.O_CLOEXEC, resolve)
+    try:
+        real = str(Path(f"/proc/self/fd/{fd}").readlink())
+        facts = syscalls.statx_of(fd, path)
+    finally:
+        os.close(fd)
+    if stat.S_ISDIR(facts.mode):
+        if cached:
+            raise BlockingIOError(errno.EAGAIN, "its entries are not known here", path)
+        return below(real)
+    node = _node(real, facts.mode, (facts.major, facts.minor), (facts.uid, facts.gid))
+    return {} if node is None else {"": node}
+
+
+def below(directory: str, *, one_mount: bool = False) -> dict[str, Node]:
+    """Every node below a directory; with `one_mount`, not in what is mounted below it."""
+    nodes = {}
+    for path in _files(directory, one_mount):
+        facts = os.lstat(path)
+        numbers = os.major(facts.st_rdev), os.minor(facts.st_rdev)
+        node = _node(path, facts.st_mode, numbers, (facts.st_uid, facts.st_gid))
+        if node is not None:
+            nodes[path[len(directory) + 1 :]] = node
+    return nodes
+
+
+def _files(directory: str, one_mount: bool) -> Iterator[str]:
+    entries, device = 0, os.lstat(directory).st_dev
+    for where, directories, names in os.walk(directory):
+        entries += len(directories) + len(names)
+        if entries > MOST:
+            raise OSError(errno.E2BIG, f"has more than {MOST} files", directory)
+        if one_mount:
+            here = [name for name in directories if os.lstat(f"{where}/{name}").st_dev == device]
+            directories[:] = here
+        for name in sorted(names):
+            yield f"{where}/{name}"
+
+
+def _node(path: str, mode: int, numbers: tuple[int, int], owner: tuple[int, int]) -> Node | None:
+    kind = _KINDS.get(stat.S_IFMT(mode))
+    return None if kind is None else (path, kind, *numbers, stat.S_IMODE(mode), *owner)

@@ -1,0 +1,121 @@
+"""Calls in a process of their own: outcomes, limits, and what becomes of those that hang."""
+
+import asyncio
+import errno
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from cri_shim.aio import own_process
+from cri_shim.errors import ResourceExhausted, ToolFailed, Unavailable
+from tests.fixtures.host import until
+
+SHORT_S = 0.3
+
+
+@pytest.fixture(autouse=True)
+async def closed() -> AsyncIterator[None]:
+    own_process.use()
+    yield
+    await own_process.close()
+
+
+async def all_ended() -> None:
+    """Wait until the kernel has buried every process."""
+    await until(lambda: all(answers.ended().done() for answers in own_process._running))
+
+
+@pytest.fixture
+def pipe(tmp_path: Path) -> Path:
+    """Who opens it for reading waits for a writer, until it is killed."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    return path
+
+
+async def test_every_item_has_its_outcome_in_order(tmp_path: Path) -> None:
+    (tmp_path / "one").touch()
+    missing = str(tmp_path / "missing")
+    found = await own_process.each(os.listdir, [(str(tmp_path),), (missing,), (str(tmp_path),)])
+    assert found[0] == found[2] == ["one"]
+    assert isinstance(found[1], FileNotFoundError)
+    assert (found[1].errno, found[1].filename) == (errno.ENOENT, missing)
+
+
+async def test_names_that_are_no_utf8_come_back_as_they_are(tmp_path: Path) -> None:
+    name = b"\xff".decode(errors="surrogateescape")
+    (tmp_path / name).touch()
+    assert await own_process.each(os.listdir, [(str(tmp_path),)]) == [[name]]
+
+
+async def test_a_call_that_hangs_is_given_up_naming_its_path(tmp_path: Path, pipe: Path) -> None:
+    items = [(str(tmp_path / "x"), os.O_RDONLY), (str(pipe), os.O_RDONLY)]
+    with pytest.raises(Unavailable, match=rf"^{pipe}: the file system it is on did not answer"):
+        await own_process.each(os.open, items, limit=SHORT_S)
+
+
+async def test_the_loop_goes_on_while_a_call_hangs(pipe: Path) -> None:
+    call = own_process.each(os.open, [(str(pipe), os.O_RDONLY)], limit=60)
+    hanging = asyncio.ensure_future(call)
+    assert await own_process.each(os.listdir, [(str(pipe.parent),)]) == [["pipe"]]
+    assert not hanging.done()
+    hanging.cancel()
+    await asyncio.gather(hanging, return_exceptions=True)
+
+
+async def test_what_was_killed_is_gone_and_its_path_is_looked_at_again(pipe: Path) -> None:
+    items = [(str(pipe), os.O_RDONLY)]
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="did not answer within"):
+            await own_process.each(os.open, items, limit=SHORT_S)
+        await all_ended()
+
+
+async def test_a_caller_that_gives_up_leaves_no_process(pipe: Path) -> None:
+    call = own_process.each(os.open, [(str(pipe), os.O_RDONLY)])
+    hanging = asyncio.ensure_future(call)
+    await asyncio.sleep(0)
+    hanging.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await hanging
+    await all_ended()
+
+
+async def test_there_are_never_too_many(pipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own_process, "MOST_AT_ONCE", 1)
+    call = own_process.each(os.open, [(str(pipe), os.O_RDONLY)], limit=SHORT_S)
+    hanging = asyncio.ensure_future(call)
+    await asyncio.sleep(0)
+    with pytest.raises(ResourceExhausted, match=r"^/etc: not looked at, for 1 looks"):
+        await own_process.each(os.listdir, [("/etc",)])
+    with pytest.raises(Unavailable):
+        await hanging
+
+
+async def test_another_exception_is_told_with_its_traceback() -> None:
+    with pytest.raises(ToolFailed, match=r"(?s)a look at a path failed: .*TypeError"):
+        await own_process.each(os.listdir, [({},)])
+
+
+async def test_the_process_that_forks_is_replaced_when_it_has_died(tmp_path: Path) -> None:
+    for _ in range(2):
+        assert await own_process.each(os.listdir, [(str(tmp_path),)]) == [[]]
+        assert own_process._server is not None
+        forking = own_process._server._process
+        forking.kill(signal.SIGKILL)
+        await forking.wait()
+
+
+async def test_what_can_be_said_without_waiting_needs_no_process(tmp_path: Path) -> None:
+    def call(path: str, cached: bool) -> str:
+        if path == "missing":
+            raise FileNotFoundError(errno.ENOENT, "no", path)
+        return path
+
+    found = await own_process.ask(call, [("a",), ("missing",)])
+    assert found[0] == "a"
+    assert isinstance(found[1], FileNotFoundError)
+    assert own_process._server is None
