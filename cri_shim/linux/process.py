@@ -116,21 +116,34 @@ def _beginning(path: str, limit: int) -> bytes:
         return data
 
 
-def find_by_cmdline(predicate: Callable[[list[str]], bool]) -> list[int]:
+def find_by_cmdline(
+    predicate: Callable[[list[str]], bool], *, among: Callable[[int], bool] = lambda pid: True
+) -> list[int]:
     """The pids whose argument list `predicate` accepts; costs a look at every process.
 
-    Those in other pid namespaces than ours are left out, unread: none of them is a program of the
-    runtime, and a container could keep the reader waiting.
+    `among` says of a pid whether its arguments are looked at. The runtime looks for its own
+    programs, and leaves out containers: one could pass itself off as a program of the runtime, or
+    keep the reader waiting for ever.
     """
     pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-    return [
-        pid
-        for pid in pids
-        if _in_our_pid_namespace(pid) and (words := arguments(pid)) and predicate(words)
-    ]
+    return [pid for pid in pids if among(pid) and (words := arguments(pid)) and predicate(words)]
 
 
-def _in_our_pid_namespace(pid: int) -> bool:
+def named(*beginnings: str) -> Callable[[int], bool]:
+    """For `among`: the processes whose program has a name that begins so."""
+
+    def is_named(pid: int) -> bool:
+        try:
+            name = Path(f"/proc/{pid}/comm").read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+        return os.fsdecode(name).startswith(beginnings)
+
+    return is_named
+
+
+def in_our_pid_namespace(pid: int) -> bool:
+    """For `among`: no process of a container, unless it has the pid namespace of the node."""
     try:
         status = Path(f"/proc/{pid}/status").read_bytes()
     except (FileNotFoundError, ProcessLookupError):

@@ -45,7 +45,7 @@ def _plugins(mark: bytes, plugin_dirs: tuple[Path, ...]) -> Iterator[tuple[int, 
     def is_plugin(argv: list[str]) -> bool:  # a script's interpreter comes first
         return any(Path(word).parent in plugin_dirs for word in argv[:3])
 
-    for pid in process.find_by_cmdline(is_plugin):
+    for pid in process.find_by_cmdline(is_plugin, among=process.in_our_pid_namespace):
         with contextlib.suppress(OSError):
             start = process.start_time(pid)
             environment = process.environment(pid)

@@ -21,6 +21,8 @@ from cri_shim.network.user_programs import PROGRAMS, Program
 END_S = 5.0  # for a killed one to end
 _WORDS = 1 << 12  # bytes of its complaint
 _NAMES = frozenset(program.name for program in PROGRAMS)
+# They are in a pid namespace of their own. pasta goes on as another program: /usr/bin/passt.avx2.
+_candidates = process.named(*_NAMES, "passt")
 
 
 async def start(
@@ -50,7 +52,7 @@ def find(netns: Path) -> list[tuple[int, int]]:
 
     return [
         (pid, start)
-        for pid in process.find_by_cmdline(serves)
+        for pid in process.find_by_cmdline(serves, among=_candidates)
         if (start := process.start_time(pid)) is not None
         and process.alive(pid, start)
         and process.is_ours(pid)

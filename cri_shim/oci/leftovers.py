@@ -40,7 +40,7 @@ def _runtimes(directory: Path, *, detaching: bool) -> list[int]:
         named = any(word.startswith(option) for word in words)
         return named and ("--detach" in words) == detaching
 
-    return processes.find_by_cmdline(ours)
+    return processes.find_by_cmdline(ours, among=processes.in_our_pid_namespace)
 
 
 async def _end_runtime(pid: int, grace: float) -> None:

@@ -33,7 +33,7 @@ def _look_for(id: str) -> list[state.Process]:
 
     found = [
         state.Process(pid=pid, start_time=start)
-        for pid in process.find_by_cmdline(is_its_conmon)
+        for pid in process.find_by_cmdline(is_its_conmon, among=process.in_our_pid_namespace)
         if (start := process.start_time(pid)) is not None
         and process.state(pid) not in ("Z", "X", None)
     ]

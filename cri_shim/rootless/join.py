@@ -46,7 +46,7 @@ def by_conmon(run_root: Path) -> Holder | None:
             argv[argv.index("--persist-dir") + 1]
         ).is_relative_to(run_root)
 
-    for pid in process.find_by_cmdline(is_ours):
+    for pid in process.find_by_cmdline(is_ours, among=process.in_our_pid_namespace):
         start = process.start_time(pid)
         if start is not None and process.alive(pid, start) and process.is_ours(pid):
             return Holder(pid, start)

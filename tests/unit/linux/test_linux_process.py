@@ -42,7 +42,8 @@ def test_no_more_than_the_beginning_of_long_arguments_is_read() -> None:
     words = ["sleep", "60", *(["x" * 100_000] * 10)]
     with subprocess.Popen(["sh", "-c", "sleep 60 & wait", *words]) as child:
         try:
-            found = process.arguments(child.pid)
+            while not (found := process.arguments(child.pid)):  # it is being executed
+                pass
             shown = proc_table.read(child.pid)
         finally:
             child.kill()
