@@ -17,6 +17,7 @@ from cri_shim.aio.rollback import Rollback
 from cri_shim.errors import ToolFailed
 from cri_shim.faults import fault_point
 from cri_shim.linux import process
+from cri_shim.linux.privacy import make_private
 from cri_shim.oci import log_directory, messages, monitors, sync
 from cri_shim.oci.ctl import Control
 from cri_shim.oci.handlers import Handler, executable
@@ -59,6 +60,7 @@ class Conmon(Control):
     ) -> None:
         """ToolFailed, naming the paths tried, if there is no conmon."""
         super().__init__(logs)
+        make_private(logs)
         self.path = executable("conmon", candidates)
         self._oci = oci
         self._place_monitor = place_monitor
