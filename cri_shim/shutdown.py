@@ -12,12 +12,10 @@ from functools import partial
 from typing import Any
 
 from cri_shim.aio.closing import attempt
-from cri_shim.aio.offload import offload
 from cri_shim.containers import stop as container_stop
 from cri_shim.containers import volumes
 from cri_shim.engine import Engine
 from cri_shim.errors import TimedOut
-from cri_shim.oci import handlers
 from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import stop as pod_stop
 
@@ -75,7 +73,7 @@ def _error_of(task: "asyncio.Task[None]") -> Exception | None:
 
 
 async def unmount_all(on: Engine) -> Exception | None:
-    """Unmount what the store has mounted for containers that do not run, then the handlers'.
+    """Unmount what the store has mounted for containers that do not run.
 
     A container that was created and not started is mounted again at the next start.
     """
@@ -87,11 +85,6 @@ async def unmount_all(on: Engine) -> Exception | None:
     for id in on.images.store.mounted.images():
         what = f"unmounting image {id}"
         last = await attempt(what, partial(on.images.unmount, id, lazy=True)) or last
-    if any(container_stop.runs(c) for c in on.registry.everything()[1]):
-        return last  # of another namespace, or not to be stopped: its OCI runtime is needed
-    for handler in on.handlers.values():
-        what = f"unmounting the program of handler {handler.name}"
-        last = await attempt(what, partial(offload, handlers.release, handler)) or last
     return last
 
 

@@ -4,6 +4,7 @@ probes beside each other.
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 
 from cri_shim import recovery
@@ -18,8 +19,10 @@ from cri_shim.images import Images
 from cri_shim.isolation.apparmor import AppArmor
 from cri_shim.isolation.selinux import SELinux
 from cri_shim.linux import boot, marks, process
+from cri_shim.oci import handlers
 from cri_shim.oci.conmon import Conmon
 from cri_shim.oci.exits import Exits
+from cri_shim.oci.handlers import Handler
 from cri_shim.oci.runtime import OciRuntime
 from cri_shim.registry import Registry
 
@@ -55,6 +58,7 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
         await network.start()
     finally:
         found = await trials
+        closing.add("the mounts of OCI runtimes", lambda: _release(found))
     systemd = cgroups.driver == "systemd"
     environment = drivers.environment(config)
     oci = OciRuntime(exec_dir=paths.run_root / "exec", systemd_cgroup=systemd, env=environment)
@@ -114,6 +118,11 @@ def _stop_reaping() -> None:
     reaper.stop()
     if not reaper.active():
         process.become_subreaper(False)
+
+
+def _release(found: Iterable[Handler]) -> None:
+    for handler in found:
+        handlers.release(handler)
 
 
 async def _cancel(task: "asyncio.Task[None]") -> None:

@@ -92,7 +92,7 @@ async def end(on: Engine, container: state.ContainerRecord) -> None:
 
 
 def _steps(on: Engine, container: state.ContainerRecord) -> list[Step]:
-    id, bundle = container.id, on.paths.bundle(container.id)
+    id = container.id
     return [
         ("processes", lambda: exits.release_processes(on, container)),
         ("exit watch", lambda: on.exits.unwatch(id)),
@@ -100,7 +100,7 @@ def _steps(on: Engine, container: state.ContainerRecord) -> list[Step]:
         ("image volumes", lambda: volumes.release(on.paths.volumes(id))),
         ("default mounts", lambda: _unmount(on.paths.default_mounts(id))),
         ("root file system", lambda: _remove_rootfs(on, id)),
-        ("bundle", lambda: _delete(bundle, on.paths.sources(id))),
+        ("bundle", lambda: _delete(on, id)),
     ]
 
 
@@ -119,8 +119,10 @@ async def _remove_rootfs(on: Engine, id: str) -> None:
     await on.images.rootfs.remove(id, on.paths.rootfs(id))
 
 
-async def _delete(bundle: Path, sources: Path) -> None:
+async def _delete(on: Engine, id: str) -> None:
     fault_point("containers.remove.bundle")
-    if sources.exists():  # what is mounted there must not be deleted with it
-        raise ToolFailed(f"volumes may still be mounted below {sources}")
-    await deletion.delete(bundle)
+    # What is mounted there must neither be deleted with the bundle nor moved by its deletion.
+    for place in (on.paths.sources(id), on.paths.volumes(id)):
+        if place.exists():
+            raise ToolFailed(f"volumes may still be mounted below {place}")
+    await deletion.delete(on.paths.bundle(id))

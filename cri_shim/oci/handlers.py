@@ -216,7 +216,10 @@ def _bind(path: Path, target: Path) -> Path:
 
 
 def release(handler: Handler) -> None:
-    """End the bind mount that `probe` made. Idempotent; not while the handler is in use."""
+    """End the bind mount that `probe` made. Idempotent.
+
+    What was started from it goes on; conmons of running containers do not start it any more.
+    """
     if handler.run_path != handler.path:
         mounts.unmount(handler.run_path)
         handler.run_path.unlink(missing_ok=True)

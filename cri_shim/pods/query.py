@@ -12,6 +12,7 @@ from cri_shim.isolation.namespaces import is_pinned
 from cri_shim.oci import bundle
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
+from cri_shim.pods.files import hostname
 from cri_shim.registry import Registry, matches
 from cri_shim.spec import sandbox
 from cri_shim.spec.document import Document
@@ -110,4 +111,4 @@ def _document(on: Engine, pod: state.PodRecord) -> Document:
             return bundle.spec(on.paths.pod(pod.id) / "pause")
     pinned = {kind: str(path) for kind, path in on.paths.pins(pod).items()}
     cgroups_path = on.cgroups.oci_path(pod.cgroup_parent, pod.id)
-    return sandbox.build(pod.id, pod.config, pinned, cgroups_path)
+    return sandbox.build(pod.id, pod.config, pinned, cgroups_path, hostname(pod.config))

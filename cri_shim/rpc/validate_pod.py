@@ -8,9 +8,9 @@ from cri_shim.rpc import fields
 from cri_shim.rpc.validate_resources import check_resources
 from cri_shim.rpc.validate_security import check_pod_security
 
-# RFC 1123, and what sethostname(2) takes.
-MAX_HOSTNAME_BYTES = 64
-_HOSTNAME_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+MAX_HOSTNAME_BYTES = 64  # what sethostname(2) takes
+# More than RFC 1123 has, as other runtimes: names with _ are common. It is a word of /etc/hosts.
+_HOSTNAME = re.compile(r"[A-Za-z0-9._-]+")
 
 # What the kubelet allows. A resolver reads three servers and silently leaves the rest unread.
 MAX_DNS_SERVERS = 3
@@ -44,10 +44,8 @@ def _hostname(at: str, hostname: str) -> None:
         return
     if len(hostname.encode()) > MAX_HOSTNAME_BYTES:
         raise InvalidArgument(at, f"{hostname!r} is longer than {MAX_HOSTNAME_BYTES} bytes")
-    if not all(_HOSTNAME_LABEL.fullmatch(label) for label in hostname.split(".")):
-        raise InvalidArgument(
-            at, f"{hostname!r} is not a host name: letters, digits and - between dots (RFC 1123)"
-        )
+    if not _HOSTNAME.fullmatch(hostname):
+        raise InvalidArgument(at, f"{hostname!r} has characters other than letters, digits, . _ -")
 
 
 def _dns(at: str, dns: api.DNSConfig) -> None:

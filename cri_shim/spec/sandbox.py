@@ -12,7 +12,11 @@ from cri_shim.spec.document import OCI_VERSION, Document
 
 
 def build(
-    pod_id: str, pod: api_pb2.PodSandboxConfig, pinned: Mapping[str, str], cgroups_path: str
+    pod_id: str,
+    pod: api_pb2.PodSandboxConfig,
+    pinned: Mapping[str, str],
+    cgroups_path: str,
+    hostname: str,
 ) -> Document:
     """`pinned`: the pod's own namespaces, kind -> path; `cgroups_path`: where its process would be.
 
@@ -31,5 +35,5 @@ def build(
         | (ids.of_linux() if ids is not None else {}),
     }
     if "uts" in pinned:
-        document["hostname"] = pod.hostname
+        document["hostname"] = hostname
     return document

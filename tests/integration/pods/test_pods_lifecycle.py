@@ -45,6 +45,14 @@ async def test_metadata_labels_annotations_and_options_come_back_unchanged(cri: 
     assert options == config.linux.security_context.namespace_options
 
 
+@pytest.mark.parametrize("hostname", ["under_score", "a" * 64, "web-", "a..b"])
+async def test_a_hostname_that_other_runtimes_take_is_the_pods(cri: Cri, hostname: str) -> None:
+    pod = await cri.run_pod(pod_config(cri.daemon, hostname=hostname))
+    container = await cri.run(pod, ["sleep", "600"])
+    script = "hostname; cat /etc/hostname; tail -n 1 /etc/hosts | cut -f 2; echo $HOSTNAME"
+    assert (await cri.sh(container, script)).split() == [hostname] * 4
+
+
 async def test_lists_filter_by_id_prefix_state_and_label(cri: Cri) -> None:
     blue = await cri.run_pod(pod_config(cri.daemon, labels={"color": "blue", "a": "1"}))
     red = await cri.run_pod(pod_config(cri.daemon, labels={"color": "red", "a": "1"}))

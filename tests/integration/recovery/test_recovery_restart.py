@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from cri_shim.linux import mounts
 from cri_shim.pb import api_pb2 as api
 from cri_shim.rpc.client import Client
 from tests.fixtures.cri import Cri, pod_config
@@ -53,6 +54,24 @@ async def restart(daemon: Daemon, cri: Cri) -> AsyncIterator[Restart]:
     yield again
     for client in clients:
         await client.__aexit__(None, None, None)
+
+
+async def test_a_daemon_that_was_stopped_leaves_no_mount_but_those_of_pods(
+    cri: Cri, restart: Restart, handler: str
+) -> None:
+    pod = await cri.run_pod(handler=handler)
+    container = await cri.run(pod, ["sleep", "600"])
+    left: list[Path] = []
+    again = await restart(
+        lambda: left.extend(mounts.mounts_below(cri.daemon.directory)), kill=False
+    )
+    assert left != []
+    assert [path for path in left if not {pod, container} & set(path.parts)] == []
+    assert await again.sh(container, "echo on") == "on\n"
+    await again.remove_pod(pod)
+    left.clear()
+    await restart(lambda: left.extend(mounts.mounts_below(cri.daemon.directory)), kill=False)
+    assert left == []
 
 
 @pytest.mark.parametrize("kill", [True, False])
