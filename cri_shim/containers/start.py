@@ -4,12 +4,14 @@ What cannot be started ends as EXITED with reason StartError and code 128, and t
 """
 
 import asyncio
+import errno
 import logging
 import os
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from cri_shim.aio import own_process
 from cri_shim.aio.offload import finish, offload
 from cri_shim.containers import dependencies, exits, logs, sources
 from cri_shim.engine import Engine
@@ -26,6 +28,7 @@ from cri_shim.registry import changed
 from cri_shim.untrusted import one_line
 
 START_ERROR_CODE = 128
+COMMAND_S = 3.0  # for a volume to tell what its command is; it is executed anyway
 
 _log = logging.getLogger(__name__)
 
@@ -143,14 +146,29 @@ async def _refuse_what_cannot_run(on: Engine, container: state.ContainerRecord) 
     """
     process = _process(on, container)
     path = next((v[5:] for v in reversed(process["env"]) if v.startswith("PATH=")), "")
-    root, command = f"/proc/{container.init.pid}/root", process["args"][0]
+    command = process["args"][0]
+    asked = (f"/proc/{container.init.pid}/root", command, path, process["cwd"])
     try:
-        problem = await offload(executable.complaint, root, command, path=path, cwd=process["cwd"])
-    except OSError as e:
+        problem = await _complaint(asked)
+    except (OSError, CriShimError) as e:
         _log.debug("cannot look at the command of container %s: %s", container.id, e)
         return
     if problem:
         raise CommandNotFound(f"cannot execute {command!r} in container {container.id}: {problem}")
+
+
+async def _complaint(asked: tuple[str, str, str, str]) -> str:
+    """executable.complaint; what is in a volume is looked at where it holds nobody."""
+    try:
+        return await offload(executable.complaint, *asked)
+    except OSError as e:
+        if e.errno != errno.EXDEV:
+            raise
+    items = [(*asked, True)]
+    (found,) = await own_process.each(executable.complaint, items, limit=COMMAND_S)
+    if isinstance(found, OSError):
+        raise found
+    return str(found)
 
 
 def _join_target(on: Engine, container: state.ContainerRecord) -> int | None:

@@ -4,11 +4,11 @@ An OCI runtime looks whether a command is there and may be executed. What the ke
 shows only when it is too late to tell anybody: the runtime's own process then ends with 1.
 """
 
-import errno
 import os
 import posixpath
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from cri_shim.linux import syscalls
@@ -22,25 +22,23 @@ _ELF = b"\x7fELF"
 _KIN = {62: {62, 3}, 183: {183, 40}}
 _MACHINE_AT, _CLASS_AT, _ORDER_AT = 18, 4, 5
 _BITS_64, _BIG_ENDIAN = 2, 2
+_Look = Callable[..., bytes | None]  # read_head_in_root of a root
 _PT_INTERP = 3
 
 
-def complaint(root: StrPath, command: str, *, path: str, cwd: str) -> str:
+def complaint(root: StrPath, command: str, path: str, cwd: str, volumes: bool = False) -> str:
     """Why `command` cannot be executed inside `root`; "" if nothing speaks against it.
 
     `path` is what PATH is for it, `cwd` its working directory. A command that is not found is not
-    spoken against, nor one in a volume, and nothing is where the kernel may have been taught more
-    formats. OSError.
+    spoken against, and nothing is where the kernel may have been taught more formats. OSError;
+    EXDEV where it would have to be looked for in a volume, unless `volumes`: that may never answer.
     """
-    try:
-        for place in _places(command, path, cwd):
-            head = read_head_in_root(root, place, _HEAD, executable=True)
-            if head is not None:
-                problem = _problem(root, head, cwd)
-                return f"{place}: {problem}" if problem and not _more_formats() else ""
-    except OSError as e:
-        if e.errno != errno.EXDEV:
-            raise
+    look = partial(read_head_in_root, root, one_mount=not volumes)
+    for place in _places(command, path, cwd):
+        head = look(place, _HEAD, executable=True)
+        if head is not None:
+            problem = _problem(look, head, cwd)
+            return f"{place}: {problem}" if problem and not _more_formats() else ""
     return ""
 
 
@@ -52,10 +50,10 @@ def _places(command: str, path: str, cwd: str) -> Iterator[str]:
         yield from (posixpath.join(cwd, part, command) for part in path.split(":") if part)
 
 
-def _problem(root: StrPath, head: bytes, cwd: str) -> str:
+def _problem(look: _Look, head: bytes, cwd: str) -> str:
     if head.startswith(b"#!"):
         words = head[2:_LINE].split(b"\n")[0].strip(b" \t").replace(b"\t", b" ").split(b" ")
-        return _missing(root, os.fsdecode(words[0]), cwd) if words[0] else "it names no interpreter"
+        return _missing(look, os.fsdecode(words[0]), cwd) if words[0] else "it names no interpreter"
     if not head.startswith(_ELF) or len(head) < _MACHINE_AT + 2:
         return "it is neither a program nor a script that names its interpreter"
     with Path("/proc/self/exe").open("rb") as own:
@@ -63,11 +61,11 @@ def _problem(root: StrPath, head: bytes, cwd: str) -> str:
     if theirs not in _KIN.get(ours, {theirs}):
         return f"it is a program for another machine (ELF machine {theirs}, this one is {ours})"
     loader = _loader(head)
-    return _missing(root, loader, cwd) if loader else ""
+    return _missing(look, loader, cwd) if loader else ""
 
 
-def _missing(root: StrPath, interpreter: str, cwd: str) -> str:
-    if read_head_in_root(root, posixpath.join(cwd, interpreter), 0) is None:
+def _missing(look: _Look, interpreter: str, cwd: str) -> str:
+    if look(posixpath.join(cwd, interpreter), 0) is None:
         return f"its interpreter {interpreter!r} is not there"
     return ""
 

@@ -179,15 +179,20 @@ def read_text_in_root(root: syscalls.StrPath, path: str, limit: int) -> str:
 
 
 def read_head_in_root(
-    root: syscalls.StrPath, path: str, size: int, *, executable: bool = False
+    root: syscalls.StrPath,
+    path: str,
+    size: int,
+    *,
+    executable: bool = False,
+    one_mount: bool = False,
 ) -> bytes | None:
     """The first bytes of a regular file inside `root`; None when there is no such file.
 
-    With `executable`, a file that nobody may execute is none. Raises OSError: EXDEV for what is in
-    a file system mounted below `root`, which is not looked at: it may never answer.
+    With `executable`, a file that nobody may execute is none. Raises OSError; with `one_mount`,
+    EXDEV for what is in a file system mounted below `root`.
     """
     try:
-        fd = _open_regular(root, path, one_mount=True)
+        fd = _open_regular(root, path, one_mount=one_mount)
     except OSError as e:
         if e.errno == errno.EINVAL:
             return None
