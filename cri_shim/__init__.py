@@ -46,6 +46,7 @@ package's docstring is its own design page.
     pb           generated messages: the CRI's, and those of our records
     errors       the kinds of failure
     untrusted    files and text written by others: bounded, checked, printable
+    ownership    who else may change a file, or the way to it
 
 Three rules explain most of what looks odd: the intent is recorded before the world is touched; a
 process is known by pid and start time; lists and statuses never wait for a slow object.

@@ -11,11 +11,15 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+from cri_shim import ownership
 from cri_shim.errors import StateError
 from cri_shim.linux import mounts
 from cri_shim.linux.remove import remove_tree
 
 _LOCK = "lock"
+_KERNELS_OWN = frozenset(
+    {"bpf", "cgroup", "cgroup2", "debugfs", "devpts", "devtmpfs", "mqueue", "proc", "sysfs"}
+)
 
 
 class Directories:
@@ -102,8 +106,17 @@ def check(directory: Path) -> None:
             f"the {what} {directory} belongs to user {owner}, this runtime to {us}:"
             " name another, or change its owner"
         )
-    if facts.st_mode & stat.S_IWOTH:
-        raise StateError(f"everybody may write to {directory}: chmod o-w, or name another")
+    if problem := ownership.of_file(directory):
+        raise StateError(f"{problem}, or name another")
+    if (kind := _file_system(directory)) in _KERNELS_OWN:
+        raise StateError(f"{directory} is on a {kind}, which is the kernel's: name another")
+
+
+def _file_system(directory: Path) -> str:
+    try:
+        return mounts.mount_of(directory).fstype
+    except FileNotFoundError:  # below a changed root, whose mount is not to be seen
+        return ""
 
 
 def _locked(path: Path, flags: int) -> int:

@@ -83,6 +83,7 @@ class Runtime:
         self._engine: Engine | None = None
         self._closing = Closing()
         self._ending: asyncio.Task[Exception | None] | None = None
+        self._advice: asyncio.Task[list[str]] | None = None
         self._stopping = asyncio.Event()
         self._unserved = asyncio.Event()  # nobody is being served
         self._unserved.set()
@@ -148,7 +149,29 @@ class Runtime:
         JSON-able. What cannot be told is `{"error": ...}` in its place.
         """
         conmon = self._programs.conmon
-        return await report.info(self.engine, self._config, conmon, self._inventory)
+        return await report.info(self.engine, self._config, conmon, self._inventory, self._warnings)
+
+    async def _warnings(self) -> list[str]:
+        """About the configuration, and about the set-up of the node as it was at the start."""
+        if self._advice is None:
+            self._advice = asyncio.create_task(self._advise(), name="look at the set-up")
+            self._closing.add("the look at the set-up", self._end_advice)
+        return [*self._config.warnings, *await asyncio.shield(self._advice)]
+
+    async def _advise(self) -> list[str]:
+        found = await offload(assembly.advice.of_places, self._config, self._programs)
+        return found + await assembly.advice.of_versions(self.engine.handlers, self._inventory)
+
+    async def _end_advice(self) -> None:
+        if self._advice is not None:
+            self._advice.cancel()
+            await asyncio.gather(self._advice, return_exceptions=True)
+
+    async def _tell_warnings(self) -> None:
+        """Beside the first calls: package databases may be slow."""
+        for warning in await self._warnings():
+            if warning not in self._config.warnings:  # those were told when it was read
+                _log.warning("%s", warning)
 
     # -- pods and containers -----------------------------------------------------------------
 
@@ -232,6 +255,7 @@ class Runtime:
         observation = Observation(engine)
         server = Server(self._config.server.socket, engine, facts, self.info, streams, observation)
         self._unserved.clear()
+        telling = asyncio.create_task(self._tell_warnings(), name="tell the warnings")
         try:
             async with streams, observation, server:
                 _log.info("serving on %s", self._config.server.socket)
@@ -239,6 +263,8 @@ class Runtime:
                 await self._stopping.wait()
                 _log.info("stopping; containers go on")
         finally:
+            telling.cancel()
+            await asyncio.gather(telling, return_exceptions=True)
             self._unserved.set()
 
     def stop(self) -> None:

@@ -44,6 +44,7 @@ from cri_shim.cli import (
 )
 from cri_shim.cli.arguments import absolute, assignment
 from cri_shim.errors import CriShimError
+from cri_shim.untrusted import one_line
 
 _COMMANDS = {
     "serve": serve,
@@ -109,6 +110,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except BrokenPipeError:  # the reader of our output went away: nothing is left to say
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as e:  # of the machine: a directory that takes no file, a full disk
+        print(f"cri-shim: {one_line(e)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 128 + signal.SIGINT

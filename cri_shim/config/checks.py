@@ -78,6 +78,8 @@ def run_root(value: Path) -> str:
 
 
 def absolute_or_empty(value: str) -> str:
+    if value and not Path(value).name:
+        return "must not be the root of the file system"
     return absolute(Path(value)) if value else ""
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cri_shim import untrusted
+from cri_shim import ownership, untrusted
 from cri_shim.errors import ConfigError
 
 _HEADER = re.compile(r"\s*\[{1,2}(?P<name>[^\[\]]+)\]{1,2}\s*(#.*)?$")
@@ -39,8 +39,13 @@ class Entry:
 
 
 def read_file(file: Path) -> list[Entry]:
-    """The settings of a TOML file; ConfigError naming file and line if it cannot be read."""
+    """The settings of a TOML file; ConfigError naming file and line if it cannot be read.
+
+    One that others may change is not read: it names programs that the daemon executes.
+    """
     try:
+        if problem := ownership.of_file(file) or ownership.of_way(file):
+            raise ConfigError(f"configuration {file} is not read: {problem}")
         text = untrusted.text(untrusted.read_file(file, MAX_BYTES))
     except (OSError, ValueError) as e:
         reason = e.strerror if isinstance(e, OSError) else e

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cri_shim import ownership
 from cri_shim.errors import ConfigError
 from cri_shim.spec.hook_files import parse
 from cri_shim.spec.hooks import Hook
@@ -89,6 +90,9 @@ class Hooks:
         bad: list[str] = []
         for directory in self.directories:
             try:
+                if problem := ownership.of_file(directory) or ownership.of_way(directory):
+                    bad.append(f"hooks_dir {directory} is not used: {problem}")
+                    continue
                 here = [file for file in directory.iterdir() if file.name.endswith(".json")]
             except FileNotFoundError:
                 missing.append(directory)
@@ -100,7 +104,7 @@ class Hooks:
         self._seen = {file: read for file in order if (read := self._read(file)) is not None}
         definitions = []
         for file, (_, hook) in self._seen.items():
-            if problem := hook if isinstance(hook, str) else _program(hook):
+            if problem := hook if isinstance(hook, str) else _changeable(file) or _program(hook):
                 bad.append(f"hook {file} is not used: {problem}")
             elif isinstance(hook, Hook):
                 definitions.append(Definition(file, hook))
@@ -147,6 +151,17 @@ def _program(hook: Hook) -> str:
     """What is wrong with the program of a hook now; "" for nothing."""
     if not hook.on_host():
         return ""
-    if not Path(hook.path).is_file():
-        return f"its program {hook.path} does not exist"
-    return "" if os.access(hook.path, os.X_OK) else f"its program {hook.path} cannot be executed"
+    path = Path(hook.path)
+    if not os.path.isfile(path):  # noqa: PTH113 - never raises
+        return f"its program {path} does not exist"
+    if not os.access(path, os.X_OK):
+        return f"its program {path} cannot be executed"
+    return _changeable(path)
+
+
+def _changeable(path: Path) -> str:
+    """Who else may change it; "" for nobody. Hooks and their programs are run as root."""
+    try:
+        return ownership.of_file(path) or ownership.of_way(path)
+    except OSError as e:
+        return f"{path}: {e.strerror}"

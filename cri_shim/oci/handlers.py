@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cri_shim import ownership
 from cri_shim.aio import child
 from cri_shim.errors import CriShimError, ToolFailed
 from cri_shim.linux import mounts
@@ -54,10 +55,15 @@ class Handler:
 
 
 def executable(what: str, candidates: Sequence[str]) -> Path:
-    """The first of some paths that can be executed; ToolFailed names them all if none can."""
+    """The first of some paths that can be executed; ToolFailed names them all if none can.
+
+    ToolFailed also for one that others may change: what it does, it does as root.
+    """
     for candidate in candidates:
         path = Path(candidate)
-        if path.is_file() and os.access(path, os.X_OK):
+        if os.path.isfile(path) and os.access(path, os.X_OK):  # noqa: PTH113 - never raises
+            if problem := ownership.of_file(path):
+                raise ToolFailed(f"{path} is not used as {what}: {problem}")
             return path
     tried = ", ".join(candidates) or "no path is configured"
     raise ToolFailed(f"no {what} found; tried: {tried}")

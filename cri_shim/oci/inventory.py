@@ -4,16 +4,22 @@ Asked once per binary; what could not be told, because a package database is bus
 asked again the next time.
 """
 
+import re
+import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from cri_shim.aio import child
 from cri_shim.errors import ToolFailed
-from cri_shim.untrusted import first_line
+from cri_shim.untrusted import first_line, read_file
 
 VERSION_S = 5.0  # for `--version`
 PACKAGE_S = 5.0  # for each question to a package database, which may be locked or cold
 UNKNOWN = "unknown"
+CHANGELOG_LIMIT = 4 << 20  # bytes, of a file and of what is in it
+_DOCS = Path("/usr/share/doc")
+_CVE = re.compile(rb"CVE-[0-9]{4}-[0-9]{4,9}")
 
 Identity = tuple[str, int, int, int]
 
@@ -22,6 +28,7 @@ class Inventory:
     def __init__(self) -> None:
         self._versions: dict[Identity, str] = {}
         self._packages: dict[Identity, str] = {}
+        self._mended: dict[Identity, frozenset[str] | None] = {}
 
     async def version(self, path: Path) -> str:
         """The first line of `--version`; ToolFailed, TimedOut, OSError."""
@@ -43,6 +50,32 @@ class Inventory:
             self._packages[identity] = await _dpkg(path) or await _rpm(path) or UNKNOWN
         return self._packages[identity]
 
+    async def mended(self, path: Path) -> frozenset[str] | None:
+        """The CVEs that the change log of the program's package names; None where there is none."""
+        identity = _identity(path)
+        if identity not in self._mended:
+            named = await _debian_log(path)
+            self._mended[identity] = await _rpm_log(path) if named is None else named
+        return self._mended[identity]
+
+
+async def _debian_log(path: Path) -> frozenset[str] | None:
+    name = await _debian_package(path)
+    for file in ("changelog.Debian.gz", "changelog.gz"):
+        with suppress(OSError, EOFError, zlib.error):
+            packed = read_file(_DOCS / name / file, CHANGELOG_LIMIT)
+            return _named(zlib.decompressobj(wbits=31).decompress(packed, CHANGELOG_LIMIT))
+    return None
+
+
+async def _rpm_log(path: Path) -> frozenset[str] | None:
+    said = await _output(["rpm", "--query", "--changelog", "--file", str(path)])
+    return _named(said) if said else None
+
+
+def _named(log: bytes) -> frozenset[str]:
+    return frozenset(map(bytes.decode, _CVE.findall(log)))
+
 
 def _identity(path: Path) -> Identity:
     facts = path.stat()
@@ -50,12 +83,16 @@ def _identity(path: Path) -> Identity:
 
 
 async def _dpkg(path: Path) -> str:
+    package = await _debian_package(path)
+    form = "--showformat=${Package}_${Version}_${Architecture}"
+    return await _said(["dpkg-query", "--show", form, package]) or package if package else ""
+
+
+async def _debian_package(path: Path) -> str:
     for name in _names(path):
         found = await _said(["dpkg-query", "--search", name])
         if found:  # "conmon: /usr/bin/conmon", "libc6:amd64, other: /path"
-            package = found.partition(": ")[0].partition(",")[0]
-            form = "--showformat=${Package}_${Version}_${Architecture}"
-            return await _said(["dpkg-query", "--show", form, package]) or package
+            return found.partition(": ")[0].partition(",")[0]
     return ""
 
 
@@ -71,9 +108,13 @@ def _names(path: Path) -> Sequence[str]:
 
 
 async def _said(argv: Sequence[str]) -> str:
-    """Its output; "" if it failed or there is no such program on this node."""
+    """The first line of its output; "" if it failed or there is no such program on this node."""
+    return first_line(await _output(argv))
+
+
+async def _output(argv: Sequence[str]) -> bytes:
     try:
         done = await child.run(argv, timeout=PACKAGE_S)
     except ToolFailed:
-        return ""
-    return "" if done.returncode else first_line(done.stdout)
+        return b""
+    return b"" if done.returncode else done.stdout

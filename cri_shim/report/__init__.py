@@ -16,7 +16,7 @@ from cri_shim.config import Config
 from cri_shim.engine import Engine
 from cri_shim.oci.inventory import Inventory
 from cri_shim.report import host, parts
-from cri_shim.report.gather import gathered
+from cri_shim.report.gather import Part, gathered
 
 
 def effective(config: Config) -> dict[str, Any]:
@@ -34,8 +34,13 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, bool | int | float | str | None) else str(value)
 
 
-async def info(on: Engine, config: Config, conmon: Path, inventory: Inventory) -> dict[str, Any]:
-    """Host, store, registries, networks and all else that `cri-shim info` shows."""
+async def info(
+    on: Engine, config: Config, conmon: Path, inventory: Inventory, warnings: Part
+) -> dict[str, Any]:
+    """Host, store, registries, networks and all else that `cri-shim info` shows.
+
+    `warnings` are about the set-up of the node.
+    """
     return await gathered(
         {
             "version": lambda: __version__,
@@ -47,5 +52,6 @@ async def info(on: Engine, config: Config, conmon: Path, inventory: Inventory) -
             "handlers": lambda: parts.handlers(on),
             "hooks": lambda: parts.hooks(on),
             "retries": on.retries,
+            "warnings": warnings,
         }
     )

@@ -50,8 +50,18 @@ class Server:
         boundary.add(self._server, control, ControlService(on.images, info), check)
 
     async def __aenter__(self) -> "Server":
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_stale(self._path)
+        """StateError for a socket that cannot be made, or that another program serves on."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            _remove_stale(self._path)
+            await self._listen()
+        except (OSError, RuntimeError) as e:  # gRPC has the second for an address it cannot bind
+            raise StateError(
+                f"cannot serve on the socket {self._path}: {e}; choose another [server] socket"
+            ) from e
+        return self
+
+    async def _listen(self) -> None:
         umask = os.umask(0o117)  # the socket must not be open to others for even a moment
         try:
             self._server.add_insecure_port(f"unix:{self._path}")
@@ -59,7 +69,6 @@ class Server:
         finally:
             os.umask(umask)
         self._path.chmod(SOCKET_MODE)
-        return self
 
     async def __aexit__(
         self,

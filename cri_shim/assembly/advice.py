@@ -1,0 +1,114 @@
+"""What is careless in the set-up of a node: one sentence each, with what to do.
+
+The daemon starts all the same. What would make root of whoever can write to it, which is hooks,
+configuration and programs, is refused where it is met instead; so are root and run root.
+"""
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+
+from cri_shim import ownership
+from cri_shim.assembly.programs import Programs
+from cri_shim.config import Config
+from cri_shim.errors import CriShimError
+from cri_shim.oci import advisories
+from cri_shim.oci.handlers import Handler
+from cri_shim.oci.inventory import Inventory
+
+_MOST_FILES = 1000  # of a directory
+_READABLE = stat.S_IRGRP | stat.S_IROTH
+
+
+def of_places(config: Config, programs: Programs | None = None) -> list[str]:
+    """About files and directories that others may change, or read where they should not."""
+    found: dict[str, str] = {}
+    for what, path in [*_places(config), *_programs(programs)]:
+        if problem := _changeable(path):
+            found.setdefault(problem, what)  # once, for the first thing that it endangers
+    for what, file in _files(config):
+        if problem := _changeable(file, way=False):
+            found.setdefault(problem, what)
+    warnings = [f"{what}: {problem}" for problem, what in found.items()]
+    return warnings + [said for said in (_key(config.streaming.tls_key_file),) if said]
+
+
+async def of_versions(handlers: Mapping[str, Handler], inventory: Inventory) -> list[str]:
+    """About OCI runtimes with known escapes that the distribution has not mended."""
+    warnings: list[str] = []
+    for handler in handlers.values():
+        if not advisories.found(handler.version, None):
+            continue
+        try:
+            mended = await inventory.mended(handler.path)
+        except (CriShimError, OSError):
+            mended = None
+        warnings += advisories.found(handler.version, mended)
+    return list(dict.fromkeys(warnings))
+
+
+def _places(config: Config) -> Iterator[tuple[str, Path]]:
+    """What the daemon reads, and where it works."""
+    server, network = config.server, config.network
+    yield "server.root", server.root
+    yield "server.run_root", server.run_root
+    yield "server.socket", server.socket.parent
+    yield "network.netns_dir", network.netns_dir
+    yield "cni_config_dir", network.config_dir
+    yield from (("cni_plugin_dir", directory) for directory in network.plugin_dirs)
+    for directory in config.containers.cdi_spec_dirs:
+        yield "containers.cdi_spec_dirs", directory
+    named = {
+        "seccomp_profile": config.seccomp_profile,
+        "default_mounts_file": (config.default_mounts_file,),
+        "signature_policy_path": (config.image.signature_policy_path,),
+        "image.registries_conf": (config.image.registries_conf,),
+        "streaming.tls_cert_file": (config.streaming.tls_cert_file,),
+        "streaming.tls_key_file": (config.streaming.tls_key_file,),
+    }
+    yield from ((key, Path(file)) for key, files in named.items() for file in files if file)
+
+
+def _programs(programs: Programs | None) -> Iterator[tuple[str, Path]]:
+    if programs is not None:
+        yield "conmon", programs.conmon
+        yield "image.skopeo_path", programs.skopeo
+        if programs.init:
+            yield "init_path", Path(programs.init)
+
+
+def _files(config: Config) -> Iterator[tuple[str, Path]]:
+    """What is in directories of which many programs are the writers."""
+    for what, directories in (
+        ("a CNI network", (config.network.config_dir,)),
+        ("a CNI plugin", config.network.plugin_dirs),
+        ("a CDI device", config.containers.cdi_spec_dirs),
+    ):
+        for directory in directories:
+            yield from ((what, file) for file in _entries(directory))
+
+
+def _entries(directory: Path) -> list[Path]:
+    try:
+        return sorted(islice(directory.iterdir(), _MOST_FILES))
+    except OSError:
+        return []  # it is missing; what reads it says so
+
+
+def _changeable(path: Path, *, way: bool = True) -> str:
+    try:
+        problem = ownership.of_file(path)
+    except OSError:
+        problem = ""  # as above
+    return problem or (ownership.of_way(path) if way else "")
+
+
+def _key(file: str) -> str:
+    """Who has the key of the streaming server can pass for it."""
+    try:
+        mode = os.stat(file).st_mode if file else 0  # noqa: PTH116
+    except OSError:
+        return ""
+    return f"streaming.tls_key_file: others may read {file}: chmod 600" if mode & _READABLE else ""
