@@ -15,6 +15,7 @@ from tests.sentry.leaks import Scope, Tasks, left_behind, snapshot
 # A test may only be skipped for one of these reasons: pattern -> why it cannot be helped.
 EXPECTED_SKIPS: dict[str, str] = {
     r"needs systemd": "the systemd cgroup driver needs systemd as pid 1",
+    r"needs a virtual machine": "it is rebooted, and its power is cut",
     r"needs PIDFD_GET_INFO": "Linux 6.15 and later",
     r"needs idmapped mounts": "depends on kernel and file system",
     r"needs a node without AppArmor": "the refusals of one that has none",

@@ -236,7 +236,10 @@ class Cgroups:
 
     def prune(self) -> None:
         """Remove the parents made here that nothing is in; not while a container may be made."""
-        ours = [self.monitor_parent]
+        # The slices above that of the monitors are directories of ours as well.
+        at = Path(self.monitor_parent)
+        above = [str(p) for p in at.parents if p.name.endswith(".slice")]
+        ours = [self.monitor_parent, *above]
         ours += [self.default_parent.strip("/")] if self.driver == "cgroupfs" else []
         for tree in self._trees.all():
             for relative in ours:

@@ -28,6 +28,7 @@ _log = logging.getLogger(__name__)
 class _Account:
     """What of a slice's counts was accounted to containers that ended."""
 
+    slice: int  # the inode of its directory: another of the same name begins to count anew
     kills: int = 0
     group_kills: int = 0  # of the slice itself, by memory.oom.group, before the first container
     killed: tuple[str, ...] = ()  # ids of containers
@@ -43,11 +44,11 @@ class OomKills:
     def begin(self, group: Path) -> None:
         """A container is about to have `group`: kills before the first one there are not ours."""
         parent = group.parent
-        if parent in self._accounts or self._file(parent).exists():
-            return
+        if not (inode := _inode(parent)) or self._account(parent, inode) is not None:
+            return  # a slice that systemd will make for the container counts from nothing
         self._prune()
         kills = _unaccounted(parent, without="", accounted=0)
-        self._save(parent, _Account(kills, _count(parent / _LOCAL, "oom_group_kill")))
+        self._save(parent, _Account(inode, kills, _count(parent / _LOCAL, "oom_group_kill")))
 
     def ended(self, id: str, group: Path) -> bool | None:
         """Whether the kernel has killed a process of the container for lack of memory.
@@ -56,9 +57,10 @@ class OomKills:
         same one gives the same answer. None where the slice does not count.
         """
         parent = group.parent
-        if not (parent / _EVENTS).exists():
+        inode = _inode(parent)
+        if not inode or not (parent / _EVENTS).exists():
             return None
-        account = self._account(parent)
+        account = self._account(parent, inode) or _Account(inode)
         if id in account.killed:
             return True
         kills = _unaccounted(parent, without=group.name, accounted=account.kills)
@@ -66,34 +68,37 @@ class OomKills:
         if not kills and _count(parent / _LOCAL, "oom_group_kill") <= account.group_kills:
             return False
         killed = (*account.killed, id)[-_REMEMBERED:]
-        self._save(parent, _Account(account.kills + kills, account.group_kills, killed))
+        self._save(parent, _Account(inode, account.kills + kills, account.group_kills, killed))
         return True
 
     def _prune(self) -> None:
         """Drop the accounts of slices that are no more."""
-        for parent in [parent for parent in self._accounts if not parent.exists()]:
+        for parent in [p for p, account in self._accounts.items() if _inode(p) != account.slice]:
             del self._accounts[parent]
             with suppress(FileNotFoundError):
                 self._file(parent).unlink()
 
-    def _account(self, parent: Path) -> _Account:
-        if parent not in self._accounts:
-            self._accounts[parent] = self._load(parent)
-        return self._accounts[parent]
+    def _account(self, parent: Path, inode: int) -> _Account | None:
+        """That of the slice that is there now; None if it has none."""
+        if parent not in self._accounts and (found := self._load(parent)) is not None:
+            self._accounts[parent] = found
+        account = self._accounts.get(parent)
+        return account if account is not None and account.slice == inode else None
 
-    def _load(self, parent: Path) -> _Account:
+    def _load(self, parent: Path) -> _Account | None:
         try:
             found = json.loads(self._file(parent).read_text())
-            return _Account(found["kills"], found["group_kills"], tuple(found["killed"]))
+            numbers = (int(found[name]) for name in ("slice", "kills", "group_kills"))
+            return _Account(*numbers, tuple(found["killed"]))
         except FileNotFoundError:
-            return _Account()
+            return None
         except (OSError, ValueError, KeyError, TypeError) as e:
             _log.warning("cannot read the account of kills in %s: %s", parent.name, e)
-            return _Account()
+            return None
 
     def _save(self, parent: Path, account: _Account) -> None:
         self._accounts[parent] = account
-        if account == _Account():
+        if account == _Account(account.slice):
             return  # what has no file is read as this
         file = self._file(parent)
         try:
@@ -117,6 +122,13 @@ def _unaccounted(parent: Path, *, without: str, accounted: int) -> int:
         names = [e.name for e in entries if e.is_dir(follow_symlinks=False) and e.name != without]
         more -= sum(_count(parent / name / _EVENTS, "oom_kill") for name in names)
     return max(0, more)
+
+
+def _inode(parent: Path) -> int:
+    try:
+        return parent.stat().st_ino
+    except OSError:
+        return 0
 
 
 def _count(file: Path, key: str) -> int:

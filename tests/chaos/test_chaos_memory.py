@@ -9,8 +9,10 @@ import pytest
 from cri_shim.isolation.hierarchies import Hierarchies
 from tests.chaos import world
 from tests.chaos.rig import Rig, mortal_daemon
+from tests.fixtures import systemd
 from tests.fixtures.cri import container_config, pod_config
 from tests.fixtures.daemon import Daemon
+from tests.fixtures.systemd import Slice
 
 LIMIT = 24 << 20
 PODS, KILLS = 4, 10  # of each pod
@@ -24,8 +26,22 @@ def daemon() -> Iterator[Daemon]:
         yield started
 
 
-def parent(daemon: Daemon, number: int) -> str:
-    """A pod's group as the kubelet makes it, with the limit."""
+@pytest.fixture
+def parents(daemon: Daemon) -> Iterator[list[str]]:
+    """The groups of pods as the kubelet makes them, by the driver of the node, with the limit."""
+    if not systemd.is_running():
+        yield [group_of_pod(daemon, number) for number in range(PODS)]
+        return
+    slices = [Slice(f"cst{number}-pod{number}.slice") for number in range(PODS)]
+    for one in slices:
+        one.start()
+        one.limit(MemoryMax=str(LIMIT))
+    yield [one.parent for one in slices]
+    for one in slices:
+        one.stop()
+
+
+def group_of_pod(daemon: Daemon, number: int) -> str:
     memory = Hierarchies().holding("memory")
     assert memory is not None
     name = f"{world.cgroup(daemon)}-pod{number}"
@@ -52,11 +68,11 @@ async def killed(rig: Rig, pod: str, name: str) -> tuple[int, str]:
 
 @pytest.mark.parametrize("handler", ["crun", "runc"])
 async def test_every_container_killed_for_memory_is_told_so_and_its_neighbour_is_not(
-    rig: Rig, handler: str
+    parents: list[str], rig: Rig, handler: str
 ) -> None:
     async def pod_of_kills(number: int) -> tuple[list[tuple[int, str]], tuple[int, str]]:
         config = pod_config(rig.daemon)
-        config.linux.cgroup_parent = parent(rig.daemon, number)
+        config.linux.cgroup_parent = parents[number]
         pod = await rig.cri.run_pod(config, handler)
         neighbour = await rig.cri.run(pod, ["sleep", "600"], "neighbour")
         told = [await killed(rig, pod, f"c{n}") for n in range(KILLS)]

@@ -121,6 +121,7 @@ async def test_only_a_pod_that_was_ready_is_reported_as_not_ready_after_a_reboot
         await rig.no_retries()
     log = rig.daemon.log.read_text()
     assert log.count(f"pod {pod}: the node was restarted; it is not ready now") == 1
+    await works(rig)
 
 
 async def test_a_refresh_that_is_cut_off_is_done_by_the_next_start(rig: Rig) -> None:

@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from cri_shim.isolation.cgroup_names import expand_slice
 from cri_shim.linux import mounts
+from tests.fixtures import systemd
 from tests.fixtures.daemon import Daemon
 
 _ID = re.compile(r"[0-9a-f]{64}")
@@ -42,12 +44,13 @@ def kill_all(daemon: Daemon) -> None:
         assert time.monotonic() < limit, left
         time.sleep(0.01)
     for directory, _ in sorted(_cgroups(daemon), reverse=True):
-        Path(directory).rmdir()
+        with suppress(FileNotFoundError):  # systemd removes its scopes itself
+            Path(directory).rmdir()
 
 
 def remove_parents(daemon: Daemon) -> None:
     """The groups that a daemon takes away when it is stopped, but not when it is killed."""
-    for parent in Path("/sys/fs/cgroup").glob(f"*/{cgroup(daemon)}*"):
+    for parent in _parents(daemon):
         parent.rmdir()
 
 
@@ -97,10 +100,19 @@ def _processes(daemon: Daemon) -> Iterator[str]:
 
 def _cgroups(daemon: Daemon) -> Iterator[tuple[str, list[str]]]:
     """Each group of a container, pause process or monitor of this instance, and who is in it."""
-    for parent in Path("/sys/fs/cgroup").glob(f"*/{cgroup(daemon)}*"):
-        for directory, _, _ in os.walk(parent):
+    scopes = systemd.TREE.glob("**/cri-shim-*.scope") if systemd.is_running() else ()
+    for top in (*_parents(daemon), *scopes):
+        for directory, _, _ in os.walk(top):
             if _ID.search(directory):
                 yield directory, _pids(Path(directory))
+
+
+def _parents(daemon: Daemon) -> list[Path]:
+    """The groups of this instance's own name, in whichever trees; with systemd, of its monitors."""
+    name = cgroup(daemon)
+    found = [*systemd.TREE.glob(f"*/{name}*"), *systemd.TREE.glob(f"{name}*")]
+    monitors = systemd.TREE / expand_slice(f"{name}-conmon.slice")
+    return [*found, monitors] if monitors.exists() else found
 
 
 def _pids(group: Path) -> list[str]:

@@ -11,14 +11,14 @@ import pytest
 from cri_shim.rpc.client import Client
 from tests.fixtures.cri import Cri
 from tests.fixtures.daemon import Daemon, private_daemon
-from tests.node.systemd import Slice, systemctl
+from tests.fixtures.systemd import Slice, is_running
 
-SYSTEMD = Path("/run/systemd/system").is_dir() and Path("/sys/fs/cgroup/cgroup.procs").exists()
+HAS_SYSTEMD = is_running() and Path("/sys/fs/cgroup/cgroup.procs").exists()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if not SYSTEMD and "/tests/node/" in str(item.path):
+        if not HAS_SYSTEMD and "/tests/node/" in str(item.path):
             item.add_marker(pytest.mark.skip(reason="needs systemd and control groups v2"))
 
 
@@ -44,9 +44,7 @@ def handler(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def slices() -> Iterator[Slice]:
     """The slice of a burstable pod, as the kubelet makes it; gone at the end."""
-    top = f"cst{secrets.token_hex(3)}"
-    made = Slice(f"{top}-burstable-pod1.slice")
+    made = Slice(f"cst{secrets.token_hex(3)}-burstable-pod1.slice")
     made.start()
     yield made
-    systemctl("stop", made.name, f"{top}-burstable.slice", f"{top}.slice")
-    made.forget_limits()
+    made.stop()

@@ -5,7 +5,7 @@ from typing import Any
 
 from cri_shim.pb import api_pb2 as api
 from tests.fixtures.cri import Cri, container_config, pod_config
-from tests.node.systemd import Scope, Slice
+from tests.fixtures.systemd import Scope, Slice
 
 
 async def pod_in(cri: Cri, slices: Slice, handler: str) -> str:

@@ -3,8 +3,8 @@
 import pytest
 
 from tests.fixtures.cri import Cri
+from tests.fixtures.systemd import Scope, Slice
 from tests.node.pods import pod_in, started
-from tests.node.systemd import Scope, Slice
 
 LIMIT = {"memory_limit_in_bytes": 24 << 20}
 GREEDY = ("dd", "if=/dev/zero", "of=/dev/null", "bs=60M")

@@ -7,8 +7,8 @@ import pytest
 from cri_shim.pb import api_pb2 as api
 from cri_shim.spec.scope import GRACE
 from tests.fixtures.cri import Cri
+from tests.fixtures.systemd import Slice, show, systemctl
 from tests.node.pods import pod_in, started
-from tests.node.systemd import Slice, show, systemctl
 
 MI = 1 << 20
 

@@ -148,6 +148,20 @@ def test_an_account_that_cannot_be_read_is_started_anew(
     assert OomKills(tmp_path / "oom").ended("a", group) is True
 
 
+def test_a_slice_that_was_made_anew_counts_anew(
+    pod: Slice, kills: OomKills, tmp_path: Path
+) -> None:
+    group = begun(kills, pod, "a")
+    pod.kill_in(group, number=5)
+    kills.ended("a", group)
+    pod.where.rename(tmp_path / "old")  # so that the new one has another inode
+    anew = Slice(pod.where)
+    group = begun(kills, anew, "b")
+    anew.kill_in(group)
+    shutil.rmtree(group)
+    assert kills.ended("b", group) is True
+
+
 def test_accounts_of_slices_that_are_gone_are_dropped(
     pod: Slice, kills: OomKills, tmp_path: Path
 ) -> None:

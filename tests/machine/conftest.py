@@ -1,0 +1,62 @@
+"""A whole machine as a test drives it from outside: `hack/vm test` runs these and says which."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+VM = os.environ.get("CRI_SHIM_VM", "")
+PYTHON = "cd /root/cri-shim && /opt/cri-shim/bin/python -m tests.machine.inside"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if not VM and "/tests/machine/" in str(item.path):
+            item.add_marker(pytest.mark.skip(reason="needs a virtual machine: hack/vm test"))
+
+
+class Machine:
+    """The node that hack/vm has started."""
+
+    def run(self, command: str, limit: float = 120) -> str:
+        """A command line in it, which must succeed; its output."""
+        return self._vm("shell", command, limit=limit)
+
+    def ask(self, verb: str) -> dict[str, Any]:
+        """What tests.machine.inside answers there."""
+        return dict(json.loads(self.run(f"{PYTHON} {verb}")))
+
+    def begin(self, verb: str) -> None:
+        """The same, not waited for."""
+        self.run(f"nohup sh -c '{PYTHON} {verb}' >/dev/null 2>&1 </dev/null &")
+
+    def reboot(self) -> float:
+        """Shut it down in order and start it again; the seconds of the first."""
+        said = self._vm("reboot", limit=500)
+        (line,) = [line for line in said.splitlines() if "shut down after" in line]
+        return float(line.split()[-2])
+
+    def cut_power(self) -> None:
+        """End it without a word, and start it again."""
+        self._vm("cut", limit=60)
+        self._vm("boot", limit=400)
+
+    def _vm(self, *words: str, limit: float) -> str:
+        done = subprocess.run(
+            [VM, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=limit
+        )
+        assert done.returncode == 0, f"{words}: {done.stdout}\n{done.stderr}"
+        return done.stdout
+
+
+@pytest.fixture
+def machine() -> Iterator[Machine]:
+    """With the daemon installed as a service, and nothing in it before and after."""
+    made = Machine()
+    made.run("rm -rf /var/lib/machine && systemctl enable --now cri-shim")
+    yield made
+    made.ask("work")
+    made.run("systemctl disable --now cri-shim")
