@@ -15,18 +15,22 @@ import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from cri_shim.errors import WrongState
 from cri_shim.linux.mounts import is_mounted, limit_tmpfs, tmpfs, unmount
 from cri_shim.linux.privacy import make_private
 from cri_shim.spec.mounts import ResolvedMount, cleaned
+from cri_shim.untrusted import NOWHERE, printable, read_file, reason
 
 MAX_BYTES = 64 << 20  # of one container's copies, which are in memory: run_root is a tmpfs
 MAX_ENTRIES = 10_000
 PAGE = 4096  # bytes; each file has whole pages
 ROOM = 4 << 20  # bytes that a container may add to its copies
 ROOM_FILES = 1_000
+MAX_FILE = 1 << 20  # bytes of a mounts.conf; real ones have one line
+MAX_PATH, MAX_NAME = 4096, 255  # bytes: the kernel's PATH_MAX, with a NUL, and NAME_MAX
 
 _log = logging.getLogger(__name__)
 
@@ -49,7 +53,8 @@ def parse(text: str) -> Iterator[Line]:
         source, colon, destination = line.partition(":")
         target = cleaned(destination if colon else source)
         absolute = source.startswith("/") and (not colon or destination.startswith("/"))
-        if not absolute or target == "/" or "\0" in line:
+        usable = _is_path(source) and _is_path(target) and target.isprintable()
+        if not absolute or target == "/" or not usable:
             yield Line(source, destination, f"line {number}: {line!r} is not SRC:DST, two paths")
         else:
             yield Line(source, target)
@@ -69,6 +74,14 @@ def limit(directory: Path) -> None:
     else:
         unmount(directory)
         directory.rmdir()
+
+
+def _is_path(text: str) -> bool:
+    """Whether the kernel takes it for a path."""
+    data = os.fsencode(text)
+    return (
+        b"\0" not in data and len(data) < MAX_PATH and max(map(len, data.split(b"/"))) <= MAX_NAME
+    )
 
 
 class DefaultMounts:
@@ -98,24 +111,23 @@ class DefaultMounts:
                 continue
             target = directory / str(number)
             directory.mkdir(mode=0o700, exist_ok=True)
-            if _Copy(line, root, label).make(target):
-                mounts.append(ResolvedMount(str(target), line.destination))
+            if problem := _Copy(line, root, label).make(target):
+                self._tell(f"default mount {line.source}: {problem}")
             else:
-                self._tell(
-                    f"default mount {line.source}: does not exist, is no file or directory,"
-                    " or may not be read"
-                )
+                mounts.append(ResolvedMount(str(target), line.destination))
         return mounts
 
     def lines(self) -> list[Line]:
         """What mounts.conf says now, without the lines that cannot be used: those are logged."""
         for file in self._files:
             try:
-                lines = list(parse(file.read_text(errors="surrogateescape")))
+                lines = list(parse(os.fsdecode(read_file(file, MAX_FILE))))
             except FileNotFoundError:
+                if file.is_symlink():
+                    self._tell(f"default mounts: {file}: {NOWHERE}")
                 continue
-            except OSError as e:
-                self._tell(f"default mounts: {file}: {e.strerror}")
+            except (OSError, ValueError) as e:
+                self._tell(f"default mounts: {file}: {reason(e)}")
                 return []
             for line in lines:
                 if line.problem:
@@ -124,6 +136,7 @@ class DefaultMounts:
         return []
 
     def _tell(self, problem: str) -> None:
+        problem = printable(problem)
         if problem not in self._told:
             self._told.add(problem)
             _log.warning("%s", problem)
@@ -139,12 +152,16 @@ class _Copy:
         self._bytes = 0
         self._entries = 0
 
-    def make(self, target: Path) -> bool:
-        """False if there is nothing that can be copied."""
+    def make(self, target: Path) -> str:
+        """Why it cannot be copied; "" if it was."""
         try:
-            return self._any(Path(self._line.source), target, frozenset())
-        except PermissionError:  # an ordinary user's runtime: some of it is for root alone
-            return False
+            if self._any(Path(self._line.source), target, frozenset()):
+                return ""
+        except OSError as e:  # an ordinary user's runtime: some of it may be for root alone
+            return f"cannot be copied: {e.filename or self._line.source}: {e.strerror}"
+        except RecursionError:
+            return "cannot be copied: its directories are nested too deeply"
+        return "does not exist, or is no file or directory"
 
     def _any(self, source: Path, target: Path, above: frozenset[tuple[int, int]]) -> bool:
         try:
@@ -158,7 +175,7 @@ class _Copy:
             if here in above:  # a symlink to a directory that it is in
                 return False
             target.mkdir()
-            for entry in sorted(source.iterdir()):
+            for entry in sorted(islice(source.iterdir(), MAX_ENTRIES + 1)):
                 self._any(entry, target / entry.name, above | {here})
         elif stat.S_ISREG(facts.st_mode):
             self._file(source, target)
@@ -168,7 +185,8 @@ class _Copy:
         return True
 
     def _file(self, source: Path, target: Path) -> None:
-        with source.open("rb") as read, target.open("xb") as written:
+        fd = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        with os.fdopen(fd, "rb") as read, target.open("xb") as written:
             while data := read.read(1 << 20):
                 self._bytes += len(data)
                 self._refuse_too_much()

@@ -11,8 +11,13 @@ import math
 import os
 import re
 import stat
+import tomllib
+from itertools import islice
 from typing import Any
 
+NOWHERE = "is a link to what does not exist"  # for who passes over a file that is not there
+MAX_FILES = 1000  # of one kind in a directory
+MAX_DOTS = 500  # in one line of TOML: the time for a dotted key grows with the square of its parts
 MAX_SHOWN = 512  # characters of foreign text in one error or log line
 MAX_LINE = 4096  # characters of one message, foreign text and our own together
 _CUT = " [...] "
@@ -51,6 +56,26 @@ def read_descriptor(fd: int, limit: int) -> bytes:
     if len(data) > limit:
         raise ValueError(f"is larger than {limit} bytes")
     return data
+
+
+def names(
+    directory: str | os.PathLike[str], endings: tuple[str, ...], most: int = MAX_FILES
+) -> list[str]:
+    """The names in a directory that end in one of `endings`, sorted.
+
+    OSError if it cannot be read; ValueError if there are more than `most`.
+    """
+    with os.scandir(directory) as entries:
+        ours = (entry.name for entry in entries if entry.name.endswith(endings))
+        found = sorted(islice(ours, most + 1))
+    if len(found) > most:
+        raise ValueError(f"has more than {most} files that end in {' or '.join(endings)}")
+    return found
+
+
+def reason(error: Exception) -> str:
+    """What an OSError or ValueError says, without the path: the caller has a better name."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def text(data: bytes) -> str:
@@ -98,6 +123,24 @@ def parse_json(data: bytes | str) -> Any:
     except json.JSONDecodeError as e:
         raise ValueError(f"is not JSON: {e}") from None
     return value
+
+
+def parse_toml(data: bytes) -> dict[str, Any]:
+    """The TOML document; ValueError for anything else."""
+    written = text(data)
+    refuse_long_keys(written)
+    try:
+        return tomllib.loads(written)
+    except RecursionError:
+        raise ValueError("is TOML nested too deeply") from None
+    except ValueError as e:  # also of a number of thousands of digits
+        raise ValueError(f"is not TOML: {e}") from e
+
+
+def refuse_long_keys(toml: str) -> None:
+    """ValueError for a text that tomllib would take minutes for."""
+    if any(line.partition("=")[0].count(".") > MAX_DOTS for line in toml.split("\n")):
+        raise ValueError(f"nested too deeply: a key has more than {MAX_DOTS} parts")
 
 
 def _refuse_constant(name: str) -> None:

@@ -7,6 +7,7 @@ user's daemon first moves into a user namespace (cri_shim.rootless).
 
 import argparse
 import asyncio
+import errno
 import logging
 import os
 import signal
@@ -14,6 +15,7 @@ from collections.abc import Callable
 
 from cri_shim import config, log
 from cri_shim.cli import notify
+from cri_shim.errors import StateError
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +33,10 @@ def run(args: argparse.Namespace) -> int:
         from cri_shim import rootless
 
         rootless.enter_for(settings.server.run_root)
-    return asyncio.run(_serve(args))
+    try:
+        return asyncio.run(_serve(args))
+    except OSError as e:
+        raise _unusable(settings.server, e) from e
 
 
 async def _serve(args: argparse.Namespace) -> int:
@@ -60,3 +65,12 @@ def _ready() -> None:
 def _stop(stop: Callable[[], None]) -> None:
     notify.send("STOPPING=1")
     stop()
+
+
+def _unusable(server: config.Server, error: OSError) -> StateError:
+    what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    hints = {errno.ENOSPC: "; free some space, or some files", errno.EROFS: "; make it writable"}
+    return StateError(
+        f"cannot serve from {server.root} and {server.run_root}: {what}"
+        f"{hints.get(error.errno or 0, '')}"
+    )

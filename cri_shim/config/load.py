@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from cri_shim import untrusted
 from cri_shim.config import user
 from cri_shim.config.handlers import in_order
 from cri_shim.config.libpod import translated, without_roots_places
@@ -77,16 +78,25 @@ def load(
         entries += (
             _checked(translated(read, warnings), warnings) if is_libpod else _checked(read, None)
         )
-    for drop_in in sorted(places.drop_ins.glob("*.toml")):
+    for drop_in in _drop_ins(places.drop_ins):
         entries += _checked(read_file(drop_in), None)
     entries += _checked(read_flags(overrides), None)
     return _build(entries, warnings)
 
 
+def _drop_ins(directory: Path) -> list[Path]:
+    if not os.path.lexists(directory):
+        return []
+    try:
+        return [directory / name for name in untrusted.names(directory, (".toml",))]
+    except (OSError, ValueError) as e:
+        raise ConfigError(f"cannot read {directory}: {untrusted.reason(e)}") from e
+
+
 def _main_file(path: Path | None, places: Places) -> tuple[Path | None, bool]:
     if path is not None:
         return path, path.name == "libpod.conf"
-    if places.own.exists():
+    if os.path.lexists(places.own):  # a link to nowhere is an error, not a missing file
         return places.own, False
     return next((p for p in places.libpod if p.exists()), None), True
 

@@ -19,6 +19,9 @@ _ASSIGNMENT = re.compile(r"""\s*(?P<name>(?:[\w.\s-]|"[^"]*"|'[^']*')+?)\s*=(?P<
 _CLOSING = re.compile(r"""[\]"'}]""")  # of a value over several lines
 _AT = re.compile(r"\(at (?:line (\d+), column (\d+)|end of document)\)")
 
+MAX_LINES = 200  # of one value, when lines are looked for
+MAX_KEY = 500  # characters before the =; the pattern's time grows with their square
+MAX_TRIES = 5000  # at the ends of values in one file: a second
 MAX_BYTES = 256 << 10  # of a file; one with every key and its meaning has 10 KiB
 
 KeyPath = tuple[str, ...]
@@ -51,8 +54,8 @@ def read_file(file: Path) -> list[Entry]:
         reason = e.strerror if isinstance(e, OSError) else e
         raise ConfigError(f"cannot read configuration {file}: {reason}") from e
     try:
-        document = tomllib.loads(text)
-        leaves = list(_leaves(document))
+        untrusted.refuse_long_keys(text)
+        leaves = list(_leaves(tomllib.loads(text)))
     except (ValueError, RecursionError) as e:
         reason = "nested too deeply" if isinstance(e, RecursionError) else e
         raise ConfigError(f"{file}:{_line_of(e, text)}: not valid TOML: {reason}") from e
@@ -85,20 +88,28 @@ def _leaves(document: Mapping[str, Any], above: KeyPath = ()) -> Iterator[tuple[
 
 
 def line_numbers(text: str) -> dict[KeyPath, int]:
-    """The line (from 1) of every table and key of a valid TOML text."""
+    """The line (from 1) of every table and key of a valid TOML text, as far as MAX_TRIES reach."""
     found: dict[KeyPath, int] = {}
     table: KeyPath = ()
     lines = text.splitlines()
-    at = 0
-    while at < len(lines):
+    at, tries = 0, MAX_TRIES
+    while at < len(lines) and tries > 0:
         if header := _HEADER.match(lines[at]):
             table = _key_path(header["name"])
             found.setdefault(table, at + 1)
-        elif assignment := _ASSIGNMENT.match(lines[at]):
+        elif assignment := _assignment(lines[at]):
             found[table + _key_path(assignment["name"])] = at + 1
-            at += _extra_lines(assignment["value"], lines[at + 1 :])
+            following = lines[at + 1 : at + 1 + min(tries, MAX_LINES)]
+            extra = _extra_lines(assignment["value"], following)
+            tries -= len(following) if extra is None else extra + 1
+            at += extra or 0
         at += 1
     return found
+
+
+def _assignment(line: str) -> re.Match[str] | None:
+    key, equals, _ = line.partition("=")
+    return _ASSIGNMENT.match(line) if equals and len(key) <= MAX_KEY else None
 
 
 def _key_path(text: str) -> KeyPath:
@@ -114,8 +125,8 @@ def _key_path(text: str) -> KeyPath:
     return tuple(path)
 
 
-def _extra_lines(value: str, following: list[str]) -> int:
-    """How many further lines the value takes."""
+def _extra_lines(value: str, following: list[str]) -> int | None:
+    """How many further lines the value takes; None: all of `following` is too few."""
     for count in range(len(following) + 1):
         if count and not _CLOSING.search(following[count - 1]):
             continue
@@ -124,7 +135,7 @@ def _extra_lines(value: str, following: list[str]) -> int:
         except tomllib.TOMLDecodeError:
             continue
         return count
-    return 0
+    return None
 
 
 def _nearest(lines: Mapping[KeyPath, int], path: KeyPath) -> int:

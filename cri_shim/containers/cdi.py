@@ -4,12 +4,9 @@ The directories are read at each use: drivers write files into them just before 
 few containers ask. A file that is wrong is passed over, unless a device is missed.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from cri_shim.aio import own_process
 from cri_shim.aio.offload import offload
@@ -18,9 +15,10 @@ from cri_shim.engine import Engine
 from cri_shim.errors import InvalidArgument
 from cri_shim.linux import devices
 from cri_shim.pb import api_pb2 as api
-from cri_shim.spec import cdi, cdi_file
+from cri_shim.spec import cdi, cdi_file, yaml_file
 from cri_shim.spec.document import Document
 from cri_shim.spec.host import HostDevice
+from cri_shim.untrusted import names, parse_json, printable, read_file, reason
 
 FILE_LIMIT = 4 << 20  # bytes; the specification of a node full of GPUs has some 100 KiB
 _SUFFIXES = (".json", ".yaml", ".yml")
@@ -31,8 +29,8 @@ async def apply(on: Engine, config: api.ContainerConfig, document: Document) -> 
 
     InvalidArgument names the field of a device that is not on this node.
     """
-    names = [device.name for device in config.CDI_devices]
-    if asked := cdi.names(names, config.annotations):
+    devices = [device.name for device in config.CDI_devices]
+    if asked := cdi.names(devices, config.annotations):
         edits = await offload(_edits, on.cdi_dirs, asked)
         owner = document["process"]["user"]
         cdi.apply(document, edits, await _on_host(edits.nodes, owner, next(iter(asked.values()))))
@@ -42,22 +40,27 @@ def _edits(directories: tuple[Path, ...], asked: dict[str, str]) -> cdi.Edits:
     specs: list[cdi.Spec] = []
     problems: list[str] = []
     for priority, directory in enumerate(directories):
-        for path in sorted(directory.glob("*")):
-            if path.suffix not in _SUFFIXES:
-                continue
+        for path in _files(directory, problems):
             try:
                 specs.append(cdi_file.parse(_value(path), str(path), priority))
-            except (OSError, ValueError, yaml.YAMLError) as e:
-                problems.append(f"{path}: {e}")
+            except (OSError, ValueError) as e:
+                problems.append(printable(f"{path}: {reason(e)}"))
     return cdi.select(specs, asked, problems)
 
 
+def _files(directory: Path, problems: list[str]) -> list[Path]:
+    try:
+        return [directory / name for name in names(directory, _SUFFIXES)]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as e:
+        problems.append(f"{directory}: {reason(e)}")
+        return []
+
+
 def _value(path: Path) -> Any:
-    with path.open("rb") as file:
-        data = file.read(FILE_LIMIT + 1)
-    if len(data) > FILE_LIMIT:
-        raise ValueError(f"larger than {FILE_LIMIT} bytes")
-    return json.loads(data) if path.suffix == ".json" else yaml.safe_load(data)
+    data = read_file(path, FILE_LIMIT)
+    return parse_json(data) if path.suffix == ".json" else yaml_file.parse(data)
 
 
 async def _on_host(

@@ -4,10 +4,8 @@ To look whether it has costs one stat a file, some 10 microseconds in all; nothi
 change is missed. A file in a later directory stands for the one of its name in earlier ones.
 """
 
-import errno
 import logging
 import os
-import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +14,10 @@ from cri_shim import ownership
 from cri_shim.errors import ConfigError
 from cri_shim.spec.hook_files import parse
 from cri_shim.spec.hooks import Hook
+from cri_shim.untrusted import NOWHERE, names, printable, read_file, reason
 
 MAX_FILE = 1 << 20  # bytes; real ones have a few hundred
+MAX_PROBLEM = 1024  # characters, with the path of the file
 _Identity = tuple[int, int, int]
 
 _log = logging.getLogger(__name__)
@@ -93,19 +93,19 @@ class Hooks:
                 if problem := ownership.of_file(directory) or ownership.of_way(directory):
                     bad.append(f"hooks_dir {directory} is not used: {problem}")
                     continue
-                here = [file for file in directory.iterdir() if file.name.endswith(".json")]
+                here = names(directory, (".json",))
             except FileNotFoundError:
                 missing.append(directory)
-            except OSError as e:
-                bad.append(f"hooks_dir {directory}: {e.strerror}")
+            except (OSError, ValueError) as e:
+                bad.append(f"hooks_dir {directory}: {reason(e)}")
             else:
-                files |= {file.name: file for file in here}
+                files |= {name: directory / name for name in here}
         order = sorted(files.values(), key=lambda file: (file.name.lower(), file.name))
         self._seen = {file: read for file in order if (read := self._read(file)) is not None}
         definitions = []
         for file, (_, hook) in self._seen.items():
             if problem := hook if isinstance(hook, str) else _changeable(file) or _program(hook):
-                bad.append(f"hook {file} is not used: {problem}")
+                bad.append(printable(f"hook {file} is not used: {problem}", MAX_PROBLEM))
             elif isinstance(hook, Hook):
                 definitions.append(Definition(file, hook))
         return Found(tuple(definitions), tuple(bad), tuple(missing))
@@ -118,11 +118,11 @@ class Hooks:
             known = self._seen.get(file)
             if known is not None and known[0] == identity:
                 return known
-            return identity, parse(_contents(file))
+            return identity, parse(read_file(file, MAX_FILE))
         except FileNotFoundError:
-            return None
+            return ((0, 0, 0), NOWHERE) if file.is_symlink() else None
         except OSError as e:
-            return (0, 0, 0), e.strerror or str(e)
+            return (0, 0, 0), reason(e)
         except ValueError as e:
             return identity, str(e)
 
@@ -131,20 +131,6 @@ class Hooks:
             if problem not in self._told:
                 _log.warning("%s", problem)
         self._told = frozenset(problems)
-
-
-def _contents(file: Path) -> bytes:
-    fd = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise OSError(errno.EINVAL, "is not a regular file", str(file))
-        with os.fdopen(fd, "rb", closefd=False) as opened:
-            data = opened.read(MAX_FILE + 1)
-    finally:
-        os.close(fd)
-    if len(data) > MAX_FILE:
-        raise ValueError(f"is larger than {MAX_FILE} bytes")
-    return data
 
 
 def _program(hook: Hook) -> str:

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cri_shim.isolation import cgroup_files as files
+from cri_shim.linux.privacy import make_private, write_private
 
 _EVENTS, _LOCAL = "memory.events", "memory.events.local"
 _REMEMBERED = 64  # containers of a slice that were killed last
@@ -88,8 +89,8 @@ class OomKills:
     def _load(self, parent: Path) -> _Account | None:
         try:
             found = json.loads(self._file(parent).read_text())
-            numbers = (int(found[name]) for name in ("slice", "kills", "group_kills"))
-            return _Account(*numbers, tuple(found["killed"]))
+            inode, kills, groups = (int(found[name]) for name in ("slice", "kills", "group_kills"))
+            return _Account(inode, kills, groups, tuple(map(str, found["killed"])))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as e:
@@ -102,10 +103,8 @@ class OomKills:
             return  # what has no file is read as this
         file = self._file(parent)
         try:
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            draft = file.with_suffix(".new")
-            draft.write_text(json.dumps(asdict(account)))
-            draft.replace(file)
+            make_private(self._directory)
+            write_private(file, json.dumps(asdict(account)))
         except OSError as e:  # the next daemon may take an old kill for a new one
             _log.warning("cannot keep the account of kills in %s: %s", parent.name, e)
 

@@ -3,13 +3,18 @@ and CRI-O: the same manifest runs on nodes with it and without. `selinux_relabel
 not carried out: volumes are to bear a label that containers may use.
 """
 
+import logging
 from pathlib import Path
 
 from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2 as api
 from cri_shim.spec import selinux
+from cri_shim.untrusted import read_file, reason, text
 
+_MAX_FILE = 1 << 20  # bytes
 _CONFIG = Path("/etc/selinux/config")
+
+_log = logging.getLogger(__name__)
 
 
 class SELinux:
@@ -46,8 +51,12 @@ class SELinux:
 def _contexts() -> str:
     """The lxc_contexts of the policy in force; "" when there is none."""
     try:
-        lines = _CONFIG.read_text().splitlines()
+        lines = text(read_file(_CONFIG, _MAX_FILE)).splitlines()
         kind = next(s.partition("=")[2].strip() for s in lines if s.startswith("SELINUXTYPE="))
-        return (_CONFIG.parent / kind / "contexts" / "lxc_contexts").read_text()
-    except (OSError, StopIteration):
+        contexts = _CONFIG.parent / kind / "contexts" / "lxc_contexts"
+        return text(read_file(contexts, _MAX_FILE))
+    except StopIteration:
+        return ""
+    except (OSError, ValueError) as e:
+        _log.warning("the SELinux contexts of this node are not known: %s", reason(e))
         return ""

@@ -8,7 +8,7 @@ import logging
 from pathlib import Path
 
 from cri_shim.linux.privacy import write_private
-from cri_shim.untrusted import read_file, text
+from cri_shim.untrusted import read_file, reason, text
 
 LIMIT = 4096  # bytes
 
@@ -22,8 +22,7 @@ def read(mark: Path) -> str:
     except FileNotFoundError:
         return ""
     except (OSError, ValueError) as e:
-        problem = e.strerror if isinstance(e, OSError) else e
-        _log.error("the mark %s says nothing: %s", mark, problem)
+        _log.error("the mark %s says nothing: %s", mark, reason(e))
         return ""
 
 

@@ -5,7 +5,6 @@ helps DEL, it is never needed for it: an empty or torn file (a power cut) counts
 """
 
 import base64
-import contextlib
 import json
 import logging
 import os
@@ -15,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from cri_shim.linux.privacy import make_private
+from cri_shim.untrusted import parse_json, printable, read_file, reason
 
 KIND = "cniCacheV1"
+MAX_FILE = 16 << 20  # bytes: a configuration in base64, and a result of 4 MiB at most
 
 _log = logging.getLogger(__name__)
 
@@ -60,16 +61,24 @@ class Cache:
         """Forget an attachment; an unknown one is fine."""
         final = self.path(network, container_id, interface)
         for path in (final, final.with_name(f".{final.name}")):
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                path.unlink()
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as e:  # it counts as absent as well
+                _log.warning("cannot remove %s: %s", path, e.strerror)
 
     def entries(self) -> Iterator[Entry]:
         """Every readable entry."""
-        with contextlib.suppress(FileNotFoundError):
-            for path in sorted(self._directory.iterdir()):
-                entry = None if path.name.startswith(".") else _read(path)
-                if entry is not None:
-                    yield entry
+        try:
+            paths = sorted(self._directory.iterdir())
+        except FileNotFoundError:
+            return
+        except OSError as e:
+            _log.warning("the CNI cache %s cannot be read: %s", self._directory, e.strerror)
+            return
+        for path in paths:
+            entry = None if path.name.startswith(".") else _read(path)
+            if entry is not None:
+                yield entry
 
 
 def _encode(entry: Entry) -> bytes:
@@ -89,7 +98,7 @@ def _encode(entry: Entry) -> bytes:
 
 def _read(path: Path) -> Entry | None:
     try:
-        document = json.loads(path.read_bytes())
+        document = parse_json(read_file(path, MAX_FILE))
         if document["kind"] != KIND:
             raise ValueError(f"kind is {document['kind']!r}")  # noqa: TRY301
         result = document.get("result")
@@ -100,11 +109,12 @@ def _read(path: Path) -> Entry | None:
             config=base64.b64decode(document.get("config") or ""),
             netns=str(document.get("netns") or ""),
             args=tuple((str(key), str(value)) for key, value in document.get("cniArgs") or ()),
-            capability_args=document.get("capabilityArgs") or {},
+            capability_args=dict(document.get("capabilityArgs") or {}),
             result=result if isinstance(result, dict) else None,
         )
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, KeyError, TypeError) as e:
-        _log.warning("%s is no CNI cache entry and counts as absent: %s", path, e)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
+        what = printable(f"{path} is no CNI cache entry and counts as absent: {reason(e)}")
+        _log.warning("%s", what)
         return None

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from cri_shim.aio.offload import offload
 from cri_shim.errors import ConfigError, CriShimError
 from cri_shim.network import conflist
 from cri_shim.network.conflist import NetworkList
@@ -36,7 +37,7 @@ class Catalog:
 
     async def load(self, own: NetworkList | None) -> View:
         """Read the directory; `own` steps in while there is no file at all, and none is named."""
-        loaded = conflist.load(self._directory)
+        loaded = await offload(conflist.load, self._directory)
         steps_in = own is not None and not loaded.files and not self._default_network
         candidates = (own,) if own is not None and steps_in else loaded.networks
         problems = list(loaded.problems)

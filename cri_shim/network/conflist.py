@@ -6,15 +6,21 @@ first wins. A file that cannot be used is a problem to report, never a reason to
 """
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cri_shim import untrusted
 from cri_shim.errors import ConfigError
 from cri_shim.network import versions
+from cri_shim.untrusted import printable, reason
 
+MAX_FILE = 1 << 20  # bytes; real ones have some hundred
+MAX_NAME = 150  # of a network: with a container's id it is the name of a file in the cache
+NAME_MAX = 255  # bytes of a file name, as file systems have it
 SUFFIXES = (".conflist", ".conf", ".json")
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.\-]*")
@@ -63,23 +69,24 @@ def from_json(data: bytes) -> NetworkList:
 def load(directory: Path) -> Loaded:
     """Read every configuration file of `directory`; a missing directory holds nothing."""
     try:
-        found = sorted(directory.iterdir(), key=lambda path: path.name)
+        found = untrusted.names(directory, SUFFIXES)
     except (FileNotFoundError, NotADirectoryError):
         return Loaded(0, (), ())
-    except OSError as e:
-        return Loaded(0, (), (f"{directory}: {e.strerror}",))
-    files = [path for path in found if path.suffix in SUFFIXES and _is_file(path)]
+    except (OSError, ValueError) as e:
+        return Loaded(0, (), (printable(f"{directory}: {reason(e)}"),))
+    files = [directory / name for name in found if not os.path.isdir(directory / name)]  # noqa: PTH112
     networks: dict[str, NetworkList] = {}
     problems: list[str] = []
     for path in files:
         try:
             network = read(path)
         except ConfigError as e:
-            problems.append(str(e))
+            problems.append(printable(e))
             continue
         if network.name in networks:
             first = networks[network.name].source
-            problems.append(f"{path}: network {network.name!r} is already defined by {first}")
+            known = f"{path}: network {network.name!r} is already defined by {first}"
+            problems.append(printable(known))
         else:
             networks[network.name] = network
     return Loaded(len(files), tuple(networks.values()), tuple(problems))
@@ -105,8 +112,11 @@ def parse_list(document: Mapping[str, Any], source: str) -> NetworkList:
     """Check a decoded list; raises ConfigError naming the file and the key."""
     where = source or "network list"
     name = document.get("name")
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise ConfigError(f"{where}: name {name!r} is not a network name (letters, digits, _.-)")
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > MAX_NAME:
+        raise ConfigError(
+            f"{where}: name {printable(repr(name))} is not a network name"
+            f" (letters, digits, _.-, at most {MAX_NAME})"
+        )
     try:
         candidates = versions.usable(_declared_versions(document))
     except ValueError as e:
@@ -137,26 +147,39 @@ def _declared_versions(document: Mapping[str, Any]) -> list[str]:
     single = document.get("cniVersion", "")
     declared = [*several, single] if single or not several else several
     if not all(isinstance(version, str) for version in declared):
-        raise ValueError(f"{declared} are not all strings")
+        raise ValueError(f"{printable(declared)} are not all strings")
     return declared
 
 
 def _check_plugin(plugin: Any, where: str) -> None:
     if not isinstance(plugin, dict):
         raise ConfigError(f"{where} is not an object")
-    kind = plugin.get("type")
-    if not isinstance(kind, str) or not kind or "/" in kind or kind in (".", ".."):
-        raise ConfigError(f"{where}.type: {kind!r} is not the file name of a plugin")
+    _check_type(plugin.get("type"), f"{where}.type")
+    ipam = plugin.get("ipam")
+    if isinstance(ipam, dict) and ipam.get("type"):
+        _check_type(ipam["type"], f"{where}.ipam.type")
     if not isinstance(plugin.get("capabilities") or {}, dict):
         raise ConfigError(f"{where}.capabilities is not an object")
+
+
+def _check_type(kind: Any, where: str) -> None:
+    named = isinstance(kind, str) and kind.isprintable() and 0 < len(os.fsencode(kind)) <= NAME_MAX
+    if not named or "/" in kind or kind in (".", ".."):
+        raise ConfigError(f"{where}: {printable(repr(kind))} is not the file name of a plugin")
 
 
 def _plugins_beside(document: Mapping[str, Any], source: str, name: str) -> list[Any]:
     """CNI 1.1: unless loadOnlyInlinedPlugins, DIR/<network name>/*.conf are plugins too."""
     if not source or _flag(document, "loadOnlyInlinedPlugins", source):
         return []
-    files = sorted((Path(source).parent / name).glob("*.conf"))
-    return [_decode(_content(path), str(path)) for path in files]
+    beside = Path(source).parent / name
+    try:
+        files = untrusted.names(beside, (".conf",))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except (OSError, ValueError) as e:
+        raise ConfigError(f"{beside}: {reason(e)}") from e
+    return [_decode(_content(beside / file), str(beside / file)) for file in files]
 
 
 def _flag(document: Mapping[str, Any], key: str, where: str) -> bool:
@@ -164,29 +187,22 @@ def _flag(document: Mapping[str, Any], key: str, where: str) -> bool:
     if isinstance(value, str) and value.lower() in ("true", "false"):  # libcni takes both
         return value.lower() == "true"
     if not isinstance(value, bool):
-        raise ConfigError(f"{where}: {key}: {value!r} is not true or false")
+        raise ConfigError(f"{where}: {key}: {printable(repr(value))} is not true or false")
     return value
-
-
-def _is_file(path: Path) -> bool:
-    """Whether to read it: a dangling link is a problem to report, a FIFO would block."""
-    return path.is_file() or path.is_symlink()
 
 
 def _content(path: Path) -> bytes:
     try:
-        if path.exists() and not path.is_file():
-            raise ConfigError(f"{path}: not a file")
-        return path.read_bytes()
-    except OSError as e:
-        raise ConfigError(f"{path}: {e.strerror}") from e
+        return untrusted.read_file(path, MAX_FILE)
+    except (OSError, ValueError) as e:
+        raise ConfigError(f"{path}: {reason(e)}") from e
 
 
 def _decode(data: bytes, where: str) -> dict[str, Any]:
     try:
-        document = json.loads(data)
+        document = untrusted.parse_json(data)
     except ValueError as e:
-        raise ConfigError(f"{where}: not JSON: {e}") from e
+        raise ConfigError(f"{where}: {reason(e).removeprefix('is ')}") from e
     if not isinstance(document, dict):
         raise ConfigError(f"{where}: not a JSON object")
     return document

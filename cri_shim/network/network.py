@@ -20,7 +20,8 @@ from cri_shim.aio.keyed_lock import KeyedLock
 from cri_shim.aio.offload import offload
 from cri_shim.errors import CriShimError, InvalidArgument, ToolFailed, Unavailable
 from cri_shim.faults import fault_point
-from cri_shim.linux.privacy import make_private, write_private
+from cri_shim.linux import marks
+from cri_shim.linux.privacy import make_private
 from cri_shim.network import attach as verbs
 from cri_shim.network import bundled as bundled_network
 from cri_shim.network import capabilities, conflist, leftovers, records, result
@@ -126,7 +127,7 @@ class Network:
         if not subnets or subnets == self._pod_cidr:
             return
         make_private(self._pod_cidr_file.parent)
-        write_private(self._pod_cidr_file, ",".join(subnets))
+        marks.write(self._pod_cidr_file, ",".join(subnets))
         self._pod_cidr = subnets
         self._readiness.own = self._own_network()
         await self._readiness.look()
@@ -236,8 +237,8 @@ class Network:
 
     def _read_pod_cidr(self) -> None:
         """The one that was kept, if any."""
-        with contextlib.suppress(OSError, InvalidArgument):
-            self._pod_cidr = _subnets("pod-cidr", self._pod_cidr_file.read_text())
+        with contextlib.suppress(InvalidArgument):
+            self._pod_cidr = _subnets("pod-cidr", marks.read(self._pod_cidr_file))
 
     def _own_network(self) -> conflist.NetworkList | None:
         if not self._bundled:

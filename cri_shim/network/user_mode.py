@@ -53,7 +53,7 @@ class UserModeNetwork:
                 _log.warning("network of pod %s: it is gone, or %s is damaged", file.stem, file)
                 if served is not None:
                     await user_process.end_all(served.netns)
-                file.unlink()
+                _forget(file)
                 continue
             self._served[file.stem] = served
             self._follow(file.stem, served)
@@ -185,7 +185,7 @@ class UserModeNetwork:
             await user_process.end(recorded.pid, recorded.start_time)
         await user_process.end_all(netns)
         fault_point("network.user.forget")
-        file.unlink(missing_ok=True)
+        _forget(file)
 
     def _file(self, id: str) -> Path:
         return self._directory / f"{id}.json"
@@ -240,3 +240,10 @@ def _close_watch(served: Served) -> None:
 
 def _words(programs: Sequence[Program]) -> tuple[list[str], list[str]]:
     return [p.name for p in programs], [p.package for p in programs]
+
+
+def _forget(file: Path) -> None:
+    try:
+        file.unlink(missing_ok=True)
+    except OSError as e:  # it is no file of ours, and says nothing
+        _log.warning("cannot remove %s: %s", file, e.strerror)

@@ -9,6 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from cri_shim.network.user_programs import INTERFACE
+from cri_shim.untrusted import parse_json, read_file
+
+MAX_FILE = 1 << 20  # bytes
+MAX_PATH = 4096  # characters
 
 
 @dataclass(slots=True)
@@ -41,16 +45,22 @@ def write(file: Path, served: Served) -> None:
 
 def read(file: Path) -> Served | None:
     """None for what is not there, or damaged."""
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        facts: dict[str, Any] = json.loads(file.read_text())
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+        facts: dict[str, Any] = parse_json(read_file(file, MAX_FILE))
         return Served(
-            Path(facts["netns"]),
+            Path(_checked(facts["netns"])),
             str(facts["program"]),
             list(facts["ports"]),
             int(facts["pid"]),
             int(facts["startTime"]),
         )
     return None
+
+
+def _checked(path: str) -> str:
+    if not path.startswith("/") or "\0" in path or len(path) > MAX_PATH:
+        raise ValueError("is no path")
+    return path
 
 
 def result(served: Served, ips: Sequence[str]) -> bytes:

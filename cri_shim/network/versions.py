@@ -37,7 +37,6 @@ def usable(declared: list[str]) -> tuple[str, ...]:
     """
     spoken = {version or FIRST for version in declared if not parse(version) > parse(NEWEST)}
     if not spoken:
-        raise ValueError(
-            f"it needs CNI version {' or '.join(declared)}; this runtime speaks up to {NEWEST}"
-        )
+        needed = printable(" or ".join(declared))
+        raise ValueError(f"it needs CNI version {needed}; this runtime speaks up to {NEWEST}")
     return tuple(sorted(spoken, key=parse, reverse=True))

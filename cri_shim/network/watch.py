@@ -8,6 +8,7 @@ the work, and `problem` says so.
 import asyncio
 import errno
 import logging
+import os
 from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 
@@ -98,9 +99,9 @@ class Watch:
 
 def _nearest(directory: Path) -> tuple[Path, int]:
     """What to watch for a directory: itself, or the nearest parent in which it may appear."""
-    if directory.is_dir():
+    if os.path.isdir(directory):  # noqa: PTH112 - Path's raises for a name that is too long
         return directory, _CONTENT
     for parent in directory.parents:
-        if parent.is_dir():
+        if os.path.isdir(parent):  # noqa: PTH112
             return parent, _APPEARANCE
     return Path("/"), _APPEARANCE

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from cri_shim.linux.privacy import write_private
+from cri_shim.untrusted import read_file
 
+MAX_FILE = 64 << 20  # bytes: a request of 16 MiB, with every character escaped
 Document = dict[str, Any]
 
 
@@ -17,7 +19,10 @@ def write(bundle: Path, document: Document) -> None:
 
 
 def spec(bundle: Path) -> Document:
-    """Read it back. Raises FileNotFoundError, or ValueError if it is no JSON."""
-    text = (bundle / "config.json").read_text(encoding="utf-8", errors="surrogateescape")
-    document: Document = json.loads(text)
+    """Read it back. Raises OSError, or ValueError if it is no JSON."""
+    text = read_file(bundle / "config.json", MAX_FILE).decode(errors="surrogateescape")
+    try:
+        document: Document = json.loads(text)
+    except RecursionError:
+        raise ValueError("is JSON nested too deeply") from None
     return document

@@ -23,11 +23,13 @@ from cri_shim.errors import TimedOut, ToolFailed
 from cri_shim.linux import process as processes
 from cri_shim.oci import messages, relay, tree
 from cri_shim.oci.oom_score import scored
+from cri_shim.untrusted import read_file
 
 DRAIN_S = 0.2  # how long output of background children is still taken after the command ended
 CLIENT_S = 2.0  # for the runtime's client to reap a killed command and end
 _LOOK_S = 0.02  # between two looks for what such a client may just have started
 _CHUNK = 1 << 16  # bytes: what a pipe holds
+_PID_FILE_LIMIT = 64  # bytes
 _TICKS = os.sysconf("SC_CLK_TCK")
 _SLACK_S = 0.5  # between the clocks that a start time and a file's time are read from
 
@@ -232,7 +234,7 @@ async def _end(client: Child, pid_file: Path) -> None:
 def _named(pid_file: Path) -> int | None:
     """The pid in a pid file; None if nothing is written there yet."""
     with suppress(OSError, ValueError):
-        return int(pid_file.read_text())
+        return int(read_file(pid_file, _PID_FILE_LIMIT))
     return None
 
 

@@ -18,11 +18,13 @@ from pathlib import Path
 
 from cri_shim.linux import pidfd, process
 from cri_shim.pb import state_pb2 as state
+from cri_shim.untrusted import read_file
 
 POLL_S = 30.0  # how late an exit is seen at worst, should an event be missed
 LOST_EXIT_CODE = 255  # when nobody saw the exit status
 REAP_S = 2.0  # for a dead init to be reaped by its new parent, which makes its status known
 _REAP_STEP_S = 0.01
+_EXIT_FILE_LIMIT = 64  # bytes
 _KILLED = 128 + signal.SIGKILL
 
 
@@ -45,8 +47,8 @@ def read(id: str, bundle: Path) -> Exit | None:
     """The exit that conmon has written, None if it has not (yet)."""
     file = bundle / "exit"
     try:
-        code, finished_at = int(file.read_text()), file.stat().st_mtime_ns
-    except (FileNotFoundError, ValueError):  # conmon renames a whole file: ours is never empty
+        code, finished_at = int(read_file(file, _EXIT_FILE_LIMIT)), file.stat().st_mtime_ns
+    except (OSError, ValueError):  # conmon renames a whole file: ours is never empty
         return None
     # The mark tells of any process of the container; only a killed init was its end.
     oom = code == _KILLED and (bundle / "oom").exists()

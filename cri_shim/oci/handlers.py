@@ -7,6 +7,7 @@ against being overwritten from inside a container (4.7 -> 2.4 ms a call). runc g
 
 import dataclasses
 import json
+import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,12 +21,15 @@ from cri_shim.linux import mounts
 from cri_shim.linux.privacy import let_group_pass, make_private, write_private
 from cri_shim.oci import messages, trial
 from cri_shim.spec.userns import UserNamespace
-from cri_shim.untrusted import first_line, parse_json
+from cri_shim.untrusted import first_line, parse_json, read_file
 
+_MEMORY_LIMIT = 64 << 10  # bytes
 NOT_TRIED = "it was not tried"
 # The option of crun and of others that has them leave control groups alone.
 _WITHOUT_GROUPS = {True: "--cgroup-manager=disabled", False: "--rootless=true"}
 VERSION_S = 10.0  # for `--version` and `features`, which do nothing
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +148,7 @@ async def _tried(
         features = Features(rro=await _mounts_so(tried))
     problem = userns if isinstance(userns, str) else await _complaint(tried(space=userns))
     found = {"of": identity, "features": dataclasses.asdict(features), "userns": problem}
-    write_private(memory, json.dumps(found))
+    _remember(memory, found)
     return dataclasses.replace(handler, features=features, userns_problem=problem)
 
 
@@ -157,9 +161,17 @@ async def _complaint(attempt: Awaitable[object]) -> str:
     return ""
 
 
+def _remember(memory: Path, found: Mapping[str, Any]) -> None:
+    """For the next start; without it, as on a full disk, that one tries again."""
+    try:
+        write_private(memory, json.dumps(found))
+    except OSError as e:
+        _log.warning("cannot write %s: %s", memory, e.strerror)
+
+
 def _remembered(memory: Path, identity: list[Any]) -> tuple[Features, str] | None:
     try:
-        found = json.loads(memory.read_text())
+        found = parse_json(read_file(memory, _MEMORY_LIMIT))
         known = Features(**found["features"]), str(found["userns"])
         return known if found["of"] == identity else None
     except (OSError, ValueError, KeyError, TypeError):

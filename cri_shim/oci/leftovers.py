@@ -6,6 +6,7 @@ their command lines name the directory of the pid files. One that detaches ends 
 its pid file, and is given the time to; another waits for its command, and is ended with it.
 """
 
+import logging
 import os
 import signal
 from pathlib import Path
@@ -21,6 +22,9 @@ GRACE_S = 2.0  # for a runtime that detaches to end by itself; measured: 5 to 15
 _KILL_S = 5.0  # for a killed runtime to end; longer means stuck in the kernel
 
 
+_log = logging.getLogger(__name__)
+
+
 async def end(directory: Path) -> None:
     """Kill the commands whose pid files are in `directory`; to be called before the first exec."""
     for pid in await offload(_runtimes, directory, detaching=True):
@@ -30,7 +34,10 @@ async def end(directory: Path) -> None:
     for pid_file in directory.glob("*.pid"):
         await tree.end(0, session(pid_file))
     for left in directory.iterdir():  # sockets for terminals as well
-        left.unlink(missing_ok=True)
+        try:
+            left.unlink(missing_ok=True)
+        except OSError as e:
+            _log.warning("%s is nothing of a command and stays: %s", left, e.strerror)
 
 
 def _runtimes(directory: Path, *, detaching: bool) -> list[int]:

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cri_shim.errors import RootlessError
+from cri_shim.untrusted import read_file, reason
 
 SUBUID, SUBGID = Path("/etc/subuid"), Path("/etc/subgid")
+MAX_FILE = 16 << 20  # bytes: of some hundred thousand users
 USUAL = 65536  # ids that images are made for
 
 
@@ -40,11 +42,15 @@ def ranges(text: str, name: str, uid: int) -> list[Range]:
     for line in text.splitlines():
         owner, _, numbers = line.strip().partition(":")
         first, _, count = numbers.partition(":")
-        if owner in (name, str(uid)) and owner and first.isdecimal() and count.isdecimal():
+        if owner in (name, str(uid)) and owner and _is_id(first) and _is_id(count):
             entry = Range(int(first), int(count))
             if entry.count and entry not in found:
                 found.append(entry)
     return found
+
+
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= 10
 
 
 def arguments(own: int, subordinate: Sequence[Range]) -> tuple[str, ...]:
@@ -69,11 +75,11 @@ def of_user(
 
 def _of_file(file: Path, name: str, uid: int, option: str) -> list[Range]:
     try:
-        text = file.read_text(errors="replace")
+        text = read_file(file, MAX_FILE).decode(errors="replace")
     except FileNotFoundError:
         text = ""
-    except OSError as e:
-        raise RootlessError(f"cannot read {file}: {e.strerror}") from e
+    except (OSError, ValueError) as e:
+        raise RootlessError(f"cannot read {file}: {reason(e)}") from e
     found = ranges(text, name, uid)
     if not found:
         raise RootlessError(
@@ -88,6 +94,6 @@ def _free(text: str) -> str:
     end = 100_000
     for line in text.splitlines():
         _, first, count = (*line.split(":"), "", "")[:3]
-        if first.isdecimal() and count.strip().isdecimal():
+        if _is_id(first) and _is_id(count.strip()):
             end = max(end, int(first) + int(count))
     return f"{end}-{end + USUAL - 1}"

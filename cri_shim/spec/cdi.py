@@ -15,6 +15,7 @@ from cri_shim.spec import devices
 from cri_shim.spec.document import Document
 from cri_shim.spec.host import HostDevice
 
+SHOWN = 3  # problems in one error
 ANNOTATION = "cdi.k8s.io/"  # begins the names of annotations whose values are names of devices
 NAME = re.compile(
     r"(?P<kind>[A-Za-z][A-Za-z0-9_.-]*/[A-Za-z][A-Za-z0-9_.-]*)=(?P<name>[A-Za-z0-9][\w.:-]*)",
@@ -100,7 +101,7 @@ def select(specs: Sequence[Spec], asked: Mapping[str, str], problems: Sequence[s
         kind, _, device = name.partition("=")
         having = [spec for spec in specs if spec.kind == kind and device in spec.devices]
         if not having:
-            unread = f"; files that cannot be read: {'; '.join(problems)}" if problems else ""
+            unread = f"; files that cannot be read: {_listed(problems)}" if problems else ""
             raise InvalidArgument(at, f"no CDI device {name} on this node{unread}")
         best = max(spec.priority for spec in having)
         chosen = [spec for spec in having if spec.priority == best]
@@ -113,6 +114,11 @@ def select(specs: Sequence[Spec], asked: Mapping[str, str], problems: Sequence[s
             problem = f"CDI device {name} needs {', '.join(unknown)}, which is not done here"
             raise InvalidArgument(at, problem)
     return sum(common.values(), Edits()) + own
+
+
+def _listed(problems: Sequence[str]) -> str:
+    more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+    return "; ".join(problems[:SHOWN]) + more
 
 
 def apply(document: Document, edits: Edits, nodes: Sequence[HostDevice]) -> None:

@@ -12,6 +12,8 @@ from cri_shim.spec.cdi import NAME, Edits, Node, Spec
 HOOKS = frozenset(
     {"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"}
 )
+MAX_TEXT = 64 << 10  # characters: of one variable of the environment, for example
+MAX_NUMBER = (1 << 32) - 1  # device numbers, ids, modes and seconds are smaller
 _KIND = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*/[A-Za-z][A-Za-z0-9_.-]*", re.ASCII)
 _VERSION = re.compile(r"(0\.[3-9]|1\.[0-9]+)\.[0-9]+", re.ASCII)
 _TYPES = {"": "", "b": "b", "c": "c", "u": "c", "p": "p"}
@@ -108,7 +110,7 @@ class _Part:
         value = self.value.get(key)
         if not optional and not value:
             raise ValueError(f"{self.at}.{key} is missing")
-        return str(_typed("" if value is None else value, str, f"{self.at}.{key}"))
+        return _text("" if value is None else value, f"{self.at}.{key}")
 
     def absolute(self, key: str, *, optional: bool = False) -> str:
         value = self.text(key, optional=optional)
@@ -118,17 +120,31 @@ class _Part:
 
     def number(self, key: str) -> int | None:
         value = self.value.get(key)
-        return None if value is None else int(_typed(value, int, f"{self.at}.{key}"))
+        return None if value is None else _number(value, f"{self.at}.{key}")
 
     def texts(self, key: str) -> tuple[str, ...]:
-        return tuple(str(_typed(value, str, f"{self.at}.{key}")) for value in self._list(key))
+        return tuple(_text(value, f"{self.at}.{key}") for value in self._list(key))
 
     def numbers(self, key: str) -> tuple[int, ...]:
-        return tuple(int(_typed(value, int, f"{self.at}.{key}")) for value in self._list(key))
+        return tuple(_number(value, f"{self.at}.{key}") for value in self._list(key))
 
     def _list(self, key: str) -> Sequence[Any]:
         value = self.value.get(key)
         return list(_typed([] if value is None else value, list, f"{self.at}.{key}"))
+
+
+def _text(value: Any, at: str) -> str:
+    text = str(_typed(value, str, at))
+    if "\0" in text or len(text) > MAX_TEXT:
+        raise ValueError(f"{at}: has a NUL character, or more than {MAX_TEXT} characters")
+    return text
+
+
+def _number(value: Any, at: str) -> int:
+    number = int(_typed(value, int, at))
+    if not 0 <= number <= MAX_NUMBER:
+        raise ValueError(f"{at}: is not between 0 and {MAX_NUMBER}")
+    return number
 
 
 def _typed(value: Any, kind: type, at: str) -> Any:

@@ -4,13 +4,14 @@ Names of properties are read whatever their case, as libpod's reader did. A cond
 known is an error: to pass it over would have the hook run for containers that it is not for.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from cri_shim.spec.hooks import STAGES, Hook, When
+from cri_shim.untrusted import parse_json
 
+MAX_TIMEOUT_S = (1 << 31) - 1  # what OCI runtimes take
 _CONDITIONS = ("always", "annotations", "commands", "hasbindmounts")
 # POSIX character classes, which Python's patterns do not have; they stand inside brackets.
 _CLASSES = {
@@ -28,11 +29,7 @@ _CLASSES = {
 
 def parse(data: bytes) -> Hook:
     """The definition in a file. ValueError names the property that is wrong or missing."""
-    try:
-        document = json.loads(data)
-    except ValueError as e:
-        raise ValueError(f"not valid JSON: {e}") from e
-    raw = _object({"definition": document}, "definition")
+    raw = _object({"definition": parse_json(data)}, "definition")
     version = _text(raw, "version")
     if version == "1.0.0":
         return _current(raw)
@@ -60,7 +57,7 @@ def _current(raw: Mapping[str, Any]) -> Hook:
     if not conditions.given():
         raise ValueError("when: gives no condition")
     timeout = hook.get("timeout") or 0
-    if type(timeout) is not int or timeout < 0:
+    if type(timeout) is not int or not 0 <= timeout <= MAX_TIMEOUT_S:
         raise ValueError(f"hook.timeout: must be a number of seconds above 0, not {timeout!r}")
     env = _texts(hook, "env")
     if bad := [entry for entry in env if "=" not in entry[1:]]:
@@ -117,7 +114,7 @@ def _pattern(text: str, label: str) -> re.Pattern[str]:
         text = text.replace(name, members)
     try:
         return re.compile(text)
-    except re.error as e:
+    except (re.error, RecursionError, OverflowError) as e:
         raise ValueError(f"{label}: {text!r} is no regular expression: {e}") from e
 
 

@@ -8,6 +8,7 @@ registry in it: mirrors keep the node's credentials, and the caller's go nowhere
 import base64
 import binascii
 import json
+import logging
 import os
 import secrets
 from collections.abc import Iterator, Mapping
@@ -20,8 +21,12 @@ from urllib.parse import urlsplit
 from cri_shim.errors import InvalidArgument
 from cri_shim.linux.privacy import make_private
 from cri_shim.pb import api_pb2 as api
+from cri_shim.untrusted import NOWHERE, parse_json, read_file, reason
 
+MAX_FILE = 1 << 20  # bytes
 FIELD = "auth"
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +113,17 @@ def _node_file() -> Mapping[str, Any]:
     ]
     for place in places:
         try:
-            value = json.loads(place.read_bytes())
-        except (OSError, ValueError):
+            value = parse_json(read_file(place, MAX_FILE))
+        except FileNotFoundError:
+            if place.is_symlink():
+                _log.warning("the credentials in %s are not used: %s", place, NOWHERE)
+            continue
+        except (OSError, ValueError) as e:
+            _log.warning("the credentials in %s are not used: %s", place, reason(e))
             continue
         if isinstance(value, dict):
             return value
+        _log.warning("the credentials in %s are not used: it is no JSON object", place)
     return {}
 
 

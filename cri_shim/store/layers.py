@@ -155,13 +155,14 @@ class Layers:
         """Take layers away at once; what is returned is to be deleted when there is time."""
         trash: list[Path] = []
         for diff_id in diff_ids:
-            hidden = self._hidden("trash")
-            (self.recipes / self.path(diff_id).name).unlink(missing_ok=True)
-            try:
-                self.path(diff_id).rename(hidden)
-            except FileNotFoundError:
-                continue
-            trash.append(hidden)
+            layer = self.path(diff_id)
+            for path in (self.recipes / layer.name, layer):
+                hidden = path.with_name(self._hidden("trash").name)
+                try:
+                    path.rename(hidden)
+                except FileNotFoundError:
+                    continue
+                trash.append(hidden)
         return trash
 
     def leftovers(self) -> list[Path]:

@@ -22,6 +22,9 @@ from cri_shim.linux import mounts
 from cri_shim.linux.privacy import make_private, write_private
 from cri_shim.linux.remove import remove_tree
 from cri_shim.store.rootfs import Rootfs
+from cri_shim.untrusted import parse_json, read_file
+
+MAX_FILE = 1 << 20  # bytes; a diff-id has 71
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +41,7 @@ class Mounted:
         for own in list(self._directory.iterdir()) if self._directory.is_dir() else []:
             try:
                 if mounts.is_mounted(own / "tree"):
-                    self._layers[own.name] = json.loads((own / "layers").read_text())
+                    self._layers[own.name] = _layers(own / "layers")
                 else:
                     remove_tree(own)
             except (OSError, ValueError) as e:
@@ -96,3 +99,10 @@ class Mounted:
         with suppress(OSError):  # what stays, the next start finds
             await offload(remove_tree, own)
         self._layers.pop(image_id, None)
+
+
+def _layers(file: Path) -> Sequence[str]:
+    found = parse_json(read_file(file, MAX_FILE))
+    if not isinstance(found, list) or not all(isinstance(layer, str) for layer in found):
+        raise ValueError(f"{file} is no list of layers")
+    return found

@@ -8,12 +8,14 @@ Both forms are read: the present one, and that of 2018 with its [registries.sear
 """
 
 import logging
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cri_shim.untrusted import NOWHERE, names, parse_toml, printable, read_file, reason
+
+MAX_FILE = 1 << 20  # bytes
 DEFAULT_FILE = Path("/etc/containers/registries.conf")
 _KEY = "unqualified-search-registries"
 
@@ -51,13 +53,15 @@ def overview(file: Path | None = None) -> Overview:
     main = file or DEFAULT_FILE
     found = Overview([], [], [], {}, [], [])
     tables: dict[str, Mapping[str, Any]] = {}
-    for source in [main, *sorted(main.with_name(f"{main.name}.d").glob("*.conf"))]:
+    for source in [main, *_drop_ins(main.with_name(f"{main.name}.d"), found.problems)]:
         try:
-            document = tomllib.loads(source.read_text())
+            document = parse_toml(read_file(source, MAX_FILE))
         except FileNotFoundError:
+            if source.is_symlink():
+                found.problems.append(f"{source} is not used: {NOWHERE}")
             continue
         except (OSError, ValueError) as e:
-            found.problems.append(f"{source} is not read: {e}")
+            found.problems.append(printable(f"{source} is not used: {reason(e)}"))
             continue
         found.files.append(str(source))
         if (search := _search(document)) is not None:
@@ -66,6 +70,16 @@ def overview(file: Path | None = None) -> Overview:
     for prefix, table in tables.items():
         _enter(found, prefix, table)
     return found
+
+
+def _drop_ins(directory: Path, problems: list[str]) -> list[Path]:
+    try:
+        return [directory / name for name in names(directory, (".conf",))]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as e:
+        problems.append(printable(f"{directory} is not used: {reason(e)}"))
+        return []
 
 
 def _enter(found: Overview, prefix: str, table: Mapping[str, Any]) -> None:
@@ -80,7 +94,7 @@ def _enter(found: Overview, prefix: str, table: Mapping[str, Any]) -> None:
 
 def _search(document: Mapping[str, Any]) -> list[str] | None:
     value = document.get(_KEY, _of_2018(document, "search"))
-    return [str(registry) for registry in value] if isinstance(value, list) else None
+    return [name for name in value if isinstance(name, str)] if isinstance(value, list) else None
 
 
 def _tables(document: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:

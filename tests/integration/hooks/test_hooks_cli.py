@@ -69,7 +69,7 @@ async def test_hooks_of_an_unknown_container_is_a_sentence(cri: Cri) -> None:
     ("setting", "directory", "problem"),
     [
         ("hooks_dir_not_exist_fatal", "none", "does not exist; make it, or set"),
-        ("hooks_bad_file_fatal", "d", "bad.json is not used: not valid JSON"),
+        ("hooks_bad_file_fatal", "d", "bad.json is not used: is not JSON"),
     ],
 )
 async def test_a_daemon_whose_hooks_are_wrong_does_not_start_where_that_is_fatal(

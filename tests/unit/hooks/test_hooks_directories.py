@@ -81,7 +81,7 @@ def test_a_bad_file_is_named_once_and_the_others_are_used(
     with caplog.at_level(logging.WARNING):
         assert names(hooks) == names(hooks) == ["good.json"]
     (told,) = caplog.messages
-    assert told.startswith(f"hook {bad} is not used: not valid JSON: ")
+    assert told.startswith(f"hook {bad} is not used: is not JSON: ")
 
 
 def test_a_problem_that_comes_again_is_told_again(
@@ -174,6 +174,7 @@ def test_what_is_no_regular_file_is_bad_and_does_not_make_anybody_wait(
     assert [problem.rpartition("/")[2] for problem in found.bad] == [
         "dir.json is not used: is not a regular file",
         "fifo.json is not used: is not a regular file",
+        "gone.json is not used: is a link to what does not exist",
     ]
 
 

@@ -47,14 +47,17 @@ def test_of_two_files_with_one_name_the_first_wins_and_the_other_is_a_problem(tm
     assert loaded.problems == (f"{second}: network 'a' is already defined by {first}",)
 
 
-def test_links_to_nowhere_are_problems_and_what_is_no_file_is_passed_over(tmp_path):
+def test_what_is_no_file_is_a_problem_and_directories_are_passed_over(tmp_path):
     (tmp_path / "a.conf").symlink_to(tmp_path / "gone")
     os.mkfifo(tmp_path / "b.conf")
     (tmp_path / "c.conf").mkdir()
 
     loaded = conflist.load(tmp_path)
 
-    assert loaded.problems == (f"{tmp_path}/a.conf: No such file or directory",)
+    assert loaded.problems == (
+        f"{tmp_path}/a.conf: No such file or directory",
+        f"{tmp_path}/b.conf: is not a regular file",
+    )
 
 
 def test_a_missing_directory_holds_nothing(tmp_path):

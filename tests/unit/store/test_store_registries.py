@@ -63,7 +63,7 @@ blocked = false
     assert found.mirrors == {"team.example/x": ["one.example", "two.example"]}
     assert [Path(name).name for name in found.files] == ["registries.conf", "1.conf"]
     assert len(found.problems) == 1
-    assert "2.conf is not read" in found.problems[0]
+    assert "2.conf is not used" in found.problems[0]
 
 
 def test_the_form_of_2018_is_read(tmp_path: Path) -> None:
