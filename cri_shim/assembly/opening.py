@@ -17,7 +17,7 @@ from cri_shim.engine import Engine, Paths
 from cri_shim.images import Images
 from cri_shim.isolation.apparmor import AppArmor
 from cri_shim.isolation.selinux import SELinux
-from cri_shim.linux import boot, marks, process
+from cri_shim.linux import boot, marks, null_device, process
 from cri_shim.oci.conmon import Conmon
 from cri_shim.oci.exits import Exits
 from cri_shim.oci.runtime import OciRuntime
@@ -55,6 +55,7 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
         await network.start()
     finally:
         found = await trials
+    null_device.take_back()  # from what ran when the last daemon died
     systemd = cgroups.driver == "systemd"
     environment = drivers.environment(config)
     oci = OciRuntime(exec_dir=paths.run_root / "exec", systemd_cgroup=systemd, env=environment)
