@@ -18,7 +18,7 @@ from cri_shim.engine import Engine, Paths
 from cri_shim.images import Images
 from cri_shim.isolation.apparmor import AppArmor
 from cri_shim.isolation.selinux import SELinux
-from cri_shim.linux import boot, marks, process
+from cri_shim.linux import boot, marks, null_device, process
 from cri_shim.oci import handlers
 from cri_shim.oci.conmon import Conmon
 from cri_shim.oci.exits import Exits
@@ -59,6 +59,7 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
     finally:
         found = await trials
         closing.add("the mounts of OCI runtimes", lambda: _release(found))
+    null_device.take_back()  # from what ran when the last daemon died
     systemd = cgroups.driver == "systemd"
     environment = drivers.environment(config)
     oci = OciRuntime(exec_dir=paths.run_root / "exec", systemd_cgroup=systemd, env=environment)

@@ -11,6 +11,7 @@ whom it has started. So it is not killed if it can be awaited.
 """
 
 import asyncio
+import functools
 import itertools
 import json
 import os
@@ -31,7 +32,7 @@ from cri_shim.linux import process as processes
 from cri_shim.oci import console, messages, tree
 from cri_shim.oci.exec import memory, session, written
 from cri_shim.oci.oom_score import scored
-from cri_shim.oci.stdio import Inlet, Outlet, pipe
+from cri_shim.oci.stdio import Inlet, Outlet, no_input, pipe
 
 START_S = 60.0  # for the OCI runtime to start it; measured: 5 ms with crun, 15 with runc
 GRACE_S = 2.0  # for the same, when nobody wants the command any more
@@ -130,25 +131,30 @@ class Command:
                 self._use_terminal(terminal.receive())
 
     def _pipes(self, theirs: ExitStack) -> list[int]:
-        """The command's ends of its streams; ours are in use at once."""
-        stdio = [subprocess.DEVNULL] * 3
+        """The command's ends of its streams; ours are in use at once.
+
+        None is /dev/null (see `no_input`): what nobody asked for is read, and dropped.
+        """
+        stdio = [-1] * 3
         try:
             if self._streams.stdin:
                 stdio[STDIN], ours = pipe()
-                theirs.callback(os.close, stdio[STDIN])
                 self._inlet = Inlet(ours, self._taker.drained)
+            else:
+                stdio[STDIN] = no_input()
+            theirs.callback(os.close, stdio[STDIN])
             for number, wanted in ((STDOUT, self._streams.stdout), (STDERR, self._streams.stderr)):
-                if wanted:
-                    ours, stdio[number] = pipe()
-                    theirs.callback(os.close, stdio[number])
-                    self._outlet(ours, number)
+                ours, stdio[number] = pipe()
+                theirs.callback(os.close, stdio[number])
+                self._outlet(ours, number, wanted=wanted)
         except OSError as e:
             raise ToolFailed(f"cannot make a pipe for a command's streams: {e.strerror}") from e
         return stdio
 
-    def _outlet(self, fd: int, number: int) -> None:
+    def _outlet(self, fd: int, number: int, *, wanted: bool = True) -> None:
         taker = self._taker
-        outlet = Outlet(fd, lambda data: taker.output(number, data), self._look_drained)
+        deliver = functools.partial(taker.output, number) if wanted else _drop
+        outlet = Outlet(fd, deliver, self._look_drained)
         self._outlets.append(outlet)
         if self._paused:
             outlet.pause()
@@ -255,6 +261,10 @@ class Command:
             os.close(self._terminal)
             self._terminal = -1
         self._pid_file.unlink(missing_ok=True)
+
+
+def _drop(data: bytes) -> None:
+    """What nobody asked for."""
 
 
 def pid_file(directory: Path) -> Path:

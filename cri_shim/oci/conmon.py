@@ -16,7 +16,7 @@ from cri_shim.aio.offload import offload
 from cri_shim.aio.rollback import Rollback
 from cri_shim.errors import ToolFailed
 from cri_shim.faults import fault_point
-from cri_shim.linux import process
+from cri_shim.linux import null_device, process
 from cri_shim.linux.privacy import make_private
 from cri_shim.oci import log_directory, messages, monitors, sync
 from cri_shim.oci.ctl import Control
@@ -156,6 +156,7 @@ class Conmon(Control):
                 await conmon.wait()
             finally:
                 await conmon.end()
+                null_device.take_back()  # no program of the container runs yet
             if message is None:
                 words = os.pread(said, sync.MESSAGE_LIMIT, 0).decode(errors="replace")
                 raise messages.failure(attempt, words or "conmon ended without a word")

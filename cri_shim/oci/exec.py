@@ -23,6 +23,7 @@ from cri_shim.errors import TimedOut, ToolFailed
 from cri_shim.linux import process as processes
 from cri_shim.oci import messages, relay, tree
 from cri_shim.oci.oom_score import scored
+from cri_shim.oci.stdio import no_input
 from cri_shim.untrusted import read_file
 
 DRAIN_S = 0.2  # how long output of background children is still taken after the command ended
@@ -139,8 +140,11 @@ async def exec_sync(
             *(runtime[0], f"--log=/proc/self/fd/{log}", "--log-format=json", *runtime[1:]),
             *("exec", f"--process=/proc/self/fd/{spec}", f"--pid-file={pid_file}", id),
         ]
+        nothing = no_input()
+        cleanup.callback(os.close, nothing)
         client = children.spawn(
             scored(command, process),
+            stdin=nothing,
             stdout=out.write_end,
             stderr=err.write_end,
             env=env,

@@ -13,6 +13,8 @@ import termios
 from collections.abc import Callable
 from contextlib import suppress
 
+from cri_shim.errors import ToolFailed
+
 CHUNK = 1 << 18  # bytes of one read, and what a pipe of ours holds
 DRAIN_S = 0.2  # a terminal that others keep open is read this long after its command has ended
 _SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ
@@ -24,6 +26,22 @@ def pipe() -> tuple[int, int]:
     with suppress(OSError):
         fcntl.fcntl(write, _SET_PIPE_SIZE, CHUNK)
     return read, write
+
+
+def no_input() -> int:
+    """A file for standard input in which there is nothing, in place of /dev/null. ToolFailed.
+
+    crun before 1.24 gives what it has as standard streams to the user of the container; that user
+    would own the node's device then. A pipe without a writer would not do: to open it again as
+    /dev/stdin waits for one.
+    """
+    try:
+        fd = os.memfd_create("stdin", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    except OSError as e:
+        raise ToolFailed(f"cannot make a file for a program's input: {e.strerror}") from e
+    seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, seals)
+    return fd
 
 
 class Outlet:

@@ -22,6 +22,7 @@ from cri_shim.errors import TimedOut
 from cri_shim.linux import pidfd, process
 from cri_shim.linux.mounts import Mount, parse_mountinfo
 from cri_shim.oci import bundle, messages
+from cri_shim.oci.stdio import no_input
 from cri_shim.spec.userns import UserNamespace
 
 TRIAL_S = 30.0  # for the create; it takes 10 ms
@@ -111,12 +112,15 @@ async def _create(
     command: Sequence[str], directory: Path, id: str, env: Mapping[str, str], attempt: str
 ) -> list[Mount]:
     said = os.memfd_create("stderr", os.MFD_CLOEXEC)  # a pipe would be held open by the container
+    nothing = no_input()
     try:
         made = child.spawn(
             [
                 *(*command, "create", f"--bundle={directory / 'bundle'}"),
                 *(f"--pid-file={directory / 'pid'}", id),
             ],
+            stdin=nothing,
+            stdout=said,
             stderr=said,
             env=env,
             session=True,
@@ -139,6 +143,7 @@ async def _create(
             await _kill(pid_file)
     finally:
         os.close(said)
+        os.close(nothing)
 
 
 async def _clear(command: Sequence[str], directory: Path, id: str, env: Mapping[str, str]) -> None:
