@@ -6,7 +6,7 @@ from being served. Three cases:
 - written in another boot: its processes, mounts and namespaces are gone. Pods become NOTREADY and
   their networks get DEL; containers that had not ended become EXITED with an unknown exit code.
 - an intent of this boot (creating, removing): what it may have left is ended; a start is completed,
-  in the background if the OCI runtime hangs; so is the stop of a pod.
+  in the background if the OCI runtime hangs; so are stops, and an update of limits.
 - alive in this boot: it is watched again, and an exit that happened meanwhile is told at once. One
   that is on record as paused and is not frozen, or not wholly, is thawed, in the background too.
 """
@@ -14,7 +14,7 @@ from being served. Three cases:
 import asyncio
 import logging
 
-from cri_shim.containers import exits, pause, rootfs, sources, still, takeover, volumes
+from cri_shim.containers import exits, pause, rootfs, sources, still, takeover, update, volumes
 from cri_shim.containers import remove as container_remove
 from cri_shim.containers import stop as container_stop
 from cri_shim.engine import Engine
@@ -97,6 +97,8 @@ async def _pod(on: Engine, pod: state.PodRecord) -> None:
     if pod.phase == state.POD_READY and (missing := _unpinned(on, pod)):
         _log.error("pod %s: its %s namespace is not there; it is not ready now", pod.id, missing)
         on.registry.observe(changed(pod, phase=state.POD_NOTREADY))
+    elif pod.stopping:
+        on.retrier.add(f"stop pod {pod.id}", lambda: pod_stop.stop(on, pod.id), now=True)
     elif pod.phase == state.POD_NOTREADY:
         _finish_stop(on, pod)
 
@@ -111,7 +113,14 @@ def _finish_stop(on: Engine, pod: state.PodRecord) -> None:
 def _refresh(on: Engine, pod: state.PodRecord) -> None:
     """After a reboot: what is on record of a pod and of its containers ends together."""
     fault_point("recovery.refresh.pod")
-    ended = changed(pod, phase=state.POD_NOTREADY, boot_id=on.boot_id, pause=None, monitor=None)
+    ended = changed(
+        pod,
+        phase=state.POD_NOTREADY,
+        boot_id=on.boot_id,
+        pause=None,
+        monitor=None,
+        stopping=None,
+    )
     old = [c for c in on.registry.containers_of(pod.id) if c.boot_id != on.boot_id]
     on.registry.observe_together([ended, *(_rebooted(on, container) for container in old)])
 
@@ -137,6 +146,8 @@ async def _container(on: Engine, container: state.ContainerRecord) -> None:
     elif container.HasField("init") and not container.finished_at:
         on.exits.watch(id, on.paths.bundle(id), container.init, container.monitor)
         still.go_on_later(on, container)
+        if container.phase == state.CONTAINER_RUNNING:
+            container_stop.resume(on, container)
     match container.phase:
         case state.CONTAINER_CREATING | state.CONTAINER_REMOVING:
             on.retrier.add(
@@ -151,6 +162,9 @@ async def _container(on: Engine, container: state.ContainerRecord) -> None:
             on.retrier.add(what, lambda: pause.settle(on, id), now=True)
         case state.CONTAINER_EXITED:
             exits.settle_later(on, id)
+    if container.HasField("updating"):
+        work = _one("container", id, update.resume(on, id))
+        on.spawn(f"update the resources of container {id}", work)
 
 
 async def _remount(on: Engine, container: state.ContainerRecord) -> None:
@@ -178,10 +192,14 @@ async def _finish_starts(on: Engine) -> None:
 
 async def _finish_start(on: Engine, id: str) -> None:
     """A start the last daemon did not live to see: complete it, or end what it left."""
-    async with on.registry.lock(id):
-        container = on.registry.find_container(id)
-        if container is not None and container.phase == state.CONTAINER_STARTING:
-            await _finish_one(on, container)
+    try:
+        async with on.registry.lock(id):
+            container = on.registry.find_container(id)
+            if container is not None and container.phase == state.CONTAINER_STARTING:
+                await _finish_one(on, container)
+    finally:
+        if (container := on.registry.find_container(id)) is not None:
+            container_stop.resume(on, container)
 
 
 async def _finish_one(on: Engine, container: state.ContainerRecord) -> None:

@@ -43,6 +43,8 @@ def ended(on: Engine, exit: Exit) -> None:
             reason=reason(exit),
             message=message(exit),
             paused=None,
+            stop=None,
+            updating=None,
         )
     )
     _log.info("container %s ended: exit code %d, %s", exit.id, exit.exit_code, reason(exit))
@@ -84,6 +86,8 @@ def lost(container: state.ContainerRecord, why: str) -> state.ContainerRecord:
         reason="Error",
         message=why,
         paused=None,
+        stop=None,
+        updating=None,
     )
 
 

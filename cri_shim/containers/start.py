@@ -91,7 +91,7 @@ async def _launch(
     fault_point("containers.start.record")
     container = on.registry.put(
         changed(
-            container,
+            on.registry.container(container.id),  # a stop may have been asked for meanwhile
             init=started.init,
             monitor=started.monitor,
             started_at=time.time_ns(),

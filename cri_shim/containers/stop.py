@@ -1,14 +1,16 @@
 """StopContainer: the stop signal, a grace period, then SIGKILL until it is dead.
 
 The stop belongs to the container, not to the call: a caller that gives up does not end it, and a
-second stop with a shorter time-out shortens the grace period; a longer one never extends it.
-Commands can be run in the container until the first SIGKILL.
+second stop with a shorter time-out shortens the grace period; a longer one never extends it. It is
+on record before the signal is sent, so that the next daemon completes it. Commands can be run in
+the container until the first SIGKILL.
 """
 
 import asyncio
 import logging
 import os
 import signal
+import time
 
 from cri_shim.aio.ended import ended
 from cri_shim.containers import pause
@@ -17,10 +19,12 @@ from cri_shim.errors import NotFound
 from cri_shim.faults import fault_point
 from cri_shim.linux import pidfd
 from cri_shim.pb import state_pb2 as state
+from cri_shim.registry import changed
 from cri_shim.spec import signals
 
 KILL_AGAIN_S = 2.0  # first pause between SIGKILLs to a process that will not die; doubles
 KILL_AGAIN_MAX_S = 30.0
+_SECOND = 1_000_000_000  # nanoseconds
 
 _log = logging.getLogger(__name__)
 
@@ -30,27 +34,57 @@ async def stop(on: Engine, container_id: str, timeout: int) -> None:
 
     An unknown id is success: what has been removed does not run.
     """
+    grace = float(max(timeout, 0))
     try:
         container = on.registry.container(container_id)
         if on.starts.in_flight(container.id):
+            _intend(on, container.id, grace)
             async with on.registry.lock(container.id):  # let the start end: there is no init before
                 container = on.registry.container(container.id)
     except NotFound:
         return
-    if not runs(container):
-        return
-    now = asyncio.get_running_loop().time()
-    due = now + max(timeout, 0)
+    if runs(container):
+        await asyncio.shield(_begin(on, container, grace).task)
+
+
+def resume(on: Engine, container: state.ContainerRecord) -> None:
+    """At start: complete the stop that an earlier daemon began, in the background."""
+    if container.HasField("stop") and runs(container):
+        grace = max(0.0, (container.stop.kill_at - _boot_clock()) / _SECOND)
+        _log.info("container %s: its stop goes on, SIGKILL is due in %.1f s", container.id, grace)
+        _begin(on, container, grace)
+
+
+def _begin(on: Engine, container: state.ContainerRecord, grace: float) -> Stopping:
+    """Begin a stop, or join the one in hand; `grace` in seconds before SIGKILL."""
+    due = asyncio.get_running_loop().time() + grace
     current = on.stopping.get(container.id)
     if current is None:
+        _intend(on, container.id, grace)
         sooner = asyncio.Event()
         task = asyncio.create_task(_stop(on, container, sooner), name=f"stop {container.id}")
         current = on.stopping[container.id] = Stopping(due, sooner, task)
         task.add_done_callback(lambda _: on.stopping.pop(container.id, None))
     elif due < current.deadline:
+        _intend(on, container.id, grace)
         current.deadline = due
         current.sooner.set()
-    await asyncio.shield(current.task)
+    return current
+
+
+def _intend(on: Engine, id: str, grace: float) -> None:
+    container = on.registry.find_container(id)
+    if container is not None and not container.finished_at:
+        fault_point("containers.stop.intend")
+        signalled = container.stop.signalled
+        kill_at = _boot_clock() + int(grace * _SECOND)
+        stop = state.Stop(kill_at=kill_at, signalled=signalled)
+        on.registry.observe(changed(container, stop=stop))
+
+
+def _boot_clock() -> int:
+    """Nanoseconds since the boot: the time of day may be set meanwhile."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
 def runs(container: state.ContainerRecord) -> bool:
@@ -67,8 +101,7 @@ async def _stop(on: Engine, container: state.ContainerRecord, sooner: asyncio.Ev
         async with on.registry.lock(container.id):
             await pause.thaw(on, container.id)
     if stopping.deadline > loop.time():
-        fault_point("containers.stop.signal")
-        send(container.init, signals.number(container.stop_signal))
+        _signal(on, container)
     while stopping.deadline > loop.time():
         sooner.clear()
         wait = stopping.deadline - loop.time()
@@ -85,6 +118,18 @@ async def _stop(on: Engine, container: state.ContainerRecord, sooner: asyncio.Ev
             return
         _log.warning("container %s still lives %g s after SIGKILL", container.id, again)
         again = min(again * 2, KILL_AGAIN_MAX_S)
+
+
+def _signal(on: Engine, container: state.ContainerRecord) -> None:
+    """Send the stop signal, once in all: many programs take a second one for an order to hurry."""
+    current = on.registry.find_container(container.id)
+    if current is None or current.stop.signalled:
+        return
+    fault_point("containers.stop.signal")
+    send(container.init, signals.number(container.stop_signal))
+    if not current.finished_at:
+        sent = state.Stop(kill_at=current.stop.kill_at, signalled=True)
+        on.registry.observe(changed(current, stop=sent))
 
 
 def send(process: state.Process, number: int) -> None:

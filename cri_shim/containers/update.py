@@ -7,6 +7,7 @@ from cri_shim.containers import logs
 from cri_shim.containers.exec import running
 from cri_shim.engine import Engine
 from cri_shim.errors import ToolFailed, WrongState
+from cri_shim.faults import fault_point
 from cri_shim.isolation import limits
 from cri_shim.linux import process
 from cri_shim.oci import bundle
@@ -31,13 +32,41 @@ async def update_resources(
         if container.phase not in (state.CONTAINER_CREATED, state.CONTAINER_RUNNING):
             raise WrongState(f"container {id} has ended: its resources cannot be changed")
         merged = resources.merge(container.resources, update)
-        score = resources.oom_score_adj(merged.oom_score_adj, on.host, "linux")
-        if container.phase == state.CONTAINER_RUNNING:
-            await _apply(on, container, merged)
-            if update.oom_score_adj:
-                _set_oom_score(container, score)
-        _rewrite(on.paths.bundle(id), resources.to_oci(merged, on.host, "linux"), score)
-        on.registry.put(changed(on.registry.container(id), resources=merged))
+        fault_point("containers.update.intend")
+        await _intended(on, on.registry.put(changed(container, updating=merged)))
+
+
+async def resume(on: Engine, id: str) -> None:
+    """At start: complete the update that an earlier daemon began."""
+    async with on.registry.lock(id):
+        container = on.registry.find_container(id)
+        if container is not None and container.HasField("updating") and not container.finished_at:
+            await _intended(on, container)
+
+
+async def _intended(on: Engine, container: state.ContainerRecord) -> None:
+    try:
+        await _put_in_force(on, container, container.updating)
+    except BaseException:
+        on.registry.observe(changed(on.registry.container(container.id), updating=None))
+        raise
+
+
+async def _put_in_force(
+    on: Engine, container: state.ContainerRecord, merged: api.LinuxContainerResources
+) -> None:
+    """Apply the limits, and have the document and the record say so. Can be repeated."""
+    id = container.id
+    score = resources.oom_score_adj(merged.oom_score_adj, on.host, "linux")
+    if container.phase == state.CONTAINER_RUNNING:
+        fault_point("containers.update.apply")
+        await _apply(on, container, merged)
+        if merged.oom_score_adj != container.resources.oom_score_adj:
+            _set_oom_score(container, score)
+    fault_point("containers.update.document")
+    _rewrite(on.paths.bundle(id), resources.to_oci(merged, on.host, "linux"), score)
+    fault_point("containers.update.commit")
+    on.registry.observe(changed(on.registry.container(id), resources=merged, updating=None))
 
 
 async def _apply(

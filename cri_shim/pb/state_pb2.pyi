@@ -204,6 +204,7 @@ class PodRecord(_message.Message):
     PAUSE_FIELD_NUMBER: _builtins.int
     MONITOR_FIELD_NUMBER: _builtins.int
     CGROUP_PARENT_FIELD_NUMBER: _builtins.int
+    STOPPING_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """of this record's layout"""
     id: _builtins.str
@@ -220,6 +221,8 @@ class PodRecord(_message.Message):
     """of the boot in which its processes and mounts live"""
     cgroup_parent: _builtins.str
     """where the containers' cgroups go, in the driver's own form"""
+    stopping: _builtins.bool
+    """intent: it is NOTREADY, and the rest of its stop is to be done"""
     @_builtins.property
     def config(self) -> _api_pb2.PodSandboxConfig: ...
     @_builtins.property
@@ -248,10 +251,11 @@ class PodRecord(_message.Message):
         pause: Global___Process | None = ...,
         monitor: Global___Process | None = ...,
         cgroup_parent: _builtins.str = ...,
+        stopping: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "monitor", b"monitor", "network", b"network", "pause", b"pause"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_id", b"boot_id", "cgroup_parent", b"cgroup_parent", "config", b"config", "created_at", b"created_at", "handler", b"handler", "id", b"id", "monitor", b"monitor", "namespace", b"namespace", "network", b"network", "pause", b"pause", "phase", b"phase", "runtime_handler", b"runtime_handler", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_id", b"boot_id", "cgroup_parent", b"cgroup_parent", "config", b"config", "created_at", b"created_at", "handler", b"handler", "id", b"id", "monitor", b"monitor", "namespace", b"namespace", "network", b"network", "pause", b"pause", "phase", b"phase", "runtime_handler", b"runtime_handler", "stopping", b"stopping", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -289,6 +293,8 @@ class ContainerRecord(_message.Message):
     IMAGE_VOLUMES_FIELD_NUMBER: _builtins.int
     PAUSED_FIELD_NUMBER: _builtins.int
     DEPENDS_ON_FIELD_NUMBER: _builtins.int
+    STOP_FIELD_NUMBER: _builtins.int
+    UPDATING_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     id: _builtins.str
     namespace: _builtins.str
@@ -341,6 +347,16 @@ class ContainerRecord(_message.Message):
     def depends_on(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """ids of containers that must run before it, and stay"""
 
+    @_builtins.property
+    def stop(self) -> Global___Stop:
+        """A cri-shim that does not know these two forgets them when it dies, as it always did.
+        intent: written before the stop signal is sent, cleared at the end
+        """
+
+    @_builtins.property
+    def updating(self) -> _api_pb2.LinuxContainerResources:
+        """intent: written before they are applied"""
+
     def __init__(
         self,
         *,
@@ -372,14 +388,42 @@ class ContainerRecord(_message.Message):
         image_volumes: _abc.Iterable[Global___ImageVolume] | None = ...,
         paused: _builtins.bool = ...,
         depends_on: _abc.Iterable[_builtins.str] | None = ...,
+        stop: Global___Stop | None = ...,
+        updating: _api_pb2.LinuxContainerResources | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "init", b"init", "monitor", b"monitor", "resources", b"resources", "user", b"user"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "init", b"init", "monitor", b"monitor", "resources", b"resources", "stop", b"stop", "updating", b"updating", "user", b"user"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_id", b"boot_id", "cgroups_path", b"cgroups_path", "config", b"config", "created_at", b"created_at", "depends_on", b"depends_on", "exit_code", b"exit_code", "finished_at", b"finished_at", "handler", b"handler", "id", b"id", "image_id", b"image_id", "image_name", b"image_name", "image_ref", b"image_ref", "image_volumes", b"image_volumes", "init", b"init", "layers", b"layers", "log_path", b"log_path", "message", b"message", "monitor", b"monitor", "namespace", b"namespace", "paused", b"paused", "phase", b"phase", "pod_id", b"pod_id", "reason", b"reason", "resources", b"resources", "started_at", b"started_at", "stop_signal", b"stop_signal", "user", b"user", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_id", b"boot_id", "cgroups_path", b"cgroups_path", "config", b"config", "created_at", b"created_at", "depends_on", b"depends_on", "exit_code", b"exit_code", "finished_at", b"finished_at", "handler", b"handler", "id", b"id", "image_id", b"image_id", "image_name", b"image_name", "image_ref", b"image_ref", "image_volumes", b"image_volumes", "init", b"init", "layers", b"layers", "log_path", b"log_path", "message", b"message", "monitor", b"monitor", "namespace", b"namespace", "paused", b"paused", "phase", b"phase", "pod_id", b"pod_id", "reason", b"reason", "resources", b"resources", "started_at", b"started_at", "stop", b"stop", "stop_signal", b"stop_signal", "updating", b"updating", "user", b"user", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ContainerRecord: _TypeAlias = ContainerRecord  # noqa: Y015
+
+@_typing.final
+class Stop(_message.Message):
+    """The stop of a container, which goes on in the next daemon."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KILL_AT_FIELD_NUMBER: _builtins.int
+    SIGNALLED_FIELD_NUMBER: _builtins.int
+    kill_at: _builtins.int
+    """when SIGKILL is due: nanoseconds of the clock CLOCK_BOOTTIME"""
+    signalled: _builtins.bool
+    """the stop signal was sent"""
+    def __init__(
+        self,
+        *,
+        kill_at: _builtins.int = ...,
+        signalled: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kill_at", b"kill_at", "signalled", b"signalled"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Stop: _TypeAlias = Stop  # noqa: Y015
 
 @_typing.final
 class ImageVolume(_message.Message):

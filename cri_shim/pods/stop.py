@@ -36,13 +36,17 @@ async def _stop(on: Engine, id: str) -> None:
         return
     if pod.phase == state.POD_CREATING:
         raise WrongState(f"pod {id} is being made: it cannot be stopped yet")
-    if pod.phase == state.POD_READY:  # from here on no container is created or started in it
+    if pod.phase != state.POD_REMOVING:  # from here on no container is created or started in it
         fault_point("pods.stop.intend")
-        on.registry.observe(changed(pod, phase=state.POD_NOTREADY))
+        on.registry.observe(changed(pod, phase=state.POD_NOTREADY, stopping=True))
     fault_point("pods.stop.containers")
     running = [c for c in on.registry.containers_of(id) if c.phase != state.CONTAINER_REMOVING]
     await asyncio.gather(*(container_stop.stop(on, container.id, GRACE_S) for container in running))
     await give_back(on, id)
+    pod = on.registry.find_pod(id)
+    if pod is not None:
+        fault_point("pods.stop.commit")
+        on.registry.observe(changed(pod, stopping=None))
 
 
 async def give_back(on: Engine, id: str) -> None:

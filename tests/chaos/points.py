@@ -19,6 +19,11 @@ ELSEWHERE = {
     "images.prune.catalogue": "by Runtime.prune_images",
     "images.mount.overlay": "by Image.mount",
     "images.unmount.overlay": "by Image.unmount",
+    # By UpdateContainerResources: test_chaos_intents.
+    "containers.update.intend": "by an update of limits",
+    "containers.update.apply": "by an update of limits",
+    "containers.update.document": "by an update of limits",
+    "containers.update.commit": "by an update of limits",
     # And integration/runtime/test_runtime_pause.
     "containers.pause.intend": "by Container.pause",
     "containers.pause.freeze": "by Container.pause",
