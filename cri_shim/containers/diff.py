@@ -1,19 +1,22 @@
 """What a container has changed in its root file system, compared with its image."""
 
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
-from cri_shim.aio.offload import offload
+from cri_shim.aio.own_thread import in_own_thread
 from cri_shim.containers.rootfs import user_namespace
 from cri_shim.engine import Engine
-from cri_shim.errors import NotFound
+from cri_shim.errors import NotFound, ToolFailed
 from cri_shim.linux.rootfs import real_path_in_root
 from cri_shim.oci import bundle
 from cri_shim.pb import state_pb2 as state
 from cri_shim.spec.userns import IdMap
 from cri_shim.store import changes, merged
 from cri_shim.store.changes import Change
-from cri_shim.store.merged import Part
+from cri_shim.store.merged import Layer
+from cri_shim.untrusted import printable
 
 
 async def diff(on: Engine, container_id: str) -> list[Change]:
@@ -24,19 +27,25 @@ async def diff(on: Engine, container_id: str) -> list[Change]:
     """
     container = on.registry.container(container_id)
     own = writable_layer(on, container)
-    lowers = [Part(str(layer)) for layer in on.images.rootfs.lowers(list(container.layers))]
+    lowers = [Layer(str(layer)) for layer in on.images.rootfs.lowers(list(container.layers))]
+    hidden = mount_points(on, container.id)
     try:
-        return await offload(_diff, own, lowers, mount_points(on, container.id))
+        return await in_own_thread("diff", partial(_diff, own, lowers, hidden))
     except FileNotFoundError as e:
         raise NotFound(f"container {container.id}: its writable layer is gone: {e}") from e
+    except OSError as e:
+        where = f": {printable(e.filename)}" if e.filename else ""
+        raise ToolFailed(
+            f"cannot compare container {container.id} with its image: {e.strerror}{where}"
+        ) from e
 
 
-def writable_layer(on: Engine, container: state.ContainerRecord) -> Part:
+def writable_layer(on: Engine, container: state.ContainerRecord) -> Layer:
     """Where it is, and the ids of the user namespace that its owners are written in."""
     pod = on.registry.find_pod(container.pod_id)
     space = user_namespace(on, pod) if pod is not None else None
     ids: IdMap | None = space.ids if space is not None else None
-    return Part(str(on.images.rootfs.upper(container.id)), ids)
+    return Layer(str(on.images.rootfs.upper(container.id)), ids)
 
 
 def mount_points(on: Engine, container_id: str) -> frozenset[str]:
@@ -55,5 +64,8 @@ def mount_points(on: Engine, container_id: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def _diff(own: Part, lowers: list[Part], hidden: frozenset[str]) -> list[Change]:
-    return changes.between(merged.root(lowers), merged.root([own, *lowers]), hidden)
+def _diff(
+    own: Layer, lowers: list[Layer], hidden: frozenset[str], stopped: Callable[[], bool]
+) -> list[Change]:
+    with merged.opened(lowers, [own, *lowers]) as (old, new):
+        return changes.between(old, new, hidden, stopped)

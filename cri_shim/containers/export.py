@@ -3,24 +3,21 @@
 Of a container that runs, it is as good as a copy of files that are being written can be.
 """
 
-import asyncio
 import os
 import secrets
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from cri_shim.aio.offload import finish
+from cri_shim.aio.own_thread import in_own_thread
 from cri_shim.containers import rootfs
 from cri_shim.engine import Engine
 from cri_shim.errors import ToolFailed, WrongState
 from cri_shim.pb import state_pb2 as state
 from cri_shim.spec import userns
 from cri_shim.store import merged, tar_tree
+from cri_shim.untrusted import printable
 
 
 async def export(on: Engine, container_id: str, to: Path | BinaryIO) -> None:
@@ -71,20 +68,8 @@ def _still_there(on: Engine, id: str) -> None:
 
 
 async def _in_thread(id: str, work: Callable[[Callable[[], bool]], None]) -> None:
-    """Do it in a thread; a cancellation has it stop soon, and waits for that.
-
-    In one of its own: it may take minutes, and short work is waiting for the others.
-    """
-    stopped = threading.Event()
-    thread = ThreadPoolExecutor(1, thread_name_prefix="export")
-    working = asyncio.get_running_loop().run_in_executor(thread, work, stopped.is_set)
-    thread.shutdown(wait=False)  # when that is done
     try:
-        await asyncio.shield(working)
-    except asyncio.CancelledError:
-        stopped.set()
-        with suppress(Exception):
-            await finish(working)
-        raise
+        await in_own_thread("export", work)
     except OSError as e:
-        raise ToolFailed(f"cannot export container {id}: {e}") from e
+        where = f": {printable(e.filename)}" if e.filename else ""
+        raise ToolFailed(f"cannot export container {id}: {e.strerror}{where}") from e

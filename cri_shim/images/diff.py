@@ -1,13 +1,14 @@
 """What an image changes in the image below it, or in any other."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
-from cri_shim.aio.offload import offload
+from cri_shim.aio.own_thread import in_own_thread
 from cri_shim.pb.state_pb2 import ImageRecord
 from cri_shim.store import changes, merged
 from cri_shim.store.changes import Change
 from cri_shim.store.image_store import ImageStore
-from cri_shim.store.merged import Node, Part
+from cri_shim.store.merged import Layer
 
 
 async def diff(store: ImageStore, image: ImageRecord, other: ImageRecord | None) -> list[Change]:
@@ -18,14 +19,17 @@ async def diff(store: ImageStore, image: ImageRecord, other: ImageRecord | None)
     before = list(other.layers) if other is not None else list(image.layers[:-1])
     with store.catalog.hold([*image.layers, *before]):
         try:
-            return await offload(_diff, store, before, list(image.layers))
+            return await in_own_thread("diff", partial(_diff, store, before, list(image.layers)))
         finally:
             store.collect()  # if an image was removed meanwhile
 
 
-def _diff(store: ImageStore, before: Sequence[str], after: Sequence[str]) -> list[Change]:
-    return changes.between(_tree(store, before), _tree(store, after))
+def _diff(
+    store: ImageStore, before: Sequence[str], after: Sequence[str], stopped: Callable[[], bool]
+) -> list[Change]:
+    with merged.opened(_stack(store, before), _stack(store, after)) as (old, new):
+        return changes.between(old, new, stopped=stopped)
 
 
-def _tree(store: ImageStore, layers: Sequence[str]) -> Node | None:
-    return merged.root([Part(str(layer)) for layer in store.rootfs.lowers(layers)])
+def _stack(store: ImageStore, layers: Sequence[str]) -> list[Layer]:
+    return [Layer(str(layer)) for layer in store.rootfs.lowers(layers)]

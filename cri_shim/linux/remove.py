@@ -15,11 +15,10 @@ import itertools
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
-from cri_shim.linux import syscalls
+from cri_shim.linux import beneath, syscalls
 
-_OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_STAY = syscalls.RESOLVE_BENEATH | syscalls.RESOLVE_NO_SYMLINKS | syscalls.RESOLVE_NO_XDEV
 _NOT_EMPTY = frozenset({errno.ENOTEMPTY, errno.EEXIST})
 _TAKEN = _NOT_EMPTY | {errno.ENOTDIR, errno.EISDIR}
 
@@ -78,7 +77,9 @@ class _Removal:
             os.close(top)
         if self._failed is not None:
             raise self._failed
-        return os.rmdir(name, dir_fd=parent)
+        with suppress(FileNotFoundError):
+            os.rmdir(name, dir_fd=parent)
+        return None
 
     def _once_through(self, top: int) -> bool:
         """Whether something was removed: there may be more, what was renamed to here."""
@@ -134,7 +135,7 @@ class _Removal:
 
     def _open(self, parent: int, name: str) -> int:
         try:
-            return syscalls.openat2(parent, name, _OPEN, _STAY)
+            return beneath.directory(parent, name)
         except OSError as e:
             if e.errno == errno.EXDEV:
                 raise OSError(errno.EBUSY, "something is mounted there", name) from e

@@ -20,13 +20,11 @@ import struct
 from array import array
 from collections.abc import Generator
 
-from cri_shim.linux import syscalls
+from cri_shim.linux import beneath, syscalls
 
 HELD = 32  # directories that are kept open
 MAX_DEPTH = 1_000_000  # levels; deeper ones are unseen
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_STAY = syscalls.RESOLVE_BENEATH | syscalls.RESOLVE_NO_SYMLINKS | syscalls.RESOLVE_NO_XDEV
-_ANOTHER_THING = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EXDEV})
 _MACHINE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 _BUFFER = 1 << 15  # bytes, as the C library takes
 _SMALL_BUFFER = (
@@ -35,11 +33,6 @@ _SMALL_BUFFER = (
 _ENTRY = struct.Struct("=QqHB")  # inode, position behind it, length; then the name, ended by a NUL
 
 _Names = Generator[tuple[bytes, int], None, None]
-
-
-def open_below(directory: int, name: bytes) -> int:
-    """Open a directory beneath another, for reading; OSError for a link, and EXDEV for a mount."""
-    return syscalls.openat2(directory, os.fsdecode(name), _OPEN, _STAY)
 
 
 def names(
@@ -109,11 +102,11 @@ class Walk:
         """A descriptor of the directory; -1 if it is not to be entered, or cannot be."""
         if len(self._inodes) < MAX_DEPTH:
             try:
-                return open_below(here, name)
+                return beneath.directory(here, os.fsdecode(name))
             except OSError as e:
                 if e.errno in _MACHINE:
                     raise
-                if e.errno in _ANOTHER_THING:
+                if e.errno in beneath.ANOTHER_THING:
                     return -1
         self.unseen += 1
         return -1

@@ -4,19 +4,20 @@ A directory that was deleted is one change, one that was added is a change for e
 A directory is changed, too, when something in it is. A file that was only opened for writing, or
 that a layer has once more as it was, is no change: its content is compared.
 """
-# One os call an entry: a Path for each would double the time.
-# ruff: noqa: PTH115
 
-import filecmp
 import os
 import stat
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from cri_shim.errors import ToolFailed
+from cri_shim.linux import beneath
 from cri_shim.store import merged
 from cri_shim.store.merged import Node
 
+MOST = 1_000_000  # changes: some 300 MB of memory
+_PIECE = 1 << 18  # bytes of two files that are compared at once
 Kind = Literal["added", "changed", "deleted"]
 _LETTERS: dict[Kind, str] = {"added": "A", "changed": "C", "deleted": "D"}
 _SECOND = 10**9  # nanoseconds
@@ -33,38 +34,77 @@ class Change:
         return f"{_LETTERS[self.kind]} {self.path}"
 
 
-def between(old: Node | None, new: Node | None, hidden: Collection[str] = ()) -> list[Change]:
+class Stopped(Exception):
+    """Nobody wants the changes any more."""
+
+
+def between(
+    old: Node | None,
+    new: Node | None,
+    hidden: Collection[str] = (),
+    stopped: Callable[[], bool] = lambda: False,
+) -> list[Change]:
     """The changes that lead from `old` to `new`, by path; None is an empty tree.
 
     At the paths of `hidden` an empty file or directory does not count, nor that its directory was
     touched to make it: mounts are put there. Blocking; what both trees share is not walked.
+    ToolFailed for more than MOST changes; Stopped as soon as `stopped()`.
     """
     found: dict[str, Kind] = {}
     touched = {path.rpartition("/")[0] for path in hidden}
-    pending: list[tuple[str, Node | None, Node | None]] = [("", old, new)]
+    pending = [_Directory("", old, new)]
     while pending:
-        at, was, now = pending.pop()
-        if was is not None and now is not None and was.parts == now.parts:
+        if stopped():
+            raise Stopped
+        entry = pending[-1].next()
+        if entry is None:
+            pending.pop()
             continue
-        before = merged.children(was) if was is not None else {}
-        after = merged.children(now) if now is not None else {}
-        for name in before.keys() | after.keys():
-            path, earlier, later = f"{at}/{name}", before.get(name), after.get(name)
-            if later is None:
+        path, earlier, later = entry
+        if later is None:
+            if earlier is not None:
                 found[path] = "deleted"
+            continue
+        if earlier is None:
+            if path in hidden and _empty(later):
                 continue
-            if earlier is None:
-                if path in hidden and _empty(later):
-                    continue
-                found[path] = "added"
-            elif _differ(earlier, later, times=path not in touched):
-                found[path] = "changed"
-            if later.is_directory:
-                pending.append((path, _directory(earlier), later))
+            found[path] = "added"
+        elif _differ(earlier, later, times=path not in touched):
+            found[path] = "changed"
+        if later.is_directory:
+            pending.append(_Directory(path, _directory(earlier), later))
+        if len(found) > MOST:
+            raise ToolFailed(f"there are more than {MOST} changes, too many to be told")
     for path in list(found):
         for parent in _parents(path):
             found.setdefault(parent, "changed")
     return [Change(found[path], path) for path in sorted(found)]
+
+
+class _Directory:
+    """A directory of both trees, entry by entry; of the entries only the names are kept."""
+
+    def __init__(self, path: str, old: Node | None, new: Node | None) -> None:
+        self._path, self._old, self._new = path, old, new
+        if old is not None and new is not None and old.parts == new.parts:
+            old = new = None  # the same
+        self._before = merged.names(old) if old is not None else {}
+        self._after = merged.names(new) if new is not None else {}
+
+    def next(self) -> tuple[str, Node | None, Node | None] | None:
+        """Path and nodes of an entry that was not told yet; None after the last."""
+        if self._after:
+            name, having = self._after.popitem()
+            earlier = _child(self._old, name, self._before.pop(name, ()))
+            return f"{self._path}/{name}", earlier, _child(self._new, name, having)
+        if self._before:
+            name, having = self._before.popitem()
+            return f"{self._path}/{name}", _child(self._old, name, having), None
+        return None
+
+
+def _child(node: Node | None, name: str, having: Sequence[int]) -> Node | None:
+    return merged.child(node, name, having) if node is not None and having else None
 
 
 def _directory(node: Node | None) -> Node | None:
@@ -72,7 +112,9 @@ def _directory(node: Node | None) -> Node | None:
 
 
 def _empty(node: Node) -> bool:
-    return not merged.children(node) if node.is_directory else node.status.st_size == 0
+    if not node.is_directory:
+        return node.status.st_size == 0
+    return all(_child(node, *entry) is None for entry in merged.names(node).items())
 
 
 def _parents(path: str) -> Iterator[str]:
@@ -90,15 +132,33 @@ def _differ(was: Node, now: Node, *, times: bool) -> bool:
         return times and not _same_time(one.st_mtime_ns, two.st_mtime_ns)
     if not _same_time(one.st_mtime_ns, two.st_mtime_ns) or one.st_rdev != two.st_rdev:
         return True
-    first, second = was.parts[0].path, now.parts[0].path
     try:
-        if stat.S_ISLNK(one.st_mode):
-            return os.readlink(first) != os.readlink(second)
-        if stat.S_ISREG(one.st_mode):
-            return one.st_size != two.st_size or not filecmp.cmp(first, second, shallow=False)
-    except FileNotFoundError:
+        with was.parts[0].held() as first, now.parts[0].held() as second:
+            if stat.S_ISLNK(one.st_mode):
+                return os.readlink("", dir_fd=first) != os.readlink("", dir_fd=second)
+            if stat.S_ISREG(one.st_mode):
+                return one.st_size != two.st_size or not _same_content(first, second)
+    except OSError as e:
+        if e.errno not in beneath.ANOTHER_THING:
+            raise
         return True  # it vanishes as we look
     return False
+
+
+def _same_content(first: int, second: int) -> bool:
+    """Of two files that handles name: what became something else as we look is not the same."""
+    if not all(stat.S_ISREG(os.fstat(handle).st_mode) for handle in (first, second)):
+        return False
+    with (
+        os.fdopen(beneath.reader(first), "rb", buffering=0) as one,
+        os.fdopen(beneath.reader(second), "rb", buffering=0) as two,
+    ):
+        while True:
+            piece = one.read(_PIECE)
+            if piece != two.read(_PIECE):
+                return False
+            if not piece:
+                return True
 
 
 def _same_time(one: int, two: int) -> bool:

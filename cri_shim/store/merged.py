@@ -1,15 +1,20 @@
 """Layers read as one tree without mounting them, by the rules that overlayfs has for it.
 
 A character device 0:0 hides a name of the layers below; an opaque directory, and whatever is no
-directory, hides all that they have there. Blocking: one stat an entry.
+directory, hides all that they have there.
+
+A container may be writing to the topmost layer: everything is looked at by descriptor, beneath its
+layer. Of a directory its names are kept in memory, of what is in it nothing. Blocking.
 """
 
 import errno
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 
+from cri_shim.linux import beneath, walk
 from cri_shim.spec.userns import IdMap
 
 NOBODY = 65534  # who owns what belongs to no id of a user namespace
@@ -18,11 +23,29 @@ _PRIVATE = ("trusted.overlay.", "user.overlay.", "security.selinux")  # not the 
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """What one layer has of an entry; `ids` are those that its owners are written in."""
+class Layer:
+    """A layer's directory; `ids` are those that its owners are written in."""
 
     path: str
     ids: IdMap | None = None
+    top: int = field(default=-1, compare=False)  # a descriptor, while it is open
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one layer has of an entry."""
+
+    layer: Layer
+    path: str  # below the layer's directory; "" is itself
+
+    @contextmanager
+    def held(self) -> Iterator[int]:
+        """A handle of it. OSError, one of `beneath.ANOTHER_THING` if it is gone."""
+        handle = beneath.handle(self.layer.top, self.path)
+        try:
+            yield handle
+        finally:
+            os.close(handle)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +61,18 @@ class Node:
 
     def owner(self) -> tuple[int, int]:
         """User and group, as the image has them."""
-        ids = self.parts[0].ids
+        ids = self.parts[0].layer.ids
         return inside(self.status.st_uid, ids), inside(self.status.st_gid, ids)
 
     def xattrs(self) -> Mapping[str, bytes]:
         """The extended attributes that are not overlayfs's or this machine's."""
-        return dict(_xattrs(self.parts[0].path))
+        try:
+            with self.parts[0].held() as handle:
+                return dict(_xattrs(beneath.named(handle)))
+        except OSError as e:
+            if e.errno in beneath.ANOTHER_THING:
+                return {}
+            raise
 
 
 def inside(id: int, ids: IdMap | None) -> int:
@@ -53,51 +82,101 @@ def inside(id: int, ids: IdMap | None) -> int:
     return id - ids.host_id if ids.host_id <= id < ids.host_id + ids.length else NOBODY
 
 
-def root(layers: Sequence[Part]) -> Node | None:
-    """The tree of these layers, topmost first; None of no layers at all."""
-    if not layers:
-        return None
+@contextmanager
+def opened(*stacks: Sequence[Layer]) -> Iterator[list[Node | None]]:
+    """The trees of these stacks of layers, each topmost first, while they are open.
+
+    None of a stack without layers. FileNotFoundError for a layer that is not there.
+    """
+    with ExitStack() as closing:
+        tops: dict[Layer, Layer] = {}
+        for layer in (layer for stack in stacks for layer in stack):
+            if layer not in tops:
+                top = beneath.top(layer.path)
+                closing.callback(os.close, top)
+                tops[layer] = Layer(layer.path, layer.ids, top)
+        yield [_root([tops[layer] for layer in stack]) for stack in stacks]
+
+
+def _root(layers: Sequence[Layer]) -> Node | None:
     parts: list[Part] = []
-    for part in layers:
-        parts.append(part)
-        if is_opaque(part.path):
+    for layer in layers:
+        parts.append(Part(layer, ""))
+        if _is_opaque(beneath.named(layer.top)):
             break
-    return Node(tuple(parts), os.lstat(parts[0].path))
+    return Node(tuple(parts), os.fstat(parts[0].layer.top)) if parts else None
 
 
-def children(node: Node) -> dict[str, Node]:
-    """What is in a directory, by name; what vanishes meanwhile is left out."""
-    found: dict[str, tuple[list[Part], os.stat_result]] = {}
-    closed: set[str] = set()
-    for part in node.parts if node.is_directory else ():
-        for entry, status in _entries(part.path):
-            name, directory = entry.name, stat.S_ISDIR(status.st_mode)
-            if name in closed:
+def names(node: Node) -> dict[str, tuple[int, ...]]:
+    """The names in a directory, hidden ones as well, and which of its parts have each."""
+    found: dict[str, tuple[int, ...]] = {}
+    if not node.is_directory:
+        return found
+    alone: dict[tuple[int, ...], tuple[int, ...]] = {}  # one object for each set of parts
+    for number, part in enumerate(node.parts):
+        try:
+            directory = beneath.directory(part.layer.top, part.path)
+        except OSError as e:
+            if e.errno in beneath.ANOTHER_THING:
                 continue
-            if is_whiteout(status):
-                closed.add(name)
-                continue
-            if name not in found:
-                found[name] = [Part(entry.path, part.ids)], status
-            elif directory:
-                found[name][0].append(Part(entry.path, part.ids))
-            if not directory or is_opaque(entry.path):
-                closed.add(name)
-    return {name: Node(tuple(parts), status) for name, (parts, status) in found.items()}
+            raise
+        try:
+            for name, _ in walk.names(directory):
+                key = os.fsdecode(name)
+                having = (*found.get(key, ()), number)
+                found[key] = alone.setdefault(having, having)
+        finally:
+            os.close(directory)
+    return found
+
+
+def child(node: Node, name: str, having: Sequence[int]) -> Node | None:
+    """The entry of a directory that `names` found; None if it is hidden, or gone by now."""
+    parts: list[Part] = []
+    seen: os.stat_result | None = None
+    for part in (node.parts[number] for number in having):
+        below = Part(part.layer, f"{part.path}/{name}" if part.path else name)
+        looked = _look(below)
+        if looked is None:
+            continue
+        status, is_last = looked
+        if is_whiteout(status):
+            break
+        is_directory = stat.S_ISDIR(status.st_mode)
+        if seen is None:
+            seen = status
+            parts.append(below)
+        elif is_directory:
+            parts.append(below)
+        if is_last or not is_directory:
+            break
+    return Node(tuple(parts), seen) if seen is not None else None
 
 
 def is_whiteout(status: os.stat_result) -> bool:
     return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
 
 
-def is_opaque(directory: str) -> bool:
-    """Whether it hides what the layers below have there."""
+def _look(part: Part) -> tuple[os.stat_result, bool] | None:
+    """What it is, and whether it is a directory that hides what the layers below have there."""
+    try:
+        with part.held() as handle:
+            status = os.fstat(handle)
+            opaque = stat.S_ISDIR(status.st_mode) and _is_opaque(beneath.named(handle))
+            return status, opaque
+    except OSError as e:
+        if e.errno in beneath.ANOTHER_THING:
+            return None
+        raise
+
+
+def _is_opaque(directory: str) -> bool:
     return any(value in (b"y", b"Y") for value in (_xattr(directory, name) for name in _OPAQUE))
 
 
 def _xattr(path: str, name: str) -> bytes:
     try:
-        return os.getxattr(path, name, follow_symlinks=False)
+        return os.getxattr(path, name)
     except OSError as e:
         if e.errno in (errno.ENODATA, errno.ENOTSUP, errno.ENOENT, errno.EPERM):
             return b""
@@ -106,23 +185,11 @@ def _xattr(path: str, name: str) -> bytes:
 
 def _xattrs(path: str) -> Iterator[tuple[str, bytes]]:
     try:
-        names = os.listxattr(path, follow_symlinks=False)
+        found = os.listxattr(path)
     except OSError as e:
         if e.errno not in (errno.ENOTSUP, errno.ENOENT):
             raise
         return
-    for name in sorted(names):
+    for name in sorted(found):
         if not name.startswith(_PRIVATE):
             yield name, _xattr(path, name)
-
-
-def _entries(directory: str) -> Iterator[tuple["os.DirEntry[str]", os.stat_result]]:
-    try:
-        entries = list(os.scandir(directory))
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    for entry in entries:
-        try:
-            yield entry, entry.stat(follow_symlinks=False)
-        except FileNotFoundError:
-            continue

@@ -6,13 +6,14 @@ since a registry may fetch from another one first.
 """
 
 import asyncio
-import os
+import stat
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
 from cri_shim.aio.offload import finish, offload
 from cri_shim.errors import RegistryUnavailable
+from cri_shim.linux.walk import Walk
 
 PATIENCE_S = 300.0  # as containerd has it
 LOOKS = 10  # while one runs out of patience
@@ -51,11 +52,4 @@ async def unless_stalled(
 
 def _written(directory: Path) -> int:
     """The bytes in all files below."""
-    total = 0
-    for where, _, names in os.walk(directory):
-        for name in names:
-            try:
-                total += (Path(where) / name).lstat().st_size
-            except FileNotFoundError:  # renamed just now
-                continue
-    return total
+    return sum(status.st_size for status in Walk(directory) if stat.S_ISREG(status.st_mode))

@@ -9,22 +9,18 @@ import errno
 import os
 import stat
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import BinaryIO
 
-from cri_shim.linux import syscalls
+from cri_shim.linux import beneath, walk
+from cri_shim.linux.syscalls import StrPath
 
+MOST_SORTED = 10_000  # names of one directory; a larger one is written as the kernel gives it
+MOST_LINKED = 100_000  # files with other names still to come; more of them are files of their own
 _CHUNK = 1 << 20  # bytes
 _LABEL = "security.selinux"  # this machine's, not the tree's
-# What was there a moment ago is gone, or a link, or a mount, by now.
-_ANOTHER_THING = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EXDEV)
-_STAY = (
-    syscalls.RESOLVE_BENEATH
-    | syscalls.RESOLVE_NO_SYMLINKS
-    | syscalls.RESOLVE_NO_MAGICLINKS
-    | syscalls.RESOLVE_NO_XDEV
-)
 _KINDS = {
     stat.S_IFREG: tarfile.REGTYPE,
     stat.S_IFDIR: tarfile.DIRTYPE,
@@ -40,7 +36,7 @@ class Stopped(Exception):
 
 
 def write(
-    root: syscalls.StrPath,
+    root: StrPath,
     to: BinaryIO,
     owner: Callable[[int], int] = lambda id: id,
     stopped: Callable[[], bool] = lambda: False,
@@ -51,18 +47,23 @@ def write(
     Stopped as soon as `stopped()`.
     """
     top = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    pending: list[Generator[str, None, None]] = []
     try:
         with tarfile.open(
             fileobj=to, mode="w|", format=tarfile.PAX_FORMAT, errors="surrogateescape"
         ) as tar:
             tar.copybufsize = _CHUNK  # type: ignore[attr-defined]
             writer = _Writer(top, tar, owner, stopped)
-            pending = writer.names("")
+            pending.append(writer.paths(""))
             while pending:  # what is in a directory right behind it, as tar expects
-                path = pending.pop()
-                if writer.entry(path):
-                    pending += writer.names(path)
+                path = next(pending[-1], None)
+                if path is None:
+                    pending.pop()
+                elif writer.entry(path):
+                    pending.append(writer.paths(path))
     finally:
+        for paths in pending:
+            paths.close()
         os.close(top)
 
 
@@ -78,38 +79,43 @@ class _Writer:
         self._tar = tar
         self._owner = owner
         self._stopped = stopped
-        self._first_name: dict[tuple[int, int], str] = {}  # of what has several
+        # Of what has several: its first name, and how many are still to come.
+        self._linked: dict[tuple[int, int], tuple[str, int]] = {}
 
-    def names(self, path: str) -> list[str]:
-        """The paths of what is in a directory, last first."""
-        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    def paths(self, path: str) -> Generator[str, None, None]:
+        """The paths of what is in a directory, in the order of the names if it is not too large."""
         try:
-            directory = syscalls.openat2(self._top, path or ".", flags, _STAY)
+            directory = beneath.directory(self._top, path)
         except OSError as e:
-            if e.errno in _ANOTHER_THING:
-                return []
+            if e.errno in beneath.ANOTHER_THING:
+                return
             raise
         try:
-            found = sorted(os.listdir(directory), reverse=True)  # noqa: PTH208 (of a descriptor)
+            names = (os.fsdecode(name) for name, _ in walk.names(directory))
+            first = list(islice(names, MOST_SORTED + 1))
+            if len(first) <= MOST_SORTED:
+                first.sort()
+            for some in (first, names):
+                for name in some:
+                    yield f"{path}/{name}" if path else name
         finally:
             os.close(directory)
-        return [f"{path}/{name}" if path else name for name in found]
 
     def entry(self, path: str) -> bool:
         """Write one entry; whether it is a directory to be looked into."""
         if self._stopped():
             raise Stopped
-        flags = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            handle = syscalls.openat2(self._top, path, flags, _STAY)
+            handle = beneath.handle(self._top, path)
         except OSError as e:
-            if e.errno in _ANOTHER_THING:
+            if e.errno in beneath.ANOTHER_THING:
                 return False
             raise
         try:
             return self._write(handle, path)
         finally:
             os.close(handle)
+            self._tar.members = []  # type: ignore[attr-defined]  # else it remembers every one
 
     def _write(self, handle: int, path: str) -> bool:
         status = os.fstat(handle)
@@ -121,7 +127,7 @@ class _Writer:
         if kind == tarfile.SYMTYPE:
             info.linkname = os.readlink("", dir_fd=handle)
         if kind != tarfile.DIRTYPE and status.st_nlink > 1:
-            first = self._first_name.setdefault((status.st_dev, status.st_ino), path)
+            first = self._first_name(status, path)
             if first != path:
                 info.type, info.linkname, info.size = tarfile.LNKTYPE, first, 0
                 self._tar.addfile(info)
@@ -132,6 +138,14 @@ class _Writer:
         with _content(handle, self._stopped) as content:
             self._tar.addfile(info, content)
         return False
+
+    def _first_name(self, status: os.stat_result, path: str) -> str:
+        """The name under which the file is in the tar already, or `path`, under which it will."""
+        key = status.st_dev, status.st_ino
+        first, more = self._linked.pop(key, (path, status.st_nlink))
+        if more > 1 and len(self._linked) < MOST_LINKED:
+            self._linked[key] = first, more - 1
+        return first
 
     def _info(self, status: os.stat_result, kind: bytes, path: str) -> tarfile.TarInfo:
         info = tarfile.TarInfo(path)
@@ -151,7 +165,7 @@ class _Writer:
 def _xattrs(handle: int) -> dict[str, str]:
     """As pax headers."""
     found = {}
-    where = f"/proc/self/fd/{handle}"  # a handle that only names is not asked itself
+    where = beneath.named(handle)  # a handle that only names is not asked itself
     try:
         for name in os.listxattr(where):
             if name != _LABEL:
@@ -181,7 +195,7 @@ class _Content:
 
 @contextmanager
 def _content(handle: int, stopped: Callable[[], bool]) -> Iterator[_Content]:
-    fd = os.open(f"/proc/self/fd/{handle}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    fd = beneath.reader(handle)
     try:
         yield _Content(fd, stopped)
     finally:

@@ -66,7 +66,7 @@ CONFIGS: dict[str, tuple[bytes, str]] = {
     "a NUL in a command": (config('{"Cmd": ["\\u0000"]}'), r"\.Cmd\[0\]: has a NUL"),
     "a number of 5,000 digits": (config(top=f', "x": {"1" * 5000}'), "beyond 64 bits"),
     "a number beyond 64 bits": (config(top=f', "x": {1 << 70}'), "beyond 64 bits"),
-    "an infinite number": (config(top=', "x": 1e999'), "beyond 64 bits|cannot unmarshal"),
+    "an infinite number": (config(top=', "x": 1e999'), "too large|cannot unmarshal"),
     "NaN": (config(top=', "x": NaN'), "NaN|invalid character"),
     "a thousand levels": (config(top=f', "x": {DEEP}'), "nested too deeply"),
     "a thousand levels in a label": (config(f'{{"Labels": {{"a": {DEEP}}}}}'), "nested|unmarshal"),

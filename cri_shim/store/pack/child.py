@@ -34,6 +34,8 @@ def main(how: str, directory: str, target: str, *rest: str) -> None:
                 size += len(piece)
     except BadLayer as e:
         _fail(1, str(e))
+    except MemoryError:
+        _fail(1, f"more than {confine.MEMORY_LIMIT >> 20} MiB of memory would be needed")
     except (OSError, EOFError, ValueError) as e:
         no_space = isinstance(e, OSError) and e.errno in (errno.ENOSPC, errno.EDQUOT)
         _fail(NO_SPACE_EXIT if no_space else 1, str(e))

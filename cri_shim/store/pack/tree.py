@@ -29,6 +29,7 @@ _CAPABILITY = "security.capability"
 _WHITEOUT, _OPAQUE_MARK = b".wh.", b".wh..wh..opq"
 _REVISION_MASK, _REVISION_2, _REVISION_3 = 0xFF000000, 0x02000000, 0x03000000
 _NOBODY = 65534
+_LONGEST = 4095  # bytes of a path that the kernel takes
 _TYPES = {
     stat.S_IFREG: header.REGULAR,
     stat.S_IFDIR: header.DIRECTORY,
@@ -89,6 +90,11 @@ class Tree:
             return 0
 
     def _real(self, path: bytes) -> bytes:
+        if len(path) > _LONGEST:
+            raise BadLayer(
+                f"{path[:100]!r}... is {len(path)} bytes long, an image can hold {_LONGEST} at most:"
+                " remove what is so deep"
+            )
         return self._root + path or b"/"
 
     def _entry(self, path: bytes) -> Iterator[tuple[Member, bytes]]:

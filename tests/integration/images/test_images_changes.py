@@ -11,7 +11,7 @@ import pytest
 from cri_shim.linux import mounts
 from cri_shim.spec.userns import IdMap
 from cri_shim.store import changes, merged
-from cri_shim.store.merged import Part
+from cri_shim.store.merged import Layer
 
 Act = Callable[[Path], object]
 
@@ -41,9 +41,9 @@ class Layers:
             mounts.unmount(self._target)
 
     def changes(self, *hidden: str, ids: IdMap | None = None) -> list[str]:
-        lower = Part(str(self.lower))
-        new = merged.root([Part(str(self.upper), ids), lower])
-        return list(map(str, changes.between(merged.root([lower]), new, hidden)))
+        lower = Layer(str(self.lower))
+        with merged.opened([lower], [Layer(str(self.upper), ids), lower]) as (old, new):
+            return list(map(str, changes.between(old, new, hidden)))
 
 
 @pytest.fixture
@@ -140,10 +140,9 @@ def test_owners_of_a_user_namespace_are_the_images(layers: Layers) -> None:
 
 
 def test_a_tree_compared_with_none_is_all_there_is(layers: Layers) -> None:
-    only = merged.root([Part(str(layers.lower))])
-
-    added = changes.between(None, only)
-    gone = changes.between(only, None)
+    with merged.opened([Layer(str(layers.lower))], []) as (only, none):
+        added = changes.between(none, only)
+        gone = changes.between(only, none)
 
     assert [str(change) for change in gone] == ["D /data", "D /etc", "D /old"]
     assert {change.kind for change in added} == {"added"}

@@ -33,7 +33,8 @@ def image_of(*names: str, **options: object) -> Image:
 def files_below(images: Images) -> list[str]:
     root = images.store.root
     places = [root / "images", root / "layers"]
-    found = (path for place in places for path in place.rglob("*") if not path.is_dir())
+    # Not rglob: what is deleted in the background may go as we look.
+    found = (Path(where, name) for top in places for where, _, own in os.walk(top) for name in own)
     return sorted(str(path.relative_to(root)) for path in found)
 
 

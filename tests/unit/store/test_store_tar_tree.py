@@ -5,11 +5,13 @@ import os
 import socket
 import tarfile
 import threading
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from cri_shim.store import tar_tree
+from tests.fixtures.trees import make_wide
 
 
 def written(root: Path) -> dict[str, tarfile.TarInfo]:
@@ -89,3 +91,50 @@ def test_it_stops_when_nobody_wants_it_any_more(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(tar_tree.Stopped):
         tar_tree.write(tmp_path, io.BytesIO(), stopped=lambda: True)
+
+
+def test_a_directory_of_very_many_files_is_written_in_little_memory(tmp_path: Path) -> None:
+    make_wide(tmp_path / "wide", 12_000)
+    with (tmp_path / "tar").open("wb") as to:
+        tracemalloc.start()
+        try:
+            tar_tree.write(tmp_path / "wide", to)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    with tarfile.open(tmp_path / "tar") as tar:
+        assert len(tar.getnames()) == 12_000
+    assert peak < 6_000_000
+
+
+def test_names_of_one_file_stay_links_and_are_forgotten_after_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tar_tree, "MOST_LINKED", 1)
+    for name in "abc":
+        (tmp_path / f"{name}1").write_text(name)
+    for number in (2, 3):
+        (tmp_path / f"a{number}").hardlink_to(tmp_path / "a1")
+    (tmp_path / "b2").hardlink_to(tmp_path / "b1")
+    (tmp_path / "c2").hardlink_to(tmp_path / "c1")
+
+    found = written(tmp_path)
+
+    assert {name: member.linkname for name, member in found.items()} == {
+        "a1": "", "a2": "a1", "a3": "a1", "b1": "", "b2": "b1", "c1": "", "c2": "c1",
+    }  # fmt: skip
+
+
+def test_too_many_files_of_several_names_are_files_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tar_tree, "MOST_LINKED", 1)
+    for name in ("a", "b"):
+        (tmp_path / f"1{name}").write_text(name)
+        (tmp_path / f"2{name}").hardlink_to(tmp_path / f"1{name}")
+
+    found = written(tmp_path)
+
+    assert {name: member.linkname for name, member in found.items()} == {
+        "1a": "", "1b": "", "2a": "1a", "2b": "",
+    }  # fmt: skip

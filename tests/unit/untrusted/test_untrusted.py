@@ -35,7 +35,7 @@ def test_a_fifo_or_a_directory_is_refused_at_once(tmp_path: Path) -> None:
         (b'{"a":' * 501 + b"1" + b"}" * 501, "is JSON nested too deeply"),
         (b'{"a":' * 100_000, "is JSON nested too deeply"),
         (b"[" + b"[]," * 100_000 + b"0]", "is JSON of more than 200000 values"),
-        (b"[" * 101 + b"]" * 101, "is JSON nested too deeply"),
+        (b"[" * 102 + b"]" * 102, "is JSON nested too deeply"),
         (b'{"a":[' * 500 + b"]}" * 500, "is JSON nested too deeply"),
         (b"1" * 5000, "a number beyond 64 bits"),
         (b"[18446744073709551616]", "a number beyond 64 bits: 18446744073709551616"),
