@@ -14,7 +14,17 @@ from being served. Three cases:
 import asyncio
 import logging
 
-from cri_shim.containers import exits, pause, rootfs, sources, still, takeover, update, volumes
+from cri_shim.containers import (
+    exits,
+    pause,
+    rootfs,
+    sources,
+    still,
+    streams,
+    takeover,
+    update,
+    volumes,
+)
 from cri_shim.containers import remove as container_remove
 from cri_shim.containers import stop as container_stop
 from cri_shim.engine import Engine
@@ -212,6 +222,7 @@ async def _finish_one(on: Engine, container: state.ContainerRecord) -> None:
         found = await on.oci.state(handler, container.id)
         status = found["status"] if found else "stopped"
         if status == "created":
+            streams.give(on, container)
             await on.oci.start(handler, container.id)
             status = "running"
         if status == "running":

@@ -131,7 +131,7 @@ async def _build(on: Engine, pod: state.PodRecord, record: state.ContainerRecord
     ids = userns.of_pod(pod.config)
     make_private(on.paths.bundle(record.id))
     if ids is not None:  # its root has to find the root file system, and nothing else
-        let_group_pass(on.paths.bundle(record.id), ids.host_id)
+        let_group_pass(on.paths.bundle(record.id), ids.groups.host_id)
         make_private(on.paths.volumes(record.id))
     fault_point("containers.create.rootfs")
     on.prime()
@@ -216,7 +216,7 @@ def _spec_input(
         image_name=record.image_name,
         pids_limit=on.pids_limit,
         protection=confined,
-        ids=userns.of_pod(pod.config),
+        ids=userns.of_pod(pod.config) if on.handler(pod.handler).maps_ids else None,
     )
 
 

@@ -59,8 +59,8 @@ def _on_node(ids: IdMap | None, user: User) -> tuple[int, int]:
     """
     if ids is None:
         return user.uid, user.gid
-    uid, gid = (id if id < ids.length else 0 for id in (user.uid, user.gid))
-    return ids.host_id + uid, ids.host_id + gid
+    uid, gid = ids.users.on_node(user.uid), ids.groups.on_node(user.gid)
+    return ids.root[0] if uid is None else uid, ids.root[1] if gid is None else gid
 
 
 def _made(

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from cri_shim.containers import streams
 from cri_shim.engine import Engine
 from cri_shim.errors import WrongState
 from cri_shim.oci import bundle
@@ -25,6 +26,7 @@ async def exec_sync(on: Engine, container_id: str, command: list[str], timeout: 
         on.handler(container.handler),
         container.id,
         process,
+        owner=streams.owner(on, container, process),
         timeout=timeout or None,
         limit=OUTPUT_LIMIT,
     )

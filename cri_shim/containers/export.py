@@ -32,7 +32,7 @@ async def export(on: Engine, container_id: str, to: Path | BinaryIO) -> None:
     await _mounted(on, pod, container)
     ids = userns.of_pod(pod.config)
     write = partial(tar_tree.write, on.paths.rootfs(container.id))
-    owner = partial(merged.inside, ids=ids)
+    owner = partial(merged.owner, ids=ids)
     if not isinstance(to, Path):
         await _in_thread(container.id, lambda stopped: write(to, owner, stopped))
         _still_there(on, container.id)

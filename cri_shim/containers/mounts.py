@@ -72,14 +72,8 @@ async def defaults(
         return []
     covered = [cleaned(mount.container_path) for mount in container.config.mounts]
     where = on.paths.default_mounts(container.id)
-    root = (_root(pod),) * 2
+    root = userns.root_of(pod.config)
     await offload(default_mounts.make_room, where)
     found = await offload(on.default_mounts.prepare, lines, where, covered, root, label)
     await offload(default_mounts.limit, where)
     return [replace(mount, options=DATA) for mount in found]
-
-
-def _root(pod: state.PodRecord) -> int:
-    """Whom the node knows the root of the pod's containers as."""
-    ids = userns.of_pod(pod.config)
-    return 0 if ids is None else ids.host_id

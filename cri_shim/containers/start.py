@@ -13,7 +13,7 @@ from typing import Any
 
 from cri_shim.aio import own_process
 from cri_shim.aio.offload import finish, offload
-from cri_shim.containers import dependencies, exits, logs, sources
+from cri_shim.containers import dependencies, exits, logs, sources, streams
 from cri_shim.engine import Engine
 from cri_shim.errors import CriShimError, WrongState
 from cri_shim.faults import fault_point
@@ -102,6 +102,7 @@ async def _launch(
     if first is not None:
         await first()
     fault_point("containers.start.start")
+    streams.give(on, container)
     await on.oci.start(handler, container.id)
     fault_point("containers.start.commit")
     current = on.registry.container(container.id)

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from cri_shim.containers import exec as execs
 from cri_shim.containers import start as starts
+from cri_shim.containers import streams
 from cri_shim.engine import Engine
 from cri_shim.errors import Unavailable, WrongState
 from cri_shim.oci import bundle
@@ -75,6 +76,7 @@ async def exec(on: Engine, request: api.ExecRequest, hearer: Hearer) -> Talk:
         process,
         streams_of(request),
         Taker(hearer.output, hearer.drained),
+        streams.owner(on, container, process),
     )
     return _Exec(command)
 

@@ -7,10 +7,13 @@ from cri_shim.linux import mounts
 SIZE = 64 << 20  # bytes; what every container runtime gives, and POSIX shared memory users expect
 
 
-def mount_shm(directory: Path, size_bytes: int = SIZE, *, owner: int = 0, label: str = "") -> None:
+def mount_shm(
+    directory: Path, size_bytes: int = SIZE, *, owner: tuple[int, int] = (0, 0), label: str = ""
+) -> None:
     """Mount an empty shared memory file system on `directory`, which is made if need be.
 
-    `owner` is what the pod's root is on the node, `label` the pod's SELinux label of files.
+    `owner` is what the pod's root is on the node, user and group; `label` is the pod's SELinux
+    label of files.
     """
     directory.mkdir(parents=True, exist_ok=True)
     if not mounts.is_mounted(directory):

@@ -26,7 +26,7 @@ from cri_shim.spec.userns import IdMap, UserNamespace
 
 ANSWER_S = 10.0  # for the child to be there; it takes 2 ms
 _WORDS = 1 << 12  # bytes of its complaint
-_TRIAL = IdMap(1 << 20, 1 << 16)
+_TRIAL = IdMap.same(1 << 20, 1 << 16)
 _FROM_INSIDE = ("user", "net")  # kinds of parameters that are set from inside
 _IN_ENGLISH = {"LC_ALL": "C", "PATH": os.defpath}
 
@@ -40,7 +40,7 @@ async def pin(
 ) -> None:
     """Make new namespaces of the kinds of `paths`, "user" among them, each pinned to its path.
 
-    All belong to the user namespace, which has the mapping `ids` for users and groups. As with
+    All belong to the user namespace, which has the mapping `ids`. As with
     namespaces.pin, nothing stays on failure. ToolFailed with unshare's own words.
     """
     await offload(namespaces.make_places, paths)
@@ -124,9 +124,9 @@ def _greet(food: int, answer: int) -> None:
 
 
 def _take(pid: int, paths: Mapping[str, Path], ids: IdMap, made: list[Path]) -> None:
-    for kind in ("uid", "gid"):
-        file = Path(f"/proc/{pid}/{kind}_map")
-        namespaces.step(f"map {kind}s {ids.to_kernel().strip()}", file.write_text, ids.to_kernel())
+    for kind, ranges in (("uid", ids.users), ("gid", ids.groups)):
+        file, line = Path(f"/proc/{pid}/{kind}_map"), ranges.to_kernel()
+        namespaces.step(f"map {kind}s {line.strip()}", file.write_text, line)
     for kind, target in paths.items():
         source = Path(f"/proc/{pid}/ns/{kind}")
         namespaces.step(f"pin the {kind} namespace", namespaces.bind, source, target, made)
@@ -144,7 +144,7 @@ def _set_up(
     # takes away what the others need.
     of_ipc = [p for p in sysctls if p.kind == "ipc"]
     if of_ipc:
-        syscalls.set_thread_euid(ids.host_id)
+        syscalls.set_thread_euid(ids.users.host_id)
         parameters.write(of_ipc)
 
 

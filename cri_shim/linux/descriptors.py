@@ -1,7 +1,11 @@
 """What processes have open, from /proc. A process that is gone has nothing."""
 
 import os
+import stat
+from contextlib import suppress
 from pathlib import Path
+
+from cri_shim.linux import process
 
 
 def count(pid: int) -> tuple[int, int]:
@@ -51,3 +55,20 @@ def device_name(device: str) -> str:
         return "/dev/" + Path(f"/sys/dev/block/{device}").readlink().name
     except OSError:
         return device
+
+
+def give_pipes(pid: int, start_time: int, owner: int) -> None:
+    """Make `owner` the owner of the pipes among the standard streams of a process.
+
+    What else a stream is stays as it is, and so does everything if the process is gone.
+    """
+    for number in range(3):
+        with suppress(OSError):
+            fd = os.open(f"/proc/{pid}/fd/{number}", os.O_PATH | os.O_CLOEXEC)
+            try:
+                # The descriptor is fixed first: the pid may be another process by now.
+                is_pipe = stat.S_ISFIFO(os.fstat(fd).st_mode)
+                if is_pipe and process.alive(pid, start_time):
+                    os.chown(f"/proc/self/fd/{fd}", owner, -1)
+            finally:
+                os.close(fd)

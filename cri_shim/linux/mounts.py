@@ -111,13 +111,18 @@ def without_links(source: syscalls.StrPath) -> int:
 
 
 def tmpfs(
-    target: syscalls.StrPath, size_bytes: int, mode: int, *, owner: int = 0, label: str = ""
+    target: syscalls.StrPath,
+    size_bytes: int,
+    mode: int,
+    *,
+    owner: tuple[int, int] = (0, 0),
+    label: str = "",
 ) -> None:
     """Mount an empty tmpfs of at most `size_bytes`: no set-uid, no devices, no programs.
 
     `owner` is its user and group, `label` the SELinux label of all in it ("" = none).
     """
-    options = f"size={size_bytes},mode={mode:o},uid={owner},gid={owner}"
+    options = f"size={size_bytes},mode={mode:o},uid={owner[0]},gid={owner[1]}"
     options += f',context="{label}"' if label else ""
     syscalls.mount("tmpfs", target, "tmpfs", _DATA_ONLY, options)
 

@@ -63,7 +63,9 @@ class Taker:
 class Command:
     """Started by `start`; `close` must be called at the end, whatever happened."""
 
-    def __init__(self, streams: Streams, taker: Taker, pid_file: Path) -> None:
+    def __init__(self, streams: Streams, taker: Taker, pid_file: Path, owner: int = -1) -> None:
+        """`owner` of its pipes is what the node knows its user as; -1 leaves them root's."""
+        self._owner = owner
         self._streams = streams
         self._taker = taker
         self._pid_file = pid_file
@@ -138,13 +140,13 @@ class Command:
         stdio = [-1] * 3
         try:
             if self._streams.stdin:
-                stdio[STDIN], ours = pipe()
+                stdio[STDIN], ours = pipe(self._owner)
                 self._inlet = Inlet(ours, self._taker.drained)
             else:
                 stdio[STDIN] = no_input()
             theirs.callback(os.close, stdio[STDIN])
             for number, wanted in ((STDOUT, self._streams.stdout), (STDERR, self._streams.stderr)):
-                ours, stdio[number] = pipe()
+                ours, stdio[number] = pipe(self._owner)
                 theirs.callback(os.close, stdio[number])
                 self._outlet(ours, number, wanted=wanted)
         except OSError as e:

@@ -27,6 +27,7 @@ from cri_shim.pb import state_pb2 as state
 from cri_shim.untrusted import read_file
 
 _PID_FILE_LIMIT = 64  # bytes
+_RUNTIME_LOG = "oci.log"  # in the bundle: warnings of the OCI runtime's `create`
 _INHERITED = frozenset({"_OCI_SYNCPIPE", "_OCI_STARTPIPE"})
 
 
@@ -115,6 +116,8 @@ class Conmon(Control):
             *(str(self.path), "-c", id, "-u", id, "-n", id, "-b", str(bundle)),
             *("-r", str(handler.run_path), f"--runtime-arg=--root={handler.root}"),
             *(f"--runtime-arg={option}" for option in handler.options),
+            # What it has to say is no output of the container, which has its standard streams.
+            f"--runtime-arg=--log={bundle / _RUNTIME_LOG}",
             *("-p", str(bundle / "pidfile"), "-P", str(bundle / "conmon.pid")),
             *("--persist-dir", str(bundle)),
             *("-l", f"k8s-file:{self._logs / id / log.name}" if log else "none"),
@@ -203,7 +206,15 @@ class Conmon(Control):
         Idempotent, and fine if there is no bundle any more.
         """
         log_directory.unmount(self._logs / id)
-        for name in ("attach", "ctl", "winsz", "pidfile", "conmon.pid", f"pidfile-{id}"):
+        for name in (
+            "attach",
+            "ctl",
+            "winsz",
+            "pidfile",
+            "conmon.pid",
+            f"pidfile-{id}",
+            _RUNTIME_LOG,
+        ):
             with suppress(FileNotFoundError):
                 (bundle / name).unlink()
 

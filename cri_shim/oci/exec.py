@@ -21,9 +21,8 @@ from cri_shim.aio.child import Child
 from cri_shim.aio.offload import finish
 from cri_shim.errors import TimedOut, ToolFailed
 from cri_shim.linux import process as processes
-from cri_shim.oci import messages, relay, tree
+from cri_shim.oci import messages, relay, stdio, tree
 from cri_shim.oci.oom_score import scored
-from cri_shim.oci.stdio import no_input
 from cri_shim.untrusted import read_file
 
 DRAIN_S = 0.2  # how long output of background children is still taken after the command ended
@@ -61,13 +60,13 @@ class _Budget:
 class _Pipe:
     """Reads one stream for as long as somebody writes, keeping what the budget grants."""
 
-    def __init__(self, budget: _Budget) -> None:
+    def __init__(self, budget: _Budget, owner: int) -> None:
         self._budget = budget
         self._kept = bytearray()
         self._loop = asyncio.get_running_loop()
         self.ended = self._loop.create_future()
         try:
-            self._read_end, self.write_end = os.pipe2(os.O_CLOEXEC)
+            self._read_end, self.write_end = stdio.owned_pipe(owner)
         except OSError as e:
             raise ToolFailed(f"cannot make a pipe for a command's output: {e.strerror}") from e
         os.set_blocking(self._read_end, False)
@@ -115,22 +114,24 @@ async def exec_sync(
     *,
     directory: Path,
     env: Mapping[str, str],
+    owner: int,
     timeout: float | None,
     limit: int,
 ) -> ExecResult:
     """Run the OCI `process` in container `id` and return its output and exit code.
 
-    `runtime` is the OCI runtime with its global options; `timeout` in seconds, None is none;
-    `limit` in bytes, both streams together, what is beyond is read and dropped. After the timeout,
-    or on cancellation, the command and what it started is killed and reaped before TimedOut (or
-    the cancellation) is raised. CommandNotFound, ToolFailed: the command was not run.
+    `runtime` is the OCI runtime with its global options; `owner` what the node knows the command's
+    user as, -1 for root; `timeout` in seconds, None is none; `limit` in bytes, both streams
+    together, what is beyond is read and dropped. After the timeout, or on cancellation, the command
+    and what it started is killed and reaped before TimedOut (or the cancellation) is raised.
+    CommandNotFound, ToolFailed: the command was not run.
     """
     name = process["args"][0]
     with ExitStack() as cleanup:
         budget = _Budget(limit)
-        out = _Pipe(budget)
+        out = _Pipe(budget, owner)
         cleanup.callback(out.close)
-        err = _Pipe(budget)
+        err = _Pipe(budget, owner)
         cleanup.callback(err.close)
         document = json.dumps(process, ensure_ascii=False).encode(errors="surrogateescape")
         spec, log = cleanup.enter_context(memory(document)), cleanup.enter_context(memory(b""))
@@ -140,7 +141,7 @@ async def exec_sync(
             *(runtime[0], f"--log=/proc/self/fd/{log}", "--log-format=json", *runtime[1:]),
             *("exec", f"--process=/proc/self/fd/{spec}", f"--pid-file={pid_file}", id),
         ]
-        nothing = no_input()
+        nothing = stdio.no_input()
         cleanup.callback(os.close, nothing)
         client = children.spawn(
             scored(command, process),

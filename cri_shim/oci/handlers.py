@@ -51,6 +51,7 @@ class Handler:
     features: Features = Features()
     problem: str = ""
     userns_problem: str = NOT_TRIED  # why pods can have no user namespace with it; "" = they can
+    maps_ids: bool = True  # it wants the ids of a user namespace that it joins in the document
     options: tuple[str, ...] = ()  # global ones, for every call
 
     @property
@@ -123,20 +124,21 @@ async def _tried(
     identity += handler.options
     make_private(cache)
     if isinstance(userns, UserNamespace):
-        let_group_pass(cache, userns.ids.host_id)  # the trial's root file system is below
+        let_group_pass(cache, userns.ids.groups.host_id)  # the trial's root file system is below
     memory = cache / f"{handler.name}.json"
     if (remembered := _remembered(memory, identity)) is not None:
-        known, problem = remembered
-        return dataclasses.replace(handler, features=known, userns_problem=problem)
+        return dataclasses.replace(handler, **remembered)
 
-    async def tried(option: str = "", space: UserNamespace | None = None) -> list[mounts.Mount]:
+    async def tried(
+        option: str = "", space: UserNamespace | None = None, maps_ids: bool = True
+    ) -> list[mounts.Mount]:
         command = [str(handler.run_path), *handler.options]
         command += ["--systemd-cgroup"] if systemd_cgroup else []
         where = cache / handler.name
         name = handler.name
         return await trial.run(
             command, where, name=name, env=env, systemd=systemd_cgroup, option=option, userns=space,
-            groups=groups,
+            maps_ids=maps_ids, groups=groups,
         )  # fmt: skip
 
     try:
@@ -146,10 +148,17 @@ async def _tried(
     features = await _features(handler.path, env)
     if features is None:
         features = Features(rro=await _mounts_so(tried))
-    problem = userns if isinstance(userns, str) else await _complaint(tried(space=userns))
+    problem, maps_ids = userns if isinstance(userns, str) else "", True
+    if isinstance(userns, UserNamespace):
+        problem = await _complaint(tried(space=userns))
+        # runc before 1.2 wants the ids; later ones warn of what they can see for themselves.
+        if not problem and not handler.is_crun:
+            maps_ids = bool(await _complaint(tried(space=userns, maps_ids=False)))
     found = {"of": identity, "features": dataclasses.asdict(features), "userns": problem}
-    _remember(memory, found)
-    return dataclasses.replace(handler, features=features, userns_problem=problem)
+    _remember(memory, found | {"maps_ids": maps_ids})
+    return dataclasses.replace(
+        handler, features=features, userns_problem=problem, maps_ids=maps_ids
+    )
 
 
 async def _complaint(attempt: Awaitable[object]) -> str:
@@ -169,10 +178,15 @@ def _remember(memory: Path, found: Mapping[str, Any]) -> None:
         _log.warning("cannot write %s: %s", memory, e.strerror)
 
 
-def _remembered(memory: Path, identity: list[Any]) -> tuple[Features, str] | None:
+def _remembered(memory: Path, identity: list[Any]) -> dict[str, Any] | None:
+    """What was found out of this binary in this boot, as fields of a Handler."""
     try:
         found = parse_json(read_file(memory, _MEMORY_LIMIT))
-        known = Features(**found["features"]), str(found["userns"])
+        known = {
+            "features": Features(**found["features"]),
+            "userns_problem": str(found["userns"]),
+            "maps_ids": bool(found["maps_ids"]),
+        }
         return known if found["of"] == identity else None
     except (OSError, ValueError, KeyError, TypeError):
         return None

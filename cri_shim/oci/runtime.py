@@ -114,6 +114,7 @@ class OciRuntime:
         id: str,
         process: Mapping[str, Any],
         *,
+        owner: int = -1,
         timeout: float | None,
         limit: int,
     ) -> execs.ExecResult:
@@ -124,6 +125,7 @@ class OciRuntime:
             process,
             directory=self._exec_dir,
             env=self._env,
+            owner=owner,
             timeout=timeout,
             limit=limit,
         )
@@ -135,9 +137,10 @@ class OciRuntime:
         process: Mapping[str, Any],
         streams: Streams,
         taker: Taker,
+        owner: int = -1,
     ) -> Command:
         """Start a command to be talked to; see command.py. The caller ends and closes it."""
-        command = Command(streams, taker, commands.pid_file(self._exec_dir))
+        command = Command(streams, taker, commands.pid_file(self._exec_dir), owner)
         try:
             await command.start(self._command(handler), id, process, env=self._env)
         except BaseException:

@@ -41,12 +41,14 @@ async def run(
     systemd: bool = False,
     option: str = "",
     userns: UserNamespace | None = None,
+    maps_ids: bool = True,
     groups: str | None = "",
 ) -> list[Mount]:
     """Try the OCI runtime `command` (with global options); `directory` is made, used and removed.
 
     Its control group is below `groups`, "" being all of them; with None nothing is said of any.
-    With `userns` the container joins that, and all its other namespaces belong to it.
+    With `userns` the container joins that, and all its other namespaces belong to it; the document
+    has its ids if `maps_ids`.
     Returns the mounts of the container; with `option`, /dev is bound there at /trial.d with it.
     ToolFailed with the runtime's own words if it cannot make a container; TimedOut.
     """
@@ -57,13 +59,20 @@ async def run(
     await _clear(command, directory, id, env)
     try:
         cgroup = f"system.slice:cri-shim:{id}" if systemd else f"{groups}/{id}"
-        _prepare(directory, cgroup if groups is not None else "", option, userns)
+        ids: dict[str, Any] = userns.ids.of_linux() if userns is not None and maps_ids else {}
+        _prepare(directory, cgroup if groups is not None else "", option, userns, ids)
         return await _create(command, directory, id, env, f"trial of handler {name} failed")
     finally:
         await finish(_clear(command, directory, id, env))
 
 
-def _prepare(directory: Path, cgroups_path: str, option: str, userns: UserNamespace | None) -> None:
+def _prepare(
+    directory: Path,
+    cgroups_path: str,
+    option: str,
+    userns: UserNamespace | None,
+    ids: dict[str, Any],
+) -> None:
     rootfs = directory / "bundle" / "rootfs"
     kinds = [{"type": kind} for kind in ("pid", "mount", "ipc", "uts")]
     if userns is not None:
@@ -97,7 +106,7 @@ def _prepare(directory: Path, cgroups_path: str, option: str, userns: UserNamesp
                 "namespaces": kinds,
             }
             | (_grouped(cgroups_path, cgroups_path.count("/") > 1) if cgroups_path else {})
-            | (userns.ids.of_linux() if userns is not None else {}),
+            | ids,
         },
     )
 

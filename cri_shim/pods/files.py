@@ -23,14 +23,16 @@ ff02::2\tip6-allrouters
 """
 
 
-def write(where: Path, config: api.PodSandboxConfig, host_network: bool, owner: int = 0) -> None:
+def write(
+    where: Path, config: api.PodSandboxConfig, host_network: bool, owner: tuple[int, int] = (0, 0)
+) -> None:
     """Write the three files of a pod; `hosts` without its address, see `write_hosts`.
 
     `owner`: what the pod's root is on the node. WrongState if the node's own files cannot be had.
     """
     for name, text in _content(config, host_network).items():
         _write(where / name, text)
-        os.chown(where / name, owner, owner)
+        os.chown(where / name, *owner)
 
 
 def size(config: api.PodSandboxConfig, host_network: bool) -> int:

@@ -9,7 +9,7 @@ def update(on: Engine) -> None:
     """Let the roots of the pods that are on record pass to what is theirs, and nobody else."""
     pods, _ = on.registry.everything()
     maps = [userns.of_pod(pod.config) for pod in pods]
-    groups = {ids.host_id for ids in maps if ids is not None}
+    groups = {ids.groups.host_id for ids in maps if ids is not None}
     for directory in (on.paths.pods(), on.paths.containers()[0]):
         directory.mkdir(mode=0o700, exist_ok=True)
         privacy.let_groups_pass(directory, groups)

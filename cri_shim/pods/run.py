@@ -137,7 +137,7 @@ def _write_files(on: Engine, record: state.PodRecord) -> None:
     where, host = on.paths.pod(record.id) / "etc", record.network.host
     label = protection.pod_labels(on, record)[1]
     etc.mount(where, files.size(record.config, host), label=label)
-    files.write(where, record.config, host, _root(record))
+    files.write(where, record.config, host, userns.root_of(record.config))
 
 
 async def _isolate(on: Engine, record: state.PodRecord) -> None:
@@ -154,13 +154,9 @@ async def _isolate(on: Engine, record: state.PodRecord) -> None:
     if "ipc" in pins:
         fault_point("pods.run.shm")
         label = protection.pod_labels(on, record)[1]
-        shm.mount_shm(on.paths.pod(record.id) / "shm", owner=_root(record), label=label)
-
-
-def _root(record: state.PodRecord) -> int:
-    """What the pod's root is on the node: who its files belong to."""
-    ids = userns.of_pod(record.config)
-    return 0 if ids is None else ids.host_id
+        shm.mount_shm(
+            on.paths.pod(record.id) / "shm", owner=userns.root_of(record.config), label=label
+        )
 
 
 def _own_namespaces(record: state.PodRecord) -> list[str]:
@@ -197,10 +193,10 @@ async def _start_pause(on: Engine, record: state.PodRecord) -> state.PodRecord:
     where = on.paths.pod(record.id) / "pause"
     make_private(where)
     (where / "rootfs").mkdir(mode=0o755)
-    os.chown(where / "rootfs", _root(record), _root(record))
+    os.chown(where / "rootfs", *userns.root_of(record.config))
     if userns.of_pod(record.config) is not None:
         for directory in (where.parent, where):
-            let_group_pass(directory, _root(record))
+            let_group_pass(directory, userns.root_of(record.config)[1])
     pins = {kind: on.paths.pins(record)[kind] for kind in _own_namespaces(record)}
     document = pause.build(
         pause.PauseInput(
@@ -212,7 +208,7 @@ async def _start_pause(on: Engine, record: state.PodRecord) -> state.PodRecord:
             cgroups_path=on.cgroups.oci_path(record.cgroup_parent, record.id),
             namespaces={kind: str(path) for kind, path in pins.items()},
             protection=await protection.of_pause(on, record),
-            ids=userns.of_pod(record.config),
+            ids=userns.of_pod(record.config) if handler.maps_ids else None,
         )
     )
     bundle.write(where, document)

@@ -65,7 +65,7 @@ def _below_user_namespace(at: str, options: api.NamespaceOption) -> None:
 
 
 def _user_namespace(at: str, options: api.UserNamespace) -> None:
-    """ "Exactly one mapping each, equal lists"; container id 0 must be mapped."""
+    """Exactly one mapping each; container id 0 must be mapped."""
     if options.mode not in (api.POD, api.NODE):
         raise InvalidArgument(f"{at}.mode", "is POD or NODE")
     if options.mode == api.NODE:
@@ -81,8 +81,6 @@ def _user_namespace(at: str, options: api.UserNamespace) -> None:
             raise InvalidArgument(f"{at}.{field}[0].container_id", "0 must be mapped")
         if not one.length or one.host_id + one.length - 1 > MAX_ID:
             raise InvalidArgument(f"{at}.{field}[0].length", "leaves the range of ids")
-    if options.uids[0] != options.gids[0]:
-        raise InvalidArgument(f"{at}.gids", "must be the same as uids")
 
 
 def _users(

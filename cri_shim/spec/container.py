@@ -48,7 +48,7 @@ class ContainerInput:
     image_name: str = ""
     pids_limit: int = 0  # 0 = as many as its pod may have
     protection: Protection = NONE
-    ids: IdMap | None = None  # of the user namespace; None = it has none
+    ids: IdMap | None = None  # to be named with the user namespace, see Handler.maps_ids
 
 
 def build(inp: ContainerInput) -> Document:

@@ -36,7 +36,7 @@ class PauseInput:
     namespaces: Mapping[str, str]  # pinned net, ipc, uts: kind -> path; its pid namespace is new
     rootfs: str = "rootfs"  # an empty directory
     protection: Protection = NONE
-    ids: IdMap | None = None  # of the user namespace; None = it has none
+    ids: IdMap | None = None  # to be named with the user namespace, see Handler.maps_ids
 
 
 def build(inp: PauseInput) -> Document:

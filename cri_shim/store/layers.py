@@ -142,7 +142,8 @@ class Layers:
 
         `ids` are those that its owners are written in; see store/pack for `hidden`.
         """
-        mapping = f"{ids.host_id}:{ids.length}" if ids is not None else ""
+        ranges = () if ids is None else (ids.users, ids.groups)
+        mapping = ",".join(f"{ids.host_id}:{ids.length}" for ids in ranges)
         async with self._slots:
             result = await python_child.call(
                 "cri_shim.store.pack.child", "new", str(directory), str(target), mapping,

@@ -61,8 +61,7 @@ class Node:
 
     def owner(self) -> tuple[int, int]:
         """User and group, as the image has them."""
-        ids = self.parts[0].layer.ids
-        return inside(self.status.st_uid, ids), inside(self.status.st_gid, ids)
+        return owner(self.status.st_uid, self.status.st_gid, self.parts[0].layer.ids)
 
     def xattrs(self) -> Mapping[str, bytes]:
         """The extended attributes that are not overlayfs's or this machine's."""
@@ -75,11 +74,12 @@ class Node:
             raise
 
 
-def inside(id: int, ids: IdMap | None) -> int:
-    """What an owner on the node is in the user namespace, if there is one."""
+def owner(uid: int, gid: int, ids: IdMap | None) -> tuple[int, int]:
+    """What user and group of the node are in the user namespace, if there is one."""
     if ids is None:
-        return id
-    return id - ids.host_id if ids.host_id <= id < ids.host_id + ids.length else NOBODY
+        return uid, gid
+    user, group = ids.users.inside(uid), ids.groups.inside(gid)
+    return NOBODY if user is None else user, NOBODY if group is None else group
 
 
 @contextmanager

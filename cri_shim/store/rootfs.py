@@ -119,7 +119,7 @@ class Rootfs:
         lowers = self.lowers(layers)
         own = self.directory(container_id)
         try:
-            stale = self._make_own(own, lowers, userns.ids.host_id if userns else 0)
+            stale = self._make_own(own, lowers, userns.ids.root if userns else (0, 0))
             if self._program:
                 return stale
             with _owned(lowers, own, userns) as owned:
@@ -156,7 +156,7 @@ class Rootfs:
                 raise NotFound(f"layer {lower.name} is not here; pull the image again")
         return lowers
 
-    def _make_own(self, own: Path, lowers: Sequence[Path], root: int) -> list[Path]:
+    def _make_own(self, own: Path, lowers: Sequence[Path], root: tuple[int, int]) -> list[Path]:
         """Have upper and work fit to be mounted; what is returned is of another boot.
 
         `root` is what the container's root is on the node.
@@ -203,15 +203,15 @@ def _unmount_below(directory: Path) -> None:
             mounts.unmount(path)
 
 
-def _like(upper: Path, lowers: Sequence[Path], root: int) -> None:
+def _like(upper: Path, lowers: Sequence[Path], root: tuple[int, int]) -> None:
     """Give `/` the owner and mode the image has for it: of an overlay, the topmost directory's."""
     upper.chmod(0o755)
-    os.chown(upper, root, root)
+    os.chown(upper, *root)
     for lower in lowers:
         status = lower.stat()
         mode = stat.S_IMODE(status.st_mode)
         if (status.st_uid, status.st_gid, mode) != (0, 0, 0o755):  # a layer that says something
-            os.chown(upper, root + status.st_uid, root + status.st_gid)
+            os.chown(upper, root[0] + status.st_uid, root[1] + status.st_gid)
             upper.chmod(mode)
             return
 

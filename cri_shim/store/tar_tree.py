@@ -31,6 +31,9 @@ _KINDS = {
 }
 
 
+Owner = Callable[[int, int], tuple[int, int]]
+
+
 class Stopped(Exception):
     """Nobody wants the tar any more."""
 
@@ -38,12 +41,12 @@ class Stopped(Exception):
 def write(
     root: StrPath,
     to: BinaryIO,
-    owner: Callable[[int], int] = lambda id: id,
+    owner: Owner = lambda uid, gid: (uid, gid),
     stopped: Callable[[], bool] = lambda: False,
 ) -> None:
     """Write the tree below `root`, itself left out, in the order of its names. Blocks.
 
-    `owner` gives what an owner on the disk is in the tar. OSError names what cannot be read;
+    `owner` gives what user and group on the disk are in the tar. OSError names what cannot be read;
     Stopped as soon as `stopped()`.
     """
     top = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -72,7 +75,7 @@ class _Writer:
         self,
         top: int,
         tar: tarfile.TarFile,
-        owner: Callable[[int], int],
+        owner: Owner,
         stopped: Callable[[], bool],
     ) -> None:
         self._top = top
@@ -151,7 +154,7 @@ class _Writer:
         info = tarfile.TarInfo(path)
         info.type = kind
         info.mode = stat.S_IMODE(status.st_mode)
-        info.uid, info.gid = self._owner(status.st_uid), self._owner(status.st_gid)
+        info.uid, info.gid = self._owner(status.st_uid, status.st_gid)
         info.mtime, fraction = divmod(status.st_mtime_ns, 10**9)
         if fraction:
             info.pax_headers = {"mtime": f"{info.mtime}.{fraction:09}"}

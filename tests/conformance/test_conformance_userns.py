@@ -62,7 +62,7 @@ async def test_runtime_should_support_namespace_mode_node(cri: Cri, handler: str
         ({"uids": []}, r"userns_options\.uids: 0 mappings"),
         ({"uids": [{**MAPPING, "container_id": 1}]}, r"userns_options\.uids\[0\]\.container_id"),
         ({"uids": [{**MAPPING, "length": 0}]}, r"userns_options\.uids\[0\]\.length"),
-        ({"gids": [{**MAPPING, "host_id": 2000}]}, r"userns_options\.gids: must be the same"),
+        ({"gids": [{**MAPPING, "container_id": 1}]}, r"userns_options\.gids\[0\]\.container_id"),
         ({"mode": CONTAINER}, r"userns_options\.mode"),
         ({"mode": TARGET}, r"userns_options\.mode"),
         ({"mode": NODE}, r"userns_options\.mode: NODE has no mappings"),

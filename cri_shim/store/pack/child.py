@@ -1,7 +1,7 @@
 """The program: `child new DIRECTORY TAR IDS HIDDEN...` or `child again DIRECTORY TAR RECIPE`.
 
-IDS is FIRST:LENGTH or empty. Prints diff-id and size of the tar it made as a line of JSON. Exit
-status 0, 1 with the reason on stderr, or NO_SPACE_EXIT.
+IDS is FIRST:LENGTH of users, a comma and the same of groups, or empty. Prints diff-id and size of
+the tar it made as a line of JSON. Exit status 0, 1 with the reason on stderr, or NO_SPACE_EXIT.
 """
 
 import errno
@@ -45,10 +45,10 @@ def main(how: str, directory: str, target: str, *rest: str) -> None:
 
 
 def _new(directory: str, ids: str, *hidden: str) -> Iterator[bytes]:
-    first, _, length = ids.partition(":")
+    ranges = [range.split(":") for range in ids.split(",") if range]
     paths = [os.fsencode(path) for path in hidden]
     confine.confine(directory)
-    tree = Tree(b"", int(first or 0), int(length or 0), paths)
+    tree = Tree(b"", [(int(first), int(length)) for first, length in ranges], paths)
     for member, source in tree.members():
         if not source:
             yield header.encode(member)

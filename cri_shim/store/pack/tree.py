@@ -41,14 +41,17 @@ _TYPES = {
 
 
 class Tree:
-    """The tree below `root`, whose owners are written in the ids from `first` on, `length` of them.
+    """The tree below `root`.
 
-    Without a `length` they are written as they are.
+    `ranges` are those that its users and its groups are written in, each by its first id and its
+    length; without them they are written as they are.
     """
 
-    def __init__(self, root: bytes, first: int, length: int, hidden: Sequence[bytes]) -> None:
+    def __init__(
+        self, root: bytes, ranges: Sequence[tuple[int, int]], hidden: Sequence[bytes]
+    ) -> None:
         self._root = root
-        self._first, self._length = first, length
+        self._ranges = ranges
         self._hidden = frozenset(hidden)
         self._links: dict[tuple[int, int], bytes] = {}
 
@@ -56,11 +59,7 @@ class Tree:
         """Each with the path to read its data from, or b"" if it has none."""
         top = os.lstat(self._root or b"/")
         attributes = self._attributes(b"/", top)
-        if attributes or (top.st_uid, top.st_gid, stat.S_IMODE(top.st_mode)) != (
-            self._first if self._length else 0,
-            self._first if self._length else 0,
-            0o755,
-        ):
+        if attributes or (*self._owner(top), stat.S_IMODE(top.st_mode)) != (0, 0, 0o755):
             yield self._member(b"./", top, attributes), b""
         yield from self._below(b"")
 
@@ -92,8 +91,8 @@ class Tree:
     def _real(self, path: bytes) -> bytes:
         if len(path) > _LONGEST:
             raise BadLayer(
-                f"{path[:100]!r}... is {len(path)} bytes long, an image can hold {_LONGEST} at most:"
-                " remove what is so deep"
+                f"{path[:100]!r}... is {len(path)} bytes long, an image can hold {_LONGEST} at"
+                " most: remove what is so deep"
             )
         return self._root + path or b"/"
 
@@ -132,18 +131,19 @@ class Tree:
             name,
             _TYPES[stat.S_IFMT(status.st_mode)],
             stat.S_IMODE(status.st_mode),
-            self._inside(status.st_uid),
-            self._inside(status.st_gid),
+            *self._owner(status),
             status.st_size if stat.S_ISREG(status.st_mode) else 0,
             status.st_mtime_ns,
             device=(os.major(status.st_rdev), os.minor(status.st_rdev)),
             xattrs=attributes,
         )
 
-    def _inside(self, id: int) -> int:
-        if not self._length:
-            return id
-        return id - self._first if self._first <= id < self._first + self._length else _NOBODY
+    def _owner(self, status: os.stat_result) -> tuple[int, int]:
+        """User and group, in the ids of the image."""
+        if not self._ranges:
+            return status.st_uid, status.st_gid
+        users, groups = self._ranges
+        return _inside(status.st_uid, *users), _inside(status.st_gid, *groups)
 
     def _attributes(self, real: bytes, status: os.stat_result) -> dict[str, bytes]:
         found: dict[str, bytes] = {}
@@ -157,7 +157,7 @@ class Tree:
             if name in _ELSEWHERE:
                 raise BadLayer(f"{real!r} has {name}: overlayfs keeps a part of it elsewhere")
             # ids in access lists are the node's: they say nothing in an image
-            if name.startswith(_PRIVATE) or (self._length and name.startswith(_ACL)):
+            if name.startswith(_PRIVATE) or (self._ranges and name.startswith(_ACL)):
                 continue
             value = os.getxattr(real, name, follow_symlinks=False)
             found[name] = _capability(value) if name == _CAPABILITY else value
@@ -181,3 +181,7 @@ def _capability(value: bytes) -> bytes:
     if magic & _REVISION_MASK != _REVISION_3:
         return value
     return struct.pack("<I", magic & ~_REVISION_MASK | _REVISION_2) + value[4:20]
+
+
+def _inside(id: int, first: int, length: int) -> int:
+    return id - first if first <= id < first + length else _NOBODY

@@ -199,7 +199,7 @@ async def test_owners_in_a_user_namespace_become_the_images(layers: Layers, tmp_
     revision_3 = bytes.fromhex("0100000300200000000000000000000000000000a0860100")
     os.setxattr(upper / "roots", "security.capability", revision_3)
 
-    await layers.pack(upper, tmp_path / "layer", IdMap(100_000, 65_536), ())
+    await layers.pack(upper, tmp_path / "layer", IdMap.same(100_000, 65_536), ())
 
     with tarfile.open(tmp_path / "layer") as tar:
         owners = {entry.name: (entry.uid, entry.gid) for entry in tar}

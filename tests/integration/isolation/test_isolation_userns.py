@@ -12,7 +12,7 @@ from cri_shim.isolation import namespaces, sysctls, userns
 from cri_shim.linux import idmap, mounts
 from cri_shim.spec.userns import IdMap
 
-IDS = IdMap(100000, 65536)
+IDS = IdMap.same(100000, 65536)
 KINDS = ("user", "net", "ipc", "uts")
 
 
@@ -86,7 +86,7 @@ async def test_a_failure_leaves_nothing(
     with pytest.raises(InvalidArgument, match="kernel refuses"):
         await userns.pin(pins, IDS, hostname=None, sysctls=bad)
     with pytest.raises(OSError, match="map uids"):
-        await userns.pin(pins, IdMap(1 << 31, 1 << 31), hostname=None, sysctls={})
+        await userns.pin(pins, IdMap.same(1 << 31, 1 << 31), hostname=None, sysctls={})
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(ToolFailed, match=r"unshare .* is not installed"):
         await userns.pin(pins, IDS, hostname=None, sysctls={})

@@ -67,6 +67,13 @@ async def test_output_is_logged_in_the_cri_format(yard):
     ]
 
 
+async def test_what_the_oci_runtime_warns_of_is_no_output_of_the_container(yard):
+    ignored = {"memory": {"kernel": 1 << 26}}  # runc says so
+    made = await yard.run("echo out", resources=ignored)
+    await yard.next_exit()
+    assert [line.split(" ", 3)[3] for line in made.log.read_text().splitlines()] == ["out"]
+
+
 async def test_without_a_log_path_nothing_is_logged_and_output_still_flows(yard):
     id, where, log = yard.lay_out(["sh", "-c", "seq 100000"])
     started = await yard.conmon.create(

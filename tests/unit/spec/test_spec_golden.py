@@ -200,7 +200,7 @@ def confined() -> Document:
 
 def in_a_user_namespace() -> Document:
     pinned = PINNED | {"user": f"/run/cri-shim/pods/{POD_ID}/ns/user"}
-    return container.build(replace(given(pinned=pinned), ids=IdMap(100000, 65536)))
+    return container.build(replace(given(pinned=pinned), ids=IdMap.same(100000, 65536)))
 
 
 def pause_process() -> Document:

@@ -6,9 +6,9 @@ import pytest
 
 from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2 as api
-from cri_shim.spec.userns import IdMap, check_container, of_pod
+from cri_shim.spec.userns import IdMap, IdRange, check_container, of_pod
 
-IDS = IdMap(100000, 65536)
+IDS = IdMap.same(100000, 65536)
 MAPPING = {"container_id": 0, "host_id": 100000, "length": 65536}
 OTHER = {**MAPPING, "host_id": 5}
 USERNS: dict[str, Any] = {"mode": api.POD, "uids": [MAPPING], "gids": [MAPPING]}
@@ -45,7 +45,26 @@ def test_a_pod_that_asks_for_none_has_none(options: dict[str, Any]) -> None:
 def test_the_mapping_is_told_to_the_runtime_and_to_the_kernel() -> None:
     line = {"containerID": 0, "hostID": 100000, "size": 65536}
     assert IDS.of_linux() == {"uidMappings": [line], "gidMappings": [line]}
-    assert IDS.to_kernel() == "0 100000 65536\n"
+    assert IDS.users.to_kernel() == "0 100000 65536\n"
+
+
+def test_groups_may_be_others_than_users() -> None:
+    ids = of_pod(pod(userns_options={**USERNS, "gids": [OTHER]}))
+    assert ids == IdMap(IdRange(100000, 65536), IdRange(5, 65536))
+    assert ids is not None
+    assert ids.root == (100000, 5)
+    check_container(container(mapped(MAPPING, gids=[OTHER])), ids)
+    check_container(container(userns_options={**USERNS, "gids": [OTHER]}), ids)
+    with pytest.raises(InvalidArgument, match="gidMappings"):
+        check_container(container(mapped(MAPPING)), ids)
+
+
+@pytest.mark.parametrize(("id", "outside"), [(0, 10), (4, 14), (5, None), (-1, None)])
+def test_an_id_beyond_the_range_is_none_of_it(id: int, outside: int | None) -> None:
+    found = IdRange(10, 5)
+    assert found.on_node(id) == outside
+    assert (found.inside(outside) if outside is not None else id) == id
+    assert (found.inside(9), found.inside(15)) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +89,7 @@ def test_a_container_may_say_what_its_pod_has(
     [
         (container(userns_options=USERNS), None, "userns_options"),
         (container(userns_options={"mode": api.NODE}), IDS, "userns_options"),
-        (container(userns_options=USERNS), IdMap(5, 10), "userns_options"),
+        (container(userns_options=USERNS), IdMap.same(5, 10), "userns_options"),
         (container(pid=api.NODE), IDS, "pid"),
         (container(mapped(MAPPING)), None, r"mounts\[0\]\.uidMappings"),
         (container(mapped(OTHER)), IDS, r"mounts\[0\]\.uidMappings"),
