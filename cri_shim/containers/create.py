@@ -193,7 +193,7 @@ def _spec_input(
     host: Host,
     nodes: Sequence[HostDevice],
 ) -> container_spec.ContainerInput:
-    where = on.paths.etc(pod.id)
+    where, handler = on.paths.etc(pod.id), on.handler(pod.handler)
     pinned = {kind: str(path) for kind, path in on.paths.pins(pod).items()}
     etc = {f"/etc/{name}": str(where / name) for name in ("resolv.conf", "hostname", "hosts")}
     return container_spec.ContainerInput(
@@ -216,7 +216,8 @@ def _spec_input(
         image_name=record.image_name,
         pids_limit=on.pids_limit,
         protection=confined,
-        ids=userns.of_pod(pod.config) if on.handler(pod.handler).maps_ids else None,
+        rro=handler.features.rro,
+        ids=userns.of_pod(pod.config) if handler.maps_ids else None,
     )
 
 

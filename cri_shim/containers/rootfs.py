@@ -1,7 +1,13 @@
 """The root file system of a container, as its pod has it: with its ids and its SELinux label."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from cri_shim.containers import protection
 from cri_shim.engine import Engine
+from cri_shim.isolation import namespaces
+from cri_shim.isolation import userns as user_namespaces
+from cri_shim.linux import mounts
 from cri_shim.pb import state_pb2 as state
 from cri_shim.spec import userns
 from cri_shim.spec.userns import UserNamespace
@@ -9,16 +15,37 @@ from cri_shim.spec.userns import UserNamespace
 
 async def mount(on: Engine, pod: state.PodRecord, container: state.ContainerRecord) -> None:
     """Mount it where the container's bundle has it; already mounted is fine."""
-    await on.images.rootfs.prepare(
-        container.id,
-        list(container.layers),
-        on.paths.rootfs(container.id),
-        userns=user_namespace(on, pod),
-        label=protection.labels(on, pod, container.config)[1],
-    )
+    if mounts.is_mounted(on.paths.rootfs(container.id)):
+        return
+    async with _user_namespace(on, pod) as space:
+        await on.images.rootfs.prepare(
+            container.id,
+            list(container.layers),
+            on.paths.rootfs(container.id),
+            userns=space,
+            label=protection.labels(on, pod, container.config)[1],
+        )
 
 
 def user_namespace(on: Engine, pod: state.PodRecord) -> UserNamespace | None:
     """Where the pod's user namespace is pinned, and its ids; None if it has none."""
     ids = userns.of_pod(pod.config)
     return None if ids is None else UserNamespace(on.paths.pin(pod.id, "user"), ids)
+
+
+@asynccontextmanager
+async def _user_namespace(on: Engine, pod: state.PodRecord) -> AsyncIterator[UserNamespace | None]:
+    """The same; of a pod that was stopped, another one with its ids for the time of the block."""
+    space = user_namespace(on, pod)
+    if space is None:
+        yield None
+        return
+    async with on.registry.lock((pod.id, "user namespace")):
+        made = not namespaces.is_pinned(space.path)
+        if made:
+            await user_namespaces.pin({"user": space.path}, space.ids, hostname=None)
+        try:
+            yield space
+        finally:
+            if made:
+                namespaces.unpin(space.path)

@@ -27,7 +27,13 @@ class Facts:
                 conditions=[self._runtime_ready(), self._network_ready(), *self._limits()]
             ),
             runtime_handlers=self._handlers(),
-            features=api.RuntimeFeatures(supplemental_groups_policy=True, mount_options=True),
+            features=api.RuntimeFeatures(
+                supplemental_groups_policy=True,
+                user_namespaces_host_network=any(
+                    not handler.userns_problem for handler in self.on.handlers.values()
+                ),
+                mount_options=True,
+            ),
         )
         if verbose:
             answer.info.update({key: json.dumps(value) for key, value in self._verbose().items()})

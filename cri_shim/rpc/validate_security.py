@@ -56,10 +56,13 @@ def _namespaces(at: str, options: api.NamespaceOption) -> None:
 
 
 def _below_user_namespace(at: str, options: api.NamespaceOption) -> None:
-    """A process in a user namespace could do nothing in namespaces that are the node's."""
+    """A process in a user namespace could do nothing in namespaces that are the node's.
+
+    But it can use the node's network, as other users of the node.
+    """
     if options.userns_options.mode != api.POD:
         return
-    for field in ("network", "ipc", "pid"):
+    for field in ("ipc", "pid"):
         if getattr(options, field) == api.NODE:
             raise InvalidArgument(f"{at}.{field}", "NODE does not go with a user namespace")
 

@@ -48,6 +48,7 @@ class ContainerInput:
     image_name: str = ""
     pids_limit: int = 0  # 0 = as many as its pod may have
     protection: Protection = NONE
+    rro: bool = False  # the OCI runtime can mount read-only recursively
     ids: IdMap | None = None  # to be named with the user namespace, see Handler.maps_ids
 
 
@@ -70,6 +71,7 @@ def build(inp: ContainerInput) -> Document:
             inp.shm,
             privileged=context.privileged,
             readonly_rootfs=context.readonly_rootfs,
+            sys_readonly=_sys_readonly(inp),
         ),
         "annotations": annotations.build(
             "container", inp.pod_id, inp.pod, inp.config, inp.image_name
@@ -81,6 +83,13 @@ def build(inp: ContainerInput) -> Document:
         return document
     nodes = devices.sources(inp.devices, inp.host.devices, privileged=context.privileged)
     return rootless.adapted(document, inp.host, nodes)
+
+
+def _sys_readonly(inp: ContainerInput) -> str:
+    """How the node's /sys is bound for a user namespace that shares the node's network."""
+    if "user" not in inp.namespaces or "net" in inp.namespaces:
+        return ""
+    return "rro" if inp.rro else "ro"
 
 
 def _process(inp: ContainerInput) -> dict[str, Any]:

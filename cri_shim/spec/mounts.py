@@ -128,12 +128,15 @@ def build(
     *,
     privileged: bool,
     readonly_rootfs: bool,
+    sys_readonly: str = "",
 ) -> list[dict[str, Any]]:
     """`mounts` of the document. etc_files: container path -> host path; shm "" = none.
 
-    The pod's files are read-only exactly if the root file system is.
+    The pod's files are read-only exactly if the root file system is. `sys_readonly`: the node's
+    /sys is bound with this option. sysfs shows a network, and can only be mounted by the root of
+    the user namespace that the network belongs to.
     """
-    defaults = _defaults(privileged)
+    defaults = _defaults(privileged, sys_readonly)
     if shm:
         defaults.append(_bind(ResolvedMount(shm, SHM, options=DATA)))
     for path, source in etc_files.items():
@@ -166,16 +169,20 @@ def rootfs_propagation(asked: Iterable[ResolvedMount]) -> str:
     return next((value for value in ("rshared", "rslave") if value in wanted), "")
 
 
-def _defaults(privileged: bool) -> list[dict[str, Any]]:
+def _defaults(privileged: bool, sys_readonly: str) -> list[dict[str, Any]]:
     access = "rw" if privileged else "ro"
     safe = ["nosuid", "noexec", "nodev"]
     cgroup = [*safe, "relatime", access]
+    sys = _mount("/sys", "sysfs", [*safe, access])
+    if sys_readonly:
+        options = ["rbind", "rprivate", *safe, sys_readonly]
+        sys |= {"type": "bind", "source": "/sys", "options": options}
     return [
         dict(PROC),
         dict(DEV),
         _mount("/dev/pts", "devpts", _DEVPTS_OPTIONS),
         _mount("/dev/mqueue", "mqueue", safe),
-        _mount("/sys", "sysfs", [*safe, access]),
+        sys,
         _mount("/sys/fs/cgroup", "cgroup", cgroup),
     ]
 

@@ -31,7 +31,7 @@ async def test_the_features_of_the_runtime_are_told(cri: Cri) -> None:
     features = (await cri.runtime.Status(api.StatusRequest())).features
 
     assert features == api.RuntimeFeatures(
-        supplemental_groups_policy=True, mount_options=True, user_namespaces_host_network=False
+        supplemental_groups_policy=True, mount_options=True, user_namespaces_host_network=True
     )
 
 

@@ -106,19 +106,23 @@ async def test_owners_are_the_containers_own(here: Place) -> None:
     options.pid = api.CONTAINER
     space = options.userns_options
     space.mode = api.POD
-    for mapping in (space.uids, space.gids):
-        mapping.add(container_id=0, host_id=200_000, length=65536)
-    whole = io.BytesIO()
+    space.uids.add(container_id=0, host_id=200_000, length=65536)
+    space.gids.add(container_id=0, host_id=400_000, length=65536)
+    running_one, stopped_one = io.BytesIO(), io.BytesIO()
     async with here.runtime() as runtime:
         await load_busybox(runtime, here)
         pod = await runtime.create_pod(config)
         container = await running(pod, "echo x > /mine; chown 1000:50 /mine")
         await container.wait()
-        await container.export(whole)
-        await pod.remove()
-    found = names(whole.getvalue())
-    assert (found["mine"].uid, found["mine"].gid) == (1000, 50)
-    assert found["bin"].uid == 0
+        await container.export(running_one)
+        await runtime.shutdown(force=True)
+    async with here.runtime() as runtime:  # the pod's user namespace is gone, the tree unmounted
+        await runtime.container(container.id).export(stopped_one)
+        assert mounts.mounts_below(runtime.engine.paths.pods()) == []
+        await runtime.pod(pod.id).remove()
+    for found in (names(running_one.getvalue()), names(stopped_one.getvalue())):
+        assert (found["mine"].uid, found["mine"].gid) == (1000, 50)
+        assert (found["bin"].uid, found["bin"].gid) == (0, 0)
 
 
 async def test_an_export_that_fails_or_is_given_up_leaves_no_file(

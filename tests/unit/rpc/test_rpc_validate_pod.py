@@ -161,7 +161,7 @@ ONE = (65536, 0, 65536)
         ("uids", userns(api.POD, [], [])),
         ("uids", userns(api.POD, [ONE, ONE], [ONE])),
         ("gids", userns(api.POD, [ONE], [])),
-        ("gids", userns(api.POD, [ONE], [(1, 0, 1)])),
+        ("gids[0].container_id", userns(api.POD, [ONE], [(1, 1, 1)])),
         ("uids[0].container_id", userns(api.POD, [(65536, 1, 65536)], [ONE])),
         ("uids[0].length", userns(api.POD, [(65536, 0, 0)], [ONE])),
         ("uids[0].length", userns(api.POD, [(65536, 0, 2**32 - 1)], [ONE])),
