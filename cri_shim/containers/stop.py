@@ -19,6 +19,7 @@ from cri_shim.linux import pidfd
 from cri_shim.pb import state_pb2 as state
 from cri_shim.spec import signals
 
+START_S = 2.0  # at least, for a start under way to end by itself; it takes some 20 ms
 KILL_AGAIN_S = 2.0  # first pause between SIGKILLs to a process that will not die; doubles
 KILL_AGAIN_MAX_S = 30.0
 
@@ -33,8 +34,7 @@ async def stop(on: Engine, container_id: str, timeout: int) -> None:
     try:
         container = on.registry.container(container_id)
         if on.starts.in_flight(container.id):
-            async with on.registry.lock(container.id):  # let the start end: there is no init before
-                container = on.registry.container(container.id)
+            container = await _after_start(on, container.id, timeout)
     except NotFound:
         return
     if not runs(container):
@@ -51,6 +51,22 @@ async def stop(on: Engine, container_id: str, timeout: int) -> None:
         current.deadline = due
         current.sooner.set()
     await asyncio.shield(current.task)
+
+
+async def _after_start(on: Engine, id: str, timeout: int) -> state.ContainerRecord:
+    """The container when its start has ended: there is no init before.
+
+    A start that takes longer than the grace period hangs, with its OCI runtime: it is ended.
+    """
+    try:
+        async with asyncio.timeout(max(timeout, START_S)), on.registry.lock(id):
+            return on.registry.container(id)
+    except TimeoutError:
+        if not runs(on.registry.container(id)):
+            await on.conmon.end(id)
+            async with on.registry.lock(id):
+                return on.registry.container(id)
+    return on.registry.container(id)
 
 
 def runs(container: state.ContainerRecord) -> bool:
