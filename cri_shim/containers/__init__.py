@@ -4,7 +4,7 @@
                                      |  stop, kill, pause, update, exec, reopen_log
 
 - `create`   record, root file system and OCI document; no process yet
-- `start`    conmon and the OCI runtime: `create`, then `start`
+- `start`    conmon and the OCI runtime: `create`, then `start`; `launch`: when one of them hangs
 - `exits`    the end of an init, as conmon tells it, becomes the record's end
 - `stop`     signal, grace period, SIGKILL; a second stop can only shorten the first
 - `remove`   every trace of a container, step by step, each step able to be repeated

@@ -38,6 +38,8 @@ async def remove(on: Engine, container_id: str, *, force: bool = True) -> None:
         if stop.runs(container) or on.starts.in_flight(id):
             raise WrongState(f"container {id} is running: stop it first, or force the removal")
         dependencies.release(on, container)
+    if on.starts.in_flight(id):
+        await stop.stop(on, id, 0)
     await on.removals.do(id, lambda: _remove(on, id))
 
 

@@ -3,23 +3,19 @@
 What cannot be started ends as EXITED with reason StartError and code 128, and the error says why.
 """
 
-import asyncio
-import errno
 import logging
 import os
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from cri_shim.aio import own_process
-from cri_shim.aio.offload import finish, offload
-from cri_shim.containers import dependencies, exits, logs, sources, streams
+from cri_shim.aio.offload import finish
+from cri_shim.containers import dependencies, exits, launch, sources, streams
 from cri_shim.engine import Engine
 from cri_shim.errors import CriShimError, WrongState
 from cri_shim.faults import fault_point
-from cri_shim.linux import executable, pidfd
+from cri_shim.linux import pidfd
 from cri_shim.oci import bundle
-from cri_shim.oci.conmon import Started
 from cri_shim.oci.handlers import Handler
 from cri_shim.oci.messages import CommandNotFound
 from cri_shim.pb import api_pb2 as api
@@ -28,7 +24,6 @@ from cri_shim.registry import changed
 from cri_shim.untrusted import one_line
 
 START_ERROR_CODE = 128
-COMMAND_S = 3.0  # for a volume to tell what its command is; it is executed anyway
 
 _log = logging.getLogger(__name__)
 
@@ -78,7 +73,7 @@ async def _launch(
     try:
         await sources.attach(on, on.registry.pod(container.pod_id), container)
         on.cgroups.begin(container.cgroups_path)
-        started = await _create(on, handler, container)
+        started = await launch.create(on, handler, container)
     except CommandNotFound as e:
         command = _process(on, container)["args"][0]
         if command in str(e):
@@ -98,78 +93,21 @@ async def _launch(
         )
     )
     on.exits.watch(container.id, on.paths.bundle(container.id), container.init, container.monitor)
-    await _refuse_what_cannot_run(on, container)
+    await launch.refuse_what_cannot_run(on, container)
     if first is not None:
         await first()
     fault_point("containers.start.start")
     streams.give(on, container)
-    await on.oci.start(handler, container.id)
+    await launch.execute(on, handler, container.id)
     fault_point("containers.start.commit")
     current = on.registry.container(container.id)
     if current.phase == state.CONTAINER_STARTING:  # else it has ended already
         on.registry.observe(changed(current, phase=state.CONTAINER_RUNNING))
 
 
-async def _create(on: Engine, handler: Handler, container: state.ContainerRecord) -> Started:
-    """Have the OCI runtime make the container; Unavailable if it hangs on the source of a mount."""
-    create = on.conmon.create(
-        handler,
-        container.id,
-        on.paths.bundle(container.id),
-        log=logs.file_of(on, container),
-        tty=container.config.tty,
-        stdin=container.config.stdin,
-        stdin_once=container.config.stdin_once,
-    )
-    creating = asyncio.create_task(create, name=f"create container {container.id}")
-    watching = asyncio.create_task(sources.unanswered(on, container.id), name="watch its sources")
-    try:
-        await asyncio.wait({creating, watching}, return_when=asyncio.FIRST_COMPLETED)
-        if not creating.done() and (problem := watching.result()) is not None:
-            await on.conmon.end(container.id)  # then the create ends as well, and undoes itself
-            raise problem
-        return await asyncio.shield(creating)
-    finally:
-        watching.cancel()
-        creating.cancel()
-        await finish(asyncio.wait({creating, watching}))
-
-
 def _process(on: Engine, container: state.ContainerRecord) -> dict[str, Any]:
     process: dict[str, Any] = bundle.spec(on.paths.bundle(container.id))["process"]
     return process
-
-
-async def _refuse_what_cannot_run(on: Engine, container: state.ContainerRecord) -> None:
-    """CommandNotFound for a command that is there, but which the kernel will not execute.
-
-    It is looked at where the created container will find it, below all of its mounts.
-    """
-    process = _process(on, container)
-    path = next((v[5:] for v in reversed(process["env"]) if v.startswith("PATH=")), "")
-    command = process["args"][0]
-    asked = (f"/proc/{container.init.pid}/root", command, path, process["cwd"])
-    try:
-        problem = await _complaint(asked)
-    except (OSError, CriShimError) as e:
-        _log.debug("cannot look at the command of container %s: %s", container.id, e)
-        return
-    if problem:
-        raise CommandNotFound(f"cannot execute {command!r} in container {container.id}: {problem}")
-
-
-async def _complaint(asked: tuple[str, str, str, str]) -> str:
-    """executable.complaint; what is in a volume is looked at where it holds nobody."""
-    try:
-        return await offload(executable.complaint, *asked)
-    except OSError as e:
-        if e.errno != errno.EXDEV:
-            raise
-    items = [(*asked, True)]
-    (found,) = await own_process.each(executable.complaint, items, limit=COMMAND_S)
-    if isinstance(found, OSError):
-        raise found
-    return str(found)
 
 
 def _join_target(on: Engine, container: state.ContainerRecord) -> int | None:

@@ -22,6 +22,7 @@ from cri_shim.pb import state_pb2 as state
 from cri_shim.registry import changed
 from cri_shim.spec import signals
 
+START_S = 2.0  # at least, for a start under way to end by itself; it takes some 20 ms
 KILL_AGAIN_S = 2.0  # first pause between SIGKILLs to a process that will not die; doubles
 KILL_AGAIN_MAX_S = 30.0
 _SECOND = 1_000_000_000  # nanoseconds
@@ -39,8 +40,7 @@ async def stop(on: Engine, container_id: str, timeout: int) -> None:
         container = on.registry.container(container_id)
         if on.starts.in_flight(container.id):
             _intend(on, container.id, grace)
-            async with on.registry.lock(container.id):  # let the start end: there is no init before
-                container = on.registry.container(container.id)
+            container = await _after_start(on, container.id, grace)
     except NotFound:
         return
     if runs(container):
@@ -85,6 +85,22 @@ def _intend(on: Engine, id: str, grace: float) -> None:
 def _boot_clock() -> int:
     """Nanoseconds since the boot: the time of day may be set meanwhile."""
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+async def _after_start(on: Engine, id: str, grace: float) -> state.ContainerRecord:
+    """The container when its start has ended: there is no init before.
+
+    A start that takes longer than the grace period hangs, with its OCI runtime: it is ended.
+    """
+    try:
+        async with asyncio.timeout(max(grace, START_S)), on.registry.lock(id):
+            return on.registry.container(id)
+    except TimeoutError:
+        if not runs(on.registry.container(id)):
+            await on.conmon.end(id)
+            async with on.registry.lock(id):
+                return on.registry.container(id)
+    return on.registry.container(id)
 
 
 def runs(container: state.ContainerRecord) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cri_shim.errors import CriShimError
 from cri_shim.oci import tree
 from cri_shim.pb import api_pb2 as api
 from tests.chaos.rig import Rig, mortal_daemon
@@ -135,3 +136,24 @@ async def test_a_daemon_serves_although_the_runtime_hangs_on_what_it_was_startin
     assert len(stopped(rig.daemon)) == 2
     go_on(rig.daemon)
     assert (await rig.cri.exited(starting)).exit_code == 3
+
+
+@pytest.mark.parametrize("verb", ["create", "start"])
+@pytest.mark.parametrize("end", ["stop", "remove", "stop_pod"])
+async def test_whoever_ends_a_container_does_not_wait_for_its_start_that_hangs(
+    rig: Rig, verb: str, end: str
+) -> None:
+    pod = await rig.cri.run_pod(handler="hanging")
+    container = await rig.cri.create(pod, container_config(["sleep", "600"]))
+    order(rig.daemon, verb)
+    start = asyncio.ensure_future(rig.cri.start(container))
+    await rig.until(lambda: len(stopped(rig.daemon)) == 1)
+    order(rig.daemon, "nothing")
+    async with asyncio.timeout(30):  # the OCI runtime itself is given 60 s
+        await getattr(rig.cri, end)(pod if end == "stop_pod" else container)
+    (refusal,) = await asyncio.gather(start, return_exceptions=True)
+    assert isinstance(refusal, CriShimError)
+    if end != "remove":
+        status = await rig.cri.status(container)
+        reason = {"create": "StartError", "start": "Error"}[verb]  # there was a process already
+        assert (status.state, status.reason) == (api.CONTAINER_EXITED, reason)

@@ -1,0 +1,111 @@
+"""What the OCI runtime does in a start, with an end for whatever hangs.
+
+A program or a volume may hang it in the kernel, where nobody can end it. Then it is left behind,
+and the start fails: whoever waits for the container goes on.
+"""
+
+import asyncio
+import errno
+import logging
+from typing import Any
+
+from cri_shim.aio import own_process
+from cri_shim.aio.offload import finish, offload
+from cri_shim.containers import logs, sources
+from cri_shim.engine import Engine
+from cri_shim.errors import CriShimError, TimedOut
+from cri_shim.linux import executable
+from cri_shim.oci import bundle
+from cri_shim.oci.conmon import Started
+from cri_shim.oci.handlers import Handler
+from cri_shim.oci.messages import CommandNotFound
+from cri_shim.pb import state_pb2 as state
+
+ENDED_S = 10.0  # for the OCI runtime to end when the container has: its hooks may be slow
+COMMAND_S = 3.0  # for a volume to tell what its command is; it is executed anyway
+
+_log = logging.getLogger(__name__)
+
+
+async def create(on: Engine, handler: Handler, container: state.ContainerRecord) -> Started:
+    """Have the OCI runtime make the container; Unavailable if it hangs on the source of a mount."""
+    work = on.conmon.create(
+        handler,
+        container.id,
+        on.paths.bundle(container.id),
+        log=logs.file_of(on, container),
+        tty=container.config.tty,
+        stdin=container.config.stdin,
+        stdin_once=container.config.stdin_once,
+    )
+    creating = asyncio.create_task(work, name=f"create container {container.id}")
+    watching = asyncio.create_task(sources.unanswered(on, container.id), name="watch its sources")
+    try:
+        await asyncio.wait({creating, watching}, return_when=asyncio.FIRST_COMPLETED)
+        if not creating.done() and (problem := watching.result()) is not None:
+            await on.conmon.end(container.id)  # then the create ends as well, and undoes itself
+            raise problem
+        return await creating
+    finally:
+        await _ended(creating, watching)
+
+
+async def execute(on: Engine, handler: Handler, id: str) -> None:
+    """Have the OCI runtime execute the program; one that hangs ends with the container."""
+
+    def over() -> bool:
+        container = on.registry.find_container(id)
+        return container is None or container.finished_at != 0
+
+    starting = asyncio.create_task(on.oci.start(handler, id), name=f"start container {id}")
+    ending = asyncio.create_task(on.registry.until(id, over), name=f"end of container {id}")
+    try:
+        await asyncio.wait({starting, ending}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({starting}, timeout=ENDED_S)
+        if not starting.done():
+            raise TimedOut(f"cannot start container {id}: it ended, but its OCI runtime did not")
+        return await starting
+    finally:
+        await _ended(starting, ending)
+
+
+async def refuse_what_cannot_run(on: Engine, container: state.ContainerRecord) -> None:
+    """CommandNotFound for a command that is there, but which the kernel will not execute.
+
+    It is looked at where the created container will find it, below all of its mounts.
+    """
+    process = bundle.spec(on.paths.bundle(container.id))["process"]
+    path = next((v[5:] for v in reversed(process["env"]) if v.startswith("PATH=")), "")
+    command = process["args"][0]
+    asked = (f"/proc/{container.init.pid}/root", command, path, process["cwd"])
+    try:
+        problem = await _complaint(asked)
+    except (OSError, CriShimError) as e:
+        _log.debug("cannot look at the command of container %s: %s", container.id, e)
+        return
+    if problem:
+        raise CommandNotFound(f"cannot execute {command!r} in container {container.id}: {problem}")
+
+
+async def _complaint(asked: tuple[str, str, str, str]) -> str:
+    """executable.complaint; what is in a volume is looked at where it holds nobody."""
+    try:
+        return await offload(executable.complaint, *asked)
+    except OSError as e:
+        if e.errno != errno.EXDEV:
+            raise
+    items = [(*asked, True)]
+    (found,) = await own_process.each(executable.complaint, items, limit=COMMAND_S)
+    if isinstance(found, OSError):
+        raise found
+    return str(found)
+
+
+async def _ended(*tasks: "asyncio.Task[Any]") -> None:
+    """Cancel what is left of them, and wait for it; their errors were seen, or come too late."""
+    for task in tasks:
+        task.cancel()
+    await finish(asyncio.wait(tasks))
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()
