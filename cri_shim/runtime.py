@@ -159,7 +159,7 @@ class Runtime:
         return [*self._config.warnings, *await asyncio.shield(self._advice)]
 
     async def _advise(self) -> list[str]:
-        found = await offload(assembly.advice.of_places, self._config, self._programs)
+        found = await offload(assembly.advice.of_places, self._config)
         return found + await assembly.advice.of_versions(self.engine.handlers, self._inventory)
 
     async def _end_advice(self) -> None:

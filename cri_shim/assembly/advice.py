@@ -11,7 +11,6 @@ from itertools import islice
 from pathlib import Path
 
 from cri_shim import ownership
-from cri_shim.assembly.programs import Programs
 from cri_shim.config import Config
 from cri_shim.errors import CriShimError
 from cri_shim.oci import advisories
@@ -22,10 +21,10 @@ _MOST_FILES = 1000  # of a directory
 _READABLE = stat.S_IRGRP | stat.S_IROTH
 
 
-def of_places(config: Config, programs: Programs | None = None) -> list[str]:
+def of_places(config: Config) -> list[str]:
     """About files and directories that others may change, or read where they should not."""
     found: dict[str, str] = {}
-    for what, path in [*_places(config), *_programs(programs)]:
+    for what, path in [*_places(config), *_programs(config)]:
         if problem := _changeable(path):
             found.setdefault(problem, what)  # once, for the first thing that it endangers
     for what, file in _files(config):
@@ -71,12 +70,16 @@ def _places(config: Config) -> Iterator[tuple[str, Path]]:
     yield from ((key, Path(file)) for key, files in named.items() for file in files if file)
 
 
-def _programs(programs: Programs | None) -> Iterator[tuple[str, Path]]:
-    if programs is not None:
-        yield "conmon", programs.conmon
-        yield "image.skopeo_path", programs.skopeo
-        if programs.init:
-            yield "init_path", Path(programs.init)
+def _programs(config: Config) -> Iterator[tuple[str, Path]]:
+    """Those that are there, on each path list."""
+    lists = {
+        "conmon_path": config.conmon_path,
+        "image.skopeo_path": config.image.skopeo_path,
+        "init_path": config.init_path,
+    }
+    lists |= {f"runtimes.{name}.path": table.path for name, table in config.runtimes.items()}
+    for key, paths in lists.items():
+        yield from ((key, Path(path)) for path in paths if os.path.exists(path))  # noqa: PTH110
 
 
 def _files(config: Config) -> Iterator[tuple[str, Path]]:

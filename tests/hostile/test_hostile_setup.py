@@ -122,6 +122,9 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         answer = f'[ "$1" = --version ] && echo {name} version {version} && exit 0'
         old.write_text(f'#!/bin/sh\n{answer}\nexec {shutil.which(name)} "$@"\n')
         old.chmod(0o755)
+    (place / "theirs").mkdir()
+    shutil.copy(place / "old-crun", place / "theirs" / "crun")
+    os.chown(place / "theirs", OTHER, OTHER)
     unsafe = place / "unsafe"
     shutil.copy(place / "old-runc", unsafe)
     unsafe.chmod(0o757)
@@ -132,6 +135,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         "runtimes.old-runc.path": str(place / "old-runc"),
         "runtimes.old-crun.path": str(place / "old-crun"),
         "runtimes.unsafe.path": str(unsafe),
+        "runtimes.theirs.path": str(place / "theirs" / "crun"),
     }
     with private_daemon(0, **settings) as started:
         started.kill()
@@ -160,6 +164,7 @@ async def test_what_is_careless_is_told_once_in_the_log_and_in_info(daemon: Daem
         f"server.socket: everybody may write to {place}/sockets: chmod o-w",
         f"cni_config_dir: everybody may write to {place}/net.d: chmod o-w",
         f"a CNI plugin: everybody may write to {place}/plugins/tuning: chmod o-w",
+        f"runtimes.theirs.path: {place}/theirs belongs to user {OTHER}: change its owner",
     ]
     assert [line for line in expected if line not in warnings] == []
     log = daemon.log.read_text().splitlines()
