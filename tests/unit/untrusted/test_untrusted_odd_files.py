@@ -22,6 +22,7 @@ from cri_shim.default_mounts import DefaultMounts
 from cri_shim.errors import ConfigError, InvalidArgument, RootlessError, WrongState
 from cri_shim.hooks.directories import Hooks
 from cri_shim.isolation import selinux
+from cri_shim.isolation.oom_kills import OomKills
 from cri_shim.isolation.seccomp import SeccompProfiles
 from cri_shim.linux import marks
 from cri_shim.network import conflist, user_records
@@ -237,6 +238,9 @@ READERS = {
     "cached CNI result": Reader(f"results/odd-{ID}-eth0", cached_result, NOWHERE),
     "network process": Reader("pod.json", absent(user_records.read)),
     "memory of a handler": Reader("x.json", absent(lambda f: handlers._remembered(f, []))),
+    "account of kills": Reader(
+        "pod.slice.json", absent(lambda f: OomKills(f.parent)._load(Path("/sys/pod.slice")))
+    ),
     "exit file": Reader("exit", _own(lambda f: exits.read(ID, f.parent))),
     "OCI document": Reader("config.json", _own(lambda f: bundle.spec(f.parent))),
     "layers of a mounted image": Reader("layers", _own(mounted._layers)),
