@@ -5,6 +5,7 @@ probes beside each other.
 import asyncio
 import logging
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from cri_shim import recovery
@@ -57,8 +58,8 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
         closing.add("the network", network.stop)
         await network.start()
     finally:
-        found = await trials
-        closing.add("the mounts of OCI runtimes", lambda: _release(found))
+        found = {handler.name: handler for handler in await trials}
+        closing.add("the mounts of OCI runtimes", lambda: _release(found.values()))
     null_device.take_back()  # from what ran when the last daemon died
     systemd = cgroups.driver == "systemd"
     environment = drivers.environment(config)
@@ -83,8 +84,8 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
         oci=oci,
         exits=exits,
         cgroups=cgroups,
-        handlers={handler.name: handler for handler in found},
-        default_handler=probing.default(config, found),
+        handlers=found,
+        default_handler=probing.default(config, list(found.values())),
         host=node.host(cgroups),
         paths=paths,
         boot_id=boot.boot_id(),
@@ -103,6 +104,9 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
     watching = asyncio.create_task(recovery.watch(engine), name="exits")
     closing.add("the watch of exits", lambda: _cancel(watching))
     closing.add("work in hand", lambda: engine.drain(config.server.shutdown_grace))
+    if any(handler.lacked_room for handler in found.values()):
+        again = partial(probing.probe_again, config, paths, cgroups, found)
+        engine.retrier.add("try the OCI runtimes again", again, now=False)
     return engine
 
 

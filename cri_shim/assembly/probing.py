@@ -1,13 +1,15 @@
 """The OCI runtimes that are configured: each is tried, and one is the default."""
 
 import asyncio
+import logging
+from collections.abc import Collection, MutableMapping
 from contextlib import AsyncExitStack
 
 from cri_shim.assembly.drivers import environment
 from cri_shim.config import Config
 from cri_shim.config.user import ordinary_user
 from cri_shim.engine import Paths
-from cri_shim.errors import CriShimError, ToolFailed
+from cri_shim.errors import CriShimError, ToolFailed, Unavailable
 from cri_shim.isolation import userns
 from cri_shim.isolation.cgroups import Cgroups
 from cri_shim.linux import boot
@@ -17,9 +19,16 @@ from cri_shim.spec.userns import UserNamespace
 
 _ONE_SPACE = "an ordinary user's pods are all in the user namespace that it has already"
 
+_log = logging.getLogger(__name__)
 
-async def probe(config: Config, paths: Paths, cgroups: Cgroups) -> list[Handler]:
-    """Try every configured handler, all at the same time, with and without a user namespace."""
+
+async def probe(
+    config: Config, paths: Paths, cgroups: Cgroups, names: Collection[str] = ()
+) -> list[Handler]:
+    """Try handlers, all at the same time, with and without a user namespace.
+
+    `names` are of those that are configured; none: all of them.
+    """
     async with AsyncExitStack() as cleanup:
         space: UserNamespace | str
         try:
@@ -41,8 +50,24 @@ async def probe(config: Config, paths: Paths, cgroups: Cgroups) -> list[Handler]
                 groups=cgroups.top if cgroups.usable else None,
             )
             for name, table in config.runtimes.items()
+            if not names or name in names
         )
         return await asyncio.gather(*probes)
+
+
+async def probe_again(
+    config: Config, paths: Paths, cgroups: Cgroups, known: MutableMapping[str, Handler]
+) -> None:
+    """Try those anew that lacked room, and put them in the place of what is `known`.
+
+    Unavailable while one still lacks it.
+    """
+    names = [handler.name for handler in known.values() if handler.lacked_room]
+    for handler in await probe(config, paths, cgroups, names) if names else ():
+        known[handler.name] = handler
+        if handler.lacked_room:
+            raise Unavailable(handler.problem or handler.userns_problem)
+        _log.info("runtime handler %s was tried again: %s", handler.name, handler.problem or "ok")
 
 
 def default(config: Config, found: list[Handler]) -> str:

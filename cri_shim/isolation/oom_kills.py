@@ -18,7 +18,9 @@ from pathlib import Path
 
 from cri_shim.isolation import cgroup_files as files
 from cri_shim.linux.privacy import make_private, write_private
+from cri_shim.untrusted import parse_json, read_file
 
+_LIMIT = 64 << 10  # bytes of an account; an id has 64
 _EVENTS, _LOCAL = "memory.events", "memory.events.local"
 _REMEMBERED = 64  # containers of a slice that were killed last
 
@@ -76,7 +78,7 @@ class OomKills:
         """Drop the accounts of slices that are no more."""
         for parent in [p for p, account in self._accounts.items() if _inode(p) != account.slice]:
             del self._accounts[parent]
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 self._file(parent).unlink()
 
     def _account(self, parent: Path, inode: int) -> _Account | None:
@@ -88,7 +90,7 @@ class OomKills:
 
     def _load(self, parent: Path) -> _Account | None:
         try:
-            found = json.loads(self._file(parent).read_text())
+            found = parse_json(read_file(self._file(parent), _LIMIT))
             inode, kills, groups = (int(found[name]) for name in ("slice", "kills", "group_kills"))
             return _Account(inode, kills, groups, tuple(map(str, found["killed"])))
         except FileNotFoundError:

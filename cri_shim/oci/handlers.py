@@ -6,6 +6,7 @@ against being overwritten from inside a container (4.7 -> 2.4 ms a call). runc g
 """
 
 import dataclasses
+import errno
 import json
 import logging
 import os
@@ -57,6 +58,11 @@ class Handler:
     @property
     def is_crun(self) -> bool:
         return _is_crun(self.version)
+
+    @property
+    def lacked_room(self) -> bool:
+        """Whether it could not be tried for a full disk, and is to be tried again."""
+        return _lacked_room(self.problem) or _lacked_room(self.userns_problem)
 
 
 def executable(what: str, candidates: Sequence[str]) -> Path:
@@ -159,6 +165,10 @@ async def _tried(
     return dataclasses.replace(
         handler, features=features, userns_problem=problem, maps_ids=maps_ids
     )
+
+
+def _lacked_room(problem: str) -> bool:
+    return any(os.strerror(code) in problem for code in (errno.ENOSPC, errno.EDQUOT))
 
 
 async def _complaint(attempt: Awaitable[object]) -> str:

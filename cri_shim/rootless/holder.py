@@ -7,6 +7,7 @@ import fcntl
 import os
 import shutil
 import signal
+import stat
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -67,6 +68,8 @@ def record(run_root: Path) -> Iterator[Record]:
         except OSError as e:
             raise RootlessError(f"cannot open {path}: {e.strerror}") from e
         try:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise RootlessError(f"{path} is not a regular file: remove it")
             fcntl.flock(fd, fcntl.LOCK_EX)
             if _is_at(fd, path):  # else its last user has just removed it
                 yield Record(fd, path)

@@ -103,6 +103,7 @@ def replace(path: Path, records: Mapping[bytes, bytes]) -> Path:
     _remove(new)
     _remove(aside)  # of the same second
     try:
+        new.mkdir(mode=0o700)
         db = database.made(new)
         with db.write_batch(sync=True) as batch:
             for key, value in records.items():

@@ -49,18 +49,19 @@ class Saver:
             self._try((kind, id))
         self._unsaved.clear()
 
-    def _try(self, *keys: tuple[str, str]) -> bool:
+    def _try(self, *keys: tuple[str, str], again: bool = False) -> bool:
         try:
             self._store.write([(kind, id, self._current(kind, id)) for kind, id in keys])
         except Unavailable as e:
-            named = ", ".join(f"{kind} {id}" for kind, id in keys)
-            _log.error("%s: %s; keeping it in memory", named, e)
+            if not again:
+                named = ", ".join(f"{kind} {id}" for kind, id in keys)
+                _log.error("%s: %s; keeping it in memory", named, e)
             return False
         return True
 
     async def _retry(self, kind: str, id: str) -> None:
         while True:
             await asyncio.sleep(RETRY_S)
-            if self._try((kind, id)):
+            if self._try((kind, id), again=True):
                 self._unsaved.pop((kind, id), None)
                 return

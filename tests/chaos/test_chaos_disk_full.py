@@ -12,8 +12,10 @@ import pytest
 from cri_shim.errors import CriShimError, Unavailable
 from cri_shim.linux import mounts, syscalls
 from cri_shim.pb import api_pb2 as api
+from cri_shim.state import reserve
 from cri_shim.state.leveldb import LevelStore
 from tests.chaos.rig import Rig, mortal_daemon
+from tests.fixtures.cri import container_config
 from tests.fixtures.daemon import Daemon
 
 SIZE = 24 << 20
@@ -107,20 +109,83 @@ async def test_with_a_full_run_root_containers_end_are_stopped_and_go(
 
 
 @pytest.mark.parametrize("place", ["root", "run"])
-async def test_with_a_full_disk_a_pod_is_refused_and_made_when_there_is_space(
+async def test_with_a_full_disk_a_container_is_refused_and_made_when_there_is_space(
     rig: Rig, place: str
 ) -> None:
+    """Without room in the root the pod is refused already."""
     await rig.cri.remove_pod(await rig.cri.run_pod())
     before = await rig.snapshot()
     filler = fill(rig.daemon.directory / place)
     with pytest.raises(CriShimError, match=r"(?i)no space left|disk full") as refusal:
-        await rig.cri.run_pod()
+        await rig.cri.create(await rig.cri.run_pod(), container_config(["true"]))
     assert "bug" not in str(refusal.value)
     filler.unlink()
+    await rig.cri.remove_all()
     await rig.becomes(before)
     pod = await rig.cri.run_pod()
+    await rig.cri.run(pod, ["true"])
     await rig.restart()
     assert (await rig.cri.pod_status(pod)).state == api.SANDBOX_READY
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A file system of which the reserve is no more than a part."""
+    mounts.tmpfs(tmp_path, 32 << 20, 0o700)
+    yield tmp_path
+    mounts.unmount(tmp_path)
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Iterator[Path]:
+    """One that has no room for a reserve."""
+    mounts.tmpfs(tmp_path, 600 << 10, 0o700)
+    yield tmp_path
+    mounts.unmount(tmp_path)
+
+
+def test_a_store_that_cannot_be_opened_is_read_and_written_when_there_is_room(tiny: Path) -> None:
+    store = LevelStore(tiny / "state")
+    store.put("pod", "before", b"1" * 1000)
+    store.close()
+    filler = fill(tiny)
+    store = LevelStore(tiny / "state")
+    assert dict(store.items("pod")) == {"before": b"1" * 1000}
+    with pytest.raises(Unavailable, match="disk full"):
+        store.put("pod", "new", b"2")
+    store.delete("pod", "before")
+    filler.unlink()
+    store.put("pod", "new", b"2")
+    asyncio.run(store.sync())
+    store.close()
+    again = LevelStore(tiny / "state")
+    found = dict(again.items("pod"))
+    again.close()
+    assert found == {"new": b"2"}
+
+
+def test_a_full_disk_takes_writes_by_the_reserve_which_is_made_anew(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = LevelStore(small / "state")
+    store._thread.submit(lambda: None).result()
+    room = small / "reserve"
+    assert len(list(room.iterdir())) == reserve.FILES
+    filler = fill(small)
+    for n in range(2000):  # LevelDB's own file has some room of its own
+        store.put("meta", str(n), os.urandom(1000))
+    assert list(room.iterdir()) == []
+    filler.unlink()
+    monkeypatch.setattr(reserve, "PAUSE_S", 0.0)
+    store.put("meta", "last", b"1")
+    store.close()
+    assert len(list(room.iterdir())) == reserve.FILES
+    assert free(small) < (32 << 20) - reserve.SIZE
+
+
+def test_a_reserve_leaves_a_small_disk_alone(tiny: Path) -> None:
+    LevelStore(tiny / "state").close()
+    assert not list(tiny.glob("reserve/*"))
 
 
 def test_what_is_stored_after_a_full_disk_is_read_again(tmp_path: Path) -> None:

@@ -129,6 +129,7 @@ def test_a_damaged_database_opens_with_the_records_that_can_be_read(
     assert [id for id, value in left.items() if value != value_of(int(id))] == []
     assert len(left) >= RECORDS - most_lost
     (aside,) = salvage.damaged(path)
+    assert path.stat().st_mode & 0o777 == 0o700
     assert f"the damaged one is kept in {aside}" in caplog.text
     again = LevelStore(path)
     assert dict(again.items("pod")) == left | {"new": b"1"}

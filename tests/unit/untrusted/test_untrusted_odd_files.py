@@ -22,6 +22,7 @@ from cri_shim.default_mounts import DefaultMounts
 from cri_shim.errors import ConfigError, InvalidArgument, RootlessError, WrongState
 from cri_shim.hooks.directories import Hooks
 from cri_shim.isolation import selinux
+from cri_shim.isolation.oom_kills import OomKills
 from cri_shim.isolation.seccomp import SeccompProfiles
 from cri_shim.linux import marks
 from cri_shim.network import conflist, user_records
@@ -29,7 +30,7 @@ from cri_shim.network.cache import Cache, Entry
 from cri_shim.oci import bundle, exits, handlers
 from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import files
-from cri_shim.rootless import mapping
+from cri_shim.rootless import holder, mapping
 from cri_shim.state import records
 from cri_shim.state.memory import MemoryStore
 from cri_shim.store import auth, mounted, registries
@@ -189,6 +190,11 @@ def absent(read: Callable[[Path], object]) -> Callable[[Path], str]:
     return reader
 
 
+def held(run_root: Path) -> None:
+    with holder.record(run_root) as record:
+        assert record.read() is None
+
+
 def no_other_error(*errors: type[Exception]) -> Callable[..., Callable[[Path], str]]:
     """A reader that leaves it to its caller to name the file."""
 
@@ -237,6 +243,12 @@ READERS = {
     "cached CNI result": Reader(f"results/odd-{ID}-eth0", cached_result, NOWHERE),
     "network process": Reader("pod.json", absent(user_records.read)),
     "memory of a handler": Reader("x.json", absent(lambda f: handlers._remembered(f, []))),
+    "holder of an ordinary user": Reader(
+        holder.NAME, no_other_error(RootlessError)(lambda f: held(f.parent))
+    ),
+    "account of kills": Reader(
+        "pod.slice.json", absent(lambda f: OomKills(f.parent)._load(Path("/sys/pod.slice")))
+    ),
     "exit file": Reader("exit", _own(lambda f: exits.read(ID, f.parent))),
     "OCI document": Reader("config.json", _own(lambda f: bundle.spec(f.parent))),
     "layers of a mounted image": Reader("layers", _own(mounted._layers)),
