@@ -61,6 +61,13 @@ class Cache:
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                 path.unlink()
 
+    def drop_unreadable(self) -> None:
+        """Remove what a power cut left of entries; nobody may write one meanwhile."""
+        with contextlib.suppress(FileNotFoundError):
+            for path in sorted(self._directory.iterdir()):
+                if path.name.startswith(".") or _read(path) is None:
+                    path.unlink(missing_ok=True)
+
     def entries(self) -> Iterator[Entry]:
         """Every readable entry."""
         with contextlib.suppress(FileNotFoundError):

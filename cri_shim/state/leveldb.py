@@ -1,7 +1,8 @@
 """The state store on disk: one LevelDB, keys `kind/id`.
 
 Writes go to LevelDB's log on the loop; `sync` is an empty synced batch from one thread of its own,
-which carries everything written before it to the disk. LevelDB's LOCK file belongs to this process:
+which carries everything written before it to the disk. What nobody waits for is carried there
+within SYNC_WITHIN_S, so that a power cut takes no more. LevelDB's LOCK file is this process's:
 the directory must never be opened a second time, not even to look.
 
 A write that failed, on a full disk, may have left half a record in the log: what LevelDB would
@@ -13,6 +14,7 @@ import asyncio
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import plyvel
@@ -20,6 +22,8 @@ import plyvel
 from cri_shim.aio.offload import finish
 from cri_shim.errors import RuntimeStopped, StateError, Unavailable
 from cri_shim.state.store import Write
+
+SYNC_WITHIN_S = 1.0  # a sync takes some 5 ms of another thread; the kernel alone would take 30 s
 
 
 class LevelStore:
@@ -39,6 +43,7 @@ class LevelStore:
         self._closed = False
         self._syncing = threading.Lock()  # the store must not be closed under a sync
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="state-sync")
+        self._sync_later: asyncio.TimerHandle | None = None
 
     @staticmethod
     def _repaired(path: Path) -> "plyvel.DB":
@@ -78,6 +83,14 @@ class LevelStore:
             written.write()
         except plyvel.Error as e:
             raise self._full(e) from e
+        if self._sync_later is None:
+            with suppress(RuntimeError):  # no loop: a tool, which closes the store soon
+                loop = asyncio.get_running_loop()
+                self._sync_later = loop.call_later(SYNC_WITHIN_S, self._sync_now)
+
+    def _sync_now(self) -> None:
+        self._sync_later = None
+        self._thread.submit(self._flush)  # on a full disk the next write fails, and says so
 
     async def sync(self) -> None:
         loop = asyncio.get_running_loop()
@@ -104,6 +117,9 @@ class LevelStore:
 
     def close(self) -> None:
         self._closed = True
+        if self._sync_later is not None:
+            self._sync_later.cancel()
+            self._thread.submit(self._flush)
         self._thread.shutdown(wait=True)
         self._db.close()
 
