@@ -22,6 +22,7 @@ happened to the settings in between.
 - `gate`          ADDs together, GC alone
 - `records`       a pod's record <-> what the verbs work on
 - `leftovers`     ADDs that a killed daemon left at work
+- `reservations`  addresses that a power cut left reserved for no pod
 - `network`       the class `Network` that ties these together
 
 An ordinary user cannot have any of that. Its pods have the node's network, or one made of sockets:

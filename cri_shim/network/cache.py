@@ -5,6 +5,7 @@ helps DEL, it is never needed for it: an empty or torn file (a power cut) counts
 """
 
 import base64
+import contextlib
 import json
 import logging
 import os
@@ -65,6 +66,13 @@ class Cache:
                 path.unlink(missing_ok=True)
             except OSError as e:  # it counts as absent as well
                 _log.warning("cannot remove %s: %s", path, e.strerror)
+
+    def drop_unreadable(self) -> None:
+        """Remove what a power cut left of entries; nobody may write one meanwhile."""
+        with contextlib.suppress(FileNotFoundError):
+            for path in sorted(self._directory.iterdir()):
+                if path.name.startswith(".") or _read(path) is None:
+                    path.unlink(missing_ok=True)
 
     def entries(self) -> Iterator[Entry]:
         """Every readable entry."""

@@ -24,7 +24,7 @@ from cri_shim.linux import marks
 from cri_shim.linux.privacy import make_private
 from cri_shim.network import attach as verbs
 from cri_shim.network import bundled as bundled_network
-from cri_shim.network import capabilities, conflist, leftovers, records, result
+from cri_shim.network import capabilities, conflist, leftovers, records, reservations, result
 from cri_shim.network.attach import Attachment
 from cri_shim.network.cache import Cache, Entry
 from cri_shim.network.catalog import Catalog
@@ -198,7 +198,8 @@ class Network:
         _raise_all(record.id, problems)
 
     async def gc(self, valid: Callable[[], Iterable[tuple[str, str]]]) -> None:
-        """Detach what the cache knows and no (pod id, interface) of `valid()` claims.
+        """Detach what the cache knows and no (pod id, interface) of `valid()` claims, and free the
+        addresses of the bundled network that no such pod has.
 
         The plugins are sent GC only for the bundled network: others may have further users, whose
         pods it would detach. Raises ToolFailed with all that failed.
@@ -215,8 +216,13 @@ class Network:
         if view.bundled and view.default is not None:
             try:
                 async with self._gate.alone(GC_PATIENCE_S):
-                    await verbs.gc(self._plugins, view.default, valid(), verbs.GC_S)
-            except CriShimError as e:
+                    claims = list(valid())
+                    await verbs.gc(self._plugins, view.default, claims, verbs.GC_S)
+                    reservations.free_unclaimed(
+                        self._data_dir / view.default.name, {id for id, _ in claims}
+                    )
+                    self._cache.drop_unreadable()
+            except (CriShimError, OSError) as e:
                 problems.append(e)
         if problems:
             raise ToolFailed("GC of networks: " + "; ".join(map(str, problems))) from problems[0]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 VM = os.environ.get("CRI_SHIM_VM", "")
+SERVES = "timeout 90 sh -c 'until systemctl is-active -q cri-shim; do sleep 0.3; done'"
 PYTHON = "cd /root/cri-shim && /opt/cri-shim/bin/python -m tests.machine.inside"
 
 
@@ -27,7 +28,7 @@ class Machine:
 
     def ask(self, verb: str) -> dict[str, Any]:
         """What tests.machine.inside answers there."""
-        return dict(json.loads(self.run(f"{PYTHON} {verb}")))
+        return dict(json.loads(self.run(f"{SERVES} && {PYTHON} {verb}", limit=240)))
 
     def begin(self, verb: str) -> None:
         """The same, not waited for."""
@@ -48,7 +49,8 @@ class Machine:
         done = subprocess.run(
             [VM, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=limit
         )
-        assert done.returncode == 0, f"{words}: {done.stdout}\n{done.stderr}"
+        if done.returncode:
+            pytest.fail(f"{words}: {done.stdout}\n{done.stderr}", pytrace=False)
         return done.stdout
 
 
@@ -56,7 +58,8 @@ class Machine:
 def machine() -> Iterator[Machine]:
     """With the daemon installed as a service, and nothing in it before and after."""
     made = Machine()
-    made.run("rm -rf /var/lib/machine && systemctl enable --now cri-shim")
+    made.run("rm -rf /var/lib/machine && systemctl enable --now cri-shim && sync")
+    made.ask("work")
     yield made
     made.ask("work")
     made.run("systemctl disable --now cri-shim")

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from pathlib import Path
 
 import pytest
 
@@ -74,3 +75,14 @@ def test_removing_is_idempotent_and_takes_a_half_written_file_along(tmp_path):
 def test_a_cache_that_was_never_written_is_empty(tmp_path):
     assert list(Cache(tmp_path).entries()) == []
     assert Cache(tmp_path).read("net", "abc", "eth0") is None
+
+
+def test_what_a_power_cut_left_of_entries_is_dropped(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    cache.write(ENTRY)
+    (tmp_path / "results" / "net-dead-eth0").touch()
+    (tmp_path / "results" / ".net-partial-eth0").write_text('{"kind"')
+    cache.drop_unreadable()
+    kept = cache.path(ENTRY.network, ENTRY.container_id, ENTRY.interface)
+    assert list((tmp_path / "results").iterdir()) == [kept]
+    Cache(tmp_path / "none").drop_unreadable()

@@ -1,10 +1,12 @@
 """Both stores keep the same promises."""
 
+import asyncio
 import os
 
 import pytest
 
 from cri_shim.errors import StateError
+from cri_shim.state import leveldb
 from cri_shim.state.leveldb import LevelStore
 
 
@@ -76,3 +78,25 @@ def test_a_torn_leveldb_is_repaired_and_keeps_what_it_can(tmp_path) -> None:
     second = LevelStore(tmp_path / "state")
     assert second.get("pod", "a") == b"1"
     second.close()
+
+
+async def test_what_nobody_waits_for_is_synced_soon_and_at_the_end(
+    tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leveldb, "SYNC_WITHIN_S", 0.02)
+    synced = asyncio.Semaphore(0)
+    loop, flush = asyncio.get_running_loop(), LevelStore._flush
+
+    def seen(self: LevelStore) -> None:
+        flush(self)
+        loop.call_soon_threadsafe(synced.release)
+
+    monkeypatch.setattr(LevelStore, "_flush", seen)
+    store = LevelStore(tmp_path / "state")
+    for n in range(2):
+        store.put("pod", f"a{n}", b"1")
+        await asyncio.wait_for(synced.acquire(), 10)
+    monkeypatch.setattr(leveldb, "SYNC_WITHIN_S", 600)
+    store.put("pod", "b", b"2")
+    store.close()
+    await asyncio.wait_for(synced.acquire(), 10)
