@@ -161,7 +161,8 @@ async def _tried(
         if not problem and not handler.is_crun:
             maps_ids = bool(await _complaint(tried(space=userns, maps_ids=False)))
     found = {"of": identity, "features": dataclasses.asdict(features), "userns": problem}
-    _remember(memory, found | {"maps_ids": maps_ids})
+    if not _lacked_room(problem):
+        _remember(memory, found | {"maps_ids": maps_ids})
     return dataclasses.replace(
         handler, features=features, userns_problem=problem, maps_ids=maps_ids
     )
