@@ -6,27 +6,32 @@ the one the caller gives, which is required where the source carries none.
 """
 
 import gzip
-import json
 import secrets
-import shutil
-import tarfile
+import stat
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cri_shim.aio.offload import offload
-from cri_shim.errors import InvalidArgument, NotFound, Unavailable
+from cri_shim.aio.outside import look
+from cri_shim.aio.own_thread import in_own_thread
+from cri_shim.errors import InvalidArgument, NotFound, ToolFailed, Unavailable
 from cri_shim.images.pull import bring
+from cri_shim.store import python_child
 from cri_shim.store.image_store import ImageStore
 from cri_shim.store.reference import parse
+from cri_shim.untrusted import parse_json, printable, read_file
 
 TRANSPORTS = ("docker-archive", "oci-archive", "oci", "dir")
+INDEX_S = 300.0  # for a large compressed archive, which is read to its end
+_ARCHIVES = ("docker-archive", "oci-archive")
 _REF_NAME = "org.opencontainers.image.ref.name"
 _FULL_NAME = "io.containerd.image.name"  # what docker and buildkit write beside a bare tag
 _INDEX_LIMIT = 16 << 20  # bytes of a manifest.json or index.json
+_PIECE = 1 << 20  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +53,17 @@ async def load(store: ImageStore, source: str, name: str) -> Sequence[Loaded]:
     there.
     """
     transport, _, path = source.partition(":")
-    if transport not in TRANSPORTS or not path.startswith("/"):
+    if transport not in TRANSPORTS or not path.startswith("/") or "\0" in path:
         kinds = ", ".join(f"{t}:/PATH" for t in TRANSPORTS)
-        raise InvalidArgument("source", f"{source!r} is not one of {kinds}")
-    if not Path(path).exists():
-        raise NotFound(f"cannot load {source}: there is no such file or directory")
+        raise InvalidArgument("source", f"{printable(repr(source))} is not one of {kinds}")
     try:
-        if transport == "docker-archive" and await offload(_is_gzip, Path(path)):
+        if await look(path, _is_gzip, transport, Path(path)) and transport == "docker-archive":
             with _decompressed(store) as plain:
-                await offload(_decompress, Path(path), plain)
+                await in_own_thread("load", partial(_decompress, Path(path), plain))
                 return await _load(store, transport, plain, source, name)
         return await _load(store, transport, Path(path), source, name)
+    except FileNotFoundError as e:
+        raise NotFound(f"cannot load {source}: there is no such file or directory") from e
     except OSError as e:
         raise Unavailable(f"cannot load {source}: {e}") from e
 
@@ -66,22 +71,32 @@ async def load(store: ImageStore, source: str, name: str) -> Sequence[Loaded]:
 async def _load(
     store: ImageStore, transport: str, path: Path, source: str, name: str
 ) -> Sequence[Loaded]:
-    entries = await offload(_entries, transport, path)
+    entries = await _entries(transport, path)
     if name:
         if len(entries) > 1:
             raise InvalidArgument("name", f"{source} has {len(entries)} images, not one")
         entries = [_Entry(entries[0].source, [name])]
-    loaded: list[Loaded] = []
+    wanted: list[tuple[str, Sequence[str]]] = []
     for entry in entries:
         if not entry.names:
             raise InvalidArgument("name", f"{entry.source} carries no image name; give one")
-        tags = [str(parse(own)) for own in entry.names]
-        image = await bring(store, entry.source, None, tags=tags, digests=[])
+        wanted.append((entry.source, [str(parse(own)) for own in entry.names]))
+    loaded: list[Loaded] = []
+    for image_source, tags in wanted:
+        image = await bring(store, image_source, None, tags=tags, digests=[])
         loaded.append(Loaded(image.id, tags))
     return loaded
 
 
-def _is_gzip(path: Path) -> bool:
+def _is_gzip(transport: str, path: Path) -> bool:
+    """Whether the source is a compressed file; InvalidArgument if it is of another kind."""
+    mode = path.stat().st_mode
+    if transport not in _ARCHIVES:
+        if not stat.S_ISDIR(mode):
+            raise InvalidArgument("source", f"{transport}:{path} is not a directory")
+        return False
+    if not stat.S_ISREG(mode):
+        raise InvalidArgument("source", f"{transport}:{path} is not a regular file")
     with path.open("rb") as file:
         return file.read(2) == b"\x1f\x8b"
 
@@ -96,49 +111,80 @@ def _decompressed(store: ImageStore) -> Iterator[Path]:
         path.unlink(missing_ok=True)
 
 
-def _decompress(source: Path, target: Path) -> None:
+def _decompress(source: Path, target: Path, stopped: Callable[[], bool]) -> None:
     try:
         with gzip.open(source) as packed, target.open("xb") as plain:
-            shutil.copyfileobj(packed, plain, 1 << 20)
+            while not stopped() and (piece := packed.read(_PIECE)):
+                plain.write(piece)
     except (EOFError, zlib.error, gzip.BadGzipFile) as e:
         raise InvalidArgument("source", f"{source} is damaged: {e}") from e
 
 
-def _entries(transport: str, path: Path) -> Sequence[_Entry]:
+async def _entries(transport: str, path: Path) -> Sequence[_Entry]:
+    """The images that the source lists."""
     whole = f"{transport}:{path}"
     if transport == "dir":
         return [_Entry(whole, [])]
     if transport == "docker-archive":
-        listed = _json(transport, path, "manifest.json")
-        many = len(listed) > 1
-        return [
-            _Entry(f"{whole}:@{at}" if many else whole, list(image.get("RepoTags") or []))
-            for at, image in enumerate(listed)
-        ]
-    manifests = _json(transport, path, "index.json").get("manifests") or []
-    if not manifests:
+        listed = await _json(transport, path, "manifest.json")
+        found = _docker_entries(whole, listed)
+    else:
+        index = await _json(transport, path, "index.json")
+        found = _oci_entries(whole, index)
+    if not found:
         raise InvalidArgument("source", f"{whole} holds no image")
+    return found
+
+
+def _docker_entries(whole: str, listed: Any) -> Sequence[_Entry]:
+    images = _objects(listed, whole, "manifest.json")
+    entries = []
+    for at, image in enumerate(images):
+        names = image.get("RepoTags") or []
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise InvalidArgument("source", f"{whole}: RepoTags of image {at} are not names")
+        entries.append(_Entry(f"{whole}:@{at}" if len(images) > 1 else whole, names))
+    return entries
+
+
+def _oci_entries(whole: str, index: Any) -> Sequence[_Entry]:
+    if not isinstance(index, dict):
+        raise InvalidArgument("source", f"{whole}: index.json is not a JSON object")
+    manifests = _objects(index.get("manifests") or [], whole, "manifests of index.json")
     return [_oci_entry(whole, entry, many=len(manifests) > 1) for entry in manifests]
 
 
-def _oci_entry(whole: str, entry: Any, *, many: bool) -> _Entry:
+def _oci_entry(whole: str, entry: dict[str, Any], *, many: bool) -> _Entry:
     annotations = entry.get("annotations") or {}
+    if not isinstance(annotations, dict):
+        raise InvalidArgument("source", f"{whole}: annotations in index.json are not an object")
     reference = str(annotations.get(_REF_NAME) or "")
     full = str(annotations.get(_FULL_NAME) or "")
+    if reference != printable(reference):  # it goes to a command line
+        shown = printable(repr(reference))
+        raise InvalidArgument("source", f"{whole}: {shown} in index.json is not an image name")
     # A bare tag is no name: it says nothing of the repository.
     names = [full] if full else [reference] if "/" in reference or ":" in reference else []
     return _Entry(f"{whole}:{reference}" if many and reference else whole, names)
 
 
-def _json(transport: str, path: Path, file: str) -> Any:
+def _objects(value: Any, whole: str, what: str) -> list[dict[str, Any]]:
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise InvalidArgument("source", f"{whole}: {what} is not a list of JSON objects")
+    return value
+
+
+async def _json(transport: str, path: Path, file: str) -> Any:
+    where = f"{file} of {transport}:{path}"
     try:
         if transport == "oci":
-            return json.loads((path / file).read_bytes())
-        with tarfile.open(path) as archive:
-            for member in archive:
-                if member.name.removeprefix("./") == file and member.size <= _INDEX_LIMIT:
-                    content = archive.extractfile(member)
-                    return json.loads(content.read()) if content else None
-    except (OSError, ValueError, tarfile.TarError) as e:
-        raise InvalidArgument("source", f"cannot read {file} of {transport}:{path}: {e}") from e
-    raise InvalidArgument("source", f"{transport}:{path} has no {file}")
+            return parse_json(await look(str(path), read_file, path / file, _INDEX_LIMIT))
+        found = await python_child.call(
+            "cri_shim.store.archive_index", str(path), file, str(_INDEX_LIMIT),
+            attempt="it is no archive that can be read", directory=path.parent, timeout=INDEX_S,
+        )  # fmt: skip
+        if found["text"] is None:
+            raise InvalidArgument("source", f"{transport}:{path} has no {file}")
+        return parse_json(found["text"])
+    except (OSError, ValueError, ToolFailed) as e:
+        raise InvalidArgument("source", f"cannot read {where}: {e}") from e

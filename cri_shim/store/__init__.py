@@ -13,7 +13,7 @@ and renamed; manifest and config move to `images/blobs`; then the image record m
 - `unpack`: the child process that turns a layer blob into a directory it cannot leave
 - `layers`: the unpacked directories; `blobs`: the files that are kept as they came
 - `catalog`: which images and layers exist, and which blob is which layer
-- `deletion`: what nobody looks for any more goes away
+- `deletion`: what nobody looks for any more goes away; `archive_index`: what an archive lists
 - `rootfs`: the overlay a container stands on; `fuse`: the same by a program, for users whose kernel
   does not let them; `usage`: what all this takes of the disk;
   `writable`: what containers wrote, measured in the background

@@ -17,14 +17,16 @@ _START = (
 )
 
 
-async def call(module: str, *arguments: str, attempt: str, directory: Path) -> dict[str, Any]:
+async def call(
+    module: str, *arguments: str, attempt: str, directory: Path, timeout: float | None = None
+) -> dict[str, Any]:
     """What `main(*arguments)` of a module prints as JSON.
 
     It runs without site-packages and the environment's settings. ToolFailed with what it says, or
     Unavailable where there is no room in `directory`; `attempt` says what was attempted.
     """
     program = [sys.executable, "-I", "-S", "-X", "utf8", "-c", _START]
-    done = await run([*program, *_import_roots(), module, *arguments])
+    done = await run([*program, *_import_roots(), module, *arguments], timeout=timeout)
     if done.returncode:
         raise _failure(done, attempt, directory)
     result: dict[str, Any] = json.loads(done.stdout)

@@ -55,15 +55,15 @@ def candidates(text: str, search: Sequence[str] = ()) -> list[Reference]:
     """
     rest, at, digest = text.partition("@")
     if at and not _DIGEST.fullmatch(digest):
-        raise _invalid(text, f"{digest!r} is not a sha256 digest")
+        raise _invalid(text, f"{digest[:100]!r} is not a sha256 digest")
     name, colon, tag = _split_tag(rest)
     if colon and not _TAG.fullmatch(tag):
-        raise _invalid(text, f"{tag!r} is not a tag")
+        raise _invalid(text, f"{tag[:200]!r} is not a tag")
     registry, path = _split_registry(name)
     if not _PATH.fullmatch(path) or re.fullmatch("[0-9a-f]{64}", name):
         raise _invalid(text, "names are lower-case words joined by '/', '.', '_' and '-'")
     if registry and not _REGISTRY.fullmatch(registry):
-        raise _invalid(text, f"{registry!r} is not a registry")
+        raise _invalid(text, f"{registry[:300]!r} is not a registry")
     if not tag and not digest:
         tag = DEFAULT_TAG
     found = [

@@ -91,8 +91,8 @@ class Tree:
     def _real(self, path: bytes) -> bytes:
         if len(path) > _LONGEST:
             raise BadLayer(
-                f"{path[:100]!r}... is {len(path)} bytes long, an image can hold {_LONGEST} at"
-                " most: remove what is so deep"
+                f"{path[:100]!r}... has {len(path)} bytes, an image can hold {_LONGEST} at most:"
+                " remove what is so deep"
             )
         return self._root + path or b"/"
 

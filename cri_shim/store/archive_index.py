@@ -1,0 +1,45 @@
+"""The program: `archive_index ARCHIVE NAME LIMIT` prints one file of a tar, as a line of JSON.
+
+A child process of its own (store/python_child.py): Python's tarfile reads whatever a header says
+into memory, and can be kept busy for very long. Exit status 0, or 1 with the reason on stderr.
+"""
+
+import json
+import os
+import resource
+import sys
+import tarfile
+
+MEMORY_LIMIT = 1 << 29  # bytes of address space
+
+
+def main(archive: str, name: str, limit: str) -> None:
+    """Print {"text": ...}, or null where the archive has no such file of at most LIMIT bytes."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
+    try:
+        data = _content(archive, name, int(limit))
+        print(json.dumps({"text": None if data is None else data.decode()}))
+    except MemoryError:
+        _fail(f"more than {MEMORY_LIMIT >> 20} MiB of memory would be needed")
+    except RecursionError:
+        _fail("its headers are nested too deeply")
+    except UnicodeDecodeError as e:
+        _fail(f"it is not UTF-8 text (byte {e.start})")
+    except (OSError, EOFError, ValueError, tarfile.TarError) as e:
+        _fail(str(e))
+
+
+def _content(archive: str, name: str, limit: int) -> bytes | None:
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            tar.members = []  # type: ignore[attr-defined]  # else it remembers every one
+            if member.name.removeprefix("./") == name and member.isreg() and member.size <= limit:
+                file = tar.extractfile(member)
+                return file.read() if file is not None else None
+    return None
+
+
+def _fail(reason: str) -> None:
+    sys.stderr.write(reason[:1000].encode(errors="backslashreplace").decode() + "\n")
+    sys.stderr.flush()
+    os._exit(1)
