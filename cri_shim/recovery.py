@@ -114,7 +114,7 @@ async def _pod(on: Engine, pod: state.PodRecord) -> None:
 
 
 def _finish_stop(on: Engine, pod: state.PodRecord) -> None:
-    """Complete the stop that the last daemon did not; a pod in which something runs may wait."""
+    """Give back what a stopped pod still holds, as of an earlier version, unless something runs."""
     running = any(container_stop.runs(c) for c in on.registry.containers_of(pod.id))
     if not running and teardown.is_due(on, pod):
         on.retrier.add(f"stop pod {pod.id}", lambda: pod_stop.give_back(on, pod.id), now=True)

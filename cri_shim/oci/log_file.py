@@ -11,11 +11,10 @@ import stat
 from collections.abc import AsyncGenerator, Callable
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cri_shim.aio.offload import offload
+from cri_shim.aio import outside
 from cri_shim.errors import InvalidArgument, ToolFailed
 from cri_shim.linux import inotify
 from cri_shim.linux.inotify import Inotify
@@ -49,16 +48,16 @@ async def read(
     """The entries of a log file; with `ended`, also what is written until that is done.
 
     What `ended` raises is raised at the end. A file that is not there yet is empty. ToolFailed if
-    it cannot be read.
+    it cannot be read; Unavailable if its file system does not answer.
     """
     watched = path.parent if ended is not None else None
     with closing(_LogFile(path)) as file, closing(_Changes(watched)) as changes:
         if wanted.tail is not None:
-            await _offload(path, partial(file.to_tail, wanted.tail, wanted.streams))
+            await _look(path, file.to_tail, wanted.tail, wanted.streams)
         while True:
             last = ended is None or ended.done()  # asked before the look: then all is written
-            changes.arm()
-            while (entries := await _offload(path, file.some)) is not None:
+            await changes.arm()
+            while (entries := await _look(path, file.some)) is not None:
                 for entry in entries:
                     if entry.stream in wanted.streams and _recent(entry, wanted.since):
                         yield entry
@@ -70,9 +69,10 @@ async def read(
             ended.result()
 
 
-async def _offload(path: Path, look: Callable[[], T]) -> T:
+async def _look(path: Path, call: Callable[..., T], *args: Any) -> T:
+    """A look that hangs is left behind: what it finds is the closed file's by then."""
     try:
-        return await offload(look)
+        return await outside.look(str(path), call, *args)
     except OSError as e:
         raise ToolFailed(f"cannot read the log {path}: {e.strerror}") from e
 
@@ -93,6 +93,7 @@ class _LogFile:
         self._path = path
         self._fd = -1
         self._at = 0
+        self._over = False
         self._parser = cri_log.Parser()
 
     def to_tail(self, lines: int, streams: frozenset[str]) -> None:
@@ -124,7 +125,7 @@ class _LogFile:
             # Whoever wrote has the new file: what is in the old one now is all of it.
             data = self._read()
             if not data:
-                self.close()
+                self._let_go()
                 return []
         self._at += len(data)
         return self._parser.feed(data) if data else None
@@ -143,7 +144,9 @@ class _LogFile:
             os.close(fd)
             raise OSError(errno.EINVAL, "is not a regular file")
         self._fd = fd
-        return True
+        if self._over:
+            self._let_go()
+        return not self._over
 
     def _replaced(self) -> bool:
         try:
@@ -151,11 +154,16 @@ class _LogFile:
         except FileNotFoundError:
             return False
 
-    def close(self) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)
-        self._fd, self._at = -1, 0
+    def _let_go(self) -> None:
+        fd, self._fd, self._at = self._fd, -1, 0
+        if fd >= 0:
+            os.close(fd)
         self._parser.forget()
+
+    def close(self) -> None:
+        """For good: a look that hangs, and ends later, leaves nothing open."""
+        self._over = True
+        self._let_go()
 
 
 class _Changes:
@@ -171,20 +179,17 @@ class _Changes:
             asyncio.get_running_loop().remove_reader(self._inotify.fileno())
             self._inotify.close()
 
-    def arm(self) -> None:
+    async def arm(self) -> None:
         """To be called before a look: what changes from then on wakes `wait`."""
         self._event.clear()
         if self._directory is None or self._inotify is not None:
             return
         try:
-            watch = Inotify()
+            watch = await outside.look(
+                str(self._directory), _watch, self._directory, discard=lambda made: made.close()
+            )
         except OSError:
-            return  # none is left: the poll does it
-        try:
-            watch.add(self._directory, _CHANGED)
-        except OSError:
-            watch.close()  # not there yet
-            return
+            return  # not there yet, or none is left: the poll does it
         self._inotify = watch
         asyncio.get_running_loop().add_reader(watch.fileno(), self._read)
 
@@ -199,3 +204,13 @@ class _Changes:
             await asyncio.wait({event, ended}, timeout=POLL_S, return_when=asyncio.FIRST_COMPLETED)
         finally:
             event.cancel()
+
+
+def _watch(directory: Path) -> Inotify:
+    watch = Inotify()
+    try:
+        watch.add(directory, _CHANGED)
+    except BaseException:
+        watch.close()
+        raise
+    return watch

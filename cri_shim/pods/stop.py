@@ -19,7 +19,7 @@ GRACE_S = 2  # for containers that still run: the kubelet has stopped them befor
 
 
 async def stop(on: Engine, pod_id: str) -> None:
-    """Idempotent, also after a stop that half failed.
+    """Idempotent. What cannot be given back now is tried again in the background.
 
     A pod that is unknown, or removed meanwhile, is stopped (CRI).
     """
@@ -42,16 +42,15 @@ async def _stop(on: Engine, id: str) -> None:
     fault_point("pods.stop.containers")
     running = [c for c in on.registry.containers_of(id) if c.phase != state.CONTAINER_REMOVING]
     await asyncio.gather(*(container_stop.stop(on, container.id, GRACE_S) for container in running))
-    await give_back(on, id)
-    pod = on.registry.find_pod(id)
-    if pod is not None:
-        fault_point("pods.stop.commit")
-        on.registry.observe(changed(pod, stopping=None))
+    await on.retrier.ensure(f"stop pod {id}", lambda: give_back(on, id))
 
 
 async def give_back(on: Engine, id: str) -> None:
     """Give back what the pod holds; nothing runs in it. A removal in hand is waited for."""
     async with on.registry.lock(id):
         pod = on.registry.find_pod(id)
-        if pod is not None:
-            await all_of(f"stopping pod {id}", teardown.steps(on, pod))
+        if pod is None:
+            return
+        await all_of(f"stopping pod {id}", teardown.steps(on, pod))
+        fault_point("pods.stop.commit")
+        on.registry.observe(changed(on.registry.pod(id), stopping=None))

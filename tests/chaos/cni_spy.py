@@ -43,9 +43,15 @@ class Spy:
 
     def calls(self, verb: str) -> list[str]:
         """The pods of each call of a verb, in order."""
+        return [words[1] for words in self._lines() if words[0] == verb]
+
+    def namespaces(self, verb: str, pod: str) -> list[str]:
+        """The network namespace that each call of a verb for a pod was given; "" is none."""
+        return [words[2] for words in self._lines() if words[:2] == [verb, pod]]
+
+    def _lines(self) -> list[list[str]]:
         log = self.directory / "calls"
-        lines = log.read_text().splitlines() if log.exists() else []
-        return [line.split()[1] for line in lines if line.startswith(verb + " ")]
+        return [line.split(" ") for line in log.read_text().splitlines()] if log.exists() else []
 
 
 def main() -> None:
@@ -55,7 +61,7 @@ def main() -> None:
         print(json.dumps({"cniVersion": "1.0.0", "supportedVersions": ["0.4.0", "1.0.0"]}))
         return
     with (here / "calls").open("a") as calls:
-        calls.write(f"{verb} {pod}\n")
+        calls.write(f"{verb} {pod} {os.environ.get('CNI_NETNS', '')}\n")
     if verb == "ADD":
         while (here / "slow").exists():
             time.sleep(0.01)

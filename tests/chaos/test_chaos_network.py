@@ -9,6 +9,7 @@ import pytest
 
 from cri_shim.errors import CriShimError, TimedOut
 from cri_shim.pb import api_pb2 as api
+from tests.chaos import world
 from tests.chaos.cni_spy import Spy
 from tests.chaos.rig import Rig, mortal_daemon, spied
 from tests.fixtures.cri import pod_config
@@ -72,6 +73,20 @@ async def test_more_pods_than_addresses_fail_in_add_and_once_in_del_and_all_addr
     spy.untell("fail-del")
     pods = await asyncio.gather(*(rig.cri.run_pod() for _ in range(ADDRESSES)))
     assert len({(await rig.cri.pod_status(pod)).network.ip for pod in pods}) == ADDRESSES
+
+
+async def test_a_stop_keeps_the_network_namespace_until_every_plugin_has_left_it(
+    rig: Rig, spy: Spy
+) -> None:
+    pod = await rig.cri.run_pod()
+    pinned = world.netns(rig.daemon) / f"cri-shim-{pod}"
+    spy.tell("fail-del")
+    with pytest.raises(CriShimError, match="told to fail once in DEL"):
+        await rig.cri.stop_pod(pod)
+    await rig.no_retries()  # it is completed though nobody asks again
+    assert spy.namespaces("DEL", pod) == [str(pinned)] * 2
+    assert not pinned.exists()
+    assert (await rig.cri.pod_status(pod)).state == api.SANDBOX_NOTREADY
 
 
 @pytest.mark.parametrize("content", [b"", b'{"kind": "cniCa'])
