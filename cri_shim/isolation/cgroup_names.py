@@ -16,8 +16,12 @@ _FIELD = "config.linux.cgroup_parent"
 
 
 def default_parent(driver: Driver, name: str) -> str:
-    """The parent of what the caller gave none; `name` is that of this instance of the daemon."""
-    return f"/{name}" if driver == "cgroupfs" else "system.slice"
+    """The parent of what the caller gave none; `name` is that of this instance of the daemon.
+
+    With systemd it is a slice that a shutdown stops, and the scopes in it with their grace periods.
+    system.slice is never stopped: what runs there is killed at the very end, after 90 seconds.
+    """
+    return f"/{name}" if driver == "cgroupfs" else f"{PREFIX}.slice"
 
 
 def oci_path(driver: Driver, parent: str, container_id: str) -> str:

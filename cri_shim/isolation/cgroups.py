@@ -236,11 +236,11 @@ class Cgroups:
 
     def prune(self) -> None:
         """Remove the parents made here that nothing is in; not while a container may be made."""
-        # The slices above that of the monitors are directories of ours as well.
-        at = Path(self.monitor_parent)
-        above = [str(p) for p in at.parents if p.name.endswith(".slice")]
-        ours = [self.monitor_parent, *above]
-        ours += [self.default_parent.strip("/")] if self.driver == "cgroupfs" else []
+        ours = [self.monitor_parent]
+        if self.driver == "cgroupfs":
+            ours.append(self.default_parent.strip("/"))
+        elif (above := Path(self.monitor_parent).parent).name != self.default_parent:
+            ours.append(str(above))  # a directory alone; the slice that pods are in is systemd's
         for tree in self._trees.all():
             for relative in ours:
                 with suppress(OSError):

@@ -58,7 +58,7 @@ async def run(
     command = [command[0], f"--root={directory / 'root'}", *command[1:]]
     await _clear(command, directory, id, env)
     try:
-        cgroup = f"system.slice:cri-shim:{id}" if systemd else f"{groups}/{id}"
+        cgroup = f"cri-shim.slice:cri-shim:{id}" if systemd else f"{groups}/{id}"
         ids: dict[str, Any] = userns.ids.of_linux() if userns is not None and maps_ids else {}
         _prepare(directory, cgroup if groups is not None else "", option, userns, ids)
         return await _create(command, directory, id, env, f"trial of handler {name} failed")

@@ -98,4 +98,4 @@ def test_monitors_are_outside_of_the_daemons_service() -> None:
 def test_without_a_parent_each_instance_has_its_own() -> None:
     assert Cgroups("cgroupfs").oci_path("", ID) == f"/cri-shim/{ID}"
     assert Cgroups("cgroupfs", name="second").oci_path("", ID) == f"/second/{ID}"
-    assert Cgroups("systemd").oci_path("", ID) == f"system.slice:cri-shim:{ID}"
+    assert Cgroups("systemd").oci_path("", ID) == f"cri-shim.slice:cri-shim:{ID}"
