@@ -1,10 +1,11 @@
 """The HTTP edge: exec, attach and port-forward streams.
 
     rpc: Exec, Attach, PortForward -> server.exec(...) -> a URL with a ticket   (tickets)
-    HTTP: connection -> upgrade: what is it to become? -> a Session on a Link    (link)
+    HTTP: listener -> connection -> upgrade: what is it to become? -> a Session on a Link    (link)
 
-- `server`        listens, issues tickets, makes sessions, ends them at shutdown
-- `connection`    one client from accept to end: the request by h11, time-outs, lingering close
+- `server`        issues tickets, makes sessions, ends them at shutdown
+- `listener`      accepts clients and bounds their TLS handshakes
+- `connection`    one client from then to its end: the request by h11, time-outs, lingering close
 - `spdy_session`, `ws_session`   exec and attach: the client's streams or channels
 - `remotecommand` what both are: a client on one side, a Talk (containers/talk) on the other
 - `spdy_forward`, `ws_forward`   port-forward: pairs of streams, a tunnel of them, old channels

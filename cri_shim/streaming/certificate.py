@@ -4,8 +4,10 @@ They are looked at when a ticket is issued, since nobody connects with reason be
 that does not fit together, as while it is being replaced, is left for the next look.
 """
 
+import errno
 import logging
 import ssl
+import stat
 from pathlib import Path
 
 from cri_shim.errors import ConfigError
@@ -38,7 +40,7 @@ class Certificate:
             if stamp == self._stamp or self._context is None:
                 return
             self._fresh()  # tried elsewhere first: a context takes half a pair and keeps it
-            self._context.load_cert_chain(*self._files)
+            self._context.load_cert_chain(*self._files, password=_no_password)
         except (OSError, ssl.SSLError) as e:
             _log.warning("the changed certificate of the streaming server is not used: %s", e)
             return
@@ -48,9 +50,18 @@ class Certificate:
     def _fresh(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_cert_chain(*self._files)
+        context.options |= ssl.OP_NO_RENEGOTIATION  # a client could have us compute for ever
+        context.load_cert_chain(*self._files, password=_no_password)
         return context
 
     def _look(self) -> _Stamp:
         found = [file.stat() for file in self._files]
+        for file, entry in zip(self._files, found, strict=True):
+            if not stat.S_ISREG(entry.st_mode):  # opening a FIFO would stop the daemon
+                raise OSError(errno.EINVAL, "is not a regular file", str(file))
         return tuple((entry.st_ino, entry.st_mtime_ns, entry.st_size) for entry in found)
+
+
+def _no_password() -> str:
+    """Without it OpenSSL asks for one on the daemon's terminal, and waits."""
+    raise OSError(errno.EINVAL, "the key is encrypted, and nobody can be asked for its password")

@@ -35,14 +35,19 @@ _log = logging.getLogger(__name__)
 
 
 class Connection(asyncio.Protocol):
-    """`answer` decides about a request. `closed` is called when nothing is left of this."""
+    """`answer` decides about a request.
+
+    `opened` is called once the client can send one, `closed` when nothing is left of it.
+    """
 
     def __init__(
         self,
+        opened: Callable[["Connection"], None],
         answer: Callable[[h11.Request], Answer],
         closed: Callable[["Connection"], None],
         idle: float,
     ) -> None:
+        self._opened = opened
         self._answer = answer
         self._closed = closed
         self._idle = idle
@@ -67,6 +72,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=_WRITE_HIGH)
         self._timer = self._loop.call_later(HEAD_S, self._too_slow)
+        self._opened(self)
 
     def data_received(self, data: bytes) -> None:
         if self._closing:

@@ -10,8 +10,6 @@ be in a container.
 import asyncio
 import functools
 import logging
-import socket
-import ssl
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from types import TracebackType
@@ -29,6 +27,7 @@ from cri_shim.pods import forward
 from cri_shim.streaming.certificate import Certificate
 from cri_shim.streaming.connection import Answer, Connection
 from cri_shim.streaming.link import Link, Session
+from cri_shim.streaming.listener import Listener
 from cri_shim.streaming.spdy_forward import SpdyForward
 from cri_shim.streaming.spdy_session import SpdyCommand
 from cri_shim.streaming.tickets import Tickets
@@ -68,11 +67,12 @@ class StreamingServer:
         self._on = on
         self._where = where
         self._tickets: Tickets[Request] = Tickets(asyncio.get_running_loop().time)
-        self._connections: dict[Connection, None] = {}  # oldest first
+        self._connections: set[Connection] = set()
+        self._strangers: dict[Link, Connection] = {}  # those without a session, oldest first
         self._tasks: set[asyncio.Task[None]] = set()
         self._pod_watches: dict[Link, asyncio.Task[None]] = {}
         self._alone = asyncio.Event()  # no connection is left
-        self._server: asyncio.Server | None = None
+        self._listener: Listener | None = None
         self.base_url = ""
 
     async def __aenter__(self) -> "StreamingServer":
@@ -80,17 +80,15 @@ class StreamingServer:
         where, context = self._where, None
         if where.certificate is not None:
             context = where.certificate.load()
-        loop = asyncio.get_running_loop()
+        self._listener = Listener(self._connection, context)
         try:
-            self._server = await loop.create_server(
-                self._connection, where.address, where.port, ssl=context
-            )
+            host, port = self._listener.listen(where.address, where.port)
         except OSError as e:
             raise ConfigError(
                 f"[streaming] cannot listen on {where.address} port {where.port}: {e.strerror};"
                 " choose another address or port"
             ) from e
-        self.base_url = _url(self._server.sockets[0], context)
+        self.base_url = _url(host, port, tls=context is not None)
         return self
 
     async def __aexit__(
@@ -99,8 +97,8 @@ class StreamingServer:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        if self._server is not None:
-            self._server.close()
+        if self._listener is not None:
+            await self._listener.close()
         for connection in list(self._connections):
             connection.end("the container runtime is being stopped")
         try:
@@ -149,15 +147,17 @@ class StreamingServer:
     # -- the connections ----------------------------------------------------------------------
 
     def _connection(self) -> Connection:
-        strangers = [c for c in self._connections if not c.upgraded]
-        if len(strangers) >= MAX_STRANGERS:
-            strangers[0].abort()
-        connection = Connection(self._answer, self._closed, self._where.idle)
-        self._connections[connection] = None
-        return connection
+        return Connection(self._opened, self._answer, self._closed, self._where.idle)
+
+    def _opened(self, connection: Connection) -> None:
+        if len(self._strangers) >= MAX_STRANGERS:
+            self._strangers.pop(next(iter(self._strangers))).abort()
+        self._connections.add(connection)
+        self._strangers[connection] = connection
 
     def _closed(self, connection: Connection) -> None:
-        self._connections.pop(connection, None)
+        self._connections.discard(connection)
+        self._strangers.pop(connection, None)
         if (watch := self._pod_watches.pop(connection, None)) is not None:
             watch.cancel()
         if not self._connections:
@@ -179,6 +179,7 @@ class StreamingServer:
         return agreed, functools.partial(self._open, agreed, asked)
 
     def _open(self, agreed: Agreed, asked: Request, link: Link) -> Session:
+        self._strangers.pop(link, None)
         if isinstance(asked, api.PortForwardRequest):
             return self._open_forward(agreed, asked, link)
         begin: Callable[..., Coroutine[Any, Any, talk.Talk]]
@@ -225,7 +226,6 @@ class StreamingServer:
             _log.error("%s failed: %s", task.get_name(), error, exc_info=error)
 
 
-def _url(listening: socket.socket, context: ssl.SSLContext | None) -> str:
-    host, port = listening.getsockname()[:2]
-    scheme = "http" if context is None else "https"
+def _url(host: str, port: int, *, tls: bool) -> str:
+    scheme = "https" if tls else "http"
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -1,7 +1,9 @@
 """The server's certificate: loaded, loaded again, and kept while new files are no good."""
 
 import logging
+import os
 import ssl
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -85,3 +87,30 @@ def test_files_that_cannot_be_used_at_the_start_are_an_error_of_the_configuratio
 ) -> None:
     with pytest.raises(ConfigError, match=rf"cannot serve TLS with {tmp_path}/c and {tmp_path}/k"):
         Certificate(tmp_path / "c", tmp_path / "k").load()
+
+
+def test_a_file_that_is_a_fifo_is_an_error_and_is_not_opened(
+    files: Certificate, tmp_path: Path
+) -> None:
+    (tmp_path / "key.pem").unlink()
+    os.mkfifo(tmp_path / "key.pem")
+    with pytest.raises(ConfigError, match=r"is not a regular file: .*key\.pem"):
+        files.load()
+
+
+def test_a_key_with_a_password_is_an_error_and_nobody_is_asked(
+    files: Certificate, tmp_path: Path
+) -> None:
+    plain, key = tmp_path / "plain.pem", tmp_path / "key.pem"
+    key.rename(plain)
+    subprocess.run(
+        ["openssl", "ec", "-aes128", "-passout", "pass:secret", "-in", plain, "-out", key],
+        check=True,
+        capture_output=True,
+    )
+    with pytest.raises(ConfigError, match="the key is encrypted"):
+        files.load()
+
+
+def test_a_client_cannot_ask_for_the_handshake_again(files: Certificate) -> None:
+    assert files.load().options & ssl.OP_NO_RENEGOTIATION

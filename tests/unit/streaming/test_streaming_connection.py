@@ -72,7 +72,7 @@ class House:
         return self.sessions[-1]
 
     def _made(self) -> Connection:
-        made = Connection(self.answer, self._closed, self.idle)
+        made = Connection(lambda _: None, self.answer, self._closed, self.idle)
         self.connections.add(made)
         self.empty.clear()
         return made

@@ -1,0 +1,107 @@
+"""The listening socket: accepting clients, and the TLS handshake of each.
+
+    accept -> arriving (TLS handshake, HANDSHAKE_S) -> Connection
+
+A client that does not finish its handshake, or sends something else, is not a connection yet. Such
+clients have a bound of their own: the oldest is dropped for a new one, so a port scanner cannot
+keep others out, however many connections it opens.
+"""
+
+import asyncio
+import contextlib
+import errno
+import logging
+import socket
+import ssl
+from collections.abc import Callable
+
+HANDSHAKE_S = 10.0  # for a TLS handshake; clients on this node take a few milliseconds
+MAX_ARRIVING = 128  # handshakes under way; each costs up to 1 ms of CPU, and they may end together
+AT_ONCE = 8  # accepted before others on the loop get their turn
+RETRY_S = 1.0  # after accept failed for want of descriptors or memory
+BACKLOG = 128  # connections the kernel keeps for us
+
+# Errors of the machine, which pass. Any other error of accept is that of one connection.
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+_log = logging.getLogger(__name__)
+
+
+class Listener:
+    """`make` gives the protocol of a client; it is used once TLS, if any, is established."""
+
+    def __init__(self, make: Callable[[], asyncio.Protocol], context: ssl.SSLContext | None):
+        self._make = make
+        self._context = context
+        self._loop = asyncio.get_running_loop()
+        self._socket: socket.socket | None = None
+        self._retry: asyncio.TimerHandle | None = None
+        self._arriving: dict[asyncio.Task[None], None] = {}  # oldest first
+
+    def listen(self, address: str, port: int) -> tuple[str, int]:
+        """Begin to accept; returns the address and port in use. OSError."""
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self._socket = socket.create_server((address, port), family=family, backlog=BACKLOG)
+        self._socket.setblocking(False)
+        self._loop.add_reader(self._socket, self._accept)
+        host, port = self._socket.getsockname()[:2]
+        return host, port
+
+    async def close(self) -> None:
+        """Accept nobody any more, and drop those whose handshakes are not finished."""
+        if self._retry is not None:
+            self._retry.cancel()
+        if self._socket is not None:
+            self._loop.remove_reader(self._socket)
+            self._socket.close()
+            self._socket = None
+        await asyncio.sleep(0)  # each has begun then, and its transport closes its socket
+        arriving = list(self._arriving)
+        for task in arriving:
+            task.cancel()
+        await asyncio.gather(*arriving, return_exceptions=True)
+
+    def _accept(self) -> None:
+        assert self._socket is not None
+        for _ in range(AT_ONCE):
+            try:
+                client, _ = self._socket.accept()
+            except BlockingIOError:
+                return
+            except OSError as e:
+                if e.errno in _EXHAUSTED:
+                    self._pause(e)
+                    return
+                continue  # the client has gone already
+            self._begin(client)
+
+    def _pause(self, error: OSError) -> None:
+        """The socket stays readable: asking again at once would take the whole loop."""
+        _log.warning(
+            "cannot accept streaming clients: %s; trying again in %g s", error.strerror, RETRY_S
+        )
+        assert self._socket is not None
+        self._loop.remove_reader(self._socket)
+        self._retry = self._loop.call_later(
+            RETRY_S, self._loop.add_reader, self._socket, self._accept
+        )
+
+    def _begin(self, client: socket.socket) -> None:
+        if len(self._arriving) >= MAX_ARRIVING:
+            oldest = next(iter(self._arriving))
+            del self._arriving[oldest]
+            oldest.cancel()
+        task = self._loop.create_task(self._arrive(client), name="streaming client")
+        self._arriving[task] = None
+        task.add_done_callback(self._arrived)
+
+    async def _arrive(self, client: socket.socket) -> None:
+        limit = None if self._context is None else HANDSHAKE_S
+        # What is wrong with a stranger's handshake is of no interest here.
+        with contextlib.suppress(OSError):
+            await self._loop.connect_accepted_socket(
+                self._make, client, ssl=self._context, ssl_handshake_timeout=limit
+            )
+
+    def _arrived(self, task: "asyncio.Task[None]") -> None:
+        self._arriving.pop(task, None)
