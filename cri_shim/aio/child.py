@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
+from cri_shim.aio import descriptors
 from cri_shim.aio.offload import finish
 from cri_shim.errors import TimedOut, ToolFailed
 
@@ -116,6 +117,7 @@ def spawn(
         )
     except OSError as e:
         raise ToolFailed(f"cannot run {executable or argv[0]}: {e.strerror or e}") from e
+    descriptors.restore(process.pid)
     try:
         return Child(process, session=session)
     except OSError as e:  # no descriptor left to watch it by: nobody would ever reap it

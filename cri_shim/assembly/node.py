@@ -4,6 +4,7 @@ import hashlib
 import logging
 from pathlib import Path
 
+from cri_shim.aio import descriptors
 from cri_shim.config import Config, Server
 from cri_shim.config.user import ordinary_user
 from cri_shim.engine import Paths
@@ -62,6 +63,7 @@ def host(cgroups: Cgroups) -> Host:
         rootless=rootless,
         limits=cgroups.usable,
         lacking=cgroups.lacking(),
+        open_files=descriptors.for_children(),
     )
 
 

@@ -14,6 +14,7 @@ import signal
 from collections.abc import Callable
 
 from cri_shim import config, log
+from cri_shim.aio import descriptors
 from cri_shim.cli import notify
 from cri_shim.errors import StateError
 
@@ -33,6 +34,7 @@ def run(args: argparse.Namespace) -> int:
         from cri_shim import rootless
 
         rootless.enter_for(settings.server.run_root)
+    descriptors.raise_limit()
     try:
         return asyncio.run(_serve(args))
     except OSError as e:

@@ -104,6 +104,7 @@ def _process(inp: ContainerInput) -> dict[str, Any]:
         "capabilities": capabilities.build(context, inp.host),
         "noNewPrivileges": context.no_new_privs,
         "oomScoreAdj": resources.oom_score_adj(score, inp.host),
+        **process.limits(inp.host),
     } | inp.protection.of_process()
 
 

@@ -31,4 +31,5 @@ class Host:
     rootless: bool = False  # we are root of a user namespace only
     limits: bool = True  # there are control groups that we may use
     lacking: frozenset[str] = frozenset()  # but without these controllers
+    open_files: tuple[int, int] | None = None  # soft and hard limit of processes; None = inherited
     devices: tuple[HostDevice, ...] = ()  # all of /dev, where a container is privileged

@@ -7,6 +7,7 @@ from typing import Any
 from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2
 from cri_shim.spec.document import Document
+from cri_shim.spec.host import Host
 from cri_shim.spec.image_config import ImageConfig
 from cri_shim.spec.users import User
 from cri_shim.untrusted import printable
@@ -71,6 +72,14 @@ def user(resolved: User) -> dict[str, Any]:
         "gid": resolved.gid,
         "additionalGids": list(resolved.additional_gids),
     }
+
+
+def limits(host: Host) -> dict[str, Any]:
+    """process.rlimits: of open files alone, where the daemon has raised its own."""
+    if host.open_files is None:
+        return {}
+    soft, hard = host.open_files
+    return {"rlimits": [{"type": "RLIMIT_NOFILE", "soft": soft, "hard": hard}]}
 
 
 def exec_process(

@@ -7,6 +7,7 @@ import pytest
 from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2
 from cri_shim.spec import process
+from cri_shim.spec.host import Host
 from cri_shim.spec.image_config import ImageConfig
 
 IMAGE = ImageConfig(entrypoint=("/entry",), cmd=("default",))
@@ -177,3 +178,23 @@ def test_a_program_or_a_directory_that_no_path_can_name_is_refused() -> None:
             process.arguments(config(command=command), image)
     with pytest.raises(InvalidArgument, match="longer than 4095 bytes"):
         process.working_directory(config(), ImageConfig(working_dir=too_long))
+
+
+@pytest.mark.parametrize(
+    ("inherited", "expected"),
+    [
+        (None, {}),
+        ((1024, 4096), {"rlimits": [{"type": "RLIMIT_NOFILE", "soft": 1024, "hard": 4096}]}),
+    ],
+)
+def test_where_the_daemon_has_raised_its_limit_of_open_files_the_old_one_is_named(
+    inherited: tuple[int, int] | None, expected: dict[str, Any]
+) -> None:
+    host = Host(cgroup_v2=True, bounding=frozenset(), open_files=inherited)
+    assert process.limits(host) == expected
+
+
+def test_an_exec_has_the_limits_of_its_container() -> None:
+    limits = [{"type": "RLIMIT_NOFILE", "soft": 1024, "hard": 4096}]
+    spec = {"process": {**SPEC["process"], "rlimits": limits}}
+    assert process.exec_process(spec, ["true"], tty=False)["rlimits"] == limits

@@ -1,0 +1,63 @@
+"""The limit of open files: raised for the daemon, and not for what it starts."""
+
+import json
+import resource
+import subprocess
+import sys
+
+import pytest
+
+from cri_shim.aio import descriptors
+
+RAISED = """
+import asyncio, json, resource, subprocess
+from cri_shim.aio import child, descriptors
+
+async def started():
+    done = await child.run(["sh", "-c", "read x; ulimit -Sn; ulimit -Hn"], stdin=b"go")
+    return done.stdout.decode().split()
+
+resource.setrlimit(resource.RLIMIT_NOFILE, (%d, %d))
+descriptors.raise_limit()
+descriptors.raise_limit()
+print(json.dumps([
+    resource.getrlimit(resource.RLIMIT_NOFILE),
+    descriptors.limit(),
+    descriptors.for_children(),
+    asyncio.run(started()),
+]))
+"""
+
+
+def raised(soft: int, hard: int) -> list[object]:
+    """What a process of these limits has afterwards, and what its child."""
+    done = subprocess.run(
+        [sys.executable, "-c", RAISED % (soft, hard)], capture_output=True, check=True
+    )
+    return list(json.loads(done.stdout))
+
+
+def test_the_soft_limit_is_raised_and_children_have_the_old_one() -> None:
+    assert raised(512, 2048) == [[2048, 2048], 2048, [512, 2048], ["512", "2048"]]
+
+
+def test_where_nothing_is_raised_children_just_inherit() -> None:
+    assert raised(1024, 1024) == [[1024, 1024], 1024, None, ["1024", "1024"]]
+
+
+def test_a_child_that_has_ended_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(descriptors, "_inherited", resource.getrlimit(resource.RLIMIT_NOFILE))
+    with subprocess.Popen(["true"]) as process:
+        process.wait()
+    descriptors.restore(process.pid)
+
+
+@pytest.mark.parametrize(
+    ("limit", "last"), [(1024, 1024 - 256), (256, 192), (1 << 20, (1 << 20) - 256)]
+)
+def test_the_last_descriptors_are_known(
+    limit: int, last: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(descriptors, "limit", lambda: limit)
+    assert not descriptors.is_last(last - 1)
+    assert descriptors.is_last(last)
