@@ -5,6 +5,7 @@
 - `outside`: a look at a path that a caller names, in a thread of its own and with a limit of time
 - `own_process`: a call that may hang in the kernel, in a process that can be left behind
 - `child`: child processes by pidfd on the loop
+- `descriptors`: how many the daemon may have open, and how many what it starts
 - `rollback`: undo what was done, in reverse, whatever happens
 - `singleflight`: equal work is done once; a caller that gives up does not end it
 - `handover`: the same, and a result waits for the caller's next try
@@ -13,6 +14,7 @@
 - `steps`: releasing things, each step whatever the others do
 - `broadcast`: one publisher, many subscribers with bounded queues; the slow ones are dropped
 - `turns`: long work on the loop, in slices
+- `rounds`: the same for what many sources bring, each in its turn
 - `changes`: waiting for a change of something that has a name
 - `keyed_lock`: one lock a key, gone when nobody holds it
 - `reaper`: ends the zombies a subreaper inherits

@@ -153,4 +153,12 @@ def streaming(config: Config, on: Engine) -> StreamingServer:
         if not (ours.tls_cert_file and ours.tls_key_file):
             raise ConfigError("streaming.tls_cert_file and streaming.tls_key_file go together")
         certificate = Certificate(Path(ours.tls_cert_file), Path(ours.tls_key_file))
-    return StreamingServer(on, Where(ours.address, ours.port, ours.idle_timeout, certificate))
+    where = Where(
+        ours.address,
+        ours.port,
+        ours.idle_timeout,
+        ours.max_sessions,
+        ours.max_sessions_per_pod,
+        certificate,
+    )
+    return StreamingServer(on, where)

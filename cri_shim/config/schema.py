@@ -176,6 +176,10 @@ class Streaming:
     idle_timeout: float = key(
         4 * 3600.0, "seconds without traffic until a session ends", check=checks.positive
     )
+    max_sessions: int = key(
+        1000, "sessions on this node at once, with those asked for", check=checks.positive
+    )
+    max_sessions_per_pod: int = key(100, "and of one pod", check=checks.positive)
     tls_cert_file: str = key("", "serve TLS with this certificate", check=checks.absolute_or_empty)
     tls_key_file: str = key("", "and this key", check=checks.absolute_or_empty)
 

@@ -159,6 +159,8 @@ class _Attach:
         self._wanted = {1: streams.stdout, 2: streams.stderr}
         self._hearer = hearer
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._size: tuple[int, int] | None = None  # which conmon is to be told
+        self._resizing = False
         self._attachment = Attachment(self._output, hearer.drained, self._ended)
 
     async def connect(self) -> None:
@@ -201,14 +203,23 @@ class _Attach:
             self._ended()
 
     def resize(self, width: int, height: int) -> None:
-        if self._config.tty:
-            self._on.spawn(f"resize {self._id}", self._resize(width, height))
+        """Of sizes that come while conmon is told one, only the last matters."""
+        if not self._config.tty:
+            return
+        self._size = width, height
+        if not self._resizing:
+            self._resizing = True
+            self._on.spawn(f"resize {self._id}", self._resize())
 
-    async def _resize(self, width: int, height: int) -> None:
+    async def _resize(self) -> None:
         try:
-            await self._on.conmon.resize(self._bundle, width, height)
+            while self._size is not None:
+                (width, height), self._size = self._size, None
+                await self._on.conmon.resize(self._bundle, width, height)
         except WrongState:
             return  # it has ended meanwhile, as its output tells
+        finally:
+            self._resizing = False
 
     def pause(self) -> None:
         """Not for a container: see `_output`."""

@@ -5,14 +5,16 @@ else happens on the loop.
 """
 
 import asyncio
+import errno
 import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
 
+from cri_shim.aio import descriptors
 from cri_shim.aio.offload import offload
 from cri_shim.engine import Engine
-from cri_shim.errors import Unavailable, WrongState
+from cri_shim.errors import ResourceExhausted, Unavailable, WrongState
 from cri_shim.isolation import namespaces
 from cri_shim.pb import state_pb2 as state
 
@@ -39,6 +41,11 @@ async def connect(on: Engine, pod_id: str, port: int) -> socket.socket:
         try:
             return await _connect(_maker(on, pod, family), address, port)
         except (OSError, TimeoutError) as e:
+            if e.errno in (errno.EMFILE, errno.ENFILE):
+                raise ResourceExhausted(
+                    f"cannot connect to port {port} of pod {pod.id}: no descriptor is left for it;"
+                    " end other sessions, or raise the daemon's limit of open files (LimitNOFILE=)"
+                ) from e
             problems.append(f"{address}: {os.strerror(e.errno) if e.errno else 'no answer'}")
     raise Unavailable(
         f"cannot connect to port {port} of pod {pod.id}: {'; '.join(problems)};"
@@ -57,6 +64,9 @@ def _maker(on: Engine, pod: state.PodRecord, family: int) -> Callable[[], socket
 
 async def _connect(make: Callable[[], socket.socket], address: str, port: int) -> socket.socket:
     made = await offload(make)  # if this is cancelled, the socket is closed with its last reference
+    if descriptors.is_last(made.fileno()):
+        made.close()
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
     try:
         with suppress(OSError):
             made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,30 +1,38 @@
 """A client's connection from accept to end: an HTTP request, then whatever it was upgraded to.
 
-    request (HEAD_S, HEAD_LIMIT) -> refused: answer, close
-                                 -> agreed: 101, then bytes belong to a Session
-    session                      -> close: what was written arrives, then lingering, then gone
-                                 -> idle, end of file or a lost connection: gone
+    request (head, HEAD_S) -> refused: answer, close
+                           -> agreed: 101, then bytes belong to a Session
+    session                -> close: what was written arrives, then lingering, then gone
+                           -> idle, end of file or a lost connection: gone
 
 Until a request is whole it costs one timer and a small buffer, so one that comes slowly, or never,
 or is none at all, is nobody's problem but its own.
+
+What a session reads is handled in turns with other sessions, TURN frames at a time (aio/rounds).
+Nothing more is read from a client while frames of it wait, or while its session is throttled.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import cast
+from dataclasses import dataclass
+from typing import Protocol, cast
 
 import h11
 
+from cri_shim.aio.rounds import Rounds
 from cri_shim.streaming.hangup import Hangup
+from cri_shim.streaming.head import Head, refusal
 from cri_shim.streaming.link import Buffer, Link, Session
+from cri_shim.streaming.memory import Pool
 from cri_shim.streaming.upgrade import Agreed, Refused
 
 HEAD_S = 10.0  # for the whole request; clients send it at once
-HEAD_LIMIT = 32 << 10  # bytes of a request's head
 LINGER_S = 1.0  # for the client to close, after we have: unread input would cut our last output
 FLUSH_S = 30.0  # for the client to take what was written before the close
+TURN = 16  # frames of a client that are handled at once; each takes 5 to 100 us, most of them 15
 FLOOD = 32 << 20  # bytes that wait for a client which pauses nothing: then it is dropped
+FAIR_OUTPUT = 1 << 20  # bytes for which it is not, though clients are too many that do not read
 _WRITE_HIGH = 1 << 18  # bytes that pile up before a session is told to pause
 
 # What a request leads to: a refusal, or what was agreed and how to make the session.
@@ -34,37 +42,46 @@ Answer = Refused | tuple[Agreed, Opener]
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What connections share: `idle` is the seconds a session may be silent."""
+
+    idle: float
+    rounds: Rounds
+    output: Pool
+
+
+class Owner(Protocol):
+    """Who has the connections."""
+
+    def opened(self, connection: "Connection") -> None:
+        """A client is there, and can send a request."""
+
+    def answer(self, connection: "Connection", request: h11.Request) -> Answer:
+        """Decide about a request."""
+
+    def closed(self, connection: "Connection") -> None:
+        """Nothing is left of it."""
+
+
 class Connection(asyncio.Protocol):
-    """`answer` decides about a request.
+    """One client of `owner`."""
 
-    `opened` is called once the client can send one, `closed` when nothing is left of it.
-    """
-
-    def __init__(
-        self,
-        opened: Callable[["Connection"], None],
-        answer: Callable[[h11.Request], Answer],
-        closed: Callable[["Connection"], None],
-        idle: float,
-    ) -> None:
-        self._opened = opened
-        self._answer = answer
-        self._closed = closed
-        self._idle = idle
+    def __init__(self, owner: "Owner", shared: Shared) -> None:
+        self._owner = owner
+        self._shared = shared
         self._loop = asyncio.get_running_loop()
-        self._http: h11.Connection | None = h11.Connection(
-            h11.SERVER, max_incomplete_event_size=HEAD_LIMIT
-        )
+        self._head: Head | None = Head()
         self._session: Session | None = None
         self._transport: asyncio.Transport
         self._timer: asyncio.TimerHandle | None = None
         self._used = self._loop.time()
         self._closing = False
         self._hangup: Hangup | None = None
-
-    @property
-    def upgraded(self) -> bool:
-        return self._session is not None
+        self._throttled = False  # the session wants nothing more
+        self._busy = False  # frames that were read wait for their turn
+        self._piled = False  # what was written waits for the client
+        self._unread = shared.output.share(FLOOD)
 
     # -- the transport's side -----------------------------------------------------------------
 
@@ -72,16 +89,16 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=_WRITE_HIGH)
         self._timer = self._loop.call_later(HEAD_S, self._too_slow)
-        self._opened(self)
+        self._owner.opened(self)
 
     def data_received(self, data: bytes) -> None:
         if self._closing:
             return
         self._used = self._loop.time()
         if self._session is not None:
-            self._session.received(data)
-        elif self._http is not None:
-            self._request(self._http, data)
+            self._take(self._session, data)
+        elif self._head is not None:
+            self._request(self._head, data)
 
     def eof_received(self) -> bool:
         return False  # the clients never half-close: who sends no more has gone
@@ -90,82 +107,87 @@ class Connection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         self._watch_hangup(False)
+        self._unread.hold(0)
         if self._session is not None:
             self._session.gone()
-        self._closed(self)
+        self._owner.closed(self)
 
     def pause_writing(self) -> None:
+        self._piled = True
         if self._session is not None and not self._closing:
             self._session.pause()
 
     def resume_writing(self) -> None:
+        self._piled = False
+        self._unread.hold(0)
         self._used = self._loop.time()
         if self._session is not None and not self._closing:
             self._session.resume()
 
     # -- the request --------------------------------------------------------------------------
 
-    def _request(self, http: h11.Connection, data: bytes) -> None:
-        try:
-            http.receive_data(data)
-            event = http.next_event()
-            if event is h11.NEED_DATA:
-                return
-        except h11.RemoteProtocolError as error:
-            self._refuse(Refused(error.error_status_hint, str(error)))
+    def _request(self, head: Head, data: bytes) -> None:
+        found = head.receive(data)
+        if found is None:
             return
-        if not isinstance(event, h11.Request):
-            self.abort()
-            return
-        answer = self._answer(event)
+        answer = found if isinstance(found, Refused) else self._owner.answer(self, found)
         if isinstance(answer, Refused):
             self._refuse(answer)
             return
-        self._become(http, *answer)
+        agreed, opener = answer
+        switch = head.switch(agreed)
+        if isinstance(switch, Refused):
+            self._refuse(switch)
+            return
+        self._head = None
+        if self._timer is not None:
+            self._timer.cancel()
+        self._transport.write(switch)
+        self._timer = self._loop.call_later(self._shared.idle, self._look_idle)
+        self._session = opener(self)
+        if head.trailing:
+            self._take(self._session, head.trailing)
 
     def _refuse(self, refused: Refused) -> None:
         """Answer with a status and close."""
-        self._http = None
-        body = (refused.text + "\n").encode()
-        headers = [
-            ("Content-Type", "text/plain; charset=utf-8"),
-            ("Content-Length", str(len(body))),
-            ("Connection", "close"),
-            *refused.headers,
-        ]
-        # A fresh state machine: the one that met the error refuses to go on.
-        http = h11.Connection(h11.SERVER)
-        status = h11.Response(status_code=refused.status, headers=headers)
-        parts = (http.send(event) for event in (status, h11.Data(data=body), h11.EndOfMessage()))
-        self._transport.write(b"".join(part for part in parts if part))
+        self._head = None
+        self._transport.write(refusal(refused))
         self.close()
-
-    def _become(self, http: h11.Connection, agreed: Agreed, opener: Opener) -> None:
-        try:
-            event = http.next_event()
-            while event is not h11.PAUSED:
-                if not isinstance(event, h11.EndOfMessage):
-                    self._refuse(Refused(400, "an upgrade has no body"))
-                    return
-                event = http.next_event()
-            switch = h11.InformationalResponse(
-                status_code=101, reason=b"Switching Protocols", headers=list(agreed.headers)
-            )
-            head = http.send(switch)
-        except h11.ProtocolError as error:
-            self._refuse(Refused(400, str(error)))
-            return
-        self._http = None
-        if self._timer is not None:
-            self._timer.cancel()
-        self._transport.write(head or b"")
-        self._timer = self._loop.call_later(self._idle, self._look_idle)
-        self._session = opener(self)
-        if trailing := http.trailing_data[0]:
-            self._session.received(trailing)
 
     def _too_slow(self) -> None:
         self._refuse(Refused(408, f"no whole request within {HEAD_S:g} s"))
+
+    # -- what was read ------------------------------------------------------------------------
+
+    def _take(self, session: Session, data: bytes) -> None:
+        session.received(data)
+        self._busy = True
+        self._shared.rounds.add(self._work)
+        if self._busy:
+            self._look_reading()
+
+    def _work(self) -> bool:
+        """A turn of the session; whether it needs another."""
+        if self._session is None or self._closing or self._transport.is_closing():
+            return False
+        try:
+            more = self._session.work(TURN) >= TURN
+        except Exception:
+            _log.exception("a streaming session met a bug")
+            self.abort()
+            return False
+        if not more:
+            self._busy = False
+            self._look_reading()
+        return more
+
+    def _look_reading(self) -> None:
+        if self._transport.is_closing() or self._closing:
+            return
+        if self._throttled or self._busy:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
 
     # -- the session's side: Link -------------------------------------------------------------
 
@@ -175,7 +197,14 @@ class Connection(asyncio.Protocol):
         self._used = self._loop.time()
         # Not writelines: that of Python 3.12.0 to 3.12.8 and 3.13.0 to 3.13.1 never pauses anybody.
         self._transport.write(b"".join(pieces))
-        if self.backlog() > FLOOD:  # replies to a client that asks and does not read
+        if self._piled:
+            self._look_unread()
+
+    def _look_unread(self) -> None:
+        """Replies to a client that asks and does not read, or an attachment's output."""
+        backlog = self.backlog()
+        self._unread.hold(backlog)
+        if backlog > (FAIR_OUTPUT if self._shared.output.tight else FLOOD):
             self.abort()
 
     def backlog(self) -> int:
@@ -184,10 +213,8 @@ class Connection(asyncio.Protocol):
     def throttle(self, on: bool) -> None:
         if self._transport.is_closing() or self._closing:
             return
-        if on:
-            self._transport.pause_reading()
-        else:
-            self._transport.resume_reading()
+        self._throttled = on
+        self._look_reading()
         self._watch_hangup(on)
 
     def close(self) -> None:
@@ -217,11 +244,11 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def _look_idle(self) -> None:
-        left = self._used + self._idle - self._loop.time()
+        left = self._used + self._shared.idle - self._loop.time()
         if left > 0:
             self._timer = self._loop.call_later(left, self._look_idle)
         elif self._session is not None:
-            self._session.end(f"nothing was said for {self._idle:g} seconds")
+            self._session.end(f"nothing was said for {self._shared.idle:g} seconds")
 
     def _watch_hangup(self, on: bool) -> None:
         """While nothing is read, the end of file is not seen either: it is asked for otherwise."""

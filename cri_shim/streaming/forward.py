@@ -1,8 +1,8 @@
 """One forwarded connection: a client's stream on one side, a socket into the pod on the other.
 
 Each direction ends for itself. Once the pod has said all, the client has QUIET_S to go on talking.
-A client's bytes wait here while the pod does not read; above INPUT_HIGH the whole session is
-throttled, for its transport knows no other way.
+A client's bytes wait here while the pod does not read. The session is told how many, for it bounds
+those of all its connections together: its transport cannot stop one of them alone.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from typing import Protocol, cast
 
 from cri_shim.errors import CriShimError
 
-INPUT_HIGH = 1 << 20  # bytes that wait for the pod, of one connection
+POUR = 1 << 18  # bytes given to the transport at once, of those that have waited
 QUIET_S = 10.0  # how long a client may be silent after the pod has closed its side
 
 Connect = Callable[[], Awaitable[socket.socket]]
@@ -33,15 +33,19 @@ class Client(Protocol):
     def over(self, broken: bool) -> None:
         """Nothing more will come or be taken; `broken`: not all that should have been was."""
 
-    def blocked(self, on: bool) -> None:
-        """More input waits than should, or not any more."""
+    def waits(self, by: int) -> None:
+        """So many bytes more wait for the pod, or less."""
 
 
 class Forward(asyncio.Protocol):
-    """Made by `run`; talked to by feed, feed_end, pause, resume and abort."""
+    """Made by `run`; talked to by feed, feed_end, pause, resume and abort.
 
-    def __init__(self, client: Client) -> None:
+    `gone` is called once, when neither the connection nor an attempt to make it is left.
+    """
+
+    def __init__(self, client: Client, gone: Callable[[], None]) -> None:
         self._client = client
+        self._gone = gone
         self._loop = asyncio.get_running_loop()
         self._connecting: asyncio.Task[None] | None = None
         self._transport: asyncio.Transport | None = None
@@ -50,13 +54,21 @@ class Forward(asyncio.Protocol):
         self._client_done = False
         self._pod_done = False
         self._paused = False
-        self._blocked = False
+        self._held = 0  # bytes that wait for the pod, here and in the transport
+        self._running = True
         self._over = False
         self._timer: asyncio.TimerHandle | None = None
 
     async def run(self, connect: Connect) -> None:
         """Connect and join the two sides; returns as soon as they are joined. To be a task."""
         self._connecting = asyncio.current_task()
+        try:
+            await self._connect(connect)
+        finally:
+            self._running = False
+            self._look_gone()
+
+    async def _connect(self, connect: Connect) -> None:
         if self._over:
             return
         try:
@@ -80,9 +92,10 @@ class Forward(asyncio.Protocol):
             return
         if self._transport is None or self._full:
             self._waiting += data
-            self._block(len(self._waiting) > INPUT_HIGH)
         else:
             self._transport.write(data)
+        if self._full:
+            self._count()
         if self._timer is not None:
             self._wait_for_client()
 
@@ -100,13 +113,24 @@ class Forward(asyncio.Protocol):
             transport.write_eof()
 
     def _pour(self, transport: asyncio.Transport) -> None:
-        """Hand over what waits."""
-        waiting, self._waiting = self._waiting, bytearray()
-        self._block(False)
-        if waiting:
-            transport.write(waiting)
-        if self._client_done:
+        """Hand over what waits, as far as it is taken."""
+        while self._waiting and not self._full:
+            piece = bytes(self._waiting[:POUR])
+            del self._waiting[:POUR]
+            transport.write(piece)
+        self._count()
+        if self._client_done and not self._waiting:
             self._end_input(transport)
+
+    def _count(self) -> None:
+        """Tell how much waits."""
+        held = 0
+        if not self._over:
+            held = len(self._waiting)
+            held += 0 if self._transport is None else self._transport.get_write_buffer_size()
+        if held != self._held:
+            by, self._held = held - self._held, held
+            self._client.waits(by)
 
     def pause(self) -> None:
         """Take nothing more from the pod for now."""
@@ -128,6 +152,12 @@ class Forward(asyncio.Protocol):
         elif self._connecting is not None:
             self._connecting.cancel()
         self._finish(broken=True)
+
+    def refuse(self, reason: str) -> None:
+        """End, and tell the client why."""
+        if not self._over:
+            self._client.failed(reason)
+            self.abort()
 
     # -- from the pod -------------------------------------------------------------------------
 
@@ -173,17 +203,17 @@ class Forward(asyncio.Protocol):
             self._timer.cancel()
         self._timer = self._loop.call_later(QUIET_S, self.abort)
 
-    def _block(self, on: bool) -> None:
-        if on != self._blocked and not self._over:
-            self._blocked = on
-            self._client.blocked(on)
+    def _look_gone(self) -> None:
+        if self._over and not self._running:
+            self._gone()
 
     def _finish(self, broken: bool) -> None:
-        self._block(False)
         self._over = True
         self._waiting.clear()
+        self._count()
         if self._timer is not None:
             self._timer.cancel()
         if not self._pod_done:
             self._client.data_end()
         self._client.over(broken)
+        self._look_gone()

@@ -23,7 +23,10 @@ class Hangup:
 
     def _watch(self) -> None:
         # The loop's selector knows reading and writing alone; an epoll inside it knows more.
-        self._epoll = select.epoll(1)
+        try:
+            self._epoll = select.epoll(1)
+        except OSError:  # no descriptor is left: it is noticed at the next read, or when idle
+            return
         self._epoll.register(self._fd, select.EPOLLRDHUP | select.EPOLLET)
         self._loop.add_reader(self._epoll.fileno(), self._gone)
 

@@ -1,7 +1,7 @@
 """One client's connection as a session sees it, whatever is below: TCP, TLS, or a tunnel.
 
 session -> Link:  write, backlog, throttle, close, abort
-link -> Session:  received, gone, pause, resume
+link -> Session:  received, work, gone, pause, resume
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,11 @@ Buffer = bytes | bytearray | memoryview
 class Session(Protocol):
     """What a connection is used for once it was upgraded. Called on the loop; may not block."""
 
-    def received(self, data: bytes) -> None:
-        """Bytes from the client."""
+    def received(self, data: bytes | bytearray) -> None:
+        """Bytes from the client, all before them have been worked on. They are for `work`."""
+
+    def work(self, frames: int) -> int:
+        """Handle at most so many frames of them; less than that means there are no more."""
 
     def gone(self) -> None:
         """The client has left, or was lost: nothing can be sent any more. Called once, always."""

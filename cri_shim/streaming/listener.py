@@ -15,10 +15,13 @@ import socket
 import ssl
 from collections.abc import Callable
 
+from cri_shim.aio import descriptors
+
 HANDSHAKE_S = 10.0  # for a TLS handshake; clients on this node take a few milliseconds
 MAX_ARRIVING = 128  # handshakes under way; each costs up to 1 ms of CPU, and they may end together
 AT_ONCE = 8  # accepted before others on the loop get their turn
 RETRY_S = 1.0  # after accept failed for want of descriptors or memory
+SILENT_S = 60.0  # between two warnings of the same kind
 BACKLOG = 128  # connections the kernel keeps for us
 
 # Errors of the machine, which pass. Any other error of accept is that of one connection.
@@ -37,6 +40,7 @@ class Listener:
         self._socket: socket.socket | None = None
         self._retry: asyncio.TimerHandle | None = None
         self._arriving: dict[asyncio.Task[None], None] = {}  # oldest first
+        self._silent_until = 0.0
 
     def listen(self, address: str, port: int) -> tuple[str, int]:
         """Begin to accept; returns the address and port in use. OSError."""
@@ -73,7 +77,11 @@ class Listener:
                     self._pause(e)
                     return
                 continue  # the client has gone already
-            self._begin(client)
+            if descriptors.is_last(client.fileno()):
+                client.close()
+                self._scarce()
+            else:
+                self._begin(client)
 
     def _pause(self, error: OSError) -> None:
         """The socket stays readable: asking again at once would take the whole loop."""
@@ -85,6 +93,17 @@ class Listener:
         self._retry = self._loop.call_later(
             RETRY_S, self._loop.add_reader, self._socket, self._accept
         )
+
+    def _scarce(self) -> None:
+        """Said once in a while: whoever opens connections would fill the log, too."""
+        now = self._loop.time()
+        if now >= self._silent_until:
+            self._silent_until = now + SILENT_S
+            _log.warning(
+                "a streaming client was dropped: of the daemon's %d descriptors the last are kept"
+                " for pods; raise its limit of open files (LimitNOFILE=)",
+                descriptors.limit(),
+            )
 
     def _begin(self, client: socket.socket) -> None:
         if len(self._arriving) >= MAX_ARRIVING:

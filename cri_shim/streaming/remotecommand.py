@@ -8,12 +8,13 @@ read throttles the client's connection; a client that does not read pauses the T
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from cri_shim.aio.offload import finish
 from cri_shim.containers.talk import Hearer, Talk
 from cri_shim.errors import CriShimError
+from cri_shim.streaming.means import Means
 from cri_shim.wire import remotecommand as wire
 from cri_shim.wire.remotecommand import Outcome, ResizeDecoder
 
@@ -21,7 +22,6 @@ CREATION_S = 30.0  # for the client to open all the streams it asked for
 INPUT_HIGH = 1 << 18  # bytes of input that may wait before the client is throttled
 
 Begin = Callable[[Hearer], Awaitable[Talk]]
-Spawn = Callable[[str, Coroutine[Any, Any, None]], "asyncio.Task[None]"]
 _KINDS = {1: wire.STDOUT, 2: wire.STDERR}
 
 _log = logging.getLogger(__name__)
@@ -46,10 +46,11 @@ class Peer(Protocol):
 class RemoteCommand:
     """`begin` starts the Talk. `start` is called when the client's streams are there."""
 
-    def __init__(self, begin: Begin, peer: Peer, spawn: Spawn) -> None:
+    def __init__(self, begin: Begin, peer: Peer, means: Means) -> None:
         self._begin = begin
         self._peer = peer
-        self._spawn = spawn
+        self._spawn = means.spawn
+        self._waiting = means.input.share(INPUT_HIGH, peer.throttle)
         self._task: asyncio.Task[None] | None = None
         self._talk: Talk | None = None
         self._early = bytearray()
@@ -57,7 +58,6 @@ class RemoteCommand:
         self._size: tuple[int, int] | None = None
         self._resizes = ResizeDecoder()
         self._paused = False
-        self._throttled = False
         self._gone = False
         self._reason = ""
 
@@ -72,9 +72,8 @@ class RemoteCommand:
             waiting = len(self._early)
         else:
             waiting = self._talk.feed(data)
-        if waiting > INPUT_HIGH and not self._throttled:
-            self._throttled = True
-            self._peer.throttle(True)
+        if not self._gone:
+            self._waiting.hold(waiting)
 
     def stdin_end(self) -> None:
         self._input_over = True
@@ -101,6 +100,7 @@ class RemoteCommand:
     def gone(self) -> None:
         """The client has left: its command goes with it."""
         self._gone = True
+        self._waiting.hold(0)
         if self._task is not None:
             self._task.cancel()
 
@@ -147,17 +147,13 @@ class RemoteCommand:
         if self._paused:
             talk.pause()
         early, self._early = bytes(self._early), bytearray()
-        waiting = talk.feed(early) if early else 0
+        self._waiting.hold(talk.feed(early) if early else 0)
         if self._input_over:
             talk.feed_end()
-        if not waiting:
-            self._drained()
 
     def _output(self, number: int, data: bytes) -> None:
         if not self._gone:
             self._peer.output(_KINDS[number], data)
 
     def _drained(self) -> None:
-        if self._throttled:
-            self._throttled = False
-            self._peer.throttle(False)
+        self._waiting.hold(0)

@@ -9,54 +9,46 @@ be in a container.
 
 import asyncio
 import functools
-import logging
-from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
 
 import h11
 
+from cri_shim.aio import descriptors
+from cri_shim.aio.rounds import Rounds
 from cri_shim.containers import exec as container_exec
 from cri_shim.containers import talk
 from cri_shim.engine import Engine
 from cri_shim.errors import ConfigError, InvalidArgument
 from cri_shim.pb import api_pb2 as api
-from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import forward
 from cri_shim.streaming.certificate import Certificate
-from cri_shim.streaming.connection import Answer, Connection
+from cri_shim.streaming.connection import Answer, Connection, Shared
 from cri_shim.streaming.link import Link, Session
 from cri_shim.streaming.listener import Listener
-from cri_shim.streaming.spdy_forward import SpdyForward
-from cri_shim.streaming.spdy_session import SpdyCommand
+from cri_shim.streaming.memory import TOTAL_OUTPUT, Pool
+from cri_shim.streaming.places import Place, Places
+from cri_shim.streaming.sessions import PURPOSES, Asked, Request, Sessions
 from cri_shim.streaming.tickets import Tickets
-from cri_shim.streaming.upgrade import Agreed, Purpose, Refused, agree
-from cri_shim.streaming.ws_forward import WebSocketChannels, WebSocketTunnel
-from cri_shim.streaming.ws_session import WebSocketCommand
-from cri_shim.wire.negotiation import PORT_FORWARD_TUNNEL
+from cri_shim.streaming.upgrade import Agreed, Refused, agree
 
 MAX_STRANGERS = 256  # connections without a session yet; above it the oldest is dropped
 MAX_PORTS = 127  # of one request: what the legacy WebSocket channels can number
 DRAIN_S = 2.0  # for sessions to end well at shutdown: a status to their clients, commands ended
 
-Request = api.ExecRequest | api.AttachRequest | api.PortForwardRequest
-_PURPOSES: dict[type[Request], Purpose] = {
-    api.ExecRequest: "exec",
-    api.AttachRequest: "attach",
-    api.PortForwardRequest: "portforward",
-}
-
-_log = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """Address and port (0: any free one), and how long a session may be silent, in seconds."""
+    """Address and port (0: any free one), and the bounds of sessions.
+
+    `idle` is how long one may be silent, in seconds; `most` and `most_of_pod` are how many may be.
+    """
 
     address: str
     port: int
     idle: float
+    most: int
+    most_of_pod: int
     certificate: Certificate | None = None
 
 
@@ -66,11 +58,14 @@ class StreamingServer:
     def __init__(self, on: Engine, where: Where) -> None:
         self._on = on
         self._where = where
-        self._tickets: Tickets[Request] = Tickets(asyncio.get_running_loop().time)
-        self._connections: set[Connection] = set()
+        clock = asyncio.get_running_loop().time
+        self._tickets: Tickets[Asked] = Tickets(clock, lambda asked: asked.place.free())
+        self._descriptors = descriptors.limit()
+        self._places = Places(where.most, where.most_of_pod, self._descriptors)
+        self._sessions = Sessions(on, self._places)
+        self._shared = Shared(where.idle, Rounds(), Pool(TOTAL_OUTPUT))
+        self._connections: dict[Connection, Place | None] = {}
         self._strangers: dict[Link, Connection] = {}  # those without a session, oldest first
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._pod_watches: dict[Link, asyncio.Task[None]] = {}
         self._alone = asyncio.Event()  # no connection is left
         self._listener: Listener | None = None
         self.base_url = ""
@@ -108,9 +103,7 @@ class StreamingServer:
             for connection in list(self._connections):
                 connection.abort()
             await self._emptied()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._sessions.close()
 
     async def _emptied(self) -> None:
         if self._connections:
@@ -121,109 +114,76 @@ class StreamingServer:
 
     def exec(self, request: api.ExecRequest) -> str:
         """The URL for a command. NotFound, WrongState for the container; ResourceExhausted."""
-        return self._issue(request, container_exec.accepting(self._on, request.container_id))
+        container = container_exec.accepting(self._on, request.container_id)
+        return self._issue(request, container.id, container.pod_id)
 
     def attach(self, request: api.AttachRequest) -> str:
         """The URL for a container's own streams. NotFound, WrongState; ResourceExhausted."""
-        return self._issue(request, talk.attachable(self._on, request.container_id))
+        container = talk.attachable(self._on, request.container_id)
+        return self._issue(request, container.id, container.pod_id)
 
     def port_forward(self, request: api.PortForwardRequest) -> str:
         """The URL for connections to a pod. NotFound, WrongState; ResourceExhausted."""
         if len(request.port) > MAX_PORTS:
             raise InvalidArgument("port", f"{len(request.port)} ports; {MAX_PORTS} at most")
-        return self._issue(request, forward.ready(self._on, request.pod_sandbox_id))
+        pod_id = forward.ready(self._on, request.pod_sandbox_id).id
+        return self._issue(request, pod_id, pod_id)
 
-    def _issue(self, request: Request, target: state.ContainerRecord | state.PodRecord) -> str:
+    def _issue(self, request: Request, id: str, pod_id: str) -> str:
         kept = type(request)()
         kept.CopyFrom(request)  # type: ignore[arg-type]
         if isinstance(kept, api.PortForwardRequest):
-            kept.pod_sandbox_id = target.id
+            kept.pod_sandbox_id = id
         else:
-            kept.container_id = target.id
+            kept.container_id = id
+        purpose = PURPOSES[type(kept)]
+        self._tickets.expire()
+        asked = Asked(kept, pod_id, self._places.take(pod_id, purpose))
         if self._where.certificate is not None:
             self._where.certificate.refresh()
-        return f"{self.base_url}/{_PURPOSES[type(kept)]}/{self._tickets.issue(kept)}"
+        return f"{self.base_url}/{purpose}/{self._tickets.issue(asked)}"
 
     # -- the connections ----------------------------------------------------------------------
 
     def _connection(self) -> Connection:
-        return Connection(self._opened, self._answer, self._closed, self._where.idle)
+        return Connection(self, self._shared)
 
-    def _opened(self, connection: Connection) -> None:
-        if len(self._strangers) >= MAX_STRANGERS:
+    def opened(self, connection: Connection) -> None:
+        """For its connections, as are the next two."""
+        if len(self._strangers) >= min(MAX_STRANGERS, self._descriptors // 8):
             self._strangers.pop(next(iter(self._strangers))).abort()
-        self._connections.add(connection)
+        self._connections[connection] = None
         self._strangers[connection] = connection
 
-    def _closed(self, connection: Connection) -> None:
-        self._connections.discard(connection)
+    def closed(self, connection: Connection) -> None:
+        if (place := self._connections.pop(connection, None)) is not None:
+            place.free()
         self._strangers.pop(connection, None)
-        if (watch := self._pod_watches.pop(connection, None)) is not None:
-            watch.cancel()
+        self._sessions.ended(connection)
         if not self._connections:
             self._alone.set()
 
-    def _answer(self, request: h11.Request) -> Answer:
+    def answer(self, connection: Connection, request: h11.Request) -> Answer:
         """What to do about a request. A ticket is void after this, whatever comes of it."""
         path = request.target.decode("latin-1").partition("?")[0]
         _, _, rest = path.partition("/")
         purpose, _, token = rest.partition("/")
         asked = self._tickets.take(token)
-        if asked is None or _PURPOSES[type(asked)] != purpose:
+        if asked is None:
+            return Refused(404, "there is nothing here")
+        self._connections[connection] = asked.place
+        if asked.purpose != purpose:
             return Refused(404, "there is nothing here")
         if request.method not in (b"GET", b"POST"):
             return Refused(405, "only GET and POST", (("Allow", "GET, POST"),))
-        agreed = agree(request, _PURPOSES[type(asked)])
+        agreed = agree(request, asked.purpose)
         if isinstance(agreed, Refused):
             return agreed
         return agreed, functools.partial(self._open, agreed, asked)
 
-    def _open(self, agreed: Agreed, asked: Request, link: Link) -> Session:
+    def _open(self, agreed: Agreed, asked: Asked, link: Link) -> Session:
         self._strangers.pop(link, None)
-        if isinstance(asked, api.PortForwardRequest):
-            return self._open_forward(agreed, asked, link)
-        begin: Callable[..., Coroutine[Any, Any, talk.Talk]]
-        if isinstance(asked, api.ExecRequest):
-            begin = functools.partial(talk.exec, self._on, asked)
-        else:
-            begin = functools.partial(talk.attach, self._on, asked)
-        made = SpdyCommand if agreed.transport == "spdy" else WebSocketCommand
-        return made(link, agreed.protocol, talk.streams_of(asked), begin, self._spawn)
-
-    def _open_forward(self, agreed: Agreed, asked: api.PortForwardRequest, link: Link) -> Session:
-        connect = functools.partial(forward.connect, self._on, asked.pod_sandbox_id)
-        session: SpdyForward | WebSocketTunnel | WebSocketChannels
-        if agreed.transport == "spdy":
-            session = SpdyForward(link, connect, self._spawn)
-        elif agreed.protocol == PORT_FORWARD_TUNNEL:
-            session = WebSocketTunnel(link, connect, self._spawn)
-        else:
-            ports = list(asked.port)
-            session = WebSocketChannels(link, agreed.protocol, ports, connect, self._spawn)
-        watch = self._end_with_pod(asked.pod_sandbox_id, session)
-        self._pod_watches[link] = self._spawn(f"forwards of {asked.pod_sandbox_id}", watch)
-        return session
-
-    async def _end_with_pod(self, id: str, session: Session) -> None:
-        """Our sockets would keep the network namespace of a pod that is gone."""
-
-        def over() -> bool:
-            pod = self._on.registry.find_pod(id)
-            return pod is None or pod.phase != state.POD_READY
-
-        await self._on.registry.until(id, over)
-        session.end(f"pod {id} was stopped")
-
-    def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
-        task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-        return task
-
-    def _ended(self, task: "asyncio.Task[None]") -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("%s failed: %s", task.get_name(), error, exc_info=error)
+        return self._sessions.open(agreed, asked, link)
 
 
 def _url(host: str, port: int, *, tls: bool) -> str:

@@ -1,7 +1,8 @@
 """Port-forward over SPDY, alone or inside a WebSocket tunnel: many connections in one session.
 
 A pair of streams is one connection. What goes wrong with one is told on its error stream only if
-it could not be connected at all: the clients take any word there for the end of everything.
+it could not be connected at all: the clients take any word there for the end of everything. So one
+that is above a bound is reset, which costs the client this connection alone.
 """
 
 import asyncio
@@ -10,11 +11,14 @@ from collections.abc import Awaitable, Callable
 
 from cri_shim.streaming.forward import Forward
 from cri_shim.streaming.link import Link
-from cri_shim.streaming.remotecommand import Spawn
-from cri_shim.wire.forward import Pair, Pairing, Refused
+from cri_shim.streaming.means import Means
+from cri_shim.streaming.memory import SESSION_INPUT
+from cri_shim.streaming.patience import REASON, Patience
+from cri_shim.wire.forward import MAX_HALF_PAIRS, Pair, Pairing, Refused
 from cri_shim.wire.spdy import (
     Connection,
     DataReceived,
+    Goaway,
     ProtocolError,
     Reset,
     Role,
@@ -22,28 +26,39 @@ from cri_shim.wire.spdy import (
     StreamReset,
 )
 
+MAX_CONNECTIONS = 256  # of one session at once; kubectl makes one for each local client
+_MAX_STREAMS = 2 * MAX_CONNECTIONS + MAX_HALF_PAIRS
+
 ConnectTo = Callable[[int], Awaitable[socket.socket]]
 
 
 class SpdyForward:
     """A Session. `connect` makes a connection to a port of the pod."""
 
-    def __init__(self, link: Link, connect: ConnectTo, spawn: Spawn) -> None:
+    def __init__(self, link: Link, connect: ConnectTo, means: Means) -> None:
         self._link = link
         self._connect = connect
-        self._spawn = spawn
-        self._spdy = Connection(Role.SERVER)
+        self._means = means
+        self._spdy = Connection(Role.SERVER, max_streams=_MAX_STREAMS)
         self._pairing = Pairing()
         self._forwards: dict[int, Forward] = {}  # by the data stream
-        self._blocked: set[int] = set()
+        self._connections = 0  # which are made, or are not gone yet
+        self._told = False
+        self.reason = ""  # why the client was ended
         self._paused = False
+        self._waiting = means.input.share(SESSION_INPUT, link.throttle)
         self._loop = asyncio.get_running_loop()
+        self._patience = Patience(self._loop.time)
         self._timer: asyncio.TimerHandle | None = None
 
     # -- from the client: Session -------------------------------------------------------------
 
-    def received(self, data: bytes) -> None:
-        for event in self._spdy.receive(data):
+    def received(self, data: bytes | bytearray) -> None:
+        self._spdy.feed(data)
+
+    def work(self, frames: int) -> int:
+        before, idle_before = self._spdy.frames, self._spdy.idle_frames
+        for event in self._spdy.take(frames):
             match event:
                 case DataReceived():
                     self._data(event)
@@ -55,14 +70,30 @@ class SpdyForward:
                     self.flush()
                     self._drop()
                     self._link.close()
-                    return
+                    return 0
         self.flush()
+        idle = self._spdy.idle_frames - idle_before
+        if idle and not self._patience.idle(idle):
+            self._refuse(REASON)
+            return 0
+        return self._spdy.frames - before
+
+    def _refuse(self, reason: str) -> None:
+        """The client only keeps us busy: it ends here, and all its connections."""
+        self._means.refused(reason)
+        self.reason = reason
+        for forward in list(self._forwards.values()):
+            forward.refuse(reason)
+        self._spdy.goaway(Goaway.PROTOCOL_ERROR)
+        self.flush()
+        self._link.close()
 
     def _data(self, event: DataReceived) -> None:
         forward = self._forwards.get(event.stream)
         if forward is None:
             return  # an error stream, which the client ends at once, or what is over already
         if event.data:
+            self.moved()
             forward.feed(event.data)
         if event.fin:
             forward.feed_end()
@@ -79,11 +110,30 @@ class SpdyForward:
             self._timer = self._loop.call_at(self._pairing.deadline, self._look_overdue)
 
     def _begin(self, pair: Pair) -> None:
-        forward = Forward(_Pair(self, self._spdy, pair))
+        problem = f"it has {self._connections}, and no more are taken"
+        if self._connections < MAX_CONNECTIONS:
+            problem = self._means.connections.connect()
+        if problem:
+            self._spdy.reset(pair.error, Reset.REFUSED_STREAM)
+            self._spdy.reset(pair.data, Reset.REFUSED_STREAM)
+            self._tell_once(f"its new connections are refused: {problem}")
+            return
+        self._connections += 1
+        forward = Forward(_Pair(self, self._spdy, pair), self._disconnected)
         self._forwards[pair.data] = forward
         if self._paused:
             forward.pause()
-        self._spawn(f"forward to port {pair.port}", forward.run(lambda: self._connect(pair.port)))
+        connect = forward.run(lambda: self._connect(pair.port))
+        self._means.spawn(f"forward to port {pair.port}", connect)
+
+    def _disconnected(self) -> None:
+        self._connections -= 1
+        self._means.connections.disconnect()
+
+    def _tell_once(self, what: str) -> None:
+        if not self._told:
+            self._told = True
+            self._means.refused(what)
 
     def _look_overdue(self) -> None:
         for stream in self._pairing.overdue(self._loop.time()):
@@ -131,12 +181,13 @@ class SpdyForward:
     def over(self, pair: Pair) -> None:
         self._forwards.pop(pair.data, None)
 
-    def blocked(self, pair: Pair, on: bool) -> None:
-        """One connection that does not read holds up all: there is no other way to say stop."""
-        before = bool(self._blocked)
-        (self._blocked.add if on else self._blocked.discard)(pair.data)
-        if bool(self._blocked) != before:
-            self._link.throttle(not before)
+    def waits(self, by: int) -> None:
+        """Connections that do not read hold up all: there is no other way to say stop."""
+        self._waiting.hold(self._waiting.held + by)
+
+    def moved(self) -> None:
+        """Bytes went to the pod, or come from it."""
+        self._patience.moved()
 
 
 class _Pair:
@@ -148,6 +199,7 @@ class _Pair:
         self._pair = pair
 
     def data(self, data: bytes) -> None:
+        self._session.moved()
         if self._spdy.writable(self._pair.data):
             self._spdy.send(self._pair.data, data)
             self._session.flush()
@@ -167,8 +219,8 @@ class _Pair:
         self._session.over(self._pair)
         self._session.flush()
 
-    def blocked(self, on: bool) -> None:
-        self._session.blocked(self._pair, on)
+    def waits(self, by: int) -> None:
+        self._session.waits(by)
 
     def _fin(self, stream: int) -> None:
         if self._spdy.writable(stream):

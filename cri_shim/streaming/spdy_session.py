@@ -4,12 +4,15 @@ import asyncio
 
 from cri_shim.oci.command import Streams
 from cri_shim.streaming.link import Link
-from cri_shim.streaming.remotecommand import CREATION_S, Begin, RemoteCommand, Spawn
+from cri_shim.streaming.means import Means
+from cri_shim.streaming.patience import REASON, Patience
+from cri_shim.streaming.remotecommand import CREATION_S, Begin, RemoteCommand
 from cri_shim.wire import remotecommand as wire
 from cri_shim.wire.remotecommand import Outcome, StreamSet
 from cri_shim.wire.spdy import (
     Connection,
     DataReceived,
+    Goaway,
     ProtocolError,
     Reset,
     Role,
@@ -22,7 +25,7 @@ class SpdyCommand:
     """A Session towards its connection, a Peer towards its RemoteCommand."""
 
     def __init__(
-        self, link: Link, protocol: str, streams: Streams, begin: Begin, spawn: Spawn
+        self, link: Link, protocol: str, streams: Streams, begin: Begin, means: Means
     ) -> None:
         self._link = link
         self._protocol = protocol
@@ -37,15 +40,22 @@ class SpdyCommand:
             )
         )
         self._kinds: dict[int, str] = {}
-        self._command = RemoteCommand(begin, self, spawn)
+        self._means = means
+        self._command = RemoteCommand(begin, self, means)
         self._started = False
         self._finished = False
-        self._timer = asyncio.get_running_loop().call_later(CREATION_S, self._too_late)
+        loop = asyncio.get_running_loop()
+        self._patience = Patience(loop.time)
+        self._timer = loop.call_later(CREATION_S, self._too_late)
 
     # -- from the client: Session -------------------------------------------------------------
 
-    def received(self, data: bytes) -> None:
-        for event in self._spdy.receive(data):
+    def received(self, data: bytes | bytearray) -> None:
+        self._spdy.feed(data)
+
+    def work(self, frames: int) -> int:
+        before, idle_before = self._spdy.frames, self._spdy.idle_frames
+        for event in self._spdy.take(frames):
             match event:
                 case DataReceived():
                     self._data(event)
@@ -56,8 +66,19 @@ class SpdyCommand:
                 case ProtocolError():
                     self._flush()
                     self._link.close()
-                    return
+                    return 0
         self._flush()
+        idle = self._spdy.idle_frames - idle_before
+        if idle and not self._patience.idle(idle):
+            self._refuse(REASON)
+        return self._spdy.frames - before
+
+    def _refuse(self, reason: str) -> None:
+        """The client only keeps us busy: it and its command end here."""
+        if not self._finished:
+            self._means.refused(reason)
+            self._end(Outcome(error=reason), Goaway.PROTOCOL_ERROR)
+            self._command.gone()
 
     def _opened(self, event: StreamOpened) -> None:
         if self._set.add(event.headers, event.stream):
@@ -77,10 +98,12 @@ class SpdyCommand:
         kind = self._kinds.get(event.stream)
         if kind == wire.STDIN:
             if event.data:
+                self._patience.moved()
                 self._command.stdin(event.data)
             if event.fin:
                 self._command.stdin_end()
         elif kind == wire.RESIZE:
+            self._patience.idle(1)
             self._command.resize(event.data)
 
     def _reset(self, stream: int) -> None:
@@ -119,8 +142,10 @@ class SpdyCommand:
         self._link.throttle(on)
 
     def finish(self, outcome: Outcome) -> None:
-        if self._finished:
-            return
+        if not self._finished:
+            self._end(outcome, Goaway.OK)
+
+    def _end(self, outcome: Outcome, why: Goaway) -> None:
         self._finished = True
         self._timer.cancel()
         error = self._set.streams.get(wire.ERROR)
@@ -134,7 +159,7 @@ class SpdyCommand:
         for stream in self._spdy.open_streams:
             if self._spdy.writable(stream):
                 self._spdy.reset(stream)
-        self._spdy.goaway()
+        self._spdy.goaway(why)
         self._flush()
         self._link.close()
 

@@ -1,21 +1,13 @@
 """WebSocket messages over a Link: what all our sub-protocols have in common."""
 
-import struct
 from collections.abc import Iterator
-from contextlib import suppress
-
-from wsproto.connection import Connection, ConnectionType
-from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
-from wsproto.frame_protocol import CloseReason
-from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from cri_shim.streaming.link import Buffer, Link
+from cri_shim.wire import websocket as wire
 from cri_shim.wire.channels import Channels
+from cri_shim.wire.websocket import BadFrame, CloseCode, FrameReader, Opcode, Piece
 
 Payload = bytes | bytearray | str
-
-_FINAL_BINARY = 0x82
-_SHORT = 126  # lengths below it fit the head's own byte
 
 
 class WebSocket:
@@ -23,55 +15,69 @@ class WebSocket:
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        self._ws = Connection(ConnectionType.SERVER)
+        self._reader = FrameReader()
         self._closed = False
+        self.frames = 0  # handled so far; a piece of a frame counts as one
+        self.idle_frames = 0  # those of them that brought no data
 
-    def receive(self, data: bytes) -> Iterator[tuple[Payload, bool]]:
-        """Messages as they come: a piece, and whether it is the last of its message."""
+    def feed(self, data: bytes | bytearray) -> None:
+        """Bytes from the client, of which `next` tells; those before must have been taken."""
+        self._reader.feed(data)
+
+    def take(self, frames: int) -> Iterator[Piece]:
+        """Handle `frames` frames, or as many as there are: the pieces of messages among them.
+
+        All were handled if `self.frames` has grown by less.
+        """
+        last = self.frames + frames
+        while (before := self.frames) < last:
+            if (piece := self.next()) is not None:
+                yield piece
+            elif self.frames == before:
+                return
+
+    def next(self) -> Piece | None:
+        """Handle one frame, if there is one; answers it if it is of a message."""
         if self._closed:
-            return
-        self._ws.receive_data(data)
+            return None
         try:
-            # Asked anew each time: whoever takes a piece may have closed this meanwhile.
-            while not self._closed and (event := next(self._ws.events(), None)) is not None:
-                if isinstance(event, BytesMessage | TextMessage):
-                    yield event.data, event.message_finished
-                elif isinstance(event, Ping):
-                    self._link.write((self._ws.send(event.response()),))
-                elif isinstance(event, CloseConnection):
-                    self.close(event.code)
-        except RemoteProtocolError as error:
-            hint = error.event_hint
-            code = hint.code if isinstance(hint, CloseConnection) else CloseReason.PROTOCOL_ERROR
-            self.close(code)
+            frame = self._reader.next()
+        except BadFrame as error:
+            self.close(error.code, str(error))
+            return None
+        if frame is None:
+            return None
+        self.frames += 1
+        if isinstance(frame, Piece):
+            self.idle_frames += not frame.data
+            return frame
+        self.idle_frames += 1
+        if frame.opcode is Opcode.PING:
+            self._send(Opcode.PONG, frame.payload)
+        elif frame.opcode is Opcode.CLOSE:
+            self.close(frame.code)
+        return None
 
     def send_text(self, text: str) -> None:
         """One text message."""
-        if not self._closed:
-            self._link.write((self._ws.send(TextMessage(text)),))
+        self._send(Opcode.TEXT, text.encode())
 
     def send(self, *pieces: Buffer) -> None:
         """One binary message of these pieces, none of which is copied here."""
-        if not self._closed:
-            self._link.write((_head(sum(map(len, pieces))), *pieces))
+        self._send(Opcode.BINARY, *pieces)
 
-    def close(self, code: int = CloseReason.NORMAL_CLOSURE) -> None:
+    def _send(self, opcode: Opcode, *pieces: Buffer) -> None:
+        if not self._closed:
+            self._link.write((wire.head(opcode, sum(map(len, pieces))), *pieces))
+
+    def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> None:
         """Send Close, without which the Go clients report an error, and end the connection."""
         if self._closed:
             return
         self._closed = True
-        with suppress(LocalProtocolError):  # the client's own close was answered already
-            self._link.write((self._ws.send(CloseConnection(code=code)),))
+        self._reader.feed(b"")
+        self._link.write((wire.close(code, reason),))
         self._link.close()
-
-
-def _head(length: int) -> bytes:
-    """Of a whole binary message from a server, which is not masked (RFC 6455, 5.2)."""
-    if length < _SHORT:
-        return struct.pack(">BB", _FINAL_BINARY, length)
-    if length < 1 << 16:
-        return struct.pack(">BBH", _FINAL_BINARY, _SHORT, length)
-    return struct.pack(">BBQ", _FINAL_BINARY, _SHORT + 1, length)
 
 
 def send(socket: WebSocket, channels: Channels, channel: int, data: bytes) -> None:

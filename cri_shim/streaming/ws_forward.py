@@ -1,32 +1,60 @@
 """Port-forward over WebSocket: the SPDY tunnel of today's clients, and the channels of old ones."""
 
+import asyncio
 from collections.abc import Sequence
 
 from cri_shim.streaming.forward import Forward
 from cri_shim.streaming.link import Buffer, Link
-from cri_shim.streaming.remotecommand import Spawn
+from cri_shim.streaming.means import Means
+from cri_shim.streaming.memory import SESSION_INPUT
+from cri_shim.streaming.patience import REASON, Patience
 from cri_shim.streaming.spdy_forward import ConnectTo, SpdyForward
 from cri_shim.streaming.websocket import WebSocket, send
 from cri_shim.wire.channels import BadMessage, ChannelData, Channels
 from cri_shim.wire.forward import ChannelPair, legacy_channels
-
-_UNSUPPORTED_DATA = 1003
+from cri_shim.wire.websocket import CloseCode
 
 
 class WebSocketTunnel:
     """A Session whose messages are one stream of SPDY, and the Link of the session inside."""
 
-    def __init__(self, link: Link, connect: ConnectTo, spawn: Spawn) -> None:
+    def __init__(self, link: Link, connect: ConnectTo, means: Means) -> None:
         self._link = link
         self._ws = WebSocket(link)
-        self._inner = SpdyForward(self, connect, spawn)
+        self._means = means
+        self._patience = Patience(asyncio.get_running_loop().time)
+        self._inner = SpdyForward(self, connect, means)
 
-    def received(self, data: bytes) -> None:
-        for piece, _ in self._ws.receive(data):
-            if isinstance(piece, str):
-                self._ws.close(_UNSUPPORTED_DATA)
-                return
-            self._inner.received(bytes(piece))
+    def received(self, data: bytes | bytearray) -> None:
+        self._ws.feed(data)
+
+    def work(self, frames: int) -> int:
+        """Frames of both protocols count."""
+        done = self._inner.work(frames)
+        while done < frames:
+            before, idle = self._ws.frames, self._ws.idle_frames
+            piece = self._ws.next()
+            if self._ws.frames == before:
+                break
+            done += 1
+            if self._ws.idle_frames > idle and not self._patience.idle(1):
+                self._refuse(REASON)
+                return 0
+            if piece is None or not piece.data:
+                continue
+            if isinstance(piece.data, str):
+                self._ws.close(CloseCode.UNSUPPORTED_DATA)
+                return 0
+            self._patience.moved()
+            self._inner.received(piece.data)
+            done += self._inner.work(frames - done)
+        return done
+
+    def _refuse(self, reason: str) -> None:
+        """The client only keeps us busy: it ends here, and all its connections."""
+        self._means.refused(reason)
+        self._ws.close(CloseCode.PROTOCOL_ERROR, reason)
+        self._inner.gone()
 
     def gone(self) -> None:
         self._inner.gone()
@@ -52,7 +80,10 @@ class WebSocketTunnel:
         self._link.throttle(on)
 
     def close(self) -> None:
-        self._ws.close()
+        if reason := self._inner.reason:
+            self._ws.close(CloseCode.PROTOCOL_ERROR, reason)
+        else:
+            self._ws.close()
 
     def abort(self) -> None:
         self._link.abort()
@@ -62,33 +93,57 @@ class WebSocketChannels:
     """A Session with two channels for each port of the request, and one connection to each."""
 
     def __init__(
-        self, link: Link, protocol: str, ports: Sequence[int], connect: ConnectTo, spawn: Spawn
+        self, link: Link, protocol: str, ports: Sequence[int], connect: ConnectTo, means: Means
     ) -> None:
-        self._link = link
         self._ws = WebSocket(link)
         self._channels = Channels(protocol)
+        self._means = means
         self._forwards: dict[int, Forward] = {}  # by the data channel
         self._left: set[int] = set()
-        self._blocked: set[int] = set()
+        self._waiting = means.input.share(SESSION_INPUT, link.throttle)
+        self._patience = Patience(asyncio.get_running_loop().time)
         for pair in legacy_channels(ports):
             self.send(pair.data, pair.greeting)
             self.send(pair.error, pair.greeting)
-            self._begin(pair, connect, spawn)
+            self._begin(pair, connect)
+        if ports and not self._left:
+            self._ws.close(CloseCode.TRY_AGAIN_LATER)
 
-    def _begin(self, pair: ChannelPair, connect: ConnectTo, spawn: Spawn) -> None:
-        forward = Forward(_Channel(self, pair))
+    def _begin(self, pair: ChannelPair, connect: ConnectTo) -> None:
+        if problem := self._means.connections.connect():
+            self._means.refused(f"its connection to port {pair.port} is refused: {problem}")
+            self.send(pair.error, problem.encode())
+            return
+        forward = Forward(_Channel(self, pair), self._means.connections.disconnect)
         self._forwards[pair.data] = forward
         self._left.add(pair.data)
-        spawn(f"forward to port {pair.port}", forward.run(lambda: connect(pair.port)))
+        run = forward.run(lambda: connect(pair.port))
+        self._means.spawn(f"forward to port {pair.port}", run)
 
-    def received(self, data: bytes) -> None:
-        for piece, last in self._ws.receive(data):
-            for event in self._channels.decode(piece, finished=last):
+    def received(self, data: bytes | bytearray) -> None:
+        self._ws.feed(data)
+
+    def work(self, frames: int) -> int:
+        before, input = self._ws.frames, 0
+        for piece in self._ws.take(frames):
+            for event in self._channels.decode(piece.data, finished=piece.last):
                 if isinstance(event, BadMessage):
-                    self._ws.close(_UNSUPPORTED_DATA)
-                    return
+                    self._ws.close(CloseCode.UNSUPPORTED_DATA)
+                    return 0
                 if isinstance(event, ChannelData) and event.channel in self._forwards:
+                    self._patience.moved()
                     self._forwards[event.channel].feed(event.data)
+                    input += 1
+        done = self._ws.frames - before
+        if done > input and not self._patience.idle(done - input):
+            self._refuse(REASON)
+        return done
+
+    def _refuse(self, reason: str) -> None:
+        """The client only keeps us busy: it ends here, and all its connections."""
+        self._means.refused(reason)
+        self._ws.close(CloseCode.PROTOCOL_ERROR, reason)
+        self.gone()
 
     def gone(self) -> None:
         for forward in self._forwards.values():
@@ -117,11 +172,9 @@ class WebSocketChannels:
         if not self._left:
             self._ws.close()
 
-    def blocked(self, channel: int, on: bool) -> None:
-        before = bool(self._blocked)
-        (self._blocked.add if on else self._blocked.discard)(channel)
-        if bool(self._blocked) != before:
-            self._link.throttle(not before)
+    def waits(self, by: int) -> None:
+        """Connections that do not read hold up all: there is no other way to say stop."""
+        self._waiting.hold(self._waiting.held + by)
 
 
 class _Channel:
@@ -143,5 +196,5 @@ class _Channel:
     def over(self, broken: bool) -> None:
         self._session.over(self._pair.data)
 
-    def blocked(self, on: bool) -> None:
-        self._session.blocked(self._pair.data, on)
+    def waits(self, by: int) -> None:
+        self._session.waits(by)

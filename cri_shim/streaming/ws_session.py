@@ -1,24 +1,28 @@
 """Exec and attach over WebSocket: each stream of the command is a channel of messages."""
 
+import asyncio
+
 from cri_shim.oci.command import Streams
 from cri_shim.streaming.link import Link
-from cri_shim.streaming.remotecommand import Begin, RemoteCommand, Spawn
+from cri_shim.streaming.means import Means
+from cri_shim.streaming.patience import REASON, Patience
+from cri_shim.streaming.remotecommand import Begin, RemoteCommand
 from cri_shim.streaming.websocket import WebSocket, send
 from cri_shim.wire import channels
 from cri_shim.wire import remotecommand as wire
-from cri_shim.wire.channels import BadMessage, ChannelClosed, ChannelData, Channels
+from cri_shim.wire.channels import BadMessage, ChannelClosed, ChannelData, ChannelEvent, Channels
 from cri_shim.wire.negotiation import V5
 from cri_shim.wire.remotecommand import Outcome
+from cri_shim.wire.websocket import CloseCode
 
 _CHANNELS = {wire.STDOUT: channels.STDOUT, wire.STDERR: channels.STDERR}
-_UNSUPPORTED_DATA = 1003
 
 
 class WebSocketCommand:
     """A Session towards its connection, a Peer towards its RemoteCommand."""
 
     def __init__(
-        self, link: Link, protocol: str, streams: Streams, begin: Begin, spawn: Spawn
+        self, link: Link, protocol: str, streams: Streams, begin: Begin, means: Means
     ) -> None:
         self._link = link
         self._protocol = protocol
@@ -26,8 +30,10 @@ class WebSocketCommand:
         self._channels = Channels(protocol)
         self._stdin = streams.stdin
         self._tty = streams.tty
-        self._command = RemoteCommand(begin, self, spawn)
+        self._means = means
+        self._command = RemoteCommand(begin, self, means)
         self._finished = False
+        self._patience = Patience(asyncio.get_running_loop().time)
         if protocol != V5:  # an empty message, as the reference server begins with
             first = channels.STDOUT if streams.stdout else channels.STDERR
             self._send(first, b"")
@@ -35,21 +41,42 @@ class WebSocketCommand:
 
     # -- from the client: Session -------------------------------------------------------------
 
-    def received(self, data: bytes) -> None:
-        for piece, last in self._ws.receive(data):
-            for event in self._channels.decode(piece, finished=last):
-                match event:
-                    case ChannelData(channels.STDIN, some) if self._stdin:
-                        self._command.stdin(some)
-                    case ChannelData(channels.RESIZE, some) if self._tty:
-                        self._command.resize(some)
-                    case ChannelClosed(channels.STDIN) if self._stdin:
-                        self._command.stdin_end()
-                    case BadMessage():
-                        self._ws.close(_UNSUPPORTED_DATA)
-                        return
-                    case _:
-                        pass  # a channel that is not the client's to write to
+    def received(self, data: bytes | bytearray) -> None:
+        self._ws.feed(data)
+
+    def work(self, frames: int) -> int:
+        before, input = self._ws.frames, 0
+        for piece in self._ws.take(frames):
+            for event in self._channels.decode(piece.data, finished=piece.last):
+                input += self._take(event)
+        done = self._ws.frames - before
+        if done > input and not self._patience.idle(done - input):
+            self._refuse(REASON)
+        return done
+
+    def _take(self, event: ChannelEvent) -> bool:
+        """Whether it was input."""
+        match event:
+            case ChannelData(channels.STDIN, some) if self._stdin:
+                self._patience.moved()
+                self._command.stdin(some)
+                return True
+            case ChannelData(channels.RESIZE, some) if self._tty:
+                self._command.resize(some)
+            case ChannelClosed(channels.STDIN) if self._stdin:
+                self._command.stdin_end()
+            case BadMessage():
+                self._ws.close(CloseCode.UNSUPPORTED_DATA)
+            case _:
+                pass  # a channel that is not the client's to write to
+        return False
+
+    def _refuse(self, reason: str) -> None:
+        """The client only keeps us busy: it and its command end here."""
+        if not self._finished:
+            self._means.refused(reason)
+            self._end(Outcome(error=reason), CloseCode.PROTOCOL_ERROR, reason)
+            self._command.gone()
 
     def gone(self) -> None:
         self._command.gone()
@@ -75,12 +102,14 @@ class WebSocketCommand:
         self._link.throttle(on)
 
     def finish(self, outcome: Outcome) -> None:
-        if self._finished:
-            return
+        if not self._finished:
+            self._end(outcome, CloseCode.NORMAL)
+
+    def _end(self, outcome: Outcome, code: CloseCode, reason: str = "") -> None:
         self._finished = True
         if status := wire.encode_outcome(self._protocol, outcome):
             self._send(channels.ERROR, status)
-        self._ws.close()
+        self._ws.close(code, reason)
 
     def _send(self, channel: int, data: bytes) -> None:
         send(self._ws, self._channels, channel, data)

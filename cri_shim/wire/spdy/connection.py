@@ -1,13 +1,15 @@
 """One SPDY/3.1 connection, either end.
 
-Bytes in, events out:  for event in connection.receive(data): ...
+Bytes in, events out:  connection.feed(data); events = connection.take(frames)
 Bytes out:             transport.write(b"".join(connection.outgoing())), after any call.
 
 Pings are answered, and what a peer may not do is refused, without the caller: a wrong stream is
-reset, a connection that cannot go on ends in ProtocolError. The caller bounds what a peer can make
-us queue by not reading while its own write buffer is full.
+reset, a connection that cannot go on ends in ProtocolError. A few bytes are enough for a frame, so
+the caller says how many are handled at once, and looks at `idle_frames` for a peer that only keeps
+us busy.
 """
 
+import sys
 from collections.abc import Mapping
 from enum import Enum
 
@@ -55,6 +57,8 @@ class Connection:
         self._out: list[Buffer] = []
         self._going_away = False
         self._failed = False
+        self.frames = 0  # handled so far; a piece of a data frame counts as one
+        self.idle_frames = 0  # those of them that brought no data
 
     # What the caller does. -------------------------------------------------------------------
 
@@ -147,15 +151,33 @@ class Connection:
     # What the peer does. ---------------------------------------------------------------------
 
     def receive(self, data: Buffer) -> list[Event]:
-        """Take bytes from the peer; never raises. After ProtocolError nothing is read any more."""
+        """Take bytes from the peer, and tell of all of them: for peers that are trusted."""
+        self.feed(data)
+        return self.take()
+
+    def feed(self, data: Buffer) -> None:
+        """Bytes from the peer, of which `take` tells; those before must have been taken."""
+        if not self._failed:
+            self._reader.feed(data)
+
+    def take(self, frames: int = sys.maxsize) -> list[Event]:
+        """Handle `frames` frames, or as many as there are; never raises.
+
+        All were handled if `self.frames` has grown by less. After ProtocolError there are no more.
+        """
         events: list[Event] = []
-        if self._failed:
-            return events
+        last = self.frames + frames
         try:
-            for part in self._reader.feed(data):
+            while self.frames < last and not self._failed:
+                part = self._reader.next()
+                if part is None:
+                    break
+                self.frames += 1
                 if isinstance(part, Data):
+                    self.idle_frames += not part.piece
                     self._on_data(part, events)
                 else:
+                    self.idle_frames += 1
                     self._on_control(part, events)
         except (BadFrame, BadHeaders) as error:
             self._failed = True

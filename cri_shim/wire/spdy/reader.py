@@ -4,7 +4,6 @@ A data frame may hold 16 MiB, so it is never gathered: what is there of it is ha
 into the buffer that came in. Only heads and control frames that arrive in parts are kept.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cri_shim.wire.spdy import frames
@@ -45,14 +44,16 @@ class FrameReader:
         self._left = 0
         self._fin = False
 
-    def feed(self, data: bytes | bytearray | memoryview) -> Iterator[Control | Data]:
-        """All that `data` completes, then BadFrame if it is wrong. Use up before the next feed."""
+    def feed(self, data: bytes | bytearray | memoryview) -> None:
+        """The next bytes; all before them must have been taken."""
         self._view, self._position = memoryview(data), 0
-        try:
-            while (part := self._next()) is not None:
-                yield part
-        finally:
+
+    def next(self) -> Control | Data | None:
+        """The next frame or piece of one; None when more bytes are needed. Raises BadFrame."""
+        part = self._next()
+        if part is None:
             self._view = _NOTHING
+        return part
 
     def _next(self) -> Control | Data | None:
         if self._left:

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cri_shim.aio.rounds import Rounds
 from cri_shim.streaming import connection as module
-from cri_shim.streaming.connection import Answer, Connection
+from cri_shim.streaming.connection import Answer, Connection, Shared
 from cri_shim.streaming.link import Link
+from cri_shim.streaming.memory import Pool
 from cri_shim.streaming.upgrade import Agreed, Refused
 
 GOOD = b"POST /exec/t HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n"
@@ -31,9 +33,12 @@ class Recorder:
         self.events.append(event)
         self.changed.set()
 
-    def received(self, data: bytes) -> None:
+    def received(self, data: bytes | bytearray) -> None:
         self.heard += data
         self.changed.set()
+
+    def work(self, frames: int) -> int:
+        return 0
 
     def gone(self) -> None:
         self._note("gone")
@@ -59,9 +64,9 @@ class Recorder:
 class House:
     """A listening server whose every request is answered by `answer`."""
 
-    def __init__(self, answer: Callable[[Any], Answer], idle: float = 1000.0) -> None:
-        self.answer = answer
-        self.idle = idle
+    def __init__(self, decide: Callable[[Any], Answer], idle: float = 1000.0) -> None:
+        self.decide = decide
+        self.shared = Shared(idle, Rounds(), Pool(1 << 30))
         self.sessions: list[Recorder] = []
         self.connections: set[Connection] = set()
         self.empty = asyncio.Event()
@@ -72,12 +77,16 @@ class House:
         return self.sessions[-1]
 
     def _made(self) -> Connection:
-        made = Connection(lambda _: None, self.answer, self._closed, self.idle)
-        self.connections.add(made)
-        self.empty.clear()
-        return made
+        return Connection(self, self.shared)
 
-    def _closed(self, connection: Connection) -> None:
+    def opened(self, connection: Connection) -> None:
+        self.connections.add(connection)
+        self.empty.clear()
+
+    def answer(self, connection: Connection, request: Any) -> Answer:
+        return self.decide(request)
+
+    def closed(self, connection: Connection) -> None:
         self.connections.discard(connection)
         if not self.connections:
             self.empty.set()

@@ -16,6 +16,7 @@ from cri_shim.oci.command import Streams
 from cri_shim.streaming.spdy_session import SpdyCommand
 from cri_shim.streaming.ws_session import WebSocketCommand
 from cri_shim.wire.spdy import Connection, DataReceived, GoneAway, Role, StreamReset
+from tests.fixtures.sessions import handle, means
 
 ALL = Streams(stdin=True, stdout=True, stderr=True, tty=False)
 TERMINAL = Streams(stdin=True, stdout=True, stderr=False, tty=True)
@@ -89,6 +90,7 @@ class Stage:
         self.talk: Any = None
         self.failure = failure
         self.tasks: list[asyncio.Task[None]] = []
+        self.means = means(self.spawn)
 
     async def begin(self, hearer: Any) -> Any:
         if self.failure is not None:
@@ -112,14 +114,14 @@ class Stage:
 class SpdyClient:
     def __init__(self, stage: Any, protocol: Any, streams: Any = ALL) -> None:
         self.stage = stage
-        self.session = SpdyCommand(stage.link, protocol, streams, stage.begin, stage.spawn)
+        self.session = SpdyCommand(stage.link, protocol, streams, stage.begin, stage.means)
         self.spdy = Connection(Role.CLIENT)
         self.heard: dict[int, bytes] = {}
         self.ended: set[int] = set()
         self.goaway = False
 
     def push(self) -> None:
-        self.session.received(b"".join(self.spdy.outgoing()))
+        handle(self.session, b"".join(self.spdy.outgoing()))
         self.pull()
 
     def pull(self) -> None:
@@ -241,7 +243,7 @@ async def test_streams_that_never_come_end_the_session(monkeypatch):
 async def test_bytes_that_are_no_spdy_end_the_session():
     stage = Stage()
     client = SpdyClient(stage, "v4.channel.k8s.io")
-    client.session.received(b"\x80\x09\x00\x01" + b"\xff" * 100)
+    handle(client.session, b"\x80\x09\x00\x01" + b"\xff" * 100)
     client.pull()
     assert client.goaway and stage.link.closed
     client.session.gone()
@@ -286,13 +288,13 @@ async def test_a_shutdown_is_told_to_the_client():
 class WsClient:
     def __init__(self, stage: Any, protocol: Any, streams: Any = ALL) -> None:
         self.stage = stage
-        self.session = WebSocketCommand(stage.link, protocol, streams, stage.begin, stage.spawn)
+        self.session = WebSocketCommand(stage.link, protocol, streams, stage.begin, stage.means)
         self.ws = WsConnection(ConnectionType.CLIENT)
         self.messages: list[Any] = []
         self.close_code = 0
 
     def say(self, event: Any) -> None:
-        self.session.received(self.ws.send(event))
+        handle(self.session, self.ws.send(event))
         self.pull()
 
     def pull(self) -> None:
@@ -372,7 +374,7 @@ async def test_a_message_in_fragments_is_handed_on_as_it_comes():
     data = os.urandom(200_000)
     sent = client.ws.send(BytesMessage(b"\x00" + data))
     for start in range(0, len(sent), 777):
-        client.session.received(sent[start : start + 777])
+        handle(client.session, sent[start : start + 777])
     assert b"".join(stage.talk.heard) == data
     await stage.finish()
 
@@ -389,7 +391,7 @@ async def test_text_on_a_binary_protocol_ends_the_session():
 async def test_an_unmasked_frame_is_a_protocol_error():
     stage = Stage()
     client = WsClient(stage, "v5.channel.k8s.io")
-    client.session.received(b"\x82\x02\x00x")
+    handle(client.session, b"\x82\x02\x00x")
     client.pull()
     assert client.close_code == 1002
     client.session.gone()

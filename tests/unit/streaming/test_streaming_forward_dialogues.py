@@ -18,6 +18,7 @@ from cri_shim.streaming.link import Session
 from cri_shim.streaming.spdy_forward import SpdyForward
 from cri_shim.streaming.ws_forward import WebSocketChannels, WebSocketTunnel
 from cri_shim.wire.spdy import Connection, DataReceived, GoneAway, Role, StreamReset
+from tests.fixtures.sessions import handle, means
 
 LIMIT_S = 5
 REFUSED = 9  # a port where nobody listens
@@ -71,6 +72,7 @@ class Pod:
         self.arrived = asyncio.Queue()
         self.writers: list[asyncio.StreamWriter] = []
         self.tasks: list[asyncio.Task[None]] = []
+        self.means = means(self.spawn)
 
     async def connect(self, port: int) -> socket.socket:
         if port == REFUSED:
@@ -111,7 +113,7 @@ class Client:
     def __init__(self, pod: Pod, transport: str) -> None:
         made = SpdyForward if transport == "spdy" else WebSocketTunnel
         self.link = pod.link
-        self.session: Session = made(pod.link, pod.connect, pod.spawn)
+        self.session: Session = made(pod.link, pod.connect, pod.means)
         self.spdy = Connection(Role.CLIENT)
         self.ws = WsConnection(ConnectionType.CLIENT) if transport == "tunnel" else None
         self.heard: dict[int, bytes] = {}
@@ -123,7 +125,7 @@ class Client:
     def push(self) -> None:
         for piece in self.spdy.outgoing():
             for part in self._parts(bytes(piece)):
-                self.session.received(part)
+                handle(self.session, part)
 
     def _parts(self, piece: bytes) -> list[bytes]:
         """As the Go writer sends single fields, of 0, 1, 2 and 4 bytes, as messages."""
@@ -346,7 +348,7 @@ async def test_bytes_that_are_no_spdy_end_the_session_and_its_connections(
     client.connect(80)
     reader, _ = await pod.accept()
     garbage = b"\x80\x09\x00\x01" + b"\xff" * 100
-    client.session.received(client.ws.send(BytesMessage(garbage)) if client.ws else garbage)
+    handle(client.session, client.ws.send(BytesMessage(garbage)) if client.ws else garbage)
     await client.until(lambda: client.goaway)
     assert pod.link.closed
     assert await reader.read() == b""
@@ -355,7 +357,7 @@ async def test_bytes_that_are_no_spdy_end_the_session_and_its_connections(
 async def test_text_in_a_tunnel_ends_it(pod: Pod) -> None:
     client = Client(pod, "tunnel")
     assert client.ws is not None
-    client.session.received(client.ws.send(TextMessage("hello")))
+    handle(client.session, client.ws.send(TextMessage("hello")))
     await client.until(lambda: client.close_code)
     assert client.close_code == 1003
     client.leave()
@@ -367,7 +369,7 @@ class Old:
     def __init__(self, pod: Pod, protocol: str, *ports: int) -> None:
         self.text = "base64" in protocol
         self.link = pod.link
-        self.session = WebSocketChannels(pod.link, protocol, ports, pod.connect, pod.spawn)
+        self.session = WebSocketChannels(pod.link, protocol, ports, pod.connect, pod.means)
         self.ws = WsConnection(ConnectionType.CLIENT)
         self.heard: dict[int, bytes] = {}
         self.close_code = 0
@@ -375,7 +377,7 @@ class Old:
     def send(self, channel: int, data: bytes) -> None:
         text = TextMessage(f"{channel}{base64.b64encode(data).decode()}")
         plain = BytesMessage(bytes([channel]) + data)
-        self.session.received(self.ws.send(text if self.text else plain))
+        handle(self.session, self.ws.send(text if self.text else plain))
 
     async def until(self, reached: Callable[[], Any]) -> None:
         def look() -> Any:

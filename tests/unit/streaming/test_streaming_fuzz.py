@@ -19,6 +19,7 @@ from cri_shim.streaming.ws_forward import WebSocketChannels, WebSocketTunnel
 from cri_shim.streaming.ws_session import WebSocketCommand
 from cri_shim.wire.spdy import Connection, Role
 from cri_shim.wire.spdy.frames import control, data_head
+from tests.fixtures.sessions import handle, means
 
 
 class World:
@@ -27,6 +28,7 @@ class World:
     def __init__(self) -> None:
         self.closed = False
         self.tasks: list[asyncio.Task[None]] = []
+        self.means = means(self.spawn)
 
     def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         self.tasks.append(asyncio.create_task(work, name=name))
@@ -87,17 +89,17 @@ ALL = Streams(stdin=True, stdout=True, stderr=True, tty=False)
 TERMINAL = Streams(stdin=True, stdout=True, stderr=False, tty=True)
 
 KINDS: dict[str, Callable[[World], Session]] = {
-    "exec over SPDY": lambda w: SpdyCommand(w, "v4.channel.k8s.io", ALL, w.begin, w.spawn),
-    "terminal over SPDY": lambda w: SpdyCommand(w, "v4.channel.k8s.io", TERMINAL, w.begin, w.spawn),
-    "exec over v5": lambda w: WebSocketCommand(w, "v5.channel.k8s.io", ALL, w.begin, w.spawn),
+    "exec over SPDY": lambda w: SpdyCommand(w, "v4.channel.k8s.io", ALL, w.begin, w.means),
+    "terminal over SPDY": lambda w: SpdyCommand(w, "v4.channel.k8s.io", TERMINAL, w.begin, w.means),
+    "exec over v5": lambda w: WebSocketCommand(w, "v5.channel.k8s.io", ALL, w.begin, w.means),
     "terminal over base64": lambda w: WebSocketCommand(
-        w, "v4.base64.channel.k8s.io", TERMINAL, w.begin, w.spawn
+        w, "v4.base64.channel.k8s.io", TERMINAL, w.begin, w.means
     ),
-    "port-forward": lambda w: SpdyForward(w, w.connect, w.spawn),
-    "tunnel": lambda w: WebSocketTunnel(w, w.connect, w.spawn),
-    "channels": lambda w: WebSocketChannels(w, "v4.channel.k8s.io", [1, 2], w.connect, w.spawn),
+    "port-forward": lambda w: SpdyForward(w, w.connect, w.means),
+    "tunnel": lambda w: WebSocketTunnel(w, w.connect, w.means),
+    "channels": lambda w: WebSocketChannels(w, "v4.channel.k8s.io", [1, 2], w.connect, w.means),
     "text channels": lambda w: WebSocketChannels(
-        w, "v4.base64.channel.k8s.io", [1, 2], w.connect, w.spawn
+        w, "v4.base64.channel.k8s.io", [1, 2], w.connect, w.means
     ),
 }
 
@@ -162,7 +164,7 @@ def test_no_bytes_of_a_client_raise_and_nothing_is_left(kind: str, sent: list[by
         world = World()
         session = KINDS[kind](world)
         for piece in sent:
-            session.received(piece)
+            handle(session, piece)
             await asyncio.sleep(0)
         session.pause()
         session.resume()

@@ -34,7 +34,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Certificat
 @asynccontextmanager
 async def serving(certificate: Certificate | None) -> AsyncIterator[StreamingServer]:
     """A server that knows no container: what is tested here never asks for one."""
-    where = Where("127.0.0.1", 0, idle=1000.0, certificate=certificate)
+    where = Where("127.0.0.1", 0, 1000.0, 1000, 100, certificate)
     async with StreamingServer(cast(Engine, None), where) as server:
         yield server
 

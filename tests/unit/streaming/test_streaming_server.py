@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import cast
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -24,7 +25,7 @@ UPGRADE = (
 async def serving(address: str = "127.0.0.1", port: int = 0) -> AsyncIterator[StreamingServer]:
     """A server that knows no container: what is tested here never asks for one."""
     nobody = cast(Engine, None)
-    async with StreamingServer(nobody, Where(address, port, idle=1000.0)) as server:
+    async with StreamingServer(nobody, Where(address, port, 1000.0, 1000, 100)) as server:
         yield server
 
 
@@ -91,7 +92,8 @@ async def test_a_ticket_that_many_come_for_at_once_serves_one(
 
 def issue(server: StreamingServer) -> str:
     """The path of a ticket for an exec."""
-    return f"/exec/{server._tickets.issue(api.ExecRequest(container_id='x', stdout=True))}"
+    url = server._issue(api.ExecRequest(container_id="x", stdout=True), "x", "pod")
+    return urlsplit(url).path
 
 
 class Silent:

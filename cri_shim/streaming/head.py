@@ -1,0 +1,60 @@
+"""The one HTTP request of a connection, read by h11 and answered: refused, or switched from."""
+
+import h11
+
+from cri_shim.streaming.upgrade import Agreed, Refused
+
+LIMIT = 32 << 10  # bytes of a request's head
+
+
+class Head:
+    """A request that comes in parts. After `switch`, what follows it is `trailing`."""
+
+    def __init__(self) -> None:
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=LIMIT)
+
+    def receive(self, data: bytes) -> h11.Request | Refused | None:
+        """The request, once it is whole; what is none is refused."""
+        try:
+            self._http.receive_data(data)
+            event = self._http.next_event()
+        except h11.RemoteProtocolError as error:
+            return Refused(error.error_status_hint, str(error))
+        if event is h11.NEED_DATA:
+            return None
+        return event if isinstance(event, h11.Request) else Refused(400, "no request")
+
+    def switch(self, agreed: Agreed) -> bytes | Refused:
+        """The answer to an upgrade that was agreed on."""
+        try:
+            event = self._http.next_event()
+            while event is not h11.PAUSED:
+                if not isinstance(event, h11.EndOfMessage):
+                    return Refused(400, "an upgrade has no body")
+                event = self._http.next_event()
+            switch = h11.InformationalResponse(
+                status_code=101, reason=b"Switching Protocols", headers=list(agreed.headers)
+            )
+            return self._http.send(switch) or b""
+        except h11.ProtocolError as error:
+            return Refused(400, str(error))
+
+    @property
+    def trailing(self) -> bytes:
+        return self._http.trailing_data[0]
+
+
+def refusal(refused: Refused) -> bytes:
+    """The whole answer: a status, a text, and that the connection ends."""
+    body = (refused.text + "\n").encode()
+    headers = [
+        ("Content-Type", "text/plain; charset=utf-8"),
+        ("Content-Length", str(len(body))),
+        ("Connection", "close"),
+        *refused.headers,
+    ]
+    # A fresh state machine: the one that met an error refuses to go on.
+    http = h11.Connection(h11.SERVER)
+    status = h11.Response(status_code=refused.status, headers=headers)
+    parts = (http.send(event) for event in (status, h11.Data(data=body), h11.EndOfMessage()))
+    return b"".join(part for part in parts if part)
