@@ -14,7 +14,9 @@ import asyncio, json, resource, subprocess
 from cri_shim.aio import child, descriptors
 
 async def started():
-    done = await child.run(["sh", "-c", "read x; ulimit -Sn; ulimit -Hn"], stdin=b"go")
+    # It is given the limit just after it was started.
+    wait = "n=0; while [ $(ulimit -Sn) = %d ] && [ $n -lt 50 ]; do n=$((n+1)); sleep 0.02; done"
+    done = await child.run(["sh", "-c", wait + "; ulimit -Sn; ulimit -Hn"])
     return done.stdout.decode().split()
 
 resource.setrlimit(resource.RLIMIT_NOFILE, (%d, %d))
@@ -32,7 +34,7 @@ print(json.dumps([
 def raised(soft: int, hard: int) -> list[object]:
     """What a process of these limits has afterwards, and what its child."""
     done = subprocess.run(
-        [sys.executable, "-c", RAISED % (soft, hard)], capture_output=True, check=True
+        [sys.executable, "-c", RAISED % (hard, soft, hard)], capture_output=True, check=True
     )
     return list(json.loads(done.stdout))
 
