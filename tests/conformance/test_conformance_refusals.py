@@ -184,7 +184,7 @@ OF_PODS: list[tuple[str, Spoil]] = [
     ("linux.resources.cpu_quota", lambda c: c.linux.resources.MergeFrom(QUOTA)),
     ("linux.overhead.cpu_quota", lambda c: c.linux.overhead.MergeFrom(QUOTA)),
     ("metadata.uid", lambda c: c.metadata.ClearField("uid")),
-    ("hostname", field(hostname="no_name")),
+    ("hostname", field(hostname="no name")),
     ("log_directory", field(log_directory="logs")),
     ("dns_config.servers[0]", field(dns_config={"servers": ["resolver"]})),
     ("dns_config.searches[0]", field(dns_config={"searches": ["a b"]})),

@@ -3,6 +3,7 @@
 import json
 import shutil
 import socket
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from cri_shim.aio import child
 from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2 as api
 from tests.fixtures.cri import Cri, container_config, log_lines, pod_config
+from tests.fixtures.host import until
 
 POD, CONTAINER, NODE = api.POD, api.CONTAINER, api.NODE
 RUNTIME_DEFAULT, UNCONFINED, LOCALHOST = range(3)
@@ -364,14 +366,20 @@ async def test_runtime_should_ignore_a_seccomp_profile_that_blocks_setting_hostn
     assert await cri.sh(container, "hostname ANewHostName && hostname") == "ANewHostName\n"
 
 
+def is_executed(status: Path) -> bool:
+    """Whether the OCI runtime has become the pod's own process, after it has answered."""
+    return status.read_text().startswith("Name:\tcatatonit")
+
+
 async def test_the_pause_process_has_the_profile_of_the_pod(
     cri: Cri, handler: str, tmp_path: Path
 ) -> None:
     pid_shared: dict[str, Any] = {"namespace_options": {"pid": POD}}
     for profile in ({}, denying(tmp_path, "swapon")):
         pod = await pod_with(cri, handler, seccomp=profile, **pid_shared)
-        pid = (await cri.pod_info(pod))["pid"]
-        assert "Seccomp:\t2\n" in Path(f"/proc/{pid}/status").read_text()
+        status = Path(f"/proc/{(await cri.pod_info(pod))['pid']}/status")
+        await until(partial(is_executed, status))
+        assert "Seccomp:\t2\n" in status.read_text()
         await cri.run(pod, SLEEP, linux=context(**pid_shared))
 
 
