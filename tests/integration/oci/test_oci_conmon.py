@@ -172,7 +172,7 @@ async def test_a_create_that_fails_at_any_step_leaves_nothing(yard, step, tmp_pa
 
 async def test_a_create_that_takes_too_long_is_ended(yard, monkeypatch, tmp_path):
     slow = tmp_path / "slow"
-    slow.write_text('#!/bin/sh\n[ "$2" = create ] && sleep 600\nexit 1\n')
+    slow.write_text('#!/bin/sh\ncase " $* " in *" create "*) sleep 600 ;; esac\nexit 1\n')
     slow.chmod(0o755)
     monkeypatch.setattr(sync, "CREATE_S", 0.3)
     yard.handler = dataclasses.replace(yard.handler, run_path=slow)

@@ -20,8 +20,11 @@ from tests.fixtures.daemon import Daemon, private_daemon
 def gone(pid: int) -> None:
     """Wait until a process is no more than a zombie."""
     limit = time.monotonic() + 10
-    while Path(f"/proc/{pid}").exists():
-        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    while True:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return
         if state in "ZX":
             return
         assert time.monotonic() < limit, f"process {pid} lives"

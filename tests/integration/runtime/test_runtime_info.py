@@ -20,7 +20,7 @@ from tests.integration.runtime.test_runtime_library import request
 CONFLIST = {
     "cniVersion": "1.0.0",
     "name": "mine",
-    "plugins": [{"type": "loopback"}],
+    "plugins": [{"type": "ptp", "ipam": {"type": "host-local", "subnet": "10.98.7.0/24"}}],
 }
 
 
@@ -65,7 +65,7 @@ async def test_info_tells_of_host_store_registries_networks_and_plugins(here: Pl
     assert facts["registries"]["insecure"] == ["b.example"]
     assert facts["registries"]["mirrors"] == {"b.example": ["c.example"]}
     assert facts["networks"]["default"] == "mine"
-    assert facts["networks"]["names"]["mine"]["plugins"] == ["loopback"]
+    assert facts["networks"]["names"]["mine"]["plugins"] == ["ptp"]
     assert "2.conflist" in facts["networks"]["problems"][0]
     assert Path(facts["plugins"]["network"]["loopback"]).is_file()
     assert facts["handlers"]["crun"]["default"] is True
