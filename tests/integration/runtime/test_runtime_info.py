@@ -17,11 +17,10 @@ from tests.fixtures import busybox
 from tests.fixtures.library import Place
 from tests.integration.runtime.test_runtime_library import request
 
-CONFLIST = {
-    "cniVersion": "1.0.0",
-    "name": "mine",
-    "plugins": [{"type": "ptp", "ipam": {"type": "host-local", "subnet": "10.98.7.0/24"}}],
-}
+
+def conflist(leases: Path) -> dict[str, object]:
+    ipam = {"type": "host-local", "subnet": "10.98.7.0/24", "dataDir": str(leases)}
+    return {"cniVersion": "1.0.0", "name": "mine", "plugins": [{"type": "ptp", "ipam": ipam}]}
 
 
 async def test_info_tells_of_host_store_registries_networks_and_plugins(here: Place) -> None:
@@ -33,7 +32,7 @@ async def test_info_tells_of_host_store_registries_networks_and_plugins(here: Pl
     )
     net_d = here.directory / "net.d"
     net_d.mkdir()
-    (net_d / "1.conflist").write_text(json.dumps(CONFLIST))
+    (net_d / "1.conflist").write_text(json.dumps(conflist(here.directory / "leases")))
     (net_d / "2.conflist").write_text("{")
     async with here.runtime(("image.registries_conf", str(conf))) as runtime:
         archive = busybox.archive(here.directory / "busybox.tar")
