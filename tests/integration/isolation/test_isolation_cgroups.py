@@ -92,7 +92,7 @@ async def test_emptying_ends_a_group_that_keeps_forking(
     limit = TREES.holding("pids")
     assert limit is not None
     (limit.group(group.strip("/")) / "pids.max").write_text("64")
-    # It forks in the group alone, and it never fails to: user-mode Linux panics of that.
+    # It forks in the group alone, which ends it whatever happens here.
     script = f"until [ -e {tmp_path}/go ]; do sleep 0.02; done; {FORKING}"
     child = spawn(["sh", "-c", script])
     enter(group, child)
