@@ -16,6 +16,7 @@ from cri_shim.containers import (
     cdi,
     declared,
     dependencies,
+    destinations,
     devices,
     hooks,
     logs,
@@ -36,8 +37,9 @@ from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.registry import changed
 from cri_shim.spec import container as container_spec
-from cri_shim.spec import image_config, namespaces, signals, userns, users
+from cri_shim.spec import image_config, namespaces, process, signals, userns, users
 from cri_shim.spec.host import Host, HostDevice
+from cri_shim.spec.mounts import KERNELS
 from cri_shim.spec.protection import Protection
 from cri_shim.state.records import VERSIONS
 
@@ -146,16 +148,21 @@ async def _build(on: Engine, pod: state.PodRecord, record: state.ContainerRecord
     known = _spec_input(on, pod, record, config, user, confined, host, nodes)
     asked = await mounts.of_request(on, record)
     given = await mounts.defaults(on, pod, record, confined.mount_label)
+    cwd = process.working_directory(record.config, config)
+    at = [mount.destination for mount in asked]
+    everywhere = [*KERNELS, *known.etc_files, *(mount.destination for mount in given)]
+    lead = await destinations.leads(on, record, [cwd, *at, *everywhere])
+    await destinations.check(record, asked, cwd, lead)
     own = await declared.prepare(
         on, record, config.volumes, user,
-        asked=[mount.destination for mount in asked],
-        defaults=[*known.etc_files, *(mount.destination for mount in given)],
+        asked=[lead[path] for path in at],
+        defaults=[*everywhere, *(lead[path] for path in everywhere)],
     )  # fmt: skip
     document = container_spec.build(replace(known, mounts=[*given, *own, *asked]))
     await cdi.apply(on, record.config, document)
     document = await hooks.apply(on, pod, record, document)
     ours = [*known.etc_files.values(), known.shm, *(mount.source for mount in given)]
-    document = await sources.redirect(on, record, document, [*own, *asked], ours)
+    document = await sources.redirect(on, record, document, [*own, *asked], ours, lead)
     bundle.write(on.paths.bundle(record.id), document)
     if (log := logs.file_of(on, record)) is not None:
         await log_directory.look(log, log_directory.make, log)

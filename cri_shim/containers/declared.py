@@ -37,7 +37,8 @@ async def prepare(
 ) -> list[ResolvedMount]:
     """Have the directories, and return what is to be mounted; InvalidArgument names a VOLUME.
 
-    `asked` and `defaults`: where the request mounts something, and where every container has it.
+    `asked` and `defaults`: where the request mounts something, and where every container has it,
+    as paths without symbolic links.
     """
     if not declared:
         return []
@@ -46,7 +47,7 @@ async def prepare(
         raise InvalidArgument("config.image", problem)
     rootfs = on.paths.rootfs(container.id)
     owner = _on_node(userns.of_pod(on.registry.pod(container.pod_id).config), user)
-    found = await offload(_made, rootfs, declared, owner, asked, [*KERNELS, *defaults])
+    found = await offload(_made, rootfs, declared, owner, asked, {*KERNELS, *defaults})
     if not container.config.linux.security_context.readonly_rootfs:
         return []
     return [ResolvedMount(f"{rootfs}{path}", path) for path in found]
@@ -71,23 +72,14 @@ def _made(
     defaults: Collection[str],
 ) -> list[str]:
     """The directories inside the root file system, each once."""
-    above = [_leads_to(rootfs, path) for path in asked]
-    kept = {*defaults, *(_leads_to(rootfs, path) for path in defaults)}
     found = []
     for path in declared:
         try:
             leads_to = find_in_root(rootfs, path)
-            if leads_to == "/" or is_covered(leads_to, above) or is_related(leads_to, kept):
+            if leads_to == "/" or is_covered(leads_to, asked) or is_related(leads_to, defaults):
                 continue
             found.append(make_directory_in_root(rootfs, path, owner))
         except OSError as e:
             problem = f"its VOLUME {path[:200]!r} cannot be a directory: {e.strerror}"
             raise InvalidArgument("config.image", problem) from e
     return list(dict.fromkeys(found))
-
-
-def _leads_to(rootfs: Path, path: str) -> str:
-    try:
-        return find_in_root(rootfs, path)
-    except OSError:  # a loop of symbolic links: the OCI runtime will say so
-        return path

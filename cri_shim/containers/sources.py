@@ -11,7 +11,7 @@ What is ours needs no place: the pod's files, copies of default mounts, images m
 
 import asyncio
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from cri_shim.aio.offload import offload
 from cri_shim.aio.singleflight import SingleFlight
 from cri_shim.containers.rootfs import user_namespace
 from cri_shim.engine import Engine
-from cri_shim.errors import ToolFailed, Unavailable, WrongState
+from cri_shim.errors import InvalidArgument, ToolFailed, Unavailable, WrongState
 from cri_shim.faults import fault_point
 from cri_shim.linux import sources as linux_sources
 from cri_shim.linux.privacy import make_private, write_private
@@ -44,11 +44,14 @@ async def redirect(
     document: Document,
     asked: Sequence[ResolvedMount],
     ours: Collection[str],
+    lead: Mapping[str, str],
 ) -> Document:
     """The document with places as sources; a file in the bundle says what belongs there.
 
     `asked`: mounts whose sources were found already. `ours`: sources that are left as they are.
-    WrongState for a source that is not there, which a device or a hook asks for.
+    `lead`: destinations without the image's symbolic links. WrongState for a source that is not
+    there, which a device or a hook asks for; InvalidArgument for a mount below another one that a
+    link leads out of that.
     """
     images = f"{on.paths.volumes(container.id)}/"
     known = {mount.source: mount.source for mount in asked}
@@ -66,17 +69,35 @@ async def redirect(
                 f" {mount['destination']}, but on this node: {outcome.strerror}"
             ) from outcome
         known[mount["source"]] = outcome[0]
+    await _check_nested(document, known, lead)
     where = on.paths.sources(container.id)
     document, needed = sources.redirected(
         document,
         lambda number: str(where / str(number)),
         {source: path for source, path in known.items() if path},
         {(mount.source, mount.destination) for mount in asked if mount.idmapped},
+        lead,
     )
     if needed:
         text = json.dumps([asdict(source) for source in needed])
         write_private(on.paths.bundle(container.id) / _FILE, text)
     return document
+
+
+async def _check_nested(
+    document: Document, known: Mapping[str, str], lead: Mapping[str, str]
+) -> None:
+    bound = [
+        (mount, below)
+        for mount, below in zip(document["mounts"], sources.nested(document, lead), strict=True)
+        if below and sources.is_bind(mount)
+    ]
+    items = [(known.get(mount["source"]) or mount["source"], below) for mount, below in bound]
+    outcomes = await own_process.ask(linux_sources.check, items)
+    for (mount, _), outcome in zip(bound, outcomes, strict=True):
+        if isinstance(outcome, OSError):
+            problem = f"{outcome.filename}: {outcome.strerror}"
+            raise InvalidArgument(f"the mounts below {mount['destination']}", problem)
 
 
 async def attach(on: Engine, pod: state.PodRecord, container: state.ContainerRecord) -> None:
@@ -89,7 +110,10 @@ async def attach(on: Engine, pod: state.PodRecord, container: state.ContainerRec
     userns = str(space.path) if space is not None else ""
     make_private(on.paths.sources(container.id))
     items = [
-        (source.path, source.place, source.propagation, userns if source.idmapped else "")
+        (
+            *(source.path, source.place, source.propagation),
+            *(userns if source.idmapped else "", source.nested),
+        )
         for source in needed
     ]
     outcomes = await offload(own_process.cached, linux_sources.attach, items)
@@ -143,4 +167,7 @@ def _needed(bundle: Path) -> list[Source]:
         text = (bundle / _FILE).read_text()
     except FileNotFoundError:
         return []
-    return [Source(**fields) for fields in json.loads(text)]
+    return [
+        Source(**{**fields, "nested": tuple(fields.get("nested", ()))})
+        for fields in json.loads(text)
+    ]

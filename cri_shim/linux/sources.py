@@ -8,8 +8,11 @@ It may be on a server that does not answer. With `cached`, nothing is asked of a
 BlockingIOError where the kernel would have to. Without, the call may never return.
 """
 
+import errno
 import os
+import posixpath
 import stat
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -45,16 +48,32 @@ def _problem_of_ids(fd: int, about: str, userns: str) -> str:
     return ""
 
 
+def check(source: str, nested: Sequence[str], cached: bool = False) -> None:
+    """Raise the OSError that `attach` would for what is `nested` in the source."""
+    fd = _opened(source, syscalls.RESOLVE_NO_SYMLINKS | (syscalls.RESOLVE_CACHED if cached else 0))
+    try:
+        _check_below(fd, source, nested, cached)
+    finally:
+        os.close(fd)
+
+
 def attach(
-    source: str, place: str, propagation: str, userns: str = "", cached: bool = False
+    source: str,
+    place: str,
+    propagation: str,
+    userns: str = "",
+    nested: Sequence[str] = (),
+    cached: bool = False,
 ) -> None:
     """Mount what is at the path `source`, with all mounts below it, at `place`, which is made.
 
     No component of `source` may be a symbolic link. `propagation`: "private", "slave" of the
-    source, or "shared" with it. With `userns`, files have the ids of that user namespace.
+    source, or "shared" with it. With `userns`, files have the ids of that user namespace. EXDEV if
+    a symbolic link leads one of the paths below the source, `nested`, out of it.
     """
     fd = _opened(source, syscalls.RESOLVE_NO_SYMLINKS | (syscalls.RESOLVE_CACHED if cached else 0))
     try:
+        _check_below(fd, source, nested, cached)
         tree = syscalls.open_tree_of(fd, source, _CLONE)
         directory = stat.S_ISDIR(syscalls.statx_of(fd, source).mode)
     finally:
@@ -68,6 +87,26 @@ def attach(
         syscalls.move_mount(tree, place)
     finally:
         os.close(tree)
+
+
+def _check_below(fd: int, source: str, nested: Sequence[str], cached: bool) -> None:
+    resolve = syscalls.RESOLVE_BENEATH | syscalls.RESOLVE_NO_MAGICLINKS
+    resolve |= syscalls.RESOLVE_CACHED if cached else 0
+    for path in nested:
+        there = path
+        while there:
+            try:
+                os.close(syscalls.openat2(fd, there, os.O_PATH | os.O_CLOEXEC, resolve))
+                break
+            except FileNotFoundError:  # it is to be made
+                there = posixpath.dirname(there)
+            except NotADirectoryError:  # nothing can be there: the OCI runtime will say so
+                break
+            except OSError as e:
+                if e.errno not in (errno.EXDEV, errno.ELOOP):
+                    raise
+                problem = f"a symbolic link in it leads {path!r} out of it"
+                raise OSError(errno.EXDEV, problem, source) from None
 
 
 def answers(path: str) -> None:

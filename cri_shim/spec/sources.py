@@ -5,8 +5,10 @@ and beneath mounts that tenants write to. So it is given paths of our own alone:
 a place into the document for every other source, and says what is to be mounted there by then.
 """
 
+import posixpath
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from cri_shim.spec.document import Document
@@ -23,11 +25,36 @@ class Source:
     path: str  # on the node, without symbolic links
     propagation: str  # "private", "slave" or "shared": what the mount in the container is to be
     idmapped: bool = False  # with the ids of the pod
+    nested: tuple[str, ...] = ()  # paths below it where the document mounts or makes something
 
 
 def bound(document: Document) -> list[dict[str, Any]]:
     """The bind mounts of a document."""
-    return [mount for mount in document.get("mounts") or [] if _is_bind(mount)]
+    return [mount for mount in document.get("mounts") or [] if is_bind(mount)]
+
+
+def nested(document: Document, lead: Mapping[str, str]) -> list[tuple[str, ...]]:
+    """For each mount of a document, the paths below it where another one or a device is.
+
+    That is, of those for which no other mount is nearer. `lead`: destinations without symbolic
+    links, as far as they differ.
+    """
+    mounts = document.get("mounts") or []
+    at = {_path(lead, mount["destination"]): number for number, mount in enumerate(mounts)}
+    found: list[list[str]] = [[] for _ in mounts]
+    devices = (document.get("linux") or {}).get("devices") or []
+    for path in dict.fromkeys([*at, *(_path(lead, device["path"]) for device in devices)]):
+        above = path
+        while above != "/":
+            above = posixpath.dirname(above)
+            if above in at:
+                found[at[above]].append(posixpath.relpath(path, above))
+                break
+    return [tuple(paths) for paths in found]
+
+
+def _path(lead: Mapping[str, str], path: str) -> str:
+    return posixpath.normpath("/" + lead.get(path, path).lstrip("/"))
 
 
 def redirected(
@@ -35,21 +62,23 @@ def redirected(
     place: Callable[[int], str],
     found: Mapping[str, str],
     idmapped: Collection[tuple[str, str]] = (),
+    lead: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Document, list[Source]]:
     """The document with places instead of sources, and what is to be mounted there.
 
     `place` gives the one of a number. `found`: the path, without symbolic links, of each source
     that is to be replaced. `idmapped`: (source, destination) of those that have the pod's ids.
+    `lead`: see `nested`.
     """
     mounts: list[dict[str, Any]] = []
     sources: list[Source] = []
-    for mount in document.get("mounts") or []:
-        path = found.get(mount.get("source", "")) if _is_bind(mount) else None
+    for mount, below in zip(document.get("mounts") or [], nested(document, lead), strict=True):
+        path = found.get(mount.get("source", "")) if is_bind(mount) else None
         if path is None:
             mounts.append(mount)
             continue
         own_ids = (mount["source"], mount["destination"]) in idmapped
-        source = Source(place(len(sources)), path, _propagation(mount), own_ids)
+        source = Source(place(len(sources)), path, _propagation(mount), own_ids, below)
         sources.append(source)
         mounts.append({**mount, "source": source.place})
     return {**document, "mounts": mounts}, sources
@@ -67,7 +96,8 @@ def restored(document: Document, sources: Collection[Source]) -> Document:
     return {**document, "mounts": mounts}
 
 
-def _is_bind(mount: Mapping[str, Any]) -> bool:
+def is_bind(mount: Mapping[str, Any]) -> bool:
+    """Whether a mount of a document is a bind mount, by its type or its options."""
     return mount.get("type") == "bind" or bool(_BIND & set(mount.get("options") or []))
 
 

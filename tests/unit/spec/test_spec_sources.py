@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cri_shim.spec.sources import Source, bound, redirected, restored
+from cri_shim.spec.sources import Source, bound, nested, redirected, restored
 
 
 def mount(destination: str, source: str, *options: str, kind: str = "bind") -> dict[str, Any]:
@@ -77,3 +77,32 @@ def test_a_document_can_be_had_as_it_was() -> None:
 
     assert restored(changed, sources) == document
     assert restored(document, []) is document
+
+
+def test_what_is_below_a_mount_is_told_of_the_nearest_one() -> None:
+    document = {
+        "mounts": [PROC, DATA, mount("/data/a", "/a"), mount("/data/a/b/c", "/c"), OURS],
+        "linux": {"devices": [{"path": "/data/dev/x"}, {"path": "/dev/fuse"}]},
+    }
+
+    assert nested(document, {}) == [(), ("a", "dev/x"), ("b/c",), (), ()]
+
+
+def test_what_is_below_a_mount_is_seen_through_links_of_the_image() -> None:
+    document = {"mounts": [DATA, mount("/link/sub/", "/a"), mount("/database", "/b")]}
+
+    assert nested(document, {"/link/sub/": "/data/sub"}) == [("sub",), (), ()]
+
+
+def test_of_two_mounts_at_one_path_the_later_has_what_is_below() -> None:
+    document = {"mounts": [DATA, mount("/data", "/later"), mount("/data/x", "/x")]}
+
+    assert nested(document, {}) == [(), ("x",), ()]
+
+
+def test_a_place_is_told_what_is_below_its_source() -> None:
+    document = {"mounts": [DATA, mount("/data/sub", "/a")]}
+
+    _, sources = redirected(document, places, {"/srv/data": "/srv/data"})
+
+    assert [source.nested for source in sources] == [("sub",)]
