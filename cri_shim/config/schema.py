@@ -31,6 +31,7 @@ _CONMON = (
     "/usr/lib/crio/bin/conmon",
 )
 _LEVELS = ("debug", "info", "warning", "error")
+MAX_SESSIONS = 100_000  # each takes descriptors and memory
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -177,9 +178,11 @@ class Streaming:
         4 * 3600.0, "seconds without traffic until a session ends", check=checks.positive
     )
     max_sessions: int = key(
-        1000, "sessions on this node at once, with those asked for", check=checks.positive
+        1000,
+        "sessions on this node at once, with those asked for",
+        check=checks.between(1, MAX_SESSIONS),
     )
-    max_sessions_per_pod: int = key(100, "and of one pod", check=checks.positive)
+    max_sessions_per_pod: int = key(100, "and of one pod", check=checks.between(1, MAX_SESSIONS))
     tls_cert_file: str = key("", "serve TLS with this certificate", check=checks.absolute_or_empty)
     tls_key_file: str = key("", "and this key", check=checks.absolute_or_empty)
 
