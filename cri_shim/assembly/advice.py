@@ -4,6 +4,7 @@ The daemon starts all the same. What would make root of whoever can write to it,
 configuration and programs, is refused where it is met instead; so are root and run root.
 """
 
+import ipaddress
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -11,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from cri_shim import ownership
-from cri_shim.config import Config
+from cri_shim.config import Config, Streaming
 from cri_shim.errors import CriShimError
 from cri_shim.oci import advisories
 from cri_shim.oci.handlers import Handler
@@ -31,7 +32,8 @@ def of_places(config: Config) -> list[str]:
         if problem := _changeable(file, way=False):
             found.setdefault(problem, what)
     warnings = [f"{what}: {problem}" for problem, what in found.items()]
-    return warnings + [said for said in (_key(config.streaming.tls_key_file),) if said]
+    said = (_key(config.streaming.tls_key_file), _address(config.streaming))
+    return warnings + [warning for warning in said if warning]
 
 
 async def of_versions(handlers: Mapping[str, Handler], inventory: Inventory) -> list[str]:
@@ -115,3 +117,14 @@ def _key(file: str) -> str:
     except OSError:
         return ""
     return f"streaming.tls_key_file: others may read {file}: chmod 600" if mode & _READABLE else ""
+
+
+def _address(streaming: Streaming) -> str:
+    """The kubelet is on this node: nobody else has to reach the streaming server."""
+    if streaming.tls_cert_file or ipaddress.ip_address(streaming.address).is_loopback:
+        return ""
+    return (
+        f"streaming.address: {streaming.address} can be reached over the network, where sessions"
+        " and the tickets for them can be read: use 127.0.0.1, or set streaming.tls_cert_file and"
+        " streaming.tls_key_file"
+    )

@@ -149,9 +149,7 @@ def streaming(config: Config, on: Engine) -> StreamingServer:
     """The server of exec, attach and port-forward, not listening yet."""
     ours = config.streaming
     certificate = None
-    if ours.tls_cert_file or ours.tls_key_file:
-        if not (ours.tls_cert_file and ours.tls_key_file):
-            raise ConfigError("streaming.tls_cert_file and streaming.tls_key_file go together")
+    if ours.tls_cert_file:
         certificate = Certificate(Path(ours.tls_cert_file), Path(ours.tls_key_file))
     where = Where(
         ours.address,

@@ -156,11 +156,20 @@ def _build(entries: Iterable[Entry], warnings: list[str]) -> Config:
     if len(handlers) > _MOST_HANDLERS:
         raise ConfigError(f"runtimes: there are {len(handlers)}; {_MOST_HANDLERS} are allowed")
     derive(values, origin)
+    _check_pair(values, origin)
     handlers = in_order(handlers, values, origin)
     if (chosen := values["runtime"]) and chosen not in handlers:
         known = ", ".join(sorted(handlers))
         raise ConfigError(f"{origin['runtime']}: runtime: no [runtimes.{chosen}]; known: {known}")
     return _assembled(values, handlers, origin, warnings)
+
+
+def _check_pair(values: Mapping[str, Any], origin: Mapping[str, str]) -> None:
+    """A certificate is of no use without its key, nor a key without its certificate."""
+    pair = ("streaming.tls_cert_file", "streaming.tls_key_file")
+    for key, other in (pair, pair[::-1]):
+        if values[key] and not values[other]:
+            raise ConfigError(f"{origin[key]}: {key}: {other} must be set, too")
 
 
 def _assembled(

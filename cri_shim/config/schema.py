@@ -30,8 +30,8 @@ _CONMON = (
     "/usr/sbin/conmon",
     "/usr/lib/crio/bin/conmon",
 )
-MOST_SESSIONS = 100_000  # each takes some descriptors, of which a process has a million at most
 _LEVELS = ("debug", "info", "warning", "error")
+MAX_SESSIONS = 100_000  # each takes descriptors and memory
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -180,9 +180,9 @@ class Streaming:
     max_sessions: int = key(
         1000,
         "sessions on this node at once, with those asked for",
-        check=checks.between(1, MOST_SESSIONS),
+        check=checks.between(1, MAX_SESSIONS),
     )
-    max_sessions_per_pod: int = key(100, "and of one pod", check=checks.between(1, MOST_SESSIONS))
+    max_sessions_per_pod: int = key(100, "and of one pod", check=checks.between(1, MAX_SESSIONS))
     tls_cert_file: str = key("", "serve TLS with this certificate", check=checks.absolute_or_empty)
     tls_key_file: str = key("", "and this key", check=checks.absolute_or_empty)
 

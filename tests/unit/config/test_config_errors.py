@@ -74,6 +74,14 @@ def test_a_wrong_type_says_what_was_expected_and_what_was_found(
         ('[network]\nbridge = "a-name-that-is-long"', "c.toml:2: network.bridge: must be an interface name"),
         ("[network]\ndel_timeout = 0", "c.toml:2: network.del_timeout: must be more than 0"),
         ("[streaming]\nport = 70000", "c.toml:2: streaming.port: must be a port"),
+        (
+            '[streaming]\ntls_cert_file = "/c"',
+            "c.toml:2: streaming.tls_cert_file: streaming.tls_key_file must be set, too",
+        ),
+        (
+            '[streaming]\ntls_key_file = "/k"',
+            "c.toml:2: streaming.tls_key_file: streaming.tls_cert_file must be set, too",
+        ),
         ('[streaming]\naddress = "localhost"', "c.toml:2: streaming.address: must be an IP address"),
         ('runtime = "runk"', "c.toml:1: runtime: no [runtimes.runk]; known: crun, runc"),
         ('[runtimes.Big_Name]\npath = "/x"', "c.toml:2: runtimes.Big_Name: a handler's name must be"),
