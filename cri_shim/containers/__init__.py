@@ -14,6 +14,7 @@
 - `dependencies`  which containers need others to run
 - `exec`     a command in a running container, to its end (ExecSync)
 - `talk`     Exec and Attach: somebody talks to a command, or to the container's own program
+- `streams`  whose the pipes are that these, and the container's own program, have
 - `top`      its processes, as `ps` in it would show them
 - `export`   its whole root file system as a tar
 - `logs`     what it has written and writes, by entries

@@ -5,7 +5,8 @@
 - `conmon`    create: conmon stays beside the container, writes its log and its exit code
 - `sync`      what a conmon says of its create; `monitors` finds and ends conmons by id
 - `ctl`       what a running conmon is told: reopen the log, resize the terminal
-- `log_file`  the log that it writes, read from where one wants it, and followed
+- `log_file`  the log that it writes, read from where one wants it, and followed; `log_directory`
+              where it writes that, which others may write to as well
 - `runtime`   start, update, pause, resume, state, delete
 - `exec`      a command in a container, to its end: a direct child with two capped pipes
 - `command`   a command that somebody talks to: `stdio` its pipes, `console` its terminal

@@ -17,7 +17,7 @@ from cri_shim.aio.rollback import Rollback
 from cri_shim.errors import ToolFailed
 from cri_shim.faults import fault_point
 from cri_shim.linux import null_device, process
-from cri_shim.linux.privacy import make_private
+from cri_shim.linux.privacy import make_private, write_private
 from cri_shim.oci import log_directory, messages, monitors, sync
 from cri_shim.oci.ctl import Control
 from cri_shim.oci.handlers import Handler, executable
@@ -95,6 +95,7 @@ class Conmon(Control):
         async with Rollback(f"create container {id}") as rollback:
             rollback.push("conmon", lambda: self._undo(handler, id, bundle))
             try:
+                write_private(bundle / _RUNTIME_LOG, "")  # or it would be open to other users
                 if log is not None:
                     await self._open_log(id, log)
                 await self._launch(id, bundle, argv)

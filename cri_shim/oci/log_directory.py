@@ -117,7 +117,7 @@ def forget_next(log: LogFile) -> None:
 def mount(tree: int, at: Path) -> None:
     """Mount what `open_first` or `open_next` returned, and close it. ToolFailed."""
     try:
-        at.mkdir(mode=0o700, parents=True, exist_ok=True)
+        at.mkdir(mode=0o700, exist_ok=True)
         mounts.unmount(at)
         syscalls.move_mount(tree, at)
     except OSError as e:
