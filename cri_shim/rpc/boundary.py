@@ -11,7 +11,7 @@ An RPC without a method answers UNIMPLEMENTED and names itself; a method without
 wrong sort, is a programming error found at start. Around each call:
 
 - a number, in the one log line and in the context variable `call_number` for lines from below;
-- the check of the request (`rpc/validate.py`), inside the same error handling;
+- the parsing of the request and its check (`rpc/validate.py`), inside the same error handling;
 - ONE line at the end: method, object, milliseconds, outcome. Reads, which the kubelet repeats
   every second, are logged at debug level, verbs at info, failures at warning; an error that is not
   ours is logged with its traceback and answered with its text, as INTERNAL if it is a bug;
@@ -31,11 +31,11 @@ from typing import Any
 
 import grpc
 import grpc.aio
-from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
-from google.protobuf.message import Message
+from google.protobuf.descriptor import Descriptor, MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
-from cri_shim.errors import CriShimError, NotFound, Unimplemented
+from cri_shim.errors import CriShimError, InvalidArgument, NotFound, Unimplemented
 from cri_shim.rpc import answers
 from cri_shim.rpc.about import describe, outcome
 from cri_shim.rpc.status import code_of, wire_text
@@ -82,7 +82,6 @@ def add(
 def _handler(
     method: MethodDescriptor, serve: Callable[..., Any] | None, check: Check | None
 ) -> "grpc.RpcMethodHandler[Any, Any]":
-    reader = GetMessageClass(method.input_type).FromString
     writer = GetMessageClass(method.output_type).SerializeToString
     if serve is None:
         behaviour = _absent(method)
@@ -93,10 +92,9 @@ def _handler(
     else:
         behaviour = serve
     if method.server_streaming:
-        return grpc.unary_stream_rpc_method_handler(
-            _streaming(method.name, behaviour, check), reader, writer
-        )
-    return grpc.unary_unary_rpc_method_handler(_unary(method, behaviour, check), reader)
+        serve_stream = _streaming(method, behaviour, check)
+        return grpc.unary_stream_rpc_method_handler(serve_stream, None, writer)
+    return grpc.unary_unary_rpc_method_handler(_unary(method, behaviour, check))
 
 
 def _absent(method: MethodDescriptor) -> Callable[[Message], Any]:
@@ -115,9 +113,9 @@ def _absent(method: MethodDescriptor) -> Callable[[Message], Any]:
 
 def _unary(
     method: MethodDescriptor, serve: Callable[[Message], Awaitable[Message]], check: Check | None
-) -> Callable[[Message, Context], Awaitable[bytes]]:
-    async def handle(request: Message, context: Context) -> bytes:
-        async with _call(method.name, request, context) as answered:
+) -> Callable[[bytes, Context], Awaitable[bytes]]:
+    async def handle(raw: bytes, context: Context) -> bytes:
+        async with _call(method, raw, context) as (request, answered):
             if check is not None:
                 check(request)
             response = await serve(request)
@@ -130,10 +128,10 @@ def _unary(
 
 
 def _streaming(
-    name: str, serve: Callable[[Message], Any], check: Check | None
-) -> Callable[[Message, Context], Awaitable[None]]:
-    async def handle(request: Message, context: Context) -> None:
-        async with _call(name, request, context):
+    method: MethodDescriptor, serve: Callable[[Message], Any], check: Check | None
+) -> Callable[[bytes, Context], Awaitable[None]]:
+    async def handle(raw: bytes, context: Context) -> None:
+        async with _call(method, raw, context) as (request, _):
             if check is not None:
                 check(request)
             async with aclosing(serve(request)) as responses:
@@ -141,6 +139,14 @@ def _streaming(
                     await context.write(response)
 
     return handle
+
+
+def _parsed(kind: Descriptor, raw: bytes) -> Message:
+    try:
+        return GetMessageClass(kind).FromString(raw)
+    except DecodeError as error:
+        problem = f"the request is no {kind.full_name}: its {len(raw)} bytes cannot be parsed"
+        raise InvalidArgument("", problem) from error
 
 
 def _code_of_os(error: OSError) -> grpc.StatusCode:
@@ -151,14 +157,15 @@ def _code_of_os(error: OSError) -> grpc.StatusCode:
 
 @asynccontextmanager
 async def _call(
-    name: str, request: Message, context: Context
-) -> AsyncIterator[Callable[[Message], None]]:
-    """One call: its number, its one log line, its errors as statuses."""
-    number = next(_numbers)
+    method: MethodDescriptor, raw: bytes, context: Context
+) -> AsyncIterator[tuple[Message, Callable[[Message], None]]]:
+    """One call: its number, its request, its one log line, its errors as statuses."""
+    name, number = method.name, next(_numbers)
     call_number.set(number)
     level = logging.DEBUG if _READS.fullmatch(name) else logging.INFO
     begin = time.monotonic()
     made = ""
+    request: Message | None = None
 
     def answered(response: Message) -> None:
         nonlocal made
@@ -168,12 +175,13 @@ async def _call(
     def line(at: int, result: str, *, trace: bool = False) -> None:
         if log.isEnabledFor(at):
             elapsed = (time.monotonic() - begin) * 1000
-            what = describe(request)
+            what = "" if request is None else describe(request)
             text = "call %d %s%s %.1f ms: %s"
             log.log(at, text, number, name, what, elapsed, result, exc_info=trace)
 
     try:
-        yield answered
+        request = _parsed(method.input_type, raw)
+        yield request, answered
     except CriShimError as error:
         code = code_of(error)
         # Asking for what is gone, or for what is not served, is how callers find out.

@@ -80,6 +80,7 @@ class Connection(asyncio.Protocol):
         self._hangup: Hangup | None = None
         self._throttled = False  # the session wants nothing more
         self._busy = False  # frames that were read wait for their turn
+        self._stopped = False  # nothing is read, for either reason
         self._piled = False  # what was written waits for the client
         self._unread = shared.output.share(FLOOD)
 
@@ -104,6 +105,7 @@ class Connection(asyncio.Protocol):
         return False  # the clients never half-close: who sends no more has gone
 
     def connection_lost(self, error: Exception | None) -> None:
+        self._closing = True  # whatever the session still says is for nobody
         if self._timer is not None:
             self._timer.cancel()
         self._watch_hangup(False)
@@ -178,13 +180,15 @@ class Connection(asyncio.Protocol):
             return False
         if not more:
             self._busy = False
-            self._look_reading()
+            if self._stopped:
+                self._look_reading()
         return more
 
     def _look_reading(self) -> None:
         if self._transport.is_closing() or self._closing:
             return
-        if self._throttled or self._busy:
+        self._stopped = self._throttled or self._busy
+        if self._stopped:
             self._transport.pause_reading()
         else:
             self._transport.resume_reading()

@@ -184,6 +184,34 @@ async def test_all_43_rpcs_are_known_to_the_server_even_when_nothing_serves_them
     assert len(texts) == 43
 
 
+NO_MESSAGES = {
+    "bytes": b"\xff\xff\xff\xff",
+    "a length beyond the end": b"\x0a\x7fabc",
+    "a text that is not UTF-8": b"\x0a\x02\xff\xfe",
+    "a group that does not end": b"\x0b",
+    "a message in itself, a thousand deep": b"\x0a\xff\x7f" * 1000,
+}
+
+
+@pytest.mark.parametrize("raw", NO_MESSAGES.values(), ids=NO_MESSAGES)
+@pytest.mark.parametrize("method", ["StopPodSandbox", "StreamContainers"])
+async def test_a_request_that_is_no_message_is_an_invalid_argument_and_no_bug(
+    tmp_path: Path, runtime: Runtime, caplog: pytest.LogCaptureFixture, method: str, raw: bytes
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with serving(tmp_path, runtime):
+        async with grpc.aio.insecure_channel(f"unix://{tmp_path / 's'}") as channel:
+            call = channel.unary_stream(f"/runtime.v1.RuntimeService/{method}", None, None)
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await anext(aiter(call(raw)))
+    said = f"the request is no runtime.v1.{method}Request: its {len(raw)} bytes cannot be parsed"
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert caught.value.details() == said
+    (record,) = caplog.records
+    assert record.exc_info in (None, False)
+    assert record.getMessage().endswith(f"INVALID_ARGUMENT: {said}")
+
+
 async def test_a_stream_delivers_items_and_is_closed_when_its_reader_goes(
     client: Client, runtime: Runtime
 ) -> None:

@@ -254,6 +254,34 @@ async def test_a_client_that_leaves_is_noticed_while_nothing_is_read(house):
     assert session.heard == b""
 
 
+class Talkative(Recorder):
+    """Says much when its client has left."""
+
+    def gone(self) -> None:
+        for _ in range(20):
+            self.link.write((b"farewell",))
+        super().gone()
+
+
+async def test_what_is_said_to_a_client_that_has_left_goes_nowhere_and_is_not_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    made: House
+
+    def open(link: Link) -> Recorder:
+        made.sessions.append(Talkative(link))
+        return made.sessions[-1]
+
+    made = House(lambda request: (AGREED, open))
+    async with made:
+        reader, writer = await made.dial()
+        writer.write(GOOD)
+        await reader.readuntil(b"\r\n\r\n")
+        writer.transport.abort()
+        await made.sessions[0].until("gone")
+    assert caplog.records == []
+
+
 async def test_throttling_stops_and_resumes_what_is_heard(house):
     reader, writer = await house.dial()
     writer.write(GOOD)
