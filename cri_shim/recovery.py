@@ -219,6 +219,7 @@ async def _finish_one(on: Engine, container: state.ContainerRecord) -> None:
     if container.finished_at:
         return
     if container.HasField("init") and handler is not None:
+        await sources.release(on, container.id)
         found = await on.oci.state(handler, container.id)
         status = found["status"] if found else "stopped"
         if status == "created":

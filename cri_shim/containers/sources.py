@@ -24,7 +24,7 @@ from cri_shim.engine import Engine
 from cri_shim.errors import InvalidArgument, ToolFailed, Unavailable, WrongState
 from cri_shim.faults import fault_point
 from cri_shim.linux import sources as linux_sources
-from cri_shim.linux.privacy import make_private, write_private
+from cri_shim.linux.privacy import write_private
 from cri_shim.pb import state_pb2 as state
 from cri_shim.spec import sources
 from cri_shim.spec.document import Document
@@ -108,7 +108,6 @@ async def attach(on: Engine, pod: state.PodRecord, container: state.ContainerRec
     fault_point("containers.start.sources")
     space = user_namespace(on, pod)
     userns = str(space.path) if space is not None else ""
-    make_private(on.paths.sources(container.id))
     items = [
         (
             *(source.path, source.place, source.propagation),
@@ -116,7 +115,7 @@ async def attach(on: Engine, pod: state.PodRecord, container: state.ContainerRec
         )
         for source in needed
     ]
-    outcomes = await offload(own_process.cached, linux_sources.attach, items)
+    outcomes = await offload(_attach, on.paths.sources(container.id), items)
     outcomes = await own_process.rest(linux_sources.attach, items, outcomes)
     for source, outcome in zip(needed, outcomes, strict=True):
         if isinstance(outcome, OSError):
@@ -124,6 +123,11 @@ async def attach(on: Engine, pod: state.PodRecord, container: state.ContainerRec
                 f"cannot bind {source.path}, which was found when the container was created:"
                 f" {outcome.strerror}"
             ) from outcome
+
+
+def _attach(directory: Path, items: Sequence[own_process.Item]) -> list[own_process.Outcome]:
+    linux_sources.prepare(directory)
+    return own_process.cached(linux_sources.attach, items)
 
 
 async def unanswered(on: Engine, container_id: str) -> Unavailable | None:
@@ -144,17 +148,7 @@ async def _answers(path: str) -> None:
 
 async def release(on: Engine, container_id: str) -> None:
     """Unmount all places; a container that was made has mounts of its own. Idempotent."""
-    await offload(_release, on.paths.sources(container_id))
-
-
-def _release(directory: Path) -> None:
-    try:
-        places = list(directory.iterdir())
-    except FileNotFoundError:
-        return
-    for place in places:
-        linux_sources.detach(place)
-    directory.rmdir()
+    await offload(linux_sources.release, on.paths.sources(container_id))
 
 
 def restored(bundle: Path, document: Document) -> Document:

@@ -3,6 +3,7 @@
 What cannot be started ends as EXITED with reason StartError and code 128, and the error says why.
 """
 
+import asyncio
 import logging
 import os
 import time
@@ -16,6 +17,7 @@ from cri_shim.errors import CriShimError, WrongState
 from cri_shim.faults import fault_point
 from cri_shim.linux import pidfd
 from cri_shim.oci import bundle
+from cri_shim.oci.conmon import Started
 from cri_shim.oci.handlers import Handler
 from cri_shim.oci.messages import CommandNotFound
 from cri_shim.pb import api_pb2 as api
@@ -68,12 +70,27 @@ async def _launch(
     container: state.ContainerRecord,
     first: Callable[[], Awaitable[None]] | None,
 ) -> None:
+    releasing: asyncio.Task[None] | None = None
+    try:
+        try:
+            started = await _make(on, handler, container)
+        finally:  # beside what follows, for the kernel takes its time to unmount
+            work = sources.release(on, container.id)
+            releasing = on.spawn(f"unmount the sources of {container.id}", work)
+        await _run(on, handler, container.id, started, first)
+    finally:
+        if releasing is not None:
+            await finish(asyncio.wait({releasing}))
+
+
+async def _make(on: Engine, handler: Handler, container: state.ContainerRecord) -> Started:
+    """Have the container made, with its process that waits for `_run`."""
     fault_point("containers.start.create")
     joined = _join_target(on, container)
     try:
         await sources.attach(on, on.registry.pod(container.pod_id), container)
         on.cgroups.begin(container.cgroups_path)
-        started = await launch.create(on, handler, container)
+        return await launch.create(on, handler, container)
     except CommandNotFound as e:
         command = _process(on, container)["args"][0]
         if command in str(e):
@@ -82,25 +99,33 @@ async def _launch(
     finally:
         if joined is not None:
             os.close(joined)
-        await sources.release(on, container.id)
+
+
+async def _run(
+    on: Engine,
+    handler: Handler,
+    id: str,
+    started: Started,
+    first: Callable[[], Awaitable[None]] | None,
+) -> None:
     fault_point("containers.start.record")
     container = on.registry.put(
         changed(
-            on.registry.container(container.id),  # a stop may have been asked for meanwhile
+            on.registry.container(id),  # a stop may have been asked for meanwhile
             init=started.init,
             monitor=started.monitor,
             started_at=time.time_ns(),
         )
     )
-    on.exits.watch(container.id, on.paths.bundle(container.id), container.init, container.monitor)
+    on.exits.watch(id, on.paths.bundle(id), container.init, container.monitor)
     await launch.refuse_what_cannot_run(on, container)
     if first is not None:
         await first()
     fault_point("containers.start.start")
     streams.give(on, container)
-    await launch.execute(on, handler, container.id)
+    await launch.execute(on, handler, id)
     fault_point("containers.start.commit")
-    current = on.registry.container(container.id)
+    current = on.registry.container(id)
     if current.phase == state.CONTAINER_STARTING:  # else it has ended already
         on.registry.observe(changed(current, phase=state.CONTAINER_RUNNING))
 

@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from cri_shim.linux import idmap, mounts, syscalls
+from cri_shim.linux.privacy import make_private
 
 _PROPAGATION = {"private": syscalls.MS_PRIVATE, "slave": syscalls.MS_SLAVE, "shared": 0}
 _CLONE = syscalls.OPEN_TREE_CLONE | syscalls.OPEN_TREE_CLOEXEC | syscalls.AT_RECURSIVE
@@ -115,20 +116,36 @@ def answers(path: str) -> None:
         Path(path).stat()
 
 
-def detach(place: Path) -> None:
-    """End what `attach` mounted, and take away the place. Nothing there is fine.
+def prepare(directory: Path) -> None:
+    """Make a directory for places: a mount of itself, so that what is mounted in it stays there.
 
-    The mounts below it may be shared with those of the node: unmounting would reach them as well.
+    Raises OSError.
     """
-    if mounts.is_mounted(place):
-        syscalls.mount(None, place, None, syscalls.MS_PRIVATE | syscalls.MS_REC)
-    mounts.unmount(place)
+    make_private(directory)
+    tree = syscalls.open_tree(directory, syscalls.OPEN_TREE_CLONE | syscalls.OPEN_TREE_CLOEXEC)
     try:
-        place.rmdir()
-    except NotADirectoryError:
-        place.unlink()
+        syscalls.mount_setattr(tree, directory, recursive=False, propagation=syscalls.MS_PRIVATE)
+        syscalls.move_mount(tree, directory)
+    finally:
+        os.close(tree)
+
+
+def release(directory: Path) -> None:
+    """End what `prepare` and `attach` mounted, and remove the places. Idempotent.
+
+    At once, for each unmounting waits for the kernel. What is mounted there may be shared with the
+    node's own mounts: those below it would be unmounted as well.
+    """
+    if mounts.is_mounted(directory):
+        syscalls.mount(None, directory, None, syscalls.MS_PRIVATE | syscalls.MS_REC)
+        mounts.unmount(directory)
+    try:
+        places = list(directory.iterdir())
     except FileNotFoundError:
         return
+    for place in places:
+        place.rmdir() if place.is_dir() else place.unlink()
+    directory.rmdir()
 
 
 def _opened(path: str, resolve: int) -> int:

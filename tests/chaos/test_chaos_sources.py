@@ -30,3 +30,21 @@ async def test_a_start_that_the_daemon_did_not_live_to_see_keeps_no_volume_busy(
     await rig.until(lambda: mounts.mounts_below(bundle / "sources") == [])
     await rig.cri.remove(container)
     assert (tmp_path / "file").exists()
+
+
+@pytest.mark.parametrize("point", ["containers.start.record", "containers.start.start"])
+async def test_a_start_that_the_next_daemon_completes_keeps_none_busy_either(
+    rig: Rig, tmp_path: Path, point: str
+) -> None:
+    pod = await rig.cri.run_pod()
+    mounted = api.Mount(host_path=str(tmp_path), container_path="/data")
+    container = await rig.cri.create(pod, container_config(["sleep", "600"], mounts=[mounted]))
+    rig.order(point, "kill")
+    with pytest.raises(CriShimError):
+        await rig.cri.start(container)
+    rig.pardon()
+    await rig.restart()
+    bundle = rig.daemon.run_root / "containers" / container
+    await rig.until(lambda: mounts.mounts_below(bundle / "sources") == [])
+    assert (await rig.cri.status(container)).state == api.CONTAINER_RUNNING
+    assert await rig.cri.sh(container, "touch /data/file") == ""

@@ -1,5 +1,6 @@
 """Sources of bind mounts: what is mounted for the time of a start, and what is left of it."""
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,10 @@ import pytest
 
 from cri_shim.linux import mounts, syscalls
 from cri_shim.pb import api_pb2 as api
+from cri_shim.rpc.client import Client
 from tests.fixtures import busybox
 from tests.fixtures.cri import Cri, container_config, pod_config
+from tests.fixtures.daemon import Daemon
 
 MAPPING: Any = {"container_id": 0, "host_id": 100000, "length": 65536}
 
@@ -112,3 +115,49 @@ async def test_a_declared_volume_that_is_new_belongs_to_the_containers_user(
     await cri.start(container)
     owners = await cri.sh(container, "touch /new/deep/file; stat -c %u:%g /new /new/deep /var/www")
     assert owners.split() == ["1000:50", "1000:50", "0:0"]
+
+
+async def test_where_every_mount_is_shared_a_start_leaves_them_as_they_were(
+    everything_shared: Daemon, handler: str, tmp_path: Path
+) -> None:
+    """As on a usual node; the whole tree is bound, with the places in it."""
+    daemon = everything_shared
+    async with Client(daemon.socket) as client:
+        cri = Cri(daemon, client)
+        await daemon.load(busybox.archive(daemon.directory / "busybox.tar"))
+        await cri.remove_pod(await cri.run_pod())  # it makes what stays
+        before = own_mounts(daemon, tmp_path)
+        for propagation in api.MountPropagation.values():
+            mount = api.Mount(
+                container_path="/host", host_path="/", propagation=propagation, readonly=True
+            )
+            container = await run(cri, handler, mount, privileged=True)
+            assert await cri.sh(container, f"ls /host{tmp_path}/below") == "file\n"
+            assert not [m for m in own_mounts(daemon, tmp_path) if "/sources" in m]
+            await cri.remove_all()
+        assert own_mounts(daemon, tmp_path) == before
+
+
+@pytest.fixture
+def everything_shared(tmp_path: Path) -> Iterator[Daemon]:
+    """A daemon in a mount namespace of its own, with a volume that has a mount below it."""
+    (tmp_path / "below").mkdir()
+    with tempfile.TemporaryDirectory(prefix="cst", dir="/tmp") as directory:
+        daemon = Daemon(Path(directory), number=1)
+        daemon.settings["network.netns_dir"] = f"{directory}/netns"
+        below = f"mount -t tmpfs below {tmp_path}/below && touch {tmp_path}/below/file"
+        daemon.wrapper = ["unshare", "--mount", "--propagation", "shared", "sh", "-c"]
+        daemon.wrapper += [f'{below} && exec "$@"', "sh"]
+        try:
+            daemon.start()
+            yield daemon
+        finally:
+            daemon.end()
+
+
+def own_mounts(daemon: Daemon, *directories: Path) -> list[str]:
+    """What is mounted for the daemon below its own directory, and below others of the test."""
+    lines = Path(f"/proc/{daemon.pid}/mountinfo").read_text().splitlines()
+    targets = [line.split(" ")[4] for line in lines]
+    ours = tuple(map(str, (daemon.directory, *directories)))
+    return sorted(target for target in targets if target.startswith(ours))
