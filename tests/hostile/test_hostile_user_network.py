@@ -14,11 +14,12 @@ from cri_shim.network.user_mode import UserModeNetwork
 from cri_shim.pb import state_pb2
 
 # As pasta it makes eth0 and goes into the background, known by the namespace on its command line.
-PASTA = f"""#!/bin/bash
-netns=${{!#}}
+# Like pasta it goes on as a program of another name.
+PASTA = """#!/bin/bash
+netns=${!#}
 nsenter --net=$netns ip link add eth0 type bridge
 nsenter --net=$netns ip link set eth0 up
-setsid bash -c 'exec -a pasta {sys.executable} -c "import time; time.sleep(60)" '$netns \\
+setsid bash -c 'exec -a pasta "$0" -c "import time; time.sleep(60)" "$1"' ${0%/*}/passt $netns \\
     >/dev/null 2>&1 </dev/null &
 while ! pgrep -f "^pasta .*$netns" >/dev/null; do sleep 0.01; done
 """
@@ -39,6 +40,7 @@ async def test_a_pod_without_an_address_is_refused_and_its_process_ended(
     programs.mkdir()
     (programs / "pasta").write_text(PASTA)
     (programs / "pasta").chmod(0o755)
+    (programs / "passt").symlink_to(sys.executable)
     monkeypatch.setenv("PATH", f"{programs}:/usr/sbin:/usr/bin:/sbin:/bin")
     record = state_pb2.PodRecord(id="p", network=state_pb2.PodNetwork(netns_path=str(netns)))
     record.network.attachments.add(network="pasta", interface="eth0", config=b'{"ports": []}')
