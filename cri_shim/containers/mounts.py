@@ -70,6 +70,8 @@ async def defaults(
     lines = on.default_mounts.lines()
     if not lines:
         return []
+    # Of those that copy, there are few threads: a source that does not answer must keep none.
+    await own_process.each(sources.answers, [(line.source,) for line in lines])
     covered = [cleaned(mount.container_path) for mount in container.config.mounts]
     where = on.paths.default_mounts(container.id)
     root = userns.root_of(pod.config)

@@ -24,7 +24,11 @@ QUICK_S = 5.0  # many times what a call takes on a busy machine; one that waits 
 def daemon(tmp_path: Path) -> Iterator[Daemon]:
     """One for each test: a restarted one is another process."""
     (tmp_path / "cdi").mkdir()
-    with private_daemon(0, **{"containers.cdi_spec_dirs": [str(tmp_path / "cdi")]}) as started:
+    settings: dict[str, Any] = {
+        "containers.cdi_spec_dirs": [str(tmp_path / "cdi")],
+        "default_mounts_file": str(tmp_path / "mounts.conf"),
+    }
+    with private_daemon(0, **settings) as started:
         yield started
 
 
@@ -172,6 +176,23 @@ async def test_a_daemon_ends_and_starts_again_while_the_kernel_holds_what_it_beg
     status = await rig.cri.exited(container)
     assert (status.reason, status.exit_code) == ("StartError", 128)
     await rig.until(lambda: len(silent.asked) > 0)
+
+
+async def test_a_default_mount_that_does_not_answer_is_named_and_takes_no_thread(
+    rig: Rig, silent: SilentFs, tmp_path: Path
+) -> None:
+    pod = await rig.cri.run_pod()
+    (tmp_path / "mounts.conf").write_text(f"{silent.directory}/x:/run/x\n")
+    silent.hang()
+    async with asyncio.timeout(4 * QUICK_S):
+        refusals = await asyncio.gather(
+            *(rig.cri.create(pod, container_config(["true"], f"c{n}")) for n in range(HUNG)),
+            return_exceptions=True,
+        )
+    (tmp_path / "mounts.conf").write_text("")
+    assert all(isinstance(refusal, Unavailable) for refusal in refusals)
+    assert f"{silent.directory}/x: the file system" in str(refusals[0])
+    await every_answer(rig.cri, pod)
 
 
 async def test_a_command_on_a_lost_volume_is_not_looked_for(rig: Rig, silent: SilentFs) -> None:
