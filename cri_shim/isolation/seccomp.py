@@ -16,6 +16,7 @@ from typing import Any
 from cri_shim import untrusted
 from cri_shim.aio import outside
 from cri_shim.errors import InvalidArgument, WrongState
+from cri_shim.linux import answering
 from cri_shim.spec import seccomp
 from cri_shim.spec.seccomp import Filter, Machine
 
@@ -92,6 +93,7 @@ class SeccompProfiles:
 async def _read(path: str, field: str) -> Mapping[str, Any]:
     """The profile in a file, which may be on a file system that does not answer."""
     try:
+        await answering.sure(path)
         text = await outside.look(path, untrusted.read_file, path, MAX_PROFILE)
     except OSError as e:
         raise InvalidArgument(field, f"{path}: {e.strerror}") from e

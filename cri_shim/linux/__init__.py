@@ -3,6 +3,7 @@
 - `syscalls`: what Python 3.11 has no function for, declared once
 - `mounts`: bind, tmpfs, overlay, unmount; what is mounted where, and how mounts propagate
 - `sources`: what a path is, mounted by a descriptor where nobody else can change it; `devices`
+- `answering`: being sure that a path's file system answers; the only coroutine here
 - `process`: a process by pid and start time; our own capabilities and OOM score
 - `pidfd`: a process by a descriptor that can never mean another one
 - `addresses`: those of an interface in another network namespace

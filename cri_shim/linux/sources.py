@@ -116,6 +116,20 @@ def answers(path: str) -> None:
         Path(path).stat()
 
 
+def on_disk(path: str, cached: bool = False) -> bool:
+    """Whether what is nearest to `path` is on a block device of this machine. Raises OSError."""
+    while True:
+        try:
+            fd = _opened(path, syscalls.RESOLVE_CACHED if cached else 0)
+        except (FileNotFoundError, NotADirectoryError):
+            path = posixpath.dirname(path)
+            continue
+        try:
+            return syscalls.statx_of(fd, path).device_major != 0
+        finally:
+            os.close(fd)
+
+
 def prepare(directory: Path) -> None:
     """Make a directory for places: a mount of itself, so that what is mounted in it stays there.
 

@@ -168,13 +168,17 @@ def statx_mount(path: StrPath) -> tuple[int, bool]:
 
 
 class Facts(NamedTuple):
-    """Of a file, as statx(2) has them; `major` and `minor` are those of a device node."""
+    """Of a file, as statx(2) has them; `major` and `minor` are those of a device node.
+
+    `device_major` is that of the file system; 0 where it is on no block device.
+    """
 
     uid: int
     gid: int
     mode: int
     major: int
     minor: int
+    device_major: int
     mount_id: int
 
 
@@ -182,8 +186,8 @@ def statx_of(fd: int, about: StrPath) -> Facts:
     """What the file is that `fd` stands for."""
     raw = _statx(fd, "", AT_EMPTY_PATH, about)
     uid, gid, mode = struct.unpack_from("=IIH", raw, 20)
-    major, minor = struct.unpack_from("=II", raw, 128)
-    return Facts(uid, gid, mode, major, minor, _mount_id(raw))
+    major, minor, device_major = struct.unpack_from("=III", raw, 128)
+    return Facts(uid, gid, mode, major, minor, device_major, _mount_id(raw))
 
 
 def _mount_id(raw: bytes) -> int:

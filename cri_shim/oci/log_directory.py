@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 from cri_shim.aio import outside
 from cri_shim.errors import ToolFailed, Unavailable, WrongState
-from cri_shim.linux import mounts, syscalls
+from cri_shim.linux import answering, mounts, syscalls
 
 NEW = ".tmp"  # what conmon appends to the name of a new log, before it gives it the log's name
 MODE = 0o640  # of a log, as newer conmons and containerd have it
@@ -51,6 +51,7 @@ class LogFile:
 async def look(log: LogFile, call: Callable[..., T], *args: Any, **options: Any) -> T:
     """Do one of the calls below; WrongState, Unavailable."""
     try:
+        await answering.sure(str(log.top))
         return await outside.look(str(log.path), call, *args, **options)
     except OSError as e:
         raise Unavailable(f"the log {log.path} cannot be written: {e.strerror}") from e

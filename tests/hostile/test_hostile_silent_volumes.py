@@ -12,7 +12,7 @@ from cri_shim.errors import Unavailable
 from cri_shim.linux import mounts
 from cri_shim.pb import api_pb2 as api
 from tests.chaos.rig import Rig
-from tests.fixtures.cri import Cri, container_config
+from tests.fixtures.cri import Cri, container_config, pod_config
 from tests.fixtures.daemon import Daemon, private_daemon
 from tests.fixtures.silent_server import SilentFs, silent_fs
 
@@ -57,7 +57,7 @@ def cdi_device(directory: Path, name: str, **edits: Any) -> str:
 
 def asking(tmp_path: Path, lost: Path) -> dict[str, api.ContainerConfig]:
     """A container for each way to name a path of the node, which lies on a server that is lost."""
-    paths = {name: lost / name for name in ("mount", "device", "node", "source")}
+    paths = {name: lost / name for name in ("mount", "device", "node", "source", "profile")}
     found = {name: container_config(["true"], name) for name in paths}
     found["mount"].mounts.add(container_path="/data", host_path=str(paths["mount"]))
     found["device"].devices.add(host_path=str(paths["device"]))
@@ -66,6 +66,9 @@ def asking(tmp_path: Path, lost: Path) -> dict[str, api.ContainerConfig]:
     found["node"].CDI_devices.add(name=name)
     mount = {"hostPath": str(paths["source"]), "containerPath": "/lib/gpu"}
     found["source"].CDI_devices.add(name=cdi_device(tmp_path / "cdi", "source", mounts=[mount]))
+    seccomp = found["profile"].linux.security_context.seccomp
+    seccomp.profile_type = api.SecurityProfile.Localhost
+    seccomp.localhost_ref = str(paths["profile"])
     return found
 
 
@@ -161,6 +164,9 @@ async def test_a_daemon_ends_and_starts_again_while_the_kernel_holds_what_it_beg
 ) -> None:
     cri = rig.cri
     pod, other = await cri.run_pod(handler=handler), await cri.run_pod()
+    logging = pod_config(rig.daemon)
+    logging.log_directory = str(silent.directory / "logs")
+    logs = await cri.run_pod(logging)
     path = str(silent.directory / below)
     asked = [api.Mount(container_path="/data", host_path=path)]
     container = await cri.create(pod, container_config(["sleep", "60"], mounts=asked))
@@ -168,6 +174,7 @@ async def test_a_daemon_ends_and_starts_again_while_the_kernel_holds_what_it_beg
     calls: list[asyncio.Future[Any]] = [asyncio.ensure_future(cri.start(container))]
     asked_for = asking(tmp_path, silent.directory).values()
     calls += [asyncio.ensure_future(cri.create(pod, config)) for config in asked_for]
+    calls.append(asyncio.ensure_future(cri.create(logs, container_config(["true"]))))
     await rig.until(lambda: len(silent.asked) >= len(calls))
     async with asyncio.timeout(4 * QUICK_S):
         await rig.restart()
