@@ -1,6 +1,7 @@
 """Volumes on a server that does not answer: nobody waits but those who asked for them."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cri_shim.errors import Unavailable
+from cri_shim.errors import NotFound, Unavailable
 from cri_shim.linux import mounts
 from cri_shim.pb import api_pb2 as api
 from tests.chaos.rig import Rig
@@ -80,7 +81,8 @@ async def every_answer(cri: Cri, pod: str) -> None:
         await cri.runtime.ListPodSandbox(api.ListPodSandboxRequest())
         await cri.runtime.ListContainerStats(api.ListContainerStatsRequest())
         for container in await cri.containers():
-            await cri.status(container)
+            with contextlib.suppress(NotFound):  # its creation may be undone meanwhile
+                await cri.status(container)
     async with asyncio.timeout(2 * QUICK_S):
         other = await cri.run(pod, ["sh", "-c", "exit 3"], "other")
         assert (await cri.exited(other)).exit_code == 3
