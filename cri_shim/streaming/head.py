@@ -3,8 +3,10 @@
 import h11
 
 from cri_shim.streaming.upgrade import Agreed, Refused
+from cri_shim.untrusted import printable
 
 LIMIT = 32 << 10  # bytes of a request's head
+_SAID = 200  # characters of what is wrong with one
 
 
 class Head:
@@ -19,7 +21,7 @@ class Head:
             self._http.receive_data(data)
             event = self._http.next_event()
         except h11.RemoteProtocolError as error:
-            return Refused(error.error_status_hint, str(error))
+            return _wrong(error)
         if event is h11.NEED_DATA:
             return None
         return event if isinstance(event, h11.Request) else Refused(400, "no request")
@@ -37,11 +39,16 @@ class Head:
             )
             return self._http.send(switch) or b""
         except h11.ProtocolError as error:
-            return Refused(400, str(error))
+            return _wrong(error)
 
     @property
     def trailing(self) -> bytes:
         return self._http.trailing_data[0]
+
+
+def _wrong(error: h11.ProtocolError) -> Refused:
+    """What h11 says may repeat all that the client has sent."""
+    return Refused(error.error_status_hint, printable(error, _SAID))
 
 
 def refusal(refused: Refused) -> bytes:

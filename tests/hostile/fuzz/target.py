@@ -1,0 +1,32 @@
+"""What is tried: a name, inputs to begin with, and a function that takes one."""
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+
+from tests.hostile.fuzz import mutation
+
+Run = Callable[[bytes], None]
+Mutate = Callable[[random.Random, bytes, Sequence[bytes]], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """`open` gives the function, and takes away what that needs. `allowed` are its own errors."""
+
+    name: str
+    corpus: Callable[[], Sequence[bytes]]
+    open: Callable[[], AbstractContextManager[Run]]
+    allowed: tuple[type[Exception], ...] = ()
+    mutate: Mutate = mutation.of_bytes
+
+
+def pure(run: Run) -> Callable[[], AbstractContextManager[Run]]:
+    """For a function that needs nothing."""
+
+    @contextmanager
+    def opened() -> Iterator[Run]:
+        yield run
+
+    return opened
