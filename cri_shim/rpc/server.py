@@ -1,6 +1,5 @@
 """The gRPC server on the unix socket: CRI's two services and our own control service."""
 
-import os
 import socket as sockets
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -17,11 +16,11 @@ from cri_shim.rpc import boundary
 from cri_shim.rpc.control_service import ControlService
 from cri_shim.rpc.facts import Facts
 from cri_shim.rpc.image_service import ImageService
+from cri_shim.rpc.listening import Listening
 from cri_shim.rpc.runtime_service import RuntimeService, Streams
 from cri_shim.rpc.validate import Validator
 
 DRAIN_S = 10.0  # calls in hand are given this long when the server stops
-SOCKET_MODE = 0o660  # whoever can connect is root on this node
 
 
 class Server:
@@ -38,37 +37,32 @@ class Server:
     ) -> None:
         self._path = path
         self._observation = observation
-        self._server = grpc.aio.server(options=boundary.SERVER_OPTIONS)
+        known = api_pb2.DESCRIPTOR.services_by_name
+        self._services = (
+            (known["RuntimeService"], RuntimeService(on, facts, streams, observation)),
+            (known["ImageService"], ImageService(on.images)),
+            (control_pb2.DESCRIPTOR.services_by_name["Control"], ControlService(on.images, info)),
+        )
+        self._listening = Listening(path, self._made)
+
+    def _made(self) -> grpc.aio.Server:
+        server = grpc.aio.server(options=boundary.SERVER_OPTIONS)
         check = Validator()
-        services = api_pb2.DESCRIPTOR.services_by_name
-        for name, service in (
-            ("RuntimeService", RuntimeService(on, facts, streams, observation)),
-            ("ImageService", ImageService(on.images)),
-        ):
-            boundary.add(self._server, services[name], service, check)
-        control = control_pb2.DESCRIPTOR.services_by_name["Control"]
-        boundary.add(self._server, control, ControlService(on.images, info), check)
+        for descriptor, service in self._services:
+            boundary.add(server, descriptor, service, check)
+        return server
 
     async def __aenter__(self) -> "Server":
         """StateError for a socket that cannot be made, or that another program serves on."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             _remove_stale(self._path)
-            await self._listen()
+            await self._listening.open()
         except (OSError, RuntimeError) as e:  # gRPC has the second for an address it cannot bind
             raise StateError(
                 f"cannot serve on the socket {self._path}: {e}; choose another [server] socket"
             ) from e
         return self
-
-    async def _listen(self) -> None:
-        umask = os.umask(0o117)  # the socket must not be open to others for even a moment
-        try:
-            self._server.add_insecure_port(f"unix:{self._path}")
-            await self._server.start()
-        finally:
-            os.umask(umask)
-        self._path.chmod(SOCKET_MODE)
 
     async def __aexit__(
         self,
@@ -77,8 +71,7 @@ class Server:
         tb: TracebackType | None,
     ) -> None:
         self._observation.events.end()  # who follows events would go on for ever
-        await self._server.stop(DRAIN_S)
-        self._path.unlink(missing_ok=True)
+        await self._listening.close(DRAIN_S)
 
 
 def _remove_stale(path: Path) -> None:

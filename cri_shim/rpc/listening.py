@@ -1,0 +1,97 @@
+"""A gRPC server on a unix socket, made again if it ends by itself.
+
+grpcio decodes the path of every request in the loop that accepts them (_server_main_loop). One that
+is not UTF-8 ends that loop, and with it the server. Calls in hand go on to their end; new ones are
+taken by another server on the same socket, a moment later.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import grpc.aio
+
+SOCKET_MODE = 0o660  # whoever can connect is root on this node
+RETRY_S = 1.0  # after the socket could not be made again
+GONE_S = 2.0  # for the server that ended to remove its socket, which it does by name
+_STEP_S = 0.01
+_ACCEPTING, _ENDING = "AioServer._server_main_loop", "AioServer.shutdown"
+
+_log = logging.getLogger(__name__)
+
+
+class Listening:
+    """`make` gives a server with its handlers. `open` and `close` are called once each."""
+
+    def __init__(self, path: Path, make: Callable[[], grpc.aio.Server]) -> None:
+        self._path = path
+        self._make = make
+        self._servers: list[grpc.aio.Server] = []  # the last accepts, the others finish calls
+        self._closing = False
+        self._again: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Serve. OSError or RuntimeError for an address that cannot be bound."""
+        umask = os.umask(0o117)  # the socket must not be open to others for even a moment
+        try:
+            await self._open()
+        finally:
+            os.umask(umask)
+
+    async def _open(self) -> None:
+        server = self._make()
+        server.add_insecure_port(f"unix:{self._path}")
+        before = asyncio.all_tasks()
+        await server.start()
+        self._servers.append(server)
+        self._path.chmod(SOCKET_MODE)
+        for task in asyncio.all_tasks() - before:
+            if _is(task, _ACCEPTING):
+                task.add_done_callback(self._ended)
+
+    async def close(self, grace: float) -> None:
+        """Accept nothing more, and give calls in hand `grace` seconds."""
+        self._closing = True
+        if self._again is not None:
+            self._again.cancel()
+            await asyncio.gather(self._again, return_exceptions=True)
+        await asyncio.gather(*(_stop(server, grace) for server in self._servers))
+        self._path.unlink(missing_ok=True)
+
+    def _ended(self, accepting: "asyncio.Task[Any]") -> None:
+        if self._closing or accepting.cancelled() or (error := accepting.exception()) is None:
+            return
+        _log.error("the server of the CRI ended at a request (%s); it is made again", error)
+        for task in asyncio.all_tasks():
+            if _is(task, _ENDING):
+                task.add_done_callback(lambda ending: ending.cancelled() or ending.exception())
+        self._again = asyncio.create_task(self._open_again(), name="serve again")
+
+    async def _open_again(self) -> None:
+        left = GONE_S
+        while self._path.exists() and left > 0:  # else it would remove the new one
+            await asyncio.sleep(_STEP_S)
+            left -= _STEP_S
+        while True:
+            try:
+                self._path.unlink(missing_ok=True)
+                await self._open()  # with the umask as it is: others make files meanwhile
+            except (OSError, RuntimeError) as e:
+                _log.error("cannot serve on %s: %s; trying again", self._path, e)
+                await asyncio.sleep(RETRY_S)
+            else:
+                return
+
+
+async def _stop(server: grpc.aio.Server, grace: float) -> None:
+    try:
+        await server.stop(grace)
+    except UnicodeDecodeError:  # it has ended by itself just now: it still waits for calls in hand
+        await server.stop(grace)
+
+
+def _is(task: "asyncio.Task[Any]", function: str) -> bool:
+    return getattr(task.get_coro(), "__qualname__", "") == function
