@@ -1,8 +1,8 @@
 """A gRPC server on a unix socket, made again if it ends by itself.
 
-grpcio decodes the path of every request in the loop that accepts them. One that is not UTF-8 ends
-that loop, and with it the server (grpcio's _server_main_loop). Calls in hand go on to their end; new
-ones are taken by another server on the same socket, a moment later.
+grpcio decodes the path of every request in the loop that accepts them (_server_main_loop). One that
+is not UTF-8 ends that loop, and with it the server. Calls in hand go on to their end; new ones are
+taken by another server on the same socket, a moment later.
 """
 
 import asyncio
@@ -35,14 +35,17 @@ class Listening:
 
     async def open(self) -> None:
         """Serve. OSError or RuntimeError for an address that cannot be bound."""
-        server = self._make()
         umask = os.umask(0o117)  # the socket must not be open to others for even a moment
         try:
-            server.add_insecure_port(f"unix:{self._path}")
-            before = asyncio.all_tasks()
-            await server.start()
+            await self._open()
         finally:
             os.umask(umask)
+
+    async def _open(self) -> None:
+        server = self._make()
+        server.add_insecure_port(f"unix:{self._path}")
+        before = asyncio.all_tasks()
+        await server.start()
         self._servers.append(server)
         self._path.chmod(SOCKET_MODE)
         for task in asyncio.all_tasks() - before:
@@ -55,7 +58,7 @@ class Listening:
         if self._again is not None:
             self._again.cancel()
             await asyncio.gather(self._again, return_exceptions=True)
-        await asyncio.gather(*(server.stop(grace) for server in self._servers))
+        await asyncio.gather(*(_stop(server, grace) for server in self._servers))
         self._path.unlink(missing_ok=True)
 
     def _ended(self, accepting: "asyncio.Task[Any]") -> None:
@@ -75,12 +78,19 @@ class Listening:
         while True:
             try:
                 self._path.unlink(missing_ok=True)
-                await self.open()
+                await self._open()  # with the umask as it is: others make files meanwhile
             except (OSError, RuntimeError) as e:
                 _log.error("cannot serve on %s: %s; trying again", self._path, e)
                 await asyncio.sleep(RETRY_S)
             else:
                 return
+
+
+async def _stop(server: grpc.aio.Server, grace: float) -> None:
+    try:
+        await server.stop(grace)
+    except UnicodeDecodeError:  # it has ended by itself just now: it still waits for calls in hand
+        await server.stop(grace)
 
 
 def _is(task: "asyncio.Task[Any]", function: str) -> bool:
