@@ -13,7 +13,7 @@ from cri_shim.aio import own_process
 from cri_shim.errors import ResourceExhausted, ToolFailed, Unavailable
 from tests.fixtures.host import until
 
-SHORT_S = 0.3
+SHORT_S = 1.0  # enough to start a process on a busy machine
 
 
 @pytest.fixture(autouse=True)
