@@ -34,6 +34,7 @@ from cri_shim.rootless import holder, mapping
 from cri_shim.state import records
 from cri_shim.state.memory import MemoryStore
 from cri_shim.store import auth, mounted, registries
+from cri_shim.streaming.certificate import Certificate
 from cri_shim.untrusted import MAX_FILES, printable
 from tests.fixtures import odd_files
 
@@ -144,6 +145,10 @@ def configuration_drop_in(file: Path) -> str:
     return refusal(ConfigError, lambda: load(places=places))
 
 
+def certificate(file: Path) -> str:
+    return refusal(ConfigError, Certificate(file, file).load)
+
+
 def mark(file: Path) -> str:
     said = marks.read(file)
     assert len(said) <= marks.LIMIT
@@ -252,6 +257,7 @@ READERS = {
     "exit file": Reader("exit", _own(lambda f: exits.read(ID, f.parent))),
     "OCI document": Reader("config.json", _own(lambda f: bundle.spec(f.parent))),
     "layers of a mounted image": Reader("layers", _own(mounted._layers)),
+    "certificate": Reader("tls.pem", certificate),
     "resolv.conf of the node": Reader(
         "resolv.conf", no_other_error(WrongState)(lambda f: files._host_file(str(f)))
     ),
