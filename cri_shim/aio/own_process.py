@@ -84,6 +84,14 @@ async def each(
     hand, and at once for a path that still holds the process of an earlier call. A system call that
     was begun may end later; nothing is done after it, and nothing after a cancellation.
     """
+    use()
+    try:
+        return await _each(call, items, limit)
+    finally:
+        await close()
+
+
+async def _each(call: Callable[..., object], items: Sequence[Item], limit: float) -> list[Outcome]:
     paths = [str(item[0]) for item in items]
     _refuse(paths)
     server = _started()
@@ -115,17 +123,21 @@ async def each(
 
 
 def use() -> None:
-    """There are to be such calls, until as many `close`s."""
+    """Keep the process that forks from one call to the next, until as many `close`s."""
     global _users
     _users += 1
 
 
 async def close() -> None:
     """End the process that forks, and what was left behind as far as that can be ended."""
-    global _server, _users
+    global _users
     _users -= 1
-    if _users > 0:
-        return
+    if not _users:
+        await _end()
+
+
+async def _end() -> None:
+    global _server
     if _server is not None:
         server, _server = _server, None
         await server.close()
