@@ -25,6 +25,7 @@ from cri_shim.errors import ResourceExhausted, ToolFailed, Unavailable
 LIMIT_S = 10.0  # for all items together; the kubelet gives CreateContainer two minutes
 MOST_AT_ONCE = 256  # processes of half a MiB, those that were left behind too
 _ANSWER_LIMIT = 4 << 20  # bytes
+_TRIES = 3  # a rename or a mount elsewhere makes the kernel unsure for a moment
 _START = (
     "import sys; sys.path.insert(0, sys.argv[1]);"
     " from cri_shim.aio import process_server; process_server.main()"
@@ -49,13 +50,19 @@ async def ask(
 
 def cached(call: Callable[..., object], items: Sequence[Item]) -> list[Outcome]:
     """The outcomes of calls with `cached=True`: those that would wait have a BlockingIOError."""
-    outcomes: list[Outcome] = []
-    for item in items:
+    return [_cached(call, item) for item in items]
+
+
+def _cached(call: Callable[..., object], item: Item) -> Outcome:
+    outcome: Outcome = None
+    for _ in range(_TRIES):
         try:
-            outcomes.append(call(*item, cached=True))
+            return call(*item, cached=True)
         except OSError as e:
-            outcomes.append(e)
-    return outcomes
+            outcome = e
+        if not isinstance(outcome, BlockingIOError):
+            break
+    return outcome
 
 
 async def rest(

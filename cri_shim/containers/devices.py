@@ -29,11 +29,8 @@ async def resolve(devices: Sequence[api.Device]) -> list[HostDevice]:
 
 
 def of_host() -> tuple[HostDevice, ...]:
-    """Every device node of this host now, as a privileged container is given them; blocks.
-
-    Not what is in other file systems below /dev: /dev/shm is written to by everybody.
-    """
-    return tuple(on_host(node) for node in linux_devices.below("/dev", one_mount=True).values())
+    """Every device node of this host now, as a privileged container is given them; blocks."""
+    return tuple(map(on_host, linux_devices.of_host().values()))
 
 
 def on_host(node: linux_devices.Node) -> HostDevice:

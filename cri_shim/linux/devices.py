@@ -30,15 +30,20 @@ def find(path: str, cached: bool = False) -> dict[str, Node]:
     if stat.S_ISDIR(facts.mode):
         if cached:
             raise BlockingIOError(errno.EAGAIN, "its entries are not known here", path)
-        return below(real)
+        return _below(real, MOST)
     node = _node(real, facts.mode, (facts.major, facts.minor), (facts.uid, facts.gid))
     return {} if node is None else {"": node}
 
 
-def below(directory: str, *, one_mount: bool = False) -> dict[str, Node]:
-    """Every node below a directory; with `one_mount`, not in what is mounted below it."""
+def of_host() -> dict[str, Node]:
+    """Every node below /dev, but not in what is mounted there: everybody writes to /dev/shm."""
+    return _below("/dev", None)
+
+
+def _below(directory: str, most: int | None) -> dict[str, Node]:
+    """Every node below a directory: among `most` entries, or else on its own file system."""
     nodes = {}
-    for path in _files(directory, one_mount):
+    for path in _files(directory, most):
         facts = os.lstat(path)
         numbers = os.major(facts.st_rdev), os.minor(facts.st_rdev)
         node = _node(path, facts.st_mode, numbers, (facts.st_uid, facts.st_gid))
@@ -47,13 +52,13 @@ def below(directory: str, *, one_mount: bool = False) -> dict[str, Node]:
     return nodes
 
 
-def _files(directory: str, one_mount: bool) -> Iterator[str]:
+def _files(directory: str, most: int | None) -> Iterator[str]:
     entries, device = 0, os.lstat(directory).st_dev
     for where, directories, names in os.walk(directory):
         entries += len(directories) + len(names)
-        if entries > MOST:
-            raise OSError(errno.E2BIG, f"has more than {MOST} files", directory)
-        if one_mount:
+        if most is not None and entries > most:
+            raise OSError(errno.E2BIG, f"has more than {most} files", directory)
+        if most is None:
             here = [name for name in directories if os.lstat(f"{where}/{name}").st_dev == device]
             directories[:] = here
         for name in sorted(names):

@@ -30,7 +30,7 @@ def places(tmp_path: Path) -> Iterator[Path]:
 def test_a_source_is_found_through_links_and_its_mount_is_told(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
-    path, mount_id, problem = sources.find(str(tmp_path / "link"), cached=True)
+    path, mount_id, problem = sources.find(str(tmp_path / "link"))
     assert (path, problem) == (str(tmp_path / "real"), "")
     assert mounts.mount_with(mount_id, path).target == mounts.mount_of(path).target
 
@@ -43,9 +43,9 @@ def test_a_magic_link_is_no_source() -> None:
 
 def test_a_server_is_not_asked_for_what_the_kernel_knows(silent: SilentFs, places: Path) -> None:
     path = str(silent.directory)
-    assert sources.find(path, cached=True)[0] == path
-    assert not sources.on_disk(path, cached=True)
-    sources.attach(path, str(places / "0"), "private", cached=True)
+    assert own_process.cached(sources.find, [(path,)])[0][0] == path
+    assert own_process.cached(sources.on_disk, [(path,)]) == [False]
+    assert own_process.cached(sources.attach, [(path, str(places / "0"), "private")]) == [None]
     sources.release(places)
     assert not places.exists()
     assert silent.asked == []
