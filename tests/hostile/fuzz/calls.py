@@ -27,6 +27,7 @@ from cri_shim.spec import container, namespaces, users
 from cri_shim.spec.container import ContainerInput
 from cri_shim.spec.host import Host
 from cri_shim.spec.image_config import ImageConfig
+from tests.fixtures import http2
 from tests.hostile.fuzz import mutation
 from tests.hostile.fuzz.target import Run, Target, pure
 
@@ -180,49 +181,22 @@ def _of_creations(rng: random.Random, data: bytes, corpus: Sequence[bytes]) -> b
 
 # -- bytes at the socket --------------------------------------------------------------------------
 
-_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-
-
-def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
-    return (
-        struct.pack(">I", len(payload))[1:]
-        + bytes((kind, flags))
-        + struct.pack(">I", stream)
-        + payload
-    )
-
-
-def _header(name: bytes, value: bytes) -> bytes:
-    """Literal, and not indexed: HPACK's simplest form."""
-    return b"\0" + bytes((len(name),)) + name + bytes((len(value),)) + value
-
-
-def _call(method: bytes, body: bytes, stream: int = 1) -> bytes:
-    headers = [
-        (b":method", b"POST"),
-        (b":scheme", b"http"),
-        (b":path", b"/runtime.v1.RuntimeService/" + method),
-        (b":authority", b"localhost"),
-        (b"content-type", b"application/grpc"),
-        (b"te", b"trailers"),
-    ]
-    block = b"".join(_header(*each) for each in headers)
-    return _frame(1, 4, stream, block) + _frame(0, 1, stream, body)
-
 
 def _bytes() -> list[bytes]:
-    begin = _PREFACE + _frame(4, 0, 0, b"")
+    begin = http2.BEGIN
     name = b"\0\0\0\0\3\x0a\1x"
     return [
-        begin + _call(b"Version", b"\0\0\0\0\0"),
-        begin + _call(b"StopPodSandbox", name) + _call(b"ListContainers", b"\0\0\0\0\0", 3),
-        begin + _call(b"Version", b""),  # no message at all
-        begin + _call(b"Version", b"\0\0\0\0\0" * 2),  # two of them
-        begin + _call(b"Version", b"\1\0\0\0\3abc"),  # one that says it is compressed
+        begin + http2.call(b"Version", b"\0\0\0\0\0"),
         begin
-        + _frame(6, 0, 0, bytes(8))
-        + _frame(8, 0, 0, struct.pack(">I", 1))
-        + _frame(3, 0, 1, bytes(4)),
+        + http2.call(b"StopPodSandbox", name)
+        + http2.call(b"ListContainers", b"\0\0\0\0\0", 3),
+        begin + http2.call(b"Version", b""),  # no message at all
+        begin + http2.call(b"Version", b"\0\0\0\0\0" * 2),  # two of them
+        begin + http2.call(b"Version", b"\1\0\0\0\3abc"),  # one that says it is compressed
+        begin
+        + http2.frame(6, 0, 0, bytes(8))
+        + http2.frame(8, 0, 0, struct.pack(">I", 1))
+        + http2.frame(3, 0, 1, bytes(4)),
         b"GET / HTTP/1.1\r\nHost: h\r\n\r\n",
     ]
 
@@ -267,28 +241,14 @@ def _socket() -> Iterator[Run]:
 
 async def _attempt(socket: Path, data: bytes) -> None:
     """The connection ends, and the next caller is served."""
-    await _say(socket, data, _MOMENT_S)
+    await http2.say(socket, data, _MOMENT_S)
     answer = b""
     async with asyncio.timeout(_WAIT_S):
         while b"0.1.0" not in answer:  # a server that has ended takes a moment to be made again
             with suppress(FileNotFoundError, ConnectionError):
-                answer = await _say(socket, _bytes()[0], _WAIT_S)
+                answer = await http2.say(socket, _bytes()[0], _WAIT_S)
             await asyncio.sleep(0)
     assert b"0.1.0" in answer, answer[:500]
-
-
-async def _say(socket: Path, data: bytes, wait: float) -> bytes:
-    """Send all, and read the answer; there need not be one."""
-    reader, writer = await asyncio.open_unix_connection(str(socket))
-    answer = b""
-    with suppress(ConnectionError, TimeoutError):
-        writer.write(data)
-        await writer.drain()
-        async with asyncio.timeout(wait):
-            while b"grpc-status" not in answer and (read := await reader.read(1 << 16)):
-                answer += read
-    writer.transport.abort()
-    return answer
 
 
 TARGETS = (

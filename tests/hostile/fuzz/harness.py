@@ -43,8 +43,8 @@ class _Log(logging.Handler):
         self.found: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        # grpcio tells in this way of a header that is no text; the call is answered all the same.
-        if record.exc_info and record.exc_info[0] and not record.name.startswith("grpc."):
+        theirs = record.name.startswith("grpc.")  # what grpcio says of headers is its own
+        if not theirs and record.exc_info and record.exc_info[0] is not None:
             lines = traceback.format_exception(*record.exc_info)
             self.found.append(f"logged: {record.getMessage()}\n{''.join(lines)}")
 
@@ -103,8 +103,7 @@ class Attempt:
         """Whether the outcome is new, and what was wrong with it: "" if nothing."""
         signal.setitimer(signal.ITIMER_PROF, CPU_S)
         try:
-            self.run(data)
-            outcome, problem = "returned", ""
+            outcome, problem = f"returned {self.run(data)}", ""
         except self.harness.target.allowed as error:
             outcome, problem = _said(error)
         except TooSlow:

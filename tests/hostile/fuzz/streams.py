@@ -29,8 +29,9 @@ _REQUESTS = (
 )
 
 
-def _request(data: bytes) -> None:
+def _request(data: bytes) -> list[bytes]:
     """A request that comes in parts is refused or agreed on, for each purpose."""
+    answers = []
     for purpose in _PURPOSES:
         head = Head()
         for start in range(0, len(data), 1 + len(data) // 3):
@@ -43,6 +44,8 @@ def _request(data: bytes) -> None:
         answer = agreed if isinstance(agreed, Refused) else head.switch(agreed)
         whole = refusal(answer) if isinstance(answer, Refused) else answer
         assert whole.startswith(b"HTTP/1.1 ") and len(whole) < 4096, whole[:200]
+        answers.append(whole[:100])
+    return answers
 
 
 def _message(payload: bytes, opcode: int = 2) -> bytes:
@@ -81,7 +84,7 @@ def _session(kind: Callable[[World], Session]) -> Iterator[Run]:
         yield lambda data: runner.run(_talk(kind, data))
 
 
-async def _talk(kind: Callable[[World], Session], data: bytes) -> None:
+async def _talk(kind: Callable[[World], Session], data: bytes) -> tuple[object, ...]:
     world = World()
     session = kind(world)
     for start in range(0, len(data), _CUT):
@@ -93,6 +96,7 @@ async def _talk(kind: Callable[[World], Session], data: bytes) -> None:
     for result in await asyncio.gather(*world.tasks, return_exceptions=True):
         if isinstance(result, Exception):
             raise result
+    return world.closed, len(world.tasks), min(8, world.sent.bit_length())
 
 
 TARGETS = (

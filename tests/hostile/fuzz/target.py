@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tests.hostile.fuzz import mutation
 
-Run = Callable[[bytes], None]
+Run = Callable[[bytes], object]  # what it returns tells one outcome from another
 Mutate = Callable[[random.Random, bytes, Sequence[bytes]], bytes]
 
 
