@@ -17,6 +17,7 @@ from cri_shim.linux import mounts
 from cri_shim.linux.remove import remove_tree
 
 _LOCK = "lock"
+_OURS = frozenset({"state", "layers", "alive", "oci-bin"})  # names that shared directories lack
 _KERNELS_OWN = frozenset(
     {"bpf", "cgroup", "cgroup2", "debugfs", "devpts", "devtmpfs", "mqueue", "proc", "sysfs"}
 )
@@ -40,6 +41,7 @@ class Directories:
         for directory in self._both:
             self._make(directory)
             check(directory)
+            self._refuse_shared(directory)
         root, run_root = self._both
         self._locks.append(_locked(root, os.O_RDONLY | os.O_DIRECTORY))
         lock_was_there = self._lock_file.exists()
@@ -76,6 +78,18 @@ class Directories:
             with suppress(OSError):  # others may have put something into it
                 self._made.pop().rmdir()
 
+    def _refuse_shared(self, directory: Path) -> None:
+        """/var/lib, say: it would be closed to others, and what is unknown in it deleted."""
+        if not directory.stat().st_mode & 0o044:
+            return  # nobody else reads it: ours, or made for us
+        entries = {entry for entry in directory.iterdir() if entry.name != "lost+found"}
+        theirs = {e for e in entries if not any(d.is_relative_to(e) for d in self._both)}
+        if theirs and not any(_is_ours(entry) for entry in theirs):
+            raise StateError(
+                f"{directory} has files of others, such as {min(theirs).name}: name a directory"
+                " of this runtime's own, which may be new"
+            )
+
     def _make(self, directory: Path) -> None:
         # Roots of user namespaces pass the run root, on the way to their root file systems.
         mode = 0o711 if self._both[1].is_relative_to(directory) else 0o700
@@ -88,6 +102,11 @@ class Directories:
             except OSError as e:
                 raise StateError(f"cannot make the directory {each}: {e.strerror}") from e
             self._made.append(each)
+
+
+def _is_ours(entry: Path) -> bool:
+    """Whether an entry of a root or run root shows that a runtime had it before."""
+    return entry.name in _OURS or (entry.name == _LOCK and entry.is_file())
 
 
 def check(directory: Path) -> None:

@@ -55,6 +55,32 @@ def test_neither_directory_can_be_shared(
     third.give_back()
 
 
+@pytest.mark.parametrize("shared", ["a/b/root", "run"])
+def test_a_directory_with_files_of_others_is_refused_and_left_alone(
+    pair: Directories, tmp_path: Path, shared: str
+) -> None:
+    theirs = tmp_path / shared / "containers"
+    theirs.mkdir(parents=True)
+    (tmp_path / shared / "lock").mkdir()  # as /run has one
+    (tmp_path / shared).chmod(0o755)
+    with pytest.raises(StateError, match=r"has files of others, such as containers: name a dir"):
+        pair.take()
+    pair.give_back()
+    assert theirs.is_dir()
+    assert (tmp_path / shared).stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize("name", ["state", "layers", "lost+found"])
+def test_an_open_directory_that_is_empty_or_was_a_roots_is_taken(
+    pair: Directories, tmp_path: Path, name: str
+) -> None:
+    root = tmp_path / "a/b/root"
+    (root / name).mkdir(parents=True)
+    root.chmod(0o755)
+    pair.take()
+    assert (root / name).is_dir()
+
+
 def test_a_run_root_inside_the_root_works(tmp_path: Path) -> None:
     nested = Directories(tmp_path / "root", tmp_path / "root/run")
     nested.take()
