@@ -17,6 +17,8 @@ EXPECTED_SKIPS: dict[str, str] = {
     r"needs systemd": "the systemd cgroup driver needs systemd as pid 1",
     r"needs a virtual machine": "it is rebooted, and its power is cut",
     r"needs PIDFD_GET_INFO": "Linux 6.15 and later",
+    r"needs control groups v1": "what no other version does",
+    r"needs a kernel with huge pages": "user-mode Linux has none",
     r"needs idmapped mounts": "depends on kernel and file system",
     r"needs a node without AppArmor": "the refusals of one that has none",
     r"needs crictl": "cri-tools are not packaged by Debian",

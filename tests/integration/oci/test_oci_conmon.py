@@ -17,6 +17,7 @@ from cri_shim.linux import process
 from cri_shim.oci import bundle, ctl, sync
 from cri_shim.oci.log_directory import LogFile
 from cri_shim.oci.messages import CommandNotFound
+from tests.fixtures import limits
 
 RECORD = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}[+-]\d\d:\d\d (stdout|stderr) [FP] .*")
 
@@ -275,8 +276,9 @@ async def test_delete_of_a_container_nobody_knows_is_fine(yard):
 async def test_resources_can_be_changed(yard):
     made = await yard.run("sleep 600", resources={"memory": {"limit": 64 << 20}})
     await yard.oci.update(yard.handler, made.id, {"memory": {"limit": 32 << 20}})
-    group = Path(f"/sys/fs/cgroup/memory{yard.cgroup(made.id)}")
-    assert int((group / "memory.limit_in_bytes").read_text()) == 32 << 20
+    (pid, *_) = yard.cgroups.pids(yard.cgroup(made.id))
+    wanted = {"memory_limit_in_bytes": 32 << 20}
+    assert limits.in_force(pid, wanted) == wanted
 
 
 async def test_a_paused_container_goes_on_after_resume(yard):
