@@ -1,0 +1,129 @@
+"""The Debian package on a node: installed, upgraded under running containers, removed, purged."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.machine.conftest import Machine
+
+TOP = Path(__file__).parents[2]
+OLD, NEW = "9.8.7", "9.8.8"
+APT = "DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends"
+CONFFILE = "/etc/cri-shim/config.toml"
+# Of the checkout, not of a package; the journal and dpkg's log tell of the past.
+NAMED = (
+    "find / -xdev -path /proc -prune -o -path /sys -prune -o -path /root -prune"
+    " -o -path /opt -prune -o -path /tmp -prune -o -name '*cri-shim*' -print | sort"
+)
+LEFT = f"{NAMED}; ip -br link | cut -d' ' -f1; iptables-save | grep -v '^[#:]'; cat /proc/mounts"
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The package of this commit, tagged as two releases."""
+    clone = tmp_path_factory.mktemp("clone") / "cri-shim"
+    run("git", "clone", "-q", str(TOP), str(clone))
+    made = {}
+    for version in (OLD, NEW):
+        author = ["-c", "user.name=test", "-c", "user.email=test@test"]
+        run("git", "-C", str(clone), *author, "commit", "-q", "--allow-empty", "-m", version)
+        run("git", "-C", str(clone), "tag", f"v{version}")
+        made[version] = Path(run(str(clone / "hack/deb"), str(clone / "dist")).splitlines()[-1])
+        assert made[version].name == f"cri-shim_{version}_amd64.deb"
+    return made
+
+
+def run(*command: str) -> str:
+    env = {**os.environ, "CRI_SHIM_VENV": sys.prefix}
+    done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+    assert done.returncode == 0, (command, done.stdout, done.stderr)
+    return done.stdout
+
+
+@pytest.fixture
+def node(packages: dict[str, Path]) -> Iterator[Machine]:
+    """Without what the checkout has brought, which would be in the package's way."""
+    machine = Machine()
+    link = "/usr/local/bin/cri-shim"
+    machine.run(
+        f"rm -rf {link} /etc/systemd/system/cri-shim.service /etc/cri-shim /var/lib/cri-shim"
+        " /var/lib/machine && systemctl daemon-reload"
+    )
+    for version, package in packages.items():
+        machine.put(package, f"/tmp/{version}.deb")
+    yield machine
+    machine.run(f"{APT} purge cri-shim && rm -rf /tmp/*.deb /var/lib/cri-shim /run/cri-shim")
+    machine.run(f"ln -sf /opt/cri-shim/bin/cri-shim {link}")
+    machine.lay_checkout()
+
+
+def install(machine: Machine, version: str) -> None:
+    machine.run(f"{APT} install /tmp/{version}.deb", limit=300)
+
+
+def state(machine: Machine) -> str:
+    return machine.run("systemctl show -P ActiveState -P UnitFileState cri-shim")
+
+
+def daemon(machine: Machine) -> Any:
+    return machine.run("cri-shim version").splitlines()
+
+
+def test_an_installed_package_serves_and_a_purged_one_leaves_nothing(node: Machine) -> None:
+    before = node.run(LEFT)
+    install(node, OLD)
+    assert state(node) == "active\nenabled\n"
+    assert node.run("cri-shim --version") == f"cri-shim {OLD}\n"
+    assert daemon(node)[0] == f"client: cri-shim {OLD}"
+    assert node.run("cri-shim config --check") != ""
+    assert node.run("cat /proc/sys/net/ipv4/ip_forward") == "1\n"
+    assert node.run(f"dpkg-query -W -f '${{Conffiles}}' cri-shim | grep -c {CONFFILE}") == "1\n"
+    done = node.ask("work")
+    assert (done["said"], done["pods"], done["failed units"]) == ("alive\n", {}, [])
+    node.run(f"{APT} purge cri-shim")
+    assert node.run(LEFT) == before
+
+
+def test_an_upgrade_and_a_removal_restart_no_container_and_lose_none(node: Machine) -> None:
+    install(node, OLD)
+    there = node.ask("populate")
+    node.run(f"echo '# of this node' >>{CONFFILE}")
+    before, processes = node.ask("look"), node.ask("processes")
+    assert set(processes) == {there["deaf"], there["slow"]}
+
+    install(node, NEW)
+    assert daemon(node)[1].startswith(f"daemon: cri-shim {NEW}")
+    assert (node.ask("look"), node.ask("processes")) == (before, processes)
+    assert node.run(f"tail -n 1 {CONFFILE}") == "# of this node\n"
+
+    said = node.run(f"{APT} remove cri-shim 2>&1")
+    assert "cri-shim: 2 containers keep running" in said
+    for pid, began, _ in processes.values():
+        assert node.run(f"cut -d' ' -f22 /proc/{pid}/stat") == f"{began}\n"
+    assert node.run(f"tail -n 1 {CONFFILE}") == "# of this node\n"
+    assert node.run("ls /usr/bin/cri-shim /usr/lib/cri-shim 2>/dev/null || true") == ""
+
+    install(node, NEW)
+    assert state(node) == "active\nenabled\n"
+    assert (node.ask("look"), node.ask("processes")) == (before, processes)
+    assert node.ask("work")["containers"] == {}
+
+
+def test_a_purge_under_running_containers_keeps_what_they_use(node: Machine) -> None:
+    install(node, OLD)
+    node.ask("populate")
+    processes = node.ask("processes")
+    said = node.run(f"{APT} purge cri-shim 2>&1")
+    assert "/var/lib/cri-shim is kept: containers still use it" in said
+    for pid, began, _ in processes.values():
+        assert node.run(f"cut -d' ' -f22 /proc/{pid}/stat") == f"{began}\n"
+    assert node.run("ls -d /etc/cri-shim 2>/dev/null || true") == ""
+
+    install(node, OLD)  # whoever thinks better of it has all of them again
+    assert node.ask("processes") == processes
+    assert node.ask("work")["containers"] == {}
