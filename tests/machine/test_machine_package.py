@@ -1,8 +1,10 @@
 """The Debian package on a node: installed, upgraded under running containers, removed, purged."""
 
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,13 +16,15 @@ from tests.machine.conftest import Machine
 TOP = Path(__file__).parents[2]
 OLD, NEW = "9.8.7", "9.8.8"
 APT = "DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends"
+PURGE = "dpkg --purge cri-shim"
 CONFFILE = "/etc/cri-shim/config.toml"
-# Of the checkout, not of a package; the journal and dpkg's log tell of the past.
+# Not of the checkout. An empty chain of the firewall, which other instances share, is left.
 NAMED = (
     "find / -xdev -path /proc -prune -o -path /sys -prune -o -path /root -prune"
     " -o -path /opt -prune -o -path /tmp -prune -o -name '*cri-shim*' -print | sort"
 )
-LEFT = f"{NAMED}; ip -br link | cut -d' ' -f1; iptables-save | grep -v '^[#:]'; cat /proc/mounts"
+RULES = "iptables-save | grep -v '^[#:]\\|-j CRI-SHIM-MASQ'"
+LEFT = f"{NAMED}; ip -br link | cut -d' ' -f1; {RULES}; cat /proc/mounts"
 
 
 @pytest.fixture(scope="module")
@@ -50,14 +54,13 @@ def node(packages: dict[str, Path]) -> Iterator[Machine]:
     """Without what the checkout has brought, which would be in the package's way."""
     machine = Machine()
     link = "/usr/local/bin/cri-shim"
-    machine.run(
-        f"rm -rf {link} /etc/systemd/system/cri-shim.service /etc/cri-shim /var/lib/cri-shim"
-        " /var/lib/machine && systemctl daemon-reload"
-    )
+    machine.run(f"{PURGE} && rm -rf {link} /etc/systemd/system/cri-shim.service /etc/cri-shim")
+    machine.run("rm -rf /var/lib/cri-shim /run/cri-shim /var/lib/machine; systemctl daemon-reload")
+    machine.run("ip link delete cri-shim0; iptables -t nat -F CRI-SHIM-MASQ; true")
     for version, package in packages.items():
         machine.put(package, f"/tmp/{version}.deb")
     yield machine
-    machine.run(f"{APT} purge cri-shim && rm -rf /tmp/*.deb /var/lib/cri-shim /run/cri-shim")
+    machine.run(f"{PURGE} && rm -rf /tmp/*.deb")
     machine.run(f"ln -sf /opt/cri-shim/bin/cri-shim {link}")
     machine.lay_checkout()
 
@@ -103,6 +106,7 @@ def test_an_upgrade_and_a_removal_restart_no_container_and_lose_none(node: Machi
 
     said = node.run(f"{APT} remove cri-shim 2>&1")
     assert "cri-shim: 2 containers keep running" in said
+    assert "the network of pods stays on this node: bridge cri-shim0 still has pods" in said
     for pid, began, _ in processes.values():
         assert node.run(f"cut -d' ' -f22 /proc/{pid}/stat") == f"{began}\n"
     assert node.run(f"tail -n 1 {CONFFILE}") == "# of this node\n"
@@ -127,3 +131,46 @@ def test_a_purge_under_running_containers_keeps_what_they_use(node: Machine) -> 
     install(node, OLD)  # whoever thinks better of it has all of them again
     assert node.ask("processes") == processes
     assert node.ask("work")["containers"] == {}
+
+
+def tags(libraries: Path) -> dict[str, list[list[str]]]:
+    """What the bundled libraries in a directory are made for: by name and version."""
+    found = {}
+    for file in libraries.glob("*.dist-info/WHEEL"):
+        lines = [line for line in file.read_text().splitlines() if line.startswith("Tag: ")]
+        found[file.parent.name] = [line.removeprefix("Tag: ").split("-") for line in lines]
+    return found
+
+
+@pytest.mark.parametrize("minor", [11, 12, 13])
+def test_the_libraries_inside_are_made_for_each_release_of_python(
+    packages: dict[str, Path], tmp_path: Path, minor: int
+) -> None:
+    run("dpkg-deb", "-x", str(packages[OLD]), str(tmp_path))
+    place = tmp_path / "usr/lib/cri-shim"
+    libraries = place / f"python3.{minor}"
+    assert tags(libraries).keys() == tags(place / "python3.11").keys()
+    for name, all_tags in tags(libraries).items():
+        for python, abi, platform in all_tags:
+            assert python in ("py3", f"cp3{minor}") or abi == "abi3", name
+            assert abi in ("none", "abi3", f"cp3{minor}"), name
+            oldest = re.search(r"manylinux_2_(\d+)", platform.replace("2014", "_2_17"))
+            assert platform == "any" or (oldest and int(oldest[1]) <= 36), name  # Debian 12's glibc
+    objects = [file.name for file in libraries.rglob("*.so")]
+    own = f".cpython-3{minor}-x86_64-linux-gnu.so"
+    assert [n for n in objects if not n.endswith((own, ".abi3.so"))] == []
+    assert any(name.endswith(own) for name in objects)
+
+
+def test_every_dependency_is_inside_or_a_package(packages: dict[str, Path], tmp_path: Path) -> None:
+    run("dpkg-deb", "-x", str(packages[OLD]), str(tmp_path))
+    inside = {n.partition("-")[0].lower() for n in tags(tmp_path / "usr/lib/cri-shim/python3.12")}
+    outside = run("dpkg-deb", "-f", str(packages[OLD]), "Depends")
+    project = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]
+    for dependency in project["dependencies"]:
+        name = re.split(r"[^a-z0-9]", dependency)[0]
+        assert (
+            name in inside
+            or f"python3-{name.removeprefix('py')}" in outside
+            or (f"python3-{name}" in outside)
+        ), dependency
