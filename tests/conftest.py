@@ -21,6 +21,7 @@ EXPECTED_SKIPS: dict[str, str] = {
     r"needs a kernel with huge pages": "user-mode Linux has none",
     r"needs idmapped mounts": "depends on kernel and file system",
     r"needs a node without AppArmor": "the refusals of one that has none",
+    r"needs git": "a version is that of a tag",
     r"needs crictl": "cri-tools are not packaged by Debian",
     r"needs critest": "cri-tools are not packaged by Debian",
     r"needs a cluster": "hack/cluster test runs these inside a Kubernetes node",

@@ -11,6 +11,8 @@ from cri_shim import __version__
 
 TOP = Path(__file__).parents[3]
 
+pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="needs git")
+
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
