@@ -15,6 +15,7 @@ from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.registry import changed
 from cri_shim.spec import resources
+from cri_shim.spec.scope import is_scope
 
 
 async def update_resources(
@@ -89,6 +90,9 @@ async def _apply(
         if lifted and limits.lift_cpu_quota(on.cgroups, group):
             del cpu["quota"]
         if any(wanted.values()):
+            if is_scope(group) and not handler.is_crun:
+                # Of its own, runc's update of a scope lets systemd lift a swap limit of zero.
+                wanted |= resources.memory(merged, on.host, "linux")
             await on.oci.update(handler, container.id, wanted)
         for page in resources.to_oci(merged, on.host, "linux").get("hugepageLimits", []):
             limits.limit_hugepages(on.cgroups, group, page["pageSize"], page["limit"])

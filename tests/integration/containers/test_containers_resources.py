@@ -1,6 +1,8 @@
 """Limits of containers as the kernel has them: at creation, changed before and after the start."""
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -164,15 +166,25 @@ async def test_a_memory_limit_below_what_is_used_is_refused_and_harms_nothing(
     await holds(cri, container, **memory(20))
 
 
+@pytest.fixture
+def on_disk() -> Iterator[Path]:
+    """/tmp may be in memory, whose pages cannot be dropped."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as directory:
+        yield Path(directory)
+
+
 async def test_pages_of_files_do_not_keep_a_limit_from_being_lowered(
-    cri: Cri, handler: str
+    cri: Cri, handler: str, on_disk: Path
 ) -> None:
     pod = await cri.run_pod(handler=handler)
-    container = await create(cri, pod, limits(memory_limit_in_bytes=128 * MIB))
+    config = container_config(["sleep", "60"])
+    config.linux.resources.memory_limit_in_bytes = 128 * MIB
+    config.mounts.add(host_path=str(on_disk), container_path="/disk")
+    container = await cri.create(pod, config)
     await cri.start(container)
     await cri.sh(
         container,
-        "dd if=/dev/zero of=/tmp/file bs=1M count=60 2>&1; sync; cat /tmp/file >/dev/null",
+        "dd if=/dev/zero of=/disk/file bs=1M count=60 2>&1; sync; cat /disk/file >/dev/null",
     )
     assert kernel.memory_usage((await cri.info(container))["pid"]) > 40 * MIB
     await update(cri, container, memory_limit_in_bytes=32 * MIB)

@@ -69,7 +69,8 @@ async def test_output_is_logged_in_the_cri_format(yard):
 
 
 async def test_what_the_oci_runtime_warns_of_is_no_output_of_the_container(yard):
-    ignored = {"memory": {"kernel": 1 << 26}}  # runc says so
+    refused = yard.handler.is_crun and limits.V2
+    ignored = {} if refused else {"memory": {"kernel": 1 << 26}}  # runc says so
     made = await yard.run("echo out", resources=ignored)
     await yard.next_exit()
     assert [line.split(" ", 3)[3] for line in made.log.read_text().splitlines()] == ["out"]
@@ -154,7 +155,7 @@ async def test_without_descriptors_a_create_fails_with_words(yard, monkeypatch):
         raise OSError(24, "Too many open files")
 
     monkeypatch.setattr(os, "memfd_create", none_left)
-    with pytest.raises(ToolFailed, match=r"cannot create container .*Too many open files"):
+    with pytest.raises(ToolFailed, match="Too many open files"):
         await yard.create(["sh"])
 
 

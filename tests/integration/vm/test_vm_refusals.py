@@ -1,4 +1,4 @@
-"""What hack/vm says, in one sentence, where it cannot go on; and that it leaves nothing half made."""
+"""What hack/vm says, in a sentence, where it cannot go on; and that it leaves nothing half made."""
 
 import fcntl
 import os
