@@ -99,7 +99,7 @@ class Stopping:
 
 @dataclass(slots=True)
 class Engine:
-    """Handed to every verb as its first argument, `on`."""
+    """Handed to every verb as its first argument, `engine`."""
 
     registry: Registry
     images: Images

@@ -145,7 +145,7 @@ def network(config: Config, paths: Paths) -> Network | UserModeNetwork:
     )
 
 
-def streaming(config: Config, on: Engine) -> StreamingServer:
+def streaming(config: Config, engine: Engine) -> StreamingServer:
     """The server of exec, attach and port-forward, not listening yet."""
     ours = config.streaming
     certificate = None
@@ -159,4 +159,4 @@ def streaming(config: Config, on: Engine) -> StreamingServer:
         ours.max_sessions_per_pod,
         certificate,
     )
-    return StreamingServer(on, where)
+    return StreamingServer(engine, where)

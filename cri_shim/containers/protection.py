@@ -9,53 +9,55 @@ from cri_shim.spec.protection import Protection
 AT = "config.linux.security_context"
 
 
-async def of_container(on: Engine, pod: state.PodRecord, config: api.ContainerConfig) -> Protection:
+async def of_container(
+    engine: Engine, pod: state.PodRecord, config: api.ContainerConfig
+) -> Protection:
     """InvalidArgument or WrongState, naming the field, for what is not on this node."""
     context = config.linux.security_context
-    process, mount = labels(on, pod, config)
-    allowed = capabilities.build(context, on.host)["bounding"]
+    process, mount = labels(engine, pod, config)
+    allowed = capabilities.build(context, engine.host)["bounding"]
     return Protection(
-        seccomp=await on.seccomp.filter(AT, seccomp.wanted(context), allowed),
-        apparmor=await on.apparmor.profile(AT, apparmor.wanted(context)),
+        seccomp=await engine.seccomp.filter(AT, seccomp.wanted(context), allowed),
+        apparmor=await engine.apparmor.profile(AT, apparmor.wanted(context)),
         process_label=process,
         mount_label=mount,
     )
 
 
-async def of_pause(on: Engine, pod: state.PodRecord) -> Protection:
+async def of_pause(engine: Engine, pod: state.PodRecord) -> Protection:
     """Of the pause process of a pod, which has no capabilities."""
     context = pod.config.linux.security_context
-    process, mount = pod_labels(on, pod)
+    process, mount = pod_labels(engine, pod)
     return Protection(
-        seccomp=await on.seccomp.filter(AT, seccomp.wanted(context), ()),
-        apparmor=await on.apparmor.profile(AT, apparmor.wanted(context)),
+        seccomp=await engine.seccomp.filter(AT, seccomp.wanted(context), ()),
+        apparmor=await engine.apparmor.profile(AT, apparmor.wanted(context)),
         process_label=process,
         mount_label=mount,
     )
 
 
-async def check_pod(on: Engine, config: api.PodSandboxConfig) -> None:
+async def check_pod(engine: Engine, config: api.PodSandboxConfig) -> None:
     """Refuse a pod whose profile is missing, even if no process of it would have it.
 
     Not so the defaults, which the kubelet always sends for pods: that would keep a node without a
     default profile from running any pod at all.
     """
     context = config.linux.security_context
-    await on.seccomp.check(AT, seccomp.wanted(context))
+    await engine.seccomp.check(AT, seccomp.wanted(context))
     named = apparmor.wanted(context)
     if named is not None and named.profile:
-        await on.apparmor.profile(AT, named)
+        await engine.apparmor.profile(AT, named)
 
 
-def labels(on: Engine, pod: state.PodRecord, config: api.ContainerConfig) -> tuple[str, str]:
+def labels(engine: Engine, pod: state.PodRecord, config: api.ContainerConfig) -> tuple[str, str]:
     """SELinux labels of process and files; a container without options has those of its pod."""
     context = config.linux.security_context
     of_pod = pod.config.linux.security_context.selinux_options
     asked = context.selinux_options if context.HasField("selinux_options") else of_pod
-    return on.selinux.labels(AT, asked, pod.id, privileged=context.privileged)
+    return engine.selinux.labels(AT, asked, pod.id, privileged=context.privileged)
 
 
-def pod_labels(on: Engine, pod: state.PodRecord) -> tuple[str, str]:
+def pod_labels(engine: Engine, pod: state.PodRecord) -> tuple[str, str]:
     """SELinux labels of a pod's own process, and of the files it shares."""
     context = pod.config.linux.security_context
-    return on.selinux.labels(AT, context.selinux_options, pod.id, privileged=context.privileged)
+    return engine.selinux.labels(AT, context.selinux_options, pod.id, privileged=context.privileged)

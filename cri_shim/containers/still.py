@@ -20,44 +20,44 @@ _log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def held(on: Engine, container: state.ContainerRecord) -> AsyncIterator[None]:
+async def held(engine: Engine, container: state.ContainerRecord) -> AsyncIterator[None]:
     """Nothing of the container runs in the block. One that does not run, or is paused, stays so."""
-    if not stop.runs(container) or on.cgroups.frozen(container.cgroups_path):
+    if not stop.runs(container) or engine.cgroups.frozen(container.cgroups_path):
         yield
         return
-    _note(on, container.id).touch()
+    _note(engine, container.id).touch()
     try:
         fault_point("containers.commit.pause")
-        await pause.freeze(on, container)
+        await pause.freeze(engine, container)
         fault_point("containers.commit.paused")
         yield
     finally:
-        await finish(go_on(on, container))
+        await finish(go_on(engine, container))
 
 
-def go_on_later(on: Engine, container: state.ContainerRecord) -> None:
+def go_on_later(engine: Engine, container: state.ContainerRecord) -> None:
     """At start: `go_on` in the background, for a container that the last daemon held still."""
 
     async def alone() -> None:  # not while another commit reads it
-        async with on.registry.lock(container.id):
-            await go_on(on, container)
+        async with engine.registry.lock(container.id):
+            await go_on(engine, container)
 
-    if _note(on, container.id).exists():
-        on.retrier.add(f"let container {container.id} go on", alone, now=True)
+    if _note(engine, container.id).exists():
+        engine.retrier.add(f"let container {container.id} go on", alone, now=True)
 
 
-async def go_on(on: Engine, container: state.ContainerRecord) -> None:
+async def go_on(engine: Engine, container: state.ContainerRecord) -> None:
     """Let a container go on that was held still, by us or by a daemon that died. Idempotent."""
-    note = _note(on, container.id)
+    note = _note(engine, container.id)
     if not note.exists():
         return
     try:
-        await pause.resume(on, container)
+        await pause.resume(engine, container)
     except ToolFailed as e:
         _log.error("container %s stays paused: %s", container.id, e)
         raise
     note.unlink(missing_ok=True)
 
 
-def _note(on: Engine, container_id: str) -> Path:
-    return on.paths.bundle(container_id) / "held-still"
+def _note(engine: Engine, container_id: str) -> Path:
+    return engine.paths.bundle(container_id) / "held-still"

@@ -65,18 +65,18 @@ def streams_of(request: api.ExecRequest | api.AttachRequest) -> Streams:
     return Streams(request.stdin, request.stdout, request.stderr and not request.tty, request.tty)
 
 
-async def exec(on: Engine, request: api.ExecRequest, hearer: Hearer) -> Talk:
+async def exec(engine: Engine, request: api.ExecRequest, hearer: Hearer) -> Talk:
     """Start the command. WrongState, CommandNotFound, ToolFailed: it does not run."""
-    container = execs.accepting(on, request.container_id)
-    document = bundle.spec(on.paths.bundle(container.id))
+    container = execs.accepting(engine, request.container_id)
+    document = bundle.spec(engine.paths.bundle(container.id))
     process = exec_process(document, list(request.cmd), tty=request.tty)
-    command = await on.oci.command(
-        on.handler(container.handler),
+    command = await engine.oci.command(
+        engine.handler(container.handler),
         container.id,
         process,
         streams_of(request),
         Taker(hearer.output, hearer.drained),
-        streams.owner(on, container, process),
+        streams.owner(engine, container, process),
     )
     return _Exec(command)
 
@@ -100,20 +100,20 @@ class _Exec:
             self._command.close()
 
 
-def attachable(on: Engine, container_id: str) -> state.ContainerRecord:
+def attachable(engine: Engine, container_id: str) -> state.ContainerRecord:
     """The container, if its streams can be had: created by conmon, and not ended."""
-    container = on.registry.container(container_id)
+    container = engine.registry.container(container_id)
     if container.phase != state.CONTAINER_RUNNING:
         raise WrongState(f"container {container.id} is not running")
     return container
 
 
-async def attach(on: Engine, request: api.AttachRequest, hearer: Hearer) -> Talk:
+async def attach(engine: Engine, request: api.AttachRequest, hearer: Hearer) -> Talk:
     """Join the container's own streams from now on. WrongState if it does not run."""
-    return await _joined(on, attachable(on, request.container_id), request, hearer)
+    return await _joined(engine, attachable(engine, request.container_id), request, hearer)
 
 
-async def start(on: Engine, request: api.AttachRequest, hearer: Hearer) -> Talk:
+async def start(engine: Engine, request: api.AttachRequest, hearer: Hearer) -> Talk:
     """Start the container, joined to its streams before its program begins. Errors as starts.start.
 
     Who gives up meanwhile leaves it to start alone.
@@ -124,11 +124,11 @@ async def start(on: Engine, request: api.AttachRequest, hearer: Hearer) -> Talk:
     async def join() -> None:
         nonlocal joined
         if wanted:
-            container = on.registry.container(request.container_id)
-            joined = await _joined(on, container, request, hearer)
+            container = engine.registry.container(request.container_id)
+            joined = await _joined(engine, container, request, hearer)
 
     try:
-        await starts.start(on, request.container_id, join)
+        await starts.start(engine, request.container_id, join)
     except BaseException:
         wanted = False
         if joined is not None:
@@ -139,9 +139,9 @@ async def start(on: Engine, request: api.AttachRequest, hearer: Hearer) -> Talk:
 
 
 async def _joined(
-    on: Engine, container: state.ContainerRecord, request: api.AttachRequest, hearer: Hearer
+    engine: Engine, container: state.ContainerRecord, request: api.AttachRequest, hearer: Hearer
 ) -> Talk:
-    talk = _Attach(on, container, streams_of(request), hearer)
+    talk = _Attach(engine, container, streams_of(request), hearer)
     await talk.connect()
     return talk
 
@@ -150,10 +150,10 @@ class _Attach:
     """One client of the container's conmon."""
 
     def __init__(
-        self, on: Engine, container: state.ContainerRecord, streams: Streams, hearer: Hearer
+        self, engine: Engine, container: state.ContainerRecord, streams: Streams, hearer: Hearer
     ) -> None:
-        self._on = on
-        self._bundle = on.paths.bundle(container.id)
+        self._engine = engine
+        self._bundle = engine.paths.bundle(container.id)
         self._id = container.id
         self._config = container.config
         self._wanted = {1: streams.stdout, 2: streams.stderr}
@@ -209,13 +209,13 @@ class _Attach:
         self._size = width, height
         if not self._resizing:
             self._resizing = True
-            self._on.spawn(f"resize {self._id}", self._resize())
+            self._engine.spawn(f"resize {self._id}", self._resize())
 
     async def _resize(self) -> None:
         try:
             while self._size is not None:
                 (width, height), self._size = self._size, None
-                await self._on.conmon.resize(self._bundle, width, height)
+                await self._engine.conmon.resize(self._bundle, width, height)
         except WrongState:
             return  # it has ended meanwhile, as its output tells
         finally:

@@ -15,12 +15,12 @@ from cri_shim.pods.stats import PodGauges
 class Observation:
     """`async with Observation(engine)`: remembers, and holds files open, inside the block."""
 
-    def __init__(self, on: Engine) -> None:
-        self._registry = on.registry
-        self.containers = ContainerGauges(on)
-        self.pods = PodGauges(on, self.containers)
-        self.metrics = Metrics(on, self.pods, self.containers)
-        self.events = Events(on.registry)
+    def __init__(self, engine: Engine) -> None:
+        self._registry = engine.registry
+        self.containers = ContainerGauges(engine)
+        self.pods = PodGauges(engine, self.containers)
+        self.metrics = Metrics(engine, self.pods, self.containers)
+        self.events = Events(engine.registry)
 
     async def __aenter__(self) -> "Observation":
         self.events.start()

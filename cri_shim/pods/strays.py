@@ -24,30 +24,30 @@ _ID = re.compile(r"[0-9a-f]{64}")
 _log = logging.getLogger(__name__)
 
 
-async def end(on: Engine) -> None:
+async def end(engine: Engine) -> None:
     """Have every stray ended in the background; its addresses are network garbage.
 
     OSError, Unavailable: it cannot be written down whose they are, on a full disk for example.
     """
-    pods, containers = on.registry.everything()
+    pods, containers = engine.registry.everything()
     known = {entry.id for entry in pods} | {entry.id for entry in containers}
-    stray_containers = _ids(on.paths.containers()) - known
-    stray_pods = _ids([on.paths.pods()]) - known
-    if not _ours(on, stray_containers | stray_pods):
+    stray_containers = _ids(engine.paths.containers()) - known
+    stray_pods = _ids([engine.paths.pods()]) - known
+    if not _ours(engine, stray_containers | stray_pods):
         return
     for id in stray_containers:
         _log.error("container %s has no record: it is ended and removed", id)
-        _remove_container(on, id)
+        _remove_container(engine, id)
     for id in stray_pods:
         _log.error("pod %s has no record: it is ended and removed", id)
-        _remove_pod(on, id)
+        _remove_pod(engine, id)
 
 
-def _ours(on: Engine, strays: set[str]) -> bool:
+def _ours(engine: Engine, strays: set[str]) -> bool:
     """Whether the run root belongs to this state; if nothing is there, it does from now on."""
-    mark = on.paths.run_root / "state"
+    mark = engine.paths.run_root / "state"
     marked = marks.read(mark)
-    own = on.registry.identity(marked)
+    own = engine.registry.identity(marked)
     if own == marked:
         return True
     if strays and os.path.lexists(mark):
@@ -55,7 +55,7 @@ def _ours(on: Engine, strays: set[str]) -> bool:
             "%d pods and containers below %s, the first is %s, belong to another state than the one"
             " in %s: they are left alone; is that the right root, and is it mounted? If it is,"
             " remove %s and restart cri-shim to have them ended",
-            len(strays), on.paths.run_root, min(strays), on.paths.root, mark,
+            len(strays), engine.paths.run_root, min(strays), engine.paths.root, mark,
         )  # fmt: skip
         return False
     marks.write(mark, own)
@@ -67,38 +67,42 @@ def _ids(places: Iterable[Path]) -> set[str]:
     return {name for name in there if _ID.fullmatch(name)}
 
 
-def _remove_container(on: Engine, id: str) -> None:
+def _remove_container(engine: Engine, id: str) -> None:
     stray = state.ContainerRecord(
         id=id,
         phase=state.CONTAINER_REMOVING,
-        handler=_handler(on, id),
-        cgroups_path=_cgroups_path(on, id, on.paths.bundle(id)),
+        handler=_handler(engine, id),
+        cgroups_path=_cgroups_path(engine, id, engine.paths.bundle(id)),
     )
-    on.retrier.add(
-        f"remove stray container {id}", lambda: container_remove.leave_nothing(on, stray), now=True
+    engine.retrier.add(
+        f"remove stray container {id}",
+        lambda: container_remove.leave_nothing(engine, stray),
+        now=True,
     )
 
 
-def _remove_pod(on: Engine, id: str) -> None:
-    path = _cgroups_path(on, id, on.paths.pod(id) / "pause")
+def _remove_pod(engine: Engine, id: str) -> None:
+    path = _cgroups_path(engine, id, engine.paths.pod(id) / "pause")
     stray = state.PodRecord(
         id=id,
         phase=state.POD_REMOVING,
-        handler=_handler(on, id),
+        handler=_handler(engine, id),
         # What oci_path made the path of: "/PARENT/ID", or "SLICE:PREFIX:ID".
         cgroup_parent=path.split(":")[0] if ":" in path else path.rpartition("/")[0],
     )
-    on.retrier.add(f"remove stray pod {id}", lambda: pod_remove.leave_nothing(on, stray), now=True)
+    engine.retrier.add(
+        f"remove stray pod {id}", lambda: pod_remove.leave_nothing(engine, stray), now=True
+    )
 
 
-def _handler(on: Engine, id: str) -> str:
+def _handler(engine: Engine, id: str) -> str:
     """The OCI runtime that knows it; "" if none does."""
-    return next((name for name, h in on.handlers.items() if (h.root / id).exists()), "")
+    return next((name for name, h in engine.handlers.items() if (h.root / id).exists()), "")
 
 
-def _cgroups_path(on: Engine, id: str, where: Path) -> str:
+def _cgroups_path(engine: Engine, id: str, where: Path) -> str:
     """As its OCI document has it; one that has none has no group either."""
     try:
         return str(bundle.spec(where)["linux"]["cgroupsPath"])
     except (OSError, ValueError, KeyError, TypeError):
-        return on.cgroups.oci_path("", id)
+        return engine.cgroups.oci_path("", id)

@@ -14,7 +14,7 @@ from cri_shim.untrusted import one_line
 class Facts:
     """Reads the engine at each call; `config` gives the effective configuration."""
 
-    on: Engine
+    engine: Engine
     config: Callable[[], dict[str, Any]]
 
     def status(self, *, verbose: bool) -> api.StatusResponse:
@@ -30,7 +30,7 @@ class Facts:
             features=api.RuntimeFeatures(
                 supplemental_groups_policy=True,
                 user_namespaces_host_network=any(
-                    not handler.userns_problem for handler in self.on.handlers.values()
+                    not handler.userns_problem for handler in self.engine.handlers.values()
                 ),
                 mount_options=True,
             ),
@@ -41,11 +41,11 @@ class Facts:
 
     def runtime_configuration(self) -> api.LinuxRuntimeConfiguration:
         """The cgroup driver; the kubelet takes its own from here."""
-        systemd = self.on.cgroups.driver == "systemd"
+        systemd = self.engine.cgroups.driver == "systemd"
         return api.LinuxRuntimeConfiguration(cgroup_driver=api.SYSTEMD if systemd else api.CGROUPFS)
 
     def _runtime_ready(self) -> api.RuntimeCondition:
-        default = self.on.handlers.get(self.on.default_handler)
+        default = self.engine.handlers.get(self.engine.default_handler)
         problem = default.problem if default else "no OCI runtime works on this node"
         return api.RuntimeCondition(
             type="RuntimeReady",
@@ -55,7 +55,7 @@ class Facts:
         )
 
     def _network_ready(self) -> api.RuntimeCondition:
-        network = self.on.network.status()
+        network = self.engine.network.status()
         return api.RuntimeCondition(
             type="NetworkReady",
             status=network.ready,
@@ -65,9 +65,9 @@ class Facts:
 
     def _limits(self) -> list[api.RuntimeCondition]:
         """A condition of our own for an ordinary user's runtime; the kubelet passes it over."""
-        if not self.on.host.rootless:
+        if not self.engine.host.rootless:
             return []
-        problem = self.on.cgroups.problem
+        problem = self.engine.cgroups.problem
         return [
             api.RuntimeCondition(
                 type="ResourceLimits",
@@ -79,8 +79,10 @@ class Facts:
 
     def _handlers(self) -> list[api.RuntimeHandler]:
         """One for each handler that works, and one named "" for the default."""
-        working = [handler for handler in self.on.handlers.values() if not handler.problem]
-        named = [("", handler) for handler in working if handler.name == self.on.default_handler]
+        working = [handler for handler in self.engine.handlers.values() if not handler.problem]
+        named = [
+            ("", handler) for handler in working if handler.name == self.engine.default_handler
+        ]
         named += [(handler.name, handler) for handler in working]
         return [
             api.RuntimeHandler(
@@ -103,9 +105,9 @@ class Facts:
                     "problem": handler.problem,
                     "userNamespaces": handler.userns_problem or "work",
                 }
-                for handler in self.on.handlers.values()
+                for handler in self.engine.handlers.values()
             },
-            "network": {"problems": self.on.network.load_problems()},
-            "resourceLimits": self.on.cgroups.problem or "work",
-            "retries": self.on.retries(),
+            "network": {"problems": self.engine.network.load_problems()},
+            "resourceLimits": self.engine.cgroups.problem or "work",
+            "retries": self.engine.retries(),
         }

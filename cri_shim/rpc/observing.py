@@ -14,7 +14,7 @@ from cri_shim.rpc.parts import parts
 class Observing:
     """A part of RuntimeService."""
 
-    _on: Engine
+    _engine: Engine
     _observation: Observation
 
     async def ContainerStats(
@@ -62,13 +62,13 @@ class Observing:
     async def StreamPodSandboxes(
         self, request: api.StreamPodSandboxesRequest
     ) -> AsyncIterator[api.StreamPodSandboxesResponse]:
-        async for part in parts(pod_query.listed(self._on, request.filter)):
+        async for part in parts(pod_query.listed(self._engine, request.filter)):
             yield api.StreamPodSandboxesResponse(pod_sandboxes=part)
 
     async def StreamContainers(
         self, request: api.StreamContainersRequest
     ) -> AsyncIterator[api.StreamContainersResponse]:
-        async for part in parts(container_query.listed(self._on, request.filter)):
+        async for part in parts(container_query.listed(self._engine, request.filter)):
             yield api.StreamContainersResponse(containers=part)
 
     async def StreamContainerStats(

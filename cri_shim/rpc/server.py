@@ -29,7 +29,7 @@ class Server:
     def __init__(
         self,
         path: Path,
-        on: Engine,
+        engine: Engine,
         facts: Facts,
         info: Callable[[], Awaitable[dict[str, Any]]],
         streams: Streams,
@@ -39,9 +39,12 @@ class Server:
         self._observation = observation
         known = api_pb2.DESCRIPTOR.services_by_name
         self._services = (
-            (known["RuntimeService"], RuntimeService(on, facts, streams, observation)),
-            (known["ImageService"], ImageService(on.images)),
-            (control_pb2.DESCRIPTOR.services_by_name["Control"], ControlService(on.images, info)),
+            (known["RuntimeService"], RuntimeService(engine, facts, streams, observation)),
+            (known["ImageService"], ImageService(engine.images)),
+            (
+                control_pb2.DESCRIPTOR.services_by_name["Control"],
+                ControlService(engine.images, info),
+            ),
         )
         self._listening = Listening(path, self._made)
 

@@ -49,8 +49,8 @@ async def moves(runtime: Runtime, container: Container, limit: float = 5.0) -> b
 
 
 def frozen(runtime: Runtime, container: Container) -> bool:
-    on = runtime.engine
-    return on.cgroups.frozen(on.registry.container(container.id).cgroups_path)
+    engine = runtime.engine
+    return engine.cgroups.frozen(engine.registry.container(container.id).cgroups_path)
 
 
 async def test_it_stands_still_and_goes_on_and_is_running_all_the_while(
@@ -243,9 +243,11 @@ async def test_one_that_will_not_freeze_goes_on(
 async def test_one_that_somebody_else_thawed_is_not_called_paused_for_ever(
     opened: Runtime, container: Container
 ) -> None:
-    on = opened.engine
+    engine = opened.engine
     await container.pause()
-    await on.oci.resume(on.handler(on.registry.container(container.id).handler), container.id)
+    await engine.oci.resume(
+        engine.handler(engine.registry.container(container.id).handler), container.id
+    )
     await container.unpause()
     assert container.status == "running"
 
@@ -253,8 +255,10 @@ async def test_one_that_somebody_else_thawed_is_not_called_paused_for_ever(
 async def test_one_that_somebody_else_froze_can_be_stopped(
     opened: Runtime, container: Container
 ) -> None:
-    on = opened.engine
-    await on.oci.pause(on.handler(on.registry.container(container.id).handler), container.id)
+    engine = opened.engine
+    await engine.oci.pause(
+        engine.handler(engine.registry.container(container.id).handler), container.id
+    )
     while not frozen(opened, container):  # noqa: ASYNC110  (crun does not wait)
         await asyncio.sleep(0.002)
     await asyncio.wait_for(container.stop(0), 10)

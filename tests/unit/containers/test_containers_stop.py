@@ -29,7 +29,7 @@ async def test_the_pauses_between_kills_double_up_to_a_limit(
         if len(sent) == 6:
             registry.put(changed(registry.container("c1"), finished_at=1))
 
-    on: Any = SimpleNamespace(
+    engine: Any = SimpleNamespace(
         registry=registry,
         stopping={},
         starts=SimpleNamespace(in_flight=lambda _id: False),
@@ -40,7 +40,7 @@ async def test_the_pauses_between_kills_double_up_to_a_limit(
     monkeypatch.setattr(stop, "KILL_AGAIN_MAX_S", 0.004)
 
     with caplog.at_level(logging.WARNING):
-        await asyncio.wait_for(stop.stop(on, "c1", 0), 10)
+        await asyncio.wait_for(stop.stop(engine, "c1", 0), 10)
 
     pauses = [record.getMessage().split(" lives ")[1] for record in caplog.records]
     assert sent == [9] * 6
