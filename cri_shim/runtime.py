@@ -43,8 +43,6 @@ from cri_shim.pb.api_pb2 import AuthConfig, PodSandboxConfig
 from cri_shim.pods import prune
 from cri_shim.pods.observation import Observation
 from cri_shim.pods.prune import Pruned
-from cri_shim.rpc.facts import Facts
-from cri_shim.rpc.server import Server
 from cri_shim.shutdown import FORCED_STOP_S
 
 _log = logging.getLogger(__name__)
@@ -247,6 +245,9 @@ class Runtime:
 
     async def serve(self, ready: Callable[[], None] = lambda: None) -> None:
         """Serve CRI and control on the socket until `stop` is called; `ready` when it is up."""
+        from cri_shim.rpc.facts import Facts
+        from cri_shim.rpc.server import Server  # grpc: a program that never serves does without
+
         engine = self.engine
         if not self._unserved.is_set():
             raise WrongState(f"this runtime serves on {self._config.server.socket} already")

@@ -34,8 +34,8 @@ from cri_shim.oci.exec import ExecResult
 from cri_shim.oci.log_file import Wanted
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
-from cri_shim.rpc.validate import Validator
 from cri_shim.store.changes import Change
+from cri_shim.validate.requests import Validator
 from cri_shim.wire.cri_log import Entry
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import query, remove, run, stop
 from cri_shim.pods.stats import PodGauges
-from cri_shim.rpc.validate import Validator
+from cri_shim.validate.requests import Validator
 
 _check = Validator()
 

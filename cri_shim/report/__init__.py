@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cri_shim import __version__
 from cri_shim.config import Config
 from cri_shim.engine import Engine
 from cri_shim.oci.inventory import Inventory
 from cri_shim.report import host, parts
 from cri_shim.report.gather import Part, gathered
+from cri_shim.version import __version__
 
 
 def effective(config: Config) -> dict[str, Any]:

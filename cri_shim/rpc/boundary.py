@@ -11,7 +11,7 @@ An RPC without a method answers UNIMPLEMENTED and names itself; a method without
 wrong sort, is a programming error found at start. Around each call:
 
 - a number, in the one log line and in the context variable `call_number` for lines from below;
-- the parsing of the request and its check (`rpc/validate.py`), inside the same error handling;
+- the parsing of the request and its check (`validate/requests.py`), inside the same error handling;
 - ONE line at the end: method, object, milliseconds, outcome. Reads, which the kubelet repeats
   every second, are logged at debug level, verbs at info, failures at warning; an error that is not
   ours is logged with its traceback and answered with its text, as INTERNAL if it is a bug;

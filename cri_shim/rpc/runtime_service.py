@@ -3,7 +3,6 @@
 import time
 from typing import Protocol
 
-from cri_shim import __version__
 from cri_shim.containers import create, exec, start, update
 from cri_shim.containers import query as container_query
 from cri_shim.containers import remove as container_remove
@@ -18,6 +17,7 @@ from cri_shim.pods import update as pod_update
 from cri_shim.pods.observation import Observation
 from cri_shim.rpc.facts import Facts
 from cri_shim.rpc.observing import Observing
+from cri_shim.version import __version__
 
 RUNTIME_NAME = "cri-shim"
 KUBELET_API_VERSION = "0.1.0"  # what the kubelet's own runtime API calls itself, for ever

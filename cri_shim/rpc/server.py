@@ -18,7 +18,7 @@ from cri_shim.rpc.facts import Facts
 from cri_shim.rpc.image_service import ImageService
 from cri_shim.rpc.listening import Listening
 from cri_shim.rpc.runtime_service import RuntimeService, Streams
-from cri_shim.rpc.validate import Validator
+from cri_shim.validate.requests import Validator
 
 DRAIN_S = 10.0  # calls in hand are given this long when the server stops
 

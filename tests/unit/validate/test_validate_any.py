@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cri_shim.errors import InvalidArgument
 from cri_shim.rpc.about import describe
-from cri_shim.rpc.validate import COVERED, Validator
+from cri_shim.validate.requests import COVERED, Validator
 
 TEXTS = st.one_of(
     st.sampled_from(["", "a", "/a", "../a", "0-3", "2MB", "10.0.0.1", "net.ipv4.x", "rwm", "a\0"]),

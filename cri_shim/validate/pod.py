@@ -4,9 +4,9 @@ import re
 
 from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2 as api
-from cri_shim.rpc import fields
-from cri_shim.rpc.validate_resources import check_resources
-from cri_shim.rpc.validate_security import check_pod_security
+from cri_shim.validate import fields
+from cri_shim.validate.resources import check_resources
+from cri_shim.validate.security import check_pod_security
 
 MAX_HOSTNAME_BYTES = 64  # what sethostname(2) takes
 # More than RFC 1123 has, as other runtimes: names with _ are common. It is a word of /etc/hosts.

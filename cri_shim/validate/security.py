@@ -5,9 +5,10 @@ from collections.abc import Iterable
 
 from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2 as api
-from cri_shim.rpc import fields
+from cri_shim.spec.users import MAX_ID
+from cri_shim.validate import fields
 
-MAX_ID = 2**32 - 2  # the last one is "no change" to the kernel
+_MAX_HOST_ID = 2**32 - 2  # the last one is "no change" to the kernel
 
 _CAPABILITY = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -82,7 +83,7 @@ def _user_namespace(at: str, options: api.UserNamespace) -> None:
         one = mappings[0]
         if one.container_id != 0:
             raise InvalidArgument(f"{at}.{field}[0].container_id", "0 must be mapped")
-        if not one.length or one.host_id + one.length - 1 > MAX_ID:
+        if not one.length or one.host_id + one.length - 1 > _MAX_HOST_ID:
             raise InvalidArgument(f"{at}.{field}[0].length", "leaves the range of ids")
 
 

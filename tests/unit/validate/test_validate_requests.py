@@ -7,7 +7,7 @@ from google.protobuf.message_factory import GetMessageClass
 from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import control_pb2 as control
-from cri_shim.rpc.validate import COVERED, Validator
+from cri_shim.validate.requests import COVERED, Validator
 
 check = Validator()
 

@@ -6,7 +6,7 @@ import pytest
 
 from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2 as api
-from cri_shim.rpc.validate import Validator
+from cri_shim.validate.requests import Validator
 
 Change = Callable[[api.PodSandboxConfig], object]
 
@@ -123,7 +123,7 @@ def test_a_bad_pod_names_its_field(field: str, change: Change) -> None:
         ("namespace_options.target_id", lambda s: setattr(s.namespace_options, "target_id", "a")),
         ("run_as_group", lambda s: setattr(s.run_as_group, "value", 0)),
         ("run_as_user", lambda s: setattr(s.run_as_user, "value", -1)),
-        ("run_as_user", lambda s: setattr(s.run_as_user, "value", 2**32 - 1)),
+        ("run_as_user", lambda s: setattr(s.run_as_user, "value", 2**31)),
         ("supplemental_groups[1]", lambda s: s.supplemental_groups.extend([1, -1])),
         ("supplemental_groups_policy", lambda s: setattr(s, "supplemental_groups_policy", 2)),
         ("seccomp.localhost_ref", lambda s: setattr(s.seccomp, "localhost_ref", "/p.json")),

@@ -1,11 +1,4 @@
-"""Each request is checked here, once, before a use case sees it.
-
-A refusal is InvalidArgument and begins with the path of the field (`config.mounts[2].host_path`).
-What is checked is what the request alone can tell: presence, shape, range, combinations. Whether a
-thing exists, or fits what exists, is the use case's question.
-
-The table at the end has a row for every request of the socket's services; a test holds it complete.
-"""
+"""One check for each request of the socket's services; a test holds the table complete."""
 
 import ipaddress
 from collections.abc import Callable
@@ -16,10 +9,10 @@ from google.protobuf.message import Message
 from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import control_pb2 as control
-from cri_shim.rpc import fields
-from cri_shim.rpc.validate_container import check_container
-from cri_shim.rpc.validate_pod import check_pod
-from cri_shim.rpc.validate_resources import check_resources
+from cri_shim.validate import fields
+from cri_shim.validate.container import check_container
+from cri_shim.validate.pod import check_pod
+from cri_shim.validate.resources import check_resources
 
 
 class Validator:

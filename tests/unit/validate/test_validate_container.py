@@ -6,7 +6,7 @@ import pytest
 
 from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2 as api
-from cri_shim.rpc.validate import Validator
+from cri_shim.validate.requests import Validator
 
 Change = Callable[[api.ContainerConfig], object]
 
@@ -150,8 +150,9 @@ def test_an_image_volume_is_read_only_and_stays_inside_the_image() -> None:
         ),
         ("run_as_username", lambda s: setattr(s, "run_as_username", "root")),
         ("run_as_group", lambda s: s.ClearField("run_as_user")),
+        ("run_as_user", lambda s: setattr(s.run_as_user, "value", 2**31)),
         ("run_as_group", lambda s: setattr(s.run_as_group, "value", -1)),
-        ("supplemental_groups[0]", lambda s: s.supplemental_groups.append(2**32)),
+        ("supplemental_groups[0]", lambda s: s.supplemental_groups.append(2**31)),
         ("masked_paths[1]", lambda s: s.masked_paths.append("proc")),
         ("readonly_paths[0]", lambda s: s.readonly_paths.append("")),
         (
@@ -166,6 +167,12 @@ def test_a_bad_security_context_names_its_field(
 ) -> None:
     at = "config.linux.security_context"
     assert refusal(lambda c: change(c.linux.security_context)) == f"{at}.{field}"
+
+
+def test_the_largest_user_id_of_kubernetes_passes() -> None:
+    good = request()
+    good.config.linux.security_context.run_as_user.value = 2**31 - 1
+    Validator()(good)
 
 
 def test_a_user_name_can_have_a_group() -> None:

@@ -4,7 +4,7 @@ import re
 
 from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2 as api
-from cri_shim.rpc import fields
+from cri_shim.validate import fields
 
 UNLIMITED = -1
 

@@ -2,10 +2,10 @@
 
 from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2 as api
-from cri_shim.rpc import fields
-from cri_shim.rpc.validate_resources import check_resources
-from cri_shim.rpc.validate_security import check_container_security
 from cri_shim.spec import mounts
+from cri_shim.validate import fields
+from cri_shim.validate.resources import check_resources
+from cri_shim.validate.security import check_container_security
 
 MAX_LOG_NAME_BYTES = 255 - len(".tmp")  # NAME_MAX, less what conmon appends
 
