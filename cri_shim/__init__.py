@@ -24,12 +24,12 @@ package's docstring is its own design page. The names of one line do not import 
     shutdown     at a forced end: all is stopped at once, and unmounted
     rpc          the gRPC edge: errors become status codes
     streaming    the HTTP edge: exec, attach and port-forward sessions
-    recovery     at start: records and what is really alive become the registry
+    recovery     at start: records and what is really alive become the objects
     pods         use cases, one verb a file: run, stop, remove, ...
     containers   create, start, stop, exec, ...
-    engine       what those verbs work with: the registry and the drivers, in one value
+    engine       what those verbs work with: the objects and the drivers, in one value
     images       pull, load, save, commit, tag, mount, query, remove
-    registry     what exists now: pods, containers, names; lists are snapshots of memory
+    objects      what exists now: pods, containers, names; lists are snapshots of memory
     validate     checks of requests: what a request alone can tell
     default_mounts  driver: mounts.conf, what every container of the node is given
     oci          driver: crun or runc under conmon, and the news of exits

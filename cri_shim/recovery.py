@@ -1,4 +1,4 @@
-"""At start: the records, and what is really alive, become the registry.
+"""At start: the records, and what is really alive, become the objects.
 
 Each object is looked at alone: what goes wrong with one is logged with its id and keeps no other
 from being served. Three cases:
@@ -16,10 +16,10 @@ import logging
 
 from cri_shim.containers import (
     exits,
+    freeze,
     pause,
     rootfs,
     sources,
-    still,
     streams,
     takeover,
     update,
@@ -31,13 +31,13 @@ from cri_shim.engine import Engine
 from cri_shim.errors import CriShimError
 from cri_shim.faults import fault_point
 from cri_shim.isolation import namespaces
+from cri_shim.objects import changed
 from cri_shim.oci.exits import Exit
 from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import exits as pod_exits
-from cri_shim.pods import passage, strays, teardown
+from cri_shim.pods import orphans, passage, teardown
 from cri_shim.pods import remove as pod_remove
 from cri_shim.pods import stop as pod_stop
-from cri_shim.registry import changed
 
 _REBOOTED = "the node was restarted"
 _DAEMON_DIED = "cri-shim ended while this container was being started"
@@ -49,12 +49,12 @@ _log = logging.getLogger(__name__)
 async def recover(engine: Engine) -> None:
     """Bring every record in line with the world; what takes long goes on in the background."""
     passage.update(engine)
-    for pod in engine.registry.everything()[0]:
+    for pod in engine.objects.everything()[0]:
         await _one("pod", pod.id, _pod(engine, pod))
-    for container in engine.registry.everything()[1]:
+    for container in engine.objects.everything()[1]:
         await _one("container", container.id, _container(engine, container))
     await _finish_starts(engine)
-    engine.retrier.add("end what has no record", lambda: strays.end(engine), now=True)
+    engine.retrier.add("end what has no record", lambda: orphans.end(engine), now=True)
     engine.images.collect()
     engine.retrier.add(
         "network gc", lambda: engine.network.gc(lambda: _attachments(engine)), now=True
@@ -65,7 +65,7 @@ def _attachments(engine: Engine) -> list[tuple[str, str]]:
     """(pod, interface) of everything that may be attached; the rest of a network is garbage."""
     return [
         (pod.id, attachment.interface)
-        for pod in engine.registry.everything()[0]
+        for pod in engine.objects.everything()[0]
         for attachment in pod.network.attachments
     ]
 
@@ -87,7 +87,7 @@ async def watch(engine: Engine) -> None:
 
 def told(engine: Engine, exit: Exit) -> None:
     """One exit: of a container, or of a pod's pause process."""
-    if engine.registry.find_pod(exit.id) is not None:
+    if engine.objects.find_pod(exit.id) is not None:
         pod_exits.pause_ended(engine, exit.id)
     else:
         exits.ended(engine, exit)
@@ -112,7 +112,7 @@ async def _pod(engine: Engine, pod: state.PodRecord) -> None:
         engine.exits.watch(pod.id, engine.paths.pod(pod.id) / "pause", pod.pause, pod.monitor)
     if pod.phase == state.POD_READY and (missing := _unpinned(engine, pod)):
         _log.error("pod %s: its %s namespace is not there; it is not ready now", pod.id, missing)
-        engine.registry.observe(changed(pod, phase=state.POD_NOTREADY))
+        engine.objects.observe(changed(pod, phase=state.POD_NOTREADY))
     elif pod.stopping:
         engine.retrier.add(f"stop pod {pod.id}", lambda: pod_stop.stop(engine, pod.id), now=True)
     elif pod.phase == state.POD_NOTREADY:
@@ -121,7 +121,7 @@ async def _pod(engine: Engine, pod: state.PodRecord) -> None:
 
 def _finish_stop(engine: Engine, pod: state.PodRecord) -> None:
     """Give back what a stopped pod still holds, as of an earlier version, unless something runs."""
-    running = any(container_stop.runs(c) for c in engine.registry.containers_of(pod.id))
+    running = any(container_stop.runs(c) for c in engine.objects.containers_of(pod.id))
     if not running and teardown.is_due(engine, pod):
         engine.retrier.add(
             f"stop pod {pod.id}", lambda: pod_stop.give_back(engine, pod.id), now=True
@@ -139,8 +139,8 @@ def _refresh(engine: Engine, pod: state.PodRecord) -> None:
         monitor=None,
         stopping=None,
     )
-    old = [c for c in engine.registry.containers_of(pod.id) if c.boot_id != engine.boot_id]
-    engine.registry.observe_together([ended, *(_rebooted(engine, container) for container in old)])
+    old = [c for c in engine.objects.containers_of(pod.id) if c.boot_id != engine.boot_id]
+    engine.objects.observe_together([ended, *(_rebooted(engine, container) for container in old)])
 
 
 def _rebooted(engine: Engine, container: state.ContainerRecord) -> state.ContainerRecord:
@@ -162,10 +162,10 @@ async def _container(engine: Engine, container: state.ContainerRecord) -> None:
     if (
         container.boot_id != engine.boot_id
     ):  # its pod is not on record, or was being made or removed
-        container = engine.registry.observe(_rebooted(engine, container))
+        container = engine.objects.observe(_rebooted(engine, container))
     elif container.HasField("init") and not container.finished_at:
         engine.exits.watch(id, engine.paths.bundle(id), container.init, container.monitor)
-        still.go_on_later(engine, container)
+        freeze.go_on_later(engine, container)
         if container.phase == state.CONTAINER_RUNNING:
             container_stop.resume(engine, container)
     match container.phase:
@@ -174,7 +174,7 @@ async def _container(engine: Engine, container: state.ContainerRecord) -> None:
                 f"remove container {id}", lambda: container_remove.release(engine, id), now=True
             )
         case state.CONTAINER_CREATED if takeover.was_started(engine, container):
-            engine.registry.observe(changed(container, phase=state.CONTAINER_STARTING))
+            engine.objects.observe(changed(container, phase=state.CONTAINER_STARTING))
         case state.CONTAINER_CREATED:
             await _remount(engine, container)
         case state.CONTAINER_RUNNING if container.paused:
@@ -192,15 +192,15 @@ async def _remount(engine: Engine, container: state.ContainerRecord) -> None:
 
     One in a pod that was stopped is never started, and the pod's user namespace is gone.
     """
-    if engine.registry.pod(container.pod_id).phase != state.POD_READY:
+    if engine.objects.pod(container.pod_id).phase != state.POD_READY:
         return
-    await rootfs.mount(engine, engine.registry.pod(container.pod_id), container)
+    await rootfs.mount(engine, engine.objects.pod(container.pod_id), container)
     await volumes.prepare(engine, container)
 
 
 async def _finish_starts(engine: Engine) -> None:
     """An OCI runtime that hangs does not keep us from serving: its starts are finished later."""
-    containers = engine.registry.everything()[1]
+    containers = engine.objects.everything()[1]
     begun = [c.id for c in containers if c.phase == state.CONTAINER_STARTING]
     tasks = [
         engine.spawn(f"finish the start of {id}", _one("container", id, _finish_start(engine, id)))
@@ -213,12 +213,12 @@ async def _finish_starts(engine: Engine) -> None:
 async def _finish_start(engine: Engine, id: str) -> None:
     """A start the last daemon did not live to see: complete it, or end what it left."""
     try:
-        async with engine.registry.lock(id):
-            container = engine.registry.find_container(id)
+        async with engine.objects.lock(id):
+            container = engine.objects.find_container(id)
             if container is not None and container.phase == state.CONTAINER_STARTING:
                 await _finish_one(engine, container)
     finally:
-        if (container := engine.registry.find_container(id)) is not None:
+        if (container := engine.objects.find_container(id)) is not None:
             container_stop.resume(engine, container)
 
 
@@ -237,12 +237,12 @@ async def _finish_one(engine: Engine, container: state.ContainerRecord) -> None:
             await engine.oci.start(handler, container.id)
             status = "running"
         if status == "running":
-            current = engine.registry.container(container.id)
+            current = engine.objects.container(container.id)
             if current.phase == state.CONTAINER_STARTING:
-                engine.registry.observe(changed(current, phase=state.CONTAINER_RUNNING))
+                engine.objects.observe(changed(current, phase=state.CONTAINER_RUNNING))
         return  # else its exit is told by the watch that began above
     await engine.conmon.end(container.id)
     await sources.release(engine, container.id)
     lost = exits.lost(container, _DAEMON_DIED)
-    engine.registry.observe(changed(lost, reason="StartError", exit_code=128))
+    engine.objects.observe(changed(lost, reason="StartError", exit_code=128))
     exits.settle_later(engine, container.id)

@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 def running(engine: Engine) -> list[state.ContainerRecord]:
     """The containers, of this state namespace, with a process."""
-    return [c for c in engine.registry.containers() if container_stop.runs(c)]
+    return [c for c in engine.objects.containers() if container_stop.runs(c)]
 
 
 async def stop_all(engine: Engine, limit: float) -> Exception | None:
@@ -53,11 +53,11 @@ async def stop_all(engine: Engine, limit: float) -> Exception | None:
 
 def _stops(engine: Engine) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
     """By what is stopped. A pod stops its containers; one whose pod is lost is stopped alone."""
-    ready = [pod.id for pod in engine.registry.pods() if pod.phase == state.POD_READY]
+    ready = [pod.id for pod in engine.objects.pods() if pod.phase == state.POD_READY]
     stops: dict[str, Callable[[], Coroutine[Any, Any, None]]]
     stops = {f"pod {id}": partial(pod_stop.stop, engine, id) for id in ready}
     for container in running(engine):
-        if engine.registry.find_pod(container.pod_id) is not None:
+        if engine.objects.find_pod(container.pod_id) is not None:
             stops[f"pod {container.pod_id}"] = partial(pod_stop.stop, engine, container.pod_id)
         else:
             stop = partial(container_stop.stop, engine, container.id, pod_stop.GRACE_S)
@@ -78,7 +78,7 @@ async def unmount_all(engine: Engine) -> Exception | None:
     A container that was created and not started is mounted again at the next start.
     """
     last: Exception | None = None
-    for container in engine.registry.containers():
+    for container in engine.objects.containers():
         if not container_stop.runs(container):
             what = f"unmounting container {container.id}"
             last = await attempt(what, partial(_unmount, engine, container.id)) or last

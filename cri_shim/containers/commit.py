@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TypedDict, Unpack
 
-from cri_shim.containers import diff, still
+from cri_shim.containers import diff, freeze
 from cri_shim.engine import Engine
 from cri_shim.errors import NotFound, WrongState
 from cri_shim.images import commit as images
@@ -39,7 +39,7 @@ async def commit(engine: Engine, container_id: str, name: str = "", **how: Unpac
     unknown container, or one whose image is gone: its config is needed.
     """
     tags = [tag_of(name)] if name else []
-    container = engine.registry.container(container_id)
+    container = engine.objects.container(container_id)
     base = engine.images.resolve(container.image_id)
     if base is None:
         raise NotFound(
@@ -61,13 +61,13 @@ async def commit(engine: Engine, container_id: str, name: str = "", **how: Unpac
 
 
 async def _pack(engine: Engine, id: str, tar: Path, *, pause: bool) -> tuple[str, int]:
-    async with engine.registry.lock(id):
-        container = engine.registry.container(id)
+    async with engine.objects.lock(id):
+        container = engine.objects.container(id)
         if container.phase in _NOT_WHOLE:
             raise WrongState(f"container {id} is being made or removed: it cannot be committed")
         own = diff.writable_layer(engine, container)
         hidden = diff.mount_points(engine, id)
-        async with still.held(engine, container) if pause else nullcontext():
+        async with freeze.held(engine, container) if pause else nullcontext():
             return await engine.images.store.layers.pack(Path(own.path), tar, own.ids, hidden)
 
 

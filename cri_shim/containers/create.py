@@ -21,21 +21,21 @@ from cri_shim.containers import (
     hooks,
     logs,
     mounts,
-    protection,
     remove,
     rootfs,
+    security,  # fmt: skip
     sources,
     volumes,
-)  # fmt: skip
+)
 from cri_shim.engine import Engine
 from cri_shim.errors import AlreadyExists, InvalidArgument, NotFound, WrongState
 from cri_shim.faults import fault_point
 from cri_shim.linux.privacy import let_group_pass, make_private
 from cri_shim.linux.rootfs import read_text_in_root
+from cri_shim.objects import changed
 from cri_shim.oci import bundle, log_directory
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
-from cri_shim.registry import changed
 from cri_shim.spec import container as container_spec
 from cri_shim.spec import image_config, namespaces, process, signals, userns, users
 from cri_shim.spec.host import Host, HostDevice
@@ -53,10 +53,10 @@ async def create(
 
     `depends_on`: ids of containers of its pod that must run when it is started.
     """
-    pod = engine.registry.pod(request.pod_sandbox_id)
+    pod = engine.objects.pod(request.pod_sandbox_id)
     metadata = request.config.metadata
     name = (pod.id, metadata.name, metadata.attempt)
-    holder = engine.registry.container_named(name)
+    holder = engine.objects.container_named(name)
     if holder is not None and not engine.creates.under_way(name):
         raise AlreadyExists(
             f"container {metadata.name} (attempt {metadata.attempt}) exists in pod {pod.id}:"
@@ -66,7 +66,7 @@ async def create(
         name,
         (request, tuple(depends_on)),
         lambda: _create(engine, pod, request.config, depends_on),
-        lambda id: engine.registry.find_container(id) is not None,
+        lambda id: engine.objects.find_container(id) is not None,
     )
 
 
@@ -75,7 +75,7 @@ async def _create(
 ) -> str:
     record = _intend(engine, pod, config, depends_on)
     try:
-        async with engine.registry.lock(record.id):
+        async with engine.objects.lock(record.id):
             await _build(engine, pod, record)
     except BaseException:
         await finish(remove.abandon(engine, record.id))
@@ -87,7 +87,7 @@ def _intend(
     engine: Engine, pod: state.PodRecord, config: api.ContainerConfig, depends_on: Sequence[str]
 ) -> state.ContainerRecord:
     """Check what needs no file system, and write the intent."""
-    current = engine.registry.pod(pod.id)
+    current = engine.objects.pod(pod.id)
     if current.phase != state.POD_READY:
         raise WrongState(f"pod {pod.id} is not ready: no container can be created in it")
     image = engine.images.resolve(config.image.image)
@@ -102,7 +102,7 @@ def _intend(
     record = state.ContainerRecord(
         version=VERSIONS["container"],
         id=id,
-        namespace=engine.registry.namespace,
+        namespace=engine.objects.namespace,
         pod_id=pod.id,
         phase=state.CONTAINER_CREATING,
         config=config,
@@ -122,7 +122,7 @@ def _intend(
         image_volumes=volumes.intended(engine, config),
         depends_on=dependencies.of(engine, pod, config, depends_on),
     )
-    return engine.registry.put(record)
+    return engine.objects.put(record)
 
 
 async def _build(engine: Engine, pod: state.PodRecord, record: state.ContainerRecord) -> None:
@@ -136,13 +136,13 @@ async def _build(engine: Engine, pod: state.PodRecord, record: state.ContainerRe
         let_group_pass(engine.paths.bundle(record.id), ids.groups.host_id)
         make_private(engine.paths.volumes(record.id))
     fault_point("containers.create.rootfs")
-    engine.prime()
+    engine.warm_up()
     # Not synced: after a power cut nothing runs, and a directory without a record is a stray.
     await rootfs.mount(engine, pod, record)
     fault_point("containers.create.document")
     config = image_config.parse(image.config)
     user = await offload(_user, record.config, config, engine.paths.rootfs(record.id))
-    confined = await protection.of_container(engine, pod, record.config)
+    confined = await security.of_container(engine, pod, record.config)
     host = await _host(engine, record.config)
     nodes = await devices.resolve(record.config.devices)
     known = _spec_input(engine, pod, record, config, user, confined, host, nodes)
@@ -166,10 +166,10 @@ async def _build(engine: Engine, pod: state.PodRecord, record: state.ContainerRe
     bundle.write(engine.paths.bundle(record.id), document)
     if (log := logs.file_of(engine, record)) is not None:
         await log_directory.look(log, log_directory.make, log)
-    if engine.registry.pod(pod.id).phase != state.POD_READY:
+    if engine.objects.pod(pod.id).phase != state.POD_READY:
         raise WrongState(f"pod {pod.id} was stopped while a container was created in it")
     fault_point("containers.create.commit")
-    engine.registry.put(changed(record, phase=state.CONTAINER_CREATED, user=user.to_cri()))
+    engine.objects.put(changed(record, phase=state.CONTAINER_CREATED, user=user.to_cri()))
 
 
 def _user(config: api.ContainerConfig, image: image_config.ImageConfig, root: Path) -> users.User:
@@ -233,7 +233,7 @@ def _target_pid_namespace(engine: Engine, pod: state.PodRecord, config: api.Cont
     options = config.linux.security_context.namespace_options
     if options.pid != api.TARGET:
         return ""
-    target = engine.registry.find_container(options.target_id)
+    target = engine.objects.find_container(options.target_id)
     field = "config.linux.security_context.namespace_options.target_id"
     if target is None or target.pod_id != pod.id:
         raise InvalidArgument(field, f"no container {options.target_id} in pod {pod.id}")

@@ -46,7 +46,7 @@ async def prepare(
         problem = f"it declares {len(declared)} VOLUMEs; a container has {MOST} at most"
         raise InvalidArgument("config.image", problem)
     rootfs = engine.paths.rootfs(container.id)
-    owner = _on_node(userns.of_pod(engine.registry.pod(container.pod_id).config), user)
+    owner = _on_node(userns.of_pod(engine.objects.pod(container.pod_id).config), user)
     found = await offload(_made, rootfs, declared, owner, asked, {*KERNELS, *defaults})
     if not container.config.linux.security_context.readonly_rootfs:
         return []

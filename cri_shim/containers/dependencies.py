@@ -22,7 +22,7 @@ def of(
     InvalidArgument for one that is not in that pod, or is being removed.
     """
     for id in asked:
-        found = engine.registry.find_container(id)
+        found = engine.objects.find_container(id)
         if found is None or found.pod_id != pod.id:
             raise InvalidArgument("depends_on", f"no container {id} in pod {pod.id}")
         if found.phase == state.CONTAINER_REMOVING:
@@ -38,7 +38,7 @@ def need(engine: Engine, container: state.ContainerRecord) -> None:
     """
     joined = namespaces.target(container.config)
     for id in container.depends_on:
-        found = engine.registry.find_container(id)
+        found = engine.objects.find_container(id)
         if id == joined or (found is not None and found.phase == state.CONTAINER_RUNNING):
             continue
         how = "is gone" if found is None else "does not run"
@@ -49,7 +49,7 @@ def need(engine: Engine, container: state.ContainerRecord) -> None:
 
 def release(engine: Engine, container: state.ContainerRecord) -> None:
     """ContainerInUse if others depend on this container."""
-    if users := [user.id for user in engine.registry.dependents(container.id)]:
+    if users := [user.id for user in engine.objects.dependents(container.id)]:
         raise ContainerInUse(
             f"container {container.id} is in use by {', '.join(users)}: remove"
             f" {'that' if len(users) == 1 else 'those'} first, or force the removal"

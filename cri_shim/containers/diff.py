@@ -25,7 +25,7 @@ async def diff(engine: Engine, container_id: str) -> list[Change]:
     What is put there for mounts does not count. NotFound for an unknown container, or one whose
     writable layer is gone.
     """
-    container = engine.registry.container(container_id)
+    container = engine.objects.container(container_id)
     own = writable_layer(engine, container)
     lowers = [Layer(str(layer)) for layer in engine.images.rootfs.lowers(list(container.layers))]
     hidden = mount_points(engine, container.id)
@@ -42,7 +42,7 @@ async def diff(engine: Engine, container_id: str) -> list[Change]:
 
 def writable_layer(engine: Engine, container: state.ContainerRecord) -> Layer:
     """Where it is, and the ids of the user namespace that its owners are written in."""
-    pod = engine.registry.find_pod(container.pod_id)
+    pod = engine.objects.find_pod(container.pod_id)
     space = user_namespace(engine, pod) if pod is not None else None
     ids: IdMap | None = space.ids if space is not None else None
     return Layer(str(engine.images.rootfs.upper(container.id)), ids)

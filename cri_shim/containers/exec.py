@@ -46,7 +46,7 @@ def running(engine: Engine, container_id: str) -> state.ContainerRecord:
     """The container, if it runs: until it is killed, not only until it is asked to end, for probes
     and people look after a container that takes its time.
     """
-    container = engine.registry.container(container_id)
+    container = engine.objects.container(container_id)
     if container.phase != state.CONTAINER_RUNNING:
         raise WrongState(f"container {container.id} is not running")
     stopping = engine.stopping.get(container.id)

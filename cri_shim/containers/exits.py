@@ -13,10 +13,10 @@ import time
 
 from cri_shim.engine import Engine
 from cri_shim.faults import fault_point
+from cri_shim.objects import changed
 from cri_shim.oci.exits import Exit
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
-from cri_shim.registry import changed
 
 LOST_EXIT_CODE = 255  # what is reported when nobody saw the exit status
 KILLED_CODE = 128 + signal.SIGKILL
@@ -27,14 +27,14 @@ _log = logging.getLogger(__name__)
 
 def ended(engine: Engine, exit: Exit) -> None:
     """Record an exit once; a second notice of the same end changes nothing."""
-    container = engine.registry.find_container(exit.id)
+    container = engine.objects.find_container(exit.id)
     if container is None or container.finished_at:
         return
     phase = state.CONTAINER_EXITED
     if container.phase == state.CONTAINER_REMOVING:
         phase = state.CONTAINER_REMOVING
     exit = dataclasses.replace(exit, oom=_for_memory(engine, container, exit))
-    engine.registry.observe(
+    engine.objects.observe(
         changed(
             container,
             phase=phase,
@@ -98,8 +98,8 @@ def settle_later(engine: Engine, id: str) -> None:
 
 async def settle(engine: Engine, id: str) -> None:
     """End what outlived the init and let the OCI runtime forget the container."""
-    async with engine.registry.lock(id):
-        container = engine.registry.find_container(id)
+    async with engine.objects.lock(id):
+        container = engine.objects.find_container(id)
         if container is None or container.phase != state.CONTAINER_EXITED:
             return  # removed meanwhile, or being removed: that does all of this too
         await release_processes(engine, container)
@@ -135,7 +135,7 @@ def _owns_pid_namespace(engine: Engine, container: state.ContainerRecord) -> boo
     context = container.config.linux.security_context
     if context.HasField("namespace_options"):
         return context.namespace_options.pid == api.CONTAINER
-    pod = engine.registry.find_pod(container.pod_id)
+    pod = engine.objects.find_pod(container.pod_id)
     return (
         pod is not None and pod.config.linux.security_context.namespace_options.pid == api.CONTAINER
     )

@@ -27,8 +27,8 @@ async def export(engine: Engine, container_id: str, to: Path | BinaryIO) -> None
     extended attributes are kept. WrongState if the file system is gone with a reboot or with the
     container; ToolFailed if something cannot be read or written.
     """
-    container = engine.registry.container(container_id)
-    pod = engine.registry.pod(container.pod_id)
+    container = engine.objects.container(container_id)
+    pod = engine.objects.pod(container.pod_id)
     await _mounted(engine, pod, container)
     ids = userns.of_pod(pod.config)
     write = partial(tar_tree.write, engine.paths.rootfs(container.id))
@@ -50,8 +50,8 @@ async def export(engine: Engine, container_id: str, to: Path | BinaryIO) -> None
 
 
 async def _mounted(engine: Engine, pod: state.PodRecord, container: state.ContainerRecord) -> None:
-    async with engine.registry.lock(container.id):
-        container = engine.registry.container(container.id)
+    async with engine.objects.lock(container.id):
+        container = engine.objects.container(container.id)
         if not engine.paths.bundle(container.id).is_dir():
             raise WrongState(
                 f"container {container.id}: what it wrote was lost when the node was restarted"
@@ -62,7 +62,7 @@ async def _mounted(engine: Engine, pod: state.PodRecord, container: state.Contai
 
 
 def _still_there(engine: Engine, id: str) -> None:
-    container = engine.registry.find_container(id)
+    container = engine.objects.find_container(id)
     if container is None or container.phase == state.CONTAINER_REMOVING:
         raise WrongState(f"container {id} was removed while it was exported")
 

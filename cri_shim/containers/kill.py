@@ -16,9 +16,9 @@ async def kill(engine: Engine, container_id: str, signal: int | str = "SIGKILL")
     signal; WrongState if the container does not run.
     """
     number = signals.parse(str(signal), "signal")
-    id = engine.registry.container(container_id).id
-    async with engine.registry.lock(id):  # a start or a pause under way is let end
-        container = engine.registry.container(id)
+    id = engine.objects.container(container_id).id
+    async with engine.objects.lock(id):  # a start or a pause under way is let end
+        container = engine.objects.container(id)
         if container.phase != state.CONTAINER_RUNNING:
             raise WrongState(f"container {id} is not running: there is nothing to signal")
         fault_point("containers.kill.send")

@@ -56,11 +56,11 @@ async def execute(engine: Engine, handler: Handler, id: str) -> None:
     """Have the OCI runtime execute the program; one that hangs ends with the container."""
 
     def over() -> bool:
-        container = engine.registry.find_container(id)
+        container = engine.objects.find_container(id)
         return container is None or container.finished_at != 0
 
     starting = asyncio.create_task(engine.oci.start(handler, id), name=f"start container {id}")
-    ending = asyncio.create_task(engine.registry.until(id, over), name=f"end of container {id}")
+    ending = asyncio.create_task(engine.objects.until(id, over), name=f"end of container {id}")
     try:
         await asyncio.wait({starting, ending}, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.wait({starting}, timeout=ENDED_S)

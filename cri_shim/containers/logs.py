@@ -17,7 +17,7 @@ def file_of(engine: Engine, container: state.ContainerRecord) -> LogFile | None:
     """Where the container's output goes; None if it keeps no log."""
     if not container.log_path:
         return None
-    pod = engine.registry.pod(container.pod_id)
+    pod = engine.objects.pod(container.pod_id)
     return LogFile(Path(pod.config.log_directory), Path(container.config.log_path))
 
 
@@ -28,7 +28,7 @@ async def logs(
 
     WrongState if it has no log: it was created without `log_path`, or its pod without a directory.
     """
-    container = engine.registry.container(container_id)
+    container = engine.objects.container(container_id)
     if not container.log_path:
         raise WrongState(
             f"container {container.id} keeps no log: its pod needs a log_directory and it a"
@@ -48,9 +48,9 @@ async def logs(
 
 async def _ended(engine: Engine, id: str) -> None:
     def over() -> bool:
-        container = engine.registry.find_container(id)
+        container = engine.objects.find_container(id)
         if container is None:
             return True
         return container.phase in (state.CONTAINER_EXITED, state.CONTAINER_REMOVING)
 
-    await engine.registry.until(id, over)
+    await engine.objects.until(id, over)

@@ -28,7 +28,7 @@ async def of_request(engine: Engine, container: state.ContainerRecord) -> list[R
     """
     rro = engine.handler(container.handler).features.rro
     images = await volumes.prepare(engine, container)
-    space = user_namespace(engine, engine.registry.pod(container.pod_id))
+    space = user_namespace(engine, engine.objects.pod(container.pod_id))
     asked = container.config.mounts
     on_host = [number for number in range(len(asked)) if number not in images]
     items = [

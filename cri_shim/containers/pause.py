@@ -13,8 +13,8 @@ from cri_shim.containers.exec import running
 from cri_shim.engine import Engine
 from cri_shim.errors import CriShimError, TimedOut, WrongState
 from cri_shim.faults import fault_point
+from cri_shim.objects import changed
 from cri_shim.pb import state_pb2 as state
-from cri_shim.registry import changed
 
 FREEZE_S = 5.0  # for the last process to stand still; measured: some milliseconds
 _LOOK_S = 0.002
@@ -25,14 +25,14 @@ async def pause(engine: Engine, container_id: str) -> None:
 
     ToolFailed, TimedOut: it could not be frozen, and goes on.
     """
-    id = engine.registry.container(container_id).id
-    async with engine.registry.lock(id):
+    id = engine.objects.container(container_id).id
+    async with engine.objects.lock(id):
         container = running(engine, id)
         if container.paused:
             raise WrongState(f"container {id} is paused already")
         engine.handler(container.handler)  # refused here where there is none any more
         fault_point("containers.pause.intend")
-        engine.registry.put(changed(container, paused=True))
+        engine.objects.put(changed(container, paused=True))
         try:
             fault_point("containers.pause.freeze")
             await freeze(engine, container)
@@ -58,9 +58,9 @@ async def freeze(engine: Engine, container: state.ContainerRecord) -> None:
 
 async def unpause(engine: Engine, container_id: str) -> None:
     """Have it go on. WrongState if it is not paused."""
-    id = engine.registry.container(container_id).id
-    async with engine.registry.lock(id):
-        container = engine.registry.container(id)
+    id = engine.objects.container(container_id).id
+    async with engine.objects.lock(id):
+        container = engine.objects.container(id)
         if container.phase != state.CONTAINER_RUNNING or not container.paused:
             raise WrongState(f"container {id} is not paused")
         engine.handler(container.handler)
@@ -84,7 +84,7 @@ async def thaw(engine: Engine, id: str, *, surely: bool = False) -> None:
 
     Without the OCI runtime, which may be what failed. Idempotent.
     """
-    container = engine.registry.find_container(id)
+    container = engine.objects.find_container(id)
     if container is None or not (container.paused or surely):
         return
     fault_point("containers.thaw.write")
@@ -94,13 +94,13 @@ async def thaw(engine: Engine, id: str, *, surely: bool = False) -> None:
 
 async def settle(engine: Engine, id: str) -> None:
     """At start: a container on record as paused is, or was about to be, or was just thawed."""
-    async with engine.registry.lock(id):
-        container = engine.registry.find_container(id)
+    async with engine.objects.lock(id):
+        container = engine.objects.find_container(id)
         if container is not None and not engine.cgroups.frozen(container.cgroups_path):
             await thaw(engine, id)
 
 
 def _thawed(engine: Engine, id: str) -> None:
-    container = engine.registry.find_container(id)
+    container = engine.objects.find_container(id)
     if container is not None and container.paused:
-        engine.registry.observe(changed(container, paused=None))
+        engine.objects.observe(changed(container, paused=None))

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 
 from cri_shim.containers import sources
 from cri_shim.engine import Engine
+from cri_shim.objects import matches
 from cri_shim.oci import bundle
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
-from cri_shim.registry import matches
 from cri_shim.state import rows
 
 _STATES = {
@@ -27,7 +27,7 @@ def state_of(container: state.ContainerRecord) -> api.ContainerState.ValueType:
 
 def listed(engine: Engine, filter: api.ContainerFilter) -> Iterable[api.Container]:
     """The containers that pass every set field of `filter`; a create in progress is not shown."""
-    for container in engine.registry.each_container():
+    for container in engine.objects.each_container():
         found = rows.row("container", container.id, _listed, container, filter)
         if found is not None:
             yield found

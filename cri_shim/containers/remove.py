@@ -13,9 +13,9 @@ from cri_shim.engine import Engine
 from cri_shim.errors import NotFound, ToolFailed, WrongState
 from cri_shim.faults import fault_point
 from cri_shim.linux.mounts import unmount
+from cri_shim.objects import changed
 from cri_shim.oci.exits import read
 from cri_shim.pb import state_pb2 as state
-from cri_shim.registry import changed
 from cri_shim.store import deletion
 
 KILL_WAIT_S = 10.0  # for a process to end after SIGKILL
@@ -30,7 +30,7 @@ async def remove(engine: Engine, container_id: str, *, force: bool = True) -> No
     Without `force`: WrongState if it runs, ContainerInUse if others depend on it.
     """
     try:
-        container = engine.registry.container(container_id)
+        container = engine.objects.container(container_id)
     except NotFound:
         return
     id = container.id
@@ -57,18 +57,18 @@ async def _remove(engine: Engine, id: str) -> None:
 
 async def release(engine: Engine, id: str) -> None:
     """Everything that removing a container is; can be repeated at any point."""
-    async with engine.registry.lock(id):
-        container = engine.registry.find_container(id)
+    async with engine.objects.lock(id):
+        container = engine.objects.find_container(id)
         if container is None:
             return
         if container.phase != state.CONTAINER_REMOVING:
             fault_point("containers.remove.intend")
-            container = engine.registry.observe(changed(container, phase=state.CONTAINER_REMOVING))
+            container = engine.objects.observe(changed(container, phase=state.CONTAINER_REMOVING))
         fault_point("containers.remove.end")
         await end(engine, container)
         await leave_nothing(engine, container)
         fault_point("containers.remove.forget")
-        engine.registry.forget(container)
+        engine.objects.forget(container)
     engine.images.collect()
 
 

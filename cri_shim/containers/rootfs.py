@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from cri_shim.containers import protection
+from cri_shim.containers import security
 from cri_shim.engine import Engine
 from cri_shim.isolation import namespaces
 from cri_shim.isolation import userns as user_namespaces
@@ -23,7 +23,7 @@ async def mount(engine: Engine, pod: state.PodRecord, container: state.Container
             list(container.layers),
             engine.paths.rootfs(container.id),
             userns=space,
-            label=protection.labels(engine, pod, container.config)[1],
+            label=security.labels(engine, pod, container.config)[1],
         )
 
 
@@ -42,7 +42,7 @@ async def _user_namespace(
     if space is None:
         yield None
         return
-    async with engine.registry.lock((pod.id, "user namespace")):
+    async with engine.objects.lock((pod.id, "user namespace")):
         made = not namespaces.is_pinned(space.path)
         if made:
             await user_namespaces.pin({"user": space.path}, space.ids, hostname=None)

@@ -16,13 +16,13 @@ from cri_shim.engine import Engine
 from cri_shim.errors import CriShimError, WrongState
 from cri_shim.faults import fault_point
 from cri_shim.linux import pidfd
+from cri_shim.objects import changed
 from cri_shim.oci import bundle
 from cri_shim.oci.conmon import Started
 from cri_shim.oci.handlers import Handler
 from cri_shim.oci.messages import CommandNotFound
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
-from cri_shim.registry import changed
 from cri_shim.untrusted import one_line
 
 START_ERROR_CODE = 128
@@ -38,25 +38,25 @@ async def start(
     `first` is done when there is the container, and its program has not begun; the start fails with
     it.
     """
-    container = engine.registry.container(container_id)
+    container = engine.objects.container(container_id)
     if first is not None and engine.starts.in_flight(container.id):
         raise WrongState(f"container {container.id} is being started already")
     await engine.starts.do(container.id, lambda: _start(engine, container.id, first))
 
 
 async def _start(engine: Engine, id: str, first: Callable[[], Awaitable[None]] | None) -> None:
-    async with engine.registry.lock(id):
-        container = engine.registry.container(id)
+    async with engine.objects.lock(id):
+        container = engine.objects.container(id)
         if container.phase != state.CONTAINER_CREATED:
             name = state.ContainerPhase.Name(container.phase).removeprefix("CONTAINER_").lower()
             raise WrongState(f"container {id} is {name}: only a created one can be started")
-        pod = engine.registry.pod(container.pod_id)
+        pod = engine.objects.pod(container.pod_id)
         if pod.phase != state.POD_READY:
             raise WrongState(f"pod {pod.id} is not ready: its containers cannot be started")
         dependencies.need(engine, container)
         handler = engine.handler(container.handler)
         fault_point("containers.start.intend")
-        container = engine.registry.put(changed(container, phase=state.CONTAINER_STARTING))
+        container = engine.objects.put(changed(container, phase=state.CONTAINER_STARTING))
         try:
             await _launch(engine, handler, container, first)
         except BaseException as e:
@@ -88,7 +88,7 @@ async def _make(engine: Engine, handler: Handler, container: state.ContainerReco
     fault_point("containers.start.create")
     joined = _join_target(engine, container)
     try:
-        await sources.attach(engine, engine.registry.pod(container.pod_id), container)
+        await sources.attach(engine, engine.objects.pod(container.pod_id), container)
         engine.cgroups.begin(container.cgroups_path)
         return await launch.create(engine, handler, container)
     except CommandNotFound as e:
@@ -109,9 +109,9 @@ async def _run(
     first: Callable[[], Awaitable[None]] | None,
 ) -> None:
     fault_point("containers.start.record")
-    container = engine.registry.put(
+    container = engine.objects.put(
         changed(
-            engine.registry.container(id),  # a stop may have been asked for meanwhile
+            engine.objects.container(id),  # a stop may have been asked for meanwhile
             init=started.init,
             monitor=started.monitor,
             started_at=time.time_ns(),
@@ -125,9 +125,9 @@ async def _run(
     streams.give(engine, container)
     await launch.execute(engine, handler, id)
     fault_point("containers.start.commit")
-    current = engine.registry.container(id)
+    current = engine.objects.container(id)
     if current.phase == state.CONTAINER_STARTING:  # else it has ended already
-        engine.registry.observe(changed(current, phase=state.CONTAINER_RUNNING))
+        engine.objects.observe(changed(current, phase=state.CONTAINER_RUNNING))
 
 
 def _process(engine: Engine, container: state.ContainerRecord) -> dict[str, Any]:
@@ -144,7 +144,7 @@ def _join_target(engine: Engine, container: state.ContainerRecord) -> int | None
     options = container.config.linux.security_context.namespace_options
     if options.pid != api.TARGET:
         return None
-    target = engine.registry.find_container(options.target_id)
+    target = engine.objects.find_container(options.target_id)
     if target is None or target.phase != state.CONTAINER_RUNNING:
         raise WrongState(f"target container {options.target_id} is not running any more")
     fd = os.open(f"/proc/{target.init.pid}/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
@@ -164,12 +164,12 @@ def _join_target(engine: Engine, container: state.ContainerRecord) -> int | None
 
 async def _fail(engine: Engine, id: str, error: BaseException) -> None:
     """End whatever was begun, and the record with it."""
-    container = engine.registry.container(id)
+    container = engine.objects.container(id)
     ours = isinstance(error, CriShimError)
     problem = one_line(error if ours else f"{type(error).__name__}: {error}")
     engine.exits.unwatch(id)
     if not container.finished_at:
-        engine.registry.observe(
+        engine.objects.observe(
             changed(
                 container,
                 phase=state.CONTAINER_EXITED,
@@ -182,6 +182,6 @@ async def _fail(engine: Engine, id: str, error: BaseException) -> None:
         )
     engine.retrier.add(
         f"end what is left of the start of {id}",
-        lambda: exits.release_processes(engine, engine.registry.container(id)),
+        lambda: exits.release_processes(engine, engine.objects.container(id)),
         now=True,
     )

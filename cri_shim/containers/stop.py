@@ -18,8 +18,8 @@ from cri_shim.engine import Engine, Stopping
 from cri_shim.errors import NotFound
 from cri_shim.faults import fault_point
 from cri_shim.linux import pidfd
+from cri_shim.objects import changed
 from cri_shim.pb import state_pb2 as state
-from cri_shim.registry import changed
 from cri_shim.spec import signals
 
 START_S = 2.0  # at least, for a start under way to end by itself; it takes some 20 ms
@@ -37,7 +37,7 @@ async def stop(engine: Engine, container_id: str, timeout: int) -> None:
     """
     grace = float(max(timeout, 0))
     try:
-        container = engine.registry.container(container_id)
+        container = engine.objects.container(container_id)
         if engine.starts.in_flight(container.id):
             _intend(engine, container.id, grace)
             container = await _after_start(engine, container.id, grace)
@@ -73,13 +73,13 @@ def _begin(engine: Engine, container: state.ContainerRecord, grace: float) -> St
 
 
 def _intend(engine: Engine, id: str, grace: float) -> None:
-    container = engine.registry.find_container(id)
+    container = engine.objects.find_container(id)
     if container is not None and not container.finished_at:
         fault_point("containers.stop.intend")
         signalled = container.stop.signalled
         kill_at = _boot_clock() + int(grace * _SECOND)
         stop = state.Stop(kill_at=kill_at, signalled=signalled)
-        engine.registry.observe(changed(container, stop=stop))
+        engine.objects.observe(changed(container, stop=stop))
 
 
 def _boot_clock() -> int:
@@ -93,14 +93,14 @@ async def _after_start(engine: Engine, id: str, grace: float) -> state.Container
     A start that takes longer than the grace period hangs, with its OCI runtime: it is ended.
     """
     try:
-        async with asyncio.timeout(max(grace, START_S)), engine.registry.lock(id):
-            return engine.registry.container(id)
+        async with asyncio.timeout(max(grace, START_S)), engine.objects.lock(id):
+            return engine.objects.container(id)
     except TimeoutError:
-        if not runs(engine.registry.container(id)):
+        if not runs(engine.objects.container(id)):
             await engine.conmon.end(id)
-            async with engine.registry.lock(id):
-                return engine.registry.container(id)
-    return engine.registry.container(id)
+            async with engine.objects.lock(id):
+                return engine.objects.container(id)
+    return engine.objects.container(id)
 
 
 def runs(container: state.ContainerRecord) -> bool:
@@ -112,9 +112,9 @@ async def _stop(engine: Engine, container: state.ContainerRecord, sooner: asynci
     await asyncio.sleep(0)  # let `stop` enter this into on.stopping
     stopping = engine.stopping[container.id]
     loop = asyncio.get_running_loop()
-    current = engine.registry.find_container(container.id)
+    current = engine.objects.find_container(container.id)
     if current is not None and current.paused:  # no other pause begins from now on
-        async with engine.registry.lock(container.id):
+        async with engine.objects.lock(container.id):
             await pause.thaw(engine, container.id)
     if stopping.deadline > loop.time():
         _signal(engine, container)
@@ -138,14 +138,14 @@ async def _stop(engine: Engine, container: state.ContainerRecord, sooner: asynci
 
 def _signal(engine: Engine, container: state.ContainerRecord) -> None:
     """Send the stop signal, once in all: many programs take a second one for an order to hurry."""
-    current = engine.registry.find_container(container.id)
+    current = engine.objects.find_container(container.id)
     if current is None or current.stop.signalled:
         return
     fault_point("containers.stop.signal")
     send(container.init, signals.number(container.stop_signal))
     if not current.finished_at:
         sent = state.Stop(kill_at=current.stop.kill_at, signalled=True)
-        engine.registry.observe(changed(current, stop=sent))
+        engine.objects.observe(changed(current, stop=sent))
 
 
 def send(process: state.Process, number: int) -> None:
@@ -189,10 +189,10 @@ async def _ended(engine: Engine, id: str, sooner: asyncio.Event, wait: float) ->
     """Wait for the end, a shortened deadline or `wait` seconds; tell whether it has ended."""
 
     def over() -> bool:
-        container = engine.registry.find_container(id)
+        container = engine.objects.find_container(id)
         return container is None or not runs(container)
 
-    end = asyncio.create_task(engine.registry.until(id, over))
+    end = asyncio.create_task(engine.objects.until(id, over))
     hurry = asyncio.create_task(sooner.wait())
     try:
         await asyncio.wait({end, hurry}, timeout=wait, return_when=asyncio.FIRST_COMPLETED)

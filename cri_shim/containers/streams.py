@@ -18,7 +18,7 @@ from cri_shim.spec import userns
 def owner(engine: Engine, container: state.ContainerRecord, process: Mapping[str, Any]) -> int:
     """What the node knows the user of `process` as; -1 if it is none that the pod can have."""
     uid = int(process["user"]["uid"])
-    ids = userns.of_pod(engine.registry.pod(container.pod_id).config)
+    ids = userns.of_pod(engine.objects.pod(container.pod_id).config)
     if ids is None:
         return uid
     found = ids.users.on_node(uid)

@@ -10,10 +10,10 @@ import time
 
 from cri_shim.containers import exits
 from cri_shim.engine import Engine
+from cri_shim.objects import changed
 from cri_shim.oci import exits as oci_exits
 from cri_shim.oci.handlers import Handler
 from cri_shim.pb import state_pb2 as state
-from cri_shim.registry import changed
 
 _log = logging.getLogger(__name__)
 
@@ -31,13 +31,13 @@ async def take_over(
     id, bundle = container.id, engine.paths.bundle(container.id)
     if (exit := oci_exits.read(id, bundle)) is not None:
         exits.ended(engine, exit)
-        return engine.registry.container(id)
+        return engine.objects.container(id)
     found = await engine.oci.state(handler, id) if handler is not None else None
     started = engine.conmon.created(bundle)
     if found is None or started is None or found.get("pid") != started.init.pid:
         return container
     _log.warning("container %s: its start was not recorded; it is taken over", id)
-    container = engine.registry.observe(
+    container = engine.objects.observe(
         changed(container, init=started.init, monitor=started.monitor, started_at=time.time_ns())
     )
     engine.exits.watch(id, bundle, container.init, container.monitor)

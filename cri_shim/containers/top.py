@@ -41,7 +41,7 @@ async def top(engine: Engine, container_id: str) -> list[Process]:
 
     WrongState if it does not run.
     """
-    container = engine.registry.container(container_id)
+    container = engine.objects.container(container_id)
     if container.phase != state.CONTAINER_RUNNING:
         raise WrongState(f"container {container.id} is not running: it has no processes")
     # What its processes have for arguments is theirs to show, and may be slow to read.

@@ -10,10 +10,10 @@ from cri_shim.errors import ToolFailed, WrongState
 from cri_shim.faults import fault_point
 from cri_shim.isolation import limits
 from cri_shim.linux import process
+from cri_shim.objects import changed
 from cri_shim.oci import bundle
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
-from cri_shim.registry import changed
 from cri_shim.spec import resources
 
 
@@ -24,24 +24,24 @@ async def update_resources(
 
     A created container takes them at its start; WrongState for one that has ended.
     """
-    id = engine.registry.container(container_id).id
+    id = engine.objects.container(container_id).id
     if (
         not engine.cgroups.usable
     ):  # at creation limits are left out; who asks for nothing else is told
         raise WrongState(f"container {id}: {engine.cgroups.problem}")
-    async with engine.registry.lock(id):
-        container = engine.registry.container(id)
+    async with engine.objects.lock(id):
+        container = engine.objects.container(id)
         if container.phase not in (state.CONTAINER_CREATED, state.CONTAINER_RUNNING):
             raise WrongState(f"container {id} has ended: its resources cannot be changed")
         merged = resources.merge(container.resources, update)
         fault_point("containers.update.intend")
-        await _intended(engine, engine.registry.put(changed(container, updating=merged)))
+        await _intended(engine, engine.objects.put(changed(container, updating=merged)))
 
 
 async def resume(engine: Engine, id: str) -> None:
     """At start: complete the update that an earlier daemon began."""
-    async with engine.registry.lock(id):
-        container = engine.registry.find_container(id)
+    async with engine.objects.lock(id):
+        container = engine.objects.find_container(id)
         if container is not None and container.HasField("updating") and not container.finished_at:
             await _intended(engine, container)
 
@@ -50,7 +50,7 @@ async def _intended(engine: Engine, container: state.ContainerRecord) -> None:
     try:
         await _put_in_force(engine, container, container.updating)
     except BaseException:
-        engine.registry.observe(changed(engine.registry.container(container.id), updating=None))
+        engine.objects.observe(changed(engine.objects.container(container.id), updating=None))
         raise
 
 
@@ -68,7 +68,7 @@ async def _put_in_force(
     fault_point("containers.update.document")
     _rewrite(engine.paths.bundle(id), resources.to_oci(merged, engine.host, "linux"), score)
     fault_point("containers.update.commit")
-    engine.registry.observe(changed(engine.registry.container(id), resources=merged, updating=None))
+    engine.objects.observe(changed(engine.objects.container(id), resources=merged, updating=None))
 
 
 async def _apply(

@@ -45,7 +45,7 @@ async def prepare(engine: Engine, container: state.ContainerRecord) -> Mapping[i
     """
     fault_point("containers.create.volumes")
     sources = {}
-    space = user_namespace(engine, engine.registry.pod(container.pod_id))
+    space = user_namespace(engine, engine.objects.pod(container.pod_id))
     for volume in container.image_volumes:
         field = f"config.mounts[{volume.mount}]"
         tree = engine.paths.volumes(container.id) / str(volume.mount) / "tree"

@@ -9,8 +9,8 @@ from typing import Literal, get_args
 
 from cri_shim.engine import Engine
 from cri_shim.errors import InvalidArgument, NotFound, WrongState
+from cri_shim.objects import Record
 from cri_shim.pb import state_pb2 as state
-from cri_shim.registry import Record
 
 Condition = Literal["running", "paused", "exited", "removed"]
 
@@ -34,7 +34,7 @@ async def until(engine: Engine, container_id: str, condition: Condition) -> stat
     if condition not in get_args(Condition):
         known = ", ".join(get_args(Condition))
         raise InvalidArgument("condition", f"{condition!r} is none of {known}")
-    container = engine.registry.container(container_id)
+    container = engine.objects.container(container_id)
     answer: asyncio.Future[state.ContainerRecord] = asyncio.get_running_loop().create_future()
 
     def look(before: Record | None, after: Record | None) -> None:
@@ -49,12 +49,12 @@ async def until(engine: Engine, container_id: str, condition: Condition) -> stat
             _there(answer, told, condition)
 
     look(None, container)
-    engine.registry.follow(look)
+    engine.objects.follow(look)
     try:
-        await engine.registry.until(container.id, answer.done)
+        await engine.objects.until(container.id, answer.done)
         return answer.result()
     finally:
-        engine.registry.unfollow(look)
+        engine.objects.unfollow(look)
 
 
 def _there(

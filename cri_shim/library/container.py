@@ -10,13 +10,13 @@ from cri_shim.containers import (
     diff,
     exec,
     export,
+    interactive,
     kill,
     logs,
     pause,
     remove,
     start,
     stop,
-    talk,
     top,
     wait,
 )
@@ -49,7 +49,7 @@ def listed(engine: Engine) -> "list[Container]":
     """Every container of this state namespace but those that are being made."""
     return [
         Container(engine, container.id)
-        for container in engine.registry.containers()
+        for container in engine.objects.containers()
         if container.phase != state.CONTAINER_CREATING
     ]
 
@@ -63,7 +63,7 @@ class Container(Handle):
 
     @property
     def _record(self) -> state.ContainerRecord:
-        return self._engine.registry.container(self.id)
+        return self._engine.objects.container(self.id)
 
     # -- what it is ---------------------------------------------------------------------------
 
@@ -177,20 +177,20 @@ class Container(Handle):
             container_id=self.id, cmd=command, stdin=stdin, stdout=True, stderr=not tty, tty=tty
         )
         _check(request)
-        return Session(lambda hearer: talk.exec(self._engine, request, hearer))
+        return Session(lambda handler: interactive.exec(self._engine, request, handler))
 
     def attach(self, *, stdin: bool = False, stdout: bool = True, stderr: bool = True) -> Session:
         """The streams of its own program from now on: see session.py; what was before is in the
         log. It must run. Who reads slowly is left behind: Unavailable."""
         request = self._attachment(stdin, stdout, stderr)
-        return Session(lambda hearer: talk.attach(self._engine, request, hearer))
+        return Session(lambda handler: interactive.attach(self._engine, request, handler))
 
     def start_attached(
         self, *, stdin: bool = False, stdout: bool = True, stderr: bool = True
     ) -> Session:
         """`start` it when the session begins, and miss nothing of what it says."""
         request = self._attachment(stdin, stdout, stderr)
-        return Session(lambda hearer: talk.start(self._engine, request, hearer))
+        return Session(lambda handler: interactive.start(self._engine, request, handler))
 
     def _attachment(self, stdin: bool, stdout: bool, stderr: bool) -> api.AttachRequest:
         tty = self._record.config.tty

@@ -27,7 +27,7 @@ def container(engine: Engine, record: state.ContainerRecord) -> dict[str, Any]:
     process = document.get("process") or {}
     args = process.get("args") or [*config.command, *config.args]
     where = engine.paths.etc(record.pod_id)
-    pod = engine.registry.find_pod(record.pod_id)
+    pod = engine.objects.find_pod(record.pod_id)
     return {
         "Id": record.id,
         "Created": text(record.created_at),
@@ -149,7 +149,7 @@ def pod(engine: Engine, record: state.PodRecord) -> dict[str, Any]:
         "NetworkSettings": _network(record),
         "Containers": [
             {"Id": c.id, "Name": c.config.metadata.name, "State": status(c)}
-            for c in engine.registry.containers_of(record.id)
+            for c in engine.objects.containers_of(record.id)
         ],
     }
 

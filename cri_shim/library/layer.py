@@ -70,7 +70,7 @@ def _stacks(engine: Engine) -> Iterator[tuple[str, str, Sequence[str]]]:
     """(kind of user, its id, diff-ids bottom first)."""
     for image in engine.images.store.catalog.images():
         yield "image", image.id, image.layers
-    for container in engine.registry.everything()[1]:
+    for container in engine.objects.everything()[1]:
         yield "container", container.id, container.layers
         for volume in container.image_volumes:
             yield "container", container.id, volume.layers

@@ -26,9 +26,7 @@ _check = Validator()
 
 def listed(engine: Engine) -> "list[Pod]":
     """Every pod of this state namespace but those that are being made."""
-    return [
-        Pod(engine, pod.id) for pod in engine.registry.pods() if pod.phase != state.POD_CREATING
-    ]
+    return [Pod(engine, pod.id) for pod in engine.objects.pods() if pod.phase != state.POD_CREATING]
 
 
 async def create(
@@ -37,7 +35,7 @@ async def create(
     """See Runtime.create_pod."""
     if config is None:
         words = {"name": "", **words}
-        words["name"] = words["name"] or names.generate(engine.registry)
+        words["name"] = words["name"] or names.generate(engine.objects)
         config = configs.pod(**words)
     elif words:
         raise TypeError(
@@ -57,7 +55,7 @@ class Pod(Handle):
 
     @property
     def _record(self) -> state.PodRecord:
-        return self._engine.registry.pod(self.id)
+        return self._engine.objects.pod(self.id)
 
     @property
     def name(self) -> str:
@@ -90,7 +88,7 @@ class Pod(Handle):
         """Its containers, in the order in which they were created."""
         return [
             Container(self._engine, container.id)
-            for container in self._engine.registry.containers_of(self._record.id)
+            for container in self._engine.objects.containers_of(self._record.id)
             if container.phase != state.CONTAINER_CREATING
         ]
 
@@ -118,7 +116,7 @@ class Pod(Handle):
             config = image
         else:
             config = configs.container(
-                image, command, name or names.generate(self._engine.registry), fields
+                image, command, name or names.generate(self._engine.objects), fields
             )
         pod = self._record
         request = api.CreateContainerRequest(
@@ -133,7 +131,7 @@ class Pod(Handle):
         record = self._record
         if record.phase != state.POD_READY:
             raise WrongState(f"pod {self.id} is not ready: its containers cannot be started")
-        for container in dependencies.start_order(self._engine.registry.containers_of(self.id)):
+        for container in dependencies.start_order(self._engine.objects.containers_of(self.id)):
             if container.phase == state.CONTAINER_CREATED:
                 await start.start(self._engine, container.id)
 
@@ -147,7 +145,7 @@ class Pod(Handle):
         WrongState if one of them runs, unless `force`.
         """
         running = [
-            c.id for c in self._engine.registry.containers_of(self.id) if container_stop.runs(c)
+            c.id for c in self._engine.objects.containers_of(self.id) if container_stop.runs(c)
         ]
         if running and not force:
             raise WrongState(

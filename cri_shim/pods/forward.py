@@ -24,7 +24,7 @@ _TARGETS = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 
 def ready(engine: Engine, pod_id: str) -> state.PodRecord:
     """The pod, if its ports can be reached; WrongState, NotFound."""
-    pod = engine.registry.pod(pod_id)
+    pod = engine.objects.pod(pod_id)
     if pod.phase != state.POD_READY:
         raise WrongState(f"pod {pod.id} is not ready: its ports cannot be reached")
     return pod

@@ -7,7 +7,7 @@ from cri_shim.spec import userns
 
 def update(engine: Engine) -> None:
     """Let the roots of the pods that are on record pass to what is theirs, and nobody else."""
-    pods, _ = engine.registry.everything()
+    pods, _ = engine.objects.everything()
     maps = [userns.of_pod(pod.config) for pod in pods]
     groups = {ids.groups.host_id for ids in maps if ids is not None}
     for directory in (engine.paths.pods(), engine.paths.containers()[0]):

@@ -9,11 +9,11 @@ from google.protobuf.json_format import MessageToDict
 from cri_shim.containers import query as container_query
 from cri_shim.engine import Engine
 from cri_shim.isolation.namespaces import is_pinned
+from cri_shim.objects import ObjectStore, matches
 from cri_shim.oci import bundle
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.pods.files import hostname
-from cri_shim.registry import Registry, matches
 from cri_shim.spec import sandbox
 from cri_shim.spec.document import Document
 from cri_shim.state import rows
@@ -26,7 +26,7 @@ def state_of(pod: state.PodRecord) -> api.PodSandboxState.ValueType:
 
 def listed(engine: Engine, filter: api.PodSandboxFilter) -> Iterable[api.PodSandbox]:
     """The pods that pass every set field of `filter`; one in the making is not shown."""
-    for pod in engine.registry.each_pod():
+    for pod in engine.objects.each_pod():
         found = rows.row("pod", pod.id, _listed, pod, filter)
         if found is not None:
             yield found
@@ -74,11 +74,11 @@ def status(pod: state.PodRecord) -> api.PodSandboxStatus:
     return answer
 
 
-def containers(registry: Registry, pod_id: str) -> list[api.ContainerStatus]:
+def containers(objects: ObjectStore, pod_id: str) -> list[api.ContainerStatus]:
     """The statuses of a pod's containers; a create in progress is not shown."""
     return [
         container_query.status(container)
-        for container in registry.containers_of(pod_id)
+        for container in objects.containers_of(pod_id)
         if container.phase != state.CONTAINER_CREATING
     ]
 

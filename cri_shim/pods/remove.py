@@ -13,9 +13,9 @@ from cri_shim.containers import remove as container_remove
 from cri_shim.engine import Engine
 from cri_shim.errors import NotFound
 from cri_shim.faults import fault_point
+from cri_shim.objects import changed
 from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import passage, teardown
-from cri_shim.registry import changed
 from cri_shim.spec import userns
 from cri_shim.store import deletion
 
@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 async def remove(engine: Engine, pod_id: str) -> None:
     """Stop it, remove its containers, forget it. An unknown id is success, as the CRI says."""
     try:
-        id = engine.registry.pod(pod_id).id
+        id = engine.objects.pod(pod_id).id
     except NotFound:
         return
     await engine.pod_removals.do(id, lambda: _remove(engine, id))
@@ -45,27 +45,27 @@ async def _remove(engine: Engine, id: str) -> None:
 
 async def release(engine: Engine, id: str) -> None:
     """Everything that removing a pod is; can be repeated at any point."""
-    async with engine.registry.lock(id):  # a retry in the background may meet a second request
+    async with engine.objects.lock(id):  # a retry in the background may meet a second request
         await _release(engine, id)
 
 
 async def _release(engine: Engine, id: str) -> None:
-    pod = engine.registry.find_pod(id)
+    pod = engine.objects.find_pod(id)
     if pod is None:
         return
     if pod.phase != state.POD_REMOVING:
         fault_point("pods.remove.intend")
-        engine.registry.observe(changed(pod, phase=state.POD_REMOVING))
+        engine.objects.observe(changed(pod, phase=state.POD_REMOVING))
     fault_point("pods.remove.containers")
-    containers = [container.id for container in engine.registry.containers_of(id)]
+    containers = [container.id for container in engine.objects.containers_of(id)]
     removals = (container_remove.remove(engine, container) for container in containers)
     results = await asyncio.gather(*removals, return_exceptions=True)
-    await leave_nothing(engine, engine.registry.pod(id))
+    await leave_nothing(engine, engine.objects.pod(id))
     for result in results:
         if isinstance(result, BaseException):
             raise result
     fault_point("pods.remove.forget")
-    engine.registry.forget(engine.registry.pod(id))
+    engine.objects.forget(engine.objects.pod(id))
     if userns.of_pod(pod.config) is not None:
         passage.update(engine)
 

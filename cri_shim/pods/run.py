@@ -10,7 +10,7 @@ import secrets
 import time
 
 from cri_shim.aio.offload import finish, offload
-from cri_shim.containers import protection
+from cri_shim.containers import security
 from cri_shim.engine import Engine
 from cri_shim.errors import AlreadyExists, InvalidArgument, WrongState
 from cri_shim.faults import fault_point
@@ -18,11 +18,11 @@ from cri_shim.isolation import etc, namespaces, shm, sysctls
 from cri_shim.isolation import userns as user_namespaces
 from cri_shim.isolation.sysctls import Parameter
 from cri_shim.linux.privacy import let_group_pass, make_private
+from cri_shim.objects import changed, pod_name
 from cri_shim.oci import bundle
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import files, passage, remove
-from cri_shim.registry import changed, pod_name
 from cri_shim.spec import namespaces as spec_namespaces
 from cri_shim.spec import pause, userns
 from cri_shim.state.records import VERSIONS
@@ -35,7 +35,7 @@ async def run(engine: Engine, request: api.RunPodSandboxRequest) -> str:
     another configuration.
     """
     name = pod_name(request.config.metadata)
-    holder = engine.registry.pod_named(name)
+    holder = engine.objects.pod_named(name)
     if holder is not None and not engine.runs.under_way(name):
         raise AlreadyExists(
             f"pod {name[0]}/{name[1]} (uid {name[2]}, attempt {name[3]}) exists: {holder.id};"
@@ -45,12 +45,12 @@ async def run(engine: Engine, request: api.RunPodSandboxRequest) -> str:
         name,
         request,
         lambda: _run(engine, request),
-        lambda id: engine.registry.find_pod(id) is not None,
+        lambda id: engine.objects.find_pod(id) is not None,
     )
 
 
 async def _run(engine: Engine, request: api.RunPodSandboxRequest) -> str:
-    await protection.check_pod(engine, request.config)
+    await security.check_pod(engine, request.config)
     record = _intend(engine, request)
     try:
         await _build(engine, record)
@@ -79,7 +79,7 @@ def _intend(engine: Engine, request: api.RunPodSandboxRequest) -> state.PodRecor
     record = state.PodRecord(
         version=VERSIONS["pod"],
         id=id,
-        namespace=engine.registry.namespace,
+        namespace=engine.objects.namespace,
         phase=state.POD_CREATING,
         config=request.config,
         runtime_handler=request.runtime_handler,
@@ -97,7 +97,7 @@ def _intend(engine: Engine, request: api.RunPodSandboxRequest) -> state.PodRecor
     if not host_network:
         record.network.attachments.extend(engine.network.plan(record))
     fault_point("pods.run.intend")
-    return engine.registry.put(record)
+    return engine.objects.put(record)
 
 
 async def _build(engine: Engine, record: state.PodRecord) -> None:
@@ -106,14 +106,14 @@ async def _build(engine: Engine, record: state.PodRecord) -> None:
     if userns.of_pod(record.config) is not None:
         passage.update(engine)
     make_private(where / "ns")
-    synced = asyncio.create_task(engine.registry.sync())
+    synced = asyncio.create_task(engine.objects.sync())
     try:
         fault_point("pods.run.files")
         _write_files(engine, record)
         await _isolate(engine, record)
     finally:
         await synced  # the intent is on disk before an address is taken
-    engine.prime()  # while the plugins run; the first container comes soon
+    engine.warm_up()  # while the plugins run; the first container comes soon
     if not record.network.host:
         fault_point("pods.run.network")
         attached = await engine.network.attach(record)
@@ -122,7 +122,7 @@ async def _build(engine: Engine, record: state.PodRecord) -> None:
         network.CopyFrom(record.network)
         network.ips.extend(attached.ips)
         network.result = attached.result
-        record = engine.registry.put(changed(record, network=network))
+        record = engine.objects.put(changed(record, network=network))
         fault_point("pods.run.hosts")
         files.write_hosts(where / "etc", record.config, attached.ips)
         files.reach_name_servers(where / "etc", record.config, attached.dns)
@@ -130,12 +130,12 @@ async def _build(engine: Engine, record: state.PodRecord) -> None:
     if _shares_pid_namespace(record.config):
         record = await _start_pause(engine, record)
     fault_point("pods.run.commit")
-    engine.registry.put(changed(record, phase=state.POD_READY))
+    engine.objects.put(changed(record, phase=state.POD_READY))
 
 
 def _write_files(engine: Engine, record: state.PodRecord) -> None:
     where, host = engine.paths.pod(record.id) / "etc", record.network.host
-    label = protection.pod_labels(engine, record)[1]
+    label = security.pod_labels(engine, record)[1]
     etc.mount(where, files.size(record.config, host), label=label)
     files.write(where, record.config, host, userns.root_of(record.config))
 
@@ -153,7 +153,7 @@ async def _isolate(engine: Engine, record: state.PodRecord) -> None:
         await user_namespaces.pin(pins, ids, hostname=hostname, sysctls=early)
     if "ipc" in pins:
         fault_point("pods.run.shm")
-        label = protection.pod_labels(engine, record)[1]
+        label = security.pod_labels(engine, record)[1]
         shm.mount_shm(
             engine.paths.pod(record.id) / "shm", owner=userns.root_of(record.config), label=label
         )
@@ -207,7 +207,7 @@ async def _start_pause(engine: Engine, record: state.PodRecord) -> state.PodReco
             rootfs=str(where / "rootfs"),
             cgroups_path=engine.cgroups.oci_path(record.cgroup_parent, record.id),
             namespaces={kind: str(path) for kind, path in pins.items()},
-            protection=await protection.of_pause(engine, record),
+            protection=await security.of_pause(engine, record),
             ids=userns.of_pod(record.config) if handler.maps_ids else None,
         )
     )
@@ -216,7 +216,7 @@ async def _start_pause(engine: Engine, record: state.PodRecord) -> state.PodReco
         handler, record.id, where, log=None, tty=False, stdin=False, stdin_once=False
     )
     fault_point("pods.run.pause_record")
-    record = engine.registry.put(changed(record, pause=started.init, monitor=started.monitor))
+    record = engine.objects.put(changed(record, pause=started.init, monitor=started.monitor))
     engine.exits.watch(record.id, where, started.init, started.monitor)
     fault_point("pods.run.pause_start")
     await engine.oci.start(handler, record.id)

@@ -11,8 +11,8 @@ from cri_shim.engine import Engine
 from cri_shim.faults import fault_point
 from cri_shim.isolation import etc, namespaces, shm
 from cri_shim.linux import mounts
+from cri_shim.objects import changed
 from cri_shim.pb import state_pb2 as state
-from cri_shim.registry import changed
 
 PAUSE_EXIT_WAIT_S = 5.0
 
@@ -39,19 +39,19 @@ def is_due(engine: Engine, pod: state.PodRecord) -> bool:
 
 async def detach(engine: Engine, id: str) -> None:
     """DEL on every network the pod may be attached to, once; the record tells when it is done."""
-    pod = engine.registry.find_pod(id)
+    pod = engine.objects.find_pod(id)
     if pod is None or not pod.network.attachments:
         return
     fault_point("pods.teardown.network")
     await engine.network.detach(pod)
     fault_point("pods.teardown.network_record")
-    pod = engine.registry.find_pod(id)
+    pod = engine.objects.find_pod(id)
     if pod is None:
         return
     network = state.PodNetwork()
     network.CopyFrom(pod.network)
     del network.attachments[:]
-    engine.registry.observe(changed(pod, network=network))
+    engine.objects.observe(changed(pod, network=network))
 
 
 async def _end_pause(engine: Engine, pod: state.PodRecord) -> None:
@@ -75,7 +75,7 @@ async def _end_pause(engine: Engine, pod: state.PodRecord) -> None:
 
 
 def _unpin_network(engine: Engine, pod_id: str) -> None:
-    pod = engine.registry.find_pod(pod_id)
+    pod = engine.objects.find_pod(pod_id)
     if pod is not None and pod.phase != state.POD_REMOVING and pod.network.attachments:
         return  # a plugin has failed, and may need the namespace when it is asked again
     fault_point("pods.teardown.netns")

@@ -13,7 +13,7 @@ from typing import Any
 
 from cri_shim.config import Config
 from cri_shim.engine import Engine
-from cri_shim.oci.inventory import Inventory
+from cri_shim.oci.program_versions import Inventory
 from cri_shim.report import host, parts
 from cri_shim.report.gather import Part, gathered
 from cri_shim.version import __version__

@@ -9,7 +9,7 @@ from typing import Any
 
 from cri_shim.config.user import ordinary_user
 from cri_shim.engine import Engine
-from cri_shim.oci.inventory import Inventory
+from cri_shim.oci.program_versions import Inventory
 from cri_shim.report.gather import Part, gathered
 
 

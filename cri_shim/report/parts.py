@@ -16,7 +16,7 @@ from cri_shim.store import registries as registries_conf
 
 def store(engine: Engine, config: Config) -> Mapping[str, Part]:
     """The numbers are those of this state namespace."""
-    pods, containers = engine.registry.pods(), engine.registry.containers()
+    pods, containers = engine.objects.pods(), engine.objects.containers()
     return {
         "root": lambda: str(config.server.root),
         "runRoot": lambda: str(config.server.run_root),

@@ -19,8 +19,8 @@ import grpc.aio
 
 from cri_shim.errors import CriShimError, TimedOut, Unavailable
 from cri_shim.rpc import api_pb2_grpc, control_pb2_grpc
-from cri_shim.rpc.answers import MAX_BYTES
-from cri_shim.rpc.status import error_of
+from cri_shim.rpc.codes import error_of
+from cri_shim.rpc.message_size import MAX_BYTES
 
 if TYPE_CHECKING:
     from cri_shim.rpc.api_pb2_grpc import ImageServiceAsyncStub, RuntimeServiceAsyncStub

@@ -7,15 +7,15 @@ from cri_shim.engine import Engine
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pods import query as pod_query
 from cri_shim.pods.metrics import table
-from cri_shim.pods.observation import Observation
-from cri_shim.rpc.parts import parts
+from cri_shim.pods.telemetry import Telemetry
+from cri_shim.rpc.chunks import parts
 
 
 class Observing:
     """A part of RuntimeService."""
 
     _engine: Engine
-    _observation: Observation
+    _observation: Telemetry
 
     async def ContainerStats(
         self, request: api.ContainerStatsRequest

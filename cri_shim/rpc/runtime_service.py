@@ -14,9 +14,9 @@ from cri_shim.pods import remove as pod_remove
 from cri_shim.pods import run
 from cri_shim.pods import stop as pod_stop
 from cri_shim.pods import update as pod_update
-from cri_shim.pods.observation import Observation
-from cri_shim.rpc.facts import Facts
+from cri_shim.pods.telemetry import Telemetry
 from cri_shim.rpc.observing import Observing
+from cri_shim.rpc.status import RuntimeStatus
 from cri_shim.version import __version__
 
 RUNTIME_NAME = "cri-shim"
@@ -38,11 +38,11 @@ class RuntimeService(Observing):
     """The RPCs of runtime.v1.RuntimeService that are served."""
 
     def __init__(
-        self, engine: Engine, facts: Facts, streams: Streams, observation: Observation
+        self, engine: Engine, status: RuntimeStatus, streams: Streams, observation: Telemetry
     ) -> None:
         self._engine = engine
         self._observation = observation
-        self._facts = facts
+        self._facts = status
         self._streams = streams
 
     # -- the runtime itself -------------------------------------------------------------------
@@ -89,13 +89,13 @@ class RuntimeService(Observing):
     async def PodSandboxStatus(
         self, request: api.PodSandboxStatusRequest
     ) -> api.PodSandboxStatusResponse:
-        pod = self._engine.registry.pod(request.pod_sandbox_id)
+        pod = self._engine.objects.pod(request.pod_sandbox_id)
         info = pod_query.info(self._engine, pod) if request.verbose else {}
         # For a kubelet that follows events: what they tell, at a time of the same clock.
         return api.PodSandboxStatusResponse(
             status=pod_query.status(pod),
             info=info,
-            containers_statuses=pod_query.containers(self._engine.registry, pod.id),
+            containers_statuses=pod_query.containers(self._engine.objects, pod.id),
             timestamp=time.time_ns(),
         )
 
@@ -142,7 +142,7 @@ class RuntimeService(Observing):
     async def ContainerStatus(
         self, request: api.ContainerStatusRequest
     ) -> api.ContainerStatusResponse:
-        container = self._engine.registry.container(request.container_id)
+        container = self._engine.objects.container(request.container_id)
         info = container_query.info(self._engine, container) if request.verbose else {}
         return api.ContainerStatusResponse(status=container_query.status(container), info=info)
 

@@ -17,7 +17,7 @@ import h11
 from cri_shim.aio import descriptors
 from cri_shim.aio.rounds import Rounds
 from cri_shim.containers import exec as container_exec
-from cri_shim.containers import talk
+from cri_shim.containers import interactive
 from cri_shim.engine import Engine
 from cri_shim.errors import ConfigError, InvalidArgument
 from cri_shim.pb import api_pb2 as api
@@ -119,7 +119,7 @@ class StreamingServer:
 
     def attach(self, request: api.AttachRequest) -> str:
         """The URL for a container's own streams. NotFound, WrongState; ResourceExhausted."""
-        container = talk.attachable(self._engine, request.container_id)
+        container = interactive.attachable(self._engine, request.container_id)
         return self._issue(request, container.id, container.pod_id)
 
     def port_forward(self, request: api.PortForwardRequest) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from cri_shim.containers import talk
+from cri_shim.containers import interactive
 from cri_shim.engine import Engine
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
@@ -63,13 +63,13 @@ class Sessions:
         means = Means(self._spawn, self._input, self._places, complain)
         if isinstance(request, api.PortForwardRequest):
             return self._forward(agreed, request, link, means)
-        begin: Callable[..., Coroutine[Any, Any, talk.Talk]]
+        begin: Callable[..., Coroutine[Any, Any, interactive.InteractiveSession]]
         if isinstance(request, api.ExecRequest):
-            begin = functools.partial(talk.exec, self._engine, request)
+            begin = functools.partial(interactive.exec, self._engine, request)
         else:
-            begin = functools.partial(talk.attach, self._engine, request)
+            begin = functools.partial(interactive.attach, self._engine, request)
         made = SpdyCommand if agreed.transport == "spdy" else WebSocketCommand
-        return made(link, agreed.protocol, talk.streams_of(request), begin, means)
+        return made(link, agreed.protocol, interactive.streams_of(request), begin, means)
 
     def _forward(
         self, agreed: Agreed, asked: api.PortForwardRequest, link: Link, means: Means
@@ -91,10 +91,10 @@ class Sessions:
         """Our sockets would keep the network namespace of a pod that is gone."""
 
         def over() -> bool:
-            pod = self._engine.registry.find_pod(id)
+            pod = self._engine.objects.find_pod(id)
             return pod is None or pod.phase != state.POD_READY
 
-        await self._engine.registry.until(id, over)
+        await self._engine.objects.until(id, over)
         session.end(f"pod {id} was stopped")
 
     def ended(self, link: Link) -> None:

@@ -9,7 +9,7 @@ from cri_shim.aio.offload import offload
 from cri_shim.containers.stats import ContainerGauges
 from cri_shim.engine import Engine
 from cri_shim.isolation import cgroup_names
-from cri_shim.isolation.meter import Meter
+from cri_shim.isolation.cgroup_stats import Meter
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.pods.metrics import facts, samples
@@ -31,7 +31,7 @@ class Metrics:
         await self._pods.open_networks()
         meter = self._engine.cgroups.meter()
         some: list[state.PodRecord] = []
-        for pod in self._engine.registry.each_pod():
+        for pod in self._engine.objects.each_pod():
             if pod.phase == state.POD_READY:
                 some.append(pod)
             if len(some) == PODS_AT_A_TIME:
@@ -47,7 +47,7 @@ class Metrics:
         running = [
             container
             for pod in pods
-            for container in self._engine.registry.containers_of(pod.id)
+            for container in self._engine.objects.containers_of(pod.id)
             if container.phase == state.CONTAINER_RUNNING
         ]
         root = self._engine.images.store.root
@@ -65,7 +65,7 @@ class Metrics:
         row = api.PodSandboxMetrics(
             pod_sandbox_id=pod.id, metrics=samples.messages(network, base, time.time_ns())
         )
-        for container in self._engine.registry.containers_of(pod.id):
+        for container in self._engine.objects.containers_of(pod.id):
             if (found := read.get(container.id)) is not None:
                 row.container_metrics.append(self._container(pod, container, found, fs))
         return row

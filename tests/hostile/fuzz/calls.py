@@ -20,8 +20,8 @@ from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import control_pb2 as control
 from cri_shim.rpc import boundary
-from cri_shim.rpc.about import describe
 from cri_shim.rpc.listening import Listening
+from cri_shim.rpc.log_subject import describe
 from cri_shim.spec import container, namespaces, users
 from cri_shim.spec.container import ContainerInput
 from cri_shim.spec.host import Host

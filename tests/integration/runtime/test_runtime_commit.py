@@ -90,8 +90,8 @@ class Pod:
     async def output(self, image: str, script: str = "") -> list[str]:
         """What a container prints until it ends."""
         id = await self.start(image, script)
-        registry = self._engine.registry
-        await registry.until(id, lambda: registry.container(id).finished_at != 0)
+        objects = self._engine.objects
+        await objects.until(id, lambda: objects.container(id).finished_at != 0)
         log = Path(self.config.log_directory, f"{self._number}.log").read_text()
         return [line.split(" ", 3)[3] for line in log.splitlines()]
 
@@ -102,7 +102,7 @@ async def runtime(here: Place) -> AsyncIterator[Runtime]:
     async with here.runtime() as opened:
         await opened.load_image(f"docker-archive:{busybox.archive(here.directory / 'busybox.tar')}")
         yield opened
-        for pod in opened.engine.registry.pods():
+        for pod in opened.engine.objects.pods():
             await pod_remove.remove(opened.engine, pod.id)
 
 
@@ -137,10 +137,10 @@ async def test_what_a_running_container_wrote_becomes_an_image_that_runs(
     assert [str(change) for change in await image.diff()] == [
         str(change) for change in await container_diff.diff(runtime.engine, container)
     ]
-    record = runtime.engine.registry.container(container)
+    record = runtime.engine.objects.container(container)
     assert record.phase == state.CONTAINER_RUNNING
     await container_stop.stop(runtime.engine, container, 30)  # it goes on: it hears a signal
-    assert runtime.engine.registry.container(container).exit_code == 0
+    assert runtime.engine.objects.container(container).exit_code == 0
 
 
 async def test_a_diff_tells_what_was_written_and_not_what_was_put_there_for_mounts(
@@ -184,7 +184,7 @@ async def test_an_ended_container_is_committed_saved_loaded_and_runs(
     pod = Pod(runtime.engine, here.directory, userns=False)
     await pod.run()
     await pod.output(busybox.NAME, WRITE)
-    (container,) = runtime.engine.registry.containers_of(pod.id)
+    (container,) = runtime.engine.objects.containers_of(pod.id)
 
     image = await runtime.container(container.id).commit(NAME, changes=['CMD ["cat", "/srv/done"]'])
 
@@ -343,7 +343,7 @@ async def test_a_process_that_dies_at_a_step_leaves_nothing_and_no_container_pau
             assert time.monotonic() < limit, left
             await asyncio.sleep(0.01)
         assert (await engine.oci.state(engine.handler(""), container) or {})["status"] == "running"
-        record = engine.registry.container(container)
+        record = engine.objects.container(container)
         assert process.alive(record.init.pid, record.init.start_time)
         assert (await after.container(container).commit(NAME)).tags == [NAME]
         assert list(engine.images.store.layouts.iterdir()) == []

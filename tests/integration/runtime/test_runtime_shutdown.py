@@ -55,9 +55,9 @@ async def start(engine: Engine, name: str, command: list[str] = STUBBORN) -> tup
 async def remove_all(here: Place) -> None:
     async with here.runtime() as runtime:
         engine = runtime.engine
-        assert {pod.phase for pod in engine.registry.pods()} <= {state.POD_NOTREADY}
-        assert {c.phase for c in engine.registry.containers()} <= {state.CONTAINER_EXITED}
-        for pod in engine.registry.pods():
+        assert {pod.phase for pod in engine.objects.pods()} <= {state.POD_NOTREADY}
+        assert {c.phase for c in engine.objects.containers()} <= {state.CONTAINER_EXITED}
+        for pod in engine.objects.pods():
             await pod_remove.remove(engine, pod.id)
 
 
@@ -67,7 +67,7 @@ async def test_it_is_refused_while_a_container_runs_and_changes_nothing(here: Pl
         pod, container = await start(runtime.engine, "a")
         with pytest.raises(WrongState, match=f"1 containers are running, the first is {container}"):
             await runtime.shutdown()
-        record = runtime.engine.registry.container(container)
+        record = runtime.engine.objects.container(container)
         assert process.alive(record.init.pid, record.init.start_time)
         await pod_remove.remove(runtime.engine, pod)
         await runtime.shutdown()
@@ -80,7 +80,7 @@ async def test_forced_it_ends_everything_at_once_and_unmounts(here: Place) -> No
         engine = runtime.engine
         await load(engine, here)
         started = await asyncio.gather(*(start(engine, name) for name in "abcd"))
-        inits = [engine.registry.container(container).init for _, container in started]
+        inits = [engine.objects.container(container).init for _, container in started]
         began = time.monotonic()
         await runtime.shutdown(force=True)
         took = time.monotonic() - began
@@ -124,7 +124,7 @@ async def test_a_stop_that_hangs_is_given_up_and_told_and_the_rest_ends(
         monkeypatch.setattr(shutdown, "SETTLE_S", 0.5)
         with pytest.raises((TimedOut, ToolFailed)):
             await runtime.shutdown(force=True, timeout=5)
-        assert engine.registry.container(ended).phase == state.CONTAINER_EXITED
+        assert engine.objects.container(ended).phase == state.CONTAINER_EXITED
     said = "\n".join(record.getMessage() for record in caplog.records)
     assert f"shutdown: pod {slow} did not stop within 5 s" in said
     assert f"shutdown: pod {bad}: CNI said no" in said
@@ -178,7 +178,7 @@ async def test_leaving_the_block_waits_for_a_shutdown_under_way(here: Place) -> 
         engine = runtime.engine
         ending = asyncio.create_task(end(runtime))
         await asyncio.sleep(0)
-    assert engine.registry.container(container).phase == state.CONTAINER_EXITED
+    assert engine.objects.container(container).phase == state.CONTAINER_EXITED
     await ending
     await remove_all(here)
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cri_shim.errors import InvalidArgument
-from cri_shim.rpc.about import describe
+from cri_shim.rpc.log_subject import describe
 from cri_shim.validate.requests import COVERED, Validator
 
 TEXTS = st.one_of(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cri_shim import errors
-from cri_shim.rpc.status import MAX_TEXT_ON_THE_WIRE, code_of, error_of, wire_text
+from cri_shim.rpc.codes import MAX_TEXT_ON_THE_WIRE, code_of, error_of, wire_text
 
 
 def test_every_kind_of_ours_has_a_code_and_none_is_internal() -> None:

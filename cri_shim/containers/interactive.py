@@ -27,15 +27,15 @@ LAG = 16 << 20  # bytes an attach client may be behind, in our memory: some seco
 
 
 @dataclass(frozen=True, slots=True)
-class Hearer:
-    """Who talks: what the Talk calls, on the loop."""
+class OutputHandler:
+    """Who talks: what the InteractiveSession calls, on the loop."""
 
     output: Callable[[int, bytes], None]  # 1 is stdout, 2 stderr
     drained: Callable[[], None]  # input that waited has been taken
     backlog: Callable[[], int]  # bytes of output that could not be passed on yet
 
 
-class Talk(Protocol):
+class InteractiveSession(Protocol):
     """A conversation that has begun."""
 
     def feed(self, data: bytes | memoryview) -> int:
@@ -65,7 +65,9 @@ def streams_of(request: api.ExecRequest | api.AttachRequest) -> Streams:
     return Streams(request.stdin, request.stdout, request.stderr and not request.tty, request.tty)
 
 
-async def exec(engine: Engine, request: api.ExecRequest, hearer: Hearer) -> Talk:
+async def exec(
+    engine: Engine, request: api.ExecRequest, handler: OutputHandler
+) -> InteractiveSession:
     """Start the command. WrongState, CommandNotFound, ToolFailed: it does not run."""
     container = execs.accepting(engine, request.container_id)
     document = bundle.spec(engine.paths.bundle(container.id))
@@ -75,7 +77,7 @@ async def exec(engine: Engine, request: api.ExecRequest, hearer: Hearer) -> Talk
         container.id,
         process,
         streams_of(request),
-        Taker(hearer.output, hearer.drained),
+        Taker(handler.output, handler.drained),
         streams.owner(engine, container, process),
     )
     return _Exec(command)
@@ -102,30 +104,34 @@ class _Exec:
 
 def attachable(engine: Engine, container_id: str) -> state.ContainerRecord:
     """The container, if its streams can be had: created by conmon, and not ended."""
-    container = engine.registry.container(container_id)
+    container = engine.objects.container(container_id)
     if container.phase != state.CONTAINER_RUNNING:
         raise WrongState(f"container {container.id} is not running")
     return container
 
 
-async def attach(engine: Engine, request: api.AttachRequest, hearer: Hearer) -> Talk:
+async def attach(
+    engine: Engine, request: api.AttachRequest, handler: OutputHandler
+) -> InteractiveSession:
     """Join the container's own streams from now on. WrongState if it does not run."""
-    return await _joined(engine, attachable(engine, request.container_id), request, hearer)
+    return await _joined(engine, attachable(engine, request.container_id), request, handler)
 
 
-async def start(engine: Engine, request: api.AttachRequest, hearer: Hearer) -> Talk:
+async def start(
+    engine: Engine, request: api.AttachRequest, handler: OutputHandler
+) -> InteractiveSession:
     """Start the container, joined to its streams before its program begins. Errors as starts.start.
 
     Who gives up meanwhile leaves it to start alone.
     """
-    joined: Talk | None = None
+    joined: InteractiveSession | None = None
     wanted = True
 
     async def join() -> None:
         nonlocal joined
         if wanted:
-            container = engine.registry.container(request.container_id)
-            joined = await _joined(engine, container, request, hearer)
+            container = engine.objects.container(request.container_id)
+            joined = await _joined(engine, container, request, handler)
 
     try:
         await starts.start(engine, request.container_id, join)
@@ -139,29 +145,36 @@ async def start(engine: Engine, request: api.AttachRequest, hearer: Hearer) -> T
 
 
 async def _joined(
-    engine: Engine, container: state.ContainerRecord, request: api.AttachRequest, hearer: Hearer
-) -> Talk:
-    talk = _Attach(engine, container, streams_of(request), hearer)
-    await talk.connect()
-    return talk
+    engine: Engine,
+    container: state.ContainerRecord,
+    request: api.AttachRequest,
+    handler: OutputHandler,
+) -> InteractiveSession:
+    session = _Attach(engine, container, streams_of(request), handler)
+    await session.connect()
+    return session
 
 
 class _Attach:
     """One client of the container's conmon."""
 
     def __init__(
-        self, engine: Engine, container: state.ContainerRecord, streams: Streams, hearer: Hearer
+        self,
+        engine: Engine,
+        container: state.ContainerRecord,
+        streams: Streams,
+        handler: OutputHandler,
     ) -> None:
         self._engine = engine
         self._bundle = engine.paths.bundle(container.id)
         self._id = container.id
         self._config = container.config
         self._wanted = {1: streams.stdout, 2: streams.stderr}
-        self._hearer = hearer
+        self._hearer = handler
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._size: tuple[int, int] | None = None  # which conmon is to be told
         self._resizing = False
-        self._attachment = Attachment(self._output, hearer.drained, self._ended)
+        self._attachment = Attachment(self._output, handler.drained, self._ended)
 
     async def connect(self) -> None:
         try:

@@ -1,10 +1,10 @@
-"""Handover: a retry joins the work in hand, or collects what its caller did not wait for."""
+"""Resumable: a retry joins the work in hand, or collects what its caller did not wait for."""
 
 import asyncio
 
 import pytest
 
-from cri_shim.aio.handover import Handover
+from cri_shim.aio.resumable import Resumable
 from cri_shim.errors import AlreadyExists, ToolFailed, Unavailable
 
 
@@ -29,7 +29,7 @@ def always(_: str) -> bool:
 
 
 async def test_equal_requests_at_once_are_one_piece_of_work() -> None:
-    handover, work = Handover[str, str, str]("test"), Work()
+    handover, work = Resumable[str, str, str]("test"), Work()
     calls = [asyncio.create_task(handover.do("k", "r", work, always)) for _ in range(3)]
     await asyncio.sleep(0)
     work.go.set()
@@ -38,7 +38,7 @@ async def test_equal_requests_at_once_are_one_piece_of_work() -> None:
 
 
 async def test_a_different_request_meanwhile_is_refused() -> None:
-    handover, work = Handover[str, str, str]("test"), Work()
+    handover, work = Resumable[str, str, str]("test"), Work()
     first = asyncio.create_task(handover.do("k", "r", work, always))
     await asyncio.sleep(0)
     with pytest.raises(AlreadyExists, match="different configuration"):
@@ -48,7 +48,7 @@ async def test_a_different_request_meanwhile_is_refused() -> None:
 
 
 async def test_the_work_outlives_its_caller_and_the_retry_collects_it() -> None:
-    handover, work = Handover[str, str, str]("test"), Work()
+    handover, work = Resumable[str, str, str]("test"), Work()
     first = asyncio.create_task(handover.do("k", "r", work, always))
     await asyncio.sleep(0)
     first.cancel()
@@ -60,7 +60,7 @@ async def test_the_work_outlives_its_caller_and_the_retry_collects_it() -> None:
 
 
 async def test_a_result_that_is_no_longer_good_is_made_anew() -> None:
-    handover, work = Handover[str, str, str]("test"), Work()
+    handover, work = Resumable[str, str, str]("test"), Work()
     first = asyncio.create_task(handover.do("k", "r", work, always))
     await asyncio.sleep(0)
     first.cancel()
@@ -70,7 +70,7 @@ async def test_a_result_that_is_no_longer_good_is_made_anew() -> None:
 
 
 async def test_a_failure_is_told_and_the_key_is_free_again() -> None:
-    handover, work = Handover[str, str, str]("test"), Work()
+    handover, work = Resumable[str, str, str]("test"), Work()
     work.error = ToolFailed("no")
     work.go.set()
     with pytest.raises(ToolFailed):
@@ -80,7 +80,7 @@ async def test_a_failure_is_told_and_the_key_is_free_again() -> None:
 
 
 async def test_drain_waits_and_then_cancels() -> None:
-    handover, work = Handover[str, str, str]("test"), Work()
+    handover, work = Resumable[str, str, str]("test"), Work()
     call = asyncio.create_task(handover.do("k", "r", work, always))
     await asyncio.sleep(0)
     await handover.drain(0.01)

@@ -54,7 +54,7 @@ def pod_name(metadata: api.PodSandboxMetadata) -> PodName:
     return metadata.namespace, metadata.name, metadata.uid, metadata.attempt
 
 
-class Registry:
+class ObjectStore:
     def __init__(self, store: Store, namespace: str = "") -> None:
         self._store = store
         self.namespace = namespace
@@ -215,7 +215,7 @@ class Registry:
     def follow(self, follower: Follower) -> None:
         """Call `follower` with (before, after) at every change of what is visible here.
 
-        It is called at once, on the loop: it must neither wait nor change the registry.
+        It is called at once, on the loop: it must neither wait nor change the objects.
         """
         self._followers.append(follower)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cri_shim.isolation import cgroup_files as files
 from cri_shim.isolation import hierarchies
-from cri_shim.isolation.meter import Detail, HugePages, Memory, Swap, Usage
+from cri_shim.isolation.cgroup_stats import Detail, HugePages, Memory, Swap, Usage
 
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 

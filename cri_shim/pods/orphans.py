@@ -29,7 +29,7 @@ async def end(engine: Engine) -> None:
 
     OSError, Unavailable: it cannot be written down whose they are, on a full disk for example.
     """
-    pods, containers = engine.registry.everything()
+    pods, containers = engine.objects.everything()
     known = {entry.id for entry in pods} | {entry.id for entry in containers}
     stray_containers = _ids(engine.paths.containers()) - known
     stray_pods = _ids([engine.paths.pods()]) - known
@@ -47,7 +47,7 @@ def _ours(engine: Engine, strays: set[str]) -> bool:
     """Whether the run root belongs to this state; if nothing is there, it does from now on."""
     mark = engine.paths.run_root / "state"
     marked = marks.read(mark)
-    own = engine.registry.identity(marked)
+    own = engine.objects.identity(marked)
     if own == marked:
         return True
     if strays and os.path.lexists(mark):

@@ -4,19 +4,19 @@ import asyncio
 
 import pytest
 
+from cri_shim.aio.readers_writer import ReadersWriterLock
 from cri_shim.errors import TimedOut
-from cri_shim.network.gate import Gate
 
 
 async def test_several_pass_together():
-    gate = Gate()
+    gate = ReadersWriterLock()
 
     async with gate.shared(), gate.shared():
         pass
 
 
 async def test_one_alone_waits_for_those_inside_and_holds_up_the_next():
-    gate, order = Gate(), []
+    gate, order = ReadersWriterLock(), []
 
     async def alone() -> None:
         async with gate.alone(5):
@@ -36,7 +36,7 @@ async def test_one_alone_waits_for_those_inside_and_holds_up_the_next():
 
 
 async def test_who_is_out_of_patience_lets_the_others_pass():
-    gate = Gate()
+    gate = ReadersWriterLock()
 
     async with gate.shared():
         with pytest.raises(TimedOut, match="1 others"):

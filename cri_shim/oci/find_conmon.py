@@ -10,7 +10,7 @@ from cri_shim.aio.ended import ended
 from cri_shim.aio.offload import offload
 from cri_shim.errors import ToolFailed
 from cri_shim.linux import pidfd, process
-from cri_shim.oci import tree
+from cri_shim.oci import process_tree
 from cri_shim.pb import state_pb2 as state
 
 END_S = 5.0  # for a killed conmon to end
@@ -49,7 +49,7 @@ async def end(id: str) -> None:
         for conmon in found:
             await _kill(conmon, id)
         # The OCI runtime dies with conmon, its hooks do not: they share conmon's session.
-        await tree.end(0, {conmon.pid for conmon in found})
+        await process_tree.end(0, {conmon.pid for conmon in found})
 
 
 async def _kill(conmon: state.Process, id: str) -> None:

@@ -7,9 +7,9 @@ import pytest
 
 from cri_shim.isolation import cgroup_files as files
 from cri_shim.isolation.cgroup_files import BlockIo, Pressure, Stall
-from cri_shim.isolation.meter import HugePages, Memory, Swap
-from cri_shim.isolation.meter_v1 import MeterV1
-from cri_shim.isolation.meter_v2 import MeterV2
+from cri_shim.isolation.cgroup_stats import HugePages, Memory, Swap
+from cri_shim.isolation.cgroup_stats_v1 import MeterV1
+from cri_shim.isolation.cgroup_stats_v2 import MeterV2
 
 GROUP = "kubepods/podx/c"
 V1 = {

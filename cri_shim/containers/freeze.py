@@ -39,7 +39,7 @@ def go_on_later(engine: Engine, container: state.ContainerRecord) -> None:
     """At start: `go_on` in the background, for a container that the last daemon held still."""
 
     async def alone() -> None:  # not while another commit reads it
-        async with engine.registry.lock(container.id):
+        async with engine.objects.lock(container.id):
             await go_on(engine, container)
 
     if _note(engine, container.id).exists():

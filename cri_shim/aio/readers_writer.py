@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from cri_shim.errors import TimedOut
 
 
-class Gate:
+class ReadersWriterLock:
     def __init__(self) -> None:
         self._entry = asyncio.Lock()
         self._empty = asyncio.Event()

@@ -25,7 +25,7 @@ class _Flight(Generic[R, T]):
     waiting: int = 0
 
 
-class Handover(Generic[K, R, T]):
+class Resumable(Generic[K, R, T]):
     def __init__(self, name: str) -> None:
         self._name = name
         self._flights: dict[K, _Flight[R, T]] = {}

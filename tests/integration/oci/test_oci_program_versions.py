@@ -6,8 +6,8 @@ import pytest
 
 from cri_shim.aio import child
 from cri_shim.errors import CriShimError, TimedOut
-from cri_shim.oci import inventory
-from cri_shim.oci.inventory import UNKNOWN, Inventory
+from cri_shim.oci import program_versions
+from cri_shim.oci.program_versions import UNKNOWN, Inventory
 
 
 async def test_conmon_has_a_version_and_a_package() -> None:
@@ -51,7 +51,7 @@ async def test_a_database_that_hangs_is_given_up_and_asked_again(
     with monkeypatch.context() as patched:
         script(tmp_path / "dpkg-query", "exec /bin/sleep 60")
         patched.setenv("PATH", str(tmp_path))
-        patched.setattr(inventory, "PACKAGE_S", 0.2)
+        patched.setattr(program_versions, "PACKAGE_S", 0.2)
         with pytest.raises(TimedOut):
             await known.package(program)
     assert await known.package(program) == UNKNOWN

@@ -3,8 +3,8 @@
 from collections.abc import AsyncGenerator, Iterator
 
 from cri_shim.pb import api_pb2 as api
-from cri_shim.rpc import parts as module
-from cri_shim.rpc.parts import parts
+from cri_shim.rpc import chunks as module
+from cri_shim.rpc.chunks import parts
 
 
 async def test_rows_come_in_order_and_no_part_is_long() -> None:

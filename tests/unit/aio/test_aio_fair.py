@@ -4,14 +4,14 @@ import asyncio
 
 import pytest
 
-from cri_shim.aio import turns
-from cri_shim.aio.turns import Turns
+from cri_shim.aio import fair
+from cri_shim.aio.fair import Yielder
 
 
 async def test_others_run_when_a_slice_is_used_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns, "SLICE_S", -1.0)
+    monkeypatch.setattr(fair, "SLICE_S", -1.0)
     other = asyncio.create_task(asyncio.sleep(0))
-    mine = Turns()
+    mine = Yielder()
     await mine.taken()
     await mine.taken()
     assert other.done()
@@ -19,6 +19,6 @@ async def test_others_run_when_a_slice_is_used_up(monkeypatch: pytest.MonkeyPatc
 
 async def test_a_short_work_is_not_interrupted() -> None:
     other = asyncio.create_task(asyncio.sleep(0))
-    await Turns().taken()
+    await Yielder().taken()
     assert not other.done()
     await other

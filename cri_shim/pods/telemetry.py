@@ -1,6 +1,6 @@
 """What watches pods and containers and changes nothing: statistics, metrics, events.
 
-Everything that it remembers hangs on the registry's changes: what is gone is forgotten.
+Everything that it remembers hangs on the changes of the objects: what is gone is forgotten.
 """
 
 from types import TracebackType
@@ -12,20 +12,20 @@ from cri_shim.pods.metrics.listing import Metrics
 from cri_shim.pods.stats import PodGauges
 
 
-class Observation:
-    """`async with Observation(engine)`: remembers, and holds files open, inside the block."""
+class Telemetry:
+    """`async with Telemetry(engine)`: remembers, and holds files open, inside the block."""
 
     def __init__(self, engine: Engine) -> None:
-        self._registry = engine.registry
+        self._objects = engine.objects
         self.containers = ContainerGauges(engine)
         self.pods = PodGauges(engine, self.containers)
         self.metrics = Metrics(engine, self.pods, self.containers)
-        self.events = Events(engine.registry)
+        self.events = Events(engine.objects)
 
-    async def __aenter__(self) -> "Observation":
+    async def __aenter__(self) -> "Telemetry":
         self.events.start()
-        self._registry.follow(self.containers.changed)
-        self._registry.follow(self.pods.changed)
+        self._objects.follow(self.containers.changed)
+        self._objects.follow(self.pods.changed)
         return self
 
     async def __aexit__(
@@ -34,7 +34,7 @@ class Observation:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        self._registry.unfollow(self.pods.changed)
-        self._registry.unfollow(self.containers.changed)
+        self._objects.unfollow(self.pods.changed)
+        self._objects.unfollow(self.containers.changed)
         self.events.close()
         self.pods.close()

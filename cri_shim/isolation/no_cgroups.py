@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from cri_shim.isolation import cgroup_names, hierarchies
+from cri_shim.isolation.cgroup_stats import Detail, Memory, Meter, Usage
+from cri_shim.isolation.cgroup_stats_v1 import MeterV1
 from cri_shim.isolation.cgroups import Cgroups
-from cri_shim.isolation.meter import Detail, Memory, Meter, Usage
-from cri_shim.isolation.meter_v1 import MeterV1
 from cri_shim.linux import mounts
 from cri_shim.linux.process import Use, use
 
@@ -31,7 +31,7 @@ class _NoTrees(hierarchies.Hierarchies):
         return {}
 
 
-class Ungrouped(Cgroups):
+class NoCgroups(Cgroups):
     """Every verb of Cgroups; those that make, limit and remove do nothing."""
 
     usable = False

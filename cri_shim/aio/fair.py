@@ -11,7 +11,7 @@ import time
 SLICE_S = 0.002
 
 
-class Turns:
+class Yielder:
     """`await turns.taken()` after each step."""
 
     def __init__(self) -> None:
