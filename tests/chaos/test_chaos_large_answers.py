@@ -11,7 +11,7 @@ import pytest
 from cri_shim.errors import ResourceExhausted
 from cri_shim.pb import api_pb2 as api
 from cri_shim.rpc import message_size
-from cri_shim.rpc.api_pb2_grpc import RuntimeServiceStub
+from cri_shim.rpc.stub import RUNTIME, Stub
 from tests.chaos.rig import Rig, mortal_daemon
 from tests.fixtures.cri import Cri, pod_config
 from tests.fixtures.daemon import Daemon
@@ -44,7 +44,7 @@ async def listed(daemon: Daemon, *metadata: tuple[str, str]) -> api.ListPodSandb
     """By a client that itself takes whatever comes."""
     options = [("grpc.max_receive_message_length", -1)]
     async with grpc.aio.insecure_channel(f"unix:{daemon.socket}", options=options) as channel:
-        call: Any = RuntimeServiceStub(channel).ListPodSandbox
+        call: Any = Stub(channel, RUNTIME).ListPodSandbox
         answer = await call(api.ListPodSandboxRequest(), metadata=metadata)
     return cast(api.ListPodSandboxResponse, answer)
 
