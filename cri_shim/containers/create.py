@@ -42,6 +42,7 @@ from cri_shim.spec.host import Host, HostDevice
 from cri_shim.spec.mounts import KERNELS
 from cri_shim.spec.protection import Protection
 from cri_shim.state.records import VERSIONS
+from cri_shim.store.catalog import stack
 
 PASSWD_LIMIT = 4 << 20  # bytes of an image's /etc/passwd or /etc/group that are looked at
 
@@ -109,7 +110,7 @@ def _intend(
         image_id=image.id,
         image_ref=image.repo_digests[0] if image.repo_digests else image.id,
         image_name=config.image.user_specified_image or config.image.image,
-        layers=image.layers,
+        layers=stack(image),
         handler=pod.handler,
         log_path=log_path,
         cgroups_path=engine.cgroups.oci_path(pod.cgroup_parent, id),
