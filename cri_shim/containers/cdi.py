@@ -31,7 +31,7 @@ async def apply(engine: Engine, config: api.ContainerConfig, document: Document)
     """
     devices = [device.name for device in config.CDI_devices]
     if asked := cdi.names(devices, config.annotations):
-        edits = await offload(_edits, engine.cdi_dirs, asked)
+        edits = await offload(_edits, engine.defaults.cdi_dirs, asked)
         owner = document["process"]["user"]
         cdi.apply(document, edits, await _on_host(edits.nodes, owner, next(iter(asked.values()))))
 

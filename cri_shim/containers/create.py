@@ -58,12 +58,12 @@ async def create(
     metadata = request.config.metadata
     name = (pod.id, metadata.name, metadata.attempt)
     holder = engine.objects.container_named(name)
-    if holder is not None and not engine.creates.under_way(name):
+    if holder is not None and not engine.work.creates.under_way(name):
         raise AlreadyExists(
             f"container {metadata.name} (attempt {metadata.attempt}) exists in pod {pod.id}:"
             f" {holder.id}; remove it or use another attempt"
         )
-    return await engine.creates.do(
+    return await engine.work.creates.do(
         name,
         (request, tuple(depends_on)),
         lambda: _create(engine, pod, request.config, depends_on),
@@ -222,7 +222,7 @@ def _spec_input(
         devices=nodes,
         rootfs=str(engine.paths.rootfs(record.id)),
         image_name=record.image_name,
-        pids_limit=engine.pids_limit,
+        pids_limit=engine.defaults.pids_limit,
         protection=confined,
         rro=handler.features.rro,
         ids=userns.of_pod(pod.config) if handler.maps_ids else None,
