@@ -147,6 +147,7 @@ async def _build(engine: Engine, pod: state.PodRecord, record: state.ContainerRe
     host = await _host(engine, record.config)
     nodes = await devices.resolve(record.config.devices)
     known = _spec_input(engine, pod, record, config, user, confined, host, nodes)
+    edits, cdi_nodes = await cdi.find(engine, record.config, user)
     asked = await mounts.of_request(engine, record)
     given = await mounts.defaults(engine, pod, record, confined.mount_label)
     cwd = process.working_directory(record.config, config)
@@ -159,8 +160,9 @@ async def _build(engine: Engine, pod: state.PodRecord, record: state.ContainerRe
         asked=[lead[path] for path in at],
         defaults=[*everywhere, *(lead[path] for path in everywhere)],
     )  # fmt: skip
-    document = container_spec.build(replace(known, mounts=[*given, *own, *asked]))
-    await cdi.apply(engine, record.config, document)
+    document = container_spec.build(
+        replace(known, mounts=[*given, *own, *asked], cdi_edits=edits, cdi_nodes=cdi_nodes)
+    )
     document = await hooks.apply(engine, pod, record, document)
     ours = [*known.etc_files.values(), known.shm, *(mount.source for mount in given)]
     document = await sources.redirect(engine, record, document, [*own, *asked], ours, lead)
