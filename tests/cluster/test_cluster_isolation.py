@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hack.clusterlib.place import NODE, NODE_IP
-from tests.cluster.kubectl import Namespace, container, eventually, pod
+from tests.cluster.kubectl import MOUNT, Namespace, container, eventually, member, pod, volume
 
 
 @pytest.mark.parametrize(
@@ -61,11 +61,8 @@ def test_root_of_a_user_namespace_is_nobody_on_the_node(ns: Namespace) -> None:
 
 
 def test_a_user_namespace_keeps_the_owner_of_volumes(ns: Namespace) -> None:
-    mount = {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}
     script = "touch /v/f && stat -c %u /v/f; echo out > /dev/stdout"
-    log = ns.finish(
-        pod("mapped", script, main=mount, volumes=[{"name": "v", "emptyDir": {}}], hostUsers=False)
-    )
+    log = ns.finish(pod("mapped", script, main=MOUNT, volumes=volume(emptyDir={}), hostUsers=False))
     assert log == "0\nout\n"
 
 
@@ -120,7 +117,7 @@ def test_a_runtime_class_without_a_handler_is_told(ns: Namespace) -> None:
 
 
 def test_containers_of_a_pod_share_its_pid_namespace_where_asked(ns: Namespace) -> None:
-    other = pod("x", "exec sleep 4321")["spec"]["containers"][0] | {"name": "other"}
+    other = member("other", "exec sleep 4321")
     ns.start(pod("share", containers=[other], shareProcessNamespace=True))
     assert "sleep 4321" in ns.run("exec", "share", "-c", "main", "--", "ps")
 

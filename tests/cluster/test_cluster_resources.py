@@ -2,7 +2,8 @@
 
 import json
 
-from tests.cluster.kubectl import Namespace, container, eventually, pod
+from hack.clusterlib.place import NODE
+from tests.cluster.kubectl import MOUNT, Namespace, container, eventually, member, pod, volume
 
 SLEEP = "sleep 3600"
 
@@ -22,13 +23,26 @@ def memory_limit(ns: Namespace, name: str) -> int:
     return int(ns.exec(name, "sh", "-c", script))
 
 
+def cpu_limit(ns: Namespace, name: str) -> int:
+    """In thousandths of a CPU."""
+    script = (
+        "cat /sys/fs/cgroup/cpu.max 2>/dev/null"
+        " || cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu/cpu.cfs_period_us"
+    )
+    quota, period = map(int, ns.exec(name, "sh", "-c", script).split())
+    return quota * 1000 // period
+
+
 def test_a_container_is_resized_in_place_without_a_restart(ns: Namespace) -> None:
-    resources = {"limits": {"memory": "64Mi", "cpu": "200m"}}
-    ns.start(pod("resize", SLEEP, main={"resources": resources}))
-    patch = '{"spec":{"containers":[{"name":"main","resources":{"limits":{"memory":"96Mi"},"requests":{"memory":"96Mi"}}}]}}'  # noqa: E501
-    ns.run("patch", "pod", "resize", "--subresource=resize", "-p", patch)
+    ns.start(pod("resize", main={"resources": {"limits": {"memory": "64Mi", "cpu": "200m"}}}))
+    larger = {"memory": "96Mi", "cpu": "300m"}
+    patch = {"containers": [{"name": "main", "resources": {"limits": larger, "requests": larger}}]}
+    words = ["patch", "pod", "resize", "--subresource=resize"]
+    ns.run(*words, "-p", json.dumps({"spec": patch}))
     eventually(lambda: memory_limit(ns, "resize") == 96 << 20)
-    assert container(ns.get("pod", "resize"))["restartCount"] == 0
+    eventually(lambda: cpu_limit(ns, "resize") == 300)
+    found = ns.until("resize", lambda p: container(p)["resources"]["limits"] == larger)
+    assert container(found)["restartCount"] == 0
 
 
 def test_a_container_beyond_its_memory_limit_is_oom_killed(ns: Namespace) -> None:
@@ -39,16 +53,34 @@ def test_a_container_beyond_its_memory_limit_is_oom_killed(ns: Namespace) -> Non
     assert (ended["reason"], ended["exitCode"]) == ("OOMKilled", 137)
 
 
-def test_resources_of_the_whole_pod_hold_for_its_containers(ns: Namespace) -> None:
-    ns.start(pod("whole", SLEEP, resources={"limits": {"memory": "80Mi", "cpu": "500m"}}))
-    assert ns.get("pod", "whole")["status"]["qosClass"] in ("Burstable", "Guaranteed")
+def test_the_limit_of_a_pod_holds_for_its_containers_together(ns: Namespace) -> None:
+    limits = {"memory": "40Mi", "cpu": "500m"}
+    greedy = member("greedy", "x=a; while :; do x=$x$x; done")
+    ns.apply(pod("whole", containers=[greedy], resources={"limits": limits, "requests": limits}))
+    found = ns.until("whole", lambda p: "terminated" in container(p, "greedy").get("state", {}))
+    assert container(found, "greedy")["state"]["terminated"]["reason"] == "OOMKilled"
+    assert "running" in container(found)["state"]
+    assert found["status"]["qosClass"] == "Guaranteed"
+
+
+def test_a_pod_of_a_higher_priority_takes_the_place_of_another(ns: Namespace) -> None:
+    name = f"high-{ns.name}"
+    kind = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass"}
+    ns.apply({**kind, "metadata": {"name": name}, "value": 1000})
+    cpus = ns.get("node", NODE)["status"]["allocatable"]["cpu"]
+    most = {"resources": {"requests": {"cpu": f"{int(cpus) * 600}m"}}}
+    try:
+        ns.start(pod("low", main=most))
+        ns.start(pod("high", main=most, priorityClassName=name))
+        assert [p["metadata"]["name"] for p in ns.items("pods")] == ["high"]
+    finally:
+        ns.run("delete", "priorityclass", name)
 
 
 def test_a_pod_that_fills_its_empty_dir_is_evicted(ns: Namespace) -> None:
-    mount = {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}
     source = {"emptyDir": {"sizeLimit": "1Mi"}}
     script = "dd if=/dev/zero of=/v/f bs=1M count=5; sleep 3600"
-    ns.apply(pod("fills", script, main=mount, volumes=[{"name": "v", **source}]))
+    ns.apply(pod("fills", script, main=MOUNT, volumes=volume(**source)))
     found = ns.until("fills", lambda p: p["status"]["phase"] == "Failed", limit=180)
     assert found["status"]["reason"] == "Evicted"
 

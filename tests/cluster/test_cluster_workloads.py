@@ -33,6 +33,20 @@ def test_a_job_runs_its_pods_to_completion(ns: Namespace) -> None:
     assert len(ns.items("pods")) == 3
 
 
+def test_a_job_fails_at_once_with_an_exit_code_that_it_names(ns: Namespace) -> None:
+    rule = {"action": "FailJob", "onExitCodes": {"operator": "In", "values": [42]}}
+    spec = {
+        "backoffLimit": 5,
+        "podFailurePolicy": {"rules": [rule]},
+        "template": template("exit 42", restartPolicy="Never"),
+    }
+    ns.apply({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j"}, "spec": spec})
+    ns.run("wait", "job/j", "--for=condition=failed", "--timeout=90s", limit=100)
+    reasons = {c["reason"] for c in ns.get("job", "j")["status"]["conditions"]}
+    assert reasons == {"PodFailurePolicy"}
+    assert ns.get("job", "j")["status"]["failed"] == 1
+
+
 def test_a_deployment_rolls_from_one_image_to_the_next(ns: Namespace) -> None:
     ns.apply(workload("Deployment", replicas=3))
     ns.run("rollout", "status", "deployment/w", "--timeout=90s", limit=100)
