@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from cri_shim.linux import process
 from hack.clusterlib import files, host, images, machine
 from hack.clusterlib.place import NODE, ClusterError, Place
 
@@ -137,12 +138,14 @@ def environment(place: Place) -> dict[str, str]:
 def supervisor(place: Place) -> int:
     """The pid of the cluster's supervisor; 0 if it does not run."""
     try:
-        pid = int((place / "supervisor.pid").read_text())
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        pid, start = map(int, (place / "supervisor.pid").read_text().split())
     except (OSError, ValueError):
         return 0
-    return pid if b"hack.clusterlib.supervisor" in command and state != "Z" else 0
+    return pid if process.alive(pid, start) else 0
+
+
+def note_supervisor(place: Place, pid: int) -> None:
+    (place / "supervisor.pid").write_text(f"{pid} {process.start_time(pid) or 0}")
 
 
 def _start_supervisor(place: Place) -> None:
@@ -164,7 +167,7 @@ def _start_supervisor(place: Place) -> None:
         if outer.poll() is not None or time.monotonic() > limit:
             raise ClusterError(f"no namespaces: {place.log('supervisor').read_text()}")
         time.sleep(0.02)
-    (place / "supervisor.pid").write_text(inner[0])
+    note_supervisor(place, int(inner[0]))
 
 
 def _await_ready(place: Place) -> None:
