@@ -15,6 +15,9 @@ from hack.clusterlib.place import Place
 
 LIMIT_S = 90.0
 MOUNT = {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}  # of the volume that `volume` makes
+# The ends of scripts. A shell takes a signal only while no program runs in front of it.
+STAY = "sleep 3600 & wait"
+SERVE = "httpd -f -p 8080 -h /w & wait"
 T = TypeVar("T")
 Object = dict[str, Any]
 
@@ -167,7 +170,7 @@ def container(pod: Object, name: str = "main") -> Object:
     return next((c for c in every if c["name"] == name), {})
 
 
-def member(name: str, script: str = "sleep 3600", **fields: Any) -> Object:
+def member(name: str, script: str = STAY, **fields: Any) -> Object:
     """A container of a pod that runs a shell script."""
     command = ["/bin/sh", "-c", f"trap 'exit 0' TERM; {script}"]
     return {"name": name, "image": BUSYBOX, "command": command, **fields}
@@ -175,7 +178,7 @@ def member(name: str, script: str = "sleep 3600", **fields: Any) -> Object:
 
 def pod(
     name: str,
-    script: str | Sequence[str] = "sleep 3600",
+    script: str | Sequence[str] = STAY,
     *,
     main: Mapping[str, Any] | None = None,
     metadata: Mapping[str, Any] | None = None,

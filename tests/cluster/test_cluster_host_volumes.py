@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.kubectl import MOUNT, Namespace, eventually, member, pod, volume
+from tests.cluster.kubectl import MOUNT, STAY, Namespace, eventually, member, pod, volume
 
 
 def test_a_host_path_is_seen_and_written(ns: Namespace, tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_mounts_propagate_as_asked(ns: Namespace, tmp_path: Path) -> None:
     (tmp_path / "m").mkdir()
     mount = {"name": "v", "mountPath": "/v"}
     both, down = ({**mount, "mountPropagation": p} for p in ("Bidirectional", "HostToContainer"))
-    script = "mount -t tmpfs t /v/m; touch /v/m/inside; sleep 3600"
+    script = f"mount -t tmpfs t /v/m; touch /v/m/inside; {STAY}"
     context = {"privileged": True}
     maker = member("maker", script, volumeMounts=[both], securityContext=context)
     apart = member("apart", volumeMounts=[mount])

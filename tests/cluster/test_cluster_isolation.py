@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 
 from hack.clusterlib.place import NODE, NODE_IP
-from tests.cluster.kubectl import MOUNT, Namespace, container, eventually, member, pod, volume
+from tests.cluster.kubectl import (
+    MOUNT,
+    SERVE,
+    Namespace,
+    container,
+    eventually,
+    member,
+    pod,
+    volume,
+)
 
 
 @pytest.mark.parametrize(
@@ -28,7 +37,7 @@ def test_a_pod_shares_a_namespace_of_the_node_where_asked(
 
 def test_a_host_port_is_reached_at_the_node(ns: Namespace) -> None:
     ports = {"ports": [{"containerPort": 8080, "hostPort": 18081}]}
-    ns.start(pod("port", "mkdir /w; echo page > /w/index.html; httpd -f -p 8080 -h /w", main=ports))
+    ns.start(pod("port", f"mkdir /w; echo page > /w/index.html; {SERVE}", main=ports))
 
     def answer() -> bool:
         try:
@@ -137,7 +146,7 @@ def test_host_aliases_dns_and_host_name_are_written(ns: Namespace) -> None:
 
 
 def test_a_static_pod_runs_and_ends_with_its_file(ns: Namespace) -> None:
-    manifest = pod("static", "sleep 3600", metadata={"namespace": ns.name})
+    manifest = pod("static", metadata={"namespace": ns.name})
     file = ns.place / "manifests" / f"{ns.name}.json"
     partial = file.with_suffix(".new")
     partial.write_text(json.dumps(manifest))

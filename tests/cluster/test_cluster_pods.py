@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from hack.clusterlib.images import AGNHOST
-from tests.cluster.kubectl import MOUNT, Namespace, container, eventually, member, pod, volume
+from tests.cluster.kubectl import MOUNT, STAY, Namespace, container, eventually, member, pod, volume
 
 SHARED = volume(emptyDir={})
 
@@ -48,7 +48,7 @@ def test_a_sidecar_runs_beside_the_main_container_and_ends_after_it(ns: Namespac
 
 
 def test_a_sidecar_that_ends_is_started_again_and_the_main_container_is_not(ns: Namespace) -> None:
-    script = "test -e /v/again && sleep 3600; touch /v/again; sleep 1"
+    script = f"test -e /v/again && {STAY}; touch /v/again; sleep 1"
     side = member("side", script, restartPolicy="Always", **MOUNT)
     ns.apply(pod("side", initContainers=[side], volumes=SHARED))
     found = ns.until("side", lambda p: container(p, "side").get("restartCount") == 1)
@@ -57,7 +57,7 @@ def test_a_sidecar_that_ends_is_started_again_and_the_main_container_is_not(ns: 
 
 
 def test_an_ephemeral_container_joins_a_running_pod(ns: Namespace) -> None:
-    ns.start(pod("target", "sleep 3600"))
+    ns.start(pod("target"))
     image = container(ns.get("pod", "target"))["image"]
     ns.run("debug", "target", f"--image={image}", "--container=dbg", "--", "sh", "-c", "echo seen")
     eventually(lambda: "seen" in ns.run("logs", "target", "-c", "dbg", check=False))
@@ -108,7 +108,7 @@ def test_a_container_that_ignores_the_signal_is_killed_after_its_grace_period(
 ) -> None:
     volumes = volume(hostPath={"path": str(tmp_path)})
     script = "trap 'echo asked > /v/asked' TERM; while :; do sleep 0.1; done"
-    ns.start(pod("deaf", script, main=MOUNT, volumes=volumes))
+    ns.start(pod("deaf", ["sh", "-c", script], main=MOUNT, volumes=volumes))
     begin = time.monotonic()
     ns.run("delete", "pod", "deaf")
     assert 2 <= time.monotonic() - begin < 20

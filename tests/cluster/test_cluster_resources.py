@@ -3,14 +3,12 @@
 import json
 
 from hack.clusterlib.place import NODE
-from tests.cluster.kubectl import MOUNT, Namespace, container, eventually, member, pod, volume
-
-SLEEP = "sleep 3600"
+from tests.cluster.kubectl import MOUNT, STAY, Namespace, container, eventually, member, pod, volume
 
 
 def test_limits_reach_the_control_group(ns: Namespace) -> None:
     limits = {"cpu": "250m", "memory": "64Mi"}
-    ns.start(pod("limits", SLEEP, main={"resources": {"limits": limits, "requests": limits}}))
+    ns.start(pod("limits", main={"resources": {"limits": limits, "requests": limits}}))
     assert ns.get("pod", "limits")["status"]["qosClass"] == "Guaranteed"
     assert memory_limit(ns, "limits") == 64 << 20
 
@@ -79,7 +77,7 @@ def test_a_pod_of_a_higher_priority_takes_the_place_of_another(ns: Namespace) ->
 
 def test_a_pod_that_fills_its_empty_dir_is_evicted(ns: Namespace) -> None:
     source = {"emptyDir": {"sizeLimit": "1Mi"}}
-    script = "dd if=/dev/zero of=/v/f bs=1M count=5; sleep 3600"
+    script = f"dd if=/dev/zero of=/v/f bs=1M count=5; {STAY}"
     ns.apply(pod("fills", script, main=MOUNT, volumes=volume(**source)))
     found = ns.until("fills", lambda p: p["status"]["phase"] == "Failed", limit=180)
     assert found["status"]["reason"] == "Evicted"
@@ -87,13 +85,13 @@ def test_a_pod_that_fills_its_empty_dir_is_evicted(ns: Namespace) -> None:
 
 def test_a_container_beyond_its_ephemeral_storage_is_evicted(ns: Namespace) -> None:
     main = {"resources": {"limits": {"ephemeral-storage": "1Mi"}}}
-    ns.apply(pod("writes", "dd if=/dev/zero of=/f bs=1M count=5; sleep 3600", main=main))
+    ns.apply(pod("writes", f"dd if=/dev/zero of=/f bs=1M count=5; {STAY}", main=main))
     found = ns.until("writes", lambda p: p["status"]["phase"] == "Failed", limit=180)
     assert found["status"]["reason"] == "Evicted"
 
 
 def test_top_shows_memory_of_a_running_container(ns: Namespace) -> None:
-    ns.start(pod("busy", "x=$(head -c 8000000 /dev/zero | tr '\\0' x); sleep 3600"))
+    ns.start(pod("busy", f"x=$(head -c 8000000 /dev/zero | tr '\\0' x); {STAY}"))
 
     def used() -> int:
         path = "/api/v1/nodes/node/proxy/stats/summary"

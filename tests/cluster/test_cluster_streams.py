@@ -9,7 +9,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from tests.cluster.kubectl import MOUNT, Namespace, container, eventually, pod, volume
+from tests.cluster.kubectl import MOUNT, SERVE, STAY, Namespace, container, eventually, pod, volume
 
 
 def test_exec_passes_input_output_and_the_exit_code(ns: Namespace) -> None:
@@ -66,7 +66,7 @@ def test_cp_copies_both_ways(ns: Namespace, tmp_path: Path) -> None:
 
 
 def test_port_forward_reaches_a_server_in_the_pod(ns: Namespace) -> None:
-    ns.start(pod("p", "mkdir /w; echo page > /w/index.html; httpd -f -p 8080 -h /w"))
+    ns.start(pod("p", f"mkdir /w; echo page > /w/index.html; {SERVE}"))
     words = ["kubectl", "-n", ns.name, "port-forward", "p", "18080:8080"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as client:
         assert client.stdout is not None
@@ -85,7 +85,7 @@ def test_logs_follow_a_container_until_it_ends(ns: Namespace) -> None:
 
 
 def test_logs_of_the_previous_container_stay(ns: Namespace) -> None:
-    script = "test -e /v/again && { echo second; sleep 3600; }; touch /v/again; echo first; exit 1"
+    script = f"test -e /v/again && {{ echo second; {STAY}; }}; touch /v/again; echo first; exit 1"
     ns.apply(pod("l", script, main=MOUNT, volumes=volume(emptyDir={}), restartPolicy="Always"))
     eventually(lambda: ns.run("logs", "l", check=False) == "second\n")
     assert ns.run("logs", "--previous", "l") == "first\n"
@@ -95,7 +95,7 @@ def test_a_log_is_rotated_while_it_is_written_and_no_line_is_lost(ns: Namespace)
     lines = 6000  # of 200 bytes in some 10 s: several times the limit of 200 KiB
     script = (
         f"pad=$(head -c 180 /dev/zero | tr '\\0' x); i=0; while test $i -lt {lines}; do i=$((i+1));"
-        " echo $i $pad; test $((i % 60)) = 0 && usleep 100000; done; sleep 3600"
+        f" echo $i $pad; test $((i % 60)) = 0 && usleep 100000; done; {STAY}"
     )
     found = ns.start(pod("r", script))
     directory = Path(ns.place / "pods", f"{ns.name}_r_{found['metadata']['uid']}", "main")

@@ -3,12 +3,12 @@
 import pytest
 
 from hack.clusterlib.images import DATA
-from tests.cluster.kubectl import MOUNT, Namespace, container, eventually, member, pod, volume
+from tests.cluster.kubectl import MOUNT, STAY, Namespace, container, eventually, member, pod, volume
 
 
 @pytest.mark.parametrize("medium", ["", "Memory"])
 def test_an_empty_dir_is_shared_by_the_containers_of_a_pod(ns: Namespace, medium: str) -> None:
-    other = member("other", "echo shared > /v/f; sleep 3600", **MOUNT)
+    other = member("other", f"echo shared > /v/f; {STAY}", **MOUNT)
     script = "while ! test -s /v/f; do sleep 0.1; done; cat /v/f"
     ns.apply(
         pod(

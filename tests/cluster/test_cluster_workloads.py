@@ -4,10 +4,10 @@ from typing import Any
 
 from hack.clusterlib.images import BUSYBOX_2
 from hack.clusterlib.place import NODE
-from tests.cluster.kubectl import Namespace, eventually, pod
+from tests.cluster.kubectl import SERVE, STAY, Namespace, eventually, pod
 
 
-def template(script: str = "sleep 3600", **spec: Any) -> dict[str, Any]:
+def template(script: str = STAY, **spec: Any) -> dict[str, Any]:
     made = pod("x", script, **{"restartPolicy": "Always", **spec})
     return {"metadata": {"labels": {"app": "a"}}, "spec": made["spec"]}
 
@@ -77,7 +77,7 @@ def test_a_stateful_set_keeps_names_in_order(ns: Namespace) -> None:
 
 
 def test_a_service_reaches_the_pods_behind_it(ns: Namespace) -> None:
-    script = "mkdir /w; hostname > /w/index.html; httpd -f -p 8080 -h /w"
+    script = f"mkdir /w; hostname > /w/index.html; {SERVE}"
     ns.apply(workload("Deployment", replicas=2, template=template(script)))
     ns.run("rollout", "status", "deployment/w", "--timeout=90s", limit=100)
     ns.run("expose", "deployment", "w", "--port=80", "--target-port=8080")
