@@ -12,6 +12,7 @@ import pytest
 from tests.cluster.kubectl import MOUNT, STAY, Namespace, eventually, member, pod, volume
 
 
+@pytest.mark.bounded
 def test_a_host_path_is_seen_and_written(ns: Namespace, tmp_path: Path) -> None:
     (tmp_path / "in").write_text("from the node\n")
     log = ns.finish(

@@ -49,6 +49,7 @@ def test_a_host_port_is_reached_at_the_node(ns: Namespace) -> None:
     eventually(answer)
 
 
+@pytest.mark.bounded
 def test_sysctls_hold_in_the_pod_alone(ns: Namespace) -> None:
     sysctls = [
         {"name": "kernel.shm_rmid_forced", "value": "1"},
@@ -69,6 +70,7 @@ def test_root_of_a_user_namespace_is_nobody_on_the_node(ns: Namespace) -> None:
     assert found["spec"]["hostUsers"] is False
 
 
+@pytest.mark.bounded
 def test_a_user_namespace_keeps_the_owner_of_volumes(ns: Namespace) -> None:
     script = "touch /v/f && stat -c %u /v/f; echo out > /dev/stdout"
     log = ns.finish(pod("mapped", script, main=MOUNT, volumes=volume(emptyDir={}), hostUsers=False))
@@ -96,6 +98,7 @@ def test_the_default_seccomp_profile_refuses_new_namespaces(ns: Namespace) -> No
     assert ns.finish(pod("s", script, securityContext=context)) == "refused\n"
 
 
+@pytest.mark.bounded
 def test_a_runtime_class_chooses_the_handler(ns: Namespace) -> None:
     name = f"rc-{ns.name}"
     ns.apply(

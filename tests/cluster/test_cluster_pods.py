@@ -3,16 +3,20 @@
 import time
 from pathlib import Path
 
+import pytest
+
 from hack.clusterlib.images import AGNHOST
 from tests.cluster.kubectl import MOUNT, STAY, Namespace, container, eventually, member, pod, volume
 
 SHARED = volume(emptyDir={})
 
 
+@pytest.mark.bounded
 def test_a_pod_runs_to_its_end_and_its_log_is_there(ns: Namespace) -> None:
     assert ns.finish(pod("hello", "echo hello; hostname")) == "hello\nhello\n"
 
 
+@pytest.mark.bounded
 def test_the_exit_code_and_the_reason_of_a_failure_are_told(ns: Namespace) -> None:
     ns.apply(pod("fails", "exit 7"))
     found = ns.until("fails", lambda p: p["status"]["phase"] == "Failed")
@@ -35,6 +39,7 @@ def test_an_init_container_that_fails_is_run_again_until_it_succeeds(ns: Namespa
     assert status["state"]["terminated"]["exitCode"] == 0
 
 
+@pytest.mark.bounded
 def test_a_sidecar_runs_beside_the_main_container_and_ends_after_it(ns: Namespace) -> None:
     script = "echo up > /v/up; while :; do sleep 0.1; done"
     side = member("side", script, restartPolicy="Always", **MOUNT)
@@ -71,6 +76,7 @@ def test_an_ephemeral_container_sees_the_processes_of_its_target(ns: Namespace) 
     eventually(lambda: "sleep 4321" in ns.run("logs", "target", "-c", "dbg", check=False))
 
 
+@pytest.mark.bounded
 def test_post_start_and_pre_stop_hooks_run(ns: Namespace, tmp_path: Path) -> None:
     hooks = {
         "postStart": {"exec": {"command": ["sh", "-c", "echo started > /v/start"]}},
@@ -142,6 +148,7 @@ def _waiting(status: dict[str, object]) -> str:
     return state.get("waiting", {}).get("reason", "")
 
 
+@pytest.mark.bounded
 def test_a_command_that_does_not_exist_is_a_start_error_with_its_name(ns: Namespace) -> None:
     ns.apply(pod("missing", ["/no/such/program"]))
     found = ns.until("missing", lambda p: "terminated" in container(p).get("state", {}))

@@ -33,6 +33,7 @@ def test_a_pod_is_ready_when_its_readiness_probe_succeeds(
     ns.until_ready("ready")
 
 
+@pytest.mark.bounded
 def test_a_grpc_probe_is_answered(ns: Namespace) -> None:
     main = {
         "image": AGNHOST,
@@ -42,6 +43,7 @@ def test_a_grpc_probe_is_answered(ns: Namespace) -> None:
     ns.start(pod("grpc", main=main))
 
 
+@pytest.mark.bounded
 def test_a_container_whose_liveness_probe_fails_is_started_again(ns: Namespace) -> None:
     main = {"livenessProbe": {"exec": {"command": ["test", "!", "-e", "/sick"]}, **FAST}}
     ns.apply(pod("sick", f"sleep 3; touch /sick; {STAY}", main=main, restartPolicy="Always"))

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from hack.clusterlib.place import NODE
 from tests.cluster.kubectl import MOUNT, STAY, Namespace, container, eventually, member, pod, volume
 
@@ -31,6 +33,7 @@ def cpu_limit(ns: Namespace, name: str) -> int:
     return quota * 1000 // period
 
 
+@pytest.mark.bounded
 def test_a_container_is_resized_in_place_without_a_restart(ns: Namespace) -> None:
     ns.start(pod("resize", main={"resources": {"limits": {"memory": "64Mi", "cpu": "200m"}}}))
     larger = {"memory": "96Mi", "cpu": "300m"}
@@ -43,6 +46,7 @@ def test_a_container_is_resized_in_place_without_a_restart(ns: Namespace) -> Non
     assert container(found)["restartCount"] == 0
 
 
+@pytest.mark.bounded
 def test_a_container_beyond_its_memory_limit_is_oom_killed(ns: Namespace) -> None:
     main = {"resources": {"limits": {"memory": "20Mi"}}}
     ns.apply(pod("oom", "x=a; while :; do x=$x$x; done", main=main))
@@ -77,7 +81,7 @@ def test_a_pod_of_a_higher_priority_takes_the_place_of_another(ns: Namespace) ->
 
 def test_a_pod_that_fills_its_empty_dir_is_evicted(ns: Namespace) -> None:
     source = {"emptyDir": {"sizeLimit": "1Mi"}}
-    script = f"dd if=/dev/zero of=/v/f bs=1M count=5; {STAY}"
+    script = f"trap 'exit 9' TERM; dd if=/dev/zero of=/v/f bs=1M count=5; {STAY}"
     ns.apply(pod("fills", script, main=MOUNT, volumes=volume(**source)))
     found = ns.until("fills", lambda p: p["status"]["phase"] == "Failed", limit=180)
     assert found["status"]["reason"] == "Evicted"
@@ -85,7 +89,9 @@ def test_a_pod_that_fills_its_empty_dir_is_evicted(ns: Namespace) -> None:
 
 def test_a_container_beyond_its_ephemeral_storage_is_evicted(ns: Namespace) -> None:
     main = {"resources": {"limits": {"ephemeral-storage": "1Mi"}}}
-    ns.apply(pod("writes", f"dd if=/dev/zero of=/f bs=1M count=5; {STAY}", main=main))
+    ns.apply(
+        pod("writes", f"trap 'exit 9' TERM; dd if=/dev/zero of=/f bs=1M count=5; {STAY}", main=main)
+    )
     found = ns.until("writes", lambda p: p["status"]["phase"] == "Failed", limit=180)
     assert found["status"]["reason"] == "Evicted"
 

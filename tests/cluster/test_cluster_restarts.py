@@ -66,6 +66,7 @@ def node_is_ready(ns: Namespace) -> bool:
     return condition(ns.get("node", "node"), "Ready") == "True"
 
 
+@pytest.mark.bounded
 @pytest.mark.parametrize("program", ["cri-shim", "kubelet"])
 def test_exit_codes_of_containers_that_end_while_a_program_is_dead_are_kept(
     ns: Namespace, program: str

@@ -9,9 +9,12 @@ import time
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 from tests.cluster.kubectl import MOUNT, SERVE, STAY, Namespace, container, eventually, pod, volume
 
 
+@pytest.mark.bounded
 def test_exec_passes_input_output_and_the_exit_code(ns: Namespace) -> None:
     ns.start(pod("e"))
     assert ns.exec("e", "cat", stdin="through\n") == "through\n"
@@ -44,6 +47,7 @@ def test_attach_gives_the_container_its_input(ns: Namespace) -> None:
     assert container(found)["state"]["terminated"]["exitCode"] == 0
 
 
+@pytest.mark.bounded
 def test_a_terminal_has_the_size_of_the_clients_one(ns: Namespace) -> None:
     ns.start(pod("t"))
     ours, theirs = os.openpty()
@@ -65,6 +69,7 @@ def test_cp_copies_both_ways(ns: Namespace, tmp_path: Path) -> None:
     assert (tmp_path / "out").read_text() == "copied\n"
 
 
+@pytest.mark.bounded
 def test_port_forward_reaches_a_server_in_the_pod(ns: Namespace) -> None:
     ns.start(pod("p", f"mkdir /w; echo page > /w/index.html; {SERVE}"))
     words = ["kubectl", "-n", ns.name, "port-forward", "p", "18080:8080"]
@@ -76,6 +81,7 @@ def test_port_forward_reaches_a_server_in_the_pod(ns: Namespace) -> None:
         client.terminate()
 
 
+@pytest.mark.bounded
 def test_logs_follow_a_container_until_it_ends(ns: Namespace) -> None:
     ns.apply(pod("l", "for n in 1 2 3; do echo $n; sleep 1; done"))
     eventually(lambda: ns.run("logs", "l", check=False).startswith("1"))

@@ -40,6 +40,7 @@ def test_an_empty_dir_in_memory_has_its_size(ns: Namespace) -> None:
     assert log.endswith(f"\n{1 << 20}\n")
 
 
+@pytest.mark.bounded
 def test_a_secret_is_in_memory_with_the_mode_and_names_asked_for(ns: Namespace) -> None:
     ns.run("create", "secret", "generic", "s", "--from-literal=a=A", "--from-literal=b=B")
     source = {"secretName": "s", "defaultMode": 0o400, "items": [{"key": "a", "path": "deep/er"}]}
@@ -98,6 +99,7 @@ def test_the_downward_api_tells_a_pod_of_itself(ns: Namespace) -> None:
     assert log[2] == log[3]
 
 
+@pytest.mark.bounded
 def test_a_sub_path_is_one_file_or_directory_of_a_volume(ns: Namespace) -> None:
     ns.run("create", "configmap", "c", "--from-literal=a=A", "--from-literal=b=B")
     mounts = [
@@ -128,6 +130,7 @@ def test_a_sub_path_that_a_tenant_made_a_link_does_not_lead_out_of_its_volume(
     assert "running" not in container(ns.get("pod", "out"))["state"]
 
 
+@pytest.mark.bounded
 def test_an_image_is_a_read_only_volume(ns: Namespace) -> None:
     script = "cat /v/hello; cat /s/file; touch /v/x 2>/dev/null || echo refused"
     mounts = [

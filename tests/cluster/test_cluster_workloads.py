@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from hack.clusterlib.images import BUSYBOX_2
 from hack.clusterlib.place import NODE
 from tests.cluster.kubectl import SERVE, STAY, Namespace, eventually, pod
@@ -76,6 +78,7 @@ def test_a_stateful_set_keeps_names_in_order(ns: Namespace) -> None:
     ns.until_ready("w-0")
 
 
+@pytest.mark.bounded
 def test_a_service_reaches_the_pods_behind_it(ns: Namespace) -> None:
     script = f"mkdir /w; hostname > /w/index.html; {SERVE}"
     ns.apply(workload("Deployment", replicas=2, template=template(script)))
