@@ -62,7 +62,7 @@ def test_a_local_persistent_volume_is_bound_and_kept(ns: Namespace, tmp_path: Pa
 def test_a_local_block_device_is_a_device_in_the_container(ns: Namespace, tmp_path: Path) -> None:
     (tmp_path / "disk").write_bytes(b"from the node\n".ljust(1 << 20, b"\0"))
     main = {"volumeDevices": [{"name": "v", "devicePath": "/dev/xvda"}]}
-    script = "head -n 1 /dev/xvda; echo from the pod | dd of=/dev/xvda conv=notrunc && sync"
+    script = "head -n 1 /dev/xvda; echo from the pod | dd of=/dev/xvda 2>/dev/null && sync"
     with loop_device(tmp_path / "disk") as device, local_volume(ns, device, "Block") as claim:
         assert ns.finish(pod("block", script, main=main, volumes=claim)) == "from the node\n"
         ns.run("delete", "pod", "block")
@@ -111,7 +111,9 @@ def test_mounts_propagate_as_asked(ns: Namespace, tmp_path: Path) -> None:
     (tmp_path / "m").mkdir()
     mount = {"name": "v", "mountPath": "/v"}
     both, down = ({**mount, "mountPropagation": p} for p in ("Bidirectional", "HostToContainer"))
-    script = f"mount -t tmpfs t /v/m; touch /v/m/inside; {STAY}"
+    script = (
+        f"until test -e /v/go; do sleep 0.1; done; mount -t tmpfs t /v/m; touch /v/m/in; {STAY}"
+    )
     context = {"privileged": True}
     maker = member("maker", script, volumeMounts=[both], securityContext=context)
     apart = member("apart", volumeMounts=[mount])
@@ -121,7 +123,8 @@ def test_mounts_propagate_as_asked(ns: Namespace, tmp_path: Path) -> None:
             volumes=volume(hostPath={"path": str(tmp_path)}),
         )
     )  # fmt: skip
-    eventually(lambda: "inside" in ns.exec("spread", "ls", "/v/m"))
+    (tmp_path / "go").touch()
+    eventually(lambda: ns.exec("spread", "ls", "/v/m") == "in\n")
     assert ns.run("exec", "spread", "-c", "apart", "--", "ls", "/v/m") == ""
     ns.run("exec", "spread", "-c", "maker", "--", "umount", "/v/m")
 

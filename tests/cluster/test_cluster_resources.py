@@ -74,7 +74,7 @@ def test_a_pod_of_a_higher_priority_takes_the_place_of_another(ns: Namespace) ->
     try:
         ns.start(pod("low", main=most))
         ns.start(pod("high", main=most, priorityClassName=name))
-        assert [p["metadata"]["name"] for p in ns.items("pods")] == ["high"]
+        eventually(lambda: [p["metadata"]["name"] for p in ns.items("pods")] == ["high"])
     finally:
         ns.run("delete", "priorityclass", name)
 
