@@ -11,6 +11,7 @@ import asyncio
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -29,8 +30,11 @@ _SIGNALS = (signal.SIGTERM, signal.SIGCHLD)
 def main() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     place = Place.of_environment()
-    _make_mounts(place)
-    _make_network()
+    try:
+        _make_mounts(place)
+        _make_network()
+    except subprocess.CalledProcessError as e:
+        sys.exit(f"`{' '.join(e.cmd)}` failed: {e.stderr.strip()}")
     programs = Programs(place, commands(place))
     programs.keep_running()
     programs.end("kubelet")
@@ -122,7 +126,7 @@ def _make_network() -> None:
 
 
 def _run(*command: str) -> None:
-    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True, text=True)
 
 
 async def _remove_pods(socket: Path) -> None:
