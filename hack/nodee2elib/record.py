@@ -32,7 +32,8 @@ class Run:
     @classmethod
     def from_json(cls, text: str) -> "Run":
         fields = json.loads(text)
-        fields["specs"] = [Spec(**spec) for spec in fields["specs"]]
+        fields["specs"] = tuple(Spec(**spec) for spec in fields["specs"])
+        fields["traces"] = tuple(fields["traces"])
         return cls(**fields)
 
 

@@ -1,4 +1,4 @@
-"""docs/node-e2e.md from the outcomes of runs: numbers, comparison, what failed and skipped, all specs."""
+"""docs/node-e2e.md from the outcomes of runs: numbers, comparison, failures, skips, every spec."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,11 +11,10 @@ _SIGN = {"pass": "pass", "fail": "**FAIL**", "skip": "skip"}
 
 _HEAD = """# The node e2e suite of Kubernetes
 
-Written by `hack/node-e2e`; do not edit. The suite starts an API server and a real kubelet, and makes
-pods. It runs in namespaces of its own, with the images it asks for replaced by stand-ins: Debian's
-programs, and agnhost and the device plugin built from the published sources. Without systemd on the
-machine, a stand-in of its own starts and stops the kubelet when a spec changes its configuration.
-`fail` and `skip` are the suite's own words; a spec is told once for each group it is in.
+Written by `hack/node-e2e`; do not edit. The suite starts an API server and a real kubelet, and
+makes pods. It runs in namespaces of its own. The images it asks for are replaced by stand-ins:
+Debian's programs, and agnhost and the device plugin built from the published sources. Where a spec
+changes the kubelet's configuration, a stand-in for systemd stops and starts the kubelet.
 """
 
 
