@@ -74,7 +74,7 @@ def _run(args: argparse.Namespace, name: str) -> record.Run:
         date=instance.today(),
         versions=_versions(args, runtime.version()),
         machine=record.machine(),
-        processes=args.procs if group.parallel else 1,
+        processes=args.procs,
         seconds=round(time.monotonic() - started, 1),
         specs=specs,
         traces=node.traces(place),

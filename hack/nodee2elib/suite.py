@@ -56,10 +56,9 @@ def _environment(place: Place, runtime: Runtime) -> dict[str, str]:
 def command(place: Place, selection: Selection) -> list[str]:
     """ginkgo's command line, then the suite's own flags."""
     group, logs = selection.group, selection.logs.resolve()
-    processes = selection.processes if group.parallel else 1
     words = [
         str(place.programs / "ginkgo"),
-        f"--procs={processes}",
+        f"--procs={selection.processes}",
         f"--label-filter={group.labels}",
         *(f"--focus={pattern}" for pattern in (*group.focus, *selection.focus)),
         *(f"--skip={pattern}" for pattern in (*group.skip, *selection.skip)),
@@ -78,6 +77,8 @@ def command(place: Place, selection: Selection) -> list[str]:
         "--kubelet-config-file=kubelet.yaml",
         "--server-start-timeout=5m",
     ]
+    if group.proxy:
+        words.append("--cri-proxy-enabled")
     if group.gates:
         gates = ",".join(f"{name}={str(on).lower()}" for name, on in group.gates.items())
         words.append(f"--feature-gates={gates}")
