@@ -3,7 +3,10 @@
 import subprocess
 from pathlib import Path
 
-from hack.clusterlib.place import Place
+from hack.clusterlib.place import NODE_IP, Place
+
+HOSTNAME = "node-e2e"
+RESOLV_CONF = f"nameserver {NODE_IP}\n"  # it refuses at once
 
 CLONE_NEWCGROUP = 0x02000000
 _CGROUPS = Path("/sys/fs/cgroup")
@@ -24,6 +27,10 @@ def make_mounts(place: Place) -> None:
     work.mkdir()
     options = f"lowerdir=/etc,upperdir={upper},workdir={work}"
     _run("mount", "-t", "overlay", "-o", options, "overlay", "/etc")
+    # Names are not asked for in vain: the kubelet waits for the answer when it registers the node.
+    Path("/etc/hosts").write_text(f"127.0.0.1 localhost\n::1 localhost\n{NODE_IP} {HOSTNAME}\n")
+    Path("/etc/resolv.conf").unlink(missing_ok=True)
+    Path("/etc/resolv.conf").write_text(RESOLV_CONF)
 
 
 def enter_cgroups(place: Place) -> None:

@@ -133,7 +133,7 @@ def _groups(place: Place) -> list[Path]:
 
 def configuration(place: Place) -> Mapping[str, object]:
     """The kubelet's, before the suite changes what it needs itself."""
-    (place / "resolv.conf").write_text("nameserver 192.0.2.1\n")
+    (place / "resolv.conf").write_text(machine.RESOLV_CONF)
     return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hack.clusterlib.place import Place
 from hack.critestlib.outcome import Spec, read_specs
-from hack.nodee2elib import node, supervisor
+from hack.nodee2elib import machine, node
 from hack.nodee2elib.groups import Group
 from hack.nodee2elib.runtimes import Runtime
 
@@ -73,7 +73,7 @@ def command(place: Place, selection: Selection) -> list[str]:
         f"--container-runtime-pid-file={place.pid_file('runtime')}",
         "--prepull-images=false",
         f"--report-dir={logs}",
-        f"--node-name={supervisor.HOSTNAME}",
+        f"--node-name={machine.HOSTNAME}",
         "--kubelet-config-file=kubelet.yaml",
         "--server-start-timeout=5m",
     ]

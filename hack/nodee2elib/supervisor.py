@@ -18,7 +18,6 @@ from hack.nodee2elib import machine
 from hack.nodee2elib.runtimes import RUNTIMES
 
 RUNTIME = "CRI_SHIM_NODE_E2E_RUNTIME"  # the variable that names it
-HOSTNAME = "node-e2e"
 
 
 def main() -> None:
@@ -33,7 +32,7 @@ def main() -> None:
         make_network()
     except subprocess.CalledProcessError as e:
         sys.exit(f"`{' '.join(e.cmd)}` failed: {e.stderr.strip()}")
-    socket.sethostname(HOSTNAME)
+    socket.sethostname(machine.HOSTNAME)
     commands = {
         "registry": ["docker-registry", "serve", str(place / "registry.json")],
         "runtime": RUNTIMES[os.environ[RUNTIME]].command(place),
