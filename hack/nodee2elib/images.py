@@ -74,21 +74,22 @@ def _short(name: str) -> str:
 
 
 class _Sources:
-    """What the stand-ins are made of; the tree of files is laid when it is first asked for."""
+    """What the stand-ins are made of."""
 
     def __init__(self, work: Path, programs: Path, kubernetes: Path) -> None:
         self.programs, self.kubernetes = programs, kubernetes
         self.tree = work / "tree"
         rootfs.make(self.tree)
         self.layer = rootfs.layer(self.tree)
-        self.users = Tar()
+        additions = Tar()
         for name, more in (("etc/passwd", _PASSWD), ("etc/group", _GROUP)):
-            self.users.file(name, ((self.tree / name).read_text() + more).encode())
-        self.users_layer = self.users.bytes()
+            additions.file(name, ((self.tree / name).read_text() + more).encode())
+        additions.file("usr/local/bin/nmeter", _NMETER, mode=0o755)
+        self.more = additions.bytes()
 
     def image(self, *layers: Tar, **config: Any) -> Image:
         """One with the whole tree."""
-        all_layers: list[Tar | bytes] = [self.layer, self.users_layer, *layers]
+        all_layers: list[Tar | bytes] = [self.layer, self.more, *layers]
         return Image(all_layers, config={"Env": [_PATH], **config}, compression=["none"])
 
 
@@ -108,8 +109,10 @@ def _busybox(sources: _Sources) -> Image:
     layer.directory("tmp", mode=0o1777).symlink("usr/bin", "../bin")
     layer.file("bin/busybox", program.read_bytes(), mode=0o755)
     listing = subprocess.run([program, "--list"], check=True, capture_output=True, text=True)
-    for applet in sorted(set(listing.stdout.split()) - {"busybox"}):
+    for applet in sorted(set(listing.stdout.split()) - {"busybox", "sh"}):
         layer.entry(f"bin/{applet}", tarfile.LNKTYPE, linkname="bin/busybox", mode=0o755)
+    # Debian's busybox drops variables whose names are no shell names; specs set such names.
+    layer.file("bin/sh", (sources.tree / "usr/bin/bash-static").read_bytes(), mode=0o755)
     layer.file("bin/nmeter", _NMETER, mode=0o755)
     layer.file(
         "etc/passwd", b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/home:/bin/false\n"

@@ -7,7 +7,7 @@ SUITE = "trixie"
 # What the public agnhost, nginx and ipc-utils images bring; perl-base and util-linux are there.
 _PACKAGES = (
     *("curl", "iproute2", "netcat-openbsd", "socat", "bind9-dnsutils", "iputils-ping", "procps"),
-    *("iperf", "busybox-static", "nginx-light"),
+    *("iperf", "bash-static", "busybox-static", "nginx-light"),
 )
 _LEFT_OUT = ("./var/lib/apt", "./var/cache", "./usr/share/doc", "./usr/share/locale", "./dev")
 _INSTALL = f"""
