@@ -32,9 +32,7 @@ from cri_shim.errors import CriShimError
 from cri_shim.faults import fault_point
 from cri_shim.isolation import namespaces
 from cri_shim.objects import changed
-from cri_shim.oci.exits import Exit
 from cri_shim.pb import state_pb2 as state
-from cri_shim.pods import exits as pod_exits
 from cri_shim.pods import orphans, passage, teardown
 from cri_shim.pods import remove as pod_remove
 from cri_shim.pods import stop as pod_stop
@@ -77,20 +75,6 @@ async def _one(what: str, id: str, work: "asyncio.Future[None] | object") -> Non
         unexpected = None if isinstance(e, CriShimError | OSError) else e
         text = "%s %s could not be recovered and is left as it was recorded: %s"
         _log.error(text, what, id, e, exc_info=unexpected)
-
-
-async def watch(engine: Engine) -> None:
-    """Follow the exits of containers and pause processes until cancelled."""
-    async for exit in engine.exits.events():
-        told(engine, exit)
-
-
-def told(engine: Engine, exit: Exit) -> None:
-    """One exit: of a container, or of a pod's pause process."""
-    if engine.objects.find_pod(exit.id) is not None:
-        pod_exits.pause_ended(engine, exit.id)
-    else:
-        exits.ended(engine, exit)
 
 
 async def _pod(engine: Engine, pod: state.PodRecord) -> None:
@@ -244,7 +228,7 @@ async def _finish_one(engine: Engine, container: state.ContainerRecord) -> None:
             current = engine.objects.container(container.id)
             if current.phase == state.CONTAINER_STARTING:
                 engine.objects.observe(changed(current, phase=state.CONTAINER_RUNNING))
-        return  # else its exit is told by the watch that began above
+        return  # else its exit is told by the watch that began before
     await engine.conmon.end(container.id)
     await sources.release(engine, container.id)
     lost = exits.lost(container, _DAEMON_DIED)

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
-from cri_shim import recovery
 from cri_shim.aio import own_process, reaper
 from cri_shim.aio.closing import Closing
 from cri_shim.assembly import drivers, node, probing
@@ -26,6 +25,7 @@ from cri_shim.oci.conmon import Conmon
 from cri_shim.oci.exits import Exits
 from cri_shim.oci.handlers import Handler
 from cri_shim.oci.runtime import OciRuntime
+from cri_shim.pods import exits
 
 _log = logging.getLogger(__name__)
 
@@ -65,8 +65,8 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
     environment = drivers.environment(config)
     oci = OciRuntime(exec_dir=paths.run_root / "exec", systemd_cgroup=systemd, env=environment)
     await oci.end_leftovers()
-    exits = Exits()
-    closing.add("the watch of exits", exits.close)
+    watched = Exits()
+    closing.add("the watch of exits", watched.close)
     engine = Engine(
         objects=objects,
         images=images,
@@ -82,7 +82,7 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
             systemd_cgroup=systemd,
         ),
         oci=oci,
-        exits=exits,
+        exits=watched,
         cgroups=cgroups,
         handlers=found,
         default_handler=probing.default(config, list(found.values())),
@@ -107,7 +107,7 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
             cdi_dirs=config.containers.cdi_spec_dirs,
         ),
     )
-    watching = asyncio.create_task(recovery.watch(engine), name="exits")
+    watching = asyncio.create_task(exits.follow(engine), name="exits")
     closing.add("the watch of exits", lambda: _cancel(watching))
     closing.add("work in hand", lambda: engine.work.drain(config.server.shutdown_grace))
     if any(handler.lacked_room for handler in found.values()):
