@@ -31,6 +31,7 @@ package's docstring is its own design page. The names of one line do not import 
     images       pull, load, save, commit, tag, mount, query, remove
     work         work in hand: joined by equal requests, tried again, and ended at close
     objects      what exists now: pods, containers, names; lists are snapshots of memory
+    lifecycle    the phases of pods and containers: a table of what may follow what
     validate     checks of requests: what a request alone can tell
     default_mounts  driver: mounts.conf, what every container of the node is given
     oci          driver: crun or runc under conmon, and the news of exits

@@ -6,6 +6,7 @@
 
 import logging
 
+from cri_shim import lifecycle
 from cri_shim.containers import exits
 from cri_shim.engine import Engine
 from cri_shim.objects import changed
@@ -26,6 +27,6 @@ async def follow(engine: Engine) -> None:
 def _pause_ended(engine: Engine, pod_id: str) -> None:
     """Make a ready pod NOTREADY; the kubelet then stops it and makes a new one."""
     pod = engine.objects.find_pod(pod_id)
-    if pod is not None and pod.phase == state.POD_READY:
+    if pod is not None and lifecycle.is_ready(pod):
         _log.error("pod %s: its pause process has ended; the pod is not ready now", pod_id)
         engine.objects.observe(changed(pod, phase=state.POD_NOTREADY))
