@@ -8,7 +8,6 @@ from cri_shim.aio.offload import offload
 from cri_shim.default_mounts import DefaultMounts
 from cri_shim.errors import InvalidArgument, RuntimeStopped, WrongState
 from cri_shim.hooks.directories import Hooks
-from cri_shim.images import Images
 from cri_shim.isolation.apparmor import AppArmor
 from cri_shim.isolation.cgroups import Cgroups
 from cri_shim.isolation.seccomp import SeccompProfiles
@@ -22,6 +21,7 @@ from cri_shim.oci.runtime import OciRuntime
 from cri_shim.pb import state_pb2 as state
 from cri_shim.spec import namespaces
 from cri_shim.spec.host import Host
+from cri_shim.store.image_store import ImageStore
 from cri_shim.work import Work
 
 
@@ -105,7 +105,7 @@ class Engine:
     """Handed to every verb as its first argument, `engine`."""
 
     objects: ObjectStore
-    images: Images
+    images: ImageStore
     network: PodNetwork
     conmon: Conmon
     oci: OciRuntime

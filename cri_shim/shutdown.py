@@ -17,6 +17,7 @@ from cri_shim.containers import stop as container_stop
 from cri_shim.containers import volumes
 from cri_shim.engine import Engine
 from cri_shim.errors import TimedOut
+from cri_shim.images import mount
 from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import stop as pod_stop
 
@@ -83,9 +84,9 @@ async def unmount_all(engine: Engine) -> Exception | None:
         if not lifecycle.has_process(container):
             what = f"unmounting container {container.id}"
             last = await attempt(what, partial(_unmount, engine, container.id)) or last
-    for id in engine.images.store.mounted.images():
+    for id in engine.images.mounted.images():
         what = f"unmounting image {id}"
-        last = await attempt(what, partial(engine.images.unmount, id, lazy=True)) or last
+        last = await attempt(what, partial(mount.unmount, engine, id, lazy=True)) or last
     return last
 
 

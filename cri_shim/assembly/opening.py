@@ -15,7 +15,6 @@ from cri_shim.assembly.programs import Programs
 from cri_shim.config import Config
 from cri_shim.config.user import ordinary_user
 from cri_shim.engine import Defaults, Engine, Paths, Profiles
-from cri_shim.images import Images
 from cri_shim.isolation.apparmor import AppArmor
 from cri_shim.isolation.selinux import SELinux
 from cri_shim.linux import boot, marks, null_device, process
@@ -25,7 +24,9 @@ from cri_shim.oci.conmon import Conmon
 from cri_shim.oci.exits import Exits
 from cri_shim.oci.handlers import Handler
 from cri_shim.oci.runtime import OciRuntime
+from cri_shim.pb.state_pb2 import ImageRecord, LayerRecord
 from cri_shim.pods import exits
+from cri_shim.state import records
 
 _log = logging.getLogger(__name__)
 
@@ -51,9 +52,11 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
         objects = ObjectStore(store, config.namespace)
         closing.add("the objects", objects.close)
         objects.load()
-        images = Images(drivers.image_store(config, paths, programs, store, objects), store)
+        images = drivers.image_store(config, paths, programs, store, objects)
         closing.add("the image store", images.close)
-        await images.recover()
+        await images.recover(
+            records.load(store, "image", ImageRecord), records.load(store, "layer", LayerRecord)
+        )
         network = drivers.network(config, paths)
         closing.add("the network", network.stop)
         await network.start()

@@ -31,6 +31,7 @@ from cri_shim.containers import (
 from cri_shim.engine import Engine
 from cri_shim.errors import AlreadyExists, InvalidArgument, NotFound, WrongState
 from cri_shim.faults import fault_point
+from cri_shim.images import query
 from cri_shim.linux.privacy import let_group_pass, make_private
 from cri_shim.linux.rootfs import read_text_in_root
 from cri_shim.objects import changed
@@ -91,7 +92,7 @@ def _intend(
     current = engine.objects.pod(pod.id)
     if not lifecycle.is_ready(current):
         raise WrongState(f"pod {pod.id} is not ready: no container can be created in it")
-    image = engine.images.resolve(config.image.image)
+    image = query.resolve(engine, config.image.image)
     if image is None:
         raise NotFound(f"image {config.image.image} is not on this node; pull it first")
     userns.check_container(config, userns.of_pod(current.config))
@@ -127,7 +128,7 @@ def _intend(
 
 
 async def _build(engine: Engine, pod: state.PodRecord, record: state.ContainerRecord) -> None:
-    image = engine.images.resolve(record.image_id)
+    image = query.resolve(engine, record.image_id)
     if image is None:
         raise NotFound(f"image {record.config.image.image} was removed meanwhile; pull it again")
     fault_point("containers.create.directory")

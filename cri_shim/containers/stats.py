@@ -28,7 +28,7 @@ class ContainerGauges:
         self._rates = Rates()
         self._layers = engine.images.rootfs.writable
         # The one that ImageFsInfo tells, by which the kubelet knows that they are the same.
-        self._mountpoint = str(engine.images.store.root.resolve())
+        self._mountpoint = str(engine.images.root.resolve())
 
     def changed(self, _before: Record | None, after: Record | None) -> None:
         """A follower of the objects: what is gone is forgotten."""

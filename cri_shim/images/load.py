@@ -18,6 +18,7 @@ from typing import Any
 
 from cri_shim.aio.outside import look
 from cri_shim.aio.own_thread import in_own_thread
+from cri_shim.engine import Engine
 from cri_shim.errors import InvalidArgument, NotFound, ToolFailed, Unavailable
 from cri_shim.images.pull import bring
 from cri_shim.store import python_child
@@ -46,12 +47,13 @@ class _Entry:
     names: Sequence[str]
 
 
-async def load(store: ImageStore, source: str, name: str) -> Sequence[Loaded]:
+async def load(engine: Engine, source: str, name: str = "") -> Sequence[Loaded]:
     """Load every image of `source`; with `name`, its only image under that name.
 
     InvalidArgument for what is no such source or has no name, NotFound for a path that is not
     there.
     """
+    store = engine.images
     transport, _, path = source.partition(":")
     if transport not in TRANSPORTS or not path.startswith("/") or "\0" in path:
         kinds = ", ".join(f"{t}:/PATH" for t in TRANSPORTS)

@@ -9,6 +9,7 @@ from typing import Any
 from cri_shim import lifecycle
 from cri_shim.config import Config
 from cri_shim.engine import Engine
+from cri_shim.images import query
 from cri_shim.linux import mounts
 from cri_shim.report.gather import Part
 from cri_shim.store import registries as registries_conf
@@ -26,7 +27,7 @@ def store(engine: Engine, config: Config) -> Mapping[str, Part]:
         "podsReady": lambda: sum(lifecycle.is_ready(pod) for pod in pods),
         "containers": lambda: len(containers),
         "containersRunning": lambda: sum(lifecycle.is_running(c) for c in containers),
-        "images": lambda: len(engine.images.list()),
+        "images": lambda: sum(1 for _ in query.listed(engine)),
         "fileSystem": lambda: _file_system(config.server.root),
     }
 

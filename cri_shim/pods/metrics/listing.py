@@ -51,7 +51,7 @@ class Metrics:
             for container in self._engine.objects.containers_of(pod.id)
             if lifecycle.is_running(container)
         ]
-        root = self._engine.images.store.root
+        root = self._engine.images.root
         read, fs = await offload(_read, meter, running, root)
         made = [rows.row("pod", pod.id, self._row, pod, read, fs) for pod in pods]
         return [row for row in made if row is not None]
