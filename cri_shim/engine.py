@@ -9,7 +9,7 @@ from cri_shim.default_mounts import DefaultMounts
 from cri_shim.errors import InvalidArgument, RuntimeStopped, WrongState
 from cri_shim.hooks.directories import Hooks
 from cri_shim.isolation.apparmor import AppArmor
-from cri_shim.isolation.cgroups import Cgroups
+from cri_shim.isolation.control_groups import ControlGroups
 from cri_shim.isolation.seccomp import SeccompProfiles
 from cri_shim.isolation.selinux import SELinux
 from cri_shim.network.driver import PodNetwork
@@ -110,7 +110,7 @@ class Engine:
     conmon: Conmon
     oci: OciRuntime
     exits: Exits
-    cgroups: Cgroups
+    cgroups: ControlGroups
     handlers: Mapping[str, Handler]
     default_handler: str
     host: Host

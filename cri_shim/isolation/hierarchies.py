@@ -94,6 +94,13 @@ class Hierarchies:
         """Whether the resource controllers are in the v2 tree, as OCI runtimes decide it too."""
         return any(h.v2 and h.mount == MOUNT_DIRECTORY for h in self.all())
 
+    def controllers(self) -> frozenset[str]:
+        """The resource controllers of this machine."""
+        if self.v2_only():
+            files = [h.mount / "cgroup.controllers" for h in self._all if h.v2]
+            return frozenset(name for file in files for name in file.read_text().split())
+        return frozenset(name for h in self._all for name in h.controllers if "=" not in name)
+
     def holding(self, controller: str) -> Hierarchy | None:
         """The tree with that resource controller."""
         trees = self.all()
