@@ -44,6 +44,7 @@ from cri_shim.spec.host import Host, HostDevice
 from cri_shim.spec.mounts import KERNELS
 from cri_shim.spec.protection import Protection
 from cri_shim.state.records import VERSIONS
+from cri_shim.store.catalog import stack
 
 PASSWD_LIMIT = 4 << 20  # bytes of an image's /etc/passwd or /etc/group that are looked at
 
@@ -111,7 +112,7 @@ def _intend(
         image_id=image.id,
         image_ref=image.repo_digests[0] if image.repo_digests else image.id,
         image_name=config.image.user_specified_image or config.image.image,
-        layers=image.layers,
+        layers=stack(image),
         handler=pod.handler,
         log_path=log_path,
         cgroups_path=engine.cgroups.oci_path(pod.cgroup_parent, id),
@@ -148,6 +149,7 @@ async def _build(engine: Engine, pod: state.PodRecord, record: state.ContainerRe
     host = await _host(engine, record.config)
     nodes = await devices.resolve(record.config.devices)
     known = _spec_input(engine, pod, record, config, user, confined, host, nodes)
+    edits, cdi_nodes = await cdi.find(engine, record.config, user)
     asked = await mounts.of_request(engine, record)
     given = await mounts.defaults(engine, pod, record, confined.mount_label)
     cwd = process.working_directory(record.config, config)
@@ -160,8 +162,9 @@ async def _build(engine: Engine, pod: state.PodRecord, record: state.ContainerRe
         asked=[lead[path] for path in at],
         defaults=[*everywhere, *(lead[path] for path in everywhere)],
     )  # fmt: skip
-    document = container_spec.build(replace(known, mounts=[*given, *own, *asked]))
-    await cdi.apply(engine, record.config, document)
+    document = container_spec.build(
+        replace(known, mounts=[*given, *own, *asked], cdi_edits=edits, cdi_nodes=cdi_nodes)
+    )
     document = await hooks.apply(engine, pod, record, document)
     ours = [*known.etc_files.values(), known.shm, *(mount.source for mount in given)]
     document = await sources.redirect(engine, record, document, [*own, *asked], ours, lead)

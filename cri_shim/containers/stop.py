@@ -14,6 +14,7 @@ import time
 
 from cri_shim import lifecycle
 from cri_shim.aio.ended import ended
+from cri_shim.aio.offload import join
 from cri_shim.containers import pause
 from cri_shim.engine import Engine
 from cri_shim.errors import NotFound
@@ -35,7 +36,8 @@ _log = logging.getLogger(__name__)
 async def stop(engine: Engine, container_id: str, timeout: int) -> None:
     """Return when the container has ended; `timeout` in seconds before SIGKILL, <= 0: at once.
 
-    An unknown id is success: what has been removed does not run.
+    An unknown id is success: what has been removed does not run. Unavailable if the runtime is
+    closed meanwhile; the next one completes the stop.
     """
     grace = float(max(timeout, 0))
     try:
@@ -46,7 +48,7 @@ async def stop(engine: Engine, container_id: str, timeout: int) -> None:
     except NotFound:
         return
     if lifecycle.has_process(container):
-        await asyncio.shield(_begin(engine, container, grace).task)
+        await join(_begin(engine, container, grace).task)
 
 
 def resume(engine: Engine, container: state.ContainerRecord) -> None:

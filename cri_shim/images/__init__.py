@@ -1,7 +1,8 @@
 """What can be done with images, one verb a file; each has the engine as its first argument.
 
 - `pull`     from a registry: name to digest, fetch, unpack, catalogue
-- `load`     the same from an archive or directory of this node; `save`: to one
+- `load`     the same from an archive or directory of this node; `archives`: what images such a
+             file has; `save`: to one
 - `query`    answers from memory: list, status, file system usage
 - `remove`   all its names, and what nobody needs of it; `prune`: every image that nobody uses
 - `tag`      names given to an image, and taken from it
