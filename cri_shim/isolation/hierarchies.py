@@ -96,10 +96,11 @@ class Hierarchies:
 
     def controllers(self) -> frozenset[str]:
         """The resource controllers of this machine."""
+        trees = self.all()
         if self.v2_only():
-            files = [h.mount / "cgroup.controllers" for h in self._all if h.v2]
+            files = [tree.mount / "cgroup.controllers" for tree in trees if tree.v2]
             return frozenset(name for file in files for name in file.read_text().split())
-        return frozenset(name for h in self._all for name in h.controllers if "=" not in name)
+        return frozenset(name for tree in trees for name in tree.controllers if "=" not in name)
 
     def holding(self, controller: str) -> Hierarchy | None:
         """The tree with that resource controller."""
