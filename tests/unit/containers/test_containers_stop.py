@@ -54,16 +54,14 @@ async def test_a_stop_that_is_dropped_at_close_does_not_tell_its_caller_it_was_c
 ) -> None:
     objects = ObjectStore(MemoryStore())
     process = state.Process(pid=1, start_time=1)
-    objects.put(state.ContainerRecord(id="c1", phase=state.CONTAINER_RUNNING, init=process))
-    engine: Any = SimpleNamespace(
-        objects=objects, stopping={}, starts=SimpleNamespace(in_flight=lambda _id: False)
-    )
+    put(objects, state.ContainerRecord(id="c1", phase=state.CONTAINER_RUNNING, init=process))
+    engine: Any = SimpleNamespace(objects=objects, work=Work())
     sent = asyncio.Event()
     monkeypatch.setattr(stop, "send", lambda _process, _number: sent.set())
     stopping = asyncio.create_task(stop.stop(engine, "c1", 60))
     await asyncio.wait_for(sent.wait(), 10)
 
-    engine.stopping["c1"].task.cancel()
+    engine.work.stopping["c1"].task.cancel()
 
     with pytest.raises(Unavailable, match="stop c1: ended by the shutdown of the daemon"):
         await asyncio.wait_for(stopping, 10)
