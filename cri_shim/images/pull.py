@@ -18,6 +18,7 @@ from cri_shim.errors import CriShimError, NotFound, ToolFailed, Unavailable
 from cri_shim.faults import fault_point
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb.state_pb2 import ImageRecord
+from cri_shim.state.records import VERSIONS
 from cri_shim.store import auth as credentials
 from cri_shim.store import manifest
 from cri_shim.store.image_store import ImageStore
@@ -25,8 +26,6 @@ from cri_shim.store.layout import Layout
 from cri_shim.store.manifest import Content, digest_of
 from cri_shim.store.reference import Reference, candidates
 from cri_shim.work import PullKey
-
-VERSION = 1  # of ImageRecord
 
 _log = logging.getLogger(__name__)
 
@@ -149,7 +148,7 @@ async def discard(store: ImageStore, layout: Layout) -> None:
 
 def _record(content: Content, tags: Sequence[str], digests: Sequence[str]) -> ImageRecord:
     return ImageRecord(
-        version=VERSION,
+        version=VERSIONS["image"],
         id=content.image_id,
         repo_tags=tags,
         repo_digests=digests,
