@@ -3,8 +3,8 @@
     python -m hack.clusterlib.supervisor
 
 A program that ends is started again after half a second, as a service manager would; so a test may
-kill any of them. SIGTERM ends the kubelet, then the pods, then the other programs. The kernel ends
-whatever is left in the pid namespace when this process ends.
+kill any of them. SIGTERM ends the kubelet, then the pods, then cri-shim. The kernel ends the rest of
+the pid namespace when this process ends.
 """
 
 import asyncio
@@ -40,8 +40,7 @@ def main() -> None:
     programs.end("kubelet")
     with suppress(Exception):  # the pods' processes end with the namespace in any case
         asyncio.run(_remove_pods(place.socket))
-    for name in programs.running():
-        programs.end(name)
+    programs.end("cri-shim")
 
 
 class Programs:
@@ -65,9 +64,6 @@ class Programs:
             for name in self._reap():
                 self._due[name] = time.monotonic() + _PAUSE_S
 
-    def running(self) -> list[str]:
-        return list(self._pids.values())
-
     def end(self, name: str) -> None:
         """SIGTERM, and SIGKILL after a while; returns when it has ended."""
         for number in (signal.SIGTERM, signal.SIGKILL):
@@ -75,7 +71,7 @@ class Programs:
                 with suppress(ProcessLookupError):
                     os.kill(pid, number)
             limit = time.monotonic() + _END_S
-            while name in self.running() and time.monotonic() < limit:
+            while name in self._pids.values() and time.monotonic() < limit:
                 signal.sigtimedwait(_SIGNALS, 0.1)
                 self._reap()
 
@@ -133,9 +129,8 @@ async def _remove_pods(socket: Path) -> None:
     async with Client(socket) as client:
         pods = (await client.runtime.ListPodSandbox(api.ListPodSandboxRequest())).items
         requests = [api.RemovePodSandboxRequest(pod_sandbox_id=pod.id) for pod in pods]
-        for request in requests:
-            with suppress(Exception):
-                await client.runtime.RemovePodSandbox(request, timeout=_END_S)
+        calls = [client.runtime.RemovePodSandbox(r, timeout=_END_S) for r in requests]
+        await asyncio.gather(*calls, return_exceptions=True)
 
 
 if __name__ == "__main__":
