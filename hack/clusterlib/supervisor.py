@@ -3,8 +3,8 @@
     python -m hack.clusterlib.supervisor
 
 A program that ends is started again after half a second, as a service manager would; so a test may
-kill any of them. SIGTERM ends the kubelet, then the pods, then cri-shim. The kernel ends the rest of
-the pid namespace when this process ends.
+kill any of them. SIGTERM ends the kubelet, then the pods, then cri-shim. The kernel ends the others
+when this process, the first one of the pid namespace, ends.
 """
 
 import asyncio
