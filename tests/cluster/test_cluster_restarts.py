@@ -8,7 +8,6 @@ from tests.cluster.kubectl import (
     MOUNT,
     Namespace,
     Object,
-    condition,
     container,
     eventually,
     kill,
