@@ -6,7 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
-from hack.clusterlib import control
+from hack.clusterlib import control, namespaces
 from hack.clusterlib.place import DEFAULT, ClusterError, Place
 
 
@@ -34,7 +34,7 @@ def main() -> int:
 
 def _test(place: Place, words: list[str]) -> int:
     """Run the cluster's tests; a cluster that this call brings up goes down again."""
-    ours = not control.supervisor(place)
+    ours = not namespaces.supervisor(place)
     if ours:
         control.up(place)
     try:

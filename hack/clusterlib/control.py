@@ -4,7 +4,6 @@ import fcntl
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -12,13 +11,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from cri_shim.linux import process
-from hack.clusterlib import files, host, images, machine
+from hack.clusterlib import files, host, images, machine, namespaces
+from hack.clusterlib.namespaces import supervisor
 from hack.clusterlib.place import NODE, ClusterError, Place
 
 UP_LIMIT_S = 180.0
 _DOWN_LIMIT_S = 90.0
-_NAMESPACES = ("mount", "net", "pid")
 _SOCKET_LIMIT = 107  # bytes, of the kernel
 
 
@@ -31,7 +29,7 @@ def up(place: Place) -> None:
             host.make_cgroups(place)
             files.write(place)
             images.store(place)
-            _start_supervisor(place)
+            namespaces.start(place, environment(place))
             _await_ready(place)
         except BaseException:
             _remove(place, keep_logs=True)
@@ -89,7 +87,7 @@ def down(place: Place) -> None:
 
 
 def _remove(place: Place, *, keep_logs: bool = False) -> None:
-    _end_supervisor(place)
+    namespaces.end(place, _DOWN_LIMIT_S)
     if keep_logs and (place / "log").exists():
         kept = Path(f"{place.directory}-log")
         shutil.rmtree(kept, ignore_errors=True)
@@ -102,24 +100,12 @@ def _remove(place: Place, *, keep_logs: bool = False) -> None:
         raise ClusterError(f"{place.directory} cannot be removed: is something mounted in it?")
 
 
-def _end_supervisor(place: Place) -> None:
-    """All that runs in the cluster ends with it."""
-    for number, limit_s in ((signal.SIGTERM, _DOWN_LIMIT_S), (signal.SIGKILL, 10.0)):
-        if not (pid := supervisor(place)):
-            return
-        os.kill(pid, number)
-        limit = time.monotonic() + limit_s
-        while supervisor(place) and time.monotonic() < limit:
-            time.sleep(0.1)
-
-
 def run(place: Place, command: Sequence[str]) -> int:
     """Run a command in the namespaces of the cluster, with its kubectl and crictl settings."""
     pid = supervisor(place)
     if not pid:
         raise ClusterError(f"no cluster runs in {place.directory}: `up` starts one")
-    enter = ["nsenter", f"--target={pid}", *(f"--{kind}" for kind in _NAMESPACES)]
-    enter.append(f"--wdns={Path.cwd()}")
+    enter = [*namespaces.entering(pid), f"--wdns={Path.cwd()}"]
     return subprocess.run([*enter, *command], env=environment(place), check=False).returncode
 
 
@@ -133,41 +119,6 @@ def environment(place: Place) -> dict[str, str]:
         "CRI_SHIM_CLUSTER": str(place.directory),
         "CRI_SHIM_CLUSTER_PROGRAMS": str(place.programs),
     }
-
-
-def supervisor(place: Place) -> int:
-    """The pid of the cluster's supervisor; 0 if it does not run."""
-    try:
-        pid, start = map(int, (place / "supervisor.pid").read_text().split())
-    except (OSError, ValueError):
-        return 0
-    return pid if process.alive(pid, start) else 0
-
-
-def note_supervisor(place: Place, pid: int) -> None:
-    (place / "supervisor.pid").write_text(f"{pid} {process.start_time(pid) or 0}")
-
-
-def _start_supervisor(place: Place) -> None:
-    command = ["unshare", "--fork", "--mount-proc", "--propagation=private"]
-    command += [f"--{kind}" for kind in _NAMESPACES]
-    command += [sys.executable, "-m", "hack.clusterlib.supervisor"]
-    with place.log("supervisor").open("ab") as log:
-        outer = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env=environment(place),
-            start_new_session=True,
-        )
-    children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children")
-    limit = time.monotonic() + 10
-    while not (inner := children.read_text().split()):
-        if outer.poll() is not None or time.monotonic() > limit:
-            raise ClusterError(f"no namespaces: {place.log('supervisor').read_text()}")
-        time.sleep(0.02)
-    note_supervisor(place, int(inner[0]))
 
 
 def _await_ready(place: Place) -> None:
