@@ -44,6 +44,11 @@ class ControlStub:
                 request_serializer=control_dot_v1_dot_control__pb2.LoadImageRequest.SerializeToString,
                 response_deserializer=control_dot_v1_dot_control__pb2.LoadImageResponse.FromString,
                 _registered_method=True)
+        self.TagImage = channel.unary_unary(
+                '/cri_shim.control.v1.Control/TagImage',
+                request_serializer=control_dot_v1_dot_control__pb2.TagImageRequest.SerializeToString,
+                response_deserializer=control_dot_v1_dot_control__pb2.TagImageResponse.FromString,
+                _registered_method=True)
 
 
 class ControlServicer:
@@ -63,6 +68,13 @@ class ControlServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def TagImage(self, request, context):
+        """TagImage gives an image one more name; another image that has the name loses it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ControlServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -75,6 +87,11 @@ def add_ControlServicer_to_server(servicer, server):
                     servicer.LoadImage,
                     request_deserializer=control_dot_v1_dot_control__pb2.LoadImageRequest.FromString,
                     response_serializer=control_dot_v1_dot_control__pb2.LoadImageResponse.SerializeToString,
+            ),
+            'TagImage': grpc.unary_unary_rpc_method_handler(
+                    servicer.TagImage,
+                    request_deserializer=control_dot_v1_dot_control__pb2.TagImageRequest.FromString,
+                    response_serializer=control_dot_v1_dot_control__pb2.TagImageResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -131,6 +148,33 @@ class Control:
             '/cri_shim.control.v1.Control/LoadImage',
             control_dot_v1_dot_control__pb2.LoadImageRequest.SerializeToString,
             control_dot_v1_dot_control__pb2.LoadImageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TagImage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cri_shim.control.v1.Control/TagImage',
+            control_dot_v1_dot_control__pb2.TagImageRequest.SerializeToString,
+            control_dot_v1_dot_control__pb2.TagImageResponse.FromString,
             options,
             channel_credentials,
             insecure,

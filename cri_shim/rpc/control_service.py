@@ -20,3 +20,7 @@ class ControlService:
         loaded = await self._images.load(request.source, request.name)
         images = [control.LoadedImage(id=image.image_id, names=image.names) for image in loaded]
         return control.LoadImageResponse(images=images)
+
+    async def TagImage(self, request: control.TagImageRequest) -> control.TagImageResponse:
+        name = await self._images.tag(request.reference, request.name)
+        return control.TagImageResponse(name=name)
