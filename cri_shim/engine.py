@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cri_shim.aio.handover import Handover
 from cri_shim.aio.offload import offload
+from cri_shim.aio.resumable import Resumable
 from cri_shim.aio.retry import Retrier
 from cri_shim.aio.singleflight import SingleFlight
 from cri_shim.default_mounts import DefaultMounts
@@ -20,13 +20,13 @@ from cri_shim.isolation.cgroups import Cgroups
 from cri_shim.isolation.seccomp import SeccompProfiles
 from cri_shim.isolation.selinux import SELinux
 from cri_shim.network.driver import PodNetwork
+from cri_shim.objects import ContainerName, ObjectStore, PodName
 from cri_shim.oci.conmon import Conmon
 from cri_shim.oci.exits import Exits
 from cri_shim.oci.handlers import Handler
 from cri_shim.oci.runtime import OciRuntime
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
-from cri_shim.registry import ContainerName, PodName, Registry
 from cri_shim.spec import namespaces
 from cri_shim.spec.host import Host
 
@@ -99,9 +99,9 @@ class Stopping:
 
 @dataclass(slots=True)
 class Engine:
-    """Handed to every verb as its first argument, `on`."""
+    """Handed to every verb as its first argument, `engine`."""
 
-    registry: Registry
+    objects: ObjectStore
     images: Images
     network: PodNetwork
     conmon: Conmon
@@ -124,15 +124,15 @@ class Engine:
     cdi_dirs: tuple[Path, ...]  # where devices are specified; a later one wins
     retrier: Retrier = field(default_factory=Retrier)
     stopping: dict[str, Stopping] = field(default_factory=dict)
-    runs: Handover[PodName, api.RunPodSandboxRequest, str] = field(
-        default_factory=lambda: Handover("run pod")
+    runs: Resumable[PodName, api.RunPodSandboxRequest, str] = field(
+        default_factory=lambda: Resumable("run pod")
     )
     pod_stops: SingleFlight[str, None] = field(default_factory=lambda: SingleFlight("stop pod"))
     pod_removals: SingleFlight[str, None] = field(
         default_factory=lambda: SingleFlight("remove pod")
     )
-    creates: Handover[ContainerName, tuple[api.CreateContainerRequest, tuple[str, ...]], str] = (
-        field(default_factory=lambda: Handover("create container"))
+    creates: Resumable[ContainerName, tuple[api.CreateContainerRequest, tuple[str, ...]], str] = (
+        field(default_factory=lambda: Resumable("create container"))
     )
     starts: SingleFlight[str, None] = field(default_factory=lambda: SingleFlight("start container"))
     removals: SingleFlight[str, None] = field(
@@ -154,7 +154,7 @@ class Engine:
 
     def alive(self) -> "Engine":
         """This, as long as its runtime is open; then RuntimeStopped."""
-        if self.registry.closed:
+        if self.objects.closed:
             raise RuntimeStopped("the runtime was shut down; open another one")
         return self
 
@@ -165,16 +165,16 @@ class Engine:
         task.add_done_callback(self._ended)
         return task
 
-    def prime(self) -> None:
+    def warm_up(self) -> None:
         """Wake the kernel's moves between cgroups while something else is done: see Cgroups.prime.
 
         A container is about to be made, and the first move after a pause waits 7-9 ms.
         """
-        self.spawn("prime cgroups", offload(self.cgroups.prime))
+        self.spawn("prime cgroups", offload(self.cgroups.warm_up))
 
     def retries(self) -> dict[str, str]:
         """All that is tried again in the background, with its last error."""
-        return {**self.retrier.pending(), **self.registry.unsaved()}
+        return {**self.retrier.pending(), **self.objects.unsaved()}
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._background.discard(task)

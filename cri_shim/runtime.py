@@ -37,14 +37,12 @@ from cri_shim.library.container import Container
 from cri_shim.library.image import Image
 from cri_shim.library.layer import Layer
 from cri_shim.library.pod import Pod
-from cri_shim.oci.inventory import Inventory
+from cri_shim.oci.program_versions import Inventory
 from cri_shim.options import Option, Options, flat
 from cri_shim.pb.api_pb2 import AuthConfig, PodSandboxConfig
 from cri_shim.pods import prune
-from cri_shim.pods.observation import Observation
 from cri_shim.pods.prune import Pruned
-from cri_shim.rpc.facts import Facts
-from cri_shim.rpc.server import Server
+from cri_shim.pods.telemetry import Telemetry
 from cri_shim.shutdown import FORCED_STOP_S
 
 _log = logging.getLogger(__name__)
@@ -184,7 +182,7 @@ class Runtime:
 
         NotFound; InvalidArgument if it is ambiguous; WrongNamespace.
         """
-        return Pod(self.engine, names.pod(self.engine.registry, id_or_name).id)
+        return Pod(self.engine, names.pod(self.engine.objects, id_or_name).id)
 
     async def create_pod(
         self, config: PodSandboxConfig | None = None, *, handler: str = "", **words: Any
@@ -203,7 +201,7 @@ class Runtime:
 
     def container(self, id_or_name: str) -> Container:
         """By id, NAME, POD/NAME or NAMESPACE/POD/NAME, or unique id prefix; errors as `pod`."""
-        return Container(self.engine, names.container(self.engine.registry, id_or_name).id)
+        return Container(self.engine, names.container(self.engine.objects, id_or_name).id)
 
     async def prune(self) -> Pruned:
         """Remove pods that have ended and containers that have exited; what went, and what not."""
@@ -211,7 +209,7 @@ class Runtime:
 
     def generate_name(self) -> str:
         """adjective_surname, which no pod and no container has, and which is given out once."""
-        return names.generate(self.engine.registry)
+        return names.generate(self.engine.objects)
 
     # -- images -------------------------------------------------------------------------------
 
@@ -243,17 +241,20 @@ class Runtime:
 
     async def prune_images(self, *, all: bool = False) -> Sequence[str]:
         """Remove images without a tag, or `all`, that nobody uses; their ids. Pinned ones stay."""
-        return await self.engine.images.prune(self.engine.registry.used_images, all=all)
+        return await self.engine.images.prune(self.engine.objects.used_images, all=all)
 
     async def serve(self, ready: Callable[[], None] = lambda: None) -> None:
         """Serve CRI and control on the socket until `stop` is called; `ready` when it is up."""
+        from cri_shim.rpc.server import Server  # grpc: a program that never serves does without
+        from cri_shim.rpc.status import RuntimeStatus
+
         engine = self.engine
         if not self._unserved.is_set():
             raise WrongState(f"this runtime serves on {self._config.server.socket} already")
-        facts = Facts(engine, lambda: report.effective(self._config))
+        status = RuntimeStatus(engine, lambda: report.effective(self._config))
         streams = assembly.streaming(self._config, engine)
-        observation = Observation(engine)
-        server = Server(self._config.server.socket, engine, facts, self.info, streams, observation)
+        observation = Telemetry(engine)
+        server = Server(self._config.server.socket, engine, status, self.info, streams, observation)
         self._unserved.clear()
         telling = asyncio.create_task(self._tell_warnings(), name="tell the warnings")
         try:
@@ -296,7 +297,7 @@ class Runtime:
     def _let_go(self) -> None:
         """An ordinary user's namespaces are held for what is left of pods, and for nothing else."""
         engine = self._engine
-        unused = None if engine is None else not any(engine.registry.everything())
+        unused = None if engine is None else not any(engine.objects.everything())
         rootless.let_go(self._config.server.run_root, unused)
 
     async def _close(self) -> Exception | None:

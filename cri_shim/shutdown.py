@@ -25,15 +25,15 @@ SETTLE_S = 2.0  # at least, for what a container's end leaves to do in the backg
 _log = logging.getLogger(__name__)
 
 
-def running(on: Engine) -> list[state.ContainerRecord]:
+def running(engine: Engine) -> list[state.ContainerRecord]:
     """The containers, of this state namespace, with a process."""
-    return [c for c in on.registry.containers() if container_stop.runs(c)]
+    return [c for c in engine.objects.containers() if container_stop.runs(c)]
 
 
-async def stop_all(on: Engine, limit: float) -> Exception | None:
+async def stop_all(engine: Engine, limit: float) -> Exception | None:
     """Stop every pod and container at the same time; what takes over `limit` seconds is left."""
     deadline = asyncio.get_running_loop().time() + limit
-    tasks = [asyncio.create_task(stop(), name=what) for what, stop in _stops(on).items()]
+    tasks = [asyncio.create_task(stop(), name=what) for what, stop in _stops(engine).items()]
     problem: Exception | None = None
     if tasks:
         done, late = await asyncio.wait(tasks, timeout=limit)
@@ -47,20 +47,20 @@ async def stop_all(on: Engine, limit: float) -> Exception | None:
                 problem = error
                 _log.error("shutdown: %s: %s", task.get_name(), error)
     left = deadline - asyncio.get_running_loop().time()
-    await on.drain(max(SETTLE_S, left))
+    await engine.drain(max(SETTLE_S, left))
     return problem
 
 
-def _stops(on: Engine) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
+def _stops(engine: Engine) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
     """By what is stopped. A pod stops its containers; one whose pod is lost is stopped alone."""
-    ready = [pod.id for pod in on.registry.pods() if pod.phase == state.POD_READY]
+    ready = [pod.id for pod in engine.objects.pods() if pod.phase == state.POD_READY]
     stops: dict[str, Callable[[], Coroutine[Any, Any, None]]]
-    stops = {f"pod {id}": partial(pod_stop.stop, on, id) for id in ready}
-    for container in running(on):
-        if on.registry.find_pod(container.pod_id) is not None:
-            stops[f"pod {container.pod_id}"] = partial(pod_stop.stop, on, container.pod_id)
+    stops = {f"pod {id}": partial(pod_stop.stop, engine, id) for id in ready}
+    for container in running(engine):
+        if engine.objects.find_pod(container.pod_id) is not None:
+            stops[f"pod {container.pod_id}"] = partial(pod_stop.stop, engine, container.pod_id)
         else:
-            stop = partial(container_stop.stop, on, container.id, pod_stop.GRACE_S)
+            stop = partial(container_stop.stop, engine, container.id, pod_stop.GRACE_S)
             stops[f"container {container.id}"] = stop
     return stops
 
@@ -72,24 +72,24 @@ def _error_of(task: "asyncio.Task[None]") -> Exception | None:
     return error if isinstance(error, Exception) else None
 
 
-async def unmount_all(on: Engine) -> Exception | None:
+async def unmount_all(engine: Engine) -> Exception | None:
     """Unmount what the store has mounted for containers that do not run.
 
     A container that was created and not started is mounted again at the next start.
     """
     last: Exception | None = None
-    for container in on.registry.containers():
+    for container in engine.objects.containers():
         if not container_stop.runs(container):
             what = f"unmounting container {container.id}"
-            last = await attempt(what, partial(_unmount, on, container.id)) or last
-    for id in on.images.store.mounted.images():
+            last = await attempt(what, partial(_unmount, engine, container.id)) or last
+    for id in engine.images.store.mounted.images():
         what = f"unmounting image {id}"
-        last = await attempt(what, partial(on.images.unmount, id, lazy=True)) or last
+        last = await attempt(what, partial(engine.images.unmount, id, lazy=True)) or last
     return last
 
 
-async def _unmount(on: Engine, id: str) -> None:
+async def _unmount(engine: Engine, id: str) -> None:
     try:
-        await on.images.rootfs.unmount(on.paths.rootfs(id))
+        await engine.images.rootfs.unmount(engine.paths.rootfs(id))
     finally:
-        await volumes.release(on.paths.volumes(id))
+        await volumes.release(engine.paths.volumes(id))

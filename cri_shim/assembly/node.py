@@ -11,7 +11,7 @@ from cri_shim.engine import Paths
 from cri_shim.isolation import delegated
 from cri_shim.isolation.cgroup_names import PREFIX, Driver
 from cri_shim.isolation.cgroups import Cgroups
-from cri_shim.isolation.ungrouped import Ungrouped
+from cri_shim.isolation.no_cgroups import NoCgroups
 from cri_shim.linux import process
 from cri_shim.spec.host import Host
 
@@ -22,7 +22,7 @@ def cgroups(config: Config, paths: Paths) -> Cgroups:
     if ordinary_user() is not None:
         if config.cgroup_manager == "systemd":
             _log.warning("cgroup_manager: for an ordinary user it is cgroupfs, below its own group")
-        return delegated.found() or Ungrouped(paths.rootfs)
+        return delegated.found() or NoCgroups(paths.rootfs)
     return Cgroups(
         _cgroup_driver(config.cgroup_manager),
         name=_cgroup_name(paths.run_root),

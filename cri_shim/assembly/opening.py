@@ -20,12 +20,12 @@ from cri_shim.images import Images
 from cri_shim.isolation.apparmor import AppArmor
 from cri_shim.isolation.selinux import SELinux
 from cri_shim.linux import boot, marks, null_device, process
+from cri_shim.objects import ObjectStore
 from cri_shim.oci import handlers
 from cri_shim.oci.conmon import Conmon
 from cri_shim.oci.exits import Exits
 from cri_shim.oci.handlers import Handler
 from cri_shim.oci.runtime import OciRuntime
-from cri_shim.registry import Registry
 
 _log = logging.getLogger(__name__)
 
@@ -48,10 +48,10 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
     try:
         store = drivers.records(config.state, paths.root / "state", paths.run_root)
         closing.add("the state", store.close)
-        registry = Registry(store, config.namespace)
-        closing.add("the registry", registry.close)
-        registry.load()
-        images = Images(drivers.image_store(config, paths, programs, store, registry), store)
+        objects = ObjectStore(store, config.namespace)
+        closing.add("the objects", objects.close)
+        objects.load()
+        images = Images(drivers.image_store(config, paths, programs, store, objects), store)
         closing.add("the image store", images.close)
         await images.recover()
         network = drivers.network(config, paths)
@@ -68,7 +68,7 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
     exits = Exits()
     closing.add("the watch of exits", exits.close)
     engine = Engine(
-        registry=registry,
+        objects=objects,
         images=images,
         network=network,
         conmon=Conmon(

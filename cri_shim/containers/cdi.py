@@ -24,14 +24,14 @@ FILE_LIMIT = 4 << 20  # bytes; the specification of a node full of GPUs has some
 _SUFFIXES = (".json", ".yaml", ".yml")
 
 
-async def apply(on: Engine, config: api.ContainerConfig, document: Document) -> None:
+async def apply(engine: Engine, config: api.ContainerConfig, document: Document) -> None:
     """Change the document of a container for the CDI devices it asks for, by field or annotation.
 
     InvalidArgument names the field of a device that is not on this node.
     """
     devices = [device.name for device in config.CDI_devices]
     if asked := cdi.names(devices, config.annotations):
-        edits = await offload(_edits, on.cdi_dirs, asked)
+        edits = await offload(_edits, engine.cdi_dirs, asked)
         owner = document["process"]["user"]
         cdi.apply(document, edits, await _on_host(edits.nodes, owner, next(iter(asked.values()))))
 

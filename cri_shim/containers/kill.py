@@ -9,18 +9,18 @@ from cri_shim.pb import state_pb2 as state
 from cri_shim.spec import signals
 
 
-async def kill(on: Engine, container_id: str, signal: int | str = "SIGKILL") -> None:
+async def kill(engine: Engine, container_id: str, signal: int | str = "SIGKILL") -> None:
     """Send `signal`, a number or a name as "SIGTERM", "term" or "RTMIN+3".
 
     A paused container is thawed, so that the signal does something. InvalidArgument for what is no
     signal; WrongState if the container does not run.
     """
     number = signals.parse(str(signal), "signal")
-    id = on.registry.container(container_id).id
-    async with on.registry.lock(id):  # a start or a pause under way is let end
-        container = on.registry.container(id)
+    id = engine.objects.container(container_id).id
+    async with engine.objects.lock(id):  # a start or a pause under way is let end
+        container = engine.objects.container(id)
         if container.phase != state.CONTAINER_RUNNING:
             raise WrongState(f"container {id} is not running: there is nothing to signal")
         fault_point("containers.kill.send")
         stop.send(container.init, number)
-        await thaw(on, id)
+        await thaw(engine, id)

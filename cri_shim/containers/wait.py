@@ -9,23 +9,23 @@ from typing import Literal, get_args
 
 from cri_shim.engine import Engine
 from cri_shim.errors import InvalidArgument, NotFound, WrongState
+from cri_shim.objects import Record
 from cri_shim.pb import state_pb2 as state
-from cri_shim.registry import Record
 
 Condition = Literal["running", "paused", "exited", "removed"]
 
 _ENDED = (state.CONTAINER_EXITED, state.CONTAINER_REMOVING)
 
 
-async def wait(on: Engine, container_id: str) -> int:
+async def wait(engine: Engine, container_id: str) -> int:
     """Its exit code when it has ended: 0..255, or 128 + signal. It need not have been started.
 
     NotFound if it was removed without having run.
     """
-    return (await until(on, container_id, "exited")).exit_code
+    return (await until(engine, container_id, "exited")).exit_code
 
 
-async def until(on: Engine, container_id: str, condition: Condition) -> state.ContainerRecord:
+async def until(engine: Engine, container_id: str, condition: Condition) -> state.ContainerRecord:
     """Its record at the first moment at which it is so, now or later.
 
     "removed" gives its last one, and an id that is not there is NotFound. WrongState, NotFound if
@@ -34,7 +34,7 @@ async def until(on: Engine, container_id: str, condition: Condition) -> state.Co
     if condition not in get_args(Condition):
         known = ", ".join(get_args(Condition))
         raise InvalidArgument("condition", f"{condition!r} is none of {known}")
-    container = on.registry.container(container_id)
+    container = engine.objects.container(container_id)
     answer: asyncio.Future[state.ContainerRecord] = asyncio.get_running_loop().create_future()
 
     def look(before: Record | None, after: Record | None) -> None:
@@ -49,12 +49,12 @@ async def until(on: Engine, container_id: str, condition: Condition) -> state.Co
             _there(answer, told, condition)
 
     look(None, container)
-    on.registry.follow(look)
+    engine.objects.follow(look)
     try:
-        await on.registry.until(container.id, answer.done)
+        await engine.objects.until(container.id, answer.done)
         return answer.result()
     finally:
-        on.registry.unfollow(look)
+        engine.objects.unfollow(look)
 
 
 def _there(

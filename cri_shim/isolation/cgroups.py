@@ -17,9 +17,9 @@ from cri_shim.aio.ended import ended
 from cri_shim.aio.offload import offload
 from cri_shim.errors import TimedOut
 from cri_shim.isolation import cgroup_names, hierarchies
-from cri_shim.isolation.meter import Meter
-from cri_shim.isolation.meter_v1 import MeterV1
-from cri_shim.isolation.meter_v2 import MeterV2
+from cri_shim.isolation.cgroup_stats import Meter
+from cri_shim.isolation.cgroup_stats_v1 import MeterV1
+from cri_shim.isolation.cgroup_stats_v2 import MeterV2
 from cri_shim.isolation.oom_kills import OomKills
 from cri_shim.linux import pidfd
 
@@ -35,7 +35,7 @@ _ROUND_S = 0.05  # a round of killing; whoever forked meanwhile is found in the 
 
 class Cgroups:
     """The trees, by the rules of one driver. What is not a coroutine takes 1 ms or less; but see
-    `prime`, which is there to wait."""
+    `warm_up`, which is there to wait."""
 
     usable = True  # groups can be made
     top = ""  # the group below which they can be, "" for all
@@ -246,7 +246,7 @@ class Cgroups:
                 with suppress(OSError):
                     tree.group(relative).rmdir()
 
-    def prime(self) -> None:
+    def warm_up(self) -> None:
         """Make the next moves between groups quick, for some 10 ms.
 
         The first move after a pause waits 6-9 ms for the kernel, in whichever hierarchy. So the

@@ -20,14 +20,14 @@ def status(container: state.ContainerRecord) -> str:
     return state.ContainerPhase.Name(container.phase).removeprefix("CONTAINER_").lower()
 
 
-def container(on: Engine, record: state.ContainerRecord) -> dict[str, Any]:
+def container(engine: Engine, record: state.ContainerRecord) -> dict[str, Any]:
     """Times are RFC 3339; `Config` is what the container was made from, `HostConfig` what holds."""
-    document = _document(on.paths.bundle(record.id))
+    document = _document(engine.paths.bundle(record.id))
     config = record.config
     process = document.get("process") or {}
     args = process.get("args") or [*config.command, *config.args]
-    where = on.paths.etc(record.pod_id)
-    pod = on.registry.find_pod(record.pod_id)
+    where = engine.paths.etc(record.pod_id)
+    pod = engine.objects.find_pod(record.pod_id)
     return {
         "Id": record.id,
         "Created": text(record.created_at),
@@ -41,8 +41,8 @@ def container(on: Engine, record: state.ContainerRecord) -> dict[str, Any]:
         "Name": config.metadata.name,
         "Attempt": config.metadata.attempt,
         "Namespace": record.namespace,
-        "Rootfs": str(on.paths.rootfs(record.id)),
-        "OCIConfigPath": str(on.paths.bundle(record.id) / "config.json"),
+        "Rootfs": str(engine.paths.rootfs(record.id)),
+        "OCIConfigPath": str(engine.paths.bundle(record.id) / "config.json"),
         "OCIRuntime": record.handler,
         "ResolvConfPath": str(where / "resolv.conf"),
         "HostnamePath": str(where / "hostname"),
@@ -123,7 +123,7 @@ def _network(pod: state.PodRecord) -> dict[str, Any]:
     }
 
 
-def pod(on: Engine, record: state.PodRecord) -> dict[str, Any]:
+def pod(engine: Engine, record: state.PodRecord) -> dict[str, Any]:
     """The pod, with a line for each of its containers."""
     config = record.config
     options = config.linux.security_context.namespace_options
@@ -149,7 +149,7 @@ def pod(on: Engine, record: state.PodRecord) -> dict[str, Any]:
         "NetworkSettings": _network(record),
         "Containers": [
             {"Id": c.id, "Name": c.config.metadata.name, "State": status(c)}
-            for c in on.registry.containers_of(record.id)
+            for c in engine.objects.containers_of(record.id)
         ],
     }
 

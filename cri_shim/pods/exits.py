@@ -3,15 +3,15 @@
 import logging
 
 from cri_shim.engine import Engine
+from cri_shim.objects import changed
 from cri_shim.pb import state_pb2 as state
-from cri_shim.registry import changed
 
 _log = logging.getLogger(__name__)
 
 
-def pause_ended(on: Engine, pod_id: str) -> None:
+def pause_ended(engine: Engine, pod_id: str) -> None:
     """Make a ready pod NOTREADY; the kubelet then stops it and makes a new one."""
-    pod = on.registry.find_pod(pod_id)
+    pod = engine.objects.find_pod(pod_id)
     if pod is not None and pod.phase == state.POD_READY:
         _log.error("pod %s: its pause process has ended; the pod is not ready now", pod_id)
-        on.registry.observe(changed(pod, phase=state.POD_NOTREADY))
+        engine.objects.observe(changed(pod, phase=state.POD_NOTREADY))

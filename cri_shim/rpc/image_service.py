@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 from cri_shim.images import Images
 from cri_shim.pb import api_pb2 as api
-from cri_shim.rpc.parts import parts
+from cri_shim.rpc.chunks import parts
 
 
 class ImageService:

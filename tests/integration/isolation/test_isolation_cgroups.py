@@ -273,8 +273,8 @@ async def test_the_group_of_a_running_monitor_is_not_removed(
 
 def test_priming_moves_the_daemon_nowhere(on: Cgroups) -> None:
     before = TREES.own_groups()
-    on.prime()
-    on.prime()
+    on.warm_up()
+    on.warm_up()
     assert TREES.own_groups() == before
 
 

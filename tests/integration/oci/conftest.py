@@ -16,7 +16,7 @@ from cri_shim.aio import reaper
 from cri_shim.aio.ended import ended
 from cri_shim.isolation.cgroups import Cgroups
 from cri_shim.linux import boot, pidfd, syscalls
-from cri_shim.oci import bundle, handlers, monitors
+from cri_shim.oci import bundle, find_conmon, handlers
 from cri_shim.oci.conmon import Conmon, Started
 from cri_shim.oci.exits import Exit, Exits
 from cri_shim.oci.handlers import Handler
@@ -164,7 +164,7 @@ class Yard:
 
     def state_of(self, id: str) -> list[str]:
         """What there still is of a container outside of its bundle."""
-        found = [f"conmon {p.pid}" for p in monitors.of(id)]
+        found = [f"conmon {p.pid}" for p in find_conmon.of(id)]
         found += [f"process {pid}" for pid in self.cgroups.pids(self.cgroup(id))]
         found += [str(p) for p in (self.handler.root / id,) if p.exists()]
         found += [str(p) for p in Path("/sys/fs/cgroup").glob(f"*{PARENT}/{id}")]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cri_shim.images import Images
-from cri_shim.oci.inventory import Inventory
+from cri_shim.oci.program_versions import Inventory
 from cri_shim.pods import remove as pod_remove
 from cri_shim.pods import run as pod_run
 from cri_shim.report import host

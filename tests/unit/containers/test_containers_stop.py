@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 
 from cri_shim.containers import stop
+from cri_shim.objects import ObjectStore, changed
 from cri_shim.pb import state_pb2 as state
-from cri_shim.registry import Registry, changed
 from cri_shim.state.memory import MemoryStore
 
 
 async def test_the_pauses_between_kills_double_up_to_a_limit(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    registry = Registry(MemoryStore())
+    objects = ObjectStore(MemoryStore())
     process = state.Process(pid=1, start_time=1)
-    registry.put(state.ContainerRecord(id="c1", phase=state.CONTAINER_RUNNING, init=process))
+    objects.put(state.ContainerRecord(id="c1", phase=state.CONTAINER_RUNNING, init=process))
     sent: list[int] = []
 
     async def thaw(_path: str) -> None:
@@ -27,10 +27,10 @@ async def test_the_pauses_between_kills_double_up_to_a_limit(
     def send(_process: state.Process, number: int) -> None:
         sent.append(number)
         if len(sent) == 6:
-            registry.put(changed(registry.container("c1"), finished_at=1))
+            objects.put(changed(objects.container("c1"), finished_at=1))
 
-    on: Any = SimpleNamespace(
-        registry=registry,
+    engine: Any = SimpleNamespace(
+        objects=objects,
         stopping={},
         starts=SimpleNamespace(in_flight=lambda _id: False),
         cgroups=SimpleNamespace(thaw=thaw),
@@ -40,7 +40,7 @@ async def test_the_pauses_between_kills_double_up_to_a_limit(
     monkeypatch.setattr(stop, "KILL_AGAIN_MAX_S", 0.004)
 
     with caplog.at_level(logging.WARNING):
-        await asyncio.wait_for(stop.stop(on, "c1", 0), 10)
+        await asyncio.wait_for(stop.stop(engine, "c1", 0), 10)
 
     pauses = [record.getMessage().split(" lives ")[1] for record in caplog.records]
     assert sent == [9] * 6
