@@ -1,6 +1,5 @@
 """Two nodes that kind made: pods on both, a killed daemon, a drain, a restarted node."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -93,13 +92,18 @@ def test_pods_outlive_a_kill_of_the_daemon_on_their_node(ns: Namespace, image: s
     assert int(daemon(WORKER)["NRestarts"]) == int(killed["NRestarts"]) + 1
 
 
+def namespaces_of_ready_pods(node: str) -> set[str]:
+    ready = [p for p in pods(node) if p["state"] == "SANDBOX_READY"]
+    return {p["metadata"]["namespace"] for p in ready}
+
+
 def test_a_drained_node_keeps_the_pods_of_daemon_sets_alone(ns: Namespace, image: str) -> None:
     ns.apply(deployment("web", image, 4))
     rolled_out(ns, "web")
     try:
         kubectl("drain", WORKER, "--ignore-daemonsets", "--timeout=90s", limit=100)
         assert set(by_node(rolled_out(ns, "web"))) == {CONTROL_PLANE}
-        eventually(lambda: {p["metadata"]["namespace"] for p in pods(WORKER)} == {"kube-system"})
+        eventually(lambda: namespaces_of_ready_pods(WORKER) == {"kube-system"})
     finally:
         kubectl("uncordon", WORKER)
 
@@ -111,7 +115,7 @@ def test_kind_loads_an_archive(ns: Namespace, archive: Path) -> None:
 
 
 def test_kind_gives_an_image_that_is_there_one_more_name(image: str) -> None:
-    if not shutil.which("crictl") and not on(WORKER, "sh", "-c", "command -v crictl", check=False):
+    if not on(WORKER, "sh", "-c", "command -v crictl", check=False):
         pytest.skip("needs crictl in the node: kind looks an image up with it")
     run("docker", "tag", image, "localhost/renamed:2")
     said = run("kind", "load", "docker-image", "localhost/renamed:2", check=False)
@@ -130,7 +134,8 @@ def test_a_restarted_node_gets_ready_and_its_pods_run_again(ns: Namespace, image
     ns.apply(deployment("web", image, 2))
     rolled_out(ns, "web")
     run("docker", "restart", WORKER)
-    eventually(lambda: not is_ready(ns, WORKER) or daemon(WORKER)["ActiveState"] == "active")
+    is_active = ("systemctl", "is-active", "cri-shim")
+    eventually(lambda: on(WORKER, *is_active, check=False) == "active\n")
     late = pod("late", "echo late", main={"image": image}, nodeName=WORKER)
     assert ns.finish(late) == "late\n"
     found = rolled_out(ns, "web")

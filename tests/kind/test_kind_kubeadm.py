@@ -131,7 +131,8 @@ def run_a_pod_on_each() -> None:
         first("apply", "-f", "-", stdin=json.dumps(pod))
     first("wait", "pod/serve", "pod/ask", "--for=condition=Ready", "--timeout=90s")
     address = first("get", "pod", "serve", "-o", "jsonpath={.status.podIP}")
-    assert first("exec", "ask", "--", "wget", "-q", "-T", "10", "-O", "-", address) == "served\n"
+    script = f"printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 10 {address} 80"
+    assert first("exec", "ask", "--", "sh", "-c", script).splitlines()[-1] == "served"
     assert first("logs", "ask") == ""
 
 
