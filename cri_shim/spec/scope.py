@@ -19,9 +19,7 @@ def is_scope(cgroups_path: str) -> bool:
     return ":" in cgroups_path
 
 
-def annotations(
-    cgroups_path: str, asked: Mapping[str, str], pids_limit: int = 0
-) -> dict[str, str]:
+def annotations(cgroups_path: str, asked: Mapping[str, str], pids_limit: int = 0) -> dict[str, str]:
     """The annotations by which an OCI runtime is told properties of the scope.
 
     `asked` are the container's own, as the kubelet sent them; `pids_limit` is 0 for none. No limit

@@ -72,7 +72,7 @@ def are_ready(*names: str) -> bool:
 def remains(node: str) -> dict[str, list[str]]:
     """Whatever of pods is on a node, by its kind."""
     script = {
-        "mounts": rf"grep -oE ' /({PLACES})/\S+' /proc/mounts",
+        "mounts": rf"grep -oE ' /({PLACES})/\S+' /proc/mounts | grep -v /oci-bin/",
         "interfaces": "ls /sys/class/net | grep -vxE 'lo|eth0|pods0|bonding_masters'",
         "namespaces": "ls /run/netns",
         "leases": "find /run/cni-ipam-state -name '[0-9]*.*'",
