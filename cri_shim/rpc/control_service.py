@@ -21,3 +21,7 @@ class ControlService:
         loaded = await load.load(self._engine, request.source, request.name)
         images = [control.LoadedImage(id=image.image_id, names=image.names) for image in loaded]
         return control.LoadImageResponse(images=images)
+
+    async def TagImage(self, request: control.TagImageRequest) -> control.TagImageResponse:
+        name = await self._images.tag(request.reference, request.name)
+        return control.TagImageResponse(name=name)
