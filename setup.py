@@ -22,12 +22,12 @@ def version() -> str:
 
 
 class Build(build_py):
-    """Write the version into the copy of cri_shim/__init__.py that is packed."""
+    """Write the version into the copy of cri_shim/version.py that is packed."""
 
     def run(self) -> None:
         super().run()
         if not self.editable_mode:
-            module = Path(self.build_lib) / "cri_shim/__init__.py"
+            module = Path(self.build_lib) / "cri_shim/version.py"
             line = f'__version__ = "{self.distribution.get_version()}"'
             text = re.sub(r"^__version__ = .*$", line, module.read_text(), flags=re.MULTILINE)
             module.write_text(text)

@@ -1,4 +1,5 @@
-"""The end of a runtime: everything stopped at once, within one bounded time, and unmounted.
+"""The end of a runtime: everything stopped at once, within one bounded time, and unmounted; a
+forced one removes the bundled network from the node as well.
 
 Nothing here gives up after an error: each is logged with its object, and the last is returned.
 What remains of a pod or container is what a stop leaves: its record, for whoever opens these
@@ -11,11 +12,13 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
+from cri_shim import lifecycle
 from cri_shim.aio.closing import attempt
 from cri_shim.containers import stop as container_stop
 from cri_shim.containers import volumes
 from cri_shim.engine import Engine
-from cri_shim.errors import TimedOut
+from cri_shim.errors import TimedOut, WrongState
+from cri_shim.images import mount
 from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import stop as pod_stop
 
@@ -25,15 +28,15 @@ SETTLE_S = 2.0  # at least, for what a container's end leaves to do in the backg
 _log = logging.getLogger(__name__)
 
 
-def running(on: Engine) -> list[state.ContainerRecord]:
+def running(engine: Engine) -> list[state.ContainerRecord]:
     """The containers, of this state namespace, with a process."""
-    return [c for c in on.registry.containers() if container_stop.runs(c)]
+    return [c for c in engine.objects.containers() if lifecycle.has_process(c)]
 
 
-async def stop_all(on: Engine, limit: float) -> Exception | None:
+async def stop_all(engine: Engine, limit: float) -> Exception | None:
     """Stop every pod and container at the same time; what takes over `limit` seconds is left."""
     deadline = asyncio.get_running_loop().time() + limit
-    tasks = [asyncio.create_task(stop(), name=what) for what, stop in _stops(on).items()]
+    tasks = [asyncio.create_task(stop(), name=what) for what, stop in _stops(engine).items()]
     problem: Exception | None = None
     if tasks:
         done, late = await asyncio.wait(tasks, timeout=limit)
@@ -47,20 +50,20 @@ async def stop_all(on: Engine, limit: float) -> Exception | None:
                 problem = error
                 _log.error("shutdown: %s: %s", task.get_name(), error)
     left = deadline - asyncio.get_running_loop().time()
-    await on.drain(max(SETTLE_S, left))
+    await engine.work.drain(max(SETTLE_S, left))
     return problem
 
 
-def _stops(on: Engine) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
+def _stops(engine: Engine) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
     """By what is stopped. A pod stops its containers; one whose pod is lost is stopped alone."""
-    ready = [pod.id for pod in on.registry.pods() if pod.phase == state.POD_READY]
+    ready = [pod.id for pod in engine.objects.pods() if lifecycle.is_ready(pod)]
     stops: dict[str, Callable[[], Coroutine[Any, Any, None]]]
-    stops = {f"pod {id}": partial(pod_stop.stop, on, id) for id in ready}
-    for container in running(on):
-        if on.registry.find_pod(container.pod_id) is not None:
-            stops[f"pod {container.pod_id}"] = partial(pod_stop.stop, on, container.pod_id)
+    stops = {f"pod {id}": partial(pod_stop.stop, engine, id) for id in ready}
+    for container in running(engine):
+        if engine.objects.find_pod(container.pod_id) is not None:
+            stops[f"pod {container.pod_id}"] = partial(pod_stop.stop, engine, container.pod_id)
         else:
-            stop = partial(container_stop.stop, on, container.id, pod_stop.GRACE_S)
+            stop = partial(container_stop.stop, engine, container.id, pod_stop.GRACE_S)
             stops[f"container {container.id}"] = stop
     return stops
 
@@ -72,24 +75,36 @@ def _error_of(task: "asyncio.Task[None]") -> Exception | None:
     return error if isinstance(error, Exception) else None
 
 
-async def unmount_all(on: Engine) -> Exception | None:
+async def unmount_all(engine: Engine) -> Exception | None:
     """Unmount what the store has mounted for containers that do not run.
 
     A container that was created and not started is mounted again at the next start.
     """
     last: Exception | None = None
-    for container in on.registry.containers():
-        if not container_stop.runs(container):
+    for container in engine.objects.containers():
+        if not lifecycle.has_process(container):
             what = f"unmounting container {container.id}"
-            last = await attempt(what, partial(_unmount, on, container.id)) or last
-    for id in on.images.store.mounted.images():
+            last = await attempt(what, partial(_unmount, engine, container.id)) or last
+    for id in engine.images.mounted.images():
         what = f"unmounting image {id}"
-        last = await attempt(what, partial(on.images.unmount, id, lazy=True)) or last
+        last = await attempt(what, partial(mount.unmount, engine, id, lazy=True)) or last
     return last
 
 
-async def _unmount(on: Engine, id: str) -> None:
+async def remove_network(engine: Engine) -> Exception | None:
+    """Remove the bundled network, which no pod uses any more."""
+    return await attempt("removing the bundled network", partial(_uninstall, engine))
+
+
+async def _uninstall(engine: Engine) -> None:
     try:
-        await on.images.rootfs.unmount(on.paths.rootfs(id))
+        await engine.network.uninstall()
+    except WrongState as e:  # a pod of another state namespace; or its stop failed, as was told
+        _log.info("shutdown: the bundled network stays: %s", e)
+
+
+async def _unmount(engine: Engine, id: str) -> None:
+    try:
+        await engine.images.rootfs.unmount(engine.paths.rootfs(id))
     finally:
-        await volumes.release(on.paths.volumes(id))
+        await volumes.release(engine.paths.volumes(id))

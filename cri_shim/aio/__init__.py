@@ -8,12 +8,12 @@
 - `descriptors`: how many the daemon may have open, and how many what it starts
 - `rollback`: undo what was done, in reverse, whatever happens
 - `singleflight`: equal work is done once; a caller that gives up does not end it
-- `handover`: the same, and a result waits for the caller's next try
+- `resumable`: the same, and a result waits for the caller's next try
 - `retry`: what must succeed some day, tried in the background
 - `ended`: the end of a process that is not our child
 - `steps`: releasing things, each step whatever the others do
 - `broadcast`: one publisher, many subscribers with bounded queues; the slow ones are dropped
-- `turns`: long work on the loop, in slices
+- `fair`: long work on the loop, in slices
 - `rounds`: the same for what many sources bring, each in its turn
 - `changes`: waiting for a change of something that has a name
 - `keyed_lock`: one lock a key, gone when nobody holds it

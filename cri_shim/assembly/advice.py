@@ -16,7 +16,7 @@ from cri_shim.config import Config, Streaming
 from cri_shim.errors import CriShimError
 from cri_shim.oci import advisories
 from cri_shim.oci.handlers import Handler
-from cri_shim.oci.inventory import Inventory
+from cri_shim.oci.program_versions import Inventory
 
 _MOST_FILES = 1000  # of a directory
 _READABLE = stat.S_IRGRP | stat.S_IROTH

@@ -16,7 +16,7 @@ from cri_shim.linux import boot
 from cri_shim.linux.privacy import make_private
 from cri_shim.network.network import Network
 from cri_shim.network.user_mode import UserModeNetwork
-from cri_shim.registry import Registry
+from cri_shim.objects import ObjectStore
 from cri_shim.state.leveldb import MEMORY, LevelStore
 from cri_shim.state.memory import MemoryStore
 from cri_shim.state.store import Store
@@ -96,7 +96,7 @@ def image_store(
     paths: Paths,
     programs: Programs,
     store: Store,
-    registry: Registry,
+    objects: ObjectStore,
 ) -> ImageStore:
     settings = config.image
     rootless = ordinary_user() is not None
@@ -117,7 +117,7 @@ def image_store(
         keep_blobs=settings.keep_blobs,
         transport=settings.default_transport,
         search=search_registries(registries_conf),
-        held_layers=registry.held_layers,
+        held_layers=objects.held_layers,
         userns=rootless,
         mount_program=fuse.needed(paths.root, settings.mount_program) if rootless else "",
     )
@@ -145,7 +145,7 @@ def network(config: Config, paths: Paths) -> Network | UserModeNetwork:
     )
 
 
-def streaming(config: Config, on: Engine) -> StreamingServer:
+def streaming(config: Config, engine: Engine) -> StreamingServer:
     """The server of exec, attach and port-forward, not listening yet."""
     ours = config.streaming
     certificate = None
@@ -159,4 +159,4 @@ def streaming(config: Config, on: Engine) -> StreamingServer:
         ours.max_sessions_per_pod,
         certificate,
     )
-    return StreamingServer(on, where)
+    return StreamingServer(engine, where)

@@ -24,7 +24,6 @@ from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
-from cri_shim import __version__
 from cri_shim.cli import (
     completion,
     config,
@@ -42,9 +41,10 @@ from cri_shim.cli import (
     stop,
     version,
 )
-from cri_shim.cli.arguments import absolute, assignment
+from cri_shim.cli.arguments import absolute, assignment, overrides
 from cri_shim.errors import CriShimError
 from cri_shim.untrusted import one_line
+from cri_shim.version import __version__
 
 _COMMANDS = {
     "serve": serve,
@@ -87,21 +87,11 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def overrides(args: argparse.Namespace) -> dict[str, str]:
-    """The configuration keys that flags set."""
-    named = {
-        "server.root": args.root,
-        "server.run_root": args.run_root,
-        "server.socket": args.socket,
-        "server.log_level": args.log_level,
-    }
-    return dict(args.set) | {key: value for key, value in named.items() if value is not None}
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code."""
     args = parser().parse_args(argv)
     args.overrides = overrides(args)
+    args.parser = parser
     try:
         result = args.command(args)
         return _until_done(result) if isinstance(result, Coroutine) else int(result)

@@ -66,3 +66,14 @@ def _begins_one(text: str) -> str:
     if not text:
         raise argparse.ArgumentTypeError("an id must not be empty: every id begins so")
     return text
+
+
+def overrides(args: argparse.Namespace) -> dict[str, str]:
+    """The configuration keys that flags set."""
+    named = {
+        "server.root": args.root,
+        "server.run_root": args.run_root,
+        "server.socket": args.socket,
+        "server.log_level": args.log_level,
+    }
+    return dict(args.set) | {key: value for key, value in named.items() if value is not None}

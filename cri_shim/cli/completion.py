@@ -7,15 +7,18 @@ after compinit; fish: `cri-shim completion fish | source`.
 
 import argparse
 import asyncio
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from cri_shim import config
-from cri_shim.cli.arguments import any_id, container_id, pod_id
+from cri_shim.cli.arguments import any_id, container_id, overrides, pod_id
 from cri_shim.cli.candidates import Candidate, candidates
 from cri_shim.errors import CriShimError
 from cri_shim.untrusted import one_line
+
+Parser = Callable[[], argparse.ArgumentParser]  # makes the whole command line's
 
 _PATIENCE_S = 2.0  # for the daemon: somebody waits for the next letter
 _SHORT = 13  # of an id, as the lists show it
@@ -68,31 +71,24 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from cri_shim.cli import parser
-
     if args.shell:
         print(_SCRIPTS[args.shell].lstrip("\n"), end="")
         return 0
-    for word, meaning in candidates(parser(), args.words, _ids):
+    ids = functools.partial(_ids, args.parser)
+    for word, meaning in candidates(args.parser(), args.words, ids):
         print(f"{one_line(word)}\t{one_line(meaning.partition(chr(10))[0])}")
     return 0
 
 
-def _ids(kind: object, top: Sequence[str]) -> list[Candidate]:
+def _ids(parser: Parser, kind: object, top: Sequence[str]) -> list[Candidate]:
     """The ids that an argument's type stands for; none if no daemon answers soon."""
     if kind not in (any_id, container_id, pod_id):
         return []
+    args = parser().parse_args([*top, "version"])  # the words before the command name the daemon
+    socket = config.load(args.config, overrides(args)).server.socket
     with suppress(CriShimError, TimeoutError):
-        return asyncio.run(asyncio.wait_for(_listed(kind, _socket(top)), _PATIENCE_S))
+        return asyncio.run(asyncio.wait_for(_listed(kind, socket), _PATIENCE_S))
     return []
-
-
-def _socket(top: Sequence[str]) -> Path:
-    """Whom to ask: the daemon that the words before the command mean."""
-    from cri_shim.cli import overrides, parser
-
-    args = parser().parse_args([*top, "version"])
-    return config.load(args.config, overrides(args)).server.socket
 
 
 async def _listed(kind: object, socket: Path) -> list[Candidate]:

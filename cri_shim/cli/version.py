@@ -2,8 +2,9 @@
 
 import argparse
 
-from cri_shim import __version__, config
+from cri_shim import config
 from cri_shim.errors import Unavailable
+from cri_shim.version import __version__
 
 
 def add(parser: argparse.ArgumentParser) -> None:

@@ -11,10 +11,11 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TypedDict, Unpack
 
-from cri_shim.containers import diff, still
+from cri_shim.containers import diff, freeze
 from cri_shim.engine import Engine
 from cri_shim.errors import NotFound, WrongState
 from cri_shim.images import commit as images
+from cri_shim.images import query
 from cri_shim.images.tag import tag_of
 from cri_shim.oci import bundle
 from cri_shim.pb import state_pb2 as state
@@ -32,53 +33,53 @@ class How(TypedDict, total=False):
     pause: bool
 
 
-async def commit(on: Engine, container_id: str, name: str = "", **how: Unpack[How]) -> str:
+async def commit(engine: Engine, container_id: str, name: str = "", **how: Unpack[How]) -> str:
     """The id of the new image, which is visible under `name`, or by its id only.
 
     An image that had the name loses it. InvalidArgument for a bad name or change; NotFound for an
     unknown container, or one whose image is gone: its config is needed.
     """
     tags = [tag_of(name)] if name else []
-    container = on.registry.container(container_id)
-    base = on.images.resolve(container.image_id)
+    container = engine.objects.container(container_id)
+    base = query.resolve(engine, container.image_id)
     if base is None:
         raise NotFound(
             f"container {container.id}: its image {container.image_id} is no longer on this node;"
             " pull it again, then commit"
         )
     message = images.Message(
-        created_by=_command(on, container.id),
+        created_by=_command(engine, container.id),
         author=how.get("author", ""),
         comment=how.get("message", ""),
         changes=how.get("changes", ()),
     )
 
     async def pack(tar: Path) -> tuple[str, int]:
-        return await _pack(on, container.id, tar, pause=how.get("pause", True))
+        return await _pack(engine, container.id, tar, pause=how.get("pause", True))
 
-    image = await images.commit(on.images.store, base, pack, message, tags)
+    image = await images.commit(engine, base, pack, message, tags)
     return image.id
 
 
-async def _pack(on: Engine, id: str, tar: Path, *, pause: bool) -> tuple[str, int]:
-    async with on.registry.lock(id):
-        container = on.registry.container(id)
+async def _pack(engine: Engine, id: str, tar: Path, *, pause: bool) -> tuple[str, int]:
+    async with engine.objects.lock(id):
+        container = engine.objects.container(id)
         if container.phase in _NOT_WHOLE:
             raise WrongState(f"container {id} is being made or removed: it cannot be committed")
-        own = diff.writable_layer(on, container)
-        hidden = diff.mount_points(on, id)
-        async with still.held(on, container) if pause else nullcontext():
-            return await on.images.store.layers.pack(Path(own.path), tar, own.ids, hidden)
+        own = diff.writable_layer(engine, container)
+        hidden = diff.mount_points(engine, id)
+        async with freeze.held(engine, container) if pause else nullcontext():
+            return await engine.images.layers.pack(Path(own.path), tar, own.ids, hidden)
 
 
-def _command(on: Engine, id: str) -> str:
+def _command(engine: Engine, id: str) -> str:
     """What the container runs, in one line."""
-    return shlex.join(_arguments(on, id))
+    return shlex.join(_arguments(engine, id))
 
 
-def _arguments(on: Engine, id: str) -> Iterator[str]:
+def _arguments(engine: Engine, id: str) -> Iterator[str]:
     try:
-        document = bundle.spec(on.paths.bundle(id))
+        document = bundle.spec(engine.paths.bundle(id))
     except (OSError, ValueError):
         return
     yield from (document.get("process") or {}).get("args") or []

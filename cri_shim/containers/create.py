@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from cri_shim import lifecycle
 from cri_shim.aio.offload import finish, offload
 from cri_shim.containers import (
     cdi,
@@ -21,76 +22,78 @@ from cri_shim.containers import (
     hooks,
     logs,
     mounts,
-    protection,
     remove,
     rootfs,
+    security,  # fmt: skip
     sources,
     volumes,
-)  # fmt: skip
+)
 from cri_shim.engine import Engine
 from cri_shim.errors import AlreadyExists, InvalidArgument, NotFound, WrongState
 from cri_shim.faults import fault_point
+from cri_shim.images import query
 from cri_shim.linux.privacy import let_group_pass, make_private
 from cri_shim.linux.rootfs import read_text_in_root
+from cri_shim.objects import changed
 from cri_shim.oci import bundle, log_directory
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
-from cri_shim.registry import changed
 from cri_shim.spec import container as container_spec
 from cri_shim.spec import image_config, namespaces, process, signals, userns, users
 from cri_shim.spec.host import Host, HostDevice
 from cri_shim.spec.mounts import KERNELS
 from cri_shim.spec.protection import Protection
 from cri_shim.state.records import VERSIONS
+from cri_shim.store.catalog import stack
 
 PASSWD_LIMIT = 4 << 20  # bytes of an image's /etc/passwd or /etc/group that are looked at
 
 
 async def create(
-    on: Engine, request: api.CreateContainerRequest, depends_on: Sequence[str] = ()
+    engine: Engine, request: api.CreateContainerRequest, depends_on: Sequence[str] = ()
 ) -> str:
     """Return the id of the new container; a retry of an equal request joins or collects it.
 
     `depends_on`: ids of containers of its pod that must run when it is started.
     """
-    pod = on.registry.pod(request.pod_sandbox_id)
+    pod = engine.objects.pod(request.pod_sandbox_id)
     metadata = request.config.metadata
     name = (pod.id, metadata.name, metadata.attempt)
-    holder = on.registry.container_named(name)
-    if holder is not None and not on.creates.under_way(name):
+    holder = engine.objects.container_named(name)
+    if holder is not None and not engine.work.creates.under_way(name):
         raise AlreadyExists(
             f"container {metadata.name} (attempt {metadata.attempt}) exists in pod {pod.id}:"
             f" {holder.id}; remove it or use another attempt"
         )
-    return await on.creates.do(
+    return await engine.work.creates.do(
         name,
         (request, tuple(depends_on)),
-        lambda: _create(on, pod, request.config, depends_on),
-        lambda id: on.registry.find_container(id) is not None,
+        lambda: _create(engine, pod, request.config, depends_on),
+        lambda id: engine.objects.find_container(id) is not None,
     )
 
 
 async def _create(
-    on: Engine, pod: state.PodRecord, config: api.ContainerConfig, depends_on: Sequence[str]
+    engine: Engine, pod: state.PodRecord, config: api.ContainerConfig, depends_on: Sequence[str]
 ) -> str:
-    record = _intend(on, pod, config, depends_on)
+    record = _intend(engine, pod, config, depends_on)
     try:
-        async with on.registry.lock(record.id):
-            await _build(on, pod, record)
+        async with engine.objects.lock(record.id):
+            await _build(engine, pod, record)
     except BaseException:
-        await finish(remove.abandon(on, record.id))
+        await finish(remove.abandon(engine, record.id))
         raise
     return record.id
 
 
 def _intend(
-    on: Engine, pod: state.PodRecord, config: api.ContainerConfig, depends_on: Sequence[str]
+    engine: Engine, pod: state.PodRecord, config: api.ContainerConfig, depends_on: Sequence[str]
 ) -> state.ContainerRecord:
     """Check what needs no file system, and write the intent."""
-    current = on.registry.pod(pod.id)
-    if current.phase != state.POD_READY:
+    current = engine.objects.pod(pod.id)
+    if not lifecycle.is_ready(current):
         raise WrongState(f"pod {pod.id} is not ready: no container can be created in it")
-    image = on.images.resolve(config.image.image)
+    image = query.resolve(engine, config.image.image)
     if image is None:
         raise NotFound(f"image {config.image.image} is not on this node; pull it first")
     userns.check_container(config, userns.of_pod(current.config))
@@ -102,74 +105,76 @@ def _intend(
     record = state.ContainerRecord(
         version=VERSIONS["container"],
         id=id,
-        namespace=on.registry.namespace,
+        namespace=engine.objects.namespace,
         pod_id=pod.id,
         phase=state.CONTAINER_CREATING,
         config=config,
         image_id=image.id,
         image_ref=image.repo_digests[0] if image.repo_digests else image.id,
         image_name=config.image.user_specified_image or config.image.image,
-        layers=image.layers,
+        layers=stack(image),
         handler=pod.handler,
         log_path=log_path,
-        cgroups_path=on.cgroups.oci_path(pod.cgroup_parent, id),
+        cgroups_path=engine.cgroups.oci_path(pod.cgroup_parent, id),
         resources=config.linux.resources,
         stop_signal=signals.effective(
             config.stop_signal, image_config.parse(image.config).stop_signal
         ),
-        boot_id=on.boot_id,
+        boot_id=engine.boot_id,
         created_at=time.time_ns(),
-        image_volumes=volumes.intended(on, config),
-        depends_on=dependencies.of(on, pod, config, depends_on),
+        image_volumes=volumes.intended(engine, config),
+        depends_on=dependencies.of(engine, pod, config, depends_on),
     )
-    return on.registry.put(record)
+    return engine.objects.put(record)
 
 
-async def _build(on: Engine, pod: state.PodRecord, record: state.ContainerRecord) -> None:
-    image = on.images.resolve(record.image_id)
+async def _build(engine: Engine, pod: state.PodRecord, record: state.ContainerRecord) -> None:
+    image = query.resolve(engine, record.image_id)
     if image is None:
         raise NotFound(f"image {record.config.image.image} was removed meanwhile; pull it again")
     fault_point("containers.create.directory")
     ids = userns.of_pod(pod.config)
-    make_private(on.paths.bundle(record.id))
+    make_private(engine.paths.bundle(record.id))
     if ids is not None:  # its root has to find the root file system, and nothing else
-        let_group_pass(on.paths.bundle(record.id), ids.groups.host_id)
-        make_private(on.paths.volumes(record.id))
+        let_group_pass(engine.paths.bundle(record.id), ids.groups.host_id)
+        make_private(engine.paths.volumes(record.id))
     fault_point("containers.create.rootfs")
-    on.prime()
+    engine.warm_up()
     # Not synced: after a power cut nothing runs, and a directory without a record is a stray.
-    await rootfs.mount(on, pod, record)
+    await rootfs.mount(engine, pod, record)
     fault_point("containers.create.document")
     config = image_config.parse(image.config)
-    user = await offload(_user, record.config, config, on.paths.rootfs(record.id))
-    confined = await protection.of_container(on, pod, record.config)
-    host = await _host(on, record.config)
+    user = await offload(_user, record.config, config, engine.paths.rootfs(record.id))
+    confined = await security.of_container(engine, pod, record.config)
+    host = await _host(engine, record.config)
     nodes = await devices.resolve(record.config.devices)
-    known = _spec_input(on, pod, record, config, user, confined, host, nodes)
-    asked = await mounts.of_request(on, record)
-    given = await mounts.defaults(on, pod, record, confined.mount_label)
+    known = _spec_input(engine, pod, record, config, user, confined, host, nodes)
+    edits, cdi_nodes = await cdi.find(engine, record.config, user)
+    asked = await mounts.of_request(engine, record)
+    given = await mounts.defaults(engine, pod, record, confined.mount_label)
     cwd = process.working_directory(record.config, config)
     at = [mount.destination for mount in asked]
     everywhere = [*KERNELS, *known.etc_files, *(mount.destination for mount in given)]
-    lead = await destinations.leads(on, record, [cwd, *at, *everywhere])
+    lead = await destinations.leads(engine, record, [cwd, *at, *everywhere])
     await destinations.check(record, asked, cwd, lead)
     own = await declared.prepare(
-        on, record, config.volumes, user,
+        engine, record, config.volumes, user,
         asked=[lead[path] for path in at],
         defaults=[*everywhere, *(lead[path] for path in everywhere)],
     )  # fmt: skip
-    document = container_spec.build(replace(known, mounts=[*given, *own, *asked]))
-    await cdi.apply(on, record.config, document)
-    document = await hooks.apply(on, pod, record, document)
+    document = container_spec.build(
+        replace(known, mounts=[*given, *own, *asked], cdi_edits=edits, cdi_nodes=cdi_nodes)
+    )
+    document = await hooks.apply(engine, pod, record, document)
     ours = [*known.etc_files.values(), known.shm, *(mount.source for mount in given)]
-    document = await sources.redirect(on, record, document, [*own, *asked], ours, lead)
-    bundle.write(on.paths.bundle(record.id), document)
-    if (log := logs.file_of(on, record)) is not None:
+    document = await sources.redirect(engine, record, document, [*own, *asked], ours, lead)
+    bundle.write(engine.paths.bundle(record.id), document)
+    if (log := logs.file_of(engine, record)) is not None:
         await log_directory.look(log, log_directory.make, log)
-    if on.registry.pod(pod.id).phase != state.POD_READY:
+    if not lifecycle.is_ready(engine.objects.pod(pod.id)):
         raise WrongState(f"pod {pod.id} was stopped while a container was created in it")
     fault_point("containers.create.commit")
-    on.registry.put(changed(record, phase=state.CONTAINER_CREATED, user=user.to_cri()))
+    engine.objects.put(changed(record, phase=state.CONTAINER_CREATED, user=user.to_cri()))
 
 
 def _user(config: api.ContainerConfig, image: image_config.ImageConfig, root: Path) -> users.User:
@@ -183,15 +188,15 @@ def _user(config: api.ContainerConfig, image: image_config.ImageConfig, root: Pa
     return users.resolve(config.linux.security_context, image.user, passwd, group)
 
 
-async def _host(on: Engine, config: api.ContainerConfig) -> Host:
+async def _host(engine: Engine, config: api.ContainerConfig) -> Host:
     """The host as this container is to see it: only a privileged one is given its devices."""
     if not config.linux.security_context.privileged:
-        return on.host
-    return replace(on.host, devices=await offload(devices.of_host))
+        return engine.host
+    return replace(engine.host, devices=await offload(devices.of_host))
 
 
 def _spec_input(
-    on: Engine,
+    engine: Engine,
     pod: state.PodRecord,
     record: state.ContainerRecord,
     image: image_config.ImageConfig,
@@ -200,8 +205,8 @@ def _spec_input(
     host: Host,
     nodes: Sequence[HostDevice],
 ) -> container_spec.ContainerInput:
-    where, handler = on.paths.etc(pod.id), on.handler(pod.handler)
-    pinned = {kind: str(path) for kind, path in on.paths.pins(pod).items()}
+    where, handler = engine.paths.etc(pod.id), engine.handler(pod.handler)
+    pinned = {kind: str(path) for kind, path in engine.paths.pins(pod).items()}
     etc = {f"/etc/{name}": str(where / name) for name in ("resolv.conf", "hostname", "hosts")}
     return container_spec.ContainerInput(
         id=record.id,
@@ -213,30 +218,30 @@ def _spec_input(
         host=host,
         cgroups_path=record.cgroups_path,
         namespaces=namespaces.for_container(
-            record.config, pod.config, pinned, _target_pid_namespace(on, pod, record.config)
+            record.config, pod.config, pinned, _target_pid_namespace(engine, pod, record.config)
         ),
         hostname=pod.config.hostname or socket.gethostname(),
         etc_files=etc,
-        shm=str(on.paths.pod(pod.id) / "shm") if "ipc" in pinned else "/dev/shm",
+        shm=str(engine.paths.pod(pod.id) / "shm") if "ipc" in pinned else "/dev/shm",
         devices=nodes,
-        rootfs=str(on.paths.rootfs(record.id)),
+        rootfs=str(engine.paths.rootfs(record.id)),
         image_name=record.image_name,
-        pids_limit=on.pids_limit,
+        pids_limit=engine.defaults.pids_limit,
         protection=confined,
         rro=handler.features.rro,
         ids=userns.of_pod(pod.config) if handler.maps_ids else None,
     )
 
 
-def _target_pid_namespace(on: Engine, pod: state.PodRecord, config: api.ContainerConfig) -> str:
+def _target_pid_namespace(engine: Engine, pod: state.PodRecord, config: api.ContainerConfig) -> str:
     """The path of the namespace that a TARGET container is to join, else ""."""
     options = config.linux.security_context.namespace_options
     if options.pid != api.TARGET:
         return ""
-    target = on.registry.find_container(options.target_id)
+    target = engine.objects.find_container(options.target_id)
     field = "config.linux.security_context.namespace_options.target_id"
     if target is None or target.pod_id != pod.id:
         raise InvalidArgument(field, f"no container {options.target_id} in pod {pod.id}")
-    if target.phase != state.CONTAINER_RUNNING:
+    if not lifecycle.is_running(target):
         raise InvalidArgument(field, f"container {options.target_id} is not running")
     return f"/proc/{target.init.pid}/ns/pid"  # start.py verifies it again when it is joined

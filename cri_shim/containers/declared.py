@@ -27,7 +27,7 @@ MOST = 256  # VOLUMEs of an image; each may be a mount, and every container has 
 
 
 async def prepare(
-    on: Engine,
+    engine: Engine,
     container: state.ContainerRecord,
     declared: Sequence[str],
     user: User,
@@ -45,8 +45,8 @@ async def prepare(
     if len(declared) > MOST:
         problem = f"it declares {len(declared)} VOLUMEs; a container has {MOST} at most"
         raise InvalidArgument("config.image", problem)
-    rootfs = on.paths.rootfs(container.id)
-    owner = _on_node(userns.of_pod(on.registry.pod(container.pod_id).config), user)
+    rootfs = engine.paths.rootfs(container.id)
+    owner = _on_node(userns.of_pod(engine.objects.pod(container.pod_id).config), user)
     found = await offload(_made, rootfs, declared, owner, asked, {*KERNELS, *defaults})
     if not container.config.linux.security_context.readonly_rootfs:
         return []

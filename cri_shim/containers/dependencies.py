@@ -7,6 +7,7 @@ circle; that is refused by name, too.
 
 from collections.abc import Iterable, Sequence
 
+from cri_shim import lifecycle
 from cri_shim.engine import Engine
 from cri_shim.errors import ContainerInUse, InvalidArgument, WrongState
 from cri_shim.pb import api_pb2 as api
@@ -15,14 +16,14 @@ from cri_shim.spec import namespaces
 
 
 def of(
-    on: Engine, pod: state.PodRecord, config: api.ContainerConfig, asked: Sequence[str]
+    engine: Engine, pod: state.PodRecord, config: api.ContainerConfig, asked: Sequence[str]
 ) -> list[str]:
     """The ids of what a new container of `pod` depends on.
 
     InvalidArgument for one that is not in that pod, or is being removed.
     """
     for id in asked:
-        found = on.registry.find_container(id)
+        found = engine.objects.find_container(id)
         if found is None or found.pod_id != pod.id:
             raise InvalidArgument("depends_on", f"no container {id} in pod {pod.id}")
         if found.phase == state.CONTAINER_REMOVING:
@@ -31,15 +32,15 @@ def of(
     return list(dict.fromkeys([*asked, *([joined] if joined else [])]))
 
 
-def need(on: Engine, container: state.ContainerRecord) -> None:
+def need(engine: Engine, container: state.ContainerRecord) -> None:
     """WrongState if something that this container was created to depend on does not run.
 
     What it joins is left out: the start itself looks at that, at the last moment.
     """
     joined = namespaces.target(container.config)
     for id in container.depends_on:
-        found = on.registry.find_container(id)
-        if id == joined or (found is not None and found.phase == state.CONTAINER_RUNNING):
+        found = engine.objects.find_container(id)
+        if id == joined or (found is not None and lifecycle.is_running(found)):
             continue
         how = "is gone" if found is None else "does not run"
         raise WrongState(
@@ -47,9 +48,9 @@ def need(on: Engine, container: state.ContainerRecord) -> None:
         )
 
 
-def release(on: Engine, container: state.ContainerRecord) -> None:
+def release(engine: Engine, container: state.ContainerRecord) -> None:
     """ContainerInUse if others depend on this container."""
-    if users := [user.id for user in on.registry.dependents(container.id)]:
+    if users := [user.id for user in engine.objects.dependents(container.id)]:
         raise ContainerInUse(
             f"container {container.id} is in use by {', '.join(users)}: remove"
             f" {'that' if len(users) == 1 else 'those'} first, or force the removal"

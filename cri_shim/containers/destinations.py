@@ -22,9 +22,9 @@ from cri_shim.spec.mounts import ResolvedMount
 Leads = Mapping[str, str]  # a path in the container -> the same without symbolic links
 
 
-async def leads(on: Engine, container: state.ContainerRecord, paths: Iterable[str]) -> Leads:
+async def leads(engine: Engine, container: state.ContainerRecord, paths: Iterable[str]) -> Leads:
     """Where the paths lead in the image, in which nothing runs yet."""
-    return await offload(_leads, on.paths.rootfs(container.id), set(paths))
+    return await offload(_leads, engine.paths.rootfs(container.id), set(paths))
 
 
 def _leads(rootfs: Path, paths: Iterable[str]) -> Leads:

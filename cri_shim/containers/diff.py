@@ -19,16 +19,16 @@ from cri_shim.store.merged import Layer
 from cri_shim.untrusted import printable
 
 
-async def diff(on: Engine, container_id: str) -> list[Change]:
+async def diff(engine: Engine, container_id: str) -> list[Change]:
     """The changes by path, as `podman diff` has them; see store/changes.py.
 
     What is put there for mounts does not count. NotFound for an unknown container, or one whose
     writable layer is gone.
     """
-    container = on.registry.container(container_id)
-    own = writable_layer(on, container)
-    lowers = [Layer(str(layer)) for layer in on.images.rootfs.lowers(list(container.layers))]
-    hidden = mount_points(on, container.id)
+    container = engine.objects.container(container_id)
+    own = writable_layer(engine, container)
+    lowers = [Layer(str(layer)) for layer in engine.images.rootfs.lowers(list(container.layers))]
+    hidden = mount_points(engine, container.id)
     try:
         return await in_own_thread("diff", partial(_diff, own, lowers, hidden))
     except FileNotFoundError as e:
@@ -40,21 +40,21 @@ async def diff(on: Engine, container_id: str) -> list[Change]:
         ) from e
 
 
-def writable_layer(on: Engine, container: state.ContainerRecord) -> Layer:
+def writable_layer(engine: Engine, container: state.ContainerRecord) -> Layer:
     """Where it is, and the ids of the user namespace that its owners are written in."""
-    pod = on.registry.find_pod(container.pod_id)
-    space = user_namespace(on, pod) if pod is not None else None
+    pod = engine.objects.find_pod(container.pod_id)
+    space = user_namespace(engine, pod) if pod is not None else None
     ids: IdMap | None = space.ids if space is not None else None
-    return Layer(str(on.images.rootfs.upper(container.id)), ids)
+    return Layer(str(engine.images.rootfs.upper(container.id)), ids)
 
 
-def mount_points(on: Engine, container_id: str) -> frozenset[str]:
+def mount_points(engine: Engine, container_id: str) -> frozenset[str]:
     """Where something is mounted in the container: the OCI runtime makes what is missing there."""
     try:
-        document = bundle.spec(on.paths.bundle(container_id))
+        document = bundle.spec(engine.paths.bundle(container_id))
     except (OSError, ValueError):
         return frozenset()  # not made yet, or no more: then nothing was put there, or all counts
-    root = on.paths.rootfs(container_id)
+    root = engine.paths.rootfs(container_id)
     found = set()
     for mount in document.get("mounts") or []:
         target = str(Path("/", str(mount["destination"])))

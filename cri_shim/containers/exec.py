@@ -2,6 +2,7 @@
 
 import asyncio
 
+from cri_shim import lifecycle
 from cri_shim.containers import streams
 from cri_shim.engine import Engine
 from cri_shim.errors import WrongState
@@ -14,40 +15,42 @@ from cri_shim.spec.process import exec_process
 OUTPUT_LIMIT = (16 << 20) - (64 << 10)
 
 
-async def exec_sync(on: Engine, container_id: str, command: list[str], timeout: int) -> ExecResult:
+async def exec_sync(
+    engine: Engine, container_id: str, command: list[str], timeout: int
+) -> ExecResult:
     """Run `command` and return output and exit code; `timeout` in seconds, 0 is none.
 
     TimedOut after it, with the command and its children killed and reaped. WrongState if the
     container does not run, or is being killed.
     """
-    container = accepting(on, container_id)
-    process = exec_process(bundle.spec(on.paths.bundle(container.id)), command, tty=False)
-    return await on.oci.exec_sync(
-        on.handler(container.handler),
+    container = accepting(engine, container_id)
+    process = exec_process(bundle.spec(engine.paths.bundle(container.id)), command, tty=False)
+    return await engine.oci.exec_sync(
+        engine.handler(container.handler),
         container.id,
         process,
-        owner=streams.owner(on, container, process),
+        owner=streams.owner(engine, container, process),
         timeout=timeout or None,
         limit=OUTPUT_LIMIT,
     )
 
 
-def accepting(on: Engine, container_id: str) -> state.ContainerRecord:
+def accepting(engine: Engine, container_id: str) -> state.ContainerRecord:
     """The container, if commands may be started in it: it runs, and is not paused."""
-    container = running(on, container_id)
-    if container.paused:
+    container = running(engine, container_id)
+    if lifecycle.is_paused(container):
         raise WrongState(f"container {container.id} is paused: unpause it first")
     return container
 
 
-def running(on: Engine, container_id: str) -> state.ContainerRecord:
+def running(engine: Engine, container_id: str) -> state.ContainerRecord:
     """The container, if it runs: until it is killed, not only until it is asked to end, for probes
     and people look after a container that takes its time.
     """
-    container = on.registry.container(container_id)
-    if container.phase != state.CONTAINER_RUNNING:
+    container = engine.objects.container(container_id)
+    if not lifecycle.is_running(container):
         raise WrongState(f"container {container.id} is not running")
-    stopping = on.stopping.get(container.id)
+    stopping = engine.work.stopping.get(container.id)
     if stopping is not None and stopping.deadline <= asyncio.get_running_loop().time():
         raise WrongState(f"container {container.id} is being killed")
     return container

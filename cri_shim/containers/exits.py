@@ -5,7 +5,6 @@ the container's cgroup is emptied if its pid namespace was not its own, and the 
 the container; what is left for RemoveContainer is the root file system and the record.
 """
 
-import asyncio
 import dataclasses
 import logging
 import signal
@@ -13,28 +12,27 @@ import time
 
 from cri_shim.engine import Engine
 from cri_shim.faults import fault_point
+from cri_shim.objects import changed
 from cri_shim.oci.exits import Exit
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
-from cri_shim.registry import changed
 
 LOST_EXIT_CODE = 255  # what is reported when nobody saw the exit status
 KILLED_CODE = 128 + signal.SIGKILL
-MONITOR_TRIES, MONITOR_PAUSE_S = 100, 0.01
 
 _log = logging.getLogger(__name__)
 
 
-def ended(on: Engine, exit: Exit) -> None:
+def ended(engine: Engine, exit: Exit) -> None:
     """Record an exit once; a second notice of the same end changes nothing."""
-    container = on.registry.find_container(exit.id)
+    container = engine.objects.find_container(exit.id)
     if container is None or container.finished_at:
         return
     phase = state.CONTAINER_EXITED
     if container.phase == state.CONTAINER_REMOVING:
         phase = state.CONTAINER_REMOVING
-    exit = dataclasses.replace(exit, oom=_for_memory(on, container, exit))
-    on.registry.observe(
+    exit = dataclasses.replace(exit, oom=_for_memory(engine, container, exit))
+    engine.objects.observe(
         changed(
             container,
             phase=phase,
@@ -49,18 +47,18 @@ def ended(on: Engine, exit: Exit) -> None:
     )
     _log.info("container %s ended: exit code %d, %s", exit.id, exit.exit_code, reason(exit))
     if phase == state.CONTAINER_EXITED:
-        settle_later(on, exit.id)
+        settle_later(engine, exit.id)
 
 
-def _for_memory(on: Engine, container: state.ContainerRecord, exit: Exit) -> bool:
+def _for_memory(engine: Engine, container: state.ContainerRecord, exit: Exit) -> bool:
     """Whether the kernel killed it for want of memory: by the kernel's count, where there is one.
 
     conmon is also told (v1) when another container of the pod is killed at the pod's limit, and
     may be dead or too late to tell of its own. A child that was killed does not count where we
     killed the init ourselves.
     """
-    counted = on.cgroups.killed_for_memory(container.id, container.cgroups_path)
-    stopping = on.stopping.get(container.id)
+    counted = engine.cgroups.killed_for_memory(container.id, container.cgroups_path)
+    stopping = engine.work.stopping.get(container.id)
     if exit.exit_code != KILLED_CODE or (stopping is not None and stopping.killed):
         return False
     return exit.oom if counted is None else counted
@@ -91,51 +89,41 @@ def lost(container: state.ContainerRecord, why: str) -> state.ContainerRecord:
     )
 
 
-def settle_later(on: Engine, id: str) -> None:
+def settle_later(engine: Engine, id: str) -> None:
     """`settle` in the background, until it succeeds."""
-    on.retrier.add(f"settle container {id}", lambda: settle(on, id), now=True)
+    engine.work.retrier.add(f"settle container {id}", lambda: settle(engine, id), now=True)
 
 
-async def settle(on: Engine, id: str) -> None:
+async def settle(engine: Engine, id: str) -> None:
     """End what outlived the init and let the OCI runtime forget the container."""
-    async with on.registry.lock(id):
-        container = on.registry.find_container(id)
+    async with engine.objects.lock(id):
+        container = engine.objects.find_container(id)
         if container is None or container.phase != state.CONTAINER_EXITED:
             return  # removed meanwhile, or being removed: that does all of this too
-        await release_processes(on, container)
+        await release_processes(engine, container)
 
 
-async def release_processes(on: Engine, container: state.ContainerRecord) -> None:
+async def release_processes(engine: Engine, container: state.ContainerRecord) -> None:
     """Leave no process of the container, and nothing of it in the OCI runtime; can be repeated."""
     fault_point("containers.release.processes")
-    if not _owns_pid_namespace(on, container):
-        await on.cgroups.empty(container.cgroups_path)
-    handler = on.handlers.get(container.handler)
+    if not _owns_pid_namespace(engine, container):
+        await engine.cgroups.empty(container.cgroups_path)
+    handler = engine.handlers.get(container.handler)
     fault_point("containers.release.runtime")
     if handler is not None:
-        await on.oci.delete(handler, container.id, force=True)
-    on.conmon.cleanup(container.id, on.paths.bundle(container.id))
+        await engine.oci.delete(handler, container.id, force=True)
+    engine.conmon.cleanup(container.id, engine.paths.bundle(container.id))
     fault_point("containers.release.cgroups")
-    await on.cgroups.remove(container.cgroups_path)
-    await remove_monitor(on, container.id)
+    await engine.cgroups.remove(container.cgroups_path)
+    await engine.cgroups.remove_monitor(container.id)
 
 
-async def remove_monitor(on: Engine, id: str) -> None:
-    """Remove conmon's cgroup, which is busy until the ended conmon has been reaped."""
-    for _ in range(MONITOR_TRIES):
-        try:
-            return on.cgroups.remove_monitor(id)
-        except OSError:
-            await asyncio.sleep(MONITOR_PAUSE_S)
-    return on.cgroups.remove_monitor(id)
-
-
-def _owns_pid_namespace(on: Engine, container: state.ContainerRecord) -> bool:
+def _owns_pid_namespace(engine: Engine, container: state.ContainerRecord) -> bool:
     """Whether the kernel ends all of its processes together with its init."""
     context = container.config.linux.security_context
     if context.HasField("namespace_options"):
         return context.namespace_options.pid == api.CONTAINER
-    pod = on.registry.find_pod(container.pod_id)
+    pod = engine.objects.find_pod(container.pod_id)
     return (
         pod is not None and pod.config.linux.security_context.namespace_options.pid == api.CONTAINER
     )

@@ -20,28 +20,28 @@ from cri_shim.store import merged, tar_tree
 from cri_shim.untrusted import printable
 
 
-async def export(on: Engine, container_id: str, to: Path | BinaryIO) -> None:
+async def export(engine: Engine, container_id: str, to: Path | BinaryIO) -> None:
     """Write the tar to a file, which is there only if all went well, or to what has `write`.
 
     `to.write` is called in a thread. Owners are the container's own ids, hard links stay links,
     extended attributes are kept. WrongState if the file system is gone with a reboot or with the
     container; ToolFailed if something cannot be read or written.
     """
-    container = on.registry.container(container_id)
-    pod = on.registry.pod(container.pod_id)
-    await _mounted(on, pod, container)
+    container = engine.objects.container(container_id)
+    pod = engine.objects.pod(container.pod_id)
+    await _mounted(engine, pod, container)
     ids = userns.of_pod(pod.config)
-    write = partial(tar_tree.write, on.paths.rootfs(container.id))
+    write = partial(tar_tree.write, engine.paths.rootfs(container.id))
     owner = partial(merged.owner, ids=ids)
     if not isinstance(to, Path):
         await _in_thread(container.id, lambda stopped: write(to, owner, stopped))
-        _still_there(on, container.id)
+        _still_there(engine, container.id)
         return
     draft = to.with_name(f".{to.name}.{secrets.token_hex(4)}")
     try:
         with open(draft, "xb", opener=partial(os.open, mode=0o600)) as file:
             await _in_thread(container.id, lambda stopped: write(file, owner, stopped))
-        _still_there(on, container.id)
+        _still_there(engine, container.id)
         draft.rename(to)
     except OSError as e:
         raise ToolFailed(f"cannot export container {container.id} to {to}: {e}") from e
@@ -49,20 +49,20 @@ async def export(on: Engine, container_id: str, to: Path | BinaryIO) -> None:
         draft.unlink(missing_ok=True)
 
 
-async def _mounted(on: Engine, pod: state.PodRecord, container: state.ContainerRecord) -> None:
-    async with on.registry.lock(container.id):
-        container = on.registry.container(container.id)
-        if not on.paths.bundle(container.id).is_dir():
+async def _mounted(engine: Engine, pod: state.PodRecord, container: state.ContainerRecord) -> None:
+    async with engine.objects.lock(container.id):
+        container = engine.objects.container(container.id)
+        if not engine.paths.bundle(container.id).is_dir():
             raise WrongState(
                 f"container {container.id}: what it wrote was lost when the node was restarted"
             )
         if container.phase in (state.CONTAINER_CREATING, state.CONTAINER_REMOVING):
             raise WrongState(f"container {container.id} is being made or removed")
-        await rootfs.mount(on, pod, container)  # a shutdown unmounts what does not run
+        await rootfs.mount(engine, pod, container)  # a shutdown unmounts what does not run
 
 
-def _still_there(on: Engine, id: str) -> None:
-    container = on.registry.find_container(id)
+def _still_there(engine: Engine, id: str) -> None:
+    container = engine.objects.find_container(id)
     if container is None or container.phase == state.CONTAINER_REMOVING:
         raise WrongState(f"container {id} was removed while it was exported")
 

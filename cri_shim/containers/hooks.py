@@ -8,16 +8,16 @@ from cri_shim.spec.document import Document
 
 
 async def apply(
-    on: Engine, pod: state.PodRecord, container: state.ContainerRecord, document: Document
+    engine: Engine, pod: state.PodRecord, container: state.ContainerRecord, document: Document
 ) -> Document:
     """The document with the hooks that match; the precreate ones have been run over it.
 
     ConfigError for a wrong hook where that is fatal, ToolFailed for a precreate hook that fails.
     """
     of = hooks.subject(document, pod.config.annotations, container.config.mounts)
-    matching = [found for found in on.hooks.usable() if hooks.matches(found.hook, of)]
+    matching = [found for found in engine.defaults.hooks.usable() if hooks.matches(found.hook, of)]
     if not matching:
         return document
     document = hooks.inject(document, [found.hook for found in matching])
-    bundle = on.paths.bundle(container.id)
-    return await precreate.edit(document, matching, bundle=bundle, env=on.hooks.env)
+    bundle = engine.paths.bundle(container.id)
+    return await precreate.edit(document, matching, bundle=bundle, env=engine.defaults.hooks.env)

@@ -1,26 +1,26 @@
 """A signal to a container's init, and nothing else: no grace period, no waiting for an end."""
 
+from cri_shim import lifecycle
 from cri_shim.containers import stop
 from cri_shim.containers.pause import thaw
 from cri_shim.engine import Engine
 from cri_shim.errors import WrongState
 from cri_shim.faults import fault_point
-from cri_shim.pb import state_pb2 as state
 from cri_shim.spec import signals
 
 
-async def kill(on: Engine, container_id: str, signal: int | str = "SIGKILL") -> None:
+async def kill(engine: Engine, container_id: str, signal: int | str = "SIGKILL") -> None:
     """Send `signal`, a number or a name as "SIGTERM", "term" or "RTMIN+3".
 
     A paused container is thawed, so that the signal does something. InvalidArgument for what is no
     signal; WrongState if the container does not run.
     """
     number = signals.parse(str(signal), "signal")
-    id = on.registry.container(container_id).id
-    async with on.registry.lock(id):  # a start or a pause under way is let end
-        container = on.registry.container(id)
-        if container.phase != state.CONTAINER_RUNNING:
+    id = engine.objects.container(container_id).id
+    async with engine.objects.lock(id):  # a start or a pause under way is let end
+        container = engine.objects.container(id)
+        if not lifecycle.is_running(container):
             raise WrongState(f"container {id} is not running: there is nothing to signal")
         fault_point("containers.kill.send")
         stop.send(container.init, number)
-        await thaw(on, id)
+        await thaw(engine, id)

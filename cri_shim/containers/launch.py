@@ -27,38 +27,40 @@ COMMAND_S = 3.0  # for a volume to tell what its command is; it is executed anyw
 _log = logging.getLogger(__name__)
 
 
-async def create(on: Engine, handler: Handler, container: state.ContainerRecord) -> Started:
+async def create(engine: Engine, handler: Handler, container: state.ContainerRecord) -> Started:
     """Have the OCI runtime make the container; Unavailable if it hangs on the source of a mount."""
-    work = on.conmon.create(
+    work = engine.conmon.create(
         handler,
         container.id,
-        on.paths.bundle(container.id),
-        log=logs.file_of(on, container),
+        engine.paths.bundle(container.id),
+        log=logs.file_of(engine, container),
         tty=container.config.tty,
         stdin=container.config.stdin,
         stdin_once=container.config.stdin_once,
     )
     creating = asyncio.create_task(work, name=f"create container {container.id}")
-    watching = asyncio.create_task(sources.unanswered(on, container.id), name="watch its sources")
+    watching = asyncio.create_task(
+        sources.unanswered(engine, container.id), name="watch its sources"
+    )
     try:
         await asyncio.wait({creating, watching}, return_when=asyncio.FIRST_COMPLETED)
         if not creating.done() and (problem := watching.result()) is not None:
-            await on.conmon.end(container.id)  # then the create ends as well, and undoes itself
+            await engine.conmon.end(container.id)  # then the create ends as well, and undoes itself
             raise problem
         return await creating
     finally:
         await _ended(creating, watching)
 
 
-async def execute(on: Engine, handler: Handler, id: str) -> None:
+async def execute(engine: Engine, handler: Handler, id: str) -> None:
     """Have the OCI runtime execute the program; one that hangs ends with the container."""
 
     def over() -> bool:
-        container = on.registry.find_container(id)
+        container = engine.objects.find_container(id)
         return container is None or container.finished_at != 0
 
-    starting = asyncio.create_task(on.oci.start(handler, id), name=f"start container {id}")
-    ending = asyncio.create_task(on.registry.until(id, over), name=f"end of container {id}")
+    starting = asyncio.create_task(engine.oci.start(handler, id), name=f"start container {id}")
+    ending = asyncio.create_task(engine.objects.until(id, over), name=f"end of container {id}")
     try:
         await asyncio.wait({starting, ending}, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.wait({starting}, timeout=ENDED_S)
@@ -69,12 +71,12 @@ async def execute(on: Engine, handler: Handler, id: str) -> None:
         await _ended(starting, ending)
 
 
-async def refuse_what_cannot_run(on: Engine, container: state.ContainerRecord) -> None:
+async def refuse_what_cannot_run(engine: Engine, container: state.ContainerRecord) -> None:
     """CommandNotFound for a command that is there, but which the kernel will not execute.
 
     It is looked at where the created container will find it, below all of its mounts.
     """
-    process = bundle.spec(on.paths.bundle(container.id))["process"]
+    process = bundle.spec(engine.paths.bundle(container.id))["process"]
     path = next((v[5:] for v in reversed(process["env"]) if v.startswith("PATH=")), "")
     command = process["args"][0]
     asked = (f"/proc/{container.init.pid}/root", command, path, process["cwd"])

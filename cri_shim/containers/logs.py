@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
 
+from cri_shim import lifecycle
 from cri_shim.engine import Engine
 from cri_shim.errors import WrongState
 from cri_shim.oci.log_directory import LogFile
@@ -13,22 +14,22 @@ from cri_shim.pb import state_pb2 as state
 from cri_shim.wire.cri_log import Entry
 
 
-def file_of(on: Engine, container: state.ContainerRecord) -> LogFile | None:
+def file_of(engine: Engine, container: state.ContainerRecord) -> LogFile | None:
     """Where the container's output goes; None if it keeps no log."""
     if not container.log_path:
         return None
-    pod = on.registry.pod(container.pod_id)
+    pod = engine.objects.pod(container.pod_id)
     return LogFile(Path(pod.config.log_directory), Path(container.config.log_path))
 
 
 async def logs(
-    on: Engine, container_id: str, wanted: Wanted, *, follow: bool = False
+    engine: Engine, container_id: str, wanted: Wanted, *, follow: bool = False
 ) -> AsyncGenerator[Entry, None]:
     """The entries of the container's log; with `follow` until it has ended.
 
     WrongState if it has no log: it was created without `log_path`, or its pod without a directory.
     """
-    container = on.registry.container(container_id)
+    container = engine.objects.container(container_id)
     if not container.log_path:
         raise WrongState(
             f"container {container.id} keeps no log: its pod needs a log_directory and it a"
@@ -36,7 +37,7 @@ async def logs(
         )
     ended = None
     if follow:
-        ended = asyncio.ensure_future(_ended(on, container.id))
+        ended = asyncio.ensure_future(_ended(engine, container.id))
     try:
         async with aclosing(read(Path(container.log_path), wanted, ended)) as entries:
             async for entry in entries:
@@ -46,11 +47,11 @@ async def logs(
             ended.cancel()
 
 
-async def _ended(on: Engine, id: str) -> None:
+async def _ended(engine: Engine, id: str) -> None:
     def over() -> bool:
-        container = on.registry.find_container(id)
+        container = engine.objects.find_container(id)
         if container is None:
             return True
-        return container.phase in (state.CONTAINER_EXITED, state.CONTAINER_REMOVING)
+        return lifecycle.is_over(container)
 
-    await on.registry.until(id, over)
+    await engine.objects.until(id, over)

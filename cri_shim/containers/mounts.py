@@ -20,15 +20,15 @@ from cri_shim.spec.mounts import DATA, ResolvedMount, cleaned
 from cri_shim.spec.mounts import resolve as resolved
 
 
-async def of_request(on: Engine, container: state.ContainerRecord) -> list[ResolvedMount]:
+async def of_request(engine: Engine, container: state.ContainerRecord) -> list[ResolvedMount]:
     """The request's mounts, with the paths of their sources without symbolic links.
 
     Images are mounted here. InvalidArgument names the mount and field at fault; Unavailable the
     source whose file system does not answer.
     """
-    rro = on.handler(container.handler).features.rro
-    images = await volumes.prepare(on, container)
-    space = user_namespace(on, on.registry.pod(container.pod_id))
+    rro = engine.handler(container.handler).features.rro
+    images = await volumes.prepare(engine, container)
+    space = user_namespace(engine, engine.objects.pod(container.pod_id))
     asked = container.config.mounts
     on_host = [number for number in range(len(asked)) if number not in images]
     items = [
@@ -63,19 +63,19 @@ async def _on_host(index: int, mount: api.Mount, outcome: Any, rro: bool) -> Res
 
 
 async def defaults(
-    on: Engine, pod: state.PodRecord, container: state.ContainerRecord, label: str
+    engine: Engine, pod: state.PodRecord, container: state.ContainerRecord, label: str
 ) -> list[ResolvedMount]:
     """What every container of this node has, copied for this one; `label` is SELinux's, or ""."""
     fault_point("containers.create.default_mounts")
-    lines = on.default_mounts.lines()
+    lines = engine.defaults.mounts.lines()
     if not lines:
         return []
     # Of those that copy, there are few threads: a source that does not answer must keep none.
     await own_process.each(sources.answers, [(line.source,) for line in lines])
     covered = [cleaned(mount.container_path) for mount in container.config.mounts]
-    where = on.paths.default_mounts(container.id)
+    where = engine.paths.default_mounts(container.id)
     root = userns.root_of(pod.config)
     await offload(default_mounts.make_room, where)
-    found = await offload(on.default_mounts.prepare, lines, where, covered, root, label)
+    found = await offload(engine.defaults.mounts.prepare, lines, where, covered, root, label)
     await offload(default_mounts.limit, where)
     return [replace(mount, options=DATA) for mount in found]

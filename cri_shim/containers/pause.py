@@ -8,46 +8,47 @@ sends one.
 
 import asyncio
 
+from cri_shim import lifecycle
 from cri_shim.aio.offload import finish
 from cri_shim.containers.exec import running
 from cri_shim.engine import Engine
 from cri_shim.errors import CriShimError, TimedOut, WrongState
 from cri_shim.faults import fault_point
+from cri_shim.objects import changed
 from cri_shim.pb import state_pb2 as state
-from cri_shim.registry import changed
 
 FREEZE_S = 5.0  # for the last process to stand still; measured: some milliseconds
 _LOOK_S = 0.002
 
 
-async def pause(on: Engine, container_id: str) -> None:
+async def pause(engine: Engine, container_id: str) -> None:
     """Return when all of it is frozen. WrongState if it does not run or is paused already.
 
     ToolFailed, TimedOut: it could not be frozen, and goes on.
     """
-    id = on.registry.container(container_id).id
-    async with on.registry.lock(id):
-        container = running(on, id)
+    id = engine.objects.container(container_id).id
+    async with engine.objects.lock(id):
+        container = running(engine, id)
         if container.paused:
             raise WrongState(f"container {id} is paused already")
-        on.handler(container.handler)  # refused here where there is none any more
+        engine.handler(container.handler)  # refused here where there is none any more
         fault_point("containers.pause.intend")
-        on.registry.put(changed(container, paused=True))
+        engine.objects.put(changed(container, paused=True))
         try:
             fault_point("containers.pause.freeze")
-            await freeze(on, container)
+            await freeze(engine, container)
         except BaseException:
-            await finish(thaw(on, id))
+            await finish(thaw(engine, id))
             raise
 
 
-async def freeze(on: Engine, container: state.ContainerRecord) -> None:
+async def freeze(engine: Engine, container: state.ContainerRecord) -> None:
     """Return when every process stands still: crun does not wait for the last one."""
-    await on.oci.pause(on.handler(container.handler), container.id)
+    await engine.oci.pause(engine.handler(container.handler), container.id)
     try:
         async with asyncio.timeout(FREEZE_S):
-            while not on.cgroups.frozen(container.cgroups_path):
-                running(on, container.id)
+            while not engine.cgroups.frozen(container.cgroups_path):
+                running(engine, container.id)
                 await asyncio.sleep(_LOOK_S)
     except TimeoutError as e:
         raise TimedOut(
@@ -56,51 +57,51 @@ async def freeze(on: Engine, container: state.ContainerRecord) -> None:
         ) from e
 
 
-async def unpause(on: Engine, container_id: str) -> None:
+async def unpause(engine: Engine, container_id: str) -> None:
     """Have it go on. WrongState if it is not paused."""
-    id = on.registry.container(container_id).id
-    async with on.registry.lock(id):
-        container = on.registry.container(id)
-        if container.phase != state.CONTAINER_RUNNING or not container.paused:
+    id = engine.objects.container(container_id).id
+    async with engine.objects.lock(id):
+        container = engine.objects.container(id)
+        if not lifecycle.is_paused(container):
             raise WrongState(f"container {id} is not paused")
-        on.handler(container.handler)
+        engine.handler(container.handler)
         fault_point("containers.unpause.thaw")
-        await resume(on, container)
+        await resume(engine, container)
         fault_point("containers.unpause.commit")
-        _thawed(on, id)
+        _thawed(engine, id)
 
 
-async def resume(on: Engine, container: state.ContainerRecord) -> None:
+async def resume(engine: Engine, container: state.ContainerRecord) -> None:
     """Have every process go on; fine if they do already, or there are none any more."""
     try:
-        await on.oci.resume(on.handler(container.handler), container.id)
+        await engine.oci.resume(engine.handler(container.handler), container.id)
     except CriShimError:
-        if on.cgroups.frozen(container.cgroups_path):  # else somebody else has thawed it
+        if engine.cgroups.frozen(container.cgroups_path):  # else somebody else has thawed it
             raise
 
 
-async def thaw(on: Engine, id: str, *, surely: bool = False) -> None:
+async def thaw(engine: Engine, id: str, *, surely: bool = False) -> None:
     """Thaw a container that is on record as paused; `surely`: or was frozen by somebody else.
 
     Without the OCI runtime, which may be what failed. Idempotent.
     """
-    container = on.registry.find_container(id)
+    container = engine.objects.find_container(id)
     if container is None or not (container.paused or surely):
         return
     fault_point("containers.thaw.write")
-    await on.cgroups.thaw(container.cgroups_path)
-    _thawed(on, id)
+    await engine.cgroups.thaw(container.cgroups_path)
+    _thawed(engine, id)
 
 
-async def settle(on: Engine, id: str) -> None:
+async def settle(engine: Engine, id: str) -> None:
     """At start: a container on record as paused is, or was about to be, or was just thawed."""
-    async with on.registry.lock(id):
-        container = on.registry.find_container(id)
-        if container is not None and not on.cgroups.frozen(container.cgroups_path):
-            await thaw(on, id)
+    async with engine.objects.lock(id):
+        container = engine.objects.find_container(id)
+        if container is not None and not engine.cgroups.frozen(container.cgroups_path):
+            await thaw(engine, id)
 
 
-def _thawed(on: Engine, id: str) -> None:
-    container = on.registry.find_container(id)
+def _thawed(engine: Engine, id: str) -> None:
+    container = engine.objects.find_container(id)
     if container is not None and container.paused:
-        on.registry.observe(changed(container, paused=None))
+        engine.objects.observe(changed(container, paused=None))

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Iterable
 
+from cri_shim import lifecycle
 from cri_shim.containers import sources
 from cri_shim.engine import Engine
+from cri_shim.objects import matches
 from cri_shim.oci import bundle
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
-from cri_shim.registry import matches
 from cri_shim.state import rows
 
 _STATES = {
@@ -25,9 +26,9 @@ def state_of(container: state.ContainerRecord) -> api.ContainerState.ValueType:
     return _STATES.get(container.phase, api.CONTAINER_UNKNOWN)
 
 
-def listed(on: Engine, filter: api.ContainerFilter) -> Iterable[api.Container]:
+def listed(engine: Engine, filter: api.ContainerFilter) -> Iterable[api.Container]:
     """The containers that pass every set field of `filter`; a create in progress is not shown."""
-    for container in on.registry.each_container():
+    for container in engine.objects.each_container():
         found = rows.row("container", container.id, _listed, container, filter)
         if found is not None:
             yield found
@@ -104,11 +105,11 @@ def _mounts(container: state.ContainerRecord) -> list[api.Mount]:
     return found
 
 
-def info(on: Engine, container: state.ContainerRecord) -> dict[str, str]:
+def info(engine: Engine, container: state.ContainerRecord) -> dict[str, str]:
     """The verbose map: "info" holds JSON with sandboxID, pid, runtimeSpec and more."""
-    running = container.phase == state.CONTAINER_RUNNING
+    running = lifecycle.is_running(container)
     try:
-        where = on.paths.bundle(container.id)
+        where = engine.paths.bundle(container.id)
         document = sources.restored(where, bundle.spec(where))
     except (OSError, ValueError):
         document = {}  # a reboot took it: run_root is in memory
@@ -118,7 +119,7 @@ def info(on: Engine, container: state.ContainerRecord) -> dict[str, str]:
         "runtimeSpec": document,
         "privileged": container.config.linux.security_context.privileged,
         "runtimeHandler": container.handler,
-        "bundle": str(on.paths.bundle(container.id)),
+        "bundle": str(engine.paths.bundle(container.id)),
         "monitorPid": container.monitor.pid if running else 0,
         "paused": container.paused,
         "phase": state.ContainerPhase.Name(container.phase),

@@ -6,6 +6,7 @@ Until every step has succeeded the record stays (phase REMOVING), and a backgrou
 import logging
 from pathlib import Path
 
+from cri_shim import lifecycle
 from cri_shim.aio.offload import offload
 from cri_shim.aio.steps import Step, all_of
 from cri_shim.containers import dependencies, exits, pause, sources, stop, volumes
@@ -13,9 +14,9 @@ from cri_shim.engine import Engine
 from cri_shim.errors import NotFound, ToolFailed, WrongState
 from cri_shim.faults import fault_point
 from cri_shim.linux.mounts import unmount
+from cri_shim.objects import changed
 from cri_shim.oci.exits import read
 from cri_shim.pb import state_pb2 as state
-from cri_shim.registry import changed
 from cri_shim.store import deletion
 
 KILL_WAIT_S = 10.0  # for a process to end after SIGKILL
@@ -24,64 +25,64 @@ MONITOR_WAIT_S = 2.0  # for conmon to write the exit and end, before it is kille
 _log = logging.getLogger(__name__)
 
 
-async def remove(on: Engine, container_id: str, *, force: bool = True) -> None:
+async def remove(engine: Engine, container_id: str, *, force: bool = True) -> None:
     """End the container if it runs, and forget it. An unknown id is success, as the CRI says.
 
     Without `force`: WrongState if it runs, ContainerInUse if others depend on it.
     """
     try:
-        container = on.registry.container(container_id)
+        container = engine.objects.container(container_id)
     except NotFound:
         return
     id = container.id
     if not force:
-        if stop.runs(container) or on.starts.in_flight(id):
+        if lifecycle.has_process(container) or engine.work.starts.in_flight(id):
             raise WrongState(f"container {id} is running: stop it first, or force the removal")
-        dependencies.release(on, container)
-    if on.starts.in_flight(id):
-        await stop.stop(on, id, 0)
-    await on.removals.do(id, lambda: _remove(on, id))
+        dependencies.release(engine, container)
+    if engine.work.starts.in_flight(id):
+        await stop.stop(engine, id, 0)
+    await engine.work.removals.do(id, lambda: _remove(engine, id))
 
 
-async def abandon(on: Engine, id: str) -> None:
+async def abandon(engine: Engine, id: str) -> None:
     """Undo a failed create; what cannot be undone now is retried in the background."""
     try:
-        await _remove(on, id)
+        await _remove(engine, id)
     except Exception as e:
         _log.error("%s", e)
 
 
-async def _remove(on: Engine, id: str) -> None:
-    await on.retrier.ensure(f"remove container {id}", lambda: release(on, id))
+async def _remove(engine: Engine, id: str) -> None:
+    await engine.work.retrier.ensure(f"remove container {id}", lambda: release(engine, id))
 
 
-async def release(on: Engine, id: str) -> None:
+async def release(engine: Engine, id: str) -> None:
     """Everything that removing a container is; can be repeated at any point."""
-    async with on.registry.lock(id):
-        container = on.registry.find_container(id)
+    async with engine.objects.lock(id):
+        container = engine.objects.find_container(id)
         if container is None:
             return
         if container.phase != state.CONTAINER_REMOVING:
             fault_point("containers.remove.intend")
-            container = on.registry.observe(changed(container, phase=state.CONTAINER_REMOVING))
+            container = engine.objects.observe(changed(container, phase=state.CONTAINER_REMOVING))
         fault_point("containers.remove.end")
-        await end(on, container)
-        await leave_nothing(on, container)
+        await end(engine, container)
+        await leave_nothing(engine, container)
         fault_point("containers.remove.forget")
-        on.registry.forget(container)
-    on.images.collect()
+        engine.objects.forget(container)
+    engine.images.collect()
 
 
-async def leave_nothing(on: Engine, container: state.ContainerRecord) -> None:
+async def leave_nothing(engine: Engine, container: state.ContainerRecord) -> None:
     """The steps alone, of a container whose init has ended or has no record."""
-    await all_of(f"removing container {container.id}", _steps(on, container))
+    await all_of(f"removing container {container.id}", _steps(engine, container))
 
 
-async def end(on: Engine, container: state.ContainerRecord) -> None:
+async def end(engine: Engine, container: state.ContainerRecord) -> None:
     """SIGKILL its init and wait a bounded time; conmon then writes the exit and ends by itself."""
-    if not stop.runs(container):
+    if not lifecycle.has_process(container):
         return
-    await pause.thaw(on, container.id, surely=True)
+    await pause.thaw(engine, container.id, surely=True)
     if not await stop.kill(container.init, KILL_WAIT_S):
         raise ToolFailed(
             f"container {container.id}: process {container.init.pid} still lives"
@@ -89,20 +90,20 @@ async def end(on: Engine, container: state.ContainerRecord) -> None:
         )
     if not await stop.kill_after(container.monitor, MONITOR_WAIT_S):
         _log.warning("container %s: its conmon had to be killed", container.id)
-    if (exit := read(container.id, on.paths.bundle(container.id))) is not None:
-        exits.ended(on, exit)  # for whoever waits for it; the watch may not have told yet
+    if (exit := read(container.id, engine.paths.bundle(container.id))) is not None:
+        exits.ended(engine, exit)  # for whoever waits for it; the watch may not have told yet
 
 
-def _steps(on: Engine, container: state.ContainerRecord) -> list[Step]:
+def _steps(engine: Engine, container: state.ContainerRecord) -> list[Step]:
     id = container.id
     return [
-        ("processes", lambda: exits.release_processes(on, container)),
-        ("exit watch", lambda: on.exits.unwatch(id)),
-        ("sources of mounts", lambda: _release_sources(on, id)),
-        ("image volumes", lambda: volumes.release(on.paths.volumes(id))),
-        ("default mounts", lambda: _unmount(on.paths.default_mounts(id))),
-        ("root file system", lambda: _remove_rootfs(on, id)),
-        ("bundle", lambda: _delete(on, id)),
+        ("processes", lambda: exits.release_processes(engine, container)),
+        ("exit watch", lambda: engine.exits.unwatch(id)),
+        ("sources of mounts", lambda: _release_sources(engine, id)),
+        ("image volumes", lambda: volumes.release(engine.paths.volumes(id))),
+        ("default mounts", lambda: _unmount(engine.paths.default_mounts(id))),
+        ("root file system", lambda: _remove_rootfs(engine, id)),
+        ("bundle", lambda: _delete(engine, id)),
     ]
 
 
@@ -111,20 +112,20 @@ async def _unmount(default_mounts: Path) -> None:
     await offload(unmount, default_mounts)
 
 
-async def _release_sources(on: Engine, id: str) -> None:
+async def _release_sources(engine: Engine, id: str) -> None:
     fault_point("containers.remove.sources")
-    await sources.release(on, id)
+    await sources.release(engine, id)
 
 
-async def _remove_rootfs(on: Engine, id: str) -> None:
+async def _remove_rootfs(engine: Engine, id: str) -> None:
     fault_point("containers.remove.rootfs")
-    await on.images.rootfs.remove(id, on.paths.rootfs(id))
+    await engine.images.rootfs.remove(id, engine.paths.rootfs(id))
 
 
-async def _delete(on: Engine, id: str) -> None:
+async def _delete(engine: Engine, id: str) -> None:
     fault_point("containers.remove.bundle")
     # What is mounted there must neither be deleted with the bundle nor moved by its deletion.
-    for place in (on.paths.sources(id), on.paths.volumes(id)):
+    for place in (engine.paths.sources(id), engine.paths.volumes(id)):
         if place.exists():
             raise ToolFailed(f"volumes may still be mounted below {place}")
-    await deletion.delete(on.paths.bundle(id))
+    await deletion.delete(engine.paths.bundle(id))

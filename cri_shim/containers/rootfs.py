@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from cri_shim.containers import protection
+from cri_shim.containers import security
 from cri_shim.engine import Engine
 from cri_shim.isolation import namespaces
 from cri_shim.isolation import userns as user_namespaces
@@ -13,34 +13,36 @@ from cri_shim.spec import userns
 from cri_shim.spec.userns import UserNamespace
 
 
-async def mount(on: Engine, pod: state.PodRecord, container: state.ContainerRecord) -> None:
+async def mount(engine: Engine, pod: state.PodRecord, container: state.ContainerRecord) -> None:
     """Mount it where the container's bundle has it; already mounted is fine."""
-    if mounts.is_mounted(on.paths.rootfs(container.id)):
+    if mounts.is_mounted(engine.paths.rootfs(container.id)):
         return
-    async with _user_namespace(on, pod) as space:
-        await on.images.rootfs.prepare(
+    async with _user_namespace(engine, pod) as space:
+        await engine.images.rootfs.prepare(
             container.id,
             list(container.layers),
-            on.paths.rootfs(container.id),
+            engine.paths.rootfs(container.id),
             userns=space,
-            label=protection.labels(on, pod, container.config)[1],
+            label=security.labels(engine, pod, container.config)[1],
         )
 
 
-def user_namespace(on: Engine, pod: state.PodRecord) -> UserNamespace | None:
+def user_namespace(engine: Engine, pod: state.PodRecord) -> UserNamespace | None:
     """Where the pod's user namespace is pinned, and its ids; None if it has none."""
     ids = userns.of_pod(pod.config)
-    return None if ids is None else UserNamespace(on.paths.pin(pod.id, "user"), ids)
+    return None if ids is None else UserNamespace(engine.paths.pin(pod.id, "user"), ids)
 
 
 @asynccontextmanager
-async def _user_namespace(on: Engine, pod: state.PodRecord) -> AsyncIterator[UserNamespace | None]:
+async def _user_namespace(
+    engine: Engine, pod: state.PodRecord
+) -> AsyncIterator[UserNamespace | None]:
     """The same; of a pod that was stopped, another one with its ids for the time of the block."""
-    space = user_namespace(on, pod)
+    space = user_namespace(engine, pod)
     if space is None:
         yield None
         return
-    async with on.registry.lock((pod.id, "user namespace")):
+    async with engine.objects.lock((pod.id, "user namespace")):
         made = not namespaces.is_pinned(space.path)
         if made:
             await user_namespaces.pin({"user": space.path}, space.ids, hostname=None)

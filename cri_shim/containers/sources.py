@@ -39,7 +39,7 @@ _looks: SingleFlight[str, None] = SingleFlight("see whether there is an answer f
 
 
 async def redirect(
-    on: Engine,
+    engine: Engine,
     container: state.ContainerRecord,
     document: Document,
     asked: Sequence[ResolvedMount],
@@ -53,7 +53,7 @@ async def redirect(
     there, which a device or a hook asks for; InvalidArgument for a mount below another one that a
     link leads out of that.
     """
-    images = f"{on.paths.volumes(container.id)}/"
+    images = f"{engine.paths.volumes(container.id)}/"
     known = {mount.source: mount.source for mount in asked}
     known |= dict.fromkeys(ours, "")
     new = [
@@ -70,7 +70,7 @@ async def redirect(
             ) from outcome
         known[mount["source"]] = outcome[0]
     await _check_nested(document, known, lead)
-    where = on.paths.sources(container.id)
+    where = engine.paths.sources(container.id)
     document, needed = sources.redirected(
         document,
         lambda number: str(where / str(number)),
@@ -80,7 +80,7 @@ async def redirect(
     )
     if needed:
         text = json.dumps([asdict(source) for source in needed])
-        write_private(on.paths.bundle(container.id) / _FILE, text)
+        write_private(engine.paths.bundle(container.id) / _FILE, text)
     return document
 
 
@@ -100,13 +100,13 @@ async def _check_nested(
             raise InvalidArgument(f"the mounts below {mount['destination']}", problem)
 
 
-async def attach(on: Engine, pod: state.PodRecord, container: state.ContainerRecord) -> None:
+async def attach(engine: Engine, pod: state.PodRecord, container: state.ContainerRecord) -> None:
     """Mount each source at its place; ToolFailed names the one that cannot be, or that changed."""
-    needed = _needed(on.paths.bundle(container.id))
+    needed = _needed(engine.paths.bundle(container.id))
     if not needed:
         return
     fault_point("containers.start.sources")
-    space = user_namespace(on, pod)
+    space = user_namespace(engine, pod)
     userns = str(space.path) if space is not None else ""
     items = [
         (
@@ -115,7 +115,7 @@ async def attach(on: Engine, pod: state.PodRecord, container: state.ContainerRec
         )
         for source in needed
     ]
-    outcomes = await offload(_attach, on.paths.sources(container.id), items)
+    outcomes = await offload(_attach, engine.paths.sources(container.id), items)
     outcomes = await own_process.rest(linux_sources.attach, items, outcomes)
     for source, outcome in zip(needed, outcomes, strict=True):
         if isinstance(outcome, OSError):
@@ -130,13 +130,13 @@ def _attach(directory: Path, items: Sequence[own_process.Item]) -> list[own_proc
     return own_process.cached(linux_sources.attach, items)
 
 
-async def unanswered(on: Engine, container_id: str) -> Unavailable | None:
+async def unanswered(engine: Engine, container_id: str) -> Unavailable | None:
     """After PATIENCE_S, whether a source does not answer: which the OCI runtime then hangs on.
 
     It may hang for other reasons, and be slow: None if all sources answer.
     """
     await asyncio.sleep(PATIENCE_S)
-    paths = {source.path for source in _needed(on.paths.bundle(container_id))}
+    paths = {source.path for source in _needed(engine.paths.bundle(container_id))}
     looks = (_looks.do(path, partial(_answers, path)) for path in paths)
     outcomes = await asyncio.gather(*looks, return_exceptions=True)
     return next((found for found in outcomes if isinstance(found, Unavailable)), None)
@@ -146,9 +146,9 @@ async def _answers(path: str) -> None:
     await own_process.each(linux_sources.answers, [(path,)], limit=ANSWER_S)
 
 
-async def release(on: Engine, container_id: str) -> None:
+async def release(engine: Engine, container_id: str) -> None:
     """Unmount all places; a container that was made has mounts of its own. Idempotent."""
-    await offload(linux_sources.release, on.paths.sources(container_id))
+    await offload(linux_sources.release, engine.paths.sources(container_id))
 
 
 def restored(bundle: Path, document: Document) -> Document:

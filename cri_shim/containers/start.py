@@ -10,19 +10,20 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from cri_shim import lifecycle
 from cri_shim.aio.offload import finish
 from cri_shim.containers import dependencies, exits, launch, sources, streams
 from cri_shim.engine import Engine
 from cri_shim.errors import CriShimError, WrongState
 from cri_shim.faults import fault_point
 from cri_shim.linux import pidfd
+from cri_shim.objects import changed
 from cri_shim.oci import bundle
 from cri_shim.oci.conmon import Started
 from cri_shim.oci.handlers import Handler
 from cri_shim.oci.messages import CommandNotFound
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
-from cri_shim.registry import changed
 from cri_shim.untrusted import one_line
 
 START_ERROR_CODE = 128
@@ -31,41 +32,41 @@ _log = logging.getLogger(__name__)
 
 
 async def start(
-    on: Engine, container_id: str, first: Callable[[], Awaitable[None]] | None = None
+    engine: Engine, container_id: str, first: Callable[[], Awaitable[None]] | None = None
 ) -> None:
     """Return when the container's program has been executed; WrongState unless it is CREATED.
 
     `first` is done when there is the container, and its program has not begun; the start fails with
     it.
     """
-    container = on.registry.container(container_id)
-    if first is not None and on.starts.in_flight(container.id):
+    container = engine.objects.container(container_id)
+    if first is not None and engine.work.starts.in_flight(container.id):
         raise WrongState(f"container {container.id} is being started already")
-    await on.starts.do(container.id, lambda: _start(on, container.id, first))
+    await engine.work.starts.do(container.id, lambda: _start(engine, container.id, first))
 
 
-async def _start(on: Engine, id: str, first: Callable[[], Awaitable[None]] | None) -> None:
-    async with on.registry.lock(id):
-        container = on.registry.container(id)
+async def _start(engine: Engine, id: str, first: Callable[[], Awaitable[None]] | None) -> None:
+    async with engine.objects.lock(id):
+        container = engine.objects.container(id)
         if container.phase != state.CONTAINER_CREATED:
-            name = state.ContainerPhase.Name(container.phase).removeprefix("CONTAINER_").lower()
-            raise WrongState(f"container {id} is {name}: only a created one can be started")
-        pod = on.registry.pod(container.pod_id)
-        if pod.phase != state.POD_READY:
+            now = lifecycle.name(container)
+            raise WrongState(f"container {id} is {now}: only a created one can be started")
+        pod = engine.objects.pod(container.pod_id)
+        if not lifecycle.is_ready(pod):
             raise WrongState(f"pod {pod.id} is not ready: its containers cannot be started")
-        dependencies.need(on, container)
-        handler = on.handler(container.handler)
+        dependencies.need(engine, container)
+        handler = engine.handler(container.handler)
         fault_point("containers.start.intend")
-        container = on.registry.put(changed(container, phase=state.CONTAINER_STARTING))
+        container = engine.objects.put(changed(container, phase=state.CONTAINER_STARTING))
         try:
-            await _launch(on, handler, container, first)
+            await _launch(engine, handler, container, first)
         except BaseException as e:
-            await finish(_fail(on, id, e))
+            await finish(_fail(engine, id, e))
             raise
 
 
 async def _launch(
-    on: Engine,
+    engine: Engine,
     handler: Handler,
     container: state.ContainerRecord,
     first: Callable[[], Awaitable[None]] | None,
@@ -73,26 +74,26 @@ async def _launch(
     releasing: asyncio.Task[None] | None = None
     try:
         try:
-            started = await _make(on, handler, container)
+            started = await _make(engine, handler, container)
         finally:  # beside what follows, for the kernel takes its time to unmount
-            work = sources.release(on, container.id)
-            releasing = on.spawn(f"unmount the sources of {container.id}", work)
-        await _run(on, handler, container.id, started, first)
+            work = sources.release(engine, container.id)
+            releasing = engine.work.spawn(f"unmount the sources of {container.id}", work)
+        await _run(engine, handler, container.id, started, first)
     finally:
         if releasing is not None:
             await finish(asyncio.wait({releasing}))
 
 
-async def _make(on: Engine, handler: Handler, container: state.ContainerRecord) -> Started:
+async def _make(engine: Engine, handler: Handler, container: state.ContainerRecord) -> Started:
     """Have the container made, with its process that waits for `_run`."""
     fault_point("containers.start.create")
-    joined = _join_target(on, container)
+    joined = _join_target(engine, container)
     try:
-        await sources.attach(on, on.registry.pod(container.pod_id), container)
-        on.cgroups.begin(container.cgroups_path)
-        return await launch.create(on, handler, container)
+        await sources.attach(engine, engine.objects.pod(container.pod_id), container)
+        engine.cgroups.begin(container.cgroups_path)
+        return await launch.create(engine, handler, container)
     except CommandNotFound as e:
-        command = _process(on, container)["args"][0]
+        command = _process(engine, container)["args"][0]
         if command in str(e):
             raise
         raise CommandNotFound(f"{e} (its command is {command!r})") from e
@@ -102,40 +103,40 @@ async def _make(on: Engine, handler: Handler, container: state.ContainerRecord) 
 
 
 async def _run(
-    on: Engine,
+    engine: Engine,
     handler: Handler,
     id: str,
     started: Started,
     first: Callable[[], Awaitable[None]] | None,
 ) -> None:
     fault_point("containers.start.record")
-    container = on.registry.put(
+    container = engine.objects.put(
         changed(
-            on.registry.container(id),  # a stop may have been asked for meanwhile
+            engine.objects.container(id),  # a stop may have been asked for meanwhile
             init=started.init,
             monitor=started.monitor,
             started_at=time.time_ns(),
         )
     )
-    on.exits.watch(id, on.paths.bundle(id), container.init, container.monitor)
-    await launch.refuse_what_cannot_run(on, container)
+    engine.exits.watch(id, engine.paths.bundle(id), container.init, container.monitor)
+    await launch.refuse_what_cannot_run(engine, container)
     if first is not None:
         await first()
     fault_point("containers.start.start")
-    streams.give(on, container)
-    await launch.execute(on, handler, id)
+    streams.give(engine, container)
+    await launch.execute(engine, handler, id)
     fault_point("containers.start.commit")
-    current = on.registry.container(id)
+    current = engine.objects.container(id)
     if current.phase == state.CONTAINER_STARTING:  # else it has ended already
-        on.registry.observe(changed(current, phase=state.CONTAINER_RUNNING))
+        engine.objects.observe(changed(current, phase=state.CONTAINER_RUNNING))
 
 
-def _process(on: Engine, container: state.ContainerRecord) -> dict[str, Any]:
-    process: dict[str, Any] = bundle.spec(on.paths.bundle(container.id))["process"]
+def _process(engine: Engine, container: state.ContainerRecord) -> dict[str, Any]:
+    process: dict[str, Any] = bundle.spec(engine.paths.bundle(container.id))["process"]
     return process
 
 
-def _join_target(on: Engine, container: state.ContainerRecord) -> int | None:
+def _join_target(engine: Engine, container: state.ContainerRecord) -> int | None:
     """Hold the pid namespace of a TARGET container open and point the OCI document at it.
 
     /proc/PID may be another process by the time the OCI runtime opens it; a namespace file that
@@ -144,8 +145,8 @@ def _join_target(on: Engine, container: state.ContainerRecord) -> int | None:
     options = container.config.linux.security_context.namespace_options
     if options.pid != api.TARGET:
         return None
-    target = on.registry.find_container(options.target_id)
-    if target is None or target.phase != state.CONTAINER_RUNNING:
+    target = engine.objects.find_container(options.target_id)
+    if target is None or not lifecycle.is_running(target):
         raise WrongState(f"target container {options.target_id} is not running any more")
     fd = os.open(f"/proc/{target.init.pid}/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
     verified = pidfd.open_verified(target.init.pid, target.init.start_time)
@@ -153,7 +154,7 @@ def _join_target(on: Engine, container: state.ContainerRecord) -> int | None:
         os.close(fd)
         raise WrongState(f"target container {options.target_id} is not running any more")
     os.close(verified)
-    where = on.paths.bundle(container.id)
+    where = engine.paths.bundle(container.id)
     document = bundle.spec(where)
     for namespace in document["linux"]["namespaces"]:
         if namespace["type"] == "pid":
@@ -162,14 +163,14 @@ def _join_target(on: Engine, container: state.ContainerRecord) -> int | None:
     return fd
 
 
-async def _fail(on: Engine, id: str, error: BaseException) -> None:
+async def _fail(engine: Engine, id: str, error: BaseException) -> None:
     """End whatever was begun, and the record with it."""
-    container = on.registry.container(id)
+    container = engine.objects.container(id)
     ours = isinstance(error, CriShimError)
     problem = one_line(error if ours else f"{type(error).__name__}: {error}")
-    on.exits.unwatch(id)
+    engine.exits.unwatch(id)
     if not container.finished_at:
-        on.registry.observe(
+        engine.objects.observe(
             changed(
                 container,
                 phase=state.CONTAINER_EXITED,
@@ -180,8 +181,8 @@ async def _fail(on: Engine, id: str, error: BaseException) -> None:
                 message=problem,
             )
         )
-    on.retrier.add(
+    engine.work.retrier.add(
         f"end what is left of the start of {id}",
-        lambda: exits.release_processes(on, on.registry.container(id)),
+        lambda: exits.release_processes(engine, engine.objects.container(id)),
         now=True,
     )

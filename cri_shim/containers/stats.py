@@ -6,15 +6,16 @@ store/writable.py), all else is read when it is asked for, on the loop and in sl
 
 from collections.abc import AsyncGenerator
 
-from cri_shim.aio.turns import Turns
+from cri_shim import lifecycle
+from cri_shim.aio.fair import Yielder
 from cri_shim.containers import usage
 from cri_shim.containers.rates import Rates
 from cri_shim.engine import Engine
 from cri_shim.isolation import cgroup_names
-from cri_shim.isolation.meter import Meter, Usage
+from cri_shim.isolation.cgroup_stats import Meter, Usage
+from cri_shim.objects import Record, matches
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
-from cri_shim.registry import Record, matches
 from cri_shim.state import rows
 from cri_shim.store.writable import Measured
 
@@ -22,15 +23,15 @@ from cri_shim.store.writable import Measured
 class ContainerGauges:
     """What the numbers of containers are made from, with what has to be remembered for that."""
 
-    def __init__(self, on: Engine) -> None:
-        self._on = on
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
         self._rates = Rates()
-        self._layers = on.images.rootfs.writable
+        self._layers = engine.images.rootfs.writable
         # The one that ImageFsInfo tells, by which the kubelet knows that they are the same.
-        self._mountpoint = str(on.images.store.root.resolve())
+        self._mountpoint = str(engine.images.root.resolve())
 
     def changed(self, _before: Record | None, after: Record | None) -> None:
-        """A follower of the registry: what is gone is forgotten."""
+        """A follower of the objects: what is gone is forgotten."""
         if after is None and isinstance(_before, state.ContainerRecord):
             self._rates.forget(_before.id)
 
@@ -38,8 +39,8 @@ class ContainerGauges:
         self, filter: api.ContainerStatsFilter
     ) -> AsyncGenerator[api.ContainerStats, None]:
         """The running containers that pass every set field of `filter`."""
-        meter, turns = self._on.cgroups.meter(), Turns()
-        for container in self._on.registry.each_container():
+        meter, turns = self._engine.cgroups.meter(), Yielder()
+        for container in self._engine.objects.each_container():
             if not _passes(container, filter):
                 continue
             found = rows.row("container", container.id, self.row, meter, container)
@@ -49,13 +50,13 @@ class ContainerGauges:
 
     def one(self, id: str) -> api.ContainerStats:
         """Of any container: one that does not run has attributes and its writable layer alone."""
-        container = self._on.registry.container(id)
-        row = self.row(self._on.cgroups.meter(), container)
+        container = self._engine.objects.container(id)
+        row = self.row(self._engine.cgroups.meter(), container)
         return row if row is not None else self._still(container)
 
     def row(self, meter: Meter, container: state.ContainerRecord) -> api.ContainerStats | None:
         """None for one that does not run, or has just ended."""
-        if container.phase != state.CONTAINER_RUNNING:
+        if not lifecycle.is_running(container):
             return None
         return self.row_of(container, meter.usage(cgroup_names.directory(container.cgroups_path)))
 
@@ -96,7 +97,7 @@ class ContainerGauges:
 
 def _passes(container: state.ContainerRecord, filter: api.ContainerStatsFilter) -> bool:
     return (
-        container.phase == state.CONTAINER_RUNNING
+        lifecycle.is_running(container)
         and container.id.startswith(filter.id)
         and container.pod_id.startswith(filter.pod_sandbox_id)
         and matches(container.config.labels.items(), filter.label_selector.items())

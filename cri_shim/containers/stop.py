@@ -12,15 +12,18 @@ import os
 import signal
 import time
 
+from cri_shim import lifecycle
 from cri_shim.aio.ended import ended
+from cri_shim.aio.offload import join
 from cri_shim.containers import pause
-from cri_shim.engine import Engine, Stopping
+from cri_shim.engine import Engine
 from cri_shim.errors import NotFound
 from cri_shim.faults import fault_point
 from cri_shim.linux import pidfd
+from cri_shim.objects import changed
 from cri_shim.pb import state_pb2 as state
-from cri_shim.registry import changed
 from cri_shim.spec import signals
+from cri_shim.work import Stopping
 
 START_S = 2.0  # at least, for a start under way to end by itself; it takes some 20 ms
 KILL_AGAIN_S = 2.0  # first pause between SIGKILLs to a process that will not die; doubles
@@ -30,56 +33,57 @@ _SECOND = 1_000_000_000  # nanoseconds
 _log = logging.getLogger(__name__)
 
 
-async def stop(on: Engine, container_id: str, timeout: int) -> None:
+async def stop(engine: Engine, container_id: str, timeout: int) -> None:
     """Return when the container has ended; `timeout` in seconds before SIGKILL, <= 0: at once.
 
-    An unknown id is success: what has been removed does not run.
+    An unknown id is success: what has been removed does not run. Unavailable if the runtime is
+    closed meanwhile; the next one completes the stop.
     """
     grace = float(max(timeout, 0))
     try:
-        container = on.registry.container(container_id)
-        if on.starts.in_flight(container.id):
-            _intend(on, container.id, grace)
-            container = await _after_start(on, container.id, grace)
+        container = engine.objects.container(container_id)
+        if engine.work.starts.in_flight(container.id):
+            _intend(engine, container.id, grace)
+            container = await _after_start(engine, container.id, grace)
     except NotFound:
         return
-    if runs(container):
-        await asyncio.shield(_begin(on, container, grace).task)
+    if lifecycle.has_process(container):
+        await join(_begin(engine, container, grace).task)
 
 
-def resume(on: Engine, container: state.ContainerRecord) -> None:
+def resume(engine: Engine, container: state.ContainerRecord) -> None:
     """At start: complete the stop that an earlier daemon began, in the background."""
-    if container.HasField("stop") and runs(container):
+    if container.HasField("stop") and lifecycle.has_process(container):
         grace = max(0.0, (container.stop.kill_at - _boot_clock()) / _SECOND)
         _log.info("container %s: its stop goes on, SIGKILL is due in %.1f s", container.id, grace)
-        _begin(on, container, grace)
+        _begin(engine, container, grace)
 
 
-def _begin(on: Engine, container: state.ContainerRecord, grace: float) -> Stopping:
+def _begin(engine: Engine, container: state.ContainerRecord, grace: float) -> Stopping:
     """Begin a stop, or join the one in hand; `grace` in seconds before SIGKILL."""
     due = asyncio.get_running_loop().time() + grace
-    current = on.stopping.get(container.id)
+    current = engine.work.stopping.get(container.id)
     if current is None:
-        _intend(on, container.id, grace)
+        _intend(engine, container.id, grace)
         sooner = asyncio.Event()
-        task = asyncio.create_task(_stop(on, container, sooner), name=f"stop {container.id}")
-        current = on.stopping[container.id] = Stopping(due, sooner, task)
-        task.add_done_callback(lambda _: on.stopping.pop(container.id, None))
+        task = asyncio.create_task(_stop(engine, container, sooner), name=f"stop {container.id}")
+        current = engine.work.stopping[container.id] = Stopping(due, sooner, task)
+        task.add_done_callback(lambda _: engine.work.stopping.pop(container.id, None))
     elif due < current.deadline:
-        _intend(on, container.id, grace)
+        _intend(engine, container.id, grace)
         current.deadline = due
         current.sooner.set()
     return current
 
 
-def _intend(on: Engine, id: str, grace: float) -> None:
-    container = on.registry.find_container(id)
+def _intend(engine: Engine, id: str, grace: float) -> None:
+    container = engine.objects.find_container(id)
     if container is not None and not container.finished_at:
         fault_point("containers.stop.intend")
         signalled = container.stop.signalled
         kill_at = _boot_clock() + int(grace * _SECOND)
         stop = state.Stop(kill_at=kill_at, signalled=signalled)
-        on.registry.observe(changed(container, stop=stop))
+        engine.objects.observe(changed(container, stop=stop))
 
 
 def _boot_clock() -> int:
@@ -87,65 +91,60 @@ def _boot_clock() -> int:
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
-async def _after_start(on: Engine, id: str, grace: float) -> state.ContainerRecord:
+async def _after_start(engine: Engine, id: str, grace: float) -> state.ContainerRecord:
     """The container when its start has ended: there is no init before.
 
     A start that takes longer than the grace period hangs, with its OCI runtime: it is ended.
     """
     try:
-        async with asyncio.timeout(max(grace, START_S)), on.registry.lock(id):
-            return on.registry.container(id)
+        async with asyncio.timeout(max(grace, START_S)), engine.objects.lock(id):
+            return engine.objects.container(id)
     except TimeoutError:
-        if not runs(on.registry.container(id)):
-            await on.conmon.end(id)
-            async with on.registry.lock(id):
-                return on.registry.container(id)
-    return on.registry.container(id)
+        if not lifecycle.has_process(engine.objects.container(id)):
+            await engine.conmon.end(id)
+            async with engine.objects.lock(id):
+                return engine.objects.container(id)
+    return engine.objects.container(id)
 
 
-def runs(container: state.ContainerRecord) -> bool:
-    """Whether there is, as far as is known, a process to stop."""
-    return container.HasField("init") and container.finished_at == 0
-
-
-async def _stop(on: Engine, container: state.ContainerRecord, sooner: asyncio.Event) -> None:
-    await asyncio.sleep(0)  # let `stop` enter this into on.stopping
-    stopping = on.stopping[container.id]
+async def _stop(engine: Engine, container: state.ContainerRecord, sooner: asyncio.Event) -> None:
+    await asyncio.sleep(0)  # let `stop` enter this into work.stopping
+    stopping = engine.work.stopping[container.id]
     loop = asyncio.get_running_loop()
-    current = on.registry.find_container(container.id)
+    current = engine.objects.find_container(container.id)
     if current is not None and current.paused:  # no other pause begins from now on
-        async with on.registry.lock(container.id):
-            await pause.thaw(on, container.id)
+        async with engine.objects.lock(container.id):
+            await pause.thaw(engine, container.id)
     if stopping.deadline > loop.time():
-        _signal(on, container)
+        _signal(engine, container)
     while stopping.deadline > loop.time():
         sooner.clear()
         wait = stopping.deadline - loop.time()
-        if await _ended(on, container.id, sooner, wait):
+        if await _ended(engine, container.id, sooner, wait):
             return
     again = KILL_AGAIN_S
     while True:
         fault_point("containers.stop.kill")
-        await pause.thaw(on, container.id, surely=again > KILL_AGAIN_S)
+        await pause.thaw(engine, container.id, surely=again > KILL_AGAIN_S)
         stopping.killed = True
         send(container.init, signal.SIGKILL)
         sooner.clear()
-        if await _ended(on, container.id, sooner, again):
+        if await _ended(engine, container.id, sooner, again):
             return
         _log.warning("container %s still lives %g s after SIGKILL", container.id, again)
         again = min(again * 2, KILL_AGAIN_MAX_S)
 
 
-def _signal(on: Engine, container: state.ContainerRecord) -> None:
+def _signal(engine: Engine, container: state.ContainerRecord) -> None:
     """Send the stop signal, once in all: many programs take a second one for an order to hurry."""
-    current = on.registry.find_container(container.id)
+    current = engine.objects.find_container(container.id)
     if current is None or current.stop.signalled:
         return
     fault_point("containers.stop.signal")
     send(container.init, signals.number(container.stop_signal))
     if not current.finished_at:
         sent = state.Stop(kill_at=current.stop.kill_at, signalled=True)
-        on.registry.observe(changed(current, stop=sent))
+        engine.objects.observe(changed(current, stop=sent))
 
 
 def send(process: state.Process, number: int) -> None:
@@ -185,14 +184,14 @@ async def kill_after(process: state.Process, wait: float) -> bool:
         os.close(fd)
 
 
-async def _ended(on: Engine, id: str, sooner: asyncio.Event, wait: float) -> bool:
+async def _ended(engine: Engine, id: str, sooner: asyncio.Event, wait: float) -> bool:
     """Wait for the end, a shortened deadline or `wait` seconds; tell whether it has ended."""
 
     def over() -> bool:
-        container = on.registry.find_container(id)
-        return container is None or not runs(container)
+        container = engine.objects.find_container(id)
+        return container is None or not lifecycle.has_process(container)
 
-    end = asyncio.create_task(on.registry.until(id, over))
+    end = asyncio.create_task(engine.objects.until(id, over))
     hurry = asyncio.create_task(sooner.wait())
     try:
         await asyncio.wait({end, hurry}, timeout=wait, return_when=asyncio.FIRST_COMPLETED)

@@ -15,18 +15,18 @@ from cri_shim.pb import state_pb2 as state
 from cri_shim.spec import userns
 
 
-def owner(on: Engine, container: state.ContainerRecord, process: Mapping[str, Any]) -> int:
+def owner(engine: Engine, container: state.ContainerRecord, process: Mapping[str, Any]) -> int:
     """What the node knows the user of `process` as; -1 if it is none that the pod can have."""
     uid = int(process["user"]["uid"])
-    ids = userns.of_pod(on.registry.pod(container.pod_id).config)
+    ids = userns.of_pod(engine.objects.pod(container.pod_id).config)
     if ids is None:
         return uid
     found = ids.users.on_node(uid)
     return -1 if found is None else found
 
 
-def give(on: Engine, container: state.ContainerRecord) -> None:
+def give(engine: Engine, container: state.ContainerRecord) -> None:
     """Give a created container's pipes to its user, before its program begins."""
-    process = bundle.spec(on.paths.bundle(container.id))["process"]
+    process = bundle.spec(engine.paths.bundle(container.id))["process"]
     init = container.init
-    descriptors.give_pipes(init.pid, init.start_time, owner(on, container, process))
+    descriptors.give_pipes(init.pid, init.start_time, owner(engine, container, process))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from cri_shim import lifecycle
 from cri_shim.aio import outside
 from cri_shim.containers.create import PASSWD_LIMIT
 from cri_shim.engine import Engine
@@ -36,29 +37,29 @@ class Process:
         return 100 * self.cpu / self.elapsed if self.elapsed else 0.0
 
 
-async def top(on: Engine, container_id: str) -> list[Process]:
+async def top(engine: Engine, container_id: str) -> list[Process]:
     """Every process in the container's cgroup, by pid: its own, and what was executed in it.
 
     WrongState if it does not run.
     """
-    container = on.registry.container(container_id)
-    if container.phase != state.CONTAINER_RUNNING:
+    container = engine.objects.container(container_id)
+    if not lifecycle.is_running(container):
         raise WrongState(f"container {container.id} is not running: it has no processes")
     # What its processes have for arguments is theirs to show, and may be slow to read.
-    return await outside.look(f"the processes of container {container.id}", _top, on, container)
+    return await outside.look(f"the processes of container {container.id}", _top, engine, container)
 
 
-def _top(on: Engine, container: state.ContainerRecord) -> list[Process]:
+def _top(engine: Engine, container: state.ContainerRecord) -> list[Process]:
     group = container.cgroups_path
-    facts = [found for pid in on.cgroups.pids(group) if (found := proc_table.read(pid))]
+    facts = [found for pid in engine.cgroups.pids(group) if (found := proc_table.read(pid))]
     # One that is still there now was in the container when it was looked at.
-    there = on.cgroups.pids(group)
+    there = engine.cgroups.pids(group)
     known = {found.pid: found for found in facts if found.pid in there}
     init = known.get(container.init.pid)
     if init is None:
         raise WrongState(f"container {container.id} has just ended")
     depth = len(init.pids) - 1
-    names = users.names(_passwd(on, container.id))
+    names = users.names(_passwd(engine, container.id))
     processes = [_process(each, known, depth, names, init.pid) for each in known.values()]
     return sorted(processes, key=lambda process: process.pid)
 
@@ -87,8 +88,8 @@ def _process(
     )
 
 
-def _passwd(on: Engine, id: str) -> str:
+def _passwd(engine: Engine, id: str) -> str:
     try:
-        return read_text_in_root(on.paths.rootfs(id), "/etc/passwd", PASSWD_LIMIT)
+        return read_text_in_root(engine.paths.rootfs(id), "/etc/passwd", PASSWD_LIMIT)
     except OSError:
         return ""  # the container has made something else of it

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from cri_shim import lifecycle
 from cri_shim.containers import logs
 from cri_shim.containers.exec import running
 from cri_shim.engine import Engine
@@ -10,92 +11,94 @@ from cri_shim.errors import ToolFailed, WrongState
 from cri_shim.faults import fault_point
 from cri_shim.isolation import limits
 from cri_shim.linux import process
+from cri_shim.objects import changed
 from cri_shim.oci import bundle
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
-from cri_shim.registry import changed
 from cri_shim.spec import resources
 from cri_shim.spec.scope import is_scope
 
 
 async def update_resources(
-    on: Engine, container_id: str, update: api.LinuxContainerResources
+    engine: Engine, container_id: str, update: api.LinuxContainerResources
 ) -> None:
     """Apply limits; unset fields stay as they are. Returns when they are in force.
 
     A created container takes them at its start; WrongState for one that has ended.
     """
-    id = on.registry.container(container_id).id
-    if not on.cgroups.usable:  # at creation limits are left out; who asks for nothing else is told
-        raise WrongState(f"container {id}: {on.cgroups.problem}")
-    async with on.registry.lock(id):
-        container = on.registry.container(id)
+    id = engine.objects.container(container_id).id
+    if (
+        not engine.cgroups.usable
+    ):  # at creation limits are left out; who asks for nothing else is told
+        raise WrongState(f"container {id}: {engine.cgroups.problem}")
+    async with engine.objects.lock(id):
+        container = engine.objects.container(id)
         if container.phase not in (state.CONTAINER_CREATED, state.CONTAINER_RUNNING):
             raise WrongState(f"container {id} has ended: its resources cannot be changed")
         merged = resources.merge(container.resources, update)
         fault_point("containers.update.intend")
-        await _intended(on, on.registry.put(changed(container, updating=merged)))
+        await _intended(engine, engine.objects.put(changed(container, updating=merged)))
 
 
-async def resume(on: Engine, id: str) -> None:
+async def resume(engine: Engine, id: str) -> None:
     """At start: complete the update that an earlier daemon began."""
-    async with on.registry.lock(id):
-        container = on.registry.find_container(id)
+    async with engine.objects.lock(id):
+        container = engine.objects.find_container(id)
         if container is not None and container.HasField("updating") and not container.finished_at:
-            await _intended(on, container)
+            await _intended(engine, container)
 
 
-async def _intended(on: Engine, container: state.ContainerRecord) -> None:
+async def _intended(engine: Engine, container: state.ContainerRecord) -> None:
     try:
-        await _put_in_force(on, container, container.updating)
+        await _put_in_force(engine, container, container.updating)
     except BaseException:
-        on.registry.observe(changed(on.registry.container(container.id), updating=None))
+        engine.objects.observe(changed(engine.objects.container(container.id), updating=None))
         raise
 
 
 async def _put_in_force(
-    on: Engine, container: state.ContainerRecord, merged: api.LinuxContainerResources
+    engine: Engine, container: state.ContainerRecord, merged: api.LinuxContainerResources
 ) -> None:
     """Apply the limits, and have the document and the record say so. Can be repeated."""
     id = container.id
-    score = resources.oom_score_adj(merged.oom_score_adj, on.host, "linux")
-    if container.phase == state.CONTAINER_RUNNING:
+    score = resources.oom_score_adj(merged.oom_score_adj, engine.host, "linux")
+    if lifecycle.is_running(container):
         fault_point("containers.update.apply")
-        await _apply(on, container, merged)
+        await _apply(engine, container, merged)
         if merged.oom_score_adj != container.resources.oom_score_adj:
             _set_oom_score(container, score)
     fault_point("containers.update.document")
-    _rewrite(on.paths.bundle(id), resources.to_oci(merged, on.host, "linux"), score)
+    _rewrite(engine.paths.bundle(id), resources.to_oci(merged, engine.host, "linux"), score)
     fault_point("containers.update.commit")
-    on.registry.observe(changed(on.registry.container(id), resources=merged, updating=None))
+    engine.objects.observe(changed(engine.objects.container(id), resources=merged, updating=None))
 
 
 async def _apply(
-    on: Engine, container: state.ContainerRecord, merged: api.LinuxContainerResources
+    engine: Engine, container: state.ContainerRecord, merged: api.LinuxContainerResources
 ) -> None:
     """Put the changed limits in force: by the OCI runtime, save what it does not do."""
-    wanted = resources.changes(container.resources, merged, on.host)
+    wanted = resources.changes(container.resources, merged, engine.host)
     memory = wanted.get("memory", {}).get("limit", resources.UNLIMITED)
-    needed = limits.needed_memory(on.cgroups, container.cgroups_path)
+    needed = limits.needed_memory(engine.cgroups, container.cgroups_path)
     if 0 < memory < needed:
         raise WrongState(
             f"container {container.id}: linux.memory_limit_in_bytes: it uses {needed} bytes now"
             f" that cannot be dropped, more than the limit of {memory}"
         )
-    handler, group = on.handler(container.handler), container.cgroups_path
+    handler, group = engine.handler(container.handler), container.cgroups_path
     cpu = wanted.get("cpu", {})
     wanted.pop("hugepageLimits", None)
     try:
         lifted = handler.is_crun and cpu.get("quota") == resources.UNLIMITED
-        if lifted and limits.lift_cpu_quota(on.cgroups, group):
+        if lifted and limits.lift_cpu_quota(engine.cgroups, group):
             del cpu["quota"]
         if any(wanted.values()):
             if is_scope(group) and not handler.is_crun:
                 # Of its own, runc's update of a scope lets systemd lift a swap limit of zero.
-                wanted |= resources.memory(merged, on.host, "linux")
-            await on.oci.update(handler, container.id, wanted)
-        for page in resources.to_oci(merged, on.host, "linux").get("hugepageLimits", []):
-            limits.limit_hugepages(on.cgroups, group, page["pageSize"], page["limit"])
+                wanted |= resources.memory(merged, engine.host, "linux")
+            await engine.oci.update(handler, container.id, wanted)
+        for page in resources.to_oci(merged, engine.host, "linux").get("hugepageLimits", []):
+            limits.limit_hugepages(engine.cgroups, group, page["pageSize"], page["limit"])
     except OSError as e:
         raise ToolFailed(f"cannot update the resources of container {container.id}: {e}") from e
 
@@ -121,8 +124,8 @@ def _set_oom_score(container: state.ContainerRecord, score: int) -> None:
         raise ToolFailed(f"cannot set the oom score of container {container.id}: {e}") from e
 
 
-async def reopen_log(on: Engine, container_id: str) -> None:
+async def reopen_log(engine: Engine, container_id: str) -> None:
     """Have the log file opened anew, after it was renamed; WrongState if it does not run."""
-    container = running(on, container_id)
-    if (log := logs.file_of(on, container)) is not None:
-        await on.conmon.reopen_log(on.paths.bundle(container.id), log)
+    container = running(engine, container_id)
+    if (log := logs.file_of(engine, container)) is not None:
+        await engine.conmon.reopen_log(engine.paths.bundle(container.id), log)

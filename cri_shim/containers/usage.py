@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 
 from cri_shim.isolation.cgroup_files import Pressure, Stall
-from cri_shim.isolation.meter import Memory, Swap, Usage
+from cri_shim.isolation.cgroup_stats import Memory, Swap, Usage
 from cri_shim.pb import api_pb2 as api
 
 

@@ -15,42 +15,44 @@ from cri_shim.containers.rootfs import user_namespace
 from cri_shim.engine import Engine
 from cri_shim.errors import CriShimError, ImageVolumeMountFailed
 from cri_shim.faults import fault_point
+from cri_shim.images import query
 from cri_shim.linux import mounts
 from cri_shim.linux.rootfs import real_path_in_root
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.store import deletion
+from cri_shim.store.catalog import stack
 
 _MISSING = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
 
-def intended(on: Engine, config: api.ContainerConfig) -> list[state.ImageVolume]:
+def intended(engine: Engine, config: api.ContainerConfig) -> list[state.ImageVolume]:
     """Which images the mounts mean now; ImageVolumeMountFailed for one that is not here."""
     found = []
     for index, mount in enumerate(config.mounts):
         if not mount.HasField("image"):
             continue
-        image = on.images.resolve(mount.image.image)
+        image = query.resolve(engine, mount.image.image)
         if image is None:
             problem = f"image {mount.image.image} is not on this node; pull it first"
             raise ImageVolumeMountFailed(f"config.mounts[{index}].image", problem)
-        found.append(state.ImageVolume(mount=index, image_id=image.id, layers=image.layers))
+        found.append(state.ImageVolume(mount=index, image_id=image.id, layers=stack(image)))
     return found
 
 
-async def prepare(on: Engine, container: state.ContainerRecord) -> Mapping[int, Path]:
+async def prepare(engine: Engine, container: state.ContainerRecord) -> Mapping[int, Path]:
     """Mount every image volume; its number in config.mounts -> what is to be bound.
 
     Already mounted is fine. ImageVolumeMountFailed for a sub path that the image does not have.
     """
     fault_point("containers.create.volumes")
     sources = {}
-    space = user_namespace(on, on.registry.pod(container.pod_id))
+    space = user_namespace(engine, engine.objects.pod(container.pod_id))
     for volume in container.image_volumes:
         field = f"config.mounts[{volume.mount}]"
-        tree = on.paths.volumes(container.id) / str(volume.mount) / "tree"
+        tree = engine.paths.volumes(container.id) / str(volume.mount) / "tree"
         try:
-            await on.images.rootfs.mount_volume(list(volume.layers), tree, userns=space)
+            await engine.images.rootfs.mount_volume(list(volume.layers), tree, userns=space)
         except (CriShimError, OSError) as e:
             raise ImageVolumeMountFailed(f"{field}.image", str(e)) from e
         sub_path = container.config.mounts[volume.mount].image_sub_path

@@ -7,25 +7,24 @@ import asyncio
 from collections.abc import Callable
 from typing import Literal, get_args
 
+from cri_shim import lifecycle
 from cri_shim.engine import Engine
 from cri_shim.errors import InvalidArgument, NotFound, WrongState
+from cri_shim.objects import Record
 from cri_shim.pb import state_pb2 as state
-from cri_shim.registry import Record
 
 Condition = Literal["running", "paused", "exited", "removed"]
 
-_ENDED = (state.CONTAINER_EXITED, state.CONTAINER_REMOVING)
 
-
-async def wait(on: Engine, container_id: str) -> int:
+async def wait(engine: Engine, container_id: str) -> int:
     """Its exit code when it has ended: 0..255, or 128 + signal. It need not have been started.
 
     NotFound if it was removed without having run.
     """
-    return (await until(on, container_id, "exited")).exit_code
+    return (await until(engine, container_id, "exited")).exit_code
 
 
-async def until(on: Engine, container_id: str, condition: Condition) -> state.ContainerRecord:
+async def until(engine: Engine, container_id: str, condition: Condition) -> state.ContainerRecord:
     """Its record at the first moment at which it is so, now or later.
 
     "removed" gives its last one, and an id that is not there is NotFound. WrongState, NotFound if
@@ -34,7 +33,7 @@ async def until(on: Engine, container_id: str, condition: Condition) -> state.Co
     if condition not in get_args(Condition):
         known = ", ".join(get_args(Condition))
         raise InvalidArgument("condition", f"{condition!r} is none of {known}")
-    container = on.registry.container(container_id)
+    container = engine.objects.container(container_id)
     answer: asyncio.Future[state.ContainerRecord] = asyncio.get_running_loop().create_future()
 
     def look(before: Record | None, after: Record | None) -> None:
@@ -49,12 +48,12 @@ async def until(on: Engine, container_id: str, condition: Condition) -> state.Co
             _there(answer, told, condition)
 
     look(None, container)
-    on.registry.follow(look)
+    engine.objects.follow(look)
     try:
-        await on.registry.until(container.id, answer.done)
+        await engine.objects.until(container.id, answer.done)
         return answer.result()
     finally:
-        on.registry.unfollow(look)
+        engine.objects.unfollow(look)
 
 
 def _there(
@@ -62,7 +61,7 @@ def _there(
 ) -> None:
     if _REACHED[condition](now):
         answer.set_result(now)
-    elif condition != "exited" and now.phase in _ENDED:
+    elif condition != "exited" and lifecycle.is_over(now):
         answer.set_exception(WrongState(f"container {now.id} has ended: it is never {condition}"))
 
 
@@ -75,13 +74,9 @@ def _gone(
         answer.set_exception(NotFound(f"container {last.id} was removed: it is never {condition}"))
 
 
-def _runs(container: state.ContainerRecord) -> bool:
-    return container.phase == state.CONTAINER_RUNNING
-
-
 _REACHED: dict[str, Callable[[state.ContainerRecord], bool]] = {
-    "running": lambda c: _runs(c) and not c.paused,
-    "paused": lambda c: _runs(c) and c.paused,
+    "running": lambda c: lifecycle.is_running(c) and not lifecycle.is_paused(c),
+    "paused": lifecycle.is_paused,
     # One that is removed while it runs is seen to end only if the removal lets us see it.
     "exited": lambda c: c.finished_at != 0,
 }

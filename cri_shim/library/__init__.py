@@ -1,7 +1,7 @@
 """What a program works with that is itself the runtime: pods, containers and images as objects.
 
 `Runtime.pod()`, `.container()`, `.image()` and their plurals return them. An object is a handle: an
-id and the engine. It keeps no state, so what it tells is what the registry has now, and the same
+id and the engine. It keeps no state, so what it tells is what the objects are now, and the same
 that a daemon on the same directories would serve. Its verbs are those of pods/, containers/ and
 images/.
 

@@ -5,18 +5,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Unpack
 
+from cri_shim import lifecycle
 from cri_shim.containers import (
     commit,
     diff,
     exec,
     export,
+    interactive,
     kill,
     logs,
     pause,
     remove,
     start,
     stop,
-    talk,
     top,
     wait,
 )
@@ -34,8 +35,8 @@ from cri_shim.oci.exec import ExecResult
 from cri_shim.oci.log_file import Wanted
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
-from cri_shim.rpc.validate import Validator
 from cri_shim.store.changes import Change
+from cri_shim.validate.requests import Validator
 from cri_shim.wire.cri_log import Entry
 
 if TYPE_CHECKING:
@@ -45,11 +46,11 @@ STOP_S = 10  # grace before SIGKILL, as podman has it
 _check = Validator()
 
 
-def listed(on: Engine) -> "list[Container]":
+def listed(engine: Engine) -> "list[Container]":
     """Every container of this state namespace but those that are being made."""
     return [
-        Container(on, container.id)
-        for container in on.registry.containers()
+        Container(engine, container.id)
+        for container in engine.objects.containers()
         if container.phase != state.CONTAINER_CREATING
     ]
 
@@ -63,7 +64,7 @@ class Container(Handle):
 
     @property
     def _record(self) -> state.ContainerRecord:
-        return self._on.registry.container(self.id)
+        return self._engine.objects.container(self.id)
 
     # -- what it is ---------------------------------------------------------------------------
 
@@ -75,7 +76,7 @@ class Container(Handle):
     def pod(self) -> "Pod":
         from cri_shim.library.pod import Pod
 
-        return Pod(self._on, self._record.pod_id)
+        return Pod(self._engine, self._record.pod_id)
 
     @property
     def status(self) -> str:
@@ -95,7 +96,7 @@ class Container(Handle):
     def pid(self) -> int:
         """Of its init on the host; 0 if it does not run."""
         record = self._record
-        return record.init.pid if stop.runs(record) else 0
+        return record.init.pid if lifecycle.has_process(record) else 0
 
     @property
     def exit_code(self) -> int | None:
@@ -116,52 +117,52 @@ class Container(Handle):
     @property
     def depends_on(self) -> Sequence["Container"]:
         """What must run when it is started."""
-        return [Container(self._on, id) for id in self._record.depends_on]
+        return [Container(self._engine, id) for id in self._record.depends_on]
 
     def inspect(self) -> Mapping[str, Any]:
         """All there is to tell, JSON-able, in the words of `podman container inspect`."""
-        return inspect.container(self._on, self._record)
+        return inspect.container(self._engine, self._record)
 
     # -- its life -----------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Return when its program has been executed. WrongState unless it is created, and what it
         depends on runs; CommandNotFound, ToolFailed: it has ended with code 128."""
-        await start.start(self._on, self.id)
+        await start.start(self._engine, self.id)
 
     async def stop(self, timeout: int = STOP_S) -> None:
         """Its stop signal, and SIGKILL after `timeout` seconds; not running is fine."""
-        await stop.stop(self._on, self._record.id, timeout)
+        await stop.stop(self._engine, self._record.id, timeout)
 
     async def kill(self, signal: int | str = "SIGKILL") -> None:
         """Send a signal, by number or name, to its init. WrongState if it does not run."""
-        await kill.kill(self._on, self.id, signal)
+        await kill.kill(self._engine, self.id, signal)
 
     async def pause(self) -> None:
         """Freeze every process of it. WrongState if it does not run or is paused already."""
-        await pause.pause(self._on, self.id)
+        await pause.pause(self._engine, self.id)
 
     async def unpause(self) -> None:
         """Have them go on. WrongState if it is not paused."""
-        await pause.unpause(self._on, self.id)
+        await pause.unpause(self._engine, self.id)
 
     async def wait(self) -> int:
         """Its exit code, 0..255, or 128 + signal, when it has ended; at once if it has already."""
-        return await wait.wait(self._on, self.id)
+        return await wait.wait(self._engine, self.id)
 
     async def wait_until(self, condition: Condition) -> None:
         """Return when it is running, paused, exited or removed, or was for a moment.
 
         WrongState if it has ended before, NotFound if it was removed before.
         """
-        await wait.until(self._on, self.id, condition)
+        await wait.until(self._engine, self.id, condition)
 
     async def remove(self, *, force: bool = False) -> None:
         """Leave nothing of it; gone already is fine.
 
         WrongState if it runs, ContainerInUse if others depend on it, unless `force`.
         """
-        await remove.remove(self._on, self.id, force=force)
+        await remove.remove(self._engine, self.id, force=force)
 
     # -- talking to it ------------------------------------------------------------------------
 
@@ -169,7 +170,7 @@ class Container(Handle):
         """Run a command in it to its end: exit code and output. TimedOut after `timeout` seconds,
         with nothing left of it; 0 is no limit."""
         _check(api.ExecSyncRequest(container_id=self.id, cmd=command, timeout=timeout))
-        return await exec.exec_sync(self._on, self.id, list(command), timeout)
+        return await exec.exec_sync(self._engine, self.id, list(command), timeout)
 
     def talk(self, command: Sequence[str], *, stdin: bool = False, tty: bool = False) -> Session:
         """A command that is talked to while it runs: see session.py."""
@@ -177,20 +178,20 @@ class Container(Handle):
             container_id=self.id, cmd=command, stdin=stdin, stdout=True, stderr=not tty, tty=tty
         )
         _check(request)
-        return Session(lambda hearer: talk.exec(self._on, request, hearer))
+        return Session(lambda handler: interactive.exec(self._engine, request, handler))
 
     def attach(self, *, stdin: bool = False, stdout: bool = True, stderr: bool = True) -> Session:
         """The streams of its own program from now on: see session.py; what was before is in the
         log. It must run. Who reads slowly is left behind: Unavailable."""
         request = self._attachment(stdin, stdout, stderr)
-        return Session(lambda hearer: talk.attach(self._on, request, hearer))
+        return Session(lambda handler: interactive.attach(self._engine, request, handler))
 
     def start_attached(
         self, *, stdin: bool = False, stdout: bool = True, stderr: bool = True
     ) -> Session:
         """`start` it when the session begins, and miss nothing of what it says."""
         request = self._attachment(stdin, stdout, stderr)
-        return Session(lambda hearer: talk.start(self._on, request, hearer))
+        return Session(lambda handler: interactive.start(self._engine, request, handler))
 
     def _attachment(self, stdin: bool, stdout: bool, stderr: bool) -> api.AttachRequest:
         tty = self._record.config.tty
@@ -217,27 +218,27 @@ class Container(Handle):
         asked = {"stdout": stdout, "stderr": stderr}
         streams = frozenset(name for name, wanted in asked.items() if wanted)
         wanted = Wanted(nanoseconds(since), tail, streams)
-        return logs.logs(self._on, self.id, wanted, follow=follow)
+        return logs.logs(self._engine, self.id, wanted, follow=follow)
 
     # -- looking into it ----------------------------------------------------------------------
 
     async def top(self) -> Sequence[Process]:
         """Its processes now. WrongState if it does not run."""
-        return await top.top(self._on, self.id)
+        return await top.top(self._engine, self.id)
 
     async def stats(self) -> api.ContainerStats:
         """What it uses now, in the CRI's form, without rates: for those, look twice."""
-        return ContainerGauges(self._on).one(self.id)
+        return ContainerGauges(self._engine).one(self.id)
 
     async def diff(self) -> Sequence[Change]:
         """What it has changed in its root file system."""
-        return await diff.diff(self._on, self.id)
+        return await diff.diff(self._engine, self.id)
 
     async def commit(self, name: str = "", **how: Unpack[How]) -> Image:
         """A new image of it, as `podman commit` makes one; `how` is author, message, changes, and
         pause=False to let it run meanwhile: see containers/commit.py."""
-        return Image(self._on, await commit.commit(self._on, self.id, name, **how))
+        return Image(self._engine, await commit.commit(self._engine, self.id, name, **how))
 
     async def export(self, to: Path | str | BinaryIO) -> None:
         """Its whole root file system as a tar, into a file or what has `write`; see export.py."""
-        await export.export(self._on, self.id, Path(to) if isinstance(to, str) else to)
+        await export.export(self._engine, self.id, Path(to) if isinstance(to, str) else to)

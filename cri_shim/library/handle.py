@@ -6,8 +6,8 @@ from cri_shim.engine import Engine
 class Handle:
     """An id, and the engine of a runtime. Everything else is looked up when it is asked for."""
 
-    def __init__(self, on: Engine, id: str) -> None:
-        self._engine = on
+    def __init__(self, engine: Engine, id: str) -> None:
+        self._unchecked = engine
         self.id = id
 
     def __repr__(self) -> str:
@@ -15,13 +15,15 @@ class Handle:
 
     def __eq__(self, other: object) -> bool:
         return (
-            isinstance(other, type(self)) and other.id == self.id and other._engine is self._engine
+            isinstance(other, type(self))
+            and other.id == self.id
+            and other._unchecked is self._unchecked
         )
 
     def __hash__(self) -> int:
         return hash(self.id)
 
     @property
-    def _on(self) -> Engine:
-        """RuntimeStopped once the runtime is."""
-        return self._engine.alive()
+    def _engine(self) -> Engine:
+        """The engine; raises RuntimeStopped once the runtime has stopped."""
+        return self._unchecked.alive()

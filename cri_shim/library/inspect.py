@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from cri_shim.containers import sources, stop
+from cri_shim import lifecycle
+from cri_shim.containers import sources
 from cri_shim.engine import Engine
 from cri_shim.library.times import text
 from cri_shim.oci import bundle
@@ -15,19 +16,17 @@ from cri_shim.spec import signals
 
 def status(container: state.ContainerRecord) -> str:
     """created, starting, running, paused, exited or removing."""
-    if container.phase == state.CONTAINER_RUNNING and container.paused:
-        return "paused"
-    return state.ContainerPhase.Name(container.phase).removeprefix("CONTAINER_").lower()
+    return "paused" if lifecycle.is_paused(container) else lifecycle.name(container)
 
 
-def container(on: Engine, record: state.ContainerRecord) -> dict[str, Any]:
+def container(engine: Engine, record: state.ContainerRecord) -> dict[str, Any]:
     """Times are RFC 3339; `Config` is what the container was made from, `HostConfig` what holds."""
-    document = _document(on.paths.bundle(record.id))
+    document = _document(engine.paths.bundle(record.id))
     config = record.config
     process = document.get("process") or {}
     args = process.get("args") or [*config.command, *config.args]
-    where = on.paths.etc(record.pod_id)
-    pod = on.registry.find_pod(record.pod_id)
+    where = engine.paths.etc(record.pod_id)
+    pod = engine.objects.find_pod(record.pod_id)
     return {
         "Id": record.id,
         "Created": text(record.created_at),
@@ -41,8 +40,8 @@ def container(on: Engine, record: state.ContainerRecord) -> dict[str, Any]:
         "Name": config.metadata.name,
         "Attempt": config.metadata.attempt,
         "Namespace": record.namespace,
-        "Rootfs": str(on.paths.rootfs(record.id)),
-        "OCIConfigPath": str(on.paths.bundle(record.id) / "config.json"),
+        "Rootfs": str(engine.paths.rootfs(record.id)),
+        "OCIConfigPath": str(engine.paths.bundle(record.id) / "config.json"),
         "OCIRuntime": record.handler,
         "ResolvConfPath": str(where / "resolv.conf"),
         "HostnamePath": str(where / "hostname"),
@@ -58,12 +57,12 @@ def container(on: Engine, record: state.ContainerRecord) -> dict[str, Any]:
 
 
 def _state(record: state.ContainerRecord, document: dict[str, Any]) -> dict[str, Any]:
-    alive = stop.runs(record)
+    alive = lifecycle.has_process(record)
     return {
         "OciVersion": document.get("ociVersion") or "",
         "Status": status(record),
-        "Running": record.phase == state.CONTAINER_RUNNING,
-        "Paused": status(record) == "paused",
+        "Running": lifecycle.is_running(record),
+        "Paused": lifecycle.is_paused(record),
         "OOMKilled": record.reason == "OOMKilled",
         "Pid": record.init.pid if alive else 0,
         "ConmonPid": record.monitor.pid if alive else 0,
@@ -123,7 +122,7 @@ def _network(pod: state.PodRecord) -> dict[str, Any]:
     }
 
 
-def pod(on: Engine, record: state.PodRecord) -> dict[str, Any]:
+def pod(engine: Engine, record: state.PodRecord) -> dict[str, Any]:
     """The pod, with a line for each of its containers."""
     config = record.config
     options = config.linux.security_context.namespace_options
@@ -149,7 +148,7 @@ def pod(on: Engine, record: state.PodRecord) -> dict[str, Any]:
         "NetworkSettings": _network(record),
         "Containers": [
             {"Id": c.id, "Name": c.config.metadata.name, "State": status(c)}
-            for c in on.registry.containers_of(record.id)
+            for c in engine.objects.containers_of(record.id)
         ],
     }
 

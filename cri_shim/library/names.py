@@ -9,31 +9,31 @@ from collections.abc import Iterator
 from itertools import product
 
 from cri_shim.errors import ResourceExhausted
+from cri_shim.objects import ObjectStore
 from cri_shim.pb import state_pb2 as state
-from cri_shim.registry import Registry
 
 TRIES = 100  # random pairs, before all are looked through
 
 
-def pod(registry: Registry, id_or_name: str) -> state.PodRecord:
+def pod(objects: ObjectStore, id_or_name: str) -> state.PodRecord:
     """By id, else NAME or NAMESPACE/NAME, else unique id prefix.
 
     NotFound, InvalidArgument if ambiguous, WrongNamespace.
     """
-    return registry.pod(id_or_name, _of_pod)
+    return objects.pod(id_or_name, _of_pod)
 
 
-def container(registry: Registry, id_or_name: str) -> state.ContainerRecord:
+def container(objects: ObjectStore, id_or_name: str) -> state.ContainerRecord:
     """By id, else NAME, POD/NAME or NAMESPACE/POD/NAME, else unique id prefix; errors as `pod`."""
 
     def names(record: state.ContainerRecord) -> list[str]:
         if record.phase == state.CONTAINER_REMOVING:
             return []
         name = record.config.metadata.name
-        owner = registry.find_pod(record.pod_id)
+        owner = objects.find_pod(record.pod_id)
         return [name, *(f"{above}/{name}" for above in (_of_pod(owner) if owner else ()))]
 
-    return registry.container(id_or_name, names)
+    return objects.container(id_or_name, names)
 
 
 def _of_pod(record: state.PodRecord) -> list[str]:
@@ -43,18 +43,18 @@ def _of_pod(record: state.PodRecord) -> list[str]:
     return [metadata.name, f"{metadata.namespace}/{metadata.name}"]
 
 
-def generate(registry: Registry) -> str:
+def generate(objects: ObjectStore) -> str:
     """adjective_surname, which no pod or container of any namespace has, and nobody was given.
 
     ResourceExhausted when every pair is taken.
     """
-    pods, containers = registry.everything()
-    taken = registry.given_names | {pod.config.metadata.name for pod in pods}
+    pods, containers = objects.everything()
+    taken = objects.given_names | {pod.config.metadata.name for pod in pods}
     taken |= {container.config.metadata.name for container in containers}
     name = next((name for name in _candidates() if name not in taken), None)
     if name is None:
         raise ResourceExhausted("every name that can be generated is in use: name it yourself")
-    registry.given_names.add(name)
+    objects.given_names.add(name)
     return name
 
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from cri_shim import lifecycle
 from cri_shim.containers import create as container_create
 from cri_shim.containers import dependencies, start
-from cri_shim.containers import stop as container_stop
 from cri_shim.containers.stats import ContainerGauges
 from cri_shim.engine import Engine
 from cri_shim.errors import WrongState
@@ -19,23 +19,23 @@ from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import query, remove, run, stop
 from cri_shim.pods.stats import PodGauges
-from cri_shim.rpc.validate import Validator
+from cri_shim.validate.requests import Validator
 
 _check = Validator()
 
 
-def listed(on: Engine) -> "list[Pod]":
+def listed(engine: Engine) -> "list[Pod]":
     """Every pod of this state namespace but those that are being made."""
-    return [Pod(on, pod.id) for pod in on.registry.pods() if pod.phase != state.POD_CREATING]
+    return [Pod(engine, pod.id) for pod in engine.objects.pods() if pod.phase != state.POD_CREATING]
 
 
 async def create(
-    on: Engine, config: api.PodSandboxConfig | None, handler: str, words: dict[str, Any]
+    engine: Engine, config: api.PodSandboxConfig | None, handler: str, words: dict[str, Any]
 ) -> "Pod":
     """See Runtime.create_pod."""
     if config is None:
         words = {"name": "", **words}
-        words["name"] = words["name"] or names.generate(on.registry)
+        words["name"] = words["name"] or names.generate(engine.objects)
         config = configs.pod(**words)
     elif words:
         raise TypeError(
@@ -43,7 +43,7 @@ async def create(
         )
     request = api.RunPodSandboxRequest(config=config, runtime_handler=handler)
     _check(request)
-    return Pod(on, await run.run(on, request))
+    return Pod(engine, await run.run(engine, request))
 
 
 class Pod(Handle):
@@ -55,7 +55,7 @@ class Pod(Handle):
 
     @property
     def _record(self) -> state.PodRecord:
-        return self._on.registry.pod(self.id)
+        return self._engine.objects.pod(self.id)
 
     @property
     def name(self) -> str:
@@ -87,14 +87,14 @@ class Pod(Handle):
     def containers(self) -> list[Container]:
         """Its containers, in the order in which they were created."""
         return [
-            Container(self._on, container.id)
-            for container in self._on.registry.containers_of(self._record.id)
+            Container(self._engine, container.id)
+            for container in self._engine.objects.containers_of(self._record.id)
             if container.phase != state.CONTAINER_CREATING
         ]
 
     def inspect(self) -> Mapping[str, Any]:
         """All there is to tell, JSON-able, in podman's words where they fit."""
-        return inspect.pod(self._on, self._record)
+        return inspect.pod(self._engine, self._record)
 
     async def create_container(
         self,
@@ -116,7 +116,7 @@ class Pod(Handle):
             config = image
         else:
             config = configs.container(
-                image, command, name or names.generate(self._on.registry), fields
+                image, command, name or names.generate(self._engine.objects), fields
             )
         pod = self._record
         request = api.CreateContainerRequest(
@@ -124,38 +124,40 @@ class Pod(Handle):
         )
         _check(request)
         needed = [container.id for container in depends_on]
-        return Container(self._on, await container_create.create(self._on, request, needed))
+        return Container(self._engine, await container_create.create(self._engine, request, needed))
 
     async def start(self) -> None:
         """Start its created containers, each after those that it depends on."""
         record = self._record
-        if record.phase != state.POD_READY:
+        if not lifecycle.is_ready(record):
             raise WrongState(f"pod {self.id} is not ready: its containers cannot be started")
-        for container in dependencies.start_order(self._on.registry.containers_of(self.id)):
+        for container in dependencies.start_order(self._engine.objects.containers_of(self.id)):
             if container.phase == state.CONTAINER_CREATED:
-                await start.start(self._on, container.id)
+                await start.start(self._engine, container.id)
 
     async def stop(self) -> None:
         """End its containers and give its addresses back; it cannot be started again."""
-        await stop.stop(self._on, self.id)
+        await stop.stop(self._engine, self.id)
 
     async def remove(self, *, force: bool = False) -> None:
         """Leave nothing of it and its containers; gone already is fine.
 
         WrongState if one of them runs, unless `force`.
         """
-        running = [c.id for c in self._on.registry.containers_of(self.id) if container_stop.runs(c)]
+        running = [
+            c.id for c in self._engine.objects.containers_of(self.id) if lifecycle.has_process(c)
+        ]
         if running and not force:
             raise WrongState(
                 f"pod {self.id} has running containers, the first is {running[0]}: stop it first,"
                 " or force the removal"
             )
-        await remove.remove(self._on, self.id)
+        await remove.remove(self._engine, self.id)
 
     async def stats(self) -> api.PodSandboxStats:
         """What it and its containers use now, in the CRI's form, without rates."""
-        containers = ContainerGauges(self._on)
-        pods = PodGauges(self._on, containers)
+        containers = ContainerGauges(self._engine)
+        pods = PodGauges(self._engine, containers)
         try:
             return await pods.one(self.id)
         finally:

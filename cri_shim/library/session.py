@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
 from typing import Self
 
-from cri_shim.containers.talk import Hearer, Talk
+from cri_shim.containers.interactive import InteractiveSession, OutputHandler
 from cri_shim.errors import WrongState
 from cri_shim.oci.exec import ExecResult
 
@@ -29,9 +29,9 @@ _NAMES = {1: "stdout", 2: "stderr"}
 class Session:
     """Begins with `async with`. One task reads it; others may write."""
 
-    def __init__(self, begin: Callable[[Hearer], Awaitable[Talk]]) -> None:
+    def __init__(self, begin: Callable[[OutputHandler], Awaitable[InteractiveSession]]) -> None:
         self._begin = begin
-        self._talk: Talk | None = None
+        self._talk: InteractiveSession | None = None
         self._output: deque[tuple[str, bytes]] = deque()
         self._kept = 0
         self._paused = False
@@ -40,8 +40,8 @@ class Session:
         self._over: asyncio.Task[int | None] | None = None
 
     async def __aenter__(self) -> Self:
-        hearer = Hearer(self._take, self._drained.set, lambda: self._kept)
-        self._talk = await self._begin(hearer)
+        handler = OutputHandler(self._take, self._drained.set, lambda: self._kept)
+        self._talk = await self._begin(handler)
         if self._paused:
             self._talk.pause()
         self._over = asyncio.create_task(self._talk.wait(), name="session")
@@ -119,11 +119,15 @@ class Session:
     async def wait(self) -> int | None:
         """The exit code of a command, 0..255, or 128 + signal; None of a container's own program.
 
-        Output that nobody reads holds a command up: read it first, or do not ask for it.
+        Output that nobody reads holds a command up: read it first, or do not ask for it. WrongState
+        if the session is closed meanwhile.
         """
         if self._over is None:
             raise WrongState("the session has not begun: use `async with`")
-        return await asyncio.shield(self._over)
+        await asyncio.wait({self._over})
+        if self._over.cancelled():  # by `close`, not this caller
+            raise WrongState("the session was closed")
+        return self._over.result()
 
     async def communicate(self, data: bytes = b"") -> ExecResult:
         """Give `data` as input, then its end; everything that is said until the end."""
@@ -140,7 +144,7 @@ class Session:
         async for name, data in self:
             said[name].append(data)
 
-    def _open(self) -> Talk:
+    def _open(self) -> InteractiveSession:
         if self._talk is None:
             raise WrongState("the session is not open: use `async with`")
         return self._talk

@@ -1,7 +1,7 @@
 """Driver of CNI networks: what ocicni does, in one room.
 
 A pod's network is an *intent* first: `Network.plan` says which networks, under which interface
-names and with which plugin configuration, as data that the caller stores. `attach` runs ADD for
+names and with which plugin configuration, as data that the caller stores. `verbs` runs ADD for
 it; `detach` runs DEL from that record alone, so it works when the network namespace, the cached
 result or the whole configuration directory is gone. Everything a plugin is told, capability
 arguments included, is inside the recorded configuration: DEL repeats what ADD said, whatever
@@ -15,11 +15,11 @@ happened to the settings in between.
 - `exec`          one call of one plugin
 - `result`        plugin results of every version; the pod's addresses
 - `cache`         results on disk, in libcni's format
-- `attach`        ADD, CHECK, DEL, STATUS and GC over the plugins of a list
+- `verbs`        ADD, CHECK, DEL, STATUS and GC over the plugins of a list
 - `catalog`       which networks are usable now, and why the others are not
 - `readiness`     whether pods can have a network now, kept in memory
 - `watch`         changes of directories: inotify is a hint, a slow poll is the truth
-- `gate`          ADDs together, GC alone
+- `readers_writer`          ADDs together, GC alone
 - `records`       a pod's record <-> what the verbs work on
 - `leftovers`     ADDs that a killed daemon left at work
 - `reservations`  addresses that a power cut left reserved for no pod

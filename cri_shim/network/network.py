@@ -18,19 +18,19 @@ from pathlib import Path
 
 from cri_shim.aio.keyed_lock import KeyedLock
 from cri_shim.aio.offload import offload
+from cri_shim.aio.readers_writer import ReadersWriterLock
 from cri_shim.errors import CriShimError, InvalidArgument, ToolFailed, Unavailable
 from cri_shim.faults import fault_point
 from cri_shim.linux import marks
 from cri_shim.linux.privacy import make_private
-from cri_shim.network import attach as verbs
 from cri_shim.network import bundled as bundled_network
 from cri_shim.network import capabilities, conflist, leftovers, records, reservations, result
-from cri_shim.network.attach import Attachment
+from cri_shim.network import verbs as verbs
 from cri_shim.network.cache import Cache, Entry
 from cri_shim.network.catalog import Catalog
 from cri_shim.network.exec import Plugins
-from cri_shim.network.gate import Gate
 from cri_shim.network.readiness import NetworkStatus, Readiness
+from cri_shim.network.verbs import Attachment
 from cri_shim.pb import api_pb2, state_pb2
 
 POLL_S = 5.0  # how old a status may be when no event told of a change
@@ -83,7 +83,7 @@ class Network:
         self._configured = _subnets("network.bundled_subnet", bundled_subnet)
         self._add_s, self._del_s = add_timeout, del_timeout
         self._locks = KeyedLock()
-        self._gate = Gate()
+        self._gate = ReadersWriterLock()
 
     async def start(self) -> None:
         """Return when the status is known; from then on changes are followed."""
@@ -228,11 +228,12 @@ class Network:
             raise ToolFailed("GC of networks: " + "; ".join(map(str, problems))) from problems[0]
 
     async def uninstall(self) -> None:
-        """Take the bridge and the NAT rule of the bundled network off this node.
+        """Remove the bridge and the masquerade rules of the bundled network from this node.
 
-        For a `shutdown(force)` that leaves nothing, after every pod was detached and `stop`.
-        Raises WrongState while one is still attached.
+        For a forced shutdown, after every pod was detached; it ends the watch, too. Raises
+        WrongState while a pod is still attached.
         """
+        await self.stop()
         if not self._bundled:
             return
         self._read_pod_cidr()

@@ -8,9 +8,9 @@ from typing import Any
 
 from cri_shim.errors import ConfigError, ToolFailed
 from cri_shim.network import capabilities, conflist
-from cri_shim.network.attach import Attachment
 from cri_shim.network.cache import Entry
 from cri_shim.network.result import Result
+from cri_shim.network.verbs import Attachment
 from cri_shim.pb import state_pb2
 
 

@@ -21,12 +21,12 @@ from cri_shim.faults import fault_point
 from cri_shim.linux import addresses, pidfd
 from cri_shim.linux.privacy import make_private
 from cri_shim.network import user_process, user_records
-from cri_shim.network.attach import is_netns
 from cri_shim.network.conflist import NetworkList
 from cri_shim.network.network import Attached
 from cri_shim.network.readiness import NOT_READY, NetworkStatus
 from cri_shim.network.user_programs import INTERFACE, PROGRAMS, Program, port_options
 from cri_shim.network.user_records import Served
+from cri_shim.network.verbs import is_netns
 from cri_shim.pb import state_pb2
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0  # before a process that died is started again
@@ -143,6 +143,9 @@ class UserModeNetwork:
         for id in self._served.keys() - known:
             async with self._locks(id):
                 await self._end(id, self._served[id].netns)
+
+    async def uninstall(self) -> None:
+        """Nothing: each pod's process is all there is, and it ends with the pod."""
 
     def _chosen(self) -> tuple[Program | None, str]:
         """The program for new pods, else why there is none and what to do."""

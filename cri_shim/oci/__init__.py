@@ -3,7 +3,7 @@
 - `handlers`  which OCI runtimes there are and whether they work here: each has made a container
 - `bundle`    the OCI document of a container on disk
 - `conmon`    create: conmon stays beside the container, writes its log and its exit code
-- `sync`      what a conmon says of its create; `monitors` finds and ends conmons by id
+- `sync_pipe`      what a conmon says of its create; `find_conmon` finds and ends conmons by id
 - `ctl`       what a running conmon is told: reopen the log, resize the terminal
 - `log_file`  the log that it writes, read from where one wants it, and followed; `log_directory`
               where it writes that, which others may write to as well
@@ -13,8 +13,8 @@
 - `oom_score` what both start the OCI runtime with, for crun leaves it to its caller
 - `leftovers` ending the commands of a daemon that died
 - `attach`    a client of conmon's attach socket: the container's own streams
-- `relay`     ending a runc that only waits for background children
-- `tree`      ending a command with all it started
+- `unblock_runc`     ending a runc that only waits for background children
+- `process_tree`      ending a command with all it started
 - `exits`     conmon's end is the container's end; if conmon died, its init's end is
 - `messages`  what OCI runtimes say of a failure, and what it means
 

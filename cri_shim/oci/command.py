@@ -29,10 +29,10 @@ from cri_shim.aio.child import Child
 from cri_shim.aio.offload import finish
 from cri_shim.errors import TimedOut, ToolFailed
 from cri_shim.linux import process as processes
-from cri_shim.oci import console, messages, tree
+from cri_shim.oci import console, messages, process_tree
 from cri_shim.oci.exec import memory, session, written
 from cri_shim.oci.oom_score import scored
-from cri_shim.oci.stdio import Inlet, Outlet, no_input, pipe
+from cri_shim.oci.stdio import PipeReader, PipeWriter, no_input, pipe
 
 START_S = 60.0  # for the OCI runtime to start it; measured: 5 ms with crun, 15 with runc
 GRACE_S = 2.0  # for the same, when nobody wants the command any more
@@ -69,8 +69,8 @@ class Command:
         self._streams = streams
         self._taker = taker
         self._pid_file = pid_file
-        self._outlets: list[Outlet] = []
-        self._inlet: Inlet | None = None
+        self._outlets: list[PipeReader] = []
+        self._inlet: PipeWriter | None = None
         self._terminal = -1
         self._process: Adopted | None = None
         self._start = 0
@@ -141,7 +141,7 @@ class Command:
         try:
             if self._streams.stdin:
                 stdio[STDIN], ours = pipe(self._owner)
-                self._inlet = Inlet(ours, self._taker.drained)
+                self._inlet = PipeWriter(ours, self._taker.drained)
             else:
                 stdio[STDIN] = no_input()
             theirs.callback(os.close, stdio[STDIN])
@@ -156,7 +156,7 @@ class Command:
     def _outlet(self, fd: int, number: int, *, wanted: bool = True) -> None:
         taker = self._taker
         deliver = functools.partial(taker.output, number) if wanted else _drop
-        outlet = Outlet(fd, deliver, self._look_drained)
+        outlet = PipeReader(fd, deliver, self._look_drained)
         self._outlets.append(outlet)
         if self._paused:
             outlet.pause()
@@ -178,9 +178,9 @@ class Command:
             async with asyncio.timeout(GRACE_S):
                 await client.wait()
         except TimeoutError:
-            await tree.end(client.pid, {client.pid} | session(self._pid_file))
+            await process_tree.end(client.pid, {client.pid} | session(self._pid_file))
             await client.end()
-        await tree.end(0, {client.pid} | session(self._pid_file))
+        await process_tree.end(0, {client.pid} | session(self._pid_file))
 
     def _adopt(self, attempt: str) -> None:
         try:
@@ -194,7 +194,7 @@ class Command:
     def _use_terminal(self, master: int) -> None:
         self._terminal = master
         if self._streams.stdin:
-            self._inlet = Inlet(os.dup(master), self._taker.drained)
+            self._inlet = PipeWriter(os.dup(master), self._taker.drained)
         self._outlet(os.dup(master), STDOUT)
 
     # -- talking ------------------------------------------------------------------------------
@@ -250,7 +250,7 @@ class Command:
     async def end(self) -> None:
         """Kill it with all it started; nothing is left of it, or of what it was writing."""
         if self._process is not None and self._process.running:
-            await tree.end_with(self._process.pid, self._start, self._sessions)
+            await process_tree.end_with(self._process.pid, self._start, self._sessions)
             await self._process.end()
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ from cri_shim.errors import ToolFailed
 from cri_shim.faults import fault_point
 from cri_shim.linux import null_device, process
 from cri_shim.linux.privacy import make_private, write_private
-from cri_shim.oci import log_directory, messages, monitors, sync
+from cri_shim.oci import find_conmon, log_directory, messages, sync_pipe
 from cri_shim.oci.ctl import Control
 from cri_shim.oci.handlers import Handler, executable
 from cri_shim.oci.log_directory import LogFile
@@ -156,13 +156,13 @@ class Conmon(Control):
                 with suppress(BrokenPipeError):  # it has died: the end of the pipe tells
                     os.write(start_write, b"x")
                 go.close()
-                message = await sync.outcome(sync_read, attempt)
+                message = await sync_pipe.outcome(sync_read, attempt)
                 await conmon.wait()
             finally:
                 await conmon.end()
                 null_device.take_back()  # no program of the container runs yet
             if message is None:
-                words = os.pread(said, sync.MESSAGE_LIMIT, 0).decode(errors="replace")
+                words = os.pread(said, sync_pipe.MESSAGE_LIMIT, 0).decode(errors="replace")
                 raise messages.failure(attempt, words or "conmon ended without a word")
             pid = message.get("pid")
             if not isinstance(pid, int) or pid < 0:
@@ -194,12 +194,12 @@ class Conmon(Control):
 
         Costs a look at every process of the host.
         """
-        found = monitors.of(id)
+        found = find_conmon.of(id)
         return found[-1] if found else None
 
     async def end(self, id: str) -> None:
         """Kill every conmon of the container, and with it an OCI runtime that still creates."""
-        await monitors.end(id)
+        await find_conmon.end(id)
 
     def cleanup(self, id: str, bundle: Path) -> None:
         """Remove what an ended conmon leaves, but not the exit: that goes with the bundle.

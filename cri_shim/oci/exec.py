@@ -21,7 +21,7 @@ from cri_shim.aio.child import Child
 from cri_shim.aio.offload import finish
 from cri_shim.errors import TimedOut, ToolFailed
 from cri_shim.linux import process as processes
-from cri_shim.oci import messages, relay, stdio, tree
+from cri_shim.oci import messages, process_tree, stdio, unblock_runc
 from cri_shim.oci.oom_score import scored
 from cri_shim.untrusted import read_file
 
@@ -208,7 +208,7 @@ async def _outcome(client: Child, pid_file: Path, pipes: Sequence[_Pipe]) -> int
         await asyncio.wait([pipe.ended for pipe in pipes], timeout=DRAIN_S)
         for pipe in pipes:
             pipe.close()
-        relay.let_go(client.pid)
+        unblock_runc.let_go(client.pid)
 
 
 def _has_ended(pid_file: Path) -> bool:
@@ -223,7 +223,7 @@ async def _end(client: Child, pid_file: Path) -> None:
     deadline = loop.time() + CLIENT_S
     sessions = {client.pid} | session(pid_file)
     while True:
-        await tree.end(client.pid, sessions)
+        await process_tree.end(client.pid, sessions)
         try:
             async with asyncio.timeout(_LOOK_S):
                 await client.wait()
@@ -233,7 +233,7 @@ async def _end(client: Child, pid_file: Path) -> None:
                 await client.end()
                 break
     # Orphans of a client that was killed: in a session we know, or named in the file.
-    await tree.end(0, sessions | session(pid_file))
+    await process_tree.end(0, sessions | session(pid_file))
 
 
 def _named(pid_file: Path) -> int | None:

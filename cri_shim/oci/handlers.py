@@ -20,7 +20,7 @@ from cri_shim.aio import child
 from cri_shim.errors import CriShimError, ToolFailed
 from cri_shim.linux import mounts
 from cri_shim.linux.privacy import let_group_pass, make_private, write_private
-from cri_shim.oci import messages, trial
+from cri_shim.oci import messages, smoke_test
 from cri_shim.spec.userns import UserNamespace
 from cri_shim.untrusted import first_line, parse_json, read_file
 
@@ -142,7 +142,7 @@ async def _tried(
         command += ["--systemd-cgroup"] if systemd_cgroup else []
         where = cache / handler.name
         name = handler.name
-        return await trial.run(
+        return await smoke_test.run(
             command, where, name=name, env=env, systemd=systemd_cgroup, option=option, userns=space,
             maps_ids=maps_ids, groups=groups,
         )  # fmt: skip
@@ -230,7 +230,7 @@ async def _mounts_so(tried: Callable[[str], Awaitable[list[mounts.Mount]]]) -> b
         found = await tried("rro")
     except CriShimError:
         return False
-    at = Path(trial.OPTION_AT)
+    at = Path(smoke_test.OPTION_AT)
     bound = [m for m in found if m.target.is_relative_to(at)]
     return bool(bound) and all("ro" in m.options for m in bound)
 

@@ -15,7 +15,7 @@ from cri_shim.aio.ended import ended
 from cri_shim.aio.offload import offload
 from cri_shim.linux import pidfd
 from cri_shim.linux import process as processes
-from cri_shim.oci import tree
+from cri_shim.oci import process_tree
 from cri_shim.oci.exec import session
 
 GRACE_S = 2.0  # for a runtime that detaches to end by itself; measured: 5 to 15 ms for all of it
@@ -32,7 +32,7 @@ async def end(directory: Path) -> None:
     for pid in await offload(_runtimes, directory, detaching=False):
         await _end_runtime(pid, 0)
     for pid_file in directory.glob("*.pid"):
-        await tree.end(0, session(pid_file))
+        await process_tree.end(0, session(pid_file))
     for left in directory.iterdir():  # sockets for terminals as well
         try:
             left.unlink(missing_ok=True)
@@ -60,7 +60,7 @@ async def _end_runtime(pid: int, grace: float) -> None:
         if grace and await ended(fd, grace):
             return
         pidfd.send(fd, signal.SIGSTOP)  # it starts nothing more
-        await tree.end(pid, {pid})
+        await process_tree.end(pid, {pid})
         pidfd.send(fd, signal.SIGKILL)
         await ended(fd, _KILL_S)
     finally:

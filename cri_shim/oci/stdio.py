@@ -52,7 +52,7 @@ def no_input() -> int:
     return fd
 
 
-class Outlet:
+class PipeReader:
     """Reads what a command writes: `deliver` takes each chunk, `closed` is called at the end."""
 
     def __init__(
@@ -135,7 +135,7 @@ class Outlet:
         self._closed()
 
 
-class Inlet:
+class PipeWriter:
     """Writes what a command reads. What does not fit is kept: see `waiting`.
 
     `drained` is called when all that waited has been written.

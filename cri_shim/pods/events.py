@@ -1,4 +1,4 @@
-"""GetContainerEvents: what the registry's changes mean to a kubelet that follows events.
+"""GetContainerEvents: what the changes of the objects mean to a kubelet that follows events.
 
 An event is the crossing of a line between two records of one object, so there is one place that
 makes them, whatever verb, exit or recovery changed the record. Sandboxes are told as containers of
@@ -8,11 +8,12 @@ their own id. A create that failed has never existed: neither its beginning nor 
 import time
 from typing import TypeAlias
 
+from cri_shim import lifecycle
 from cri_shim.aio.broadcast import Broadcast, Subscription
+from cri_shim.objects import ObjectStore, Record
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import query as pod_query
-from cri_shim.registry import Record, Registry
 
 # Bytes of events a subscriber may be behind: all pods of a node stopped at once are a tenth of it.
 BEHIND_LIMIT = 8 << 20
@@ -21,23 +22,23 @@ Kind: TypeAlias = "api.ContainerEventType.ValueType"
 
 
 class Events:
-    """Follows a registry from `start` to `close`."""
+    """Follows the objects from `start` to `close`."""
 
-    def __init__(self, registry: Registry, limit: int = BEHIND_LIMIT) -> None:
-        self._registry = registry
+    def __init__(self, objects: ObjectStore, limit: int = BEHIND_LIMIT) -> None:
+        self._objects = objects
         self._broadcast = Broadcast[api.ContainerEventResponse](limit, lambda e: e.ByteSize())
         self._unborn: set[str] = set()  # failed creates that are being undone
         self._last = 0
 
     def start(self) -> None:
-        self._registry.follow(self._changed)
+        self._objects.follow(self._changed)
 
     def end(self) -> None:
         """End every subscription: it gets what is queued for it."""
         self._broadcast.close()
 
     def close(self) -> None:
-        self._registry.unfollow(self._changed)
+        self._objects.unfollow(self._changed)
         self.end()
 
     def subscribe(self) -> Subscription[api.ContainerEventResponse]:
@@ -65,11 +66,11 @@ class Events:
         pod = record if isinstance(record, state.PodRecord) else self._pod(record)
         if pod is not None:
             event.pod_sandbox_status.CopyFrom(pod_query.status(pod))
-            event.containers_statuses.extend(pod_query.containers(self._registry, pod.id))
+            event.containers_statuses.extend(pod_query.containers(self._objects, pod.id))
         return event
 
     def _pod(self, container: state.ContainerRecord) -> state.PodRecord | None:
-        return self._registry.find_pod(container.pod_id)
+        return self._objects.find_pod(container.pod_id)
 
 
 def crossed(before: Record | None, after: Record | None) -> list[Kind]:
@@ -87,10 +88,10 @@ def crossed(before: Record | None, after: Record | None) -> list[Kind]:
 
 def _of_pod(before: state.PodRecord, after: state.PodRecord | None) -> list[Kind]:
     kinds: list[Kind] = []
-    ready = after is not None and after.phase == state.POD_READY
+    ready = after is not None and lifecycle.is_ready(after)
     if ready and before.phase < state.POD_READY:
         kinds += [api.CONTAINER_CREATED_EVENT, api.CONTAINER_STARTED_EVENT]
-    if before.phase == state.POD_READY and not ready:
+    if lifecycle.is_ready(before) and not ready:
         kinds.append(api.CONTAINER_STOPPED_EVENT)
     if after is None:
         kinds.append(api.CONTAINER_DELETED_EVENT)
@@ -116,7 +117,7 @@ def _has_run(container: state.ContainerRecord) -> bool:
     """A short one may have ended before its start was recorded."""
     if container.phase == state.CONTAINER_EXITED:
         return bool(container.started_at) and container.reason != "StartError"
-    return container.phase == state.CONTAINER_RUNNING
+    return lifecycle.is_running(container)
 
 
 def _fails(before: Record | None, after: Record) -> bool:

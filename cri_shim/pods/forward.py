@@ -11,6 +11,7 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 
+from cri_shim import lifecycle
 from cri_shim.aio import descriptors
 from cri_shim.aio.offload import offload
 from cri_shim.engine import Engine
@@ -22,24 +23,24 @@ CONNECT_S = 30.0  # for localhost to answer; a full backlog may take a while
 _TARGETS = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 
 
-def ready(on: Engine, pod_id: str) -> state.PodRecord:
+def ready(engine: Engine, pod_id: str) -> state.PodRecord:
     """The pod, if its ports can be reached; WrongState, NotFound."""
-    pod = on.registry.pod(pod_id)
-    if pod.phase != state.POD_READY:
+    pod = engine.objects.pod(pod_id)
+    if not lifecycle.is_ready(pod):
         raise WrongState(f"pod {pod.id} is not ready: its ports cannot be reached")
     return pod
 
 
-async def connect(on: Engine, pod_id: str, port: int) -> socket.socket:
+async def connect(engine: Engine, pod_id: str, port: int) -> socket.socket:
     """A connected socket to `localhost:port` of the pod, IPv4 before IPv6; the caller closes it.
 
     Unavailable if nothing answers there; WrongState, NotFound for the pod.
     """
-    pod = ready(on, pod_id)
+    pod = ready(engine, pod_id)
     problems = []
     for family, address in _TARGETS:
         try:
-            return await _connect(_maker(on, pod, family), address, port)
+            return await _connect(_maker(engine, pod, family), address, port)
         except (OSError, TimeoutError) as e:
             if e.errno in (errno.EMFILE, errno.ENFILE):
                 raise ResourceExhausted(
@@ -53,13 +54,13 @@ async def connect(on: Engine, pod_id: str, port: int) -> socket.socket:
     )
 
 
-def _maker(on: Engine, pod: state.PodRecord, family: int) -> Callable[[], socket.socket]:
+def _maker(engine: Engine, pod: state.PodRecord, family: int) -> Callable[[], socket.socket]:
     def make() -> socket.socket:
         return socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
 
     if pod.network.host:
         return make
-    return lambda: namespaces.in_netns(on.paths.netns(pod.id), make)
+    return lambda: namespaces.in_netns(engine.paths.netns(pod.id), make)
 
 
 async def _connect(make: Callable[[], socket.socket], address: str, port: int) -> socket.socket:

@@ -5,11 +5,11 @@ from cri_shim.linux import privacy
 from cri_shim.spec import userns
 
 
-def update(on: Engine) -> None:
+def update(engine: Engine) -> None:
     """Let the roots of the pods that are on record pass to what is theirs, and nobody else."""
-    pods, _ = on.registry.everything()
+    pods, _ = engine.objects.everything()
     maps = [userns.of_pod(pod.config) for pod in pods]
     groups = {ids.groups.host_id for ids in maps if ids is not None}
-    for directory in (on.paths.pods(), on.paths.containers()[0]):
+    for directory in (engine.paths.pods(), engine.paths.containers()[0]):
         directory.mkdir(mode=0o700, exist_ok=True)
         privacy.let_groups_pass(directory, groups)

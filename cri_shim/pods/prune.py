@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 
+from cri_shim import lifecycle
 from cri_shim.containers import dependencies
 from cri_shim.containers import remove as container_remove
 from cri_shim.engine import Engine
@@ -13,7 +14,6 @@ from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import remove as pod_remove
 
 _log = logging.getLogger(__name__)
-_LIVES = (state.CONTAINER_STARTING, state.CONTAINER_RUNNING)
 
 
 @dataclass(slots=True)
@@ -25,31 +25,32 @@ class Pruned:
     errors: dict[str, Exception] = field(default_factory=dict)
 
 
-async def prune(on: Engine) -> Pruned:
+async def prune(engine: Engine) -> Pruned:
     """Remove every pod that is not ready and in which nothing runs, with its containers; then the
     exited containers of the others, but for those that a remaining one depends on."""
     done = Pruned()
-    for pod in on.registry.pods():
-        if pod.phase == state.POD_NOTREADY and not _lives(on, pod.id):
-            own = [container.id for container in on.registry.containers_of(pod.id)]
-            if await _try(done, pod.id, partial(pod_remove.remove, on, pod.id)):
+    for pod in engine.objects.pods():
+        if pod.phase == state.POD_NOTREADY and not _lives(engine, pod.id):
+            own = [container.id for container in engine.objects.containers_of(pod.id)]
+            if await _try(done, pod.id, partial(pod_remove.remove, engine, pod.id)):
                 done.pods.append(pod.id)
                 done.containers += own
-    ended = [c for c in on.registry.containers() if c.phase == state.CONTAINER_EXITED]
+    ended = [c for c in engine.objects.containers() if c.phase == state.CONTAINER_EXITED]
     ended.sort(key=lambda c: c.created_at, reverse=True)  # those who depend come before
     for container in ended:
         id = container.id
         try:
-            dependencies.release(on, container)
+            dependencies.release(engine, container)
         except ContainerInUse:
             continue
-        if await _try(done, id, partial(container_remove.remove, on, id)):
+        if await _try(done, id, partial(container_remove.remove, engine, id)):
             done.containers.append(id)
     return done
 
 
-def _lives(on: Engine, pod_id: str) -> bool:
-    return any(container.phase in _LIVES for container in on.registry.containers_of(pod_id))
+def _lives(engine: Engine, pod_id: str) -> bool:
+    containers = engine.objects.containers_of(pod_id)
+    return any(c.phase == state.CONTAINER_STARTING or lifecycle.is_running(c) for c in containers)
 
 
 async def _try(done: Pruned, id: str, remove: Callable[[], Awaitable[None]]) -> bool:

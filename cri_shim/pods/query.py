@@ -6,14 +6,15 @@ from contextlib import suppress
 
 from google.protobuf.json_format import MessageToDict
 
+from cri_shim import lifecycle
 from cri_shim.containers import query as container_query
 from cri_shim.engine import Engine
 from cri_shim.isolation.namespaces import is_pinned
+from cri_shim.objects import ObjectStore, matches
 from cri_shim.oci import bundle
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.pods.files import hostname
-from cri_shim.registry import Registry, matches
 from cri_shim.spec import sandbox
 from cri_shim.spec.document import Document
 from cri_shim.state import rows
@@ -21,12 +22,12 @@ from cri_shim.state import rows
 
 def state_of(pod: state.PodRecord) -> api.PodSandboxState.ValueType:
     """READY or NOTREADY; a pod being removed is NOTREADY until it is gone."""
-    return api.SANDBOX_READY if pod.phase == state.POD_READY else api.SANDBOX_NOTREADY
+    return api.SANDBOX_READY if lifecycle.is_ready(pod) else api.SANDBOX_NOTREADY
 
 
-def listed(on: Engine, filter: api.PodSandboxFilter) -> Iterable[api.PodSandbox]:
+def listed(engine: Engine, filter: api.PodSandboxFilter) -> Iterable[api.PodSandbox]:
     """The pods that pass every set field of `filter`; one in the making is not shown."""
-    for pod in on.registry.each_pod():
+    for pod in engine.objects.each_pod():
         found = rows.row("pod", pod.id, _listed, pod, filter)
         if found is not None:
             yield found
@@ -74,27 +75,27 @@ def status(pod: state.PodRecord) -> api.PodSandboxStatus:
     return answer
 
 
-def containers(registry: Registry, pod_id: str) -> list[api.ContainerStatus]:
+def containers(objects: ObjectStore, pod_id: str) -> list[api.ContainerStatus]:
     """The statuses of a pod's containers; a create in progress is not shown."""
     return [
         container_query.status(container)
-        for container in registry.containers_of(pod_id)
+        for container in objects.containers_of(pod_id)
         if container.phase != state.CONTAINER_CREATING
     ]
 
 
-def info(on: Engine, pod: state.PodRecord) -> dict[str, str]:
+def info(engine: Engine, pod: state.PodRecord) -> dict[str, str]:
     """The verbose map: "info" holds JSON with pid, runtimeSpec, netns, the CNI result and more.
 
     Names and forms are those of containerd, where it has the same; tools read them.
     """
     facts = {
-        "pid": pod.pause.pid if pod.phase == state.POD_READY else 0,
+        "pid": pod.pause.pid if lifecycle.is_ready(pod) else 0,
         "config": MessageToDict(pod.config, preserving_proto_field_name=True),
-        "runtimeSpec": _document(on, pod),
+        "runtimeSpec": _document(engine, pod),
         "runtimeHandler": pod.handler,
         "netns": pod.network.netns_path,
-        "netNamespaceClosed": not pod.network.host and not is_pinned(on.paths.netns(pod.id)),
+        "netNamespaceClosed": not pod.network.host and not is_pinned(engine.paths.netns(pod.id)),
         "cniResult": json.loads(pod.network.result) if pod.network.result else None,
         "cgroupParent": pod.cgroup_parent,
         "resources": MessageToDict(pod.config.linux.resources),
@@ -104,11 +105,11 @@ def info(on: Engine, pod: state.PodRecord) -> dict[str, str]:
     return {"info": json.dumps(facts)}
 
 
-def _document(on: Engine, pod: state.PodRecord) -> Document:
+def _document(engine: Engine, pod: state.PodRecord) -> Document:
     """The pause process's, or one as it would have."""
     if pod.HasField("pause"):
         with suppress(OSError, ValueError):  # a reboot took it: run_root is in memory
-            return bundle.spec(on.paths.pod(pod.id) / "pause")
-    pinned = {kind: str(path) for kind, path in on.paths.pins(pod).items()}
-    cgroups_path = on.cgroups.oci_path(pod.cgroup_parent, pod.id)
+            return bundle.spec(engine.paths.pod(pod.id) / "pause")
+    pinned = {kind: str(path) for kind, path in engine.paths.pins(pod).items()}
+    cgroups_path = engine.cgroups.oci_path(pod.cgroup_parent, pod.id)
     return sandbox.build(pod.id, pod.config, pinned, cgroups_path, hostname(pod.config))

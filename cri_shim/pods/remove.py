@@ -13,71 +13,71 @@ from cri_shim.containers import remove as container_remove
 from cri_shim.engine import Engine
 from cri_shim.errors import NotFound
 from cri_shim.faults import fault_point
+from cri_shim.objects import changed
 from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import passage, teardown
-from cri_shim.registry import changed
 from cri_shim.spec import userns
 from cri_shim.store import deletion
 
 _log = logging.getLogger(__name__)
 
 
-async def remove(on: Engine, pod_id: str) -> None:
+async def remove(engine: Engine, pod_id: str) -> None:
     """Stop it, remove its containers, forget it. An unknown id is success, as the CRI says."""
     try:
-        id = on.registry.pod(pod_id).id
+        id = engine.objects.pod(pod_id).id
     except NotFound:
         return
-    await on.pod_removals.do(id, lambda: _remove(on, id))
+    await engine.work.pod_removals.do(id, lambda: _remove(engine, id))
 
 
-async def abandon(on: Engine, id: str) -> None:
+async def abandon(engine: Engine, id: str) -> None:
     """Undo a failed run; what cannot be undone now is retried in the background."""
     try:
-        await _remove(on, id)
+        await _remove(engine, id)
     except Exception as e:
         _log.error("%s", e)
 
 
-async def _remove(on: Engine, id: str) -> None:
-    await on.retrier.ensure(f"remove pod {id}", lambda: release(on, id))
+async def _remove(engine: Engine, id: str) -> None:
+    await engine.work.retrier.ensure(f"remove pod {id}", lambda: release(engine, id))
 
 
-async def release(on: Engine, id: str) -> None:
+async def release(engine: Engine, id: str) -> None:
     """Everything that removing a pod is; can be repeated at any point."""
-    async with on.registry.lock(id):  # a retry in the background may meet a second request
-        await _release(on, id)
+    async with engine.objects.lock(id):  # a retry in the background may meet a second request
+        await _release(engine, id)
 
 
-async def _release(on: Engine, id: str) -> None:
-    pod = on.registry.find_pod(id)
+async def _release(engine: Engine, id: str) -> None:
+    pod = engine.objects.find_pod(id)
     if pod is None:
         return
     if pod.phase != state.POD_REMOVING:
         fault_point("pods.remove.intend")
-        on.registry.observe(changed(pod, phase=state.POD_REMOVING))
+        engine.objects.observe(changed(pod, phase=state.POD_REMOVING))
     fault_point("pods.remove.containers")
-    containers = [container.id for container in on.registry.containers_of(id)]
-    removals = (container_remove.remove(on, container) for container in containers)
+    containers = [container.id for container in engine.objects.containers_of(id)]
+    removals = (container_remove.remove(engine, container) for container in containers)
     results = await asyncio.gather(*removals, return_exceptions=True)
-    await leave_nothing(on, on.registry.pod(id))
+    await leave_nothing(engine, engine.objects.pod(id))
     for result in results:
         if isinstance(result, BaseException):
             raise result
     fault_point("pods.remove.forget")
-    on.registry.forget(on.registry.pod(id))
+    engine.objects.forget(engine.objects.pod(id))
     if userns.of_pod(pod.config) is not None:
-        passage.update(on)
+        passage.update(engine)
 
 
-async def leave_nothing(on: Engine, pod: state.PodRecord) -> None:
+async def leave_nothing(engine: Engine, pod: state.PodRecord) -> None:
     """The steps alone, for a pod without containers."""
-    await all_of(f"removing pod {pod.id}", _steps(on, pod))
+    await all_of(f"removing pod {pod.id}", _steps(engine, pod))
 
 
-def _steps(on: Engine, pod: state.PodRecord) -> list[Step]:
-    where = on.paths.pod(pod.id)
-    return [*teardown.steps(on, pod), ("directory", lambda: _delete(where))]
+def _steps(engine: Engine, pod: state.PodRecord) -> list[Step]:
+    where = engine.paths.pod(pod.id)
+    return [*teardown.steps(engine, pod), ("directory", lambda: _delete(where))]
 
 
 async def _delete(where: Path) -> None:

@@ -10,7 +10,7 @@ import secrets
 import time
 
 from cri_shim.aio.offload import finish, offload
-from cri_shim.containers import protection
+from cri_shim.containers import security
 from cri_shim.engine import Engine
 from cri_shim.errors import AlreadyExists, InvalidArgument, WrongState
 from cri_shim.faults import fault_point
@@ -18,57 +18,57 @@ from cri_shim.isolation import etc, namespaces, shm, sysctls
 from cri_shim.isolation import userns as user_namespaces
 from cri_shim.isolation.sysctls import Parameter
 from cri_shim.linux.privacy import let_group_pass, make_private
+from cri_shim.objects import changed, pod_name
 from cri_shim.oci import bundle
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import files, passage, remove
-from cri_shim.registry import changed, pod_name
 from cri_shim.spec import namespaces as spec_namespaces
 from cri_shim.spec import pause, userns
 from cri_shim.state.records import VERSIONS
 
 
-async def run(on: Engine, request: api.RunPodSandboxRequest) -> str:
+async def run(engine: Engine, request: api.RunPodSandboxRequest) -> str:
     """Return the id of the READY pod.
 
     AlreadyExists if a pod of this name, namespace, uid and attempt is there, or is being made from
     another configuration.
     """
     name = pod_name(request.config.metadata)
-    holder = on.registry.pod_named(name)
-    if holder is not None and not on.runs.under_way(name):
+    holder = engine.objects.pod_named(name)
+    if holder is not None and not engine.work.runs.under_way(name):
         raise AlreadyExists(
             f"pod {name[0]}/{name[1]} (uid {name[2]}, attempt {name[3]}) exists: {holder.id};"
             " remove it or use another attempt"
         )
-    return await on.runs.do(
+    return await engine.work.runs.do(
         name,
         request,
-        lambda: _run(on, request),
-        lambda id: on.registry.find_pod(id) is not None,
+        lambda: _run(engine, request),
+        lambda id: engine.objects.find_pod(id) is not None,
     )
 
 
-async def _run(on: Engine, request: api.RunPodSandboxRequest) -> str:
-    await protection.check_pod(on, request.config)
-    record = _intend(on, request)
+async def _run(engine: Engine, request: api.RunPodSandboxRequest) -> str:
+    await security.check_pod(engine, request.config)
+    record = _intend(engine, request)
     try:
-        await _build(on, record)
+        await _build(engine, record)
     except BaseException:
-        await finish(remove.abandon(on, record.id))
+        await finish(remove.abandon(engine, record.id))
         raise
     return record.id
 
 
-def _intend(on: Engine, request: api.RunPodSandboxRequest) -> state.PodRecord:
+def _intend(engine: Engine, request: api.RunPodSandboxRequest) -> state.PodRecord:
     """Check what needs no outside world, and write the intent."""
-    handler = on.handler(request.runtime_handler)
+    handler = engine.handler(request.runtime_handler)
     if userns.of_pod(request.config) is not None and handler.userns_problem:
         problem = (
             f"POD, but handler {handler.name} has no user namespaces: {handler.userns_problem}"
         )
         raise InvalidArgument(f"{userns.FIELD}.mode", problem)
-    if _shares_pid_namespace(request.config) and not on.pause_init:
+    if _shares_pid_namespace(request.config) and not engine.defaults.pause_init:
         raise WrongState(
             "the pod asks for one pid namespace for all its containers, and this node has no"
             " catatonit to hold it: install the package catatonit or set init_path, and restart"
@@ -79,83 +79,83 @@ def _intend(on: Engine, request: api.RunPodSandboxRequest) -> state.PodRecord:
     record = state.PodRecord(
         version=VERSIONS["pod"],
         id=id,
-        namespace=on.registry.namespace,
+        namespace=engine.objects.namespace,
         phase=state.POD_CREATING,
         config=request.config,
         runtime_handler=request.runtime_handler,
         handler=handler.name,
         created_at=time.time_ns(),
-        boot_id=on.boot_id,
+        boot_id=engine.boot_id,
         network=state.PodNetwork(
             host=host_network,
-            netns_path="" if host_network else str(on.paths.netns(id)),
+            netns_path="" if host_network else str(engine.paths.netns(id)),
         ),
         cgroup_parent=request.config.linux.cgroup_parent,
     )
-    _parameters(on, record)  # one that cannot be is refused here
-    on.cgroups.oci_path(record.cgroup_parent, id)  # and so is a parent
+    _parameters(engine, record)  # one that cannot be is refused here
+    engine.cgroups.oci_path(record.cgroup_parent, id)  # and so is a parent
     if not host_network:
-        record.network.attachments.extend(on.network.plan(record))
+        record.network.attachments.extend(engine.network.plan(record))
     fault_point("pods.run.intend")
-    return on.registry.put(record)
+    return engine.objects.put(record)
 
 
-async def _build(on: Engine, record: state.PodRecord) -> None:
+async def _build(engine: Engine, record: state.PodRecord) -> None:
     fault_point("pods.run.directories")
-    where = on.paths.pod(record.id)
+    where = engine.paths.pod(record.id)
     if userns.of_pod(record.config) is not None:
-        passage.update(on)
+        passage.update(engine)
     make_private(where / "ns")
-    synced = asyncio.create_task(on.registry.sync())
+    synced = asyncio.create_task(engine.objects.sync())
     try:
         fault_point("pods.run.files")
-        _write_files(on, record)
-        await _isolate(on, record)
+        _write_files(engine, record)
+        await _isolate(engine, record)
     finally:
         await synced  # the intent is on disk before an address is taken
-    on.prime()  # while the plugins run; the first container comes soon
+    engine.warm_up()  # while the plugins run; the first container comes soon
     if not record.network.host:
         fault_point("pods.run.network")
-        attached = await on.network.attach(record)
+        attached = await engine.network.attach(record)
         fault_point("pods.run.addresses")
         network = state.PodNetwork()
         network.CopyFrom(record.network)
         network.ips.extend(attached.ips)
         network.result = attached.result
-        record = on.registry.put(changed(record, network=network))
+        record = engine.objects.put(changed(record, network=network))
         fault_point("pods.run.hosts")
         files.write_hosts(where / "etc", record.config, attached.ips)
         files.reach_name_servers(where / "etc", record.config, attached.dns)
-        await _set_up_interfaces(on, record)
+        await _set_up_interfaces(engine, record)
     if _shares_pid_namespace(record.config):
-        record = await _start_pause(on, record)
+        record = await _start_pause(engine, record)
     fault_point("pods.run.commit")
-    on.registry.put(changed(record, phase=state.POD_READY))
+    engine.objects.put(changed(record, phase=state.POD_READY))
 
 
-def _write_files(on: Engine, record: state.PodRecord) -> None:
-    where, host = on.paths.pod(record.id) / "etc", record.network.host
-    label = protection.pod_labels(on, record)[1]
+def _write_files(engine: Engine, record: state.PodRecord) -> None:
+    where, host = engine.paths.pod(record.id) / "etc", record.network.host
+    label = security.pod_labels(engine, record)[1]
     etc.mount(where, files.size(record.config, host), label=label)
     files.write(where, record.config, host, userns.root_of(record.config))
 
 
-async def _isolate(on: Engine, record: state.PodRecord) -> None:
+async def _isolate(engine: Engine, record: state.PodRecord) -> None:
     """Pin the pod's own namespaces and mount its /dev/shm."""
     fault_point("pods.run.namespaces")
-    pins = {kind: on.paths.pins(record)[kind] for kind in _own_namespaces(record)}
+    pins = {kind: engine.paths.pins(record)[kind] for kind in _own_namespaces(record)}
     hostname = None if record.network.host else files.hostname(record.config)
-    early = [p for p in _parameters(on, record) if not p.interface]
-    ids = userns.of_pod(record.config)
+    early = [p for p in _parameters(engine, record) if not p.interface]
+    ids, shared = userns.of_pod(record.config), not engine.host.rootless
     if ids is None:
-        await offload(namespaces.pin, pins, hostname=hostname, sysctls=early)
+        await offload(namespaces.pin, pins, hostname=hostname, sysctls=early, shared=shared)
     else:
-        await user_namespaces.pin(pins, ids, hostname=hostname, sysctls=early)
+        await user_namespaces.pin(pins, ids, hostname=hostname, sysctls=early, shared=shared)
     if "ipc" in pins:
         fault_point("pods.run.shm")
-        label = protection.pod_labels(on, record)[1]
+        label = security.pod_labels(engine, record)[1]
         shm.mount_shm(
-            on.paths.pod(record.id) / "shm", owner=userns.root_of(record.config), label=label
+            engine.paths.pod(record.id) / "shm", owner=userns.root_of(record.config), label=label
         )
 
 
@@ -164,67 +164,67 @@ def _own_namespaces(record: state.PodRecord) -> list[str]:
     return [kind for kind in spec_namespaces.of_pod(record.config) if kind != "pid"]
 
 
-def _parameters(on: Engine, record: state.PodRecord) -> list[Parameter]:
+def _parameters(engine: Engine, record: state.PodRecord) -> list[Parameter]:
     asked = record.config.linux.sysctls
-    return sysctls.parameters(asked, _own_namespaces(record), on.default_sysctls)
+    return sysctls.parameters(asked, _own_namespaces(record), engine.defaults.sysctls)
 
 
-async def _set_up_interfaces(on: Engine, record: state.PodRecord) -> None:
+async def _set_up_interfaces(engine: Engine, record: state.PodRecord) -> None:
     """Set the kernel parameters of interfaces, which the network has made by now."""
-    of_interfaces = [p for p in _parameters(on, record) if p.interface]
+    of_interfaces = [p for p in _parameters(engine, record) if p.interface]
     if not of_interfaces:
         return
     fault_point("pods.run.interfaces")
     if userns.of_pod(record.config) is None:
-        netns = on.paths.netns(record.id)
+        netns = engine.paths.netns(record.id)
         await offload(namespaces.in_netns, netns, lambda: sysctls.write(of_interfaces))
     else:
-        await user_namespaces.write_inside(on.paths.pins(record), of_interfaces)
+        await user_namespaces.write_inside(engine.paths.pins(record), of_interfaces)
 
 
 def _shares_pid_namespace(config: api.PodSandboxConfig) -> bool:
     return config.linux.security_context.namespace_options.pid == api.POD
 
 
-async def _start_pause(on: Engine, record: state.PodRecord) -> state.PodRecord:
+async def _start_pause(engine: Engine, record: state.PodRecord) -> state.PodRecord:
     """A tiny init that keeps the shared pid namespace and reaps in it; the namespace is pinned."""
     fault_point("pods.run.pause")
-    handler = on.handler(record.handler)
-    where = on.paths.pod(record.id) / "pause"
+    handler = engine.handler(record.handler)
+    where = engine.paths.pod(record.id) / "pause"
     make_private(where)
     (where / "rootfs").mkdir(mode=0o755)
     os.chown(where / "rootfs", *userns.root_of(record.config))
     if userns.of_pod(record.config) is not None:
         for directory in (where.parent, where):
             let_group_pass(directory, userns.root_of(record.config)[1])
-    pins = {kind: on.paths.pins(record)[kind] for kind in _own_namespaces(record)}
+    pins = {kind: engine.paths.pins(record)[kind] for kind in _own_namespaces(record)}
     document = pause.build(
         pause.PauseInput(
             pod_id=record.id,
             pod=record.config,
-            init=on.pause_init,
-            host=on.host,
+            init=engine.defaults.pause_init,
+            host=engine.host,
             rootfs=str(where / "rootfs"),
-            cgroups_path=on.cgroups.oci_path(record.cgroup_parent, record.id),
+            cgroups_path=engine.cgroups.oci_path(record.cgroup_parent, record.id),
             namespaces={kind: str(path) for kind, path in pins.items()},
-            protection=await protection.of_pause(on, record),
+            protection=await security.of_pause(engine, record),
             ids=userns.of_pod(record.config) if handler.maps_ids else None,
         )
     )
     bundle.write(where, document)
-    started = await on.conmon.create(
+    started = await engine.conmon.create(
         handler, record.id, where, log=None, tty=False, stdin=False, stdin_once=False
     )
     fault_point("pods.run.pause_record")
-    record = on.registry.put(changed(record, pause=started.init, monitor=started.monitor))
-    on.exits.watch(record.id, where, started.init, started.monitor)
+    record = engine.objects.put(changed(record, pause=started.init, monitor=started.monitor))
+    engine.exits.watch(record.id, where, started.init, started.monitor)
     fault_point("pods.run.pause_start")
-    await on.oci.start(handler, record.id)
+    await engine.oci.start(handler, record.id)
     fault_point("pods.run.pause_pin")
     await offload(
         namespaces.bind_pid_ns,
         started.init.pid,
         started.init.start_time,
-        on.paths.pin(record.id, "pid"),
+        engine.paths.pin(record.id, "pid"),
     )
     return record

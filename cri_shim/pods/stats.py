@@ -10,19 +10,20 @@ import time
 from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 
+from cri_shim import lifecycle
+from cri_shim.aio.fair import Yielder
 from cri_shim.aio.offload import finish, offload
-from cri_shim.aio.turns import Turns
 from cri_shim.containers import usage
 from cri_shim.containers.rates import Rates
 from cri_shim.containers.stats import ContainerGauges
 from cri_shim.engine import Engine
 from cri_shim.isolation import cgroup_names
-from cri_shim.isolation.meter import Meter, Usage
+from cri_shim.isolation.cgroup_stats import Meter, Usage
 from cri_shim.isolation.net_counters import NetCounters
 from cri_shim.linux.netdev import Interface
+from cri_shim.objects import Record, matches
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
-from cri_shim.registry import Record, matches
 from cri_shim.state import rows
 
 DEFAULT_INTERFACE = "eth0"
@@ -32,8 +33,8 @@ LOOPBACK = "lo"
 class PodGauges:
     """What the numbers of pods are made from, with what has to be kept for that."""
 
-    def __init__(self, on: Engine, containers: ContainerGauges) -> None:
-        self._on = on
+    def __init__(self, engine: Engine, containers: ContainerGauges) -> None:
+        self._engine = engine
         self._containers = containers
         self._rates = Rates()
         self._net = NetCounters()
@@ -42,7 +43,7 @@ class PodGauges:
         self._net.close()
 
     def changed(self, before: Record | None, after: Record | None) -> None:
-        """A follower of the registry: a pod that ends must not be held by its open counters."""
+        """A follower of the objects: a pod that ends must not be held by its open counters."""
         pod = before or after
         if isinstance(pod, state.PodRecord) and not _is_ready(after):
             self._net.forget(pod.id)
@@ -53,9 +54,9 @@ class PodGauges:
     ) -> AsyncGenerator[api.PodSandboxStats, None]:
         """The ready pods that pass every set field of `filter`."""
         await self.open_networks()
-        meter, turns = self._on.cgroups.meter(), Turns()
-        for pod in self._on.registry.each_pod():
-            if pod.phase != state.POD_READY or not pod.id.startswith(filter.id):
+        meter, turns = self._engine.cgroups.meter(), Yielder()
+        for pod in self._engine.objects.each_pod():
+            if not lifecycle.is_ready(pod) or not pod.id.startswith(filter.id):
                 continue
             if matches(pod.config.labels.items(), filter.label_selector.items()):
                 found = rows.row("pod", pod.id, self._row, meter, pod)
@@ -65,18 +66,18 @@ class PodGauges:
 
     async def one(self, id: str) -> api.PodSandboxStats:
         """Of any pod: one that is not ready has attributes alone."""
-        pod = self._on.registry.pod(id)
-        if pod.phase != state.POD_READY:
+        pod = self._engine.objects.pod(id)
+        if not lifecycle.is_ready(pod):
             return api.PodSandboxStats(attributes=_attributes(pod))
         await self.open_networks()
-        return self._row(self._on.cgroups.meter(), self._on.registry.pod(pod.id))
+        return self._row(self._engine.cgroups.meter(), self._engine.objects.pod(pod.id))
 
     async def open_networks(self) -> None:
         """Open the counters of pods that are new since the last time, all in one thread."""
         wanted = {
             pod.id: Path(pod.network.netns_path)
-            for pod in self._on.registry.pods()
-            if pod.phase == state.POD_READY and pod.network.netns_path
+            for pod in self._engine.objects.pods()
+            if lifecycle.is_ready(pod) and pod.network.netns_path
         }
         missing = self._net.missing(wanted)
         if missing:
@@ -84,7 +85,7 @@ class PodGauges:
 
     async def _open(self, missing: Mapping[str, Path]) -> None:
         for id, fd in (await offload(self._net.open, missing)).items():
-            if _is_ready(self._on.registry.find_pod(id)):
+            if _is_ready(self._engine.objects.find_pod(id)):
                 self._net.keep(id, fd)
             else:
                 os.close(fd)
@@ -115,15 +116,15 @@ class PodGauges:
         self, meter: Meter, pod: state.PodRecord
     ) -> tuple[Usage, list[api.ContainerStats], int]:
         rows, parts, processes = [], [], 0
-        for container in self._on.registry.containers_of(pod.id):
-            if container.phase != state.CONTAINER_RUNNING:
+        for container in self._engine.objects.containers_of(pod.id):
+            if not lifecycle.is_running(container):
                 continue
             group = cgroup_names.directory(container.cgroups_path)
             parts.append(used := meter.usage(group))
             processes += meter.threads(group) or 0
             if (row := self._containers.row_of(container, used)) is not None:
                 rows.append(row)
-        own_path = self._on.cgroups.oci_path(pod.cgroup_parent, pod.id)
+        own_path = self._engine.cgroups.oci_path(pod.cgroup_parent, pod.id)
         pause = cgroup_names.directory(own_path)
         if pod.HasField("pause"):
             parts.append(meter.usage(pause))
@@ -156,7 +157,7 @@ def has_own_group(pod: state.PodRecord) -> bool:
 
 
 def _is_ready(record: Record | None) -> bool:
-    return isinstance(record, state.PodRecord) and record.phase == state.POD_READY
+    return isinstance(record, state.PodRecord) and lifecycle.is_ready(record)
 
 
 def _attributes(pod: state.PodRecord) -> api.PodSandboxAttributes:

@@ -11,46 +11,48 @@ from cri_shim.containers import stop as container_stop
 from cri_shim.engine import Engine
 from cri_shim.errors import NotFound, WrongState
 from cri_shim.faults import fault_point
+from cri_shim.objects import changed
 from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import teardown
-from cri_shim.registry import changed
 
 GRACE_S = 2  # for containers that still run: the kubelet has stopped them before
 
 
-async def stop(on: Engine, pod_id: str) -> None:
+async def stop(engine: Engine, pod_id: str) -> None:
     """Idempotent. What cannot be given back now is tried again in the background.
 
     A pod that is unknown, or removed meanwhile, is stopped (CRI).
     """
     try:
-        id = on.registry.pod(pod_id).id
+        id = engine.objects.pod(pod_id).id
     except NotFound:
         return
-    await on.pod_stops.do(id, lambda: _stop(on, id))
+    await engine.work.pod_stops.do(id, lambda: _stop(engine, id))
 
 
-async def _stop(on: Engine, id: str) -> None:
-    pod = on.registry.find_pod(id)
+async def _stop(engine: Engine, id: str) -> None:
+    pod = engine.objects.find_pod(id)
     if pod is None:
         return
     if pod.phase == state.POD_CREATING:
         raise WrongState(f"pod {id} is being made: it cannot be stopped yet")
     if pod.phase != state.POD_REMOVING:  # from here on no container is created or started in it
         fault_point("pods.stop.intend")
-        on.registry.observe(changed(pod, phase=state.POD_NOTREADY, stopping=True))
+        engine.objects.observe(changed(pod, phase=state.POD_NOTREADY, stopping=True))
     fault_point("pods.stop.containers")
-    running = [c for c in on.registry.containers_of(id) if c.phase != state.CONTAINER_REMOVING]
-    await asyncio.gather(*(container_stop.stop(on, container.id, GRACE_S) for container in running))
-    await on.retrier.ensure(f"stop pod {id}", lambda: give_back(on, id))
+    running = [c for c in engine.objects.containers_of(id) if c.phase != state.CONTAINER_REMOVING]
+    await asyncio.gather(
+        *(container_stop.stop(engine, container.id, GRACE_S) for container in running)
+    )
+    await engine.work.retrier.ensure(f"stop pod {id}", lambda: give_back(engine, id))
 
 
-async def give_back(on: Engine, id: str) -> None:
+async def give_back(engine: Engine, id: str) -> None:
     """Give back what the pod holds; nothing runs in it. A removal in hand is waited for."""
-    async with on.registry.lock(id):
-        pod = on.registry.find_pod(id)
+    async with engine.objects.lock(id):
+        pod = engine.objects.find_pod(id)
         if pod is None:
             return
-        await all_of(f"stopping pod {id}", teardown.steps(on, pod))
+        await all_of(f"stopping pod {id}", teardown.steps(engine, pod))
         fault_point("pods.stop.commit")
-        on.registry.observe(changed(on.registry.pod(id), stopping=None))
+        engine.objects.observe(changed(engine.objects.pod(id), stopping=None))

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cri_shim import __version__
 from cri_shim.config import Config
 from cri_shim.engine import Engine
-from cri_shim.oci.inventory import Inventory
+from cri_shim.oci.program_versions import Inventory
 from cri_shim.report import host, parts
 from cri_shim.report.gather import Part, gathered
+from cri_shim.version import __version__
 
 
 def effective(config: Config) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def _plain(value: Any) -> Any:
 
 
 async def info(
-    on: Engine, config: Config, conmon: Path, inventory: Inventory, warnings: Part
+    engine: Engine, config: Config, conmon: Path, inventory: Inventory, warnings: Part
 ) -> dict[str, Any]:
     """Host, store, registries, networks and all else that `cri-shim info` shows.
 
@@ -44,14 +44,14 @@ async def info(
     return await gathered(
         {
             "version": lambda: __version__,
-            "host": lambda: gathered(host.parts(on, conmon, inventory)),
-            "store": lambda: gathered(parts.store(on, config)),
+            "host": lambda: gathered(host.parts(engine, conmon, inventory)),
+            "store": lambda: gathered(parts.store(engine, config)),
             "registries": lambda: parts.registries(config),
-            "networks": lambda: parts.networks(on),
-            "plugins": lambda: parts.plugins(on),
-            "handlers": lambda: parts.handlers(on),
-            "hooks": lambda: parts.hooks(on),
-            "retries": on.retries,
+            "networks": lambda: parts.networks(engine),
+            "plugins": lambda: parts.plugins(engine),
+            "handlers": lambda: parts.handlers(engine),
+            "hooks": lambda: parts.hooks(engine),
+            "retries": engine.retries,
             "warnings": warnings,
         }
     )

@@ -9,13 +9,13 @@ from typing import Any
 
 from cri_shim.config.user import ordinary_user
 from cri_shim.engine import Engine
-from cri_shim.oci.inventory import Inventory
+from cri_shim.oci.program_versions import Inventory
 from cri_shim.report.gather import Part, gathered
 
 
-def parts(on: Engine, conmon: Path, inventory: Inventory) -> Mapping[str, Part]:
+def parts(engine: Engine, conmon: Path, inventory: Inventory) -> Mapping[str, Part]:
     """Sizes are in bytes, the uptime is in seconds."""
-    handler = on.handlers.get(on.default_handler)
+    handler = engine.handlers.get(engine.default_handler)
     return {
         "hostname": socket.gethostname,
         "kernel": platform.release,
@@ -29,16 +29,16 @@ def parts(on: Engine, conmon: Path, inventory: Inventory) -> Mapping[str, Part]:
         "swapTotal": lambda: _memory("SwapTotal"),
         "swapFree": lambda: _memory("SwapFree"),
         "uptime": lambda: float(Path("/proc/uptime").read_text().split()[0]),
-        "cgroupVersion": on.cgroups.version,
-        "cgroupManager": lambda: on.cgroups.driver,
+        "cgroupVersion": engine.cgroups.version,
+        "cgroupManager": lambda: engine.cgroups.driver,
         "rootless": lambda: ordinary_user() is not None,
-        "resourceLimits": lambda: on.cgroups.problem or "work",
+        "resourceLimits": lambda: engine.cgroups.problem or "work",
         "idMappings": _id_mappings,
         "ociRuntime": lambda: _program(handler.path, inventory) if handler else None,
         "conmon": lambda: _program(conmon, inventory),
-        "seccompDefault": on.seccomp.source,
-        "apparmor": on.apparmor.enabled,
-        "selinux": lambda: on.selinux.enabled,
+        "seccompDefault": engine.profiles.seccomp.source,
+        "apparmor": engine.profiles.apparmor.enabled,
+        "selinux": lambda: engine.profiles.selinux.enabled,
     }
 
 

@@ -6,27 +6,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cri_shim import lifecycle
 from cri_shim.config import Config
 from cri_shim.engine import Engine
+from cri_shim.images import query
 from cri_shim.linux import mounts
-from cri_shim.pb import state_pb2 as state
 from cri_shim.report.gather import Part
 from cri_shim.store import registries as registries_conf
 
 
-def store(on: Engine, config: Config) -> Mapping[str, Part]:
+def store(engine: Engine, config: Config) -> Mapping[str, Part]:
     """The numbers are those of this state namespace."""
-    pods, containers = on.registry.pods(), on.registry.containers()
+    pods, containers = engine.objects.pods(), engine.objects.containers()
     return {
         "root": lambda: str(config.server.root),
         "runRoot": lambda: str(config.server.run_root),
         "driver": lambda: "overlay",
         "state": lambda: config.state,
         "pods": lambda: len(pods),
-        "podsReady": lambda: sum(pod.phase == state.POD_READY for pod in pods),
+        "podsReady": lambda: sum(lifecycle.is_ready(pod) for pod in pods),
         "containers": lambda: len(containers),
-        "containersRunning": lambda: sum(c.phase == state.CONTAINER_RUNNING for c in containers),
-        "images": lambda: len(on.images.list()),
+        "containersRunning": lambda: sum(lifecycle.is_running(c) for c in containers),
+        "images": lambda: sum(1 for _ in query.listed(engine)),
         "fileSystem": lambda: _file_system(config.server.root),
     }
 
@@ -49,46 +50,49 @@ def registries(config: Config) -> dict[str, Any]:
     return dataclasses.asdict(registries_conf.overview(Path(named) if named else None))
 
 
-def networks(on: Engine) -> dict[str, Any]:
+def networks(engine: Engine) -> dict[str, Any]:
     """What pods can be attached to, and why they cannot be to the rest."""
-    status = on.network.status()
+    status = engine.network.status()
     return {
         "ready": status.ready,
         "reason": status.reason,
         "message": status.message,
-        "default": on.network.default_name(),
+        "default": engine.network.default_name(),
         "names": {
             network.name: {
                 "file": network.source,
                 "version": network.version,
                 "plugins": [plugin["type"] for plugin in network.plugins],
             }
-            for network in on.network.usable()
+            for network in engine.network.usable()
         },
-        "problems": on.network.load_problems(),
+        "problems": engine.network.load_problems(),
     }
 
 
-def plugins(on: Engine) -> dict[str, Any]:
+def plugins(engine: Engine) -> dict[str, Any]:
     """By what they are for."""
-    return {"network": {n: str(path) for n, path in on.network.plugins().items()}, "log": ["cri"]}
+    return {
+        "network": {n: str(path) for n, path in engine.network.plugins().items()},
+        "log": ["cri"],
+    }
 
 
-def hooks(on: Engine) -> dict[str, Any]:
+def hooks(engine: Engine) -> dict[str, Any]:
     """OCI hook definitions."""
-    found = on.hooks.look()
+    found = engine.defaults.hooks.look()
     return {"names": [hook.name for hook in found.definitions], "problems": list(found.bad)}
 
 
-def handlers(on: Engine) -> dict[str, Any]:
+def handlers(engine: Engine) -> dict[str, Any]:
     """Every OCI runtime that is configured."""
     return {
         handler.name: {
             "path": str(handler.path),
             "version": handler.version,
-            "default": handler.name == on.default_handler,
+            "default": handler.name == engine.default_handler,
             "problem": handler.problem,
             "userNamespaces": handler.userns_problem or "work",
         }
-        for handler in on.handlers.values()
+        for handler in engine.handlers.values()
     }

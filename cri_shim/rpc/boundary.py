@@ -11,7 +11,7 @@ An RPC without a method answers UNIMPLEMENTED and names itself; a method without
 wrong sort, is a programming error found at start. Around each call:
 
 - a number, in the one log line and in the context variable `call_number` for lines from below;
-- the parsing of the request and its check (`rpc/validate.py`), inside the same error handling;
+- the parsing of the request and its check (`validate/requests.py`), inside the same error handling;
 - ONE line at the end: method, object, milliseconds, outcome. Reads, which the kubelet repeats
   every second, are logged at debug level, verbs at info, failures at warning; an error that is not
   ours is logged with its traceback and answered with its text, as INTERNAL if it is a bug;
@@ -36,14 +36,14 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
 from cri_shim.errors import CriShimError, InvalidArgument, NotFound, Unimplemented
-from cri_shim.rpc import answers
-from cri_shim.rpc.about import describe, outcome
-from cri_shim.rpc.status import code_of, wire_text
+from cri_shim.rpc import message_size
+from cri_shim.rpc.codes import code_of, wire_text
+from cri_shim.rpc.log_subject import describe, outcome
 
 log = logging.getLogger(__name__)
 
 SERVER_OPTIONS: list[tuple[str, int]] = [
-    ("grpc.max_receive_message_length", answers.MAX_BYTES),
+    ("grpc.max_receive_message_length", message_size.MAX_BYTES),
     ("grpc.max_send_message_length", -1),  # refused before, in words: see answers
 ]
 
@@ -119,8 +119,8 @@ def _unary(
             if check is not None:
                 check(request)
             response = await serve(request)
-            limit = answers.allowed(context.invocation_metadata())
-            data = answers.fitting(method, response.SerializeToString(), limit)
+            limit = message_size.allowed(context.invocation_metadata())
+            data = message_size.fitting(method, response.SerializeToString(), limit)
             answered(response)
         return data
 

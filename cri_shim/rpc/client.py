@@ -3,7 +3,7 @@
     async with Client("/run/cri-shim/cri-shim.sock") as client:
         answer = await client.runtime.Version(api_pb2.VersionRequest())
 
-`runtime`, `image` and `control` have the methods of the generated stubs. A call that fails raises
+`runtime`, `image` and `control` have the methods of the three services. A call that fails raises
 one of our own kinds of error with the server's text, the same kind that the daemon raised where the
 status code tells it. When no daemon answers, the error is one sentence that names the socket and
 what to do. Any CRI runtime's socket will do for `runtime` and `image`.
@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 import grpc
 import grpc.aio
+from google.protobuf.descriptor import ServiceDescriptor
 
 from cri_shim.errors import CriShimError, TimedOut, Unavailable
-from cri_shim.rpc import api_pb2_grpc, control_pb2_grpc
-from cri_shim.rpc.answers import MAX_BYTES
-from cri_shim.rpc.status import error_of
+from cri_shim.rpc.codes import error_of
+from cri_shim.rpc.message_size import MAX_BYTES
+from cri_shim.rpc.stub import CONTROL, IMAGE, RUNTIME, Stub
 
 if TYPE_CHECKING:
     from cri_shim.rpc.api_pb2_grpc import ImageServiceAsyncStub, RuntimeServiceAsyncStub
@@ -56,28 +57,28 @@ class Client:
 
     async def __aenter__(self) -> Self:
         self._channel = grpc.aio.insecure_channel(f"unix://{self._path}", _OPTIONS)
-        self.runtime = cast("RuntimeServiceAsyncStub", self._stub(api_pb2_grpc.RuntimeServiceStub))
-        self.image = cast("ImageServiceAsyncStub", self._stub(api_pb2_grpc.ImageServiceStub))
-        self.control = cast("ControlAsyncStub", self._stub(control_pb2_grpc.ControlStub))
+        self.runtime = cast("RuntimeServiceAsyncStub", self._calls(RUNTIME))
+        self.image = cast("ImageServiceAsyncStub", self._calls(IMAGE))
+        self.control = cast("ControlAsyncStub", self._calls(CONTROL))
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._channel.close(None)
 
-    def _stub(self, stub: Callable[[grpc.aio.Channel], Any]) -> "_Stub":
-        return _Stub(stub(self._channel), self._path, self._timeout)
+    def _calls(self, service: ServiceDescriptor) -> "_Calls":
+        return _Calls(Stub(self._channel, service), self._path, self._timeout)
 
 
-class _Stub:
-    """A generated stub whose calls have a time limit and raise our errors."""
+class _Calls:
+    """A stub whose calls have a time limit and raise our errors."""
 
-    def __init__(self, generated: Any, path: Path, timeout: float | None) -> None:
-        self._generated = generated
+    def __init__(self, stub: Stub, path: Path, timeout: float | None) -> None:
+        self._stub = stub
         self._path = path
         self._timeout = timeout
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        method = getattr(self._generated, name)
+        method = getattr(self._stub, name)
 
         async def unary(request: Any, timeout: float | None = self._timeout) -> Any:
             try:

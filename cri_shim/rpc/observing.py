@@ -7,15 +7,15 @@ from cri_shim.engine import Engine
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pods import query as pod_query
 from cri_shim.pods.metrics import table
-from cri_shim.pods.observation import Observation
-from cri_shim.rpc.parts import parts
+from cri_shim.pods.telemetry import Telemetry
+from cri_shim.rpc.chunks import parts
 
 
 class Observing:
     """A part of RuntimeService."""
 
-    _on: Engine
-    _observation: Observation
+    _engine: Engine
+    _observation: Telemetry
 
     async def ContainerStats(
         self, request: api.ContainerStatsRequest
@@ -62,13 +62,13 @@ class Observing:
     async def StreamPodSandboxes(
         self, request: api.StreamPodSandboxesRequest
     ) -> AsyncIterator[api.StreamPodSandboxesResponse]:
-        async for part in parts(pod_query.listed(self._on, request.filter)):
+        async for part in parts(pod_query.listed(self._engine, request.filter)):
             yield api.StreamPodSandboxesResponse(pod_sandboxes=part)
 
     async def StreamContainers(
         self, request: api.StreamContainersRequest
     ) -> AsyncIterator[api.StreamContainersResponse]:
-        async for part in parts(container_query.listed(self._on, request.filter)):
+        async for part in parts(container_query.listed(self._engine, request.filter)):
             yield api.StreamContainersResponse(containers=part)
 
     async def StreamContainerStats(

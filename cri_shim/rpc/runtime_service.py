@@ -3,7 +3,6 @@
 import time
 from typing import Protocol
 
-from cri_shim import __version__
 from cri_shim.containers import create, exec, start, update
 from cri_shim.containers import query as container_query
 from cri_shim.containers import remove as container_remove
@@ -15,9 +14,10 @@ from cri_shim.pods import remove as pod_remove
 from cri_shim.pods import run
 from cri_shim.pods import stop as pod_stop
 from cri_shim.pods import update as pod_update
-from cri_shim.pods.observation import Observation
-from cri_shim.rpc.facts import Facts
+from cri_shim.pods.telemetry import Telemetry
 from cri_shim.rpc.observing import Observing
+from cri_shim.rpc.status import RuntimeStatus
+from cri_shim.version import __version__
 
 RUNTIME_NAME = "cri-shim"
 KUBELET_API_VERSION = "0.1.0"  # what the kubelet's own runtime API calls itself, for ever
@@ -38,11 +38,11 @@ class RuntimeService(Observing):
     """The RPCs of runtime.v1.RuntimeService that are served."""
 
     def __init__(
-        self, on: Engine, facts: Facts, streams: Streams, observation: Observation
+        self, engine: Engine, status: RuntimeStatus, streams: Streams, observation: Telemetry
     ) -> None:
-        self._on = on
+        self._engine = engine
         self._observation = observation
-        self._facts = facts
+        self._facts = status
         self._streams = streams
 
     # -- the runtime itself -------------------------------------------------------------------
@@ -66,48 +66,48 @@ class RuntimeService(Observing):
     ) -> api.UpdateRuntimeConfigResponse:
         cidr = request.runtime_config.network_config.pod_cidr
         if cidr:
-            await self._on.network.set_pod_cidr(cidr)
+            await self._engine.network.set_pod_cidr(cidr)
         return api.UpdateRuntimeConfigResponse()
 
     # -- pods ---------------------------------------------------------------------------------
 
     async def RunPodSandbox(self, request: api.RunPodSandboxRequest) -> api.RunPodSandboxResponse:
-        return api.RunPodSandboxResponse(pod_sandbox_id=await run.run(self._on, request))
+        return api.RunPodSandboxResponse(pod_sandbox_id=await run.run(self._engine, request))
 
     async def StopPodSandbox(
         self, request: api.StopPodSandboxRequest
     ) -> api.StopPodSandboxResponse:
-        await pod_stop.stop(self._on, request.pod_sandbox_id)
+        await pod_stop.stop(self._engine, request.pod_sandbox_id)
         return api.StopPodSandboxResponse()
 
     async def RemovePodSandbox(
         self, request: api.RemovePodSandboxRequest
     ) -> api.RemovePodSandboxResponse:
-        await pod_remove.remove(self._on, request.pod_sandbox_id)
+        await pod_remove.remove(self._engine, request.pod_sandbox_id)
         return api.RemovePodSandboxResponse()
 
     async def PodSandboxStatus(
         self, request: api.PodSandboxStatusRequest
     ) -> api.PodSandboxStatusResponse:
-        pod = self._on.registry.pod(request.pod_sandbox_id)
-        info = pod_query.info(self._on, pod) if request.verbose else {}
+        pod = self._engine.objects.pod(request.pod_sandbox_id)
+        info = pod_query.info(self._engine, pod) if request.verbose else {}
         # For a kubelet that follows events: what they tell, at a time of the same clock.
         return api.PodSandboxStatusResponse(
             status=pod_query.status(pod),
             info=info,
-            containers_statuses=pod_query.containers(self._on.registry, pod.id),
+            containers_statuses=pod_query.containers(self._engine.objects, pod.id),
             timestamp=time.time_ns(),
         )
 
     async def ListPodSandbox(
         self, request: api.ListPodSandboxRequest
     ) -> api.ListPodSandboxResponse:
-        return api.ListPodSandboxResponse(items=pod_query.listed(self._on, request.filter))
+        return api.ListPodSandboxResponse(items=pod_query.listed(self._engine, request.filter))
 
     async def UpdatePodSandboxResources(
         self, request: api.UpdatePodSandboxResourcesRequest
     ) -> api.UpdatePodSandboxResourcesResponse:
-        pod_update.update_resources(self._on, request)
+        pod_update.update_resources(self._engine, request)
         return api.UpdatePodSandboxResourcesResponse()
 
     # -- containers ---------------------------------------------------------------------------
@@ -115,52 +115,52 @@ class RuntimeService(Observing):
     async def CreateContainer(
         self, request: api.CreateContainerRequest
     ) -> api.CreateContainerResponse:
-        return api.CreateContainerResponse(container_id=await create.create(self._on, request))
+        return api.CreateContainerResponse(container_id=await create.create(self._engine, request))
 
     async def StartContainer(
         self, request: api.StartContainerRequest
     ) -> api.StartContainerResponse:
-        await start.start(self._on, request.container_id)
+        await start.start(self._engine, request.container_id)
         return api.StartContainerResponse()
 
     async def StopContainer(self, request: api.StopContainerRequest) -> api.StopContainerResponse:
-        await container_stop.stop(self._on, request.container_id, request.timeout)
+        await container_stop.stop(self._engine, request.container_id, request.timeout)
         return api.StopContainerResponse()
 
     async def RemoveContainer(
         self, request: api.RemoveContainerRequest
     ) -> api.RemoveContainerResponse:
-        await container_remove.remove(self._on, request.container_id)
+        await container_remove.remove(self._engine, request.container_id)
         return api.RemoveContainerResponse()
 
     async def ListContainers(
         self, request: api.ListContainersRequest
     ) -> api.ListContainersResponse:
-        rows = container_query.listed(self._on, request.filter)
+        rows = container_query.listed(self._engine, request.filter)
         return api.ListContainersResponse(containers=rows)
 
     async def ContainerStatus(
         self, request: api.ContainerStatusRequest
     ) -> api.ContainerStatusResponse:
-        container = self._on.registry.container(request.container_id)
-        info = container_query.info(self._on, container) if request.verbose else {}
+        container = self._engine.objects.container(request.container_id)
+        info = container_query.info(self._engine, container) if request.verbose else {}
         return api.ContainerStatusResponse(status=container_query.status(container), info=info)
 
     async def UpdateContainerResources(
         self, request: api.UpdateContainerResourcesRequest
     ) -> api.UpdateContainerResourcesResponse:
-        await update.update_resources(self._on, request.container_id, request.linux)
+        await update.update_resources(self._engine, request.container_id, request.linux)
         return api.UpdateContainerResourcesResponse()
 
     async def ReopenContainerLog(
         self, request: api.ReopenContainerLogRequest
     ) -> api.ReopenContainerLogResponse:
-        await update.reopen_log(self._on, request.container_id)
+        await update.reopen_log(self._engine, request.container_id)
         return api.ReopenContainerLogResponse()
 
     async def ExecSync(self, request: api.ExecSyncRequest) -> api.ExecSyncResponse:
         result = await exec.exec_sync(
-            self._on, request.container_id, list(request.cmd), request.timeout
+            self._engine, request.container_id, list(request.cmd), request.timeout
         )
         return api.ExecSyncResponse(
             stdout=result.stdout, stderr=result.stderr, exit_code=result.exit_code

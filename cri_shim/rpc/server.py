@@ -11,14 +11,14 @@ import grpc.aio
 from cri_shim.engine import Engine
 from cri_shim.errors import StateError
 from cri_shim.pb import api_pb2, control_pb2
-from cri_shim.pods.observation import Observation
+from cri_shim.pods.telemetry import Telemetry
 from cri_shim.rpc import boundary
 from cri_shim.rpc.control_service import ControlService
-from cri_shim.rpc.facts import Facts
 from cri_shim.rpc.image_service import ImageService
 from cri_shim.rpc.listening import Listening
 from cri_shim.rpc.runtime_service import RuntimeService, Streams
-from cri_shim.rpc.validate import Validator
+from cri_shim.rpc.status import RuntimeStatus
+from cri_shim.validate.requests import Validator
 
 DRAIN_S = 10.0  # calls in hand are given this long when the server stops
 
@@ -29,19 +29,22 @@ class Server:
     def __init__(
         self,
         path: Path,
-        on: Engine,
-        facts: Facts,
+        engine: Engine,
+        status: RuntimeStatus,
         info: Callable[[], Awaitable[dict[str, Any]]],
         streams: Streams,
-        observation: Observation,
+        observation: Telemetry,
     ) -> None:
         self._path = path
         self._observation = observation
         known = api_pb2.DESCRIPTOR.services_by_name
         self._services = (
-            (known["RuntimeService"], RuntimeService(on, facts, streams, observation)),
-            (known["ImageService"], ImageService(on.images)),
-            (control_pb2.DESCRIPTOR.services_by_name["Control"], ControlService(on.images, info)),
+            (known["RuntimeService"], RuntimeService(engine, status, streams, observation)),
+            (known["ImageService"], ImageService(engine)),
+            (
+                control_pb2.DESCRIPTOR.services_by_name["Control"],
+                ControlService(engine, info),
+            ),
         )
         self._listening = Listening(path, self._made)
 

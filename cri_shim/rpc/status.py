@@ -1,76 +1,113 @@
-"""The one table between our kinds of error and gRPC's status codes, read in both directions.
+"""What Status, RuntimeConfig and Info say of the runtime: from memory, the kubelet asks often."""
 
-The kubelet acts on few codes: NOT_FOUND means gone, ALREADY_EXISTS is retried, DEADLINE_EXCEEDED
-from ExecSync is a probe that timed out, UNAVAILABLE keeps it following a log, UNIMPLEMENTED makes
-it use an older call for good. For the rest only the text matters: it reaches the pod's events.
-"""
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
-from grpc import StatusCode
-
-from cri_shim import errors
+from cri_shim.engine import Engine
+from cri_shim.pb import api_pb2 as api
 from cri_shim.untrusted import one_line
 
-CODES: dict[type[errors.CriShimError], StatusCode] = {
-    errors.InvalidArgument: StatusCode.INVALID_ARGUMENT,
-    errors.NotFound: StatusCode.NOT_FOUND,
-    errors.AlreadyExists: StatusCode.ALREADY_EXISTS,
-    errors.WrongState: StatusCode.FAILED_PRECONDITION,
-    errors.TimedOut: StatusCode.DEADLINE_EXCEEDED,
-    errors.ResourceExhausted: StatusCode.RESOURCE_EXHAUSTED,
-    errors.Unavailable: StatusCode.UNAVAILABLE,
-    errors.RuntimeStopped: StatusCode.UNAVAILABLE,
-    errors.Unimplemented: StatusCode.UNIMPLEMENTED,
-    errors.CriShimError: StatusCode.UNKNOWN,  # a tool's failure and every other kind of ours
-}
 
-# The reverse, without the kinds that share a code with a better known one.
-_KINDS: dict[StatusCode, type[errors.CriShimError]] = {
-    code: kind
-    for kind, code in CODES.items()
-    if kind not in (errors.RuntimeStopped, errors.InvalidArgument, errors.CriShimError)
-}
+@dataclass(frozen=True, slots=True)
+class RuntimeStatus:
+    """Reads the engine at each call; `config` gives the effective configuration."""
 
-# gRPC carries the text in a header, percent-encoded; receivers refuse headers above 8 KiB in total
-# and would then report that instead of our text.
-MAX_TEXT_ON_THE_WIRE = 6 * 1024
-_CUT = " [...] "
+    engine: Engine
+    config: Callable[[], dict[str, Any]]
 
+    def status(self, *, verbose: bool) -> api.StatusResponse:
+        """StatusResponse with the conditions, every handler, and features as they were probed.
 
-def code_of(error: BaseException) -> StatusCode:
-    """The status for an error: by its nearest listed class; INTERNAL for what is not ours."""
-    for kind in type(error).__mro__:
-        if kind in CODES:
-            return CODES[kind]
-    return StatusCode.INTERNAL
+        Verbose adds `config` (the effective configuration), `network` and `retries` as JSON.
+        """
+        answer = api.StatusResponse(
+            status=api.RuntimeStatus(
+                conditions=[self._runtime_ready(), self._network_ready(), *self._limits()]
+            ),
+            runtime_handlers=self._handlers(),
+            features=api.RuntimeFeatures(
+                supplemental_groups_policy=True,
+                user_namespaces_host_network=any(
+                    not handler.userns_problem for handler in self.engine.handlers.values()
+                ),
+                mount_options=True,
+            ),
+        )
+        if verbose:
+            answer.info.update({key: json.dumps(value) for key, value in self._verbose().items()})
+        return answer
 
+    def runtime_configuration(self) -> api.LinuxRuntimeConfiguration:
+        """The cgroup driver; the kubelet takes its own from here."""
+        systemd = self.engine.cgroups.driver == "systemd"
+        return api.LinuxRuntimeConfiguration(cgroup_driver=api.SYSTEMD if systemd else api.CGROUPFS)
 
-def error_of(code: StatusCode, text: str) -> errors.CriShimError:
-    """The error a client raises for a status, with the server's text unchanged."""
-    if code is StatusCode.INVALID_ARGUMENT:
-        return errors.InvalidArgument("", text)
-    if code is StatusCode.UNKNOWN:
-        return errors.ToolFailed(text)
-    return _KINDS.get(code, errors.CriShimError)(text)
+    def _runtime_ready(self) -> api.RuntimeCondition:
+        default = self.engine.handlers.get(self.engine.default_handler)
+        problem = default.problem if default else "no OCI runtime works on this node"
+        return api.RuntimeCondition(
+            type="RuntimeReady",
+            status=not problem,
+            reason="RuntimeHandlerNotWorking" if problem else "",
+            message=one_line(problem),
+        )
 
+    def _network_ready(self) -> api.RuntimeCondition:
+        network = self.engine.network.status()
+        return api.RuntimeCondition(
+            type="NetworkReady",
+            status=network.ready,
+            reason=network.reason,
+            message=one_line(network.message),
+        )
 
-def wire_text(text: str) -> str:
-    """`text` as it can travel: one printable line, without its middle when it is too long."""
-    text = one_line(text)
-    if sum(map(_cost, text)) <= MAX_TEXT_ON_THE_WIRE:
-        return text
-    half = (MAX_TEXT_ON_THE_WIRE - len(_CUT) * 3) // 2
-    return _fitting(text, half) + _CUT + _fitting(text[::-1], half)[::-1]
+    def _limits(self) -> list[api.RuntimeCondition]:
+        """A condition of our own for an ordinary user's runtime; the kubelet passes it over."""
+        if not self.engine.host.rootless:
+            return []
+        problem = self.engine.cgroups.problem
+        return [
+            api.RuntimeCondition(
+                type="ResourceLimits",
+                status=not problem,
+                reason="NotDelegated" if problem else "",
+                message=one_line(problem),
+            )
+        ]
 
+    def _handlers(self) -> list[api.RuntimeHandler]:
+        """One for each handler that works, and one named "" for the default."""
+        working = [handler for handler in self.engine.handlers.values() if not handler.problem]
+        named = [
+            ("", handler) for handler in working if handler.name == self.engine.default_handler
+        ]
+        named += [(handler.name, handler) for handler in working]
+        return [
+            api.RuntimeHandler(
+                name=name,
+                features=api.RuntimeHandlerFeatures(
+                    recursive_read_only_mounts=handler.features.rro,
+                    user_namespaces=not handler.userns_problem,
+                ),
+            )
+            for name, handler in named
+        ]
 
-def _fitting(text: str, budget: int) -> str:
-    for index, character in enumerate(text):
-        budget -= _cost(character)
-        if budget < 0:
-            return text[:index]
-    return text
-
-
-def _cost(character: str) -> int:
-    """Bytes of one character after gRPC's percent-encoding."""
-    plain = " " <= character <= "~" and character != "%"
-    return 1 if plain else 3 * len(character.encode())
+    def _verbose(self) -> dict[str, Any]:
+        return {
+            "config": self.config(),
+            "handlers": {
+                handler.name: {
+                    "path": str(handler.path),
+                    "version": handler.version,
+                    "problem": handler.problem,
+                    "userNamespaces": handler.userns_problem or "work",
+                }
+                for handler in self.engine.handlers.values()
+            },
+            "network": {"problems": self.engine.network.load_problems()},
+            "resourceLimits": self.engine.cgroups.problem or "work",
+            "retries": self.engine.retries(),
+        }

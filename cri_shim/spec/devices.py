@@ -39,8 +39,6 @@ def resolve(
     """
     field = f"config.devices[{index}]"
     path = device.container_path or device.host_path
-    if not path.startswith("/"):
-        raise InvalidArgument(f"{field}.container_path", f"{path!r} is not an absolute path")
     access = device.permissions or "rwm"
     if set(access) - set("rwm"):
         problem = f"{access!r} has other letters than r, w and m"

@@ -208,8 +208,6 @@ def _is_replaced(destination: str, taken: set[str]) -> bool:
 
 
 def _destination(path: str, field: str) -> str:
-    if not path.startswith("/"):
-        raise InvalidArgument(field, f"{path!r} is not an absolute path")
     clean = cleaned(path)
     if clean == "/":
         raise InvalidArgument(field, "the root file system itself cannot be mounted over")

@@ -8,7 +8,6 @@ no file. Pods that share no pid namespace have no such process.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2
 from cri_shim.spec import annotations, devices, namespaces, process, resources, rootless, scope
 from cri_shim.spec.document import OCI_VERSION, Document
@@ -16,12 +15,11 @@ from cri_shim.spec.host import Host
 from cri_shim.spec.mounts import DEV, PROC
 from cri_shim.spec.protection import NONE, Protection
 from cri_shim.spec.userns import IdMap
-from cri_shim.spec.users import MAX_ID, User
+from cri_shim.spec.users import User
 
 INIT = "/catatonit"  # its path inside
 OOM_SCORE_ADJ = -998  # what Kubernetes gives pod sandboxes: the last to be killed
 CPU_SHARES = 2  # the least there is
-_CONTEXT = "config.linux.security_context"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +83,5 @@ def build(inp: PauseInput) -> Document:
 
 def _user(context: api_pb2.LinuxSandboxSecurityContext) -> User:
     """The pod's user by numbers; there is no passwd file to look names up in."""
-    if context.HasField("run_as_group") and not context.HasField("run_as_user"):
-        raise InvalidArgument(f"{_CONTEXT}.run_as_group", "a group needs a run_as_user")
     uid, gid = context.run_as_user.value, context.run_as_group.value
-    asked = [("run_as_user", uid), ("run_as_group", gid)]
-    asked += [(f"supplemental_groups[{i}]", g) for i, g in enumerate(context.supplemental_groups)]
-    for name, value in asked:
-        if not 0 <= value <= MAX_ID:
-            raise InvalidArgument(f"{_CONTEXT}.{name}", f"{value} is not between 0 and {MAX_ID}")
     return User(uid, gid, tuple(sorted({gid, *context.supplemental_groups})))

@@ -1,7 +1,7 @@
 """The process of a container: arguments, environment, directory; and that of an exec in it."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from cri_shim.errors import InvalidArgument
@@ -21,9 +21,6 @@ _NOT_FOR_EXEC = ("consoleSize", "terminal", "args")
 
 def arguments(config: api_pb2.ContainerConfig, image: ImageConfig) -> list[str]:
     """process.args. `command` replaces ENTRYPOINT and drops CMD; `args` replaces CMD."""
-    for name, values in (("command", config.command), ("args", config.args)):
-        for i, value in enumerate(values):
-            _no_nul(value, f"config.{name}[{i}]")
     found = [*config.command, *config.args]
     if not config.command:
         found = [*image.entrypoint, *(config.args or image.cmd)]
@@ -50,16 +47,13 @@ def environment(
     for entry in image.env:
         name, _, value = entry.partition("=")
         variables[name] = value
-    variables |= _asked(config.envs)
+    variables |= {entry.key: entry.value.decode("utf-8", "replace") for entry in config.envs}
     variables.setdefault("HOME", home or "/")
     return [f"{name}={value}" for name, value in variables.items()]
 
 
 def working_directory(config: api_pb2.ContainerConfig, image: ImageConfig) -> str:
     """process.cwd: the request's, else the image's, else /."""
-    if config.working_dir and not config.working_dir.startswith("/"):
-        problem = f"{config.working_dir!r} is not an absolute path"
-        raise InvalidArgument("config.working_dir", problem)
     found = config.working_dir or "/" + image.working_dir.lstrip("/")
     _possible_path(found, "config.working_dir", "the working directory")
     return found
@@ -94,10 +88,6 @@ def exec_process(
     User, capabilities, environment, directory, rlimits and labels are the container's; arguments
     and terminal are the call's. console_size is (width, height) in characters, of a tty.
     """
-    if not command:
-        raise InvalidArgument("cmd", "no command to execute")
-    for i, value in enumerate(command):
-        _no_nul(value, f"cmd[{i}]")
     process: Document = copy.deepcopy(
         {key: value for key, value in spec["process"].items() if key not in _NOT_FOR_EXEC}
     )
@@ -110,24 +100,8 @@ def exec_process(
     return process
 
 
-def _asked(envs: Sequence[api_pb2.KeyValue]) -> Mapping[str, str]:
-    found = {}
-    for i, entry in enumerate(envs):
-        if not entry.key or "=" in entry.key or "\0" in entry.key:
-            raise InvalidArgument(f"config.envs[{i}].key", f"{entry.key!r} cannot be a name")
-        value = entry.value.decode("utf-8", "replace")
-        _no_nul(value, f"config.envs[{i}].value")
-        found[entry.key] = value
-    return found
-
-
 def _possible_path(path: str, field: str, what: str) -> None:
     """runc repeats it in its error, and conmon waits for ever with more than a pipe can hold."""
     if len(path.encode(errors="replace")) > _LONGEST_PATH:
         problem = f"{what} has a path longer than {_LONGEST_PATH} bytes: {printable(path, 40)}"
         raise InvalidArgument(field, problem)
-
-
-def _no_nul(value: str, field: str) -> None:
-    if "\0" in value:
-        raise InvalidArgument(field, "has a NUL byte, which a process cannot be given")

@@ -46,19 +46,17 @@ def resolve(
 
     run_as_user, else run_as_username, else the image's "name|uid[:group|gid]"; the group is
     run_as_group, else the image's (if the user is the image's too), else the primary one of passwd,
-    else 0. Policy Merge adds the user's memberships in `group`, Strict does not. Unknown names,
-    ids out of range and run_as_group without a user are InvalidArgument.
+    else 0. Policy Merge adds the user's memberships in `group`, Strict does not. Unknown names, and
+    ids of the image that are out of range, are InvalidArgument.
     """
     asked, group_text, field = _asked(context, image_user)
     entry = _find_user(asked, passwd, field)
     gid = entry.gid
     if context.HasField("run_as_group"):
-        gid = _checked(context.run_as_group.value, f"{_CONTEXT}.run_as_group")
+        gid = context.run_as_group.value
     elif group_text:
         gid = _find_group(group_text, group, field)
-    gids = {gid}
-    for i, value in enumerate(context.supplemental_groups):
-        gids.add(_checked(value, f"{_CONTEXT}.supplemental_groups[{i}]"))
+    gids = {gid, *context.supplemental_groups}
     if context.supplemental_groups_policy == api_pb2.Merge and entry.name:
         gids.update(g for _, g, members in _groups(group) if entry.name in members)
     return User(entry.uid, gid, tuple(sorted(gids)), entry.home)
@@ -67,15 +65,9 @@ def resolve(
 def _asked(context: api_pb2.LinuxContainerSecurityContext, image_user: str) -> tuple[str, str, str]:
     """User text, group text, and the field they came from."""
     if context.HasField("run_as_user"):
-        field = f"{_CONTEXT}.run_as_user"
-        if context.run_as_username:
-            raise InvalidArgument(field, "run_as_username is given too; give one of them")
-        return str(_checked(context.run_as_user.value, field)), "", field
+        return str(context.run_as_user.value), "", f"{_CONTEXT}.run_as_user"
     if context.run_as_username:
         return context.run_as_username, "", f"{_CONTEXT}.run_as_username"
-    if context.HasField("run_as_group"):
-        problem = "a group needs a user; give run_as_user or run_as_username"
-        raise InvalidArgument(f"{_CONTEXT}.run_as_group", problem)
     user, _, group = image_user.strip().partition(":")
     return (
         user or "0",
@@ -118,9 +110,10 @@ def _is_number(text: str) -> bool:
 
 def _id(text: str, field: str) -> int:
     value = _number(text)
-    if value is None:
-        raise InvalidArgument(field, _out_of_range(untrusted.printable(text, 40)))
-    return _checked(value, field)
+    if value is None or not 0 <= value <= MAX_ID:
+        shown = untrusted.printable(text, 40)
+        raise InvalidArgument(field, f"{shown} is out of range, 0 to {MAX_ID} is allowed")
+    return value
 
 
 def _number(text: str) -> int | None:
@@ -129,16 +122,6 @@ def _number(text: str) -> int | None:
     if len(digits) > len(str(MAX_ID)):
         return None
     return -int(digits) if text.startswith("-") else int(digits)
-
-
-def _out_of_range(value: object) -> str:
-    return f"{value} is out of range, 0 to {MAX_ID} is allowed"
-
-
-def _checked(value: int, field: str) -> int:
-    if not 0 <= value <= MAX_ID:
-        raise InvalidArgument(field, _out_of_range(value))
-    return value
 
 
 def _users(passwd: str) -> Iterator[_Entry]:

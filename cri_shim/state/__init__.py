@@ -1,6 +1,6 @@
 """Where records are kept: LevelDB on a node, memory in tests, behind one small interface.
 
-Memory is the truth while the daemon runs (registry.py, store/catalog.py); this room only makes sure
+Memory is the truth while the daemon runs (objects.py, store/catalog.py); this room only makes sure
 that a new process finds the same records. A write survives the death of the process at once, and
 the loss of power after `sync`.
 

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import cri_shim
 from cri_shim.aio.child import Finished, run
 from cri_shim.errors import CriShimError, ToolFailed, Unavailable
 from cri_shim.store.unpack.failure import NO_SPACE_EXIT
@@ -37,7 +36,7 @@ def _import_roots() -> list[str]:
     """Where the child finds this project and its two codecs."""
     isal = importlib.util.find_spec("isal")
     assert isal is not None and isal.origin is not None
-    return [str(Path(cri_shim.__path__[0]).parent), str(Path(isal.origin).parent.parent)]
+    return [str(Path(__file__).parents[2]), str(Path(isal.origin).parent.parent)]
 
 
 def _failure(done: Finished, attempt: str, directory: Path) -> CriShimError:

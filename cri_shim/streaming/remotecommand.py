@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from cri_shim.aio.offload import finish
-from cri_shim.containers.talk import Hearer, Talk
+from cri_shim.containers.interactive import InteractiveSession, OutputHandler
 from cri_shim.errors import CriShimError
 from cri_shim.streaming.means import Means
 from cri_shim.wire import remotecommand as wire
@@ -21,7 +21,7 @@ from cri_shim.wire.remotecommand import Outcome, ResizeDecoder
 CREATION_S = 30.0  # for the client to open all the streams it asked for
 INPUT_HIGH = 1 << 18  # bytes of input that may wait before the client is throttled
 
-Begin = Callable[[Hearer], Awaitable[Talk]]
+Begin = Callable[[OutputHandler], Awaitable[InteractiveSession]]
 _KINDS = {1: wire.STDOUT, 2: wire.STDERR}
 
 _log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Peer(Protocol):
 
 
 class RemoteCommand:
-    """`begin` starts the Talk. `start` is called when the client's streams are there."""
+    """`begin` starts the session. `start` is called when the client's streams are there."""
 
     def __init__(self, begin: Begin, peer: Peer, means: Means) -> None:
         self._begin = begin
@@ -52,7 +52,7 @@ class RemoteCommand:
         self._spawn = means.spawn
         self._waiting = means.input.share(INPUT_HIGH, peer.throttle)
         self._task: asyncio.Task[None] | None = None
-        self._talk: Talk | None = None
+        self._session: InteractiveSession | None = None
         self._early = bytearray()
         self._input_over = False
         self._size: tuple[int, int] | None = None
@@ -67,35 +67,35 @@ class RemoteCommand:
     # -- from the client ----------------------------------------------------------------------
 
     def stdin(self, data: memoryview | bytes) -> None:
-        if self._talk is None:
+        if self._session is None:
             self._early += data
             waiting = len(self._early)
         else:
-            waiting = self._talk.feed(data)
+            waiting = self._session.feed(data)
         if not self._gone:
             self._waiting.hold(waiting)
 
     def stdin_end(self) -> None:
         self._input_over = True
-        if self._talk is not None:
-            self._talk.feed_end()
+        if self._session is not None:
+            self._session.feed_end()
 
     def resize(self, data: memoryview | bytes) -> None:
         """Of sizes that come together, only the last matters."""
         if sizes := self._resizes.feed(data):
             self._size = sizes[-1].width, sizes[-1].height
-            if self._talk is not None:
-                self._talk.resize(*self._size)
+            if self._session is not None:
+                self._session.resize(*self._size)
 
     def pause(self) -> None:
         self._paused = True
-        if self._talk is not None:
-            self._talk.pause()
+        if self._session is not None:
+            self._session.pause()
 
     def resume(self) -> None:
         self._paused = False
-        if self._talk is not None:
-            self._talk.resume()
+        if self._session is not None:
+            self._session.resume()
 
     def gone(self) -> None:
         """The client has left: its command goes with it."""
@@ -130,26 +130,26 @@ class RemoteCommand:
             self._peer.finish(outcome)
 
     async def _converse(self) -> Outcome:
-        hearer = Hearer(self._output, self._drained, self._peer.backlog)
-        talk = await self._begin(hearer)
+        handler = OutputHandler(self._output, self._drained, self._peer.backlog)
+        session = await self._begin(handler)
         try:
-            self._join(talk)
-            return Outcome(exit_code=await talk.wait() or 0)
+            self._join(session)
+            return Outcome(exit_code=await session.wait() or 0)
         finally:
-            self._talk = None
-            await finish(talk.close())
+            self._session = None
+            await finish(session.close())
 
-    def _join(self, talk: Talk) -> None:
+    def _join(self, session: InteractiveSession) -> None:
         """Catch up with what the client has said meanwhile."""
-        self._talk = talk
+        self._session = session
         if self._size is not None:
-            talk.resize(*self._size)
+            session.resize(*self._size)
         if self._paused:
-            talk.pause()
+            session.pause()
         early, self._early = bytes(self._early), bytearray()
-        self._waiting.hold(talk.feed(early) if early else 0)
+        self._waiting.hold(session.feed(early) if early else 0)
         if self._input_over:
-            talk.feed_end()
+            session.feed_end()
 
     def _output(self, number: int, data: bytes) -> None:
         if not self._gone:

@@ -17,7 +17,7 @@ import h11
 from cri_shim.aio import descriptors
 from cri_shim.aio.rounds import Rounds
 from cri_shim.containers import exec as container_exec
-from cri_shim.containers import talk
+from cri_shim.containers import interactive
 from cri_shim.engine import Engine
 from cri_shim.errors import ConfigError, InvalidArgument
 from cri_shim.pb import api_pb2 as api
@@ -55,14 +55,14 @@ class Where:
 class StreamingServer:
     """`async with StreamingServer(...)`: serving inside the block, drained after it."""
 
-    def __init__(self, on: Engine, where: Where) -> None:
-        self._on = on
+    def __init__(self, engine: Engine, where: Where) -> None:
+        self._engine = engine
         self._where = where
         clock = asyncio.get_running_loop().time
         self._tickets: Tickets[Asked] = Tickets(clock, lambda asked: asked.place.free())
         self._descriptors = descriptors.limit()
         self._places = Places(where.most, where.most_of_pod, self._descriptors)
-        self._sessions = Sessions(on, self._places)
+        self._sessions = Sessions(engine, self._places)
         self._shared = Shared(where.idle, Rounds(), Pool(TOTAL_OUTPUT))
         self._connections: dict[Connection, Place | None] = {}
         self._strangers: dict[Link, Connection] = {}  # those without a session, oldest first
@@ -114,19 +114,19 @@ class StreamingServer:
 
     def exec(self, request: api.ExecRequest) -> str:
         """The URL for a command. NotFound, WrongState for the container; ResourceExhausted."""
-        container = container_exec.accepting(self._on, request.container_id)
+        container = container_exec.accepting(self._engine, request.container_id)
         return self._issue(request, container.id, container.pod_id)
 
     def attach(self, request: api.AttachRequest) -> str:
         """The URL for a container's own streams. NotFound, WrongState; ResourceExhausted."""
-        container = talk.attachable(self._on, request.container_id)
+        container = interactive.attachable(self._engine, request.container_id)
         return self._issue(request, container.id, container.pod_id)
 
     def port_forward(self, request: api.PortForwardRequest) -> str:
         """The URL for connections to a pod. NotFound, WrongState; ResourceExhausted."""
         if len(request.port) > MAX_PORTS:
             raise InvalidArgument("port", f"{len(request.port)} ports; {MAX_PORTS} at most")
-        pod_id = forward.ready(self._on, request.pod_sandbox_id).id
+        pod_id = forward.ready(self._engine, request.pod_sandbox_id).id
         return self._issue(request, pod_id, pod_id)
 
     def _issue(self, request: Request, id: str, pod_id: str) -> str:

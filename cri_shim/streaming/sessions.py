@@ -7,10 +7,10 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from cri_shim.containers import talk
+from cri_shim import lifecycle
+from cri_shim.containers import interactive
 from cri_shim.engine import Engine
 from cri_shim.pb import api_pb2 as api
-from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import forward
 from cri_shim.streaming.link import Link, Session
 from cri_shim.streaming.means import Means
@@ -49,8 +49,8 @@ class Asked:
 class Sessions:
     """`open` makes one, `ended` is to be called with its link. `close` ends all tasks."""
 
-    def __init__(self, on: Engine, places: Places) -> None:
-        self._on = on
+    def __init__(self, engine: Engine, places: Places) -> None:
+        self._engine = engine
         self._places = places
         self._input = Pool(TOTAL_INPUT)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -63,18 +63,18 @@ class Sessions:
         means = Means(self._spawn, self._input, self._places, complain)
         if isinstance(request, api.PortForwardRequest):
             return self._forward(agreed, request, link, means)
-        begin: Callable[..., Coroutine[Any, Any, talk.Talk]]
+        begin: Callable[..., Coroutine[Any, Any, interactive.InteractiveSession]]
         if isinstance(request, api.ExecRequest):
-            begin = functools.partial(talk.exec, self._on, request)
+            begin = functools.partial(interactive.exec, self._engine, request)
         else:
-            begin = functools.partial(talk.attach, self._on, request)
+            begin = functools.partial(interactive.attach, self._engine, request)
         made = SpdyCommand if agreed.transport == "spdy" else WebSocketCommand
-        return made(link, agreed.protocol, talk.streams_of(request), begin, means)
+        return made(link, agreed.protocol, interactive.streams_of(request), begin, means)
 
     def _forward(
         self, agreed: Agreed, asked: api.PortForwardRequest, link: Link, means: Means
     ) -> Session:
-        connect = functools.partial(forward.connect, self._on, asked.pod_sandbox_id)
+        connect = functools.partial(forward.connect, self._engine, asked.pod_sandbox_id)
         session: SpdyForward | WebSocketTunnel | WebSocketChannels
         if agreed.transport == "spdy":
             session = SpdyForward(link, connect, means)
@@ -91,10 +91,10 @@ class Sessions:
         """Our sockets would keep the network namespace of a pod that is gone."""
 
         def over() -> bool:
-            pod = self._on.registry.find_pod(id)
-            return pod is None or pod.phase != state.POD_READY
+            pod = self._engine.objects.find_pod(id)
+            return pod is None or not lifecycle.is_ready(pod)
 
-        await self._on.registry.until(id, over)
+        await self._engine.objects.until(id, over)
         session.end(f"pod {id} was stopped")
 
     def ended(self, link: Link) -> None:

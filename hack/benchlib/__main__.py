@@ -79,7 +79,7 @@ def _one_by_one(instance: Instance, cri: Cri, args: argparse.Namespace) -> dict[
     ours, bare = Samples(), Samples()
     first = cri.up()
     template = take(instance, first)
-    prime = Cgroups("cgroupfs").prime if args.primed_floor else _nothing
+    prime = Cgroups("cgroupfs").warm_up if args.primed_floor else _nothing
     under = Floor(template, SHM_SIZE, prime)
     cpu = 0.0
     try:

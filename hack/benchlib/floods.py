@@ -26,7 +26,7 @@ import grpc
 
 from cri_shim.isolation import namespaces
 from cri_shim.pb import api_pb2 as api
-from cri_shim.rpc import api_pb2_grpc
+from cri_shim.rpc.stub import RUNTIME, Stub
 from cri_shim.wire.spdy import Connection, Role
 from cri_shim.wire.spdy.frames import control
 from hack.benchlib.figures import Samples, percentile
@@ -86,7 +86,7 @@ def _with_pod(instance: Instance, args: argparse.Namespace) -> dict[str, dict[st
         cri.load_image(instance.directory)
         try:
             pod = cri.up()
-            stub = api_pb2_grpc.RuntimeServiceStub(channel)
+            stub = Stub(channel, RUNTIME)
             listening = namespaces.in_netns(_netns(stub, pod), _listen)
             try:
                 port = listening.getsockname()[1]

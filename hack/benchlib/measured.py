@@ -13,7 +13,7 @@ import grpc
 
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import control_pb2 as control
-from cri_shim.rpc import api_pb2_grpc, control_pb2_grpc
+from cri_shim.rpc.stub import CONTROL, RUNTIME, Stub
 from hack.benchlib.figures import Samples
 from tests.fixtures import busybox
 
@@ -41,8 +41,8 @@ class Cri:
     """The steps, each timed into `samples` under the name of its RPC."""
 
     def __init__(self, channel: grpc.Channel, runtime: str, logs: Path) -> None:
-        self._stub = api_pb2_grpc.RuntimeServiceStub(channel)
-        self._control = control_pb2_grpc.ControlStub(channel)
+        self._stub = Stub(channel, RUNTIME)
+        self._control = Stub(channel, CONTROL)
         self._handler = runtime
         self._logs = logs
 

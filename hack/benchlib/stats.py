@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cri_shim.pb import api_pb2 as api
-from cri_shim.rpc import api_pb2_grpc
+from cri_shim.rpc.stub import RUNTIME, Stub
 from hack.benchlib import measured
 from hack.benchlib.instance import Instance
 from hack.benchlib.measured import Cri
@@ -42,7 +42,7 @@ def _measure(instance: Instance, runtime: str, pods: int) -> None:
         cri.load_image(instance.directory)
         try:
             measured.in_parallel(CREW, lambda _: cri.up(), list(range(pods)))
-            stub = api_pb2_grpc.RuntimeServiceStub(channel)
+            stub = Stub(channel, RUNTIME)
             print(f"{'call':24} {'rows':>5} {'first':>8} {'median':>8} {'most':>8} {'cpu':>8}  ms")
             for name, rows in (
                 ("ListContainerStats", lambda answer: answer.stats),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cri_shim.errors import CriShimError
-from cri_shim.oci import tree
+from cri_shim.oci import process_tree
 from cri_shim.pb import api_pb2 as api
 from tests.chaos.rig import Rig, mortal_daemon
 from tests.fixtures.cri import Cri, container_config
@@ -45,7 +45,7 @@ def order(daemon: Daemon, verb: str) -> None:
 def stopped(daemon: Daemon) -> list[int]:
     """The processes of the hanging runtime that have stopped themselves."""
     mark = bytes(daemon.run_root / "oci-bin" / "hanging")
-    held = [entry.pid for entry in tree.table().values() if entry.state == "T"]
+    held = [entry.pid for entry in process_tree.table().values() if entry.state == "T"]
     return [pid for pid in held if mark in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 

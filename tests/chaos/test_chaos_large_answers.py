@@ -10,8 +10,8 @@ import pytest
 
 from cri_shim.errors import ResourceExhausted
 from cri_shim.pb import api_pb2 as api
-from cri_shim.rpc import answers
-from cri_shim.rpc.api_pb2_grpc import RuntimeServiceStub
+from cri_shim.rpc import message_size
+from cri_shim.rpc.stub import RUNTIME, Stub
 from tests.chaos.rig import Rig, mortal_daemon
 from tests.fixtures.cri import Cri, pod_config
 from tests.fixtures.daemon import Daemon
@@ -44,7 +44,7 @@ async def listed(daemon: Daemon, *metadata: tuple[str, str]) -> api.ListPodSandb
     """By a client that itself takes whatever comes."""
     options = [("grpc.max_receive_message_length", -1)]
     async with grpc.aio.insecure_channel(f"unix:{daemon.socket}", options=options) as channel:
-        call: Any = RuntimeServiceStub(channel).ListPodSandbox
+        call: Any = Stub(channel, RUNTIME).ListPodSandbox
         answer = await call(api.ListPodSandboxRequest(), metadata=metadata)
     return cast(api.ListPodSandboxResponse, answer)
 
@@ -54,12 +54,12 @@ async def test_streams_tell_all_and_lists_say_so_or_tell_all_to_who_takes_it(
 ) -> None:
     parts = rig.cri.runtime.StreamPodSandboxes(api.StreamPodSandboxesRequest())
     streamed = [pod async for part in parts for pod in part.pod_sandboxes]
-    assert sum(pod.ByteSize() for pod in streamed) > answers.MAX_BYTES
+    assert sum(pod.ByteSize() for pod in streamed) > message_size.MAX_BYTES
     with pytest.raises(ResourceExhausted, match=r"ListPodSandbox: .*call StreamPodSandboxes"):
         await rig.cri.pods()
     with pytest.raises(grpc.aio.AioRpcError, match="call StreamPodSandboxes"):
         await listed(rig.daemon)
-    everything = await listed(rig.daemon, (answers.ALLOWANCE, str(64 << 20)))
+    everything = await listed(rig.daemon, (message_size.ALLOWANCE, str(64 << 20)))
     assert {pod.id for pod in streamed} == {*pods}
     assert list(everything.items) == streamed
 

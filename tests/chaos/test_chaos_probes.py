@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from cri_shim.errors import TimedOut
-from cri_shim.oci import tree
+from cri_shim.oci import process_tree
 from tests.chaos.rig import Rig, mortal_daemon
 from tests.fixtures.cri import Cri
 from tests.fixtures.daemon import Daemon
@@ -60,8 +60,8 @@ async def stuck(cri: Cri, container: str) -> None:
             await cri.exec(container, *STUCK, timeout=1)
 
 
-def defunct(*parents: int) -> list[tree.Entry]:
-    return [e for e in tree.table().values() if e.state == "Z" and e.parent in parents]
+def defunct(*parents: int) -> list[process_tree.Entry]:
+    return [e for e in process_tree.table().values() if e.state == "Z" and e.parent in parents]
 
 
 async def test_probes_leave_no_descriptor_thread_memory_or_defunct_process(

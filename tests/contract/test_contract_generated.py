@@ -10,7 +10,7 @@ from pathlib import Path
 from cri_shim.aio import child
 
 ROOT = Path(__file__).parents[2]
-PATTERNS = ("pb/*_pb2.py*", "rpc/*_pb2_grpc.py*")
+PATTERNS = ("pb/*_pb2.py*", "rpc/*_pb2_grpc.pyi")
 
 
 def generated(package: Path) -> dict[str, str]:

@@ -9,7 +9,7 @@ import pytest
 from cri_shim.aio import child
 from cri_shim.errors import InvalidArgument
 from cri_shim.linux import mounts
-from cri_shim.oci import monitors
+from cri_shim.oci import find_conmon
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import control_pb2 as control
 from tests.fixtures.cri import Cri, container_config
@@ -109,4 +109,4 @@ async def test_a_container_cannot_pass_itself_off_as_the_monitor_of_another(
     monitor = (await cri.info(victim))["monitorPid"]
     while not (await cri.sh(impostor, "cat /proc/1/cmdline")).startswith("od"):
         pass
-    assert [found.pid for found in monitors.of(victim)] == [monitor]
+    assert [found.pid for found in find_conmon.of(victim)] == [monitor]

@@ -170,7 +170,7 @@ async def test_a_volume_that_is_still_mounted_is_never_deleted_through(
 async def deep(pod: Pod) -> AsyncIterator[Container]:
     """A container of a runtime of the test's own, with a tree that no path leads through."""
     container = await running(pod)
-    tree = container._on.images.rootfs.upper(container.id) / "deep"
+    tree = container._engine.images.rootfs.upper(container.id) / "deep"
     make_deep(tree, LEVELS)
     yield container
     remove_tree(tree)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cri_shim.isolation import cgroup_names
-from cri_shim.isolation.meter import Detail, Meter, Usage
+from cri_shim.isolation.cgroup_stats import Detail, Meter, Usage
 from cri_shim.linux import descriptors, process
 from cri_shim.pb import state_pb2 as state
 

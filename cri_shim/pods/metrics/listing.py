@@ -5,11 +5,12 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
+from cri_shim import lifecycle
 from cri_shim.aio.offload import offload
 from cri_shim.containers.stats import ContainerGauges
 from cri_shim.engine import Engine
 from cri_shim.isolation import cgroup_names
-from cri_shim.isolation.meter import Meter
+from cri_shim.isolation.cgroup_stats import Meter
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.pods.metrics import facts, samples
@@ -21,18 +22,18 @@ PODS_AT_A_TIME = 16
 
 
 class Metrics:
-    def __init__(self, on: Engine, pods: PodGauges, containers: ContainerGauges) -> None:
-        self._on = on
+    def __init__(self, engine: Engine, pods: PodGauges, containers: ContainerGauges) -> None:
+        self._engine = engine
         self._pods = pods
         self._containers = containers
 
     async def listed(self) -> AsyncGenerator[api.PodSandboxMetrics, None]:
         """Every ready pod with its running containers."""
         await self._pods.open_networks()
-        meter = self._on.cgroups.meter()
+        meter = self._engine.cgroups.meter()
         some: list[state.PodRecord] = []
-        for pod in self._on.registry.each_pod():
-            if pod.phase == state.POD_READY:
+        for pod in self._engine.objects.each_pod():
+            if lifecycle.is_ready(pod):
                 some.append(pod)
             if len(some) == PODS_AT_A_TIME:
                 for row in await self._rows(meter, some):
@@ -47,10 +48,10 @@ class Metrics:
         running = [
             container
             for pod in pods
-            for container in self._on.registry.containers_of(pod.id)
-            if container.phase == state.CONTAINER_RUNNING
+            for container in self._engine.objects.containers_of(pod.id)
+            if lifecycle.is_running(container)
         ]
-        root = self._on.images.store.root
+        root = self._engine.images.root
         read, fs = await offload(_read, meter, running, root)
         made = [rows.row("pod", pod.id, self._row, pod, read, fs) for pod in pods]
         return [row for row in made if row is not None]
@@ -58,14 +59,14 @@ class Metrics:
     def _row(
         self, pod: state.PodRecord, read: "dict[str, Facts]", fs: FileSystem
     ) -> api.PodSandboxMetrics:
-        path = self._on.cgroups.oci_path(pod.cgroup_parent, pod.id)
+        path = self._engine.cgroups.oci_path(pod.cgroup_parent, pod.id)
         group = "/" + posixpath.dirname(cgroup_names.directory(path))
         network = samples.of_network(self._pods.interfaces(pod))
         base = (group, pod.id, "", "", *_pod_labels(pod))
         row = api.PodSandboxMetrics(
             pod_sandbox_id=pod.id, metrics=samples.messages(network, base, time.time_ns())
         )
-        for container in self._on.registry.containers_of(pod.id):
+        for container in self._engine.objects.containers_of(pod.id):
             if (found := read.get(container.id)) is not None:
                 row.container_metrics.append(self._container(pod, container, found, fs))
         return row

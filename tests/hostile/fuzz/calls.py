@@ -20,13 +20,13 @@ from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import control_pb2 as control
 from cri_shim.rpc import boundary
-from cri_shim.rpc.about import describe
 from cri_shim.rpc.listening import Listening
-from cri_shim.rpc.validate import Validator
+from cri_shim.rpc.log_subject import describe
 from cri_shim.spec import container, namespaces, users
 from cri_shim.spec.container import ContainerInput
 from cri_shim.spec.host import Host
 from cri_shim.spec.image_config import ImageConfig
+from cri_shim.validate.requests import Validator
 from tests.fixtures import http2
 from tests.hostile.fuzz import mutation
 from tests.hostile.fuzz.target import Run, Target, pure

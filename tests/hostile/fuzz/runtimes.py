@@ -3,7 +3,7 @@
 import json
 
 from cri_shim.errors import StateError, ToolFailed
-from cri_shim.oci import messages, sync
+from cri_shim.oci import messages, sync_pipe
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.state import records
@@ -23,7 +23,7 @@ _SAID = (
 
 
 def _sync(data: bytes) -> object:
-    found = sync.decode(data.decode(errors="replace"))
+    found = sync_pipe.decode(data.decode(errors="replace"))
     assert found is None or isinstance(found, dict)
     return found and sorted(found)[:5]
 

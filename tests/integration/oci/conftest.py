@@ -17,7 +17,7 @@ from cri_shim.aio.ended import ended
 from cri_shim.isolation.cgroups import Cgroups
 from cri_shim.isolation.hierarchies import Hierarchies
 from cri_shim.linux import boot, pidfd, syscalls
-from cri_shim.oci import bundle, handlers, monitors
+from cri_shim.oci import bundle, find_conmon, handlers
 from cri_shim.oci.conmon import Conmon, Started
 from cri_shim.oci.exits import Exit, Exits
 from cri_shim.oci.handlers import Handler
@@ -165,7 +165,7 @@ class Yard:
 
     def state_of(self, id: str) -> list[str]:
         """What there still is of a container outside of its bundle."""
-        found = [f"conmon {p.pid}" for p in monitors.of(id)]
+        found = [f"conmon {p.pid}" for p in find_conmon.of(id)]
         found += [f"process {pid}" for pid in self.cgroups.pids(self.cgroup(id))]
         found += [str(p) for p in (self.handler.root / id,) if p.exists()]
         groups = [tree.group(f"{INSTANCE}/{id}") for tree in Hierarchies().all()]
@@ -180,7 +180,7 @@ class Yard:
             await self.oci.delete(self.handler, id, force=True)
             self.conmon.cleanup(id, self.run_root / "containers" / id)
             await self.cgroups.remove(self.cgroup(id))
-            self.cgroups.remove_monitor(id)
+            await self.cgroups.remove_monitor(id)
         self.cgroups.prune()
 
 

@@ -38,7 +38,7 @@ class Heard:
                 await self.arrived.wait()
 
 
-class Talk:
+class InteractiveSession:
     def __init__(self, yard: Any, made: Any) -> None:
         self.yard = yard
         self.made = made
@@ -61,7 +61,7 @@ def open_files() -> int:
 @pytest.fixture
 async def talk(yard):
     made = await yard.run("sleep 1000")
-    talk = Talk(yard, made)
+    talk = InteractiveSession(yard, made)
     yield talk
     if hasattr(talk, "command"):
         await talk.command.end()

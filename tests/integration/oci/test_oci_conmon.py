@@ -14,7 +14,7 @@ import pytest
 from cri_shim import faults
 from cri_shim.errors import TimedOut, ToolFailed, WrongState
 from cri_shim.linux import process
-from cri_shim.oci import bundle, ctl, sync
+from cri_shim.oci import bundle, ctl, sync_pipe
 from cri_shim.oci.log_directory import LogFile
 from cri_shim.oci.messages import CommandNotFound
 from tests.fixtures import limits
@@ -176,7 +176,7 @@ async def test_a_create_that_takes_too_long_is_ended(yard, monkeypatch, tmp_path
     slow = tmp_path / "slow"
     slow.write_text('#!/bin/sh\ncase " $* " in *" create "*) sleep 600 ;; esac\nexit 1\n')
     slow.chmod(0o755)
-    monkeypatch.setattr(sync, "CREATE_S", 0.3)
+    monkeypatch.setattr(sync_pipe, "CREATE_S", 0.3)
     yard.handler = dataclasses.replace(yard.handler, run_path=slow)
     with pytest.raises(TimedOut, match="did not finish within"):
         await yard.create(["sh"])

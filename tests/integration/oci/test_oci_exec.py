@@ -10,7 +10,7 @@ import pytest
 
 from cri_shim.errors import TimedOut, ToolFailed
 from cri_shim.linux.process import find_by_cmdline
-from cri_shim.oci import tree
+from cri_shim.oci import process_tree
 from cri_shim.oci.messages import CommandNotFound
 
 FOREVER = "while :; do sleep 600; done"
@@ -24,7 +24,7 @@ async def running(yard):
 def sleepers(yard: Any, made: Any) -> list[int]:
     """The processes of the container besides those of its init, by their arguments."""
     pids = yard.cgroups.pids(yard.cgroup(made.id))
-    table = tree.table()
+    table = process_tree.table()
     return [pid for pid in pids if pid in table and table[pid].session != made.init.pid]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from cri_shim.isolation.hierarchies import Hierarchies
 from cri_shim.linux import boot, mounts
-from cri_shim.oci import handlers, trial
+from cri_shim.oci import handlers, smoke_test
 from cri_shim.oci.handlers import Handler
 from cri_shim.oci.runtime import ENVIRONMENT
 
@@ -72,7 +72,7 @@ async def test_a_success_is_remembered_for_this_binary_and_boot(subreaper, tmp_p
     async def count(command, directory, **_):
         tries.append(directory.name)
 
-    monkeypatch.setattr(trial, "run", count)
+    monkeypatch.setattr(smoke_test, "run", count)
     first, second = await probe("runc", tmp_path), await probe("runc", tmp_path)
     assert first == second
     assert tries == ["runc"]
@@ -131,8 +131,8 @@ async def test_a_trial_that_was_cut_short_is_cleared_by_the_next(
         pass
 
     with monkeypatch.context() as killed:
-        killed.setattr(trial, "_clear", die)
-        killed.setattr(trial, "_kill", die)
+        killed.setattr(smoke_test, "_clear", die)
+        killed.setattr(smoke_test, "_kill", die)
         await probe(name, tmp_path)
     assert trials() != before
     (tmp_path / "handlers" / f"{name}.json").unlink(missing_ok=True)

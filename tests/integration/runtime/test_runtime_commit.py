@@ -42,8 +42,8 @@ MAPPING = api.IDMapping(host_id=100_000, container_id=0, length=65_536)
 class Pod:
     """A pod whose containers have logs; the containers it makes are numbered."""
 
-    def __init__(self, on: Engine, directory: Path, userns: bool) -> None:
-        self._on = on
+    def __init__(self, engine: Engine, directory: Path, userns: bool) -> None:
+        self._engine = engine
         self.config = api.PodSandboxConfig(
             metadata=api.PodSandboxMetadata(name="a", namespace="tests", uid="a"),
             log_directory=str(directory),
@@ -58,7 +58,7 @@ class Pod:
         self._number = 0
 
     async def run(self) -> None:
-        self.id = await pod_run.run(self._on, api.RunPodSandboxRequest(config=self.config))
+        self.id = await pod_run.run(self._engine, api.RunPodSandboxRequest(config=self.config))
 
     async def start(self, image: str, script: str = "", **fields: object) -> str:
         """A container that was started; without a script, with the image's own command."""
@@ -74,13 +74,13 @@ class Pod:
         request = api.CreateContainerRequest(
             pod_sandbox_id=self.id, config=config, sandbox_config=self.config
         )
-        id = await container_create.create(self._on, request)
-        await container_start.start(self._on, id)
+        id = await container_create.create(self._engine, request)
+        await container_start.start(self._engine, id)
         return id
 
     async def wrote(self, id: str) -> None:
         """Return when the script of a running container has come to its end."""
-        done = self._on.images.rootfs.upper(id) / "srv/done"
+        done = self._engine.images.rootfs.upper(id) / "srv/done"
         async with asyncio.timeout(PATIENCE_S):
             while True:
                 if done.exists():
@@ -90,8 +90,8 @@ class Pod:
     async def output(self, image: str, script: str = "") -> list[str]:
         """What a container prints until it ends."""
         id = await self.start(image, script)
-        registry = self._on.registry
-        await registry.until(id, lambda: registry.container(id).finished_at != 0)
+        objects = self._engine.objects
+        await objects.until(id, lambda: objects.container(id).finished_at != 0)
         log = Path(self.config.log_directory, f"{self._number}.log").read_text()
         return [line.split(" ", 3)[3] for line in log.splitlines()]
 
@@ -102,7 +102,7 @@ async def runtime(here: Place) -> AsyncIterator[Runtime]:
     async with here.runtime() as opened:
         await opened.load_image(f"docker-archive:{busybox.archive(here.directory / 'busybox.tar')}")
         yield opened
-        for pod in opened.engine.registry.pods():
+        for pod in opened.engine.objects.pods():
             await pod_remove.remove(opened.engine, pod.id)
 
 
@@ -137,10 +137,10 @@ async def test_what_a_running_container_wrote_becomes_an_image_that_runs(
     assert [str(change) for change in await image.diff()] == [
         str(change) for change in await container_diff.diff(runtime.engine, container)
     ]
-    record = runtime.engine.registry.container(container)
+    record = runtime.engine.objects.container(container)
     assert record.phase == state.CONTAINER_RUNNING
     await container_stop.stop(runtime.engine, container, 30)  # it goes on: it hears a signal
-    assert runtime.engine.registry.container(container).exit_code == 0
+    assert runtime.engine.objects.container(container).exit_code == 0
 
 
 async def test_a_diff_tells_what_was_written_and_not_what_was_put_there_for_mounts(
@@ -184,7 +184,7 @@ async def test_an_ended_container_is_committed_saved_loaded_and_runs(
     pod = Pod(runtime.engine, here.directory, userns=False)
     await pod.run()
     await pod.output(busybox.NAME, WRITE)
-    (container,) = runtime.engine.registry.containers_of(pod.id)
+    (container,) = runtime.engine.objects.containers_of(pod.id)
 
     image = await runtime.container(container.id).commit(NAME, changes=['CMD ["cat", "/srv/done"]'])
 
@@ -221,26 +221,26 @@ async def test_the_config_says_who_what_and_why(runtime: Runtime, here: Place) -
 async def test_the_container_is_paused_meanwhile_unless_told_otherwise(
     runtime: Runtime, here: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    on = runtime.engine
-    pod = Pod(on, here.directory, userns=False)
+    engine = runtime.engine
+    pod = Pod(engine, here.directory, userns=False)
     await pod.run()
     container = await pod.start(busybox.NAME, "sleep 600")
-    handler = on.handler("")
-    pack, seen = on.images.store.layers.pack, []
+    handler = engine.handler("")
+    pack, seen = engine.images.layers.pack, []
 
     async def watched(*arguments: object) -> tuple[str, int]:
-        seen.append((await on.oci.state(handler, container) or {})["status"])
+        seen.append((await engine.oci.state(handler, container) or {})["status"])
         return await pack(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(on.images.store.layers, "pack", watched)
+    monkeypatch.setattr(engine.images.layers, "pack", watched)
 
     await runtime.container(container).commit()
-    seen.append((await on.oci.state(handler, container) or {})["status"])
+    seen.append((await engine.oci.state(handler, container) or {})["status"])
     await runtime.container(container).commit(pause=False)
-    await on.oci.pause(handler, container)
+    await engine.oci.pause(handler, container)
     await runtime.container(container).commit()
-    seen.append((await on.oci.state(handler, container) or {})["status"])
-    await on.oci.resume(handler, container)
+    seen.append((await engine.oci.state(handler, container) or {})["status"])
+    await engine.oci.resume(handler, container)
 
     assert seen == ["paused", "running", "running", "paused", "paused"]
 
@@ -248,14 +248,14 @@ async def test_the_container_is_paused_meanwhile_unless_told_otherwise(
 async def test_a_commit_that_fails_leaves_nothing_and_the_container_runs_on(
     runtime: Runtime, here: Place
 ) -> None:
-    on = runtime.engine
-    pod = Pod(on, here.directory, userns=False)
+    engine = runtime.engine
+    pod = Pod(engine, here.directory, userns=False)
     await pod.run()
     container = await pod.start(
         busybox.NAME, "echo x > /.wh.bad; mkdir /srv; echo > /srv/done; sleep 600"
     )
     await pod.wrote(container)
-    before = on.images.store.layers.present()
+    before = engine.images.layers.present()
 
     with pytest.raises(ToolFailed, match="would become a whiteout"):
         await runtime.container(container).commit(NAME)
@@ -266,9 +266,9 @@ async def test_a_commit_that_fails_leaves_nothing_and_the_container_runs_on(
         await runtime.container("nobody").commit()
 
     assert len(runtime.images()) == 1
-    assert on.images.store.layers.present() == before
-    assert list(on.images.store.layouts.iterdir()) == []
-    assert (await on.oci.state(on.handler(""), container) or {})["status"] == "running"
+    assert engine.images.layers.present() == before
+    assert list(engine.images.layouts.iterdir()) == []
+    assert (await engine.oci.state(engine.handler(""), container) or {})["status"] == "running"
 
 
 async def test_without_its_image_a_container_cannot_be_committed(
@@ -336,16 +336,16 @@ async def test_a_process_that_dies_at_a_step_leaves_nothing_and_no_container_pau
 
     assert died.returncode == -9, died.complaint()
     async with here.runtime() as after:
-        on = after.engine
+        engine = after.engine
         assert [image.tags for image in after.images()] == [[busybox.NAME]]
         limit = time.monotonic() + 10  # what the last one left is seen to in the background
-        while left := on.retries():
+        while left := engine.retries():
             assert time.monotonic() < limit, left
             await asyncio.sleep(0.01)
-        assert (await on.oci.state(on.handler(""), container) or {})["status"] == "running"
-        record = on.registry.container(container)
+        assert (await engine.oci.state(engine.handler(""), container) or {})["status"] == "running"
+        record = engine.objects.container(container)
         assert process.alive(record.init.pid, record.init.start_time)
         assert (await after.container(container).commit(NAME)).tags == [NAME]
-        assert list(on.images.store.layouts.iterdir()) == []
+        assert list(engine.images.layouts.iterdir()) == []
         assert not (here.directory / "saved").exists()
-        await pod_remove.remove(on, pod.id)
+        await pod_remove.remove(engine, pod.id)

@@ -10,11 +10,11 @@ from cri_shim import assembly, recovery
 from cri_shim.aio import reaper
 from cri_shim.assembly import drivers, node, opening, probing
 from cri_shim.errors import RuntimeStopped, ToolFailed, WrongState
-from cri_shim.images import Images
 from cri_shim.linux import process
 from cri_shim.network.network import Network
+from cri_shim.objects import ObjectStore
 from cri_shim.oci.runtime import OciRuntime
-from cri_shim.registry import Registry
+from cri_shim.store.image_store import ImageStore
 from tests.fixtures.library import Place
 from tests.sentry.leaks import Scope, snapshot
 
@@ -25,9 +25,9 @@ STEPS: dict[str, tuple[object, str]] = {
     "reaper": (reaper, "start"),
     "cgroups": (node, "Cgroups"),
     "state": (drivers, "LevelStore"),
-    "records": (Registry, "load"),
+    "records": (ObjectStore, "load"),
     "image store": (drivers, "image_store"),
-    "images": (Images, "recover"),
+    "images": (ImageStore, "recover"),
     "network": (drivers, "network"),
     "network start": (Network, "start"),
     "handlers": (probing, "probe"),
@@ -84,7 +84,7 @@ async def test_what_an_earlier_run_left_outlives_a_start_that_fails(
     here: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with here.runtime() as first:
-        identity = first.engine.registry.identity()
+        identity = first.engine.objects.identity()
     mounted = here.mounts()
     with monkeypatch.context() as patched:
         patched.setattr(recovery, "recover", failing(ToolFailed("it failed")))
@@ -93,7 +93,7 @@ async def test_what_an_earlier_run_left_outlives_a_start_that_fails(
 
     assert here.mounts() == mounted
     async with here.runtime() as second:
-        assert second.engine.registry.identity() == identity
+        assert second.engine.objects.identity() == identity
 
 
 async def test_a_start_that_is_cut_off_while_it_waits_leaves_nothing(here: Place) -> None:

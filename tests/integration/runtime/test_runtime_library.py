@@ -26,10 +26,10 @@ def request(name: str = "a") -> api.RunPodSandboxRequest:
 async def test_a_pod_runs_and_goes_without_any_daemon(here: Place, kind: str) -> None:
     async with here.runtime(("state", kind)) as runtime:
         id = await pod_run.run(runtime.engine, request())
-        assert runtime.engine.registry.pod(id).network.ips
+        assert runtime.engine.objects.pod(id).network.ips
         await pod_stop.stop(runtime.engine, id)
         await pod_remove.remove(runtime.engine, id)
-        assert runtime.engine.registry.pods() == []
+        assert runtime.engine.objects.pods() == []
     assert not (here.run_root / "cri-shim.sock").exists()
 
 
@@ -37,7 +37,7 @@ async def test_leveldb_remembers_a_pod_and_memory_keeps_no_file(here: Place) -> 
     async with here.runtime() as first:
         id = await pod_run.run(first.engine, request())
     async with here.runtime() as second:
-        assert [pod.id for pod in second.engine.registry.pods()] == [id]
+        assert [pod.id for pod in second.engine.objects.pods()] == [id]
         await pod_remove.remove(second.engine, id)
     with pytest.raises(StateError, match="holds the state of pods"):
         await here.runtime(with_state("memory")).__aenter__()
@@ -87,7 +87,7 @@ async def test_a_runtime_opened_twice_at_once_stays_one(here: Place) -> None:
         runtime.__aenter__(), runtime.__aenter__(), return_exceptions=True
     )
     assert [type(each) for each in opened] == [Runtime, RuntimeStopped]
-    assert runtime.engine.registry.pods() == []
+    assert runtime.engine.objects.pods() == []
     await runtime.shutdown()
 
 
@@ -95,7 +95,7 @@ async def test_two_runtimes_live_side_by_side_in_one_process(here: Place, tmp_pa
     other = here.runtime(with_storage(tmp_path / "root", tmp_path / "run"))
     async with here.runtime() as one, other as two:
         id = await pod_run.run(one.engine, request())
-        assert two.engine.registry.pods() == []
+        assert two.engine.objects.pods() == []
         await two.shutdown()
         await pod_remove.remove(one.engine, id)
 
@@ -124,7 +124,7 @@ async def test_options_count_until_the_runtime_is_opened(here: Place) -> None:
     with pytest.raises(CriShimError):
         runtime.configure(("no.such.key", "1"))
     async with runtime:
-        assert runtime.engine.registry.namespace == "mine"
+        assert runtime.engine.objects.namespace == "mine"
         assert runtime.engine.default_handler == "special"
         with pytest.raises(RuntimeStopped, match="takes no option"):
             runtime.configure(with_namespace("late"))

@@ -49,8 +49,8 @@ async def moves(runtime: Runtime, container: Container, limit: float = 5.0) -> b
 
 
 def frozen(runtime: Runtime, container: Container) -> bool:
-    on = runtime.engine
-    return on.cgroups.frozen(on.registry.container(container.id).cgroups_path)
+    engine = runtime.engine
+    return engine.cgroups.frozen(engine.objects.container(container.id).cgroups_path)
 
 
 async def test_it_stands_still_and_goes_on_and_is_running_all_the_while(
@@ -62,7 +62,7 @@ async def test_it_stands_still_and_goes_on_and_is_running_all_the_while(
 
     await asyncio.wait_for(paused, 5)
     assert frozen(opened, container)
-    record = opened.engine.registry.container(container.id)
+    record = opened.engine.objects.container(container.id)
     assert (container.status, query.state_of(record)) == ("paused", api.CONTAINER_RUNNING)
     assert container.inspect()["State"]["Paused"]
     with pytest.raises(WrongState, match="is paused already"):
@@ -243,9 +243,11 @@ async def test_one_that_will_not_freeze_goes_on(
 async def test_one_that_somebody_else_thawed_is_not_called_paused_for_ever(
     opened: Runtime, container: Container
 ) -> None:
-    on = opened.engine
+    engine = opened.engine
     await container.pause()
-    await on.oci.resume(on.handler(on.registry.container(container.id).handler), container.id)
+    await engine.oci.resume(
+        engine.handler(engine.objects.container(container.id).handler), container.id
+    )
     await container.unpause()
     assert container.status == "running"
 
@@ -253,8 +255,10 @@ async def test_one_that_somebody_else_thawed_is_not_called_paused_for_ever(
 async def test_one_that_somebody_else_froze_can_be_stopped(
     opened: Runtime, container: Container
 ) -> None:
-    on = opened.engine
-    await on.oci.pause(on.handler(on.registry.container(container.id).handler), container.id)
+    engine = opened.engine
+    await engine.oci.pause(
+        engine.handler(engine.objects.container(container.id).handler), container.id
+    )
     while not frozen(opened, container):  # noqa: ASYNC110  (crun does not wait)
         await asyncio.sleep(0.002)
     await asyncio.wait_for(container.stop(0), 10)
@@ -265,8 +269,8 @@ async def test_the_end_of_a_paused_containers_record_says_that_it_is_not_paused(
     opened: Runtime, container: Container
 ) -> None:
     await container.pause()
-    record = opened.engine.registry.container(container.id)
+    record = opened.engine.objects.container(container.id)
     await container.kill()
     await asyncio.wait_for(container.wait(), 10)
     assert not process.alive(record.init.pid, record.init.start_time)
-    assert not opened.engine.registry.container(container.id).paused
+    assert not opened.engine.objects.container(container.id).paused

@@ -245,7 +245,7 @@ async def test_prune_goes_on_after_an_error_and_tells_it(
     await first.wait(), await second.wait()
     remove = container_remove.remove
 
-    async def fails(on: object, id: str) -> None:
+    async def fails(engine: object, id: str) -> None:
         if id == second.id:
             raise ToolFailed("it is stuck")
         await remove(opened.engine, id)

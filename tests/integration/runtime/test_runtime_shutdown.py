@@ -2,17 +2,21 @@
 
 import asyncio
 import time
+from pathlib import Path
 
 import pytest
 
 from cri_shim import Runtime, shutdown
+from cri_shim.aio import child
 from cri_shim.containers import create as container_create
 from cri_shim.containers import remove as container_remove
 from cri_shim.containers import start as container_start
 from cri_shim.engine import Engine
 from cri_shim.errors import RuntimeStopped, TimedOut, ToolFailed, WrongState
+from cri_shim.images import load as images
 from cri_shim.linux import mounts, process
 from cri_shim.oci.exits import Exits
+from cri_shim.options import with_namespace
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import remove as pod_remove
@@ -26,15 +30,15 @@ from tests.integration.runtime.test_runtime_library import request
 STUBBORN = ["sh", "-c", "trap '' TERM; while :; do sleep 1; done"]
 
 
-async def load(on: Engine, here: Place) -> None:
+async def load(engine: Engine, here: Place) -> None:
     archive = busybox.archive(here.directory / "busybox.tar")
-    await on.images.load(f"docker-archive:{archive}")
+    await images.load(engine, f"docker-archive:{archive}")
 
 
-async def create(on: Engine, name: str, command: list[str]) -> tuple[str, str]:
+async def create(engine: Engine, name: str, command: list[str]) -> tuple[str, str]:
     """A pod with a container in it, not started; their ids."""
     wanted = request(name)
-    pod = await pod_run.run(on, wanted)
+    pod = await pod_run.run(engine, wanted)
     container = api.ContainerConfig(
         metadata=api.ContainerMetadata(name="main"),
         image=api.ImageSpec(image=busybox.NAME),
@@ -43,22 +47,22 @@ async def create(on: Engine, name: str, command: list[str]) -> tuple[str, str]:
     asked = api.CreateContainerRequest(
         pod_sandbox_id=pod, config=container, sandbox_config=wanted.config
     )
-    return pod, await container_create.create(on, asked)
+    return pod, await container_create.create(engine, asked)
 
 
-async def start(on: Engine, name: str, command: list[str] = STUBBORN) -> tuple[str, str]:
-    pod, container = await create(on, name, command)
-    await container_start.start(on, container)
+async def start(engine: Engine, name: str, command: list[str] = STUBBORN) -> tuple[str, str]:
+    pod, container = await create(engine, name, command)
+    await container_start.start(engine, container)
     return pod, container
 
 
 async def remove_all(here: Place) -> None:
     async with here.runtime() as runtime:
-        on = runtime.engine
-        assert {pod.phase for pod in on.registry.pods()} <= {state.POD_NOTREADY}
-        assert {c.phase for c in on.registry.containers()} <= {state.CONTAINER_EXITED}
-        for pod in on.registry.pods():
-            await pod_remove.remove(on, pod.id)
+        engine = runtime.engine
+        assert {pod.phase for pod in engine.objects.pods()} <= {state.POD_NOTREADY}
+        assert {c.phase for c in engine.objects.containers()} <= {state.CONTAINER_EXITED}
+        for pod in engine.objects.pods():
+            await pod_remove.remove(engine, pod.id)
 
 
 async def test_it_is_refused_while_a_container_runs_and_changes_nothing(here: Place) -> None:
@@ -67,7 +71,7 @@ async def test_it_is_refused_while_a_container_runs_and_changes_nothing(here: Pl
         pod, container = await start(runtime.engine, "a")
         with pytest.raises(WrongState, match=f"1 containers are running, the first is {container}"):
             await runtime.shutdown()
-        record = runtime.engine.registry.container(container)
+        record = runtime.engine.objects.container(container)
         assert process.alive(record.init.pid, record.init.start_time)
         await pod_remove.remove(runtime.engine, pod)
         await runtime.shutdown()
@@ -77,10 +81,10 @@ async def test_it_is_refused_while_a_container_runs_and_changes_nothing(here: Pl
 async def test_forced_it_ends_everything_at_once_and_unmounts(here: Place) -> None:
     runtime = here.runtime()
     async with runtime:
-        on = runtime.engine
-        await load(on, here)
-        started = await asyncio.gather(*(start(on, name) for name in "abcd"))
-        inits = [on.registry.container(container).init for _, container in started]
+        engine = runtime.engine
+        await load(engine, here)
+        started = await asyncio.gather(*(start(engine, name) for name in "abcd"))
+        inits = [engine.objects.container(container).init for _, container in started]
         began = time.monotonic()
         await runtime.shutdown(force=True)
         took = time.monotonic() - began
@@ -89,6 +93,40 @@ async def test_forced_it_ends_everything_at_once_and_unmounts(here: Place) -> No
     assert here.mounts() == []
     with pytest.raises(RuntimeStopped):
         _ = runtime.engine
+    await remove_all(here)
+
+
+async def rules() -> str:
+    return (await child.run(["nft", "list", "ruleset"], timeout=20)).stdout.decode()
+
+
+async def test_forced_it_leaves_neither_the_bridge_nor_the_masquerade_rule(here: Place) -> None:
+    bridge = Path("/sys/class/net", here.bridge)
+    async with here.runtime() as runtime:
+        await load(runtime.engine, here)
+        await start(runtime.engine, "a")
+        assert bridge.exists()
+        assert here.subnet in await rules()
+        await runtime.shutdown(force=True)
+    assert not bridge.exists()
+    assert here.subnet not in await rules()
+    await remove_all(here)
+
+
+async def test_forced_it_leaves_the_network_to_the_pods_of_another_state_namespace(
+    here: Place,
+) -> None:
+    bridge = Path("/sys/class/net", here.bridge)
+    async with here.runtime() as runtime:
+        await load(runtime.engine, here)
+        await start(runtime.engine, "a")
+    async with here.runtime(with_namespace("other")) as other:
+        await other.shutdown(force=True)
+    assert bridge.exists()
+    assert here.subnet in await rules()
+    async with here.runtime() as runtime:
+        await runtime.shutdown(force=True)
+    assert not bridge.exists()
     await remove_all(here)
 
 
@@ -108,9 +146,9 @@ async def test_a_stop_that_hangs_is_given_up_and_told_and_the_rest_ends(
     here: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with here.runtime() as runtime:
-        on = runtime.engine
-        await load(on, here)
-        (slow, _), (bad, _), (good, ended) = [await start(on, name) for name in "abc"]
+        engine = runtime.engine
+        await load(engine, here)
+        (slow, _), (bad, _), (good, ended) = [await start(engine, name) for name in "abc"]
         stop = pod_stop.stop
 
         async def odd(engine: Engine, id: str) -> None:
@@ -124,7 +162,7 @@ async def test_a_stop_that_hangs_is_given_up_and_told_and_the_rest_ends(
         monkeypatch.setattr(shutdown, "SETTLE_S", 0.5)
         with pytest.raises((TimedOut, ToolFailed)):
             await runtime.shutdown(force=True, timeout=5)
-        assert on.registry.container(ended).phase == state.CONTAINER_EXITED
+        assert engine.objects.container(ended).phase == state.CONTAINER_EXITED
     said = "\n".join(record.getMessage() for record in caplog.records)
     assert f"shutdown: pod {slow} did not stop within 5 s" in said
     assert f"shutdown: pod {bad}: CNI said no" in said
@@ -175,10 +213,10 @@ async def test_leaving_the_block_waits_for_a_shutdown_under_way(here: Place) -> 
     async with here.runtime() as runtime:
         await load(runtime.engine, here)
         _, container = await start(runtime.engine, "a")
-        on = runtime.engine
+        engine = runtime.engine
         ending = asyncio.create_task(end(runtime))
         await asyncio.sleep(0)
-    assert on.registry.container(container).phase == state.CONTAINER_EXITED
+    assert engine.objects.container(container).phase == state.CONTAINER_EXITED
     await ending
     await remove_all(here)
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from cri_shim import __version__
-from cri_shim.cli import main, overrides, parser
+from cri_shim.cli import main, parser
+from cri_shim.cli.arguments import overrides
 from cri_shim.cli.config_text import whole
 from cri_shim.config import load
 

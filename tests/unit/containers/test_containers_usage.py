@@ -2,7 +2,7 @@
 
 from cri_shim.containers import usage
 from cri_shim.isolation.cgroup_files import Pressure, Stall
-from cri_shim.isolation.meter import Memory, Swap, Usage
+from cri_shim.isolation.cgroup_stats import Memory, Swap, Usage
 
 FULL = Usage(
     at=9,

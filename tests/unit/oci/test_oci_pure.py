@@ -9,8 +9,8 @@ from cri_shim.oci import bundle, exits
 from cri_shim.oci.conmon import terminal_flags
 from cri_shim.oci.exits import Exit
 from cri_shim.oci.handlers import Features, executable, parse_features
-from cri_shim.oci.sync import decode
-from cri_shim.oci.tree import Entry, family
+from cri_shim.oci.process_tree import Entry, family
+from cri_shim.oci.sync_pipe import decode
 
 
 @pytest.mark.parametrize(

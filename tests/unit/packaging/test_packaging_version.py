@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="needs git")
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A repository with one commit."""
-    for name in ("hack/version", "cri_shim/__init__.py"):
+    for name in ("hack/version", "cri_shim/version.py"):
         (tmp_path / name).parent.mkdir()
         shutil.copy(TOP / name, tmp_path / name)
     git(tmp_path, "init", "-q")
@@ -62,7 +62,7 @@ def test_a_commit_without_a_version_tag_says_so(checkout: Path, tags: list[str])
 
 def test_changed_files_are_not_what_was_tagged(checkout: Path) -> None:
     git(checkout, "tag", "v9.8.7")
-    with (checkout / "cri_shim/__init__.py").open("a") as module:
+    with (checkout / "cri_shim/version.py").open("a") as module:
         module.write("# changed\n")
     assert re.fullmatch(rf"{__version__}\.dev1\+g[0-9a-f]+\.changed", version(checkout))
 

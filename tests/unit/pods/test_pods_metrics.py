@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from cri_shim.isolation.cgroup_files import BlockIo, Pressure, Stall
-from cri_shim.isolation.meter import Detail, HugePages, Memory, Swap, Usage
+from cri_shim.isolation.cgroup_stats import Detail, HugePages, Memory, Swap, Usage
 from cri_shim.linux.netdev import Interface
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state

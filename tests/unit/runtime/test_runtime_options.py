@@ -117,6 +117,6 @@ def test_importing_the_package_is_cheap() -> None:
     done = subprocess.run(
         [sys.executable, "-S", "-c", program], capture_output=True, text=True, check=True, cwd=root
     )
-    assert done.stdout.split() == ["cri_shim"]
+    assert done.stdout.split() == ["cri_shim", "cri_shim.version"]
     with pytest.raises(ImportError):
         from cri_shim import nonsense  # type: ignore[attr-defined]  # noqa: F401

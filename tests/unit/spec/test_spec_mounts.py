@@ -221,7 +221,7 @@ def test_a_container_path_is_cleaned(path: str) -> None:
     assert resolve(path=path).destination == "/data/y"
 
 
-@pytest.mark.parametrize("path", ["", "data", "/", "//", "/data/.."])
+@pytest.mark.parametrize("path", ["/", "//", "/data/.."])
 def test_a_container_path_that_is_no_place_to_mount_is_refused(path: str) -> None:
     with pytest.raises(InvalidArgument) as caught:
         resolve(path=path)

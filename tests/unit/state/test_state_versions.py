@@ -11,8 +11,8 @@ import pytest
 from google.protobuf.message import Message
 
 from cri_shim.errors import StateError
+from cri_shim.objects import ObjectStore, changed
 from cri_shim.pb import state_pb2 as state
-from cri_shim.registry import Registry, changed
 from cri_shim.state import records
 from cri_shim.state.memory import MemoryStore
 from cri_shim.store import layers
@@ -84,9 +84,9 @@ def test_a_record_of_the_next_version_is_used_and_loses_nothing(name: str) -> No
 def test_what_is_new_in_it_outlives_our_changes() -> None:
     data = on_file("container-main", records.VERSIONS["container"] + 1)
     store = store_of("container-main", data)
-    registry = Registry(store)
-    registry.load()
-    registry.put(changed(registry.container(MAIN), phase=state.CONTAINER_EXITED, exit_code=3))
+    objects = ObjectStore(store)
+    objects.load()
+    objects.put(changed(objects.container(MAIN), phase=state.CONTAINER_EXITED, exit_code=3))
     kept = store.get("container", MAIN)
     assert kept is not None
     assert kept.endswith(LATER)

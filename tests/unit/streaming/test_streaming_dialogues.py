@@ -25,8 +25,8 @@ TERMINAL = Streams(stdin=True, stdout=True, stderr=False, tty=True)
 class FakeTalk:
     """A command that is told from outside when to speak and to end."""
 
-    def __init__(self, hearer: Any) -> None:
-        self.hearer = hearer
+    def __init__(self, handler: Any) -> None:
+        self.handler = handler
         self.heard: list[Any] = []
         self.over = asyncio.get_running_loop().create_future()
         self.waiting = 0
@@ -92,10 +92,10 @@ class Stage:
         self.tasks: list[asyncio.Task[None]] = []
         self.means = means(self.spawn)
 
-    async def begin(self, hearer: Any) -> Any:
+    async def begin(self, handler: Any) -> Any:
         if self.failure is not None:
             raise self.failure
-        self.talk = FakeTalk(hearer)
+        self.talk = FakeTalk(handler)
         return self.talk
 
     def spawn(self, name: Any, work: Any) -> Any:
@@ -165,8 +165,8 @@ async def test_a_whole_session_over_spdy(protocol, code, error):
     await stage.settle()
     client.send(stdin, b"hello")
     client.send(stdin, b"", fin=True)
-    stage.talk.hearer.output(1, b"out")
-    stage.talk.hearer.output(2, b"err")
+    stage.talk.handler.output(1, b"out")
+    stage.talk.handler.output(2, b"err")
     await stage.finish(code)
     client.pull()
     assert stage.talk.heard == [b"hello", "end"]
@@ -269,7 +269,7 @@ async def test_input_that_is_not_read_throttles_the_client_until_it_is():
     stage.talk.waiting = 1 << 20
     client.send(stdin, b"x")
     assert stage.link.throttled
-    stage.talk.hearer.drained()
+    stage.talk.handler.drained()
     assert not stage.link.throttled
     await stage.finish()
 
@@ -324,8 +324,8 @@ async def test_a_whole_session_over_binary_websocket(protocol, first, last):
     await stage.settle()
     client.say(BytesMessage(b"\x00hello"))
     client.say(Ping(b"?"))
-    stage.talk.hearer.output(1, b"out")
-    stage.talk.hearer.output(2, b"e" * 70000)
+    stage.talk.handler.output(1, b"out")
+    stage.talk.handler.output(2, b"e" * 70000)
     await stage.finish()
     client.pull()
     assert stage.talk.heard == [b"hello"]
@@ -348,7 +348,7 @@ async def test_a_whole_session_over_base64(protocol):
     client = WsClient(stage, protocol)
     await stage.settle()
     client.say(TextMessage("0" + base64.b64encode(b"hello").decode()))
-    stage.talk.hearer.output(1, b"out")
+    stage.talk.handler.output(1, b"out")
     await stage.finish()
     client.pull()
     assert stage.talk.heard == [b"hello"]

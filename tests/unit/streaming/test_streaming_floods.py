@@ -29,7 +29,7 @@ ALL = Streams(stdin=True, stdout=True, stderr=True, tty=True)
 MANY = 2 * BURST
 
 
-class Talk:
+class InteractiveSession:
     """Takes all input, and never ends by itself."""
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class World:
     def __init__(self) -> None:
         self.sent = bytearray()
         self.closed = False
-        self.talk = Talk()
+        self.talk = InteractiveSession()
         self.tasks: list[asyncio.Task[None]] = []
         self.complaints: list[str] = []
         self.connections = Unbounded()
@@ -75,7 +75,7 @@ class World:
         self.tasks.append(asyncio.create_task(work, name=name))
         return self.tasks[-1]
 
-    async def begin(self, hearer: Any) -> Any:
+    async def begin(self, handler: Any) -> Any:
         return self.talk
 
     async def connect(self, port: int) -> Any:

@@ -1,0 +1,251 @@
+"""Exec and Attach: somebody talks to a command, or to the container's own program.
+
+Both are a Talk: input goes in, output comes out by callbacks, and at the end there is an exit code
+(of a command) or none (of a container one has only watched). A Talk is told when its output cannot
+be passed on: a command is then held back by its full pipe; an attachment must never hold back its
+container, so it is given up when LAG bytes have piled up.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from cri_shim import lifecycle
+from cri_shim.containers import exec as execs
+from cri_shim.containers import start as starts
+from cri_shim.containers import streams
+from cri_shim.engine import Engine
+from cri_shim.errors import Unavailable, WrongState
+from cri_shim.oci import bundle
+from cri_shim.oci.attach import Attachment
+from cri_shim.oci.command import Command, Streams, Taker
+from cri_shim.pb import api_pb2 as api
+from cri_shim.pb import state_pb2 as state
+from cri_shim.spec.process import exec_process
+
+LAG = 16 << 20  # bytes an attach client may be behind, in our memory: some seconds of a slow link
+
+
+@dataclass(frozen=True, slots=True)
+class OutputHandler:
+    """Who talks: what the InteractiveSession calls, on the loop."""
+
+    output: Callable[[int, bytes], None]  # 1 is stdout, 2 stderr
+    drained: Callable[[], None]  # input that waited has been taken
+    backlog: Callable[[], int]  # bytes of output that could not be passed on yet
+
+
+class InteractiveSession(Protocol):
+    """A conversation that has begun."""
+
+    def feed(self, data: bytes | memoryview) -> int:
+        """Input; returns how many bytes wait to be read."""
+
+    def feed_end(self) -> None:
+        """No more input."""
+
+    def resize(self, width: int, height: int) -> None:
+        """The terminal's new size in characters."""
+
+    def pause(self) -> None:
+        """Output cannot be passed on for now."""
+
+    def resume(self) -> None:
+        """It can again."""
+
+    async def wait(self) -> int | None:
+        """Return after the last output: 0..255 of a command, None of a container's own program."""
+
+    async def close(self) -> None:
+        """Who talked has gone, or all has been said: leave nothing of it."""
+
+
+def streams_of(request: api.ExecRequest | api.AttachRequest) -> Streams:
+    """What the caller wants of the process's streams."""
+    return Streams(request.stdin, request.stdout, request.stderr and not request.tty, request.tty)
+
+
+async def exec(
+    engine: Engine, request: api.ExecRequest, handler: OutputHandler
+) -> InteractiveSession:
+    """Start the command. WrongState, CommandNotFound, ToolFailed: it does not run."""
+    container = execs.accepting(engine, request.container_id)
+    document = bundle.spec(engine.paths.bundle(container.id))
+    process = exec_process(document, list(request.cmd), tty=request.tty)
+    command = await engine.oci.command(
+        engine.handler(container.handler),
+        container.id,
+        process,
+        streams_of(request),
+        Taker(handler.output, handler.drained),
+        streams.owner(engine, container, process),
+    )
+    return _Exec(command)
+
+
+class _Exec:
+    def __init__(self, command: Command) -> None:
+        self._command = command
+        self.feed = command.feed
+        self.feed_end = command.feed_end
+        self.resize = command.resize
+        self.pause = command.pause
+        self.resume = command.resume
+
+    async def wait(self) -> int | None:
+        return await self._command.wait()
+
+    async def close(self) -> None:
+        try:
+            await self._command.end()
+        finally:
+            self._command.close()
+
+
+def attachable(engine: Engine, container_id: str) -> state.ContainerRecord:
+    """The container, if its streams can be had: created by conmon, and not ended."""
+    container = engine.objects.container(container_id)
+    if not lifecycle.is_running(container):
+        raise WrongState(f"container {container.id} is not running")
+    return container
+
+
+async def attach(
+    engine: Engine, request: api.AttachRequest, handler: OutputHandler
+) -> InteractiveSession:
+    """Join the container's own streams from now on. WrongState if it does not run."""
+    return await _joined(engine, attachable(engine, request.container_id), request, handler)
+
+
+async def start(
+    engine: Engine, request: api.AttachRequest, handler: OutputHandler
+) -> InteractiveSession:
+    """Start the container, joined to its streams before its program begins. Errors as starts.start.
+
+    Who gives up meanwhile leaves it to start alone.
+    """
+    joined: InteractiveSession | None = None
+    wanted = True
+
+    async def join() -> None:
+        nonlocal joined
+        if wanted:
+            container = engine.objects.container(request.container_id)
+            joined = await _joined(engine, container, request, handler)
+
+    try:
+        await starts.start(engine, request.container_id, join)
+    except BaseException:
+        wanted = False
+        if joined is not None:
+            await joined.close()
+        raise
+    assert joined is not None
+    return joined
+
+
+async def _joined(
+    engine: Engine,
+    container: state.ContainerRecord,
+    request: api.AttachRequest,
+    handler: OutputHandler,
+) -> InteractiveSession:
+    session = _Attach(engine, container, streams_of(request), handler)
+    await session.connect()
+    return session
+
+
+class _Attach:
+    """One client of the container's conmon."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        container: state.ContainerRecord,
+        streams: Streams,
+        handler: OutputHandler,
+    ) -> None:
+        self._engine = engine
+        self._bundle = engine.paths.bundle(container.id)
+        self._id = container.id
+        self._config = container.config
+        self._wanted = {1: streams.stdout, 2: streams.stderr}
+        self._hearer = handler
+        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._size: tuple[int, int] | None = None  # which conmon is to be told
+        self._resizing = False
+        self._attachment = Attachment(self._output, handler.drained, self._ended)
+
+    async def connect(self) -> None:
+        try:
+            await self._attachment.connect(self._bundle)
+        except BaseException:
+            self._attachment.close()
+            raise
+
+    def _output(self, stream: int, data: bytes) -> None:
+        if not self._wanted.get(stream):
+            return
+        self._hearer.output(stream, data)
+        if self._hearer.backlog() > LAG:
+            self._attachment.close()
+            self._ended(
+                Unavailable(
+                    f"attach to container {self._id}: given up, because its output is taken too"
+                    " slowly and must not be held back; attach again, or read its log"
+                )
+            )
+
+    def _ended(self, error: Exception | None = None) -> None:
+        if self._over.done():
+            return
+        if error is not None:
+            self._over.set_exception(error)
+        else:
+            self._over.set_result(None)
+
+    def feed(self, data: bytes | memoryview) -> int:
+        return self._attachment.feed(data)
+
+    def feed_end(self) -> None:
+        """A container whose stdin stays open after its clients goes on without this one."""
+        if self._config.tty:
+            return
+        self._attachment.feed_end()
+        if self._config.stdin and not self._config.stdin_once:
+            self._ended()
+
+    def resize(self, width: int, height: int) -> None:
+        """Of sizes that come while conmon is told one, only the last matters."""
+        if not self._config.tty:
+            return
+        self._size = width, height
+        if not self._resizing:
+            self._resizing = True
+            self._engine.work.spawn(f"resize {self._id}", self._resize())
+
+    async def _resize(self) -> None:
+        try:
+            while self._size is not None:
+                (width, height), self._size = self._size, None
+                await self._engine.conmon.resize(self._bundle, width, height)
+        except WrongState:
+            return  # it has ended meanwhile, as its output tells
+        finally:
+            self._resizing = False
+
+    def pause(self) -> None:
+        """Not for a container: see `_output`."""
+
+    def resume(self) -> None:
+        """See `pause`."""
+
+    async def wait(self) -> int | None:
+        await self._over
+        return None
+
+    async def close(self) -> None:
+        self._attachment.close()
+        if self._over.done() and not self._over.cancelled():
+            self._over.exception()  # seen, even if nobody waited for it

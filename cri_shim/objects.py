@@ -1,0 +1,339 @@
+"""What exists now: every pod and container, by id, name and prefix.
+
+Values are PodRecord and ContainerRecord messages that nobody changes after `put`: a change is a new
+message (see `changed`). Readers take no lock and never call out, so a slow object cannot delay a
+list. `put` writes through to the state store first, `observe` swaps first and persists with retry.
+Both refuse a phase that may not follow the one there is: see lifecycle.py.
+
+A runtime with a state namespace sees only its own objects; one without sees all.
+"""
+
+import logging
+import re
+import secrets
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from cri_shim import lifecycle
+from cri_shim.aio.changes import Changes
+from cri_shim.aio.keyed_lock import KeyedLock
+from cri_shim.errors import InvalidArgument, NotFound, RuntimeStopped, WrongNamespace
+from cri_shim.pb import api_pb2 as api
+from cri_shim.pb import state_pb2 as state
+from cri_shim.state import records
+from cri_shim.state.saver import Saver
+from cri_shim.state.store import DAMAGED, Store, Write
+
+PodName = tuple[str, str, str, int]  # namespace, name, uid, attempt
+ContainerName = tuple[str, str, int]  # pod id, name, attempt
+Entry = TypeVar("Entry", state.PodRecord, state.ContainerRecord)
+Record = state.PodRecord | state.ContainerRecord
+Follower = Callable[[Record | None, Record | None], None]  # before, after; None: is not there
+_IDENTITY = "identity"
+_NAME = re.compile(r"[0-9a-f]{32}")
+
+_log = logging.getLogger(__name__)
+
+
+def changed(record: Entry, **fields: Any) -> Entry:
+    """A copy of `record` with scalar or message fields replaced (None clears a field)."""
+    copy = type(record)()
+    copy.CopyFrom(record)
+    for name, value in fields.items():
+        copy.ClearField(name)  # type: ignore[arg-type]
+        if value is None:
+            continue
+        if hasattr(value, "CopyFrom"):
+            getattr(copy, name).CopyFrom(value)
+        elif isinstance(value, list | tuple):
+            getattr(copy, name).extend(value)
+        else:
+            setattr(copy, name, value)
+    return copy
+
+
+def pod_name(metadata: api.PodSandboxMetadata) -> PodName:
+    return metadata.namespace, metadata.name, metadata.uid, metadata.attempt
+
+
+class ObjectStore:
+    def __init__(self, store: Store, namespace: str = "") -> None:
+        self._store = store
+        self.namespace = namespace
+        self.lock = KeyedLock()  # key: object id. Order: pod, then container. Readers take none.
+        self.given_names: set[str] = set()  # made up in this process, for what may come yet
+        self._pods: dict[str, state.PodRecord] = {}
+        self._containers: dict[str, state.ContainerRecord] = {}
+        self._of_pod: dict[str, dict[str, None]] = {}
+        self._followers: list[Follower] = []
+        self._changes = Changes()
+        self.closed = False
+        self._saver = Saver(store, self._stored)
+        store.keep(self._records)
+
+    def load(self) -> None:
+        """Read every record; StateError if one was written by a newer version."""
+        for pod in records.load(self._store, "pod", state.PodRecord):
+            self._pods[pod.id] = pod
+        for container in records.load(self._store, "container", state.ContainerRecord):
+            self._index(container)
+
+    def identity(self, known_as: str = "") -> str:
+        """A random name that the state keeps: another one is another state, or one begun anew.
+
+        A damaged state that has lost its name has that of `known_as` again. Unavailable if it has
+        none and the disk is full.
+        """
+        known = (self._store.get("meta", _IDENTITY) or b"").decode(errors="replace")
+        damaged = self._store.get("meta", DAMAGED) is not None
+        if not _NAME.fullmatch(known):
+            kept = damaged and _NAME.fullmatch(known_as)
+            known = known_as if kept else secrets.token_hex(16)
+            self._store.write([("meta", _IDENTITY, known.encode()), ("meta", DAMAGED, None)])
+        elif damaged:
+            self._saver.save(("meta", DAMAGED))
+        return known
+
+    # -- looking up ---------------------------------------------------------------------------
+
+    def pods(self) -> list[state.PodRecord]:
+        return [pod for pod in self._pods.values() if self._visible(pod)]
+
+    def containers(self) -> list[state.ContainerRecord]:
+        return [c for c in self._containers.values() if self._visible(c)]
+
+    def each_pod(self) -> Iterator[state.PodRecord]:
+        """The pods there are now, each as it is when its turn comes; what is gone by then is not.
+
+        For answers that are sent in parts: only ids are held meanwhile.
+        """
+        for id in [pod.id for pod in self.pods()]:
+            if (pod := self._pods.get(id)) is not None:
+                yield pod
+
+    def each_container(self) -> Iterator[state.ContainerRecord]:
+        """The same of containers."""
+        for id in [container.id for container in self.containers()]:
+            if (container := self._containers.get(id)) is not None:
+                yield container
+
+    def everything(self) -> tuple[list[state.PodRecord], list[state.ContainerRecord]]:
+        """All records, also those of other namespaces and of creates in progress."""
+        return list(self._pods.values()), list(self._containers.values())
+
+    def containers_of(self, pod_id: str) -> list[state.ContainerRecord]:
+        return [self._containers[id] for id in self._of_pod.get(pod_id, ())]
+
+    def pod(
+        self, id: str, names: Callable[[state.PodRecord], Collection[str]] | None = None
+    ) -> state.PodRecord:
+        """The pod of this id, else of this name if `names` are given, else of this id prefix.
+
+        NotFound; InvalidArgument if it is ambiguous; WrongNamespace.
+        """
+        return self._pods[self._resolve("pod", self._pods, id, names)]
+
+    def container(
+        self, id: str, names: Callable[[state.ContainerRecord], Collection[str]] | None = None
+    ) -> state.ContainerRecord:
+        """The same of containers."""
+        return self._containers[self._resolve("container", self._containers, id, names)]
+
+    def dependents(self, id: str) -> list[state.ContainerRecord]:
+        """The containers that need this one to run, without those that are being removed."""
+        return [
+            c
+            for c in self._containers.values()
+            if id in c.depends_on and c.phase != state.CONTAINER_REMOVING
+        ]
+
+    def find_pod(self, id: str) -> state.PodRecord | None:
+        return self._pods.get(id)
+
+    def find_container(self, id: str) -> state.ContainerRecord | None:
+        return self._containers.get(id)
+
+    def pod_named(self, name: PodName) -> state.PodRecord | None:
+        """Who holds this name. A pod on its way out does not: its name is free again."""
+        for pod in self._pods.values():
+            if pod.phase != state.POD_REMOVING and pod_name(pod.config.metadata) == name:
+                return pod
+        return None
+
+    def container_named(self, name: ContainerName) -> state.ContainerRecord | None:
+        pod_id, own, attempt = name
+        for c in self.containers_of(pod_id):
+            metadata = c.config.metadata
+            if c.phase != state.CONTAINER_REMOVING and (metadata.name, metadata.attempt) == (
+                own,
+                attempt,
+            ):
+                return c
+        return None
+
+    def held_layers(self) -> set[str]:
+        """The diff-ids that containers, of all namespaces, still stand on."""
+        own = {layer for c in self._containers.values() for layer in c.layers}
+        volumes = (volume for c in self._containers.values() for volume in c.image_volumes)
+        return own | {layer for volume in volumes for layer in volume.layers}
+
+    def used_images(self) -> set[str]:
+        """The ids of the images that containers, of all namespaces, were made from or mount."""
+        own = {c.image_id for c in self._containers.values()}
+        return own | {v.image_id for c in self._containers.values() for v in c.image_volumes}
+
+    def _resolve(
+        self,
+        what: str,
+        entries: dict[str, Entry],
+        id: str,
+        names: Callable[[Entry], Collection[str]] | None,
+    ) -> str:
+        if not id:
+            raise InvalidArgument(f"{what}_id", "is empty")
+        matches = [id] if id in entries else []
+        if not matches and names is not None:
+            matches = [known for known, entry in entries.items() if id in names(entry)]
+        if not matches:
+            matches = [known for known in entries if known.startswith(id)]
+        if not matches:
+            raise NotFound(f"no {what} with id {'or name ' if names else ''}{id}")
+        visible = [known for known in matches if self._visible(entries[known])]
+        if not visible:
+            theirs = entries[matches[0]].namespace
+            raise WrongNamespace(
+                f"{what} {id} belongs to the state namespace {theirs!r}, this runtime to"
+                f" {self.namespace!r}"
+            )
+        if len(visible) > 1:
+            raise InvalidArgument(f"{what}_id", f"{id} is ambiguous: {len(visible)} {what}s match")
+        return visible[0]
+
+    def _visible(self, entry: state.PodRecord | state.ContainerRecord) -> bool:
+        return not self.namespace or entry.namespace == self.namespace
+
+    # -- changing -----------------------------------------------------------------------------
+
+    def follow(self, follower: Follower) -> None:
+        """Call `follower` with (before, after) at every change of what is visible here.
+
+        It is called at once, on the loop: it must neither wait nor change the objects.
+        """
+        self._followers.append(follower)
+
+    def unfollow(self, follower: Follower) -> None:
+        self._followers.remove(follower)
+
+    def put(self, record: Entry) -> Entry:
+        """Persist, swap in, wake who waits; Unavailable, and nothing changed, on a full disk."""
+        self._check(record)
+        self._store.put(_kind(record), record.id, record.SerializeToString())
+        self._swap(record)
+        return record
+
+    def observe(self, record: Entry) -> Entry:
+        """Swap in what is true whether the disk takes it or not; persist it with retry.
+
+        That is what was seen, and what is given up: a full disk must not keep it from going, and a
+        removal that is not on record is asked for again.
+        """
+        self._check(record)
+        self._swap(record)
+        self._saver.save((_kind(record), record.id))
+        return record
+
+    def observe_together(self, records: Sequence[Record]) -> None:
+        """`observe` of several, persisted in one piece: a pod and its containers."""
+        for record in records:
+            self._check(record)
+        for record in records:
+            self._swap(record)
+        self._saver.save(*((_kind(record), record.id) for record in records))
+
+    def forget(self, record: state.PodRecord | state.ContainerRecord) -> None:
+        """Remove for good. Called when nothing is left of the object, so it need not be synced.
+
+        A disk that is full does not keep it: a record that outlives us is removed at the start.
+        """
+        last: Record | None
+        if isinstance(record, state.PodRecord):
+            last = self._pods.pop(record.id, None)
+            self._of_pod.pop(record.id, None)
+        elif (last := self._containers.pop(record.id, None)) is not None:
+            self._of_pod.get(record.pod_id, {}).pop(record.id, None)
+        self._changes.wake(record.id)
+        if last is not None:
+            self._tell(last, None)
+        self._saver.save((_kind(record), record.id))
+
+    async def sync(self) -> None:
+        """Return when every change so far survives a power cut."""
+        await self._store.sync()
+
+    async def until(self, id: str, reached: Callable[[], bool]) -> None:
+        """Wait until `reached()`; it is asked again after every change of the object `id`."""
+        await self._changes.until(id, reached)
+
+    def unsaved(self) -> dict[str, str]:
+        """Records that the disk does not have as they are here, and why."""
+        return self._saver.unsaved()
+
+    async def close(self) -> None:
+        """Stop retrying what a full disk did not take; it is tried a last time.
+
+        Who still waits for a change hears RuntimeStopped. What is in memory can be read on.
+        """
+        self.closed = True
+        await self._saver.close()
+        self._changes.end(RuntimeStopped("the runtime was shut down while this was waited for"))
+
+    def _records(self) -> Iterator[Write]:
+        for pod in self._pods.values():
+            yield "pod", pod.id, pod.SerializeToString()
+        for container in self._containers.values():
+            yield "container", container.id, container.SerializeToString()
+
+    def _stored(self, kind: str, id: str) -> bytes | None:
+        records: Mapping[str, Record] = self._pods if kind == "pod" else self._containers
+        record = records.get(id) if kind != "meta" else None
+        return None if record is None else record.SerializeToString()
+
+    def _check(self, record: Record) -> None:
+        """WrongState if the phase of `record` may not follow what there is now."""
+        records: Mapping[str, Record]
+        records = self._pods if isinstance(record, state.PodRecord) else self._containers
+        lifecycle.check(records.get(record.id), record)
+
+    def _swap(self, record: Record) -> None:
+        before: Record | None
+        if isinstance(record, state.PodRecord):
+            before = self._pods.get(record.id)
+            self._pods[record.id] = record
+        else:
+            before = self._containers.get(record.id)
+            self._index(record)
+        self._changes.wake(record.id)
+        self._tell(before, record)
+
+    def _tell(self, before: Record | None, after: Record | None) -> None:
+        told = after or before
+        if told is None or not self._visible(told):
+            return
+        for follower in self._followers:
+            try:
+                follower(before, after)
+            except Exception:  # a bug of a follower: the change has happened all the same
+                _log.exception("%s %s: a follower failed", _kind(told), told.id)
+
+    def _index(self, container: state.ContainerRecord) -> None:
+        self._containers[container.id] = container
+        self._of_pod.setdefault(container.pod_id, {})[container.id] = None
+
+
+def _kind(record: state.PodRecord | state.ContainerRecord) -> str:
+    return "pod" if isinstance(record, state.PodRecord) else "container"
+
+
+def matches(labels: Iterable[tuple[str, str]], selector: Iterable[tuple[str, str]]) -> bool:
+    """Whether every pair of `selector` is among `labels` (CRI: all are required, equal match)."""
+    return set(selector) <= set(labels)

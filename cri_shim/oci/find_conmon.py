@@ -1,0 +1,67 @@
+"""Conmons found by the container's id on their command line, and ended.
+
+This is for an unfinished create, and for a daemon that died before it could record one.
+"""
+
+import os
+import signal
+
+from cri_shim.aio.ended import ended
+from cri_shim.aio.offload import offload
+from cri_shim.errors import ToolFailed
+from cri_shim.linux import pidfd, process
+from cri_shim.oci import process_tree
+from cri_shim.pb import state_pb2 as state
+
+END_S = 5.0  # for a killed conmon to end
+
+
+def of(id: str) -> list[state.Process]:
+    """The living conmons of a container; blocks for a look at every process of the host.
+
+    One that daemonises is two for a moment; the younger stays, and comes last.
+    """
+    # Between the listing of /proc and the look at its entries the elder may have left and the
+    # younger come: so "none" counts only the second time.
+    return _look_for(id) or _look_for(id)
+
+
+def _look_for(id: str) -> list[state.Process]:
+    def is_its_conmon(argv: list[str]) -> bool:
+        # Not by its path: that may have been configured differently when it was started.
+        return argv[1:3] == ["-c", id] and "--persist-dir" in argv
+
+    found = [
+        state.Process(pid=pid, start_time=start)
+        for pid in process.find_by_cmdline(is_its_conmon, among=process.in_our_pid_namespace)
+        if (start := process.start_time(pid)) is not None
+        and process.state(pid) not in ("Z", "X", None)
+    ]
+    return sorted(found, key=lambda p: (p.start_time, p.pid))
+
+
+async def end(id: str) -> None:
+    """Kill every conmon of the container, and with it an OCI runtime that still creates.
+
+    ToolFailed if one does not end within END_S.
+    """
+    while found := await offload(of, id):
+        for conmon in found:
+            await _kill(conmon, id)
+        # The OCI runtime dies with conmon, its hooks do not: they share conmon's session.
+        await process_tree.end(0, {conmon.pid for conmon in found})
+
+
+async def _kill(conmon: state.Process, id: str) -> None:
+    fd = pidfd.open_verified(conmon.pid, conmon.start_time)
+    if fd is None:
+        return
+    try:
+        pidfd.send(fd, signal.SIGKILL)
+        if not await ended(fd, END_S):
+            raise ToolFailed(
+                f"conmon {conmon.pid} of container {id} still lives {END_S:g} s after SIGKILL;"
+                " it hangs in the kernel"
+            )
+    finally:
+        os.close(fd)

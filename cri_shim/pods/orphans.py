@@ -1,0 +1,108 @@
+"""What is here and no record speaks of: its record was lost, or set aside because it was damaged.
+
+Nobody can reach such a container any more, and the kubelet starts another one in its place; so it
+is ended, by the steps that remove what has a record. It must be this state's own, though: what runs
+below a run root that served another state (a disk that is not mounted, a mistaken --root) is left
+alone.
+"""
+
+import logging
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from cri_shim.containers import remove as container_remove
+from cri_shim.engine import Engine
+from cri_shim.linux import marks
+from cri_shim.oci import bundle
+from cri_shim.pb import state_pb2 as state
+from cri_shim.pods import remove as pod_remove
+
+_ID = re.compile(r"[0-9a-f]{64}")
+
+_log = logging.getLogger(__name__)
+
+
+async def end(engine: Engine) -> None:
+    """Have every stray ended in the background; its addresses are network garbage.
+
+    OSError, Unavailable: it cannot be written down whose they are, on a full disk for example.
+    """
+    pods, containers = engine.objects.everything()
+    known = {entry.id for entry in pods} | {entry.id for entry in containers}
+    stray_containers = _ids(engine.paths.containers()) - known
+    stray_pods = _ids([engine.paths.pods()]) - known
+    if not _ours(engine, stray_containers | stray_pods):
+        return
+    for id in stray_containers:
+        _log.error("container %s has no record: it is ended and removed", id)
+        _remove_container(engine, id)
+    for id in stray_pods:
+        _log.error("pod %s has no record: it is ended and removed", id)
+        _remove_pod(engine, id)
+
+
+def _ours(engine: Engine, strays: set[str]) -> bool:
+    """Whether the run root belongs to this state; if nothing is there, it does from now on."""
+    mark = engine.paths.run_root / "state"
+    marked = marks.read(mark)
+    own = engine.objects.identity(marked)
+    if own == marked:
+        return True
+    if strays and os.path.lexists(mark):
+        _log.error(
+            "%d pods and containers below %s, the first is %s, belong to another state than the one"
+            " in %s: they are left alone; is that the right root, and is it mounted? If it is,"
+            " remove %s and restart cri-shim to have them ended",
+            len(strays), engine.paths.run_root, min(strays), engine.paths.root, mark,
+        )  # fmt: skip
+        return False
+    marks.write(mark, own)
+    return True
+
+
+def _ids(places: Iterable[Path]) -> set[str]:
+    there = (entry.name for place in places if place.is_dir() for entry in place.iterdir())
+    return {name for name in there if _ID.fullmatch(name)}
+
+
+def _remove_container(engine: Engine, id: str) -> None:
+    stray = state.ContainerRecord(
+        id=id,
+        phase=state.CONTAINER_REMOVING,
+        handler=_handler(engine, id),
+        cgroups_path=_cgroups_path(engine, id, engine.paths.bundle(id)),
+    )
+    engine.work.retrier.add(
+        f"remove stray container {id}",
+        lambda: container_remove.leave_nothing(engine, stray),
+        now=True,
+    )
+
+
+def _remove_pod(engine: Engine, id: str) -> None:
+    path = _cgroups_path(engine, id, engine.paths.pod(id) / "pause")
+    stray = state.PodRecord(
+        id=id,
+        phase=state.POD_REMOVING,
+        handler=_handler(engine, id),
+        # What oci_path made the path of: "/PARENT/ID", or "SLICE:PREFIX:ID".
+        cgroup_parent=path.split(":")[0] if ":" in path else path.rpartition("/")[0],
+    )
+    engine.work.retrier.add(
+        f"remove stray pod {id}", lambda: pod_remove.leave_nothing(engine, stray), now=True
+    )
+
+
+def _handler(engine: Engine, id: str) -> str:
+    """The OCI runtime that knows it; "" if none does."""
+    return next((name for name, h in engine.handlers.items() if (h.root / id).exists()), "")
+
+
+def _cgroups_path(engine: Engine, id: str, where: Path) -> str:
+    """As its OCI document has it; one that has none has no group either."""
+    try:
+        return str(bundle.spec(where)["linux"]["cgroupsPath"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return engine.cgroups.oci_path("", id)

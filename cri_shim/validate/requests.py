@@ -1,0 +1,188 @@
+"""One check for each request of the socket's services; a test holds the table complete."""
+
+import ipaddress
+from collections.abc import Callable
+from typing import Any
+
+from google.protobuf.message import Message
+
+from cri_shim.errors import InvalidArgument
+from cri_shim.pb import api_pb2 as api
+from cri_shim.pb import control_pb2 as control
+from cri_shim.validate import fields
+from cri_shim.validate.container import check_container
+from cri_shim.validate.pod import check_pod
+from cri_shim.validate.resources import check_resources
+
+
+class Validator:
+    """The check that boundary.add takes."""
+
+    def __call__(self, request: Message) -> None:
+        """Raise InvalidArgument for what no runtime could do."""
+        _CHECKS[type(request)](request)
+
+
+def _nothing(request: Message) -> None:
+    """For requests whose every value has a meaning; a filter that matches nothing is no error."""
+
+
+def _of_pod(request: Any) -> None:
+    fields.identifier("pod_sandbox_id", request.pod_sandbox_id)
+
+
+def _of_container(request: Any) -> None:
+    fields.identifier("container_id", request.container_id)
+
+
+def _run(request: api.RunPodSandboxRequest) -> None:
+    _required("config", request)
+    fields.plain("runtime_handler", request.runtime_handler)
+    check_pod("config", request.config)
+
+
+def _create(request: api.CreateContainerRequest) -> None:
+    _of_pod(request)
+    _required("config", request)
+    check_container("config", request.config)
+
+
+def _exec_sync(request: api.ExecSyncRequest) -> None:
+    _of_container(request)
+    _command(request)
+    if request.timeout < 0:
+        raise InvalidArgument("timeout", f"{request.timeout} seconds; 0 is for no limit")
+
+
+def _exec(request: api.ExecRequest) -> None:
+    _of_container(request)
+    _command(request)
+    _streams(request)
+
+
+def _attach(request: api.AttachRequest) -> None:
+    _of_container(request)
+    _streams(request)
+
+
+def _command(request: api.ExecSyncRequest | api.ExecRequest) -> None:
+    if not request.cmd or not request.cmd[0]:
+        raise InvalidArgument("cmd", "is required")
+    for index, word in enumerate(request.cmd):
+        if "\0" in word:
+            raise InvalidArgument(f"cmd[{index}]", "has a NUL byte")
+
+
+def _streams(request: api.ExecRequest | api.AttachRequest) -> None:
+    """ "If tty is true, stderr must be false", and a session without any stream is none."""
+    if request.tty and request.stderr:
+        raise InvalidArgument("stderr", "a tty has no stderr of its own: ask for stdout alone")
+    if not (request.stdin or request.stdout or request.stderr):
+        raise InvalidArgument("stdout", "one of stdin, stdout and stderr is required")
+
+
+def _forward(request: api.PortForwardRequest) -> None:
+    _of_pod(request)
+    for index, port in enumerate(request.port):
+        fields.between(f"port[{index}]", port, 1, 65535)
+
+
+def _update_container(request: api.UpdateContainerResourcesRequest) -> None:
+    _of_container(request)
+    if request.HasField("windows"):
+        raise InvalidArgument("windows", "this runtime is for Linux")
+    check_resources("linux", request.linux, update=True)
+
+
+def _update_pod(request: api.UpdatePodSandboxResourcesRequest) -> None:
+    _of_pod(request)
+    check_resources("overhead", request.overhead, update=True)
+    check_resources("resources", request.resources, update=True)
+
+
+def _checkpoint_pod(request: api.CheckpointPodRequest) -> None:
+    _of_pod(request)
+    for index, one in enumerate(request.container_ids):
+        fields.identifier(f"container_ids[{index}]", one)
+
+
+def _runtime_config(request: api.UpdateRuntimeConfigRequest) -> None:
+    at = "runtime_config.network_config.pod_cidr"
+    text = request.runtime_config.network_config.pod_cidr
+    fields.plain(at, text)
+    for part in text.split(",") if text else ():
+        try:
+            ipaddress.ip_network(part.strip(), strict=False)
+        except ValueError as error:
+            raise InvalidArgument(at, str(error)) from error
+
+
+def _of_image(request: Any) -> None:
+    fields.image("image.image", request.image.image)
+
+
+def _load(request: control.LoadImageRequest) -> None:
+    fields.given("source", request.source)
+    fields.plain("name", request.name)
+
+
+def _tag(request: control.TagImageRequest) -> None:
+    fields.image("reference", request.reference)
+    fields.image("name", request.name)
+
+
+def _required(field: str, request: Message) -> None:
+    if not request.HasField(field):
+        raise InvalidArgument(field, "is required")
+
+
+_CHECKS: dict[type[Message], Callable[[Any], None]] = {
+    api.VersionRequest: _nothing,
+    api.StatusRequest: _nothing,
+    api.RuntimeConfigRequest: _nothing,
+    api.UpdateRuntimeConfigRequest: _runtime_config,
+    api.RunPodSandboxRequest: _run,
+    api.StopPodSandboxRequest: _of_pod,
+    api.RemovePodSandboxRequest: _of_pod,
+    api.PodSandboxStatusRequest: _of_pod,
+    api.UpdatePodSandboxResourcesRequest: _update_pod,
+    api.PortForwardRequest: _forward,
+    api.CreateContainerRequest: _create,
+    api.StartContainerRequest: _of_container,
+    api.StopContainerRequest: _of_container,  # a negative timeout counts as 0
+    api.RemoveContainerRequest: _of_container,
+    api.ContainerStatusRequest: _of_container,
+    api.UpdateContainerResourcesRequest: _update_container,
+    api.ReopenContainerLogRequest: _of_container,
+    api.ExecSyncRequest: _exec_sync,
+    api.ExecRequest: _exec,
+    api.AttachRequest: _attach,
+    api.ContainerStatsRequest: _of_container,
+    api.PodSandboxStatsRequest: _of_pod,
+    api.CheckpointContainerRequest: _of_container,
+    api.CheckpointPodRequest: _checkpoint_pod,
+    api.RestorePodRequest: _nothing,  # not served; its checks come with it
+    api.ListPodSandboxRequest: _nothing,
+    api.ListContainersRequest: _nothing,
+    api.ListContainerStatsRequest: _nothing,
+    api.ListPodSandboxStatsRequest: _nothing,
+    api.ListPodSandboxMetricsRequest: _nothing,
+    api.ListMetricDescriptorsRequest: _nothing,
+    api.StreamPodSandboxesRequest: _nothing,
+    api.StreamContainersRequest: _nothing,
+    api.StreamContainerStatsRequest: _nothing,
+    api.StreamPodSandboxStatsRequest: _nothing,
+    api.StreamPodSandboxMetricsRequest: _nothing,
+    api.GetEventsRequest: _nothing,
+    api.ListImagesRequest: _nothing,
+    api.StreamImagesRequest: _nothing,
+    api.ImageStatusRequest: _of_image,
+    api.PullImageRequest: _of_image,
+    api.RemoveImageRequest: _of_image,
+    api.ImageFsInfoRequest: _nothing,
+    control.InfoRequest: _nothing,
+    control.LoadImageRequest: _load,
+    control.TagImageRequest: _tag,
+}
+
+COVERED = frozenset(_CHECKS)
