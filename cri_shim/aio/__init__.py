@@ -10,7 +10,6 @@
 - `singleflight`: equal work is done once; a caller that gives up does not end it
 - `resumable`: the same, and a result waits for the caller's next try
 - `retry`: what must succeed some day, tried in the background
-- `ended`: the end of a process that is not our child
 - `steps`: releasing things, each step whatever the others do
 - `broadcast`: one publisher, many subscribers with bounded queues; the slow ones are dropped
 - `fair`: long work on the loop, in slices

@@ -13,6 +13,7 @@ from cri_shim.engine import Engine
 from cri_shim.errors import NotFound, ToolFailed, WrongState
 from cri_shim.faults import fault_point
 from cri_shim.linux.mounts import unmount
+from cri_shim.linux.process_handle import Process
 from cri_shim.objects import changed
 from cri_shim.oci.exits import read
 from cri_shim.pb import state_pb2 as state
@@ -82,13 +83,15 @@ async def end(engine: Engine, container: state.ContainerRecord) -> None:
     if not stop.runs(container):
         return
     await pause.thaw(engine, container.id, surely=True)
-    if not await stop.kill(container.init, KILL_WAIT_S):
-        raise ToolFailed(
-            f"container {container.id}: process {container.init.pid} still lives"
-            f" {KILL_WAIT_S:g} s after SIGKILL; it hangs in the kernel"
-        )
-    if not await stop.kill_after(container.monitor, MONITOR_WAIT_S):
-        _log.warning("container %s: its conmon had to be killed", container.id)
+    with Process.of(container.init) as init:
+        if not await init.kill(KILL_WAIT_S):
+            raise ToolFailed(
+                f"container {container.id}: process {init.pid} still lives"
+                f" {KILL_WAIT_S:g} s after SIGKILL; it hangs in the kernel"
+            )
+    with Process.of(container.monitor) as monitor:
+        if not await monitor.end(MONITOR_WAIT_S):
+            _log.warning("container %s: its conmon had to be killed", container.id)
     if (exit := read(container.id, engine.paths.bundle(container.id))) is not None:
         exits.ended(engine, exit)  # for whoever waits for it; the watch may not have told yet
 

@@ -7,13 +7,11 @@ daemon's service reach them.
 
 import asyncio
 import errno
-import os
 import signal
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from cri_shim.aio.ended import ended
 from cri_shim.aio.offload import offload
 from cri_shim.errors import TimedOut
 from cri_shim.isolation import cgroup_names, hierarchies
@@ -21,9 +19,8 @@ from cri_shim.isolation.cgroup_stats import Meter
 from cri_shim.isolation.cgroup_stats_v1 import MeterV1
 from cri_shim.isolation.cgroup_stats_v2 import MeterV2
 from cri_shim.isolation.oom_kills import OomKills
-from cri_shim.linux import pidfd
+from cri_shim.linux.process_handle import KILL_S, Process
 
-KILL_S = 5.0  # how long `empty` waits for processes to die; longer means stuck in the kernel
 # What decides over a monitor's life and the daemon's service: whose end it shares, whose memory
 # and whose number of processes it counts for. Each further hierarchy would cost 0.25 ms a start.
 _MONITOR_IN = frozenset({"name=systemd", "memory", "pids"})
@@ -107,24 +104,18 @@ class Cgroups:
             await self._kill_round(oci_path, left)
 
     async def _kill_round(self, oci_path: str, pids: set[int]) -> None:
-        held: dict[int, int] = {}
-        try:
+        with ExitStack() as held:
             killed = await offload(self._kill, oci_path, pids, held)
             # Waited for here, not in a thread: one that hangs in the kernel would keep it.
-            await asyncio.gather(*(ended(fd, _ROUND_S) for fd in killed[:_MOST_WATCHED]))
-        finally:
-            for fd in held.values():
-                os.close(fd)
+            await asyncio.gather(*(process.ended(_ROUND_S) for process in killed[:_MOST_WATCHED]))
 
-    def _kill(self, oci_path: str, pids: set[int], held: dict[int, int]) -> list[int]:
-        """Kill those that are in the group still; their descriptors, which `held` has as well."""
-        for pid in pids:
-            with suppress(ProcessLookupError):
-                held[pid] = os.pidfd_open(pid)
+    def _kill(self, oci_path: str, pids: set[int], held: ExitStack) -> list[Process]:
+        """Kill those that are in the group still; `held` closes the descriptors of all."""
+        opened = {pid: held.enter_context(Process.at(pid)) for pid in pids}
         # A pid that is still listed now, after its descriptor was opened, is not reused.
-        targets = [held[pid] for pid in self.pids(oci_path) & held.keys()]
-        for fd in targets:
-            pidfd.send(fd, signal.SIGKILL)
+        targets = [opened[pid] for pid in self.pids(oci_path) & opened.keys()]
+        for process in targets:
+            process.send(signal.SIGKILL)
         if not self._trees.v2_only():  # there a frozen process dies like any other
             self._thaw(oci_path)
         return targets

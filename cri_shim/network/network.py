@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cri_shim.aio.keyed_lock import KeyedLock
-from cri_shim.aio.offload import offload
 from cri_shim.aio.readers_writer import ReadersWriterLock
 from cri_shim.errors import CriShimError, InvalidArgument, ToolFailed, Unavailable
 from cri_shim.faults import fault_point
@@ -87,7 +86,7 @@ class Network:
 
     async def start(self) -> None:
         """Return when the status is known; from then on changes are followed."""
-        await offload(leftovers.end, self._mark, self._plugins.directories)
+        await leftovers.end(self._mark, self._plugins.directories)
         self._read_pod_cidr()
         self._readiness.own = self._own_network()
         await self._readiness.start()

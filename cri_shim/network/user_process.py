@@ -6,19 +6,17 @@ start time, and before anybody could record those by the namespace on its comman
 
 import asyncio
 import os
-import signal
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from cri_shim.aio import child
-from cri_shim.aio.ended import ended
 from cri_shim.aio.offload import finish, offload
 from cri_shim.errors import TimedOut, ToolFailed
-from cri_shim.linux import pidfd, process
+from cri_shim.linux import process
+from cri_shim.linux.process_handle import KILL_S, Known, Process
 from cri_shim.network.user_programs import PROGRAMS, Program
 
-END_S = 5.0  # for a killed one to end
 _WORDS = 1 << 12  # bytes of its complaint
 _NAMES = frozenset(program.name for program in PROGRAMS)
 # They are in a pid namespace of their own. pasta goes on as another program: /usr/bin/passt.avx2.
@@ -27,8 +25,8 @@ _candidates = process.named(*_NAMES, "passt")
 
 async def start(
     program: Program, path: str, netns: Path, ports: Sequence[str], limit: float
-) -> tuple[int, int]:
-    """Return pid and start time when the pod has its network; ToolFailed with its own words.
+) -> process.Stat:
+    """Return the process when the pod has its network; ToolFailed with its own words.
 
     `limit` in seconds. After a failure none is left running.
     """
@@ -41,42 +39,34 @@ async def start(
         raise
     if not found:
         raise ToolFailed(f"{program.name} for {netns} ended at once")
-    return min(found, key=lambda one: one[1])
+    return min(found, key=lambda one: one.start_time)
 
 
-def find(netns: Path) -> list[tuple[int, int]]:
-    """Pid and start time of all that serve this namespace; blocks for a look at every process."""
+def find(netns: Path) -> list[process.Stat]:
+    """All that serve this namespace; blocks for a look at every process."""
 
     def serves(argv: list[str]) -> bool:
         return str(netns) in argv and Path(argv[0]).name in _NAMES
 
     return [
-        (pid, start)
+        found
         for pid in process.find_by_cmdline(serves, among=_candidates)
-        if (start := process.start_time(pid)) is not None
-        and process.alive(pid, start)
-        and process.is_ours(pid)
+        if (found := process.stat(pid)) is not None and not found.over and process.is_ours(pid)
     ]
 
 
-async def end(pid: int, start_time: int) -> None:
+async def end(known: Known) -> None:
     """Kill one; ToolFailed if it does not end. One that is gone is fine."""
-    fd = pidfd.open_verified(pid, start_time)
-    if fd is None:
-        return
-    try:
-        pidfd.send(fd, signal.SIGKILL)
-        if not await ended(fd, END_S):
-            raise ToolFailed(f"network process {pid} still lives {END_S:g} s after SIGKILL")
-    finally:
-        os.close(fd)
+    with Process.of(known) as found:
+        if not await found.kill():
+            raise ToolFailed(f"network process {found.pid} still lives {KILL_S:g} s after SIGKILL")
 
 
 async def end_all(netns: Path) -> None:
     """Kill all that serve this namespace, also one that nobody recorded."""
     while found := await offload(find, netns):
         for one in found:
-            await end(*one)
+            await end(one)
 
 
 async def _detaching(command: list[str], limit: float) -> None:

@@ -9,25 +9,22 @@ import asyncio
 import hashlib
 import os
 import shutil
-import signal
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from cri_shim.aio import child
-from cri_shim.aio.ended import ended
 from cri_shim.aio.offload import finish
 from cri_shim.errors import TimedOut
-from cri_shim.linux import pidfd, process
 from cri_shim.linux.mounts import Mount, parse_mountinfo
+from cri_shim.linux.process_handle import Process
 from cri_shim.oci import bundle, messages
 from cri_shim.oci.stdio import no_input
 from cri_shim.spec.userns import UserNamespace
 
 TRIAL_S = 30.0  # for the create; it takes 10 ms
 OPTION_AT = "/trial.d"
-_KILL_S = 5.0
 _MESSAGE_LIMIT = 1 << 16
 _SYSFS = {"destination": "/sys", "type": "sysfs", "source": "sysfs"}
 
@@ -168,13 +165,5 @@ async def _kill(pid_file: Path) -> None:
     Only at once: later the pid may be another process's.
     """
     with suppress(OSError, ValueError):
-        pid = int(pid_file.read_text())
-        start = process.start_time(pid)
-        fd = None if start is None else pidfd.open_verified(pid, start)
-        if fd is None:
-            return
-        try:
-            pidfd.send(fd, signal.SIGKILL)
-            await ended(fd, _KILL_S)
-        finally:
-            os.close(fd)
+        with Process.at(int(pid_file.read_text())) as init:
+            await init.kill()
