@@ -6,8 +6,8 @@ Until every step has succeeded the record stays (phase REMOVING), and a backgrou
 import logging
 from pathlib import Path
 
+from cri_shim.aio.cleanup import Step, release_all
 from cri_shim.aio.offload import offload
-from cri_shim.aio.steps import Step, all_of
 from cri_shim.containers import dependencies, exits, pause, sources, stop, volumes
 from cri_shim.engine import Engine
 from cri_shim.errors import NotFound, ToolFailed, WrongState
@@ -75,7 +75,7 @@ async def release(engine: Engine, id: str) -> None:
 
 async def leave_nothing(engine: Engine, container: state.ContainerRecord) -> None:
     """The steps alone, of a container whose init has ended or has no record."""
-    await all_of(f"removing container {container.id}", _steps(engine, container))
+    await release_all(f"removing container {container.id}", _steps(engine, container))
 
 
 async def end(engine: Engine, container: state.ContainerRecord) -> None:

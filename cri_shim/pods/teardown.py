@@ -4,7 +4,7 @@ Its network, its namespaces and the pause process in them, its /dev/shm and its 
 are in memory. Every step is idempotent. What is left is its record, and a directory.
 """
 
-from cri_shim.aio.steps import Step
+from cri_shim.aio.cleanup import Step
 from cri_shim.containers import exits as container_exits
 from cri_shim.engine import Engine
 from cri_shim.faults import fault_point
