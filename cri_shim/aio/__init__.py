@@ -4,7 +4,8 @@
   work that is somebody else's too
 - `outside`: a look at a path that a caller names, in a thread of its own and with a limit of time
 - `own_process`: a call that may hang in the kernel, in a process that can be left behind
-- `child`: child processes by pidfd on the loop
+- `child`: child processes by pidfd on the loop, started or adopted
+- `pipes`, `memfile`: what programs write; what they are given, and what they say of a failure
 - `descriptors`: how many the daemon may have open, and how many what it starts
 - `cleanup`: undoing, releasing and closing: each step whatever the others do
 - `singleflight`: equal work is done once; a caller that gives up does not end it

@@ -4,14 +4,15 @@ It belongs to the pod and not to the daemon: an orphan in a session of its own, 
 start time, and before anybody could record those by the namespace on its command line.
 """
 
-import asyncio
 import os
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 
 from cri_shim.aio import child
+from cri_shim.aio.memfile import memfile, said
 from cri_shim.aio.offload import finish, offload
+from cri_shim.aio.pipes import read_until
 from cri_shim.errors import TimedOut, ToolFailed
 from cri_shim.linux import process
 from cri_shim.linux.process_handle import KILL_S, Known, Process
@@ -80,38 +81,22 @@ async def _ready(command: list[str], limit: float) -> None:
     with ExitStack() as cleanup:
         ready, mouth = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         cleanup.callback(os.close, ready)
-        said = os.memfd_create("stderr", os.MFD_CLOEXEC)
-        cleanup.callback(os.close, said)
-        words = [command[0], f"--ready-fd={mouth}", *command[1:]]
+        words = cleanup.enter_context(memfile())
+        argv = [command[0], f"--ready-fd={mouth}", *command[1:]]
         try:
             launcher = child.spawn(
-                ["setsid", "--fork", *words],
-                stdout=said, stderr=said, pass_fds=(mouth,),
+                ["setsid", "--fork", *argv],
+                stdout=words, stderr=words, pass_fds=(mouth,),
             )  # fmt: skip
         finally:
             os.close(mouth)
         try:
             await launcher.wait()
-            answer = await _answer(ready, limit)
+            answer = await read_until(ready, bool, limit)
         except TimeoutError as e:
             raise TimedOut(f"{command[0]} was not ready within {limit:g} s") from e
         finally:
             await launcher.end()
         if not answer:
-            text = os.pread(said, _WORDS, 0).decode(errors="replace").strip()
+            text = said(words, _WORDS).strip()
             raise ToolFailed(f"{command[0]}: {text or 'it ended without a word'}")
-
-
-async def _answer(fd: int, limit: float) -> bytes:
-    """What is written there first; nothing when all who could have ended."""
-    loop = asyncio.get_running_loop()
-    readable = asyncio.Event()
-    loop.add_reader(fd, readable.set)
-    try:
-        async with asyncio.timeout(limit):
-            await readable.wait()
-    finally:
-        loop.remove_reader(fd)
-    with suppress(BlockingIOError):
-        return os.read(fd, 16)
-    return b""

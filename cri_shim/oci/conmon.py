@@ -14,6 +14,7 @@ from pathlib import Path
 
 from cri_shim.aio import child
 from cri_shim.aio.cleanup import attempt
+from cri_shim.aio.memfile import memfile, said
 from cri_shim.aio.offload import finish, offload
 from cri_shim.errors import ToolFailed
 from cri_shim.faults import fault_point
@@ -139,13 +140,12 @@ class Conmon(Control):
             go = ours.enter_context(ExitStack())
             go.callback(os.close, start_write)
             theirs.callback(os.close, start_read)
-            said = os.memfd_create("stderr", os.MFD_CLOEXEC)
-            ours.callback(os.close, said)
+            stderr = ours.enter_context(memfile())
             pipes = {"_OCI_SYNCPIPE": str(sync_write), "_OCI_STARTPIPE": str(start_read)}
             fault_point("oci.create.spawn")
             conmon = child.spawn(
                 argv,
-                stderr=said,
+                stderr=stderr,
                 env={**self._env, **pipes},
                 cwd=str(bundle),
                 pass_fds=(sync_write, start_read),
@@ -165,8 +165,7 @@ class Conmon(Control):
                 await conmon.end()
                 null_device.take_back()  # no program of the container runs yet
             if message is None:
-                words = os.pread(said, sync_pipe.MESSAGE_LIMIT, 0).decode(errors="replace")
-                raise messages.failure(attempt, words or "conmon ended without a word")
+                raise messages.failure(attempt, said(stderr) or "conmon ended without a word")
             pid = message.get("pid")
             if not isinstance(pid, int) or pid < 0:
                 raise messages.failure(attempt, str(message.get("message", "")))

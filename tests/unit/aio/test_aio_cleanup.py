@@ -74,7 +74,7 @@ async def test_errors_of_steps_without_a_name_are_told_as_they_are() -> None:
     def fails() -> None:
         raise OSError("busy")
 
-    with pytest.raises(ToolFailed, match="^pod x: busy; busy$") as caught:
+    with pytest.raises(ToolFailed, match=r"^pod x: busy; busy$") as caught:
         raise_all("pod x", await run_all([("", fails), ("", lambda: None), ("", fails)]))
     assert isinstance(caught.value.__cause__, OSError)
 
