@@ -48,7 +48,7 @@ async def stop_all(engine: Engine, limit: float) -> Exception | None:
                 problem = error
                 _log.error("shutdown: %s: %s", task.get_name(), error)
     left = deadline - asyncio.get_running_loop().time()
-    await engine.drain(max(SETTLE_S, left))
+    await engine.work.drain(max(SETTLE_S, left))
     return problem
 
 

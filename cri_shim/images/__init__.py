@@ -21,6 +21,7 @@ from cri_shim.pb import api_pb2 as api
 from cri_shim.pb.state_pb2 import ImageRecord, LayerRecord
 from cri_shim.state import records
 from cri_shim.state.store import Store
+from cri_shim.store.catalog import stack
 from cri_shim.store.changes import Change
 from cri_shim.store.image_store import ImageStore
 from cri_shim.store.rootfs import Rootfs
@@ -109,7 +110,7 @@ class Images:
     async def mount(self, reference: str) -> Path:
         """Mount it for reading, and return where; see store/mounted.py. Mounted already is fine."""
         image = self.find(reference)
-        return await self.store.mounted.mount(image.id, list(image.layers))
+        return await self.store.mounted.mount(image.id, stack(image))
 
     async def unmount(self, image_id: str, *, lazy: bool = False) -> None:
         """End its mount, also when the image is gone; not mounted is fine."""

@@ -79,7 +79,7 @@ def plugins(engine: Engine) -> dict[str, Any]:
 
 def hooks(engine: Engine) -> dict[str, Any]:
     """OCI hook definitions."""
-    found = engine.hooks.look()
+    found = engine.defaults.hooks.look()
     return {"names": [hook.name for hook in found.definitions], "problems": list(found.bad)}
 
 

@@ -13,6 +13,7 @@ from cri_shim.linux.process_handle import Process
 from cri_shim.objects import ObjectStore, changed
 from cri_shim.pb import state_pb2 as state
 from cri_shim.state.memory import MemoryStore
+from cri_shim.work import Work
 
 
 async def test_the_pauses_between_kills_double_up_to_a_limit(
@@ -33,8 +34,7 @@ async def test_the_pauses_between_kills_double_up_to_a_limit(
 
     engine: Any = SimpleNamespace(
         objects=objects,
-        stopping={},
-        starts=SimpleNamespace(in_flight=lambda _id: False),
+        work=Work(),
         cgroups=SimpleNamespace(thaw=thaw),
     )
     monkeypatch.setattr(Process, "send", send)
