@@ -10,6 +10,7 @@
 - `cleanup`: undoing, releasing and closing: each step whatever the others do
 - `singleflight`: equal work is done once; a caller that gives up does not end it
 - `resumable`: the same, and a result waits for the caller's next try
+- `tasks`: tasks that nobody awaits, and their ends
 - `retry`: what must succeed some day, tried in the background
 - `broadcast`: one publisher, many subscribers with bounded queues; the slow ones are dropped
 - `fair`: long work on the loop, in slices

@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
+from cri_shim.aio.tasks import Tasks
 from cri_shim.containers import interactive
 from cri_shim.engine import Engine
 from cri_shim.pb import api_pb2 as api
@@ -53,14 +54,14 @@ class Sessions:
         self._engine = engine
         self._places = places
         self._input = Pool(TOTAL_INPUT)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self._pod_watches: dict[Link, asyncio.Task[None]] = {}
 
     def open(self, agreed: Agreed, asked: Asked, link: Link) -> Session:
         """The session of a client whose request was answered."""
         request = asked.request
         complain = functools.partial(_complain, asked)
-        means = Means(self._spawn, self._input, self._places, complain)
+        means = Means(self._tasks.spawn, self._input, self._places, complain)
         if isinstance(request, api.PortForwardRequest):
             return self._forward(agreed, request, link, means)
         begin: Callable[..., Coroutine[Any, Any, interactive.InteractiveSession]]
@@ -84,7 +85,7 @@ class Sessions:
             ports = list(asked.port)
             session = WebSocketChannels(link, agreed.protocol, ports, connect, means)
         watch = self._end_with_pod(asked.pod_sandbox_id, session)
-        self._pod_watches[link] = self._spawn(f"forwards of {asked.pod_sandbox_id}", watch)
+        self._pod_watches[link] = self._tasks.spawn(f"forwards of {asked.pod_sandbox_id}", watch)
         return session
 
     async def _end_with_pod(self, id: str, session: Session) -> None:
@@ -104,20 +105,7 @@ class Sessions:
 
     async def close(self) -> None:
         """End what is left of sessions whose clients have gone."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
-        task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return task
-
-    def _done(self, task: "asyncio.Task[None]") -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("%s failed: %s", task.get_name(), error, exc_info=error)
+        await self._tasks.drain()
 
 
 def _complain(asked: Asked, what: str) -> None:
