@@ -8,7 +8,7 @@ daemon's service reach them.
 import asyncio
 import errno
 import signal
-from collections.abc import Iterable
+from collections.abc import Collection
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -148,16 +148,7 @@ class Cgroups:
 
         Idempotent. Every hierarchy is tried; raises OSError for one where processes are left.
         """
-        relative = cgroup_names.directory(oci_path)
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + BUSY_S
-        while True:
-            try:
-                return await offload(_remove_group, relative, self._trees.all())
-            except OSError as e:
-                if e.errno != errno.EBUSY or loop.time() > deadline:
-                    raise
-            await asyncio.sleep(_BUSY_STEP_S)
+        await _remove_group(cgroup_names.directory(oci_path), self._trees.all())
 
     def oom_count(self, oci_path: str) -> int | None:
         """How many processes of the group the kernel has killed for lack of memory.
@@ -220,10 +211,10 @@ class Cgroups:
             group.mkdir(parents=True, exist_ok=True)
             (group / "cgroup.procs").write_text(str(pid))
 
-    def remove_monitor(self, container_id: str) -> None:
+    async def remove_monitor(self, container_id: str) -> None:
         """Remove an ended monitor's group. Idempotent; OSError (EBUSY) while it still runs."""
-        trees = filter(_has_monitors, self._trees.all())
-        _remove_group(self._monitor(container_id), trees)
+        trees = list(filter(_has_monitors, self._trees.all()))
+        await _remove_group(self._monitor(container_id), trees)
 
     def prune(self) -> None:
         """Remove the parents made here that nothing is in; not while a container may be made."""
@@ -262,7 +253,19 @@ class Cgroups:
         return [tree.group(relative) for tree in self._trees.all()]
 
 
-def _remove_group(relative: str, trees: Iterable[hierarchies.Hierarchy]) -> None:
+async def _remove_group(relative: str, trees: Collection[hierarchies.Hierarchy]) -> None:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + BUSY_S
+    while True:
+        try:
+            return await offload(_remove_now, relative, trees)
+        except OSError as e:
+            if e.errno != errno.EBUSY or loop.time() > deadline:
+                raise
+        await asyncio.sleep(_BUSY_STEP_S)
+
+
+def _remove_now(relative: str, trees: Collection[hierarchies.Hierarchy]) -> None:
     failed: OSError | None = None
     for tree in trees:
         try:

@@ -30,7 +30,7 @@ from cri_shim.aio.offload import finish
 from cri_shim.errors import TimedOut, ToolFailed
 from cri_shim.linux import process as processes
 from cri_shim.oci import console, messages, process_tree
-from cri_shim.oci.exec import session
+from cri_shim.oci.exec import arguments, session
 from cri_shim.oci.oom_score import scored
 from cri_shim.oci.stdio import PipeReader, PipeWriter, no_input, pipe
 
@@ -98,11 +98,7 @@ class Command:
             document = json.dumps(process, ensure_ascii=False).encode(errors="surrogateescape")
             spec = cleanup.enter_context(memfile(document))
             log = cleanup.enter_context(memfile())
-            argv = [
-                *(runtime[0], f"--log=/proc/self/fd/{log}", "--log-format=json", *runtime[1:]),
-                *("exec", "--detach", f"--process=/proc/self/fd/{spec}"),
-                f"--pid-file={self._pid_file}",
-            ]
+            argv = arguments(runtime, spec, log, self._pid_file, "--detach")
             terminal: console.Console | None = None
             theirs = cleanup.enter_context(ExitStack())
             if self._streams.tty:

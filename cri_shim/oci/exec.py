@@ -74,10 +74,7 @@ async def exec_sync(
         spec, log = cleanup.enter_context(memfile(document)), cleanup.enter_context(memfile())
         pid_file = directory / f"{os.getpid()}-{next(_serial)}.pid"
         cleanup.callback(pid_file.unlink, missing_ok=True)
-        command = [
-            *(runtime[0], f"--log=/proc/self/fd/{log}", "--log-format=json", *runtime[1:]),
-            *("exec", f"--process=/proc/self/fd/{spec}", f"--pid-file={pid_file}", id),
-        ]
+        command = [*arguments(runtime, spec, log, pid_file), id]
         nothing = stdio.no_input()
         cleanup.callback(os.close, nothing)
         client = children.spawn(
@@ -107,6 +104,16 @@ async def exec_sync(
         if code and (words := messages.plain(said(log))):
             raise messages.failure(f"cannot execute {name!r} in container {id}", words)
         return ExecResult(*await collect(out, err), code if code >= 0 else 128 - code)
+
+
+def arguments(
+    runtime: Sequence[str], spec: int, log: int, pid_file: Path, *options: str
+) -> list[str]:
+    """The command line of `exec` up to the container's id; two files are open in the runtime."""
+    return [
+        *(runtime[0], f"--log=/proc/self/fd/{log}", "--log-format=json", *runtime[1:]),
+        *("exec", *options, f"--process=/proc/self/fd/{spec}", f"--pid-file={pid_file}"),
+    ]
 
 
 async def _outcome(client: Child, pid_file: Path, pipes: Sequence[Collector]) -> int:
