@@ -103,7 +103,8 @@ async def exec_sync(
             await finish(_end(client, pid_file))
         if code and (words := messages.plain(said(log))):
             raise messages.failure(f"cannot execute {name!r} in container {id}", words)
-        return ExecResult(*await collect(out, err), code if code >= 0 else 128 - code)
+        stdout, stderr = await collect(out, err)
+        return ExecResult(stdout, stderr, code if code >= 0 else 128 - code)
 
 
 def arguments(
