@@ -9,7 +9,6 @@ from cri_shim.aio.offload import offload
 from cri_shim.errors import TimedOut
 from cri_shim.linux.process_handle import Process
 
-KILL_S = 5.0  # for processes to die; longer means stuck in the kernel
 _MOST_WATCHED = 256  # processes whose end a round waits for; the others are seen in the next one
 _ROUND_S = 0.05  # a round of killing; whoever forked meanwhile is found in the next one
 
