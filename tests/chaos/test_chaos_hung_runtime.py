@@ -15,6 +15,8 @@ from tests.chaos.rig import Rig, mortal_daemon
 from tests.fixtures.cri import Cri, container_config
 from tests.fixtures.daemon import Daemon
 
+pytestmark = pytest.mark.waits
+
 PODS, EACH = 6, 20  # pods of containers that have nothing to do with it
 HANGING = """#!/bin/sh
 # A crun that stops itself before the verb that a file tells.
