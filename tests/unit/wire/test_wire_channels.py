@@ -46,7 +46,7 @@ def test_text_messages_are_a_digit_and_base64(protocol: str):
 
 
 @pytest.mark.parametrize("protocol", [*BINARY, *TEXT])
-def test_empty_messages_are_nothing(protocol: str):
+def test_empty_messages_are_ignored(protocol: str):
     channels = Channels(protocol)
     nothing = channels.encode(STDIN, b"")[:0]
 
@@ -110,7 +110,7 @@ def test_a_message_of_the_wrong_type_is_refused(protocol: str, message: bytes | 
     st.sampled_from([*BINARY, *TEXT]),
     st.lists(st.tuples(st.one_of(st.binary(max_size=50), st.text(max_size=50)), st.booleans())),
 )
-def test_no_message_raises_and_little_is_kept(
+def test_no_message_raises_and_the_buffer_is_bounded(
     protocol: str, messages: list[tuple[bytes | str, bool]]
 ):
     channels = Channels(protocol)
@@ -127,7 +127,7 @@ def test_what_is_encoded_is_read_back(protocol: str, channel: int, data: bytes):
     assert b"".join(d for _, d in read(channels.decode(channels.encode(channel, data)))) == data
 
 
-def test_base64_is_what_the_standard_library_makes_of_it():
+def test_base64_is_that_of_the_standard_library():
     assert Channels(V4_BASE64).encode(STDOUT, bytes(range(9))) == "1" + base64.b64encode(
         bytes(range(9))
     ).decode("ascii")

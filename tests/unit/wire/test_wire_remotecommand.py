@@ -89,13 +89,13 @@ def test_an_error_of_ours_is_an_internal_error(protocol: str):
 
 
 @pytest.mark.parametrize("protocol", PLAIN_STATUS)
-def test_before_v4_only_failure_is_told_and_as_text(protocol: str):
+def test_before_v4_only_a_failure_is_sent_as_text(protocol: str):
     assert encode_outcome(protocol, Outcome()) == b""
     assert b"non-zero exit code" in encode_outcome(protocol, Outcome(exit_code=3))
     assert encode_outcome(protocol, Outcome(error="no")) == b"Internal error occurred: no"
 
 
-def test_an_exit_code_is_a_byte_whatever_it_was():
+def test_an_exit_code_is_reduced_to_a_byte():
     assert b'"message":"255"' in encode_outcome(V4, Outcome(exit_code=-1))
 
 
@@ -125,7 +125,7 @@ def test_a_status_that_cannot_be_read_is_an_error(text: bytes):
     assert decode_status(text).error.startswith("the session ended without a status")
 
 
-def test_sizes_are_read_wherever_they_are_cut():
+def test_sizes_cut_at_any_byte_are_read():
     text = b'{"Width":90,"Height":30}\n {"Height":50 , "Width":132}{"width":1,"height":2}'
     sizes = [Size(90, 30), Size(132, 50), Size(1, 2)]
 
@@ -173,7 +173,7 @@ def test_sizes_before_the_wrong_text_count():
 
 
 @given(st.lists(st.binary(max_size=2000), max_size=20))
-def test_no_bytes_raise_and_little_is_kept(pieces: list[bytes]):
+def test_no_bytes_raise_and_the_buffer_is_bounded(pieces: list[bytes]):
     decoder = ResizeDecoder()
 
     for piece in pieces:
