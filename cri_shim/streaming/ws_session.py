@@ -3,10 +3,10 @@
 import asyncio
 
 from cri_shim.oci.command import Streams
+from cri_shim.streaming.flood import REASON, FloodLimit
 from cri_shim.streaming.link import Link
-from cri_shim.streaming.means import Means
-from cri_shim.streaming.patience import REASON, Patience
 from cri_shim.streaming.remotecommand import Begin, RemoteCommand
+from cri_shim.streaming.resources import Resources
 from cri_shim.streaming.websocket import WebSocket, send
 from cri_shim.wire import channels
 from cri_shim.wire import remotecommand as wire
@@ -19,10 +19,10 @@ _CHANNELS = {wire.STDOUT: channels.STDOUT, wire.STDERR: channels.STDERR}
 
 
 class WebSocketCommand:
-    """A Session towards its connection, a Peer towards its RemoteCommand."""
+    """The Session of its connection and the Peer of its RemoteCommand."""
 
     def __init__(
-        self, link: Link, protocol: str, streams: Streams, begin: Begin, means: Means
+        self, link: Link, protocol: str, streams: Streams, begin: Begin, resources: Resources
     ) -> None:
         self._link = link
         self._protocol = protocol
@@ -30,11 +30,11 @@ class WebSocketCommand:
         self._channels = Channels(protocol)
         self._stdin = streams.stdin
         self._tty = streams.tty
-        self._means = means
-        self._command = RemoteCommand(begin, self, means)
+        self._resources = resources
+        self._command = RemoteCommand(begin, self, resources)
         self._finished = False
-        self._patience = Patience(asyncio.get_running_loop().time)
-        if protocol != V5:  # an empty message, as the reference server begins with
+        self._flood = FloodLimit(asyncio.get_running_loop().time)
+        if protocol != V5:  # begin with an empty message, like the reference server
             first = channels.STDOUT if streams.stdout else channels.STDERR
             self._send(first, b"")
         self._command.start()
@@ -50,15 +50,15 @@ class WebSocketCommand:
             for event in self._channels.decode(piece.data, finished=piece.last):
                 input += self._take(event)
         done = self._ws.frames - before
-        if done > input and not self._patience.idle(done - input):
+        if done > input and not self._flood.idle(done - input):
             self._refuse(REASON)
         return done
 
     def _take(self, event: ChannelEvent) -> bool:
-        """Whether it was input."""
+        """Handle an event; return whether it was input."""
         match event:
             case ChannelData(channels.STDIN, some) if self._stdin:
-                self._patience.moved()
+                self._flood.moved()
                 self._command.stdin(some)
                 return True
             case ChannelData(channels.RESIZE, some) if self._tty:
@@ -68,13 +68,13 @@ class WebSocketCommand:
             case BadMessage():
                 self._ws.close(CloseCode.UNSUPPORTED_DATA)
             case _:
-                pass  # a channel that is not the client's to write to
+                pass  # a channel on which the client must not send
         return False
 
     def _refuse(self, reason: str) -> None:
-        """The client only keeps us busy: it and its command end here."""
+        """The client floods the server: end the session and its command."""
         if not self._finished:
-            self._means.refused(reason)
+            self._resources.refused(reason)
             self._end(Outcome(error=reason), CloseCode.PROTOCOL_ERROR, reason)
             self._command.gone()
 
