@@ -23,7 +23,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 async def run(args: argparse.Namespace) -> int:
     settings = config.load(args.config, args.overrides)
-    found = Hooks([Path(directory) for directory in settings.hooks_dir]).look()
+    found = Hooks([Path(directory) for directory in settings.hooks_dir]).scan()
     of = await _subject(settings.server.socket, args.container) if args.container else None
     rows = [_row(definition, of) for definition in found.definitions]
     if args.json:

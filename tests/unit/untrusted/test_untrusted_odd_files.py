@@ -83,7 +83,7 @@ def plugin_of_a_network(file: Path) -> str:
 
 def hook(file: Path) -> str:
     (file.parent / "good.json").write_text(json.dumps(GOOD_HOOK))
-    found = Hooks([file.parent]).look()
+    found = Hooks([file.parent]).scan()
     assert [definition.name for definition in found.definitions] == ["good.json"]
     return "; ".join(found.bad)
 
