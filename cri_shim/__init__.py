@@ -29,6 +29,7 @@ package's docstring is its own design page. The names of one line do not import 
     containers   create, start, stop, exec, ...
     engine       what those verbs work with: the objects and the drivers, in one value
     images       pull, load, save, commit, tag, mount, query, remove
+    work         work in hand: joined by equal requests, tried again, and ended at close
     objects      what exists now: pods, containers, names; lists are snapshots of memory
     validate     checks of requests: what a request alone can tell
     default_mounts  driver: mounts.conf, what every container of the node is given

@@ -54,9 +54,9 @@ async def recover(engine: Engine) -> None:
     for container in engine.objects.everything()[1]:
         await _one("container", container.id, _container(engine, container))
     await _finish_starts(engine)
-    engine.retrier.add("end what has no record", lambda: orphans.end(engine), now=True)
+    engine.work.retrier.add("end what has no record", lambda: orphans.end(engine), now=True)
     engine.images.collect()
-    engine.retrier.add(
+    engine.work.retrier.add(
         "network gc", lambda: engine.network.gc(lambda: _attachments(engine)), now=True
     )
 
@@ -95,7 +95,7 @@ def told(engine: Engine, exit: Exit) -> None:
 
 async def _pod(engine: Engine, pod: state.PodRecord) -> None:
     if pod.phase in (state.POD_CREATING, state.POD_REMOVING):
-        engine.retrier.add(
+        engine.work.retrier.add(
             f"remove pod {pod.id}", lambda: pod_remove.release(engine, pod.id), now=True
         )
         return
@@ -104,7 +104,7 @@ async def _pod(engine: Engine, pod: state.PodRecord) -> None:
             _log.info("pod %s: %s; it is not ready now", pod.id, _REBOOTED)
         _refresh(engine, pod)
         if pod.network.attachments:
-            engine.retrier.add(
+            engine.work.retrier.add(
                 f"detach pod {pod.id}", lambda: teardown.detach(engine, pod.id), now=True
             )
         return
@@ -114,7 +114,9 @@ async def _pod(engine: Engine, pod: state.PodRecord) -> None:
         _log.error("pod %s: its %s namespace is not there; it is not ready now", pod.id, missing)
         engine.objects.observe(changed(pod, phase=state.POD_NOTREADY))
     elif pod.stopping:
-        engine.retrier.add(f"stop pod {pod.id}", lambda: pod_stop.stop(engine, pod.id), now=True)
+        engine.work.retrier.add(
+            f"stop pod {pod.id}", lambda: pod_stop.stop(engine, pod.id), now=True
+        )
     elif pod.phase == state.POD_NOTREADY:
         _finish_stop(engine, pod)
 
@@ -123,7 +125,7 @@ def _finish_stop(engine: Engine, pod: state.PodRecord) -> None:
     """Give back what a stopped pod still holds, as of an earlier version, unless something runs."""
     running = any(container_stop.runs(c) for c in engine.objects.containers_of(pod.id))
     if not running and teardown.is_due(engine, pod):
-        engine.retrier.add(
+        engine.work.retrier.add(
             f"stop pod {pod.id}", lambda: pod_stop.give_back(engine, pod.id), now=True
         )
 
@@ -170,7 +172,7 @@ async def _container(engine: Engine, container: state.ContainerRecord) -> None:
             container_stop.resume(engine, container)
     match container.phase:
         case state.CONTAINER_CREATING | state.CONTAINER_REMOVING:
-            engine.retrier.add(
+            engine.work.retrier.add(
                 f"remove container {id}", lambda: container_remove.release(engine, id), now=True
             )
         case state.CONTAINER_CREATED if takeover.was_started(engine, container):
@@ -179,12 +181,12 @@ async def _container(engine: Engine, container: state.ContainerRecord) -> None:
             await _remount(engine, container)
         case state.CONTAINER_RUNNING if container.paused:
             what = f"see whether container {id} is paused"
-            engine.retrier.add(what, lambda: pause.settle(engine, id), now=True)
+            engine.work.retrier.add(what, lambda: pause.settle(engine, id), now=True)
         case state.CONTAINER_EXITED:
             exits.settle_later(engine, id)
     if container.HasField("updating"):
         work = _one("container", id, update.resume(engine, id))
-        engine.spawn(f"update the resources of container {id}", work)
+        engine.work.spawn(f"update the resources of container {id}", work)
 
 
 async def _remount(engine: Engine, container: state.ContainerRecord) -> None:
@@ -203,7 +205,9 @@ async def _finish_starts(engine: Engine) -> None:
     containers = engine.objects.everything()[1]
     begun = [c.id for c in containers if c.phase == state.CONTAINER_STARTING]
     tasks = [
-        engine.spawn(f"finish the start of {id}", _one("container", id, _finish_start(engine, id)))
+        engine.work.spawn(
+            f"finish the start of {id}", _one("container", id, _finish_start(engine, id))
+        )
         for id in begun
     ]
     if tasks:

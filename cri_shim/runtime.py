@@ -27,7 +27,7 @@ from typing import Any
 
 from cri_shim import assembly, recovery, report, rootless, shutdown
 from cri_shim.aio.closing import Closing
-from cri_shim.aio.offload import finish, offload
+from cri_shim.aio.offload import finish, join, offload
 from cri_shim.config import Config, deep_copy, load
 from cri_shim.directories import Directories
 from cri_shim.engine import Engine
@@ -154,7 +154,7 @@ class Runtime:
         if self._advice is None:
             self._advice = asyncio.create_task(self._advise(), name="look at the set-up")
             self._closing.add("the look at the set-up", self._end_advice)
-        return [*self._config.warnings, *await asyncio.shield(self._advice)]
+        return [*self._config.warnings, *await join(self._advice)]
 
     async def _advise(self) -> list[str]:
         found = await offload(assembly.advice.of_places, self._config)
@@ -276,7 +276,8 @@ class Runtime:
         """Close the runtime for good, and unmount what the store has mounted.
 
         WrongState while containers run, unless `force`: then all pods are stopped at once, within
-        `timeout` seconds. Every error is logged with its object; the last is raised at the end.
+        `timeout` seconds, and the bundled network is removed from the node. Every error is logged
+        with its object; the last is raised at the end.
         """
         engine = self.engine
         if (running := shutdown.running(engine)) and not force:
@@ -292,6 +293,8 @@ class Runtime:
         await self._unserved.wait()
         problem = await shutdown.stop_all(engine, timeout) if force else None
         problem = await shutdown.unmount_all(engine) or problem
+        if force:
+            problem = await shutdown.remove_network(engine) or problem
         return await self._closing.close() or problem
 
     def _let_go(self) -> None:

@@ -1,4 +1,5 @@
-"""The end of a runtime: everything stopped at once, within one bounded time, and unmounted.
+"""The end of a runtime: everything stopped at once, within one bounded time, and unmounted; a
+forced one removes the bundled network from the node as well.
 
 Nothing here gives up after an error: each is logged with its object, and the last is returned.
 What remains of a pod or container is what a stop leaves: its record, for whoever opens these
@@ -15,7 +16,7 @@ from cri_shim.aio.closing import attempt
 from cri_shim.containers import stop as container_stop
 from cri_shim.containers import volumes
 from cri_shim.engine import Engine
-from cri_shim.errors import TimedOut
+from cri_shim.errors import TimedOut, WrongState
 from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import stop as pod_stop
 
@@ -47,7 +48,7 @@ async def stop_all(engine: Engine, limit: float) -> Exception | None:
                 problem = error
                 _log.error("shutdown: %s: %s", task.get_name(), error)
     left = deadline - asyncio.get_running_loop().time()
-    await engine.drain(max(SETTLE_S, left))
+    await engine.work.drain(max(SETTLE_S, left))
     return problem
 
 
@@ -86,6 +87,18 @@ async def unmount_all(engine: Engine) -> Exception | None:
         what = f"unmounting image {id}"
         last = await attempt(what, partial(engine.images.unmount, id, lazy=True)) or last
     return last
+
+
+async def remove_network(engine: Engine) -> Exception | None:
+    """Remove the bundled network, which no pod uses any more."""
+    return await attempt("removing the bundled network", partial(_uninstall, engine))
+
+
+async def _uninstall(engine: Engine) -> None:
+    try:
+        await engine.network.uninstall()
+    except WrongState as e:  # a pod of another state namespace; or its stop failed, as was told
+        _log.info("shutdown: the bundled network stays: %s", e)
 
 
 async def _unmount(engine: Engine, id: str) -> None:

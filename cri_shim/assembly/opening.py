@@ -15,7 +15,7 @@ from cri_shim.assembly import drivers, node, probing
 from cri_shim.assembly.programs import Programs
 from cri_shim.config import Config
 from cri_shim.config.user import ordinary_user
-from cri_shim.engine import Engine, Paths
+from cri_shim.engine import Defaults, Engine, Paths, Profiles
 from cri_shim.images import Images
 from cri_shim.isolation.apparmor import AppArmor
 from cri_shim.isolation.selinux import SELinux
@@ -89,24 +89,30 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
         host=node.host(cgroups),
         paths=paths,
         boot_id=boot.boot_id(),
-        seccomp=drivers.seccomp(config),
-        apparmor=AppArmor(
-            paths.run_root / "apparmor", env=environment, ordinary_user=ordinary_user() is not None
+        profiles=Profiles(
+            seccomp=drivers.seccomp(config),
+            apparmor=AppArmor(
+                paths.run_root / "apparmor",
+                env=environment,
+                ordinary_user=ordinary_user() is not None,
+            ),
+            selinux=SELinux(),
         ),
-        selinux=SELinux(),
-        hooks=hooks,
-        default_mounts=drivers.default_mounts(config),
-        pause_init=programs.init,
-        default_sysctls=default_sysctls,
-        pids_limit=config.containers.pids_limit,
-        cdi_dirs=config.containers.cdi_spec_dirs,
+        defaults=Defaults(
+            hooks=hooks,
+            mounts=drivers.default_mounts(config),
+            pause_init=programs.init,
+            sysctls=default_sysctls,
+            pids_limit=config.containers.pids_limit,
+            cdi_dirs=config.containers.cdi_spec_dirs,
+        ),
     )
     watching = asyncio.create_task(recovery.watch(engine), name="exits")
     closing.add("the watch of exits", lambda: _cancel(watching))
-    closing.add("work in hand", lambda: engine.drain(config.server.shutdown_grace))
+    closing.add("work in hand", lambda: engine.work.drain(config.server.shutdown_grace))
     if any(handler.lacked_room for handler in found.values()):
         again = partial(probing.probe_again, config, paths, cgroups, found)
-        engine.retrier.add("try the OCI runtimes again", again, now=False)
+        engine.work.retrier.add("try the OCI runtimes again", again, now=False)
     return engine
 
 

@@ -42,6 +42,7 @@ from cri_shim.spec.host import Host, HostDevice
 from cri_shim.spec.mounts import KERNELS
 from cri_shim.spec.protection import Protection
 from cri_shim.state.records import VERSIONS
+from cri_shim.store.catalog import stack
 
 PASSWD_LIMIT = 4 << 20  # bytes of an image's /etc/passwd or /etc/group that are looked at
 
@@ -57,12 +58,12 @@ async def create(
     metadata = request.config.metadata
     name = (pod.id, metadata.name, metadata.attempt)
     holder = engine.objects.container_named(name)
-    if holder is not None and not engine.creates.under_way(name):
+    if holder is not None and not engine.work.creates.under_way(name):
         raise AlreadyExists(
             f"container {metadata.name} (attempt {metadata.attempt}) exists in pod {pod.id}:"
             f" {holder.id}; remove it or use another attempt"
         )
-    return await engine.creates.do(
+    return await engine.work.creates.do(
         name,
         (request, tuple(depends_on)),
         lambda: _create(engine, pod, request.config, depends_on),
@@ -109,7 +110,7 @@ def _intend(
         image_id=image.id,
         image_ref=image.repo_digests[0] if image.repo_digests else image.id,
         image_name=config.image.user_specified_image or config.image.image,
-        layers=image.layers,
+        layers=stack(image),
         handler=pod.handler,
         log_path=log_path,
         cgroups_path=engine.cgroups.oci_path(pod.cgroup_parent, id),
@@ -146,6 +147,7 @@ async def _build(engine: Engine, pod: state.PodRecord, record: state.ContainerRe
     host = await _host(engine, record.config)
     nodes = await devices.resolve(record.config.devices)
     known = _spec_input(engine, pod, record, config, user, confined, host, nodes)
+    edits, cdi_nodes = await cdi.find(engine, record.config, user)
     asked = await mounts.of_request(engine, record)
     given = await mounts.defaults(engine, pod, record, confined.mount_label)
     cwd = process.working_directory(record.config, config)
@@ -158,8 +160,9 @@ async def _build(engine: Engine, pod: state.PodRecord, record: state.ContainerRe
         asked=[lead[path] for path in at],
         defaults=[*everywhere, *(lead[path] for path in everywhere)],
     )  # fmt: skip
-    document = container_spec.build(replace(known, mounts=[*given, *own, *asked]))
-    await cdi.apply(engine, record.config, document)
+    document = container_spec.build(
+        replace(known, mounts=[*given, *own, *asked], cdi_edits=edits, cdi_nodes=cdi_nodes)
+    )
     document = await hooks.apply(engine, pod, record, document)
     ours = [*known.etc_files.values(), known.shm, *(mount.source for mount in given)]
     document = await sources.redirect(engine, record, document, [*own, *asked], ours, lead)
@@ -221,7 +224,7 @@ def _spec_input(
         devices=nodes,
         rootfs=str(engine.paths.rootfs(record.id)),
         image_name=record.image_name,
-        pids_limit=engine.pids_limit,
+        pids_limit=engine.defaults.pids_limit,
         protection=confined,
         rro=handler.features.rro,
         ids=userns.of_pod(pod.config) if handler.maps_ids else None,

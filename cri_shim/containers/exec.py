@@ -49,7 +49,7 @@ def running(engine: Engine, container_id: str) -> state.ContainerRecord:
     container = engine.objects.container(container_id)
     if container.phase != state.CONTAINER_RUNNING:
         raise WrongState(f"container {container.id} is not running")
-    stopping = engine.stopping.get(container.id)
+    stopping = engine.work.stopping.get(container.id)
     if stopping is not None and stopping.deadline <= asyncio.get_running_loop().time():
         raise WrongState(f"container {container.id} is being killed")
     return container

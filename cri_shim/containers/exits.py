@@ -60,7 +60,7 @@ def _for_memory(engine: Engine, container: state.ContainerRecord, exit: Exit) ->
     killed the init ourselves.
     """
     counted = engine.cgroups.killed_for_memory(container.id, container.cgroups_path)
-    stopping = engine.stopping.get(container.id)
+    stopping = engine.work.stopping.get(container.id)
     if exit.exit_code != KILLED_CODE or (stopping is not None and stopping.killed):
         return False
     return exit.oom if counted is None else counted
@@ -93,7 +93,7 @@ def lost(container: state.ContainerRecord, why: str) -> state.ContainerRecord:
 
 def settle_later(engine: Engine, id: str) -> None:
     """`settle` in the background, until it succeeds."""
-    engine.retrier.add(f"settle container {id}", lambda: settle(engine, id), now=True)
+    engine.work.retrier.add(f"settle container {id}", lambda: settle(engine, id), now=True)
 
 
 async def settle(engine: Engine, id: str) -> None:

@@ -43,7 +43,7 @@ def go_on_later(engine: Engine, container: state.ContainerRecord) -> None:
             await go_on(engine, container)
 
     if _note(engine, container.id).exists():
-        engine.retrier.add(f"let container {container.id} go on", alone, now=True)
+        engine.work.retrier.add(f"let container {container.id} go on", alone, now=True)
 
 
 async def go_on(engine: Engine, container: state.ContainerRecord) -> None:

@@ -222,7 +222,7 @@ class _Attach:
         self._size = width, height
         if not self._resizing:
             self._resizing = True
-            self._engine.spawn(f"resize {self._id}", self._resize())
+            self._engine.work.spawn(f"resize {self._id}", self._resize())
 
     async def _resize(self) -> None:
         try:

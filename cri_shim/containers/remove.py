@@ -35,12 +35,12 @@ async def remove(engine: Engine, container_id: str, *, force: bool = True) -> No
         return
     id = container.id
     if not force:
-        if stop.runs(container) or engine.starts.in_flight(id):
+        if stop.runs(container) or engine.work.starts.in_flight(id):
             raise WrongState(f"container {id} is running: stop it first, or force the removal")
         dependencies.release(engine, container)
-    if engine.starts.in_flight(id):
+    if engine.work.starts.in_flight(id):
         await stop.stop(engine, id, 0)
-    await engine.removals.do(id, lambda: _remove(engine, id))
+    await engine.work.removals.do(id, lambda: _remove(engine, id))
 
 
 async def abandon(engine: Engine, id: str) -> None:
@@ -52,7 +52,7 @@ async def abandon(engine: Engine, id: str) -> None:
 
 
 async def _remove(engine: Engine, id: str) -> None:
-    await engine.retrier.ensure(f"remove container {id}", lambda: release(engine, id))
+    await engine.work.retrier.ensure(f"remove container {id}", lambda: release(engine, id))
 
 
 async def release(engine: Engine, id: str) -> None:

@@ -39,9 +39,9 @@ async def start(
     it.
     """
     container = engine.objects.container(container_id)
-    if first is not None and engine.starts.in_flight(container.id):
+    if first is not None and engine.work.starts.in_flight(container.id):
         raise WrongState(f"container {container.id} is being started already")
-    await engine.starts.do(container.id, lambda: _start(engine, container.id, first))
+    await engine.work.starts.do(container.id, lambda: _start(engine, container.id, first))
 
 
 async def _start(engine: Engine, id: str, first: Callable[[], Awaitable[None]] | None) -> None:
@@ -76,7 +76,7 @@ async def _launch(
             started = await _make(engine, handler, container)
         finally:  # beside what follows, for the kernel takes its time to unmount
             work = sources.release(engine, container.id)
-            releasing = engine.spawn(f"unmount the sources of {container.id}", work)
+            releasing = engine.work.spawn(f"unmount the sources of {container.id}", work)
         await _run(engine, handler, container.id, started, first)
     finally:
         if releasing is not None:
@@ -180,7 +180,7 @@ async def _fail(engine: Engine, id: str, error: BaseException) -> None:
                 message=problem,
             )
         )
-    engine.retrier.add(
+    engine.work.retrier.add(
         f"end what is left of the start of {id}",
         lambda: exits.release_processes(engine, engine.objects.container(id)),
         now=True,

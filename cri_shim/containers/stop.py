@@ -13,14 +13,16 @@ import signal
 import time
 
 from cri_shim.aio.ended import ended
+from cri_shim.aio.offload import join
 from cri_shim.containers import pause
-from cri_shim.engine import Engine, Stopping
+from cri_shim.engine import Engine
 from cri_shim.errors import NotFound
 from cri_shim.faults import fault_point
 from cri_shim.linux import pidfd
 from cri_shim.objects import changed
 from cri_shim.pb import state_pb2 as state
 from cri_shim.spec import signals
+from cri_shim.work import Stopping
 
 START_S = 2.0  # at least, for a start under way to end by itself; it takes some 20 ms
 KILL_AGAIN_S = 2.0  # first pause between SIGKILLs to a process that will not die; doubles
@@ -33,18 +35,19 @@ _log = logging.getLogger(__name__)
 async def stop(engine: Engine, container_id: str, timeout: int) -> None:
     """Return when the container has ended; `timeout` in seconds before SIGKILL, <= 0: at once.
 
-    An unknown id is success: what has been removed does not run.
+    An unknown id is success: what has been removed does not run. Unavailable if the runtime is
+    closed meanwhile; the next one completes the stop.
     """
     grace = float(max(timeout, 0))
     try:
         container = engine.objects.container(container_id)
-        if engine.starts.in_flight(container.id):
+        if engine.work.starts.in_flight(container.id):
             _intend(engine, container.id, grace)
             container = await _after_start(engine, container.id, grace)
     except NotFound:
         return
     if runs(container):
-        await asyncio.shield(_begin(engine, container, grace).task)
+        await join(_begin(engine, container, grace).task)
 
 
 def resume(engine: Engine, container: state.ContainerRecord) -> None:
@@ -58,13 +61,13 @@ def resume(engine: Engine, container: state.ContainerRecord) -> None:
 def _begin(engine: Engine, container: state.ContainerRecord, grace: float) -> Stopping:
     """Begin a stop, or join the one in hand; `grace` in seconds before SIGKILL."""
     due = asyncio.get_running_loop().time() + grace
-    current = engine.stopping.get(container.id)
+    current = engine.work.stopping.get(container.id)
     if current is None:
         _intend(engine, container.id, grace)
         sooner = asyncio.Event()
         task = asyncio.create_task(_stop(engine, container, sooner), name=f"stop {container.id}")
-        current = engine.stopping[container.id] = Stopping(due, sooner, task)
-        task.add_done_callback(lambda _: engine.stopping.pop(container.id, None))
+        current = engine.work.stopping[container.id] = Stopping(due, sooner, task)
+        task.add_done_callback(lambda _: engine.work.stopping.pop(container.id, None))
     elif due < current.deadline:
         _intend(engine, container.id, grace)
         current.deadline = due
@@ -109,8 +112,8 @@ def runs(container: state.ContainerRecord) -> bool:
 
 
 async def _stop(engine: Engine, container: state.ContainerRecord, sooner: asyncio.Event) -> None:
-    await asyncio.sleep(0)  # let `stop` enter this into on.stopping
-    stopping = engine.stopping[container.id]
+    await asyncio.sleep(0)  # let `stop` enter this into work.stopping
+    stopping = engine.work.stopping[container.id]
     loop = asyncio.get_running_loop()
     current = engine.objects.find_container(container.id)
     if current is not None and current.paused:  # no other pause begins from now on

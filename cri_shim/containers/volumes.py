@@ -20,6 +20,7 @@ from cri_shim.linux.rootfs import real_path_in_root
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.store import deletion
+from cri_shim.store.catalog import stack
 
 _MISSING = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
@@ -34,7 +35,7 @@ def intended(engine: Engine, config: api.ContainerConfig) -> list[state.ImageVol
         if image is None:
             problem = f"image {mount.image.image} is not on this node; pull it first"
             raise ImageVolumeMountFailed(f"config.mounts[{index}].image", problem)
-        found.append(state.ImageVolume(mount=index, image_id=image.id, layers=image.layers))
+        found.append(state.ImageVolume(mount=index, image_id=image.id, layers=stack(image)))
     return found
 
 

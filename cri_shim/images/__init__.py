@@ -1,6 +1,7 @@
 """What can be done with images, each a use case in its own file.
 
-- `pull`, `load`, `query`, `remove`: what the CRI and the command line need
+- `pull`, `load`, `query`, `remove`: what the CRI and the command line need; `archives`: what images
+  a file to load has
 - `tag`, `history`, `inspect`, `diff`, `save`, `prune`: what a library's user does beside that
 - `commit`: an image with one layer more, for containers/commit.py
 
@@ -20,6 +21,7 @@ from cri_shim.pb import api_pb2 as api
 from cri_shim.pb.state_pb2 import ImageRecord, LayerRecord
 from cri_shim.state import records
 from cri_shim.state.store import Store
+from cri_shim.store.catalog import stack
 from cri_shim.store.changes import Change
 from cri_shim.store.image_store import ImageStore
 from cri_shim.store.rootfs import Rootfs
@@ -108,7 +110,7 @@ class Images:
     async def mount(self, reference: str) -> Path:
         """Mount it for reading, and return where; see store/mounted.py. Mounted already is fine."""
         image = self.find(reference)
-        return await self.store.mounted.mount(image.id, list(image.layers))
+        return await self.store.mounted.mount(image.id, stack(image))
 
     async def unmount(self, image_id: str, *, lazy: bool = False) -> None:
         """End its mount, also when the image is gone; not mounted is fine."""

@@ -6,6 +6,7 @@ from functools import partial
 from cri_shim.aio.own_thread import in_own_thread
 from cri_shim.pb.state_pb2 import ImageRecord
 from cri_shim.store import changes, merged
+from cri_shim.store.catalog import stack
 from cri_shim.store.changes import Change
 from cri_shim.store.image_store import ImageStore
 from cri_shim.store.merged import Layer
@@ -16,10 +17,11 @@ async def diff(store: ImageStore, image: ImageRecord, other: ImageRecord | None)
 
     Without `other`: what the topmost layer changed in those below it.
     """
-    before = list(other.layers) if other is not None else list(image.layers[:-1])
-    with store.catalog.hold([*image.layers, *before]):
+    before = stack(other) if other is not None else list(image.layers[:-1])
+    after = stack(image) if other is not None else list(image.layers)
+    with store.catalog.hold([*after, *before]):
         try:
-            return await in_own_thread("diff", partial(_diff, store, before, list(image.layers)))
+            return await in_own_thread("diff", partial(_diff, store, before, after))
         finally:
             store.collect()  # if an image was removed meanwhile
 

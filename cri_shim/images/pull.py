@@ -6,6 +6,7 @@ space (the directory is named), ToolFailed with skopeo's words for the rest: not
 damaged, for another architecture.
 """
 
+import hashlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -111,11 +112,16 @@ async def _take_in(
             await fill(layout)
             content = await offload(layout.content)
             manifest.check_platform(content.config, store.architecture)
-            with store.catalog.hold(content.diff_ids):
+            extra = _directories_id(content.diff_ids)
+            with store.catalog.hold([*content.diff_ids, extra]):
                 fault_point("images.pull.unpack")
                 await store.unpack(content, layout)
+                image = _record(content, tags, digests)
+                fault_point("images.pull.directories")
+                if await store.have_directories(content.diff_ids, extra):
+                    image.directories = extra
                 fault_point("images.pull.catalogue")
-                return await finish(store.keep(content, layout, _record(content, tags, digests)))
+                return await finish(store.keep(content, layout, image))
         finally:
             await discard(store, layout)
 
@@ -145,6 +151,12 @@ def _record(content: Content, tags: Sequence[str], digests: Sequence[str]) -> Im
         layers=content.diff_ids,
         created_at=time.time_ns(),
     )
+
+
+def _directories_id(diff_ids: Sequence[str]) -> str:
+    """The name of the layer of directories that these layers, bottom first, only imply."""
+    chain = " ".join(["directories", *diff_ids])
+    return "sha256:" + hashlib.sha256(chain.encode()).hexdigest()
 
 
 def _source(store: ImageStore, reference: Reference) -> str:

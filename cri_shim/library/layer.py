@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from cri_shim.engine import Engine
+from cri_shim.store.catalog import stack
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +47,9 @@ def layers(engine: Engine) -> list[Layer]:
     A layer without users belongs to a running pull; it is listed as a bottom layer.
     """
     found: dict[str, _Found] = {}
-    for kind, user, stack in _stacks(engine):
+    for kind, user, diff_ids in _stacks(engine):
         parent = ""
-        for diff_id in stack:
+        for diff_id in diff_ids:
             id = chain_id(parent, diff_id)
             found.setdefault(id, _Found(parent, diff_id)).users[kind][user] = None
             parent = id
@@ -69,13 +70,13 @@ def chain_id(parent: str, diff_id: str) -> str:
 def _stacks(engine: Engine) -> Iterator[tuple[str, str, Sequence[str]]]:
     """Yield (kind of user, its id, diff-ids bottom first)."""
     for image in engine.images.store.catalog.images():
-        yield "image", image.id, image.layers
+        yield "image", image.id, stack(image)
     for container in engine.objects.everything()[1]:
         yield "container", container.id, container.layers
         for volume in container.image_volumes:
             yield "container", container.id, volume.layers
-    for id, stack in engine.images.store.mounted.images().items():
-        yield "mount", id, stack
+    for id, diff_ids in engine.images.store.mounted.images().items():
+        yield "mount", id, diff_ids
 
 
 def _layer(engine: Engine, id: str, found: _Found) -> Layer:

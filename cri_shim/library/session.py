@@ -119,11 +119,15 @@ class Session:
     async def wait(self) -> int | None:
         """Wait for the end; return the exit code, 0..255, or 128 + signal; None for an attach.
 
-        Unread output blocks a command: read the output first, or do not request it.
+        Unread output blocks a command: read the output first, or do not request it. WrongState if
+        the session is closed meanwhile.
         """
         if self._end is None:
             raise WrongState("the session has not begun: use `async with`")
-        return await asyncio.shield(self._end)
+        await asyncio.wait({self._end})
+        if self._end.cancelled():  # by `close`, not by this caller
+            raise WrongState("the session was closed")
+        return self._end.result()
 
     async def communicate(self, data: bytes = b"") -> ExecResult:
         """Send `data` and the end of the input; return all output and the exit code."""

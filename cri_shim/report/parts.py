@@ -100,7 +100,7 @@ def plugins(engine: Engine) -> dict[str, Any]:
 
 def hooks(engine: Engine) -> dict[str, Any]:
     """Return the names of the OCI hook definitions and their problems."""
-    found = engine.hooks.scan()
+    found = engine.defaults.hooks.scan()
     return {"names": [hook.name for hook in found.definitions], "problems": list(found.bad)}
 
 

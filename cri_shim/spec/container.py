@@ -9,6 +9,7 @@ from cri_shim.pb import api_pb2
 from cri_shim.spec import (
     annotations,
     capabilities,
+    cdi,
     devices,
     mounts,
     namespaces,
@@ -44,6 +45,8 @@ class ContainerInput:
     shm: str = ""  # host path of the pod's /dev/shm
     mounts: Sequence[ResolvedMount] = ()
     devices: Sequence[HostDevice] = ()  # config.devices, resolved
+    cdi_edits: cdi.Edits = cdi.NO_EDITS  # of the CDI devices that are asked for
+    cdi_nodes: Sequence[HostDevice] = ()  # cdi_edits.nodes as they are on the host
     rootfs: str = "rootfs"  # absolute, or relative to the bundle
     image_name: str = ""
     pids_limit: int = 0  # 0 = as many as its pod may have
@@ -61,7 +64,7 @@ def build(inp: ContainerInput) -> Document:
     if context.privileged and not inp.pod.linux.security_context.privileged:
         problem = "a privileged container needs a privileged pod"
         raise InvalidArgument("config.linux.security_context.privileged", problem)
-    document = {
+    document: Document = {
         "ociVersion": OCI_VERSION,
         "process": _process(inp),
         "root": {"path": inp.rootfs, "readonly": context.readonly_rootfs},
@@ -79,9 +82,12 @@ def build(inp: ContainerInput) -> Document:
         | scope.annotations(inp.cgroups_path, inp.config.annotations),
         "linux": _linux(inp),
     }
+    if inp.cdi_edits != cdi.NO_EDITS:
+        document = cdi.applied(document, inp.cdi_edits, inp.cdi_nodes)
     if not inp.host.rootless:
         return document
-    nodes = devices.sources(inp.devices, inp.host.devices, privileged=context.privileged)
+    asked = [*inp.devices, *inp.cdi_nodes]
+    nodes = devices.sources(asked, inp.host.devices, privileged=context.privileged)
     return rootless.adapted(document, inp.host, nodes)
 
 

@@ -11,6 +11,7 @@ import asyncio
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -29,15 +30,15 @@ _SIGNALS = (signal.SIGTERM, signal.SIGCHLD)
 def main() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     place = Place.of_environment()
-    _make_mounts(place)
-    _make_network()
+    try:
+        make_mounts(place)
+        make_network()
+    except subprocess.CalledProcessError as e:
+        sys.exit(f"`{' '.join(e.cmd)}` failed: {e.stderr.strip()}")
     programs = Programs(place, commands(place))
     programs.keep_running()
     programs.end("kubelet")
-    with suppress(Exception):  # the pods' processes end with the namespace in any case
-        asyncio.run(_remove_pods(place.socket))
-    for name in programs.running():
-        programs.end(name)
+    programs.end_all(place)
 
 
 class Programs:
@@ -75,6 +76,13 @@ class Programs:
                 signal.sigtimedwait(_SIGNALS, 0.1)
                 self._reap()
 
+    def end_all(self, place: Place) -> None:
+        """Remove the pods, then end every program."""
+        with suppress(Exception):  # the pods' processes end with the namespace in any case
+            asyncio.run(remove_pods(place.socket))
+        for name in self.running():
+            self.end(name)
+
     def _start(self, name: str) -> None:
         command = self._commands[name]
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
@@ -100,7 +108,7 @@ class Programs:
         return ended
 
 
-def _make_mounts(place: Place) -> None:
+def make_mounts(place: Place) -> None:
     """Private directories at paths that are constants of the kubelet; the root is made shared."""
     _run("mount", "--make-rprivate", "/")
     for constant in CONSTANTS:
@@ -110,7 +118,7 @@ def _make_mounts(place: Place) -> None:
     _run("mount", "--make-rshared", "/")
 
 
-def _make_network() -> None:
+def make_network() -> None:
     _run("ip", "link", "set", "lo", "up")
     _run("ip", "link", "add", "node0", "type", "veth", "peer", "name", "outside")
     _run("ip", "address", "add", f"{NODE_IP}/24", "dev", "node0")
@@ -122,10 +130,10 @@ def _make_network() -> None:
 
 
 def _run(*command: str) -> None:
-    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True, text=True)
 
 
-async def _remove_pods(socket: Path) -> None:
+async def remove_pods(socket: Path) -> None:
     async with Client(socket) as client:
         pods = (await client.runtime.ListPodSandbox(api.ListPodSandboxRequest())).items
         requests = [api.RemovePodSandboxRequest(pod_sandbox_id=pod.id) for pod in pods]

@@ -62,7 +62,11 @@ async def test_what_a_container_writes_survives_a_restart_of_the_daemon_and_not_
     await images.rootfs.unmount(target)
     stale: list[Path] = []
     other_boot = Rootfs(
-        images.store.layers.directory, images.store.containers, "other boot", stale.extend
+        images.store.layers.directory,
+        images.store.containers,
+        "other boot",
+        stale.extend,
+        images.store.catalog.describes_root,
     )
     await other_boot.prepare(ID, layers, target)
 
