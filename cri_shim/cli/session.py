@@ -16,7 +16,7 @@ from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 from cri_shim.errors import ToolFailed, Unavailable
 from cri_shim.wire import channels
 from cri_shim.wire.negotiation import V5
-from cri_shim.wire.remotecommand import Outcome, decode_status
+from cri_shim.wire.remotecommand import Outcome, Stream, decode_status
 
 _CHUNK = 1 << 18  # bytes that are read at once
 
@@ -78,16 +78,16 @@ class Session:
 
     async def send(self, data: bytes) -> None:
         """Send input to the command; return when there is room for more."""
-        self._send(ws.BytesMessage(bytes((channels.STDIN,)) + data))
+        self._send(ws.BytesMessage(bytes((Stream.STDIN,)) + data))
         await self._writer.drain()
 
     def end_input(self) -> None:
-        self._send(ws.BytesMessage(self._channels.encode_close(channels.STDIN)))
+        self._send(ws.BytesMessage(self._channels.encode_close(Stream.STDIN)))
 
     def resize(self, columns: int, lines: int) -> None:
         """Send the new size of the terminal."""
         text = json.dumps({"Width": columns, "Height": lines}).encode()
-        self._send(ws.BytesMessage(bytes((channels.RESIZE,)) + text))
+        self._send(ws.BytesMessage(bytes((Stream.RESIZE,)) + text))
 
     async def receive(self, output: Output) -> Outcome:
         """Pass on output (1 is stdout, 2 stderr) until the command ends; return its outcome.
@@ -111,9 +111,9 @@ class Session:
         status = b""
         for event in self._channels.decode(message.data, finished=message.message_finished):
             match event:
-                case channels.ChannelData(channels.STDOUT | channels.STDERR as stream, data):
+                case channels.ChannelData(Stream.STDOUT | Stream.STDERR as stream, data):
                     output(stream, data)
-                case channels.ChannelData(channels.ERROR, data):
+                case channels.ChannelData(Stream.ERROR, data):
                     status += data
         return status
 

@@ -19,11 +19,10 @@ from typing import Self
 from cri_shim.containers.interactive import InteractiveSession, OutputHandler
 from cri_shim.errors import WrongState
 from cri_shim.oci.exec import ExecResult
+from cri_shim.wire.remotecommand import Stream
 
 AHEAD = 1 << 20  # bytes of output buffered for a slow reader; then the command must wait
 INPUT = 1 << 20  # bytes of unread input after which `write` waits
-
-_NAMES = {1: "stdout", 2: "stderr"}
 
 
 class Session:
@@ -150,7 +149,7 @@ class Session:
         return self._session
 
     def _take(self, stream: int, data: bytes) -> None:
-        self._output.append((_NAMES[stream], bytes(data)))
+        self._output.append((Stream(stream).label, bytes(data)))
         self._buffered += len(data)
         if self._buffered > AHEAD and not self._paused:
             self._paused = True

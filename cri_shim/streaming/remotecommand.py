@@ -15,14 +15,12 @@ from cri_shim.aio.offload import finish
 from cri_shim.containers.interactive import InteractiveSession, OutputHandler
 from cri_shim.errors import CriShimError
 from cri_shim.streaming.resources import Resources
-from cri_shim.wire import remotecommand as wire
-from cri_shim.wire.remotecommand import Outcome, ResizeDecoder
+from cri_shim.wire.remotecommand import Outcome, ResizeDecoder, Stream
 
 CREATION_S = 30.0  # for the client to open all streams of its request
 INPUT_HIGH = 1 << 18  # bytes of unread input after which the client is throttled
 
 Begin = Callable[[OutputHandler], Awaitable[InteractiveSession]]
-_KINDS = {1: wire.STDOUT, 2: wire.STDERR}
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +28,7 @@ _log = logging.getLogger(__name__)
 class Peer(Protocol):
     """The client's side of a session."""
 
-    def output(self, kind: str, data: bytes) -> None:
+    def output(self, kind: Stream, data: bytes) -> None:
         """Send bytes on the stream `kind`."""
 
     def backlog(self) -> int:
@@ -153,7 +151,7 @@ class RemoteCommand:
 
     def _output(self, number: int, data: bytes) -> None:
         if not self._gone:
-            self._peer.output(_KINDS[number], data)
+            self._peer.output(Stream(number), data)
 
     def _drained(self) -> None:
         self._waiting.hold(0)

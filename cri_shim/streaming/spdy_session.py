@@ -8,7 +8,7 @@ from cri_shim.streaming.link import Link
 from cri_shim.streaming.remotecommand import CREATION_S, Begin, RemoteCommand
 from cri_shim.streaming.resources import Resources
 from cri_shim.wire import remotecommand as wire
-from cri_shim.wire.remotecommand import Outcome, StreamSet
+from cri_shim.wire.remotecommand import Outcome, Stream, StreamSet
 from cri_shim.wire.spdy import (
     Connection,
     DataReceived,
@@ -39,7 +39,7 @@ class SpdyCommand:
                 tty=streams.tty,
             )
         )
-        self._kinds: dict[int, str] = {}
+        self._kinds: dict[int, Stream | None] = {}
         self._resources = resources
         self._command = RemoteCommand(begin, self, resources)
         self._started = False
@@ -86,7 +86,7 @@ class SpdyCommand:
             return
         self._kinds[event.stream] = kind = self._set.kind(event.stream)
         self._spdy.accept(event.stream)
-        if event.fin and kind == wire.STDIN:
+        if event.fin and kind is Stream.STDIN:
             self._command.stdin_end()
         if self._set.complete and not self._started:
             self._started = True
@@ -96,18 +96,18 @@ class SpdyCommand:
 
     def _data(self, event: DataReceived) -> None:
         kind = self._kinds.get(event.stream)
-        if kind == wire.STDIN:
+        if kind is Stream.STDIN:
             if event.data:
                 self._flood.moved()
                 self._command.stdin(event.data)
             if event.fin:
                 self._command.stdin_end()
-        elif kind == wire.RESIZE:
+        elif kind is Stream.RESIZE:
             self._flood.idle(1)
             self._command.resize(event.data)
 
     def _reset(self, stream: int) -> None:
-        if self._kinds.get(stream) == wire.STDIN:
+        if self._kinds.get(stream) is Stream.STDIN:
             self._command.stdin_end()
 
     def gone(self) -> None:
@@ -129,7 +129,7 @@ class SpdyCommand:
 
     # -- to the client: Peer ------------------------------------------------------------------
 
-    def output(self, kind: str, data: bytes) -> None:
+    def output(self, kind: Stream, data: bytes) -> None:
         stream = self._set.streams.get(kind)
         if stream is not None and self._spdy.writable(stream):
             self._spdy.send(stream, data)
@@ -148,8 +148,8 @@ class SpdyCommand:
     def _end(self, outcome: Outcome, why: Goaway) -> None:
         self._finished = True
         self._timer.cancel()
-        error = self._set.streams.get(wire.ERROR)
-        for kind in (wire.STDOUT, wire.STDERR):
+        error = self._set.streams.get(Stream.ERROR)
+        for kind in (Stream.STDOUT, Stream.STDERR):
             stream = self._set.streams.get(kind)
             if stream is not None and self._spdy.writable(stream):
                 self._spdy.send(stream, b"", fin=True)

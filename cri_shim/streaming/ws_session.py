@@ -8,14 +8,11 @@ from cri_shim.streaming.link import Link
 from cri_shim.streaming.remotecommand import Begin, RemoteCommand
 from cri_shim.streaming.resources import Resources
 from cri_shim.streaming.websocket import WebSocket, send
-from cri_shim.wire import channels
 from cri_shim.wire import remotecommand as wire
 from cri_shim.wire.channels import BadMessage, ChannelClosed, ChannelData, ChannelEvent, Channels
 from cri_shim.wire.negotiation import V5
-from cri_shim.wire.remotecommand import Outcome
+from cri_shim.wire.remotecommand import Outcome, Stream
 from cri_shim.wire.websocket import CloseCode
-
-_CHANNELS = {wire.STDOUT: channels.STDOUT, wire.STDERR: channels.STDERR}
 
 
 class WebSocketCommand:
@@ -35,7 +32,7 @@ class WebSocketCommand:
         self._finished = False
         self._flood = FloodLimit(asyncio.get_running_loop().time)
         if protocol != V5:  # begin with an empty message, like the reference server
-            first = channels.STDOUT if streams.stdout else channels.STDERR
+            first = Stream.STDOUT if streams.stdout else Stream.STDERR
             self._send(first, b"")
         self._command.start()
 
@@ -57,13 +54,13 @@ class WebSocketCommand:
     def _take(self, event: ChannelEvent) -> bool:
         """Handle an event; return whether it was input."""
         match event:
-            case ChannelData(channels.STDIN, some) if self._stdin:
+            case ChannelData(Stream.STDIN, some) if self._stdin:
                 self._flood.moved()
                 self._command.stdin(some)
                 return True
-            case ChannelData(channels.RESIZE, some) if self._tty:
+            case ChannelData(Stream.RESIZE, some) if self._tty:
                 self._command.resize(some)
-            case ChannelClosed(channels.STDIN) if self._stdin:
+            case ChannelClosed(Stream.STDIN) if self._stdin:
                 self._command.stdin_end()
             case BadMessage():
                 self._ws.close(CloseCode.UNSUPPORTED_DATA)
@@ -92,8 +89,8 @@ class WebSocketCommand:
 
     # -- to the client: Peer ------------------------------------------------------------------
 
-    def output(self, kind: str, data: bytes) -> None:
-        self._send(_CHANNELS[kind], data)
+    def output(self, kind: Stream, data: bytes) -> None:
+        self._send(kind, data)
 
     def backlog(self) -> int:
         return self._link.backlog()
@@ -108,7 +105,7 @@ class WebSocketCommand:
     def _end(self, outcome: Outcome, code: CloseCode, reason: str = "") -> None:
         self._finished = True
         if status := wire.encode_outcome(self._protocol, outcome):
-            self._send(channels.ERROR, status)
+            self._send(Stream.ERROR, status)
         self._ws.close(code, reason)
 
     def _send(self, channel: int, data: bytes) -> None:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from cri_shim.wire.negotiation import V1_BASE64, V4_BASE64, V5
 
-STDIN, STDOUT, STDERR, ERROR, RESIZE = range(5)
 _CLOSE = 255
 
 

@@ -7,14 +7,25 @@ terminals.
 
 import json
 from dataclasses import dataclass, field
+from enum import IntEnum
 
 from cri_shim.wire.negotiation import V1, V1_BASE64, V2, V3
 
-ERROR = "error"
-STDIN = "stdin"
-STDOUT = "stdout"
-STDERR = "stderr"
-RESIZE = "resize"
+
+class Stream(IntEnum):
+    """A stream of a session; its value is the WebSocket channel, up to STDERR the descriptor."""
+
+    STDIN = 0
+    STDOUT = 1
+    STDERR = 2
+    ERROR = 3
+    RESIZE = 4
+
+    @property
+    def label(self) -> str:
+        """The stream's name, which SPDY has in the header `streamtype`."""
+        return self.name.lower()
+
 
 _PLAIN_STATUS = frozenset({"", V1, V1_BASE64, V2, V3})
 _NO_RESIZE = frozenset({"", V1, V1_BASE64, V2})
@@ -26,32 +37,33 @@ _INTERNAL = "Internal error occurred: "
 
 def expected_streams(
     protocol: str, *, stdin: bool, stdout: bool, stderr: bool, tty: bool
-) -> frozenset[str]:
-    """Return the values of `streamtype` that the client will open: one stream of each."""
+) -> frozenset[Stream]:
+    """Return the streams that the client will open."""
     wanted = {
-        ERROR: True,
-        STDIN: stdin,
-        STDOUT: stdout,
-        STDERR: stderr and not tty,
-        RESIZE: tty and protocol not in _NO_RESIZE,
+        Stream.ERROR: True,
+        Stream.STDIN: stdin,
+        Stream.STDOUT: stdout,
+        Stream.STDERR: stderr and not tty,
+        Stream.RESIZE: tty and protocol not in _NO_RESIZE,
     }
-    return frozenset(name for name, there in wanted.items() if there)
+    return frozenset(kind for kind, is_wanted in wanted.items() if is_wanted)
 
 
 @dataclass(slots=True)
 class StreamSet:
     """Collects the streams of one exec or attach as the peer opens them."""
 
-    expected: frozenset[str]
-    streams: dict[str, int] = field(default_factory=dict)
+    expected: frozenset[Stream]
+    streams: dict[Stream, int] = field(default_factory=dict)
 
     def add(self, headers: dict[str, str], stream: int) -> str:
         """Add a stream that the peer opened. Return the problem with it, "" if there is none."""
-        kind = headers.get("streamtype", "").lower()
-        if kind not in self.expected:
-            return f"a stream of type {kind[:32]!r} was not asked for"
+        label = headers.get("streamtype", "").lower()
+        kind = next((kind for kind in self.expected if kind.label == label), None)
+        if kind is None:
+            return f"a stream of type {label[:32]!r} was not asked for"
         if kind in self.streams:
-            return f"the {kind} stream is there already"
+            return f"the {label} stream is there already"
         self.streams[kind] = stream
         return ""
 
@@ -61,11 +73,11 @@ class StreamSet:
 
     @property
     def missing(self) -> list[str]:
-        return sorted(self.expected - self.streams.keys())
+        return sorted(kind.label for kind in self.expected - self.streams.keys())
 
-    def kind(self, stream: int) -> str:
-        """Return the type of the stream; "" if it is not in the set."""
-        return next((kind for kind, known in self.streams.items() if known == stream), "")
+    def kind(self, stream: int) -> Stream | None:
+        """Return what the stream with this id is; None if it is not in the set."""
+        return next((kind for kind, known in self.streams.items() if known == stream), None)
 
 
 @dataclass(frozen=True, slots=True)

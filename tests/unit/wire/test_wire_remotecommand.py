@@ -11,6 +11,7 @@ from cri_shim.wire.remotecommand import (
     Outcome,
     ResizeDecoder,
     Size,
+    Stream,
     StreamSet,
     decode_status,
     encode_outcome,
@@ -37,27 +38,27 @@ PLAIN_STATUS = ["", V1, V1_BASE64, V2, V3]
 def test_the_streams_expected_follow_from_what_was_asked(protocol: str, asked: str, streams: str):
     wanted = {name: name in asked.split() for name in ("stdin", "stdout", "stderr", "tty")}
 
-    assert expected_streams(protocol, **wanted) == frozenset(streams.split())
+    assert {kind.label for kind in expected_streams(protocol, **wanted)} == set(streams.split())
 
 
 def test_streams_are_gathered_until_all_are_there():
-    gathered = StreamSet(frozenset({"error", "stdout"}))
+    gathered = StreamSet(frozenset({Stream.ERROR, Stream.STDOUT}))
 
     assert gathered.add({"streamtype": "stdout"}, 3) == ""
     assert (gathered.complete, gathered.missing) == (False, ["error"])
     assert gathered.add({"streamtype": "error"}, 5) == ""
     assert (gathered.complete, gathered.missing) == (True, [])
-    assert gathered.streams == {"stdout": 3, "error": 5}
-    assert [gathered.kind(stream) for stream in (3, 5, 7)] == ["stdout", "error", ""]
+    assert gathered.streams == {Stream.STDOUT: 3, Stream.ERROR: 5}
+    assert [gathered.kind(stream) for stream in (3, 5, 7)] == [Stream.STDOUT, Stream.ERROR, None]
 
 
 @pytest.mark.parametrize("headers", [{}, {"streamtype": "stderr"}, {"streamtype": "stdout"}])
 def test_a_stream_that_was_not_asked_for_or_comes_twice_is_refused(headers: dict[str, str]):
-    gathered = StreamSet(frozenset({"error", "stdout"}))
+    gathered = StreamSet(frozenset({Stream.ERROR, Stream.STDOUT}))
     gathered.add({"streamtype": "stdout"}, 1)
 
     assert gathered.add(headers, 3) != ""
-    assert gathered.streams == {"stdout": 1}
+    assert gathered.streams == {Stream.STDOUT: 1}
 
 
 @pytest.mark.parametrize("protocol", JSON_STATUS)
