@@ -8,9 +8,8 @@ from cri_shim.aio.offload import offload
 from cri_shim.default_mounts import DefaultMounts
 from cri_shim.errors import InvalidArgument, RuntimeStopped, WrongState
 from cri_shim.hooks.directories import Hooks
-from cri_shim.images import Images
 from cri_shim.isolation.apparmor import AppArmor
-from cri_shim.isolation.cgroups import Cgroups
+from cri_shim.isolation.control_groups import ControlGroups
 from cri_shim.isolation.seccomp import SeccompProfiles
 from cri_shim.isolation.selinux import SELinux
 from cri_shim.network.driver import PodNetwork
@@ -22,6 +21,7 @@ from cri_shim.oci.runtime import OciRuntime
 from cri_shim.pb import state_pb2 as state
 from cri_shim.spec import namespaces
 from cri_shim.spec.host import Host
+from cri_shim.store.image_store import ImageStore
 from cri_shim.work import Work
 
 
@@ -105,12 +105,12 @@ class Engine:
     """Handed to every verb as its first argument, `engine`."""
 
     objects: ObjectStore
-    images: Images
+    images: ImageStore
     network: PodNetwork
     conmon: Conmon
     oci: OciRuntime
     exits: Exits
-    cgroups: Cgroups
+    cgroups: ControlGroups
     handlers: Mapping[str, Handler]
     default_handler: str
     host: Host

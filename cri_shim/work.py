@@ -7,7 +7,7 @@ and aio.resumable.
 import asyncio
 import logging
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from cri_shim.aio.resumable import Resumable
@@ -32,8 +32,16 @@ class Stopping:
     killed: bool = False  # SIGKILL was sent
 
 
+@dataclass(frozen=True, slots=True)
+class PullKey:
+    """What makes two pulls the same. Task names show it, so it shows no secret."""
+
+    name: str
+    auth: bytes = field(repr=False)
+
+
 class Work:
-    """What the verbs of pods/ and containers/ have in hand."""
+    """What the verbs of pods/, containers/ and images/ have in hand."""
 
     def __init__(self) -> None:
         self.runs = Resumable[PodName, api.RunPodSandboxRequest, str]("run pod")
@@ -42,6 +50,7 @@ class Work:
         self.creates = Resumable[ContainerName, CreateRequest, str]("create container")
         self.starts = SingleFlight[str, None]("start container")
         self.removals = SingleFlight[str, None]("remove container")
+        self.pulls = SingleFlight[PullKey, str]("pull", needs_waiters=True)
         self.stopping: dict[str, Stopping] = {}  # by the id of the container
         self.retrier = Retrier()
         self._background: set[asyncio.Task[None]] = set()
@@ -59,7 +68,10 @@ class Work:
             _log.error("%s failed: %s", task.get_name(), error, exc_info=error)
 
     async def drain(self, timeout: float) -> None:
-        """Give work in hand `timeout` seconds, then roll it back; stops in progress are dropped."""
+        """Give work in hand `timeout` seconds, then roll it back.
+
+        Stops in progress are dropped, and pulls are given no time.
+        """
         for stopping in self.stopping.values():
             stopping.task.cancel()
         flights = (self.runs, self.creates, self.starts, self.removals)
@@ -73,3 +85,4 @@ class Work:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         await self.retrier.stop()
+        await self.pulls.drain(0)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from cri_shim import lifecycle
 from cri_shim.aio.offload import finish, offload
 from cri_shim.containers import (
     cdi,
@@ -30,6 +31,7 @@ from cri_shim.containers import (
 from cri_shim.engine import Engine
 from cri_shim.errors import AlreadyExists, InvalidArgument, NotFound, WrongState
 from cri_shim.faults import fault_point
+from cri_shim.images import query
 from cri_shim.linux.privacy import let_group_pass, make_private
 from cri_shim.linux.rootfs import read_text_in_root
 from cri_shim.objects import changed
@@ -89,9 +91,9 @@ def _intend(
 ) -> state.ContainerRecord:
     """Check what needs no file system, and write the intent."""
     current = engine.objects.pod(pod.id)
-    if current.phase != state.POD_READY:
+    if not lifecycle.is_ready(current):
         raise WrongState(f"pod {pod.id} is not ready: no container can be created in it")
-    image = engine.images.resolve(config.image.image)
+    image = query.resolve(engine, config.image.image)
     if image is None:
         raise NotFound(f"image {config.image.image} is not on this node; pull it first")
     userns.check_container(config, userns.of_pod(current.config))
@@ -127,7 +129,7 @@ def _intend(
 
 
 async def _build(engine: Engine, pod: state.PodRecord, record: state.ContainerRecord) -> None:
-    image = engine.images.resolve(record.image_id)
+    image = query.resolve(engine, record.image_id)
     if image is None:
         raise NotFound(f"image {record.config.image.image} was removed meanwhile; pull it again")
     fault_point("containers.create.directory")
@@ -169,7 +171,7 @@ async def _build(engine: Engine, pod: state.PodRecord, record: state.ContainerRe
     bundle.write(engine.paths.bundle(record.id), document)
     if (log := logs.file_of(engine, record)) is not None:
         await log_directory.look(log, log_directory.make, log)
-    if engine.objects.pod(pod.id).phase != state.POD_READY:
+    if not lifecycle.is_ready(engine.objects.pod(pod.id)):
         raise WrongState(f"pod {pod.id} was stopped while a container was created in it")
     fault_point("containers.create.commit")
     engine.objects.put(changed(record, phase=state.CONTAINER_CREATED, user=user.to_cri()))
@@ -240,6 +242,6 @@ def _target_pid_namespace(engine: Engine, pod: state.PodRecord, config: api.Cont
     field = "config.linux.security_context.namespace_options.target_id"
     if target is None or target.pod_id != pod.id:
         raise InvalidArgument(field, f"no container {options.target_id} in pod {pod.id}")
-    if target.phase != state.CONTAINER_RUNNING:
+    if not lifecycle.is_running(target):
         raise InvalidArgument(field, f"container {options.target_id} is not running")
     return f"/proc/{target.init.pid}/ns/pid"  # start.py verifies it again when it is joined

@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from cri_shim import lifecycle
 from cri_shim.aio.offload import finish
 from cri_shim.containers import dependencies, exits, launch, sources, streams
 from cri_shim.engine import Engine
@@ -48,10 +49,10 @@ async def _start(engine: Engine, id: str, first: Callable[[], Awaitable[None]] |
     async with engine.objects.lock(id):
         container = engine.objects.container(id)
         if container.phase != state.CONTAINER_CREATED:
-            name = state.ContainerPhase.Name(container.phase).removeprefix("CONTAINER_").lower()
-            raise WrongState(f"container {id} is {name}: only a created one can be started")
+            now = lifecycle.name(container)
+            raise WrongState(f"container {id} is {now}: only a created one can be started")
         pod = engine.objects.pod(container.pod_id)
-        if pod.phase != state.POD_READY:
+        if not lifecycle.is_ready(pod):
             raise WrongState(f"pod {pod.id} is not ready: its containers cannot be started")
         dependencies.need(engine, container)
         handler = engine.handler(container.handler)
@@ -145,7 +146,7 @@ def _join_target(engine: Engine, container: state.ContainerRecord) -> int | None
     if options.pid != api.TARGET:
         return None
     target = engine.objects.find_container(options.target_id)
-    if target is None or target.phase != state.CONTAINER_RUNNING:
+    if target is None or not lifecycle.is_running(target):
         raise WrongState(f"target container {options.target_id} is not running any more")
     fd = os.open(f"/proc/{target.init.pid}/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
     verified = pidfd.open_verified(target.init.pid, target.init.start_time)

@@ -12,6 +12,7 @@ import os
 import signal
 import time
 
+from cri_shim import lifecycle
 from cri_shim.aio.ended import ended
 from cri_shim.aio.offload import join
 from cri_shim.containers import pause
@@ -46,13 +47,13 @@ async def stop(engine: Engine, container_id: str, timeout: int) -> None:
             container = await _after_start(engine, container.id, grace)
     except NotFound:
         return
-    if runs(container):
+    if lifecycle.has_process(container):
         await join(_begin(engine, container, grace).task)
 
 
 def resume(engine: Engine, container: state.ContainerRecord) -> None:
     """At start: complete the stop that an earlier daemon began, in the background."""
-    if container.HasField("stop") and runs(container):
+    if container.HasField("stop") and lifecycle.has_process(container):
         grace = max(0.0, (container.stop.kill_at - _boot_clock()) / _SECOND)
         _log.info("container %s: its stop goes on, SIGKILL is due in %.1f s", container.id, grace)
         _begin(engine, container, grace)
@@ -99,16 +100,11 @@ async def _after_start(engine: Engine, id: str, grace: float) -> state.Container
         async with asyncio.timeout(max(grace, START_S)), engine.objects.lock(id):
             return engine.objects.container(id)
     except TimeoutError:
-        if not runs(engine.objects.container(id)):
+        if not lifecycle.has_process(engine.objects.container(id)):
             await engine.conmon.end(id)
             async with engine.objects.lock(id):
                 return engine.objects.container(id)
     return engine.objects.container(id)
-
-
-def runs(container: state.ContainerRecord) -> bool:
-    """Whether there is, as far as is known, a process to stop."""
-    return container.HasField("init") and container.finished_at == 0
 
 
 async def _stop(engine: Engine, container: state.ContainerRecord, sooner: asyncio.Event) -> None:
@@ -193,7 +189,7 @@ async def _ended(engine: Engine, id: str, sooner: asyncio.Event, wait: float) ->
 
     def over() -> bool:
         container = engine.objects.find_container(id)
-        return container is None or not runs(container)
+        return container is None or not lifecycle.has_process(container)
 
     end = asyncio.create_task(engine.objects.until(id, over))
     hurry = asyncio.create_task(sooner.wait())

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cri_shim.errors import NotFound
+from cri_shim.images import diff, history, inspect, mount, remove, save, tag
 from cri_shim.images.history import Entry
 from cri_shim.library.handle import Handle, moment
 from cri_shim.pb.state_pb2 import ImageRecord
@@ -21,7 +22,7 @@ class Image(Handle):
 
     @property
     def _record(self) -> ImageRecord:
-        record = self._engine.images.store.catalog.image(self.id)
+        record = self._engine.images.catalog.image(self.id)
         if record is None:
             raise NotFound(f"image {self.id} is no longer on this node")
         return record
@@ -53,19 +54,19 @@ class Image(Handle):
 
     def history(self) -> Sequence[Entry]:
         """Return the steps that made it, newest first, like `docker history`."""
-        return self._engine.images.history(self._record.id)
+        return history.history(self._engine, self._record.id)
 
     def inspect(self) -> Mapping[str, Any]:
         """Return its full description, JSON-able, with the keys of `podman image inspect`."""
-        return self._engine.images.inspect(self._record.id)
+        return inspect.inspect(self._engine, self._record.id)
 
     async def tag(self, name: str) -> str:
         """Add a name and return the full name; another image with this name loses it."""
-        return await self._engine.images.tag(self._record.id, name)
+        return await tag.tag(self._engine, self._record.id, name)
 
     async def untag(self, *names: str) -> None:
         """Remove these names, or all names if none is given; the image stays, under its id."""
-        await self._engine.images.untag(self._record.id, names)
+        await tag.untag(self._engine, self._record.id, names)
 
     async def mount(self) -> Path:
         """Mount it for reading and return the path. It may be mounted: mounts are not counted.
@@ -73,15 +74,15 @@ class Image(Handle):
         The mount stays after this process; `shutdown` and a reboot end it. While it exists,
         removing the image leaves its layers.
         """
-        return await self._engine.images.mount(self._record.id)
+        return await mount.mount(self._engine, self._record.id)
 
     async def unmount(self, *, lazy: bool = False) -> None:
         """End the mount, if there is one. WrongState while a process uses it, unless `lazy`."""
-        await self._engine.images.unmount(self.id, lazy=lazy)
+        await mount.unmount(self._engine, self.id, lazy=lazy)
 
     async def diff(self, other: "Image | None" = None) -> Sequence[Change]:
         """Return the changes from `other` to this image, or those of its topmost layer."""
-        return await self._engine.images.diff(self._record.id, other._record.id if other else "")
+        return await diff.diff(self._engine, self._record.id, other._record.id if other else "")
 
     async def save(self, target: str, *names: str) -> str:
         """Write it to docker-archive:, oci-archive:, oci: or dir: with an absolute path.
@@ -89,8 +90,8 @@ class Image(Handle):
         It is saved with these names, or all of its own. Returns its id there, which differs if a
         layer cannot be made again identically: see images/save.py, also for the errors.
         """
-        return await self._engine.images.save(self._record.id, target, names)
+        return await save.save(self._engine, self._record.id, target, names)
 
     async def remove(self) -> None:
         """Remove it with all its names. Containers and mounts keep its layers, not the image."""
-        await self._engine.images.remove(self.id)
+        await remove.remove(self._engine, self.id)

@@ -146,11 +146,11 @@ async def _isolate(engine: Engine, record: state.PodRecord) -> None:
     pins = {kind: engine.paths.pins(record)[kind] for kind in _own_namespaces(record)}
     hostname = None if record.network.host else files.hostname(record.config)
     early = [p for p in _parameters(engine, record) if not p.interface]
-    ids = userns.of_pod(record.config)
+    ids, shared = userns.of_pod(record.config), not engine.host.rootless
     if ids is None:
-        await offload(namespaces.pin, pins, hostname=hostname, sysctls=early)
+        await offload(namespaces.pin, pins, hostname=hostname, sysctls=early, shared=shared)
     else:
-        await user_namespaces.pin(pins, ids, hostname=hostname, sysctls=early)
+        await user_namespaces.pin(pins, ids, hostname=hostname, sysctls=early, shared=shared)
     if "ipc" in pins:
         fault_point("pods.run.shm")
         label = security.pod_labels(engine, record)[1]

@@ -2,10 +2,12 @@
 
 import argparse
 import os
+import re
 import shutil
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from hack.clusterlib.place import ClusterError, Place
@@ -46,24 +48,36 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--group", action="append", choices=list(GROUPS), help="default: every one")
     parser.add_argument("--focus", action="append", default=[], help="only specs that match")
     parser.add_argument("--skip", action="append", default=[], help="no specs that match")
+    parser.add_argument("--again", action="store_true", help="only what failed in the stored run")
     parser.add_argument("--report", action="store_true", help="only write the report anew")
     parser.add_argument("--directory", type=Path, default=node.DEFAULT, help=str(node.DEFAULT))
     return parser.parse_args()
 
 
 def _run(args: argparse.Namespace, name: str) -> record.Run:
-    """Run one group; keep its outcome if it was the whole group."""
-    runtime, group, place = (
-        RUNTIMES[args.runtime],
-        GROUPS[name],
-        Place(args.directory, args.programs),
-    )
-    whole = not args.focus and not args.skip
-    logs = RESULTS / (f"{name}-{runtime.name}" if whole else "part")
+    """Run one group; store the outcome if it was the whole group, or what had failed of it."""
+    stored = RESULTS / f"{name}-{args.runtime}" / "outcome.json"
+    if args.again:
+        earlier = record.Run.from_json(stored.read_text())
+        if not earlier.failed():
+            return earlier
+        focus = [f"^{re.escape(spec)}$" for spec in earlier.failed()]
+        run = earlier.with_second_try(_run_part(args, name, stored.parent / "again", focus))
+    elif args.focus or args.skip:
+        return _run_part(args, name, RESULTS / "part", args.focus)
+    else:
+        run = _run_part(args, name, stored.parent, ())
+    stored.write_text(run.to_json())
+    return run
+
+
+def _run_part(args: argparse.Namespace, name: str, logs: Path, focus: Sequence[str]) -> record.Run:
+    runtime, group = RUNTIMES[args.runtime], GROUPS[name]
+    place = Place(args.directory, args.programs)
     shutil.rmtree(logs, ignore_errors=True)
     logs.mkdir(parents=True)
     storage, names = images.stored(_cache(), args.programs, args.kubernetes)
-    selection = suite.Selection(group, args.procs, logs, args.focus, args.skip)
+    selection = suite.Selection(group, args.procs, logs, focus, args.skip)
     print(f"== {group.title}, {runtime.name}", flush=True)
     started = time.monotonic()
     with node.running(place, runtime, oci(args.oci), storage, names, logs):
@@ -80,7 +94,6 @@ def _run(args: argparse.Namespace, name: str) -> record.Run:
         traces=node.traces(place),
     )
     _show(group.title, run)
-    (logs / "outcome.json").write_text(run.to_json())
     return run
 
 

@@ -169,6 +169,7 @@ def _device_plugin(sources: _Sources) -> Image:
 _STAND_INS: Mapping[str, Callable[[_Sources], Image]] = {
     "agnhost": _agnhost,
     "busybox": _busybox,
+    "glibc-dns-testing": lambda sources: sources.image(Cmd=["sh"]),
     "ipc-utils": lambda sources: sources.image(Cmd=["sh"]),
     "nginx": _nginx,
     "nonewprivs": _nonewprivs,

@@ -28,6 +28,8 @@ def text(runs: Sequence[Run]) -> str:
         *_beside(runs),
         "\n## Failed\n",
         *(_failed(runs) or ["None."]),
+        "\n## Passed when run again\n",
+        *(_again(runs) or ["None."]),
         "\n## Skipped themselves\n",
         *(_skipped(runs) or ["None."]),
         "\n## Not run\n",
@@ -105,6 +107,15 @@ def _failed(runs: Sequence[Run]) -> list[str]:
         said = next(iter(of_spec.values())).replace("<", "&lt;")
         lines.append(f"  - `{name}` ({', '.join(of_spec)}): {said}")
     return lines
+
+
+def _again(runs: Sequence[Run]) -> list[str]:
+    """The specs that failed among all others, and passed when run once more by themselves."""
+    return [
+        f"- {GROUPS[run.group].title}, {run.runtime}: `{name}`"
+        for run in runs
+        for name in run.again
+    ]
 
 
 def _skipped(runs: Sequence[Run]) -> list[str]:

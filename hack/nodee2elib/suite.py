@@ -60,7 +60,7 @@ def command(place: Place, selection: Selection) -> list[str]:
         str(place.programs / "ginkgo"),
         f"--procs={selection.processes}",
         f"--label-filter={group.labels}",
-        *(f"--focus={pattern}" for pattern in (*group.focus, *selection.focus)),
+        *(f"--focus={pattern}" for pattern in selection.focus or group.focus),
         *(f"--skip={pattern}" for pattern in (*group.skip, *selection.skip)),
         f"--timeout={_LIMIT}",
         "--no-color",

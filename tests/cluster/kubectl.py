@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -208,6 +209,13 @@ def volume(**source: Any) -> list[Mapping[str, Any]]:
 
 def kill(place: Place, program: str) -> None:
     """SIGKILL one of the cluster's programs; its supervisor starts it again."""
-    before = place.pid_file(program).read_text()
-    os.kill(int(before), signal.SIGKILL)
+
+    def killed() -> str:
+        pid = place.pid_file(program).read_text()
+        with suppress(ProcessLookupError):  # it ended by itself, for want of another program
+            os.kill(int(pid), signal.SIGKILL)
+            return pid
+        return ""
+
+    before = eventually(killed)
     eventually(lambda: place.pid_file(program).read_text() != before)

@@ -124,9 +124,11 @@ def test_mounts_propagate_as_asked(ns: Namespace, tmp_path: Path) -> None:
         )
     )  # fmt: skip
     (tmp_path / "go").touch()
-    eventually(lambda: ns.exec("spread", "ls", "/v/m") == "in\n")
-    assert ns.run("exec", "spread", "-c", "apart", "--", "ls", "/v/m") == ""
-    ns.run("exec", "spread", "-c", "maker", "--", "umount", "/v/m")
+    try:
+        eventually(lambda: ns.exec("spread", "ls", "/v/m") == "in\n")
+        assert ns.run("exec", "spread", "-c", "apart", "--", "ls", "/v/m") == ""
+    finally:
+        ns.run("exec", "spread", "-c", "maker", "--", "umount", "/v/m")
 
 
 @pytest.mark.parametrize(

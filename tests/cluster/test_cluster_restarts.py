@@ -8,7 +8,6 @@ from tests.cluster.kubectl import (
     MOUNT,
     Namespace,
     Object,
-    condition,
     container,
     eventually,
     kill,
@@ -35,11 +34,10 @@ def test_running_pods_outlive_a_kill(ns: Namespace, programs: tuple[str, ...]) -
     for _ in range(3):
         for program in programs:
             kill(ns.place, program)
-        eventually(lambda: node_is_ready(ns))
+        eventually(lambda: ns.exec("p0", "echo", "here") == "here\n")
     late = ns.finish(pod("late", "echo late"))
     assert late == "late\n"
     assert {name: facts(ns.until_ready(name)) for name in names} == before
-    assert ns.exec("p0", "echo", "still").strip() == "still"
     ns.run("wait", "job/load", "--for=condition=complete", "--timeout=120s", limit=130)
     assert_all_succeeded_once(ns)
 
@@ -60,10 +58,6 @@ def assert_all_succeeded_once(ns: Namespace) -> None:
         assert (main["restartCount"], main["state"]["terminated"]["exitCode"]) == (0, 0)
         log = ns.logs(found["metadata"]["name"])
         assert log.split() == [str(n) for n in range(1, 21)]
-
-
-def node_is_ready(ns: Namespace) -> bool:
-    return condition(ns.get("node", "node"), "Ready") == "True"
 
 
 @pytest.mark.bounded

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cri_shim.images import Images
+from cri_shim.engine import Engine
+from cri_shim.images import load, mount, remove
 from cri_shim.linux import mounts
 from cri_shim.store.catalog import stack
 from tests.fixtures.images import MTIME, Image, Tar
@@ -19,19 +20,20 @@ ID = "c" * 64
 class Place:
     """An image store, and a place to mount the root file system of an image at."""
 
-    def __init__(self, images: Images, directory: Path) -> None:
-        self.images = images
+    def __init__(self, engine: Engine, directory: Path) -> None:
+        self.engine = engine
+        self.images = engine.images
         self._directory = directory
         self.target = directory / "rootfs"
 
     async def load(self, *layers: Tar) -> Image:
         image = Image([layer.bytes() for layer in layers])
         file = image.write_docker_archive(self._directory / f"{image.id[:12]}.tar", ["x.org/i:1"])
-        await self.images.load(f"docker-archive:{file}")
+        await load.load(self.engine, f"docker-archive:{file}")
         return image
 
     def layers(self, image: Image) -> list[str]:
-        record = self.images.store.catalog.image(image.id)
+        record = self.images.catalog.image(image.id)
         assert record is not None
         return stack(record)
 
@@ -106,7 +108,7 @@ async def test_layers_stay_shared_between_images_with_other_directories_below(
     two = Image([Tar().directory("srv", mode=0o711).bytes(), upper])
     for image, name in ((one, "one"), (two, "two")):
         file = image.write_docker_archive(place.target.with_name(name), [f"x.org/{name}:1"])
-        await place.images.load(f"docker-archive:{file}")
+        await load.load(place.engine, f"docker-archive:{file}")
 
     modes = []
     for number, image in enumerate((one, two)):
@@ -120,7 +122,7 @@ async def test_layers_stay_shared_between_images_with_other_directories_below(
 
 async def test_an_image_volume_has_them_as_well(place: Place) -> None:
     await place.load(base(), Tar().file("tmp/a"))
-    tree = await place.images.mount("x.org/i:1")
+    tree = await mount.mount(place.engine, "x.org/i:1")
     assert facts(tree / "tmp") == (0o1777, 0, 0, MTIME)
 
 
@@ -128,11 +130,11 @@ async def test_the_layer_of_directories_goes_with_its_image(place: Place) -> Non
     image = await place.load(base(), Tar().file("tmp/a"))
     own = place.layers(image)[-1]
     assert own not in image.true_diff_ids
-    assert place.images.store.layers.is_here(own)
+    assert place.images.layers.is_here(own)
 
-    await place.images.remove("x.org/i:1")
+    await remove.remove(place.engine, "x.org/i:1")
 
-    assert not place.images.store.layers.is_here(own)
+    assert not place.images.layers.is_here(own)
 
 
 async def test_loading_again_makes_no_second_layer(place: Place) -> None:
@@ -158,7 +160,7 @@ async def test_the_root_is_what_the_topmost_layer_says_that_describes_it(
     place: Place, layers: list[Tar], expected: tuple[int, int, int]
 ) -> None:
     root = await place.container(*layers)
-    tree = await place.images.mount("x.org/i:1")
+    tree = await mount.mount(place.engine, "x.org/i:1")
     assert facts(root)[:3] == expected
     assert facts(tree)[:3] == expected
 
@@ -166,6 +168,6 @@ async def test_the_root_is_what_the_topmost_layer_says_that_describes_it(
 async def test_an_opaque_mark_at_the_root_hides_all_below(place: Place) -> None:
     mark = Tar().file(".wh..wh..opq").file("new")
     root = await place.container(base(), mark)
-    tree = await place.images.mount("x.org/i:1")
+    tree = await mount.mount(place.engine, "x.org/i:1")
     assert [path.name for path in root.iterdir()] == ["new"]
     assert [path.name for path in tree.iterdir()] == ["new"]

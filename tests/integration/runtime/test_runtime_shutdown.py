@@ -13,6 +13,7 @@ from cri_shim.containers import remove as container_remove
 from cri_shim.containers import start as container_start
 from cri_shim.engine import Engine
 from cri_shim.errors import RuntimeStopped, TimedOut, ToolFailed, WrongState
+from cri_shim.images import load as images
 from cri_shim.linux import mounts, process
 from cri_shim.oci.exits import Exits
 from cri_shim.options import with_namespace
@@ -31,7 +32,7 @@ STUBBORN = ["sh", "-c", "trap '' TERM; while :; do sleep 1; done"]
 
 async def load(engine: Engine, here: Place) -> None:
     archive = busybox.archive(here.directory / "busybox.tar")
-    await engine.images.load(f"docker-archive:{archive}")
+    await images.load(engine, f"docker-archive:{archive}")
 
 
 async def create(engine: Engine, name: str, command: list[str]) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from cri_shim.objects import ObjectStore, changed
 from cri_shim.pb import state_pb2 as state
 from cri_shim.state.memory import MemoryStore
 from cri_shim.work import Work
+from tests.fixtures.objects import put
 
 
 async def test_the_pauses_between_kills_double_up_to_a_limit(
@@ -20,7 +21,7 @@ async def test_the_pauses_between_kills_double_up_to_a_limit(
 ) -> None:
     objects = ObjectStore(MemoryStore())
     process = state.Process(pid=1, start_time=1)
-    objects.put(state.ContainerRecord(id="c1", phase=state.CONTAINER_RUNNING, init=process))
+    put(objects, state.ContainerRecord(id="c1", phase=state.CONTAINER_RUNNING, init=process))
     sent: list[int] = []
 
     async def thaw(_path: str) -> None:
@@ -53,7 +54,7 @@ async def test_a_stop_that_is_dropped_at_close_does_not_tell_its_caller_it_was_c
 ) -> None:
     objects = ObjectStore(MemoryStore())
     process = state.Process(pid=1, start_time=1)
-    objects.put(state.ContainerRecord(id="c1", phase=state.CONTAINER_RUNNING, init=process))
+    put(objects, state.ContainerRecord(id="c1", phase=state.CONTAINER_RUNNING, init=process))
     engine: Any = SimpleNamespace(objects=objects, work=Work())
     sent = asyncio.Event()
     monkeypatch.setattr(stop, "send", lambda _process, _number: sent.set())

@@ -44,3 +44,13 @@ def test_an_outcome_is_the_same_after_it_was_stored():
     run = run_of("cri-shim", a="pass", b="fail")
 
     assert record.Run.from_json(run.to_json()) == run
+
+
+def test_a_spec_that_passes_when_it_is_run_again_is_told_so():
+    first = run_of("cri-shim", a="pass", b="fail", c="fail")
+
+    run = first.with_second_try(run_of("cri-shim", b="pass", c="fail"))
+
+    assert [spec.state for spec in run.specs] == ["pass", "pass", "fail"]
+    assert list(run.again) == ["b"]
+    assert "NodeConformance, cri-shim: `b`" in report.text([run])
