@@ -1,6 +1,6 @@
 """The gRPC server on the unix socket: the CRI's two services and the control service."""
 
-import socket as sockets
+import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
@@ -83,7 +83,7 @@ def _remove_stale(path: Path) -> None:
         if path.exists():
             raise StateError(f"{path} exists and is no socket; choose another [server] socket")
         return
-    with sockets.socket(sockets.AF_UNIX) as probe:
+    with socket.socket(socket.AF_UNIX) as probe:
         try:
             probe.connect(str(path))
         except OSError:
