@@ -53,6 +53,12 @@ def changes(
     return {key: value for key, value in found.items() if value}
 
 
+def memory(resources: api_pb2.LinuxContainerResources, host: Host, field: str) -> dict[str, Any]:
+    """Only the limits of memory and swap of a document; {} for none."""
+    limits = _document(resources, host, field, unsaid=(0, ""))
+    return {"memory": limits["memory"]} if "memory" in limits else {}
+
+
 def merge(
     current: api_pb2.LinuxContainerResources, update: api_pb2.LinuxContainerResources
 ) -> api_pb2.LinuxContainerResources:

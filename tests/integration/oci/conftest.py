@@ -14,6 +14,7 @@ import pytest
 
 from cri_shim.aio import reaper
 from cri_shim.isolation.cgroups import Cgroups
+from cri_shim.isolation.hierarchies import Hierarchies
 from cri_shim.linux import boot, syscalls
 from cri_shim.linux.process_handle import Process
 from cri_shim.oci import bundle, find_conmon, handlers
@@ -166,7 +167,8 @@ class Yard:
         found = [f"conmon {p.pid}" for p in find_conmon.of(id)]
         found += [f"process {pid}" for pid in self.cgroups.pids(self.cgroup(id))]
         found += [str(p) for p in (self.handler.root / id,) if p.exists()]
-        found += [str(p) for p in Path("/sys/fs/cgroup").glob(f"*{PARENT}/{id}")]
+        groups = [tree.group(f"{INSTANCE}/{id}") for tree in Hierarchies().all()]
+        found += [str(p) for p in groups if p.exists()]
         return found
 
     async def clear(self) -> None:

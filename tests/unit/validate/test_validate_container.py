@@ -1,4 +1,4 @@
-"""CreateContainer requests: what passes, and which field is named when one does not."""
+"""CreateContainer requests: valid ones pass, and the error of others names the field."""
 
 from collections.abc import Callable
 
