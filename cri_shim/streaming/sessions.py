@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cri_shim import lifecycle
+from cri_shim.aio.tasks import Tasks
 from cri_shim.containers import interactive
 from cri_shim.engine import Engine
 from cri_shim.pb import api_pb2 as api
@@ -53,14 +54,14 @@ class Sessions:
         self._engine = engine
         self._slots = slots
         self._input = Pool(TOTAL_INPUT)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self._pod_watches: dict[Link, asyncio.Task[None]] = {}
 
     def open(self, agreed: Agreed, pending: PendingRequest, link: Link) -> Session:
         """Make the session of a client whose request was accepted."""
         request = pending.request
         refused = functools.partial(_log_refusal, pending)
-        resources = Resources(self._spawn, self._input, self._slots, refused)
+        resources = Resources(self._tasks.spawn, self._input, self._slots, refused)
         if isinstance(request, api.PortForwardRequest):
             return self._forward(agreed, request, link, resources)
         begin: Callable[..., Coroutine[Any, Any, interactive.InteractiveSession]]
@@ -84,7 +85,7 @@ class Sessions:
             ports = list(request.port)
             session = WebSocketChannels(link, agreed.protocol, ports, connect, resources)
         watch = self._end_with_pod(request.pod_sandbox_id, session)
-        self._pod_watches[link] = self._spawn(f"forwards of {request.pod_sandbox_id}", watch)
+        self._pod_watches[link] = self._tasks.spawn(f"forwards of {request.pod_sandbox_id}", watch)
         return session
 
     async def _end_with_pod(self, id: str, session: Session) -> None:
@@ -104,20 +105,7 @@ class Sessions:
 
     async def close(self) -> None:
         """End the tasks that are left of sessions whose clients have gone."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
-        task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return task
-
-    def _done(self, task: "asyncio.Task[None]") -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("%s failed: %s", task.get_name(), error, exc_info=error)
+        await self._tasks.drain()
 
 
 def _log_refusal(pending: PendingRequest, what: str) -> None:
