@@ -8,9 +8,15 @@ import re
 import sys
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from tests.sentry.leaks import Scope, Tasks, left_behind, snapshot
+
+# Examples of each property: hack/check chooses "commit". A machine may be slow, so no deadline.
+hypothesis.settings.register_profile("commit", max_examples=20, deadline=None)
+hypothesis.settings.register_profile("whole", max_examples=100, deadline=None)
+hypothesis.settings.load_profile("whole")
 
 # A test may only be skipped for one of these reasons: pattern -> why it cannot be helped.
 EXPECTED_SKIPS: dict[str, str] = {

@@ -1,6 +1,7 @@
 """What can be done with images, each a use case in its own file.
 
-- `pull`, `load`, `query`, `remove`: what the CRI and the command line need
+- `pull`, `load`, `query`, `remove`: what the CRI and the command line need; `archives`: what images
+  a file to load has
 - `tag`, `history`, `inspect`, `diff`, `save`, `prune`: what a library's user does beside that
 - `commit`: an image with one layer more, for containers/commit.py
 

@@ -1,18 +1,25 @@
-"""The only blocking code of the house: thin, synchronous wrappers of the kernel's interfaces.
+"""Thin, synchronous wrappers of the kernel's interfaces.
 
 - `syscalls`: what Python 3.11 has no function for, declared once
 - `mounts`: bind, tmpfs, overlay, unmount; what is mounted where, and how mounts propagate
-- `sources`: what a path is, mounted by a descriptor where nobody else can change it; `devices`
-- `answering`: being sure that a path's file system answers; the only coroutine here
+- `sources`: the sources of bind mounts, mounted by descriptor at a place of our own
+- `devices`: device nodes below a path
+- `idmap`: idmapped mounts
+- `answering`: wait until the file system of a path answers; the only coroutine here
 - `process`: a process by pid and start time; our own capabilities and OOM score
+- `proc_table`: what ps shows of a process
 - `pidfd`: a process by a descriptor that can never mean another one
 - `addresses`: those of an interface in another network namespace
 - `netdev`, `descriptors`: counters of network interfaces; what a process has open
 - `inotify`: changes of directories
 - `rootfs`: files of a container's root, opened so that no symbolic link leads out of it
+- `beneath`, `walk`, `remove`, `disk`: trees that others write to: opened, walked, removed, measured
+- `executable`: why the kernel would not execute a file
+- `privacy`: directories and files of root alone, and groups that may pass them
+- `null_device`: /dev/null, kept root's
 - `boot`: which boot of the machine this is
 - `marks`: small files that one daemon leaves for the next
 
 Everything raises OSError with the path it is about. What may take longer than a millisecond is
-called through aio.offload by whoever calls it. Needs Linux 5.14 or later.
+offloaded by its callers, through aio.offload. Needs Linux 5.14 or later.
 """

@@ -1,7 +1,7 @@
-"""Opening what is below a directory that others write to: by descriptor, and nothing else.
+"""Open what is below a directory that others write to, by descriptors alone.
 
 No symbolic link is followed on the way, no other mount is entered, and nothing outside is reached.
-What was looked at is held, so that it cannot become another thing before it is used.
+A descriptor holds the object: another object cannot take its place before it is used.
 """
 
 import errno

@@ -43,7 +43,7 @@ def usage(top: StrPath) -> Usage:
 
 
 def usage_unless(top: StrPath, enough: Callable[[int], bool]) -> Usage | None:
-    """The same; None as soon as `enough`, which is told how many names were seen, ends it."""
+    """The same; None as soon as `enough`, called with the number of names seen, returns True."""
     used = inodes = seen = 0
     linked: dict[int, list[int]] = defaultdict(lambda: [0, 0])  # names -> bytes, inodes
     tree = Walk(top)

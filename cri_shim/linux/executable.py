@@ -1,7 +1,7 @@
-"""Files that the kernel would not execute, found out beforehand.
+"""Find files that the kernel would refuse to execute, before it does.
 
-An OCI runtime looks whether a command is there and may be executed. What the kernel thinks of it
-shows only when it is too late to tell anybody: the runtime's own process then ends with 1.
+An OCI runtime checks only that a command exists and is executable. When the kernel then refuses the
+file, the runtime cannot report an error any more: its process ends with 1.
 """
 
 import os
@@ -27,11 +27,11 @@ _PT_INTERP = 3
 
 
 def complaint(root: StrPath, command: str, path: str, cwd: str, volumes: bool = False) -> str:
-    """Why `command` cannot be executed inside `root`; "" if nothing speaks against it.
+    """Why the kernel would not execute `command` inside `root`; "" if no reason was found.
 
-    `path` is what PATH is for it, `cwd` its working directory. A command that is not found is not
-    spoken against, and nothing is where the kernel may have been taught more formats. OSError;
-    EXDEV where it would have to be looked for in a volume, unless `volumes`: that may never answer.
+    `path` is the PATH of the command, `cwd` its working directory. "" also for a command that does
+    not exist, and where binfmt_misc has more formats. Raises OSError; EXDEV if the search leads
+    into a volume, unless `volumes` permits it: the server of a volume may never answer.
     """
     look = partial(read_head_in_root, root, one_mount=not volumes)
     for place in _places(command, path, cwd):
@@ -80,7 +80,7 @@ def _order(head: bytes) -> str:
 
 
 def _loader(head: bytes) -> str:
-    """The dynamic loader that a 64-bit ELF file asks for, if its beginning tells; else ""."""
+    """The dynamic loader that a 64-bit ELF file names within its `head`; else ""."""
     order = _order(head)
     if head[_CLASS_AT] != _BITS_64:
         return ""
@@ -92,7 +92,7 @@ def _loader(head: bytes) -> str:
             if kind == _PT_INTERP and offset + length <= len(head):
                 return os.fsdecode(head[offset : offset + length].rstrip(b"\0"))
     except struct.error:
-        return ""  # it goes on behind what was read
+        return ""  # the name is behind the bytes that were read
     return ""
 
 

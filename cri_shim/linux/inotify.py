@@ -4,8 +4,8 @@
     watch.add(directory, CHANGED)
     loop.add_reader(watch, lambda: handle(watch.read()))
 
-It is a hint: events are lost when the queue runs over (an event with IN_Q_OVERFLOW says so), and
-nothing tells of a file system that is changed from elsewhere.
+Events are a hint: the kernel drops some when the queue is full (and sends IN_Q_OVERFLOW), and sends
+none for changes that another machine makes on a shared file system.
 """
 
 import os
@@ -25,7 +25,6 @@ IN_DELETE_SELF = 0x400
 IN_MOVE_SELF = 0x800
 IN_Q_OVERFLOW = 0x4000
 IN_IGNORED = 0x8000
-IN_ONLYDIR = 0x1000000
 
 # The entries of a directory are others than before: a finished write, a rename, a removal.
 CHANGED = (

@@ -1,7 +1,7 @@
 """Marks: files of one short line that one daemon leaves for the next, such as a boot id.
 
-One that is odd (binary, a FIFO, a directory, cut short by a full disk) says nothing, and stops
-nobody.
+A mark that is not such a file (binary, a FIFO, a directory, cut short by a full disk) reads as "".
+That is no error.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""Processes by descriptor: it means one process for ever, and is readable when that one ended."""
+"""Processes by pidfd: it names one process for ever, and is readable when that process ends."""
 
 import errno
 import fcntl
@@ -32,7 +32,7 @@ def open_verified(pid: int, start_time: int) -> int | None:
 
 
 def exit_status(pidfd: int) -> int | None:
-    """How a process ended that somebody has reaped: 0..255, or 128 + signal; None if unknown.
+    """How a process ended that its parent has reaped: 0..255, or 128 + signal; None if unknown.
 
     Known from Linux 6.15 on, if the pidfd was opened before the process was reaped. None also
     while it runs or is a zombie.

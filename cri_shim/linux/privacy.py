@@ -42,7 +42,7 @@ def make_private(directory: Path) -> None:
 def write_private(file: Path, content: str | bytes) -> None:
     """Write a file for this user alone, whole or not at all. Raises OSError.
 
-    surrogateescape: what was no UTF-8 when it was read goes on byte for byte.
+    surrogateescape: bytes that were no UTF-8 when they were read are written as they were.
     """
     data = content if isinstance(content, bytes) else content.encode(errors="surrogateescape")
     draft = file.with_name(f".{file.name}")

@@ -1,4 +1,4 @@
-"""What /proc tells of one process, as `ps` would show it."""
+"""One process as /proc describes it and `ps` shows it."""
 
 import os
 import time
@@ -56,7 +56,7 @@ def read(pid: int) -> Facts | None:
 
 
 def inside(pid: int, id: int) -> int:
-    """What the user `id` is in the user namespace of process `pid`; 65534 if it is nobody there.
+    """What the user `id` is in the user namespace of process `pid`; 65534 if it has no id there.
 
     OSError if the process has gone.
     """

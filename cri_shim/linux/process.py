@@ -1,4 +1,4 @@
-"""Processes by pid *and* start time, for a pid alone may be somebody else's by now."""
+"""Processes by pid *and* start time: the kernel may have given the pid alone to another process."""
 
 import os
 import re

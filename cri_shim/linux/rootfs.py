@@ -188,8 +188,8 @@ def read_head_in_root(
 ) -> bytes | None:
     """The first bytes of a regular file inside `root`; None when there is no such file.
 
-    With `executable`, a file that nobody may execute is none. Raises OSError; with `one_mount`,
-    EXDEV for what is in a file system mounted below `root`.
+    With `executable`, None also for a file without an execute bit. Raises OSError; EXDEV, with
+    `one_mount`, for a file in a file system that is mounted below `root`.
     """
     try:
         fd = _open_regular(root, path, one_mount=one_mount)

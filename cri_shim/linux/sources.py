@@ -1,11 +1,11 @@
 """Sources of bind mounts: found once, and mounted by a descriptor at a place of our own.
 
 Others may write to the directories that such a path goes through, and turn a name in it elsewhere
-at any time. So a source is opened without following symbolic links, and what was opened is mounted
-where nobody but us can write: who binds it from there, by that path, gets just this.
+at any time. So a source is opened without following symbolic links, and the opened object is
+mounted where only we can write. The OCI runtime binds it from there.
 
-It may be on a server that does not answer. With `cached`, nothing is asked of any server:
-BlockingIOError where the kernel would have to. Without, the call may never return.
+A source may be on a server that does not answer. With `cached`, no server is asked: BlockingIOError
+if the kernel would have to ask one. Without `cached`, the call may never return.
 """
 
 import errno

@@ -8,7 +8,8 @@ import pytest
 from cri_shim.aio.child import run
 from cri_shim.errors import InvalidArgument, NotFound
 from cri_shim.images import Images
-from tests.fixtures.images import Image, Tar
+from tests.fixtures.host import until
+from tests.fixtures.images import Image, Tar, write_layout_of
 
 IMAGE = Image([Tar().file("loaded", b"1"), Tar().file("too", b"2")])
 
@@ -35,6 +36,66 @@ async def test_an_oci_layout_brings_its_name(images: Images, tmp_path: Path) -> 
 
     assert loaded.names == ["example.org/team/app:3"]
     assert images.resolve("example.org/team/app:3") is not None
+
+
+_REF, _FULL = "org.opencontainers.image.ref.name", "io.containerd.image.name"
+
+
+@pytest.mark.parametrize("transport", ["oci", "oci-archive"])
+@pytest.mark.parametrize(
+    "annotations",
+    [
+        pytest.param(
+            [{_FULL: "x.org/one:1", _REF: "1"}, {_FULL: "x.org/two:1", _REF: "1"}],
+            id="one ref.name",
+        ),
+        pytest.param(
+            [{_FULL: "x.org/one:1", _REF: "1"}, {_FULL: "x.org/two:1", _REF: "latest"}],
+            id="two ref.names",
+        ),
+        pytest.param([{_FULL: "x.org/one:1"}, {_FULL: "x.org/two:1"}], id="no ref.name"),
+        pytest.param([{_REF: "x.org/one:1"}, {_REF: "x.org/two:1"}], id="full ref.names"),
+    ],
+)
+async def test_each_image_of_a_layout_gets_its_own_name(
+    images: Images, tmp_path: Path, transport: str, annotations: list[dict[str, str]]
+) -> None:
+    both = [IMAGE, Image([Tar().file("another", b"3")])]
+    source = write_layout_of(tmp_path / "layout", both, annotations)
+    if transport == "oci-archive":
+        packed = tmp_path / "a.tar"
+        assert (await run(["tar", "-C", str(source), "-cf", str(packed), "."])).returncode == 0
+        source = packed
+
+    loaded = await images.load(f"{transport}:{source}")
+
+    assert [(one.image_id, list(one.names)) for one in loaded] == [
+        (both[0].id, ["x.org/one:1"]),
+        (both[1].id, ["x.org/two:1"]),
+    ]
+    await until(lambda: not list(images.store.layouts.iterdir()))
+
+
+async def test_an_archive_of_a_layout_cannot_write_elsewhere(
+    images: Images, tmp_path: Path
+) -> None:
+    both = [IMAGE, Image([Tar().file("another", b"3")])]
+    names = [{"org.opencontainers.image.ref.name": f"x.org/{name}:1"} for name in ("one", "two")]
+    layout = write_layout_of(tmp_path / "layout", both, names)
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    archive = Tar().symlink("blobs/sha256", str(outside)).symlink("index.json", str(outside / "i"))
+    archive.file("../escaped", b"").file("/escaped", b"").file("blobs/sha256/../../escaped", b"")
+    for file in sorted(path for path in layout.rglob("*") if path.is_file()):
+        archive.file(file.relative_to(layout).as_posix(), file.read_bytes())
+    packed = tmp_path / "a.tar"
+    packed.write_bytes(archive.bytes())
+
+    loaded = await images.load(f"oci-archive:{packed}")
+
+    assert [one.image_id for one in loaded] == [image.id for image in both]
+    assert list(outside.iterdir()) == []
+    assert not list(images.store.layouts.rglob("escaped"))
 
 
 async def test_a_name_that_is_given_wins(images: Images, tmp_path: Path) -> None:

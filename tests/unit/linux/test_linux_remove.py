@@ -36,6 +36,7 @@ def test_what_is_not_there_is_gone_and_a_file_or_link_goes_alone(tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.large
 def test_a_tree_deeper_than_any_path_goes_with_few_descriptors(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,6 +37,7 @@ def test_every_entry_is_seen_once_and_the_top_itself(tmp_path: Path) -> None:
     assert inodes(tmp_path) == sorted(found)
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("levels", [walk.HELD - 1, walk.HELD, walk.HELD + 1, 5000])
 def test_a_tree_of_any_depth_is_seen_with_few_descriptors(tmp_path: Path, levels: int) -> None:
     make_deep(tmp_path / "top", levels)
@@ -66,6 +67,7 @@ def test_the_directories_above_are_gone_on_with(tmp_path: Path) -> None:
     assert len(inodes(tmp_path)) == 1 + 100 * 7
 
 
+@pytest.mark.large
 def test_a_directory_of_many_files_needs_no_list_of_them(tmp_path: Path) -> None:
     make_wide(tmp_path / "top", 20_000)
     tracemalloc.start()

@@ -71,6 +71,7 @@ async def test_the_tail_of_a_large_file_is_found_beyond_a_block(
     assert await texts(log, Wanted(tail=7)) == [str(n) for n in range(3, 10)]
 
 
+@pytest.mark.large
 async def test_a_log_without_line_breaks_takes_no_memory(log: Path) -> None:
     with log.open("r+b") as file:
         file.truncate(1 << 28)  # a hole of 256 MiB, as who can write to a log may make

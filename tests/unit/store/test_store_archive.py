@@ -4,7 +4,7 @@ import io
 import tarfile
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cri_shim.store.unpack import header
@@ -19,7 +19,6 @@ text = st.text(
 FORMATS = [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT]
 
 
-@settings(max_examples=200, deadline=None)
 @given(
     st.sampled_from(FORMATS),
     st.lists(

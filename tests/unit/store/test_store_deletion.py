@@ -11,6 +11,7 @@ from cri_shim.store.deletion import delete
 from tests.fixtures.trees import make_deep, make_wide
 
 
+@pytest.mark.large
 async def test_files_and_trees_go_and_what_is_not_there_is_fine(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     make_deep(tmp_path / "deep", 1500)

@@ -72,6 +72,7 @@ def test_a_file_that_becomes_another_thing_as_it_is_compared_is_changed(
         assert [str(change) for change in changes.between(old, new)] == ["C /f"]
 
 
+@pytest.mark.large
 def test_directories_of_very_many_files_are_compared_in_little_memory(tmp_path: Path) -> None:
     for top in ("old", "new"):
         make_wide(tmp_path / top, 10_000)

@@ -93,6 +93,7 @@ def test_it_stops_when_nobody_wants_it_any_more(tmp_path: Path) -> None:
         tar_tree.write(tmp_path, io.BytesIO(), stopped=lambda: True)
 
 
+@pytest.mark.large
 def test_a_directory_of_very_many_files_is_written_in_little_memory(tmp_path: Path) -> None:
     make_wide(tmp_path / "wide", 12_000)
     with (tmp_path / "tar").open("wb") as to:

@@ -299,11 +299,7 @@ async def test_throttling_stops_and_resumes_what_is_heard(house):
     writer.close()
 
 
-@settings(
-    max_examples=150,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.binary(min_size=1, max_size=300), cut=st.integers(0, len(GOOD)))
 def test_garbage_gets_an_error_or_a_closed_connection(data, cut):
     async def attempt() -> bytes:

@@ -50,11 +50,7 @@ websocket = st.builds(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(sent=st.lists(st.one_of(spdy, websocket, websocket, st.binary(max_size=20)), max_size=12))
 def test_no_bytes_of_a_client_raise_and_nothing_is_left(kind: str, sent: list[bytes]) -> None:
     async def attempt() -> list[asyncio.Task[None]]:

@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
@@ -108,14 +108,12 @@ odd = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(st.one_of(good, good, good, odd), max_size=8), st.sampled_from([1, 2, 7, 1 << 20]))
 def test_every_reader_reads_the_same(sent: list[bytes], step: int) -> None:
     data = b"".join(sent)
     assert told(data, step) == by_wsproto(data)
 
 
-@settings(deadline=None)
 @given(st.lists(st.one_of(good, odd, st.binary(max_size=30)), max_size=8), st.integers(1, 40))
 def test_it_makes_no_difference_how_frames_are_cut(sent: list[bytes], step: int) -> None:
     data = b"".join(sent)
@@ -174,7 +172,6 @@ def test_what_is_kept_of_a_frame_in_parts_is_bounded() -> None:
     assert len(reader._held) == 6 + 124
 
 
-@settings(deadline=None)
 @given(st.sampled_from([Opcode.TEXT, Opcode.BINARY]), st.sampled_from([0, 125, 126, 65535, 65536]))
 def test_a_client_reads_what_is_written(opcode: Opcode, size: int) -> None:
     client = Connection(ConnectionType.CLIENT)
