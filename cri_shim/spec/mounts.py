@@ -57,6 +57,7 @@ class ResolvedMount:
     recursive_readonly: bool = False  # the OCI option rro; the handler must know it
     options: tuple[str, ...] = ()  # further OCI mount options
     idmapped: bool = False  # files have the ids of the pod's user namespace
+    fstype: str = ""  # of its source, where that decides: of a mount over /dev
 
 
 def resolve(
