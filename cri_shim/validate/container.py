@@ -59,7 +59,7 @@ def _process(at: str, config: api.ContainerConfig) -> None:
 def _mount(at: str, mount: api.Mount) -> None:
     """A bind mount has a host path, an image volume an image; each a place in the container."""
     fields.absolute(f"{at}.container_path", mount.container_path)
-    if not mount.container_path.strip("/"):
+    if mounts.cleaned(mount.container_path) == "/":
         raise InvalidArgument(f"{at}.container_path", "the root itself cannot be mounted over")
     fields.known(f"{at}.propagation", mount.propagation, api.MountPropagation.DESCRIPTOR)
     if mount.HasField("image"):
