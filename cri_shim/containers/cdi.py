@@ -34,7 +34,7 @@ async def find(
     asked = cdi.names([device.name for device in config.CDI_devices], config.annotations)
     if not asked:
         return cdi.NO_EDITS, []
-    edits = await offload(_edits, engine.cdi_dirs, asked)
+    edits = await offload(_edits, engine.defaults.cdi_dirs, asked)
     return edits, await _on_host(edits.nodes, user, next(iter(asked.values())))
 
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from cri_shim import lifecycle
 from cri_shim.aio.offload import finish, offload
 from cri_shim.containers import dependencies, logs, mounts, remove, rootfs, sources, volumes
 from cri_shim.containers.gather import gather
@@ -16,6 +17,7 @@ from cri_shim.engine import Engine
 from cri_shim.errors import AlreadyExists, NotFound, WrongState
 from cri_shim.faults import fault_point
 from cri_shim.hooks import precreate
+from cri_shim.images import query
 from cri_shim.linux.privacy import let_group_pass, make_private
 from cri_shim.linux.rootfs import make_directory_in_root
 from cri_shim.objects import changed
@@ -26,6 +28,7 @@ from cri_shim.spec import declared, signals, userns
 from cri_shim.spec.image_config import ImageConfig, parse
 from cri_shim.spec.plan import Plan, decide
 from cri_shim.state.records import VERSIONS
+from cri_shim.store.catalog import stack
 
 
 async def create(
@@ -39,12 +42,12 @@ async def create(
     metadata = request.config.metadata
     name = (pod.id, metadata.name, metadata.attempt)
     holder = engine.objects.container_named(name)
-    if holder is not None and not engine.creates.under_way(name):
+    if holder is not None and not engine.work.creates.under_way(name):
         raise AlreadyExists(
             f"container {metadata.name} (attempt {metadata.attempt}) exists in pod {pod.id}:"
             f" {holder.id}; remove it or use another attempt"
         )
-    return await engine.creates.do(
+    return await engine.work.creates.do(
         name,
         (request, tuple(depends_on)),
         lambda: _create(engine, pod, request.config, depends_on),
@@ -73,9 +76,9 @@ def _intend(
     Its image need not stay: the record names the layers, and keeps them.
     """
     current = engine.objects.pod(pod.id)
-    if current.phase != state.POD_READY:
+    if not lifecycle.is_ready(current):
         raise WrongState(f"pod {pod.id} is not ready: no container can be created in it")
-    image = engine.images.resolve(config.image.image)
+    image = query.resolve(engine, config.image.image)
     if image is None:
         raise NotFound(f"image {config.image.image} is not on this node; pull it first")
     image_config = parse(image.config)
@@ -95,7 +98,7 @@ def _intend(
         image_id=image.id,
         image_ref=image.repo_digests[0] if image.repo_digests else image.id,
         image_name=config.image.user_specified_image or config.image.image,
-        layers=image.layers,
+        layers=stack(image),
         handler=pod.handler,
         log_path=log_path,
         cgroups_path=engine.cgroups.oci_path(pod.cgroup_parent, id),
@@ -125,7 +128,7 @@ async def _build(
     await _carry_out(engine, record, plan)
     if (log := logs.file_of(engine, record)) is not None:
         await log_directory.look(log, log_directory.make, log)
-    if engine.objects.pod(pod.id).phase != state.POD_READY:
+    if not lifecycle.is_ready(engine.objects.pod(pod.id)):
         raise WrongState(f"pod {pod.id} was stopped while a container was created in it")
     fault_point("containers.create.commit")
     engine.objects.put(changed(record, phase=state.CONTAINER_CREATED, user=plan.user.to_cri()))
@@ -144,7 +147,9 @@ async def _carry_out(engine: Engine, record: state.ContainerRecord, plan: Plan) 
     if plan.volumes:
         await offload(_make_volumes, engine.paths.rootfs(record.id), plan.volumes, plan.owner)
     where = engine.paths.bundle(record.id)
-    document = await precreate.edit(plan.document, plan.hooks, bundle=where, env=engine.hooks.env)
+    document = await precreate.edit(
+        plan.document, plan.hooks, bundle=where, env=engine.defaults.hooks.env
+    )
     bundle.write(where, await sources.redirect(engine, record, document, plan))
 
 

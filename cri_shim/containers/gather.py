@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from cri_shim import lifecycle
 from cri_shim.aio.offload import offload
 from cri_shim.containers import cdi, devices, mounts, security
 from cri_shim.engine import Engine
@@ -69,7 +70,7 @@ async def gather(
         hooks=seen.hooks,
         rootfs=str(engine.paths.rootfs(container.id)),
         image_name=container.image_name,
-        pids_limit=engine.pids_limit,
+        pids_limit=engine.defaults.pids_limit,
         protection=await security.of_container(engine, pod, config),
         rro=handler.features.rro,
         ids=userns.of_pod(pod.config) if handler.maps_ids else None,
@@ -102,7 +103,7 @@ def _look(
         lead=_leads(root, {process.working_directory(config, image), *asked, *everywhere}),
         volumes={path: _lead_of_volume(root, path) for path in image.volumes},
         host=host,
-        hooks=engine.hooks.usable(),
+        hooks=engine.defaults.hooks.usable(),
     )
 
 
@@ -151,6 +152,6 @@ def _target_pid_namespace(engine: Engine, pod: state.PodRecord, config: api.Cont
     field = "config.linux.security_context.namespace_options.target_id"
     if target is None or target.pod_id != pod.id:
         raise InvalidArgument(field, f"no container {options.target_id} in pod {pod.id}")
-    if target.phase != state.CONTAINER_RUNNING:
+    if not lifecycle.is_running(target):
         raise InvalidArgument(field, f"container {options.target_id} is not running")
     return f"/proc/{target.init.pid}/ns/pid"  # start.py verifies it again when it is joined

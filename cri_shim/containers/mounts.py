@@ -81,7 +81,7 @@ async def copy_defaults(
 ) -> list[ResolvedMount]:
     """What every container of this node has, copied for this one."""
     fault_point("containers.create.default_mounts")
-    lines = engine.default_mounts.lines()
+    lines = engine.defaults.mounts.lines()
     if not lines:
         return []
     # Of those that copy, there are few threads: a source that does not answer must keep none.
@@ -91,6 +91,6 @@ async def copy_defaults(
     root = userns.root_of(pod.config)
     label = security.labels(engine, pod, container.config)[1]
     await offload(default_mounts.make_room, where)
-    found = await offload(engine.default_mounts.prepare, lines, where, covered, root, label)
+    found = await offload(engine.defaults.mounts.prepare, lines, where, covered, root, label)
     await offload(default_mounts.limit, where)
     return [replace(mount, options=DATA) for mount in found]

@@ -21,6 +21,7 @@ from typing import Any
 from cri_shim.aio.offload import offload
 from cri_shim.aio.outside import look
 from cri_shim.aio.own_thread import in_own_thread
+from cri_shim.engine import Engine
 from cri_shim.errors import InvalidArgument, NotFound, Unavailable
 from cri_shim.images import archives
 from cri_shim.images.pull import bring
@@ -40,12 +41,13 @@ class Loaded:
     names: Sequence[str]
 
 
-async def load(store: ImageStore, source: str, name: str) -> Sequence[Loaded]:
+async def load(engine: Engine, source: str, name: str = "") -> Sequence[Loaded]:
     """Load every image of `source`; with `name`, its only image under that name.
 
     InvalidArgument for what is no such source or has no name, NotFound for a path that is not
     there.
     """
+    store = engine.images
     transport, _, path = source.partition(":")
     if transport not in TRANSPORTS or not path.startswith("/") or "\0" in path:
         kinds = ", ".join(f"{t}:/PATH" for t in TRANSPORTS)

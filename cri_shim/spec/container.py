@@ -86,7 +86,7 @@ def build(inp: ContainerInput) -> Document:
         "annotations": annotations.build(
             "container", inp.pod_id, inp.pod, inp.config, inp.image_name
         )
-        | scope.annotations(inp.cgroups_path, inp.config.annotations),
+        | scope.annotations(inp.cgroups_path, inp.config.annotations, inp.pids_limit),
         "linux": _linux(inp),
     }
 
@@ -121,8 +121,6 @@ def _linux(inp: ContainerInput) -> dict[str, Any]:
     limits["devices"] = devices.rules(inp.devices, privileged=privileged)
     if inp.pids_limit:
         limits["pids"] = {"limit": inp.pids_limit}
-    elif scope.is_scope(inp.cgroups_path):
-        limits["pids"] = {"limit": scope.UNLIMITED_PIDS}
     # On v1 a cgroup namespace would hide nothing, since the mounts are bound from the host's.
     own_cgroup = inp.host.cgroup_v2 and not privileged
     linux: dict[str, Any] = {

@@ -8,6 +8,8 @@ starts each one again when it ends, as systemd would, and takes all of them alon
 - `files`: configuration files, tokens and keys
 - `programs`: the command line of each program
 - `images`: the images that the tests use, and the registry that serves them inside the cluster
+- `machine`: what is needed of the machine, and what is missing
+- `host`: what is changed outside the namespaces, and put back
 - `supervisor`: the first process of the namespaces
 - `control`: up, down, and commands inside the cluster
 """

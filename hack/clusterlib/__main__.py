@@ -1,16 +1,19 @@
 """hack/cluster: up, down, test, or any command inside the cluster."""
 
 import argparse
+import os
+import signal
 import sys
 from pathlib import Path
 
-from hack.clusterlib import control
-from hack.clusterlib.place import DEFAULT, Place
+from hack.clusterlib import control, namespaces
+from hack.clusterlib.place import DEFAULT, ClusterError, Place
 
 
 def main() -> int:
     args = _arguments()
     place = Place(args.directory, args.programs)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was made is removed on the way
     try:
         if args.verb == "up":
             control.up(place)
@@ -21,23 +24,32 @@ def main() -> int:
             return control.run(place, args.words)
         else:
             return _test(place, args.words)
-    except control.ClusterError as e:
+    except ClusterError as e:
         print(f"cluster: {e}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 
 def _test(place: Place, words: list[str]) -> int:
     """Run the cluster's tests; a cluster that this call brings up goes down again."""
-    ours = not control.supervisor(place)
+    ours = not namespaces.supervisor(place)
     if ours:
         control.up(place)
     try:
         pytest = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
-        return control.run(place, [*pytest, *(words or ["tests/cluster"])])
+        pytest.append(f"--basetemp={place / f'pytest-{os.getpid()}'}")
+        return control.run(place, [*pytest, *_selection(words)])
     finally:
         if ours:
             control.down(place)
+
+
+def _selection(words: list[str]) -> list[str]:
+    if words[:1] == ["--bounded"]:
+        return ["-m", "bounded", "tests/cluster", *words[1:]]
+    return words or ["tests/cluster"]
 
 
 def _arguments() -> argparse.Namespace:

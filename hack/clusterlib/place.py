@@ -16,6 +16,12 @@ REGISTRY = "127.0.0.1:5000"
 # Paths that are constants of the kubelet; each cluster has directories of its own there.
 CONSTANTS = ("/var/lib/kubelet", "/var/log")
 
+_MARK = "cri-shim-cluster"  # an empty file in the directory of a cluster
+
+
+class ClusterError(Exception):
+    """A sentence for the person who called."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -26,6 +32,15 @@ class Place:
 
     def __truediv__(self, name: str) -> Path:
         return self.directory / name
+
+    def create(self) -> None:
+        """Make the directory, and mark it as a cluster's."""
+        self.directory.mkdir(mode=0o711, parents=True)
+        (self / _MARK).touch()
+
+    def is_ours(self) -> bool:
+        """Whether the directory may be removed: a cluster made it, or nothing is in it."""
+        return (self / _MARK).exists() or not any(self.directory.iterdir())
 
     @property
     def socket(self) -> Path:
@@ -38,7 +53,8 @@ class Place:
     @property
     def cgroup(self) -> str:
         """The cgroup that all pods of the cluster are below, in every hierarchy."""
-        return f"/{self.directory.name}"
+        name = self.directory.name
+        return f"/{name}" if name.startswith(_MARK) else f"/{_MARK}-{name}"
 
     def log(self, program: str) -> Path:
         return self / "log" / f"{program}.log"

@@ -3,14 +3,15 @@
     python -m hack.clusterlib.supervisor
 
 A program that ends is started again after half a second, as a service manager would; so a test may
-kill any of them. SIGTERM ends the kubelet, then the pods, then the other programs. The kernel ends
-whatever is left in the pid namespace when this process ends.
+kill any of them. SIGTERM ends the kubelet, then the pods, then cri-shim. The kernel ends the others
+when this process, the first one of the pid namespace, ends.
 """
 
 import asyncio
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -29,15 +30,15 @@ _SIGNALS = (signal.SIGTERM, signal.SIGCHLD)
 def main() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     place = Place.of_environment()
-    _make_mounts(place)
-    _make_network()
+    try:
+        make_mounts(place)
+        make_network()
+    except subprocess.CalledProcessError as e:
+        sys.exit(f"`{' '.join(e.cmd)}` failed: {e.stderr.strip()}")
     programs = Programs(place, commands(place))
     programs.keep_running()
     programs.end("kubelet")
-    with suppress(Exception):  # the pods' processes end with the namespace in any case
-        asyncio.run(_remove_pods(place.socket))
-    for name in programs.running():
-        programs.end(name)
+    programs.end_runtime("cri-shim")
 
 
 class Programs:
@@ -61,9 +62,6 @@ class Programs:
             for name in self._reap():
                 self._due[name] = time.monotonic() + _PAUSE_S
 
-    def running(self) -> list[str]:
-        return list(self._pids.values())
-
     def end(self, name: str) -> None:
         """SIGTERM, and SIGKILL after a while; returns when it has ended."""
         for number in (signal.SIGTERM, signal.SIGKILL):
@@ -71,9 +69,15 @@ class Programs:
                 with suppress(ProcessLookupError):
                     os.kill(pid, number)
             limit = time.monotonic() + _END_S
-            while name in self.running() and time.monotonic() < limit:
+            while name in self._pids.values() and time.monotonic() < limit:
                 signal.sigtimedwait(_SIGNALS, 0.1)
                 self._reap()
+
+    def end_runtime(self, name: str) -> None:
+        """Remove the pods, then end the program that is their runtime."""
+        with suppress(Exception):  # the pods' processes end with the namespace in any case
+            asyncio.run(remove_pods(self._place.socket))
+        self.end(name)
 
     def _start(self, name: str) -> None:
         command = self._commands[name]
@@ -100,7 +104,7 @@ class Programs:
         return ended
 
 
-def _make_mounts(place: Place) -> None:
+def make_mounts(place: Place) -> None:
     """Private directories at paths that are constants of the kubelet; the root is made shared."""
     _run("mount", "--make-rprivate", "/")
     for constant in CONSTANTS:
@@ -110,7 +114,7 @@ def _make_mounts(place: Place) -> None:
     _run("mount", "--make-rshared", "/")
 
 
-def _make_network() -> None:
+def make_network() -> None:
     _run("ip", "link", "set", "lo", "up")
     _run("ip", "link", "add", "node0", "type", "veth", "peer", "name", "outside")
     _run("ip", "address", "add", f"{NODE_IP}/24", "dev", "node0")
@@ -122,16 +126,15 @@ def _make_network() -> None:
 
 
 def _run(*command: str) -> None:
-    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True, text=True)
 
 
-async def _remove_pods(socket: Path) -> None:
+async def remove_pods(socket: Path) -> None:
     async with Client(socket) as client:
         pods = (await client.runtime.ListPodSandbox(api.ListPodSandboxRequest())).items
         requests = [api.RemovePodSandboxRequest(pod_sandbox_id=pod.id) for pod in pods]
-        for request in requests:
-            with suppress(Exception):
-                await client.runtime.RemovePodSandbox(request, timeout=_END_S)
+        calls = [client.runtime.RemovePodSandbox(r, timeout=_END_S) for r in requests]
+        await asyncio.gather(*calls, return_exceptions=True)
 
 
 if __name__ == "__main__":

@@ -49,7 +49,11 @@ class _Paths:
             known.add(path)
             path = path.rpartition("/")[0]
 
+    def drop(self, path: str) -> None:
+        self._values.pop(path, None)
+
     def forget(self, path: str) -> None:
+        """Drop the path and all below it."""
         self._below.get(path.rpartition("/")[0], set()).discard(path)
         pending = [path]
         while pending:
@@ -71,7 +75,9 @@ class Tree:
         self._root = root
         self._opaque = opaque
         self._found: dict[str, str] = {"": ""}
-        self._whited = _Paths()  # the number means nothing
+        self._implied = _Paths()  # directories that no entry has described yet
+        self._implied.put("", 0)
+        self._whited = _Paths()
         self._times = _Paths()  # of directories, in ns; set last: making entries changes them
 
     def on_disk(self, path: str) -> str:
@@ -103,7 +109,7 @@ class Tree:
             try:
                 mode = os.lstat(self.on_disk(path)).st_mode
             except FileNotFoundError:
-                self.directory(path, _IMPLICIT_MODE)
+                self._imply(path)
                 here = path
                 continue
             if stat.S_ISDIR(mode):
@@ -112,7 +118,7 @@ class Tree:
                 links += 1
                 todo += self._link_target(path, links)
             elif path in self._whited:
-                self.directory(path, _IMPLICIT_MODE)
+                self._imply(path)
                 here = path
             else:
                 raise BadLayer(f"{'/'.join(parts)!r} goes through {path!r}, which is no directory")
@@ -125,6 +131,18 @@ class Tree:
         if links > _LINKS_LIMIT:
             raise BadLayer(f"too many symbolic links at {path!r}")
         return [part for part in target.split("/") if part not in ("", ".")][::-1]
+
+    def implied(self) -> list[str]:
+        """The directories that entries are in and that no entry has described, in order."""
+        return sorted(path for path, _ in self._implied.items())
+
+    def describe(self, path: str) -> None:
+        """An entry says what the directory at `path` is."""
+        self._implied.drop(path)
+
+    def _imply(self, path: str) -> None:
+        self.directory(path, _IMPLICIT_MODE)
+        self._implied.put(path, 0)
 
     def directory(self, path: str, mode: int) -> bool:
         """Have a directory at `path`; whether it is new. An old one keeps what is in it."""
@@ -163,6 +181,7 @@ class Tree:
             self._found = {"": ""}  # names that led through it
         self._whited.forget(path)
         self._times.forget(path)
+        self._implied.forget(path)
 
     def time(self, directory: str, mtime: int) -> None:
         """Have `set_times` give this directory its time, in nanoseconds since the epoch."""

@@ -1,0 +1,72 @@
+"""What became of a run, as plain values, and these as JSON."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from hack.critestlib.outcome import Spec, State
+
+_NONE = Spec("", "skip")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """`traces` is what was left on the machine when everything had ended.
+
+    `again` are specs that failed, and passed when they were run once more by themselves.
+    """
+
+    group: str
+    runtime: str
+    date: str
+    versions: Mapping[str, str]
+    machine: str
+    processes: int
+    seconds: float
+    specs: Sequence[Spec]
+    traces: Sequence[str] = ()
+    again: Sequence[str] = ()
+
+    def count(self, state: State) -> int:
+        return sum(spec.state == state for spec in self.specs)
+
+    def failed(self) -> list[str]:
+        return [spec.name for spec in self.specs if spec.state == "fail"]
+
+    def with_second_try(self, later: "Run") -> "Run":
+        """This run with what a later one of its failed specs found out."""
+        second = {spec.name: spec for spec in later.specs}
+        specs = tuple(second.get(spec.name, spec) for spec in self.specs)
+        passed = [name for name in self.failed() if second.get(name, _NONE).state == "pass"]
+        return replace(
+            self,
+            specs=specs,
+            again=(*self.again, *passed),
+            traces=(*self.traces, *later.traces),
+        )
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Run":
+        fields = json.loads(text)
+        fields["specs"] = tuple(Spec(**spec) for spec in fields["specs"])
+        for name in ("traces", "again"):
+            fields[name] = tuple(fields.get(name, ()))
+        return cls(**fields)
+
+
+def machine() -> str:
+    """The machine in one line: processors, memory, control groups, distribution."""
+    memory = int(Path("/proc/meminfo").read_text().split()[1]) >> 20
+    v2 = Path("/sys/fs/cgroup/cgroup.controllers").exists()
+    release = dict(
+        line.split("=", 1)
+        for line in Path("/etc/os-release").read_text().splitlines()
+        if "=" in line
+    )
+    name = release.get("PRETTY_NAME", "Linux").strip('"')
+    return f"{name}, {os.cpu_count()} CPUs, {memory} GiB, cgroup {'v2' if v2 else 'v1'}"

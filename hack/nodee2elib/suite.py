@@ -1,0 +1,85 @@
+"""One run of one group: the command line of the suite, and its report."""
+
+import json
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hack.clusterlib.place import Place
+from hack.critestlib.outcome import Spec, read_specs
+from hack.nodee2elib import machine, node
+from hack.nodee2elib.groups import Group
+from hack.nodee2elib.runtimes import Runtime
+
+_LIMIT = "4h"
+_PROGRAMS = ("e2e_node.test", "kubelet")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What of a group is run; `logs` takes the suite's words and reports, and the logs."""
+
+    group: Group
+    processes: int
+    logs: Path
+    focus: Sequence[str] = ()
+    skip: Sequence[str] = ()
+
+
+def run(place: Place, runtime: Runtime, selection: Selection) -> list[Spec]:
+    """Run the suite on the node that runs in `place`; RuntimeError if there is no report."""
+    for name in _PROGRAMS:  # the suite works in the directory of its program
+        (place / "suite" / name).symlink_to(place.programs / name)
+    (place / "suite/kubelet.yaml").write_text(json.dumps(node.configuration(place)))
+    words = selection.logs / "suite.log"
+    with words.open("wb") as out:
+        done = subprocess.run(
+            node.entering(place, command(place, selection)),
+            env=_environment(place, runtime),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    report = selection.logs / "report.json"
+    if not report.exists():
+        raise RuntimeError(f"the suite ended with {done.returncode} and without a report: {words}")
+    return read_specs(report.read_text())
+
+
+def _environment(place: Place, runtime: Runtime) -> dict[str, str]:
+    env = node.environment(place, runtime)
+    return env | {"PATH": f"{place / 'bin'}:{env['PATH']}", "HOME": str(place / "suite")}
+
+
+def command(place: Place, selection: Selection) -> list[str]:
+    """ginkgo's command line, then the suite's own flags."""
+    group, logs = selection.group, selection.logs.resolve()
+    words = [
+        str(place.programs / "ginkgo"),
+        f"--procs={selection.processes}",
+        f"--label-filter={group.labels}",
+        *(f"--focus={pattern}" for pattern in selection.focus or group.focus),
+        *(f"--skip={pattern}" for pattern in (*group.skip, *selection.skip)),
+        f"--timeout={_LIMIT}",
+        "--no-color",
+        f"--output-dir={logs}",
+        "--json-report=report.json",
+        "--junit-report=junit.xml",
+        str(place / "suite/e2e_node.test"),
+        "--",
+        f"--container-runtime-endpoint=unix://{place.socket}",
+        f"--container-runtime-pid-file={place.pid_file('runtime')}",
+        "--prepull-images=false",
+        f"--report-dir={logs}",
+        f"--node-name={machine.HOSTNAME}",
+        "--kubelet-config-file=kubelet.yaml",
+        "--server-start-timeout=5m",
+    ]
+    if group.proxy:
+        words.append("--cri-proxy-enabled")
+    if group.gates:
+        gates = ",".join(f"{name}={str(on).lower()}" for name, on in group.gates.items())
+        words.append(f"--feature-gates={gates}")
+    return words

@@ -1,0 +1,56 @@
+"""hack/node-e2e: the page tells what passes with one runtime and not with the other."""
+
+from hack.critestlib.outcome import Spec, State
+from hack.nodee2elib import causes, record, report
+
+
+def run_of(runtime: str, **states: State) -> record.Run:
+    specs = tuple(
+        Spec(name, state, reason="it is so" if state != "pass" else "")
+        for name, state in states.items()
+    )
+    versions = {"Kubernetes": "v1.37.2", runtime: "1.0"}
+    return record.Run("conformance", runtime, "2026-01-02", versions, "a machine", 16, 10.0, specs)
+
+
+def test_a_spec_that_passes_with_containerd_alone_is_named():
+    page = report.text(
+        [
+            run_of("cri-shim", a="pass", b="fail", c="fail"),
+            run_of("containerd", a="fail", b="pass", c="fail"),
+        ]
+    )
+
+    lost = page.partition("Pass with containerd and fail with cri-shim:")[2].partition("Pass with")[
+        0
+    ]
+    assert "- `b`" in lost
+    assert "`a`" not in lost
+    assert "`c`" not in lost
+
+
+def test_a_group_without_containerd_is_not_compared():
+    assert "No group was run with containerd." in report.text([run_of("cri-shim", a="pass")])
+
+
+def test_a_failure_stands_below_its_cause_and_a_skip_below_its_reason():
+    page = report.text([run_of("cri-shim", a="fail", b="skip")])
+
+    assert f"- {causes.UNKNOWN}\n  - `a` (cri-shim): it is so" in page
+    assert "- it is so\n  - `b` (cri-shim)" in page
+
+
+def test_an_outcome_is_the_same_after_it_was_stored():
+    run = run_of("cri-shim", a="pass", b="fail")
+
+    assert record.Run.from_json(run.to_json()) == run
+
+
+def test_a_spec_that_passes_when_it_is_run_again_is_told_so():
+    first = run_of("cri-shim", a="pass", b="fail", c="fail")
+
+    run = first.with_second_try(run_of("cri-shim", b="pass", c="fail"))
+
+    assert [spec.state for spec in run.specs] == ["pass", "pass", "fail"]
+    assert list(run.again) == ["b"]
+    assert "NodeConformance, cri-shim: `b`" in report.text([run])
