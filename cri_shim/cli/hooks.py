@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cri_shim import config
-from cri_shim.hooks.directories import Definition, Hooks
+from cri_shim.hooks.directories import Hooks
 from cri_shim.spec import hooks
 from cri_shim.untrusted import one_line
 
@@ -50,7 +50,7 @@ async def _subject(socket: Path, id: str) -> hooks.Subject:
     return hooks.subject(info["runtimeSpec"], annotations, answer.status.mounts)
 
 
-def _row(definition: Definition, of: hooks.Subject | None) -> dict[str, Any]:
+def _row(definition: hooks.Definition, of: hooks.Subject | None) -> dict[str, Any]:
     hook = definition.hook
     row = {
         "name": definition.name,

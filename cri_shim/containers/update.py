@@ -61,7 +61,7 @@ async def _put_in_force(
 ) -> None:
     """Apply the limits, and have the document and the record say so. Can be repeated."""
     id = container.id
-    score = resources.oom_score_adj(merged.oom_score_adj, engine.host, "linux")
+    score = resources.oom_score_adj(merged.oom_score_adj, engine.host)
     if lifecycle.is_running(container):
         fault_point("containers.update.apply")
         await _apply(engine, container, merged)

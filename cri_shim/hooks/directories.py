@@ -13,7 +13,7 @@ from pathlib import Path
 from cri_shim import ownership
 from cri_shim.errors import ConfigError
 from cri_shim.spec.hook_files import parse
-from cri_shim.spec.hooks import Hook
+from cri_shim.spec.hooks import Definition, Hook
 from cri_shim.untrusted import NOWHERE, names, printable, read_file, reason
 
 MAX_FILE = 1 << 20  # bytes; real files have a few hundred
@@ -21,18 +21,6 @@ MAX_PROBLEM = 1024  # characters, including the path of the file
 _Identity = tuple[int, int, int]
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Definition:
-    """A usable hook and its file."""
-
-    file: Path
-    hook: Hook
-
-    @property
-    def name(self) -> str:
-        return self.file.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,8 @@ from pathlib import Path
 
 from cri_shim.aio import child
 from cri_shim.errors import TimedOut, ToolFailed
-from cri_shim.hooks.directories import Definition
 from cri_shim.spec.document import Document, encode
-from cri_shim.spec.hooks import PRECREATE, edited
+from cri_shim.spec.hooks import PRECREATE, Definition, edited
 
 LIMIT_S = 10.0  # for a hook without a timeout: CreateContainer waits for it
 MAX_DOCUMENT = 16 << 20  # bytes of a hook's output that are read

@@ -59,7 +59,7 @@ def _process(at: str, config: api.ContainerConfig) -> None:
 def _mount(at: str, mount: api.Mount) -> None:
     """Check a bind mount, which has a host path, or an image volume, which has an image."""
     fields.absolute(f"{at}.container_path", mount.container_path)
-    if not mount.container_path.strip("/"):
+    if mounts.cleaned(mount.container_path) == "/":
         raise InvalidArgument(f"{at}.container_path", "the root itself cannot be mounted over")
     fields.known(f"{at}.propagation", mount.propagation, api.MountPropagation.DESCRIPTOR)
     if mount.HasField("image"):
