@@ -5,21 +5,18 @@ and aio.resumable.
 """
 
 import asyncio
-import logging
-from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from cri_shim.aio.resumable import Resumable
 from cri_shim.aio.retry import Retrier
 from cri_shim.aio.singleflight import SingleFlight
+from cri_shim.aio.tasks import Tasks
 from cri_shim.objects import ContainerName, PodName
 from cri_shim.pb import api_pb2 as api
 
 # A request, and the ids of the containers that the new one depends on.
 CreateRequest: TypeAlias = tuple[api.CreateContainerRequest, tuple[str, ...]]
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -53,19 +50,8 @@ class Work:
         self.pulls = SingleFlight[PullKey, str]("pull", needs_waiters=True)
         self.stopping: dict[str, Stopping] = {}  # by the id of the container
         self.retrier = Retrier()
-        self._background: set[asyncio.Task[None]] = set()
-
-    def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run `work` as a task of the daemon; its error is logged here, where it ends."""
-        task = asyncio.create_task(work, name=name)
-        self._background.add(task)
-        task.add_done_callback(self._ended)
-        return task
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._background.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("%s failed: %s", task.get_name(), error, exc_info=error)
+        self._background = Tasks()
+        self.spawn = self._background.spawn
 
     async def drain(self, timeout: float) -> None:
         """Give work in hand `timeout` seconds, then roll it back.
@@ -79,10 +65,6 @@ class Work:
             *(flight.drain(timeout) for flight in flights),
             *(flight.drain(timeout) for flight in (self.pod_stops, self.pod_removals)),
         )
-        if self._background:
-            _, late = await asyncio.wait(self._background, timeout=timeout)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        await self._background.drain(timeout)
         await self.retrier.stop()
         await self.pulls.drain(0)

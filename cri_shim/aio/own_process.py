@@ -19,7 +19,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from cri_shim.aio import child
+from cri_shim.aio import child, memfile
+from cri_shim.aio.pipes import Budget, Collector
 from cri_shim.errors import ResourceExhausted, ToolFailed, Unavailable
 
 LIMIT_S = 10.0  # for all items together; the kubelet gives CreateContainer two minutes
@@ -35,8 +36,8 @@ _TOP = str(Path(__file__).resolve().parents[2])
 Item = Sequence[Any]  # the arguments of one call, as JSON has them; the first one is its path
 Outcome = Any  # what the call returned, as JSON has it, or its OSError
 
-_running: set[child.Collector] = set()  # one a process: it ends with it
-_left: dict[child.Collector, str] = {}  # of those that were left behind, the path each was at
+_running: set[Collector] = set()  # one a process: it ends with it
+_left: dict[Collector, str] = {}  # of those that were left behind, the path each was at
 _server: "_Server | None" = None
 _users = 0
 
@@ -102,7 +103,7 @@ async def _each(call: Callable[..., object], items: Sequence[Item], limit: float
     paths = [str(item[0]) for item in items]
     _refuse(paths)
     server = _started()
-    answers = child.Collector(_ANSWER_LIMIT)
+    answers = Collector(Budget(_ANSWER_LIMIT))
     _running.add(answers)
     try:
         number = server.begin(call, items, answers.write_end)
@@ -214,7 +215,7 @@ class _Server:
         """Have a process call the function, and write to `answers`; its number here."""
         self._number += 1
         request = [self._number, call.__module__, call.__qualname__]
-        with child.memfile(json.dumps(items).encode()) as feed:
+        with memfile.memfile(json.dumps(items).encode()) as feed:
             try:
                 socket.send_fds(self._ours, [json.dumps(request).encode()], [feed, answers])
             except OSError as e:

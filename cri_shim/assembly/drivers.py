@@ -26,7 +26,7 @@ from cri_shim.store.manifest import host_architecture
 from cri_shim.store.registries import search_registries
 from cri_shim.store.skopeo import Skopeo
 from cri_shim.streaming.certificate import Certificate
-from cri_shim.streaming.server import StreamingServer, Where
+from cri_shim.streaming.server import StreamingConfig, StreamingServer
 
 # mounts.conf as libpod looked for it: the machine's own before the distribution's.
 DEFAULT_MOUNTS = (Path("/etc/containers/mounts.conf"), Path("/usr/share/containers/mounts.conf"))
@@ -151,7 +151,7 @@ def streaming(config: Config, engine: Engine) -> StreamingServer:
     certificate = None
     if ours.tls_cert_file:
         certificate = Certificate(Path(ours.tls_cert_file), Path(ours.tls_key_file))
-    where = Where(
+    streaming = StreamingConfig(
         ours.address,
         ours.port,
         ours.idle_timeout,
@@ -159,4 +159,4 @@ def streaming(config: Config, engine: Engine) -> StreamingServer:
         ours.max_sessions_per_pod,
         certificate,
     )
-    return StreamingServer(engine, where)
+    return StreamingServer(engine, streaming)

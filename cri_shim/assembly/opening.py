@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from cri_shim.aio import own_process, reaper
-from cri_shim.aio.closing import Closing
+from cri_shim.aio.cleanup import Closing
 from cri_shim.assembly import drivers, node, probing
 from cri_shim.assembly.programs import Programs
 from cri_shim.config import Config

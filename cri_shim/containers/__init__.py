@@ -5,7 +5,8 @@
 
 All phases, and what may follow what: lifecycle.py.
 
-- `create`   record, root file system and OCI document; no process yet
+- `create`   record, root file system and OCI document; no process yet. It has three parts: `gather`
+             looks at image, pod and node, spec/plan.py decides, and `create` acts
 - `start`    conmon and the OCI runtime: `create`, then `start`; `launch`: when one of them hangs
 - `exits`    the end of an init, as conmon tells it, becomes the record's end
 - `stop`     signal, grace period, SIGKILL; a second stop can only shorten the first
@@ -26,7 +27,8 @@ All phases, and what may follow what: lifecycle.py.
 - `diff`     what it changed in its root file system; `commit`: that becomes a new image,
              while it is held `freeze`
 - `stats`    what it uses now; `usage` makes the messages, `rates` the CPU rate of two looks
-- `mounts`   what the caller's mounts are on this host; `declared`: the VOLUMEs of an image
+- `mounts`   what the caller's mounts are on this host, and the default ones of the node;
+             `volumes`: images that are mounted; `devices` and `cdi`: its device nodes
 - `sources`  what is bound into it, by descriptors, while the OCI runtime makes it
 
 Every phase change is written before the world is touched, so that a daemon that dies between two

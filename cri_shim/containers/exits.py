@@ -10,6 +10,7 @@ import logging
 import signal
 import time
 
+from cri_shim.aio.child import LOST_CODE
 from cri_shim.engine import Engine
 from cri_shim.faults import fault_point
 from cri_shim.objects import changed
@@ -17,7 +18,6 @@ from cri_shim.oci.exits import Exit
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 
-LOST_EXIT_CODE = 255  # what is reported when nobody saw the exit status
 KILLED_CODE = 128 + signal.SIGKILL
 
 _log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ def lost(container: state.ContainerRecord, why: str) -> state.ContainerRecord:
         container,
         phase=state.CONTAINER_EXITED,
         finished_at=time.time_ns(),
-        exit_code=LOST_EXIT_CODE,
+        exit_code=LOST_CODE,
         reason="Error",
         message=why,
         paused=None,

@@ -1,11 +1,11 @@
 """A signal to a container's init, and nothing else: no grace period, no waiting for an end."""
 
 from cri_shim import lifecycle
-from cri_shim.containers import stop
 from cri_shim.containers.pause import thaw
 from cri_shim.engine import Engine
 from cri_shim.errors import WrongState
 from cri_shim.faults import fault_point
+from cri_shim.linux.process_handle import Process
 from cri_shim.spec import signals
 
 
@@ -22,5 +22,6 @@ async def kill(engine: Engine, container_id: str, signal: int | str = "SIGKILL")
         if not lifecycle.is_running(container):
             raise WrongState(f"container {id} is not running: there is nothing to signal")
         fault_point("containers.kill.send")
-        stop.send(container.init, number)
+        with Process.of(container.init) as init:
+            init.send(number)
         await thaw(engine, id)

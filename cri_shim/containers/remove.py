@@ -7,13 +7,14 @@ import logging
 from pathlib import Path
 
 from cri_shim import lifecycle
+from cri_shim.aio.cleanup import Step, release_all
 from cri_shim.aio.offload import offload
-from cri_shim.aio.steps import Step, all_of
 from cri_shim.containers import dependencies, exits, pause, sources, stop, volumes
 from cri_shim.engine import Engine
 from cri_shim.errors import NotFound, ToolFailed, WrongState
 from cri_shim.faults import fault_point
 from cri_shim.linux.mounts import unmount
+from cri_shim.linux.process_handle import Process
 from cri_shim.objects import changed
 from cri_shim.oci.exits import read
 from cri_shim.pb import state_pb2 as state
@@ -75,7 +76,7 @@ async def release(engine: Engine, id: str) -> None:
 
 async def leave_nothing(engine: Engine, container: state.ContainerRecord) -> None:
     """The steps alone, of a container whose init has ended or has no record."""
-    await all_of(f"removing container {container.id}", _steps(engine, container))
+    await release_all(f"removing container {container.id}", _steps(engine, container))
 
 
 async def end(engine: Engine, container: state.ContainerRecord) -> None:
@@ -83,13 +84,15 @@ async def end(engine: Engine, container: state.ContainerRecord) -> None:
     if not lifecycle.has_process(container):
         return
     await pause.thaw(engine, container.id, surely=True)
-    if not await stop.kill(container.init, KILL_WAIT_S):
-        raise ToolFailed(
-            f"container {container.id}: process {container.init.pid} still lives"
-            f" {KILL_WAIT_S:g} s after SIGKILL; it hangs in the kernel"
-        )
-    if not await stop.kill_after(container.monitor, MONITOR_WAIT_S):
-        _log.warning("container %s: its conmon had to be killed", container.id)
+    with Process.of(container.init) as init:
+        if not await init.kill(KILL_WAIT_S):
+            raise ToolFailed(
+                f"container {container.id}: process {init.pid} still lives"
+                f" {KILL_WAIT_S:g} s after SIGKILL; it hangs in the kernel"
+            )
+    with Process.of(container.monitor) as monitor:
+        if not await monitor.end(MONITOR_WAIT_S):
+            _log.warning("container %s: its conmon had to be killed", container.id)
     if (exit := read(container.id, engine.paths.bundle(container.id))) is not None:
         exits.ended(engine, exit)  # for whoever waits for it; the watch may not have told yet
 

@@ -11,7 +11,7 @@ What is ours needs no place: the pod's files, copies of default mounts, images m
 
 import asyncio
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -28,7 +28,7 @@ from cri_shim.linux.privacy import write_private
 from cri_shim.pb import state_pb2 as state
 from cri_shim.spec import sources
 from cri_shim.spec.document import Document
-from cri_shim.spec.mounts import ResolvedMount
+from cri_shim.spec.plan import Plan
 from cri_shim.spec.sources import Source
 
 PATIENCE_S = 3.0  # for an OCI runtime to make a container, before its sources are looked at
@@ -42,20 +42,16 @@ async def redirect(
     engine: Engine,
     container: state.ContainerRecord,
     document: Document,
-    asked: Sequence[ResolvedMount],
-    ours: Collection[str],
-    lead: Mapping[str, str],
+    plan: Plan,
 ) -> Document:
     """The document with places as sources; a file in the bundle says what belongs there.
 
-    `asked`: mounts whose sources were found already. `ours`: sources that are left as they are.
-    `lead`: destinations without the image's symbolic links. WrongState for a source that is not
-    there, which a device or a hook asks for; InvalidArgument for a mount below another one that a
-    link leads out of that.
+    `document`: that of the plan, as precreate hooks have left it. WrongState for a source that is
+    not there, which a device or a hook asks for; InvalidArgument for a mount below another one that
+    a link leads out of that.
     """
     images = f"{engine.paths.volumes(container.id)}/"
-    known = {mount.source: mount.source for mount in asked}
-    known |= dict.fromkeys(ours, "")
+    known = dict(plan.sources)
     new = [
         mount
         for mount in sources.bound(document)
@@ -69,14 +65,14 @@ async def redirect(
                 f" {mount['destination']}, but on this node: {outcome.strerror}"
             ) from outcome
         known[mount["source"]] = outcome[0]
-    await _check_nested(document, known, lead)
+    await _check_nested(document, known, plan.lead)
     where = engine.paths.sources(container.id)
     document, needed = sources.redirected(
         document,
         lambda number: str(where / str(number)),
         {source: path for source, path in known.items() if path},
-        {(mount.source, mount.destination) for mount in asked if mount.idmapped},
-        lead,
+        plan.idmapped,
+        plan.lead,
     )
     if needed:
         text = json.dumps([asdict(source) for source in needed])

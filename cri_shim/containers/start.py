@@ -16,7 +16,7 @@ from cri_shim.containers import dependencies, exits, launch, sources, streams
 from cri_shim.engine import Engine
 from cri_shim.errors import CriShimError, WrongState
 from cri_shim.faults import fault_point
-from cri_shim.linux import pidfd
+from cri_shim.linux.process_handle import Process
 from cri_shim.objects import changed
 from cri_shim.oci import bundle
 from cri_shim.oci.conmon import Started
@@ -149,11 +149,11 @@ def _join_target(engine: Engine, container: state.ContainerRecord) -> int | None
     if target is None or not lifecycle.is_running(target):
         raise WrongState(f"target container {options.target_id} is not running any more")
     fd = os.open(f"/proc/{target.init.pid}/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
-    verified = pidfd.open_verified(target.init.pid, target.init.start_time)
-    if verified is None:
+    with Process.of(target.init) as init:
+        gone = init.gone
+    if gone:
         os.close(fd)
         raise WrongState(f"target container {options.target_id} is not running any more")
-    os.close(verified)
     where = engine.paths.bundle(container.id)
     document = bundle.spec(where)
     for namespace in document["linux"]["namespaces"]:

@@ -8,18 +8,16 @@ the container until the first SIGKILL.
 
 import asyncio
 import logging
-import os
 import signal
 import time
 
 from cri_shim import lifecycle
-from cri_shim.aio.ended import ended
 from cri_shim.aio.offload import join
 from cri_shim.containers import pause
 from cri_shim.engine import Engine
 from cri_shim.errors import NotFound
 from cri_shim.faults import fault_point
-from cri_shim.linux import pidfd
+from cri_shim.linux.process_handle import Process
 from cri_shim.objects import changed
 from cri_shim.pb import state_pb2 as state
 from cri_shim.spec import signals
@@ -127,7 +125,8 @@ async def _stop(engine: Engine, container: state.ContainerRecord, sooner: asynci
         fault_point("containers.stop.kill")
         await pause.thaw(engine, container.id, surely=again > KILL_AGAIN_S)
         stopping.killed = True
-        send(container.init, signal.SIGKILL)
+        with Process.of(container.init) as init:
+            init.send(signal.SIGKILL)
         sooner.clear()
         if await _ended(engine, container.id, sooner, again):
             return
@@ -141,47 +140,11 @@ def _signal(engine: Engine, container: state.ContainerRecord) -> None:
     if current is None or current.stop.signalled:
         return
     fault_point("containers.stop.signal")
-    send(container.init, signals.number(container.stop_signal))
+    with Process.of(container.init) as init:
+        init.send(signals.number(container.stop_signal))
     if not current.finished_at:
         sent = state.Stop(kill_at=current.stop.kill_at, signalled=True)
         engine.objects.observe(changed(current, stop=sent))
-
-
-def send(process: state.Process, number: int) -> None:
-    """Signal a process if it is still the one that was recorded."""
-    fd = pidfd.open_verified(process.pid, process.start_time)
-    if fd is not None:
-        try:
-            pidfd.send(fd, number)
-        finally:
-            os.close(fd)
-
-
-async def kill(process: state.Process, wait: float) -> bool:
-    """SIGKILL a recorded process; tell whether it has ended within `wait` seconds."""
-    fd = pidfd.open_verified(process.pid, process.start_time)
-    if fd is None:
-        return True
-    try:
-        pidfd.send(fd, signal.SIGKILL)
-        return await ended(fd, wait)
-    finally:
-        os.close(fd)
-
-
-async def kill_after(process: state.Process, wait: float) -> bool:
-    """Give a process `wait` seconds to end by itself, then SIGKILL it; False if that was needed."""
-    fd = pidfd.open_verified(process.pid, process.start_time)
-    if fd is None:
-        return True
-    try:
-        if await ended(fd, wait):
-            return True
-        pidfd.send(fd, signal.SIGKILL)
-        await ended(fd, wait)
-        return False
-    finally:
-        os.close(fd)
 
 
 async def _ended(engine: Engine, id: str, sooner: asyncio.Event, wait: float) -> bool:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from cri_shim import lifecycle
 from cri_shim.aio import outside
-from cri_shim.containers.create import PASSWD_LIMIT
 from cri_shim.engine import Engine
 from cri_shim.errors import WrongState
 from cri_shim.linux import proc_table
@@ -90,6 +89,6 @@ def _process(
 
 def _passwd(engine: Engine, id: str) -> str:
     try:
-        return read_text_in_root(engine.paths.rootfs(id), "/etc/passwd", PASSWD_LIMIT)
+        return read_text_in_root(engine.paths.rootfs(id), "/etc/passwd", users.FILE_LIMIT)
     except OSError:
         return ""  # the container has made something else of it

@@ -16,6 +16,7 @@ from cri_shim.oci import bundle
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.spec import resources
+from cri_shim.spec.scope import is_scope
 
 
 async def update_resources(
@@ -60,7 +61,7 @@ async def _put_in_force(
 ) -> None:
     """Apply the limits, and have the document and the record say so. Can be repeated."""
     id = container.id
-    score = resources.oom_score_adj(merged.oom_score_adj, engine.host, "linux")
+    score = resources.oom_score_adj(merged.oom_score_adj, engine.host)
     if lifecycle.is_running(container):
         fault_point("containers.update.apply")
         await _apply(engine, container, merged)
@@ -92,6 +93,9 @@ async def _apply(
         if lifted and limits.lift_cpu_quota(engine.cgroups, group):
             del cpu["quota"]
         if any(wanted.values()):
+            if is_scope(group) and not handler.is_crun:
+                # Of its own, runc's update of a scope lets systemd lift a swap limit of zero.
+                wanted |= resources.memory(merged, engine.host, "linux")
             await engine.oci.update(handler, container.id, wanted)
         for page in resources.to_oci(merged, engine.host, "linux").get("hugepageLimits", []):
             limits.limit_hugepages(engine.cgroups, group, page["pageSize"], page["limit"])

@@ -5,10 +5,11 @@
 - `sources`: the sources of bind mounts, mounted by descriptor at a place of our own
 - `devices`: device nodes below a path
 - `idmap`: idmapped mounts
-- `answering`: wait until the file system of a path answers; the only coroutine here
+- `answering`: wait until the file system of a path answers
 - `process`: a process by pid and start time; our own capabilities and OOM score
 - `proc_table`: what ps shows of a process
-- `pidfd`: a process by a descriptor that can never mean another one
+- `pidfd`, `process_handle`: a process by a descriptor that can never mean another one; signals to
+  it, and waiting for its end
 - `addresses`: those of an interface in another network namespace
 - `netdev`, `descriptors`: counters of network interfaces; what a process has open
 - `inotify`: changes of directories

@@ -1,4 +1,4 @@
-"""Processes by pidfd: it names one process for ever, and is readable when that process ends."""
+"""Processes by descriptor: it means one process for ever, and is readable when that one ended."""
 
 import errno
 import fcntl
@@ -18,21 +18,26 @@ def open_verified(pid: int, start_time: int) -> int | None:
 
     A zombie is still there: its descriptor is readable at once. The caller closes it.
     """
-    try:
-        fd = os.pidfd_open(pid)
-    except OSError as e:
-        if e.errno in (errno.ESRCH, errno.EINVAL):  # EINVAL: a thread has the number now
-            return None
-        raise
+    fd = open_now(pid)
     # The descriptor is fixed first: if the pid has the right start time now, it was the right one.
-    if process.start_time(pid) != start_time:
+    if fd is not None and process.start_time(pid) != start_time:
         os.close(fd)
         return None
     return fd
 
 
+def open_now(pid: int) -> int | None:
+    """A pidfd of whichever process has this pid now; None if there is none."""
+    try:
+        return os.pidfd_open(pid)
+    except OSError as e:
+        if e.errno in (errno.ESRCH, errno.EINVAL):  # EINVAL: a thread has the number now
+            return None
+        raise
+
+
 def exit_status(pidfd: int) -> int | None:
-    """How a process ended that its parent has reaped: 0..255, or 128 + signal; None if unknown.
+    """How a process ended that somebody has reaped: 0..255, or 128 + signal; None if unknown.
 
     Known from Linux 6.15 on, if the pidfd was opened before the process was reaped. None also
     while it runs or is a zombie.

@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ PERFMON BPF CHECKPOINT_RESTORE
 
 
 ARGUMENTS_LIMIT = 1 << 16  # bytes; the command line of a conmon has some KiB
-_TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+TICKS = os.sysconf("SC_CLK_TCK")  # of the clock that start times are told by, a second
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -35,50 +36,79 @@ class Use:
     threads: int
 
 
-def _stat(pid: int) -> list[str] | None:
-    """The fields of /proc/PID/stat from the third (state) on; None if there is no such process."""
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """A line of the process table: what /proc/PID/stat says."""
+
+    pid: int
+    parent: int
+    session: int
+    start_time: int  # clock ticks since boot
+    state: str  # the letter of proc(5)
+    name: str = ""
+    fields: Sequence[str] = ()  # from the fourth on
+
+    def number(self, field: int) -> int:
+        """A field by its number in proc(5)."""
+        return int(self.fields[field - 4])
+
+    @property
+    def over(self) -> bool:
+        """Whether the process has ended: a zombie has."""
+        return self.state in "ZXx"
+
+
+def stat(pid: int) -> Stat | None:
+    """What /proc tells of a process in one line; None if there is none."""
     try:
         text = Path(f"/proc/{pid}/stat").read_bytes().decode(errors="replace")
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return text[text.rindex(")") + 2 :].split()  # the name before it may hold anything
+    head, _, tail = text.rpartition(")")  # the name before it may hold anything
+    state, *fields = tail.split()
+    parent, session, start = int(fields[0]), int(fields[2]), int(fields[18])
+    return Stat(pid, parent, session, start, state, head.partition("(")[2], fields)
 
 
 def start_time(pid: int) -> int | None:
     """When the process started, in clock ticks since boot; None if there is none."""
-    fields = _stat(pid)
-    return None if fields is None else int(fields[19])
+    found = stat(pid)
+    return None if found is None else found.start_time
+
+
+def age(start_time: int) -> float:
+    """How many seconds ago a process started, of which that is the start time."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - start_time / TICKS
 
 
 def state(pid: int) -> str | None:
     """The letter of the process's state (proc(5)); None if there is none."""
-    fields = _stat(pid)
-    return None if fields is None else fields[0]
+    found = stat(pid)
+    return None if found is None else found.state
 
 
 def alive(pid: int, start: int) -> bool:
     """Whether that very process runs; a zombie does not."""
-    fields = _stat(pid)
-    return fields is not None and int(fields[19]) == start and fields[0] not in "ZXx"
+    found = stat(pid)
+    return found is not None and found.start_time == start and not found.over
 
 
 def use(pid: int) -> Use | None:
     """What the process uses now; None if there is none, or nothing of it is left."""
-    fields = _stat(pid)
+    found = stat(pid)
     try:
         _, resident, of_files, *_ = Path(f"/proc/{pid}/statm").read_text().split()
     except (FileNotFoundError, ProcessLookupError, ValueError):
         return None
-    if fields is None or fields[0] in "ZXx":
+    if found is None or found.over:
         return None
-    number = list(map(int, fields[1:]))  # number[0] is the fourth field of proc(5)
     return Use(
-        cpu_ns=sum(number[10:14]) * _TICK_NS,
+        cpu_ns=sum(map(found.number, (14, 15, 16, 17))) * (1_000_000_000 // TICKS),
         resident=int(resident) * _PAGE,
         anonymous=max(0, int(resident) - int(of_files)) * _PAGE,
-        faults=number[6] + number[7],
-        major_faults=number[8] + number[9],
-        threads=number[16],
+        faults=found.number(10) + found.number(11),
+        major_faults=found.number(12) + found.number(13),
+        threads=found.number(20),
     )
 
 

@@ -8,13 +8,12 @@ import base64
 import contextlib
 import json
 import logging
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cri_shim.linux.privacy import make_private
+from cri_shim.linux.privacy import make_private, write_private
 from cri_shim.untrusted import parse_json, printable, read_file, reason
 
 KIND = "cniCacheV1"
@@ -47,12 +46,8 @@ class Cache:
     def write(self, entry: Entry) -> None:
         """Store an entry whole or not at all; raises OSError."""
         make_private(self._directory)
-        final = self.path(entry.network, entry.container_id, entry.interface)
-        partial = final.with_name(f".{final.name}")
-        fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(fd, "wb") as file:
-            file.write(_encode(entry))
-        partial.rename(final)
+        path = self.path(entry.network, entry.container_id, entry.interface)
+        write_private(path, _encode(entry))
 
     def read(self, network: str, container_id: str, interface: str) -> Entry | None:
         """The entry of an attachment, or None when there is none that can be read."""

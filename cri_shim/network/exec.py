@@ -6,19 +6,17 @@ is reaped before anything else happens, so that a late reservation cannot follow
 """
 
 import asyncio
-import contextlib
 import errno
 import json
 import logging
 import os
-import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cri_shim.aio import child
-from cri_shim.aio.offload import finish
 from cri_shim.errors import TimedOut, ToolFailed
 from cri_shim.network import versions
 from cri_shim.network.conflist import Plugin
@@ -108,14 +106,14 @@ class Plugins:
         env = self._environment(verb, target)
         try:
             async with asyncio.timeout(timeout):
-                code, out, err = await _run_patiently(path, json.dumps(document).encode(), env)
+                done = await _run_patiently(path, json.dumps(document).encode(), env)
         except TimeoutError as e:
             raise TimedOut(f"{what} did not end within {timeout:g} s and was killed") from e
-        if code != 0:
-            raise _failure(what, code, out, err)
-        if err:
-            _log.debug("%s: %s", what, printable(_text(err), _SHOWN))
-        return out
+        if done.returncode != 0:
+            raise _failure(what, done.returncode, done.stdout, done.stderr)
+        if done.stderr:
+            _log.debug("%s: %s", what, printable(_text(done.stderr), _SHOWN))
+        return done.stdout
 
     async def supported_versions(self, kind: str) -> frozenset[str]:
         """The CNI versions a plugin speaks, asked once per binary; raises ToolFailed."""
@@ -175,50 +173,14 @@ def _text(output: bytes) -> str:
     return output.decode(errors="replace").strip()
 
 
-async def _run_patiently(
-    path: Path, stdin: bytes, env: Mapping[str, str]
-) -> tuple[int, bytes, bytes]:
+async def _run_patiently(path: Path, stdin: bytes, env: Mapping[str, str]) -> child.Finished:
+    run = partial(child.run, [str(path)], stdin=stdin, env=env, limit=OUTPUT_LIMIT, session=True)
     for _ in range(BUSY_TRIES - 1):
         try:
-            return await _run(path, stdin, env)
+            return await run()
         except ToolFailed as e:
             cause = e.__cause__
             if not isinstance(cause, OSError) or cause.errno != errno.ETXTBSY:
                 raise
             await asyncio.sleep(BUSY_PAUSE_S)
-    return await _run(path, stdin, env)
-
-
-async def _run(path: Path, stdin: bytes, env: Mapping[str, str]) -> tuple[int, bytes, bytes]:
-    """aio.child.run with a session of its own, of which nothing outlives this call."""
-    out, err = child.Collector(OUTPUT_LIMIT), child.Collector(OUTPUT_LIMIT)
-    feed = os.memfd_create("stdin", os.MFD_CLOEXEC)
-    try:
-        with open(feed, "wb", closefd=False) as file:
-            file.write(stdin)
-        os.lseek(feed, 0, os.SEEK_SET)
-        plugin = child.spawn(
-            [str(path)], stdin=feed, stdout=out.write_end, stderr=err.write_end,
-            env=env, session=True,
-        )  # fmt: skip
-        out.started()
-        err.started()
-        try:
-            code = await plugin.wait()
-        except asyncio.CancelledError:
-            await finish(_end(plugin, out, err))
-            raise
-        return code, await out.collected(), await err.collected()
-    finally:
-        out.abandon()
-        err.abandon()
-        os.close(feed)
-
-
-async def _end(plugin: child.Child, *outputs: child.Collector) -> None:
-    """Kill the plugin's session, and wait until who was in it has closed its output."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(plugin.pid, signal.SIGKILL)  # not reaped yet: the id is still its own
-    await plugin.end()
-    for output in outputs:
-        await output.collected()
+    return await run()

@@ -14,12 +14,13 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from cri_shim.aio.cleanup import Step, raise_all, run_all
 from cri_shim.aio.keyed_lock import KeyedLock
-from cri_shim.aio.offload import offload
 from cri_shim.aio.readers_writer import ReadersWriterLock
-from cri_shim.errors import CriShimError, InvalidArgument, ToolFailed, Unavailable
+from cri_shim.errors import CriShimError, InvalidArgument, Unavailable
 from cri_shim.faults import fault_point
 from cri_shim.linux import marks
 from cri_shim.linux.privacy import make_private
@@ -87,7 +88,7 @@ class Network:
 
     async def start(self) -> None:
         """Return when the status is known; from then on changes are followed."""
-        await offload(leftovers.end, self._mark, self._plugins.directories)
+        await leftovers.end(self._mark, self._plugins.directories)
         self._read_pod_cidr()
         self._readiness.own = self._own_network()
         await self._readiness.start()
@@ -171,16 +172,10 @@ class Network:
 
     async def check(self, record: state_pb2.PodRecord) -> None:
         """CHECK every attachment; raises ToolFailed with what is not as it was made."""
-        problems: list[Exception] = []
+        planned = record.network.attachments
         async with self._locks(record.id):
-            for planned in record.network.attachments:
-                try:
-                    at = records.attachment(record, planned)
-                    final = self._final_result(record, planned)
-                    await verbs.check(self._plugins, at, final, verbs.CHECK_S)
-                except (CriShimError, OSError) as e:
-                    problems.append(e)
-        _raise_all(record.id, problems)
+            failures = await run_all(("", partial(self._check_one, record, p)) for p in planned)
+        raise_all(f"pod {record.id}", failures)
 
     async def detach(self, record: state_pb2.PodRecord) -> None:
         """DEL every attachment of the record, the last one first; idempotent.
@@ -188,14 +183,10 @@ class Network:
         It needs nothing but the record. Every attachment is tried; raises ToolFailed with all
         that failed, and may be called again then.
         """
-        problems: list[Exception] = []
+        planned = reversed(record.network.attachments)
         async with self._locks(record.id):
-            for planned in reversed(record.network.attachments):
-                try:
-                    await self._detach_one(record, planned)
-                except (CriShimError, OSError) as e:
-                    problems.append(e)
-        _raise_all(record.id, problems)
+            failures = await run_all(("", partial(self._detach_one, record, p)) for p in planned)
+        raise_all(f"pod {record.id}", failures)
 
     async def gc(self, valid: Callable[[], Iterable[tuple[str, str]]]) -> None:
         """Detach what the cache knows and no (pod id, interface) of `valid()` claims, and free the
@@ -204,28 +195,26 @@ class Network:
         The plugins are sent GC only for the bundled network: others may have further users, whose
         pods it would detach. Raises ToolFailed with all that failed.
         """
-        problems: list[Exception] = []
         claimed = set(valid())
-        for entry in list(self._cache.entries()):
-            if (entry.container_id, entry.interface) not in claimed:
-                try:
-                    await self._detach_stale(entry)
-                except (CriShimError, OSError) as e:
-                    problems.append(e)
+        steps: list[Step] = [
+            ("", partial(self._detach_stale, entry))
+            for entry in list(self._cache.entries())
+            if (entry.container_id, entry.interface) not in claimed
+        ]
+        failures = await run_all([*steps, ("", partial(self._gc_bundled, valid))])
+        raise_all("GC of networks", failures)
+
+    async def _gc_bundled(self, valid: Callable[[], Iterable[tuple[str, str]]]) -> None:
         view = self._readiness.view
-        if view.bundled and view.default is not None:
-            try:
-                async with self._gate.alone(GC_PATIENCE_S):
-                    claims = list(valid())
-                    await verbs.gc(self._plugins, view.default, claims, verbs.GC_S)
-                    reservations.free_unclaimed(
-                        self._data_dir / view.default.name, {id for id, _ in claims}
-                    )
-                    self._cache.drop_unreadable()
-            except (CriShimError, OSError) as e:
-                problems.append(e)
-        if problems:
-            raise ToolFailed("GC of networks: " + "; ".join(map(str, problems))) from problems[0]
+        if not view.bundled or view.default is None:
+            return
+        async with self._gate.alone(GC_PATIENCE_S):
+            claims = list(valid())
+            await verbs.gc(self._plugins, view.default, claims, verbs.GC_S)
+            reservations.free_unclaimed(
+                self._data_dir / view.default.name, {id for id, _ in claims}
+            )
+            self._cache.drop_unreadable()
 
     async def uninstall(self) -> None:
         """Remove the bridge and the masquerade rules of the bundled network from this node.
@@ -262,6 +251,13 @@ class Network:
         await verbs.delete(self._plugins, at, final, self._del_s)
         fault_point("network.detach.cache")
         self._cache.remove(planned.network, record.id, planned.interface)
+
+    async def _check_one(
+        self, record: state_pb2.PodRecord, planned: state_pb2.NetworkAttachment
+    ) -> None:
+        at = records.attachment(record, planned)
+        final = self._final_result(record, planned)
+        await verbs.check(self._plugins, at, final, verbs.CHECK_S)
 
     async def _detach_stale(self, entry: Entry) -> None:
         at = records.cached_attachment(entry)
@@ -302,8 +298,3 @@ def _subnets(field: str, text: str) -> tuple[str, ...]:
         return bundled_network.parse_subnets(text)
     except ValueError as e:
         raise InvalidArgument(field, str(e)) from e
-
-
-def _raise_all(pod: str, problems: list[Exception]) -> None:
-    if problems:
-        raise ToolFailed(f"pod {pod}: " + "; ".join(map(str, problems))) from problems[0]

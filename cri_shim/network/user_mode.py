@@ -172,9 +172,8 @@ class UserModeNetwork:
         served.pid = served.start_time = 0
         user_records.write(self._file(id), served)
         fault_point("network.user.start")
-        served.pid, served.start_time = await user_process.start(
-            program, path, served.netns, served.ports, self._limit
-        )
+        started = await user_process.start(program, path, served.netns, served.ports, self._limit)
+        served.pid, served.start_time = started.pid, started.start_time
         fault_point("network.user.record")
         user_records.write(self._file(id), served)
 
@@ -185,7 +184,7 @@ class UserModeNetwork:
         file = self._file(id)
         recorded = served or user_records.read(file)
         if recorded is not None and recorded.pid:
-            await user_process.end(recorded.pid, recorded.start_time)
+            await user_process.end(recorded)
         await user_process.end_all(netns)
         fault_point("network.user.forget")
         _forget(file)

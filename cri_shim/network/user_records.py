@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cri_shim.linux.privacy import write_private
 from cri_shim.network.user_programs import INTERFACE
 from cri_shim.untrusted import parse_json, read_file
 
@@ -38,9 +39,7 @@ def write(file: Path, served: Served) -> None:
         "pid": served.pid,
         "startTime": served.start_time,
     }
-    draft = file.with_name(f".{file.name}")
-    draft.write_text(json.dumps(facts))
-    draft.rename(file)
+    write_private(file, json.dumps(facts))
 
 
 def read(file: Path) -> Served | None:

@@ -8,10 +8,12 @@ import asyncio
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cri_shim.errors import CriShimError, TimedOut, ToolFailed
+from cri_shim.aio.cleanup import raise_all, run_all
+from cri_shim.errors import TimedOut, ToolFailed
 from cri_shim.faults import fault_point
 from cri_shim.network import result, versions
 from cri_shim.network.conflist import NetworkList, Plugin
@@ -95,20 +97,19 @@ async def delete(
     clock = _Clock(limit)
     target = at.target(netns=at.netns if is_netns(Path(at.netns)) else "")
     extra = _previous(_in_version(previous, at.network.version))
-    remaining = at.plugins
-    problems: list[Exception] = []
-    while remaining:
-        share = clock.share(len(remaining))
-        plugin = remaining.pop()
+    left = at.plugins
+
+    async def next_one() -> None:
+        share = clock.share(len(left))
+        plugin = left.pop()
         fault_point("network.detach.delete")
-        try:
-            await plugins.call(
-                "DEL", plugin, network=at.network.name, version=at.network.version,
-                target=target, extra=extra, timeout=share,
-            )  # fmt: skip
-        except (CriShimError, OSError) as e:
-            problems.append(e)
-    _raise_all(f"detaching pod {at.container_id} from network {at.network.name}", problems)
+        await plugins.call(
+            "DEL", plugin, network=at.network.name, version=at.network.version,
+            target=target, extra=extra, timeout=share,
+        )  # fmt: skip
+
+    failures = await run_all([("", next_one)] * len(left))
+    raise_all(f"detaching pod {at.container_id} from network {at.network.name}", failures)
 
 
 async def check(
@@ -153,17 +154,16 @@ async def gc(
     attachments = [{"containerID": id, "ifname": interface} for id, interface in valid]
     extra = {"cni.dev/valid-attachments": attachments, "cni.dev/attachments": attachments}
     clock = _Clock(limit)
-    problems: list[Exception] = []
-    for plugin in network.plugins:
+
+    async def ask(plugin: Plugin) -> None:
         fault_point("network.gc.call")
-        try:
-            await plugins.call(
-                "GC", plugin, network=network.name, version=network.version,
-                extra=extra, timeout=clock.left(),
-            )  # fmt: skip
-        except (CriShimError, OSError) as e:
-            problems.append(e)
-    _raise_all(f"GC of network {network.name}", problems)
+        await plugins.call(
+            "GC", plugin, network=network.name, version=network.version,
+            extra=extra, timeout=clock.left(),
+        )  # fmt: skip
+
+    failures = await run_all(("", partial(ask, plugin)) for plugin in network.plugins)
+    raise_all(f"GC of network {network.name}", failures)
 
 
 def is_netns(path: Path) -> bool:
@@ -213,8 +213,3 @@ def _in_version(final: Mapping[str, Any] | None, version: str) -> Result | None:
 
 def _both_families(final: Result) -> bool:
     return len({":" in str(ip["address"]) for ip in final.get("ips") or []}) == 2
-
-
-def _raise_all(what: str, problems: list[Exception]) -> None:
-    if problems:
-        raise ToolFailed(f"{what}: " + "; ".join(map(str, problems))) from problems[0]

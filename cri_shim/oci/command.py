@@ -24,13 +24,13 @@ from typing import Any
 
 from cri_shim.aio import child as children
 from cri_shim.aio import reaper
-from cri_shim.aio.adopt import Adopted
 from cri_shim.aio.child import Child
+from cri_shim.aio.memfile import memfile, said
 from cri_shim.aio.offload import finish
 from cri_shim.errors import TimedOut, ToolFailed
 from cri_shim.linux import process as processes
 from cri_shim.oci import console, messages, process_tree
-from cri_shim.oci.exec import memory, session, written
+from cri_shim.oci.exec import arguments, session
 from cri_shim.oci.oom_score import scored
 from cri_shim.oci.stdio import PipeReader, PipeWriter, no_input, pipe
 
@@ -72,7 +72,7 @@ class Command:
         self._outlets: list[PipeReader] = []
         self._inlet: PipeWriter | None = None
         self._terminal = -1
-        self._process: Adopted | None = None
+        self._process: Child | None = None
         self._start = 0
         self._sessions: set[int] = set()
         self._paused = False
@@ -96,13 +96,9 @@ class Command:
         attempt = f"cannot execute {name!r} in container {id}"
         with ExitStack() as cleanup:
             document = json.dumps(process, ensure_ascii=False).encode(errors="surrogateescape")
-            spec = cleanup.enter_context(memory(document))
-            log = cleanup.enter_context(memory(b""))
-            argv = [
-                *(runtime[0], f"--log=/proc/self/fd/{log}", "--log-format=json", *runtime[1:]),
-                *("exec", "--detach", f"--process=/proc/self/fd/{spec}"),
-                f"--pid-file={self._pid_file}",
-            ]
+            spec = cleanup.enter_context(memfile(document))
+            log = cleanup.enter_context(memfile())
+            argv = arguments(runtime, spec, log, self._pid_file, "--detach")
             terminal: console.Console | None = None
             theirs = cleanup.enter_context(ExitStack())
             if self._streams.tty:
@@ -127,7 +123,7 @@ class Command:
                 theirs.close()
                 code = await self._started(client, attempt)
                 if code:
-                    raise messages.failure(attempt, written(log))
+                    raise messages.failure(attempt, said(log))
                 self._adopt(attempt)
             if terminal is not None:
                 self._use_terminal(terminal.receive())
@@ -189,7 +185,7 @@ class Command:
             raise ToolFailed(f"{attempt}: the OCI runtime left no pid: {e}") from e
         self._start = processes.start_time(pid) or 0
         self._sessions = session(self._pid_file)
-        self._process = Adopted(pid)
+        self._process = children.adopt(pid)
 
     def _use_terminal(self, master: int) -> None:
         self._terminal = master

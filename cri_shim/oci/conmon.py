@@ -9,11 +9,13 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from cri_shim.aio import child
-from cri_shim.aio.offload import offload
-from cri_shim.aio.rollback import Rollback
+from cri_shim.aio.cleanup import attempt
+from cri_shim.aio.memfile import memfile, said
+from cri_shim.aio.offload import finish, offload
 from cri_shim.errors import ToolFailed
 from cri_shim.faults import fault_point
 from cri_shim.linux import null_device, process
@@ -92,20 +94,22 @@ class Conmon(Control):
         _forget_last_exit(bundle)
         argv = self._command(handler, id, bundle, log)
         argv += terminal_flags(tty=tty, stdin=stdin, stdin_once=stdin_once)
-        async with Rollback(f"create container {id}") as rollback:
-            rollback.push("conmon", lambda: self._undo(handler, id, bundle))
-            try:
-                write_private(bundle / _RUNTIME_LOG, "")  # or it would be open to other users
-                if log is not None:
-                    await self._open_log(id, log)
-                await self._launch(id, bundle, argv)
-            except OSError as e:  # no descriptor left, or no bundle
-                raise ToolFailed(f"cannot create container {id}: {e}") from e
+        try:
+            write_private(bundle / _RUNTIME_LOG, "")  # or it would be open to other users
+            if log is not None:
+                await self._open_log(id, log)
+            await self._launch(id, bundle, argv)
             fault_point("oci.create.identify")
             return Started(
                 init=_process(bundle / "pidfile", f"container {id} died while it was created"),
                 monitor=_process(bundle / "conmon.pid", f"the conmon of container {id} died"),
             )
+        except BaseException as e:
+            undo = partial(self._undo, handler, id, bundle)
+            await finish(attempt(f"create container {id}: undoing conmon failed", undo))
+            if isinstance(e, OSError):  # no descriptor left, or no bundle
+                raise ToolFailed(f"cannot create container {id}: {e}") from e
+            raise
 
     async def _open_log(self, id: str, log: LogFile) -> None:
         fault_point("oci.create.log")
@@ -136,13 +140,12 @@ class Conmon(Control):
             go = ours.enter_context(ExitStack())
             go.callback(os.close, start_write)
             theirs.callback(os.close, start_read)
-            said = os.memfd_create("stderr", os.MFD_CLOEXEC)
-            ours.callback(os.close, said)
+            stderr = ours.enter_context(memfile())
             pipes = {"_OCI_SYNCPIPE": str(sync_write), "_OCI_STARTPIPE": str(start_read)}
             fault_point("oci.create.spawn")
             conmon = child.spawn(
                 argv,
-                stderr=said,
+                stderr=stderr,
                 env={**self._env, **pipes},
                 cwd=str(bundle),
                 pass_fds=(sync_write, start_read),
@@ -162,8 +165,7 @@ class Conmon(Control):
                 await conmon.end()
                 null_device.take_back()  # no program of the container runs yet
             if message is None:
-                words = os.pread(said, sync_pipe.MESSAGE_LIMIT, 0).decode(errors="replace")
-                raise messages.failure(attempt, words or "conmon ended without a word")
+                raise messages.failure(attempt, said(stderr) or "conmon ended without a word")
             pid = message.get("pid")
             if not isinstance(pid, int) or pid < 0:
                 raise messages.failure(attempt, str(message.get("message", "")))

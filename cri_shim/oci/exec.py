@@ -10,27 +10,26 @@ import itertools
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cri_shim.aio import child as children
 from cri_shim.aio.child import Child
+from cri_shim.aio.memfile import memfile, said
 from cri_shim.aio.offload import finish
-from cri_shim.errors import TimedOut, ToolFailed
+from cri_shim.aio.pipes import DRAIN_S, Budget, Collector, collect
+from cri_shim.errors import TimedOut
 from cri_shim.linux import process as processes
 from cri_shim.oci import messages, process_tree, stdio, unblock_runc
 from cri_shim.oci.oom_score import scored
 from cri_shim.untrusted import read_file
 
-DRAIN_S = 0.2  # how long output of background children is still taken after the command ended
 CLIENT_S = 2.0  # for the runtime's client to reap a killed command and end
 _LOOK_S = 0.02  # between two looks for what such a client may just have started
-_CHUNK = 1 << 16  # bytes: what a pipe holds
 _PID_FILE_LIMIT = 64  # bytes
-_TICKS = os.sysconf("SC_CLK_TCK")
 _SLACK_S = 0.5  # between the clocks that a start time and a file's time are read from
 
 _serial = itertools.count()
@@ -43,68 +42,6 @@ class ExecResult:
     stdout: bytes
     stderr: bytes
     exit_code: int
-
-
-class _Budget:
-    """How many bytes of output may still be kept, of both streams together."""
-
-    def __init__(self, limit: int) -> None:
-        self._left = limit
-
-    def grant(self, data: bytes) -> bytes:
-        kept = data[: self._left]
-        self._left -= len(kept)
-        return kept
-
-
-class _Pipe:
-    """Reads one stream for as long as somebody writes, keeping what the budget grants."""
-
-    def __init__(self, budget: _Budget, owner: int) -> None:
-        self._budget = budget
-        self._kept = bytearray()
-        self._loop = asyncio.get_running_loop()
-        self.ended = self._loop.create_future()
-        try:
-            self._read_end, self.write_end = stdio.owned_pipe(owner)
-        except OSError as e:
-            raise ToolFailed(f"cannot make a pipe for a command's output: {e.strerror}") from e
-        os.set_blocking(self._read_end, False)
-        self._loop.add_reader(self._read_end, self._read)
-
-    def _read(self) -> None:
-        try:
-            data = os.read(self._read_end, _CHUNK)
-        except BlockingIOError:
-            return
-        if data:
-            self._kept += self._budget.grant(data)
-        else:
-            self._close()
-
-    def _close(self) -> None:
-        if not self.ended.done():
-            self._loop.remove_reader(self._read_end)
-            os.close(self._read_end)
-            self.ended.set_result(None)
-
-    def handed_over(self) -> None:
-        """The command has its copy of the write end."""
-        os.close(self.write_end)
-        self.write_end = -1
-
-    def close(self) -> None:
-        self._close()
-        if self.write_end >= 0:
-            self.handed_over()
-
-    def drain(self) -> None:
-        """Read what a process that has ended has left in the pipe: at most what that holds."""
-        if not self.ended.done():
-            self._read()
-
-    def kept(self) -> bytes:
-        return bytes(self._kept)
 
 
 async def exec_sync(
@@ -128,19 +65,16 @@ async def exec_sync(
     """
     name = process["args"][0]
     with ExitStack() as cleanup:
-        budget = _Budget(limit)
-        out = _Pipe(budget, owner)
-        cleanup.callback(out.close)
-        err = _Pipe(budget, owner)
-        cleanup.callback(err.close)
+        budget = Budget(limit)
+        out = Collector(budget, owner)
+        cleanup.callback(out.abandon)
+        err = Collector(budget, owner)
+        cleanup.callback(err.abandon)
         document = json.dumps(process, ensure_ascii=False).encode(errors="surrogateescape")
-        spec, log = cleanup.enter_context(memory(document)), cleanup.enter_context(memory(b""))
+        spec, log = cleanup.enter_context(memfile(document)), cleanup.enter_context(memfile())
         pid_file = directory / f"{os.getpid()}-{next(_serial)}.pid"
         cleanup.callback(pid_file.unlink, missing_ok=True)
-        command = [
-            *(runtime[0], f"--log=/proc/self/fd/{log}", "--log-format=json", *runtime[1:]),
-            *("exec", f"--process=/proc/self/fd/{spec}", f"--pid-file={pid_file}", id),
-        ]
+        command = [*arguments(runtime, spec, log, pid_file), id]
         nothing = stdio.no_input()
         cleanup.callback(os.close, nothing)
         client = children.spawn(
@@ -152,8 +86,8 @@ async def exec_sync(
             pass_fds=(spec, log),
             session=True,
         )
-        out.handed_over()
-        err.handed_over()
+        out.started()
+        err.started()
         try:
             async with asyncio.timeout(timeout):
                 code = await _outcome(client, pid_file, (out, err))
@@ -167,35 +101,23 @@ async def exec_sync(
             raise
         if code < 0:  # somebody killed the client: nobody waits for the command any more
             await finish(_end(client, pid_file))
-        if code and (said := messages.plain(written(log))):
-            raise messages.failure(f"cannot execute {name!r} in container {id}", said)
-        out.drain()
-        err.drain()
-        if not (out.ended.done() and err.ended.done()):
-            await asyncio.wait([out.ended, err.ended], timeout=DRAIN_S)
-        return ExecResult(out.kept(), err.kept(), code if code >= 0 else 128 - code)
+        if code and (words := messages.plain(said(log))):
+            raise messages.failure(f"cannot execute {name!r} in container {id}", words)
+        stdout, stderr = await collect(out, err)
+        return ExecResult(stdout, stderr, code if code >= 0 else 128 - code)
 
 
-@contextmanager
-def memory(data: bytes) -> Iterator[int]:
-    """An anonymous file with this content."""
-    try:
-        fd = os.memfd_create("exec", os.MFD_CLOEXEC)
-    except OSError as e:
-        raise ToolFailed(f"cannot prepare a command: {e.strerror}") from e
-    try:
-        os.write(fd, data)
-        yield fd
-    finally:
-        os.close(fd)
+def arguments(
+    runtime: Sequence[str], spec: int, log: int, pid_file: Path, *options: str
+) -> list[str]:
+    """The command line of `exec` up to the container's id; two files are open in the runtime."""
+    return [
+        *(runtime[0], f"--log=/proc/self/fd/{log}", "--log-format=json", *runtime[1:]),
+        *("exec", *options, f"--process=/proc/self/fd/{spec}", f"--pid-file={pid_file}"),
+    ]
 
 
-def written(fd: int) -> str:
-    """What a program wrote to an anonymous file."""
-    return os.pread(fd, _CHUNK, 0).decode(errors="replace")
-
-
-async def _outcome(client: Child, pid_file: Path, pipes: Sequence[_Pipe]) -> int:
+async def _outcome(client: Child, pid_file: Path, pipes: Sequence[Collector]) -> int:
     """The exit code, or minus the signal, of the client; the pipes may be closed by then."""
     while True:
         try:
@@ -205,9 +127,9 @@ async def _outcome(client: Child, pid_file: Path, pipes: Sequence[_Pipe]) -> int
             if not _has_ended(pid_file):
                 continue
         # Only output of background children is left, and runc waits for all of it (see relay).
-        await asyncio.wait([pipe.ended for pipe in pipes], timeout=DRAIN_S)
+        await asyncio.wait([pipe.ended() for pipe in pipes], timeout=DRAIN_S)
         for pipe in pipes:
-            pipe.close()
+            pipe.abandon()
         unblock_runc.let_go(client.pid)
 
 
@@ -250,7 +172,7 @@ def session(pid_file: Path) -> set[int]:
     if pid is None or start is None:
         return set()
     with suppress(OSError):
-        age = time.clock_gettime(time.CLOCK_BOOTTIME) - start / _TICKS
+        age = processes.age(start)
         # One that started after it was named has only the number in common.
         if time.time() - age <= pid_file.stat().st_mtime + _SLACK_S:
             return {os.getsid(pid)}

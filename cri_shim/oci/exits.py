@@ -16,12 +16,12 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from cri_shim.aio.child import LOST_CODE
 from cri_shim.linux import pidfd, process
 from cri_shim.pb import state_pb2 as state
 from cri_shim.untrusted import read_file
 
 POLL_S = 30.0  # how late an exit is seen at worst, should an event be missed
-LOST_EXIT_CODE = 255  # when nobody saw the exit status
 REAP_S = 2.0  # for a dead init to be reaped by its new parent, which makes its status known
 _REAP_STEP_S = 0.01
 _EXIT_FILE_LIMIT = 64  # bytes
@@ -170,7 +170,7 @@ class Exits:
         if unreaped and loop.time() < watch.give_up_at:
             loop.call_later(_REAP_STEP_S, self._init_ended, id)
         else:
-            self._tell(Exit(id, LOST_EXIT_CODE, time.time_ns(), oom=False, known=False))
+            self._tell(Exit(id, LOST_CODE, time.time_ns(), oom=False, known=False))
 
     def _tell(self, exit: Exit) -> None:
         self.unwatch(exit.id)

@@ -3,17 +3,12 @@
 This is for an unfinished create, and for a daemon that died before it could record one.
 """
 
-import os
-import signal
-
-from cri_shim.aio.ended import ended
 from cri_shim.aio.offload import offload
 from cri_shim.errors import ToolFailed
-from cri_shim.linux import pidfd, process
+from cri_shim.linux import process
+from cri_shim.linux.process_handle import KILL_S, Process
 from cri_shim.oci import process_tree
 from cri_shim.pb import state_pb2 as state
-
-END_S = 5.0  # for a killed conmon to end
 
 
 def of(id: str) -> list[state.Process]:
@@ -43,7 +38,7 @@ def _look_for(id: str) -> list[state.Process]:
 async def end(id: str) -> None:
     """Kill every conmon of the container, and with it an OCI runtime that still creates.
 
-    ToolFailed if one does not end within END_S.
+    ToolFailed if one does not end within KILL_S.
     """
     while found := await offload(of, id):
         for conmon in found:
@@ -53,15 +48,9 @@ async def end(id: str) -> None:
 
 
 async def _kill(conmon: state.Process, id: str) -> None:
-    fd = pidfd.open_verified(conmon.pid, conmon.start_time)
-    if fd is None:
-        return
-    try:
-        pidfd.send(fd, signal.SIGKILL)
-        if not await ended(fd, END_S):
+    with Process.of(conmon) as monitor:
+        if not await monitor.kill():
             raise ToolFailed(
-                f"conmon {conmon.pid} of container {id} still lives {END_S:g} s after SIGKILL;"
+                f"conmon {conmon.pid} of container {id} still lives {KILL_S:g} s after SIGKILL;"
                 " it hangs in the kernel"
             )
-    finally:
-        os.close(fd)

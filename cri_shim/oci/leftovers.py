@@ -7,20 +7,16 @@ its pid file, and is given the time to; another waits for its command, and is en
 """
 
 import logging
-import os
 import signal
 from pathlib import Path
 
-from cri_shim.aio.ended import ended
 from cri_shim.aio.offload import offload
-from cri_shim.linux import pidfd
 from cri_shim.linux import process as processes
+from cri_shim.linux.process_handle import Process
 from cri_shim.oci import process_tree
 from cri_shim.oci.exec import session
 
 GRACE_S = 2.0  # for a runtime that detaches to end by itself; measured: 5 to 15 ms for all of it
-_KILL_S = 5.0  # for a killed runtime to end; longer means stuck in the kernel
-
 
 _log = logging.getLogger(__name__)
 
@@ -52,16 +48,9 @@ def _runtimes(directory: Path, *, detaching: bool) -> list[int]:
 
 async def _end_runtime(pid: int, grace: float) -> None:
     """End a runtime that leads a session of its own, with what it has started."""
-    start = processes.start_time(pid)
-    fd = pidfd.open_verified(pid, start) if start is not None else None
-    if fd is None:
-        return
-    try:
-        if grace and await ended(fd, grace):
+    with Process.at(pid) as runtime:
+        if runtime.gone or (grace and await runtime.ended(grace)):
             return
-        pidfd.send(fd, signal.SIGSTOP)  # it starts nothing more
+        runtime.send(signal.SIGSTOP)  # it starts nothing more
         await process_tree.end(pid, {pid})
-        pidfd.send(fd, signal.SIGKILL)
-        await ended(fd, _KILL_S)
-    finally:
-        os.close(fd)
+        await runtime.kill()

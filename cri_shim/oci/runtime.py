@@ -4,19 +4,16 @@ Each is one short process. Signals are not sent this way: a pidfd does it withou
 """
 
 import json
-import os
-import signal
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from cri_shim.aio import child
-from cri_shim.aio.ended import ended
 from cri_shim.aio.offload import finish
 from cri_shim.errors import ToolFailed
-from cri_shim.linux import pidfd, process
 from cri_shim.linux.privacy import make_private
+from cri_shim.linux.process_handle import Process
 from cri_shim.linux.remove import remove_tree
 from cri_shim.oci import command as commands
 from cri_shim.oci import exec as execs
@@ -28,7 +25,6 @@ from cri_shim.untrusted import parse_json, printable
 TOOL_S = (
     60.0  # for one call; hooks may be slow, but a hanging runtime must not hold a lock for ever
 )
-KILL_S = 5.0  # for a killed init to end
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 
 
@@ -97,16 +93,9 @@ class OciRuntime:
     async def _kill_init(self, handler: Handler, id: str) -> None:
         found = await self.state(handler, id)
         pid = int(found["pid"]) if found else 0
-        start = process.start_time(pid) if pid > 0 else None
-        fd = pidfd.open_verified(pid, start) if start is not None else None
-        if fd is None:
-            return
-        try:
-            # The runtime has compared the start time just now: it says 0 for a reused pid.
-            pidfd.send(fd, signal.SIGKILL)
-            await ended(fd, KILL_S)
-        finally:
-            os.close(fd)
+        # The runtime has compared the start time just now: it says 0 for a reused pid.
+        with Process.at(pid) as init:
+            await init.kill()
 
     async def exec_sync(
         self,

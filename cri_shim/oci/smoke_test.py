@@ -9,26 +9,23 @@ import asyncio
 import hashlib
 import os
 import shutil
-import signal
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 from cri_shim.aio import child
-from cri_shim.aio.ended import ended
+from cri_shim.aio.memfile import memfile, said
 from cri_shim.aio.offload import finish
 from cri_shim.errors import TimedOut
-from cri_shim.linux import pidfd, process
 from cri_shim.linux.mounts import Mount, parse_mountinfo
+from cri_shim.linux.process_handle import Process
 from cri_shim.oci import bundle, messages
 from cri_shim.oci.stdio import no_input
 from cri_shim.spec.userns import UserNamespace
 
 TRIAL_S = 30.0  # for the create; it takes 10 ms
 OPTION_AT = "/trial.d"
-_KILL_S = 5.0
-_MESSAGE_LIMIT = 1 << 16
 _SYSFS = {"destination": "/sys", "type": "sysfs", "source": "sysfs"}
 
 
@@ -120,17 +117,18 @@ def _grouped(path: str, delegated: bool) -> dict[str, Any]:
 async def _create(
     command: Sequence[str], directory: Path, id: str, env: Mapping[str, str], attempt: str
 ) -> list[Mount]:
-    said = os.memfd_create("stderr", os.MFD_CLOEXEC)  # a pipe would be held open by the container
-    nothing = no_input()
-    try:
+    with ExitStack() as cleanup:
+        words = cleanup.enter_context(memfile())
+        nothing = no_input()
+        cleanup.callback(os.close, nothing)
         made = child.spawn(
             [
                 *(*command, "create", f"--bundle={directory / 'bundle'}"),
                 *(f"--pid-file={directory / 'pid'}", id),
             ],
             stdin=nothing,
-            stdout=said,
-            stderr=said,
+            stdout=words,
+            stderr=words,
             env=env,
             session=True,
         )
@@ -142,17 +140,13 @@ async def _create(
         finally:
             await made.end()
         if code:
-            words = os.pread(said, _MESSAGE_LIMIT, 0).decode(errors="replace")
-            raise messages.failure(attempt, words)
+            raise messages.failure(attempt, said(words))
         pid_file = directory / "pid"
         try:
             info = Path("/proc", pid_file.read_text().strip(), "mountinfo")
             return list(parse_mountinfo(info.read_text(errors="surrogateescape")))
         finally:
             await _kill(pid_file)
-    finally:
-        os.close(said)
-        os.close(nothing)
 
 
 async def _clear(command: Sequence[str], directory: Path, id: str, env: Mapping[str, str]) -> None:
@@ -168,13 +162,5 @@ async def _kill(pid_file: Path) -> None:
     Only at once: later the pid may be another process's.
     """
     with suppress(OSError, ValueError):
-        pid = int(pid_file.read_text())
-        start = process.start_time(pid)
-        fd = None if start is None else pidfd.open_verified(pid, start)
-        if fd is None:
-            return
-        try:
-            pidfd.send(fd, signal.SIGKILL)
-            await ended(fd, _KILL_S)
-        finally:
-            os.close(fd)
+        with Process.at(int(pid_file.read_text())) as init:
+            await init.kill()

@@ -13,6 +13,7 @@ import termios
 from collections.abc import Callable
 from contextlib import suppress
 
+from cri_shim.aio.pipes import owned_pipe
 from cri_shim.errors import ToolFailed
 
 CHUNK = 1 << 18  # bytes of one read, and what a pipe of ours holds
@@ -20,16 +21,8 @@ DRAIN_S = 0.2  # a terminal that others keep open is read this long after its co
 _SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ
 
 
-def owned_pipe(owner: int) -> tuple[int, int]:
-    """Read and write end of a pipe that `owner` may open by name; -1 leaves it ours. OSError."""
-    read, write = os.pipe2(os.O_CLOEXEC)
-    with suppress(OSError):
-        os.fchown(write, owner, -1)
-    return read, write
-
-
 def pipe(owner: int) -> tuple[int, int]:
-    """The same, for CHUNK bytes where the kernel permits."""
+    """A pipe that `owner` may open by name, for CHUNK bytes where the kernel permits."""
     read, write = owned_pipe(owner)
     with suppress(OSError):
         fcntl.fcntl(write, _SET_PIPE_SIZE, CHUNK)

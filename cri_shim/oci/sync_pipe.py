@@ -1,12 +1,11 @@
 """What a conmon says on its sync pipe: that the container is created, or why it is not."""
 
-import asyncio
 import json
-import os
 from contextlib import suppress
 from typing import Any
 
 from cri_shim.aio.offload import finish
+from cri_shim.aio.pipes import read_until
 from cri_shim.errors import TimedOut
 from cri_shim.faults import fault_point
 
@@ -34,25 +33,8 @@ async def outcome(sync: int, attempt: str) -> dict[str, Any] | None:
 
 async def _message(fd: int, within: float) -> dict[str, Any] | None:
     """The first line of conmon's sync pipe; None if it ends before one. TimeoutError."""
-    loop = asyncio.get_running_loop()
-    line: asyncio.Future[bytes] = loop.create_future()
-    received = bytearray()
-
-    def on_readable() -> None:
-        data = os.read(fd, MESSAGE_LIMIT)
-        received.extend(data)
-        over = not data or b"\n" in received or len(received) > MESSAGE_LIMIT
-        if over and not line.done():
-            line.set_result(bytes(received))
-
-    os.set_blocking(fd, False)
-    loop.add_reader(fd, on_readable)
-    try:
-        async with asyncio.timeout(within):
-            text = (await line).decode(errors="replace")
-    finally:
-        loop.remove_reader(fd)
-    return decode(text)
+    line = await read_until(fd, lambda said: b"\n" in said or len(said) > MESSAGE_LIMIT, within)
+    return decode(line.decode(errors="replace"))
 
 
 def decode(text: str) -> dict[str, Any] | None:

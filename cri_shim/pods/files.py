@@ -5,7 +5,7 @@ They are defaults: a mount that the kubelet asks for at the same place wins.
 
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cri_shim import untrusted
@@ -23,25 +23,11 @@ ff02::2\tip6-allrouters
 """
 
 
-def write(
-    where: Path, config: api.PodSandboxConfig, host_network: bool, owner: tuple[int, int] = (0, 0)
-) -> None:
-    """Write the three files of a pod; `hosts` without its address, see `write_hosts`.
+def of_node(config: api.PodSandboxConfig, host_network: bool) -> dict[str, str]:
+    """What the files have, as far as the pod's network is not needed to say it: name -> text.
 
-    `owner`: what the pod's root is on the node. WrongState if the node's own files cannot be had.
+    WrongState if the node's own files cannot be had.
     """
-    for name, text in _content(config, host_network).items():
-        _write(where / name, text)
-        os.chown(where / name, *owner)
-
-
-def size(config: api.PodSandboxConfig, host_network: bool) -> int:
-    """How many bytes `write` writes. WrongState as there."""
-    texts = _content(config, host_network).values()
-    return sum(len(text.encode(errors="surrogateescape")) for text in texts)
-
-
-def _content(config: api.PodSandboxConfig, host_network: bool) -> dict[str, str]:
     hosts = _LOCALHOST
     if host_network:
         hosts = _host_file("/etc/hosts") or _LOCALHOST
@@ -52,25 +38,40 @@ def _content(config: api.PodSandboxConfig, host_network: bool) -> dict[str, str]
     }
 
 
-def write_hosts(where: Path, config: api.PodSandboxConfig, ips: Sequence[str]) -> None:
-    """Write `hosts` of a pod with a network of its own: localhost, and each of its addresses."""
-    own = "".join(f"{ip}\t{hostname(config)}\n" for ip in ips)
-    _write(where / "hosts", _LOCALHOST + own)
+def of_pod(
+    texts: Mapping[str, str],
+    config: api.PodSandboxConfig,
+    ips: Sequence[str],
+    dns: Sequence[str],
+) -> dict[str, str]:
+    """The same for a pod with a network of its own: its addresses, and servers that it can reach.
 
-
-def reach_name_servers(where: Path, config: api.PodSandboxConfig, dns: Sequence[str]) -> None:
-    """Have resolv.conf name `dns`, which stands for the node's, where those are on its loopback.
-
-    Only where the pod has the node's file: what it asked for is its own to reach.
+    `dns` stands for the node's name servers, where those are on its loopback and the pod has the
+    node's file: what it asked for is its own to reach.
     """
-    if not dns or config.dns_config.servers:
-        return
-    lines = resolv_conf(config.dns_config).splitlines()
+    hosts = texts["hosts"] + "".join(f"{ip}\t{hostname(config)}\n" for ip in ips)
+    resolv = texts["resolv.conf"]
+    lines = resolv.splitlines()
     servers = [line for line in lines if line.startswith("nameserver")]
-    if all(line.split()[1:2] and _is_loopback(line.split()[1]) for line in servers):
+    on_loopback = all(line.split()[1:2] and _is_loopback(line.split()[1]) for line in servers)
+    if dns and not config.dns_config.servers and on_loopback:
         kept = [line for line in lines if line not in servers]
-        new = [f"nameserver {server}" for server in dns] + kept
-        _write(where / "resolv.conf", "\n".join(new) + "\n")
+        resolv = "\n".join([*(f"nameserver {server}" for server in dns), *kept]) + "\n"
+    return {**texts, "hosts": hosts, "resolv.conf": resolv}
+
+
+def size(texts: Mapping[str, str]) -> int:
+    """How many bytes `write` writes."""
+    return sum(len(text.encode(errors="surrogateescape")) for text in texts.values())
+
+
+def write(where: Path, texts: Mapping[str, str], owner: tuple[int, int] = (0, 0)) -> None:
+    """Write the files of a pod. `owner`: what the pod's root is on the node."""
+    for name, text in texts.items():
+        file = where / name
+        file.write_text(text, errors="surrogateescape")
+        file.chmod(0o644)  # every user of a container reads it
+        os.chown(file, *owner)
 
 
 def _is_loopback(address: str) -> bool:
@@ -105,8 +106,3 @@ def _host_file(path: str) -> str:
     except ValueError as e:
         raise WrongState(f"cannot copy {path} of the node for a pod: it {e}") from e
     return data.decode(errors="surrogateescape")
-
-
-def _write(file: Path, text: str) -> None:
-    file.write_text(text, errors="surrogateescape")
-    file.chmod(0o644)  # every user of a container reads it

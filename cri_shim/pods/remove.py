@@ -8,7 +8,7 @@ import asyncio
 import logging
 from pathlib import Path
 
-from cri_shim.aio.steps import Step, all_of
+from cri_shim.aio.cleanup import Step, release_all
 from cri_shim.containers import remove as container_remove
 from cri_shim.engine import Engine
 from cri_shim.errors import NotFound
@@ -72,7 +72,7 @@ async def _release(engine: Engine, id: str) -> None:
 
 async def leave_nothing(engine: Engine, pod: state.PodRecord) -> None:
     """The steps alone, for a pod without containers."""
-    await all_of(f"removing pod {pod.id}", _steps(engine, pod))
+    await release_all(f"removing pod {pod.id}", _steps(engine, pod))
 
 
 def _steps(engine: Engine, pod: state.PodRecord) -> list[Step]:

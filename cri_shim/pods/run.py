@@ -102,14 +102,16 @@ def _intend(engine: Engine, request: api.RunPodSandboxRequest) -> state.PodRecor
 
 async def _build(engine: Engine, record: state.PodRecord) -> None:
     fault_point("pods.run.directories")
-    where = engine.paths.pod(record.id)
+    where = engine.paths.pod(record.id) / "etc"
     if userns.of_pod(record.config) is not None:
         passage.update(engine)
-    make_private(where / "ns")
+    make_private(engine.paths.pod(record.id) / "ns")
     synced = asyncio.create_task(engine.objects.sync())
     try:
         fault_point("pods.run.files")
-        _write_files(engine, record)
+        texts = files.of_node(record.config, record.network.host)
+        label = security.pod_labels(engine, record)[1]
+        etc.mount(where, files.size(texts), label=label)
         await _isolate(engine, record)
     finally:
         await synced  # the intent is on disk before an address is taken
@@ -123,21 +125,14 @@ async def _build(engine: Engine, record: state.PodRecord) -> None:
         network.ips.extend(attached.ips)
         network.result = attached.result
         record = engine.objects.put(changed(record, network=network))
-        fault_point("pods.run.hosts")
-        files.write_hosts(where / "etc", record.config, attached.ips)
-        files.reach_name_servers(where / "etc", record.config, attached.dns)
-        await _set_up_interfaces(engine, record)
+        texts = files.of_pod(texts, record.config, attached.ips, attached.dns)
+    fault_point("pods.run.hosts")
+    files.write(where, texts, userns.root_of(record.config))  # before READY there is no container
+    await _set_up_interfaces(engine, record)
     if _shares_pid_namespace(record.config):
         record = await _start_pause(engine, record)
     fault_point("pods.run.commit")
     engine.objects.put(changed(record, phase=state.POD_READY))
-
-
-def _write_files(engine: Engine, record: state.PodRecord) -> None:
-    where, host = engine.paths.pod(record.id) / "etc", record.network.host
-    label = security.pod_labels(engine, record)[1]
-    etc.mount(where, files.size(record.config, host), label=label)
-    files.write(where, record.config, host, userns.root_of(record.config))
 
 
 async def _isolate(engine: Engine, record: state.PodRecord) -> None:
@@ -170,7 +165,7 @@ def _parameters(engine: Engine, record: state.PodRecord) -> list[Parameter]:
 
 
 async def _set_up_interfaces(engine: Engine, record: state.PodRecord) -> None:
-    """Set the kernel parameters of interfaces, which the network has made by now."""
+    """Set the kernel parameters of interfaces, which the pod's own network has made by now."""
     of_interfaces = [p for p in _parameters(engine, record) if p.interface]
     if not of_interfaces:
         return

@@ -6,7 +6,7 @@ stopped pod is its record and its directory.
 
 import asyncio
 
-from cri_shim.aio.steps import all_of
+from cri_shim.aio.cleanup import release_all
 from cri_shim.containers import stop as container_stop
 from cri_shim.engine import Engine
 from cri_shim.errors import NotFound, WrongState
@@ -53,6 +53,6 @@ async def give_back(engine: Engine, id: str) -> None:
         pod = engine.objects.find_pod(id)
         if pod is None:
             return
-        await all_of(f"stopping pod {id}", teardown.steps(engine, pod))
+        await release_all(f"stopping pod {id}", teardown.steps(engine, pod))
         fault_point("pods.stop.commit")
         engine.objects.observe(changed(engine.objects.pod(id), stopping=None))

@@ -4,16 +4,14 @@ Its network, its namespaces and the pause process in them, its /dev/shm and its 
 are in memory. Every step is idempotent. What is left is its record, and a directory.
 """
 
-from cri_shim.aio.steps import Step
-from cri_shim.containers import stop as container_stop
+from cri_shim.aio.cleanup import Step
 from cri_shim.engine import Engine
 from cri_shim.faults import fault_point
 from cri_shim.isolation import etc, namespaces, shm
 from cri_shim.linux import mounts
+from cri_shim.linux.process_handle import KILL_S, Process
 from cri_shim.objects import changed
 from cri_shim.pb import state_pb2 as state
-
-PAUSE_EXIT_WAIT_S = 5.0
 
 
 def steps(engine: Engine, pod: state.PodRecord) -> list[Step]:
@@ -61,8 +59,9 @@ async def _end_pause(engine: Engine, pod: state.PodRecord) -> None:
     fault_point("pods.teardown.pause")
     engine.exits.unwatch(pod.id)
     if pod.HasField("pause"):
-        await container_stop.kill(pod.pause, PAUSE_EXIT_WAIT_S)
-        await container_stop.kill_after(pod.monitor, PAUSE_EXIT_WAIT_S)
+        with Process.of(pod.pause) as pause, Process.of(pod.monitor) as monitor:
+            await pause.kill()
+            await monitor.end(KILL_S)
     else:
         await engine.conmon.end(pod.id)  # a create that nobody lived to record
     handler = engine.handlers.get(pod.handler)

@@ -1,4 +1,7 @@
-"""The OCI document of a container: everything it is, decided before a process exists."""
+"""The OCI document of a container: everything it is, decided before a process exists.
+
+See plan.py for what is changed in it after that.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,10 +18,10 @@ from cri_shim.spec import (
     namespaces,
     process,
     resources,
-    rootless,
     scope,
 )
 from cri_shim.spec.document import OCI_VERSION, Document
+from cri_shim.spec.hooks import Definition
 from cri_shim.spec.host import Host, HostDevice
 from cri_shim.spec.image_config import ImageConfig
 from cri_shim.spec.mounts import ResolvedMount
@@ -29,7 +32,7 @@ from cri_shim.spec.users import User
 
 @dataclass(frozen=True, slots=True)
 class ContainerInput:
-    """All that the document of a container depends on."""
+    """All that a container depends on: what was asked for, and what was found on the node."""
 
     id: str
     pod_id: str
@@ -43,10 +46,14 @@ class ContainerInput:
     hostname: str  # of its uts namespace
     etc_files: Mapping[str, str] = field(default_factory=dict)  # container path -> host path
     shm: str = ""  # host path of the pod's /dev/shm
-    mounts: Sequence[ResolvedMount] = ()
+    mounts: Sequence[ResolvedMount] = ()  # config.mounts, resolved
+    default_mounts: Sequence[ResolvedMount] = ()  # of every container of the node
+    volumes: Mapping[str, str] = field(default_factory=dict)  # the image's -> where each leads
+    lead: Mapping[str, str] = field(default_factory=dict)  # container path -> without symlinks
     devices: Sequence[HostDevice] = ()  # config.devices, resolved
     cdi_edits: cdi.Edits = cdi.NO_EDITS  # of the CDI devices that are asked for
     cdi_nodes: Sequence[HostDevice] = ()  # cdi_edits.nodes as they are on the host
+    hooks: Sequence[Definition] = ()  # of the node
     rootfs: str = "rootfs"  # absolute, or relative to the bundle
     image_name: str = ""
     pids_limit: int = 0  # 0 = as many as its pod may have
@@ -56,7 +63,7 @@ class ContainerInput:
 
 
 def build(inp: ContainerInput) -> Document:
-    """The runtime-spec document. InvalidArgument names the field that cannot be served.
+    """The runtime-spec document, with `mounts`. InvalidArgument names a field at fault.
 
     There is no hostname and there are no sysctls in it: the pod's namespaces have them already.
     """
@@ -64,7 +71,7 @@ def build(inp: ContainerInput) -> Document:
     if context.privileged and not inp.pod.linux.security_context.privileged:
         problem = "a privileged container needs a privileged pod"
         raise InvalidArgument("config.linux.security_context.privileged", problem)
-    document: Document = {
+    return {
         "ociVersion": OCI_VERSION,
         "process": _process(inp),
         "root": {"path": inp.rootfs, "readonly": context.readonly_rootfs},
@@ -82,13 +89,6 @@ def build(inp: ContainerInput) -> Document:
         | scope.annotations(inp.cgroups_path, inp.config.annotations, inp.pids_limit),
         "linux": _linux(inp),
     }
-    if inp.cdi_edits != cdi.NO_EDITS:
-        document = cdi.applied(document, inp.cdi_edits, inp.cdi_nodes)
-    if not inp.host.rootless:
-        return document
-    asked = [*inp.devices, *inp.cdi_nodes]
-    nodes = devices.sources(asked, inp.host.devices, privileged=context.privileged)
-    return rootless.adapted(document, inp.host, nodes)
 
 
 def _sys_readonly(inp: ContainerInput) -> str:

@@ -37,14 +37,11 @@ def resolve(
 
     `found` has what is at its host_path: path below it -> node; a path of "" is host_path itself.
     """
-    field = f"config.devices[{index}]"
     path = device.container_path or device.host_path
     access = device.permissions or "rwm"
-    if set(access) - set("rwm"):
-        problem = f"{access!r} has other letters than r, w and m"
-        raise InvalidArgument(f"{field}.permissions", problem)
     if not found:
-        raise InvalidArgument(f"{field}.host_path", f"no device at {device.host_path!r}")
+        problem = f"no device at {device.host_path!r}"
+        raise InvalidArgument(f"config.devices[{index}].host_path", problem)
     return [
         replace(node, path=posixpath.normpath(f"{path}/{below}"), access=access)
         for below, node in sorted(found.items())

@@ -11,6 +11,7 @@ the container is made, gives it the OCI document on standard input, and goes on 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from cri_shim.pb import api_pb2
@@ -60,6 +61,18 @@ class Hook:
     def on_host(self) -> bool:
         """Whether its program is looked for on the host: a startContainer hook's is not."""
         return any(stage != "startContainer" for stage in self.stages)
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A hook that can be used, and the file it is from."""
+
+    file: Path
+    hook: Hook
+
+    @property
+    def name(self) -> str:
+        return self.file.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,7 @@ class ResolvedMount:
     recursive_readonly: bool = False  # the OCI option rro; the handler must know it
     options: tuple[str, ...] = ()  # further OCI mount options
     idmapped: bool = False  # files have the ids of the pod's user namespace
+    fstype: str = ""  # of its source, where that decides: of a mount over /dev
 
 
 def resolve(
@@ -65,17 +66,13 @@ def resolve(
     """The request's mounts[index], its `source` resolved to lie on a shared or a slave mount.
 
     "BIDIRECTIONAL: the source must be on a shared mount; HOST_TO_CONTAINER: shared or slave", and
-    recursive_read_only needs readonly, PRIVATE, and a handler that knows `rro`; otherwise
-    InvalidArgument.
+    recursive_read_only needs a handler that knows `rro`; otherwise InvalidArgument.
     """
     field = f"config.mounts[{index}]"
-    check(field, mount)
     if mount.recursive_read_only and not rro:
         problem = "the OCI runtime of this handler cannot mount so"
         raise RROUnsupported(f"{field}.recursive_read_only", problem)
-    propagation = _PROPAGATION.get(mount.propagation)
-    if propagation is None:
-        raise InvalidArgument(f"{field}.propagation", f"unknown value {mount.propagation}")
+    propagation = _PROPAGATION[mount.propagation]
     if mount.HasField("image"):
         propagation = "rprivate"  # nothing will ever be mounted in it
     if propagation == "rshared" and not shared:
@@ -86,7 +83,7 @@ def resolve(
         raise InvalidArgument(f"{field}.propagation", problem)
     return ResolvedMount(
         source=source,
-        destination=_destination(mount.container_path, f"{field}.container_path"),
+        destination=cleaned(mount.container_path),
         readonly=mount.readonly,
         propagation=propagation,
         recursive_readonly=mount.recursive_read_only,
@@ -205,10 +202,3 @@ def _bind(mount: ResolvedMount) -> dict[str, Any]:
 
 def _is_replaced(destination: str, taken: set[str]) -> bool:
     return destination in taken or ("/dev" in taken and destination.startswith("/dev/"))
-
-
-def _destination(path: str, field: str) -> str:
-    clean = cleaned(path)
-    if clean == "/":
-        raise InvalidArgument(field, "the root file system itself cannot be mounted over")
-    return clean

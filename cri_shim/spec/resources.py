@@ -12,7 +12,6 @@ from cri_shim.spec.host import Host
 
 UNLIMITED = -1
 PARTS = ("cpu", "memory", "hugepageLimits", "unified")  # of linux.resources, that are made here
-_SCORE_LOWEST, _SCORE_HIGHEST = -1000, 1000
 _NUMBERS = ("cpu_period", "cpu_quota", "cpu_shares", "memory_limit_in_bytes", "oom_score_adj")
 _TEXTS = ("cpuset_cpus", "cpuset_mems")
 
@@ -53,6 +52,12 @@ def changes(
     return {key: value for key, value in found.items() if value}
 
 
+def memory(resources: api_pb2.LinuxContainerResources, host: Host, field: str) -> dict[str, Any]:
+    """Only the limits of memory and swap of a document; {} for none."""
+    limits = _document(resources, host, field, unsaid=(0, ""))
+    return {"memory": limits["memory"]} if "memory" in limits else {}
+
+
 def merge(
     current: api_pb2.LinuxContainerResources, update: api_pb2.LinuxContainerResources
 ) -> api_pb2.LinuxContainerResources:
@@ -75,18 +80,15 @@ def merge(
     return merged
 
 
-def oom_score_adj(asked: int, host: Host, field: str = "config.linux.resources") -> int:
+def oom_score_adj(asked: int, host: Host) -> int:
     """process.oomScoreAdj; not below the daemon's own where the kernel would refuse that."""
-    if not _SCORE_LOWEST <= asked <= _SCORE_HIGHEST:
-        problem = f"{asked} is not between {_SCORE_LOWEST} and {_SCORE_HIGHEST}"
-        raise InvalidArgument(f"{field}.oom_score_adj", problem)
     return asked if host.can_raise else max(asked, host.oom_score_adj)
 
 
 def _document(
     resources: api_pb2.LinuxContainerResources, host: Host, field: str, unsaid: tuple[Any, ...]
 ) -> dict[str, Any]:
-    cpu, memory = _cpu(resources, field), _memory(resources, host, field)
+    cpu, memory = _cpu(resources), _memory(resources, host, field)
     parts = {
         "cpu": {key: value for key, value in cpu.items() if value not in unsaid},
         "memory": {key: value for key, value in memory.items() if value not in unsaid},
@@ -107,10 +109,7 @@ def _merged_swap(
     return limit if total == current.memory_limit_in_bytes else max(total, limit)
 
 
-def _cpu(resources: api_pb2.LinuxContainerResources, field: str) -> dict[str, Any]:
-    _least(resources.cpu_shares, 0, f"{field}.cpu_shares")
-    _least(resources.cpu_period, 0, f"{field}.cpu_period")
-    _least(resources.cpu_quota, UNLIMITED, f"{field}.cpu_quota")
+def _cpu(resources: api_pb2.LinuxContainerResources) -> dict[str, Any]:
     return {
         "shares": resources.cpu_shares,
         "quota": resources.cpu_quota,
@@ -122,8 +121,6 @@ def _cpu(resources: api_pb2.LinuxContainerResources, field: str) -> dict[str, An
 
 def _memory(resources: api_pb2.LinuxContainerResources, host: Host, field: str) -> dict[str, Any]:
     limit, swap = resources.memory_limit_in_bytes, resources.memory_swap_limit_in_bytes
-    _least(limit, UNLIMITED, f"{field}.memory_limit_in_bytes")
-    _least(swap, UNLIMITED, f"{field}.memory_swap_limit_in_bytes")
     if swap > 0 and (limit <= 0 or swap < limit):
         problem = (
             f"{swap} is memory and swap together: less than the memory limit ({limit or 'none'})"
@@ -153,12 +150,4 @@ def _hugepages(
 def _unified(resources: api_pb2.LinuxContainerResources, host: Host, field: str) -> dict[str, str]:
     if resources.unified and not host.cgroup_v2:
         raise InvalidArgument(f"{field}.unified", "this host has cgroup v1; unified is for v2")
-    for key in resources.unified:
-        if "/" in key or "." not in key:
-            raise InvalidArgument(f"{field}.unified[{key}]", "not the name of a cgroup v2 file")
     return {key: resources.unified[key] for key in sorted(resources.unified)}
-
-
-def _least(value: int, least: int, field: str) -> None:
-    if value < least:
-        raise InvalidArgument(field, f"{value} is less than {least}")

@@ -12,6 +12,7 @@ from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2
 
 MAX_ID = 2**31 - 1  # what Kubernetes allows; greater ones have wrapped around to root elsewhere
+FILE_LIMIT = 4 << 20  # bytes of an image's /etc/passwd or /etc/group that are looked at
 _CONTEXT = "config.linux.security_context"
 
 

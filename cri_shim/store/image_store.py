@@ -19,6 +19,7 @@ from typing import Any
 from cri_shim.aio.child import run
 from cri_shim.aio.keyed_lock import KeyedLock
 from cri_shim.aio.offload import finish, offload
+from cri_shim.aio.tasks import Tasks
 from cri_shim.errors import CriShimError, ToolFailed
 from cri_shim.faults import fault_point
 from cri_shim.linux import mounts
@@ -98,7 +99,7 @@ class ImageStore:
         self._held_by_containers = held_layers
         self._unpacking = KeyedLock()  # key: diff-id
         self._layer_blobs: dict[str, frozenset[str]] = {}  # of each image; to be kept
-        self._background: set[asyncio.Task[None]] = set()
+        self._background = Tasks()
 
     async def recover(self, images: Iterable[ImageRecord], layers: Iterable[LayerRecord]) -> None:
         """Take over what the last daemon left: load the records, delete what none speaks of.
@@ -319,9 +320,7 @@ class ImageStore:
             self.catalog.change_layer(counted)
 
     def _start(self, work: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
-        task = asyncio.create_task(self._logged(work, name), name=name)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        self._background.spawn(name, self._logged(work, name))
 
     async def _logged(self, work: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
         try:
@@ -335,11 +334,7 @@ class ImageStore:
         for task in self._background:
             if task.get_name() in (_SETTLE, _COUNT):
                 task.cancel()
-        if self._background:
-            _, late = await asyncio.wait(self._background, timeout=CLOSE_GRACE_S)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        await self._background.drain(CLOSE_GRACE_S)
 
 
 def _refuse_another(blob: Blob, known: KnownBlob, diff_id: str) -> None:

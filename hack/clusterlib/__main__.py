@@ -47,9 +47,11 @@ def _test(place: Place, words: list[str]) -> int:
 
 
 def _selection(words: list[str]) -> list[str]:
+    """pytest's arguments; without a file or directory among them, tests/cluster is meant."""
     if words[:1] == ["--bounded"]:
-        return ["-m", "bounded", "tests/cluster", *words[1:]]
-    return words or ["tests/cluster"]
+        words = ["-m", "bounded", *words[1:]]
+    named = any(Path(word.partition("::")[0]).exists() for word in words)
+    return words if named else [*words, "tests/cluster"]
 
 
 def _arguments() -> argparse.Namespace:

@@ -31,8 +31,8 @@ def up(place: Place) -> None:
             images.store(place)
             namespaces.start(place, environment(place))
             _await_ready(place)
-        except BaseException:
-            _remove(place, keep_logs=True)
+        except BaseException as e:
+            _remove(place, keep_logs=isinstance(e, Exception))  # not where it was interrupted
             raise
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from cri_shim.linux import process
@@ -63,9 +64,14 @@ def entering(pid: int, kinds: Sequence[str] = KINDS) -> list[str]:
 def end(place: Place, limit_s: float) -> None:
     """All that runs in the namespaces ends with the supervisor."""
     for number, limit in ((signal.SIGTERM, limit_s), (signal.SIGKILL, 10.0)):
-        if not (pid := supervisor(place)):
-            return
-        os.kill(pid, number)
         until = time.monotonic() + limit
-        while supervisor(place) and time.monotonic() < until:
-            time.sleep(0.1)
+        while (pid := supervisor(place)) and time.monotonic() < until:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)  # again and again: the kernel drops it before it is awaited
+            _await_end(place, 1.0)
+
+
+def _await_end(place: Place, limit_s: float) -> None:
+    until = time.monotonic() + limit_s
+    while supervisor(place) and time.monotonic() < until:
+        time.sleep(0.05)
