@@ -209,7 +209,7 @@ class _Attach:
         return self._attachment.feed(data)
 
     def feed_end(self) -> None:
-        """End the input; if the container's stdin outlives its clients, the session ends as well."""
+        """End the input; also end this session if the container's stdin outlives its clients."""
         if self._config.tty:
             return
         self._attachment.feed_end()
