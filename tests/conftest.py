@@ -30,6 +30,7 @@ EXPECTED_SKIPS: dict[str, str] = {
     r"needs git": "a version is that of a tag",
     r"needs crictl": "cri-tools are not packaged by Debian",
     r"needs critest": "cri-tools are not packaged by Debian",
+    r"needs a machine without dockerd": "the refusal of one that cannot have it",
     r"needs a cluster": "hack/cluster test runs these inside a Kubernetes node",
     r"needs go": "the clients of kubectl are Go programs",
 }
