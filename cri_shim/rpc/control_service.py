@@ -1,4 +1,4 @@
-"""Control: what an operator asks of the daemon beside the CRI, on the same socket."""
+"""Control: the daemon's own RPCs for operators, on the same socket as the CRI."""
 
 import json
 from collections.abc import Awaitable, Callable
