@@ -26,14 +26,17 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if args.report:
         return _write_report()
+    good = True
     try:
-        runs = [_run(args, name) for name in args.group or GROUPS]
+        for name in args.group or GROUPS:
+            run = _run(args, name)
+            good = good and not run.count("fail") and not run.traces
+            if not args.focus and not args.skip:
+                _write_report()
     except (ClusterError, RuntimeError) as e:
         print(f"node-e2e: {e}", file=sys.stderr)
         return 1
-    if not args.focus and not args.skip:
-        _write_report()
-    return 1 if any(run.count("fail") or run.traces for run in runs) else 0
+    return 0 if good else 1
 
 
 def _arguments() -> argparse.Namespace:
