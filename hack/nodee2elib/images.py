@@ -84,6 +84,8 @@ class _Sources:
         additions = Tar()
         for name, more in (("etc/passwd", _PASSWD), ("etc/group", _GROUP)):
             additions.file(name, ((self.tree / name).read_text() + more).encode())
+        # dash, as Debian's busybox, drops variables whose names are no shell names.
+        additions.symlink("usr/bin/sh", "bash")
         additions.file("usr/local/bin/nmeter", _NMETER, mode=0o755)
         self.more = additions.bytes()
 
@@ -111,7 +113,6 @@ def _busybox(sources: _Sources) -> Image:
     listing = subprocess.run([program, "--list"], check=True, capture_output=True, text=True)
     for applet in sorted(set(listing.stdout.split()) - {"busybox", "sh"}):
         layer.entry(f"bin/{applet}", tarfile.LNKTYPE, linkname="bin/busybox", mode=0o755)
-    # Debian's busybox drops variables whose names are no shell names; specs set such names.
     layer.file("bin/sh", (sources.tree / "usr/bin/bash-static").read_bytes(), mode=0o755)
     layer.file("bin/nmeter", _NMETER, mode=0o755)
     layer.file(

@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 from hack.clusterlib.place import NODE_IP, Place
+from hack.clusterlib.supervisor import overlay
 
 HOSTNAME = "node-e2e"
 RESOLV_CONF = f"nameserver {NODE_IP}\n"  # it refuses at once
@@ -22,11 +23,7 @@ def make_mounts(place: Place) -> None:
         own.mkdir(mode=0o1777)
         own.chmod(0o1777)
         _run("mount", "--bind", str(own), path)
-    upper, work = place / "etc", place / "etc-work"
-    upper.mkdir()
-    work.mkdir()
-    options = f"lowerdir=/etc,upperdir={upper},workdir={work}"
-    _run("mount", "-t", "overlay", "-o", options, "overlay", "/etc")
+    overlay(place, "/etc")
     # Names are not asked for in vain: the kubelet waits for the answer when it registers the node.
     Path("/etc/hosts").write_text(f"127.0.0.1 localhost\n::1 localhost\n{NODE_IP} {HOSTNAME}\n")
     Path("/etc/resolv.conf").unlink(missing_ok=True)
