@@ -27,9 +27,11 @@ package's docstring is its own design page. The names of one line do not import 
     recovery     at start: records and what is really alive become the objects
     pods         use cases, one verb a file: run, stop, remove, ...
     containers   create, start, stop, exec, ...
-    engine       what those verbs work with: the objects and the drivers, in one value
     images       pull, load, save, commit, tag, mount, query, remove
+    engine       what those verbs work with: the objects and the drivers, in one value
+    work         work in hand: joined by equal requests, tried again, and ended at close
     objects      what exists now: pods, containers, names; lists are snapshots of memory
+    lifecycle    the phases of pods and containers: a table of what may follow what
     validate     checks of requests: what a request alone can tell
     default_mounts  driver: mounts.conf, what every container of the node is given
     oci          driver: crun or runc under conmon, and the news of exits

@@ -1,36 +1,28 @@
-"""What the verbs of pods/ and containers/ share: drivers, facts of this host, work in hand."""
+"""What the verbs of pods/ and containers/ share: the objects, the drivers, work in hand."""
 
-import asyncio
-import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from cri_shim.aio.offload import offload
-from cri_shim.aio.resumable import Resumable
-from cri_shim.aio.retry import Retrier
-from cri_shim.aio.singleflight import SingleFlight
 from cri_shim.default_mounts import DefaultMounts
 from cri_shim.errors import InvalidArgument, RuntimeStopped, WrongState
 from cri_shim.hooks.directories import Hooks
-from cri_shim.images import Images
 from cri_shim.isolation.apparmor import AppArmor
-from cri_shim.isolation.cgroups import Cgroups
+from cri_shim.isolation.control_groups import ControlGroups
 from cri_shim.isolation.seccomp import SeccompProfiles
 from cri_shim.isolation.selinux import SELinux
 from cri_shim.network.driver import PodNetwork
-from cri_shim.objects import ContainerName, ObjectStore, PodName
+from cri_shim.objects import ObjectStore
 from cri_shim.oci.conmon import Conmon
 from cri_shim.oci.exits import Exits
 from cri_shim.oci.handlers import Handler
 from cri_shim.oci.runtime import OciRuntime
-from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.spec import namespaces
 from cri_shim.spec.host import Host
-
-_log = logging.getLogger(__name__)
+from cri_shim.store.image_store import ImageStore
+from cri_shim.work import Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +79,25 @@ class Paths:
         return self.bundle(container_id) / "sources"
 
 
-@dataclass(slots=True)
-class Stopping:
-    """A stop in progress: when SIGKILL is due (loop time), and the task that sees to it."""
+@dataclass(frozen=True, slots=True)
+class Profiles:
+    """Where the profiles are that confine processes on this node."""
 
-    deadline: float
-    sooner: asyncio.Event
-    task: asyncio.Task[None]
-    killed: bool = False  # SIGKILL was sent
+    seccomp: SeccompProfiles
+    apparmor: AppArmor
+    selinux: SELinux
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What every pod and container of this node is given, whatever it asks for."""
+
+    hooks: Hooks
+    mounts: DefaultMounts
+    pause_init: str  # the static program that keeps a shared pid namespace
+    sysctls: Mapping[str, str]  # of every pod that has the namespace they belong to
+    pids_limit: int  # of every container; 0 for none
+    cdi_dirs: tuple[Path, ...]  # where devices are specified; a later one wins
 
 
 @dataclass(slots=True)
@@ -102,43 +105,20 @@ class Engine:
     """Handed to every verb as its first argument, `engine`."""
 
     objects: ObjectStore
-    images: Images
+    images: ImageStore
     network: PodNetwork
     conmon: Conmon
     oci: OciRuntime
     exits: Exits
-    cgroups: Cgroups
+    cgroups: ControlGroups
     handlers: Mapping[str, Handler]
     default_handler: str
     host: Host
     paths: Paths
     boot_id: str
-    seccomp: SeccompProfiles
-    apparmor: AppArmor
-    selinux: SELinux
-    hooks: Hooks
-    default_mounts: DefaultMounts
-    pause_init: str  # the static program that keeps a shared pid namespace
-    default_sysctls: Mapping[str, str]  # of every pod that has the namespace they belong to
-    pids_limit: int  # of every container; 0 for none
-    cdi_dirs: tuple[Path, ...]  # where devices are specified; a later one wins
-    retrier: Retrier = field(default_factory=Retrier)
-    stopping: dict[str, Stopping] = field(default_factory=dict)
-    runs: Resumable[PodName, api.RunPodSandboxRequest, str] = field(
-        default_factory=lambda: Resumable("run pod")
-    )
-    pod_stops: SingleFlight[str, None] = field(default_factory=lambda: SingleFlight("stop pod"))
-    pod_removals: SingleFlight[str, None] = field(
-        default_factory=lambda: SingleFlight("remove pod")
-    )
-    creates: Resumable[ContainerName, tuple[api.CreateContainerRequest, tuple[str, ...]], str] = (
-        field(default_factory=lambda: Resumable("create container"))
-    )
-    starts: SingleFlight[str, None] = field(default_factory=lambda: SingleFlight("start container"))
-    removals: SingleFlight[str, None] = field(
-        default_factory=lambda: SingleFlight("remove container")
-    )
-    _background: set[asyncio.Task[None]] = field(default_factory=set)
+    profiles: Profiles
+    defaults: Defaults
+    work: Work = field(default_factory=Work)
 
     def handler(self, name: str) -> Handler:
         """The OCI runtime of this name, "" being the default; it must be known and work."""
@@ -158,41 +138,14 @@ class Engine:
             raise RuntimeStopped("the runtime was shut down; open another one")
         return self
 
-    def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run `work` as a task of the daemon; its error is logged here, where it ends."""
-        task = asyncio.create_task(work, name=name)
-        self._background.add(task)
-        task.add_done_callback(self._ended)
-        return task
-
     def warm_up(self) -> None:
-        """Wake the kernel's moves between cgroups while something else is done: see Cgroups.prime.
+        """Wake the kernel's moves between cgroups while something else is done.
 
-        A container is about to be made, and the first move after a pause waits 7-9 ms.
+        See Cgroups.warm_up: a container is about to be made, and the first move after a pause waits
+        7-9 ms.
         """
-        self.spawn("prime cgroups", offload(self.cgroups.warm_up))
+        self.work.spawn("prime cgroups", offload(self.cgroups.warm_up))
 
     def retries(self) -> dict[str, str]:
         """All that is tried again in the background, with its last error."""
-        return {**self.retrier.pending(), **self.objects.unsaved()}
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._background.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("%s failed: %s", task.get_name(), error, exc_info=error)
-
-    async def drain(self, timeout: float) -> None:
-        """Give work in hand `timeout` seconds, then roll it back; stops in progress are dropped."""
-        for stopping in self.stopping.values():
-            stopping.task.cancel()
-        await asyncio.gather(
-            *(flight.drain(timeout) for flight in (self.runs, self.creates)),
-            *(flight.drain(timeout) for flight in (self.starts, self.removals)),
-            *(flight.drain(timeout) for flight in (self.pod_stops, self.pod_removals)),
-        )
-        if self._background:
-            _, late = await asyncio.wait(self._background, timeout=timeout)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
-        await self.retrier.stop()
+        return {**self.work.retrier.pending(), **self.objects.unsaved()}

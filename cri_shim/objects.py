@@ -3,6 +3,7 @@
 Values are PodRecord and ContainerRecord messages that nobody changes after `put`: a change is a new
 message (see `changed`). Readers take no lock and never call out, so a slow object cannot delay a
 list. `put` writes through to the state store first, `observe` swaps first and persists with retry.
+Both refuse a phase that may not follow the one there is: see lifecycle.py.
 
 A runtime with a state namespace sees only its own objects; one without sees all.
 """
@@ -13,6 +14,7 @@ import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
+from cri_shim import lifecycle
 from cri_shim.aio.changes import Changes
 from cri_shim.aio.keyed_lock import KeyedLock
 from cri_shim.errors import InvalidArgument, NotFound, RuntimeStopped, WrongNamespace
@@ -224,6 +226,7 @@ class ObjectStore:
 
     def put(self, record: Entry) -> Entry:
         """Persist, swap in, wake who waits; Unavailable, and nothing changed, on a full disk."""
+        self._check(record)
         self._store.put(_kind(record), record.id, record.SerializeToString())
         self._swap(record)
         return record
@@ -234,12 +237,15 @@ class ObjectStore:
         That is what was seen, and what is given up: a full disk must not keep it from going, and a
         removal that is not on record is asked for again.
         """
+        self._check(record)
         self._swap(record)
         self._saver.save((_kind(record), record.id))
         return record
 
     def observe_together(self, records: Sequence[Record]) -> None:
         """`observe` of several, persisted in one piece: a pod and its containers."""
+        for record in records:
+            self._check(record)
         for record in records:
             self._swap(record)
         self._saver.save(*((_kind(record), record.id) for record in records))
@@ -291,6 +297,12 @@ class ObjectStore:
         records: Mapping[str, Record] = self._pods if kind == "pod" else self._containers
         record = records.get(id) if kind != "meta" else None
         return None if record is None else record.SerializeToString()
+
+    def _check(self, record: Record) -> None:
+        """WrongState if the phase of `record` may not follow what there is now."""
+        records: Mapping[str, Record]
+        records = self._pods if isinstance(record, state.PodRecord) else self._containers
+        lifecycle.check(records.get(record.id), record)
 
     def _swap(self, record: Record) -> None:
         before: Record | None

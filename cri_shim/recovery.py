@@ -14,6 +14,7 @@ from being served. Three cases:
 import asyncio
 import logging
 
+from cri_shim import lifecycle
 from cri_shim.containers import (
     exits,
     freeze,
@@ -32,9 +33,7 @@ from cri_shim.errors import CriShimError
 from cri_shim.faults import fault_point
 from cri_shim.isolation import namespaces
 from cri_shim.objects import changed
-from cri_shim.oci.exits import Exit
 from cri_shim.pb import state_pb2 as state
-from cri_shim.pods import exits as pod_exits
 from cri_shim.pods import orphans, passage, teardown
 from cri_shim.pods import remove as pod_remove
 from cri_shim.pods import stop as pod_stop
@@ -54,9 +53,9 @@ async def recover(engine: Engine) -> None:
     for container in engine.objects.everything()[1]:
         await _one("container", container.id, _container(engine, container))
     await _finish_starts(engine)
-    engine.retrier.add("end what has no record", lambda: orphans.end(engine), now=True)
+    engine.work.retrier.add("end what has no record", lambda: orphans.end(engine), now=True)
     engine.images.collect()
-    engine.retrier.add(
+    engine.work.retrier.add(
         "network gc", lambda: engine.network.gc(lambda: _attachments(engine)), now=True
     )
 
@@ -79,51 +78,39 @@ async def _one(what: str, id: str, work: "asyncio.Future[None] | object") -> Non
         _log.error(text, what, id, e, exc_info=unexpected)
 
 
-async def watch(engine: Engine) -> None:
-    """Follow the exits of containers and pause processes until cancelled."""
-    async for exit in engine.exits.events():
-        told(engine, exit)
-
-
-def told(engine: Engine, exit: Exit) -> None:
-    """One exit: of a container, or of a pod's pause process."""
-    if engine.objects.find_pod(exit.id) is not None:
-        pod_exits.pause_ended(engine, exit.id)
-    else:
-        exits.ended(engine, exit)
-
-
 async def _pod(engine: Engine, pod: state.PodRecord) -> None:
     if pod.phase in (state.POD_CREATING, state.POD_REMOVING):
-        engine.retrier.add(
+        engine.work.retrier.add(
             f"remove pod {pod.id}", lambda: pod_remove.release(engine, pod.id), now=True
         )
         return
     if pod.boot_id != engine.boot_id:
-        if pod.phase == state.POD_READY:
+        if lifecycle.is_ready(pod):
             _log.info("pod %s: %s; it is not ready now", pod.id, _REBOOTED)
         _refresh(engine, pod)
         if pod.network.attachments:
-            engine.retrier.add(
+            engine.work.retrier.add(
                 f"detach pod {pod.id}", lambda: teardown.detach(engine, pod.id), now=True
             )
         return
     if pod.HasField("pause"):
         engine.exits.watch(pod.id, engine.paths.pod(pod.id) / "pause", pod.pause, pod.monitor)
-    if pod.phase == state.POD_READY and (missing := _unpinned(engine, pod)):
+    if lifecycle.is_ready(pod) and (missing := _unpinned(engine, pod)):
         _log.error("pod %s: its %s namespace is not there; it is not ready now", pod.id, missing)
         engine.objects.observe(changed(pod, phase=state.POD_NOTREADY))
     elif pod.stopping:
-        engine.retrier.add(f"stop pod {pod.id}", lambda: pod_stop.stop(engine, pod.id), now=True)
+        engine.work.retrier.add(
+            f"stop pod {pod.id}", lambda: pod_stop.stop(engine, pod.id), now=True
+        )
     elif pod.phase == state.POD_NOTREADY:
         _finish_stop(engine, pod)
 
 
 def _finish_stop(engine: Engine, pod: state.PodRecord) -> None:
     """Give back what a stopped pod still holds, as of an earlier version, unless something runs."""
-    running = any(container_stop.runs(c) for c in engine.objects.containers_of(pod.id))
+    running = any(lifecycle.has_process(c) for c in engine.objects.containers_of(pod.id))
     if not running and teardown.is_due(engine, pod):
-        engine.retrier.add(
+        engine.work.retrier.add(
             f"stop pod {pod.id}", lambda: pod_stop.give_back(engine, pod.id), now=True
         )
 
@@ -145,8 +132,7 @@ def _refresh(engine: Engine, pod: state.PodRecord) -> None:
 
 def _rebooted(engine: Engine, container: state.ContainerRecord) -> state.ContainerRecord:
     container = changed(container, boot_id=engine.boot_id, init=None, monitor=None)
-    ended = container.phase in (state.CONTAINER_EXITED, state.CONTAINER_REMOVING)
-    if ended or container.phase == state.CONTAINER_CREATING:
+    if lifecycle.is_over(container) or container.phase == state.CONTAINER_CREATING:
         return container
     return exits.lost(container, _REBOOTED)
 
@@ -163,28 +149,28 @@ async def _container(engine: Engine, container: state.ContainerRecord) -> None:
         container.boot_id != engine.boot_id
     ):  # its pod is not on record, or was being made or removed
         container = engine.objects.observe(_rebooted(engine, container))
-    elif container.HasField("init") and not container.finished_at:
+    elif lifecycle.has_process(container):
         engine.exits.watch(id, engine.paths.bundle(id), container.init, container.monitor)
         freeze.go_on_later(engine, container)
-        if container.phase == state.CONTAINER_RUNNING:
+        if lifecycle.is_running(container):
             container_stop.resume(engine, container)
     match container.phase:
         case state.CONTAINER_CREATING | state.CONTAINER_REMOVING:
-            engine.retrier.add(
+            engine.work.retrier.add(
                 f"remove container {id}", lambda: container_remove.release(engine, id), now=True
             )
         case state.CONTAINER_CREATED if takeover.was_started(engine, container):
             engine.objects.observe(changed(container, phase=state.CONTAINER_STARTING))
         case state.CONTAINER_CREATED:
             await _remount(engine, container)
-        case state.CONTAINER_RUNNING if container.paused:
+        case state.CONTAINER_RUNNING if lifecycle.is_paused(container):
             what = f"see whether container {id} is paused"
-            engine.retrier.add(what, lambda: pause.settle(engine, id), now=True)
+            engine.work.retrier.add(what, lambda: pause.settle(engine, id), now=True)
         case state.CONTAINER_EXITED:
             exits.settle_later(engine, id)
     if container.HasField("updating"):
         work = _one("container", id, update.resume(engine, id))
-        engine.spawn(f"update the resources of container {id}", work)
+        engine.work.spawn(f"update the resources of container {id}", work)
 
 
 async def _remount(engine: Engine, container: state.ContainerRecord) -> None:
@@ -192,7 +178,7 @@ async def _remount(engine: Engine, container: state.ContainerRecord) -> None:
 
     One in a pod that was stopped is never started, and the pod's user namespace is gone.
     """
-    if engine.objects.pod(container.pod_id).phase != state.POD_READY:
+    if not lifecycle.is_ready(engine.objects.pod(container.pod_id)):
         return
     await rootfs.mount(engine, engine.objects.pod(container.pod_id), container)
     await volumes.prepare(engine, container)
@@ -203,7 +189,9 @@ async def _finish_starts(engine: Engine) -> None:
     containers = engine.objects.everything()[1]
     begun = [c.id for c in containers if c.phase == state.CONTAINER_STARTING]
     tasks = [
-        engine.spawn(f"finish the start of {id}", _one("container", id, _finish_start(engine, id)))
+        engine.work.spawn(
+            f"finish the start of {id}", _one("container", id, _finish_start(engine, id))
+        )
         for id in begun
     ]
     if tasks:
@@ -240,7 +228,7 @@ async def _finish_one(engine: Engine, container: state.ContainerRecord) -> None:
             current = engine.objects.container(container.id)
             if current.phase == state.CONTAINER_STARTING:
                 engine.objects.observe(changed(current, phase=state.CONTAINER_RUNNING))
-        return  # else its exit is told by the watch that began above
+        return  # else its exit is told by the watch that began before
     await engine.conmon.end(container.id)
     await sources.release(engine, container.id)
     lost = exits.lost(container, _DAEMON_DIED)

@@ -27,11 +27,14 @@ from typing import Any
 
 from cri_shim import assembly, recovery, report, rootless, shutdown
 from cri_shim.aio.closing import Closing
-from cri_shim.aio.offload import finish, offload
+from cri_shim.aio.offload import finish, join, offload
 from cri_shim.config import Config, deep_copy, load
 from cri_shim.directories import Directories
 from cri_shim.engine import Engine
 from cri_shim.errors import RuntimeStopped, WrongState
+from cri_shim.images import load as load_images
+from cri_shim.images import prune as image_prune
+from cri_shim.images import pull, query
 from cri_shim.library import container, layer, names, pod
 from cri_shim.library.container import Container
 from cri_shim.library.image import Image
@@ -154,7 +157,7 @@ class Runtime:
         if self._advice is None:
             self._advice = asyncio.create_task(self._advise(), name="look at the set-up")
             self._closing.add("the look at the set-up", self._end_advice)
-        return [*self._config.warnings, *await asyncio.shield(self._advice)]
+        return [*self._config.warnings, *await join(self._advice)]
 
     async def _advise(self) -> list[str]:
         found = await offload(assembly.advice.of_places, self._config)
@@ -215,13 +218,11 @@ class Runtime:
 
     def images(self) -> list[Image]:
         """Every image on this node."""
-        return [
-            Image(self.engine, record.id) for record in self.engine.images.store.catalog.images()
-        ]
+        return [Image(self.engine, record.id) for record in self.engine.images.catalog.images()]
 
     def image(self, name: str) -> Image:
         """The image of an id, a unique prefix of one, a tag or a digest; NotFound otherwise."""
-        return Image(self.engine, self.engine.images.find(name).id)
+        return Image(self.engine, query.find(self.engine, name).id)
 
     def layers(self) -> list[Layer]:
         """Every layer on this node, each after the one it stands on, with its users."""
@@ -229,19 +230,19 @@ class Runtime:
 
     async def pull_image(self, name: str, auth: AuthConfig | None = None) -> Image:
         """Bring an image here, or up to date; `auth` is the CRI's. Errors: images/pull.py."""
-        return Image(self.engine, await self.engine.images.pull(name, auth))
+        return Image(self.engine, await pull.pull(self.engine, name, auth))
 
     async def load_image(self, source: str, name: str = "") -> list[Image]:
         """Bring every image of an archive or directory here, or its only one under `name`.
 
         `source` is docker-archive:, oci-archive:, oci: or dir: with an absolute path.
         """
-        loaded = await self.engine.images.load(source, name)
+        loaded = await load_images.load(self.engine, source, name)
         return [Image(self.engine, each.image_id) for each in loaded]
 
     async def prune_images(self, *, all: bool = False) -> Sequence[str]:
         """Remove images without a tag, or `all`, that nobody uses; their ids. Pinned ones stay."""
-        return await self.engine.images.prune(self.engine.objects.used_images, all=all)
+        return await image_prune.prune(self.engine, all=all)
 
     async def serve(self, ready: Callable[[], None] = lambda: None) -> None:
         """Serve CRI and control on the socket until `stop` is called; `ready` when it is up."""
@@ -276,7 +277,8 @@ class Runtime:
         """Close the runtime for good, and unmount what the store has mounted.
 
         WrongState while containers run, unless `force`: then all pods are stopped at once, within
-        `timeout` seconds. Every error is logged with its object; the last is raised at the end.
+        `timeout` seconds, and the bundled network is removed from the node. Every error is logged
+        with its object; the last is raised at the end.
         """
         engine = self.engine
         if (running := shutdown.running(engine)) and not force:
@@ -292,6 +294,8 @@ class Runtime:
         await self._unserved.wait()
         problem = await shutdown.stop_all(engine, timeout) if force else None
         problem = await shutdown.unmount_all(engine) or problem
+        if force:
+            problem = await shutdown.remove_network(engine) or problem
         return await self._closing.close() or problem
 
     def _let_go(self) -> None:

@@ -1,4 +1,5 @@
-"""The end of a runtime: everything stopped at once, within one bounded time, and unmounted.
+"""The end of a runtime: everything stopped at once, within one bounded time, and unmounted; a
+forced one removes the bundled network from the node as well.
 
 Nothing here gives up after an error: each is logged with its object, and the last is returned.
 What remains of a pod or container is what a stop leaves: its record, for whoever opens these
@@ -11,11 +12,13 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
+from cri_shim import lifecycle
 from cri_shim.aio.closing import attempt
 from cri_shim.containers import stop as container_stop
 from cri_shim.containers import volumes
 from cri_shim.engine import Engine
-from cri_shim.errors import TimedOut
+from cri_shim.errors import TimedOut, WrongState
+from cri_shim.images import mount
 from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import stop as pod_stop
 
@@ -27,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 def running(engine: Engine) -> list[state.ContainerRecord]:
     """The containers, of this state namespace, with a process."""
-    return [c for c in engine.objects.containers() if container_stop.runs(c)]
+    return [c for c in engine.objects.containers() if lifecycle.has_process(c)]
 
 
 async def stop_all(engine: Engine, limit: float) -> Exception | None:
@@ -47,13 +50,13 @@ async def stop_all(engine: Engine, limit: float) -> Exception | None:
                 problem = error
                 _log.error("shutdown: %s: %s", task.get_name(), error)
     left = deadline - asyncio.get_running_loop().time()
-    await engine.drain(max(SETTLE_S, left))
+    await engine.work.drain(max(SETTLE_S, left))
     return problem
 
 
 def _stops(engine: Engine) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
     """By what is stopped. A pod stops its containers; one whose pod is lost is stopped alone."""
-    ready = [pod.id for pod in engine.objects.pods() if pod.phase == state.POD_READY]
+    ready = [pod.id for pod in engine.objects.pods() if lifecycle.is_ready(pod)]
     stops: dict[str, Callable[[], Coroutine[Any, Any, None]]]
     stops = {f"pod {id}": partial(pod_stop.stop, engine, id) for id in ready}
     for container in running(engine):
@@ -79,13 +82,25 @@ async def unmount_all(engine: Engine) -> Exception | None:
     """
     last: Exception | None = None
     for container in engine.objects.containers():
-        if not container_stop.runs(container):
+        if not lifecycle.has_process(container):
             what = f"unmounting container {container.id}"
             last = await attempt(what, partial(_unmount, engine, container.id)) or last
-    for id in engine.images.store.mounted.images():
+    for id in engine.images.mounted.images():
         what = f"unmounting image {id}"
-        last = await attempt(what, partial(engine.images.unmount, id, lazy=True)) or last
+        last = await attempt(what, partial(mount.unmount, engine, id, lazy=True)) or last
     return last
+
+
+async def remove_network(engine: Engine) -> Exception | None:
+    """Remove the bundled network, which no pod uses any more."""
+    return await attempt("removing the bundled network", partial(_uninstall, engine))
+
+
+async def _uninstall(engine: Engine) -> None:
+    try:
+        await engine.network.uninstall()
+    except WrongState as e:  # a pod of another state namespace; or its stop failed, as was told
+        _log.info("shutdown: the bundled network stays: %s", e)
 
 
 async def _unmount(engine: Engine, id: str) -> None:

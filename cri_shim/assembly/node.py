@@ -11,6 +11,7 @@ from cri_shim.engine import Paths
 from cri_shim.isolation import delegated
 from cri_shim.isolation.cgroup_names import PREFIX, Driver
 from cri_shim.isolation.cgroups import Cgroups
+from cri_shim.isolation.control_groups import ControlGroups
 from cri_shim.isolation.no_cgroups import NoCgroups
 from cri_shim.linux import process
 from cri_shim.spec.host import Host
@@ -18,7 +19,7 @@ from cri_shim.spec.host import Host
 _log = logging.getLogger(__name__)
 
 
-def cgroups(config: Config, paths: Paths) -> Cgroups:
+def cgroups(config: Config, paths: Paths) -> ControlGroups:
     if ordinary_user() is not None:
         if config.cgroup_manager == "systemd":
             _log.warning("cgroup_manager: for an ordinary user it is cgroupfs, below its own group")
@@ -43,7 +44,7 @@ def _cgroup_name(run_root: Path) -> str:
     return f"{PREFIX}-{hashlib.sha256(bytes(run_root)).hexdigest()[:8]}"
 
 
-def host(cgroups: Cgroups) -> Host:
+def host(cgroups: ControlGroups) -> Host:
     bounding = process.own_bounding_caps()
     rootless = ordinary_user() is not None
     # Whoever is root of a user namespace only has the capability in there: not for this.

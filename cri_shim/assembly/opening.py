@@ -8,15 +8,13 @@ from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
-from cri_shim import recovery
 from cri_shim.aio import own_process, reaper
 from cri_shim.aio.closing import Closing
 from cri_shim.assembly import drivers, node, probing
 from cri_shim.assembly.programs import Programs
 from cri_shim.config import Config
 from cri_shim.config.user import ordinary_user
-from cri_shim.engine import Engine, Paths
-from cri_shim.images import Images
+from cri_shim.engine import Defaults, Engine, Paths, Profiles
 from cri_shim.isolation.apparmor import AppArmor
 from cri_shim.isolation.selinux import SELinux
 from cri_shim.linux import boot, marks, null_device, process
@@ -26,6 +24,9 @@ from cri_shim.oci.conmon import Conmon
 from cri_shim.oci.exits import Exits
 from cri_shim.oci.handlers import Handler
 from cri_shim.oci.runtime import OciRuntime
+from cri_shim.pb.state_pb2 import ImageRecord, LayerRecord
+from cri_shim.pods import exits
+from cri_shim.state import records
 
 _log = logging.getLogger(__name__)
 
@@ -51,9 +52,11 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
         objects = ObjectStore(store, config.namespace)
         closing.add("the objects", objects.close)
         objects.load()
-        images = Images(drivers.image_store(config, paths, programs, store, objects), store)
+        images = drivers.image_store(config, paths, programs, store, objects)
         closing.add("the image store", images.close)
-        await images.recover()
+        await images.recover(
+            records.load(store, "image", ImageRecord), records.load(store, "layer", LayerRecord)
+        )
         network = drivers.network(config, paths)
         closing.add("the network", network.stop)
         await network.start()
@@ -65,8 +68,8 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
     environment = drivers.environment(config)
     oci = OciRuntime(exec_dir=paths.run_root / "exec", systemd_cgroup=systemd, env=environment)
     await oci.end_leftovers()
-    exits = Exits()
-    closing.add("the watch of exits", exits.close)
+    watched = Exits()
+    closing.add("the watch of exits", watched.close)
     engine = Engine(
         objects=objects,
         images=images,
@@ -82,31 +85,37 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
             systemd_cgroup=systemd,
         ),
         oci=oci,
-        exits=exits,
+        exits=watched,
         cgroups=cgroups,
         handlers=found,
         default_handler=probing.default(config, list(found.values())),
         host=node.host(cgroups),
         paths=paths,
         boot_id=boot.boot_id(),
-        seccomp=drivers.seccomp(config),
-        apparmor=AppArmor(
-            paths.run_root / "apparmor", env=environment, ordinary_user=ordinary_user() is not None
+        profiles=Profiles(
+            seccomp=drivers.seccomp(config),
+            apparmor=AppArmor(
+                paths.run_root / "apparmor",
+                env=environment,
+                ordinary_user=ordinary_user() is not None,
+            ),
+            selinux=SELinux(),
         ),
-        selinux=SELinux(),
-        hooks=hooks,
-        default_mounts=drivers.default_mounts(config),
-        pause_init=programs.init,
-        default_sysctls=default_sysctls,
-        pids_limit=config.containers.pids_limit,
-        cdi_dirs=config.containers.cdi_spec_dirs,
+        defaults=Defaults(
+            hooks=hooks,
+            mounts=drivers.default_mounts(config),
+            pause_init=programs.init,
+            sysctls=default_sysctls,
+            pids_limit=config.containers.pids_limit,
+            cdi_dirs=config.containers.cdi_spec_dirs,
+        ),
     )
-    watching = asyncio.create_task(recovery.watch(engine), name="exits")
+    watching = asyncio.create_task(exits.follow(engine), name="exits")
     closing.add("the watch of exits", lambda: _cancel(watching))
-    closing.add("work in hand", lambda: engine.drain(config.server.shutdown_grace))
+    closing.add("work in hand", lambda: engine.work.drain(config.server.shutdown_grace))
     if any(handler.lacked_room for handler in found.values()):
         again = partial(probing.probe_again, config, paths, cgroups, found)
-        engine.retrier.add("try the OCI runtimes again", again, now=False)
+        engine.work.retrier.add("try the OCI runtimes again", again, now=False)
     return engine
 
 

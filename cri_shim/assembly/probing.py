@@ -11,7 +11,7 @@ from cri_shim.config.user import ordinary_user
 from cri_shim.engine import Paths
 from cri_shim.errors import CriShimError, ToolFailed, Unavailable
 from cri_shim.isolation import userns
-from cri_shim.isolation.cgroups import Cgroups
+from cri_shim.isolation.control_groups import ControlGroups
 from cri_shim.linux import boot
 from cri_shim.oci import handlers
 from cri_shim.oci.handlers import Handler
@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 async def probe(
-    config: Config, paths: Paths, cgroups: Cgroups, names: Collection[str] = ()
+    config: Config, paths: Paths, cgroups: ControlGroups, names: Collection[str] = ()
 ) -> list[Handler]:
     """Try handlers, all at the same time, with and without a user namespace.
 
@@ -56,7 +56,7 @@ async def probe(
 
 
 async def probe_again(
-    config: Config, paths: Paths, cgroups: Cgroups, known: MutableMapping[str, Handler]
+    config: Config, paths: Paths, cgroups: ControlGroups, known: MutableMapping[str, Handler]
 ) -> None:
     """Try those anew that lacked room, and put them in the place of what is `known`.
 

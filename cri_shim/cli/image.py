@@ -1,4 +1,4 @@
-"""image: pull, list, load and remove images in a running daemon."""
+"""image: pull, list, load, name and remove images in a running daemon."""
 
 import argparse
 import tarfile
@@ -26,6 +26,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     load.add_argument("source", help="a file or directory; or TRANSPORT:PATH, as skopeo has it")
     load.add_argument("name", nargs="?", default="", help="name to give it, if it brings none")
     load.set_defaults(action=_load)
+    tag = actions.add_parser("tag", help="give an image one more name")
+    tag.add_argument("reference")
+    tag.add_argument("name")
+    tag.set_defaults(action=_tag)
     remove = actions.add_parser("rm", help="remove images with all their names")
     remove.add_argument("references", nargs="+", metavar="reference")
     remove.set_defaults(action=_remove)
@@ -68,6 +72,13 @@ async def _load(client: "Client", args: argparse.Namespace) -> None:
     answer = await client.control.LoadImage(request)
     for image in answer.images:
         print(one_line(" ".join([image.id, *image.names])))
+
+
+async def _tag(client: "Client", args: argparse.Namespace) -> None:
+    from cri_shim.pb import control_pb2
+
+    request = control_pb2.TagImageRequest(reference=args.reference, name=args.name)
+    print(one_line((await client.control.TagImage(request)).name))
 
 
 async def _remove(client: "Client", args: argparse.Namespace) -> None:

@@ -3,6 +3,8 @@
     create -> CREATED -> start -> RUNNING -> (its init ends: exits) -> EXITED -> remove
                                      |  stop, kill, pause, update, exec, reopen_log
 
+All phases, and what may follow what: lifecycle.py.
+
 - `create`   record, root file system and OCI document; no process yet
 - `start`    conmon and the OCI runtime: `create`, then `start`; `launch`: when one of them hangs
 - `exits`    the end of an init, as conmon tells it, becomes the record's end

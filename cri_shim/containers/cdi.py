@@ -4,7 +4,7 @@ The directories are read at each use: drivers write files into them just before 
 few containers ask. A file that is wrong is passed over, unless a device is missed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +16,26 @@ from cri_shim.errors import InvalidArgument
 from cri_shim.linux import devices
 from cri_shim.pb import api_pb2 as api
 from cri_shim.spec import cdi, cdi_file, yaml_file
-from cri_shim.spec.document import Document
 from cri_shim.spec.host import HostDevice
+from cri_shim.spec.users import User
 from cri_shim.untrusted import names, parse_json, printable, read_file, reason
 
 FILE_LIMIT = 4 << 20  # bytes; the specification of a node full of GPUs has some 100 KiB
 _SUFFIXES = (".json", ".yaml", ".yml")
 
 
-async def apply(engine: Engine, config: api.ContainerConfig, document: Document) -> None:
-    """Change the document of a container for the CDI devices it asks for, by field or annotation.
+async def find(
+    engine: Engine, config: api.ContainerConfig, user: User
+) -> tuple[cdi.Edits, list[HostDevice]]:
+    """The edits for the CDI devices a container asks for, by field or annotation, and their nodes.
 
     InvalidArgument names the field of a device that is not on this node.
     """
-    devices = [device.name for device in config.CDI_devices]
-    if asked := cdi.names(devices, config.annotations):
-        edits = await offload(_edits, engine.cdi_dirs, asked)
-        owner = document["process"]["user"]
-        cdi.apply(document, edits, await _on_host(edits.nodes, owner, next(iter(asked.values()))))
+    asked = cdi.names([device.name for device in config.CDI_devices], config.annotations)
+    if not asked:
+        return cdi.NO_EDITS, []
+    edits = await offload(_edits, engine.defaults.cdi_dirs, asked)
+    return edits, await _on_host(edits.nodes, user, next(iter(asked.values())))
 
 
 def _edits(directories: tuple[Path, ...], asked: dict[str, str]) -> cdi.Edits:
@@ -63,9 +65,7 @@ def _value(path: Path) -> Any:
     return parse_json(data) if path.suffix == ".json" else yaml_file.parse(data)
 
 
-async def _on_host(
-    nodes: Sequence[cdi.Node], owner: Mapping[str, Any], field: str
-) -> list[HostDevice]:
+async def _on_host(nodes: Sequence[cdi.Node], owner: User, field: str) -> list[HostDevice]:
     """The nodes with what their specification leaves to the host and to the container's user.
 
     InvalidArgument when the host has no such device.
@@ -83,14 +83,15 @@ async def _on_host(
     return [_device(node, found.get(node.host_path), owner) for node in nodes]
 
 
-def _device(node: cdi.Node, actual: HostDevice | None, owner: Mapping[str, Any]) -> HostDevice:
+def _device(node: cdi.Node, actual: HostDevice | None, owner: User) -> HostDevice:
     return HostDevice(
         path=node.path,
         type=node.type or (actual.type if actual else ""),
         major=actual.major if actual else node.major,
         minor=actual.minor if actual else node.minor,
         mode=0o666 if node.mode is None else node.mode,
-        uid=owner["uid"] if node.uid is None else node.uid,
-        gid=owner["gid"] if node.gid is None else node.gid,
+        uid=owner.uid if node.uid is None else node.uid,
+        gid=owner.gid if node.gid is None else node.gid,
         access=node.access,
+        source=node.host_path,
     )

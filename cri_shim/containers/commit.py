@@ -15,6 +15,7 @@ from cri_shim.containers import diff, freeze
 from cri_shim.engine import Engine
 from cri_shim.errors import NotFound, WrongState
 from cri_shim.images import commit as images
+from cri_shim.images import query
 from cri_shim.images.tag import tag_of
 from cri_shim.oci import bundle
 from cri_shim.pb import state_pb2 as state
@@ -40,7 +41,7 @@ async def commit(engine: Engine, container_id: str, name: str = "", **how: Unpac
     """
     tags = [tag_of(name)] if name else []
     container = engine.objects.container(container_id)
-    base = engine.images.resolve(container.image_id)
+    base = query.resolve(engine, container.image_id)
     if base is None:
         raise NotFound(
             f"container {container.id}: its image {container.image_id} is no longer on this node;"
@@ -56,7 +57,7 @@ async def commit(engine: Engine, container_id: str, name: str = "", **how: Unpac
     async def pack(tar: Path) -> tuple[str, int]:
         return await _pack(engine, container.id, tar, pause=how.get("pause", True))
 
-    image = await images.commit(engine.images.store, base, pack, message, tags)
+    image = await images.commit(engine, base, pack, message, tags)
     return image.id
 
 
@@ -68,7 +69,7 @@ async def _pack(engine: Engine, id: str, tar: Path, *, pause: bool) -> tuple[str
         own = diff.writable_layer(engine, container)
         hidden = diff.mount_points(engine, id)
         async with freeze.held(engine, container) if pause else nullcontext():
-            return await engine.images.store.layers.pack(Path(own.path), tar, own.ids, hidden)
+            return await engine.images.layers.pack(Path(own.path), tar, own.ids, hidden)
 
 
 def _command(engine: Engine, id: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from cri_shim import lifecycle
 from cri_shim.aio.offload import finish, offload
 from cri_shim.containers import (
     cdi,
@@ -30,6 +31,7 @@ from cri_shim.containers import (
 from cri_shim.engine import Engine
 from cri_shim.errors import AlreadyExists, InvalidArgument, NotFound, WrongState
 from cri_shim.faults import fault_point
+from cri_shim.images import query
 from cri_shim.linux.privacy import let_group_pass, make_private
 from cri_shim.linux.rootfs import read_text_in_root
 from cri_shim.objects import changed
@@ -42,6 +44,7 @@ from cri_shim.spec.host import Host, HostDevice
 from cri_shim.spec.mounts import KERNELS
 from cri_shim.spec.protection import Protection
 from cri_shim.state.records import VERSIONS
+from cri_shim.store.catalog import stack
 
 PASSWD_LIMIT = 4 << 20  # bytes of an image's /etc/passwd or /etc/group that are looked at
 
@@ -57,12 +60,12 @@ async def create(
     metadata = request.config.metadata
     name = (pod.id, metadata.name, metadata.attempt)
     holder = engine.objects.container_named(name)
-    if holder is not None and not engine.creates.under_way(name):
+    if holder is not None and not engine.work.creates.under_way(name):
         raise AlreadyExists(
             f"container {metadata.name} (attempt {metadata.attempt}) exists in pod {pod.id}:"
             f" {holder.id}; remove it or use another attempt"
         )
-    return await engine.creates.do(
+    return await engine.work.creates.do(
         name,
         (request, tuple(depends_on)),
         lambda: _create(engine, pod, request.config, depends_on),
@@ -88,9 +91,9 @@ def _intend(
 ) -> state.ContainerRecord:
     """Check what needs no file system, and write the intent."""
     current = engine.objects.pod(pod.id)
-    if current.phase != state.POD_READY:
+    if not lifecycle.is_ready(current):
         raise WrongState(f"pod {pod.id} is not ready: no container can be created in it")
-    image = engine.images.resolve(config.image.image)
+    image = query.resolve(engine, config.image.image)
     if image is None:
         raise NotFound(f"image {config.image.image} is not on this node; pull it first")
     userns.check_container(config, userns.of_pod(current.config))
@@ -109,7 +112,7 @@ def _intend(
         image_id=image.id,
         image_ref=image.repo_digests[0] if image.repo_digests else image.id,
         image_name=config.image.user_specified_image or config.image.image,
-        layers=image.layers,
+        layers=stack(image),
         handler=pod.handler,
         log_path=log_path,
         cgroups_path=engine.cgroups.oci_path(pod.cgroup_parent, id),
@@ -126,7 +129,7 @@ def _intend(
 
 
 async def _build(engine: Engine, pod: state.PodRecord, record: state.ContainerRecord) -> None:
-    image = engine.images.resolve(record.image_id)
+    image = query.resolve(engine, record.image_id)
     if image is None:
         raise NotFound(f"image {record.config.image.image} was removed meanwhile; pull it again")
     fault_point("containers.create.directory")
@@ -146,6 +149,7 @@ async def _build(engine: Engine, pod: state.PodRecord, record: state.ContainerRe
     host = await _host(engine, record.config)
     nodes = await devices.resolve(record.config.devices)
     known = _spec_input(engine, pod, record, config, user, confined, host, nodes)
+    edits, cdi_nodes = await cdi.find(engine, record.config, user)
     asked = await mounts.of_request(engine, record)
     given = await mounts.defaults(engine, pod, record, confined.mount_label)
     cwd = process.working_directory(record.config, config)
@@ -158,15 +162,16 @@ async def _build(engine: Engine, pod: state.PodRecord, record: state.ContainerRe
         asked=[lead[path] for path in at],
         defaults=[*everywhere, *(lead[path] for path in everywhere)],
     )  # fmt: skip
-    document = container_spec.build(replace(known, mounts=[*given, *own, *asked]))
-    await cdi.apply(engine, record.config, document)
+    document = container_spec.build(
+        replace(known, mounts=[*given, *own, *asked], cdi_edits=edits, cdi_nodes=cdi_nodes)
+    )
     document = await hooks.apply(engine, pod, record, document)
     ours = [*known.etc_files.values(), known.shm, *(mount.source for mount in given)]
     document = await sources.redirect(engine, record, document, [*own, *asked], ours, lead)
     bundle.write(engine.paths.bundle(record.id), document)
     if (log := logs.file_of(engine, record)) is not None:
         await log_directory.look(log, log_directory.make, log)
-    if engine.objects.pod(pod.id).phase != state.POD_READY:
+    if not lifecycle.is_ready(engine.objects.pod(pod.id)):
         raise WrongState(f"pod {pod.id} was stopped while a container was created in it")
     fault_point("containers.create.commit")
     engine.objects.put(changed(record, phase=state.CONTAINER_CREATED, user=user.to_cri()))
@@ -221,7 +226,7 @@ def _spec_input(
         devices=nodes,
         rootfs=str(engine.paths.rootfs(record.id)),
         image_name=record.image_name,
-        pids_limit=engine.pids_limit,
+        pids_limit=engine.defaults.pids_limit,
         protection=confined,
         rro=handler.features.rro,
         ids=userns.of_pod(pod.config) if handler.maps_ids else None,
@@ -237,6 +242,6 @@ def _target_pid_namespace(engine: Engine, pod: state.PodRecord, config: api.Cont
     field = "config.linux.security_context.namespace_options.target_id"
     if target is None or target.pod_id != pod.id:
         raise InvalidArgument(field, f"no container {options.target_id} in pod {pod.id}")
-    if target.phase != state.CONTAINER_RUNNING:
+    if not lifecycle.is_running(target):
         raise InvalidArgument(field, f"container {options.target_id} is not running")
     return f"/proc/{target.init.pid}/ns/pid"  # start.py verifies it again when it is joined

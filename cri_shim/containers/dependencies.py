@@ -7,6 +7,7 @@ circle; that is refused by name, too.
 
 from collections.abc import Iterable, Sequence
 
+from cri_shim import lifecycle
 from cri_shim.engine import Engine
 from cri_shim.errors import ContainerInUse, InvalidArgument, WrongState
 from cri_shim.pb import api_pb2 as api
@@ -39,7 +40,7 @@ def need(engine: Engine, container: state.ContainerRecord) -> None:
     joined = namespaces.target(container.config)
     for id in container.depends_on:
         found = engine.objects.find_container(id)
-        if id == joined or (found is not None and found.phase == state.CONTAINER_RUNNING):
+        if id == joined or (found is not None and lifecycle.is_running(found)):
             continue
         how = "is gone" if found is None else "does not run"
         raise WrongState(

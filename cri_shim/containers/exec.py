@@ -2,6 +2,7 @@
 
 import asyncio
 
+from cri_shim import lifecycle
 from cri_shim.containers import streams
 from cri_shim.engine import Engine
 from cri_shim.errors import WrongState
@@ -37,7 +38,7 @@ async def exec_sync(
 def accepting(engine: Engine, container_id: str) -> state.ContainerRecord:
     """The container, if commands may be started in it: it runs, and is not paused."""
     container = running(engine, container_id)
-    if container.paused:
+    if lifecycle.is_paused(container):
         raise WrongState(f"container {container.id} is paused: unpause it first")
     return container
 
@@ -47,9 +48,9 @@ def running(engine: Engine, container_id: str) -> state.ContainerRecord:
     and people look after a container that takes its time.
     """
     container = engine.objects.container(container_id)
-    if container.phase != state.CONTAINER_RUNNING:
+    if not lifecycle.is_running(container):
         raise WrongState(f"container {container.id} is not running")
-    stopping = engine.stopping.get(container.id)
+    stopping = engine.work.stopping.get(container.id)
     if stopping is not None and stopping.deadline <= asyncio.get_running_loop().time():
         raise WrongState(f"container {container.id} is being killed")
     return container

@@ -5,7 +5,6 @@ the container's cgroup is emptied if its pid namespace was not its own, and the 
 the container; what is left for RemoveContainer is the root file system and the record.
 """
 
-import asyncio
 import dataclasses
 import logging
 import signal
@@ -20,7 +19,6 @@ from cri_shim.pb import state_pb2 as state
 
 LOST_EXIT_CODE = 255  # what is reported when nobody saw the exit status
 KILLED_CODE = 128 + signal.SIGKILL
-MONITOR_TRIES, MONITOR_PAUSE_S = 100, 0.01
 
 _log = logging.getLogger(__name__)
 
@@ -60,7 +58,7 @@ def _for_memory(engine: Engine, container: state.ContainerRecord, exit: Exit) ->
     killed the init ourselves.
     """
     counted = engine.cgroups.killed_for_memory(container.id, container.cgroups_path)
-    stopping = engine.stopping.get(container.id)
+    stopping = engine.work.stopping.get(container.id)
     if exit.exit_code != KILLED_CODE or (stopping is not None and stopping.killed):
         return False
     return exit.oom if counted is None else counted
@@ -93,7 +91,7 @@ def lost(container: state.ContainerRecord, why: str) -> state.ContainerRecord:
 
 def settle_later(engine: Engine, id: str) -> None:
     """`settle` in the background, until it succeeds."""
-    engine.retrier.add(f"settle container {id}", lambda: settle(engine, id), now=True)
+    engine.work.retrier.add(f"settle container {id}", lambda: settle(engine, id), now=True)
 
 
 async def settle(engine: Engine, id: str) -> None:
@@ -117,17 +115,7 @@ async def release_processes(engine: Engine, container: state.ContainerRecord) ->
     engine.conmon.cleanup(container.id, engine.paths.bundle(container.id))
     fault_point("containers.release.cgroups")
     await engine.cgroups.remove(container.cgroups_path)
-    await remove_monitor(engine, container.id)
-
-
-async def remove_monitor(engine: Engine, id: str) -> None:
-    """Remove conmon's cgroup, which is busy until the ended conmon has been reaped."""
-    for _ in range(MONITOR_TRIES):
-        try:
-            return engine.cgroups.remove_monitor(id)
-        except OSError:
-            await asyncio.sleep(MONITOR_PAUSE_S)
-    return engine.cgroups.remove_monitor(id)
+    await engine.cgroups.remove_monitor(container.id)
 
 
 def _owns_pid_namespace(engine: Engine, container: state.ContainerRecord) -> bool:

@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from cri_shim import lifecycle
 from cri_shim.aio.offload import finish
-from cri_shim.containers import pause, stop
+from cri_shim.containers import pause
 from cri_shim.engine import Engine
 from cri_shim.errors import ToolFailed
 from cri_shim.faults import fault_point
@@ -22,7 +23,7 @@ _log = logging.getLogger(__name__)
 @asynccontextmanager
 async def held(engine: Engine, container: state.ContainerRecord) -> AsyncIterator[None]:
     """Nothing of the container runs in the block. One that does not run, or is paused, stays so."""
-    if not stop.runs(container) or engine.cgroups.frozen(container.cgroups_path):
+    if not lifecycle.has_process(container) or engine.cgroups.frozen(container.cgroups_path):
         yield
         return
     _note(engine, container.id).touch()
@@ -43,7 +44,7 @@ def go_on_later(engine: Engine, container: state.ContainerRecord) -> None:
             await go_on(engine, container)
 
     if _note(engine, container.id).exists():
-        engine.retrier.add(f"let container {container.id} go on", alone, now=True)
+        engine.work.retrier.add(f"let container {container.id} go on", alone, now=True)
 
 
 async def go_on(engine: Engine, container: state.ContainerRecord) -> None:

@@ -15,9 +15,9 @@ async def apply(
     ConfigError for a wrong hook where that is fatal, ToolFailed for a precreate hook that fails.
     """
     of = hooks.subject(document, pod.config.annotations, container.config.mounts)
-    matching = [found for found in engine.hooks.usable() if hooks.matches(found.hook, of)]
+    matching = [found for found in engine.defaults.hooks.usable() if hooks.matches(found.hook, of)]
     if not matching:
         return document
     document = hooks.inject(document, [found.hook for found in matching])
     bundle = engine.paths.bundle(container.id)
-    return await precreate.edit(document, matching, bundle=bundle, env=engine.hooks.env)
+    return await precreate.edit(document, matching, bundle=bundle, env=engine.defaults.hooks.env)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from cri_shim import lifecycle
 from cri_shim.containers import exec as execs
 from cri_shim.containers import start as starts
 from cri_shim.containers import streams
@@ -105,7 +106,7 @@ class _Exec:
 def attachable(engine: Engine, container_id: str) -> state.ContainerRecord:
     """The container, if its streams can be had: created by conmon, and not ended."""
     container = engine.objects.container(container_id)
-    if container.phase != state.CONTAINER_RUNNING:
+    if not lifecycle.is_running(container):
         raise WrongState(f"container {container.id} is not running")
     return container
 
@@ -222,7 +223,7 @@ class _Attach:
         self._size = width, height
         if not self._resizing:
             self._resizing = True
-            self._engine.spawn(f"resize {self._id}", self._resize())
+            self._engine.work.spawn(f"resize {self._id}", self._resize())
 
     async def _resize(self) -> None:
         try:

@@ -1,11 +1,11 @@
 """A signal to a container's init, and nothing else: no grace period, no waiting for an end."""
 
+from cri_shim import lifecycle
 from cri_shim.containers import stop
 from cri_shim.containers.pause import thaw
 from cri_shim.engine import Engine
 from cri_shim.errors import WrongState
 from cri_shim.faults import fault_point
-from cri_shim.pb import state_pb2 as state
 from cri_shim.spec import signals
 
 
@@ -19,7 +19,7 @@ async def kill(engine: Engine, container_id: str, signal: int | str = "SIGKILL")
     id = engine.objects.container(container_id).id
     async with engine.objects.lock(id):  # a start or a pause under way is let end
         container = engine.objects.container(id)
-        if container.phase != state.CONTAINER_RUNNING:
+        if not lifecycle.is_running(container):
             raise WrongState(f"container {id} is not running: there is nothing to signal")
         fault_point("containers.kill.send")
         stop.send(container.init, number)

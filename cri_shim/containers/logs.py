@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
 
+from cri_shim import lifecycle
 from cri_shim.engine import Engine
 from cri_shim.errors import WrongState
 from cri_shim.oci.log_directory import LogFile
@@ -51,6 +52,6 @@ async def _ended(engine: Engine, id: str) -> None:
         container = engine.objects.find_container(id)
         if container is None:
             return True
-        return container.phase in (state.CONTAINER_EXITED, state.CONTAINER_REMOVING)
+        return lifecycle.is_over(container)
 
     await engine.objects.until(id, over)

@@ -67,7 +67,7 @@ async def defaults(
 ) -> list[ResolvedMount]:
     """What every container of this node has, copied for this one; `label` is SELinux's, or ""."""
     fault_point("containers.create.default_mounts")
-    lines = engine.default_mounts.lines()
+    lines = engine.defaults.mounts.lines()
     if not lines:
         return []
     # Of those that copy, there are few threads: a source that does not answer must keep none.
@@ -76,6 +76,6 @@ async def defaults(
     where = engine.paths.default_mounts(container.id)
     root = userns.root_of(pod.config)
     await offload(default_mounts.make_room, where)
-    found = await offload(engine.default_mounts.prepare, lines, where, covered, root, label)
+    found = await offload(engine.defaults.mounts.prepare, lines, where, covered, root, label)
     await offload(default_mounts.limit, where)
     return [replace(mount, options=DATA) for mount in found]

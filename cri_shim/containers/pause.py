@@ -8,6 +8,7 @@ sends one.
 
 import asyncio
 
+from cri_shim import lifecycle
 from cri_shim.aio.offload import finish
 from cri_shim.containers.exec import running
 from cri_shim.engine import Engine
@@ -61,7 +62,7 @@ async def unpause(engine: Engine, container_id: str) -> None:
     id = engine.objects.container(container_id).id
     async with engine.objects.lock(id):
         container = engine.objects.container(id)
-        if container.phase != state.CONTAINER_RUNNING or not container.paused:
+        if not lifecycle.is_paused(container):
             raise WrongState(f"container {id} is not paused")
         engine.handler(container.handler)
         fault_point("containers.unpause.thaw")

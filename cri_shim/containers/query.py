@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 
+from cri_shim import lifecycle
 from cri_shim.containers import sources
 from cri_shim.engine import Engine
 from cri_shim.objects import matches
@@ -106,7 +107,7 @@ def _mounts(container: state.ContainerRecord) -> list[api.Mount]:
 
 def info(engine: Engine, container: state.ContainerRecord) -> dict[str, str]:
     """The verbose map: "info" holds JSON with sandboxID, pid, runtimeSpec and more."""
-    running = container.phase == state.CONTAINER_RUNNING
+    running = lifecycle.is_running(container)
     try:
         where = engine.paths.bundle(container.id)
         document = sources.restored(where, bundle.spec(where))

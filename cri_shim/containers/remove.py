@@ -6,6 +6,7 @@ Until every step has succeeded the record stays (phase REMOVING), and a backgrou
 import logging
 from pathlib import Path
 
+from cri_shim import lifecycle
 from cri_shim.aio.offload import offload
 from cri_shim.aio.steps import Step, all_of
 from cri_shim.containers import dependencies, exits, pause, sources, stop, volumes
@@ -35,12 +36,12 @@ async def remove(engine: Engine, container_id: str, *, force: bool = True) -> No
         return
     id = container.id
     if not force:
-        if stop.runs(container) or engine.starts.in_flight(id):
+        if lifecycle.has_process(container) or engine.work.starts.in_flight(id):
             raise WrongState(f"container {id} is running: stop it first, or force the removal")
         dependencies.release(engine, container)
-    if engine.starts.in_flight(id):
+    if engine.work.starts.in_flight(id):
         await stop.stop(engine, id, 0)
-    await engine.removals.do(id, lambda: _remove(engine, id))
+    await engine.work.removals.do(id, lambda: _remove(engine, id))
 
 
 async def abandon(engine: Engine, id: str) -> None:
@@ -52,7 +53,7 @@ async def abandon(engine: Engine, id: str) -> None:
 
 
 async def _remove(engine: Engine, id: str) -> None:
-    await engine.retrier.ensure(f"remove container {id}", lambda: release(engine, id))
+    await engine.work.retrier.ensure(f"remove container {id}", lambda: release(engine, id))
 
 
 async def release(engine: Engine, id: str) -> None:
@@ -79,7 +80,7 @@ async def leave_nothing(engine: Engine, container: state.ContainerRecord) -> Non
 
 async def end(engine: Engine, container: state.ContainerRecord) -> None:
     """SIGKILL its init and wait a bounded time; conmon then writes the exit and ends by itself."""
-    if not stop.runs(container):
+    if not lifecycle.has_process(container):
         return
     await pause.thaw(engine, container.id, surely=True)
     if not await stop.kill(container.init, KILL_WAIT_S):

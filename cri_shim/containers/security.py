@@ -17,8 +17,8 @@ async def of_container(
     process, mount = labels(engine, pod, config)
     allowed = capabilities.build(context, engine.host)["bounding"]
     return Protection(
-        seccomp=await engine.seccomp.filter(AT, seccomp.wanted(context), allowed),
-        apparmor=await engine.apparmor.profile(AT, apparmor.wanted(context)),
+        seccomp=await engine.profiles.seccomp.filter(AT, seccomp.wanted(context), allowed),
+        apparmor=await engine.profiles.apparmor.profile(AT, apparmor.wanted(context)),
         process_label=process,
         mount_label=mount,
     )
@@ -29,8 +29,8 @@ async def of_pause(engine: Engine, pod: state.PodRecord) -> Protection:
     context = pod.config.linux.security_context
     process, mount = pod_labels(engine, pod)
     return Protection(
-        seccomp=await engine.seccomp.filter(AT, seccomp.wanted(context), ()),
-        apparmor=await engine.apparmor.profile(AT, apparmor.wanted(context)),
+        seccomp=await engine.profiles.seccomp.filter(AT, seccomp.wanted(context), ()),
+        apparmor=await engine.profiles.apparmor.profile(AT, apparmor.wanted(context)),
         process_label=process,
         mount_label=mount,
     )
@@ -43,10 +43,10 @@ async def check_pod(engine: Engine, config: api.PodSandboxConfig) -> None:
     default profile from running any pod at all.
     """
     context = config.linux.security_context
-    await engine.seccomp.check(AT, seccomp.wanted(context))
+    await engine.profiles.seccomp.check(AT, seccomp.wanted(context))
     named = apparmor.wanted(context)
     if named is not None and named.profile:
-        await engine.apparmor.profile(AT, named)
+        await engine.profiles.apparmor.profile(AT, named)
 
 
 def labels(engine: Engine, pod: state.PodRecord, config: api.ContainerConfig) -> tuple[str, str]:
@@ -54,10 +54,12 @@ def labels(engine: Engine, pod: state.PodRecord, config: api.ContainerConfig) ->
     context = config.linux.security_context
     of_pod = pod.config.linux.security_context.selinux_options
     asked = context.selinux_options if context.HasField("selinux_options") else of_pod
-    return engine.selinux.labels(AT, asked, pod.id, privileged=context.privileged)
+    return engine.profiles.selinux.labels(AT, asked, pod.id, privileged=context.privileged)
 
 
 def pod_labels(engine: Engine, pod: state.PodRecord) -> tuple[str, str]:
     """SELinux labels of a pod's own process, and of the files it shares."""
     context = pod.config.linux.security_context
-    return engine.selinux.labels(AT, context.selinux_options, pod.id, privileged=context.privileged)
+    return engine.profiles.selinux.labels(
+        AT, context.selinux_options, pod.id, privileged=context.privileged
+    )

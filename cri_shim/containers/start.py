@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from cri_shim import lifecycle
 from cri_shim.aio.offload import finish
 from cri_shim.containers import dependencies, exits, launch, sources, streams
 from cri_shim.engine import Engine
@@ -39,19 +40,19 @@ async def start(
     it.
     """
     container = engine.objects.container(container_id)
-    if first is not None and engine.starts.in_flight(container.id):
+    if first is not None and engine.work.starts.in_flight(container.id):
         raise WrongState(f"container {container.id} is being started already")
-    await engine.starts.do(container.id, lambda: _start(engine, container.id, first))
+    await engine.work.starts.do(container.id, lambda: _start(engine, container.id, first))
 
 
 async def _start(engine: Engine, id: str, first: Callable[[], Awaitable[None]] | None) -> None:
     async with engine.objects.lock(id):
         container = engine.objects.container(id)
         if container.phase != state.CONTAINER_CREATED:
-            name = state.ContainerPhase.Name(container.phase).removeprefix("CONTAINER_").lower()
-            raise WrongState(f"container {id} is {name}: only a created one can be started")
+            now = lifecycle.name(container)
+            raise WrongState(f"container {id} is {now}: only a created one can be started")
         pod = engine.objects.pod(container.pod_id)
-        if pod.phase != state.POD_READY:
+        if not lifecycle.is_ready(pod):
             raise WrongState(f"pod {pod.id} is not ready: its containers cannot be started")
         dependencies.need(engine, container)
         handler = engine.handler(container.handler)
@@ -76,7 +77,7 @@ async def _launch(
             started = await _make(engine, handler, container)
         finally:  # beside what follows, for the kernel takes its time to unmount
             work = sources.release(engine, container.id)
-            releasing = engine.spawn(f"unmount the sources of {container.id}", work)
+            releasing = engine.work.spawn(f"unmount the sources of {container.id}", work)
         await _run(engine, handler, container.id, started, first)
     finally:
         if releasing is not None:
@@ -145,7 +146,7 @@ def _join_target(engine: Engine, container: state.ContainerRecord) -> int | None
     if options.pid != api.TARGET:
         return None
     target = engine.objects.find_container(options.target_id)
-    if target is None or target.phase != state.CONTAINER_RUNNING:
+    if target is None or not lifecycle.is_running(target):
         raise WrongState(f"target container {options.target_id} is not running any more")
     fd = os.open(f"/proc/{target.init.pid}/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
     verified = pidfd.open_verified(target.init.pid, target.init.start_time)
@@ -180,7 +181,7 @@ async def _fail(engine: Engine, id: str, error: BaseException) -> None:
                 message=problem,
             )
         )
-    engine.retrier.add(
+    engine.work.retrier.add(
         f"end what is left of the start of {id}",
         lambda: exits.release_processes(engine, engine.objects.container(id)),
         now=True,

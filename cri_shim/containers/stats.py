@@ -6,6 +6,7 @@ store/writable.py), all else is read when it is asked for, on the loop and in sl
 
 from collections.abc import AsyncGenerator
 
+from cri_shim import lifecycle
 from cri_shim.aio.fair import Yielder
 from cri_shim.containers import usage
 from cri_shim.containers.rates import Rates
@@ -27,7 +28,7 @@ class ContainerGauges:
         self._rates = Rates()
         self._layers = engine.images.rootfs.writable
         # The one that ImageFsInfo tells, by which the kubelet knows that they are the same.
-        self._mountpoint = str(engine.images.store.root.resolve())
+        self._mountpoint = str(engine.images.root.resolve())
 
     def changed(self, _before: Record | None, after: Record | None) -> None:
         """A follower of the objects: what is gone is forgotten."""
@@ -55,7 +56,7 @@ class ContainerGauges:
 
     def row(self, meter: Meter, container: state.ContainerRecord) -> api.ContainerStats | None:
         """None for one that does not run, or has just ended."""
-        if container.phase != state.CONTAINER_RUNNING:
+        if not lifecycle.is_running(container):
             return None
         return self.row_of(container, meter.usage(cgroup_names.directory(container.cgroups_path)))
 
@@ -96,7 +97,7 @@ class ContainerGauges:
 
 def _passes(container: state.ContainerRecord, filter: api.ContainerStatsFilter) -> bool:
     return (
-        container.phase == state.CONTAINER_RUNNING
+        lifecycle.is_running(container)
         and container.id.startswith(filter.id)
         and container.pod_id.startswith(filter.pod_sandbox_id)
         and matches(container.config.labels.items(), filter.label_selector.items())

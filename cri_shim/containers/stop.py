@@ -12,15 +12,18 @@ import os
 import signal
 import time
 
+from cri_shim import lifecycle
 from cri_shim.aio.ended import ended
+from cri_shim.aio.offload import join
 from cri_shim.containers import pause
-from cri_shim.engine import Engine, Stopping
+from cri_shim.engine import Engine
 from cri_shim.errors import NotFound
 from cri_shim.faults import fault_point
 from cri_shim.linux import pidfd
 from cri_shim.objects import changed
 from cri_shim.pb import state_pb2 as state
 from cri_shim.spec import signals
+from cri_shim.work import Stopping
 
 START_S = 2.0  # at least, for a start under way to end by itself; it takes some 20 ms
 KILL_AGAIN_S = 2.0  # first pause between SIGKILLs to a process that will not die; doubles
@@ -33,23 +36,24 @@ _log = logging.getLogger(__name__)
 async def stop(engine: Engine, container_id: str, timeout: int) -> None:
     """Return when the container has ended; `timeout` in seconds before SIGKILL, <= 0: at once.
 
-    An unknown id is success: what has been removed does not run.
+    An unknown id is success: what has been removed does not run. Unavailable if the runtime is
+    closed meanwhile; the next one completes the stop.
     """
     grace = float(max(timeout, 0))
     try:
         container = engine.objects.container(container_id)
-        if engine.starts.in_flight(container.id):
+        if engine.work.starts.in_flight(container.id):
             _intend(engine, container.id, grace)
             container = await _after_start(engine, container.id, grace)
     except NotFound:
         return
-    if runs(container):
-        await asyncio.shield(_begin(engine, container, grace).task)
+    if lifecycle.has_process(container):
+        await join(_begin(engine, container, grace).task)
 
 
 def resume(engine: Engine, container: state.ContainerRecord) -> None:
     """At start: complete the stop that an earlier daemon began, in the background."""
-    if container.HasField("stop") and runs(container):
+    if container.HasField("stop") and lifecycle.has_process(container):
         grace = max(0.0, (container.stop.kill_at - _boot_clock()) / _SECOND)
         _log.info("container %s: its stop goes on, SIGKILL is due in %.1f s", container.id, grace)
         _begin(engine, container, grace)
@@ -58,13 +62,13 @@ def resume(engine: Engine, container: state.ContainerRecord) -> None:
 def _begin(engine: Engine, container: state.ContainerRecord, grace: float) -> Stopping:
     """Begin a stop, or join the one in hand; `grace` in seconds before SIGKILL."""
     due = asyncio.get_running_loop().time() + grace
-    current = engine.stopping.get(container.id)
+    current = engine.work.stopping.get(container.id)
     if current is None:
         _intend(engine, container.id, grace)
         sooner = asyncio.Event()
         task = asyncio.create_task(_stop(engine, container, sooner), name=f"stop {container.id}")
-        current = engine.stopping[container.id] = Stopping(due, sooner, task)
-        task.add_done_callback(lambda _: engine.stopping.pop(container.id, None))
+        current = engine.work.stopping[container.id] = Stopping(due, sooner, task)
+        task.add_done_callback(lambda _: engine.work.stopping.pop(container.id, None))
     elif due < current.deadline:
         _intend(engine, container.id, grace)
         current.deadline = due
@@ -96,21 +100,16 @@ async def _after_start(engine: Engine, id: str, grace: float) -> state.Container
         async with asyncio.timeout(max(grace, START_S)), engine.objects.lock(id):
             return engine.objects.container(id)
     except TimeoutError:
-        if not runs(engine.objects.container(id)):
+        if not lifecycle.has_process(engine.objects.container(id)):
             await engine.conmon.end(id)
             async with engine.objects.lock(id):
                 return engine.objects.container(id)
     return engine.objects.container(id)
 
 
-def runs(container: state.ContainerRecord) -> bool:
-    """Whether there is, as far as is known, a process to stop."""
-    return container.HasField("init") and container.finished_at == 0
-
-
 async def _stop(engine: Engine, container: state.ContainerRecord, sooner: asyncio.Event) -> None:
-    await asyncio.sleep(0)  # let `stop` enter this into on.stopping
-    stopping = engine.stopping[container.id]
+    await asyncio.sleep(0)  # let `stop` enter this into work.stopping
+    stopping = engine.work.stopping[container.id]
     loop = asyncio.get_running_loop()
     current = engine.objects.find_container(container.id)
     if current is not None and current.paused:  # no other pause begins from now on
@@ -190,7 +189,7 @@ async def _ended(engine: Engine, id: str, sooner: asyncio.Event, wait: float) ->
 
     def over() -> bool:
         container = engine.objects.find_container(id)
-        return container is None or not runs(container)
+        return container is None or not lifecycle.has_process(container)
 
     end = asyncio.create_task(engine.objects.until(id, over))
     hurry = asyncio.create_task(sooner.wait())

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from cri_shim import lifecycle
 from cri_shim.aio import outside
 from cri_shim.containers.create import PASSWD_LIMIT
 from cri_shim.engine import Engine
@@ -42,7 +43,7 @@ async def top(engine: Engine, container_id: str) -> list[Process]:
     WrongState if it does not run.
     """
     container = engine.objects.container(container_id)
-    if container.phase != state.CONTAINER_RUNNING:
+    if not lifecycle.is_running(container):
         raise WrongState(f"container {container.id} is not running: it has no processes")
     # What its processes have for arguments is theirs to show, and may be slow to read.
     return await outside.look(f"the processes of container {container.id}", _top, engine, container)

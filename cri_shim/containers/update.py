@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from cri_shim import lifecycle
 from cri_shim.containers import logs
 from cri_shim.containers.exec import running
 from cri_shim.engine import Engine
@@ -60,7 +61,7 @@ async def _put_in_force(
     """Apply the limits, and have the document and the record say so. Can be repeated."""
     id = container.id
     score = resources.oom_score_adj(merged.oom_score_adj, engine.host, "linux")
-    if container.phase == state.CONTAINER_RUNNING:
+    if lifecycle.is_running(container):
         fault_point("containers.update.apply")
         await _apply(engine, container, merged)
         if merged.oom_score_adj != container.resources.oom_score_adj:

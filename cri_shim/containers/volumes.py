@@ -15,11 +15,13 @@ from cri_shim.containers.rootfs import user_namespace
 from cri_shim.engine import Engine
 from cri_shim.errors import CriShimError, ImageVolumeMountFailed
 from cri_shim.faults import fault_point
+from cri_shim.images import query
 from cri_shim.linux import mounts
 from cri_shim.linux.rootfs import real_path_in_root
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.store import deletion
+from cri_shim.store.catalog import stack
 
 _MISSING = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
@@ -30,11 +32,11 @@ def intended(engine: Engine, config: api.ContainerConfig) -> list[state.ImageVol
     for index, mount in enumerate(config.mounts):
         if not mount.HasField("image"):
             continue
-        image = engine.images.resolve(mount.image.image)
+        image = query.resolve(engine, mount.image.image)
         if image is None:
             problem = f"image {mount.image.image} is not on this node; pull it first"
             raise ImageVolumeMountFailed(f"config.mounts[{index}].image", problem)
-        found.append(state.ImageVolume(mount=index, image_id=image.id, layers=image.layers))
+        found.append(state.ImageVolume(mount=index, image_id=image.id, layers=stack(image)))
     return found
 
 

@@ -7,14 +7,13 @@ import asyncio
 from collections.abc import Callable
 from typing import Literal, get_args
 
+from cri_shim import lifecycle
 from cri_shim.engine import Engine
 from cri_shim.errors import InvalidArgument, NotFound, WrongState
 from cri_shim.objects import Record
 from cri_shim.pb import state_pb2 as state
 
 Condition = Literal["running", "paused", "exited", "removed"]
-
-_ENDED = (state.CONTAINER_EXITED, state.CONTAINER_REMOVING)
 
 
 async def wait(engine: Engine, container_id: str) -> int:
@@ -62,7 +61,7 @@ def _there(
 ) -> None:
     if _REACHED[condition](now):
         answer.set_result(now)
-    elif condition != "exited" and now.phase in _ENDED:
+    elif condition != "exited" and lifecycle.is_over(now):
         answer.set_exception(WrongState(f"container {now.id} has ended: it is never {condition}"))
 
 
@@ -75,13 +74,9 @@ def _gone(
         answer.set_exception(NotFound(f"container {last.id} was removed: it is never {condition}"))
 
 
-def _runs(container: state.ContainerRecord) -> bool:
-    return container.phase == state.CONTAINER_RUNNING
-
-
 _REACHED: dict[str, Callable[[state.ContainerRecord], bool]] = {
-    "running": lambda c: _runs(c) and not c.paused,
-    "paused": lambda c: _runs(c) and c.paused,
+    "running": lambda c: lifecycle.is_running(c) and not lifecycle.is_paused(c),
+    "paused": lifecycle.is_paused,
     # One that is removed while it runs is seen to end only if the removal lets us see it.
     "exited": lambda c: c.finished_at != 0,
 }

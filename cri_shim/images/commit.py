@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cri_shim.engine import Engine
 from cri_shim.errors import NotFound
 from cri_shim.faults import fault_point
 from cri_shim.images.pull import take_in
@@ -17,7 +18,6 @@ from cri_shim.spec import image_changes
 from cri_shim.spec.image_changes import Changes
 from cri_shim.spec.image_config import MAX_BYTES
 from cri_shim.store import manifest
-from cri_shim.store.image_store import ImageStore
 from cri_shim.store.layout import Layout
 from cri_shim.untrusted import read_file
 
@@ -35,10 +35,10 @@ class Message:
 
 
 async def commit(
-    store: ImageStore, base: ImageRecord, pack: Pack, message: Message, tags: Sequence[str]
+    engine: Engine, base: ImageRecord, pack: Pack, message: Message, tags: Sequence[str]
 ) -> ImageRecord:
     """Make the image visible under `tags`, or by its id only; another image loses them."""
-    file = store.blobs.path(base.manifest_digest)
+    file = engine.images.blobs.path(base.manifest_digest)
     try:
         below = manifest.descriptors_of(read_file(file, MAX_BYTES))
     except FileNotFoundError as e:
@@ -59,4 +59,4 @@ async def commit(
         layout.finish(manifest.compose(config, [*below, manifest.plain_layer(diff_id, size)]))
 
     what = f"a commit on image {base.id}"
-    return await take_in(store, what, fill, tags=tags, digests=[])
+    return await take_in(engine.images, what, fill, tags=tags, digests=[])

@@ -4,22 +4,26 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from cri_shim.aio.own_thread import in_own_thread
-from cri_shim.pb.state_pb2 import ImageRecord
+from cri_shim.engine import Engine
+from cri_shim.images.query import find
 from cri_shim.store import changes, merged
+from cri_shim.store.catalog import stack
 from cri_shim.store.changes import Change
 from cri_shim.store.image_store import ImageStore
 from cri_shim.store.merged import Layer
 
 
-async def diff(store: ImageStore, image: ImageRecord, other: ImageRecord | None) -> list[Change]:
-    """The changes that lead from `other` to `image`, by path; see store/changes.py.
+async def diff(engine: Engine, reference: str, other: str = "") -> list[Change]:
+    """The changes that lead from `other` to the image, by path; see store/changes.py.
 
     Without `other`: what the topmost layer changed in those below it.
     """
-    before = list(other.layers) if other is not None else list(image.layers[:-1])
-    with store.catalog.hold([*image.layers, *before]):
+    store, image = engine.images, find(engine, reference)
+    before = stack(find(engine, other)) if other else list(image.layers[:-1])
+    after = stack(image) if other else list(image.layers)
+    with store.catalog.hold([*after, *before]):
         try:
-            return await in_own_thread("diff", partial(_diff, store, before, list(image.layers)))
+            return await in_own_thread("diff", partial(_diff, store, before, after))
         finally:
             store.collect()  # if an image was removed meanwhile
 

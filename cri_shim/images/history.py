@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cri_shim.pb.state_pb2 import ImageRecord
+from cri_shim.engine import Engine
+from cri_shim.images.query import find
 from cri_shim.spec import image_config
 from cri_shim.store.image_store import ImageStore
 
@@ -23,11 +24,12 @@ class Entry:
     tags: tuple[str, ...] = ()  # of the image, too
 
 
-def history(store: ImageStore, image: ImageRecord) -> list[Entry]:
+def history(engine: Engine, reference: str) -> list[Entry]:
     """The steps, newest first, as `docker history` lists them.
 
     A config may say less than there are layers: those come as steps of which nothing is known.
     """
+    store, image = engine.images, find(engine, reference)
     layers = list(image.layers)
     steps = [_entry(store, step, layers) for step in image_config.steps(image.config)]
     steps += [_entry(store, {}, layers) for _ in range(len(layers))]

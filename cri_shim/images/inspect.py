@@ -3,6 +3,8 @@
 import logging
 from typing import Any
 
+from cri_shim.engine import Engine
+from cri_shim.images.query import find
 from cri_shim.pb.state_pb2 import ImageRecord
 from cri_shim.spec import image_config
 from cri_shim.store.image_store import ImageStore
@@ -13,8 +15,9 @@ _OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _log = logging.getLogger(__name__)
 
 
-def inspect(store: ImageStore, image: ImageRecord) -> dict[str, Any]:
+def inspect(engine: Engine, reference: str) -> dict[str, Any]:
     """JSON-able. Sizes are bytes: `Size` of the image as transferred, `VirtualSize` unpacked."""
+    store, image = engine.images, find(engine, reference)
     spec = image_config.document(image.config)
     config = spec.get("config") or {}
     manifest = _manifest(store, image)

@@ -2,35 +2,36 @@
 
 Sources are skopeo's: docker-archive:FILE, oci-archive:FILE, oci:DIR, dir:DIR. The names are the
 ones inside (RepoTags of a docker-archive, org.opencontainers.image.ref.name of an OCI layout), or
-the one the caller gives, which is required where the source carries none.
+the one the caller gives, which is required where the source carries none. The images of an OCI
+layout with several are told apart by their digests: two of them may have one ref.name.
 """
 
 import gzip
+import json
 import secrets
 import stat
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from cri_shim.aio.offload import offload
 from cri_shim.aio.outside import look
 from cri_shim.aio.own_thread import in_own_thread
-from cri_shim.errors import InvalidArgument, NotFound, ToolFailed, Unavailable
+from cri_shim.engine import Engine
+from cri_shim.errors import InvalidArgument, NotFound, Unavailable
+from cri_shim.images import archives
 from cri_shim.images.pull import bring
 from cri_shim.store import python_child
 from cri_shim.store.image_store import ImageStore
 from cri_shim.store.reference import parse
-from cri_shim.untrusted import parse_json, printable, read_file
+from cri_shim.untrusted import printable
 
 TRANSPORTS = ("docker-archive", "oci-archive", "oci", "dir")
-INDEX_S = 300.0  # for a large compressed archive, which is read to its end
 _ARCHIVES = ("docker-archive", "oci-archive")
-_REF_NAME = "org.opencontainers.image.ref.name"
-_FULL_NAME = "io.containerd.image.name"  # what docker and buildkit write beside a bare tag
-_INDEX_LIMIT = 16 << 20  # bytes of a manifest.json or index.json
 _PIECE = 1 << 20  # bytes
 
 
@@ -40,18 +41,13 @@ class Loaded:
     names: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    source: str  # for skopeo
-    names: Sequence[str]
-
-
-async def load(store: ImageStore, source: str, name: str) -> Sequence[Loaded]:
+async def load(engine: Engine, source: str, name: str = "") -> Sequence[Loaded]:
     """Load every image of `source`; with `name`, its only image under that name.
 
     InvalidArgument for what is no such source or has no name, NotFound for a path that is not
     there.
     """
+    store = engine.images
     transport, _, path = source.partition(":")
     if transport not in TRANSPORTS or not path.startswith("/") or "\0" in path:
         kinds = ", ".join(f"{t}:/PATH" for t in TRANSPORTS)
@@ -71,20 +67,28 @@ async def load(store: ImageStore, source: str, name: str) -> Sequence[Loaded]:
 async def _load(
     store: ImageStore, transport: str, path: Path, source: str, name: str
 ) -> Sequence[Loaded]:
-    entries = await _entries(transport, path)
+    entries = await archives.entries(transport, path)
     if name:
         if len(entries) > 1:
             raise InvalidArgument("name", f"{source} has {len(entries)} images, not one")
-        entries = [_Entry(entries[0].source, [name])]
-    wanted: list[tuple[str, Sequence[str]]] = []
+        entries = [replace(entries[0], names=[name])]
+    wanted: list[Sequence[str]] = []
     for entry in entries:
         if not entry.names:
             raise InvalidArgument("name", f"{entry.source} carries no image name; give one")
-        wanted.append((entry.source, [str(parse(own)) for own in entry.names]))
+        wanted.append([str(parse(own)) for own in entry.names])
     loaded: list[Loaded] = []
-    for image_source, tags in wanted:
-        image = await bring(store, image_source, None, tags=tags, digests=[])
-        loaded.append(Loaded(image.id, tags))
+    with _apart(store) as room:
+        blobs = path / "blobs"
+        if transport == "oci-archive" and len(entries) > 1:
+            blobs = await _unpacked(path, room / "whole") / "blobs"
+        for entry, tags in zip(entries, wanted, strict=True):
+            image_source = entry.source
+            if entry.manifest is not None:
+                layout = await offload(_layout_of_one, room / "one", entry.manifest, blobs)
+                image_source = f"oci:{layout}"
+            image = await bring(store, image_source, None, tags=tags, digests=[])
+            loaded.append(Loaded(image.id, tags))
     return loaded
 
 
@@ -120,71 +124,33 @@ def _decompress(source: Path, target: Path, stopped: Callable[[], bool]) -> None
         raise InvalidArgument("source", f"{source} is damaged: {e}") from e
 
 
-async def _entries(transport: str, path: Path) -> Sequence[_Entry]:
-    """The images that the source lists."""
-    whole = f"{transport}:{path}"
-    if transport == "dir":
-        return [_Entry(whole, [])]
-    if transport == "docker-archive":
-        listed = await _json(transport, path, "manifest.json")
-        found = _docker_entries(whole, listed)
-    else:
-        index = await _json(transport, path, "index.json")
-        found = _oci_entries(whole, index)
-    if not found:
-        raise InvalidArgument("source", f"{whole} holds no image")
-    return found
-
-
-def _docker_entries(whole: str, listed: Any) -> Sequence[_Entry]:
-    images = _objects(listed, whole, "manifest.json")
-    entries = []
-    for at, image in enumerate(images):
-        names = image.get("RepoTags") or []
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise InvalidArgument("source", f"{whole}: RepoTags of image {at} are not names")
-        entries.append(_Entry(f"{whole}:@{at}" if len(images) > 1 else whole, names))
-    return entries
-
-
-def _oci_entries(whole: str, index: Any) -> Sequence[_Entry]:
-    if not isinstance(index, dict):
-        raise InvalidArgument("source", f"{whole}: index.json is not a JSON object")
-    manifests = _objects(index.get("manifests") or [], whole, "manifests of index.json")
-    return [_oci_entry(whole, entry, many=len(manifests) > 1) for entry in manifests]
-
-
-def _oci_entry(whole: str, entry: dict[str, Any], *, many: bool) -> _Entry:
-    annotations = entry.get("annotations") or {}
-    if not isinstance(annotations, dict):
-        raise InvalidArgument("source", f"{whole}: annotations in index.json are not an object")
-    reference = str(annotations.get(_REF_NAME) or "")
-    full = str(annotations.get(_FULL_NAME) or "")
-    if reference != printable(reference):  # it goes to a command line
-        shown = printable(repr(reference))
-        raise InvalidArgument("source", f"{whole}: {shown} in index.json is not an image name")
-    # A bare tag is no name: it says nothing of the repository.
-    names = [full] if full else [reference] if "/" in reference or ":" in reference else []
-    return _Entry(f"{whole}:{reference}" if many and reference else whole, names)
-
-
-def _objects(value: Any, whole: str, what: str) -> list[dict[str, Any]]:
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise InvalidArgument("source", f"{whole}: {what} is not a list of JSON objects")
-    return value
-
-
-async def _json(transport: str, path: Path, file: str) -> Any:
-    where = f"{file} of {transport}:{path}"
+@contextmanager
+def _apart(store: ImageStore) -> Iterator[Path]:
+    """The path of a directory for layouts of single images; it need not be made."""
+    path = store.layouts / f"load-{secrets.token_hex(8)}"
     try:
-        if transport == "oci":
-            return parse_json(await look(str(path), read_file, path / file, _INDEX_LIMIT))
-        found = await python_child.call(
-            "cri_shim.store.archive_index", str(path), file, str(_INDEX_LIMIT),
-            attempt="it is no archive that can be read", directory=path.parent, timeout=INDEX_S,
-        )  # fmt: skip
-        if found["text"] is None:
-            raise InvalidArgument("source", f"{transport}:{path} has no {file}")
-        return parse_json(found["text"])
-    except (OSError, ValueError, ToolFailed) as e:
-        raise InvalidArgument("source", f"cannot read {where}: {e}") from e
+        yield path
+    finally:
+        if path.exists():
+            store.delete_later([path])
+
+
+async def _unpacked(archive: Path, layout: Path) -> Path:
+    await offload(partial(layout.mkdir, parents=True, mode=0o700))
+    await python_child.call(
+        "cri_shim.store.archive_layout", str(archive), str(layout),
+        attempt=f"cannot unpack {archive}", directory=layout, timeout=archives.INDEX_S,
+    )  # fmt: skip
+    return layout
+
+
+def _layout_of_one(layout: Path, descriptor: Mapping[str, Any], blobs: Path) -> Path:
+    """A layout of the image that `descriptor` describes, over the blobs of a layout of several."""
+    layout.mkdir(parents=True, mode=0o700, exist_ok=True)
+    (layout / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
+    if not (layout / "blobs").is_symlink():
+        (layout / "blobs").symlink_to(blobs)
+    alone = {key: value for key, value in descriptor.items() if key != "annotations"}
+    index = {"schemaVersion": 2, "manifests": [alone]}
+    (layout / "index.json").write_text(json.dumps(index))
+    return layout

@@ -6,37 +6,45 @@ space (the directory is named), ToolFailed with skopeo's words for the rest: not
 damaged, for another architecture.
 """
 
+import hashlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from cri_shim.aio.offload import finish, offload
+from cri_shim.engine import Engine
 from cri_shim.errors import CriShimError, NotFound, ToolFailed, Unavailable
 from cri_shim.faults import fault_point
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb.state_pb2 import ImageRecord
+from cri_shim.state.records import VERSIONS
 from cri_shim.store import auth as credentials
 from cri_shim.store import manifest
 from cri_shim.store.image_store import ImageStore
 from cri_shim.store.layout import Layout
 from cri_shim.store.manifest import Content, digest_of
 from cri_shim.store.reference import Reference, candidates
-
-VERSION = 1  # of ImageRecord
+from cri_shim.work import PullKey
 
 _log = logging.getLogger(__name__)
 
 
-async def pull(store: ImageStore, name: str, auth: api.AuthConfig | None) -> ImageRecord:
-    """Bring the image of `name` here; a short name is tried in each registry searched, in order."""
+async def pull(engine: Engine, name: str, auth: api.AuthConfig | None = None) -> str:
+    """Bring an image here, or up to date, and return its id; joined by equal pulls."""
+    key = PullKey(name, auth.SerializeToString(deterministic=True) if auth else b"")
+    return await engine.work.pulls.do(key, lambda: _search(engine.images, name, auth))
+
+
+async def _search(store: ImageStore, name: str, auth: api.AuthConfig | None) -> str:
+    """A short name is tried in each registry searched, in order."""
     references = candidates(name, store.search)
     for reference in references[:-1]:
         try:
-            return await _pull(store, reference, auth)
+            return (await _pull(store, reference, auth)).id
         except (NotFound, ToolFailed):
             continue  # the next registry may have it; the last one's answer is the caller's
-    return await _pull(store, references[-1], auth)
+    return (await _pull(store, references[-1], auth)).id
 
 
 async def _pull(
@@ -111,11 +119,16 @@ async def _take_in(
             await fill(layout)
             content = await offload(layout.content)
             manifest.check_platform(content.config, store.architecture)
-            with store.catalog.hold(content.diff_ids):
+            extra = _directories_id(content.diff_ids)
+            with store.catalog.hold([*content.diff_ids, extra]):
                 fault_point("images.pull.unpack")
                 await store.unpack(content, layout)
+                image = _record(content, tags, digests)
+                fault_point("images.pull.directories")
+                if await store.have_directories(content.diff_ids, extra):
+                    image.directories = extra
                 fault_point("images.pull.catalogue")
-                return await finish(store.keep(content, layout, _record(content, tags, digests)))
+                return await finish(store.keep(content, layout, image))
         finally:
             await discard(store, layout)
 
@@ -135,7 +148,7 @@ async def discard(store: ImageStore, layout: Layout) -> None:
 
 def _record(content: Content, tags: Sequence[str], digests: Sequence[str]) -> ImageRecord:
     return ImageRecord(
-        version=VERSION,
+        version=VERSIONS["image"],
         id=content.image_id,
         repo_tags=tags,
         repo_digests=digests,
@@ -145,6 +158,12 @@ def _record(content: Content, tags: Sequence[str], digests: Sequence[str]) -> Im
         layers=content.diff_ids,
         created_at=time.time_ns(),
     )
+
+
+def _directories_id(diff_ids: Sequence[str]) -> str:
+    """The name of the layer of directories that these layers, bottom first, only imply."""
+    chain = " ".join(["directories", *diff_ids])
+    return "sha256:" + hashlib.sha256(chain.encode()).hexdigest()
 
 
 def _source(store: ImageStore, reference: Reference) -> str:

@@ -3,7 +3,8 @@
 import json
 from collections.abc import Iterator, Mapping
 
-from cri_shim.errors import InvalidArgument
+from cri_shim.engine import Engine
+from cri_shim.errors import InvalidArgument, NotFound
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb.state_pb2 import ImageRecord
 from cri_shim.spec import image_config
@@ -15,11 +16,12 @@ from cri_shim.store.reference import candidates, id_prefix
 _UID_LIMIT = 1 << 32
 
 
-def resolve(store: ImageStore, reference: str) -> ImageRecord | None:
+def resolve(engine: Engine, reference: str) -> ImageRecord | None:
     """The image a reference means here: id (with or without sha256:), tag, digest, id prefix.
 
     A tag beside a digest is not looked at. InvalidArgument for a prefix of several ids.
     """
+    store = engine.images
     prefix = id_prefix(reference)
     if found := store.catalog.image(prefix):
         return found
@@ -37,25 +39,34 @@ def resolve(store: ImageStore, reference: str) -> ImageRecord | None:
     return store.catalog.image(ids[0]) if ids else None
 
 
-def list_images(store: ImageStore, filter: api.ImageFilter | None) -> Iterator[api.Image]:
+def find(engine: Engine, reference: str) -> ImageRecord:
+    """The image a reference means here; NotFound if there is none."""
+    image = resolve(engine, reference)
+    if image is None:
+        raise NotFound(f"image {reference} is not on this node; pull it first")
+    return image
+
+
+def listed(engine: Engine, filter: api.ImageFilter | None = None) -> Iterator[api.Image]:
     """All images that are still here at their turn, or the one that the filter names."""
+    store = engine.images
     wanted = filter.image.image if filter is not None else ""
     if not wanted:
         ids = [image.id for image in store.catalog.images()]
         here: Iterator[ImageRecord | None] = (store.catalog.image(id) for id in ids)
     else:
-        here = iter([resolve(store, wanted)])
+        here = iter([resolve(engine, wanted)])
     for image in here:
         if image is not None and (shown := _row(store, image)) is not None:
             yield shown
 
 
 def status(
-    store: ImageStore, reference: str, verbose: bool
+    engine: Engine, reference: str, verbose: bool = False
 ) -> tuple[api.Image | None, Mapping[str, str]]:
-    """The image and, if `verbose`, the map crictl prints."""
-    found = resolve(store, reference)
-    shown = _row(store, found) if found is not None else None
+    """The image, None if it is not here; and, if `verbose`, the map crictl prints."""
+    found = resolve(engine, reference)
+    shown = _row(engine.images, found) if found is not None else None
     if found is None or shown is None:
         return None, {}
     return shown, _info(found) if verbose else {}
@@ -108,8 +119,9 @@ def _info(image: ImageRecord) -> Mapping[str, str]:
     }  # escapes would make it three times as long
 
 
-async def fs_info(store: ImageStore) -> api.ImageFsInfoResponse:
+async def fs_info(engine: Engine) -> api.ImageFsInfoResponse:
     """What images and containers take of the disk; nothing is walked for the answer."""
+    store = engine.images
     written = await store.rootfs.writable.total()
     return api.ImageFsInfoResponse(
         image_filesystems=[usage.filesystem(store.root, store.usage())],

@@ -4,16 +4,16 @@
 being in use: containers keep their layers, not the image.
 """
 
+from cri_shim.engine import Engine
 from cri_shim.faults import fault_point
 from cri_shim.images.query import resolve
-from cri_shim.store.image_store import ImageStore
 
 
-async def remove(store: ImageStore, reference: str) -> None:
+async def remove(engine: Engine, reference: str) -> None:
     """Remove the image that any reference of it names; none is fine."""
-    image = resolve(store, reference)
+    image = resolve(engine, reference)
     if image is not None:
         fault_point("images.remove.catalogue")
-        await store.catalog.remove(image.id)
+        await engine.images.catalog.remove(image.id)
     fault_point("images.remove.layers")  # also for a caller whose last try failed here
-    store.collect()
+    engine.images.collect()

@@ -19,10 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from cri_shim.aio.offload import finish
+from cri_shim.engine import Engine
 from cri_shim.errors import AlreadyExists, InvalidArgument, NotFound, ToolFailed, Unavailable
 from cri_shim.faults import fault_point
 from cri_shim.images.load import TRANSPORTS
 from cri_shim.images.pull import discard
+from cri_shim.images.query import find
 from cri_shim.images.tag import tag_of
 from cri_shim.pb.state_pb2 import ImageRecord
 from cri_shim.spec import image_config
@@ -35,9 +37,7 @@ from cri_shim.untrusted import read_file
 _log = logging.getLogger(__name__)
 
 
-async def save(
-    store: ImageStore, image: ImageRecord, target: str, names: Sequence[str] = ()
-) -> str:
+async def save(engine: Engine, reference: str, target: str, names: Sequence[str] = ()) -> str:
     """Write the image to `target`, a transport and an absolute path; the id of what was saved.
 
     `names` are those it is to have there, all of its own where none is given: a docker-archive
@@ -45,6 +45,7 @@ async def save(
     process that dies meanwhile leaves a hidden file or directory beside it. AlreadyExists for one
     that is there.
     """
+    store, image = engine.images, find(engine, reference)
     transport, path = _target(target)
     tags = [tag_of(name) for name in names] or list(image.repo_tags)
     layout = Layout(store.layouts)

@@ -2,23 +2,15 @@
 
 from collections.abc import Sequence
 
+from cri_shim.engine import Engine
 from cri_shim.errors import InvalidArgument, NotFound
 from cri_shim.faults import fault_point
-from cri_shim.images.query import resolve
+from cri_shim.images.query import find
 from cri_shim.pb.state_pb2 import ImageRecord
-from cri_shim.store.image_store import ImageStore
 from cri_shim.store.reference import parse
 
 
-def find(store: ImageStore, reference: str) -> ImageRecord:
-    """The image a reference means here; NotFound if there is none."""
-    image = resolve(store, reference)
-    if image is None:
-        raise NotFound(f"image {reference} is not on this node; pull it first")
-    return image
-
-
-async def tag(store: ImageStore, reference: str, name: str) -> str:
+async def tag(engine: Engine, reference: str, name: str) -> str:
     """Give the image one more name, which is returned in full; another image loses it.
 
     A short name belongs to docker.io, one without a tag gets `latest`. InvalidArgument for a name
@@ -26,10 +18,10 @@ async def tag(store: ImageStore, reference: str, name: str) -> str:
     """
     full = tag_of(name)
     image = ImageRecord()
-    image.CopyFrom(find(store, reference))
+    image.CopyFrom(find(engine, reference))
     image.repo_tags[:] = [full]
     fault_point("images.tag.catalogue")
-    await store.catalog.add(image)
+    await engine.images.catalog.add(image)
     return full
 
 
@@ -41,16 +33,16 @@ def tag_of(name: str) -> str:
     return str(full)
 
 
-async def untag(store: ImageStore, reference: str, names: Sequence[str] = ()) -> None:
+async def untag(engine: Engine, reference: str, names: Sequence[str] = ()) -> None:
     """Take names from the image, all of them where none is given; without one it has its id only.
 
     A name may be a tag or a digest. NotFound, and nothing changed, for one that it does not have.
     """
-    image = find(store, reference)
+    image = find(engine, reference)
     own = {*image.repo_tags, *image.repo_digests}
     gone = {_own_name(image, name, own) for name in names} if names else own
     fault_point("images.untag.catalogue")
-    await store.catalog.strip(image.id, gone)
+    await engine.images.catalog.strip(image.id, gone)
 
 
 def _own_name(image: ImageRecord, name: str, own: set[str]) -> str:

@@ -8,6 +8,7 @@
 - `shm`: the pod's own /dev/shm
 - `cgroups`: where containers and their monitors are in the control group trees, v1 and v2, and how
   all that is in one is ended
+- `control_groups`: what all of these are to their users; `killing`: the processes of a container
 - `oom_kills`: who was killed for lack of memory, where systemd removes a group with its count
 - `delegated`: the same below a group that was given to an ordinary user; `no_cgroups`: the same
   where none was

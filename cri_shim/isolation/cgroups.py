@@ -7,39 +7,42 @@ daemon's service reach them.
 
 import asyncio
 import errno
-import os
-import signal
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from cri_shim.aio.ended import ended
 from cri_shim.aio.offload import offload
-from cri_shim.errors import TimedOut
 from cri_shim.isolation import cgroup_names, hierarchies
 from cri_shim.isolation.cgroup_stats import Meter
 from cri_shim.isolation.cgroup_stats_v1 import MeterV1
 from cri_shim.isolation.cgroup_stats_v2 import MeterV2
+from cri_shim.isolation.killing import KILL_S, kill_all
 from cri_shim.isolation.oom_kills import OomKills
-from cri_shim.linux import pidfd
 
-KILL_S = 5.0  # how long `empty` waits for processes to die; longer means stuck in the kernel
 # What decides over a monitor's life and the daemon's service: whose end it shares, whose memory
 # and whose number of processes it counts for. Each further hierarchy would cost 0.25 ms a start.
 _MONITOR_IN = frozenset({"name=systemd", "memory", "pids"})
 BUSY_S = 1.0  # how long rmdir is retried: a group is busy until the kernel buried its last process
 _BUSY_STEP_S = 0.01
-_MOST_WATCHED = 256  # processes whose end a round waits for; the others are seen in the next one
-_ROUND_S = 0.05  # a round of killing; whoever forked meanwhile is found in the next one
+
+
+@dataclass(frozen=True, slots=True)
+class Delegation:
+    """What was given to an ordinary user."""
+
+    top: str  # the group below which it can make groups
+    controllers: frozenset[str]  # that it can limit by
+    lacking: frozenset[str]  # the controllers that it would need beside them
+
+    def problem(self) -> str:
+        lacking = ", ".join(sorted(self.lacking))
+        return f"not delegated to this user, and so not limited: {lacking}" if lacking else ""
 
 
 class Cgroups:
     """The trees, by the rules of one driver. What is not a coroutine takes 1 ms or less; but see
     `warm_up`, which is there to wait."""
-
-    usable = True  # groups can be made
-    top = ""  # the group below which they can be, "" for all
-    problem = ""  # what cannot be limited, and why; "" where all can
 
     def __init__(
         self,
@@ -47,12 +50,18 @@ class Cgroups:
         *,
         name: str = cgroup_names.PREFIX,
         accounts: Path | None = None,
+        delegation: Delegation | None = None,
     ) -> None:
         """`name` is that of this instance: two daemons on a machine have different parents.
 
         `accounts` is a directory for what is known of kills for lack of memory: see oom_kills.
+        `delegation`: all is made below a group that was given to an ordinary user.
         """
         self.driver: cgroup_names.Driver = driver
+        self.usable = True
+        self.top = "" if delegation is None else delegation.top
+        self.problem = "" if delegation is None else delegation.problem()
+        self._delegation = delegation
         self.default_parent = cgroup_names.default_parent(driver, name)
         self.monitor_parent = cgroup_names.monitor_parent(driver, name)
         self._trees = hierarchies.Hierarchies()
@@ -64,19 +73,20 @@ class Cgroups:
 
     def controllers(self) -> frozenset[str]:
         """The resource controllers that containers can be limited by."""
-        trees = self._trees.all()
-        if self._trees.v2_only():
-            names = [(h.mount / "cgroup.controllers").read_text().split() for h in trees if h.v2]
-        else:
-            names = [[c for c in h.controllers if "=" not in c] for h in trees]
-        return frozenset(name for some in names for name in some)
+        given = self._delegation
+        return self._trees.controllers() if given is None else given.controllers
 
     def lacking(self) -> frozenset[str]:
         """The controllers whose limits are to be left out."""
-        return frozenset()
+        return frozenset() if self._delegation is None else self._delegation.lacking
 
     def oci_path(self, parent: str, container_id: str) -> str:
-        """The OCI `cgroupsPath` below the kubelet's parent ("": our own); see cgroup_names."""
+        """The OCI `cgroupsPath` below the kubelet's parent ("": our own); see cgroup_names.
+
+        Below a group that was delegated: a parent that the kubelet names is the whole machine's.
+        """
+        if self.top and parent and not f"{parent}/".startswith(f"{self.top}/"):
+            parent = f"{self.top}/{parent.lstrip('/')}"
         return cgroup_names.oci_path(self.driver, parent or self.default_parent, container_id)
 
     def pids(self, oci_path: str) -> set[int]:
@@ -91,43 +101,15 @@ class Cgroups:
 
         Raises TimedOut naming the processes that did not die within `limit_s` seconds.
         """
-        groups = self._groups(oci_path)
-        for group in groups:
+        for group in self._groups(oci_path):
             with suppress(OSError):  # v1 has no such file, Linux before 5.14 neither
                 (group / "cgroup.kill").write_text("1")
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + limit_s
-        while left := await offload(self.pids, oci_path):
-            if loop.time() > deadline:
-                named = ", ".join(map(str, sorted(left)))
-                raise TimedOut(
-                    f"processes {named} in cgroup {oci_path} did not die within {limit_s:g} s of "
-                    "SIGKILL; they are stuck in the kernel"
-                )
-            await self._kill_round(oci_path, left)
 
-    async def _kill_round(self, oci_path: str, pids: set[int]) -> None:
-        held: dict[int, int] = {}
-        try:
-            killed = await offload(self._kill, oci_path, pids, held)
-            # Waited for here, not in a thread: one that hangs in the kernel would keep it.
-            await asyncio.gather(*(ended(fd, _ROUND_S) for fd in killed[:_MOST_WATCHED]))
-        finally:
-            for fd in held.values():
-                os.close(fd)
+        def thaw() -> None:
+            if not self._trees.v2_only():  # there a frozen process dies like any other
+                self._thaw(oci_path)
 
-    def _kill(self, oci_path: str, pids: set[int], held: dict[int, int]) -> list[int]:
-        """Kill those that are in the group still; their descriptors, which `held` has as well."""
-        for pid in pids:
-            with suppress(ProcessLookupError):
-                held[pid] = os.pidfd_open(pid)
-        # A pid that is still listed now, after its descriptor was opened, is not reused.
-        targets = [held[pid] for pid in self.pids(oci_path) & held.keys()]
-        for fd in targets:
-            pidfd.send(fd, signal.SIGKILL)
-        if not self._trees.v2_only():  # there a frozen process dies like any other
-            self._thaw(oci_path)
-        return targets
+        await kill_all(oci_path, lambda: self.pids(oci_path), thaw, limit_s)
 
     def frozen(self, oci_path: str) -> bool:
         """Whether every process of the group is frozen now, not only about to be."""
@@ -157,16 +139,7 @@ class Cgroups:
 
         Idempotent. Every hierarchy is tried; raises OSError for one where processes are left.
         """
-        relative = cgroup_names.directory(oci_path)
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + BUSY_S
-        while True:
-            try:
-                return await offload(_remove_group, relative, self._trees.all())
-            except OSError as e:
-                if e.errno != errno.EBUSY or loop.time() > deadline:
-                    raise
-            await asyncio.sleep(_BUSY_STEP_S)
+        await _remove(cgroup_names.directory(oci_path), self._trees.all())
 
     def oom_count(self, oci_path: str) -> int | None:
         """How many processes of the group the kernel has killed for lack of memory.
@@ -229,10 +202,10 @@ class Cgroups:
             group.mkdir(parents=True, exist_ok=True)
             (group / "cgroup.procs").write_text(str(pid))
 
-    def remove_monitor(self, container_id: str) -> None:
-        """Remove an ended monitor's group. Idempotent; OSError (EBUSY) while it still runs."""
-        trees = filter(_has_monitors, self._trees.all())
-        _remove_group(self._monitor(container_id), trees)
+    async def remove_monitor(self, container_id: str) -> None:
+        """Remove an ended monitor's group. Idempotent; OSError (EBUSY) if it still runs."""
+        trees = [tree for tree in self._trees.all() if _has_monitors(tree)]
+        await _remove(self._monitor(container_id), trees)
 
     def prune(self) -> None:
         """Remove the parents made here that nothing is in; not while a container may be made."""
@@ -269,6 +242,19 @@ class Cgroups:
     def _groups(self, oci_path: str) -> list[Path]:
         relative = cgroup_names.directory(oci_path)
         return [tree.group(relative) for tree in self._trees.all()]
+
+
+async def _remove(relative: str, trees: Collection[hierarchies.Hierarchy]) -> None:
+    """`_remove_group`, tried for BUSY_S where a group is busy."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + BUSY_S
+    while True:
+        try:
+            return await offload(_remove_group, relative, trees)
+        except OSError as e:
+            if e.errno != errno.EBUSY or loop.time() > deadline:
+                raise
+        await asyncio.sleep(_BUSY_STEP_S)
 
 
 def _remove_group(relative: str, trees: Iterable[hierarchies.Hierarchy]) -> None:

@@ -11,21 +11,24 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from cri_shim.isolation.cgroups import Cgroups
+from cri_shim.isolation.cgroups import Cgroups, Delegation
 from cri_shim.isolation.hierarchies import Hierarchies, Hierarchy
 
 LIMITING = frozenset({"cpu", "cpuset", "memory", "pids"})
 _OWN = "cri-shim-daemon"  # v2: a group with controllers for groups below has no process of its own
 
 
-def found() -> "Delegated | None":
+def found() -> Cgroups | None:
     """The groups below ours, if that was delegated to us."""
     trees = Hierarchies()
     own = trees.own_groups()
     bases = {_base(tree, own) for tree in trees.all()}
     if len(bases) != 1 or None in bases:
         return None
-    return Delegated(str(bases.pop()))
+    base = str(bases.pop())
+    controllers = _make_room(trees, base) if trees.v2_only() else trees.controllers()
+    given = Delegation(f"/{base}".rstrip("/"), controllers, LIMITING - controllers)
+    return Cgroups("cgroupfs", name=f"{base}/cri-shim".strip("/"), delegation=given)
 
 
 def _base(tree: Hierarchy, own: Mapping[str, str]) -> str | None:
@@ -41,42 +44,16 @@ def _base(tree: Hierarchy, own: Mapping[str, str]) -> str | None:
     return relative if able else None
 
 
-class Delegated(Cgroups):
-    """The trees, as far as they are ours: below `base`, a path relative to every tree's root."""
+def _make_room(trees: Hierarchies, base: str) -> frozenset[str]:
+    """Move what is in our group itself, us and the holder, to one of its own.
 
-    def __init__(self, base: str) -> None:
-        super().__init__("cgroupfs", name=f"{base}/cri-shim".strip("/"))
-        self._base = base
-        self.top = f"/{base}".rstrip("/")
-        if lacking := self.lacking():
-            self.problem = (
-                f"not delegated to this user, and so not limited: {', '.join(sorted(lacking))}"
-            )
-        if self._trees.v2_only():
-            self._make_room()
-
-    def oci_path(self, parent: str, container_id: str) -> str:
-        """Below ours: a parent that the kubelet names is one of the whole machine's."""
-        inside = not parent or f"{parent}/".startswith(f"{self.top}/")
-        below = parent if inside else f"{self.top}/{parent.lstrip('/')}"
-        return super().oci_path(below, container_id)
-
-    def controllers(self) -> frozenset[str]:
-        """Those that were delegated."""
-        if not self._trees.v2_only():
-            return super().controllers()
-        (tree,) = (tree for tree in self._trees.all() if tree.v2)
-        return frozenset((tree.group(self._base) / "cgroup.controllers").read_text().split())
-
-    def lacking(self) -> frozenset[str]:
-        """The controllers without which something a container asks for is not limited."""
-        return LIMITING - self.controllers()
-
-    def _make_room(self) -> None:
-        """Move what is in our group itself, us and the holder, to one of its own."""
-        (tree,) = (tree for tree in self._trees.all() if tree.v2)
-        group: Path = tree.group(self._base)
-        (group / _OWN).mkdir(exist_ok=True)
-        for pid in (group / "cgroup.procs").read_text().split():
-            with suppress(ProcessLookupError):
-                (group / _OWN / "cgroup.procs").write_text(pid)
+    Returns the controllers that were delegated.
+    """
+    (tree,) = (tree for tree in trees.all() if tree.v2)
+    group: Path = tree.group(base)
+    controllers = frozenset((group / "cgroup.controllers").read_text().split())
+    (group / _OWN).mkdir(exist_ok=True)
+    for pid in (group / "cgroup.procs").read_text().split():
+        with suppress(ProcessLookupError):
+            (group / _OWN / "cgroup.procs").write_text(pid)
+    return controllers

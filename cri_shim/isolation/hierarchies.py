@@ -94,6 +94,14 @@ class Hierarchies:
         """Whether the resource controllers are in the v2 tree, as OCI runtimes decide it too."""
         return any(h.v2 and h.mount == MOUNT_DIRECTORY for h in self.all())
 
+    def controllers(self) -> frozenset[str]:
+        """The resource controllers of this machine."""
+        trees = self.all()
+        if self.v2_only():
+            files = [tree.mount / "cgroup.controllers" for tree in trees if tree.v2]
+            return frozenset(name for file in files for name in file.read_text().split())
+        return frozenset(name for tree in trees for name in tree.controllers if "=" not in name)
+
     def holding(self, controller: str) -> Hierarchy | None:
         """The tree with that resource controller."""
         trees = self.all()

@@ -7,13 +7,13 @@ runc's `update` passes over huge pages, and puts back the limit it made the cont
 from contextlib import suppress
 
 from cri_shim.isolation.cgroup_files import keyed, read
-from cri_shim.isolation.cgroups import Cgroups
+from cri_shim.isolation.control_groups import ControlGroups
 
 UNLIMITED = -1
 _V1_QUOTA = "cpu.cfs_quota_us"
 
 
-def lift_cpu_quota(cgroups: Cgroups, oci_path: str) -> bool:
+def lift_cpu_quota(cgroups: ControlGroups, oci_path: str) -> bool:
     """Let the group have all CPU time; False on v2, where OCI runtimes know how. Raises OSError."""
     file = cgroups.file(oci_path, "cpu", _V1_QUOTA, "cpu.max")
     if file is None or file.name != _V1_QUOTA:
@@ -22,7 +22,7 @@ def lift_cpu_quota(cgroups: Cgroups, oci_path: str) -> bool:
     return True
 
 
-def limit_hugepages(cgroups: Cgroups, oci_path: str, size: str, limit: int) -> None:
+def limit_hugepages(cgroups: ControlGroups, oci_path: str, size: str, limit: int) -> None:
     """Let the group have `limit` bytes of huge pages of a size such as 2MB. Raises OSError.
 
     Reservations count as well: a program that can reserve expects to be given. EBUSY: there are
@@ -39,7 +39,7 @@ def limit_hugepages(cgroups: Cgroups, oci_path: str, size: str, limit: int) -> N
             file.write_text(str(limit))
 
 
-def needed_memory(cgroups: Cgroups, oci_path: str) -> int:
+def needed_memory(cgroups: ControlGroups, oci_path: str) -> int:
     """Bytes the group has besides pages of files, which the kernel can drop; 0 if not known."""
     usage = cgroups.memory_usage(oci_path)
     file = cgroups.file(oci_path, "memory", "memory.stat", "memory.stat")

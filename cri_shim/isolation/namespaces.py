@@ -18,7 +18,6 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from cri_shim.config.user import ordinary_user
 from cri_shim.errors import InvalidArgument, NotFound
 from cri_shim.isolation import sysctls as parameters
 from cri_shim.isolation.sysctls import Parameter
@@ -35,17 +34,21 @@ _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 0x1
 
 
 def pin(
-    paths: Mapping[str, Path], *, hostname: str | None, sysctls: Iterable[Parameter] = ()
+    paths: Mapping[str, Path],
+    *,
+    hostname: str | None,
+    sysctls: Iterable[Parameter] = (),
+    shared: bool = True,
 ) -> None:
     """Make new namespaces of the kinds of `paths` ("net", "ipc", "uts"), each pinned to its path.
 
-    The loopback interface is up, `hostname` (which needs "uts") and `sysctls` are set. On failure
-    nothing stays. Raises InvalidArgument for a parameter that the kernel refuses, and OSError
-    naming the step and path for the rest.
+    The loopback interface is up, `hostname` (which needs "uts") and `sysctls` are set; for `shared`
+    see `make_places`. On failure nothing stays. Raises InvalidArgument for a parameter that the
+    kernel refuses, and OSError naming the step and path for the rest.
     """
     if hostname is not None and "uts" not in paths:
         raise InvalidArgument("config.hostname", "the pod shares the node's uts namespace")
-    make_places(paths)
+    make_places(paths, shared=shared)
     made: list[Path] = []
 
     def work() -> None:
@@ -67,15 +70,18 @@ def pin(
         raise
 
 
-def make_places(paths: Mapping[str, Path]) -> None:
-    """Make the directories that namespaces are to be pinned in."""
+def make_places(paths: Mapping[str, Path], *, shared: bool) -> None:
+    """Make the directories that namespaces are to be pinned in.
+
+    `shared`: plugins in other mount namespaces see the network namespaces. An ordinary user has no
+    such plugins, and slirp4netns unmounts in its sandbox all that it can see.
+    """
     for kind, path in paths.items():
         if kind != "net":
             privacy.make_private(path.parent)
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
-        # A user has no such plugins; and slirp4netns unmounts in its sandbox all that it can see.
-        if ordinary_user() is None:
+        if shared:
             share(path.parent)
 
 

@@ -13,47 +13,84 @@ from pathlib import Path
 from cri_shim.isolation import cgroup_names, hierarchies
 from cri_shim.isolation.cgroup_stats import Detail, Memory, Meter, Usage
 from cri_shim.isolation.cgroup_stats_v1 import MeterV1
-from cri_shim.isolation.cgroups import Cgroups
+from cri_shim.isolation.killing import KILL_S, kill_all
 from cri_shim.linux import mounts
 from cri_shim.linux.process import Use, use
 
 _MOST_BYTES = 1 << 20  # of a table of mounts; its root is among the first
+_PARENT = f"/{cgroup_names.PREFIX}"
 NOT_DELEGATED = (
     "this user has no control groups of its own: limits of CPU, memory, huge pages and processes"
     " are left out"
 )
 
 
-class _NoTrees(hierarchies.Hierarchies):
-    """No hierarchy is ours to touch."""
-
-    def own_groups(self) -> dict[str, str]:
-        return {}
-
-
-class NoCgroups(Cgroups):
-    """Every verb of Cgroups; those that make, limit and remove do nothing."""
-
-    usable = False
-    problem = NOT_DELEGATED
+class NoCgroups:
+    """What of ControlGroups makes, limits and removes does nothing."""
 
     def __init__(self, rootfs: Callable[[str], Path]) -> None:
         """`rootfs`: where the root file system of a container is mounted, by its id."""
-        super().__init__("cgroupfs")
-        self._real = self._trees
-        self._trees = _NoTrees()
+        self.driver: cgroup_names.Driver = "cgroupfs"
+        self.usable = False
+        self.top = ""
+        self.problem = NOT_DELEGATED
         self._rootfs = rootfs
 
     def version(self) -> int:
         """What the machine has, though not for us."""
-        return 2 if self._real.v2_only() else 1
+        return 2 if hierarchies.Hierarchies().v2_only() else 1
+
+    def controllers(self) -> frozenset[str]:
+        return frozenset()
+
+    def lacking(self) -> frozenset[str]:
+        return frozenset()
+
+    def oci_path(self, parent: str, container_id: str) -> str:
+        return cgroup_names.oci_path(self.driver, parent or _PARENT, container_id)
+
+    def begin(self, oci_path: str) -> None:
+        """Nothing is counted."""
+
+    def killed_for_memory(self, id: str, oci_path: str) -> bool | None:
+        return None
+
+    def memory_usage(self, oci_path: str) -> int | None:
+        return None
+
+    def file(self, oci_path: str, controller: str, v1: str, v2: str) -> Path | None:
+        return None
+
+    def meter(self) -> Meter:
+        return _Meter(self._rootfs)
 
     def pids(self, oci_path: str) -> set[int]:
         """Every process whose root is the container's."""
         return set(_Processes(self._rootfs).of(cgroup_names.directory(oci_path)))
 
-    def meter(self) -> Meter:
-        return _Meter(self._rootfs)
+    def frozen(self, oci_path: str) -> bool:
+        return False
+
+    async def thaw(self, oci_path: str) -> None:
+        """Nothing is frozen."""
+
+    async def empty(self, oci_path: str) -> None:
+        await kill_all(oci_path, lambda: self.pids(oci_path), lambda: None, KILL_S)
+
+    async def remove(self, oci_path: str) -> None:
+        """There is no group."""
+
+    def join_monitor(self, container_id: str, pid: int) -> None:
+        """It stays where it is."""
+
+    async def remove_monitor(self, container_id: str) -> None:
+        """There is no group."""
+
+    def prune(self) -> None:
+        """Nothing was made."""
+
+    def warm_up(self) -> None:
+        """Nothing is moved."""
 
 
 class _Processes:

@@ -37,13 +37,14 @@ async def pin(
     *,
     hostname: str | None,
     sysctls: Collection[Parameter] = (),
+    shared: bool = True,
 ) -> None:
     """Make new namespaces of the kinds of `paths`, "user" among them, each pinned to its path.
 
     All belong to the user namespace, which has the mapping `ids`. As with
     namespaces.pin, nothing stays on failure. ToolFailed with unshare's own words.
     """
-    await offload(namespaces.make_places, paths)
+    await offload(namespaces.make_places, paths, shared=shared)
     made: list[Path] = []
     try:
         async with _child(paths) as pid:

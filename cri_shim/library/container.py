@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Unpack
 
+from cri_shim import lifecycle
 from cri_shim.containers import (
     commit,
     diff,
@@ -95,7 +96,7 @@ class Container(Handle):
     def pid(self) -> int:
         """Of its init on the host; 0 if it does not run."""
         record = self._record
-        return record.init.pid if stop.runs(record) else 0
+        return record.init.pid if lifecycle.has_process(record) else 0
 
     @property
     def exit_code(self) -> int | None:

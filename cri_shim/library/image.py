@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cri_shim.errors import NotFound
+from cri_shim.images import diff, history, inspect, mount, remove, save, tag
 from cri_shim.images.history import Entry
 from cri_shim.library.handle import Handle
 from cri_shim.library.times import moment
@@ -22,7 +23,7 @@ class Image(Handle):
 
     @property
     def _record(self) -> ImageRecord:
-        record = self._engine.images.store.catalog.image(self.id)
+        record = self._engine.images.catalog.image(self.id)
         if record is None:
             raise NotFound(f"image {self.id} is no longer on this node")
         return record
@@ -54,19 +55,19 @@ class Image(Handle):
 
     def history(self) -> Sequence[Entry]:
         """The steps that made it, newest first, as `docker history` lists them."""
-        return self._engine.images.history(self._record.id)
+        return history.history(self._engine, self._record.id)
 
     def inspect(self) -> Mapping[str, Any]:
         """All there is to tell, JSON-able, in the words of `podman image inspect`."""
-        return self._engine.images.inspect(self._record.id)
+        return inspect.inspect(self._engine, self._record.id)
 
     async def tag(self, name: str) -> str:
         """Give it one more name, returned in full; another image that has it loses it."""
-        return await self._engine.images.tag(self._record.id, name)
+        return await tag.tag(self._engine, self._record.id, name)
 
     async def untag(self, *names: str) -> None:
         """Take these names from it, all where none is given; it stays, by its id."""
-        await self._engine.images.untag(self._record.id, names)
+        await tag.untag(self._engine, self._record.id, names)
 
     async def mount(self) -> Path:
         """Mount it for reading, and return where. Mounted already is fine: mounts are not counted.
@@ -74,15 +75,15 @@ class Image(Handle):
         The mount outlives this process, but neither a `shutdown` nor the boot. As long as it is
         there, removing the image leaves its layers.
         """
-        return await self._engine.images.mount(self._record.id)
+        return await mount.mount(self._engine, self._record.id)
 
     async def unmount(self, *, lazy: bool = False) -> None:
         """End the mount; not mounted is fine. WrongState while a process uses it, unless `lazy`."""
-        await self._engine.images.unmount(self.id, lazy=lazy)
+        await mount.unmount(self._engine, self.id, lazy=lazy)
 
     async def diff(self, other: "Image | None" = None) -> Sequence[Change]:
         """What leads from `other` to this image; without it, what its topmost layer changed."""
-        return await self._engine.images.diff(self._record.id, other._record.id if other else "")
+        return await diff.diff(self._engine, self._record.id, other._record.id if other else "")
 
     async def save(self, target: str, *names: str) -> str:
         """Write it to docker-archive:, oci-archive:, oci: or dir: with an absolute path.
@@ -90,8 +91,8 @@ class Image(Handle):
         With these names, or all of its own. Returns the id it has there, which is another one if a
         layer cannot be made again as it was: see images/save.py, also for the errors.
         """
-        return await self._engine.images.save(self._record.id, target, names)
+        return await save.save(self._engine, self._record.id, target, names)
 
     async def remove(self) -> None:
         """Remove it with all its names. Containers and mounts keep its layers, not the image."""
-        await self._engine.images.remove(self.id)
+        await remove.remove(self._engine, self.id)

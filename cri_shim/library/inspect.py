@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from cri_shim.containers import sources, stop
+from cri_shim import lifecycle
+from cri_shim.containers import sources
 from cri_shim.engine import Engine
 from cri_shim.library.times import text
 from cri_shim.oci import bundle
@@ -15,9 +16,7 @@ from cri_shim.spec import signals
 
 def status(container: state.ContainerRecord) -> str:
     """created, starting, running, paused, exited or removing."""
-    if container.phase == state.CONTAINER_RUNNING and container.paused:
-        return "paused"
-    return state.ContainerPhase.Name(container.phase).removeprefix("CONTAINER_").lower()
+    return "paused" if lifecycle.is_paused(container) else lifecycle.name(container)
 
 
 def container(engine: Engine, record: state.ContainerRecord) -> dict[str, Any]:
@@ -58,12 +57,12 @@ def container(engine: Engine, record: state.ContainerRecord) -> dict[str, Any]:
 
 
 def _state(record: state.ContainerRecord, document: dict[str, Any]) -> dict[str, Any]:
-    alive = stop.runs(record)
+    alive = lifecycle.has_process(record)
     return {
         "OciVersion": document.get("ociVersion") or "",
         "Status": status(record),
-        "Running": record.phase == state.CONTAINER_RUNNING,
-        "Paused": status(record) == "paused",
+        "Running": lifecycle.is_running(record),
+        "Paused": lifecycle.is_paused(record),
         "OOMKilled": record.reason == "OOMKilled",
         "Pid": record.init.pid if alive else 0,
         "ConmonPid": record.monitor.pid if alive else 0,

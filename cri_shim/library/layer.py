@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from cri_shim.engine import Engine
+from cri_shim.store.catalog import stack
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +47,14 @@ def layers(engine: Engine) -> list[Layer]:
     One that nobody stands on, of a pull in hand, is listed as if it stood on nothing.
     """
     found: dict[str, _Found] = {}
-    for kind, user, stack in _stacks(engine):
+    for kind, user, diff_ids in _stacks(engine):
         parent = ""
-        for diff_id in stack:
+        for diff_id in diff_ids:
             id = chain_id(parent, diff_id)
             found.setdefault(id, _Found(parent, diff_id)).users[kind][user] = None
             parent = id
     used = {layer.diff_id for layer in found.values()}
-    for record in engine.images.store.catalog.layers():
+    for record in engine.images.catalog.layers():
         if record.diff_id not in used:
             found[record.diff_id] = _Found("", record.diff_id)
     return [_layer(engine, id, layer) for id, layer in found.items()]
@@ -68,22 +69,22 @@ def chain_id(parent: str, diff_id: str) -> str:
 
 def _stacks(engine: Engine) -> Iterator[tuple[str, str, Sequence[str]]]:
     """(kind of user, its id, diff-ids bottom first)."""
-    for image in engine.images.store.catalog.images():
-        yield "image", image.id, image.layers
+    for image in engine.images.catalog.images():
+        yield "image", image.id, stack(image)
     for container in engine.objects.everything()[1]:
         yield "container", container.id, container.layers
         for volume in container.image_volumes:
             yield "container", container.id, volume.layers
-    for id, stack in engine.images.store.mounted.images().items():
-        yield "mount", id, stack
+    for id, diff_ids in engine.images.mounted.images().items():
+        yield "mount", id, diff_ids
 
 
 def _layer(engine: Engine, id: str, found: _Found) -> Layer:
-    record = engine.images.store.catalog.layer(found.diff_id)
+    record = engine.images.catalog.layer(found.diff_id)
     created = None
     try:
         # A layer is not changed after it was given its name.
-        named = engine.images.store.layers.path(found.diff_id).stat().st_ctime
+        named = engine.images.layers.path(found.diff_id).stat().st_ctime
         created = datetime.fromtimestamp(named, UTC)
     except FileNotFoundError:
         pass

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from cri_shim import lifecycle
 from cri_shim.containers import create as container_create
 from cri_shim.containers import dependencies, start
-from cri_shim.containers import stop as container_stop
 from cri_shim.containers.stats import ContainerGauges
 from cri_shim.engine import Engine
 from cri_shim.errors import WrongState
@@ -129,7 +129,7 @@ class Pod(Handle):
     async def start(self) -> None:
         """Start its created containers, each after those that it depends on."""
         record = self._record
-        if record.phase != state.POD_READY:
+        if not lifecycle.is_ready(record):
             raise WrongState(f"pod {self.id} is not ready: its containers cannot be started")
         for container in dependencies.start_order(self._engine.objects.containers_of(self.id)):
             if container.phase == state.CONTAINER_CREATED:
@@ -145,7 +145,7 @@ class Pod(Handle):
         WrongState if one of them runs, unless `force`.
         """
         running = [
-            c.id for c in self._engine.objects.containers_of(self.id) if container_stop.runs(c)
+            c.id for c in self._engine.objects.containers_of(self.id) if lifecycle.has_process(c)
         ]
         if running and not force:
             raise WrongState(

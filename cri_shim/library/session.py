@@ -119,11 +119,15 @@ class Session:
     async def wait(self) -> int | None:
         """The exit code of a command, 0..255, or 128 + signal; None of a container's own program.
 
-        Output that nobody reads holds a command up: read it first, or do not ask for it.
+        Output that nobody reads holds a command up: read it first, or do not ask for it. WrongState
+        if the session is closed meanwhile.
         """
         if self._over is None:
             raise WrongState("the session has not begun: use `async with`")
-        return await asyncio.shield(self._over)
+        await asyncio.wait({self._over})
+        if self._over.cancelled():  # by `close`, not this caller
+            raise WrongState("the session was closed")
+        return self._over.result()
 
     async def communicate(self, data: bytes = b"") -> ExecResult:
         """Give `data` as input, then its end; everything that is said until the end."""

@@ -92,11 +92,12 @@ async def _remove_by_nft(subnet: str) -> None:
     there = await child.run(["nft", "list", "table", family, TABLE], timeout=_LIMIT_S)
     if there.returncode != 0:
         return  # no such table; on a kernel without nf_tables there is none at all
-    made = f"add table {table}\nadd chain {chain}\n"  # so that there is something to delete
+    # Made first, so that there is something to delete: another instance may be removing its rule.
+    made = f"add table {table}\nadd chain {chain}\n"
     await _run(["nft", "-f", "-"], made + f"delete chain {chain}\n")
     left = await child.run(["nft", "list", "table", family, TABLE], timeout=_LIMIT_S)
     if b"chain" not in left.stdout:
-        await _run(["nft", "-f", "-"], f"delete table {table}\n")
+        await _run(["nft", "-f", "-"], f"add table {table}\ndelete table {table}\n")
 
 
 async def _run(argv: list[str], stdin: str = "") -> None:

@@ -228,11 +228,12 @@ class Network:
             raise ToolFailed("GC of networks: " + "; ".join(map(str, problems))) from problems[0]
 
     async def uninstall(self) -> None:
-        """Take the bridge and the NAT rule of the bundled network off this node.
+        """Remove the bridge and the masquerade rules of the bundled network from this node.
 
-        For a `shutdown(force)` that leaves nothing, after every pod was detached and `stop`.
-        Raises WrongState while one is still attached.
+        For a forced shutdown, after every pod was detached; it ends the watch, too. Raises
+        WrongState while a pod is still attached.
         """
+        await self.stop()
         if not self._bundled:
             return
         self._read_pod_cidr()

@@ -144,6 +144,9 @@ class UserModeNetwork:
             async with self._locks(id):
                 await self._end(id, self._served[id].netns)
 
+    async def uninstall(self) -> None:
+        """Nothing: each pod's process is all there is, and it ends with the pod."""
+
     def _chosen(self) -> tuple[Program | None, str]:
         """The program for new pods, else why there is none and what to do."""
         if self._wanted == "none":

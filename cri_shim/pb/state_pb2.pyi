@@ -471,6 +471,7 @@ class ImageRecord(_message.Message):
     LAYERS_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     PINNED_FIELD_NUMBER: _builtins.int
+    DIRECTORIES_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     id: _builtins.str
     """hex sha256 of the config blob, without "sha256:" """
@@ -483,6 +484,8 @@ class ImageRecord(_message.Message):
     created_at: _builtins.int
     """when it was stored here, nanoseconds since the epoch"""
     pinned: _builtins.bool
+    directories: _builtins.str
+    """The uppermost layer, of directories that `layers` only imply (sha256:...); "": not needed."""
     @_builtins.property
     def repo_tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -504,10 +507,11 @@ class ImageRecord(_message.Message):
         layers: _abc.Iterable[_builtins.str] | None = ...,
         created_at: _builtins.int = ...,
         pinned: _builtins.bool = ...,
+        directories: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "created_at", b"created_at", "id", b"id", "layers", b"layers", "manifest_digest", b"manifest_digest", "pinned", b"pinned", "repo_digests", b"repo_digests", "repo_tags", b"repo_tags", "size", b"size", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "created_at", b"created_at", "directories", b"directories", "id", b"id", "layers", b"layers", "manifest_digest", b"manifest_digest", "pinned", b"pinned", "repo_digests", b"repo_digests", "repo_tags", b"repo_tags", "size", b"size", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -526,6 +530,8 @@ class LayerRecord(_message.Message):
     COUNTED_FIELD_NUMBER: _builtins.int
     BLOBS_FIELD_NUMBER: _builtins.int
     TAR_SIZE_FIELD_NUMBER: _builtins.int
+    IMPLIED_FIELD_NUMBER: _builtins.int
+    DESCRIBED_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     diff_id: _builtins.str
     """sha256:..."""
@@ -538,9 +544,15 @@ class LayerRecord(_message.Message):
     """
     tar_size: _builtins.int
     """bytes of the uncompressed archive; 0: not known"""
+    described: _builtins.bool
+    """false: unpacked by a cri-shim that did not note them"""
     @_builtins.property
     def blobs(self) -> _containers.RepeatedCompositeFieldContainer[Global___LayerBlob]:
         """those that were hashed here and found to be this layer"""
+
+    @_builtins.property
+    def implied(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Directories that it uses and does not describe, as "/a/b", "" being the root; if `described`."""
 
     def __init__(
         self,
@@ -552,10 +564,12 @@ class LayerRecord(_message.Message):
         counted: _builtins.bool = ...,
         blobs: _abc.Iterable[Global___LayerBlob] | None = ...,
         tar_size: _builtins.int = ...,
+        implied: _abc.Iterable[_builtins.bytes] | None = ...,
+        described: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blobs", b"blobs", "counted", b"counted", "diff_id", b"diff_id", "inodes", b"inodes", "size", b"size", "tar_size", b"tar_size", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blobs", b"blobs", "counted", b"counted", "described", b"described", "diff_id", b"diff_id", "implied", b"implied", "inodes", b"inodes", "size", b"size", "tar_size", b"tar_size", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -6,6 +6,7 @@
 - `teardown` what that is, step by step: network, namespaces, /dev/shm
 - `remove`  every trace of it and its containers
 - `prune`   those that have ended removed, and containers that exited
+- `exits`   what an exit does: to a container, or to the pod whose pause process ended
 - `orphans`  every trace of pods and containers that no record speaks of
 - `forward` a connection to one of its ports, from inside its network namespace
 - `query`   answers from records: list and status

@@ -8,6 +8,7 @@ their own id. A create that failed has never existed: neither its beginning nor 
 import time
 from typing import TypeAlias
 
+from cri_shim import lifecycle
 from cri_shim.aio.broadcast import Broadcast, Subscription
 from cri_shim.objects import ObjectStore, Record
 from cri_shim.pb import api_pb2 as api
@@ -87,10 +88,10 @@ def crossed(before: Record | None, after: Record | None) -> list[Kind]:
 
 def _of_pod(before: state.PodRecord, after: state.PodRecord | None) -> list[Kind]:
     kinds: list[Kind] = []
-    ready = after is not None and after.phase == state.POD_READY
+    ready = after is not None and lifecycle.is_ready(after)
     if ready and before.phase < state.POD_READY:
         kinds += [api.CONTAINER_CREATED_EVENT, api.CONTAINER_STARTED_EVENT]
-    if before.phase == state.POD_READY and not ready:
+    if lifecycle.is_ready(before) and not ready:
         kinds.append(api.CONTAINER_STOPPED_EVENT)
     if after is None:
         kinds.append(api.CONTAINER_DELETED_EVENT)
@@ -116,7 +117,7 @@ def _has_run(container: state.ContainerRecord) -> bool:
     """A short one may have ended before its start was recorded."""
     if container.phase == state.CONTAINER_EXITED:
         return bool(container.started_at) and container.reason != "StartError"
-    return container.phase == state.CONTAINER_RUNNING
+    return lifecycle.is_running(container)
 
 
 def _fails(before: Record | None, after: Record) -> bool:

@@ -1,7 +1,13 @@
-"""The end of a pause process ends its pod: the shared pid namespace died with it."""
+"""What an exit does: `follow` hands every exit to the object it ends, as long as we are open.
+
+- of a container: containers/exits.py makes it the end of its record
+- of a pause process: it ends its pod, because the shared pid namespace died with it
+"""
 
 import logging
 
+from cri_shim import lifecycle
+from cri_shim.containers import exits
 from cri_shim.engine import Engine
 from cri_shim.objects import changed
 from cri_shim.pb import state_pb2 as state
@@ -9,9 +15,18 @@ from cri_shim.pb import state_pb2 as state
 _log = logging.getLogger(__name__)
 
 
-def pause_ended(engine: Engine, pod_id: str) -> None:
+async def follow(engine: Engine) -> None:
+    """Follow the exits of containers and pause processes until cancelled."""
+    async for exit in engine.exits.events():
+        if engine.objects.find_pod(exit.id) is not None:
+            _pause_ended(engine, exit.id)
+        else:
+            exits.ended(engine, exit)
+
+
+def _pause_ended(engine: Engine, pod_id: str) -> None:
     """Make a ready pod NOTREADY; the kubelet then stops it and makes a new one."""
     pod = engine.objects.find_pod(pod_id)
-    if pod is not None and pod.phase == state.POD_READY:
+    if pod is not None and lifecycle.is_ready(pod):
         _log.error("pod %s: its pause process has ended; the pod is not ready now", pod_id)
         engine.objects.observe(changed(pod, phase=state.POD_NOTREADY))

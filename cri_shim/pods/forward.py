@@ -11,6 +11,7 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 
+from cri_shim import lifecycle
 from cri_shim.aio import descriptors
 from cri_shim.aio.offload import offload
 from cri_shim.engine import Engine
@@ -25,7 +26,7 @@ _TARGETS = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 def ready(engine: Engine, pod_id: str) -> state.PodRecord:
     """The pod, if its ports can be reached; WrongState, NotFound."""
     pod = engine.objects.pod(pod_id)
-    if pod.phase != state.POD_READY:
+    if not lifecycle.is_ready(pod):
         raise WrongState(f"pod {pod.id} is not ready: its ports cannot be reached")
     return pod
 

@@ -74,7 +74,7 @@ def _remove_container(engine: Engine, id: str) -> None:
         handler=_handler(engine, id),
         cgroups_path=_cgroups_path(engine, id, engine.paths.bundle(id)),
     )
-    engine.retrier.add(
+    engine.work.retrier.add(
         f"remove stray container {id}",
         lambda: container_remove.leave_nothing(engine, stray),
         now=True,
@@ -90,7 +90,7 @@ def _remove_pod(engine: Engine, id: str) -> None:
         # What oci_path made the path of: "/PARENT/ID", or "SLICE:PREFIX:ID".
         cgroup_parent=path.split(":")[0] if ":" in path else path.rpartition("/")[0],
     )
-    engine.retrier.add(
+    engine.work.retrier.add(
         f"remove stray pod {id}", lambda: pod_remove.leave_nothing(engine, stray), now=True
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 
+from cri_shim import lifecycle
 from cri_shim.containers import dependencies
 from cri_shim.containers import remove as container_remove
 from cri_shim.engine import Engine
@@ -13,7 +14,6 @@ from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import remove as pod_remove
 
 _log = logging.getLogger(__name__)
-_LIVES = (state.CONTAINER_STARTING, state.CONTAINER_RUNNING)
 
 
 @dataclass(slots=True)
@@ -49,7 +49,8 @@ async def prune(engine: Engine) -> Pruned:
 
 
 def _lives(engine: Engine, pod_id: str) -> bool:
-    return any(container.phase in _LIVES for container in engine.objects.containers_of(pod_id))
+    containers = engine.objects.containers_of(pod_id)
+    return any(c.phase == state.CONTAINER_STARTING or lifecycle.is_running(c) for c in containers)
 
 
 async def _try(done: Pruned, id: str, remove: Callable[[], Awaitable[None]]) -> bool:

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from google.protobuf.json_format import MessageToDict
 
+from cri_shim import lifecycle
 from cri_shim.containers import query as container_query
 from cri_shim.engine import Engine
 from cri_shim.isolation.namespaces import is_pinned
@@ -21,7 +22,7 @@ from cri_shim.state import rows
 
 def state_of(pod: state.PodRecord) -> api.PodSandboxState.ValueType:
     """READY or NOTREADY; a pod being removed is NOTREADY until it is gone."""
-    return api.SANDBOX_READY if pod.phase == state.POD_READY else api.SANDBOX_NOTREADY
+    return api.SANDBOX_READY if lifecycle.is_ready(pod) else api.SANDBOX_NOTREADY
 
 
 def listed(engine: Engine, filter: api.PodSandboxFilter) -> Iterable[api.PodSandbox]:
@@ -89,7 +90,7 @@ def info(engine: Engine, pod: state.PodRecord) -> dict[str, str]:
     Names and forms are those of containerd, where it has the same; tools read them.
     """
     facts = {
-        "pid": pod.pause.pid if pod.phase == state.POD_READY else 0,
+        "pid": pod.pause.pid if lifecycle.is_ready(pod) else 0,
         "config": MessageToDict(pod.config, preserving_proto_field_name=True),
         "runtimeSpec": _document(engine, pod),
         "runtimeHandler": pod.handler,

@@ -28,7 +28,7 @@ async def remove(engine: Engine, pod_id: str) -> None:
         id = engine.objects.pod(pod_id).id
     except NotFound:
         return
-    await engine.pod_removals.do(id, lambda: _remove(engine, id))
+    await engine.work.pod_removals.do(id, lambda: _remove(engine, id))
 
 
 async def abandon(engine: Engine, id: str) -> None:
@@ -40,7 +40,7 @@ async def abandon(engine: Engine, id: str) -> None:
 
 
 async def _remove(engine: Engine, id: str) -> None:
-    await engine.retrier.ensure(f"remove pod {id}", lambda: release(engine, id))
+    await engine.work.retrier.ensure(f"remove pod {id}", lambda: release(engine, id))
 
 
 async def release(engine: Engine, id: str) -> None:

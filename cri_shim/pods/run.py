@@ -36,12 +36,12 @@ async def run(engine: Engine, request: api.RunPodSandboxRequest) -> str:
     """
     name = pod_name(request.config.metadata)
     holder = engine.objects.pod_named(name)
-    if holder is not None and not engine.runs.under_way(name):
+    if holder is not None and not engine.work.runs.under_way(name):
         raise AlreadyExists(
             f"pod {name[0]}/{name[1]} (uid {name[2]}, attempt {name[3]}) exists: {holder.id};"
             " remove it or use another attempt"
         )
-    return await engine.runs.do(
+    return await engine.work.runs.do(
         name,
         request,
         lambda: _run(engine, request),
@@ -68,7 +68,7 @@ def _intend(engine: Engine, request: api.RunPodSandboxRequest) -> state.PodRecor
             f"POD, but handler {handler.name} has no user namespaces: {handler.userns_problem}"
         )
         raise InvalidArgument(f"{userns.FIELD}.mode", problem)
-    if _shares_pid_namespace(request.config) and not engine.pause_init:
+    if _shares_pid_namespace(request.config) and not engine.defaults.pause_init:
         raise WrongState(
             "the pod asks for one pid namespace for all its containers, and this node has no"
             " catatonit to hold it: install the package catatonit or set init_path, and restart"
@@ -146,11 +146,11 @@ async def _isolate(engine: Engine, record: state.PodRecord) -> None:
     pins = {kind: engine.paths.pins(record)[kind] for kind in _own_namespaces(record)}
     hostname = None if record.network.host else files.hostname(record.config)
     early = [p for p in _parameters(engine, record) if not p.interface]
-    ids = userns.of_pod(record.config)
+    ids, shared = userns.of_pod(record.config), not engine.host.rootless
     if ids is None:
-        await offload(namespaces.pin, pins, hostname=hostname, sysctls=early)
+        await offload(namespaces.pin, pins, hostname=hostname, sysctls=early, shared=shared)
     else:
-        await user_namespaces.pin(pins, ids, hostname=hostname, sysctls=early)
+        await user_namespaces.pin(pins, ids, hostname=hostname, sysctls=early, shared=shared)
     if "ipc" in pins:
         fault_point("pods.run.shm")
         label = security.pod_labels(engine, record)[1]
@@ -166,7 +166,7 @@ def _own_namespaces(record: state.PodRecord) -> list[str]:
 
 def _parameters(engine: Engine, record: state.PodRecord) -> list[Parameter]:
     asked = record.config.linux.sysctls
-    return sysctls.parameters(asked, _own_namespaces(record), engine.default_sysctls)
+    return sysctls.parameters(asked, _own_namespaces(record), engine.defaults.sysctls)
 
 
 async def _set_up_interfaces(engine: Engine, record: state.PodRecord) -> None:
@@ -202,7 +202,7 @@ async def _start_pause(engine: Engine, record: state.PodRecord) -> state.PodReco
         pause.PauseInput(
             pod_id=record.id,
             pod=record.config,
-            init=engine.pause_init,
+            init=engine.defaults.pause_init,
             host=engine.host,
             rootfs=str(where / "rootfs"),
             cgroups_path=engine.cgroups.oci_path(record.cgroup_parent, record.id),

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 
+from cri_shim import lifecycle
 from cri_shim.aio.fair import Yielder
 from cri_shim.aio.offload import finish, offload
 from cri_shim.containers import usage
@@ -55,7 +56,7 @@ class PodGauges:
         await self.open_networks()
         meter, turns = self._engine.cgroups.meter(), Yielder()
         for pod in self._engine.objects.each_pod():
-            if pod.phase != state.POD_READY or not pod.id.startswith(filter.id):
+            if not lifecycle.is_ready(pod) or not pod.id.startswith(filter.id):
                 continue
             if matches(pod.config.labels.items(), filter.label_selector.items()):
                 found = rows.row("pod", pod.id, self._row, meter, pod)
@@ -66,7 +67,7 @@ class PodGauges:
     async def one(self, id: str) -> api.PodSandboxStats:
         """Of any pod: one that is not ready has attributes alone."""
         pod = self._engine.objects.pod(id)
-        if pod.phase != state.POD_READY:
+        if not lifecycle.is_ready(pod):
             return api.PodSandboxStats(attributes=_attributes(pod))
         await self.open_networks()
         return self._row(self._engine.cgroups.meter(), self._engine.objects.pod(pod.id))
@@ -76,7 +77,7 @@ class PodGauges:
         wanted = {
             pod.id: Path(pod.network.netns_path)
             for pod in self._engine.objects.pods()
-            if pod.phase == state.POD_READY and pod.network.netns_path
+            if lifecycle.is_ready(pod) and pod.network.netns_path
         }
         missing = self._net.missing(wanted)
         if missing:
@@ -116,7 +117,7 @@ class PodGauges:
     ) -> tuple[Usage, list[api.ContainerStats], int]:
         rows, parts, processes = [], [], 0
         for container in self._engine.objects.containers_of(pod.id):
-            if container.phase != state.CONTAINER_RUNNING:
+            if not lifecycle.is_running(container):
                 continue
             group = cgroup_names.directory(container.cgroups_path)
             parts.append(used := meter.usage(group))
@@ -156,7 +157,7 @@ def has_own_group(pod: state.PodRecord) -> bool:
 
 
 def _is_ready(record: Record | None) -> bool:
-    return isinstance(record, state.PodRecord) and record.phase == state.POD_READY
+    return isinstance(record, state.PodRecord) and lifecycle.is_ready(record)
 
 
 def _attributes(pod: state.PodRecord) -> api.PodSandboxAttributes:

@@ -27,7 +27,7 @@ async def stop(engine: Engine, pod_id: str) -> None:
         id = engine.objects.pod(pod_id).id
     except NotFound:
         return
-    await engine.pod_stops.do(id, lambda: _stop(engine, id))
+    await engine.work.pod_stops.do(id, lambda: _stop(engine, id))
 
 
 async def _stop(engine: Engine, id: str) -> None:
@@ -44,7 +44,7 @@ async def _stop(engine: Engine, id: str) -> None:
     await asyncio.gather(
         *(container_stop.stop(engine, container.id, GRACE_S) for container in running)
     )
-    await engine.retrier.ensure(f"stop pod {id}", lambda: give_back(engine, id))
+    await engine.work.retrier.ensure(f"stop pod {id}", lambda: give_back(engine, id))
 
 
 async def give_back(engine: Engine, id: str) -> None:

@@ -5,7 +5,6 @@ are in memory. Every step is idempotent. What is left is its record, and a direc
 """
 
 from cri_shim.aio.steps import Step
-from cri_shim.containers import exits as container_exits
 from cri_shim.containers import stop as container_stop
 from cri_shim.engine import Engine
 from cri_shim.faults import fault_point
@@ -71,7 +70,7 @@ async def _end_pause(engine: Engine, pod: state.PodRecord) -> None:
         await engine.oci.delete(handler, pod.id, force=True)
     engine.conmon.cleanup(pod.id, where)
     await engine.cgroups.remove(engine.cgroups.oci_path(pod.cgroup_parent, pod.id))
-    await container_exits.remove_monitor(engine, pod.id)
+    await engine.cgroups.remove_monitor(pod.id)
 
 
 def _unpin_network(engine: Engine, pod_id: str) -> None:

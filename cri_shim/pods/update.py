@@ -3,17 +3,17 @@
 They are for the record: the pod's cgroup is the kubelet's, and it has set that already.
 """
 
+from cri_shim import lifecycle
 from cri_shim.engine import Engine
 from cri_shim.errors import WrongState
 from cri_shim.objects import changed
 from cri_shim.pb import api_pb2 as api
-from cri_shim.pb import state_pb2 as state
 
 
 def update_resources(engine: Engine, request: api.UpdatePodSandboxResourcesRequest) -> None:
     """Record the sums that are given; the others stay. WrongState unless the pod is ready."""
     pod = engine.objects.pod(request.pod_sandbox_id)
-    if pod.phase != state.POD_READY:
+    if not lifecycle.is_ready(pod):
         raise WrongState(f"pod {pod.id} is not ready: its resources cannot be changed")
     config = api.PodSandboxConfig()
     config.CopyFrom(pod.config)

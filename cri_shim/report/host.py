@@ -36,9 +36,9 @@ def parts(engine: Engine, conmon: Path, inventory: Inventory) -> Mapping[str, Pa
         "idMappings": _id_mappings,
         "ociRuntime": lambda: _program(handler.path, inventory) if handler else None,
         "conmon": lambda: _program(conmon, inventory),
-        "seccompDefault": engine.seccomp.source,
-        "apparmor": engine.apparmor.enabled,
-        "selinux": lambda: engine.selinux.enabled,
+        "seccompDefault": engine.profiles.seccomp.source,
+        "apparmor": engine.profiles.apparmor.enabled,
+        "selinux": lambda: engine.profiles.selinux.enabled,
     }
 
 

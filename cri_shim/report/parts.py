@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cri_shim import lifecycle
 from cri_shim.config import Config
 from cri_shim.engine import Engine
+from cri_shim.images import query
 from cri_shim.linux import mounts
-from cri_shim.pb import state_pb2 as state
 from cri_shim.report.gather import Part
 from cri_shim.store import registries as registries_conf
 
@@ -23,10 +24,10 @@ def store(engine: Engine, config: Config) -> Mapping[str, Part]:
         "driver": lambda: "overlay",
         "state": lambda: config.state,
         "pods": lambda: len(pods),
-        "podsReady": lambda: sum(pod.phase == state.POD_READY for pod in pods),
+        "podsReady": lambda: sum(lifecycle.is_ready(pod) for pod in pods),
         "containers": lambda: len(containers),
-        "containersRunning": lambda: sum(c.phase == state.CONTAINER_RUNNING for c in containers),
-        "images": lambda: len(engine.images.list()),
+        "containersRunning": lambda: sum(lifecycle.is_running(c) for c in containers),
+        "images": lambda: sum(1 for _ in query.listed(engine)),
         "fileSystem": lambda: _file_system(config.server.root),
     }
 
@@ -79,7 +80,7 @@ def plugins(engine: Engine) -> dict[str, Any]:
 
 def hooks(engine: Engine) -> dict[str, Any]:
     """OCI hook definitions."""
-    found = engine.hooks.look()
+    found = engine.defaults.hooks.look()
     return {"names": [hook.name for hook in found.definitions], "problems": list(found.bad)}
 
 

@@ -35,6 +35,8 @@ class ControlStub:
     """Info answers what `cri-shim info` prints, as JSON."""
     LoadImage: _grpc.UnaryUnaryMultiCallable[_control_pb2.LoadImageRequest, _control_pb2.LoadImageResponse]
     """LoadImage brings an image from a local archive or directory into the store."""
+    TagImage: _grpc.UnaryUnaryMultiCallable[_control_pb2.TagImageRequest, _control_pb2.TagImageResponse]
+    """TagImage gives an image one more name; another image that has the name loses it."""
 
 @_typing.type_check_only
 class ControlAsyncStub(ControlStub):
@@ -43,6 +45,8 @@ class ControlAsyncStub(ControlStub):
     """Info answers what `cri-shim info` prints, as JSON."""
     LoadImage: _aio.UnaryUnaryMultiCallable[_control_pb2.LoadImageRequest, _control_pb2.LoadImageResponse]  # type: ignore[assignment]
     """LoadImage brings an image from a local archive or directory into the store."""
+    TagImage: _aio.UnaryUnaryMultiCallable[_control_pb2.TagImageRequest, _control_pb2.TagImageResponse]  # type: ignore[assignment]
+    """TagImage gives an image one more name; another image that has the name loses it."""
 
 class ControlServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -60,5 +64,13 @@ class ControlServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.LoadImageResponse, _abc.Awaitable[_control_pb2.LoadImageResponse]]:
         """LoadImage brings an image from a local archive or directory into the store."""
+
+    @_abc_1.abstractmethod
+    def TagImage(
+        self,
+        request: _control_pb2.TagImageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.TagImageResponse, _abc.Awaitable[_control_pb2.TagImageResponse]]:
+        """TagImage gives an image one more name; another image that has the name loses it."""
 
 def add_ControlServicer_to_server(servicer: ControlServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

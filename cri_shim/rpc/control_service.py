@@ -4,19 +4,24 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from cri_shim.images import Images
+from cri_shim.engine import Engine
+from cri_shim.images import load
 from cri_shim.pb import control_pb2 as control
 
 
 class ControlService:
-    def __init__(self, images: Images, info: Callable[[], Awaitable[dict[str, Any]]]) -> None:
-        self._images = images
+    def __init__(self, engine: Engine, info: Callable[[], Awaitable[dict[str, Any]]]) -> None:
+        self._engine = engine
         self._info = info
 
     async def Info(self, request: control.InfoRequest) -> control.InfoResponse:
         return control.InfoResponse(json=json.dumps(await self._info()))
 
     async def LoadImage(self, request: control.LoadImageRequest) -> control.LoadImageResponse:
-        loaded = await self._images.load(request.source, request.name)
+        loaded = await load.load(self._engine, request.source, request.name)
         images = [control.LoadedImage(id=image.image_id, names=image.names) for image in loaded]
         return control.LoadImageResponse(images=images)
+
+    async def TagImage(self, request: control.TagImageRequest) -> control.TagImageResponse:
+        name = await self._images.tag(request.reference, request.name)
+        return control.TagImageResponse(name=name)

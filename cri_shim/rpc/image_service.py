@@ -2,7 +2,8 @@
 
 from collections.abc import AsyncIterator
 
-from cri_shim.images import Images
+from cri_shim.engine import Engine
+from cri_shim.images import pull, query, remove
 from cri_shim.pb import api_pb2 as api
 from cri_shim.rpc.chunks import parts
 
@@ -10,29 +11,31 @@ from cri_shim.rpc.chunks import parts
 class ImageService:
     """The RPCs of runtime.v1.ImageService that are served."""
 
-    def __init__(self, images: Images) -> None:
-        self._images = images
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
 
     async def PullImage(self, request: api.PullImageRequest) -> api.PullImageResponse:
         auth = request.auth if request.HasField("auth") else None
-        return api.PullImageResponse(image_ref=await self._images.pull(request.image.image, auth))
+        return api.PullImageResponse(
+            image_ref=await pull.pull(self._engine, request.image.image, auth)
+        )
 
     async def ListImages(self, request: api.ListImagesRequest) -> api.ListImagesResponse:
-        return api.ListImagesResponse(images=self._images.list(request.filter))
+        return api.ListImagesResponse(images=query.listed(self._engine, request.filter))
 
     async def StreamImages(
         self, request: api.StreamImagesRequest
     ) -> AsyncIterator[api.StreamImagesResponse]:
-        async for part in parts(self._images.each(request.filter)):
+        async for part in parts(query.listed(self._engine, request.filter)):
             yield api.StreamImagesResponse(images=part)
 
     async def ImageStatus(self, request: api.ImageStatusRequest) -> api.ImageStatusResponse:
-        image, info = self._images.status(request.image.image, verbose=request.verbose)
+        image, info = query.status(self._engine, request.image.image, verbose=request.verbose)
         return api.ImageStatusResponse(image=image, info=info)
 
     async def RemoveImage(self, request: api.RemoveImageRequest) -> api.RemoveImageResponse:
-        await self._images.remove(request.image.image)
+        await remove.remove(self._engine, request.image.image)
         return api.RemoveImageResponse()
 
     async def ImageFsInfo(self, request: api.ImageFsInfoRequest) -> api.ImageFsInfoResponse:
-        return await self._images.fs_info()
+        return await query.fs_info(self._engine)

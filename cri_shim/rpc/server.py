@@ -40,10 +40,10 @@ class Server:
         known = api_pb2.DESCRIPTOR.services_by_name
         self._services = (
             (known["RuntimeService"], RuntimeService(engine, status, streams, observation)),
-            (known["ImageService"], ImageService(engine.images)),
+            (known["ImageService"], ImageService(engine)),
             (
                 control_pb2.DESCRIPTOR.services_by_name["Control"],
-                ControlService(engine.images, info),
+                ControlService(engine, info),
             ),
         )
         self._listening = Listening(path, self._made)

@@ -60,6 +60,9 @@ class Edits:
         )
 
 
+NO_EDITS = Edits()
+
+
 @dataclass(frozen=True, slots=True)
 class Spec:
     """One specification file."""
@@ -68,7 +71,7 @@ class Spec:
     priority: int  # of its directory; the higher wins
     kind: str
     devices: Mapping[str, Edits] = field(default_factory=dict)
-    edits: Edits = Edits()  # of whoever has any of the devices
+    edits: Edits = NO_EDITS  # of whoever has any of the devices
 
 
 def names(
@@ -96,7 +99,7 @@ def select(specs: Sequence[Spec], asked: Mapping[str, str], problems: Sequence[s
     has (`problems` are files that cannot be read, it may be in them), or two of one directory have.
     """
     common: dict[str, Edits] = {}
-    own = Edits()
+    own = NO_EDITS
     for name, at in asked.items():
         kind, _, device = name.partition("=")
         having = [spec for spec in specs if spec.kind == kind and device in spec.devices]
@@ -113,7 +116,7 @@ def select(specs: Sequence[Spec], asked: Mapping[str, str], problems: Sequence[s
         if unknown := chosen[0].edits.unknown + own.unknown:
             problem = f"CDI device {name} needs {', '.join(unknown)}, which is not done here"
             raise InvalidArgument(at, problem)
-    return sum(common.values(), Edits()) + own
+    return sum(common.values(), NO_EDITS) + own
 
 
 def _listed(problems: Sequence[str]) -> str:
@@ -121,25 +124,41 @@ def _listed(problems: Sequence[str]) -> str:
     return "; ".join(problems[:SHOWN]) + more
 
 
-def apply(document: Document, edits: Edits, nodes: Sequence[HostDevice]) -> None:
-    """Change a container's document; `nodes` are edits.nodes as they are on the host."""
-    process, linux = document["process"], document["linux"]
-    env = dict(entry.split("=", 1) for entry in process["env"])
-    env |= dict(entry.split("=", 1) for entry in edits.env)
-    process["env"] = [f"{name}={value}" for name, value in env.items()]
-    groups = process["user"].get("additionalGids", [])
-    process["user"]["additionalGids"] = list(dict.fromkeys([*groups, *edits.gids]))
-    for kind, hook in edits.hooks:
-        document.setdefault("hooks", {}).setdefault(kind, []).append(dict(hook))
+def applied(document: Document, edits: Edits, nodes: Sequence[HostDevice]) -> Document:
+    """A container's document with the edits; `nodes` are edits.nodes as they are on the host."""
     taken = {mount["destination"] for mount in edits.mounts}
     kept = [mount for mount in document["mounts"] if mount["destination"] not in taken]
     kept += [dict(mount) for mount in edits.mounts]
-    document["mounts"] = sorted(kept, key=lambda m: m["destination"].count("/"))
-    _add_nodes(linux, nodes)
+    changed = {
+        **document,
+        "process": _process(document["process"], edits),
+        "mounts": sorted(kept, key=lambda m: m["destination"].count("/")),
+        "linux": _linux(document["linux"], nodes),
+    }
+    hooks: dict[str, list[Any]] = {kind: [*of] for kind, of in document.get("hooks", {}).items()}
+    for kind, hook in edits.hooks:
+        hooks.setdefault(kind, []).append(dict(hook))
+    return changed | {"hooks": hooks} if hooks else changed
 
 
-def _add_nodes(linux: dict[str, Any], nodes: Sequence[HostDevice]) -> None:
+def _process(process: Mapping[str, Any], edits: Edits) -> dict[str, Any]:
+    env = dict(entry.split("=", 1) for entry in [*process["env"], *edits.env])
+    user = process["user"]
+    gids = list(dict.fromkeys([*user.get("additionalGids", []), *edits.gids]))
+    return {
+        **process,
+        "env": [f"{name}={value}" for name, value in env.items()],
+        "user": {**user, "additionalGids": gids},
+    }
+
+
+def _linux(linux: Mapping[str, Any], nodes: Sequence[HostDevice]) -> dict[str, Any]:
     ours = {node.path for node in nodes}
     kept = [node for node in linux["devices"] if node["path"] not in ours]
-    linux["devices"] = kept + devices.nodes(nodes, (), privileged=False)
-    linux["resources"]["devices"] += devices.allowances(nodes)
+    resources = linux["resources"]
+    rules = [*resources["devices"], *devices.allowances(nodes)]
+    return {
+        **linux,
+        "devices": kept + devices.nodes(nodes, (), privileged=False),
+        "resources": {**resources, "devices": rules},
+    }

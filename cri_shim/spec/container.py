@@ -9,6 +9,7 @@ from cri_shim.pb import api_pb2
 from cri_shim.spec import (
     annotations,
     capabilities,
+    cdi,
     devices,
     mounts,
     namespaces,
@@ -44,6 +45,8 @@ class ContainerInput:
     shm: str = ""  # host path of the pod's /dev/shm
     mounts: Sequence[ResolvedMount] = ()
     devices: Sequence[HostDevice] = ()  # config.devices, resolved
+    cdi_edits: cdi.Edits = cdi.NO_EDITS  # of the CDI devices that are asked for
+    cdi_nodes: Sequence[HostDevice] = ()  # cdi_edits.nodes as they are on the host
     rootfs: str = "rootfs"  # absolute, or relative to the bundle
     image_name: str = ""
     pids_limit: int = 0  # 0 = as many as its pod may have
@@ -61,7 +64,7 @@ def build(inp: ContainerInput) -> Document:
     if context.privileged and not inp.pod.linux.security_context.privileged:
         problem = "a privileged container needs a privileged pod"
         raise InvalidArgument("config.linux.security_context.privileged", problem)
-    document = {
+    document: Document = {
         "ociVersion": OCI_VERSION,
         "process": _process(inp),
         "root": {"path": inp.rootfs, "readonly": context.readonly_rootfs},
@@ -76,12 +79,15 @@ def build(inp: ContainerInput) -> Document:
         "annotations": annotations.build(
             "container", inp.pod_id, inp.pod, inp.config, inp.image_name
         )
-        | scope.annotations(inp.cgroups_path, inp.config.annotations),
+        | scope.annotations(inp.cgroups_path, inp.config.annotations, inp.pids_limit),
         "linux": _linux(inp),
     }
+    if inp.cdi_edits != cdi.NO_EDITS:
+        document = cdi.applied(document, inp.cdi_edits, inp.cdi_nodes)
     if not inp.host.rootless:
         return document
-    nodes = devices.sources(inp.devices, inp.host.devices, privileged=context.privileged)
+    asked = [*inp.devices, *inp.cdi_nodes]
+    nodes = devices.sources(asked, inp.host.devices, privileged=context.privileged)
     return rootless.adapted(document, inp.host, nodes)
 
 
@@ -115,8 +121,6 @@ def _linux(inp: ContainerInput) -> dict[str, Any]:
     limits["devices"] = devices.rules(inp.devices, privileged=privileged)
     if inp.pids_limit:
         limits["pids"] = {"limit": inp.pids_limit}
-    elif scope.is_scope(inp.cgroups_path):
-        limits["pids"] = {"limit": scope.UNLIMITED_PIDS}
     # On v1 a cgroup namespace would hide nothing, since the mounts are bound from the host's.
     own_cgroup = inp.host.cgroup_v2 and not privileged
     linux: dict[str, Any] = {

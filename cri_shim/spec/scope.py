@@ -10,8 +10,8 @@ from collections.abc import Mapping
 
 GRACE = "io.kubernetes.pod.terminationGracePeriod"  # the kubelet's annotation, in seconds
 DEFAULT_GRACE_S = 10  # where nothing is said, as that of a stop by hand
+_INFINITY = 2**64 - 1  # in systemd's numbers
 MAX_GRACE_S = 24 * 3600  # a shutdown that waits longer will be ended by a person
-UNLIMITED_PIDS = -1
 
 
 def is_scope(cgroups_path: str) -> bool:
@@ -19,14 +19,18 @@ def is_scope(cgroups_path: str) -> bool:
     return ":" in cgroups_path
 
 
-def annotations(cgroups_path: str, asked: Mapping[str, str]) -> dict[str, str]:
+def annotations(cgroups_path: str, asked: Mapping[str, str], pids_limit: int = 0) -> dict[str, str]:
     """The annotations by which an OCI runtime is told properties of the scope.
 
-    `asked` are the container's own, as the kubelet sent them.
+    `asked` are the container's own, as the kubelet sent them; `pids_limit` is 0 for none. No limit
+    is a property, since crun before 1.9 writes a pids.limit of -1 to pids.max as it stands.
     """
     if not is_scope(cgroups_path):
         return {}
-    return {"org.systemd.property.TimeoutStopUSec": f"uint64 {_grace_s(asked) * 1_000_000}"}
+    told = {"org.systemd.property.TimeoutStopUSec": f"uint64 {_grace_s(asked) * 1_000_000}"}
+    if not pids_limit:
+        told["org.systemd.property.TasksMax"] = f"uint64 {_INFINITY}"
+    return told
 
 
 def _grace_s(asked: Mapping[str, str]) -> int:

@@ -22,7 +22,7 @@ from cri_shim.spec import image_config, namespaces
 from cri_shim.state.store import Store
 from cri_shim.untrusted import printable
 
-# Of each kind; store/layers.py and images/ write the last two.
+# Of each kind; store/layers.py writes the last one.
 VERSIONS = {"pod": 1, "container": 2, "image": 1, "layer": 2}
 
 Record = PodRecord | ContainerRecord | ImageRecord | LayerRecord

@@ -37,6 +37,11 @@ class KnownBlob:
     size: int
 
 
+def stack(image: ImageRecord) -> list[str]:
+    """The layers that a root file system of the image is made of: diff-ids, bottom first."""
+    return [*image.layers, image.directories] if image.directories else list(image.layers)
+
+
 class Records(Protocol):
     """What the catalog needs of the state store."""
 
@@ -83,7 +88,7 @@ class Catalog:
         for diff_id in (self._layers.keys() - present) | doubtful:
             self.forget_layer(diff_id)
         for image in images:
-            missing = [layer for layer in image.layers if layer not in self._layers]
+            missing = [layer for layer in stack(image) if layer not in self._layers]
             if missing:
                 _log.warning(
                     "image %s is dropped, %d of its layers are missing or doubtful, first %s",
@@ -190,6 +195,13 @@ class Catalog:
     def layer(self, diff_id: str) -> LayerRecord | None:
         return self._layers.get(diff_id)
 
+    def describes_root(self, diff_id: str) -> bool | None:
+        """Whether the layer says what `/` is; None if that was not noted when it was unpacked."""
+        layer = self._layers.get(diff_id)
+        if layer is None or not layer.described:
+            return None
+        return b"" not in layer.implied
+
     def add_layer(self, layer: LayerRecord, commit: Callable[[], None]) -> None:
         """Record a layer that `commit` gives its name; its files need not be on the disk yet."""
         self._records.put("meta", _UNSYNCED + layer.diff_id, self._boot)
@@ -255,6 +267,6 @@ class Catalog:
 
     def used(self) -> set[str]:
         """The diff-ids that images and pulls in hand stand on."""
-        return {layer for image in self._images.values() for layer in image.layers} | set(
+        return {layer for image in self._images.values() for layer in stack(image)} | set(
             self._held
         )

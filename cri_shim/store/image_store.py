@@ -26,7 +26,7 @@ from cri_shim.linux.disk import Usage
 from cri_shim.linux.privacy import make_private
 from cri_shim.pb.state_pb2 import ImageRecord, LayerRecord
 from cri_shim.spec.image_config import MAX_BYTES
-from cri_shim.store import manifest, usage
+from cri_shim.store import implied, manifest, usage
 from cri_shim.store.blobs import Blobs
 from cri_shim.store.catalog import Catalog, KnownBlob, Records
 from cri_shim.store.deletion import delete
@@ -89,6 +89,7 @@ class ImageStore:
             self.containers,
             boot_id,
             self.delete_later,
+            self.catalog.describes_root,
             userns=userns,
             program=mount_program,
         )
@@ -192,6 +193,27 @@ class ImageStore:
     async def _unpack(self, file: Path, blob: Blob, diff_id: str) -> None:
         temporary, record = await self.layers.unpack(file, diff_id)
         record.blobs.add(digest=blob.digest, size=blob.size)
+        await self._add(temporary, record)
+
+    async def have_directories(self, diff_ids: Sequence[str], id: str) -> bool:
+        """Have the layer `id` of directories that the layers only imply; False if none is needed.
+
+        The caller holds it, and the layers, which are here.
+        """
+        async with self._unpacking(id):
+            if self.layers.is_here(id) and self.catalog.layer(id) is not None:
+                return True
+            lowers = self.rootfs.lowers(diff_ids)
+            records = [self.catalog.layer(f"sha256:{lower.name}") for lower in lowers]
+            unsaid = [list(record.implied) if record is not None else [] for record in records]
+            made = await self.layers.make(id, lambda target: implied.write(target, lowers, unsaid))
+            if made is None:
+                return False
+            await self._add(*made)
+            return True
+
+    async def _add(self, temporary: Path, record: LayerRecord) -> None:
+        diff_id = record.diff_id
         was_there = self.layers.is_here(diff_id)
         try:
             fault_point("images.pull.commit_layer")

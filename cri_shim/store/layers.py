@@ -10,10 +10,10 @@ and deleting that. Names that begin with a dot are of work in hand or left by a 
 import asyncio
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from cri_shim.aio.offload import finish
+from cri_shim.aio.offload import finish, offload
 from cri_shim.errors import ToolFailed
 from cri_shim.linux import disk
 from cri_shim.linux.disk import Usage
@@ -90,6 +90,8 @@ class Layers:
             inodes=result["inodes"],
             counted=True,
             tar_size=result["tar_size"],
+            implied=[os.fsencode(path) for path in result["implied"]],
+            described=True,
         )
 
     async def diff_id_of(self, blob: Path, most: int) -> str:
@@ -104,9 +106,37 @@ class Layers:
             )  # fmt: skip
         return str(result["diff_id"])
 
+    async def make(
+        self, diff_id: str, write: Callable[[Path], bool]
+    ) -> tuple[Path, LayerRecord] | None:
+        """Have `write` fill a temporary directory, in a thread; None if it returns False.
+
+        The caller commits or drops it, as what `unpack` returns. Such a layer has no recipe.
+        """
+        temporary = self._hidden("new")
+        temporary.mkdir(mode=0o755)
+        temporary.chmod(0o755)  # whatever our umask is
+        try:
+            if not await offload(write, temporary):
+                await self.drop(temporary)
+                return None
+            taken = await offload(disk.usage, temporary)
+        except BaseException:
+            await finish(self.drop(temporary))
+            raise
+        return temporary, LayerRecord(
+            version=VERSION,
+            diff_id=diff_id,
+            size=taken.used_bytes,
+            inodes=taken.inodes,
+            counted=True,
+            described=True,
+        )
+
     def commit(self, temporary: Path, diff_id: str) -> None:
         """Give a whole layer its name."""
-        self.commit_recipe(temporary, diff_id)
+        if _recipe_of(temporary).exists():
+            self.commit_recipe(temporary, diff_id)
         temporary.rename(self.path(diff_id))
 
     def commit_recipe(self, temporary: Path, diff_id: str) -> None:

@@ -102,7 +102,7 @@ def _root(layers: Sequence[Layer]) -> Node | None:
     parts: list[Part] = []
     for layer in layers:
         parts.append(Part(layer, ""))
-        if _is_opaque(beneath.named(layer.top)):
+        if is_opaque(beneath.named(layer.top)):
             break
     return Node(tuple(parts), os.fstat(parts[0].layer.top)) if parts else None
 
@@ -162,7 +162,7 @@ def _look(part: Part) -> tuple[os.stat_result, bool] | None:
     try:
         with part.held() as handle:
             status = os.fstat(handle)
-            opaque = stat.S_ISDIR(status.st_mode) and _is_opaque(beneath.named(handle))
+            opaque = stat.S_ISDIR(status.st_mode) and is_opaque(beneath.named(handle))
             return status, opaque
     except OSError as e:
         if e.errno in beneath.ANOTHER_THING:
@@ -170,7 +170,8 @@ def _look(part: Part) -> tuple[os.stat_result, bool] | None:
         raise
 
 
-def _is_opaque(directory: str) -> bool:
+def is_opaque(directory: str) -> bool:
+    """Whether a directory hides what the layers below have in it."""
     return any(value in (b"y", b"Y") for value in (_xattr(directory, name) for name in _OPAQUE))
 
 

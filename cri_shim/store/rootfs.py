@@ -18,7 +18,7 @@ from cri_shim.errors import NotFound, ToolFailed, Unavailable
 from cri_shim.linux import idmap, marks, mounts
 from cri_shim.linux.remove import remove_tree
 from cri_shim.spec.userns import UserNamespace
-from cri_shim.store import fuse
+from cri_shim.store import fuse, merged
 from cri_shim.store.writable import WritableLayers
 
 _LEAST_LOWERS = 2  # of an overlay without a writable layer
@@ -33,6 +33,7 @@ class Rootfs:
         containers: Path,
         boot_id: str,
         delete_later: Callable[[Sequence[Path]], None],
+        describes_root: Callable[[str], bool | None],
         *,
         userns: bool = False,
         program: str = "",
@@ -40,6 +41,7 @@ class Rootfs:
         """`layers` has one directory a diff-id, `containers` gets one a container.
 
         `delete_later` takes what has a hidden name already and may be deleted in the background.
+        `describes_root`: whether a layer says what `/` is; None if that is not known.
         `userns`: the mounts are made by root of a user namespace; with a `program`, see fuse.py, by
         that instead of the kernel.
         """
@@ -49,6 +51,7 @@ class Rootfs:
         self._containers = containers
         self._boot = boot_id
         self._delete_later = delete_later
+        self._describes_root = describes_root
         self.writable = WritableLayers(self.directory)
 
     def directory(self, container_id: str) -> Path:
@@ -145,16 +148,21 @@ class Rootfs:
     def lowers(self, layers: Sequence[str]) -> list[Path]:
         """The directories of diff-ids, topmost first; NotFound for one that is not here.
 
-        The kernel takes a directory once: of a repeated one the topmost.
+        The kernel takes a directory once: of a repeated one the topmost. Below a layer that hides
+        all there was, by an opaque mark at its root, there is nothing.
         """
         lowers = [
             self._layers / layer.removeprefix("sha256:")
             for layer in dict.fromkeys(reversed(layers))
         ]
+        seen = []
         for lower in lowers:
             if not lower.is_dir():
                 raise NotFound(f"layer {lower.name} is not here; pull the image again")
-        return lowers
+            seen.append(lower)
+            if merged.is_opaque(str(lower)):  # the kernel does not look for that mark at the root
+                break
+        return seen
 
     def _make_own(self, own: Path, lowers: Sequence[Path], root: tuple[int, int]) -> list[Path]:
         """Have upper and work fit to be mounted; what is returned is of another boot.
@@ -169,11 +177,29 @@ class Rootfs:
             (own / directory).mkdir(parents=True, exist_ok=True)
         if not boot.exists():
             own.chmod(0o700)
-            _like(own / "upper", lowers, root)
+            self._like(own / "upper", lowers, root)
             marks.write(boot, self._boot)
         with suppress(OSError):
             remove_tree(own / "work" / _VOLATILE_MARK)
         return stale
+
+    def _like(self, upper: Path, lowers: Sequence[Path], root: tuple[int, int]) -> None:
+        """Give `/` the owner and mode the image has for it: of an overlay, the topmost directory's.
+
+        A layer that does not describe `/` has one of root's, of mode 0755, as one may describe it.
+        """
+        upper.chmod(0o755)
+        os.chown(upper, *root)
+        for lower in lowers:
+            status = lower.stat()
+            mode = stat.S_IMODE(status.st_mode)
+            describes = self._describes_root(f"sha256:{lower.name}")
+            if describes is None:
+                describes = (status.st_uid, status.st_gid, mode) != (0, 0, 0o755)
+            if describes:
+                os.chown(upper, root[0] + status.st_uid, root[1] + status.st_gid)
+                upper.chmod(mode)
+                return
 
 
 def _hide(directory: Path) -> list[Path]:
@@ -201,19 +227,6 @@ def _unmount_below(directory: Path) -> None:
     if directory.is_dir():
         for path in mounts.mounts_below(directory):
             mounts.unmount(path)
-
-
-def _like(upper: Path, lowers: Sequence[Path], root: tuple[int, int]) -> None:
-    """Give `/` the owner and mode the image has for it: of an overlay, the topmost directory's."""
-    upper.chmod(0o755)
-    os.chown(upper, *root)
-    for lower in lowers:
-        status = lower.stat()
-        mode = stat.S_IMODE(status.st_mode)
-        if (status.st_uid, status.st_gid, mode) != (0, 0, 0o755):  # a layer that says something
-            os.chown(upper, root[0] + status.st_uid, root[1] + status.st_gid)
-            upper.chmod(mode)
-            return
 
 
 def _failure(error: OSError, container_id: str, depth: int) -> Exception:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
+from cri_shim import lifecycle
 from cri_shim.containers import interactive
 from cri_shim.engine import Engine
 from cri_shim.pb import api_pb2 as api
-from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import forward
 from cri_shim.streaming.link import Link, Session
 from cri_shim.streaming.means import Means
@@ -92,7 +92,7 @@ class Sessions:
 
         def over() -> bool:
             pod = self._engine.objects.find_pod(id)
-            return pod is None or pod.phase != state.POD_READY
+            return pod is None or not lifecycle.is_ready(pod)
 
         await self._engine.objects.until(id, over)
         session.end(f"pod {id} was stopped")

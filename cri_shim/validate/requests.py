@@ -126,6 +126,11 @@ def _load(request: control.LoadImageRequest) -> None:
     fields.plain("name", request.name)
 
 
+def _tag(request: control.TagImageRequest) -> None:
+    fields.image("reference", request.reference)
+    fields.image("name", request.name)
+
+
 def _required(field: str, request: Message) -> None:
     if not request.HasField(field):
         raise InvalidArgument(field, "is required")
@@ -177,6 +182,7 @@ _CHECKS: dict[type[Message], Callable[[Any], None]] = {
     api.ImageFsInfoRequest: _nothing,
     control.InfoRequest: _nothing,
     control.LoadImageRequest: _load,
+    control.TagImageRequest: _tag,
 }
 
 COVERED = frozenset(_CHECKS)

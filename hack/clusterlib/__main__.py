@@ -1,6 +1,7 @@
 """hack/cluster: up, down, test, or any command inside the cluster."""
 
 import argparse
+import os
 import signal
 import sys
 from pathlib import Path
@@ -38,7 +39,7 @@ def _test(place: Place, words: list[str]) -> int:
         control.up(place)
     try:
         pytest = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
-        pytest.append(f"--basetemp={place / 'pytest'}")
+        pytest.append(f"--basetemp={place / f'pytest-{os.getpid()}'}")
         return control.run(place, [*pytest, *_selection(words)])
     finally:
         if ours:

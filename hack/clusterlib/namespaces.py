@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from cri_shim.linux import process
 from hack.clusterlib.place import ClusterError, Place
 
 KINDS = ("mount", "net", "pid")
@@ -38,18 +39,20 @@ def start(
         if outer.poll() is not None or time.monotonic() > limit:
             raise ClusterError(f"no namespaces: {place.log('supervisor').read_text()}")
         time.sleep(0.02)
-    (place / "supervisor.pid").write_text(inner[0])
+    note_supervisor(place, int(inner[0]))
 
 
-def supervisor(place: Place, module: str = _MODULE) -> int:
+def note_supervisor(place: Place, pid: int) -> None:
+    (place / "supervisor.pid").write_text(f"{pid} {process.start_time(pid) or 0}")
+
+
+def supervisor(place: Place) -> int:
     """The pid of the supervisor; 0 if it does not run."""
     try:
-        pid = int((place / "supervisor.pid").read_text())
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        pid, start = map(int, (place / "supervisor.pid").read_text().split())
     except (OSError, ValueError):
         return 0
-    return pid if module.encode() in command and state != "Z" else 0
+    return pid if process.alive(pid, start) else 0
 
 
 def entering(pid: int, kinds: Sequence[str] = KINDS) -> list[str]:
@@ -57,12 +60,12 @@ def entering(pid: int, kinds: Sequence[str] = KINDS) -> list[str]:
     return ["nsenter", f"--target={pid}", *(f"--{kind}" for kind in kinds)]
 
 
-def end(place: Place, limit_s: float, module: str = _MODULE) -> None:
+def end(place: Place, limit_s: float) -> None:
     """All that runs in the namespaces ends with the supervisor."""
     for number, limit in ((signal.SIGTERM, limit_s), (signal.SIGKILL, 10.0)):
-        if not (pid := supervisor(place, module)):
+        if not (pid := supervisor(place)):
             return
         os.kill(pid, number)
         until = time.monotonic() + limit
-        while supervisor(place, module) and time.monotonic() < until:
+        while supervisor(place) and time.monotonic() < until:
             time.sleep(0.1)

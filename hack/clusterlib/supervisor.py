@@ -3,8 +3,8 @@
     python -m hack.clusterlib.supervisor
 
 A program that ends is started again after half a second, as a service manager would; so a test may
-kill any of them. SIGTERM ends the kubelet, then the pods, then the other programs. The kernel ends
-whatever is left in the pid namespace when this process ends.
+kill any of them. SIGTERM ends the kubelet, then the pods, then cri-shim. The kernel ends the others
+when this process, the first one of the pid namespace, ends.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ def main() -> None:
     programs = Programs(place, commands(place))
     programs.keep_running()
     programs.end("kubelet")
-    programs.end_all(place)
+    programs.end_runtime("cri-shim")
 
 
 class Programs:
@@ -62,9 +62,6 @@ class Programs:
             for name in self._reap():
                 self._due[name] = time.monotonic() + _PAUSE_S
 
-    def running(self) -> list[str]:
-        return list(self._pids.values())
-
     def end(self, name: str) -> None:
         """SIGTERM, and SIGKILL after a while; returns when it has ended."""
         for number in (signal.SIGTERM, signal.SIGKILL):
@@ -72,16 +69,15 @@ class Programs:
                 with suppress(ProcessLookupError):
                     os.kill(pid, number)
             limit = time.monotonic() + _END_S
-            while name in self.running() and time.monotonic() < limit:
+            while name in self._pids.values() and time.monotonic() < limit:
                 signal.sigtimedwait(_SIGNALS, 0.1)
                 self._reap()
 
-    def end_all(self, place: Place) -> None:
-        """Remove the pods, then end every program."""
+    def end_runtime(self, name: str) -> None:
+        """Remove the pods, then end the program that is their runtime."""
         with suppress(Exception):  # the pods' processes end with the namespace in any case
-            asyncio.run(remove_pods(place.socket))
-        for name in self.running():
-            self.end(name)
+            asyncio.run(remove_pods(self._place.socket))
+        self.end(name)
 
     def _start(self, name: str) -> None:
         command = self._commands[name]
@@ -153,9 +149,8 @@ async def remove_pods(socket: Path) -> None:
     async with Client(socket) as client:
         pods = (await client.runtime.ListPodSandbox(api.ListPodSandboxRequest())).items
         requests = [api.RemovePodSandboxRequest(pod_sandbox_id=pod.id) for pod in pods]
-        for request in requests:
-            with suppress(Exception):
-                await client.runtime.RemovePodSandbox(request, timeout=_END_S)
+        calls = [client.runtime.RemovePodSandbox(r, timeout=_END_S) for r in requests]
+        await asyncio.gather(*calls, return_exceptions=True)
 
 
 if __name__ == "__main__":

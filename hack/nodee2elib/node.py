@@ -37,7 +37,7 @@ def running(
         asyncio.run(_pull(place, images))
         yield
     finally:
-        namespaces.end(place, _END_LIMIT_S, _MODULE)
+        namespaces.end(place, _END_LIMIT_S)
         for name in _LOGS:
             if place.log(name).exists():
                 shutil.copy(place.log(name), logs / f"{name}.log")
@@ -69,7 +69,7 @@ def end(place: Place) -> None:
     """Remove what an earlier run that was killed has left; raise if one is at work."""
     if not place.is_ours():
         raise ClusterError(f"{place.directory} is not the directory of a run: name another one")
-    if pid := namespaces.supervisor(place, _MODULE):
+    if pid := namespaces.supervisor(place):
         raise ClusterError(f"hack/node-e2e runs in {place.directory} (pid {pid}): wait for its end")
     host.remove_cgroups(place)
     host.restore(place)
@@ -88,7 +88,7 @@ def environment(place: Place, runtime: Runtime) -> dict[str, str]:
 
 def entering(place: Place, command: Sequence[str]) -> list[str]:
     """A command line that runs inside, in the programs' control groups."""
-    pid = namespaces.supervisor(place, _MODULE)
+    pid = namespaces.supervisor(place)
     if not pid:
         raise ClusterError(f"the supervisor ended: {place.log('supervisor').read_text()}")
     return [*namespaces.entering(pid, (*_KINDS, "cgroup")), *machine.joining(list(command))]
@@ -98,7 +98,7 @@ async def _pull(place: Place, images: Sequence[str]) -> None:
     """Wait for the runtime, and pull all images: the suite runs most pods without pulling."""
     limit = time.monotonic() + _START_LIMIT_S
     while not place.socket.exists():
-        if time.monotonic() > limit or not namespaces.supervisor(place, _MODULE):
+        if time.monotonic() > limit or not namespaces.supervisor(place):
             raise ClusterError(f"the runtime does not start: {_last_words(place)}")
         await asyncio.sleep(0.1)
     slots = asyncio.Semaphore(_PULLS)

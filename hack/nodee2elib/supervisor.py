@@ -39,7 +39,7 @@ def main() -> None:
     }
     programs = Programs(place, commands)
     programs.keep_running()
-    programs.end_all(place)
+    programs.end_runtime("runtime")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ PACKAGE = Path(cri_shim.__file__).parent
 ELSEWHERE = {
     "network.masquerade.ensure": "at the start of the daemon",
     "network.gc.call": "needs plugins of CNI 1.1",
-    "network.bundled.bridge": "when the instance is taken off the node",
+    "network.bundled.bridge": "by a forced shutdown of the runtime",
     "recovery.refresh.pod": "after a reboot: test_chaos_reboot",
     # Verbs of the library, for which the CRI has no call: integration/runtime/test_runtime_images.
     "images.tag.catalogue": "by Image.tag",

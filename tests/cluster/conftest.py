@@ -6,20 +6,21 @@ from collections.abc import Iterator
 import pytest
 
 from hack.clusterlib.place import Place
-from tests.cluster.kubectl import Namespace
+from tests.cluster.kubectl import Namespace, await_deleted
 
 
 @pytest.fixture(scope="session")
-def place() -> Place:
-    """The running cluster's directory and programs."""
+def place() -> Iterator[Place]:
+    """The running cluster's directory and programs; no test's pods are left in it at the end."""
     if "CRI_SHIM_CLUSTER" not in os.environ:
         pytest.skip("needs a cluster: hack/cluster test")
-    return Place.of_environment()
+    yield Place.of_environment()
+    await_deleted()
 
 
 @pytest.fixture
 def ns(place: Place, request: pytest.FixtureRequest) -> Iterator[Namespace]:
-    """A Kubernetes namespace of the test's own; everything in it is gone at the end."""
+    """A Kubernetes namespace of the test's own, deleted with everything in it at the end."""
     namespace = Namespace(place, request.node.name)
     namespace.create()
     try:

@@ -7,12 +7,18 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 from hack.clusterlib.images import BUSYBOX
 from hack.clusterlib.place import Place
 
 LIMIT_S = 90.0
+MOUNT = {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}  # of the volume that `volume` makes
+# The ends of scripts. A shell takes a signal only while no program runs in front of it.
+STAY = "sleep 3600 & wait"
+SERVE = "httpd -f -p 8080 -h /w & wait"
 T = TypeVar("T")
 Object = dict[str, Any]
 
@@ -36,8 +42,8 @@ class Namespace:
         eventually(lambda: self.get("serviceaccount", "default"))
 
     def delete(self) -> None:
-        """Delete it with all that is in it; returns when the last pod is gone."""
-        kubectl("delete", "namespace", self.name, "--wait=true", "--timeout=180s")
+        """Begin to delete it with all that is in it; `await_deleted` waits for the end."""
+        kubectl("delete", "namespace", self.name, "--wait=false")
 
     def describe(self) -> None:
         """Print what explains a failure."""
@@ -65,6 +71,12 @@ class Namespace:
         words = ["-l", selector] if selector else []
         found: list[Object] = json.loads(self.run("get", kind, *words, "-o", "json"))["items"]
         return found
+
+    def directory(self) -> Path:
+        """A directory of this namespace on the node, with a short name; goes with the cluster."""
+        made = self.place / "host" / self.name[-8:]
+        made.mkdir(parents=True, exist_ok=True)
+        return made
 
     def start(self, pod: Mapping[str, Any]) -> Object:
         """Create a pod and wait until it is Ready."""
@@ -107,6 +119,20 @@ class Namespace:
         return self(stdin, *words, *command)
 
 
+def await_deleted() -> None:
+    """Wait until every namespace that a test deleted is gone, and so its last pod."""
+    columns = "custom-columns=NAME:.metadata.name,SINCE:.metadata.deletionTimestamp"
+
+    def none_is_left() -> bool:
+        rows = kubectl("get", "namespaces", "--no-headers", "-o", columns).splitlines()
+        return all(row.endswith("<none>") for row in rows)
+
+    try:
+        eventually(none_is_left, limit=180)
+    except AssertionError as e:
+        raise AssertionError(kubectl("get", "namespaces,pods", "-A")) from e
+
+
 def kubectl(*words: str, stdin: str = "", check: bool = True, limit: float = LIMIT_S) -> str:
     done = subprocess.run(
         ["kubectl", *words], input=stdin, capture_output=True, text=True, timeout=limit, check=False
@@ -145,19 +171,23 @@ def container(pod: Object, name: str = "main") -> Object:
     return next((c for c in every if c["name"] == name), {})
 
 
+def member(name: str, script: str = STAY, **fields: Any) -> Object:
+    """A container of a pod that runs a shell script."""
+    command = ["/bin/sh", "-c", f"trap 'exit 0' TERM; {script}"]
+    return {"name": name, "image": BUSYBOX, "command": command, **fields}
+
+
 def pod(
     name: str,
-    script: str | Sequence[str] = "sleep 3600",
+    script: str | Sequence[str] = STAY,
     *,
     main: Mapping[str, Any] | None = None,
     metadata: Mapping[str, Any] | None = None,
     **spec: Any,
 ) -> Object:
     """A pod of one container `main` that runs a shell script; `main` and `spec` add fields."""
-    command = (
-        ["/bin/sh", "-c", f"trap 'exit 0' TERM; {script}"] if isinstance(script, str) else script
-    )
-    first = {"name": "main", "image": BUSYBOX, "command": command, **(main or {})}
+    command = {} if isinstance(script, str) else {"command": script}
+    first = member("main", script if isinstance(script, str) else "", **command, **(main or {}))
     more = spec.pop("containers", [])
     return {
         "apiVersion": "v1",
@@ -172,8 +202,20 @@ def pod(
     }
 
 
+def volume(**source: Any) -> list[Mapping[str, Any]]:
+    """The volumes of a pod that has one."""
+    return [{"name": "v", **source}]
+
+
 def kill(place: Place, program: str) -> None:
     """SIGKILL one of the cluster's programs; its supervisor starts it again."""
-    before = place.pid_file(program).read_text()
-    os.kill(int(before), signal.SIGKILL)
+
+    def killed() -> str:
+        pid = place.pid_file(program).read_text()
+        with suppress(ProcessLookupError):  # it ended by itself, for want of another program
+            os.kill(int(pid), signal.SIGKILL)
+            return pid
+        return ""
+
+    before = eventually(killed)
     eventually(lambda: place.pid_file(program).read_text() != before)

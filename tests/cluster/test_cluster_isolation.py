@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 
 from hack.clusterlib.place import NODE, NODE_IP
-from tests.cluster.kubectl import Namespace, container, eventually, pod
+from tests.cluster.kubectl import (
+    MOUNT,
+    SERVE,
+    Namespace,
+    container,
+    eventually,
+    member,
+    pod,
+    volume,
+)
 
 
 @pytest.mark.parametrize(
@@ -28,7 +37,7 @@ def test_a_pod_shares_a_namespace_of_the_node_where_asked(
 
 def test_a_host_port_is_reached_at_the_node(ns: Namespace) -> None:
     ports = {"ports": [{"containerPort": 8080, "hostPort": 18081}]}
-    ns.start(pod("port", "mkdir /w; echo page > /w/index.html; httpd -f -p 8080 -h /w", main=ports))
+    ns.start(pod("port", f"mkdir /w; echo page > /w/index.html; {SERVE}", main=ports))
 
     def answer() -> bool:
         try:
@@ -40,6 +49,7 @@ def test_a_host_port_is_reached_at_the_node(ns: Namespace) -> None:
     eventually(answer)
 
 
+@pytest.mark.bounded
 def test_sysctls_hold_in_the_pod_alone(ns: Namespace) -> None:
     sysctls = [
         {"name": "kernel.shm_rmid_forced", "value": "1"},
@@ -60,12 +70,10 @@ def test_root_of_a_user_namespace_is_nobody_on_the_node(ns: Namespace) -> None:
     assert found["spec"]["hostUsers"] is False
 
 
+@pytest.mark.bounded
 def test_a_user_namespace_keeps_the_owner_of_volumes(ns: Namespace) -> None:
-    mount = {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}
     script = "touch /v/f && stat -c %u /v/f; echo out > /dev/stdout"
-    log = ns.finish(
-        pod("mapped", script, main=mount, volumes=[{"name": "v", "emptyDir": {}}], hostUsers=False)
-    )
+    log = ns.finish(pod("mapped", script, main=MOUNT, volumes=volume(emptyDir={}), hostUsers=False))
     assert log == "0\nout\n"
 
 
@@ -90,6 +98,7 @@ def test_the_default_seccomp_profile_refuses_new_namespaces(ns: Namespace) -> No
     assert ns.finish(pod("s", script, securityContext=context)) == "refused\n"
 
 
+@pytest.mark.bounded
 def test_a_runtime_class_chooses_the_handler(ns: Namespace) -> None:
     name = f"rc-{ns.name}"
     ns.apply(
@@ -120,7 +129,7 @@ def test_a_runtime_class_without_a_handler_is_told(ns: Namespace) -> None:
 
 
 def test_containers_of_a_pod_share_its_pid_namespace_where_asked(ns: Namespace) -> None:
-    other = pod("x", "exec sleep 4321")["spec"]["containers"][0] | {"name": "other"}
+    other = member("other", "exec sleep 4321")
     ns.start(pod("share", containers=[other], shareProcessNamespace=True))
     assert "sleep 4321" in ns.run("exec", "share", "-c", "main", "--", "ps")
 
@@ -140,7 +149,7 @@ def test_host_aliases_dns_and_host_name_are_written(ns: Namespace) -> None:
 
 
 def test_a_static_pod_runs_and_ends_with_its_file(ns: Namespace) -> None:
-    manifest = pod("static", "sleep 3600", metadata={"namespace": ns.name})
+    manifest = pod("static", metadata={"namespace": ns.name})
     file = ns.place / "manifests" / f"{ns.name}.json"
     partial = file.with_suffix(".new")
     partial.write_text(json.dumps(manifest))

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from hack.clusterlib.images import AGNHOST
-from tests.cluster.kubectl import Namespace, condition, container, pod
+from tests.cluster.kubectl import SERVE, STAY, Namespace, condition, container, pod
 
 FAST = {"periodSeconds": 1, "failureThreshold": 2}
 
@@ -13,9 +13,12 @@ FAST = {"periodSeconds": 1, "failureThreshold": 2}
 @pytest.mark.parametrize(
     ("probe", "script"),
     [
-        ({"exec": {"command": ["test", "-e", "/up"]}}, "sleep 2; touch /up; sleep 3600"),
-        ({"httpGet": {"port": 8080, "path": "/"}}, "mkdir /w; sleep 2; httpd -f -p 8080 -h /w"),
-        ({"tcpSocket": {"port": 8080}}, "mkdir /w; sleep 2; httpd -f -p 8080 -h /w"),
+        ({"exec": {"command": ["test", "-e", "/up"]}}, f"sleep 2; touch /up; {STAY}"),
+        (
+            {"httpGet": {"port": 8080, "path": "/"}},
+            f"mkdir /w; sleep 2; {SERVE}",
+        ),
+        ({"tcpSocket": {"port": 8080}}, f"mkdir /w; sleep 2; {SERVE}"),
     ],
     ids=["exec", "http", "tcp"],
 )
@@ -30,6 +33,7 @@ def test_a_pod_is_ready_when_its_readiness_probe_succeeds(
     ns.until_ready("ready")
 
 
+@pytest.mark.bounded
 def test_a_grpc_probe_is_answered(ns: Namespace) -> None:
     main = {
         "image": AGNHOST,
@@ -39,9 +43,10 @@ def test_a_grpc_probe_is_answered(ns: Namespace) -> None:
     ns.start(pod("grpc", main=main))
 
 
+@pytest.mark.bounded
 def test_a_container_whose_liveness_probe_fails_is_started_again(ns: Namespace) -> None:
     main = {"livenessProbe": {"exec": {"command": ["test", "!", "-e", "/sick"]}, **FAST}}
-    ns.apply(pod("sick", "sleep 3; touch /sick; sleep 3600", main=main, restartPolicy="Always"))
+    ns.apply(pod("sick", f"sleep 3; touch /sick; {STAY}", main=main, restartPolicy="Always"))
     found = ns.until("sick", lambda p: container(p).get("restartCount", 0) >= 1)
     assert "terminated" in container(found)["lastState"]
 
@@ -59,7 +64,7 @@ def test_a_startup_probe_holds_the_others_back(ns: Namespace) -> None:
             "failureThreshold": 1,
         },
     }
-    found = ns.start(pod("slow", "sleep 5; touch /up; sleep 3600", main=main))
+    found = ns.start(pod("slow", f"sleep 5; touch /up; {STAY}", main=main))
     assert container(found)["restartCount"] == 0
 
 

@@ -4,9 +4,19 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.kubectl import Namespace, Object, condition, container, eventually, kill, pod
+from tests.cluster.kubectl import (
+    MOUNT,
+    Namespace,
+    Object,
+    container,
+    eventually,
+    kill,
+    pod,
+    volume,
+)
 
 PODS = 8
+JOBS = 12
 
 
 def facts(found: Object) -> tuple[str, str, int, str]:
@@ -15,42 +25,61 @@ def facts(found: Object) -> tuple[str, str, int, str]:
     return found["metadata"]["uid"], main["containerID"], main["restartCount"], started
 
 
-@pytest.mark.parametrize("program", ["cri-shim", "kubelet"])
-def test_running_pods_outlive_a_kill(ns: Namespace, program: str) -> None:
+@pytest.mark.parametrize("programs", [("cri-shim",), ("kubelet",), ("kubelet", "cri-shim")])
+def test_running_pods_outlive_a_kill(ns: Namespace, programs: tuple[str, ...]) -> None:
     names = [f"p{n}" for n in range(PODS)]
     ns.apply(*(pod(name, restartPolicy="Always") for name in names))
     before = {name: facts(ns.until_ready(name)) for name in names}
+    ns.apply(job())
     for _ in range(3):
-        kill(ns.place, program)
-        eventually(lambda: node_is_ready(ns))
+        for program in programs:
+            kill(ns.place, program)
+        eventually(lambda: ns.exec("p0", "echo", "here") == "here\n")
     late = ns.finish(pod("late", "echo late"))
     assert late == "late\n"
     assert {name: facts(ns.until_ready(name)) for name in names} == before
-    assert ns.exec("p0", "echo", "still").strip() == "still"
+    ns.run("wait", "job/load", "--for=condition=complete", "--timeout=120s", limit=130)
+    assert_all_succeeded_once(ns)
 
 
-def node_is_ready(ns: Namespace) -> bool:
-    return condition(ns.get("node", "node"), "Ready") == "True"
+def job() -> Object:
+    """Pods that start and end all the time, each with a log; one that fails is not replaced."""
+    script = "i=0; while test $i -lt 20; do i=$((i+1)); echo $i; usleep 100000; done"
+    template = {"spec": pod("x", script)["spec"], "metadata": {"labels": {"app": "load"}}}
+    spec = {"completions": JOBS, "parallelism": 4, "backoffLimit": 0, "template": template}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "load"}, "spec": spec}
 
 
-def test_exit_codes_of_containers_that_end_while_cri_shim_is_dead_are_kept(ns: Namespace) -> None:
+def assert_all_succeeded_once(ns: Namespace) -> None:
+    ended = ns.items("pods", "app=load")
+    assert len(ended) == JOBS
+    for found in ended:
+        main = container(found)
+        assert (main["restartCount"], main["state"]["terminated"]["exitCode"]) == (0, 0)
+        log = ns.logs(found["metadata"]["name"])
+        assert log.split() == [str(n) for n in range(1, 21)]
+
+
+@pytest.mark.bounded
+@pytest.mark.parametrize("program", ["cri-shim", "kubelet"])
+def test_exit_codes_of_containers_that_end_while_a_program_is_dead_are_kept(
+    ns: Namespace, program: str
+) -> None:
     names = {f"e{code}": code for code in (0, 3, 42)}
     for name, code in names.items():
         ns.apply(pod(name, f"while ! test -e /v/go; do sleep 0.05; done; exit {code}", **go(ns)))
     for name in names:
         ns.until_ready(name)
-    (ns.place / "go" / ns.name / "go").touch()
-    kill(ns.place, "cri-shim")
+    (ns.directory() / "go").touch()
+    kill(ns.place, program)
     for name, code in names.items():
         found = ns.until(name, lambda p: p["status"]["phase"] in ("Succeeded", "Failed"))
         assert container(found)["state"]["terminated"]["exitCode"] == code
 
 
 def go(ns: Namespace) -> dict[str, Any]:
-    directory = ns.place / "go" / ns.name
-    directory.mkdir(parents=True, exist_ok=True)
-    mount = {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}
-    return {"main": mount, "volumes": [{"name": "v", "hostPath": {"path": str(directory)}}]}
+    volumes = volume(hostPath={"path": str(ns.directory())})
+    return {"main": MOUNT, "volumes": volumes}
 
 
 def test_pods_that_start_while_cri_shim_is_killed_get_ready(ns: Namespace) -> None:

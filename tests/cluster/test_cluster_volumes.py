@@ -1,28 +1,18 @@
-"""Every kind of volume that the kubelet mounts by itself, and images as volumes."""
-
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+"""Volumes that the kubelet makes of its own data or of the API server's, and images as volumes."""
 
 import pytest
 
 from hack.clusterlib.images import DATA
-from tests.cluster.kubectl import Namespace, container, eventually, pod
-
-MOUNT = {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}
-
-
-def volume(**source: Any) -> list[Mapping[str, Any]]:
-    return [{"name": "v", **source}]
+from tests.cluster.kubectl import MOUNT, STAY, Namespace, container, eventually, member, pod, volume
 
 
 @pytest.mark.parametrize("medium", ["", "Memory"])
 def test_an_empty_dir_is_shared_by_the_containers_of_a_pod(ns: Namespace, medium: str) -> None:
-    other = pod("x", "echo shared > /v/f; sleep 3600")["spec"]["containers"][0]
+    other = member("other", f"echo shared > /v/f; {STAY}", **MOUNT)
     script = "while ! test -s /v/f; do sleep 0.1; done; cat /v/f"
     ns.apply(
         pod(
-            "share", script, main=MOUNT, containers=[other | {"name": "other", **MOUNT}],
+            "share", script, main=MOUNT, containers=[other],
             volumes=volume(emptyDir={"medium": medium}),
         )
     )  # fmt: skip
@@ -36,7 +26,53 @@ def test_a_config_map_and_a_secret_are_files_and_follow_a_change(ns: Namespace) 
     ns.start(pod("files", main=MOUNT, volumes=volume(projected=source)))
     assert ns.exec("files", "cat", "/v/key", "/v/password") == "onehidden"
     ns.run("patch", "configmap", "c", "-p", '{"data": {"key": "two"}}')
+    ns.run("annotate", "pod", "files", "look=now")  # the kubelet looks at once, not in a minute
     eventually(lambda: ns.exec("files", "cat", "/v/key") == "two", limit=150)
+
+
+def test_an_empty_dir_in_memory_has_its_size(ns: Namespace) -> None:
+    source = {"medium": "Memory", "sizeLimit": "1Mi"}
+    script = (
+        "grep ' /v ' /proc/mounts; dd if=/dev/zero of=/v/f bs=64k count=32 2>&1 || stat -c %s /v/f"
+    )
+    log = ns.finish(pod("memory", script, main=MOUNT, volumes=volume(emptyDir=source)))
+    assert log.startswith("tmpfs /v tmpfs rw")
+    assert log.endswith(f"\n{1 << 20}\n")
+
+
+@pytest.mark.bounded
+def test_a_secret_is_in_memory_with_the_mode_and_names_asked_for(ns: Namespace) -> None:
+    ns.run("create", "secret", "generic", "s", "--from-literal=a=A", "--from-literal=b=B")
+    source = {"secretName": "s", "defaultMode": 0o400, "items": [{"key": "a", "path": "deep/er"}]}
+    script = "ls /v; cat /v/deep/er; echo; stat -L -c %a /v/deep/er; grep ' /v ' /proc/mounts"
+    log = ns.finish(pod("s", script, main=MOUNT, volumes=volume(secret=source))).splitlines()
+    assert log[:3] == ["deep", "A", "400"]
+    assert log[3].startswith("tmpfs ")
+
+
+def test_a_config_map_and_a_secret_are_variables(ns: Namespace) -> None:
+    ns.run("create", "configmap", "c", "--from-literal=ONE=1")
+    ns.run("create", "secret", "generic", "s", "--from-literal=two=2")
+    reference = {"secretKeyRef": {"name": "s", "key": "two"}}
+    main = {
+        "envFrom": [{"prefix": "C_", "configMapRef": {"name": "c"}}],
+        "env": [
+            {"name": "TWO", "valueFrom": reference},
+            {"name": "BOTH", "value": "$(TWO)$(C_ONE)"},
+        ],
+    }
+    assert ns.finish(pod("env", "echo $C_ONE $TWO $BOTH", main=main)) == "1 2 21\n"
+
+
+def test_the_token_of_a_service_account_opens_the_api_server(ns: Namespace) -> None:
+    ns.start(pod("token"))
+    directory = "/var/run/secrets/kubernetes.io/serviceaccount"
+    assert ns.exec("token", "cat", f"{directory}/namespace") == ns.name
+    token = ns.exec("token", "cat", f"{directory}/token")
+    name = ns.run(
+        "auth", "whoami", f"--token={token}", "-o", "jsonpath={.status.userInfo.username}"
+    )
+    assert name == f"system:serviceaccount:{ns.name}:default"
 
 
 def test_the_downward_api_tells_a_pod_of_itself(ns: Namespace) -> None:
@@ -63,24 +99,7 @@ def test_the_downward_api_tells_a_pod_of_itself(ns: Namespace) -> None:
     assert log[2] == log[3]
 
 
-def test_a_host_path_is_seen_and_written(ns: Namespace, tmp_path: Path) -> None:
-    (tmp_path / "in").write_text("from the node\n")
-    log = ns.finish(
-        pod(
-            "host", "cat /v/in; echo from the pod > /v/out",
-            main=MOUNT, volumes=volume(hostPath={"path": str(tmp_path), "type": "Directory"}),
-        )
-    )  # fmt: skip
-    assert log == "from the node\n"
-    assert (tmp_path / "out").read_text() == "from the pod\n"
-
-
-def test_a_host_path_that_must_exist_and_does_not_is_told(ns: Namespace, tmp_path: Path) -> None:
-    source = {"path": str(tmp_path / "gone"), "type": "Directory"}
-    ns.apply(pod("gone", main=MOUNT, volumes=volume(hostPath=source)))
-    eventually(lambda: "FailedMount" in ns.run("get", "events"))
-
-
+@pytest.mark.bounded
 def test_a_sub_path_is_one_file_or_directory_of_a_volume(ns: Namespace) -> None:
     ns.run("create", "configmap", "c", "--from-literal=a=A", "--from-literal=b=B")
     mounts = [
@@ -103,7 +122,7 @@ def test_a_sub_path_is_one_file_or_directory_of_a_volume(ns: Namespace) -> None:
 def test_a_sub_path_that_a_tenant_made_a_link_does_not_lead_out_of_its_volume(
     ns: Namespace,
 ) -> None:
-    link = pod("x", "ln -s /etc /v/out")["spec"]["containers"][0] | {"name": "link", **MOUNT}
+    link = member("link", "ln -s /etc /v/out", **MOUNT)
     mount = {"volumeMounts": [{"name": "v", "mountPath": "/s", "subPath": "out"}]}
     ns.apply(pod("out", main=mount, initContainers=[link], volumes=volume(emptyDir={})))
     ns.until("out", lambda p: "waiting" in container(p).get("state", {}))
@@ -111,6 +130,7 @@ def test_a_sub_path_that_a_tenant_made_a_link_does_not_lead_out_of_its_volume(
     assert "running" not in container(ns.get("pod", "out"))["state"]
 
 
+@pytest.mark.bounded
 def test_an_image_is_a_read_only_volume(ns: Namespace) -> None:
     script = "cat /v/hello; cat /s/file; touch /v/x 2>/dev/null || echo refused"
     mounts = [
@@ -122,73 +142,6 @@ def test_an_image_is_a_read_only_volume(ns: Namespace) -> None:
         pod("image", script, main={"volumeMounts": mounts}, volumes=volume(image=source))
     )
     assert log == "hello from an image\nsub\nrefused\n"
-
-
-def test_a_local_persistent_volume_is_bound_and_kept(ns: Namespace, tmp_path: Path) -> None:
-    name = f"pv-{ns.name}"
-    affinity = {
-        "required": {
-            "nodeSelectorTerms": [
-                {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "Exists"}]}
-            ]
-        }
-    }
-    spec = {"accessModes": ["ReadWriteOnce"], "storageClassName": name}
-    capacity = {"storage": "1Mi"}
-    ns.apply(
-        {
-            "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name},
-            "spec": {
-                **spec, "capacity": capacity, "nodeAffinity": affinity,
-                "local": {"path": str(tmp_path)}, "persistentVolumeReclaimPolicy": "Delete",
-            },
-        },
-        {
-            "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "claim"},
-            "spec": {**spec, "resources": {"requests": capacity}},
-        },
-    )  # fmt: skip
-    try:
-        claim = volume(persistentVolumeClaim={"claimName": "claim"})
-        ns.finish(pod("writes", "echo kept > /v/f", main=MOUNT, volumes=claim))
-        assert ns.finish(pod("reads", "cat /v/f", main=MOUNT, volumes=claim)) == "kept\n"
-    finally:
-        ns.run("delete", "persistentvolume", name, "--wait=false")
-
-
-def test_mounts_propagate_as_asked(ns: Namespace, tmp_path: Path) -> None:
-    (tmp_path / "m").mkdir()
-    privileged = {"securityContext": {"privileged": True}}
-    mount = {
-        "volumeMounts": [{"name": "v", "mountPath": "/v", "mountPropagation": "Bidirectional"}]
-    }
-    maker = pod("x", "mount -t tmpfs t /v/m; touch /v/m/inside; sleep 3600")["spec"]["containers"][
-        0
-    ]
-    maker |= {"name": "maker", **privileged, **mount}
-    see = {
-        "volumeMounts": [{"name": "v", "mountPath": "/v", "mountPropagation": "HostToContainer"}]
-    }
-    ns.start(
-        pod(
-            "spread", main=see, containers=[maker],
-            volumes=volume(hostPath={"path": str(tmp_path)}),
-        )
-    )  # fmt: skip
-    eventually(lambda: "inside" in ns.exec("spread", "ls", "/v/m"))
-    ns.run("exec", "spread", "-c", "maker", "--", "umount", "/v/m")
-
-
-def test_a_read_only_mount_is_read_only_recursively_where_asked(
-    ns: Namespace, tmp_path: Path
-) -> None:
-    mount = {"name": "v", "mountPath": "/v", "readOnly": True, "recursiveReadOnly": "Enabled"}
-    script = "touch /v/x 2>/dev/null || echo refused"
-    source = {"path": str(tmp_path)}
-    log = ns.finish(
-        pod("ro", script, main={"volumeMounts": [mount]}, volumes=volume(hostPath=source))
-    )
-    assert log == "refused\n"
 
 
 def test_fs_group_owns_a_volume(ns: Namespace) -> None:

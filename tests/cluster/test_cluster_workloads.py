@@ -2,12 +2,14 @@
 
 from typing import Any
 
+import pytest
+
 from hack.clusterlib.images import BUSYBOX_2
 from hack.clusterlib.place import NODE
-from tests.cluster.kubectl import Namespace, eventually, pod
+from tests.cluster.kubectl import SERVE, STAY, Namespace, eventually, pod
 
 
-def template(script: str = "sleep 3600", **spec: Any) -> dict[str, Any]:
+def template(script: str = STAY, **spec: Any) -> dict[str, Any]:
     made = pod("x", script, **{"restartPolicy": "Always", **spec})
     return {"metadata": {"labels": {"app": "a"}}, "spec": made["spec"]}
 
@@ -31,6 +33,20 @@ def test_a_job_runs_its_pods_to_completion(ns: Namespace) -> None:
     ns.apply({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j"}, "spec": spec})
     ns.run("wait", "job/j", "--for=condition=complete", "--timeout=90s", limit=100)
     assert len(ns.items("pods")) == 3
+
+
+def test_a_job_fails_at_once_with_an_exit_code_that_it_names(ns: Namespace) -> None:
+    rule = {"action": "FailJob", "onExitCodes": {"operator": "In", "values": [42]}}
+    spec = {
+        "backoffLimit": 5,
+        "podFailurePolicy": {"rules": [rule]},
+        "template": template("exit 42", restartPolicy="Never"),
+    }
+    ns.apply({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j"}, "spec": spec})
+    ns.run("wait", "job/j", "--for=condition=failed", "--timeout=90s", limit=100)
+    reasons = {c["reason"] for c in ns.get("job", "j")["status"]["conditions"]}
+    assert reasons == {"PodFailurePolicy"}
+    assert ns.get("job", "j")["status"]["failed"] == 1
 
 
 def test_a_deployment_rolls_from_one_image_to_the_next(ns: Namespace) -> None:
@@ -62,8 +78,9 @@ def test_a_stateful_set_keeps_names_in_order(ns: Namespace) -> None:
     ns.until_ready("w-0")
 
 
+@pytest.mark.bounded
 def test_a_service_reaches_the_pods_behind_it(ns: Namespace) -> None:
-    script = "mkdir /w; hostname > /w/index.html; httpd -f -p 8080 -h /w"
+    script = f"mkdir /w; hostname > /w/index.html; {SERVE}"
     ns.apply(workload("Deployment", replicas=2, template=template(script)))
     ns.run("rollout", "status", "deployment/w", "--timeout=90s", limit=100)
     ns.run("expose", "deployment", "w", "--port=80", "--target-port=8080")

@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
+from cri_shim import lifecycle
 from cri_shim.aio.offload import offload
 from cri_shim.containers.stats import ContainerGauges
 from cri_shim.engine import Engine
@@ -32,7 +33,7 @@ class Metrics:
         meter = self._engine.cgroups.meter()
         some: list[state.PodRecord] = []
         for pod in self._engine.objects.each_pod():
-            if pod.phase == state.POD_READY:
+            if lifecycle.is_ready(pod):
                 some.append(pod)
             if len(some) == PODS_AT_A_TIME:
                 for row in await self._rows(meter, some):
@@ -48,9 +49,9 @@ class Metrics:
             container
             for pod in pods
             for container in self._engine.objects.containers_of(pod.id)
-            if container.phase == state.CONTAINER_RUNNING
+            if lifecycle.is_running(container)
         ]
-        root = self._engine.images.store.root
+        root = self._engine.images.root
         read, fs = await offload(_read, meter, running, root)
         made = [rows.row("pod", pod.id, self._row, pod, read, fs) for pod in pods]
         return [row for row in made if row is not None]

@@ -33,7 +33,8 @@ def main(blob: str, directory: str, recipe: str, space: str = "") -> None:
         try:
             confine.confine(directory)
             stream = LayerStream(file, Writer(written))
-            Extractor("", ids).extract(stream)
+            extractor = Extractor("", ids)
+            extractor.extract(stream)
             diff_id, tar_size = stream.finish(), stream.tell()
             taken = disk.usage("/")
         except BadLayer as e:
@@ -45,7 +46,7 @@ def main(blob: str, directory: str, recipe: str, space: str = "") -> None:
             _fail(NO_SPACE_EXIT if no_space else 1, str(e))
         size = taken.used_bytes + disk.allocated(os.fstat(written.fileno()))
         facts = {"diff_id": diff_id, "size": size, "inodes": taken.inodes + 1}
-    print(json.dumps({**facts, "tar_size": tar_size}))
+    print(json.dumps({**facts, "tar_size": tar_size, "implied": extractor.implied()}))
     sys.stdout.flush()
     os._exit(0)  # skip the interpreter's tear-down: nothing is left to do
 

@@ -30,6 +30,7 @@ _SPECIAL = {
 _DEVICES = (header.CHARACTER, header.BLOCK_DEVICE)
 # Attributes that root of a user namespace may set; the others mean nothing to it.
 _USERS_XATTRS = ("user.", "security.capability")
+MOST_IMPLIED, MOST_IMPLIED_LETTERS = 10_000, 1 << 20
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -65,6 +66,19 @@ class Extractor:
             except ValueError as e:  # a NUL in a name
                 raise BadLayer(f"{member.name!r}: {e}") from e
         self._tree.set_times()
+
+    def implied(self) -> list[str]:
+        """The directories that the layer uses and does not describe, as "/a/b"; "" is the root.
+
+        Of very many, the first: they keep the mode that they were made with.
+        """
+        found, length = [], 0
+        for path in self._tree.implied()[:MOST_IMPLIED]:
+            length += len(path)
+            if length > MOST_IMPLIED_LETTERS:
+                break
+            found.append(path)
+        return found
 
     def _entry(self, member: Member, stream: LayerStream) -> None:
         parts = components(member.name)
@@ -141,6 +155,7 @@ class Extractor:
             os.chmod(real, member.mode)
         self._xattrs(real, member)
         self._tree.time(path, member.mtime)
+        self._tree.describe(path)
 
     def _hard_link(self, path: str, member: Member) -> None:
         target = self._tree.place(components(member.linkname))

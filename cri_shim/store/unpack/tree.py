@@ -15,7 +15,7 @@ of its own layer, in whatever order they come.
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from cri_shim.linux.remove import remove_tree
 from cri_shim.store.unpack.failure import BadLayer
@@ -34,6 +34,40 @@ def components(name: str) -> list[str]:
     return parts
 
 
+class _Paths:
+    """A number for each of some paths; a path is forgotten with all below it, and no other one."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, int] = {}
+        self._below: dict[str, set[str]] = {}  # a directory -> what is in it, or leads to a path
+
+    def put(self, path: str, value: int) -> None:
+        self._values[path] = value
+        while path and path not in (
+            known := self._below.setdefault(path.rpartition("/")[0], set())
+        ):
+            known.add(path)
+            path = path.rpartition("/")[0]
+
+    def drop(self, path: str) -> None:
+        self._values.pop(path, None)
+
+    def forget(self, path: str) -> None:
+        """Drop the path and all below it."""
+        self._below.get(path.rpartition("/")[0], set()).discard(path)
+        pending = [path]
+        while pending:
+            path = pending.pop()
+            self._values.pop(path, None)
+            pending += self._below.pop(path, ())
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._values
+
+    def items(self) -> Iterable[tuple[str, int]]:
+        return self._values.items()
+
+
 class Tree:
     """Paths are "/a/b", below `root`; "" is the root itself. The umask must be 0."""
 
@@ -41,8 +75,10 @@ class Tree:
         self._root = root
         self._opaque = opaque
         self._found: dict[str, str] = {"": ""}
-        self._whited: set[str] = set()
-        self._times: dict[str, int] = {}  # of directories; set last, making entries changes them
+        self._implied = _Paths()  # directories that no entry has described yet
+        self._implied.put("", 0)
+        self._whited = _Paths()
+        self._times = _Paths()  # of directories, in ns; set last: making entries changes them
 
     def on_disk(self, path: str) -> str:
         return f"{self._root}{path}" or "/"
@@ -73,7 +109,7 @@ class Tree:
             try:
                 mode = os.lstat(self.on_disk(path)).st_mode
             except FileNotFoundError:
-                self.directory(path, _IMPLICIT_MODE)
+                self._imply(path)
                 here = path
                 continue
             if stat.S_ISDIR(mode):
@@ -82,7 +118,7 @@ class Tree:
                 links += 1
                 todo += self._link_target(path, links)
             elif path in self._whited:
-                self.directory(path, _IMPLICIT_MODE)
+                self._imply(path)
                 here = path
             else:
                 raise BadLayer(f"{'/'.join(parts)!r} goes through {path!r}, which is no directory")
@@ -95,6 +131,18 @@ class Tree:
         if links > _LINKS_LIMIT:
             raise BadLayer(f"too many symbolic links at {path!r}")
         return [part for part in target.split("/") if part not in ("", ".")][::-1]
+
+    def implied(self) -> list[str]:
+        """The directories that entries are in and that no entry has described, in order."""
+        return sorted(path for path, _ in self._implied.items())
+
+    def describe(self, path: str) -> None:
+        """An entry says what the directory at `path` is."""
+        self._implied.drop(path)
+
+    def _imply(self, path: str) -> None:
+        self.directory(path, _IMPLICIT_MODE)
+        self._implied.put(path, 0)
 
     def directory(self, path: str, mode: int) -> bool:
         """Have a directory at `path`; whether it is new. An old one keeps what is in it."""
@@ -124,20 +172,20 @@ class Tree:
     def remove(self, path: str) -> None:
         """Remove what an earlier entry of this layer made."""
         real = self.on_disk(path)
-        if stat.S_ISDIR(os.lstat(real).st_mode):
+        mode = os.lstat(real).st_mode
+        if stat.S_ISDIR(mode):
             remove_tree(real)
         else:
             os.unlink(real)
-        below = path + "/"
-        self._found = {"": ""}
-        self._whited = {p for p in self._whited if p != path and not p.startswith(below)}
-        self._times = {
-            p: time for p, time in self._times.items() if p != path and not p.startswith(below)
-        }
+        if stat.S_ISDIR(mode) or stat.S_ISLNK(mode):
+            self._found = {"": ""}  # names that led through it
+        self._whited.forget(path)
+        self._times.forget(path)
+        self._implied.forget(path)
 
     def time(self, directory: str, mtime: int) -> None:
         """Have `set_times` give this directory its time, in nanoseconds since the epoch."""
-        self._times[directory] = mtime
+        self._times.put(directory, mtime)
 
     def set_times(self) -> None:
         """Call it when every entry is made."""
@@ -154,7 +202,7 @@ class Tree:
             if stat.S_ISDIR(os.lstat(real).st_mode):
                 os.setxattr(real, self._opaque, b"y", follow_symlinks=False)
             return
-        self._whited.add(path)
+        self._whited.put(path, 0)
 
     def make_opaque(self, path: str) -> None:
         """Hide all that the layers below have in this directory."""

@@ -1,6 +1,5 @@
 """Files of the node that others write: devices, hooks, profiles, configuration."""
 
-import copy
 import json
 import tempfile
 from collections.abc import Iterator
@@ -99,9 +98,7 @@ path = ["/usr/bin/crun"]
 def _device(value: Any) -> None:
     spec = cdi_file.parse(value, "/etc/cdi/a.json", 0)
     edits = cdi.select([spec], {_DEVICE: "config.CDI_devices[0].name"}, [])
-    document = copy.deepcopy(_DOCUMENT)
-    cdi.apply(document, edits, [])
-    json.dumps(document).encode()
+    json.dumps(cdi.applied(_DOCUMENT, edits, [])).encode()
 
 
 def _hook(data: bytes) -> None:

@@ -80,6 +80,29 @@ async def test_images_are_loaded_listed_and_removed(cri: Cri, tmp_path: Path) ->
     assert again.stderr == b"cri-shim: there is no image localhost/other:1\n"
 
 
+async def test_an_image_is_given_one_more_name(cri: Cri, tmp_path: Path) -> None:
+    other: dict[str, object] = {"Labels": {"a": "c"}}
+    archive = busybox.archive(tmp_path / "x.tar", other, name="localhost/named:1")
+    assert (await cri_shim(cri, "image", "load", str(archive))).returncode == 0
+
+    named = await cri_shim(cri, "image", "tag", "localhost/named:1", "localhost/again")
+
+    assert named.stdout == b"localhost/again:latest\n", named.complaint()
+    listed = await cri_shim(cri, "image", "list")
+    assert b"localhost/named:1, localhost/again:latest\n" in listed.stdout
+    assert (await cri_shim(cri, "image", "rm", "localhost/again")).returncode == 0
+
+
+async def test_only_an_image_of_the_node_is_named_and_only_by_a_tag(cri: Cri) -> None:
+    absent = await cri_shim(cri, "image", "tag", "localhost/absent", "localhost/new")
+    assert absent.stderr == (
+        b"cri-shim: image localhost/absent is not on this node; pull it first\n"
+    )
+    digest = f"localhost/new@sha256:{'0' * 64}"
+    refused = await cri_shim(cri, "image", "tag", "localhost/absent", digest)
+    assert b"has a digest" in refused.stderr
+
+
 async def test_info_and_version_speak_of_the_daemon(cri: Cri) -> None:
     facts = json.loads((await cri_shim(cri, "info", "--json")).stdout)
     assert str(cri.daemon.root) in json.dumps(facts)

@@ -5,15 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from cri_shim.images import Images
+from cri_shim.engine import Engine
 from cri_shim.linux.boot import boot_id
 from cri_shim.state.memory import MemoryStore
 from cri_shim.store.image_store import ImageStore
 from cri_shim.store.manifest import host_architecture
 from cri_shim.store.skopeo import Skopeo
+from tests.fixtures.image_engine import close, engine_of, recover
 from tests.fixtures.images import Registry
 
-Open = Callable[..., Awaitable[Images]]
+Open = Callable[..., Awaitable[Engine]]
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +33,7 @@ async def open_images(
     tmp_path: Path, registry: Registry, state: MemoryStore
 ) -> AsyncIterator[Open]:
     """A function that opens the store as a daemon at its start does; options as of ImageStore."""
-    opened: list[Images] = []
+    opened: list[Engine] = []
 
     async def open_(
         *,
@@ -41,7 +42,7 @@ async def open_images(
         boot: str = "",
         program: str = "skopeo",
         **options: object,
-    ) -> Images:
+    ) -> Engine:
         architecture = host_architecture()
         skopeo = Skopeo(
             program, registries_conf=conf or registry.conf, policy=policy, architecture=architecture
@@ -54,16 +55,16 @@ async def open_images(
             skopeo=skopeo,
             **options,  # type: ignore[arg-type]
         )
-        images = Images(store, state)
-        opened.append(images)
-        await images.recover()
-        return images
+        engine = engine_of(store)
+        opened.append(engine)
+        await recover(engine, state)
+        return engine
 
     yield open_
-    for images in opened:
-        await images.close()
+    for engine in opened:
+        await close(engine)
 
 
 @pytest.fixture
-async def images(open_images: Open) -> Images:
+async def engine(open_images: Open) -> Engine:
     return await open_images()

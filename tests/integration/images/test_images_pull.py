@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cri_shim import faults
+from cri_shim.engine import Engine
 from cri_shim.errors import (
     InvalidArgument,
     NotFound,
@@ -18,8 +19,10 @@ from cri_shim.errors import (
     ToolFailed,
 )
 from cri_shim.faults import InjectedFault
-from cri_shim.images import Images
+from cri_shim.images import pull, query, remove
 from cri_shim.pb import api_pb2 as api
+from cri_shim.state.memory import MemoryStore
+from tests.fixtures.image_engine import close, engine_of, recover
 from tests.fixtures.images import Image, Registry, Tar, busybox_image, tree
 from tests.integration.images.conftest import Open
 
@@ -30,8 +33,8 @@ def image_of(*names: str, **options: object) -> Image:
     return Image(layers, **options)  # type: ignore[arg-type]
 
 
-def files_below(images: Images) -> list[str]:
-    root = images.store.root
+def files_below(engine: Engine) -> list[str]:
+    root = engine.images.root
     places = [root / "images", root / "layers"]
     # Not rglob: what is deleted in the background may go as we look.
     found = (Path(where, name) for top in places for where, _, own in os.walk(top) for name in own)
@@ -39,15 +42,15 @@ def files_below(images: Images) -> list[str]:
 
 
 async def test_a_pulled_image_is_shown_by_id_tag_and_digest_alike(
-    images: Images, registry: Registry
+    engine: Engine, registry: Registry
 ) -> None:
     image = busybox_image(config={"User": "1000:100", "Cmd": ["sh"]})
     name = registry.push(image, "a/busybox:1")
 
-    id = await images.pull(name)
+    id = await pull.pull(engine, name)
 
     by_digest = f"{registry.name('a/busybox')}@{image.digest}"
-    expected, _ = images.status(id)
+    expected, _ = query.status(engine, id)
     assert expected is not None
     assert expected.id == id == image.id
     assert list(expected.repo_tags) == [name]
@@ -56,96 +59,96 @@ async def test_a_pulled_image_is_shown_by_id_tag_and_digest_alike(
     assert expected.uid.value == 1000
     assert expected.username == ""
     for reference in (f"sha256:{id}", name, by_digest, f"{name}@{image.digest}", id[:12]):
-        assert images.status(reference)[0] == expected
-    assert list(images.list()) == [expected]
+        assert query.status(engine, reference)[0] == expected
+    assert list(query.listed(engine)) == [expected]
 
 
-async def test_the_layers_on_disk_are_what_was_packed(images: Images, registry: Registry) -> None:
+async def test_the_layers_on_disk_are_what_was_packed(engine: Engine, registry: Registry) -> None:
     tar = Tar().directory("bin").file("bin/su", b"x", mode=0o4755).whiteout("etc/old").bytes()
     image = Image([busybox_image().layers[0], tar], compression=("gzip", "zstd"))
 
-    await images.pull(registry.push(image, "b/layers:1"))
+    await pull.pull(engine, registry.push(image, "b/layers:1"))
 
-    layer = images.store.layers.path(image.true_diff_ids[1])
+    layer = engine.images.layers.path(image.true_diff_ids[1])
     assert set(tree(layer)) == {"bin", "bin/su", "etc", "etc/old"}
     assert (layer / "bin/su").stat().st_mode & 0o7777 == 0o4755
 
 
 async def test_blobs_of_layers_are_dropped_and_manifest_and_config_stay(
-    images: Images, registry: Registry
+    engine: Engine, registry: Registry
 ) -> None:
     image = image_of("one", "two")
 
-    await images.pull(registry.push(image, "c/blobs:1"))
+    await pull.pull(engine, registry.push(image, "c/blobs:1"))
 
-    blobs = images.store.blobs.directory
+    blobs = engine.images.blobs.directory
     assert sorted(os.listdir(blobs)) == sorted([image.id, image.digest.removeprefix("sha256:")])
-    assert os.listdir(images.store.layouts) == []
+    assert os.listdir(engine.images.layouts) == []
 
 
 async def test_blobs_stay_where_that_is_wanted(open_images: Open, registry: Registry) -> None:
-    images = await open_images(keep_blobs=True)
+    engine = await open_images(keep_blobs=True)
     image = image_of("kept")
 
     name = registry.push(image, "c/kept:1")
-    await images.pull(name)
-    await images.pull(name)
+    await pull.pull(engine, name)
+    await pull.pull(engine, name)
 
-    blob = images.store.blobs.path(json.loads(image.manifest)["layers"][0]["digest"])
+    blob = engine.images.blobs.path(json.loads(image.manifest)["layers"][0]["digest"])
     assert blob.read_bytes() == image.blobs[0]
 
 
 async def test_layers_that_are_here_are_not_transferred_again(
-    images: Images, registry: Registry
+    engine: Engine, registry: Registry
 ) -> None:
     base, more = image_of("d-base"), image_of("d-base", "more")
-    await images.pull(registry.push(base, "d/base:1"))
+    await pull.pull(engine, registry.push(base, "d/base:1"))
     name = registry.push(more, "d/more:1")
     registry.break_blob(json.loads(more.manifest)["layers"][0]["digest"], b"not to be fetched")
 
-    id = await images.pull(name)
+    id = await pull.pull(engine, name)
 
     assert id == more.id
 
 
 async def test_an_image_pulled_by_digest_only_has_no_tag(
-    images: Images, registry: Registry
+    engine: Engine, registry: Registry
 ) -> None:
     image = image_of("by digest")
     registry.push(image, "e/digest:1")
     reference = f"{registry.name('e/digest')}@{image.digest}"
 
-    await images.pull(reference)
+    await pull.pull(engine, reference)
 
-    (only,) = images.list()
+    (only,) = list(query.listed(engine))
     assert list(only.repo_tags) == []
     assert list(only.repo_digests) == [reference]
 
 
 async def test_one_image_under_several_names_is_one_entry(
-    images: Images, registry: Registry
+    engine: Engine, registry: Registry
 ) -> None:
     image = image_of("several")
     registry.push(image, "f/x:1", "f/x:2", "g/y:1")
 
-    ids = {await images.pull(registry.name(name)) for name in ("f/x:1", "f/x:2", "g/y:1")}
+    ids = {await pull.pull(engine, registry.name(name)) for name in ("f/x:1", "f/x:2", "g/y:1")}
 
-    (only,) = images.list()
+    (only,) = list(query.listed(engine))
     assert ids == {only.id}
     assert sorted(only.repo_tags) == sorted(map(registry.name, ("f/x:1", "f/x:2", "g/y:1")))
     assert len(only.repo_digests) == 2
 
 
-async def test_a_tag_that_moved_moves_here_too(images: Images, registry: Registry) -> None:
+async def test_a_tag_that_moved_moves_here_too(engine: Engine, registry: Registry) -> None:
     old, new = image_of("old"), image_of("new")
     name = registry.push(old, "h/moving:1")
-    await images.pull(name)
+    await pull.pull(engine, name)
     registry.push(new, "h/moving:1")
 
-    await images.pull(name)
+    await pull.pull(engine, name)
 
-    status, _ = images.status(name)
-    former, _ = images.status(old.id)
+    status, _ = query.status(engine, name)
+    former, _ = query.status(engine, old.id)
     assert status is not None
     assert former is not None
     assert status.id == new.id
@@ -153,55 +156,55 @@ async def test_a_tag_that_moved_moves_here_too(images: Images, registry: Registr
 
 
 async def test_of_a_manifest_list_this_machine_s_image_is_taken_under_the_list_s_digest(
-    images: Images, registry: Registry
+    engine: Engine, registry: Registry
 ) -> None:
     own = image_of("own")
     other = image_of("other", architecture="m68k")
-    digest = registry.push_list({"m68k": other, images.store.architecture: own}, "i/list:1")
+    digest = registry.push_list({"m68k": other, engine.images.architecture: own}, "i/list:1")
 
-    id = await images.pull(registry.name("i/list:1"))
+    id = await pull.pull(engine, registry.name("i/list:1"))
 
-    status, _ = images.status(f"{registry.name('i/list')}@{digest}")
+    status, _ = query.status(engine, f"{registry.name('i/list')}@{digest}")
     assert status is not None
     assert status.id == id == own.id
 
 
 @pytest.mark.parametrize("name", ["j/single:1", "j/list:1"])
 async def test_an_image_for_other_machines_is_refused_clearly(
-    images: Images, registry: Registry, name: str
+    engine: Engine, registry: Registry, name: str
 ) -> None:
     other = image_of("other", architecture="m68k")
     registry.push(other, "j/single:1")
     registry.push_list({"m68k": other}, "j/list:1")
 
-    with pytest.raises(ToolFailed, match=images.store.architecture):
-        await images.pull(registry.name(name))
+    with pytest.raises(ToolFailed, match=engine.images.architecture):
+        await pull.pull(engine, registry.name(name))
 
-    assert files_below(images) == []
+    assert files_below(engine) == []
 
 
-async def test_a_docker_image_keeps_its_id_and_digest(images: Images, registry: Registry) -> None:
+async def test_a_docker_image_keeps_its_id_and_digest(engine: Engine, registry: Registry) -> None:
     image = image_of("docker", docker=True)
     name = registry.push(image, "k/docker:1")
 
-    assert await images.pull(name) == image.id
-    assert images.status(f"{registry.name('k/docker')}@{image.digest}")[0] is not None
+    assert await pull.pull(engine, name) == image.id
+    assert query.status(engine, f"{registry.name('k/docker')}@{image.digest}")[0] is not None
 
 
-async def test_an_image_without_layers_is_an_image(images: Images, registry: Registry) -> None:
+async def test_an_image_without_layers_is_an_image(engine: Engine, registry: Registry) -> None:
     image = Image([])
 
-    id = await images.pull(registry.push(image, "k/empty:1"))
+    id = await pull.pull(engine, registry.push(image, "k/empty:1"))
 
     assert id == image.id
 
 
-async def test_a_user_name_is_a_name_and_none_is_unset(images: Images, registry: Registry) -> None:
-    await images.pull(registry.push(image_of("u", config={"User": "app:app"}), "l/u:1"))
-    await images.pull(registry.push(image_of("n"), "l/n:1"))
+async def test_a_user_name_is_a_name_and_none_is_unset(engine: Engine, registry: Registry) -> None:
+    await pull.pull(engine, registry.push(image_of("u", config={"User": "app:app"}), "l/u:1"))
+    await pull.pull(engine, registry.push(image_of("n"), "l/n:1"))
 
-    named, _ = images.status(registry.name("l/u:1"))
-    unset, info = images.status(registry.name("l/n:1"), verbose=True)
+    named, _ = query.status(engine, registry.name("l/u:1"))
+    unset, info = query.status(engine, registry.name("l/n:1"), verbose=True)
 
     assert named is not None
     assert unset is not None
@@ -213,34 +216,34 @@ async def test_a_user_name_is_a_name_and_none_is_unset(images: Images, registry:
 async def test_a_short_name_is_looked_for_in_the_searched_registries(
     open_images: Open, registry: Registry
 ) -> None:
-    images = await open_images(search=["127.0.0.1:1", registry.host])
+    engine = await open_images(search=["127.0.0.1:1", registry.host])
     image = image_of("short")
     registry.push(image, "short:latest")
 
-    assert await images.pull("short") == image.id
-    assert images.status("short")[0] is not None
+    assert await pull.pull(engine, "short") == image.id
+    assert query.status(engine, "short")[0] is not None
 
 
-async def test_equal_pulls_share_one_transfer(images: Images, registry: Registry) -> None:
+async def test_equal_pulls_share_one_transfer(engine: Engine, registry: Registry) -> None:
     image = image_of("shared", "much")
     name = registry.push(image, "m/shared:1")
 
-    ids = await asyncio.gather(*(images.pull(name) for _ in range(5)))
+    ids = await asyncio.gather(*(pull.pull(engine, name) for _ in range(5)))
 
     assert set(ids) == {image.id}
-    assert files_below(images) != []
+    assert files_below(engine) != []
 
 
 async def test_different_pulls_with_common_layers_run_side_by_side(
-    images: Images, registry: Registry
+    engine: Engine, registry: Registry
 ) -> None:
     all_of = [image_of("common", "base", f"own{i}") for i in range(6)]
     names = [registry.push(image, f"n/side{i}:1") for i, image in enumerate(all_of)]
 
-    ids = await asyncio.gather(*map(images.pull, names))
+    ids = await asyncio.gather(*(pull.pull(engine, name) for name in names))
 
     assert ids == [image.id for image in all_of]
-    assert len(list(images.store.layers.directory.iterdir())) == 8
+    assert len(list(engine.images.layers.directory.iterdir())) == 8
 
 
 @pytest.mark.parametrize(
@@ -260,15 +263,15 @@ async def test_credentials_reach_the_registry_and_no_command_line(
         spy = tmp_path / "spy"
         spy.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >> {argv}\nexec skopeo "$@"\n')
         spy.chmod(0o755)
-        images = await open_images(conf=private.conf, program=str(spy))
+        engine = await open_images(conf=private.conf, program=str(spy))
 
-        assert await images.pull(name, auth) == image.id
+        assert await pull.pull(engine, name, auth) == image.id
         with pytest.raises(ToolFailed, match=r"unauthorized|authentication required"):
-            await images.pull(name)
+            await pull.pull(engine, name)
         with pytest.raises(ToolFailed, match=r"unauthorized|authentication required"):
-            await images.pull(name, api.AuthConfig(username="user", password="wrong"))
+            await pull.pull(engine, name, api.AuthConfig(username="user", password="wrong"))
 
-    assert os.listdir(images.store.secrets) == []
+    assert os.listdir(engine.images.secrets) == []
     assert "copy" in argv.read_text().splitlines()
     assert "secret\n" not in argv.read_text()
     assert "dXNlcjpzZWNyZXQ=" not in argv.read_text()
@@ -294,35 +297,35 @@ async def test_registries_conf_may_send_a_name_elsewhere_by_mirror_or_location(
         location = "blocked.invalid"
         blocked = true
     """)
-    images = await open_images(conf=conf)
+    engine = await open_images(conf=conf)
 
-    assert await images.pull("moved.invalid/team/app:1") == image.id
-    assert await images.pull("mirrored.invalid/app:1") == image.id
+    assert await pull.pull(engine, "moved.invalid/team/app:1") == image.id
+    assert await pull.pull(engine, "mirrored.invalid/app:1") == image.id
     with pytest.raises(ToolFailed, match="blocked"):
-        await images.pull("blocked.invalid/app:1")
-    (only,) = images.list()
+        await pull.pull(engine, "blocked.invalid/app:1")
+    (only,) = list(query.listed(engine))
     assert sorted(only.repo_tags) == ["mirrored.invalid/app:1", "moved.invalid/team/app:1"]
 
 
-async def test_a_registry_token_is_refused_because_it_would_be_seen(images: Images) -> None:
+async def test_a_registry_token_is_refused_because_it_would_be_seen(engine: Engine) -> None:
     with pytest.raises(InvalidArgument, match="registry_token"):
-        await images.pull("127.0.0.1:1/x:1", api.AuthConfig(registry_token="t"))
+        await pull.pull(engine, "127.0.0.1:1/x:1", api.AuthConfig(registry_token="t"))
 
 
-async def test_a_registry_that_is_not_there_is_unavailable(images: Images) -> None:
+async def test_a_registry_that_is_not_there_is_unavailable(engine: Engine) -> None:
     with pytest.raises(RegistryUnavailable, match=r"^RegistryUnavailable: .*refused"):
-        await images.pull("127.0.0.1:1/x:1")
+        await pull.pull(engine, "127.0.0.1:1/x:1")
 
 
 async def test_an_image_the_registry_does_not_have_is_not_found(
-    images: Images, registry: Registry
+    engine: Engine, registry: Registry
 ) -> None:
     registry.push(image_of("present"), "q/present:1")
 
     with pytest.raises(NotFound):
-        await images.pull(registry.name("q/absent:1"))
+        await pull.pull(engine, registry.name("q/absent:1"))
     with pytest.raises(NotFound):
-        await images.pull(registry.name("q/present:2"))
+        await pull.pull(engine, registry.name("q/present:2"))
 
 
 async def test_what_the_policy_refuses_is_a_signature_failure(
@@ -330,14 +333,14 @@ async def test_what_the_policy_refuses_is_a_signature_failure(
 ) -> None:
     policy = tmp_path / "policy.json"
     policy.write_text('{"default": [{"type": "reject"}]}')
-    images = await open_images(policy=policy)
+    engine = await open_images(policy=policy)
 
     with pytest.raises(SignatureValidationFailed, match=r"^SignatureValidationFailed: "):
-        await images.pull(registry.push(image_of("refused"), "r/refused:1"))
+        await pull.pull(engine, registry.push(image_of("refused"), "r/refused:1"))
 
 
 async def test_a_blob_with_other_content_is_refused_and_nothing_stays(
-    images: Images, registry: Registry
+    engine: Engine, registry: Registry
 ) -> None:
     image = image_of("damaged on the way")
     name = registry.push(image, "s/damaged:1")
@@ -346,60 +349,60 @@ async def test_a_blob_with_other_content_is_refused_and_nothing_stays(
     )
 
     with pytest.raises(ToolFailed):
-        await images.pull(name)
+        await pull.pull(engine, name)
 
-    assert list(images.list()) == []
-    assert files_below(images) == []
+    assert list(query.listed(engine)) == []
+    assert files_below(engine) == []
 
 
 async def test_an_image_whose_config_lies_about_its_layers_is_refused(
-    images: Images, registry: Registry
+    engine: Engine, registry: Registry
 ) -> None:
     image = image_of("honest", "liar", diff_ids=["sha256:" + "1" * 64, "sha256:" + "2" * 64])
 
     with pytest.raises(ToolFailed, match="do not belong together"):
-        await images.pull(registry.push(image, "s/liar:1"))
+        await pull.pull(engine, registry.push(image, "s/liar:1"))
 
-    assert list(images.list()) == []
-    assert files_below(images) == []
+    assert list(query.listed(engine)) == []
+    assert files_below(engine) == []
 
 
 async def test_a_pull_that_nobody_waits_for_any_more_is_cancelled_and_cleaned_up(
-    images: Images, registry: Registry
+    engine: Engine, registry: Registry, state: MemoryStore
 ) -> None:
     image = Image([Tar().file("big", os.urandom(8 << 20))])
     name = registry.push(image, "t/big:1")
     for moment in range(0, 200, 20):
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(moment / 1000):
-                await images.pull(name)
+                await pull.pull(engine, name)
                 raise TimeoutError  # fast machines: it was done in time
-        await images.remove(name)
-        await images.close(grace=0)
+        await remove.remove(engine, name)
+        await close(engine)
 
-    assert list(images.list()) == []
-    assert os.listdir(images.store.layouts) == []
-    await (await _next_start(images)).close()
-    assert files_below(images) == []
-    assert await images.pull(name) == image.id
+    assert list(query.listed(engine)) == []
+    assert os.listdir(engine.images.layouts) == []
+    await close(await _next_start(engine, state))
+    assert files_below(engine) == []
+    assert await pull.pull(engine, name) == image.id
 
 
-async def _next_start(images: Images) -> Images:
-    again = Images(images.store, images._state)
-    await again.recover()
-    while images.store._background:
-        await asyncio.gather(*images.store._background)
+async def _next_start(engine: Engine, state: MemoryStore) -> Engine:
+    again = engine_of(engine.images)
+    await recover(again, state)
+    while engine.images._background:
+        await asyncio.gather(*engine.images._background)
     return again
 
 
 async def test_a_second_caller_keeps_the_pull_alive_when_the_first_gives_up(
-    images: Images, registry: Registry
+    engine: Engine, registry: Registry
 ) -> None:
     image = image_of("kept alive")
     name = registry.push(image, "u/alive:1")
 
-    first = asyncio.create_task(images.pull(name))
-    second = asyncio.create_task(images.pull(name))
+    first = asyncio.create_task(pull.pull(engine, name))
+    second = asyncio.create_task(pull.pull(engine, name))
     await asyncio.sleep(0)
     first.cancel()
 
@@ -412,7 +415,7 @@ STEPS = ["resolve", "fetch", "unpack", "commit_layer", "catalogue"]
 
 @pytest.mark.parametrize("step", STEPS)
 async def test_a_pull_that_fails_anywhere_leaves_nothing(
-    images: Images,
+    engine: Engine,
     registry: Registry,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -425,42 +428,46 @@ async def test_a_pull_that_fails_anywhere_leaves_nothing(
     monkeypatch.setattr(faults, "_plan", str(plan))
 
     with pytest.raises(InjectedFault):
-        await images.pull(name)
+        await pull.pull(engine, name)
 
-    assert list(images.list()) == []
-    assert [f for f in files_below(images) if "/." not in f] == []
+    assert list(query.listed(engine)) == []
+    assert [f for f in files_below(engine) if "/." not in f] == []
     plan.write_text("")
-    assert await images.pull(name) == image.id
+    assert await pull.pull(engine, name) == image.id
 
 
 async def test_removing_by_any_reference_removes_all_names_and_files(
-    images: Images, registry: Registry
+    engine: Engine, registry: Registry
 ) -> None:
     image = image_of("removed")
     name = registry.push(image, "w/removed:1", "w/removed:2")
-    await images.pull(name)
-    await images.pull(registry.name("w/removed:2"))
+    await pull.pull(engine, name)
+    await pull.pull(engine, registry.name("w/removed:2"))
 
-    await asyncio.gather(images.remove(name), images.remove(image.id), images.remove("w/none"))
+    await asyncio.gather(
+        remove.remove(engine, name),
+        remove.remove(engine, image.id),
+        remove.remove(engine, "w/none"),
+    )
 
-    assert list(images.list()) == []
-    assert images.status(registry.name("w/removed:2"))[0] is None
-    assert [f for f in files_below(images) if "/." not in f] == []
+    assert list(query.listed(engine)) == []
+    assert query.status(engine, registry.name("w/removed:2"))[0] is None
+    assert [f for f in files_below(engine) if "/." not in f] == []
 
 
 async def test_layers_stay_while_a_container_stands_on_them(
     open_images: Open, registry: Registry
 ) -> None:
     held: set[str] = set()
-    images = await open_images(held_layers=lambda: held)
+    engine = await open_images(held_layers=lambda: held)
     image = image_of("in use", "and this")
     name = registry.push(image, "x/used:1")
-    await images.pull(name)
+    await pull.pull(engine, name)
     held.update(image.true_diff_ids[:1])
 
-    await images.remove(name)
+    await remove.remove(engine, name)
 
-    assert images.store.layers.present() == held
+    assert engine.images.layers.present() == held
     held.clear()
-    images.collect()
-    assert images.store.layers.present() == set()
+    engine.images.collect()
+    assert engine.images.layers.present() == set()

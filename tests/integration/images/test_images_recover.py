@@ -9,10 +9,12 @@ import sys
 from pathlib import Path
 
 from cri_shim.aio.child import run
-from cri_shim.images import Images
+from cri_shim.engine import Engine
+from cri_shim.images import pull, query
 from cri_shim.state.memory import MemoryStore
 from cri_shim.store import image_store
 from cri_shim.store.manifest import host_architecture
+from tests.fixtures.image_engine import close
 from tests.fixtures.images import Image, Registry, Tar
 from tests.integration.images.conftest import Open
 
@@ -21,9 +23,9 @@ def image_of(*names: str) -> Image:
     return Image([Tar().file(f"r-{name}", name.encode()) for name in names])
 
 
-async def background_done(images: Images, *, settled: bool = False) -> None:
+async def background_done(engine: Engine, *, settled: bool = False) -> None:
     """Return when what is to go has gone; `settled`: and what was pulled is on the disk."""
-    background = images.store._background
+    background = engine.images._background
     while tasks := [t for t in background if settled or t.get_name() != image_store._SETTLE]:
         await asyncio.gather(*tasks)
 
@@ -32,14 +34,14 @@ async def test_images_and_names_are_there_again(open_images: Open, registry: Reg
     image = image_of("a")
     name = registry.push(image, "recover/a:1")
     before = await open_images()
-    await before.pull(name)
-    shown = list(before.list())
-    await before.close()
+    await pull.pull(before, name)
+    shown = list(query.listed(before))
+    await close(before)
 
     after = await open_images()
 
-    assert list(after.list()) == shown
-    assert await after.pull(name) == image.id
+    assert list(query.listed(after)) == shown
+    assert await pull.pull(after, name) == image.id
 
 
 async def test_only_the_image_with_a_missing_layer_is_dropped(
@@ -47,16 +49,16 @@ async def test_only_the_image_with_a_missing_layer_is_dropped(
 ) -> None:
     whole, torn = image_of("base", "whole"), image_of("base", "torn")
     before = await open_images()
-    await before.pull(registry.push(whole, "recover/whole:1"))
+    await pull.pull(before, registry.push(whole, "recover/whole:1"))
     name = registry.push(torn, "recover/torn:1")
-    await before.pull(name)
-    await before.close()
-    shutil.rmtree(before.store.layers.path(torn.true_diff_ids[1]))
+    await pull.pull(before, name)
+    await close(before)
+    shutil.rmtree(before.images.layers.path(torn.true_diff_ids[1]))
 
     after = await open_images()
 
-    assert [image.id for image in after.list()] == [whole.id]
-    assert await after.pull(name) == torn.id
+    assert [image.id for image in query.listed(after)] == [whole.id]
+    assert await pull.pull(after, name) == torn.id
 
 
 async def test_a_bad_record_is_set_aside_and_the_others_stay(
@@ -64,36 +66,36 @@ async def test_a_bad_record_is_set_aside_and_the_others_stay(
 ) -> None:
     image = image_of("good")
     before = await open_images()
-    await before.pull(registry.push(image, "recover/good:1"))
-    await before.close()
+    await pull.pull(before, registry.push(image, "recover/good:1"))
+    await close(before)
     state.put("image", "e" * 64, b"\xff\xff garbage")
 
     after = await open_images()
 
-    assert [found.id for found in after.list()] == [image.id]
+    assert [found.id for found in query.listed(after)] == [image.id]
 
 
 async def test_leftovers_of_a_pull_that_died_are_deleted(
     open_images: Open, registry: Registry
 ) -> None:
     before = await open_images()
-    await before.close()
-    root = before.store.root
+    await close(before)
+    root = before.images.root
     for path in ("images/layouts/x/blobs/sha256", "layers/.new-1/d", "layers/.trash-1", "layers/"
                  + "a" * 64, "containers/.old"):  # fmt: skip
         (root / path).mkdir(parents=True)
-    before.store.blobs.path("b" * 64).write_bytes(b"stray")
-    before.store.secrets.mkdir(parents=True)
-    (before.store.secrets / "auth-1.json").write_bytes(b"{}")
+    before.images.blobs.path("b" * 64).write_bytes(b"stray")
+    before.images.secrets.mkdir(parents=True)
+    (before.images.secrets / "auth-1.json").write_bytes(b"{}")
 
     after = await open_images()
     await background_done(after)
 
-    assert os.listdir(after.store.layouts) == []
-    assert os.listdir(after.store.layers.directory) == []
-    assert os.listdir(after.store.blobs.directory) == []
-    assert os.listdir(after.store.containers) == []
-    assert os.listdir(after.store.secrets) == []
+    assert os.listdir(after.images.layouts) == []
+    assert os.listdir(after.images.layers.directory) == []
+    assert os.listdir(after.images.blobs.directory) == []
+    assert os.listdir(after.images.containers) == []
+    assert os.listdir(after.images.secrets) == []
 
 
 async def test_layers_that_containers_hold_outlive_their_records(
@@ -101,16 +103,16 @@ async def test_layers_that_containers_hold_outlive_their_records(
 ) -> None:
     image = image_of("held")
     before = await open_images()
-    await before.pull(registry.push(image, "recover/held:1"))
-    await before.close()
-    before.store.catalog.forget_layer(image.true_diff_ids[0])
+    await pull.pull(before, registry.push(image, "recover/held:1"))
+    await close(before)
+    before.images.catalog.forget_layer(image.true_diff_ids[0])
 
     after = await open_images(held_layers=lambda: set(image.true_diff_ids))
 
-    kept = after.store.layers.path(image.true_diff_ids[0])
+    kept = after.images.layers.path(image.true_diff_ids[0])
     inode = kept.stat().st_ino
-    assert list(after.list()) == []
-    assert await after.pull(registry.name("recover/held:1")) == image.id
+    assert list(query.listed(after)) == []
+    assert await pull.pull(after, registry.name("recover/held:1")) == image.id
     assert kept.stat().st_ino == inode  # in use by a mount: not replaced
 
 
@@ -119,31 +121,31 @@ async def test_a_layer_whose_files_had_not_reached_the_disk_does_not_outlive_the
 ) -> None:
     image = image_of("unsynced")
     before = await open_images()
-    await before.pull(registry.push(image, "recover/unsynced:1"))
-    await before.close()
+    await pull.pull(before, registry.push(image, "recover/unsynced:1"))
+    await close(before)
     same_boot = await open_images()
-    still = [found.id for found in same_boot.list()]
-    await same_boot.close()
-    same_boot.store.catalog._records.put("meta", f"unsynced/{image.true_diff_ids[0]}", b"old boot")
+    still = [found.id for found in query.listed(same_boot)]
+    await close(same_boot)
+    same_boot.images.catalog._records.put("meta", f"unsynced/{image.true_diff_ids[0]}", b"old boot")
 
     after = await open_images(boot="next boot")
 
     assert still == [image.id]
-    assert list(after.list()) == []
+    assert list(query.listed(after)) == []
 
 
 async def test_a_settled_layer_outlives_the_boot(open_images: Open, registry: Registry) -> None:
     image = image_of("settled")
     before = await open_images()
-    await before.pull(registry.push(image, "recover/settled:1"))
-    await before.close()
+    await pull.pull(before, registry.push(image, "recover/settled:1"))
+    await close(before)
     same_boot = await open_images()
     await background_done(same_boot, settled=True)
-    await same_boot.close()
+    await close(same_boot)
 
     after = await open_images(boot="next boot")
 
-    assert [found.id for found in after.list()] == [image.id]
+    assert [found.id for found in query.listed(after)] == [image.id]
 
 
 async def test_a_daemon_killed_in_the_middle_of_a_pull_leaves_nothing_visible(
@@ -156,11 +158,11 @@ async def test_a_daemon_killed_in_the_middle_of_a_pull_leaves_nothing_visible(
 
         after = await open_images()
         await background_done(after)
-        assert os.listdir(after.store.layouts) == []
-        assert list(after.list()) == []
-        assert os.listdir(after.store.layers.directory) == []
-        await after.close()
-    assert await (await open_images()).pull(name) == image.id
+        assert os.listdir(after.images.layouts) == []
+        assert list(query.listed(after)) == []
+        assert os.listdir(after.images.layers.directory) == []
+        await close(after)
+    assert await pull.pull(await open_images(), name) == image.id
 
 
 async def _pull_and_die(tmp_path: Path, registry: Registry, name: str, step: str) -> None:
@@ -170,17 +172,19 @@ async def _pull_and_die(tmp_path: Path, registry: Registry, name: str, step: str
     program = f"""
 import asyncio
 from pathlib import Path
-from cri_shim.images import Images
+from types import SimpleNamespace
+from cri_shim.images import pull
 from cri_shim.state.memory import MemoryStore
 from cri_shim.store.image_store import ImageStore
 from cri_shim.store.skopeo import Skopeo
+from cri_shim.work import Work
 async def main():
     top, state = Path({str(tmp_path)!r}), MemoryStore()
     conf = Path({str(registry.conf)!r})
     skopeo = Skopeo(registries_conf=conf, architecture={host_architecture()!r})
-    images = Images(ImageStore(top / "root", top / "run", state, boot_id="b", skopeo=skopeo), state)
-    await images.recover()
-    await images.pull({name!r})
+    images = ImageStore(top / "root", top / "run", state, boot_id="b", skopeo=skopeo)
+    await images.recover([], [])
+    await pull.pull(SimpleNamespace(images=images, work=Work()), {name!r})
 asyncio.run(main())
 """
     environment = {**os.environ, "CRI_SHIM_FAULTS": str(plan)}
@@ -194,10 +198,10 @@ async def test_layers_under_a_container_outlive_a_lost_state(
     mounted, idle = image_of("mounted", "twice"), image_of("idle")
     before = await open_images()
     for image, name in ((mounted, "mounted"), (idle, "idle")):
-        await before.pull(registry.push(image, f"recover/{name}:1"))
+        await pull.pull(before, registry.push(image, f"recover/{name}:1"))
     rootfs = tmp_path / "bundle" / "rootfs"
-    await before.rootfs.prepare("c" * 64, mounted.true_diff_ids, rootfs)
-    await before.close()
+    await before.images.rootfs.prepare("c" * 64, mounted.true_diff_ids, rootfs)
+    await close(before)
     for kind in ("image", "layer", "meta"):
         for id, _ in list(state.items(kind)):
             state.delete(kind, id)
@@ -205,10 +209,10 @@ async def test_layers_under_a_container_outlive_a_lost_state(
     after = await open_images()
     await background_done(after)
 
-    assert after.store.layers.present() == set(mounted.true_diff_ids)
+    assert after.images.layers.present() == set(mounted.true_diff_ids)
     assert (rootfs / "r-mounted").read_bytes() == b"mounted"
-    await after.rootfs.remove("c" * 64, rootfs)
-    await after.close()
+    await after.images.rootfs.remove("c" * 64, rootfs)
+    await close(after)
     last = await open_images()
     await background_done(last)
-    assert last.store.layers.present() == set()
+    assert last.images.layers.present() == set()

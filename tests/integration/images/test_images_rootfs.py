@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from cri_shim.engine import Engine
 from cri_shim.errors import NotFound
-from cri_shim.images import Images
+from cri_shim.images import pull
 from cri_shim.linux import mounts
 from cri_shim.store.rootfs import Rootfs
 from tests.fixtures.images import Image, Registry, Tar
@@ -23,24 +24,24 @@ IMAGE = Image([LOWER, UPPER])
 
 
 @pytest.fixture
-async def layers(images: Images, registry: Registry) -> list[str]:
-    await images.pull(registry.push(IMAGE, "rootfs/a:1"))
+async def layers(engine: Engine, registry: Registry) -> list[str]:
+    await pull.pull(engine, registry.push(IMAGE, "rootfs/a:1"))
     return IMAGE.true_diff_ids
 
 
 @pytest.fixture
-async def target(tmp_path: Path, images: Images) -> AsyncIterator[Path]:
+async def target(tmp_path: Path, engine: Engine) -> AsyncIterator[Path]:
     path = tmp_path / "bundle" / "rootfs"
     yield path
-    await images.rootfs.remove(ID, path)
+    await engine.images.rootfs.remove(ID, path)
     assert not mounts.is_mounted(path)
-    assert not images.rootfs.directory(ID).exists()
+    assert not engine.images.rootfs.directory(ID).exists()
 
 
 async def test_whiteouts_hide_and_owners_show(
-    images: Images, layers: list[str], target: Path
+    engine: Engine, layers: list[str], target: Path
 ) -> None:
-    await images.rootfs.prepare(ID, layers, target)
+    await engine.images.rootfs.prepare(ID, layers, target)
 
     assert sorted(os.listdir(target)) == ["etc", "kept", "srv"]
     assert os.listdir(target / "etc") == ["new"]
@@ -50,62 +51,66 @@ async def test_whiteouts_hide_and_owners_show(
 
 
 async def test_what_a_container_writes_survives_a_restart_of_the_daemon_and_not_a_boot(
-    images: Images, layers: list[str], target: Path
+    engine: Engine, layers: list[str], target: Path
 ) -> None:
-    await images.rootfs.prepare(ID, layers, target)
+    await engine.images.rootfs.prepare(ID, layers, target)
     (target / "written").write_bytes(b"1")
-    await images.rootfs.prepare(ID, layers, target)  # mounted: nothing to do
-    await images.rootfs.unmount(target)
+    await engine.images.rootfs.prepare(ID, layers, target)  # mounted: nothing to do
+    await engine.images.rootfs.unmount(target)
 
-    await images.rootfs.prepare(ID, layers, target)
+    await engine.images.rootfs.prepare(ID, layers, target)
     kept = (target / "written").read_bytes()
-    await images.rootfs.unmount(target)
+    await engine.images.rootfs.unmount(target)
     stale: list[Path] = []
     other_boot = Rootfs(
-        images.store.layers.directory, images.store.containers, "other boot", stale.extend
+        engine.images.layers.directory,
+        engine.images.containers,
+        "other boot",
+        stale.extend,
+        engine.images.catalog.describes_root,
     )
     await other_boot.prepare(ID, layers, target)
 
     assert kept == b"1"
     assert not (target / "written").exists()
     assert [path.name[0] for path in stale] == ["."]
-    assert set(os.listdir(images.store.containers)) == {ID, stale[0].name}
+    assert set(os.listdir(engine.images.containers)) == {ID, stale[0].name}
 
 
 async def test_a_layer_that_repeats_counts_once_at_its_topmost_place(
-    images: Images, registry: Registry, target: Path
+    engine: Engine, registry: Registry, target: Path
 ) -> None:
     again = Image([UPPER.bytes(), LOWER.bytes(), UPPER.bytes()])
-    await images.pull(registry.push(again, "rootfs/again:1"))
+    await pull.pull(engine, registry.push(again, "rootfs/again:1"))
 
-    await images.rootfs.prepare(ID, again.true_diff_ids, target)
+    await engine.images.rootfs.prepare(ID, again.true_diff_ids, target)
 
     assert os.listdir(target / "etc") == ["new"]
 
 
-async def test_an_image_without_layers_is_an_empty_root(images: Images, target: Path) -> None:
-    await images.rootfs.prepare(ID, [], target)
+async def test_an_image_without_layers_is_an_empty_root(engine: Engine, target: Path) -> None:
+    await engine.images.rootfs.prepare(ID, [], target)
 
     assert os.listdir(target) == []
     (target / "f").write_bytes(b"writable")
 
 
 async def test_a_hundred_layers_make_one_root(
-    images: Images, registry: Registry, target: Path
+    engine: Engine, registry: Registry, target: Path
 ) -> None:
     deep = Image([Tar().file(f"f{i}") for i in range(100)])
-    await images.pull(registry.push(deep, "rootfs/deep:1"))
+    await pull.pull(engine, registry.push(deep, "rootfs/deep:1"))
 
-    await images.rootfs.prepare(ID, deep.true_diff_ids, target)
+    await engine.images.rootfs.prepare(ID, deep.true_diff_ids, target)
 
     assert len(os.listdir(target)) == 100
 
 
 async def test_a_missing_layer_is_said_and_removal_is_idempotent(
-    images: Images, target: Path
+    engine: Engine, target: Path
 ) -> None:
     with pytest.raises(NotFound, match="pull the image again"):
-        await images.rootfs.prepare(ID, ["sha256:" + "0" * 64], target)
+        await engine.images.rootfs.prepare(ID, ["sha256:" + "0" * 64], target)
 
-    await images.rootfs.remove(ID, target)
-    await images.rootfs.remove(ID, target)
+    await engine.images.rootfs.remove(ID, target)
+    await engine.images.rootfs.remove(ID, target)

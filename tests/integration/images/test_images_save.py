@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from cri_shim.aio.child import run
+from cri_shim.engine import Engine
 from cri_shim.errors import AlreadyExists, InvalidArgument, NotFound, Unavailable
-from cri_shim.images import Images
+from cri_shim.images import inspect, load, mount, pull, query, remove, save, tag
 from cri_shim.images.load import TRANSPORTS
 from cri_shim.linux import mounts
+from tests.fixtures.image_engine import close
 from tests.fixtures.images import Image, Registry, Tar, tree
 from tests.integration.images.conftest import Open
 from tests.integration.images.test_images_recover import background_done
@@ -26,40 +28,42 @@ IMAGES = {
 
 
 @pytest.fixture(params=IMAGES)
-async def pulled(request: pytest.FixtureRequest, images: Images, registry: Registry) -> Image:
+async def pulled(request: pytest.FixtureRequest, engine: Engine, registry: Registry) -> Image:
     """An image that is here, whose blobs are not."""
     image = IMAGES[request.param]
-    await images.pull(registry.push(image, f"save/{request.param.replace(' ', '-')}:1"))
+    await pull.pull(engine, registry.push(image, f"save/{request.param.replace(' ', '-')}:1"))
     return image
 
 
-async def empty(images: Images) -> None:
+async def empty(engine: Engine) -> None:
     """Have nothing in the store any more."""
-    for image in list(images.list()):
-        await images.remove(image.id)
-    await background_done(images)
-    assert images.store.layers.present() == set()
+    for image in query.listed(engine):
+        await remove.remove(engine, image.id)
+    await background_done(engine)
+    assert engine.images.layers.present() == set()
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 async def test_what_is_saved_is_loaded_as_the_same_image(
-    images: Images, pulled: Image, tmp_path: Path, transport: str
+    engine: Engine, pulled: Image, tmp_path: Path, transport: str
 ) -> None:
-    before = tree(await images.mount(pulled.id))
-    await images.unmount(pulled.id)
+    before = tree(await mount.mount(engine, pulled.id))
+    await mount.unmount(engine, pulled.id)
 
-    saved = await images.save(pulled.id, f"{transport}:{tmp_path}/saved", ["r.example/saved:1"])
+    saved = await save.save(
+        engine, pulled.id, f"{transport}:{tmp_path}/saved", ["r.example/saved:1"]
+    )
 
     assert saved == pulled.id
     assert [p.name for p in tmp_path.iterdir() if p.name[0] == "."] == []
-    assert list(images.store.layouts.iterdir()) == []
-    await empty(images)
+    assert list(engine.images.layouts.iterdir()) == []
+    await empty(engine)
     name = "r.example/saved:1" if transport == "dir" else ""
-    (loaded,) = await images.load(f"{transport}:{tmp_path}/saved", name)
+    (loaded,) = await load.load(engine, f"{transport}:{tmp_path}/saved", name)
     assert loaded.image_id == pulled.id
     assert loaded.names == ["r.example/saved:1"]
-    assert tree(await images.mount(pulled.id)) == before
-    await images.unmount(pulled.id)
+    assert tree(await mount.mount(engine, pulled.id)) == before
+    await mount.unmount(engine, pulled.id)
 
 
 @pytest.mark.parametrize("kind", IMAGES)
@@ -68,9 +72,9 @@ async def test_blobs_that_were_kept_are_saved_as_they_were_pulled(
 ) -> None:
     image = IMAGES[kind]
     keeping = await open_images(keep_blobs=True)
-    await keeping.pull(registry.push(image, "save/kept:1"))
+    await pull.pull(keeping, registry.push(image, "save/kept:1"))
 
-    saved = await keeping.save(image.id, f"oci:{tmp_path}/saved")
+    saved = await save.save(keeping, image.id, f"oci:{tmp_path}/saved")
 
     assert saved == image.id
     index = json.loads((tmp_path / "saved/index.json").read_bytes())
@@ -86,12 +90,12 @@ async def test_a_layer_that_was_here_before_blobs_were_kept_is_made_again(
     base = Tar().file("base", b"1")
     old, new = Image([base]), Image([base, Tar().file("new")])
     dropping = await open_images()
-    await dropping.pull(registry.push(old, "save/old:1"))
-    await dropping.close()
+    await pull.pull(dropping, registry.push(old, "save/old:1"))
+    await close(dropping)
     keeping = await open_images(keep_blobs=True)
-    await keeping.pull(registry.push(new, "save/new:1"))
+    await pull.pull(keeping, registry.push(new, "save/new:1"))
 
-    assert await keeping.save(new.id, f"docker-archive:{tmp_path}/saved") == new.id
+    assert await save.save(keeping, new.id, f"docker-archive:{tmp_path}/saved") == new.id
 
     with tarfile.open(tmp_path / "saved") as archive:
         sizes = [entry.size for entry in archive if entry.name.endswith(".tar") and entry.isfile()]
@@ -100,17 +104,17 @@ async def test_a_layer_that_was_here_before_blobs_were_kept_is_made_again(
 
 
 async def test_a_docker_archive_has_every_name_and_oci_the_first(
-    images: Images, registry: Registry, tmp_path: Path
+    engine: Engine, registry: Registry, tmp_path: Path
 ) -> None:
     image = IMAGES["gzip"]
     name = registry.push(image, "save/names:1")
-    await images.pull(name)
-    await images.tag(name, "r.example/more:2")
+    await pull.pull(engine, name)
+    await tag.tag(engine, name, "r.example/more:2")
 
-    await images.save(name, f"docker-archive:{tmp_path}/docker")
-    await images.save(name, f"oci-archive:{tmp_path}/oci")
-    await images.untag(name)
-    await images.save(image.id, f"docker-archive:{tmp_path}/nameless")
+    await save.save(engine, name, f"docker-archive:{tmp_path}/docker")
+    await save.save(engine, name, f"oci-archive:{tmp_path}/oci")
+    await tag.untag(engine, name)
+    await save.save(engine, image.id, f"docker-archive:{tmp_path}/nameless")
 
     with tarfile.open(tmp_path / "docker") as archive:
         (listed,) = json.load(archive.extractfile("manifest.json"))  # type: ignore[arg-type]
@@ -122,41 +126,43 @@ async def test_a_docker_archive_has_every_name_and_oci_the_first(
     assert entry["annotations"]["org.opencontainers.image.ref.name"] == name
     assert not nameless["RepoTags"]
     with pytest.raises(InvalidArgument, match="carries no image name"):
-        await images.load(f"docker-archive:{tmp_path}/nameless")
-    assert (await images.load(f"docker-archive:{tmp_path}/nameless", "x"))[0].image_id == image.id
+        await load.load(engine, f"docker-archive:{tmp_path}/nameless")
+    assert (await load.load(engine, f"docker-archive:{tmp_path}/nameless", "x"))[
+        0
+    ].image_id == image.id
 
 
 @pytest.mark.parametrize("lost", ["recipe", "file twice"])
 async def test_a_layer_that_cannot_be_made_again_changes_the_id_and_nothing_else(
-    images: Images, tmp_path: Path, caplog: pytest.LogCaptureFixture, lost: str
+    engine: Engine, tmp_path: Path, caplog: pytest.LogCaptureFixture, lost: str
 ) -> None:
     twice = Tar().file("a", b"1").file("a", b"2").directory("d").file("d/x", b"3")
     image = Image([Tar().file("below"), twice], config={"Cmd": ["/bin/sh"]})
     file = image.write_docker_archive(tmp_path / "a.tar", ["r.example/a:1"])
-    await images.load(f"docker-archive:{file}")
-    before = tree(await images.mount(image.id))
-    await images.unmount(image.id)
+    await load.load(engine, f"docker-archive:{file}")
+    before = tree(await mount.mount(engine, image.id))
+    await mount.unmount(engine, image.id)
     if lost == "recipe":
-        for recipe in images.store.layers.recipes.iterdir():
+        for recipe in engine.images.layers.recipes.iterdir():
             recipe.unlink()
 
-    saved = await images.save(image.id, f"docker-archive:{tmp_path}/saved")
+    saved = await save.save(engine, image.id, f"docker-archive:{tmp_path}/saved")
 
     assert saved != image.id
     assert "the id of the saved image is another one" in caplog.text
-    await empty(images)
-    (loaded,) = await images.load(f"docker-archive:{tmp_path}/saved")
+    await empty(engine)
+    (loaded,) = await load.load(engine, f"docker-archive:{tmp_path}/saved")
     assert loaded.image_id == saved
-    assert images.inspect(saved)["Config"] == {"Cmd": ["/bin/sh"]}
-    assert tree(await images.mount(saved)) == before
-    await images.unmount(saved)
-    assert await images.save(saved, f"dir:{tmp_path}/again") == saved  # from now on it stays
+    assert inspect.inspect(engine, saved)["Config"] == {"Cmd": ["/bin/sh"]}
+    assert tree(await mount.mount(engine, saved)) == before
+    await mount.unmount(engine, saved)
+    assert await save.save(engine, saved, f"dir:{tmp_path}/again") == saved  # from now on it stays
 
 
-async def test_others_read_what_was_saved(images: Images, pulled: Image, tmp_path: Path) -> None:
+async def test_others_read_what_was_saved(engine: Engine, pulled: Image, tmp_path: Path) -> None:
     for transport in TRANSPORTS:
         target = f"{transport}:{tmp_path}/{transport}"
-        await images.save(pulled.id, target)
+        await save.save(engine, pulled.id, target)
 
         told = await run(["skopeo", "inspect", "--config", "--raw", target])
 
@@ -165,43 +171,43 @@ async def test_others_read_what_was_saved(images: Images, pulled: Image, tmp_pat
 
 
 async def test_a_target_that_is_none_is_refused_and_nothing_is_made(
-    images: Images, registry: Registry, tmp_path: Path
+    engine: Engine, registry: Registry, tmp_path: Path
 ) -> None:
     image = IMAGES["gzip"]
-    await images.pull(registry.push(image, "save/refused:1"))
+    await pull.pull(engine, registry.push(image, "save/refused:1"))
     (tmp_path / "there").write_text("precious")
     before = sorted(tmp_path.iterdir())
 
     for target in ("docker://x/y", "oci:relative", f"oci:{tmp_path}/a:b", str(tmp_path / "x")):
         with pytest.raises(InvalidArgument, match="is not one of docker-archive:/PATH"):
-            await images.save(image.id, target)
+            await save.save(engine, image.id, target)
     with pytest.raises(AlreadyExists, match="is there already; remove it first"):
-        await images.save(image.id, f"docker-archive:{tmp_path}/there")
+        await save.save(engine, image.id, f"docker-archive:{tmp_path}/there")
     with pytest.raises(NotFound, match="there is no directory"):
-        await images.save(image.id, f"docker-archive:{tmp_path}/no/where")
+        await save.save(engine, image.id, f"docker-archive:{tmp_path}/no/where")
     with pytest.raises(NotFound, match="is not on this node"):
-        await images.save("nobody", f"docker-archive:{tmp_path}/x")
+        await save.save(engine, "nobody", f"docker-archive:{tmp_path}/x")
     with pytest.raises(InvalidArgument):
-        await images.save(image.id, f"docker-archive:{tmp_path}/x", ["Bad Name"])
+        await save.save(engine, image.id, f"docker-archive:{tmp_path}/x", ["Bad Name"])
 
     assert sorted(tmp_path.iterdir()) == before
     assert (tmp_path / "there").read_text() == "precious"
 
 
 async def test_what_could_not_be_written_whole_is_not_there(
-    images: Images, registry: Registry, tmp_path: Path
+    engine: Engine, registry: Registry, tmp_path: Path
 ) -> None:
     image = Image([Tar().file("large", bytes(range(256)) * 12_000)])
-    await images.pull(registry.push(image, "save/large:1"))
+    await pull.pull(engine, registry.push(image, "save/large:1"))
     small = tmp_path / "small"
     small.mkdir()
     mounts.tmpfs(small, 1 << 20, 0o700)
     try:
         with pytest.raises(Unavailable, match=r"cannot write docker-archive:.*no space"):
-            await images.save(image.id, f"docker-archive:{small}/saved")
+            await save.save(engine, image.id, f"docker-archive:{small}/saved")
         left = list(small.iterdir())
     finally:
         mounts.unmount(small)
 
     assert left == []
-    assert list(images.store.layouts.iterdir()) == []
+    assert list(engine.images.layouts.iterdir()) == []

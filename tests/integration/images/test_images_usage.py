@@ -1,4 +1,4 @@
-"""ImageFsInfo: what images and containers take is what `du` says, and nothing is walked for it."""
+"""ImageFsInfo: what engine and containers take is what `du` says, and nothing is walked for it."""
 
 import asyncio
 import hashlib
@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from cri_shim.images import Images
+from cri_shim.engine import Engine
+from cri_shim.images import pull, query, remove
 from cri_shim.linux import disk
 from cri_shim.pb.state_pb2 import LayerRecord
 from cri_shim.state.memory import MemoryStore
+from tests.fixtures.image_engine import close
 from tests.fixtures.images import Image, Registry, Tar, busybox_image
 from tests.fixtures.trees import make_wide
 from tests.integration.images.conftest import Open
@@ -30,15 +32,15 @@ def du(*tops: Path) -> tuple[int, int]:
     return found[0], found[1]
 
 
-def of_images(images: Images) -> tuple[int, int]:
-    """What `du` says of all that images have; the three directories themselves are not theirs."""
-    root = images.store.root
-    tops = (root / "layers", root / "recipes", images.store.blobs.directory)
+def of_images(engine: Engine) -> tuple[int, int]:
+    """What `du` says of all that engine have; the three directories themselves are not theirs."""
+    root = engine.images.root
+    tops = (root / "layers", root / "recipes", engine.images.blobs.directory)
     return du(*(entry for top in tops for entry in top.iterdir()))
 
 
-async def told(images: Images) -> tuple[int, int]:
-    (layers,) = (await images.fs_info()).image_filesystems
+async def told(engine: Engine) -> tuple[int, int]:
+    (layers,) = (await query.fs_info(engine)).image_filesystems
     return layers.used_bytes.value, layers.inodes_used.value
 
 
@@ -60,96 +62,96 @@ def odd_layer() -> Tar:
 async def test_images_take_what_du_says(
     open_images: Open, registry: Registry, keep_blobs: bool
 ) -> None:
-    images = await open_images(keep_blobs=keep_blobs)
-    await images.pull(registry.push(Image([odd_layer(), Tar().file("two")]), "usage/odd:1"))
+    engine = await open_images(keep_blobs=keep_blobs)
+    await pull.pull(engine, registry.push(Image([odd_layer(), Tar().file("two")]), "usage/odd:1"))
     base = busybox_image()
-    await images.pull(registry.push(base, "usage/base:1"))
+    await pull.pull(engine, registry.push(base, "usage/base:1"))
     more = Image([base.layers[0], Tar().file("more", os.urandom(1 << 20))])
-    await images.pull(registry.push(more, "usage/more:1"))
+    await pull.pull(engine, registry.push(more, "usage/more:1"))
 
-    used, inodes = await told(images)
+    used, inodes = await told(engine)
 
-    really, entries = of_images(images)
+    really, entries = of_images(engine)
     assert used == pytest.approx(really, rel=0.01)
     assert inodes == entries
     assert used < HOLE
-    kept = images.store.blobs.path(hashlib.sha256(more.blobs[1]).hexdigest())
+    kept = engine.images.blobs.path(hashlib.sha256(more.blobs[1]).hexdigest())
     assert kept.exists() == keep_blobs
 
 
 async def test_it_is_the_same_after_a_removal_and_after_a_start(
     open_images: Open, registry: Registry
 ) -> None:
-    images = await open_images(keep_blobs=True)
-    odd = await images.pull(registry.push(Image([odd_layer()]), "usage/gone:1"))
-    await images.pull(registry.push(busybox_image(), "usage/stays:1"))
+    engine = await open_images(keep_blobs=True)
+    odd = await pull.pull(engine, registry.push(Image([odd_layer()]), "usage/gone:1"))
+    await pull.pull(engine, registry.push(busybox_image(), "usage/stays:1"))
 
-    await images.remove(odd)
-    await images.close()
+    await remove.remove(engine, odd)
+    await close(engine)
     again = await open_images(keep_blobs=True)
 
-    assert await told(images) == await told(again) == of_images(again)
+    assert await told(engine) == await told(again) == of_images(again)
 
 
 async def test_layers_of_an_older_record_are_counted_at_the_start(
     open_images: Open, registry: Registry, state: MemoryStore
 ) -> None:
-    images = await open_images()
-    await images.pull(registry.push(Image([odd_layer()]), "usage/old:1"))
-    await images.close()
+    engine = await open_images()
+    await pull.pull(engine, registry.push(Image([odd_layer()]), "usage/old:1"))
+    await close(engine)
     ((id, value),) = state.items("layer")
     old = LayerRecord.FromString(value)
     claimed = LayerRecord(version=1, diff_id=old.diff_id, size=HOLE, inodes=3)
     state.put("layer", id, claimed.SerializeToString())
 
     again = await open_images()
-    await asyncio.gather(*again.store._background)
+    await asyncio.gather(*again.images._background)
 
     counted = LayerRecord.FromString(state.get("layer", id) or b"")
     assert counted.counted
     assert await told(again) == of_images(again)
 
 
-async def test_what_containers_wrote_is_what_du_says(images: Images) -> None:
+async def test_what_containers_wrote_is_what_du_says(engine: Engine) -> None:
     ids = [letter * 64 for letter in "abc"]
     for id in ids:
-        await images.rootfs.prepare(id, [], images.store.root / "mounts" / id)
-    uppers = [images.rootfs.upper(id) for id in ids]
+        await engine.images.rootfs.prepare(id, [], engine.images.root / "mounts" / id)
+    uppers = [engine.images.rootfs.upper(id) for id in ids]
     make_wide(uppers[0] / "wide", 1000)
     (uppers[1] / "data").write_bytes(os.urandom(5 << 20))
     (uppers[1] / "link").hardlink_to(uppers[1] / "data")
     with (uppers[2] / "hole").open("wb") as file:
         file.truncate(HOLE)
 
-    answer = await images.fs_info()
+    answer = await query.fs_info(engine)
 
     (layers,), (written,) = answer.image_filesystems, answer.container_filesystems
-    assert layers.fs_id.mountpoint == written.fs_id.mountpoint == str(images.store.root.resolve())
-    really, inodes = du(*(images.store.containers / id for id in ids))
+    assert layers.fs_id.mountpoint == written.fs_id.mountpoint == str(engine.images.root.resolve())
+    really, inodes = du(*(engine.images.containers / id for id in ids))
     assert written.used_bytes.value == really
     assert written.inodes_used.value == inodes
     for id in ids:
-        await images.rootfs.remove(id, images.store.root / "mounts" / id)
-    (written,) = (await images.fs_info()).container_filesystems
+        await engine.images.rootfs.remove(id, engine.images.root / "mounts" / id)
+    (written,) = (await query.fs_info(engine)).container_filesystems
     assert written.used_bytes.value == 0
 
 
 async def test_nothing_is_walked_for_an_answer(
-    images: Images, registry: Registry, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await images.pull(registry.push(busybox_image(), "usage/known:1"))
-    target = images.store.root / "mounts" / CONTAINER
-    await images.rootfs.prepare(CONTAINER, [], target)
-    first = await images.fs_info()
+    await pull.pull(engine, registry.push(busybox_image(), "usage/known:1"))
+    target = engine.images.root / "mounts" / CONTAINER
+    await engine.images.rootfs.prepare(CONTAINER, [], target)
+    first = await query.fs_info(engine)
 
     def walked(*_: object) -> None:
         raise AssertionError("something was walked")
 
     monkeypatch.setattr(disk, "usage_unless", walked)
     monkeypatch.setattr(os, "scandir", walked)
-    second = await images.fs_info()
+    second = await query.fs_info(engine)
     monkeypatch.undo()
 
     assert first.image_filesystems[0].used_bytes == second.image_filesystems[0].used_bytes
     assert first.container_filesystems[0].used_bytes == second.container_filesystems[0].used_bytes
-    await images.rootfs.remove(CONTAINER, target)
+    await engine.images.rootfs.remove(CONTAINER, target)

@@ -242,8 +242,8 @@ async def test_a_monitor_leaves_the_daemons_groups_for_its_own(
     on.join_monitor("4f", child.pid)
     theirs = hierarchies.parse_own(Path(f"/proc/{child.pid}/cgroup").read_text())
     await child.end()
-    on.remove_monitor("4f")
-    on.remove_monitor("4f")
+    await on.remove_monitor("4f")
+    await on.remove_monitor("4f")
     own = f"/{on.monitor_parent}/4f"
     trees = {tree.named(): tree for tree in TREES.all()}
     moved = {name for name, at in theirs.items() if at == own}
@@ -266,9 +266,9 @@ async def test_the_group_of_a_running_monitor_is_not_removed(
     child = spawn(["sleep", "600"])
     on.join_monitor("4f", child.pid)
     with pytest.raises(OSError, match="busy"):
-        on.remove_monitor("4f")
+        await on.remove_monitor("4f")
     await child.end()
-    on.remove_monitor("4f")
+    await on.remove_monitor("4f")
 
 
 def test_priming_moves_the_daemon_nowhere(on: Cgroups) -> None:

@@ -178,7 +178,7 @@ class Yard:
             await self.oci.delete(self.handler, id, force=True)
             self.conmon.cleanup(id, self.run_root / "containers" / id)
             await self.cgroups.remove(self.cgroup(id))
-            self.cgroups.remove_monitor(id)
+            await self.cgroups.remove_monitor(id)
         self.cgroups.prune()
 
 

@@ -226,13 +226,13 @@ async def test_the_container_is_paused_meanwhile_unless_told_otherwise(
     await pod.run()
     container = await pod.start(busybox.NAME, "sleep 600")
     handler = engine.handler("")
-    pack, seen = engine.images.store.layers.pack, []
+    pack, seen = engine.images.layers.pack, []
 
     async def watched(*arguments: object) -> tuple[str, int]:
         seen.append((await engine.oci.state(handler, container) or {})["status"])
         return await pack(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(engine.images.store.layers, "pack", watched)
+    monkeypatch.setattr(engine.images.layers, "pack", watched)
 
     await runtime.container(container).commit()
     seen.append((await engine.oci.state(handler, container) or {})["status"])
@@ -255,7 +255,7 @@ async def test_a_commit_that_fails_leaves_nothing_and_the_container_runs_on(
         busybox.NAME, "echo x > /.wh.bad; mkdir /srv; echo > /srv/done; sleep 600"
     )
     await pod.wrote(container)
-    before = engine.images.store.layers.present()
+    before = engine.images.layers.present()
 
     with pytest.raises(ToolFailed, match="would become a whiteout"):
         await runtime.container(container).commit(NAME)
@@ -266,8 +266,8 @@ async def test_a_commit_that_fails_leaves_nothing_and_the_container_runs_on(
         await runtime.container("nobody").commit()
 
     assert len(runtime.images()) == 1
-    assert engine.images.store.layers.present() == before
-    assert list(engine.images.store.layouts.iterdir()) == []
+    assert engine.images.layers.present() == before
+    assert list(engine.images.layouts.iterdir()) == []
     assert (await engine.oci.state(engine.handler(""), container) or {})["status"] == "running"
 
 
@@ -346,6 +346,6 @@ async def test_a_process_that_dies_at_a_step_leaves_nothing_and_no_container_pau
         record = engine.objects.container(container)
         assert process.alive(record.init.pid, record.init.start_time)
         assert (await after.container(container).commit(NAME)).tags == [NAME]
-        assert list(engine.images.store.layouts.iterdir()) == []
+        assert list(engine.images.layouts.iterdir()) == []
         assert not (here.directory / "saved").exists()
         await pod_remove.remove(engine, pod.id)

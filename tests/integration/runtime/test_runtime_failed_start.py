@@ -10,11 +10,11 @@ from cri_shim import assembly, recovery
 from cri_shim.aio import reaper
 from cri_shim.assembly import drivers, node, opening, probing
 from cri_shim.errors import RuntimeStopped, ToolFailed, WrongState
-from cri_shim.images import Images
 from cri_shim.linux import process
 from cri_shim.network.network import Network
 from cri_shim.objects import ObjectStore
 from cri_shim.oci.runtime import OciRuntime
+from cri_shim.store.image_store import ImageStore
 from tests.fixtures.library import Place
 from tests.sentry.leaks import Scope, snapshot
 
@@ -27,7 +27,7 @@ STEPS: dict[str, tuple[object, str]] = {
     "state": (drivers, "LevelStore"),
     "records": (ObjectStore, "load"),
     "image store": (drivers, "image_store"),
-    "images": (Images, "recover"),
+    "images": (ImageStore, "recover"),
     "network": (drivers, "network"),
     "network start": (Network, "start"),
     "handlers": (probing, "probe"),

@@ -13,6 +13,7 @@ from cri_shim.aio.child import run
 from cri_shim.containers import create
 from cri_shim.containers import remove as container_remove
 from cri_shim.errors import NotFound
+from cri_shim.images import query
 from cri_shim.library.layer import chain_id
 from cri_shim.linux import mounts
 from cri_shim.pb import api_pb2 as api
@@ -162,9 +163,9 @@ async def test_prune_takes_what_nobody_uses(here: Place) -> None:
             ids[name] = await loaded(runtime, here, image, f"r.example/{name}:1")
         pod, container = await container_of(runtime, ids["used"], ids["volume"])
         await runtime.image(ids["mounted"]).mount()
-        pinned = runtime.engine.images.find(ids["pinned"])
+        pinned = query.find(runtime.engine, ids["pinned"])
         pinned.pinned = True
-        await runtime.engine.images.store.catalog.add(pinned)
+        await runtime.engine.images.catalog.add(pinned)
         for name in ("used", "volume", "mounted", "unnamed", "pinned"):
             await runtime.image(ids[name]).untag()
 

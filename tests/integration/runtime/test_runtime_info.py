@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cri_shim.images import Images
+from cri_shim.images import load, query
 from cri_shim.oci.program_versions import Inventory
 from cri_shim.pods import remove as pod_remove
 from cri_shim.pods import run as pod_run
@@ -36,7 +36,7 @@ async def test_info_tells_of_host_store_registries_networks_and_plugins(here: Pl
     (net_d / "2.conflist").write_text("{")
     async with here.runtime(("image.registries_conf", str(conf))) as runtime:
         archive = busybox.archive(here.directory / "busybox.tar")
-        await runtime.engine.images.load(f"docker-archive:{archive}")
+        await load.load(runtime.engine, f"docker-archive:{archive}")
         pod = await pod_run.run(runtime.engine, request())
         facts = await runtime.info()
         await pod_remove.remove(runtime.engine, pod)
@@ -79,7 +79,7 @@ async def test_what_cannot_be_told_loses_nothing_else(
     async with here.runtime() as runtime:
         whole = await runtime.info()
         monkeypatch.setattr(host, "_memory", fail)
-        monkeypatch.setattr(Images, "list", fail)
+        monkeypatch.setattr(query, "listed", fail)
         monkeypatch.setattr(Inventory, "package", fail)
         facts = await runtime.info()
 

@@ -2,17 +2,21 @@
 
 import asyncio
 import time
+from pathlib import Path
 
 import pytest
 
 from cri_shim import Runtime, shutdown
+from cri_shim.aio import child
 from cri_shim.containers import create as container_create
 from cri_shim.containers import remove as container_remove
 from cri_shim.containers import start as container_start
 from cri_shim.engine import Engine
 from cri_shim.errors import RuntimeStopped, TimedOut, ToolFailed, WrongState
+from cri_shim.images import load as images
 from cri_shim.linux import mounts, process
 from cri_shim.oci.exits import Exits
+from cri_shim.options import with_namespace
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import remove as pod_remove
@@ -28,7 +32,7 @@ STUBBORN = ["sh", "-c", "trap '' TERM; while :; do sleep 1; done"]
 
 async def load(engine: Engine, here: Place) -> None:
     archive = busybox.archive(here.directory / "busybox.tar")
-    await engine.images.load(f"docker-archive:{archive}")
+    await images.load(engine, f"docker-archive:{archive}")
 
 
 async def create(engine: Engine, name: str, command: list[str]) -> tuple[str, str]:
@@ -89,6 +93,40 @@ async def test_forced_it_ends_everything_at_once_and_unmounts(here: Place) -> No
     assert here.mounts() == []
     with pytest.raises(RuntimeStopped):
         _ = runtime.engine
+    await remove_all(here)
+
+
+async def rules() -> str:
+    return (await child.run(["nft", "list", "ruleset"], timeout=20)).stdout.decode()
+
+
+async def test_forced_it_leaves_neither_the_bridge_nor_the_masquerade_rule(here: Place) -> None:
+    bridge = Path("/sys/class/net", here.bridge)
+    async with here.runtime() as runtime:
+        await load(runtime.engine, here)
+        await start(runtime.engine, "a")
+        assert bridge.exists()
+        assert here.subnet in await rules()
+        await runtime.shutdown(force=True)
+    assert not bridge.exists()
+    assert here.subnet not in await rules()
+    await remove_all(here)
+
+
+async def test_forced_it_leaves_the_network_to_the_pods_of_another_state_namespace(
+    here: Place,
+) -> None:
+    bridge = Path("/sys/class/net", here.bridge)
+    async with here.runtime() as runtime:
+        await load(runtime.engine, here)
+        await start(runtime.engine, "a")
+    async with here.runtime(with_namespace("other")) as other:
+        await other.shutdown(force=True)
+    assert bridge.exists()
+    assert here.subnet in await rules()
+    async with here.runtime() as runtime:
+        await runtime.shutdown(force=True)
+    assert not bridge.exists()
     await remove_all(here)
 
 

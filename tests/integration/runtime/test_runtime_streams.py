@@ -54,6 +54,16 @@ async def test_a_command_is_talked_to_and_its_end_is_told(pod: Pod) -> None:
         await session.write(b"x")
 
 
+async def test_who_waits_for_a_session_that_is_closed_is_not_cancelled(pod: Pod) -> None:
+    container = await running(pod)
+    async with container.attach() as session:
+        waiting = asyncio.create_task(session.wait())
+        await asyncio.sleep(0)
+    with pytest.raises(WrongState, match="closed"):
+        await asyncio.wait_for(waiting, 10)
+    assert not waiting.cancelled()
+
+
 async def test_input_and_output_of_any_size_are_exchanged(
     pod: Pod, monkeypatch: pytest.MonkeyPatch
 ) -> None:

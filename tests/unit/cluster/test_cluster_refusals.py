@@ -3,12 +3,11 @@
 import fcntl
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from hack.clusterlib import control, machine
+from hack.clusterlib import control, machine, namespaces
 from hack.clusterlib.place import ClusterError, Place
 
 
@@ -21,7 +20,7 @@ def stale(tmp_path: Path) -> Place:
     left = place(tmp_path / "c")
     left.create()
     (left / "root").mkdir()
-    (left / "supervisor.pid").write_text("4194304")
+    namespaces.note_supervisor(left, 4194304)
     return left
 
 
@@ -53,9 +52,8 @@ def test_a_file_in_the_place_of_the_directory_is_not_removed(tmp_path: Path) -> 
 
 def test_a_cluster_that_runs_is_named_with_its_pid(tmp_path: Path) -> None:
     running = stale(tmp_path)
-    sleep = [sys.executable, "-c", "input()", "hack.clusterlib.supervisor"]
-    with subprocess.Popen(sleep, stdin=subprocess.PIPE) as process:
-        (running / "supervisor.pid").write_text(str(process.pid))
+    with subprocess.Popen(["sleep", "60"]) as process:
+        namespaces.note_supervisor(running, process.pid)
         with pytest.raises(ClusterError, match=rf"a cluster runs in .* \(pid {process.pid}\)"):
             control.up(running)
         process.kill()

@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 
 from cri_shim.containers import stop
+from cri_shim.errors import Unavailable
 from cri_shim.objects import ObjectStore, changed
 from cri_shim.pb import state_pb2 as state
 from cri_shim.state.memory import MemoryStore
+from cri_shim.work import Work
+from tests.fixtures.objects import put
 
 
 async def test_the_pauses_between_kills_double_up_to_a_limit(
@@ -18,7 +21,7 @@ async def test_the_pauses_between_kills_double_up_to_a_limit(
 ) -> None:
     objects = ObjectStore(MemoryStore())
     process = state.Process(pid=1, start_time=1)
-    objects.put(state.ContainerRecord(id="c1", phase=state.CONTAINER_RUNNING, init=process))
+    put(objects, state.ContainerRecord(id="c1", phase=state.CONTAINER_RUNNING, init=process))
     sent: list[int] = []
 
     async def thaw(_path: str) -> None:
@@ -31,8 +34,7 @@ async def test_the_pauses_between_kills_double_up_to_a_limit(
 
     engine: Any = SimpleNamespace(
         objects=objects,
-        stopping={},
-        starts=SimpleNamespace(in_flight=lambda _id: False),
+        work=Work(),
         cgroups=SimpleNamespace(thaw=thaw),
     )
     monkeypatch.setattr(stop, "send", send)
@@ -45,3 +47,22 @@ async def test_the_pauses_between_kills_double_up_to_a_limit(
     pauses = [record.getMessage().split(" lives ")[1] for record in caplog.records]
     assert sent == [9] * 6
     assert pauses == [f"{p} s after SIGKILL" for p in ("0.001", "0.002", "0.004", "0.004", "0.004")]
+
+
+async def test_a_stop_that_is_dropped_at_close_does_not_tell_its_caller_it_was_cancelled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    objects = ObjectStore(MemoryStore())
+    process = state.Process(pid=1, start_time=1)
+    put(objects, state.ContainerRecord(id="c1", phase=state.CONTAINER_RUNNING, init=process))
+    engine: Any = SimpleNamespace(objects=objects, work=Work())
+    sent = asyncio.Event()
+    monkeypatch.setattr(stop, "send", lambda _process, _number: sent.set())
+    stopping = asyncio.create_task(stop.stop(engine, "c1", 60))
+    await asyncio.wait_for(sent.wait(), 10)
+
+    engine.work.stopping["c1"].task.cancel()
+
+    with pytest.raises(Unavailable, match="stop c1: ended by the shutdown of the daemon"):
+        await asyncio.wait_for(stopping, 10)
+    assert not stopping.cancelled()

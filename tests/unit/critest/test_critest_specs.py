@@ -5,7 +5,7 @@ node with AppArmor have the choice of a profile and the document that names it. 
 critest shows up in docs/conformance.md first, and then is missed here.
 """
 
-import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,9 +34,7 @@ def reported() -> Iterator[str]:
 
 
 def functions(file: Path) -> set[str]:
-    tree = ast.parse(file.read_text())
-    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
-    return {node.name for node in tree.body if isinstance(node, kinds)}
+    return set(re.findall(r"^(?:async )?def (\w+)", file.read_text(), re.MULTILINE))
 
 
 def test_the_table_has_every_spec_that_critest_reports_once() -> None:

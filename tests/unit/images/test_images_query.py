@@ -5,14 +5,17 @@ from pathlib import Path
 
 import pytest
 
+from cri_shim.engine import Engine
 from cri_shim.errors import InvalidArgument
-from cri_shim.images import Images, PullKey
+from cri_shim.images import query
 from cri_shim.images.query import to_api
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb.state_pb2 import ImageRecord
 from cri_shim.state.memory import MemoryStore
 from cri_shim.store.image_store import ImageStore
 from cri_shim.store.skopeo import Skopeo
+from cri_shim.work import PullKey
+from tests.fixtures.image_engine import engine_of
 
 DIGEST = "sha256:" + "d" * 64
 FIRST, SECOND = "abcd" + "1" * 60, "abcd" + "2" * 60
@@ -26,7 +29,7 @@ def record(id: str, *tags: str, user: str = "") -> ImageRecord:
 
 
 @pytest.fixture
-async def images(tmp_path: Path) -> Images:
+async def engine(tmp_path: Path) -> Engine:
     state = MemoryStore()
     skopeo = Skopeo(architecture="amd64")
     store = ImageStore(tmp_path / "root", tmp_path / "run", state, boot_id="b", skopeo=skopeo)
@@ -34,7 +37,7 @@ async def images(tmp_path: Path) -> Images:
     first.repo_digests.append(f"docker.io/library/busybox@{DIGEST}")
     await store.catalog.add(first)
     await store.catalog.add(record(SECOND, "r.example/abcd:1", user="app:users"))
-    return Images(store, state)
+    return engine_of(store)
 
 
 @pytest.mark.parametrize(
@@ -42,27 +45,27 @@ async def images(tmp_path: Path) -> Images:
     [FIRST, f"sha256:{FIRST}", FIRST[:10], f"sha256:{FIRST[:10]}", "busybox", "busybox:latest",
      "docker.io/busybox", f"busybox@{DIGEST}", f"busybox:other@{DIGEST}"],
 )  # fmt: skip
-def test_every_reference_of_an_image_finds_it(images: Images, reference: str) -> None:
-    found = images.resolve(reference)
+def test_every_reference_of_an_image_finds_it(engine: Engine, reference: str) -> None:
+    found = query.resolve(engine, reference)
 
     assert found is not None
     assert found.id == FIRST
 
 
 @pytest.mark.parametrize("reference", ["", "busybox:2", "0" * 64, "???", "r.example/busybox"])
-def test_what_is_not_here_is_no_error(images: Images, reference: str) -> None:
-    assert images.resolve(reference) is None
-    assert images.status(reference, verbose=True) == (None, {})
+def test_what_is_not_here_is_no_error(engine: Engine, reference: str) -> None:
+    assert query.resolve(engine, reference) is None
+    assert query.status(engine, reference, verbose=True) == (None, {})
 
 
-def test_an_ambiguous_prefix_is_refused(images: Images) -> None:
+def test_an_ambiguous_prefix_is_refused(engine: Engine) -> None:
     with pytest.raises(InvalidArgument, match="ambiguous"):
-        images.resolve("abcd")
+        query.resolve(engine, "abcd")
 
 
-def test_uid_and_name_exclude_each_other(images: Images) -> None:
-    number, _ = images.status(FIRST)
-    name, _ = images.status(SECOND)
+def test_uid_and_name_exclude_each_other(engine: Engine) -> None:
+    number, _ = query.status(engine, FIRST)
+    name, _ = query.status(engine, SECOND)
 
     assert number is not None
     assert name is not None
@@ -74,18 +77,18 @@ def test_root_s_uid_is_set_though_it_is_zero() -> None:
     assert to_api(record(FIRST), "0").HasField("uid")
 
 
-def test_a_list_can_be_of_one_name(images: Images) -> None:
+def test_a_list_can_be_of_one_name(engine: Engine) -> None:
     one = api.ImageFilter(image=api.ImageSpec(image="busybox"))
     none = api.ImageFilter(image=api.ImageSpec(image="none"))
 
-    assert [image.id for image in images.list()] == [FIRST, SECOND]
-    assert [image.id for image in images.list(one)] == [FIRST]
-    assert list(images.list(none)) == []
+    assert [image.id for image in query.listed(engine)] == [FIRST, SECOND]
+    assert [image.id for image in query.listed(engine, one)] == [FIRST]
+    assert list(query.listed(engine, none)) == []
 
 
-def test_the_info_is_there_only_if_asked_for(images: Images) -> None:
-    _, brief = images.status(FIRST)
-    _, info = images.status(FIRST, verbose=True)
+def test_the_info_is_there_only_if_asked_for(engine: Engine) -> None:
+    _, brief = query.status(engine, FIRST)
+    _, info = query.status(engine, FIRST, verbose=True)
 
     assert brief == {}
     assert json.loads(info["info"])["labels"] == {"a": "b"}

@@ -23,12 +23,16 @@ def objects(store: Store) -> ObjectStore:
 
 def pod(id: str, name: str, namespace: str = "blue") -> state.PodRecord:
     metadata = api.PodSandboxMetadata(name=name, namespace=namespace, uid=id)
-    return state.PodRecord(id=id, config=api.PodSandboxConfig(metadata=metadata))
+    return state.PodRecord(
+        id=id, phase=state.POD_CREATING, config=api.PodSandboxConfig(metadata=metadata)
+    )
 
 
 def container(id: str, pod_id: str, name: str) -> state.ContainerRecord:
     config = api.ContainerConfig(metadata=api.ContainerMetadata(name=name))
-    return state.ContainerRecord(id=id, pod_id=pod_id, config=config)
+    return state.ContainerRecord(
+        id=id, phase=state.CONTAINER_CREATING, pod_id=pod_id, config=config
+    )
 
 
 def test_a_pod_is_found_by_id_name_and_prefix_in_this_order(objects: ObjectStore) -> None:

@@ -1,4 +1,4 @@
-"""Who follows the registry sees every change, and can break nothing."""
+"""Who follows the objects sees every change, and can break nothing."""
 
 import pytest
 
@@ -24,16 +24,18 @@ def seen(objects: ObjectStore) -> list[Change]:
 def test_put_observe_and_forget_are_told_with_before_and_after(
     objects: ObjectStore, seen: list[Change]
 ) -> None:
-    pod = objects.put(state.PodRecord(id="p"))
+    pod = objects.put(state.PodRecord(id="p", phase=state.POD_CREATING))
     ready = objects.observe(changed(pod, phase=state.POD_READY))
     objects.forget(ready)
-    container = objects.put(state.ContainerRecord(id="c", pod_id="p"))
+    container = objects.put(
+        state.ContainerRecord(id="c", pod_id="p", phase=state.CONTAINER_CREATING)
+    )
     objects.forget(container)
     assert seen == [(None, pod), (pod, ready), (ready, None), (None, container), (container, None)]
 
 
 def test_what_is_not_there_is_not_forgotten_twice(objects: ObjectStore, seen: list[Change]) -> None:
-    pod = objects.put(state.PodRecord(id="p"))
+    pod = objects.put(state.PodRecord(id="p", phase=state.POD_CREATING))
     objects.forget(pod)
     objects.forget(pod)
     assert len(seen) == 2
@@ -49,7 +51,7 @@ def test_a_follower_that_fails_keeps_neither_the_change_nor_the_others(
 
     objects.follow(fails)
     objects.follow(lambda before, after: others.append((before, after)))
-    pod = objects.put(state.PodRecord(id="p"))
+    pod = objects.put(state.PodRecord(id="p", phase=state.POD_CREATING))
     assert objects.find_pod("p") is pod
     assert others == [(None, pod)]
     assert "a follower failed" in caplog.text
@@ -63,19 +65,19 @@ def test_who_does_not_follow_any_more_is_not_told(objects: ObjectStore) -> None:
 
     objects.follow(follower)
     objects.unfollow(follower)
-    objects.put(state.PodRecord(id="p"))
+    objects.put(state.PodRecord(id="p", phase=state.POD_CREATING))
     assert seen == []
 
 
 def test_a_walk_gives_each_object_as_it_is_at_its_turn(objects: ObjectStore) -> None:
     for id in "abc":
-        objects.put(state.PodRecord(id=id))
-        objects.put(state.ContainerRecord(id=id, pod_id=id))
+        objects.put(state.PodRecord(id=id, phase=state.POD_CREATING))
+        objects.put(state.ContainerRecord(id=id, pod_id=id, phase=state.CONTAINER_CREATING))
     pods, containers = objects.each_pod(), objects.each_container()
     assert (next(pods).id, next(containers).id) == ("a", "a")
     objects.put(state.PodRecord(id="b", phase=state.POD_READY))
-    objects.forget(state.PodRecord(id="c"))
-    objects.forget(state.ContainerRecord(id="b", pod_id="b"))
-    objects.put(state.PodRecord(id="d"))
+    objects.forget(state.PodRecord(id="c", phase=state.POD_CREATING))
+    objects.forget(state.ContainerRecord(id="b", pod_id="b", phase=state.CONTAINER_CREATING))
+    objects.put(state.PodRecord(id="d", phase=state.POD_CREATING))
     assert [(pod.id, pod.phase) for pod in pods] == [("b", state.POD_READY)]
     assert [container.id for container in containers] == ["c"]

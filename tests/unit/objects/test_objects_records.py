@@ -11,6 +11,7 @@ from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.state.records import VERSIONS
 from cri_shim.state.store import Store, Write
+from tests.fixtures.objects import put
 
 
 def pod(
@@ -18,7 +19,7 @@ def pod(
     *,
     namespace: str = "",
     attempt: int = 0,
-    phase: state.PodPhase.ValueType = state.POD_READY,
+    phase: state.PodPhase.ValueType = state.POD_CREATING,
 ) -> state.PodRecord:
     metadata = api.PodSandboxMetadata(name="web", uid="u1", namespace="shop", attempt=attempt)
     return state.PodRecord(
@@ -36,7 +37,7 @@ def container(id: str, pod_id: str, name: str = "main", layers: tuple[str, ...] 
         version=VERSIONS["container"],
         id=id,
         pod_id=pod_id,
-        phase=state.CONTAINER_RUNNING,
+        phase=state.CONTAINER_CREATING,
         config=config,
         layers=layers,
     )
@@ -126,7 +127,7 @@ async def test_an_observed_fact_is_visible_on_a_full_disk_and_saved_at_the_end(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     objects = ObjectStore(store)
-    record = objects.put(container("cc11", "aa11"))
+    record = put(objects, changed(container("cc11", "aa11"), phase=state.CONTAINER_RUNNING))
     monkeypatch.setattr(store, "write", full)
     objects.observe(changed(record, phase=state.CONTAINER_EXITED, exit_code=3))
     assert objects.container("cc11").exit_code == 3
@@ -141,9 +142,10 @@ async def test_a_pod_and_its_containers_are_persisted_in_one_piece(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     objects = ObjectStore(store)
+    running = changed(container("cc11", "aa11"), phase=state.CONTAINER_RUNNING)
     ended = [
-        changed(objects.put(pod("aa11")), phase=state.POD_NOTREADY),
-        changed(objects.put(container("cc11", "aa11")), phase=state.CONTAINER_EXITED),
+        changed(put(objects, pod("aa11", phase=state.POD_READY)), phase=state.POD_NOTREADY),
+        changed(put(objects, running), phase=state.CONTAINER_EXITED),
     ]
     batches: list[Sequence[Write]] = []
     write = store.write
@@ -187,7 +189,7 @@ def test_who_depends_on_a_container_is_known_until_it_is_removed(store: Store) -
 
 async def test_until_wakes_at_the_change_it_waits_for(store: Store) -> None:
     objects = ObjectStore(store)
-    record = objects.put(pod("aa11"))
+    record = put(objects, pod("aa11", phase=state.POD_READY))
     waiting = asyncio.create_task(
         objects.until("aa11", lambda: objects.pod("aa11").phase == state.POD_NOTREADY)
     )

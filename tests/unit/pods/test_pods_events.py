@@ -10,6 +10,7 @@ from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.pods.events import Events
 from cri_shim.state.memory import MemoryStore
+from tests.fixtures.objects import put
 
 CREATED, STARTED = api.CONTAINER_CREATED_EVENT, api.CONTAINER_STARTED_EVENT
 STOPPED, DELETED = api.CONTAINER_STOPPED_EVENT, api.CONTAINER_DELETED_EVENT
@@ -56,7 +57,7 @@ async def test_a_pods_whole_life_is_told(objects: ObjectStore) -> None:
 
 
 async def test_a_containers_whole_life_is_told_with_its_pod(objects: ObjectStore) -> None:
-    objects.put(_pod(state.POD_READY))
+    put(objects, _pod(state.POD_READY))
     created = _container(state.CONTAINER_CREATED)
     starting = changed(created, phase=state.CONTAINER_STARTING)
     running = changed(starting, phase=state.CONTAINER_RUNNING, started_at=2)
@@ -100,24 +101,24 @@ async def test_a_start_that_fails_is_an_end_without_a_beginning(objects: ObjectS
         finished_at=3,
         reason="StartError",
     )
-    objects.put(created)
+    put(objects, created)
     assert _kinds(await _told(objects, starting, failed)) == [("c", STOPPED)]
 
 
 async def test_an_end_before_the_start_was_recorded_is_both(objects: ObjectStore) -> None:
-    starting = objects.put(changed(_container(), phase=state.CONTAINER_STARTING, started_at=2))
+    starting = put(objects, changed(_container(state.CONTAINER_STARTING), started_at=2))
     ended = changed(starting, phase=state.CONTAINER_EXITED, finished_at=3, reason="Completed")
     assert _kinds(await _told(objects, ended)) == [("c", STARTED), ("c", STOPPED)]
 
 
 async def test_a_removal_by_force_tells_the_end_first(objects: ObjectStore) -> None:
-    running = objects.put(_container(state.CONTAINER_RUNNING))
+    running = put(objects, _container(state.CONTAINER_RUNNING))
     removing = changed(running, phase=state.CONTAINER_REMOVING, started_at=2)
     assert _kinds(await _told(objects, removing, [removing])) == [("c", STOPPED), ("c", DELETED)]
 
 
 async def test_a_change_within_a_phase_is_no_event(objects: ObjectStore) -> None:
-    running = objects.put(_container(state.CONTAINER_RUNNING))
+    running = put(objects, _container(state.CONTAINER_RUNNING))
     assert await _told(objects, changed(running, reason="resized")) == []
 
 

@@ -143,9 +143,10 @@ def test_the_document_gets_everything_and_keeps_the_rest() -> None:
         hooks=[{"hookName": "createContainer", "path": "/hook", "args": ["hook", "x"]}],
         additionalGids=[44, 44],
     ).edits
-    changed = document()
+    before = document()
     node = HostDevice("/dev/g", "c", 10, 5, 0o660, 1, 2, "rw")
-    cdi.apply(changed, edits, [node])
+    changed = cdi.applied(before, edits, [node])
+    assert before == document()
     assert changed["process"]["env"] == ["PATH=/bin", "A=2", "B=3"]
     assert changed["process"]["user"]["additionalGids"] == [44]
     assert changed["hooks"] == {"createContainer": [{"path": "/hook", "args": ["hook", "x"]}]}

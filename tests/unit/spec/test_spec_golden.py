@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from cri_shim.pb import api_pb2
-from cri_shim.spec import container, namespaces, pause, process, users
+from cri_shim.spec import cdi, container, namespaces, pause, process, users
 from cri_shim.spec.container import ContainerInput
 from cri_shim.spec.document import Document
 from cri_shim.spec.host import Host, HostDevice
@@ -44,6 +44,7 @@ HOST_V1 = Host(
     ),
 )
 HOST_V2 = replace(HOST_V1, cgroup_v2=True, can_raise=True)
+ORDINARY = replace(HOST_V2, can_raise=False, rootless=True, limits=False)  # an ordinary user's
 IMAGE = ImageConfig(
     env=("PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8"),
     entrypoint=("/entry",),
@@ -184,6 +185,33 @@ def devices() -> Document:
     return container.build(given(devices=found))
 
 
+def with_a_cdi_device(host: Host) -> ContainerInput:
+    library = {"destination": "/lib/gpu", "type": "bind", "source": "/lib/x", "options": ["rbind"]}
+    edits = cdi.Edits(
+        env=("LANG=de", "GPU=0"),
+        nodes=(cdi.Node("/dev/gpu0", "/dev/nv0"),),
+        mounts=(library,),
+        hooks=(("createContainer", {"path": "/usr/bin/gpu-hook"}),),
+        gids=(44,),
+    )
+    node = HostDevice("/dev/gpu0", "c", 195, 0, 0o666, source="/dev/nv0")
+    asked = given(host=host, devices=(HostDevice("/dev/fuse", "c", 10, 229, source="/dev/fuse"),))
+    return replace(asked, cdi_edits=edits, cdi_nodes=(node,))
+
+
+def cdi_device() -> Document:
+    return container.build(with_a_cdi_device(HOST_V1))
+
+
+def cdi_device_of_an_ordinary_user() -> Document:
+    return container.build(with_a_cdi_device(ORDINARY))
+
+
+def cdi_variable_of_an_ordinary_user_with_limits() -> Document:
+    asked = given(host=replace(ORDINARY, limits=True, lacking=frozenset({"cpu"})))
+    return container.build(replace(asked, cdi_edits=cdi.Edits(env=("GPU=0",))))
+
+
 def ambient_capabilities() -> Document:
     asked = {"add_ambient_capabilities": ["NET_ADMIN"]}
     return container.build(given({"security_context": {"capabilities": asked}}))
@@ -225,6 +253,9 @@ CASES: tuple[Callable[[], Document], ...] = (
     terminal,
     propagated_mounts,
     devices,
+    cdi_device,
+    cdi_device_of_an_ordinary_user,
+    cdi_variable_of_an_ordinary_user_with_limits,
     ambient_capabilities,
     confined,
     in_a_user_namespace,

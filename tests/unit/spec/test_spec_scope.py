@@ -14,6 +14,7 @@ from cri_shim.spec.users import User
 HOST = Host(cgroup_v2=True, bounding=frozenset())
 SCOPE = "kubepods-pod1.slice:cri-shim:c1"
 STOP = "org.systemd.property.TimeoutStopUSec"
+TASKS = "org.systemd.property.TasksMax"
 
 
 @pytest.mark.parametrize(
@@ -31,7 +32,7 @@ STOP = "org.systemd.property.TimeoutStopUSec"
 )
 def test_a_shutdown_waits_for_as_long_as_the_pod_is_given(grace: str | None, told: str) -> None:
     asked = {} if grace is None else {scope.GRACE: grace}
-    assert scope.annotations(SCOPE, asked) == {STOP: told}
+    assert scope.annotations(SCOPE, asked)[STOP] == told
 
 
 def test_a_group_that_is_no_unit_is_told_nothing() -> None:
@@ -67,5 +68,11 @@ def test_a_container_s_unit_is_told_its_own_grace_period() -> None:
 
 
 def test_without_a_limit_of_pids_a_unit_is_told_so_and_a_plain_group_is_not() -> None:
-    assert built(SCOPE)["linux"]["resources"]["pids"] == {"limit": -1}
-    assert "pids" not in built("/kubepods/pod1/c1")["linux"]["resources"]
+    document = built(SCOPE)
+    assert document["annotations"][TASKS] == "uint64 18446744073709551615"
+    assert "pids" not in document["linux"]["resources"]  # crun 1.8 fails on a limit of -1
+    assert TASKS not in built("/kubepods/pod1/c1")["annotations"]
+
+
+def test_a_limit_of_pids_is_the_oci_runtime_s_to_set() -> None:
+    assert TASKS not in scope.annotations(SCOPE, {}, pids_limit=7)

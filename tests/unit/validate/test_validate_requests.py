@@ -71,6 +71,8 @@ def test_every_request_of_every_service_has_a_check() -> None:
         ("image.image", api.ImageStatusRequest(image=api.ImageSpec(image="a\tb"))),
         ("image.image", api.RemoveImageRequest(image=api.ImageSpec(image="a" * 2049))),
         ("source", control.LoadImageRequest()),
+        ("reference", control.TagImageRequest(name="a")),
+        ("name", control.TagImageRequest(reference="a")),
     ],
 )
 def test_a_bad_request_names_its_field(field: str, request_: Message) -> None:

@@ -1,0 +1,19 @@
+"""Images mounted for reading; the mounts outlive this process, see store/mounted.py."""
+
+from pathlib import Path
+
+from cri_shim.engine import Engine
+from cri_shim.images.query import find
+from cri_shim.store.catalog import stack
+
+
+async def mount(engine: Engine, reference: str) -> Path:
+    """Mount it for reading, and return where. Mounted already is fine."""
+    image = find(engine, reference)
+    return await engine.images.mounted.mount(image.id, stack(image))
+
+
+async def unmount(engine: Engine, image_id: str, *, lazy: bool = False) -> None:
+    """End its mount, also when the image is gone; not mounted is fine."""
+    await engine.images.mounted.unmount(image_id, lazy=lazy)
+    engine.images.collect()

@@ -1,0 +1,112 @@
+"""Directories that the layers of an image use without describing them.
+
+A layer may hold a file and no entry for the directory that the file is in. That directory has the
+mode, owner, times and attributes of the same directory in the layers below. But overlayfs shows
+those of the topmost layer that has it: the ones that unpacking made up. So the image gets one more
+layer, uppermost, that holds such directories as they should be, and nothing else. The other layers
+stay shared between images.
+
+Blocking. What is read are layers, which nobody changes.
+"""
+
+import os
+import stat
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from cri_shim.store import merged
+from cri_shim.store.merged import Layer, Node, Part
+
+_ROOT = ""
+
+
+def write(directory: Path, lowers: Sequence[Path], implied: Sequence[Iterable[bytes]]) -> bool:
+    """Fill the empty `directory` with the layer that `lowers` need; False if they need none.
+
+    `lowers` are topmost first, `implied` has the paths of each ("/a/b", b"" for the root). OSError.
+    """
+    unsaid = {
+        str(lower): {os.fsdecode(path) for path in paths}
+        for lower, paths in zip(lowers, implied, strict=True)
+    }
+    with merged.opened([Layer(str(lower)) for lower in lowers]) as (root,):
+        if root is None:
+            return False
+        tree = _Tree(root)
+        wanted: dict[str, Part] = {}
+        for path in sorted(set().union(*unsaid.values())):
+            node = tree.directory(path)
+            source = None if node is None else _described(node, path, unsaid)
+            if source is not None:
+                wanted[path] = source
+        if wanted:
+            _make(directory, tree, wanted)
+        return bool(wanted)
+
+
+class _Tree:
+    """The directories of a tree of layers, each looked up once."""
+
+    def __init__(self, root: Node) -> None:
+        self._known: dict[str, Node | None] = {_ROOT: root}
+
+    def directory(self, path: str) -> Node | None:
+        """None where there is no directory, or a hidden one."""
+        if path not in self._known:
+            above, _, name = path.rpartition("/")
+            node = self.directory(above)
+            if node is not None:
+                node = merged.child(node, name, range(len(node.parts)))
+            self._known[path] = node if node is not None and node.is_directory else None
+        return self._known[path]
+
+
+def _described(node: Node, path: str, unsaid: Mapping[str, set[str]]) -> Part | None:
+    """The part of a directory that has its attributes; None if the topmost one has them."""
+    for part in node.parts:
+        if path not in unsaid[part.layer.path]:
+            same = part is node.parts[0] or (path == _ROOT and _alike(part, node.parts[0]))
+            return None if same else part
+    return None
+
+
+def _alike(one: Part, other: Part) -> bool:
+    """Whether mode, owner and attributes are the same; every container changes the time of /."""
+    first, second = _status(one), _status(other)
+    return (first.st_mode, first.st_uid, first.st_gid, _xattrs(one)) == (
+        second.st_mode, second.st_uid, second.st_gid, _xattrs(other),
+    )  # fmt: skip
+
+
+def _make(directory: Path, tree: _Tree, wanted: Mapping[str, Part]) -> None:
+    """Make the wanted directories and those above them, which stay as they are seen now."""
+    sources = dict(wanted)
+    for path in wanted:
+        while path:
+            path = path.rpartition("/")[0]
+            node = tree.directory(path)
+            assert node is not None
+            sources.setdefault(path, node.parts[0])
+    for path in sorted(sources):
+        if path:
+            Path(f"{directory}{path}").mkdir(mode=0o700)
+    for path in sorted(sources, reverse=True):  # times last: making what is inside changes them
+        _copy(sources[path], f"{directory}{path}")
+
+
+def _copy(source: Part, target: str) -> None:
+    status = _status(source)
+    os.chown(target, status.st_uid, status.st_gid)
+    for name, value in _xattrs(source).items():
+        os.setxattr(target, name, value)
+    Path(target).chmod(stat.S_IMODE(status.st_mode))
+    os.utime(target, ns=(status.st_mtime_ns, status.st_mtime_ns))
+
+
+def _status(part: Part) -> os.stat_result:
+    with part.held() as handle:
+        return os.fstat(handle)
+
+
+def _xattrs(part: Part) -> Mapping[str, bytes]:
+    return Node((part,), _status(part)).xattrs()
