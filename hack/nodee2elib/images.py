@@ -133,6 +133,13 @@ def _agnhost(sources: _Sources) -> Image:
     return sources.image(layer, Entrypoint=["/agnhost"], Cmd=["pause"])
 
 
+def _kitten(_: _Sources) -> Image:
+    """Files that specs of image volumes read."""
+    layer = Tar().file("data.json", b'{"image": "kitten.jpg"}\n').file("kitten.jpg")
+    layer.file("etc/os-release", b'NAME="Alpine Linux"\n')
+    return Image([layer])
+
+
 def _fake_registry(layer: Tar, pause: Image) -> None:
     """The files of agnhost's own registry: one image, pause:testing."""
     top = "var/registry/pause"
@@ -172,6 +179,7 @@ _STAND_INS: Mapping[str, Callable[[_Sources], Image]] = {
     "busybox": _busybox,
     "glibc-dns-testing": lambda sources: sources.image(Cmd=["sh"]),
     "ipc-utils": lambda sources: sources.image(Cmd=["sh"]),
+    "kitten": _kitten,
     "nginx": _nginx,
     "nonewprivs": _nonewprivs,
     "nonroot": lambda sources: sources.image(Cmd=["sh"], User="1234"),
