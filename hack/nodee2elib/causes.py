@@ -12,6 +12,11 @@ _CAUSES: tuple[tuple[str, str], ...] = (
         "oom_score_adj value .* not equal to expected -",
         "the machine's root lacks CAP_SYS_RESOURCE: no score below its own can be set",
     ),
+    (r"communication: sctp", "the kernel of the machine has no SCTP"),
+    (
+        "fetched from external credential provider",
+        "pulls from a private registry in the internet, with a provider that is not installed",
+    ),
     ("dummy1 type dummy", "the kernel of the machine has no dummy network devices"),
     (
         "line 1: /file: Read-only file system",
