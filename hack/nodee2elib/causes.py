@@ -17,6 +17,7 @@ _CAUSES: tuple[tuple[str, str], ...] = (
         "fetched from external credential provider",
         "pulls from a private registry in the internet, with a provider that is not installed",
     ),
+    ("ImageID", "asks for a public image by its digest, which its makers alone have"),
     ("dummy1 type dummy", "the kernel of the machine has no dummy network devices"),
     (
         "line 1: /file: Read-only file system",
