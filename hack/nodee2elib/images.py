@@ -9,6 +9,7 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +60,8 @@ def _push(sources: "_Sources", wanted: list[str], storage: Path) -> None:
     """Push every image to a registry that keeps its files in `storage` for another one."""
     directory = storage.with_name("registry")
     with Registry(directory) as registry:
-        for image, of_it in _made(sources, wanted):
-            registry.push(image, *(path(name) for name in of_it))
+        for name, image in _made(sources, wanted):
+            registry.push(image, path(name))
         (directory / "data").rename(storage)
 
 
@@ -95,12 +96,14 @@ class _Sources:
         return Image(all_layers, config={"Env": [_PATH], **config}, compression=["none"])
 
 
-def _made(sources: _Sources, wanted: list[str]) -> list[tuple[Image, list[str]]]:
-    """The images, and the names of each."""
-    by_kind: dict[str, list[str]] = {}
-    for name in wanted:
-        by_kind.setdefault(_short(name), []).append(name)
-    return [(_STAND_INS[kind](sources), of_it) for kind, of_it in by_kind.items()]
+def _made(sources: _Sources, wanted: list[str]) -> list[tuple[str, Image]]:
+    """Each with its name; two tags are two images, as those of the public registry are."""
+    by_kind = {kind: _STAND_INS[kind](sources) for kind in {_short(name) for name in wanted}}
+    return [(name, _labelled(by_kind[_short(name)], name)) for name in wanted]
+
+
+def _labelled(image: Image, name: str) -> Image:
+    return replace(image, config={**image.config, "Labels": {"name": name}})
 
 
 def _busybox(sources: _Sources) -> Image:
