@@ -62,9 +62,9 @@ def _run(args: argparse.Namespace, name: str) -> record.Run:
     stored = RESULTS / f"{name}-{args.runtime}" / "outcome.json"
     if args.again:
         earlier = record.Run.from_json(stored.read_text())
-        if not earlier.failed():
+        if not earlier.undecided():
             return earlier
-        focus = [f"^{re.escape(spec)}$" for spec in earlier.failed()]
+        focus = [f"^{re.escape(spec)}$" for spec in earlier.undecided()]
         run = earlier.with_second_try(_run_part(args, name, stored.parent / "again", focus))
     elif args.focus or args.skip:
         return _run_part(args, name, RESULTS / "part", args.focus)
