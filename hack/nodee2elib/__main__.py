@@ -64,7 +64,7 @@ def _run(args: argparse.Namespace, name: str) -> record.Run:
         earlier = record.Run.from_json(stored.read_text())
         if not earlier.undecided():
             return earlier
-        focus = [f"^{re.escape(spec)}$" for spec in earlier.undecided()]
+        focus = [_pattern(spec) for spec in earlier.undecided()]
         run = earlier.with_second_try(_run_part(args, name, stored.parent / "again", focus))
     elif args.focus or args.skip:
         return _run_part(args, name, RESULTS / "part", args.focus)
@@ -72,6 +72,11 @@ def _run(args: argparse.Namespace, name: str) -> record.Run:
         run = _run_part(args, name, stored.parent, ())
     stored.write_text(run.to_json())
     return run
+
+
+def _pattern(name: str) -> str:
+    """A regular expression of Go for this name; ginkgo has the suite's name before it."""
+    return "Suite " + re.sub(r"([^\w\s])", r"\\\1", name) + "$"
 
 
 def _run_part(args: argparse.Namespace, name: str, logs: Path, focus: Sequence[str]) -> record.Run:
