@@ -1,7 +1,7 @@
-"""Root and run root: made, checked, locked while a runtime has them, and cleared if it never had.
+"""Root and run root: made, checked, locked while a runtime uses them, cleared after a failed start.
 
-Both are locked, the root by its own inode: two runtimes must share neither. A start that fails
-takes away every entry and every mount that it brought; what earlier runs left stays.
+Both are locked, the root by its own inode: two runtimes must not share one of them. A failed start
+removes every entry and every mount that it made; those of earlier runs stay.
 """
 
 import errno
@@ -17,7 +17,7 @@ from cri_shim.linux import mounts
 from cri_shim.linux.remove import remove_tree
 
 _LOCK = "lock"
-_OURS = frozenset({"state", "layers", "alive", "oci-bin"})  # names that shared directories lack
+_OURS = frozenset({"state", "layers", "alive", "oci-bin"})  # names that show a directory of ours
 _KERNELS_OWN = frozenset(
     {"bpf", "cgroup", "cgroup2", "debugfs", "devpts", "devtmpfs", "mqueue", "proc", "sysfs"}
 )
@@ -29,14 +29,14 @@ class Directories:
         self._lock_file = run_root / _LOCK
         self._made: list[Path] = []  # directories, outermost first
         self._locks: list[int] = []
-        self._before: dict[Path, set[str]] | None = None  # their entries, once all locks are held
+        self._before: dict[Path, set[str]] | None = None  # their entries when the locks were taken
         self._mounted: set[Path] = set()
         self._kept = False
 
     def take(self) -> None:
-        """Make and lock both; StateError for one that is in use, or that cannot be trusted.
+        """Make and lock both; StateError if one is in use or cannot be trusted.
 
-        `give_back` is due afterwards, also after a failure.
+        Call `give_back` afterwards, also after a failure.
         """
         for directory in self._both:
             self._make(directory)
@@ -53,11 +53,11 @@ class Directories:
         self._before = before
 
     def keep(self) -> None:
-        """The start has succeeded: what it made stays."""
+        """Keep the new entries, because the start has succeeded."""
         self._kept = True
 
     def give_back(self) -> None:
-        """Unlock; unless `keep` was called, first take away what came since `take`. Blocks."""
+        """Unlock; without `keep`, first remove all that was made since `take`. Blocks."""
         try:
             if not self._kept:
                 self._clear()
@@ -75,13 +75,13 @@ class Directories:
                     remove_tree(entry)
         self._before = None
         while self._made:
-            with suppress(OSError):  # others may have put something into it
+            with suppress(OSError):  # it may contain files of others
                 self._made.pop().rmdir()
 
     def _refuse_shared(self, directory: Path) -> None:
-        """/var/lib, say: it would be closed to others, and what is unknown in it deleted."""
+        """Refuse a directory like /var/lib: its mode would change, its unknown files be deleted."""
         if not directory.stat().st_mode & 0o044:
-            return  # nobody else reads it: ours, or made for us
+            return  # no other user can read it, so it is not shared
         entries = {entry for entry in directory.iterdir() if entry.name != "lost+found"}
         theirs = {e for e in entries if not any(d.is_relative_to(e) for d in self._both)}
         if theirs and not any(_is_ours(entry) for entry in theirs):
@@ -91,7 +91,7 @@ class Directories:
             )
 
     def _make(self, directory: Path) -> None:
-        # Roots of user namespaces pass the run root, on the way to their root file systems.
+        # Roots of user namespaces must traverse the run root to reach their root file systems.
         mode = 0o711 if self._both[1].is_relative_to(directory) else 0o700
         missing = [d for d in (directory, *directory.parents) if not d.exists()]
         for each in reversed(missing):
@@ -105,12 +105,12 @@ class Directories:
 
 
 def _is_ours(entry: Path) -> bool:
-    """Whether an entry of a root or run root shows that a runtime had it before."""
+    """Whether an entry of a root or run root shows that a runtime used it before."""
     return entry.name in _OURS or (entry.name == _LOCK and entry.is_file())
 
 
 def check(directory: Path) -> None:
-    """Whoever else could write there, or turn the name elsewhere, would rule what runs here."""
+    """Refuse a directory that others may change or redirect: they could control the runtime."""
     try:
         facts, name = directory.stat(), directory.lstat()
     except OSError as e:
@@ -134,12 +134,12 @@ def check(directory: Path) -> None:
 def _file_system(directory: Path) -> str:
     try:
         return mounts.mount_of(directory).fstype
-    except FileNotFoundError:  # below a changed root, whose mount is not to be seen
+    except FileNotFoundError:  # in a chroot, where the mount is not visible
         return ""
 
 
 def _locked(path: Path, flags: int) -> int:
-    """A descriptor that holds the lock of what `path` is now; libpod's alive lock."""
+    """Lock the current file of `path`; return the descriptor. `alive` is libpod's lock."""
     while True:
         try:
             fd = os.open(path, flags | os.O_CLOEXEC, 0o600)
@@ -155,7 +155,7 @@ def _locked(path: Path, flags: int) -> int:
             raise
         if current:
             return fd
-        os.close(fd)  # a start that failed has just removed it: what we locked has no name
+        os.close(fd)  # a failed start has just removed the file that we locked
 
 
 def _still(fd: int, path: Path) -> bool:

@@ -1,18 +1,18 @@
 """The kinds of failure, as classes.
 
-An error says what was attempted, on which object, what the outside said and what to do. A foreign
-error is translated where it is met, with its cause kept; rpc/boundary.py turns a kind into a gRPC
-status in one table. Nothing else in the house knows about status codes.
+An error says what was attempted, on which object, the error of the outside, and what to do. A
+foreign error is translated where it occurs, and its cause is kept. rpc/codes.py turns a kind into a
+gRPC status in one table. No other module knows status codes.
 """
 
 from cri_shim.untrusted import one_line
 
 
 class CriShimError(Exception):
-    """Base of every error this project raises on purpose.
+    """Base of every error that this project raises on purpose.
 
-    Its text is one printable line of bounded length, whatever foreign words are in it: it ends in
-    logs, records, statuses and on terminals.
+    Its text is one printable line of bounded length, also with foreign text in it: it is written to
+    logs, records, statuses and terminals.
     """
 
     def __init__(self, text: str = "") -> None:
@@ -20,7 +20,7 @@ class CriShimError(Exception):
 
 
 class InvalidArgument(CriShimError):
-    """What the caller asked for is malformed or impossible; `field` is its path in the request."""
+    """The request is malformed or impossible; `field` is the path of the field in the request."""
 
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(f"{field}: {problem}" if field else problem)
@@ -48,15 +48,15 @@ class NotFound(CriShimError):
 
 
 class AlreadyExists(CriShimError):
-    """The name is taken by another object."""
+    """Another object has the name."""
 
 
 class WrongState(CriShimError):
-    """The object exists, but what was asked does not fit the state it is in."""
+    """The object exists, but the request does not fit its state."""
 
 
 class WrongNamespace(WrongState):
-    """The object belongs to another state namespace than this runtime."""
+    """The object belongs to another state namespace than this runtime's."""
 
 
 class ContainerInUse(WrongState):
@@ -64,15 +64,15 @@ class ContainerInUse(WrongState):
 
 
 class TimedOut(CriShimError):
-    """A limit of time passed; what was started has been ended."""
+    """A time limit passed; the started work has been ended."""
 
 
 class ResourceExhausted(CriShimError):
-    """A bound of ours is reached: too many of something at once."""
+    """A limit of cri-shim is reached: too many objects of a kind at once."""
 
 
 class Unavailable(CriShimError):
-    """Something this work needs is not there now and may come back: shutdown, network, disk."""
+    """A needed resource is missing now and may come back: shutdown, network, disk."""
 
 
 class Unimplemented(CriShimError):

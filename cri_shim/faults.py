@@ -1,9 +1,9 @@
 """Named points at which tests make the daemon fail or die.
 
-`fault_point("pods.run.network")` stands before each step that changes the outside world. It does
-nothing unless CRI_SHIM_FAULTS names a file when the process starts; then each pass reads that file
-and obeys the line `NAME fail` (raise InjectedFault), or `NAME kill` (SIGKILL to this process, the
-nearest thing to a power cut). tests/chaos enumerates the names from the source.
+`fault_point("pods.run.network")` is called before each step that changes the outside world. It does
+nothing unless CRI_SHIM_FAULTS names a file when the process starts. Then each call reads that file
+and executes the line `NAME fail` (raise InjectedFault) or `NAME kill` (SIGKILL to this process,
+which is close to a power failure). tests/chaos finds the names in the source.
 """
 
 import os
@@ -16,11 +16,11 @@ _plan = os.environ.get("CRI_SHIM_FAULTS")
 
 
 class InjectedFault(CriShimError):
-    """Raised at a fault point on a test's order."""
+    """Raised at a fault point because a test requested it."""
 
 
 def fault_point(name: str) -> None:
-    """Pass, fail or die, as the plan says; `name` must be a literal so that tests can find it."""
+    """Pass, fail or die, as the plan says; `name` must be a literal, so that tests find it."""
     if _plan is None:
         return
     try:

@@ -1,12 +1,12 @@
-"""Logging: one terse line an event, to stderr.
+"""Logging: one short line for each event, to stderr.
 
     2025-01-01T10:00:00.123 INFO pods.run pod is up pod=4f0c… ms=21
 
-Facts go into `extra` and come out as key=value. Under systemd (JOURNAL_STREAM names our stderr)
-lines carry the journal's <priority> instead of time and level.
+Values in `extra` are printed as key=value. Under systemd (JOURNAL_STREAM names our stderr) lines
+have the journal's <priority> instead of time and level.
 
-Whatever foreign words are in an event, it is one line without control characters, and of bounded
-length. Only our own traceback has further lines, which are indented: no text can pass for an event.
+An event with any foreign text is one line without control characters and of bounded length. Only
+our own traceback has more lines, and they are indented. So no text can imitate an event.
 """
 
 import logging
@@ -17,16 +17,16 @@ from typing import Any
 
 from cri_shim.untrusted import one_line, printable
 
-MAX_MESSAGE = 16 << 10  # characters: some messages have the words of several errors
+MAX_MESSAGE = 16 << 10  # characters: some messages contain several errors
 MAX_FACT = 1 << 10
-MAX_TRACEBACK = 200  # lines; asyncio's own recursion has no more
+MAX_TRACEBACK = 200  # lines; a recursion in asyncio has no more
 
 _RESERVED = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 _PACKAGE = "cri_shim."
 
 
 class Formatter(logging.Formatter):
-    """`journal`: prefix every line with its priority, as sd-daemon(3) has it."""
+    """`journal`: prefix every line with its priority, as sd-daemon(3) specifies."""
 
     def __init__(self, journal: bool) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Formatter(logging.Formatter):
         return f"{clock}.{int(record.msecs):03} {record.levelname} " + "\n".join(lines)
 
     def _traceback(self, exc_info: Any) -> list[str]:
-        """Its beginning, and its end, which says what went wrong."""
+        """Return the beginning of the traceback, and its end, which names the error."""
         lines = self.formatException(exc_info).split("\n")
         if len(lines) > MAX_TRACEBACK:
             half = MAX_TRACEBACK // 2
@@ -59,13 +59,13 @@ def _quoted(value: object) -> str:
 
 
 def _priority(level: int) -> int:
-    """syslog's numbers: critical 2, error 3, warning 4, info 6, debug 7."""
+    """Return syslog's number: critical 2, error 3, warning 4, info 6, debug 7."""
     steps = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
     return next((number for floor, number in steps if level >= floor), 7)
 
 
 def to_journal() -> bool:
-    """Is our stderr the journal's socket? systemd.exec(5): JOURNAL_STREAM is its device:inode."""
+    """Whether stderr is the journal. JOURNAL_STREAM is its device:inode, see systemd.exec(5)."""
     device, _, inode = os.environ.get("JOURNAL_STREAM", "").partition(":")
     try:
         mine = os.fstat(2)
@@ -75,7 +75,7 @@ def to_journal() -> bool:
 
 
 def setup(level: str) -> None:
-    """Send everything of `level` ("debug", "info", "warning", "error") and above to stderr."""
+    """Send events of `level` ("debug", "info", "warning", "error") and above to stderr."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Formatter(to_journal()))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

@@ -1,12 +1,12 @@
-"""Options of a runtime, as libpod's With... functions were: each is some configuration keys.
+"""Options of a runtime, like libpod's With... functions: each sets configuration keys.
 
     from cri_shim import Runtime, options
 
     runtime = Runtime(options.with_storage(root="/srv/cri"), options.with_state("memory"))
 
-An option wins over the configuration file, a later option over an earlier one. Any other key can
-be given as it is: `Runtime(("network.bridge", "br0"))`. What a value must be is checked when the
-runtime is made: ConfigError names the key.
+An option wins over the configuration file, and a later option over an earlier one. Any other key
+can be given directly: `Runtime(("network.bridge", "br0"))`. Values are checked when the runtime is
+made: ConfigError names the key.
 """
 
 import json
@@ -26,7 +26,7 @@ _NOT_OF_A_NAME = re.compile(r"[^a-z0-9-]+")
 
 
 def flat(given: Sequence[Option | Options]) -> dict[str, str]:
-    """Options as one mapping, the last of a key winning; ConfigError for what is none."""
+    """Join options into one mapping; the last value of a key wins. ConfigError for a non-option."""
     found: dict[str, str] = {}
     for each in given:
         pairs = [each] if isinstance(each, tuple) and each and isinstance(each[0], str) else each
@@ -45,7 +45,7 @@ def flat(given: Sequence[Option | Options]) -> dict[str, str]:
 def with_storage(
     root: StrPath | None = None, run_root: StrPath | None = None, *, driver: str = "overlay"
 ) -> Options:
-    """What survives a reboot below `root`, the rest below `run_root`. The one driver is overlay."""
+    """Persistent files are below `root`, others below `run_root`. The only driver is overlay."""
     if driver != "overlay":
         raise ConfigError(f"storage driver {driver!r} is not known; there is: overlay")
     places = (("server.root", root), ("server.run_root", run_root))
@@ -53,43 +53,43 @@ def with_storage(
 
 
 def with_state(kind: Literal["leveldb", "memory"]) -> Options:
-    """Where records are kept. "memory" forgets them with the process: shut down before it ends."""
+    """The store of records. "memory" ends with the process: shut down before the process ends."""
     return (("state", kind),)
 
 
 def with_oci_runtime(path: StrPath, *, name: str = "") -> Options:
-    """The default OCI runtime; its handler is called `name`, or as the program is."""
+    """The default OCI runtime; its handler is called `name`, or like the program."""
     handler = name or _NOT_OF_A_NAME.sub("-", Path(path).name.lower()).strip("-")
     return ((f"runtimes.{handler}.path", _list([path])), ("runtime", handler))
 
 
 def with_conmon_path(*paths: StrPath) -> Options:
-    """Where conmon is looked for: the first that is there."""
+    """The paths of conmon: the first that exists is used."""
     return (("conmon_path", _list(paths)),)
 
 
 def with_conmon_env(environment: Mapping[str, str]) -> Options:
-    """The whole environment of conmon and the OCI runtime."""
+    """The complete environment of conmon and the OCI runtime."""
     return (("conmon_env_vars", _list([f"{k}={v}" for k, v in environment.items()])),)
 
 
 def with_cgroup_manager(name: Literal["auto", "cgroupfs", "systemd"]) -> Options:
-    """Who makes control groups; "auto" is systemd where it runs the machine."""
+    """The manager of control groups; "auto" is systemd where it runs the machine."""
     return (("cgroup_manager", name),)
 
 
 def with_static_dir(path: StrPath) -> Options:
-    """libpod's place for state: the root is `path`/cri-shim, unless it is given itself."""
+    """libpod's directory for state: the root is `path`/cri-shim, unless it is set itself."""
     return (("static_dir", _path(path)),)
 
 
 def with_tmp_dir(path: StrPath) -> Options:
-    """libpod's place for run state: the run root is `path`/cri-shim, unless it is given itself."""
+    """libpod's directory for run state: run root is `path`/cri-shim, unless it is set itself."""
     return (("tmp_dir", _path(path)),)
 
 
 def with_max_log_size(size: int) -> Options:
-    """Bytes of a container's log until it is cut; -1: no limit."""
+    """The size in bytes at which a container's log is truncated; -1: no limit."""
     return (("max_log_size", str(size)),)
 
 
@@ -99,12 +99,12 @@ def with_no_pivot_root(enabled: bool = True) -> Options:
 
 
 def with_cni_config_dir(path: StrPath) -> Options:
-    """Where CNI network configurations are."""
+    """The directory of CNI network configurations."""
     return (("cni_config_dir", _path(path)),)
 
 
 def with_cni_plugin_dir(*paths: StrPath) -> Options:
-    """Where CNI plugins are looked for, in this order."""
+    """The directories of CNI plugins, in search order."""
     return (("cni_plugin_dir", _list(paths)),)
 
 
@@ -114,17 +114,17 @@ def with_default_network(name: str) -> Options:
 
 
 def with_hooks_dir(*paths: StrPath) -> Options:
-    """OCI hook definitions; a file in a later directory replaces those of its name."""
+    """The directories of OCI hooks; a file replaces those of its name in earlier ones."""
     return (("hooks_dir", _list(paths)),)
 
 
 def with_default_mounts_file(path: StrPath) -> Options:
-    """The mounts.conf that says what every container is given."""
+    """The mounts.conf with the default mounts of every container."""
     return (("default_mounts_file", _path(path)),)
 
 
 def with_signature_policy(path: StrPath) -> Options:
-    """The policy.json that images are accepted by."""
+    """The policy.json that decides which images are accepted."""
     return (("signature_policy_path", _path(path)),)
 
 
@@ -134,7 +134,7 @@ def with_image_transport(name: str) -> Options:
 
 
 def with_namespace(name: str) -> Options:
-    """The state namespace: objects of other ones are not seen."""
+    """The state namespace: objects of other namespaces are not visible."""
     return (("namespace", name),)
 
 
@@ -143,5 +143,5 @@ def _path(path: StrPath) -> str:
 
 
 def _list(items: Sequence[StrPath]) -> str:
-    """As TOML has it, which for a list of strings is as JSON has it."""
+    """Return a TOML list of strings, which has the same form in JSON."""
     return json.dumps([os.fspath(item) for item in items], ensure_ascii=False)

@@ -1,10 +1,10 @@
-"""Who besides root and this user may change a file, or turn the way to it elsewhere.
+"""Checks whether other users than root and this one may change a file or redirect its path.
 
-What the daemon executes, and what tells it what to execute, is as good as root: whoever can write
-there is root of the node. A sentence says who that is, and what to do.
+A user who can change a program that the daemon executes, or a file that names it, can become root
+of the node. The functions return a sentence that names this user and says what to do.
 
-Inside an ordinary user's namespace the users that it does not map all have one number, the
-machine's root among them: of those only the mode is looked at.
+Inside an ordinary user's namespace all unmapped users have the same id, also the machine's root.
+For files of this id only the mode is checked.
 """
 
 import os
@@ -12,24 +12,24 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-_MOST_LINKS = 40  # as the kernel
+_MOST_LINKS = 40  # the kernel's limit
 _ACL = "system.posix_acl_access"
 _UNMAPPED = Path("/proc/sys/kernel/overflowuid")
 
 
 def of_file(path: Path) -> str:
-    """Who else may change what is in this file or directory; "" for nobody.
+    """Return who else may change this file or directory; "" if there is no such user.
 
-    OSError where it cannot be looked at.
+    OSError if it cannot be checked.
     """
     return _complaint(path, path.stat())
 
 
 def of_way(path: Path) -> str:
-    """Who else may put another file in the place of this one; "" for nobody.
+    """Return who else may replace this file by another one; "" if there is no such user.
 
-    Every directory above it counts, links followed, and every link. In a sticky directory, such as
-    /tmp, nobody takes away what belongs to another. What is missing counts as nobody's.
+    Every directory above it is checked, with links followed, and every link. In a sticky directory,
+    such as /tmp, users cannot remove files of others. A missing file has no problem.
     """
     try:
         return next(filter(None, _along(path)), "")
@@ -40,7 +40,7 @@ def of_way(path: Path) -> str:
 
 
 def _along(path: Path) -> Iterator[str]:
-    """A complaint, or "", about each directory and link on the way."""
+    """Yield the problem, or "", of each directory and link in the path."""
     left = list(reversed(path.absolute().parts[1:]))
     here, links = Path("/"), 0
     while left:
@@ -88,7 +88,7 @@ def _has_acl(path: Path) -> bool:
 
 
 def _trusted(own: int) -> set[int]:
-    """Root and this user (or their groups); what cannot be told from root in a user namespace."""
+    """Return root, this user (or groups), and in a user namespace the id of unmapped users."""
     mapped = Path("/proc/self/uid_map").read_text().split()
     whole = mapped[:3] == ["0", "0", "4294967295"]
     return {0, own} if whole else {0, own, int(_UNMAPPED.read_text())}

@@ -26,7 +26,7 @@ from types import TracebackType
 from typing import Any
 
 from cri_shim import assembly, recovery, report, rootless, shutdown
-from cri_shim.aio.closing import Closing
+from cri_shim.aio.cleanup import Closing
 from cri_shim.aio.offload import finish, join, offload
 from cri_shim.config import Config, deep_copy, load
 from cri_shim.directories import Directories

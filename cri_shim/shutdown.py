@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from cri_shim import lifecycle
-from cri_shim.aio.closing import attempt
+from cri_shim.aio.cleanup import attempt
 from cri_shim.containers import stop as container_stop
 from cri_shim.containers import volumes
 from cri_shim.engine import Engine

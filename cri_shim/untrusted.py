@@ -1,8 +1,8 @@
-"""Files and text written by others: read within bounds, checked, and printed within bounds.
+"""Reads, checks and prints files and text that others wrote, all with limits.
 
-A tenant, an image, a registry, a plugin or a careless operator wrote them. Each function either
-returns a value that is safe to keep or raises OSError or ValueError with a short reason. None of
-them blocks on a FIFO or a device. The caller adds the name of the file or object to the error.
+They come from a tenant, an image, a registry, a plugin or an operator. Each function returns a
+value that is safe to keep, or raises OSError or ValueError with a short reason. No function blocks
+on a FIFO or a device. The caller adds the name of the file or object to the error.
 """
 
 import errno
@@ -15,19 +15,19 @@ import tomllib
 from itertools import islice
 from typing import Any
 
-NOWHERE = "is a link to what does not exist"  # for who passes over a file that is not there
-MAX_FILES = 1000  # of one kind in a directory
-MAX_DOTS = 500  # in one line of TOML: the time for a dotted key grows with the square of its parts
+NOWHERE = "is a link to what does not exist"  # for callers that skip missing files
+MAX_FILES = 1000  # files of one kind in a directory
+MAX_DOTS = 500  # dots in a line of TOML: the time for a dotted key grows with its square
 MAX_SHOWN = 512  # characters of foreign text in one error or log line
-MAX_LINE = 4096  # characters of one message, foreign text and our own together
+MAX_LINE = 4096  # characters of one message, with foreign text
 _CUT = " [...] "
-MAX_DEPTH = 100  # of JSON; what the field's tools write has about ten levels
-MAX_VALUES = 200_000  # in one JSON text: 40 ms, during which no other thread runs, and 30 MB
+MAX_DEPTH = 100  # levels of JSON; the JSON of container tools has about ten
+MAX_VALUES = 200_000  # values in one JSON text: 40 ms without another thread, and 30 MB
 
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _LOWEST, _HIGHEST = -(1 << 63), (1 << 64) - 1
-# Every digit becomes 0 and all else that is not of a number a space: a hundred times faster than a
-# regular expression over megabytes.
+# Every digit becomes 0, every character that is not part of a number a space. For megabytes this
+# is a hundred times faster than a regular expression.
 _SHAPE = bytes.maketrans(
     bytes(range(256)),
     bytes(0x30 if 0x30 <= c <= 0x39 else c | 0x20 if c in b"eE" else 0x20 for c in range(256)),
@@ -36,9 +36,9 @@ _EXTREME = (b"0" * 19, b"0e000", b"0e 000")  # shapes of numbers that may be bey
 
 
 def read_file(path: str | os.PathLike[str], limit: int, *, dir_fd: int | None = None) -> bytes:
-    """The content of a regular file of at most `limit` bytes.
+    """Return the content of a regular file of at most `limit` bytes.
 
-    OSError if it cannot be read or is no regular file; ValueError if it is larger.
+    OSError if it cannot be read or is not a regular file; ValueError if it is larger.
     """
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY, dir_fd=dir_fd)
     try:
@@ -48,7 +48,7 @@ def read_file(path: str | os.PathLike[str], limit: int, *, dir_fd: int | None = 
 
 
 def read_descriptor(fd: int, limit: int) -> bytes:
-    """The same for an open file, from its current offset; the descriptor stays open."""
+    """Like `read_file`, for an open file from its current offset; the descriptor stays open."""
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         raise OSError(errno.EINVAL, "is not a regular file")
     with os.fdopen(fd, "rb", closefd=False) as file:
@@ -61,7 +61,7 @@ def read_descriptor(fd: int, limit: int) -> bytes:
 def names(
     directory: str | os.PathLike[str], endings: tuple[str, ...], most: int = MAX_FILES
 ) -> list[str]:
-    """The names in a directory that end in one of `endings`, sorted.
+    """Return the names in a directory that end in one of `endings`, sorted.
 
     OSError if it cannot be read; ValueError if there are more than `most`.
     """
@@ -74,12 +74,12 @@ def names(
 
 
 def reason(error: Exception) -> str:
-    """What an OSError or ValueError says, without the path: the caller has a better name."""
+    """Return the text of an OSError or ValueError without the path, which the caller adds."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def text(data: bytes) -> str:
-    """`data` as UTF-8 text without NUL; ValueError says what is wrong."""
+    """Decode UTF-8 text without NUL; ValueError says the problem."""
     try:
         decoded = data.decode()
     except UnicodeDecodeError as e:
@@ -90,14 +90,14 @@ def text(data: bytes) -> str:
 
 
 def parse_json(data: bytes | str) -> Any:
-    """The JSON value; ValueError for anything else, also for what only Python would take.
+    """Parse JSON; ValueError for other text, also for text that only Python accepts.
 
-    Refused: nesting deeper than MAX_DEPTH, more than MAX_VALUES (commas in strings count as well),
-    integers beyond 64 bits, numbers that are no double, NaN and Infinity, and strings with half a
-    surrogate pair, which no protobuf message can hold.
+    Refused: nesting deeper than MAX_DEPTH, more than MAX_VALUES (commas in strings count, too),
+    integers beyond 64 bits, numbers that are not a double, NaN and Infinity, and strings with half
+    a surrogate pair, which no protobuf message can contain.
     """
     try:
-        # json.loads decodes by itself, but takes UTF-16 and surrogates encoded as bytes as well.
+        # json.loads decodes bytes, too, but it also accepts UTF-16 and encoded surrogates.
         raw = data.encode() if isinstance(data, str) else data
         text = data if isinstance(data, str) else data.decode()
         opened = raw.count(b"[") + raw.count(b"{")
@@ -126,19 +126,19 @@ def parse_json(data: bytes | str) -> Any:
 
 
 def parse_toml(data: bytes) -> dict[str, Any]:
-    """The TOML document; ValueError for anything else."""
+    """Parse TOML; ValueError for other text."""
     written = text(data)
     refuse_long_keys(written)
     try:
         return tomllib.loads(written)
     except RecursionError:
         raise ValueError("is TOML nested too deeply") from None
-    except ValueError as e:  # also of a number of thousands of digits
+    except ValueError as e:  # also for a number of thousands of digits
         raise ValueError(f"is not TOML: {e}") from e
 
 
 def refuse_long_keys(toml: str) -> None:
-    """ValueError for a text that tomllib would take minutes for."""
+    """Raise ValueError for a text that tomllib would parse for minutes."""
     if any(line.partition("=")[0].count(".") > MAX_DOTS for line in toml.split("\n")):
         raise ValueError(f"nested too deeply: a key has more than {MAX_DOTS} parts")
 
@@ -162,7 +162,7 @@ def _finite(text: str) -> float:
 
 
 def _refuse_depth(value: Any) -> None:
-    """What is read at one depth of the stack is written at another: Python's limit is too near."""
+    """Limit the depth: writing may start deeper in the stack than reading, near Python's limit."""
     level = [value]
     for _ in range(MAX_DEPTH):
         containers = [item for item in level if isinstance(item, dict | list)]
@@ -172,9 +172,9 @@ def _refuse_depth(value: Any) -> None:
 
 
 def printable(foreign: object, limit: int = MAX_SHOWN) -> str:
-    """`foreign` for one line of a log or an error: at most `limit` characters, no control ones.
+    """Make `foreign` fit a line of a log or error: `limit` characters, no control characters.
 
-    Terminal escapes, newlines and what cannot be encoded become visible escapes.
+    Terminal escapes, newlines and characters that cannot be encoded become visible escapes.
     """
     shown = str(foreign)
     cut = len(shown) > limit
@@ -183,14 +183,14 @@ def printable(foreign: object, limit: int = MAX_SHOWN) -> str:
 
 
 def first_line(output: bytes) -> str:
-    """The first line of a program's output, such as its version."""
+    """Return the first line of a program's output, such as its version."""
     return printable(output.strip().partition(b"\n")[0].decode(errors="replace").strip())
 
 
 def one_line(foreign: object, limit: int = MAX_LINE) -> str:
-    """A whole message in one printable line, without its middle if it is longer than `limit`.
+    """Make a message one printable line; the middle is left out above `limit` characters.
 
-    What a program says first (which step) and last (the cause) is worth more than what is between.
+    The beginning (the step) and the end (the cause) of a program's message matter most.
     """
     shown = _without_middle(str(foreign), limit)
     if shown.isprintable():

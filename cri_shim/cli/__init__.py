@@ -1,18 +1,25 @@
-"""The command line: one command a file, and `main` that picks one.
+"""The command line: one module for each command, and `main`, which selects one.
 
-Only `serve` is the daemon; every other command that concerns pods or images speaks to a running
-daemon through its socket. A failure is one sentence on stderr and exit code 1; bad usage is 2.
+Only `serve` is the daemon; every other command for pods or images calls a running daemon through
+its socket. A failure is one sentence on stderr and exit code 1; bad usage is exit code 2.
 
 A command is a module with `add(parser)`, which declares its arguments, and `run(args)`, which
-returns the exit code. Heavy imports stand inside `run`, so that `--help` is quick.
+returns the exit code. Heavy imports are inside `run`, so that `--help` is fast. The first line of a
+command's module is its help text.
 
-- `serve`, `config`, `hooks`, `version`, `info`     the daemon, and what it is made of
-- `run`, `image`                                    more than crictl: a command in a pod; archives
-- `pods`, `ps`, `logs`, `exec`, `inspect`, `stop`, `rm`  crictl's words and columns, no more
-- `completion`   scripts for shells, which ask `candidates`
-
-Shared: `listing` (filters and tables), `messages` (JSON as crictl's), `which` (what an id means),
-`session` and `terminal` (the client's end of an exec), `arguments` (kinds of arguments).
+- `serve`: the daemon; `notify`: its messages to systemd
+- `config`, `hooks`, `version`, `info`: show the configuration and the daemon
+- `config_text`: a configuration as TOML
+- `from_libpod`, `from_containerd`, `from_crio`: convert other configurations; `conversion`: the
+  part that they share
+- `run`, `image`: more than crictl: a command in a pod; image archives
+- `pods`, `ps`, `logs`, `exec`, `inspect`, `stop`, `rm`: like crictl's commands
+- `completion`: scripts for shells; `candidates`: the words that complete a command line
+- `listing`: filters and tables of `pods` and `ps`
+- `messages`: messages as crictl's JSON
+- `which`: finds the object of an id
+- `session`, `terminal`: the client's end of an exec
+- `arguments`: types of arguments
 """
 
 import argparse
@@ -66,7 +73,7 @@ _COMMANDS = {
 
 
 def parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+    """Return the parser of the whole command line."""
     top = argparse.ArgumentParser(prog="cri-shim", description="A Kubernetes container runtime.")
     top.add_argument("--version", action="version", version=f"cri-shim {__version__}")
     top.add_argument("--config", metavar="FILE", type=Path, help="configuration to read")
@@ -98,10 +105,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CriShimError as e:
         print(f"cri-shim: {e}", file=sys.stderr)
         return 1
-    except BrokenPipeError:  # the reader of our output went away: nothing is left to say
+    except BrokenPipeError:  # the reader of stdout is gone: suppress the error at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except OSError as e:  # of the machine: a directory that takes no file, a full disk
+    except OSError as e:  # an error of the machine: a read-only directory, a full disk
         print(f"cri-shim: {one_line(e)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -109,7 +116,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _until_done(command: Coroutine[Any, Any, int]) -> int:
-    """Run a client's command; SIGTERM cancels it as Ctrl-C does, and it cleans up."""
+    """Run a client command; SIGTERM cancels it like Ctrl-C, and it cleans up."""
 
     async def cancellable() -> int:
         task = asyncio.current_task()

@@ -1,4 +1,4 @@
-"""Kinds of command line arguments; argparse turns their errors into usage messages."""
+"""Types of command line arguments; argparse turns their errors into usage messages."""
 
 import argparse
 import re
@@ -13,12 +13,12 @@ _SPAN = re.compile(
 
 
 def absolute(text: str) -> str:
-    """A path, as seen from here."""
+    """Return an absolute path."""
     return str(Path(text).absolute())
 
 
 def assignment(text: str) -> tuple[str, str]:
-    """KEY=VALUE."""
+    """Parse KEY=VALUE."""
     key, equals, value = text.partition("=")
     if not (key and equals):
         raise argparse.ArgumentTypeError(f"must be KEY=VALUE, not {text!r}")
@@ -26,7 +26,7 @@ def assignment(text: str) -> tuple[str, str]:
 
 
 def pattern(text: str) -> re.Pattern[str]:
-    """A regular expression."""
+    """Compile a regular expression."""
     try:
         return re.compile(text)
     except re.error as e:
@@ -34,7 +34,7 @@ def pattern(text: str) -> re.Pattern[str]:
 
 
 def since(text: str) -> int:
-    """A time (RFC 3339; here, if it names no zone) or how long ago; in ns since the epoch."""
+    """Parse a time (RFC 3339; the local zone if none is given) or an age; ns since the epoch."""
     if spans := _SPAN.fullmatch(text):
         hours, minutes, seconds = (float(span or 0) for span in spans.groups())
         return int((time.time() - (hours * 3600 + minutes * 60 + seconds)) * 1e9)
@@ -48,17 +48,17 @@ def since(text: str) -> int:
 
 
 def pod_id(text: str) -> str:
-    """The id of a pod, or the beginning of one. These three are told apart by completion."""
+    """The id of a pod, or a prefix of one. Completion distinguishes this and the next two types."""
     return _begins_one(text)
 
 
 def container_id(text: str) -> str:
-    """The id of a container, or the beginning of one."""
+    """The id of a container, or a prefix of one."""
     return _begins_one(text)
 
 
 def any_id(text: str) -> str:
-    """The id of a pod or a container, or the beginning of one."""
+    """The id of a pod or a container, or a prefix of one."""
     return _begins_one(text)
 
 
@@ -69,7 +69,7 @@ def _begins_one(text: str) -> str:
 
 
 def overrides(args: argparse.Namespace) -> dict[str, str]:
-    """The configuration keys that flags set."""
+    """Return the configuration keys that flags set."""
     named = {
         "server.root": args.root,
         "server.run_root": args.run_root,

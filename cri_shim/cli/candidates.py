@@ -1,26 +1,26 @@
-"""What may stand next on a command line: read off the argument parser itself.
+"""The possible next words of a command line, derived from the argument parser itself.
 
-Options and commands are the parser's, a value is one of its choices, and an id is asked of the
-daemon. Where nothing is known the answer is empty, and the shell offers files.
+The parser knows options, commands and choices of values; the daemon knows ids. If no candidate is
+known, the result is empty and the shell offers files.
 """
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
 
-Candidate = tuple[str, str]  # the word, and what it is
-# The ids that the `type` of an argument stands for, if any; and the words before the command.
+Candidate = tuple[str, str]  # the word and its description
+# Returns the ids for the `type` of an argument, if any; gets the words before the command, too.
 Ids = Callable[[object, Sequence[str]], list[Candidate]]
 
 
 class _Position:
-    """A parser, and how much of it the words so far have used up."""
+    """The position in a parser after the words so far."""
 
     def __init__(self, parser: argparse.ArgumentParser) -> None:
         self.command = ""
         self._enter(parser)
 
     def _enter(self, parser: argparse.ArgumentParser) -> None:
-        actions = parser._actions  # argparse has no public way to look into it
+        actions = parser._actions  # argparse has no public interface for this
         self.options = {name: a for a in actions for name in a.option_strings}
         self.places = [action for action in actions if not action.option_strings]
         self.waiting: argparse.Action | None = None  # an option whose value comes next
@@ -30,7 +30,7 @@ class _Position:
             self.waiting = None
         elif word.startswith("-") and not self.in_rest:
             name, equals, _ = word.partition("=")
-            # Of short ones that are joined, as -it, the last may want a value.
+            # The last of joined short options, such as -it, may need a value.
             option = self.options.get(name) or self.options.get(f"-{name[-1]}")
             self.waiting = None if equals or option is None or option.nargs == 0 else option
         elif self.places:
@@ -47,13 +47,13 @@ class _Position:
 
     @property
     def in_rest(self) -> bool:
-        """Whether the words are another program's."""
+        """Whether the words are arguments of another program."""
         return bool(self.places) and self.places[0].nargs == argparse.REMAINDER
 
 
 def candidates(parser: argparse.ArgumentParser, words: Sequence[str], ids: Ids) -> list[Candidate]:
-    """For the last of `words`, which may be empty; the program's own name is not among them."""
-    *before, last = [word for word in words if word != "="] or [""]  # bash cuts --flag=value so
+    """Return candidates for the last of `words` (may be empty), which have no program name."""
+    *before, last = [word for word in words if word != "="] or [""]  # bash splits --flag=value
     position = _Position(parser)
     top: list[str] = []
     for word in before:

@@ -1,8 +1,8 @@
 """completion: print what teaches a shell to complete this program's commands, flags and ids.
 
-The scripts are short: at each Tab they ask `completion candidates`, which reads the answer off the
-same parser that reads the command line. Bash: `source <(cri-shim completion bash)`; zsh the same,
-after compinit; fish: `cri-shim completion fish | source`.
+The scripts are short: at each Tab they run `completion candidates`, which uses the parser of the
+command line. Bash: `source <(cri-shim completion bash)`; zsh: the same, after compinit; fish:
+`cri-shim completion fish | source`.
 """
 
 import argparse
@@ -18,10 +18,10 @@ from cri_shim.cli.candidates import Candidate, candidates
 from cri_shim.errors import CriShimError
 from cri_shim.untrusted import one_line
 
-Parser = Callable[[], argparse.ArgumentParser]  # makes the whole command line's
+Parser = Callable[[], argparse.ArgumentParser]  # makes the parser of the whole command line
 
-_PATIENCE_S = 2.0  # for the daemon: somebody waits for the next letter
-_SHORT = 13  # of an id, as the lists show it
+_TIMEOUT_S = 2.0  # for the daemon's answer: the user waits at the prompt
+_SHORT = 13  # characters of an id, as in the lists
 
 _SCRIPTS = {
     "bash": r"""
@@ -65,9 +65,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     shells = parser.add_subparsers(metavar="SHELL", required=True)
     for name in _SCRIPTS:
         shells.add_parser(name, help=f"a script for {name}").set_defaults(shell=name)
-    asked = shells.add_parser("candidates")  # for the scripts: not shown
-    asked.add_argument("words", nargs="*")
-    asked.set_defaults(shell="")
+    hidden = shells.add_parser("candidates")  # for the scripts: no help
+    hidden.add_argument("words", nargs="*")
+    hidden.set_defaults(shell="")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -81,13 +81,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _ids(parser: Parser, kind: object, top: Sequence[str]) -> list[Candidate]:
-    """The ids that an argument's type stands for; none if no daemon answers soon."""
+    """Return the ids for an argument's type; none if no daemon answers in time."""
     if kind not in (any_id, container_id, pod_id):
         return []
-    args = parser().parse_args([*top, "version"])  # the words before the command name the daemon
+    args = parser().parse_args([*top, "version"])  # the words before the command select the daemon
     socket = config.load(args.config, overrides(args)).server.socket
     with suppress(CriShimError, TimeoutError):
-        return asyncio.run(asyncio.wait_for(_listed(kind, socket), _PATIENCE_S))
+        return asyncio.run(asyncio.wait_for(_listed(kind, socket), _TIMEOUT_S))
     return []
 
 

@@ -1,4 +1,4 @@
-"""A configuration as TOML that `--config` would read back, with origins as comments."""
+"""A configuration as TOML that `--config` can read, with origins as comments."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +11,7 @@ from cri_shim.config.schema import KEYS, TABLES, current
 
 
 def whole(settings: config.Config, *, docs: bool = False) -> str:
-    """Every key; `docs`: with its meaning before it."""
+    """Return every key; `docs` adds the description before each key."""
     lines: list[str] = []
     table = ""
     for name in by_table(KEYS):
@@ -28,12 +28,12 @@ def whole(settings: config.Config, *, docs: bool = False) -> str:
 
 
 def by_table(names: Iterable[str]) -> list[str]:
-    """Keys in the order of a file: those without a table come first."""
+    """Sort keys in the order of a file: keys without a table come first."""
     return sorted(names, key=lambda name: [*TABLES].index(_table(name)) if "." in name else -1)
 
 
 def line(name: str, value: Any, origin: str) -> str:
-    """`key = value  # origin`, below the header of its table."""
+    """Return `key = value  # origin`, for use below the header of its table."""
     pair = toml.dumps({name.rpartition(".")[2]: _plain(value)}).strip()
     return f"{pair}  # {origin}"
 

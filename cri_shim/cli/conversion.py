@@ -1,7 +1,7 @@
-"""Another runtime's configuration file, rewritten in the form of ours.
+"""Converts another runtime's configuration file into the form of cri-shim's.
 
-A converter reads the entries of the foreign file in order and calls `set` for each one that has a
-key here, `note` for each that an operator must act on, and `drop` for each that means nothing here.
+A converter reads the entries of the other file in order. It calls `set` for each entry that has a
+key in cri-shim, `note` for each that an operator must act on, and `drop` for the others.
 """
 
 import re
@@ -22,7 +22,7 @@ _SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0
 
 @dataclass
 class Conversion:
-    """What has been read so far; `text` is the result."""
+    """The entries converted so far; `text` returns the result."""
 
     source: Path
     values: dict[str, tuple[Any, str]] = field(default_factory=dict)  # key -> value and origin
@@ -30,7 +30,7 @@ class Conversion:
     notes: list[str] = field(default_factory=list)
 
     def set(self, key: str, entry: Entry, convert: Callable[[Any], Any] = lambda v: v) -> None:
-        """Give `key` the entry's value; a value that the key does not take becomes a note."""
+        """Set `key` to the entry's value; a value that the key does not accept becomes a note."""
         schema = KEYS[key]
         try:
             typed = _typed(schema, convert(entry.value))
@@ -43,7 +43,7 @@ class Conversion:
             self.values[key] = typed, entry.origin
 
     def handler(self, name: str, entry: Entry, path: str) -> None:
-        """The program of a runtime handler."""
+        """Set the program of a runtime handler."""
         self.handlers[name] = path, entry.origin
 
     def note(self, entry: Entry, what: str) -> None:
@@ -53,7 +53,7 @@ class Conversion:
         self.note(entry, "means nothing here")
 
     def text(self) -> str:
-        """The file for /etc/cri-shim/config.toml: keys with origins, then the notes."""
+        """Return the file for /etc/cri-shim/config.toml: keys with origins, then the notes."""
         return "\n".join(self._lines()) + "\n"
 
     def _lines(self) -> Iterator[str]:
@@ -71,7 +71,7 @@ class Conversion:
 
 
 def seconds(text: str) -> float:
-    """A Go duration such as "4h0m0s" in seconds; ValueError for anything else."""
+    """Convert a Go duration such as "4h0m0s" to seconds; ValueError for another text."""
     parts = _DURATION.findall(text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ValueError(f"{text!r} is not a duration")
@@ -79,7 +79,7 @@ def seconds(text: str) -> float:
 
 
 def refuse_if_empty(conversion: Conversion, what: str) -> None:
-    """ConfigError where nothing of the file was recognised: it is another program's."""
+    """Raise ConfigError if no entry was recognised: the file belongs to another program."""
     if not conversion.values and not conversion.handlers and not conversion.notes:
         raise ConfigError(f"{conversion.source} does not look like a configuration of {what}")
 

@@ -1,7 +1,7 @@
 """exec: run a command in a running container; its exit code is ours.
 
-Without -i or -t the daemon waits for the command, and its output (16 MB at most) is shown at its
-end. With one of them it is a session: output as it comes, input to its end, a terminal.
+Without -i or -t the daemon waits for the command, and its output (16 MB at most) is shown at the
+end. With -i or -t it is a session: output is shown at once, and input or a terminal is passed on.
 """
 
 import argparse
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cri_shim.cli.session import Session
     from cri_shim.rpc.client import Client
 
-_BITE = 1 << 15  # bytes of input that are sent at once
+_CHUNK = 1 << 15  # bytes of input that are sent at once
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +46,7 @@ async def run(args: argparse.Namespace) -> int:
         if args.interactive or args.tty:
             url = await _url(client, args)
             certificate = settings.streaming.tls_cert_file
-            return await _talk(args, url, Path(certificate) if certificate else None)
+            return await _interact(args, url, Path(certificate) if certificate else None)
         return await _wait(client, args)
 
 
@@ -77,8 +77,8 @@ async def _url(client: "Client", args: argparse.Namespace) -> str:
     return str((await client.runtime.Exec(request)).url)
 
 
-async def _talk(args: argparse.Namespace, url: str, certificate: Path | None) -> int:
-    """The session, from connection to exit code."""
+async def _interact(args: argparse.Namespace, url: str, certificate: Path | None) -> int:
+    """Run the session, from the connection to the exit code."""
     from cri_shim.cli import terminal
     from cri_shim.cli.session import Session
 
@@ -90,7 +90,7 @@ async def _talk(args: argparse.Namespace, url: str, certificate: Path | None) ->
                 stack.enter_context(terminal.sizes(session.resize))
             feeding = asyncio.create_task(_feed(session)) if args.interactive else None
             try:
-                outcome = await session.hear(_show)
+                outcome = await session.receive(_show)
             finally:
                 if feeding is not None:
                     feeding.cancel()
@@ -101,7 +101,7 @@ async def _talk(args: argparse.Namespace, url: str, certificate: Path | None) ->
 
 
 async def _feed(session: "Session") -> None:
-    """Our input until its end. A session that is over has told so to whom hears it."""
+    """Send our input until its end. If the session has ended, its reader has already seen it."""
     with suppress(ConnectionError):
         async for data in _input(sys.stdin.fileno()):
             await session.send(data)
@@ -109,11 +109,11 @@ async def _feed(session: "Session") -> None:
 
 
 async def _input(fd: int) -> AsyncIterator[bytes]:
-    """What can be read of `fd`, be it a terminal, a pipe or a file, until its end."""
-    with suppress(OSError):  # a terminal that is gone, or no input at all: that is the end
+    """Read `fd`, a terminal, a pipe or a file, until its end."""
+    with suppress(OSError):  # a terminal that is gone, or a closed input: the end
         while True:
             await _readable(fd)
-            if not (data := os.read(fd, _BITE)):
+            if not (data := os.read(fd, _CHUNK)):
                 return
             yield data
 
@@ -123,7 +123,7 @@ async def _readable(fd: int) -> None:
     ready = loop.create_future()
     try:
         loop.add_reader(fd, ready.set_result, None)
-    except PermissionError:  # a file: there is nothing to wait for
+    except PermissionError:  # a file: always readable
         await asyncio.sleep(0)
         return
     try:

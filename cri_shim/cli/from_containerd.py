@@ -1,4 +1,4 @@
-"""containerd's config.toml (versions 1 to 3), rewritten in the form of our own file."""
+"""Converts containerd's config.toml (versions 1 to 3) into cri-shim's form."""
 
 import operator
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import Any
 from cri_shim.cli.conversion import Conversion, refuse_if_empty, seconds
 from cri_shim.config.source import Entry, KeyPath, read_file
 
-_CRI = (  # the tables of the CRI plugin, by version of the file
+_CRI = (  # the tables of the CRI plugin in the versions of the file
     ("plugins", "cri"),
     ("plugins", "io.containerd.grpc.v1.cri"),
     ("plugins", "io.containerd.cri.v1.runtime"),
@@ -17,7 +17,7 @@ _CRI = (  # the tables of the CRI plugin, by version of the file
 _REGISTRIES = "write registries.conf(5), certs.d and an auth file instead; see docs/kubernetes.md"
 _NO_PAUSE = "pods need no pause image"
 
-_DIRECT = {  # below the CRI plugin's table -> our key, value unchanged
+_DIRECT = {  # key below the CRI plugin's table -> our key; the value is unchanged
     "stream_server_address": "streaming.address",
     "x509_key_pair_streaming.tls_cert_file": "streaming.tls_cert_file",
     "x509_key_pair_streaming.tls_key_file": "streaming.tls_key_file",
@@ -47,9 +47,9 @@ _NOTES = {
 
 
 def converted(file: Path) -> str:
-    """TOML with the keys that cri-shim has, and a comment for each other key that is set.
+    """Return TOML with the keys that cri-shim has, and a comment for each other key that is set.
 
-    ConfigError if the file cannot be read or is none of containerd's.
+    ConfigError if the file cannot be read or does not belong to containerd.
     """
     found = Conversion(file)
     for entry in read_file(file):

@@ -1,4 +1,4 @@
-"""CRI-O's crio.conf, rewritten in the form of our own file."""
+"""Converts CRI-O's crio.conf into cri-shim's form."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -50,9 +50,9 @@ _NOTES = {
 
 
 def converted(file: Path) -> str:
-    """TOML with the keys that cri-shim has, and a comment for each other key that is set.
+    """Return TOML with the keys that cri-shim has, and a comment for each other key that is set.
 
-    ConfigError if the file cannot be read or is none of CRI-O's.
+    ConfigError if the file cannot be read or does not belong to CRI-O.
     """
     found = Conversion(file)
     for entry in read_file(file):

@@ -1,4 +1,4 @@
-"""A libpod.conf, said in the form of our own configuration file."""
+"""Converts a libpod.conf into cri-shim's form."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,14 +8,14 @@ from cri_shim.cli.config_text import by_table, line
 from cri_shim.config.schema import KEYS, current
 from cri_shim.errors import ConfigError
 
-# server.root and server.run_root are made from these.
+# server.root and server.run_root are derived from these keys.
 _REPLACED = ("static_dir", "tmp_dir")
 
 
 def converted(*places: Path) -> str:
-    """TOML with what the first file that exists sets, and comments for what it sets in vain.
+    """Return TOML with the keys that the first existing file sets, and comments for ignored ones.
 
-    ConfigError when there is none.
+    ConfigError if no file exists.
     """
     found = next((place for place in places if place.exists()), None)
     if found is None:

@@ -1,6 +1,6 @@
 """hooks: the OCI hooks of this node, and which of them would be put into a given container.
 
-The directories are read here, as the configuration names them; of a container, the daemon is asked.
+This command reads the configured directories itself, and asks the daemon about the container.
 """
 
 import argparse
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cri_shim import config
-from cri_shim.hooks.directories import Definition, Hooks
+from cri_shim.hooks.directories import Hooks
 from cri_shim.spec import hooks
 from cri_shim.untrusted import one_line
 
@@ -23,7 +23,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 async def run(args: argparse.Namespace) -> int:
     settings = config.load(args.config, args.overrides)
-    found = Hooks([Path(directory) for directory in settings.hooks_dir]).look()
+    found = Hooks([Path(directory) for directory in settings.hooks_dir]).scan()
     of = await _subject(settings.server.socket, args.container) if args.container else None
     rows = [_row(definition, of) for definition in found.definitions]
     if args.json:
@@ -50,7 +50,7 @@ async def _subject(socket: Path, id: str) -> hooks.Subject:
     return hooks.subject(info["runtimeSpec"], annotations, answer.status.mounts)
 
 
-def _row(definition: Definition, of: hooks.Subject | None) -> dict[str, Any]:
+def _row(definition: hooks.Definition, of: hooks.Subject | None) -> dict[str, Any]:
     hook = definition.hook
     row = {
         "name": definition.name,
@@ -64,7 +64,7 @@ def _row(definition: Definition, of: hooks.Subject | None) -> dict[str, Any]:
 
 
 def _conditions(when: hooks.When) -> dict[str, Any]:
-    """Those that are given; `any` where one of them is enough."""
+    """Return the given conditions; `any` if one of them is sufficient."""
     given = {
         "always": when.always,
         "annotations": [[key.pattern, value.pattern] for key, value in when.annotations],

@@ -94,10 +94,10 @@ async def _remove(client: "Client", args: argparse.Namespace) -> None:
 
 
 def source(text: str) -> str:
-    """What the user named, with its transport and an absolute path.
+    """Return the user's source with its transport and an absolute path.
 
-    A bare path is looked at: a directory with an `oci-layout` or a `manifest.json`, or an archive
-    that holds one of the two.
+    For a plain path the contents decide: a directory with an `oci-layout` or a `manifest.json`, or
+    an archive that contains one of the two.
     """
     for transport in _TRANSPORTS:
         if text.startswith(transport):
@@ -125,7 +125,7 @@ def _archive_kind(path: Path) -> str:
 
 
 def size(count: int) -> str:
-    """Bytes for people: 1.2MB."""
+    """Format bytes for people: 1.2MB."""
     amount = float(count)
     for unit in ("B", "kB", "MB"):
         if amount < 1000:

@@ -26,7 +26,7 @@ async def run(args: argparse.Namespace) -> int:
 
 
 def outline(facts: Any, indent: str = "") -> Iterator[str]:
-    """Nested facts as indented `name: value` lines."""
+    """Format nested facts as indented `name: value` lines."""
     pairs = facts.items() if isinstance(facts, dict) else (("-", item) for item in facts)
     for name, value in pairs:
         label = "-" if name == "-" else f"{one_line(name)}:"

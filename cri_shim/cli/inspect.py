@@ -1,6 +1,6 @@
 """inspect: all that is known of containers and pods, as JSON.
 
-The JSON is that of crictl's inspect and inspectp: an object for one id, a list for several.
+The JSON has the form of crictl's inspect and inspectp: an object for one id, a list for several.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""What `pods` and `ps` share: filters, ages and the table, all as crictl has them."""
+"""The shared part of `pods` and `ps`: filters, ages and the table, all like crictl's."""
 
 import argparse
 import re
@@ -10,8 +10,8 @@ from typing import Protocol, TypeVar
 from cri_shim.cli.arguments import assignment, pattern
 from cri_shim.untrusted import one_line
 
-_ID_LENGTH = 13  # what crictl shows of an id
-_WIDTH, _GAP = 20, 3  # of a column at least, and behind its longest cell
+_ID_LENGTH = 13  # characters of an id that crictl shows
+_WIDTH, _GAP = 20, 3  # the least width of a column, and the gap after its longest cell
 _DAY_H, _WEEK_H, _MONTH_H, _YEAR_H = 24, 24 * 7, 24 * 30, 24 * 365
 
 
@@ -24,7 +24,7 @@ R = TypeVar("R", bound=_Row)
 
 
 def add_filters(parser: argparse.ArgumentParser, states: Sequence[str]) -> None:
-    """The options of both commands; `states` are the values of --state."""
+    """Add the options of both commands; `states` are the values of --state."""
     parser.add_argument("--name", metavar="PATTERN", type=pattern, help="a regular expression")
     parser.add_argument("--namespace", metavar="PATTERN", type=pattern, help="of the pod")
     parser.add_argument(
@@ -40,24 +40,24 @@ def add_filters(parser: argparse.ArgumentParser, states: Sequence[str]) -> None:
 
 
 def chosen(args: argparse.Namespace, rows: Iterable[R], passes: Callable[[R], bool]) -> list[R]:
-    """Those that pass, the youngest first, as many as were asked for."""
+    """Return the rows that pass, the youngest first, as many as requested."""
     youngest_first = sorted(filter(passes, rows), key=lambda row: row.created_at, reverse=True)
     count = 1 if args.latest else args.last
     return list(islice(youngest_first, count if count > 0 else None))
 
 
 def fits(wanted: re.Pattern[str] | None, text: str) -> bool:
-    """Whether a text has the pattern in it, if one was given."""
+    """Whether a text contains the pattern, or no pattern is given."""
     return wanted is None or wanted.search(text) is not None
 
 
 def shown(args: argparse.Namespace, id: str) -> str:
-    """An id as it stands in the table."""
+    """Return an id as the table shows it."""
     return id if args.no_trunc else id.removeprefix("sha256:")[:_ID_LENGTH]
 
 
 def age(created_at: int) -> str:
-    """How long ago it was made (nanoseconds since the epoch), as people say it."""
+    """Format the age of an object made at `created_at` (nanoseconds since the epoch)."""
     return f"{_duration(max(0, time.time_ns() - created_at) / 1e9)} ago"
 
 
@@ -82,7 +82,7 @@ def _duration(seconds: float) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Columns under their names; the last one is not padded. No name can move the cursor."""
+    """Format columns under their names; the last is not padded. Cells are printable."""
     lines = [head, *(list(map(one_line, row)) for row in rows)]
     columns = list(zip(*lines, strict=True))[:-1]
     widths = [max(_WIDTH, _GAP + max(map(len, column))) for column in columns]

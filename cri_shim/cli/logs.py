@@ -1,6 +1,6 @@
 """logs: show what a container has written, from its log file.
 
-The file is read here and not by the daemon, so this is for the node itself.
+The command reads the file itself, without the daemon, so it works only on the node.
 """
 
 import argparse
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cri_shim.rpc.client import Client
     from cri_shim.wire.cri_log import Entry
 
-_POLL_S = 0.2  # between two looks at a container whose log is followed
+_POLL_S = 0.2  # between two checks of a container whose log is followed
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +55,7 @@ async def run(args: argparse.Namespace) -> int:
 
 
 async def _ended(client: "Client", id: str) -> None:
-    """Return when the container has ended, or is gone; a daemon that is away may come back."""
+    """Return when the container has ended or is gone; keep trying while the daemon is down."""
     from cri_shim.pb import api_pb2 as api
 
     request = api.ContainerStatusRequest(container_id=id)
@@ -72,11 +72,11 @@ async def _ended(client: "Client", id: str) -> None:
 
 
 class _Writer:
-    """Each stream's entries to our stream of that name."""
+    """Writes the entries of stdout to our stdout, and those of stderr to our stderr."""
 
     def __init__(self, *, timestamps: bool) -> None:
         self._timestamps = timestamps
-        self._within = {"stdout": False, "stderr": False}  # a line that goes on
+        self._within = {"stdout": False, "stderr": False}  # whether a line is incomplete
 
     def write(self, entry: "Entry") -> None:
         to = (sys.stderr if entry.stream == "stderr" else sys.stdout).buffer

@@ -1,4 +1,4 @@
-"""CRI messages as the JSON that crictl prints: every field, times of a status as text."""
+"""CRI messages as crictl's JSON: every field, and the times of a status as text."""
 
 import json
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ _NEVER = "0001-01-01T00:00:00Z"  # Go's zero time
 
 
 def fields(message: Message) -> dict[str, Any]:
-    """A message with all its fields, also those that are empty."""
+    """Return a message with all its fields, also the empty ones."""
     return MessageToDict(message, always_print_fields_with_no_presence=True)
 
 
@@ -21,16 +21,16 @@ def text(message: Message) -> str:
 
 
 def status(message: Message, info: dict[str, str]) -> dict[str, Any]:
-    """A container's or pod's status, and beside it what a verbose answer tells besides."""
+    """Return a container's or pod's status with the additional `info` of a verbose answer."""
     known = fields(message)
     known.update({name: moment(int(known[name])) for name in _TIMES if name in known})
     if "stopSignal" in known:
         known["stopSignal"] = known["stopSignal"].removeprefix("SIGNAL_")
-    return {"status": known} | {name: _told(value) for name, value in info.items()}
+    return {"status": known} | {name: _info(value) for name, value in info.items()}
 
 
 def moment(nanoseconds: int) -> str:
-    """A time since the epoch in RFC 3339, without zeros at its end, as Go writes it."""
+    """Format a time since the epoch in RFC 3339, without trailing zeros, like Go."""
     if not nanoseconds:
         return _NEVER
     seconds, rest = divmod(nanoseconds, 10**9)
@@ -38,8 +38,8 @@ def moment(nanoseconds: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}{fraction}Z"
 
 
-def _told(value: str) -> Any:
-    """The values of `info` are JSON where they are objects, else text."""
+def _info(value: str) -> Any:
+    """Decode a value of `info`: JSON if it is an object, else text."""
     if not value.startswith("{"):
         return value.strip('"')
     try:

@@ -1,4 +1,4 @@
-"""Telling systemd how we are: the sd_notify(3) protocol."""
+"""The daemon's messages to systemd: the sd_notify(3) protocol."""
 
 import asyncio
 import os
@@ -6,7 +6,7 @@ import socket
 
 
 def send(state: str) -> bool:
-    """Send a state like READY=1; False if it reached nobody.
+    """Send a state like READY=1; False if there is no receiver.
 
     sd_notify(3): NOTIFY_SOCKET is a path, or a name of the abstract namespace with a leading @.
     """
@@ -18,13 +18,13 @@ def send(state: str) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
         try:
             sender.sendto(state.encode(), address)
-        except OSError:  # a notification that is lost must not take the daemon along
+        except OSError:  # a lost notification must not end the daemon
             return False
     return True
 
 
 def watchdog_interval() -> float:
-    """Seconds between signs of life: half of what systemd allows; 0 if it does not watch us."""
+    """Return the seconds between keep-alive messages: half of systemd's limit; 0 without one."""
     allowed = os.environ.get("WATCHDOG_USEC", "0")
     meant = os.environ.get("WATCHDOG_PID", str(os.getpid()))
     if not allowed.isdigit() or meant != str(os.getpid()):
@@ -33,7 +33,7 @@ def watchdog_interval() -> float:
 
 
 async def watchdog() -> None:
-    """Send signs of life until cancelled. It is the event loop that lives, so a stuck one shows."""
+    """Send keep-alive messages until cancelled. A blocked event loop sends none."""
     interval = watchdog_interval()
     while interval:
         send("WATCHDOG=1")

@@ -1,6 +1,6 @@
 """ps: list containers, with crictl's columns and filters.
 
-Pod and namespace are those of the pod itself, where crictl asks the labels that a kubelet sets.
+Pod and namespace come from the pod itself; crictl takes them from the labels that a kubelet sets.
 """
 
 import argparse
@@ -34,11 +34,11 @@ async def run(args: argparse.Namespace) -> int:
     async with Client(settings.server.socket) as client:
         answer = await client.runtime.ListContainers(api.ListContainersRequest(filter=_asked(args)))
         pods = (await client.runtime.ListPodSandbox(api.ListPodSandboxRequest())).items
-    homes = {pod.id: pod.metadata for pod in pods}
-    nowhere = api.PodSandboxMetadata(name="unknown", namespace="unknown")  # it went meanwhile
+    pods_by_id = {pod.id: pod.metadata for pod in pods}
+    missing = api.PodSandboxMetadata(name="unknown", namespace="unknown")  # removed meanwhile
 
     def home(row: api.Container) -> api.PodSandboxMetadata:
-        return homes.get(row.pod_sandbox_id, nowhere)
+        return pods_by_id.get(row.pod_sandbox_id, missing)
 
     def passes(row: api.Container) -> bool:
         return fits(args.name, row.metadata.name) and fits(args.namespace, home(row).namespace)
@@ -54,7 +54,7 @@ async def run(args: argparse.Namespace) -> int:
 
 
 def _asked(args: argparse.Namespace) -> "api_pb2.ContainerFilter":
-    """What the daemon is to choose by: those that run, unless more was asked for."""
+    """Return the daemon's filter: running containers, unless options ask for more."""
     from cri_shim.pb import api_pb2 as api
 
     asked = api.ContainerFilter(pod_sandbox_id=args.pod, label_selector=dict(args.label))

@@ -1,7 +1,7 @@
 """run: start a pod with one container, show its output, and leave nothing behind.
 
-A small CRI client: it does what the kubelet does, over the same socket. The exit code is the
-container's. Ctrl-C or SIGTERM ends the container and removes the pod. There is no terminal.
+This is a small CRI client: it does what the kubelet does, over the same socket. The exit code is
+the container's. Ctrl-C or SIGTERM ends the container and removes the pod. There is no terminal.
 """
 
 import argparse
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cri_shim.pb import api_pb2
     from cri_shim.rpc.client import Client
 
-_POLL_S = 0.05  # between two looks at the container
+_POLL_S = 0.05  # between two checks of the container
 _LOG = "0.log"
 
 
@@ -41,7 +41,7 @@ async def run(args: argparse.Namespace) -> int:
     try:
         async with Client(settings.server.socket, timeout=None) as client:
             image = await _image(client, args.image)
-            # Shielded: a pod whose making is cut off must still be known, to be removed.
+            # Shielded: a pod must be known to be removed, also when its creation is cancelled.
             pod = _pod_config(logs, host_network=args.host_network)
             starting = asyncio.create_task(_run_pod(client, pod, args.runtime))
             try:
@@ -54,7 +54,7 @@ async def run(args: argparse.Namespace) -> int:
 
 
 async def _image(client: "Client", name: str) -> str:
-    """The id of an image, pulled if it is missing."""
+    """Return the id of an image; pull it if it is missing."""
     from cri_shim.pb import api_pb2 as api
 
     spec = api.ImageSpec(image=name)
@@ -123,7 +123,7 @@ async def _run_container(
 
 
 async def _exit_code(client: "Client", id: str) -> int:
-    """Return when the container has ended."""
+    """Wait until the container has ended; return its exit code."""
     from cri_shim.pb import api_pb2 as api
 
     while True:
@@ -134,7 +134,7 @@ async def _exit_code(client: "Client", id: str) -> int:
 
 
 async def _remove(client: "Client", starting: "asyncio.Task[str]") -> None:
-    """Remove the pod, also one that was just being made. An error of its making is not ours."""
+    """Remove the pod, also one that is being created. The caller handles an error of that."""
     from cri_shim.pb import api_pb2 as api
 
     await asyncio.wait([starting])

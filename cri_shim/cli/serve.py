@@ -1,8 +1,8 @@
 """serve: run the daemon until it is told to stop.
 
-SIGTERM and SIGINT stop the daemon and leave every container running; a second one does not hurry
-it. SIGHUP is taken and ignored: a terminal that closes must not end a node's pods. An ordinary
-user's daemon first moves into a user namespace (cri_shim.rootless).
+SIGTERM and SIGINT stop the daemon and leave every container running; a second signal has no effect.
+SIGHUP is ignored: closing a terminal must not end a node's pods. An ordinary user's daemon first
+moves into a user namespace (cri_shim.rootless).
 """
 
 import argparse
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """No arguments of its own."""
+    """The command has no arguments of its own."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -50,7 +50,7 @@ async def _serve(args: argparse.Namespace) -> int:
         loop.add_signal_handler(number, _stop, runtime.stop)
     loop.add_signal_handler(signal.SIGHUP, _log.info, "SIGHUP is ignored")
     async with runtime:
-        # No TaskGroup: it would wrap the one error that is to be shown as a sentence.
+        # No TaskGroup: it would wrap the one error that the user should see.
         watchdog = asyncio.create_task(notify.watchdog(), name="watchdog")
         try:
             await runtime.serve(ready=_ready)

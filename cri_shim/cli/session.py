@@ -1,4 +1,4 @@
-"""A command's session as its client: WebSocket, v5.channel.k8s.io, to the URL that Exec answers."""
+"""The client of an exec session: WebSocket, v5.channel.k8s.io, to the URL that Exec returns."""
 
 import asyncio
 import json
@@ -16,28 +16,28 @@ from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 from cri_shim.errors import ToolFailed, Unavailable
 from cri_shim.wire import channels
 from cri_shim.wire.negotiation import V5
-from cri_shim.wire.remotecommand import Outcome, decode_status
+from cri_shim.wire.remotecommand import Outcome, Stream, decode_status
 
-_BITE = 1 << 18  # bytes that are read at once
+_CHUNK = 1 << 18  # bytes that are read at once
 
 Output = Callable[[int, bytes | memoryview], None]
 
 
 class Session:
-    """`async with await Session.open(url)`: sends as it is told, and hears until the end."""
+    """`async with await Session.open(url)`: `send` sends input, `receive` reads until the end."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
         self._ws = WSConnection(ConnectionType.CLIENT)
         self._channels = channels.Channels(V5)
-        self._events = self._heard()
+        self._events = self._received()
 
     @classmethod
     async def open(cls, url: str, certificate: Path | None = None) -> Self:
-        """Connect; for https, `certificate` is the one to trust, else the system's authorities.
+        """Connect. For https, trust only `certificate`, or the system's authorities if it is None.
 
-        Unavailable: nobody is there. ToolFailed: the server refuses.
+        Unavailable: the server cannot be reached. ToolFailed: the server refuses.
         """
         parts = urlsplit(url)
         context = _trusting(certificate) if parts.scheme == "https" else None
@@ -77,22 +77,22 @@ class Session:
         raise ToolFailed(f"the streaming server refuses: {text}")
 
     async def send(self, data: bytes) -> None:
-        """Input for the command; returns when there is room for more."""
-        self._send(ws.BytesMessage(bytes((channels.STDIN,)) + data))
+        """Send input to the command; return when there is room for more."""
+        self._send(ws.BytesMessage(bytes((Stream.STDIN,)) + data))
         await self._writer.drain()
 
     def end_input(self) -> None:
-        self._send(ws.BytesMessage(self._channels.encode_close(channels.STDIN)))
+        self._send(ws.BytesMessage(self._channels.encode_close(Stream.STDIN)))
 
     def resize(self, columns: int, lines: int) -> None:
-        """The new size of the terminal."""
+        """Send the new size of the terminal."""
         text = json.dumps({"Width": columns, "Height": lines}).encode()
-        self._send(ws.BytesMessage(bytes((channels.RESIZE,)) + text))
+        self._send(ws.BytesMessage(bytes((Stream.RESIZE,)) + text))
 
-    async def hear(self, output: Output) -> Outcome:
-        """Pass on output (1 is stdout, 2 stderr) until the command has ended: how it did.
+    async def receive(self, output: Output) -> Outcome:
+        """Pass on output (1 is stdout, 2 stderr) until the command ends; return its outcome.
 
-        Unavailable if the connection ends before that is told.
+        Unavailable if the connection ends before the outcome arrives.
         """
         status = b""
         async for event in self._events:
@@ -107,22 +107,22 @@ class Session:
         return decode_status(status)
 
     def _pass_on(self, message: ws.BytesMessage, output: Output) -> bytes:
-        """Hand output on; what came for the status is returned."""
+        """Pass on output; return the bytes of the status."""
         status = b""
         for event in self._channels.decode(message.data, finished=message.message_finished):
             match event:
-                case channels.ChannelData(channels.STDOUT | channels.STDERR as stream, data):
+                case channels.ChannelData(Stream.STDOUT | Stream.STDERR as stream, data):
                     output(stream, data)
-                case channels.ChannelData(channels.ERROR, data):
+                case channels.ChannelData(Stream.ERROR, data):
                     status += data
         return status
 
-    async def _heard(self) -> AsyncGenerator[ws.Event, None]:
-        """What comes from the server, without an end of its own."""
+    async def _received(self) -> AsyncGenerator[ws.Event, None]:
+        """Yield the events of the server; raise at the end of the connection."""
         try:
-            while data := await self._reader.read(_BITE):
+            while data := await self._reader.read(_CHUNK):
                 self._ws.receive_data(data)
-                for event in self._ws.events():  # one by one: a pong can not follow a close
+                for event in self._ws.events():  # lazily: a pong cannot follow a close
                     yield event
         except RemoteProtocolError as e:
             raise ToolFailed(f"the streaming server does not speak WebSocket: {e}") from e
@@ -131,7 +131,7 @@ class Session:
         raise Unavailable("the session was cut off before its end was told")
 
     def _send(self, event: ws.Event) -> None:
-        """What is said after the end is not sent any more."""
+        """Send an event; drop it after the end of the session."""
         with suppress(LocalProtocolError):
             self._writer.write(self._ws.send(event))
 
@@ -139,7 +139,7 @@ class Session:
 def _trusting(certificate: Path | None) -> ssl.SSLContext:
     if certificate is None:
         return ssl.create_default_context()
-    # The daemon's own, from its configuration: exactly this one is right, whatever its name is.
+    # The daemon's own certificate, from its configuration: trust only this one, under any name.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN

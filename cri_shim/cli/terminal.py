@@ -1,4 +1,4 @@
-"""The terminal this command runs in: raw, its size, and news of a new one."""
+"""The terminal of this command: raw mode, its size, and changes of its size."""
 
 import asyncio
 import os
@@ -11,9 +11,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def raw(fd: int) -> Iterator[None]:
-    """Each key goes on as it is pressed, Ctrl-C too; afterwards the terminal is as before."""
+    """Set raw mode, in which each key is passed on at once, also Ctrl-C; restore it afterwards."""
     before = termios.tcgetattr(fd)
-    tty.setraw(fd, termios.TCSANOW)  # what was typed ahead is kept
+    tty.setraw(fd, termios.TCSANOW)  # keeps the keys that were typed ahead
     try:
         yield
     finally:
@@ -21,7 +21,7 @@ def raw(fd: int) -> Iterator[None]:
 
 
 def size() -> tuple[int, int] | None:
-    """Columns and lines; None where none of our streams is a terminal."""
+    """Return columns and lines; None if none of our streams is a terminal."""
     for fd in (0, 1, 2):
         try:
             return os.get_terminal_size(fd)
@@ -31,12 +31,12 @@ def size() -> tuple[int, int] | None:
 
 
 @contextmanager
-def sizes(tell: Callable[[int, int], None]) -> Iterator[None]:
-    """Tell the size now and whenever it changes."""
+def sizes(on_size: Callable[[int, int], None]) -> Iterator[None]:
+    """Call `on_size` with the size now and after each change."""
 
     def changed() -> None:
         if (now := size()) is not None:
-            tell(*now)
+            on_size(*now)
 
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGWINCH, changed)

@@ -8,7 +8,7 @@ from cri_shim.version import __version__
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """No arguments of its own."""
+    """The command has no arguments of its own."""
 
 
 async def run(args: argparse.Namespace) -> int:

@@ -1,7 +1,6 @@
-"""Which pod or container an id means, for commands that take either.
+"""Finds the pod or container of an id, for commands that accept both.
 
-One rule: a whole id, or a beginning that only one pod or container has, of all pods and containers
-there are.
+The id must be complete, or a prefix that only one of all pods and containers has.
 """
 
 import argparse
@@ -34,7 +33,7 @@ def add_ids(parser: argparse.ArgumentParser) -> None:
 
 
 async def find(client: "Client", id: str) -> Object:
-    """The object that an id means. NotFound; InvalidArgument if several begin so."""
+    """Return the object of an id. NotFound; InvalidArgument if several have this prefix."""
     from cri_shim.pb import api_pb2 as api
 
     pods = await client.runtime.ListPodSandbox(
@@ -55,7 +54,7 @@ async def find(client: "Client", id: str) -> Object:
 
 
 async def each(ids: Sequence[str], act: Callable[[str], Awaitable[None]]) -> int:
-    """Act on one after the other; an error is told, and the others are still done. Exit code."""
+    """Act on one id after the other; print an error and continue. Return the exit code."""
     code = 0
     for id in ids:
         try:

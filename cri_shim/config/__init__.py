@@ -1,17 +1,19 @@
 """Configuration: TOML files and flags become one frozen `Config`.
 
 - `schema`: every key with its default, its meaning and its check, in one place
-- `source`: one file or flag list read into entries that remember file and line
-- `load`: which files are read in which order, and how entries become values
+- `checks`: the checks of values
+- `source`: reads one file or flag list into entries that remember file and line
+- `load`: the files and their order; builds the `Config`
+- `values`: converts an entry to its key's type; defaults that depend on other keys
+- `handlers`: the order of runtime handlers
 - `libpod`: the forms that only a libpod.conf may have
-- `user`: root, or an ordinary user with places of its own
+- `user`: root, or an ordinary user with directories of its own
 
 Order, later wins: defaults; one main file (`--config FILE`, else /etc/cri-shim/config.toml, else
 libpod's own places for libpod.conf); drop-ins /etc/cri-shim/config.d/*.toml by name; flags. For an
-ordinary user ~/.config/cri-shim takes the place of /etc/cri-shim.
+ordinary user ~/.config/cri-shim replaces /etc/cri-shim.
 """
 
-from cri_shim.config.copying import deep_copy
 from cri_shim.config.load import Places, load
 from cri_shim.config.schema import (
     Config,
@@ -21,6 +23,7 @@ from cri_shim.config.schema import (
     RuntimeTable,
     Server,
     Streaming,
+    deep_copy,
 )
 
 __all__ = [

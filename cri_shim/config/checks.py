@@ -1,4 +1,4 @@
-"""What a configuration value must be: each check answers what is wrong, or "" for nothing."""
+"""The checks of configuration values: each returns the problem, or "" if there is none."""
 
 import ipaddress
 import math
@@ -9,21 +9,21 @@ from typing import Any
 
 from cri_shim.untrusted import printable
 
-_SOCKET_MAX = 107  # bytes: sun_path of sockaddr_un, less its closing zero
-_INTERFACE_MAX = 15  # bytes: IFNAMSIZ, less its closing zero
-_PATH_MAX, _NAME_MAX = 4095, 255  # bytes the kernel takes of a path, and of a name in it
+_SOCKET_MAX = 107  # bytes: sun_path of sockaddr_un without its final zero
+_INTERFACE_MAX = 15  # bytes: IFNAMSIZ without its final zero
+_PATH_MAX, _NAME_MAX = 4095, 255  # bytes: the kernel's limits of a path and of a name in it
 _TEXT_MAX = 4096  # bytes
-_ROOT_MAX = 512  # bytes: an overlay's options name several paths below it, within a page
-_ENTRIES_MAX = 64  # of a list
-_LONGEST_S = 366 * 24 * 3600.0  # of a time
+_ROOT_MAX = 512  # bytes: overlay options contain several paths below the root, within one page
+_ENTRIES_MAX = 64  # entries of a list
+_LONGEST_S = 366 * 24 * 3600.0  # the longest time
 _CONTROL = frozenset(map(chr, [*range(0x20), *range(0x7F, 0xA0)]))
-_NETWORK = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.\-]*")  # CNI's
+_NETWORK = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.\-]*")  # CNI's rule
 _TRANSPORT = re.compile(r"[a-z][a-z0-9-]*:(//)?")
 _USES_OF_NO_POD = ("is_loopback", "is_link_local", "is_multicast", "is_unspecified")
 
 
 def possible(value: Any) -> str:
-    """What no value of its type may be, whatever its key."""
+    """Check what every value of a type must satisfy, for all keys."""
     if isinstance(value, tuple):
         if len(value) > _ENTRIES_MAX:
             return f"has {len(value)} entries, {_ENTRIES_MAX} are allowed"
@@ -64,7 +64,7 @@ def _path(value: Path) -> str:
 
 
 def root(value: Path) -> str:
-    """A directory that is to be ours alone."""
+    """Check a directory that belongs to cri-shim alone."""
     if value == Path("/"):
         return "must not be the root of the file system"
     if len(bytes(value)) > _ROOT_MAX:
@@ -73,7 +73,7 @@ def root(value: Path) -> str:
 
 
 def run_root(value: Path) -> str:
-    """conmon is given paths below it, and cuts them at a colon."""
+    """Refuse a colon: conmon gets paths below the run root, and cuts them at a colon."""
     return "must not have a colon" if ":" in str(value) else root(value)
 
 
@@ -92,7 +92,7 @@ def all_absolute_texts(value: Sequence[str]) -> str:
 
 
 def candidates(value: Sequence[str]) -> str:
-    """A list of places to look in: absolute paths, at least one."""
+    """Check a list of paths to search: absolute paths, at least one."""
     return all_absolute_texts(value) if value else "must name at least one path"
 
 
@@ -103,7 +103,7 @@ def socket(value: Path) -> str:
 
 
 def interface(value: str) -> str:
-    """As the kernel has it; `lo` is there already, and a `%` is not kept."""
+    """Apply the kernel's rule. `lo` exists already, and the kernel replaces a `%`."""
     fits = 0 < len(value.encode()) <= _INTERFACE_MAX and not set(value) & set("/:% ")
     if fits and value not in (".", "..", "lo", "all", "default"):
         return ""
@@ -121,7 +121,7 @@ def transport(value: str) -> str:
 
 
 def subnet(value: str) -> str:
-    """One subnet, or one of each family with a comma between."""
+    """Check one subnet, or one of each family, separated by a comma."""
     try:
         found = [ipaddress.ip_network(part.strip()) for part in value.split(",")]
     except ValueError as e:
@@ -156,7 +156,7 @@ def not_negative(value: float) -> str:
 
 
 def between(low: int, high: int) -> Callable[[int], str]:
-    """A check that integers from `low` to `high` pass, both included."""
+    """Return a check that integers from `low` to `high` pass, both included."""
 
     def check(value: int) -> str:
         return "" if low <= value <= high else f"must be from {low} to {high}"
@@ -174,7 +174,7 @@ def _shown(value: object) -> str:
 
 
 def one_of(*choices: str) -> Callable[[str], str]:
-    """A check that only these values pass."""
+    """Return a check that only these values pass."""
 
     def check(value: str) -> str:
         return "" if value in choices else f"must be one of {', '.join(choices)}, not {value!r}"

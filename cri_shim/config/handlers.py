@@ -1,8 +1,8 @@
-"""Runtime handlers in the order of preference that runtime_path gives.
+"""Sorts runtime handlers in the order of runtime_path.
 
-A path in runtime_path belongs to the handler of its file name: /opt/bin/runc to `runc`. Where
-[runtimes] says nothing of that handler, these are its paths; the first handler that works is the
-default one.
+A path in runtime_path belongs to the handler of its file name: /opt/bin/runc to `runc`. If
+[runtimes] does not configure that handler, these are its paths. The first handler that works is the
+default handler.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from cri_shim.config.schema import RuntimeTable
 def in_order(
     handlers: Mapping[str, RuntimeTable], values: Mapping[str, Any], origin: dict[str, str]
 ) -> dict[str, RuntimeTable]:
-    """All handlers, those of runtime_path first; as they are while it has its default value."""
+    """Return all handlers, those of runtime_path first; unchanged if it has its default value."""
     if origin["runtime_path"] == "default":
         return dict(handlers)
     paths: dict[str, list[str]] = {}

@@ -1,7 +1,7 @@
-"""What an old libpod.conf says, in our terms: the forms that libpod took and we do not.
+"""Translates an old libpod.conf: the forms that libpod accepted and cri-shim does not.
 
-Nothing in such a file that libpod ran with may keep us from starting; what cannot be carried over
-is a warning.
+A file that worked with libpod must not prevent the start; a setting that cannot be translated is a
+warning.
 """
 
 import re
@@ -12,15 +12,15 @@ from typing import Any
 
 from cri_shim.config.source import Entry
 
-# Where libpod looked for the programs of a runtime that was listed without a path: in $PATH.
+# libpod searched $PATH for the program of a runtime that was listed without a path.
 _PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 _EMPTY_IS_DEFAULT = ("runtime_path", "conmon_path", "cni_plugin_dir", "init_path")
 _PLACES = ("static_dir", "tmp_dir")
-_LONGEST = 63  # of a DNS label
+_LONGEST = 63  # characters of a DNS label
 
 
 def translated(entries: Iterable[Entry], warnings: list[str]) -> list[Entry]:
-    """The entries as our own file would have them; unknown keys are left for the caller."""
+    """Return the entries in the form of cri-shim's file; unknown keys stay, for the caller."""
     found = list(entries)
     by_path = any(entry.name == "runtime_path" and entry.value for entry in found)
     result: list[Entry] = []
@@ -39,7 +39,7 @@ def translated(entries: Iterable[Entry], warnings: list[str]) -> list[Entry]:
 
 
 def without_roots_places(entries: Iterable[Entry], file: Path, warnings: list[str]) -> list[Entry]:
-    """The entries of the machine's file as an ordinary user takes them: not its directories."""
+    """Return the entries of the machine's file without its directories, for an ordinary user."""
     kept: list[Entry] = []
     for entry in entries:
         if entry.name in _PLACES and file.parts[1:2] in (("etc",), ("usr",)):
@@ -50,12 +50,12 @@ def without_roots_places(entries: Iterable[Entry], file: Path, warnings: list[st
 
 
 def label(name: str) -> str:
-    """A handler's name made of a program's: RuntimeClass wants a DNS label."""
+    """Make a handler's name from a program's name: RuntimeClass requires a DNS label."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower())[:_LONGEST].strip("-") or "runtime"
 
 
 def _default(entry: Entry, value: str) -> list[Entry]:
-    """`runtime`: the name of a runtime, or the path of one."""
+    """Translate `runtime`: the name or the path of a runtime."""
     name = label(PurePath(value).name) if value else ""
     chosen = replace(entry, value=name)
     if not value.startswith("/"):
@@ -64,7 +64,7 @@ def _default(entry: Entry, value: str) -> list[Entry]:
 
 
 def _handler(entry: Entry, warnings: list[str]) -> Entry:
-    """[runtimes] NAME = [paths]; no paths: wherever $PATH has it."""
+    """Translate [runtimes] NAME = [paths]; an empty list means a search in $PATH."""
     name = entry.path[1]
     value: Any = entry.value
     if value == []:

@@ -1,4 +1,4 @@
-"""Which files are read, in which order, and how their entries become a `Config`."""
+"""Reads the configuration files in their order and builds a `Config` of their entries."""
 
 import dataclasses
 import difflib
@@ -27,15 +27,15 @@ from cri_shim.config.values import converted, derive
 from cri_shim.errors import ConfigError
 from cri_shim.untrusted import printable
 
-_MOST_HANDLERS = 32  # each is tried at the start
+_MOST_HANDLERS = 32  # each is tested at the start
 _HANDLER_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")  # RuntimeClass: a DNS label
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where configuration is looked for; tests give others.
+    """The places of configuration files; tests use other ones.
 
-    An ordinary user has places of its own: what is in /etc/cri-shim is for root's daemon.
+    An ordinary user has its own places: /etc/cri-shim is for root's daemon.
     """
 
     own: Path = field(default_factory=lambda: _own_places() / "config.toml")
@@ -51,7 +51,7 @@ def _own_places() -> Path:
 
 
 def _libpod_places(uid: int) -> tuple[Path, ...]:
-    """libpod's search order: a user's own file first when rootless."""
+    """Return libpod's search order: for an ordinary user, its own file comes first."""
     system = (Path("/etc/containers/libpod.conf"), Path("/usr/share/containers/libpod.conf"))
     home = os.environ.get("HOME", "")
     return (Path(home, ".config/containers/libpod.conf"), *system) if uid and home else system
@@ -64,8 +64,8 @@ def load(
 ) -> Config:
     """Read the configuration; `overrides` maps dotted keys to the text of flags.
 
-    Raises ConfigError naming file, line and key. What is odd but harmless, like a key of libpod
-    that means nothing here, is in `Config.warnings`.
+    Raises ConfigError with file, line and key. Harmless problems, like a libpod key that cri-shim
+    does not have, are in `Config.warnings`.
     """
     places = places or Places()
     warnings: list[str] = []
@@ -96,13 +96,13 @@ def _drop_ins(directory: Path) -> list[Path]:
 def _main_file(path: Path | None, places: Places) -> tuple[Path | None, bool]:
     if path is not None:
         return path, path.name == "libpod.conf"
-    if os.path.lexists(places.own):  # a link to nowhere is an error, not a missing file
+    if os.path.lexists(places.own):  # a dangling link is an error, not a missing file
         return places.own, False
     return next((p for p in places.libpod if p.exists()), None), True
 
 
 def _checked(entries: Iterable[Entry], warnings: list[str] | None) -> list[Entry]:
-    """The entries whose keys are ours; an unknown key is an error, or goes to `warnings`."""
+    """Return the entries with known keys; an unknown key is an error, or goes to `warnings`."""
     known: list[Entry] = []
     for entry in entries:
         if entry.value == {} and entry.name in (*TABLES, "runtimes"):
@@ -165,7 +165,7 @@ def _build(entries: Iterable[Entry], warnings: list[str]) -> Config:
 
 
 def _check_pair(values: Mapping[str, Any], origin: Mapping[str, str]) -> None:
-    """A certificate is of no use without its key, nor a key without its certificate."""
+    """Check that certificate and key are both set or both empty."""
     pair = ("streaming.tls_cert_file", "streaming.tls_key_file")
     for key, other in (pair, pair[::-1]):
         if values[key] and not values[other]:

@@ -1,7 +1,7 @@
 """Every configuration key: its type, default, meaning and check.
 
-Keys at the top level of a file have libpod's names; ours live in tables. A field's key is
-`table.field`, or the `name` it was given: network.config_dir is libpod's `cni_config_dir`.
+Keys at the top level of a file have libpod's names; the other keys are in tables. A field's key is
+`table.field`, or its `name`: network.config_dir is libpod's `cni_config_dir`.
 """
 
 import dataclasses
@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 
 from cri_shim.config import checks
 
-Check = Callable[[Any], str]  # what is wrong with a value; "" if nothing
+Check = Callable[[Any], str]  # returns the problem of a value; "" if there is none
 
 _CRUN = ("/usr/bin/crun", "/usr/local/bin/crun")
 _RUNC = (  # libpod's own list
@@ -31,14 +31,14 @@ _CONMON = (
     "/usr/lib/crio/bin/conmon",
 )
 _LEVELS = ("debug", "info", "warning", "error")
-MAX_SESSIONS = 100_000  # each takes descriptors and memory
+MAX_SESSIONS = 100_000  # each session needs descriptors and memory
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def key(
     default: Any, doc: str, *, name: str = "", check: Check = checks.anything, lone: bool = False
 ) -> Any:
-    """A field that is a key. `lone`: where a list is expected, one string will do."""
+    """Make a field that is a key. `lone`: a single string is accepted in place of a list."""
     metadata = {"doc": doc, "name": name, "check": check, "lone": lone}
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -60,7 +60,7 @@ class Server:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RuntimeTable:
-    """[runtimes.NAME]: a runtime handler. libpod's form, NAME = [paths], is read too."""
+    """[runtimes.NAME]: a runtime handler. libpod's form, NAME = [paths], is accepted, too."""
 
     path: tuple[str, ...] = key(
         (),
@@ -192,7 +192,7 @@ _HANDLERS = MappingProxyType({"crun": RuntimeTable(_CRUN), "runc": RuntimeTable(
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Config:
-    """The effective configuration. `origin[key]` says where each value came from."""
+    """The effective configuration. `origin[key]` is the origin of each value."""
 
     runtime_path: tuple[str, ...] = key(
         _CRUN + _RUNC, "OCI runtimes in order of preference", check=checks.candidates, lone=True
@@ -273,7 +273,7 @@ class Config:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Key:
-    """Where a key's value lives and what it must be. `table` is "" at the top."""
+    """The place of a key's value, its type and its check. `table` is "" at the top level."""
 
     name: str
     table: str
@@ -316,5 +316,20 @@ HANDLER_PATH = _keys_of(RuntimeTable, "runtimes.NAME")[0]
 
 
 def current(config: Config, entry: Key) -> Any:
-    """The value of a key in a configuration."""
+    """Return the value of a key in a configuration."""
     return getattr(getattr(config, entry.table) if entry.table else config, entry.field)
+
+
+def deep_copy(config: Config) -> Config:
+    """Copy a configuration. copy.deepcopy cannot copy its read-only mappings."""
+    copied: Config = _copy(config)
+    return copied
+
+
+def _copy(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {f.name: _copy(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return type(value)(**fields)
+    if isinstance(value, Mapping):
+        return MappingProxyType({key: _copy(item) for key, item in value.items()})
+    return value  # tuples of texts and paths, numbers: immutable

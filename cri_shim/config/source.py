@@ -1,7 +1,7 @@
-"""One source of configuration, read into entries that remember where they stand.
+"""Reads one source of configuration into entries that remember their file and line.
 
-tomllib gives values without lines; `line_numbers` finds them by walking the text: a value reaches
-from its `=` to the first line after which tomllib takes it for whole.
+tomllib returns values without line numbers. `line_numbers` finds them in the text: a value reaches
+from its `=` to the first line after which tomllib accepts it as complete.
 """
 
 import re
@@ -16,20 +16,20 @@ from cri_shim.errors import ConfigError
 
 _HEADER = re.compile(r"\s*\[{1,2}(?P<name>[^\[\]]+)\]{1,2}\s*(#.*)?$")
 _ASSIGNMENT = re.compile(r"""\s*(?P<name>(?:[\w.\s-]|"[^"]*"|'[^']*')+?)\s*=(?P<value>.*)$""")
-_CLOSING = re.compile(r"""[\]"'}]""")  # of a value over several lines
+_CLOSING = re.compile(r"""[\]"'}]""")  # ends a value of several lines
 _AT = re.compile(r"\(at (?:line (\d+), column (\d+)|end of document)\)")
 
-MAX_LINES = 200  # of one value, when lines are looked for
-MAX_KEY = 500  # characters before the =; the pattern's time grows with their square
-MAX_TRIES = 5000  # at the ends of values in one file: a second
-MAX_BYTES = 256 << 10  # of a file; one with every key and its meaning has 10 KiB
+MAX_LINES = 200  # lines of one value in the search for line numbers
+MAX_KEY = 500  # characters before the =; the time of the pattern grows with their square
+MAX_TRIES = 5000  # tries for the ends of values in one file: they take a second
+MAX_BYTES = 256 << 10  # bytes of a file; a file with every key and its meaning has 10 KiB
 
 KeyPath = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One setting: `value` as TOML gave it, or the text of a flag; `origin` for errors."""
+    """One setting: `value` from TOML, or the text of a flag; `origin` is for errors."""
 
     path: KeyPath
     value: Any
@@ -42,9 +42,9 @@ class Entry:
 
 
 def read_file(file: Path) -> list[Entry]:
-    """The settings of a TOML file; ConfigError naming file and line if it cannot be read.
+    """Return the settings of a TOML file; ConfigError with file and line if it cannot be read.
 
-    One that others may change is not read: it names programs that the daemon executes.
+    A file that others may change is refused: it names programs that the daemon executes.
     """
     try:
         if problem := ownership.of_file(file) or ownership.of_way(file):
@@ -64,7 +64,7 @@ def read_file(file: Path) -> list[Entry]:
 
 
 def read_flags(overrides: Mapping[str, str]) -> list[Entry]:
-    """The settings given on the command line, by dotted key."""
+    """Return the settings from the command line, by dotted key."""
     return [
         Entry(tuple(name.split(".")), text, f"flag {untrusted.printable(name, 200)}", is_flag=True)
         for name, text in overrides.items()
@@ -72,7 +72,7 @@ def read_flags(overrides: Mapping[str, str]) -> list[Entry]:
 
 
 def flag_value(text: str) -> Any:
-    """The text of a flag as TOML would read it; a plain word is a string."""
+    """Parse the text of a flag as TOML; a plain word is a string."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except (ValueError, RecursionError):
@@ -88,7 +88,7 @@ def _leaves(document: Mapping[str, Any], above: KeyPath = ()) -> Iterator[tuple[
 
 
 def line_numbers(text: str) -> dict[KeyPath, int]:
-    """The line (from 1) of every table and key of a valid TOML text, as far as MAX_TRIES reach."""
+    """Return the line (from 1) of every table and key of a valid TOML text, within MAX_TRIES."""
     found: dict[KeyPath, int] = {}
     table: KeyPath = ()
     lines = text.splitlines()
@@ -113,7 +113,7 @@ def _assignment(line: str) -> re.Match[str] | None:
 
 
 def _key_path(text: str) -> KeyPath:
-    """A dotted, perhaps quoted key; TOML itself knows best how to read it."""
+    """Parse a dotted, perhaps quoted key, with the TOML parser itself."""
     try:
         document: Any = tomllib.loads(f"{text} = 0")
     except tomllib.TOMLDecodeError:
@@ -126,7 +126,7 @@ def _key_path(text: str) -> KeyPath:
 
 
 def _extra_lines(value: str, following: list[str]) -> int | None:
-    """How many further lines the value takes; None: all of `following` is too few."""
+    """Return how many further lines the value has; None if `following` has too few."""
     for count in range(len(following) + 1):
         if count and not _CLOSING.search(following[count - 1]):
             continue
@@ -139,7 +139,7 @@ def _extra_lines(value: str, following: list[str]) -> int | None:
 
 
 def _nearest(lines: Mapping[KeyPath, int], path: KeyPath) -> int:
-    """The line of a key, or of the inline table it is part of."""
+    """Return the line of a key, or of the inline table that contains it."""
     while path and path not in lines:
         path = path[:-1]
     return lines.get(path, 1)

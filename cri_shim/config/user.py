@@ -1,12 +1,12 @@
-"""Whose runtime this is: root's, or that of an ordinary user with directories of its own.
+"""The user of this runtime: root, or an ordinary user with directories of its own.
 
-Inside of a user namespace that was made for it (see cri_shim.rootless) an ordinary user is root by
-number; that it is not the machine's is told by our mark in the environment, which has to agree with
-the namespace's mapping.
+Inside its user namespace (see cri_shim.rootless) an ordinary user has the id 0. A variable of the
+environment distinguishes it from the machine's root; the variable must match the namespace's
+mapping.
 
-The runtime directory of a user is found as libpod found it: XDG_RUNTIME_DIR, else /run/user/UID,
-else a private directory below /tmp. Whoever else could write there would rule what runs here, so it
-is only used if it is the user's own.
+The runtime directory of a user is found like libpod did: XDG_RUNTIME_DIR, else /run/user/UID, else
+a private directory below /tmp. Another user that could write there would control the runtime, so
+the directory is used only if it belongs to the user.
 """
 
 import os
@@ -23,14 +23,14 @@ _FALLBACK = Path("/tmp")
 
 
 def ordinary_user() -> int | None:
-    """The user's id on this machine, in its user namespace as well as before; None for root."""
+    """Return the user's id on this machine, also inside its user namespace; None for root."""
     if uid := os.geteuid():
         return uid
-    told = os.environ.get(ENTERED, "")
-    return int(told) if told and _zero_here().split()[:2] == ["0", told] else None
+    user = os.environ.get(ENTERED, "")
+    return int(user) if user and _uid_map().split()[:2] == ["0", user] else None
 
 
-def _zero_here() -> str:
+def _uid_map() -> str:
     return Path("/proc/self/uid_map").read_text()
 
 
@@ -41,9 +41,9 @@ def runtime_directory(
     login: Path = _LOGIN,
     fallback: Path = _FALLBACK,
 ) -> Path:
-    """Where what must not survive a reboot is, of user `uid`. The fallback need not exist yet.
+    """Return the directory for files that must not survive a reboot. The fallback may be missing.
 
-    StateError for one that is named and cannot be trusted, or when nothing is left to choose.
+    StateError if the directory of the environment cannot be trusted, or if none is usable.
     """
     if named := env.get("XDG_RUNTIME_DIR"):
         place = Path(named)
@@ -66,7 +66,7 @@ def runtime_directory(
 
 
 def complaint(directory: Path, *, forbidden: int) -> str:
-    """What is wrong with a directory that must be ours and have no `forbidden` mode bits; or ""."""
+    """Return the problem of a directory that must be ours, without `forbidden` mode bits; or ""."""
     try:
         facts = directory.lstat()
     except OSError as e:
@@ -83,12 +83,12 @@ def complaint(directory: Path, *, forbidden: int) -> str:
 
 
 def data_directory(uid: int) -> Path:
-    """Where what must survive a reboot is."""
+    """Return the directory for files that must survive a reboot."""
     return _base("XDG_DATA_HOME", ".local/share", uid) / "cri-shim"
 
 
 def config_directory(uid: int) -> Path:
-    """Where the user's own configuration is looked for."""
+    """Return the directory of the user's configuration."""
     return _base("XDG_CONFIG_HOME", ".config", uid) / "cri-shim"
 
 
@@ -98,7 +98,7 @@ def _base(variable: str, below_home: str, uid: int) -> Path:
 
 
 def home(uid: int) -> Path:
-    """The user's home directory; StateError when nothing tells it."""
+    """Return the user's home directory; StateError if it is unknown."""
     if named := os.environ.get("HOME"):
         return Path(named)
     try:

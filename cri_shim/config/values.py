@@ -1,4 +1,4 @@
-"""From an entry to a value of its key's type, and the defaults that depend on other keys."""
+"""Converts an entry to a value of its key's type; sets defaults that depend on other keys."""
 
 import hashlib
 import math
@@ -20,7 +20,7 @@ _FOUND |= {dict: "a table"}
 
 
 def converted(k: Key, entry: Entry) -> Any:
-    """The entry's value in the key's type; ConfigError saying what was expected and found."""
+    """Convert the entry's value to the key's type; ConfigError with the expected type."""
     value = entry.value
     if entry.is_flag and k.type not in (str, Path):
         value = flag_value(value)
@@ -60,7 +60,7 @@ def _strings(k: Key, value: Any) -> list[str] | None:
 def _float(value: float) -> float:
     try:
         return float(value)
-    except OverflowError:  # of an integer
+    except OverflowError:  # the integer is too large
         return math.inf
 
 
@@ -69,7 +69,7 @@ def _found(value: Any) -> str:
 
 
 def derive(values: dict[str, Any], origin: dict[str, str]) -> None:
-    """Defaults that depend on other keys, so that `--root` alone gives a separate instance."""
+    """Set defaults that depend on other keys, so that `--root` alone makes a separate instance."""
     for libpod, own in (("static_dir", "server.root"), ("tmp_dir", "server.run_root")):
         if values[libpod] and origin[own] == "default":
             values[own] = Path(values[libpod], "cri-shim")
@@ -94,7 +94,7 @@ def derive(values: dict[str, Any], origin: dict[str, str]) -> None:
 
 
 def _of_user(uid: int, values: dict[str, Any], origin: dict[str, str]) -> None:
-    """Places that an ordinary user may write to."""
+    """Set directories that an ordinary user may write to."""
     places: dict[str, Callable[[], Path]] = {
         "server.root": lambda: user.data_directory(uid),
         "server.run_root": lambda: user.runtime_directory(uid) / "cri-shim",
@@ -113,7 +113,7 @@ def _of_user(uid: int, values: dict[str, Any], origin: dict[str, str]) -> None:
 
 
 def _own_network(root: Path) -> tuple[str, str]:
-    """A bridge and a subnet of 10.160.0.0/11 for this root: a second instance needs its own."""
+    """Return a bridge and a subnet of 10.160.0.0/11 for this root: each instance needs its own."""
     digest = hashlib.sha256(str(root).encode()).digest()
     block = int.from_bytes(digest[:2]) % 512  # /20s in a /11
     return f"cri-{digest.hex()[:8]}", f"10.{160 + block // 16}.{block % 16 * 16}.0/20"

@@ -1,12 +1,14 @@
-"""Where a container's mounts come from on this node; spec.mounts decides what is done with them."""
+"""Finds the sources of a container's mounts on this node; spec.mounts decides how they are used."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from cri_shim import default_mounts
 from cri_shim.aio import own_process
 from cri_shim.aio.offload import offload
-from cri_shim.containers import volumes
+from cri_shim.containers import security
 from cri_shim.containers.rootfs import user_namespace
 from cri_shim.engine import Engine
 from cri_shim.errors import InvalidArgument
@@ -20,14 +22,19 @@ from cri_shim.spec.mounts import DATA, ResolvedMount, cleaned
 from cri_shim.spec.mounts import resolve as resolved
 
 
-async def of_request(engine: Engine, container: state.ContainerRecord) -> list[ResolvedMount]:
-    """The request's mounts, with the paths of their sources without symbolic links.
+async def of_request(
+    engine: Engine,
+    container: state.ContainerRecord,
+    images: Mapping[int, Path],
+    lead: Mapping[str, str],
+) -> list[ResolvedMount]:
+    """Return the request's mounts; their sources have no symbolic links.
 
-    Images are mounted here. InvalidArgument names the mount and field at fault; Unavailable the
-    source whose file system does not answer.
+    `images`: the mounted image volumes. `lead`: destinations without symbolic links.
+    InvalidArgument names the mount and the wrong field; Unavailable the source whose file system
+    does not answer.
     """
     rro = engine.handler(container.handler).features.rro
-    images = await volumes.prepare(engine, container)
     space = user_namespace(engine, engine.objects.pod(container.pod_id))
     asked = container.config.mounts
     on_host = [number for number in range(len(asked)) if number not in images]
@@ -39,12 +46,14 @@ async def of_request(engine: Engine, container: state.ContainerRecord) -> list[R
     return [
         resolved(index, mount, str(images[index]), shared=False, slave=False, rro=rro)
         if index in images
-        else await _on_host(index, mount, outcomes[index], rro)
+        else await _on_host(index, mount, outcomes[index], rro, lead)
         for index, mount in enumerate(asked)
     ]
 
 
-async def _on_host(index: int, mount: api.Mount, outcome: Any, rro: bool) -> ResolvedMount:
+async def _on_host(
+    index: int, mount: api.Mount, outcome: Any, rro: bool, lead: Mapping[str, str]
+) -> ResolvedMount:
     field = f"config.mounts[{index}]"
     if isinstance(outcome, FileNotFoundError):
         problem = f"{mount.host_path} does not exist on this node"
@@ -57,24 +66,30 @@ async def _on_host(index: int, mount: api.Mount, outcome: Any, rro: bool) -> Res
         problem = f"the file system of {source} has no idmapped mounts: {ids_problem}"
         raise InvalidArgument(f"{field}.uidMappings", problem)
     shared = slave = False
-    if mount.propagation != api.PROPAGATION_PRIVATE:
-        shared, slave = propagation(await offload(mount_with, mount_id, source))
-    return resolved(index, mount, source, shared=shared, slave=slave, rro=rro)
+    fstype = ""
+    at_dev = lead.get(cleaned(mount.container_path)) == "/dev"
+    if at_dev or mount.propagation != api.PROPAGATION_PRIVATE:
+        found = await offload(mount_with, mount_id, source)
+        fstype = found.fstype if at_dev else ""
+        shared, slave = propagation(found)
+    made = resolved(index, mount, source, shared=shared, slave=slave, rro=rro)
+    return replace(made, fstype=fstype)
 
 
-async def defaults(
-    engine: Engine, pod: state.PodRecord, container: state.ContainerRecord, label: str
+async def copy_defaults(
+    engine: Engine, pod: state.PodRecord, container: state.ContainerRecord
 ) -> list[ResolvedMount]:
-    """What every container of this node has, copied for this one; `label` is SELinux's, or ""."""
+    """Copy the node's default mounts for this container."""
     fault_point("containers.create.default_mounts")
     lines = engine.defaults.mounts.lines()
     if not lines:
         return []
-    # Of those that copy, there are few threads: a source that does not answer must keep none.
+    # The pool that copies has few threads: a source that does not answer must not occupy one.
     await own_process.each(sources.answers, [(line.source,) for line in lines])
     covered = [cleaned(mount.container_path) for mount in container.config.mounts]
     where = engine.paths.default_mounts(container.id)
     root = userns.root_of(pod.config)
+    label = security.labels(engine, pod, container.config)[1]
     await offload(default_mounts.make_room, where)
     found = await offload(engine.defaults.mounts.prepare, lines, where, covered, root, label)
     await offload(default_mounts.limit, where)

@@ -1,7 +1,7 @@
-"""OCI hooks of this node: definitions from hooks.d directories, and the precreate ones run.
+"""OCI hooks of this node: definitions from hooks.d directories, and the run of precreate hooks.
 
-- `directories`: which definitions there are now, and what is wrong with those that cannot be used
-- `precreate`: gives an OCI document to hooks that may change it
+- `directories`: the current definitions, and the problems of those that cannot be used
+- `precreate`: passes an OCI document through hooks that may change it
 
-What a definition means is decided in spec.hooks; all other stages are the OCI runtime's to run.
+spec.hooks decides which hooks a container gets. The OCI runtime runs the hooks of other stages.
 """

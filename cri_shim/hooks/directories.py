@@ -1,7 +1,7 @@
-"""The hooks.d directories: read when a container is made, and again only when something changed.
+"""The hooks.d directories: checked for each container, and read again only after a change.
 
-To look whether it has costs one stat a file, some 10 microseconds in all; nothing is watched, so no
-change is missed. A file in a later directory stands for the one of its name in earlier ones.
+The check costs one stat for each file, about 10 microseconds in all. There is no watch, so no
+change is missed. A file in a later directory replaces the file of the same name in earlier ones.
 """
 
 import logging
@@ -13,31 +13,19 @@ from pathlib import Path
 from cri_shim import ownership
 from cri_shim.errors import ConfigError
 from cri_shim.spec.hook_files import parse
-from cri_shim.spec.hooks import Hook
+from cri_shim.spec.hooks import Definition, Hook
 from cri_shim.untrusted import NOWHERE, names, printable, read_file, reason
 
-MAX_FILE = 1 << 20  # bytes; real ones have a few hundred
-MAX_PROBLEM = 1024  # characters, with the path of the file
+MAX_FILE = 1 << 20  # bytes; real files have a few hundred
+MAX_PROBLEM = 1024  # characters, including the path of the file
 _Identity = tuple[int, int, int]
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Definition:
-    """A hook that can be used, and the file it is from."""
-
-    file: Path
-    hook: Hook
-
-    @property
-    def name(self) -> str:
-        return self.file.name
-
-
-@dataclass(frozen=True, slots=True)
 class Found:
-    """What the directories hold: hooks in the order they run in, and one sentence per bad file."""
+    """The contents of the directories: hooks in the order they run, one sentence per bad file."""
 
     definitions: tuple[Definition, ...]
     bad: tuple[str, ...]
@@ -47,9 +35,9 @@ class Found:
 class Hooks:
     """`must_exist`: a missing directory is an error; `strict`: so is a file that cannot be used.
 
-    Else both are logged, once, and passed over. `optional`: nobody asked for these directories, so
-    not even that is said of a missing one. `env` is that of hooks which have none of their own,
-    where the daemon runs them.
+    Otherwise both are logged, once, and skipped. `optional`: these directories are the default, so
+    a missing one is not logged. `env` is the environment of hooks that the daemon runs and that
+    define none of their own.
     """
 
     def __init__(
@@ -67,24 +55,24 @@ class Hooks:
         self._strict = strict
         self._optional = optional
         self._seen: dict[Path, tuple[_Identity, Hook | str]] = {}
-        self._told: frozenset[str] = frozenset()
+        self._logged: frozenset[str] = frozenset()
 
     def usable(self) -> tuple[Definition, ...]:
-        """The hooks there are now, by lower-cased file name.
+        """Return the current hooks, sorted by lower-cased file name.
 
-        ConfigError for a directory or file that is wrong, where that was to be fatal.
+        ConfigError for a missing directory or bad file, where the configuration makes it fatal.
         """
-        found = self.look()
+        found = self.scan()
         missing = [f"hooks_dir {directory} does not exist" for directory in found.missing]
         if self._must_exist and missing:
             raise ConfigError(f"{missing[0]}; make it, or set hooks_dir_not_exist_fatal = false")
         if self._strict and found.bad:
             raise ConfigError(f"{found.bad[0]}; mend it, or set hooks_bad_file_fatal = false")
-        self._tell([*found.bad, *([] if self._optional else missing)])
+        self._log_new([*found.bad, *([] if self._optional else missing)])
         return found.definitions
 
-    def look(self) -> Found:
-        """What is there, good and bad."""
+    def scan(self) -> Found:
+        """Read the directories; return usable and bad definitions."""
         files: dict[str, Path] = {}
         missing: list[Path] = []
         bad: list[str] = []
@@ -104,14 +92,14 @@ class Hooks:
         self._seen = {file: read for file in order if (read := self._read(file)) is not None}
         definitions = []
         for file, (_, hook) in self._seen.items():
-            if problem := hook if isinstance(hook, str) else _changeable(file) or _program(hook):
+            if problem := hook if isinstance(hook, str) else _untrusted(file) or _program(hook):
                 bad.append(printable(f"hook {file} is not used: {problem}", MAX_PROBLEM))
             elif isinstance(hook, Hook):
                 definitions.append(Definition(file, hook))
         return Found(tuple(definitions), tuple(bad), tuple(missing))
 
     def _read(self, file: Path) -> tuple[_Identity, Hook | str] | None:
-        """As it was read before, if it is still the same; None if it went away meanwhile."""
+        """Read a file, or use the earlier result if it has not changed; None if it is gone."""
         try:
             facts = file.stat()
             identity = (facts.st_ino, facts.st_size, facts.st_mtime_ns)
@@ -126,15 +114,15 @@ class Hooks:
         except ValueError as e:
             return identity, str(e)
 
-    def _tell(self, problems: Sequence[str]) -> None:
+    def _log_new(self, problems: Sequence[str]) -> None:
         for problem in problems:
-            if problem not in self._told:
+            if problem not in self._logged:
                 _log.warning("%s", problem)
-        self._told = frozenset(problems)
+        self._logged = frozenset(problems)
 
 
 def _program(hook: Hook) -> str:
-    """What is wrong with the program of a hook now; "" for nothing."""
+    """Return the problem with the program of a hook; "" if there is none."""
     if not hook.on_host():
         return ""
     path = Path(hook.path)
@@ -142,11 +130,11 @@ def _program(hook: Hook) -> str:
         return f"its program {path} does not exist"
     if not os.access(path, os.X_OK):
         return f"its program {path} cannot be executed"
-    return _changeable(path)
+    return _untrusted(path)
 
 
-def _changeable(path: Path) -> str:
-    """Who else may change it; "" for nobody. Hooks and their programs are run as root."""
+def _untrusted(path: Path) -> str:
+    """Return why others may change it, or "". Hooks and their programs run as root."""
     try:
         return ownership.of_file(path) or ownership.of_way(path)
     except OSError as e:

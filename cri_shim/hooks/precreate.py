@@ -1,16 +1,15 @@
-"""precreate hooks: programs that get the OCI document of a container and may write another."""
+"""precreate hooks: programs that read the OCI document of a container and may write a new one."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cri_shim.aio import child
 from cri_shim.errors import TimedOut, ToolFailed
-from cri_shim.hooks.directories import Definition
 from cri_shim.spec.document import Document, encode
-from cri_shim.spec.hooks import PRECREATE, edited
+from cri_shim.spec.hooks import PRECREATE, Definition, edited
 
-LIMIT_S = 10.0  # for a hook that names no timeout: a CreateContainer waits for it
-MAX_DOCUMENT = 16 << 20  # bytes that are read of what a hook writes
+LIMIT_S = 10.0  # for a hook without a timeout: CreateContainer waits for it
+MAX_DOCUMENT = 16 << 20  # bytes of a hook's output that are read
 
 
 async def edit(
@@ -20,10 +19,10 @@ async def edit(
     bundle: Path,
     env: Mapping[str, str],
 ) -> Document:
-    """Hand the document through every precreate hook, in order; run in `bundle`.
+    """Pass the document through every precreate hook, in order; each runs in `bundle`.
 
-    `env` is for hooks that name no environment of their own. ToolFailed naming the hook when one
-    fails, writes no usable document or does not end in time; it and all it started is killed then.
+    `env` is for hooks without an environment of their own. ToolFailed names a hook that fails,
+    writes no usable document or does not end in time. It is then killed with all it started.
     """
     for definition in definitions:
         if PRECREATE in definition.hook.stages:

@@ -17,8 +17,9 @@ from cri_shim.isolation import cgroup_names, hierarchies
 from cri_shim.isolation.cgroup_stats import Meter
 from cri_shim.isolation.cgroup_stats_v1 import MeterV1
 from cri_shim.isolation.cgroup_stats_v2 import MeterV2
-from cri_shim.isolation.killing import KILL_S, kill_all
+from cri_shim.isolation.killing import kill_all
 from cri_shim.isolation.oom_kills import OomKills
+from cri_shim.linux.process_handle import KILL_S
 
 # What decides over a monitor's life and the daemon's service: whose end it shares, whose memory
 # and whose number of processes it counts for. Each further hierarchy would cost 0.25 ms a start.

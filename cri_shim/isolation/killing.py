@@ -1,17 +1,14 @@
 """Every process of a container ended, however fast it forks."""
 
 import asyncio
-import os
 import signal
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack
 
-from cri_shim.aio.ended import ended
 from cri_shim.aio.offload import offload
 from cri_shim.errors import TimedOut
-from cri_shim.linux import pidfd
+from cri_shim.linux.process_handle import Process
 
-KILL_S = 5.0  # for processes to die; longer means stuck in the kernel
 _MOST_WATCHED = 256  # processes whose end a round waits for; the others are seen in the next one
 _ROUND_S = 0.05  # a round of killing; whoever forked meanwhile is found in the next one
 
@@ -33,26 +30,20 @@ async def kill_all(
                 f"processes {named} in cgroup {group} did not die within {limit_s:g} s of "
                 "SIGKILL; they are stuck in the kernel"
             )
-        held: dict[int, int] = {}
-        try:
+        with ExitStack() as held:
             killed = await offload(_kill, left, pids, thaw, held)
             # Waited for here, not in a thread: one that hangs in the kernel would keep it.
-            await asyncio.gather(*(ended(fd, _ROUND_S) for fd in killed[:_MOST_WATCHED]))
-        finally:
-            for fd in held.values():
-                os.close(fd)
+            await asyncio.gather(*(process.ended(_ROUND_S) for process in killed[:_MOST_WATCHED]))
 
 
 def _kill(
-    found: set[int], pids: Callable[[], set[int]], thaw: Callable[[], None], held: dict[int, int]
-) -> list[int]:
-    """Kill those that are in the group still; their descriptors, which `held` has as well."""
-    for pid in found:
-        with suppress(ProcessLookupError):
-            held[pid] = os.pidfd_open(pid)
+    found: set[int], pids: Callable[[], set[int]], thaw: Callable[[], None], held: ExitStack
+) -> list[Process]:
+    """Kill those that are in the group still; `held` closes the descriptors of all."""
+    opened = {pid: held.enter_context(Process.at(pid)) for pid in found}
     # A pid that is still listed now, after its descriptor was opened, is not reused.
-    targets = [held[pid] for pid in pids() & held.keys()]
-    for fd in targets:
-        pidfd.send(fd, signal.SIGKILL)
+    targets = [opened[pid] for pid in pids() & opened.keys()]
+    for process in targets:
+        process.send(signal.SIGKILL)
     thaw()
     return targets

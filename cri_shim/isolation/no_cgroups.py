@@ -13,9 +13,10 @@ from pathlib import Path
 from cri_shim.isolation import cgroup_names, hierarchies
 from cri_shim.isolation.cgroup_stats import Detail, Memory, Meter, Usage
 from cri_shim.isolation.cgroup_stats_v1 import MeterV1
-from cri_shim.isolation.killing import KILL_S, kill_all
+from cri_shim.isolation.killing import kill_all
 from cri_shim.linux import mounts
 from cri_shim.linux.process import Use, use
+from cri_shim.linux.process_handle import KILL_S
 
 _MOST_BYTES = 1 << 20  # of a table of mounts; its root is among the first
 _PARENT = f"/{cgroup_names.PREFIX}"

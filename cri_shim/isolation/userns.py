@@ -16,6 +16,7 @@ from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 from cri_shim.aio import child as children
+from cri_shim.aio.memfile import memfile, said
 from cri_shim.aio.offload import finish, offload
 from cri_shim.errors import ToolFailed
 from cri_shim.isolation import namespaces
@@ -92,11 +93,10 @@ async def _child(paths: Mapping[str, Path]) -> AsyncIterator[int]:
         cleanup.callback(os.close, food)
         answer, mouth = os.pipe2(os.O_CLOEXEC)
         cleanup.callback(os.close, answer)
-        said = os.memfd_create("stderr", os.MFD_CLOEXEC)
-        cleanup.callback(os.close, said)
+        stderr = cleanup.enter_context(memfile())
         command = [program, *(f"--{kind}" for kind in paths), "cat"]
         try:
-            child = children.spawn(command, stdin=feed, stdout=mouth, stderr=said)
+            child = children.spawn(command, stdin=feed, stdout=mouth, stderr=stderr)
         finally:
             os.close(mouth)  # the child's end is to be the end of what can be read
         try:
@@ -104,7 +104,7 @@ async def _child(paths: Mapping[str, Path]) -> AsyncIterator[int]:
             yield child.pid
         except _NoAnswer:
             await child.end()
-            words = os.pread(said, _WORDS, 0).decode(errors="replace").strip()
+            words = said(stderr, _WORDS).strip()
             problem = words or "it did not answer"
             raise ToolFailed(f"cannot make a user namespace: {problem}") from None
         finally:

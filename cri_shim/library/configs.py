@@ -1,4 +1,4 @@
-"""The CRI's configurations from few words, for programs that have no kubelet to write them."""
+"""Makes configurations of the CRI from a few arguments, for programs without a kubelet."""
 
 import os
 import secrets
@@ -22,8 +22,8 @@ def pod(
     share_pids: bool = False,
     **fields: Any,
 ) -> api.PodSandboxConfig:
-    """A pod with a network of its own, unless it is the host's, and one pid namespace a container,
-    unless they share one. `fields` are the CRI's: labels, annotations, hostname, port_mappings, ...
+    """Configure a pod with its own network or the host's, and a pid namespace for each container or
+    a shared one. `fields` are fields of the CRI: labels, annotations, hostname, port_mappings, ...
     """
     config = api.PodSandboxConfig(
         metadata=api.PodSandboxMetadata(
@@ -42,7 +42,7 @@ def pod(
 
 
 def _hostname(name: str) -> str:
-    """The name, with dashes for what a host name cannot have."""
+    """Return the name with dashes in place of characters that a host name cannot have."""
     made = "".join(c if c.isascii() and c.isalnum() else "-" for c in name.lower()).strip("-")
     return made[:63].rstrip("-")
 
@@ -50,7 +50,7 @@ def _hostname(name: str) -> str:
 def container(
     image: Image | str, command: Sequence[str], name: str, fields: Mapping[str, Any]
 ) -> api.ContainerConfig:
-    """A container of `image`; `fields` are the CRI's, and `env`, a mapping of texts."""
+    """Configure a container; `fields` are fields of the CRI, and `env`, a mapping of texts."""
     more = {"log_path": f"{name}.log", **fields}
     env = more.pop("env", {})
     return api.ContainerConfig(

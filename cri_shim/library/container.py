@@ -1,4 +1,4 @@
-"""One container, as an object."""
+"""A container as an object."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import datetime
@@ -27,10 +27,9 @@ from cri_shim.containers.top import Process
 from cri_shim.containers.wait import Condition
 from cri_shim.engine import Engine
 from cri_shim.library import inspect
-from cri_shim.library.handle import Handle
+from cri_shim.library.handle import Handle, moment, nanoseconds
 from cri_shim.library.image import Image
 from cri_shim.library.session import Session
-from cri_shim.library.times import moment, nanoseconds
 from cri_shim.oci.exec import ExecResult
 from cri_shim.oci.log_file import Wanted
 from cri_shim.pb import api_pb2 as api
@@ -42,12 +41,12 @@ from cri_shim.wire.cri_log import Entry
 if TYPE_CHECKING:
     from cri_shim.library.pod import Pod
 
-STOP_S = 10  # grace before SIGKILL, as podman has it
+STOP_S = 10  # seconds before SIGKILL, like podman
 _check = Validator()
 
 
 def listed(engine: Engine) -> "list[Container]":
-    """Every container of this state namespace but those that are being made."""
+    """Return every container of this state namespace, without those that are being created."""
     return [
         Container(engine, container.id)
         for container in engine.objects.containers()
@@ -58,15 +57,15 @@ def listed(engine: Engine) -> "list[Container]":
 class Container(Handle):
     """One container, by its id.
 
-    NotFound from everything but `remove` once the container is gone, RuntimeStopped once its
-    runtime is.
+    When the container is gone, everything except `remove` raises NotFound. When its runtime has
+    stopped, everything raises RuntimeStopped.
     """
 
     @property
     def _record(self) -> state.ContainerRecord:
         return self._engine.objects.container(self.id)
 
-    # -- what it is ---------------------------------------------------------------------------
+    # -- properties ---------------------------------------------------------------------------
 
     @property
     def name(self) -> str:
@@ -89,18 +88,18 @@ class Container(Handle):
 
     @property
     def image(self) -> str:
-        """The id of its image, which may be gone by now."""
+        """The id of its image, which may be removed by now."""
         return self._record.image_id
 
     @property
     def pid(self) -> int:
-        """Of its init on the host; 0 if it does not run."""
+        """The pid of its init on the host; 0 if it does not run."""
         record = self._record
         return record.init.pid if lifecycle.has_process(record) else 0
 
     @property
     def exit_code(self) -> int | None:
-        """0..255, or 128 + signal, when it has ended."""
+        """0..255, or 128 + signal, after its end; None before."""
         record = self._record
         return record.exit_code if record.finished_at else None
 
@@ -110,28 +109,28 @@ class Container(Handle):
 
     @property
     def log_path(self) -> Path | None:
-        """Where its log is, in the CRI's format."""
+        """The path of its log, which has the CRI's format; None without a log."""
         path = self._record.log_path
         return Path(path) if path else None
 
     @property
     def depends_on(self) -> Sequence["Container"]:
-        """What must run when it is started."""
+        """The containers that must run when it is started."""
         return [Container(self._engine, id) for id in self._record.depends_on]
 
     def inspect(self) -> Mapping[str, Any]:
-        """All there is to tell, JSON-able, in the words of `podman container inspect`."""
+        """Return its full description, JSON-able, with the keys of `podman container inspect`."""
         return inspect.container(self._engine, self._record)
 
-    # -- its life -----------------------------------------------------------------------------
+    # -- lifecycle ----------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Return when its program has been executed. WrongState unless it is created, and what it
-        depends on runs; CommandNotFound, ToolFailed: it has ended with code 128."""
+        """Start it; return when its program has been executed. WrongState unless it is created and
+        its dependencies run; CommandNotFound, ToolFailed: it has ended with code 128."""
         await start.start(self._engine, self.id)
 
     async def stop(self, timeout: int = STOP_S) -> None:
-        """Its stop signal, and SIGKILL after `timeout` seconds; not running is fine."""
+        """Send its stop signal, and SIGKILL after `timeout` seconds; it need not run."""
         await stop.stop(self._engine, self._record.id, timeout)
 
     async def kill(self, signal: int | str = "SIGKILL") -> None:
@@ -143,37 +142,37 @@ class Container(Handle):
         await pause.pause(self._engine, self.id)
 
     async def unpause(self) -> None:
-        """Have them go on. WrongState if it is not paused."""
+        """Resume its processes. WrongState if it is not paused."""
         await pause.unpause(self._engine, self.id)
 
     async def wait(self) -> int:
-        """Its exit code, 0..255, or 128 + signal, when it has ended; at once if it has already."""
+        """Wait for its end; return its exit code, 0..255, or 128 + signal."""
         return await wait.wait(self._engine, self.id)
 
     async def wait_until(self, condition: Condition) -> None:
-        """Return when it is running, paused, exited or removed, or was for a moment.
+        """Wait until it is running, paused, exited or removed, even for a moment.
 
-        WrongState if it has ended before, NotFound if it was removed before.
+        WrongState if it ends before that, NotFound if it is removed before that.
         """
         await wait.until(self._engine, self.id, condition)
 
     async def remove(self, *, force: bool = False) -> None:
-        """Leave nothing of it; gone already is fine.
+        """Remove it; it may be gone already.
 
         WrongState if it runs, ContainerInUse if others depend on it, unless `force`.
         """
         await remove.remove(self._engine, self.id, force=force)
 
-    # -- talking to it ------------------------------------------------------------------------
+    # -- input and output ---------------------------------------------------------------------
 
     async def exec(self, command: Sequence[str], *, timeout: int = 0) -> ExecResult:
-        """Run a command in it to its end: exit code and output. TimedOut after `timeout` seconds,
-        with nothing left of it; 0 is no limit."""
+        """Run a command in it; return exit code and output. After `timeout` seconds (0: no limit)
+        the command is killed and TimedOut is raised."""
         _check(api.ExecSyncRequest(container_id=self.id, cmd=command, timeout=timeout))
         return await exec.exec_sync(self._engine, self.id, list(command), timeout)
 
     def talk(self, command: Sequence[str], *, stdin: bool = False, tty: bool = False) -> Session:
-        """A command that is talked to while it runs: see session.py."""
+        """Return a session with a new command in it: see session.py."""
         request = api.ExecRequest(
             container_id=self.id, cmd=command, stdin=stdin, stdout=True, stderr=not tty, tty=tty
         )
@@ -181,15 +180,15 @@ class Container(Handle):
         return Session(lambda handler: interactive.exec(self._engine, request, handler))
 
     def attach(self, *, stdin: bool = False, stdout: bool = True, stderr: bool = True) -> Session:
-        """The streams of its own program from now on: see session.py; what was before is in the
-        log. It must run. Who reads slowly is left behind: Unavailable."""
+        """Return a session with its own program: see session.py. It must run. Earlier output is in
+        the log. A reader that is too slow gets Unavailable."""
         request = self._attachment(stdin, stdout, stderr)
         return Session(lambda handler: interactive.attach(self._engine, request, handler))
 
     def start_attached(
         self, *, stdin: bool = False, stdout: bool = True, stderr: bool = True
     ) -> Session:
-        """`start` it when the session begins, and miss nothing of what it says."""
+        """Return a session that starts it, so that no output is missed."""
         request = self._attachment(stdin, stdout, stderr)
         return Session(lambda handler: interactive.start(self._engine, request, handler))
 
@@ -210,35 +209,35 @@ class Container(Handle):
         stdout: bool = True,
         stderr: bool = True,
     ) -> AsyncGenerator[Entry, None]:
-        """What it has written, an entry a line; `follow`: and what it writes, until its end.
+        """Yield an entry for each line of its log; `follow`: also new lines, until its end.
 
-        `since` a time, or nanoseconds since the epoch; `tail` only the last lines. WrongState if
-        it keeps no log.
+        `since` is a time, or nanoseconds since the epoch; `tail` is the number of last lines.
+        WrongState if it has no log.
         """
-        asked = {"stdout": stdout, "stderr": stderr}
-        streams = frozenset(name for name, wanted in asked.items() if wanted)
+        chosen = {"stdout": stdout, "stderr": stderr}
+        streams = frozenset(name for name, wanted in chosen.items() if wanted)
         wanted = Wanted(nanoseconds(since), tail, streams)
         return logs.logs(self._engine, self.id, wanted, follow=follow)
 
-    # -- looking into it ----------------------------------------------------------------------
+    # -- inspection ---------------------------------------------------------------------------
 
     async def top(self) -> Sequence[Process]:
-        """Its processes now. WrongState if it does not run."""
+        """Return its current processes. WrongState if it does not run."""
         return await top.top(self._engine, self.id)
 
     async def stats(self) -> api.ContainerStats:
-        """What it uses now, in the CRI's form, without rates: for those, look twice."""
+        """Return its current usage in the CRI's form. For a rate, call twice."""
         return ContainerGauges(self._engine).one(self.id)
 
     async def diff(self) -> Sequence[Change]:
-        """What it has changed in its root file system."""
+        """Return the changes in its root file system."""
         return await diff.diff(self._engine, self.id)
 
     async def commit(self, name: str = "", **how: Unpack[How]) -> Image:
-        """A new image of it, as `podman commit` makes one; `how` is author, message, changes, and
+        """Make a new image of it, like `podman commit`; `how` is author, message, changes, and
         pause=False to let it run meanwhile: see containers/commit.py."""
         return Image(self._engine, await commit.commit(self._engine, self.id, name, **how))
 
     async def export(self, to: Path | str | BinaryIO) -> None:
-        """Its whole root file system as a tar, into a file or what has `write`; see export.py."""
+        """Write its root file system as a tar to a file or to what has `write`: see export.py."""
         await export.export(self._engine, self.id, Path(to) if isinstance(to, str) else to)

@@ -1,10 +1,14 @@
-"""What pods, containers and images have in common as objects."""
+"""The shared part of pods, containers and images: identity, and times as Python has them."""
+
+from datetime import UTC, datetime
 
 from cri_shim.engine import Engine
 
+NEVER = "0001-01-01T00:00:00Z"  # Go's zero time
+
 
 class Handle:
-    """An id, and the engine of a runtime. Everything else is looked up when it is asked for."""
+    """An id and the engine of a runtime. Everything else is read from the engine at each use."""
 
     def __init__(self, engine: Engine, id: str) -> None:
         self._unchecked = engine
@@ -27,3 +31,23 @@ class Handle:
     def _engine(self) -> Engine:
         """The engine; raises RuntimeStopped once the runtime has stopped."""
         return self._unchecked.alive()
+
+
+def moment(nanoseconds: int) -> datetime:
+    """Convert nanoseconds since the epoch to UTC with microseconds."""
+    return datetime.fromtimestamp(nanoseconds / 10**9, UTC)
+
+
+def nanoseconds(at: datetime | int) -> int:
+    """Convert to nanoseconds since the epoch; a datetime without a zone is local time."""
+    if isinstance(at, int):
+        return at
+    return int(at.timestamp() * 10**6) * 1000
+
+
+def text(nanoseconds: int) -> str:
+    """Format nanoseconds since the epoch in RFC 3339; NEVER for 0."""
+    if not nanoseconds:
+        return NEVER
+    whole, fraction = divmod(nanoseconds, 10**9)
+    return f"{datetime.fromtimestamp(whole, UTC):%FT%T}.{fraction:09}Z"

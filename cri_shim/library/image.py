@@ -1,4 +1,4 @@
-"""One image, as an object."""
+"""An image as an object."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -8,8 +8,7 @@ from typing import Any
 from cri_shim.errors import NotFound
 from cri_shim.images import diff, history, inspect, mount, remove, save, tag
 from cri_shim.images.history import Entry
-from cri_shim.library.handle import Handle
-from cri_shim.library.times import moment
+from cri_shim.library.handle import Handle, moment
 from cri_shim.pb.state_pb2 import ImageRecord
 from cri_shim.store.changes import Change
 
@@ -17,8 +16,8 @@ from cri_shim.store.changes import Change
 class Image(Handle):
     """One image, by its id: the SHA-256 of its config in hex.
 
-    NotFound from everything but `remove` and `unmount` once the image is gone, RuntimeStopped once
-    its runtime is.
+    When the image is gone, everything except `remove` and `unmount` raises NotFound. When its
+    runtime has stopped, everything raises RuntimeStopped.
     """
 
     @property
@@ -30,7 +29,7 @@ class Image(Handle):
 
     @property
     def tags(self) -> Sequence[str]:
-        """Its names in full, such as docker.io/library/busybox:latest."""
+        """Its full names, such as docker.io/library/busybox:latest."""
         return list(self._record.repo_tags)
 
     @property
@@ -45,7 +44,7 @@ class Image(Handle):
 
     @property
     def stored_at(self) -> datetime:
-        """When it came to this node."""
+        """When it was stored on this node."""
         return moment(self._record.created_at)
 
     @property
@@ -54,42 +53,42 @@ class Image(Handle):
         return list(self._record.layers)
 
     def history(self) -> Sequence[Entry]:
-        """The steps that made it, newest first, as `docker history` lists them."""
+        """Return the steps that made it, newest first, like `docker history`."""
         return history.history(self._engine, self._record.id)
 
     def inspect(self) -> Mapping[str, Any]:
-        """All there is to tell, JSON-able, in the words of `podman image inspect`."""
+        """Return its full description, JSON-able, with the keys of `podman image inspect`."""
         return inspect.inspect(self._engine, self._record.id)
 
     async def tag(self, name: str) -> str:
-        """Give it one more name, returned in full; another image that has it loses it."""
+        """Add a name and return the full name; another image with this name loses it."""
         return await tag.tag(self._engine, self._record.id, name)
 
     async def untag(self, *names: str) -> None:
-        """Take these names from it, all where none is given; it stays, by its id."""
+        """Remove these names, or all names if none is given; the image stays, under its id."""
         await tag.untag(self._engine, self._record.id, names)
 
     async def mount(self) -> Path:
-        """Mount it for reading, and return where. Mounted already is fine: mounts are not counted.
+        """Mount it for reading and return the path. It may be mounted: mounts are not counted.
 
-        The mount outlives this process, but neither a `shutdown` nor the boot. As long as it is
-        there, removing the image leaves its layers.
+        The mount stays after this process; `shutdown` and a reboot end it. While it exists,
+        removing the image leaves its layers.
         """
         return await mount.mount(self._engine, self._record.id)
 
     async def unmount(self, *, lazy: bool = False) -> None:
-        """End the mount; not mounted is fine. WrongState while a process uses it, unless `lazy`."""
+        """End the mount, if there is one. WrongState while a process uses it, unless `lazy`."""
         await mount.unmount(self._engine, self.id, lazy=lazy)
 
     async def diff(self, other: "Image | None" = None) -> Sequence[Change]:
-        """What leads from `other` to this image; without it, what its topmost layer changed."""
+        """Return the changes from `other` to this image, or those of its topmost layer."""
         return await diff.diff(self._engine, self._record.id, other._record.id if other else "")
 
     async def save(self, target: str, *names: str) -> str:
         """Write it to docker-archive:, oci-archive:, oci: or dir: with an absolute path.
 
-        With these names, or all of its own. Returns the id it has there, which is another one if a
-        layer cannot be made again as it was: see images/save.py, also for the errors.
+        It is saved with these names, or all of its own. Returns its id there, which differs if a
+        layer cannot be made again identically: see images/save.py, also for the errors.
         """
         return await save.save(self._engine, self._record.id, target, names)
 

@@ -1,4 +1,4 @@
-"""All there is to tell of a container or pod, JSON-able, in podman's words where they fit."""
+"""The full description of a container or pod, JSON-able, with podman's keys where they fit."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from cri_shim import lifecycle
 from cri_shim.containers import sources
 from cri_shim.engine import Engine
-from cri_shim.library.times import text
+from cri_shim.library.handle import text
 from cri_shim.oci import bundle
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
@@ -20,7 +20,7 @@ def status(container: state.ContainerRecord) -> str:
 
 
 def container(engine: Engine, record: state.ContainerRecord) -> dict[str, Any]:
-    """Times are RFC 3339; `Config` is what the container was made from, `HostConfig` what holds."""
+    """Describe a container. Times are RFC 3339; `HostConfig` shows the limits in effect."""
     document = _document(engine.paths.bundle(record.id))
     config = record.config
     process = document.get("process") or {}
@@ -123,7 +123,7 @@ def _network(pod: state.PodRecord) -> dict[str, Any]:
 
 
 def pod(engine: Engine, record: state.PodRecord) -> dict[str, Any]:
-    """The pod, with a line for each of its containers."""
+    """Describe a pod, with one entry for each of its containers."""
     config = record.config
     options = config.linux.security_context.namespace_options
     shared = {"net": True, "uts": not record.network.host, "ipc": options.ipc == api.POD}
@@ -157,4 +157,4 @@ def _document(where: Path) -> dict[str, Any]:
     try:
         return sources.restored(where, bundle.spec(where))
     except (OSError, ValueError):
-        return {}  # it is being made, or a reboot took it
+        return {}  # the container is being created, or a reboot removed the bundle

@@ -1,4 +1,4 @@
-"""The layers on this node, and who uses them."""
+"""The layers on this node, and their users."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -11,20 +11,20 @@ from cri_shim.store.catalog import stack
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A layer on top of certain others, which is what its id says (the OCI's ChainID).
+    """A layer on top of certain other layers; its id is the OCI's ChainID of them all.
 
-    The same diff-id on top of others is another Layer in the same directory: it takes its size
-    once, however often it is listed.
+    The same diff-id on top of other layers is another Layer in the same directory: it uses the disk
+    once, even if it is listed several times.
     """
 
-    id: str  # sha256:...; that of a layer at the bottom is its diff-id
+    id: str  # sha256:...; the id of a bottom layer is its diff-id
     parent: str  # the id of the layer below; "" at the bottom
     diff_id: str
     size: int  # bytes on this disk
     created: datetime | None  # when it was unpacked here; None if its files are gone
-    images: tuple[str, ...]  # ids, as of the next two: who stands on it
+    images: tuple[str, ...]  # ids of the images that contain it; the next two are ids, too
     containers: tuple[str, ...]
-    mounts: tuple[str, ...]  # of images that are mounted
+    mounts: tuple[str, ...]  # mounted images
 
     @property
     def age(self) -> float:
@@ -42,9 +42,9 @@ class _Found:
 
 
 def layers(engine: Engine) -> list[Layer]:
-    """All layers, each after the one it stands on.
+    """Return all layers, each after its parent.
 
-    One that nobody stands on, of a pull in hand, is listed as if it stood on nothing.
+    A layer without users belongs to a running pull; it is listed as a bottom layer.
     """
     found: dict[str, _Found] = {}
     for kind, user, diff_ids in _stacks(engine):
@@ -61,14 +61,14 @@ def layers(engine: Engine) -> list[Layer]:
 
 
 def chain_id(parent: str, diff_id: str) -> str:
-    """The id of a layer on top of `parent`, as the OCI image specification has it."""
+    """Return the id of a layer on top of `parent`, as the OCI image specification defines it."""
     if not parent:
         return diff_id
     return "sha256:" + hashlib.sha256(f"{parent} {diff_id}".encode()).hexdigest()
 
 
 def _stacks(engine: Engine) -> Iterator[tuple[str, str, Sequence[str]]]:
-    """(kind of user, its id, diff-ids bottom first)."""
+    """Yield (kind of user, its id, diff-ids bottom first)."""
     for image in engine.images.catalog.images():
         yield "image", image.id, stack(image)
     for container in engine.objects.everything()[1]:
@@ -83,7 +83,7 @@ def _layer(engine: Engine, id: str, found: _Found) -> Layer:
     record = engine.images.catalog.layer(found.diff_id)
     created = None
     try:
-        # A layer is not changed after it was given its name.
+        # A layer does not change after its rename to the final name.
         named = engine.images.layers.path(found.diff_id).stat().st_ctime
         created = datetime.fromtimestamp(named, UTC)
     except FileNotFoundError:

@@ -1,7 +1,7 @@
-"""Names of pods and containers: how people call them, and new ones for what they did not name.
+"""Names of pods and containers: finds objects by name, and generates names.
 
-The CRI's names need not be unique; the one that is not is refused as an ambiguous prefix is. What
-is being removed has given its name up.
+Names of the CRI need not be unique; an ambiguous name is refused like an ambiguous prefix. Objects
+that are being removed have no name.
 """
 
 import secrets
@@ -12,11 +12,11 @@ from cri_shim.errors import ResourceExhausted
 from cri_shim.objects import ObjectStore
 from cri_shim.pb import state_pb2 as state
 
-TRIES = 100  # random pairs, before all are looked through
+TRIES = 100  # random pairs before all pairs are tried in order
 
 
 def pod(objects: ObjectStore, id_or_name: str) -> state.PodRecord:
-    """By id, else NAME or NAMESPACE/NAME, else unique id prefix.
+    """Find a pod by id, else NAME or NAMESPACE/NAME, else unique id prefix.
 
     NotFound, InvalidArgument if ambiguous, WrongNamespace.
     """
@@ -24,7 +24,10 @@ def pod(objects: ObjectStore, id_or_name: str) -> state.PodRecord:
 
 
 def container(objects: ObjectStore, id_or_name: str) -> state.ContainerRecord:
-    """By id, else NAME, POD/NAME or NAMESPACE/POD/NAME, else unique id prefix; errors as `pod`."""
+    """Find a container by id, else NAME, POD/NAME or NAMESPACE/POD/NAME, else unique id prefix.
+
+    Errors are those of `pod`.
+    """
 
     def names(record: state.ContainerRecord) -> list[str]:
         if record.phase == state.CONTAINER_REMOVING:
@@ -44,9 +47,9 @@ def _of_pod(record: state.PodRecord) -> list[str]:
 
 
 def generate(objects: ObjectStore) -> str:
-    """adjective_surname, which no pod or container of any namespace has, and nobody was given.
+    """Return an adjective_surname that no object of any namespace has and that was never returned.
 
-    ResourceExhausted when every pair is taken.
+    ResourceExhausted if every pair is used.
     """
     pods, containers = objects.everything()
     taken = objects.given_names | {pod.config.metadata.name for pod in pods}
@@ -75,7 +78,7 @@ solid spry staunch steady stout sturdy sunny swift tender tidy trim true upbeat 
 witty zesty
 """.split()  # noqa: SIM905
 
-# Of people who found something out.
+# Surnames of scientists and inventors.
 SURNAMES = """
 abel ampere archimedes avogadro babbage bardeen becquerel bell bernoulli blackwell bohr boole born
 boyle brahe cantor carson cauchy cavendish celsius copernicus coulomb curie dalton darwin

@@ -1,4 +1,4 @@
-"""One pod, as an object."""
+"""A pod as an object."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -12,9 +12,8 @@ from cri_shim.engine import Engine
 from cri_shim.errors import WrongState
 from cri_shim.library import configs, inspect, names
 from cri_shim.library.container import Container
-from cri_shim.library.handle import Handle
+from cri_shim.library.handle import Handle, moment
 from cri_shim.library.image import Image
-from cri_shim.library.times import moment
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import query, remove, run, stop
@@ -25,7 +24,7 @@ _check = Validator()
 
 
 def listed(engine: Engine) -> "list[Pod]":
-    """Every pod of this state namespace but those that are being made."""
+    """Return every pod of this state namespace, without those that are being created."""
     return [Pod(engine, pod.id) for pod in engine.objects.pods() if pod.phase != state.POD_CREATING]
 
 
@@ -49,8 +48,8 @@ async def create(
 class Pod(Handle):
     """One pod, by its id.
 
-    NotFound from everything but `stop` and `remove` once the pod is gone, RuntimeStopped once its
-    runtime is.
+    When the pod is gone, everything except `stop` and `remove` raises NotFound. When its runtime
+    has stopped, everything raises RuntimeStopped.
     """
 
     @property
@@ -63,17 +62,17 @@ class Pod(Handle):
 
     @property
     def namespace(self) -> str:
-        """The Kubernetes one, which names are unique in."""
+        """Its Kubernetes namespace, in which names are unique."""
         return self._record.config.metadata.namespace
 
     @property
     def ready(self) -> bool:
-        """Whether containers can be made and started in it."""
+        """Whether containers can be created and started in it."""
         return query.state_of(self._record) == api.SANDBOX_READY
 
     @property
     def ips(self) -> Sequence[str]:
-        """Its addresses, the primary one first; none on the node's own network."""
+        """Its addresses, the primary one first; empty on the node's own network."""
         return list(self._record.network.ips)
 
     @property
@@ -85,7 +84,7 @@ class Pod(Handle):
         return moment(self._record.created_at)
 
     def containers(self) -> list[Container]:
-        """Its containers, in the order in which they were created."""
+        """Return its containers in the order of their creation."""
         return [
             Container(self._engine, container.id)
             for container in self._engine.objects.containers_of(self._record.id)
@@ -93,7 +92,7 @@ class Pod(Handle):
         ]
 
     def inspect(self) -> Mapping[str, Any]:
-        """All there is to tell, JSON-able, in podman's words where they fit."""
+        """Return its full description, JSON-able, with podman's keys where they fit."""
         return inspect.pod(self._engine, self._record)
 
     async def create_container(
@@ -105,12 +104,12 @@ class Pod(Handle):
         depends_on: Sequence[Container] = (),
         **fields: Any,
     ) -> Container:
-        """Make a container of an image, or of a whole config of the CRI; it is not started.
+        """Create a container of an image, or of a complete config of the CRI; do not start it.
 
-        `command` replaces the image's ENTRYPOINT and CMD. A `name` is made up where there is none.
-        `env` is a mapping; other `fields` are the CRI's of ContainerConfig: args, working_dir,
+        `command` replaces the image's ENTRYPOINT and CMD. Without a `name`, one is generated. `env`
+        is a mapping; other `fields` are those of the CRI's ContainerConfig: args, working_dir,
         mounts, labels, annotations, tty, stdin, ... Its log is `log_path` below the pod's
-        log_directory, NAME.log if not given. Errors: containers/create.py.
+        log_directory, NAME.log by default. Errors: containers/create.py.
         """
         if isinstance(image, api.ContainerConfig):
             config = image
@@ -127,7 +126,7 @@ class Pod(Handle):
         return Container(self._engine, await container_create.create(self._engine, request, needed))
 
     async def start(self) -> None:
-        """Start its created containers, each after those that it depends on."""
+        """Start its created containers, each after its dependencies."""
         record = self._record
         if not lifecycle.is_ready(record):
             raise WrongState(f"pod {self.id} is not ready: its containers cannot be started")
@@ -136,13 +135,13 @@ class Pod(Handle):
                 await start.start(self._engine, container.id)
 
     async def stop(self) -> None:
-        """End its containers and give its addresses back; it cannot be started again."""
+        """End its containers and release its addresses; it cannot be started again."""
         await stop.stop(self._engine, self.id)
 
     async def remove(self, *, force: bool = False) -> None:
-        """Leave nothing of it and its containers; gone already is fine.
+        """Remove it and its containers; it may be gone already.
 
-        WrongState if one of them runs, unless `force`.
+        WrongState if one of its containers runs, unless `force`.
         """
         running = [
             c.id for c in self._engine.objects.containers_of(self.id) if lifecycle.has_process(c)
@@ -155,7 +154,7 @@ class Pod(Handle):
         await remove.remove(self._engine, self.id)
 
     async def stats(self) -> api.PodSandboxStats:
-        """What it and its containers use now, in the CRI's form, without rates."""
+        """Return the current usage of it and its containers in the CRI's form, without rates."""
         containers = ContainerGauges(self._engine)
         pods = PodGauges(self._engine, containers)
         try:

@@ -1,4 +1,4 @@
-"""Talking to a command in a container, or to the container's own program.
+"""Input and output of a command in a container, or of the container's own program.
 
     async with container.talk(["sh"], stdin=True) as session:
         await session.write(b"echo hello\\n")
@@ -7,7 +7,7 @@
             ...
         code = await session.wait()
 
-Leaving the block ends a command with all it started; a container is only detached from.
+Leaving the block ends a command with all it started. An attached container keeps running.
 """
 
 import asyncio
@@ -19,33 +19,32 @@ from typing import Self
 from cri_shim.containers.interactive import InteractiveSession, OutputHandler
 from cri_shim.errors import WrongState
 from cri_shim.oci.exec import ExecResult
+from cri_shim.wire.remotecommand import Stream
 
-AHEAD = 1 << 20  # bytes of output kept for who reads slowly; then a command has to wait
-INPUT = 1 << 20  # bytes of input that wait to be read before `write` waits, too
-
-_NAMES = {1: "stdout", 2: "stderr"}
+AHEAD = 1 << 20  # bytes of output buffered for a slow reader; then the command must wait
+INPUT = 1 << 20  # bytes of unread input after which `write` waits
 
 
 class Session:
-    """Begins with `async with`. One task reads it; others may write."""
+    """`async with` begins the session. One task may read it; other tasks may write."""
 
     def __init__(self, begin: Callable[[OutputHandler], Awaitable[InteractiveSession]]) -> None:
         self._begin = begin
-        self._talk: InteractiveSession | None = None
+        self._session: InteractiveSession | None = None
         self._output: deque[tuple[str, bytes]] = deque()
-        self._kept = 0
+        self._buffered = 0
         self._paused = False
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
         self._drained = asyncio.Event()
-        self._over: asyncio.Task[int | None] | None = None
+        self._end: asyncio.Task[int | None] | None = None
 
     async def __aenter__(self) -> Self:
-        handler = OutputHandler(self._take, self._drained.set, lambda: self._kept)
-        self._talk = await self._begin(handler)
+        handler = OutputHandler(self._take, self._drained.set, lambda: self._buffered)
+        self._session = await self._begin(handler)
         if self._paused:
-            self._talk.pause()
-        self._over = asyncio.create_task(self._talk.wait(), name="session")
-        self._over.add_done_callback(lambda _: self._wake())
+            self._session.pause()
+        self._end = asyncio.create_task(self._session.wait(), name="session")
+        self._end.add_done_callback(lambda _: self._wake())
         return self
 
     async def __aexit__(
@@ -58,106 +57,106 @@ class Session:
 
     async def close(self) -> None:
         """Detach from the container, or end the command. Idempotent."""
-        if self._talk is None or self._over is None:
+        if self._session is None or self._end is None:
             return
-        talk, self._talk = self._talk, None
+        session, self._session = self._session, None
         try:
-            await talk.close()
+            await session.close()
         finally:
-            self._over.cancel()
-            await asyncio.gather(self._over, return_exceptions=True)
+            self._end.cancel()
+            await asyncio.gather(self._end, return_exceptions=True)
             self._wake()
 
     # -- input --------------------------------------------------------------------------------
 
     async def write(self, data: bytes) -> None:
-        """Input; returns when most of what was given has been read. WrongState after the end."""
-        talk = self._open()
+        """Send input; return when most of it has been read. WrongState after the end."""
+        session = self._open()
         self._drained.clear()
-        if talk.feed(data) > INPUT:
+        if session.feed(data) > INPUT:
             waiting = asyncio.create_task(self._drained.wait(), name="input is read")
             try:
-                assert self._over is not None
-                await asyncio.wait({waiting, self._over}, return_when=asyncio.FIRST_COMPLETED)
+                assert self._end is not None
+                await asyncio.wait({waiting, self._end}, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 waiting.cancel()
 
     async def end_input(self) -> None:
-        """No more input: end of file, or ^D at a terminal."""
+        """End the input: end of file, or ^D at a terminal."""
         self._open().feed_end()
 
     def resize(self, width: int, height: int) -> None:
-        """The terminal's new size in characters; without a terminal it means nothing."""
+        """Set the terminal's size in characters; without a terminal it is ignored."""
         self._open().resize(width, height)
 
     # -- output -------------------------------------------------------------------------------
 
     async def __aiter__(self) -> AsyncIterator[tuple[str, bytes]]:
-        """("stdout" or "stderr", bytes) until the end; a terminal has stdout alone.
+        """Yield ("stdout" or "stderr", bytes) until the end; a terminal has only stdout.
 
-        Raises what ended it, if that was an error.
+        Raises the error that ended the session, if there was one.
         """
         while True:
             while self._output:
                 name, data = self._output.popleft()
-                self._kept -= len(data)
-                if self._paused and self._kept <= AHEAD // 2 and self._talk is not None:
+                self._buffered -= len(data)
+                if self._paused and self._buffered <= AHEAD // 2 and self._session is not None:
                     self._paused = False
-                    self._talk.resume()
+                    self._session.resume()
                 yield name, data
-            if self._talk is None:
+            if self._session is None:
                 return  # closed
-            assert self._over is not None
-            if self._over.done():
+            assert self._end is not None
+            if self._end.done():
                 if self._output:
                     continue
-                self._over.result()
+                self._end.result()
                 return
-            self._news.clear()
-            await self._news.wait()
+            self._changed.clear()
+            await self._changed.wait()
 
     async def wait(self) -> int | None:
-        """The exit code of a command, 0..255, or 128 + signal; None of a container's own program.
+        """Wait for the end; return the exit code, 0..255, or 128 + signal; None for an attach.
 
-        Output that nobody reads holds a command up: read it first, or do not ask for it. WrongState
-        if the session is closed meanwhile.
+        Unread output blocks a command: read the output first, or do not request it. WrongState if
+        the session is closed meanwhile.
         """
-        if self._over is None:
+        if self._end is None:
             raise WrongState("the session has not begun: use `async with`")
-        await asyncio.wait({self._over})
-        if self._over.cancelled():  # by `close`, not this caller
+        await asyncio.wait({self._end})
+        if self._end.cancelled():  # by `close`, not by this caller
             raise WrongState("the session was closed")
-        return self._over.result()
+        return self._end.result()
 
     async def communicate(self, data: bytes = b"") -> ExecResult:
-        """Give `data` as input, then its end; everything that is said until the end."""
-        said: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
-        await asyncio.gather(self._give(data), self._collect(said))
+        """Send `data` and the end of the input; return all output and the exit code."""
+        output: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
+        await asyncio.gather(self._send(data), self._collect(output))
         code = await self.wait()
-        return ExecResult(b"".join(said["stdout"]), b"".join(said["stderr"]), code or 0)
+        return ExecResult(b"".join(output["stdout"]), b"".join(output["stderr"]), code or 0)
 
-    async def _give(self, data: bytes) -> None:
+    async def _send(self, data: bytes) -> None:
         await self.write(data)
         await self.end_input()
 
-    async def _collect(self, said: dict[str, list[bytes]]) -> None:
+    async def _collect(self, output: dict[str, list[bytes]]) -> None:
         async for name, data in self:
-            said[name].append(data)
+            output[name].append(data)
 
     def _open(self) -> InteractiveSession:
-        if self._talk is None:
+        if self._session is None:
             raise WrongState("the session is not open: use `async with`")
-        return self._talk
+        return self._session
 
     def _take(self, stream: int, data: bytes) -> None:
-        self._output.append((_NAMES[stream], bytes(data)))
-        self._kept += len(data)
-        if self._kept > AHEAD and not self._paused:
+        self._output.append((Stream(stream).label, bytes(data)))
+        self._buffered += len(data)
+        if self._buffered > AHEAD and not self._paused:
             self._paused = True
-            if self._talk is not None:
-                self._talk.pause()
-        self._news.set()
+            if self._session is not None:
+                self._session.pause()
+        self._changed.set()
 
     def _wake(self) -> None:
-        self._news.set()
+        self._changed.set()
         self._drained.set()

@@ -1,62 +1,59 @@
-"""One process as /proc describes it and `ps` shows it."""
+"""One process as /proc describes it and as `ps` shows it."""
 
 import os
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from cri_shim.linux import process
 
-_TICKS = os.sysconf("SC_CLK_TCK")
 _PTS = range(136, 144)  # majors of pseudo terminals, 256 minors each
 _TTY = 4
-COMMAND_LIMIT = 1 << 12  # bytes of a command that are shown, as by ps
+COMMAND_LIMIT = 1 << 12  # bytes of a command that are shown, as in ps
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Times in seconds; ids are those of our own namespaces."""
+    """Times are in seconds; ids are those of the daemon's own namespaces."""
 
     pid: int
     parent: int
-    pids: tuple[int, ...]  # in our pid namespace, and in each below it that the process is in
+    pids: tuple[int, ...]  # in our pid namespace, and in each one below it that has the process
     uid: int  # effective
     state: str  # the letter of proc(5)
     tty: str  # "pts/0"; "?" for none
     cpu: float
     elapsed: float
     name: str
-    command: tuple[str, ...]  # its beginning if it is long; empty of a zombie
+    command: tuple[str, ...]  # only its beginning if it is long; empty for a zombie
 
 
 def read(pid: int) -> Facts | None:
-    """None if there is no such process, or none any more. Not on the loop: see arguments()."""
+    """Read a process; None if it does not exist. Not for the event loop: see arguments()."""
     where = Path(f"/proc/{pid}")
     try:
-        text = (where / "stat").read_bytes().decode(errors="replace")
+        stat = process.stat(pid)
         status = dict(_pairs((where / "status").read_bytes().decode(errors="replace")))
         command = process.arguments(pid, COMMAND_LIMIT)
     except (FileNotFoundError, ProcessLookupError):
         return None
-    name = text[text.index("(") + 1 : text.rindex(")")]
-    fields = text[text.rindex(")") + 2 :].split()
-    now = time.clock_gettime(time.CLOCK_BOOTTIME)
+    if stat is None:
+        return None
     return Facts(
         pid=pid,
-        parent=int(fields[1]),
+        parent=stat.parent,
         pids=tuple(map(int, status["NSpid"].split())),
         uid=int(status["Uid"].split()[1]),
-        state=fields[0],
-        tty=_terminal(int(fields[4])),
-        cpu=(int(fields[11]) + int(fields[12])) / _TICKS,
-        elapsed=max(0.0, now - int(fields[19]) / _TICKS),
-        name=name,
+        state=stat.state,
+        tty=_terminal(stat.number(7)),
+        cpu=(stat.number(14) + stat.number(15)) / process.TICKS,
+        elapsed=max(0.0, process.age(stat.start_time)),
+        name=stat.name,
         command=tuple(command),
     )
 
 
 def inside(pid: int, id: int) -> int:
-    """What the user `id` is in the user namespace of process `pid`; 65534 if it has no id there.
+    """Return user `id` as seen in the user namespace of process `pid`; 65534 if it has no id there.
 
     OSError if the process has gone.
     """

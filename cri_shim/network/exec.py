@@ -1,42 +1,40 @@
-"""One call of one CNI plugin: environment, standard input, time limit, and what it said.
+"""One call of one CNI plugin: environment, standard input, time limit, and output.
 
-A plugin runs in a session of its own, because it may be waiting for a program it started (its
-IPAM plugin): when the time is up or the caller is cancelled, all of them are killed and the plugin
-is reaped before anything else happens, so that a late reservation cannot follow the clean-up.
+A plugin runs in a session of its own, because it may be waiting for a program that it started (its
+IPAM plugin). After a time-out or a cancellation, all of them are killed and the plugin is reaped
+before anything else happens, so that no reservation can come after the clean-up.
 """
 
 import asyncio
-import contextlib
 import errno
 import json
 import logging
 import os
-import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cri_shim.aio import child
-from cri_shim.aio.offload import finish
 from cri_shim.errors import TimedOut, ToolFailed
 from cri_shim.network import versions
 from cri_shim.network.conflist import Plugin
 from cri_shim.untrusted import parse_json, printable
 
 OUTPUT_LIMIT = 1 << 17  # bytes kept of each stream: more than a result may have, see `result`
-BUSY_TRIES, BUSY_PAUSE_S = 5, 1.0  # as libcni: the binary may be being replaced (ETXTBSY)
+BUSY_TRIES, BUSY_PAUSE_S = 5, 1.0  # as in libcni: the binary may be in replacement (ETXTBSY)
 VERSION_LIMIT_S = 5.0  # the start of the daemon waits for it
 
 _log = logging.getLogger(__name__)
 
-_SHOWN = 2000  # characters of a plugin's own words in an error or a log line
+_SHOWN = 2000  # characters of a plugin's message in an error or a log line
 _UNKNOWN_VERSION_COMMAND = "unknown CNI_COMMAND: VERSION"
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a call is about; the empty one is for STATUS and GC."""
+    """The container and interface of a call; the empty one is for STATUS and GC."""
 
     container_id: str = ""
     netns: str = ""
@@ -48,7 +46,7 @@ NOTHING = Target()
 
 
 class PluginError(ToolFailed):
-    """A plugin's own error: `code` is CNI's (11: try again later; 100 and up: the plugin's)."""
+    """A plugin's own error: `code` is CNI's (11: try again later; from 100: the plugin's own)."""
 
     def __init__(self, text: str, code: int) -> None:
         super().__init__(text)
@@ -59,14 +57,14 @@ class Plugins:
     """The plugin binaries of a list of directories."""
 
     def __init__(self, directories: Sequence[Path], mark: Mapping[str, str] | None = None) -> None:
-        """`mark` is added to every plugin's environment, which is else the daemon's own."""
+        """`mark` is added to every plugin's environment; the rest of it is the daemon's own."""
         self.directories = tuple(directories)
         own = {key: value for key, value in os.environ.items() if not key.startswith("CNI_")}
         self._env = own | {"CNI_PATH": ":".join(map(str, self.directories))} | dict(mark or {})
         self._versions: dict[tuple[str, int, int, int], frozenset[str]] = {}
 
     def find(self, kind: str) -> Path:
-        """The binary of a plugin type; raises ToolFailed naming it and where it was looked for."""
+        """Return the binary of a plugin type; ToolFailed has the type and the directories."""
         for directory in self.directories:
             path = directory / kind
             if path.is_file():
@@ -75,7 +73,7 @@ class Plugins:
         raise ToolFailed(f"CNI plugin {kind} is not installed (looked in {searched})")
 
     def installed(self) -> dict[str, Path]:
-        """Every plugin type there is, with what `find` would answer."""
+        """Return every installed plugin type, with the path that `find` would return."""
         found: dict[str, Path] = {}
         for directory in reversed(self.directories):
             if directory.is_dir():
@@ -96,7 +94,7 @@ class Plugins:
         """Run one plugin and return its standard output.
 
         `extra` (prevResult, the attachments of GC) is added to the plugin's object on standard
-        input; `timeout` is in seconds. Raises PluginError, TimedOut, or ToolFailed when the binary
+        input; `timeout` is in seconds. Raises PluginError, TimedOut, or ToolFailed if the binary
         is missing.
         """
         path = self.find(plugin["type"])
@@ -108,17 +106,17 @@ class Plugins:
         env = self._environment(verb, target)
         try:
             async with asyncio.timeout(timeout):
-                code, out, err = await _run_patiently(path, json.dumps(document).encode(), env)
+                done = await _run_patiently(path, json.dumps(document).encode(), env)
         except TimeoutError as e:
             raise TimedOut(f"{what} did not end within {timeout:g} s and was killed") from e
-        if code != 0:
-            raise _failure(what, code, out, err)
-        if err:
-            _log.debug("%s: %s", what, printable(_text(err), _SHOWN))
-        return out
+        if done.returncode != 0:
+            raise _failure(what, done.returncode, done.stdout, done.stderr)
+        if done.stderr:
+            _log.debug("%s: %s", what, printable(_text(done.stderr), _SHOWN))
+        return done.stdout
 
     async def supported_versions(self, kind: str) -> frozenset[str]:
-        """The CNI versions a plugin speaks, asked once per binary; raises ToolFailed."""
+        """Return the CNI versions of a plugin, asked once for each binary; raises ToolFailed."""
         path = self.find(kind)
         at = path.stat()
         key = str(path), at.st_mtime_ns, at.st_size, at.st_ino
@@ -127,7 +125,7 @@ class Plugins:
         return self._versions[key]
 
     async def _ask_versions(self, kind: str) -> frozenset[str]:
-        # Plugins of the first days want every variable set, whatever the command.
+        # Very old plugins need every variable to be set for every command.
         dummies = Target(netns="dummy", interface="dummy")
         try:
             out = await self.call(
@@ -157,11 +155,11 @@ class Plugins:
 
 
 def _failure(what: str, code: int, out: bytes, err: bytes) -> PluginError:
-    """The plugin's error object on standard output, else whatever it wrote."""
+    """Make the error from the plugin's error object on standard output, or from its output."""
     try:
         said = parse_json(out)
         message = ": ".join(str(said[key]) for key in ("msg", "details") if said.get(key))
-        number = int(said.get("code", 0)) % 1000  # CNI's end at 999
+        number = int(said.get("code", 0)) % 1000  # CNI's codes end at 999
     except (ValueError, AttributeError, TypeError):
         message, number = "", 0
     if message:
@@ -175,50 +173,14 @@ def _text(output: bytes) -> str:
     return output.decode(errors="replace").strip()
 
 
-async def _run_patiently(
-    path: Path, stdin: bytes, env: Mapping[str, str]
-) -> tuple[int, bytes, bytes]:
+async def _run_patiently(path: Path, stdin: bytes, env: Mapping[str, str]) -> child.Finished:
+    run = partial(child.run, [str(path)], stdin=stdin, env=env, limit=OUTPUT_LIMIT, session=True)
     for _ in range(BUSY_TRIES - 1):
         try:
-            return await _run(path, stdin, env)
+            return await run()
         except ToolFailed as e:
             cause = e.__cause__
             if not isinstance(cause, OSError) or cause.errno != errno.ETXTBSY:
                 raise
             await asyncio.sleep(BUSY_PAUSE_S)
-    return await _run(path, stdin, env)
-
-
-async def _run(path: Path, stdin: bytes, env: Mapping[str, str]) -> tuple[int, bytes, bytes]:
-    """aio.child.run with a session of its own, of which nothing outlives this call."""
-    out, err = child.Collector(OUTPUT_LIMIT), child.Collector(OUTPUT_LIMIT)
-    feed = os.memfd_create("stdin", os.MFD_CLOEXEC)
-    try:
-        with open(feed, "wb", closefd=False) as file:
-            file.write(stdin)
-        os.lseek(feed, 0, os.SEEK_SET)
-        plugin = child.spawn(
-            [str(path)], stdin=feed, stdout=out.write_end, stderr=err.write_end,
-            env=env, session=True,
-        )  # fmt: skip
-        out.started()
-        err.started()
-        try:
-            code = await plugin.wait()
-        except asyncio.CancelledError:
-            await finish(_end(plugin, out, err))
-            raise
-        return code, await out.collected(), await err.collected()
-    finally:
-        out.abandon()
-        err.abandon()
-        os.close(feed)
-
-
-async def _end(plugin: child.Child, *outputs: child.Collector) -> None:
-    """Kill the plugin's session, and wait until who was in it has closed its output."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(plugin.pid, signal.SIGKILL)  # not reaped yet: the id is still its own
-    await plugin.end()
-    for output in outputs:
-        await output.collected()
+    return await run()

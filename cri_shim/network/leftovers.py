@@ -1,54 +1,49 @@
-"""Plugins that outlived the daemon that started them.
+"""Ends plugins that outlived the daemon that started them.
 
-A daemon that is killed leaves its ADD running, and what that one reserves after the next daemon's
-DEL would belong to nobody. So those are ended first. A plugin of ours is known by a mark in its
-environment; a program that it put into the background on purpose has a session of its own.
+A daemon that is killed leaves its ADD running. If that ADD reserved an address after the next
+daemon's DEL, no pod would own the address. So these plugins are ended first. A mark in its
+environment identifies a plugin of ours; a program that a plugin put into the background on purpose
+has a session of its own and stays.
 """
 
 import contextlib
 import logging
 import os
-import select
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-from cri_shim.linux import pidfd, process
+from cri_shim.aio.offload import offload
+from cri_shim.linux import process
+from cri_shim.linux.process_handle import KILL_S, Process
 
-MARK = "CRI_SHIM_NETWORK"  # in the environment of every plugin: the cache directory, as our name
-
-_PATIENCE_MS = 5_000  # for the end of a process that was killed
+MARK = "CRI_SHIM_NETWORK"  # in every plugin's environment: the cache directory identifies us
 
 _log = logging.getLogger(__name__)
 
 
-def end(mark: str, plugin_dirs: tuple[Path, ...]) -> None:
-    """Kill every ADD that carries `mark`, with what it started, and wait for its end. Blocks."""
-    for pid, start in list(_plugins(mark.encode(), plugin_dirs)):
-        fd = pidfd.open_verified(pid, start)
-        if fd is None:
-            continue
-        try:
-            _log.warning("ending CNI plugin %d, which an earlier daemon left at work", pid)
+async def end(mark: str, plugin_dirs: tuple[Path, ...]) -> None:
+    """Kill every ADD that has `mark`, with the processes that it started; wait for its end."""
+    for stat in await offload(lambda: list(_plugins(mark.encode(), plugin_dirs))):
+        with Process.of(stat) as plugin:
+            if plugin.gone:
+                continue
+            _log.warning("ending CNI plugin %d, which an earlier daemon left at work", plugin.pid)
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(pid, signal.SIGKILL)
-            ended = select.poll()
-            ended.register(fd, select.POLLIN)
-            ended.poll(_PATIENCE_MS)
-        finally:
-            os.close(fd)
+                os.killpg(plugin.pid, signal.SIGKILL)
+            await plugin.ended(KILL_S)
 
 
-def _plugins(mark: bytes, plugin_dirs: tuple[Path, ...]) -> Iterator[tuple[int, int]]:
-    """(pid, start time) of the leaders of sessions that run an ADD of ours."""
+def _plugins(mark: bytes, plugin_dirs: tuple[Path, ...]) -> Iterator[process.Stat]:
+    """Yield the leaders of sessions that run an ADD of this daemon."""
 
     def is_plugin(argv: list[str]) -> bool:  # a script's interpreter comes first
         return any(Path(word).parent in plugin_dirs for word in argv[:3])
 
     for pid in process.find_by_cmdline(is_plugin, among=process.in_our_pid_namespace):
         with contextlib.suppress(OSError):
-            start = process.start_time(pid)
+            stat = process.stat(pid)
             environment = process.environment(pid)
             ours = {MARK.encode() + b"=" + mark, b"CNI_COMMAND=ADD"} <= set(environment)
-            if ours and start is not None and os.getsid(pid) == pid:
-                yield pid, start
+            if ours and stat is not None and os.getsid(pid) == pid:
+                yield stat

@@ -1,36 +1,35 @@
-"""The process that is a pod's network: started, found again, ended.
+"""The process that is a pod's network: started, found, ended.
 
-It belongs to the pod and not to the daemon: an orphan in a session of its own, known by pid and
-start time, and before anybody could record those by the namespace on its command line.
+It belongs to the pod and not to the daemon: it is an orphan in a session of its own. Its pid and
+start time identify it; before these are recorded, the namespace on its command line does.
 """
 
-import asyncio
 import os
-import signal
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 
 from cri_shim.aio import child
-from cri_shim.aio.ended import ended
+from cri_shim.aio.memfile import memfile, said
 from cri_shim.aio.offload import finish, offload
+from cri_shim.aio.pipes import read_until
 from cri_shim.errors import TimedOut, ToolFailed
-from cri_shim.linux import pidfd, process
+from cri_shim.linux import process
+from cri_shim.linux.process_handle import KILL_S, Known, Process
 from cri_shim.network.user_programs import PROGRAMS, Program
 
-END_S = 5.0  # for a killed one to end
-_WORDS = 1 << 12  # bytes of its complaint
+_WORDS = 1 << 12  # bytes of its error message
 _NAMES = frozenset(program.name for program in PROGRAMS)
-# They are in a pid namespace of their own. pasta goes on as another program: /usr/bin/passt.avx2.
+# They have a pid namespace of their own. pasta continues as another program: /usr/bin/passt.avx2.
 _candidates = process.named(*_NAMES, "passt")
 
 
 async def start(
     program: Program, path: str, netns: Path, ports: Sequence[str], limit: float
-) -> tuple[int, int]:
-    """Return pid and start time when the pod has its network; ToolFailed with its own words.
+) -> process.Stat:
+    """Start it; return it when the pod has its network. ToolFailed with the program's message.
 
-    `limit` in seconds. After a failure none is left running.
+    `limit` is in seconds. After a failure no such process is running.
     """
     command = program.command(path, str(netns), ports)
     try:
@@ -41,42 +40,34 @@ async def start(
         raise
     if not found:
         raise ToolFailed(f"{program.name} for {netns} ended at once")
-    return min(found, key=lambda one: one[1])
+    return min(found, key=lambda one: one.start_time)
 
 
-def find(netns: Path) -> list[tuple[int, int]]:
-    """Pid and start time of all that serve this namespace; blocks for a look at every process."""
+def find(netns: Path) -> list[process.Stat]:
+    """Return all processes that serve this namespace; blocks to read every process."""
 
     def serves(argv: list[str]) -> bool:
         return str(netns) in argv and Path(argv[0]).name in _NAMES
 
     return [
-        (pid, start)
+        found
         for pid in process.find_by_cmdline(serves, among=_candidates)
-        if (start := process.start_time(pid)) is not None
-        and process.alive(pid, start)
-        and process.is_ours(pid)
+        if (found := process.stat(pid)) is not None and not found.over and process.is_ours(pid)
     ]
 
 
-async def end(pid: int, start_time: int) -> None:
-    """Kill one; ToolFailed if it does not end. One that is gone is fine."""
-    fd = pidfd.open_verified(pid, start_time)
-    if fd is None:
-        return
-    try:
-        pidfd.send(fd, signal.SIGKILL)
-        if not await ended(fd, END_S):
-            raise ToolFailed(f"network process {pid} still lives {END_S:g} s after SIGKILL")
-    finally:
-        os.close(fd)
+async def end(known: Known) -> None:
+    """Kill a process; ToolFailed if it does not end. No error if it is gone."""
+    with Process.of(known) as found:
+        if not await found.kill():
+            raise ToolFailed(f"network process {found.pid} still lives {KILL_S:g} s after SIGKILL")
 
 
 async def end_all(netns: Path) -> None:
-    """Kill all that serve this namespace, also one that nobody recorded."""
+    """Kill all processes that serve this namespace, including unrecorded ones."""
     while found := await offload(find, netns):
         for one in found:
-            await end(*one)
+            await end(one)
 
 
 async def _detaching(command: list[str], limit: float) -> None:
@@ -86,42 +77,26 @@ async def _detaching(command: list[str], limit: float) -> None:
 
 
 async def _ready(command: list[str], limit: float) -> None:
-    """Have it fork away from us, and wait until it writes that it is ready."""
+    """Start it as an orphan, and wait until it writes that it is ready."""
     with ExitStack() as cleanup:
         ready, mouth = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         cleanup.callback(os.close, ready)
-        said = os.memfd_create("stderr", os.MFD_CLOEXEC)
-        cleanup.callback(os.close, said)
-        words = [command[0], f"--ready-fd={mouth}", *command[1:]]
+        words = cleanup.enter_context(memfile())
+        argv = [command[0], f"--ready-fd={mouth}", *command[1:]]
         try:
             launcher = child.spawn(
-                ["setsid", "--fork", *words],
-                stdout=said, stderr=said, pass_fds=(mouth,),
+                ["setsid", "--fork", *argv],
+                stdout=words, stderr=words, pass_fds=(mouth,),
             )  # fmt: skip
         finally:
             os.close(mouth)
         try:
             await launcher.wait()
-            answer = await _answer(ready, limit)
+            answer = await read_until(ready, bool, limit)
         except TimeoutError as e:
             raise TimedOut(f"{command[0]} was not ready within {limit:g} s") from e
         finally:
             await launcher.end()
         if not answer:
-            text = os.pread(said, _WORDS, 0).decode(errors="replace").strip()
+            text = said(words, _WORDS).strip()
             raise ToolFailed(f"{command[0]}: {text or 'it ended without a word'}")
-
-
-async def _answer(fd: int, limit: float) -> bytes:
-    """What is written there first; nothing when all who could have ended."""
-    loop = asyncio.get_running_loop()
-    readable = asyncio.Event()
-    loop.add_reader(fd, readable.set)
-    try:
-        async with asyncio.timeout(limit):
-            await readable.wait()
-    finally:
-        loop.remove_reader(fd)
-    with suppress(BlockingIOError):
-        return os.read(fd, 16)
-    return b""

@@ -1,8 +1,9 @@
-"""A command in a running container, to its end, as a direct child of the daemon.
+"""A command in a running container, run to its end, as a direct child of the daemon.
 
-The OCI runtime's `exec` hands our two pipes to the command itself: nothing is relayed or parsed.
-The end of the process is the event; output of children it leaves behind is not waited for beyond
-DRAIN_S. The process document and the runtime's own log are anonymous files, gone with us.
+The OCI runtime's `exec` gives the daemon's two pipes to the command itself: nothing is relayed or
+parsed. The end of the process is the event. Output of children that the command leaves behind is
+awaited for at most DRAIN_S. The process document and the runtime's own log are anonymous files,
+which end with the daemon.
 """
 
 import asyncio
@@ -10,101 +11,38 @@ import itertools
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cri_shim.aio import child as children
 from cri_shim.aio.child import Child
+from cri_shim.aio.memfile import memfile, said
 from cri_shim.aio.offload import finish
-from cri_shim.errors import TimedOut, ToolFailed
+from cri_shim.aio.pipes import DRAIN_S, Budget, Collector, collect
+from cri_shim.errors import TimedOut
 from cri_shim.linux import process as processes
 from cri_shim.oci import messages, process_tree, stdio, unblock_runc
 from cri_shim.oci.oom_score import scored
 from cri_shim.untrusted import read_file
 
-DRAIN_S = 0.2  # how long output of background children is still taken after the command ended
-CLIENT_S = 2.0  # for the runtime's client to reap a killed command and end
-_LOOK_S = 0.02  # between two looks for what such a client may just have started
-_CHUNK = 1 << 16  # bytes: what a pipe holds
+CLIENT_S = 2.0  # for the runtime's client to reap a killed command and to end
+_LOOK_S = 0.02  # between two searches for a process that such a client may just have started
 _PID_FILE_LIMIT = 64  # bytes
-_TICKS = os.sysconf("SC_CLK_TCK")
-_SLACK_S = 0.5  # between the clocks that a start time and a file's time are read from
+_SLACK_S = 0.5  # the difference between the clock of start times and the clock of file times
 
 _serial = itertools.count()
 
 
 @dataclass(frozen=True, slots=True)
 class ExecResult:
-    """What a command wrote, as far as it was kept, and 0..255, or 128 + signal."""
+    """The output of a command, as far as it was kept, and 0..255, or 128 + signal."""
 
     stdout: bytes
     stderr: bytes
     exit_code: int
-
-
-class _Budget:
-    """How many bytes of output may still be kept, of both streams together."""
-
-    def __init__(self, limit: int) -> None:
-        self._left = limit
-
-    def grant(self, data: bytes) -> bytes:
-        kept = data[: self._left]
-        self._left -= len(kept)
-        return kept
-
-
-class _Pipe:
-    """Reads one stream for as long as somebody writes, keeping what the budget grants."""
-
-    def __init__(self, budget: _Budget, owner: int) -> None:
-        self._budget = budget
-        self._kept = bytearray()
-        self._loop = asyncio.get_running_loop()
-        self.ended = self._loop.create_future()
-        try:
-            self._read_end, self.write_end = stdio.owned_pipe(owner)
-        except OSError as e:
-            raise ToolFailed(f"cannot make a pipe for a command's output: {e.strerror}") from e
-        os.set_blocking(self._read_end, False)
-        self._loop.add_reader(self._read_end, self._read)
-
-    def _read(self) -> None:
-        try:
-            data = os.read(self._read_end, _CHUNK)
-        except BlockingIOError:
-            return
-        if data:
-            self._kept += self._budget.grant(data)
-        else:
-            self._close()
-
-    def _close(self) -> None:
-        if not self.ended.done():
-            self._loop.remove_reader(self._read_end)
-            os.close(self._read_end)
-            self.ended.set_result(None)
-
-    def handed_over(self) -> None:
-        """The command has its copy of the write end."""
-        os.close(self.write_end)
-        self.write_end = -1
-
-    def close(self) -> None:
-        self._close()
-        if self.write_end >= 0:
-            self.handed_over()
-
-    def drain(self) -> None:
-        """Read what a process that has ended has left in the pipe: at most what that holds."""
-        if not self.ended.done():
-            self._read()
-
-    def kept(self) -> bytes:
-        return bytes(self._kept)
 
 
 async def exec_sync(
@@ -120,27 +58,24 @@ async def exec_sync(
 ) -> ExecResult:
     """Run the OCI `process` in container `id` and return its output and exit code.
 
-    `runtime` is the OCI runtime with its global options; `owner` what the node knows the command's
-    user as, -1 for root; `timeout` in seconds, None is none; `limit` in bytes, both streams
-    together, what is beyond is read and dropped. After the timeout, or on cancellation, the command
-    and what it started is killed and reaped before TimedOut (or the cancellation) is raised.
-    CommandNotFound, ToolFailed: the command was not run.
+    `runtime` is the OCI runtime with its global options. `owner` is the host id of the command's
+    user, -1 for root. `timeout` is in seconds; None means no time-out. `limit` is in bytes, for
+    both streams together; output beyond it is read and dropped. After the time-out or a
+    cancellation, the command and all processes that it started are killed and reaped before
+    TimedOut (or the cancellation) is raised. CommandNotFound, ToolFailed: the command did not run.
     """
     name = process["args"][0]
     with ExitStack() as cleanup:
-        budget = _Budget(limit)
-        out = _Pipe(budget, owner)
-        cleanup.callback(out.close)
-        err = _Pipe(budget, owner)
-        cleanup.callback(err.close)
+        budget = Budget(limit)
+        out = Collector(budget, owner)
+        cleanup.callback(out.abandon)
+        err = Collector(budget, owner)
+        cleanup.callback(err.abandon)
         document = json.dumps(process, ensure_ascii=False).encode(errors="surrogateescape")
-        spec, log = cleanup.enter_context(memory(document)), cleanup.enter_context(memory(b""))
+        spec, log = cleanup.enter_context(memfile(document)), cleanup.enter_context(memfile())
         pid_file = directory / f"{os.getpid()}-{next(_serial)}.pid"
         cleanup.callback(pid_file.unlink, missing_ok=True)
-        command = [
-            *(runtime[0], f"--log=/proc/self/fd/{log}", "--log-format=json", *runtime[1:]),
-            *("exec", f"--process=/proc/self/fd/{spec}", f"--pid-file={pid_file}", id),
-        ]
+        command = [*arguments(runtime, spec, log, pid_file), id]
         nothing = stdio.no_input()
         cleanup.callback(os.close, nothing)
         client = children.spawn(
@@ -152,8 +87,8 @@ async def exec_sync(
             pass_fds=(spec, log),
             session=True,
         )
-        out.handed_over()
-        err.handed_over()
+        out.started()
+        err.started()
         try:
             async with asyncio.timeout(timeout):
                 code = await _outcome(client, pid_file, (out, err))
@@ -165,38 +100,26 @@ async def exec_sync(
         except asyncio.CancelledError:
             await finish(_end(client, pid_file))
             raise
-        if code < 0:  # somebody killed the client: nobody waits for the command any more
+        if code < 0:  # the client was killed: it does not wait for the command any more
             await finish(_end(client, pid_file))
-        if code and (said := messages.plain(written(log))):
-            raise messages.failure(f"cannot execute {name!r} in container {id}", said)
-        out.drain()
-        err.drain()
-        if not (out.ended.done() and err.ended.done()):
-            await asyncio.wait([out.ended, err.ended], timeout=DRAIN_S)
-        return ExecResult(out.kept(), err.kept(), code if code >= 0 else 128 - code)
+        if code and (words := messages.plain(said(log))):
+            raise messages.failure(f"cannot execute {name!r} in container {id}", words)
+        stdout, stderr = await collect(out, err)
+        return ExecResult(stdout, stderr, code if code >= 0 else 128 - code)
 
 
-@contextmanager
-def memory(data: bytes) -> Iterator[int]:
-    """An anonymous file with this content."""
-    try:
-        fd = os.memfd_create("exec", os.MFD_CLOEXEC)
-    except OSError as e:
-        raise ToolFailed(f"cannot prepare a command: {e.strerror}") from e
-    try:
-        os.write(fd, data)
-        yield fd
-    finally:
-        os.close(fd)
+def arguments(
+    runtime: Sequence[str], spec: int, log: int, pid_file: Path, *options: str
+) -> list[str]:
+    """Return the command line of `exec` without the id; the runtime has `spec` and `log` open."""
+    return [
+        *(runtime[0], f"--log=/proc/self/fd/{log}", "--log-format=json", *runtime[1:]),
+        *("exec", *options, f"--process=/proc/self/fd/{spec}", f"--pid-file={pid_file}"),
+    ]
 
 
-def written(fd: int) -> str:
-    """What a program wrote to an anonymous file."""
-    return os.pread(fd, _CHUNK, 0).decode(errors="replace")
-
-
-async def _outcome(client: Child, pid_file: Path, pipes: Sequence[_Pipe]) -> int:
-    """The exit code, or minus the signal, of the client; the pipes may be closed by then."""
+async def _outcome(client: Child, pid_file: Path, pipes: Sequence[Collector]) -> int:
+    """Return the exit code of the client, or minus its signal; may have closed the pipes."""
     while True:
         try:
             async with asyncio.timeout(DRAIN_S):
@@ -204,15 +127,15 @@ async def _outcome(client: Child, pid_file: Path, pipes: Sequence[_Pipe]) -> int
         except TimeoutError:
             if not _has_ended(pid_file):
                 continue
-        # Only output of background children is left, and runc waits for all of it (see relay).
-        await asyncio.wait([pipe.ended for pipe in pipes], timeout=DRAIN_S)
+        # Only background children write now, and runc waits for all of them (see unblock_runc).
+        await asyncio.wait([pipe.ended() for pipe in pipes], timeout=DRAIN_S)
         for pipe in pipes:
-            pipe.close()
+            pipe.abandon()
         unblock_runc.let_go(client.pid)
 
 
 def _has_ended(pid_file: Path) -> bool:
-    """Whether the command was started and does not run any more."""
+    """Whether the command was started and has ended."""
     pid = _named(pid_file)
     return pid is not None and processes.state(pid) in ("Z", "X", None)
 
@@ -232,26 +155,26 @@ async def _end(client: Child, pid_file: Path) -> None:
             if loop.time() > deadline:
                 await client.end()
                 break
-    # Orphans of a client that was killed: in a session we know, or named in the file.
+    # Orphans of a client that was killed: in a session that is known, or named in the pid file.
     await process_tree.end(0, sessions | session(pid_file))
 
 
 def _named(pid_file: Path) -> int | None:
-    """The pid in a pid file; None if nothing is written there yet."""
+    """Return the pid in a pid file; None if the file has none yet."""
     with suppress(OSError, ValueError):
         return int(read_file(pid_file, _PID_FILE_LIMIT))
     return None
 
 
 def session(pid_file: Path) -> set[int]:
-    """The session of the process a pid file names, if that process is still the same."""
+    """Return the session of the process in a pid file, if it is still the same process."""
     pid = _named(pid_file)
     start = None if pid is None else processes.start_time(pid)
     if pid is None or start is None:
         return set()
     with suppress(OSError):
-        age = time.clock_gettime(time.CLOCK_BOOTTIME) - start / _TICKS
-        # One that started after it was named has only the number in common.
+        age = processes.age(start)
+        # A process that started after the file was written has only the pid in common.
         if time.time() - age <= pid_file.stat().st_mtime + _SLACK_S:
             return {os.getsid(pid)}
     return set()

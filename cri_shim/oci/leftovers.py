@@ -1,39 +1,36 @@
-"""Ending the commands of a daemon that died, those it was just starting too.
+"""Ends the commands of a daemon that died, and the commands that it was starting.
 
-A command that runs is named by its pid file. One that does not run yet, or only just, may have
-none: it is in the hands of the OCI runtime, which lives on without us. So the runtimes come first;
-their command lines name the directory of the pid files. One that detaches ends when it has written
-its pid file, and is given the time to; another waits for its command, and is ended with it.
+A pid file names each running command. A command that does not run yet, or that has just started,
+may have none: the OCI runtime is starting it, and the runtime continues without the daemon. So the
+runtimes are ended first; their command lines name the directory of the pid files. A runtime that
+detaches ends when it has written its pid file, and gets the time to do it. A runtime that does not
+detach waits for its command and is ended with it.
 """
 
 import logging
-import os
 import signal
 from pathlib import Path
 
-from cri_shim.aio.ended import ended
 from cri_shim.aio.offload import offload
-from cri_shim.linux import pidfd
 from cri_shim.linux import process as processes
+from cri_shim.linux.process_handle import Process
 from cri_shim.oci import process_tree
 from cri_shim.oci.exec import session
 
 GRACE_S = 2.0  # for a runtime that detaches to end by itself; measured: 5 to 15 ms for all of it
-_KILL_S = 5.0  # for a killed runtime to end; longer means stuck in the kernel
-
 
 _log = logging.getLogger(__name__)
 
 
 async def end(directory: Path) -> None:
-    """Kill the commands whose pid files are in `directory`; to be called before the first exec."""
+    """Kill the commands whose pid files are in `directory`; call this before the first exec."""
     for pid in await offload(_runtimes, directory, detaching=True):
         await _end_runtime(pid, GRACE_S)
     for pid in await offload(_runtimes, directory, detaching=False):
         await _end_runtime(pid, 0)
     for pid_file in directory.glob("*.pid"):
         await process_tree.end(0, session(pid_file))
-    for left in directory.iterdir():  # sockets for terminals as well
+    for left in directory.iterdir():  # sockets for terminals, too
         try:
             left.unlink(missing_ok=True)
         except OSError as e:
@@ -51,17 +48,10 @@ def _runtimes(directory: Path, *, detaching: bool) -> list[int]:
 
 
 async def _end_runtime(pid: int, grace: float) -> None:
-    """End a runtime that leads a session of its own, with what it has started."""
-    start = processes.start_time(pid)
-    fd = pidfd.open_verified(pid, start) if start is not None else None
-    if fd is None:
-        return
-    try:
-        if grace and await ended(fd, grace):
+    """End a runtime that leads its own session, with the processes that it has started."""
+    with Process.at(pid) as runtime:
+        if runtime.gone or (grace and await runtime.ended(grace)):
             return
-        pidfd.send(fd, signal.SIGSTOP)  # it starts nothing more
+        runtime.send(signal.SIGSTOP)  # it starts nothing more
         await process_tree.end(pid, {pid})
-        pidfd.send(fd, signal.SIGKILL)
-        await ended(fd, _KILL_S)
-    finally:
-        os.close(fd)
+        await runtime.kill()

@@ -1,59 +1,38 @@
-"""Ending a command with all it started.
+"""Ends a command with all processes that it started.
 
-Who belongs to it: its descendants, and whoever is in a session that one of them is or was in. A
-process that left both (a daemon by its own wish) belongs to the container, not to the command.
+These are its descendants, and all processes in a session that one of them is or was in. A process
+that left both (a daemon) belongs to the container, not to the command.
 """
 
 import asyncio
 import os
 import signal
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
 
-from cri_shim.aio.ended import ended
 from cri_shim.aio.offload import offload
-from cri_shim.linux import pidfd
+from cri_shim.linux import process
+from cri_shim.linux.process import Stat
+from cri_shim.linux.process_handle import KILL_S, Process
 
-END_S = 5.0  # how long killing is repeated; longer means stuck in the kernel
 _ROUND_S = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of the process table, as much as is needed here."""
-
-    pid: int
-    parent: int
-    session: int
-    start: int
-    state: str
+def table() -> dict[int, Stat]:
+    """Return every process; one that ends meanwhile may be missing. Blocks, 20 us a process."""
+    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    return {pid: found for pid in pids if (found := process.stat(pid)) is not None}
 
 
-def table() -> dict[int, Entry]:
-    """Every process now; one that ends meanwhile may be missing. Blocks, 20 us a process."""
-    found: dict[int, Entry] = {}
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            text = (entry / "stat").read_bytes()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        fields = text[text.rindex(b")") + 2 :].split()
-        pid = int(entry.name)
-        found[pid] = Entry(pid, int(fields[1]), int(fields[3]), int(fields[19]), fields[0].decode())
-    return found
+def family(processes: dict[int, Stat], root: int, sessions: set[int]) -> list[Stat]:
+    """Return the living processes that descend from `root` or are in one of `sessions`, not `root`.
 
-
-def family(processes: dict[int, Entry], root: int, sessions: set[int]) -> list[Entry]:
-    """Who of the living descends from `root` or is in one of `sessions`; `root` is left out.
-
-    `sessions` grows by those of the descendants, so that the next round finds orphans too.
+    The sessions of the descendants are added to `sessions`, so that the next round finds orphans.
     """
-    children: dict[int, list[Entry]] = {}
+    children: dict[int, list[Stat]] = {}
     for entry in processes.values():
         children.setdefault(entry.parent, []).append(entry)
-    found: dict[int, Entry] = {}
+    found: dict[int, Stat] = {}
     pending = [root] if root else []
     while pending:
         for entry in children.get(pending.pop(), ()):
@@ -61,22 +40,22 @@ def family(processes: dict[int, Entry], root: int, sessions: set[int]) -> list[E
                 found[entry.pid] = entry
                 pending.append(entry.pid)
     sessions |= {entry.session for entry in found.values()}
-    sessions -= {0, os.getsid(0)}  # never ours, whatever is found
+    sessions -= {0, os.getsid(0)}  # never the daemon's own
     for entry in processes.values():
         if entry.session in sessions:
             found[entry.pid] = entry
     found.pop(root, None)
-    return [entry for entry in found.values() if entry.state not in "ZXx"]
+    return [entry for entry in found.values() if not entry.over]
 
 
 async def end(root: int, sessions: set[int]) -> bool:
-    """SIGKILL all that descends from `root` or is in `sessions`, until nothing of it lives.
+    """SIGKILL the descendants of `root` and all processes in `sessions`, until none is left.
 
-    `root` itself is left, to reap its children; it must be a child of ours that is not reaped, so
-    that its pid is its own, or 0. False if something still lives after END_S.
+    `root` itself stays, to reap its children. It is 0, or an unreaped child of the daemon, so that
+    its pid cannot be reused. Returns False if a process still lives after KILL_S.
     """
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + END_S
+    deadline = loop.time() + KILL_S
     while loop.time() < deadline:
         living = family(await offload(table), root, sessions)
         if not living:
@@ -86,21 +65,18 @@ async def end(root: int, sessions: set[int]) -> bool:
 
 
 async def end_with(root: int, start: int, sessions: set[int]) -> bool:
-    """SIGKILL the process `root` (by pid and start time) too, then all as `end` does."""
+    """SIGKILL the process `root` (by pid and start time) with its family, then as `end` does."""
     processes = await offload(table)
     found = processes.get(root)
-    if found is not None and found.start == start:
+    if found is not None and found.start_time == start:
         await _kill([found, *family(processes, root, sessions)])
     return await end(0, sessions)
 
 
-async def _kill(living: list[Entry]) -> None:
-    held = [fd for e in living if (fd := pidfd.open_verified(e.pid, e.start)) is not None]
-    try:
-        for fd in held:
-            pidfd.send(fd, signal.SIGKILL)
-        for fd in held:
-            await ended(fd, _ROUND_S)
-    finally:
-        for fd in held:
-            os.close(fd)
+async def _kill(living: list[Stat]) -> None:
+    with ExitStack() as closing:
+        held = [closing.enter_context(Process.of(entry)) for entry in living]
+        for each in held:
+            each.send(signal.SIGKILL)
+        for each in held:
+            await each.ended(_ROUND_S)

@@ -1,11 +1,11 @@
-"""The files of a pod that its containers see under /etc: resolv.conf, hostname and hosts.
+"""The files of a pod that its containers have under /etc: resolv.conf, hostname and hosts.
 
-They are defaults: a mount that the kubelet asks for at the same place wins.
+They are defaults: a mount that the kubelet requests at the same place wins.
 """
 
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cri_shim import untrusted
@@ -23,25 +23,11 @@ ff02::2\tip6-allrouters
 """
 
 
-def write(
-    where: Path, config: api.PodSandboxConfig, host_network: bool, owner: tuple[int, int] = (0, 0)
-) -> None:
-    """Write the three files of a pod; `hosts` without its address, see `write_hosts`.
+def of_node(config: api.PodSandboxConfig, host_network: bool) -> dict[str, str]:
+    """Return the content of the files without the pod's addresses: name -> text.
 
-    `owner`: what the pod's root is on the node. WrongState if the node's own files cannot be had.
+    WrongState if the node's own files cannot be read.
     """
-    for name, text in _content(config, host_network).items():
-        _write(where / name, text)
-        os.chown(where / name, *owner)
-
-
-def size(config: api.PodSandboxConfig, host_network: bool) -> int:
-    """How many bytes `write` writes. WrongState as there."""
-    texts = _content(config, host_network).values()
-    return sum(len(text.encode(errors="surrogateescape")) for text in texts)
-
-
-def _content(config: api.PodSandboxConfig, host_network: bool) -> dict[str, str]:
     hosts = _LOCALHOST
     if host_network:
         hosts = _host_file("/etc/hosts") or _LOCALHOST
@@ -52,25 +38,40 @@ def _content(config: api.PodSandboxConfig, host_network: bool) -> dict[str, str]
     }
 
 
-def write_hosts(where: Path, config: api.PodSandboxConfig, ips: Sequence[str]) -> None:
-    """Write `hosts` of a pod with a network of its own: localhost, and each of its addresses."""
-    own = "".join(f"{ip}\t{hostname(config)}\n" for ip in ips)
-    _write(where / "hosts", _LOCALHOST + own)
+def of_pod(
+    texts: Mapping[str, str],
+    config: api.PodSandboxConfig,
+    ips: Sequence[str],
+    dns: Sequence[str],
+) -> dict[str, str]:
+    """Return the content for a pod with its own network: with its addresses and name servers.
 
-
-def reach_name_servers(where: Path, config: api.PodSandboxConfig, dns: Sequence[str]) -> None:
-    """Have resolv.conf name `dns`, which stands for the node's, where those are on its loopback.
-
-    Only where the pod has the node's file: what it asked for is its own to reach.
+    `dns` replaces the node's name servers if these are loopback addresses and the pod uses the
+    node's file. Servers in the pod's own config are kept, reachable or not.
     """
-    if not dns or config.dns_config.servers:
-        return
-    lines = resolv_conf(config.dns_config).splitlines()
+    hosts = texts["hosts"] + "".join(f"{ip}\t{hostname(config)}\n" for ip in ips)
+    resolv = texts["resolv.conf"]
+    lines = resolv.splitlines()
     servers = [line for line in lines if line.startswith("nameserver")]
-    if all(line.split()[1:2] and _is_loopback(line.split()[1]) for line in servers):
+    on_loopback = all(line.split()[1:2] and _is_loopback(line.split()[1]) for line in servers)
+    if dns and not config.dns_config.servers and on_loopback:
         kept = [line for line in lines if line not in servers]
-        new = [f"nameserver {server}" for server in dns] + kept
-        _write(where / "resolv.conf", "\n".join(new) + "\n")
+        resolv = "\n".join([*(f"nameserver {server}" for server in dns), *kept]) + "\n"
+    return {**texts, "hosts": hosts, "resolv.conf": resolv}
+
+
+def size(texts: Mapping[str, str]) -> int:
+    """Return how many bytes `write` writes."""
+    return sum(len(text.encode(errors="surrogateescape")) for text in texts.values())
+
+
+def write(where: Path, texts: Mapping[str, str], owner: tuple[int, int] = (0, 0)) -> None:
+    """Write the files of a pod. `owner`: the node's (uid, gid) of the pod's root."""
+    for name, text in texts.items():
+        file = where / name
+        file.write_text(text, errors="surrogateescape")
+        file.chmod(0o644)  # every user of a container reads it
+        os.chown(file, *owner)
 
 
 def _is_loopback(address: str) -> bool:
@@ -78,12 +79,12 @@ def _is_loopback(address: str) -> bool:
 
 
 def hostname(config: api.PodSandboxConfig) -> str:
-    """What the pod asked for, else the node's name."""
+    """Return the hostname in the pod's config, else the node's name."""
     return config.hostname or socket.gethostname()
 
 
 def resolv_conf(dns: api.DNSConfig) -> str:
-    """The node's file when nothing is configured, as the CRI says."""
+    """Return the text of resolv.conf; without any config it is the node's file, as the CRI says."""
     if not (dns.servers or dns.searches or dns.options):
         return _host_file("/etc/resolv.conf")
     lines = [f"nameserver {server}" for server in dns.servers]
@@ -95,7 +96,7 @@ def resolv_conf(dns: api.DNSConfig) -> str:
 
 
 def _host_file(path: str) -> str:
-    """A file of the node's, which its administrator wrote; "" if there is none."""
+    """Return a file of the node, written by its administrator; "" if there is none."""
     try:
         data = untrusted.read_file(path, HOST_FILE_LIMIT)
     except FileNotFoundError:
@@ -105,8 +106,3 @@ def _host_file(path: str) -> str:
     except ValueError as e:
         raise WrongState(f"cannot copy {path} of the node for a pod: it {e}") from e
     return data.decode(errors="surrogateescape")
-
-
-def _write(file: Path, text: str) -> None:
-    file.write_text(text, errors="surrogateescape")
-    file.chmod(0o644)  # every user of a container reads it

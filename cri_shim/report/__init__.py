@@ -1,9 +1,9 @@
-"""What the runtime tells of itself: the effective configuration, and Info as libpod's was.
+"""The runtime's report of itself: the effective configuration, and Info in the form of libpod's.
 
-A part that cannot be read is shown with its error in its place; it never loses the rest.
+A part that cannot be read shows its error instead of its value; the other parts stay.
 
-- `host`: the machine and its programs; `parts`: what there is in the store and beside it
-- `gather`: how facts are put together
+- `host`: the machine and its programs
+- `parts`: the store, registries, networks, plugins, handlers and hooks; and how parts are gathered
 """
 
 import dataclasses
@@ -15,12 +15,12 @@ from cri_shim.config import Config
 from cri_shim.engine import Engine
 from cri_shim.oci.program_versions import Inventory
 from cri_shim.report import host, parts
-from cri_shim.report.gather import Part, gathered
+from cri_shim.report.parts import Part, gathered
 from cri_shim.version import __version__
 
 
 def effective(config: Config) -> dict[str, Any]:
-    """The configuration as JSON-able values; `stateDir` is where CRI clients look for it."""
+    """Return the configuration as JSON-able values; CRI clients read the key `stateDir`."""
     return {**_plain(config), "stateDir": str(config.server.run_root)}
 
 
@@ -37,10 +37,7 @@ def _plain(value: Any) -> Any:
 async def info(
     engine: Engine, config: Config, conmon: Path, inventory: Inventory, warnings: Part
 ) -> dict[str, Any]:
-    """Host, store, registries, networks and all else that `cri-shim info` shows.
-
-    `warnings` are about the set-up of the node.
-    """
+    """Return all that `cri-shim info` shows. `warnings` are about the set-up of the node."""
     return await gathered(
         {
             "version": lambda: __version__,

@@ -1,4 +1,4 @@
-"""The machine, and the programs that containers are run with."""
+"""The machine, and the programs that run containers."""
 
 import os
 import platform
@@ -10,11 +10,11 @@ from typing import Any
 from cri_shim.config.user import ordinary_user
 from cri_shim.engine import Engine
 from cri_shim.oci.program_versions import Inventory
-from cri_shim.report.gather import Part, gathered
+from cri_shim.report.parts import Part, gathered
 
 
 def parts(engine: Engine, conmon: Path, inventory: Inventory) -> Mapping[str, Part]:
-    """Sizes are in bytes, the uptime is in seconds."""
+    """Return the parts of `host`. Sizes are in bytes, the uptime is in seconds."""
     handler = engine.handlers.get(engine.default_handler)
     return {
         "hostname": socket.gethostname,
@@ -53,7 +53,7 @@ async def _program(path: Path, inventory: Inventory) -> dict[str, Any]:
 
 
 def _id_mappings() -> dict[str, list[str]] | None:
-    """Of an ordinary user's namespace, as the kernel has them: inside, outside, count."""
+    """Return an ordinary user's mappings from the kernel: inside, outside, count."""
     if ordinary_user() is None:
         return None
     files = {kind: Path(f"/proc/self/{kind}_map").read_text() for kind in ("uid", "gid")}

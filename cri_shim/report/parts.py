@@ -1,22 +1,43 @@
-"""What there is here: the store, registries, networks, plugins, handlers and hooks."""
+"""The parts of a report beside the host: store, registries, networks, plugins, handlers, hooks."""
 
+import asyncio
 import dataclasses
+import inspect
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from cri_shim import lifecycle
 from cri_shim.config import Config
 from cri_shim.engine import Engine
+from cri_shim.errors import CriShimError
 from cri_shim.images import query
 from cri_shim.linux import mounts
-from cri_shim.report.gather import Part
 from cri_shim.store import registries as registries_conf
+from cri_shim.untrusted import one_line
+
+Part = Callable[[], Awaitable[Any] | Any]
+
+
+async def gathered(parts: Mapping[str, Part]) -> dict[str, Any]:
+    """Return the value of every part, or its error."""
+    values = await asyncio.gather(*map(_value, parts.values()))
+    return dict(zip(parts, values, strict=True))
+
+
+async def _value(part: Part) -> Any:
+    try:
+        found = part()
+        return await found if inspect.isawaitable(found) else found
+    except CriShimError as e:
+        return {"error": one_line(e)}
+    except Exception as e:  # a node may have any defect
+        return {"error": one_line(f"{type(e).__name__}: {e}")}
 
 
 def store(engine: Engine, config: Config) -> Mapping[str, Part]:
-    """The numbers are those of this state namespace."""
+    """Return the parts of `store`. The numbers are those of this state namespace."""
     pods, containers = engine.objects.pods(), engine.objects.containers()
     return {
         "root": lambda: str(config.server.root),
@@ -33,7 +54,7 @@ def store(engine: Engine, config: Config) -> Mapping[str, Part]:
 
 
 def _file_system(root: Path) -> dict[str, Any]:
-    """Of the root; sizes in bytes, `free` is what is left to others than root."""
+    """Describe the root's file system. Sizes are in bytes; `free` is without root's reserve."""
     mount = mounts.mount_of(root)
     size = os.statvfs(root)
     return {
@@ -45,13 +66,13 @@ def _file_system(root: Path) -> dict[str, Any]:
 
 
 def registries(config: Config) -> dict[str, Any]:
-    """As registries.conf(5) has them."""
+    """Return the registries as registries.conf(5) defines them."""
     named = config.image.registries_conf
     return dataclasses.asdict(registries_conf.overview(Path(named) if named else None))
 
 
 def networks(engine: Engine) -> dict[str, Any]:
-    """What pods can be attached to, and why they cannot be to the rest."""
+    """Return the networks that pods can use, and the problems of the others."""
     status = engine.network.status()
     return {
         "ready": status.ready,
@@ -71,7 +92,7 @@ def networks(engine: Engine) -> dict[str, Any]:
 
 
 def plugins(engine: Engine) -> dict[str, Any]:
-    """By what they are for."""
+    """Return the plugins by their use."""
     return {
         "network": {n: str(path) for n, path in engine.network.plugins().items()},
         "log": ["cri"],
@@ -79,13 +100,13 @@ def plugins(engine: Engine) -> dict[str, Any]:
 
 
 def hooks(engine: Engine) -> dict[str, Any]:
-    """OCI hook definitions."""
-    found = engine.defaults.hooks.look()
+    """Return the names of the OCI hook definitions and their problems."""
+    found = engine.defaults.hooks.scan()
     return {"names": [hook.name for hook in found.definitions], "problems": list(found.bad)}
 
 
 def handlers(engine: Engine) -> dict[str, Any]:
-    """Every OCI runtime that is configured."""
+    """Return every configured OCI runtime."""
     return {
         handler.name: {
             "path": str(handler.path),

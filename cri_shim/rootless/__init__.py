@@ -1,23 +1,22 @@
-"""Running for an ordinary user: a user namespace with a mount namespace, made or found again.
+"""Runs as an ordinary user: in a user and a mount namespace, which are made or found again.
 
     from cri_shim import Runtime, rootless
 
-    rootless.enter()          # the first thing in main(); nothing for root
+    rootless.enter()          # first in main(); does nothing for root
     asyncio.run(main())
 
-The namespace is made by newuidmap and newgidmap from /etc/subuid and /etc/subgid, as libpod's was,
-and this very process moves into it: a process can do so while it has one thread. A small process,
-`sleep`, holds both namespaces, so that mounts and containers are found again when this process is
-gone; it is recorded in the run root by pid and start time, and ended when nothing is left in there.
-Was it killed, the conmon of a container shows the way as well.
+newuidmap and newgidmap map the ids of the user namespace from /etc/subuid and /etc/subgid, like
+libpod. This process itself moves into the namespace, which is possible while it has one thread. A
+small process, `sleep`, holds both namespaces, so that a later process finds the mounts and
+containers again. Its pid and start time are recorded in the run root. It is ended when nothing is
+left in the namespaces. If it was killed, the conmon of a container is used in its place.
 
-- `mapping`  which ids the user may use
-- `holder`   the process that holds the namespaces, and its record
-- `join`     moving into the namespaces of a process
-- `entering` the whole: making or joining, and letting go
+- `mapping`: the ids that the user may use
+- `holder`: the process that holds the namespaces, and its record
+- `join`: moves this process into the namespaces of another process
+- `entering`: makes or joins the namespaces, and releases them
 
-What cannot be done in there is decided by those who would do it: `config.user.ordinary_user` tells
-them.
+Each feature decides itself if it works inside a user namespace, with `config.user.ordinary_user`.
 """
 
 from cri_shim.rootless.entering import enter, enter_for, let_go, required

@@ -1,4 +1,4 @@
-"""Having this process in its user's namespaces: those that are held, or new ones; letting go."""
+"""Moves this process into its user's namespaces, existing or new ones, and releases them."""
 
 import os
 import pwd
@@ -17,15 +17,15 @@ from cri_shim.options import Option, Options, flat
 from cri_shim.rootless import holder, join, mapping
 from cri_shim.rootless.holder import Holder, Record
 
-# How programs of the podman family know of whom they are root: skopeo looks for policy, credentials
-# and signatures in the user's own places then, and makes no namespace itself.
+# These variables tell programs of the podman family which user their root is. With them skopeo uses
+# the user's own policy, credentials and signatures, and makes no namespace itself.
 _THEIR_UID, _THEIR_MARK = "_CONTAINERS_ROOTLESS_UID", "_CONTAINERS_USERNS_CONFIGURED"
-_MAP_S = 10.0  # for newuidmap and newgidmap, which look into two small files
+_MAP_S = 10.0  # for newuidmap and newgidmap, which read two small files
 
 
 @dataclass(slots=True)
 class _Made:
-    """What this process made, for `let_go` to take away where nothing came of it."""
+    """What this process made, so that `let_go` can remove it if it is not used."""
 
     run_root: Path
     directories: list[Path]
@@ -36,18 +36,18 @@ _made: _Made | None = None
 
 
 def enter(*options: Option | Options, config: Path | None = None) -> None:
-    """Be in the user's namespaces when this returns; nothing for root, or when already there.
+    """Enter the user's namespaces. Do nothing for root, or if the process is there already.
 
-    `options` and `config` are those that the Runtime will be made of: they say where its run root
-    is. Call it before the first thread is started. ConfigError, StateError for directories that
-    cannot be trusted, RootlessError for all else.
+    Pass the `options` and `config` of the Runtime: they define its run root. Call this before the
+    first thread is started. ConfigError; StateError for directories that cannot be trusted;
+    RootlessError for other problems.
     """
     if os.geteuid():
         enter_for(load(config, flat(options)).server.run_root)
 
 
 def enter_for(run_root: Path) -> None:
-    """The same for a run root that is known."""
+    """Like `enter`, for a known run root."""
     global _made
     uid, gid = os.geteuid(), os.getegid()
     if uid == 0:
@@ -76,7 +76,7 @@ def enter_for(run_root: Path) -> None:
 
 
 def required() -> None:
-    """RootlessError in a process of an ordinary user that is not in its namespaces."""
+    """Raise RootlessError if an ordinary user's process is not in its namespaces."""
     if uid := os.geteuid():
         raise RootlessError(
             f"this process is user {uid}'s and in no user namespace of its own:"
@@ -85,11 +85,11 @@ def required() -> None:
 
 
 def let_go(run_root: Path, unused: bool | None) -> None:
-    """End the holder, if the runtime that was here has left nothing; idempotent.
+    """End the holder if the runtime has left nothing in the namespaces; idempotent.
 
-    `unused`: None from a runtime that never opened. What it then held is only let go if this
-    process made it: nobody else can have left anything. Where something is left, a holder that
-    somebody has killed is replaced.
+    `unused` is None for a runtime that never opened: then the holder is ended only if this process
+    made it, because no other process can have left anything. If something is left and the holder
+    was killed, a new holder is started.
     """
     global _made
     mine = _made if _made is not None and _made.run_root == run_root else None
@@ -111,12 +111,12 @@ def let_go(run_root: Path, unused: bool | None) -> None:
 
 
 def _directories(run_root: Path) -> list[Path]:
-    """Have the run root, for this user alone; those that had to be made, outermost first."""
+    """Make the run root, for this user alone; return the new directories, outermost first."""
     made: list[Path] = []
     for each in reversed([d for d in (run_root, *run_root.parents) if not d.exists()]):
         try:
             each.mkdir(mode=0o700)
-        except FileExistsError:  # since we looked: by another command of this user, or by whom?
+        except FileExistsError:  # made meanwhile, by another command of this user or by an attacker
             if problem := user.complaint(each, forbidden=0o077):
                 raise StateError(f"{problem}: remove it, or name another run root") from None
             continue
@@ -128,7 +128,7 @@ def _directories(run_root: Path) -> list[Path]:
 
 
 def _clear(made: _Made) -> None:
-    """Take away what is empty of what was made."""
+    """Remove the empty files and directories that were made."""
     with suppress(OSError):
         if (made.run_root / holder.NAME).stat().st_size == 0:
             (made.run_root / holder.NAME).unlink()
@@ -151,7 +151,7 @@ def _make(record: Record, uid: int, gid: int) -> None:
         _record(record, pid)
     except BaseException:
         record.clear()
-        os.close(go)  # which ends it
+        os.close(go)  # this ends the process
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         raise

@@ -1,7 +1,7 @@
-"""Moving this process into the namespaces of another.
+"""Moves this process into the namespaces of another process.
 
-No second program is executed: setns(2) takes the process as it is, open files, arguments and all,
-on the condition that it has one thread.
+No second program is executed: setns(2) moves the process with its open files and arguments. The
+process must have one thread.
 """
 
 import os
@@ -14,7 +14,7 @@ from cri_shim.rootless.holder import Holder
 
 
 def join(target: Holder) -> None:
-    """Move into the namespaces of a process; which is still that process once they are open."""
+    """Move into the namespaces of a process; check its identity after they are opened."""
     here = Path.cwd()
     opened: list[int] = []
     kinds = {"user": syscalls.CLONE_NEWUSER, "mnt": syscalls.CLONE_NEWNS}
@@ -34,12 +34,12 @@ def join(target: Holder) -> None:
             os.close(fd)
     with suppress(OSError):  # joining a mount namespace moves to its root
         os.chdir(here)
-    # New credentials make /proc/self the machine's root's, who is nobody in here.
+    # New credentials make /proc/self belong to the machine's root, which is unmapped in here.
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
 
 
 def by_conmon(run_root: Path) -> Holder | None:
-    """A conmon of this run root: its containers' namespaces are the ones to be in."""
+    """Find a conmon of this run root: it is in the right namespaces."""
 
     def is_ours(argv: list[str]) -> bool:
         return "--persist-dir" in argv[:-1] and Path(

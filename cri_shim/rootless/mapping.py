@@ -1,7 +1,7 @@
-"""Which ids an ordinary user may use: /etc/subuid and /etc/subgid, and newuidmap's arguments.
+"""The ids that an ordinary user may use: /etc/subuid and /etc/subgid, and newuidmap's arguments.
 
-Pure, save that `of_user` reads the two files. Inside, 0 is the user itself, and 1 and up are its
-subordinate ids, range after range.
+Pure, except that `of_user` reads the two files. Inside the namespace, 0 is the user itself, and 1
+and up are its subordinate ids, range after range.
 """
 
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ from cri_shim.errors import RootlessError
 from cri_shim.untrusted import read_file, reason
 
 SUBUID, SUBGID = Path("/etc/subuid"), Path("/etc/subgid")
-MAX_FILE = 16 << 20  # bytes: of some hundred thousand users
-USUAL = 65536  # ids that images are made for
+MAX_FILE = 16 << 20  # bytes: enough for several hundred thousand users
+USUAL = 65536  # the ids that images use
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +26,16 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """The arguments after the pid, of newuidmap and of newgidmap."""
+    """The arguments of newuidmap and of newgidmap after the pid."""
 
     uids: tuple[str, ...]
     gids: tuple[str, ...]
 
 
 def ranges(text: str, name: str, uid: int) -> list[Range]:
-    """The ranges of a user in a file of `name-or-number:first:count` lines; see subuid(5).
+    """Return a user's ranges in a file of `name-or-number:first:count` lines; see subuid(5).
 
-    In both files users are named, not groups. A line that cannot be read is passed over, as
-    newuidmap does.
+    Both files name users, not groups. A malformed line is skipped, like newuidmap does.
     """
     found: list[Range] = []
     for line in text.splitlines():
@@ -54,7 +53,7 @@ def _is_id(text: str) -> bool:
 
 
 def arguments(own: int, subordinate: Sequence[Range]) -> tuple[str, ...]:
-    """INSIDE OUTSIDE COUNT, thrice and more: what newuidmap is told after the pid."""
+    """Return newuidmap's arguments after the pid: INSIDE OUTSIDE COUNT for each range."""
     words = ["0", str(own), "1"]
     inside = 1
     for part in subordinate:
@@ -66,7 +65,7 @@ def arguments(own: int, subordinate: Sequence[Range]) -> tuple[str, ...]:
 def of_user(
     uid: int, gid: int, name: str, *, subuid: Path = SUBUID, subgid: Path = SUBGID
 ) -> Mapping:
-    """The mapping of a user; RootlessError, saying what root has to do, without its ranges."""
+    """Return the mapping of a user; without ranges, RootlessError says what root must do."""
     return Mapping(
         arguments(uid, _of_file(subuid, name, uid, "--add-subuids")),
         arguments(gid, _of_file(subgid, name, uid, "--add-subgids")),
@@ -90,7 +89,7 @@ def _of_file(file: Path, name: str, uid: int, option: str) -> list[Range]:
 
 
 def _free(text: str) -> str:
-    """A range above all that are given away: what useradd would take next."""
+    """Return a range above all assigned ones, as useradd would choose it."""
     end = 100_000
     for line in text.splitlines():
         _, first, count = (*line.split(":"), "", "")[:3]

@@ -1,21 +1,21 @@
-"""Where a gRPC call becomes a plain method call, and an error becomes a status.
+"""Turns a gRPC call into a plain method call, and an error into a status.
 
 `add(server, descriptor, implementation)` serves every RPC that the protobuf service descriptor
 lists, with the message classes named there, so the generated server code is not needed. The
-implementation is any object whose methods carry the RPCs' names and take the request alone:
+implementation is any object whose methods have the names of the RPCs and take only the request:
 
     async def StopPodSandbox(self, request: StopPodSandboxRequest) -> StopPodSandboxResponse
     async def GetContainerEvents(self, request: ...) -> AsyncIterator[...]:   # with `yield`
 
-An RPC without a method answers UNIMPLEMENTED and names itself; a method without an RPC, or of the
-wrong sort, is a programming error found at start. Around each call:
+An RPC without a method answers UNIMPLEMENTED with its name. A method without an RPC, or of the
+wrong sort, is a programming error found at start. Each call has:
 
-- a number, in the one log line and in the context variable `call_number` for lines from below;
+- a number, in its log line and in the context variable `call_number` for log lines of other code;
 - the parsing of the request and its check (`validate/requests.py`), inside the same error handling;
-- ONE line at the end: method, object, milliseconds, outcome. Reads, which the kubelet repeats
-  every second, are logged at debug level, verbs at info, failures at warning; an error that is not
-  ours is logged with its traceback and answered with its text, as INTERNAL if it is a bug;
-- cancellation passes through, logged as such: what must outlive its caller is the use case's care.
+- ONE log line at the end: method, object, milliseconds, outcome. Reads, which the kubelet repeats
+  every second, are logged at debug level, verbs at info, failures at warning. An error that is not
+  a CriShimError is logged with its traceback and answered with its text, as INTERNAL for a bug;
+- cancellation is logged and passed on: a use case protects work that must outlive its caller.
 """
 
 import errno
@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 SERVER_OPTIONS: list[tuple[str, int]] = [
     ("grpc.max_receive_message_length", message_size.MAX_BYTES),
-    ("grpc.max_send_message_length", -1),  # refused before, in words: see answers
+    ("grpc.max_send_message_length", -1),  # message_size refuses earlier, with a helpful text
 ]
 
 call_number: ContextVar[int] = ContextVar("call_number", default=0)
@@ -151,7 +151,7 @@ def _parsed(kind: Descriptor, raw: bytes) -> Message:
 
 
 def _code_of_os(error: OSError) -> grpc.StatusCode:
-    """A full disk is for a while, as the caller is to know; for the rest only the text matters."""
+    """A full disk is temporary, so the caller gets UNAVAILABLE; otherwise only the text matters."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     return grpc.StatusCode.UNAVAILABLE if full else grpc.StatusCode.UNKNOWN
 
@@ -160,7 +160,7 @@ def _code_of_os(error: OSError) -> grpc.StatusCode:
 async def _call(
     method: MethodDescriptor, raw: bytes, context: Context
 ) -> AsyncIterator[tuple[Message, Callable[[Message], None]]]:
-    """One call: its number, its request, its one log line, its errors as statuses."""
+    """Run one call: give it a number and its request, log one line, turn errors into statuses."""
     name, number = method.name, next(_numbers)
     call_number.set(number)
     level = logging.DEBUG if _READS.fullmatch(name) else logging.INFO
@@ -185,11 +185,11 @@ async def _call(
         yield request, answered
     except CriShimError as error:
         code = code_of(error)
-        # Asking for what is gone, or for what is not served, is how callers find out.
+        # Callers ask in order to find out if an object exists or an RPC is served: no warning.
         usual = isinstance(error, (NotFound, Unimplemented))
         line(level if usual else logging.WARNING, f"{code.name}: {error}")
         await context.abort(code, wire_text(str(error)))
-    except OSError as error:  # of the machine, not of a caller or of ours
+    except OSError as error:  # an error of the machine, not of the caller and not a bug
         code = _code_of_os(error)
         line(logging.ERROR, f"{code.name}: {error}", trace=True)
         await context.abort(code, wire_text(f"{name}: {error}"))

@@ -1,4 +1,4 @@
-"""Long answers in parts, for the Stream RPCs: a part is made when the one before it was taken."""
+"""Long answers in parts, for the Stream RPCs: a part is made after the previous one was sent."""
 
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
@@ -7,13 +7,13 @@ from typing import TypeVar
 from google.protobuf.message import Message
 
 PART_ROWS = 100
-PART_BYTES = 1 << 20  # a part ends above it: well below the limit for a message
+PART_BYTES = 1 << 20  # a part ends above this size, well below the limit for a message
 
 T = TypeVar("T", bound=Message)
 
 
 async def parts(rows: Iterable[T] | AsyncGenerator[T, None]) -> AsyncGenerator[list[T], None]:
-    """The rows in lists, none of them long; nothing at all for no rows."""
+    """Yield the rows in lists of bounded length; nothing if there are no rows."""
     part: list[T] = []
     size = 0
     async with aclosing(rows if isinstance(rows, AsyncGenerator) else _async(rows)) as each:

@@ -1,12 +1,12 @@
-"""A small client of the daemon's socket: for the command line, for tests, for scripts.
+"""A small client of the daemon's socket, for the command line, tests and scripts.
 
     async with Client("/run/cri-shim/cri-shim.sock") as client:
         answer = await client.runtime.Version(api_pb2.VersionRequest())
 
-`runtime`, `image` and `control` have the methods of the three services. A call that fails raises
-one of our own kinds of error with the server's text, the same kind that the daemon raised where the
-status code tells it. When no daemon answers, the error is one sentence that names the socket and
-what to do. Any CRI runtime's socket will do for `runtime` and `image`.
+`runtime`, `image` and `control` have the methods of the three services. A failed call raises a
+CriShimError with the server's text. Its kind is the one that the daemon raised, as far as the
+status code tells it. If no daemon answers, the error is one sentence that names the socket and what
+to do. `runtime` and `image` work with the socket of any CRI runtime.
 """
 
 import socket
@@ -27,24 +27,26 @@ if TYPE_CHECKING:
     from cri_shim.rpc.api_pb2_grpc import ImageServiceAsyncStub, RuntimeServiceAsyncStub
     from cri_shim.rpc.control_pb2_grpc import ControlAsyncStub
 
-# The kubelet's own default for a call; a pull may need more.
+# Seconds: the kubelet's own default for a call. A pull may need more.
 DEFAULT_TIMEOUT = 120.0
 
 _OPTIONS: list[tuple[str, Any]] = [
     ("grpc.max_receive_message_length", MAX_BYTES),
     ("grpc.max_send_message_length", MAX_BYTES),
-    # Otherwise gRPC sends the escaped socket path as authority, which servers in Go refuse.
+    # Without it gRPC sends the escaped socket path as authority, which servers in Go refuse.
     ("grpc.default_authority", "localhost"),
     ("grpc.enable_http_proxy", 0),
-    # Connections of one process are shared otherwise, and with them the pause after a failure: a
-    # new client would be refused for seconds by a daemon that is up again.
+    # Without it the connections of one process are shared, and with them the pause after a failure:
+    # a new client of a restarted daemon would be refused for seconds.
     ("grpc.use_local_subchannel_pool", 1),
 ]
 
 
 class Client:
-    """A connection to one socket. `timeout` (seconds, None for no limit) is for each unary call;
-    a single call overrides it by its own `timeout` argument. Streams have no limit of their own.
+    """A connection to one socket.
+
+    `timeout` (seconds, None for no limit) applies to each unary call; the `timeout` argument of a
+    call overrides it. Streams have no limit of their own.
     """
 
     runtime: "RuntimeServiceAsyncStub"
@@ -70,7 +72,7 @@ class Client:
 
 
 class _Calls:
-    """A stub whose calls have a time limit and raise our errors."""
+    """A stub whose calls have a time limit and raise CriShimError."""
 
     def __init__(self, stub: Stub, path: Path, timeout: float | None) -> None:
         self._stub = stub
@@ -104,7 +106,7 @@ class _Calls:
         code, text = error.code(), error.details() or ""
         if code is grpc.StatusCode.DEADLINE_EXCEEDED and text == "Deadline Exceeded":
             return TimedOut(f"{name}: no answer from {self._path} within {timeout} seconds")
-        if code is grpc.StatusCode.UNAVAILABLE and (reason := _why_not_there(self._path)):
+        if code is grpc.StatusCode.UNAVAILABLE and (reason := _connect_problem(self._path)):
             return Unavailable(
                 f"no daemon answers on {self._path} ({reason}): start it with `cri-shim serve`, "
                 "or name another socket with --socket"
@@ -112,8 +114,8 @@ class _Calls:
         return error_of(code, text)
 
 
-def _why_not_there(path: Path) -> str:
-    """Why nobody accepts on the socket, in the system's words; "" when somebody does.
+def _connect_problem(path: Path) -> str:
+    """Return the system's error of connecting to the socket; "" if a server accepts.
 
     gRPC's own text for this is a page about name resolution and addresses.
     """

@@ -1,8 +1,9 @@
-"""The one table between our kinds of error and gRPC's status codes, read in both directions.
+"""The one table between the kinds of error and gRPC's status codes, for both directions.
 
 The kubelet acts on few codes: NOT_FOUND means gone, ALREADY_EXISTS is retried, DEADLINE_EXCEEDED
-from ExecSync is a probe that timed out, UNAVAILABLE keeps it following a log, UNIMPLEMENTED makes
-it use an older call for good. For the rest only the text matters: it reaches the pod's events.
+from ExecSync is a probe that timed out, UNAVAILABLE lets it keep following a log, UNIMPLEMENTED
+makes it use an older call from then on. For other codes only the text matters: it is shown in the
+pod's events.
 """
 
 from grpc import StatusCode
@@ -20,24 +21,24 @@ CODES: dict[type[errors.CriShimError], StatusCode] = {
     errors.Unavailable: StatusCode.UNAVAILABLE,
     errors.RuntimeStopped: StatusCode.UNAVAILABLE,
     errors.Unimplemented: StatusCode.UNIMPLEMENTED,
-    errors.CriShimError: StatusCode.UNKNOWN,  # a tool's failure and every other kind of ours
+    errors.CriShimError: StatusCode.UNKNOWN,  # the failure of a tool and every other kind
 }
 
-# The reverse, without the kinds that share a code with a better known one.
+# The reverse table, without the kinds that share a code with a more common kind.
 _KINDS: dict[StatusCode, type[errors.CriShimError]] = {
     code: kind
     for kind, code in CODES.items()
     if kind not in (errors.RuntimeStopped, errors.InvalidArgument, errors.CriShimError)
 }
 
-# gRPC carries the text in a header, percent-encoded; receivers refuse headers above 8 KiB in total
-# and would then report that instead of our text.
+# gRPC sends the text in a header, percent-encoded. Receivers refuse headers above 8 KiB in total,
+# and would then report that instead of the text.
 MAX_TEXT_ON_THE_WIRE = 6 * 1024
 _CUT = " [...] "
 
 
 def code_of(error: BaseException) -> StatusCode:
-    """The status for an error: by its nearest listed class; INTERNAL for what is not ours."""
+    """Return the code of an error's nearest listed class; INTERNAL if it is not a CriShimError."""
     for kind in type(error).__mro__:
         if kind in CODES:
             return CODES[kind]
@@ -45,7 +46,7 @@ def code_of(error: BaseException) -> StatusCode:
 
 
 def error_of(code: StatusCode, text: str) -> errors.CriShimError:
-    """The error a client raises for a status, with the server's text unchanged."""
+    """Return the error that a client raises for a status, with the server's text unchanged."""
     if code is StatusCode.INVALID_ARGUMENT:
         return errors.InvalidArgument("", text)
     if code is StatusCode.UNKNOWN:
@@ -54,7 +55,7 @@ def error_of(code: StatusCode, text: str) -> errors.CriShimError:
 
 
 def wire_text(text: str) -> str:
-    """`text` as it can travel: one printable line, without its middle when it is too long."""
+    """Return `text` as one printable line; the middle of a long text is left out."""
     text = one_line(text)
     if sum(map(_cost, text)) <= MAX_TEXT_ON_THE_WIRE:
         return text
@@ -71,6 +72,6 @@ def _fitting(text: str, budget: int) -> str:
 
 
 def _cost(character: str) -> int:
-    """Bytes of one character after gRPC's percent-encoding."""
+    """Return the bytes of one character after gRPC's percent-encoding."""
     plain = " " <= character <= "~" and character != "%"
     return 1 if plain else 3 * len(character.encode())

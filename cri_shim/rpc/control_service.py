@@ -1,11 +1,11 @@
-"""Control: what an operator asks of the daemon beside the CRI, on the same socket."""
+"""Control: the daemon's own RPCs for operators, on the same socket as the CRI."""
 
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from cri_shim.engine import Engine
-from cri_shim.images import load
+from cri_shim.images import load, tag
 from cri_shim.pb import control_pb2 as control
 
 
@@ -23,5 +23,5 @@ class ControlService:
         return control.LoadImageResponse(images=images)
 
     async def TagImage(self, request: control.TagImageRequest) -> control.TagImageResponse:
-        name = await self._images.tag(request.reference, request.name)
+        name = await tag.tag(self._engine, request.reference, request.name)
         return control.TagImageResponse(name=name)

@@ -1,4 +1,4 @@
-"""ImageService: each RPC is one call of a use case; requests were validated before."""
+"""ImageService: each RPC calls one use case; `boundary` has validated the request."""
 
 from collections.abc import AsyncIterator
 
@@ -9,7 +9,7 @@ from cri_shim.rpc.chunks import parts
 
 
 class ImageService:
-    """The RPCs of runtime.v1.ImageService that are served."""
+    """The RPCs of runtime.v1.ImageService that the daemon serves."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

@@ -1,8 +1,8 @@
-"""A gRPC server on a unix socket, made again if it ends by itself.
+"""A gRPC server on a unix socket, started again if it ends by itself.
 
-grpcio decodes the path of every request in the loop that accepts them (_server_main_loop). One that
-is not UTF-8 ends that loop, and with it the server. Calls in hand go on to their end; new ones are
-taken by another server on the same socket, a moment later.
+grpcio decodes the path of every request in the loop that accepts them (_server_main_loop). A path
+that is not UTF-8 ends that loop, and with it the server. Running calls continue to their end.
+A moment later a new server on the same socket accepts new calls.
 """
 
 import asyncio
@@ -14,9 +14,9 @@ from typing import Any
 
 import grpc.aio
 
-SOCKET_MODE = 0o660  # whoever can connect is root on this node
-RETRY_S = 1.0  # after the socket could not be made again
-GONE_S = 2.0  # for the server that ended to remove its socket, which it does by name
+SOCKET_MODE = 0o660  # a client of this socket can become root on this node
+RETRY_S = 1.0  # after a failure to make the socket again
+GONE_S = 2.0  # for the ended server to remove its socket, which it does by name
 _STEP_S = 0.01
 _ACCEPTING, _ENDING = "AioServer._server_main_loop", "AioServer.shutdown"
 
@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 
 class Listening:
-    """`make` gives a server with its handlers. `open` and `close` are called once each."""
+    """`make` makes a server with its handlers. Call `open` and `close` once each."""
 
     def __init__(self, path: Path, make: Callable[[], grpc.aio.Server]) -> None:
         self._path = path
@@ -34,7 +34,7 @@ class Listening:
         self._again: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Serve. OSError or RuntimeError for an address that cannot be bound."""
+        """Start to serve. OSError or RuntimeError if the address cannot be bound."""
         umask = os.umask(0o117)  # the socket must not be open to others for even a moment
         try:
             await self._open()
@@ -53,7 +53,7 @@ class Listening:
                 task.add_done_callback(self._ended)
 
     async def close(self, grace: float) -> None:
-        """Accept nothing more, and give calls in hand `grace` seconds."""
+        """Stop accepting, and give running calls `grace` seconds."""
         self._closing = True
         if self._again is not None:
             self._again.cancel()
@@ -72,13 +72,13 @@ class Listening:
 
     async def _open_again(self) -> None:
         left = GONE_S
-        while self._path.exists() and left > 0:  # else it would remove the new one
+        while self._path.exists() and left > 0:  # otherwise the old server removes the new socket
             await asyncio.sleep(_STEP_S)
             left -= _STEP_S
         while True:
             try:
                 self._path.unlink(missing_ok=True)
-                await self._open()  # with the umask as it is: others make files meanwhile
+                await self._open()  # does not set the umask: other code makes files meanwhile
             except (OSError, RuntimeError) as e:
                 _log.error("cannot serve on %s: %s; trying again", self._path, e)
                 await asyncio.sleep(RETRY_S)
@@ -89,7 +89,7 @@ class Listening:
 async def _stop(server: grpc.aio.Server, grace: float) -> None:
     try:
         await server.stop(grace)
-    except UnicodeDecodeError:  # it has ended by itself just now: it still waits for calls in hand
+    except UnicodeDecodeError:  # it has just ended by itself: a second stop waits for running calls
         await server.stop(grace)
 
 

@@ -1,6 +1,6 @@
-"""Which object a call is about, for its log line: found by field names, the same for every RPC.
+"""The object of a call, for its log line: found by field names, the same for every RPC.
 
-Never more than ids, names and image references: requests carry passwords, environments, commands.
+Only ids, names and image references are logged: requests carry passwords, environments, commands.
 """
 
 from typing import Any
@@ -9,11 +9,11 @@ from google.protobuf.message import Message
 
 _IDS = ("container_id", "pod_sandbox_id")
 _MADE = (*_IDS, "image_ref", "image_id")
-_LONGEST = 200  # a request that is about to be refused may carry anything
+_LONGEST = 200  # characters: a request that will be refused may contain any text
 
 
 def describe(request: Message) -> str:
-    """` OBJECT` of a request, or nothing: its id, the name of its config, its image reference."""
+    """Return ` OBJECT` of a request, or "": its id, the name of its config, its image reference."""
     parts = [next((value for name in _IDS if (value := _field(request, name))), "")]
     if config := _field(request, "config"):
         parts += [getattr(config.metadata, "namespace", ""), config.metadata.name]
@@ -23,13 +23,13 @@ def describe(request: Message) -> str:
 
 
 def outcome(response: Message) -> str:
-    """` OBJECT` that a response names as made, or nothing."""
+    """Return ` OBJECT` that the call made according to its response, or ""."""
     made = next((value for name in _MADE if (value := _field(response, name))), "")
     return f" {_printable(made)}" if made else ""
 
 
 def _field(message: Message, name: str) -> Any:
-    """A field by name; None when the message has no such field, or has it unset."""
+    """Return a field by name; None if the message has no such field, or if it is unset."""
     field = message.DESCRIPTOR.fields_by_name.get(name)
     if field is None or (field.message_type is not None and not message.HasField(name)):
         return None

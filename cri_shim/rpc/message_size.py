@@ -1,8 +1,8 @@
-"""Answers that are too large for one message, and what a caller can do about it.
+"""Refuses an answer that is too large for one message, with a text that says what to do.
 
-The CRI's clients take 16 MiB, which lists of very many or very talkative records exceed. gRPC would
-refuse them with two numbers; here the refusal says how else to ask. A server does not know what its
-client takes: one that takes more says so in the call's metadata, in bytes:
+The CRI's clients accept 16 MiB. A list of very many or very large records is larger. gRPC would
+refuse it with two numbers; the text here names an alternative. A server does not know the limit of
+its client. A client with a higher limit states it in the call's metadata, in bytes:
 
     max-message-bytes: 67108864
 """
@@ -18,7 +18,7 @@ ALLOWANCE = "max-message-bytes"
 
 
 def allowed(metadata: Iterable[tuple[str, str | bytes]] | None) -> int:
-    """How many bytes this caller takes in one message."""
+    """Return the bytes that the caller accepts in one message."""
     for key, value in metadata or ():
         if key == ALLOWANCE and value.isdigit():
             return max(int(value), MAX_BYTES)
@@ -26,7 +26,7 @@ def allowed(metadata: Iterable[tuple[str, str | bytes]] | None) -> int:
 
 
 def fitting(method: MethodDescriptor, answer: bytes, limit: int) -> bytes:
-    """The answer as it is; ResourceExhausted for one beyond `limit` bytes."""
+    """Return the answer; ResourceExhausted if it has more than `limit` bytes."""
     if len(answer) <= limit:
         return answer
     stream = _stream_of(method)
@@ -39,7 +39,7 @@ def fitting(method: MethodDescriptor, answer: bytes, limit: int) -> bytes:
 
 
 def _stream_of(method: MethodDescriptor) -> str:
-    """The RPC that tells the same in parts; "" if there is none."""
-    told = "Stream" + method.name.removeprefix("List")
+    """Return the RPC that answers the same in parts; "" if there is none."""
+    stream = "Stream" + method.name.removeprefix("List")
     names = {other.name for other in method.containing_service.methods if other.server_streaming}
-    return next((name for name in (told, f"{told}es") if name in names), "")
+    return next((name for name in (stream, f"{stream}es") if name in names), "")

@@ -1,4 +1,4 @@
-"""RuntimeService: each RPC is one call of a use case; requests were validated before."""
+"""RuntimeService: each RPC calls one use case; `boundary` has validated the request."""
 
 import time
 from typing import Protocol
@@ -15,17 +15,17 @@ from cri_shim.pods import run
 from cri_shim.pods import stop as pod_stop
 from cri_shim.pods import update as pod_update
 from cri_shim.pods.telemetry import Telemetry
-from cri_shim.rpc.observing import Observing
 from cri_shim.rpc.status import RuntimeStatus
+from cri_shim.rpc.telemetry_rpcs import TelemetryRpcs
 from cri_shim.version import __version__
 
 RUNTIME_NAME = "cri-shim"
-KUBELET_API_VERSION = "0.1.0"  # what the kubelet's own runtime API calls itself, for ever
+KUBELET_API_VERSION = "0.1.0"  # the version of the kubelet's runtime API, which never changes
 RUNTIME_API_VERSION = "v1"
 
 
 class Streams(Protocol):
-    """Where exec, attach and port-forward go on: each answers a URL that works once."""
+    """The streaming server: each method returns a URL that works once."""
 
     def exec(self, request: api.ExecRequest) -> str: ...
 
@@ -34,15 +34,15 @@ class Streams(Protocol):
     def port_forward(self, request: api.PortForwardRequest) -> str: ...
 
 
-class RuntimeService(Observing):
-    """The RPCs of runtime.v1.RuntimeService that are served."""
+class RuntimeService(TelemetryRpcs):
+    """The RPCs of runtime.v1.RuntimeService that the daemon serves."""
 
     def __init__(
-        self, engine: Engine, status: RuntimeStatus, streams: Streams, observation: Telemetry
+        self, engine: Engine, status: RuntimeStatus, streams: Streams, telemetry: Telemetry
     ) -> None:
         self._engine = engine
-        self._observation = observation
-        self._facts = status
+        self._telemetry = telemetry
+        self._status = status
         self._streams = streams
 
     # -- the runtime itself -------------------------------------------------------------------
@@ -56,10 +56,10 @@ class RuntimeService(Observing):
         )
 
     async def Status(self, request: api.StatusRequest) -> api.StatusResponse:
-        return self._facts.status(verbose=request.verbose)
+        return self._status.status(verbose=request.verbose)
 
     async def RuntimeConfig(self, request: api.RuntimeConfigRequest) -> api.RuntimeConfigResponse:
-        return api.RuntimeConfigResponse(linux=self._facts.runtime_configuration())
+        return api.RuntimeConfigResponse(linux=self._status.runtime_configuration())
 
     async def UpdateRuntimeConfig(
         self, request: api.UpdateRuntimeConfigRequest
@@ -91,7 +91,7 @@ class RuntimeService(Observing):
     ) -> api.PodSandboxStatusResponse:
         pod = self._engine.objects.pod(request.pod_sandbox_id)
         info = pod_query.info(self._engine, pod) if request.verbose else {}
-        # For a kubelet that follows events: what they tell, at a time of the same clock.
+        # A kubelet that follows events compares: same contents, and a time of the same clock.
         return api.PodSandboxStatusResponse(
             status=pod_query.status(pod),
             info=info,

@@ -1,6 +1,6 @@
-"""The gRPC server on the unix socket: CRI's two services and our own control service."""
+"""The gRPC server on the unix socket: the CRI's two services and the control service."""
 
-import socket as sockets
+import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
@@ -20,11 +20,11 @@ from cri_shim.rpc.runtime_service import RuntimeService, Streams
 from cri_shim.rpc.status import RuntimeStatus
 from cri_shim.validate.requests import Validator
 
-DRAIN_S = 10.0  # calls in hand are given this long when the server stops
+DRAIN_S = 10.0  # seconds that running calls get when the server stops
 
 
 class Server:
-    """`async with Server(...)`: serving inside the block, drained after it."""
+    """`async with Server(...)`: it serves inside the block and is drained after it."""
 
     def __init__(
         self,
@@ -33,22 +33,22 @@ class Server:
         status: RuntimeStatus,
         info: Callable[[], Awaitable[dict[str, Any]]],
         streams: Streams,
-        observation: Telemetry,
+        telemetry: Telemetry,
     ) -> None:
         self._path = path
-        self._observation = observation
+        self._telemetry = telemetry
         known = api_pb2.DESCRIPTOR.services_by_name
         self._services = (
-            (known["RuntimeService"], RuntimeService(engine, status, streams, observation)),
+            (known["RuntimeService"], RuntimeService(engine, status, streams, telemetry)),
             (known["ImageService"], ImageService(engine)),
             (
                 control_pb2.DESCRIPTOR.services_by_name["Control"],
                 ControlService(engine, info),
             ),
         )
-        self._listening = Listening(path, self._made)
+        self._listening = Listening(path, self._make)
 
-    def _made(self) -> grpc.aio.Server:
+    def _make(self) -> grpc.aio.Server:
         server = grpc.aio.server(options=boundary.SERVER_OPTIONS)
         check = Validator()
         for descriptor, service in self._services:
@@ -56,12 +56,12 @@ class Server:
         return server
 
     async def __aenter__(self) -> "Server":
-        """StateError for a socket that cannot be made, or that another program serves on."""
+        """Start to serve. StateError if the socket cannot be made, or another program uses it."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             _remove_stale(self._path)
             await self._listening.open()
-        except (OSError, RuntimeError) as e:  # gRPC has the second for an address it cannot bind
+        except (OSError, RuntimeError) as e:  # gRPC raises RuntimeError if it cannot bind
             raise StateError(
                 f"cannot serve on the socket {self._path}: {e}; choose another [server] socket"
             ) from e
@@ -73,17 +73,17 @@ class Server:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        self._observation.events.end()  # who follows events would go on for ever
+        self._telemetry.events.end()  # otherwise the followers of events would never end
         await self._listening.close(DRAIN_S)
 
 
 def _remove_stale(path: Path) -> None:
-    """Remove the socket of a daemon that died; StateError if somebody still listens on it."""
+    """Remove the socket of a dead daemon; StateError if another program listens on it."""
     if not path.is_socket():
         if path.exists():
             raise StateError(f"{path} exists and is no socket; choose another [server] socket")
         return
-    with sockets.socket(sockets.AF_UNIX) as probe:
+    with socket.socket(socket.AF_UNIX) as probe:
         try:
             probe.connect(str(path))
         except OSError:

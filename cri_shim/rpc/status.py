@@ -1,4 +1,4 @@
-"""What Status, RuntimeConfig and Info say of the runtime: from memory, the kubelet asks often."""
+"""The answers of Status and RuntimeConfig: from memory, because the kubelet calls them often."""
 
 import json
 from collections.abc import Callable
@@ -12,13 +12,13 @@ from cri_shim.untrusted import one_line
 
 @dataclass(frozen=True, slots=True)
 class RuntimeStatus:
-    """Reads the engine at each call; `config` gives the effective configuration."""
+    """Reads the engine at each call; `config` returns the effective configuration."""
 
     engine: Engine
     config: Callable[[], dict[str, Any]]
 
     def status(self, *, verbose: bool) -> api.StatusResponse:
-        """StatusResponse with the conditions, every handler, and features as they were probed.
+        """Return the conditions, every handler, and the features that were probed.
 
         Verbose adds `config` (the effective configuration), `network` and `retries` as JSON.
         """
@@ -40,7 +40,7 @@ class RuntimeStatus:
         return answer
 
     def runtime_configuration(self) -> api.LinuxRuntimeConfiguration:
-        """The cgroup driver; the kubelet takes its own from here."""
+        """Return the cgroup driver; the kubelet uses the same one."""
         systemd = self.engine.cgroups.driver == "systemd"
         return api.LinuxRuntimeConfiguration(cgroup_driver=api.SYSTEMD if systemd else api.CGROUPFS)
 
@@ -64,7 +64,7 @@ class RuntimeStatus:
         )
 
     def _limits(self) -> list[api.RuntimeCondition]:
-        """A condition of our own for an ordinary user's runtime; the kubelet passes it over."""
+        """Return a condition for an ordinary user's runtime, which the kubelet ignores."""
         if not self.engine.host.rootless:
             return []
         problem = self.engine.cgroups.problem
@@ -78,7 +78,7 @@ class RuntimeStatus:
         ]
 
     def _handlers(self) -> list[api.RuntimeHandler]:
-        """One for each handler that works, and one named "" for the default."""
+        """Return each working handler, and the default one under the name ""."""
         working = [handler for handler in self.engine.handlers.values() if not handler.problem]
         named = [
             ("", handler) for handler in working if handler.name == self.engine.default_handler

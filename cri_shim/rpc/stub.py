@@ -1,4 +1,4 @@
-"""The client's end of a gRPC service, made from its descriptor: no code is generated for it."""
+"""The client's stub of a gRPC service, made from its descriptor without generated code."""
 
 from typing import Any
 
@@ -13,10 +13,10 @@ CONTROL: ServiceDescriptor = control_pb2.DESCRIPTOR.services_by_name["Control"]
 
 
 class Stub:
-    """The methods of a service by their names; `channel` is a grpc.Channel or a grpc.aio.Channel.
+    """The methods of a service by name; `channel` is a grpc.Channel or a grpc.aio.Channel.
 
-    A method takes a request, and `timeout` and `metadata` as gRPC's own stubs do. It returns what a
-    channel of that kind returns.
+    A method takes a request, and `timeout` and `metadata` like gRPC's own stubs. It returns what
+    such a channel returns.
     """
 
     def __init__(self, channel: Any, service: ServiceDescriptor) -> None:

@@ -1,8 +1,8 @@
-"""Opening LevelDB, with everything in it verified, and what its errors mean.
+"""Opens and verifies LevelDB, and classifies its errors.
 
-LevelDB reports damage late: a damaged table is found when a record in it is read, a damaged log is
-shortened without a word, and a directory without the file CURRENT counts as empty and is cleared.
-So a database is opened strictly, never created over files that are there, and read once as a whole.
+LevelDB reports damage late: it finds a damaged table when it reads a record of it, truncates a
+damaged log silently, and clears a directory without the file CURRENT as if it were empty. So a
+database is opened strictly, never created over existing files, and read once completely.
 """
 
 import errno
@@ -16,7 +16,7 @@ import plyvel
 from cri_shim.errors import StateError
 
 WRITE_BUFFER = 1 << 20  # bytes; LevelDB's log grows to this size before it becomes a table
-MAX_FILE = 64 << 20  # bytes; LevelDB's own files stay below 3 MiB, unless one record is larger
+MAX_FILE = 64 << 20  # bytes; LevelDB's files stay below 3 MiB, unless one record is larger
 
 _FILE = re.compile(r"CURRENT|LOCK|LOG(\.old)?|MANIFEST-\d+|\d+\.(ldb|sst|log|dbtmp)")
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
@@ -25,18 +25,18 @@ _NO_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 class Damaged(Exception):
-    """The database cannot be read as a whole; the text is LevelDB's."""
+    """The database cannot be read completely; the text is LevelDB's."""
 
 
 class NoRoom(Exception):
-    """The file system has no room for what opening or writing needs; the text is LevelDB's."""
+    """The file system has no room for opening or writing; the text is LevelDB's."""
 
 
 def opened(path: Path, *, strict: bool = True) -> "plyvel.DB":
-    """The database in the directory `path`, made if the directory is empty, and verified.
+    """Open and verify the database in the directory `path`; create it if the directory is empty.
 
-    Not `strict`: bad records of its logs are left out. Damaged, NoRoom; StateError if it cannot be
-    opened for another reason.
+    Without `strict`, bad records of its logs are skipped. Damaged, NoRoom; StateError if it cannot
+    be opened for another reason.
     """
     try:
         files = _checked(path)
@@ -61,19 +61,19 @@ def opened(path: Path, *, strict: bool = True) -> "plyvel.DB":
 
 
 def made(path: Path) -> "plyvel.DB":
-    """A new database where there is none. Raises plyvel's errors: see `meaning`."""
+    """Create a new database. Raises plyvel's errors: see `meaning`."""
     return plyvel.DB(
         str(path), create_if_missing=True, error_if_exists=True, write_buffer_size=WRITE_BUFFER
     )
 
 
 def files_of(path: Path) -> list[Path]:
-    """What LevelDB has in its directory, by name; what else may be there does not matter."""
+    """Return LevelDB's files in its directory, by name; other files are ignored."""
     return sorted(entry for entry in path.iterdir() if _FILE.fullmatch(entry.name))
 
 
 def usable(file: Path) -> bool:
-    """LevelDB would block on a FIFO, and read a file of any size."""
+    """Whether LevelDB can read the file: it would block on a FIFO, and read any size."""
     facts = file.lstat()
     return stat.S_ISREG(facts.st_mode) and facts.st_size <= MAX_FILE
 
@@ -90,9 +90,9 @@ def _checked(path: Path) -> list[Path]:
 
 
 def meaning(error: Exception, path: Path) -> Exception:
-    """An error of LevelDB or the system as Damaged, NoRoom or a StateError that says what to do.
+    """Translate an error of LevelDB or the system to Damaged, NoRoom or a StateError with a hint.
 
-    LevelDB has no error numbers, but their texts are in its messages.
+    LevelDB returns no error numbers, but its messages contain their texts.
     """
     if isinstance(error, StateError):
         return error
@@ -118,6 +118,6 @@ def _has(said: str, codes: tuple[int, ...], *texts: str) -> bool:
 
 
 def text(error: Exception) -> str:
-    """What an error says; plyvel's have bytes."""
+    """Return the text of an error; plyvel's errors have bytes."""
     said = error.args[0] if error.args else ""
     return said.decode(errors="replace") if isinstance(said, bytes) else str(error)

@@ -1,18 +1,18 @@
 """The state store on disk: one LevelDB, keys `kind/id`.
 
-Writes go to LevelDB's log on the loop; `sync` is an empty synced batch from one thread of its own,
-which carries everything written before it to the disk. What nobody waits for is carried there
-within SYNC_WITHIN_S, so that a power cut takes no more. LevelDB's LOCK file is this process's:
-the directory must never be opened a second time, not even to look.
+Writes go to LevelDB's log on the loop. `sync` is an empty synced batch from a separate thread; it
+flushes all earlier writes to the disk. Writes without a `sync` are flushed within SYNC_WITHIN_S,
+which limits the loss in a power failure. This process holds LevelDB's LOCK file: the directory must
+never be opened a second time, not even for reading.
 
-A write that failed, on a full disk, may have left half a record in the log: what LevelDB would
-write behind it could not be read again, and after some failures it refuses for good. So the next
-write opens the store anew first: LevelDB then keeps what is whole and begins a new log.
+A failed write on a full disk may leave half a record in the log. LevelDB could not read later
+records behind it, and after some failures it refuses all writes. So the next write first opens the
+store again: LevelDB then keeps the complete records and begins a new log.
 
 - A full disk: the reserve is released. If that is not enough to open the database, its records are
-  read from a copy elsewhere, and nothing is written until there is room.
-- A damaged database: what can be read becomes a new database, and the damaged one is kept beside
-  it. While the daemon runs, what was lost is written again from memory.
+  read from a copy on another file system, and nothing is written until there is room.
+- A damaged database: its readable records become a new database, and the damaged one is kept beside
+  it. While the daemon runs, lost records are written again from memory.
 """
 
 import asyncio
@@ -35,29 +35,28 @@ from cri_shim.state.database import Damaged, NoRoom
 from cri_shim.state.reserve import Reserve
 from cri_shim.state.store import DAMAGED, Write
 
-MEMORY = Path("/dev/shm")  # a file system that is not on the disk
-LEAST_ROOM, LEAST_FILES = 64 << 10, 6  # bytes and inodes that an opening needs, at least
+MEMORY = Path("/dev/shm")  # a file system in memory
+LEAST_ROOM, LEAST_FILES = 64 << 10, 6  # bytes and inodes that opening needs at least
 
 _log = logging.getLogger(__name__)
 
-SYNC_WITHIN_S = 1.0  # a sync takes some 5 ms of another thread; the kernel alone would take 30 s
+SYNC_WITHIN_S = 1.0  # a sync takes 5 ms in another thread; the kernel itself writes after 30 s
 
 
 class LevelStore:
     def __init__(self, path: Path, *, copies: Sequence[Path] = (MEMORY,)) -> None:
-        """Open or create the store; StateError if another process has it, or it cannot be written.
+        """Open or create the store; StateError if another process uses it, or it is not writable.
 
-        `copies` are directories in which a copy may be made for a moment, if there is no room
-        beside `path`.
+        `copies` are directories for a temporary copy if there is no room beside `path`.
         """
         self._path = _place(path)
         self._copies = (self._path.parent, *copies)
         self._reserve = Reserve(self._path.with_name("reserve"))
         self._db: plyvel.DB | None = None  # None: there is no room to open it
-        self._kept: dict[bytes, bytes] = {}  # what is in it, while it cannot be opened
-        self._owed: dict[tuple[str, str], None] = {}  # what is to be removed with the next write
+        self._kept: dict[bytes, bytes] = {}  # its records while it cannot be opened
+        self._owed: dict[tuple[str, str], None] = {}  # keys to delete with the next write
         self._everything: list[Callable[[], Iterable[Write]]] = []
-        self._torn = False  # a write failed: open anew before the next one
+        self._torn = False  # a write failed: open again before the next one
         self._closed = False
         self._syncing = threading.Lock()  # the store must not be closed under a sync
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="state-sync")
@@ -127,13 +126,13 @@ class LevelStore:
             self._torn = True
             raise
         if self._sync_later is None:
-            with suppress(RuntimeError):  # no loop: a tool, which closes the store soon
+            with suppress(RuntimeError):  # no loop: a tool, which soon closes the store
                 loop = asyncio.get_running_loop()
                 self._sync_later = loop.call_later(SYNC_WITHIN_S, self._sync_now)
 
     def _sync_now(self) -> None:
         self._sync_later = None
-        self._thread.submit(self._flush)  # on a full disk the next write fails, and says so
+        self._thread.submit(self._flush)  # on a full disk the next write reports the error
 
     async def sync(self) -> None:
         loop = asyncio.get_running_loop()
@@ -165,13 +164,13 @@ class LevelStore:
             self._db.close()
 
     def _current(self) -> "plyvel.DB | None":
-        """The database, or None while there is no room to open it."""
+        """Return the database, or None while there is no room to open it."""
         if self._closed:
             raise RuntimeStopped(f"the state in {self._path} is closed: its runtime was shut down")
         return self._db
 
     def _writable(self) -> "plyvel.DB":
-        """The database, after a failed write opened anew. NoRoom: there is none for that."""
+        """Return the database, opened again after a failed write. NoRoom if that needs room."""
         if (db := self._current()) is not None and self._torn:
             self._close_torn(db)
         if self._db is None:
@@ -184,13 +183,13 @@ class LevelStore:
         with self._syncing:
             try:
                 self._kept = dict(db.iterator())
-            except plyvel.Error as e:  # memory has what matters, see `keep`
+            except plyvel.Error as e:  # memory has the records: see `keep`
                 _log.error("cannot read the state in %s: %s", self._path, database.text(e))
             db.close()
             self._db = None
 
     def _open(self) -> None:
-        """Open the database: with the help of the reserve if there is no room, else NoRoom."""
+        """Open the database; release the reserve if there is no room. NoRoom if that fails."""
         try:
             self._db = self._whole()
         except NoRoom as e:
@@ -200,7 +199,7 @@ class LevelStore:
         self._kept, self._torn = {}, False
 
     def _whole(self) -> "plyvel.DB":
-        """The database, mended if it is damaged."""
+        """Open the database, and repair it if it is damaged."""
         try:
             return database.opened(self._path)
         except Damaged as e:
@@ -226,7 +225,7 @@ class LevelStore:
             raise StateError(f"cannot read the state in {self._path}: {e}; free some space") from e
 
     def _may_work_now(self, error: Exception) -> bool:
-        """Whether to try again: a damaged database is mended, a full disk has a reserve."""
+        """Whether to try again: damage can be repaired, and a full disk may have a reserve."""
         problem = database.meaning(error, self._path)
         if isinstance(problem, NoRoom) and self._reserve.release():
             _log.warning("the disk with the state in %s is full: its reserve is used", self._path)
@@ -240,7 +239,7 @@ class LevelStore:
 
 
 def _place(path: Path) -> Path:
-    """Where the database is. A link to another disk is followed, if that is there."""
+    """Return the database's directory. A link to another disk is followed if its target exists."""
     if path.is_symlink() and not path.exists():
         target = path.readlink()
         raise StateError(f"{path} is a link to {target}, which is not there; is it mounted?")
@@ -249,7 +248,7 @@ def _place(path: Path) -> Path:
 
 
 def _has_room(directory: Path) -> bool:
-    """Whether it is worth an attempt: a few blocks and inodes are free."""
+    """Whether an attempt is useful: a few blocks and inodes are free."""
     facts = os.statvfs(directory)
     blocks = facts.f_bavail * facts.f_frsize >= LEAST_ROOM
     return blocks and (facts.f_files == 0 or facts.f_favail >= LEAST_FILES)

@@ -1,4 +1,4 @@
-"""A state store that forgets everything with its process: for tests and throw-away runtimes."""
+"""A state store in memory that ends with its process: for tests and temporary runtimes."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -41,7 +41,7 @@ class MemoryStore:
         return None
 
     def keep(self, everything: Callable[[], Iterable[Write]]) -> None:
-        """Memory loses nothing before it loses all."""
+        """Do nothing: memory cannot lose single records."""
 
     def close(self) -> None:
         self._kept = None

@@ -1,13 +1,13 @@
 """Records and their versions: bytes <-> messages of state.proto.
 
-A record of the version before is completed when it is read, and written as it is now when it next
-changes. One of the next version is used as it is: what is new in it is kept and passed over, as the
-contract in state.proto promises that it can be. A record of any other version was written by a
-cri-shim that is too far from this one, which refuses to start rather than guess.
+A record of the previous version is completed when it is read, and written in the current version
+at its next change. A record of the next version is used unchanged: its new fields are kept and
+ignored, which the contract in state.proto allows. A record of any other version was written by a
+cri-shim that is too old or too new; the daemon then refuses to start.
 
-A record that cannot be used, that of an image of which no container can be made as well, is set
-aside under the kind "quarantine", named in the log and never fatal. Where the disk is full it stays
-where it is, for the next start to set aside.
+An unusable record, also an image of which no container can be made, is moved to the kind
+"quarantine" and named in the log; it is never fatal. On a full disk it stays in its place, and the
+next start moves it.
 """
 
 import logging
@@ -22,7 +22,7 @@ from cri_shim.spec import image_config, namespaces
 from cri_shim.state.store import Store
 from cri_shim.untrusted import printable
 
-# Of each kind; store/layers.py writes the last one.
+# The current version of each kind; store/layers.py writes the last one.
 VERSIONS = {"pod": 1, "container": 2, "image": 1, "layer": 2}
 
 Record = PodRecord | ContainerRecord | ImageRecord | LayerRecord
@@ -32,9 +32,9 @@ _log = logging.getLogger(__name__)
 
 
 def load(store: Store, kind: str, type_: type[R]) -> Iterator[R]:
-    """Every readable record of a kind; bad ones are quarantined.
+    """Yield every readable record of a kind; move bad records to quarantine.
 
-    StateError for a version that is neither ours nor the one before or after.
+    StateError for a version that is not the current, the previous or the next one.
     """
     ours = VERSIONS[kind]
     for id, value in list(store.items(kind)):
@@ -68,7 +68,7 @@ def _set_aside(store: Store, kind: str, id: str, value: bytes) -> None:
 
 
 def _complete(record: Record) -> None:
-    """Give a record of the version before what it lacks."""
+    """Add the missing fields of the previous version."""
     if isinstance(record, ContainerRecord) and (joined := namespaces.target(record.config)):
         record.depends_on.append(joined)
 
@@ -85,7 +85,7 @@ def _problem(record: Record, id: str) -> str:
 
 
 def _unusable(record: Record) -> str:
-    """Why no container can be made of an image: one that was stored before such were refused."""
+    """Return why no container can be made of an image. Old versions stored such images."""
     if isinstance(record, ImageRecord):
         try:
             image_config.parse(record.config)

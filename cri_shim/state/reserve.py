@@ -1,8 +1,8 @@
-"""Room on the file system of the state, kept for the time when it is full.
+"""Reserved space on the file system of the state, for the time when it is full.
 
-A full disk is emptied by removing pods and images, and that has to be written down. What others
-have filled to the last block and the last inode has this much room again once it is released. It is
-made anew when there is plenty.
+To free a full disk, pods and images are removed, and these removals must be recorded. Releasing the
+reserve gives this much space on a disk without free blocks or inodes. It is made again when there
+is plenty of space.
 """
 
 import os
@@ -11,21 +11,21 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-SIZE = 4 << 20  # bytes: some times LevelDB's write buffer, which one opening and closing may write
-FILES = 8  # inodes: an opening makes up to five files
-PLENTY = 4  # times SIZE or FILES must be free before some is taken
-PAUSE_S = 30.0  # between looks whether there is plenty again
+SIZE = 4 << 20  # bytes: several write buffers of LevelDB; opening and closing may write one
+FILES = 8  # inodes: opening makes up to five files
+PLENTY = 4  # times SIZE and FILES must be free before the reserve is made
+PAUSE_S = 30.0  # between checks for plenty of space
 
 
 class Reserve:
-    """In the directory `directory`, which holds nothing else."""
+    """The reserve is in `directory`, which contains nothing else."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._looked = 0.0
 
     def release(self) -> bool:
-        """Give the room to whoever writes next; whether there was any."""
+        """Free the space for the next write; return whether there was any."""
         released = False
         self._looked = time.monotonic()
         for file in self._files():
@@ -35,14 +35,14 @@ class Reserve:
         return released
 
     def due(self) -> bool:
-        """Whether to call `make`: it was released a while ago."""
+        """Whether to call `make`: the reserve was released, and PAUSE_S have passed."""
         if time.monotonic() < self._looked + PAUSE_S:
             return False
         self._looked = time.monotonic()
         return len(self._files()) < FILES
 
     def make(self) -> None:
-        """Take the room if there is plenty. Blocks for some milliseconds; never raises OSError."""
+        """Make the reserve if there is plenty. Blocks for milliseconds; never raises OSError."""
         try:
             if not self._plenty():
                 return

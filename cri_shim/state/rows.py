@@ -1,7 +1,7 @@
-"""Rows of lists, each made of one record: a record that makes none is left out, not the whole list.
+"""Makes rows of lists from records: a bad record is left out of the list, and the others stay.
 
-Records are checked when they are written and when they are loaded. This is for what those checks
-did not foresee: one pod, container or image must never hide all others from its caller.
+Records are checked when they are written and when they are loaded. This module handles what those
+checks miss: one pod, container or image must never hide all others from the caller.
 """
 
 import logging
@@ -10,7 +10,7 @@ from typing import ParamSpec, TypeVar
 
 from cri_shim.untrusted import printable
 
-_NAMED_LIMIT = 10_000  # ids that are remembered as named in the log
+_NAMED_LIMIT = 10_000  # ids that are remembered as logged
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -20,9 +20,9 @@ _named: set[tuple[str, str]] = set()
 
 
 def row(kind: str, id: str, make: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
-    """What `make` returns; None, and one line in the log for each id, if it fails.
+    """Return the result of `make`; if it fails, None and one log line for each id.
 
-    A failure of the machine (OSError, MemoryError) says nothing about the record and is raised.
+    A failure of the machine (OSError, MemoryError) is not caused by the record and is raised.
     """
     try:
         return make(*args, **kwargs)

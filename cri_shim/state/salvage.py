@@ -1,11 +1,11 @@
-"""What can still be read of a database that cannot be opened, and a new one made of it.
+"""Reads the records of a database that cannot be opened, and makes a new database of them.
 
-The records are read from a copy, which LevelDB may repair: the database itself stays as it is. A
-damaged one is kept beside the new one, for whoever looks into the cause; only the last few are.
+The records are read from a copy, which LevelDB may repair: the database itself is not changed. The
+last KEPT damaged databases are kept beside the new one, to find the cause of the damage.
 
     STATE                       the database
-    STATE.new                   the one that is to take its place; whole before it is renamed
-    STATE.damaged-TIME          what was found damaged at that time
+    STATE.new                   the new database; complete before it is renamed to STATE
+    STATE.damaged-TIME          the database that was found damaged at that time
 """
 
 import logging
@@ -31,9 +31,9 @@ _log = logging.getLogger(__name__)
 
 
 def read(path: Path, places: Iterable[Path]) -> dict[bytes, bytes]:
-    """Every record that can be read, by key; `places` are directories for the copy, tried in order.
+    """Return every readable record, by key; `places` are directories for the copy, tried in order.
 
-    NoRoom if none of them has room for it.
+    NoRoom if none of them has room for the copy.
     """
     files = database.files_of(path) if path.is_dir() else []
     usable = [file for file in files if database.usable(file)]
@@ -64,10 +64,10 @@ def _records(files: Sequence[Path], copy: Path) -> dict[bytes, bytes]:
 
 
 def _repaired(files: Sequence[Path], copy: Path) -> "plyvel.DB | None":
-    """Tables without their bad blocks, logs without their bad records; None if that fails, too.
+    """Repair the copy: drop bad blocks of tables and bad records of logs; None if that fails.
 
-    LevelDB's repair verifies tables, but no logs: those are added afterwards, for the opening to
-    verify them.
+    LevelDB's repair verifies tables, but not logs. So the logs are added after the repair, and
+    opening the database verifies them.
     """
     logs = [file for file in files if file.suffix == ".log"]
     _copy([file for file in files if file.suffix in (".ldb", ".sst")], copy)
@@ -87,21 +87,21 @@ def _copy(files: Iterable[Path], target: Path) -> None:
     for file in files:
         try:
             data = file.read_bytes()
-        except OSError as e:  # a bad sector, mostly
+        except OSError as e:  # usually a bad sector
             _log.error("%s cannot be read and is left out: %s", file, e.strerror)
             continue
         (target / file.name).write_bytes(data)
 
 
 def replace(path: Path, records: Mapping[bytes, bytes]) -> Path:
-    """Put a new database with these records in the place of the damaged one; where that is now.
+    """Replace the damaged database by a new one with these records; return the old one's new path.
 
-    NoRoom or StateError: nothing was changed.
+    After NoRoom or StateError nothing has changed.
     """
     new = _new(path)
     aside = path.with_name(f"{path.name}{_DAMAGED}{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
     _remove(new)
-    _remove(aside)  # of the same second
+    _remove(aside)  # from the same second
     try:
         new.mkdir(mode=0o700)
         db = database.made(new)
@@ -113,7 +113,7 @@ def replace(path: Path, records: Mapping[bytes, bytes]) -> Path:
     except (plyvel.Error, OSError) as e:
         _remove(new)
         raise database.meaning(e, path) from e
-    new.rename(path)  # or the next start does it: see `finish`
+    new.rename(path)  # if the process dies before, the next start does it: see `finish`
     _sync(path.parent)
     for old in damaged(path)[:-KEPT]:
         _remove(old)
@@ -121,7 +121,7 @@ def replace(path: Path, records: Mapping[bytes, bytes]) -> Path:
 
 
 def finish(path: Path) -> None:
-    """Complete a `replace` that the death of the process has cut short, or clear it away."""
+    """Complete a `replace` that the death of the process interrupted, or remove its files."""
     new = _new(path)
     if not os.path.lexists(path) and new.is_dir():
         new.rename(path)
@@ -132,14 +132,14 @@ def finish(path: Path) -> None:
 
 
 def damaged(path: Path) -> Sequence[Path]:
-    """The damaged databases that are kept, oldest first."""
+    """Return the kept damaged databases, oldest first."""
     return sorted(path.parent.glob(f"{path.name}{_DAMAGED}*"))
 
 
 def _remove(entry: Path) -> None:
     shutil.rmtree(entry, ignore_errors=True)
     with suppress(OSError):
-        entry.unlink(missing_ok=True)  # it was no directory
+        entry.unlink(missing_ok=True)  # it was not a directory
 
 
 def _new(path: Path) -> Path:

@@ -1,7 +1,7 @@
-"""Brings the store in line with memory although the disk may be full: now, or with retries.
+"""Writes records from memory to the store at once, or with retries while the disk is full.
 
-Intents are written at once or not at all. What was *observed* (an exit) or given up (a removal) is
-true whether the disk takes it or not: it is tried again until the store says the same.
+Intents are written at once or not at all. An *observed* fact (an exit) or a removal is true even if
+the disk is full: the write is retried until it succeeds.
 """
 
 import asyncio
@@ -18,15 +18,15 @@ _log = logging.getLogger(__name__)
 
 class Saver:
     def __init__(self, store: Store, current: Callable[[str, str], bytes | None]) -> None:
-        """`current(kind, id)` is what memory holds now; None: it is not to be in the store."""
+        """`current(kind, id)` returns the record in memory; None: the store must not have it."""
         self._store = store
         self._current = current
         self._unsaved: dict[tuple[str, str], asyncio.Task[None]] = {}
 
     def save(self, *keys: tuple[str, str]) -> None:
-        """Write or delete what memory says of each (kind, id), now or, on a full disk, later.
+        """Write or delete each (kind, id) as memory has it, now or, on a full disk, later.
 
-        Now is all of them in one piece; later is each by itself.
+        All of them are written in one batch now, or one by one later.
         """
         for key in keys:
             if (task := self._unsaved.pop(key, None)) is not None:
@@ -38,12 +38,12 @@ class Saver:
                 )
 
     def unsaved(self) -> dict[str, str]:
-        """What the disk does not have as memory has it, and why."""
+        """Return the records that are not saved yet, with the reason."""
         why = "the state could not be written; is the disk full?"
         return {task.get_name(): why for task in self._unsaved.values()}
 
     async def close(self) -> None:
-        """Stop the retries; what they hold is tried a last time."""
+        """Stop the retries, after one last attempt for each record."""
         for (kind, id), task in self._unsaved.items():
             task.cancel()
             self._try((kind, id))

@@ -1,7 +1,7 @@
-"""The server's certificate, loaded again when its files change: they are rotated under us.
+"""The server's certificate, loaded again when its files change, because they are rotated.
 
-They are looked at when a ticket is issued, since nobody connects with reason before that. A pair
-that does not fit together, as while it is being replaced, is left for the next look.
+The files are checked when a ticket is issued: a client has no reason to connect earlier. A key that
+does not match the certificate, as during a replacement, is tried again at the next check.
 """
 
 import errno
@@ -24,7 +24,7 @@ class Certificate:
         self._context: ssl.SSLContext | None = None
 
     def load(self) -> ssl.SSLContext:
-        """The context to serve with. ConfigError if the files cannot be used."""
+        """Return the context for the server. ConfigError if the files cannot be used."""
         try:
             self._stamp = self._look()
             self._context = self._fresh()
@@ -34,12 +34,12 @@ class Certificate:
         return self._context
 
     def refresh(self) -> None:
-        """Use changed files for connections from now on; keep the old pair if they are no good."""
+        """Use changed files for new connections; keep the old pair if the new one is not usable."""
         try:
             stamp = self._look()
             if stamp == self._stamp or self._context is None:
                 return
-            self._fresh()  # tried elsewhere first: a context takes half a pair and keeps it
+            self._fresh()  # try a new context first: load_cert_chain may leave half a pair
             self._context.load_cert_chain(*self._files, password=_no_password)
         except (OSError, ssl.SSLError) as e:
             _log.warning("the changed certificate of the streaming server is not used: %s", e)
@@ -50,18 +50,18 @@ class Certificate:
     def _fresh(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.options |= ssl.OP_NO_RENEGOTIATION  # a client could have us compute for ever
+        context.options |= ssl.OP_NO_RENEGOTIATION  # a client could cause endless computing
         context.load_cert_chain(*self._files, password=_no_password)
         return context
 
     def _look(self) -> _Stamp:
         found = [file.stat() for file in self._files]
         for file, entry in zip(self._files, found, strict=True):
-            if not stat.S_ISREG(entry.st_mode):  # opening a FIFO would stop the daemon
+            if not stat.S_ISREG(entry.st_mode):  # opening a FIFO would block the daemon
                 raise OSError(errno.EINVAL, "is not a regular file", str(file))
         return tuple((entry.st_ino, entry.st_mtime_ns, entry.st_size) for entry in found)
 
 
 def _no_password() -> str:
-    """Without it OpenSSL asks for one on the daemon's terminal, and waits."""
+    """Refuse. Without a callback OpenSSL asks on the daemon's terminal, and waits."""
     raise OSError(errno.EINVAL, "the key is encrypted, and nobody can be asked for its password")

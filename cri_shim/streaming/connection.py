@@ -1,15 +1,15 @@
-"""A client's connection from accept to end: an HTTP request, then whatever it was upgraded to.
+"""A client's connection from accept to end: an HTTP request, then the protocol of its upgrade.
 
     request (head, HEAD_S) -> refused: answer, close
                            -> agreed: 101, then bytes belong to a Session
-    session                -> close: what was written arrives, then lingering, then gone
+    session                -> close: flush the output, linger, then gone
                            -> idle, end of file or a lost connection: gone
 
-Until a request is whole it costs one timer and a small buffer, so one that comes slowly, or never,
-or is none at all, is nobody's problem but its own.
+An incomplete request costs one timer and a small buffer, so a request that is slow, never completed
+or malformed does not harm other clients.
 
-What a session reads is handled in turns with other sessions, TURN frames at a time (aio/rounds).
-Nothing more is read from a client while frames of it wait, or while its session is throttled.
+Sessions handle their input in turns, TURN frames at a time (aio/rounds). The connection reads
+nothing more from a client while frames of it wait, or while its session is throttled.
 """
 
 import asyncio
@@ -28,14 +28,14 @@ from cri_shim.streaming.memory import Pool
 from cri_shim.streaming.upgrade import Agreed, Refused
 
 HEAD_S = 10.0  # for the whole request; clients send it at once
-LINGER_S = 1.0  # for the client to close, after we have: unread input would cut our last output
-FLUSH_S = 30.0  # for the client to take what was written before the close
+LINGER_S = 1.0  # for the client to close after us: unread input would cut our last output
+FLUSH_S = 30.0  # for the client to read the output written before the close
 TURN = 16  # frames of a client that are handled at once; each takes 5 to 100 us, most of them 15
-FLOOD = 32 << 20  # bytes that wait for a client which pauses nothing: then it is dropped
-FAIR_OUTPUT = 1 << 20  # bytes for which it is not, though clients are too many that do not read
-_WRITE_HIGH = 1 << 18  # bytes that pile up before a session is told to pause
+FLOOD = 32 << 20  # unread bytes of output after which a client is dropped
+FAIR_OUTPUT = 1 << 20  # the same while the output of all clients together is above its limit
+_WRITE_HIGH = 1 << 18  # unsent bytes after which the session is paused
 
-# What a request leads to: a refusal, or what was agreed and how to make the session.
+# The answer to a request: a refusal, or the agreed upgrade and the function that opens the session.
 Opener = Callable[[Link], Session]
 Answer = Refused | tuple[Agreed, Opener]
 
@@ -44,7 +44,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What connections share: `idle` is the seconds a session may be silent."""
+    """What connections share: `idle` is the limit of silence of a session in seconds."""
 
     idle: float
     rounds: Rounds
@@ -52,16 +52,16 @@ class Shared:
 
 
 class Owner(Protocol):
-    """Who has the connections."""
+    """The owner of the connections: the server."""
 
     def opened(self, connection: "Connection") -> None:
-        """A client is there, and can send a request."""
+        """A client has connected."""
 
     def answer(self, connection: "Connection", request: h11.Request) -> Answer:
-        """Decide about a request."""
+        """Decide how to answer a request."""
 
     def closed(self, connection: "Connection") -> None:
-        """Nothing is left of it."""
+        """The connection has ended."""
 
 
 class Connection(asyncio.Protocol):
@@ -78,10 +78,10 @@ class Connection(asyncio.Protocol):
         self._used = self._loop.time()
         self._closing = False
         self._hangup: Hangup | None = None
-        self._throttled = False  # the session wants nothing more
-        self._busy = False  # frames that were read wait for their turn
-        self._stopped = False  # nothing is read, for either reason
-        self._piled = False  # what was written waits for the client
+        self._throttled = False  # the session takes no more input
+        self._busy = False  # received frames wait for their turn
+        self._stopped = False  # reading is paused, for either reason
+        self._write_paused = False  # output waits for the client
         self._unread = shared.output.share(FLOOD)
 
     # -- the transport's side -----------------------------------------------------------------
@@ -102,10 +102,10 @@ class Connection(asyncio.Protocol):
             self._request(self._head, data)
 
     def eof_received(self) -> bool:
-        return False  # the clients never half-close: who sends no more has gone
+        return False  # clients never half-close: the end of file means that the client has gone
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._closing = True  # whatever the session still says is for nobody
+        self._closing = True  # discard what the session still writes
         if self._timer is not None:
             self._timer.cancel()
         self._watch_hangup(False)
@@ -115,12 +115,12 @@ class Connection(asyncio.Protocol):
         self._owner.closed(self)
 
     def pause_writing(self) -> None:
-        self._piled = True
+        self._write_paused = True
         if self._session is not None and not self._closing:
             self._session.pause()
 
     def resume_writing(self) -> None:
-        self._piled = False
+        self._write_paused = False
         self._unread.hold(0)
         self._used = self._loop.time()
         if self._session is not None and not self._closing:
@@ -145,7 +145,7 @@ class Connection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         self._transport.write(switch)
-        self._timer = self._loop.call_later(self._shared.idle, self._look_idle)
+        self._timer = self._loop.call_later(self._shared.idle, self._check_idle)
         self._session = opener(self)
         if head.trailing:
             self._take(self._session, head.trailing)
@@ -159,17 +159,17 @@ class Connection(asyncio.Protocol):
     def _too_slow(self) -> None:
         self._refuse(Refused(408, f"no whole request within {HEAD_S:g} s"))
 
-    # -- what was read ------------------------------------------------------------------------
+    # -- input --------------------------------------------------------------------------------
 
     def _take(self, session: Session, data: bytes) -> None:
         session.received(data)
         self._busy = True
         self._shared.rounds.add(self._work)
         if self._busy:
-            self._look_reading()
+            self._update_reading()
 
     def _work(self) -> bool:
-        """A turn of the session; whether it needs another."""
+        """Give the session one turn; return whether it needs another one."""
         if self._session is None or self._closing or self._transport.is_closing():
             return False
         try:
@@ -181,10 +181,10 @@ class Connection(asyncio.Protocol):
         if not more:
             self._busy = False
             if self._stopped:
-                self._look_reading()
+                self._update_reading()
         return more
 
-    def _look_reading(self) -> None:
+    def _update_reading(self) -> None:
         if self._transport.is_closing() or self._closing:
             return
         self._stopped = self._throttled or self._busy
@@ -199,13 +199,13 @@ class Connection(asyncio.Protocol):
         if self._closing:
             return
         self._used = self._loop.time()
-        # Not writelines: that of Python 3.12.0 to 3.12.8 and 3.13.0 to 3.13.1 never pauses anybody.
+        # Not writelines: those of Python 3.12.0 to 3.12.8 and 3.13.0 to 3.13.1 never pause us.
         self._transport.write(b"".join(pieces))
-        if self._piled:
-            self._look_unread()
+        if self._write_paused:
+            self._check_unread()
 
-    def _look_unread(self) -> None:
-        """Replies to a client that asks and does not read, or an attachment's output."""
+    def _check_unread(self) -> None:
+        """Drop a client that sends requests but does not read, or does not read attached output."""
         backlog = self.backlog()
         self._unread.hold(backlog)
         if backlog > (FAIR_OUTPUT if self._shared.output.tight else FLOOD):
@@ -218,11 +218,11 @@ class Connection(asyncio.Protocol):
         if self._transport.is_closing() or self._closing:
             return
         self._throttled = on
-        self._look_reading()
+        self._update_reading()
         self._watch_hangup(on)
 
     def close(self) -> None:
-        """Flush, say that nothing more comes, and read on until the client has closed too."""
+        """Flush, half-close, and keep reading until the client closes too."""
         if self._closing:
             return
         self._closing = True
@@ -241,21 +241,21 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
     def _linger(self, deadline: float) -> None:
-        """The client may take its time to read what is left, but not for ever."""
+        """Wait for the client to read the rest of the output, until `deadline`."""
         if self.backlog() and self._loop.time() < deadline:
             self._timer = self._loop.call_later(LINGER_S, self._linger, deadline)
         else:
             self._transport.abort()
 
-    def _look_idle(self) -> None:
+    def _check_idle(self) -> None:
         left = self._used + self._shared.idle - self._loop.time()
         if left > 0:
-            self._timer = self._loop.call_later(left, self._look_idle)
+            self._timer = self._loop.call_later(left, self._check_idle)
         elif self._session is not None:
             self._session.end(f"nothing was said for {self._shared.idle:g} seconds")
 
     def _watch_hangup(self, on: bool) -> None:
-        """While nothing is read, the end of file is not seen either: it is asked for otherwise."""
+        """Watch for the end of file in another way while reading is paused."""
         if self._hangup is not None:
             self._hangup.close()
             self._hangup = None
@@ -264,7 +264,7 @@ class Connection(asyncio.Protocol):
             self._hangup = Hangup(sock.fileno(), self._transport.abort)
 
     def end(self, reason: str) -> None:
-        """The server ends: sessions say why, unfinished requests are dropped."""
+        """End at shutdown: a session sends the reason, an incomplete request is dropped."""
         if self._session is not None and not self._closing:
             self._session.end(reason)
         else:

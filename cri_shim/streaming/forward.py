@@ -1,8 +1,8 @@
 """One forwarded connection: a client's stream on one side, a socket into the pod on the other.
 
-Each direction ends for itself. Once the pod has said all, the client has QUIET_S to go on talking.
-A client's bytes wait here while the pod does not read. The session is told how many, for it bounds
-those of all its connections together: its transport cannot stop one of them alone.
+Each direction ends separately. After the pod has closed its side, the client may be silent for
+QUIET_S. A client's bytes are buffered here while the pod does not read. The session gets their
+number and limits the sum of all its connections: its transport cannot pause a single one.
 """
 
 import asyncio
@@ -12,8 +12,8 @@ from typing import Protocol, cast
 
 from cri_shim.errors import CriShimError
 
-POUR = 1 << 18  # bytes given to the transport at once, of those that have waited
-QUIET_S = 10.0  # how long a client may be silent after the pod has closed its side
+WRITE_SIZE = 1 << 18  # buffered bytes that are written to the transport at once
+QUIET_S = 10.0  # limit of a client's silence after the pod has closed its side
 
 Connect = Callable[[], Awaitable[socket.socket]]
 
@@ -22,25 +22,25 @@ class Client(Protocol):
     """The client's stream of this connection."""
 
     def data(self, data: bytes) -> None:
-        """Bytes from the pod."""
+        """Send bytes from the pod."""
 
     def data_end(self) -> None:
-        """The pod has said all."""
+        """The pod has closed its side."""
 
     def failed(self, text: str) -> None:
-        """There is no connection. The clients end their whole session when they hear of this."""
+        """The connection could not be made. Clients end their whole session after this."""
 
     def over(self, broken: bool) -> None:
-        """Nothing more will come or be taken; `broken`: not all that should have been was."""
+        """The connection has ended. `broken`: some data was lost."""
 
     def waits(self, by: int) -> None:
-        """So many bytes more wait for the pod, or less."""
+        """The number of bytes that wait for the pod has changed by `by`."""
 
 
 class Forward(asyncio.Protocol):
-    """Made by `run`; talked to by feed, feed_end, pause, resume and abort.
+    """`run` connects; the session calls feed, feed_end, pause, resume and abort.
 
-    `gone` is called once, when neither the connection nor an attempt to make it is left.
+    `gone` is called once, when the connection and the attempt to make it have ended.
     """
 
     def __init__(self, client: Client, gone: Callable[[], None]) -> None:
@@ -49,8 +49,8 @@ class Forward(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._connecting: asyncio.Task[None] | None = None
         self._transport: asyncio.Transport | None = None
-        self._waiting = bytearray()  # for the pod, in one piece however small the client's are
-        self._full = True  # the transport has enough for now, or is not there yet
+        self._waiting = bytearray()  # bytes for the pod; one buffer, because pieces may be small
+        self._full = True  # the transport is full, or is not connected yet
         self._client_done = False
         self._pod_done = False
         self._paused = False
@@ -60,13 +60,13 @@ class Forward(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
 
     async def run(self, connect: Connect) -> None:
-        """Connect and join the two sides; returns as soon as they are joined. To be a task."""
+        """Connect the two sides and return. Run this as a task."""
         self._connecting = asyncio.current_task()
         try:
             await self._connect(connect)
         finally:
             self._running = False
-            self._look_gone()
+            self._check_gone()
 
     async def _connect(self, connect: Connect) -> None:
         if self._over:
@@ -87,7 +87,7 @@ class Forward(asyncio.Protocol):
     # -- from the client ----------------------------------------------------------------------
 
     def feed(self, data: bytes | memoryview) -> None:
-        """Bytes for the pod."""
+        """Send bytes to the pod."""
         if self._over or self._client_done:
             return
         if self._transport is None or self._full:
@@ -100,30 +100,30 @@ class Forward(asyncio.Protocol):
             self._wait_for_client()
 
     def feed_end(self) -> None:
-        """The client has said all."""
+        """The client has closed its side."""
         self._client_done = True
         if self._transport is not None and not self._over and not self._waiting:
             self._end_input(self._transport)
 
     def _end_input(self, transport: asyncio.Transport) -> None:
-        """After all that was written. Idempotent."""
+        """End the pod's input after all written bytes. Idempotent."""
         if self._pod_done:
             transport.close()
         else:
             transport.write_eof()
 
-    def _pour(self, transport: asyncio.Transport) -> None:
-        """Hand over what waits, as far as it is taken."""
+    def _write_waiting(self, transport: asyncio.Transport) -> None:
+        """Write buffered bytes until the transport is full."""
         while self._waiting and not self._full:
-            piece = bytes(self._waiting[:POUR])
-            del self._waiting[:POUR]
+            piece = bytes(self._waiting[:WRITE_SIZE])
+            del self._waiting[:WRITE_SIZE]
             transport.write(piece)
         self._count()
         if self._client_done and not self._waiting:
             self._end_input(transport)
 
     def _count(self) -> None:
-        """Tell how much waits."""
+        """Report to the session how many bytes wait."""
         held = 0
         if not self._over:
             held = len(self._waiting)
@@ -133,7 +133,7 @@ class Forward(asyncio.Protocol):
             self._client.waits(by)
 
     def pause(self) -> None:
-        """Take nothing more from the pod for now."""
+        """Stop reading from the pod."""
         self._paused = True
         if self._transport is not None and not self._over:
             self._transport.pause_reading()
@@ -144,7 +144,7 @@ class Forward(asyncio.Protocol):
             self._transport.resume_reading()
 
     def abort(self) -> None:
-        """The client has broken it off: so do we, towards the pod."""
+        """The client broke the connection: break the one to the pod."""
         if self._over:
             return
         if self._transport is not None:
@@ -154,7 +154,7 @@ class Forward(asyncio.Protocol):
         self._finish(broken=True)
 
     def refuse(self, reason: str) -> None:
-        """End, and tell the client why."""
+        """End the connection and send the reason to the client."""
         if not self._over:
             self._client.failed(reason)
             self.abort()
@@ -166,7 +166,7 @@ class Forward(asyncio.Protocol):
         if self._over:
             self._transport.abort()
             return
-        self._transport.set_write_buffer_limits(high=0)  # told of all that it cannot write at once
+        self._transport.set_write_buffer_limits(high=0)  # pause_writing at the first unsent byte
         if self._paused:
             self._transport.pause_reading()
         self.resume_writing()
@@ -181,7 +181,7 @@ class Forward(asyncio.Protocol):
             return False
         self._client.data_end()
         if not self._client_done:
-            self._wait_for_client()  # it may still have something to say
+            self._wait_for_client()  # it may still send data
         return not self._client_done or bool(self._waiting)
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -194,7 +194,7 @@ class Forward(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._full = False
         if self._transport is not None and not self._over:
-            self._pour(self._transport)
+            self._write_waiting(self._transport)
 
     # -- the end ------------------------------------------------------------------------------
 
@@ -203,7 +203,7 @@ class Forward(asyncio.Protocol):
             self._timer.cancel()
         self._timer = self._loop.call_later(QUIET_S, self.abort)
 
-    def _look_gone(self) -> None:
+    def _check_gone(self) -> None:
         if self._over and not self._running:
             self._gone()
 
@@ -216,4 +216,4 @@ class Forward(asyncio.Protocol):
         if not self._pod_done:
             self._client.data_end()
         self._client.over(broken)
-        self._look_gone()
+        self._check_gone()

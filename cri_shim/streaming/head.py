@@ -1,4 +1,4 @@
-"""The one HTTP request of a connection, read by h11 and answered: refused, or switched from."""
+"""The one HTTP request of a connection: read by h11, then refused or upgraded."""
 
 import h11
 
@@ -6,17 +6,17 @@ from cri_shim.streaming.upgrade import Agreed, Refused
 from cri_shim.untrusted import printable
 
 LIMIT = 32 << 10  # bytes of a request's head
-_SAID = 200  # characters of what is wrong with one
+_PROBLEM = 200  # characters of the problem with a request
 
 
 class Head:
-    """A request that comes in parts. After `switch`, what follows it is `trailing`."""
+    """A request that arrives in parts. After `switch`, `trailing` has the bytes behind it."""
 
     def __init__(self) -> None:
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=LIMIT)
 
     def receive(self, data: bytes) -> h11.Request | Refused | None:
-        """The request, once it is whole; what is none is refused."""
+        """Take bytes; return the request when it is complete, or a refusal if it is malformed."""
         try:
             self._http.receive_data(data)
             event = self._http.next_event()
@@ -27,7 +27,7 @@ class Head:
         return event if isinstance(event, h11.Request) else Refused(400, "no request")
 
     def switch(self, agreed: Agreed) -> bytes | Refused:
-        """The answer to an upgrade that was agreed on."""
+        """Return the 101 answer to an agreed upgrade."""
         try:
             event = self._http.next_event()
             while event is not h11.PAUSED:
@@ -47,12 +47,12 @@ class Head:
 
 
 def _wrong(error: h11.ProtocolError) -> Refused:
-    """What h11 says may repeat all that the client has sent."""
-    return Refused(error.error_status_hint, printable(error, _SAID))
+    """Make a refusal. The text of h11 may repeat all bytes of the client, so it is cut."""
+    return Refused(error.error_status_hint, printable(error, _PROBLEM))
 
 
 def refusal(refused: Refused) -> bytes:
-    """The whole answer: a status, a text, and that the connection ends."""
+    """Return the complete answer: a status, a text, and `Connection: close`."""
     body = (refused.text + "\n").encode()
     headers = [
         ("Content-Type", "text/plain; charset=utf-8"),
@@ -60,7 +60,7 @@ def refusal(refused: Refused) -> bytes:
         ("Connection", "close"),
         *refused.headers,
     ]
-    # A fresh state machine: the one that met an error refuses to go on.
+    # A new state machine: after an error the first one refuses to continue.
     http = h11.Connection(h11.SERVER)
     status = h11.Response(status_code=refused.status, headers=headers)
     parts = (http.send(event) for event in (status, h11.Data(data=body), h11.EndOfMessage()))

@@ -1,4 +1,4 @@
-"""One client's connection as a session sees it, whatever is below: TCP, TLS, or a tunnel.
+"""One client's connection as a session sees it, over TCP, TLS or a tunnel.
 
 session -> Link:  write, backlog, throttle, close, abort
 link -> Session:  received, work, gone, pause, resume
@@ -11,41 +11,41 @@ Buffer = bytes | bytearray | memoryview
 
 
 class Session(Protocol):
-    """What a connection is used for once it was upgraded. Called on the loop; may not block."""
+    """The use of a connection after its upgrade. Called on the loop; must not block."""
 
     def received(self, data: bytes | bytearray) -> None:
-        """Bytes from the client, all before them have been worked on. They are for `work`."""
+        """Take bytes of the client for `work`, which has handled all earlier ones."""
 
     def work(self, frames: int) -> int:
-        """Handle at most so many frames of them; less than that means there are no more."""
+        """Handle up to `frames` frames and return their number; fewer means that none is left."""
 
     def gone(self) -> None:
-        """The client has left, or was lost: nothing can be sent any more. Called once, always."""
+        """The client has disconnected: nothing can be sent. Always called, once."""
 
     def pause(self) -> None:
-        """What was written piles up: write no more output."""
+        """The client reads too slowly: write no more output."""
 
     def resume(self) -> None:
-        """It can be written again."""
+        """Output may be written again."""
 
     def end(self, reason: str) -> None:
-        """The daemon wants the session to end; tell the client if there is a way, then close."""
+        """End the session: send `reason` to the client if the protocol can, then close."""
 
 
 class Link(Protocol):
-    """The way back to the client."""
+    """The connection to the client."""
 
     def write(self, pieces: Sequence[Buffer]) -> None:
-        """Send these in order, now or later; see `Session.pause`."""
+        """Send the pieces in order, now or later; see `Session.pause`."""
 
     def backlog(self) -> int:
-        """Bytes that were written and not taken by the kernel yet."""
+        """Return the number of written bytes that the kernel has not taken yet."""
 
     def throttle(self, on: bool) -> None:
-        """Read nothing more from the client, or read again."""
+        """Stop reading from the client (`on`), or read again."""
 
     def close(self) -> None:
-        """End well: all that was written arrives. The session's `gone` follows."""
+        """Close after all written bytes have been sent. The session's `gone` follows."""
 
     def abort(self) -> None:
-        """End now."""
+        """Close at once."""

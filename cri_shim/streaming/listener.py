@@ -2,9 +2,9 @@
 
     accept -> arriving (TLS handshake, HANDSHAKE_S) -> Connection
 
-A client that does not finish its handshake, or sends something else, is not a connection yet. Such
-clients have a bound of their own: the oldest is dropped for a new one, so a port scanner cannot
-keep others out, however many connections it opens.
+A client that has not finished its handshake is not a connection yet. Such clients have their own
+limit: a new one replaces the oldest, so a port scanner cannot keep others out, no matter how many
+connections it opens.
 """
 
 import asyncio
@@ -19,19 +19,19 @@ from cri_shim.aio import descriptors
 
 HANDSHAKE_S = 10.0  # for a TLS handshake; clients on this node take a few milliseconds
 MAX_ARRIVING = 128  # handshakes under way; each costs up to 1 ms of CPU, and they may end together
-AT_ONCE = 8  # accepted before others on the loop get their turn
-RETRY_S = 1.0  # after accept failed for want of descriptors or memory
+AT_ONCE = 8  # clients accepted before other callbacks on the loop run
+RETRY_S = 1.0  # after accept failed because descriptors or memory ran out
 SILENT_S = 60.0  # between two warnings of the same kind
-BACKLOG = 128  # connections the kernel keeps for us
+BACKLOG = 128  # connections that the kernel queues
 
-# Errors of the machine, which pass. Any other error of accept is that of one connection.
+# Temporary errors of the machine. Any other error of accept concerns one connection only.
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 _log = logging.getLogger(__name__)
 
 
 class Listener:
-    """`make` gives the protocol of a client; it is used once TLS, if any, is established."""
+    """`make` makes the protocol of a client; it is called after the TLS handshake, if any."""
 
     def __init__(self, make: Callable[[], asyncio.Protocol], context: ssl.SSLContext | None):
         self._make = make
@@ -43,7 +43,7 @@ class Listener:
         self._silent_until = 0.0
 
     def listen(self, address: str, port: int) -> tuple[str, int]:
-        """Begin to accept; returns the address and port in use. OSError."""
+        """Start to accept; return the address and port in use. Raises OSError."""
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self._socket = socket.create_server((address, port), family=family, backlog=BACKLOG)
         self._socket.setblocking(False)
@@ -52,14 +52,14 @@ class Listener:
         return host, port
 
     async def close(self) -> None:
-        """Accept nobody any more, and drop those whose handshakes are not finished."""
+        """Stop accepting, and drop the clients whose handshakes are not finished."""
         if self._retry is not None:
             self._retry.cancel()
         if self._socket is not None:
             self._loop.remove_reader(self._socket)
             self._socket.close()
             self._socket = None
-        await asyncio.sleep(0)  # each has begun then, and its transport closes its socket
+        await asyncio.sleep(0)  # now each task has started, and its transport will close its socket
         arriving = list(self._arriving)
         for task in arriving:
             task.cancel()
@@ -84,7 +84,7 @@ class Listener:
                 self._begin(client)
 
     def _pause(self, error: OSError) -> None:
-        """The socket stays readable: asking again at once would take the whole loop."""
+        """Stop accepting for RETRY_S: the socket stays readable, so the loop would spin."""
         _log.warning(
             "cannot accept streaming clients: %s; trying again in %g s", error.strerror, RETRY_S
         )
@@ -95,7 +95,7 @@ class Listener:
         )
 
     def _scarce(self) -> None:
-        """Said once in a while: whoever opens connections would fill the log, too."""
+        """Log a warning once in SILENT_S: otherwise a client could fill the log."""
         now = self._loop.time()
         if now >= self._silent_until:
             self._silent_until = now + SILENT_S
@@ -116,7 +116,7 @@ class Listener:
 
     async def _arrive(self, client: socket.socket) -> None:
         limit = None if self._context is None else HANDSHAKE_S
-        # What is wrong with a stranger's handshake is of no interest here.
+        # A failed handshake is the client's problem; it is not logged.
         with contextlib.suppress(OSError):
             await self._loop.connect_accepted_socket(
                 self._make, client, ssl=self._context, ssl_handshake_timeout=limit

@@ -1,21 +1,21 @@
-"""Memory that is held for clients: what one session may hold, and all of them together.
+"""Limits of the memory for buffered bytes: of one session, and of all sessions together.
 
-What a client sends waits here while its command or pod does not read it. A share that is full stops
-its session from reading, until it is half empty. Once all shares together hold the pool's limit,
-those above FAIR are full, too. What waits for clients that do not read is counted in a pool of its
-own (connection).
+A client's bytes are buffered while its command or pod does not read them. A session whose share is
+full stops reading until the share is half empty. When all shares together reach the pool's limit,
+shares above FAIR are full, too. Output that clients do not read is counted in a separate pool
+(connection).
 """
 
 from collections.abc import Callable
 
-SESSION_INPUT = 2 << 20  # bytes that wait for the pod or command of one session
-TOTAL_INPUT = 64 << 20  # and for those of all sessions
-FAIR = 64 << 10  # that a session may hold whatever the others do
-TOTAL_OUTPUT = 64 << 20  # bytes that wait for all clients that do not read
+SESSION_INPUT = 2 << 20  # buffered bytes for the pod or command of one session
+TOTAL_INPUT = 64 << 20  # buffered bytes for the pods and commands of all sessions
+FAIR = 64 << 10  # bytes that a session may always buffer
+TOTAL_OUTPUT = 64 << 20  # buffered bytes for all clients that do not read
 
 
 class Pool:
-    """What all sessions may hold, in bytes."""
+    """The bytes of all sessions, with their limit."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -25,15 +25,15 @@ class Pool:
 
     @property
     def tight(self) -> bool:
-        """Whether all shares together hold more than they should."""
+        """Whether all shares together are above the limit."""
         return self._tight
 
     def share(self, limit: int, full: Callable[[bool], None] = lambda on: None) -> "Share":
-        """The share of a session; `full(on)` is called when it is full, or is not any more."""
+        """Make the share of a session; `full(on)` is called when its being full changes."""
         return Share(self, limit, full)
 
     def changed(self, share: "Share", by: int) -> None:
-        """A share has grown or shrunk."""
+        """Count that a share has changed by `by` bytes."""
         self.held += by
         if share.held:
             self._shares.add(share)
@@ -47,7 +47,7 @@ class Pool:
 
 
 class Share:
-    """What one session holds. `hold(0)` gives it back."""
+    """The bytes of one session. `hold(0)` gives them back."""
 
     def __init__(self, pool: Pool, limit: int, full: Callable[[bool], None]) -> None:
         self._pool = pool
@@ -57,14 +57,14 @@ class Share:
         self.held = 0
 
     def hold(self, count: int) -> None:
-        """So many bytes are held from now on."""
+        """Set the number of bytes."""
         if count != self.held:
             by, self.held = count - self.held, count
             self._pool.changed(self, by)
             self.look()
 
     def look(self) -> None:
-        """Tell the session if it has become full, or is not any more."""
+        """Tell the session if the share has become full, or is not full any more."""
         limit = min(FAIR, self._limit) if self._pool.tight else self._limit
         full = self.held > (limit // 2 if self._full else limit)
         if full != self._full:

@@ -1,9 +1,9 @@
-"""An exec or attach session, whatever transport its client speaks.
+"""An exec or attach session, for every transport of the client.
 
-    peer (SPDY streams or WebSocket channels) -> RemoteCommand -> Talk (a command, or a container)
+    Peer (SPDY streams or WebSocket channels) -> RemoteCommand -> InteractiveSession
 
-Nothing is queued here but what a client sends before the command has started. Input that is not
-read throttles the client's connection; a client that does not read pauses the Talk.
+Only the client's input from before the start of the command is queued here. Unread input throttles
+the client's connection; a client that does not read pauses the InteractiveSession.
 """
 
 import asyncio
@@ -14,15 +14,13 @@ from typing import Protocol
 from cri_shim.aio.offload import finish
 from cri_shim.containers.interactive import InteractiveSession, OutputHandler
 from cri_shim.errors import CriShimError
-from cri_shim.streaming.means import Means
-from cri_shim.wire import remotecommand as wire
-from cri_shim.wire.remotecommand import Outcome, ResizeDecoder
+from cri_shim.streaming.resources import Resources
+from cri_shim.wire.remotecommand import Outcome, ResizeDecoder, Stream
 
-CREATION_S = 30.0  # for the client to open all the streams it asked for
-INPUT_HIGH = 1 << 18  # bytes of input that may wait before the client is throttled
+CREATION_S = 30.0  # for the client to open all streams of its request
+INPUT_HIGH = 1 << 18  # bytes of unread input after which the client is throttled
 
 Begin = Callable[[OutputHandler], Awaitable[InteractiveSession]]
-_KINDS = {1: wire.STDOUT, 2: wire.STDERR}
 
 _log = logging.getLogger(__name__)
 
@@ -30,27 +28,27 @@ _log = logging.getLogger(__name__)
 class Peer(Protocol):
     """The client's side of a session."""
 
-    def output(self, kind: str, data: bytes) -> None:
-        """Bytes for the stream `kind`."""
+    def output(self, kind: Stream, data: bytes) -> None:
+        """Send bytes on the stream `kind`."""
 
     def backlog(self) -> int:
-        """Bytes of output that the client has not taken."""
+        """Return the number of output bytes that the client has not read."""
 
     def throttle(self, on: bool) -> None:
-        """Take nothing more from the client, or go on."""
+        """Stop reading from the client (`on`), or read again."""
 
     def finish(self, outcome: Outcome) -> None:
-        """All has been said: tell how it ended, and end."""
+        """Send the outcome after all output, and end."""
 
 
 class RemoteCommand:
-    """`begin` starts the session. `start` is called when the client's streams are there."""
+    """`begin` starts the session. Call `start` when the client has opened its streams."""
 
-    def __init__(self, begin: Begin, peer: Peer, means: Means) -> None:
+    def __init__(self, begin: Begin, peer: Peer, resources: Resources) -> None:
         self._begin = begin
         self._peer = peer
-        self._spawn = means.spawn
-        self._waiting = means.input.share(INPUT_HIGH, peer.throttle)
+        self._spawn = resources.spawn
+        self._waiting = resources.input.share(INPUT_HIGH, peer.throttle)
         self._task: asyncio.Task[None] | None = None
         self._session: InteractiveSession | None = None
         self._early = bytearray()
@@ -81,7 +79,7 @@ class RemoteCommand:
             self._session.feed_end()
 
     def resize(self, data: memoryview | bytes) -> None:
-        """Of sizes that come together, only the last matters."""
+        """Resize the terminal. Only the last of several sizes is used."""
         if sizes := self._resizes.feed(data):
             self._size = sizes[-1].width, sizes[-1].height
             if self._session is not None:
@@ -98,21 +96,21 @@ class RemoteCommand:
             self._session.resume()
 
     def gone(self) -> None:
-        """The client has left: its command goes with it."""
+        """The client has disconnected: end its command."""
         self._gone = True
         self._waiting.hold(0)
         if self._task is not None:
             self._task.cancel()
 
     def end(self, reason: str) -> None:
-        """The daemon ends the session."""
+        """End the session because the daemon wants it, for `reason`."""
         self._reason = reason
         if self._task is not None and not self._task.done():
             self._task.cancel()
         else:
             self._peer.finish(Outcome(error=reason))
 
-    # -- the conversation ---------------------------------------------------------------------
+    # -- the session --------------------------------------------------------------------------
 
     async def _run(self) -> None:
         try:
@@ -140,7 +138,7 @@ class RemoteCommand:
             await finish(session.close())
 
     def _join(self, session: InteractiveSession) -> None:
-        """Catch up with what the client has said meanwhile."""
+        """Apply what the client has sent before the command started."""
         self._session = session
         if self._size is not None:
             session.resize(*self._size)
@@ -153,7 +151,7 @@ class RemoteCommand:
 
     def _output(self, number: int, data: bytes) -> None:
         if not self._gone:
-            self._peer.output(_KINDS[number], data)
+            self._peer.output(Stream(number), data)
 
     def _drained(self) -> None:
         self._waiting.hold(0)

@@ -1,10 +1,10 @@
 """The streaming server: tickets by gRPC, sessions by HTTP.
 
-    url = streaming.exec(request)        the RPC: checked, remembered under a ticket
+    url = streaming.exec(request)        the RPC: the request is checked and kept under a ticket
     GET or POST /exec/TICKET             the client: upgraded to SPDY or WebSocket, then a session
 
-It listens on the loopback address unless told otherwise: who can reach it and guess a ticket would
-be in a container.
+By default it listens on the loopback address: a client that reaches it and guesses a ticket gets
+into a container.
 """
 
 import asyncio
@@ -27,21 +27,22 @@ from cri_shim.streaming.connection import Answer, Connection, Shared
 from cri_shim.streaming.link import Link, Session
 from cri_shim.streaming.listener import Listener
 from cri_shim.streaming.memory import TOTAL_OUTPUT, Pool
-from cri_shim.streaming.places import Place, Places
-from cri_shim.streaming.sessions import PURPOSES, Asked, Request, Sessions
+from cri_shim.streaming.sessions import PURPOSES, PendingRequest, Request, Sessions
+from cri_shim.streaming.slots import Slot, Slots
 from cri_shim.streaming.tickets import Tickets
 from cri_shim.streaming.upgrade import Agreed, Refused, agree
 
-MAX_STRANGERS = 256  # connections without a session yet; above it the oldest is dropped
-MAX_PORTS = 127  # of one request: what the legacy WebSocket channels can number
-DRAIN_S = 2.0  # for sessions to end well at shutdown: a status to their clients, commands ended
+MAX_WITHOUT_SESSION = 256  # connections without a session; above the limit the oldest is dropped
+MAX_PORTS = 127  # ports of one request: the limit of the legacy WebSocket channels
+DRAIN_S = 2.0  # for sessions to end at shutdown: send the status to the client, end the command
 
 
 @dataclass(frozen=True, slots=True)
-class Where:
-    """Address and port (0: any free one), and the bounds of sessions.
+class StreamingConfig:
+    """Address and port (0: any free one), and the limits of sessions.
 
-    `idle` is how long one may be silent, in seconds; `most` and `most_of_pod` are how many may be.
+    `idle` is the limit of silence of a session in seconds; `most` and `most_of_pod` are the limits
+    of sessions on the node and of one pod.
     """
 
     address: str
@@ -53,34 +54,34 @@ class Where:
 
 
 class StreamingServer:
-    """`async with StreamingServer(...)`: serving inside the block, drained after it."""
+    """`async with StreamingServer(...)`: it serves inside the block and is drained after it."""
 
-    def __init__(self, engine: Engine, where: Where) -> None:
+    def __init__(self, engine: Engine, config: StreamingConfig) -> None:
         self._engine = engine
-        self._where = where
+        self._config = config
         clock = asyncio.get_running_loop().time
-        self._tickets: Tickets[Asked] = Tickets(clock, lambda asked: asked.place.free())
+        self._tickets: Tickets[PendingRequest] = Tickets(clock, lambda pending: pending.slot.free())
         self._descriptors = descriptors.limit()
-        self._places = Places(where.most, where.most_of_pod, self._descriptors)
-        self._sessions = Sessions(engine, self._places)
-        self._shared = Shared(where.idle, Rounds(), Pool(TOTAL_OUTPUT))
-        self._connections: dict[Connection, Place | None] = {}
-        self._strangers: dict[Link, Connection] = {}  # those without a session, oldest first
-        self._alone = asyncio.Event()  # no connection is left
+        self._slots = Slots(config.most, config.most_of_pod, self._descriptors)
+        self._sessions = Sessions(engine, self._slots)
+        self._shared = Shared(config.idle, Rounds(), Pool(TOTAL_OUTPUT))
+        self._connections: dict[Connection, Slot | None] = {}
+        self._without_session: dict[Link, Connection] = {}  # those without a session, oldest first
+        self._empty = asyncio.Event()  # set when no connection is left
         self._listener: Listener | None = None
         self.base_url = ""
 
     async def __aenter__(self) -> "StreamingServer":
-        """ConfigError if the address cannot be listened on, or the certificate not be used."""
-        where, context = self._where, None
-        if where.certificate is not None:
-            context = where.certificate.load()
+        """Start to listen. ConfigError if the address or the certificate cannot be used."""
+        config, context = self._config, None
+        if config.certificate is not None:
+            context = config.certificate.load()
         self._listener = Listener(self._connection, context)
         try:
-            host, port = self._listener.listen(where.address, where.port)
+            host, port = self._listener.listen(config.address, config.port)
         except OSError as e:
             raise ConfigError(
-                f"[streaming] cannot listen on {where.address} port {where.port}: {e.strerror};"
+                f"[streaming] cannot listen on {config.address} port {config.port}: {e.strerror};"
                 " choose another address or port"
             ) from e
         self.base_url = _url(host, port, tls=context is not None)
@@ -98,32 +99,32 @@ class StreamingServer:
             connection.end("the container runtime is being stopped")
         try:
             async with asyncio.timeout(DRAIN_S):
-                await self._emptied()
+                await self._wait_empty()
         except TimeoutError:
             for connection in list(self._connections):
                 connection.abort()
-            await self._emptied()
+            await self._wait_empty()
         await self._sessions.close()
 
-    async def _emptied(self) -> None:
+    async def _wait_empty(self) -> None:
         if self._connections:
-            self._alone.clear()
-            await self._alone.wait()
+            self._empty.clear()
+            await self._empty.wait()
 
     # -- the RPCs -----------------------------------------------------------------------------
 
     def exec(self, request: api.ExecRequest) -> str:
-        """The URL for a command. NotFound, WrongState for the container; ResourceExhausted."""
+        """Return the URL for a command. NotFound, WrongState, ResourceExhausted."""
         container = container_exec.accepting(self._engine, request.container_id)
         return self._issue(request, container.id, container.pod_id)
 
     def attach(self, request: api.AttachRequest) -> str:
-        """The URL for a container's own streams. NotFound, WrongState; ResourceExhausted."""
+        """Return the URL for a container's own streams. NotFound, WrongState, ResourceExhausted."""
         container = interactive.attachable(self._engine, request.container_id)
         return self._issue(request, container.id, container.pod_id)
 
     def port_forward(self, request: api.PortForwardRequest) -> str:
-        """The URL for connections to a pod. NotFound, WrongState; ResourceExhausted."""
+        """Return the URL for connections to a pod. NotFound, WrongState, ResourceExhausted."""
         if len(request.port) > MAX_PORTS:
             raise InvalidArgument("port", f"{len(request.port)} ports; {MAX_PORTS} at most")
         pod_id = forward.ready(self._engine, request.pod_sandbox_id).id
@@ -138,10 +139,10 @@ class StreamingServer:
             kept.container_id = id
         purpose = PURPOSES[type(kept)]
         self._tickets.expire()
-        asked = Asked(kept, pod_id, self._places.take(pod_id, purpose))
-        if self._where.certificate is not None:
-            self._where.certificate.refresh()
-        return f"{self.base_url}/{purpose}/{self._tickets.issue(asked)}"
+        pending = PendingRequest(kept, pod_id, self._slots.take(pod_id, purpose))
+        if self._config.certificate is not None:
+            self._config.certificate.refresh()
+        return f"{self.base_url}/{purpose}/{self._tickets.issue(pending)}"
 
     # -- the connections ----------------------------------------------------------------------
 
@@ -149,41 +150,41 @@ class StreamingServer:
         return Connection(self, self._shared)
 
     def opened(self, connection: Connection) -> None:
-        """For its connections, as are the next two."""
-        if len(self._strangers) >= min(MAX_STRANGERS, self._descriptors // 8):
-            self._strangers.pop(next(iter(self._strangers))).abort()
+        """Called by connections, like `closed` and `answer`."""
+        if len(self._without_session) >= min(MAX_WITHOUT_SESSION, self._descriptors // 8):
+            self._without_session.pop(next(iter(self._without_session))).abort()
         self._connections[connection] = None
-        self._strangers[connection] = connection
+        self._without_session[connection] = connection
 
     def closed(self, connection: Connection) -> None:
-        if (place := self._connections.pop(connection, None)) is not None:
-            place.free()
-        self._strangers.pop(connection, None)
+        if (slot := self._connections.pop(connection, None)) is not None:
+            slot.free()
+        self._without_session.pop(connection, None)
         self._sessions.ended(connection)
         if not self._connections:
-            self._alone.set()
+            self._empty.set()
 
     def answer(self, connection: Connection, request: h11.Request) -> Answer:
-        """What to do about a request. A ticket is void after this, whatever comes of it."""
+        """Decide how to answer a request. Its ticket is void afterwards, in every case."""
         path = request.target.decode("latin-1").partition("?")[0]
         _, _, rest = path.partition("/")
         purpose, _, token = rest.partition("/")
-        asked = self._tickets.take(token)
-        if asked is None:
+        pending = self._tickets.take(token)
+        if pending is None:
             return Refused(404, "there is nothing here")
-        self._connections[connection] = asked.place
-        if asked.purpose != purpose:
+        self._connections[connection] = pending.slot
+        if pending.purpose != purpose:
             return Refused(404, "there is nothing here")
         if request.method not in (b"GET", b"POST"):
             return Refused(405, "only GET and POST", (("Allow", "GET, POST"),))
-        agreed = agree(request, asked.purpose)
+        agreed = agree(request, pending.purpose)
         if isinstance(agreed, Refused):
             return agreed
-        return agreed, functools.partial(self._open, agreed, asked)
+        return agreed, functools.partial(self._open, agreed, pending)
 
-    def _open(self, agreed: Agreed, asked: Asked, link: Link) -> Session:
-        self._strangers.pop(link, None)
-        return self._sessions.open(agreed, asked, link)
+    def _open(self, agreed: Agreed, pending: PendingRequest, link: Link) -> Session:
+        self._without_session.pop(link, None)
+        return self._sessions.open(agreed, pending, link)
 
 
 def _url(host: str, port: int, *, tls: bool) -> str:

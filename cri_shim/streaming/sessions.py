@@ -1,4 +1,4 @@
-"""Making sessions: of what was asked for, over what was agreed on; and the tasks they begin."""
+"""Makes the session of a request over the agreed protocol, and owns the tasks of sessions."""
 
 import asyncio
 import functools
@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from cri_shim import lifecycle
+from cri_shim.aio.tasks import Tasks
 from cri_shim.containers import interactive
 from cri_shim.engine import Engine
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pods import forward
 from cri_shim.streaming.link import Link, Session
-from cri_shim.streaming.means import Means
 from cri_shim.streaming.memory import TOTAL_INPUT, Pool
-from cri_shim.streaming.places import Place, Places
+from cri_shim.streaming.resources import Resources
+from cri_shim.streaming.slots import Slot, Slots
 from cri_shim.streaming.spdy_forward import SpdyForward
 from cri_shim.streaming.spdy_session import SpdyCommand
 from cri_shim.streaming.upgrade import Agreed, Purpose
@@ -34,12 +35,12 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A request that has a place, and is waited for."""
+class PendingRequest:
+    """A request that has a slot and waits for its client."""
 
     request: Request
     pod_id: str
-    place: Place
+    slot: Slot
 
     @property
     def purpose(self) -> Purpose:
@@ -47,48 +48,48 @@ class Asked:
 
 
 class Sessions:
-    """`open` makes one, `ended` is to be called with its link. `close` ends all tasks."""
+    """`open` makes a session, `ended` must be called with its link. `close` ends all tasks."""
 
-    def __init__(self, engine: Engine, places: Places) -> None:
+    def __init__(self, engine: Engine, slots: Slots) -> None:
         self._engine = engine
-        self._places = places
+        self._slots = slots
         self._input = Pool(TOTAL_INPUT)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self._pod_watches: dict[Link, asyncio.Task[None]] = {}
 
-    def open(self, agreed: Agreed, asked: Asked, link: Link) -> Session:
-        """The session of a client whose request was answered."""
-        request = asked.request
-        complain = functools.partial(_complain, asked)
-        means = Means(self._spawn, self._input, self._places, complain)
+    def open(self, agreed: Agreed, pending: PendingRequest, link: Link) -> Session:
+        """Make the session of a client whose request was accepted."""
+        request = pending.request
+        refused = functools.partial(_log_refusal, pending)
+        resources = Resources(self._tasks.spawn, self._input, self._slots, refused)
         if isinstance(request, api.PortForwardRequest):
-            return self._forward(agreed, request, link, means)
+            return self._forward(agreed, request, link, resources)
         begin: Callable[..., Coroutine[Any, Any, interactive.InteractiveSession]]
         if isinstance(request, api.ExecRequest):
             begin = functools.partial(interactive.exec, self._engine, request)
         else:
             begin = functools.partial(interactive.attach, self._engine, request)
         made = SpdyCommand if agreed.transport == "spdy" else WebSocketCommand
-        return made(link, agreed.protocol, interactive.streams_of(request), begin, means)
+        return made(link, agreed.protocol, interactive.streams_of(request), begin, resources)
 
     def _forward(
-        self, agreed: Agreed, asked: api.PortForwardRequest, link: Link, means: Means
+        self, agreed: Agreed, request: api.PortForwardRequest, link: Link, resources: Resources
     ) -> Session:
-        connect = functools.partial(forward.connect, self._engine, asked.pod_sandbox_id)
+        connect = functools.partial(forward.connect, self._engine, request.pod_sandbox_id)
         session: SpdyForward | WebSocketTunnel | WebSocketChannels
         if agreed.transport == "spdy":
-            session = SpdyForward(link, connect, means)
+            session = SpdyForward(link, connect, resources)
         elif agreed.protocol == PORT_FORWARD_TUNNEL:
-            session = WebSocketTunnel(link, connect, means)
+            session = WebSocketTunnel(link, connect, resources)
         else:
-            ports = list(asked.port)
-            session = WebSocketChannels(link, agreed.protocol, ports, connect, means)
-        watch = self._end_with_pod(asked.pod_sandbox_id, session)
-        self._pod_watches[link] = self._spawn(f"forwards of {asked.pod_sandbox_id}", watch)
+            ports = list(request.port)
+            session = WebSocketChannels(link, agreed.protocol, ports, connect, resources)
+        watch = self._end_with_pod(request.pod_sandbox_id, session)
+        self._pod_watches[link] = self._tasks.spawn(f"forwards of {request.pod_sandbox_id}", watch)
         return session
 
     async def _end_with_pod(self, id: str, session: Session) -> None:
-        """Our sockets would keep the network namespace of a pod that is gone."""
+        """End the session with its pod: its sockets would keep the pod's network namespace."""
 
         def over() -> bool:
             pod = self._engine.objects.find_pod(id)
@@ -98,27 +99,14 @@ class Sessions:
         session.end(f"pod {id} was stopped")
 
     def ended(self, link: Link) -> None:
-        """The client of a session has gone. Nothing happens if there was no session."""
+        """The client has gone. A link without a session is ignored."""
         if (watch := self._pod_watches.pop(link, None)) is not None:
             watch.cancel()
 
     async def close(self) -> None:
-        """End what is left of sessions whose clients have gone."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
-        task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return task
-
-    def _done(self, task: "asyncio.Task[None]") -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("%s failed: %s", task.get_name(), error, exc_info=error)
+        """End the tasks that are left of sessions whose clients have gone."""
+        await self._tasks.drain()
 
 
-def _complain(asked: Asked, what: str) -> None:
-    _log.warning("%s session of pod %s: %s", asked.purpose, asked.pod_id, what)
+def _log_refusal(pending: PendingRequest, what: str) -> None:
+    _log.warning("%s session of pod %s: %s", pending.purpose, pending.pod_id, what)

@@ -1,19 +1,19 @@
-"""Port-forward over SPDY, alone or inside a WebSocket tunnel: many connections in one session.
+"""Port-forward over plain SPDY or a WebSocket tunnel: many connections in one session.
 
-A pair of streams is one connection. What goes wrong with one is told on its error stream only if
-it could not be connected at all: the clients take any word there for the end of everything. So one
-that is above a bound is reset, which costs the client this connection alone.
+A pair of streams is one connection. The error stream carries a text only if the connection could
+not be made, because clients end the whole session after any text there. So a connection above a
+limit is reset: this ends only that connection.
 """
 
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 
+from cri_shim.streaming.flood import REASON, FloodLimit
 from cri_shim.streaming.forward import Forward
 from cri_shim.streaming.link import Link
-from cri_shim.streaming.means import Means
 from cri_shim.streaming.memory import SESSION_INPUT
-from cri_shim.streaming.patience import REASON, Patience
+from cri_shim.streaming.resources import Resources
 from cri_shim.wire.forward import MAX_HALF_PAIRS, Pair, Pairing, Refused
 from cri_shim.wire.spdy import (
     Connection,
@@ -26,7 +26,7 @@ from cri_shim.wire.spdy import (
     StreamReset,
 )
 
-MAX_CONNECTIONS = 256  # of one session at once; kubectl makes one for each local client
+MAX_CONNECTIONS = 256  # connections of one session; kubectl makes one for each local client
 _MAX_STREAMS = 2 * MAX_CONNECTIONS + MAX_HALF_PAIRS
 
 ConnectTo = Callable[[int], Awaitable[socket.socket]]
@@ -35,20 +35,20 @@ ConnectTo = Callable[[int], Awaitable[socket.socket]]
 class SpdyForward:
     """A Session. `connect` makes a connection to a port of the pod."""
 
-    def __init__(self, link: Link, connect: ConnectTo, means: Means) -> None:
+    def __init__(self, link: Link, connect: ConnectTo, resources: Resources) -> None:
         self._link = link
         self._connect = connect
-        self._means = means
+        self._resources = resources
         self._spdy = Connection(Role.SERVER, max_streams=_MAX_STREAMS)
         self._pairing = Pairing()
         self._forwards: dict[int, Forward] = {}  # by the data stream
-        self._connections = 0  # which are made, or are not gone yet
-        self._told = False
+        self._connections = 0  # connections that are being made, or have not ended yet
+        self._reported = False
         self.reason = ""  # why the client was ended
         self._paused = False
-        self._waiting = means.input.share(SESSION_INPUT, link.throttle)
+        self._waiting = resources.input.share(SESSION_INPUT, link.throttle)
         self._loop = asyncio.get_running_loop()
-        self._patience = Patience(self._loop.time)
+        self._flood = FloodLimit(self._loop.time)
         self._timer: asyncio.TimerHandle | None = None
 
     # -- from the client: Session -------------------------------------------------------------
@@ -73,14 +73,14 @@ class SpdyForward:
                     return 0
         self.flush()
         idle = self._spdy.idle_frames - idle_before
-        if idle and not self._patience.idle(idle):
+        if idle and not self._flood.idle(idle):
             self._refuse(REASON)
             return 0
         return self._spdy.frames - before
 
     def _refuse(self, reason: str) -> None:
-        """The client only keeps us busy: it ends here, and all its connections."""
-        self._means.refused(reason)
+        """The client floods the server: end the session and all its connections."""
+        self._resources.refused(reason)
         self.reason = reason
         for forward in list(self._forwards.values()):
             forward.refuse(reason)
@@ -91,7 +91,7 @@ class SpdyForward:
     def _data(self, event: DataReceived) -> None:
         forward = self._forwards.get(event.stream)
         if forward is None:
-            return  # an error stream, which the client ends at once, or what is over already
+            return  # an error stream, which the client ends at once, or an ended connection
         if event.data:
             self.moved()
             forward.feed(event.data)
@@ -107,16 +107,16 @@ class SpdyForward:
         if found is not None:
             self._begin(found)
         if self._timer is None and self._pairing.deadline is not None:
-            self._timer = self._loop.call_at(self._pairing.deadline, self._look_overdue)
+            self._timer = self._loop.call_at(self._pairing.deadline, self._overdue)
 
     def _begin(self, pair: Pair) -> None:
         problem = f"it has {self._connections}, and no more are taken"
         if self._connections < MAX_CONNECTIONS:
-            problem = self._means.connections.connect()
+            problem = self._resources.connections.connect()
         if problem:
             self._spdy.reset(pair.error, Reset.REFUSED_STREAM)
             self._spdy.reset(pair.data, Reset.REFUSED_STREAM)
-            self._tell_once(f"its new connections are refused: {problem}")
+            self._report_once(f"its new connections are refused: {problem}")
             return
         self._connections += 1
         forward = Forward(_Pair(self, self._spdy, pair), self._disconnected)
@@ -124,23 +124,23 @@ class SpdyForward:
         if self._paused:
             forward.pause()
         connect = forward.run(lambda: self._connect(pair.port))
-        self._means.spawn(f"forward to port {pair.port}", connect)
+        self._resources.spawn(f"forward to port {pair.port}", connect)
 
     def _disconnected(self) -> None:
         self._connections -= 1
-        self._means.connections.disconnect()
+        self._resources.connections.disconnect()
 
-    def _tell_once(self, what: str) -> None:
-        if not self._told:
-            self._told = True
-            self._means.refused(what)
+    def _report_once(self, what: str) -> None:
+        if not self._reported:
+            self._reported = True
+            self._resources.refused(what)
 
-    def _look_overdue(self) -> None:
+    def _overdue(self) -> None:
         for stream in self._pairing.overdue(self._loop.time()):
             self._spdy.reset(stream)
         self.flush()
         deadline = self._pairing.deadline
-        self._timer = None if deadline is None else self._loop.call_at(deadline, self._look_overdue)
+        self._timer = None if deadline is None else self._loop.call_at(deadline, self._overdue)
 
     def _reset(self, stream: int) -> None:
         self._pairing.forget(stream)
@@ -182,12 +182,12 @@ class SpdyForward:
         self._forwards.pop(pair.data, None)
 
     def waits(self, by: int) -> None:
-        """Connections that do not read hold up all: there is no other way to say stop."""
+        """A connection that does not read pauses all of them: the protocol has no other way."""
         self._waiting.hold(self._waiting.held + by)
 
     def moved(self) -> None:
-        """Bytes went to the pod, or come from it."""
-        self._patience.moved()
+        """Count a frame with data, in either direction."""
+        self._flood.moved()
 
 
 class _Pair:
@@ -214,7 +214,7 @@ class _Pair:
 
     def over(self, broken: bool) -> None:
         self._fin(self._pair.error)
-        if broken:  # else the client will end its side when it sees that we did
+        if broken:  # otherwise the client ends its side after ours
             self._spdy.reset(self._pair.data)
         self._session.over(self._pair)
         self._session.flush()

@@ -3,12 +3,12 @@
 import asyncio
 
 from cri_shim.oci.command import Streams
+from cri_shim.streaming.flood import REASON, FloodLimit
 from cri_shim.streaming.link import Link
-from cri_shim.streaming.means import Means
-from cri_shim.streaming.patience import REASON, Patience
 from cri_shim.streaming.remotecommand import CREATION_S, Begin, RemoteCommand
+from cri_shim.streaming.resources import Resources
 from cri_shim.wire import remotecommand as wire
-from cri_shim.wire.remotecommand import Outcome, StreamSet
+from cri_shim.wire.remotecommand import Outcome, Stream, StreamSet
 from cri_shim.wire.spdy import (
     Connection,
     DataReceived,
@@ -22,10 +22,10 @@ from cri_shim.wire.spdy import (
 
 
 class SpdyCommand:
-    """A Session towards its connection, a Peer towards its RemoteCommand."""
+    """The Session of its connection and the Peer of its RemoteCommand."""
 
     def __init__(
-        self, link: Link, protocol: str, streams: Streams, begin: Begin, means: Means
+        self, link: Link, protocol: str, streams: Streams, begin: Begin, resources: Resources
     ) -> None:
         self._link = link
         self._protocol = protocol
@@ -39,13 +39,13 @@ class SpdyCommand:
                 tty=streams.tty,
             )
         )
-        self._kinds: dict[int, str] = {}
-        self._means = means
-        self._command = RemoteCommand(begin, self, means)
+        self._kinds: dict[int, Stream | None] = {}
+        self._resources = resources
+        self._command = RemoteCommand(begin, self, resources)
         self._started = False
         self._finished = False
         loop = asyncio.get_running_loop()
-        self._patience = Patience(loop.time)
+        self._flood = FloodLimit(loop.time)
         self._timer = loop.call_later(CREATION_S, self._too_late)
 
     # -- from the client: Session -------------------------------------------------------------
@@ -69,14 +69,14 @@ class SpdyCommand:
                     return 0
         self._flush()
         idle = self._spdy.idle_frames - idle_before
-        if idle and not self._patience.idle(idle):
+        if idle and not self._flood.idle(idle):
             self._refuse(REASON)
         return self._spdy.frames - before
 
     def _refuse(self, reason: str) -> None:
-        """The client only keeps us busy: it and its command end here."""
+        """The client floods the server: end the session and its command."""
         if not self._finished:
-            self._means.refused(reason)
+            self._resources.refused(reason)
             self._end(Outcome(error=reason), Goaway.PROTOCOL_ERROR)
             self._command.gone()
 
@@ -86,28 +86,28 @@ class SpdyCommand:
             return
         self._kinds[event.stream] = kind = self._set.kind(event.stream)
         self._spdy.accept(event.stream)
-        if event.fin and kind == wire.STDIN:
+        if event.fin and kind is Stream.STDIN:
             self._command.stdin_end()
         if self._set.complete and not self._started:
             self._started = True
             self._timer.cancel()
-            self._flush()  # replies first: the client drops output that comes before them
+            self._flush()  # send the replies first: the client drops output that is before them
             self._command.start()
 
     def _data(self, event: DataReceived) -> None:
         kind = self._kinds.get(event.stream)
-        if kind == wire.STDIN:
+        if kind is Stream.STDIN:
             if event.data:
-                self._patience.moved()
+                self._flood.moved()
                 self._command.stdin(event.data)
             if event.fin:
                 self._command.stdin_end()
-        elif kind == wire.RESIZE:
-            self._patience.idle(1)
+        elif kind is Stream.RESIZE:
+            self._flood.idle(1)
             self._command.resize(event.data)
 
     def _reset(self, stream: int) -> None:
-        if self._kinds.get(stream) == wire.STDIN:
+        if self._kinds.get(stream) is Stream.STDIN:
             self._command.stdin_end()
 
     def gone(self) -> None:
@@ -129,7 +129,7 @@ class SpdyCommand:
 
     # -- to the client: Peer ------------------------------------------------------------------
 
-    def output(self, kind: str, data: bytes) -> None:
+    def output(self, kind: Stream, data: bytes) -> None:
         stream = self._set.streams.get(kind)
         if stream is not None and self._spdy.writable(stream):
             self._spdy.send(stream, data)
@@ -148,8 +148,8 @@ class SpdyCommand:
     def _end(self, outcome: Outcome, why: Goaway) -> None:
         self._finished = True
         self._timer.cancel()
-        error = self._set.streams.get(wire.ERROR)
-        for kind in (wire.STDOUT, wire.STDERR):
+        error = self._set.streams.get(Stream.ERROR)
+        for kind in (Stream.STDOUT, Stream.STDERR):
             stream = self._set.streams.get(kind)
             if stream is not None and self._spdy.writable(stream):
                 self._spdy.send(stream, b"", fin=True)

@@ -1,8 +1,7 @@
-"""What a request asks to become, and whether that is served: SPDY/3.1 or WebSocket, and which
-sub-protocol of exec, attach or port-forward.
+"""The choice of the upgrade of a request: SPDY/3.1 or WebSocket, and the sub-protocol.
 
-The first of the client's sub-protocols that we know is chosen. No choice is 403, as the clients
-expect: those with a fallback try their next transport then.
+The first of the client's sub-protocols that the server supports is chosen. If there is none, the
+answer is 403, as the clients expect: clients with a fallback then try their next transport.
 """
 
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ SPDY = "SPDY/3.1"
 
 @dataclass(frozen=True, slots=True)
 class Agreed:
-    """`protocol` is "" for a WebSocket client that named none. `headers` go into the 101."""
+    """`protocol` is "" for a WebSocket client that names none. `headers` go into the 101."""
 
     transport: Transport
     protocol: str
@@ -30,7 +29,7 @@ class Agreed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """An HTTP status with its text, and headers that say what would have been taken."""
+    """An HTTP status with its text, and headers that list what the server accepts."""
 
     status: int
     text: str
@@ -38,7 +37,7 @@ class Refused:
 
 
 def agree(request: h11.Request, purpose: Purpose) -> Agreed | Refused:
-    """What to answer a request with."""
+    """Choose the answer to a request."""
     wanted = _joined(request, "upgrade").lower()
     if "upgrade" not in _joined(request, "connection").lower() or not wanted:
         return Refused(400, "this address is for an upgrade to SPDY/3.1 or WebSocket")
@@ -94,7 +93,7 @@ def _unknown(offered: list[str], served: tuple[str, ...]) -> str:
 
 
 def _lines(request: h11.Request, name: str) -> list[str]:
-    """The values of all lines of a header."""
+    """Return the values of all lines of a header."""
     wanted = name.encode()
     return [value.decode("latin-1") for header, value in request.headers if header == wanted]
 

@@ -1,4 +1,4 @@
-"""WebSocket messages over a Link: what all our sub-protocols have in common."""
+"""WebSocket messages over a Link: the part that all sub-protocols share."""
 
 from collections.abc import Iterator
 
@@ -11,23 +11,23 @@ Payload = bytes | bytearray | str
 
 
 class WebSocket:
-    """Pings are answered here, and a close is: then the link is closed too."""
+    """Answers pings and closes itself. A close also closes the link."""
 
     def __init__(self, link: Link) -> None:
         self._link = link
         self._reader = FrameReader()
         self._closed = False
-        self.frames = 0  # handled so far; a piece of a frame counts as one
-        self.idle_frames = 0  # those of them that brought no data
+        self.frames = 0  # frames handled so far; a piece of a frame counts as one
+        self.idle_frames = 0  # those of them without data
 
     def feed(self, data: bytes | bytearray) -> None:
-        """Bytes from the client, of which `next` tells; those before must have been taken."""
+        """Take bytes of the client; `next` handles them and must have handled all earlier ones."""
         self._reader.feed(data)
 
     def take(self, frames: int) -> Iterator[Piece]:
-        """Handle `frames` frames, or as many as there are: the pieces of messages among them.
+        """Handle up to `frames` frames and yield the pieces of messages among them.
 
-        All were handled if `self.frames` has grown by less.
+        If `self.frames` grew by less, all frames were handled.
         """
         last = self.frames + frames
         while (before := self.frames) < last:
@@ -37,7 +37,7 @@ class WebSocket:
                 return
 
     def next(self) -> Piece | None:
-        """Handle one frame, if there is one; answers it if it is of a message."""
+        """Handle one frame, if there is one; return it if it belongs to a message."""
         if self._closed:
             return None
         try:
@@ -59,11 +59,11 @@ class WebSocket:
         return None
 
     def send_text(self, text: str) -> None:
-        """One text message."""
+        """Send one text message."""
         self._send(Opcode.TEXT, text.encode())
 
     def send(self, *pieces: Buffer) -> None:
-        """One binary message of these pieces, none of which is copied here."""
+        """Send one binary message of these pieces, without a copy."""
         self._send(Opcode.BINARY, *pieces)
 
     def _send(self, opcode: Opcode, *pieces: Buffer) -> None:
@@ -71,7 +71,7 @@ class WebSocket:
             self._link.write((wire.head(opcode, sum(map(len, pieces))), *pieces))
 
     def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> None:
-        """Send Close, without which the Go clients report an error, and end the connection."""
+        """Send Close and end the connection. Go clients report an error without a Close."""
         if self._closed:
             return
         self._closed = True
@@ -81,7 +81,7 @@ class WebSocket:
 
 
 def send(socket: WebSocket, channels: Channels, channel: int, data: bytes) -> None:
-    """One message of a channel, in the form of its sub-protocol."""
+    """Send one message on a channel, in the form of its sub-protocol."""
     if not channels.text:
         socket.send(bytes((channel,)), data)
     elif isinstance(message := channels.encode(channel, data), str):

@@ -1,13 +1,13 @@
-"""Port-forward over WebSocket: the SPDY tunnel of today's clients, and the channels of old ones."""
+"""Port-forward over WebSocket: the SPDY tunnel of today's clients, the channels of old ones."""
 
 import asyncio
 from collections.abc import Sequence
 
+from cri_shim.streaming.flood import REASON, FloodLimit
 from cri_shim.streaming.forward import Forward
 from cri_shim.streaming.link import Buffer, Link
-from cri_shim.streaming.means import Means
 from cri_shim.streaming.memory import SESSION_INPUT
-from cri_shim.streaming.patience import REASON, Patience
+from cri_shim.streaming.resources import Resources
 from cri_shim.streaming.spdy_forward import ConnectTo, SpdyForward
 from cri_shim.streaming.websocket import WebSocket, send
 from cri_shim.wire.channels import BadMessage, ChannelData, Channels
@@ -16,20 +16,20 @@ from cri_shim.wire.websocket import CloseCode
 
 
 class WebSocketTunnel:
-    """A Session whose messages are one stream of SPDY, and the Link of the session inside."""
+    """A Session whose messages carry a SPDY connection, and the Link of the SPDY session."""
 
-    def __init__(self, link: Link, connect: ConnectTo, means: Means) -> None:
+    def __init__(self, link: Link, connect: ConnectTo, resources: Resources) -> None:
         self._link = link
         self._ws = WebSocket(link)
-        self._means = means
-        self._patience = Patience(asyncio.get_running_loop().time)
-        self._inner = SpdyForward(self, connect, means)
+        self._resources = resources
+        self._flood = FloodLimit(asyncio.get_running_loop().time)
+        self._inner = SpdyForward(self, connect, resources)
 
     def received(self, data: bytes | bytearray) -> None:
         self._ws.feed(data)
 
     def work(self, frames: int) -> int:
-        """Frames of both protocols count."""
+        """Handle frames; those of both protocols count."""
         done = self._inner.work(frames)
         while done < frames:
             before, idle = self._ws.frames, self._ws.idle_frames
@@ -37,7 +37,7 @@ class WebSocketTunnel:
             if self._ws.frames == before:
                 break
             done += 1
-            if self._ws.idle_frames > idle and not self._patience.idle(1):
+            if self._ws.idle_frames > idle and not self._flood.idle(1):
                 self._refuse(REASON)
                 return 0
             if piece is None or not piece.data:
@@ -45,14 +45,14 @@ class WebSocketTunnel:
             if isinstance(piece.data, str):
                 self._ws.close(CloseCode.UNSUPPORTED_DATA)
                 return 0
-            self._patience.moved()
+            self._flood.moved()
             self._inner.received(piece.data)
             done += self._inner.work(frames - done)
         return done
 
     def _refuse(self, reason: str) -> None:
-        """The client only keeps us busy: it ends here, and all its connections."""
-        self._means.refused(reason)
+        """The client floods the server: end the session and all its connections."""
+        self._resources.refused(reason)
         self._ws.close(CloseCode.PROTOCOL_ERROR, reason)
         self._inner.gone()
 
@@ -93,15 +93,20 @@ class WebSocketChannels:
     """A Session with two channels for each port of the request, and one connection to each."""
 
     def __init__(
-        self, link: Link, protocol: str, ports: Sequence[int], connect: ConnectTo, means: Means
+        self,
+        link: Link,
+        protocol: str,
+        ports: Sequence[int],
+        connect: ConnectTo,
+        resources: Resources,
     ) -> None:
         self._ws = WebSocket(link)
         self._channels = Channels(protocol)
-        self._means = means
+        self._resources = resources
         self._forwards: dict[int, Forward] = {}  # by the data channel
         self._left: set[int] = set()
-        self._waiting = means.input.share(SESSION_INPUT, link.throttle)
-        self._patience = Patience(asyncio.get_running_loop().time)
+        self._waiting = resources.input.share(SESSION_INPUT, link.throttle)
+        self._flood = FloodLimit(asyncio.get_running_loop().time)
         for pair in legacy_channels(ports):
             self.send(pair.data, pair.greeting)
             self.send(pair.error, pair.greeting)
@@ -110,15 +115,15 @@ class WebSocketChannels:
             self._ws.close(CloseCode.TRY_AGAIN_LATER)
 
     def _begin(self, pair: ChannelPair, connect: ConnectTo) -> None:
-        if problem := self._means.connections.connect():
-            self._means.refused(f"its connection to port {pair.port} is refused: {problem}")
+        if problem := self._resources.connections.connect():
+            self._resources.refused(f"its connection to port {pair.port} is refused: {problem}")
             self.send(pair.error, problem.encode())
             return
-        forward = Forward(_Channel(self, pair), self._means.connections.disconnect)
+        forward = Forward(_Channel(self, pair), self._resources.connections.disconnect)
         self._forwards[pair.data] = forward
         self._left.add(pair.data)
         run = forward.run(lambda: connect(pair.port))
-        self._means.spawn(f"forward to port {pair.port}", run)
+        self._resources.spawn(f"forward to port {pair.port}", run)
 
     def received(self, data: bytes | bytearray) -> None:
         self._ws.feed(data)
@@ -131,17 +136,17 @@ class WebSocketChannels:
                     self._ws.close(CloseCode.UNSUPPORTED_DATA)
                     return 0
                 if isinstance(event, ChannelData) and event.channel in self._forwards:
-                    self._patience.moved()
+                    self._flood.moved()
                     self._forwards[event.channel].feed(event.data)
                     input += 1
         done = self._ws.frames - before
-        if done > input and not self._patience.idle(done - input):
+        if done > input and not self._flood.idle(done - input):
             self._refuse(REASON)
         return done
 
     def _refuse(self, reason: str) -> None:
-        """The client only keeps us busy: it ends here, and all its connections."""
-        self._means.refused(reason)
+        """The client floods the server: end the session and all its connections."""
+        self._resources.refused(reason)
         self._ws.close(CloseCode.PROTOCOL_ERROR, reason)
         self.gone()
 
@@ -167,13 +172,13 @@ class WebSocketChannels:
         send(self._ws, self._channels, channel, data)
 
     def over(self, channel: int) -> None:
-        """A channel cannot be ended alone: the last connection ends the session."""
+        """End the session with its last connection: a single channel cannot be ended."""
         self._left.discard(channel)
         if not self._left:
             self._ws.close()
 
     def waits(self, by: int) -> None:
-        """Connections that do not read hold up all: there is no other way to say stop."""
+        """A connection that does not read pauses all of them: the protocol has no other way."""
         self._waiting.hold(self._waiting.held + by)
 
 
@@ -188,7 +193,7 @@ class _Channel:
         self._session.send(self._pair.data, data)
 
     def data_end(self) -> None:
-        """Cannot be said."""
+        """Do nothing: the protocol cannot express it."""
 
     def failed(self, text: str) -> None:
         self._session.send(self._pair.error, text.encode())

@@ -3,26 +3,23 @@
 import asyncio
 
 from cri_shim.oci.command import Streams
+from cri_shim.streaming.flood import REASON, FloodLimit
 from cri_shim.streaming.link import Link
-from cri_shim.streaming.means import Means
-from cri_shim.streaming.patience import REASON, Patience
 from cri_shim.streaming.remotecommand import Begin, RemoteCommand
+from cri_shim.streaming.resources import Resources
 from cri_shim.streaming.websocket import WebSocket, send
-from cri_shim.wire import channels
 from cri_shim.wire import remotecommand as wire
 from cri_shim.wire.channels import BadMessage, ChannelClosed, ChannelData, ChannelEvent, Channels
 from cri_shim.wire.negotiation import V5
-from cri_shim.wire.remotecommand import Outcome
+from cri_shim.wire.remotecommand import Outcome, Stream
 from cri_shim.wire.websocket import CloseCode
-
-_CHANNELS = {wire.STDOUT: channels.STDOUT, wire.STDERR: channels.STDERR}
 
 
 class WebSocketCommand:
-    """A Session towards its connection, a Peer towards its RemoteCommand."""
+    """The Session of its connection and the Peer of its RemoteCommand."""
 
     def __init__(
-        self, link: Link, protocol: str, streams: Streams, begin: Begin, means: Means
+        self, link: Link, protocol: str, streams: Streams, begin: Begin, resources: Resources
     ) -> None:
         self._link = link
         self._protocol = protocol
@@ -30,12 +27,12 @@ class WebSocketCommand:
         self._channels = Channels(protocol)
         self._stdin = streams.stdin
         self._tty = streams.tty
-        self._means = means
-        self._command = RemoteCommand(begin, self, means)
+        self._resources = resources
+        self._command = RemoteCommand(begin, self, resources)
         self._finished = False
-        self._patience = Patience(asyncio.get_running_loop().time)
-        if protocol != V5:  # an empty message, as the reference server begins with
-            first = channels.STDOUT if streams.stdout else channels.STDERR
+        self._flood = FloodLimit(asyncio.get_running_loop().time)
+        if protocol != V5:  # begin with an empty message, like the reference server
+            first = Stream.STDOUT if streams.stdout else Stream.STDERR
             self._send(first, b"")
         self._command.start()
 
@@ -50,31 +47,31 @@ class WebSocketCommand:
             for event in self._channels.decode(piece.data, finished=piece.last):
                 input += self._take(event)
         done = self._ws.frames - before
-        if done > input and not self._patience.idle(done - input):
+        if done > input and not self._flood.idle(done - input):
             self._refuse(REASON)
         return done
 
     def _take(self, event: ChannelEvent) -> bool:
-        """Whether it was input."""
+        """Handle an event; return whether it was input."""
         match event:
-            case ChannelData(channels.STDIN, some) if self._stdin:
-                self._patience.moved()
+            case ChannelData(Stream.STDIN, some) if self._stdin:
+                self._flood.moved()
                 self._command.stdin(some)
                 return True
-            case ChannelData(channels.RESIZE, some) if self._tty:
+            case ChannelData(Stream.RESIZE, some) if self._tty:
                 self._command.resize(some)
-            case ChannelClosed(channels.STDIN) if self._stdin:
+            case ChannelClosed(Stream.STDIN) if self._stdin:
                 self._command.stdin_end()
             case BadMessage():
                 self._ws.close(CloseCode.UNSUPPORTED_DATA)
             case _:
-                pass  # a channel that is not the client's to write to
+                pass  # a channel on which the client must not send
         return False
 
     def _refuse(self, reason: str) -> None:
-        """The client only keeps us busy: it and its command end here."""
+        """The client floods the server: end the session and its command."""
         if not self._finished:
-            self._means.refused(reason)
+            self._resources.refused(reason)
             self._end(Outcome(error=reason), CloseCode.PROTOCOL_ERROR, reason)
             self._command.gone()
 
@@ -92,8 +89,8 @@ class WebSocketCommand:
 
     # -- to the client: Peer ------------------------------------------------------------------
 
-    def output(self, kind: str, data: bytes) -> None:
-        self._send(_CHANNELS[kind], data)
+    def output(self, kind: Stream, data: bytes) -> None:
+        self._send(kind, data)
 
     def backlog(self) -> int:
         return self._link.backlog()
@@ -108,7 +105,7 @@ class WebSocketCommand:
     def _end(self, outcome: Outcome, code: CloseCode, reason: str = "") -> None:
         self._finished = True
         if status := wire.encode_outcome(self._protocol, outcome):
-            self._send(channels.ERROR, status)
+            self._send(Stream.ERROR, status)
         self._ws.close(code, reason)
 
     def _send(self, channel: int, data: bytes) -> None:

@@ -7,11 +7,11 @@ from cri_shim.validate import fields
 from cri_shim.validate.resources import check_resources
 from cri_shim.validate.security import check_container_security
 
-MAX_LOG_NAME_BYTES = 255 - len(".tmp")  # NAME_MAX, less what conmon appends
+MAX_LOG_NAME_BYTES = 255 - len(".tmp")  # NAME_MAX without the suffix that conmon appends
 
 
 def check_container(at: str, config: api.ContainerConfig) -> None:
-    """Refuse what cannot be a container; `at` is the path of `config` in the request."""
+    """Check a container's config; `at` is the path of `config` in the request."""
     fields.name(f"{at}.metadata.name", config.metadata.name)
     fields.image(f"{at}.image.image", config.image.image)
     _process(at, config)
@@ -27,7 +27,7 @@ def check_container(at: str, config: api.ContainerConfig) -> None:
 
 
 def _log_path(at: str, path: str) -> None:
-    """conmon cuts a path at a colon, and makes a new log under `NAME.tmp`. Empty is no log."""
+    """conmon cuts a path at a colon, and makes a new log as `NAME.tmp`. Empty means no log."""
     if not path:
         return
     fields.inside(at, path)
@@ -57,9 +57,9 @@ def _process(at: str, config: api.ContainerConfig) -> None:
 
 
 def _mount(at: str, mount: api.Mount) -> None:
-    """A bind mount has a host path, an image volume an image; each a place in the container."""
+    """Check a bind mount, which has a host path, or an image volume, which has an image."""
     fields.absolute(f"{at}.container_path", mount.container_path)
-    if not mount.container_path.strip("/"):
+    if mounts.cleaned(mount.container_path) == "/":
         raise InvalidArgument(f"{at}.container_path", "the root itself cannot be mounted over")
     fields.known(f"{at}.propagation", mount.propagation, api.MountPropagation.DESCRIPTOR)
     if mount.HasField("image"):
@@ -71,7 +71,7 @@ def _mount(at: str, mount: api.Mount) -> None:
 
 
 def _device(at: str, device: api.Device) -> None:
-    """No container_path is the same place as on the host, no permissions are all of them."""
+    """An empty container_path means the path on the host; empty permissions mean all of them."""
     fields.absolute(f"{at}.host_path", device.host_path)
     if device.container_path:
         fields.absolute(f"{at}.container_path", device.container_path)

@@ -1,7 +1,7 @@
-"""Checks of single values; each takes the field's path in the request and names it when it refuses.
+"""Checks of single values; each takes the field's path in the request for its error.
 
-Every text that ends in a file, a path or an argument vector is refused when it has control
-characters: a newline would be a line of its own in resolv.conf, a NUL would cut the text short.
+Every text that goes into a file, a path or an argument vector is refused if it has control
+characters: a newline would begin a new line in resolv.conf, a NUL would truncate the text.
 """
 
 import ipaddress
@@ -11,8 +11,8 @@ from google.protobuf.descriptor import EnumDescriptor
 
 from cri_shim.errors import InvalidArgument
 
-MAX_ID_LENGTH = 128  # ours have 64; those of other runtimes on the same socket path are accepted
-MAX_NAME_LENGTH = 253  # of a Kubernetes object, a DNS subdomain
+MAX_ID_LENGTH = 128  # our ids have 64; ids of other runtimes on this socket path are accepted
+MAX_NAME_LENGTH = 253  # the name of a Kubernetes object is a DNS subdomain
 MAX_PATH_BYTES = 4095  # PATH_MAX without its NUL
 MAX_IMAGE_LENGTH = 2048  # registry, repository, tag and digest fit many times over
 
@@ -20,27 +20,27 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 def given(at: str, value: str) -> None:
-    """A text that must not be empty, and is plain (`plain`)."""
+    """Check a text that must not be empty, and must be plain (`plain`)."""
     if not value:
         raise InvalidArgument(at, "is required")
     plain(at, value)
 
 
 def plain(at: str, value: str) -> None:
-    """A text without control characters, NUL and newline among them; empty is fine."""
+    """Check a text without control characters such as NUL and newline; it may be empty."""
     if any(c < " " or c == "\x7f" for c in value):
         raise InvalidArgument(at, f"{value[:80]!r} has a control character")
 
 
 def name(at: str, value: str) -> None:
-    """The name of an object: required, plain, at most 253 characters."""
+    """Check the name of an object: required, plain, at most 253 characters."""
     given(at, value)
     if len(value) > MAX_NAME_LENGTH:
         raise InvalidArgument(at, f"has {len(value)} characters, {MAX_NAME_LENGTH} are allowed")
 
 
 def identifier(at: str, value: str) -> None:
-    """The id of a pod or container, or the beginning of one. It becomes part of paths."""
+    """Check the id of a pod or container, or a prefix of one. It becomes part of paths."""
     if not value:
         raise InvalidArgument(at, "is required")
     if len(value) > MAX_ID_LENGTH or not _ID.fullmatch(value):
@@ -52,48 +52,48 @@ def identifier(at: str, value: str) -> None:
 
 
 def path(at: str, value: str) -> None:
-    """A text that could be a path: plain, and not longer than the kernel takes."""
+    """Check a text that could be a path: plain, and within the kernel's limit."""
     plain(at, value)
     if len(value.encode()) > MAX_PATH_BYTES:
         raise InvalidArgument(at, f"is longer than {MAX_PATH_BYTES} bytes")
 
 
 def absolute(at: str, value: str) -> None:
-    """A path from the root; empty is refused."""
+    """Check an absolute path; empty is refused."""
     path(at, value)
     if not value.startswith("/"):
         raise InvalidArgument(at, f"{value!r} is not an absolute path")
 
 
 def without_parents(at: str, value: str) -> None:
-    """A path that never goes up."""
+    """Check a path without `..`."""
     path(at, value)
     if ".." in value.split("/"):
         raise InvalidArgument(at, f"{value!r} goes up by '..'")
 
 
 def inside(at: str, value: str) -> None:
-    """A relative path that stays below the directory it is relative to; empty is fine."""
+    """Check a relative path that stays below its directory; it may be empty."""
     without_parents(at, value)
     if value.startswith("/"):
         raise InvalidArgument(at, f"{value!r} is absolute; it is relative to the pod's directory")
 
 
 def between(at: str, value: int, low: int, high: int) -> None:
-    """A number from `low` to `high`, both included."""
+    """Check a number from `low` to `high`, both included."""
     if not low <= value <= high:
         raise InvalidArgument(at, f"{value} is not between {low} and {high}")
 
 
 def known(at: str, value: int, enumeration: EnumDescriptor) -> None:
-    """A value the enumeration names; proto3 lets any number through."""
+    """Check a value of an enumeration; proto3 accepts any number."""
     if value not in enumeration.values_by_number:
         names = ", ".join(enumeration.values_by_name)
         raise InvalidArgument(at, f"{value} is none of {names}")
 
 
 def address(at: str, value: str) -> None:
-    """An IP address. Python takes any text as the zone after `%`, a line of its own included."""
+    """Check an IP address. Python accepts any text as the zone after `%`, even a newline."""
     word(at, value)
     try:
         ipaddress.ip_address(value)
@@ -102,13 +102,13 @@ def address(at: str, value: str) -> None:
 
 
 def word(at: str, value: str) -> None:
-    """A text that can stand in a line beside others: not empty, printable, without spaces."""
+    """Check one word of a line: not empty, printable, without spaces."""
     if not value or any(c.isspace() or not c.isprintable() for c in value):
         raise InvalidArgument(at, f"{value[:80]!r} is not one word")
 
 
 def image(at: str, value: str) -> None:
-    """An image reference: required, without spaces; store/reference.py reads the rest."""
+    """Check an image reference: required, without spaces; store/reference.py parses the rest."""
     given(at, value)
     word(at, value)
     if len(value) > MAX_IMAGE_LENGTH:

@@ -8,22 +8,23 @@ from cri_shim.validate import fields
 from cri_shim.validate.resources import check_resources
 from cri_shim.validate.security import check_pod_security
 
-MAX_HOSTNAME_BYTES = 64  # what sethostname(2) takes
-# More than RFC 1123 has, as other runtimes: names with _ are common. It is a word of /etc/hosts.
+MAX_HOSTNAME_BYTES = 64  # the limit of sethostname(2)
+# More than RFC 1123 allows, like other runtimes: names with _ are common. The host name is a word
+# of /etc/hosts.
 _HOSTNAME = re.compile(r"[A-Za-z0-9._-]+")
 
-# What the kubelet allows. A resolver reads three servers and silently leaves the rest unread.
+# The kubelet's limits. A resolver reads three servers and silently ignores the rest.
 MAX_DNS_SERVERS = 3
 MAX_DNS_SEARCHES = 32
 MAX_DNS_SEARCH_CHARACTERS = 2048
 
-# As Kubernetes has it, and interface names (`net/ipv4/conf/eth0.100/forwarding`).
+# The rule of Kubernetes, and interface names (`net/ipv4/conf/eth0.100/forwarding`).
 MAX_SYSCTL_LENGTH = 253
 _SYSCTL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_*-]*([./][A-Za-z0-9_][A-Za-z0-9_*-]*)+")
 
 
 def check_pod(at: str, config: api.PodSandboxConfig) -> None:
-    """Refuse what cannot be a pod; `at` is the path of `config` in the request."""
+    """Check a pod's config; `at` is the path of `config` in the request."""
     for field in ("name", "namespace", "uid"):
         fields.name(f"{at}.metadata.{field}", getattr(config.metadata, field))
     _hostname(f"{at}.hostname", config.hostname)
@@ -39,7 +40,7 @@ def check_pod(at: str, config: api.PodSandboxConfig) -> None:
 
 
 def _hostname(at: str, hostname: str) -> None:
-    """Empty is the node's name (host network), or the kernel's default."""
+    """Empty means the node's name (host network), or the kernel's default."""
     if not hostname:
         return
     if len(hostname.encode()) > MAX_HOSTNAME_BYTES:
@@ -49,7 +50,7 @@ def _hostname(at: str, hostname: str) -> None:
 
 
 def _dns(at: str, dns: api.DNSConfig) -> None:
-    """Servers are addresses; searches and options are words: they become lines of resolv.conf."""
+    """Servers are addresses; searches and options are words of lines in resolv.conf."""
     if len(dns.servers) > MAX_DNS_SERVERS:
         raise InvalidArgument(f"{at}.servers", f"more than {MAX_DNS_SERVERS}")
     for index, server in enumerate(dns.servers):
@@ -64,7 +65,7 @@ def _dns(at: str, dns: api.DNSConfig) -> None:
 
 
 def _port(at: str, mapping: api.PortMapping) -> None:
-    """A mapping with host_port 0 asks for nothing, but must be well-formed all the same."""
+    """A mapping with host_port 0 has no effect, but must be well-formed, too."""
     fields.known(f"{at}.protocol", mapping.protocol, api.Protocol.DESCRIPTOR)
     fields.between(f"{at}.container_port", mapping.container_port, 0, 65535)
     fields.between(f"{at}.host_port", mapping.host_port, 0, 65535)

@@ -1,4 +1,4 @@
-"""One check for each request of the socket's services; a test holds the table complete."""
+"""One check for each request of the socket's services; a test requires a complete table."""
 
 import ipaddress
 from collections.abc import Callable
@@ -16,15 +16,15 @@ from cri_shim.validate.resources import check_resources
 
 
 class Validator:
-    """The check that boundary.add takes."""
+    """The check for boundary.add."""
 
     def __call__(self, request: Message) -> None:
-        """Raise InvalidArgument for what no runtime could do."""
+        """Raise InvalidArgument for a request that no runtime could serve."""
         _CHECKS[type(request)](request)
 
 
 def _nothing(request: Message) -> None:
-    """For requests whose every value has a meaning; a filter that matches nothing is no error."""
+    """Accept a request whose values are all valid; a filter without matches is not an error."""
 
 
 def _of_pod(request: Any) -> None:
@@ -74,7 +74,7 @@ def _command(request: api.ExecSyncRequest | api.ExecRequest) -> None:
 
 
 def _streams(request: api.ExecRequest | api.AttachRequest) -> None:
-    """ "If tty is true, stderr must be false", and a session without any stream is none."""
+    """ "If tty is true, stderr must be false"; a session needs at least one stream."""
     if request.tty and request.stderr:
         raise InvalidArgument("stderr", "a tty has no stderr of its own: ask for stdout alone")
     if not (request.stdin or request.stdout or request.stderr):
@@ -161,7 +161,7 @@ _CHECKS: dict[type[Message], Callable[[Any], None]] = {
     api.PodSandboxStatsRequest: _of_pod,
     api.CheckpointContainerRequest: _of_container,
     api.CheckpointPodRequest: _checkpoint_pod,
-    api.RestorePodRequest: _nothing,  # not served; its checks come with it
+    api.RestorePodRequest: _nothing,  # not served, so nothing is checked
     api.ListPodSandboxRequest: _nothing,
     api.ListContainersRequest: _nothing,
     api.ListContainerStatsRequest: _nothing,

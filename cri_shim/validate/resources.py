@@ -1,4 +1,4 @@
-"""Checks of LinuxContainerResources: the ranges the kernel takes, before it says only EINVAL."""
+"""Checks of LinuxContainerResources: the kernel's ranges. The kernel itself returns only EINVAL."""
 
 import re
 
@@ -8,7 +8,7 @@ from cri_shim.validate import fields
 
 UNLIMITED = -1
 
-# Microseconds: the kernel's bounds for a period, and the least quota in one.
+# Microseconds: the kernel's limits of a period, and the least quota of a period.
 LEAST_CPU_PERIOD, GREATEST_CPU_PERIOD = 1_000, 1_000_000
 LEAST_CPU_QUOTA = 1_000
 
@@ -18,7 +18,7 @@ _UNIFIED_KEY = re.compile(r"[a-z_]+(\.[A-Za-z0-9_-]+)+")
 
 
 def check_resources(at: str, asked: api.LinuxContainerResources, *, update: bool = False) -> None:
-    """0 and empty are "not given" everywhere. An `update` can also lift a memory limit by -1."""
+    """Check resources. 0 and empty mean "not given"; an `update` may lift a memory limit by -1."""
     if asked.cpu_period:
         fields.between(f"{at}.cpu_period", asked.cpu_period, LEAST_CPU_PERIOD, GREATEST_CPU_PERIOD)
     if asked.cpu_quota not in (0, UNLIMITED) and asked.cpu_quota < LEAST_CPU_QUOTA:
@@ -45,7 +45,7 @@ def check_resources(at: str, asked: api.LinuxContainerResources, *, update: bool
 
 
 def _memory(at: str, asked: api.LinuxContainerResources, *, least: int) -> None:
-    """The swap limit is memory and swap in total; -1 is unlimited swap."""
+    """The swap limit is the sum of memory and swap; -1 means unlimited swap."""
     limit, total = asked.memory_limit_in_bytes, asked.memory_swap_limit_in_bytes
     _least(f"{at}.memory_limit_in_bytes", limit, least)
     _least(f"{at}.memory_swap_limit_in_bytes", total, UNLIMITED)
@@ -57,7 +57,7 @@ def _memory(at: str, asked: api.LinuxContainerResources, *, least: int) -> None:
 
 
 def _cpuset(at: str, text: str) -> None:
-    """Numbers and ranges, as in `0-3,7`."""
+    """Check numbers and ranges, such as `0-3,7`."""
     if not text:
         return
     if not _CPUSET.fullmatch(text):

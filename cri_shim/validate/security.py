@@ -8,13 +8,13 @@ from cri_shim.pb import api_pb2 as api
 from cri_shim.spec.users import MAX_ID
 from cri_shim.validate import fields
 
-_MAX_HOST_ID = 2**32 - 2  # the last one is "no change" to the kernel
+_MAX_HOST_ID = 2**32 - 2  # 2**32 - 1 means "no change" to the kernel
 
 _CAPABILITY = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
 def check_pod_security(at: str, context: api.LinuxSandboxSecurityContext) -> None:
-    """`at` is the path of `context` in the request."""
+    """Check a pod's context; `at` is the path of `context` in the request."""
     options = context.namespace_options
     _namespaces(f"{at}.namespace_options", options)
     if options.pid == api.TARGET:
@@ -24,7 +24,7 @@ def check_pod_security(at: str, context: api.LinuxSandboxSecurityContext) -> Non
 
 
 def check_container_security(at: str, context: api.LinuxContainerSecurityContext) -> None:
-    """`at` is the path of `context` in the request."""
+    """Check a container's context; `at` is the path of `context` in the request."""
     options = context.namespace_options
     _namespaces(f"{at}.namespace_options", options)
     if options.pid == api.TARGET:
@@ -57,9 +57,9 @@ def _namespaces(at: str, options: api.NamespaceOption) -> None:
 
 
 def _below_user_namespace(at: str, options: api.NamespaceOption) -> None:
-    """A process in a user namespace could do nothing in namespaces that are the node's.
+    """Refuse the node's ipc and pid: a process in a user namespace has no rights in them.
 
-    But it can use the node's network, as other users of the node.
+    It can use the node's network, like other users of the node.
     """
     if options.userns_options.mode != api.POD:
         return
@@ -69,7 +69,7 @@ def _below_user_namespace(at: str, options: api.NamespaceOption) -> None:
 
 
 def _user_namespace(at: str, options: api.UserNamespace) -> None:
-    """Exactly one mapping each; container id 0 must be mapped."""
+    """Check that uids and gids have exactly one mapping each, and that it maps container id 0."""
     if options.mode not in (api.POD, api.NODE):
         raise InvalidArgument(f"{at}.mode", "is POD or NODE")
     if options.mode == api.NODE:
@@ -110,7 +110,7 @@ def _users(
 def _profiles(
     at: str, context: api.LinuxSandboxSecurityContext | api.LinuxContainerSecurityContext
 ) -> None:
-    """ "localhost_ref must only be set if profile_type is Localhost", and then it must be."""
+    """ "localhost_ref must only be set if profile_type is Localhost"; then it is required."""
     for field in ("seccomp", "apparmor"):
         profile: api.SecurityProfile = getattr(context, field)
         fields.known(f"{at}.{field}.profile_type", profile.profile_type, _PROFILE_TYPE)

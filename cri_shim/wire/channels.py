@@ -11,13 +11,12 @@ from dataclasses import dataclass
 
 from cri_shim.wire.negotiation import V1_BASE64, V4_BASE64, V5
 
-STDIN, STDOUT, STDERR, ERROR, RESIZE = range(5)
 _CLOSE = 255
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelData:
-    """Bytes of a channel: a piece of a message, perhaps empty. Any channel number may come."""
+    """A piece of a message, perhaps empty. `channel` is what the peer sent: any byte."""
 
     channel: int
     data: bytes | memoryview
@@ -32,7 +31,7 @@ class ChannelClosed:
 
 @dataclass(frozen=True, slots=True)
 class BadMessage:
-    """A message that cannot be read; the connection should end."""
+    """A message that cannot be decoded; the caller should close the connection."""
 
     reason: str
 
@@ -41,29 +40,29 @@ ChannelEvent = ChannelData | ChannelClosed | BadMessage
 
 
 class Channels:
-    """Encodes and decodes for one connection. Messages are read in fragments, none is gathered."""
+    """The codec of one connection. It decodes messages by fragments and never buffers a message."""
 
     def __init__(self, protocol: str) -> None:
         self.text = protocol in (V1_BASE64, V4_BASE64)
         self._closes = protocol == V5
-        self._channel: int | None = None  # of the message that is being read
-        self._rest = ""  # of its base64: up to three characters that wait for the next
+        self._channel: int | None = None  # channel of the message that is being read
+        self._rest = ""  # up to three base64 characters that wait for the next fragment
         self._padded = False
 
     def encode(self, channel: int, data: bytes | bytearray | memoryview) -> bytes | str:
-        """One message: text for the base64 protocols, else binary."""
+        """Encode one message: text for the base64 protocols, else binary."""
         if self.text:
             return chr(ord("0") + channel) + base64.b64encode(data).decode("ascii")
         return b"".join((channel.to_bytes(1, "big"), data))
 
     def encode_close(self, channel: int) -> bytes:
-        """The message that ends a channel (v5 only)."""
+        """Return the message that ends a channel (v5 only)."""
         return bytes((_CLOSE, channel))
 
     def decode(
         self, message: bytes | bytearray | str, *, finished: bool = True
     ) -> list[ChannelEvent]:
-        """Read a message or its next fragment; `finished` says it is the last one."""
+        """Decode a message or its next fragment; `finished` marks the last fragment."""
         if isinstance(message, str) != self.text:
             return [BadMessage("a text message on a binary protocol, or the reverse")]
         events = (
@@ -79,7 +78,7 @@ class Channels:
         view = memoryview(message)
         if self._channel is None:
             if not view:
-                return []  # the clients may probe with an empty message
+                return []  # clients may send an empty message as a probe
             self._channel, view = view[0], view[1:]
         if self._channel == _CLOSE and self._closes:
             return [ChannelClosed(channel) for channel in view]

@@ -1,7 +1,8 @@
-"""The log that a container's monitor writes, in the CRI's format: `TIME STREAM TAGS CONTENT`.
+"""The log file that conmon writes for a container, in the CRI's format.
 
-There is a line for each. TIME is RFC 3339 with up to nine digits of a second. The first tag is P
-where the content goes on in the next line of the same stream, F where it ends with a line break.
+Each line is `TIME STREAM TAGS CONTENT`. TIME is RFC 3339 with up to nine digits of a second. The
+first tag is P if the content continues in the next line of the same stream, and F if the content
+ends with a line break.
 """
 
 import re
@@ -14,8 +15,8 @@ from cri_shim.errors import InvalidArgument
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
-MAX_LINE = 1 << 20  # bytes; monitors cut lines at some KiB, what is longer is none of theirs
-_HEAD = 256  # bytes of a line, more than its time, stream and tags
+MAX_LINE = 1 << 20  # bytes; monitors cut lines at a few KiB, so a longer line is not from them
+_HEAD = 256  # bytes; more than the time, stream and tags of a line need
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -29,23 +30,23 @@ class Entry:
     content: bytes
 
     def written(self) -> bytes:
-        """What the container wrote, with its line break if there was one."""
+        """Return what the container wrote, with the line break if there was one."""
         return self.content if self.partial else self.content + b"\n"
 
     def nanoseconds(self) -> int:
-        """When it was written, in nanoseconds since the epoch."""
+        """Return the time of the line in nanoseconds since the epoch."""
         return moment(self.time)
 
 
 class Parser:
-    """Bytes in, entries out; what is no line of the format is passed over."""
+    """Bytes in, entries out. Lines that do not have the format are skipped."""
 
     def __init__(self) -> None:
         self._rest = b""
-        self._too_long = False  # the line in hand
+        self._too_long = False  # whether the current line is longer than MAX_LINE
 
     def feed(self, data: bytes) -> list[Entry]:
-        """The entries that are whole by now."""
+        """Take the next bytes; return the entries that are complete now."""
         *lines, rest = (self._rest + data).split(b"\n")
         if lines and self._too_long:
             del lines[0]
@@ -56,19 +57,19 @@ class Parser:
         return list(entries(lines))
 
     def forget(self) -> None:
-        """The rest of the line that was begun will not come: the file was replaced or cut."""
+        """Drop the incomplete line: the file was replaced or truncated."""
         self._rest, self._too_long = b"", False
 
 
 def entries(lines: Iterable[bytes]) -> Iterable[Entry]:
-    """The entries among `lines`, which have no line breaks any more."""
+    """Yield the entries among `lines`, which have no line breaks."""
     for line in lines:
         if (entry := parse(line)) is not None:
             yield entry
 
 
 def parse(line: bytes) -> Entry | None:
-    """One line without its line break; None for what is none of the format."""
+    """Parse one line without its line break; None if it does not have the format."""
     parts = line.split(b" ", 3)
     if len(parts) < 3 or parts[1] not in (b"stdout", b"stderr"):
         return None
@@ -78,7 +79,7 @@ def parse(line: bytes) -> Entry | None:
 
 
 def moment(text: str) -> int:
-    """Nanoseconds since the epoch of a time as the log has it; InvalidArgument for another text."""
+    """Convert a time of the log to nanoseconds since the epoch. Raises InvalidArgument."""
     found = _TIME.fullmatch(text)
     if found is None:
         raise InvalidArgument("", f"{text!r} is no time as 2025-01-31T12:00:00.5Z (RFC 3339)")
@@ -92,20 +93,20 @@ def moment(text: str) -> int:
 
 
 class Tail:
-    """Where the last `lines` lines of the streams `wanted` begin, in a file of `size` bytes.
+    """Finds where the last `lines` lines of the streams `wanted` begin, in a file of `size` bytes.
 
-    A line is what ends with a line break, of as many parts as it may be, or is unfinished at the
-    end. The file is given by blocks from its end to its start; no more than one is kept.
+    A line has one or more parts and ends with a line break; the last one may be unfinished. The
+    caller passes the blocks of the file from its end to its start; at most one block is kept.
     """
 
     def __init__(self, lines: int, wanted: Container[str], size: int) -> None:
         self._lines, self._wanted = lines, wanted
-        self._at = self._end = size  # where the tail begins, and where the line in hand ends
-        self._found, self._seen = 0, set[str]()  # streams: the last part of each is an end
-        self._head, self._length = b"", 0  # of the line in hand, as far as it was given
+        self._at = self._end = size  # where the tail begins, and where the current line ends
+        self._found, self._seen = 0, set[str]()  # `_seen`: streams of which a part was found
+        self._head, self._length = b"", 0  # what is known of the current line
 
     def before(self, block: bytes) -> int | None:
-        """Look at the block before those given until now. The offset, once it is known."""
+        """Search the block before those searched so far. Return the offset once it is known."""
         first, *lines = block.split(b"\n")
         while lines:
             if (at := self._take(lines.pop())) is not None:
@@ -115,16 +116,16 @@ class Tail:
         return None
 
     def start(self) -> int | None:
-        """The same when the file has no block before."""
+        """Like `before`, for the start of the file: there is no earlier block."""
         return self._take(b"")
 
     @property
     def earliest(self) -> int:
-        """Where the earliest of the lines found until now begins."""
+        """Where the earliest line found so far begins."""
         return self._at
 
     def _take(self, beginning: bytes) -> int | None:
-        """The line in hand is whole with its `beginning`; in hand is the one before."""
+        """Complete the current line with its `beginning`; the line before it becomes current."""
         entry = parse((beginning + self._head)[:_HEAD])
         length = len(beginning) + self._length
         if entry is not None and entry.stream in self._wanted:
@@ -140,9 +141,9 @@ class Tail:
 
 
 def tail_start(block: bytes, lines: int, wanted: Container[str]) -> int | None:
-    """Where in `block`, the end of a file, the last `lines` lines of the streams `wanted` begin.
+    """Find where the last `lines` lines of the streams `wanted` begin in `block`, a file's end.
 
-    None if the block does not reach back to the end of the line before.
+    None if the block does not contain the end of the line before them.
     """
     tail = Tail(lines, wanted, len(block))
     found = tail.before(block)

@@ -1,9 +1,9 @@
-"""Port-forward: which streams, or which WebSocket channels, make one forwarded connection.
+"""Port-forward: which streams, or which WebSocket channels, form one forwarded connection.
 
 Over SPDY (and the WebSocket tunnel, which is SPDY inside) a connection is an error and a data
-stream with the same `requestid` and `port`. Clients of before 2016 send no `requestid`: their data
-stream comes right after its error stream, so its id is two higher. The legacy WebSocket framing
-knows its ports beforehand: port i of the list has channel 2i for data and 2i + 1 for errors.
+stream with the same `requestid` and `port`. Clients from before 2016 send no `requestid`: they open
+the data stream right after the error stream, so its id is two higher. In the legacy WebSocket
+framing the request lists the ports: port i has channel 2i for data and 2i + 1 for errors.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ DATA = "data"
 
 # Seconds from the first stream of a pair to the second, as in the reference server.
 PAIR_TIMEOUT = 30.0
-# Half pairs at once. Clients open both streams in one go; this bounds one that never does.
+# Half pairs at once. Clients open both streams together; this bounds a client that does not.
 MAX_HALF_PAIRS = 256
 
 _MAX_REQUEST_ID = 64  # characters; the clients count from 0
@@ -22,7 +22,7 @@ _MAX_REQUEST_ID = 64  # characters; the clients count from 0
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One connection to forward: text about a failure goes to `error`, bytes to and from `data`."""
+    """One connection to forward: `error` carries the text of a failure, `data` the bytes."""
 
     port: int
     error: int
@@ -31,7 +31,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A stream to reset, and why."""
+    """The stream must be reset, for this reason."""
 
     reason: str
 
@@ -45,13 +45,13 @@ class _Half:
 
 
 class Pairing:
-    """Pairs the streams of one session. `now` is any clock in seconds that does not go back."""
+    """Pairs the streams of one session. `now` is the time of a monotonic clock in seconds."""
 
     def __init__(self) -> None:
         self._halves: dict[str, _Half] = {}
 
     def add(self, stream: int, headers: dict[str, str], now: float) -> Pair | Refused | None:
-        """A stream the peer opened. None: its other half is to come."""
+        """Add a stream that the peer opened. None: the other stream of the pair is missing."""
         kind = headers.get("streamtype", "").lower()
         if kind not in (ERROR, DATA):
             return Refused(f"a stream of type {kind[:32]!r}; error and data are known")
@@ -76,13 +76,13 @@ class Pairing:
         return Pair(port, error, data)
 
     def forget(self, stream: int) -> None:
-        """The stream was reset before its other half came."""
+        """Remove a stream that was reset before the other stream of its pair was opened."""
         for request, half in list(self._halves.items()):
             if half.stream == stream:
                 del self._halves[request]
 
     def overdue(self, now: float) -> list[int]:
-        """Streams whose other half did not come in time: reset them. They are forgotten here."""
+        """Remove and return the streams whose pair is late; the caller must reset them."""
         late = {
             request: half.stream
             for request, half in self._halves.items()
@@ -94,7 +94,7 @@ class Pairing:
 
     @property
     def deadline(self) -> float | None:
-        """When overdue() is to be asked next; None while nothing waits."""
+        """When to call overdue() next; None while no stream waits for its pair."""
         oldest = min((half.since for half in self._halves.values()), default=None)
         return None if oldest is None else oldest + PAIR_TIMEOUT
 
@@ -109,19 +109,19 @@ class ChannelPair:
 
     @property
     def greeting(self) -> bytes:
-        """What the server sends first on both channels."""
+        """The bytes that the server sends first on both channels."""
         return self.port.to_bytes(2, "little")
 
 
 def legacy_channels(ports: Sequence[int]) -> list[ChannelPair]:
-    """The channels of the ports asked for, in their order; more than 127 do not fit the byte."""
+    """Return the channels of `ports`, in their order. A channel is one byte: 127 ports at most."""
     if len(ports) > 127:
         raise ValueError(f"{len(ports)} ports; the framing has channels for 127")
     return [ChannelPair(port, 2 * i, 2 * i + 1) for i, port in enumerate(ports)]
 
 
 def _port(text: str) -> int | None:
-    """Digits only, as Go's ParseUint takes them."""
+    """Parse a port. Only digits are accepted, as in Go's ParseUint."""
     if not (text.isascii() and text.isdigit() and len(text) <= 8):
         return None
     return int(text) if 1 <= int(text) <= 0xFFFF else None

@@ -1,19 +1,31 @@
-"""Exec and attach: which streams there are, the status at the end, and resizes of the terminal.
+"""Exec and attach: the streams, the status at the end, and resizes of the terminal.
 
-`protocol` is one of negotiation's names. From v4 on the error stream carries one JSON status,
-always; before, plain text and only on failure. v3 and later have a resize stream for terminals.
+`protocol` is one of negotiation's names. From v4 on the error stream always carries one JSON
+status. Before v4 it carries plain text, and only on failure. v3 and later have a resize stream for
+terminals.
 """
 
 import json
 from dataclasses import dataclass, field
+from enum import IntEnum
 
 from cri_shim.wire.negotiation import V1, V1_BASE64, V2, V3
 
-ERROR = "error"
-STDIN = "stdin"
-STDOUT = "stdout"
-STDERR = "stderr"
-RESIZE = "resize"
+
+class Stream(IntEnum):
+    """A stream of a session; its value is the WebSocket channel, up to STDERR the descriptor."""
+
+    STDIN = 0
+    STDOUT = 1
+    STDERR = 2
+    ERROR = 3
+    RESIZE = 4
+
+    @property
+    def label(self) -> str:
+        """The stream's name, which SPDY has in the header `streamtype`."""
+        return self.name.lower()
+
 
 _PLAIN_STATUS = frozenset({"", V1, V1_BASE64, V2, V3})
 _NO_RESIZE = frozenset({"", V1, V1_BASE64, V2})
@@ -25,32 +37,33 @@ _INTERNAL = "Internal error occurred: "
 
 def expected_streams(
     protocol: str, *, stdin: bool, stdout: bool, stderr: bool, tty: bool
-) -> frozenset[str]:
-    """The values of `streamtype` that the client will open: one stream of each."""
+) -> frozenset[Stream]:
+    """Return the streams that the client will open."""
     wanted = {
-        ERROR: True,
-        STDIN: stdin,
-        STDOUT: stdout,
-        STDERR: stderr and not tty,
-        RESIZE: tty and protocol not in _NO_RESIZE,
+        Stream.ERROR: True,
+        Stream.STDIN: stdin,
+        Stream.STDOUT: stdout,
+        Stream.STDERR: stderr and not tty,
+        Stream.RESIZE: tty and protocol not in _NO_RESIZE,
     }
-    return frozenset(name for name, there in wanted.items() if there)
+    return frozenset(kind for kind, is_wanted in wanted.items() if is_wanted)
 
 
 @dataclass(slots=True)
 class StreamSet:
-    """Gathers the streams of one exec or attach as they are opened."""
+    """Collects the streams of one exec or attach as the peer opens them."""
 
-    expected: frozenset[str]
-    streams: dict[str, int] = field(default_factory=dict)
+    expected: frozenset[Stream]
+    streams: dict[Stream, int] = field(default_factory=dict)
 
     def add(self, headers: dict[str, str], stream: int) -> str:
-        """Take a stream the peer opened; answers what is wrong with it, "" if it is fine."""
-        kind = headers.get("streamtype", "").lower()
-        if kind not in self.expected:
-            return f"a stream of type {kind[:32]!r} was not asked for"
+        """Add a stream that the peer opened. Return the problem with it, "" if there is none."""
+        label = headers.get("streamtype", "").lower()
+        kind = next((kind for kind in self.expected if kind.label == label), None)
+        if kind is None:
+            return f"a stream of type {label[:32]!r} was not asked for"
         if kind in self.streams:
-            return f"the {kind} stream is there already"
+            return f"the {label} stream is there already"
         self.streams[kind] = stream
         return ""
 
@@ -60,25 +73,25 @@ class StreamSet:
 
     @property
     def missing(self) -> list[str]:
-        return sorted(self.expected - self.streams.keys())
+        return sorted(kind.label for kind in self.expected - self.streams.keys())
 
-    def kind(self, stream: int) -> str:
-        """What the stream is for; "" if it is none of these."""
-        return next((kind for kind, known in self.streams.items() if known == stream), "")
+    def kind(self, stream: int) -> Stream | None:
+        """Return what the stream with this id is; None if it is not in the set."""
+        return next((kind for kind, known in self.streams.items() if known == stream), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How it ended: an exit code, or an error of ours if `error` is not empty."""
+    """The end of a session: an exit code, or an error of the runtime if `error` is not empty."""
 
     exit_code: int = 0
     error: str = ""
 
 
 def encode_outcome(protocol: str, outcome: Outcome) -> bytes:
-    """What to send on the error stream before it ends; may be nothing before v4.
+    """Return the last bytes of the error stream; before v4 they may be empty.
 
-    A v1 client may miss its text: it leaves when the outputs have ended.
+    A v1 client may miss the text: it disconnects when the outputs have ended.
     """
     if protocol in _PLAIN_STATUS:
         return _plain(outcome).encode()
@@ -86,7 +99,7 @@ def encode_outcome(protocol: str, outcome: Outcome) -> bytes:
 
 
 def decode_status(text: bytes) -> Outcome:
-    """What a status of v4 or later says: the client's side of encode_outcome. Never raises."""
+    """Decode a status of v4 or later: the client's side of encode_outcome. Never raises."""
     try:
         status = json.loads(text)
         if status["status"] == "Success":
@@ -111,7 +124,7 @@ def _plain(outcome: Outcome) -> str:
 
 
 def _status(outcome: Outcome) -> dict[str, object]:
-    """metav1.Status. The client takes the exit code from the cause, as a number of 0 to 255."""
+    """Build a metav1.Status. The client reads the exit code from the cause, a number 0 to 255."""
     if outcome.error:
         return {
             "metadata": {},
@@ -135,17 +148,17 @@ def _status(outcome: Outcome) -> dict[str, object]:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Of a terminal, in characters."""
+    """The size of a terminal in characters."""
 
     width: int
     height: int
 
 
 class ResizeDecoder:
-    """Reads {"Width":90,"Height":30} values that follow each other, however they are cut.
+    """Reads a sequence of {"Width":90,"Height":30} values, cut at any byte.
 
-    Sizes that no terminal has are left out. Text that is no such value ends the decoder: resizing
-    stops, as it does in the reference server, and the session goes on.
+    Sizes that no terminal can have are skipped. Text that is not such a value ends the decoder:
+    resizing stops, as in the reference server, and the session continues.
     """
 
     _MAX_VALUE = 1024  # bytes of one value; a real one has 30
@@ -157,7 +170,7 @@ class ResizeDecoder:
     def feed(self, data: bytes | memoryview) -> list[Size]:
         if self.failed:
             return []
-        # The values are flat, so each ends with its first brace.
+        # The values are flat, so each ends with its first closing brace.
         *values, self._held = (self._held + bytes(data)).split(b"}")
         sizes = []
         try:
@@ -176,7 +189,7 @@ class ResizeDecoder:
     def _read(self, text: bytes) -> Size | None:
         if len(text) > self._MAX_VALUE:
             raise ValueError("too long for a size")
-        # Lower case, because Go matches keys whatever their case.
+        # Lower case, because Go matches keys without regard to case.
         value = json.loads(text.lower())
         width, height = int(value["width"]), int(value["height"])
         fits = 1 <= width <= 0xFFFF and 1 <= height <= 0xFFFF

@@ -1,7 +1,7 @@
 """WebSocket frames as a server reads and writes them (RFC 6455), without I/O.
 
-A message may have any size, so it is never gathered: what is there of it is handed on in pieces.
-Only heads and control frames that arrive in parts are kept. Extensions are not spoken.
+A message may have any size, so it is never buffered: the reader returns what has arrived in pieces.
+It buffers only heads and control frames that arrive in parts. Extensions are not supported.
 """
 
 import codecs
@@ -14,7 +14,7 @@ _RESERVED = 0x70
 _MASKED = 0x80
 _CONTROL = 0x08
 _MAX_CONTROL = 125  # bytes of a control frame's payload
-_HEAD = 14  # bytes of the longest head
+_HEAD = 14  # bytes of the longest frame head
 _WINDOW = _HEAD + _MAX_CONTROL
 
 
@@ -34,20 +34,20 @@ class CloseCode(IntEnum):
     GOING_AWAY = 1001
     PROTOCOL_ERROR = 1002
     UNSUPPORTED_DATA = 1003
-    NO_STATUS = 1005  # none was in the frame; never sent
+    NO_STATUS = 1005  # the frame had no code; this code is never sent
     INVALID_DATA = 1007
     TRY_AGAIN_LATER = 1013
 
 
-_OPCODES = {int(opcode): opcode for opcode in Opcode}  # quicker than asking the class
-_SIZES = {126: 8, 127: 14}  # of heads, by the short length; of all others 6
-_KNOWN = {*range(1000, 1004), *range(1007, 1014)}  # below 3000, those that may be sent
+_OPCODES = {int(opcode): opcode for opcode in Opcode}  # faster than Opcode(number)
+_SIZES = {126: 8, 127: 14}  # sizes of heads by the short length; all other heads have 6
+_KNOWN = {*range(1000, 1004), *range(1007, 1014)}  # the codes below 3000 that may be sent
 _APPLICATION = range(3000, 5000)
 _XOR = [bytes(a ^ b for a in range(256)) for b in range(256)]
 
 
 class BadFrame(ValueError):
-    """Bytes that a client must not send; `code` is what to close with."""
+    """Bytes that a client must not send; `code` is the code for the close frame."""
 
     def __init__(self, problem: str, code: CloseCode = CloseCode.PROTOCOL_ERROR) -> None:
         super().__init__(problem)
@@ -56,7 +56,7 @@ class BadFrame(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Some of a message, perhaps nothing; `last` with the last of it."""
+    """A part of a message, perhaps empty; `last` marks the end of the message."""
 
     data: bytes | bytearray | str
     last: bool
@@ -72,24 +72,24 @@ class Control:
 
 
 class FrameReader:
-    """Reads what a client sends: every frame of it is masked."""
+    """Reads the frames of a client; all of them are masked."""
 
     def __init__(self) -> None:
         self._data: bytes | bytearray = b""
         self._position = 0
-        self._held = b""  # the beginning of a head or control frame that came in parts
-        self._left = 0  # bytes of a data frame that are to come
+        self._held = b""  # the beginning of a head or control frame that arrived in parts
+        self._left = 0  # bytes of a data frame that have not arrived yet
         self._mask = b""
         self._fin = False
         self._message: Opcode | None = None  # the kind of the message that is being read
         self._decoder: codecs.IncrementalDecoder | None = None
 
     def feed(self, data: bytes | bytearray) -> None:
-        """The next bytes; all before them must have been taken."""
+        """Take the next bytes; the caller must have read all earlier ones with `next`."""
         self._data, self._position = data, 0
 
     def next(self) -> Piece | Control | None:
-        """The next frame or piece of one; None when more bytes are needed. Raises BadFrame."""
+        """Return the next frame or a piece of it; None if bytes are missing. Raises BadFrame."""
         if not self._left:
             found = self._head()
             if found is not None or not self._left:
@@ -102,7 +102,7 @@ class FrameReader:
         return self._piece(self._unmasked(data), self._fin and not self._left)
 
     def _head(self) -> Piece | Control | None:
-        """Begin the next frame. Answers it, if it has no payload or is a control frame."""
+        """Begin the next frame. Return it if it has no payload or is a control frame."""
         fresh = self._data[self._position : self._position + _WINDOW]
         raw = self._held + fresh
         size = _head_size(raw)
@@ -154,7 +154,7 @@ class FrameReader:
 
 
 def _head_size(raw: bytes | bytearray) -> int:
-    """Bytes of the head at the beginning of `raw`, mask included; 0 if more are needed."""
+    """Return the size of the head of `raw` with its mask; 0 if more bytes are needed."""
     if len(raw) < 2:
         return 0
     first, second = raw[0], raw[1]
@@ -172,7 +172,7 @@ def _head_size(raw: bytes | bytearray) -> int:
 
 
 def _length(raw: bytes) -> int:
-    """Of the payload, by a whole head."""
+    """Return the length of the payload; `raw` must begin with a complete head."""
     short = raw[1] & 0x7F
     if short < 126:
         return short
@@ -204,7 +204,7 @@ def _control(opcode: Opcode, payload: bytes) -> Control:
 
 
 def head(opcode: Opcode, length: int) -> bytes:
-    """Of a whole message or control frame from a server, which is not masked."""
+    """Return the head of a complete message or control frame from a server: without a mask."""
     first = FIN | opcode
     if length < 126:
         return struct.pack(">BB", first, length)
@@ -214,7 +214,7 @@ def head(opcode: Opcode, length: int) -> bytes:
 
 
 def close(code: int, reason: str = "") -> bytes:
-    """A whole close frame; NO_STATUS answers one that had no code either."""
+    """Return a complete close frame. NO_STATUS makes one without a code, to answer such a frame."""
     payload = b"" if code == CloseCode.NO_STATUS else struct.pack(">H", code)
     if payload:
         room = _MAX_CONTROL - len(payload)

@@ -1,4 +1,4 @@
-"""What became of each spec: ginkgo's JSON report as plain values, and these as JSON again."""
+"""The result of each spec: reads ginkgo's JSON report to plain values, and stores them as JSON."""
 
 import json
 import re
@@ -22,10 +22,10 @@ class Spec:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One run of a suite. `combination` is its title, `versions` name what took part.
+    """One run of a suite. `combination` is its title, `versions` are the versions of its programs.
 
-    `abandoned` are pods that were still there at the end: of specs that failed half-way, or that
-    expect a refusal. `traces` is what was left on the node when they had been removed too.
+    `abandoned` are pods that still existed at the end: from specs that failed half-way, or that
+    expect a refusal. `traces` is what was left on the node after their removal.
     """
 
     combination: str
@@ -36,7 +36,7 @@ class Outcome:
     specs: Sequence[Spec]
     abandoned: Sequence[str] = ()
     traces: Sequence[str] = ()
-    suite: Suite = "critest"  # "crictl": the tests that crictl has of its own
+    suite: Suite = "critest"  # "crictl": crictl's own tests
     features: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)  # of its OCI runtime
 
     def count(self, state: State) -> int:
@@ -75,7 +75,7 @@ def _spec(entry: Mapping[str, Any], cut: Callable[[str], str]) -> Spec | None:
     if entry["LeafNodeType"] != "It" and not failed:
         return None  # preparations of the suite
     if entry["State"] in ("skipped", "pending") and not reason:
-        return None  # a filter left it out
+        return None  # a filter excluded it
     name = " ".join([*(entry["ContainerHierarchyTexts"] or ()), entry["LeafNodeText"]])
     where = failure.get("Location") or {}
     state: State = "fail" if failed else "pass" if entry["State"] == "passed" else "skip"

@@ -1,6 +1,6 @@
-"""The manual pages cri-shim(8) and cri-shim.toml(5) in roff, from the sources they describe.
+"""The manual pages cri-shim(8) and cri-shim.toml(5) in roff, from the sources that they describe.
 
-python -m hack.deblib.man DIRECTORY
+python -m hack.deblib.man DIRECTORY VERSION
 """
 
 import argparse
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from cri_shim import __version__, config
+from cri_shim import config
 from cri_shim.cli import parser
 from cri_shim.cli.config_text import by_table, line
 from cri_shim.config.schema import HANDLER_PATH, KEYS, current
@@ -17,12 +17,12 @@ _SEE_ALSO = {"cri-shim": "cri-shim.toml(5), crictl(1), crun(1), runc(8), conmon(
 _SEE_ALSO["cri-shim.toml"] = "cri-shim(8), containers-registries.conf(5), containers-policy.json(5)"
 
 
-def program() -> str:
-    """cri-shim(8)."""
+def program(version: str) -> str:
+    """Return cri-shim(8)."""
     top = parser()
     return "\n".join(
         [
-            *_head("cri-shim", 8, "a Kubernetes container runtime"),
+            *_head("cri-shim", 8, version, "a Kubernetes container runtime"),
             *_section("synopsis"),
             ".B cri-shim",
             "[\\fIoptions\\fR] \\fIcommand\\fR [\\fIarguments\\fR]",
@@ -48,11 +48,11 @@ def program() -> str:
     )
 
 
-def configuration() -> str:
-    """cri-shim.toml(5)."""
+def configuration(version: str) -> str:
+    """Return cri-shim.toml(5)."""
     defaults = config.Config()
     lines = [
-        *_head("cri-shim.toml", 5, "configuration of the container runtime cri-shim"),
+        *_head("cri-shim.toml", 5, version, "configuration of the container runtime cri-shim"),
         *_section("description"),
         _escaped(
             "A TOML file. Keys at the top level have the names of libpod.conf; the other keys are"
@@ -73,8 +73,8 @@ def configuration() -> str:
     return "\n".join([*lines, *_section("see also"), _SEE_ALSO["cri-shim.toml"], ""])
 
 
-def _head(name: str, section: int, summary: str) -> list[str]:
-    title = f'.TH "{name.upper()}" {section} "" "cri-shim {__version__}"'
+def _head(name: str, section: int, version: str, summary: str) -> list[str]:
+    title = f'.TH "{name.upper()}" {section} "" "cri-shim {version}"'
     return [title, ".ad l", *_section("name"), _escaped(f"{name} - {summary}")]
 
 
@@ -93,14 +93,14 @@ def _options(of: argparse.ArgumentParser) -> Iterator[str]:
 
 
 def _invocation(action: argparse.Action) -> str:
-    """How an argument is written: "-n, --lines N", or the name of a positional one."""
+    """Return the syntax of an argument: "-n, --lines N", or the name of a positional one."""
     formatter = argparse.HelpFormatter("")
     shown = formatter._format_action_invocation(action)
     return shown.replace("%%", "%")
 
 
 def _commands(top: argparse.ArgumentParser) -> Iterator[str]:
-    """Every command, and the commands below it, each with its arguments."""
+    """Yield every command, and the commands below it, each with its arguments."""
     for action in top._actions:
         if isinstance(action, argparse._SubParsersAction):
             for name, sub in action.choices.items():
@@ -111,16 +111,16 @@ def _commands(top: argparse.ArgumentParser) -> Iterator[str]:
 
 
 def _escaped(text: str) -> str:
-    """Text as roff shows it unchanged."""
+    """Return the text as roff that shows it unchanged."""
     text = " ".join(text.replace("%%", "%").split())
     text = text.replace("\\", "\\e").replace("-", "\\-").replace('"', "\\(dq")
     return f"\\&{text}" if text.startswith((".", "'")) else text
 
 
-def main(directory: Path) -> None:
-    (directory / "cri-shim.8").write_text(program())
-    (directory / "cri-shim.toml.5").write_text(configuration())
+def main(directory: Path, version: str) -> None:
+    (directory / "cri-shim.8").write_text(program(version))
+    (directory / "cri-shim.toml.5").write_text(configuration(version))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2])

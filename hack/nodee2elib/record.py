@@ -1,4 +1,4 @@
-"""What became of a run, as plain values, and these as JSON."""
+"""The result of a run, as plain values and as JSON."""
 
 import json
 import os
@@ -14,9 +14,9 @@ _BEFORE = "an earlier spec in an ordered container failed"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """`traces` is what was left on the machine when everything had ended.
+    """One run. `traces` is what was left on the machine after the end.
 
-    `again` are specs that failed, and passed when they were run once more by themselves.
+    `again` are specs that failed, and passed when they were run a second time by themselves.
     """
 
     group: str
@@ -62,7 +62,7 @@ class Run:
 
 
 def machine() -> str:
-    """The machine in one line: processors, memory, control groups, distribution."""
+    """Return the machine in one line: processors, memory, cgroups, distribution."""
     memory = int(Path("/proc/meminfo").read_text().split()[1]) >> 20
     v2 = Path("/sys/fs/cgroup/cgroup.controllers").exists()
     release = dict(

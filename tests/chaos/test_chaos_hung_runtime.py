@@ -15,6 +15,8 @@ from tests.chaos.rig import Rig, mortal_daemon
 from tests.fixtures.cri import Cri, container_config
 from tests.fixtures.daemon import Daemon
 
+pytestmark = pytest.mark.waits
+
 PODS, EACH = 6, 20  # pods of containers that have nothing to do with it
 HANGING = """#!/bin/sh
 # A crun that stops itself before the verb that a file tells.
@@ -138,22 +140,29 @@ async def test_a_daemon_serves_although_the_runtime_hangs_on_what_it_was_startin
     assert (await rig.cri.exited(starting)).exit_code == 3
 
 
+ENDS = ("stop", "remove", "stop_pod")
+
+
 @pytest.mark.parametrize("verb", ["create", "start"])
-@pytest.mark.parametrize("end", ["stop", "remove", "stop_pod"])
 async def test_whoever_ends_a_container_does_not_wait_for_its_start_that_hangs(
-    rig: Rig, verb: str, end: str
+    rig: Rig, verb: str
 ) -> None:
-    pod = await rig.cri.run_pod(handler="hanging")
-    container = await rig.cri.create(pod, container_config(["sleep", "600"]))
+    pods = [await rig.cri.run_pod(handler="hanging") for _ in ENDS]
+    containers = [await rig.cri.create(pod, container_config(["sleep", "600"])) for pod in pods]
     order(rig.daemon, verb)
-    start = asyncio.ensure_future(rig.cri.start(container))
-    await rig.until(lambda: len(stopped(rig.daemon)) == 1)
+    starts = [asyncio.ensure_future(rig.cri.start(container)) for container in containers]
+    await rig.until(lambda: len(stopped(rig.daemon)) == len(ENDS))
     order(rig.daemon, "nothing")
     async with asyncio.timeout(30):  # the OCI runtime itself is given 60 s
-        await getattr(rig.cri, end)(pod if end == "stop_pod" else container)
-    (refusal,) = await asyncio.gather(start, return_exceptions=True)
-    assert isinstance(refusal, CriShimError)
-    if end != "remove":
+        await asyncio.gather(
+            rig.cri.stop(containers[0]),
+            rig.cri.remove(containers[1]),
+            rig.cri.stop_pod(pods[2]),
+        )
+    refusals = await asyncio.gather(*starts, return_exceptions=True)
+    assert [isinstance(refusal, CriShimError) for refusal in refusals] == [True] * len(ENDS)
+    reason = {"create": "StartError", "start": "Error"}[verb]  # there was a process already
+    for container in (containers[0], containers[2]):
         status = await rig.cri.status(container)
-        reason = {"create": "StartError", "start": "Error"}[verb]  # there was a process already
         assert (status.state, status.reason) == (api.CONTAINER_EXITED, reason)
+    assert containers[1] not in await rig.cri.containers()

@@ -11,8 +11,9 @@ import pytest
 from cri_shim.errors import CriShimError
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
-from tests.chaos import records, world
+from tests.chaos import records
 from tests.chaos.rig import Rig, mortal_daemon
+from tests.fixtures import limits
 from tests.fixtures.cri import container_config, log_lines
 from tests.fixtures.daemon import Daemon
 
@@ -139,13 +140,9 @@ async def test_an_update_of_limits_is_completed(rig: Rig, step: str) -> None:
     rig.pardon()
     await rig.restart()
     await rig.no_retries()
-    await rig.until(lambda: memory_limit(rig, container) == limit)
+    pid, wanted = (await rig.cri.info(container))["pid"], {"memory_limit_in_bytes": limit}
+    await rig.until(lambda: limits.in_force(pid, wanted) == wanted)
     assert (await rig.cri.status(container)).resources.linux.memory_limit_in_bytes == limit
-
-
-def memory_limit(rig: Rig, container: str) -> int:
-    group = Path("/sys/fs/cgroup/memory") / world.cgroup(rig.daemon) / container
-    return int((group / "memory.limit_in_bytes").read_text())
 
 
 @pytest.fixture

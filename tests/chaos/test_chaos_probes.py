@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from cri_shim.errors import TimedOut
+from cri_shim.linux.process import Stat
 from cri_shim.oci import process_tree
 from tests.chaos.rig import Rig, mortal_daemon
 from tests.fixtures.cri import Cri
@@ -60,7 +61,7 @@ async def stuck(cri: Cri, container: str) -> None:
             await cri.exec(container, *STUCK, timeout=1)
 
 
-def defunct(*parents: int) -> list[process_tree.Entry]:
+def defunct(*parents: int) -> list[Stat]:
     return [e for e in process_tree.table().values() if e.state == "Z" and e.parent in parents]
 
 

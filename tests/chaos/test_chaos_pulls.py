@@ -13,6 +13,8 @@ from tests.chaos.rig import Rig, mortal_daemon
 from tests.fixtures.daemon import Daemon
 from tests.fixtures.images import Image, Registry, Tar
 
+pytestmark = pytest.mark.waits
+
 PATIENCE_S = 1.5
 PIECES = 16
 NAME = "slow:1"

@@ -20,7 +20,7 @@ from wsproto.connection import ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 
 from cri_shim.wire import channels, forward, negotiation, remotecommand, spdy
-from cri_shim.wire.remotecommand import Outcome, Size
+from cri_shim.wire.remotecommand import Outcome, Size, Stream
 
 _ACCEPT = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
@@ -215,11 +215,11 @@ async def serve_spdy_exec(pipe: Pipe, protocol: str, command: Command) -> None:
         pipe.write(b"".join(connection.outgoing()))
         if not data:
             return
-    connection.send(streams.streams["stdout"], command.output, fin=True)
-    if "stderr" in streams.streams:
-        connection.send(streams.streams["stderr"], b"to stderr", fin=True)
+    connection.send(streams.streams[Stream.STDOUT], command.output, fin=True)
+    if Stream.STDERR in streams.streams:
+        connection.send(streams.streams[Stream.STDERR], b"to stderr", fin=True)
     status = remotecommand.encode_outcome(protocol, command.outcome)
-    connection.send(streams.streams["error"], status, fin=True)
+    connection.send(streams.streams[Stream.ERROR], status, fin=True)
     connection.goaway()
     pipe.write(b"".join(connection.outgoing()))
 
@@ -234,10 +234,10 @@ def _exec_event(
         case spdy.StreamOpened(stream, headers):
             assert streams.add(headers, stream) == ""
             connection.accept(stream)
-        case spdy.DataReceived(stream, data, fin) if streams.kind(stream) == "stdin":
+        case spdy.DataReceived(stream, data, fin) if streams.kind(stream) is Stream.STDIN:
             command.stdin += data
             command.stdin_ended = fin
-        case spdy.DataReceived(stream, data) if streams.kind(stream) == "resize":
+        case spdy.DataReceived(stream, data) if streams.kind(stream) is Stream.RESIZE:
             command.sizes += command.resizes.feed(data)
 
 
@@ -247,19 +247,19 @@ async def serve_channels(socket: Messages, protocol: str, command: Command) -> N
         message, finished = await anext(socket.messages)
         for event in codec.decode(message, finished=finished):
             match event:
-                case channels.ChannelData(channels.STDIN, data):
+                case channels.ChannelData(Stream.STDIN, data):
                     command.stdin += data
-                case channels.ChannelData(channels.RESIZE, data):
+                case channels.ChannelData(Stream.RESIZE, data):
                     command.sizes += command.resizes.feed(data)
-                case channels.ChannelClosed(channels.STDIN):
+                case channels.ChannelClosed(Stream.STDIN):
                     command.stdin_ended = True
     output = memoryview(command.output)
     for start in range(0, len(output), 1 << 15):
-        socket.send(codec.encode(channels.STDOUT, output[start : start + (1 << 15)]))
+        socket.send(codec.encode(Stream.STDOUT, output[start : start + (1 << 15)]))
     if not command.wants("tty"):
-        socket.send(codec.encode(channels.STDERR, b"to stderr"))
+        socket.send(codec.encode(Stream.STDERR, b"to stderr"))
     status = remotecommand.encode_outcome(protocol, command.outcome)
-    socket.send(codec.encode(channels.ERROR, status))
+    socket.send(codec.encode(Stream.ERROR, status))
 
 
 async def serve_forward(pipe: Pipe, protocol: str, command: Command) -> None:

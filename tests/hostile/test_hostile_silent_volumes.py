@@ -17,6 +17,8 @@ from tests.fixtures.cri import Cri, container_config, pod_config
 from tests.fixtures.daemon import Daemon, private_daemon
 from tests.fixtures.silent_server import SilentFs, silent_fs
 
+pytestmark = pytest.mark.waits
+
 HUNG = 20
 QUICK_S = 5.0  # many times what a call takes on a busy machine; one that waits takes 8 s at least
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cri_shim.pb import api_pb2 as api
-from cri_shim.streaming.patience import REASON
+from cri_shim.streaming.flood import REASON
 from cri_shim.wire.spdy import Connection, Role
 from cri_shim.wire.spdy.frames import control, data_head
 from tests.fixtures.cri import Cri

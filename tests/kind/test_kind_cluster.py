@@ -65,6 +65,17 @@ def test_a_service_reaches_the_pods_of_both_nodes(ns: Namespace, image: str) -> 
     eventually(every_pod_has_answered)
 
 
+@pytest.mark.parametrize("handler", ["crun", "runc"])
+def test_a_container_may_have_as_many_processes_as_its_pod(
+    ns: Namespace, image: str, handler: str
+) -> None:
+    kind = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass"}
+    ns.apply({**kind, "metadata": {"name": handler}, "handler": handler})
+    script = "cd /sys/fs/cgroup; cat pids.max pids/pids.max 2>/dev/null; exit 0"
+    told = pod("limits", script, main={"image": image}, runtimeClassName=handler)
+    assert ns.finish(told) == "max\n"
+
+
 def facts(found: Object) -> tuple[str, str, int, str]:
     main = container(found)
     started = main["state"].get("running", {}).get("startedAt", "")

@@ -30,6 +30,8 @@ def machines(place: Place, archive: Path) -> Iterator[None]:
     try:
         for name in (FIRST, SECOND):
             start(name)
+        for name in (FIRST, SECOND):
+            await_images(name)
             run("docker", "cp", str(archive), f"{name}:/kind/image.tar")
             on(name, "cri-shim", "image", "load", "docker-archive:/kind/image.tar")
         yield
@@ -49,6 +51,8 @@ def start(name: str) -> None:
     names = [f"--name={name}", f"--hostname={name}", "--net=kubeadm"]
     run("docker", "run", "--detach", "--tty", *names, *options, "cri-shim-node")
 
+
+def await_images(name: str) -> None:
     def is_up() -> bool:
         return on(name, "systemctl", "is-active", "cri-shim-images", check=False) == "active\n"
 
@@ -77,7 +81,7 @@ def remains(node: str) -> dict[str, list[str]]:
         "namespaces": "ls /run/netns",
         "leases": "find /run/cni-ipam-state -name '[0-9]*.*'",
         "processes": f"pgrep -l '{'|'.join(PROCESSES)}'",
-        "cgroups": r"find /sys/fs/cgroup -type d -name '*cri-shim-*'",
+        "cgroups": r"find /sys/fs/cgroup -type d -name 'cri-shim-*.scope'",
     }
     found = {
         kind: on(node, "sh", "-c", f"{text} 2>/dev/null", check=False).split("\n")[:-1]
@@ -154,6 +158,7 @@ def test_nodes_join_run_pods_and_are_reset_to_what_they_were(machines: None) -> 
     for node in nodes().values():
         assert node["status"]["nodeInfo"]["containerRuntimeVersion"].startswith("cri-shim://")
     run_a_pod_on_each()
+    assert all(remains(SECOND).values())
 
     leave()
     assert remains(SECOND) == before[SECOND]

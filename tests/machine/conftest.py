@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,6 +34,16 @@ class Machine:
     def begin(self, verb: str) -> None:
         """The same, not waited for."""
         self.run(f"nohup sh -c '{PYTHON} {verb}' >/dev/null 2>&1 </dev/null &")
+
+    def put(self, file: Path, target: str) -> None:
+        """Copy a file of this machine there."""
+        command = [VM, "shell", f"cat >{target}"]
+        with file.open("rb") as source:
+            subprocess.run(command, stdin=source, check=True, timeout=120)
+
+    def lay_checkout(self) -> None:
+        """Bring the checkout, its unit file and its configuration, as hack/vm does."""
+        self._vm("copy", limit=120)
 
     def reboot(self) -> float:
         """Shut it down in order and start it again; the seconds of the first."""

@@ -1,6 +1,6 @@
 """Runs in the node: what there is of pods and images on it, and how a test brings it there.
 
-    python -m tests.machine.inside populate | look | work | churn
+    python -m tests.machine.inside populate | look | processes | work | churn
 
 Each prints one JSON object; churn works until the machine is no more.
 """
@@ -94,6 +94,21 @@ async def look(client: Client) -> dict[str, Any]:
     }
 
 
+async def processes(client: Client) -> dict[str, Any]:
+    """The first process of every running container, with its start time; and what it answers."""
+    running = api.ContainerFilter(state=api.ContainerStateValue(state=api.CONTAINER_RUNNING))
+    request = api.ListContainersRequest(filter=running)
+    found = {}
+    for container in (await client.runtime.ListContainers(request)).containers:
+        asked = api.ContainerStatusRequest(container_id=container.id, verbose=True)
+        pid = json.loads((await client.runtime.ContainerStatus(asked)).info["info"])["pid"]
+        began = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        exec_ = api.ExecSyncRequest(container_id=container.id, cmd=["echo", "alive"], timeout=20)
+        said = (await client.runtime.ExecSync(exec_)).stdout.decode()
+        found[container.id] = [pid, began, said]
+    return found
+
+
 def failed_units() -> list[str]:
     command = ["systemctl", "--failed", "--plain", "--no-legend"]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
@@ -131,8 +146,14 @@ async def churn(client: Client) -> dict[str, Any]:
 async def main(name: str) -> None:
     WITNESS.mkdir(parents=True, exist_ok=True)
     async with Client(SOCKET) as client:
-        verb = {"populate": populate, "look": look, "work": work, "churn": churn}[name]
-        print(json.dumps(await verb(client)))
+        verbs = {
+            "populate": populate,
+            "look": look,
+            "processes": processes,
+            "work": work,
+            "churn": churn,
+        }
+        print(json.dumps(await verbs[name](client)))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,17 @@
-"""SPDY/3.1 as the Kubernetes clients speak it, without I/O.
+"""SPDY/3.1 as the Kubernetes clients use it, without I/O.
 
-`Connection` takes the bytes that came in and answers events; what it wants to send piles up in it
-until `outgoing()` is asked. Flow control does not exist on this wire: Go's library neither sends
-nor heeds SETTINGS and WINDOW_UPDATE, so back-pressure is TCP's, for all streams together.
+`Connection` takes received bytes and returns events. It queues the bytes to send until the caller
+takes them with `outgoing()`. There is no flow control in this protocol: Go's library neither sends
+nor obeys SETTINGS and WINDOW_UPDATE, so the only back-pressure is TCP's, for all streams together.
+
+- `connection`: one connection, either end; the only class that users of the package need
+- `events`: what the peer did, as values
+- `frames`: numbers and layouts of the frames, and the frames that this side sends
+- `reader`: cuts received bytes into frames
+- `headers`: header blocks and their compression
+- `dictionary`: the zlib dictionary of that compression
+- `state`: the state machine of a stream
+- `streams`: the streams of a connection and their states
 """
 
 from cri_shim.wire.spdy.connection import Connection, Role

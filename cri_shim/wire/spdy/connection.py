@@ -3,10 +3,10 @@
 Bytes in, events out:  connection.feed(data); events = connection.take(frames)
 Bytes out:             transport.write(b"".join(connection.outgoing())), after any call.
 
-Pings are answered, and what a peer may not do is refused, without the caller: a wrong stream is
-reset, a connection that cannot go on ends in ProtocolError. A few bytes are enough for a frame, so
-the caller says how many are handled at once, and looks at `idle_frames` for a peer that only keeps
-us busy.
+The connection answers pings and refuses violations itself: it resets a wrong stream, and it ends a
+connection that cannot continue with ProtocolError. A frame may be a few bytes long, so the caller
+limits how many frames are handled at once, and checks `idle_frames` to find a peer that only
+wastes CPU time.
 """
 
 import sys
@@ -33,12 +33,12 @@ from cri_shim.wire.spdy.streams import Streams
 
 Buffer = bytes | bytearray | memoryview
 
-# Streams open at once. A forwarded connection takes two; above this they are refused.
+# Streams open at once. A forwarded connection needs two; streams above the limit are refused.
 MAX_STREAMS = 2048
 
 
 class Role(Enum):
-    """Which end this is. The value is the first stream and ping id it gives."""
+    """The end of the connection. The value is the first stream id and ping id it uses."""
 
     CLIENT = 1
     SERVER = 2
@@ -49,7 +49,7 @@ class Connection:
         self._parity = role.value & 1
         self._max_streams = max_streams
         self._next_ping = role.value
-        self._invalid = -1  # the stream that was last refused for data on what never was
+        self._invalid = -1  # the last stream that was reset because it had never been opened
         self._streams = Streams(role.value)
         self._reader = FrameReader()
         self._inflater = Inflater()
@@ -57,22 +57,22 @@ class Connection:
         self._out: list[Buffer] = []
         self._going_away = False
         self._failed = False
-        self.frames = 0  # handled so far; a piece of a data frame counts as one
-        self.idle_frames = 0  # those of them that brought no data
+        self.frames = 0  # frames handled so far; a piece of a data frame counts as one
+        self.idle_frames = 0  # those of them without data
 
-    # What the caller does. -------------------------------------------------------------------
+    # Commands of the caller. -----------------------------------------------------------------
 
     def open(self, headers: Mapping[str, str], *, fin: bool = False) -> int:
-        """Ask the peer for a stream; answers its id. StreamReplied or StreamReset follows."""
+        """Open a stream and return its id. StreamReplied or StreamReset follows."""
         stream = self._streams.begin_ours(State.OPENING_DONE if fin else State.OPENING)
         block = self._deflater.block(headers)
         self._out.append(frames.syn_stream(stream, block, frames.FLAG_FIN if fin else 0))
         return stream
 
     def accept(self, stream: int, headers: Mapping[str, str] | None = None) -> bool:
-        """Take a stream of the peer (SYN_REPLY). False: the peer has reset it meanwhile.
+        """Accept a stream of the peer (SYN_REPLY). False: the peer has reset it meanwhile.
 
-        Raises WrongState if it was accepted already, or never opened by the peer.
+        Raises WrongState if it was accepted already, or if the peer never opened it.
         """
         if stream not in self._streams and self._streams.was(stream):
             return False
@@ -82,17 +82,17 @@ class Connection:
         return True
 
     def send_headers(self, stream: int, headers: Mapping[str, str], *, fin: bool = False) -> None:
-        """More headers for a stream that is open. Raises WrongState if nothing may be sent."""
+        """Send more headers on an open stream. Raises WrongState if nothing may be sent."""
         self._streams.ours(stream, Move.SEND_FIN if fin else Move.SEND)
         block = self._deflater.block(headers)
         flags = frames.FLAG_FIN if fin else 0
         self._out.append(frames.with_headers(Kind.HEADERS, stream, block, flags))
 
     def send(self, stream: int, data: Buffer, *, fin: bool = False) -> None:
-        """Queue bytes as they are, uncopied; do not change them until they are written.
+        """Queue bytes without a copy; do not change them until they are written.
 
-        `fin` ends our side of the stream after them. Raises WrongState if nothing may be sent:
-        ask writable() where the peer may have reset the stream meanwhile.
+        `fin` ends this side of the stream after them. Raises WrongState if nothing may be sent:
+        check writable() where the peer may have reset the stream meanwhile.
         """
         self._streams.ours(stream, Move.SEND_FIN if fin else Move.SEND)
         size = len(data)
@@ -106,30 +106,30 @@ class Connection:
             self._data(stream, data, frames.FLAG_FIN if fin else 0)
 
     def reset(self, stream: int, status: Reset = Reset.CANCEL) -> None:
-        """End a stream at once, both ways. Nothing happens if it is over already."""
+        """End a stream at once, in both directions. A stream that has ended is left alone."""
         if self._streams.drop(stream):
             self._out.append(frames.rst_stream(stream, status))
 
     def ping(self) -> int:
-        """Ask for a sign of life; answers the number that Ponged will carry."""
+        """Send a ping and return its number, which Ponged will carry."""
         number, self._next_ping = self._next_ping, self._next_ping + 2
         self._out.append(frames.ping(number))
         return number
 
     def goaway(self, status: Goaway = Goaway.OK) -> None:
-        """Take no more streams from now on: later ones are ignored. Those that are open go on,
-        but Go's clients read nothing behind a GOAWAY: send it when all else is sent.
+        """Accept no more streams: later ones are ignored. Open streams continue, but Go's clients
+        read nothing after a GOAWAY: send it last.
         """
         if not self._going_away:
             self._going_away = True
             self._out.append(frames.goaway(self._streams.last_theirs, status))
 
     def outgoing(self) -> list[Buffer]:
-        """What is to be sent, in order, and now the caller's."""
+        """Take the queued bytes, in order; the caller must send them."""
         out, self._out = self._out, []
         return out
 
-    # What the caller may know. ---------------------------------------------------------------
+    # Questions of the caller. ----------------------------------------------------------------
 
     def writable(self, stream: int) -> bool:
         """Whether send() may be called."""
@@ -145,25 +145,25 @@ class Connection:
 
     @property
     def failed(self) -> bool:
-        """Whether ProtocolError was told; nothing is read any more."""
+        """Whether a ProtocolError was returned; the connection reads no more bytes then."""
         return self._failed
 
-    # What the peer does. ---------------------------------------------------------------------
+    # Bytes of the peer. ----------------------------------------------------------------------
 
     def receive(self, data: Buffer) -> list[Event]:
-        """Take bytes from the peer, and tell of all of them: for peers that are trusted."""
+        """Take bytes from a trusted peer and return the events of all of them."""
         self.feed(data)
         return self.take()
 
     def feed(self, data: Buffer) -> None:
-        """Bytes from the peer, of which `take` tells; those before must have been taken."""
+        """Take bytes from the peer; `take` handles them and must have handled all earlier ones."""
         if not self._failed:
             self._reader.feed(data)
 
     def take(self, frames: int = sys.maxsize) -> list[Event]:
-        """Handle `frames` frames, or as many as there are; never raises.
+        """Handle up to `frames` frames and return their events; never raises.
 
-        All were handled if `self.frames` has grown by less. After ProtocolError there are no more.
+        If `self.frames` grew by less, all frames were handled. ProtocolError is the last event.
         """
         events: list[Event] = []
         last = self.frames + frames
@@ -210,9 +210,9 @@ class Connection:
                 last_good, status = _two_integers(frame)
                 events.append(GoneAway(last_good, status))
             case Kind.WINDOW_UPDATE:
-                _two_integers(frame)  # for its form only: see the package
+                _two_integers(frame)  # only checks its form: there is no flow control
             case _:
-                pass  # SETTINGS change nothing here; unknown kinds are to be ignored
+                pass  # SETTINGS have no effect here; SPDY says to ignore unknown kinds
 
     def _on_syn_stream(self, frame: Control, events: list[Event]) -> None:
         fixed = frames.SYN_STREAM_FIXED
@@ -259,7 +259,7 @@ class Connection:
             events.append(Ponged(number))
 
     def _exists(self, stream: int) -> bool:
-        """False: to be ignored; the peer may not know yet that the stream is over."""
+        """False: ignore the frame; the peer may not know yet that the stream has ended."""
         if stream in self._streams:
             return True
         if not self._streams.was(stream) and stream != self._invalid:
@@ -268,7 +268,7 @@ class Connection:
         return False
 
     def _peer_may(self, stream: int, move: Move, events: list[Event]) -> bool:
-        """Note what the peer did; if it may not, its stream is reset and False is answered."""
+        """Record what the peer did. If it is not allowed, reset the stream and return False."""
         problem = self._streams.theirs(stream, move)
         if problem is None:
             return True

@@ -1,6 +1,6 @@
-"""The zlib dictionary of SPDY/3: both ends must hold the same 1423 bytes.
+"""The zlib dictionary of SPDY/3: both ends must have the same 1423 bytes.
 
-65 words, each after its length, then a tail of phrases without lengths.
+It has 65 words, each after its length, and then phrases without lengths.
 """
 
 import struct

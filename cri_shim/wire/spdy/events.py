@@ -1,4 +1,4 @@
-"""What a connection tells of the bytes it was given."""
+"""What a connection reports about the bytes it received."""
 
 from dataclasses import dataclass, field
 
@@ -17,7 +17,7 @@ class StreamOpened:
 
 @dataclass(frozen=True, slots=True)
 class StreamReplied:
-    """The peer took a stream that this side opened."""
+    """The peer accepted a stream that this side opened."""
 
     stream: int
     headers: dict[str, str] = field(default_factory=dict)
@@ -35,9 +35,9 @@ class HeadersReceived:
 
 @dataclass(frozen=True, slots=True)
 class DataReceived:
-    """Bytes of a stream: a piece, not a whole frame. With `fin` they are the last, and may be none.
+    """Bytes of a stream: a piece of a frame. With `fin` they are the last, and may be empty.
 
-    `data` looks into the buffer given to receive(): use or copy it before that buffer changes.
+    `data` is a view of the buffer given to receive(): use or copy it before that buffer changes.
     """
 
     stream: int
@@ -47,7 +47,7 @@ class DataReceived:
 
 @dataclass(frozen=True, slots=True)
 class StreamReset:
-    """The stream is gone, both ways. `status` is a number of frames.Reset, or an unknown one."""
+    """Both directions have ended. `status` is a number of frames.Reset, or an unknown one."""
 
     stream: int
     status: int
@@ -55,14 +55,14 @@ class StreamReset:
 
 @dataclass(frozen=True, slots=True)
 class Ponged:
-    """The peer answered ping number `ping`: it lives."""
+    """The peer answered ping number `ping`, so it is alive."""
 
     ping: int
 
 
 @dataclass(frozen=True, slots=True)
 class GoneAway:
-    """The peer opens no more streams and takes none; what is open goes on."""
+    """The peer opens and accepts no more streams; open streams continue."""
 
     last_good: int
     status: int
@@ -70,7 +70,7 @@ class GoneAway:
 
 @dataclass(frozen=True, slots=True)
 class ProtocolError:
-    """The peer broke the protocol. Send what is outgoing, then close; nothing is read any more."""
+    """The peer broke the protocol. Send outgoing(), then close; no more bytes are read."""
 
     reason: str
 

@@ -1,4 +1,4 @@
-"""Frames of SPDY/3.1 as bytes: numbers, layouts, and one function for each frame we may send.
+"""Frames of SPDY/3.1 as bytes: numbers, layouts, and one function for each frame that is sent.
 
 control frame   u16 0x8003 · u16 type · u8 flags · u24 length · payload
 data frame      u32 stream (top bit 0) · u8 flags · u24 length · payload
@@ -7,7 +7,7 @@ data frame      u32 stream (top bit 0) · u8 flags · u24 length · payload
 import struct
 from enum import IntEnum
 
-HEAD = struct.Struct(">II")  # of every frame; the second word is flags and length
+HEAD = struct.Struct(">II")  # the head of every frame; the second word is flags and length
 HEAD_SIZE = HEAD.size
 U32 = struct.Struct(">I")
 TWO_U32 = struct.Struct(">II")
@@ -70,7 +70,7 @@ def syn_stream(stream: int, block: bytes, flags: int) -> bytes:
 
 
 def with_headers(kind: Kind, stream: int, block: bytes, flags: int) -> bytes:
-    """SYN_REPLY and HEADERS, which look alike."""
+    """Return a SYN_REPLY or HEADERS frame; both have the same layout."""
     return control(kind, U32.pack(stream) + block, flags)
 
 

@@ -1,7 +1,7 @@
-"""Header blocks: name-value pairs behind one zlib stream for each direction of the connection.
+"""Header blocks: name-value pairs in one zlib stream for each direction of the connection.
 
-Every block received must be inflated in order, also for streams that are refused, or the next one
-is unreadable. So whatever cannot be inflated within the limits ends the connection.
+Every received block must be inflated in order, also those of refused streams, or the next block
+cannot be read. So a block that cannot be inflated within the limits ends the connection.
 """
 
 import struct
@@ -10,19 +10,19 @@ from collections.abc import Mapping
 
 from cri_shim.wire.spdy.dictionary import DICTIONARY
 
-# The clients send three short headers, 200 bytes at most. A few dozen bytes can inflate to anything
-# here, and thousands of blocks may come at once.
+# The clients send three short headers, 200 bytes at most. A few dozen bytes can inflate to any
+# size, and thousands of blocks may arrive at once.
 MAX_HEADERS = 64
 MAX_INFLATED = 4 * 1024
 
-# What we compress is nearly always an empty block: the smallest window and the least memory
-# (9 KiB instead of 256 KiB for each session) that still hold the whole dictionary.
+# Nearly all sent blocks are empty: use the smallest window and the least memory (9 KiB instead of
+# 256 KiB for each session) that still hold the whole dictionary.
 _WINDOW_BITS = 11
 _MEMORY_LEVEL = 1
 
 
 class BadHeaders(ValueError):
-    """A header block that cannot be read; the connection cannot go on."""
+    """A header block that cannot be read; the connection cannot continue."""
 
 
 class Deflater:
@@ -34,7 +34,7 @@ class Deflater:
         )
 
     def block(self, headers: Mapping[str, str]) -> bytes:
-        """Names become lower case. A value may hold several, joined by NUL."""
+        """Compress a block. Names become lower case. A value may be several, joined by NUL."""
         parts = [struct.pack(">I", len(headers))]
         for name, value in headers.items():
             for text in (name.lower(), value):
@@ -87,5 +87,5 @@ def _text(plain: bytes, position: int) -> tuple[str, int]:
     end = position + length
     if end > len(plain):
         raise BadHeaders("the header block ends early")
-    # Latin-1 as in HTTP/1: every byte string is a text, and none is refused here.
+    # Latin-1 as in HTTP/1: it decodes every byte string, so none is refused here.
     return plain[position:end].decode("latin-1"), end

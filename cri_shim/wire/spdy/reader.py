@@ -1,21 +1,21 @@
-"""Cuts the incoming bytes into control frames and pieces of data frames.
+"""Cuts received bytes into control frames and pieces of data frames.
 
-A data frame may hold 16 MiB, so it is never gathered: what is there of it is handed on as views
-into the buffer that came in. Only heads and control frames that arrive in parts are kept.
+A data frame may have 16 MiB, so it is never buffered: the reader returns what has arrived as views
+of the received buffer. It buffers only heads and control frames that arrive in parts.
 """
 
 from dataclasses import dataclass
 
 from cri_shim.wire.spdy import frames
 
-# The largest control frame taken. Real ones are below 200 bytes; header blocks have own limits.
+# The largest accepted control frame. Real ones are below 200 bytes; header blocks have own limits.
 MAX_CONTROL = 64 * 1024
 
 _NOTHING = memoryview(b"")
 
 
 class BadFrame(ValueError):
-    """Bytes that are no SPDY/3.1; the connection cannot go on."""
+    """Bytes that are not SPDY/3.1; the connection cannot continue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """Some bytes of a data frame; `fin` only with the last of them."""
+    """Some bytes of a data frame; only the last of them can have `fin`."""
 
     stream: int
     piece: memoryview
@@ -38,18 +38,18 @@ class FrameReader:
     def __init__(self) -> None:
         self._view = _NOTHING
         self._position = 0
-        self._held = bytearray()  # the beginning of a head or payload that came in parts
+        self._held = bytearray()  # the beginning of a head or payload that arrived in parts
         self._control: tuple[int, int, int] | None = None  # kind, flags, length
-        self._stream = 0  # of the data frame of which `_left` bytes are to come
+        self._stream = 0  # stream of the data frame of which `_left` bytes have not arrived yet
         self._left = 0
         self._fin = False
 
     def feed(self, data: bytes | bytearray | memoryview) -> None:
-        """The next bytes; all before them must have been taken."""
+        """Take the next bytes; the caller must have read all earlier ones with `next`."""
         self._view, self._position = memoryview(data), 0
 
     def next(self) -> Control | Data | None:
-        """The next frame or piece of one; None when more bytes are needed. Raises BadFrame."""
+        """Return the next frame or a piece of it; None if bytes are missing. Raises BadFrame."""
         part = self._next()
         if part is None:
             self._view = _NOTHING
@@ -87,7 +87,7 @@ class FrameReader:
         return Data(self._stream, piece, self._fin and not self._left)
 
     def _gather(self, size: int) -> memoryview | None:
-        """The next `size` bytes in one piece; None until all of them are there."""
+        """Return the next `size` bytes in one piece; None until all of them have arrived."""
         view, start = self._view, self._position
         if not self._held and len(view) - start >= size:
             self._position = start + size

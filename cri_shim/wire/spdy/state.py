@@ -1,8 +1,8 @@
-"""The life of a stream: a table of what may happen in each state, and what comes of it.
+"""The state machine of a stream: a table of the legal moves in each state and their results.
 
-What is not in the table may not happen: done by the peer it is answered, done by us it is an
-error of ours. A stream that is CLOSED is forgotten; ids only rise, so an id that is not above the
-last one and not known is a closed stream.
+A move that is not in the table is illegal: if the peer makes it, its stream is reset; if we make
+it, it is a bug and raises WrongState. A CLOSED stream is removed. Ids only rise, so an unknown id
+that is not above the last one is a closed stream.
 
              peer opens                      we open
                  |                              |
@@ -82,5 +82,5 @@ _TABLE: dict[State, dict[Move, State]] = {
 
 
 def after(state: State, move: Move) -> State | None:
-    """The state that `move` leads to; None: it may not happen in `state`."""
+    """Return the state after `move`; None if `move` is illegal in `state`."""
     return _TABLE[state].get(move)

@@ -1,4 +1,4 @@
-"""The streams of a connection: which exist, which did, and what each side may do to them."""
+"""The streams of a connection: which exist, which existed, and what each side may do."""
 
 from cri_shim.errors import WrongState
 from cri_shim.wire.spdy.frames import Reset
@@ -6,7 +6,7 @@ from cri_shim.wire.spdy.state import Move, State, after
 
 
 class Streams:
-    """`first` is the first id that this side gives: 1 of a client, 2 of a server."""
+    """`first` is the first id that this side uses: 1 for a client, 2 for a server."""
 
     def __init__(self, first: int) -> None:
         self._parity = first & 1
@@ -32,11 +32,11 @@ class Streams:
         self._states[stream] = state
 
     def may_begin_theirs(self, stream: int) -> bool:
-        """Ids of the peer have its parity and rise."""
+        """Whether the id has the peer's parity and is above the peer's last id."""
         return stream & 1 != self._parity and stream > self.last_theirs
 
     def was(self, stream: int) -> bool:
-        """Whether the stream existed, or still does."""
+        """Whether the stream exists, or existed earlier."""
         if stream & 1 == self._parity:
             return stream < self._next_ours
         return stream <= self.last_theirs
@@ -45,7 +45,7 @@ class Streams:
         return after(self._states.get(stream, State.CLOSED), move) is not None
 
     def ours(self, stream: int, move: Move) -> None:
-        """We do `move`; raises WrongState if we may not."""
+        """Make our `move`; raises WrongState if it is illegal."""
         state = self._states.get(stream, State.CLOSED)
         new = after(state, move)
         if new is None:
@@ -54,7 +54,7 @@ class Streams:
             self._enter(stream, new)
 
     def theirs(self, stream: int, move: Move) -> Reset | None:
-        """The peer does `move` on a stream that exists; answers why it may not, if so."""
+        """Make the peer's `move` on an existing stream; return the reason if it is illegal."""
         state = self._states[stream]
         new = after(state, move)
         if new is None:
@@ -65,7 +65,7 @@ class Streams:
         return None
 
     def drop(self, stream: int) -> bool:
-        """Forget the stream; False if there is none."""
+        """Remove the stream; False if it does not exist."""
         return self._states.pop(stream, None) is not None
 
     def clear(self) -> None:

@@ -51,12 +51,18 @@ async def offered(shell: str, *words: str) -> list[str]:
     return sorted(line.partition("\t")[0] for line in lines if line)
 
 
+OFFERED = {
+    ("p",): ["pods", "ps"],
+    ("image", "l"): ["list", "load"],
+    ("--log-level", "de"): ["debug"],
+    ("ps", "--na"): ["--name", "--namespace"],
+    ("pods", "--state", ""): ["notready", "ready"],
+}
+
+
 async def test_commands_flags_and_choices_are_offered(shell: str) -> None:
-    assert await offered(shell, "p") == ["pods", "ps"]
-    assert await offered(shell, "image", "l") == ["list", "load"]
-    assert await offered(shell, "--log-level", "de") == ["debug"]
-    assert await offered(shell, "ps", "--na") == ["--name", "--namespace"]
-    assert await offered(shell, "pods", "--state", "") == ["notready", "ready"]
+    asked = (offered(shell, *words) for words in OFFERED)
+    assert await asyncio.gather(*asked) == list(OFFERED.values())
 
 
 async def test_ids_are_asked_of_the_daemon_that_is_named(shell: str, cri: Cri) -> None:

@@ -17,6 +17,7 @@ from cri_shim.errors import (
     WrongState,
 )
 from cri_shim.pb import api_pb2 as api
+from tests.fixtures import limits
 from tests.fixtures.cri import Cri, container_config, log_lines
 
 
@@ -180,7 +181,7 @@ async def test_what_cannot_be_created_is_refused_by_name_and_leaves_nothing(cri:
     with pytest.raises(NotFound, match="no pod with id"):
         await cri.create("f" * 64, container_config(["true"]))
     assert await cri.containers() == []
-    assert list((cri.daemon.root / "containers").glob("*")) == []
+    assert list((cri.daemon.root / "containers").glob("[!.]*")) == []  # out of sight, then deleted
     assert list((cri.daemon.run_root / "containers").glob("*")) == []
 
 
@@ -227,16 +228,16 @@ async def test_limits_can_be_changed_while_it_runs_and_before(cri: Cri, handler:
         status = await cri.status(container)
         assert status.resources.linux.memory_limit_in_bytes == 128 << 20
         assert status.resources.linux.cpu_shares == 300
-        limit = await cri.sh(container, "cat /sys/fs/cgroup/memory/memory.limit_in_bytes")
-        assert int(limit) == 128 << 20
+        wanted = {"memory_limit_in_bytes": 128 << 20, "cpu_shares": 300}
+        assert limits.in_force((await cri.info(container))["pid"], wanted) == wanted
 
 
 async def update(cri: Cri, container: str) -> None:
-    limits = api.LinuxContainerResources(
+    asked = api.LinuxContainerResources(
         memory_limit_in_bytes=128 << 20, memory_swap_limit_in_bytes=128 << 20, cpu_shares=300
     )
     await cri.runtime.UpdateContainerResources(
-        api.UpdateContainerResourcesRequest(container_id=container, linux=limits)
+        api.UpdateContainerResourcesRequest(container_id=container, linux=asked)
     )
 
 

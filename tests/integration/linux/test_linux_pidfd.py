@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from cri_shim.aio.child import Child, spawn
-from cri_shim.aio.ended import ended
 from cri_shim.linux import pidfd, process
+from cri_shim.linux.process_handle import Process
 
 
 def held(child: Child) -> int:
@@ -76,7 +76,7 @@ async def test_a_zombie_is_not_alive_but_can_be_held(fds: list[int]) -> None:
     poll.poll(5000)
     alive = process.alive(child.pid, start)
     fds.append(held(child))
-    readable = await ended(fds[1], 5)
+    readable = await Process(child.pid, fds[1]).ended(5)
     await child.wait()
     assert not alive
     assert readable

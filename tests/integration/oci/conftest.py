@@ -1,11 +1,11 @@
 """A yard in which containers of a busybox root file system are made by the real programs."""
 
 import asyncio
-import os
 import secrets
 import shutil
 import signal
 from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from cri_shim.aio import reaper
-from cri_shim.aio.ended import ended
 from cri_shim.isolation.cgroups import Cgroups
-from cri_shim.linux import boot, pidfd, syscalls
+from cri_shim.isolation.hierarchies import Hierarchies
+from cri_shim.linux import boot, syscalls
+from cri_shim.linux.process_handle import Process
 from cri_shim.oci import bundle, find_conmon, handlers
 from cri_shim.oci.conmon import Conmon, Started
 from cri_shim.oci.exits import Exit, Exits
@@ -154,20 +155,20 @@ class Yard:
 
     async def kill(self, *victims: state.Process) -> None:
         """SIGKILL, all at once, and wait for the end."""
-        fds = [pidfd.open_verified(process.pid, process.start_time) for process in victims]
-        for fd in fds:
-            assert fd is not None
-            pidfd.send(fd, signal.SIGKILL)
-        for fd in fds:
-            assert fd is not None and await ended(fd, 5)
-            os.close(fd)
+        with ExitStack() as closing:
+            held = [closing.enter_context(Process.of(victim)) for victim in victims]
+            for process in held:
+                assert process.send(signal.SIGKILL)
+            for process in held:
+                assert await process.ended(5)
 
     def state_of(self, id: str) -> list[str]:
         """What there still is of a container outside of its bundle."""
         found = [f"conmon {p.pid}" for p in find_conmon.of(id)]
         found += [f"process {pid}" for pid in self.cgroups.pids(self.cgroup(id))]
         found += [str(p) for p in (self.handler.root / id,) if p.exists()]
-        found += [str(p) for p in Path("/sys/fs/cgroup").glob(f"*{PARENT}/{id}")]
+        groups = [tree.group(f"{INSTANCE}/{id}") for tree in Hierarchies().all()]
+        found += [str(p) for p in groups if p.exists()]
         return found
 
     async def clear(self) -> None:

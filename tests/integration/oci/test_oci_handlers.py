@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cri_shim.isolation.hierarchies import Hierarchies
 from cri_shim.linux import boot, mounts
 from cri_shim.oci import handlers, smoke_test
 from cri_shim.oci.handlers import Handler
@@ -25,7 +26,7 @@ async def probe(name: str, run_root: Path, candidates: list[str] | None = None) 
 
 
 def trials() -> list[str]:
-    return [str(p) for p in Path("/sys/fs/cgroup").glob("*/cri-shim-trial-*")]
+    return [str(p) for tree in Hierarchies().all() for p in tree.mount.glob("cri-shim-trial-*")]
 
 
 async def test_both_runtimes_are_tried_at_once_and_work(subreaper, tmp_path):

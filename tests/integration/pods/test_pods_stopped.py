@@ -44,7 +44,7 @@ def held(cri: Cri, pod: str) -> list[str]:
     found = [str(path) for path in mounts.mounts_below(where)]
     found += [str(path) for path in (where / "ns").iterdir()]
     found += [str(path) for path in Path("/run/netns").glob(f"*{pod}*")]
-    found += [str(path) for path in Path("/sys/fs/cgroup").glob(f"*/**/*{pod}*")]
+    found += [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/*{pod}*")]
     return found
 
 

@@ -10,6 +10,7 @@ import pytest
 from cri_shim.errors import NotFound
 from cri_shim.isolation.cgroups import Cgroups
 from cri_shim.pb import api_pb2 as api
+from tests.fixtures import systemd
 from tests.fixtures.cri import POLL_S, Cri, container_config, pod_config
 
 MIB = 1 << 20
@@ -188,16 +189,22 @@ async def test_a_pod_of_the_nodes_network_tells_none(cri: Cri) -> None:
 
 @pytest.fixture
 async def parent() -> AsyncIterator[str]:
-    """A cgroup as the kubelet makes one, around those of its pods; gone afterwards."""
-    path = f"/cri-shim-test-{os.getpid()}"
-    yield path
-    await Cgroups("cgroupfs").remove(path)
+    """The group of a pod as the kubelet makes one, by the driver of the node; gone afterwards."""
+    if systemd.is_running():
+        slices = systemd.Slice(f"cst{os.getpid()}-pod1.slice")
+        slices.start()
+        yield slices.parent
+        slices.stop()
+    else:
+        path = f"/cri-shim-test-{os.getpid()}"
+        yield f"{path}/pod1"
+        await Cgroups("cgroupfs").remove(path)
 
 
 async def test_a_pod_with_a_group_of_its_own_is_read_there(parent: str, cri: Cri) -> None:
     await cri.load_busybox()
     config = pod_config(cri.daemon)
-    config.linux.cgroup_parent = f"{parent}/pod{config.metadata.uid}"
+    config.linux.cgroup_parent = parent
     pod = await cri.run_pod(config)
     await cri.run(pod, ["sleep", "1000"])
     linux = (await _pod(cri, pod)).linux

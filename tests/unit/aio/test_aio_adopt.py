@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cri_shim.aio import reaper
-from cri_shim.aio.adopt import Adopted
+from cri_shim.aio.child import adopt
 from cri_shim.errors import ToolFailed
 
 
@@ -30,24 +30,24 @@ def is_reaped(pid: int) -> bool:
 
 
 async def test_the_exit_code_is_told():
-    assert await Adopted(started("sh", "-c", "exit 7")).wait() == 7
+    assert await adopt(started("sh", "-c", "exit 7")).wait() == 7
 
 
 async def test_a_signal_is_told_as_its_negative_number():
-    adopted = Adopted(started("sleep", "100"))
+    adopted = adopt(started("sleep", "100"))
     adopted.kill(signal.SIGTERM)
     assert await adopted.wait() == -signal.SIGTERM
     assert not adopted.running
 
 
 async def test_end_kills_and_reaps():
-    adopted = Adopted(started("sleep", "100"))
+    adopted = adopt(started("sleep", "100"))
     await adopted.end()
     assert is_reaped(adopted.pid)
 
 
 async def test_the_reaper_leaves_the_adopted_alone():
-    adopted = Adopted(started("sh", "-c", "exit 3"))
+    adopted = adopt(started("sh", "-c", "exit 3"))
     ended(adopted.pid)
     reaper.reap_orphans()
     assert await adopted.wait() == 3
@@ -59,7 +59,7 @@ async def test_a_held_reaper_takes_nobody_until_it_is_let_go():
         pid = started("sh", "-c", "exit 4")
         ended(pid)
         reaper.reap_orphans()
-        adopted = Adopted(pid)
+        adopted = adopt(pid)
         stray = started("true")
         ended(stray)
         reaper.reap_orphans()
@@ -72,4 +72,4 @@ async def test_a_pid_that_is_nobody_is_an_error():
     pid = started("true")
     reap(pid)
     with pytest.raises(ToolFailed, match="cannot watch process"):
-        Adopted(pid)
+        adopt(pid)

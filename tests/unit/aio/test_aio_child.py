@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cri_shim.aio import child
+from cri_shim.aio import child, pipes
 from cri_shim.errors import TimedOut, ToolFailed
 
 
@@ -82,7 +82,7 @@ async def test_output_held_open_by_a_grandchild_is_not_waited_for(tmp_path: Path
     taken = time.monotonic() - before
     os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
     assert done.stdout == b"done\n"
-    assert taken < 2 * child.DRAIN_S
+    assert taken < 2 * pipes.DRAIN_S
 
 
 async def test_no_descriptor_but_the_asked_for_reaches_the_program() -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from cri_shim.aio import child, reaper
-from cri_shim.aio.ended import ended
 from cri_shim.linux import pidfd, process, syscalls
+from cri_shim.linux.process_handle import Process
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +33,7 @@ async def test_an_orphan_is_reaped_and_its_end_still_known(tmp_path: Path) -> No
     pid, fd = await orphan(tmp_path)
     reaper.start()
     pidfd.send(fd, signal.SIGTERM)
-    await ended(fd, 5)
+    await Process(pid, fd).ended(5)
     reaper.reap_orphans()
     reaper.stop()
     status = pidfd.exit_status(fd)
@@ -74,7 +74,7 @@ async def test_running_children_are_left_alone(tmp_path: Path) -> None:
     reaper.reap_orphans()
     start = process.start_time(pid)
     pidfd.send(fd, signal.SIGKILL)
-    await ended(fd, 5)
+    await Process(pid, fd).ended(5)
     reaper.reap_orphans()
     os.close(fd)
     assert start is not None

@@ -1,4 +1,4 @@
-"""Kinds of arguments: what a text means, and what is refused."""
+"""Types of arguments: the meaning of a text, and the texts that are refused."""
 
 import argparse
 import time
@@ -40,12 +40,12 @@ def test_a_time_without_a_zone_is_the_nodes_own(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("text", ["", "noon", "1x", "h", "5", "1m1h", "2001-09-09T99:00:00Z"])
-def test_what_is_neither_is_refused(text: str) -> None:
+def test_a_text_that_is_neither_is_refused(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="must be a time"):
         since(text)
 
 
-def test_a_pattern_that_is_none_is_refused_with_its_problem() -> None:
+def test_a_malformed_pattern_is_refused_with_its_problem() -> None:
     assert pattern("^a+$").search("aaa")
     with pytest.raises(argparse.ArgumentTypeError, match=r"'\(' is no regular expression: missing"):
         pattern("(")

@@ -1,4 +1,4 @@
-"""What may stand next on a command line."""
+"""The possible next words of a command line."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ KINDS: dict[object, str] = {any_id: "any", container_id: "container", pod_id: "p
 
 
 def ids(kind: object, top: Sequence[str]) -> list[Candidate]:
-    """In place of a daemon: says what was asked of it."""
+    """Replaces the daemon; returns what was asked."""
     return [(f"{KINDS[kind]}@{'+'.join(top)}", "")] if kind in KINDS else []
 
 
@@ -33,7 +33,7 @@ def test_every_command_is_offered_with_its_meaning() -> None:
         (["--sock"], ["--socket"]),
         (["--socket", "x", "im"], ["image"]),
         (["--socket=x", "im"], ["image"]),
-        (["--socket", "=", "x", "im"], ["image"]),  # as bash cuts it
+        (["--socket", "=", "x", "im"], ["image"]),  # as bash splits it
         (["image", ""], ["pull", "list", "load", "tag", "rm"]),
         (["image", "pull", "--c"], ["--creds"]),
         (["completion", ""], ["bash", "zsh", "fish"]),
@@ -45,7 +45,7 @@ def test_every_command_is_offered_with_its_meaning() -> None:
         (["nonsense", ""], None),
     ],
 )
-def test_words_are_read_off_the_parser(words: list[str], expected: list[str] | None) -> None:
+def test_words_come_from_the_parser(words: list[str], expected: list[str] | None) -> None:
     everything = offered("")
     assert offered(*words) == (everything if expected is None else expected)
 
@@ -68,5 +68,7 @@ def test_words_are_read_off_the_parser(words: list[str], expected: list[str] | N
         (["image", "load", ""], []),
     ],
 )
-def test_ids_are_asked_for_where_one_is_expected(words: list[str], expected: list[str]) -> None:
+def test_ids_come_from_the_daemon_where_one_is_expected(
+    words: list[str], expected: list[str]
+) -> None:
     assert offered(*words) == expected

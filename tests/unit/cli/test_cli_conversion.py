@@ -96,7 +96,7 @@ def test_a_go_duration_is_read_in_seconds(text: str, expected: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "5", "s", "5 s", "-1s", "1d"])
-def test_what_is_no_go_duration_is_refused(text: str) -> None:
+def test_a_malformed_go_duration_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a duration"):
         seconds(text)
 

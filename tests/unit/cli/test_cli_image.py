@@ -1,4 +1,4 @@
-"""What a user may name as the source of an image."""
+"""The sources of an image that a user may give."""
 
 import tarfile
 from pathlib import Path
@@ -16,19 +16,19 @@ def archive(path: Path, *members: str) -> Path:
     return path
 
 
-def test_a_transport_that_is_named_is_kept_and_its_path_made_absolute() -> None:
+def test_a_given_transport_is_kept_and_its_path_made_absolute() -> None:
     assert source("oci:here") == f"oci:{Path.cwd()}/here"
     assert source("docker-archive:/a.tar") == "docker-archive:/a.tar"
 
 
-def test_an_archive_is_recognised_by_what_it_holds(tmp_path: Path) -> None:
+def test_an_archive_is_recognised_by_its_contents(tmp_path: Path) -> None:
     docker = archive(tmp_path / "d.tar", "manifest.json", "x/layer.tar")
     oci = archive(tmp_path / "o.tar", "./oci-layout", "./index.json")
     assert source(str(docker)) == f"docker-archive:{docker}"
     assert source(str(oci)) == f"oci-archive:{oci}"
 
 
-def test_a_directory_is_recognised_by_what_it_holds(tmp_path: Path) -> None:
+def test_a_directory_is_recognised_by_its_contents(tmp_path: Path) -> None:
     (tmp_path / "oci").mkdir()
     (tmp_path / "oci" / "oci-layout").touch()
     (tmp_path / "plain").mkdir()
@@ -36,7 +36,7 @@ def test_a_directory_is_recognised_by_what_it_holds(tmp_path: Path) -> None:
     assert source(str(tmp_path / "plain")) == f"dir:{tmp_path}/plain"
 
 
-def test_what_is_no_image_is_refused_with_its_path(tmp_path: Path) -> None:
+def test_a_path_that_is_not_an_image_is_refused(tmp_path: Path) -> None:
     other = archive(tmp_path / "x.tar", "README")
     (tmp_path / "text").write_text("x")
     with pytest.raises(InvalidArgument, match=r"x\.tar holds neither"):

@@ -1,4 +1,4 @@
-"""Ages, tables and choices of `pods` and `ps`, as crictl has them."""
+"""Ages, tables and filters of `pods` and `ps`, like crictl's."""
 
 import argparse
 import time
@@ -33,7 +33,7 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
         (-5, "Less than a second ago"),
     ],
 )
-def test_an_age_is_told_as_people_do(
+def test_an_age_is_written_for_people(
     seconds: float, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(time, "time_ns", lambda: 2_000_000_000 * 10**9)
@@ -74,7 +74,7 @@ def test_the_youngest_come_first(words: tuple[str, ...], found: list[int]) -> No
     assert [row.created_at for row in picked] == found
 
 
-def test_ids_are_short_unless_asked_for_whole() -> None:
+def test_ids_are_short_unless_no_trunc_is_given() -> None:
     assert shown(arguments(), "sha256:" + "0123456789abcdef" * 4) == "0123456789abc"
     assert shown(arguments("--no-trunc"), "0123456789abcdef") == "0123456789abcdef"
 

@@ -28,7 +28,7 @@ def test_flags_become_configuration_keys() -> None:
     }
 
 
-def test_a_relative_directory_is_meant_from_here() -> None:
+def test_a_relative_directory_becomes_absolute() -> None:
     assert flags("--root", "r")["server.root"] == f"{Path.cwd()}/r"
 
 
@@ -116,7 +116,7 @@ def test_config_shows_values_with_their_origin(
     assert f'path = [ "/opt/kata",]  # {file}:4' in lines
 
 
-def test_what_config_shows_can_be_read_back(tmp_path: Path) -> None:
+def test_the_output_of_config_can_be_read_back(tmp_path: Path) -> None:
     given = load(None, {"server.root": "/r", "namespace": 'a "quoted" \\ one', "max_log_size": "7"})
     (tmp_path / "c.toml").write_text(whole(given, docs=True))
     again = load(tmp_path / "c.toml")
@@ -124,7 +124,7 @@ def test_what_config_shows_can_be_read_back(tmp_path: Path) -> None:
     assert (again.namespace, again.runtimes) == (given.namespace, given.runtimes)
 
 
-def test_config_check_only_says_that_all_is_right(
+def test_config_check_only_prints_that_the_configuration_is_right(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "libpod.conf").write_text('infra_command = "/pause"\n')

@@ -1,4 +1,4 @@
-"""sd_notify, as systemd would hear it."""
+"""sd_notify messages, received in place of systemd."""
 
 import os
 import socket
@@ -26,12 +26,14 @@ def test_a_state_reaches_the_socket(
         assert systemd.recv(100) == b"READY=1"
 
 
-def test_a_socket_that_is_gone_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_socket_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", "/nowhere/notify")
     assert not notify.send("READY=1")
 
 
-def test_signs_of_life_come_twice_in_the_time_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keep_alive_messages_have_half_of_the_allowed_interval(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("WATCHDOG_USEC", "3000000")
     monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
     assert notify.watchdog_interval() == 1.5

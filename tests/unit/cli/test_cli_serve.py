@@ -1,4 +1,4 @@
-"""serve: from the configuration to a runtime, and what signals do to it."""
+"""serve: from the configuration to a runtime, and the effect of signals."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ from cri_shim.errors import StateError
 
 
 class Runtime:
-    """Stands in for the real one: serves until stopped, and records what happened."""
+    """Replaces the real runtime: serves until stopped, and records its calls."""
 
     events: list[str]
     failure: Exception | None = None
@@ -82,7 +82,7 @@ def test_an_error_of_the_runtime_is_one_sentence(
     assert runtime.events[-1] == "closed"
 
 
-def test_systemd_hears_when_it_is_ready_and_when_it_stops(
+def test_systemd_is_notified_of_ready_and_stopping(
     runtime: type[Runtime], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[str] = []

@@ -1,4 +1,4 @@
-"""A client's session with servers that do not do as they should."""
+"""A client's session with servers that misbehave."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,7 +17,7 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 @asynccontextmanager
 async def server(serve: Serve) -> AsyncIterator[str]:
-    """The URL of a server that does with each connection what `serve` does."""
+    """Yield the URL of a server that calls `serve` for each connection."""
 
     async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await serve(reader, writer)
@@ -29,7 +29,7 @@ async def server(serve: Serve) -> AsyncIterator[str]:
 
 
 def speaking(*messages: ws.Event) -> Serve:
-    """Accept the upgrade, send these, and go."""
+    """Accept the upgrade, send these events, and disconnect."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = WSConnection(ConnectionType.SERVER)
@@ -52,17 +52,17 @@ def saying(text: bytes) -> Serve:
     return serve
 
 
-async def heard(serve: Serve) -> tuple[Outcome, list[tuple[int, bytes]]]:
+async def received(serve: Serve) -> tuple[Outcome, list[tuple[int, bytes]]]:
     output: list[tuple[int, bytes]] = []
     async with server(serve) as url, await Session.open(url) as session:
-        outcome = await session.hear(lambda stream, data: output.append((stream, bytes(data))))
+        outcome = await session.receive(lambda stream, data: output.append((stream, bytes(data))))
     return outcome, output
 
 
-async def test_output_in_pieces_and_a_status_in_pieces_are_put_together() -> None:
+async def test_pieces_of_output_and_status_are_joined() -> None:
     code = b'{"status":"Failure","reason":"NonZeroExitCode",'
     rest = b'"details":{"causes":[{"message":"7"}]}}'
-    outcome, output = await heard(
+    outcome, output = await received(
         speaking(
             ws.BytesMessage(b"\x01he", message_finished=False),
             ws.BytesMessage(b"llo"),
@@ -79,32 +79,32 @@ async def test_output_in_pieces_and_a_status_in_pieces_are_put_together() -> Non
 
 
 async def test_a_close_without_a_status_is_an_error() -> None:
-    outcome, _ = await heard(speaking(ws.CloseConnection(1000)))
+    outcome, _ = await received(speaking(ws.CloseConnection(1000)))
     assert outcome.error.startswith("the session ended without a status")
 
 
 async def test_a_connection_that_ends_early_is_an_error() -> None:
     with pytest.raises(Unavailable, match="cut off"):
-        await heard(speaking(ws.BytesMessage(b"\x01half")))
+        await received(speaking(ws.BytesMessage(b"\x01half")))
 
 
-async def test_a_refusal_is_told_with_its_text() -> None:
+async def test_the_error_of_a_refusal_has_its_text() -> None:
     answer = b"HTTP/1.1 404 Not Found\r\nContent-Length: 11\r\n\r\nnothing so\n"
     with pytest.raises(ToolFailed, match=r"refuses: HTTP status 404 nothing so"):
-        await heard(saying(answer))
+        await received(saying(answer))
 
 
-async def test_a_refusal_without_a_text_is_told_by_its_number() -> None:
+async def test_the_error_of_a_refusal_without_a_text_has_its_number() -> None:
     with pytest.raises(ToolFailed, match=r"refuses: HTTP status 503$"):
-        await heard(saying(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"))
+        await received(saying(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"))
 
 
-async def test_what_is_no_http_is_an_error() -> None:
+async def test_a_server_without_http_is_an_error() -> None:
     with pytest.raises(ToolFailed, match="does not speak WebSocket"):
-        await heard(saying(b"220 mail ready\r\n\r\n"))
+        await received(saying(b"220 mail ready\r\n\r\n"))
 
 
-async def test_nobody_there_is_an_error_that_names_the_place() -> None:
+async def test_the_error_of_a_missing_server_names_its_address() -> None:
     async with server(saying(b"")) as url:
         pass
     with pytest.raises(Unavailable, match=r"cannot reach the streaming server at 127\.0\.0\.1:"):

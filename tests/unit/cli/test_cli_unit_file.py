@@ -1,4 +1,4 @@
-"""deploy/cri-shim.service: what the end of the service and of the node mean for containers."""
+"""deploy/cri-shim.service: containers when the service or the node stops."""
 
 from configparser import ConfigParser
 from pathlib import Path
@@ -15,9 +15,9 @@ def unit() -> ConfigParser:
     return found
 
 
-def test_the_kubelet_ends_first_and_can_give_its_pods_their_time(unit: ConfigParser) -> None:
+def test_the_kubelet_ends_first_and_can_end_its_pods_in_time(unit: ConfigParser) -> None:
     assert "kubelet.service" in unit["Unit"]["Before"].split()  # units stop in reverse order
 
 
-def test_containers_and_their_monitors_are_not_the_services_to_end(unit: ConfigParser) -> None:
+def test_systemd_does_not_end_containers_and_monitors_with_the_service(unit: ConfigParser) -> None:
     assert (unit["Service"]["KillMode"], unit["Service"]["Delegate"]) == ("process", "yes")

@@ -1,4 +1,4 @@
-"""What a wrong configuration is answered with: file, line, key and what to do."""
+"""The errors of a wrong configuration: file, line, key and what to do."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ NOWHERE = Places(own=Path("/nowhere"), drop_ins=Path("/nowhere"), libpod=())
 
 
 def complaint(tmp_path: Path, text: str) -> str:
-    """The error that a file of ours with this text gives, without the directory."""
+    """Return the error of a configuration file with this text, without the directory."""
     file = tmp_path / "c.toml"
     file.write_text(text)
     with pytest.raises(ConfigError) as caught:
@@ -87,7 +87,7 @@ def test_a_wrong_type_says_what_was_expected_and_what_was_found(
         ('[runtimes.Big_Name]\npath = "/x"', "c.toml:2: runtimes.Big_Name: a handler's name must be"),
     ],
 )  # fmt: skip
-def test_a_value_that_cannot_work_is_refused_with_the_reason(
+def test_an_unusable_value_is_refused_with_the_reason(
     tmp_path: Path, text: str, expected: str
 ) -> None:
     assert complaint(tmp_path, text).startswith(expected)

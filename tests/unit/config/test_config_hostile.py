@@ -1,4 +1,4 @@
-"""A configuration that no daemon could work with is refused by a sentence, whatever is in it."""
+"""An unusable configuration is refused with a sentence, for every content."""
 
 import json
 import math
@@ -15,7 +15,7 @@ from cri_shim.config.schema import KEYS, Key
 from cri_shim.errors import ConfigError
 
 NOWHERE = Places(own=Path("/nowhere"), drop_ins=Path("/nowhere"), libpod=())
-LONG = "/" + "/".join(["x" * 200] * 25)  # 5,025 bytes, in names of a length that is allowed
+LONG = "/" + "/".join(["x" * 200] * 25)  # 5,025 bytes, in names of an allowed length
 
 
 def complaint(file: Path, content: str | bytes) -> str:
@@ -48,7 +48,7 @@ def written(key: Key, value: Any) -> str:
 @pytest.mark.parametrize(
     "bad", ["a\0b", "/a\0b", "/a\nb", "/a\x1b[2J", "/a\x7f", "/a\x9b31m", LONG]
 )
-def test_no_text_has_a_control_character_or_more_bytes_than_any_use_takes(
+def test_texts_with_control_characters_or_too_many_bytes_are_refused(
     tmp_path: Path, key: Key, bad: str
 ) -> None:
     assert key.name in complaint(tmp_path / "c.toml", written(key, bad))
@@ -83,7 +83,7 @@ def test_no_text_has_a_control_character_or_more_bytes_than_any_use_takes(
         ("cni_default_network", "a/b", "must be the name of a network"),
     ],
 )
-def test_what_the_kernel_or_a_tool_would_not_take_is_refused(
+def test_values_that_the_kernel_or_a_tool_would_refuse_are_refused(
     tmp_path: Path, key: str, bad: str, reason: str
 ) -> None:
     assert reason in complaint(tmp_path / "c.toml", written(KEYS[key], bad))
@@ -102,13 +102,13 @@ def test_what_the_kernel_or_a_tool_would_not_take_is_refused(
         "-inf",
     ],
 )
-def test_no_number_is_larger_than_its_use_takes(tmp_path: Path, key: Key, number: str) -> None:
+def test_too_large_numbers_are_refused(tmp_path: Path, key: Key, number: str) -> None:
     table, _, name = key.name.rpartition(".")
     text = f"[{table}]\n{name} = {number}\n" if table else f"{name} = {number}\n"
     complaint(tmp_path / "c.toml", text)
 
 
-def test_the_largest_numbers_are_taken(tmp_path: Path) -> None:
+def test_the_largest_numbers_are_accepted(tmp_path: Path) -> None:
     text = "max_log_size = 9223372036854775807\n[containers]\npids_limit = 4194304\n"
     (tmp_path / "c.toml").write_text(text + "[network]\nadd_timeout = 31536000\n")
     config = load(tmp_path / "c.toml", places=NOWHERE)
@@ -134,11 +134,11 @@ def test_the_largest_numbers_are_taken(tmp_path: Path) -> None:
         ("static_dir = '/" + "x/" * 300 + "'", "server.root: is longer than 512 bytes"),
     ],
 )
-def test_a_file_made_to_hurt_is_refused(tmp_path: Path, text: str | bytes, reason: str) -> None:
+def test_a_hostile_file_is_refused(tmp_path: Path, text: str | bytes, reason: str) -> None:
     assert reason in complaint(tmp_path / "c.toml", text)
 
 
-def test_a_fifo_or_a_device_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_fifo_or_a_device_does_not_block(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo.toml")
     for file in (tmp_path / "fifo.toml", tmp_path):
         with pytest.raises(ConfigError, match="is not a regular file"):
@@ -148,7 +148,7 @@ def test_a_fifo_or_a_device_is_not_waited_for(tmp_path: Path) -> None:
         load(None, places=places)
 
 
-def test_the_lines_of_a_long_value_are_found_in_no_time(tmp_path: Path) -> None:
+def test_the_lines_of_a_long_value_are_found_quickly(tmp_path: Path) -> None:
     lines = "\n".join(f"  # {n}" for n in range(20_000))
     text = f'hooks_dir = [\n{lines}\n  "/x",\n]\nnamespac = "x"\n'
     assert "20004: unknown key namespac" in complaint(tmp_path / "c.toml", text)
@@ -169,7 +169,7 @@ VALUES = st.one_of(
 
 
 @given(st.sampled_from(sorted(KEYS)), VALUES)
-def test_a_flag_is_refused_by_a_sentence_or_gives_what_can_be_used(name: str, value: Any) -> None:
+def test_a_flag_is_refused_with_a_sentence_or_is_usable(name: str, value: Any) -> None:
     text = value if isinstance(value, str) else json.dumps(value)
     try:
         config = load(overrides={name: text}, places=NOWHERE)

@@ -1,4 +1,4 @@
-"""A libpod.conf of an old podman installation is read as it is."""
+"""A libpod.conf of an old podman installation is read unchanged."""
 
 from dataclasses import FrozenInstanceError
 from pathlib import Path
@@ -28,7 +28,7 @@ def read(tmp_path: Path, text: str) -> Config:
     return load(file, places=places())
 
 
-def test_every_key_of_2018_reaches_the_value_it_stands_for() -> None:
+def test_every_key_of_2018_sets_its_value() -> None:
     config = load(places=places(OLD))
     runc = (
         "/usr/bin/runc", "/usr/sbin/runc", "/sbin/runc", "/bin/runc",
@@ -67,7 +67,7 @@ def test_every_key_of_2018_reaches_the_value_it_stands_for() -> None:
         ),
     ],
 )
-def test_what_means_nothing_here_is_a_warning(file: Path, unknown: str) -> None:
+def test_a_key_without_a_meaning_is_a_warning(file: Path, unknown: str) -> None:
     told = [w.split(" key ")[1] for w in load(places=places(file)).warnings if " key " in w]
     assert sorted(told) == sorted(f"{key} means nothing to cri-shim" for key in unknown.split())
 
@@ -93,7 +93,7 @@ def test_a_runtime_given_by_its_path_is_a_handler_of_that_name(tmp_path: Path) -
     assert config.runtimes["youki"].path == ("/opt/bin/youki",)
 
 
-def test_of_runtime_and_runtime_path_the_latter_counts_as_with_libpod(tmp_path: Path) -> None:
+def test_runtime_path_wins_over_runtime_like_in_libpod(tmp_path: Path) -> None:
     config = read(tmp_path, 'runtime = "crun"\nruntime_path = ["/opt/bin/runc"]\n')
     assert config.default_runtime == ""
     assert [*config.runtimes] == ["runc", "crun"]
@@ -101,7 +101,7 @@ def test_of_runtime_and_runtime_path_the_latter_counts_as_with_libpod(tmp_path: 
     assert config.warnings[0].endswith(":1: runtime is not used: runtime_path is there too")
 
 
-def test_runtime_path_says_which_handler_is_tried_first_and_where_it_is(tmp_path: Path) -> None:
+def test_runtime_path_sets_the_order_and_the_paths_of_handlers(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text(
         'runtime_path = ["/opt/runc", "/opt/My_Own", "/usr/bin/runc"]\n'
@@ -141,7 +141,7 @@ def test_the_equivalent_in_our_form_gives_the_same_configuration(
     assert again.warnings == ()
 
 
-def test_the_equivalent_says_where_each_value_is_from_and_what_is_left_out() -> None:
+def test_the_equivalent_has_the_origin_of_each_value_and_the_ignored_keys() -> None:
     lines = converted(OLD).splitlines()
     assert lines[0] == f"# made from {OLD}: for /etc/cri-shim/config.toml"
     assert f"max_log_size = 1048576  # {OLD}:32" in lines

@@ -54,7 +54,7 @@ _values = st.one_of(
 
 
 @given(st.dictionaries(st.from_regex(r"[a-z]{1,8}", fullmatch=True), _values, max_size=8))
-def test_whatever_the_values_each_key_is_found_where_it_was_written(values: dict[str, Any]) -> None:
+def test_each_key_is_found_on_its_line_for_all_values(values: dict[str, Any]) -> None:
     text, expected = "", {}
     for name, value in values.items():
         expected[(name,)] = text.count("\n") + 1

@@ -1,4 +1,4 @@
-"""Where configuration comes from, and what wins."""
+"""The sources of the configuration and their precedence."""
 
 from pathlib import Path
 
@@ -27,14 +27,14 @@ def test_without_any_file_every_value_is_the_default(places: Places) -> None:
     assert config.runtime_path[0] == "/usr/bin/crun"
 
 
-def test_a_named_file_stands_for_all_other_main_files(places: Places, tmp_path: Path) -> None:
+def test_a_given_file_replaces_all_other_main_files(places: Places, tmp_path: Path) -> None:
     places.own.write_text('namespace = "own"\n')
     (tmp_path / "mine.toml").write_text("max_log_size = 5\n")
     config = load(tmp_path / "mine.toml", places=places)
     assert (config.namespace, config.max_log_size) == ("", 5)
 
 
-def test_a_named_file_that_does_not_exist_is_an_error(places: Places, tmp_path: Path) -> None:
+def test_a_given_file_that_does_not_exist_is_an_error(places: Places, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.toml: No such file"):
         load(tmp_path / "none.toml", places=places)
 
@@ -87,7 +87,7 @@ def test_every_value_knows_file_and_line_it_came_from(places: Places) -> None:
     assert origin["server.root"] == "default"
 
 
-def test_libpod_names_reach_the_values_they_stand_for(places: Places) -> None:
+def test_libpod_names_set_their_values(places: Places) -> None:
     places.libpod[0].write_text(
         'cni_config_dir = "/n"\ncni_plugin_dir = ["/p", "/q"]\ncni_default_network = "pods"\n'
         'image_default_transport = "oci:"\nsignature_policy_path = "/policy"\n'
@@ -105,7 +105,7 @@ def test_libpod_names_reach_the_values_they_stand_for(places: Places) -> None:
     assert "crun" in config.runtimes
 
 
-def test_a_runtime_of_ours_is_a_table_with_a_path(places: Places) -> None:
+def test_a_runtime_is_a_table_with_a_path(places: Places) -> None:
     places.own.write_text('[runtimes.kata]\npath = "/opt/kata"\n')
     assert load(places=places).runtimes["kata"].path == ("/opt/kata",)
 
@@ -117,7 +117,7 @@ def test_an_unknown_key_of_libpod_is_a_warning(places: Places) -> None:
     assert config.warnings == (f"{places.libpod[0]}:2: key infra_image means nothing to cri-shim",)
 
 
-def test_libpods_directories_hold_one_of_ours(places: Places) -> None:
+def test_libpods_directories_contain_one_of_cri_shim(places: Places) -> None:
     places.libpod[0].write_text('static_dir = "/var/lib/libpod"\ntmp_dir = "/run/libpod"\n')
     config = load(places=places)
     assert config.server.root == Path("/var/lib/libpod/cri-shim")
@@ -150,4 +150,4 @@ def test_the_socket_follows_the_run_root(places: Places) -> None:
 
 
 def test_a_cni_add_may_take_longer_than_the_kubelet_waits_for_a_pod() -> None:
-    assert Config().network.add_timeout > 4 * 60  # its 2 minutes, twice for RunPodSandbox
+    assert Config().network.add_timeout > 4 * 60  # 2 minutes, doubled for RunPodSandbox

@@ -1,4 +1,4 @@
-"""deploy/config.toml tells the truth: every key is in it, with its default."""
+"""deploy/config.toml is complete: it has every key with its default."""
 
 import re
 from pathlib import Path
@@ -10,11 +10,11 @@ SAMPLE = Path(__file__).parents[3] / "deploy" / "config.toml"
 NOWHERE = Places(own=Path("/nowhere"), drop_ins=Path("/nowhere"), libpod=())
 
 
-def test_the_sample_as_it_stands_changes_nothing() -> None:
+def test_the_unchanged_sample_sets_nothing() -> None:
     assert set(load(SAMPLE, places=NOWHERE).origin.values()) == {"default"}
 
 
-def test_the_sample_with_all_keys_taken_in_gives_every_default(tmp_path: Path) -> None:
+def test_the_sample_with_all_keys_enabled_has_every_default(tmp_path: Path) -> None:
     all_in = re.sub(r"^#(?! |$)|^#(?=    )", "", SAMPLE.read_text(), flags=re.MULTILINE)
     (tmp_path / "c.toml").write_text(all_in)
     config = load(tmp_path / "c.toml", places=NOWHERE)

@@ -1,4 +1,4 @@
-"""Whose runtime it is, and where an ordinary user's directories are."""
+"""The user of the runtime, and the directories of an ordinary user."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ from cri_shim.config.libpod import without_roots_places
 from cri_shim.config.source import Entry
 from cri_shim.errors import StateError
 
-USER = 4711  # runs nothing here: root's own directories stand for its own
+USER = 4711  # runs nothing here: root's directories replace the user's
 
 
 @pytest.fixture
@@ -23,14 +23,14 @@ def found(tmp_path: Path, **env: str) -> Path:
     return user.runtime_directory(USER, env, login=tmp_path / "login", fallback=tmp_path)
 
 
-def test_the_directory_that_the_environment_names_is_the_runtime_directory(
+def test_the_runtime_directory_of_the_environment_is_used(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "xdg").mkdir(mode=0o700)
     assert found(tmp_path, XDG_RUNTIME_DIR=str(tmp_path / "xdg")) == tmp_path / "xdg"
 
 
-def test_without_it_it_is_that_of_the_login(tmp_path: Path, login: Path) -> None:
+def test_without_the_environment_the_login_directory_is_used(tmp_path: Path, login: Path) -> None:
     (login / str(USER)).mkdir(mode=0o700)
     assert found(tmp_path) == login / str(USER)
 
@@ -40,12 +40,12 @@ def test_a_login_directory_that_others_may_enter_is_not_used(tmp_path: Path, log
     assert found(tmp_path) == tmp_path / f"cri-shim-{USER}"
 
 
-def test_the_last_resort_need_not_exist_yet(tmp_path: Path) -> None:
+def test_the_last_resort_may_be_missing(tmp_path: Path) -> None:
     assert found(tmp_path) == tmp_path / f"cri-shim-{USER}"
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_last_resort_is_taken_again_if_it_is_private(tmp_path: Path) -> None:
+def test_the_last_resort_is_used_again_if_it_is_private(tmp_path: Path) -> None:
     private = tmp_path / f"cri-shim-{USER}"
     private.mkdir(mode=0o700)
     assert found(tmp_path) == private
@@ -82,14 +82,14 @@ def test_a_symbolic_link_is_refused_even_to_a_directory_of_ours(tmp_path: Path) 
         ("/proc/version", "is not a directory"),
     ],
 )
-def test_a_named_directory_that_cannot_be_trusted_is_refused(
+def test_an_untrusted_directory_of_the_environment_is_refused(
     tmp_path: Path, named: str, said: str
 ) -> None:
     with pytest.raises(StateError, match=f"XDG_RUNTIME_DIR.*{said}"):
         found(tmp_path, XDG_RUNTIME_DIR=named)
 
 
-def test_root_is_no_ordinary_user_whatever_the_environment_says(
+def test_root_is_never_an_ordinary_user(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv(user.ENTERED, "1001")
@@ -98,7 +98,7 @@ def test_root_is_no_ordinary_user_whatever_the_environment_says(
 
 @pytest.fixture
 def ordinary(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """This process, as if it were an ordinary user's."""
+    """Make this process look like an ordinary user's."""
     for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME"):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "xdg").mkdir(mode=0o700)
@@ -130,13 +130,13 @@ def test_data_and_configuration_follow_the_environment(
     assert (config.namespace, config.max_log_size) == ("mine", 5)
 
 
-def test_directories_that_are_given_win(ordinary: Path) -> None:
+def test_given_directories_win(ordinary: Path) -> None:
     config = load(overrides={"server.root": "/a", "server.run_root": "/b"})
     assert (config.server.root, config.server.run_root) == (Path("/a"), Path("/b"))
     assert config.network.netns_dir == Path("/b/netns")
 
 
-def test_the_users_libpod_conf_says_where_its_directories_are(ordinary: Path) -> None:
+def test_the_users_libpod_conf_sets_its_directories(ordinary: Path) -> None:
     file = ordinary / "home/.config/containers/libpod.conf"
     file.parent.mkdir(parents=True)
     file.write_text('static_dir = "/a"\ntmp_dir = "/b"\n')
@@ -147,7 +147,7 @@ def test_the_users_libpod_conf_says_where_its_directories_are(ordinary: Path) ->
     )
 
 
-def test_of_the_machines_libpod_conf_the_directories_do_not_count() -> None:
+def test_the_directories_of_the_machines_libpod_conf_are_ignored() -> None:
     entries = [Entry((name,), "/x", "f:1") for name in ("static_dir", "max_log_size", "tmp_dir")]
     warnings: list[str] = []
     kept = without_roots_places(entries, Path("/usr/share/containers/libpod.conf"), warnings)

@@ -9,6 +9,7 @@ import pytest
 
 from cri_shim.containers import stop
 from cri_shim.errors import Unavailable
+from cri_shim.linux.process_handle import Process
 from cri_shim.objects import ObjectStore, changed
 from cri_shim.pb import state_pb2 as state
 from cri_shim.state.memory import MemoryStore
@@ -27,7 +28,7 @@ async def test_the_pauses_between_kills_double_up_to_a_limit(
     async def thaw(_path: str) -> None:
         """Nothing is frozen."""
 
-    def send(_process: state.Process, number: int) -> None:
+    def send(_process: Process, number: int) -> None:
         sent.append(number)
         if len(sent) == 6:
             objects.put(changed(objects.container("c1"), finished_at=1))
@@ -37,7 +38,7 @@ async def test_the_pauses_between_kills_double_up_to_a_limit(
         work=Work(),
         cgroups=SimpleNamespace(thaw=thaw),
     )
-    monkeypatch.setattr(stop, "send", send)
+    monkeypatch.setattr(Process, "send", send)
     monkeypatch.setattr(stop, "KILL_AGAIN_S", 0.001)
     monkeypatch.setattr(stop, "KILL_AGAIN_MAX_S", 0.004)
 
@@ -57,7 +58,7 @@ async def test_a_stop_that_is_dropped_at_close_does_not_tell_its_caller_it_was_c
     put(objects, state.ContainerRecord(id="c1", phase=state.CONTAINER_RUNNING, init=process))
     engine: Any = SimpleNamespace(objects=objects, work=Work())
     sent = asyncio.Event()
-    monkeypatch.setattr(stop, "send", lambda _process, _number: sent.set())
+    monkeypatch.setattr(Process, "send", lambda _process, _number: sent.set())
     stopping = asyncio.create_task(stop.stop(engine, "c1", 60))
     await asyncio.wait_for(sent.wait(), 10)
 

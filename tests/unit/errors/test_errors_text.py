@@ -1,4 +1,4 @@
-"""The text of an error is one printable line of bounded length, whatever it repeats."""
+"""The text of an error is one printable line of bounded length, with any foreign text."""
 
 import pytest
 from hypothesis import given
@@ -21,13 +21,13 @@ def test_every_text_becomes_one_printable_line(said: str) -> None:
 
 
 @given(ANY)
-def test_a_field_and_what_is_wrong_with_it_are_within_the_same_bounds(said: str) -> None:
+def test_a_field_and_its_problem_have_the_same_bounds(said: str) -> None:
     shown = str(errors.InvalidArgument(f"config.labels[{said * 5000}]", f"{said!r} is wrong"))
     assert shown.isprintable()
     assert len(shown) <= MAX_LINE
 
 
-def test_lines_stay_apart_and_the_beginning_and_the_end_are_kept() -> None:
+def test_lines_stay_separate_and_the_beginning_and_the_end_are_kept() -> None:
     assert str(errors.ToolFailed("step one\n\n  cause\r\n")) == "step one | cause"
     long = str(errors.ToolFailed("begin " + "x" * (10 << 20) + " end"))
     assert (long[:6], long[-4:]) == ("begin ", " end")
@@ -44,7 +44,7 @@ def test_lines_stay_apart_and_the_beginning_and_the_end_are_kept() -> None:
         '{"a":' * 100_000,
     ],
 )
-def test_the_words_of_an_oci_runtime_are_shown_without_their_escapes(said: str) -> None:
+def test_the_text_of_an_oci_runtime_is_shown_without_escapes(said: str) -> None:
     shown = str(failure("cannot create container x", said))
     assert shown.startswith("cannot create container x: ")
     assert shown.isprintable()

@@ -1,4 +1,4 @@
-"""Which definitions the hooks.d directories hold, now."""
+"""The current definitions in the hooks.d directories."""
 
 import json
 import logging
@@ -43,7 +43,7 @@ def test_hooks_are_in_the_order_of_their_lower_cased_names(directories: list[Pat
     assert names(Hooks(directories)) == ["01-a.json", "01-Z.json", "02-b.json"]
 
 
-def test_a_file_in_a_later_directory_stands_for_the_one_of_its_name(
+def test_a_file_in_a_later_directory_replaces_the_one_of_the_same_name(
     directories: list[Path],
 ) -> None:
     write(directories[0], "a.json")
@@ -54,7 +54,7 @@ def test_a_file_in_a_later_directory_stands_for_the_one_of_its_name(
     assert [definition.file for definition in hooks.usable()] == [directories[0] / "a.json"]
 
 
-def test_a_change_is_seen_at_the_next_look_even_within_a_file(directories: list[Path]) -> None:
+def test_a_change_within_a_file_is_seen_at_the_next_scan(directories: list[Path]) -> None:
     hooks = Hooks(directories)
     assert names(hooks) == []
     file = write(directories[0], "a.json")
@@ -84,7 +84,7 @@ def test_a_bad_file_is_named_once_and_the_others_are_used(
     assert told.startswith(f"hook {bad} is not used: is not JSON: ")
 
 
-def test_a_problem_that_comes_again_is_told_again(
+def test_a_problem_that_returns_is_logged_again(
     directories: list[Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     hooks = Hooks(directories)
@@ -98,7 +98,7 @@ def test_a_problem_that_comes_again_is_told_again(
     assert len(caplog.messages) == 2
 
 
-def test_a_bad_override_does_not_bring_back_what_it_stands_for(directories: list[Path]) -> None:
+def test_a_bad_override_does_not_restore_the_file_it_replaces(directories: list[Path]) -> None:
     write(directories[0], "a.json")
     (directories[1] / "a.json").write_text("")
     assert names(Hooks(directories)) == []
@@ -112,7 +112,7 @@ def test_a_hook_without_its_program_is_bad(
     directories: list[Path], program: str, problem: str
 ) -> None:
     write(directories[0], "a.json", program)
-    (told,) = Hooks(directories).look().bad
+    (told,) = Hooks(directories).scan().bad
     assert f"its program {program} {problem}".replace("/ not", "/ does not") in told
 
 
@@ -138,7 +138,7 @@ def test_strictly_a_bad_file_is_an_error(directories: list[Path]) -> None:
         Hooks(directories, strict=True).usable()
 
 
-def test_a_missing_directory_is_passed_over_and_told_once(
+def test_a_missing_directory_is_skipped_and_logged_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     hooks = Hooks([tmp_path / "none"])
@@ -146,14 +146,14 @@ def test_a_missing_directory_is_passed_over_and_told_once(
     assert caplog.messages == [f"hooks_dir {tmp_path}/none does not exist"]
 
 
-def test_of_a_missing_directory_that_nobody_asked_for_nothing_is_told(
+def test_a_missing_optional_directory_is_not_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert names(Hooks([tmp_path / "none"], optional=True)) == []
     assert caplog.messages == []
 
 
-def test_a_missing_directory_that_must_exist_is_an_error_as_soon_as_it_is_gone(
+def test_a_missing_directory_that_must_exist_is_an_error(
     directories: list[Path],
 ) -> None:
     hooks = Hooks(directories, must_exist=True)
@@ -163,13 +163,13 @@ def test_a_missing_directory_that_must_exist_is_an_error_as_soon_as_it_is_gone(
         hooks.usable()
 
 
-def test_what_is_no_regular_file_is_bad_and_does_not_make_anybody_wait(
+def test_a_file_that_is_not_regular_is_bad_and_does_not_block(
     directories: list[Path],
 ) -> None:
     os.mkfifo(directories[0] / "fifo.json")
     (directories[0] / "dir.json").mkdir()
     (directories[0] / "gone.json").symlink_to("nowhere")
-    found = Hooks(directories).look()
+    found = Hooks(directories).scan()
     assert found.definitions == ()
     assert [problem.rpartition("/")[2] for problem in found.bad] == [
         "dir.json is not used: is not a regular file",
@@ -178,7 +178,7 @@ def test_what_is_no_regular_file_is_bad_and_does_not_make_anybody_wait(
     ]
 
 
-def test_a_directory_that_is_none_is_bad(tmp_path: Path) -> None:
+def test_a_directory_that_is_a_file_is_bad(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    found = Hooks([tmp_path / "file"]).look()
+    found = Hooks([tmp_path / "file"]).scan()
     assert found.bad == (f"hooks_dir {tmp_path}/file: Not a directory",)

@@ -1,4 +1,4 @@
-"""What a log line looks like, on a terminal and in the journal."""
+"""The form of a log line, on a terminal and in the journal."""
 
 import logging
 import os
@@ -53,14 +53,14 @@ FORGED = "x\x1b[2J\r\n2025-01-01T10:00:00.123 INFO forged\n<3>forged\u2028\x85\u
 
 
 @pytest.mark.parametrize("journal", [True, False])
-def test_foreign_words_in_an_event_are_one_line_without_control_characters(journal: bool) -> None:
+def test_foreign_text_in_an_event_is_one_line_without_control_characters(journal: bool) -> None:
     line = log.Formatter(journal).format(record(logging.INFO, FORGED, name_=FORGED))
     assert line.isprintable()
     assert "x\\x1b[2J | 2025-01-01T10:00:00.123 INFO forged | <3>forged\\u2028" in line
 
 
 @pytest.mark.parametrize("journal", [True, False])
-def test_foreign_words_in_a_traceback_cannot_pass_for_an_event(journal: bool) -> None:
+def test_foreign_text_in_a_traceback_cannot_imitate_an_event(journal: bool) -> None:
     first, *rest = log.Formatter(journal).format(failed(logging.ERROR, FORGED)).split("\n")
     assert first.isprintable()
     assert all(line.removeprefix("<3>").startswith("  ") and line.isprintable() for line in rest)

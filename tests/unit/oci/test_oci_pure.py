@@ -5,11 +5,12 @@ import os
 import pytest
 
 from cri_shim.errors import ToolFailed
+from cri_shim.linux.process import Stat
 from cri_shim.oci import bundle, exits
 from cri_shim.oci.conmon import terminal_flags
 from cri_shim.oci.exits import Exit
 from cri_shim.oci.handlers import Features, executable, parse_features
-from cri_shim.oci.process_tree import Entry, family
+from cri_shim.oci.process_tree import family
 from cri_shim.oci.sync_pipe import decode
 
 
@@ -94,8 +95,8 @@ def test_a_program_that_is_nowhere_is_an_error_naming_the_paths():
         executable("conmon", [])
 
 
-def processes(*rows: tuple[int, int, int, int, str]) -> dict[int, Entry]:
-    return {row[0]: Entry(*row) for row in rows}
+def processes(*rows: tuple[int, int, int, int, str]) -> dict[int, Stat]:
+    return {row[0]: Stat(*row) for row in rows}
 
 
 def test_a_family_is_descendants_and_sessions_without_the_dead():

@@ -1,4 +1,4 @@
-"""Who besides root and this user may change a file, or the way to it. These tests run as root."""
+"""Other users that may change a file or its path. These tests run as root."""
 
 import os
 import struct
@@ -14,14 +14,14 @@ NONE = 0xFFFFFFFF  # no id in an entry of an access control list
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    """A directory that is only root's, below others that are."""
+    """A directory of root, below directories of root."""
     directory = tmp_path / "place"
     directory.mkdir(mode=0o755)
     (directory / "file").touch(mode=0o644)
     return directory
 
 
-def test_a_file_of_root_below_directories_of_root_is_nobody_elses(place: Path) -> None:
+def test_a_file_of_root_below_directories_of_root_has_no_problem(place: Path) -> None:
     assert ownership.of_file(place / "file") == ""
     assert ownership.of_way(place / "file") == ""
     assert ownership.of_way(Path("/usr/bin/env")) == ""
@@ -39,7 +39,7 @@ def test_a_file_of_root_below_directories_of_root_is_nobody_elses(place: Path) -
         (0o644, 0, OTHER, ""),
     ],
 )
-def test_who_may_write_to_a_file_is_told_with_what_to_do(
+def test_the_problem_names_who_may_write_and_what_to_do(
     place: Path, mode: int, uid: int, gid: int, said: str
 ) -> None:
     file = place / "file"
@@ -79,7 +79,7 @@ def test_every_directory_above_counts(
     assert ownership.of_way(place / "a" / "b" / "file").startswith(said.format(place))
 
 
-def test_links_are_followed_and_are_root_s_own(place: Path) -> None:
+def test_links_are_followed_and_must_belong_to_root(place: Path) -> None:
     elsewhere = place / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "file").touch()
@@ -96,7 +96,7 @@ def test_links_are_followed_and_are_root_s_own(place: Path) -> None:
     assert said == f"the link {place}/link belongs to user {OTHER}: change its owner"
 
 
-def test_links_that_lead_nowhere_or_round_and_round_come_to_an_end(place: Path) -> None:
+def test_dangling_and_circular_links_end_the_check(place: Path) -> None:
     (place / "round").symlink_to("round/x")
     (place / "nowhere").symlink_to("/no/such/place")
     assert ownership.of_way(place / "round" / "file") == ""

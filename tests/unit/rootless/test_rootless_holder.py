@@ -1,4 +1,4 @@
-"""The record of the process that holds a user's namespaces, and what can keep one from being."""
+"""The record of the process that holds a user's namespaces, and the errors of making one."""
 
 import os
 import shutil
@@ -34,7 +34,7 @@ def test_a_holder_is_found_by_pid_and_start_time(tmp_path: Path, sleeper: Holder
 
 
 @pytest.mark.parametrize("text", ["", "1", "x y", "1 2 3", "99999999999 1", "-1 5"])
-def test_a_record_that_names_no_living_process_is_none(tmp_path: Path, text: str) -> None:
+def test_a_record_without_a_living_process_is_ignored(tmp_path: Path, text: str) -> None:
     (tmp_path / holder.NAME).write_text(text)
     with holder.record(tmp_path) as record:
         assert record.read() is None
@@ -63,7 +63,7 @@ def test_a_tool_that_refuses_is_quoted() -> None:
         entering._map(["sh", "-c", "echo no such range >&2; exit 1"])
 
 
-def test_a_directory_that_somebody_made_meanwhile_must_be_ours(
+def test_a_directory_that_was_made_meanwhile_must_be_ours(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = tmp_path / "runtime"
@@ -78,7 +78,7 @@ def test_a_directory_that_somebody_made_meanwhile_must_be_ours(
         entering._directories(place)
 
 
-def test_root_has_nothing_to_enter_and_nothing_to_let_go(tmp_path: Path) -> None:
+def test_root_enters_nothing_and_releases_nothing(tmp_path: Path) -> None:
     entering.enter_for(tmp_path / "run")
     entering.required()
     entering.let_go(tmp_path, unused=True)

@@ -1,4 +1,4 @@
-"""Which ids an ordinary user may use, from the lines of /etc/subuid and /etc/subgid."""
+"""The ids that an ordinary user may use, from the lines of /etc/subuid and /etc/subgid."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ def test_a_user_is_found_by_name_and_by_number() -> None:
     assert ranges(text, "ann", 1001) == [Range(100000, 65536), Range(300000, 10)]
 
 
-def test_a_name_that_only_begins_alike_is_another_users() -> None:
+def test_a_name_with_the_same_prefix_is_another_user() -> None:
     assert ranges("anna:100000:65536\n10011:1:1\n", "ann", 1001) == []
 
 
@@ -21,11 +21,11 @@ def test_a_name_that_only_begins_alike_is_another_users() -> None:
     "line",
     ["", "ann", "ann:1", "ann::5", "ann:x:5", "ann:5:", "ann:-1:5", "ann:1:0", ":1:5", "# x"],
 )
-def test_a_line_that_says_nothing_usable_is_passed_over(line: str) -> None:
+def test_a_malformed_line_is_skipped(line: str) -> None:
     assert ranges(f"{line}\nann:7:9\n", "ann", 1001) == [Range(7, 9)]
 
 
-def test_a_range_that_is_said_twice_counts_once() -> None:
+def test_a_repeated_range_counts_once() -> None:
     assert ranges("ann:7:9\n1001:7:9\n", "ann", 1001) == [Range(7, 9)]
 
 
@@ -45,7 +45,7 @@ def test_users_and_groups_have_their_own_ranges(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("missing", ["subuid", "subgid"])
-def test_a_user_without_ranges_is_told_what_root_has_to_do(tmp_path: Path, missing: str) -> None:
+def test_the_error_of_missing_ranges_says_what_root_must_do(tmp_path: Path, missing: str) -> None:
     for name in ("subuid", "subgid"):
         (tmp_path / name).write_text("bob:100000:65536\nann:165536:65536\n")
     (tmp_path / missing).write_text("bob:100000:65536\n")

@@ -1,4 +1,4 @@
-"""The boundary on a real gRPC server, seen through the project's own client."""
+"""The boundary on a real gRPC server, tested with the project's client."""
 
 import asyncio
 import errno
@@ -82,7 +82,7 @@ async def serving(
             yield client
     finally:
         await server.stop(None)
-        # A call is over for its client a moment before it is for the server.
+        # A call ends for its client a moment before it ends for the server.
         if calls := [task for task in asyncio.all_tasks() if task.get_name() == "rpc_task"]:
             await asyncio.wait(calls, timeout=10)
 
@@ -124,7 +124,7 @@ async def test_every_call_has_a_number_of_its_own(client: Client, runtime: Runti
         (errors.RegistryUnavailable("x"), errors.ToolFailed),
     ],
 )
-async def test_an_error_of_ours_arrives_as_its_kind_with_its_text(
+async def test_a_cri_shim_error_arrives_as_its_kind_with_its_text(
     client: Client, runtime: Runtime, failure: Exception, kind: type[Exception]
 ) -> None:
     runtime.failure = failure
@@ -133,7 +133,7 @@ async def test_an_error_of_ours_arrives_as_its_kind_with_its_text(
     assert (type(caught.value), str(caught.value)) == (kind, str(failure))
 
 
-async def test_a_full_disk_is_unavailable_and_no_bug(client: Client, runtime: Runtime) -> None:
+async def test_a_full_disk_is_unavailable_and_not_a_bug(client: Client, runtime: Runtime) -> None:
     runtime.failure = OSError(errno.ENOSPC, "No space left on device", "/run/x")
     with pytest.raises(errors.Unavailable, match=r"StopPodSandbox: .*No space left.*/run/x"):
         await client.runtime.StopPodSandbox(api.StopPodSandboxRequest(pod_sandbox_id="abc"))
@@ -150,7 +150,9 @@ async def test_a_bug_is_internal_with_its_text_and_leaves_a_traceback_in_the_log
     assert "StopPodSandbox abc" in record.getMessage()
 
 
-async def test_a_text_that_cannot_travel_is_made_fit(client: Client, runtime: Runtime) -> None:
+async def test_a_text_that_does_not_fit_a_header_is_adapted(
+    client: Client, runtime: Runtime
+) -> None:
     runtime.failure = errors.ToolFailed("begin " + "é%\udcff\n" * 5000 + " end")
     with pytest.raises(errors.ToolFailed, match=r"(?s)^begin .*\[\.\.\.\].* end$"):
         await client.runtime.StopPodSandbox(api.StopPodSandboxRequest(pod_sandbox_id="abc"))
@@ -195,7 +197,7 @@ NO_MESSAGES = {
 
 @pytest.mark.parametrize("raw", NO_MESSAGES.values(), ids=NO_MESSAGES)
 @pytest.mark.parametrize("method", ["StopPodSandbox", "StreamContainers"])
-async def test_a_request_that_is_no_message_is_an_invalid_argument_and_no_bug(
+async def test_a_malformed_request_is_an_invalid_argument(
     tmp_path: Path, runtime: Runtime, caplog: pytest.LogCaptureFixture, method: str, raw: bytes
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -212,7 +214,7 @@ async def test_a_request_that_is_no_message_is_an_invalid_argument_and_no_bug(
     assert record.getMessage().endswith(f"INVALID_ARGUMENT: {said}")
 
 
-async def test_a_stream_delivers_items_and_is_closed_when_its_reader_goes(
+async def test_a_stream_delivers_items_and_is_closed_when_its_reader_leaves(
     client: Client, runtime: Runtime
 ) -> None:
     stream = client.runtime.GetContainerEvents(api.GetEventsRequest())
@@ -310,7 +312,9 @@ async def test_an_answer_of_nearly_16_mib_arrives(tmp_path: Path) -> None:
     assert len(answer.stdout) == 16 * 1024 * 1024 - 64
 
 
-async def test_an_answer_above_16_mib_without_a_stream_is_refused_in_words(tmp_path: Path) -> None:
+async def test_an_answer_above_16_mib_is_refused_with_a_hint(
+    tmp_path: Path,
+) -> None:
     class Talker:
         async def ExecSync(self, request: api.ExecSyncRequest) -> api.ExecSyncResponse:
             return api.ExecSyncResponse(stdout=bytes(16 * 1024 * 1024))

@@ -1,4 +1,4 @@
-"""Long answers travel in parts that are made when they are asked for."""
+"""Long answers are sent in parts that are made on request."""
 
 from collections.abc import AsyncGenerator, Iterator
 
@@ -19,7 +19,7 @@ async def test_large_rows_make_short_parts() -> None:
     assert [len(part) async for part in parts(rows)] == [2, 2, 1]
 
 
-async def test_no_row_is_made_before_its_part_is_asked_for() -> None:
+async def test_no_row_is_made_before_its_part_is_requested() -> None:
     made = []
 
     def rows() -> Iterator[api.Container]:
@@ -33,7 +33,7 @@ async def test_no_row_is_made_before_its_part_is_asked_for() -> None:
     await cursor.aclose()
 
 
-async def test_rows_that_are_waited_for_come_in_parts_too() -> None:
+async def test_asynchronous_rows_come_in_parts_too() -> None:
     async def rows() -> AsyncGenerator[api.Container, None]:
         for n in range(150):
             yield api.Container(id=str(n))
@@ -41,5 +41,5 @@ async def test_rows_that_are_waited_for_come_in_parts_too() -> None:
     assert [len(part) async for part in parts(rows())] == [100, 50]
 
 
-async def test_no_rows_are_no_part() -> None:
+async def test_without_rows_there_is_no_part() -> None:
     assert [part async for part in parts(list[api.Container]())] == []

@@ -1,4 +1,4 @@
-"""The client's own sentences: no daemon, no answer in time."""
+"""The client's own error texts: no daemon, no answer in time."""
 
 import asyncio
 import socket
@@ -27,7 +27,7 @@ async def test_a_missing_socket_gives_one_sentence_naming_it_and_what_to_do(
     )
 
 
-async def test_a_socket_that_nobody_serves_any_more_says_connection_refused(
+async def test_a_socket_of_a_dead_daemon_says_connection_refused(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "dead.sock"

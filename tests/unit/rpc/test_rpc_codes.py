@@ -10,13 +10,13 @@ from cri_shim import errors
 from cri_shim.rpc.codes import MAX_TEXT_ON_THE_WIRE, code_of, error_of, wire_text
 
 
-def test_every_kind_of_ours_has_a_code_and_none_is_internal() -> None:
+def test_every_kind_of_error_has_a_code_and_none_is_internal() -> None:
     codes = {code_of(kind.__new__(kind)) for kind in _all_kinds(errors.CriShimError)}
     assert StatusCode.INTERNAL not in codes
     assert StatusCode.OK not in codes
 
 
-def test_what_is_not_ours_is_internal() -> None:
+def test_a_foreign_error_is_internal() -> None:
     assert code_of(ValueError("x")) is StatusCode.INTERNAL
 
 
@@ -40,18 +40,18 @@ def test_short_texts_are_unchanged() -> None:
     assert wire_text("crun: open `/é`: No such file") == "crun: open `/é`: No such file"
 
 
-PLAIN = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")  # what gRPC sends as it is
+PLAIN = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")  # what gRPC sends unescaped
 
 
 @given(st.text())
-def test_whatever_a_tool_says_travels_as_one_printable_line_within_a_header(said: str) -> None:
+def test_any_text_of_a_tool_becomes_one_printable_line_that_fits_a_header(said: str) -> None:
     for text in (said, said * 5000):
         on_the_wire = wire_text(text)
         assert on_the_wire.isprintable()
         assert len(quote(on_the_wire, safe=PLAIN)) <= 8 << 10
 
 
-def test_long_texts_lose_their_middle_counted_as_they_are_escaped() -> None:
+def test_long_texts_lose_their_middle_measured_after_escaping() -> None:
     cut = wire_text("a" + "é" * 9000 + "z")
     escaped = sum(3 * len(c.encode()) for c in cut)
     assert (cut[0], cut[-1], "[...]" in cut) == ("a", "z", True)

@@ -1,4 +1,4 @@
-"""A request that ends grpcio's server: another is there at once, and nothing else is lost."""
+"""A request that ends grpcio's server: a new one starts at once, and other calls continue."""
 
 import asyncio
 import stat
@@ -50,7 +50,7 @@ async def listening(path: Path, runtime: Runtime) -> AsyncIterator[None]:
 
 
 async def version(path: Path) -> str:
-    """Of whoever serves there; asked until somebody does."""
+    """Return the version of the server on the socket; retry until there is one."""
     async with asyncio.timeout(10):
         while True:
             try:
@@ -61,7 +61,7 @@ async def version(path: Path) -> str:
 
 
 @pytest.mark.parametrize("times", [1, 3])
-async def test_a_path_that_is_not_utf_8_ends_no_service(
+async def test_a_path_that_is_not_utf_8_does_not_end_the_service(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, times: int
 ) -> None:
     path = tmp_path / "s"
@@ -76,7 +76,7 @@ async def test_a_path_that_is_not_utf_8_ends_no_service(
     assert not any(record.exc_info and record.exc_info[0] for record in caplog.records)
 
 
-async def test_calls_in_hand_go_on(tmp_path: Path) -> None:
+async def test_running_calls_continue(tmp_path: Path) -> None:
     path, runtime = tmp_path / "s", Runtime()
     async with listening(path, runtime), Client(path) as client:
         stream = aiter(client.runtime.GetContainerEvents(api.GetEventsRequest()))
@@ -89,7 +89,7 @@ async def test_calls_in_hand_go_on(tmp_path: Path) -> None:
         await stream.aclose()  # type: ignore[attr-defined]
 
 
-async def test_it_can_be_closed_while_it_is_made_again(tmp_path: Path) -> None:
+async def test_it_can_be_closed_while_it_restarts(tmp_path: Path) -> None:
     path = tmp_path / "s"
     async with listening(path, Runtime()):
         await http2.say(path, FATAL, 0.0)

@@ -22,7 +22,7 @@ def test_a_list_that_is_too_long_names_the_stream_that_exists(method) -> None:
     assert method.containing_service.methods_by_name[named].server_streaming
 
 
-def test_what_fits_is_the_answer() -> None:
+def test_an_answer_that_fits_is_unchanged() -> None:
     assert message_size.fitting(METHODS[0], b"1234", 4) == b"1234"
 
 
@@ -36,5 +36,5 @@ def test_what_fits_is_the_answer() -> None:
         ([("max-message-bytes", "much")], message_size.MAX_BYTES),
     ],
 )
-def test_a_caller_may_say_that_it_takes_more(metadata, limit) -> None:
+def test_a_caller_may_raise_its_limit(metadata, limit) -> None:
     assert message_size.allowed(metadata) == limit

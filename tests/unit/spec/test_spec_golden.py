@@ -7,6 +7,7 @@ After a change that is meant to change documents, regenerate them, and read the 
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +16,13 @@ from typing import Any
 import pytest
 
 from cri_shim.pb import api_pb2
-from cri_shim.spec import cdi, container, namespaces, pause, process, users
+from cri_shim.spec import cdi, namespaces, pause, plan, process, users
 from cri_shim.spec.container import ContainerInput
 from cri_shim.spec.document import Document
+from cri_shim.spec.hooks import Definition, Hook, When
 from cri_shim.spec.host import Host, HostDevice
 from cri_shim.spec.image_config import ImageConfig
-from cri_shim.spec.mounts import ResolvedMount
+from cri_shim.spec.mounts import DATA, ResolvedMount
 from cri_shim.spec.pause import PauseInput
 from cri_shim.spec.protection import Protection
 from cri_shim.spec.userns import IdMap
@@ -97,7 +99,7 @@ def given(
 
 
 def minimal() -> Document:
-    return container.build(given())
+    return plan.edited(given())
 
 
 def as_the_kubelet_asks() -> Document:
@@ -120,7 +122,7 @@ def as_the_kubelet_asks() -> Document:
         "hugepage_limits": [{"page_size": "2MB", "limit": 0}, {"page_size": "1GB", "limit": 0}],
     }
     kubelet = "/var/lib/kubelet/pods/u-1"
-    return container.build(
+    return plan.edited(
         given(
             {"security_context": context, "resources": limits},
             pinned=OWN_PID,
@@ -139,33 +141,33 @@ def as_the_kubelet_asks() -> Document:
 def privileged() -> Document:
     in_pod = pod(security_context={"privileged": True})
     context = {"privileged": True, "masked_paths": ["/proc/kcore"]}
-    return container.build(given({"security_context": context}, in_pod=in_pod))
+    return plan.edited(given({"security_context": context}, in_pod=in_pod))
 
 
 def privileged_on_cgroup_v2() -> Document:
     in_pod = pod(security_context={"privileged": True})
     context = {"privileged": True}
-    return container.build(given({"security_context": context}, in_pod=in_pod, host=HOST_V2))
+    return plan.edited(given({"security_context": context}, in_pod=in_pod, host=HOST_V2))
 
 
 def all_of_the_host() -> Document:
     options = {"network": "NODE", "ipc": "NODE", "pid": "NODE"}
     in_pod = pod(security_context={"namespace_options": options})
     context = {"namespace_options": options}
-    return container.build(given({"security_context": context}, in_pod=in_pod, pinned={}))
+    return plan.edited(given({"security_context": context}, in_pod=in_pod, pinned={}))
 
 
 def cgroup_v2_with_unified() -> Document:
     limits = {"memory_limit_in_bytes": 1 << 30, "unified": {"memory.high": "900000000"}}
-    return container.build(given({"resources": limits}, host=HOST_V2))
+    return plan.edited(given({"resources": limits}, host=HOST_V2))
 
 
 def terminal() -> Document:
-    return container.build(given(tty=True, stdin=True, command=["sh"], working_dir="/tmp"))
+    return plan.edited(given(tty=True, stdin=True, command=["sh"], working_dir="/tmp"))
 
 
 def propagated_mounts() -> Document:
-    return container.build(
+    return plan.edited(
         given(
             mounts=(
                 ResolvedMount("/srv/b", "/mnt/b/below", propagation="rshared"),
@@ -182,7 +184,7 @@ def devices() -> Document:
         HostDevice("/dev/fuse", "c", 10, 229, 0o666, access="rw"),
         HostDevice("/dev/data/disk", "b", 8, 16, 0o660, gid=6),
     )
-    return container.build(given(devices=found))
+    return plan.edited(given(devices=found))
 
 
 def with_a_cdi_device(host: Host) -> ContainerInput:
@@ -200,35 +202,59 @@ def with_a_cdi_device(host: Host) -> ContainerInput:
 
 
 def cdi_device() -> Document:
-    return container.build(with_a_cdi_device(HOST_V1))
+    return plan.edited(with_a_cdi_device(HOST_V1))
 
 
 def cdi_device_of_an_ordinary_user() -> Document:
-    return container.build(with_a_cdi_device(ORDINARY))
+    return plan.edited(with_a_cdi_device(ORDINARY))
 
 
 def cdi_variable_of_an_ordinary_user_with_limits() -> Document:
     asked = given(host=replace(ORDINARY, limits=True, lacking=frozenset({"cpu"})))
-    return container.build(replace(asked, cdi_edits=cdi.Edits(env=("GPU=0",))))
+    return plan.edited(replace(asked, cdi_edits=cdi.Edits(env=("GPU=0",))))
+
+
+def mounts_of_all_kinds() -> Document:
+    """A read-only root with VOLUMEs, a default mount, an image volume and a mount of the host."""
+    bundle = f"/run/cri-shim/containers/{ID}"
+    volumes = {"/data": "/var/data", "/sys/fs/cgroup": "/sys/fs/cgroup", "/mnt/x": "/mnt/x"}
+    asked = given(
+        {"security_context": {"readonly_rootfs": True}},
+        mounts=(
+            ResolvedMount(f"{bundle}/volumes/0/tree/models", "/models", readonly=True),
+            ResolvedMount("/srv/mine", "/mnt", idmapped=True),
+        ),
+    )
+    copy = ResolvedMount(f"{bundle}/default-mounts/0", "/run/secrets", options=DATA)
+    made = replace(asked, rootfs=f"{bundle}/rootfs", volumes=volumes, default_mounts=(copy,))
+    return plan.decide(made).document
+
+
+def hook_behind_that_of_a_cdi_device() -> Document:
+    when = When(annotations=((re.compile("^io.kubernetes.cri.*"), re.compile("^container$")),))
+    stages = ("precreate", "createContainer")
+    found = Hook("/usr/bin/trace", ("trace", "-v"), ("A=1",), 5, when, stages)
+    definition = Definition(Path("/etc/hooks.d/trace.json"), found)
+    return plan.decide(replace(with_a_cdi_device(HOST_V2), hooks=(definition,))).document
 
 
 def ambient_capabilities() -> Document:
     asked = {"add_ambient_capabilities": ["NET_ADMIN"]}
-    return container.build(given({"security_context": {"capabilities": asked}}))
+    return plan.edited(given({"security_context": {"capabilities": asked}}))
 
 
 def confined() -> Document:
     profile = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": []}
     label = "system_u:object_r:container_file_t:s0:c1,c2"
     process_label = "system_u:system_r:container_t:s0:c1,c2"
-    return container.build(
+    return plan.edited(
         replace(given(), protection=Protection(profile, "cri-shim-default", process_label, label))
     )
 
 
 def in_a_user_namespace() -> Document:
     pinned = PINNED | {"user": f"/run/cri-shim/pods/{POD_ID}/ns/user"}
-    return container.build(replace(given(pinned=pinned), ids=IdMap.same(100000, 65536)))
+    return plan.edited(replace(given(pinned=pinned), ids=IdMap.same(100000, 65536)))
 
 
 def pause_process() -> Document:
@@ -256,6 +282,8 @@ CASES: tuple[Callable[[], Document], ...] = (
     cdi_device,
     cdi_device_of_an_ordinary_user,
     cdi_variable_of_an_ordinary_user_with_limits,
+    mounts_of_all_kinds,
+    hook_behind_that_of_a_cdi_device,
     ambient_capabilities,
     confined,
     in_a_user_namespace,

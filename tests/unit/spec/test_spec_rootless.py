@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cri_shim.pb import api_pb2
-from cri_shim.spec import container, pause
+from cri_shim.spec import pause, plan
 from cri_shim.spec.container import ContainerInput
 from cri_shim.spec.host import Host, HostDevice
 from cri_shim.spec.image_config import ImageConfig
@@ -21,7 +21,7 @@ def built(
     namespaces: dict[str, str], *, limits: bool = False, devices: Sequence[HostDevice] = ()
 ) -> dict[str, Any]:
     host = Host(cgroup_v2=True, bounding=frozenset(), rootless=True, limits=limits)
-    return container.build(
+    return plan.edited(
         ContainerInput(
             id="c",
             pod_id="p",

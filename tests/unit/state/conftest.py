@@ -1,4 +1,4 @@
-"""What is promised here is promised over each kind of state store."""
+"""Tests with `store` run with each kind of state store."""
 
 from tests.fixtures.stores import store
 

@@ -1,4 +1,4 @@
-"""A state database that is damaged: it is opened with what can be read, and the rest is kept."""
+"""A damaged state database: it opens with the readable records, and the damaged one is kept."""
 
 import errno
 import os
@@ -136,7 +136,7 @@ def test_a_damaged_database_opens_with_the_records_that_can_be_read(
     again.close()
 
 
-def test_a_log_that_ends_in_the_middle_of_a_record_is_no_damage(path: Path) -> None:
+def test_a_log_that_ends_within_a_record_is_not_damage(path: Path) -> None:
     log = newest(path, "*.log")
     os.truncate(log, log.stat().st_size - 100)
     store = LevelStore(path)
@@ -145,7 +145,7 @@ def test_a_log_that_ends_in_the_middle_of_a_record_is_no_damage(path: Path) -> N
     store.close()
 
 
-def test_what_is_unknown_in_the_directory_does_not_matter(path: Path) -> None:
+def test_unknown_files_in_the_directory_are_ignored(path: Path) -> None:
     (path / "notes").mkdir()
     os.mkfifo(path / "fifo")
     store = LevelStore(path)
@@ -154,13 +154,13 @@ def test_what_is_unknown_in_the_directory_does_not_matter(path: Path) -> None:
     store.close()
 
 
-def test_damage_that_is_found_later_is_mended_from_memory(path: Path) -> None:
-    """LevelDB refuses every write after it has met damage; the store then opens it anew."""
+def test_damage_that_is_found_later_is_repaired_from_memory(path: Path) -> None:
+    """LevelDB refuses every write after it found damage; the store then opens it again."""
     store = LevelStore(path)
     records = [("pod", id, value) for id, value in store.items("pod")]
     store.keep(lambda: records)
     assert store._db is not None
-    store._db.compact_range()  # so that none is merged away just now
+    store._db.compact_range()  # so that LevelDB merges none at this moment
     for table in tables(path):
         garble(table, 2000, 4000)
     store._torn = True
@@ -189,7 +189,7 @@ def test_a_process_that_died_between_the_two_renames_loses_nothing(path: Path) -
     store.close()
 
 
-def test_a_new_database_that_a_dead_process_left_half_made_is_not_used(path: Path) -> None:
+def test_an_incomplete_new_database_of_a_dead_process_is_not_used(path: Path) -> None:
     half = path.with_name("state.new")
     half.mkdir()
     (half / "CURRENT").touch()
@@ -200,7 +200,7 @@ def test_a_new_database_that_a_dead_process_left_half_made_is_not_used(path: Pat
     assert sorted(entry.name for entry in path.parent.iterdir()) == ["reserve", "state"]
 
 
-def test_a_key_that_is_no_utf8_can_be_removed(path: Path) -> None:
+def test_a_key_that_is_not_utf8_can_be_removed(path: Path) -> None:
     db = database.opened(path)
     db.put(b"pod/\xff\xfe", b"1")
     db.close()
@@ -211,7 +211,7 @@ def test_a_key_that_is_no_utf8_can_be_removed(path: Path) -> None:
     store.close()
 
 
-def test_a_database_that_another_process_has_is_neither_opened_nor_mended(path: Path) -> None:
+def test_a_database_of_another_process_is_neither_opened_nor_repaired(path: Path) -> None:
     holder = subprocess.Popen(
         [
             sys.executable,
@@ -232,7 +232,7 @@ def test_a_database_that_another_process_has_is_neither_opened_nor_mended(path: 
     assert salvage.damaged(path) == []
 
 
-def test_a_link_to_a_disk_that_is_not_there_is_refused(path: Path) -> None:
+def test_a_link_to_a_missing_disk_is_refused(path: Path) -> None:
     link = path.with_name("link")
     link.symlink_to("/nowhere/state")
     with pytest.raises(StateError, match=r"link to /nowhere/state.*mounted"):
@@ -249,7 +249,7 @@ MEANINGS: Sequence[tuple[int, type[Exception], str]] = [
 
 
 @pytest.mark.parametrize(("code", "kind", "text"), MEANINGS)
-def test_the_errors_of_leveldb_are_told_apart(code: int, kind: type, text: str) -> None:
+def test_the_errors_of_leveldb_are_classified(code: int, kind: type, text: str) -> None:
     error = plyvel.IOError(f"IO error: /r/state/000007.ldb: {os.strerror(code)}".encode())
     meaning = database.meaning(error, Path("/r/state"))
     assert type(meaning) is kind

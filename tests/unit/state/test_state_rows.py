@@ -1,4 +1,4 @@
-"""A record of which no row can be made is left out of a list and named once."""
+"""A record without a row is left out of a list and logged once."""
 
 import pytest
 
@@ -10,11 +10,11 @@ def shown(name: str) -> api.Image:
     return api.Image(username=name)
 
 
-def test_a_row_is_what_is_made_of_the_record() -> None:
+def test_a_row_is_the_result_of_make() -> None:
     assert rows.row("image", "good", shown, "app") == api.Image(username="app")
 
 
-def test_a_record_that_makes_no_row_is_named_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_record_without_a_row_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(3):
         assert rows.row("image", "bad", shown, "\ud800") is None
     assert caplog.text.count("image bad is left out of lists") == 1
@@ -22,7 +22,7 @@ def test_a_record_that_makes_no_row_is_named_once(caplog: pytest.LogCaptureFixtu
 
 
 @pytest.mark.parametrize("failure", [OSError, MemoryError])
-def test_a_failure_of_the_machine_leaves_nothing_out(failure: type[Exception]) -> None:
+def test_a_failure_of_the_machine_is_raised(failure: type[Exception]) -> None:
     def fail() -> None:
         raise failure
 

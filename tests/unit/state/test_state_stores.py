@@ -1,4 +1,4 @@
-"""Both stores keep the same promises."""
+"""Both stores implement the same interface."""
 
 import asyncio
 import os
@@ -10,7 +10,7 @@ from cri_shim.state import leveldb
 from cri_shim.state.leveldb import LevelStore
 
 
-async def test_what_is_put_is_found_by_kind_and_id(store) -> None:
+async def test_a_value_is_found_by_kind_and_id(store) -> None:
     store.put("pod", "a", b"1")
     store.put("pod", "b", b"2")
     await store.sync()
@@ -20,14 +20,14 @@ async def test_what_is_put_is_found_by_kind_and_id(store) -> None:
     assert list(store.items("pod")) == [("a", b"1"), ("b", b"2")]
 
 
-async def test_deleting_what_is_not_there_is_fine(store) -> None:
+async def test_deleting_a_missing_key_is_allowed(store) -> None:
     store.put("pod", "a", b"1")
     store.delete("pod", "a")
     store.delete("pod", "a")
     assert list(store.items("pod")) == []
 
 
-async def test_a_kind_that_begins_like_another_is_kept_apart(store) -> None:
+async def test_a_kind_with_the_prefix_of_another_is_separate(store) -> None:
     store.put("pod", "a", b"1")
     store.put("pods", "a", b"2")
     await store.sync()
@@ -41,7 +41,7 @@ def test_a_batch_writes_and_deletes_together(store) -> None:
     assert list(store.items("container")) == [("c", b"2")]
 
 
-def test_a_batch_that_the_death_of_the_process_cut_is_not_there_at_all(tmp_path) -> None:
+def test_a_batch_that_the_death_of_the_process_cut_is_missing_completely(tmp_path) -> None:
     first = LevelStore(tmp_path / "state")
     first.put("pod", "before", b"0")
     first.write([("pod", "a", b"1" * 100), ("container", "c", b"2" * 100)])
@@ -54,7 +54,7 @@ def test_a_batch_that_the_death_of_the_process_cut_is_not_there_at_all(tmp_path)
     second.close()
 
 
-def test_leveldb_keeps_records_over_a_restart(tmp_path) -> None:
+def test_leveldb_keeps_records_across_a_restart(tmp_path) -> None:
     first = LevelStore(tmp_path / "state")
     first.put("pod", "a", b"1")
     first.close()
@@ -70,7 +70,7 @@ def test_a_second_daemon_on_the_same_state_is_refused_with_a_reason(tmp_path) ->
     first.close()
 
 
-def test_a_torn_leveldb_is_repaired_and_keeps_what_it_can(tmp_path) -> None:
+def test_a_torn_leveldb_is_repaired_and_keeps_readable_records(tmp_path) -> None:
     first = LevelStore(tmp_path / "state")
     first.put("pod", "a", b"1")
     first.close()
@@ -80,7 +80,7 @@ def test_a_torn_leveldb_is_repaired_and_keeps_what_it_can(tmp_path) -> None:
     second.close()
 
 
-async def test_what_nobody_waits_for_is_synced_soon_and_at_the_end(
+async def test_writes_without_a_sync_are_flushed_soon_and_at_close(
     tmp_path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(leveldb, "SYNC_WITHIN_S", 0.02)

@@ -1,7 +1,7 @@
-"""Records on file, as the version before wrote them and as the next one may: both are read.
+"""Stored records of the previous version and of the next one: both are read.
 
-records/KIND.vN are such records. Those of a version that nobody knows yet have, besides, a field
-200 (a number) and 201 ("later").
+records/KIND.vN are such records. Those of the future version also have a field 200 (a number) and
+a field 201 ("later").
 """
 
 from pathlib import Path
@@ -50,12 +50,12 @@ def read(name: str, data: bytes) -> Message:
 
 
 @pytest.mark.parametrize("name", ["pod", "image", "layer"])
-def test_a_record_of_this_version_is_read_as_it_stands(name: str) -> None:
+def test_a_record_of_this_version_is_read_unchanged(name: str) -> None:
     data = on_file(name, records.VERSIONS[name])
     assert read(name, data).SerializeToString(deterministic=True) == data
 
 
-def test_a_container_of_the_version_before_is_completed() -> None:
+def test_a_container_of_the_previous_version_is_completed() -> None:
     data = on_file("container-debugger", records.VERSIONS["container"] - 1)
     found = read("container-debugger", data)
     before = state.ContainerRecord.FromString(data)
@@ -64,7 +64,7 @@ def test_a_container_of_the_version_before_is_completed() -> None:
     assert changed(found, version=1, depends_on=None) == before
 
 
-def test_a_layer_of_the_version_before_is_still_to_be_counted() -> None:
+def test_a_layer_of_the_previous_version_is_not_counted() -> None:
     data = on_file("layer", records.VERSIONS["layer"] - 1)
     found = read("layer", data)
     assert isinstance(found, state.LayerRecord)
@@ -81,7 +81,7 @@ def test_a_record_of_the_next_version_is_used_and_loses_nothing(name: str) -> No
     assert found.SerializeToString(deterministic=True) == data
 
 
-def test_what_is_new_in_it_outlives_our_changes() -> None:
+def test_new_fields_of_the_next_version_are_kept_in_changed_records() -> None:
     data = on_file("container-main", records.VERSIONS["container"] + 1)
     store = store_of("container-main", data)
     objects = ObjectStore(store)
@@ -94,7 +94,7 @@ def test_what_is_new_in_it_outlives_our_changes() -> None:
 
 
 @pytest.mark.parametrize("kind", TYPES)
-def test_two_versions_on_is_refused_with_what_to_do(kind: str) -> None:
+def test_two_versions_newer_is_refused_with_what_to_do(kind: str) -> None:
     version = records.VERSIONS[kind] + 2
     id = {"diff_id" if kind == "layer" else "id": "aa11"}
     store = store_of(kind, TYPES[kind](version=version, **id).SerializeToString())
@@ -103,12 +103,12 @@ def test_two_versions_on_is_refused_with_what_to_do(kind: str) -> None:
         list(records.load(store, kind, TYPES[kind]))
 
 
-def test_two_versions_back_is_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_versions_older_is_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(records.VERSIONS, "container", 3)
     store = store_of("container-main", on_file("container-main", 1))
     with pytest.raises(StateError, match=r"version 1.*a much older one"):
         list(records.load(store, "container", state.ContainerRecord))
 
 
-def test_the_layers_of_the_store_have_the_version_that_is_read() -> None:
+def test_the_store_writes_layers_of_the_current_version() -> None:
     assert records.VERSIONS["layer"] == layers.VERSION

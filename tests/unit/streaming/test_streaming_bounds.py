@@ -1,12 +1,12 @@
-"""The bounds of sessions: patience, memory, and places."""
+"""The limits of sessions: frames without data, memory, and slots."""
 
 import pytest
 
 from cri_shim.errors import ResourceExhausted
-from cri_shim.streaming import places as module
+from cri_shim.streaming import slots as slots_module
+from cri_shim.streaming.flood import BURST, CREDIT, RATE, FloodLimit
 from cri_shim.streaming.memory import FAIR, Pool
-from cri_shim.streaming.patience import BURST, FORGIVEN, RATE, Patience
-from cri_shim.streaming.places import COSTS, SHARE, Places
+from cri_shim.streaming.slots import COSTS, SHARE, Slots
 
 
 class Clock:
@@ -16,38 +16,38 @@ class Clock:
         return self.now
 
 
-# -- patience -----------------------------------------------------------------------------------
+# -- flood --------------------------------------------------------------------------------------
 
 
-def test_frames_without_data_are_taken_up_to_a_number() -> None:
-    patience = Patience(Clock())
-    assert patience.idle(BURST)
-    assert not patience.idle(1)
+def test_a_burst_of_frames_without_data_is_bounded() -> None:
+    limit = FloodLimit(Clock())
+    assert limit.idle(BURST)
+    assert not limit.idle(1)
 
 
-def test_they_are_taken_for_ever_at_a_rate() -> None:
+def test_frames_without_data_are_accepted_at_the_rate() -> None:
     clock = Clock()
-    patience = Patience(clock)
+    limit = FloodLimit(clock)
     for _ in range(100):
         clock.now += 1
-        assert patience.idle(int(RATE))
+        assert limit.idle(int(RATE))
     clock.now += 1
-    assert patience.idle(BURST)
-    assert not patience.idle(1)
+    assert limit.idle(BURST)
+    assert not limit.idle(1)
 
 
-def test_a_frame_with_data_forgives_some() -> None:
-    patience = Patience(Clock())
+def test_a_frame_with_data_pays_for_frames_without_data() -> None:
+    limit = FloodLimit(Clock())
     for _ in range(10 * BURST):
-        assert patience.idle(FORGIVEN)
-        patience.moved()
+        assert limit.idle(CREDIT)
+        limit.moved()
 
 
 def test_frames_with_data_give_no_credit_for_later() -> None:
-    patience = Patience(Clock())
+    limit = FloodLimit(Clock())
     for _ in range(1000):
-        patience.moved()
-    assert not patience.idle(BURST + 1)
+        limit.moved()
+    assert not limit.idle(BURST + 1)
 
 
 # -- memory -------------------------------------------------------------------------------------
@@ -65,7 +65,7 @@ def test_a_share_is_full_above_its_limit_and_until_it_is_half_empty() -> None:
     assert told == [True, False]
 
 
-def test_when_all_hold_too_much_those_above_the_fair_share_are_full() -> None:
+def test_above_the_total_limit_shares_above_the_fair_share_are_full() -> None:
     pool = Pool(10 * FAIR)
     told: dict[str, list[bool]] = {name: [] for name in ("small", "large", "last")}
     small, large, last = (pool.share(100 * FAIR, told[name].append) for name in told)
@@ -77,7 +77,7 @@ def test_when_all_hold_too_much_those_above_the_fair_share_are_full() -> None:
     assert told == {"small": [], "large": [True, False], "last": [True, False]}
 
 
-def test_what_is_given_back_is_not_held() -> None:
+def test_bytes_that_are_given_back_are_not_counted() -> None:
     pool = Pool(1000)
     shares = [pool.share(1000) for _ in range(3)]
     for share in shares:
@@ -92,46 +92,46 @@ def test_what_is_given_back_is_not_held() -> None:
 # -- places -------------------------------------------------------------------------------------
 
 
-def test_a_pod_has_so_many_sessions_and_the_error_names_the_key() -> None:
-    places = Places(10, 2, 1 << 20)
-    first = places.take("a", "exec")
-    places.take("a", "attach")
+def test_the_sessions_of_a_pod_are_bounded_and_the_error_names_the_key() -> None:
+    slots = Slots(10, 2, 1 << 20)
+    first = slots.take("a", "exec")
+    slots.take("a", "attach")
     with pytest.raises(ResourceExhausted, match=r"pod a has 2 .*streaming\.max_sessions_per_pod"):
-        places.take("a", "exec")
-    places.take("b", "exec")
+        slots.take("a", "exec")
+    slots.take("b", "exec")
     first.free()
-    places.take("a", "portforward")
+    slots.take("a", "portforward")
 
 
-def test_a_node_has_so_many_sessions_and_the_error_names_the_key() -> None:
-    places = Places(3, 2, 1 << 20)
-    taken = [places.take(pod, "exec") for pod in "abc"]
+def test_the_sessions_of_a_node_are_bounded_and_the_error_names_the_key() -> None:
+    slots = Slots(3, 2, 1 << 20)
+    taken = [slots.take(pod, "exec") for pod in "abc"]
     with pytest.raises(ResourceExhausted, match=r"3 .* on this node .*streaming\.max_sessions:"):
-        places.take("d", "exec")
+        slots.take("d", "exec")
     taken[0].free()
     taken[0].free()
-    places.take("d", "exec")
+    slots.take("d", "exec")
     with pytest.raises(ResourceExhausted):
-        places.take("e", "exec")
+        slots.take("e", "exec")
 
 
 def test_sessions_have_a_share_of_the_descriptors() -> None:
     limit = 2 * SHARE * COSTS["exec"]
-    places = Places(1000, 100, limit)
-    first = places.take("a", "exec")
-    places.take("b", "exec")
+    slots = Slots(1000, 100, limit)
+    first = slots.take("a", "exec")
+    slots.take("b", "exec")
     with pytest.raises(ResourceExhausted, match=f"sessions may have {limit // SHARE}.*LimitNOFILE"):
-        places.take("c", "portforward")
-    assert "no descriptor is left" in places.connect()
+        slots.take("c", "portforward")
+    assert "no descriptor is left" in slots.connect()
     first.free()
-    places.take("c", "portforward")
-    assert places.connect() == ""
+    slots.take("c", "portforward")
+    assert slots.connect() == ""
 
 
 def test_forwarded_connections_are_bounded_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_CONNECTIONS", 2)
-    places = Places(10, 10, 1 << 20)
-    assert [places.connect(), places.connect()] == ["", ""]
-    assert "have 2, and no more are taken" in places.connect()
-    places.disconnect()
-    assert places.connect() == ""
+    monkeypatch.setattr(slots_module, "MAX_CONNECTIONS", 2)
+    slots = Slots(10, 10, 1 << 20)
+    assert [slots.connect(), slots.connect()] == ["", ""]
+    assert "have 2, and no more are taken" in slots.connect()
+    slots.disconnect()
+    assert slots.connect() == ""

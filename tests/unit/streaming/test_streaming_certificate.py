@@ -1,4 +1,4 @@
-"""The server's certificate: loaded, loaded again, and kept while new files are no good."""
+"""The server's certificate: loaded, loaded again, and kept while new files are not usable."""
 
 import logging
 import os
@@ -20,7 +20,7 @@ def files(tmp_path: Path) -> Certificate:
 
 
 def shown(context: ssl.SSLContext) -> bytes:
-    """The certificate that a client is shown, by a handshake in memory."""
+    """Return the certificate that a client gets in a handshake in memory."""
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
@@ -53,9 +53,7 @@ def test_files_that_did_not_change_are_not_read_again(
     assert caplog.messages == []
 
 
-def test_a_pair_that_is_half_replaced_waits_for_its_other_half(
-    files: Certificate, tmp_path: Path
-) -> None:
+def test_a_pair_that_is_half_replaced_is_not_used(files: Certificate, tmp_path: Path) -> None:
     context = files.load()
     first = shown(context)
     (tmp_path / "new").mkdir()
@@ -69,7 +67,7 @@ def test_a_pair_that_is_half_replaced_waits_for_its_other_half(
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no certificate"])
-def test_new_files_that_are_none_leave_the_old_pair(
+def test_malformed_new_files_leave_the_old_pair(
     files: Certificate, tmp_path: Path, content: bytes | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     context = files.load()
@@ -98,7 +96,7 @@ def test_a_file_that_is_a_fifo_is_an_error_and_is_not_opened(
         files.load()
 
 
-def test_a_key_with_a_password_is_an_error_and_nobody_is_asked(
+def test_a_key_with_a_password_is_an_error_without_a_prompt(
     files: Certificate, tmp_path: Path
 ) -> None:
     plain, key = tmp_path / "plain.pem", tmp_path / "key.pem"

@@ -1,4 +1,4 @@
-"""Connections over real sockets: good requests, bad ones, slow ones, and what sessions see."""
+"""Connections over real sockets: good, bad and slow requests, and the calls to sessions."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -21,7 +21,7 @@ AGREED = Agreed("spdy", "v4", (("Connection", "Upgrade"), ("Upgrade", "SPDY/3.1"
 
 
 class Recorder:
-    """A session that says what happened to it, and echoes."""
+    """A session that records its calls and echoes its input."""
 
     def __init__(self, link: Link) -> None:
         self.link = link
@@ -148,7 +148,7 @@ async def test_a_request_may_come_byte_by_byte(house):
     writer.close()
 
 
-async def test_a_refusal_is_a_whole_answer_and_the_end():
+async def test_a_refusal_is_a_complete_answer_and_closes_the_connection():
     async with House(lambda request: Refused(404, "there is nothing here")) as house:
         answer = await answer_to(house, GOOD)
     assert answer.startswith(b"HTTP/1.1 404 ")
@@ -168,7 +168,7 @@ async def test_a_refusal_is_a_whole_answer_and_the_end():
         (GOOD[:-2] + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", b"400"),
     ],
 )
-async def test_what_is_no_request_is_answered_as_such(house, data, status):
+async def test_a_malformed_request_gets_an_error(house, data, status):
     assert (await answer_to(house, data))[9:12] == status
     assert house.sessions == []
 
@@ -182,7 +182,7 @@ async def test_a_slow_request_is_given_up(house, monkeypatch):
     assert (await answer_to(house, GOOD[:30])).startswith(b"HTTP/1.1 408 ")
 
 
-async def test_a_silent_session_ends_and_says_why():
+async def test_a_silent_session_ends_with_the_reason():
     made: House
     made = House(lambda request: (AGREED, made.open), idle=0.05)
     async with made:
@@ -190,7 +190,7 @@ async def test_a_silent_session_ends_and_says_why():
         assert made.sessions[0].events[0] == "end: nothing was said for 0.05 seconds"
 
 
-async def test_a_session_that_only_speaks_is_not_silent() -> None:
+async def test_a_session_that_only_sends_is_not_silent() -> None:
     made: House
     made = House(lambda request: (AGREED, made.open), idle=0.2)
     async with made:
@@ -230,7 +230,7 @@ async def test_a_session_is_paused_while_its_client_does_not_read(house):
     writer.close()
 
 
-async def test_a_client_that_asks_much_and_reads_nothing_is_dropped(house, monkeypatch):
+async def test_a_client_that_sends_much_and_reads_nothing_is_dropped(house, monkeypatch):
     monkeypatch.setattr(module, "FLOOD", 1 << 20)
     reader, writer = await house.dial()
     writer.write(GOOD)
@@ -255,7 +255,7 @@ async def test_a_client_that_leaves_is_noticed_while_nothing_is_read(house):
 
 
 class Talkative(Recorder):
-    """Says much when its client has left."""
+    """A session that writes much when its client has disconnected."""
 
     def gone(self) -> None:
         for _ in range(20):
@@ -263,7 +263,7 @@ class Talkative(Recorder):
         super().gone()
 
 
-async def test_what_is_said_to_a_client_that_has_left_goes_nowhere_and_is_not_logged(
+async def test_output_for_a_disconnected_client_is_discarded_and_not_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     made: House
@@ -282,7 +282,7 @@ async def test_what_is_said_to_a_client_that_has_left_goes_nowhere_and_is_not_lo
     assert caplog.records == []
 
 
-async def test_throttling_stops_and_resumes_what_is_heard(house):
+async def test_throttling_stops_and_resumes_reading(house):
     reader, writer = await house.dial()
     writer.write(GOOD)
     await reader.readuntil(b"\r\n\r\n")

@@ -1,4 +1,4 @@
-"""Whole sessions of every sub-protocol, without a network: what clients say and what they hear."""
+"""Complete sessions of every sub-protocol, without a network: what clients send and receive."""
 
 import asyncio
 import base64
@@ -16,14 +16,14 @@ from cri_shim.oci.command import Streams
 from cri_shim.streaming.spdy_session import SpdyCommand
 from cri_shim.streaming.ws_session import WebSocketCommand
 from cri_shim.wire.spdy import Connection, DataReceived, GoneAway, Role, StreamReset
-from tests.fixtures.sessions import handle, means
+from tests.fixtures.sessions import handle, resources
 
 ALL = Streams(stdin=True, stdout=True, stderr=True, tty=False)
 TERMINAL = Streams(stdin=True, stdout=True, stderr=False, tty=True)
 
 
 class FakeTalk:
-    """A command that is told from outside when to speak and to end."""
+    """A command whose output and end the test controls."""
 
     def __init__(self, handler: Any) -> None:
         self.handler = handler
@@ -90,7 +90,7 @@ class Stage:
         self.talk: Any = None
         self.failure = failure
         self.tasks: list[asyncio.Task[None]] = []
-        self.means = means(self.spawn)
+        self.resources = resources(self.spawn)
 
     async def begin(self, handler: Any) -> Any:
         if self.failure is not None:
@@ -114,7 +114,7 @@ class Stage:
 class SpdyClient:
     def __init__(self, stage: Any, protocol: Any, streams: Any = ALL) -> None:
         self.stage = stage
-        self.session = SpdyCommand(stage.link, protocol, streams, stage.begin, stage.means)
+        self.session = SpdyCommand(stage.link, protocol, streams, stage.begin, stage.resources)
         self.spdy = Connection(Role.CLIENT)
         self.heard: dict[int, bytes] = {}
         self.ended: set[int] = set()
@@ -176,7 +176,7 @@ async def test_a_whole_session_over_spdy(protocol, code, error):
     assert client.goaway and stage.link.closed and stage.talk.closed
 
 
-async def test_what_a_client_says_before_the_command_has_started_is_kept():
+async def test_input_before_the_start_of_the_command_is_kept():
     stage = Stage()
     client = SpdyClient(stage, "v4.channel.k8s.io", TERMINAL)
     client.open("error")
@@ -190,7 +190,7 @@ async def test_what_a_client_says_before_the_command_has_started_is_kept():
     await stage.finish()
 
 
-async def test_input_in_very_many_pieces_before_the_command_has_started_is_one_piece_then():
+async def test_many_pieces_of_input_before_the_start_are_joined():
     stage = Stage()
     client = SpdyClient(stage, "v4.channel.k8s.io", Streams(True, True, False, False))
     client.open("error")
@@ -204,7 +204,7 @@ async def test_input_in_very_many_pieces_before_the_command_has_started_is_one_p
     await stage.finish()
 
 
-async def test_of_sizes_that_come_together_the_last_counts():
+async def test_the_last_of_several_sizes_is_used():
     stage = Stage()
     client = SpdyClient(stage, "v4.channel.k8s.io", TERMINAL)
     client.open("error")
@@ -217,7 +217,7 @@ async def test_of_sizes_that_come_together_the_last_counts():
     await stage.finish()
 
 
-async def test_a_command_that_cannot_start_is_told_in_the_status():
+async def test_the_status_reports_a_command_that_cannot_start():
     stage = Stage(ToolFailed("cannot execute 'x'"))
     client = SpdyClient(stage, "v4.channel.k8s.io", Streams(False, True, False, False))
     fail = client.open("error")
@@ -229,7 +229,7 @@ async def test_a_command_that_cannot_start_is_told_in_the_status():
     assert "cannot execute 'x'" in status["message"]
 
 
-async def test_streams_that_never_come_end_the_session(monkeypatch):
+async def test_missing_streams_end_the_session(monkeypatch):
     monkeypatch.setattr("cri_shim.streaming.spdy_session.CREATION_S", 0.01)
     stage = Stage()
     client = SpdyClient(stage, "v4.channel.k8s.io")
@@ -240,7 +240,7 @@ async def test_streams_that_never_come_end_the_session(monkeypatch):
     assert stage.link.closed and not stage.tasks
 
 
-async def test_bytes_that_are_no_spdy_end_the_session():
+async def test_bytes_that_are_not_spdy_end_the_session():
     stage = Stage()
     client = SpdyClient(stage, "v4.channel.k8s.io")
     handle(client.session, b"\x80\x09\x00\x01" + b"\xff" * 100)
@@ -249,7 +249,7 @@ async def test_bytes_that_are_no_spdy_end_the_session():
     client.session.gone()
 
 
-async def test_a_client_that_goes_closes_the_talk():
+async def test_a_client_that_disconnects_closes_its_command():
     stage = Stage()
     client = SpdyClient(stage, "v4.channel.k8s.io", Streams(False, True, False, False))
     client.open("error"), client.open("stdout")
@@ -274,7 +274,7 @@ async def test_input_that_is_not_read_throttles_the_client_until_it_is():
     await stage.finish()
 
 
-async def test_a_shutdown_is_told_to_the_client():
+async def test_the_client_gets_the_reason_of_a_shutdown():
     stage = Stage()
     client = SpdyClient(stage, "v4.channel.k8s.io", Streams(False, True, False, False))
     fail, _ = client.open("error"), client.open("stdout")
@@ -288,7 +288,7 @@ async def test_a_shutdown_is_told_to_the_client():
 class WsClient:
     def __init__(self, stage: Any, protocol: Any, streams: Any = ALL) -> None:
         self.stage = stage
-        self.session = WebSocketCommand(stage.link, protocol, streams, stage.begin, stage.means)
+        self.session = WebSocketCommand(stage.link, protocol, streams, stage.begin, stage.resources)
         self.ws = WsConnection(ConnectionType.CLIENT)
         self.messages: list[Any] = []
         self.close_code = 0
@@ -335,7 +335,7 @@ async def test_a_whole_session_over_binary_websocket(protocol, first, last):
 
 
 def joined(messages: Any) -> Any:
-    """Pieces of one message put together: only the long one comes in pieces here."""
+    """Join the pieces of one message: only the long message arrives in pieces here."""
     short = [m for m in messages if not (len(m) > 1000 or m == b"")]
     long = b"".join(m for m in messages if len(m) > 1000)
     place = next((i + 1 for i, m in enumerate(short) if m == b"\x01out"), len(short))
@@ -367,7 +367,7 @@ async def test_v5_ends_input_and_resizes():
     await stage.finish()
 
 
-async def test_a_message_in_fragments_is_handed_on_as_it_comes():
+async def test_the_fragments_of_a_message_are_passed_on_separately():
     stage = Stage()
     client = WsClient(stage, "v5.channel.k8s.io")
     await stage.settle()

@@ -1,4 +1,4 @@
-"""Clients that send small and useless frames: what is handled at once, and who is ended."""
+"""Clients that flood the server with small frames: the size of a turn, and the limit."""
 
 import asyncio
 import json
@@ -13,10 +13,10 @@ from wsproto.events import BytesMessage, CloseConnection
 
 from cri_shim.oci.command import Streams
 from cri_shim.streaming import spdy_forward as module
+from cri_shim.streaming.flood import BURST, REASON
 from cri_shim.streaming.link import Session
-from cri_shim.streaming.means import Means
 from cri_shim.streaming.memory import Pool
-from cri_shim.streaming.patience import BURST, REASON
+from cri_shim.streaming.resources import Resources
 from cri_shim.streaming.spdy_forward import SpdyForward
 from cri_shim.streaming.spdy_session import SpdyCommand
 from cri_shim.streaming.ws_forward import WebSocketChannels, WebSocketTunnel
@@ -30,7 +30,7 @@ MANY = 2 * BURST
 
 
 class InteractiveSession:
-    """Takes all input, and never ends by itself."""
+    """A command that reads all input and never ends by itself."""
 
     def __init__(self) -> None:
         self.fed = 0
@@ -69,7 +69,9 @@ class World:
         self.tasks: list[asyncio.Task[None]] = []
         self.complaints: list[str] = []
         self.connections = Unbounded()
-        self.means = Means(self.spawn, Pool(1 << 30), self.connections, self.complaints.append)
+        self.resources = Resources(
+            self.spawn, Pool(1 << 30), self.connections, self.complaints.append
+        )
 
     def spawn(self, name: str, work: Any) -> "asyncio.Task[None]":
         self.tasks.append(asyncio.create_task(work, name=name))
@@ -121,24 +123,24 @@ def tunnelled(data: bytes) -> bytes:
 # Each kind of session, and what its client begins with.
 SESSIONS: dict[str, tuple[Callable[[World], Session], bytes]] = {
     "exec over SPDY": (
-        lambda w: SpdyCommand(w, "v4.channel.k8s.io", ALL, w.begin, w.means),
+        lambda w: SpdyCommand(w, "v4.channel.k8s.io", ALL, w.begin, w.resources),
         opened(*COMMAND),
     ),
-    "forward over SPDY": (lambda w: SpdyForward(w, w.connect, w.means), opened(*PAIR)),
+    "forward over SPDY": (lambda w: SpdyForward(w, w.connect, w.resources), opened(*PAIR)),
     "exec over WebSocket": (
-        lambda w: WebSocketCommand(w, "v5.channel.k8s.io", ALL, w.begin, w.means),
+        lambda w: WebSocketCommand(w, "v5.channel.k8s.io", ALL, w.begin, w.resources),
         b"",
     ),
     "channels": (
-        lambda w: WebSocketChannels(w, "v4.channel.k8s.io", [1], w.connect, w.means),
+        lambda w: WebSocketChannels(w, "v4.channel.k8s.io", [1], w.connect, w.resources),
         b"",
     ),
-    "tunnel": (lambda w: WebSocketTunnel(w, w.connect, w.means), tunnelled(opened(*PAIR))),
+    "tunnel": (lambda w: WebSocketTunnel(w, w.connect, w.resources), tunnelled(opened(*PAIR))),
 }
 
 
 def churn(count: int, words: bytes = b"") -> bytes:
-    """Pairs of streams that say something, or nothing, and are reset."""
+    """Return frames of stream pairs that carry data, or none, and are reset."""
     client = Connection(Role.CLIENT)
     for number in range(count):
         pair = [client.open({**headers, "requestid": str(number)}) for headers in PAIR]
@@ -189,7 +191,7 @@ def begun(kind: str, world: World) -> Session:
 
 
 async def settle(world: World, session: Session) -> None:
-    """The connection is lost; wait for what the session has begun."""
+    """End the connection and wait for the tasks of the session."""
     session.gone()
     async with asyncio.timeout(5):
         await asyncio.gather(*world.tasks, return_exceptions=True)
@@ -199,7 +201,7 @@ async def settle(world: World, session: Session) -> None:
     ("kind", "flood"),
     [(kind, flood) for kind, floods in FLOODS.items() for flood in floods],
 )
-async def test_a_client_that_only_keeps_us_busy_is_ended(kind: str, flood: str) -> None:
+async def test_a_client_that_floods_the_server_is_ended(kind: str, flood: str) -> None:
     world = World()
     session = begun(kind, world)
     await asyncio.sleep(0)
@@ -224,14 +226,14 @@ async def test_streams_that_are_opened_and_reset_end_the_session(kind: str) -> N
 
 
 @pytest.mark.parametrize("kind", ["forward over SPDY", "tunnel"])
-async def test_connections_that_carry_something_may_come_and_go_for_ever(kind: str) -> None:
+async def test_connections_with_data_may_come_and_go_without_a_limit(kind: str) -> None:
     world = World()
     session = SESSIONS[kind][0](world)
     flood = churn(2 * BURST, b"GET /")
     flood = tunnelled(flood) if kind == "tunnel" else flood
     for at in range(0, len(flood), 5000):
         handle(session, flood[at : at + 5000])
-        for _ in range(3):  # what was reset has ended then
+        for _ in range(3):  # then the reset connections have ended
             await asyncio.sleep(0)
     assert not world.closed
     assert world.complaints == []
@@ -248,7 +250,7 @@ async def test_connections_that_carry_something_may_come_and_go_for_ever(kind: s
         ("tunnel", message(2, data_head(DATA, 1, 0) + b"x")),
     ],
 )
-async def test_small_input_is_no_reason_to_end(kind: str, frame: bytes) -> None:
+async def test_small_input_does_not_end_the_session(kind: str, frame: bytes) -> None:
     world = World()
     session = begun(kind, world)
     await asyncio.sleep(0)
@@ -258,7 +260,7 @@ async def test_small_input_is_no_reason_to_end(kind: str, frame: bytes) -> None:
 
 
 @pytest.mark.parametrize("kind", SESSIONS)
-async def test_a_turn_handles_so_many_frames_and_no_more(kind: str) -> None:
+async def test_the_frames_of_a_turn_are_bounded(kind: str) -> None:
     world = World()
     session = begun(kind, world)
     flood = next(iter(FLOODS[kind].values()))
@@ -268,7 +270,7 @@ async def test_a_turn_handles_so_many_frames_and_no_more(kind: str) -> None:
     await settle(world, session)
 
 
-async def test_the_reason_is_told_in_the_status_of_a_command() -> None:
+async def test_the_status_of_a_command_has_the_reason() -> None:
     world = World()
     session = begun("exec over SPDY", world)
     client = Connection(Role.CLIENT)
@@ -283,7 +285,7 @@ async def test_the_reason_is_told_in_the_status_of_a_command() -> None:
 
 
 @pytest.mark.parametrize("kind", ["exec over WebSocket", "channels", "tunnel"])
-async def test_the_reason_is_told_in_the_close_of_a_websocket(kind: str) -> None:
+async def test_the_close_of_a_websocket_has_the_reason(kind: str) -> None:
     world = World()
     session = begun(kind, world)
     handle(session, WEBSOCKET["empty messages"])
@@ -294,7 +296,7 @@ async def test_the_reason_is_told_in_the_close_of_a_websocket(kind: str) -> None
     await settle(world, session)
 
 
-async def test_the_reason_is_told_where_spdy_is_what_floods_a_tunnel() -> None:
+async def test_the_close_of_a_tunnel_has_the_reason_of_a_spdy_flood() -> None:
     world = World()
     session = begun("tunnel", world)
     handle(session, FLOODS["tunnel"]["SPDY's pings"])
@@ -303,7 +305,7 @@ async def test_the_reason_is_told_where_spdy_is_what_floods_a_tunnel() -> None:
     said = list(client.events())
     assert (said[-1].code, said[-1].reason) == (1002, REASON)  # type: ignore[attr-defined]
     text = b"".join(bytes(event.data) for event in said if isinstance(event, BytesMessage))
-    assert REASON.encode() in text  # on the error stream of the connection that there was
+    assert REASON.encode() in text  # on the error stream of the existing connection
     await settle(world, session)
 
 
@@ -312,7 +314,7 @@ async def test_connections_above_the_bound_are_reset_and_the_session_goes_on(
 ) -> None:
     monkeypatch.setattr(module, "MAX_CONNECTIONS", 3)
     world = World()
-    session = SpdyForward(world, world.connect, world.means)
+    session = SpdyForward(world, world.connect, world.resources)
     client = Connection(Role.CLIENT)
     pairs = [
         [client.open({**headers, "requestid": str(number)}) for headers in PAIR]
@@ -332,7 +334,7 @@ async def test_connections_above_the_bound_are_reset_and_the_session_goes_on(
 async def test_a_connection_counts_until_the_attempt_to_make_it_has_ended(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Else a client that resets at once could have any number of them under way."""
+    """Otherwise a client that resets at once could have any number of attempts."""
     monkeypatch.setattr(module, "MAX_CONNECTIONS", 3)
     world, ended = World(), asyncio.Event()
 
@@ -340,9 +342,9 @@ async def test_a_connection_counts_until_the_attempt_to_make_it_has_ended(
         try:
             await asyncio.Event().wait()
         finally:
-            await ended.wait()  # as a thread that is waited for
+            await ended.wait()  # like a thread that must end first
 
-    session = SpdyForward(world, connect, world.means)
+    session = SpdyForward(world, connect, world.resources)
     client = Connection(Role.CLIENT)
 
     def come_and_go(count: int) -> None:

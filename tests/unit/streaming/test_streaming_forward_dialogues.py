@@ -18,15 +18,15 @@ from cri_shim.streaming.link import Session
 from cri_shim.streaming.spdy_forward import SpdyForward
 from cri_shim.streaming.ws_forward import WebSocketChannels, WebSocketTunnel
 from cri_shim.wire.spdy import Connection, DataReceived, GoneAway, Role, StreamReset
-from tests.fixtures.sessions import handle, means
+from tests.fixtures.sessions import handle, resources
 
 LIMIT_S = 5
-REFUSED = 9  # a port where nobody listens
-SILENT = 10  # one that does not answer
+REFUSED = 9  # a port without a listener
+SILENT = 10  # a port that does not answer
 
 
 class Link:
-    """What a session writes is kept until it is taken."""
+    """A link that keeps the session's output until the test takes it."""
 
     def __init__(self) -> None:
         self.sent = bytearray()
@@ -64,7 +64,7 @@ class Link:
 
 
 class Pod:
-    """The other ends of the connections, by port; and the tasks of the session."""
+    """The pod's ends of the connections, by port, and the tasks of the session."""
 
     def __init__(self) -> None:
         self.link = Link()
@@ -72,7 +72,7 @@ class Pod:
         self.arrived = asyncio.Queue()
         self.writers: list[asyncio.StreamWriter] = []
         self.tasks: list[asyncio.Task[None]] = []
-        self.means = means(self.spawn)
+        self.resources = resources(self.spawn)
 
     async def connect(self, port: int) -> socket.socket:
         if port == REFUSED:
@@ -108,12 +108,12 @@ async def pod() -> AsyncIterator[Pod]:
 
 
 class Client:
-    """Speaks SPDY to a session, bare or in a tunnel of small messages."""
+    """A client over SPDY, plain or in a tunnel of small messages."""
 
     def __init__(self, pod: Pod, transport: str) -> None:
         made = SpdyForward if transport == "spdy" else WebSocketTunnel
         self.link = pod.link
-        self.session: Session = made(pod.link, pod.connect, pod.means)
+        self.session: Session = made(pod.link, pod.connect, pod.resources)
         self.spdy = Connection(Role.CLIENT)
         self.ws = WsConnection(ConnectionType.CLIENT) if transport == "tunnel" else None
         self.heard: dict[int, bytes] = {}
@@ -128,7 +128,7 @@ class Client:
                 handle(self.session, part)
 
     def _parts(self, piece: bytes) -> list[bytes]:
-        """As the Go writer sends single fields, of 0, 1, 2 and 4 bytes, as messages."""
+        """Send messages of 0, 1, 2 and 4 bytes, like the Go writer, which sends single fields."""
         if self.ws is None:
             return [piece]
         bounds = [0, 0, 1, 3, 7, len(piece)]
@@ -199,7 +199,7 @@ async def test_a_connection_goes_both_ways_and_ends_side_by_side(pod: Pod, clien
     assert not client.resets
 
 
-async def test_a_pod_that_has_said_all_hears_the_client_to_its_end(
+async def test_a_pod_that_has_closed_its_side_still_gets_the_clients_data(
     pod: Pod, client: Client
 ) -> None:
     error, data = client.connect(80)
@@ -214,7 +214,7 @@ async def test_a_pod_that_has_said_all_hears_the_client_to_its_end(
     assert client.heard[data] == b"all"
 
 
-async def test_a_client_that_is_silent_after_the_pod_has_ended_is_not_waited_for(
+async def test_a_silent_client_is_dropped_after_the_pod_has_ended(
     pod: Pod, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cri_shim.streaming.forward.QUIET_S", 0.01)
@@ -225,7 +225,7 @@ async def test_a_client_that_is_silent_after_the_pod_has_ended_is_not_waited_for
     assert await reader.read() == b""
 
 
-async def test_what_cannot_be_connected_is_told_on_the_error_stream_alone(
+async def test_a_failed_connect_is_reported_on_the_error_stream_only(
     pod: Pod, client: Client
 ) -> None:
     error, data = client.connect(REFUSED)
@@ -234,9 +234,7 @@ async def test_what_cannot_be_connected_is_told_on_the_error_stream_alone(
     assert client.heard[data] == b""
 
 
-async def test_a_reset_by_the_client_breaks_that_connection_off_and_no_other(
-    pod: Pod, client: Client
-) -> None:
+async def test_a_reset_by_the_client_ends_only_that_connection(pod: Pod, client: Client) -> None:
     _, first = client.connect(80, "0")
     reader, _ = await pod.accept()
     _, second = client.connect(80, "1")
@@ -284,12 +282,12 @@ async def test_a_pod_that_does_not_read_throttles_the_client_until_it_does(
     assert not pod.link.throttled
 
 
-async def test_input_in_very_many_pieces_arrives_whole_whenever_the_pod_reads(
+async def test_many_pieces_of_input_arrive_complete_when_the_pod_reads(
     pod: Pod, client: Client
 ) -> None:
     _, data = client.connect(80)
     pieces = [bytes([number % 251]) for number in range(6_000)]
-    for piece in pieces[:2_000]:  # before the connection is there
+    for piece in pieces[:2_000]:  # before the connection is made
         client.spdy.send(data, piece)
     client.push()
     reader, _ = await pod.accept()
@@ -300,9 +298,7 @@ async def test_input_in_very_many_pieces_arrives_whole_whenever_the_pod_reads(
     assert await reader.read() == b"".join(pieces)
 
 
-async def test_what_waits_for_the_pod_arrives_though_both_have_said_all(
-    pod: Pod, client: Client
-) -> None:
+async def test_buffered_bytes_arrive_after_both_sides_have_ended(pod: Pod, client: Client) -> None:
     _, data = client.connect(80)
     reader, writer = await pod.accept()
     client.send(data, b"first")
@@ -318,7 +314,7 @@ async def test_a_client_that_does_not_read_holds_the_pod_back(pod: Pod, client: 
     client.connect(80)
     _, writer = await pod.accept()
     client.session.pause()
-    client.connect(80, "1")  # one that is made meanwhile is held back as well
+    client.connect(80, "1")  # a new connection is paused, too
     _, other = await pod.accept()
     writer.write(b"held")
     other.write(b"back")
@@ -330,9 +326,7 @@ async def test_a_client_that_does_not_read_holds_the_pod_back(pod: Pod, client: 
     await client.until(lambda: sorted(filter(None, client.heard.values())) == [b"back", b"held"])
 
 
-async def test_the_end_of_the_session_ends_its_connections_and_says_so(
-    pod: Pod, client: Client
-) -> None:
+async def test_the_end_of_the_session_ends_its_connections(pod: Pod, client: Client) -> None:
     client.connect(80)
     reader, _ = await pod.accept()
     client.session.end("the pod was stopped")
@@ -342,7 +336,7 @@ async def test_the_end_of_the_session_ends_its_connections_and_says_so(
     assert client.close_code == (1000 if client.ws else 0)
 
 
-async def test_bytes_that_are_no_spdy_end_the_session_and_its_connections(
+async def test_bytes_that_are_not_spdy_end_the_session_and_its_connections(
     pod: Pod, client: Client
 ) -> None:
     client.connect(80)
@@ -364,12 +358,12 @@ async def test_text_in_a_tunnel_ends_it(pod: Pod) -> None:
 
 
 class Old:
-    """A client of the channels that were before the tunnel."""
+    """A client of the old channels, which preceded the tunnel."""
 
     def __init__(self, pod: Pod, protocol: str, *ports: int) -> None:
         self.text = "base64" in protocol
         self.link = pod.link
-        self.session = WebSocketChannels(pod.link, protocol, ports, pod.connect, pod.means)
+        self.session = WebSocketChannels(pod.link, protocol, ports, pod.connect, pod.resources)
         self.ws = WsConnection(ConnectionType.CLIENT)
         self.heard: dict[int, bytes] = {}
         self.close_code = 0
@@ -428,7 +422,7 @@ async def test_each_port_has_its_pair_of_channels(pod: Pod, old: Callable[..., O
     await client.until(lambda: client.close_code == 1000)
 
 
-async def test_a_port_that_cannot_be_reached_is_told_on_its_error_channel(
+async def test_an_unreachable_port_is_reported_on_its_error_channel(
     pod: Pod, old: Callable[..., Old]
 ) -> None:
     client = old(REFUSED)

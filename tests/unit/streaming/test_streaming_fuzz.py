@@ -1,4 +1,4 @@
-"""Whatever a client sends to a session of any kind: no exception, and nothing is left of it."""
+"""Any input to a session of any kind: no exception, and the session leaves nothing behind."""
 
 import asyncio
 import struct

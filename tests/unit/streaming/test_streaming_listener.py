@@ -1,4 +1,4 @@
-"""Clients before they are connections: TLS handshakes that are late, wrong, or too many."""
+"""Clients during the TLS handshake: handshakes that are late, malformed, or too many."""
 
 import asyncio
 import errno
@@ -17,7 +17,7 @@ from cri_shim.streaming import listener as module
 from cri_shim.streaming import server as servers
 from cri_shim.streaming.certificate import Certificate
 from cri_shim.streaming.listener import Listener
-from cri_shim.streaming.server import StreamingServer, Where
+from cri_shim.streaming.server import StreamingConfig, StreamingServer
 from tests.fixtures.tls import make_certificate
 
 REQUEST = b"GET /exec/none HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -33,9 +33,9 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Certificat
 
 @asynccontextmanager
 async def serving(certificate: Certificate | None) -> AsyncIterator[StreamingServer]:
-    """A server that knows no container: what is tested here never asks for one."""
-    where = Where("127.0.0.1", 0, 1000.0, 1000, 100, certificate)
-    async with StreamingServer(cast(Engine, None), where) as server:
+    """A server without an engine: these tests never use a container."""
+    config = StreamingConfig("127.0.0.1", 0, 1000.0, 1000, 100, certificate)
+    async with StreamingServer(cast(Engine, None), config) as server:
         yield server
 
 
@@ -57,7 +57,7 @@ def trusting() -> ssl.SSLContext:
 
 
 def hello() -> bytes:
-    """What a TLS client begins with."""
+    """Return the first bytes of a TLS client."""
     sent = ssl.MemoryBIO()
     client = trusting().wrap_bio(ssl.MemoryBIO(), sent)
     with suppress(ssl.SSLWantReadError):
@@ -81,7 +81,7 @@ GARBAGE = {
 
 
 async def answered(server: StreamingServer) -> bytes:
-    """The status line that a good client is given."""
+    """Return the status line that a good client gets."""
     reader, writer = await dial(server, trusting())
     writer.write(REQUEST)
     async with asyncio.timeout(5):
@@ -99,11 +99,11 @@ async def gone(reader: asyncio.StreamReader) -> None:
 
 
 @pytest.mark.parametrize("sent", HALVES.values(), ids=HALVES)
-async def test_handshakes_that_do_not_end_keep_nobody_out(
+async def test_unfinished_handshakes_do_not_keep_other_clients_out(
     server: StreamingServer, sent: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MAX_ARRIVING", 4)
-    monkeypatch.setattr(servers, "MAX_STRANGERS", 4)
+    monkeypatch.setattr(servers, "MAX_WITHOUT_SESSION", 4)
     clients = [await dial(server) for _ in range(20)]
     for _, writer in clients:
         with suppress(ConnectionError):
@@ -117,11 +117,11 @@ async def test_handshakes_that_do_not_end_keep_nobody_out(
 
 
 @pytest.mark.parametrize("sent", GARBAGE.values(), ids=GARBAGE)
-async def test_what_is_no_handshake_is_dropped_and_forgotten(
+async def test_a_client_without_a_handshake_is_dropped(
     server: StreamingServer, sent: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MAX_ARRIVING", 4)
-    monkeypatch.setattr(servers, "MAX_STRANGERS", 4)
+    monkeypatch.setattr(servers, "MAX_WITHOUT_SESSION", 4)
     for _ in range(20):
         reader, writer = await dial(server)
         writer.write(sent)
@@ -170,10 +170,10 @@ async def test_the_end_of_the_server_before_a_client_has_begun_is_quiet(
     assert caplog.records == []
 
 
-async def test_many_who_come_at_once_leave_the_bound_of_strangers_intact(
+async def test_many_clients_at_once_do_not_exceed_the_bound(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(servers, "MAX_STRANGERS", 4)
+    monkeypatch.setattr(servers, "MAX_WITHOUT_SESSION", 4)
     async with serving(None) as server, AsyncExitStack() as closing:
         clients = await asyncio.gather(*(dial(server) for _ in range(64)))
         for _, writer in clients:
@@ -184,7 +184,7 @@ async def test_many_who_come_at_once_leave_the_bound_of_strangers_intact(
         assert (await clients[-1][0].readline()).startswith(b"HTTP/1.1 404")
 
 
-async def test_a_machine_without_descriptors_is_asked_again_later(
+async def test_accepting_resumes_after_descriptors_ran_out(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(module, "RETRY_S", 0.05)

@@ -1,4 +1,4 @@
-"""The server alone: where it listens, whom it drops, and how it ends."""
+"""The server alone: its address, the connections it drops, and its end."""
 
 import asyncio
 import socket
@@ -13,7 +13,7 @@ from cri_shim.engine import Engine
 from cri_shim.errors import ConfigError
 from cri_shim.pb import api_pb2 as api
 from cri_shim.streaming import server as module
-from cri_shim.streaming.server import StreamingServer, Where
+from cri_shim.streaming.server import StreamingConfig, StreamingServer
 
 UPGRADE = (
     b"POST %s HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n"
@@ -23,9 +23,9 @@ UPGRADE = (
 
 @asynccontextmanager
 async def serving(address: str = "127.0.0.1", port: int = 0) -> AsyncIterator[StreamingServer]:
-    """A server that knows no container: what is tested here never asks for one."""
+    """A server without an engine: these tests never use a container."""
     nobody = cast(Engine, None)
-    async with StreamingServer(nobody, Where(address, port, 1000.0, 1000, 100)) as server:
+    async with StreamingServer(nobody, StreamingConfig(address, port, 1000.0, 1000, 100)) as server:
         yield server
 
 
@@ -37,7 +37,7 @@ async def dial(server: StreamingServer) -> tuple[asyncio.StreamReader, asyncio.S
 @pytest.mark.parametrize(
     ("address", "host"), [("127.0.0.1", "127.0.0.1"), ("127.0.0.2", "127.0.0.2"), ("::1", "[::1]")]
 )
-async def test_it_listens_where_it_is_told(address: str, host: str) -> None:
+async def test_it_listens_on_the_configured_address(address: str, host: str) -> None:
     async with serving(address) as server:
         assert server.base_url.startswith(f"http://{host}:")
         _, writer = await dial(server)
@@ -52,10 +52,10 @@ async def test_a_port_that_is_taken_is_an_error_of_the_configuration() -> None:
                 pass
 
 
-async def test_above_the_bound_the_oldest_of_those_who_ask_for_nothing_is_dropped(
+async def test_above_the_bound_the_oldest_connection_without_a_session_is_dropped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "MAX_STRANGERS", 3)
+    monkeypatch.setattr(module, "MAX_WITHOUT_SESSION", 3)
     async with serving() as server:
         clients = [await dial(server) for _ in range(4)]
         async with asyncio.timeout(5):
@@ -68,7 +68,7 @@ async def test_above_the_bound_the_oldest_of_those_who_ask_for_nothing_is_droppe
     assert [answer[:12] for answer in answers] == [b"HTTP/1.1 404"] * 3
 
 
-async def test_a_ticket_that_many_come_for_at_once_serves_one(
+async def test_a_ticket_used_by_many_clients_at_once_serves_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     opened: list[Silent] = []
@@ -97,13 +97,13 @@ def issue(server: StreamingServer) -> str:
 
 
 class Silent:
-    """A session that does nothing, not even end."""
+    """A session that ignores every call, also the one to end."""
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *_: None
 
 
-async def test_a_session_that_does_not_end_is_broken_off_at_the_end(
+async def test_a_session_that_does_not_end_is_aborted_at_shutdown(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "DRAIN_S", 0.05)
@@ -118,7 +118,7 @@ async def test_a_session_that_does_not_end_is_broken_off_at_the_end(
         writer.close()
 
 
-async def test_a_wrong_ticket_and_one_that_was_used_look_the_same() -> None:
+async def test_a_wrong_ticket_and_a_used_ticket_get_the_same_answer() -> None:
     async with serving() as server:
         used = issue(server)
         paths = [used, used, "/exec/", "/exec/AAAAAAAAAAAAAAAAAAAAAAAA", "/attach/x", "/", "/exec"]

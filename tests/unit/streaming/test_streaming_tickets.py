@@ -11,7 +11,7 @@ class Clock:
 
 
 def forget(request: object) -> None:
-    """Nobody is told."""
+    """Ignore the request."""
 
 
 def test_a_ticket_works_once():
@@ -31,7 +31,7 @@ def test_a_ticket_is_void_after_its_time():
     assert tickets.take(early) is None
 
 
-def test_what_was_never_issued_is_no_ticket():
+def test_an_unknown_ticket_is_not_valid():
     tickets: Tickets[str] = Tickets(Clock(), forget)
     assert tickets.take("") is None
     assert tickets.take("x" * 24) is None
@@ -44,7 +44,7 @@ def test_tokens_are_long_different_and_need_no_quoting():
     assert all(len(t) == 24 and t.replace("-", "").replace("_", "").isalnum() for t in tokens)
 
 
-def test_a_request_nobody_came_for_is_told_of_once():
+def test_an_expired_request_is_reported_once():
     clock = Clock()
     expired: list[str] = []
     tickets: Tickets[str] = Tickets(clock, expired.append)

@@ -35,7 +35,7 @@ def ws_offer(names: str) -> list[tuple[str, str]]:
         (["channel.k8s.io"], "channel.k8s.io"),
     ],
 )
-def test_spdy_speaks_the_first_that_both_know(offered, chosen):
+def test_spdy_uses_the_first_common_protocol(offered, chosen):
     agreed = agree(request(offer(*offered), "POST"), "exec")
     assert agreed == Agreed(
         "spdy",
@@ -48,7 +48,7 @@ def test_spdy_speaks_the_first_that_both_know(offered, chosen):
     )
 
 
-def test_spdy_without_a_common_protocol_is_told_what_there_is():
+def test_spdy_without_a_common_protocol_gets_the_supported_ones():
     refused = agree(request(offer("v9.channel.k8s.io")), "attach")
     assert isinstance(refused, Refused)
     assert refused.status == 403
@@ -67,7 +67,7 @@ def test_spdy_without_a_common_protocol_is_told_what_there_is():
         ("v4.channel.k8s.io", "portforward", "v4.channel.k8s.io"),
     ],
 )
-def test_websocket_speaks_the_first_that_both_know(offered, purpose, chosen):
+def test_websocket_uses_the_first_common_protocol(offered, purpose, chosen):
     agreed = agree(request(ws_offer(offered)), purpose)
     assert isinstance(agreed, Agreed)
     assert agreed.protocol == chosen
@@ -96,7 +96,7 @@ def test_a_websocket_client_may_name_no_protocol():
         (ws_offer("v6.channel.k8s.io"), "GET", 403),
     ],
 )
-def test_what_is_no_upgrade_of_ours_is_refused(headers, method, status):
+def test_an_unsupported_upgrade_is_refused(headers, method, status):
     refused = agree(request(headers, method), "exec")
     assert isinstance(refused, Refused)
     assert refused.status == status

@@ -1,4 +1,4 @@
-"""What others wrote is refused with a short reason, or safe to keep."""
+"""Foreign files and text are refused with a short reason, or safe to keep."""
 
 import os
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""Whatever is found in the place of a file that others write: it is reported, and nothing else.
+"""Odd files in the place of a file that others write: they are reported, and nothing else happens.
 
-Every reader meets the same odd files. Each has one documented outcome: it passes the file over, and
-uses the good one beside it, or it refuses with one error. None hangs or fails otherwise.
+Every reader gets the same odd files. Each has one documented outcome: it skips the file and uses
+the good one beside it, or it refuses with one error. No reader hangs or fails otherwise.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ from cri_shim.streaming.certificate import Certificate
 from cri_shim.untrusted import MAX_FILES, printable
 from tests.fixtures import odd_files
 
-PATIENCE_S = 20  # for the slowest of them on a busy machine
+TIMEOUT_S = 20  # for the slowest reader on a busy machine
 ID = "a" * 64
 GOOD_LIST = {"cniVersion": "1.0.0", "name": "good", "plugins": [{"type": "bridge"}]}
 GOOD_HOOK = {
@@ -52,13 +52,13 @@ GOOD_CDI = {"cdiVersion": "0.6.0", "kind": "good.com/gpu", "devices": [{"name": 
 
 @pytest.fixture(autouse=True)
 def no_hang() -> Iterator[None]:
-    """A reader that blocks, on a FIFO for example, fails instead."""
+    """Make a reader fail if it blocks, for example on a FIFO."""
 
     def fail(*_: object) -> None:
-        raise AssertionError(f"it is still reading after {PATIENCE_S} s")
+        raise AssertionError(f"it is still reading after {TIMEOUT_S} s")
 
     before = signal.signal(signal.SIGALRM, fail)
-    signal.setitimer(signal.ITIMER_REAL, PATIENCE_S)
+    signal.setitimer(signal.ITIMER_REAL, TIMEOUT_S)
     yield
     signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGALRM, before)
@@ -83,7 +83,7 @@ def plugin_of_a_network(file: Path) -> str:
 
 def hook(file: Path) -> str:
     (file.parent / "good.json").write_text(json.dumps(GOOD_HOOK))
-    found = Hooks([file.parent]).look()
+    found = Hooks([file.parent]).scan()
     assert [definition.name for definition in found.definitions] == ["good.json"]
     return "; ".join(found.bad)
 
@@ -186,7 +186,7 @@ def refusal(kind: type[Exception], read: Callable[..., object], *args: object) -
 
 
 def absent(read: Callable[[Path], object]) -> Callable[[Path], str]:
-    """A reader of our own files: what is odd counts as absent."""
+    """A reader of our own files: an odd file counts as absent."""
 
     def reader(file: Path) -> str:
         assert read(file) is None
@@ -201,7 +201,7 @@ def held(run_root: Path) -> None:
 
 
 def no_other_error(*errors: type[Exception]) -> Callable[..., Callable[[Path], str]]:
-    """A reader that leaves it to its caller to name the file."""
+    """A reader whose caller adds the name of the file to the error."""
 
     def of(read: Callable[[Path], object]) -> Callable[[Path], str]:
         def reader(file: Path) -> str:
@@ -216,7 +216,7 @@ def no_other_error(*errors: type[Exception]) -> Callable[..., Callable[[Path], s
 
 @dataclass(frozen=True)
 class Reader:
-    """`fine`: contents that are nothing odd here, so that nothing need be reported."""
+    """`fine`: contents that are valid here, so that nothing is reported."""
 
     name: str  # of the file, below a directory of its own
     read: Callable[[Path], str]  # what it reports; what it logs counts as well
@@ -294,7 +294,7 @@ NO_DIRECTORIES = {"a file": Path.touch, **odd_files.THINGS}
 
 @pytest.mark.parametrize("odd", NO_DIRECTORIES)
 @pytest.mark.parametrize("name", DIRECTORIES)
-def test_what_is_no_directory_has_no_files(name: str, odd: str, tmp_path: Path) -> None:
+def test_a_path_that_is_not_a_directory_has_no_files(name: str, odd: str, tmp_path: Path) -> None:
     NO_DIRECTORIES[odd](tmp_path / "directory")
     DIRECTORIES[name](tmp_path / "directory")
 
@@ -311,7 +311,7 @@ def test_a_directory_of_too_many_files_is_reported(tmp_path: Path) -> None:
     assert problem.startswith(f"{tmp_path}: has more than {MAX_FILES} files")
 
 
-def test_a_file_whose_name_is_no_utf8_is_reported_in_plain_text(tmp_path: Path) -> None:
+def test_a_file_whose_name_is_not_utf8_is_reported_in_plain_text(tmp_path: Path) -> None:
     (Path(os.fsdecode(bytes(tmp_path) + b"/\xff.conflist"))).write_text("{")
     (problem,) = conflist.load(tmp_path).problems
     assert "\\udcff.conflist: not JSON" in problem

@@ -1,4 +1,4 @@
-"""Whatever a caller sends, the check either passes it or refuses it by a field's path."""
+"""The check passes any request or refuses it with the path of a field."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ SCALARS: dict[int, st.SearchStrategy[Any]] = {
 
 
 def values(field: FieldDescriptor) -> st.SearchStrategy[Any]:
-    """Values of one field, as a message's constructor takes them."""
+    """Values of one field for the constructor of a message."""
     message = field.message_type
     if message is None:
         is_bytes = field.type == FieldDescriptor.TYPE_BYTES
@@ -64,5 +64,5 @@ def test_a_request_passes_or_is_refused_by_a_path(request: Any) -> None:
 
 
 @given(ANY)
-def test_what_a_log_line_says_of_a_request_is_one_line(request: Any) -> None:
+def test_the_log_subject_of_any_request_is_one_line(request: Any) -> None:
     assert describe(request).isprintable()

@@ -1,4 +1,4 @@
-"""CreateContainer requests: what passes, and which field is named when one does not."""
+"""CreateContainer requests: valid ones pass, and the error of others names the field."""
 
 from collections.abc import Callable
 
@@ -92,6 +92,7 @@ def test_a_request_without_pod_or_config_is_refused() -> None:
         ("mounts[1].container_path", lambda c: c.mounts.add(host_path="/a")),
         ("mounts[1].container_path", lambda c: c.mounts.add(container_path="a", host_path="/a")),
         ("mounts[1].container_path", lambda c: c.mounts.add(container_path="//", host_path="/a")),
+        ("mounts[1].container_path", lambda c: c.mounts.add(container_path="/a/..", host_path="/")),
         ("mounts[1].host_path", lambda c: c.mounts.add(container_path="/a")),
         ("mounts[1].host_path", lambda c: c.mounts.add(container_path="/a", host_path="a")),
         ("mounts[0].propagation", lambda c: setattr(c.mounts[0], "propagation", 3)),
@@ -190,6 +191,8 @@ def test_a_user_name_can_have_a_group() -> None:
         ("cpu_period", lambda r: setattr(r, "cpu_period", 1_000_001)),
         ("cpu_quota", lambda r: setattr(r, "cpu_quota", 999)),
         ("cpu_shares", lambda r: setattr(r, "cpu_shares", -1)),
+        ("cpu_period", lambda r: setattr(r, "cpu_period", -1)),
+        ("cpu_quota", lambda r: setattr(r, "cpu_quota", -2)),
         ("memory_limit_in_bytes", lambda r: setattr(r, "memory_limit_in_bytes", -1)),
         ("memory_swap_limit_in_bytes", lambda r: setattr(r, "memory_swap_limit_in_bytes", -2)),
         ("memory_swap_limit_in_bytes", lambda r: setattr(r, "memory_swap_limit_in_bytes", 4096)),

@@ -1,4 +1,4 @@
-"""RunPodSandbox requests: what passes, and which field is named when one does not."""
+"""RunPodSandbox requests: valid ones pass, and the error of others names the field."""
 
 from collections.abc import Callable
 

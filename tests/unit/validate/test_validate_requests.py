@@ -1,4 +1,4 @@
-"""The smaller requests, and that none was forgotten."""
+"""The smaller requests, and the completeness of the table."""
 
 import pytest
 from google.protobuf.message import Message

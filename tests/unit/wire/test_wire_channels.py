@@ -7,9 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cri_shim.wire.channels import (
-    ERROR,
-    STDIN,
-    STDOUT,
     BadMessage,
     ChannelClosed,
     ChannelData,
@@ -17,6 +14,7 @@ from cri_shim.wire.channels import (
     Channels,
 )
 from cri_shim.wire.negotiation import V1, V1_BASE64, V4, V4_BASE64, V5
+from cri_shim.wire.remotecommand import Stream
 
 BINARY = ["", V1, V4, V5]
 TEXT = [V1_BASE64, V4_BASE64]
@@ -30,9 +28,9 @@ def read(events: list[ChannelEvent]) -> list[tuple[int, bytes]]:
 def test_binary_messages_begin_with_the_channel(protocol: str):
     channels = Channels(protocol)
 
-    assert channels.encode(STDOUT, b"out") == b"\x01out"
-    assert channels.encode(STDOUT, memoryview(b"")) == b"\x01"
-    assert read(channels.decode(b"\x00in")) == [(STDIN, b"in")]
+    assert channels.encode(Stream.STDOUT, b"out") == b"\x01out"
+    assert channels.encode(Stream.STDOUT, memoryview(b"")) == b"\x01"
+    assert read(channels.decode(b"\x00in")) == [(Stream.STDIN, b"in")]
     assert not channels.text
 
 
@@ -40,27 +38,27 @@ def test_binary_messages_begin_with_the_channel(protocol: str):
 def test_text_messages_are_a_digit_and_base64(protocol: str):
     channels = Channels(protocol)
 
-    assert channels.encode(ERROR, b"\xff\x00") == "3/wA="
-    assert read(channels.decode("0aGk=")) == [(STDIN, b"hi")]
+    assert channels.encode(Stream.ERROR, b"\xff\x00") == "3/wA="
+    assert read(channels.decode("0aGk=")) == [(Stream.STDIN, b"hi")]
     assert channels.text
 
 
 @pytest.mark.parametrize("protocol", [*BINARY, *TEXT])
-def test_empty_messages_are_nothing(protocol: str):
+def test_empty_messages_are_ignored(protocol: str):
     channels = Channels(protocol)
-    nothing = channels.encode(STDIN, b"")[:0]
+    nothing = channels.encode(Stream.STDIN, b"")[:0]
 
     assert channels.decode(nothing) == []
-    assert channels.decode(channels.encode(STDIN, b"")) == []
+    assert channels.decode(channels.encode(Stream.STDIN, b"")) == []
 
 
 def test_a_v5_client_may_close_its_stdin():
     channels = Channels(V5)
 
-    assert channels.encode_close(STDIN) == b"\xff\x00"
-    assert channels.decode(b"\xff\x00") == [ChannelClosed(STDIN)]
+    assert channels.encode_close(Stream.STDIN) == b"\xff\x00"
+    assert channels.decode(b"\xff\x00") == [ChannelClosed(Stream.STDIN)]
     assert channels.decode(b"\xff", finished=False) + channels.decode(b"\x00") == [
-        ChannelClosed(STDIN)
+        ChannelClosed(Stream.STDIN)
     ]
     assert channels.decode(b"\xff") == []
 
@@ -72,13 +70,13 @@ def test_before_v5_channel_255_is_just_another():
 @pytest.mark.parametrize("protocol", [V5, V4_BASE64])
 def test_a_message_in_fragments_is_passed_on_as_it_comes(protocol: str):
     channels = Channels(protocol)
-    message = channels.encode(STDIN, b"some longer input")
+    message = channels.encode(Stream.STDIN, b"some longer input")
 
     for cut in range(len(message) + 1):
         first = read(channels.decode(message[:cut], finished=False))
         second = read(channels.decode(message[cut:]))
         assert b"".join(data for _, data in first + second) == b"some longer input"
-        assert {channel for channel, _ in first + second} == {STDIN}
+        assert {channel for channel, _ in first + second} == {Stream.STDIN}
 
 
 @pytest.mark.parametrize(
@@ -94,9 +92,9 @@ def test_text_that_is_no_channel_and_base64_is_refused(message: str):
 def test_base64_does_not_go_on_after_its_end_in_a_later_fragment():
     channels = Channels(V4_BASE64)
 
-    assert read(channels.decode("0aGk=", finished=False)) == [(STDIN, b"hi")]
+    assert read(channels.decode("0aGk=", finished=False)) == [(Stream.STDIN, b"hi")]
     assert isinstance(channels.decode("aGk=")[0], BadMessage)
-    assert read(channels.decode("0aGk=")) == [(STDIN, b"hi")]
+    assert read(channels.decode("0aGk=")) == [(Stream.STDIN, b"hi")]
 
 
 @pytest.mark.parametrize(("protocol", "message"), [(V5, "0aGk="), (V4_BASE64, b"\x00hi")])
@@ -110,7 +108,7 @@ def test_a_message_of_the_wrong_type_is_refused(protocol: str, message: bytes | 
     st.sampled_from([*BINARY, *TEXT]),
     st.lists(st.tuples(st.one_of(st.binary(max_size=50), st.text(max_size=50)), st.booleans())),
 )
-def test_no_message_raises_and_little_is_kept(
+def test_no_message_raises_and_the_buffer_is_bounded(
     protocol: str, messages: list[tuple[bytes | str, bool]]
 ):
     channels = Channels(protocol)
@@ -127,7 +125,7 @@ def test_what_is_encoded_is_read_back(protocol: str, channel: int, data: bytes):
     assert b"".join(d for _, d in read(channels.decode(channels.encode(channel, data)))) == data
 
 
-def test_base64_is_what_the_standard_library_makes_of_it():
-    assert Channels(V4_BASE64).encode(STDOUT, bytes(range(9))) == "1" + base64.b64encode(
+def test_base64_is_that_of_the_standard_library():
+    assert Channels(V4_BASE64).encode(Stream.STDOUT, bytes(range(9))) == "1" + base64.b64encode(
         bytes(range(9))
     ).decode("ascii")

@@ -1,4 +1,4 @@
-"""The CRI's log format: lines become entries, and the end of a file is found from behind."""
+"""The CRI's log format: lines become entries, and the last lines are found from the file's end."""
 
 import pytest
 from hypothesis import given
@@ -15,7 +15,7 @@ def line(rest: str) -> bytes:
     return f"{TIME} {rest}\n".encode()
 
 
-def test_a_line_is_time_stream_tag_and_what_was_written() -> None:
+def test_a_line_has_time_stream_tag_and_content() -> None:
     entry = parse(line("stdout F hello  world")[:-1])
     assert entry == Entry(TIME, "stdout", False, b"hello  world")
     assert (entry.written(), entry.nanoseconds()) == (b"hello  world\n", 1735689600000000001)
@@ -28,14 +28,14 @@ def test_a_part_has_no_line_break_and_an_empty_line_has_one() -> None:
 
 
 @given(cut=st.integers(0, 60), nonsense=st.sampled_from([b"", b"x", b"a b c d", b"\xff \xff"]))
-def test_lines_may_come_in_pieces_and_nonsense_is_passed_over(cut: int, nonsense: bytes) -> None:
+def test_lines_come_in_pieces_and_malformed_ones_are_skipped(cut: int, nonsense: bytes) -> None:
     whole = nonsense + b"\n" + line("stdout F one") + line("stderr F two")
     parser = Parser()
     found = parser.feed(whole[:cut]) + parser.feed(whole[cut:])
     assert [(e.stream, e.content) for e in found] == [("stdout", b"one"), ("stderr", b"two")]
 
 
-def test_what_was_begun_is_forgotten_with_its_file() -> None:
+def test_an_incomplete_line_is_dropped_with_its_file() -> None:
     parser = Parser()
     assert parser.feed(line("stdout F lost")[:-3]) == []
     parser.forget()
@@ -56,7 +56,7 @@ def test_times_have_nanoseconds_and_a_zone(text: str, nanoseconds: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2025-01-01", "2025-13-01T00:00:00Z"])
-def test_what_is_no_time_is_refused_by_name(text: str) -> None:
+def test_a_malformed_time_is_refused_by_name(text: str) -> None:
     with pytest.raises(InvalidArgument, match=r"time|month"):
         moment(text)
 
@@ -82,7 +82,7 @@ def test_the_last_lines_begin_with_their_first_part(
 
 @pytest.mark.parametrize("tail", range(5))
 @pytest.mark.parametrize("size", [1, 2, 7, 50, 64, 1000])
-def test_the_last_lines_are_found_however_the_file_is_cut_into_blocks(tail: int, size: int) -> None:
+def test_the_last_lines_are_found_for_every_size_of_the_blocks(tail: int, size: int) -> None:
     data = b"no line\n" + b"".join(LINES) + b"stdout F not ended"
     search = Tail(tail, BOTH, len(data))
     found, end = None, len(data)
@@ -92,7 +92,7 @@ def test_the_last_lines_are_found_however_the_file_is_cut_into_blocks(tail: int,
     assert (search.start() if found is None else found) == tail_start(data, tail, BOTH)
 
 
-def test_what_is_not_cut_into_lines_is_passed_over_and_not_kept() -> None:
+def test_an_overlong_line_is_skipped_and_not_buffered() -> None:
     parser = Parser()
     for _ in range(64):
         assert parser.feed(bytes(1 << 18)) == []

@@ -62,5 +62,5 @@ def test_no_offer_and_no_common_offer_can_be_told_apart():
     assert negotiation.offers(["a,b", "c"]) == ["a", "b", "c"]
 
 
-def test_absurdly_many_offers_are_not_all_looked_at():
+def test_the_number_of_offers_is_bounded():
     assert len(negotiation.offers([",".join("x" * 10_000)])) == 32

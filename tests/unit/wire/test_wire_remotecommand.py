@@ -11,6 +11,7 @@ from cri_shim.wire.remotecommand import (
     Outcome,
     ResizeDecoder,
     Size,
+    Stream,
     StreamSet,
     decode_status,
     encode_outcome,
@@ -37,27 +38,27 @@ PLAIN_STATUS = ["", V1, V1_BASE64, V2, V3]
 def test_the_streams_expected_follow_from_what_was_asked(protocol: str, asked: str, streams: str):
     wanted = {name: name in asked.split() for name in ("stdin", "stdout", "stderr", "tty")}
 
-    assert expected_streams(protocol, **wanted) == frozenset(streams.split())
+    assert {kind.label for kind in expected_streams(protocol, **wanted)} == set(streams.split())
 
 
 def test_streams_are_gathered_until_all_are_there():
-    gathered = StreamSet(frozenset({"error", "stdout"}))
+    gathered = StreamSet(frozenset({Stream.ERROR, Stream.STDOUT}))
 
     assert gathered.add({"streamtype": "stdout"}, 3) == ""
     assert (gathered.complete, gathered.missing) == (False, ["error"])
     assert gathered.add({"streamtype": "error"}, 5) == ""
     assert (gathered.complete, gathered.missing) == (True, [])
-    assert gathered.streams == {"stdout": 3, "error": 5}
-    assert [gathered.kind(stream) for stream in (3, 5, 7)] == ["stdout", "error", ""]
+    assert gathered.streams == {Stream.STDOUT: 3, Stream.ERROR: 5}
+    assert [gathered.kind(stream) for stream in (3, 5, 7)] == [Stream.STDOUT, Stream.ERROR, None]
 
 
 @pytest.mark.parametrize("headers", [{}, {"streamtype": "stderr"}, {"streamtype": "stdout"}])
 def test_a_stream_that_was_not_asked_for_or_comes_twice_is_refused(headers: dict[str, str]):
-    gathered = StreamSet(frozenset({"error", "stdout"}))
+    gathered = StreamSet(frozenset({Stream.ERROR, Stream.STDOUT}))
     gathered.add({"streamtype": "stdout"}, 1)
 
     assert gathered.add(headers, 3) != ""
-    assert gathered.streams == {"stdout": 1}
+    assert gathered.streams == {Stream.STDOUT: 1}
 
 
 @pytest.mark.parametrize("protocol", JSON_STATUS)
@@ -89,13 +90,13 @@ def test_an_error_of_ours_is_an_internal_error(protocol: str):
 
 
 @pytest.mark.parametrize("protocol", PLAIN_STATUS)
-def test_before_v4_only_failure_is_told_and_as_text(protocol: str):
+def test_before_v4_only_a_failure_is_sent_as_text(protocol: str):
     assert encode_outcome(protocol, Outcome()) == b""
     assert b"non-zero exit code" in encode_outcome(protocol, Outcome(exit_code=3))
     assert encode_outcome(protocol, Outcome(error="no")) == b"Internal error occurred: no"
 
 
-def test_an_exit_code_is_a_byte_whatever_it_was():
+def test_an_exit_code_is_reduced_to_a_byte():
     assert b'"message":"255"' in encode_outcome(V4, Outcome(exit_code=-1))
 
 
@@ -125,7 +126,7 @@ def test_a_status_that_cannot_be_read_is_an_error(text: bytes):
     assert decode_status(text).error.startswith("the session ended without a status")
 
 
-def test_sizes_are_read_wherever_they_are_cut():
+def test_sizes_cut_at_any_byte_are_read():
     text = b'{"Width":90,"Height":30}\n {"Height":50 , "Width":132}{"width":1,"height":2}'
     sizes = [Size(90, 30), Size(132, 50), Size(1, 2)]
 
@@ -173,7 +174,7 @@ def test_sizes_before_the_wrong_text_count():
 
 
 @given(st.lists(st.binary(max_size=2000), max_size=20))
-def test_no_bytes_raise_and_little_is_kept(pieces: list[bytes]):
+def test_no_bytes_raise_and_the_buffer_is_bounded(pieces: list[bytes]):
     decoder = ResizeDecoder()
 
     for piece in pieces:

@@ -26,7 +26,7 @@ def sent(connection: Connection) -> bytes:
 
 
 def joined(events: Iterable[Event]) -> list[object]:
-    """Events with the pieces of data put together, so that cuts do not show."""
+    """Return the events with the pieces of data joined, so that cuts make no difference."""
     told: list[object] = []
     for event in events:
         if not isinstance(event, DataReceived):
@@ -81,7 +81,7 @@ def test_a_reset_ends_both_directions_of_one_stream_only():
     assert client.open_streams == server.open_streams == [other]
 
 
-def test_a_reset_of_what_is_over_sends_nothing():
+def test_a_reset_of_an_ended_stream_sends_nothing():
     _, server, stream = connected()
     server.reset(stream)
     server.outgoing()
@@ -109,7 +109,7 @@ def test_a_pong_that_was_not_asked_for_is_ignored():
     assert server.outgoing() == []
 
 
-def test_later_headers_are_told():
+def test_later_headers_are_an_event():
     client, server, stream = connected()
 
     client.send_headers(stream, {"a": "b"})
@@ -122,7 +122,7 @@ def test_later_headers_are_told():
     assert not client.writable(stream)
 
 
-def test_a_stream_may_be_opened_with_nothing_to_say_on_it():
+def test_a_stream_may_be_opened_with_fin():
     client, server = Connection(Role.CLIENT), Connection()
 
     stream = client.open({}, fin=True)
@@ -215,7 +215,7 @@ def test_a_stream_that_was_opened_and_reset_at_once_is_not_accepted():
         pytest.param(lambda server: (server.reset(1), server.send_headers(1, {})), id="reset"),
     ],
 )
-def test_what_we_may_not_do_is_an_error_of_ours(forbidden: Callable[[Connection], object]):
+def test_an_illegal_move_of_ours_raises_wrong_state(forbidden: Callable[[Connection], object]):
     client, server = Connection(Role.CLIENT), Connection()
     client.open({})
     server.receive(sent(client))
@@ -276,7 +276,7 @@ def forward_dialogue() -> bytes:
 
 
 def servers_side() -> bytes:
-    """What a server says to a client that has opened the streams 1, 3, 5 and 7."""
+    """Return what a server sends to a client that has opened the streams 1, 3, 5 and 7."""
     server, client = Connection(), four_open()
     server.receive(sent(client))
     for stream in (1, 3, 5):
@@ -299,7 +299,7 @@ def four_open() -> Connection:
     return client
 
 
-# Who hears it, and what is said.
+# The receiving end, and the bytes it receives.
 DIALOGUES = {
     "exec": (Connection, exec_dialogue()),
     "port-forward": (Connection, forward_dialogue()),
@@ -312,9 +312,7 @@ every_dialogue = pytest.mark.parametrize(
 
 
 @every_dialogue
-def test_it_makes_no_difference_where_the_bytes_are_cut(
-    made: Callable[[], Connection], dialogue: bytes
-):
+def test_the_position_of_a_cut_makes_no_difference(made: Callable[[], Connection], dialogue: bytes):
     whole = made()
     events, answer = joined(whole.receive(dialogue)), sent(whole)
 
@@ -325,9 +323,7 @@ def test_it_makes_no_difference_where_the_bytes_are_cut(
 
 
 @every_dialogue
-def test_it_makes_no_difference_if_the_bytes_come_one_by_one(
-    made: Callable[[], Connection], dialogue: bytes
-):
+def test_single_bytes_make_no_difference(made: Callable[[], Connection], dialogue: bytes):
     whole, slow = made(), made()
     events, answer = joined(whole.receive(dialogue)), sent(whole)
 
@@ -336,7 +332,7 @@ def test_it_makes_no_difference_if_the_bytes_come_one_by_one(
     assert (joined(told), sent(slow)) == (events, answer)
 
 
-def test_a_buffer_that_is_used_again_does_no_harm_to_what_was_kept_of_it():
+def test_a_reused_buffer_does_not_change_kept_bytes():
     dialogue = exec_dialogue()
     whole, reused = Connection(), Connection()
     buffer, told = bytearray(7), []

@@ -1,4 +1,4 @@
-"""Whatever comes in: no exception, bounded memory, and what two honest ends say arrives."""
+"""Any input: no exception, bounded memory, and what two correct ends send arrives."""
 
 import struct
 from collections import defaultdict
@@ -83,21 +83,21 @@ def test_no_bytes_raise_and_an_error_is_the_last_event(role: Role, sent: list[by
 
 
 @given(st.sampled_from(Role), st.lists(frames, max_size=20), st.integers(1, 40))
-def test_it_makes_no_difference_how_any_frames_are_cut(role: Role, sent: list[bytes], step: int):
+def test_the_cuts_of_any_frames_make_no_difference(role: Role, sent: list[bytes], step: int):
     data = b"".join(sent)
 
     whole, cut = Connection(role, max_streams=3), Connection(role, max_streams=3)
     events = whole.receive(data)
-    told = [
+    whole_events = [
         e for start in range(0, len(data), step) for e in cut.receive(data[start : start + step])
     ]
 
-    assert said(told) == said(events)
+    assert joined(whole_events) == joined(events)
     assert b"".join(cut.outgoing()) == b"".join(whole.outgoing())
 
 
-def said(events: list[Event]) -> list[object]:
-    """The events, with data as one text a stream, for its pieces follow the cuts."""
+def joined(events: list[Event]) -> list[object]:
+    """Return the events with the data of a stream joined, because its pieces depend on the cuts."""
     texts: dict[int, bytes] = defaultdict(bytes)
     rest: list[object] = []
     for event in events:
@@ -111,13 +111,13 @@ def said(events: list[Event]) -> list[object]:
 
 
 class End:
-    """One honest end of a random conversation, and what it has heard."""
+    """One correct end of a random conversation, and what it has received."""
 
     def __init__(self, role: Role) -> None:
         self.spdy = Connection(role)
-        self.known: list[int] = []  # streams in the order in which it came to know them
-        self.told: dict[int, bytes] = defaultdict(bytes)
-        self.heard: dict[int, bytes] = defaultdict(bytes)
+        self.known: list[int] = []  # streams in the order of their first event
+        self.sent: dict[int, bytes] = defaultdict(bytes)
+        self.received: dict[int, bytes] = defaultdict(bytes)
         self.reset: set[int] = set()
 
     def act(self, verb: str, choice: int, data: bytes) -> None:
@@ -132,7 +132,7 @@ class End:
                 self.reset.add(stream)
             elif self.spdy.writable(stream):
                 self.spdy.send(stream, data, fin=verb == "end")
-                self.told[stream] += data
+                self.sent[stream] += data
 
     def hear(self, data: bytes) -> None:
         for event in self.spdy.receive(data):
@@ -142,7 +142,7 @@ class End:
                     self.known.append(event.stream)
                     self.spdy.accept(event.stream)
                 case DataReceived():
-                    self.heard[event.stream] += bytes(event.data)
+                    self.received[event.stream] += bytes(event.data)
                 case StreamReset():
                     self.reset.add(event.stream)
 
@@ -156,7 +156,7 @@ acts = st.tuples(
 
 
 @given(st.lists(acts, max_size=60), st.integers(1, 64))
-def test_two_honest_ends_never_misunderstand_each_other(
+def test_two_correct_ends_agree_on_every_event(
     conversation: list[tuple[bool, str, int, bytes]], step: int
 ):
     ends = (End(Role.CLIENT), End(Role.SERVER))
@@ -171,17 +171,19 @@ def test_two_honest_ends_never_misunderstand_each_other(
             one.act(verb, choice, data)
 
     for one, other in (ends, ends[::-1]):
-        for stream, text in one.told.items():
+        for stream, text in one.sent.items():
             whole = stream not in one.reset | other.reset
-            assert other.heard[stream] == text if whole else text.startswith(other.heard[stream])
+            assert (
+                other.received[stream] == text if whole else text.startswith(other.received[stream])
+            )
 
 
-# Until nobody has an answer to give any more.
+# Until no end has bytes to send.
 LAST_WORDS = [(first, "deliver", 0, b"") for first in (True, False)] * 3
 
 
 @given(st.binary(max_size=64), st.integers(0, 2**24 - 1), st.sampled_from([1, 63, 64, 65_000]))
-def test_what_is_kept_of_a_frame_in_parts_is_bounded(payload: bytes, length: int, kind: int):
+def test_the_buffer_for_a_frame_in_parts_is_bounded(payload: bytes, length: int, kind: int):
     connection = Connection()
     connection.receive(struct.pack(">II", 0x80030000 | kind, length))
     for _ in range(50):
@@ -214,23 +216,23 @@ def test_data_of_several_streams_arrives_whole_and_in_order(
 ):
     client, server = Connection(Role.CLIENT), Connection()
     streams = [client.open({}) for _ in range(4)]
-    said: dict[int, bytes] = defaultdict(bytes)
+    sent: dict[int, bytes] = defaultdict(bytes)
     ended = set()
     for index, data, fin in sends:
         stream = streams[index]
         if client.writable(stream):
             client.send(stream, data, fin=fin)
-            said[stream] += data
+            sent[stream] += data
             ended |= {stream} if fin else set()
     wire = b"".join(client.outgoing())
 
-    heard: dict[int, bytes] = defaultdict(bytes)
+    received: dict[int, bytes] = defaultdict(bytes)
     finished = set()
     for start in range(0, len(wire), step):
         for event in server.receive(wire[start : start + step]):
             if isinstance(event, DataReceived):
-                heard[event.stream] += bytes(event.data)
+                received[event.stream] += bytes(event.data)
                 finished |= {event.stream} if event.fin else set()
 
-    assert {k: v for k, v in heard.items() if v} == {k: v for k, v in said.items() if v}
+    assert {k: v for k, v in received.items() if v} == {k: v for k, v in sent.items() if v}
     assert finished == ended

@@ -1,4 +1,4 @@
-"""What client-go 0.37 really sent, byte for byte, and what it means."""
+"""Recordings of client-go 0.37, byte for byte, and the events they lead to."""
 
 import pytest
 
@@ -46,7 +46,7 @@ def data(events: list[Event], stream: int) -> tuple[bytes, bool]:
 
 
 @pytest.mark.parametrize("step", [1, 7, 64, 4096])
-def test_an_exec_of_kubectl_is_understood(step: int):
+def test_an_exec_of_kubectl_is_read(step: int):
     events = heard(EXEC, step)
 
     opened = [(e.stream, e.headers) for e in events if isinstance(e, StreamOpened)]
@@ -61,7 +61,7 @@ def test_an_exec_of_kubectl_is_understood(step: int):
 
 
 @pytest.mark.parametrize("step", [1, 7, 64, 4096])
-def test_a_port_forward_of_kubectl_is_understood(step: int):
+def test_a_port_forward_of_kubectl_is_read(step: int):
     events = heard(FORWARD, step)
 
     pairing = Pairing()

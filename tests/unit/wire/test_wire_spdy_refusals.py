@@ -1,4 +1,4 @@
-"""What a peer may not do, and what comes of it: a reset stream, or the end of the connection."""
+"""Illegal moves of a peer: they reset a stream or end the connection."""
 
 import struct
 
@@ -79,7 +79,7 @@ def test_a_header_block_that_does_not_inflate_ends_the_connection():
     assert "does not inflate" in event.reason
 
 
-def test_data_on_a_stream_that_never_was_is_reset_once_and_dropped():
+def test_data_on_a_stream_that_never_existed_is_reset_once_and_dropped():
     server = Connection()
 
     events = [server.receive(data_head(9, 10, 0))]
@@ -90,7 +90,7 @@ def test_data_on_a_stream_that_never_was_is_reset_once_and_dropped():
     assert sent(server) == rst(9, Reset.INVALID_STREAM)
 
 
-def test_data_on_a_stream_that_is_over_is_dropped_in_silence():
+def test_data_on_an_ended_stream_is_dropped_silently():
     """The peer may have sent it before our reset came to it."""
     server = Connection()
     server.receive(syn(1))
@@ -109,7 +109,7 @@ def test_the_rest_of_a_frame_is_dropped_when_its_stream_is_reset_meanwhile():
     assert server.receive(b"67890" + syn(3, deflater=deflater)) == [StreamOpened(3)]
 
 
-def test_data_behind_the_end_resets_the_stream():
+def test_data_after_the_end_resets_the_stream():
     server = Connection()
     server.receive(syn(1) + data_head(1, 0, 1))
 

@@ -1,4 +1,4 @@
-"""Frames a few at a time: what is left waits, and those without data are counted."""
+"""Frames are handled a few at a time: the rest waits, and frames without data are counted."""
 
 import struct
 
@@ -15,7 +15,7 @@ def opened() -> tuple[Connection, bytes]:
     return server, b"".join(client.outgoing())
 
 
-def test_only_so_many_frames_are_handled_and_the_rest_later() -> None:
+def test_only_the_given_number_of_frames_is_handled_at_once() -> None:
     server, another = opened()
     server.feed((data_head(1, 1, 0) + b"x") * 3 + another)
     assert [type(event) for event in server.take(2)] == [DataReceived] * 2
@@ -53,7 +53,7 @@ def test_a_frame_in_parts_is_one_frame_and_each_piece_of_data_is_one() -> None:
     assert server.frames == before + 3
 
 
-def test_what_comes_after_an_error_is_not_handled() -> None:
+def test_frames_after_an_error_are_not_handled() -> None:
     server, another = opened()
     server.feed(b"\x80\x09" + bytes(6) + another)
     assert [type(event) for event in server.take(1)] == [ProtocolError]

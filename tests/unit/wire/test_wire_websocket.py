@@ -1,4 +1,4 @@
-"""WebSocket frames: read as wsproto reads them, however they are cut; what is wrong is refused."""
+"""WebSocket frames: read like wsproto for every cut; illegal frames are refused."""
 
 import struct
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ def frame(opcode: int, payload: bytes = b"", *, fin: bool = True, mask: bytes = 
 
 
 def parts(data: bytes, step: int) -> Iterator[Piece | Control]:
-    """What a reader tells of bytes that come so many at a time."""
+    """Return what a reader returns for bytes that arrive `step` at a time."""
     reader = FrameReader()
     for start in range(0, len(data), step):
         reader.feed(data[start : start + step])
@@ -40,7 +40,7 @@ def encoded(data: bytes | bytearray | str) -> bytes:
     return data.encode() if isinstance(data, str) else bytes(data)
 
 
-def told(data: bytes, step: int) -> list[object]:
+def messages(data: bytes, step: int) -> list[object]:
     """Messages, control frames and the error at the end."""
     found: list[object] = []
     message: list[bytes] = []
@@ -63,7 +63,7 @@ def told(data: bytes, step: int) -> list[object]:
 
 
 def by_wsproto(data: bytes) -> list[object]:
-    """The same of another reader."""
+    """Return the same from another reader."""
     reader = Connection(ConnectionType.SERVER)
     reader.receive_data(data)
     found: list[object] = []
@@ -111,13 +111,13 @@ odd = st.builds(
 @given(st.lists(st.one_of(good, good, good, odd), max_size=8), st.sampled_from([1, 2, 7, 1 << 20]))
 def test_every_reader_reads_the_same(sent: list[bytes], step: int) -> None:
     data = b"".join(sent)
-    assert told(data, step) == by_wsproto(data)
+    assert messages(data, step) == by_wsproto(data)
 
 
 @given(st.lists(st.one_of(good, odd, st.binary(max_size=30)), max_size=8), st.integers(1, 40))
-def test_it_makes_no_difference_how_frames_are_cut(sent: list[bytes], step: int) -> None:
+def test_the_cuts_of_frames_make_no_difference(sent: list[bytes], step: int) -> None:
     data = b"".join(sent)
-    assert told(data, step) == told(data, max(1, len(data)))
+    assert messages(data, step) == messages(data, max(1, len(data)))
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_it_makes_no_difference_how_frames_are_cut(sent: list[bytes], step: int)
     [
         (b"\x82\x00", CloseCode.PROTOCOL_ERROR),  # not masked
         (b"\xc2\x80", CloseCode.PROTOCOL_ERROR),  # an extension that was not agreed
-        (b"\x83\x80", CloseCode.PROTOCOL_ERROR),  # an opcode that is none
+        (b"\x83\x80", CloseCode.PROTOCOL_ERROR),  # an unknown opcode
         (b"\x09\x80", CloseCode.PROTOCOL_ERROR),  # a ping in parts
         (b"\x89\xfe", CloseCode.PROTOCOL_ERROR),  # a ping that is too long
         (b"\x82\xfe\x00\x05" + MASK, CloseCode.PROTOCOL_ERROR),  # a length in a longer form
@@ -141,7 +141,7 @@ def test_it_makes_no_difference_how_frames_are_cut(sent: list[bytes], step: int)
     ],
 )
 @pytest.mark.parametrize("step", [1, 100])
-def test_what_a_client_must_not_send_is_an_error_with_a_code(
+def test_an_illegal_frame_of_a_client_is_an_error_with_a_code(
     data: bytes, code: CloseCode, step: int
 ) -> None:
     with pytest.raises(BadFrame) as refused:
@@ -149,12 +149,12 @@ def test_what_a_client_must_not_send_is_an_error_with_a_code(
     assert refused.value.code == code
 
 
-def test_a_long_message_is_read_however_it_is_cut() -> None:
+def test_a_long_message_is_read_for_every_cut() -> None:
     data = frame(2, b"y" * 70_000) + frame(1, b"end")
-    assert told(data, 777) == [("BINARY", b"y" * 70_000), ("TEXT", b"end")]
+    assert messages(data, 777) == [("BINARY", b"y" * 70_000), ("TEXT", b"end")]
 
 
-def test_what_is_there_of_a_message_is_handed_on_and_not_kept() -> None:
+def test_a_part_of_a_message_is_returned_and_not_buffered() -> None:
     reader = FrameReader()
     reader.feed(frame(2, b"x" * 1_000_000)[:1000])
     piece = reader.next()
@@ -164,7 +164,7 @@ def test_what_is_there_of_a_message_is_handed_on_and_not_kept() -> None:
     assert reader._held == b""
 
 
-def test_what_is_kept_of_a_frame_in_parts_is_bounded() -> None:
+def test_the_buffer_for_a_frame_in_parts_is_bounded() -> None:
     reader = FrameReader()
     for byte in frame(9, b"x" * 125)[:-1]:
         reader.feed(bytes((byte,)))

@@ -1,12 +1,12 @@
-"""Facts are gathered side by side, and a failed one is shown where it belongs."""
+"""The parts of a report are gathered concurrently, and a failed part shows its error."""
 
 import asyncio
 
 from cri_shim.errors import ToolFailed
-from cri_shim.report.gather import gathered
+from cri_shim.report.parts import gathered
 
 
-async def test_what_cannot_be_told_is_an_error_in_its_place() -> None:
+async def test_a_failed_part_shows_its_error_in_its_place() -> None:
     async def later() -> str:
         await asyncio.sleep(0)
         return "told"

@@ -1,23 +1,23 @@
-"""How many sessions there may be: of one pod, in all, and by the descriptors they need.
+"""Limits of the number of sessions: of one pod, of the node, and by file descriptors.
 
-A place is taken when a session is asked for, so the caller of the RPC is told why there is none. It
-is free again when the session is over, or when nobody came for it.
+The RPC takes a slot for its session, so its caller gets the error if there is none. The slot is
+free again when the session ends, or when its ticket expires.
 """
 
 from collections import Counter
 
 from cri_shim.errors import ResourceExhausted
 
-MAX_CONNECTIONS = 2048  # forwarded at once, of all sessions
-SHARE = 2  # sessions may have one in so many of the daemon's descriptors
+MAX_CONNECTIONS = 2048  # forwarded connections of all sessions at once
+SHARE = 2  # sessions may use 1/SHARE of the daemon's descriptors
 
-# Descriptors of one session: its client and a watch of it; a command's pipes or terminal and its
-# process; a container's conmon. A forwarded connection takes one more.
+# Descriptors of one session: its client's socket and the watch of it; a command's pipes or terminal
+# and its process; a container's conmon. A forwarded connection takes one more.
 COSTS = {"exec": 8, "attach": 4, "portforward": 2}
 
 
-class Places:
-    """`descriptors` is how many the daemon may have open."""
+class Slots:
+    """`descriptors` is the daemon's limit of open files."""
 
     def __init__(self, most: int, most_of_pod: int, descriptors: int) -> None:
         self._most = most
@@ -27,8 +27,8 @@ class Places:
         self._taken: Counter[str] = Counter()  # by pod
         self._connections = 0
 
-    def take(self, pod_id: str, purpose: str) -> "Place":
-        """A place for a session of a pod; ResourceExhausted names the limit that is reached."""
+    def take(self, pod_id: str, purpose: str) -> "Slot":
+        """Take a slot for a session of a pod; ResourceExhausted names the limit that is reached."""
         if (there := self._taken[pod_id]) >= self._most_of_pod:
             raise ResourceExhausted(
                 f"pod {pod_id} has {there} streaming sessions already, which is the limit"
@@ -44,17 +44,17 @@ class Places:
             raise ResourceExhausted(f"no descriptor is left for a session: {self._problem()}")
         self._free -= cost
         self._taken[pod_id] += 1
-        return Place(self, pod_id, cost)
+        return Slot(self, pod_id, cost)
 
-    def give_back(self, pod_id: str, cost: int) -> None:
-        """For `Place.free`."""
+    def release(self, pod_id: str, cost: int) -> None:
+        """Give a slot back; called by `Slot.free`."""
         self._free += cost
         self._taken[pod_id] -= 1
         if not self._taken[pod_id]:
             del self._taken[pod_id]
 
     def connect(self) -> str:
-        """Take a place for a forwarded connection; "" if there was one, else why there is none."""
+        """Take a slot for a forwarded connection; return "", or the reason if there is none."""
         if self._connections >= MAX_CONNECTIONS:
             return f"all sessions together have {MAX_CONNECTIONS}, and no more are taken"
         if self._free < 1:
@@ -64,7 +64,7 @@ class Places:
         return ""
 
     def disconnect(self) -> None:
-        """A forwarded connection is gone."""
+        """Give back the slot of a forwarded connection."""
         self._connections -= 1
         self._free += 1
 
@@ -75,16 +75,16 @@ class Places:
         )
 
 
-class Place:
-    """One session's. `free` is idempotent."""
+class Slot:
+    """The slot of one session. `free` is idempotent."""
 
-    def __init__(self, places: Places, pod_id: str, cost: int) -> None:
-        self._places: Places | None = places
+    def __init__(self, slots: Slots, pod_id: str, cost: int) -> None:
+        self._slots: Slots | None = slots
         self._pod_id = pod_id
         self._cost = cost
 
     def free(self) -> None:
-        """The session is over, or will not be."""
-        if self._places is not None:
-            self._places.give_back(self._pod_id, self._cost)
-            self._places = None
+        """Give the slot back: the session has ended, or will not begin."""
+        if self._slots is not None:
+            self._slots.release(self._pod_id, self._cost)
+            self._slots = None

@@ -1,4 +1,4 @@
-"""The RPCs of RuntimeService that watch: statistics, metrics, events, and lists as streams."""
+"""The observing RPCs of RuntimeService: statistics, metrics, events, and lists as streams."""
 
 from collections.abc import AsyncIterator
 
@@ -11,34 +11,34 @@ from cri_shim.pods.telemetry import Telemetry
 from cri_shim.rpc.chunks import parts
 
 
-class Observing:
-    """A part of RuntimeService."""
+class TelemetryRpcs:
+    """The base class of RuntimeService with these RPCs."""
 
     _engine: Engine
-    _observation: Telemetry
+    _telemetry: Telemetry
 
     async def ContainerStats(
         self, request: api.ContainerStatsRequest
     ) -> api.ContainerStatsResponse:
-        stats = self._observation.containers.one(request.container_id)
+        stats = self._telemetry.containers.one(request.container_id)
         return api.ContainerStatsResponse(stats=stats)
 
     async def ListContainerStats(
         self, request: api.ListContainerStatsRequest
     ) -> api.ListContainerStatsResponse:
-        rows = self._observation.containers.listed(request.filter)
+        rows = self._telemetry.containers.listed(request.filter)
         return api.ListContainerStatsResponse(stats=[row async for row in rows])
 
     async def PodSandboxStats(
         self, request: api.PodSandboxStatsRequest
     ) -> api.PodSandboxStatsResponse:
-        stats = await self._observation.pods.one(request.pod_sandbox_id)
+        stats = await self._telemetry.pods.one(request.pod_sandbox_id)
         return api.PodSandboxStatsResponse(stats=stats)
 
     async def ListPodSandboxStats(
         self, request: api.ListPodSandboxStatsRequest
     ) -> api.ListPodSandboxStatsResponse:
-        rows = self._observation.pods.listed(request.filter)
+        rows = self._telemetry.pods.listed(request.filter)
         return api.ListPodSandboxStatsResponse(stats=[row async for row in rows])
 
     async def ListMetricDescriptors(
@@ -49,13 +49,13 @@ class Observing:
     async def ListPodSandboxMetrics(
         self, request: api.ListPodSandboxMetricsRequest
     ) -> api.ListPodSandboxMetricsResponse:
-        rows = self._observation.metrics.listed()
+        rows = self._telemetry.metrics.listed()
         return api.ListPodSandboxMetricsResponse(pod_metrics=[row async for row in rows])
 
     async def GetContainerEvents(
         self, request: api.GetEventsRequest
     ) -> AsyncIterator[api.ContainerEventResponse]:
-        async with self._observation.events.subscribe() as events:
+        async with self._telemetry.events.subscribe() as events:
             async for event in events:
                 yield event
 
@@ -74,17 +74,17 @@ class Observing:
     async def StreamContainerStats(
         self, request: api.StreamContainerStatsRequest
     ) -> AsyncIterator[api.StreamContainerStatsResponse]:
-        async for part in parts(self._observation.containers.listed(request.filter)):
+        async for part in parts(self._telemetry.containers.listed(request.filter)):
             yield api.StreamContainerStatsResponse(container_stats=part)
 
     async def StreamPodSandboxStats(
         self, request: api.StreamPodSandboxStatsRequest
     ) -> AsyncIterator[api.StreamPodSandboxStatsResponse]:
-        async for part in parts(self._observation.pods.listed(request.filter)):
+        async for part in parts(self._telemetry.pods.listed(request.filter)):
             yield api.StreamPodSandboxStatsResponse(pod_sandbox_stats=part)
 
     async def StreamPodSandboxMetrics(
         self, request: api.StreamPodSandboxMetricsRequest
     ) -> AsyncIterator[api.StreamPodSandboxMetricsResponse]:
-        async for part in parts(self._observation.metrics.listed()):
+        async for part in parts(self._telemetry.metrics.listed()):
             yield api.StreamPodSandboxMetricsResponse(pod_sandbox_metrics=part)

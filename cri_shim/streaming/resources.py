@@ -1,4 +1,4 @@
-"""What the server gives a session to work with."""
+"""The shared resources that the server gives to a session."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -11,18 +11,18 @@ Spawn = Callable[[str, Coroutine[Any, Any, None]], "asyncio.Task[None]"]
 
 
 class Connections(Protocol):
-    """The bound of forwarded connections, of all sessions together."""
+    """The limit of forwarded connections of all sessions together."""
 
     def connect(self) -> str:
-        """Take a place for one; "" if there was one, else why there is none."""
+        """Take a slot for one connection; return "", or the reason if there is none."""
 
     def disconnect(self) -> None:
-        """Give it back."""
+        """Give the slot back."""
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
-    """`refused` is told why the client was ended, or what it was not given."""
+class Resources:
+    """`refused` is called with the reason when a client is ended or a request of it refused."""
 
     spawn: Spawn
     input: Pool
