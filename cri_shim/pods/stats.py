@@ -143,7 +143,8 @@ class PodGauges:
         first = attached[0] if attached else DEFAULT_INTERFACE
         return api.NetworkUsage(
             timestamp=time.time_ns(),
-            default_interface=interfaces.pop(first, None),
+            default_interface=interfaces.get(first),
+            # All, as containerd tells them: the kubelet's summary lists what is here.
             interfaces=interfaces.values(),
         )
 

@@ -98,7 +98,8 @@ def _handler(
 
 
 def _absent(method: MethodDescriptor) -> Callable[[Message], Any]:
-    problem = f"{method.full_name} is not served by this runtime"
+    # The words of Go's gRPC server: clients of the CRI look for them.
+    problem = f"unknown method {method.name} for service {method.containing_service.full_name}"
 
     async def refuse(request: Message) -> Message:
         raise Unimplemented(problem)

@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from hack.clusterlib.place import CONSTANTS, Place
+from hack.clusterlib.place import Place
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _HUGETLB = _CGROUPS / "hugetlb"
@@ -21,12 +21,9 @@ _SETTINGS = (
 
 
 def save(place: Place) -> None:
-    """Record the state of the machine, and make the directories that the kubelet expects."""
-    made = [path for path in CONSTANTS if not Path(path).exists()]
-    for path in made:
-        Path(path).mkdir(parents=True)
+    """Write down how the machine is."""
     values = {name: Path("/proc/sys", name).read_text() for name in _SETTINGS}
-    saved = {"made": made, "settings": values, "mounted": _mount_hugetlb()}
+    saved = {"settings": values, "mounted": _mount_hugetlb()}
     (place / "host.json").write_text(json.dumps(saved))
 
 
@@ -35,9 +32,6 @@ def restore(place: Place) -> None:
         saved = json.loads((place / "host.json").read_text())
         for name, value in saved["settings"].items():
             Path("/proc/sys", name).write_text(value)
-        for path in saved["made"]:
-            with suppress(OSError):
-                Path(path).rmdir()
         if saved["mounted"] and subprocess.run(["umount", _HUGETLB], check=False).returncode == 0:
             _HUGETLB.rmdir()
 

@@ -105,13 +105,29 @@ class Programs:
 
 
 def make_mounts(place: Place) -> None:
-    """Mount private directories at constant paths of the kubelet; make the root shared."""
+    """Private directories at paths that are constants of the kubelet; the root is made shared.
+
+    /var/lib gets a writable layer: nothing has to be made in the machine's own one, and a mount in
+    it cannot go with a directory that somebody else removes.
+    """
     _run("mount", "--make-rprivate", "/")
+    overlay(place, "/var/lib")
     for constant in CONSTANTS:
         own = place / constant.removeprefix("/").replace("/", "-")
         own.mkdir()
+        Path(constant).mkdir(exist_ok=True)
         _run("mount", "--bind", str(own), constant)
     _run("mount", "--make-rshared", "/")
+
+
+def overlay(place: Place, directory: str) -> None:
+    """Let a directory of the machine be written to, and keep what is written in the place."""
+    name = directory.removeprefix("/").replace("/", "-")
+    upper, work = place / f"upper-{name}", place / f"work-{name}"
+    upper.mkdir()
+    work.mkdir()
+    options = f"lowerdir={directory},upperdir={upper},workdir={work}"
+    _run("mount", "-t", "overlay", "-o", options, "overlay", directory)
 
 
 def make_network() -> None:

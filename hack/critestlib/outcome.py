@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -52,14 +52,23 @@ class Outcome:
         return cls(**fields)
 
 
-def read_specs(report: str) -> list[Spec]:
-    """Return the specs of a ginkgo JSON report by name, without those that the focus excludes."""
+def cut_dump(text: str) -> str:
+    """The words without Go's dump of an error, as long as a table cell bears."""
+    text = re.sub(r"Unexpected error: <.*?>: ", "", text).partition(" { s: ")[0]
+    return text if len(text) <= REASON_CHARACTERS else text[:REASON_CHARACTERS] + " [...]"
+
+
+def read_specs(report: str, cut: Callable[[str], str] = cut_dump) -> list[Spec]:
+    """The specs of a ginkgo JSON report, without those that the focus left out, by name.
+
+    `cut` makes a reason, in one line, as short as it has to be.
+    """
     suites = json.loads(report)
-    found = [_spec(entry) for suite in suites for entry in suite["SpecReports"] or ()]
+    found = [_spec(entry, cut) for suite in suites for entry in suite["SpecReports"] or ()]
     return sorted((spec for spec in found if spec is not None), key=lambda spec: spec.name)
 
 
-def _spec(entry: Mapping[str, Any]) -> Spec | None:
+def _spec(entry: Mapping[str, Any], cut: Callable[[str], str]) -> Spec | None:
     failure = entry.get("Failure") or {}
     reason = " ".join(str(failure.get("Message", "")).split())
     failed = entry["State"] not in ("passed", "skipped", "pending")
@@ -73,13 +82,7 @@ def _spec(entry: Mapping[str, Any]) -> Spec | None:
     return Spec(
         name=name or str(entry["LeafNodeType"]),
         state=state,
-        reason=_cut(reason),
+        reason=cut(reason),
         at=f"{where['FileName'].rpartition('/')[2]}:{where['LineNumber']}" if failed else "",
         seconds=round(entry["RunTime"] / 1e9, 2),
     )
-
-
-def _cut(text: str) -> str:
-    """Return the message without Go's dump of an error, limited to the length of a table cell."""
-    text = re.sub(r"Unexpected error: <.*?>: ", "", text).partition(" { s: ")[0]
-    return text if len(text) <= REASON_CHARACTERS else text[:REASON_CHARACTERS] + " [...]"

@@ -26,14 +26,17 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if args.report:
         return _write_report()
+    good = True
     try:
-        runs = [_run(args, name) for name in args.group or GROUPS]
+        for name in args.group or GROUPS:
+            run = _run(args, name)
+            good = good and not run.count("fail") and not run.traces
+            if not args.focus and not args.skip:
+                _write_report()
     except (ClusterError, RuntimeError) as e:
         print(f"node-e2e: {e}", file=sys.stderr)
         return 1
-    if not args.focus and not args.skip:
-        _write_report()
-    return 1 if any(run.count("fail") or run.traces for run in runs) else 0
+    return 0 if good else 1
 
 
 def _arguments() -> argparse.Namespace:
@@ -59,9 +62,9 @@ def _run(args: argparse.Namespace, name: str) -> record.Run:
     stored = RESULTS / f"{name}-{args.runtime}" / "outcome.json"
     if args.again:
         earlier = record.Run.from_json(stored.read_text())
-        if not earlier.failed():
+        if not earlier.undecided():
             return earlier
-        focus = [f"^{re.escape(spec)}$" for spec in earlier.failed()]
+        focus = [_pattern(spec) for spec in earlier.undecided()]
         run = earlier.with_second_try(_run_part(args, name, stored.parent / "again", focus))
     elif args.focus or args.skip:
         return _run_part(args, name, RESULTS / "part", args.focus)
@@ -69,6 +72,11 @@ def _run(args: argparse.Namespace, name: str) -> record.Run:
         run = _run_part(args, name, stored.parent, ())
     stored.write_text(run.to_json())
     return run
+
+
+def _pattern(name: str) -> str:
+    """A regular expression of Go for this name; ginkgo has the suite's name before it."""
+    return "Suite " + re.sub(r"([^\w\s])", r"\\\1", name) + "$"
 
 
 def _run_part(args: argparse.Namespace, name: str, logs: Path, focus: Sequence[str]) -> record.Run:

@@ -7,7 +7,41 @@ import re
 
 UNKNOWN = "not found out"
 
-_CAUSES: tuple[tuple[str, str], ...] = ()
+_CAUSES: tuple[tuple[str, str], ...] = (
+    (
+        "oom_score_adj value .* not equal to expected -",
+        "the machine's root lacks CAP_SYS_RESOURCE: no score below its own can be set",
+    ),
+    (
+        "ImageVolume .*Failed to await",
+        "the image kitten had no stand-in in this run; it has one since",
+    ),
+    (
+        "is not served by this runtime",
+        "the spec looks for the words of Go's gRPC server, which cri-shim uses since",
+    ),
+    (r"communication: sctp", "the kernel of the machine has no SCTP"),
+    (
+        "fetched from external credential provider",
+        "pulls from a private registry in the internet, with a provider that is not installed",
+    ),
+    ("ImageID", "asks for a public image by its digest, which its makers alone have"),
+    ("dummy1 type dummy", "the kernel of the machine has no dummy network devices"),
+    (
+        "line 1: /file: Read-only file system",
+        "the stand-in for busybox has bash as its shell, which says it in other words",
+    ),
+    (
+        "ContainerMetrics",
+        "asks cAdvisor in the kubelet for figures that cgroup v1 does not have; and cAdvisor knows "
+        "the names of containers from containerd and CRI-O alone: "
+        "the gate PodAndContainerStatsFromCRI has the kubelet ask the runtime",
+    ),
+    (
+        "Summary API .* resource usage through the stats api",
+        "asks for pressure (PSI), which cgroup v1 does not have, and for a runtime run by systemd",
+    ),
+)
 
 
 def cause(name: str, reason: str) -> str:

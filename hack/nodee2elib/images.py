@@ -9,6 +9,7 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +60,8 @@ def _push(sources: "_Sources", wanted: list[str], storage: Path) -> None:
     """Push every image to a registry that keeps its files in `storage`, for another registry."""
     directory = storage.with_name("registry")
     with Registry(directory) as registry:
-        for image, of_it in _made(sources, wanted):
-            registry.push(image, *(path(name) for name in of_it))
+        for name, image in _made(sources, wanted):
+            registry.push(image, path(name))
         (directory / "data").rename(storage)
 
 
@@ -84,6 +85,8 @@ class _Sources:
         additions = Tar()
         for name, more in (("etc/passwd", _PASSWD), ("etc/group", _GROUP)):
             additions.file(name, ((self.tree / name).read_text() + more).encode())
+        # dash, as Debian's busybox, drops variables whose names are no shell names.
+        additions.symlink("usr/bin/sh", "bash")
         additions.file("usr/local/bin/nmeter", _NMETER, mode=0o755)
         self.more = additions.bytes()
 
@@ -93,12 +96,14 @@ class _Sources:
         return Image(all_layers, config={"Env": [_PATH], **config}, compression=["none"])
 
 
-def _made(sources: _Sources, wanted: list[str]) -> list[tuple[Image, list[str]]]:
-    """Return the images, and the names of each."""
-    by_kind: dict[str, list[str]] = {}
-    for name in wanted:
-        by_kind.setdefault(_short(name), []).append(name)
-    return [(_STAND_INS[kind](sources), of_it) for kind, of_it in by_kind.items()]
+def _made(sources: _Sources, wanted: list[str]) -> list[tuple[str, Image]]:
+    """Each with its name; two tags are two images, as those of the public registry are."""
+    by_kind = {kind: _STAND_INS[kind](sources) for kind in {_short(name) for name in wanted}}
+    return [(name, _labelled(by_kind[_short(name)], name)) for name in wanted]
+
+
+def _labelled(image: Image, name: str) -> Image:
+    return replace(image, config={**image.config, "Labels": {"name": name}})
 
 
 def _busybox(sources: _Sources) -> Image:
@@ -111,7 +116,6 @@ def _busybox(sources: _Sources) -> Image:
     listing = subprocess.run([program, "--list"], check=True, capture_output=True, text=True)
     for applet in sorted(set(listing.stdout.split()) - {"busybox", "sh"}):
         layer.entry(f"bin/{applet}", tarfile.LNKTYPE, linkname="bin/busybox", mode=0o755)
-    # Debian's busybox drops variables whose names are no shell names; specs set such names.
     layer.file("bin/sh", (sources.tree / "usr/bin/bash-static").read_bytes(), mode=0o755)
     layer.file("bin/nmeter", _NMETER, mode=0o755)
     layer.file(
@@ -130,6 +134,13 @@ def _agnhost(sources: _Sources) -> Image:
         layer.file(name, (sources.kubernetes / _PORTER / name).read_bytes())
     _fake_registry(layer, _pause(sources))
     return sources.image(layer, Entrypoint=["/agnhost"], Cmd=["pause"])
+
+
+def _kitten(_: _Sources) -> Image:
+    """Files that specs of image volumes read."""
+    layer = Tar().file("data.json", b'{"image": "kitten.jpg"}\n').file("kitten.jpg")
+    layer.file("etc/os-release", b'NAME="Alpine Linux"\n')
+    return Image([layer])
 
 
 def _fake_registry(layer: Tar, pause: Image) -> None:
@@ -171,6 +182,7 @@ _STAND_INS: Mapping[str, Callable[[_Sources], Image]] = {
     "busybox": _busybox,
     "glibc-dns-testing": lambda sources: sources.image(Cmd=["sh"]),
     "ipc-utils": lambda sources: sources.image(Cmd=["sh"]),
+    "kitten": _kitten,
     "nginx": _nginx,
     "nonewprivs": _nonewprivs,
     "nonroot": lambda sources: sources.image(Cmd=["sh"], User="1234"),

@@ -9,6 +9,7 @@ from pathlib import Path
 from hack.critestlib.outcome import Spec, State
 
 _NONE = Spec("", "skip")
+_BEFORE = "an earlier spec in an ordered container failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +33,15 @@ class Run:
     def count(self, state: State) -> int:
         return sum(spec.state == state for spec in self.specs)
 
-    def failed(self) -> list[str]:
-        return [spec.name for spec in self.specs if spec.state == "fail"]
+    def undecided(self) -> list[str]:
+        """The specs that failed, and those that were skipped because one before them did."""
+        return [spec.name for spec in self.specs if spec.state == "fail" or _BEFORE in spec.reason]
 
     def with_second_try(self, later: "Run") -> "Run":
-        """Return this run with the results of a later run of its failed specs."""
+        """This run with what a later one of its undecided specs found out."""
         second = {spec.name: spec for spec in later.specs}
         specs = tuple(second.get(spec.name, spec) for spec in self.specs)
-        passed = [name for name in self.failed() if second.get(name, _NONE).state == "pass"]
+        passed = [name for name in self.undecided() if second.get(name, _NONE).state == "pass"]
         return replace(
             self,
             specs=specs,

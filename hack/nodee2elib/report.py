@@ -34,6 +34,7 @@ def text(runs: Sequence[Run]) -> str:
         *(_skipped(runs) or ["None."]),
         "\n## Not run\n",
         *(f"- {what}: {why}" for what, why in NOT_RUN.items()),
+        *(f"- {title}: no outcome is stored" for title in _without_run(runs)),
         "\n## Left behind\n",
         *([f"- {trace}" for run in runs for trace in run.traces] or ["Nothing, in any run."]),
         "\n## Every spec\n",
@@ -55,6 +56,12 @@ def _table(runs: Sequence[Run]) -> Iterator[str]:
     yield "\nWith:\n"
     told = [f"{run.machine}; {_versions(run)}" for run in runs]
     yield from (f"- {line}" for line in dict.fromkeys(told))
+
+
+def _without_run(runs: Sequence[Run]) -> list[str]:
+    """The titles of the groups that were not run, or not to their end."""
+    run_groups = {run.group for run in runs}
+    return [group.title for name, group in GROUPS.items() if name not in run_groups]
 
 
 def _versions(run: Run) -> str:

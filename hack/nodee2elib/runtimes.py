@@ -10,8 +10,8 @@ from pathlib import Path
 
 from hack.clusterlib.place import PODS, REGISTRY, Place
 from hack.critestlib import tools
+from hack.nodee2elib.machine import HANDLER
 
-HANDLER = "test-handler"  # the RuntimeClass handler that the suite expects to be configured
 _HOSTS = ("registry.k8s.io", "gcr.io")
 
 

@@ -13,6 +13,8 @@ from hack.nodee2elib.groups import Group
 from hack.nodee2elib.runtimes import Runtime
 
 _LIMIT = "4h"
+_FROM_START, _FROM_END = 150, 250
+_REASON = _FROM_START + _FROM_END  # characters
 _PROGRAMS = ("e2e_node.test", "kubelet")
 
 
@@ -45,7 +47,12 @@ def run(place: Place, runtime: Runtime, selection: Selection) -> list[Spec]:
     report = selection.logs / "report.json"
     if not report.exists():
         raise RuntimeError(f"the suite ended with {done.returncode} and without a report: {words}")
-    return read_specs(report.read_text())
+    return read_specs(report.read_text(), _both_ends)
+
+
+def _both_ends(text: str) -> str:
+    """What was looked at, and what was wrong with it; a whole pod may stand between."""
+    return text if len(text) <= _REASON else f"{text[:_FROM_START]} [...] {text[-_FROM_END:]}"
 
 
 def _environment(place: Place, runtime: Runtime) -> dict[str, str]:

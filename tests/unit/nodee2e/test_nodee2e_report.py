@@ -54,3 +54,10 @@ def test_a_spec_that_passes_when_it_is_run_again_is_told_so():
     assert [spec.state for spec in run.specs] == ["pass", "pass", "fail"]
     assert list(run.again) == ["b"]
     assert "NodeConformance, cri-shim: `b`" in report.text([run])
+
+
+def test_a_known_cause_is_found_by_what_the_suite_said():
+    said = 'stderr "ip: RTNETLINK answers", cmd [ip link add dummy1 type dummy]'
+
+    assert "dummy network devices" in causes.cause("PrivilegedPod", said)
+    assert causes.cause("PrivilegedPod", "Timed out") == causes.UNKNOWN

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from hack.clusterlib.place import Place
 from hack.nodee2elib.groups import Group
-from hack.nodee2elib.runtimes import HANDLER, RUNTIMES
+from hack.nodee2elib.machine import HANDLER
+from hack.nodee2elib.runtimes import RUNTIMES
 from hack.nodee2elib.suite import Selection, command
 
 OCI = "/usr/bin/crun"
