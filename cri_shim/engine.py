@@ -139,7 +139,7 @@ class Engine:
         return self
 
     def warm_up(self) -> None:
-        """Start the kernel's moves between cgroups in the background, while other work runs.
+        """Warm up the kernel's moves between cgroups in the background, while other work runs.
 
         See Cgroups.warm_up: a container will be created soon, and the first move after a pause
         waits 7-9 ms.

@@ -70,7 +70,7 @@ def is_ready(pod: state.PodRecord) -> bool:
 
 
 def has_process(container: state.ContainerRecord) -> bool:
-    """Whether a process to stop is known; it may be so before and after RUNNING, too."""
+    """Whether a process to stop is known; one may exist before and after RUNNING, too."""
     return container.HasField("init") and container.finished_at == 0
 
 

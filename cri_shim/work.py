@@ -56,7 +56,7 @@ class Work:
     async def drain(self, timeout: float) -> None:
         """Give running work `timeout` seconds, then roll it back.
 
-        Stops in progress are cancelled at once, and so are pulls.
+        Stops in progress are cancelled first, pulls last; neither gets any time.
         """
         for stopping in self.stopping.values():
             stopping.task.cancel()

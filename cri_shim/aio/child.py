@@ -47,7 +47,7 @@ class Child:
     """A running child process. `wait` may be called by several tasks, and again after the end."""
 
     def __init__(self, pid: int, reap: Callable[[], int], *, session: bool = False) -> None:
-        """`reap` returns the exit code; with `session` it leads one. OSError: no descriptor."""
+        """`reap` returns the exit code; with `session` the child leads one. Raises OSError."""
         self.pid = pid
         self._take = reap
         self.leads_session = session

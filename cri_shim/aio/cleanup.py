@@ -37,7 +37,7 @@ async def release_all(what: str, steps: Iterable[Step]) -> None:
 
 
 async def attempt(what: str, act: Act) -> Exception | None:
-    """Run one step of a shutdown that continues in any case; log its error and return it."""
+    """Run one step of a clean-up that continues in any case; log its error and return it."""
     e = await _error_of(what, act)
     if e is not None:
         _log.error("%s: %s", what, e)

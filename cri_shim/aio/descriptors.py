@@ -1,8 +1,8 @@
 """The number of descriptors that the daemon and the programs that it starts may have.
 
 A process usually gets a low soft limit, 1024, for programs that use select(). The daemon raises its
-own to the hard limit. The programs that it starts get the limit of before, and the documents of
-containers name it (spec/process), because a program may open files before `restore` is called.
+own to the hard limit. The programs that it starts get the earlier limit, and the documents of
+containers name it (spec/process), because a program may run before `restore` is called.
 """
 
 import contextlib

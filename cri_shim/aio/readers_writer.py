@@ -16,7 +16,7 @@ class ReadersWriterLock:
 
     @asynccontextmanager
     async def shared(self) -> AsyncIterator[None]:
-        """Share the lock; waits while a task has it alone, or waits to get it alone."""
+        """Take the lock with others; wait while a task has it alone or waits for that."""
         async with self._entry:
             self._inside += 1
             self._empty.clear()
@@ -29,7 +29,7 @@ class ReadersWriterLock:
 
     @asynccontextmanager
     async def alone(self, patience: float) -> AsyncIterator[None]:
-        """Have the lock alone; TimedOut if the others do not leave within `patience` seconds."""
+        """Take the lock alone; TimedOut if the others do not leave within `patience` seconds."""
         async with self._entry:
             try:
                 await asyncio.wait_for(self._empty.wait(), patience)

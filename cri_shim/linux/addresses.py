@@ -54,7 +54,7 @@ def _ipv4(name: str) -> list[str]:
 
 
 def _ipv6(name: str) -> list[str]:
-    """Parse lines of `ADDRESS INDEX LENGTH SCOPE FLAGS NAME`; the file needs IPv6."""
+    """Parse lines of `ADDRESS INDEX LENGTH SCOPE FLAGS NAME`; without IPv6 there is no file."""
     try:
         text = Path("/proc/thread-self/net/if_inet6").read_text()
     except FileNotFoundError:

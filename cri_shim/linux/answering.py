@@ -2,7 +2,7 @@
 
 A thread that hangs in the kernel keeps the daemon from ending. A disk of this machine always
 answers. For any other file system, a separate process reads it first. A server that dies between
-the two reads still blocks the thread: callers that can make the whole call by own_process.
+the two reads still blocks the thread. So callers that can use own_process for the whole call do so.
 """
 
 from cri_shim.aio import own_process

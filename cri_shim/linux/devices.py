@@ -41,7 +41,7 @@ def of_host() -> dict[str, Node]:
 
 
 def _below(directory: str, most: int | None) -> dict[str, Node]:
-    """Return every node below a directory, of at most `most` entries; None: on one file system."""
+    """Return every node below a directory; `most` limits its entries, None stays on its device."""
     nodes = {}
     for path in _files(directory, most):
         facts = os.lstat(path)

@@ -18,7 +18,7 @@ from cri_shim.linux.syscalls import StrPath
 _HEAD = 4096  # bytes; in an ELF file they have the program headers and the interpreter's name
 _LINE = 256  # of them, for "#!": the part that the kernel reads
 _ELF = b"\x7fELF"
-# ELF machines that a kernel executes, by its own: amd64 and 386, arm64 and arm.
+# The ELF machines that a kernel executes, by the kernel's own: amd64 and 386, arm64 and arm.
 _KIN = {62: {62, 3}, 183: {183, 40}}
 _MACHINE_AT, _CLASS_AT, _ORDER_AT = 18, 4, 5
 _BITS_64, _BIG_ENDIAN = 2, 2

@@ -23,7 +23,7 @@ from cri_shim.network.conflist import Plugin
 from cri_shim.untrusted import parse_json, printable
 
 OUTPUT_LIMIT = 1 << 17  # bytes kept of each stream: more than a result may have, see `result`
-BUSY_TRIES, BUSY_PAUSE_S = 5, 1.0  # as in libcni: the binary may be in replacement (ETXTBSY)
+BUSY_TRIES, BUSY_PAUSE_S = 5, 1.0  # as in libcni: a program may be replacing the binary (ETXTBSY)
 VERSION_LIMIT_S = 5.0  # the start of the daemon waits for it
 
 _log = logging.getLogger(__name__)

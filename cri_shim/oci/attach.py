@@ -21,7 +21,7 @@ _AT_ONCE = 64  # records that are read before other callbacks on the loop run
 
 
 class Attachment:
-    """Call `output(stream, data)` for each record, and `ended` once, after all output.
+    """Calls `output(stream, data)` for each record, and `ended` once, after all output.
 
     `drained` is called when the input that waited has been written. The caller must `close`.
     """

@@ -61,7 +61,7 @@ class Taker:
 
 
 class Command:
-    """Created by `start`; the caller must `close` it at the end in every case."""
+    """Started by `start`; the caller must `close` it at the end in every case."""
 
     def __init__(self, streams: Streams, taker: Taker, pid_file: Path, owner: int = -1) -> None:
         """`owner` is the host id of the command's user, for its pipes; -1 leaves them root's."""
@@ -246,7 +246,7 @@ class Command:
             self._drained.set()
 
     async def end(self) -> None:
-        """Kill it with all processes that it started; nothing continues, no write either."""
+        """Kill it with all processes that it started; none is left, and no write continues."""
         if self._process is not None and self._process.running:
             await process_tree.end_with(self._process.pid, self._start, self._sessions)
             await self._process.end()

@@ -226,7 +226,7 @@ class Conmon(Control):
 def terminal_flags(*, tty: bool, stdin: bool, stdin_once: bool) -> list[str]:
     """Return conmon's flags for the CRI's tty, stdin, stdin_once.
 
-    With a terminal, stdin is the terminal's: `-t -i` would end it with the first client.
+    With a terminal, stdin is the terminal's: `-t -i` would kill it with the first client.
     """
     if tty:
         return ["-t"]

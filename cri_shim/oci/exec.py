@@ -119,7 +119,7 @@ def arguments(
 
 
 async def _outcome(client: Child, pid_file: Path, pipes: Sequence[Collector]) -> int:
-    """Return the exit code of the client, or minus its signal; may have closed the pipes."""
+    """Return the exit code of the client, or minus its signal; the pipes may be closed then."""
     while True:
         try:
             async with asyncio.timeout(DRAIN_S):

@@ -154,7 +154,7 @@ class Exits:
             asyncio.get_running_loop().add_reader(watch.init_fd, self._init_ended, id)
 
     def _init_ended(self, id: str) -> None:
-        """Report an init without conmon; its status is known once its new parent has reaped it."""
+        """Report an init that ended without conmon; wait up to REAP_S for its exit status."""
         watch = self._watches.get(id)
         if watch is None:
             return

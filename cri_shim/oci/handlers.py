@@ -27,7 +27,7 @@ from cri_shim.untrusted import first_line, parse_json, read_file
 
 _MEMORY_LIMIT = 64 << 10  # bytes
 NOT_TRIED = "it was not tried"
-# The options with which crun, and other runtimes that have one, leave control groups alone.
+# The options with which crun (True) and other runtimes (False) leave control groups alone.
 _WITHOUT_GROUPS = {True: "--cgroup-manager=disabled", False: "--rootless=true"}
 VERSION_S = 10.0  # for `--version` and `features`, which do nothing
 

@@ -2,10 +2,10 @@
 
 conmon opens the log by its path, as root, and checks nothing: it would write through a symbolic
 link to any file of the node, and it waits at a FIFO. If it cannot make a new log it ends, and
-nothing is logged any more. Whoever may write to the directory, such as a log collector with a
-hostPath volume, can put such files there at any time. So conmon gets a mount of the directory, at a
-path of the daemon, in which symbolic links are not followed. And it gets the request for a new log
-only after the file has been made.
+nothing is logged any more. Other programs may write to the directory, such as a log collector with
+a hostPath volume, and can put such files there at any time. So conmon gets a mount of the
+directory, at a path of the daemon, in which symbolic links are not followed. And it gets the
+request for a new log only after the file has been made.
 
 All functions except `mount` and `unmount` access a path from a caller; run them through `look`.
 """

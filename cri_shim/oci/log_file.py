@@ -134,7 +134,7 @@ class _LogFile:
         return os.pread(self._fd, _BLOCK, self._at)
 
     def _open(self) -> bool:
-        """Open the file, if it exists. Whoever may write in its directory chooses its type."""
+        """Open the file, if it exists. Other programs may have put it in the directory."""
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
         try:
             fd = os.open(self._path, flags)

@@ -17,7 +17,7 @@ from cri_shim.untrusted import first_line, read_file
 VERSION_S = 5.0  # for `--version`
 PACKAGE_S = 5.0  # for each query of a package database, which may be locked or not in the cache
 UNKNOWN = "unknown"
-CHANGELOG_LIMIT = 4 << 20  # bytes, of a file and of what is in it
+CHANGELOG_LIMIT = 4 << 20  # bytes, of a packed file and of its content
 _DOCS = Path("/usr/share/doc")
 _CVE = re.compile(rb"CVE-[0-9]{4}-[0-9]{4,9}")
 
