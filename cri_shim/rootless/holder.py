@@ -1,6 +1,6 @@
-"""The process that holds a user's namespaces, and the file in the run root that names it.
+"""The process that holds a user's namespaces, and the file in the run root with its pid.
 
-RUN_ROOT/holder     "PID START_TIME", locked while somebody makes, joins or ends it
+RUN_ROOT/holder     "PID START_TIME", locked while a process makes, joins or ends the holder
 """
 
 import fcntl
@@ -20,7 +20,7 @@ from cri_shim.linux import pidfd, process, syscalls
 
 NAME = "holder"
 _GO = b"g"
-_WORDS = 1 << 12  # bytes of a child's complaint
+_WORDS = 1 << 12  # bytes of a child's error message
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +40,10 @@ class Record:
         self._path = path
 
     def read(self) -> Holder | None:
-        """The holder, if it lives."""
+        """Return the holder if it is alive."""
         words = os.pread(self._fd, 64, 0).split()
         if len(words) != 2 or not all(word.isdigit() for word in words):
-            return None  # never written, or not to its end
+            return None  # never written, or not completely
         found = Holder(*map(int, words))
         return found if found.alive() else None
 
@@ -60,7 +60,7 @@ class Record:
 
 @contextmanager
 def record(run_root: Path) -> Iterator[Record]:
-    """The record of a run root, locked for the block; an empty file when there was none."""
+    """Yield the record of a run root, locked during the block; make the file if it is missing."""
     path = run_root / NAME
     while True:
         try:
@@ -71,7 +71,7 @@ def record(run_root: Path) -> Iterator[Record]:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 raise RootlessError(f"{path} is not a regular file: remove it")
             fcntl.flock(fd, fcntl.LOCK_EX)
-            if _is_at(fd, path):  # else its last user has just removed it
+            if _is_at(fd, path):  # otherwise its last user has just removed it
                 yield Record(fd, path)
                 return
         finally:
@@ -86,10 +86,10 @@ def _is_at(fd: int, path: Path) -> bool:
 
 
 def fork_new() -> tuple[int, int]:
-    """A child in new user and mount namespaces, waiting: its pid, and a descriptor for `release`.
+    """Fork a child into new user and mount namespaces; return its pid and a pipe for `release`.
 
-    The caller maps its ids, records it and releases it; if the caller dies before, so does it.
-    Raises RootlessError with the kernel's word, and what to do.
+    The child waits. The caller maps its ids, records it and releases it; if the caller dies before
+    that, the child ends too. RootlessError has the kernel's reason, and what to do.
     """
     said, mouth = os.pipe2(os.O_CLOEXEC)
     ear, go = os.pipe2(os.O_CLOEXEC)
@@ -109,13 +109,13 @@ def fork_new() -> tuple[int, int]:
 
 
 def release(go: int) -> None:
-    """Have the child of `fork_new` become the holder."""
+    """Let the child of `fork_new` become the holder."""
     os.write(go, _GO)
     os.close(go)
 
 
 def start_here() -> int:
-    """A holder of the namespaces that this process is in already: its pid."""
+    """Start a holder of the namespaces that this process is already in; return its pid."""
     null = subprocess.DEVNULL
     try:
         process = subprocess.Popen(
@@ -124,12 +124,12 @@ def start_here() -> int:
         )  # fmt: skip
     except OSError as e:
         raise RootlessError(f"cannot start {_sleep()} to hold the namespaces: {e}") from e
-    process.returncode = 0  # it is not ours to wait for
+    process.returncode = 0  # the holder outlives this process, so Popen must not wait for it
     return process.pid
 
 
 def end(pid: int, start_time: int) -> None:
-    """Kill a holder and, if it is a child of ours, reap it; one that is gone is fine."""
+    """Kill a holder and, if it is a child of ours, reap it; idempotent."""
     fd = pidfd.open_verified(pid, start_time)
     if fd is None:
         return
@@ -144,7 +144,7 @@ def end(pid: int, start_time: int) -> None:
 def _wait_in_new_namespaces(mouth: int, ear: int) -> NoReturn:
     try:
         syscalls.unshare(syscalls.CLONE_NEWUSER | syscalls.CLONE_NEWNS)
-        # What the machine mounts later shall be seen here, and nothing of ours there.
+        # Later mounts of the machine must appear here, and ours must not appear on the machine.
         syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_SLAVE)
         os.write(mouth, _GO)
         if os.read(ear, 1) == _GO:

@@ -1,12 +1,13 @@
-"""Annotations of the document: the container's own, and where it belongs.
+"""Annotations of the document: the container's own, and the names of its pod and image.
 
-The io.kubernetes.cri names are the ones that OCI hooks and VM runtimes already look for.
+OCI hooks and VM runtimes already look for the io.kubernetes.cri names.
 """
 
 from cri_shim.pb import api_pb2
 
-# Switches of the OCI runtimes themselves (handlers, systemd properties, CRIU options). What comes
-# with a container must not reach them; status still reports every annotation unchanged.
+# These prefixes are switches of the OCI runtimes (handlers, systemd properties, CRIU options). A
+# container's own annotations must not reach them. The CRI status still reports every annotation
+# unchanged.
 _COMMANDS = ("run.oci.", "org.systemd.property.", "org.criu.", "org.opencontainers.runc.")
 
 
@@ -17,7 +18,7 @@ def build(
     config: api_pb2.ContainerConfig | None = None,
     image_name: str = "",
 ) -> dict[str, str]:
-    """The annotations of a "container", or of a "sandbox" (the pause process of a pod)."""
+    """Return the annotations of a "container", or of a "sandbox" (the pause process of a pod)."""
     own = config.annotations if config is not None else pod.annotations
     found = {key: own[key] for key in sorted(own) if not key.startswith(_COMMANDS)}
     found["io.kubernetes.cri.container-type"] = kind

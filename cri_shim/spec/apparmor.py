@@ -1,7 +1,7 @@
-"""AppArmor: which profile a process is to have, and the text of our default one.
+"""AppArmor: chooses the profile of a process, and has the text of our default profile.
 
-Both fields are read, `apparmor` and the deprecated string `apparmor_profile`; the new one wins. A
-context that names none has the default profile where the node has AppArmor.
+There are two fields, `apparmor` and the deprecated string `apparmor_profile`; the new one wins. A
+context without a profile gets the default profile if the node has AppArmor.
 """
 
 from dataclasses import dataclass
@@ -16,18 +16,19 @@ _LOCAL = "localhost/"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What was asked for; a `profile` of "" is the default one."""
+    """The profile that a request asks for; a `profile` of "" is the default profile."""
 
-    field: str = ""  # of the security context; "" = nothing was said
+    field: str = ""  # of the security context; "" = the request has no such field
     profile: str = ""
 
 
 def wanted(
     context: api_pb2.LinuxContainerSecurityContext | api_pb2.LinuxSandboxSecurityContext,
 ) -> Wanted | None:
-    """The profile a security context asks for; None: none at all, for "privileged" has no default.
+    """Return the profile that a security context asks for, or None for no profile.
 
-    A profile that a privileged container names is applied: it was asked for by somebody.
+    A privileged container has no default profile. If its request names a profile, that one is
+    applied.
     """
     profile = context.apparmor
     if context.HasField("apparmor"):
@@ -50,15 +51,15 @@ def wanted(
 
 
 def loaded(profiles: str) -> frozenset[str]:
-    """The names in the kernel's list of profiles: lines of "NAME (MODE)"."""
+    """Return the names in the kernel's list of profiles: lines of "NAME (MODE)"."""
     return frozenset(line.rpartition(" (")[0] for line in profiles.splitlines() if " (" in line)
 
 
 def default_profile() -> str:
-    """The source of the default profile, for apparmor_parser; it includes no other file.
+    """Return the source of the default profile for apparmor_parser; it includes no other file.
 
-    All of the container's own is allowed; denied is what reaches the host through /proc and /sys,
-    mounting, and signals and ptrace across the border.
+    The profile allows everything inside the container. It denies access to the host through /proc
+    and /sys, it denies mounts, and signals and ptrace between the container and other processes.
     """
     return f"""\
 @{{CPROC}}=/proc/

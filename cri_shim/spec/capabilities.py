@@ -1,9 +1,9 @@
 """The capability sets of a container.
 
-The default set is the one containerd and Docker give. "ALL" and `privileged` mean what the daemon
-itself may hand on, its bounding set: asking the kernel for more fails the whole container. For the
-same reason a capability that was asked for by name and is not there is refused here, where the
-error can still say which field it is.
+The default set is that of containerd and Docker. "ALL" and `privileged` mean the bounding set of
+the daemon: if a document asks the kernel for more, the container fails. For the same reason a
+request that names a capability outside this set is refused here; the error can still name the
+field.
 """
 
 from collections.abc import Iterable, Iterator
@@ -31,12 +31,12 @@ _ALL = "CAP_ALL"
 
 
 def build(context: api_pb2.LinuxContainerSecurityContext, host: Host) -> dict[str, list[str]]:
-    """process.capabilities: bounding, effective, permitted; inheritable and ambient if asked.
+    """Return process.capabilities: bounding, effective, permitted, and two more with ambient ones.
 
-    add ALL, then drop ALL, then the named additions, then the named drops: so "drop ALL, add X"
-    and "add ALL, drop X" both do what they say. `privileged` is everything and looks at no list but
-    the ambient one. Inheritable is empty otherwise: a program with file capabilities would gain
-    them, whoever runs it.
+    The order is: add ALL, drop ALL, the named additions, the named drops. So "drop ALL, add X" and
+    "add ALL, drop X" both have the expected result. `privileged` gives the whole bounding set and
+    reads only the ambient list. Ambient capabilities are in the inheritable set, too; without them
+    it is empty: otherwise any user who runs a program with file capabilities would gain them.
     """
     asked = context.capabilities
     ambient = _ambient(asked.add_ambient_capabilities, host)
@@ -49,7 +49,7 @@ def build(context: api_pb2.LinuxContainerSecurityContext, host: Host) -> dict[st
 
 
 def in_kernel_order(names: Iterable[str]) -> list[str]:
-    """Sorted as the kernel numbers them; ones that this table does not know come last."""
+    """Sort names by the kernel's numbers; names that are not in KNOWN come last."""
     order = {name: i for i, name in enumerate(KNOWN)}
     return sorted(names, key=lambda name: (order.get(name, len(order)), name))
 
@@ -70,7 +70,7 @@ def _ambient(names: Iterable[str], host: Host) -> set[str]:
 
 
 def _available(wanted: dict[str, str], host: Host) -> set[str]:
-    """The names but ALL, each checked to be one the daemon can hand on."""
+    """Return the names except ALL; InvalidArgument if the daemon does not have one of them."""
     for name, field in wanted.items():
         if name != _ALL and name not in host.bounding:
             problem = f"this host does not let its runtime give {name}: not in the bounding set"
@@ -79,7 +79,7 @@ def _available(wanted: dict[str, str], host: Host) -> set[str]:
 
 
 def _names(given: Iterable[str], which: str, host: Host) -> Iterator[tuple[str, str]]:
-    """Canonical names and their field paths; unknown names are InvalidArgument."""
+    """Yield canonical names and their field paths; an unknown name is InvalidArgument."""
     for i, text in enumerate(given):
         name = "CAP_" + text.strip().upper().removeprefix("CAP_")
         if name != _ALL and name not in KNOWN and name not in host.bounding:

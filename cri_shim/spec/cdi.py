@@ -1,8 +1,9 @@
-"""Container Device Interface: what a vendor says is to be done for a container to have its device.
+"""Container Device Interface: a vendor's edits of the document for containers with its devices.
 
-A specification names devices of one kind ("vendor.com/class") and, for each and for all of them,
-the edits of a container's document: nodes, mounts, environment, hooks, groups. See the CDI
-specification of the CNCF, from version 0.3.0 on. cdi_file.py reads the files.
+A specification has devices of one kind ("vendor.com/class"). It lists edits of a container's
+document for each device, and edits for all devices together: nodes, mounts, environment, hooks,
+groups. The format is the CDI specification of the CNCF, from version 0.3.0 on. cdi_file.py reads
+the files.
 """
 
 import re
@@ -16,7 +17,7 @@ from cri_shim.spec.document import Document
 from cri_shim.spec.host import HostDevice
 
 SHOWN = 3  # problems in one error
-ANNOTATION = "cdi.k8s.io/"  # begins the names of annotations whose values are names of devices
+ANNOTATION = "cdi.k8s.io/"  # prefix of annotations whose values are names of devices
 NAME = re.compile(
     r"(?P<kind>[A-Za-z][A-Za-z0-9_.-]*/[A-Za-z][A-Za-z0-9_.-]*)=(?P<name>[A-Za-z0-9][\w.:-]*)",
     re.ASCII,
@@ -25,7 +26,11 @@ NAME = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A device node; what is None is the host's own (`host_path`), or the container's user's."""
+    """A device node.
+
+    If type, numbers or mode are missing, those of the host's node (`host_path`) are used. If uid or
+    gid is None, the host's node or the container's user has it.
+    """
 
     path: str
     host_path: str
@@ -40,14 +45,14 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Edits:
-    """What is to be done to a document; later ones win."""
+    """Edits of a document; later ones win."""
 
     env: tuple[str, ...] = ()
     nodes: tuple[Node, ...] = ()
     mounts: tuple[Mapping[str, Any], ...] = ()  # in OCI form
     hooks: tuple[tuple[str, Mapping[str, Any]], ...] = ()  # (kind of hook, in OCI form)
     gids: tuple[int, ...] = ()
-    unknown: tuple[str, ...] = ()  # that cannot be done here
+    unknown: tuple[str, ...] = ()  # edits that are not supported
 
     def __add__(self, other: "Edits") -> "Edits":
         return Edits(
@@ -71,13 +76,13 @@ class Spec:
     priority: int  # of its directory; the higher wins
     kind: str
     devices: Mapping[str, Edits] = field(default_factory=dict)
-    edits: Edits = NO_EDITS  # of whoever has any of the devices
+    edits: Edits = NO_EDITS  # for every container with any of the devices
 
 
 def names(
     devices: Iterable[str], annotations: Mapping[str, str], field: str = "config"
 ) -> dict[str, str]:
-    """The devices that are asked for, by both ways, each once; name -> field that asks for it."""
+    """Return the requested devices of both ways, each once: name -> the field that asks for it."""
     asked: dict[str, str] = {}
     for index, name in enumerate(devices):
         asked.setdefault(name, f"{field}.CDI_devices[{index}].name")
@@ -93,10 +98,12 @@ def names(
 
 
 def select(specs: Sequence[Spec], asked: Mapping[str, str], problems: Sequence[str]) -> Edits:
-    """The edits for the devices `asked` for (name -> field), those of a whole Spec once and first.
+    """Return the edits for the devices `asked` for (name -> field).
 
-    A device of a later directory replaces that of an earlier one. InvalidArgument: one that no Spec
-    has (`problems` are files that cannot be read, it may be in them), or two of one directory have.
+    The common edits of a Spec come first, and once. A device of a later directory replaces that of
+    an earlier one. InvalidArgument if no Spec has the device, or if two Specs of one directory have
+    it. `problems` are the files that cannot be read; the error lists them, because they may have
+    the device.
     """
     common: dict[str, Edits] = {}
     own = NO_EDITS
@@ -125,7 +132,7 @@ def _listed(problems: Sequence[str]) -> str:
 
 
 def applied(document: Document, edits: Edits, nodes: Sequence[HostDevice]) -> Document:
-    """A container's document with the edits; `nodes` are edits.nodes as they are on the host."""
+    """Return a container's document with the edits; `nodes` are edits.nodes as on the host."""
     taken = {mount["destination"] for mount in edits.mounts}
     kept = [mount for mount in document["mounts"] if mount["destination"] not in taken]
     kept += [dict(mount) for mount in edits.mounts]

@@ -1,6 +1,7 @@
-"""A CDI specification file, checked: its JSON or YAML value in, a cdi.Spec out.
+"""Checks a CDI specification file: takes its JSON or YAML value, returns a cdi.Spec.
 
-What is wrong in it is a ValueError that says where: the file is a vendor's, not the caller's.
+An error in the file is a ValueError with the place of the error, and not InvalidArgument: the
+vendor wrote the file, not the caller.
 """
 
 import re
@@ -17,11 +18,11 @@ MAX_NUMBER = (1 << 32) - 1  # device numbers, ids, modes and seconds are smaller
 _KIND = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*/[A-Za-z][A-Za-z0-9_.-]*", re.ASCII)
 _VERSION = re.compile(r"(0\.[3-9]|1\.[0-9]+)\.[0-9]+", re.ASCII)
 _TYPES = {"": "", "b": "b", "c": "c", "u": "c", "p": "p"}
-_UNKNOWN = ("intelRdt", "netDevices")  # edits that a document of our version has no place for
+_UNKNOWN = ("intelRdt", "netDevices")  # edits that have no field in a document of our version
 
 
 def parse(value: Any, path: str, priority: int) -> Spec:
-    """The Spec in a file's value; ValueError says what is wrong with it."""
+    """Return the Spec of a file's value; ValueError says what is wrong with it."""
     whole = _Part(value, "")
     version = whole.text("cdiVersion")
     if not _VERSION.fullmatch(version):
@@ -71,7 +72,7 @@ def _node(part: "_Part") -> Node:
 
 
 def _mount(part: "_Part") -> Mapping[str, Any]:
-    """A mount without a type is a bind mount; the OCI runtime wants that among the options."""
+    """A mount without a type is a bind mount; OCI runtimes expect that word in the options."""
     kind, options = part.text("type", optional=True), list(part.texts("options"))
     source = part.text("hostPath")
     if kind in ("", "none", "bind"):
@@ -94,7 +95,7 @@ def _hook(part: "_Part") -> tuple[str, Mapping[str, Any]]:
 
 
 class _Part:
-    """An object of a specification and where it stands in the file, for errors to say."""
+    """An object of a specification with its place in the file, for error messages."""
 
     def __init__(self, value: Any, at: str) -> None:
         self.at = at

@@ -1,6 +1,6 @@
-"""The OCI document of a container: everything it is, decided before a process exists.
+"""The OCI document of a container, built before any process exists.
 
-See plan.py for what is changed in it after that.
+plan.py lists the edits that follow.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ from cri_shim.spec.users import User
 
 @dataclass(frozen=True, slots=True)
 class ContainerInput:
-    """All that a container depends on: what was asked for, and what was found on the node."""
+    """Everything that the document of a container depends on: the request and facts of the node."""
 
     id: str
     pod_id: str
@@ -47,25 +47,25 @@ class ContainerInput:
     etc_files: Mapping[str, str] = field(default_factory=dict)  # container path -> host path
     shm: str = ""  # host path of the pod's /dev/shm
     mounts: Sequence[ResolvedMount] = ()  # config.mounts, resolved
-    default_mounts: Sequence[ResolvedMount] = ()  # of every container of the node
-    volumes: Mapping[str, str] = field(default_factory=dict)  # the image's -> where each leads
+    default_mounts: Sequence[ResolvedMount] = ()  # for every container of the node
+    volumes: Mapping[str, str] = field(default_factory=dict)  # VOLUMEs: path -> its real path
     lead: Mapping[str, str] = field(default_factory=dict)  # container path -> without symlinks
     devices: Sequence[HostDevice] = ()  # config.devices, resolved
-    cdi_edits: cdi.Edits = cdi.NO_EDITS  # of the CDI devices that are asked for
+    cdi_edits: cdi.Edits = cdi.NO_EDITS  # of the requested CDI devices
     cdi_nodes: Sequence[HostDevice] = ()  # cdi_edits.nodes as they are on the host
     hooks: Sequence[Definition] = ()  # of the node
     rootfs: str = "rootfs"  # absolute, or relative to the bundle
     image_name: str = ""
-    pids_limit: int = 0  # 0 = as many as its pod may have
+    pids_limit: int = 0  # 0 = only the limit of its pod
     protection: Protection = NONE
     rro: bool = False  # the OCI runtime can mount read-only recursively
-    ids: IdMap | None = None  # to be named with the user namespace, see Handler.maps_ids
+    ids: IdMap | None = None  # listed with the user namespace if Handler.maps_ids
 
 
 def build(inp: ContainerInput) -> Document:
-    """The runtime-spec document, with `mounts`. InvalidArgument names a field at fault.
+    """Return the runtime-spec document. InvalidArgument names the wrong field.
 
-    There is no hostname and there are no sysctls in it: the pod's namespaces have them already.
+    The document has no hostname and no sysctls: the pod's namespaces have them already.
     """
     context = inp.config.linux.security_context
     if context.privileged and not inp.pod.linux.security_context.privileged:
@@ -92,7 +92,7 @@ def build(inp: ContainerInput) -> Document:
 
 
 def _sys_readonly(inp: ContainerInput) -> str:
-    """How the node's /sys is bound for a user namespace that shares the node's network."""
+    """Return the option to bind the node's /sys, if only the user namespace is not the node's."""
     if "user" not in inp.namespaces or "net" in inp.namespaces:
         return ""
     return "rro" if inp.rro else "ro"
@@ -135,7 +135,7 @@ def _linux(inp: ContainerInput) -> dict[str, Any]:
     if propagation:
         linux["rootfsPropagation"] = propagation
     if not privileged:
-        # The kubelet's lists, as they are: empty means that nothing is to be hidden.
+        # The kubelet's lists are used unchanged; an empty list means that nothing is hidden.
         linux["maskedPaths"] = list(context.masked_paths)
         linux["readonlyPaths"] = list(context.readonly_paths)
     return linux | inp.protection.of_linux()

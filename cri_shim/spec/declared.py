@@ -1,13 +1,13 @@
-"""VOLUMEs: directories that an image declares to be written to.
+"""VOLUMEs: directories of an image that its containers write to.
 
-Such a directory is part of the container's own writable layer, with what the image has there; it is
-made when the image has none, and then belongs to the container's user (CRI-O's default does the
-same). In a container whose root is read-only it stays writable, as with containerd: it is bound
-over itself, from a place that was opened before anything of a tenant is mounted (see sources.py).
+A VOLUME is part of the container's own writable layer and has the image's content. If the image
+does not have the directory, it is made and belongs to the container's user (CRI-O does the same by
+default). If the root file system is read-only, a VOLUME stays writable, as with containerd: it is
+bound over itself. The source of this mount is opened before any mount of a tenant (see sources.py).
 
-A path is where it really leads in the image. There is no VOLUME where something else is mounted:
-at or below a mount of the request; at, above or below what every container has (/proc, /sys, /dev,
-the pod's files, default mounts). That is no error: images of init systems declare /sys/fs/cgroup.
+Paths are resolved in the image. A VOLUME is skipped if another mount is there: at or above it for
+mounts of the request; at, above or below it for mounts of every container (/proc, /sys, /dev, the
+pod's files, default mounts). That is no error: images of init systems declare /sys/fs/cgroup.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -21,14 +21,14 @@ MOST = 256  # VOLUMEs of an image; each may be a mount, and every container has 
 
 
 def check(declared: Sequence[str]) -> None:
-    """InvalidArgument for an image with too many VOLUMEs."""
+    """Raise InvalidArgument for an image with too many VOLUMEs."""
     if len(declared) > MOST:
         problem = f"it declares {len(declared)} VOLUMEs; a container has {MOST} at most"
         raise InvalidArgument("config.image", problem)
 
 
 def unusable(path: str, error: OSError) -> InvalidArgument:
-    """The error about an image whose VOLUME `path` cannot be had."""
+    """Return the error for an image whose VOLUME `path` cannot be made or opened."""
     problem = f"its VOLUME {path[:200]!r} cannot be a directory: {error.strerror}"
     return InvalidArgument("config.image", problem)
 
@@ -36,10 +36,10 @@ def unusable(path: str, error: OSError) -> InvalidArgument:
 def wanted(
     volumes: Mapping[str, str], asked: Collection[str], defaults: Collection[str]
 ) -> dict[str, str]:
-    """Those of the VOLUMEs (path -> where it leads) that the container gets.
+    """Return the VOLUMEs (path -> real path) that the container gets.
 
-    `asked` and `defaults`: where the request mounts something, and where every container has it,
-    as paths without symbolic links.
+    `asked`: the mount points of the request. `defaults`: the mount points of every container. Both
+    are paths without symbolic links.
     """
     taken = {*KERNELS, *defaults}
     return {
@@ -50,14 +50,15 @@ def wanted(
 
 
 def writable(volumes: Mapping[str, str], rootfs: str) -> list[ResolvedMount]:
-    """The mounts by which the VOLUMEs can be written to although `rootfs` is read-only."""
+    """Return the mounts that keep the VOLUMEs writable in a read-only `rootfs`."""
     return [ResolvedMount(f"{rootfs}{lead}", lead) for lead in dict.fromkeys(volumes.values())]
 
 
 def owner(ids: IdMap | None, user: User) -> tuple[int, int]:
-    """What the node knows user and group of a container as; one that cannot be in it, as its root.
+    """Return the container's user and group as ids of the node.
 
-    Other ids than those of its user namespace may be another pod's.
+    An id that the user namespace does not map is replaced by the namespace's root: other ids of the
+    node may belong to another pod.
     """
     if ids is None:
         return user.uid, user.gid

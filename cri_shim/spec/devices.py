@@ -1,7 +1,8 @@
 """Device nodes and device cgroup rules.
 
-The OCI runtime itself makes null, zero, full, random, urandom, tty, ptmx and console; only further
-ones are listed. A privileged container gets every node of the host, and a cgroup that is open.
+The OCI runtime itself makes null, zero, full, random, urandom, tty, ptmx and console; the document
+lists only other nodes. A privileged container gets every node of the host, and its cgroup allows
+every device.
 """
 
 import posixpath
@@ -13,7 +14,8 @@ from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2
 from cri_shim.spec.host import HostDevice
 
-# Made by the runtime or mounted: a host's node of that name would be another terminal.
+# The OCI runtime makes these, or mounts over them. The host's node of such a name would be another
+# terminal.
 _NOT_THE_HOSTS = ("/dev/console", "/dev/ptmx", "/dev/pts", "/dev/shm", "/dev/mqueue", "/dev/fd")
 _RUNTIMES_OWN = ("null", "zero", "full", "random", "urandom", "tty")
 _MKNOD = [("c", None, None, "m"), ("b", None, None, "m")]
@@ -33,9 +35,9 @@ _USUAL = [
 def resolve(
     index: int, device: api_pb2.Device, found: Mapping[str, HostDevice]
 ) -> list[HostDevice]:
-    """The nodes that the request's devices[index] puts into the container.
+    """Return the nodes that the request's devices[index] adds to the container.
 
-    `found` has what is at its host_path: path below it -> node; a path of "" is host_path itself.
+    `found` has the nodes at its host_path: path below it -> node; a path of "" is host_path itself.
     """
     path = device.container_path or device.host_path
     access = device.permissions or "rwm"
@@ -51,7 +53,7 @@ def resolve(
 def nodes(
     devices: Sequence[HostDevice], host_devices: Sequence[HostDevice], *, privileged: bool
 ) -> list[dict[str, Any]]:
-    """linux.devices: those of the request; they win over the host's own node of the same path."""
+    """Return linux.devices: a node of the request replaces the host's node of the same path."""
     chosen = _chosen(devices, host_devices, privileged)
     return [_node(path, chosen[path]) for path in sorted(chosen)]
 
@@ -59,9 +61,9 @@ def nodes(
 def sources(
     devices: Sequence[HostDevice], host_devices: Sequence[HostDevice], *, privileged: bool
 ) -> dict[str, str]:
-    """Where each of those nodes is on the host, by its path in the container.
+    """Return the paths of those nodes on the host, by their path in the container.
 
-    Without those that the OCI runtime makes in any case: runc fails where one is there before it.
+    The nodes that the OCI runtime always makes are left out: runc fails if one exists already.
     """
     chosen = _chosen(devices, host_devices, privileged)
     own = {f"/dev/{name}" for name in _RUNTIMES_OWN}
@@ -78,7 +80,7 @@ def _chosen(
 
 
 def rules(devices: Sequence[HostDevice], *, privileged: bool) -> list[dict[str, Any]]:
-    """linux.resources.devices: nothing but the usual ones and those of the request."""
+    """Return linux.resources.devices: it allows the usual devices and those of the request."""
     if privileged:
         return [{"allow": True, "access": "rwm"}]
     usual = [_allow(*rule) for rule in (*_MKNOD, *_USUAL)]
@@ -86,7 +88,7 @@ def rules(devices: Sequence[HostDevice], *, privileged: bool) -> list[dict[str, 
 
 
 def allowances(devices: Sequence[HostDevice]) -> list[dict[str, Any]]:
-    """What of linux.resources.devices lets some devices be used."""
+    """Return the entries of linux.resources.devices that allow these devices."""
     return [_allow(d.type, d.major, d.minor, d.access) for d in devices if d.type in "bc"]
 
 

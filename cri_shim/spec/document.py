@@ -1,6 +1,6 @@
-"""The document itself: its type, and its form on disk.
+"""The type of the document, and its form on disk.
 
-The form is UTF-8 JSON with no exception: crun does not load a file that has other bytes in it.
+The file is always valid UTF-8 JSON: crun does not load a file with other bytes.
 """
 
 import json
@@ -14,13 +14,13 @@ Document = dict[str, Any]
 
 
 def encode(document: Document) -> bytes:
-    """The JSON text of a spec, process or resources object, as the OCI runtime is to read it."""
+    """Return the JSON text of a spec, process or resources object for the OCI runtime."""
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", "replace")
 
 
 def decode(data: bytes) -> Document:
-    """What `encode` wrote. Raises ValueError when it is no JSON object."""
+    """Parse the output of `encode`. ValueError if it is not a JSON object."""
     value = parse_json(data)
     if not isinstance(value, dict):
         raise ValueError(f"a JSON object was expected, found {type(value).__name__}")  # noqa: TRY004

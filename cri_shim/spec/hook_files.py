@@ -1,7 +1,7 @@
-"""The two forms of a hook definition file, oci-hooks(5), read into one.
+"""Reads hook definition files, oci-hooks(5), of both versions into one type.
 
-Names of properties are read whatever their case, as libpod's reader did. A condition that is not
-known is an error: to pass it over would have the hook run for containers that it is not for.
+The case of property names is ignored, as in libpod's reader. An unknown condition is an error: if
+it were ignored, the hook would run for containers that it was not made for.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import Any
 from cri_shim.spec.hooks import STAGES, Hook, When
 from cri_shim.untrusted import parse_json
 
-MAX_TIMEOUT_S = (1 << 31) - 1  # what OCI runtimes take
+MAX_TIMEOUT_S = (1 << 31) - 1  # the greatest value that OCI runtimes accept
 _CONDITIONS = ("always", "annotations", "commands", "hasbindmounts")
 # POSIX character classes, which Python's patterns do not have; they stand inside brackets.
 _CLASSES = {
@@ -28,7 +28,7 @@ _CLASSES = {
 
 
 def parse(data: bytes) -> Hook:
-    """The definition in a file. ValueError names the property that is wrong or missing."""
+    """Return the definition in a file. ValueError names the wrong or missing property."""
     raw = _object({"definition": parse_json(data)}, "definition")
     version = _text(raw, "version")
     if version == "1.0.0":

@@ -1,11 +1,12 @@
-"""OCI hooks, decided without I/O: what a definition says, whom it concerns, where it goes.
+"""OCI hooks without I/O: which hooks match a container, and their entries in the document.
 
 A definition (oci-hooks(5), read by spec/hook_files.py) has a hook, its stages, and conditions. In
-the 1.0.0 form all conditions that are given must hold, in the older one any of them will do.
-Patterns are looked for anywhere in the text unless they are anchored.
+version 1.0.0 all given conditions must hold; in version 0.1.0 one of them is enough. A pattern
+matches anywhere in the text unless it is anchored.
 
-Besides the stages of the OCI runtime there is `precreate`: the daemon itself runs such a hook when
-the container is made, gives it the OCI document on standard input, and goes on with what it writes.
+Besides the stages of the OCI runtime there is `precreate`. The daemon runs such a hook when it
+creates the container, writes the OCI document to its standard input, and continues with the hook's
+output.
 """
 
 import re
@@ -27,7 +28,8 @@ RUNTIME_STAGES = (
     "poststop",
 )
 STAGES = (PRECREATE, *RUNTIME_STAGES)
-# What the daemon goes by after the document is made; a precreate hook must leave it as it is.
+# The daemon relies on these values after the document is made; a precreate hook must not change
+# them.
 _OURS = (("root", "path"), ("linux", "cgroupsPath"), ("process", "terminal"))
 
 
@@ -39,17 +41,17 @@ class When:
     annotations: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = ()  # key, value
     commands: tuple[re.Pattern[str], ...] = ()  # any of them matches process.args[0]
     bind_mounts: bool | None = None
-    any_will_do: bool = False  # one condition is enough: the 0.1.0 form
+    any_will_do: bool = False  # one condition is enough: version 0.1.0
 
     def given(self) -> bool:
-        """Whether there is any condition at all."""
+        """Return whether there is any condition."""
         flags = self.always is not None or self.bind_mounts is not None
         return flags or bool(self.annotations or self.commands)
 
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """One definition. `args` includes argv[0]; a timeout of 0 is none (seconds)."""
+    """One definition. `args` includes argv[0]; the timeout is in seconds, 0 means no timeout."""
 
     path: str
     args: tuple[str, ...]
@@ -59,13 +61,13 @@ class Hook:
     stages: tuple[str, ...]
 
     def on_host(self) -> bool:
-        """Whether its program is looked for on the host: a startContainer hook's is not."""
+        """Return whether the program is on the host; that of a startContainer hook is not."""
         return any(stage != "startContainer" for stage in self.stages)
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A hook that can be used, and the file it is from."""
+    """A usable hook, and the file that defines it."""
 
     file: Path
     hook: Hook
@@ -77,7 +79,7 @@ class Definition:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What of a container the conditions look at."""
+    """The properties of a container that conditions are compared with."""
 
     command: str
     annotations: Mapping[str, str]
@@ -87,10 +89,10 @@ class Subject:
 def subject(
     document: Document, pod_annotations: Mapping[str, str], mounts: Iterable[api_pb2.Mount]
 ) -> Subject:
-    """Of the container that `document` describes; `mounts` are those that were asked for.
+    """Return the Subject of the container of `document`; `mounts` are those of the request.
 
-    Annotations of the pod count too, since users of Kubernetes can set no others; where both have
-    a key, the container's is the one.
+    Annotations of the pod count too, because users of Kubernetes cannot set annotations of a
+    container. If both have a key, the container's value wins.
     """
     arguments = document.get("process", {}).get("args") or [""]
     return Subject(
@@ -101,7 +103,7 @@ def subject(
 
 
 def matches(hook: Hook, container: Subject) -> bool:
-    """Whether the hook is for this container. A condition that is given as false never holds."""
+    """Return whether the hook is for this container. A condition given as false never holds."""
     when = hook.when
     held = [
         *([when.always] if when.always is not None else []),
@@ -120,7 +122,7 @@ def _annotated(
 
 
 def inject(document: Document, hooks: Sequence[Hook]) -> Document:
-    """The document with the hooks of all runtime stages behind those it has already, in order."""
+    """Append the hooks of all runtime stages to those of the document, in order."""
     stages: dict[str, list[dict[str, Any]]] = {
         stage: list(entries) for stage, entries in document.get("hooks", {}).items()
     }
@@ -143,9 +145,9 @@ def _entry(hook: Hook) -> dict[str, Any]:
 
 
 def edited(before: Document, output: bytes) -> Document:
-    """What a precreate hook made of the document. ValueError says what is wrong with it.
+    """Return the document that a precreate hook wrote. ValueError says what is wrong with it.
 
-    Where the root file system is, the cgroup, and whether there is a terminal cannot be changed.
+    The hook cannot change the path of the root file system, the cgroup, or the use of a terminal.
     """
     after = decode(output)
     for part in ("process", "root", "linux"):

@@ -1,7 +1,7 @@
-"""The config of an image that a container was committed to; pure.
+"""The config of an image that is committed from a container; pure.
 
-What is to be different from the container's image is given as Docker's instructions, as for
-`docker commit --change` ("CMD [...]", "ENV a=b", ...), or by the keys of an image config:
+The caller gives the changes as Docker's instructions, as in `docker commit --change` ("CMD [...]",
+"ENV a=b", ...), or by the keys of an image config:
 
     {"Cmd": ["/bin/app"], "Env": {"a": "b", "old": None}, "Labels": {"x": "y"}, "User": "1000"}
 """
@@ -30,7 +30,7 @@ def committed(
     comment: str = "",
     changes: Changes = (),
 ) -> bytes:
-    """The config of the image `config` with one more layer; InvalidArgument for bad changes."""
+    """Return the image config `config` with one more layer; InvalidArgument for bad changes."""
     document = image_config.document(config)
     created = now.astimezone(UTC).isoformat().replace("+00:00", "Z")
     document["created"] = created
@@ -48,7 +48,7 @@ def committed(
 
 
 def changed(config: Mapping[str, Any], changes: Changes) -> dict[str, Any]:
-    """The `config` part of an image's config after the changes, in their order."""
+    """Return the `config` part of an image's config after the changes, in their order."""
     result = dict(config)
     pairs: Iterable[tuple[str, Any]]
     if isinstance(changes, Mapping):
@@ -76,7 +76,7 @@ def _text(_old: Any, value: Any, key: str) -> str:
 
 
 def _variables(old: Any, value: Any, key: str) -> list[str]:
-    """A list replaces the variables; a mapping sets some, and takes away those that are None."""
+    """A list replaces the variables; a mapping sets some, and removes those with the value None."""
     if not isinstance(value, Mapping):
         found = _texts(value, key)
         if bad := next((each for each in found if "=" not in each[1:]), None):
@@ -98,7 +98,7 @@ def _labels(old: Any, value: Any, key: str) -> dict[str, str]:
 
 
 def _set(old: Any, value: Any, key: str) -> dict[str, Any]:
-    """What OCI has as an object of empty objects: a list adds to it."""
+    """Add names to a set, which OCI writes as an object of empty objects."""
     names = list(value) if isinstance(value, Mapping) else _texts(value, key)
     return {**(old or {}), **{name: {} for name in names}}
 
@@ -158,7 +158,7 @@ def _split(line: str, text: str) -> list[str]:
 
 
 def _pairs(line: str, text: str) -> dict[str, str]:
-    """`a=b c="d e"`, or the old form `a b c d`: a is "b c d"."""
+    """Parse `a=b c="d e"`, or the old form `a b c d`, where a is "b c d"."""
     words = _split(line, text)
     if "=" not in words[0]:
         name, space, value = text.partition(" ")

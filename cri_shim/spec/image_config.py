@@ -1,7 +1,7 @@
-"""The part of an OCI image configuration that a container is made from.
+"""The part of an OCI image configuration that containers are made from.
 
-The blob is whatever somebody pushed to a registry. What `parse` accepts is fit for every place it
-goes to: a CRI message, an OCI document, a JSON answer, a command line.
+Anyone who can push to a registry writes this blob. Every value that `parse` accepts can be used in
+a CRI message, an OCI document, a JSON answer and a command line.
 """
 
 from collections.abc import Mapping
@@ -11,14 +11,14 @@ from typing import Any
 from cri_shim.errors import InvalidArgument
 from cri_shim.untrusted import parse_json, printable
 
-MAX_BYTES = 4 << 20  # of a configuration or manifest; skopeo takes no larger ones either
-MAX_USER = 1024  # characters of User, which every list of images repeats
+MAX_BYTES = 4 << 20  # of a configuration or manifest; skopeo has the same limit
+MAX_USER = 1024  # characters of User; every list of images repeats it
 _BLOB = "image configuration"
 
 
 @dataclass(frozen=True, slots=True)
 class ImageConfig:
-    """`config` of the image configuration blob; what is absent there is empty here."""
+    """`config` of the image configuration blob; a missing value is empty here."""
 
     env: tuple[str, ...] = ()  # "NAME=value"
     entrypoint: tuple[str, ...] = ()
@@ -31,7 +31,7 @@ class ImageConfig:
 
 
 def document(data: bytes) -> dict[str, Any]:
-    """The configuration blob as a JSON object; InvalidArgument if it is none."""
+    """Return the configuration blob as a JSON object; InvalidArgument if it is not one."""
     try:
         blob = parse_json(data)
     except ValueError as e:
@@ -43,7 +43,7 @@ def document(data: bytes) -> dict[str, Any]:
 
 
 def steps(data: bytes) -> list[dict[str, Any]]:
-    """The history in a configuration blob, oldest first; what is no step is left out."""
+    """Return the history in a configuration blob, oldest first; other entries are skipped."""
     recorded = document(data).get("history")
     if not isinstance(recorded, list):
         return []
@@ -51,10 +51,10 @@ def steps(data: bytes) -> list[dict[str, Any]]:
 
 
 def parse(data: bytes) -> ImageConfig:
-    """The ImageConfig in a configuration blob.
+    """Return the ImageConfig of a configuration blob.
 
-    InvalidArgument, naming the key, for what is torn or malformed, for a NUL in a string and for a
-    User longer than MAX_USER. null means absent, as Go programs write it.
+    InvalidArgument names the key, for a malformed blob, for a NUL in a string and for a User longer
+    than MAX_USER. null means a missing value, as Go programs write it.
     """
     config = _Part(document(data)).part("config")
     config.part("ExposedPorts")
@@ -91,7 +91,7 @@ def _malformed(path: str, problem: str) -> InvalidArgument:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A JSON object and where it stands, so that an error can say so."""
+    """A JSON object and its path in the blob, for error messages."""
 
     value: dict[str, Any]
     path: str = ""

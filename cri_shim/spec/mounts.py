@@ -1,8 +1,8 @@
-"""The mounts of a container: the runtime's defaults, the pod's files, and what the request adds.
+"""The mounts of a container: the runtime's defaults, the pod's files, and those of the request.
 
-A requested mount takes the place of a default one at the same path, and a requested /dev takes away
-all defaults below it. Parents are mounted before what lies in them; among mounts of one depth, the
-order of the request is kept, so that the later of two at one path is on top, as it was asked.
+A mount of the request replaces a default mount at the same path; a requested /dev also removes all
+defaults below it. Parents are mounted before their children. Mounts of the same depth keep the
+order of the request, so the later of two mounts at one path is on top, as the request asked.
 """
 
 import posixpath
@@ -26,17 +26,17 @@ DEV = {
     "options": ["nosuid", "strictatime", "mode=755", "size=65536k"],
 }
 SHM = "/dev/shm"
-KERNELS = ("/proc", "/sys", "/dev")  # where the kernel's own file systems are, and devices
+KERNELS = ("/proc", "/sys", "/dev")  # mount points of the kernel's own file systems, and of devices
 _DEVPTS_OPTIONS = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]
 _PROPAGATION = {
     api_pb2.PROPAGATION_PRIVATE: "rprivate",
     api_pb2.PROPAGATION_HOST_TO_CONTAINER: "rslave",
     api_pb2.PROPAGATION_BIDIRECTIONAL: "rshared",
 }
-# Options of what the runtime itself gives to containers: it is data, nothing in it is executed.
+# Options of the mounts that the runtime itself adds: they have data, and no programs.
 DATA = ("nosuid", "nodev", "noexec")
-# What Mount.mount_options may say: what belongs to one mount and not to its file system, and has no
-# field of its own. crun takes any other word without doing anything.
+# The words allowed in Mount.mount_options: options of one mount (not of its file system) without a
+# CRI field of their own. crun ignores any other word silently.
 OPTIONS = frozenset(
     {
         *("noexec", "exec", "nosuid", "suid", "nodev", "dev"),
@@ -48,25 +48,26 @@ OPTIONS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ResolvedMount:
-    """A bind mount whose source was found on the host, symbolic links followed."""
+    """A bind mount whose source was found on the host, with symbolic links resolved."""
 
     source: str
     destination: str
     readonly: bool = False
     propagation: str = "rprivate"  # or "rslave", "rshared"
-    recursive_readonly: bool = False  # the OCI option rro; the handler must know it
+    recursive_readonly: bool = False  # the OCI option rro; the handler must support it
     options: tuple[str, ...] = ()  # further OCI mount options
-    idmapped: bool = False  # files have the ids of the pod's user namespace
-    fstype: str = ""  # of its source, where that decides: of a mount over /dev
+    idmapped: bool = False  # its files have ids of the pod's user namespace
+    fstype: str = ""  # of its source; filled in only for a mount over /dev
 
 
 def resolve(
     index: int, mount: api_pb2.Mount, source: str, *, shared: bool, slave: bool, rro: bool
 ) -> ResolvedMount:
-    """The request's mounts[index], its `source` resolved to lie on a shared or a slave mount.
+    """Resolve the request's mounts[index]; `source` is its path on the host.
 
-    "BIDIRECTIONAL: the source must be on a shared mount; HOST_TO_CONTAINER: shared or slave", and
-    recursive_read_only needs a handler that knows `rro`; otherwise InvalidArgument.
+    `shared` and `slave` describe the mount that the source is on. "BIDIRECTIONAL: the source must
+    be on a shared mount; HOST_TO_CONTAINER: shared or slave". recursive_read_only needs `rro`: the
+    handler supports it. Otherwise the error is an InvalidArgument.
     """
     field = f"config.mounts[{index}]"
     if mount.recursive_read_only and not rro:
@@ -74,7 +75,7 @@ def resolve(
         raise RROUnsupported(f"{field}.recursive_read_only", problem)
     propagation = _PROPAGATION[mount.propagation]
     if mount.HasField("image"):
-        propagation = "rprivate"  # nothing will ever be mounted in it
+        propagation = "rprivate"  # an image volume never gets mounts
     if propagation == "rshared" and not shared:
         problem = f"{source} is not on a shared mount; make it one: mount --make-rshared"
         raise InvalidArgument(f"{field}.propagation", problem)
@@ -88,12 +89,12 @@ def resolve(
         propagation=propagation,
         recursive_readonly=mount.recursive_read_only,
         options=tuple(mount.mount_options),
-        idmapped=bool(mount.uidMappings) and not mount.HasField("image"),  # which has them already
+        idmapped=bool(mount.uidMappings) and not mount.HasField("image"),  # images are mapped
     )
 
 
 def check(field: str, mount: api_pb2.Mount) -> None:
-    """What can be said of a mount without looking at the host: fields that exclude each other."""
+    """Check the fields of a mount that exclude each other; the host is not looked at."""
     if mount.HasField("image"):
         if mount.host_path:
             raise ImageVolumeMountFailed(f"{field}.host_path", "a host path or an image, not both")
@@ -127,11 +128,11 @@ def build(
     readonly_rootfs: bool,
     sys_readonly: str = "",
 ) -> list[dict[str, Any]]:
-    """`mounts` of the document. etc_files: container path -> host path; shm "" = none.
+    """Return `mounts` of the document. etc_files: container path -> host path; shm "" = none.
 
-    The pod's files are read-only exactly if the root file system is. `sys_readonly`: the node's
-    /sys is bound with this option. sysfs shows a network, and can only be mounted by the root of
-    the user namespace that the network belongs to.
+    The pod's files are read-only if and only if the root file system is. If `sys_readonly` is
+    given, the node's /sys is bound with this option. The reason: sysfs shows a network namespace,
+    and only the root of the user namespace that owns this network can mount it.
     """
     defaults = _defaults(privileged, sys_readonly)
     if shm:
@@ -146,22 +147,22 @@ def build(
 
 
 def is_related(path: str, others: Iterable[str]) -> bool:
-    """Whether the cleaned `path` is one of `others`, or above or below one."""
+    """Return whether the cleaned `path` is one of `others`, or above or below one."""
     return any(f"{path}/".startswith(f"{o}/") or f"{o}/".startswith(f"{path}/") for o in others)
 
 
 def cleaned(path: str) -> str:
-    """A path from the root without `.`, `..` and doubled slashes."""
+    """Return an absolute path without `.`, `..` and doubled slashes."""
     return posixpath.normpath("/" + path.lstrip("/"))
 
 
 def is_covered(path: str, destinations: Iterable[str]) -> bool:
-    """Whether one of the destinations is the cleaned `path`, or a directory above it."""
+    """Return whether a destination is the cleaned `path`, or a directory above it."""
     return any(f"{path}/".startswith(f"{destination}/") for destination in destinations)
 
 
 def rootfs_propagation(asked: Iterable[ResolvedMount]) -> str:
-    """linux.rootfsPropagation: what the strongest of the mounts needs; "" for none."""
+    """Return linux.rootfsPropagation: the strongest propagation of the mounts; "" for none."""
     wanted = {mount.propagation for mount in asked}
     return next((value for value in ("rshared", "rslave") if value in wanted), "")
 

@@ -1,7 +1,7 @@
-"""Which namespaces a container lives in.
+"""The namespaces of a container.
 
-The pod's net, ipc and uts namespaces are pinned under paths before any container exists; of its pid
-namespace there is one only if the pod shares it. A kind that has no path is the host's.
+The pod's net, ipc and uts namespaces are pinned under paths before any container exists; its pid
+namespace exists only if the pod shares it. A kind without a path is the host's.
 """
 
 from collections.abc import Mapping
@@ -10,13 +10,16 @@ from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2
 from cri_shim.spec import userns
 
-NEW = ""  # as a path: a namespace of the container's own
+NEW = ""  # as a path: a new namespace for this container
 _OCI_KIND = {"net": "network", "ipc": "ipc", "uts": "uts", "pid": "pid", "user": "user"}
 _FIELD = "config.linux.security_context.namespace_options.pid"
 
 
 def of_pod(pod: api_pb2.PodSandboxConfig) -> list[str]:
-    """The kinds that the pod has of its own. Its uts namespace goes with its network."""
+    """Return the kinds of namespaces that the pod does not share with the host.
+
+    The pod has its own uts namespace if it has its own network.
+    """
     options = pod.linux.security_context.namespace_options
     own = {
         "user": userns.of_pod(pod) is not None,
@@ -34,11 +37,11 @@ def for_container(
     pinned: Mapping[str, str],
     target: str = "",
 ) -> dict[str, str]:
-    """Kind -> path for ContainerInput.namespaces.
+    """Return the paths by kind, for ContainerInput.namespaces.
 
-    `pinned` has the paths of the pod's own namespaces, see `of_pod`;
-    `target` that of the TARGET container's pid namespace. A container that says nothing about its
-    pid namespace has its pod's mode.
+    `pinned` has the paths of the pod's own namespaces, see `of_pod`; `target` is the path of the
+    TARGET container's pid namespace. A container without namespace options has the pid mode of its
+    pod.
     """
     found = {kind: pinned[kind] for kind in ("user", "net", "ipc", "uts") if kind in pinned}
     context = config.linux.security_context
@@ -63,13 +66,13 @@ def for_container(
 
 
 def target(config: api_pb2.ContainerConfig) -> str:
-    """The id of the container whose pid namespace this one joins; "" if it joins none."""
+    """Return the id of the container whose pid namespace this one joins; "" for none."""
     options = config.linux.security_context.namespace_options
     return options.target_id if options.pid == api_pb2.TARGET else ""
 
 
 def build(namespaces: Mapping[str, str], *, cgroup: bool) -> list[dict[str, str]]:
-    """linux.namespaces. The mount namespace is always new; the cgroup one if `cgroup`."""
+    """Return linux.namespaces; the mount namespace is always new, the cgroup one if `cgroup`."""
     entries = [{"type": "mount"}]
     for kind, oci_kind in _OCI_KIND.items():
         path = namespaces.get(kind)

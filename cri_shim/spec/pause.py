@@ -1,8 +1,8 @@
 """The pause process: pid 1 of a pid namespace that the containers of a pod share.
 
-It is `catatonit -P`, a static init from a distribution package, bound into an otherwise empty
-root file system: it reaps orphans and does nothing else, so it needs no image, no capability and
-no file. Pods that share no pid namespace have no such process.
+It is `catatonit -P`, a static init from a distribution package, bound into an empty root file
+system. It only reaps orphans, so it needs no image, no capability and no other file. Pods without a
+shared pid namespace have no pause process.
 """
 
 from collections.abc import Mapping
@@ -17,28 +17,28 @@ from cri_shim.spec.protection import NONE, Protection
 from cri_shim.spec.userns import IdMap
 from cri_shim.spec.users import User
 
-INIT = "/catatonit"  # its path inside
-OOM_SCORE_ADJ = -998  # what Kubernetes gives pod sandboxes: the last to be killed
-CPU_SHARES = 2  # the least there is
+INIT = "/catatonit"  # its path in the root file system
+OOM_SCORE_ADJ = -998  # that of Kubernetes for pod sandboxes: they are killed last
+CPU_SHARES = 2  # the minimum
 
 
 @dataclass(frozen=True, slots=True)
 class PauseInput:
-    """All that the document of a pause process depends on."""
+    """Everything that the document of a pause process depends on."""
 
     pod_id: str
     pod: api_pb2.PodSandboxConfig
     init: str  # host path of the static init
     host: Host
     cgroups_path: str
-    namespaces: Mapping[str, str]  # pinned net, ipc, uts: kind -> path; its pid namespace is new
+    namespaces: Mapping[str, str]  # pinned net, ipc, uts: kind -> path; the pid namespace is new
     rootfs: str = "rootfs"  # an empty directory
     protection: Protection = NONE
-    ids: IdMap | None = None  # to be named with the user namespace, see Handler.maps_ids
+    ids: IdMap | None = None  # listed with the user namespace if Handler.maps_ids
 
 
 def build(inp: PauseInput) -> Document:
-    """The runtime-spec document of the pause process of a pod."""
+    """Return the runtime-spec document of the pause process of a pod."""
     document = {
         "ociVersion": OCI_VERSION,
         "process": {
@@ -82,6 +82,6 @@ def build(inp: PauseInput) -> Document:
 
 
 def _user(context: api_pb2.LinuxSandboxSecurityContext) -> User:
-    """The pod's user by numbers; there is no passwd file to look names up in."""
+    """Return the pod's numeric user; there is no passwd file to look up names."""
     uid, gid = context.run_as_user.value, context.run_as_group.value
     return User(uid, gid, tuple(sorted({gid, *context.supplemental_groups})))

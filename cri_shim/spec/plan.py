@@ -1,4 +1,4 @@
-"""What is to be done for a new container, decided from what was asked for and what was found."""
+"""Decides everything that is done for a new container, from the request and facts of the node."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -14,20 +14,23 @@ from cri_shim.spec.users import User
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The document has the sources of mounts as they are on the node: see sources.redirected."""
+    """The plan of a new container.
+
+    The document has the original sources of mounts, with paths of the node: see sources.redirected.
+    """
 
     document: Document
     user: User
-    hooks: tuple[Definition, ...]  # for this container; the precreate ones are still to be run
-    volumes: tuple[str, ...]  # VOLUMEs: directories that the root file system is to have
-    owner: tuple[int, int]  # of those that are made, on the node
-    sources: Mapping[str, str]  # of mounts -> without symbolic links; "" = ours, stays as it is
+    hooks: tuple[Definition, ...]  # for this container; the precreate ones have not run yet
+    volumes: tuple[str, ...]  # VOLUMEs: directories that the root file system must have
+    owner: tuple[int, int]  # of VOLUMEs that are made: user and group of the node
+    sources: Mapping[str, str]  # of mounts -> without symbolic links; "" = our own, unchanged
     idmapped: frozenset[tuple[str, str]]  # (source, destination) of mounts with the pod's ids
     lead: Mapping[str, str]  # destinations without the image's symbolic links
 
 
 def decide(inp: ContainerInput) -> Plan:
-    """InvalidArgument names the field that cannot be served."""
+    """Return the plan of a container; InvalidArgument names the field that cannot be served."""
     _check_working_directory(inp)
     _check_dev(inp)
     given = [mount.destination for mount in inp.default_mounts]
@@ -55,7 +58,7 @@ def decide(inp: ContainerInput) -> Plan:
 
 
 def edited(inp: ContainerInput) -> Document:
-    """The document of a container with all its edits."""
+    """Return the document of a container with all its edits."""
     document = container.build(inp)
     for edit in EDITS:
         document = edit(document, inp)
@@ -81,8 +84,8 @@ def _with_hooks(document: Document, inp: ContainerInput) -> Document:
     return hooks.inject(document, [found.hook for found in _matching(document, inp)])
 
 
-# In this order: an ordinary user's runtime cannot make the device nodes of CDI either, and a
-# precreate hook, which the daemon runs over the outcome, has to see what will run.
+# The order matters: an ordinary user's runtime cannot make the device nodes of CDI either, and the
+# daemon passes the result to the precreate hooks, which must see the final document.
 EDITS: tuple[Callable[[Document, ContainerInput], Document], ...] = (
     _with_cdi_devices,
     _for_an_ordinary_user,
@@ -100,7 +103,10 @@ def _led(inp: ContainerInput, path: str) -> str:
 
 
 def _check_working_directory(inp: ContainerInput) -> None:
-    """/proc/self/fd has open files of the OCI runtime, which have been directories of the node."""
+    """Refuse a working directory in /proc.
+
+    /proc/self/fd has open files of the OCI runtime, which have been directories of the node.
+    """
     cwd = process.working_directory(inp.config, inp.image)
     if _led(inp, cwd).startswith("/proc/"):
         problem = f"{cwd!r} is in /proc, which is no place to work in"
@@ -108,7 +114,7 @@ def _check_working_directory(inp: ContainerInput) -> None:
 
 
 def _check_dev(inp: ContainerInput) -> None:
-    """OCI runtimes trust /dev/null: they mount it over what is to be hidden."""
+    """Refuse a foreign /dev: OCI runtimes mount its /dev/null over the paths that they hide."""
     if inp.config.linux.security_context.privileged:
         return
     for mount in inp.mounts:

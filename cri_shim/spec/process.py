@@ -1,4 +1,4 @@
-"""The process of a container: arguments, environment, directory; and that of an exec in it."""
+"""The process of a container (arguments, environment, directory), and of an exec in it."""
 
 import copy
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ from cri_shim.untrusted import printable
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 DEFAULT_TERM = "xterm"
 _LONGEST_PATH = 4095  # bytes: PATH_MAX without its NUL
-# Of a container's own first process: an exec'd one has its own terminal.
+# Keys of a container's first process only: an exec has its own terminal and arguments.
 _NOT_FOR_EXEC = ("consoleSize", "terminal", "args")
 
 
 def arguments(config: api_pb2.ContainerConfig, image: ImageConfig) -> list[str]:
-    """process.args. `command` replaces ENTRYPOINT and drops CMD; `args` replaces CMD."""
+    """Return process.args. `command` replaces ENTRYPOINT and drops CMD; `args` replaces CMD."""
     found = [*config.command, *config.args]
     if not config.command:
         found = [*image.entrypoint, *(config.args or image.cmd)]
@@ -34,10 +34,10 @@ def arguments(config: api_pb2.ContainerConfig, image: ImageConfig) -> list[str]:
 def environment(
     config: api_pb2.ContainerConfig, image: ImageConfig, hostname: str, home: str
 ) -> list[str]:
-    """process.env: defaults, then the image's, then the request's; a later name replaces.
+    """Return process.env: defaults, then the image's, then the request's; a later name replaces.
 
-    Values are bytes in CRI, but JSON has no way to say them: what is no UTF-8 becomes U+FFFD, so
-    that a pod with a binary secret among its variables starts at all.
+    CRI values are bytes, but JSON has only text. Bytes that are not UTF-8 become U+FFFD, so that a
+    pod with a binary secret in its variables can start.
     """
     variables = {"PATH": DEFAULT_PATH}
     if config.tty:
@@ -53,14 +53,14 @@ def environment(
 
 
 def working_directory(config: api_pb2.ContainerConfig, image: ImageConfig) -> str:
-    """process.cwd: the request's, else the image's, else /."""
+    """Return process.cwd: the request's, else the image's, else /."""
     found = config.working_dir or "/" + image.working_dir.lstrip("/")
     _possible_path(found, "config.working_dir", "the working directory")
     return found
 
 
 def user(resolved: User) -> dict[str, Any]:
-    """process.user."""
+    """Return process.user."""
     return {
         "uid": resolved.uid,
         "gid": resolved.gid,
@@ -69,7 +69,7 @@ def user(resolved: User) -> dict[str, Any]:
 
 
 def limits(host: Host) -> dict[str, Any]:
-    """process.rlimits: of open files alone, where the daemon has raised its own."""
+    """Return process.rlimits: open files only, and only if the daemon has raised its own limit."""
     if host.open_files is None:
         return {}
     soft, hard = host.open_files
@@ -83,10 +83,10 @@ def exec_process(
     tty: bool,
     console_size: tuple[int, int] | None = None,
 ) -> Document:
-    """The complete OCI process object for an exec in the container that `spec` describes.
+    """Return the complete OCI process object for an exec in the container of `spec`.
 
     User, capabilities, environment, directory, rlimits and labels are the container's; arguments
-    and terminal are the call's. console_size is (width, height) in characters, of a tty.
+    and terminal are those of the call. console_size is (width, height) in characters, of a tty.
     """
     process: Document = copy.deepcopy(
         {key: value for key, value in spec["process"].items() if key not in _NOT_FOR_EXEC}
@@ -101,7 +101,11 @@ def exec_process(
 
 
 def _possible_path(path: str, field: str, what: str) -> None:
-    """runc repeats it in its error, and conmon waits for ever with more than a pipe can hold."""
+    """Refuse a path that is too long.
+
+    runc repeats it in its error, and conmon waits forever for an error that does not fit into a
+    pipe.
+    """
     if len(path.encode(errors="replace")) > _LONGEST_PATH:
         problem = f"{what} has a path longer than {_LONGEST_PATH} bytes: {printable(path, 40)}"
         raise InvalidArgument(field, problem)

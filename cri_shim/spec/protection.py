@@ -1,7 +1,7 @@
-"""What confines a process beyond namespaces and capabilities, decided by the caller.
+"""What confines a process besides namespaces and capabilities; the caller chooses it.
 
-Which profiles and labels there are is the node's business; here they are values that go into the
-document: the filter whole, AppArmor and SELinux by name.
+The node decides which profiles and labels exist. The document gets the complete seccomp filter, and
+the names of the AppArmor profile and the SELinux labels.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from cri_shim.spec.seccomp import Filter
 
 @dataclass(frozen=True, slots=True)
 class Protection:
-    """None and "" are for none."""
+    """The confinement of a process; None and "" mean none."""
 
     seccomp: Filter | None = None
     apparmor: str = ""  # name of a loaded profile
@@ -20,12 +20,12 @@ class Protection:
     mount_label: str = ""
 
     def of_process(self) -> dict[str, Any]:
-        """Keys of the document's `process`: an exec has them as the container itself."""
+        """Return keys of the document's `process`; an exec has the same as its container."""
         named = {"apparmorProfile": self.apparmor, "selinuxLabel": self.process_label}
         return {key: value for key, value in named.items() if value}
 
     def of_linux(self) -> dict[str, Any]:
-        """Keys of the document's `linux`."""
+        """Return keys of the document's `linux`."""
         found: dict[str, Any] = {}
         if self.seccomp is not None:
             found["seccomp"] = self.seccomp

@@ -1,7 +1,7 @@
-"""CPU, memory, huge pages and cgroup v2 files: CRI's LinuxContainerResources to OCI, and updates.
+"""CPU, memory, huge pages and cgroup v2 files: CRI's LinuxContainerResources as OCI, and updates.
 
-At creation 0 or empty means "not set", in an update "unchanged". Swap is counted as memory and swap
-together, in CRI as in OCI.
+0 or empty means "not set" at creation, and "unchanged" in an update. The swap limit is the sum of
+memory and swap, in CRI and in OCI.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ from cri_shim.pb import api_pb2
 from cri_shim.spec.host import Host
 
 UNLIMITED = -1
-PARTS = ("cpu", "memory", "hugepageLimits", "unified")  # of linux.resources, that are made here
+PARTS = ("cpu", "memory", "hugepageLimits", "unified")  # keys of linux.resources that are made here
 _NUMBERS = ("cpu_period", "cpu_quota", "cpu_shares", "memory_limit_in_bytes", "oom_score_adj")
 _TEXTS = ("cpuset_cpus", "cpuset_mems")
 
@@ -19,10 +19,10 @@ _TEXTS = ("cpuset_cpus", "cpuset_mems")
 def to_oci(
     resources: api_pb2.LinuxContainerResources, host: Host, field: str = "config.linux.resources"
 ) -> dict[str, Any]:
-    """linux.resources of a new container; what is not limited is left out.
+    """Return linux.resources of a new container, without values that are not limited.
 
-    That goes for -1, unlimited, too: a new cgroup is unlimited, and there are versions of crun that
-    make a wrong limit of it, or fail. InvalidArgument names the field below `field`.
+    -1, unlimited, is left out too: a new cgroup is unlimited, and some versions of crun turn it
+    into a wrong limit, or fail. InvalidArgument names the field below `field`.
     """
     return _document(resources, host, field, unsaid=(0, "", UNLIMITED))
 
@@ -33,13 +33,14 @@ def changes(
     host: Host,
     field: str = "linux",
 ) -> dict[str, Any]:
-    """The document for the OCI runtime's `update`: what differs from `current`, {} for nothing.
+    """Return the document for the OCI runtime's `update`: the differences from `current`, or {}.
 
     Values that only work together stay together: memory with swap, CPU quota with period.
     """
     before = _document(current, host, field, unsaid=(0, ""))
     after = _document(merged, host, field, unsaid=(0, ""))
-    # Never limited is unlimited already, and not every crun can be told so again.
+    # A quota that was never set is unlimited already, and some versions of crun cannot set this
+    # again.
     old_cpu = {"quota": UNLIMITED} | before.get("cpu", {})
     found = {key: value for key, value in after.items() if value != before.get(key)}
     cpu = after.get("cpu", {})
@@ -53,7 +54,7 @@ def changes(
 
 
 def memory(resources: api_pb2.LinuxContainerResources, host: Host, field: str) -> dict[str, Any]:
-    """Only the limits of memory and swap of a document; {} for none."""
+    """Return only the limits of memory and swap as a document; {} for none."""
     limits = _document(resources, host, field, unsaid=(0, ""))
     return {"memory": limits["memory"]} if "memory" in limits else {}
 
@@ -61,10 +62,11 @@ def memory(resources: api_pb2.LinuxContainerResources, host: Host, field: str) -
 def merge(
     current: api_pb2.LinuxContainerResources, update: api_pb2.LinuxContainerResources
 ) -> api_pb2.LinuxContainerResources:
-    """What is in force after UpdateContainerResources: 0 and empty leave a value as it is.
+    """Return the values after UpdateContainerResources: 0 and empty leave a value unchanged.
 
-    Huge pages are merged by page size, `unified` by key. A container without swap stays without
-    when only its memory limit changes; one with swap keeps its total, at least the new limit.
+    Huge pages are merged by page size, `unified` by key. If only the memory limit changes, a
+    container without swap stays without swap; one with swap keeps its total, but at least the new
+    limit.
     """
     merged = api_pb2.LinuxContainerResources()
     merged.CopyFrom(current)
@@ -81,7 +83,7 @@ def merge(
 
 
 def oom_score_adj(asked: int, host: Host) -> int:
-    """process.oomScoreAdj; not below the daemon's own where the kernel would refuse that."""
+    """Return process.oomScoreAdj; not below the daemon's own if the kernel would refuse that."""
     return asked if host.can_raise else max(asked, host.oom_score_adj)
 
 
@@ -129,7 +131,7 @@ def _memory(resources: api_pb2.LinuxContainerResources, host: Host, field: str) 
     said_otherwise = not swap and "memory.swap.max" in resources.unified
     if said_otherwise or not host.swap_accounting:
         return {"limit": limit}
-    # No swap unless it was asked for: otherwise the limit would only move memory there.
+    # No swap unless the request asks for it: otherwise the limit would only move memory to swap.
     return {"limit": limit, "swap": swap or limit}
 
 
@@ -140,7 +142,7 @@ def _hugepages(
     for i, asked in enumerate(resources.hugepage_limits):
         if asked.page_size in host.hugepage_sizes:
             limits.append({"pageSize": asked.page_size, "limit": asked.limit})
-        elif asked.limit:  # the kubelet sends a zero for every size it can think of
+        elif asked.limit:  # the kubelet sends a zero for every size that it knows
             known = ", ".join(sorted(host.hugepage_sizes)) or "none"
             problem = f"{asked.page_size!r} cannot be limited here (known: {known})"
             raise InvalidArgument(f"{field}.hugepage_limits[{i}].page_size", problem)

@@ -1,9 +1,9 @@
-"""A document as an ordinary user's OCI runtime can carry it out.
+"""Changes a document so that the OCI runtime of an ordinary user can execute it.
 
-Root of a user namespace may mount a file system that shows a namespace only where that namespace
-belongs to its own: for what a pod shares with the node, the node's mount is bound instead, as
-podman does it; its message queues are not shown. Device nodes are bound as well. Without control
-groups nothing is said of them, and none are shown.
+Root of a user namespace can mount a file system that shows a namespace only if its user namespace
+owns that namespace. If a pod shares the namespace with the node, the node's mount is bound instead,
+as in podman; the node's message queues are left out. Device nodes are bound as well. Without
+cgroups the document has no limits, no cgroup namespace and no cgroup mount.
 """
 
 from collections.abc import Container, Mapping
@@ -15,17 +15,17 @@ from cri_shim.spec.host import Host
 
 # File system -> the namespace that it shows.
 _SHOWS = {"sysfs": "network", "proc": "pid"}
-_WHOLE = ("memory", "pids")  # of linux.resources, that are one controller's
+_WHOLE = ("memory", "pids")  # keys of linux.resources that belong to one controller
 _SAFE = ["nosuid", "noexec", "nodev"]
 
 
 def adapted(
     document: Document, host: Host, devices: Mapping[str, str] = MappingProxyType({})
 ) -> Document:
-    """The document changed in its mounts, and in all that says "cgroup", as far as `host` has it.
+    """Return the document with changed mounts, and without the cgroup parts that `host` lacks.
 
-    `devices` says where the device nodes are on the host, by their path in the container: they
-    cannot be made, and are bound.
+    `devices` has the host paths of device nodes, by their path in the container: an ordinary user
+    cannot make nodes, so they are bound.
     """
     linux = dict(document["linux"])
     linux.pop("devices", None)
@@ -36,7 +36,8 @@ def adapted(
         linux.pop("resources", None)
         linux["namespaces"] = [n for n in linux["namespaces"] if n["type"] != "cgroup"]
     own = {namespace["type"] for namespace in linux["namespaces"]}
-    # Not every node has /dev/mqueue mounted; queues are opened by system calls, not there.
+    # Not every node has /dev/mqueue mounted; programs open queues by system calls, without this
+    # mount.
     absent = {
         kind for kind, out in (("cgroup", not host.limits), ("mqueue", "ipc" not in own)) if out
     }
@@ -47,7 +48,10 @@ def adapted(
 
 
 def _limits(resources: Mapping[str, Any], lacking: Container[str]) -> dict[str, Any]:
-    """What can be limited. Rules for devices are the real root's: there are no nodes to make."""
+    """Return the supported limits, without device rules.
+
+    Only the real root can set device rules; an ordinary user can make no nodes anyway.
+    """
     found = {key: value for key, value in resources.items() if key not in ("devices", *_WHOLE)}
     found |= {key: resources[key] for key in _WHOLE if key in resources and key not in lacking}
     if "cpu" in found:

@@ -1,7 +1,7 @@
 """A pod as an OCI document, for tools that read PodSandboxStatus.
 
-Other runtimes show the document of a pod's pause container. A pod without a pause process has this
-one, with what tools look for: where its namespaces are, its annotations, host name and cgroup.
+Other runtimes report the document of a pod's pause container. A pod without a pause process reports
+this one. It has what tools look for: paths of namespaces, annotations, host name and cgroup.
 """
 
 from collections.abc import Mapping
@@ -18,9 +18,10 @@ def build(
     cgroups_path: str,
     hostname: str,
 ) -> Document:
-    """`pinned`: the pod's own namespaces, kind -> path; `cgroups_path`: where its process would be.
+    """Return the document; `pinned` has the pod's own namespaces, kind -> path.
 
-    A namespace that the pod shares with the node is left out.
+    `cgroups_path` is the cgroup that a pause process would have. A namespace that the pod shares
+    with the node is left out.
     """
     entries = [entry for entry in namespaces.build(pinned, cgroup=False) if "path" in entry]
     ids = userns.of_pod(pod)

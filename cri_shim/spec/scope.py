@@ -1,29 +1,30 @@
-"""What systemd does with the unit of a container, where its control group is a scope.
+"""The systemd properties of a container whose cgroup is a scope.
 
 At a shutdown of the node systemd sends SIGTERM to all processes of a scope, and SIGKILL after
-TimeoutStopUSec, whose default is 90 seconds: a container that ignores SIGTERM, as a first process
-without a handler does, would hold up the shutdown for as long. And it limits the number of tasks
-by DefaultTasksMax unless it is told another number.
+TimeoutStopUSec; its default is 90 seconds. A container that ignores SIGTERM delays the shutdown for
+that long; so does a first process without a handler. systemd also limits the number of tasks to
+DefaultTasksMax unless the scope has a number of its own.
 """
 
 from collections.abc import Mapping
 
 GRACE = "io.kubernetes.pod.terminationGracePeriod"  # the kubelet's annotation, in seconds
-DEFAULT_GRACE_S = 10  # where nothing is said, as that of a stop by hand
+DEFAULT_GRACE_S = 10  # without an annotation, as for a manual stop
 _INFINITY = 2**64 - 1  # in systemd's numbers
-MAX_GRACE_S = 24 * 3600  # a shutdown that waits longer will be ended by a person
+MAX_GRACE_S = 24 * 3600  # a person ends a shutdown that waits longer
 
 
 def is_scope(cgroups_path: str) -> bool:
-    """Whether an OCI cgroupsPath is that of the systemd driver, `slice:prefix:id`."""
+    """Return whether an OCI cgroupsPath is that of the systemd driver, `slice:prefix:id`."""
     return ":" in cgroups_path
 
 
 def annotations(cgroups_path: str, asked: Mapping[str, str], pids_limit: int = 0) -> dict[str, str]:
-    """The annotations by which an OCI runtime is told properties of the scope.
+    """Return the annotations that set properties of the scope through the OCI runtime.
 
-    `asked` are the container's own, as the kubelet sent them; `pids_limit` is 0 for none. No limit
-    is a property, since crun before 1.9 writes a pids.limit of -1 to pids.max as it stands.
+    `asked` has the container's own annotations from the kubelet; `pids_limit` is 0 for none. No
+    limit is set by a property, because crun before 1.9 writes a pids.limit of -1 to pids.max as
+    "-1".
     """
     if not is_scope(cgroups_path):
         return {}
@@ -34,7 +35,7 @@ def annotations(cgroups_path: str, asked: Mapping[str, str], pids_limit: int = 0
 
 
 def _grace_s(asked: Mapping[str, str]) -> int:
-    """At least a second: systemd takes 0 for no limit at all."""
+    """Return at least one second: 0 means no limit at all for systemd."""
     value = asked.get(GRACE, "")
     if not (value.isascii() and value.isdigit() and len(value) <= 10):
         return DEFAULT_GRACE_S

@@ -1,8 +1,8 @@
-"""Seccomp filters: which one a process is to have, and the OCI form of a profile.
+"""Seccomp filters: chooses the profile of a process, and makes the OCI form of a profile.
 
-A profile on disk is written for every machine and every set of capabilities: rules that say
-`includes` and `excludes` are kept or left out by what this container is, and `archMap` is looked up
-for this processor. OCI form knows neither, and passes through unchanged.
+A profile on disk is for every machine and every set of capabilities. A rule with `includes` or
+`excludes` is kept or dropped by the properties of this container, and `archMap` is looked up for
+this processor. A profile in OCI form has neither, and its rules stay unchanged.
 """
 
 import errno
@@ -26,7 +26,7 @@ _ACTIONS = frozenset(
     )
 )
 _PASSED_ON = ("flags", "listenerPath", "listenerMetadata")
-# A processor's name in image platforms and profile rules -> in libseccomp.
+# The processor's name in image platforms and profile rules -> its name in libseccomp.
 _NATIVE = {
     "amd64": "SCMP_ARCH_X86_64",
     "386": "SCMP_ARCH_X86",
@@ -42,7 +42,7 @@ _NATIVE = {
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The profile that was asked for: a file by its path, or the runtime's default."""
+    """The profile that a request asks for: the path of a file, or the runtime's default."""
 
     field: str  # of the security context
     path: str = ""  # "" = the default
@@ -50,16 +50,16 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What rules may depend on besides capabilities."""
+    """Properties of the node that rules may depend on, besides capabilities."""
 
-    architecture: str  # as image platforms name it: "amd64"
+    architecture: str  # as in image platforms: "amd64"
     kernel: tuple[int, int]
 
 
 def wanted(context: _Context) -> Wanted | None:
-    """What the security context of a pod or container asks for; None: no filter.
+    """Return the profile that the security context of a pod or container asks for; None: no filter.
 
-    "privileged" wins over any profile; a context that names none runs unconfined. `seccomp` wins
+    "privileged" wins over any profile; a context without a profile runs unconfined. `seccomp` wins
     over the deprecated `seccomp_profile_path`.
     """
     if context.privileged:
@@ -79,9 +79,9 @@ def wanted(context: _Context) -> Wanted | None:
 
 
 def parse(text: bytes | str, field: str) -> Mapping[str, Any]:
-    """A profile file's content, checked as far as `to_oci` relies on it.
+    """Parse a profile file, and check everything that `to_oci` relies on.
 
-    InvalidArgument, naming `field`, for what is no seccomp profile.
+    InvalidArgument names `field` if the text is no seccomp profile.
     """
     try:
         profile = untrusted.parse_json(text)
@@ -117,7 +117,7 @@ def _problem(profile: Any) -> str:
 
 
 def _flaw(rule: Any) -> str:
-    """What is wrong with a rule, as its path goes on; "" if nothing."""
+    """Return what is wrong with a rule, starting with the rest of its path; "" if it is correct."""
     if not isinstance(rule, dict):
         return " is not an object"
     if not _are(str, rule.get("names")) or not _is(str, rule.get("name")):
@@ -144,7 +144,7 @@ def _is(kind: type, value: Any) -> bool:
 
 
 def _are(kind: type, value: Any) -> bool:
-    """Whether it is a list of such values; none at all is an empty one."""
+    """Return whether the value is a list of `kind`; None counts as an empty list."""
     return value is None or (isinstance(value, list) and all(isinstance(v, kind) for v in value))
 
 
@@ -161,7 +161,7 @@ def _shown(value: Any) -> str:
 
 
 def to_oci(profile: Mapping[str, Any], machine: Machine, capabilities: Collection[str]) -> Filter:
-    """The OCI linux.seccomp of a parsed profile, for a process with these `capabilities`."""
+    """Return the OCI linux.seccomp of a parsed profile, for a process with these `capabilities`."""
     found: Filter = {"defaultAction": profile["defaultAction"]}
     number = _errno(profile, "defaultErrnoRet", "defaultErrno")
     if number is not None:
@@ -178,7 +178,10 @@ def to_oci(profile: Mapping[str, Any], machine: Machine, capabilities: Collectio
 
 
 def _architectures(profile: Mapping[str, Any], machine: Machine) -> list[str]:
-    """The processor's own and those it also runs; a profile without a map says them itself."""
+    """Return this processor's architecture and those it also runs.
+
+    A profile without a map lists the architectures itself.
+    """
     native = _NATIVE.get(machine.architecture)
     for entry in profile.get("archMap") or []:
         if entry.get("architecture") == native:
@@ -187,7 +190,7 @@ def _architectures(profile: Mapping[str, Any], machine: Machine) -> list[str]:
 
 
 def _applies(rule: Mapping[str, Any], machine: Machine, capabilities: Collection[str]) -> bool:
-    """Every condition of `includes` must hold, and none of `excludes`."""
+    """Return whether all conditions of `includes` and none of `excludes` hold."""
     includes, excludes = rule.get("includes") or {}, rule.get("excludes") or {}
     architectures, unwanted = includes.get("arches") or [], excludes.get("arches") or []
     if machine.architecture in unwanted:
@@ -214,12 +217,12 @@ def _rule(rule: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _names(rule: Mapping[str, Any]) -> list[str]:
-    """`names`, or the `name` of old profiles."""
+    """Return `names`, or the `name` of old profiles."""
     return list(rule.get("names") or []) or ([rule["name"]] if rule.get("name") else [])
 
 
 def _errno(of: Mapping[str, Any], number: str, name: str) -> int | None:
-    """The error a refused call gets: by number, else by name; None is the OCI runtime's EPERM."""
+    """Return the error number of a refused call, by number or name; None: the runtime's EPERM."""
     if of.get(number) is not None:
         return int(of[number])
     value: int | None = getattr(errno, str(of.get(name) or "none"), None)
@@ -227,6 +230,6 @@ def _errno(of: Mapping[str, Any], number: str, name: str) -> int | None:
 
 
 def _kernel(text: str) -> tuple[int, int]:
-    """(4, 8) of "4.8"; what is no version is one that never comes."""
+    """Parse "4.8" to (4, 8); text that is no version becomes a version above all kernels."""
     found = re.fullmatch(r"([0-9]{1,9})\.([0-9]{1,9})", str(text))
     return (int(found[1]), int(found[2])) if found else (1 << 30, 0)

@@ -1,6 +1,6 @@
-"""Signals as the three worlds name them: the CRI enum, an image's StopSignal text, a number.
+"""Converts signals between the CRI enum, an image's StopSignal text, and numbers.
 
-The CRI enum is alphabetic, so its values mean nothing by themselves: it is mapped by *name*.
+The CRI enum is sorted by name, so its values are not signal numbers: it is mapped by *name*.
 """
 
 import re
@@ -10,7 +10,7 @@ from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2
 from cri_shim.untrusted import printable
 
-# What Go and glibc programs mean by these names; a libc's own idea of SIGRTMIN differs (musl: 35).
+# Go and glibc programs use these numbers; other C libraries have another SIGRTMIN (musl: 35).
 RTMIN, RTMAX = 34, 64
 _MOST_DIGITS = 8  # of a number, leading zeros included
 _ABOVE_MIN = re.compile(r"RTMIN(?:(?:\+|PLUS)(\d{1,2}))?")
@@ -18,7 +18,7 @@ _BELOW_MAX = re.compile(r"RTMAX(?:(?:-|MINUS)(\d{1,2}))?")
 
 
 def number(value: "api_pb2.Signal.ValueType") -> int:
-    """The number of a CRI signal; RUNTIME_DEFAULT is SIGTERM."""
+    """Return the number of a CRI signal; RUNTIME_DEFAULT is SIGTERM."""
     if value == api_pb2.SIGNAL_RUNTIME_DEFAULT:
         return int(signal.SIGTERM)
     try:
@@ -29,9 +29,9 @@ def number(value: "api_pb2.Signal.ValueType") -> int:
 
 
 def parse(text: str, field: str = "config.image") -> int:
-    """The number that "SIGTERM", "term", "15", "SIGRTMIN+3" or "RTMAX-1" stands for.
+    """Return the number of "SIGTERM", "term", "15", "SIGRTMIN+3" or "RTMAX-1".
 
-    Else InvalidArgument, naming `field`.
+    InvalidArgument names `field` for any other text.
     """
     name = text.strip().upper()
     if name.isascii() and name.isdigit():
@@ -45,14 +45,14 @@ def parse(text: str, field: str = "config.image") -> int:
 
 
 def to_enum(signal_number: int) -> "api_pb2.Signal.ValueType":
-    """The CRI signal with this number; ValueError for a number that has none."""
+    """Return the CRI signal with this number; ValueError if there is none."""
     return _ENUM[signal_number]
 
 
 def effective(
     configured: "api_pb2.Signal.ValueType", image_stop_signal: str
 ) -> "api_pb2.Signal.ValueType":
-    """The stop signal a container has: its config's, else its image's, else SIGTERM."""
+    """Return the stop signal of a container: its config's, else its image's, else SIGTERM."""
     if configured != api_pb2.SIGNAL_RUNTIME_DEFAULT:
         number(configured)
         return configured
@@ -62,7 +62,7 @@ def effective(
 
 
 def _named(name: str) -> int | None:
-    """The number of a name without SIG."""
+    """Return the number of a name without SIG."""
     if above := _ABOVE_MIN.fullmatch(name):
         return RTMIN + int(above.group(1) or 0)
     if below := _BELOW_MAX.fullmatch(name):
@@ -81,9 +81,9 @@ def _enum_by_number() -> "dict[int, api_pb2.Signal.ValueType]":
 
 
 def _is_usual(name: str, known: int) -> bool:
-    """Of two names for one number, as SIGCHLD and SIGCLD, is this the one in general use?"""
+    """Return whether the name is the usual one of two for one number, as SIGCHLD and SIGCLD."""
     return known < RTMIN and name == f"SIGNAL_{signal.Signals(known).name}"
 
 
 _ENUM = _enum_by_number()
-_DELIVERABLE = frozenset(_ENUM)  # not 32 and 33, which the C library keeps for itself
+_DELIVERABLE = frozenset(_ENUM)  # not 32 and 33, which the C library reserves

@@ -1,8 +1,9 @@
-"""Sources of a document's bind mounts: which of them others could change, and what replaces them.
+"""Replaces the sources of a document's bind mounts by paths that no tenant can change.
 
-The OCI runtime opens a source by its path when it makes the container, later than we looked at it,
-and beneath mounts that tenants write to. So it is given paths of our own alone: `redirected` puts
-a place into the document for every other source, and says what is to be mounted there by then.
+The OCI runtime opens a source by its path when it makes the container. That is later than our
+check, and tenants can write to the mounts above the source. So the OCI runtime gets only paths of
+our own: `redirected` puts a place into the document for every other source, and returns what must
+be mounted there before the OCI runtime starts.
 """
 
 import posixpath
@@ -19,25 +20,25 @@ _PROPAGATION = {"rshared": "shared", "shared": "shared", "rslave": "slave", "sla
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What is to be mounted at `place` while the OCI runtime makes the container."""
+    """The source that is mounted at `place` while the OCI runtime makes the container."""
 
     place: str
     path: str  # on the node, without symbolic links
-    propagation: str  # "private", "slave" or "shared": what the mount in the container is to be
+    propagation: str  # "private", "slave" or "shared": that of the mount in the container
     idmapped: bool = False  # with the ids of the pod
-    nested: tuple[str, ...] = ()  # paths below it where the document mounts or makes something
+    nested: tuple[str, ...] = ()  # paths below it where the document mounts or makes a node
 
 
 def bound(document: Document) -> list[dict[str, Any]]:
-    """The bind mounts of a document."""
+    """Return the bind mounts of a document."""
     return [mount for mount in document.get("mounts") or [] if is_bind(mount)]
 
 
 def nested(document: Document, lead: Mapping[str, str]) -> list[tuple[str, ...]]:
-    """For each mount of a document, the paths below it where another one or a device is.
+    """Return, for each mount of a document, the paths below it of other mounts and devices.
 
-    That is, of those for which no other mount is nearer. `lead`: destinations without symbolic
-    links, as far as they differ.
+    Each path belongs only to its nearest mount. `lead`: destinations without symbolic links; a
+    destination without links is left out.
     """
     mounts = document.get("mounts") or []
     at = {_path(lead, mount["destination"]): number for number, mount in enumerate(mounts)}
@@ -64,11 +65,11 @@ def redirected(
     idmapped: Collection[tuple[str, str]] = (),
     lead: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Document, list[Source]]:
-    """The document with places instead of sources, and what is to be mounted there.
+    """Return the document with places instead of sources, and what must be mounted there.
 
-    `place` gives the one of a number. `found`: the path, without symbolic links, of each source
-    that is to be replaced. `idmapped`: (source, destination) of those that have the pod's ids.
-    `lead`: see `nested`.
+    `place` returns the place of a number. `found`: each source that is replaced -> its path without
+    symbolic links. `idmapped`: (source, destination) of mounts with the pod's ids. `lead`: see
+    `nested`.
     """
     mounts: list[dict[str, Any]] = []
     sources: list[Source] = []
@@ -85,7 +86,7 @@ def redirected(
 
 
 def restored(document: Document, sources: Collection[Source]) -> Document:
-    """The document as it was: with what is mounted at the places as sources."""
+    """Return the original document: each place is replaced by its source again."""
     paths = {source.place: source.path for source in sources}
     if not paths:
         return document
@@ -97,7 +98,7 @@ def restored(document: Document, sources: Collection[Source]) -> Document:
 
 
 def is_bind(mount: Mapping[str, Any]) -> bool:
-    """Whether a mount of a document is a bind mount, by its type or its options."""
+    """Return whether a mount of a document is a bind mount, by its type or its options."""
     return mount.get("type") == "bind" or bool(_BIND & set(mount.get("options") or []))
 
 

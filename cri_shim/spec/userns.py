@@ -1,7 +1,7 @@
-"""User namespaces: a pod's ids, and what they are on the node.
+"""User namespaces: the ids of a pod, and their ids on the node.
 
-A pod has one range of users and one of groups, and all its namespaces belong to its user namespace;
-its containers join that one. Root inside is an ordinary user of the node.
+A pod has one range of users and one of groups. Its user namespace owns all its other namespaces,
+and its containers join it. Root of the user namespace is an ordinary user of the node.
 """
 
 from dataclasses import dataclass
@@ -16,24 +16,24 @@ FIELD = f"{_OPTIONS}.userns_options"
 
 @dataclass(frozen=True, slots=True)
 class IdRange:
-    """Ids 0 to length - 1 inside are host_id and following on the node."""
+    """Ids 0 to length - 1 of the namespace are host_id and following on the node."""
 
     host_id: int
     length: int
 
     def on_node(self, id: int) -> int | None:
-        """What the node knows the id `id` of the namespace as; None: it is none of it."""
+        """Return the node's id of the id `id` in the namespace; None if it is not mapped."""
         return self.host_id + id if 0 <= id < self.length else None
 
     def inside(self, id: int) -> int | None:
-        """What the id `id` of the node is in the namespace; None: nothing."""
+        """Return the namespace's id of the id `id` on the node; None if it is not mapped."""
         return id - self.host_id if self.host_id <= id < self.host_id + self.length else None
 
     def to_oci(self) -> list[dict[str, int]]:
         return [{"containerID": 0, "hostID": self.host_id, "size": self.length}]
 
     def to_kernel(self) -> str:
-        """The line of /proc/PID/uid_map, or gid_map."""
+        """Return the line of /proc/PID/uid_map, or gid_map."""
         return f"0 {self.host_id} {self.length}\n"
 
 
@@ -46,29 +46,29 @@ class IdMap:
 
     @classmethod
     def same(cls, host_id: int, length: int) -> "IdMap":
-        """The same range for both, as the kubelet has it."""
+        """Return a map with the same range for users and groups, as the kubelet assigns it."""
         return cls(IdRange(host_id, length), IdRange(host_id, length))
 
     @property
     def root(self) -> tuple[int, int]:
-        """What the node knows root as: user and group."""
+        """Return the user and group of the node that are root in the namespace."""
         return self.users.host_id, self.groups.host_id
 
     def of_linux(self) -> dict[str, list[dict[str, int]]]:
-        """Keys of the document's `linux`: runtimes want them, although the namespace has them."""
+        """Return keys of the document's `linux`; OCI runtimes need them for any user namespace."""
         return {"uidMappings": self.users.to_oci(), "gidMappings": self.groups.to_oci()}
 
 
 @dataclass(frozen=True, slots=True)
 class UserNamespace:
-    """One that is pinned to `path`."""
+    """A user namespace that is pinned to `path`."""
 
     path: Path
     ids: IdMap
 
 
 def of_pod(config: api_pb2.PodSandboxConfig) -> IdMap | None:
-    """The mapping a validated pod asks for; None: it has no user namespace (the CRI's NODE)."""
+    """Return the mapping of a validated pod; None if it has no user namespace (the CRI's NODE)."""
     options = config.linux.security_context.namespace_options
     if not options.HasField("userns_options") or options.userns_options.mode != api_pb2.POD:
         return None
@@ -76,7 +76,7 @@ def of_pod(config: api_pb2.PodSandboxConfig) -> IdMap | None:
 
 
 def root_of(config: api_pb2.PodSandboxConfig) -> tuple[int, int]:
-    """What the node knows the root of a pod's containers as: user and group."""
+    """Return the user and group of the node that are root in a pod's containers."""
     ids = of_pod(config)
     return (0, 0) if ids is None else ids.root
 
@@ -87,10 +87,10 @@ def _of(options: api_pb2.UserNamespace) -> IdMap:
 
 
 def check_container(config: api_pb2.ContainerConfig, of_its_pod: IdMap | None) -> None:
-    """InvalidArgument where a container asks for what its pod does not have.
+    """Raise InvalidArgument if a container's user namespace options differ from its pod's.
 
-    One that says nothing has its pod's user namespace; it cannot leave that, nor see the node's
-    processes from it.
+    A container without options has its pod's user namespace. It cannot leave it, and it cannot see
+    the node's processes from it.
     """
     options = config.linux.security_context.namespace_options
     if options.HasField("userns_options"):

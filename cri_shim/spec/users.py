@@ -1,7 +1,7 @@
-"""Who a container runs as: the request, the image's User, and the image's passwd and group files.
+"""The user of a container: from the request, the image's User, and its passwd and group files.
 
-A number is always an id and never looked up as a name: an image whose passwd has a user called
-"1000" with uid 0 must not turn a checked non-root user into root.
+A number is always an id and never a name: an image whose passwd has a user called "1000" with uid 0
+must not turn a checked non-root user into root.
 """
 
 from collections.abc import Iterator
@@ -11,14 +11,14 @@ from cri_shim import untrusted
 from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2
 
-MAX_ID = 2**31 - 1  # what Kubernetes allows; greater ones have wrapped around to root elsewhere
-FILE_LIMIT = 4 << 20  # bytes of an image's /etc/passwd or /etc/group that are looked at
+MAX_ID = 2**31 - 1  # the limit of Kubernetes; greater ids have wrapped around to root elsewhere
+FILE_LIMIT = 4 << 20  # bytes of an image's /etc/passwd or /etc/group that are read
 _CONTEXT = "config.linux.security_context"
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A resolved user. `additional_gids` is sorted and holds `gid` too, as status reports it."""
+    """A resolved user. `additional_gids` is sorted and includes `gid`, as the status reports it."""
 
     uid: int = 0
     gid: int = 0
@@ -26,7 +26,7 @@ class User:
     home: str = ""  # from passwd; "" when the uid has no entry
 
     def to_cri(self) -> api_pb2.LinuxContainerUser:
-        """The `user.linux` of a container status."""
+        """Return the `user.linux` of a container status."""
         return api_pb2.LinuxContainerUser(
             uid=self.uid, gid=self.gid, supplemental_groups=self.additional_gids
         )
@@ -43,12 +43,13 @@ class _Entry:
 def resolve(
     context: api_pb2.LinuxContainerSecurityContext, image_user: str, passwd: str, group: str
 ) -> User:
-    """The user of a container; `passwd` and `group` are texts of its root file system ("" = none).
+    """Return the user of a container; `passwd` and `group` are texts of its root file system.
 
-    run_as_user, else run_as_username, else the image's "name|uid[:group|gid]"; the group is
-    run_as_group, else the image's (if the user is the image's too), else the primary one of passwd,
-    else 0. Policy Merge adds the user's memberships in `group`, Strict does not. Unknown names, and
-    ids of the image that are out of range, are InvalidArgument.
+    The user is run_as_user, else run_as_username, else that of the image's "name|uid[:group|gid]".
+    The group is run_as_group, else the image's (if the user is the image's too), else the primary
+    one of passwd, else 0. An empty text means that there is no file. Policy Merge adds the user's
+    memberships in `group`, Strict does not. Unknown names, and ids of the image that are out of
+    range, are InvalidArgument.
     """
     asked, group_text, field = _asked(context, image_user)
     entry = _find_user(asked, passwd, field)
@@ -64,7 +65,7 @@ def resolve(
 
 
 def _asked(context: api_pb2.LinuxContainerSecurityContext, image_user: str) -> tuple[str, str, str]:
-    """User text, group text, and the field they came from."""
+    """Return user text, group text, and the field that they came from."""
     if context.HasField("run_as_user"):
         return str(context.run_as_user.value), "", f"{_CONTEXT}.run_as_user"
     if context.run_as_username:
@@ -78,7 +79,7 @@ def _asked(context: api_pb2.LinuxContainerSecurityContext, image_user: str) -> t
 
 
 def names(passwd: str) -> dict[int, str]:
-    """What the users of a passwd file are called; of several names the first."""
+    """Return the names of the users of a passwd file; the first name of a uid wins."""
     return {entry.uid: entry.name for entry in reversed(list(_users(passwd)))}
 
 
@@ -118,7 +119,7 @@ def _id(text: str, field: str) -> int:
 
 
 def _number(text: str) -> int | None:
-    """Of digits; None for more of them than an id has. Python refuses to count above 4,300."""
+    """Parse digits; None if there are more than an id has. Python refuses more than 4,300."""
     digits = text.removeprefix("-").lstrip("0") or "0"
     if len(digits) > len(str(MAX_ID)):
         return None
@@ -142,7 +143,7 @@ def _groups(group: str) -> Iterator[tuple[str, int, list[str]]]:
 
 
 def _lines(text: str, least: int) -> Iterator[list[str]]:
-    """The records of a passwd or group file; comments and broken lines are passed over."""
+    """Yield the records of a passwd or group file; comments and broken lines are skipped."""
     for line in text.split("\n"):
         parts = line.strip().split(":")
         if len(parts) >= least and parts[0] and not parts[0].startswith("#"):
@@ -150,7 +151,7 @@ def _lines(text: str, least: int) -> Iterator[list[str]]:
 
 
 def _listed_id(text: str) -> int | None:
-    """An id as a passwd or group file has it; None for what is none."""
+    """Parse an id of a passwd or group file; None if the text is not an id."""
     if not (text.isascii() and text.isdigit()):
         return None
     value = _number(text)

@@ -1,8 +1,8 @@
-"""YAML that others wrote, read within bounds.
+"""Reads YAML that others wrote, with limits.
 
-A few lines of YAML can stand for billions of values (aliases of aliases, merged maps), and libyaml
-takes a time that grows with the square of the depth. So the events are counted first, and nothing
-is built of a text that goes beyond the bounds.
+A few lines of YAML can stand for billions of values (aliases of aliases, merged maps), and the time
+of libyaml grows with the square of the depth. So the events are counted first, and no value is
+built from a text beyond the limits.
 """
 
 from typing import Any
@@ -14,11 +14,11 @@ from cri_shim.untrusted import text
 MAX_VALUES = 50_000  # with every alias written out; 0.3 s of a thread
 MAX_DEPTH = 50  # of lists and maps
 
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, where it is there
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, if it is installed
 
 
 def parse(data: bytes) -> Any:
-    """The value of one YAML document; ValueError for anything else, and beyond the bounds."""
+    """Return the value of one YAML document; ValueError for other text, and beyond the limits."""
     written = text(data)
     try:
         _measure(written)
@@ -27,14 +27,14 @@ def parse(data: bytes) -> Any:
         raise ValueError(f"is not YAML: {e}") from e
     except ValueError:
         raise
-    except Exception as e:  # PyYAML meets odd scalars, as `!!timestamp x`, with any exception
+    except Exception as e:  # PyYAML raises any exception for odd scalars such as `!!timestamp x`
         raise ValueError(f"has a value that is not what its tag says ({type(e).__name__})") from e
 
 
 def _measure(written: str) -> None:
-    """Refuse what would be too large or too deep with its aliases written out."""
-    anchored: dict[str, int] = {}  # values below each anchor that is complete
-    open_at: list[tuple[str | None, int]] = []  # anchor, values before it
+    """Raise ValueError for a text that is too large or too deep with its aliases written out."""
+    anchored: dict[str, int] = {}  # anchor -> number of its values; only complete anchors
+    open_at: list[tuple[str | None, int]] = []  # anchor, number of values before it
     values = 0
     for event in yaml.parse(written, Loader=_Loader):
         if isinstance(event, yaml.events.AliasEvent):

@@ -1,23 +1,36 @@
-"""Images and layers on this node: skopeo moves and verifies, we unpack, keep and mount.
+"""Images and layers on this node: skopeo copies and verifies, the store unpacks, keeps and mounts.
 
-skopeo copies an image into a private OCI layout under `images/layouts`, one a pull, so that two
-pulls never meet in one directory and a pull that dies leaves one thing to delete. Layers that are
-unpacked already are placeholders there (skopeo takes any file of the right name), so only new ones
-are transferred. Each new layer is unpacked once per diff-id into a temporary name under `layers`
-and renamed; manifest and config move to `images/blobs`; then the image record makes it visible.
+skopeo copies an image into a private OCI layout under `images/layouts`, one for each pull. So two
+pulls never share a directory, and a pull that dies leaves one directory to delete. Layers that are
+unpacked already are placeholders in the layout (skopeo accepts any file of the right name), so only
+new layers are transferred. Each new layer is unpacked once per diff-id into a temporary name under
+`layers` and renamed. Manifest and config move to `images/blobs`; then the image record makes the
+image visible.
 
-- `reference`: image names, pure; `registries`: where short names are looked for
-- `auth`: a caller's credentials as a short-lived file; `skopeo`: the program and its errors;
-  `stall`: transfers that are stuck are given up
-- `manifest`: manifests and configs, pure; `layout`: the private directory of one pull
-- `unpack`: the child process that turns a layer blob into a directory it cannot leave
-- `layers`: the unpacked directories; `blobs`: the files that are kept as they came
-- `catalog`: which images and layers exist, and which blob is which layer
-- `deletion`: what nobody looks for any more goes away; `archive_index`: what an archive lists
-- `rootfs`: the overlay a container stands on; `fuse`: the same by a program, for users whose kernel
-  does not let them; `usage`: what all this takes of the disk;
-  `writable`: what containers wrote, measured in the background
+- `reference`: image names, pure
+- `registries`: registries.conf: the registries of short names
+- `auth`: writes a caller's credentials to a short-lived file
+- `skopeo`: runs the program and sorts its errors
+- `stall`: gives up transfers without progress
+- `manifest`: manifests and configs, pure
+- `layout`: the private directory of one pull or save
+- `python_child`: runs a program of ours in a child process
+- `unpack`: the child process that unpacks a layer blob into a directory that it cannot leave
+- `pack`: the child process that makes the tar of a layer
+- `layers`: the directories of unpacked layers
+- `implied`: the extra layer with directories that the layers do not describe
+- `blobs`: the files of manifests, configs and, if configured, layers
+- `catalog`: the existing images and layers, and the layer of each blob
+- `deletion`: deletes files and trees that are not used any more
+- `archive_index`: the program that reads one file of an image archive
+- `archive_layout`: the program that unpacks an OCI layout from a tar archive
+- `rootfs`: the overlay that is a container's root file system
+- `fuse`: the same by fuse-overlayfs, if the kernel does not let the user mount overlays
+- `usage`: the disk usage of images and containers
+- `writable`: the disk usage of writable layers, measured in the background
 - `mounted`: images that are mounted on the node itself
-- `merged`: layers read as one tree without mounting them; `changes`: what differs between two
-- `image_store`: the above put together, recovery and garbage collection
+- `merged`: reads layers as one tree without mounting them
+- `changes`: the differences between two such trees
+- `tar_tree`: writes a tree of files as a tar
+- `image_store`: combines all these; recovery and garbage collection
 """

@@ -1,7 +1,8 @@
 """The program: `archive_index ARCHIVE NAME LIMIT` prints one file of a tar, as a line of JSON.
 
-A child process of its own (store/python_child.py): Python's tarfile reads whatever a header says
-into memory, and can be kept busy for very long. Exit status 0, or 1 with the reason on stderr.
+It is a child process (store/python_child.py), because Python's tarfile reads as much into memory as
+a header says, and an archive can keep it busy for very long. Exit status 0, or 1 with the reason on
+stderr.
 """
 
 import json
@@ -14,7 +15,7 @@ MEMORY_LIMIT = 1 << 29  # bytes of address space
 
 
 def main(archive: str, name: str, limit: str) -> None:
-    """Print {"text": ...}, or null where the archive has no such file of at most LIMIT bytes."""
+    """Print {"text": ...}, or null if the archive has no such file of at most LIMIT bytes."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
     try:
         data = _content(archive, name, int(limit))
@@ -32,7 +33,7 @@ def main(archive: str, name: str, limit: str) -> None:
 def _content(archive: str, name: str, limit: int) -> bytes | None:
     with tarfile.open(archive) as tar:
         for member in tar:
-            tar.members = []  # type: ignore[attr-defined]  # else it remembers every one
+            tar.members = []  # type: ignore[attr-defined]  # otherwise tarfile keeps all members
             if member.name.removeprefix("./") == name and member.isreg() and member.size <= limit:
                 file = tar.extractfile(member)
                 return file.read() if file is not None else None

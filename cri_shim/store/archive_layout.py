@@ -1,8 +1,8 @@
 """The program: `archive_layout ARCHIVE DIRECTORY` unpacks an OCI layout from a tar archive.
 
-A child process of its own (store/python_child.py), for the reasons that archive_index has. Only the
-regular files that the image-layout specification names are written; all else is left out. Exit
-status 0, NO_SPACE_EXIT, or 1 with the reason on stderr.
+It is a child process (store/python_child.py) for the same reasons as archive_index. It writes only
+the regular files that the image-layout specification names. Exit status 0, NO_SPACE_EXIT, or 1 with
+the reason on stderr.
 """
 
 import errno
@@ -21,7 +21,7 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def main(archive: str, directory: str) -> None:
-    """Print null, as JSON, after the files were written below `directory`, which is empty."""
+    """Write the files below `directory`, which is empty; then print null, as JSON."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
     try:
         _unpack(archive, directory)
@@ -37,14 +37,14 @@ def main(archive: str, directory: str) -> None:
 def _unpack(archive: str, directory: str) -> None:
     with tarfile.open(archive) as tar:
         for member in tar:
-            tar.members = []  # type: ignore[attr-defined]  # else it remembers every one
+            tar.members = []  # type: ignore[attr-defined]  # otherwise tarfile keeps all members
             known = _FILE.fullmatch(member.name)
             content = tar.extractfile(member) if known and member.isreg() else None
             if known is None or content is None:
                 continue
             path = os.path.join(directory, known[1])  # noqa: PTH118
             os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)  # noqa: PTH103, PTH120
-            with open(path, "wb") as file:  # noqa: PTH123  # a later one of a name wins, as in tar
+            with open(path, "wb") as file:  # noqa: PTH123  # the later file of a name wins
                 shutil.copyfileobj(content, file)
 
 

@@ -1,8 +1,9 @@
-"""A caller's credentials, handed to skopeo as a file that lives as long as the call.
+"""Passes a caller's credentials to skopeo, in a file that exists only during the call.
 
-Nothing secret is ever on a command line, which every user of the node can read. The file is 0600 in
-the run directory (a tmpfs), and is the node's own auth file with the caller's entry for one
-registry in it: mirrors keep the node's credentials, and the caller's go nowhere else.
+No secret is ever on a command line, which every user of the node can read. The file has mode 0600
+and is in the run directory (a tmpfs). It is the node's own auth file with one changed entry, the
+caller's for one registry: mirrors get the node's credentials, and the caller's credentials go only
+to that registry.
 """
 
 import base64
@@ -31,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What to tell one registry. Its repr shows no secret."""
+    """The credential for one registry. Its repr shows no secret."""
 
     basic: str  # base64 of user:password, or ""
     identity_token: str = ""
@@ -41,10 +42,10 @@ class Credential:
 
 
 def credential(auth: api.AuthConfig | None, registry: str) -> Credential | None:
-    """The credential of a CRI AuthConfig for `registry`; None means the node's own.
+    """Return the credential of a CRI AuthConfig for `registry`; None means the node's own.
 
-    One that names another server is not for this registry and is left out. InvalidArgument for
-    one that cannot be handed over.
+    A credential for another server is ignored. InvalidArgument if skopeo cannot take this kind of
+    credential from a file.
     """
     if auth is None or not auth.ByteSize():
         return None
@@ -66,7 +67,7 @@ def credential(auth: api.AuthConfig | None, registry: str) -> Credential | None:
 
 
 def merged(node: Mapping[str, Any], registry: str, credential: Credential) -> dict[str, Any]:
-    """The node's auth file with everything it has for `registry` replaced by `credential`."""
+    """Return the node's auth file with all its entries for `registry` replaced by `credential`."""
     entry = {"auth": credential.basic}
     if credential.identity_token:
         entry["identitytoken"] = credential.identity_token
@@ -83,7 +84,7 @@ def merged(node: Mapping[str, Any], registry: str, credential: Credential) -> di
 
 @contextmanager
 def authfile(directory: Path, registry: str, own: Credential | None) -> Iterator[Path | None]:
-    """A file for skopeo's --authfile while the block runs; None where the node's own will do."""
+    """Yield a file for skopeo's --authfile during the block; None to use the node's own file."""
     if own is None:
         yield None
         return
@@ -100,7 +101,7 @@ def authfile(directory: Path, registry: str, own: Credential | None) -> Iterator
 
 
 def _node_file() -> Mapping[str, Any]:
-    """The auth file skopeo would read by itself, from the places where it looks (as root)."""
+    """Return the auth file that skopeo would read by itself; the places are those for root."""
     runtime = os.environ.get("XDG_RUNTIME_DIR") or "/run/containers/0"
     home = Path(os.environ.get("HOME") or "/root")
     explicit = os.environ.get("REGISTRY_AUTH_FILE")

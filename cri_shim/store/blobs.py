@@ -1,8 +1,8 @@
-"""The blobs of images that are here: manifests and configs, and layers under `keep_blobs`.
+"""The blobs of images on this node: manifests and configs, and layers with `keep_blobs`.
 
     ROOT/images/blobs/sha256/HEX
 
-What they take of the disk is known without looking: the directory is read once, at the start.
+Their disk usage is kept in memory: the directory is read once, at the start.
 """
 
 import secrets
@@ -17,10 +17,10 @@ from cri_shim.linux.privacy import make_private
 class Blobs:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self._taken: dict[str, int] = {}  # name -> bytes of the disk
+        self._taken: dict[str, int] = {}  # name -> bytes on the disk
 
     def recover(self) -> list[Path]:
-        """Find what the last daemon left; what is returned is no blob, and to be deleted."""
+        """Find the blobs of the last daemon; return other files, which the caller must delete."""
         make_private(self.directory.parent)
         make_private(self.directory)
         strangers = []
@@ -32,17 +32,17 @@ class Blobs:
         return strangers
 
     def path(self, digest: str) -> Path:
-        """Where the blob is, or would be; an image id is the digest of its config."""
+        """Return the path of the blob; an image id is the digest of its config."""
         return self.directory / digest.removeprefix("sha256:")
 
     def take(self, file: Path, digest: str) -> None:
-        """Move a blob here. Its content must have been hashed."""
+        """Move a blob here. The caller must have hashed its content."""
         kept = self.path(digest)
         file.replace(kept)
         self._taken[kept.name] = disk.allocated(kept.stat())
 
     def discard_all_but(self, digests: Collection[str]) -> list[Path]:
-        """Take the others away at once; what is returned is to be deleted when there is time."""
+        """Remove all other blobs at once; return the paths that the caller must delete later."""
         named = {digest.removeprefix("sha256:") for digest in digests}
         trash = []
         for name in self._taken.keys() - named:

@@ -1,16 +1,15 @@
-"""Which images and layers exist: the truth in memory while running, written through to records.
+"""The images and layers that exist: the truth is in memory, and each change is written to records.
 
-An image is visible from the moment its record is on the disk and all its layers are here; never
-before, and not after any of that is untrue. Layers belong to images, to containers (a callable
-tells which), and to pulls in hand (`hold`); what belongs to nobody is `unused`.
+An image is visible if its record is on the disk and all its layers are here, and only then. Layers
+are used by images, by containers (a callable returns theirs), and by running pulls (`hold`); other
+layers are unused.
 
-What is known of a blob that a registry serves, which layer it is, was found out here when it was
-unpacked or hashed, and stands in the record of the layer. What an image says of its blobs is only
-compared with that.
+Which layer a registry's blob is was found out here, when the blob was unpacked or hashed; the
+record of the layer has it. The statements of an image about its blobs are only compared with that.
 
-A layer is in use long before its files have reached the disk. Until `settled`, a note "unsynced"
-says in which boot it was unpacked: after a power cut such a layer may have empty files, so the next
-boot drops it. A daemon that merely died loses nothing.
+A layer is used long before its files have reached the disk. Until `settled`, a note "unsynced" has
+the boot in which it was unpacked: after a power cut such a layer may have empty files, so the next
+boot drops it. If only the daemon dies, nothing is lost.
 """
 
 import logging
@@ -31,19 +30,19 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class KnownBlob:
-    """What a blob was found to be when it was hashed here."""
+    """What a blob is, as found by hashing it here."""
 
     diff_id: str
     size: int
 
 
 def stack(image: ImageRecord) -> list[str]:
-    """The layers that a root file system of the image is made of: diff-ids, bottom first."""
+    """Return the layers of a root file system of the image: diff-ids, bottom first."""
     return [*image.layers, image.directories] if image.directories else list(image.layers)
 
 
 class Records(Protocol):
-    """What the catalog needs of the state store."""
+    """The part of the state store that the catalog needs."""
 
     def items(self, kind: str) -> Iterator[tuple[str, bytes]]: ...
     def put(self, kind: str, id: str, value: bytes) -> None: ...
@@ -69,11 +68,11 @@ class Catalog:
     def load(
         self, images: Iterable[ImageRecord], layers: Iterable[LayerRecord], present: set[str]
     ) -> set[str]:
-        """Take over the records of the last run; `present` are the layer directories there are.
+        """Take over the records of the last run; `present` are the existing layer directories.
 
-        An image with a layer that is missing, or that a power cut may have spoilt, is dropped: it
-        alone, and its next pull brings it back. Returns the doubtful layers, to be deleted: no
-        container of this boot stands on one.
+        An image is dropped if one of its layers is missing or may be damaged by a power cut. Other
+        images stay, and the next pull brings it back. Return the doubtful layers, which the caller
+        must delete: no container of this boot uses one.
         """
         self._layers = {layer.diff_id: layer for layer in layers}
         notes = {
@@ -111,21 +110,21 @@ class Catalog:
         return [id for id in self._images if id.startswith(prefix)]
 
     def named(self, name: str) -> ImageRecord | None:
-        """The image of a fully qualified tag or repo digest."""
+        """Return the image of a fully qualified tag or repo digest."""
         id = self._by_name.get(name)
         return self._images[id] if id is not None else None
 
     def user(self, image: ImageRecord) -> str:
-        """The User of the image's config, which is parsed once."""
+        """Return the User of the image's config, which is parsed once."""
         known = self._users.get(image.id)
         if known is None:
             known = self._users[image.id] = manifest.user_of(image.config)
         return known
 
     async def add(self, image: ImageRecord) -> ImageRecord:
-        """Make an image visible, or give one more names; on return it survives a power cut.
+        """Make an image visible, or add names to it; on return it survives a power cut.
 
-        A tag that another image had moves here.
+        If another image has the tag, the tag moves to this one.
         """
         known = self._images.get(image.id)
         merged = ImageRecord()
@@ -142,7 +141,7 @@ class Catalog:
         return merged
 
     def _without(self, image: ImageRecord) -> Iterator[ImageRecord]:
-        """The images that lose names to `image`."""
+        """Yield the images that lose names to `image`."""
         names = {*image.repo_tags, *image.repo_digests}
         losers = {self._by_name[name] for name in names if name in self._by_name} - {image.id}
         for id in losers:
@@ -153,7 +152,7 @@ class Catalog:
             yield loser
 
     async def strip(self, id: str, names: Collection[str]) -> None:
-        """Take names from an image, which stays; on return that survives a power cut."""
+        """Remove names of an image, which stays; on return the change survives a power cut."""
         image = ImageRecord()
         image.CopyFrom(self._images[id])
         image.repo_tags[:] = [tag for tag in image.repo_tags if tag not in names]
@@ -163,10 +162,10 @@ class Catalog:
         await self._records.sync()
 
     async def remove(self, id: str) -> None:
-        """Remove an image with all its names: invisible at once, for good on return.
+        """Remove an image with all its names: it is invisible at once, and for good on return.
 
-        A full disk does not keep it from going. A record that outlives us there names layers that
-        are gone, and is dropped at the next start.
+        A full disk does not prevent the removal. Then the record may stay on the disk after the
+        daemon; it names layers that are gone, and the next start drops it.
         """
         image = self._images.pop(id, None)
         if image is None:
@@ -196,14 +195,14 @@ class Catalog:
         return self._layers.get(diff_id)
 
     def describes_root(self, diff_id: str) -> bool | None:
-        """Whether the layer says what `/` is; None if that was not noted when it was unpacked."""
+        """Return whether the layer describes `/`; None if its record does not say so."""
         layer = self._layers.get(diff_id)
         if layer is None or not layer.described:
             return None
         return b"" not in layer.implied
 
     def add_layer(self, layer: LayerRecord, commit: Callable[[], None]) -> None:
-        """Record a layer that `commit` gives its name; its files need not be on the disk yet."""
+        """Record a layer whose directory `commit` renames; its files may reach the disk later."""
         self._records.put("meta", _UNSYNCED + layer.diff_id, self._boot)
         self._unsynced.add(layer.diff_id)
         commit()
@@ -212,15 +211,15 @@ class Catalog:
         self._learn(layer)
 
     def change_layer(self, layer: LayerRecord) -> None:
-        """Record what more is known of a layer that is here; one that is gone by now stays so."""
+        """Update the record of a layer; does nothing if the layer is gone by now."""
         if layer.diff_id in self._layers:
             self._layers[layer.diff_id] = layer
             self._learn(layer)
-            with suppress(Unavailable):  # a full disk: it can be found out again
+            with suppress(Unavailable):  # a full disk: the next start finds it out again
                 self._records.put("layer", layer.diff_id, layer.SerializeToString())
 
     def blob(self, digest: str) -> "KnownBlob | None":
-        """What was found out about a blob; None if it, or its layer, was never here."""
+        """Return what is known of a blob; None if it, or its layer, was never here."""
         return self._blobs.get(digest)
 
     def blobs(self) -> "dict[str, KnownBlob]":
@@ -231,11 +230,11 @@ class Catalog:
             self._blobs[blob.digest] = KnownBlob(layer.diff_id, blob.size)
 
     def unsettled(self) -> list[str]:
-        """The layers whose files may not be on the disk yet."""
+        """Return the layers whose files may not be on the disk yet."""
         return sorted(self._unsynced)
 
     def settled(self, diff_ids: Iterable[str]) -> None:
-        """The files of these layers are on the disk."""
+        """Note that the files of these layers are on the disk."""
         for diff_id in diff_ids:
             self._unsynced.discard(diff_id)
             self._records.delete("meta", _UNSYNCED + diff_id)
@@ -257,7 +256,7 @@ class Catalog:
 
     @contextmanager
     def hold(self, diff_ids: Iterable[str]) -> Iterator[None]:
-        """Keep these layers while the block runs, whether here already or only to come."""
+        """Keep these layers during the block, whether they exist already or not."""
         held = list(diff_ids)
         self._held.update(held)
         try:
@@ -266,7 +265,7 @@ class Catalog:
             self._held -= Counter(held)
 
     def used(self) -> set[str]:
-        """The diff-ids that images and pulls in hand stand on."""
+        """Return the diff-ids that images and running pulls use."""
         return {layer for image in self._images.values() for layer in stack(image)} | set(
             self._held
         )

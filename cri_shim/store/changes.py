@@ -1,8 +1,8 @@
-"""What differs between two trees of layers, in docker's words: added, changed, deleted.
+"""The differences between two trees of layers, in docker's words: added, changed, deleted.
 
-A directory that was deleted is one change, one that was added is a change for each thing in it.
-A directory is changed, too, when something in it is. A file that was only opened for writing, or
-that a layer has once more as it was, is no change: its content is compared.
+A deleted directory is one change; an added directory is one change for each entry in it. A
+directory counts as changed, too, if an entry in it changed. A file that was only opened for
+writing, or that a layer repeats unchanged, is no change: its content is compared.
 """
 
 import os
@@ -25,7 +25,7 @@ _SECOND = 10**9  # nanoseconds
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """`str()` of it is a line of `podman diff`."""
+    """One change; its `str()` is a line of `podman diff`."""
 
     kind: Kind
     path: str  # absolute, in the tree
@@ -35,7 +35,7 @@ class Change:
 
 
 class Stopped(Exception):
-    """Nobody wants the changes any more."""
+    """The caller does not need the changes any more."""
 
 
 def between(
@@ -44,11 +44,11 @@ def between(
     hidden: Collection[str] = (),
     stopped: Callable[[], bool] = lambda: False,
 ) -> list[Change]:
-    """The changes that lead from `old` to `new`, by path; None is an empty tree.
+    """Return the changes from `old` to `new`, by path; None is an empty tree. Blocks.
 
-    At the paths of `hidden` an empty file or directory does not count, nor that its directory was
-    touched to make it: mounts are put there. Blocking; what both trees share is not walked.
-    ToolFailed for more than MOST changes; Stopped as soon as `stopped()`.
+    At the paths of `hidden` an empty file or directory is ignored, because it is the mount point of
+    a mount, and so is the changed time of its parent. Parts that both trees share are not walked.
+    ToolFailed for more than MOST changes; Stopped as soon as `stopped()` is true.
     """
     found: dict[str, Kind] = {}
     touched = {path.rpartition("/")[0] for path in hidden}
@@ -82,17 +82,17 @@ def between(
 
 
 class _Directory:
-    """A directory of both trees, entry by entry; of the entries only the names are kept."""
+    """A directory of both trees, entry by entry; only the names of entries are kept."""
 
     def __init__(self, path: str, old: Node | None, new: Node | None) -> None:
         self._path, self._old, self._new = path, old, new
         if old is not None and new is not None and old.parts == new.parts:
-            old = new = None  # the same
+            old = new = None  # both are the same
         self._before = merged.names(old) if old is not None else {}
         self._after = merged.names(new) if new is not None else {}
 
     def next(self) -> tuple[str, Node | None, Node | None] | None:
-        """Path and nodes of an entry that was not told yet; None after the last."""
+        """Return path and nodes of the next entry; None after the last."""
         if self._after:
             name, having = self._after.popitem()
             earlier = _child(self._old, name, self._before.pop(name, ()))
@@ -141,12 +141,12 @@ def _differ(was: Node, now: Node, *, times: bool) -> bool:
     except OSError as e:
         if e.errno not in beneath.ANOTHER_THING:
             raise
-        return True  # it vanishes as we look
+        return True  # the file vanished meanwhile
     return False
 
 
 def _same_content(first: int, second: int) -> bool:
-    """Of two files that handles name: what became something else as we look is not the same."""
+    """Compare two files by handle; one that is no regular file any more differs."""
     if not all(stat.S_ISREG(os.fstat(handle).st_mode) for handle in (first, second)):
         return False
     with (
@@ -162,7 +162,7 @@ def _same_content(first: int, second: int) -> bool:
 
 
 def _same_time(one: int, two: int) -> bool:
-    """Most archives have whole seconds only."""
+    """Compare two times; most archives have whole seconds only."""
     if one % _SECOND == 0 or two % _SECOND == 0:
         return one // _SECOND == two // _SECOND
     return one == two

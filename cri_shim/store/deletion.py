@@ -1,7 +1,7 @@
-"""Deleting trees that nobody looks for any more, whatever containers and images have put into them.
+"""Deletes trees that are not used any more, with all files of containers and images in them.
 
-A small one goes in a thread. What is left of a large one goes in a child process: a million unlinks
-would keep one of the few threads busy that all of the daemon has.
+A thread deletes a small tree. A child process deletes the rest of a large one: a million unlinks
+would block one of the few threads of the daemon.
 """
 
 from pathlib import Path
@@ -15,9 +15,10 @@ MOST_IN_A_THREAD = 1_000  # entries: some 20 ms
 
 
 async def delete(*paths: Path) -> None:
-    """Delete files and whole trees; what is not there is fine, what is mounted in them stays.
+    """Delete files and whole trees; missing paths are ignored, mounts below them stay.
 
-    ToolFailed names what could not be deleted; the others are gone then.
+    ToolFailed names the first path that cannot be deleted; the other paths are deleted all the
+    same.
     """
     failed: CriShimError | None = None
     for path in paths:

@@ -1,8 +1,8 @@
-"""Root file systems without the kernel's overlay: by fuse-overlayfs, for an ordinary user.
+"""Root file systems by fuse-overlayfs instead of the kernel's overlay, for an ordinary user.
 
-A kernel lets root of a user namespace mount an overlay from Linux 5.11 on, and not over every file
-system. fuse-overlayfs puts itself into the background and lives as long as its mount, so the mount
-is all there is to keep track of; it understands the layers and marks that the kernel's makes.
+From Linux 5.11 on, root of a user namespace can mount an overlay, but not over every file system.
+fuse-overlayfs runs in the background and ends with its mount, so only the mount has to be tracked.
+It reads the layers and marks that the kernel's overlay makes.
 """
 
 import os
@@ -21,10 +21,10 @@ _TRIAL = ".overlay-trial"
 
 
 def needed(root: Path, configured: str) -> str:
-    """What mounts overlays below `root`: "" for the kernel, else the program's path. Blocks.
+    """Return the program that mounts overlays below `root`; "" for the kernel. Blocks.
 
-    `configured` is a program that is to do it in any case. ToolFailed, with the kernel's word,
-    when it has to be the program and none is installed.
+    `configured` is a program that is used in any case. ToolFailed with the kernel's reason if a
+    program is needed and none is installed.
     """
     if configured:
         if not os.access(configured, os.X_OK):
@@ -58,7 +58,7 @@ def _try(where: Path) -> None:
 async def mount(
     program: str, lowers: Sequence[Path], upper: Path | None, work: Path | None, target: Path
 ) -> None:
-    """Mount `lowers`, topmost first, at `target`, for reading unless there is an `upper`."""
+    """Mount `lowers`, topmost first, at `target`; read-only without an `upper`."""
     options = f"lowerdir={':'.join(map(os.fspath, lowers))}"
     options += f",upperdir={upper},workdir={work}" if upper is not None else ",ro"
     done = await child.run([program, "-o", options, str(target)], timeout=MOUNT_S)

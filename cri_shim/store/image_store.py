@@ -1,12 +1,12 @@
-"""The store put together: directories, layers, catalog, and what keeps them in step.
+"""The whole store: directories, layers and catalog, and the code that keeps them consistent.
 
     ROOT/images/blobs/sha256/   manifests and configs; layer blobs too under keep_blobs
-    ROOT/images/layouts/        one directory a pull in hand
+    ROOT/images/layouts/        one directory for each running pull
     ROOT/layers/, recipes/      unpacked layers, and how to make their tars again
     ROOT/containers/ID/         a container's writable layer
     RUN_ROOT/images/ID/         an image that is mounted for reading
 
-Everything here can be cleaned up from the records: what no record speaks of is deleted at start.
+The records decide what stays: at start, everything without a record is deleted.
 """
 
 import asyncio
@@ -39,9 +39,9 @@ from cri_shim.store.rootfs import Rootfs
 from cri_shim.store.skopeo import Skopeo
 from cri_shim.untrusted import read_file
 
-SETTLE_DELAY_S = 5.0  # a pull is mostly followed by a start, which should not wait for the disk
+SETTLE_DELAY_S = 5.0  # a start mostly follows a pull, and should not wait for the disk
 CLOSE_GRACE_S = 2.0
-MOST_BLOBS = 16  # of one layer that are remembered: the same content, compressed in other ways
+MOST_BLOBS = 16  # of one layer that are recorded: one content can be compressed in different ways
 _SETTLE = "settle layers"
 _COUNT = "count what layers take"
 
@@ -66,13 +66,13 @@ class ImageStore:
         userns: bool = False,
         mount_program: str = "",
     ) -> None:
-        """`search` are the registries of short names, `transport` goes before a name for skopeo.
+        """Make a store; nothing is read from the disk before `recover`.
 
-        `userns`: we are root of a user namespace only; `mount_program` is what mounts root file
-        systems then, if the kernel does not: fuse-overlayfs.
-
-        `held_layers` tells the diff-ids that containers stand on; `parallel` bounds the unpacking
-        children (0: one a CPU).
+        `search` are the registries of short names, `transport` is skopeo's prefix of a name.
+        `userns`: the daemon is root of a user namespace only; `mount_program` is then the program
+        that mounts root file systems if the kernel cannot: fuse-overlayfs. `held_layers` returns
+        the diff-ids that containers use; `parallel` is the limit of child processes that unpack (0:
+        one for each CPU).
         """
         self.root = root
         self.secrets = run_root / "secrets"
@@ -102,11 +102,10 @@ class ImageStore:
         self._background = Tasks()
 
     async def recover(self, images: Iterable[ImageRecord], layers: Iterable[LayerRecord]) -> None:
-        """Take over what the last daemon left: load the records, delete what none speaks of.
+        """Take over the state of the last daemon: load the records, delete files without a record.
 
-        A layer that is mounted stays, record or not; the start that finds it unmounted deletes it.
-
-        Call it when `held_layers` knows every container.
+        A mounted layer stays, even without a record; a later start that finds it unmounted deletes
+        it. Call it when `held_layers` knows every container.
         """
         for directory in (
             self.layouts.parent,
@@ -130,7 +129,7 @@ class ImageStore:
         self.delete_later([*self.layouts.iterdir(), *self.layers.leftovers(), *hidden, *secrets])
         strangers = self.layers.present() - {layer.diff_id for layer in self.catalog.layers()}
         kept = self._held_layers()
-        if strangers - kept:  # of a state that was lost: a container may run on them all the same
+        if strangers - kept:  # of a lost state: a container may still run on them
             kept |= {f"sha256:{d}" for d in mounts.lower_directories(mounts.mountinfo())}
         self.delete_later(self.layers.discard(strangers - kept))
         self.collect()
@@ -140,7 +139,7 @@ class ImageStore:
     # -- pulling ------------------------------------------------------------------------------
 
     def unpacked_blobs(self) -> Mapping[str, KnownBlob]:
-        """Layer blobs that need not be transferred: what was unpacked of them is here."""
+        """Return the layer blobs that need no transfer: their unpacked layers are here."""
         known = self.catalog.blobs()
         here = {
             layer for layer in {k.diff_id for k in known.values()} if self.layers.is_here(layer)
@@ -148,10 +147,11 @@ class ImageStore:
         return {blob: layer for blob, layer in known.items() if layer.diff_id in here}
 
     async def unpack(self, content: Content, layout: Layout) -> None:
-        """Have every layer of the image unpacked; the caller holds them. An error ends it all.
+        """Unpack every missing layer of the image, whose layers the caller holds.
 
-        ToolFailed, too, if a blob is not the layer that the image's config has in its place: then
-        the image says what is not so, and is not to be had under that id by anybody.
+        The first error ends all work. ToolFailed, too, if a blob is not the layer that the image's
+        config names in its place: then the image makes a false statement, and no client gets it
+        under that id.
         """
         wanted = set(zip(content.layers, content.diff_ids, strict=True))
         largest_first = sorted(wanted, key=lambda pair: -pair[0].size)
@@ -173,7 +173,7 @@ class ImageStore:
             if not layout.has(blob.digest):
                 if here is None:
                     raise ToolFailed(f"layer {diff_id}: its blob {blob.digest} did not come")
-                return  # of a commit: the layer below is here, its blob need not be
+                return  # a commit: the lower layer is here, and its blob is not needed
             size = layout.blob(blob.digest).stat().st_size
             if here is None:
                 _refuse_another(blob, KnownBlob(diff_id, size), diff_id)
@@ -184,7 +184,7 @@ class ImageStore:
                 self._learn(diff_id, blob)
 
     def _learn(self, diff_id: str, blob: Blob) -> None:
-        """A blob was hashed and found to be a layer that is here."""
+        """Record that a blob was hashed and is a layer that is here."""
         layer = LayerRecord()
         layer.CopyFrom(self.catalog.layer(diff_id) or LayerRecord(diff_id=diff_id))
         layer.blobs.add(digest=blob.digest, size=blob.size)
@@ -197,9 +197,9 @@ class ImageStore:
         await self._add(temporary, record)
 
     async def have_directories(self, diff_ids: Sequence[str], id: str) -> bool:
-        """Have the layer `id` of directories that the layers only imply; False if none is needed.
+        """Make the layer `id` of directories that the layers only imply; False if none is needed.
 
-        The caller holds it, and the layers, which are here.
+        The caller holds it and the layers. The layers are here.
         """
         async with self._unpacking(id):
             if self.layers.is_here(id) and self.catalog.layer(id) is not None:
@@ -220,29 +220,29 @@ class ImageStore:
             fault_point("images.pull.commit_layer")
             self.catalog.add_layer(record, lambda: self._commit(temporary, diff_id))
         except BaseException:
-            if not was_there:  # it may have its name, but no record of it
+            if not was_there:  # it may have its final name already, but no record
                 self.delete_later(self.layers.discard([diff_id]))
             await finish(self.layers.drop(temporary))
             raise
 
     def _commit(self, temporary: Path, diff_id: str) -> None:
         if self.layers.is_here(diff_id):
-            # A container stands on it and its record was lost. It is whole: leave it alone.
+            # A container uses it and its record was lost. The directory is complete: keep it.
             self.layers.commit_recipe(temporary, diff_id)
             self._start(lambda: self.layers.drop(temporary), "delete unused layers")
         else:
-            self.delete_later(self.layers.discard([diff_id]))  # what is there is no directory
+            self.delete_later(self.layers.discard([diff_id]))  # the path has no directory
             self.layers.commit(temporary, diff_id)
 
     async def keep(self, content: Content, layout: Layout, image: ImageRecord) -> ImageRecord:
         """Keep the image's blobs and make it visible. Its layers must be unpacked."""
         blobs = [content.manifest_digest, f"sha256:{content.image_id}"]
         if self._keep_blobs:
-            # Of a layer that was here before there may be a placeholder only.
+            # A layer that was here before may have only a placeholder.
             blobs += [blob.digest for blob in content.layers if layout.has(blob.digest)]
         for digest in dict.fromkeys(blobs):
             self.blobs.take(layout.blob(digest), digest)
-        # Nothing else runs between the blobs and the record: `collect` would take them for strays.
+        # No await between the blobs and the record: `collect` would delete blobs without a record.
         self._layer_blobs[image.id] = frozenset(blob.digest for blob in content.layers)
         record = await self.catalog.add(image)
         self._settle_later(self.catalog.unsettled(), delay=SETTLE_DELAY_S)
@@ -258,13 +258,13 @@ class ImageStore:
         self._layer_blobs[image.id] = frozenset(blob.digest for blob in layers)
 
     def _held_layers(self) -> set[str]:
-        """The diff-ids that containers and mounts stand on, whatever became of their images."""
+        """Return the diff-ids that containers and mounts use, also those of removed images."""
         return self._held_by_containers() | self.mounted.held_layers()
 
     # -- giving back --------------------------------------------------------------------------
 
     def collect(self) -> None:
-        """Take away layers and blobs that nothing stands on; they are deleted in the background.
+        """Remove unused layers and blobs; their files are deleted in the background.
 
         Call it after an image or a container was removed.
         """
@@ -284,7 +284,7 @@ class ImageStore:
         return names
 
     def delete_later(self, paths: Sequence[Path]) -> None:
-        """Delete in the background what nobody looks for any more."""
+        """Delete unused paths in the background."""
         if paths:
             self._start(lambda: delete(*paths), "delete unused layers")
 
@@ -298,10 +298,10 @@ class ImageStore:
         if done.returncode == 0:
             self.catalog.settled(diff_ids)
 
-    # -- what all this takes of the disk ------------------------------------------------------
+    # -- disk usage ---------------------------------------------------------------------------
 
     def usage(self) -> Usage:
-        """Layers with their recipes, and blobs; what is on its way is not counted."""
+        """Return the usage of layers with their recipes, and of blobs, without running pulls."""
         return usage.of_layers(self.catalog.layers()) + self.blobs.usage()
 
     def _count_later(self) -> None:
@@ -309,7 +309,7 @@ class ImageStore:
             self._start(lambda: self._count(uncounted), _COUNT)
 
     async def _count(self, layers: Sequence[LayerRecord]) -> None:
-        """Layers of an older record, which has an estimate only."""
+        """Count layers of older records, which have only an estimate."""
         for layer in layers:
             if not self.layers.is_here(layer.diff_id):
                 continue
@@ -329,7 +329,7 @@ class ImageStore:
             _log.warning("%s: %s; the next start tries again", name, e)
 
     async def close(self) -> None:
-        """Give deletions CLOSE_GRACE_S, end the rest; what is not done, the next start finds."""
+        """Wait CLOSE_GRACE_S for deletions, end the rest; the next start finds what is left."""
         await self.rootfs.writable.close()
         for task in self._background:
             if task.get_name() in (_SETTLE, _COUNT):
@@ -338,7 +338,7 @@ class ImageStore:
 
 
 def _refuse_another(blob: Blob, known: KnownBlob, diff_id: str) -> None:
-    """`known`: what the blob is. ToolFailed if an image says that it is something else."""
+    """Raise ToolFailed if an image's statement about a blob differs from `known`."""
     if known.diff_id != diff_id:
         raise ToolFailed(
             f"the image says that its blob {blob.digest} is the layer {diff_id}, but it is"

@@ -1,12 +1,12 @@
 """Directories that the layers of an image use without describing them.
 
-A layer may hold a file and no entry for the directory that the file is in. That directory has the
-mode, owner, times and attributes of the same directory in the layers below. But overlayfs shows
-those of the topmost layer that has it: the ones that unpacking made up. So the image gets one more
-layer, uppermost, that holds such directories as they should be, and nothing else. The other layers
-stay shared between images.
+A layer may have a file and no entry for the file's directory. Then that directory has the mode,
+owner, times and attributes of the same directory in the layers below. But overlayfs shows those of
+the topmost layer that has the directory, and there unpacking had to invent them. So the image gets
+one more layer on top with the correct directories, and nothing else. The other layers stay shared
+between images.
 
-Blocking. What is read are layers, which nobody changes.
+Blocking. The code reads only layers, and no process changes these.
 """
 
 import os
@@ -51,7 +51,7 @@ class _Tree:
         self._known: dict[str, Node | None] = {_ROOT: root}
 
     def directory(self, path: str) -> Node | None:
-        """None where there is no directory, or a hidden one."""
+        """Return the directory; None if there is none, or if it is hidden."""
         if path not in self._known:
             above, _, name = path.rpartition("/")
             node = self.directory(above)
@@ -62,7 +62,7 @@ class _Tree:
 
 
 def _described(node: Node, path: str, unsaid: Mapping[str, set[str]]) -> Part | None:
-    """The part of a directory that has its attributes; None if the topmost one has them."""
+    """Return the part that has a directory's attributes; None if the topmost part has them."""
     for part in node.parts:
         if path not in unsaid[part.layer.path]:
             same = part is node.parts[0] or (path == _ROOT and _alike(part, node.parts[0]))
@@ -71,7 +71,7 @@ def _described(node: Node, path: str, unsaid: Mapping[str, set[str]]) -> Part | 
 
 
 def _alike(one: Part, other: Part) -> bool:
-    """Whether mode, owner and attributes are the same; every container changes the time of /."""
+    """Return whether mode, owner and attributes are equal; each container changes the time of /."""
     first, second = _status(one), _status(other)
     return (first.st_mode, first.st_uid, first.st_gid, _xattrs(one)) == (
         second.st_mode, second.st_uid, second.st_gid, _xattrs(other),
@@ -79,7 +79,7 @@ def _alike(one: Part, other: Part) -> bool:
 
 
 def _make(directory: Path, tree: _Tree, wanted: Mapping[str, Part]) -> None:
-    """Make the wanted directories and those above them, which stay as they are seen now."""
+    """Make the wanted directories and their parents; the parents keep their present attributes."""
     sources = dict(wanted)
     for path in wanted:
         while path:
@@ -90,7 +90,7 @@ def _make(directory: Path, tree: _Tree, wanted: Mapping[str, Part]) -> None:
     for path in sorted(sources):
         if path:
             Path(f"{directory}{path}").mkdir(mode=0o700)
-    for path in sorted(sources, reverse=True):  # times last: making what is inside changes them
+    for path in sorted(sources, reverse=True):  # times last: new entries change them
         _copy(sources[path], f"{directory}{path}")
 
 

@@ -1,10 +1,10 @@
-"""The unpacked layers: one directory a diff-id, there whole or not at all.
+"""The unpacked layers: one directory for each diff-id; it is complete or does not exist.
 
     ROOT/layers/HEX             the files
     ROOT/recipes/HEX            how to make the layer's tar of them again (unpack/recipe.py)
 
-A layer is unpacked under a temporary name and renamed; it is removed by renaming it to a trash name
-and deleting that. Names that begin with a dot are of work in hand or left by a daemon that died.
+A layer is unpacked under a temporary name and renamed. It is removed by renaming it to a trash name
+and deleting that. Names that begin with a dot belong to running work or to a daemon that died.
 """
 
 import asyncio
@@ -28,9 +28,9 @@ VERSION = 2  # of LayerRecord
 
 class Layers:
     def __init__(self, directory: Path, *, parallel: int = 0, userns: bool = False) -> None:
-        """`parallel` unpackings at once; 0 means one a CPU we may use.
+        """Unpack at most `parallel` layers at once; 0 means one for each CPU that we may use.
 
-        `userns`: we are root of a user namespace only; layers are unpacked as it can be done there.
+        `userns`: the daemon is root of a user namespace only; layers are unpacked with its limits.
         """
         self.directory = directory
         self.recipes = directory.with_name("recipes")
@@ -38,20 +38,20 @@ class Layers:
         self._slots = asyncio.Semaphore(parallel or len(os.sched_getaffinity(0)))
 
     def path(self, diff_id: str) -> Path:
-        """Where the layer is, or will be."""
+        """Return the path of the layer, whether it exists or not."""
         return self.directory / diff_id.removeprefix("sha256:")
 
     def present(self) -> set[str]:
-        """The diff-ids of every layer directory."""
+        """Return the diff-ids of all layer directories."""
         there = (d for d in self.directory.iterdir() if d.name[0] != ".")
         return {f"sha256:{d.name}" for d in there if _is_directory(d)}
 
     def is_here(self, diff_id: str) -> bool:
-        """Whether the layer's directory is there."""
+        """Return whether the layer's directory exists."""
         return _is_directory(self.path(diff_id))
 
     def usage(self, diff_id: str) -> Usage:
-        """What the layer and its recipe take of the disk. Blocks."""
+        """Return the disk usage of the layer and its recipe. Blocks."""
         found = disk.usage(self.path(diff_id))
         try:
             recipe = (self.recipes / self.path(diff_id).name).lstat()
@@ -64,7 +64,7 @@ class Layers:
         async with self._slots:
             temporary = self._hidden("new")
             temporary.mkdir(mode=0o755)
-            temporary.chmod(0o755)  # whatever our umask is
+            temporary.chmod(0o755)  # independent of our umask
             try:
                 record = await self._unpack(blob, temporary, diff_id)
             except BaseException:
@@ -95,9 +95,9 @@ class Layers:
         )
 
     async def diff_id_of(self, blob: Path, most: int) -> str:
-        """The diff-id of a blob, which is not unpacked.
+        """Return the diff-id of a blob without unpacking it.
 
-        ToolFailed if it is damaged, or has more than `most` bytes, 0 being any number.
+        ToolFailed if it is damaged, or has more than `most` uncompressed bytes; 0 means no limit.
         """
         async with self._slots:
             result = await python_child.call(
@@ -109,13 +109,13 @@ class Layers:
     async def make(
         self, diff_id: str, write: Callable[[Path], bool]
     ) -> tuple[Path, LayerRecord] | None:
-        """Have `write` fill a temporary directory, in a thread; None if it returns False.
+        """Let `write` fill a temporary directory, in a thread; None if it returns False.
 
-        The caller commits or drops it, as what `unpack` returns. Such a layer has no recipe.
+        The caller commits or drops the directory, as after `unpack`. Such a layer has no recipe.
         """
         temporary = self._hidden("new")
         temporary.mkdir(mode=0o755)
-        temporary.chmod(0o755)  # whatever our umask is
+        temporary.chmod(0o755)  # independent of our umask
         try:
             if not await offload(write, temporary):
                 await self.drop(temporary)
@@ -134,25 +134,25 @@ class Layers:
         )
 
     def commit(self, temporary: Path, diff_id: str) -> None:
-        """Give a whole layer its name."""
+        """Rename a complete layer to its final name."""
         if _recipe_of(temporary).exists():
             self.commit_recipe(temporary, diff_id)
         temporary.rename(self.path(diff_id))
 
     def commit_recipe(self, temporary: Path, diff_id: str) -> None:
-        """Give the recipe alone its name, of a layer that is here already."""
+        """Rename only the recipe to its final name; its layer is here already."""
         make_private(self.recipes)
         _recipe_of(temporary).rename(self.recipes / self.path(diff_id).name)
 
     async def drop(self, temporary: Path) -> None:
-        """Delete what was unpacked and is not wanted."""
+        """Delete an unpacked layer that is not needed."""
         await delete(temporary, _recipe_of(temporary))
 
     async def pack_again(self, diff_id: str, target: Path) -> int:
-        """Make the layer's tar once more, as it was, and return its bytes.
+        """Make the layer's original tar again, and return its size in bytes.
 
-        ToolFailed if that cannot be: of a layer that was unpacked by an older cri-shim, or that has
-        the same file twice.
+        ToolFailed if that is not possible: an older cri-shim has unpacked the layer, or the layer
+        has the same file twice.
         """
         recipe = self.recipes / self.path(diff_id).name
         async with self._slots:
@@ -168,9 +168,9 @@ class Layers:
     async def pack(
         self, directory: Path, target: Path, ids: IdMap | None, hidden: Iterable[str]
     ) -> tuple[str, int]:
-        """Make a layer's tar of an overlay's directory: its diff-id, and its bytes.
+        """Make a layer's tar from an overlay's directory; return its diff-id and its bytes.
 
-        `ids` are those that its owners are written in; see store/pack for `hidden`.
+        `ids` is the mapping of the owners in this directory; see store/pack for `hidden`.
         """
         ranges = () if ids is None else (ids.users, ids.groups)
         mapping = ",".join(f"{ids.host_id}:{ids.length}" for ids in ranges)
@@ -183,7 +183,7 @@ class Layers:
         return str(result["diff_id"]), int(result["size"])
 
     def discard(self, diff_ids: Iterable[str]) -> list[Path]:
-        """Take layers away at once; what is returned is to be deleted when there is time."""
+        """Remove layers at once; return the paths that the caller must delete later."""
         trash: list[Path] = []
         for diff_id in diff_ids:
             layer = self.path(diff_id)
@@ -197,7 +197,7 @@ class Layers:
         return trash
 
     def leftovers(self) -> list[Path]:
-        """What a daemon that died left half made or half deleted."""
+        """Return what a daemon that died has left incomplete or partly deleted."""
         recipes = list(self.recipes.iterdir()) if self.recipes.is_dir() else []
         orphans = [recipe for recipe in recipes if not (self.directory / recipe.name).is_dir()]
         here = list(self.directory.iterdir())

@@ -1,4 +1,4 @@
-"""The private OCI layout of one image on its way: what skopeo finds there, and what it leaves.
+"""The private OCI layout of one image during a transfer.
 
 skopeo writes it when an image is pulled, and reads it when one is saved.
 """
@@ -18,7 +18,7 @@ from cri_shim.untrusted import parse_json, read_file
 
 
 class Layout:
-    """A directory below `layouts`, gone after `remove`."""
+    """A directory below `layouts`; `remove` deletes it."""
 
     def __init__(self, layouts: Path) -> None:
         self.path = layouts / secrets.token_hex(8)
@@ -26,9 +26,10 @@ class Layout:
         self._placeholders: set[str] = set()  # digests
 
     def create(self, here: Mapping[str, int], kept: Blobs) -> None:
-        """Make the directory. For each digest of `here`, with its size, the layer is unpacked.
+        """Make the directory, with the unpacked layers in `here`: digest -> size. Blocks.
 
-        Blocks. A blob that was kept whole is linked in; for the others an empty file does.
+        If the blob of such a layer was kept whole, it is linked; otherwise an empty file is its
+        placeholder.
         """
         self._blobs.mkdir(parents=True, mode=0o700)
         for digest, size in here.items():
@@ -42,17 +43,17 @@ class Layout:
         return self._blobs / digest.removeprefix("sha256:")
 
     def has(self, digest: str) -> bool:
-        """Whether a blob is here itself, not as a placeholder."""
+        """Return whether the blob itself is here, and not only a placeholder."""
         return digest not in self._placeholders and self.blob(digest).is_file()
 
     def link(self, blob: Path) -> None:
-        """Have a blob here that is kept elsewhere on this file system."""
+        """Link a blob that is kept elsewhere on this file system."""
         target = self._blobs / blob.name
         if not target.exists():
             target.hardlink_to(blob)
 
     def write(self, data: bytes) -> str:
-        """Make a blob; its digest."""
+        """Write a blob; return its digest."""
         digest = digest_of(data)
         self.blob(digest).write_bytes(data)
         return digest
@@ -69,7 +70,7 @@ class Layout:
         (self.path / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
 
     def content(self) -> Content:
-        """Manifest and config of the one image that was copied here, verified. Blocks."""
+        """Return the verified manifest and config of the one image that was copied here. Blocks."""
         try:
             index = parse_json(read_file(self.path / "index.json", MAX_BYTES))
             digest = str(index["manifests"][0]["digest"])
@@ -91,7 +92,7 @@ class Layout:
         return data
 
     def remove(self) -> None:
-        """Idempotent; raises OSError. Blocks."""
+        """Delete the layout; idempotent; raises OSError. Blocks."""
         remove_tree(self.path)
 
 

@@ -1,7 +1,7 @@
 """Manifests and image configs, as OCI and Docker (schema 2) write them; pure.
 
-The bytes come from a registry: what is missing, of the wrong kind or beyond a limit is a ToolFailed
-that says so, never a KeyError. `content` is where an image is let in: what it returns can be
+The bytes come from a registry. A value that is missing, has the wrong type or is beyond a limit is
+a ToolFailed with that reason, never a KeyError. `content` checks every image: its result can be
 stored, listed and run.
 """
 
@@ -21,9 +21,9 @@ MEDIA_TYPE = "application/vnd.oci.image.manifest.v1+json"
 LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"  # not compressed
 _CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 _DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
-MAX_LAYERS = 500  # different ones: what the kernel's overlay takes
-MAX_SIZE = (1 << 63) - 1  # bytes of an image: what every program can count
-# Kinds of layers that cannot be unpacked: what a media type contains, and why.
+MAX_LAYERS = 500  # different ones: the limit of the kernel's overlay
+MAX_SIZE = (1 << 63) - 1  # bytes of an image: every program can count these
+# Layers that cannot be unpacked: a part of their media type -> the reason.
 _UNUSABLE = {
     ".foreign.": "its content is not kept in the registry (a foreign layer)",
     "nondistributable": "its content is not kept in the registry (a non-distributable layer)",
@@ -38,7 +38,7 @@ _ARCHITECTURES = {  # uname's machine -> Go's name, which images use
 @dataclass(frozen=True, slots=True)
 class Blob:
     digest: str  # sha256:...
-    size: int  # bytes, as the registry holds it
+    size: int  # bytes, as in the registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Content:
     manifest: bytes
     config: bytes
     layers: tuple[Blob, ...]
-    diff_ids: tuple[str, ...]  # one a layer: sha256 of its uncompressed tar
+    diff_ids: tuple[str, ...]  # one for each layer: sha256 of its uncompressed tar
 
     @property
     def image_id(self) -> str:
@@ -60,7 +60,7 @@ class Content:
 
     @property
     def size(self) -> int:
-        """Bytes of manifest, config and compressed layers."""
+        """Return the bytes of manifest, config and compressed layers."""
         return len(self.manifest) + len(self.config) + sum(layer.size for layer in self.layers)
 
 
@@ -69,18 +69,18 @@ def digest_of(data: bytes) -> str:
 
 
 def host_architecture(machine: str = "") -> str:
-    """This machine's architecture as images name it."""
+    """Return this machine's architecture by the name that images use."""
     machine = machine or platform.machine()
     return _ARCHITECTURES.get(machine, machine)
 
 
 def config_digest(manifest: bytes) -> str:
-    """Which blob of the layout is the image's config."""
+    """Return the digest of the image's config blob."""
     return _config(_fields(manifest, "manifest")).digest
 
 
 def layers_of(manifest: bytes) -> tuple[Blob, ...]:
-    """The layer blobs, bottom first."""
+    """Return the layer blobs, bottom first."""
     return _layers(_fields(manifest, "manifest"))
 
 
@@ -105,7 +105,7 @@ def _layer(value: object, number: int) -> Blob:
 
 
 def descriptors_of(manifest: bytes) -> list[dict[str, Any]]:
-    """The layers as a manifest in OCI's form lists them, bottom first, whoever wrote this one."""
+    """Return the layers as descriptors of OCI, bottom first; Docker's types are converted."""
     layers_of(manifest)  # checks them
     found = []
     for layer in _fields(manifest, "manifest")["layers"]:
@@ -118,24 +118,24 @@ def descriptors_of(manifest: bytes) -> list[dict[str, Any]]:
 
 
 def media_type(manifest: bytes) -> str:
-    """What the manifest says that it is; OCI's need not say it."""
+    """Return the manifest's own media type; an OCI manifest may have none."""
     return str(_fields(manifest, "manifest").get("mediaType") or MEDIA_TYPE)
 
 
 def compose(config: bytes, layers: Sequence[Mapping[str, Any]]) -> bytes:
-    """The OCI manifest of a config and the descriptors of its layers, bottom first."""
+    """Return the OCI manifest of a config and the descriptors of its layers, bottom first."""
     described = {"mediaType": _CONFIG_TYPE, "digest": digest_of(config), "size": len(config)}
     fields = {"schemaVersion": 2, "mediaType": MEDIA_TYPE, "config": described}
     return json.dumps({**fields, "layers": list(layers)}, separators=(",", ":")).encode()
 
 
 def plain_layer(diff_id: str, size: int) -> dict[str, Any]:
-    """The descriptor of a layer that is not compressed: its digest is its diff-id."""
+    """Return the descriptor of an uncompressed layer: its digest is its diff-id."""
     return {"mediaType": LAYER_TYPE, "digest": diff_id, "size": size}
 
 
 def diff_ids_of(config: bytes) -> tuple[str, ...]:
-    """The layers' diff-ids, bottom first."""
+    """Return the layers' diff-ids, bottom first."""
     return _diff_ids(_fields(config, "image config"))
 
 
@@ -150,7 +150,7 @@ def _diff_ids(fields: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def content(manifest: bytes, config: bytes) -> Content:
-    """Manifest and config of one image, checked by themselves and against each other."""
+    """Check manifest and config of one image, also against each other, and return them."""
     fields = _fields(manifest, "manifest")
     layers, described = _layers(fields), _config(fields)
     diff_ids = _diff_ids(_fields(config, "image config"))
@@ -176,7 +176,7 @@ def content(manifest: bytes, config: bytes) -> Content:
 
 
 def check_platform(config: bytes, architecture: str) -> None:
-    """ToolFailed if the image says that it is for another machine."""
+    """Raise ToolFailed if the image is for another machine."""
     fields = _fields(config, "image config")
     os, arch = fields.get("os") or "linux", fields.get("architecture") or architecture
     if (os, arch) != ("linux", architecture):
@@ -185,7 +185,7 @@ def check_platform(config: bytes, architecture: str) -> None:
 
 
 def user_of(config: bytes) -> str:
-    """The User of the image's config, or "": `name|uid[:group|gid]`."""
+    """Return the User of the image's config, or "": `name|uid[:group|gid]`."""
     own = _fields(config, "image config").get("config")
     user = own.get("User") if isinstance(own, dict) else None
     return user if isinstance(user, str) else ""

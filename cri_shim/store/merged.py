@@ -1,10 +1,10 @@
-"""Layers read as one tree without mounting them, by the rules that overlayfs has for it.
+"""Reads layers as one tree without mounting them, by the rules of overlayfs.
 
-A character device 0:0 hides a name of the layers below; an opaque directory, and whatever is no
-directory, hides all that they have there.
+A character device 0:0 hides a name of the layers below. An opaque directory, and anything that is
+no directory, hides all entries of the layers below.
 
-A container may be writing to the topmost layer: everything is looked at by descriptor, beneath its
-layer. Of a directory its names are kept in memory, of what is in it nothing. Blocking.
+A container may write to the topmost layer meanwhile: every entry is read by descriptor, beneath its
+layer. The names of a directory are kept in memory, its entries are not. Blocking.
 """
 
 import errno
@@ -17,14 +17,14 @@ from dataclasses import dataclass, field
 from cri_shim.linux import beneath, walk
 from cri_shim.spec.userns import IdMap
 
-NOBODY = 65534  # who owns what belongs to no id of a user namespace
+NOBODY = 65534  # the owner of files whose owner has no id in the user namespace
 _OPAQUE = ("trusted.overlay.opaque", "user.overlay.opaque")
-_PRIVATE = ("trusted.overlay.", "user.overlay.", "security.selinux")  # not the image's own
+_PRIVATE = ("trusted.overlay.", "user.overlay.", "security.selinux")  # not attributes of the image
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A layer's directory; `ids` are those that its owners are written in."""
+    """A layer's directory; `ids` is the mapping of its owners."""
 
     path: str
     ids: IdMap | None = None
@@ -33,14 +33,14 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one layer has of an entry."""
+    """One layer's part of an entry."""
 
     layer: Layer
-    path: str  # below the layer's directory; "" is itself
+    path: str  # below the layer's directory; "" is the directory itself
 
     @contextmanager
     def held(self) -> Iterator[int]:
-        """A handle of it. OSError, one of `beneath.ANOTHER_THING` if it is gone."""
+        """Yield a handle of it. OSError, one of `beneath.ANOTHER_THING` if it is gone."""
         handle = beneath.handle(self.layer.top, self.path)
         try:
             yield handle
@@ -50,7 +50,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """An entry as it is seen: `status` is the topmost part's, the others are of directories."""
+    """An entry of the merged tree; `status` is the topmost part's, only directories have more."""
 
     parts: tuple[Part, ...]
     status: os.stat_result
@@ -60,11 +60,11 @@ class Node:
         return stat.S_ISDIR(self.status.st_mode)
 
     def owner(self) -> tuple[int, int]:
-        """User and group, as the image has them."""
+        """Return user and group, as the image has them."""
         return owner(self.status.st_uid, self.status.st_gid, self.parts[0].layer.ids)
 
     def xattrs(self) -> Mapping[str, bytes]:
-        """The extended attributes that are not overlayfs's or this machine's."""
+        """Return the extended attributes except those of overlayfs and of this machine."""
         try:
             with self.parts[0].held() as handle:
                 return dict(_xattrs(beneath.named(handle)))
@@ -75,7 +75,7 @@ class Node:
 
 
 def owner(uid: int, gid: int, ids: IdMap | None) -> tuple[int, int]:
-    """What user and group of the node are in the user namespace, if there is one."""
+    """Return the user and group that the node's ids are in the user namespace, if there is one."""
     if ids is None:
         return uid, gid
     user, group = ids.users.inside(uid), ids.groups.inside(gid)
@@ -84,9 +84,9 @@ def owner(uid: int, gid: int, ids: IdMap | None) -> tuple[int, int]:
 
 @contextmanager
 def opened(*stacks: Sequence[Layer]) -> Iterator[list[Node | None]]:
-    """The trees of these stacks of layers, each topmost first, while they are open.
+    """Yield the trees of these stacks of layers, each topmost first, while they are open.
 
-    None of a stack without layers. FileNotFoundError for a layer that is not there.
+    A stack without layers yields None. FileNotFoundError if a layer does not exist.
     """
     with ExitStack() as closing:
         tops: dict[Layer, Layer] = {}
@@ -108,7 +108,7 @@ def _root(layers: Sequence[Layer]) -> Node | None:
 
 
 def names(node: Node) -> dict[str, tuple[int, ...]]:
-    """The names in a directory, hidden ones as well, and which of its parts have each."""
+    """Return the names in a directory, also hidden ones, with the numbers of their parts."""
     found: dict[str, tuple[int, ...]] = {}
     if not node.is_directory:
         return found
@@ -131,7 +131,7 @@ def names(node: Node) -> dict[str, tuple[int, ...]]:
 
 
 def child(node: Node, name: str, having: Sequence[int]) -> Node | None:
-    """The entry of a directory that `names` found; None if it is hidden, or gone by now."""
+    """Return the entry of a directory that `names` found; None if it is hidden, or gone by now."""
     parts: list[Part] = []
     seen: os.stat_result | None = None
     for part in (node.parts[number] for number in having):
@@ -158,7 +158,7 @@ def is_whiteout(status: os.stat_result) -> bool:
 
 
 def _look(part: Part) -> tuple[os.stat_result, bool] | None:
-    """What it is, and whether it is a directory that hides what the layers below have there."""
+    """Return its status, and whether it is a directory that hides entries of lower layers."""
     try:
         with part.held() as handle:
             status = os.fstat(handle)
@@ -171,7 +171,7 @@ def _look(part: Part) -> tuple[os.stat_result, bool] | None:
 
 
 def is_opaque(directory: str) -> bool:
-    """Whether a directory hides what the layers below have in it."""
+    """Return whether a directory hides the entries of the layers below."""
     return any(value in (b"y", b"Y") for value in (_xattr(directory, name) for name in _OPAQUE))
 
 

@@ -1,10 +1,10 @@
 """Images that are mounted for reading on the node itself, each at one place of its own.
 
     RUN_ROOT/images/ID/tree     the mount
-    RUN_ROOT/images/ID/layers   the diff-ids it stands on, bottom first: written before it is made
+    RUN_ROOT/images/ID/layers   the diff-ids of its layers, bottom first: written before the mount
 
-Mounts and records end with the boot. A daemon that died finds them again; what it finds recorded
-and not mounted it clears away. The layers stay as long as the mount, also when the image goes.
+Mounts and records end with the boot. After a daemon died, the next one finds them again; it deletes
+a record without a mount. The layers stay as long as the mount, even if the image is removed.
 """
 
 import errno
@@ -34,10 +34,10 @@ class Mounted:
         self._directory = directory
         self._rootfs = rootfs
         self._lock = KeyedLock()  # key: image id
-        self._layers: dict[str, Sequence[str]] = {}  # of those that are or may be mounted
+        self._layers: dict[str, Sequence[str]] = {}  # of images that are or may be mounted
 
     def recover(self) -> None:
-        """Find what the last daemon had mounted, and clear away what it had not finished."""
+        """Find the mounts of the last daemon, and delete what it had not finished."""
         for own in list(self._directory.iterdir()) if self._directory.is_dir() else []:
             try:
                 if mounts.is_mounted(own / "tree"):
@@ -48,14 +48,14 @@ class Mounted:
                 _log.warning("what is mounted at %s is left as it is: %s", own, e)
 
     def images(self) -> dict[str, Sequence[str]]:
-        """The ids of the images that are mounted, and the layers they stand on."""
+        """Return the ids of the mounted images, and their layers."""
         return dict(self._layers)
 
     def held_layers(self) -> set[str]:
         return {layer for layers in self._layers.values() for layer in layers}
 
     async def mount(self, image_id: str, layers: Sequence[str]) -> Path:
-        """Mount the image, and return where; already mounted is fine. Unavailable: no room."""
+        """Mount the image, and return the path; idempotent. Unavailable if it cannot be mounted."""
         async with self._lock(image_id):
             tree = self._directory / image_id / "tree"
             if image_id in self._layers and mounts.is_mounted(tree):
@@ -79,7 +79,7 @@ class Mounted:
         write_private(own / "layers", json.dumps(self._layers[image_id]))
 
     async def unmount(self, image_id: str, *, lazy: bool = False) -> None:
-        """End the mount; not mounted is fine. WrongState while a process uses it, unless `lazy`."""
+        """Unmount the image; idempotent. WrongState while a process uses it, unless `lazy`."""
         async with self._lock(image_id):
             if image_id not in self._layers:
                 return
@@ -96,7 +96,7 @@ class Mounted:
     async def _clear(self, image_id: str) -> None:
         own = self._directory / image_id
         await offload(mounts.unmount, own / "tree")
-        with suppress(OSError):  # what stays, the next start finds
+        with suppress(OSError):  # the next start finds what is left
             await offload(remove_tree, own)
         self._layers.pop(image_id, None)
 

@@ -1,4 +1,4 @@
-"""Running a program of ours that unpacks or packs a layer: a Python with few imports (20 ms)."""
+"""Runs a program of ours that reads or writes a layer: a Python with few imports (20 ms)."""
 
 import importlib.util
 import json
@@ -19,10 +19,11 @@ _START = (
 async def call(
     module: str, *arguments: str, attempt: str, directory: Path, timeout: float | None = None
 ) -> dict[str, Any]:
-    """What `main(*arguments)` of a module prints as JSON.
+    """Run `main(*arguments)` of a module, and return the JSON that it prints.
 
-    It runs without site-packages and the environment's settings. ToolFailed with what it says, or
-    Unavailable where there is no room in `directory`; `attempt` says what was attempted.
+    It runs without site-packages and without settings of the environment. ToolFailed with the
+    program's words, or Unavailable if `directory` has no space; `attempt` describes the work for
+    the error.
     """
     program = [sys.executable, "-I", "-S", "-X", "utf8", "-c", _START]
     done = await run([*program, *_import_roots(), module, *arguments], timeout=timeout)
@@ -33,7 +34,7 @@ async def call(
 
 
 def _import_roots() -> list[str]:
-    """Where the child finds this project and its two codecs."""
+    """Return the directories where the child imports this project and its codecs from."""
     isal = importlib.util.find_spec("isal")
     assert isal is not None and isal.origin is not None
     return [str(Path(__file__).parents[2]), str(Path(isal.origin).parent.parent)]

@@ -1,8 +1,8 @@
 """Image names: `busybox`, `host:5000/a/b:tag`, `name@sha256:...`; pure.
 
-A reference is held fully qualified, as it is shown in repo_tags and repo_digests. The rules are
-Docker's: the first component is a registry if it has a dot, a colon or is `localhost`; else the
-name is short and belongs to the registries that are searched, docker.io unless configured.
+A Reference is fully qualified, as in repo_tags and repo_digests. The rules are Docker's: the first
+component is a registry if it has a dot, a colon or is `localhost`. Otherwise the name is short and
+belongs to the configured search registries, or to docker.io.
 """
 
 import re
@@ -13,7 +13,7 @@ from cri_shim.errors import InvalidArgument
 
 DEFAULT_REGISTRY = "docker.io"
 DEFAULT_TAG = "latest"
-NAME_LIMIT = 255  # characters of registry and path, as every registry has it
+NAME_LIMIT = 255  # characters of registry and path; the limit of all registries
 FIELD = "image.image"
 
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
@@ -44,12 +44,12 @@ class Reference:
         return self.repository + tag + digest
 
     def by_digest(self, digest: str) -> "Reference":
-        """The same repository, by this digest alone."""
+        """Return a reference to the same repository with only this digest."""
         return replace(self, tag="", digest=digest)
 
 
 def candidates(text: str, search: Sequence[str] = ()) -> list[Reference]:
-    """What a name may mean, best first: one reference, or one a searched registry for a short name.
+    """Return the possible meanings of a name, best first; a short name has one for each registry.
 
     InvalidArgument if it is no image name.
     """
@@ -76,12 +76,12 @@ def candidates(text: str, search: Sequence[str] = ()) -> list[Reference]:
 
 
 def parse(text: str) -> Reference:
-    """The reference a name means when short names belong to docker.io."""
+    """Return the reference of a name; short names belong to docker.io."""
     return candidates(text)[0]
 
 
 def id_prefix(text: str) -> str:
-    """The hex digits of an image id or a prefix of one (4 or more), or "" if it cannot be one."""
+    """Return the hex digits of an image id or of its prefix (4 or more); "" if it cannot be one."""
     found = _ID.fullmatch(text)
     return found[1] if found else ""
 

@@ -1,10 +1,10 @@
-"""registries.conf(5): where a short image name is looked for, and what the file says of registries.
+"""registries.conf(5): the search registries of short image names, and an overview of the file.
 
-skopeo itself reads everything of that file that bears on a pull (mirrors, blocked, insecure,
-locations), but leaves the search of short names to its caller. Aliases are left out on purpose: a
-distribution's alias file would make the same pod mean another image than on the next node.
+skopeo itself reads everything else that matters for a pull (mirrors, blocked, insecure, locations),
+but leaves the search of short names to its caller. Aliases are not supported on purpose: with a
+distribution's alias file, the same pod could get different images on different nodes.
 
-Both forms are read: the present one, and that of 2018 with its [registries.search] tables.
+Both versions are read: the present one, and that of 2018 with its [registries.search] tables.
 """
 
 import logging
@@ -24,20 +24,20 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What the files say, by registry or prefix of image names."""
+    """The content of the files, by registry or prefix of image names."""
 
     search: list[str]
     insecure: list[str]
     blocked: list[str]
     mirrors: dict[str, list[str]]
-    files: list[str]  # that were read, the main one first
-    problems: list[str]  # of what could not be
+    files: list[str]  # the files that were read, the main one first
+    problems: list[str]  # of files that could not be read
 
 
 def search_registries(file: Path | None = None) -> list[str]:
-    """The registries to try for a short name, in order; empty where none are configured.
+    """Return the registries to try for a short name, in order; empty if none are configured.
 
-    Drop-ins in `registries.conf.d` beside the file win over it, the last one in name order first.
+    Drop-ins in `registries.conf.d` beside the file win over it; the last one in name order wins.
     """
     found = overview(file)
     for problem in found.problems:
@@ -46,7 +46,7 @@ def search_registries(file: Path | None = None) -> list[str]:
 
 
 def overview(file: Path | None = None) -> Overview:
-    """Everything the file and its drop-ins say; of a file that cannot be read, why.
+    """Return the content of the file and its drop-ins; a file that cannot be read is a problem.
 
     A later file replaces the search list, and the tables of the same prefix, of earlier ones.
     """
@@ -107,7 +107,7 @@ def _tables(document: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
 
 
 def _of_2018(document: Mapping[str, Any], name: str) -> list[Any] | None:
-    """[registries.NAME] registries = [...]"""
+    """Return the list in [registries.NAME] registries = [...]."""
     value: Any = document
     for key in ("registries", name, "registries"):
         value = value.get(key) if isinstance(value, dict) else None

@@ -1,8 +1,9 @@
-"""The root file system of a container: an overlay of its image's layers and a layer of its own.
+"""The root file system of a container: an overlay of its image's layers and its writable layer.
 
-It is mounted `volatile`, without which every unmount syncs the whole disk: the writable layer lasts
-as long as the boot. The kernel marks such a layer, and refuses it until the mark is taken away:
-after a clean end in the same boot we do that, after another boot the layer's content is dropped.
+It is mounted `volatile`; without this option every unmount syncs the whole disk. The writable layer
+is valid only until the end of the boot. The kernel marks such a layer and refuses it until the mark
+is removed. After a clean end in the same boot the mark is removed; after another boot the content
+of the layer is dropped.
 """
 
 import errno
@@ -22,7 +23,7 @@ from cri_shim.store import fuse, merged
 from cri_shim.store.writable import WritableLayers
 
 _LEAST_LOWERS = 2  # of an overlay without a writable layer
-_OWNED = "owned"  # where layers are mounted with a container's ids, for a moment
+_OWNED = "owned"  # directory where layers are mounted with a container's ids for a moment
 _VOLATILE_MARK = "work/incompat/volatile"  # in the work directory
 
 
@@ -38,12 +39,12 @@ class Rootfs:
         userns: bool = False,
         program: str = "",
     ) -> None:
-        """`layers` has one directory a diff-id, `containers` gets one a container.
+        """Use the layers in `layers`, and make one directory for each container in `containers`.
 
-        `delete_later` takes what has a hidden name already and may be deleted in the background.
-        `describes_root`: whether a layer says what `/` is; None if that is not known.
-        `userns`: the mounts are made by root of a user namespace; with a `program`, see fuse.py, by
-        that instead of the kernel.
+        `delete_later` gets paths with hidden names, which may be deleted in the background.
+        `describes_root` returns whether a layer describes `/`; None if that is not known. `userns`:
+        root of a user namespace makes the mounts; a `program` makes them instead of the kernel, see
+        fuse.py.
         """
         self._userns = userns
         self._program = program
@@ -58,7 +59,7 @@ class Rootfs:
         return self._containers / container_id
 
     def upper(self, container_id: str) -> Path:
-        """The writable layer: what a container wrote."""
+        """Return the directory of the writable layer."""
         return self.directory(container_id) / "upper"
 
     async def prepare(
@@ -70,11 +71,11 @@ class Rootfs:
         userns: UserNamespace | None = None,
         label: str = "",
     ) -> None:
-        """Mount the root file system of a container at `target`, which is made if need be.
+        """Mount the root file system of a container at `target`, which is made if it is missing.
 
-        `layers` are diff-ids, bottom first; the image's owners are ids of `userns`, if there is
-        one. `label` is the SELinux label of all files. Already mounted is fine. After a restart of
-        the daemon this finds what the container wrote; after another boot it starts empty.
+        `layers` are diff-ids, bottom first; the image's owners are ids of `userns`, if given.
+        `label` is the SELinux label of all files. Idempotent. After a restart of the daemon the
+        files that the container wrote are kept; after another boot the writable layer is empty.
         """
         self._delete_later(
             await offload(self._prepare, container_id, layers, target, userns, label)
@@ -88,21 +89,22 @@ class Rootfs:
     async def mount_volume(
         self, layers: Sequence[str], target: Path, *, userns: UserNamespace | None = None
     ) -> None:
-        """Mount an image at `target` for reading; already mounted is fine.
+        """Mount an image at `target` for reading; idempotent.
 
-        An overlay also of one layer, with empty directories to make up the number: it cannot be
-        remounted for writing, as a bind mount could, and the layer is other containers' as well.
+        Even a single layer is mounted as an overlay, with empty directories as further layers: it
+        cannot be remounted for writing, as a bind mount could, and other containers use the layer
+        as well.
         """
         await offload(self._mount_volume, layers, target, userns)
         if self._program and not mounts.is_mounted(target):
             await fuse.mount(self._program, self.lowers(layers), None, None, target)
 
     async def unmount(self, target: Path) -> None:
-        """Unmount; not mounted is fine."""
+        """Unmount; idempotent."""
         await offload(mounts.unmount, target)
 
     async def remove(self, container_id: str, target: Path) -> None:
-        """Unmount and give up the writable layer with everything in it; idempotent."""
+        """Unmount and delete the writable layer with everything in it; idempotent."""
         self.writable.forget(container_id)
         await self.unmount(target)
         await offload(_unmount_below, self.directory(container_id) / _OWNED)
@@ -146,10 +148,10 @@ class Rootfs:
                 mounts.overlay([*owned, *empty], None, None, target, userxattr=self._userns)
 
     def lowers(self, layers: Sequence[str]) -> list[Path]:
-        """The directories of diff-ids, topmost first; NotFound for one that is not here.
+        """Return the directories of diff-ids, topmost first; NotFound if one is missing.
 
-        The kernel takes a directory once: of a repeated one the topmost. Below a layer that hides
-        all there was, by an opaque mark at its root, there is nothing.
+        The kernel accepts a directory only once: of a repeated one the topmost is used. The list
+        ends at a layer that hides everything below it by an opaque mark at its root.
         """
         lowers = [
             self._layers / layer.removeprefix("sha256:")
@@ -165,9 +167,9 @@ class Rootfs:
         return seen
 
     def _make_own(self, own: Path, lowers: Sequence[Path], root: tuple[int, int]) -> list[Path]:
-        """Have upper and work fit to be mounted; what is returned is of another boot.
+        """Prepare upper and work for the mount; return directories of another boot, to be deleted.
 
-        `root` is what the container's root is on the node.
+        `root` is the container's root as user and group of the node.
         """
         stale: list[Path] = []
         boot = own / "boot"
@@ -184,9 +186,10 @@ class Rootfs:
         return stale
 
     def _like(self, upper: Path, lowers: Sequence[Path], root: tuple[int, int]) -> None:
-        """Give `/` the owner and mode the image has for it: of an overlay, the topmost directory's.
+        """Give `/` the owner and mode of the image, which are those of the topmost directory.
 
-        A layer that does not describe `/` has one of root's, of mode 0755, as one may describe it.
+        If no layer describes `/`, it belongs to root and has mode 0755. A layer may describe the
+        same.
         """
         upper.chmod(0o755)
         os.chown(upper, *root)
@@ -203,7 +206,7 @@ class Rootfs:
 
 
 def _hide(directory: Path) -> list[Path]:
-    """Free the name; what it had is there under one that the next start deletes, too."""
+    """Rename the directory to a hidden name, which the next start deletes, too."""
     hidden = directory.with_name(f".{directory.name}-{secrets.token_hex(4)}")
     try:
         directory.rename(hidden)
@@ -214,11 +217,11 @@ def _hide(directory: Path) -> list[Path]:
 
 @contextmanager
 def _owned(lowers: list[Path], own: Path, userns: UserNamespace | None) -> Iterator[list[Path]]:
-    """The layers as a container in `userns` is to see them, while its overlay is made."""
+    """Yield the layers with the owners of `userns`, while the container's overlay is made."""
     if userns is None:
         yield lowers
         return
-    _unmount_below(own / _OWNED)  # of an attempt that was cut short
+    _unmount_below(own / _OWNED)  # of an attempt that did not finish
     with idmap.bound(lowers, own / _OWNED, userns.path) as owned:
         yield owned
 

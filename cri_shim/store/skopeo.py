@@ -1,7 +1,7 @@
-"""Running skopeo: manifests and whole images from where they are into an OCI layout.
+"""Runs skopeo: it copies manifests and whole images into an OCI layout, and out of one.
 
-skopeo honours registries.conf, policy.json, certs.d and auth files, and verifies every digest.
-It ends with status 1 for nearly everything; what happened is in its last words, sorted here.
+skopeo honours registries.conf, policy.json, certs.d and auth files, and verifies every digest. It
+ends with status 1 for nearly every error; this module finds the kind of error in its last line.
 """
 
 import re
@@ -19,10 +19,10 @@ from cri_shim.errors import (
 )
 from cri_shim.store.stall import PATIENCE_S, unless_stalled
 
-RETRIES = 2  # of a transfer that broke; a registry that does not answer at all fails at once
-_MANIFEST_LIMIT = 16 << 20  # bytes; skopeo itself takes 4 MiB
+RETRIES = 2  # of a broken transfer; a registry that never answers fails at once
+_MANIFEST_LIMIT = 16 << 20  # bytes; skopeo's own limit is 4 MiB
 
-# First match wins: (pattern in skopeo's words, kind).
+# The first match wins: (pattern in skopeo's message, kind).
 _KINDS: tuple[tuple[str, type[CriShimError]], ...] = (
     (r"no space left on device|disk quota exceeded", Unavailable),
     (r"Source image rejected|rejected by policy|signature.*(required|invalid|no matching)",
@@ -49,9 +49,9 @@ class Skopeo:
         env: Mapping[str, str] | None = None,
         patience: float = PATIENCE_S,
     ) -> None:
-        """`policy` and `registries_conf` replace the node's own where given.
+        """`policy` and `registries_conf` replace the node's own files if given.
 
-        `patience`: seconds without a byte until a transfer is given up; 0: never.
+        `patience`: a transfer is given up after so many seconds without a byte; 0: never.
         """
         self._patience = patience
         self._program = program
@@ -61,7 +61,7 @@ class Skopeo:
         self._env = env
 
     async def manifest(self, source: str, authfile: Path | None) -> bytes:
-        """The manifest, or manifest list, `source` (transport:name) points at, byte for byte."""
+        """Return the manifest, or manifest list, of `source` (transport:name), byte for byte."""
         done = await run(
             [
                 self._program, *self._policy, *self._registries, "inspect", "--raw",
@@ -78,7 +78,7 @@ class Skopeo:
     async def copy(self, source: str, layout: Path, authfile: Path | None) -> None:
         """Copy this machine's image of `source` into the OCI layout, digests unchanged.
 
-        A file that `layout` has under a blob's name already is taken for that blob.
+        A file that `layout` already has under a blob's name is used as that blob.
         """
         copying = run(
             [
@@ -99,7 +99,7 @@ class Skopeo:
     ) -> None:
         """Copy the image of a layout of ours to `target` (transport:path), with more `names`.
 
-        `exact`: no digest may change. Policies are for what comes in: this is here already.
+        `exact`: no digest may change. No policy applies: policies are for images that come in.
         """
         done = await run(
             [
@@ -114,7 +114,7 @@ class Skopeo:
 
 
 def failure(done: Finished, attempted: str, directory: Path | None = None) -> CriShimError:
-    """skopeo's complaint as an error of the right kind."""
+    """Return skopeo's message as an error of the right kind."""
     words = _fatal(done.complaint())
     remote = "docker://" in attempted
     for pattern, kind in _KINDS:
@@ -125,7 +125,7 @@ def failure(done: Finished, attempted: str, directory: Path | None = None) -> Cr
 
 
 def _fatal(complaint: str) -> str:
-    """Only the message of skopeo's last log line, without time and level."""
+    """Return only the message of skopeo's last log line, without time and level."""
     last = complaint.splitlines()[-1]
     found = re.search(r'level=(?:fatal|error) msg=(".*")', last)
     if found is None:

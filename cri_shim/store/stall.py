@@ -1,8 +1,8 @@
-"""A transfer that does not go on for very long is given up.
+"""Gives up a transfer that makes no progress for very long.
 
-A registry may stay connected and send nothing, for ever, and a kubelet sets no deadline for a pull.
-How long a transfer takes is nobody's business: only a pause in it counts, and the default is long,
-since a registry may fetch from another one first.
+A registry may stay connected forever and send nothing, and the kubelet sets no deadline for a pull.
+The duration of a transfer is not limited. Only a pause counts, and the default is long because a
+registry may fetch the image from another one first.
 """
 
 import asyncio
@@ -15,8 +15,8 @@ from cri_shim.aio.offload import finish, offload
 from cri_shim.errors import RegistryUnavailable
 from cri_shim.linux.walk import Walk
 
-PATIENCE_S = 300.0  # as containerd has it
-LOOKS = 10  # while one runs out of patience
+PATIENCE_S = 300.0  # as in containerd
+LOOKS = 10  # number of checks within the patience
 
 T = TypeVar("T")
 
@@ -24,10 +24,10 @@ T = TypeVar("T")
 async def unless_stalled(
     work: Coroutine[Any, Any, T], directory: Path, patience: float, what: str
 ) -> T:
-    """The result of `work`, which writes below `directory`.
+    """Return the result of `work`, which writes below `directory`.
 
-    RegistryUnavailable, `work` having been cancelled, when nothing was written for `patience`
-    seconds; 0 is for ever.
+    If nothing was written for `patience` seconds, `work` is cancelled and the error is
+    RegistryUnavailable; 0 means no limit.
     """
     if not patience:
         return await work
@@ -51,5 +51,5 @@ async def unless_stalled(
 
 
 def _written(directory: Path) -> int:
-    """The bytes in all files below."""
+    """Return the number of bytes in all files below."""
     return sum(status.st_size for status in Walk(directory) if stat.S_ISREG(status.st_mode))

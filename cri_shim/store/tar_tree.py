@@ -1,8 +1,8 @@
-"""A tree of files as a tar: modes, owners, times, links, devices and extended attributes.
+"""Writes a tree of files as a tar: modes, owners, times, links, devices, extended attributes.
 
-Whoever is still writing to the tree may swap what is looked at for something else at any moment. So
-each entry is held by a descriptor before it is asked what it is, no symbolic link is followed, and
-no other mount is entered. What vanishes meanwhile is left out; sockets are, too, as a tar has none.
+A process that still writes to the tree may replace an entry at any moment. So each entry is opened
+before its type is read, no symbolic link is followed, and no other mount is entered. Entries that
+vanish meanwhile are left out. Sockets are left out too, because a tar has none.
 """
 
 import errno
@@ -17,10 +17,10 @@ from typing import BinaryIO
 from cri_shim.linux import beneath, walk
 from cri_shim.linux.syscalls import StrPath
 
-MOST_SORTED = 10_000  # names of one directory; a larger one is written as the kernel gives it
-MOST_LINKED = 100_000  # files with other names still to come; more of them are files of their own
+MOST_SORTED = 10_000  # names of one directory; a larger one is written in the kernel's order
+MOST_LINKED = 100_000  # files with more names to come; beyond this they become files of their own
 _CHUNK = 1 << 20  # bytes
-_LABEL = "security.selinux"  # this machine's, not the tree's
+_LABEL = "security.selinux"  # belongs to this machine, not to the tree
 _KINDS = {
     stat.S_IFREG: tarfile.REGTYPE,
     stat.S_IFDIR: tarfile.DIRTYPE,
@@ -35,7 +35,7 @@ Owner = Callable[[int, int], tuple[int, int]]
 
 
 class Stopped(Exception):
-    """Nobody wants the tar any more."""
+    """The caller does not need the tar any more."""
 
 
 def write(
@@ -44,10 +44,10 @@ def write(
     owner: Owner = lambda uid, gid: (uid, gid),
     stopped: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Write the tree below `root`, itself left out, in the order of its names. Blocks.
+    """Write the tree below `root`, without `root` itself, in the order of its names. Blocks.
 
-    `owner` gives what user and group on the disk are in the tar. OSError names what cannot be read;
-    Stopped as soon as `stopped()`.
+    `owner` maps user and group on the disk to those in the tar. OSError names the file that cannot
+    be read; Stopped as soon as `stopped()` is true.
     """
     top = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     pending: list[Generator[str, None, None]] = []
@@ -58,7 +58,7 @@ def write(
             tar.copybufsize = _CHUNK  # type: ignore[attr-defined]
             writer = _Writer(top, tar, owner, stopped)
             pending.append(writer.paths(""))
-            while pending:  # what is in a directory right behind it, as tar expects
+            while pending:  # entries follow directly after their directory, as tar expects
                 path = next(pending[-1], None)
                 if path is None:
                     pending.pop()
@@ -82,11 +82,11 @@ class _Writer:
         self._tar = tar
         self._owner = owner
         self._stopped = stopped
-        # Of what has several: its first name, and how many are still to come.
+        # Files with several names: the first name, and how many are still to come.
         self._linked: dict[tuple[int, int], tuple[str, int]] = {}
 
     def paths(self, path: str) -> Generator[str, None, None]:
-        """The paths of what is in a directory, in the order of the names if it is not too large."""
+        """Yield the paths in a directory, in the order of their names if it is not too large."""
         try:
             directory = beneath.directory(self._top, path)
         except OSError as e:
@@ -105,7 +105,7 @@ class _Writer:
             os.close(directory)
 
     def entry(self, path: str) -> bool:
-        """Write one entry; whether it is a directory to be looked into."""
+        """Write one entry; return whether it is a directory, whose entries come next."""
         if self._stopped():
             raise Stopped
         try:
@@ -118,7 +118,7 @@ class _Writer:
             return self._write(handle, path)
         finally:
             os.close(handle)
-            self._tar.members = []  # type: ignore[attr-defined]  # else it remembers every one
+            self._tar.members = []  # type: ignore[attr-defined]  # otherwise it keeps all members
 
     def _write(self, handle: int, path: str) -> bool:
         status = os.fstat(handle)
@@ -143,7 +143,7 @@ class _Writer:
         return False
 
     def _first_name(self, status: os.stat_result, path: str) -> str:
-        """The name under which the file is in the tar already, or `path`, under which it will."""
+        """Return the name that the file already has in the tar, or `path` if it is new."""
         key = status.st_dev, status.st_ino
         first, more = self._linked.pop(key, (path, status.st_nlink))
         if more > 1 and len(self._linked) < MOST_LINKED:
@@ -166,22 +166,22 @@ class _Writer:
 
 
 def _xattrs(handle: int) -> dict[str, str]:
-    """As pax headers."""
+    """Return the extended attributes as pax headers."""
     found = {}
-    where = beneath.named(handle)  # a handle that only names is not asked itself
+    where = beneath.named(handle)  # a path-only handle cannot be read itself
     try:
         for name in os.listxattr(where):
             if name != _LABEL:
                 value = os.getxattr(where, name)
                 found[f"SCHILY.xattr.{name}"] = value.decode("utf-8", "surrogateescape")
     except OSError as e:
-        if e.errno not in (errno.ENOTSUP, errno.ENODATA):  # none here; one that was just removed
+        if e.errno not in (errno.ENOTSUP, errno.ENODATA):  # not supported; removed just now
             raise
     return found
 
 
 class _Content:
-    """So many bytes of a file: one that has become shorter is filled up with zeros."""
+    """A fixed number of bytes of a file; if it has become shorter, zeros follow."""
 
     def __init__(self, fd: int, stopped: Callable[[], bool]) -> None:
         self._fd = fd

@@ -1,8 +1,8 @@
-"""What images and containers take of the disk, as ImageFsInfo answers it.
+"""The disk usage of images and containers for ImageFsInfo.
 
-Nothing is walked for an answer: the kubelet asks every few seconds. What a layer takes was counted
-when it was unpacked and stands in its record; blobs are counted when they are kept; what containers
-wrote is measured in the background (`writable`).
+No request walks a tree: the kubelet asks every few seconds. A layer is counted when it is unpacked,
+and its record has the result. Blobs are counted when they are kept. Writable layers are measured in
+the background (`writable`).
 """
 
 import time
@@ -15,7 +15,7 @@ from cri_shim.pb.state_pb2 import LayerRecord
 
 
 def of_layers(layers: Iterable[LayerRecord]) -> Usage:
-    """The sum of the layers' records."""
+    """Return the sum of the layers' records."""
     used = inodes = 0
     for layer in layers:
         used += layer.size
@@ -24,7 +24,7 @@ def of_layers(layers: Iterable[LayerRecord]) -> Usage:
 
 
 def filesystem(mountpoint: Path, usage: Usage) -> api.FilesystemUsage:
-    """The CRI message; `mountpoint` is a path on the file system meant, links resolved."""
+    """Return the CRI message for the file system of the path `mountpoint`, links resolved."""
     return api.FilesystemUsage(
         timestamp=time.time_ns(),
         fs_id=api.FilesystemIdentifier(mountpoint=str(mountpoint.resolve())),

@@ -1,10 +1,10 @@
-"""What each container's writable layer takes of the disk, without walking trees at every question.
+"""The disk usage of each container's writable layer, without a walk of the tree for every request.
 
-A new layer is nearly empty, so the first answer is a walk that gives up after a few hundred files.
-From then on one walker in the background renews what was asked for and is old, one layer at a time;
-a layer that takes long to walk is walked more rarely, so that all this costs a small part of a CPU.
+A new layer is nearly empty, so the first request walks it and gives up after a few hundred files.
+Later one walker in the background renews old results on request, one layer at a time. A layer that
+takes long is walked less often, so that the walker needs only a small part of a CPU.
 
-Counted is the whole directory of a container: what overlayfs keeps beside the layer is its as well.
+The whole directory of a container counts: overlayfs keeps further files beside the layer.
 """
 
 import asyncio
@@ -19,8 +19,8 @@ from cri_shim.linux import disk
 from cri_shim.linux.disk import Usage
 
 FIRST_WALK_FILES = 500  # a few milliseconds
-RENEW_S = 10.0  # what is younger is told as it is
-TOTAL_S = 2.0  # for what was never measured, after a start; a sum without it is told then
+RENEW_S = 10.0  # a younger result is not renewed
+TOTAL_S = 2.0  # limit for the first measurement after a start; the sum is then returned without it
 _REST_FACTOR = 50.0  # a layer rests this many times as long as its last walk took
 
 _log = logging.getLogger(__name__)
@@ -35,19 +35,19 @@ class Measured:
 
 class WritableLayers:
     def __init__(self, directory: Callable[[str], Path]) -> None:
-        """`directory`: where a container's writable layer is."""
+        """`directory` returns the directory of a container."""
         self._directory = directory
         self._ids: set[str] = set()
         self._known: dict[str, Measured] = {}
-        self._wanted: dict[str, None] = {}  # in the order of asking
+        self._wanted: dict[str, None] = {}  # in the order of requests
         self._walker: asyncio.Task[None] | None = None
 
     def add(self, id: str) -> None:
-        """The container has a layer from now on; told again is fine."""
+        """Add a container's layer; idempotent."""
         self._ids.add(id)
 
     def of(self, id: str) -> Measured | None:
-        """What was measured last; None until a large layer has been walked for the first time."""
+        """Return the last measurement; None until a large layer is walked for the first time."""
         known = self._known.get(id)
         if known is None and id not in self._wanted:
             known = self._first(id)
@@ -55,7 +55,7 @@ class WritableLayers:
         return known
 
     async def total(self) -> Usage:
-        """Of all layers. What was measured never before is waited for, TOTAL_S at most."""
+        """Return the sum of all layers; wait at most TOTAL_S for layers without a measurement."""
         for id in self._ids:
             self._renew_if_old(id)
         if self._walker is not None and self._ids - self._known.keys():
@@ -71,7 +71,7 @@ class WritableLayers:
         self._wanted.pop(id, None)
 
     async def walked(self) -> None:
-        """Return when nothing that was asked for is old."""
+        """Return when no requested measurement is old."""
         if self._walker is not None:
             await asyncio.gather(self._walker, return_exceptions=True)
 
@@ -86,7 +86,7 @@ class WritableLayers:
         try:
             found = disk.usage_unless(self._directory(id), lambda names: names >= few)
         except OSError:
-            return None  # the walker meets it again, and tells
+            return None  # the walker meets it again, and logs it
         return None if found is None else self._keep(id, found, begin)
 
     def _keep(self, id: str, found: Usage, begin: float) -> Measured:
@@ -124,5 +124,5 @@ class WritableLayers:
                 self._keep(id, found, begin)
 
     def _unwanted(self, id: str) -> Callable[[int], bool]:
-        """Ends a walk when the layer is forgotten, or all of this is closed."""
+        """Return a function that ends a walk if the layer is forgotten or the walker is closed."""
         return lambda _names: id not in self._wanted

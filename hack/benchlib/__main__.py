@@ -19,15 +19,15 @@ from hack.benchlib.instance import Instance, conmons, pss_kib
 from hack.benchlib.measured import Cri
 from hack.benchlib.template import take
 
-PAUSE_S = 0.05  # before each pod: the kernel forgets what the last one has warmed up
-SETTLE_S = 1.0  # before memory is looked at
+PAUSE_S = 0.05  # before each pod: the kernel's caches of the last pod cool down
+SETTLE_S = 1.0  # before memory is measured
 SHM_SIZE = 64 << 20
 _PRIMED = "spare the floor, too, the kernel's wait at the first move between cgroups"
 
 
 def main() -> int:
     args = _arguments()
-    syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)  # the bare conmons come back to us
+    syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)  # to reap the bare conmons
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="csb", dir="/tmp", ignore_cleanup_errors=True) as work:
         instance = Instance(Path(work))
@@ -74,7 +74,7 @@ def _measure(instance: Instance, args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _one_by_one(instance: Instance, cri: Cri, args: argparse.Namespace) -> dict[str, Any]:
-    """Measured and bare pods in turns."""
+    """Measure pods of the daemon and bare pods alternately."""
     pods: int = args.pods
     ours, bare = Samples(), Samples()
     first = cri.up()
@@ -83,7 +83,7 @@ def _one_by_one(instance: Instance, cri: Cri, args: argparse.Namespace) -> dict[
     under = Floor(template, SHM_SIZE, prime)
     cpu = 0.0
     try:
-        for n in range(pods + 1):  # the first round warms up
+        for n in range(pods + 1):  # the first round is a warm-up
             mine, its = (ours, bare) if n else (Samples(), Samples())
             time.sleep(PAUSE_S)
             before = instance.cpu_s()
@@ -107,7 +107,7 @@ def _one_by_one(instance: Instance, cri: Cri, args: argparse.Namespace) -> dict[
 
 
 def _in_parallel(instance: Instance, cri: Cri, pods: int, idle_kib: int) -> dict[str, Any]:
-    """Many pods up at the same time, looked at, and down again."""
+    """Start many pods at the same time, measure, and remove them."""
     before = instance.cpu_s()
     held, up_s = measured.in_parallel(measured.CREW, lambda _: cri.up(), list(range(pods)))
     time.sleep(SETTLE_S)
@@ -130,11 +130,11 @@ def _in_parallel(instance: Instance, cri: Cri, pods: int, idle_kib: int) -> dict
 
 
 def _nothing() -> None:
-    """In place of priming."""
+    """Do nothing, in place of the warm-up of cgroups."""
 
 
 def _reap() -> None:
-    """The bare conmons, whose parent is this process."""
+    """Reap the bare conmons, whose parent is this process."""
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass

@@ -1,6 +1,6 @@
 """The floor as a shell script that a reader can paste: the same programs, flags and documents.
 
-What is measured runs the same without a shell in between: a shell adds some milliseconds a step.
+The measurement runs the same commands without a shell: a shell adds some milliseconds to each step.
 """
 
 import json
@@ -15,7 +15,7 @@ BRIDGE = "csfloor0"
 
 
 def script(template: Template) -> str:
-    """Bring one bare pod up and down, telling how long each step took."""
+    """Return a script that starts and removes one bare pod, and prints the time of each step."""
     text = _SCRIPT
     values = {
         "HOME": HOME,
@@ -39,7 +39,7 @@ def script(template: Template) -> str:
 
 
 def _here(template: Template, text: str) -> str:
-    """A text of the template with the script's ids and places."""
+    """Return a text of the template with the script's ids and paths."""
     for old, new in (
         (template.netns, f"/run/netns/{POD}"),
         (str(template.run_root), f"{HOME}/run"),
@@ -51,7 +51,7 @@ def _here(template: Template, text: str) -> str:
 
 def _document(template: Template) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(_here(template, template.document))
-    document["linux"]["cgroupsPath"] = f"/{CONTAINER}"  # a parent would be left behind
+    document["linux"]["cgroupsPath"] = f"/{CONTAINER}"  # a parent would be left over
     return document
 
 
@@ -61,7 +61,7 @@ def _cni_environment(template: Template) -> str:
 
 
 def _cni_input(template: Template) -> dict[str, Any]:
-    """The plugin's input, with a bridge and a directory of reservations for this alone."""
+    """Return the plugin's input with a bridge and a reservation directory of its own."""
     given = dict(template.plugin_input)
     return given | {"bridge": BRIDGE, "ipam": {**given["ipam"], "dataDir": f"{HOME}/cni"}}
 

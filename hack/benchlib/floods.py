@@ -1,9 +1,9 @@
-"""Another caller's Version while clients of sessions send small and useless frames for ever.
+"""Measures Version of another client while clients of sessions flood the daemon with small frames.
 
     python -m hack.benchlib.floods [--sessions N] [--calls N] [--only KIND] [--json]
 
-Each of the sessions is a client that sends as fast as it is read, reads what it is answered, and
-comes again with a new ticket when it is closed. The aim: no Version takes 100 ms with 20 of them.
+Each client sends useless frames as fast as they are read, and reads all answers. When its session
+is closed, it comes again with a new ticket. The aim: no Version takes 100 ms with 20 of them.
 """
 
 import argparse
@@ -36,10 +36,10 @@ from hack.benchlib.measured import CALL_S, Cri, Pod, connect
 AIM_MS = 100
 PAUSE_S = 0.02  # between two calls
 SETTLE_S = 1.0
-LONGEST_S = 10.0  # that a call is waited for
-_REPEATS = 1 << 16  # bytes of frames in one piece, about
+LONGEST_S = 10.0  # the time limit of a call
+_REPEATS = 1 << 16  # approximate bytes of frames in one write
 _STREAMS = 20_000  # opened by one client before it comes again
-_TURN_S = 0.2  # for a client to look whether it is to end
+_TURN_S = 0.2  # interval in which a client checks for the end
 
 _SPDY = ("POST", "Upgrade: SPDY/3.1", "X-Stream-Protocol-Version: {}")
 _WEBSOCKET = (
@@ -53,7 +53,7 @@ _WEBSOCKET = (
 
 @dataclass(frozen=True, slots=True)
 class Flood:
-    """What a client asks for and sends: `first` once, then `again` for ever (or nothing)."""
+    """The request and the frames of a client: `first` once, then `again` forever (or nothing)."""
 
     purpose: str  # exec or forward
     head: tuple[str, ...]
@@ -127,7 +127,7 @@ def _measure(
     for _ in range(args.calls):
         time.sleep(PAUSE_S)
         begin = time.perf_counter()
-        with suppress(grpc.RpcError):  # it counts as having taken as long as that
+        with suppress(grpc.RpcError):  # a failed call counts with the time that it took
             stub.Version(api.VersionRequest(), timeout=LONGEST_S)
         samples.add("Version", time.perf_counter() - begin)
     over.set()
@@ -145,7 +145,7 @@ def _measure(
 def _client(
     stub: Any, pod: Pod, flood: Flood, over: threading.Event, opened: "itertools.count[int]"
 ) -> None:
-    """Flood in one session after the other."""
+    """Flood in one session after another."""
     while not over.is_set():
         with suppress(OSError, grpc.RpcError), _session(stub, pod, flood) as sock:
             next(opened)
@@ -171,7 +171,7 @@ def _session(stub: Any, pod: Pod, flood: Flood) -> socket.socket:
 
 
 def _pour(sock: socket.socket, again: bytes, over: threading.Event) -> None:
-    """Send and read what comes; OSError when the other side has closed."""
+    """Send, and read all answers; OSError when the other side has closed."""
     sock.settimeout(_TURN_S)
     reader = threading.Thread(target=_drain, args=(sock,))
     reader.start()
@@ -202,7 +202,7 @@ def _drain(sock: socket.socket) -> None:
 
 
 def _message(opcode: int, payload: bytes) -> bytes:
-    """A short WebSocket frame of a client, whose mask changes nothing."""
+    """Return a short WebSocket frame of a client, with a mask of zeros."""
     return bytes([0x80 | opcode, 0x80 | len(payload), 0, 0, 0, 0]) + payload
 
 
@@ -243,7 +243,7 @@ def _kinds(port: int) -> dict[str, Flood]:
     found["forward, streams of no type"] = Flood(
         "forward", _SPDY, forward, _streams(port, "reset", kind="x"), b""
     )
-    begun = bytes([0x02, 0x81, 0, 0, 0, 0, 0])  # a message that goes on
+    begun = bytes([0x02, 0x81, 0, 0, 0, 0, 0])  # a message with more fragments to come
     found["websocket, empty fragments"] = Flood(
         "exec", _WEBSOCKET, v5, begun, _many(bytes([0x00, 0x80, 0, 0, 0, 0]))
     )
@@ -252,14 +252,14 @@ def _kinds(port: int) -> dict[str, Flood]:
 
 
 def _command() -> tuple[bytes, int]:
-    """The streams of an exec with input, and the number of its stdin."""
+    """Return the frames that open an exec with input, and the number of its stdin stream."""
     client = Connection(Role.CLIENT)
     ids = {k: client.open({"streamtype": k}) for k in ("error", "stdin", "stdout", "stderr")}
     return b"".join(client.outgoing()), ids["stdin"]
 
 
 def _streams(port: int, act: str, kind: str = "data") -> bytes:
-    """Pairs of streams, opened and reset, ended or left open."""
+    """Return the frames of stream pairs that are opened, and then reset, ended or left open."""
     client = Connection(Role.CLIENT)
     end: Callable[[int], None] = {
         "reset": client.reset,

@@ -1,7 +1,8 @@
-"""The floor: the programs of a pod run bare, one after another, in the cheapest way there is.
+"""The floor: runs the programs of a pod bare, one after another, in the cheapest way.
 
-Namespaces and mounts are the same system calls, made here; programs are started by posix_spawn.
-Files that would have to be there anyway (the OCI document, resolv.conf, ...) are not in the times.
+Namespaces and mounts are made by the same system calls in this process; posix_spawn starts the
+programs. The times do not include files that are needed in any case (the OCI document, resolv.conf,
+...).
 """
 
 import json
@@ -30,7 +31,7 @@ SYNC_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Bare:
-    """A pod that no daemon knows of."""
+    """A pod that no daemon knows."""
 
     pod: str
     container: str
@@ -39,13 +40,13 @@ class Bare:
 
 class Floor:
     def __init__(self, template: Template, shm_size: int, prime: Callable[[], None]) -> None:
-        """`prime` is called, beside the CNI plugin and once more after it: see Cgroups.prime."""
+        """`prime` is called parallel to the CNI plugin and after it: see Cgroups.warm_up."""
         self._of = template
         self._shm_size = shm_size
         self._prime = prime
         self._env = {"PATH": template.plugin_env["PATH"]}
         self._quiet = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)]
-        self._left: dict[str, str] = {}  # container by pod, of what has not been taken down
+        self._left: dict[str, str] = {}  # pod -> container, of pods that are not removed yet
 
     def up(self, samples: Samples) -> Bare:
         pod, container = secrets.token_hex(32), secrets.token_hex(32)
@@ -96,7 +97,7 @@ class Floor:
         del self._left[pod]
 
     def close(self) -> None:
-        """End what a failure or an interrupt left; files and mounts go with the instance."""
+        """Remove pods that remain after an error; their files and mounts end with the instance."""
         for pod, container in self._left.items():
             with suppress(OSError, RuntimeError):
                 self._run([*self._of.runtime(), "delete", "--force", container])
@@ -117,7 +118,7 @@ class Floor:
         return {"net": netns, "uts": own / "uts", "ipc": own / "ipc"}
 
     def _directories(self, pod: str, container: str) -> tuple[Path, Path]:
-        """All files there have to be."""
+        """Make all files that a pod needs."""
         where, bundle = self._pod(pod), self._bundle(container)
         for directory in (where / "ns", where / "shm", bundle / "rootfs"):
             directory.mkdir(parents=True)
@@ -138,7 +139,7 @@ class Floor:
     def _plugin(
         self, verb: str, pod: str, container: str, given: Mapping[str, Any]
     ) -> Mapping[str, Any]:
-        """Run the CNI plugin as its specification says; returns its result."""
+        """Run the CNI plugin by its specification; return its result."""
         env = {k: self._of.of(v, pod, container) for k, v in self._of.plugin_env.items()}
         with _memory(json.dumps(given).encode()) as stdin, _memory(b"") as stdout:
             actions = [(os.POSIX_SPAWN_DUP2, stdin, 0), (os.POSIX_SPAWN_DUP2, stdout, 1)]
@@ -148,7 +149,7 @@ class Floor:
         return result
 
     def _create(self, pod: str, container: str) -> None:
-        """conmon says on its sync pipe when the container is created."""
+        """Run conmon, and wait for its message that the container is created."""
         argv = [self._of.of(word, pod, container) for word in self._of.conmon]
         read, write = os.pipe()
         try:

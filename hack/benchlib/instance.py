@@ -1,4 +1,4 @@
-"""The private daemon that is measured: its start, its cost, and its traces' removal."""
+"""The private daemon that is measured: starts it, measures its cost, and removes its traces."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Instance:
-    """A daemon with everything of its own below `directory`, and a bridge of its own."""
+    """A daemon with a bridge of its own, and all its files below `directory`."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -42,7 +42,7 @@ class Instance:
         self._have_hugetlb()
         for directory in ("net.d", "netns", "pods"):
             (self.directory / directory).mkdir()
-        self.run_root.mkdir()  # as /run is: no disk has to keep what does not survive a boot
+        self.run_root.mkdir()  # like /run: these files need no disk, they end with the boot
         mounts.tmpfs(self.run_root, RUN_BYTES, 0o711)
         config = self.directory / "config.toml"
         config.write_text(
@@ -67,7 +67,7 @@ class Instance:
             time.sleep(0.05)
 
     def _have_hugetlb(self) -> None:
-        """crun insists on every v1 hierarchy of the kernel; some machines leave this one out."""
+        """Mount hugetlb: crun needs every v1 hierarchy of the kernel; some machines lack it."""
         v1 = not Path("/sys/fs/cgroup/cgroup.controllers").exists()
         known = "\nhugetlb\t" in Path("/proc/cgroups").read_text()
         if v1 and known and not mounts.is_mounted(HUGETLB):
@@ -83,16 +83,16 @@ class Instance:
         return self._process.pid
 
     def cpu_s(self) -> float:
-        """CPU seconds of the daemon itself, without the programs it runs."""
+        """Return the CPU seconds of the daemon itself, without the programs that it runs."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(") ")[2].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS
 
     def pss_kib(self) -> int:
-        """The daemon's proportional set size."""
+        """Return the daemon's proportional set size."""
         return pss_kib(self.pid)
 
     def stop(self) -> None:
-        """End the daemon and take away what an instance leaves on purpose: bridge, rule, mounts."""
+        """End the daemon, and remove what an instance keeps on purpose: bridge, rule, mounts."""
         if self._process is not None:
             self._process.terminate()
             try:
@@ -117,7 +117,7 @@ def pss_kib(pid: int) -> int:
 
 
 def conmons(socket_directory: Path) -> list[int]:
-    """The conmons whose bundles are below a directory."""
+    """Return the pids of conmons whose bundles are below a directory."""
     found = []
     below = os.fsencode(socket_directory) + b"/"
     for entry in Path("/proc").iterdir():

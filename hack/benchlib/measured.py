@@ -1,4 +1,4 @@
-"""A pod's life over the CRI socket, step by step, by a plain synchronous gRPC client."""
+"""The life of a pod over the CRI socket, step by step, by a plain synchronous gRPC client."""
 
 import itertools
 import time
@@ -38,7 +38,7 @@ class Pod:
 
 
 class Cri:
-    """The steps, each timed into `samples` under the name of its RPC."""
+    """The steps; each is timed into `samples` under the name of its RPC."""
 
     def __init__(self, channel: grpc.Channel, runtime: str, logs: Path) -> None:
         self._stub = Stub(channel, RUNTIME)
@@ -52,7 +52,7 @@ class Cri:
         self._control.LoadImage(request, timeout=CALL_S)
 
     def up(self, samples: Samples | None = None) -> Pod:
-        """RunPodSandbox, CreateContainer, StartContainer."""
+        """Call RunPodSandbox, CreateContainer and StartContainer."""
         number = next(_numbers)
         pod = _pod_config(number, self._logs)
         run = api.RunPodSandboxRequest(config=pod, runtime_handler=self._handler)
@@ -72,7 +72,7 @@ class Cri:
             raise RuntimeError(f"the command in {pod.container} failed: {answer}")
 
     def down(self, pod: Pod, samples: Samples | None = None) -> None:
-        """Stop at once (SIGKILL, as its init has no handler), and remove everything."""
+        """Stop at once (SIGKILL, because its init has no handler), and remove everything."""
         c, p = pod.container, pod.id
         self._timed("StopContainer", api.StopContainerRequest(container_id=c, timeout=0), samples)
         self._timed("RemoveContainer", api.RemoveContainerRequest(container_id=c), samples)
@@ -80,7 +80,7 @@ class Cri:
         self._timed("RemovePodSandbox", api.RemovePodSandboxRequest(pod_sandbox_id=p), samples)
 
     def remove_mine(self) -> None:
-        """Remove every pod that was made here: for the end, whatever happened before."""
+        """Remove every pod of this benchmark, also after an error."""
         pods = self._stub.ListPodSandbox(api.ListPodSandboxRequest(), timeout=CALL_S).items
         for pod in (pod for pod in pods if pod.metadata.namespace == NAMESPACE):
             request = api.RemovePodSandboxRequest(pod_sandbox_id=pod.id)
@@ -98,7 +98,7 @@ class Cri:
 def in_parallel(
     workers: int, work: Callable[[Any], Any], over: list[Any]
 ) -> tuple[list[Any], float]:
-    """The results of `work`, and how many seconds all of it took."""
+    """Return the results of `work`, and the seconds for all of them."""
     with ThreadPoolExecutor(workers) as pool:
         begin = time.perf_counter()
         results = list(pool.map(work, over))

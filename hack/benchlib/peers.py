@@ -1,9 +1,9 @@
-"""hack/bench peers: the same pod by other CRI runtimes, in turns with our own.
+"""hack/bench peers: runs the same pods with other CRI runtimes and with cri-shim, alternately.
 
-Each NAME=SOCKET is a runtime that already runs on this machine and has the image: write it with
---save-image FILE and load that, for example by `ctr -n k8s.io images import FILE` or
-`skopeo copy docker-archive:FILE containers-storage:NAME`. Their settings are theirs: let them use
-the same OCI runtime and a network of the same plugins, or the comparison says nothing.
+Each NAME=SOCKET is a runtime that already runs on this machine and has the image. Write the image
+with --save-image FILE and load it, for example by `ctr -n k8s.io images import FILE` or `skopeo
+copy docker-archive:FILE containers-storage:NAME`. The benchmark does not change their settings:
+they must use the same OCI runtime and a network of the same plugins, or the comparison is invalid.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from hack.benchlib.measured import Cri
 from tests.fixtures import busybox
 
 OURS = "cri-shim"
-PAUSE_S = 0.05  # before each pod, as for the floor
+PAUSE_S = 0.05  # before each pod, as in the floor
 
 
 def main() -> int:
@@ -77,7 +77,7 @@ def _compare(instance: Instance, args: argparse.Namespace) -> None:
 
 def _in_turns(runtimes: dict[str, Cri], pods: int) -> dict[str, Samples]:
     found = {name: Samples() for name in runtimes}
-    for n in range(pods + 1):  # the first round warms up
+    for n in range(pods + 1):  # the first round is a warm-up
         for name, cri in runtimes.items():
             samples = found[name] if n else Samples()
             time.sleep(PAUSE_S)

@@ -1,4 +1,4 @@
-"""What is printed: the machine, the tables, the ratios."""
+"""The printed report: the machine, the tables, the ratios."""
 
 import datetime
 import os
@@ -12,7 +12,7 @@ from hack.benchlib.figures import Samples, percentile, summary, table
 
 
 def machine(runtime: str) -> dict[str, str]:
-    """On what the figures were taken."""
+    """Return a description of the machine on which the figures were taken."""
     cpu = next(
         (
             line.partition(":")[2].strip()
@@ -37,7 +37,7 @@ def _version(program: str) -> str:
 
 
 def compared(ours: Samples, bare: Samples) -> dict[str, Any]:
-    """The steps of both, their sums, and how many times the floor ours are."""
+    """Return the steps of both, their sums, and the ratio of the daemon to the floor."""
     pairs = {
         "pod up": (ours.sums(*measured.UP), bare.sums(*floor.UP)),
         "exec": (ours.sums("ExecSync"), bare.sums("exec")),

@@ -63,7 +63,7 @@ def _print(
     request: Any,
     rows: Callable[[Any], Any],
 ) -> None:
-    """One call after the other, with the pauses a caller makes. CPU time is the daemon's."""
+    """Make one call after another, with a caller's pauses; print times and the daemon's CPU."""
     took = []
     before = instance.cpu_s()
     for _ in range(ROUNDS):

@@ -1,9 +1,9 @@
-"""Streams: MB/s of exec output and port-forward, and the way from an exec to its first byte.
+"""Measures MB/s of exec output and port-forward, and the time from an exec to its first byte.
 
     python -m hack.benchlib.streaming [--megabytes N] [--rounds N] [--json]
 
-Beside each rate stands how many MB the daemon moves in one second of its own CPU: on a machine that
-others use too, that is the figure to compare. First bytes take turns with a bare `exec` of the OCI
+Each rate has a second figure: the MB that the daemon moves in one second of its own CPU. On a
+machine with other load, compare that figure. First bytes alternate with a bare `exec` of the OCI
 runtime in the same container.
 """
 
@@ -29,8 +29,8 @@ from hack.benchlib.measured import Cri, Pod, connect
 from tests.fixtures.streams import Spdy, Talker, Tunnel
 
 CHUNK = 1 << 20
-FRAME = 32 << 10  # bytes: what Go's clients put in one frame
-_BURST = 32  # frames of one write
+FRAME = 32 << 10  # bytes: one frame of Go's clients
+_BURST = 32  # frames in one write
 ECHO = ["echo", "x"]
 
 
@@ -159,7 +159,7 @@ def _listen() -> socket.socket:
 
 
 def _pour(listening: socket.socket, size: int) -> None:
-    """The pod's side: send more than `size`, or as much as is taken."""
+    """The pod's side: send more than `size`, or until the peer stops reading."""
     connection, _ = listening.accept()
     with connection:
         for _ in range(size // CHUNK + 1):

@@ -1,7 +1,7 @@
-"""What the daemon ran for one pod, taken from outside, so that the floor runs the very same.
+"""The programs and documents of one pod of the daemon, read from outside, for the floor.
 
 conmon's command line comes from /proc, the OCI document from the bundle, the CNI configuration from
-the cache of its result, the layers from the mount. Another pod is this one with other ids.
+the cache of its result, the layers from the mount. Another pod has the same texts with other ids.
 """
 
 import json
@@ -20,7 +20,7 @@ CNI_DIRECTORIES = ("/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni")
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A pod as texts; `of` gives them with the ids of another one."""
+    """A pod as texts; `of` returns them with the ids of another pod."""
 
     pod: str
     container: str
@@ -38,11 +38,11 @@ class Template:
     result: Mapping[str, Any]
 
     def of(self, text: str, pod: str, container: str) -> str:
-        """`text` for other ids."""
+        """Return `text` with other ids."""
         return text.replace(self.pod, pod).replace(self.container, container)
 
     def runtime(self) -> list[str]:
-        """The OCI runtime as conmon calls it, with its global options."""
+        """Return the OCI runtime with its global options, as conmon calls it."""
         path = self.conmon[self.conmon.index("-r") + 1]
         prefix = "--runtime-arg="
         options = [word.removeprefix(prefix) for word in self.conmon if word.startswith(prefix)]
@@ -50,7 +50,7 @@ class Template:
 
 
 def take(instance: Instance, pod: Pod) -> Template:
-    """The template of a running pod."""
+    """Return the template of a running pod."""
     bundle = instance.run_root / "containers" / pod.container
     (monitor,) = conmons(bundle)
     argv = Path(f"/proc/{monitor}/cmdline").read_text().split("\0")[:-1]

@@ -13,7 +13,7 @@ from hack.clusterlib.place import DEFAULT, ClusterError, Place
 def main() -> int:
     args = _arguments()
     place = Place(args.directory, args.programs)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was made is removed on the way
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # then the exit removes everything
     try:
         if args.verb == "up":
             control.up(place)
@@ -33,7 +33,7 @@ def main() -> int:
 
 
 def _test(place: Place, words: list[str]) -> int:
-    """Run the cluster's tests; a cluster that this call brings up goes down again."""
+    """Run the cluster's tests; a cluster that this call starts is ended afterwards."""
     ours = not namespaces.supervisor(place)
     if ours:
         control.up(place)
@@ -47,7 +47,7 @@ def _test(place: Place, words: list[str]) -> int:
 
 
 def _selection(words: list[str]) -> list[str]:
-    """pytest's arguments; without a file or directory among them, tests/cluster is meant."""
+    """Return pytest's arguments; without a file or directory in them, add tests/cluster."""
     if words[:1] == ["--bounded"]:
         words = ["-m", "bounded", *words[1:]]
     named = any(Path(word.partition("::")[0]).exists() for word in words)

@@ -1,4 +1,4 @@
-"""Bring a cluster up, take it down, run commands inside it."""
+"""Starts a cluster, ends it, and runs commands inside it."""
 
 import fcntl
 import json
@@ -17,11 +17,11 @@ from hack.clusterlib.place import NODE, ClusterError, Place
 
 UP_LIMIT_S = 180.0
 _DOWN_LIMIT_S = 90.0
-_SOCKET_LIMIT = 107  # bytes, of the kernel
+_SOCKET_LIMIT = 107  # bytes; the kernel's limit
 
 
 def up(place: Place) -> None:
-    """Make the directory, start everything, return when the node is Ready."""
+    """Make the directory, start everything, and return when the node is Ready."""
     _make(place)
     with _alone(place):
         try:
@@ -32,12 +32,12 @@ def up(place: Place) -> None:
             namespaces.start(place, environment(place))
             _await_ready(place)
         except BaseException as e:
-            _remove(place, keep_logs=isinstance(e, Exception))  # not where it was interrupted
+            _remove(place, keep_logs=isinstance(e, Exception))  # an interrupted start keeps no logs
             raise
 
 
 def _make(place: Place) -> None:
-    """Make the directory; raise, before anything is made, if no cluster can be in it."""
+    """Make the directory; before that, raise if no cluster is possible there."""
     directory = place.directory
     if not directory.is_absolute():
         raise ClusterError(f"{directory} is not an absolute path: --directory needs one")
@@ -64,7 +64,7 @@ def _check_ours(place: Place) -> None:
 
 @contextmanager
 def _alone(place: Place) -> Iterator[None]:
-    """Hold the directory, so that no other `up` or `down` works in it."""
+    """Lock the directory, so that no other `up` or `down` works in it."""
     fd = os.open(place.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -77,9 +77,9 @@ def _alone(place: Place) -> Iterator[None]:
 
 
 def down(place: Place) -> None:
-    """End every program and pod, and remove all that was made; does nothing where nothing is."""
+    """End every program and pod, and remove everything; idempotent."""
     if not place.directory.exists():
-        host.remove_cgroups(place)  # the directory alone was removed
+        host.remove_cgroups(place)  # only the directory was removed
         return
     _check_ours(place)
     with _alone(place):
@@ -110,7 +110,7 @@ def run(place: Place, command: Sequence[str]) -> int:
 
 
 def environment(place: Place) -> dict[str, str]:
-    """Without proxies: they would take what is sent to the API server and to pods."""
+    """Return our environment without proxies: they would take requests to API server and pods."""
     kept = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
     return kept | {
         "PATH": f"{place.programs}:{kept['PATH']}",

@@ -20,7 +20,7 @@ UNSAFE_SYSCTLS = ["kernel.msg*", "net.core.somaxconn", "net.ipv4.conf.*"]
 
 
 def write(place: Place) -> None:
-    """Write all of them below the cluster's directory."""
+    """Write all files below the cluster's directory."""
     for name in ("log", "pids", "net.d", "netns", "manifests", "root", "run"):
         (place / name).mkdir()
     _users(place)
@@ -83,7 +83,7 @@ def _kubelet(place: Place) -> dict[str, Any]:
         "crashLoopBackOff": {"maxContainerRestartPeriod": "5s"},
         "failSwapOn": False,
         "failCgroupV1": False,
-        "oomScoreAdj": 0,  # a lower one than the machine's root may set
+        "oomScoreAdj": 0,  # the machine's root may be unable to set a lower one
         "serializeImagePulls": False,
         "maxPods": 120,
         "allowedUnsafeSysctls": UNSAFE_SYSCTLS,

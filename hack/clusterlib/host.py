@@ -1,4 +1,4 @@
-"""What a cluster changes outside its namespaces, and how it is put back."""
+"""Changes of a cluster outside its namespaces, and their restoration."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from hack.clusterlib.place import CONSTANTS, Place
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _HUGETLB = _CGROUPS / "hugetlb"
-_EMPTY_LIMIT_S = 10.0  # the processes of a namespace that was just ended take a moment to go
+_EMPTY_LIMIT_S = 10.0  # processes of an ended namespace need a moment to disappear
 # Settings of the whole machine that the kubelet writes.
 _SETTINGS = (
     *("vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops"),
@@ -21,7 +21,7 @@ _SETTINGS = (
 
 
 def save(place: Place) -> None:
-    """Write down how the machine is, and make what the kubelet expects to be there."""
+    """Record the state of the machine, and make the directories that the kubelet expects."""
     made = [path for path in CONSTANTS if not Path(path).exists()]
     for path in made:
         Path(path).mkdir(parents=True)
@@ -43,7 +43,7 @@ def restore(place: Place) -> None:
 
 
 def _mount_hugetlb() -> bool:
-    """crun insists on every v1 hierarchy that the kernel has; some machines leave this one out."""
+    """Mount hugetlb: crun needs every v1 hierarchy of the kernel; some machines lack this one."""
     has_v1 = (_CGROUPS / "memory").exists()
     known = re.search(r"^hugetlb\s", Path("/proc/cgroups").read_text(), re.MULTILINE)
     if not has_v1 or not known or _HUGETLB.is_mount():
@@ -54,20 +54,20 @@ def _mount_hugetlb() -> bool:
 
 
 def _cgroups(place: Place) -> list[Path]:
-    """The cluster's group in every hierarchy."""
+    """Return the cluster's cgroup in every hierarchy."""
     v2_alone = (_CGROUPS / "cgroup.controllers").exists()
     tops = [_CGROUPS] if v2_alone else [d for d in _CGROUPS.iterdir() if d.is_dir()]
     return [top / place.cgroup.removeprefix("/") for top in tops]
 
 
 def make_cgroups(place: Place) -> None:
-    """The kubelet makes groups below its own one, but not that one."""
+    """Make the cluster's cgroup; the kubelet makes only cgroups below it."""
     for group in _cgroups(place):
         group.mkdir(exist_ok=True)
 
 
 def remove_cgroups(place: Place) -> None:
-    """The pods' groups too, the innermost first; waits until they are empty."""
+    """Remove the cgroups, also those of pods, innermost first; wait until they are empty."""
     limit = time.monotonic() + _EMPTY_LIMIT_S
     while left := [group for group in _cgroups(place) if group.exists()]:
         for group in left:

@@ -8,13 +8,13 @@ from hack.clusterlib.place import REGISTRY, Place
 from tests.fixtures.images import Image, Registry, Tar, busybox_image, busybox_layer
 
 BUSYBOX = f"{REGISTRY}/busybox:1"
-BUSYBOX_2 = f"{REGISTRY}/busybox:2"  # the same programs under another id, for roll-outs
+BUSYBOX_2 = f"{REGISTRY}/busybox:2"  # the same programs with another id, for roll-outs
 AGNHOST = f"{REGISTRY}/agnhost:1"
 DATA = f"{REGISTRY}/data:1"  # files only, for image volumes
 
 
 def store(place: Place) -> None:
-    """Push every image to a registry whose storage the cluster's own one serves later."""
+    """Push every image to a registry; the cluster's own registry serves its storage later."""
     directory = place / "registry"
     with Registry(directory) as registry:
         for name, image in _images(place.programs).items():

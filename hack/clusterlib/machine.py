@@ -1,4 +1,4 @@
-"""What a cluster needs of the machine; each thing that is missing is one sentence."""
+"""The requirements of a cluster to the machine; each missing one is a sentence."""
 
 import shutil
 import subprocess
@@ -17,7 +17,7 @@ _CONTROLLERS = ("cpu", "memory", "pids")
 _DISK_MB = 1500
 _MEMORY_MB = 2000
 
-# What must work in a network namespace of its own -> what the kernel lacks if it does not.
+# A command that must work in a network namespace -> the kernel feature that it needs.
 _NETWORK = {
     "ip link add name veth0 type veth peer name veth1": "veth devices (module veth)",
     "ip link add name bridge0 type bridge": "bridges (module bridge)",
@@ -26,7 +26,7 @@ _NETWORK = {
 
 
 def problems(directory: Path, root: Path = Path("/")) -> Iterator[str]:
-    """Each as a reason why no cluster can be made in `directory` on the machine with this root."""
+    """Yield each reason why no cluster can be made in `directory` on the machine with this root."""
     for tool, package in _TOOLS.items():
         if shutil.which(tool) is None:
             yield f"there is no {tool}; install the package {package}"
@@ -41,7 +41,7 @@ def problems(directory: Path, root: Path = Path("/")) -> Iterator[str]:
 
 
 def _controllers(top: Path) -> set[str]:
-    """Of the one hierarchy of version 2, or those of version 1, which may be mounted together."""
+    """Return the controllers of version 2, or of version 1, where one mount may have several."""
     if (top / "cgroup.controllers").exists():
         return set((top / "cgroup.controllers").read_text().split())
     return {name for d in top.iterdir() if d.is_dir() for name in d.name.split(",")}
@@ -71,6 +71,6 @@ def _namespaces() -> Iterator[str]:
 
 
 def _error(*command: str) -> str:
-    """What it says on stderr; "" if it succeeds."""
+    """Return the command's error message; "" if it succeeds."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return "" if done.returncode == 0 else done.stderr.strip() or f"exit code {done.returncode}"

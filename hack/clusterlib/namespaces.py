@@ -1,4 +1,4 @@
-"""The namespaces of a node: made and ended with the process that supervises what runs in them."""
+"""The namespaces of a node: they start and end with the process that supervises its programs."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ def start(
     module: str = _MODULE,
     kinds: Sequence[str] = KINDS,
 ) -> None:
-    """Run a module as the first process of new namespaces, and write its pid down."""
+    """Run a module as the first process of new namespaces, and record its pid."""
     command = ["unshare", "--fork", "--mount-proc", "--propagation=private"]
     command += [f"--{kind}" for kind in kinds]
     with place.log("supervisor").open("ab") as log:
@@ -48,7 +48,7 @@ def note_supervisor(place: Place, pid: int) -> None:
 
 
 def supervisor(place: Place) -> int:
-    """The pid of the supervisor; 0 if it does not run."""
+    """Return the pid of the supervisor; 0 if it does not run."""
     try:
         pid, start = map(int, (place / "supervisor.pid").read_text().split())
     except (OSError, ValueError):
@@ -57,17 +57,17 @@ def supervisor(place: Place) -> int:
 
 
 def entering(pid: int, kinds: Sequence[str] = KINDS) -> list[str]:
-    """The beginning of a command line that runs in the namespaces of a process."""
+    """Return the beginning of a command line that runs in the namespaces of a process."""
     return ["nsenter", f"--target={pid}", *(f"--{kind}" for kind in kinds)]
 
 
 def end(place: Place, limit_s: float) -> None:
-    """All that runs in the namespaces ends with the supervisor."""
+    """End the supervisor; all processes in its namespaces end with it."""
     for number, limit in ((signal.SIGTERM, limit_s), (signal.SIGKILL, 10.0)):
         until = time.monotonic() + limit
         while (pid := supervisor(place)) and time.monotonic() < until:
             with suppress(ProcessLookupError):
-                os.kill(pid, number)  # again and again: the kernel drops it before it is awaited
+                os.kill(pid, number)  # repeated: the kernel drops it until the process waits for it
             _await_end(place, 1.0)
 
 

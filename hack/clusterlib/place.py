@@ -1,4 +1,4 @@
-"""Where a cluster lives: its directory, and the addresses inside its own network namespace."""
+"""The directory of a cluster, and the addresses inside its own network namespace."""
 
 import os
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ PODS = "10.124.0.0/16"
 API = f"https://{NODE_IP}:6443"
 REGISTRY = "127.0.0.1:5000"
 
-# Paths that are constants of the kubelet; each cluster has directories of its own there.
+# Paths that are constants of the kubelet; each cluster mounts directories of its own there.
 CONSTANTS = ("/var/lib/kubelet", "/var/log")
 
 _MARK = "cri-shim-cluster"  # an empty file in the directory of a cluster
 
 
 class ClusterError(Exception):
-    """A sentence for the person who called."""
+    """An error as a sentence for the caller."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A cluster's directory; `programs` holds Kubernetes' programs and etcd."""
+    """A cluster's directory; `programs` has the programs of Kubernetes and etcd."""
 
     directory: Path
     programs: Path
@@ -39,7 +39,7 @@ class Place:
         (self / _MARK).touch()
 
     def is_ours(self) -> bool:
-        """Whether the directory may be removed: a cluster made it, or nothing is in it."""
+        """Return whether the directory may be removed: a cluster made it, or it is empty."""
         return (self / _MARK).exists() or not any(self.directory.iterdir())
 
     @property
@@ -52,7 +52,7 @@ class Place:
 
     @property
     def cgroup(self) -> str:
-        """The cgroup that all pods of the cluster are below, in every hierarchy."""
+        """Return the parent cgroup of all pods of the cluster, the same in every hierarchy."""
         name = self.directory.name
         return f"/{name}" if name.startswith(_MARK) else f"/{_MARK}-{name}"
 
@@ -60,11 +60,11 @@ class Place:
         return self / "log" / f"{program}.log"
 
     def pid_file(self, program: str) -> Path:
-        """Its pid in the namespace of the cluster."""
+        """Return the file with the program's pid in the namespace of the cluster."""
         return self / "pids" / program
 
     @classmethod
     def of_environment(cls) -> "Place":
-        """The cluster that CRI_SHIM_CLUSTER and CRI_SHIM_CLUSTER_PROGRAMS name."""
+        """Return the cluster of CRI_SHIM_CLUSTER and CRI_SHIM_CLUSTER_PROGRAMS."""
         directory = os.environ.get("CRI_SHIM_CLUSTER", str(DEFAULT))
         return cls(Path(directory), Path(os.environ.get("CRI_SHIM_CLUSTER_PROGRAMS", "")))

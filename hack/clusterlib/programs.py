@@ -1,4 +1,4 @@
-"""The command line of each program of a cluster, in the order in which they are started."""
+"""The command line of each program of a cluster, in the order of their start."""
 
 import sys
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ Command = list[str]
 
 
 def commands(place: Place) -> Mapping[str, Command]:
-    """Name -> command; each can be started again at any time."""
+    """Return name -> command; each can be started again at any time."""
     return {
         "etcd": _etcd(place),
         "registry": ["docker-registry", "serve", str(place / "registry.json")],

@@ -1,10 +1,10 @@
-"""The first process of a cluster's namespaces: makes its network, keeps its programs running.
+"""The first process of a cluster's namespaces: makes its network, and keeps its programs running.
 
     python -m hack.clusterlib.supervisor
 
-A program that ends is started again after half a second, as a service manager would; so a test may
-kill any of them. SIGTERM ends the kubelet, then the pods, then cri-shim. The kernel ends the others
-when this process, the first one of the pid namespace, ends.
+A program that ends is restarted after half a second, as a service manager would do; so a test may
+kill any of them. SIGTERM ends the kubelet, then the pods, then cri-shim. When this process ends,
+the kernel ends all others, because it is the first process of the pid namespace.
 """
 
 import asyncio
@@ -48,10 +48,10 @@ class Programs:
         self._place = place
         self._commands = commands
         self._pids: dict[int, str] = {}
-        self._due = dict.fromkeys(commands, 0.0)  # name -> when to start it
+        self._due = dict.fromkeys(commands, 0.0)  # name -> the time of its start
 
     def keep_running(self) -> None:
-        """Start every program, again when it ended, until SIGTERM. Reaps orphans as well."""
+        """Start every program, and restart it when it ends, until SIGTERM; also reap orphans."""
         while True:
             for name in [name for name, at in self._due.items() if at <= time.monotonic()]:
                 self._start(name)
@@ -63,7 +63,7 @@ class Programs:
                 self._due[name] = time.monotonic() + _PAUSE_S
 
     def end(self, name: str) -> None:
-        """SIGTERM, and SIGKILL after a while; returns when it has ended."""
+        """Send SIGTERM, and SIGKILL after a while; return when the program has ended."""
         for number in (signal.SIGTERM, signal.SIGKILL):
             for pid in [pid for pid, running in self._pids.items() if running == name]:
                 with suppress(ProcessLookupError):
@@ -95,7 +95,7 @@ class Programs:
         self._place.pid_file(name).write_text(str(pid))
 
     def _reap(self) -> list[str]:
-        """Collect every child that ended; the names of those that are programs."""
+        """Reap every child that ended; return the names of those that are programs."""
         ended = []
         with suppress(ChildProcessError):
             while (pid := os.waitpid(-1, os.WNOHANG)[0]) != 0:
@@ -105,7 +105,7 @@ class Programs:
 
 
 def make_mounts(place: Place) -> None:
-    """Private directories at paths that are constants of the kubelet; the root is made shared."""
+    """Mount private directories at constant paths of the kubelet; make the root shared."""
     _run("mount", "--make-rprivate", "/")
     for constant in CONSTANTS:
         own = place / constant.removeprefix("/").replace("/", "-")

@@ -1,4 +1,4 @@
-"""hack/critest: the order of the combinations, and what is kept of them."""
+"""hack/critest: the order of the combinations, and their stored results."""
 
 import argparse
 import itertools
@@ -70,7 +70,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _combinations(args: argparse.Namespace) -> Sequence[Combination]:
-    """Every runtime, by every transport, serially and in parallel, less what is not wanted."""
+    """Return every combination of runtime, transport, and serial or parallel that is selected."""
     given = [("crun", args.crun), ("runc", args.runc or _newer_runc(args))]
     packaged = [(name, "") for name in ("crun", "runc") if not (args.only and _path(given, name))]
     runtimes = packaged + [(name, path) for name, path in given if path]
@@ -84,7 +84,7 @@ def _combinations(args: argparse.Namespace) -> Sequence[Combination]:
 
 
 def _newer_runc(args: argparse.Namespace) -> str | None:
-    """A runc that no distribution has yet, unless the runtimes were chosen by hand."""
+    """Return a runc newer than the distributions', unless the caller chose the runtimes."""
     if args.only or args.report or tools.version("runc") == tools.RUNC.rpartition("@v")[2]:
         return None
     built = tools.newer_runc()
@@ -99,7 +99,7 @@ def _path(given: Sequence[tuple[str, str | None]], name: str) -> str:
 
 
 def _either(first: bool, second: bool, a: T, b: T) -> list[T]:
-    """The one that was asked for; both if neither was."""
+    """Return the selected one; both if neither or both are selected."""
     return [a, b] if first == second else [a] if first else [b]
 
 
@@ -111,7 +111,7 @@ def _suite(args: argparse.Namespace, original: Path, digest: str, directory: Pat
 
 
 def _shown(title: str, work: Callable[[], Outcome]) -> Outcome:
-    """Do a run, and show what became of it."""
+    """Run a combination, and print its results."""
     print(f"== {title}", flush=True)
     outcome = work()
     for spec in outcome.specs:
@@ -126,7 +126,7 @@ def _shown(title: str, work: Callable[[], Outcome]) -> Outcome:
 
 
 def _crictl(args: argparse.Namespace, served: mirror.Mirror, directory: Path) -> Sequence[Outcome]:
-    """crictl's own tests with each packaged OCI runtime; none if they are not at hand."""
+    """Run crictl's own tests with each packaged OCI runtime; none if they are not available."""
     suite = crictl.suite(args.cri_tools, served.digest, directory, RESULTS.resolve())
     if suite is None:
         print("crictl's own tests are not run: they need crictl, and --cri-tools or $CRICTL_E2E")
@@ -138,7 +138,7 @@ def _crictl(args: argparse.Namespace, served: mirror.Mirror, directory: Path) ->
 
 
 def _keep(outcomes: Sequence[Outcome]) -> None:
-    """Store the outcomes, and write the report from all that are stored."""
+    """Store the outcomes, and write the report from all stored outcomes."""
     for outcome in outcomes:
         (RESULTS / f"{file_name(outcome.combination)}.json").write_text(outcome.to_json())
     _write_report()

@@ -1,4 +1,4 @@
-"""crictl's own tests: they drive the real crictl against an instance, as an operator would."""
+"""crictl's own tests: they run the real crictl against an instance, as an operator would."""
 
 import subprocess
 import time
@@ -16,7 +16,7 @@ SUITE_LIMIT = "10m"
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """The test program and the crictl that it starts. `logs` takes its words."""
+    """The test program and the crictl that it starts. `logs` is the directory of its output."""
 
     program: Path
     crictl: Path
@@ -25,9 +25,9 @@ class Suite:
 
 
 def suite(source: str | None, digest: str, directory: Path, logs: Path) -> Suite | None:
-    """What is at hand; None if there is no crictl, or neither the program nor its `source`.
+    """Return the suite; None if there is no crictl, or neither the program nor its `source`.
 
-    `directory` takes the copy of the program that is run.
+    `directory` gets a copy of the program, which is run.
     """
     program, crictl = tools.crictl_tests(source), tools.named("CRICTL", "crictl")
     if program is None or crictl is None:
@@ -59,9 +59,9 @@ def run(runtime: str, suite: Suite, mirror: Mirror) -> Outcome:
 
 
 def _tests(suite: Suite, daemon: Daemon, words: Path) -> str:
-    """ginkgo's JSON report."""
+    """Run the tests; return ginkgo's JSON report."""
     temporary = instance.temporary(daemon)
-    config = daemon.directory / "crictl.yaml"  # without one, crictl warns where tests want silence
+    config = daemon.directory / "crictl.yaml"  # without it crictl warns, and tests expect no output
     config.write_text(f"runtime-endpoint: unix://{daemon.socket}\n")
     command = [
         str(suite.program),

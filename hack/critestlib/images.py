@@ -1,7 +1,7 @@
-"""Every image that critest asks for, as small replacements that do what the specs look at.
+"""Small replacements of all images that critest uses; they have what the specs check.
 
-The keys are names at the mirror: the public name without its host. What each image must be is told
-beside it; what no spec looks at is left out.
+The keys are names at the mirror: the public name without its host. A comment or docstring says what
+each image must have; everything that no spec checks is left out.
 """
 
 import platform
@@ -41,7 +41,8 @@ exit $found
 _IPCS = b"#!/bin/sh\ncat /proc/sysvipc/shm\n"
 _HTTPD = b"#!/bin/sh\necho httpd is up\nexec busybox httpd -f -p 80 -h /srv\n"
 
-# dash keeps the rights of a setuid file under -p. Only built-ins: other programs may drop them.
+# With -p, dash keeps the rights of a setuid file. Only built-ins are used: other programs may drop
+# the rights.
 _EFFECTIVE = (
     "while read -r key real effective rest; do "
     '[ "$key" = Uid: ] && echo "Effective uid: $effective"; done </proc/self/status; exit 0'
@@ -59,7 +60,7 @@ http {
 
 
 def build(directory: Path) -> Mapping[str, Image]:
-    """All images; `directory` takes the unpacked packages."""
+    """Return all images; `directory` gets the unpacked packages."""
     packages = Packages(directory)
     packages.fetch("busybox", "nginx")
     shell = busybox_layer(packages)
@@ -70,7 +71,7 @@ def build(directory: Path) -> Mapping[str, Image]:
 
 
 def busybox_layer(packages: Packages) -> Tar:
-    """A shell and its tools, as hard links: a mask over one must not hide all others."""
+    """Return a shell and its tools as hard links: a mask over one must not hide all others."""
     program = packages.tree / "bin/busybox"
     layer = Tar()
     for name in ("bin", "etc", "lib", "proc", "root", "run", "srv", "sys", "usr", "usr/sbin"):
@@ -96,7 +97,7 @@ def _libraries(layer: Tar, program: Path) -> None:
 
 
 def _programs(packages: Packages, shell: Tar) -> dict[str, Image]:
-    """Images whose containers the specs talk to."""
+    """Return images whose containers the specs talk to."""
     nginx = packages.tree / "usr/sbin/nginx"
     web = Tar().file("usr/sbin/nginx", nginx.read_bytes(), mode=0o755)
     _libraries(web, nginx)
@@ -121,7 +122,10 @@ def _programs(packages: Packages, shell: Tar) -> dict[str, Image]:
 
 
 def nonewprivs() -> Image:
-    """A setuid program that tells its effective user: this machine's dash, with its libraries."""
+    """Return an image of a setuid program that prints its effective user.
+
+    It is this machine's dash, with its libraries.
+    """
     dash = Path("/bin/dash").resolve()
     layer = Tar().file("nnp", dash.read_bytes(), mode=0o4755)
     _libraries(layer, dash)
@@ -129,7 +133,7 @@ def nonewprivs() -> Image:
 
 
 def _users(shell: Tar) -> dict[str, Image]:
-    """Images whose user is looked at; they are not run."""
+    """Return images whose user is checked; they are not run."""
     users = {
         "uid": "1002",
         "username": "www-data",
@@ -145,7 +149,7 @@ def _users(shell: Tar) -> dict[str, Image]:
 
 
 def _told_apart(shell: Tar) -> dict[str, Image]:
-    """Images whose names, tags and ids are looked at: all different, but the three tags of one."""
+    """Return images whose names, tags and ids are checked; only the three tags have one image."""
     each = {name: _image(shell, _named(name), Cmd=["sh"]) for name in _DIFFERENT}
     one = _image(shell, _named("tags"), Cmd=["sh"])
     each |= {f"tags:{tag}": one for tag in (1, 2, 3)}
@@ -161,7 +165,7 @@ def _bytes(layer: Tar | bytes) -> bytes:
 
 
 def _named(name: str) -> Tar:
-    """A layer that makes an image unlike all others."""
+    """Return a layer that makes an image different from all others."""
     return Tar().file(f"is-{name.replace(':', '-')}")
 
 

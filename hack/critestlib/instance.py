@@ -1,4 +1,4 @@
-"""The private instance that a suite is run against, and what is looked at when it has run."""
+"""The private instance that a suite runs against, and the checks after a run."""
 
 import asyncio
 import datetime
@@ -22,7 +22,7 @@ _TEMPORARY = "tmp"
 
 @contextmanager
 def private(runtime: str, binary: str, mirror: Mirror, log: Path) -> Iterator[Daemon]:
-    """A started instance whose default is crun or runc; `binary`: not the one it finds itself.
+    """Start an instance whose default is crun or runc; `binary` replaces the path it finds.
 
     Its log is copied to `log` at the end.
     """
@@ -31,7 +31,7 @@ def private(runtime: str, binary: str, mirror: Mirror, log: Path) -> Iterator[Da
         settings[f"runtimes.{runtime}.path"] = binary
     with tempfile.TemporaryDirectory(prefix="csc", dir="/tmp") as name:
         directory = Path(name)
-        directory.chmod(0o755)  # root of a user namespace must come by
+        directory.chmod(0o755)  # root of a user namespace must be able to enter it
         daemon = Daemon(directory, 1, **settings)
         try:
             daemon.start()
@@ -42,20 +42,23 @@ def private(runtime: str, binary: str, mirror: Mirror, log: Path) -> Iterator[Da
 
 
 def temporary(daemon: Daemon) -> Path:
-    """Make the place for the suite's own files."""
+    """Make the directory for the suite's own files."""
     directory = daemon.directory / _TEMPORARY
     directory.mkdir()
     return directory
 
 
 def environment(temporary: Path) -> dict[str, str]:
-    """Ours without proxies, which would take the requests that specs send to pods."""
+    """Return our environment without proxies, which would take requests of specs to pods."""
     env = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
     return env | {"TMPDIR": str(temporary)}
 
 
 def features(daemon: Daemon) -> dict[str, bool]:
-    """What Status says of the default handler and of the runtime: that was found out by trial."""
+    """Return the features of the default handler and of the runtime, as in Status.
+
+    The daemon found them by trial.
+    """
     status = asyncio.run(_status(daemon.socket))
     (default,) = [handler for handler in status.runtime_handlers if not handler.name]
     told = [default.features, status.features]
@@ -68,15 +71,15 @@ async def _status(socket: Path) -> api.StatusResponse:
 
 
 def left_on(daemon: Daemon) -> tuple[list[str], list[str]]:
-    """The names of pods that were still there, and what is left when they have been removed."""
+    """Return the names of pods that still existed, and what is left after their removal."""
     abandoned = asyncio.run(_remove_pods(daemon.socket))
-    # What specs mount on the host is not the runtime's.
+    # Mounts that specs make on the host do not belong to the runtime.
     own = f"{daemon.directory / _TEMPORARY}/"
     return abandoned, [trace for trace in daemon.traces() if not trace.startswith(own)]
 
 
 async def _remove_pods(socket: Path) -> list[str]:
-    """Remove the pods that specs which failed, or do not clean up, have left; their names."""
+    """Remove the pods that specs have left, by an error or without cleanup; return their names."""
     async with Client(socket) as client:
         pods = (await client.runtime.ListPodSandbox(api.ListPodSandboxRequest())).items
         for pod in pods:
@@ -91,7 +94,7 @@ def today() -> str:
 
 
 def versions(**of_suite: str) -> dict[str, str]:
-    """What took part, the suite and its OCI runtime among it."""
+    """Return the versions of all programs, including the suite and its OCI runtime."""
     return {
         "cri-shim": f"{cri_shim.__version__} at {_commit()}",
         **of_suite,
@@ -101,7 +104,7 @@ def versions(**of_suite: str) -> dict[str, str]:
 
 
 def _commit() -> str:
-    """The commit that is run, with a plus for changes on top of it."""
+    """Return the commit that runs, with a plus for changes on top of it."""
     git = ["git", "describe", "--always", "--dirty=+", "--match=v[0-9]*"]
     done = subprocess.run(git, capture_output=True, text=True, check=False)
     return done.stdout.strip() or "no commit"

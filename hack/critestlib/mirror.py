@@ -1,4 +1,4 @@
-"""The registry on 127.0.0.1 that stands for the public ones."""
+"""The registry on 127.0.0.1 that replaces the public ones."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from pathlib import Path
 from hack.critestlib.images import STAGING
 from tests.fixtures.images import Image, Registry
 
-# What is asked for -> where below the mirror it is.
+# The requested prefix -> its place below the mirror.
 _PREFIXES = {
     "registry.k8s.io": "",
     "k8s.gcr.io": "",
@@ -19,7 +19,7 @@ _PREFIXES = {
 @dataclass(frozen=True, slots=True)
 class Mirror:
     registries_conf: Path
-    digest: str  # sha256:... of the image that the suite asks for by digest
+    digest: str  # sha256:... of the image that the suite requests by digest
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def serving(images: Mapping[str, Image], directory: Path) -> Iterator[Mirror]:
 
 
 def registries_conf(host: str) -> str:
-    """containers-registries.conf(5) that sends the public names to `host`."""
+    """Return a containers-registries.conf(5) that maps the public names to `host`."""
     return "\n".join(
         f'[[registry]]\nprefix = "{prefix}"\nlocation = "{host}{below}"\ninsecure = true\n'
         for prefix, below in _PREFIXES.items()

@@ -1,4 +1,4 @@
-"""What became of each spec: ginkgo's JSON report as plain values, and these as JSON again."""
+"""The result of each spec: reads ginkgo's JSON report to plain values, and stores them as JSON."""
 
 import json
 import re
@@ -22,10 +22,10 @@ class Spec:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One run of a suite. `combination` is its title, `versions` name what took part.
+    """One run of a suite. `combination` is its title, `versions` are the versions of its programs.
 
-    `abandoned` are pods that were still there at the end: of specs that failed half-way, or that
-    expect a refusal. `traces` is what was left on the node when they had been removed too.
+    `abandoned` are pods that still existed at the end: from specs that failed half-way, or that
+    expect a refusal. `traces` is what was left on the node after their removal.
     """
 
     combination: str
@@ -36,7 +36,7 @@ class Outcome:
     specs: Sequence[Spec]
     abandoned: Sequence[str] = ()
     traces: Sequence[str] = ()
-    suite: Suite = "critest"  # "crictl": the tests that crictl has of its own
+    suite: Suite = "critest"  # "crictl": crictl's own tests
     features: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)  # of its OCI runtime
 
     def count(self, state: State) -> int:
@@ -53,7 +53,7 @@ class Outcome:
 
 
 def read_specs(report: str) -> list[Spec]:
-    """The specs of a ginkgo JSON report, without those that the focus left out, by name."""
+    """Return the specs of a ginkgo JSON report by name, without those that the focus excludes."""
     suites = json.loads(report)
     found = [_spec(entry) for suite in suites for entry in suite["SpecReports"] or ()]
     return sorted((spec for spec in found if spec is not None), key=lambda spec: spec.name)
@@ -66,7 +66,7 @@ def _spec(entry: Mapping[str, Any]) -> Spec | None:
     if entry["LeafNodeType"] != "It" and not failed:
         return None  # preparations of the suite
     if entry["State"] in ("skipped", "pending") and not reason:
-        return None  # a filter left it out
+        return None  # a filter excluded it
     name = " ".join([*(entry["ContainerHierarchyTexts"] or ()), entry["LeafNodeText"]])
     where = failure.get("Location") or {}
     state: State = "fail" if failed else "pass" if entry["State"] == "passed" else "skip"
@@ -80,6 +80,6 @@ def _spec(entry: Mapping[str, Any]) -> Spec | None:
 
 
 def _cut(text: str) -> str:
-    """The words without Go's dump of an error, as long as a table cell bears."""
+    """Return the message without Go's dump of an error, limited to the length of a table cell."""
     text = re.sub(r"Unexpected error: <.*?>: ", "", text).partition(" { s: ")[0]
     return text if len(text) <= REASON_CHARACTERS else text[:REASON_CHARACTERS] + " [...]"

@@ -1,6 +1,6 @@
-"""Files of Debian packages, without installing them: some would push out others that we need.
+"""Files of Debian packages, without installing them: some conflict with installed packages.
 
-`busybox` (which looks for commands on PATH, as the suite's own does) and `busybox-static` exclude
+`busybox` (which searches commands on PATH, as the suite's own does) and `busybox-static` exclude
 each other, and `nginx` would start as a service.
 """
 
@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-# Where a library comes from that the machine itself does not have.
+# Library -> the package that has it, if the machine does not.
 _PROVIDERS = {
     "libcrypt.so.1": "libcrypt1",
     "libpcre2-8.so.0": "libpcre2-8-0",
@@ -27,9 +27,10 @@ class Packages:
         self._downloads = directory / "downloads"
 
     def fetch(self, *names: str) -> None:
-        """Download and unpack; RuntimeError with apt's words if that cannot be done."""
+        """Download and unpack packages; RuntimeError with apt's message if that fails."""
         self._downloads.mkdir(parents=True, exist_ok=True)
-        # `download` has no option for the place; as root it warns that it does not change user.
+        # `download` has no option for the target directory; as root it warns that it does not
+        # change user.
         options = ["-qq", "-o", "APT::Sandbox::User=root"]
         done = _apt([*options, "download", *names], self._downloads)
         if done.returncode:  # the lists may be missing or old
@@ -57,7 +58,7 @@ def _apt(arguments: list[str], directory: Path) -> subprocess.CompletedProcess[s
 
 
 def libraries(program: Path) -> dict[str, bytes]:
-    """The shared libraries of a program, by the absolute path it looks for them at."""
+    """Return the shared libraries of a program, by the absolute path of each."""
     found = dict(_linked(program))
     missing = [name for name, path in found.items() if path is None]
     if missing:
@@ -74,7 +75,7 @@ def _linked(program: Path) -> Iterator[tuple[str, str | None]]:
 
 
 def parse_ldd(text: str) -> Iterator[tuple[str, str | None]]:
-    """(name, path) of each line of ldd; None for a library that is not there."""
+    """Yield (name, path) of each line of ldd; None for a missing library."""
     for line in text.splitlines():
         if wanted := re.match(r"\s+(\S+) => (/\S+|not found)", line):
             yield wanted[1], None if wanted[2] == "not found" else wanted[2]

@@ -1,4 +1,4 @@
-"""docs/conformance.md from the outcomes of runs: numbers, what failed and skipped, every spec."""
+"""Writes docs/conformance.md from outcomes: numbers, failures, skips, and every spec."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -30,7 +30,7 @@ _NO_CRICTL = "Not run: the source tree of cri-tools, with crictl's own tests, wa
 
 
 def text(outcomes: Sequence[Outcome]) -> str:
-    """The whole page; the order of `outcomes` is that of the columns."""
+    """Return the whole page; the columns have the order of `outcomes`."""
     critest = [outcome for outcome in outcomes if outcome.suite == "critest"]
     crictl = [outcome for outcome in outcomes if outcome.suite == "crictl"]
     exchanged = any(outcome.exchanged_digest for outcome in critest)
@@ -51,7 +51,7 @@ def text(outcomes: Sequence[Outcome]) -> str:
 
 
 def _of_suite(level: str, title: str, outcomes: Sequence[Outcome]) -> Iterator[str]:
-    """The runs of one suite, and what was not as it should be."""
+    """Yield the runs of one suite, with their failures, skips and traces."""
     yield f"\n{level} {title}\n"
     yield from _runs(outcomes)
     yield f"\n{level} Failed\n"
@@ -85,7 +85,7 @@ def _features(outcomes: Sequence[Outcome]) -> Iterator[str]:
 
 
 def _told(outcomes: Sequence[Outcome], state: State) -> list[str]:
-    """The specs that have this state, below the reason they give, with the runs it was so in."""
+    """Return the specs with this state, grouped by their reason, with the numbers of their runs."""
     runs: dict[tuple[str, str], list[int]] = {}
     for number, outcome in enumerate(outcomes, 1):
         for spec in outcome.specs:

@@ -41,13 +41,13 @@ class Combination:
 
 
 def file_name(title: str) -> str:
-    """What the files of a combination's run are called, without their endings."""
+    """Return the name of the files of a combination's run, without suffix."""
     return title.replace(",", "").replace(" ", "-").lower()
 
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """critest and what it is asked to run. `logs` takes its words and the instance's log."""
+    """critest and its selection. `logs` is the directory of its output and the instance's log."""
 
     critest: Path
     version: str
@@ -58,7 +58,7 @@ class Suite:
 
 
 def run(combination: Combination, suite: Suite, mirror: Mirror) -> Outcome:
-    """Run the suite; RuntimeError if it does not come to a report."""
+    """Run the suite; RuntimeError if it writes no report."""
     started = time.monotonic()
     log = suite.logs / f"{combination.file_name}.daemon.log"
     with instance.private(combination.runtime, combination.binary, mirror, log) as daemon:
@@ -82,8 +82,8 @@ def run(combination: Combination, suite: Suite, mirror: Mirror) -> Outcome:
 
 
 def _critest(combination: Combination, suite: Suite, daemon: Daemon) -> str:
-    """ginkgo's JSON report of one run; the suite's words go beside the instance's log."""
-    # critest's own temporary files, and below its --parallel the report, land in TMPDIR.
+    """Return ginkgo's JSON report of one run; the suite's output goes beside the instance's log."""
+    # critest writes its temporary files, and with --parallel the report, to TMPDIR.
     temporary = instance.temporary(daemon)
     with (suite.logs / f"{combination.file_name}.critest.log").open("wb") as words:
         done = subprocess.run(
@@ -102,7 +102,7 @@ def _critest(combination: Combination, suite: Suite, daemon: Daemon) -> str:
 
 
 def arguments(combination: Combination, suite: Suite, socket: Path) -> list[str]:
-    """The command line."""
+    """Return the command line."""
     words = [str(suite.critest), "--runtime-endpoint", f"unix://{socket}"]
     if combination.websocket:
         words += [f"--websocket-{stream}" for stream in _STREAMS]

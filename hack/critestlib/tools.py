@@ -1,4 +1,4 @@
-"""The programs of the suites: where they come from, and the copy with the digest exchanged."""
+"""Finds the programs of the suites, and makes the copy with another digest."""
 
 import hashlib
 import os
@@ -8,14 +8,14 @@ import subprocess
 from pathlib import Path
 
 TOOLS = Path(".tools/bin")
-# The digest of test-image-digest at its makers' registry.
+# The digest of test-image-digest in its public registry.
 FOREIGN_DIGEST = "sha256:9700f9a2f5bf2c45f2f605a0bd3bce7cf37420ec9d3ed50ac2758413308766bf"
 GINKGO = "github.com/onsi/ginkgo/v2/ginkgo@v2.32.0"  # as in the go.mod of cri-tools
-RUNC = "github.com/opencontainers/runc@v1.5.2"  # newer than what distributions have
+RUNC = "github.com/opencontainers/runc@v1.5.2"  # newer than those of distributions
 
 
 def critest() -> Path:
-    """$CRITEST, critest of PATH, or the release; SystemExit if there is none."""
+    """Return $CRITEST, critest of PATH, or the release; SystemExit if there is none."""
     found = named("CRITEST", "critest")
     if found is None:
         subprocess.run(["hack/tools/cri-tools", TOOLS], check=False)
@@ -26,7 +26,7 @@ def critest() -> Path:
 
 
 def ginkgo() -> Path:
-    """$GINKGO, ginkgo of PATH, or built from its module; SystemExit if there is none."""
+    """Return $GINKGO, ginkgo of PATH, or build it from its module; SystemExit if that fails."""
     found = named("GINKGO", "ginkgo") or _of_module("ginkgo", GINKGO)
     if found is None:
         raise SystemExit("critest: --parallel needs ginkgo: set GINKGO to it, or put it on PATH")
@@ -34,14 +34,14 @@ def ginkgo() -> Path:
 
 
 def newer_runc() -> Path | None:
-    """runc, built from its module; None without Go, or without the headers of libseccomp."""
+    """Build runc from its module; None without Go, or without the headers of libseccomp."""
     return _of_module("runc", RUNC, "-tags", "seccomp")
 
 
 def crictl_tests(source: str | None) -> Path | None:
-    """crictl's own tests: $CRICTL_E2E, crictl-e2e of PATH, or built from a tree of cri-tools.
+    """Return crictl's own tests: $CRICTL_E2E, crictl-e2e of PATH, or built from a cri-tools tree.
 
-    The tree is `source` or $CRI_TOOLS_SOURCE; nothing is fetched. None if there is no such thing.
+    The tree is `source` or $CRI_TOOLS_SOURCE; nothing is downloaded. None if there is no tree.
     """
     found = named("CRICTL_E2E", "crictl-e2e")
     source = source or os.environ.get("CRI_TOOLS_SOURCE")
@@ -55,7 +55,7 @@ def crictl_tests(source: str | None) -> Path | None:
 
 
 def _of_module(program: str, module: str, *flags: str) -> Path | None:
-    """A program that `go install` has made, now or before."""
+    """Return a program that `go install` has made, now or earlier."""
     target = TOOLS.resolve()
     if not (target / program).exists() and shutil.which("go"):
         go = ["go", "install", *flags, module]
@@ -64,15 +64,15 @@ def _of_module(program: str, module: str, *flags: str) -> Path | None:
 
 
 def named(variable: str, program: str) -> Path | None:
-    """The program that an environment variable names, or else the one of PATH."""
+    """Return the program of an environment variable, or else the one of PATH."""
     path = os.environ.get(variable) or shutil.which(program)
     return Path(path).resolve() if path else None
 
 
 def with_digest(program: Path, digest: str, target: Path) -> bool:
-    """Copy `program` with the foreign digest exchanged for `digest`.
+    """Copy `program` with the foreign digest replaced by `digest`.
 
-    False: it does not have the digest any more, and the copy is as the original.
+    Return False if the program does not have the digest; the copy is then identical.
     """
     data = program.read_bytes()
     old, new = FOREIGN_DIGEST.encode(), digest.encode()
@@ -84,7 +84,7 @@ def with_digest(program: Path, digest: str, target: Path) -> bool:
 
 
 def version(program: str | Path, *arguments: str) -> str:
-    """The first word with a digit that a program prints about its version; "unknown" if none."""
+    """Return the first word with a digit that a program prints as its version, or "unknown"."""
     done = subprocess.run(
         [program, *(arguments or ["--version"])],
         stdin=subprocess.DEVNULL,
@@ -96,7 +96,7 @@ def version(program: str | Path, *arguments: str) -> str:
 
 
 def version_or_sum(program: Path) -> str:
-    """The version; of a program built without one, the beginning of its SHA-256 sum."""
+    """Return the version; for a program built without one, the beginning of its SHA-256 sum."""
     told = version(program)
     if told != "unknown":
         return told

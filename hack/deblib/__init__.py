@@ -1,4 +1,4 @@
-"""hack/deb: what goes into the Debian package beside the project's own files.
+"""hack/deb: the files of the Debian package that are not the project's own.
 
-- `man`: the manual pages, made from the command line's parser and from the configuration's schema
+- `man`: the manual pages, made from the command line's parser and the configuration's schema
 """

@@ -1,4 +1,4 @@
-"""The manual pages cri-shim(8) and cri-shim.toml(5) in roff, from the sources they describe.
+"""The manual pages cri-shim(8) and cri-shim.toml(5) in roff, from the sources that they describe.
 
 python -m hack.deblib.man DIRECTORY VERSION
 """
@@ -18,7 +18,7 @@ _SEE_ALSO["cri-shim.toml"] = "cri-shim(8), containers-registries.conf(5), contai
 
 
 def program(version: str) -> str:
-    """cri-shim(8)."""
+    """Return cri-shim(8)."""
     top = parser()
     return "\n".join(
         [
@@ -49,7 +49,7 @@ def program(version: str) -> str:
 
 
 def configuration(version: str) -> str:
-    """cri-shim.toml(5)."""
+    """Return cri-shim.toml(5)."""
     defaults = config.Config()
     lines = [
         *_head("cri-shim.toml", 5, version, "configuration of the container runtime cri-shim"),
@@ -93,14 +93,14 @@ def _options(of: argparse.ArgumentParser) -> Iterator[str]:
 
 
 def _invocation(action: argparse.Action) -> str:
-    """How an argument is written: "-n, --lines N", or the name of a positional one."""
+    """Return the syntax of an argument: "-n, --lines N", or the name of a positional one."""
     formatter = argparse.HelpFormatter("")
     shown = formatter._format_action_invocation(action)
     return shown.replace("%%", "%")
 
 
 def _commands(top: argparse.ArgumentParser) -> Iterator[str]:
-    """Every command, and the commands below it, each with its arguments."""
+    """Yield every command, and the commands below it, each with its arguments."""
     for action in top._actions:
         if isinstance(action, argparse._SubParsersAction):
             for name, sub in action.choices.items():
@@ -111,7 +111,7 @@ def _commands(top: argparse.ArgumentParser) -> Iterator[str]:
 
 
 def _escaped(text: str) -> str:
-    """Text as roff shows it unchanged."""
+    """Return the text as roff that shows it unchanged."""
     text = " ".join(text.replace("%%", "%").split())
     text = text.replace("\\", "\\e").replace("-", "\\-").replace('"', "\\(dq")
     return f"\\&{text}" if text.startswith((".", "'")) else text

@@ -1,9 +1,9 @@
-"""hack/kind: clusters of kind, and of kubeadm alone, whose nodes run cri-shim; without a network.
+"""hack/kind: clusters of kind, and of kubeadm alone, with cri-shim on their nodes; no network.
 
-- `base`: makes the stand-in for a published kindest/node, from Debian's packages
-- `images`: the images of the control plane, each one program
-- `network.yaml`, `sync-network`: what kindnet is to a published node image: pods of all nodes reach
-  each other
+- `base`: makes a replacement of a published kindest/node, from Debian's packages
+- `images`: the images of the control plane, each with one program
+- `network.yaml`, `sync-network`: replace kindnet of a published node image: they connect the pods
+  of all nodes
 - `docker`: a private dockerd in namespaces of its own
 - `oci-runtime`: runc for a machine whose root lacks CAP_SYS_RESOURCE
 """

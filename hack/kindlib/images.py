@@ -1,7 +1,7 @@
-"""The images of a control plane, made of Kubernetes' programs: images PROGRAMS TREE WORK
+"""Makes the images of a control plane from Kubernetes' programs: images PROGRAMS TREE WORK
 
-WORK/names has the names that kubeadm wants, and WORK/images gets an archive of each. An image has
-one static program; kube-proxy also has the nft of the Debian system in TREE. The image of the
+WORK/names has the image names that kubeadm needs, and WORK/images gets an archive of each. An image
+has one static program; kube-proxy also has nft of the Debian system in TREE. The image of the
 network provider is added.
 """
 
@@ -26,13 +26,13 @@ def main() -> None:
 
 
 def _image(kind: str, programs: Path, tree: Path, libraries: list[str]) -> Image | None:
-    """None for coredns, which is no part of Kubernetes: the clusters here have no DNS."""
+    """Return the image; None for coredns, which is not part of Kubernetes: there is no DNS here."""
     if kind == "coredns":
         return None
     if kind == "node-network":
         script = Tar().file("sync-network", (_HERE / "sync-network").read_bytes(), mode=0o755)
         return _of(busybox_layer(), _programs(programs, "kubectl"), script)
-    if kind == "pause":  # cri-shim needs none; kubeadm looks whether it is there
+    if kind == "pause":  # cri-shim needs none, but kubeadm checks that it exists
         return _of(busybox_layer())
     if kind == "kube-proxy":
         nft = Tar()

@@ -1,4 +1,4 @@
-"""hack/node-e2e: the order of the groups, and what is kept of them."""
+"""hack/node-e2e: the order of the groups, and their stored results."""
 
 import argparse
 import os
@@ -55,7 +55,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _run(args: argparse.Namespace, name: str) -> record.Run:
-    """Run one group; store the outcome if it was the whole group, or what had failed of it."""
+    """Run one group; store the outcome of a whole group, or of the specs that had failed."""
     stored = RESULTS / f"{name}-{args.runtime}" / "outcome.json"
     if args.again:
         earlier = record.Run.from_json(stored.read_text())
@@ -108,7 +108,7 @@ def _show(title: str, run: record.Run) -> None:
 
 
 def _write_report() -> int:
-    """From the outcomes that are stored, in the order of the groups."""
+    """Write the report from the stored outcomes, in the order of the groups."""
     order = list(GROUPS)
     stored = [record.Run.from_json(f.read_text()) for f in sorted(RESULTS.glob("*-*/outcome.json"))]
     runs = sorted(stored, key=lambda run: (order.index(run.group), run.runtime == "containerd"))
@@ -129,7 +129,7 @@ def _versions(args: argparse.Namespace, runtime: str) -> dict[str, str]:
 
 
 def _cache() -> Path:
-    """Where hack/k8s/build keeps the programs."""
+    """Return the directory where hack/k8s/build keeps the programs."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(os.environ.get("CRI_SHIM_CACHE") or Path(home, "cri-shim"))
 

@@ -1,6 +1,6 @@
-"""Why specs fail on the machine, where that is known: the page says it beside them.
+"""The known causes of failures on this machine; the report shows them beside the specs.
 
-The first pattern that is found in "NAME: REASON" counts.
+The first pattern that matches "NAME: REASON" counts.
 """
 
 import re

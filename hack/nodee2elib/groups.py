@@ -1,11 +1,11 @@
-"""The parts in which the suite is run: what each one selects, and how its kubelet is set up."""
+"""The groups of specs that are run separately: their selection, and their kubelet's settings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 _CONFORMANCE = "NodeConformance && !Flaky"
 _BEYOND = "!NodeConformance && !Flaky && !Feature:OffByDefault"
-# Specs that say much of what the kubelet learns from the runtime, and when.
+# Specs that test what the kubelet learns from the runtime, and when.
 _OF_STATES = (
     "Containers Lifecycle",
     "Container Lifecycle Hook",
@@ -22,9 +22,9 @@ _OF_STATS = ("Summary API", "ContainerMetrics", "ResourceMetricsAPI")
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """`labels` is ginkgo's label filter; `gates` are switched for the kubelet and the suite.
+    """`labels` is ginkgo's label filter; `gates` are set for the kubelet and the suite.
 
-    `proxy`: the suite puts itself between kubelet and runtime, to let calls fail.
+    `proxy`: the suite runs a proxy between kubelet and runtime, to make calls fail.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """Stand-ins for the images of the suite, and the storage of the registry that serves them.
 
-They do what the specs look at. An image that has no stand-in is asked for in vain; the specs that
-need it fail or skip, with any runtime.
+They have what the specs check. A pull of an image without a stand-in fails; the specs that need it
+fail or skip, with any runtime.
 """
 
 import hashlib
@@ -17,12 +17,12 @@ from hack.nodee2elib import names, rootfs
 from tests.fixtures.images import Image, Registry, Tar
 
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_CATATONIT = Path("/usr/bin/catatonit")  # static; as /pause it ends by a signal, as the original
+_CATATONIT = Path("/usr/bin/catatonit")  # static; as /pause it ends by a signal, like the original
 _PORTER = Path("test/images/agnhost/porter")
 # Users of the public images that specs name.
 _PASSWD = "user-defined-in-image:x:1000:1000::/:/bin/sh\n"
 _GROUP = "group-defined-in-image:x:50000:user-defined-in-image\n"
-# Debian's busybox is built without this applet; the suite asks it for the time with milliseconds.
+# Debian's busybox is built without this applet; the suite gets the time with milliseconds from it.
 _NMETER = b"""#!/bin/sh
 busybox adjtimex | {
     while read -r name value; do
@@ -41,7 +41,7 @@ http {
 
 
 def stored(cache: Path, programs: Path, kubernetes: Path) -> tuple[Path, list[str]]:
-    """The registry's storage with every stand-in, made once, and the names in it."""
+    """Return the registry's storage with every stand-in, made once, and the names in it."""
     wanted = [name for name in names.wanted(kubernetes) if _short(name) in _STAND_INS]
     parts = [Path(__file__).read_text(), Path(rootfs.__file__).read_text(), *wanted, str(programs)]
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
@@ -56,7 +56,7 @@ def stored(cache: Path, programs: Path, kubernetes: Path) -> tuple[Path, list[st
 
 
 def _push(sources: "_Sources", wanted: list[str], storage: Path) -> None:
-    """Push every image to a registry that keeps its files in `storage` for another one."""
+    """Push every image to a registry that keeps its files in `storage`, for another registry."""
     directory = storage.with_name("registry")
     with Registry(directory) as registry:
         for image, of_it in _made(sources, wanted):
@@ -65,7 +65,7 @@ def _push(sources: "_Sources", wanted: list[str], storage: Path) -> None:
 
 
 def path(name: str) -> str:
-    """Where an image is in the registry: its public name without the host."""
+    """Return the path of an image in the registry: its public name without the host."""
     return name.partition("/")[2]
 
 
@@ -74,7 +74,7 @@ def _short(name: str) -> str:
 
 
 class _Sources:
-    """What the stand-ins are made of."""
+    """The material of the stand-ins."""
 
     def __init__(self, work: Path, programs: Path, kubernetes: Path) -> None:
         self.programs, self.kubernetes = programs, kubernetes
@@ -88,13 +88,13 @@ class _Sources:
         self.more = additions.bytes()
 
     def image(self, *layers: Tar, **config: Any) -> Image:
-        """One with the whole tree."""
+        """Return an image with the whole tree."""
         all_layers: list[Tar | bytes] = [self.layer, self.more, *layers]
         return Image(all_layers, config={"Env": [_PATH], **config}, compression=["none"])
 
 
 def _made(sources: _Sources, wanted: list[str]) -> list[tuple[Image, list[str]]]:
-    """The images, and the names of each."""
+    """Return the images, and the names of each."""
     by_kind: dict[str, list[str]] = {}
     for name in wanted:
         by_kind.setdefault(_short(name), []).append(name)
@@ -133,7 +133,7 @@ def _agnhost(sources: _Sources) -> Image:
 
 
 def _fake_registry(layer: Tar, pause: Image) -> None:
-    """The files of agnhost's own registry: one image, pause:testing."""
+    """Add the files of agnhost's own registry: one image, pause:testing."""
     top = "var/registry/pause"
     layer.file(f"{top}/manifests/testing", pause.digest.encode())
     _stored(layer, f"{top}/manifests", pause.manifest)

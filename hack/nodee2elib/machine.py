@@ -1,4 +1,4 @@
-"""What the namespaces have for themselves of the machine: mounts and control groups."""
+"""The mounts and cgroups that the namespaces have for themselves."""
 
 import subprocess
 from pathlib import Path
@@ -6,17 +6,17 @@ from pathlib import Path
 from hack.clusterlib.place import NODE_IP, Place
 
 HOSTNAME = "node-e2e"
-RESOLV_CONF = f"nameserver {NODE_IP}\n"  # it refuses at once
+RESOLV_CONF = f"nameserver {NODE_IP}\n"  # it refuses queries at once
 
 CLONE_NEWCGROUP = 0x02000000
 _CGROUPS = Path("/sys/fs/cgroup")
-# Where the suite, the kubelet and containerd write outside the directory of the run.
+# Paths outside the directory of the run that the suite, the kubelet and containerd write to.
 _OWN = ("/tmp", "/run/containerd", "/run/netns")
 _LEAF = "programs"
 
 
 def make_mounts(place: Place) -> None:
-    """Directories of its own at fixed paths; /etc can be written, and nothing of it stays."""
+    """Mount own directories at fixed paths; /etc becomes writable, and its changes are dropped."""
     for path in (path for path in _OWN if Path(path).is_dir()):
         own = place / f"own{path.replace('/', '-')}"
         own.mkdir(mode=0o1777)
@@ -27,16 +27,16 @@ def make_mounts(place: Place) -> None:
     work.mkdir()
     options = f"lowerdir=/etc,upperdir={upper},workdir={work}"
     _run("mount", "-t", "overlay", "-o", options, "overlay", "/etc")
-    # Names are not asked for in vain: the kubelet waits for the answer when it registers the node.
+    # No name lookup may fail slowly: the kubelet waits for it when it registers the node.
     Path("/etc/hosts").write_text(f"127.0.0.1 localhost\n::1 localhost\n{NODE_IP} {HOSTNAME}\n")
     Path("/etc/resolv.conf").unlink(missing_ok=True)
     Path("/etc/resolv.conf").write_text(RESOLV_CONF)
 
 
 def enter_cgroups(place: Place) -> None:
-    """Move this process into the group of the run, in every hierarchy, before a new namespace.
+    """Move this process into the cgroup of the run, in every hierarchy, before a new namespace.
 
-    A v1 cpuset takes no process before it has CPUs and memory nodes.
+    A v1 cpuset accepts no process before it has CPUs and memory nodes.
     """
     for top in _hierarchies():
         group = top / place.cgroup.removeprefix("/")
@@ -45,9 +45,9 @@ def enter_cgroups(place: Place) -> None:
 
 
 def mount_cgroups() -> None:
-    """After a new cgroup namespace: every hierarchy again, with the group of the run as its root.
+    """Mount every hierarchy again after a new cgroup namespace, with the run's cgroup as its root.
 
-    The programs get a group below it: under cgroup v2 a group with processes has no controllers.
+    The programs get a cgroup below it: under cgroup v2 a cgroup with processes has no controllers.
     """
     for top in _hierarchies():
         mount = _mount_command(top)
@@ -60,7 +60,7 @@ def mount_cgroups() -> None:
 
 
 def joining(command: list[str]) -> list[str]:
-    """A command line that first joins the programs' group of every hierarchy."""
+    """Return a command line that first joins the programs' cgroup of every hierarchy."""
     groups = " ".join(f"{top}/{_LEAF}/cgroup.procs" for top in _hierarchies())
     script = f'for group in {groups}; do echo 0 >"$group"; done; exec "$@"'
     return ["sh", "-ec", script, "sh", *command]
@@ -73,7 +73,7 @@ def _hierarchies() -> list[Path]:
 
 
 def _mount_command(top: Path) -> list[str]:
-    """How the hierarchy is mounted now, as the command that mounts it again."""
+    """Return the command that mounts the hierarchy again in the same way."""
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         fields, _, rest = line.partition(" - ")
         kind, source, options = rest.split()

@@ -1,4 +1,4 @@
-"""The images that the suite asks for, as its sources name them."""
+"""The names of the images that the suite uses, read from its sources."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ _SOURCES = ("test/e2e_node", "test/e2e/common", "test/e2e/testing-manifests/samp
 
 
 def wanted(kubernetes: Path) -> list[str]:
-    """Full names with tags, from the source tree of Kubernetes; RuntimeError if none are found."""
+    """Return names with tags, from the source tree of Kubernetes; RuntimeError if none exist."""
     manifest = (kubernetes / "test/utils/image/manifest.go").read_text()
     names = set(of_manifest(manifest))
     if not names:
@@ -27,7 +27,7 @@ def wanted(kubernetes: Path) -> list[str]:
 
 
 def of_manifest(text: str) -> Iterator[str]:
-    """The names in test/utils/image/manifest.go."""
+    """Yield the names in test/utils/image/manifest.go."""
     registries = dict(_REGISTRY.findall(text))
     for registry, name, tag in _CONFIG.findall(text):
         if registry not in _REFUSED:

@@ -30,7 +30,7 @@ _LOGS = ("runtime", "registry", "supervisor")
 def running(
     place: Place, runtime: Runtime, oci: str, storage: Path, images: Sequence[str], logs: Path
 ) -> Iterator[None]:
-    """Start everything, pull the images; at the end copy the logs, and leave nothing."""
+    """Start everything and pull the images; at the end copy the logs, and remove everything."""
     _make(place, runtime, oci, storage)
     try:
         namespaces.start(place, environment(place, runtime), _MODULE, _KINDS)
@@ -66,7 +66,7 @@ def _make(place: Place, runtime: Runtime, oci: str, storage: Path) -> None:
 
 
 def end(place: Place) -> None:
-    """Remove what an earlier run that was killed has left; raise if one is at work."""
+    """Remove the remains of an earlier run that was killed; raise if a run is active."""
     if not place.is_ours():
         raise ClusterError(f"{place.directory} is not the directory of a run: name another one")
     if pid := namespaces.supervisor(place):
@@ -77,7 +77,7 @@ def end(place: Place) -> None:
 
 
 def environment(place: Place, runtime: Runtime) -> dict[str, str]:
-    """Ours without proxies, which would take the requests to the API server and to pods."""
+    """Return our environment without proxies: they would take requests to API server and pods."""
     env = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
     return env | {
         "CRI_SHIM_CLUSTER": str(place.directory),
@@ -87,7 +87,7 @@ def environment(place: Place, runtime: Runtime) -> dict[str, str]:
 
 
 def entering(place: Place, command: Sequence[str]) -> list[str]:
-    """A command line that runs inside, in the programs' control groups."""
+    """Return a command line that runs inside, in the programs' cgroups."""
     pid = namespaces.supervisor(place)
     if not pid:
         raise ClusterError(f"the supervisor ended: {place.log('supervisor').read_text()}")
@@ -95,7 +95,7 @@ def entering(place: Place, command: Sequence[str]) -> list[str]:
 
 
 async def _pull(place: Place, images: Sequence[str]) -> None:
-    """Wait for the runtime, and pull all images: the suite runs most pods without pulling."""
+    """Wait for the runtime, and pull all images: the suite runs most pods without a pull."""
     limit = time.monotonic() + _START_LIMIT_S
     while not place.socket.exists():
         if time.monotonic() > limit or not namespaces.supervisor(place):
@@ -118,7 +118,7 @@ def _last_words(place: Place) -> str:
 
 
 def traces(place: Place) -> list[str]:
-    """What is left on the machine after the end: a directory, mounts, control groups."""
+    """Return what is left on the machine after the end: a directory, mounts, cgroups."""
     mine = str(place.directory)
     mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     found = [f"mount {mount}" for mount in mounts if mount.startswith(mine)]
@@ -132,7 +132,7 @@ def _groups(place: Place) -> list[Path]:
 
 
 def configuration(place: Place) -> Mapping[str, object]:
-    """The kubelet's, before the suite changes what it needs itself."""
+    """Return the kubelet's configuration, before the suite changes the values that it needs."""
     (place / "resolv.conf").write_text(machine.RESOLV_CONF)
     return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
@@ -151,7 +151,7 @@ def configuration(place: Place) -> Mapping[str, object]:
         "serializeImagePulls": False,
         "failCgroupV1": False,
         "failSwapOn": False,
-        "oomScoreAdj": 0,  # a lower one than the machine's root may set
+        "oomScoreAdj": 0,  # the machine's root may be unable to set a lower one
         "makeIPTablesUtilChains": False,
         "imageGCHighThresholdPercent": 100,
         "resolvConf": str(place / "resolv.conf"),

@@ -1,4 +1,4 @@
-"""What became of a run, as plain values, and these as JSON."""
+"""The result of a run, as plain values and as JSON."""
 
 import json
 import os
@@ -13,9 +13,9 @@ _NONE = Spec("", "skip")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """`traces` is what was left on the machine when everything had ended.
+    """One run. `traces` is what was left on the machine after the end.
 
-    `again` are specs that failed, and passed when they were run once more by themselves.
+    `again` are specs that failed, and passed when they were run a second time by themselves.
     """
 
     group: str
@@ -36,7 +36,7 @@ class Run:
         return [spec.name for spec in self.specs if spec.state == "fail"]
 
     def with_second_try(self, later: "Run") -> "Run":
-        """This run with what a later one of its failed specs found out."""
+        """Return this run with the results of a later run of its failed specs."""
         second = {spec.name: spec for spec in later.specs}
         specs = tuple(second.get(spec.name, spec) for spec in self.specs)
         passed = [name for name in self.failed() if second.get(name, _NONE).state == "pass"]
@@ -60,7 +60,7 @@ class Run:
 
 
 def machine() -> str:
-    """The machine in one line: processors, memory, control groups, distribution."""
+    """Return the machine in one line: processors, memory, cgroups, distribution."""
     memory = int(Path("/proc/meminfo").read_text().split()[1]) >> 20
     v2 = Path("/sys/fs/cgroup/cgroup.controllers").exists()
     release = dict(

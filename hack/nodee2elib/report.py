@@ -1,4 +1,4 @@
-"""docs/node-e2e.md from the outcomes of runs: numbers, comparison, failures, skips, every spec."""
+"""Writes docs/node-e2e.md from outcomes: numbers, comparison, failures, skips, every spec."""
 
 from collections.abc import Iterator, Sequence
 
@@ -19,7 +19,7 @@ changes the kubelet's configuration, a stand-in for systemd stops and starts the
 
 
 def text(runs: Sequence[Run]) -> str:
-    """The whole page."""
+    """Return the whole page."""
     parts = [
         _HEAD,
         "## Runs\n",
@@ -62,7 +62,7 @@ def _versions(run: Run) -> str:
 
 
 def _beside(runs: Sequence[Run]) -> Iterator[str]:
-    """What passes with one of the two and does not with the other, in the groups both ran."""
+    """Yield the specs that pass with one runtime and fail with the other, in the groups of both."""
     groups = [group for group in GROUPS if {"cri-shim", "containerd"} <= _runtimes(runs, group)]
     if not groups:
         yield "No group was run with containerd."
@@ -91,7 +91,7 @@ def _differing(runs: Sequence[Run], group: str, winner: str, loser: str) -> list
 
 
 def _failed(runs: Sequence[Run]) -> list[str]:
-    """The specs that failed, below the cause, with the runtimes and what the suite said."""
+    """Return the failed specs, grouped by cause, with the runtimes and the suite's message."""
     found: dict[tuple[str, str], dict[str, str]] = {}
     for run in runs:
         for spec in run.specs:
@@ -110,7 +110,7 @@ def _failed(runs: Sequence[Run]) -> list[str]:
 
 
 def _again(runs: Sequence[Run]) -> list[str]:
-    """The specs that failed among all others, and passed when run once more by themselves."""
+    """Return the specs that failed among all others, and passed when they were run alone."""
     return [
         f"- {GROUPS[run.group].title}, {run.runtime}: `{name}`"
         for run in runs

@@ -1,10 +1,11 @@
-"""The file system that most stand-ins have: a Debian with the programs that the suite calls."""
+"""The file system of most stand-ins: a Debian with the programs that the suite calls."""
 
 import subprocess
 from pathlib import Path
 
 SUITE = "trixie"
-# What the public agnhost, nginx and ipc-utils images bring; perl-base and util-linux are there.
+# The programs of the public agnhost, nginx and ipc-utils images; perl-base and util-linux are
+# there.
 _PACKAGES = (
     *("curl", "iproute2", "netcat-openbsd", "socat", "bind9-dnsutils", "iputils-ping", "procps"),
     *("iperf", "bash-static", "busybox-static", "nginx-light"),
@@ -17,7 +18,7 @@ apt-get install -qq -y --no-install-recommends {" ".join(_PACKAGES)}
 
 
 def make(tree: Path) -> None:
-    """Lay the tree; RuntimeError if the packages cannot be had."""
+    """Make the tree; RuntimeError if the packages cannot be installed."""
     subprocess.run(["hack/tools/debian-tree", SUITE, tree], check=True)
     policy = tree / "usr/sbin/policy-rc.d"  # no service is started
     policy.write_text("#!/bin/sh\nexit 101\n")
@@ -35,7 +36,7 @@ def make(tree: Path) -> None:
 
 
 def layer(tree: Path) -> bytes:
-    """The tree as the tar of a layer; the same tree gives the same bytes."""
+    """Return the tree as the tar of a layer; the same tree gives the same bytes."""
     command = [
         "tar",
         "-C",

@@ -1,4 +1,4 @@
-"""The runtimes: configuration, command line, and how each one is told where the registry is."""
+"""The runtimes: configuration, command line, and the registry setting of each."""
 
 import json
 import os
@@ -26,7 +26,7 @@ class Runtime:
 
 
 def containerd() -> Path | None:
-    """$CONTAINERD, or containerd of PATH; its shim is looked for beside it."""
+    """Return $CONTAINERD, or containerd of PATH; its shim must be beside it."""
     return tools.named("CONTAINERD", "containerd")
 
 
@@ -122,7 +122,7 @@ default_runtime_name = 'default'
 
 
 def _network() -> Mapping[str, object]:
-    """The same network as cri-shim's own one."""
+    """Return the same network as cri-shim's own one."""
     ipam = {
         "type": "host-local",
         "ranges": [[{"subnet": PODS}]],
@@ -153,7 +153,7 @@ def _containerd_version() -> str:
 
 
 def oci(name: str) -> str:
-    """Path of the OCI runtime; RuntimeError if there is none."""
+    """Return the path of the OCI runtime; RuntimeError if there is none."""
     path = shutil.which(name)
     if path is None:
         raise RuntimeError(f"{name} is not there: install it, or name another one with --oci")

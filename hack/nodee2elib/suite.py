@@ -18,7 +18,7 @@ _PROGRAMS = ("e2e_node.test", "kubelet")
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What of a group is run; `logs` takes the suite's words and reports, and the logs."""
+    """The selected part of a group; `logs` is the directory of output, reports and logs."""
 
     group: Group
     processes: int
@@ -54,7 +54,7 @@ def _environment(place: Place, runtime: Runtime) -> dict[str, str]:
 
 
 def command(place: Place, selection: Selection) -> list[str]:
-    """ginkgo's command line, then the suite's own flags."""
+    """Return ginkgo's command line, then the suite's own flags."""
     group, logs = selection.group, selection.logs.resolve()
     words = [
         str(place.programs / "ginkgo"),

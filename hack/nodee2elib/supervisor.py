@@ -1,8 +1,8 @@
-"""The first process of the namespaces of a run: its machine, the registry and the runtime.
+"""The first process of the namespaces of a run: makes mounts, runs the registry and the runtime.
 
     python -m hack.nodee2elib.supervisor
 
-A runtime that ends is started again, as a service manager would. SIGTERM ends everything.
+A runtime that ends is started again, as a service manager would do. SIGTERM ends everything.
 """
 
 import os
@@ -17,7 +17,7 @@ from hack.clusterlib.supervisor import Programs, make_mounts, make_network
 from hack.nodee2elib import machine
 from hack.nodee2elib.runtimes import RUNTIMES
 
-RUNTIME = "CRI_SHIM_NODE_E2E_RUNTIME"  # the variable that names it
+RUNTIME = "CRI_SHIM_NODE_E2E_RUNTIME"  # the variable with the runtime's name
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
-"""A service manager with what the suite asks of systemd: the one unit that holds the kubelet.
+"""A service manager with the commands of systemd that the suite calls, for the kubelet's unit.
 
 The suite starts the kubelet by systemd-run, and stops and starts it by systemctl when a spec needs
-another configuration. Where there is no systemd, these calls come here. A unit is a file with its
-command line; its process is a child of the supervisor of the namespaces.
+another configuration. On a machine without systemd, this module answers these calls. A unit is a
+file with its command line; its process is a child of the supervisor of the namespaces.
 
     python -m hack.nodee2elib.units DIRECTORY systemd-run|systemctl ARGUMENTS...
 """
@@ -24,7 +24,7 @@ _END_S = 30.0
 
 
 def install(directory: Path, units: Path) -> None:
-    """Write the programs that call this module, and a sudo, which has nothing to do here."""
+    """Write the programs that call this module, and a sudo that only runs its command."""
     for name in PROGRAMS:
         command = f'"{sys.executable}" -m hack.nodee2elib.units "{units}" {name}'
         script = f'#!/bin/sh\nexec env PYTHONPATH="{Path.cwd()}" {command} "$@"\n'
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def run(units: Path, words: Sequence[str]) -> int:
-    """Make a unit of systemd-run's arguments, and start it."""
+    """Make a unit from systemd-run's arguments, and start it."""
     if "--version" in words:
         print(VERSION)
         return 0
@@ -88,7 +88,7 @@ def _pid_file(unit: Path) -> Path:
 
 
 def _pid(unit: Path) -> int:
-    """The pid of its process; 0 if it has ended."""
+    """Return the pid of the unit's process; 0 if it has ended."""
     try:
         pid = int(_pid_file(unit).read_text())
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
@@ -112,7 +112,7 @@ def _start(unit: Path) -> None:
 
 
 def _stop(unit: Path) -> None:
-    """SIGTERM, and SIGKILL after a while; returns when it has ended."""
+    """Send SIGTERM, and SIGKILL after a while; return when the process has ended."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         limit = time.monotonic() + _END_S
         while (pid := _pid(unit)) and time.monotonic() < limit:

@@ -1,13 +1,13 @@
-"""The child process that makes the tar of a layer: of what a container wrote, or as it once was.
+"""The child process that makes the tar of a layer: a new one of a container's files, or an old one.
 
-As for unpacking, it shuts itself into the directory first: no symbolic link in there can lead it to
-another file. The same directory gives the same tar, and a tar made here, when it is unpacked and
-made again, is the same.
+As in unpacking, it first calls chroot on the directory: then no symbolic link in the directory can
+lead it to other files. The same directory gives the same tar. A tar made here is the same again
+after it was unpacked and made again.
 
-- `child`: the program; `header`: members of a tar, in bytes
+- `child`: the program; it also makes the tar of an unpacked layer again, by its recipe
+- `header`: headers of tar members, in bytes
 - `tree`: a directory of overlayfs as members: whiteouts, opaque directories, hard links, owners
-- `again`: the tar that a layer was unpacked from, by its recipe
 
-At the paths called hidden, an empty file or directory is left out: it was put there for a mount.
-Sockets are left out as well, a tar has none. Nothing here may be imported by the daemon.
+An empty file or directory at a path of `hidden` is left out: it was made as a mount point. Sockets
+are left out as well, because a tar has none. The daemon must not import these modules.
 """

@@ -1,7 +1,7 @@
 """The program: `child new DIRECTORY TAR IDS HIDDEN...` or `child again DIRECTORY TAR RECIPE`.
 
-IDS is FIRST:LENGTH of users, a comma and the same of groups, or empty. Prints diff-id and size of
-the tar it made as a line of JSON. Exit status 0, 1 with the reason on stderr, or NO_SPACE_EXIT.
+IDS is FIRST:LENGTH of users, a comma and the same of groups, or empty. The program prints diff-id
+and size of the tar as a line of JSON. Exit status 0, 1 with the reason on stderr, or NO_SPACE_EXIT.
 """
 
 import errno
@@ -41,7 +41,7 @@ def main(how: str, directory: str, target: str, *rest: str) -> None:
         _fail(NO_SPACE_EXIT if no_space else 1, str(e))
     print(json.dumps({"diff_id": "sha256:" + hash.hexdigest(), "size": size}))
     sys.stdout.flush()
-    os._exit(0)  # skip the interpreter's tear-down: nothing is left to do
+    os._exit(0)  # skip the interpreter's tear-down: no work is left
 
 
 def _new(directory: str, ids: str, *hidden: str) -> Iterator[bytes]:
@@ -56,7 +56,7 @@ def _new(directory: str, ids: str, *hidden: str) -> Iterator[bytes]:
         try:
             fd = os.open(source, _OPEN)
         except FileNotFoundError:
-            continue  # it went as we came: a container may be running
+            continue  # the file vanished meanwhile: a container may be running
         with os.fdopen(fd, "rb", buffering=0) as file:
             yield header.encode(member)
             yield from _content(file, member.size)
@@ -65,7 +65,7 @@ def _new(directory: str, ids: str, *hidden: str) -> Iterator[bytes]:
 
 
 def _content(file: BinaryIO, size: int) -> Iterator[bytes]:
-    """So many bytes, whatever becomes of the file meanwhile."""
+    """Yield exactly `size` bytes, with zeros if the file has become shorter."""
     while size:
         piece = file.read(min(size, _CHUNK)) or bytes(min(size, _CHUNK))
         size -= len(piece)
@@ -75,7 +75,7 @@ def _content(file: BinaryIO, size: int) -> Iterator[bytes]:
 def _again(directory: str, path: str) -> Iterator[bytes]:
     with Path(path).open("rb") as file:
         steps = recipe.read(file)
-        next_step = next(steps, None)  # imports what it needs before there is nothing to import
+        next_step = next(steps, None)  # this imports modules, which the chroot makes impossible
         confine.confine(directory)
         while next_step is not None:
             if isinstance(next_step, bytes):

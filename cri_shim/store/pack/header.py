@@ -1,4 +1,4 @@
-"""Headers of a tar archive: ustar, with a pax header where that is too small; pure."""
+"""Headers of a tar archive: ustar, with a pax header for larger values; pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 BLOCK = 512
 REGULAR, HARD_LINK, SYMLINK, CHARACTER, BLOCK_DEVICE, DIRECTORY, FIFO = b"0123456"
 _PAX = b"x"[0]
-_NAME, _ID, _SIZE = 100, 0o7777777, 0o77777777777  # what the fields of ustar hold
+_NAME, _ID, _SIZE = 100, 0o7777777, 0o77777777777  # limits of the ustar fields
 END = bytes(2 * BLOCK)
 
 
 @dataclass(slots=True)
 class Member:
-    """An entry; names are bytes, as file systems have them. `size` bytes of data follow it."""
+    """An entry; names are bytes, as in file systems. `size` bytes of data follow it."""
 
     name: bytes
     type: int = REGULAR
@@ -27,7 +27,7 @@ class Member:
 
 
 def encode(member: Member) -> bytes:
-    """The blocks before its data."""
+    """Return the header blocks, which come before the data."""
     records = _pax(member)
     before = b""
     if records:
@@ -53,7 +53,7 @@ def _pax(member: Member) -> bytes:
 
 
 def _record(key: bytes, value: bytes) -> bytes:
-    """`LENGTH key=value`, where the length counts its own digits."""
+    """Return `LENGTH key=value`; the length includes its own digits."""
     rest = len(key) + len(value) + 3
     length = rest + len(str(rest))
     length = rest + len(str(length))

@@ -1,9 +1,9 @@
 """A directory that overlayfs has written, as the members of a layer's tar.
 
-Depth first, names in the order of their bytes. What is a matter of overlayfs or of this machine,
-private attributes and SELinux's labels, is no part of a layer.
+The order is depth first, with names sorted as bytes. Private attributes of overlayfs and SELinux
+labels of this machine are not part of a layer.
 """
-# One os call an entry: a Path for each would double the time.
+# One os call for each entry: a Path for each would double the time.
 # ruff: noqa: PTH115, PTH208
 
 import errno
@@ -17,7 +17,7 @@ from cri_shim.store.pack.header import Member
 from cri_shim.store.unpack.failure import BadLayer
 
 _OPAQUE = ("trusted.overlay.opaque", "user.overlay.opaque")
-# A directory that was renamed, a file whose content is elsewhere: not to be read from here alone.
+# A renamed directory, or a file whose content is elsewhere: the data here is not complete.
 _ELSEWHERE = frozenset(
     f"{prefix}.overlay.{what}"
     for prefix in ("trusted", "user")
@@ -29,7 +29,7 @@ _CAPABILITY = "security.capability"
 _WHITEOUT, _OPAQUE_MARK = b".wh.", b".wh..wh..opq"
 _REVISION_MASK, _REVISION_2, _REVISION_3 = 0xFF000000, 0x02000000, 0x03000000
 _NOBODY = 65534
-_LONGEST = 4095  # bytes of a path that the kernel takes
+_LONGEST = 4095  # bytes of a path; the kernel's limit
 _TYPES = {
     stat.S_IFREG: header.REGULAR,
     stat.S_IFDIR: header.DIRECTORY,
@@ -43,8 +43,8 @@ _TYPES = {
 class Tree:
     """The tree below `root`.
 
-    `ranges` are those that its users and its groups are written in, each by its first id and its
-    length; without them they are written as they are.
+    `ranges` map the node's users and groups to ids of the image, each by its first id and its
+    length; without them the ids are not changed.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Tree:
         self._links: dict[tuple[int, int], bytes] = {}
 
     def members(self) -> Iterator[tuple[Member, bytes]]:
-        """Each with the path to read its data from, or b"" if it has none."""
+        """Yield each member with the path of its data, or b"" if it has none."""
         top = os.lstat(self._root or b"/")
         attributes = self._attributes(b"/", top)
         if attributes or (*self._owner(top), stat.S_IMODE(top.st_mode)) != (0, 0, 0o755):
@@ -80,7 +80,7 @@ class Tree:
         try:
             return sorted(os.listdir(self._real(directory)))
         except (FileNotFoundError, NotADirectoryError):
-            return []  # it went as we came: a container may be running
+            return []  # the directory vanished meanwhile: a container may be running
 
     def _mode(self, path: bytes) -> int:
         try:
@@ -139,7 +139,7 @@ class Tree:
         )
 
     def _owner(self, status: os.stat_result) -> tuple[int, int]:
-        """User and group, in the ids of the image."""
+        """Return user and group, as ids of the image."""
         if not self._ranges:
             return status.st_uid, status.st_gid
         users, groups = self._ranges
@@ -156,7 +156,7 @@ class Tree:
         for name in names:
             if name in _ELSEWHERE:
                 raise BadLayer(f"{real!r} has {name}: overlayfs keeps a part of it elsewhere")
-            # ids in access lists are the node's: they say nothing in an image
+            # access lists have ids of the node, which mean nothing in an image
             if name.startswith(_PRIVATE) or (self._ranges and name.startswith(_ACL)):
                 continue
             value = os.getxattr(real, name, follow_symlinks=False)
@@ -176,7 +176,7 @@ def _is_opaque(directory: bytes) -> bool:
 
 
 def _capability(value: bytes) -> bytes:
-    """Without the user namespace that it holds for: an image's holds wherever the image is run."""
+    """Return a file capability without its user namespace: in an image it is valid everywhere."""
     magic = int.from_bytes(value[:4], "little")
     if magic & _REVISION_MASK != _REVISION_3:
         return value

@@ -1,16 +1,22 @@
-"""The child process that unpacks one layer: a blob in, a directory and its diff-id out.
+"""The child process that unpacks one layer: reads a blob, writes a directory, returns the diff-id.
 
-It runs `python -I -S` with few imports (20 ms), shuts itself into the target directory with chroot,
-gives up the capabilities that extraction does not need, and then reads the archive. One thread
-decompresses and hashes (isal, zstandard and hashlib release the GIL), the main thread makes files.
+It runs `python -I -S` with few imports (20 ms), calls chroot on the target directory, gives up the
+capabilities that extraction does not need, and then reads the archive. One thread decompresses and
+hashes (isal, zstandard and hashlib release the GIL), the main thread makes files.
 
-Two walls keep an archive inside: names and symbolic links are resolved by us and an escape is an
-error that fails the layer (`tree`), and what we might have overlooked meets the chroot (`confine`).
+Two walls keep an archive inside. First, `tree` resolves names and symbolic links itself, and an
+escape is an error that fails the layer. Second, the chroot of `confine` stops any escape that the
+first wall has overlooked.
 
-- `child`: the program; `confine`: chroot and capabilities
-- `stream`: decompression and hash in a thread; `header`, `archive`: members of a tar, strictly
-- `recipe`: what the archive was beside the contents of its files, to make it again
-- `tree`: making entries beneath the root; `extract`: members and whiteouts -> entries
+- `child`: the program
+- `digest`: the program that only computes the diff-id of a blob
+- `confine`: chroot, capabilities and memory limit
+- `stream`: decompresses and hashes in a thread
+- `header`, `archive`: members of a tar, parsed strictly
+- `recipe`: the parts of the archive that are not file contents, to make it again
+- `tree`: makes entries below the root
+- `extract`: turns members and whiteouts into entries
+- `failure`: the error of a layer that cannot be unpacked, and the exit status of a full disk
 
-Nothing here may be imported by the daemon, and nothing here imports asyncio.
+The daemon must import none of them except `failure`, and none imports asyncio.
 """

@@ -1,6 +1,6 @@
 """The members of a tar stream: ustar, GNU and pax, with long names and sparse files.
 
-An archive that is cut short or damaged fails: a layer must not pass for a smaller one.
+An archive that is cut short or damaged is an error: an incomplete layer must not be accepted.
 """
 
 from collections.abc import Iterator
@@ -10,14 +10,14 @@ from cri_shim.store.unpack.failure import BadLayer
 from cri_shim.store.unpack.header import BLOCK, Member
 from cri_shim.store.unpack.stream import LayerStream
 
-EXTRA_LIMIT = 1 << 20  # bytes of a pax header or a long name, as GNU tar and Go bound them
+EXTRA_LIMIT = 1 << 20  # bytes of a pax header or a long name; the limit of GNU tar and Go
 _SPARSE_LIMIT = 1 << 20  # extents of one sparse file
 _XATTR = "SCHILY.xattr."
 
 
 def members(stream: LayerStream) -> Iterator[Member]:
-    """Each member in turn; its data is next in `stream`, and may be left unread."""
-    shared: dict[str, bytes] = {}  # pax records for all that follows
+    """Yield each member; its data is next in `stream`, and the caller may leave it unread."""
+    shared: dict[str, bytes] = {}  # pax records for all following members
     own: dict[str, bytes] = {}  # pax records and long names for the next member
     while (block := _block(stream)) is not None:
         member = header.parse(block)
@@ -40,7 +40,7 @@ def members(stream: LayerStream) -> Iterator[Member]:
 
 
 def _block(stream: LayerStream) -> bytes | None:
-    """The next header block, or None at the end of the archive."""
+    """Return the next header block, or None at the end of the archive."""
     block = stream.read(BLOCK)
     if not block:
         return None
@@ -75,7 +75,7 @@ def _records(data: bytes) -> dict[str, bytes]:
 
 
 def _complete(member: Member, records: dict[str, bytes], block: bytes, stream: LayerStream) -> None:
-    """Have `records` override what the header says, and read the map of a sparse file."""
+    """Apply `records`, which override the header, and read the map of a sparse file."""
     for key, value in records.items():
         if key.startswith(_XATTR):
             member.xattrs[key.removeprefix(_XATTR)] = value
@@ -117,7 +117,10 @@ def _old_sparse(member: Member, block: bytes, stream: LayerStream) -> None:
 
 
 def _sparse_in_data(member: Member, stream: LayerStream) -> None:
-    """Lines of decimal numbers at the start of the data, padded to a block: count, then pairs."""
+    """Read a map of decimal numbers, one a line, padded to a block: count, then pairs.
+
+    It is at the start of the data.
+    """
     numbers: list[int] = []
     rest, wanted = b"", 1
     while len(numbers) < wanted:

@@ -1,9 +1,8 @@
-"""The program: `child BLOB DIRECTORY RECIPE` unpacks, and prints what it did as a line of JSON.
+"""The program: `child BLOB DIRECTORY RECIPE` unpacks, and prints the results as a line of JSON.
 
-RECIPE is a file that it makes, of how to make the layer again. Size and inodes are what the disk
-holds of both, not what the archive says.
-
-A fourth word, "userns", says that we are root of a user namespace only.
+The program writes the file RECIPE, from which the layer's tar can be made again. Size and inodes
+are those of both on the disk, not the numbers of the archive. A fourth word, "userns", says that
+the process is root of a user namespace only.
 
 Exit status 0, 1 with the reason on stderr, or NO_SPACE_EXIT.
 """
@@ -48,17 +47,17 @@ def main(blob: str, directory: str, recipe: str, space: str = "") -> None:
         facts = {"diff_id": diff_id, "size": size, "inodes": taken.inodes + 1}
     print(json.dumps({**facts, "tar_size": tar_size, "implied": extractor.implied()}))
     sys.stdout.flush()
-    os._exit(0)  # skip the interpreter's tear-down: nothing is left to do
+    os._exit(0)  # skip the interpreter's tear-down: no work is left
 
 
 def _mapped(file: str) -> int:
-    """How many ids there are in here; our mappings have no gaps."""
+    """Return how many ids this user namespace has; our mappings have no gaps."""
     lines = Path("/proc/self", file).read_text().splitlines()
     return sum(int(line.split()[2]) for line in lines)
 
 
 def _import_for(head: bytes) -> None:
-    """Nothing can be imported once the root is another."""
+    """Import the decompressor now: after the chroot no import is possible."""
     if head in _ZSTD_MAGICS or head[1:] in _ZSTD_MAGICS:
         import zstandard  # noqa: F401
 

@@ -1,4 +1,4 @@
-"""Shutting this process into a directory, with the powers that extraction needs and no others."""
+"""Confines this process to a directory, with only the capabilities that extraction needs."""
 
 import ctypes
 import os
@@ -11,7 +11,7 @@ _KEEP = sum(1 << bit for bit in (0, 1, 2, 3, 4, 27, 31, 21))
 
 
 def confine(directory: str) -> None:
-    """From here on `directory` is "/"; call it before the first thread, after the last import."""
+    """Make `directory` the root; call it before the first thread and after the last import."""
     os.umask(0)
     os.chroot(directory)
     os.chdir("/")

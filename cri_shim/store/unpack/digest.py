@@ -1,6 +1,6 @@
 """The program: `digest BLOB LIMIT` prints the diff-id of a layer blob as a line of JSON.
 
-Nothing is unpacked. A blob of more than LIMIT uncompressed bytes fails, unless LIMIT is 0. Exit
+It unpacks no files. A blob of more than LIMIT uncompressed bytes fails, unless LIMIT is 0. Exit
 status 0, or 1 with the reason on stderr.
 """
 
@@ -36,4 +36,4 @@ def main(blob: str, limit: str) -> None:
             _fail(1, f"more than {confine.MEMORY_LIMIT >> 20} MiB of memory would be needed")
     print(json.dumps({"diff_id": "sha256:" + hash.hexdigest()}))
     sys.stdout.flush()
-    os._exit(0)  # skip the interpreter's tear-down: nothing is left to do
+    os._exit(0)  # skip the interpreter's tear-down: no work is left

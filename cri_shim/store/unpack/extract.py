@@ -1,10 +1,10 @@
-"""From the members of an archive to entries with owner, mode, xattrs and times.
+"""Turns the members of an archive into entries with owner, mode, xattrs and times.
 
-Order matters: changing the owner drops set-uid bits and file capabilities, so xattrs and mode come
-after it; times come last, those of directories after everything, because what is made inside them
-changes theirs.
+The order matters. A change of the owner drops set-uid bits and file capabilities, so xattrs and
+mode come after it. Times come last, and those of directories after everything else, because a new
+entry changes the time of its directory.
 """
-# One os call an entry: a Path for each would double the time.
+# One os call for each entry: a Path for each would double the time.
 # ruff: noqa: PTH101, PTH211
 
 import errno
@@ -20,7 +20,7 @@ from cri_shim.store.unpack.stream import LayerStream
 from cri_shim.store.unpack.tree import OPAQUE, USERS_OPAQUE, Tree, components
 
 _WHITEOUT, _OPAQUE_MARK, _AUFS = ".wh.", ".wh..wh..opq", ".wh..wh."
-# A layer must not speak overlayfs's private language: redirects, metacopies, opaque marks.
+# A layer must not contain overlayfs's private attributes: redirects, metacopies, opaque marks.
 _FOREIGN_XATTRS = ("trusted.overlay.", "user.overlay.")
 _SPECIAL = {
     header.CHARACTER: stat.S_IFCHR,
@@ -28,7 +28,7 @@ _SPECIAL = {
     header.FIFO: stat.S_IFIFO,
 }
 _DEVICES = (header.CHARACTER, header.BLOCK_DEVICE)
-# Attributes that root of a user namespace may set; the others mean nothing to it.
+# Attributes that root of a user namespace may set; the others have no effect for it.
 _USERS_XATTRS = ("user.", "security.capability")
 MOST_IMPLIED, MOST_IMPLIED_LETTERS = 10_000, 1 << 20
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -36,7 +36,7 @@ _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 @dataclass(frozen=True, slots=True)
 class Ids:
-    """How many users and groups a user namespace has, from 0 on."""
+    """The number of users and groups in a user namespace, from 0 on."""
 
     uids: int
     gids: int
@@ -45,8 +45,9 @@ class Ids:
 class Extractor:
     """Extracts one layer below `root`.
 
-    With `ids` for root of a user namespace: it cannot make device nodes, which are left out as
-    podman does it, since a container has its own /dev; and nobody else's files.
+    `ids` is given if the process is root of a user namespace. Such a root cannot make device nodes;
+    they are left out, as in podman, because a container has its own /dev. It cannot make files of
+    ids that the namespace does not have, either.
     """
 
     def __init__(self, root: str, ids: Ids | None = None) -> None:
@@ -55,7 +56,7 @@ class Extractor:
         self._left_out: set[str] = set()
 
     def extract(self, stream: LayerStream) -> None:
-        """Make every entry; BadLayer naming the one that cannot be."""
+        """Make all entries; BadLayer names the entry that cannot be made."""
         for member in members(stream):
             try:
                 self._entry(member, stream)
@@ -68,9 +69,10 @@ class Extractor:
         self._tree.set_times()
 
     def implied(self) -> list[str]:
-        """The directories that the layer uses and does not describe, as "/a/b"; "" is the root.
+        """Return the directories ("/a/b", "" for the root) that are used but not described.
 
-        Of very many, the first: they keep the mode that they were made with.
+        If there are too many, only the first ones are returned; the others keep the mode from
+        unpacking.
         """
         found, length = [], 0
         for path in self._tree.implied()[:MOST_IMPLIED]:
@@ -103,7 +105,7 @@ class Extractor:
             raise BadLayer(f"{member.name!r} is of the unknown type {chr(member.type)!r}")
 
     def _is_left_out(self, path: str, member: Member, ids: Ids) -> bool:
-        """Whether the entry is a device, or another name of one."""
+        """Return whether the entry is a device, or another name of one."""
         if member.uid >= ids.uids or member.gid >= ids.gids:
             needed = max(member.uid, member.gid) + 1
             raise BadLayer(
@@ -120,7 +122,7 @@ class Extractor:
         *directory, mark = parts
         if mark == _OPAQUE_MARK:
             self._tree.make_opaque(self._tree.place([*directory, ""]).rstrip("/"))
-        elif not mark.startswith(_AUFS):  # else: bookkeeping of aufs, nobody's file
+        elif not mark.startswith(_AUFS):  # others are internal files of aufs
             hidden = mark.removeprefix(_WHITEOUT)
             if hidden in ("", ".", ".."):
                 raise BadLayer(f"{'/'.join(parts)!r} is a whiteout of no name")
@@ -137,7 +139,7 @@ class Extractor:
                     _write(fd, piece)
             else:
                 _write_sparse(fd, path, member, stream)
-            # The common file, root's and without extras, is as open(2) made it.
+            # The common file, root's and without extras, already has the right mode from open(2).
             if member.uid or member.gid or mode & 0o7000:
                 os.fchown(fd, member.uid, member.gid)
                 os.fchmod(fd, mode)
@@ -176,7 +178,7 @@ class Extractor:
         self._attributes(path, member)
 
     def _attributes(self, path: str, member: Member) -> None:
-        """Owner, xattrs, mode and time of what is neither file nor directory."""
+        """Set owner, xattrs, mode and time of an entry that is neither a file nor a directory."""
         real = self._tree.on_disk(path)
         os.chown(real, member.uid, member.gid, follow_symlinks=False)
         self._xattrs(real, member)
@@ -196,7 +198,8 @@ class Extractor:
                 else:
                     os.setxattr(entry, name, value, follow_symlinks=False)
             except OSError as e:
-                # This file system cannot hold it, or the kernel takes no user.* on such an entry.
+                # The file system does not support it, or the kernel refuses user.* on such an
+                # entry.
                 special = member.type not in (header.REGULAR, header.DIRECTORY)
                 if e.errno != errno.ENOTSUP and not (e.errno == errno.EPERM and special):
                     raise

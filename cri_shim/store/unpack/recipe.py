@@ -1,8 +1,8 @@
-"""How to make a layer's tar once more, byte for byte, from the files that were unpacked from it.
+"""The recipe to make a layer's tar again, byte for byte, from its unpacked files.
 
-Blobs are not kept as a rule, and an archive's order, headers and padding cannot be guessed from a
-directory. So whatever of it is not the content of a file is written down as it goes by, with the
-places where the contents come: about a tenth of a percent of the layer, compressed.
+Blobs are normally not kept, and the order, headers and padding of an archive cannot be derived from
+a directory. So the recipe has all bytes of the tar that are not file contents, with the places of
+the contents. Compressed, it has about a tenth of a percent of the layer's size.
 
     "R" length bytes                 as they are in the tar
     "F" offset length length path    that much of a file's content
@@ -29,20 +29,20 @@ class Writer:
         self._rest = bytearray()
 
     def rest(self, data: "bytes | memoryview") -> None:
-        """The next bytes of the tar."""
+        """Add the next bytes of the tar."""
         self._rest += data
         if len(self._rest) >= _PIECE:
             self._flush()
 
     def content(self, path: str, offset: int, length: int) -> None:
-        """The next `length` bytes are those of the file at `path`, from `offset` on."""
+        """Say that the next `length` bytes are in the file at `path`, from `offset` on."""
         if length:
             self._flush()
             name = path.encode("utf-8", "surrogateescape")
             self._write(_FILE_HEAD.pack(_FILE, offset, length, len(name)) + name)
 
     def finish(self) -> None:
-        """Nothing comes after this."""
+        """Write the end of the recipe."""
         self._flush()
         self._file.write(self._pack.flush())
         self._file.flush()
@@ -57,8 +57,8 @@ class Writer:
 
 
 def read(file: BinaryIO) -> Iterator["bytes | tuple[str, int, int]"]:
-    """Bytes of the tar, or (path, offset, length); ValueError or EOFError for no such recipe."""
-    from isal import igzip  # not where layers are unpacked: it takes time to import
+    """Yield bytes of the tar, or (path, offset, length); ValueError or EOFError if it is bad."""
+    from isal import igzip  # not in the unpacking process: the import takes time
 
     unpacked = igzip.IGzipFile(fileobj=file, mode="rb")  # type: ignore[no-untyped-call]
     stream: BinaryIO

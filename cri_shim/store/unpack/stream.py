@@ -1,7 +1,7 @@
-"""A layer blob as the uncompressed bytes of its tar, hashed on the way.
+"""A layer blob as the uncompressed bytes of its tar, hashed while they are read.
 
-A thread decompresses and hashes a few chunks ahead of the reader. What the blob is compressed with
-is seen from its first bytes, not believed from a media type.
+A thread decompresses and hashes a few chunks ahead of the reader. The kind of compression is
+detected from the first bytes; the media type is not trusted.
 """
 
 import hashlib
@@ -15,15 +15,15 @@ from isal import igzip_lib
 from cri_shim.store.unpack.failure import BadLayer
 from cri_shim.store.unpack.recipe import Writer
 
-CHUNK = 1 << 18  # bytes handed over at once
+CHUNK = 1 << 18  # bytes in one item of the queue
 _AHEAD = 8  # chunks the thread may be ahead: 2 MiB of memory
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _ZSTD_SKIPPABLE = bytes(range(0x50, 0x60))  # first byte of a skippable frame: 5x 2a 4d 18
-_ZSTD_WINDOW = 1 << 27  # bytes: what the zstd program itself accepts without being told
+_ZSTD_WINDOW = 1 << 27  # bytes: the zstd program's own default limit
 
 
 def decompress(blob: BinaryIO) -> Iterator[bytes]:
-    """The uncompressed chunks of a gzip, zstd or plain file; BadLayer if it is damaged."""
+    """Yield the uncompressed chunks of a gzip, zstd or plain file; BadLayer if it is damaged."""
     head = blob.read(4)
     blob.seek(0)
     if head[:2] == _GZIP:
@@ -52,7 +52,7 @@ def _gunzip(blob: BinaryIO) -> Iterator[bytes]:
 
 
 def _unzstd(blob: BinaryIO) -> Iterator[bytes]:
-    import zstandard  # only here: it is slow to import, and most layers are gzip
+    import zstandard  # not at the top: the import is slow, and most layers are gzip
 
     decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
     reader = decompressor.stream_reader(blob, read_size=CHUNK, read_across_frames=True)
@@ -64,7 +64,7 @@ def _unzstd(blob: BinaryIO) -> Iterator[bytes]:
 
 
 class LayerStream:
-    """A forward-only file of the uncompressed tar, which is written down in `recipe` as it goes."""
+    """A forward-only file of the uncompressed tar; everything read is also written to `recipe`."""
 
     def __init__(self, blob: BinaryIO, recipe: Writer | None = None) -> None:
         self._recipe = recipe
@@ -96,7 +96,7 @@ class LayerStream:
         return not self._ended
 
     def content(self, size: int, path: str, offset: int = 0) -> Iterator[memoryview]:
-        """The next `size` bytes in pieces, without a copy; BadLayer if the layer ends before.
+        """Yield the next `size` bytes in pieces, without a copy; BadLayer if the layer ends before.
 
         They become the content of the file at `path`, from `offset` on.
         """
@@ -115,7 +115,7 @@ class LayerStream:
             yield piece
 
     def read(self, size: int) -> bytes:
-        """The next `size` bytes, fewer only at the end."""
+        """Return the next `size` bytes, fewer only at the end."""
         data = self._read(size)
         if self._recipe is not None:
             self._recipe.rest(data)
@@ -148,7 +148,7 @@ class LayerStream:
         return position
 
     def finish(self) -> str:
-        """Read to the end; the diff-id, sha256:..., of everything."""
+        """Read to the end; return the diff-id, sha256:..., of all bytes."""
         while self._chunk or self._refill():
             if self._recipe is not None:
                 self._recipe.rest(self._chunk)

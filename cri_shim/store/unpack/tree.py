@@ -1,16 +1,15 @@
-"""Making the entries of a layer beneath one directory, and nowhere else.
+"""Makes the entries of a layer below one directory, and nowhere else.
 
-A name is taken apart by us. `..` is refused; a leading `/` means the layer's own root, as for GNU
-tar. The directory an entry goes to is found component by component without following links blindly:
-a relative symbolic link that stays inside is followed, one that is absolute or climbs out fails the
-layer. The last component is never followed. Directories found this way are remembered until
-something is removed.
+This module splits and resolves names itself. `..` is refused; a leading `/` means the layer's own
+root, as in GNU tar. The directory of an entry is found component by component. A relative symbolic
+link that stays inside is followed; one that is absolute or leaves the root fails the layer. The
+last component is never followed. Directories that were found are cached until an entry is removed.
 
-Whiteouts take overlayfs's form here: a character device 0:0 hides a name of the layers below, the
-xattr trusted.overlay.opaque=y hides all a directory had there. A whiteout says nothing of entries
-of its own layer, in whatever order they come.
+Whiteouts get overlayfs's form: a character device 0:0 hides a name of the layers below, and the
+xattr trusted.overlay.opaque=y hides all entries that the layers below have in a directory. A
+whiteout never hides entries of its own layer; their order does not matter.
 """
-# One os call an entry: a Path for each would double the time.
+# One os call for each entry: a Path for each would double the time.
 # ruff: noqa: PTH102, PTH108, PTH115
 
 import os
@@ -21,13 +20,13 @@ from cri_shim.linux.remove import remove_tree
 from cri_shim.store.unpack.failure import BadLayer
 
 OPAQUE = "trusted.overlay.opaque"
-USERS_OPAQUE = "user.overlay.opaque"  # the same where only a user's overlay will look for it
-_LINKS_LIMIT = 40  # symbolic links in one name, as the kernel has it
+USERS_OPAQUE = "user.overlay.opaque"  # the same attribute for overlays that an ordinary user mounts
+_LINKS_LIMIT = 40  # symbolic links in one name; the kernel's limit
 _IMPLICIT_MODE = 0o755  # of a directory that the archive uses but does not describe
 
 
 def components(name: str) -> list[str]:
-    """The parts of a member's name; BadLayer for `..`."""
+    """Return the parts of a member's name; BadLayer for `..`."""
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if ".." in parts:
         raise BadLayer(f"{name!r} leads out of the layer")
@@ -35,11 +34,11 @@ def components(name: str) -> list[str]:
 
 
 class _Paths:
-    """A number for each of some paths; a path is forgotten with all below it, and no other one."""
+    """A number for each of some paths; `forget` visits a path and those below it, and no others."""
 
     def __init__(self) -> None:
         self._values: dict[str, int] = {}
-        self._below: dict[str, set[str]] = {}  # a directory -> what is in it, or leads to a path
+        self._below: dict[str, set[str]] = {}  # directory -> its paths, and those leading to a path
 
     def put(self, path: str, value: int) -> None:
         self._values[path] = value
@@ -78,13 +77,13 @@ class Tree:
         self._implied = _Paths()  # directories that no entry has described yet
         self._implied.put("", 0)
         self._whited = _Paths()
-        self._times = _Paths()  # of directories, in ns; set last: making entries changes them
+        self._times = _Paths()  # of directories, in ns; set last: new entries change them
 
     def on_disk(self, path: str) -> str:
         return f"{self._root}{path}" or "/"
 
     def place(self, parts: list[str]) -> str:
-        """The path a name stands for; its directory is made where it is missing."""
+        """Return the path of a name; its directory is made if it is missing."""
         if not parts:
             return ""
         return f"{self._directory_of(parts[:-1])}/{parts[-1]}"
@@ -133,11 +132,11 @@ class Tree:
         return [part for part in target.split("/") if part not in ("", ".")][::-1]
 
     def implied(self) -> list[str]:
-        """The directories that entries are in and that no entry has described, in order."""
+        """Return the directories of entries that no entry has described, sorted."""
         return sorted(path for path, _ in self._implied.items())
 
     def describe(self, path: str) -> None:
-        """An entry says what the directory at `path` is."""
+        """Note that an entry describes the directory at `path`."""
         self._implied.drop(path)
 
     def _imply(self, path: str) -> None:
@@ -145,7 +144,7 @@ class Tree:
         self._implied.put(path, 0)
 
     def directory(self, path: str, mode: int) -> bool:
-        """Have a directory at `path`; whether it is new. An old one keeps what is in it."""
+        """Make a directory at `path`; return whether it is new. An old one keeps its entries."""
         real = self.on_disk(path)
         try:
             os.mkdir(real, mode)
@@ -155,12 +154,12 @@ class Tree:
             hides = path in self._whited
             self.remove(path)
             os.mkdir(real, mode)
-            if hides:  # its namesake of the layers below must not shine through
+            if hides:  # the same directory of the layers below must stay hidden
                 os.setxattr(real, self._opaque, b"y")
         return True
 
     def make(self, path: str, create: Callable[[str], None]) -> None:
-        """Make something that is no directory; it takes the place of what was there."""
+        """Make an entry that is no directory; it replaces an existing entry."""
         if not path:
             raise BadLayer("the root of the layer is not a directory")
         try:
@@ -170,7 +169,7 @@ class Tree:
             create(self.on_disk(path))
 
     def remove(self, path: str) -> None:
-        """Remove what an earlier entry of this layer made."""
+        """Remove an entry that an earlier member of this layer made."""
         real = self.on_disk(path)
         mode = os.lstat(real).st_mode
         if stat.S_ISDIR(mode):
@@ -178,17 +177,17 @@ class Tree:
         else:
             os.unlink(real)
         if stat.S_ISDIR(mode) or stat.S_ISLNK(mode):
-            self._found = {"": ""}  # names that led through it
+            self._found = {"": ""}  # drop cached names that led through it
         self._whited.forget(path)
         self._times.forget(path)
         self._implied.forget(path)
 
     def time(self, directory: str, mtime: int) -> None:
-        """Have `set_times` give this directory its time, in nanoseconds since the epoch."""
+        """Remember the time of a directory for `set_times`, in nanoseconds since the epoch."""
         self._times.put(directory, mtime)
 
     def set_times(self) -> None:
-        """Call it when every entry is made."""
+        """Set the times of directories; call it after all entries are made."""
         for path, mtime in self._times.items():
             os.utime(self.on_disk(path), ns=(mtime, mtime), follow_symlinks=False)
 
@@ -198,12 +197,12 @@ class Tree:
         try:
             os.mknod(real, stat.S_IFCHR, os.makedev(0, 0))
         except FileExistsError:
-            # This layer's own entry hides it already; a directory must hide what is in it, too.
+            # This layer's own entry hides it already; a directory must also hide the entries below.
             if stat.S_ISDIR(os.lstat(real).st_mode):
                 os.setxattr(real, self._opaque, b"y", follow_symlinks=False)
             return
         self._whited.put(path, 0)
 
     def make_opaque(self, path: str) -> None:
-        """Hide all that the layers below have in this directory."""
+        """Hide all entries that the layers below have in this directory."""
         os.setxattr(self.on_disk(path), self._opaque, b"y", follow_symlinks=False)
