@@ -18,8 +18,8 @@ _FIELD = "config.linux.cgroup_parent"
 def default_parent(driver: Driver, name: str) -> str:
     """Return the parent for requests without one; `name` is the name of this daemon instance.
 
-    With systemd it is a slice. A shutdown stops it and its scopes with their grace periods.
-    system.slice is never stopped: its processes are killed at the very end, after 90 seconds.
+    With systemd it is a slice. The machine's shutdown stops it, and its scopes with their grace
+    periods. system.slice is never stopped: its processes are killed at the very end, after 90 s.
     """
     return f"/{name}" if driver == "cgroupfs" else f"{PREFIX}.slice"
 

@@ -228,9 +228,9 @@ class Cgroups:
     def warm_up(self) -> None:
         """Make the next moves between groups fast, for some 10 ms.
 
-        The first move after a pause waits 6-9 ms for the kernel, in any hierarchy. So the daemon is
-        moved to the group that it is in already while the OCI runtime starts; otherwise the OCI
-        runtime would have to wait.
+        The first move after a pause waits 6-9 ms for the kernel, in any hierarchy. So the daemon
+        moves itself into its own group while the OCI runtime starts. Otherwise the OCI runtime
+        would have to wait.
         """
         own = self._trees.own_groups()
         # v2 first: beside v1 it has no controllers, which could refuse the move.

@@ -16,7 +16,7 @@ from pathlib import Path
 from cri_shim.linux import mounts
 
 _BUSY_STEP_S = 0.005
-_INCOMPLETE_S = 1.0  # how long a tree that is mounted nowhere is not searched for again
+_INCOMPLETE_S = 1.0  # before a tree that is mounted nowhere is searched for again
 # The expected place of trees; a container may show its own cgroup mounts elsewhere, too.
 MOUNT_DIRECTORY = Path("/sys/fs/cgroup")
 OWN_GROUPS = Path("/proc/self/cgroup")

@@ -115,7 +115,7 @@ class OomKills:
 
 
 def _unaccounted(parent: Path, *, without: str, accounted: int) -> int:
-    """Return the kills that neither an account nor a group in the slice but `without` has."""
+    """Return the slice's kills that no account and no group except `without` has counted."""
     more = _count(parent / _EVENTS, "oom_kill") - accounted
     if more <= 0:
         return 0
