@@ -1,12 +1,13 @@
-"""Driver: mounts that every container of the node has, by mounts.conf: subscriptions, certificates.
+"""Driver: mounts from mounts.conf for every container of the node: subscriptions, certificates.
 
-A line is `SRC:DST`, or a path that is the same on both sides. What is at SRC is copied for each
-container and the copy is mounted at DST, so that no container can change what the others see, and
-mounts that are asked for below DST find a place to be made in. The owner of the copy is root as the
-container sees it. libpod did the same with what it called secrets.
+A line is `SRC:DST`, or one path for both sides. Each container gets its own copy of SRC, mounted at
+DST. So no container can change another one's files, and requested mounts below DST have a place
+where they can be made. The copy belongs to the container's root user. libpod's "secrets" worked the
+same way.
 
-The copies of a container are on a file system of their own in memory. The container may write to
-them: that is charged to its control group, ends at ROOM and ROOM_FILES, and goes with the mount.
+The copies of a container are in a file system of their own in memory. The container may write to
+them. Its writes are charged to its control group, are limited by ROOM and ROOM_FILES, and are lost
+with the mount.
 """
 
 import logging
@@ -26,7 +27,7 @@ from cri_shim.untrusted import NOWHERE, printable, read_file, reason
 
 MAX_BYTES = 64 << 20  # of one container's copies, which are in memory: run_root is a tmpfs
 MAX_ENTRIES = 10_000
-PAGE = 4096  # bytes; each file has whole pages
+PAGE = 4096  # bytes; each file takes whole pages
 ROOM = 4 << 20  # bytes that a container may add to its copies
 ROOM_FILES = 1_000
 MAX_FILE = 1 << 20  # bytes of a mounts.conf; real ones have one line
@@ -37,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of mounts.conf; `problem` is "" where it can be used."""
+    """One line of mounts.conf; `problem` is "" if it can be used."""
 
     source: str
     destination: str
@@ -45,7 +46,7 @@ class Line:
 
 
 def parse(text: str) -> Iterator[Line]:
-    """The lines of a mounts.conf; empty ones and comments are left out."""
+    """Yield the lines of a mounts.conf without empty lines and comments."""
     for number, line in enumerate(text.splitlines(), 1):
         line = line.strip()
         if not line or line.startswith("#"):
@@ -68,7 +69,7 @@ def make_room(directory: Path) -> None:
 
 
 def limit(directory: Path) -> None:
-    """Let the container add ROOM to the copies that are there now; none: unmount. Blocks."""
+    """Limit the container's additions to the copies to ROOM; without copies: unmount. Blocks."""
     if any(directory.iterdir()):
         limit_tmpfs(directory, ROOM, ROOM_FILES)
     else:
@@ -77,7 +78,7 @@ def limit(directory: Path) -> None:
 
 
 def _is_path(text: str) -> bool:
-    """Whether the kernel takes it for a path."""
+    """Return whether the kernel accepts it as a path."""
     data = os.fsencode(text)
     return (
         b"\0" not in data and len(data) < MAX_PATH and max(map(len, data.split(b"/"))) <= MAX_NAME
@@ -85,7 +86,7 @@ def _is_path(text: str) -> bool:
 
 
 class DefaultMounts:
-    """`files`: mounts.conf, the first that exists is the only one. Read for each container."""
+    """`files`: candidates for mounts.conf; the first that exists is read for each container."""
 
     def __init__(self, files: Sequence[Path]) -> None:
         self._files = tuple(files)
@@ -99,11 +100,12 @@ class DefaultMounts:
         root: tuple[int, int],
         label: str,
     ) -> list[ResolvedMount]:
-        """Copy what `lines` name into `directory`, which is made; what is to be mounted. Blocks.
+        """Make `directory` and copy the sources of `lines` into it; return the mounts. Blocks.
 
-        `covered`: cleaned container paths at which, or below which, something else was asked for;
-        `root`: the copies' (uid, gid); `label`: their SELinux label, "" for none. What is wrong or
-        missing is logged, once, and left out. WrongState when it is too much to be copied.
+        `covered`: cleaned container paths; lines at or below them are left out, because the request
+        mounts something else there. `root`: the copies' (uid, gid). `label`: their SELinux label,
+        "" for none. A wrong or missing source is logged once and left out. WrongState if there is
+        too much to copy.
         """
         mounts = []
         for number, line in enumerate(lines):
@@ -118,7 +120,7 @@ class DefaultMounts:
         return mounts
 
     def lines(self) -> list[Line]:
-        """What mounts.conf says now, without the lines that cannot be used: those are logged."""
+        """Return the usable lines of mounts.conf as it is now; the others are logged."""
         for file in self._files:
             try:
                 lines = list(parse(os.fsdecode(read_file(file, MAX_FILE))))
@@ -143,7 +145,7 @@ class DefaultMounts:
 
 
 class _Copy:
-    """The copy of one SRC. Symlinks are followed: the container could not follow them."""
+    """The copy of one SRC. Symlinks are followed, because the container could not follow them."""
 
     def __init__(self, line: Line, root: tuple[int, int], label: str) -> None:
         self._line = line
@@ -153,11 +155,11 @@ class _Copy:
         self._entries = 0
 
     def make(self, target: Path) -> str:
-        """Why it cannot be copied; "" if it was."""
+        """Make the copy; return why it cannot be made, or ""."""
         try:
             if self._any(Path(self._line.source), target, frozenset()):
                 return ""
-        except OSError as e:  # an ordinary user's runtime: some of it may be for root alone
+        except OSError as e:  # an ordinary user's runtime: some files may be root's only
             return f"cannot be copied: {e.filename or self._line.source}: {e.strerror}"
         except RecursionError:
             return "cannot be copied: its directories are nested too deeply"
@@ -166,13 +168,13 @@ class _Copy:
     def _any(self, source: Path, target: Path, above: frozenset[tuple[int, int]]) -> bool:
         try:
             facts = source.stat()
-        except OSError:  # gone, a dangling symlink, or a loop of them
+        except OSError:  # gone, a dangling symlink, or a loop of symlinks
             return False
         self._entries += 1
         self._refuse_too_much()
         if stat.S_ISDIR(facts.st_mode):
             here = (facts.st_dev, facts.st_ino)
-            if here in above:  # a symlink to a directory that it is in
+            if here in above:  # a symlink to a directory that contains it
                 return False
             target.mkdir()
             for entry in sorted(islice(source.iterdir(), MAX_ENTRIES + 1)):
@@ -196,7 +198,7 @@ class _Copy:
         os.chown(target, *self._root)
         target.chmod(mode)
         if self._label:
-            with suppress(OSError):  # a file system that keeps no labels has one as a whole
+            with suppress(OSError):  # a file system without labels of files has one for all
                 os.setxattr(target, "security.selinux", self._label.encode() + b"\0")
 
     def _refuse_too_much(self) -> None:

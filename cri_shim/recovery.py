@@ -1,14 +1,14 @@
-"""At start: the records, and what is really alive, become the objects.
+"""At start: compares the records with the processes that run, and restores the objects.
 
-Each object is looked at alone: what goes wrong with one is logged with its id and keeps no other
-from being served. Three cases:
+Each object is recovered alone. A failure is logged with the object's id and does not keep other
+objects from being served. There are three cases:
 
 - written in another boot: its processes, mounts and namespaces are gone. Pods become NOTREADY and
   their networks get DEL; containers that had not ended become EXITED with an unknown exit code.
-- an intent of this boot (creating, removing): what it may have left is ended; a start is completed,
-  in the background if the OCI runtime hangs; so are stops, and an update of limits.
-- alive in this boot: it is watched again, and an exit that happened meanwhile is told at once. One
-  that is on record as paused and is not frozen, or not wholly, is thawed, in the background too.
+- an intent of this boot: after a create or a removal, the remains are removed. A start, a stop and
+  an update of limits are completed; a start in the background if the OCI runtime hangs.
+- alive in this boot: it is watched again, and an exit in the meantime is reported at once. A
+  container recorded as paused that is not, or not wholly, frozen is thawed in the background.
 """
 
 import asyncio
@@ -40,13 +40,13 @@ from cri_shim.pods import stop as pod_stop
 
 _REBOOTED = "the node was restarted"
 _DAEMON_DIED = "cri-shim ended while this container was being started"
-STARTS_S = 2.0  # that starts in progress are given together before we serve without them
+STARTS_S = 2.0  # for all starts in progress together; later ones are completed while we serve
 
 _log = logging.getLogger(__name__)
 
 
 async def recover(engine: Engine) -> None:
-    """Bring every record in line with the world; what takes long goes on in the background."""
+    """Bring every record in line with the node; long work goes on in the background."""
     passage.update(engine)
     for pod in engine.objects.everything()[0]:
         await _one("pod", pod.id, _pod(engine, pod))
@@ -61,7 +61,7 @@ async def recover(engine: Engine) -> None:
 
 
 def _attachments(engine: Engine) -> list[tuple[str, str]]:
-    """(pod, interface) of everything that may be attached; the rest of a network is garbage."""
+    """Return (pod, interface) of all possible attachments; all else in a network is garbage."""
     return [
         (pod.id, attachment.interface)
         for pod in engine.objects.everything()[0]
@@ -72,7 +72,7 @@ def _attachments(engine: Engine) -> list[tuple[str, str]]:
 async def _one(what: str, id: str, work: "asyncio.Future[None] | object") -> None:
     try:
         await work  # type: ignore[misc]
-    except Exception as e:  # also a bug of ours: the other objects must be served
+    except Exception as e:  # also a bug of our own: the other objects must be served
         unexpected = None if isinstance(e, CriShimError | OSError) else e
         text = "%s %s could not be recovered and is left as it was recorded: %s"
         _log.error(text, what, id, e, exc_info=unexpected)
@@ -107,7 +107,7 @@ async def _pod(engine: Engine, pod: state.PodRecord) -> None:
 
 
 def _finish_stop(engine: Engine, pod: state.PodRecord) -> None:
-    """Give back what a stopped pod still holds, as of an earlier version, unless something runs."""
+    """Release what a stopped pod still holds, such as one of an older version, if nothing runs."""
     running = any(lifecycle.has_process(c) for c in engine.objects.containers_of(pod.id))
     if not running and teardown.is_due(engine, pod):
         engine.work.retrier.add(
@@ -116,7 +116,7 @@ def _finish_stop(engine: Engine, pod: state.PodRecord) -> None:
 
 
 def _refresh(engine: Engine, pod: state.PodRecord) -> None:
-    """After a reboot: what is on record of a pod and of its containers ends together."""
+    """After a reboot: end the records of a pod and of its containers together."""
     fault_point("recovery.refresh.pod")
     ended = changed(
         pod,
@@ -138,16 +138,15 @@ def _rebooted(engine: Engine, container: state.ContainerRecord) -> state.Contain
 
 
 def _unpinned(engine: Engine, pod: state.PodRecord) -> str:
-    """The kind of a namespace that a ready pod should have and has not; "" if all is well."""
+    """Return the kind of a namespace that a ready pod lacks; "" if none is missing."""
     pins = engine.paths.pins(pod)
     return next((kind for kind, path in pins.items() if not namespaces.is_pinned(path)), "")
 
 
 async def _container(engine: Engine, container: state.ContainerRecord) -> None:
     id = container.id
-    if (
-        container.boot_id != engine.boot_id
-    ):  # its pod is not on record, or was being made or removed
+    # Its pod has no record, or was being made or removed.
+    if container.boot_id != engine.boot_id:
         container = engine.objects.observe(_rebooted(engine, container))
     elif lifecycle.has_process(container):
         engine.exits.watch(id, engine.paths.bundle(id), container.init, container.monitor)
@@ -174,9 +173,9 @@ async def _container(engine: Engine, container: state.ContainerRecord) -> None:
 
 
 async def _remount(engine: Engine, container: state.ContainerRecord) -> None:
-    """A created container needs its root file system; somebody may have unmounted it.
+    """Mount the root file system of a created container again; it may have been unmounted.
 
-    One in a pod that was stopped is never started, and the pod's user namespace is gone.
+    A container in a stopped pod is never started, and the pod's user namespace is gone.
     """
     if not lifecycle.is_ready(engine.objects.pod(container.pod_id)):
         return
@@ -185,7 +184,7 @@ async def _remount(engine: Engine, container: state.ContainerRecord) -> None:
 
 
 async def _finish_starts(engine: Engine) -> None:
-    """An OCI runtime that hangs does not keep us from serving: its starts are finished later."""
+    """Complete starts in progress; one whose OCI runtime hangs is completed in the background."""
     containers = engine.objects.everything()[1]
     begun = [c.id for c in containers if c.phase == state.CONTAINER_STARTING]
     tasks = [
@@ -199,7 +198,7 @@ async def _finish_starts(engine: Engine) -> None:
 
 
 async def _finish_start(engine: Engine, id: str) -> None:
-    """A start the last daemon did not live to see: complete it, or end what it left."""
+    """Complete a start that the last daemon did not complete, or remove its remains."""
     try:
         async with engine.objects.lock(id):
             container = engine.objects.find_container(id)
@@ -228,7 +227,7 @@ async def _finish_one(engine: Engine, container: state.ContainerRecord) -> None:
             current = engine.objects.container(container.id)
             if current.phase == state.CONTAINER_STARTING:
                 engine.objects.observe(changed(current, phase=state.CONTAINER_RUNNING))
-        return  # else its exit is told by the watch that began before
+        return  # otherwise the watch, which began before, reports its exit
     await engine.conmon.end(container.id)
     await sources.release(engine, container.id)
     lost = exits.lost(container, _DAEMON_DIED)

@@ -1,4 +1,4 @@
-"""Runtime: the one object that everything hangs from, as libpod's did.
+"""Runtime: the object from which a program reaches all others, as in libpod.
 
     async with Runtime(options.with_storage(root="/srv/cri", run_root="/run/cri")) as runtime:
         image = await runtime.pull_image("docker.io/library/busybox")
@@ -6,15 +6,16 @@
         container = await pod.create_container(image, ["echo", "hello"])
         await container.start()
         print(await container.wait(), [entry.content async for entry in container.logs()])
-        await runtime.serve()                    # or not: nothing here needs the daemon
+        await runtime.serve()                    # optional: nothing above needs the daemon
 
 Construction reads the configuration and finds the programs. `async with` locks the directories,
-opens state and drivers and recovers what ran before; if that fails, everything opened so far is
-closed, and what it made is taken away. Leaving the block closes in reverse, whatever failed in
-between, and leaves containers running under their conmons. `shutdown(force=True)` ends them first.
+opens state and drivers, and recovers the objects of earlier runtimes. If that fails, everything
+opened so far is closed, and everything that it made is removed. Leaving the block closes in reverse
+order, also after errors, and leaves containers running under their conmons. `shutdown(force=True)`
+ends them first.
 
-A runtime is opened once, in the main thread, and of one pair of directories there is one runtime
-at a time. RuntimeStopped is the answer to every call that comes before or after.
+A runtime is opened once, in the main thread. A pair of directories can have only one runtime at a
+time. Every call before the opening or after the end raises RuntimeStopped.
 """
 
 import asyncio
@@ -59,18 +60,18 @@ class _Phase(enum.Enum):
 
 
 class Runtime:
-    """A container runtime over one root and one run root; one process at a time may open them."""
+    """A container runtime for one root and one run root; one process at a time may open them."""
 
     def __init__(self, *options: Option | Options) -> None:
-        """Configured by the file that is found (see config.load); `options` win over it.
+        """Configure from the file that config.load finds; `options` override it.
 
-        Raises ConfigError, and ToolFailed naming the paths tried when a program is not found.
+        Raises ConfigError, and ToolFailed naming the paths tried if a program is not found.
         """
         self._setup(None, options)
 
     @classmethod
     def from_config(cls, path: Path | None, *options: Option | Options) -> "Runtime":
-        """Configured by the file at `path`; None: searched for, as `Runtime()` does."""
+        """Configure from the file at `path`; None: search for it, as `Runtime()` does."""
         runtime = cls.__new__(cls)
         runtime._setup(path, options)
         return runtime
@@ -86,20 +87,20 @@ class Runtime:
         self._ending: asyncio.Task[Exception | None] | None = None
         self._advice: asyncio.Task[list[str]] | None = None
         self._stopping = asyncio.Event()
-        self._unserved = asyncio.Event()  # nobody is being served
+        self._unserved = asyncio.Event()  # `serve` is not running
         self._unserved.set()
 
     def configure(self, *options: Option | Options) -> None:
-        """Further options, while the runtime was not opened; RuntimeStopped from then on.
+        """Add options before the runtime is opened; RuntimeStopped afterwards.
 
-        Where one is wrong (see the constructor), none of them counts.
+        If one is wrong (see the constructor), none of them takes effect.
         """
         if self._phase is not _Phase.NEW:
             raise RuntimeStopped("a runtime takes no option once it was opened; make a new one")
         self._setup(self._path, (*self._options, *options))
 
     def config(self) -> Config:
-        """A deep copy of the effective configuration."""
+        """Return a deep copy of the effective configuration."""
         return deep_copy(self._config)
 
     async def __aenter__(self) -> "Runtime":
@@ -139,21 +140,21 @@ class Runtime:
 
     @property
     def engine(self) -> Engine:
-        """What the verbs in pods/ and containers/ take; RuntimeStopped when there is none."""
+        """The engine for the verbs in pods/ and containers/; RuntimeStopped if there is none."""
         if self._engine is None or self._phase is not _Phase.OPEN:
             raise RuntimeStopped(f"this runtime cannot be used: {self._phase.value}")
         return self._engine
 
     async def info(self) -> dict[str, Any]:
-        """Host, store, registries, networks, plugins and programs, as `cri-shim info` shows them.
+        """Return host, store, registries, networks, plugins and programs, as `cri-shim info` does.
 
-        JSON-able. What cannot be told is `{"error": ...}` in its place.
+        JSON-able. A value that cannot be found is `{"error": ...}`.
         """
         conmon = self._programs.conmon
         return await report.info(self.engine, self._config, conmon, self._inventory, self._warnings)
 
     async def _warnings(self) -> list[str]:
-        """About the configuration, and about the set-up of the node as it was at the start."""
+        """Return warnings about the configuration, and about the node's set-up at the start."""
         if self._advice is None:
             self._advice = asyncio.create_task(self._advise(), name="look at the set-up")
             self._closing.add("the look at the set-up", self._end_advice)
@@ -169,71 +170,71 @@ class Runtime:
             await asyncio.gather(self._advice, return_exceptions=True)
 
     async def _tell_warnings(self) -> None:
-        """Beside the first calls: package databases may be slow."""
+        """Log the warnings in parallel with the first calls: package databases may be slow."""
         for warning in await self._warnings():
-            if warning not in self._config.warnings:  # those were told when it was read
+            if warning not in self._config.warnings:  # these were logged when it was read
                 _log.warning("%s", warning)
 
     # -- pods and containers -----------------------------------------------------------------
 
     def pods(self) -> list[Pod]:
-        """Every pod of this state namespace."""
+        """Return every pod of this state namespace."""
         return pod.listed(self.engine)
 
     def pod(self, id_or_name: str) -> Pod:
-        """By id, NAME or NAMESPACE/NAME, or unique id prefix.
+        """Return a pod by id, NAME or NAMESPACE/NAME, or unique id prefix.
 
-        NotFound; InvalidArgument if it is ambiguous; WrongNamespace.
+        NotFound; InvalidArgument if the name is ambiguous; WrongNamespace.
         """
         return Pod(self.engine, names.pod(self.engine.objects, id_or_name).id)
 
     async def create_pod(
         self, config: PodSandboxConfig | None = None, *, handler: str = "", **words: Any
     ) -> Pod:
-        """Make a pod, which is ready then: of a whole config of the CRI, or of few words.
+        """Make a pod and return it when it is ready, from a whole CRI config or from `words`.
 
-        Those are name (made up where there is none), namespace, uid, labels, annotations, hostname,
+        The words are name (generated if missing), namespace, uid, labels, annotations, hostname,
         log_directory, host_network, share_pids, ...: see library/configs.py. `handler` is the OCI
         runtime. Errors: pods/run.py.
         """
         return await pod.create(self.engine, config, handler, words)
 
     def containers(self) -> list[Container]:
-        """Every container of this state namespace."""
+        """Return every container of this state namespace."""
         return container.listed(self.engine)
 
     def container(self, id_or_name: str) -> Container:
-        """By id, NAME, POD/NAME or NAMESPACE/POD/NAME, or unique id prefix; errors as `pod`."""
+        """Return one by id, NAME, POD/NAME or NAMESPACE/POD/NAME, or id prefix; errors as `pod`."""
         return Container(self.engine, names.container(self.engine.objects, id_or_name).id)
 
     async def prune(self) -> Pruned:
-        """Remove pods that have ended and containers that have exited; what went, and what not."""
+        """Remove ended pods and exited containers; return the removed ones and the errors."""
         return await prune.prune(self.engine)
 
     def generate_name(self) -> str:
-        """adjective_surname, which no pod and no container has, and which is given out once."""
+        """Return adjective_surname, which no pod or container has; each name is returned once."""
         return names.generate(self.engine.objects)
 
     # -- images -------------------------------------------------------------------------------
 
     def images(self) -> list[Image]:
-        """Every image on this node."""
+        """Return every image on this node."""
         return [Image(self.engine, record.id) for record in self.engine.images.catalog.images()]
 
     def image(self, name: str) -> Image:
-        """The image of an id, a unique prefix of one, a tag or a digest; NotFound otherwise."""
+        """Return the image of an id, a unique id prefix, a tag or a digest; NotFound otherwise."""
         return Image(self.engine, query.find(self.engine, name).id)
 
     def layers(self) -> list[Layer]:
-        """Every layer on this node, each after the one it stands on, with its users."""
+        """Return every layer on this node, each after its parent, with its users."""
         return layer.layers(self.engine)
 
     async def pull_image(self, name: str, auth: AuthConfig | None = None) -> Image:
-        """Bring an image here, or up to date; `auth` is the CRI's. Errors: images/pull.py."""
+        """Fetch or update an image; `auth` is the CRI's. Errors: images/pull.py."""
         return Image(self.engine, await pull.pull(self.engine, name, auth))
 
     async def load_image(self, source: str, name: str = "") -> list[Image]:
-        """Bring every image of an archive or directory here, or its only one under `name`.
+        """Load every image of an archive or directory, or its only one under `name`.
 
         `source` is docker-archive:, oci-archive:, oci: or dir: with an absolute path.
         """
@@ -241,12 +242,12 @@ class Runtime:
         return [Image(self.engine, each.image_id) for each in loaded]
 
     async def prune_images(self, *, all: bool = False) -> Sequence[str]:
-        """Remove images without a tag, or `all`, that nobody uses; their ids. Pinned ones stay."""
+        """Remove unused images, without `all` only untagged ones; return ids. Pinned ones stay."""
         return await image_prune.prune(self.engine, all=all)
 
     async def serve(self, ready: Callable[[], None] = lambda: None) -> None:
-        """Serve CRI and control on the socket until `stop` is called; `ready` when it is up."""
-        from cri_shim.rpc.server import Server  # grpc: a program that never serves does without
+        """Serve CRI and control on the socket until `stop` is called; run `ready` when it is up."""
+        from cri_shim.rpc.server import Server  # loads grpc, only for programs that serve
         from cri_shim.rpc.status import RuntimeStatus
 
         engine = self.engine
@@ -270,15 +271,15 @@ class Runtime:
             self._unserved.set()
 
     def stop(self) -> None:
-        """Have `serve` return. Containers are left running."""
+        """Make `serve` return. Containers keep running."""
         self._stopping.set()
 
     async def shutdown(self, force: bool = False, timeout: float = FORCED_STOP_S) -> None:
-        """Close the runtime for good, and unmount what the store has mounted.
+        """Close the runtime for good, and unmount the store's mounts.
 
         WrongState while containers run, unless `force`: then all pods are stopped at once, within
         `timeout` seconds, and the bundled network is removed from the node. Every error is logged
-        with its object; the last is raised at the end.
+        with its object; the last one is raised at the end.
         """
         engine = self.engine
         if (running := shutdown.running(engine)) and not force:
@@ -299,7 +300,7 @@ class Runtime:
         return await self._closing.close() or problem
 
     def _let_go(self) -> None:
-        """An ordinary user's namespaces are held for what is left of pods, and for nothing else."""
+        """Release an ordinary user's namespaces, unless pods still need them."""
         engine = self._engine
         unused = None if engine is None else not any(engine.objects.everything())
         rootless.let_go(self._config.server.run_root, unused)
@@ -311,7 +312,7 @@ class Runtime:
     async def _end(
         self, how: Callable[[], Coroutine[Any, Any, Exception | None]]
     ) -> Exception | None:
-        """End once, whoever asks first, and to its end; the others wait for the same."""
+        """End once, by the first caller's function, to completion; other callers wait for it."""
         if self._ending is None:
             self._phase = _Phase.ENDED
             self.stop()

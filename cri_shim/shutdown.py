@@ -1,9 +1,10 @@
-"""The end of a runtime: everything stopped at once, within one bounded time, and unmounted; a
-forced one removes the bundled network from the node as well.
+"""The end of a runtime: stops all pods at once within a time limit, and unmounts their files.
 
-Nothing here gives up after an error: each is logged with its object, and the last is returned.
-What remains of a pod or container is what a stop leaves: its record, for whoever opens these
-directories next, and what its removal gives back.
+A forced shutdown also removes the bundled network from the node.
+
+No step stops the shutdown by failing: each error is logged with its object, and the last one is
+returned. A pod or container remains as after a stop: its record, for the next runtime that opens
+these directories, and everything that only its removal releases.
 """
 
 import asyncio
@@ -22,19 +23,19 @@ from cri_shim.images import mount
 from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import stop as pod_stop
 
-FORCED_STOP_S = 30.0  # for all pods together, unless the caller knows better
-SETTLE_S = 2.0  # at least, for what a container's end leaves to do in the background
+FORCED_STOP_S = 30.0  # for all pods together, unless the caller gives another limit
+SETTLE_S = 2.0  # at least, for background work after the end of a container
 
 _log = logging.getLogger(__name__)
 
 
 def running(engine: Engine) -> list[state.ContainerRecord]:
-    """The containers, of this state namespace, with a process."""
+    """Return the containers of this state namespace that have a process."""
     return [c for c in engine.objects.containers() if lifecycle.has_process(c)]
 
 
 async def stop_all(engine: Engine, limit: float) -> Exception | None:
-    """Stop every pod and container at the same time; what takes over `limit` seconds is left."""
+    """Stop all pods and containers at once; one that takes over `limit` seconds is left."""
     deadline = asyncio.get_running_loop().time() + limit
     tasks = [asyncio.create_task(stop(), name=what) for what, stop in _stops(engine).items()]
     problem: Exception | None = None
@@ -55,7 +56,7 @@ async def stop_all(engine: Engine, limit: float) -> Exception | None:
 
 
 def _stops(engine: Engine) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
-    """By what is stopped. A pod stops its containers; one whose pod is lost is stopped alone."""
+    """Return the stops by name. A pod stops its containers; one without a pod is stopped alone."""
     ready = [pod.id for pod in engine.objects.pods() if lifecycle.is_ready(pod)]
     stops: dict[str, Callable[[], Coroutine[Any, Any, None]]]
     stops = {f"pod {id}": partial(pod_stop.stop, engine, id) for id in ready}
@@ -76,9 +77,9 @@ def _error_of(task: "asyncio.Task[None]") -> Exception | None:
 
 
 async def unmount_all(engine: Engine) -> Exception | None:
-    """Unmount what the store has mounted for containers that do not run.
+    """Unmount the store's mounts for containers that do not run.
 
-    A container that was created and not started is mounted again at the next start.
+    A container that was created but not started is mounted again when the runtime is next opened.
     """
     last: Exception | None = None
     for container in engine.objects.containers():
@@ -99,7 +100,7 @@ async def remove_network(engine: Engine) -> Exception | None:
 async def _uninstall(engine: Engine) -> None:
     try:
         await engine.network.uninstall()
-    except WrongState as e:  # a pod of another state namespace; or its stop failed, as was told
+    except WrongState as e:  # a pod of another state namespace, or one whose stop failed (logged)
         _log.info("shutdown: the bundled network stays: %s", e)
 
 

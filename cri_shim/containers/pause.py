@@ -93,9 +93,9 @@ async def thaw(engine: Engine, id: str, *, surely: bool = False) -> None:
 
 
 async def settle(engine: Engine, id: str) -> None:
-    """At start: clear `paused` in a record whose container is not frozen.
+    """At start: thaw a container that is recorded as paused and is not, or not wholly, frozen.
 
-    The daemon may have died just before the freeze or just after the thaw.
+    The daemon may have died before the freeze was complete, or just after the thaw.
     """
     async with engine.objects.lock(id):
         container = engine.objects.find_container(id)

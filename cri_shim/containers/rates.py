@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-SPAN_NS = 1_000_000_000  # a shorter one measures the kernel's bookkeeping more than the program
+SPAN_NS = 1_000_000_000  # a shorter span measures the kernel's bookkeeping more than the program
 
 
 @dataclass(frozen=True, slots=True)

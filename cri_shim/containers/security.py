@@ -50,7 +50,7 @@ async def check_pod(engine: Engine, config: api.PodSandboxConfig) -> None:
 
 
 def labels(engine: Engine, pod: state.PodRecord, config: api.ContainerConfig) -> tuple[str, str]:
-    """SELinux labels of process and files; a container without options gets those of its pod."""
+    """Return the SELinux labels of process and files; the pod's if the container has no options."""
     context = config.linux.security_context
     of_pod = pod.config.linux.security_context.selinux_options
     asked = context.selinux_options if context.HasField("selinux_options") else of_pod
@@ -58,7 +58,7 @@ def labels(engine: Engine, pod: state.PodRecord, config: api.ContainerConfig) ->
 
 
 def pod_labels(engine: Engine, pod: state.PodRecord) -> tuple[str, str]:
-    """SELinux labels of a pod's own process, and of its shared files."""
+    """Return the SELinux labels of a pod's own process, and of its shared files."""
     context = pod.config.linux.security_context
     return engine.profiles.selinux.labels(
         AT, context.selinux_options, pod.id, privileged=context.privileged

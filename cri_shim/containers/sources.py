@@ -46,9 +46,9 @@ async def redirect(
 ) -> Document:
     """Return the document with places as sources, and write the sources to a file in the bundle.
 
-    `document`: the plan's document after the precreate hooks. WrongState if the source of a device
-    or a hook does not exist. InvalidArgument if a mount is nested in another one and a link leads
-    out of the outer one.
+    `document`: the plan's document after the precreate hooks. WrongState if a mount from a CDI
+    device or a hook has a source that does not exist. InvalidArgument if a mount is nested in
+    another one and a link leads out of the outer one.
     """
     images = f"{engine.paths.volumes(container.id)}/"
     known = dict(plan.sources)

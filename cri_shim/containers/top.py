@@ -37,7 +37,7 @@ class Process:
 
 
 async def top(engine: Engine, container_id: str) -> list[Process]:
-    """Return every process in the container's cgroup by pid, with those executed in it.
+    """Return every process in the container's cgroup by pid, including exec processes.
 
     WrongState if it does not run.
     """

@@ -27,7 +27,7 @@ async def update_resources(
     A created container gets them at its start; WrongState for one that has ended.
     """
     id = engine.objects.container(container_id).id
-    # A create without cgroups leaves limits out; a call that sets nothing else is an error.
+    # A create without cgroups leaves limits out. This request has nothing else, so it fails.
     if not engine.cgroups.usable:
         raise WrongState(f"container {id}: {engine.cgroups.problem}")
     async with engine.objects.lock(id):

@@ -1,4 +1,4 @@
-"""Image volumes: images mounted read-only for a container, each first at a place of its own.
+"""Image volumes: images mounted read-only, each first at its own place in the container's bundle.
 
 The record names image and layers before anything is mounted. It keeps the layers as long as the
 container exists, even if the image is removed. The mounts are below the container's bundle, so a

@@ -1,8 +1,8 @@
 """Operations on images, one verb a file; the first argument of each is the engine.
 
-- `pull`: from a registry: name to digest, fetch, unpack, catalogue
-- `load`: from an archive or directory of this node; `archives` lists the images in it
-- `save`: to an archive or directory of this node
+- `pull`: pulls an image from a registry: name to digest, fetch, unpack, catalogue
+- `load`: loads images from an archive or directory of this node; `archives` lists the images in it
+- `save`: saves an image to an archive or directory of this node
 - `query`: answers list, status and file system usage from memory
 - `remove`: removes an image with all its names; its layers stay while they are needed
 - `prune`: removes every unused image

@@ -1,20 +1,22 @@
-"""Driver: what separates pods and containers from each other and from the host.
+"""Driver: isolates pods and containers from each other and from the host.
 
-- `namespaces`: a pod's net, ipc and uts namespaces, made by a thread and pinned to files: they
-  need no process to keep them
-- `userns`: the same below a user namespace, made by a child that is let go at once
-- `seccomp`, `apparmor`, `selinux`: profiles and labels as they are found on this node
-- `sysctls`: which kernel parameters belong to which of these namespaces
-- `shm`: the pod's own /dev/shm
-- `cgroups`: where containers and their monitors are in the control group trees, v1 and v2, and how
-  all that is in one is ended
-- `control_groups`: what all of these are to their users; `killing`: the processes of a container
-- `oom_kills`: who was killed for lack of memory, where systemd removes a group with its count
-- `delegated`: the same below a group that was given to an ordinary user; `no_cgroups`: the same
-  where none was
-- `cgroup_stats`, `cgroup_stats_v1`, `cgroup_stats_v2`: what a group uses
-- `cgroup_files`: the forms of its files, pure
-- `net_counters`: what pods have sent and received, by files kept open in their namespaces
+- `namespaces`: a pod's net, ipc and uts namespaces, made by a thread and pinned to files, so that
+  no process has to keep them
+- `userns`: the same below a user namespace, made by a short-lived child
+- `seccomp`, `apparmor`, `selinux`: the profiles and labels of this node
+- `sysctls`: the kernel parameters of these namespaces
+- `shm`: the pod's own /dev/shm; `etc`: the file system of its files of /etc
+- `control_groups`: the interface of the three implementations of control groups
+- `cgroups`: the control groups of containers and their monitors, v1 and v2; `delegated`: the same
+  below a group that was delegated to an ordinary user; `no_cgroups`: without control groups
+- `cgroup_names`: the names of a container's group for kubelet, OCI runtime and kernel; pure
+- `hierarchies`: the mounted control group trees, and operations on one group in them
+- `killing`: kills all processes of a container
+- `limits`: changes limits that OCI runtimes do not change correctly
+- `oom_kills`: kills for lack of memory, where systemd removes a group together with its count
+- `cgroup_stats`, `cgroup_stats_v1`, `cgroup_stats_v2`: the usage of a group
+- `cgroup_files`: parses the files of a group; pure
+- `net_counters`: the network counters of pods, from files kept open in their namespaces
 
-Everything here blocks for a short time; callers offload what is not a mere computation.
+All functions here block for a short time; callers offload those that do I/O.
 """

@@ -1,7 +1,7 @@
-"""AppArmor on this node: whether it is on, which profiles are loaded, and our default one.
+"""AppArmor on this node: whether it is enabled, the loaded profiles, and our default profile.
 
-The default profile is loaded by apparmor_parser when the first container needs it, and again
-whenever it is found unloaded.
+apparmor_parser loads the default profile when the first container needs it, and again whenever it
+is found unloaded.
 """
 
 import logging
@@ -33,7 +33,7 @@ class AppArmor:
         switch: Path = _ENABLED,
         profiles: Path = _LOADED,
     ) -> None:
-        """An ordinary user can neither load profiles nor see which are: there are none for it."""
+        """An ordinary user can neither load nor list profiles: AppArmor counts as disabled."""
         self._ordinary_user = ordinary_user
         self._source = directory / apparmor.DEFAULT
         self._env = env
@@ -41,17 +41,17 @@ class AppArmor:
         self._profiles = profiles
 
     def enabled(self) -> bool:
-        """Whether the kernel confines by AppArmor now, and we may have it do so."""
+        """Return whether the kernel uses AppArmor now, and this user may use it."""
         try:
             return not self._ordinary_user and self._switch.read_text().startswith("Y")
         except OSError:
             return False
 
     async def profile(self, at: str, wanted: apparmor.Wanted | None) -> str:
-        """The name for process.apparmorProfile; "" for none. `at` is the context's path.
+        """Return the name for process.apparmorProfile; "" for none. `at` is the context's path.
 
-        Nothing asked for: the default profile if this node can have it. What was asked for and
-        cannot be had is InvalidArgument, and WrongState if that is the default.
+        If no profile is requested, the default is used if this node can have it. InvalidArgument
+        for a requested profile that cannot be used; WrongState if that is the default.
         """
         if wanted is None:
             return ""
@@ -75,7 +75,7 @@ class AppArmor:
             raise ToolFailed(f"cannot read the loaded AppArmor profiles: {e}") from e
 
     async def _default(self, field: str) -> str:
-        """Our default profile, loaded; "" if nobody asked for it and it cannot be."""
+        """Load our default profile; return "" if it was not requested and cannot be loaded."""
         if apparmor.DEFAULT in self._loaded():
             return apparmor.DEFAULT
         try:

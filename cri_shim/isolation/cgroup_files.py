@@ -1,19 +1,19 @@
-"""The forms that files of control groups have: text in, numbers out.
+"""Parses the files of control groups: text in, numbers out.
 
-What a file does not say is None or missing, which is not 0.
+A value that a file does not have is None or missing; that is not 0.
 """
 
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_READ_BYTES = 1 << 16  # the kernel makes such a file in one piece; the largest have a few KiB
+_READ_BYTES = 1 << 16  # the kernel returns such a file in one read; the largest have a few KiB
 _V1_UNLIMITED = 1 << 62  # v1 writes "no limit" as the largest number of whole pages
 
 
 @dataclass(frozen=True, slots=True)
 class Stall:
-    """Pressure stall information: how long tasks waited, and how much of the last seconds."""
+    """Pressure stall information: total waiting time, and its share of the last seconds."""
 
     total_ns: int
     avg10: float
@@ -31,7 +31,7 @@ class Pressure:
 
 @dataclass(frozen=True, slots=True)
 class BlockIo:
-    """What went to and from one device since the start."""
+    """Bytes or operations to and from one device since the start."""
 
     device: str  # MAJOR:MINOR
     operation: str  # Read, Write, ...
@@ -39,7 +39,7 @@ class BlockIo:
 
 
 def read(path: str) -> str | None:
-    """A whole file; None when it, or its group, is not there."""
+    """Return a whole file; None if it, or its group, does not exist."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
@@ -53,7 +53,7 @@ def read(path: str) -> str | None:
 
 
 def number(text: str | None) -> int | None:
-    """A file of one number. "max" and v1's huge number, both "no limit", are None."""
+    """Parse a file of one number. "max" and v1's huge number, both "no limit", are None."""
     if text is None:
         return None
     try:
@@ -64,13 +64,13 @@ def number(text: str | None) -> int | None:
 
 
 def keyed(text: str | None) -> dict[str, int]:
-    """A file of lines "KEY NUMBER"; empty for None."""
-    words = (text or "").split()  # memory.stat has forty lines, of every container
+    """Parse a file of lines "KEY NUMBER"; None gives an empty dictionary."""
+    words = (text or "").split()  # fast: memory.stat of every container has forty lines
     return dict(zip(words[::2], map(int, words[1::2]), strict=False))
 
 
 def pressure(text: str | None) -> Pressure | None:
-    """A *.pressure file: "some avg10=0.00 avg60=0.00 avg300=0.00 total=0", then "full ..."."""
+    """Parse a *.pressure file: "some avg10=0.00 avg60=0.00 avg300=0.00 total=0", "full ..."."""
     stalls: dict[str, Stall] = {}
     for line in (text or "").splitlines():
         kind, *pairs = line.split()
@@ -85,7 +85,7 @@ def pressure(text: str | None) -> Pressure | None:
 
 
 def block_v1(text: str | None) -> Iterator[BlockIo]:
-    """blkio.throttle.*: "254:0 Read 4096" a line; the last one, "Total 4096", is left out."""
+    """Parse blkio.throttle.*: lines "254:0 Read 4096"; the last one, "Total 4096", is left out."""
     for line in (text or "").splitlines():
         words = line.split()
         if len(words) == 3:
@@ -99,7 +99,7 @@ _V2_OPERATIONS = {
 
 
 def block_v2(text: str | None, what: str) -> Iterator[BlockIo]:
-    """io.stat: "254:0 rbytes=4096 wbytes=0 rios=1 ..." a line; `what`: bytes or operations."""
+    """Parse io.stat: lines "254:0 rbytes=4096 wbytes=0 rios=1 ..."; `what`: bytes, operations."""
     names = _V2_OPERATIONS[what]
     for line in (text or "").splitlines():
         device, *pairs = line.split()

@@ -1,9 +1,9 @@
-"""Where a container's group is, by the kubelet's words, the OCI runtime's and the kernel's.
+"""The names of a container's group for the kubelet, the OCI runtime and the kernel.
 
 Pure. The kubelet names a parent (`/kubepods/burstable/podX`, or with the systemd driver
-`/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-podX.slice`); the OCI runtime takes a
-`cgroupsPath` (`/parent/ID`, or `slice:prefix:ID` for the unit `prefix-ID.scope` in that slice);
-the kernel has directories, in which a slice `a-b.slice` is below `a.slice`.
+`/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-podX.slice`). The OCI runtime takes a
+`cgroupsPath` (`/parent/ID`, or `slice:prefix:ID` for the unit `prefix-ID.scope` in that slice). The
+kernel has directories, and the directory of a slice `a-b.slice` is below `a.slice`.
 """
 
 from typing import Literal
@@ -11,21 +11,21 @@ from typing import Literal
 from cri_shim.errors import InvalidArgument
 
 Driver = Literal["cgroupfs", "systemd"]
-PREFIX = "cri-shim"  # of scopes' names
+PREFIX = "cri-shim"  # of the names of scopes
 _FIELD = "config.linux.cgroup_parent"
 
 
 def default_parent(driver: Driver, name: str) -> str:
-    """The parent of what the caller gave none; `name` is that of this instance of the daemon.
+    """Return the parent for requests without one; `name` is the name of this daemon instance.
 
-    With systemd it is a slice that a shutdown stops, and the scopes in it with their grace periods.
-    system.slice is never stopped: what runs there is killed at the very end, after 90 seconds.
+    With systemd it is a slice. The machine's shutdown stops it, and its scopes with their grace
+    periods. system.slice is never stopped: its processes are killed at the very end, after 90 s.
     """
     return f"/{name}" if driver == "cgroupfs" else f"{PREFIX}.slice"
 
 
 def oci_path(driver: Driver, parent: str, container_id: str) -> str:
-    """The OCI `cgroupsPath` of a container below the kubelet's `parent`.
+    """Return the OCI `cgroupsPath` of a container below the kubelet's `parent`.
 
     Raises InvalidArgument for a parent that does not fit the driver.
     """
@@ -48,9 +48,9 @@ def oci_path(driver: Driver, parent: str, container_id: str) -> str:
 
 
 def expand_slice(name: str) -> str:
-    """The directory of a slice: `a-b.slice` is `a.slice/a-b.slice`, `-.slice` is the root.
+    """Return the directory of a slice: `a-b.slice` is `a.slice/a-b.slice`, `-.slice` is the root.
 
-    Raises InvalidArgument for a name systemd would not take.
+    Raises InvalidArgument for a name that systemd would not accept.
     """
     stem = name.removesuffix(".slice")
     if stem == "-":
@@ -62,9 +62,9 @@ def expand_slice(name: str) -> str:
 
 
 def directory(path: str) -> str:
-    """The directory, relative to the root of a hierarchy, of an OCI `cgroupsPath` made here.
+    """Return the directory of an OCI `cgroupsPath` made here, relative to the hierarchy's root.
 
-    Raises ValueError for one that names no container: all that is in it would be killed.
+    Raises ValueError for a path without a container: the caller would kill all processes below it.
     """
     if path.startswith("/") and path.strip("/") and not path.endswith("/"):
         return path.strip("/")
@@ -75,9 +75,9 @@ def directory(path: str) -> str:
 
 
 def monitor_parent(driver: Driver, name: str) -> str:
-    """The directory of the containers' monitors; `name` is that of this instance of the daemon.
+    """Return the directory of the containers' monitors; `name`: this daemon instance's name.
 
-    With systemd it is a slice of its own, outside of the daemon's service: ending the service must
+    With systemd it is a slice of its own, outside the daemon's service: the end of the service must
     not end the monitors.
     """
     return f"{name}-conmon" if driver == "cgroupfs" else expand_slice(f"{name}-conmon.slice")

@@ -1,8 +1,8 @@
-"""What a control group uses, in values that are the same for cgroup v1 and v2.
+"""The usage of a control group, in values that are the same for cgroup v1 and v2.
 
-`usage` is what the kubelet asks for every ten seconds of every container, so it reads few files;
-`detail` is the rest of what cAdvisor tells. None is "not known here", as on a kernel without that
-controller, and never 0. A Meter holds where the trees are mounted: take a new one for each call.
+The kubelet asks for `usage` of every container every ten seconds, so it reads few files. `detail`
+has the rest of cAdvisor's values. None means "not known here", as on a kernel without that
+controller, and never 0. A Meter keeps where the trees are mounted: use a new one for each call.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from cri_shim.isolation.cgroup_files import BlockIo, Pressure
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Bytes, and numbers of faults, of a group and all below it."""
+    """Bytes, and numbers of faults, of a group and all groups below it."""
 
     usage: int
     inactive_file: int
@@ -25,12 +25,12 @@ class Memory:
 
     @property
     def working_set(self) -> int:
-        """Usage without file pages that could be dropped."""
+        """Usage without inactive file pages, which the kernel can drop."""
         return max(0, self.usage - self.inactive_file)
 
     @property
     def available(self) -> int | None:
-        """What is left of the limit; None without one."""
+        """The rest of the limit; None without a limit."""
         return None if self.limit is None else max(0, self.limit - self.working_set)
 
 
@@ -42,7 +42,7 @@ class Swap:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """One look at a group."""
+    """One sample of a group."""
 
     at: int  # nanoseconds since the epoch
     cpu_ns: int | None
@@ -54,7 +54,7 @@ class Usage:
 
     @property
     def known(self) -> bool:
-        """False when there is no such group: its container has ended."""
+        """False if there is no such group: its container has ended."""
         return self.cpu_ns is not None or self.memory is not None
 
 
@@ -67,7 +67,7 @@ class HugePages:
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """What Usage leaves out. Times in nanoseconds, sizes in bytes."""
+    """The values that Usage does not have. Times in nanoseconds, sizes in bytes."""
 
     user_ns: int | None
     system_ns: int | None
@@ -79,7 +79,7 @@ class Detail:
     kernel: int | None
     fail_count: int | None  # how often the limit was hit
     max_usage: int | None
-    own_faults: int | None  # without groups below
+    own_faults: int | None  # without the groups below
     own_major_faults: int | None
     oom_kills: int | None
     threads: int | None
@@ -90,7 +90,7 @@ class Detail:
 
 
 class Meter(Protocol):
-    """`group` is relative to the trees' roots: cgroup_names.directory()."""
+    """Reads the usage of a `group`: a path below the trees' roots, see cgroup_names.directory()."""
 
     def usage(self, group: str) -> Usage: ...
 
@@ -99,5 +99,5 @@ class Meter(Protocol):
     def threads(self, group: str) -> int | None: ...
 
     def processes(self, group: str) -> list[int]:
-        """The pids of the group and those below it."""
+        """Return the pids of the group and of those below it."""
         ...

@@ -1,4 +1,4 @@
-"""A group's use read from cgroup v1: a tree for each controller, which may be missing."""
+"""Reads a group's usage from cgroup v1: a tree for each controller; a tree may be missing."""
 
 import os
 import time
@@ -14,12 +14,12 @@ _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
 class MeterV1:
     def __init__(self, mounts: Mapping[str, str]) -> None:
-        """`mounts`: where the tree of each controller is mounted."""
+        """`mounts`: the mount point of each controller's tree."""
         self._mounts = mounts
         self._page_sizes = _page_sizes(mounts.get("hugetlb"))
 
     def usage(self, group: str) -> Usage:
-        """Three files: what the limits are stands in memory.stat as well. No pressure in v1."""
+        """Read three files: memory.stat also has the limits. v1 has no pressure."""
         stat = files.keyed(self._read("memory", group, "memory.stat"))
         return Usage(
             at=time.time_ns(),
@@ -58,14 +58,14 @@ class MeterV1:
         )
 
     def threads(self, group: str) -> int | None:
-        """Of the group and those below it; without a pids controller, of the group alone."""
+        """Threads of the group and those below; of the group only without a pids controller."""
         if (current := files.number(self._read("pids", group, "pids.current"))) is not None:
             return current
         tasks = self._read("memory", group, "tasks") or self._read("cpuacct", group, "tasks")
         return None if tasks is None else len(tasks.split())
 
     def processes(self, group: str) -> list[int]:
-        # Of the trees every container is in, those with the fewest files to look through.
+        # Of the trees that have every container, prefer those with the fewest files to search.
         for controller in ("pids", "cpuacct", "memory"):
             if (mount := self._mounts.get(controller)) is not None:
                 return sorted(hierarchies.processes(Path(mount, group)))
@@ -87,7 +87,7 @@ class MeterV1:
 
 
 def _page_sizes(mount: str | None) -> list[str]:
-    """The page sizes that the controller tells of: hugetlb.2MB.usage_in_bytes, ..."""
+    """Return the page sizes of the controller's files: hugetlb.2MB.usage_in_bytes, ..."""
     if mount is None:
         return []
     names = (name.split(".") for name in os.listdir(mount))  # noqa: PTH208
@@ -109,7 +109,7 @@ def _memory(usage_text: str | None, stat: Mapping[str, int]) -> Memory | None:
 
 
 def _swap(stat: Mapping[str, int]) -> Swap | None:
-    """None where swap is not accounted. v1 limits memory and swap together."""
+    """Return None if swap is not accounted. v1 limits memory and swap together."""
     if "hierarchical_memsw_limit" not in stat or "total_swap" not in stat:
         return None
     both = files.number(str(stat["hierarchical_memsw_limit"]))

@@ -1,4 +1,4 @@
-"""A group's use read from cgroup v2: one tree; a file is there if its controller is enabled."""
+"""Reads a group's usage from cgroup v2: one tree; a file exists if its controller is enabled."""
 
 import os
 import time
@@ -47,7 +47,7 @@ class MeterV2:
             kernel=_kernel(stat),
             fail_count=events.get("max"),
             max_usage=peak,
-            own_faults=stat.get("pgfault"),  # v2 counts hierarchically alone
+            own_faults=stat.get("pgfault"),  # v2 counts only hierarchically
             own_major_faults=stat.get("pgmajfault"),
             oom_kills=events.get("oom_kill"),
             threads=self.threads(group),
@@ -88,10 +88,10 @@ class MeterV2:
         return Swap(used, None if limit is None else max(0, limit - used))
 
     def _limit(self, group: str, name: str) -> int | None:
-        """The least of the limits that hold for its processes; None where there is none.
+        """Return the least limit that holds for its processes; None if there is none.
 
-        With the systemd driver crun puts them into a group below the scope, whose limit of swap is
-        the right one: the scope's is that of memory and swap together.
+        With the systemd driver crun sets limits on a group below the scope. Its limit of swap is
+        the right one: the scope's is the limit of memory and swap together.
         """
         paths = (f"{self._mount}/{group}/{name}", f"{self._mount}/{group}/{_CRUN_INNER}/{name}")
         limits = [limit for p in paths if (limit := files.number(files.read(p))) is not None]
@@ -119,7 +119,7 @@ def _from_us(value: int | None) -> int | None:
 
 
 def _kernel(stat: Mapping[str, int]) -> int | None:
-    """ "kernel" since Linux 5.18; before it, the sum of its larger parts."""
+    """Return "kernel", which exists since Linux 5.18; before, the sum of its larger parts."""
     if "kernel" in stat or not stat:
         return stat.get("kernel")
     return sum(stat.get(part, 0) for part in ("slab", "kernel_stack", "pagetables", "percpu"))

@@ -1,8 +1,8 @@
 """Control groups of containers and of their monitors.
 
-The OCI runtime makes and limits a container's group; here it is named, read, emptied and removed.
-The monitors (conmon) get groups of their own, so that neither the end nor the limits of the
-daemon's service reach them.
+The OCI runtime makes and limits a container's group; this module names, reads, empties and removes
+it. The monitors (conmon) get their own groups, so that the end and the limits of the daemon's
+service do not affect them.
 """
 
 import asyncio
@@ -21,20 +21,20 @@ from cri_shim.isolation.killing import kill_all
 from cri_shim.isolation.oom_kills import OomKills
 from cri_shim.linux.process_handle import KILL_S
 
-# What decides over a monitor's life and the daemon's service: whose end it shares, whose memory
-# and whose number of processes it counts for. Each further hierarchy would cost 0.25 ms a start.
+# The hierarchies that connect a monitor with the daemon's service: its end, its memory limit and
+# its limit of processes. Each further hierarchy would cost 0.25 ms a start.
 _MONITOR_IN = frozenset({"name=systemd", "memory", "pids"})
-BUSY_S = 1.0  # how long rmdir is retried: a group is busy until the kernel buried its last process
+BUSY_S = 1.0  # rmdir is retried: a group is busy until the kernel has reaped its last process
 _BUSY_STEP_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class Delegation:
-    """What was given to an ordinary user."""
+    """The groups that were delegated to an ordinary user."""
 
-    top: str  # the group below which it can make groups
-    controllers: frozenset[str]  # that it can limit by
-    lacking: frozenset[str]  # the controllers that it would need beside them
+    top: str  # the group below which the user can make groups
+    controllers: frozenset[str]  # controllers with which the user can limit
+    lacking: frozenset[str]  # further controllers that containers would need
 
     def problem(self) -> str:
         lacking = ", ".join(sorted(self.lacking))
@@ -42,8 +42,10 @@ class Delegation:
 
 
 class Cgroups:
-    """The trees, by the rules of one driver. What is not a coroutine takes 1 ms or less; but see
-    `warm_up`, which is there to wait."""
+    """The trees, by the rules of one driver.
+
+    A method that is not a coroutine takes 1 ms or less, except `warm_up`, whose purpose is to wait.
+    """
 
     def __init__(
         self,
@@ -53,10 +55,10 @@ class Cgroups:
         accounts: Path | None = None,
         delegation: Delegation | None = None,
     ) -> None:
-        """`name` is that of this instance: two daemons on a machine have different parents.
+        """`name` is this instance's name: two daemons on a machine have different parents.
 
-        `accounts` is a directory for what is known of kills for lack of memory: see oom_kills.
-        `delegation`: all is made below a group that was given to an ordinary user.
+        `accounts` is a directory for the record of kills for lack of memory: see oom_kills.
+        `delegation`: all groups are made below a group that was delegated to an ordinary user.
         """
         self.driver: cgroup_names.Driver = driver
         self.usable = True
@@ -69,61 +71,64 @@ class Cgroups:
         self._kills = OomKills(accounts) if driver == "systemd" and accounts is not None else None
 
     def version(self) -> int:
-        """1 or 2: where the resource controllers are."""
+        """Return 1 or 2: the version that has the resource controllers."""
         return 2 if self._trees.v2_only() else 1
 
     def controllers(self) -> frozenset[str]:
-        """The resource controllers that containers can be limited by."""
+        """Return the resource controllers that can limit containers."""
         given = self._delegation
         return self._trees.controllers() if given is None else given.controllers
 
     def lacking(self) -> frozenset[str]:
-        """The controllers whose limits are to be left out."""
+        """Return the controllers whose limits must be left out."""
         return frozenset() if self._delegation is None else self._delegation.lacking
 
     def oci_path(self, parent: str, container_id: str) -> str:
-        """The OCI `cgroupsPath` below the kubelet's parent ("": our own); see cgroup_names.
+        """Return the OCI `cgroupsPath` below the kubelet's parent ("": our own); see cgroup_names.
 
-        Below a group that was delegated: a parent that the kubelet names is the whole machine's.
+        With a delegation it is below the delegated group: the kubelet's parent is a path of the
+        whole machine.
         """
         if self.top and parent and not f"{parent}/".startswith(f"{self.top}/"):
             parent = f"{self.top}/{parent.lstrip('/')}"
         return cgroup_names.oci_path(self.driver, parent or self.default_parent, container_id)
 
     def pids(self, oci_path: str) -> set[int]:
-        """Every process in the group or below it, in any hierarchy."""
+        """Return every process in the group or below it, in any hierarchy."""
         found: set[int] = set()
         for group in self._groups(oci_path):
             found |= hierarchies.processes(group)
         return found
 
     async def empty(self, oci_path: str, limit_s: float = KILL_S) -> None:
-        """Kill everything in the group and below it, and return when all of it has ended.
+        """Kill all processes in the group and below it, and return when all have ended.
 
-        Raises TimedOut naming the processes that did not die within `limit_s` seconds.
+        Raises TimedOut naming the processes that did not end within `limit_s` seconds.
         """
         for group in self._groups(oci_path):
-            with suppress(OSError):  # v1 has no such file, Linux before 5.14 neither
+            with suppress(OSError):  # v1 does not have this file, nor does Linux before 5.14
                 (group / "cgroup.kill").write_text("1")
 
         def thaw() -> None:
-            if not self._trees.v2_only():  # there a frozen process dies like any other
+            if not self._trees.v2_only():  # on v2 SIGKILL ends a frozen process
                 self._thaw(oci_path)
 
         await kill_all(oci_path, lambda: self.pids(oci_path), thaw, limit_s)
 
     def frozen(self, oci_path: str) -> bool:
-        """Whether every process of the group is frozen now, not only about to be."""
+        """Return whether every process of the group is frozen now; a freeze may take time."""
         file = self.file(oci_path, "freezer", "freezer.state", "cgroup.events")
         try:
             text = "" if file is None else file.read_text()
         except OSError:
-            return False  # there is no such group
+            return False  # no such group
         return text == "FROZEN\n" or "frozen 1\n" in text
 
     async def thaw(self, oci_path: str) -> None:
-        """Have the processes of the group, and of all below it, run; fine if they do, or if there
-        is no such group."""
+        """Thaw the processes of the group and of all groups below it.
+
+        Success if they are not frozen, or if there is no such group.
+        """
         await offload(self._thaw, oci_path)
 
     def _thaw(self, oci_path: str) -> None:
@@ -136,30 +141,30 @@ class Cgroups:
                 (group / name).write_text(word)
 
     async def remove(self, oci_path: str) -> None:
-        """Remove what is left of the group in every hierarchy, groups below it first.
+        """Remove the remains of the group in every hierarchy, groups below it first.
 
-        Idempotent. Every hierarchy is tried; raises OSError for one where processes are left.
+        Idempotent. Every hierarchy is tried; raises OSError for one that still has processes.
         """
         await _remove(cgroup_names.directory(oci_path), self._trees.all())
 
     def oom_count(self, oci_path: str) -> int | None:
-        """How many processes of the group the kernel has killed for lack of memory.
+        """Return how many processes of the group the kernel has killed for lack of memory.
 
-        None where it is not counted (before Linux 4.13), and when the group is gone.
+        None if the kernel does not count them (before Linux 4.13), or if the group is gone.
         """
         return _keyed(
             self.file(oci_path, "memory", "memory.oom_control", "memory.events"), "oom_kill"
         )
 
     def begin(self, oci_path: str) -> None:
-        """A container is about to be made in the group."""
+        """Note that a container is about to be made in the group."""
         if self._kills is not None and self._trees.v2_only():
             self._kills.begin(self._groups(oci_path)[0])
 
     def killed_for_memory(self, id: str, oci_path: str) -> bool | None:
-        """Whether the kernel has killed a process of the ended container for lack of memory.
+        """Return whether the kernel has killed a process of the ended container for lack of memory.
 
-        To be called once for every container that ends, however it did. None: not known.
+        Call it once for every container that ends, for any reason. None: not known.
         """
         if self._kills is not None and self._trees.v2_only():
             return self._kills.ended(id, self._groups(oci_path)[0])
@@ -167,7 +172,7 @@ class Cgroups:
         return None if counted is None else counted > 0
 
     def memory_usage(self, oci_path: str) -> int | None:
-        """Bytes charged to the group now; None when there is no such group."""
+        """Return the bytes charged to the group now; None if there is no such group."""
         file = self.file(oci_path, "memory", "memory.usage_in_bytes", "memory.current")
         try:
             return None if file is None else int(file.read_text())
@@ -175,24 +180,24 @@ class Cgroups:
             return None
 
     def file(self, oci_path: str, controller: str, v1: str, v2: str) -> Path | None:
-        """Where a file of the group is, by its name in v1 or v2; None without that controller."""
+        """Return the path of a group's file, by its v1 or v2 name; None without the controller."""
         tree = self._trees.holding(controller)
         if tree is None:
             return None
         return tree.group(cgroup_names.directory(oci_path)) / (v2 if tree.v2 else v1)
 
     def meter(self) -> Meter:
-        """What reads the use of groups, by the trees as they are mounted now."""
+        """Return a reader of usage for the trees as they are mounted now."""
         trees = self._trees.all()
         if self._trees.v2_only():
             return MeterV2(str(next(tree.mount for tree in trees if tree.v2)))
         return MeterV1({name: str(tree.mount) for tree in trees for name in tree.controllers})
 
     def join_monitor(self, container_id: str, pid: int) -> None:
-        """Put a monitor that runs nothing yet into a group of its own.
+        """Put a monitor that has not executed its program yet into its own group.
 
-        Only in hierarchies where the daemon is not at the root: there is no limit, and no end, to
-        share. Raises OSError.
+        This skips hierarchies where the daemon is in the root group: the root has no limit, and its
+        end cannot end the monitor. Raises OSError.
         """
         relative = self._monitor(container_id)
         own = self._trees.own_groups()
@@ -204,30 +209,31 @@ class Cgroups:
             (group / "cgroup.procs").write_text(str(pid))
 
     async def remove_monitor(self, container_id: str) -> None:
-        """Remove an ended monitor's group. Idempotent; OSError (EBUSY) if it still runs."""
+        """Remove the group of an ended monitor. Idempotent; OSError (EBUSY) if it still runs."""
         trees = [tree for tree in self._trees.all() if _has_monitors(tree)]
         await _remove(self._monitor(container_id), trees)
 
     def prune(self) -> None:
-        """Remove the parents made here that nothing is in; not while a container may be made."""
+        """Remove empty parents that were made here; never while a container may be made."""
         ours = [self.monitor_parent]
         if self.driver == "cgroupfs":
             ours.append(self.default_parent.strip("/"))
         elif (above := Path(self.monitor_parent).parent).name != self.default_parent:
-            ours.append(str(above))  # a directory alone; the slice that pods are in is systemd's
+            ours.append(str(above))  # only a directory; the pods' slice belongs to systemd
         for tree in self._trees.all():
             for relative in ours:
                 with suppress(OSError):
                     tree.group(relative).rmdir()
 
     def warm_up(self) -> None:
-        """Make the next moves between groups quick, for some 10 ms.
+        """Make the next moves between groups fast, for some 10 ms.
 
-        The first move after a pause waits 6-9 ms for the kernel, in whichever hierarchy. So the
-        daemon is moved to where it is, while the OCI runtime, who has to wait otherwise, starts.
+        The first move after a pause waits 6-9 ms for the kernel, in any hierarchy. So the daemon
+        moves itself into its own group while the OCI runtime starts. Otherwise the OCI runtime
+        would have to wait.
         """
         own = self._trees.own_groups()
-        # v2 first: with v1 beside it, it is the one without controllers that could object.
+        # v2 first: beside v1 it has no controllers, which could refuse the move.
         for tree in sorted(self._trees.all(), key=lambda t: not t.v2):
             path = own.get(tree.named())
             if path is None:
@@ -246,7 +252,7 @@ class Cgroups:
 
 
 async def _remove(relative: str, trees: Collection[hierarchies.Hierarchy]) -> None:
-    """`_remove_group`, tried for BUSY_S where a group is busy."""
+    """Run `_remove_group`; retry for BUSY_S while a group is busy."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + BUSY_S
     while True:
@@ -274,7 +280,7 @@ def _has_monitors(tree: hierarchies.Hierarchy) -> bool:
 
 
 def _keyed(file: Path | None, key: str) -> int | None:
-    """The number beside `key` in a file of keys and numbers; None when there is none."""
+    """Return the number of `key` in a file of keys and numbers; None if there is none."""
     try:
         text = "" if file is None else file.read_text()
     except OSError as e:

@@ -1,6 +1,6 @@
-"""What control groups are to those who use them: the machine's, a part of them, or none at all.
+"""The interface of control groups: the machine's, a delegated part of them, or none.
 
-`cgroups` has the first two, `no_cgroups` the last, and the sentences on each call are in `cgroups`.
+`cgroups` implements the first two, `no_cgroups` the last. `cgroups` documents each method.
 """
 
 from pathlib import Path
@@ -13,8 +13,8 @@ from cri_shim.isolation.cgroup_stats import Meter
 class ControlGroups(Protocol):
     driver: Driver
     usable: bool  # groups can be made
-    top: str  # the group below which they can be, "" for all
-    problem: str  # what cannot be limited, and why; "" where all can
+    top: str  # the group below which groups can be made; "" for all
+    problem: str  # the limits that are not possible, and why; "" if all are
 
     def version(self) -> int: ...
     def controllers(self) -> frozenset[str]: ...

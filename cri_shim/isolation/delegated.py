@@ -1,9 +1,9 @@
-"""Control groups of an ordinary user, below the one that was delegated to it.
+"""Control groups of an ordinary user, below the group that was delegated to it.
 
-A group is delegated when its directory and its cgroup.procs are the user's to write, as systemd's
-`Delegate=yes` makes them in a user's service; with cgroup v1 in every tree, under one path. Groups
-of pods are made below it whatever parent is asked for. The controllers that came along are what can
-be limited; the rest is left out, and said.
+A group is delegated if the user may write to its directory and its cgroup.procs, as with systemd's
+`Delegate=yes` in a user's service; with cgroup v1 in every tree, under one path. Groups of pods are
+made below it, whatever parent is requested. Only the delegated controllers can limit; other limits
+are left out and reported.
 """
 
 import os
@@ -15,11 +15,11 @@ from cri_shim.isolation.cgroups import Cgroups, Delegation
 from cri_shim.isolation.hierarchies import Hierarchies, Hierarchy
 
 LIMITING = frozenset({"cpu", "cpuset", "memory", "pids"})
-_OWN = "cri-shim-daemon"  # v2: a group with controllers for groups below has no process of its own
+_OWN = "cri-shim-daemon"  # v2: a group that gives controllers to groups below has no processes
 
 
 def found() -> Cgroups | None:
-    """The groups below ours, if that was delegated to us."""
+    """Return the groups below our own group, if it was delegated to us."""
     trees = Hierarchies()
     own = trees.own_groups()
     bases = {_base(tree, own) for tree in trees.all()}
@@ -32,12 +32,12 @@ def found() -> Cgroups | None:
 
 
 def _base(tree: Hierarchy, own: Mapping[str, str]) -> str | None:
-    """Our own group in this tree, below its mount point; None if we may not make groups there."""
+    """Return our group in this tree, below its mount point; None if we cannot make groups there."""
     path = own.get(tree.named())
-    if path is None or path.startswith("/.."):  # outside of our cgroup namespace
+    if path is None or path.startswith("/.."):  # outside our cgroup namespace
         return None
     relative = path.removeprefix(tree.root.rstrip("/")).strip("/")
-    if relative.rpartition("/")[2] == _OWN:  # a runtime before us, in this process, has moved it
+    if relative.rpartition("/")[2] == _OWN:  # an earlier runtime in this process has moved it
         relative = relative.rpartition("/")[0]
     group = tree.group(relative)
     able = os.access(group, os.W_OK | os.X_OK) and os.access(group / "cgroup.procs", os.W_OK)
@@ -45,7 +45,7 @@ def _base(tree: Hierarchy, own: Mapping[str, str]) -> str | None:
 
 
 def _make_room(trees: Hierarchies, base: str) -> frozenset[str]:
-    """Move what is in our group itself, us and the holder, to one of its own.
+    """Move the processes in our group, this one and the holder, to a group of their own.
 
     Returns the controllers that were delegated.
     """

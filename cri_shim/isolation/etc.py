@@ -1,8 +1,9 @@
-"""The file system of what a pod's containers see under /etc: resolv.conf, hostname and hosts.
+"""The file system of a pod's files of /etc: resolv.conf, hostname and hosts.
 
-Containers may write to them, as with other runtimes, unless their root file system is read-only. So
-each pod has a small file system of its own in memory: what a container writes is charged to its
-control group as its other memory is, and is in its statistics; the kernel refuses more than ROOM.
+Containers may write to these files, as with other runtimes, unless their root file system is
+read-only. So each pod has a small file system of its own in memory. A container's writes are
+charged to its control group as its other memory is, and are in its statistics. The kernel refuses
+more than ROOM.
 """
 
 from pathlib import Path
@@ -15,8 +16,8 @@ ROOM = 4 << 20  # bytes that containers may add: a hosts file of 80,000 lines
 def mount(directory: Path, content_bytes: int, *, label: str = "") -> None:
     """Mount it empty at `directory`, with space for files of `content_bytes` and ROOM more.
 
-    Root alone may enter: containers get the files by bind mounts. `label` is the pod's SELinux
-    label of files. Already mounted is fine.
+    Only root may enter: containers get the files by bind mounts. `label` is the pod's SELinux label
+    of files. Already mounted is success.
     """
     privacy.make_private(directory)
     if not mounts.is_mounted(directory):
@@ -24,5 +25,5 @@ def mount(directory: Path, content_bytes: int, *, label: str = "") -> None:
 
 
 def unmount(directory: Path) -> None:
-    """End it; the memory is free when its last user is gone. Idempotent."""
+    """Unmount it; the kernel frees the memory after its last user. Idempotent."""
     mounts.unmount(directory)

@@ -1,8 +1,8 @@
-"""The mounted control group trees, and what can be done to one group in them.
+"""The mounted control group trees, and operations on one group in them.
 
-With cgroup v1 every controller may be a tree of its own, beside trees without controllers
-(name=systemd, and the v2 one, then called unified); with v2 there is one. A group is a path
-relative to the root of every tree.
+With cgroup v1 every controller may have its own tree. There are also trees without controllers
+(name=systemd, and the v2 tree, which is called unified then). With v2 there is one tree. A group is
+a path relative to the root of every tree.
 """
 
 import errno
@@ -16,15 +16,15 @@ from pathlib import Path
 from cri_shim.linux import mounts
 
 _BUSY_STEP_S = 0.005
-_INCOMPLETE_S = 1.0  # how long a tree that is nowhere mounted is not looked for again
-# Where a tree is expected; a container may show its own cgroup mounts elsewhere, too.
+_INCOMPLETE_S = 1.0  # before a tree that is mounted nowhere is searched for again
+# The expected place of trees; a container may show its own cgroup mounts elsewhere, too.
 MOUNT_DIRECTORY = Path("/sys/fs/cgroup")
 OWN_GROUPS = Path("/proc/self/cgroup")
 
 
 @dataclass(frozen=True, slots=True)
 class Hierarchy:
-    """One tree: where it is mounted, which of its groups is the mount's root, what it controls."""
+    """One tree: its mount point, the group that is the mount's root, and its controllers."""
 
     mount: Path
     root: str
@@ -35,14 +35,14 @@ class Hierarchy:
         return self.mount / relative
 
     def named(self) -> str:
-        """Its name among the hierarchies a process is in: see `own_groups`."""
+        """Return the key of the tree in `own_groups`."""
         return "" if self.v2 else ",".join(sorted(self.controllers))
 
 
 def parse(mountinfo: Iterator[mounts.Mount], names: Container[str]) -> tuple[Hierarchy, ...]:
-    """The trees among some mounts; of several mounts of one tree, the first where it is expected.
+    """Return the trees among some mounts; of several mounts of a tree, the first expected one.
 
-    `names` are the controllers (and "name=...") that exist: other mount options are none.
+    `names` are the existing controllers (and "name=..."): other mount options are no controllers.
     """
     found: dict[str, Hierarchy] = {}
     for mount in mountinfo:
@@ -57,7 +57,7 @@ def parse(mountinfo: Iterator[mounts.Mount], names: Container[str]) -> tuple[Hie
 
 
 def parse_own(text: str) -> dict[str, str]:
-    """The groups in the form of /proc/PID/cgroup, by `Hierarchy.named`."""
+    """Parse /proc/PID/cgroup: the groups by `Hierarchy.named`."""
     own: dict[str, str] = {}
     for line in text.splitlines():
         _, names, path = line.split(":", 2)
@@ -66,7 +66,7 @@ def parse_own(text: str) -> dict[str, str]:
 
 
 class Hierarchies:
-    """The trees of this machine as they are now; to read them again costs little."""
+    """The trees of this machine as they are now; reading them again is cheap."""
 
     def __init__(self) -> None:
         self._seen: frozenset[str] = frozenset()
@@ -74,14 +74,14 @@ class Hierarchies:
         self._all: tuple[Hierarchy, ...] = ()
 
     def own_groups(self) -> dict[str, str]:
-        """The daemon's own groups, by `Hierarchy.named`; refreshes what `all` knows."""
+        """Return the daemon's own groups, by `Hierarchy.named`; refreshes the answer of `all`."""
         own = parse_own(OWN_GROUPS.read_text())
         # A tree mounted later appears here at once: 20 us, where mountinfo takes milliseconds.
         if self._seen != own.keys() or time.monotonic() > self._again_at:
             names = frozenset(name for names in own for name in names.split(","))
             self._all = parse(mounts.mountinfo(), names)
             self._seen = frozenset(own)
-            # A tree can exist and not be mounted, or not yet.
+            # A tree can exist without being mounted, or not be mounted yet.
             complete = own.keys() <= {h.named() for h in self._all}
             self._again_at = math.inf if complete else time.monotonic() + _INCOMPLETE_S
         return own
@@ -91,11 +91,11 @@ class Hierarchies:
         return self._all
 
     def v2_only(self) -> bool:
-        """Whether the resource controllers are in the v2 tree, as OCI runtimes decide it too."""
+        """Return whether the resource controllers are in the v2 tree, as OCI runtimes decide it."""
         return any(h.v2 and h.mount == MOUNT_DIRECTORY for h in self.all())
 
     def controllers(self) -> frozenset[str]:
-        """The resource controllers of this machine."""
+        """Return the resource controllers of this machine."""
         trees = self.all()
         if self.v2_only():
             files = [tree.mount / "cgroup.controllers" for tree in trees if tree.v2]
@@ -103,7 +103,7 @@ class Hierarchies:
         return frozenset(name for tree in trees for name in tree.controllers if "=" not in name)
 
     def holding(self, controller: str) -> Hierarchy | None:
-        """The tree with that resource controller."""
+        """Return the tree with that resource controller."""
         trees = self.all()
         for hierarchy in trees:
             if controller in hierarchy.controllers:
@@ -112,7 +112,7 @@ class Hierarchies:
 
 
 def tree(group: Path) -> list[Path]:
-    """A group and all groups below it, deepest first; empty when there is none."""
+    """Return a group and all groups below it, deepest first; empty if there is no such group."""
     found: list[Path] = []
     pending = [group]
     while pending:
@@ -127,7 +127,7 @@ def tree(group: Path) -> list[Path]:
 
 
 def processes(group: Path) -> set[int]:
-    """The pids in a group and below it."""
+    """Return the pids in a group and below it."""
     pids: set[int] = set()
     for at in tree(group):
         pids.update(_read_pids(at / "cgroup.procs"))
@@ -138,14 +138,14 @@ def _read_pids(file: Path) -> set[int]:
     try:
         return set(map(int, file.read_text().split()))
     except OSError as e:
-        # ENODEV: removed while we read it. EOPNOTSUPP: a threaded group, listed by its domain.
+        # ENODEV: removed during the read. EOPNOTSUPP: a threaded group, listed by its domain.
         if e.errno in (errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP):
             return set()
         raise
 
 
 def remove(group: Path, deadline: float) -> None:
-    """Remove a group and those below it; gone is fine.
+    """Remove a group and those below it; no such group is success.
 
     Raises OSError (EBUSY) if one is still in use at `deadline` (monotonic seconds).
     """

@@ -1,4 +1,4 @@
-"""Every process of a container ended, however fast it forks."""
+"""Kills every process of a container, however fast it forks."""
 
 import asyncio
 import signal
@@ -9,17 +9,17 @@ from cri_shim.aio.offload import offload
 from cri_shim.errors import TimedOut
 from cri_shim.linux.process_handle import Process
 
-_MOST_WATCHED = 256  # processes whose end a round waits for; the others are seen in the next one
-_ROUND_S = 0.05  # a round of killing; whoever forked meanwhile is found in the next one
+_MOST_WATCHED = 256  # processes whose end a round waits for; the next round sees the others
+_ROUND_S = 0.05  # a round of killing; the next round finds processes that were forked meanwhile
 
 
 async def kill_all(
     group: str, pids: Callable[[], set[int]], thaw: Callable[[], None], limit_s: float
 ) -> None:
-    """Kill all that `pids` finds in the cgroup `group`, and return when nothing is found any more.
+    """Kill all `pids` in the cgroup `group`, and return when `pids` finds none any more.
 
-    `thaw` lets killed processes that are frozen die. Raises TimedOut naming the processes that did
-    not die within `limit_s` seconds.
+    `thaw` lets killed processes that are frozen end. Raises TimedOut naming the processes that did
+    not end within `limit_s` seconds.
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + limit_s
@@ -32,16 +32,16 @@ async def kill_all(
             )
         with ExitStack() as held:
             killed = await offload(_kill, left, pids, thaw, held)
-            # Waited for here, not in a thread: one that hangs in the kernel would keep it.
+            # Wait here, not in a thread: a process that hangs in the kernel would block the thread.
             await asyncio.gather(*(process.ended(_ROUND_S) for process in killed[:_MOST_WATCHED]))
 
 
 def _kill(
     found: set[int], pids: Callable[[], set[int]], thaw: Callable[[], None], held: ExitStack
 ) -> list[Process]:
-    """Kill those that are in the group still; `held` closes the descriptors of all."""
+    """Kill the processes that are still in the group; `held` closes all descriptors."""
     opened = {pid: held.enter_context(Process.at(pid)) for pid in found}
-    # A pid that is still listed now, after its descriptor was opened, is not reused.
+    # A pid that is listed after its descriptor was opened has not been reused.
     targets = [opened[pid] for pid in pids() & opened.keys()]
     for process in targets:
         process.send(signal.SIGKILL)

@@ -1,10 +1,10 @@
 """A pod's namespaces, pinned to files.
 
-A fresh thread unshares them, sets them up and binds its own /proc/self/task/TID/ns entries to
-files; then it ends, and the mounts alone keep the namespaces: half a millisecond, no process. The
-thread must be one nobody uses again, hence threading and not a pool.
+A fresh thread unshares them, sets them up, and binds its own /proc/self/task/TID/ns entries to
+files. Then the thread ends, and the mounts alone keep the namespaces: half a millisecond, no
+process. The thread must not be used again, so it is a new one and not one of a pool.
 
-A network namespace goes where `ip netns` looks, in a directory that is a shared mount, so that
+A network namespace is pinned where `ip netns` looks, in a directory that is a shared mount, so that
 plugins in other mount namespaces see it too.
 """
 
@@ -42,9 +42,9 @@ def pin(
 ) -> None:
     """Make new namespaces of the kinds of `paths` ("net", "ipc", "uts"), each pinned to its path.
 
-    The loopback interface is up, `hostname` (which needs "uts") and `sysctls` are set; for `shared`
-    see `make_places`. On failure nothing stays. Raises InvalidArgument for a parameter that the
-    kernel refuses, and OSError naming the step and path for the rest.
+    Brings the loopback interface up, and sets `hostname` (which needs "uts") and `sysctls`. For
+    `shared` see `make_places`. A failure leaves nothing. Raises InvalidArgument for a parameter
+    that the kernel refuses, and OSError naming the step and path for other failures.
     """
     if hostname is not None and "uts" not in paths:
         raise InvalidArgument("config.hostname", "the pod shares the node's uts namespace")
@@ -71,10 +71,10 @@ def pin(
 
 
 def make_places(paths: Mapping[str, Path], *, shared: bool) -> None:
-    """Make the directories that namespaces are to be pinned in.
+    """Make the directories for the pins of namespaces.
 
     `shared`: plugins in other mount namespaces see the network namespaces. An ordinary user has no
-    such plugins, and slirp4netns unmounts in its sandbox all that it can see.
+    such plugins, and slirp4netns unmounts everything that it sees in its sandbox.
     """
     for kind, path in paths.items():
         if kind != "net":
@@ -86,7 +86,7 @@ def make_places(paths: Mapping[str, Path], *, shared: bool) -> None:
 
 
 def set_up(kinds: Container[str], hostname: str | None) -> None:
-    """What is set in new namespaces that the calling thread is in: loopback and host name."""
+    """Set loopback and host name in the new namespaces of the calling thread."""
     if "net" in kinds:
         step("bring the loopback interface up", _loopback_up)
     if hostname is not None:
@@ -94,7 +94,7 @@ def set_up(kinds: Container[str], hostname: str | None) -> None:
 
 
 def step(what: str, call: Callable[..., object], *args: object) -> None:
-    """Do `call(*args)`; an OSError of it says `what` was tried."""
+    """Call `call(*args)`; an OSError from it names the step `what`."""
     try:
         call(*args)
     except OSError as e:
@@ -102,7 +102,7 @@ def step(what: str, call: Callable[..., object], *args: object) -> None:
 
 
 def bind(namespace: Path, target: Path, made: list[Path]) -> None:
-    """Pin a namespace (its file in /proc) to `target`, a new file, which goes into `made`."""
+    """Pin a namespace (its file in /proc) to `target`, a new file, which is added to `made`."""
     os.close(os.open(target, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444))
     made.append(target)
     mounts.bind(namespace, target)
@@ -116,7 +116,7 @@ def _loopback_up() -> None:
 
 
 def in_fresh_thread(work: Callable[[], T]) -> T:
-    """Run `work` in a thread of its own, which ends with it, and hand on what it did."""
+    """Run `work` in a new thread that ends with it; return its result or raise its error."""
     result: list[T] = []
     failure: list[BaseException] = []
 
@@ -143,8 +143,8 @@ def share(directory: Path) -> None:
             raise
     else:
         return
-    # Not a mount point yet. Two who find that at once must not mount one over the other's pins:
-    # the lock is the one of ip netns.
+    # Not a mount point yet. Two processes that find this at once must not mount one over the
+    # other's pins, so both take the lock of `ip netns`.
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
@@ -156,13 +156,13 @@ def share(directory: Path) -> None:
 
 
 def unpin(path: Path) -> None:
-    """Let go of a namespace: it ends with its last user. Idempotent."""
+    """Unpin a namespace: it ends with its last user. Idempotent."""
     mounts.unmount(path)
     path.unlink(missing_ok=True)
 
 
 def is_pinned(path: Path) -> bool:
-    """Whether a namespace is pinned to `path`."""
+    """Return whether a namespace is pinned to `path`."""
     try:
         return path.stat().st_dev == Path("/proc/self/ns/mnt").stat().st_dev
     except (FileNotFoundError, NotADirectoryError):
@@ -172,7 +172,7 @@ def is_pinned(path: Path) -> bool:
 def in_netns(path: Path, work: Callable[[], T]) -> T:
     """Run `work` in a fresh thread inside the network namespace pinned to `path`.
 
-    Returns its result. Raises NotFound when there is none, and whatever `work` raises.
+    Returns its result. Raises NotFound if there is no namespace, and all errors of `work`.
     """
 
     def body() -> T:
@@ -186,7 +186,7 @@ def in_netns(path: Path, work: Callable[[], T]) -> T:
 
 
 def in_each_netns(paths: Iterable[Path], work: Callable[[], T]) -> list[T | None]:
-    """As `in_netns` for one after the other, all in one thread; None for a namespace gone."""
+    """Like `in_netns` for each path in turn, all in one thread; None if a namespace is gone."""
 
     def visit(path: Path) -> T | None:
         try:
@@ -208,9 +208,9 @@ def enter(path: Path, kind: int) -> None:
 
 
 def bind_pid_ns(pid: int, start_time: int, path: Path) -> None:
-    """Pin the pid namespace of a process, known by pid and start time, to `path`.
+    """Pin the pid namespace of a process, identified by pid and start time, to `path`.
 
-    Raises NotFound when that process does not run any more.
+    Raises NotFound if that process no longer runs.
     """
     fd = _open_pid_ns(pid, start_time)
     made: list[Path] = []
@@ -231,7 +231,7 @@ def _open_pid_ns(pid: int, start_time: int) -> int:
         fd = os.open(f"/proc/{pid}/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
     except (FileNotFoundError, ProcessLookupError) as e:
         raise NotFound(gone) from e
-    # The descriptor is fixed first: if the pid has the right start time now, it was that process.
+    # The descriptor is opened first: if the start time matches now, it belongs to that process.
     if not process.alive(pid, start_time):
         os.close(fd)
         raise NotFound(gone)

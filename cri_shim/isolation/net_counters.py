@@ -1,7 +1,7 @@
-"""The network counters of pods, without a thread or a process in each at every call.
+"""The network counters of pods, without a thread or process in each namespace at every call.
 
-/proc/net/dev, once opened inside a network namespace, tells of that namespace for ever: it is kept
-open while the pod is ready. It keeps the namespace alive, too, so `forget` it in time.
+/proc/net/dev, once opened inside a network namespace, always shows that namespace. It is kept open
+while the pod is ready. It also keeps the namespace alive, so `forget` must close it in time.
 """
 
 import os
@@ -13,7 +13,7 @@ from cri_shim.linux import netdev
 
 _FILE = "/proc/thread-self/net/dev"
 _READ_BYTES = 1 << 16
-_MOST_BYTES = 1 << 18  # of one pod: 2,000 interfaces; a pod can make as many as it likes
+_MOST_BYTES = 1 << 18  # of one pod: 2,000 interfaces; a pod can make any number of them
 
 
 class NetCounters:
@@ -21,13 +21,13 @@ class NetCounters:
         self._files: dict[str, int] = {}  # by pod id
 
     def missing(self, wanted: Mapping[str, Path]) -> dict[str, Path]:
-        """Those of the pods' namespaces that are not open yet."""
+        """Return the pods' namespaces that are not open yet."""
         return {id: path for id, path in wanted.items() if id not in self._files}
 
     def open(self, wanted: Mapping[str, Path]) -> dict[str, int]:
-        """Open the counters of pods by their pinned namespaces: a thread for all of them together.
+        """Open the counters of pods by their pinned namespaces, in one thread for all of them.
 
-        Blocking, and changes nothing here: hand the result to `keep`.
+        Blocking. It does not change this object: pass the result to `keep`.
         """
 
         def open_here() -> int:
@@ -41,7 +41,7 @@ class NetCounters:
         self._files[id] = fd
 
     def read(self, id: str) -> list[netdev.Interface] | None:
-        """The pod's interfaces; None when its counters are not open."""
+        """Return the pod's interfaces; None if its counters are not open."""
         fd = self._files.get(id)
         if fd is None:
             return None
@@ -52,7 +52,7 @@ class NetCounters:
         return netdev.parse(whole.decode(errors="backslashreplace"))
 
     def forget(self, id: str) -> None:
-        """Close the counters of a pod; not open is fine."""
+        """Close the counters of a pod; not open is success."""
         fd = self._files.pop(id, None)
         if fd is not None:
             os.close(fd)

@@ -1,8 +1,8 @@
-"""Containers without control groups: an ordinary user's, to whom none were delegated.
+"""Containers without control groups, for an ordinary user to whom none were delegated.
 
-Nothing can be limited then. What a group would be for besides, to know the processes of a container
-and what they use, is told by /proc: they are those in a mount namespace whose root is the
-container's root file system. Groups are named as always, for records; the last part is the id.
+No limits are possible then. A group would also list the processes of a container and their usage.
+/proc gives these instead: a container's processes are those in a mount namespace whose root is the
+container's root file system. Groups have their usual names, for records; the last part is the id.
 """
 
 import os
@@ -18,7 +18,7 @@ from cri_shim.linux import mounts
 from cri_shim.linux.process import Use, use
 from cri_shim.linux.process_handle import KILL_S
 
-_MOST_BYTES = 1 << 20  # of a table of mounts; its root is among the first
+_MOST_BYTES = 1 << 20  # of a mount table; its root is among the first entries
 _PARENT = f"/{cgroup_names.PREFIX}"
 NOT_DELEGATED = (
     "this user has no control groups of its own: limits of CPU, memory, huge pages and processes"
@@ -27,10 +27,10 @@ NOT_DELEGATED = (
 
 
 class NoCgroups:
-    """What of ControlGroups makes, limits and removes does nothing."""
+    """Implements ControlGroups; methods that make, limit or remove groups do nothing."""
 
     def __init__(self, rootfs: Callable[[str], Path]) -> None:
-        """`rootfs`: where the root file system of a container is mounted, by its id."""
+        """`rootfs`: returns where the root file system of a container is mounted, by its id."""
         self.driver: cgroup_names.Driver = "cgroupfs"
         self.usable = False
         self.top = ""
@@ -38,7 +38,7 @@ class NoCgroups:
         self._rootfs = rootfs
 
     def version(self) -> int:
-        """What the machine has, though not for us."""
+        """Return the version of the machine, though this user cannot use it."""
         return 2 if hierarchies.Hierarchies().v2_only() else 1
 
     def controllers(self) -> frozenset[str]:
@@ -51,7 +51,7 @@ class NoCgroups:
         return cgroup_names.oci_path(self.driver, parent or _PARENT, container_id)
 
     def begin(self, oci_path: str) -> None:
-        """Nothing is counted."""
+        """Do nothing: kills are not counted."""
 
     def killed_for_memory(self, id: str, oci_path: str) -> bool | None:
         return None
@@ -66,36 +66,36 @@ class NoCgroups:
         return _Meter(self._rootfs)
 
     def pids(self, oci_path: str) -> set[int]:
-        """Every process whose root is the container's."""
+        """Return every process whose root is the container's."""
         return set(_Processes(self._rootfs).of(cgroup_names.directory(oci_path)))
 
     def frozen(self, oci_path: str) -> bool:
         return False
 
     async def thaw(self, oci_path: str) -> None:
-        """Nothing is frozen."""
+        """Do nothing: no process is frozen."""
 
     async def empty(self, oci_path: str) -> None:
         await kill_all(oci_path, lambda: self.pids(oci_path), lambda: None, KILL_S)
 
     async def remove(self, oci_path: str) -> None:
-        """There is no group."""
+        """Do nothing: there is no group."""
 
     def join_monitor(self, container_id: str, pid: int) -> None:
-        """It stays where it is."""
+        """Do nothing: the monitor stays in its group."""
 
     async def remove_monitor(self, container_id: str) -> None:
-        """There is no group."""
+        """Do nothing: there is no group."""
 
     def prune(self) -> None:
-        """Nothing was made."""
+        """Do nothing: no group was made."""
 
     def warm_up(self) -> None:
-        """Nothing is moved."""
+        """Do nothing: no process is moved."""
 
 
 class _Processes:
-    """All that run in a root file system of ours, found in one look at /proc."""
+    """The processes in our containers' root file systems, found in one scan of /proc."""
 
     def __init__(self, rootfs: Callable[[str], Path]) -> None:
         self._rootfs = rootfs
@@ -111,7 +111,7 @@ class _Processes:
 
 
 def _device(rootfs: Path) -> str | None:
-    """MAJOR:MINOR of what is mounted there: an overlay has a number of its own."""
+    """Return MAJOR:MINOR of the mounted file system: an overlay has its own number."""
     if not mounts.is_mounted(rootfs):
         return None
     number = rootfs.stat().st_dev
@@ -119,7 +119,7 @@ def _device(rootfs: Path) -> str | None:
 
 
 def _by_root() -> dict[str, list[int]]:
-    """The pids in each root file system, by its device; other users' processes are not seen."""
+    """Return the pids in each root file system by device; other users' processes are not seen."""
     found: dict[str, list[int]] = {}
     roots: dict[str, str] = {}  # mount namespace -> device of its root
     for pid, namespace in _mount_namespaces():
@@ -137,7 +137,7 @@ def _mount_namespaces() -> Iterator[tuple[int, str]]:
                 continue
             try:
                 namespace = os.readlink(f"/proc/{entry.name}/ns/mnt")  # noqa: PTH115
-            except OSError:  # gone, a zombie, or not ours to look at
+            except OSError:  # gone, a zombie, or not ours to read
                 continue
             if namespace != own:
                 yield int(entry.name), namespace
@@ -146,7 +146,7 @@ def _mount_namespaces() -> Iterator[tuple[int, str]]:
 def _root_of(pid: int) -> str:
     try:
         with Path(f"/proc/{pid}/mountinfo").open("rb") as file:
-            data = file.read(_MOST_BYTES)  # a container can make as many mounts as it likes
+            data = file.read(_MOST_BYTES)  # a container can make any number of mounts
     except OSError:
         return ""
     text = os.fsdecode(data[: data.rfind(b"\n") + 1])
@@ -155,7 +155,7 @@ def _root_of(pid: int) -> str:
 
 
 class _Meter:
-    """What processes use now, as far as /proc tells it; those that have ended do not count."""
+    """The current usage of processes according to /proc; ended processes do not count."""
 
     def __init__(self, rootfs: Callable[[str], Path]) -> None:
         self._found = _Processes(rootfs)

@@ -1,12 +1,12 @@
-"""Who was killed for lack of memory, where systemd removes a container's group before it is read.
+"""Attributes kills for lack of memory, where systemd removes a container's group before a read.
 
-systemd removes a scope as soon as its last process is gone, and its count of kills with it; the
-slice above it, which is the pod's, counts them for good. So a container's kills are what its slice
-counts, less what the groups in it count that are still there, and less what was accounted to the
-containers that ended before.
+systemd removes a scope, and its count of kills, when its last process ends. The slice above it,
+which is the pod's, keeps its count. So a container's kills are the count of its slice, less the
+counts of the groups that still exist in it, and less the kills attributed to containers that ended
+before.
 
-What is accounted outlives the daemon, not a reboot: a small file for each slice, written only when
-there was a kill. The count of a slice is that of control groups v2 (memory.events).
+These attributed kills are kept in a small file for each slice, written only after a kill. They
+survive the daemon, not a reboot. The count of a slice is that of control groups v2 (memory.events).
 """
 
 import json
@@ -22,42 +22,42 @@ from cri_shim.untrusted import parse_json, read_file
 
 _LIMIT = 64 << 10  # bytes of an account; an id has 64
 _EVENTS, _LOCAL = "memory.events", "memory.events.local"
-_REMEMBERED = 64  # containers of a slice that were killed last
+_REMEMBERED = 64  # the last killed containers of a slice
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class _Account:
-    """What of a slice's counts was accounted to containers that ended."""
+    """The part of a slice's counts that was attributed to ended containers."""
 
-    slice: int  # the inode of its directory: another of the same name begins to count anew
+    slice: int  # the inode of its directory: a new slice of the same name counts from zero
     kills: int = 0
     group_kills: int = 0  # of the slice itself, by memory.oom.group, before the first container
     killed: tuple[str, ...] = ()  # ids of containers
 
 
 class OomKills:
-    """`directory` keeps the accounts; it is made when there is one to keep."""
+    """`directory` keeps the accounts; it is made with the first one."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._accounts: dict[Path, _Account] = {}
 
     def begin(self, group: Path) -> None:
-        """A container is about to have `group`: kills before the first one there are not ours."""
+        """Prepare for a container in `group`: kills before the first container do not count."""
         parent = group.parent
         if not (inode := _inode(parent)) or self._account(parent, inode) is not None:
-            return  # a slice that systemd will make for the container counts from nothing
+            return  # a slice that systemd makes for the container counts from zero
         self._prune()
         kills = _unaccounted(parent, without="", accounted=0)
         self._save(parent, _Account(inode, kills, _count(parent / _LOCAL, "oom_group_kill")))
 
     def ended(self, id: str, group: Path) -> bool | None:
-        """Whether the kernel has killed a process of the container for lack of memory.
+        """Return whether the kernel has killed a process of the container for lack of memory.
 
-        To be called at the end of every container, once it has no more processes; again for the
-        same one gives the same answer. None where the slice does not count.
+        Call it at the end of every container, when it has no more processes; a repeated call gives
+        the same answer. None if the slice does not count.
         """
         parent = group.parent
         inode = _inode(parent)
@@ -67,7 +67,7 @@ class OomKills:
         if id in account.killed:
             return True
         kills = _unaccounted(parent, without=group.name, accounted=account.kills)
-        # A kill of the whole slice is that of every container that ends after it: they all do.
+        # A kill of the whole slice counts for every container that ends after it: all of them end.
         if not kills and _count(parent / _LOCAL, "oom_group_kill") <= account.group_kills:
             return False
         killed = (*account.killed, id)[-_REMEMBERED:]
@@ -75,14 +75,14 @@ class OomKills:
         return True
 
     def _prune(self) -> None:
-        """Drop the accounts of slices that are no more."""
+        """Drop the accounts of slices that no longer exist."""
         for parent in [p for p, account in self._accounts.items() if _inode(p) != account.slice]:
             del self._accounts[parent]
             with suppress(OSError):
                 self._file(parent).unlink()
 
     def _account(self, parent: Path, inode: int) -> _Account | None:
-        """That of the slice that is there now; None if it has none."""
+        """Return the account of the slice that exists now; None if it has none."""
         if parent not in self._accounts and (found := self._load(parent)) is not None:
             self._accounts[parent] = found
         account = self._accounts.get(parent)
@@ -102,7 +102,7 @@ class OomKills:
     def _save(self, parent: Path, account: _Account) -> None:
         self._accounts[parent] = account
         if account == _Account(account.slice):
-            return  # what has no file is read as this
+            return  # a missing file is read as this
         file = self._file(parent)
         try:
             make_private(self._directory)
@@ -111,11 +111,11 @@ class OomKills:
             _log.warning("cannot keep the account of kills in %s: %s", parent.name, e)
 
     def _file(self, parent: Path) -> Path:
-        return self._directory / f"{parent.name}.json"  # a slice's name says where it is
+        return self._directory / f"{parent.name}.json"  # the name of a slice contains its path
 
 
 def _unaccounted(parent: Path, *, without: str, accounted: int) -> int:
-    """The kills in a slice that neither an account has nor a group in it, but for `without`."""
+    """Return the slice's kills that no account and no group except `without` has counted."""
     more = _count(parent / _EVENTS, "oom_kill") - accounted
     if more <= 0:
         return 0

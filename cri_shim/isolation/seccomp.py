@@ -1,8 +1,8 @@
-"""Where seccomp profiles come from: our own default, and files on the node.
+"""The sources of seccomp profiles: our own default, and files on the node.
 
 RuntimeDefault is `default_seccomp.json` of this package, unless `seccomp_profile` names a file.
-docs/seccomp.md compares it with what other runtimes have. Files are read when a container is made:
-an edited profile holds for the next container.
+docs/seccomp.md compares it with the profiles of other runtimes. Files are read when a container is
+made: an edited profile takes effect for the next container.
 """
 
 import functools
@@ -21,11 +21,11 @@ from cri_shim.spec import seccomp
 from cri_shim.spec.seccomp import Filter, Machine
 
 MAX_PROFILE = 4 << 20  # bytes; real ones have 20 KiB
-ARCHITECTURES = ("amd64", "arm64")  # that our own profile is written for, and what they also run
+ARCHITECTURES = ("amd64", "arm64")  # of our own profile, with the others that they also run
 
 
 class SeccompProfiles:
-    """`candidates`: files to look for RuntimeDefault in, none for our own profile.
+    """`candidates`: files to search for RuntimeDefault; without any, our own profile is used.
 
     `architecture` as images name it.
     """
@@ -35,7 +35,7 @@ class SeccompProfiles:
         self._machine = Machine(architecture, _kernel(platform.release()))
 
     def problem(self) -> str:
-        """Why RuntimeDefault cannot be had here; "" if it can."""
+        """Return why this node has no RuntimeDefault; "" if it has."""
         if self._candidates:
             if self._configured() is not None:
                 return ""
@@ -52,17 +52,17 @@ class SeccompProfiles:
         )
 
     def source(self) -> str:
-        """Where RuntimeDefault comes from, or the problem: for people."""
+        """Return the source of RuntimeDefault, or the problem, as a text for people."""
         return self.problem() or str(self._configured() or "our own")
 
     async def filter(
         self, at: str, wanted: seccomp.Wanted | None, capabilities: Collection[str]
     ) -> Filter | None:
-        """OCI linux.seccomp for a process with `capabilities`; None for none.
+        """Return the OCI linux.seccomp for a process with `capabilities`; None for no filter.
 
         `at` is the path of the security context. InvalidArgument for a Localhost profile that
-        cannot be used, Unavailable for one whose file system does not answer, WrongState when there
-        is no default profile on this node.
+        cannot be used, Unavailable for one whose file system does not answer, WrongState if this
+        node has no default profile.
         """
         if wanted is None:
             return None
@@ -71,7 +71,7 @@ class SeccompProfiles:
         return seccomp.to_oci(profile, self._machine, capabilities)
 
     async def check(self, at: str, wanted: seccomp.Wanted | None) -> None:
-        """Raise what `filter` would for a Localhost profile, for who has no process to filter."""
+        """Raise the errors of `filter` for a Localhost profile, without a process to filter."""
         if wanted is not None and wanted.path:
             await self._local(wanted.path, f"{at}.{wanted.field}")
 
@@ -91,7 +91,7 @@ class SeccompProfiles:
 
 
 async def _read(path: str, field: str) -> Mapping[str, Any]:
-    """The profile in a file, which may be on a file system that does not answer."""
+    """Return the profile in a file; its file system may not answer."""
     try:
         await answering.sure(path)
         text = await outside.look(path, untrusted.read_file, path, MAX_PROFILE)
@@ -109,6 +109,6 @@ def _our_own() -> Mapping[str, Any]:
 
 
 def _kernel(release: str) -> tuple[int, int]:
-    """(6, 1) of "6.1.0-18-amd64"."""
+    """Return (6, 1) for "6.1.0-18-amd64"."""
     found = re.match(r"(\d+)\.(\d+)", release)
     return (int(found[1]), int(found[2])) if found else (0, 0)

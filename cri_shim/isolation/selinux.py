@@ -1,6 +1,8 @@
-"""SELinux on this node. Where it is off, labels are accepted and mean nothing, as with containerd
-and CRI-O: the same manifest runs on nodes with it and without. `selinux_relabel` of a mount is
-not carried out: volumes are to bear a label that containers may use.
+"""SELinux on this node.
+
+If it is off, labels are accepted and have no effect, as with containerd and CRI-O: the same
+manifest runs on nodes with and without SELinux. `selinux_relabel` of a mount is not carried out:
+volumes must already have a label that containers may use.
 """
 
 import logging
@@ -18,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 
 class SELinux:
-    """`filesystem`: where selinuxfs is mounted, if it is."""
+    """`filesystem`: the mount point of selinuxfs, if it is mounted."""
 
     def __init__(self, filesystem: Path = Path("/sys/fs/selinux")) -> None:
         self._filesystem = filesystem
@@ -28,7 +30,7 @@ class SELinux:
     def labels(
         self, at: str, asked: api.SELinuxOption, pod_id: str, *, privileged: bool
     ) -> tuple[str, str]:
-        """(process label, mount label), both "" where SELinux is off.
+        """Return (process label, mount label), both "" if SELinux is off.
 
         InvalidArgument for a label that the policy does not know; `at` is the context's path.
         """
@@ -40,7 +42,7 @@ class SELinux:
         return process, mount
 
     def _check(self, field: str, label: str) -> None:
-        """The kernel takes a label that is valid by its policy, and nothing else."""
+        """Let the kernel check the label: it accepts only labels that are valid by its policy."""
         try:
             (self._filesystem / "context").write_bytes(label.encode() + b"\0")
         except OSError as e:
@@ -49,7 +51,7 @@ class SELinux:
 
 
 def _contexts() -> str:
-    """The lxc_contexts of the policy in force; "" when there is none."""
+    """Return the lxc_contexts of the active policy; "" if there is none."""
     try:
         lines = text(read_file(_CONFIG, _MAX_FILE)).splitlines()
         kind = next(s.partition("=")[2].strip() for s in lines if s.startswith("SELINUXTYPE="))

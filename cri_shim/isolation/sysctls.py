@@ -1,13 +1,14 @@
-"""Kernel parameters of a pod: which namespace each belongs to, when and how it is set.
+"""Kernel parameters of a pod: the namespace of each, and when and how it is set.
 
-A parameter that is not namespaced would change the whole host, one whose namespace the pod shares
-with the host would change the host's: both are refused before anything is made.
+A parameter that is not namespaced would change the whole host. A parameter of a namespace that the
+pod shares with the host would change the host's. Both are refused before anything is made.
 
-- `net.*.conf.INTERFACE.*` and `net.*.neigh.INTERFACE.*` exist as long as the interface does: they
-  are set when the network plugins have run. All others are set before, so that an interface is made
-  with the values of `conf.default`.
-- With a user namespace, `net.*` and `user.*` are set from inside of it (`isolation/userns.py`): the
-  kernel takes the group ids of ping_group_range as the writer's, and finds `user.*` by the writer.
+- `net.*.conf.INTERFACE.*` and `net.*.neigh.INTERFACE.*` exist only while the interface exists. They
+  are set after the network plugins have run. All others are set before, so that an interface is
+  made with the values of `conf.default`.
+- With a user namespace, `net.*` and `user.*` are set from inside it (`isolation/userns.py`). The
+  kernel interprets the group ids of ping_group_range as the writer's, and selects `user.*` by the
+  writer.
 """
 
 import errno
@@ -31,13 +32,13 @@ _ALWAYS_THERE = frozenset({"all", "default", "lo"})  # in place of an interface'
 _OF_THE_NODE = "it is not namespaced: it would change the whole node"
 FIELD = "config.linux.sysctls"
 DEFAULTS_FIELD = "the node's default_sysctls"
-# What the kernel answers to a value, or to a parameter only the host's namespace may set.
+# The kernel's errors for a bad value, or for a parameter that only the host's namespace may set.
 _REFUSALS = frozenset({errno.EINVAL, errno.ERANGE, errno.EACCES, errno.EPERM, errno.EOPNOTSUPP})
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter and its value. `field` is where it was asked for."""
+    """A parameter and its value. `field` is the request's field."""
 
     name: str
     value: str
@@ -47,18 +48,18 @@ class Parameter:
 
     @property
     def data(self) -> bytes:
-        """What is written: a write of nothing would set nothing."""
+        """The bytes to write: a write of no bytes would set nothing."""
         return (self.value or "\n").encode()
 
     @property
     def interface(self) -> str:
-        """The network interface it is of; "" for one that needs none."""
+        """The network interface of the parameter; "" if it needs none."""
         parts = self.path.split("/")
         of_one = len(parts) > 4 and parts[0] == "net" and parts[2] in _OF_INTERFACES
         return parts[3] if of_one and parts[3] not in _ALWAYS_THERE else ""
 
     def refusal(self, problem: str) -> InvalidArgument:
-        """The error for it: which field, which parameter, which value, and what is wrong."""
+        """Return the error for it, with field, parameter, value and problem."""
         value = printable(self.value, 80)
         return InvalidArgument(f"{self.field}[{self.name}]", f"{value!r} is not set: {problem}")
 
@@ -71,11 +72,11 @@ class Parameter:
 def parameters(
     asked: Mapping[str, str], own: Container[str], defaults: Mapping[str, str] | None = None
 ) -> list[Parameter]:
-    """What is to be set in a pod that has namespaces of the kinds `own` to itself.
+    """Return the parameters to set in a pod that has its own namespaces of the kinds `own`.
 
-    `defaults` are the node's, checked by `check_defaults`: one is left out where the pod shares its
-    namespace with the node, or asks for a value of its own. Raises InvalidArgument for what would
-    reach outside of the pod.
+    `defaults` are the node's, checked by `check_defaults`. One is left out if the pod shares its
+    namespace with the node, or requests its own value. Raises InvalidArgument for a parameter that
+    would have an effect outside the pod.
     """
     wanted = {path_of(name): (name, value, FIELD) for name, value in asked.items()}
     for name, value in (defaults or {}).items():
@@ -95,7 +96,7 @@ def parameters(
 
 
 def check_defaults(defaults: Mapping[str, str]) -> None:
-    """InvalidArgument for a default that no pod can have."""
+    """Raise InvalidArgument for a default that no pod can have."""
     for name, value in defaults.items():
         path = path_of(name, DEFAULTS_FIELD)
         if namespace_of(path) is None:
@@ -103,9 +104,9 @@ def check_defaults(defaults: Mapping[str, str]) -> None:
 
 
 def path_of(name: str, field: str = FIELD) -> str:
-    """A parameter's path below /proc/sys, for a name with dots or with slashes.
+    """Return a parameter's path below /proc/sys, for a name with dots or with slashes.
 
-    As in sysctl(8), the first separator decides; the other character is part of a name then
+    As in sysctl(8), the first separator decides; the other character is then part of a name
     (`net.ipv4.conf.eth0/1.forwarding` is the interface `eth0.1`).
     """
     first = next((c for c in name if c in "./"), "/")
@@ -117,7 +118,7 @@ def path_of(name: str, field: str = FIELD) -> str:
 
 
 def namespace_of(path: str) -> str | None:
-    """The kind of namespace a parameter belongs to: net, ipc, uts, user; None for the host's."""
+    """Return the kind of a parameter's namespace: net, ipc, uts, user; None for the host's."""
     if path.startswith("net/"):
         return "net"
     if path.startswith("user/"):
@@ -130,7 +131,7 @@ def namespace_of(path: str) -> str | None:
 def write(wanted: Iterable[Parameter]) -> None:
     """Set parameters in the namespaces of the calling thread.
 
-    Raises InvalidArgument where the kernel does not know one or refuses its value.
+    Raises InvalidArgument if the kernel does not know one or refuses its value.
     """
     for parameter in wanted:
         try:

@@ -1,9 +1,10 @@
 """A pod's user namespace and the namespaces that belong to it, pinned to files.
 
-A thread cannot have a user namespace of its own, so a short-lived child makes them all: unshare(1),
-then a `cat` that answers when it is there. Its maps are written and its namespaces bound; then it
-is let go. Loopback and host name are set by a thread of ours, which may join them all but the user
-namespace; parameters of that and of the network by a child that joins both (see sysctls).
+A thread cannot have its own user namespace, so a short-lived child makes all namespaces: unshare(1)
+executes `cat`, which answers when the namespaces exist. Then the maps of the child are written, its
+namespaces are pinned, and it is ended. A thread of ours joins all but the user namespace and sets
+loopback and host name. A child that joins the user and net namespaces sets their parameters (see
+sysctls).
 """
 
 import asyncio
@@ -25,8 +26,8 @@ from cri_shim.isolation.sysctls import Parameter
 from cri_shim.linux import idmap, syscalls
 from cri_shim.spec.userns import IdMap, UserNamespace
 
-ANSWER_S = 10.0  # for the child to be there; it takes 2 ms
-_WORDS = 1 << 12  # bytes of its complaint
+ANSWER_S = 10.0  # for the child's answer; it takes 2 ms
+_WORDS = 1 << 12  # bytes of the child's error message
 _TRIAL = IdMap.same(1 << 20, 1 << 16)
 _FROM_INSIDE = ("user", "net")  # kinds of parameters that are set from inside
 _IN_ENGLISH = {"LC_ALL": "C", "PATH": os.defpath}
@@ -40,10 +41,10 @@ async def pin(
     sysctls: Collection[Parameter] = (),
     shared: bool = True,
 ) -> None:
-    """Make new namespaces of the kinds of `paths`, "user" among them, each pinned to its path.
+    """Make new namespaces of the kinds of `paths`, which include "user", each pinned to its path.
 
-    All belong to the user namespace, which has the mapping `ids`. As with
-    namespaces.pin, nothing stays on failure. ToolFailed with unshare's own words.
+    All belong to the user namespace, which has the mapping `ids`. As with namespaces.pin, a failure
+    leaves nothing. ToolFailed has the words of unshare.
     """
     await offload(namespaces.make_places, paths, shared=shared)
     made: list[Path] = []
@@ -59,16 +60,16 @@ async def pin(
 
 @asynccontextmanager
 async def trial(directory: Path, source: Path) -> AsyncIterator[UserNamespace]:
-    """A user namespace for the time of the block, shown to be fit for idmapped mounts of `source`.
+    """Yield a user namespace that is shown to support idmapped mounts of `source`.
 
-    ToolFailed or OSError says why this node cannot have one.
+    It exists during the block. ToolFailed or OSError says why this node cannot have one.
     """
     closed = [above for above in directory.parents if not above.stat().st_mode & 0o001]
     if closed:
         problem = f"root of a user namespace is another user and cannot pass {closed[0]}: chmod o+x"
         raise ToolFailed(problem)
     path = directory / "user"
-    namespaces.unpin(path)  # of a trial that was cut short
+    namespaces.unpin(path)  # left by a trial that was interrupted
     await pin({"user": path}, _TRIAL, hostname=None)
     try:
         try:
@@ -83,7 +84,7 @@ async def trial(directory: Path, source: Path) -> AsyncIterator[UserNamespace]:
 
 @asynccontextmanager
 async def _child(paths: Mapping[str, Path]) -> AsyncIterator[int]:
-    """The pid of a process in new namespaces of these kinds, living as long as the block."""
+    """Yield the pid of a process in new namespaces of these kinds; it ends with the block."""
     program = shutil.which("unshare")
     if program is None:
         raise ToolFailed("unshare (util-linux) is not installed: no pod can have a user namespace")
@@ -98,7 +99,7 @@ async def _child(paths: Mapping[str, Path]) -> AsyncIterator[int]:
         try:
             child = children.spawn(command, stdin=feed, stdout=mouth, stderr=stderr)
         finally:
-            os.close(mouth)  # the child's end is to be the end of what can be read
+            os.close(mouth)  # so that a read ends when the child ends
         try:
             await offload(_greet, food, answer)
             yield child.pid
@@ -116,7 +117,7 @@ class _NoAnswer(Exception):
 
 
 def _greet(food: int, answer: int) -> None:
-    """Return when the child is `cat`: unshare has done its work then."""
+    """Return when the child is `cat`: then unshare has made the namespaces."""
     with suppress(BrokenPipeError):
         os.write(food, b"\n")
     ready, _, _ = select.select([answer], [], [], ANSWER_S)
@@ -141,8 +142,8 @@ def _set_up(
             namespaces.enter(path, namespaces.KINDS[kind])
     namespaces.set_up(paths, hostname)
     parameters.write(p for p in sysctls if p.kind == "uts")
-    # Those of an ipc namespace are for the root of its user namespace alone, by id; becoming that
-    # takes away what the others need.
+    # Only the root id of the owning user namespace may set parameters of an ipc namespace. Taking
+    # that id removes the rights that the other parameters need, so these come last.
     of_ipc = [p for p in sysctls if p.kind == "ipc"]
     if of_ipc:
         syscalls.set_thread_euid(ids.users.host_id)
@@ -150,9 +151,9 @@ def _set_up(
 
 
 async def write_inside(paths: Mapping[str, Path], sysctls: Iterable[Parameter]) -> None:
-    """Set parameters of the network or of users from inside the pod's user namespace.
+    """Set parameters of the net or user namespace from inside the pod's user namespace.
 
-    `paths` are the pins of the pod. InvalidArgument for one that the kernel refuses.
+    `paths` are the pod's pins. InvalidArgument for one that the kernel refuses.
     """
     joined = [f"--{kind}={paths[kind]}" for kind in _FROM_INSIDE if kind in paths]
     for parameter in sysctls:
