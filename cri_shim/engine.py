@@ -1,4 +1,4 @@
-"""What the verbs of pods/ and containers/ share: the objects, the drivers, work in hand."""
+"""The shared parts of the verbs of pods/ and containers/: the objects, the drivers, the work."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ from cri_shim.work import Work
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """Where things of a pod or container are. What is under `run_root` does not survive a boot."""
+    """The paths of pods and containers. Files under `run_root` do not survive a boot."""
 
     root: Path
     run_root: Path
@@ -37,14 +37,14 @@ class Paths:
         return self.run_root / "pods"
 
     def containers(self) -> list[Path]:
-        """The directories that have one of each container: its bundle, its writable layer."""
+        """The directories with one directory for each container: its bundle, its writable layer."""
         return [self.run_root / "containers", self.root / "containers"]
 
     def pod(self, pod_id: str) -> Path:
         return self.pods() / pod_id
 
     def etc(self, pod_id: str) -> Path:
-        """Where the files are that the pod's containers see under /etc."""
+        """The directory of the files that the pod's containers see under /etc."""
         own = self.pod(pod_id) / "etc"
         return own if own.exists() else self.pod(pod_id)  # a pod of an earlier version
 
@@ -52,11 +52,11 @@ class Paths:
         return self.netns_dir / f"cri-shim-{pod_id}"
 
     def pin(self, pod_id: str, kind: str) -> Path:
-        """Where the user, ipc, uts or pid namespace of a pod is pinned."""
+        """The path at which the user, ipc, uts or pid namespace of a pod is pinned."""
         return self.pod(pod_id) / "ns" / kind
 
     def pins(self, pod: state.PodRecord) -> dict[str, Path]:
-        """Where each namespace is pinned that is the pod's own."""
+        """The path at which each namespace of the pod's own is pinned."""
         kinds = namespaces.of_pod(pod.config)
         return {k: self.netns(pod.id) if k == "net" else self.pin(pod.id, k) for k in kinds}
 
@@ -67,21 +67,21 @@ class Paths:
         return self.bundle(container_id) / "rootfs"
 
     def volumes(self, container_id: str) -> Path:
-        """Where images are mounted that are volumes of the container, each under its number."""
+        """The directory of mounted images that are the container's volumes, by their number."""
         return self.bundle(container_id) / "volumes"
 
     def default_mounts(self, container_id: str) -> Path:
-        """Where the container's copies of what mounts.conf names are."""
+        """The directory of the container's copies of the files that mounts.conf names."""
         return self.bundle(container_id) / "default-mounts"
 
     def sources(self, container_id: str) -> Path:
-        """Where the sources of its bind mounts are mounted while it is made; see sources.py."""
+        """The directory of its bind mounts' sources while it is created; see sources.py."""
         return self.bundle(container_id) / "sources"
 
 
 @dataclass(frozen=True, slots=True)
 class Profiles:
-    """Where the profiles are that confine processes on this node."""
+    """The profiles that confine processes on this node."""
 
     seccomp: SeccompProfiles
     apparmor: AppArmor
@@ -90,19 +90,19 @@ class Profiles:
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What every pod and container of this node is given, whatever it asks for."""
+    """The settings that every pod and container of this node gets."""
 
     hooks: Hooks
     mounts: DefaultMounts
     pause_init: str  # the static program that keeps a shared pid namespace
-    sysctls: Mapping[str, str]  # of every pod that has the namespace they belong to
-    pids_limit: int  # of every container; 0 for none
-    cdi_dirs: tuple[Path, ...]  # where devices are specified; a later one wins
+    sysctls: Mapping[str, str]  # of every pod that has its own namespace for them
+    pids_limit: int  # of every container; 0 means none
+    cdi_dirs: tuple[Path, ...]  # with device specifications; a later directory wins
 
 
 @dataclass(slots=True)
 class Engine:
-    """Handed to every verb as its first argument, `engine`."""
+    """The first argument, `engine`, of every verb."""
 
     objects: ObjectStore
     images: ImageStore
@@ -121,7 +121,7 @@ class Engine:
     work: Work = field(default_factory=Work)
 
     def handler(self, name: str) -> Handler:
-        """The OCI runtime of this name, "" being the default; it must be known and work."""
+        """Return the OCI runtime of this name, "" for the default; it must exist and work."""
         chosen = self.handlers.get(name or self.default_handler)
         if chosen is None:
             known = ", ".join(sorted(self.handlers)) or "none"
@@ -133,19 +133,19 @@ class Engine:
         return chosen
 
     def alive(self) -> "Engine":
-        """This, as long as its runtime is open; then RuntimeStopped."""
+        """Return this engine while its runtime is open; after that, raise RuntimeStopped."""
         if self.objects.closed:
             raise RuntimeStopped("the runtime was shut down; open another one")
         return self
 
     def warm_up(self) -> None:
-        """Wake the kernel's moves between cgroups while something else is done.
+        """Start the kernel's moves between cgroups in the background, while other work runs.
 
-        See Cgroups.warm_up: a container is about to be made, and the first move after a pause waits
-        7-9 ms.
+        See Cgroups.warm_up: a container will be created soon, and the first move after a pause
+        waits 7-9 ms.
         """
         self.work.spawn("prime cgroups", offload(self.cgroups.warm_up))
 
     def retries(self) -> dict[str, str]:
-        """All that is tried again in the background, with its last error."""
+        """Return all work that is retried in the background, with its last error."""
         return {**self.work.retrier.pending(), **self.objects.unsaved()}

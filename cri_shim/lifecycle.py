@@ -1,7 +1,7 @@
 """The life of pods and containers: a table of the phases that may follow each phase.
 
-What is not in the table may not happen: the store of objects refuses such a record (`check`), so
-that one that was read before its object went on cannot take it back.
+Other changes are refused: the store of objects checks every record (`check`), so that a record that
+was read before its object's phase changed cannot set the earlier phase again.
 
     pod          CREATING --> READY --> NOTREADY --> REMOVING --> (forgotten)
                      |          |                       ^
@@ -13,10 +13,10 @@ that one that was read before its object went on cannot take it back.
                      |           |           |            |       |
                      +-----------+-----------+------------+-------+--> REMOVING --> (forgotten)
 
-A created container is EXITED without having run when the node was restarted; a starting one when
-it could not be started, or when it ended before its start was on record. A record may keep its
-phase while its facts change. One of a phase that is not known here, of another version, may end in
-every way.
+A created container is EXITED without having run if the node was restarted. A starting one is EXITED
+if it could not be started, or if it ended before its start was recorded. A record may keep its
+phase while its other fields change. A record with an unknown phase, from another version, may end
+in every way.
 """
 
 from cri_shim.errors import WrongState
@@ -24,7 +24,7 @@ from cri_shim.pb import state_pb2 as state
 
 Record = state.PodRecord | state.ContainerRecord
 
-# By the phase of a record, what may follow it; None: there is no record (yet).
+# The phases that may follow each phase of a record; None: there is no record (yet).
 POD: dict[int | None, set[int]] = {
     None: {state.POD_CREATING},
     state.POD_CREATING: {state.POD_READY, state.POD_REMOVING},
@@ -45,7 +45,7 @@ CONTAINER: dict[int | None, set[int]] = {
 
 
 def check(before: Record | None, after: Record) -> None:
-    """WrongState if the phase of `after` may not follow that of `before`, None: no record."""
+    """WrongState if the phase of `after` may not follow that of `before` (None: no record)."""
     now = None if before is None else before.phase
     if isinstance(after, state.PodRecord):
         may = POD.get(now, {state.POD_NOTREADY, state.POD_REMOVING})
@@ -58,24 +58,24 @@ def check(before: Record | None, after: Record) -> None:
 
 
 def name(record: Record) -> str:
-    """The phase in a word: creating, ready, running, ..."""
+    """Return the phase as a word: creating, ready, running, ..."""
     phases = state.PodPhase if isinstance(record, state.PodRecord) else state.ContainerPhase
     phase = phases.DESCRIPTOR.values_by_number.get(record.phase)
     return str(record.phase) if phase is None else phase.name.partition("_")[2].lower()
 
 
 def is_ready(pod: state.PodRecord) -> bool:
-    """Whether containers can be made and started in it."""
+    """Whether containers can be created and started in it."""
     return pod.phase == state.POD_READY
 
 
 def has_process(container: state.ContainerRecord) -> bool:
-    """Whether there is, as far as is known, a process to stop; also before and after RUNNING."""
+    """Whether a process to stop is known; it may be so before and after RUNNING, too."""
     return container.HasField("init") and container.finished_at == 0
 
 
 def is_running(container: state.ContainerRecord) -> bool:
-    """Whether its program was executed and has not ended; also of one that is paused."""
+    """Whether its program was executed and has not ended; a paused one counts, too."""
     return container.phase == state.CONTAINER_RUNNING
 
 

@@ -1,9 +1,9 @@
-"""What exists now: every pod and container, by id, name and prefix.
+"""The existing objects: every pod and container, by id, name and prefix.
 
-Values are PodRecord and ContainerRecord messages that nobody changes after `put`: a change is a new
-message (see `changed`). Readers take no lock and never call out, so a slow object cannot delay a
-list. `put` writes through to the state store first, `observe` swaps first and persists with retry.
-Both refuse a phase that may not follow the one there is: see lifecycle.py.
+Values are PodRecord and ContainerRecord messages that are never changed after `put`: a change is a
+new message (see `changed`). Readers take no lock and never call out, so a slow object cannot delay
+a list. `put` writes to the state store first; `observe` replaces the record in memory first and
+persists it with retry. Both refuse a phase that may not follow the current one: see lifecycle.py.
 
 A runtime with a state namespace sees only its own objects; one without sees all.
 """
@@ -28,7 +28,7 @@ PodName = tuple[str, str, str, int]  # namespace, name, uid, attempt
 ContainerName = tuple[str, str, int]  # pod id, name, attempt
 Entry = TypeVar("Entry", state.PodRecord, state.ContainerRecord)
 Record = state.PodRecord | state.ContainerRecord
-Follower = Callable[[Record | None, Record | None], None]  # before, after; None: is not there
+Follower = Callable[[Record | None, Record | None], None]  # before, after; None: no object
 _IDENTITY = "identity"
 _NAME = re.compile(r"[0-9a-f]{32}")
 
@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 
 
 def changed(record: Entry, **fields: Any) -> Entry:
-    """A copy of `record` with scalar or message fields replaced (None clears a field)."""
+    """Return a copy of `record` with scalar or message fields replaced (None clears a field)."""
     copy = type(record)()
     copy.CopyFrom(record)
     for name, value in fields.items():
@@ -61,7 +61,7 @@ class ObjectStore:
         self._store = store
         self.namespace = namespace
         self.lock = KeyedLock()  # key: object id. Order: pod, then container. Readers take none.
-        self.given_names: set[str] = set()  # made up in this process, for what may come yet
+        self.given_names: set[str] = set()  # generated in this process, perhaps not used yet
         self._pods: dict[str, state.PodRecord] = {}
         self._containers: dict[str, state.ContainerRecord] = {}
         self._of_pod: dict[str, dict[str, None]] = {}
@@ -79,10 +79,10 @@ class ObjectStore:
             self._index(container)
 
     def identity(self, known_as: str = "") -> str:
-        """A random name that the state keeps: another one is another state, or one begun anew.
+        """Return the random name that the state keeps; a new or another state has another name.
 
-        A damaged state that has lost its name has that of `known_as` again. Unavailable if it has
-        none and the disk is full.
+        A damaged state that has lost its name gets `known_as` again. Unavailable if it has none
+        and the disk is full.
         """
         known = (self._store.get("meta", _IDENTITY) or b"").decode(errors="replace")
         damaged = self._store.get("meta", DAMAGED) is not None
@@ -103,22 +103,22 @@ class ObjectStore:
         return [c for c in self._containers.values() if self._visible(c)]
 
     def each_pod(self) -> Iterator[state.PodRecord]:
-        """The pods there are now, each as it is when its turn comes; what is gone by then is not.
+        """Yield the present pods, each in its current state; pods that have gone are left out.
 
-        For answers that are sent in parts: only ids are held meanwhile.
+        For answers that are sent in parts: only ids are kept meanwhile.
         """
         for id in [pod.id for pod in self.pods()]:
             if (pod := self._pods.get(id)) is not None:
                 yield pod
 
     def each_container(self) -> Iterator[state.ContainerRecord]:
-        """The same of containers."""
+        """Like `each_pod`, for containers."""
         for id in [container.id for container in self.containers()]:
             if (container := self._containers.get(id)) is not None:
                 yield container
 
     def everything(self) -> tuple[list[state.PodRecord], list[state.ContainerRecord]]:
-        """All records, also those of other namespaces and of creates in progress."""
+        """Return all records, including those of other namespaces and of creates in progress."""
         return list(self._pods.values()), list(self._containers.values())
 
     def containers_of(self, pod_id: str) -> list[state.ContainerRecord]:
@@ -127,7 +127,7 @@ class ObjectStore:
     def pod(
         self, id: str, names: Callable[[state.PodRecord], Collection[str]] | None = None
     ) -> state.PodRecord:
-        """The pod of this id, else of this name if `names` are given, else of this id prefix.
+        """Find the pod by this id, else by this name if `names` is given, else by this prefix.
 
         NotFound; InvalidArgument if it is ambiguous; WrongNamespace.
         """
@@ -136,11 +136,11 @@ class ObjectStore:
     def container(
         self, id: str, names: Callable[[state.ContainerRecord], Collection[str]] | None = None
     ) -> state.ContainerRecord:
-        """The same of containers."""
+        """Like `pod`, for containers."""
         return self._containers[self._resolve("container", self._containers, id, names)]
 
     def dependents(self, id: str) -> list[state.ContainerRecord]:
-        """The containers that need this one to run, without those that are being removed."""
+        """Return the containers that need this one to run, without those that are being removed."""
         return [
             c
             for c in self._containers.values()
@@ -154,7 +154,7 @@ class ObjectStore:
         return self._containers.get(id)
 
     def pod_named(self, name: PodName) -> state.PodRecord | None:
-        """Who holds this name. A pod on its way out does not: its name is free again."""
+        """Return the pod that holds this name. A pod in removal does not: its name is free."""
         for pod in self._pods.values():
             if pod.phase != state.POD_REMOVING and pod_name(pod.config.metadata) == name:
                 return pod
@@ -172,13 +172,13 @@ class ObjectStore:
         return None
 
     def held_layers(self) -> set[str]:
-        """The diff-ids that containers, of all namespaces, still stand on."""
+        """Return the diff-ids of the layers that containers, of all namespaces, still use."""
         own = {layer for c in self._containers.values() for layer in c.layers}
         volumes = (volume for c in self._containers.values() for volume in c.image_volumes)
         return own | {layer for volume in volumes for layer in volume.layers}
 
     def used_images(self) -> set[str]:
-        """The ids of the images that containers, of all namespaces, were made from or mount."""
+        """Return the ids of the images that containers, of all namespaces, use or mount."""
         own = {c.image_id for c in self._containers.values()}
         return own | {v.image_id for c in self._containers.values() for v in c.image_volumes}
 
@@ -215,7 +215,7 @@ class ObjectStore:
     # -- changing -----------------------------------------------------------------------------
 
     def follow(self, follower: Follower) -> None:
-        """Call `follower` with (before, after) at every change of what is visible here.
+        """Call `follower` with (before, after) at every change of a visible object.
 
         It is called at once, on the loop: it must neither wait nor change the objects.
         """
@@ -225,17 +225,17 @@ class ObjectStore:
         self._followers.remove(follower)
 
     def put(self, record: Entry) -> Entry:
-        """Persist, swap in, wake who waits; Unavailable, and nothing changed, on a full disk."""
+        """Persist, replace, wake waiters; Unavailable, without a change, if the disk is full."""
         self._check(record)
         self._store.put(_kind(record), record.id, record.SerializeToString())
         self._swap(record)
         return record
 
     def observe(self, record: Entry) -> Entry:
-        """Swap in what is true whether the disk takes it or not; persist it with retry.
+        """Replace the record in memory even if the disk is full; persist it with retry.
 
-        That is what was seen, and what is given up: a full disk must not keep it from going, and a
-        removal that is not on record is asked for again.
+        This is for observed facts, and for objects that are given up: a full disk must not prevent
+        their removal, and a removal that was not recorded is requested again.
         """
         self._check(record)
         self._swap(record)
@@ -243,7 +243,7 @@ class ObjectStore:
         return record
 
     def observe_together(self, records: Sequence[Record]) -> None:
-        """`observe` of several, persisted in one piece: a pod and its containers."""
+        """Like `observe`, for a pod and its containers, which are persisted in one write."""
         for record in records:
             self._check(record)
         for record in records:
@@ -253,7 +253,8 @@ class ObjectStore:
     def forget(self, record: state.PodRecord | state.ContainerRecord) -> None:
         """Remove for good. Called when nothing is left of the object, so it need not be synced.
 
-        A disk that is full does not keep it: a record that outlives us is removed at the start.
+        A full disk does not prevent it: a record that is still on the disk is removed at the next
+        start.
         """
         last: Record | None
         if isinstance(record, state.PodRecord):
@@ -271,17 +272,17 @@ class ObjectStore:
         await self._store.sync()
 
     async def until(self, id: str, reached: Callable[[], bool]) -> None:
-        """Wait until `reached()`; it is asked again after every change of the object `id`."""
+        """Wait until `reached()`; it is called again after every change of the object `id`."""
         await self._changes.until(id, reached)
 
     def unsaved(self) -> dict[str, str]:
-        """Records that the disk does not have as they are here, and why."""
+        """Return the records that differ on the disk, each with the error."""
         return self._saver.unsaved()
 
     async def close(self) -> None:
-        """Stop retrying what a full disk did not take; it is tried a last time.
+        """Stop retrying writes that failed, after a last attempt.
 
-        Who still waits for a change hears RuntimeStopped. What is in memory can be read on.
+        Tasks that still wait for a change get RuntimeStopped. The objects can still be read.
         """
         self.closed = True
         await self._saver.close()
@@ -299,7 +300,7 @@ class ObjectStore:
         return None if record is None else record.SerializeToString()
 
     def _check(self, record: Record) -> None:
-        """WrongState if the phase of `record` may not follow what there is now."""
+        """WrongState if the phase of `record` may not follow the current one."""
         records: Mapping[str, Record]
         records = self._pods if isinstance(record, state.PodRecord) else self._containers
         lifecycle.check(records.get(record.id), record)
@@ -322,7 +323,7 @@ class ObjectStore:
         for follower in self._followers:
             try:
                 follower(before, after)
-            except Exception:  # a bug of a follower: the change has happened all the same
+            except Exception:  # a bug of a follower: the change has still happened
                 _log.exception("%s %s: a follower failed", _kind(told), told.id)
 
     def _index(self, container: state.ContainerRecord) -> None:

@@ -1,7 +1,7 @@
-"""Work in hand: what runs now, what is tried again, and how all of it ends when we close.
+"""Running work: the work that runs now, the work that is retried, and the end of both at shutdown.
 
-Equal requests join one piece of work, keyed by the name or id it is about: see aio.singleflight
-and aio.resumable.
+Equal requests join one piece of work. Its key is the name or id of its object: see
+aio.singleflight and aio.resumable.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ CreateRequest: TypeAlias = tuple[api.CreateContainerRequest, tuple[str, ...]]
 
 @dataclass(slots=True)
 class Stopping:
-    """A stop in progress: when SIGKILL is due (loop time), and the task that sees to it."""
+    """A stop in progress: when SIGKILL is due (loop time), and the task that sends it."""
 
     deadline: float
     sooner: asyncio.Event
@@ -31,14 +31,14 @@ class Stopping:
 
 @dataclass(frozen=True, slots=True)
 class PullKey:
-    """What makes two pulls the same. Task names show it, so it shows no secret."""
+    """The key of a pull: equal keys are one pull. Task names show it, so it shows no secret."""
 
     name: str
     auth: bytes = field(repr=False)
 
 
 class Work:
-    """What the verbs of pods/, containers/ and images/ have in hand."""
+    """The running work of the verbs in pods/, containers/ and images/."""
 
     def __init__(self) -> None:
         self.runs = Resumable[PodName, api.RunPodSandboxRequest, str]("run pod")
@@ -54,9 +54,9 @@ class Work:
         self.spawn = self._background.spawn
 
     async def drain(self, timeout: float) -> None:
-        """Give work in hand `timeout` seconds, then roll it back.
+        """Give running work `timeout` seconds, then roll it back.
 
-        Stops in progress are dropped, and pulls are given no time.
+        Stops in progress are cancelled at once, and so are pulls.
         """
         for stopping in self.stopping.values():
             stopping.task.cancel()

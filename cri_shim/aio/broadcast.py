@@ -1,7 +1,7 @@
-"""One publisher, many subscribers, each with a bounded queue of its own.
+"""One publisher, many subscribers, each with its own bounded queue.
 
-`publish` never waits. A subscriber whose queue is full is dropped: it still gets what is queued for
-it, and then ResourceExhausted, so that it knows it has missed something. The others notice nothing.
+`publish` never waits. A subscriber whose queue is full is dropped: it still gets the items in its
+queue, and then ResourceExhausted, so that it knows that it has missed items. Others are unaffected.
 """
 
 import asyncio
@@ -16,14 +16,14 @@ T = TypeVar("T")
 
 class Broadcast(Generic[T]):
     def __init__(self, limit: int, weigh: Callable[[T], int] = lambda _item: 1) -> None:
-        """`limit`: how much a subscriber may be behind, as `weigh` tells: items, or their bytes."""
+        """`limit`: how far a subscriber may be behind, as `weigh` counts: in items or bytes."""
         self._limit = limit
         self._weigh = weigh
         self._subscriptions: set[Subscription[T]] = set()
         self._closed = False
 
     def __bool__(self) -> bool:
-        """Whether anybody listens: what nobody hears need not be made."""
+        """Whether there is a subscriber: without one, items need not be made."""
         return bool(self._subscriptions)
 
     def publish(self, item: T) -> None:
@@ -34,7 +34,7 @@ class Broadcast(Generic[T]):
                 self._subscriptions.discard(subscription)
 
     def subscribe(self) -> "Subscription[T]":
-        """From here on nothing is missed. Leave it by `async with`, or `unsubscribe`."""
+        """Subscribe; every later item arrives. Leave with `async with`, or `unsubscribe`."""
         subscription: Subscription[T] = Subscription(self)
         if self._closed:
             subscription.end()
@@ -46,7 +46,7 @@ class Broadcast(Generic[T]):
         self._subscriptions.discard(subscription)
 
     def close(self) -> None:
-        """End every subscription after what is queued for it; later ones end at once."""
+        """End every subscription after its queued items; later subscriptions end at once."""
         self._closed = True
         for subscription in self._subscriptions:
             subscription.end()
@@ -59,15 +59,15 @@ class Subscription(Generic[T]):
     def __init__(self, source: Broadcast[T]) -> None:
         self._source = source
         self._queue: deque[tuple[T, int]] = deque()
-        self._weight = 0  # of what is queued
+        self._weight = 0  # of the queued items
         self._news = asyncio.Event()
         self._ended = False
         self._dropped = False
 
     def offer(self, item: T, weight: int, limit: int) -> bool:
-        """Queue `item`; False, and never again true, if more than `limit` would be queued.
+        """Queue `item`; False, for ever, once more than `limit` would be queued.
 
-        One item alone is never too much.
+        A single item may be larger than `limit`.
         """
         if self._dropped or (self._queue and self._weight + weight > limit):
             self._dropped = True
@@ -86,7 +86,7 @@ class Subscription(Generic[T]):
         return self
 
     async def __anext__(self) -> T:
-        """The next item; ResourceExhausted for one who was too slow."""
+        """Return the next item; ResourceExhausted if this reader was too slow."""
         while not self._queue:
             if self._dropped:
                 raise ResourceExhausted(

@@ -1,4 +1,4 @@
-"""Waiting for a change of something that has a name."""
+"""Waits for a change of a named object."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,13 +10,13 @@ class Changes:
         self._end: Exception | None = None
 
     def wake(self, name: str) -> None:
-        """`name` has changed: whoever waits for it looks again."""
+        """Wake the waiters of `name`, which has changed; they check it again."""
         for waiter in self._waiters.get(name, ()):
             if not waiter.done():
                 waiter.set_result(None)
 
     def end(self, why: Exception) -> None:
-        """There will be no change any more: whoever waits, or would, hears `why`."""
+        """Fail all current and future waiters with `why`."""
         self._end = why
         for waiters in self._waiters.values():
             for waiter in waiters:
@@ -24,7 +24,7 @@ class Changes:
                     waiter.set_exception(why)
 
     async def until(self, name: str, reached: Callable[[], bool]) -> None:
-        """Wait until `reached()`; it is asked again after every change of `name`."""
+        """Wait until `reached()`; it is called again after every change of `name`."""
         while not reached():
             if self._end is not None:
                 raise self._end

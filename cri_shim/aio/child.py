@@ -1,11 +1,11 @@
 """Child processes by pidfd on the event loop.
 
-Popen (vfork, no preexec) and one pidfd reader: about 1 ms and 0.2 ms of CPU a process, where
-asyncio's own transports take a thread and twice that. Every child of the daemon is started here,
-so that the reaper knows which zombies are somebody's.
+Popen (vfork, no preexec) and one pidfd reader take about 1 ms and 0.2 ms of CPU for a process;
+asyncio's own transports need a thread and twice the time. Every child of the daemon is started
+here, so that the reaper knows which zombies it must leave alone.
 
-The end of the *process* is the event; pipes that a grandchild keeps open are drained for a short
-time only (pipes.DRAIN_S).
+The end of the *process* is the event; pipes that a grandchild keeps open are drained only for a
+short time (pipes.DRAIN_S).
 """
 
 import asyncio
@@ -22,8 +22,8 @@ from cri_shim.aio.offload import finish
 from cri_shim.aio.pipes import Budget, Collector, collect
 from cri_shim.errors import TimedOut, ToolFailed
 
-OUTPUT_LIMIT = 4 << 20  # bytes kept of each stream of a tool's output; the rest is read and dropped
-LOST_CODE = 255  # the exit code of a process whose status somebody else has taken, or nobody saw
+OUTPUT_LIMIT = 4 << 20  # bytes kept of each output stream of a tool; the rest is read and dropped
+LOST_CODE = 255  # the exit code of a process whose status was taken elsewhere, or is unknown
 
 ours: set[int] = set()  # pids this module will reap itself
 
@@ -38,7 +38,7 @@ class Finished:
     stderr: bytes
 
     def complaint(self) -> str:
-        """What the program said of its failure, in one line fit for an error."""
+        """Return the program's error message as one string that fits into an error."""
         text = (self.stderr.strip() or self.stdout.strip()).decode(errors="replace")
         return text[-2000:] or f"exit status {self.returncode}, no message"
 
@@ -47,7 +47,7 @@ class Child:
     """A running child process. `wait` may be called by several tasks, and again after the end."""
 
     def __init__(self, pid: int, reap: Callable[[], int], *, session: bool = False) -> None:
-        """`reap` takes the exit code; it leads a `session` of its own. OSError: no descriptor."""
+        """`reap` returns the exit code; with `session` it leads one. OSError: no descriptor."""
         self.pid = pid
         self._take = reap
         self.leads_session = session
@@ -73,14 +73,14 @@ class Child:
         return self._pidfd >= 0
 
     def kill(self, number: int = signal.SIGKILL) -> None:
-        """Send a signal; a child that has ended is left alone."""
+        """Send a signal; no error if the child has ended."""
         if self._pidfd >= 0:
             signal.pidfd_send_signal(self._pidfd, number)
 
     async def end(self) -> None:
         """Kill, and return when it is reaped, even if this task is cancelled meanwhile.
 
-        In a session of its own, what it has started there is killed too.
+        With a session of its own, the other processes of that session are killed, too.
         """
         if self.leads_session and self._pidfd >= 0:  # not reaped yet: the id is still its own
             with suppress(ProcessLookupError):
@@ -90,11 +90,11 @@ class Child:
 
 
 def adopt(pid: int) -> Child:
-    """A process that became our child because its parent ended; we must be a child subreaper.
+    """Watch a process that became a child of the daemon, a child subreaper, when its parent ended.
 
-    Whoever expects one holds the reaper (`reaper.held`) until it is adopted, or the reaper would
-    take the exit status of a process that ends at once. ToolFailed if there is no such process any
-    more, or no descriptor left.
+    A caller that expects one holds the reaper (`reaper.held`) until it is adopted. Otherwise the
+    reaper would take the exit status of a process that ends at once. ToolFailed if the process does
+    not exist any more, or no descriptor is free.
     """
     try:
         return Child(pid, partial(_reap_adopted, pid))
@@ -121,9 +121,9 @@ def spawn(
     session: bool = False,
     executable: str | None = None,
 ) -> Child:
-    """Start a program; raise ToolFailed naming it if it cannot be executed.
+    """Start a program; ToolFailed names it if it cannot be executed.
 
-    `executable` is the program where argv[0] is but the name that it is to see.
+    `executable` is the program if argv[0] is only the name that the program gets.
     """
     try:
         process = subprocess.Popen(
@@ -142,7 +142,7 @@ def spawn(
     descriptors.restore(process.pid)
     try:
         return Child(process.pid, process.wait, session=session)
-    except OSError as e:  # no descriptor left to watch it by: nobody would ever reap it
+    except OSError as e:  # no free descriptor to watch it: it would never be reaped
         process.kill()
         process.wait()
         raise ToolFailed(f"cannot watch {argv[0]}: {e.strerror or e}") from e
@@ -162,9 +162,9 @@ async def run(
 ) -> Finished:
     """Run a program to its end and return how it ended.
 
-    `timeout` is in seconds; after it, or on cancellation, the program is killed (with all of its
-    `session`, if it is to have one, whose output has ended then) and reaped before TimedOut (or the
-    cancellation) is raised. A non-zero exit is no error here.
+    `timeout` is in seconds. After it, or on cancellation, the program is killed and reaped before
+    TimedOut (or the cancellation) is raised; with `session`, its whole session is killed, so that
+    its output has ended then. A non-zero exit code is not an error here.
     """
     with ExitStack() as cleanup:
         out = Collector(Budget(limit))
@@ -193,5 +193,5 @@ async def run(
 
 async def _end(child: Child, *outputs: Collector) -> None:
     await child.end()
-    if child.leads_session:  # they were killed, too, and close their output at their ends
+    if child.leads_session:  # its other processes were killed, too, and close their output
         await collect(*outputs)

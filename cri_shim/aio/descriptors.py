@@ -1,16 +1,16 @@
-"""How many descriptors the daemon may have, and how many the programs it starts.
+"""The number of descriptors that the daemon and the programs that it starts may have.
 
-The soft limit that a process is given is low, 1024 by convention, for programs that use select().
-The daemon raises its own to the hard limit. What it starts is given the one that was there before,
-and the documents of containers name it (spec/process), for a program may be quicker than we are.
+A process usually gets a low soft limit, 1024, for programs that use select(). The daemon raises its
+own to the hard limit. The programs that it starts get the limit of before, and the documents of
+containers name it (spec/process), because a program may open files before `restore` is called.
 """
 
 import contextlib
 import resource
 
-RESERVE = 256  # the last descriptors, which are not for clients' connections
+RESERVE = 256  # the last descriptors, which clients' connections may not use
 
-_inherited: tuple[int, int] | None = None  # soft and hard, before we have raised the soft one
+_inherited: tuple[int, int] | None = None  # soft and hard, before the soft one was raised
 
 
 def raise_limit() -> None:
@@ -25,25 +25,25 @@ def raise_limit() -> None:
 
 
 def limit() -> int:
-    """How many descriptors this process may have."""
+    """Return the number of descriptors that this process may have."""
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 def is_last(fd: int) -> bool:
-    """Whether a descriptor that was just made is one of the last: all below it are in use."""
+    """Whether a new descriptor is one of the last: all below it are in use."""
     most = limit()
     return fd >= most - min(RESERVE, most // 4)
 
 
 def for_children() -> tuple[int, int] | None:
-    """The soft and hard limit that children are to have; None if they just inherit ours."""
+    """Return the soft and hard limit for children; None if they inherit the daemon's."""
     return _inherited
 
 
 def restore(pid: int) -> None:
-    """Give a child that was just started the limit which this process had."""
+    """Give a child that was just started the limit that this process had at its start."""
     if _inherited is None:
         return
-    # It may have ended already, or be set-uid root and then no business of a user's daemon.
+    # It may have ended already. Or it is set-uid root, and the daemon of a user may not change it.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         resource.prlimit(pid, resource.RLIMIT_NOFILE, _inherited)

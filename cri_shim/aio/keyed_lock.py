@@ -1,4 +1,4 @@
-"""One lock a key; it exists only while somebody holds it or waits for it."""
+"""One lock for each key; it exists only while a task holds it or waits for it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Hashable

@@ -1,6 +1,6 @@
-"""Anonymous files: input of any size without a writer, and what a program says.
+"""Anonymous files: the input of a program, of any size and without a writer, and its messages.
 
-A pipe for a program's words would be held open by what it leaves behind.
+A pipe for a program's messages would be held open by processes that it leaves behind.
 """
 
 import os
@@ -10,19 +10,19 @@ from contextlib import contextmanager
 
 from cri_shim.errors import ToolFailed
 
-SAID_LIMIT = 1 << 16  # bytes of what a program said that are read
+SAID_LIMIT = 1 << 16  # bytes of a program's messages that are read
 
 
 @contextmanager
 def memfile(data: bytes = b"") -> Iterator[int]:
-    """An anonymous file holding `data`, open at its start. ToolFailed."""
+    """Make an anonymous file with `data`, open at its start. ToolFailed."""
     try:
         fd = os.memfd_create("program", os.MFD_CLOEXEC)
     except OSError as e:
         raise ToolFailed(f"cannot make a file for a program: {e.strerror}") from e
     try:
         left = memoryview(data)
-        while left:  # one write takes 2 GiB at most
+        while left:  # one write takes at most 2 GiB
             left = left[os.write(fd, left) :]
         os.lseek(fd, 0, os.SEEK_SET)
         yield fd
@@ -32,7 +32,7 @@ def memfile(data: bytes = b"") -> Iterator[int]:
 
 @contextmanager
 def stdin(data: bytes) -> Iterator[int]:
-    """What to give a program as standard input: `data`, or nothing."""
+    """Give the standard input for a program: `data`, or nothing."""
     if not data:
         yield subprocess.DEVNULL
         return
@@ -41,5 +41,5 @@ def stdin(data: bytes) -> Iterator[int]:
 
 
 def said(fd: int, limit: int = SAID_LIMIT) -> str:
-    """What a program wrote to an anonymous file, at most the first `limit` bytes."""
+    """Return what a program wrote to an anonymous file, at most the first `limit` bytes."""
     return os.pread(fd, limit, 0).decode(errors="replace")

@@ -1,7 +1,7 @@
-"""Blocking calls in threads, and steps that a cancellation must not cut in half.
+"""Blocking calls in threads, and steps that a cancellation must not interrupt.
 
-Rule: what was begun in the outside world is finished before CancelledError goes on, else an undo
-would run before the deed it is to undo.
+Rule: an action outside of the process that has begun is completed before CancelledError continues.
+Otherwise an undo would run before the action that it undoes.
 """
 
 import asyncio
@@ -17,10 +17,10 @@ T = TypeVar("T")
 
 
 async def join(task: "asyncio.Task[T]") -> T:
-    """Await work that is somebody else's too: a cancellation of the caller leaves it running.
+    """Await a task that others share: a cancellation of the caller leaves the task running.
 
-    If the *work* is cancelled, which only a shutdown does, that is Unavailable: CancelledError
-    would tell the caller that it was cancelled itself.
+    If the *task* is cancelled, which only a shutdown does, Unavailable is raised: CancelledError
+    would mean that the caller was cancelled itself.
     """
     try:
         return await asyncio.shield(task)
@@ -32,13 +32,13 @@ async def join(task: "asyncio.Task[T]") -> T:
 
 
 async def offload(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run `call` in a thread; return only when it ended, even if this task is cancelled."""
+    """Run `call` in a thread; return only when it has ended, even if this task is cancelled."""
     work = functools.partial(contextvars.copy_context().run, call, *args, **kwargs)
     return await finish(asyncio.get_running_loop().run_in_executor(None, work))
 
 
 async def finish(work: Awaitable[T]) -> T:
-    """Await `work` to its end; a cancellation meanwhile is held back and raised after it."""
+    """Await `work` to its end; a cancellation meanwhile is delayed and raised after it."""
     loop = asyncio.get_running_loop()
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
@@ -51,7 +51,7 @@ async def finish(work: Awaitable[T]) -> T:
             cancelled = e
     if cancelled is not None:
         if not task.cancelled():
-            task.exception()  # seen: the cancellation is what the caller hears of
+            task.exception()  # marks it as retrieved: the caller gets the cancellation
         raise cancelled
     return task.result()
 

@@ -1,9 +1,9 @@
-"""Looking at paths that callers name: they may be on a file system that never answers.
+"""Reads paths that callers name; they may be on a file system that never answers.
 
 A hard-mounted NFS server that is gone keeps a thread in the kernel for ever. So such a path is
-never looked at on the event loop, nor in the pool of `offload`, which our own files use. Each look
-has a daemon thread of its own and a limit of time. A thread that hangs is left behind: it ends
-when the file system answers, and it keeps neither the daemon nor the interpreter from ending.
+never read on the event loop, nor in the pool of `offload`, which the daemon's own files use. Each
+call has a daemon thread of its own and a time limit. A thread that hangs is abandoned: it ends when
+the file system answers, and it prevents neither the daemon nor the interpreter from ending.
 """
 
 import asyncio
@@ -30,10 +30,10 @@ async def look(
     limit: float = LIMIT_S,
     discard: Callable[[T], object] | None = None,
 ) -> T:
-    """Run `call(*args)`, which looks at `path`, in a thread; its result or its exception.
+    """Run `call(*args)`, which reads `path`, in a thread; return its result or raise its error.
 
-    Unavailable after `limit` seconds, naming `path`. The call may still be running then, and also
-    after a cancellation: it must change nothing. `discard` is called with a result that comes too
+    Unavailable with `path` after `limit` seconds. After that, and after a cancellation, the call
+    may still be running: it must change nothing. `discard` is called with a result that comes too
     late, to close descriptors.
     """
     if len(_busy) >= MOST_AT_ONCE:
@@ -50,13 +50,13 @@ async def look(
         async with asyncio.timeout(limit):
             return await answer
     except asyncio.CancelledError:
-        # The answer may have come just before: then nobody else has it.
+        # The answer may have come just before: then only this code can discard it.
         if discard is not None and not answer.cancelled() and answer.exception() is None:
             discard(answer.result())
         raise
     except TimeoutError:
         if not answer.cancelled():
-            return answer.result()  # it came just before; or the TimeoutError is the call's own
+            return answer.result()  # it came just before; or the call itself raised TimeoutError
         raise Unavailable(
             f"{path}: the file system it is on did not answer within {limit:g} s;"
             " look at the server or the process behind that mount"
@@ -88,6 +88,6 @@ def _run(
 
     try:
         loop.call_soon_threadsafe(deliver)
-    except RuntimeError:  # the loop is closed: nobody awaits the answer
+    except RuntimeError:  # the loop is closed: no task awaits the answer
         if failure is None and discard is not None:
             discard(result)

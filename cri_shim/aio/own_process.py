@@ -1,13 +1,13 @@
-"""Calls that the kernel may never answer, made in a process of their own.
+"""Runs calls that the kernel may never answer, in a process of their own.
 
-A path on a server that is gone can hold a thread in the kernel for ever, some where not even
-SIGKILL ends it: a network file system, or one whose program has stopped. A thread of the daemon
-would then keep the whole daemon from ending, and with it the next one from starting. A process does
-not: it is killed and left behind. It is gone when the file system answers, and does nothing more.
+A path on a network file system whose server is gone, or on a file system whose program has stopped,
+can hold a thread in the kernel for ever; on some of them even SIGKILL does not end it. A thread of
+the daemon would then prevent the daemon from ending, and so the next one from starting. A process
+does not: it is killed and abandoned. It ends when the file system answers, and does nothing more.
 
-The processes are forked by a small one, see process_server.py, which is started with the first call
-(25 ms, 4 MiB); a call takes 2 ms then. So first try what needs no answer (RESOLVE_CACHED), and call
-here for the rest. A path that still holds such a process is refused.
+A small process forks them, see process_server.py. It is started with the first call (25 ms, 4 MiB);
+after that a call takes 2 ms. So first try the calls that need no answer (RESOLVE_CACHED), and call
+this module for the rest. A path that still holds such a process is refused.
 """
 
 import asyncio
@@ -24,20 +24,20 @@ from cri_shim.aio.pipes import Budget, Collector
 from cri_shim.errors import ResourceExhausted, ToolFailed, Unavailable
 
 LIMIT_S = 10.0  # for all items together; the kubelet gives CreateContainer two minutes
-MOST_AT_ONCE = 256  # processes of half a MiB, those that were left behind too
+MOST_AT_ONCE = 256  # processes of half a MiB, including the abandoned ones
 _ANSWER_LIMIT = 4 << 20  # bytes
-_TRIES = 3  # a rename or a mount elsewhere makes the kernel unsure for a moment
+_TRIES = 3  # a rename or a mount elsewhere makes the kernel refuse a cached lookup for a moment
 _START = (
     "import sys; sys.path.insert(0, sys.argv[1]);"
     " from cri_shim.aio import process_server; process_server.main()"
 )
 _TOP = str(Path(__file__).resolve().parents[2])
 
-Item = Sequence[Any]  # the arguments of one call, as JSON has them; the first one is its path
-Outcome = Any  # what the call returned, as JSON has it, or its OSError
+Item = Sequence[Any]  # the arguments of one call, as JSON values; the first one is its path
+Outcome = Any  # the result of the call, as a JSON value, or its OSError
 
-_running: set[Collector] = set()  # one a process: it ends with it
-_left: dict[Collector, str] = {}  # of those that were left behind, the path each was at
+_running: set[Collector] = set()  # one for each process, until that ends
+_left: dict[Collector, str] = {}  # the path of each abandoned process
 _server: "_Server | None" = None
 _users = 0
 
@@ -45,12 +45,12 @@ _users = 0
 async def ask(
     call: Callable[..., object], items: Sequence[Item], *, limit: float = LIMIT_S
 ) -> list[Outcome]:
-    """What `call` says of each item: here where it can without waiting, else as `each` does."""
+    """Return the outcome of each item: directly if `call` need not wait, else from `each`."""
     return await rest(call, items, cached(call, items), limit=limit)
 
 
 def cached(call: Callable[..., object], items: Sequence[Item]) -> list[Outcome]:
-    """The outcomes of calls with `cached=True`: those that would wait have a BlockingIOError."""
+    """Return the outcomes with `cached=True`: a BlockingIOError for calls that would wait."""
     return [_cached(call, item) for item in items]
 
 
@@ -73,7 +73,7 @@ async def rest(
     *,
     limit: float = LIMIT_S,
 ) -> list[Outcome]:
-    """The outcomes of `cached`, with those of `each` instead of every BlockingIOError."""
+    """Return the outcomes of `cached`, with those of `each` in place of every BlockingIOError."""
     blocking = [n for n, outcome in enumerate(outcomes) if isinstance(outcome, BlockingIOError)]
     found = list(outcomes)
     if blocking:
@@ -86,11 +86,11 @@ async def rest(
 async def each(
     call: Callable[..., object], items: Sequence[Item], *, limit: float = LIMIT_S
 ) -> list[Outcome]:
-    """Call a function of one of our modules with each item, in one process; all outcomes.
+    """Call a function of a module of cri_shim with each item, in one process; return all outcomes.
 
-    The module must import little. Unavailable after `limit` seconds, naming the path of the item in
-    hand, and at once for a path that still holds the process of an earlier call. A system call that
-    was begun may end later; nothing is done after it, and nothing after a cancellation.
+    The module must import little. Unavailable after `limit` seconds, with the path of the current
+    item, and at once for a path that still holds the process of an earlier call. A system call that
+    has begun may end later; the process does nothing after it, and nothing after a cancellation.
     """
     use()
     try:
@@ -131,13 +131,13 @@ async def _each(call: Callable[..., object], items: Sequence[Item], limit: float
 
 
 def use() -> None:
-    """Keep the process that forks from one call to the next, until as many `close`s."""
+    """Keep the process that forks alive between calls, until an equal number of `close`s."""
     global _users
     _users += 1
 
 
 async def close() -> None:
-    """End the process that forks, and what was left behind as far as that can be ended."""
+    """End the process that forks, and the abandoned ones as far as they can be ended."""
     global _users
     _users -= 1
     if not _users:
@@ -172,7 +172,7 @@ def _refuse(paths: Sequence[str]) -> None:
 
 
 def _outcomes(data: bytes) -> list[Outcome]:
-    """A JSON line each: its result, its OSError, or the text of another exception."""
+    """Parse the lines: each is a result, an OSError, or the text of another exception."""
     found: list[Outcome] = []
     for line in data.splitlines():
         kind, *values = json.loads(line)
@@ -192,7 +192,7 @@ def _started() -> "_Server":
 
 
 class _Server:
-    """The process that forks the others, and our end of the socket to it."""
+    """The process that forks the others, and the daemon's end of the socket to it."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -212,7 +212,7 @@ class _Server:
         return self._process.running and self._loop is asyncio.get_running_loop()
 
     def begin(self, call: Callable[..., object], items: Sequence[Item], answers: int) -> int:
-        """Have a process call the function, and write to `answers`; its number here."""
+        """Start a process that calls the function and writes to `answers`; return its number."""
         self._number += 1
         request = [self._number, call.__module__, call.__qualname__]
         with memfile.memfile(json.dumps(items).encode()) as feed:
@@ -223,14 +223,14 @@ class _Server:
         return self._number
 
     def kill(self, number: int) -> None:
-        with contextlib.suppress(OSError):  # it is full, or gone: then its processes are killed
+        with contextlib.suppress(OSError):  # it is full, or has ended: its processes are killed
             self._ours.send(json.dumps([number]).encode())
 
     def leave(self) -> None:
-        """It ends by that, and its processes with it."""
+        """Close the socket: this ends the process that forks, and its processes."""
         self._ours.close()
 
     async def close(self) -> None:
-        """The same; it never waits for a file system itself, so that this is quick."""
+        """Close the socket and wait for the end; this is quick, as it never reads a file system."""
         self.leave()
         await self._process.end()

@@ -1,6 +1,6 @@
-"""Work of minutes in a thread of its own, which a cancellation ends soon.
+"""Work of minutes in a thread of its own, which ends soon after a cancellation.
 
-Short work is waiting for the few threads of `offload`.
+The few threads of `offload` are for short work.
 """
 
 import asyncio
@@ -16,14 +16,14 @@ T = TypeVar("T")
 
 
 async def in_own_thread(name: str, work: Callable[[Callable[[], bool]], T]) -> T:
-    """What `work` returns; it is given a call that says whether nobody waits for it any more.
+    """Return the result of `work`, which gets a function that says whether it was cancelled.
 
-    A cancellation waits until the work has ended, whatever it raises.
+    A cancellation waits until the work has ended; an error of the work is dropped then.
     """
     stopped = threading.Event()
     thread = ThreadPoolExecutor(1, thread_name_prefix=name)
     working = asyncio.get_running_loop().run_in_executor(thread, work, stopped.is_set)
-    thread.shutdown(wait=False)  # when that is done
+    thread.shutdown(wait=False)  # the thread ends after the work
     try:
         return await asyncio.shield(working)
     except asyncio.CancelledError:

@@ -1,4 +1,4 @@
-"""Reading what programs write: a pipe to its end, or until enough was said."""
+"""Reads the output of programs: a pipe to its end, or until a condition on the data is met."""
 
 import asyncio
 import os
@@ -7,12 +7,12 @@ from contextlib import suppress
 
 from cri_shim.errors import ToolFailed
 
-DRAIN_S = 0.2  # how long output is still read after the process ended and left its pipe open
-_CHUNK = 1 << 16  # bytes: what a pipe holds
+DRAIN_S = 0.2  # how long output is still read after the process ended, if its pipe stays open
+_CHUNK = 1 << 16  # bytes: the capacity of a pipe
 
 
 class Budget:
-    """How many bytes may still be kept, by all collectors that share it."""
+    """The number of bytes that may still be kept, by all collectors that share it."""
 
     def __init__(self, limit: int) -> None:
         self._left = limit
@@ -24,7 +24,7 @@ class Budget:
 
 
 def owned_pipe(owner: int) -> tuple[int, int]:
-    """Read and write end of a pipe that `owner` may open by name; -1 leaves it ours. OSError."""
+    """Return read and write end of a pipe that user `owner` may open by name; -1: ours. OSError."""
     read, write = os.pipe2(os.O_CLOEXEC)
     if owner >= 0:
         with suppress(OSError):
@@ -36,7 +36,7 @@ class Collector:
     """Reads a pipe to its end, keeps what the budget grants and drops the rest."""
 
     def __init__(self, budget: Budget, owner: int = -1) -> None:
-        """`owner` may open the write end by name; -1 leaves it ours."""
+        """User `owner` may open the write end by name; -1 leaves it to the daemon's user."""
         self._budget = budget
         self._kept = bytearray()
         self._loop = asyncio.get_running_loop()
@@ -65,16 +65,16 @@ class Collector:
             self._done.set_result(None)
 
     def started(self) -> None:
-        """The child has its copy of the write end: close ours."""
+        """Close our write end: the child has its copy."""
         os.close(self.write_end)
         self.write_end = -1
 
     def ended(self) -> "asyncio.Future[None]":
-        """Done at the end of file, or when reading was given up."""
+        """Return a future that is done at the end of file, or when reading was abandoned."""
         return self._done
 
     def drain(self) -> None:
-        """Read what a process that has ended has left in the pipe: at most what that holds."""
+        """Read what an ended process has left in the pipe: at most the capacity of a pipe."""
         if not self._done.done():
             self._read()
 
@@ -82,14 +82,14 @@ class Collector:
         return bytes(self._kept)
 
     def abandon(self) -> None:
-        """Stop reading; both ends are closed."""
+        """Stop reading; close both ends."""
         self._close()
         if self.write_end >= 0:
             self.started()
 
 
 async def collect(*collectors: Collector) -> list[bytes]:
-    """What was written to each until its end of file, or until DRAIN_S from now."""
+    """Return the output in each pipe until its end of file, or until DRAIN_S from now."""
     for collector in collectors:
         collector.drain()
     unended = [ended for collector in collectors if not (ended := collector.ended()).done()]
@@ -101,9 +101,9 @@ async def collect(*collectors: Collector) -> list[bytes]:
 
 
 async def read_until(fd: int, over: Callable[[bytearray], bool], within: float) -> bytes:
-    """What is written to a pipe until `over` says so of it, or its end. TimeoutError.
+    """Return the output in a pipe until `over` is true for it, or until its end. TimeoutError.
 
-    `over` bounds it: one read brings 64 KiB at most.
+    `over` bounds the size: one read returns at most 64 KiB.
     """
     loop = asyncio.get_running_loop()
     enough: asyncio.Future[bytes] = loop.create_future()

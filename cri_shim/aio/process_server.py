@@ -1,8 +1,8 @@
 """The program that own_process starts: it forks a process for each call, and does nothing else.
 
-On standard input is a socket. A message [number, module, function] is a call. It has two
-descriptors: the items are read from the first, as JSON; a line of JSON for each outcome is written
-to the second. A message [number] kills the process of that call. All end with the socket.
+Standard input is a socket. A message [number, module, function] is a call. It has two descriptors:
+the items are read from the first, as JSON; a line of JSON for each outcome is written to the
+second. A message [number] kills the process of that call. All processes end with the socket.
 """
 
 import ctypes
@@ -19,7 +19,7 @@ from typing import Any
 _PR_SET_PDEATHSIG = 1
 _MESSAGE_LIMIT = 4096
 
-_children: dict[int, int] = {}  # number -> pid, of those that have not ended
+_children: dict[int, int] = {}  # number -> pid, of the processes that have not ended
 
 
 def main() -> None:
@@ -45,7 +45,7 @@ def _reap(_signal: int, _frame: Any) -> None:
 
 @contextmanager
 def _nobody_reaped() -> Iterator[None]:
-    """In the block, the pid of a child is its own."""
+    """In the block no child is reaped, so that its pid cannot be reused."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
     try:
         yield
@@ -54,7 +54,7 @@ def _nobody_reaped() -> Iterator[None]:
 
 
 def _begin(number: int, module: str, name: str, items: int, answers: int) -> None:
-    call = getattr(importlib.import_module(module), name)  # here: once for all that follow
+    call = getattr(importlib.import_module(module), name)  # in the parent: once for all later calls
     us = os.getpid()
     pid = os.fork()
     if pid == 0:

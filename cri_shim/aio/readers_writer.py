@@ -1,4 +1,4 @@
-"""Many may pass together, or one alone: ADDs of different pods against a GC of their network."""
+"""A readers-writer lock: ADDs of different pods share it, a GC of their network has it alone."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ class ReadersWriterLock:
 
     @asynccontextmanager
     async def shared(self) -> AsyncIterator[None]:
-        """Pass with others; waits while somebody is alone inside, or about to be."""
+        """Share the lock; waits while a task has it alone, or waits to get it alone."""
         async with self._entry:
             self._inside += 1
             self._empty.clear()
@@ -29,7 +29,7 @@ class ReadersWriterLock:
 
     @asynccontextmanager
     async def alone(self, patience: float) -> AsyncIterator[None]:
-        """Be alone inside, or TimedOut when the others are not out within `patience` seconds."""
+        """Have the lock alone; TimedOut if the others do not leave within `patience` seconds."""
         async with self._entry:
             try:
                 await asyncio.wait_for(self._empty.wait(), patience)

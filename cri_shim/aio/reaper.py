@@ -1,8 +1,8 @@
-"""Reaps what a subreaper inherits.
+"""Reaps the orphans that a subreaper inherits.
 
 The daemon is a child subreaper: when a conmon or a container's monitor dies, its orphans become
-ours, and nobody else would wait for them. Children that aio.child started are left to their own
-pidfd reader.
+children of the daemon, and no other process reaps them. Children that aio.child started are left to
+their own pidfd reader.
 """
 
 import asyncio
@@ -22,9 +22,9 @@ _postponed = False
 
 
 def start() -> None:
-    """Reap orphans from now on; SIGCHLD belongs to this until as many `stop`s.
+    """Reap orphans from now on; this module owns SIGCHLD until as many `stop`s.
 
-    WrongState outside of the main thread, which alone hears of signals.
+    WrongState outside of the main thread, because only that thread receives signals.
     """
     global _users
     if threading.current_thread() is not threading.main_thread():
@@ -35,7 +35,7 @@ def start() -> None:
 
 
 def _signalled() -> None:
-    # After the pidfd readers of the same moment: mostly there is no zombie left to look at.
+    # After the pidfd readers of the same moment: then there is usually no zombie left.
     asyncio.get_running_loop().call_soon(reap_orphans)
 
 
@@ -47,13 +47,13 @@ def stop() -> None:
 
 
 def active() -> bool:
-    """Whether there is anybody to reap for."""
+    """Whether `start` was called and not stopped."""
     return _users > 0
 
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Reap nobody inside the block: for who is about to learn which orphan is to be adopted."""
+    """Reap no process inside the block, while the caller learns which orphan it will adopt."""
     global _holds, _postponed
     _holds += 1
     try:
@@ -66,20 +66,20 @@ def held() -> Iterator[None]:
 
 
 def reap_orphans() -> None:
-    """Reap every zombie child that is not ours by birth or adoption."""
+    """Reap every zombie child that aio.child neither started nor adopted."""
     global _postponed
     if _holds:
         _postponed = True
         return
     while (pid := _zombie()) is not None:
-        if pid in child.ours:  # others may stand behind it, and this one is not to be touched
+        if pid in child.ours:  # leave this one alone; there may be others behind it
             _reap_among(_children())
             return
         _reap_among([pid])
 
 
 def _zombie() -> int | None:
-    """A child that has ended, if there is one; it stays as it is."""
+    """Return the pid of an ended child, if there is one, without reaping it."""
     try:
         found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:

@@ -1,8 +1,8 @@
-"""Work that goes on when its caller gives up, and whose result waits for the caller's next try.
+"""Work that continues when its caller gives up; the result waits for the caller's next attempt.
 
-A create that outlives its caller's deadline must neither be started twice under one name nor block
-that name: the next equal request joins the work, or collects its result. Once a result has been
-handed to somebody it is forgotten here.
+A create may take longer than its caller's deadline. It must neither be started twice under one name
+nor block that name: the next equal request joins the work, or collects its result. A result that a
+caller has received is forgotten here.
 """
 
 import asyncio
@@ -39,8 +39,8 @@ class Resumable(Generic[K, R, T]):
     ) -> T:
         """Join or start the work of `key`.
 
-        AlreadyExists if it was begun for a request that is not equal. `still_there(result)` tells
-        whether an uncollected result is still good; if not, the work is started anew.
+        AlreadyExists if it was started for a request that is not equal. `still_there(result)` says
+        whether an uncollected result is still valid; if not, the work is started again.
         """
         flight = self._flights.get(key)
         if flight is not None and flight.task.done() and not _good(flight.task, still_there):
@@ -70,11 +70,11 @@ class Resumable(Generic[K, R, T]):
         if flight is None or not flight.task.done():
             return
         failed = flight.task.cancelled() or flight.task.exception() is not None
-        if failed:  # who waits hears of it; who comes later starts anew
+        if failed:  # the waiting callers get the error; a later caller starts again
             del self._flights[key]
 
     async def drain(self, timeout: float) -> None:
-        """Give work in hand `timeout` seconds, then cancel it and wait for its roll-back."""
+        """Give running work `timeout` seconds, then cancel it and wait for its roll-back."""
         tasks = [flight.task for flight in self._flights.values() if not flight.task.done()]
         if not tasks:
             return

@@ -1,4 +1,4 @@
-"""Work that must succeed some day: tried again in the background with growing pauses, visibly."""
+"""Work that is repeated in the background, with growing pauses and logged errors, until success."""
 
 import asyncio
 import logging
@@ -19,12 +19,12 @@ class Retrier:
         self._last_error: dict[str, str] = {}
 
     def add(self, what: str, work: Callable[[], Coroutine[Any, Any, Any]], *, now: bool) -> None:
-        """Try `work` until it succeeds, at once or after a first pause; one effort per `what`."""
+        """Try `work` until it succeeds, at once or after a pause; one task for each `what`."""
         if what not in self._tasks:
             self._tasks[what] = asyncio.create_task(self._effort(what, work, now), name=what)
 
     async def ensure(self, what: str, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
-        """Do `work` now; if it fails, its error is raised, and it is tried on in the background."""
+        """Run `work` now; if it fails, raise its error and retry it in the background."""
         try:
             await work()
         except Exception:
@@ -32,11 +32,11 @@ class Retrier:
             raise
 
     def pending(self) -> dict[str, str]:
-        """What is still being tried, with its last error."""
+        """Return the names of the work that is still retried, each with its last error."""
         return {what: self._last_error.get(what, "") for what in self._tasks}
 
     async def stop(self) -> None:
-        """End every effort; the records tell the next start what is left to do."""
+        """Cancel all work; from its records the next daemon knows what is left to do."""
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()

@@ -1,8 +1,8 @@
-"""Work that many sources bring, a little of each at a time, and the event loop between.
+"""Divides the event loop's time between many sources of work.
 
-A source that always has more to do would otherwise keep the loop from everybody else. Each is a
-callable that does a little and says whether more is left. In one iteration of the loop all of them
-together get SLICE_S; those that wait longest come first.
+Otherwise a source that always has more work would block the loop for all others. Each source is a
+callable that does a little work and returns whether more is left. In one iteration of the loop all
+of them together get SLICE_S; the source that has waited longest comes first.
 """
 
 import asyncio
@@ -15,12 +15,12 @@ Work = Callable[[], bool]
 
 
 class Rounds:
-    """`add` may be called at any time, also by work; a source is in it once at most."""
+    """`add` may be called at any time, also from work; add a source only once."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._queue: deque[Work] = deque()
-        self._until: float | None = None  # the end of this iteration's slice, once it has begun
+        self._until: float | None = None  # the end of this iteration's slice, if it has begun
         self._running = False
 
     def add(self, work: Work) -> None:
@@ -31,7 +31,7 @@ class Rounds:
 
     def _run(self) -> None:
         time = self._loop.time
-        fresh = self._until is None  # then at least one has its turn
+        fresh = self._until is None  # then at least one source runs
         if self._until is None:
             self._until = time() + SLICE_S
             self._loop.call_soon(self._next)
@@ -46,7 +46,7 @@ class Rounds:
             self._running = False
 
     def _next(self) -> None:
-        """The next iteration of the loop has come."""
+        """Begin the slice of the next iteration of the loop."""
         self._until = None
         if self._queue:
             self._run()

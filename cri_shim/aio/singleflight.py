@@ -1,8 +1,8 @@
-"""Equal work is done once; whoever asks for it while it runs gets the same result.
+"""Equal work runs once; a caller that requests it while it runs gets the same result.
 
 The work belongs to the flight, not to a caller: a caller that is cancelled leaves it running, so
-a retry joins it instead of starting a second one. With `needs_waiters` the work is cancelled when
-the last caller has gone: for what is worth nothing unless somebody wants it, such as a pull.
+that a retry joins it instead of starting it again. With `needs_waiters` the work is cancelled when
+the last caller has gone: for work that is useless without a caller, such as a pull.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ class SingleFlight(Generic[K, T]):
         self._abandoned: set[asyncio.Task[T]] = set()
 
     async def do(self, key: K, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Join the flight of `key`, or start it with `work()`; raise what it raised."""
+        """Join the flight of `key`, or start it with `work()`; raise its error."""
         flight = self._flights.get(key)
         if flight is None:
             task = asyncio.create_task(work(), name=f"{self._name} {key}")
@@ -48,7 +48,7 @@ class SingleFlight(Generic[K, T]):
         return key in self._flights
 
     def _abandon(self, key: K, task: asyncio.Task[T]) -> None:
-        # Off the list at once: who asks now must not join work that is being undone.
+        # Remove it at once: a new caller must not join work that is being undone.
         if (flight := self._flights.get(key)) is not None and flight.task is task:
             del self._flights[key]
         self._abandoned.add(task)
@@ -59,10 +59,10 @@ class SingleFlight(Generic[K, T]):
             del self._flights[key]
         self._abandoned.discard(task)
         if not task.cancelled():
-            task.exception()  # an error nobody waited for any more is not "never retrieved"
+            task.exception()  # avoids "never retrieved" for an error that no caller awaits
 
     async def drain(self, timeout: float) -> None:
-        """Give flights `timeout` seconds to land, then cancel what is left and await it."""
+        """Give flights `timeout` seconds to end, then cancel the rest and wait for them."""
         tasks = [flight.task for flight in self._flights.values()] + list(self._abandoned)
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=timeout)

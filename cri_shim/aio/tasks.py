@@ -1,4 +1,4 @@
-"""Tasks that nobody awaits: kept until their ends, where their errors are logged."""
+"""Background tasks: they are kept until they end, and then their errors are logged."""
 
 import asyncio
 import logging
@@ -9,13 +9,13 @@ _log = logging.getLogger(__name__)
 
 
 class Tasks:
-    """Owns what it has spawned; whoever owns it drains it at the end."""
+    """Owns the tasks that it has spawned; its owner drains it at the end."""
 
     def __init__(self) -> None:
         self._running: set[asyncio.Task[None]] = set()
 
     def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
-        """Run `work` as a task; its error is logged where it ends."""
+        """Run `work` as a task; its error is logged when it ends."""
         task = asyncio.create_task(work, name=name)
         self._running.add(task)
         task.add_done_callback(self._ended)

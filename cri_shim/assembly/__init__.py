@@ -1,11 +1,11 @@
-"""Builds the drivers from the configuration and hands each plain values; nobody passes Config on.
+"""Builds the drivers from the configuration; each driver gets plain values, never the Config.
 
-- `programs`  what must be installed, found on its path lists
-- `node`      the machine: control groups, capabilities, huge pages
-- `drivers`   each driver from its part of the configuration
-- `probing`   the OCI runtimes, each tried
-- `opening`   all of it in order, and the mark at the end of a start
-- `advice`    what is careless in the set-up of the node
+- `programs`: finds the required programs on their path lists
+- `node`: the machine: control groups, capabilities, huge pages
+- `drivers`: makes each driver from its part of the configuration
+- `probing`: tests the OCI runtimes
+- `opening`: opens everything in order, and writes the mark at the end of a start
+- `advice`: warnings about unsafe settings of the node
 """
 
 from cri_shim.assembly import advice

@@ -1,7 +1,7 @@
-"""What is careless in the set-up of a node: one sentence each, with what to do.
+"""Warnings about unsafe settings of a node: one sentence each, with the remedy.
 
-The daemon starts all the same. What would make root of whoever can write to it, which is hooks,
-configuration and programs, is refused where it is met instead; so are root and run root.
+The daemon starts in spite of them. Hooks, configuration and programs that another user can write
+to would make that user root: these are refused where they are used; so are root and run root.
 """
 
 import ipaddress
@@ -23,11 +23,11 @@ _READABLE = stat.S_IRGRP | stat.S_IROTH
 
 
 def of_places(config: Config) -> list[str]:
-    """About files and directories that others may change, or read where they should not."""
+    """Warn about files and directories that others may change, or may read but should not."""
     found: dict[str, str] = {}
     for what, path in [*_places(config), *_programs(config)]:
         if problem := _changeable(path):
-            found.setdefault(problem, what)  # once, for the first thing that it endangers
+            found.setdefault(problem, what)  # once, for the first setting that it endangers
     for what, file in _files(config):
         if problem := _changeable(file, way=False):
             found.setdefault(problem, what)
@@ -37,7 +37,7 @@ def of_places(config: Config) -> list[str]:
 
 
 async def of_versions(handlers: Mapping[str, Handler], inventory: Inventory) -> list[str]:
-    """About OCI runtimes with known escapes that the distribution has not mended."""
+    """Warn about OCI runtimes with known security holes that the distribution has not fixed."""
     warnings: list[str] = []
     for handler in handlers.values():
         if not advisories.found(handler.version, None):
@@ -51,7 +51,7 @@ async def of_versions(handlers: Mapping[str, Handler], inventory: Inventory) -> 
 
 
 def _places(config: Config) -> Iterator[tuple[str, Path]]:
-    """What the daemon reads, and where it works."""
+    """Yield the paths that the daemon reads, and its working directories."""
     server, network = config.server, config.network
     yield "server.root", server.root
     yield "server.run_root", server.run_root
@@ -73,7 +73,7 @@ def _places(config: Config) -> Iterator[tuple[str, Path]]:
 
 
 def _programs(config: Config) -> Iterator[tuple[str, Path]]:
-    """Those that are there, on each path list."""
+    """Yield the existing programs on each path list."""
     lists = {
         "conmon_path": config.conmon_path,
         "image.skopeo_path": config.image.skopeo_path,
@@ -85,7 +85,7 @@ def _programs(config: Config) -> Iterator[tuple[str, Path]]:
 
 
 def _files(config: Config) -> Iterator[tuple[str, Path]]:
-    """What is in directories of which many programs are the writers."""
+    """Yield the files in directories that many programs write to."""
     for what, directories in (
         ("a CNI network", (config.network.config_dir,)),
         ("a CNI plugin", config.network.plugin_dirs),
@@ -99,7 +99,7 @@ def _entries(directory: Path) -> list[Path]:
     try:
         return sorted(islice(directory.iterdir(), _MOST_FILES))
     except OSError:
-        return []  # it is missing; what reads it says so
+        return []  # it is missing; the module that reads it reports this
 
 
 def _changeable(path: Path, *, way: bool = True) -> str:
@@ -111,7 +111,7 @@ def _changeable(path: Path, *, way: bool = True) -> str:
 
 
 def _key(file: str) -> str:
-    """Who has the key of the streaming server can pass for it."""
+    """Warn about a readable key: with it, another program could pose as the streaming server."""
     try:
         mode = os.stat(file).st_mode if file else 0  # noqa: PTH116
     except OSError:
@@ -120,7 +120,7 @@ def _key(file: str) -> str:
 
 
 def _address(streaming: Streaming) -> str:
-    """The kubelet is on this node: nobody else has to reach the streaming server."""
+    """Warn about an address on the network: only this node's kubelet needs the streaming server."""
     if streaming.tls_cert_file or ipaddress.ip_address(streaming.address).is_loopback:
         return ""
     return (

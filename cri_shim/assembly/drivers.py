@@ -1,4 +1,4 @@
-"""Drivers made of plain values; only here is a Config taken apart."""
+"""Makes drivers from plain values; only this module takes a Config apart."""
 
 import logging
 from pathlib import Path
@@ -28,14 +28,14 @@ from cri_shim.store.skopeo import Skopeo
 from cri_shim.streaming.certificate import Certificate
 from cri_shim.streaming.server import StreamingConfig, StreamingServer
 
-# mounts.conf as libpod looked for it: the machine's own before the distribution's.
+# The places of mounts.conf in libpod: the machine's own comes before the distribution's.
 DEFAULT_MOUNTS = (Path("/etc/containers/mounts.conf"), Path("/usr/share/containers/mounts.conf"))
 
 _log = logging.getLogger(__name__)
 
 
 def environment(config: Config) -> dict[str, str]:
-    """Of conmon and the OCI runtimes."""
+    """Return the environment of conmon and the OCI runtimes."""
     return dict(setting.split("=", 1) for setting in config.conmon_env_vars)
 
 
@@ -47,8 +47,8 @@ def seccomp(config: Config) -> SeccompProfiles:
 
 
 def hooks(config: Config) -> Hooks:
-    """ConfigError at once for a hook that is wrong, where that is to be fatal."""
-    ours = config.origin["hooks_dir"] == "default"  # libpod did not miss its own places either
+    """Make the hooks; ConfigError for an invalid one, if the configuration makes that fatal."""
+    ours = config.origin["hooks_dir"] == "default"  # libpod does not require its own places either
     found = Hooks(
         [Path(directory) for directory in config.hooks_dir],
         must_exist=config.hooks_dir_not_exist_fatal and not ours,
@@ -70,7 +70,7 @@ def default_mounts(config: Config) -> DefaultMounts:
 
 
 def default_sysctls(config: Config) -> dict[str, str]:
-    """ConfigError for one that no pod can have."""
+    """Return the default sysctls; ConfigError for one that no pod can have."""
     found = dict(setting.split("=", 1) for setting in config.default_sysctls)
     try:
         sysctls.check_defaults(found)
@@ -80,7 +80,7 @@ def default_sysctls(config: Config) -> dict[str, str]:
 
 
 def records(kind: str, path: Path, run_root: Path) -> Store:
-    """StateError where memory is asked for and the disk has records: their layers would go."""
+    """Open the state; StateError for "memory" if the disk has records: their layers would go."""
     if kind != "memory":
         return LevelStore(path, copies=(run_root, MEMORY))
     if path.exists():
@@ -124,14 +124,14 @@ def image_store(
 
 
 def network(config: Config, paths: Paths) -> Network | UserModeNetwork:
-    """CNI's; an ordinary user's pods have one by pasta or slirp4netns."""
+    """Make the network: CNI's, or for an ordinary user one with pasta or slirp4netns."""
     if ordinary_user() is not None:
         return UserModeNetwork(
             paths.run_root / "network",
             config.network.user_mode,
             add_timeout=config.network.add_timeout,
         )
-    make_private(paths.root / "cni")  # before a plugin makes it for everybody
+    make_private(paths.root / "cni")  # before a plugin makes it readable for all users
     return Network(
         config.network.config_dir,
         config.network.plugin_dirs,
@@ -146,7 +146,7 @@ def network(config: Config, paths: Paths) -> Network | UserModeNetwork:
 
 
 def streaming(config: Config, engine: Engine) -> StreamingServer:
-    """The server of exec, attach and port-forward, not listening yet."""
+    """Make the server of exec, attach and port-forward, which does not listen yet."""
     ours = config.streaming
     certificate = None
     if ours.tls_cert_file:

@@ -1,4 +1,4 @@
-"""What kind of machine this is, as containers and their control groups meet it."""
+"""The properties of this machine that matter for containers and their control groups."""
 
 import hashlib
 import logging
@@ -38,7 +38,7 @@ def _cgroup_driver(configured: str) -> Driver:
 
 
 def _cgroup_name(run_root: Path) -> str:
-    """The parent of our cgroups: a second instance on a machine has one of its own."""
+    """Return the parent of our cgroups: a second instance on a machine has another one."""
     if run_root == Server().run_root:
         return PREFIX
     return f"{PREFIX}-{hashlib.sha256(bytes(run_root)).hexdigest()[:8]}"
@@ -47,7 +47,7 @@ def _cgroup_name(run_root: Path) -> str:
 def host(cgroups: ControlGroups) -> Host:
     bounding = process.own_bounding_caps()
     rootless = ordinary_user() is not None
-    # Whoever is root of a user namespace only has the capability in there: not for this.
+    # Root of a user namespace has the capability only inside it: it does not suffice here.
     can_raise = "CAP_SYS_RESOURCE" in process.own_effective_caps() and not rootless
     if rootless:
         _log.info("running for user %s: %s", ordinary_user(), cgroups.problem or "limits work")
@@ -69,7 +69,7 @@ def host(cgroups: ControlGroups) -> Host:
 
 
 def _hugepage_sizes() -> frozenset[str]:
-    """Sizes as the hugetlb controller spells them: 2MB, 1GB."""
+    """Return the sizes as the hugetlb controller writes them: 2MB, 1GB."""
     found: set[str] = set()
     for entry in Path("/sys/kernel/mm/hugepages").glob("hugepages-*kB"):
         size = int(entry.name.removeprefix("hugepages-").removesuffix("kB"))

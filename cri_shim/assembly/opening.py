@@ -1,5 +1,5 @@
-"""Opening everything, in the order that recovery needs: locks and state first, then the slow
-probes beside each other.
+"""Opens everything, in the order that recovery needs: first locks and state, then the slow tests
+of OCI runtimes at the same time.
 """
 
 import asyncio
@@ -32,10 +32,10 @@ _log = logging.getLogger(__name__)
 
 
 async def open_engine(config: Config, programs: Programs, closing: Closing) -> Engine:
-    """Open everything below directories that are ours; `closing` closes what has been opened."""
+    """Open everything below the daemon's own directories; `closing` closes what was opened."""
     hooks = drivers.hooks(config)
     default_sysctls = drivers.default_sysctls(config)
-    # Resolved: runc takes no symlink in the path of a root file system, and /var/run is often one.
+    # Resolved: runc refuses a symlink in the path of a root file system, and /var/run is often one.
     places = (config.server.root, config.server.run_root, config.network.netns_dir)
     paths = Paths(*(place.resolve() for place in places))
     reaper.start()
@@ -63,7 +63,7 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
     finally:
         found = {handler.name: handler for handler in await trials}
         closing.add("the mounts of OCI runtimes", lambda: _release(found.values()))
-    null_device.take_back()  # from what ran when the last daemon died
+    null_device.take_back()  # a container may have changed it after the last daemon died
     systemd = cgroups.driver == "systemd"
     environment = drivers.environment(config)
     oci = OciRuntime(exec_dir=paths.run_root / "exec", systemd_cgroup=systemd, env=environment)
@@ -120,15 +120,15 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
 
 
 def mark_alive(run_root: Path, boot_id: str) -> None:
-    """Leave the mark that this boot's state has been refreshed: the last step of a start."""
+    """Write the mark that this boot's state has been refreshed: the last step of a start."""
     try:
         marks.write(run_root / "alive", boot_id)
-    except OSError as e:  # it is for people and other programs
+    except OSError as e:  # it is only for people and other programs
         _log.warning("cannot write %s: %s", run_root / "alive", e.strerror)
 
 
 def _stop_reaping() -> None:
-    """Orphans are init's again, once no runtime of this process would bury them."""
+    """Let init inherit orphans again, if no other runtime of this process would reap them."""
     reaper.stop()
     if not reaper.active():
         process.become_subreaper(False)

@@ -1,4 +1,4 @@
-"""The OCI runtimes that are configured: each is tried, and one is the default."""
+"""The configured OCI runtimes: tests each of them, and chooses the default."""
 
 import asyncio
 import logging
@@ -25,9 +25,9 @@ _log = logging.getLogger(__name__)
 async def probe(
     config: Config, paths: Paths, cgroups: ControlGroups, names: Collection[str] = ()
 ) -> list[Handler]:
-    """Try handlers, all at the same time, with and without a user namespace.
+    """Test handlers, all at the same time, with and without a user namespace.
 
-    `names` are of those that are configured; none: all of them.
+    `names` are names of configured handlers; without any, all are tested.
     """
     async with AsyncExitStack() as cleanup:
         space: UserNamespace | str
@@ -58,9 +58,9 @@ async def probe(
 async def probe_again(
     config: Config, paths: Paths, cgroups: ControlGroups, known: MutableMapping[str, Handler]
 ) -> None:
-    """Try those anew that lacked room, and put them in the place of what is `known`.
+    """Test again the handlers for which the disk was full, and replace them in `known`.
 
-    Unavailable while one still lacks it.
+    Unavailable while the disk is still full for one of them.
     """
     names = [handler.name for handler in known.values() if handler.lacked_room]
     for handler in await probe(config, paths, cgroups, names) if names else ():
@@ -71,7 +71,7 @@ async def probe_again(
 
 
 def default(config: Config, found: list[Handler]) -> str:
-    """The configured handler, else the first that works; else the first, whose problem is told."""
+    """Return the configured handler, else the first that works, else the first with its problem."""
     if config.default_runtime:
         return config.default_runtime
     for handler in found:

@@ -1,4 +1,4 @@
-"""The programs without which nothing can run, each found on its path list."""
+"""The required programs, each found on its path list."""
 
 import logging
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Programs:
-    """The programs without which nothing can run."""
+    """The paths of the required programs."""
 
     conmon: Path
     skopeo: Path
-    init: str  # "" where there is none: then pods cannot share a pid namespace
+    init: str  # "" if there is none: then pods cannot share a pid namespace
 
 
 def find_programs(config: Config) -> Programs:
-    """Find each on its path list; ToolFailed names the paths that were tried."""
+    """Find each on its path list; ToolFailed has the tried paths."""
     return Programs(
         conmon=executable("conmon", config.conmon_path),
         skopeo=executable("skopeo", config.image.skopeo_path),

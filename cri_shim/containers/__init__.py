@@ -1,36 +1,40 @@
-"""What can be done with a container, one verb a file.
+"""Operations on a container, one verb a file.
 
     create -> CREATED -> start -> RUNNING -> (its init ends: exits) -> EXITED -> remove
                                      |  stop, kill, pause, update, exec, reopen_log
 
-All phases, and what may follow what: lifecycle.py.
+lifecycle.py has all phases and their order.
 
-- `create`   record, root file system and OCI document; no process yet. It has three parts: `gather`
-             looks at image, pod and node, spec/plan.py decides, and `create` acts
-- `start`    conmon and the OCI runtime: `create`, then `start`; `launch`: when one of them hangs
-- `exits`    the end of an init, as conmon tells it, becomes the record's end
-- `stop`     signal, grace period, SIGKILL; a second stop can only shorten the first
-- `remove`   every trace of a container, step by step, each step able to be repeated
-- `pause`    every process of it frozen where it is, and thawed
-- `kill`     a signal to its init
-- `wait`     for its end, or another state
-- `dependencies`  which containers need others to run
-- `exec`     a command in a running container, to its end (ExecSync)
-- `interactive`     Exec and Attach: somebody talks to a command, or to the container's own program
-- `streams`  whose the pipes are that these, and the container's own program, have
-- `top`      its processes, as `ps` in it would show them
-- `export`   its whole root file system as a tar
-- `logs`     what it has written and writes, by entries
-- `update`   resources of a container; its log file opened anew
-- `takeover` at start: what conmon knows of a container whose start is not on record
-- `query`    answers from records: list and status
-- `diff`     what it changed in its root file system; `commit`: that becomes a new image,
-             while it is held `freeze`
-- `stats`    what it uses now; `usage` makes the messages, `rates` the CPU rate of two looks
-- `mounts`   what the caller's mounts are on this host, and the default ones of the node;
-             `volumes`: images that are mounted; `devices` and `cdi`: its device nodes
-- `sources`  what is bound into it, by descriptors, while the OCI runtime makes it
+- `create`: makes record, root file system and OCI document; no process yet. `gather` looks at the
+  image, the pod and the node; spec/plan.py decides; `create` acts
+- `start`: runs conmon and the OCI runtime's `create` and `start`; `launch` handles a runtime that
+  hangs
+- `exits`: records the end of an init, which conmon reports
+- `stop`: signal, grace period, SIGKILL; a second stop can only shorten the first
+- `remove`: removes every trace of a container in steps that can be repeated
+- `pause`: freezes and thaws all processes of a container
+- `kill`: sends a signal to the init
+- `wait`: waits for the end of a container, or for another state
+- `dependencies`: the containers that another container needs
+- `exec`: runs a command in a running container to its end (ExecSync)
+- `interactive`: Exec and Attach; connects a client with a command, or with the container's program
+- `streams`: the owner of the pipes of a command and of the container's program
+- `top`: the processes of a container, as `ps` in it would show them
+- `export`: the whole root file system as a tar
+- `logs`: the entries of the container's log
+- `update`: changes resources; opens the log file again
+- `takeover`: at start, completes the record of a container from conmon and the OCI runtime
+- `query`: answers list and status from records
+- `diff`: the changes in the root file system; `commit` makes an image of them while `freeze` holds
+  the container frozen
+- `stats`: the current usage; `usage` makes the messages, `rates` the CPU rate from two samples
+- `rootfs`: mounts the root file system with the ids and the SELinux label of its pod
+- `security`: the seccomp, AppArmor and SELinux profiles of a container or pod
+- `mounts`: finds the sources of the caller's mounts and of the node's default mounts
+- `volumes`: mounts image volumes
+- `devices`, `cdi`: the device nodes of a container
+- `sources`: mounts the sources of bind mounts for the OCI runtime, by descriptor, during a start
 
-Every phase change is written before the world is touched, so that a daemon that dies between two
-lines finds in the records what it may have left: recovery.py ends it.
+Every phase change is written before the action. If the daemon dies in between, the records name
+what it may have left, and recovery.py ends it.
 """

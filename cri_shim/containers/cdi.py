@@ -1,7 +1,8 @@
-"""CDI devices of a container: the specifications as they are on this node now, and the nodes.
+"""CDI devices of a container: reads the node's CDI specifications and finds the device nodes.
 
-The directories are read at each use: drivers write files into them just before they are needed, and
-few containers ask. A file that is wrong is passed over, unless a device is missed.
+The directories are read at each use, because drivers write files into them just before they are
+needed, and few containers ask for CDI devices. An invalid file is skipped; the error for a missing
+device names it.
 """
 
 from collections.abc import Sequence
@@ -27,9 +28,10 @@ _SUFFIXES = (".json", ".yaml", ".yml")
 async def find(
     engine: Engine, config: api.ContainerConfig, user: User
 ) -> tuple[cdi.Edits, list[HostDevice]]:
-    """The edits for the CDI devices a container asks for, by field or annotation, and their nodes.
+    """Return the edits for the CDI devices that a container requests, and their device nodes.
 
-    InvalidArgument names the field of a device that is not on this node.
+    Requests are a field or an annotation. InvalidArgument names the field of a device that is not
+    on this node.
     """
     asked = cdi.names([device.name for device in config.CDI_devices], config.annotations)
     if not asked:
@@ -66,9 +68,9 @@ def _value(path: Path) -> Any:
 
 
 async def _on_host(nodes: Sequence[cdi.Node], owner: User, field: str) -> list[HostDevice]:
-    """The nodes with what their specification leaves to the host and to the container's user.
+    """Complete the nodes from the host and the container's user where the specification is silent.
 
-    InvalidArgument when the host has no such device.
+    InvalidArgument if the host has no such device.
     """
     lacking = [node for node in nodes if not node.type or (node.type != "p" and not node.major)]
     outcomes = await own_process.ask(devices.find, [(node.host_path,) for node in lacking])

@@ -1,8 +1,8 @@
-"""Commit: what a container has written becomes a layer, and with its image's a new image.
+"""Commit: makes a layer of a container's writes, and a new image of its image and that layer.
 
-The container is paused while its files are read, unless the caller wants otherwise, and cannot be
-started or removed in that time. What is put into its root file system for mounts is left out, as
-are sockets; what is in volumes is not the container's.
+The container is paused while its files are read, unless the caller declines. It cannot be started
+or removed in that time. The layer leaves out sockets, and the files and directories made in the
+root file system as mount points. The content of volumes does not belong to the container.
 """
 
 import shlex
@@ -25,7 +25,7 @@ _NOT_WHOLE = frozenset({state.CONTAINER_CREATING, state.CONTAINER_REMOVING})
 
 
 class How(TypedDict, total=False):
-    """What is to be told of the image, how it is to differ, and whether to pause (yes)."""
+    """Metadata of the image, its changes, and whether to pause the container (default: yes)."""
 
     author: str
     message: str
@@ -34,10 +34,10 @@ class How(TypedDict, total=False):
 
 
 async def commit(engine: Engine, container_id: str, name: str = "", **how: Unpack[How]) -> str:
-    """The id of the new image, which is visible under `name`, or by its id only.
+    """Return the id of the new image; it has the name `name`, or no name if `name` is empty.
 
     An image that had the name loses it. InvalidArgument for a bad name or change; NotFound for an
-    unknown container, or one whose image is gone: its config is needed.
+    unknown container, or if its image, whose config is needed, has been removed.
     """
     tags = [tag_of(name)] if name else []
     container = engine.objects.container(container_id)
@@ -73,7 +73,7 @@ async def _pack(engine: Engine, id: str, tar: Path, *, pause: bool) -> tuple[str
 
 
 def _command(engine: Engine, id: str) -> str:
-    """What the container runs, in one line."""
+    """Return the container's command in one line."""
     return shlex.join(_arguments(engine, id))
 
 

@@ -1,7 +1,7 @@
-"""CreateContainer: record, root file system and OCI document; no process yet.
+"""CreateContainer: makes record, root file system and OCI document; no process yet.
 
-Nearly everything that can be refused is refused here. The record is written as an intent before the
-first directory is made; what fails is undone by the same steps that remove a container.
+Nearly all errors of a request are found here. The record is written as an intent before the first
+directory is made. A failure is undone by the same steps that remove a container.
 """
 
 import secrets
@@ -34,9 +34,9 @@ from cri_shim.store.catalog import stack
 async def create(
     engine: Engine, request: api.CreateContainerRequest, depends_on: Sequence[str] = ()
 ) -> str:
-    """Return the id of the new container; a retry of an equal request joins or collects it.
+    """Return the id of the new container; a retry of an equal request returns the same one.
 
-    `depends_on`: ids of containers of its pod that must run when it is started.
+    `depends_on`: ids of containers in its pod that must be running when it is started.
     """
     pod = engine.objects.pod(request.pod_sandbox_id)
     metadata = request.config.metadata
@@ -71,9 +71,9 @@ async def _create(
 def _intend(
     engine: Engine, pod: state.PodRecord, config: api.ContainerConfig, depends_on: Sequence[str]
 ) -> tuple[state.ContainerRecord, ImageConfig]:
-    """Check what needs no file system, and write the intent.
+    """Check everything that needs no file system, and write the intent.
 
-    Its image need not stay: the record names the layers, and keeps them.
+    The image may be removed afterwards: the record names the layers and keeps them.
     """
     current = engine.objects.pod(pod.id)
     if not lifecycle.is_ready(current):
@@ -119,7 +119,7 @@ async def _build(
     _make_directories(engine, pod, record)
     fault_point("containers.create.rootfs")
     engine.warm_up()
-    # Not synced: after a power cut nothing runs, and a directory without a record is a stray.
+    # Not synced: after a power cut nothing runs, and a directory without a record is an orphan.
     await rootfs.mount(engine, pod, record)
     fault_point("containers.create.document")
     images = await volumes.prepare(engine, record)
@@ -137,13 +137,13 @@ async def _build(
 def _make_directories(engine: Engine, pod: state.PodRecord, record: state.ContainerRecord) -> None:
     make_private(engine.paths.bundle(record.id))
     ids = userns.of_pod(pod.config)
-    if ids is not None:  # its root has to find the root file system, and nothing else
+    if ids is not None:  # the namespace's root must reach the root file system, nothing else
         let_group_pass(engine.paths.bundle(record.id), ids.groups.host_id)
         make_private(engine.paths.volumes(record.id))
 
 
 async def _carry_out(engine: Engine, record: state.ContainerRecord, plan: Plan) -> None:
-    """Make the directories of VOLUMEs, run precreate hooks, and write the document."""
+    """Make the directories of VOLUMEs, run the precreate hooks, and write the document."""
     if plan.volumes:
         await offload(_make_volumes, engine.paths.rootfs(record.id), plan.volumes, plan.owner)
     where = engine.paths.bundle(record.id)

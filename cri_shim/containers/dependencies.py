@@ -1,8 +1,8 @@
-"""Which containers need others to run, and what that forbids.
+"""Dependencies between containers, and the operations that they forbid.
 
 A container depends on the one whose pid namespace it joins (TARGET), and on those of its pod that
-it was created to depend on. They are there before it, so that only damaged records can have a
-circle; that is refused by name, too.
+the create request names. A dependency exists before its dependent, so only damaged records can have
+a cycle; the error names its containers.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ from cri_shim.spec import namespaces
 def of(
     engine: Engine, pod: state.PodRecord, config: api.ContainerConfig, asked: Sequence[str]
 ) -> list[str]:
-    """The ids of what a new container of `pod` depends on.
+    """Return the ids of the dependencies of a new container of `pod`.
 
     InvalidArgument for one that is not in that pod, or is being removed.
     """
@@ -33,9 +33,9 @@ def of(
 
 
 def need(engine: Engine, container: state.ContainerRecord) -> None:
-    """WrongState if something that this container was created to depend on does not run.
+    """Raise WrongState if a container that the create request named does not run.
 
-    What it joins is left out: the start itself looks at that, at the last moment.
+    The TARGET container is left out: the start itself checks it as late as possible.
     """
     joined = namespaces.target(container.config)
     for id in container.depends_on:
@@ -49,7 +49,7 @@ def need(engine: Engine, container: state.ContainerRecord) -> None:
 
 
 def release(engine: Engine, container: state.ContainerRecord) -> None:
-    """ContainerInUse if others depend on this container."""
+    """Raise ContainerInUse if other containers depend on this one."""
     if users := [user.id for user in engine.objects.dependents(container.id)]:
         raise ContainerInUse(
             f"container {container.id} is in use by {', '.join(users)}: remove"
@@ -58,7 +58,7 @@ def release(engine: Engine, container: state.ContainerRecord) -> None:
 
 
 def start_order(containers: Iterable[state.ContainerRecord]) -> list[state.ContainerRecord]:
-    """Each after those of them that it depends on, otherwise by age; WrongState on a cycle."""
+    """Sort containers after their dependencies, otherwise by age; WrongState on a cycle."""
     waiting = {c.id: c for c in sorted(containers, key=lambda c: c.created_at)}
     ordered: list[state.ContainerRecord] = []
     while waiting:

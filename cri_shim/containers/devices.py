@@ -1,4 +1,4 @@
-"""What device nodes are on this host; spec.devices says what becomes of them in a container."""
+"""Finds device nodes on this host; spec.devices decides how a container gets them."""
 
 from collections.abc import Sequence
 
@@ -11,10 +11,10 @@ from cri_shim.spec.host import HostDevice
 
 
 async def resolve(devices: Sequence[api.Device]) -> list[HostDevice]:
-    """Each device, symlinks followed; a directory means every device below it (CRI: Device).
+    """Find each device, following symlinks; a directory means every device below it (CRI: Device).
 
-    InvalidArgument names the field of one that is not there or is no device; Unavailable the path
-    of one whose file system does not answer.
+    InvalidArgument names the field of a path that does not exist or is no device. Unavailable names
+    the path whose file system does not answer.
     """
     items = [(device.host_path,) for device in devices]
     outcomes = await own_process.ask(linux_devices.find, items)
@@ -29,12 +29,12 @@ async def resolve(devices: Sequence[api.Device]) -> list[HostDevice]:
 
 
 def of_host() -> tuple[HostDevice, ...]:
-    """Every device node of this host now, as a privileged container is given them; blocks."""
+    """Return every device node of this host, for a privileged container; blocks."""
     return tuple(map(on_host, linux_devices.of_host().values()))
 
 
 def on_host(node: linux_devices.Node) -> HostDevice:
-    """The node as the specification has it."""
+    """Convert the node to the type that spec uses."""
     path, kind, major, minor, mode, uid, gid = node
     return HostDevice(
         path=path, type=kind, major=major, minor=minor, mode=mode, uid=uid, gid=gid, source=path

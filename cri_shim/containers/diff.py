@@ -1,4 +1,4 @@
-"""What a container has changed in its root file system, compared with its image."""
+"""The changes of a container in its root file system, compared with its image."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,10 +20,9 @@ from cri_shim.untrusted import printable
 
 
 async def diff(engine: Engine, container_id: str) -> list[Change]:
-    """The changes by path, as `podman diff` has them; see store/changes.py.
+    """Return the changes by path, as `podman diff` does; see store/changes.py.
 
-    What is put there for mounts does not count. NotFound for an unknown container, or one whose
-    writable layer is gone.
+    Mount points do not count. NotFound for an unknown container, or if its writable layer is gone.
     """
     container = engine.objects.container(container_id)
     own = writable_layer(engine, container)
@@ -41,7 +40,7 @@ async def diff(engine: Engine, container_id: str) -> list[Change]:
 
 
 def writable_layer(engine: Engine, container: state.ContainerRecord) -> Layer:
-    """Where it is, and the ids of the user namespace that its owners are written in."""
+    """Return the path of the layer, and the id map of the pod's user namespace."""
     pod = engine.objects.find_pod(container.pod_id)
     space = user_namespace(engine, pod) if pod is not None else None
     ids: IdMap | None = space.ids if space is not None else None
@@ -49,17 +48,17 @@ def writable_layer(engine: Engine, container: state.ContainerRecord) -> Layer:
 
 
 def mount_points(engine: Engine, container_id: str) -> frozenset[str]:
-    """Where something is mounted in the container: the OCI runtime makes what is missing there."""
+    """Return the container's mount points: the OCI runtime makes missing ones in its layer."""
     try:
         document = bundle.spec(engine.paths.bundle(container_id))
     except (OSError, ValueError):
-        return frozenset()  # not made yet, or no more: then nothing was put there, or all counts
+        return frozenset()  # no bundle yet, so no mount points; or no bundle any more: all counts
     root = engine.paths.rootfs(container_id)
     found = set()
     for mount in document.get("mounts") or []:
         target = str(Path("/", str(mount["destination"])))
         found.add(target)
-        with suppress(OSError, ValueError):  # through symbolic links, /var/run being one mostly
+        with suppress(OSError, ValueError):  # the path behind symbolic links such as /var/run
             found.add(f"/{real_path_in_root(root, target).relative_to(root.resolve())}")
     return frozenset(found)
 

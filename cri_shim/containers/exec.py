@@ -1,4 +1,4 @@
-"""ExecSync: a command in a running container, to its end."""
+"""ExecSync: runs a command in a running container to its end."""
 
 import asyncio
 
@@ -11,17 +11,17 @@ from cri_shim.oci.exec import ExecResult
 from cri_shim.pb import state_pb2 as state
 from cri_shim.spec.process import exec_process
 
-# stdout and stderr together, in bytes: a little below the 16 MiB message that clients accept
+# stdout and stderr together, in bytes: a little less than the 16 MiB message that clients accept
 OUTPUT_LIMIT = (16 << 20) - (64 << 10)
 
 
 async def exec_sync(
     engine: Engine, container_id: str, command: list[str], timeout: int
 ) -> ExecResult:
-    """Run `command` and return output and exit code; `timeout` in seconds, 0 is none.
+    """Run `command`; return output and exit code. `timeout` in seconds; 0 means none.
 
-    TimedOut after it, with the command and its children killed and reaped. WrongState if the
-    container does not run, or is being killed.
+    TimedOut after `timeout`, when the command and its children have been killed and reaped.
+    WrongState if the container does not run, or is being killed.
     """
     container = accepting(engine, container_id)
     process = exec_process(bundle.spec(engine.paths.bundle(container.id)), command, tty=False)
@@ -36,7 +36,7 @@ async def exec_sync(
 
 
 def accepting(engine: Engine, container_id: str) -> state.ContainerRecord:
-    """The container, if commands may be started in it: it runs, and is not paused."""
+    """Return the container if it accepts commands: it runs and is not paused."""
     container = running(engine, container_id)
     if lifecycle.is_paused(container):
         raise WrongState(f"container {container.id} is paused: unpause it first")
@@ -44,8 +44,10 @@ def accepting(engine: Engine, container_id: str) -> state.ContainerRecord:
 
 
 def running(engine: Engine, container_id: str) -> state.ContainerRecord:
-    """The container, if it runs: until it is killed, not only until it is asked to end, for probes
-    and people look after a container that takes its time.
+    """Return the container if it runs.
+
+    A container that is asked to end still counts until it is killed: probes and people look into a
+    container that takes its time.
     """
     container = engine.objects.container(container_id)
     if not lifecycle.is_running(container):

@@ -1,8 +1,8 @@
-"""The end of a container's init becomes the end of its record.
+"""Records the end of a container when its init ends.
 
-An exit is an observed fact: it is visible at once, and persisted when the disk allows it. After it
-the container's cgroup is emptied if its pid namespace was not its own, and the OCI runtime forgets
-the container; what is left for RemoveContainer is the root file system and the record.
+An exit is an observed fact: it is visible at once, and persisted when the disk allows it. Then the
+container's cgroup is emptied, if the container shared a pid namespace, and the OCI runtime deletes
+the container. RemoveContainer has to remove only the root file system and the record.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 
 def ended(engine: Engine, exit: Exit) -> None:
-    """Record an exit once; a second notice of the same end changes nothing."""
+    """Record an exit once; a second report of the same exit changes nothing."""
     container = engine.objects.find_container(exit.id)
     if container is None or container.finished_at:
         return
@@ -51,11 +51,11 @@ def ended(engine: Engine, exit: Exit) -> None:
 
 
 def _for_memory(engine: Engine, container: state.ContainerRecord, exit: Exit) -> bool:
-    """Whether the kernel killed it for want of memory: by the kernel's count, where there is one.
+    """Return whether the kernel killed it for lack of memory, by the kernel's count if it has one.
 
-    conmon is also told (v1) when another container of the pod is killed at the pod's limit, and
-    may be dead or too late to tell of its own. A child that was killed does not count where we
-    killed the init ourselves.
+    On cgroup v1, conmon also gets a notice when another container of the pod is killed at the pod's
+    limit. conmon may also have died, or report too late. A killed child process does not count if
+    we killed the init ourselves.
     """
     counted = engine.cgroups.killed_for_memory(container.id, container.cgroups_path)
     stopping = engine.work.stopping.get(container.id)
@@ -75,7 +75,7 @@ def message(exit: Exit) -> str:
 
 
 def lost(container: state.ContainerRecord, why: str) -> state.ContainerRecord:
-    """The record of a container whose end nobody saw."""
+    """Return the record of a container whose exit was not observed."""
     return changed(
         container,
         phase=state.CONTAINER_EXITED,
@@ -90,21 +90,21 @@ def lost(container: state.ContainerRecord, why: str) -> state.ContainerRecord:
 
 
 def settle_later(engine: Engine, id: str) -> None:
-    """`settle` in the background, until it succeeds."""
+    """Run `settle` in the background until it succeeds."""
     engine.work.retrier.add(f"settle container {id}", lambda: settle(engine, id), now=True)
 
 
 async def settle(engine: Engine, id: str) -> None:
-    """End what outlived the init and let the OCI runtime forget the container."""
+    """End the processes that outlived the init, and delete the container in the OCI runtime."""
     async with engine.objects.lock(id):
         container = engine.objects.find_container(id)
         if container is None or container.phase != state.CONTAINER_EXITED:
-            return  # removed meanwhile, or being removed: that does all of this too
+            return  # removed, or being removed: the removal does all of this
         await release_processes(engine, container)
 
 
 async def release_processes(engine: Engine, container: state.ContainerRecord) -> None:
-    """Leave no process of the container, and nothing of it in the OCI runtime; can be repeated."""
+    """Leave no process of the container and no state in the OCI runtime; can be repeated."""
     fault_point("containers.release.processes")
     if not _owns_pid_namespace(engine, container):
         await engine.cgroups.empty(container.cgroups_path)
@@ -119,7 +119,7 @@ async def release_processes(engine: Engine, container: state.ContainerRecord) ->
 
 
 def _owns_pid_namespace(engine: Engine, container: state.ContainerRecord) -> bool:
-    """Whether the kernel ends all of its processes together with its init."""
+    """Return whether the kernel ends all of its processes together with its init."""
     context = container.config.linux.security_context
     if context.HasField("namespace_options"):
         return context.namespace_options.pid == api.CONTAINER

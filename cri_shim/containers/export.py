@@ -1,6 +1,6 @@
-"""The whole root file system of a container as a tar, without what is mounted into it.
+"""Exports the whole root file system of a container as a tar, without its mounts.
 
-Of a container that runs, it is as good as a copy of files that are being written can be.
+The export of a running container is only as consistent as any copy of files in use.
 """
 
 import os
@@ -21,11 +21,11 @@ from cri_shim.untrusted import printable
 
 
 async def export(engine: Engine, container_id: str, to: Path | BinaryIO) -> None:
-    """Write the tar to a file, which is there only if all went well, or to what has `write`.
+    """Write the tar to a file, or to an object with `write`; the file exists only after success.
 
-    `to.write` is called in a thread. Owners are the container's own ids, hard links stay links,
-    extended attributes are kept. WrongState if the file system is gone with a reboot or with the
-    container; ToolFailed if something cannot be read or written.
+    `to.write` is called in a thread. Owners are the container's own ids. Hard links and extended
+    attributes are kept. WrongState if a reboot or a removal took the file system; ToolFailed if a
+    file cannot be read or written.
     """
     container = engine.objects.container(container_id)
     pod = engine.objects.pod(container.pod_id)
@@ -58,7 +58,7 @@ async def _mounted(engine: Engine, pod: state.PodRecord, container: state.Contai
             )
         if container.phase in (state.CONTAINER_CREATING, state.CONTAINER_REMOVING):
             raise WrongState(f"container {container.id} is being made or removed")
-        await rootfs.mount(engine, pod, container)  # a shutdown unmounts what does not run
+        await rootfs.mount(engine, pod, container)  # a shutdown unmounts stopped containers
 
 
 def _still_there(engine: Engine, id: str) -> None:

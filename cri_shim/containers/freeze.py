@@ -1,7 +1,8 @@
-"""Holding a container still for as long as its files are read.
+"""Keeps a container frozen while its files are read.
 
-That it is ours to go on is noted in its bundle before it is frozen: a daemon that dies meanwhile
-lets it go on at its next start. It is not on record as paused: that is for who asked for a pause.
+A note in the bundle, made before the freeze, says that the container must be thawed. If the daemon
+dies in between, the next daemon thaws it. The record does not say `paused`, which only a requested
+pause sets.
 """
 
 import logging
@@ -22,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def held(engine: Engine, container: state.ContainerRecord) -> AsyncIterator[None]:
-    """Nothing of the container runs in the block. One that does not run, or is paused, stays so."""
+    """Freeze the container for the block, unless it does not run or is frozen already."""
     if not lifecycle.has_process(container) or engine.cgroups.frozen(container.cgroups_path):
         yield
         return
@@ -37,9 +38,9 @@ async def held(engine: Engine, container: state.ContainerRecord) -> AsyncIterato
 
 
 def go_on_later(engine: Engine, container: state.ContainerRecord) -> None:
-    """At start: `go_on` in the background, for a container that the last daemon held still."""
+    """At start: run `go_on` in the background if the last daemon left the container frozen."""
 
-    async def alone() -> None:  # not while another commit reads it
+    async def alone() -> None:  # never while another commit reads the container
         async with engine.objects.lock(container.id):
             await go_on(engine, container)
 
@@ -48,7 +49,7 @@ def go_on_later(engine: Engine, container: state.ContainerRecord) -> None:
 
 
 async def go_on(engine: Engine, container: state.ContainerRecord) -> None:
-    """Let a container go on that was held still, by us or by a daemon that died. Idempotent."""
+    """Thaw a container that this module froze, in this daemon or an earlier one. Idempotent."""
     note = _note(engine, container.id)
     if not note.exists():
         return

@@ -1,7 +1,7 @@
-"""All that a new container depends on, looked up: its image, its pod, and what is on the node.
+"""Collects all facts that a new container depends on: its image, its pod and the node.
 
-spec.plan decides what is done with it. Nothing is changed here; what can be looked at only after it
-was made (image volumes, copies of default mounts) is made before.
+spec.plan decides from them. This module changes nothing. Image volumes and copies of default mounts
+can be looked at only after they are made, so the caller makes them before.
 """
 
 import socket
@@ -33,10 +33,10 @@ async def gather(
     images: Mapping[int, Path],
     default_mounts: Sequence[ResolvedMount],
 ) -> ContainerInput:
-    """`images`: where image volumes are mounted, by their number in config.mounts.
+    """`images`: the mounted image volumes by their index in config.mounts.
 
-    InvalidArgument names the field for which there is nothing on the node; Unavailable the path
-    whose file system does not answer.
+    InvalidArgument names the field whose object is not on the node; Unavailable the path whose file
+    system does not answer.
     """
     config, handler = container.config, engine.handler(container.handler)
     etc = engine.paths.etc(pod.id)
@@ -79,11 +79,11 @@ async def gather(
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What is in the container's root file system, and in the node's own directories."""
+    """Facts from the container's root file system and from the node's own directories."""
 
     user: users.User
-    lead: Mapping[str, str]  # a path in the container -> the same without symbolic links
-    volumes: Mapping[str, str]  # the same for the image's VOLUMEs
+    lead: Mapping[str, str]  # path in the container -> the same path without symbolic links
+    volumes: Mapping[str, str]  # likewise for the image's VOLUMEs
     host: Host
     hooks: tuple[Definition, ...]
 
@@ -91,12 +91,12 @@ class _Seen:
 def _look(
     engine: Engine, container: state.ContainerRecord, image: ImageConfig, everywhere: Iterable[str]
 ) -> _Seen:
-    """Blocks, but only on files of ours, of the image and of the node's administrator."""
+    """Blocks, but only on files of the daemon, of the image and of the node's administrator."""
     config, root = container.config, engine.paths.rootfs(container.id)
     declared.check(image.volumes)
     asked = [cleaned(mount.container_path) for mount in config.mounts]
     host = engine.host
-    if config.linux.security_context.privileged:  # only such a container is given all devices
+    if config.linux.security_context.privileged:  # only a privileged container gets all devices
         host = replace(host, devices=devices.of_host())
     return _Seen(
         user=_user(config, image, root),
@@ -108,7 +108,7 @@ def _look(
 
 
 def _user(config: api.ContainerConfig, image: ImageConfig, root: Path) -> users.User:
-    """Who the container runs as, by the names that its own root file system knows."""
+    """Return the container's user, by the names in its own root file system."""
     try:
         passwd, group = (
             read_text_in_root(root, path, users.FILE_LIMIT)
@@ -120,10 +120,10 @@ def _user(config: api.ContainerConfig, image: ImageConfig, root: Path) -> users.
 
 
 def _leads(root: Path, paths: Iterable[str]) -> dict[str, str]:
-    """Where the paths lead in the image, in which nothing runs yet.
+    """Resolve the symbolic links of the paths in the image; no process runs in it yet.
 
-    The OCI runtime follows symbolic links on the way to a destination: those of the image, and
-    those of volumes that it has mounted before. It stays inside the root file system, but a link
+    The OCI runtime follows symbolic links on the way to a destination: links of the image, and
+    links of volumes that it has mounted before. It stays inside the root file system, but a link
     could lead a mount over /proc, or put a volume in the place of /dev. Links of a volume may not
     lead out of it: see sources.py.
     """
@@ -131,7 +131,7 @@ def _leads(root: Path, paths: Iterable[str]) -> dict[str, str]:
     for path in paths:
         try:
             found[path] = find_in_root(root, path)
-        except OSError:  # a loop of symbolic links: the OCI runtime will say so
+        except OSError:  # a loop of symbolic links: the OCI runtime reports it
             found[path] = path
     return found
 
@@ -144,7 +144,7 @@ def _lead_of_volume(root: Path, path: str) -> str:
 
 
 def _target_pid_namespace(engine: Engine, pod: state.PodRecord, config: api.ContainerConfig) -> str:
-    """The path of the namespace that a TARGET container is to join, else ""."""
+    """Return the path of the namespace that a TARGET container joins, else ""."""
     options = config.linux.security_context.namespace_options
     if options.pid != api.TARGET:
         return ""
@@ -154,4 +154,4 @@ def _target_pid_namespace(engine: Engine, pod: state.PodRecord, config: api.Cont
         raise InvalidArgument(field, f"no container {options.target_id} in pod {pod.id}")
     if not lifecycle.is_running(target):
         raise InvalidArgument(field, f"container {options.target_id} is not running")
-    return f"/proc/{target.init.pid}/ns/pid"  # start.py verifies it again when it is joined
+    return f"/proc/{target.init.pid}/ns/pid"  # start.py verifies the target again at the start

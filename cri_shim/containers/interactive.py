@@ -1,9 +1,9 @@
-"""Exec and Attach: somebody talks to a command, or to the container's own program.
+"""Exec and Attach: connect a client with a command, or with the container's own program.
 
-Both are a Talk: input goes in, output comes out by callbacks, and at the end there is an exit code
-(of a command) or none (of a container one has only watched). A Talk is told when its output cannot
-be passed on: a command is then held back by its full pipe; an attachment must never hold back its
-container, so it is given up when LAG bytes have piled up.
+Both give an InteractiveSession. Input goes in, and output comes out through callbacks. At the end
+there is an exit code for a command, and none for an attachment. The caller reports with `pause`
+that it cannot pass on output. The full pipe then blocks a command. An attachment must never block
+its container, so it is closed when more than LAG bytes wait.
 """
 
 import asyncio
@@ -24,52 +24,52 @@ from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.spec.process import exec_process
 
-LAG = 16 << 20  # bytes an attach client may be behind, in our memory: some seconds of a slow link
+LAG = 16 << 20  # bytes that may wait for an attach client, in memory: seconds of a slow link
 
 
 @dataclass(frozen=True, slots=True)
 class OutputHandler:
-    """Who talks: what the InteractiveSession calls, on the loop."""
+    """The caller's callbacks; the InteractiveSession calls them on the loop."""
 
     output: Callable[[int, bytes], None]  # 1 is stdout, 2 stderr
-    drained: Callable[[], None]  # input that waited has been taken
-    backlog: Callable[[], int]  # bytes of output that could not be passed on yet
+    drained: Callable[[], None]  # the process has read the waiting input
+    backlog: Callable[[], int]  # bytes of output that the caller could not pass on yet
 
 
 class InteractiveSession(Protocol):
-    """A conversation that has begun."""
+    """A connection with a process; it has begun."""
 
     def feed(self, data: bytes | memoryview) -> int:
-        """Input; returns how many bytes wait to be read."""
+        """Write input; return how many bytes wait to be read."""
 
     def feed_end(self) -> None:
-        """No more input."""
+        """End the input."""
 
     def resize(self, width: int, height: int) -> None:
-        """The terminal's new size in characters."""
+        """Set the terminal's size in characters."""
 
     def pause(self) -> None:
-        """Output cannot be passed on for now."""
+        """The caller cannot pass on output for now."""
 
     def resume(self) -> None:
-        """It can again."""
+        """The caller can pass on output again."""
 
     async def wait(self) -> int | None:
-        """Return after the last output: 0..255 of a command, None of a container's own program."""
+        """Return after the last output: 0..255 for a command, None for an attachment."""
 
     async def close(self) -> None:
-        """Who talked has gone, or all has been said: leave nothing of it."""
+        """End the session and leave nothing of it; also when the client has gone."""
 
 
 def streams_of(request: api.ExecRequest | api.AttachRequest) -> Streams:
-    """What the caller wants of the process's streams."""
+    """Return the streams of the process that the caller requests."""
     return Streams(request.stdin, request.stdout, request.stderr and not request.tty, request.tty)
 
 
 async def exec(
     engine: Engine, request: api.ExecRequest, handler: OutputHandler
 ) -> InteractiveSession:
-    """Start the command. WrongState, CommandNotFound, ToolFailed: it does not run."""
+    """Start the command. WrongState, CommandNotFound or ToolFailed: it does not run."""
     container = execs.accepting(engine, request.container_id)
     document = bundle.spec(engine.paths.bundle(container.id))
     process = exec_process(document, list(request.cmd), tty=request.tty)
@@ -104,7 +104,7 @@ class _Exec:
 
 
 def attachable(engine: Engine, container_id: str) -> state.ContainerRecord:
-    """The container, if its streams can be had: created by conmon, and not ended."""
+    """Return the container if conmon has created it and it has not ended."""
     container = engine.objects.container(container_id)
     if not lifecycle.is_running(container):
         raise WrongState(f"container {container.id} is not running")
@@ -114,16 +114,16 @@ def attachable(engine: Engine, container_id: str) -> state.ContainerRecord:
 async def attach(
     engine: Engine, request: api.AttachRequest, handler: OutputHandler
 ) -> InteractiveSession:
-    """Join the container's own streams from now on. WrongState if it does not run."""
+    """Connect to the container's own streams from now on. WrongState if it does not run."""
     return await _joined(engine, attachable(engine, request.container_id), request, handler)
 
 
 async def start(
     engine: Engine, request: api.AttachRequest, handler: OutputHandler
 ) -> InteractiveSession:
-    """Start the container, joined to its streams before its program begins. Errors as starts.start.
+    """Start the container and attach before its program begins. Errors as of starts.start.
 
-    Who gives up meanwhile leaves it to start alone.
+    If the caller is cancelled, the start goes on without it.
     """
     joined: InteractiveSession | None = None
     wanted = True
@@ -173,7 +173,7 @@ class _Attach:
         self._wanted = {1: streams.stdout, 2: streams.stderr}
         self._hearer = handler
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._size: tuple[int, int] | None = None  # which conmon is to be told
+        self._size: tuple[int, int] | None = None  # not yet sent to conmon
         self._resizing = False
         self._attachment = Attachment(self._output, handler.drained, self._ended)
 
@@ -209,7 +209,7 @@ class _Attach:
         return self._attachment.feed(data)
 
     def feed_end(self) -> None:
-        """A container whose stdin stays open after its clients goes on without this one."""
+        """End the input; also end this session if the container's stdin outlives its clients."""
         if self._config.tty:
             return
         self._attachment.feed_end()
@@ -217,7 +217,7 @@ class _Attach:
             self._ended()
 
     def resize(self, width: int, height: int) -> None:
-        """Of sizes that come while conmon is told one, only the last matters."""
+        """Set the terminal's size; while conmon handles one size, only the last new one counts."""
         if not self._config.tty:
             return
         self._size = width, height
@@ -231,15 +231,15 @@ class _Attach:
                 (width, height), self._size = self._size, None
                 await self._engine.conmon.resize(self._bundle, width, height)
         except WrongState:
-            return  # it has ended meanwhile, as its output tells
+            return  # the container has ended; the end of its output says so
         finally:
             self._resizing = False
 
     def pause(self) -> None:
-        """Not for a container: see `_output`."""
+        """Do nothing: a container is never blocked, see `_output`."""
 
     def resume(self) -> None:
-        """See `pause`."""
+        """Do nothing, as `pause`."""
 
     async def wait(self) -> int | None:
         await self._over
@@ -248,4 +248,4 @@ class _Attach:
     async def close(self) -> None:
         self._attachment.close()
         if self._over.done() and not self._over.cancelled():
-            self._over.exception()  # seen, even if nobody waited for it
+            self._over.exception()  # mark the error as retrieved, even without a waiter

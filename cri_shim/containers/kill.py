@@ -1,4 +1,4 @@
-"""A signal to a container's init, and nothing else: no grace period, no waiting for an end."""
+"""Sends a signal to a container's init: no grace period, no wait for the end."""
 
 from cri_shim import lifecycle
 from cri_shim.containers.pause import thaw
@@ -10,14 +10,14 @@ from cri_shim.spec import signals
 
 
 async def kill(engine: Engine, container_id: str, signal: int | str = "SIGKILL") -> None:
-    """Send `signal`, a number or a name as "SIGTERM", "term" or "RTMIN+3".
+    """Send `signal`, a number or a name such as "SIGTERM", "term" or "RTMIN+3".
 
-    A paused container is thawed, so that the signal does something. InvalidArgument for what is no
+    A paused container is thawed, so that the signal takes effect. InvalidArgument for an unknown
     signal; WrongState if the container does not run.
     """
     number = signals.parse(str(signal), "signal")
     id = engine.objects.container(container_id).id
-    async with engine.objects.lock(id):  # a start or a pause under way is let end
+    async with engine.objects.lock(id):  # waits for a start or pause in progress
         container = engine.objects.container(id)
         if not lifecycle.is_running(container):
             raise WrongState(f"container {id} is not running: there is nothing to signal")

@@ -1,7 +1,7 @@
-"""What the OCI runtime does in a start, with an end for whatever hangs.
+"""The OCI runtime's part of a start, with a limit for a runtime that hangs.
 
-A program or a volume may hang it in the kernel, where nobody can end it. Then it is left behind,
-and the start fails: whoever waits for the container goes on.
+A program or a volume may hang the runtime in the kernel, where no signal ends it. Then the runtime
+is left behind and the start fails, so that callers that wait for the container continue.
 """
 
 import asyncio
@@ -21,14 +21,14 @@ from cri_shim.oci.handlers import Handler
 from cri_shim.oci.messages import CommandNotFound
 from cri_shim.pb import state_pb2 as state
 
-ENDED_S = 10.0  # for the OCI runtime to end when the container has: its hooks may be slow
-COMMAND_S = 3.0  # for a volume to tell what its command is; it is executed anyway
+ENDED_S = 10.0  # for the OCI runtime to end after the container: its hooks may be slow
+COMMAND_S = 3.0  # for a volume to show the command; after it the command is executed unchecked
 
 _log = logging.getLogger(__name__)
 
 
 async def create(engine: Engine, handler: Handler, container: state.ContainerRecord) -> Started:
-    """Have the OCI runtime make the container; Unavailable if it hangs on the source of a mount."""
+    """Let the OCI runtime make the container; Unavailable if it hangs on the source of a mount."""
     work = engine.conmon.create(
         handler,
         container.id,
@@ -45,7 +45,7 @@ async def create(engine: Engine, handler: Handler, container: state.ContainerRec
     try:
         await asyncio.wait({creating, watching}, return_when=asyncio.FIRST_COMPLETED)
         if not creating.done() and (problem := watching.result()) is not None:
-            await engine.conmon.end(container.id)  # then the create ends as well, and undoes itself
+            await engine.conmon.end(container.id)  # the create then ends and undoes itself
             raise problem
         return await creating
     finally:
@@ -53,7 +53,7 @@ async def create(engine: Engine, handler: Handler, container: state.ContainerRec
 
 
 async def execute(engine: Engine, handler: Handler, id: str) -> None:
-    """Have the OCI runtime execute the program; one that hangs ends with the container."""
+    """Let the OCI runtime execute the program; TimedOut if it hangs after the container's end."""
 
     def over() -> bool:
         container = engine.objects.find_container(id)
@@ -72,9 +72,9 @@ async def execute(engine: Engine, handler: Handler, id: str) -> None:
 
 
 async def refuse_what_cannot_run(engine: Engine, container: state.ContainerRecord) -> None:
-    """CommandNotFound for a command that is there, but which the kernel will not execute.
+    """Raise CommandNotFound for a command that exists but that the kernel will not execute.
 
-    It is looked at where the created container will find it, below all of its mounts.
+    The command is looked up as the created container will find it, below all of its mounts.
     """
     process = bundle.spec(engine.paths.bundle(container.id))["process"]
     path = next((v[5:] for v in reversed(process["env"]) if v.startswith("PATH=")), "")
@@ -90,7 +90,7 @@ async def refuse_what_cannot_run(engine: Engine, container: state.ContainerRecor
 
 
 async def _complaint(asked: tuple[str, str, str, str]) -> str:
-    """executable.complaint; what is in a volume is looked at where it holds nobody."""
+    """Run executable.complaint; for a path in a volume, in a process that may hang."""
     try:
         return await offload(executable.complaint, *asked)
     except OSError as e:
@@ -104,7 +104,7 @@ async def _complaint(asked: tuple[str, str, str, str]) -> str:
 
 
 async def _ended(*tasks: "asyncio.Task[Any]") -> None:
-    """Cancel what is left of them, and wait for it; their errors were seen, or come too late."""
+    """Cancel unfinished tasks and wait for them; their errors were seen, or come too late."""
     for task in tasks:
         task.cancel()
     await finish(asyncio.wait(tasks))

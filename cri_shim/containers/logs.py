@@ -1,4 +1,4 @@
-"""What a container has written, and writes: its log, by entries."""
+"""The log of a container, by entries."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -15,7 +15,7 @@ from cri_shim.wire.cri_log import Entry
 
 
 def file_of(engine: Engine, container: state.ContainerRecord) -> LogFile | None:
-    """Where the container's output goes; None if it keeps no log."""
+    """Return the container's log file; None if it has no log."""
     if not container.log_path:
         return None
     pod = engine.objects.pod(container.pod_id)
@@ -25,7 +25,7 @@ def file_of(engine: Engine, container: state.ContainerRecord) -> LogFile | None:
 async def logs(
     engine: Engine, container_id: str, wanted: Wanted, *, follow: bool = False
 ) -> AsyncGenerator[Entry, None]:
-    """The entries of the container's log; with `follow` until it has ended.
+    """Yield the entries of the container's log; with `follow`, until the container has ended.
 
     WrongState if it has no log: it was created without `log_path`, or its pod without a directory.
     """

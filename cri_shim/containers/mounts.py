@@ -1,4 +1,4 @@
-"""Where a container's mounts come from on this node; spec.mounts decides what is done with them."""
+"""Finds the sources of a container's mounts on this node; spec.mounts decides how they are used."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -28,10 +28,10 @@ async def of_request(
     images: Mapping[int, Path],
     lead: Mapping[str, str],
 ) -> list[ResolvedMount]:
-    """The request's mounts, with the paths of their sources without symbolic links.
+    """Return the request's mounts; their sources have no symbolic links.
 
-    `images`: where image volumes are mounted. `lead`: destinations without symbolic links.
-    InvalidArgument names the mount and field at fault; Unavailable the source whose file system
+    `images`: the mounted image volumes. `lead`: destinations without symbolic links.
+    InvalidArgument names the mount and the wrong field; Unavailable the source whose file system
     does not answer.
     """
     rro = engine.handler(container.handler).features.rro
@@ -79,12 +79,12 @@ async def _on_host(
 async def copy_defaults(
     engine: Engine, pod: state.PodRecord, container: state.ContainerRecord
 ) -> list[ResolvedMount]:
-    """What every container of this node has, copied for this one."""
+    """Copy the node's default mounts for this container."""
     fault_point("containers.create.default_mounts")
     lines = engine.defaults.mounts.lines()
     if not lines:
         return []
-    # Of those that copy, there are few threads: a source that does not answer must keep none.
+    # The pool that copies has few threads: a source that does not answer must not occupy one.
     await own_process.each(sources.answers, [(line.source,) for line in lines])
     covered = [cleaned(mount.container_path) for mount in container.config.mounts]
     where = engine.paths.default_mounts(container.id)

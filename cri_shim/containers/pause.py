@@ -1,9 +1,8 @@
-"""Pause and unpause: every process of a container is frozen where it is, and goes on later.
+"""Pause and unpause: freezes and thaws all processes of a container.
 
-The container stays RUNNING, as the CRI has no other word for it. `paused` is on record before it is
-frozen and until it is thawed, so that whoever finds it so after a crash looks what is true
-(`settle`). A frozen process takes no signal, on cgroup v1 not even SIGKILL: `thaw` is for whoever
-sends one.
+The container stays RUNNING, because the CRI has no other state for it. `paused` is in the record
+before the freeze and until the thaw. After a crash, `settle` compares the record with the cgroup. A
+frozen process takes no signal, on cgroup v1 not even SIGKILL: a verb that sends one calls `thaw`.
 """
 
 import asyncio
@@ -17,21 +16,21 @@ from cri_shim.faults import fault_point
 from cri_shim.objects import changed
 from cri_shim.pb import state_pb2 as state
 
-FREEZE_S = 5.0  # for the last process to stand still; measured: some milliseconds
+FREEZE_S = 5.0  # for the last process to freeze; measured: some milliseconds
 _LOOK_S = 0.002
 
 
 async def pause(engine: Engine, container_id: str) -> None:
-    """Return when all of it is frozen. WrongState if it does not run or is paused already.
+    """Return when all processes are frozen. WrongState if it does not run or is already paused.
 
-    ToolFailed, TimedOut: it could not be frozen, and goes on.
+    ToolFailed, TimedOut: it could not be frozen, and runs on.
     """
     id = engine.objects.container(container_id).id
     async with engine.objects.lock(id):
         container = running(engine, id)
         if container.paused:
             raise WrongState(f"container {id} is paused already")
-        engine.handler(container.handler)  # refused here where there is none any more
+        engine.handler(container.handler)  # refuse here if its handler no longer exists
         fault_point("containers.pause.intend")
         engine.objects.put(changed(container, paused=True))
         try:
@@ -43,7 +42,7 @@ async def pause(engine: Engine, container_id: str) -> None:
 
 
 async def freeze(engine: Engine, container: state.ContainerRecord) -> None:
-    """Return when every process stands still: crun does not wait for the last one."""
+    """Return when every process is frozen: crun does not wait for the last one."""
     await engine.oci.pause(engine.handler(container.handler), container.id)
     try:
         async with asyncio.timeout(FREEZE_S):
@@ -58,7 +57,7 @@ async def freeze(engine: Engine, container: state.ContainerRecord) -> None:
 
 
 async def unpause(engine: Engine, container_id: str) -> None:
-    """Have it go on. WrongState if it is not paused."""
+    """Thaw the container. WrongState if it is not paused."""
     id = engine.objects.container(container_id).id
     async with engine.objects.lock(id):
         container = engine.objects.container(id)
@@ -72,18 +71,18 @@ async def unpause(engine: Engine, container_id: str) -> None:
 
 
 async def resume(engine: Engine, container: state.ContainerRecord) -> None:
-    """Have every process go on; fine if they do already, or there are none any more."""
+    """Thaw all processes; success if they run already, or if none is left."""
     try:
         await engine.oci.resume(engine.handler(container.handler), container.id)
     except CriShimError:
-        if engine.cgroups.frozen(container.cgroups_path):  # else somebody else has thawed it
+        if engine.cgroups.frozen(container.cgroups_path):  # else another party has thawed it
             raise
 
 
 async def thaw(engine: Engine, id: str, *, surely: bool = False) -> None:
-    """Thaw a container that is on record as paused; `surely`: or was frozen by somebody else.
+    """Thaw a container whose record says paused; with `surely` also one that others froze.
 
-    Without the OCI runtime, which may be what failed. Idempotent.
+    It works without the OCI runtime, which may have failed. Idempotent.
     """
     container = engine.objects.find_container(id)
     if container is None or not (container.paused or surely):
@@ -94,7 +93,10 @@ async def thaw(engine: Engine, id: str, *, surely: bool = False) -> None:
 
 
 async def settle(engine: Engine, id: str) -> None:
-    """At start: a container on record as paused is, or was about to be, or was just thawed."""
+    """At start: clear `paused` in a record whose container is not frozen.
+
+    The daemon may have died just before the freeze or just after the thaw.
+    """
     async with engine.objects.lock(id):
         container = engine.objects.find_container(id)
         if container is not None and not engine.cgroups.frozen(container.cgroups_path):

@@ -1,4 +1,4 @@
-"""Answers about containers, from records alone: ListContainers and ContainerStatus."""
+"""Answers ListContainers and ContainerStatus from records alone."""
 
 import json
 from collections.abc import Iterable
@@ -22,12 +22,12 @@ _STATES = {
 
 
 def state_of(container: state.ContainerRecord) -> api.ContainerState.ValueType:
-    """What the CRI calls the phase this container is in."""
+    """Return the CRI's state for the container's phase."""
     return _STATES.get(container.phase, api.CONTAINER_UNKNOWN)
 
 
 def listed(engine: Engine, filter: api.ContainerFilter) -> Iterable[api.Container]:
-    """The containers that pass every set field of `filter`; a create in progress is not shown."""
+    """Yield the containers that pass every set field of `filter`; not those being created."""
     for container in engine.objects.each_container():
         found = rows.row("container", container.id, _listed, container, filter)
         if found is not None:
@@ -68,7 +68,7 @@ def _image(container: state.ContainerRecord) -> api.ImageSpec:
 
 
 def status(container: state.ContainerRecord) -> api.ContainerStatus:
-    """ContainerStatus of one record; times in nanoseconds since the epoch."""
+    """Return the ContainerStatus of a record; times in nanoseconds since the epoch."""
     ended = state_of(container) == api.CONTAINER_EXITED
     return api.ContainerStatus(
         id=container.id,
@@ -94,7 +94,7 @@ def status(container: state.ContainerRecord) -> api.ContainerStatus:
 
 
 def _mounts(container: state.ContainerRecord) -> list[api.Mount]:
-    """As they were asked for; an image volume also says which image that was."""
+    """Return the requested mounts; an image volume also has the reference of its image."""
     found = []
     for mount in container.config.mounts:
         copy = api.Mount()
@@ -106,13 +106,13 @@ def _mounts(container: state.ContainerRecord) -> list[api.Mount]:
 
 
 def info(engine: Engine, container: state.ContainerRecord) -> dict[str, str]:
-    """The verbose map: "info" holds JSON with sandboxID, pid, runtimeSpec and more."""
+    """Return the verbose map: "info" holds JSON with sandboxID, pid, runtimeSpec and more."""
     running = lifecycle.is_running(container)
     try:
         where = engine.paths.bundle(container.id)
         document = sources.restored(where, bundle.spec(where))
     except (OSError, ValueError):
-        document = {}  # a reboot took it: run_root is in memory
+        document = {}  # lost in a reboot: run_root is in memory
     facts = {
         "sandboxID": container.pod_id,
         "pid": container.init.pid if running else 0,

@@ -1,4 +1,4 @@
-"""CPU rates from two looks at a counter. Pure: the time comes with the sample."""
+"""CPU rates from two samples of a counter. Pure: each sample has its time."""
 
 from dataclasses import dataclass
 
@@ -13,13 +13,13 @@ class _Look:
 
 
 class Rates:
-    """The last look at each id. Several callers may look as often as they like."""
+    """The last sample of each id. Several callers may sample as often as they like."""
 
     def __init__(self) -> None:
         self._last: dict[str, _Look] = {}
 
     def seen(self, id: str, at: int, used_ns: int | None) -> int | None:
-        """Nanoseconds of CPU time a second, now; None before the second look."""
+        """Add a sample; return the rate in ns of CPU time a second, None at the first sample."""
         if used_ns is None:
             return None
         last = self._last.get(id)

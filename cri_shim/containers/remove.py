@@ -1,6 +1,6 @@
-"""RemoveContainer: leave no trace, step by step.
+"""RemoveContainer: removes every trace of a container, step by step.
 
-Until every step has succeeded the record stays (phase REMOVING), and a background retry goes on.
+The record stays (phase REMOVING) until every step has succeeded; a background task retries.
 """
 
 import logging
@@ -21,13 +21,13 @@ from cri_shim.pb import state_pb2 as state
 from cri_shim.store import deletion
 
 KILL_WAIT_S = 10.0  # for a process to end after SIGKILL
-MONITOR_WAIT_S = 2.0  # for conmon to write the exit and end, before it is killed too
+MONITOR_WAIT_S = 2.0  # for conmon to write the exit and end, before it is killed as well
 
 _log = logging.getLogger(__name__)
 
 
 async def remove(engine: Engine, container_id: str, *, force: bool = True) -> None:
-    """End the container if it runs, and forget it. An unknown id is success, as the CRI says.
+    """End the container if it runs, and remove it. An unknown id is success, as the CRI says.
 
     Without `force`: WrongState if it runs, ContainerInUse if others depend on it.
     """
@@ -46,7 +46,7 @@ async def remove(engine: Engine, container_id: str, *, force: bool = True) -> No
 
 
 async def abandon(engine: Engine, id: str) -> None:
-    """Undo a failed create; what cannot be undone now is retried in the background."""
+    """Undo a failed create; steps that fail now are retried in the background."""
     try:
         await _remove(engine, id)
     except Exception as e:
@@ -58,7 +58,7 @@ async def _remove(engine: Engine, id: str) -> None:
 
 
 async def release(engine: Engine, id: str) -> None:
-    """Everything that removing a container is; can be repeated at any point."""
+    """Remove the container; can be called again at any point."""
     async with engine.objects.lock(id):
         container = engine.objects.find_container(id)
         if container is None:
@@ -75,12 +75,12 @@ async def release(engine: Engine, id: str) -> None:
 
 
 async def leave_nothing(engine: Engine, container: state.ContainerRecord) -> None:
-    """The steps alone, of a container whose init has ended or has no record."""
+    """Run only the removal steps; the container's init has ended or has no record."""
     await release_all(f"removing container {container.id}", _steps(engine, container))
 
 
 async def end(engine: Engine, container: state.ContainerRecord) -> None:
-    """SIGKILL its init and wait a bounded time; conmon then writes the exit and ends by itself."""
+    """Kill its init and wait a bounded time; conmon then writes the exit and ends by itself."""
     if not lifecycle.has_process(container):
         return
     await pause.thaw(engine, container.id, surely=True)
@@ -94,7 +94,7 @@ async def end(engine: Engine, container: state.ContainerRecord) -> None:
         if not await monitor.end(MONITOR_WAIT_S):
             _log.warning("container %s: its conmon had to be killed", container.id)
     if (exit := read(container.id, engine.paths.bundle(container.id))) is not None:
-        exits.ended(engine, exit)  # for whoever waits for it; the watch may not have told yet
+        exits.ended(engine, exit)  # for callers that wait; the watch may not have reported it yet
 
 
 def _steps(engine: Engine, container: state.ContainerRecord) -> list[Step]:
@@ -127,7 +127,7 @@ async def _remove_rootfs(engine: Engine, id: str) -> None:
 
 async def _delete(engine: Engine, id: str) -> None:
     fault_point("containers.remove.bundle")
-    # What is mounted there must neither be deleted with the bundle nor moved by its deletion.
+    # Mounts there must neither be deleted with the bundle nor moved by its deletion.
     for place in (engine.paths.sources(id), engine.paths.volumes(id)):
         if place.exists():
             raise ToolFailed(f"volumes may still be mounted below {place}")

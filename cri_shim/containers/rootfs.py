@@ -1,4 +1,4 @@
-"""The root file system of a container, as its pod has it: with its ids and its SELinux label."""
+"""Mounts the root file system of a container with its pod's ids and its SELinux label."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,7 +14,7 @@ from cri_shim.spec.userns import UserNamespace
 
 
 async def mount(engine: Engine, pod: state.PodRecord, container: state.ContainerRecord) -> None:
-    """Mount it where the container's bundle has it; already mounted is fine."""
+    """Mount it in the container's bundle; success if it is already mounted."""
     if mounts.is_mounted(engine.paths.rootfs(container.id)):
         return
     async with _user_namespace(engine, pod) as space:
@@ -28,7 +28,7 @@ async def mount(engine: Engine, pod: state.PodRecord, container: state.Container
 
 
 def user_namespace(engine: Engine, pod: state.PodRecord) -> UserNamespace | None:
-    """Where the pod's user namespace is pinned, and its ids; None if it has none."""
+    """Return the path and the ids of the pod's pinned user namespace; None if it has none."""
     ids = userns.of_pod(pod.config)
     return None if ids is None else UserNamespace(engine.paths.pin(pod.id, "user"), ids)
 
@@ -37,7 +37,7 @@ def user_namespace(engine: Engine, pod: state.PodRecord) -> UserNamespace | None
 async def _user_namespace(
     engine: Engine, pod: state.PodRecord
 ) -> AsyncIterator[UserNamespace | None]:
-    """The same; of a pod that was stopped, another one with its ids for the time of the block."""
+    """Yield the pod's user namespace; for a stopped pod, one made for the time of the block."""
     space = user_namespace(engine, pod)
     if space is None:
         yield None

@@ -1,4 +1,4 @@
-"""What confines the processes of a container, and of a pod: profiles found on this node."""
+"""Seccomp, AppArmor and SELinux settings of containers and pods, from profiles on this node."""
 
 from cri_shim.engine import Engine
 from cri_shim.pb import api_pb2 as api
@@ -12,7 +12,7 @@ AT = "config.linux.security_context"
 async def of_container(
     engine: Engine, pod: state.PodRecord, config: api.ContainerConfig
 ) -> Protection:
-    """InvalidArgument or WrongState, naming the field, for what is not on this node."""
+    """Return the container's profiles; InvalidArgument or WrongState names the missing one."""
     context = config.linux.security_context
     process, mount = labels(engine, pod, config)
     allowed = capabilities.build(context, engine.host)["bounding"]
@@ -25,7 +25,7 @@ async def of_container(
 
 
 async def of_pause(engine: Engine, pod: state.PodRecord) -> Protection:
-    """Of the pause process of a pod, which has no capabilities."""
+    """Return the profiles of a pod's pause process, which has no capabilities."""
     context = pod.config.linux.security_context
     process, mount = pod_labels(engine, pod)
     return Protection(
@@ -37,10 +37,10 @@ async def of_pause(engine: Engine, pod: state.PodRecord) -> Protection:
 
 
 async def check_pod(engine: Engine, config: api.PodSandboxConfig) -> None:
-    """Refuse a pod whose profile is missing, even if no process of it would have it.
+    """Refuse a pod whose profile is missing, even if no process of it would use the profile.
 
-    Not so the defaults, which the kubelet always sends for pods: that would keep a node without a
-    default profile from running any pod at all.
+    Default profiles are exempt: the kubelet always sends them for pods, and a node without a
+    default profile could otherwise run no pod at all.
     """
     context = config.linux.security_context
     await engine.profiles.seccomp.check(AT, seccomp.wanted(context))
@@ -50,7 +50,7 @@ async def check_pod(engine: Engine, config: api.PodSandboxConfig) -> None:
 
 
 def labels(engine: Engine, pod: state.PodRecord, config: api.ContainerConfig) -> tuple[str, str]:
-    """SELinux labels of process and files; a container without options has those of its pod."""
+    """SELinux labels of process and files; a container without options gets those of its pod."""
     context = config.linux.security_context
     of_pod = pod.config.linux.security_context.selinux_options
     asked = context.selinux_options if context.HasField("selinux_options") else of_pod
@@ -58,7 +58,7 @@ def labels(engine: Engine, pod: state.PodRecord, config: api.ContainerConfig) ->
 
 
 def pod_labels(engine: Engine, pod: state.PodRecord) -> tuple[str, str]:
-    """SELinux labels of a pod's own process, and of the files it shares."""
+    """SELinux labels of a pod's own process, and of its shared files."""
     context = pod.config.linux.security_context
     return engine.profiles.selinux.labels(
         AT, context.selinux_options, pod.id, privileged=context.privileged

@@ -1,12 +1,12 @@
-"""What a container's bind mounts are made of: sources that nobody can change any more.
+"""The sources of a container's bind mounts, protected against later changes.
 
-A source is found when the container is created (symbolic links are followed), and opened again,
-without following any, when it is started. What was opened is mounted at a place in the bundle for
-as long as the OCI runtime makes the container: it binds from there. It must not stay longer, for it
-would keep a volume busy that the kubelet unmounts later. Mounts with uidMappings are given the
-pod's ids here as well, which works with OCI runtimes that cannot do so.
+CreateContainer finds a source and follows its symbolic links. StartContainer opens it again without
+following any. The opened source is mounted at a place in the bundle while the OCI runtime makes the
+container, and the runtime binds from there. The mount must not stay longer: it would keep a volume
+busy that the kubelet unmounts later. Mounts with uidMappings get the pod's ids here as well; this
+works with OCI runtimes that cannot do it.
 
-What is ours needs no place: the pod's files, copies of default mounts, images mounted as volumes.
+Sources of our own need no place: the pod's files, copies of default mounts, and mounted images.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from cri_shim.spec.document import Document
 from cri_shim.spec.plan import Plan
 from cri_shim.spec.sources import Source
 
-PATIENCE_S = 3.0  # for an OCI runtime to make a container, before its sources are looked at
+PATIENCE_S = 3.0  # for an OCI runtime to make a container, before its sources are checked
 ANSWER_S = 5.0  # for all sources of a container to answer then
 
 _FILE = "sources.json"
@@ -44,11 +44,11 @@ async def redirect(
     document: Document,
     plan: Plan,
 ) -> Document:
-    """The document with places as sources; a file in the bundle says what belongs there.
+    """Return the document with places as sources, and write the sources to a file in the bundle.
 
-    `document`: that of the plan, as precreate hooks have left it. WrongState for a source that is
-    not there, which a device or a hook asks for; InvalidArgument for a mount below another one that
-    a link leads out of that.
+    `document`: the plan's document after the precreate hooks. WrongState if the source of a device
+    or a hook does not exist. InvalidArgument if a mount is nested in another one and a link leads
+    out of the outer one.
     """
     images = f"{engine.paths.volumes(container.id)}/"
     known = dict(plan.sources)
@@ -97,7 +97,7 @@ async def _check_nested(
 
 
 async def attach(engine: Engine, pod: state.PodRecord, container: state.ContainerRecord) -> None:
-    """Mount each source at its place; ToolFailed names the one that cannot be, or that changed."""
+    """Mount each source at its place; ToolFailed names one that changed or cannot be mounted."""
     needed = _needed(engine.paths.bundle(container.id))
     if not needed:
         return
@@ -127,9 +127,9 @@ def _attach(directory: Path, items: Sequence[own_process.Item]) -> list[own_proc
 
 
 async def unanswered(engine: Engine, container_id: str) -> Unavailable | None:
-    """After PATIENCE_S, whether a source does not answer: which the OCI runtime then hangs on.
+    """After PATIENCE_S, return Unavailable if a source does not answer and so hangs the runtime.
 
-    It may hang for other reasons, and be slow: None if all sources answer.
+    None if all sources answer: then the runtime is slow, or hangs for another reason.
     """
     await asyncio.sleep(PATIENCE_S)
     paths = {source.path for source in _needed(engine.paths.bundle(container_id))}
@@ -143,12 +143,12 @@ async def _answers(path: str) -> None:
 
 
 async def release(engine: Engine, container_id: str) -> None:
-    """Unmount all places; a container that was made has mounts of its own. Idempotent."""
+    """Unmount all places; a created container has its own mounts. Idempotent."""
     await offload(linux_sources.release, engine.paths.sources(container_id))
 
 
 def restored(bundle: Path, document: Document) -> Document:
-    """The document of a bundle with the sources of its mounts on the node."""
+    """Return the bundle's document with the sources on the node instead of places."""
     return sources.restored(document, _needed(bundle))
 
 

@@ -1,6 +1,7 @@
-"""StartContainer: conmon runs the OCI runtime's `create`; then its `start`.
+"""StartContainer: conmon runs the OCI runtime's `create`; then we run its `start`.
 
-What cannot be started ends as EXITED with reason StartError and code 128, and the error says why.
+After a failed start the container is EXITED with reason StartError and code 128, and its message is
+the error.
 """
 
 import asyncio
@@ -36,8 +37,8 @@ async def start(
 ) -> None:
     """Return when the container's program has been executed; WrongState unless it is CREATED.
 
-    `first` is done when there is the container, and its program has not begun; the start fails with
-    it.
+    `first` runs when the container exists and its program has not begun. The start fails if it
+    fails.
     """
     container = engine.objects.container(container_id)
     if first is not None and engine.work.starts.in_flight(container.id):
@@ -75,7 +76,7 @@ async def _launch(
     try:
         try:
             started = await _make(engine, handler, container)
-        finally:  # beside what follows, for the kernel takes its time to unmount
+        finally:  # in parallel with the next step: the kernel takes its time to unmount
             work = sources.release(engine, container.id)
             releasing = engine.work.spawn(f"unmount the sources of {container.id}", work)
         await _run(engine, handler, container.id, started, first)
@@ -85,7 +86,7 @@ async def _launch(
 
 
 async def _make(engine: Engine, handler: Handler, container: state.ContainerRecord) -> Started:
-    """Have the container made, with its process that waits for `_run`."""
+    """Make the container; its process waits for `_run`."""
     fault_point("containers.start.create")
     joined = _join_target(engine, container)
     try:
@@ -112,7 +113,7 @@ async def _run(
     fault_point("containers.start.record")
     container = engine.objects.put(
         changed(
-            engine.objects.container(id),  # a stop may have been asked for meanwhile
+            engine.objects.container(id),  # read again: a stop may have been recorded
             init=started.init,
             monitor=started.monitor,
             started_at=time.time_ns(),
@@ -127,7 +128,7 @@ async def _run(
     await launch.execute(engine, handler, id)
     fault_point("containers.start.commit")
     current = engine.objects.container(id)
-    if current.phase == state.CONTAINER_STARTING:  # else it has ended already
+    if current.phase == state.CONTAINER_STARTING:  # otherwise it has already ended
         engine.objects.observe(changed(current, phase=state.CONTAINER_RUNNING))
 
 
@@ -137,10 +138,10 @@ def _process(engine: Engine, container: state.ContainerRecord) -> dict[str, Any]
 
 
 def _join_target(engine: Engine, container: state.ContainerRecord) -> int | None:
-    """Hold the pid namespace of a TARGET container open and point the OCI document at it.
+    """Keep the pid namespace of a TARGET container open and put it into the OCI document.
 
-    /proc/PID may be another process by the time the OCI runtime opens it; a namespace file that
-    was opened while the target verifiably lived may not.
+    /proc/PID may belong to another process when the OCI runtime opens it. A namespace file that was
+    opened while the target verifiably ran cannot.
     """
     options = container.config.linux.security_context.namespace_options
     if options.pid != api.TARGET:
@@ -164,7 +165,7 @@ def _join_target(engine: Engine, container: state.ContainerRecord) -> int | None
 
 
 async def _fail(engine: Engine, id: str, error: BaseException) -> None:
-    """End whatever was begun, and the record with it."""
+    """Record the container as ended, and end its processes in the background."""
     container = engine.objects.container(id)
     ours = isinstance(error, CriShimError)
     problem = one_line(error if ours else f"{type(error).__name__}: {error}")

@@ -1,7 +1,7 @@
-"""ContainerStats and ListContainerStats: a few small files of each container's group.
+"""ContainerStats and ListContainerStats: reads a few small files of each container's cgroup.
 
-Nothing is walked and nothing waits: what a container wrote is told as it was measured last (see
-store/writable.py), all else is read when it is asked for, on the loop and in slices.
+Nothing is walked and nothing waits. The size of a writable layer is the last measured one (see
+store/writable.py). All else is read on request, on the loop and in slices.
 """
 
 from collections.abc import AsyncGenerator
@@ -21,24 +21,24 @@ from cri_shim.store.writable import Measured
 
 
 class ContainerGauges:
-    """What the numbers of containers are made from, with what has to be remembered for that."""
+    """Makes the stats of containers, and keeps the samples that rates need."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._rates = Rates()
         self._layers = engine.images.rootfs.writable
-        # The one that ImageFsInfo tells, by which the kubelet knows that they are the same.
+        # Equal to the mountpoint of ImageFsInfo: the kubelet compares the two.
         self._mountpoint = str(engine.images.root.resolve())
 
     def changed(self, _before: Record | None, after: Record | None) -> None:
-        """A follower of the objects: what is gone is forgotten."""
+        """Follow the objects: forget the samples of a removed container."""
         if after is None and isinstance(_before, state.ContainerRecord):
             self._rates.forget(_before.id)
 
     async def listed(
         self, filter: api.ContainerStatsFilter
     ) -> AsyncGenerator[api.ContainerStats, None]:
-        """The running containers that pass every set field of `filter`."""
+        """Yield the running containers that pass every set field of `filter`."""
         meter, turns = self._engine.cgroups.meter(), Yielder()
         for container in self._engine.objects.each_container():
             if not _passes(container, filter):
@@ -49,19 +49,19 @@ class ContainerGauges:
             await turns.taken()
 
     def one(self, id: str) -> api.ContainerStats:
-        """Of any container: one that does not run has attributes and its writable layer alone."""
+        """Stats of any container; a stopped one has only attributes and its writable layer."""
         container = self._engine.objects.container(id)
         row = self.row(self._engine.cgroups.meter(), container)
         return row if row is not None else self._still(container)
 
     def row(self, meter: Meter, container: state.ContainerRecord) -> api.ContainerStats | None:
-        """None for one that does not run, or has just ended."""
+        """Return None for a container that does not run or has just ended."""
         if not lifecycle.is_running(container):
             return None
         return self.row_of(container, meter.usage(cgroup_names.directory(container.cgroups_path)))
 
     def row_of(self, container: state.ContainerRecord, used: Usage) -> api.ContainerStats | None:
-        """The message of what was read; None if there was nothing to read."""
+        """Return the message for the usage that was read; None if nothing could be read."""
         if not used.known:
             return None
         rate = self._rates.seen(container.id, used.at, used.cpu_ns)
@@ -75,7 +75,7 @@ class ContainerGauges:
         )
 
     def layer(self, id: str) -> Measured | None:
-        """What the container wrote, when that was measured last."""
+        """Return the last measured usage of the writable layer."""
         return self._layers.of(id)
 
     def _still(self, container: state.ContainerRecord) -> api.ContainerStats:

@@ -1,9 +1,9 @@
-"""StopContainer: the stop signal, a grace period, then SIGKILL until it is dead.
+"""StopContainer: the stop signal, a grace period, then SIGKILL until the container has ended.
 
-The stop belongs to the container, not to the call: a caller that gives up does not end it, and a
-second stop with a shorter time-out shortens the grace period; a longer one never extends it. It is
-on record before the signal is sent, so that the next daemon completes it. Commands can be run in
-the container until the first SIGKILL.
+The stop belongs to the container, not to the call. A cancelled caller does not end it. A second
+stop with a shorter time-out shortens the grace period; a longer one never extends it. The stop is
+recorded before the signal is sent, so that the next daemon can complete it. Commands can run in the
+container until the first SIGKILL.
 """
 
 import asyncio
@@ -23,8 +23,8 @@ from cri_shim.pb import state_pb2 as state
 from cri_shim.spec import signals
 from cri_shim.work import Stopping
 
-START_S = 2.0  # at least, for a start under way to end by itself; it takes some 20 ms
-KILL_AGAIN_S = 2.0  # first pause between SIGKILLs to a process that will not die; doubles
+START_S = 2.0  # minimum wait for a start in progress to end by itself; it takes some 20 ms
+KILL_AGAIN_S = 2.0  # first pause between SIGKILLs to a process that does not die; doubles
 KILL_AGAIN_MAX_S = 30.0
 _SECOND = 1_000_000_000  # nanoseconds
 
@@ -34,8 +34,8 @@ _log = logging.getLogger(__name__)
 async def stop(engine: Engine, container_id: str, timeout: int) -> None:
     """Return when the container has ended; `timeout` in seconds before SIGKILL, <= 0: at once.
 
-    An unknown id is success: what has been removed does not run. Unavailable if the runtime is
-    closed meanwhile; the next one completes the stop.
+    An unknown id is success: a removed container does not run. Unavailable if the runtime is closed
+    meanwhile; the next one completes the stop.
     """
     grace = float(max(timeout, 0))
     try:
@@ -58,7 +58,7 @@ def resume(engine: Engine, container: state.ContainerRecord) -> None:
 
 
 def _begin(engine: Engine, container: state.ContainerRecord, grace: float) -> Stopping:
-    """Begin a stop, or join the one in hand; `grace` in seconds before SIGKILL."""
+    """Begin a stop, or join the one in progress; `grace` in seconds before SIGKILL."""
     due = asyncio.get_running_loop().time() + grace
     current = engine.work.stopping.get(container.id)
     if current is None:
@@ -85,14 +85,14 @@ def _intend(engine: Engine, id: str, grace: float) -> None:
 
 
 def _boot_clock() -> int:
-    """Nanoseconds since the boot: the time of day may be set meanwhile."""
+    """Return nanoseconds since the boot: the time of day may be set meanwhile."""
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
 async def _after_start(engine: Engine, id: str, grace: float) -> state.ContainerRecord:
-    """The container when its start has ended: there is no init before.
+    """Return the container after its start has ended: before that there is no init.
 
-    A start that takes longer than the grace period hangs, with its OCI runtime: it is ended.
+    A start that takes longer than the grace period hangs in its OCI runtime; it is ended.
     """
     try:
         async with asyncio.timeout(max(grace, START_S)), engine.objects.lock(id):
@@ -110,7 +110,7 @@ async def _stop(engine: Engine, container: state.ContainerRecord, sooner: asynci
     stopping = engine.work.stopping[container.id]
     loop = asyncio.get_running_loop()
     current = engine.objects.find_container(container.id)
-    if current is not None and current.paused:  # no other pause begins from now on
+    if current is not None and current.paused:  # no other pause can begin from now on
         async with engine.objects.lock(container.id):
             await pause.thaw(engine, container.id)
     if stopping.deadline > loop.time():
@@ -135,7 +135,7 @@ async def _stop(engine: Engine, container: state.ContainerRecord, sooner: asynci
 
 
 def _signal(engine: Engine, container: state.ContainerRecord) -> None:
-    """Send the stop signal, once in all: many programs take a second one for an order to hurry."""
+    """Send the stop signal once: many programs take a second one as an order to hurry."""
     current = engine.objects.find_container(container.id)
     if current is None or current.stop.signalled:
         return
@@ -148,7 +148,7 @@ def _signal(engine: Engine, container: state.ContainerRecord) -> None:
 
 
 async def _ended(engine: Engine, id: str, sooner: asyncio.Event, wait: float) -> bool:
-    """Wait for the end, a shortened deadline or `wait` seconds; tell whether it has ended."""
+    """Wait for the end, a shortened deadline or `wait` seconds; return whether it has ended."""
 
     def over() -> bool:
         container = engine.objects.find_container(id)

@@ -1,8 +1,8 @@
-"""Whose the pipes are that a process has as its standard streams.
+"""The owner of the pipes that a process has as its standard streams.
 
-Whoever opens /dev/stdout by name, as images do that log there, must own the pipe: only its owner
-may open it. A pipe is its maker's, which is conmon or this process: root of the node, and nobody in
-a user namespace. Not every OCI runtime gives each pipe to the process's user, so it is done here.
+Some images log to /dev/stdout by name. Only the owner of a pipe may open it by name. A pipe belongs
+to its maker, which is conmon or this process: root on the node, and nobody (the overflow id) in a
+user namespace. Not every OCI runtime gives each pipe to the process's user, so it is done here.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from cri_shim.spec import userns
 
 
 def owner(engine: Engine, container: state.ContainerRecord, process: Mapping[str, Any]) -> int:
-    """What the node knows the user of `process` as; -1 if it is none that the pod can have."""
+    """Return the node's uid of the user of `process`; -1 if the pod's id map does not have it."""
     uid = int(process["user"]["uid"])
     ids = userns.of_pod(engine.objects.pod(container.pod_id).config)
     if ids is None:

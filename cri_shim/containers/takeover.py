@@ -1,8 +1,8 @@
-"""At start: a container that its record knows less of than there is.
+"""At start: completes the record of a container that is behind the container's real state.
 
-The daemon died before it could record what it had just done, or the newest record was lost with a
-damaged database and an older one is left. What conmon and the OCI runtime know of the container
-becomes its record, so that it is not ended for the want of a line.
+The daemon died before it could record its last action, or a damaged database lost the newest record
+and kept an older one. The record is completed from conmon and the OCI runtime, so that the
+container is not ended only because a record is incomplete.
 """
 
 import logging
@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 
 def was_started(engine: Engine, container: state.ContainerRecord) -> bool:
-    """Whether a container that is on record as created was started, or is even gone."""
+    """Return whether a container recorded as created was started, or has no bundle any more."""
     bundle = engine.paths.bundle(container.id)
     return not bundle.is_dir() or any((bundle / name).exists() for name in ("pidfile", "exit"))
 
@@ -27,7 +27,7 @@ def was_started(engine: Engine, container: state.ContainerRecord) -> bool:
 async def take_over(
     engine: Engine, handler: Handler | None, container: state.ContainerRecord
 ) -> state.ContainerRecord:
-    """The record of a container without a known init, with the init if it lives or has ended."""
+    """Return the record of a container without a known init; add its init if it runs or ended."""
     id, bundle = container.id, engine.paths.bundle(container.id)
     if (exit := oci_exits.read(id, bundle)) is not None:
         exits.ended(engine, exit)

@@ -1,4 +1,4 @@
-"""The processes of a container, as `ps` inside it would show them, and which they are outside."""
+"""Lists the processes of a container as `ps` inside it would, with their pids on the host."""
 
 from dataclasses import dataclass
 
@@ -19,11 +19,11 @@ class Process:
 
     pid: int  # in the container's pid namespace
     host_pid: int
-    ppid: int  # in the container's pid namespace; 0: its parent is not in there
-    user: str  # by the container's /etc/passwd, else the number
+    ppid: int  # in the container's pid namespace; 0: its parent is not in the container
+    user: str  # the name from the container's /etc/passwd, else the number
     uid: int  # in the container's user namespace
     host_uid: int
-    state: str  # the letter of ps(1)
+    state: str  # ps(1)'s letter
     tty: str  # "?" for none
     cpu: float
     elapsed: float
@@ -32,26 +32,26 @@ class Process:
 
     @property
     def cpu_percent(self) -> float:
-        """Of one CPU, since it was started."""
+        """Percent of one CPU since its start."""
         return 100 * self.cpu / self.elapsed if self.elapsed else 0.0
 
 
 async def top(engine: Engine, container_id: str) -> list[Process]:
-    """Every process in the container's cgroup, by pid: its own, and what was executed in it.
+    """Return every process in the container's cgroup by pid, with those executed in it.
 
     WrongState if it does not run.
     """
     container = engine.objects.container(container_id)
     if not lifecycle.is_running(container):
         raise WrongState(f"container {container.id} is not running: it has no processes")
-    # What its processes have for arguments is theirs to show, and may be slow to read.
+    # A process controls its own arguments; reading them may be slow.
     return await outside.look(f"the processes of container {container.id}", _top, engine, container)
 
 
 def _top(engine: Engine, container: state.ContainerRecord) -> list[Process]:
     group = container.cgroups_path
     facts = [found for pid in engine.cgroups.pids(group) if (found := proc_table.read(pid))]
-    # One that is still there now was in the container when it was looked at.
+    # A process that is still in the cgroup now was in the container when it was read.
     there = engine.cgroups.pids(group)
     known = {found.pid: found for found in facts if found.pid in there}
     init = known.get(container.init.pid)
@@ -70,7 +70,7 @@ def _process(
     try:
         uid = proc_table.inside(init, facts.uid)
     except OSError:
-        uid = facts.uid  # the container ends as we look
+        uid = facts.uid  # the container is ending
     return Process(
         pid=facts.pids[min(depth, len(facts.pids) - 1)],
         host_pid=facts.pid,
@@ -91,4 +91,4 @@ def _passwd(engine: Engine, id: str) -> str:
     try:
         return read_text_in_root(engine.paths.rootfs(id), "/etc/passwd", users.FILE_LIMIT)
     except OSError:
-        return ""  # the container has made something else of it
+        return ""  # the container has replaced it by something else

@@ -1,4 +1,4 @@
-"""UpdateContainerResources and ReopenContainerLog: changes to a container that lives on."""
+"""UpdateContainerResources and ReopenContainerLog: changes to an existing container."""
 
 from pathlib import Path
 from typing import Any
@@ -22,14 +22,13 @@ from cri_shim.spec.scope import is_scope
 async def update_resources(
     engine: Engine, container_id: str, update: api.LinuxContainerResources
 ) -> None:
-    """Apply limits; unset fields stay as they are. Returns when they are in force.
+    """Apply limits; unset fields stay as they are. Return when they are in force.
 
-    A created container takes them at its start; WrongState for one that has ended.
+    A created container gets them at its start; WrongState for one that has ended.
     """
     id = engine.objects.container(container_id).id
-    if (
-        not engine.cgroups.usable
-    ):  # at creation limits are left out; who asks for nothing else is told
+    # A create without cgroups leaves limits out; a call that sets nothing else is an error.
+    if not engine.cgroups.usable:
         raise WrongState(f"container {id}: {engine.cgroups.problem}")
     async with engine.objects.lock(id):
         container = engine.objects.container(id)
@@ -59,7 +58,7 @@ async def _intended(engine: Engine, container: state.ContainerRecord) -> None:
 async def _put_in_force(
     engine: Engine, container: state.ContainerRecord, merged: api.LinuxContainerResources
 ) -> None:
-    """Apply the limits, and have the document and the record say so. Can be repeated."""
+    """Apply the limits, and write them to document and record. Can be repeated."""
     id = container.id
     score = resources.oom_score_adj(merged.oom_score_adj, engine.host)
     if lifecycle.is_running(container):
@@ -76,7 +75,7 @@ async def _put_in_force(
 async def _apply(
     engine: Engine, container: state.ContainerRecord, merged: api.LinuxContainerResources
 ) -> None:
-    """Put the changed limits in force: by the OCI runtime, save what it does not do."""
+    """Apply the changed limits by the OCI runtime, and directly where the runtime cannot."""
     wanted = resources.changes(container.resources, merged, engine.host)
     memory = wanted.get("memory", {}).get("limit", resources.UNLIMITED)
     needed = limits.needed_memory(engine.cgroups, container.cgroups_path)
@@ -94,7 +93,7 @@ async def _apply(
             del cpu["quota"]
         if any(wanted.values()):
             if is_scope(group) and not handler.is_crun:
-                # Of its own, runc's update of a scope lets systemd lift a swap limit of zero.
+                # Without this, runc's update of a scope lets systemd lift a swap limit of zero.
                 wanted |= resources.memory(merged, engine.host, "linux")
             await engine.oci.update(handler, container.id, wanted)
         for page in resources.to_oci(merged, engine.host, "linux").get("hugepageLimits", []):
@@ -104,7 +103,7 @@ async def _apply(
 
 
 def _rewrite(where: Path, limited: dict[str, Any], score: int) -> None:
-    """Have the document say what is in force: a start, and an exec, go by it."""
+    """Write the limits in force to the document, which a start and an exec use."""
     document = bundle.spec(where)
     kept = document["linux"]["resources"]
     for part in resources.PARTS:
@@ -115,7 +114,7 @@ def _rewrite(where: Path, limited: dict[str, Any], score: int) -> None:
 
 
 def _set_oom_score(container: state.ContainerRecord, score: int) -> None:
-    """The OCI runtime's update knows no oom score: it is the process's, not the cgroup's."""
+    """Set the oom score: it belongs to the process, so the OCI runtime's update has no field."""
     init = container.init
     try:
         if process.alive(init.pid, init.start_time):
@@ -125,7 +124,7 @@ def _set_oom_score(container: state.ContainerRecord, score: int) -> None:
 
 
 async def reopen_log(engine: Engine, container_id: str) -> None:
-    """Have the log file opened anew, after it was renamed; WrongState if it does not run."""
+    """Open the log file again after it was renamed; WrongState if the container does not run."""
     container = running(engine, container_id)
     if (log := logs.file_of(engine, container)) is not None:
         await engine.conmon.reopen_log(engine.paths.bundle(container.id), log)

@@ -1,4 +1,4 @@
-"""The CRI's messages of what a group uses. A value that is not known stays unset; it is not 0."""
+"""The CRI's messages for the usage of a cgroup. An unknown value stays unset; it is not 0."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -8,7 +8,7 @@ from cri_shim.pb import api_pb2 as api
 
 
 def cpu(usage: Usage, nano_cores: int | None) -> api.CpuUsage:
-    """`nano_cores`: the rate now; the kubelet computes it where it is unset."""
+    """`nano_cores`: the current rate; the kubelet computes it if it is unset."""
     return api.CpuUsage(
         timestamp=usage.at,
         usage_core_nano_seconds=wrapped(usage.cpu_ns),
@@ -54,7 +54,7 @@ def wrapped(value: int | None) -> api.UInt64Value | None:
 
 
 def total(usages: Sequence[Usage], at: int) -> Usage:
-    """Of several groups together. Limits and pressure of a sum there are none."""
+    """Return the sum of several cgroups. A sum has no limits and no pressure."""
     return Usage(
         at=at,
         cpu_ns=_sum(usage.cpu_ns for usage in usages),

@@ -1,8 +1,8 @@
-"""Image volumes: images mounted into a container for reading, each at a place of its own first.
+"""Image volumes: images mounted read-only for a container, each first at a place of its own.
 
-The record names image and layers before anything is mounted, which keeps the layers here as long as
-the container exists, even when the image is removed. The mounts are below the container's bundle,
-so that whoever removes the container, also after a crash, finds them without a record.
+The record names image and layers before anything is mounted. It keeps the layers as long as the
+container exists, even if the image is removed. The mounts are below the container's bundle, so a
+removal finds them without a record, also after a crash.
 """
 
 import errno
@@ -27,7 +27,7 @@ _MISSING = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
 
 def intended(engine: Engine, config: api.ContainerConfig) -> list[state.ImageVolume]:
-    """Which images the mounts mean now; ImageVolumeMountFailed for one that is not here."""
+    """Resolve the images of the mounts; ImageVolumeMountFailed for one that is not on this node."""
     found = []
     for index, mount in enumerate(config.mounts):
         if not mount.HasField("image"):
@@ -41,9 +41,9 @@ def intended(engine: Engine, config: api.ContainerConfig) -> list[state.ImageVol
 
 
 async def prepare(engine: Engine, container: state.ContainerRecord) -> Mapping[int, Path]:
-    """Mount every image volume; its number in config.mounts -> what is to be bound.
+    """Mount every image volume; return the source to bind by its index in config.mounts.
 
-    Already mounted is fine. ImageVolumeMountFailed for a sub path that the image does not have.
+    Already mounted is success. ImageVolumeMountFailed if the image does not have the sub path.
     """
     fault_point("containers.create.volumes")
     sources = {}
@@ -61,9 +61,9 @@ async def prepare(engine: Engine, container: state.ContainerRecord) -> Mapping[i
 
 
 def _inside(tree: Path, sub_path: str, field: str) -> Path:
-    """Where a path of the image is, symlinks followed as if the image were all there is.
+    """Resolve a path in the image; its symlinks stay inside the image.
 
-    What is mounted is read-only all over: the path cannot become another one later.
+    The whole mount is read-only, so the path cannot change later.
     """
     try:
         return real_path_in_root(tree, sub_path or ".")

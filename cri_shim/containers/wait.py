@@ -1,6 +1,6 @@
-"""Waiting for what becomes of a container.
+"""Waits for a state of a container.
 
-Every change is looked at when it happens, so that a state that lasts a moment is not missed.
+Every change is checked when it happens, so that a short state is not missed.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ Condition = Literal["running", "paused", "exited", "removed"]
 
 
 async def wait(engine: Engine, container_id: str) -> int:
-    """Its exit code when it has ended: 0..255, or 128 + signal. It need not have been started.
+    """Return its exit code when it has ended: 0..255, or 128 + signal. It may not have started yet.
 
     NotFound if it was removed without having run.
     """
@@ -25,10 +25,10 @@ async def wait(engine: Engine, container_id: str) -> int:
 
 
 async def until(engine: Engine, container_id: str, condition: Condition) -> state.ContainerRecord:
-    """Its record at the first moment at which it is so, now or later.
+    """Wait for `condition`; return the record that first met it.
 
-    "removed" gives its last one, and an id that is not there is NotFound. WrongState, NotFound if
-    it cannot become so any more; RuntimeStopped if that ends before.
+    "removed" returns the last record; an unknown id is NotFound. WrongState or NotFound if the
+    container can no longer meet the condition; RuntimeStopped if the runtime stops before.
     """
     if condition not in get_args(Condition):
         known = ", ".join(get_args(Condition))
@@ -77,6 +77,6 @@ def _gone(
 _REACHED: dict[str, Callable[[state.ContainerRecord], bool]] = {
     "running": lambda c: lifecycle.is_running(c) and not lifecycle.is_paused(c),
     "paused": lifecycle.is_paused,
-    # One that is removed while it runs is seen to end only if the removal lets us see it.
+    # If it is removed while it runs, its end is seen only if the removal lets us see it.
     "exited": lambda c: c.finished_at != 0,
 }

@@ -1,15 +1,18 @@
-"""What can be done with images, one verb a file; each has the engine as its first argument.
+"""Operations on images, one verb a file; the first argument of each is the engine.
 
-- `pull`     from a registry: name to digest, fetch, unpack, catalogue
-- `load`     the same from an archive or directory of this node; `archives`: what images such a
-             file has; `save`: to one
-- `query`    answers from memory: list, status, file system usage
-- `remove`   all its names, and what nobody needs of it; `prune`: every image that nobody uses
-- `tag`      names given to an image, and taken from it
-- `mount`    an image mounted for reading, and unmounted
-- `history`, `inspect`, `diff`  what made it, all there is to tell, and what it changes
-- `commit`   an image with one layer more, for containers/commit.py
+- `pull`: from a registry: name to digest, fetch, unpack, catalogue
+- `load`: from an archive or directory of this node; `archives` lists the images in it
+- `save`: to an archive or directory of this node
+- `query`: answers list, status and file system usage from memory
+- `remove`: removes an image with all its names; its layers stay while they are needed
+- `prune`: removes every unused image
+- `tag`: adds names to an image, and removes them
+- `mount`: mounts an image read-only, and unmounts it
+- `history`: the steps that made an image
+- `inspect`: all facts about an image
+- `diff`: the changes that an image makes to the image below it
+- `commit`: makes an image with one more layer, for containers/commit.py
 
-A pull belongs to whoever waits for it. Equal requests (name and credential) share one, and when the
-last caller has gone it is cancelled and cleaned up: nothing of it is visible, nothing stays.
+A pull belongs to its callers. Equal requests (name and credential) share one pull. When its last
+caller has gone, the pull is cancelled and cleaned up; nothing of it is visible or left.
 """

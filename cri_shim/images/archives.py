@@ -1,8 +1,8 @@
-"""What images a file or directory holds, as its own index lists them.
+"""Lists the images of a file or directory from its own index.
 
 `manifest.json` of a docker-archive names each image in RepoTags. `index.json` of an OCI layout
-names them in annotations, and two of its images may have one ref.name: their digests tell them
-apart. Everything is read with bounds, and not trusted.
+names images in annotations. Two of its images may have one ref.name; their digests differ. All
+input is untrusted and read with limits.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,21 +15,21 @@ from cri_shim.errors import InvalidArgument, ToolFailed
 from cri_shim.store import python_child
 from cri_shim.untrusted import parse_json, printable, read_file
 
-INDEX_S = 300.0  # for a large compressed archive, which is read to its end
+INDEX_S = 300.0  # for a large compressed archive, which must be read to its end
 _REF_NAME = "org.opencontainers.image.ref.name"
-_FULL_NAME = "io.containerd.image.name"  # what docker and buildkit write beside a bare tag
+_FULL_NAME = "io.containerd.image.name"  # docker and buildkit write it beside a bare tag
 _INDEX_LIMIT = 16 << 20  # bytes of a manifest.json or index.json
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    source: str  # for skopeo; of an OCI layout with several images, the layout
+    source: str  # for skopeo; for an OCI layout with several images, the layout
     names: Sequence[str]
-    manifest: Mapping[str, Any] | None = None  # the descriptor, where the layout has several
+    manifest: Mapping[str, Any] | None = None  # the descriptor, if the layout has several images
 
 
 async def entries(transport: str, path: Path) -> Sequence[Entry]:
-    """The images that the source lists."""
+    """Return the images that the source lists."""
     whole = f"{transport}:{path}"
     if transport == "dir":
         return [Entry(whole, [])]
@@ -71,7 +71,7 @@ def _oci_entry(whole: str, entry: dict[str, Any], *, many: bool) -> Entry:
     if reference != printable(reference):
         shown = printable(repr(reference))
         raise InvalidArgument("source", f"{whole}: {shown} in index.json is not an image name")
-    # A bare tag is no name: it says nothing of the repository.
+    # A bare tag is not a name, because it has no repository.
     names = [full] if full else [reference] if "/" in reference or ":" in reference else []
     return Entry(whole, names, entry if many else None)
 

@@ -1,7 +1,7 @@
-"""A new image: another one with a layer more, made of what a container wrote.
+"""Makes a new image from another one and one more layer, packed from a container's files.
 
-It comes to be as a pulled one does: in a private layout, unpacked, and visible only when all of it
-is here. The layer is not compressed, so its digest is its diff-id.
+It is made like a pulled image: in a private layout, unpacked, and visible only when it is complete.
+The layer is not compressed, so its digest is its diff-id.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -21,12 +21,12 @@ from cri_shim.store import manifest
 from cri_shim.store.layout import Layout
 from cri_shim.untrusted import read_file
 
-Pack = Callable[[Path], Awaitable[tuple[str, int]]]  # makes the tar: its diff-id and size
+Pack = Callable[[Path], Awaitable[tuple[str, int]]]  # makes the tar; returns diff-id and size
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is to be told of the new layer; `changes` as of spec/image_changes."""
+    """The metadata of the new layer; `changes` are those of spec/image_changes."""
 
     created_by: str = ""
     author: str = ""
@@ -37,13 +37,13 @@ class Message:
 async def commit(
     engine: Engine, base: ImageRecord, pack: Pack, message: Message, tags: Sequence[str]
 ) -> ImageRecord:
-    """Make the image visible under `tags`, or by its id only; another image loses them."""
+    """Make the image visible under `tags`, or by its id only; another image loses these tags."""
     file = engine.images.blobs.path(base.manifest_digest)
     try:
         below = manifest.descriptors_of(read_file(file, MAX_BYTES))
     except FileNotFoundError as e:
         raise NotFound(f"image {base.id}: its manifest is lost; pull the image again") from e
-    image_changes.changed({}, message.changes)  # what is wrong with them is told at once
+    image_changes.changed({}, message.changes)  # report invalid changes before the work
 
     async def fill(layout: Layout) -> None:
         fault_point("images.commit.pack")

@@ -1,4 +1,4 @@
-"""What an image changes in the image below it, or in any other."""
+"""The changes that an image makes to the image below it, or to any other image."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -14,9 +14,9 @@ from cri_shim.store.merged import Layer
 
 
 async def diff(engine: Engine, reference: str, other: str = "") -> list[Change]:
-    """The changes that lead from `other` to the image, by path; see store/changes.py.
+    """Return the changes that turn `other` into the image, by path; see store/changes.py.
 
-    Without `other`: what the topmost layer changed in those below it.
+    Without `other`: the changes that the topmost layer makes to the layers below it.
     """
     store, image = engine.images, find(engine, reference)
     before = stack(find(engine, other)) if other else list(image.layers[:-1])
@@ -25,7 +25,7 @@ async def diff(engine: Engine, reference: str, other: str = "") -> list[Change]:
         try:
             return await in_own_thread("diff", partial(_diff, store, before, after))
         finally:
-            store.collect()  # if an image was removed meanwhile
+            store.collect()  # in case an image was removed meanwhile
 
 
 def _diff(

@@ -1,4 +1,4 @@
-"""The history of an image, from its config: what each step made, and how large it became."""
+"""The history of an image from its config: the steps that made it, with the size of each layer."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,22 +12,23 @@ from cri_shim.store.image_store import ImageStore
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One step. `size` is what its layer takes of this disk, in bytes; an empty one has none."""
+    """One step. `size`: bytes of disk that its layer takes; an empty step has no layer."""
 
     created: datetime | None
     created_by: str
     comment: str
     empty_layer: bool
     size: int
-    diff_id: str = ""  # of the layer it made
-    id: str = ""  # of the image, for the newest step; the others are no image here
-    tags: tuple[str, ...] = ()  # of the image, too
+    diff_id: str = ""  # of the step's layer
+    id: str = ""  # the image's id, in the newest step; the other steps are not images here
+    tags: tuple[str, ...] = ()  # the image's tags, also in the newest step only
 
 
 def history(engine: Engine, reference: str) -> list[Entry]:
-    """The steps, newest first, as `docker history` lists them.
+    """Return the steps, newest first, as `docker history` lists them.
 
-    A config may say less than there are layers: those come as steps of which nothing is known.
+    A config may list fewer steps than there are layers; each further layer becomes a step
+    without a description.
     """
     store, image = engine.images, find(engine, reference)
     layers = list(image.layers)
@@ -58,7 +59,7 @@ def _entry(store: ImageStore, step: dict[str, Any], layers: list[str]) -> Entry:
 
 
 def when(text: object) -> datetime | None:
-    """A time as configs have it, RFC 3339; None where there is none that can be read."""
+    """Parse an RFC 3339 time, as configs have it; None if it cannot be parsed."""
     try:
         return datetime.fromisoformat(text) if isinstance(text, str) else None
     except ValueError:

@@ -1,4 +1,4 @@
-"""All there is to tell of an image, in the words of `podman image inspect`."""
+"""All facts about an image, under the keys of `podman image inspect`."""
 
 import logging
 from typing import Any
@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 
 
 def inspect(engine: Engine, reference: str) -> dict[str, Any]:
-    """JSON-able. Sizes are bytes: `Size` of the image as transferred, `VirtualSize` unpacked."""
+    """Return JSON-able facts. Sizes are bytes: `Size` as transferred, `VirtualSize` unpacked."""
     store, image = engine.images, find(engine, reference)
     spec = image_config.document(image.config)
     config = spec.get("config") or {}

@@ -1,9 +1,9 @@
-"""Loading images from a file or directory of this node, for nodes without a registry.
+"""Loads images from a file or directory of this node, for nodes without a registry.
 
-Sources are skopeo's: docker-archive:FILE, oci-archive:FILE, oci:DIR, dir:DIR. The names are the
-ones inside (RepoTags of a docker-archive, org.opencontainers.image.ref.name of an OCI layout), or
-the one the caller gives, which is required where the source carries none. The images of an OCI
-layout with several are told apart by their digests: two of them may have one ref.name.
+Sources are skopeo's: docker-archive:FILE, oci-archive:FILE, oci:DIR, dir:DIR. The names come from
+the source (RepoTags of a docker-archive, org.opencontainers.image.ref.name of an OCI layout), or
+from the caller, who must give one if the source has none. Images in one OCI layout are identified
+by digest: two of them may have one ref.name.
 """
 
 import gzip
@@ -44,8 +44,8 @@ class Loaded:
 async def load(engine: Engine, source: str, name: str = "") -> Sequence[Loaded]:
     """Load every image of `source`; with `name`, its only image under that name.
 
-    InvalidArgument for what is no such source or has no name, NotFound for a path that is not
-    there.
+    InvalidArgument if the source is not of these kinds or has no name; NotFound if the path does
+    not exist.
     """
     store = engine.images
     transport, _, path = source.partition(":")
@@ -93,7 +93,7 @@ async def _load(
 
 
 def _is_gzip(transport: str, path: Path) -> bool:
-    """Whether the source is a compressed file; InvalidArgument if it is of another kind."""
+    """Return whether the source is a compressed file; InvalidArgument if it is of another kind."""
     mode = path.stat().st_mode
     if transport not in _ARCHIVES:
         if not stat.S_ISDIR(mode):
@@ -107,7 +107,7 @@ def _is_gzip(transport: str, path: Path) -> bool:
 
 @contextmanager
 def _decompressed(store: ImageStore) -> Iterator[Path]:
-    """Room for an uncompressed copy: skopeo 1.9 cannot read a compressed docker-archive."""
+    """Yield a path for an uncompressed copy: skopeo 1.9 cannot read a compressed docker-archive."""
     path = store.layouts / f"load-{secrets.token_hex(8)}.tar"
     try:
         yield path
@@ -126,7 +126,7 @@ def _decompress(source: Path, target: Path, stopped: Callable[[], bool]) -> None
 
 @contextmanager
 def _apart(store: ImageStore) -> Iterator[Path]:
-    """The path of a directory for layouts of single images; it need not be made."""
+    """Yield the path of a directory for layouts of single images; it may stay unused."""
     path = store.layouts / f"load-{secrets.token_hex(8)}"
     try:
         yield path
@@ -145,7 +145,7 @@ async def _unpacked(archive: Path, layout: Path) -> Path:
 
 
 def _layout_of_one(layout: Path, descriptor: Mapping[str, Any], blobs: Path) -> Path:
-    """A layout of the image that `descriptor` describes, over the blobs of a layout of several."""
+    """Make a layout with only the image of `descriptor`; it links to the blobs of the whole one."""
     layout.mkdir(parents=True, mode=0o700, exist_ok=True)
     (layout / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
     if not (layout / "blobs").is_symlink():

@@ -1,4 +1,4 @@
-"""Images mounted for reading; the mounts outlive this process, see store/mounted.py."""
+"""Mounts images read-only; the mounts outlive this process, see store/mounted.py."""
 
 from pathlib import Path
 
@@ -8,12 +8,12 @@ from cri_shim.store.catalog import stack
 
 
 async def mount(engine: Engine, reference: str) -> Path:
-    """Mount it for reading, and return where. Mounted already is fine."""
+    """Mount the image read-only and return the path. Already mounted is success."""
     image = find(engine, reference)
     return await engine.images.mounted.mount(image.id, stack(image))
 
 
 async def unmount(engine: Engine, image_id: str, *, lazy: bool = False) -> None:
-    """End its mount, also when the image is gone; not mounted is fine."""
+    """Unmount the image, also if it was removed; not mounted is success."""
     await engine.images.mounted.unmount(image_id, lazy=lazy)
     engine.images.collect()

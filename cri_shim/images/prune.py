@@ -1,4 +1,4 @@
-"""Taking away the images that nobody uses: no container, no mount, and no tag unless `all`."""
+"""Removes unused images: no container, no mount, and no tag unless `all`."""
 
 import logging
 
@@ -12,12 +12,12 @@ _log = logging.getLogger(__name__)
 async def prune(engine: Engine, *, all: bool = False) -> list[str]:
     """Remove unused images and return their ids.
 
-    An image that has only digests for names has lost its tag to a newer one, or was pulled by
-    digest: it counts as one without a name, as with docker. Pinned ones stay.
+    An image that has only digests as names has lost its tag to a newer one, or was pulled by
+    digest. It counts as one without a name, as with docker. Pinned images stay.
     """
     store, removed = engine.images, []
     for image in store.catalog.images():
-        current = store.catalog.image(image.id)  # what was pulled or tagged meanwhile counts
+        current = store.catalog.image(image.id)  # read again: it may have been pulled or tagged
         if current is None or not _unused(engine, current, all=all):
             continue
         fault_point("images.prune.catalogue")

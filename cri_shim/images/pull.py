@@ -1,8 +1,8 @@
-"""PullImage: resolve the name to a digest, fetch by that digest, unpack, catalogue.
+"""PullImage: resolves the name to a digest, fetches by that digest, unpacks, catalogues.
 
-Errors: RegistryUnavailable when it cannot be reached or is stuck, SignatureValidationFailed when
-policy.json refuses, NotFound for an image the registry does not have, Unavailable for want of disk
-space (the directory is named), ToolFailed with skopeo's words for the rest: not authorised,
+Errors: RegistryUnavailable if the registry cannot be reached or hangs; SignatureValidationFailed if
+policy.json refuses; NotFound if the registry does not have the image; Unavailable for lack of disk
+space (it names the directory); ToolFailed with skopeo's words for the rest: not authorised,
 damaged, for another architecture.
 """
 
@@ -31,19 +31,19 @@ _log = logging.getLogger(__name__)
 
 
 async def pull(engine: Engine, name: str, auth: api.AuthConfig | None = None) -> str:
-    """Bring an image here, or up to date, and return its id; joined by equal pulls."""
+    """Fetch or update an image and return its id; equal pulls share the work."""
     key = PullKey(name, auth.SerializeToString(deterministic=True) if auth else b"")
     return await engine.work.pulls.do(key, lambda: _search(engine.images, name, auth))
 
 
 async def _search(store: ImageStore, name: str, auth: api.AuthConfig | None) -> str:
-    """A short name is tried in each registry searched, in order."""
+    """Try a short name in each configured registry, in order."""
     references = candidates(name, store.search)
     for reference in references[:-1]:
         try:
             return (await _pull(store, reference, auth)).id
         except (NotFound, ToolFailed):
-            continue  # the next registry may have it; the last one's answer is the caller's
+            continue  # the next registry may have it; the caller gets the last one's error
     return (await _pull(store, references[-1], auth)).id
 
 
@@ -74,7 +74,7 @@ async def bring(
     tags: Sequence[str],
     digests: Sequence[str],
 ) -> ImageRecord:
-    """Fetch `source` (transport:name), unpack what is new and make it visible under its names."""
+    """Fetch `source` (transport:name), unpack new layers, and make it visible under its names."""
 
     async def fetch(layout: Layout) -> None:
         await store.skopeo.copy(source, layout.path, authfile)
@@ -90,14 +90,15 @@ async def take_in(
     tags: Sequence[str],
     digests: Sequence[str],
 ) -> ImageRecord:
-    """Have `fill` put an image into a layout, unpack what is new and make it visible.
+    """Let `fill` put an image into a layout, unpack new layers, and make it visible.
 
-    `source` says what it is. If it fails, nothing is left of it, at the latest after a start.
+    `source` describes it in errors. After a failure nothing of it is left, at the latest after the
+    next start.
     """
     try:
         return await _take_in(store, fill, tags, digests)
     except BaseException as e:
-        store.collect()  # layers that only this image wanted
+        store.collect()  # layers that only this image needs
         if isinstance(e, OSError):
             raise Unavailable(f"cannot store {source} below {store.root}: {e}") from e
         raise
@@ -136,7 +137,7 @@ async def _take_in(
 async def discard(store: ImageStore, layout: Layout) -> None:
     """Delete a layout.
 
-    What fails here is no failure of the pull: it is done later, at the latest at a start.
+    A failure here does not fail the pull: the deletion is repeated, at the latest at a start.
     """
     try:
         fault_point("images.pull.cleanup")
@@ -161,7 +162,7 @@ def _record(content: Content, tags: Sequence[str], digests: Sequence[str]) -> Im
 
 
 def _directories_id(diff_ids: Sequence[str]) -> str:
-    """The name of the layer of directories that these layers, bottom first, only imply."""
+    """Return the id of the layer of directories that these layers, bottom first, only imply."""
     chain = " ".join(["directories", *diff_ids])
     return "sha256:" + hashlib.sha256(chain.encode()).hexdigest()
 

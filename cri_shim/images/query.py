@@ -1,4 +1,4 @@
-"""ListImages, ImageStatus, ImageFsInfo: from memory, never from a registry."""
+"""Answers ListImages, ImageStatus and ImageFsInfo from memory, never from a registry."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -17,9 +17,9 @@ _UID_LIMIT = 1 << 32
 
 
 def resolve(engine: Engine, reference: str) -> ImageRecord | None:
-    """The image a reference means here: id (with or without sha256:), tag, digest, id prefix.
+    """Return the image of a reference: id (with or without sha256:), tag, digest or id prefix.
 
-    A tag beside a digest is not looked at. InvalidArgument for a prefix of several ids.
+    A tag beside a digest is ignored. InvalidArgument if several ids have the prefix.
     """
     store = engine.images
     prefix = id_prefix(reference)
@@ -40,7 +40,7 @@ def resolve(engine: Engine, reference: str) -> ImageRecord | None:
 
 
 def find(engine: Engine, reference: str) -> ImageRecord:
-    """The image a reference means here; NotFound if there is none."""
+    """Return the image of a reference; NotFound if there is none."""
     image = resolve(engine, reference)
     if image is None:
         raise NotFound(f"image {reference} is not on this node; pull it first")
@@ -48,7 +48,7 @@ def find(engine: Engine, reference: str) -> ImageRecord:
 
 
 def listed(engine: Engine, filter: api.ImageFilter | None = None) -> Iterator[api.Image]:
-    """All images that are still here at their turn, or the one that the filter names."""
+    """Yield all images that still exist at their turn, or the one that the filter names."""
     store = engine.images
     wanted = filter.image.image if filter is not None else ""
     if not wanted:
@@ -64,7 +64,7 @@ def listed(engine: Engine, filter: api.ImageFilter | None = None) -> Iterator[ap
 def status(
     engine: Engine, reference: str, verbose: bool = False
 ) -> tuple[api.Image | None, Mapping[str, str]]:
-    """The image, None if it is not here; and, if `verbose`, the map crictl prints."""
+    """Return the image, or None if it is not here; with `verbose` also the map for crictl."""
     found = resolve(engine, reference)
     shown = _row(engine.images, found) if found is not None else None
     if found is None or shown is None:
@@ -73,7 +73,7 @@ def status(
 
 
 def _row(store: ImageStore, image: ImageRecord) -> api.Image | None:
-    """None for one that cannot be shown."""
+    """Return None for an image that cannot be shown."""
     return row("image", image.id, _shown, store, image)
 
 
@@ -82,7 +82,7 @@ def _shown(store: ImageStore, image: ImageRecord) -> api.Image:
 
 
 def to_api(image: ImageRecord, user: str) -> api.Image:
-    """The CRI message. Its id is the bare hex digest of the config."""
+    """Return the CRI message. Its id is the bare hex digest of the config."""
     answer = api.Image(
         id=image.id,
         repo_tags=image.repo_tags,
@@ -102,7 +102,7 @@ def to_api(image: ImageRecord, user: str) -> api.Image:
 
 
 def _uid(name: str) -> int | None:
-    """The uid that a User is; None for a name, also one of digits that are beyond every uid."""
+    """Return the uid in a User; None for a name, and for digits beyond the range of uids."""
     if not (name.isascii() and name.isdigit()):
         return None
     digits = name.lstrip("0") or "0"
@@ -120,7 +120,7 @@ def _info(image: ImageRecord) -> Mapping[str, str]:
 
 
 async def fs_info(engine: Engine) -> api.ImageFsInfoResponse:
-    """What images and containers take of the disk; nothing is walked for the answer."""
+    """Return the disk usage of images and containers; nothing is walked for the answer."""
     store = engine.images
     written = await store.rootfs.writable.total()
     return api.ImageFsInfoResponse(

@@ -1,7 +1,7 @@
-"""RemoveImage: the image goes with all its names; its layers stay while a container needs them.
+"""RemoveImage: removes the image with all its names; layers stay while a container needs them.
 
-"The image is gone" is true on return, for this and every other caller. Nothing is refused for
-being in use: containers keep their layers, not the image.
+On return the image is gone for this and every other caller. An image in use is not refused:
+containers keep their layers, not the image.
 """
 
 from cri_shim.engine import Engine
@@ -10,10 +10,10 @@ from cri_shim.images.query import resolve
 
 
 async def remove(engine: Engine, reference: str) -> None:
-    """Remove the image that any reference of it names; none is fine."""
+    """Remove the image that the reference names; no image is success."""
     image = resolve(engine, reference)
     if image is not None:
         fault_point("images.remove.catalogue")
         await engine.images.catalog.remove(image.id)
-    fault_point("images.remove.layers")  # also for a caller whose last try failed here
+    fault_point("images.remove.layers")  # also for a retry after a failure here
     engine.images.collect()

@@ -1,11 +1,11 @@
-"""Saving an image to a file or directory of this node, for skopeo, podman, docker, or `load`.
+"""Saves an image to a file or directory of this node, for skopeo, podman, docker, or `load`.
 
-Where the blobs of its layers were kept (`image.keep_blobs`) they are saved as they were pulled.
-Else each layer's tar is made again, byte for byte, from the unpacked files and its recipe: the
-manifest is a new one then, but config and id are the same. A layer that cannot be made again (it
-was unpacked by a cri-shim that wrote no recipes, or has a file twice) is packed anew from what is
-unpacked: that is another layer, so the config is rewritten and the id changes. `save` returns the
-id that was saved, and the log has a warning.
+If the blobs of its layers were kept (`image.keep_blobs`), they are saved as they were pulled.
+Otherwise each layer's tar is rebuilt, byte for byte, from the unpacked files and its recipe. Then
+the manifest is new, but config and id are the same. Some layers cannot be rebuilt: they were
+unpacked by a cri-shim that wrote no recipes, or have a file twice. They are packed anew from the
+unpacked files. Such a layer is a different one, so the config is rewritten and the id changes.
+`save` returns the id that was saved, and the log has a warning.
 """
 
 import asyncio
@@ -38,12 +38,12 @@ _log = logging.getLogger(__name__)
 
 
 async def save(engine: Engine, reference: str, target: str, names: Sequence[str] = ()) -> str:
-    """Write the image to `target`, a transport and an absolute path; the id of what was saved.
+    """Write the image to `target`, a transport and an absolute path; return the id saved.
 
-    `names` are those it is to have there, all of its own where none is given: a docker-archive
-    has them all, OCI's forms the first, a `dir` none. The target is there whole or not at all; a
-    process that dies meanwhile leaves a hidden file or directory beside it. AlreadyExists for one
-    that is there.
+    `names` are its names in the target; the default is all its own. A docker-archive has all of
+    them, the OCI forms only the first, a `dir` none. The target is written whole or not at all; a
+    process that dies meanwhile leaves a hidden file or directory beside it. AlreadyExists if the
+    target exists.
     """
     store, image = engine.images, find(engine, reference)
     transport, path = _target(target)
@@ -86,11 +86,11 @@ async def _clear(store: ImageStore, layout: Layout, partial: Path) -> None:
     with suppress(ToolFailed):
         await delete(partial)
     await discard(store, layout)
-    store.collect()  # if the image was removed meanwhile
+    store.collect()  # in case the image was removed meanwhile
 
 
 async def _fill(store: ImageStore, image: ImageRecord, layout: Layout) -> tuple[str, bool]:
-    """Put the image into the layout; the id it has there, and whether every digest is its own."""
+    """Put the image into the layout; return its id there, and whether no digest has changed."""
     layout.create({}, store.blobs)
     original = _manifest_of(store, image)
     described = manifest.descriptors_of(original)
@@ -121,7 +121,7 @@ def _manifest_of(store: ImageStore, image: ImageRecord) -> bytes:
 async def _layer(
     store: ImageStore, layout: Layout, diff_id: str, described: dict[str, Any]
 ) -> tuple[str, dict[str, Any]]:
-    """Have a layer's blob in the layout; its diff-id and descriptor there."""
+    """Put a layer's blob into the layout; return its diff-id and descriptor there."""
     kept = store.blobs.path(str(described["digest"]))
     if is_whole(kept, int(described["size"])):
         layout.link(kept)

@@ -1,4 +1,4 @@
-"""Names of images: given to one, and taken from it. Lists show it at once; it outlives a crash."""
+"""Adds and removes names of images. Lists show a change at once; it survives a crash."""
 
 from collections.abc import Sequence
 
@@ -11,10 +11,10 @@ from cri_shim.store.reference import parse
 
 
 async def tag(engine: Engine, reference: str, name: str) -> str:
-    """Give the image one more name, which is returned in full; another image loses it.
+    """Give the image one more name and return it in full; another image loses the name.
 
-    A short name belongs to docker.io, one without a tag gets `latest`. InvalidArgument for a name
-    with a digest: that is what the image is, and cannot be given.
+    A short name belongs to docker.io; a name without a tag gets `latest`. InvalidArgument for a
+    name with a digest: a digest identifies an image and cannot be assigned.
     """
     full = tag_of(name)
     image = ImageRecord()
@@ -26,7 +26,7 @@ async def tag(engine: Engine, reference: str, name: str) -> str:
 
 
 def tag_of(name: str) -> str:
-    """A name in full; InvalidArgument if it cannot be given to an image."""
+    """Return the name in full; InvalidArgument if it cannot be given to an image."""
     full = parse(name)
     if full.digest:
         raise InvalidArgument("name", f"{name} has a digest, a name that is given has a tag")
@@ -34,9 +34,9 @@ def tag_of(name: str) -> str:
 
 
 async def untag(engine: Engine, reference: str, names: Sequence[str] = ()) -> None:
-    """Take names from the image, all of them where none is given; without one it has its id only.
+    """Remove names from the image, by default all; without a name it has only its id.
 
-    A name may be a tag or a digest. NotFound, and nothing changed, for one that it does not have.
+    A name may be a tag or a digest. NotFound, with nothing changed, if it does not have the name.
     """
     image = find(engine, reference)
     own = {*image.repo_tags, *image.repo_digests}

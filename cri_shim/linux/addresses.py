@@ -1,4 +1,4 @@
-"""The addresses of an interface in a network namespace, as its own processes see them."""
+"""The addresses of an interface in a network namespace, as the processes in it see them."""
 
 import errno
 import fcntl
@@ -15,9 +15,9 @@ _LINK_LOCAL = "20"  # the scope in /proc/net/if_inet6
 
 
 def of_interface(netns: Path, name: str) -> list[str]:
-    """Without prefix lengths, IPv4 first, link-local ones left out. Raises OSError.
+    """Return the addresses without prefix length and without link-local ones, IPv4 first. OSError.
 
-    A thread of its own looks, which has joined the namespace and ends with the look.
+    A thread of its own joins the namespace, reads the addresses and ends.
     """
     found: list[str] = []
     failure: list[OSError] = []
@@ -54,7 +54,7 @@ def _ipv4(name: str) -> list[str]:
 
 
 def _ipv6(name: str) -> list[str]:
-    """Lines of `ADDRESS INDEX LENGTH SCOPE FLAGS NAME`; no such file without IPv6."""
+    """Parse lines of `ADDRESS INDEX LENGTH SCOPE FLAGS NAME`; the file needs IPv6."""
     try:
         text = Path("/proc/thread-self/net/if_inet6").read_text()
     except FileNotFoundError:

@@ -1,8 +1,8 @@
-"""Wait until a file system answers, before a thread of ours looks at it.
+"""Waits until a file system answers, before a thread of the daemon reads it.
 
 A thread that hangs in the kernel keeps the daemon from ending. A disk of this machine always
-answers. For any other file system, a process of its own looks first. A server that dies between the
-two looks still blocks the thread: callers that can make the whole call by own_process.
+answers. For any other file system, a separate process reads it first. A server that dies between
+the two reads still blocks the thread: callers that can make the whole call by own_process.
 """
 
 from cri_shim.aio import own_process
@@ -12,7 +12,7 @@ from cri_shim.linux import sources
 async def sure(path: str) -> None:
     """Return when the file system of `path` has answered; Unavailable names `path` if it does not.
 
-    If `path` does not exist, the nearest directory above it is looked at.
+    If `path` does not exist, the nearest directory above it is used.
     """
     (on_disk,) = own_process.cached(sources.on_disk, [(path,)])
     if on_disk is not True:

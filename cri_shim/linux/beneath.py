@@ -1,4 +1,4 @@
-"""Open what is below a directory that others write to, by descriptors alone.
+"""Opens files below a directory that others write to, by descriptors alone.
 
 No symbolic link is followed on the way, no other mount is entered, and nothing outside is reached.
 A descriptor holds the object: another object cannot take its place before it is used.
@@ -16,22 +16,22 @@ _STAY = (
     | syscalls.RESOLVE_NO_MAGICLINKS
     | syscalls.RESOLVE_NO_XDEV
 )
-# What was there a moment ago is gone, or a link, or a mount, by now.
+# The object of a moment ago is gone now, or a link or a mount is in its place.
 ANOTHER_THING = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EXDEV})
 
 
 def top(path: syscalls.StrPath) -> int:
-    """The directory itself, to be given to the others; a link to one is none."""
+    """Open the directory itself, for the other functions; a link to a directory is refused."""
     return os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
 
 
 def directory(above: int, path: syscalls.StrPath) -> int:
-    """Open a directory for reading; OSError, one of ANOTHER_THING where there is none to enter."""
+    """Open a directory for reading; OSError, one of ANOTHER_THING if there is none to enter."""
     return syscalls.openat2(above, path or ".", _DIRECTORY, _STAY)
 
 
 def handle(above: int, path: syscalls.StrPath) -> int:
-    """A handle of anything, links too, which names it and opens nothing; OSError as above."""
+    """Return a handle of any object, also of a link, without opening it; OSError as above."""
     return syscalls.openat2(above, path or ".", os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, _STAY)
 
 
@@ -41,5 +41,5 @@ def reader(handle: int) -> int:
 
 
 def named(handle: int) -> str:
-    """A path that is the object of a handle, for calls that take no handle."""
+    """Return a path of the object of a handle, for calls that take no handle."""
     return f"/proc/self/fd/{handle}"

@@ -1,12 +1,12 @@
-"""Which boot of the machine this is: pids, mounts and namespaces do not outlive one."""
+"""The id of the machine's current boot: pids, mounts and namespaces do not outlive a boot."""
 
 import os
 from pathlib import Path
 
-# Tests name a file of their own: another boot, as far as we are concerned, without a reboot.
+# Tests name a file of their own: for the daemon this is another boot, without a reboot.
 _SOURCE = os.environ.get("CRI_SHIM_BOOT_ID_FILE", "/proc/sys/kernel/random/boot_id")
 
 
 def boot_id() -> str:
-    """The kernel's random id of this boot."""
+    """Return the kernel's random id of this boot."""
     return Path(_SOURCE).read_text().strip()

@@ -1,4 +1,4 @@
-"""What processes have open, from /proc. A process that is gone has nothing."""
+"""The open files of processes, from /proc. A process that is gone has none."""
 
 import os
 import stat
@@ -9,9 +9,9 @@ from cri_shim.linux import process
 
 
 def count(pid: int) -> tuple[int, int]:
-    """How many file descriptors the process has, and how many of them are sockets.
+    """Return the number of file descriptors of the process, and how many of them are sockets.
 
-    Costs a call to the kernel for each: not for the loop.
+    This needs a system call for each: do not call it on the event loop.
     """
     every = sockets = 0
     directory = f"/proc/{pid}/fd"
@@ -33,7 +33,7 @@ def _is_socket(path: str) -> bool:
 
 
 def parse_limit(text: str, name: str) -> int | None:
-    """The soft limit `name` ("Max open files") of a /proc/PID/limits; None for no limit."""
+    """Parse the soft limit `name` ("Max open files") in a /proc/PID/limits; None for no limit."""
     for line in text.splitlines():
         if line.startswith(name):
             soft = line.removeprefix(name).split()[0]
@@ -42,7 +42,7 @@ def parse_limit(text: str, name: str) -> int | None:
 
 
 def open_files_limit(pid: int) -> int | None:
-    """The soft limit of open files of a process; None when there is neither."""
+    """Return the soft limit of open files of a process; None without a limit or a process."""
     try:
         return parse_limit(Path(f"/proc/{pid}/limits").read_text(), "Max open files")
     except (FileNotFoundError, ProcessLookupError):
@@ -50,7 +50,7 @@ def open_files_limit(pid: int) -> int | None:
 
 
 def device_name(device: str) -> str:
-    """The /dev path of a block device "MAJOR:MINOR"; the numbers where it has none."""
+    """Return the /dev path of a block device "MAJOR:MINOR"; the numbers if it has no path."""
     try:
         return "/dev/" + Path(f"/sys/dev/block/{device}").readlink().name
     except OSError:
@@ -60,13 +60,13 @@ def device_name(device: str) -> str:
 def give_pipes(pid: int, start_time: int, owner: int) -> None:
     """Make `owner` the owner of the pipes among the standard streams of a process.
 
-    What else a stream is stays as it is, and so does everything if the process is gone.
+    Streams of other types stay unchanged; if the process is gone, everything stays unchanged.
     """
     for number in range(3):
         with suppress(OSError):
             fd = os.open(f"/proc/{pid}/fd/{number}", os.O_PATH | os.O_CLOEXEC)
             try:
-                # The descriptor is fixed first: the pid may be another process by now.
+                # The descriptor is fixed first: another process may have the pid now.
                 is_pipe = stat.S_ISFIFO(os.fstat(fd).st_mode)
                 if is_pipe and process.alive(pid, start_time):
                     os.chown(f"/proc/self/fd/{fd}", owner, -1)

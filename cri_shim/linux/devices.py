@@ -15,10 +15,10 @@ Node = tuple[str, str, int, int, int, int, int]  # path, kind, major, minor, mod
 
 
 def find(path: str, cached: bool = False) -> dict[str, Node]:
-    """What is at `path`, symbolic links followed: "" -> its node, nothing if it is no device.
+    """Return the node at `path` as {"": node}, symbolic links followed; {} if it is no device.
 
-    Of a directory: every node below it, by the path from there. With `cached`, BlockingIOError
-    where a server would be asked. Raises OSError; E2BIG for a directory of more than MOST entries.
+    For a directory: every node below it, by its path in the directory. With `cached`,
+    BlockingIOError if a server would be asked. OSError; E2BIG for more than MOST entries.
     """
     resolve = syscalls.RESOLVE_NO_MAGICLINKS | (syscalls.RESOLVE_CACHED if cached else 0)
     fd = syscalls.openat2(syscalls.AT_FDCWD, path, os.O_PATH | os.O_CLOEXEC, resolve)
@@ -36,12 +36,12 @@ def find(path: str, cached: bool = False) -> dict[str, Node]:
 
 
 def of_host() -> dict[str, Node]:
-    """Every node below /dev, but not in what is mounted there: everybody writes to /dev/shm."""
+    """Return every node below /dev, but not in mounts there: every user can write to /dev/shm."""
     return _below("/dev", None)
 
 
 def _below(directory: str, most: int | None) -> dict[str, Node]:
-    """Every node below a directory: among `most` entries, or else on its own file system."""
+    """Return every node below a directory, of at most `most` entries; None: on one file system."""
     nodes = {}
     for path in _files(directory, most):
         facts = os.lstat(path)

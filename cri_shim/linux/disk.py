@@ -1,4 +1,4 @@
-"""What a tree of files takes of its disk: as `du` counts it, in one walk and little memory."""
+"""The disk space of a tree of files: counted as by `du`, in one walk and with little memory."""
 
 import os
 import stat
@@ -15,9 +15,9 @@ BLOCK = 512  # bytes of a st_blocks, on every file system
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    used_bytes: int  # allocated: holes take nothing
+    used_bytes: int  # allocated: holes count as 0
     inodes: int
-    unseen: int = 0  # what could not be looked into: the rest is at least the above
+    unseen: int = 0  # entries that could not be read: the true values are then at least the above
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
@@ -28,14 +28,14 @@ class Usage:
 
 
 def allocated(status: os.stat_result) -> int:
-    """Bytes that a file or directory takes of its disk."""
+    """Return the bytes that a file or directory takes on its disk."""
     return status.st_blocks * BLOCK
 
 
 def usage(top: StrPath) -> Usage:
-    """Of a directory with all that is below, other file systems not; nothing there is 0. Blocks.
+    """Return the usage of a directory tree on its own file system; 0 if it is missing. Blocks.
 
-    A file of N names counts as an Nth at each of them: no list of files is kept.
+    A file with N names counts as an Nth at each of them, so that no list of files is kept.
     """
     found = usage_unless(top, lambda _names: False)
     assert found is not None
@@ -43,7 +43,7 @@ def usage(top: StrPath) -> Usage:
 
 
 def usage_unless(top: StrPath, enough: Callable[[int], bool]) -> Usage | None:
-    """The same; None as soon as `enough`, called with the number of names seen, returns True."""
+    """Like `usage`; None as soon as `enough`, called with the number of names seen, is true."""
     used = inodes = seen = 0
     linked: dict[int, list[int]] = defaultdict(lambda: [0, 0])  # names -> bytes, inodes
     tree = Walk(top)

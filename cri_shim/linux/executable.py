@@ -1,4 +1,4 @@
-"""Find files that the kernel would refuse to execute, before it does.
+"""Finds files that the kernel would refuse to execute, before it does.
 
 An OCI runtime checks only that a command exists and is executable. When the kernel then refuses the
 file, the runtime cannot report an error any more: its process ends with 1.
@@ -15,10 +15,10 @@ from cri_shim.linux import syscalls
 from cri_shim.linux.rootfs import read_head_in_root
 from cri_shim.linux.syscalls import StrPath
 
-_HEAD = 4096  # bytes; an ELF file has its program headers and its interpreter's name in them
-_LINE = 256  # of it, for "#!": what the kernel looks at
+_HEAD = 4096  # bytes; in an ELF file they have the program headers and the interpreter's name
+_LINE = 256  # of them, for "#!": the part that the kernel reads
 _ELF = b"\x7fELF"
-# ELF machines that a kernel for one executes: amd64 and 386, arm64 and arm.
+# ELF machines that a kernel executes, by its own: amd64 and 386, arm64 and arm.
 _KIN = {62: {62, 3}, 183: {183, 40}}
 _MACHINE_AT, _CLASS_AT, _ORDER_AT = 18, 4, 5
 _BITS_64, _BIG_ENDIAN = 2, 2
@@ -27,11 +27,11 @@ _PT_INTERP = 3
 
 
 def complaint(root: StrPath, command: str, path: str, cwd: str, volumes: bool = False) -> str:
-    """Why the kernel would not execute `command` inside `root`; "" if no reason was found.
+    """Return why the kernel would not execute `command` inside `root`; "" if no reason was found.
 
     `path` is the PATH of the command, `cwd` its working directory. "" also for a command that does
-    not exist, and where binfmt_misc has more formats. Raises OSError; EXDEV if the search leads
-    into a volume, unless `volumes` permits it: the server of a volume may never answer.
+    not exist, and if binfmt_misc has more formats. Raises OSError; EXDEV if the search leads into a
+    volume, unless `volumes` permits it: the server of a volume may never answer.
     """
     look = partial(read_head_in_root, root, one_mount=not volumes)
     for place in _places(command, path, cwd):
@@ -43,7 +43,7 @@ def complaint(root: StrPath, command: str, path: str, cwd: str, volumes: bool = 
 
 
 def _places(command: str, path: str, cwd: str) -> Iterator[str]:
-    """Where a command is looked for, as execvp(3) has it."""
+    """Yield the paths at which execvp(3) looks for a command."""
     if "/" in command:
         yield posixpath.join(cwd, command)
     else:
@@ -71,7 +71,7 @@ def _missing(look: _Look, interpreter: str, cwd: str) -> str:
 
 
 def _machine(head: bytes) -> int:
-    """The e_machine of an ELF header."""
+    """Return the e_machine of an ELF header."""
     return int(struct.unpack_from(f"{_order(head)}H", head, _MACHINE_AT)[0])
 
 
@@ -80,7 +80,7 @@ def _order(head: bytes) -> str:
 
 
 def _loader(head: bytes) -> str:
-    """The dynamic loader that a 64-bit ELF file names within its `head`; else ""."""
+    """Return the dynamic loader that a 64-bit ELF file names within its `head`; else ""."""
     order = _order(head)
     if head[_CLASS_AT] != _BITS_64:
         return ""
@@ -92,15 +92,15 @@ def _loader(head: bytes) -> str:
             if kind == _PT_INTERP and offset + length <= len(head):
                 return os.fsdecode(head[offset : offset + length].rstrip(b"\0"))
     except struct.error:
-        return ""  # the name is behind the bytes that were read
+        return ""  # the name is after the bytes that were read
     return ""
 
 
 def _more_formats() -> bool:
-    """Whether binfmt_misc has handlers, which execute what the kernel itself cannot."""
+    """Whether binfmt_misc has handlers, which execute formats that the kernel itself cannot."""
     if "binfmt_misc" not in Path("/proc/filesystems").read_text().split():
         return False
-    context = syscalls.fsopen("binfmt_misc")  # what is mounted nowhere counts as well
+    context = syscalls.fsopen("binfmt_misc")  # it counts even if it is not mounted anywhere
     try:
         syscalls.fsconfig(context, syscalls.FSCONFIG_CMD_CREATE)
         formats = syscalls.fsmount(context)

@@ -1,7 +1,7 @@
-"""Idmapped mounts: the same files once more, with other owners.
+"""Idmapped mounts: the same files a second time, with other owners.
 
-What is owned by 0 on the disk is owned by the first id of a user namespace in such a mount, and the
-other way round for what is written through it. The file system has to support it.
+In such a mount, files of owner 0 on the disk have the first id of a user namespace as their owner;
+for files that are written through it, the reverse applies. The file system has to support this.
 """
 
 import os
@@ -15,7 +15,7 @@ from cri_shim.linux import mounts, syscalls
 def bind(source: syscalls.StrPath, target: syscalls.StrPath, userns: syscalls.StrPath) -> None:
     """Mount `source` at `target` with the ids of the user namespace pinned to `userns`.
 
-    Mounts below the source come along, with their own owners.
+    Mounts below the source are mounted, too, with their own owners.
     """
     tree = _mapped(source, userns)
     try:
@@ -25,7 +25,7 @@ def bind(source: syscalls.StrPath, target: syscalls.StrPath, userns: syscalls.St
 
 
 def check(source: syscalls.StrPath, userns: syscalls.StrPath) -> None:
-    """Raise the OSError that `bind` would; nothing is mounted anywhere."""
+    """Raise the OSError that `bind` would raise, without a mount."""
     os.close(_mapped(source, userns))
 
 
@@ -33,7 +33,7 @@ def check(source: syscalls.StrPath, userns: syscalls.StrPath) -> None:
 def bound(
     sources: Sequence[Path], directory: Path, userns: syscalls.StrPath
 ) -> Iterator[list[Path]]:
-    """Idmapped mounts of directories below `directory`, for the time of the block.
+    """Make idmapped mounts of directories below `directory`, until the end of the block.
 
     An overlay that was made of them keeps them.
     """
@@ -49,7 +49,7 @@ def bound(
 
 
 def map_ids(tree: int, about: syscalls.StrPath, userns: syscalls.StrPath) -> None:
-    """Give the detached mount `tree`, which is of `about`, the ids of a user namespace."""
+    """Give the detached mount `tree`, a mount of `about`, the ids of a user namespace."""
     ids = os.open(userns, os.O_RDONLY | os.O_CLOEXEC)
     try:
         idmap = syscalls.MOUNT_ATTR_IDMAP
@@ -59,7 +59,7 @@ def map_ids(tree: int, about: syscalls.StrPath, userns: syscalls.StrPath) -> Non
 
 
 def _mapped(source: syscalls.StrPath, userns: syscalls.StrPath) -> int:
-    """A detached mount; the caller closes it."""
+    """Return a detached mount; the caller closes it."""
     flags = syscalls.OPEN_TREE_CLONE | syscalls.OPEN_TREE_CLOEXEC | syscalls.AT_RECURSIVE
     tree = syscalls.open_tree(source, flags)
     try:

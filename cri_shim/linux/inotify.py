@@ -1,4 +1,4 @@
-"""Changes of files and directories, as an asyncio reader takes them.
+"""Changes of files and directories, for a reader of the asyncio loop.
 
     watch = Inotify()
     watch.add(directory, CHANGED)
@@ -26,7 +26,7 @@ IN_MOVE_SELF = 0x800
 IN_Q_OVERFLOW = 0x4000
 IN_IGNORED = 0x8000
 
-# The entries of a directory are others than before: a finished write, a rename, a removal.
+# The entries of a directory have changed: a finished write, a rename, a removal.
 CHANGED = (
     IN_CLOSE_WRITE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_CREATE
     | IN_DELETE_SELF | IN_MOVE_SELF
@@ -38,7 +38,7 @@ _READ = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What happened (`mask`) under watch `wd`, to the entry `name` ("" for the watched itself)."""
+    """An event `mask` under watch `wd`, for the entry `name` ("" for the watched object itself)."""
 
     wd: int
     mask: int
@@ -59,11 +59,11 @@ class Inotify:
         return self._fd
 
     def add(self, path: syscalls.StrPath, mask: int) -> int:
-        """Watch `path`; returns the watch's number, the same one for a path watched before."""
+        """Watch `path`; return the watch's number, the same one for a path watched before."""
         return syscalls.inotify_add_watch(self._fd, path, mask)
 
     def read(self) -> list[Event]:
-        """What has happened since the last read, without waiting: possibly nothing."""
+        """Return the events since the last read, possibly none, without waiting."""
         try:
             data = os.read(self._fd, _READ)
         except BlockingIOError:
@@ -83,7 +83,7 @@ class Inotify:
 
 
 def parse(data: bytes) -> list[Event]:
-    """The events in what an inotify descriptor gave."""
+    """Parse the data of an inotify descriptor."""
     events: list[Event] = []
     at = 0
     while at < len(data):

@@ -1,7 +1,7 @@
 """Marks: files of one short line that one daemon leaves for the next, such as a boot id.
 
 A mark that is not such a file (binary, a FIFO, a directory, cut short by a full disk) reads as "".
-That is no error.
+This is not an error.
 """
 
 import logging
@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 
 
 def read(mark: Path) -> str:
-    """What the mark says, without blanks around it; "" if it is not there or says nothing."""
+    """Return the text of the mark without blanks around it; "" if it is missing or unreadable."""
     try:
         return text(read_file(mark, LIMIT)).strip()
     except FileNotFoundError:
@@ -27,7 +27,7 @@ def read(mark: Path) -> str:
 
 
 def write(mark: Path, said: str) -> None:
-    """Have the mark say `said`, whole or as before. OSError: the disk is full, for example."""
+    """Write `said` to the mark, completely or not at all. OSError, for example for a full disk."""
     if mark.is_dir() and not mark.is_symlink():
         mark.rmdir()
     write_private(mark, said + "\n")

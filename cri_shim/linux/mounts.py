@@ -1,4 +1,4 @@
-"""Mounts: make them, end them, and know what is mounted where."""
+"""Mounts: makes them, ends them, and reads the mount table."""
 
 import errno
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cri_shim.linux import syscalls
 
-OPTIONS_LIMIT = 4095  # bytes of options mount(2) takes: a page less the final NUL
+OPTIONS_LIMIT = 4095  # bytes of options that mount(2) accepts: a page less the final NUL
 _SHORT_CUTS = ["redirect_dir", "metacopy"]  # of overlayfs: parts of a change stay in lower layers
 _DATA_ONLY = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
 _OCTAL = re.compile(r"\\([0-7]{3})")
@@ -30,9 +30,9 @@ class Mount:
 
 
 def parse_mountinfo(text: str) -> Iterator[Mount]:
-    """The lines of a mountinfo file, in mount order.
+    """Yield the lines of a mountinfo file, in mount order.
 
-    A path may hold every character but those that are escaped; a tenant may have chosen it.
+    A path may have every character except the escaped ones; a tenant may have chosen it.
     """
     for line in filter(None, text.split("\n")):
         before, _, after = line.partition(" - ")
@@ -50,14 +50,14 @@ def parse_mountinfo(text: str) -> Iterator[Mount]:
 
 
 def _unescape(text: str) -> str:
-    # Space, tab, newline, backslash and "#" are written as \ooo; a name need not be UTF-8.
+    # The file has space, tab, newline, backslash and "#" as \ooo; a name need not be UTF-8.
     if "\\" not in text:
         return text
     return _OCTAL.sub(lambda match: chr(int(match[1], 8)), text)
 
 
 def mountinfo() -> Iterator[Mount]:
-    """Every mount of our mount namespace."""
+    """Yield every mount of our mount namespace."""
     return parse_mountinfo(os.fsdecode(Path("/proc/self/mountinfo").read_bytes()))
 
 
@@ -68,7 +68,7 @@ def bind(
     readonly: bool = False,
     recursive: bool = False,
 ) -> None:
-    """Mount `source` at `target` as well; a read-only one is so before anybody can see it."""
+    """Mount `source` at `target`, too; with `readonly` it is read-only from the first moment."""
     if not readonly:
         syscalls.mount(
             source, target, None, syscalls.MS_BIND | (syscalls.MS_REC if recursive else 0)
@@ -89,10 +89,10 @@ def bind(
 
 
 def without_links(source: syscalls.StrPath) -> int:
-    """A detached mount of the directory `source` in which no symbolic link is followed.
+    """Return a detached mount of the directory `source` in which no symbolic link is followed.
 
-    Nor does it have set-uid programs, devices or programs at all. The caller closes it. Linux
-    before 5.14 knows no such mounts: there, links are followed.
+    In it, set-uid bits and device nodes have no effect and no program can be executed. The caller
+    closes it. Linux before 5.14 has no such mounts: there, links are followed.
     """
     safe = syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NODEV | syscalls.MOUNT_ATTR_NOEXEC
     tree = syscalls.open_tree(source, syscalls.OPEN_TREE_CLONE | syscalls.OPEN_TREE_CLOEXEC)
@@ -120,7 +120,7 @@ def tmpfs(
 ) -> None:
     """Mount an empty tmpfs of at most `size_bytes`: no set-uid, no devices, no programs.
 
-    `owner` is its user and group, `label` the SELinux label of all in it ("" = none).
+    `owner` is its user and group, `label` the SELinux label of all files in it ("" = none).
     """
     options = f"size={size_bytes},mode={mode:o},uid={owner[0]},gid={owner[1]}"
     options += f',context="{label}"' if label else ""
@@ -128,7 +128,7 @@ def tmpfs(
 
 
 def limit_tmpfs(target: syscalls.StrPath, more_bytes: int, more_files: int) -> None:
-    """Let the tmpfs at `target` grow by so much from now on, and no further."""
+    """Let the tmpfs at `target` grow by at most these bytes and files from now on."""
     now = os.statvfs(target)
     size = (now.f_blocks - now.f_bfree) * now.f_frsize + more_bytes
     options = f"size={size},nr_inodes={now.f_files - now.f_ffree + more_files}"
@@ -147,13 +147,13 @@ def overlay(
 ) -> None:
     """Mount `lowers` (uppermost first) and a writable `upper` as one tree at `target`.
 
-    `volatile` leaves out every sync: what is in `upper` is worth nothing after a crash of the
-    host. `upper` holds all that was changed as a whole, whatever this kernel's defaults are.
-    `userxattr` keeps overlay's marks in user.overlay.*, which root of a user namespace may write.
-    Many layers need Linux 6.7, where the options may be longer than a page.
+    `volatile` omits every sync: after a crash of the host, `upper` must be thrown away. `upper` has
+    every changed file completely, whatever this kernel's defaults are. `userxattr` keeps overlay's
+    marks in user.overlay.*, which root of a user namespace may write. Many layers need Linux 6.7,
+    where the options may be longer than a page.
     """
     options = [f"lowerdir={':'.join(map(os.fspath, lowers))}"]
-    # With `userxattr` they are off, and the kernel takes no word of them.
+    # With `userxattr` they are off, and the kernel accepts no option for them.
     off = [] if upper is None or userxattr else _SHORT_CUTS
     if upper is not None:
         options += [f"upperdir={upper}", f"workdir={work}", *(f"{each}=off" for each in off)]
@@ -162,7 +162,7 @@ def overlay(
     if label:
         options.append(f'context="{label}"')
     data = ",".join(options)
-    # "," and ":" in a path would need escapes that differ between kernels: the new way has none.
+    # "," and ":" in a path would need escapes that differ between kernels: fsconfig needs none.
     odd = any(c in os.fspath(p) for p in (*lowers, upper or "", work or "") for c in ",:\\")
     if len(os.fsencode(data)) <= OPTIONS_LIMIT and not odd:
         syscalls.mount("overlay", target, "overlay", 0, data)
@@ -215,7 +215,7 @@ def _overlay_by_fsconfig(
 
 
 def _messages(context: int) -> str:
-    """What the kernel has to say of a failed fsconfig: one message a read, until ENODATA."""
+    """Return the kernel's messages about a failed fsconfig: one for each read, until ENODATA."""
     said: list[str] = []
     try:
         while True:
@@ -225,9 +225,9 @@ def _messages(context: int) -> str:
 
 
 def unmount(path: syscalls.StrPath, *, lazy: bool = True) -> None:
-    """End what is mounted at `path`; nothing mounted there, or no such path, is fine.
+    """End the mount at `path`; no error if there is no mount or no such path.
 
-    Lazily, the mount leaves the tree at once, and is gone when its last user is.
+    A lazy unmount removes the mount from the tree at once; it ends when its last user does.
     """
     try:
         syscalls.umount2(path, syscalls.UMOUNT_NOFOLLOW | (syscalls.MNT_DETACH if lazy else 0))
@@ -245,20 +245,20 @@ def is_mounted(path: syscalls.StrPath) -> bool:
 
 
 def mounts_below(path: syscalls.StrPath) -> list[Path]:
-    """The mount points at or below `path`, last mounted first: the order to unmount them in."""
+    """Return the mount points at or below `path`, last mounted first: the order for unmounting."""
     top = Path(os.path.realpath(path))
     return [m.target for m in mountinfo() if m.target.is_relative_to(top)][::-1]
 
 
 def lower_directories(mounted: Iterable[Mount]) -> set[str]:
-    """The names, without their paths, of the directories that overlays stand on."""
+    """Return the names, without their paths, of the lower directories of overlays."""
     options = (o for m in mounted if m.fstype == "overlay" for o in m.super_options)
     lowers = (o.partition("=")[2] for o in options if o.startswith(("lowerdir=", "lowerdir+=")))
     return {Path(part).name for lower in lowers for part in lower.split(":") if part}
 
 
 def propagation_of(path: syscalls.StrPath) -> tuple[bool, bool]:
-    """Whether the mount that `path` is on is (shared, slave); symbolic links are followed."""
+    """Whether the mount of `path` is (shared, slave); symbolic links are followed."""
     return propagation(mount_of(path))
 
 
@@ -269,12 +269,12 @@ def propagation(mount: Mount) -> tuple[bool, bool]:
 
 
 def mount_of(path: syscalls.StrPath) -> Mount:
-    """The mount that `path` is on; symbolic links are followed."""
+    """Return the mount of `path`; symbolic links are followed."""
     return mount_with(syscalls.statx_mount(os.path.realpath(path))[0], path)
 
 
 def mount_with(id: int, about: syscalls.StrPath) -> Mount:
-    """The mount of this id, which `about` is on."""
+    """Return the mount with this id; `about` is a path on it, for the error."""
     for mount in mountinfo():
         if mount.id == id:
             return mount
@@ -282,10 +282,10 @@ def mount_with(id: int, about: syscalls.StrPath) -> Mount:
 
 
 def make_shared(path: syscalls.StrPath) -> None:
-    """Mounts made below the mount point `path` appear in its copies from now on, and back."""
+    """Share mounts below the mount point `path` with its copies from now on, in both directions."""
     syscalls.mount(None, path, None, syscalls.MS_SHARED)
 
 
 def make_private(path: syscalls.StrPath) -> None:
-    """Mounts made below the mount point `path` stay here from now on."""
+    """Keep mounts below the mount point `path` out of its copies from now on."""
     syscalls.mount(None, path, None, syscalls.MS_PRIVATE)

@@ -1,4 +1,4 @@
-"""/proc/net/dev: what each network interface has received and sent."""
+"""/proc/net/dev: the bytes and packets that each network interface has received and sent."""
 
 from dataclasses import dataclass
 
@@ -19,9 +19,9 @@ class Interface:
 
 
 def parse(text: str) -> list[Interface]:
-    """The interfaces of a /proc/net/dev, in its order; two lines of headings come first."""
+    """Parse the interfaces of a /proc/net/dev, in its order; two lines of headings come first."""
     found = []
-    for line in filter(None, text.split("\n")[2:]):  # a name may hold other line separators
+    for line in filter(None, text.split("\n")[2:]):  # a name may have other line separators
         name, _, rest = line.rpartition(":")
         n = [int(word) for word in rest.split()]
         found.append(Interface(name.lstrip(" "), *n[0:4], *n[8:12]))

@@ -1,8 +1,8 @@
-"""The node's /dev/null, kept root's.
+"""Keeps the node's /dev/null root's.
 
 crun before 1.24 gives its standard streams to the root of the container's user namespace, and
 conmon gives it /dev/null as input. crun also mounts that device into the container, whose root
-could then close it to the whole node.
+could then make it unusable for the whole node.
 """
 
 import os
@@ -16,8 +16,8 @@ _ACL = "system.posix_acl_access"
 
 
 def take_back() -> None:
-    """Have it belong to root, for all to read and write, whatever a container made of it."""
-    with suppress(OSError):  # an ordinary user has no say in it
+    """Make root its owner again, and readable and writable for all, if a container changed it."""
+    with suppress(OSError):  # an ordinary user may not change it
         facts = _NULL.stat()
         if (facts.st_uid, facts.st_gid) != (0, 0):
             os.chown(_NULL, 0, 0)

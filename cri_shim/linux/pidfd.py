@@ -1,4 +1,4 @@
-"""Processes by descriptor: it means one process for ever, and is readable when that one ended."""
+"""Processes by descriptor: it means one process for ever, and is readable after its end."""
 
 import errno
 import fcntl
@@ -14,12 +14,12 @@ _GET_INFO = 3 << 30 | _INFO.size << 16 | 0xFF << 8 | 11  # _IOWR(PIDFS_IOCTL_MAG
 
 
 def open_verified(pid: int, start_time: int) -> int | None:
-    """A pidfd of the process with that pid and start time; None if it is gone, also from /proc.
+    """Return a pidfd of the process with that pid and start time; None if it is gone from /proc.
 
     A zombie is still there: its descriptor is readable at once. The caller closes it.
     """
     fd = open_now(pid)
-    # The descriptor is fixed first: if the pid has the right start time now, it was the right one.
+    # The descriptor is fixed first: if the pid has the right start time now, it had it then.
     if fd is not None and process.start_time(pid) != start_time:
         os.close(fd)
         return None
@@ -27,17 +27,17 @@ def open_verified(pid: int, start_time: int) -> int | None:
 
 
 def open_now(pid: int) -> int | None:
-    """A pidfd of whichever process has this pid now; None if there is none."""
+    """Return a pidfd of the process that has this pid now; None if there is none."""
     try:
         return os.pidfd_open(pid)
     except OSError as e:
-        if e.errno in (errno.ESRCH, errno.EINVAL):  # EINVAL: a thread has the number now
+        if e.errno in (errno.ESRCH, errno.EINVAL):  # EINVAL: a thread has this id now
             return None
         raise
 
 
 def exit_status(pidfd: int) -> int | None:
-    """How a process ended that somebody has reaped: 0..255, or 128 + signal; None if unknown.
+    """Return the exit status of a reaped process: 0..255, or 128 + signal; None if unknown.
 
     Known from Linux 6.15 on, if the pidfd was opened before the process was reaped. None also
     while it runs or is a zombie.
@@ -55,7 +55,7 @@ def exit_status(pidfd: int) -> int | None:
 
 
 def send(pidfd: int, number: int) -> bool:
-    """Send a signal; False if the process had ended before."""
+    """Send a signal; False if the process had already ended."""
     try:
         signal.pidfd_send_signal(pidfd, number)
     except ProcessLookupError:

@@ -1,8 +1,8 @@
 """Directories and files that other users of the machine cannot reach.
 
-All below root and run root is for the runtime alone, but for one path: to a root file system in a
-user namespace. The OCI runtime resolves it as the root in there, who is another user of the
-machine. The directories above it let the group of this root pass, and nobody else.
+Everything below root and run root is only for the runtime, except one path: the path to a root file
+system in a user namespace. The OCI runtime resolves it as the root of that namespace, which is
+another user of the machine. The directories on this path let only the group of this root pass.
 """
 
 import errno
@@ -17,20 +17,20 @@ _HEADER, _ENTRY = struct.Struct("<I"), struct.Struct("<HHI")
 _VERSION, _NO_ID = 2, 0xFFFFFFFF
 _USER_OBJ, _GROUP_OBJ, _GROUP, _MASK, _OTHER = 0x01, 0x04, 0x08, 0x10, 0x20
 _PASS, _ALL = 1, 7
-# A file system without ACLs, or with too little room for so many groups.
+# A file system without ACLs, or without enough space for so many groups.
 _NO_ACL = frozenset({errno.EOPNOTSUPP, errno.ENOSPC, errno.E2BIG, errno.ERANGE})
 
 
 def make_private(directory: Path) -> None:
-    """Have a directory for this user alone, and so what is missing above it.
+    """Make a directory for this user only, and the missing ones above it, in the same way.
 
-    One that is there is closed to others.
+    An existing directory is closed to others.
     """
     try:
         directory.mkdir(mode=0o700)
     except FileNotFoundError:
         if directory.parent.is_dir():
-            raise  # a file system such as /proc, in which nothing can be made
+            raise  # a file system such as /proc, in which no directory can be made
         make_private(directory.parent)
         make_private(directory)
     except FileExistsError:
@@ -40,9 +40,9 @@ def make_private(directory: Path) -> None:
 
 
 def write_private(file: Path, content: str | bytes) -> None:
-    """Write a file for this user alone, whole or not at all. Raises OSError.
+    """Write a file for this user only, completely or not at all. Raises OSError.
 
-    surrogateescape: bytes that were no UTF-8 when they were read are written as they were.
+    surrogateescape: bytes that were not UTF-8 when they were read are written unchanged.
     """
     data = content if isinstance(content, bytes) else content.encode(errors="surrogateescape")
     draft = file.with_name(f".{file.name}")
@@ -58,15 +58,15 @@ def write_private(file: Path, content: str | bytes) -> None:
 
 
 def let_group_pass(directory: Path, group: int) -> None:
-    """Let this group of the machine pass `directory`, and nobody else but its owner."""
+    """Let only this group of the machine, and the owner, pass `directory`."""
     os.chown(directory, -1, group)
     directory.chmod(0o710)
 
 
 def let_groups_pass(directory: Path, groups: Iterable[int]) -> None:
-    """The same for several groups, in place of those before: at once, for who is passing now.
+    """Let several groups pass, in place of the earlier ones, without an interruption for them.
 
-    Where the file system has no ACLs, everybody can pass; to pass is not to list.
+    If the file system has no ACLs, every user can pass; to pass does not mean to list.
     """
     allowed = sorted(set(groups))
     entries = [(_USER_OBJ, _ALL, _NO_ID), (_GROUP_OBJ, 0, _NO_ID)]

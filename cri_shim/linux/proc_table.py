@@ -1,4 +1,4 @@
-"""One process as /proc describes it and `ps` shows it."""
+"""One process as /proc describes it and as `ps` shows it."""
 
 import os
 from dataclasses import dataclass
@@ -8,27 +8,27 @@ from cri_shim.linux import process
 
 _PTS = range(136, 144)  # majors of pseudo terminals, 256 minors each
 _TTY = 4
-COMMAND_LIMIT = 1 << 12  # bytes of a command that are shown, as by ps
+COMMAND_LIMIT = 1 << 12  # bytes of a command that are shown, as in ps
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Times in seconds; ids are those of our own namespaces."""
+    """Times are in seconds; ids are those of the daemon's own namespaces."""
 
     pid: int
     parent: int
-    pids: tuple[int, ...]  # in our pid namespace, and in each below it that the process is in
+    pids: tuple[int, ...]  # in our pid namespace, and in each one below it that has the process
     uid: int  # effective
     state: str  # the letter of proc(5)
     tty: str  # "pts/0"; "?" for none
     cpu: float
     elapsed: float
     name: str
-    command: tuple[str, ...]  # its beginning if it is long; empty of a zombie
+    command: tuple[str, ...]  # only its beginning if it is long; empty for a zombie
 
 
 def read(pid: int) -> Facts | None:
-    """None if there is no such process, or none any more. Not on the loop: see arguments()."""
+    """Read a process; None if it does not exist. Not for the event loop: see arguments()."""
     where = Path(f"/proc/{pid}")
     try:
         stat = process.stat(pid)
@@ -53,7 +53,7 @@ def read(pid: int) -> Facts | None:
 
 
 def inside(pid: int, id: int) -> int:
-    """What the user `id` is in the user namespace of process `pid`; 65534 if it has no id there.
+    """Return user `id` as seen in the user namespace of process `pid`; 65534 if it has no id there.
 
     OSError if the process has gone.
     """

@@ -1,4 +1,4 @@
-"""Processes by pid *and* start time: the kernel may have given the pid alone to another process."""
+"""Processes by pid *and* start time: another process may have the same pid later."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cri_shim.linux import syscalls
 
-# In the order of linux/capability.h: the place is the bit.
+# In the order of linux/capability.h: the position is the bit.
 _CAPABILITIES = """
 CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE
 NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT
@@ -20,13 +20,13 @@ PERFMON BPF CHECKPOINT_RESTORE
 
 
 ARGUMENTS_LIMIT = 1 << 16  # bytes; the command line of a conmon has some KiB
-TICKS = os.sysconf("SC_CLK_TCK")  # of the clock that start times are told by, a second
+TICKS = os.sysconf("SC_CLK_TCK")  # per second, of the clock of start times
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What one process uses: bytes, and time with that of its children that it waited for."""
+    """Bytes and time that one process uses; the time includes children that it waited for."""
 
     cpu_ns: int
     resident: int
@@ -38,7 +38,7 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Stat:
-    """A line of the process table: what /proc/PID/stat says."""
+    """A process in the process table: the data of /proc/PID/stat."""
 
     pid: int
     parent: int
@@ -49,52 +49,52 @@ class Stat:
     fields: Sequence[str] = ()  # from the fourth on
 
     def number(self, field: int) -> int:
-        """A field by its number in proc(5)."""
+        """Return a field by its number in proc(5)."""
         return int(self.fields[field - 4])
 
     @property
     def over(self) -> bool:
-        """Whether the process has ended: a zombie has."""
+        """Whether the process has ended; a zombie has."""
         return self.state in "ZXx"
 
 
 def stat(pid: int) -> Stat | None:
-    """What /proc tells of a process in one line; None if there is none."""
+    """Read /proc/PID/stat; None if there is no such process."""
     try:
         text = Path(f"/proc/{pid}/stat").read_bytes().decode(errors="replace")
     except (FileNotFoundError, ProcessLookupError):
         return None
-    head, _, tail = text.rpartition(")")  # the name before it may hold anything
+    head, _, tail = text.rpartition(")")  # the name before it may have any characters
     state, *fields = tail.split()
     parent, session, start = int(fields[0]), int(fields[2]), int(fields[18])
     return Stat(pid, parent, session, start, state, head.partition("(")[2], fields)
 
 
 def start_time(pid: int) -> int | None:
-    """When the process started, in clock ticks since boot; None if there is none."""
+    """Return the start time of the process, in clock ticks since boot; None if there is none."""
     found = stat(pid)
     return None if found is None else found.start_time
 
 
 def age(start_time: int) -> float:
-    """How many seconds ago a process started, of which that is the start time."""
+    """Return the seconds since `start_time`, the start time of a process."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) - start_time / TICKS
 
 
 def state(pid: int) -> str | None:
-    """The letter of the process's state (proc(5)); None if there is none."""
+    """Return the letter of the process's state (proc(5)); None if there is none."""
     found = stat(pid)
     return None if found is None else found.state
 
 
 def alive(pid: int, start: int) -> bool:
-    """Whether that very process runs; a zombie does not."""
+    """Whether exactly this process runs; a zombie does not."""
     found = stat(pid)
     return found is not None and found.start_time == start and not found.over
 
 
 def use(pid: int) -> Use | None:
-    """What the process uses now; None if there is none, or nothing of it is left."""
+    """Return what the process uses now; None if there is none, or if it is a zombie."""
     found = stat(pid)
     try:
         _, resident, of_files, *_ = Path(f"/proc/{pid}/statm").read_text().split()
@@ -113,7 +113,7 @@ def use(pid: int) -> Use | None:
 
 
 def is_ours(pid: int) -> bool:
-    """Whether the process runs as the user that we are; what another calls itself means nothing."""
+    """Whether the process has the daemon's user; other users' processes may have any name."""
     try:
         return Path(f"/proc/{pid}").stat().st_uid == os.geteuid()
     except FileNotFoundError:
@@ -121,10 +121,10 @@ def is_ours(pid: int) -> bool:
 
 
 def arguments(pid: int, limit: int = ARGUMENTS_LIMIT) -> list[str]:
-    """The argument list of a process, `limit` bytes at most; none if there is no process.
+    """Return the argument list of a process, at most `limit` bytes; [] if there is no process.
 
-    A process can have any memory of its own shown there, of any size. It may be slow to read, or
-    never end, where that memory is a file's: not to be called on the event loop.
+    A process can show any of its memory there, of any size. If that memory is a mapped file, the
+    read may be slow or never end: do not call this on the event loop.
     """
     try:
         raw = _beginning(f"/proc/{pid}/cmdline", limit)
@@ -134,7 +134,7 @@ def arguments(pid: int, limit: int = ARGUMENTS_LIMIT) -> list[str]:
 
 
 def environment(pid: int) -> list[bytes]:
-    """The variables that a process was started with, with the same limit. Raises OSError."""
+    """Return the variables with which a process was started, with the same limit. OSError."""
     return _beginning(f"/proc/{pid}/environ", ARGUMENTS_LIMIT).split(b"\0")
 
 
@@ -149,18 +149,18 @@ def _beginning(path: str, limit: int) -> bytes:
 def find_by_cmdline(
     predicate: Callable[[list[str]], bool], *, among: Callable[[int], bool] = lambda pid: True
 ) -> list[int]:
-    """The pids whose argument list `predicate` accepts; costs a look at every process.
+    """Return the pids whose argument list `predicate` accepts; reads every process.
 
-    `among` says of a pid whether its arguments are looked at. The runtime looks for its own
-    programs, and leaves out containers: one could pass itself off as a program of the runtime, or
-    keep the reader waiting for ever.
+    `among` decides by the pid whether the arguments are read. The runtime searches for its own
+    programs and leaves out containers: a container could look like a program of the runtime, or
+    block the reader for ever.
     """
     pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
     return [pid for pid in pids if among(pid) and (words := arguments(pid)) and predicate(words)]
 
 
 def named(*beginnings: str) -> Callable[[int], bool]:
-    """For `among`: the processes whose program has a name that begins so."""
+    """Return a function for `among`: whether the program's name has one of these beginnings."""
 
     def is_named(pid: int) -> bool:
         try:
@@ -173,29 +173,29 @@ def named(*beginnings: str) -> Callable[[int], bool]:
 
 
 def in_our_pid_namespace(pid: int) -> bool:
-    """For `among`: no process of a container, unless it has the pid namespace of the node."""
+    """For `among`: excludes processes of containers, unless they have the node's pid namespace."""
     try:
         status = Path(f"/proc/{pid}/status").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
         return False
-    # One number for each namespace from ours down to the process's own; the name, which comes
-    # first and may say anything, has its newlines escaped.
+    # One number for each namespace from ours down to the process's own. The name comes first and
+    # may have any text, but its newlines are escaped.
     found = re.search(rb"^NSpid:\t(\d+)$", status, re.MULTILINE)
     return found is not None
 
 
 def parse_capabilities(mask: int) -> frozenset[str]:
-    """The names ("CAP_CHOWN") of the bits of a capability mask; unknown bits are left out."""
+    """Return the names ("CAP_CHOWN") of the bits of a capability mask, without unknown bits."""
     return frozenset(f"CAP_{name}" for bit, name in enumerate(_CAPABILITIES) if mask >> bit & 1)
 
 
 def own_bounding_caps() -> frozenset[str]:
-    """What we could hand on to a container at most."""
+    """Return the most capabilities that the daemon can give to a container."""
     return parse_capabilities(_own_mask("CapBnd"))
 
 
 def own_effective_caps() -> frozenset[str]:
-    """What we may do ourselves."""
+    """Return the daemon's own effective capabilities."""
     return parse_capabilities(_own_mask("CapEff"))
 
 
@@ -208,10 +208,10 @@ def _own_mask(key: str) -> int:
 
 
 def own_oom_score_adj() -> int:
-    """Our own OOM score adjustment: without CAP_SYS_RESOURCE, children cannot go below it."""
+    """Return our OOM score adjustment: without CAP_SYS_RESOURCE, children cannot go below it."""
     return int(Path("/proc/self/oom_score_adj").read_text())
 
 
 def become_subreaper(inherit: bool = True) -> None:
-    """Inherit the orphans among our descendants: aio.reaper then sees their ends. Or no more."""
+    """Start or stop inheriting the orphans among our descendants, which aio.reaper then reaps."""
     syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, int(inherit))

@@ -1,4 +1,4 @@
-"""A process that is not ours to wait for, by a descriptor that can never mean another one.
+"""A process that is not our child, by a descriptor that can never mean another process.
 
 with Process.of(record) as process:
     if not await process.kill():
@@ -26,9 +26,9 @@ class Known(Protocol):
 
 
 class Process:
-    """Held for the time of a block.
+    """A process that is held until the end of a block.
 
-    One that is gone, also from /proc, can be held too: it has ended, and takes no signal.
+    A process that is gone, even from /proc, can be held too: it has ended, and gets no signal.
     """
 
     def __init__(self, pid: int, fd: int | None) -> None:
@@ -37,12 +37,12 @@ class Process:
 
     @classmethod
     def of(cls, known: Known) -> "Process":
-        """The process of a record, if its pid still has the start time that is recorded."""
+        """Hold the process of a record, if its pid still has the recorded start time."""
         return cls(known.pid, pidfd.open_verified(known.pid, known.start_time))
 
     @classmethod
     def at(cls, pid: int) -> "Process":
-        """Whichever process has this pid now."""
+        """Hold the process that has this pid now."""
         return cls(pid, pidfd.open_now(pid))
 
     def __enter__(self) -> Self:
@@ -59,11 +59,11 @@ class Process:
         return self._fd is None
 
     def send(self, number: int) -> bool:
-        """Send a signal; False if the process had ended before."""
+        """Send a signal; False if the process had already ended."""
         return self._fd is not None and pidfd.send(self._fd, number)
 
     async def ended(self, within: float) -> bool:
-        """Whether the process has ended within so many seconds (a zombie has)."""
+        """Wait; return whether the process ended within this many seconds (a zombie has)."""
         if self._fd is None:
             return True
         loop = asyncio.get_running_loop()
@@ -79,12 +79,12 @@ class Process:
         return True
 
     async def kill(self, within: float = KILL_S) -> bool:
-        """Send SIGKILL; whether the process has ended within so many seconds."""
+        """Send SIGKILL; return whether the process ended within this many seconds."""
         self.send(signal.SIGKILL)
         return await self.ended(within)
 
     async def end(self, grace: float) -> bool:
-        """Give it `grace` seconds to end by itself, then kill it; False if that was needed."""
+        """Give it `grace` seconds to end by itself, then kill it; False if it had to be killed."""
         if await self.ended(grace):
             return True
         await self.kill(grace)

@@ -1,13 +1,13 @@
-"""Removing a tree that others have written, however deep it is and however many files it has.
+"""Removes a tree that others have written, of any depth and with any number of files.
 
 A directory that has directories in it is made flat first: each of these is renamed to the top and
-comes to its turn there. So nothing is deeper than two levels when it is removed, and four
-descriptors and one buffer are enough. What was renamed is still below the same top when a removal
-is cut short, and is found by the next.
+is removed there later. So nothing is deeper than two levels when it is removed, and four
+descriptors and one buffer are enough. When a removal is interrupted, the renamed directories are
+still below the same top, and the next removal finds them.
 
-Nothing that is mounted in the tree is entered, and no symbolic link is followed.
+No mount in the tree is entered, and no symbolic link is followed.
 
-`main` is this as a program of store/python_child.py.
+`main` is the program for store/python_child.py.
 """
 
 import errno
@@ -24,10 +24,10 @@ _TAKEN = _NOT_EMPTY | {errno.ENOTDIR, errno.EISDIR}
 
 
 def remove_tree(path: syscalls.StrPath, most: int | None = None) -> bool:
-    """Remove a file, or a directory with everything in it; nothing there is fine. Blocks.
+    """Remove a file, or a directory with everything in it; no error if it is missing. Blocks.
 
-    What cannot be removed stays, all else goes; the first OSError is raised then, EBUSY for what
-    something is mounted on. False after `most` entries, if there are more.
+    Entries that cannot be removed stay, all others are removed; then the first OSError is raised,
+    EBUSY for a mount point. Returns False after `most` entries, if there are more.
     """
     where, name = os.path.split(os.path.abspath(path))  # noqa: PTH100 (links must stay)
     try:
@@ -53,7 +53,7 @@ def main(path: str) -> None:
 
 
 class _Enough(Exception):
-    """As many entries as were wanted are gone."""
+    """The wanted number of entries has been removed."""
 
 
 class _Removal:
@@ -82,7 +82,7 @@ class _Removal:
         return None
 
     def _once_through(self, top: int) -> bool:
-        """Whether something was removed: there may be more, what was renamed to here."""
+        """Whether an entry was removed: then there may be more, which were renamed to here."""
         changed = False
         with os.scandir(top) as entries:
             for entry in entries:
@@ -147,7 +147,7 @@ def _unlink(directory: int, name: str) -> None:
 
 
 def _removed_empty(directory: int, name: str) -> bool:
-    """Remove a directory if it is empty; whether it was."""
+    """Remove a directory if it is empty; return whether it was."""
     try:
         os.rmdir(name, dir_fd=directory)
     except OSError as e:

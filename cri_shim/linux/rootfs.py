@@ -1,7 +1,7 @@
 """Files of a container's root file system, opened from the host.
 
-The container writes that tree: every symbolic link in it is resolved as if `root` were "/", and
-nothing in it may make the daemon wait or read without end.
+The container writes that tree. So every symbolic link in it is resolved as if `root` were "/", and
+nothing in it can make the daemon wait or read without end.
 """
 
 import errno
@@ -14,15 +14,15 @@ from pathlib import Path
 from cri_shim.linux import syscalls
 
 _GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
-_MAX_LINKS = 40  # symbolic links on the way, as the kernel has it
+_MAX_LINKS = 40  # symbolic links on the way, the kernel's limit
 _MAX_PATH = 4095  # bytes of a path, without its final NUL
-_TRIES = 8  # EAGAIN: a rename went on elsewhere, the kernel could not be sure about a ".."
+_TRIES = 8  # EAGAIN: because of a rename elsewhere, the kernel could not be sure about a ".."
 
 
 def open_in_root(root: syscalls.StrPath, path: str, flags: int) -> int:
     """Open `path` inside `root`, as a process with that root would; the caller closes it.
 
-    Never waits for the other end of a FIFO. Raises OSError naming the path; ELOOP for a magic
+    This never waits for the other end of a FIFO. Raises OSError with the path; ELOOP for a magic
     link (/proc/PID/fd and the like), which would lead outside.
     """
     top = _open_root(root)
@@ -33,7 +33,7 @@ def open_in_root(root: syscalls.StrPath, path: str, flags: int) -> int:
 
 
 def real_path_in_root(root: syscalls.StrPath, path: str) -> Path:
-    """Where `path` inside `root` really is, seen from the host. Raises OSError."""
+    """Return the host's path of `path` inside `root`, without symbolic links. Raises OSError."""
     handle = open_in_root(root, path, os.O_PATH)
     try:
         return Path(f"/proc/self/fd/{handle}").readlink()
@@ -47,7 +47,7 @@ def _open_root(root: syscalls.StrPath) -> int:
 
 def _open_below(top: int, path: str, flags: int, *, one_mount: bool = False) -> int:
     flags |= os.O_CLOEXEC
-    if not flags & os.O_PATH:  # which takes few other flags, and opens nothing
+    if not flags & os.O_PATH:  # O_PATH accepts few other flags, and opens nothing
         flags |= os.O_NONBLOCK | os.O_NOCTTY
     resolve = syscalls.RESOLVE_IN_ROOT | syscalls.RESOLVE_NO_MAGICLINKS
     resolve |= syscalls.RESOLVE_NO_XDEV if one_mount else 0
@@ -58,18 +58,18 @@ def _open_below(top: int, path: str, flags: int, *, one_mount: bool = False) -> 
 
 
 def find_in_root(root: syscalls.StrPath, path: str) -> str:
-    """Where `path` leads inside `root`, as a path from there without symbolic links.
+    """Return the path inside `root` to which `path` leads, without symbolic links.
 
-    Nothing need be there: what is missing is where it would be made. Raises OSError.
+    It need not exist: for a missing part, the result is where it would be made. Raises OSError.
     """
     return _walked(root, path, None)
 
 
 def make_directory_in_root(root: syscalls.StrPath, path: str, owner: tuple[int, int]) -> str:
-    """Have a directory at `path` inside `root`, and those above it; where, as `find_in_root`.
+    """Make a directory at `path` inside `root`, and those above it; return it as `find_in_root`.
 
-    New ones belong to `owner`. For a tree in which nothing runs yet. Raises OSError: ENOTDIR for
-    what is no directory.
+    New ones belong to `owner`. Only for a tree in which no process runs yet. Raises OSError:
+    ENOTDIR if a part of the path is not a directory.
     """
     return _walked(root, path, owner)
 
@@ -78,7 +78,7 @@ def _walked(root: syscalls.StrPath, path: str, owner: tuple[int, int] | None) ->
     _refuse_unusable(path)
     left, at, links = _names(path), [""], 0
     top = _open_root(root)
-    here: int | None = os.dup(top)  # None: not there
+    here: int | None = os.dup(top)  # None: it does not exist
     try:
         while left:
             name = left.pop()
@@ -107,7 +107,7 @@ def _walked(root: syscalls.StrPath, path: str, owner: tuple[int, int] | None) ->
 
 
 def _refuse_unusable(path: str) -> None:
-    """OSError for what no system call takes as a path."""
+    """Raise OSError for a text that no system call accepts as a path."""
     try:
         length = len(os.fsencode(path))
     except UnicodeEncodeError:
@@ -119,7 +119,7 @@ def _refuse_unusable(path: str) -> None:
 
 
 def _names(path: str) -> list[str]:
-    """The names of a path, the first one last."""
+    """Return the names of a path, the first one last."""
     return [name for name in path.split("/") if name not in ("", ".")][::-1]
 
 
@@ -130,7 +130,7 @@ def _turned(old: int | None, new: int | None) -> int | None:
 
 
 def _link(directory: int, name: str) -> str | None:
-    """Where the symbolic link `name` leads; None for what is none, or not there."""
+    """Return the target of the symbolic link `name`; None if it is missing or not a link."""
     try:
         return os.readlink(name, dir_fd=directory)
     except OSError as e:
@@ -149,7 +149,7 @@ def _reopened(top: int, at: Sequence[str]) -> int | None:
 
 
 def _below(directory: int, name: str, owner: tuple[int, int] | None) -> int | None:
-    """The directory `name`, made for an `owner`; None if there is none and nobody to have it."""
+    """Open the directory `name`, and make it if there is an `owner`; else None if it is missing."""
     flags = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         return os.open(name, flags, dir_fd=directory)
@@ -164,9 +164,9 @@ def _below(directory: int, name: str, owner: tuple[int, int] | None) -> int | No
 
 
 def read_text_in_root(root: syscalls.StrPath, path: str, limit: int) -> str:
-    """The text of a regular file inside `root`; "" when there is none.
+    """Return the text of a regular file inside `root`; "" if it does not exist.
 
-    Raises OSError: EFBIG for a file above `limit` bytes, EINVAL for what is not a regular file.
+    Raises OSError: EFBIG for a file above `limit` bytes, EINVAL if it is not a regular file.
     """
     fd = _open_regular(root, path)
     if fd is None:
@@ -186,7 +186,7 @@ def read_head_in_root(
     executable: bool = False,
     one_mount: bool = False,
 ) -> bytes | None:
-    """The first bytes of a regular file inside `root`; None when there is no such file.
+    """Return the first bytes of a regular file inside `root`; None if there is no such file.
 
     With `executable`, None also for a file without an execute bit. Raises OSError; EXDEV, with
     `one_mount`, for a file in a file system that is mounted below `root`.
@@ -206,10 +206,10 @@ def read_head_in_root(
 
 
 def _open_regular(root: syscalls.StrPath, path: str, *, one_mount: bool = False) -> int | None:
-    """A regular file, for reading; None when there is none, EINVAL when it is something else."""
+    """Open a regular file for reading; None if it is missing, EINVAL if it has another type."""
     top = _open_root(root)
     try:
-        # First only named, then opened: to open a device can have effects of its own.
+        # Check the type before opening: opening a device can have effects of its own.
         handle = _open_below(top, path, os.O_PATH, one_mount=one_mount)
     except OSError as e:
         if e.errno in _GONE:

@@ -1,8 +1,8 @@
 """Sources of bind mounts: found once, and mounted by a descriptor at a place of our own.
 
-Others may write to the directories that such a path goes through, and turn a name in it elsewhere
-at any time. So a source is opened without following symbolic links, and the opened object is
-mounted where only we can write. The OCI runtime binds it from there.
+Others may write to the directories in such a path, and replace a name in it at any time. So a
+source is opened without following symbolic links, and the opened object is mounted where only the
+daemon can write. The OCI runtime binds it from there.
 
 A source may be on a server that does not answer. With `cached`, no server is asked: BlockingIOError
 if the kernel would have to ask one. Without `cached`, the call may never return.
@@ -24,10 +24,10 @@ _CLONE = syscalls.OPEN_TREE_CLONE | syscalls.OPEN_TREE_CLOEXEC | syscalls.AT_REC
 
 
 def find(path: str, userns: str = "", cached: bool = False) -> tuple[str, int, str]:
-    """The path of what is at `path` now, symbolic links followed, and the id of its mount.
+    """Return the path of the object at `path`, symbolic links followed, and the id of its mount.
 
-    And why it cannot be mounted with the ids of the user namespace at `userns`, "" if it can.
-    Raises OSError.
+    The third value is why it cannot be mounted with the ids of the user namespace at `userns`, ""
+    if it can. Raises OSError.
     """
     fd = _opened(path, syscalls.RESOLVE_CACHED if cached else 0)
     try:
@@ -50,7 +50,7 @@ def _problem_of_ids(fd: int, about: str, userns: str) -> str:
 
 
 def check(source: str, nested: Sequence[str], cached: bool = False) -> None:
-    """Raise the OSError that `attach` would for what is `nested` in the source."""
+    """Raise the OSError that `attach` would raise for the `nested` paths of the source."""
     fd = _opened(source, syscalls.RESOLVE_NO_SYMLINKS | (syscalls.RESOLVE_CACHED if cached else 0))
     try:
         _check_below(fd, source, nested, cached)
@@ -66,11 +66,11 @@ def attach(
     nested: Sequence[str] = (),
     cached: bool = False,
 ) -> None:
-    """Mount what is at the path `source`, with all mounts below it, at `place`, which is made.
+    """Mount the object at the path `source`, with all mounts below it, at `place`, which is made.
 
     No component of `source` may be a symbolic link. `propagation`: "private", "slave" of the
     source, or "shared" with it. With `userns`, files have the ids of that user namespace. EXDEV if
-    a symbolic link leads one of the paths below the source, `nested`, out of it.
+    a symbolic link leads one of the `nested` paths, which are below the source, out of it.
     """
     fd = _opened(source, syscalls.RESOLVE_NO_SYMLINKS | (syscalls.RESOLVE_CACHED if cached else 0))
     try:
@@ -99,9 +99,9 @@ def _check_below(fd: int, source: str, nested: Sequence[str], cached: bool) -> N
             try:
                 os.close(syscalls.openat2(fd, there, os.O_PATH | os.O_CLOEXEC, resolve))
                 break
-            except FileNotFoundError:  # it is to be made
+            except FileNotFoundError:  # it will be made
                 there = posixpath.dirname(there)
-            except NotADirectoryError:  # nothing can be there: the OCI runtime will say so
+            except NotADirectoryError:  # it cannot exist: the OCI runtime will report this
                 break
             except OSError as e:
                 if e.errno not in (errno.EXDEV, errno.ELOOP):
@@ -111,13 +111,13 @@ def _check_below(fd: int, source: str, nested: Sequence[str], cached: bool) -> N
 
 
 def answers(path: str) -> None:
-    """Return when the file system of `path` has answered; a path that is not there is an answer."""
+    """Return when the file system of `path` has answered; a missing path is an answer, too."""
     with suppress(OSError):
         Path(path).stat()
 
 
 def on_disk(path: str, cached: bool = False) -> bool:
-    """Whether what is nearest to `path` is on a block device of this machine. Raises OSError."""
+    """Whether the nearest object to `path` is on a block device of this machine. OSError."""
     while True:
         try:
             fd = _opened(path, syscalls.RESOLVE_CACHED if cached else 0)
@@ -131,7 +131,7 @@ def on_disk(path: str, cached: bool = False) -> bool:
 
 
 def prepare(directory: Path) -> None:
-    """Make a directory for places: a mount of itself, so that what is mounted in it stays there.
+    """Make a directory for places: a mount of itself, so that mounts in it stay in it.
 
     Raises OSError.
     """
@@ -145,10 +145,10 @@ def prepare(directory: Path) -> None:
 
 
 def release(directory: Path) -> None:
-    """End what `prepare` and `attach` mounted, and remove the places. Idempotent.
+    """End the mounts of `prepare` and `attach`, and remove the places. Idempotent.
 
-    At once, for each unmounting waits for the kernel. What is mounted there may be shared with the
-    node's own mounts: those below it would be unmounted as well.
+    All at once, because each unmount waits for the kernel. The mounts there may be shared with the
+    node's own mounts: without MS_PRIVATE, the node's mounts below them would be unmounted, too.
     """
     if mounts.is_mounted(directory):
         syscalls.mount(None, directory, None, syscalls.MS_PRIVATE | syscalls.MS_REC)

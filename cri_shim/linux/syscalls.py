@@ -1,8 +1,7 @@
 """System calls that Python has no function for, and their constants.
 
-Old calls go through glibc's wrappers. Newer ones go through syscall(2): glibc learnt them late,
-and from 424 on their numbers are the same on every architecture. Each wrapper raises OSError with
-the path it was about.
+Old calls use glibc's wrappers. Newer ones use syscall(2): glibc got their wrappers late, and from
+424 on their numbers are the same on every architecture. Each wrapper raises OSError with its path.
 """
 
 import ctypes
@@ -117,7 +116,7 @@ def _check(result: int, about: StrPath | None = None) -> int:
 
 
 def _syscall(number: int, *args: int | bytes | ctypes.Array[ctypes.c_char] | None) -> int:
-    # An int would be passed as a 32 bit C int: the kernel takes whole registers.
+    # ctypes would pass an int as a 32 bit C int: the kernel reads whole registers.
     wide = [ctypes.c_long(a) if isinstance(a, int) else a for a in args]
     return int(_libc.syscall(ctypes.c_long(number), *wide))
 
@@ -142,7 +141,7 @@ def umount2(target: StrPath, flags: int) -> None:
 
 
 def unshare(flags: int) -> None:
-    """Give the calling thread new namespaces (Python's own os.unshare came with 3.12)."""
+    """Give the calling thread new namespaces (Python has os.unshare only since 3.12)."""
     _check(_libc.unshare(flags))
 
 
@@ -152,7 +151,7 @@ def setns(fd: int, kind: int, about: StrPath | None = None) -> None:
 
 
 def set_thread_euid(uid: int) -> None:
-    """The effective user of the calling thread alone: glibc's wrapper would change all of them."""
+    """Set the effective user of the calling thread only: glibc's wrapper sets it for all."""
     _check(_syscall(_SETRESUID, -1, uid, -1))
 
 
@@ -161,16 +160,16 @@ def prctl(option: int, arg: int = 0) -> int:
 
 
 def statx_mount(path: StrPath) -> tuple[int, bool]:
-    """The id of the mount that `path` is on, and whether `path` is that mount's root."""
+    """Return the id of the mount of `path`, and whether `path` is that mount's root."""
     raw = _statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, path)
     attributes = int.from_bytes(raw[8:16], "little")
     return _mount_id(raw), bool(attributes & STATX_ATTR_MOUNT_ROOT)
 
 
 class Facts(NamedTuple):
-    """Of a file, as statx(2) has them; `major` and `minor` are those of a device node.
+    """The data of a file in statx(2); `major` and `minor` are those of a device node.
 
-    `device_major` is that of the file system; 0 where it is on no block device.
+    `device_major` is that of the file system; 0 if it is on no block device.
     """
 
     uid: int
@@ -183,7 +182,7 @@ class Facts(NamedTuple):
 
 
 def statx_of(fd: int, about: StrPath) -> Facts:
-    """What the file is that `fd` stands for."""
+    """Return the data of the file of the descriptor `fd`; `about` is its path, for errors."""
     raw = _statx(fd, "", AT_EMPTY_PATH, about)
     uid, gid, mode = struct.unpack_from("=IIH", raw, 20)
     major, minor, device_major = struct.unpack_from("=III", raw, 128)
@@ -195,7 +194,7 @@ def _mount_id(raw: bytes) -> int:
 
 
 def _statx(directory: int, path: StrPath, flags: int, about: StrPath) -> bytes:
-    """What is known here already: the server of a remote file system is not asked for news."""
+    """Call statx with the data in this kernel: no server of a remote file system is asked."""
     raw = ctypes.create_string_buffer(256)
     flags, mask = flags | AT_STATX_DONT_SYNC, STATX_BASIC_STATS | STATX_MNT_ID
     _check(_libc.statx(directory, os.fsencode(path), flags, mask, raw), about)
@@ -207,7 +206,7 @@ def open_tree(path: StrPath, flags: int) -> int:
 
 
 def open_tree_of(fd: int, about: StrPath, flags: int) -> int:
-    """The same of what the descriptor `fd` is; `about` is its path, for errors."""
+    """Like `open_tree`, for the object of the descriptor `fd`; `about` is its path, for errors."""
     return _check(_syscall(_OPEN_TREE, fd, b"", flags | AT_EMPTY_PATH), about)
 
 
@@ -226,10 +225,10 @@ def mount_setattr(
     userns: int = 0,
     propagation: int = 0,
 ) -> None:
-    """Set attributes of the mount `fd`, with `recursive` of all mounts below it too.
+    """Set attributes of the mount `fd`, and with `recursive` of all mounts below it.
 
-    MOUNT_ATTR_IDMAP takes the ids of the user namespace `userns`, a descriptor; `propagation` is
-    MS_SHARED, MS_SLAVE or MS_PRIVATE, 0 leaves it.
+    MOUNT_ATTR_IDMAP uses the ids of the user namespace `userns`, a descriptor; `propagation` is
+    MS_SHARED, MS_SLAVE or MS_PRIVATE; 0 leaves it unchanged.
     """
     attr = _MountAttr(attr_set, 0, propagation, userns)
     raw = ctypes.create_string_buffer(bytes(attr), ctypes.sizeof(attr))
@@ -267,7 +266,7 @@ def openat2(dir_fd: int, path: StrPath, flags: int, resolve: int) -> int:
 
 
 def getdents64(fd: int, buffer: "ctypes.Array[ctypes.c_char]") -> bytes:
-    """The next entries of an open directory, as the kernel writes them; b"" at the end."""
+    """Return the next entries of an open directory in the kernel's format; b"" at the end."""
     size = _check(_libc.getdents64(fd, buffer, ctypes.sizeof(buffer)))
     return ctypes.string_at(buffer, size)
 

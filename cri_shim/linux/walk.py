@@ -1,15 +1,15 @@
-"""Every entry below a directory, however many there are and however deep: by descriptors.
+"""Walks every entry below a directory, at any number and depth, by descriptors.
 
 The tree belongs to a container or an image, and may change meanwhile:
 
-- Entries are taken as the kernel gives them, a buffer at a time: a directory of a million files
-  needs no list of them.
+- Entries are read from the kernel one buffer at a time: a directory of a million files needs no
+  list of them.
 - A directory is opened by its own name beneath the one above it. No symbolic link is followed, no
   other mount is entered, and no path can be too long.
-- The way back up is "..", and counts only if it leads to the directory we came from. The outermost
+- The way back up is "..", and it is used only if it leads to the directory of before. The outermost
   HELD directories stay open instead: most trees need nothing else. So a tree of any depth takes few
-  descriptors and 16 bytes a level.
-- What could not be looked into is counted in `unseen`.
+  descriptors, and 16 bytes for each level.
+- Entries that could not be read are counted in `unseen`.
 """
 
 import ctypes
@@ -26,11 +26,11 @@ HELD = 32  # directories that are kept open
 MAX_DEPTH = 1_000_000  # levels; deeper ones are unseen
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _MACHINE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
-_BUFFER = 1 << 15  # bytes, as the C library takes
+_BUFFER = 1 << 15  # bytes, as in the C library
 _SMALL_BUFFER = (
     1 << 10
-)  # where the next directory may be near, and the rest is read again behind it
-_ENTRY = struct.Struct("=QqHB")  # inode, position behind it, length; then the name, ended by a NUL
+)  # used when the next directory may be near, because the rest is read again after it
+_ENTRY = struct.Struct("=QqHB")  # inode, position after it, length; then the name with a final NUL
 
 _Names = Generator[tuple[bytes, int], None, None]
 
@@ -38,9 +38,9 @@ _Names = Generator[tuple[bytes, int], None, None]
 def names(
     directory: int, position: int = 0, size: int = _BUFFER
 ) -> Generator[tuple[bytes, int], None, None]:
-    """The names in an open directory from `position` on, each with the position behind it.
+    """Yield the names in an open directory from `position` on, each with the position after it.
 
-    `size`: bytes that are asked for at once.
+    `size` is the number of bytes of one read.
     """
     os.lseek(directory, position, os.SEEK_SET)
     buffer = ctypes.create_string_buffer(size)
@@ -56,13 +56,13 @@ def names(
 
 
 class Walk:
-    """Iterate over it, once, for the status of the top and of everything below. Blocks."""
+    """Iterate over it once, for the status of the top and of everything below. Blocks."""
 
     def __init__(self, top: syscalls.StrPath) -> None:
         self._top = top
-        self._held: list[tuple[int, _Names]] = []  # the outermost ones: descriptor, what is left
-        self._inodes, self._positions = array("Q"), array("q")  # of those below them
-        self.unseen = 0  # directories and entries that could not be looked into
+        self._held: list[tuple[int, _Names]] = []  # the outermost ones: descriptor, unread names
+        self._inodes, self._positions = array("Q"), array("q")  # of the directories below them
+        self.unseen = 0  # directories and entries that could not be read
 
     def __iter__(self) -> Generator[os.stat_result, None, None]:
         here = os.open(self._top, _OPEN)
@@ -99,7 +99,7 @@ class Walk:
             return None
 
     def _enter(self, here: int, name: bytes) -> int:
-        """A descriptor of the directory; -1 if it is not to be entered, or cannot be."""
+        """Return a descriptor of the directory; -1 if it must not or cannot be entered."""
         if len(self._inodes) < MAX_DEPTH:
             try:
                 return beneath.directory(here, os.fsdecode(name))
@@ -120,13 +120,13 @@ class Walk:
         os.close(here)
 
     def _ascend(self, here: int) -> "tuple[int, _Names]":
-        """The directory above, and what is left to be seen of it."""
+        """Return the directory above, and its unread names."""
         above = self._above(here) if self._inodes else -1
         os.close(here)
         if above >= 0:
             self._inodes.pop()
             return above, names(above, self._positions.pop(), _SMALL_BUFFER)
-        # What is not held was moved away as we were in it: the rest of it is not seen.
+        # A directory that was not held was moved meanwhile: the rest of it is not read.
         self.unseen += len(self._inodes)
         del self._inodes[:], self._positions[:]
         return self._held.pop()

@@ -1,9 +1,10 @@
-"""The network we bring along: default.conflist, with the subnets of this node.
+"""The bundled network: default.conflist, with the subnets of this node.
 
-It is used when the configuration directory holds no file at all, so that a node works without a
-network provider, and steps back as soon as one arrives. The bridge plugin (isGateway) turns on
-net.ipv4.ip_forward; masquerading is one static rule of ours (see masquerade), because the plugin's
-own ipMasq makes every DEL wait for a commit of the host's whole NAT table.
+It is used when the configuration directory has no file at all, so that a node works without a
+network provider; as soon as a provider adds a file, it is not used any more. The bridge plugin
+(isGateway) turns on net.ipv4.ip_forward. Masquerading is one static rule of the daemon (see
+masquerade), because the plugin's own ipMasq makes every DEL wait for a commit of the host's whole
+NAT table.
 """
 
 import contextlib
@@ -26,10 +27,10 @@ SOURCE = "default.conflist of cri-shim"
 
 
 def network(data_dir: Path, subnets: Sequence[str] = (), bridge: str = "") -> NetworkList:
-    """The bundled list for `subnets` (one of a family), or for those in the package.
+    """Return the bundled list for `subnets` (one of a family), or for those in the package.
 
-    Reservations are kept under `data_dir`, so the network is one instance's own. Without the name
-    of a bridge, other subnets than the shipped ones get another bridge: the plugin refuses a
+    Reservations are below `data_dir`, so that each instance has a network of its own. If no bridge
+    is named, other subnets than those of the package get another bridge: the plugin refuses a
     bridge that has a foreign address, and pods of an earlier subnet keep their gateway.
     """
     data = resources.files("cri_shim.network").joinpath("default.conflist").read_bytes()
@@ -52,7 +53,7 @@ def _bridge_of(subnets: Sequence[str]) -> str:
 
 
 async def take_away(listed: NetworkList) -> None:
-    """Remove the bridge and the masquerade rules of the bundled list; what is not there is fine.
+    """Remove the bridge and the masquerade rules of the bundled list, if they exist.
 
     Raises WrongState while a pod is still attached to the bridge, ToolFailed.
     """
@@ -70,12 +71,12 @@ async def take_away(listed: NetworkList) -> None:
 
 
 def subnets_of(listed: NetworkList) -> list[str]:
-    """The subnets the bundled list gives addresses from."""
+    """Return the subnets from which the bundled list gives addresses."""
     return [part["subnet"] for ranges in listed.plugins[0]["ipam"]["ranges"] for part in ranges]
 
 
 def parse_subnets(text: str) -> tuple[str, ...]:
-    """ "10.1.0.0/24,fd00::/64" as subnets, at most one of each family; raises ValueError."""
+    """Parse "10.1.0.0/24,fd00::/64": at most one subnet of each family; raises ValueError."""
     subnets = [ip_network(part.strip()) for part in text.split(",") if part.strip()]
     families = [subnet.version for subnet in subnets]
     if len(set(families)) != len(families):

@@ -1,7 +1,7 @@
 """The results of ADD on disk, in the place and format of libcni, so that other tools read them.
 
 DIR/results/<network>-<container id>-<interface>, mode 0600, in a directory of mode 0700. The cache
-helps DEL, it is never needed for it: an empty or torn file (a power cut) counts as absent.
+helps DEL, but DEL never needs it: an empty or torn file (after a power cut) counts as absent.
 """
 
 import base64
@@ -17,14 +17,14 @@ from cri_shim.linux.privacy import make_private, write_private
 from cri_shim.untrusted import parse_json, printable, read_file, reason
 
 KIND = "cniCacheV1"
-MAX_FILE = 16 << 20  # bytes: a configuration in base64, and a result of 4 MiB at most
+MAX_FILE = 16 << 20  # bytes: a configuration in base64, and a result of at most 4 MiB
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One attachment, as ADD left it."""
+    """One attachment after ADD."""
 
     container_id: str
     network: str
@@ -44,33 +44,33 @@ class Cache:
         return self._directory / f"{network}-{container_id}-{interface}"
 
     def write(self, entry: Entry) -> None:
-        """Store an entry whole or not at all; raises OSError."""
+        """Store an entry completely or not at all; raises OSError."""
         make_private(self._directory)
         path = self.path(entry.network, entry.container_id, entry.interface)
         write_private(path, _encode(entry))
 
     def read(self, network: str, container_id: str, interface: str) -> Entry | None:
-        """The entry of an attachment, or None when there is none that can be read."""
+        """Return the entry of an attachment, or None if there is no readable one."""
         return _read(self.path(network, container_id, interface))
 
     def remove(self, network: str, container_id: str, interface: str) -> None:
-        """Forget an attachment; an unknown one is fine."""
+        """Remove an attachment, if it exists."""
         final = self.path(network, container_id, interface)
         for path in (final, final.with_name(f".{final.name}")):
             try:
                 path.unlink(missing_ok=True)
-            except OSError as e:  # it counts as absent as well
+            except OSError as e:  # it counts as absent, too
                 _log.warning("cannot remove %s: %s", path, e.strerror)
 
     def drop_unreadable(self) -> None:
-        """Remove what a power cut left of entries; nobody may write one meanwhile."""
+        """Remove the damaged entries of a power cut; no entry may be written meanwhile."""
         with contextlib.suppress(FileNotFoundError):
             for path in sorted(self._directory.iterdir()):
                 if path.name.startswith(".") or _read(path) is None:
                     path.unlink(missing_ok=True)
 
     def entries(self) -> Iterator[Entry]:
-        """Every readable entry."""
+        """Yield every readable entry."""
         try:
             paths = sorted(self._directory.iterdir())
         except FileNotFoundError:

@@ -1,7 +1,8 @@
-"""What a pod asks of its networks, in CNI's words: CNI_ARGS and runtimeConfig.
+"""A pod's requests to its networks, in CNI's form: CNI_ARGS and runtimeConfig.
 
-The pod's messages are read, checked and turned into JSON here. `inline` puts into each plugin the
-capability arguments that it declares, and `idle_plugins` finds those that would do nothing then.
+This module reads and checks the pod's messages and turns them into JSON. `inline` gives each plugin
+the capability arguments that it declares, and `idle_plugins` finds the plugins that would then do
+nothing.
 """
 
 import math
@@ -17,19 +18,19 @@ from cri_shim.pb import api_pb2, state_pb2
 
 INGRESS = "kubernetes.io/ingress-bandwidth"  # resource quantities, bits per second
 EGRESS = "kubernetes.io/egress-bandwidth"
-ADDRESSES = "cri-shim.io/ips"  # our own: "10.1.2.3/24,fd00::3/64", for plugins that declare `ips`
+ADDRESSES = "cri-shim.io/ips"  # our annotation: "10.1.2.3/24,fd00::3/64"; plugins declare `ips`
 HARDWARE_ADDRESS = "cri-shim.io/mac"
 
-BURST_BITS = (2**32 - 1) * 8 - 1  # the most the bandwidth plugin takes; CRI-O's choice too
-_SLOWEST, _FASTEST = 1_000, 10**15  # bits per second the kubelet takes as reasonable
+BURST_BITS = (2**32 - 1) * 8 - 1  # the largest burst of the bandwidth plugin; CRI-O uses it, too
+_SLOWEST, _FASTEST = 1_000, 10**15  # bits per second that the kubelet accepts as reasonable
 
 _QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([KMGTPE]i|[numkMGTPE])|[eE]([+-]?\d{1,3}))?")
 _MAC = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}")
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
 
-# What makes a plugin act; without it the plugin hands its prevResult through. Leaving it out saves
-# 3 ms of ADD for portmap and 50 ms of DEL for bandwidth.
+# The keys with which a plugin acts; without them it returns its prevResult unchanged. Skipping the
+# plugin saves 3 ms of ADD for portmap and 50 ms of DEL for bandwidth.
 _ACTS_ON: Mapping[str, tuple[str, ...]] = {
     "portmap": ("runtimeConfig",),
     "bandwidth": ("runtimeConfig", "ingressRate", "egressRate"),
@@ -37,7 +38,7 @@ _ACTS_ON: Mapping[str, tuple[str, ...]] = {
 
 
 def cni_args(pod: state_pb2.PodRecord) -> list[tuple[str, str]]:
-    """The pairs of CNI_ARGS; the same for ADD, CHECK and DEL of a pod."""
+    """Return the pairs of CNI_ARGS; they are the same for ADD, CHECK and DEL of a pod."""
     metadata = pod.config.metadata
     return [
         ("IgnoreUnknown", "1"),
@@ -49,7 +50,7 @@ def cni_args(pod: state_pb2.PodRecord) -> list[tuple[str, str]]:
 
 
 def check_names(pod: state_pb2.PodRecord) -> None:
-    """Refuse names that would read as further CNI_ARGS."""
+    """Refuse names that would be read as further CNI_ARGS."""
     metadata = pod.config.metadata
     for field in ("namespace", "name", "uid"):
         value = getattr(metadata, field)
@@ -60,9 +61,9 @@ def check_names(pod: state_pb2.PodRecord) -> None:
 
 
 def arguments(pod: state_pb2.PodRecord, ip_ranges: Sequence[str] = ()) -> dict[str, Any]:
-    """Every capability argument the pod gives rise to, by capability.
+    """Return all capability arguments of the pod, by capability.
 
-    `ip_ranges` are the node's pod subnets. Raises InvalidArgument naming the annotation.
+    `ip_ranges` are the node's pod subnets. Raises InvalidArgument with the annotation.
     """
     config, annotations = pod.config, pod.config.annotations
     dns = config.dns_config
@@ -85,21 +86,21 @@ def arguments(pod: state_pb2.PodRecord, ip_ranges: Sequence[str] = ()) -> dict[s
 
 
 def inline(plugins: Sequence[Plugin], given: Mapping[str, Any]) -> tuple[Plugin, ...]:
-    """The plugins, each with the arguments of the capabilities it declares as runtimeConfig."""
+    """Return the plugins; each has as runtimeConfig the arguments of its declared capabilities."""
     return tuple(_with_runtime_config(plugin, given) for plugin in plugins)
 
 
 def idle_plugins(plugins: Sequence[Plugin]) -> list[str]:
-    """The types whose every plugin in this list would return its input unchanged.
+    """Return the types of which every plugin in this list would return its input unchanged.
 
-    The first plugin of a list is never among them: it makes the result.
+    The first plugin of a list is never among them, because it makes the result.
     """
     busy = {plugin["type"] for n, plugin in enumerate(plugins) if n == 0 or _acts(plugin)}
     return sorted({plugin["type"] for plugin in plugins} - busy)
 
 
 def quantity(text: str) -> int:
-    """The value of a Kubernetes resource quantity ("10M", "1Gi", "1e6"), rounded up: ValueError."""
+    """Parse a Kubernetes resource quantity ("10M", "1Gi", "1e6"), rounded up. ValueError."""
     match = _QUANTITY.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"{text!r} is not a quantity such as 10M")

@@ -1,8 +1,8 @@
-"""Which networks can be used now, which of them pods get, and why the others cannot.
+"""The networks that are usable now, the one that pods get, and the problems of the others.
 
-A network counts when its file is sound, all its plugins are installed and they share a CNI version
-with the list. Everything is read anew each time: a handful of small files, and the plugins'
-VERSION answers are remembered per binary.
+A network is usable if its file is valid, all its plugins are installed and they share a CNI version
+with the list. Each call reads everything again: this is a handful of small files, and the plugins'
+VERSION answers are remembered for each binary.
 """
 
 from collections.abc import Sequence
@@ -24,8 +24,8 @@ class View:
 
     default: NetworkList | None  # the network of every pod
     message: str  # why there is none
-    bundled: bool  # the default is the network we bring along
-    problems: tuple[str, ...]  # what is not usable, and why
+    bundled: bool  # the default is the bundled network
+    problems: tuple[str, ...]  # the unusable networks, each with the reason
     usable: tuple[NetworkList, ...] = ()
 
 
@@ -36,7 +36,7 @@ class Catalog:
         self._default_network = default_network
 
     async def load(self, own: NetworkList | None) -> View:
-        """Read the directory; `own` steps in while there is no file at all, and none is named."""
+        """Read the directory; use `own` if it has no file and no default network is configured."""
         loaded = await offload(conflist.load, self._directory)
         steps_in = own is not None and not loaded.files and not self._default_network
         candidates = (own,) if own is not None and steps_in else loaded.networks
@@ -57,7 +57,7 @@ class Catalog:
         )
 
     async def _runnable(self, network: NetworkList) -> NetworkList:
-        """The list in the newest version that it and all its plugins speak."""
+        """Return the list in the newest version that it and all its plugins support."""
         spoken: dict[str, frozenset[str]] = {}
         for plugin in network.plugins:
             spoken[plugin["type"]] = await self._plugins.supported_versions(plugin["type"])

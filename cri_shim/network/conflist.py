@@ -1,8 +1,8 @@
 """Network lists: the files of the CNI configuration directory, read and checked.
 
-Files ending in .conflist hold a list of plugins, .conf and .json a single plugin that is wrapped
-into a list of one. They are taken in the order of their names; of two with one network name the
-first wins. A file that cannot be used is a problem to report, never a reason to fail.
+Files that end in .conflist have a list of plugins; .conf and .json have a single plugin, which is
+wrapped into a list of one. They are sorted by name; if two have the same network name, the first is
+used. An unusable file is a problem to report, never a reason to fail.
 """
 
 import json
@@ -20,7 +20,7 @@ from cri_shim.untrusted import printable, reason
 
 MAX_FILE = 1 << 20  # bytes; real ones have some hundred
 MAX_NAME = 150  # of a network: with a container's id it is the name of a file in the cache
-NAME_MAX = 255  # bytes of a file name, as file systems have it
+NAME_MAX = 255  # bytes of a file name, the limit of file systems
 SUFFIXES = (".conflist", ".conf", ".json")
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.\-]*")
@@ -33,15 +33,15 @@ class NetworkList:
     """One network: its plugins in the order of ADD."""
 
     name: str
-    version: str  # the one plugins are called with
-    versions: tuple[str, ...]  # all that may be chosen, newest first
+    version: str  # the version in which the plugins are called
+    versions: tuple[str, ...]  # all versions that may be chosen, newest first
     plugins: tuple[Plugin, ...]
-    source: str = ""  # the file it came from
+    source: str = ""  # the file from which it was read
     disable_check: bool = False
     disable_gc: bool = False
 
     def to_json(self) -> bytes:
-        """The list as it is recorded and cached; `from_json` reads it back."""
+        """Return the list as it is recorded and cached; `from_json` reads it back."""
         document = {
             "cniVersion": self.version,
             "name": self.name,
@@ -54,7 +54,7 @@ class NetworkList:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a configuration directory holds."""
+    """The content of a configuration directory."""
 
     files: int  # configuration files, good or bad
     networks: tuple[NetworkList, ...]
@@ -62,12 +62,12 @@ class Loaded:
 
 
 def from_json(data: bytes) -> NetworkList:
-    """A list from a record or from the package; raises ConfigError."""
+    """Parse a list from a record or from the package; raises ConfigError."""
     return parse_list(_decode(data, "network list"), "")
 
 
 def load(directory: Path) -> Loaded:
-    """Read every configuration file of `directory`; a missing directory holds nothing."""
+    """Read every configuration file of `directory`; a missing directory counts as empty."""
     try:
         found = untrusted.names(directory, SUFFIXES)
     except (FileNotFoundError, NotADirectoryError):
@@ -93,7 +93,7 @@ def load(directory: Path) -> Loaded:
 
 
 def read(path: Path) -> NetworkList:
-    """One configuration file as a network list; raises ConfigError naming the file."""
+    """Read one configuration file as a network list; raises ConfigError with the file."""
     document = _decode(_content(path), str(path))
     if path.suffix == ".conflist":
         return parse_list(document, str(path))
@@ -109,7 +109,7 @@ def read(path: Path) -> NetworkList:
 
 
 def parse_list(document: Mapping[str, Any], source: str) -> NetworkList:
-    """Check a decoded list; raises ConfigError naming the file and the key."""
+    """Check a decoded list; raises ConfigError with the file and the key."""
     where = source or "network list"
     name = document.get("name")
     if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > MAX_NAME:
@@ -169,7 +169,7 @@ def _check_type(kind: Any, where: str) -> None:
 
 
 def _plugins_beside(document: Mapping[str, Any], source: str, name: str) -> list[Any]:
-    """CNI 1.1: unless loadOnlyInlinedPlugins, DIR/<network name>/*.conf are plugins too."""
+    """Return the plugins in DIR/<network name>/*.conf (CNI 1.1), unless loadOnlyInlinedPlugins."""
     if not source or _flag(document, "loadOnlyInlinedPlugins", source):
         return []
     beside = Path(source).parent / name
@@ -184,7 +184,7 @@ def _plugins_beside(document: Mapping[str, Any], source: str, name: str) -> list
 
 def _flag(document: Mapping[str, Any], key: str, where: str) -> bool:
     value = document.get(key, False)
-    if isinstance(value, str) and value.lower() in ("true", "false"):  # libcni takes both
+    if isinstance(value, str) and value.lower() in ("true", "false"):  # libcni accepts both types
         return value.lower() == "true"
     if not isinstance(value, bool):
         raise ConfigError(f"{where}: {key}: {printable(repr(value))} is not true or false")

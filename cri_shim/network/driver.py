@@ -1,4 +1,4 @@
-"""What the verbs of pods need of a network, whichever it is: CNI's, or an ordinary user's."""
+"""The interface of a pod's network for the verbs of pods: CNI's or an ordinary user's."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from cri_shim.pb import state_pb2
 
 
 class PodNetwork(Protocol):
-    """See `Network` for what each does and raises."""
+    """See `Network` for the effect and the errors of each method."""
 
     async def start(self) -> None: ...
 

@@ -1,8 +1,8 @@
-"""One call of one CNI plugin: environment, standard input, time limit, and what it said.
+"""One call of one CNI plugin: environment, standard input, time limit, and output.
 
-A plugin runs in a session of its own, because it may be waiting for a program it started (its
-IPAM plugin): when the time is up or the caller is cancelled, all of them are killed and the plugin
-is reaped before anything else happens, so that a late reservation cannot follow the clean-up.
+A plugin runs in a session of its own, because it may be waiting for a program that it started (its
+IPAM plugin). After a time-out or a cancellation, all of them are killed and the plugin is reaped
+before anything else happens, so that no reservation can come after the clean-up.
 """
 
 import asyncio
@@ -23,18 +23,18 @@ from cri_shim.network.conflist import Plugin
 from cri_shim.untrusted import parse_json, printable
 
 OUTPUT_LIMIT = 1 << 17  # bytes kept of each stream: more than a result may have, see `result`
-BUSY_TRIES, BUSY_PAUSE_S = 5, 1.0  # as libcni: the binary may be being replaced (ETXTBSY)
+BUSY_TRIES, BUSY_PAUSE_S = 5, 1.0  # as in libcni: the binary may be in replacement (ETXTBSY)
 VERSION_LIMIT_S = 5.0  # the start of the daemon waits for it
 
 _log = logging.getLogger(__name__)
 
-_SHOWN = 2000  # characters of a plugin's own words in an error or a log line
+_SHOWN = 2000  # characters of a plugin's message in an error or a log line
 _UNKNOWN_VERSION_COMMAND = "unknown CNI_COMMAND: VERSION"
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a call is about; the empty one is for STATUS and GC."""
+    """The container and interface of a call; the empty one is for STATUS and GC."""
 
     container_id: str = ""
     netns: str = ""
@@ -46,7 +46,7 @@ NOTHING = Target()
 
 
 class PluginError(ToolFailed):
-    """A plugin's own error: `code` is CNI's (11: try again later; 100 and up: the plugin's)."""
+    """A plugin's own error: `code` is CNI's (11: try again later; from 100: the plugin's own)."""
 
     def __init__(self, text: str, code: int) -> None:
         super().__init__(text)
@@ -57,14 +57,14 @@ class Plugins:
     """The plugin binaries of a list of directories."""
 
     def __init__(self, directories: Sequence[Path], mark: Mapping[str, str] | None = None) -> None:
-        """`mark` is added to every plugin's environment, which is else the daemon's own."""
+        """`mark` is added to every plugin's environment; the rest of it is the daemon's own."""
         self.directories = tuple(directories)
         own = {key: value for key, value in os.environ.items() if not key.startswith("CNI_")}
         self._env = own | {"CNI_PATH": ":".join(map(str, self.directories))} | dict(mark or {})
         self._versions: dict[tuple[str, int, int, int], frozenset[str]] = {}
 
     def find(self, kind: str) -> Path:
-        """The binary of a plugin type; raises ToolFailed naming it and where it was looked for."""
+        """Return the binary of a plugin type; ToolFailed has the type and the directories."""
         for directory in self.directories:
             path = directory / kind
             if path.is_file():
@@ -73,7 +73,7 @@ class Plugins:
         raise ToolFailed(f"CNI plugin {kind} is not installed (looked in {searched})")
 
     def installed(self) -> dict[str, Path]:
-        """Every plugin type there is, with what `find` would answer."""
+        """Return every installed plugin type, with the path that `find` would return."""
         found: dict[str, Path] = {}
         for directory in reversed(self.directories):
             if directory.is_dir():
@@ -94,7 +94,7 @@ class Plugins:
         """Run one plugin and return its standard output.
 
         `extra` (prevResult, the attachments of GC) is added to the plugin's object on standard
-        input; `timeout` is in seconds. Raises PluginError, TimedOut, or ToolFailed when the binary
+        input; `timeout` is in seconds. Raises PluginError, TimedOut, or ToolFailed if the binary
         is missing.
         """
         path = self.find(plugin["type"])
@@ -116,7 +116,7 @@ class Plugins:
         return done.stdout
 
     async def supported_versions(self, kind: str) -> frozenset[str]:
-        """The CNI versions a plugin speaks, asked once per binary; raises ToolFailed."""
+        """Return the CNI versions of a plugin, asked once for each binary; raises ToolFailed."""
         path = self.find(kind)
         at = path.stat()
         key = str(path), at.st_mtime_ns, at.st_size, at.st_ino
@@ -125,7 +125,7 @@ class Plugins:
         return self._versions[key]
 
     async def _ask_versions(self, kind: str) -> frozenset[str]:
-        # Plugins of the first days want every variable set, whatever the command.
+        # Very old plugins need every variable to be set for every command.
         dummies = Target(netns="dummy", interface="dummy")
         try:
             out = await self.call(
@@ -155,11 +155,11 @@ class Plugins:
 
 
 def _failure(what: str, code: int, out: bytes, err: bytes) -> PluginError:
-    """The plugin's error object on standard output, else whatever it wrote."""
+    """Make the error from the plugin's error object on standard output, or from its output."""
     try:
         said = parse_json(out)
         message = ": ".join(str(said[key]) for key in ("msg", "details") if said.get(key))
-        number = int(said.get("code", 0)) % 1000  # CNI's end at 999
+        number = int(said.get("code", 0)) % 1000  # CNI's codes end at 999
     except (ValueError, AttributeError, TypeError):
         message, number = "", 0
     if message:

@@ -1,8 +1,9 @@
-"""Plugins that outlived the daemon that started them.
+"""Ends plugins that outlived the daemon that started them.
 
-A daemon that is killed leaves its ADD running, and what that one reserves after the next daemon's
-DEL would belong to nobody. So those are ended first. A plugin of ours is known by a mark in its
-environment; a program that it put into the background on purpose has a session of its own.
+A daemon that is killed leaves its ADD running. If that ADD reserved an address after the next
+daemon's DEL, no pod would own the address. So these plugins are ended first. A mark in its
+environment identifies a plugin of ours; a program that a plugin put into the background on purpose
+has a session of its own and stays.
 """
 
 import contextlib
@@ -16,13 +17,13 @@ from cri_shim.aio.offload import offload
 from cri_shim.linux import process
 from cri_shim.linux.process_handle import KILL_S, Process
 
-MARK = "CRI_SHIM_NETWORK"  # in the environment of every plugin: the cache directory, as our name
+MARK = "CRI_SHIM_NETWORK"  # in every plugin's environment: the cache directory identifies us
 
 _log = logging.getLogger(__name__)
 
 
 async def end(mark: str, plugin_dirs: tuple[Path, ...]) -> None:
-    """Kill every ADD that carries `mark`, with what it started, and wait for its end."""
+    """Kill every ADD that has `mark`, with the processes that it started; wait for its end."""
     for stat in await offload(lambda: list(_plugins(mark.encode(), plugin_dirs))):
         with Process.of(stat) as plugin:
             if plugin.gone:
@@ -34,7 +35,7 @@ async def end(mark: str, plugin_dirs: tuple[Path, ...]) -> None:
 
 
 def _plugins(mark: bytes, plugin_dirs: tuple[Path, ...]) -> Iterator[process.Stat]:
-    """The leaders of sessions that run an ADD of ours."""
+    """Yield the leaders of sessions that run an ADD of this daemon."""
 
     def is_plugin(argv: list[str]) -> bool:  # a script's interpreter comes first
         return any(Path(word).parent in plugin_dirs for word in argv[:3])

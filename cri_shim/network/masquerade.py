@@ -1,9 +1,9 @@
-"""One static masquerade rule for a pod subnet, made once: nft in a table of our own, or iptables
-where nft is not installed or fails, as on a kernel without nf_tables.
+"""One static masquerade rule for each pod subnet: nft in a table of our own, or iptables
+if nft is not installed or fails, as on a kernel without nf_tables.
 
-What leaves the subnet gets the node's address; what stays in it, and multicast, does not. Making
-the rule again changes nothing. It stays when the daemon stops, as the pods do; `remove` is for
-taking cri-shim off a node.
+Packets that leave the subnet get the node's address; packets within it, and multicast, do not.
+Making the rule again changes nothing. It stays when the daemon stops, because the pods stay, too;
+`remove` is for removing cri-shim from a node.
 """
 
 import re
@@ -17,18 +17,18 @@ from cri_shim.faults import fault_point
 TABLE = "cri_shim"  # nft
 CHAIN = "CRI-SHIM-MASQ"  # iptables
 
-_LIMIT_S = 20.0  # the lock of iptables may be held by others for a while
+_LIMIT_S = 20.0  # other programs may hold the lock of iptables for a while
 
 
 async def ensure(subnet: str) -> None:
-    """Have the rule for `subnet` ("10.87.0.0/16"); raises ToolFailed."""
+    """Make the rule for `subnet` ("10.87.0.0/16") if it is missing; raises ToolFailed."""
     fault_point("network.masquerade.ensure")
     tools = {"nft": _ensure_by_nft, _iptables(subnet): _ensure_by_iptables}
     failures: list[str] = []
     for make in [make for tool, make in tools.items() if shutil.which(tool)]:
         try:
             return await make(subnet)
-        except ToolFailed as e:  # the kernel may lack nf_tables, or what iptables needs
+        except ToolFailed as e:  # the kernel may lack nf_tables, or the modules of iptables
             failures.append(str(e))
     problem = "; ".join(failures) or f"neither {' nor '.join(tools)} is installed; install nftables"
     raise ToolFailed(
@@ -37,7 +37,7 @@ async def ensure(subnet: str) -> None:
 
 
 async def remove(subnet: str) -> None:
-    """Take the rule for `subnet` away again; one that is not there is fine."""
+    """Remove the rule for `subnet`, if it exists."""
     if shutil.which("nft"):
         await _remove_by_nft(subnet)
     if shutil.which(_iptables(subnet)):
@@ -47,12 +47,12 @@ async def remove(subnet: str) -> None:
 
 
 def nft_chain(subnet: str) -> str:
-    """The chain of a subnet: a name per subnet, so that two of them do not meet."""
+    """Return the chain of a subnet; each subnet has its own name, so that they do not collide."""
     return "masquerade_" + re.sub(r"[^0-9a-f]", "_", str(ip_network(subnet)))
 
 
 def nft_rules(subnet: str) -> str:
-    """One transaction that leaves exactly our rule in the subnet's chain."""
+    """Return a transaction that leaves exactly our rule in the subnet's chain."""
     family, chain = _family(subnet), f"{_family(subnet)} {TABLE} {nft_chain(subnet)}"
     return (
         f"add table {family} {TABLE}\n"
@@ -64,7 +64,7 @@ def nft_rules(subnet: str) -> str:
 
 
 def iptables_rules(subnet: str) -> list[tuple[list[str], list[str]]]:
-    """Pairs of commands: is it there, and how to make it. The first two are the chain itself."""
+    """Return pairs of commands: check and make. The first pair is for the chain, then a jump."""
     nat = [_iptables(subnet), "-w", "-t", "nat"]
     rules = [
         ["POSTROUTING", "-j", CHAIN],
@@ -92,7 +92,7 @@ async def _remove_by_nft(subnet: str) -> None:
     there = await child.run(["nft", "list", "table", family, TABLE], timeout=_LIMIT_S)
     if there.returncode != 0:
         return  # no such table; on a kernel without nf_tables there is none at all
-    # Made first, so that there is something to delete: another instance may be removing its rule.
+    # Made first, so that the deletion cannot fail: another instance may be removing its rule.
     made = f"add table {table}\nadd chain {chain}\n"
     await _run(["nft", "-f", "-"], made + f"delete chain {chain}\n")
     left = await child.run(["nft", "list", "table", family, TABLE], timeout=_LIMIT_S)
@@ -103,7 +103,7 @@ async def _remove_by_nft(subnet: str) -> None:
 async def _run(argv: list[str], stdin: str = "") -> None:
     done = await child.run(argv, stdin=stdin.encode(), timeout=_LIMIT_S)
     if done.returncode != 0:
-        # nft shows each line that it was given with every error: the first error says it all.
+        # nft repeats each line of its input with every error: the first error is enough.
         raise ToolFailed(f"{' '.join(argv)}: {done.complaint().splitlines()[0]}")
 
 

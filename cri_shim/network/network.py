@@ -1,4 +1,4 @@
-"""`Network`: the pods' networks, as the rest of the runtime sees them.
+"""`Network`: the interface of the pods' networks for the rest of the runtime.
 
     network = Network(conf_dir, bin_dirs, cache_dir)
     await network.start()
@@ -34,17 +34,17 @@ from cri_shim.network.readiness import NetworkStatus, Readiness
 from cri_shim.network.verbs import Attachment
 from cri_shim.pb import api_pb2, state_pb2
 
-POLL_S = 5.0  # how old a status may be when no event told of a change
-GC_PATIENCE_S = 5.0  # how long a GC may hold up new pods by waiting for those under way
+POLL_S = 5.0  # the largest age of a status if no event reported a change
+GC_PATIENCE_S = 5.0  # how long a GC may delay new pods while it waits for running ADDs
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """What a pod got: addresses without prefix length, primary first, and the CNI result (JSON).
+    """A pod's addresses without prefix length, primary first, and the CNI result (JSON).
 
-    `dns`: where the name servers of the node are reached, if not under their own addresses.
+    `dns`: the addresses for the name servers of the node, if they differ from their own.
     """
 
     ips: list[str]
@@ -69,8 +69,8 @@ class Network:
     ) -> None:
         """`default_network` "" means the first by file name; times are in seconds.
 
-        `bundled` lets our own network step in while there is no file in `conf_dir`; it must not
-        share subnet or bridge with another instance. The defaults of both are in default.conflist.
+        With `bundled`, the bundled network is used while `conf_dir` has no file; it must not share
+        its subnet or bridge with another instance. The defaults of both are in default.conflist.
         """
         self._mark = str(cache_dir)
         self._plugins = Plugins(bin_dirs, {leftovers.MARK: self._mark})
@@ -98,31 +98,31 @@ class Network:
         await self._readiness.stop()
 
     def status(self) -> NetworkStatus:
-        """Whether pods can be attached now, from memory."""
+        """Return whether pods can be attached now, from memory."""
         return self._readiness.status()
 
     def load_problems(self) -> list[str]:
-        """Of the last look: each configuration file that is not used, and why."""
+        """Return each configuration file that the last look did not use, with the reason."""
         return list(self._readiness.view.problems)
 
     def usable(self) -> list[conflist.NetworkList]:
-        """Of the last look: every network that pods could be attached to."""
+        """Return every network of the last look to which pods could be attached."""
         return list(self._readiness.view.usable)
 
     def default_name(self) -> str:
-        """The network that pods join now; "" while there is none."""
+        """Return the network that pods join now; "" while there is none."""
         default = self._readiness.view.default
         return default.name if default is not None else ""
 
     def plugins(self) -> dict[str, Path]:
-        """The plugin binaries that are installed, by type."""
+        """Return the installed plugin binaries, by type."""
         return self._plugins.installed()
 
     async def set_pod_cidr(self, cidr: str) -> None:
-        """Take the node's pod subnets ("10.1.0.0/24,fd00::/64"), and keep them over restarts.
+        """Set the node's pod subnets ("10.1.0.0/24,fd00::/64"), and keep them over restarts.
 
-        They are the bundled network's, and the `ipRanges` of plugins that declare them. Pods that
-        are attached keep their addresses. Raises InvalidArgument.
+        The bundled network uses them, and plugins that declare `ipRanges` get them. Pods that are
+        attached keep their addresses. Raises InvalidArgument.
         """
         subnets = _subnets("runtime_config.network_config.pod_cidr", cidr)
         if not subnets or subnets == self._pod_cidr:
@@ -134,9 +134,9 @@ class Network:
         await self._readiness.look()
 
     def plan(self, pod: state_pb2.PodRecord) -> list[state_pb2.NetworkAttachment]:
-        """The intent: what `attach` will do for this pod, complete and independent of settings.
+        """Return the intent: all that `attach` will do for this pod, independent of later settings.
 
-        Raises Unavailable when no network is ready, InvalidArgument for what the pod asks wrongly.
+        Raises Unavailable if no network is ready, InvalidArgument for invalid requests of the pod.
         """
         if pod.network.host or _wants_host_network(pod.config):
             return []
@@ -151,11 +151,11 @@ class Network:
         ]
 
     async def attach(self, record: state_pb2.PodRecord) -> Attached:
-        """ADD every planned network; all or nothing.
+        """Run ADD for every planned network; all or nothing.
 
-        After a failed ADD all of it is detached again before the error goes on; after a
-        cancellation the plugin is dead, and `detach` is the caller's to run. Raises PluginError
-        (a ToolFailed), TimedOut; ToolFailed also for a network that gives the pod no address.
+        After a failed ADD everything is detached before the error is raised. After a cancellation
+        the plugin is dead, and the caller has to run `detach`. Raises PluginError (a ToolFailed),
+        TimedOut; ToolFailed also for a network that gives the pod no address.
         """
         attached: list[Attached] = []
         async with self._gate.shared(), self._locks(record.id):
@@ -171,17 +171,17 @@ class Network:
         return attached[0] if attached else Attached([], b"")
 
     async def check(self, record: state_pb2.PodRecord) -> None:
-        """CHECK every attachment; raises ToolFailed with what is not as it was made."""
+        """Run CHECK for every attachment; ToolFailed has the differences to the result of ADD."""
         planned = record.network.attachments
         async with self._locks(record.id):
             failures = await run_all(("", partial(self._check_one, record, p)) for p in planned)
         raise_all(f"pod {record.id}", failures)
 
     async def detach(self, record: state_pb2.PodRecord) -> None:
-        """DEL every attachment of the record, the last one first; idempotent.
+        """Run DEL for every attachment of the record, the last one first; idempotent.
 
-        It needs nothing but the record. Every attachment is tried; raises ToolFailed with all
-        that failed, and may be called again then.
+        It needs only the record. Every attachment is tried; ToolFailed has all errors, and then
+        the caller may call it again.
         """
         planned = reversed(record.network.attachments)
         async with self._locks(record.id):
@@ -189,11 +189,11 @@ class Network:
         raise_all(f"pod {record.id}", failures)
 
     async def gc(self, valid: Callable[[], Iterable[tuple[str, str]]]) -> None:
-        """Detach what the cache knows and no (pod id, interface) of `valid()` claims, and free the
-        addresses of the bundled network that no such pod has.
+        """Detach the cached attachments that no (pod id, interface) of `valid()` claims, and free
+        the addresses of the bundled network that no such pod has.
 
-        The plugins are sent GC only for the bundled network: others may have further users, whose
-        pods it would detach. Raises ToolFailed with all that failed.
+        Only the plugins of the bundled network get GC: the others may have further users, whose
+        pods it would detach. ToolFailed has all errors.
         """
         claimed = set(valid())
         steps: list[Step] = [
@@ -219,8 +219,8 @@ class Network:
     async def uninstall(self) -> None:
         """Remove the bridge and the masquerade rules of the bundled network from this node.
 
-        For a forced shutdown, after every pod was detached; it ends the watch, too. Raises
-        WrongState while a pod is still attached.
+        For a forced shutdown, after every pod was detached; this ends the watch, too. WrongState
+        while a pod is still attached.
         """
         await self.stop()
         if not self._bundled:
@@ -232,7 +232,7 @@ class Network:
             await bundled_network.take_away(listed)
 
     def _read_pod_cidr(self) -> None:
-        """The one that was kept, if any."""
+        """Read the subnets that `set_pod_cidr` kept, if there are any."""
         with contextlib.suppress(InvalidArgument):
             self._pod_cidr = _subnets("pod-cidr", marks.read(self._pod_cidr_file))
 
@@ -276,13 +276,13 @@ class Network:
         fault_point("network.attach.cache")
         try:
             self._cache.write(records.cache_entry(at, final))
-        except OSError as e:  # DEL does without
+        except OSError as e:  # DEL works without it
             _log.warning("pod %s: its CNI result is not cached: %s", at.container_id, e)
 
     def _final_result(
         self, record: state_pb2.PodRecord, planned: state_pb2.NetworkAttachment
     ) -> result.Result | None:
-        """What ADD returned, as far as somebody still knows it."""
+        """Return the result of ADD from the cache or the record; None if neither has it."""
         entry = self._cache.read(planned.network, record.id, planned.interface)
         if entry is not None and entry.result is not None:
             return dict(entry.result)

@@ -1,6 +1,6 @@
 """Whether pods can have a network now: configuration, plugins' STATUS and the masquerade rule.
 
-A look is taken at the start, when a directory changes and every few seconds; between looks the
+This is checked at the start, when a directory changes and every few seconds; between two checks the
 answer comes from memory.
 """
 
@@ -20,14 +20,14 @@ from cri_shim.network.exec import Plugins
 from cri_shim.network.watch import Watch
 
 NOT_READY = "NetworkPluginNotReady"
-IMPATIENT_S = 0.5  # the time between looks while a plugin's STATUS says no
+IMPATIENT_S = 0.5  # the time between checks while a plugin's STATUS fails
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkStatus:
-    """The CRI condition NetworkReady; `message` may tell of a weakness of a ready network too."""
+    """The CRI condition NetworkReady; `message` may also name a weakness of a ready network."""
 
     ready: bool
     reason: str
@@ -43,15 +43,15 @@ class Readiness:
         self._poll = poll
         self._watch = Watch(directories)
         self._masqueraded: set[str] = set()
-        self._complaint = ""  # of a plugin's STATUS
+        self._complaint = ""  # the error of a plugin's STATUS
         self._weakness = ""  # pods can be attached, but something is missing
         self._looking = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
-        self.own: NetworkList | None = None  # the bundled network, if it may step in
+        self.own: NetworkList | None = None  # the bundled network, if it may be used
         self.view = View(None, "the network is not started", False, ())
 
     async def start(self) -> None:
-        """Look once, so that the status is true when this returns; then follow changes."""
+        """Check once, so that the status is correct when this returns; then follow changes."""
         self._watch.arm()
         try:
             await self.look()
@@ -68,7 +68,7 @@ class Readiness:
         self._watch.close()
 
     def status(self) -> NetworkStatus:
-        """From memory."""
+        """Return the status from memory."""
         notes = [note for note in (self._weakness, self._watch.problem) if note]
         if self.view.default is None or self._complaint:
             message = "; ".join([self.view.message or self._complaint, *notes])
@@ -76,7 +76,7 @@ class Readiness:
         return NetworkStatus(True, "", "; ".join(notes))
 
     async def look(self) -> None:
-        """Read configuration and plugins anew, and swap in what is found."""
+        """Read configuration and plugins again, and replace the view."""
         async with self._looking:
             view = await self._catalog.load(self.own)
             weakness = await self._masquerade(view)
@@ -94,7 +94,7 @@ class Readiness:
                     _log.exception("looking at the CNI configuration failed; trying again")
 
     async def _masquerade(self, view: View) -> str:
-        """Have the bundled network's rule; returns why there is none."""
+        """Make the bundled network's rule; return why there is none."""
         if not view.bundled or view.default is None:
             return ""
         try:
@@ -117,7 +117,7 @@ class Readiness:
 
 
 def _tell(old: View, new: View) -> None:
-    """Log what is new since the last look."""
+    """Log the changes since the last check."""
     for problem in new.problems:
         if problem not in old.problems:
             _log.warning("CNI configuration not used: %s", problem)

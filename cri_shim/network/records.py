@@ -1,4 +1,4 @@
-"""Between a pod's record and what the verbs work on: the intent, and the attachment made of it."""
+"""Converts between a pod's record and the input of the verbs: the intent, and the attachment."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ from cri_shim.pb import state_pb2
 def intent(
     network: conflist.NetworkList, interface: str, given: Mapping[str, Any]
 ) -> state_pb2.NetworkAttachment:
-    """What the record keeps: the list as the plugins will be told it, and who is left out."""
+    """Return the record's intent: the list with all input of the plugins, and the skipped ones."""
     told = replace(network, plugins=capabilities.inline(network.plugins, given))
     return state_pb2.NetworkAttachment(
         network=network.name,
@@ -28,7 +28,7 @@ def intent(
 
 
 def attachment(record: state_pb2.PodRecord, planned: state_pb2.NetworkAttachment) -> Attachment:
-    """An intent of a record, ready for the verbs; raises ToolFailed when it is unreadable."""
+    """Make the input of the verbs from an intent of a record; ToolFailed if it is unreadable."""
     try:
         network = conflist.from_json(planned.config)
     except ConfigError as e:
@@ -44,7 +44,7 @@ def attachment(record: state_pb2.PodRecord, planned: state_pb2.NetworkAttachment
 
 
 def kept_result(record: state_pb2.PodRecord, planned: state_pb2.NetworkAttachment) -> Result | None:
-    """The result of ADD in the record: that of the first network, once it was stored."""
+    """Return the result of ADD in the record: only the first network's is stored there."""
     if not record.network.result or planned != record.network.attachments[0]:
         return None
     with contextlib.suppress(ValueError):
@@ -54,7 +54,7 @@ def kept_result(record: state_pb2.PodRecord, planned: state_pb2.NetworkAttachmen
 
 
 def cache_entry(at: Attachment, final: Result) -> Entry:
-    """What the cache keeps of an attachment: the plugins that ran, and what the last one said."""
+    """Make the cache entry of an attachment: the plugins that ran, and the last one's result."""
     ran = replace(at.network, plugins=tuple(at.plugins))
     given = {k: v for plugin in ran.plugins for k, v in plugin.get("runtimeConfig", {}).items()}
     return Entry(
@@ -70,7 +70,7 @@ def cache_entry(at: Attachment, final: Result) -> Entry:
 
 
 def cached_attachment(entry: Entry) -> Attachment:
-    """An attachment of which only the cache still knows; raises ToolFailed."""
+    """Make an attachment that is only in the cache; raises ToolFailed."""
     try:
         network = conflist.from_json(entry.config)
     except ConfigError as e:

@@ -1,7 +1,8 @@
-"""Addresses that the bundled network has reserved for no pod.
+"""Frees addresses that the bundled network has reserved for no pod.
 
-host-local keeps a file for each address, named by it, with the id of the pod in it, and frees it by
-that id. A power cut can leave the name without the content: no DEL would ever free the address.
+host-local keeps a file for each address, with the address as its name and the pod's id as its
+content, and frees the address by that id. A power cut can leave the name without the content: then
+no DEL would ever free the address.
 """
 
 import logging
@@ -19,7 +20,7 @@ _log = logging.getLogger(__name__)
 def free_unclaimed(directory: Path, claimed: Container[str]) -> None:
     """Remove every reservation whose pod is not among the `claimed` ids. Raises OSError.
 
-    No ADD of that network may be at work meanwhile.
+    No ADD of that network may run meanwhile.
     """
     if not directory.is_dir():
         return
@@ -38,7 +39,7 @@ def _is_address(name: str) -> bool:
 
 
 def _holder(path: Path) -> str:
-    """The id in the first line; "" where there is none."""
+    """Return the id in the first line; "" if there is none."""
     try:
         text = untrusted.text(untrusted.read_file(path, _LIMIT))
     except (OSError, ValueError):

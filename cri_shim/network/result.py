@@ -1,6 +1,6 @@
-"""Results of plugins: every version of the format, and the addresses a pod got.
+"""Results of plugins: every version of the format, and the addresses that a pod got.
 
-Results are plain JSON objects. The form of CNI 1.x is the middle all conversions go through:
+Results are plain JSON objects. All conversions go through the form of CNI 1.x:
 
 - 0.1, 0.2: `ip4` and `ip6` objects {ip, gateway, routes}, no interfaces
 - 0.3, 0.4: `interfaces`, `ips` with a `version` "4" or "6" each, `routes`
@@ -22,9 +22,9 @@ _KEYS_OF_1_0 = {"interfaces": ("name", "mac", "sandbox"), "routes": ("dst", "gw"
 
 
 def parse(data: bytes, config_version: str) -> Result:
-    """A plugin's output in the version of its configuration, checked; raises ValueError.
+    """Parse and check a plugin's output, in the version of its configuration; raises ValueError.
 
-    A result without a version is taken to be of the configuration's.
+    A result without a version counts as one in the version of the configuration.
     """
     if len(data) > MAX_BYTES:
         raise ValueError(f"it has more than {MAX_BYTES} bytes")
@@ -35,7 +35,7 @@ def parse(data: bytes, config_version: str) -> Result:
 
 
 def convert(result: Mapping[str, Any], version: str) -> Result:
-    """The same result in another version; what that one cannot say is left out."""
+    """Convert a result to another version; parts that this version does not have are left out."""
     have, want = result.get("cniVersion") or versions.FIRST, version or versions.FIRST
     if have == want:
         return dict(result)
@@ -52,14 +52,14 @@ def convert(result: Mapping[str, Any], version: str) -> Result:
 
 
 def pod_ips(result: Mapping[str, Any], interface: str) -> list[str]:
-    """The addresses of the pod's interface without prefix length, primary first.
+    """Return the addresses of the pod's interface without prefix length, primary first.
 
-    An address belongs to the pod if it names no interface, or one inside a sandbox. Where a
-    plugin gave its interface another name, all addresses inside the sandbox count. Addresses that
-    nobody can reach a pod by, such as 127.0.0.1, do not count. `result` comes from `parse`.
+    An address belongs to the pod if it names no interface, or one inside a sandbox. If a plugin
+    gave its interface another name, all addresses inside the sandbox count. Addresses that cannot
+    be used to reach a pod, such as 127.0.0.1, do not count. `result` comes from `parse`.
     """
     current = _to_current(result, result.get("cniVersion") or versions.FIRST)
-    inside: dict[str, None] = {}  # in their order, each once
+    inside: dict[str, None] = {}  # an ordered set
     named: dict[str, None] = {}
     for ip in current["ips"]:
         index = ip.get("interface")
@@ -116,7 +116,7 @@ def _to_first(current: Result) -> Result:
     for ip in current["ips"]:
         family = "ip" + _family(ip)
         if family in converted:
-            continue  # that format has room for one address a family
+            continue  # that format has one address for each family
         gateway = {"gateway": ip["gateway"]} if ip.get("gateway") else {}
         routes = [
             {key: route[key] for key in ("dst", "gw") if key in route}

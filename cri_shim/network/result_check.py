@@ -1,11 +1,11 @@
-"""Whether a plugin's result is one: types, addresses, names and numbers, within bounds.
+"""Checks that a plugin's result is valid: types, addresses, names and numbers, within limits.
 
-libcni reads a result into typed structures, so that runtimes in Go never meet another form. Here
-`check` is that wall: behind it every key of the specification has its type, every address is one,
+libcni reads a result into typed structures, so that runtimes in Go never see another form. Here
+`check` has this role: after it every key of the specification has its type, every address is valid,
 and no text has a control character. Keys that the specification does not know are kept.
 
-Names and hardware addresses are not held to the kernel's form: the plugin of AWS names an
-interface with 16 characters, and keeps a VLAN's number as the hardware address.
+Names and hardware addresses need not have the kernel's form: the plugin of AWS uses an interface
+name of 16 characters, and stores a VLAN's number as the hardware address.
 """
 
 import re
@@ -26,7 +26,7 @@ Check = Callable[[str, Any], object]
 
 
 def check(result: Any) -> None:
-    """Return for a result of any version; ValueError names the key and what is wrong with it."""
+    """Accept a result of any version; ValueError has the key and its error."""
     _table("the result", result)
     versions.parse(_text("cniVersion", result.get("cniVersion") or ""))
     for family in ("ip4", "ip6"):
@@ -46,9 +46,9 @@ def check(result: Any) -> None:
 
 
 def address(at: str, value: Any) -> Address:
-    """An address with its prefix length, such as 10.1.2.3/24.
+    """Parse an address with its prefix length, such as 10.1.2.3/24.
 
-    An IPv4 address in the form of IPv6 is read as Go does: as the IPv4 address.
+    An IPv4-mapped IPv6 address is read as the IPv4 address, as Go does.
     """
     try:
         if not isinstance(value, str) or not _ADDRESS.fullmatch(value):
@@ -89,7 +89,7 @@ def _dns(dns: Any) -> None:
 
 
 def _tables(at: str, owner: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The objects of a list, each with its place in the result."""
+    """Yield the objects of a list, each with its place in the result."""
     for n, item in enumerate(_list(at, owner.get(at.rpartition(".")[2]))):
         where = f"{at}[{n}]"
         _table(where, item)
@@ -97,7 +97,7 @@ def _tables(at: str, owner: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any
 
 
 def _each(at: str, owner: dict[str, Any], checks: dict[str, Check]) -> None:
-    """Check the keys that are there; a plugin leaves one out, or gives null or nothing."""
+    """Check the existing keys; a plugin may omit a key, or set it to null or ""."""
     for key, fits in checks.items():
         if owner.get(key) not in (None, ""):
             fits(f"{at}.{key}", owner[key])
@@ -125,7 +125,7 @@ def _text(at: str, value: Any) -> str:
 
 
 def _host(at: str, value: Any) -> None:
-    """An address alone: of a gateway."""
+    """Check the address of a gateway, which has no prefix length."""
     try:
         if not isinstance(value, str) or "/" in value:
             raise ValueError  # noqa: TRY301
@@ -143,7 +143,7 @@ def _index(at: str, value: Any, interfaces: int) -> None:
 
 
 def _numbers(at: str, value: Any) -> None:
-    """Other tools read what is kept of it, and hold a number in 64 bits."""
+    """Refuse numbers beyond 64 bits: other tools read the stored result, and cannot hold them."""
     if isinstance(value, dict):
         for key, item in value.items():
             _numbers(_text(f"{at}: a key", key), item)

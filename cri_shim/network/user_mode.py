@@ -1,9 +1,10 @@
-"""`UserModeNetwork`: the network of an ordinary user's pods, who may not touch the node's.
+"""`UserModeNetwork`: the network of an ordinary user's pods. The user may not change the node's.
 
-A pod has pasta or slirp4netns beside it (see user_programs), one process a pod. A small file says
-which, for the next daemon: written as an intent before it is started, and again with pid and start
-time. One that dies is started again; its pod keeps its address. Where neither program is installed,
-or the user chose none, pods have the loopback and the status says what to install.
+Each pod has one process of pasta or slirp4netns beside it (see user_programs). A small file
+describes it for the next daemon: it is written as an intent before the start, and again with pid
+and start time. A process that dies is started again; its pod keeps its address. If neither program
+is installed, or the user configured none, pods have only the loopback and the status says what to
+install.
 """
 
 import asyncio
@@ -29,7 +30,7 @@ from cri_shim.network.user_records import Served
 from cri_shim.network.verbs import is_netns
 from cri_shim.pb import state_pb2
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0  # before a process that died is started again
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0  # between attempts to start a dead process again
 _TUN = Path("/dev/net/tun")
 
 _log = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ class UserModeNetwork:
         self._locks = KeyedLock()
 
     async def start(self) -> None:
-        """Take over the processes that the last daemon left; one that died is started again."""
+        """Take over the processes of the last daemon; a dead one is started again."""
         make_private(self._directory)
         for file in sorted(self._directory.glob("*.json")):
             served = user_records.read(file)
@@ -65,18 +66,18 @@ class UserModeNetwork:
         self._served.clear()
 
     def status(self) -> NetworkStatus:
-        """Whether pods can have a network beside the node's now."""
+        """Return whether pods can now have a network of their own."""
         program, why = self._chosen()
         if program is None:
             return NetworkStatus(False, NOT_READY, why)
         return NetworkStatus(True, "", "; ".join(self.load_problems()))
 
     def load_problems(self) -> list[str]:
-        """Each pod whose process died and could not be started again yet, and why."""
+        """Return each pod whose process died and could not be started again yet, with the error."""
         return [f"pod {id}: {s.problem}" for id, s in self._served.items() if s.problem]
 
     def usable(self) -> Sequence[NetworkList]:
-        """CNI needs the real root."""
+        """Return no network: CNI needs the real root."""
         return []
 
     def default_name(self) -> str:
@@ -84,16 +85,16 @@ class UserModeNetwork:
         return "" if program is None else program.name
 
     def plugins(self) -> dict[str, Path]:
-        """The programs that are installed."""
+        """Return the installed programs."""
         return {p.name: Path(path) for p in PROGRAMS if (path := shutil.which(p.name))}
 
     async def set_pod_cidr(self, cidr: str) -> None:
-        """Nothing: pods have no subnet of the node's."""
+        """Do nothing: pods have no subnet of the node."""
 
     def plan(self, pod: state_pb2.PodRecord) -> list[state_pb2.NetworkAttachment]:
-        """The intent; empty for the node's network, and where there is nothing but the loopback.
+        """Return the intent; empty for the node's network, and if there is only the loopback.
 
-        InvalidArgument for a host port that cannot be had.
+        InvalidArgument for a host port that cannot be published.
         """
         if pod.network.host:
             return []
@@ -106,7 +107,7 @@ class UserModeNetwork:
         return [attachment(network=program.name, interface=INTERFACE, config=config)]
 
     async def attach(self, record: state_pb2.PodRecord) -> Attached:
-        """Start what is planned; after a failure nothing is left of it. ToolFailed, TimedOut."""
+        """Start the planned process; after a failure nothing is left. ToolFailed, TimedOut."""
         for planned in record.network.attachments:
             ports = json.loads(planned.config)["ports"]
             served = Served(Path(record.network.netns_path), planned.network, ports)
@@ -131,24 +132,24 @@ class UserModeNetwork:
         return Attached([], b"")
 
     async def detach(self, record: state_pb2.PodRecord) -> None:
-        """End it; idempotent, and by the record alone. ToolFailed if it does not end."""
+        """End the process; idempotent, needs only the record. ToolFailed if it does not end."""
         if record.network.attachments:
             async with self._locks(record.id):
                 fault_point("network.user.end")
                 await self._end(record.id, Path(record.network.netns_path))
 
     async def gc(self, valid: Callable[[], Iterable[tuple[str, str]]]) -> None:
-        """End what serves no pod of `valid()`."""
+        """End the processes that serve no pod of `valid()`."""
         known = {id for id, _ in valid()}
         for id in self._served.keys() - known:
             async with self._locks(id):
                 await self._end(id, self._served[id].netns)
 
     async def uninstall(self) -> None:
-        """Nothing: each pod's process is all there is, and it ends with the pod."""
+        """Do nothing: there is only each pod's process, and it ends with the pod."""
 
     def _chosen(self) -> tuple[Program | None, str]:
-        """The program for new pods, else why there is none and what to do."""
+        """Return the program for new pods, or the reason why there is none and the remedy."""
         if self._wanted == "none":
             return None, "network.user_mode is none: pods have the node's network, or the loopback"
         able = [p for p in PROGRAMS if self._wanted in ("auto", p.name)]
@@ -164,7 +165,7 @@ class UserModeNetwork:
         return found, ""
 
     async def _start(self, id: str, served: Served) -> None:
-        """Have its process run, and the file say which. The caller holds the lock."""
+        """Start the pod's process and record it in the file. The caller holds the lock."""
         program = next((p for p in PROGRAMS if p.name == served.program), None)
         path = shutil.which(served.program)
         if program is None or path is None:
@@ -193,7 +194,7 @@ class UserModeNetwork:
         return self._directory / f"{id}.json"
 
     def _follow(self, id: str, served: Served) -> None:
-        """Notice its end; one that has ended is started again at once."""
+        """Watch for the end of the process; one that has ended is started again at once."""
         fd = pidfd.open_verified(served.pid, served.start_time) if served.pid else None
         if fd is None:
             self._ended(id, served)
@@ -247,5 +248,5 @@ def _words(programs: Sequence[Program]) -> tuple[list[str], list[str]]:
 def _forget(file: Path) -> None:
     try:
         file.unlink(missing_ok=True)
-    except OSError as e:  # it is no file of ours, and says nothing
+    except OSError as e:  # it is no valid record, and is ignored
         _log.warning("cannot remove %s: %s", file, e.strerror)

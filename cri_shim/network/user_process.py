@@ -1,7 +1,7 @@
-"""The process that is a pod's network: started, found again, ended.
+"""The process that is a pod's network: started, found, ended.
 
-It belongs to the pod and not to the daemon: an orphan in a session of its own, known by pid and
-start time, and before anybody could record those by the namespace on its command line.
+It belongs to the pod and not to the daemon: it is an orphan in a session of its own. Its pid and
+start time identify it; before these are recorded, the namespace on its command line does.
 """
 
 import os
@@ -18,18 +18,18 @@ from cri_shim.linux import process
 from cri_shim.linux.process_handle import KILL_S, Known, Process
 from cri_shim.network.user_programs import PROGRAMS, Program
 
-_WORDS = 1 << 12  # bytes of its complaint
+_WORDS = 1 << 12  # bytes of its error message
 _NAMES = frozenset(program.name for program in PROGRAMS)
-# They are in a pid namespace of their own. pasta goes on as another program: /usr/bin/passt.avx2.
+# They have a pid namespace of their own. pasta continues as another program: /usr/bin/passt.avx2.
 _candidates = process.named(*_NAMES, "passt")
 
 
 async def start(
     program: Program, path: str, netns: Path, ports: Sequence[str], limit: float
 ) -> process.Stat:
-    """Return the process when the pod has its network; ToolFailed with its own words.
+    """Start it; return it when the pod has its network. ToolFailed with the program's message.
 
-    `limit` in seconds. After a failure none is left running.
+    `limit` is in seconds. After a failure no such process is running.
     """
     command = program.command(path, str(netns), ports)
     try:
@@ -44,7 +44,7 @@ async def start(
 
 
 def find(netns: Path) -> list[process.Stat]:
-    """All that serve this namespace; blocks for a look at every process."""
+    """Return all processes that serve this namespace; blocks to read every process."""
 
     def serves(argv: list[str]) -> bool:
         return str(netns) in argv and Path(argv[0]).name in _NAMES
@@ -57,14 +57,14 @@ def find(netns: Path) -> list[process.Stat]:
 
 
 async def end(known: Known) -> None:
-    """Kill one; ToolFailed if it does not end. One that is gone is fine."""
+    """Kill a process; ToolFailed if it does not end. No error if it is gone."""
     with Process.of(known) as found:
         if not await found.kill():
             raise ToolFailed(f"network process {found.pid} still lives {KILL_S:g} s after SIGKILL")
 
 
 async def end_all(netns: Path) -> None:
-    """Kill all that serve this namespace, also one that nobody recorded."""
+    """Kill all processes that serve this namespace, including unrecorded ones."""
     while found := await offload(find, netns):
         for one in found:
             await end(one)
@@ -77,7 +77,7 @@ async def _detaching(command: list[str], limit: float) -> None:
 
 
 async def _ready(command: list[str], limit: float) -> None:
-    """Have it fork away from us, and wait until it writes that it is ready."""
+    """Start it as an orphan, and wait until it writes that it is ready."""
     with ExitStack() as cleanup:
         ready, mouth = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         cleanup.callback(os.close, ready)

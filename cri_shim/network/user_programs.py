@@ -1,7 +1,7 @@
-"""pasta and slirp4netns: what they are told, and what a pod gets from them.
+"""pasta and slirp4netns: their command lines, and their settings for a pod.
 
-Each is one process a pod, beside it and not in it: it opens a tap device in the pod's network
-namespace and speaks for the pod through ordinary sockets of the user. Pure.
+A pod has one such process, beside it and not in it. The process opens a tap device in the pod's
+network namespace and sends the pod's traffic through ordinary sockets of the user. Pure.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,10 +17,10 @@ _PROTOCOLS = {api.TCP: "-t", api.UDP: "-u"}
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One of the two. `dns` is where it answers for the name servers of the node.
+    """One of the two. `dns` is the address at which it answers for the node's name servers.
 
-    `detaches`: it puts itself into the background when the network is up. Else it writes to
-    --ready-fd then, and has to be put there.
+    With `detaches` it puts itself into the background when the network is up. Otherwise it writes
+    to --ready-fd then, and the caller has to put it into the background.
     """
 
     name: str
@@ -52,7 +52,7 @@ PROGRAMS = (PASTA, SLIRP)  # in the order of preference
 
 
 def port_options(program: Program | None, pod: api.PodSandboxConfig) -> list[str]:
-    """The options that publish the pod's host ports; InvalidArgument for what cannot be."""
+    """Return the options that publish the pod's host ports; InvalidArgument for others."""
     options: list[str] = []
     for index, mapping in enumerate(pod.port_mappings):
         if not mapping.host_port:

@@ -1,4 +1,4 @@
-"""The process beside a pod, on disk: RUN_ROOT/network/POD.json, for the daemon after this one."""
+"""The record of the process beside a pod, RUN_ROOT/network/POD.json, for the next daemon."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ MAX_PATH = 4096  # characters
 
 @dataclass(slots=True)
 class Served:
-    """A pod with a process beside it; without a pid while that is only intended."""
+    """A pod with a process beside it; the pid is 0 before the process is started."""
 
     netns: Path
     program: str
@@ -31,7 +31,7 @@ class Served:
 
 
 def write(file: Path, served: Served) -> None:
-    """Whole or not at all; raises OSError."""
+    """Write the record completely or not at all; raises OSError."""
     facts = {
         "netns": str(served.netns),
         "program": served.program,
@@ -43,7 +43,7 @@ def write(file: Path, served: Served) -> None:
 
 
 def read(file: Path) -> Served | None:
-    """None for what is not there, or damaged."""
+    """Read the record; None if it is missing or damaged."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
         facts: dict[str, Any] = parse_json(read_file(file, MAX_FILE))
         return Served(
@@ -63,7 +63,7 @@ def _checked(path: str) -> str:
 
 
 def result(served: Served, ips: Sequence[str]) -> bytes:
-    """In the form of a CNI result, with what CNI does not have."""
+    """Return a result in CNI's form, with the program and its process added."""
     return json.dumps(
         {
             "interfaces": [{"name": INTERFACE, "sandbox": str(served.netns)}],

@@ -1,7 +1,7 @@
 """The verbs of CNI over the plugins of one network list: ADD, CHECK, DEL, STATUS, GC.
 
-ADD goes down the list, each plugin getting the result of the one before; DEL goes up it and tries
-every plugin, whatever the others said, because each of them holds something of its own.
+ADD calls the plugins in the order of the list; each gets the result of the one before. DEL calls
+them in reverse order and tries every plugin, even if others fail, because each has its own state.
 """
 
 import asyncio
@@ -21,21 +21,21 @@ from cri_shim.network.exec import Plugins, Target
 from cri_shim.network.result import Result
 from cri_shim.untrusted import printable
 
-# Seconds a verb may take over the whole of a list. Those of ADD and DEL are configured.
+# Limits in seconds of a verb for a whole list. Those of ADD and DEL are in the configuration.
 CHECK_S, STATUS_S, GC_S = 60.0, 10.0, 60.0
-LEAST_S = 1.0  # that a plugin gets for DEL even when those before it took all the time
+LEAST_S = 1.0  # that a plugin gets for DEL even if those before it took all the time
 
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """One pod on one network: all that the verbs need to know."""
+    """One pod on one network: all data that the verbs need."""
 
     container_id: str
     netns: str
     interface: str
     args: tuple[tuple[str, str], ...]
-    network: NetworkList  # runtimeConfig is inside the plugins
-    skipped: frozenset[str] = frozenset()  # plugin types left out
+    network: NetworkList  # its plugins have their runtimeConfig
+    skipped: frozenset[str] = frozenset()  # plugin types that are not called
 
     @property
     def plugins(self) -> list[Plugin]:
@@ -49,7 +49,7 @@ class Attachment:
 
 
 async def add(plugins: Plugins, at: Attachment, limit: float) -> Result:
-    """Attach; returns the last plugin's result. What a failure leaves is for `delete` to take."""
+    """Attach; return the last plugin's result. After a failure `delete` removes the remains."""
     clock = _Clock(limit)
     previous: Result | None = None
     for plugin in at.plugins:
@@ -71,10 +71,10 @@ async def add(plugins: Plugins, at: Attachment, limit: float) -> Result:
 
 
 def addresses(at: Attachment, final: Result) -> list[str]:
-    """The addresses that ADD gave the pod, primary first.
+    """Return the addresses that ADD gave the pod, primary first.
 
-    ToolFailed if there is none: the kubelet takes a pod without an address for a broken one, and
-    would replace it for ever.
+    ToolFailed if there is none: the kubelet considers a pod without an address broken, and would
+    replace it for ever.
     """
     ips = result.pod_ips(final, at.interface)
     if not ips:
@@ -91,8 +91,8 @@ async def delete(
 ) -> None:
     """Detach, in reverse order; every plugin is tried, with its share of the time left.
 
-    `previous` is the final result of ADD where it is known. A network namespace that is gone is
-    left out (CNI: "may be omitted for DEL"). Raises ToolFailed with everything that went wrong.
+    `previous` is the final result of ADD if it is known. A network namespace that is gone is not
+    passed on (CNI: "may be omitted for DEL"). ToolFailed has all errors.
     """
     clock = _Clock(limit)
     target = at.target(netns=at.netns if is_netns(Path(at.netns)) else "")
@@ -115,7 +115,7 @@ async def delete(
 async def check(
     plugins: Plugins, at: Attachment, previous: Mapping[str, Any] | None, limit: float
 ) -> None:
-    """Whether the attachment is as ADD left it; nothing is asked of lists that cannot tell."""
+    """Check that the attachment is as ADD left it; do nothing for lists without CHECK."""
     if at.network.disable_check or not versions.at_least(at.network.version, "0.4.0"):
         return
     final = _in_version(previous, at.network.version)
@@ -127,7 +127,7 @@ async def check(
     clock = _Clock(limit)
     for plugin in at.plugins:
         if plugin["type"] == "portmap" and not _both_families(final):
-            continue  # its CHECK looks for chains of both families and fails on one
+            continue  # its CHECK searches chains of both families and fails if one is missing
         await plugins.call(
             "CHECK", plugin, network=at.network.name, version=at.network.version,
             target=at.target(), extra=_previous(final), timeout=clock.left(),
@@ -135,7 +135,7 @@ async def check(
 
 
 async def status(plugins: Plugins, network: NetworkList, limit: float) -> None:
-    """Whether every plugin would take an ADD now; raises its error. CNI 1.1, else nothing."""
+    """Ask every plugin whether it would accept an ADD now; raise its error. Only with CNI 1.1."""
     if not versions.at_least(network.version, "1.1.0"):
         return
     clock = _Clock(limit)
@@ -148,7 +148,7 @@ async def status(plugins: Plugins, network: NetworkList, limit: float) -> None:
 async def gc(
     plugins: Plugins, network: NetworkList, valid: Iterable[tuple[str, str]], limit: float
 ) -> None:
-    """Have the plugins free what belongs to no (container id, interface) of `valid`. CNI 1.1."""
+    """Let the plugins free all but the (container id, interface) pairs of `valid`. CNI 1.1."""
     if network.disable_gc or not versions.at_least(network.version, "1.1.0"):
         return
     attachments = [{"containerID": id, "ifname": interface} for id, interface in valid]
@@ -167,7 +167,7 @@ async def gc(
 
 
 def is_netns(path: Path) -> bool:
-    """Whether a namespace is bound there; a plain file is what an unmounted one leaves."""
+    """Whether a namespace is bound there; an unmounted one leaves a plain file."""
     try:
         return path.stat().st_dev == Path("/proc/self/ns/net").stat().st_dev
     except OSError:
@@ -179,7 +179,7 @@ def result_json(final: Result) -> bytes:
 
 
 class _Clock:
-    """A limit shared by several calls."""
+    """A time limit that several calls share."""
 
     def __init__(self, limit: float) -> None:
         self._limit = limit
@@ -192,7 +192,7 @@ class _Clock:
         return left
 
     def share(self, calls: int) -> float:
-        """An equal part of what is left for each of `calls`: a hung plugin blocks no other."""
+        """Return an equal part of the rest for each of `calls`: a hung plugin blocks no other."""
         left = self._end - asyncio.get_running_loop().time()
         return max(left / calls, LEAST_S)
 
@@ -202,7 +202,7 @@ def _previous(final: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _in_version(final: Mapping[str, Any] | None, version: str) -> Result | None:
-    """The result for CHECK and DEL; before 0.4.0 they got none, and a broken one is none."""
+    """Return the result for CHECK and DEL; None before 0.4.0, and for a broken result."""
     if final is None or not versions.at_least(version, "0.4.0"):
         return None
     try:

@@ -1,17 +1,17 @@
-"""CNI specification versions: comparison, and the newest one this runtime speaks."""
+"""CNI specification versions: comparison, and the newest one that this runtime supports."""
 
 import re
 
 from cri_shim.untrusted import printable
 
 NEWEST = "1.1.0"
-FIRST = "0.1.0"  # what a missing or empty cniVersion means
+FIRST = "0.1.0"  # the meaning of a missing or empty cniVersion
 
 _PATTERN = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})\.([0-9]{1,9})")
 
 
 def parse(version: str) -> tuple[int, int, int]:
-    """The parts of a version; an empty one is 0.1.0. Raises ValueError."""
+    """Return the parts of a version; an empty one is 0.1.0. Raises ValueError."""
     match = _PATTERN.fullmatch(version or FIRST)
     if match is None:
         raise ValueError(f"{printable(repr(version), 80)} is not a CNI version such as 1.0.0")
@@ -20,7 +20,7 @@ def parse(version: str) -> tuple[int, int, int]:
 
 
 def known(version: object) -> bool:
-    """Whether it is a version at all: one that a plugin declares may be anything."""
+    """Whether it is a version at all; a plugin may declare anything."""
     return isinstance(version, str) and _PATTERN.fullmatch(version) is not None
 
 
@@ -30,10 +30,10 @@ def at_least(version: str, floor: str) -> bool:
 
 
 def usable(declared: list[str]) -> tuple[str, ...]:
-    """Of the versions a list declares those this runtime speaks, newest first.
+    """Return the declared versions of a list that this runtime supports, newest first.
 
-    CNI 1.1, cniVersions: "runtimes may select any version from the list". Raises ValueError when
-    one is malformed or none is left.
+    CNI 1.1, cniVersions: "runtimes may select any version from the list". ValueError if one is
+    malformed or none is left.
     """
     spoken = {version or FIRST for version in declared if not parse(version) > parse(NEWEST)}
     if not spoken:

@@ -1,8 +1,8 @@
-"""Changes of directories: inotify where it can be had, and a slow poll that is the truth.
+"""Changes of directories: inotify where it is available, and a slow poll that decides.
 
-A directory that does not exist yet is waited for through its nearest parent that does; one that is
-replaced is watched anew. When the inotify instances of the user are used up, the poll alone does
-the work, and `problem` says so.
+A directory that does not exist yet is awaited through its nearest existing parent; one that is
+replaced is watched again. If the inotify instances of the user are used up, only the poll works,
+and `problem` says so.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from pathlib import Path
 from cri_shim.linux import inotify
 from cri_shim.linux.inotify import Inotify
 
-QUIET_S = 0.1  # writers cause several events: wait until there was none for so long,
+QUIET_S = 0.1  # writers cause several events: wait until there was none for this time,
 ROUNDS = 10  # but not for ever
 
 _CONTENT = inotify.CHANGED | inotify.IN_ATTRIB  # a plugin may be made executable
@@ -32,12 +32,12 @@ class Watch:
         self._inotify: Inotify | None = None
         self._watched: dict[Path, int] = {}
         self._event = asyncio.Event()
-        self.problem = ""  # why changes are only found by polling
+        self.problem = ""  # why only the poll finds changes
 
     async def changes(self, pause: Callable[[], float]) -> AsyncGenerator[None, None]:
-        """Yield after each burst of changes, and whenever `pause()` seconds brought none.
+        """Yield after each burst of changes, and after `pause()` seconds without one.
 
-        A yield means "look now"; nothing may have changed.
+        A yield means "look now"; perhaps nothing has changed.
         """
         while True:
             try:
@@ -46,7 +46,7 @@ class Watch:
                 await self._settle()
             except TimeoutError:
                 pass
-            self.arm()  # before the look, so that nothing falls between the two
+            self.arm()  # before the look, so that no change is lost between them
             yield
 
     async def _settle(self) -> None:
@@ -58,7 +58,7 @@ class Watch:
         self._event.clear()
 
     def arm(self) -> None:
-        """Watch what is there now; a watch that moved to another directory starts all anew."""
+        """Watch the directories that exist now; if one was replaced, start all watches again."""
         wanted = dict(_nearest(directory) for directory in self._directories)
         try:
             if self._inotify is None:
@@ -66,7 +66,7 @@ class Watch:
                 asyncio.get_running_loop().add_reader(self._inotify.fileno(), self._read)
             watched = {path: self._inotify.add(path, mask) for path, mask in wanted.items()}
         except FileNotFoundError:
-            return  # it went away just now: the next round finds its parent
+            return  # it was just removed: the next round finds its parent
         except OSError as e:
             hint = "no inotify watch is left (raise fs.inotify.max_user_watches)"
             reason = hint if e.errno == errno.ENOSPC else e.strerror
@@ -81,7 +81,7 @@ class Watch:
         self._report("")
 
     def close(self) -> None:
-        """End all watches; `arm` begins anew."""
+        """End all watches; `arm` starts them again."""
         if self._inotify is not None:
             asyncio.get_running_loop().remove_reader(self._inotify.fileno())
             self._inotify.close()
@@ -98,7 +98,7 @@ class Watch:
 
 
 def _nearest(directory: Path) -> tuple[Path, int]:
-    """What to watch for a directory: itself, or the nearest parent in which it may appear."""
+    """Return the path to watch for a directory: itself, or the nearest existing parent."""
     if os.path.isdir(directory):  # noqa: PTH112 - Path's raises for a name that is too long
         return directory, _CONTENT
     for parent in directory.parents:

@@ -1,7 +1,7 @@
-"""Known escapes of OCI runtimes, and whether a version has one. Pure.
+"""Known security holes of OCI runtimes, and whether a version has one. Pure.
 
-Facts are of the projects' own change logs: runc's CHANGELOG.md, crun's NEWS. A distribution
-repairs old versions: where its package's change log names a CVE, that one is mended.
+The facts come from the projects' own change logs: runc's CHANGELOG.md, crun's NEWS. Distributions
+repair old versions: if the change log of a package names a CVE, the package has the fix.
 """
 
 import re
@@ -16,7 +16,7 @@ Version = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Advisory:
-    """`mended`: the first good version of each branch; what is newer than all is good."""
+    """`mended` has the first good version of each branch; versions above all of them are good."""
 
     ids: tuple[str, ...]
     program: str
@@ -71,9 +71,9 @@ KNOWN = (
 
 
 def found(version_line: str, mended: Container[str] | None) -> list[str]:
-    """A sentence for each known escape of a program, whose `--version` began with this line.
+    """Return a sentence for each known hole of a program. `version_line` begins its `--version`.
 
-    `mended` are the CVEs that its package's change log names; None where there is no change log.
+    `mended` has the CVEs that the change log of its package names; None if there is no change log.
     """
     program = version_line.partition(" ")[0]
     version = parse(version_line)
@@ -84,13 +84,13 @@ def found(version_line: str, mended: Container[str] | None) -> list[str]:
 
 
 def is_mended(advisory: Advisory, version: Version) -> bool:
-    """Whether a version is at or behind the first good one of its branch, or of a newer branch."""
+    """Whether `version` is at or above the first good one of its branch, or of a newer branch."""
     good = [known for text in advisory.mended if (known := parse(text)) is not None]
     return any(version[:2] == one[:2] and version >= one for one in good) or version >= max(good)
 
 
 def parse(text: str) -> Version | None:
-    """The version in a text, a release candidate being older than its release."""
+    """Return the version in `text`; a release candidate is older than its release."""
     match = _VERSION.search(text)
     if match is None:
         return None

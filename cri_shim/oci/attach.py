@@ -1,8 +1,8 @@
-"""A client of conmon's attach socket: what the container writes from now on, and its input.
+"""A client of conmon's attach socket: the container's output from now on, and its input.
 
-conmon writes to its clients one after the other and waits for each: a client that does not read
-stops the container's output and its log. So records are taken as they come, always; who cannot
-pass them on has to `close`.
+conmon writes to its clients one after the other and waits for each. A client that does not read
+stops the container's output and its log. So this client always reads records as they arrive; a
+caller that cannot pass them on has to `close`.
 """
 
 import asyncio
@@ -13,17 +13,17 @@ from pathlib import Path
 
 from cri_shim.errors import TimedOut, ToolFailed, WrongState
 
-RECORD = 8193  # bytes: a byte that tells the stream, and at most 8192 of output
-FEED = 32768  # bytes of input in one record; conmon cuts silently what is longer
-CONNECT_S = 5.0  # for conmon to take a client off its queue, which holds ten
+RECORD = 8193  # bytes: one byte for the stream, and at most 8192 of output
+FEED = 32768  # bytes of input in one record; conmon silently cuts a longer one
+CONNECT_S = 5.0  # for conmon to accept a client from its queue, which holds ten
 _RETRY_S = 0.002
-_AT_ONCE = 64  # records taken before others on the loop get their turn
+_AT_ONCE = 64  # records that are read before other callbacks on the loop run
 
 
 class Attachment:
-    """`output(stream, data)` takes each record, `ended` is called once, at the end of all output.
+    """Call `output(stream, data)` for each record, and `ended` once, after all output.
 
-    `drained` is called when input that waited has been written. `close` must be called.
+    `drained` is called when the input that waited has been written. The caller must `close`.
     """
 
     def __init__(
@@ -42,12 +42,12 @@ class Attachment:
         self._ending = False
 
     async def connect(self, bundle: Path) -> None:
-        """WrongState if the container's conmon has ended; ToolFailed."""
+        """Connect to the conmon of `bundle`; WrongState if it has ended; ToolFailed, TimedOut."""
         try:
             directory = os.open(bundle, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         except FileNotFoundError as e:
             raise WrongState(f"container {bundle.name} has ended") from e
-        try:  # by a descriptor: the path of a unix socket is 107 bytes at most
+        try:  # by a descriptor, because the path of a unix socket has at most 107 bytes
             async with asyncio.timeout(CONNECT_S):
                 await self._knock(f"/proc/self/fd/{directory}/attach")
         except TimeoutError as e:
@@ -63,7 +63,7 @@ class Attachment:
         self._loop.add_reader(self._socket, self._read)
 
     async def _knock(self, path: str) -> None:
-        """Connect. A unix socket with a full queue says EAGAIN, and nothing tells when to retry."""
+        """Connect. EAGAIN means that the queue is full; no event reports a free place in it."""
         while True:
             try:
                 self._socket.connect(path)
@@ -74,7 +74,7 @@ class Attachment:
 
     def _read(self) -> None:
         for _ in range(_AT_ONCE):
-            if self._socket.fileno() < 0:  # closed by who took the last record
+            if self._socket.fileno() < 0:  # the callback of the last record closed it
                 return
             try:
                 record = self._socket.recv(RECORD)
@@ -86,10 +86,10 @@ class Attachment:
                 self._loop.remove_reader(self._socket)
                 self._ended()
                 return
-            self._output(record[0] - 1, record[1:])  # conmon's 2 is stdout, 3 stderr
+            self._output(record[0] - 1, record[1:])  # conmon's 2 is stdout, 3 is stderr
 
     def feed(self, data: bytes | memoryview) -> int:
-        """Input for the container; returns how many bytes wait to be taken by it."""
+        """Send input to the container; return how many bytes wait to be sent."""
         if self._socket.fileno() < 0 or self._ending:
             return 0
         waited = bool(self._waiting)
@@ -101,7 +101,7 @@ class Attachment:
         return len(self._waiting)
 
     def feed_end(self) -> None:
-        """No more input. What that means for the container is in conmon's flags."""
+        """End the input. conmon's flags decide what that means for the container."""
         self._ending = True
         if not self._waiting:
             self._shut()
@@ -121,7 +121,7 @@ class Attachment:
                 self._socket.send(record)  # whole, or not at all
             except BlockingIOError:
                 return
-            except OSError:  # conmon has ended: the reader tells
+            except OSError:  # conmon has ended; the reader reports it
                 self._waiting.clear()
                 return
             del self._waiting[: len(record)]
@@ -133,7 +133,7 @@ class Attachment:
             return  # conmon has ended
 
     def close(self) -> None:
-        """Detach; the container goes on. Idempotent."""
+        """Detach; the container continues. Idempotent."""
         if self._socket.fileno() >= 0:
             self._loop.remove_reader(self._socket)
             self._loop.remove_writer(self._socket)

@@ -13,13 +13,13 @@ Document = dict[str, Any]
 
 def write(bundle: Path, document: Document) -> None:
     """Write config.json whole or not at all; `bundle` must exist. Raises OSError."""
-    # Private: the environment has secrets. It need not be UTF-8, and goes on byte for byte.
+    # Private, because the environment has secrets. It need not be UTF-8; its bytes are kept.
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     write_private(bundle / "config.json", text)
 
 
 def spec(bundle: Path) -> Document:
-    """Read it back. Raises OSError, or ValueError if it is no JSON."""
+    """Read config.json. Raises OSError, or ValueError if it is not JSON."""
     text = read_file(bundle / "config.json", MAX_FILE).decode(errors="surrogateescape")
     try:
         document: Document = json.loads(text)

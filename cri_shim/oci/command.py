@@ -1,13 +1,13 @@
-"""A command in a running container that somebody talks to while it runs.
+"""An interactive command in a running container.
 
-The OCI runtime's `exec --detach` makes it and ends; the daemon, a child subreaper, adopts it. So
-there is no process between us and the command, one way for crun and runc, and the runtime's exit
-status speaks of the start alone. Its streams are three pipes, or a terminal whose master comes
-through a console socket.
+The OCI runtime's `exec --detach` starts the command and ends; the daemon is a child subreaper and
+adopts it. So no process is between the daemon and the command, crun and runc are used in the same
+way, and the runtime's exit status is about the start only. The streams of the command are three
+pipes, or a terminal whose master comes through a console socket.
 
-The pid file is the record of the command, and `leftovers` of the next daemon reads it. With crun
-the command may run before it is there: until then the runtime itself is the record, and alone knows
-whom it has started. So it is not killed if it can be awaited.
+The pid file is the record of the command; `leftovers` of the next daemon reads it. With crun the
+command may run before the file exists. Until then the runtime itself is the record, and only the
+runtime knows which process it has started. So it is not killed if it can be awaited.
 """
 
 import asyncio
@@ -35,8 +35,8 @@ from cri_shim.oci.oom_score import scored
 from cri_shim.oci.stdio import PipeReader, PipeWriter, no_input, pipe
 
 START_S = 60.0  # for the OCI runtime to start it; measured: 5 ms with crun, 15 with runc
-GRACE_S = 2.0  # for the same, when nobody wants the command any more
-_END_OF_FILE = b"\x04"  # what a terminal's line discipline takes for the end of its input
+GRACE_S = 2.0  # the same, after the start was cancelled or timed out
+_END_OF_FILE = b"\x04"  # a terminal's line discipline ends its input with this character
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 _serial = itertools.count()
@@ -44,7 +44,7 @@ _serial = itertools.count()
 
 @dataclass(frozen=True, slots=True)
 class Streams:
-    """Which streams of a command are wanted; with `tty`, stderr is part of stdout."""
+    """The streams of a command that the client wants; with `tty`, stderr is part of stdout."""
 
     stdin: bool
     stdout: bool
@@ -54,17 +54,17 @@ class Streams:
 
 @dataclass(frozen=True, slots=True)
 class Taker:
-    """Who takes the output: called on the loop, never blocks."""
+    """Receives the output. The functions are called on the loop and never block."""
 
-    output: Callable[[int, bytes], None]  # STDOUT or STDERR, and bytes
+    output: Callable[[int, bytes], None]  # STDOUT or STDERR, and the bytes
     drained: Callable[[], None]  # all input that waited has been written
 
 
 class Command:
-    """Started by `start`; `close` must be called at the end, whatever happened."""
+    """Created by `start`; the caller must `close` it at the end in every case."""
 
     def __init__(self, streams: Streams, taker: Taker, pid_file: Path, owner: int = -1) -> None:
-        """`owner` of its pipes is what the node knows its user as; -1 leaves them root's."""
+        """`owner` is the host id of the command's user, for its pipes; -1 leaves them root's."""
         self._owner = owner
         self._streams = streams
         self._taker = taker
@@ -88,9 +88,10 @@ class Command:
         *,
         env: Mapping[str, str],
     ) -> None:
-        """Have the OCI `runtime` start `process` in container `id`.
+        """Start `process` in container `id` with the OCI `runtime`.
 
-        Output may arrive before this returns. CommandNotFound, ToolFailed, TimedOut: nothing runs.
+        Output may arrive before this returns. After CommandNotFound, ToolFailed or TimedOut no
+        process of the command runs.
         """
         name = process["args"][0]
         attempt = f"cannot execute {name!r} in container {id}"
@@ -129,9 +130,10 @@ class Command:
                 self._use_terminal(terminal.receive())
 
     def _pipes(self, theirs: ExitStack) -> list[int]:
-        """The command's ends of its streams; ours are in use at once.
+        """Make the streams; return the command's ends. The daemon's ends are in use at once.
 
-        None is /dev/null (see `no_input`): what nobody asked for is read, and dropped.
+        No stream is /dev/null (see `no_input`): output that the client did not ask for is read and
+        dropped.
         """
         stdio = [-1] * 3
         try:
@@ -169,7 +171,7 @@ class Command:
             raise
 
     async def _abandon(self, client: Child) -> None:
-        """End what the OCI runtime has started or is about to start."""
+        """End the processes that the OCI runtime has started or is about to start."""
         try:
             async with asyncio.timeout(GRACE_S):
                 await client.wait()
@@ -196,14 +198,14 @@ class Command:
     # -- talking ------------------------------------------------------------------------------
 
     def feed(self, data: bytes | memoryview) -> int:
-        """Input for the command; returns how many bytes wait to be read by it."""
+        """Send input to the command; return how many bytes wait to be written to it."""
         if self._inlet is None:
             return 0
         self._inlet.feed(data)
         return self._inlet.waiting
 
     def feed_end(self) -> None:
-        """No more input."""
+        """End the input."""
         if self._inlet is None:
             return
         if self._terminal >= 0:
@@ -212,12 +214,12 @@ class Command:
             self._inlet.end()
 
     def resize(self, width: int, height: int) -> None:
-        """The terminal's new size, in characters."""
+        """Set the size of the terminal, in characters."""
         if self._terminal >= 0:
             console.resize(self._terminal, width, height)
 
     def pause(self) -> None:
-        """Take no output for now: the command is stopped by its full pipe, nobody else is."""
+        """Stop reading the output; the full pipe blocks this command only."""
         self._paused = True
         for outlet in self._outlets:
             outlet.pause()
@@ -230,7 +232,7 @@ class Command:
     # -- ending -------------------------------------------------------------------------------
 
     async def wait(self) -> int:
-        """Return 0..255, or 128 + signal, when it has ended and all it wrote was handed over."""
+        """Return 0..255, or 128 + signal, when it has ended and all its output is delivered."""
         assert self._process is not None, "not started"
         code = await self._process.wait()
         for outlet in self._outlets:
@@ -244,13 +246,13 @@ class Command:
             self._drained.set()
 
     async def end(self) -> None:
-        """Kill it with all it started; nothing is left of it, or of what it was writing."""
+        """Kill it with all processes that it started; nothing continues, no write either."""
         if self._process is not None and self._process.running:
             await process_tree.end_with(self._process.pid, self._start, self._sessions)
             await self._process.end()
 
     def close(self) -> None:
-        """Let go of its streams and of its record. Idempotent."""
+        """Close its streams and remove its pid file. Idempotent."""
         for outlet in self._outlets:
             outlet.close()
         if self._inlet is not None:
@@ -262,9 +264,9 @@ class Command:
 
 
 def _drop(data: bytes) -> None:
-    """What nobody asked for."""
+    """Drop output that the client did not ask for."""
 
 
 def pid_file(directory: Path) -> Path:
-    """A new name in `directory`, beside those of `exec.exec_sync`."""
+    """Return a new path in `directory`, different from the pid files of `exec.exec_sync`."""
     return directory / f"{os.getpid()}-i{next(_serial)}.pid"

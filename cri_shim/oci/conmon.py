@@ -1,8 +1,9 @@
-"""conmon makes a container by the OCI runtime's `create`, and stays beside it until its end.
+"""conmon creates a container with the OCI runtime's `create` and stays beside it until its end.
 
-It waits before its first deed for one byte, and by then it is in a cgroup of its own: neither the
-daemon's end nor the container's limits are conmon's. What it leaves in the bundle: `attach`, `ctl`
-and `winsz`, `pidfile`, `conmon.pid`, and at the end `exit` and `oom`.
+conmon waits for one byte before it does anything. Before the daemon writes that byte, it moves
+conmon to a cgroup of its own; so neither the end of the daemon nor the limits of the container
+affect conmon. conmon leaves these files in the bundle: `attach`, `ctl`, `winsz`, `pidfile`,
+`conmon.pid`, and at the end `exit` and `oom`.
 """
 
 import os
@@ -35,18 +36,18 @@ _INHERITED = frozenset({"_OCI_SYNCPIPE", "_OCI_STARTPIPE"})
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A container that is created and not started yet."""
+    """The processes of a container that is created and not started yet."""
 
     init: state.Process
     monitor: state.Process
 
 
 class Conmon(Control):
-    """Starts conmons and tells them things.
+    """Starts conmons and sends requests to them.
 
-    `place_monitor(id, pid)` moves a conmon that has not begun into its cgroup; it may block, and
-    raises OSError. `logs` is a directory for mounts, see Control. `log_size_max` in bytes, <= 0 is
-    no limit.
+    `place_monitor(id, pid)` moves a conmon that has not begun into its cgroup; it may block and
+    raise OSError. `logs` is a directory for mounts, see Control. `log_size_max` is in bytes; <= 0
+    means no limit.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class Conmon(Control):
         no_pivot: bool = False,
         systemd_cgroup: bool = False,
     ) -> None:
-        """ToolFailed, naming the paths tried, if there is no conmon."""
+        """ToolFailed with the tried paths, if there is no conmon."""
         super().__init__(logs)
         make_private(logs)
         self.path = executable("conmon", candidates)
@@ -86,16 +87,16 @@ class Conmon(Control):
     ) -> Started:
         """Create the container of `bundle`; its output goes to `log`.
 
-        On failure and on cancellation no process of it is left, and nothing in the OCI runtime or
-        the bundle; cgroups, of a monitor or a runtime that was killed, are the caller's to remove.
-        CommandNotFound, ToolFailed with the OCI runtime's words; TimedOut; WrongState, Unavailable
-        if there can be no such log.
+        After a failure or a cancellation no process of it is left, and nothing in the OCI runtime
+        or the bundle. The caller removes the cgroups of a monitor or a runtime that was killed.
+        Raises CommandNotFound and ToolFailed with the OCI runtime's message; TimedOut; WrongState
+        and Unavailable if this log cannot be made.
         """
         _forget_last_exit(bundle)
         argv = self._command(handler, id, bundle, log)
         argv += terminal_flags(tty=tty, stdin=stdin, stdin_once=stdin_once)
         try:
-            write_private(bundle / _RUNTIME_LOG, "")  # or it would be open to other users
+            write_private(bundle / _RUNTIME_LOG, "")  # the runtime would make it readable by others
             if log is not None:
                 await self._open_log(id, log)
             await self._launch(id, bundle, argv)
@@ -107,7 +108,7 @@ class Conmon(Control):
         except BaseException as e:
             undo = partial(self._undo, handler, id, bundle)
             await finish(attempt(f"create container {id}: undoing conmon failed", undo))
-            if isinstance(e, OSError):  # no descriptor left, or no bundle
+            if isinstance(e, OSError):  # no free descriptor, or no bundle
                 raise ToolFailed(f"cannot create container {id}: {e}") from e
             raise
 
@@ -121,7 +122,7 @@ class Conmon(Control):
             *(str(self.path), "-c", id, "-u", id, "-n", id, "-b", str(bundle)),
             *("-r", str(handler.run_path), f"--runtime-arg=--root={handler.root}"),
             *(f"--runtime-arg={option}" for option in handler.options),
-            # What it has to say is no output of the container, which has its standard streams.
+            # Its standard streams are the container's output: its own messages go to a file.
             f"--runtime-arg=--log={bundle / _RUNTIME_LOG}",
             *("-p", str(bundle / "pidfile"), "-P", str(bundle / "conmon.pid")),
             *("--persist-dir", str(bundle)),
@@ -130,7 +131,7 @@ class Conmon(Control):
         ]
 
     async def _launch(self, id: str, bundle: Path, argv: Sequence[str]) -> None:
-        """Start conmon, let it begin, and hear from it that the container is created."""
+        """Start conmon, let it begin, and wait for its message that the container is created."""
         attempt = f"cannot create container {id}"
         with ExitStack() as ours, ExitStack() as theirs:
             sync_read, sync_write = os.pipe2(os.O_CLOEXEC)
@@ -156,7 +157,7 @@ class Conmon(Control):
                 fault_point("oci.create.place")
                 await self._place(id, conmon.pid)
                 fault_point("oci.create.go")
-                with suppress(BrokenPipeError):  # it has died: the end of the pipe tells
+                with suppress(BrokenPipeError):  # it has died: the end of the pipe shows it
                     os.write(start_write, b"x")
                 go.close()
                 message = await sync_pipe.outcome(sync_read, attempt)
@@ -174,7 +175,7 @@ class Conmon(Control):
         try:
             await offload(self._place_monitor, id, pid)
         except ProcessLookupError:
-            return  # it has died: the end of its pipe tells, and it says why
+            return  # it has died: the end of its pipe shows it, and its message says why
         except OSError as e:
             raise ToolFailed(f"cannot move the conmon of container {id} to a cgroup: {e}") from e
 
@@ -185,28 +186,28 @@ class Conmon(Control):
         _forget_last_exit(bundle)
 
     def created(self, bundle: Path) -> Started | None:
-        """The processes of a container by what its conmon has left; None if one does not live."""
+        """Return the processes of a container from conmon's pid files; None if one has ended."""
         try:
             return Started(_process(bundle / "pidfile", ""), _process(bundle / "conmon.pid", ""))
         except ToolFailed:
             return None
 
     def find(self, id: str) -> state.Process | None:
-        """The conmon of a container by its command line: for when nobody recorded its pid.
+        """Find the conmon of a container by its command line, if its pid was not recorded.
 
-        Costs a look at every process of the host.
+        This reads the command line of every process of the host.
         """
         found = find_conmon.of(id)
         return found[-1] if found else None
 
     async def end(self, id: str) -> None:
-        """Kill every conmon of the container, and with it an OCI runtime that still creates."""
+        """Kill every conmon of the container, and an OCI runtime that is still creating it."""
         await find_conmon.end(id)
 
     def cleanup(self, id: str, bundle: Path) -> None:
-        """Remove what an ended conmon leaves, but not the exit: that goes with the bundle.
+        """Remove the files of an ended conmon, except the exit, which goes with the bundle.
 
-        Idempotent, and fine if there is no bundle any more.
+        Idempotent; the bundle need not exist any more.
         """
         log_directory.unmount(self._logs / id)
         for name in (
@@ -223,9 +224,9 @@ class Conmon(Control):
 
 
 def terminal_flags(*, tty: bool, stdin: bool, stdin_once: bool) -> list[str]:
-    """conmon's flags for the CRI's tty, stdin, stdin_once.
+    """Return conmon's flags for the CRI's tty, stdin, stdin_once.
 
-    With a terminal its stdin is the terminal's: `-t -i` would kill it with the first client.
+    With a terminal, stdin is the terminal's: `-t -i` would end it with the first client.
     """
     if tty:
         return ["-t"]
@@ -240,7 +241,7 @@ def _forget_last_exit(bundle: Path) -> None:
 
 
 def _process(pid_file: Path, otherwise: str) -> state.Process:
-    """The process a pid file names, by start time too, as long as it is certainly the same."""
+    """Return the process of a pid file with its start time; ToolFailed if it does not live."""
     try:
         pid = int(read_file(pid_file, _PID_FILE_LIMIT))
     except (OSError, ValueError) as e:

@@ -1,4 +1,4 @@
-"""The socket on which an OCI runtime hands over the master of a terminal it has made."""
+"""The socket on which an OCI runtime sends the master of a terminal that it made."""
 
 import array
 import fcntl
@@ -10,14 +10,14 @@ from pathlib import Path
 
 from cri_shim.errors import ToolFailed
 
-_NAME_ROOM = 256  # bytes; the runtime sends the slave's name along
+_NAME_ROOM = 256  # bytes; the runtime sends the slave's name with the descriptor
 
 
 class Console:
-    """Listens in `directory` under `name`; `with` closes and removes it.
+    """Listens in `directory` under `name`; `with` closes and removes the socket.
 
-    A unix socket's path is short by law and directories are not: the path goes by a descriptor of
-    the directory, in our own /proc entry, which the runtime may follow.
+    The path of a unix socket must be short, and directories may be long. So the path uses a
+    descriptor of the directory in the daemon's own /proc entry, which the runtime may follow.
     """
 
     def __init__(self, directory: Path, name: str) -> None:
@@ -45,7 +45,7 @@ class Console:
         os.close(self._directory)
 
     def receive(self) -> int:
-        """The master, from a runtime that has ended well: so it was sent. ToolFailed otherwise."""
+        """Return the master, after the runtime succeeded and so has sent it; else ToolFailed."""
         try:
             connection, _ = self._socket.accept()
             with connection:

@@ -1,8 +1,8 @@
-"""What a running conmon is told through its FIFO `ctl`: reopen the log, resize the terminal.
+"""The requests to a running conmon through its FIFO `ctl`: reopen the log, resize the terminal.
 
-conmon 2.1.6 handles only the first of several lines that it reads at once, so lines to one conmon
-are apart by GAP_S, and of resizes that wait only the last is sent. It ends when it cannot make a
-new log, and 2.2 takes no size above 1000: neither is asked of it.
+conmon 2.1.6 handles only the first of several lines that it reads at once. So there are GAP_S
+between two lines to one conmon, and of several waiting resizes only the last is sent. conmon ends
+when it cannot make a new log, and 2.2 accepts no size above 1000; this module requests neither.
 """
 
 import asyncio
@@ -19,14 +19,14 @@ from cri_shim.oci import log_directory
 from cri_shim.oci.log_directory import LogFile
 
 GAP_S = 0.02
-REOPEN_S = 30.0  # for the new log to be in use: 0.8 ms, and as long as the old one takes to sync
+REOPEN_S = 30.0  # until the new log is in use: 0.8 ms, plus the time to sync the old one
 MAX_SIZE = 1000  # rows or columns
 _REOPEN = b"2 0 0\n"
-_PENDING = 1 << 12  # bytes of lines that conmon has not read
+_PENDING = 1 << 12  # bytes of lines that conmon has not read yet
 
 
 class Control:
-    """`logs` is where the directories of logs are mounted for conmon, by the container's id."""
+    """`logs` has the mounts of log directories for conmon, one for each container id."""
 
     def __init__(self, logs: Path) -> None:
         self._logs = logs
@@ -34,10 +34,11 @@ class Control:
         self._sizes: dict[Path, tuple[int, int]] = {}
 
     async def reopen_log(self, bundle: Path, log: LogFile) -> None:
-        """Have conmon write to a new file `log`, and return when it does.
+        """Let conmon write to a new file `log`; return when it does.
 
-        That file is made before conmon is asked for it. WrongState if conmon has ended, or if
-        something is in the way; Unavailable, TimedOut: it goes on with the log that it has.
+        The file is made before conmon gets the request. WrongState if conmon has ended, or if
+        another object has the name of the file. After Unavailable or TimedOut conmon continues with
+        its old log.
         """
         at = self._logs / bundle.name
         async with self._lock(bundle):
@@ -57,7 +58,7 @@ class Control:
                         " not react, and goes on with the log that it has"
                     )
             except BaseException as e:
-                if isinstance(e, WrongState):  # conmon has ended: a removal may be over already
+                if isinstance(e, WrongState):  # conmon has ended: a removal may already be complete
                     log_directory.unmount(at)
                 with suppress(CriShimError):
                     _withdraw(bundle)
@@ -70,7 +71,7 @@ class Control:
         async with self._lock(bundle):
             size = self._sizes.pop(bundle, None)
             if size is None:
-                return  # a call that came later was served with the one before it
+                return  # the call before this one has already sent the size
             _write(bundle, f"1 {size[1]} {size[0]}\n".encode())
             await asyncio.sleep(GAP_S)
 
@@ -87,12 +88,12 @@ def _possible(size: int) -> int:
 def _withdraw(bundle: Path) -> None:
     """Take back a request to reopen the log that conmon has not read.
 
-    When it does, it would remove the log that the caller has put back in its place.
+    If conmon read it later, it would remove the log that the caller has put back.
     """
     try:
         fd = os.open(bundle / "ctl", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
-        return  # it has ended
+        return  # conmon has ended
     try:
         unread = os.read(fd, _PENDING)
     except BlockingIOError:

@@ -1,8 +1,9 @@
-"""A command in a running container, to its end, as a direct child of the daemon.
+"""A command in a running container, run to its end, as a direct child of the daemon.
 
-The OCI runtime's `exec` hands our two pipes to the command itself: nothing is relayed or parsed.
-The end of the process is the event; output of children it leaves behind is not waited for beyond
-DRAIN_S. The process document and the runtime's own log are anonymous files, gone with us.
+The OCI runtime's `exec` gives the daemon's two pipes to the command itself: nothing is relayed or
+parsed. The end of the process is the event. Output of children that the command leaves behind is
+awaited for at most DRAIN_S. The process document and the runtime's own log are anonymous files,
+which end with the daemon.
 """
 
 import asyncio
@@ -27,17 +28,17 @@ from cri_shim.oci import messages, process_tree, stdio, unblock_runc
 from cri_shim.oci.oom_score import scored
 from cri_shim.untrusted import read_file
 
-CLIENT_S = 2.0  # for the runtime's client to reap a killed command and end
-_LOOK_S = 0.02  # between two looks for what such a client may just have started
+CLIENT_S = 2.0  # for the runtime's client to reap a killed command and to end
+_LOOK_S = 0.02  # between two searches for a process that such a client may just have started
 _PID_FILE_LIMIT = 64  # bytes
-_SLACK_S = 0.5  # between the clocks that a start time and a file's time are read from
+_SLACK_S = 0.5  # the difference between the clock of start times and the clock of file times
 
 _serial = itertools.count()
 
 
 @dataclass(frozen=True, slots=True)
 class ExecResult:
-    """What a command wrote, as far as it was kept, and 0..255, or 128 + signal."""
+    """The output of a command, as far as it was kept, and 0..255, or 128 + signal."""
 
     stdout: bytes
     stderr: bytes
@@ -57,11 +58,11 @@ async def exec_sync(
 ) -> ExecResult:
     """Run the OCI `process` in container `id` and return its output and exit code.
 
-    `runtime` is the OCI runtime with its global options; `owner` what the node knows the command's
-    user as, -1 for root; `timeout` in seconds, None is none; `limit` in bytes, both streams
-    together, what is beyond is read and dropped. After the timeout, or on cancellation, the command
-    and what it started is killed and reaped before TimedOut (or the cancellation) is raised.
-    CommandNotFound, ToolFailed: the command was not run.
+    `runtime` is the OCI runtime with its global options. `owner` is the host id of the command's
+    user, -1 for root. `timeout` is in seconds; None means no time-out. `limit` is in bytes, for
+    both streams together; output beyond it is read and dropped. After the time-out or a
+    cancellation, the command and all processes that it started are killed and reaped before
+    TimedOut (or the cancellation) is raised. CommandNotFound, ToolFailed: the command did not run.
     """
     name = process["args"][0]
     with ExitStack() as cleanup:
@@ -99,7 +100,7 @@ async def exec_sync(
         except asyncio.CancelledError:
             await finish(_end(client, pid_file))
             raise
-        if code < 0:  # somebody killed the client: nobody waits for the command any more
+        if code < 0:  # the client was killed: it does not wait for the command any more
             await finish(_end(client, pid_file))
         if code and (words := messages.plain(said(log))):
             raise messages.failure(f"cannot execute {name!r} in container {id}", words)
@@ -110,7 +111,7 @@ async def exec_sync(
 def arguments(
     runtime: Sequence[str], spec: int, log: int, pid_file: Path, *options: str
 ) -> list[str]:
-    """The command line of `exec` up to the container's id; two files are open in the runtime."""
+    """Return the command line of `exec` without the id; the runtime has `spec` and `log` open."""
     return [
         *(runtime[0], f"--log=/proc/self/fd/{log}", "--log-format=json", *runtime[1:]),
         *("exec", *options, f"--process=/proc/self/fd/{spec}", f"--pid-file={pid_file}"),
@@ -118,7 +119,7 @@ def arguments(
 
 
 async def _outcome(client: Child, pid_file: Path, pipes: Sequence[Collector]) -> int:
-    """The exit code, or minus the signal, of the client; the pipes may be closed by then."""
+    """Return the exit code of the client, or minus its signal; may have closed the pipes."""
     while True:
         try:
             async with asyncio.timeout(DRAIN_S):
@@ -126,7 +127,7 @@ async def _outcome(client: Child, pid_file: Path, pipes: Sequence[Collector]) ->
         except TimeoutError:
             if not _has_ended(pid_file):
                 continue
-        # Only output of background children is left, and runc waits for all of it (see relay).
+        # Only background children write now, and runc waits for all of them (see unblock_runc).
         await asyncio.wait([pipe.ended() for pipe in pipes], timeout=DRAIN_S)
         for pipe in pipes:
             pipe.abandon()
@@ -134,7 +135,7 @@ async def _outcome(client: Child, pid_file: Path, pipes: Sequence[Collector]) ->
 
 
 def _has_ended(pid_file: Path) -> bool:
-    """Whether the command was started and does not run any more."""
+    """Whether the command was started and has ended."""
     pid = _named(pid_file)
     return pid is not None and processes.state(pid) in ("Z", "X", None)
 
@@ -154,26 +155,26 @@ async def _end(client: Child, pid_file: Path) -> None:
             if loop.time() > deadline:
                 await client.end()
                 break
-    # Orphans of a client that was killed: in a session we know, or named in the file.
+    # Orphans of a client that was killed: in a session that is known, or named in the pid file.
     await process_tree.end(0, sessions | session(pid_file))
 
 
 def _named(pid_file: Path) -> int | None:
-    """The pid in a pid file; None if nothing is written there yet."""
+    """Return the pid in a pid file; None if the file has none yet."""
     with suppress(OSError, ValueError):
         return int(read_file(pid_file, _PID_FILE_LIMIT))
     return None
 
 
 def session(pid_file: Path) -> set[int]:
-    """The session of the process a pid file names, if that process is still the same."""
+    """Return the session of the process in a pid file, if it is still the same process."""
     pid = _named(pid_file)
     start = None if pid is None else processes.start_time(pid)
     if pid is None or start is None:
         return set()
     with suppress(OSError):
         age = processes.age(start)
-        # One that started after it was named has only the number in common.
+        # A process that started after the file was written has only the pid in common.
         if time.time() - age <= pid_file.stat().st_mtime + _SLACK_S:
             return {os.getsid(pid)}
     return set()

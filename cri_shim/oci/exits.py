@@ -1,11 +1,11 @@
-"""The end of a container is the end of its conmon: the exit file is final then.
+"""The end of a container is the end of its conmon: at that time the exit file is final.
 
-The init's pidfd fires earlier, when there is no exit file yet, so it is looked at only if conmon
-has ended without writing one, which means that conmon itself was killed and the container lives on.
-Its exit status is then the kernel's: the daemon, a child subreaper, inherits the orphan.
+The init's pidfd fires earlier, when there is no exit file yet. So it is used only if conmon has
+ended without an exit file. This means that conmon itself was killed and the container continues.
+Then the exit status comes from the kernel: the daemon is a child subreaper and inherits the orphan.
 
-Both are watched by pidfds on the loop; a slow poll over all of them is the truth. Each watch tells
-at most one exit.
+The loop watches both by their pidfds; a slow poll over all of them decides. Each watch reports at
+most one exit.
 """
 
 import asyncio
@@ -21,8 +21,8 @@ from cri_shim.linux import pidfd, process
 from cri_shim.pb import state_pb2 as state
 from cri_shim.untrusted import read_file
 
-POLL_S = 30.0  # how late an exit is seen at worst, should an event be missed
-REAP_S = 2.0  # for a dead init to be reaped by its new parent, which makes its status known
+POLL_S = 30.0  # the largest delay of an exit if an event is missed
+REAP_S = 2.0  # for the new parent of a dead init to reap it, which makes its status known
 _REAP_STEP_S = 0.01
 _EXIT_FILE_LIMIT = 64  # bytes
 _KILLED = 128 + signal.SIGKILL
@@ -32,8 +32,8 @@ _KILLED = 128 + signal.SIGKILL
 class Exit:
     """How a container ended.
 
-    `exit_code` is 0..255, or 128 + signal; `finished_at` in nanoseconds since the epoch; `known` is
-    False if nobody saw the exit status.
+    `exit_code` is 0..255, or 128 + signal; `finished_at` is in nanoseconds since the epoch; `known`
+    is False if the exit status could not be read.
     """
 
     id: str
@@ -44,13 +44,13 @@ class Exit:
 
 
 def read(id: str, bundle: Path) -> Exit | None:
-    """The exit that conmon has written, None if it has not (yet)."""
+    """Return the exit that conmon has written; None if it has written none (yet)."""
     file = bundle / "exit"
     try:
         code, finished_at = int(read_file(file, _EXIT_FILE_LIMIT)), file.stat().st_mtime_ns
-    except (OSError, ValueError):  # conmon renames a whole file: ours is never empty
+    except (OSError, ValueError):  # conmon renames a complete file: it is never empty
         return None
-    # The mark tells of any process of the container; only a killed init was its end.
+    # The `oom` file may be about any process of the container; only a killed init was its end.
     oom = code == _KILLED and (bundle / "oom").exists()
     return Exit(id, code & 0xFF, finished_at, oom, known=True)
 
@@ -60,10 +60,10 @@ class _Watch:
     bundle: Path
     init: state.Process
     monitor: state.Process | None
-    init_fd: int | None = None  # open from the start: it knows the status even after reaping
+    init_fd: int | None = None  # open from the start: it has the status even after the reaping
     monitor_fd: int | None = None
     orphaned: bool = False  # conmon ended without an exit file
-    give_up_at: float = 0.0  # loop time; the init has ended, its status is waited for
+    give_up_at: float = 0.0  # loop time; the init has ended, and its status is awaited until then
 
 
 class Exits:
@@ -71,24 +71,24 @@ class Exits:
 
     def __init__(self) -> None:
         self._watches: dict[str, _Watch] = {}
-        # At most one exit a watch: the queue is bounded by the number of containers.
+        # At most one exit for each watch: the number of containers bounds the queue.
         self._exits: asyncio.Queue[Exit] = asyncio.Queue()
         self._poll: asyncio.TimerHandle | None = None
 
     def watch(
         self, id: str, bundle: Path, init: state.Process, monitor: state.Process | None
     ) -> None:
-        """Tell of the container's end, at once if it has ended already. Watching twice is once."""
+        """Report the container's end, at once if it has ended already. Idempotent."""
         if id in self._watches:
             return
         if monitor is not None and not monitor.pid:
-            monitor = None  # a record without one reads like this
+            monitor = None  # a record without a monitor has an empty message
         watch = self._watches[id] = _Watch(bundle, init, monitor)
         try:
             watch.init_fd = pidfd.open_verified(init.pid, init.start_time)
             if monitor is not None:
                 watch.monitor_fd = pidfd.open_verified(monitor.pid, monitor.start_time)
-        except OSError:  # no descriptor left: the poll alone will tell
+        except OSError:  # no free descriptor: only the poll will find the end
             pass
         if watch.monitor_fd is not None:
             loop = asyncio.get_running_loop()
@@ -116,12 +116,12 @@ class Exits:
         return id in self._watches
 
     def close(self) -> None:
-        """Forget all containers; they live on, and the next daemon watches them again."""
+        """Forget all containers; they continue, and the next daemon watches them again."""
         for id in list(self._watches):
             self.unwatch(id)
 
     async def events(self) -> AsyncIterator[Exit]:
-        """Every exit once, in the order they were noticed, until cancelled."""
+        """Yield every exit once, in the order in which they were noticed, until cancelled."""
         while True:
             yield await self._exits.get()
 
@@ -134,7 +134,7 @@ class Exits:
         self._look(id)
 
     def _look(self, id: str) -> None:
-        """Conmon has ended, or cannot be watched by an event."""
+        """Handle a conmon that has ended, or that no event watches."""
         watch = self._watches[id]
         monitor = watch.monitor
         if monitor is not None and process.alive(monitor.pid, monitor.start_time):
@@ -154,7 +154,7 @@ class Exits:
             asyncio.get_running_loop().add_reader(watch.init_fd, self._init_ended, id)
 
     def _init_ended(self, id: str) -> None:
-        """Without conmon. The status is known as soon as the init's new parent has reaped it."""
+        """Report an init without conmon; its status is known once its new parent has reaped it."""
         watch = self._watches.get(id)
         if watch is None:
             return
@@ -183,8 +183,8 @@ class Exits:
 
 
 def _status(fd: int) -> int | None:
-    """The exit status of an ended process by its pidfd; None if it is not known (yet)."""
-    try:  # a zombie of our own: look without reaping it
+    """Return the exit status of an ended process by its pidfd; None if it is not known (yet)."""
+    try:  # a zombie child of the daemon: read the status without reaping it
         found = os.waitid(os.P_PIDFD, fd, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
         return pidfd.exit_status(fd)

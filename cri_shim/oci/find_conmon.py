@@ -1,6 +1,6 @@
-"""Conmons found by the container's id on their command line, and ended.
+"""Finds conmons by the container's id on their command line, and ends them.
 
-This is for an unfinished create, and for a daemon that died before it could record one.
+This is for an unfinished create, and for a daemon that died before it recorded the conmon.
 """
 
 from cri_shim.aio.offload import offload
@@ -12,18 +12,18 @@ from cri_shim.pb import state_pb2 as state
 
 
 def of(id: str) -> list[state.Process]:
-    """The living conmons of a container; blocks for a look at every process of the host.
+    """Return the living conmons of a container; blocks to read every process of the host.
 
-    One that daemonises is two for a moment; the younger stays, and comes last.
+    A conmon that daemonises is two processes for a moment; the younger stays and comes last.
     """
-    # Between the listing of /proc and the look at its entries the elder may have left and the
-    # younger come: so "none" counts only the second time.
+    # Between the listing of /proc and the read of its entries the elder may have ended and the
+    # younger started: so only a second empty result counts.
     return _look_for(id) or _look_for(id)
 
 
 def _look_for(id: str) -> list[state.Process]:
     def is_its_conmon(argv: list[str]) -> bool:
-        # Not by its path: that may have been configured differently when it was started.
+        # Not by its path: the configuration may have named another path when it was started.
         return argv[1:3] == ["-c", id] and "--persist-dir" in argv
 
     found = [
@@ -36,14 +36,14 @@ def _look_for(id: str) -> list[state.Process]:
 
 
 async def end(id: str) -> None:
-    """Kill every conmon of the container, and with it an OCI runtime that still creates.
+    """Kill every conmon of the container, and an OCI runtime that is still creating it.
 
     ToolFailed if one does not end within KILL_S.
     """
     while found := await offload(of, id):
         for conmon in found:
             await _kill(conmon, id)
-        # The OCI runtime dies with conmon, its hooks do not: they share conmon's session.
+        # The OCI runtime dies with conmon, but its hooks do not: they share conmon's session.
         await process_tree.end(0, {conmon.pid for conmon in found})
 
 

@@ -1,8 +1,9 @@
-"""Runtime handlers: which OCI runtimes are here, and whether they work on this machine.
+"""Runtime handlers: the OCI runtimes of the node, and whether they work on this machine.
 
-A handler is believed when it has made a container (see trial), once per binary and boot. crun is
-run through a read-only bind mount of itself: otherwise it copies and re-executes itself each time,
-against being overwritten from inside a container (4.7 -> 2.4 ms a call). runc gains nothing.
+A handler counts as working when it has created a container (see `smoke_test`), once for each binary
+and boot. crun is run through a read-only bind mount of itself. Otherwise it copies and re-executes
+itself in each call, as a protection against being overwritten from inside a container (4.7 -> 2.4
+ms a call). runc gains nothing from this.
 """
 
 import dataclasses
@@ -26,7 +27,7 @@ from cri_shim.untrusted import first_line, parse_json, read_file
 
 _MEMORY_LIMIT = 64 << 10  # bytes
 NOT_TRIED = "it was not tried"
-# The option of crun and of others that has them leave control groups alone.
+# The options with which crun, and other runtimes that have one, leave control groups alone.
 _WITHOUT_GROUPS = {True: "--cgroup-manager=disabled", False: "--rootless=true"}
 VERSION_S = 10.0  # for `--version` and `features`, which do nothing
 
@@ -35,25 +36,25 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What the CRI asks about: recursive read-only mounts."""
+    """The one feature that the CRI asks about: recursive read-only mounts."""
 
     rro: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """An OCI runtime under the name the kubelet knows; `problem` is "" if it works here."""
+    """An OCI runtime with the name that the kubelet uses; `problem` is "" if it works here."""
 
     name: str
     path: Path  # the binary
-    run_path: Path  # what is executed: the binary, or the bind mount of it
+    run_path: Path  # the executed file: the binary, or the bind mount of it
     root: Path  # of its own state
     version: str = ""
     features: Features = Features()
     problem: str = ""
-    userns_problem: str = NOT_TRIED  # why pods can have no user namespace with it; "" = they can
-    maps_ids: bool = True  # it wants the ids of a user namespace that it joins in the document
-    options: tuple[str, ...] = ()  # global ones, for every call
+    userns_problem: str = NOT_TRIED  # why it supports no user namespaces for pods; "" = it does
+    maps_ids: bool = True  # it needs the ids of a user namespace that it joins in the document
+    options: tuple[str, ...] = ()  # global options, for every call
 
     @property
     def is_crun(self) -> bool:
@@ -61,14 +62,14 @@ class Handler:
 
     @property
     def lacked_room(self) -> bool:
-        """Whether it could not be tried for a full disk, and is to be tried again."""
+        """Whether a full disk prevented the test, so that it must be repeated."""
         return _lacked_room(self.problem) or _lacked_room(self.userns_problem)
 
 
 def executable(what: str, candidates: Sequence[str]) -> Path:
-    """The first of some paths that can be executed; ToolFailed names them all if none can.
+    """Return the first path of `candidates` that can be executed; ToolFailed names all if none can.
 
-    ToolFailed also for one that others may change: what it does, it does as root.
+    ToolFailed also for a file that other users may change, because it runs as root.
     """
     for candidate in candidates:
         path = Path(candidate)
@@ -91,12 +92,12 @@ async def probe(
     userns: UserNamespace | str = NOT_TRIED,
     groups: str | None = "",
 ) -> Handler:
-    """The handler `name`, found on a list of paths and tried out.
+    """Return the handler `name`, found on a list of paths and tested.
 
-    Never fails: what is wrong, in the OCI runtime's own words, is in `problem`. Handlers of
-    different names may be probed at the same time. `userns` is a namespace to try, or why this
-    node can have none. `groups` is the control group below which we may make some, "" for all; with
-    None it is to leave them alone.
+    Never fails: the error, with the OCI runtime's own message, is in `problem`. Handlers of
+    different names may be probed at the same time. `userns` is a namespace to test, or the reason
+    why this node can have none. `groups` is the control group below which the runtime may make
+    groups, "" for all; with None it must leave them alone.
     """
     root = run_root / "oci" / name
     nowhere = Handler(name, Path(), Path(), root)
@@ -123,14 +124,14 @@ async def _tried(
     userns: UserNamespace | str,
     groups: str | None,
 ) -> Handler:
-    """With its features, if a container can be made; a success is remembered, a failure is not."""
+    """Add the features if it can create a container; remember a success, but not a failure."""
     stat = handler.path.stat()
     identity = [str(handler.path), stat.st_ino, stat.st_size, stat.st_mtime_ns]
     identity += [boot_id, systemd_cgroup, userns if isinstance(userns, str) else ""]
     identity += handler.options
     make_private(cache)
     if isinstance(userns, UserNamespace):
-        let_group_pass(cache, userns.ids.groups.host_id)  # the trial's root file system is below
+        let_group_pass(cache, userns.ids.groups.host_id)  # the test's root file system is below
     memory = cache / f"{handler.name}.json"
     if (remembered := _remembered(memory, identity)) is not None:
         return dataclasses.replace(handler, **remembered)
@@ -157,7 +158,7 @@ async def _tried(
     problem, maps_ids = userns if isinstance(userns, str) else "", True
     if isinstance(userns, UserNamespace):
         problem = await _complaint(tried(space=userns))
-        # runc before 1.2 wants the ids; later ones warn of what they can see for themselves.
+        # runc before 1.2 needs the ids; later ones warn about ids that they can read themselves.
         if not problem and not handler.is_crun:
             maps_ids = bool(await _complaint(tried(space=userns, maps_ids=False)))
     found = {"of": identity, "features": dataclasses.asdict(features), "userns": problem}
@@ -173,7 +174,7 @@ def _lacked_room(problem: str) -> bool:
 
 
 async def _complaint(attempt: Awaitable[object]) -> str:
-    """What went wrong; "" if nothing."""
+    """Return the error; "" if there is none."""
     try:
         await attempt
     except CriShimError as e:
@@ -182,7 +183,7 @@ async def _complaint(attempt: Awaitable[object]) -> str:
 
 
 def _remember(memory: Path, found: Mapping[str, Any]) -> None:
-    """For the next start; without it, as on a full disk, that one tries again."""
+    """Save the result for the next start; without it, as on a full disk, that start tests again."""
     try:
         write_private(memory, json.dumps(found))
     except OSError as e:
@@ -190,7 +191,7 @@ def _remember(memory: Path, found: Mapping[str, Any]) -> None:
 
 
 def _remembered(memory: Path, identity: list[Any]) -> dict[str, Any] | None:
-    """What was found out of this binary in this boot, as fields of a Handler."""
+    """Return the result for this binary in this boot, as fields of a Handler."""
     try:
         found = parse_json(read_file(memory, _MEMORY_LIMIT))
         known = {
@@ -204,7 +205,7 @@ def _remembered(memory: Path, identity: list[Any]) -> dict[str, Any] | None:
 
 
 async def _version(path: Path, env: Mapping[str, str]) -> str:
-    """The first line of `--version`, such as "crun version 1.8.1"."""
+    """Return the first line of `--version`, such as "crun version 1.8.1"."""
     done = await child.run([str(path), "--version"], env=env, timeout=VERSION_S)
     if done.returncode:
         raise messages.failure(f"{path} --version", done.complaint())
@@ -216,7 +217,7 @@ def _is_crun(version: str) -> bool:
 
 
 async def _features(path: Path, env: Mapping[str, str]) -> Features | None:
-    """What `features` says; None from a runtime too old for that sub-command."""
+    """Return the answer to `features`; None from a runtime too old for that sub-command."""
     done = await child.run([str(path), "features"], env=env, timeout=VERSION_S)
     try:
         return parse_features(parse_json(done.stdout)) if done.returncode == 0 else None
@@ -225,7 +226,7 @@ async def _features(path: Path, env: Mapping[str, str]) -> Features | None:
 
 
 async def _mounts_so(tried: Callable[[str], Awaitable[list[mounts.Mount]]]) -> bool:
-    """Whether it knows `rro`: crun learnt that before it learnt to tell (1.8.1 is one)."""
+    """Whether it knows `rro`: some versions of crun do, but do not report it (such as 1.8.1)."""
     try:
         found = await tried("rro")
     except CriShimError:
@@ -236,21 +237,21 @@ async def _mounts_so(tried: Callable[[str], Awaitable[list[mounts.Mount]]]) -> b
 
 
 def parse_features(found: Mapping[str, Any]) -> Features:
-    """The answer to `features` as the CRI's RuntimeHandlerFeatures.
+    """Return the answer to `features` as the CRI's RuntimeHandlerFeatures.
 
-    Its idmap extension does not matter: idmapped mounts are made by ourselves.
+    Its idmap extension does not matter: the daemon makes idmapped mounts itself.
     """
     return Features(rro="rro" in (found.get("mountOptions") or ()))
 
 
 def _bind(path: Path, target: Path) -> Path:
-    """The binary, mounted read-only at `target`; the binary itself where that cannot be done."""
+    """Mount the binary read-only at `target` and return that; the binary itself if this fails."""
     try:
         make_private(target.parent)
         if mounts.is_mounted(target):
             if path.samefile(target):
                 return target
-            mounts.unmount(target)  # the binary was replaced; who runs the old one keeps it
+            mounts.unmount(target)  # the binary was replaced; running processes keep the old one
         target.touch(mode=0o755)
         mounts.bind(path, target, readonly=True)
     except OSError:
@@ -261,7 +262,8 @@ def _bind(path: Path, target: Path) -> Path:
 def release(handler: Handler) -> None:
     """End the bind mount that `probe` made. Idempotent.
 
-    What was started from it goes on; conmons of running containers do not start it any more.
+    Processes that were started from it continue; conmons of running containers do not start it any
+    more.
     """
     if handler.run_path != handler.path:
         mounts.unmount(handler.run_path)

@@ -1,9 +1,10 @@
-"""Ending the commands of a daemon that died, those it was just starting too.
+"""Ends the commands of a daemon that died, and the commands that it was starting.
 
-A command that runs is named by its pid file. One that does not run yet, or only just, may have
-none: it is in the hands of the OCI runtime, which lives on without us. So the runtimes come first;
-their command lines name the directory of the pid files. One that detaches ends when it has written
-its pid file, and is given the time to; another waits for its command, and is ended with it.
+A pid file names each running command. A command that does not run yet, or that has just started,
+may have none: the OCI runtime is starting it, and the runtime continues without the daemon. So the
+runtimes are ended first; their command lines name the directory of the pid files. A runtime that
+detaches ends when it has written its pid file, and gets the time to do it. A runtime that does not
+detach waits for its command and is ended with it.
 """
 
 import logging
@@ -22,14 +23,14 @@ _log = logging.getLogger(__name__)
 
 
 async def end(directory: Path) -> None:
-    """Kill the commands whose pid files are in `directory`; to be called before the first exec."""
+    """Kill the commands whose pid files are in `directory`; call this before the first exec."""
     for pid in await offload(_runtimes, directory, detaching=True):
         await _end_runtime(pid, GRACE_S)
     for pid in await offload(_runtimes, directory, detaching=False):
         await _end_runtime(pid, 0)
     for pid_file in directory.glob("*.pid"):
         await process_tree.end(0, session(pid_file))
-    for left in directory.iterdir():  # sockets for terminals as well
+    for left in directory.iterdir():  # sockets for terminals, too
         try:
             left.unlink(missing_ok=True)
         except OSError as e:
@@ -47,7 +48,7 @@ def _runtimes(directory: Path, *, detaching: bool) -> list[int]:
 
 
 async def _end_runtime(pid: int, grace: float) -> None:
-    """End a runtime that leads a session of its own, with what it has started."""
+    """End a runtime that leads its own session, with the processes that it has started."""
     with Process.at(pid) as runtime:
         if runtime.gone or (grace and await runtime.ended(grace)):
             return

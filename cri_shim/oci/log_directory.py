@@ -1,13 +1,13 @@
-"""The directory that conmon writes a container's log in.
+"""The directory in which conmon writes a container's log.
 
-conmon opens the log by its path, as root, and opens what it finds: through a symbolic link it would
-write to any file of the node, and it waits at a FIFO. Where it cannot make a new log it ends, and
-nothing is logged any more. Who may write to the directory, such as a log collector with a hostPath
-volume, can put these things there at any time. So conmon is given a mount of the directory at a
-place of ours, in which symbolic links are not followed; and it is asked for a new log only when
-that file has been made.
+conmon opens the log by its path, as root, and checks nothing: it would write through a symbolic
+link to any file of the node, and it waits at a FIFO. If it cannot make a new log it ends, and
+nothing is logged any more. Whoever may write to the directory, such as a log collector with a
+hostPath volume, can put such files there at any time. So conmon gets a mount of the directory, at a
+path of the daemon, in which symbolic links are not followed. And it gets the request for a new log
+only after the file has been made.
 
-All but `mount` and `unmount` look at a path that a caller named: `look` does them.
+All functions except `mount` and `unmount` access a path from a caller; run them through `look`.
 """
 
 import errno
@@ -24,8 +24,8 @@ from cri_shim.aio import outside
 from cri_shim.errors import ToolFailed, Unavailable, WrongState
 from cri_shim.linux import answering, mounts, syscalls
 
-NEW = ".tmp"  # what conmon appends to the name of a new log, before it gives it the log's name
-MODE = 0o640  # of a log, as newer conmons and containerd have it
+NEW = ".tmp"  # conmon appends this to the name of a new log, before it gives it the log's name
+MODE = 0o640  # of a log, as in newer conmons and containerd
 _STEP_S = 0.001
 
 Identity = tuple[int, int]  # device and inode
@@ -49,7 +49,7 @@ class LogFile:
 
 
 async def look(log: LogFile, call: Callable[..., T], *args: Any, **options: Any) -> T:
-    """Do one of the calls below; WrongState, Unavailable."""
+    """Run one of the functions below; WrongState, Unavailable."""
     try:
         await answering.sure(str(log.top))
         return await outside.look(str(log.path), call, *args, **options)
@@ -58,7 +58,7 @@ async def look(log: LogFile, call: Callable[..., T], *args: Any, **options: Any)
 
 
 def make(log: LogFile) -> None:
-    """Have the directory, and refuse what cannot be a log. OSError, WrongState."""
+    """Make the directory; refuse a path that cannot be a log. OSError, WrongState."""
     directory = _directory(log)
     try:
         _check(directory, log)
@@ -67,7 +67,7 @@ def make(log: LogFile) -> None:
 
 
 def open_first(log: LogFile) -> int:
-    """Have the directory and the log; a detached mount of the directory, for `mount`."""
+    """Make the directory and the log; return a detached mount of the directory, for `mount`."""
     directory = _directory(log)
     try:
         if not _check(directory, log):
@@ -78,10 +78,10 @@ def open_first(log: LogFile) -> int:
 
 
 def open_next(log: LogFile, at: Path) -> tuple[int | None, Identity]:
-    """Have everything on which conmon's opening of a new log depends; the new log's identity.
+    """Prepare all that conmon needs to open a new log; return a mount and the log's identity.
 
-    A detached mount, if the directory is not the one that is mounted `at` now. OSError,
-    WrongState: conmon must not be asked.
+    The mount is detached, and None if the directory is already mounted `at`. After OSError or
+    WrongState, conmon must not get the request.
     """
     directory = _directory(log)
     try:
@@ -97,7 +97,7 @@ def open_next(log: LogFile, at: Path) -> tuple[int | None, Identity]:
 
 
 def wait(log: LogFile, new: Identity, limit: float) -> bool:
-    """Whether the log is the file `new` within `limit` seconds."""
+    """Whether the log becomes the file `new` within `limit` seconds."""
     deadline = time.monotonic() + limit
     while _identity(log.path) != new:
         if time.monotonic() > deadline:
@@ -116,7 +116,7 @@ def forget_next(log: LogFile) -> None:
 
 
 def mount(tree: int, at: Path) -> None:
-    """Mount what `open_first` or `open_next` returned, and close it. ToolFailed."""
+    """Mount what `open_first` or `open_next` returned, and close its descriptor. ToolFailed."""
     try:
         at.mkdir(mode=0o700, exist_ok=True)
         mounts.unmount(at)
@@ -128,16 +128,16 @@ def mount(tree: int, at: Path) -> None:
 
 
 def unmount(at: Path) -> None:
-    """End that mount. Idempotent. The directory itself stays as it is."""
+    """Unmount it. Idempotent. The log directory itself stays unchanged."""
     mounts.unmount(at)
     with suppress(OSError):  # conmon may have made a file in it between two mounts
         at.rmdir()
 
 
 def _directory(log: LogFile) -> int:
-    """The directory of the log, made if need be: no link in place of the pod's, and none below.
+    """Open the directory of the log, and make it if needed, without links in it or below the pod's.
 
-    What is above the pod's own directory is the node's, and may be links.
+    The directories above the pod's own belong to the node and may be links.
     """
     with suppress(FileExistsError):
         log.top.mkdir(mode=0o755, parents=True)
@@ -163,7 +163,7 @@ def _enter(above: int | None, name: str) -> int:
 
 
 def _check(directory: int, log: LogFile) -> bool:
-    """Whether there is such a log; WrongState for something else of that name."""
+    """Whether the log exists; WrongState if the name belongs to anything but a file."""
     try:
         mode = os.stat(log.name, dir_fd=directory, follow_symlinks=False).st_mode
     except FileNotFoundError:
@@ -202,7 +202,7 @@ def _is_directory(directory: int, name: str) -> bool:
 
 
 def _is_mounted(directory: int, at: Path) -> bool:
-    """Whether conmon has the directory. One of an older version has the path, and no mount."""
+    """Whether conmon has this directory. A conmon of an older version has the path and no mount."""
     try:
         return os.path.samestat(os.fstat(directory), at.stat())
     except FileNotFoundError:

@@ -1,7 +1,7 @@
-"""A container's log file: what was written, from where one wants it, and what is being written.
+"""Reads a container's log file from any position and follows it while it is written.
 
 The container's monitor writes it, in the CRI's format. A file that is renamed, and replaced by the
-monitor's new one, is read to its end first; one that is cut short is read anew.
+monitor's new one, is read to its end first; one that is truncated is read from its start again.
 """
 
 import asyncio
@@ -21,9 +21,9 @@ from cri_shim.linux.inotify import Inotify
 from cri_shim.wire import cri_log
 from cri_shim.wire.cri_log import Entry
 
-POLL_S = 1.0  # how late something new is seen where inotify tells nothing
-_BLOCK = 1 << 18  # bytes read at once, in a thread
-TAIL_LIMIT = 1 << 29  # bytes, some tenths of a second; a log is rotated at 10 MiB, as a rule
+POLL_S = 1.0  # the largest delay of new lines if inotify reports nothing
+_BLOCK = 1 << 18  # bytes of one read, in a thread
+TAIL_LIMIT = 1 << 29  # bytes, read in some tenths of a second; a log usually rotates at 10 MiB
 _CHANGED = inotify.IN_MODIFY | inotify.IN_CREATE | inotify.IN_MOVED_TO
 
 T = TypeVar("T")
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which part of a log: `since` in nanoseconds since the epoch; `tail` in lines, None is all."""
+    """A part of a log: `since` is in nanoseconds since the epoch; `tail` in lines, None is all."""
 
     since: int = 0
     tail: int | None = None
@@ -45,17 +45,17 @@ class Wanted:
 async def read(
     path: Path, wanted: Wanted, ended: "asyncio.Future[Any] | None" = None
 ) -> AsyncGenerator[Entry, None]:
-    """The entries of a log file; with `ended`, also what is written until that is done.
+    """Yield the entries of a log file; with `ended`, also the new ones until `ended` is done.
 
-    What `ended` raises is raised at the end. A file that is not there yet is empty. ToolFailed if
-    it cannot be read; Unavailable if its file system does not answer.
+    An error of `ended` is raised at the end. A file that does not exist yet counts as empty.
+    ToolFailed if it cannot be read; Unavailable if its file system does not answer.
     """
     watched = path.parent if ended is not None else None
     with closing(_LogFile(path)) as file, closing(_Changes(watched)) as changes:
         if wanted.tail is not None:
             await _look(path, file.to_tail, wanted.tail, wanted.streams)
         while True:
-            last = ended is None or ended.done()  # asked before the look: then all is written
+            last = ended is None or ended.done()  # checked before the read: then all is written
             await changes.arm()
             while (entries := await _look(path, file.some)) is not None:
                 for entry in entries:
@@ -70,7 +70,7 @@ async def read(
 
 
 async def _look(path: Path, call: Callable[..., T], *args: Any) -> T:
-    """A look that hangs is left behind: what it finds is the closed file's by then."""
+    """Run `call` in a thread; a call that hangs is abandoned, and later meets a closed file."""
     try:
         return await outside.look(str(path), call, *args)
     except OSError as e:
@@ -82,12 +82,12 @@ def _recent(entry: Entry, since: int) -> bool:
         return True
     try:
         return entry.nanoseconds() >= since
-    except InvalidArgument:  # not a time: nobody can say that it is too old
+    except InvalidArgument:  # not a time: the entry may be recent
         return True
 
 
 class _LogFile:
-    """Reads on where it stopped; blocks."""
+    """Reads a file from the position of the last read; blocks."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -113,16 +113,16 @@ class _LogFile:
         self._at = found or 0
 
     def some(self) -> list[Entry] | None:
-        """The next entries, possibly none; None if there is nothing new."""
+        """Return the next entries, possibly none; None if there is nothing new."""
         if self._fd < 0 and not self._open():
             return None
         data = self._read()
-        if not data and os.fstat(self._fd).st_size < self._at:  # it was cut short
+        if not data and os.fstat(self._fd).st_size < self._at:  # it was truncated
             self._at = 0
             self._parser.forget()
             data = self._read()
         if not data and self._replaced():
-            # Whoever wrote has the new file: what is in the old one now is all of it.
+            # The monitor writes to the new file: the old file is complete now.
             data = self._read()
             if not data:
                 self._let_go()
@@ -134,7 +134,7 @@ class _LogFile:
         return os.pread(self._fd, _BLOCK, self._at)
 
     def _open(self) -> bool:
-        """Open it, if it is there. Who may write in its directory chooses what is there."""
+        """Open the file, if it exists. Whoever may write in its directory chooses its type."""
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
         try:
             fd = os.open(self._path, flags)
@@ -161,13 +161,13 @@ class _LogFile:
         self._parser.forget()
 
     def close(self) -> None:
-        """For good: a look that hangs, and ends later, leaves nothing open."""
+        """Close it for ever: a read that hangs, and ends later, leaves nothing open."""
         self._over = True
         self._let_go()
 
 
 class _Changes:
-    """Wakes who waits when something in a directory changes: a hint, the poll is the truth."""
+    """Wakes `wait` when a file in a directory changes: only a hint, the poll decides."""
 
     def __init__(self, directory: Path | None) -> None:
         self._directory = directory
@@ -180,7 +180,7 @@ class _Changes:
             self._inotify.close()
 
     async def arm(self) -> None:
-        """To be called before a look: what changes from then on wakes `wait`."""
+        """Call this before a read: later changes wake `wait`."""
         self._event.clear()
         if self._directory is None or self._inotify is not None:
             return
@@ -189,7 +189,7 @@ class _Changes:
                 str(self._directory), _watch, self._directory, discard=lambda made: made.close()
             )
         except OSError:
-            return  # not there yet, or none is left: the poll does it
+            return  # no such directory yet, or no free inotify instance: the poll replaces it
         self._inotify = watch
         asyncio.get_running_loop().add_reader(watch.fileno(), self._read)
 

@@ -1,7 +1,7 @@
-"""What OCI runtimes say of a failure, put plainly, and what kind of failure it is.
+"""Parses the error messages of OCI runtimes and finds the kind of the failure.
 
-runc writes logfmt lines, crun plain text, both JSON lines with --log-format=json. The words are
-kept as they are: they are what an operator will search for.
+runc writes logfmt lines, crun plain text, and both write JSON lines with --log-format=json. The
+words stay unchanged, because operators search for them.
 """
 
 import json
@@ -27,15 +27,15 @@ _NO_COMMAND = re.compile(
     r"|exec container process|starting container process caused: exec"
     r"|the path `[^`]*` (exists but it is not executable|is not a regular file)"
 )
-MESSAGE_LIMIT = 2000  # characters of a tool's words that go into an error
+MESSAGE_LIMIT = 2000  # characters of a tool's message in an error
 
 
 class CommandNotFound(ToolFailed):
-    """The program asked for cannot be executed: not there, not a file, not permitted."""
+    """The requested program cannot be executed: it is missing, not a file, or not permitted."""
 
 
 def plain(said: str) -> str:
-    """The message without the form it was logged in; several lines become one."""
+    """Return the message without its log format; several lines become one."""
     found = [_line(line) for line in said.splitlines() if line.strip()]
     text = "; ".join(dict.fromkeys(message for message in found if message))
     return text[-MESSAGE_LIMIT:]
@@ -47,7 +47,7 @@ def _line(line: str) -> str:
 
 
 def _parse(line: str) -> tuple[str, bool]:
-    """A line's message, and whether it tells of a failure (a warning does not)."""
+    """Return the message of a line, and whether it is about a failure (a warning is not)."""
     if line.startswith("{"):
         try:
             entry = json.loads(line, strict=False)
@@ -65,12 +65,12 @@ def _unquote(text: str) -> str:
 
 
 def failure(attempt: str, said: str) -> ToolFailed:
-    """The error for a failed attempt ("cannot create container X") with the runtime's own words."""
+    """Make the error for an attempt ("cannot create container X") with the runtime's message."""
     words = plain(said) or "the OCI runtime gave no reason"
     kind = CommandNotFound if _NO_COMMAND.search(words) else ToolFailed
     return kind(f"{attempt}: {words}")
 
 
 def is_missing(said: str) -> bool:
-    """Whether the runtime's words mean that it does not know the container."""
+    """Whether the message means that the runtime does not know the container."""
     return _MISSING_CONTAINER.search(said) is not None

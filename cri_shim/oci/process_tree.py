@@ -1,7 +1,7 @@
-"""Ending a command with all it started.
+"""Ends a command with all processes that it started.
 
-Who belongs to it: its descendants, and whoever is in a session that one of them is or was in. A
-process that left both (a daemon by its own wish) belongs to the container, not to the command.
+These are its descendants, and all processes in a session that one of them is or was in. A process
+that left both (a daemon) belongs to the container, not to the command.
 """
 
 import asyncio
@@ -19,15 +19,15 @@ _ROUND_S = 0.5
 
 
 def table() -> dict[int, Stat]:
-    """Every process now; one that ends meanwhile may be missing. Blocks, 20 us a process."""
+    """Return every process; one that ends meanwhile may be missing. Blocks, 20 us a process."""
     pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
     return {pid: found for pid in pids if (found := process.stat(pid)) is not None}
 
 
 def family(processes: dict[int, Stat], root: int, sessions: set[int]) -> list[Stat]:
-    """Who of the living descends from `root` or is in one of `sessions`; `root` is left out.
+    """Return the living processes that descend from `root` or are in one of `sessions`, not `root`.
 
-    `sessions` grows by those of the descendants, so that the next round finds orphans too.
+    The sessions of the descendants are added to `sessions`, so that the next round finds orphans.
     """
     children: dict[int, list[Stat]] = {}
     for entry in processes.values():
@@ -40,7 +40,7 @@ def family(processes: dict[int, Stat], root: int, sessions: set[int]) -> list[St
                 found[entry.pid] = entry
                 pending.append(entry.pid)
     sessions |= {entry.session for entry in found.values()}
-    sessions -= {0, os.getsid(0)}  # never ours, whatever is found
+    sessions -= {0, os.getsid(0)}  # never the daemon's own
     for entry in processes.values():
         if entry.session in sessions:
             found[entry.pid] = entry
@@ -49,10 +49,10 @@ def family(processes: dict[int, Stat], root: int, sessions: set[int]) -> list[St
 
 
 async def end(root: int, sessions: set[int]) -> bool:
-    """SIGKILL all that descends from `root` or is in `sessions`, until nothing of it lives.
+    """SIGKILL the descendants of `root` and all processes in `sessions`, until none is left.
 
-    `root` itself is left, to reap its children; it must be a child of ours that is not reaped, so
-    that its pid is its own, or 0. False if something still lives after KILL_S.
+    `root` itself stays, to reap its children. It is 0, or an unreaped child of the daemon, so that
+    its pid cannot be reused. Returns False if a process still lives after KILL_S.
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + KILL_S
@@ -65,7 +65,7 @@ async def end(root: int, sessions: set[int]) -> bool:
 
 
 async def end_with(root: int, start: int, sessions: set[int]) -> bool:
-    """SIGKILL the process `root` (by pid and start time) too, then all as `end` does."""
+    """SIGKILL the process `root` (by pid and start time) with its family, then as `end` does."""
     processes = await offload(table)
     found = processes.get(root)
     if found is not None and found.start_time == start:

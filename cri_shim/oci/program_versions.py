@@ -1,7 +1,7 @@
-"""The programs this node runs things with: version, and the package of the distribution.
+"""The programs that this node runs: the version, and the package of the distribution.
 
-Asked once per binary; what could not be told, because a package database is busy or broken, is
-asked again the next time.
+Each binary is asked once. If the answer fails, because a package database is busy or broken, the
+next call asks again.
 """
 
 import re
@@ -15,7 +15,7 @@ from cri_shim.errors import ToolFailed
 from cri_shim.untrusted import first_line, read_file
 
 VERSION_S = 5.0  # for `--version`
-PACKAGE_S = 5.0  # for each question to a package database, which may be locked or cold
+PACKAGE_S = 5.0  # for each query of a package database, which may be locked or not in the cache
 UNKNOWN = "unknown"
 CHANGELOG_LIMIT = 4 << 20  # bytes, of a file and of what is in it
 _DOCS = Path("/usr/share/doc")
@@ -31,7 +31,7 @@ class Inventory:
         self._mended: dict[Identity, frozenset[str] | None] = {}
 
     async def version(self, path: Path) -> str:
-        """The first line of `--version`; ToolFailed, TimedOut, OSError."""
+        """Return the first line of `--version`; ToolFailed, TimedOut, OSError."""
         identity = _identity(path)
         if identity not in self._versions:
             done = await child.run([str(path), "--version"], timeout=VERSION_S)
@@ -41,9 +41,9 @@ class Inventory:
         return self._versions[identity]
 
     async def package(self, path: Path) -> str:
-        """The package with its version, as dpkg or rpm names it; "unknown" for a file of none.
+        """Return the package with its version, as dpkg or rpm names it; "unknown" if there is none.
 
-        Raises TimedOut when the database does not answer, OSError when there is no such file.
+        TimedOut if the database does not answer, OSError if the file does not exist.
         """
         identity = _identity(path)
         if identity not in self._packages:
@@ -51,7 +51,7 @@ class Inventory:
         return self._packages[identity]
 
     async def mended(self, path: Path) -> frozenset[str] | None:
-        """The CVEs that the change log of the program's package names; None where there is none."""
+        """Return the CVEs in the change log of the program's package; None if there is none."""
         identity = _identity(path)
         if identity not in self._mended:
             named = await _debian_log(path)
@@ -101,14 +101,14 @@ async def _rpm(path: Path) -> str:
 
 
 def _names(path: Path) -> Sequence[str]:
-    """A package may have been made before /bin became a link to /usr/bin, or the link is asked."""
+    """Return names to ask for: the package or the question may use /bin, a link to /usr/bin."""
     names = [str(path), str(path.resolve())]
     names += [name.removeprefix("/usr") for name in names if name.startswith("/usr/")]
     return list(dict.fromkeys(names))
 
 
 async def _said(argv: Sequence[str]) -> str:
-    """The first line of its output; "" if it failed or there is no such program on this node."""
+    """Return the first line of the output; "" if it failed or the node has no such program."""
     return first_line(await _output(argv))
 
 

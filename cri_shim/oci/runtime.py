@@ -1,6 +1,6 @@
 """The OCI runtime's verbs that need no monitor: start, update, pause, resume, state, delete.
 
-Each is one short process. Signals are not sent this way: a pidfd does it without a process.
+Each is one short process. Signals do not use the runtime: a pidfd sends them without a process.
 """
 
 import json
@@ -29,7 +29,7 @@ ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:
 
 
 class OciRuntime:
-    """Runs the OCI runtime of a handler. `exec_dir` holds pid files of commands under way."""
+    """Runs the OCI runtime of a handler. `exec_dir` has the pid files of running commands."""
 
     def __init__(
         self,
@@ -44,11 +44,11 @@ class OciRuntime:
         make_private(exec_dir)
 
     async def start(self, handler: Handler, id: str) -> None:
-        """Have a created container execute its program. CommandNotFound, ToolFailed."""
+        """Start the program of a created container. CommandNotFound, ToolFailed."""
         await self._must(handler, f"cannot start container {id}", "start", id)
 
     async def update(self, handler: Handler, id: str, resources: Mapping[str, Any]) -> None:
-        """Change limits; `resources` as in the OCI document, what is absent stays. ToolFailed."""
+        """Change the limits in `resources` (as in the OCI document), keep the rest. ToolFailed."""
         attempt = f"cannot update the resources of container {id}"
         text = json.dumps(resources).encode()
         await self._must(handler, attempt, "update", "--resources=-", id, stdin=text)
@@ -60,7 +60,7 @@ class OciRuntime:
         await self._must(handler, f"cannot resume container {id}", "resume", id)
 
     async def state(self, handler: Handler, id: str) -> dict[str, Any] | None:
-        """The OCI state (`status`, `pid`, ...); None if the runtime does not know the container."""
+        """Return the OCI state (`status`, `pid`, ...); None if the runtime does not know it."""
         if not (handler.root / id).exists():
             return None
         done = await self._run(handler, "state", id)
@@ -71,7 +71,7 @@ class OciRuntime:
         raise messages.failure(f"cannot read the state of container {id}", done.complaint())
 
     async def delete(self, handler: Handler, id: str, force: bool = False) -> None:
-        """Have the runtime forget an ended container; with `force` end it first. Idempotent.
+        """Delete an ended container in the runtime; with `force` end it first. Idempotent.
 
         ToolFailed if it lives (without `force`), or cannot be ended.
         """
@@ -80,20 +80,20 @@ class OciRuntime:
             return
         done = await self._run(handler, "delete", id)
         if done.returncode and force and not messages.is_missing(done.complaint()):
-            await self._kill_init(handler, id)  # runc's own --force polls at 100 ms
+            await self._kill_init(handler, id)  # runc's own --force polls every 100 ms
             done = await self._run(handler, "delete", id)
             if done.returncode:
                 done = await self._run(handler, "delete", "--force", id)
         if done.returncode and not messages.is_missing(done.complaint()):
             raise messages.failure(f"cannot delete container {id}", done.complaint())
-        # An unfinished create may leave a directory that the runtime makes nothing of.
+        # An unfinished create may leave a directory that the runtime does not recognise.
         with suppress(OSError):
             remove_tree(where)
 
     async def _kill_init(self, handler: Handler, id: str) -> None:
         found = await self.state(handler, id)
         pid = int(found["pid"]) if found else 0
-        # The runtime has compared the start time just now: it says 0 for a reused pid.
+        # The runtime has just compared the start time: it answers 0 for a reused pid.
         with Process.at(pid) as init:
             await init.kill()
 
@@ -128,7 +128,7 @@ class OciRuntime:
         taker: Taker,
         owner: int = -1,
     ) -> Command:
-        """Start a command to be talked to; see command.py. The caller ends and closes it."""
+        """Start an interactive command; see command.py. The caller ends and closes it."""
         command = Command(streams, taker, commands.pid_file(self._exec_dir), owner)
         try:
             await command.start(self._command(handler), id, process, env=self._env)
@@ -139,7 +139,7 @@ class OciRuntime:
         return command
 
     async def end_leftovers(self) -> None:
-        """Kill the commands that a daemon before us was running when it died."""
+        """Kill the commands that an earlier daemon was running when it died."""
         await leftovers.end(self._exec_dir)
 
     def _command(self, handler: Handler) -> list[str]:

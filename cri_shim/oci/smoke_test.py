@@ -1,8 +1,8 @@
-"""A container that is really created, never started, and deleted: does this OCI runtime work here?
+"""Tests an OCI runtime on this node: it creates a container, never starts it, and deletes it.
 
-Reading versions would not tell: crun refuses cgroup layouts it does not know, runc may lack
-systemd, a kernel may lack a namespace; each says so only when it makes a container. All names are
-fixed, so that a trial cut short is cleared away by the next one.
+Versions are not enough: crun refuses unknown cgroup layouts, runc may lack systemd, a kernel may
+lack a namespace; each reports this only when it creates a container. All names are fixed, so that
+the next test removes the remains of an interrupted one.
 """
 
 import asyncio
@@ -41,15 +41,15 @@ async def run(
     maps_ids: bool = True,
     groups: str | None = "",
 ) -> list[Mount]:
-    """Try the OCI runtime `command` (with global options); `directory` is made, used and removed.
+    """Test the OCI runtime `command` (with global options); `directory` is made, used and removed.
 
-    Its control group is below `groups`, "" being all of them; with None nothing is said of any.
-    With `userns` the container joins that, and all its other namespaces belong to it; the document
-    has its ids if `maps_ids`.
-    Returns the mounts of the container; with `option`, /dev is bound there at /trial.d with it.
-    ToolFailed with the runtime's own words if it cannot make a container; TimedOut.
+    Its control group is below `groups`; "" means all of them; with None the document names none.
+    With `userns` the container joins that namespace, and all its other namespaces belong to it; the
+    document has its ids if `maps_ids`.
+    Returns the mounts of the container; with `option`, /dev is bound at /trial.d with that option.
+    ToolFailed with the runtime's own message if it cannot create a container; TimedOut.
     """
-    # Two daemons on one machine may try the same handler: the directory tells them apart.
+    # Two daemons on one machine may test the same handler: the directory makes their ids different.
     tag = hashlib.sha256(os.fsencode(directory)).hexdigest()[:12]
     id = f"cri-shim-trial-{tag}"
     command = [command[0], f"--root={directory / 'root'}", *command[1:]]
@@ -77,7 +77,7 @@ def _prepare(
     bound = {"destination": OPTION_AT, "type": "bind", "source": "/dev"}
     for below in ("proc", "dev", "sys", OPTION_AT.strip("/")):
         (rootfs / below).mkdir(parents=True)
-    # It is looked for by `create` and executed by `start`, which is never called.
+    # `create` looks for this program, and `start`, which is never called, would execute it.
     (rootfs / "trial").write_text("#!/trial\n")
     (rootfs / "trial").chmod(0o755)
     bundle.write(
@@ -109,7 +109,7 @@ def _prepare(
 
 
 def _grouped(path: str, delegated: bool) -> dict[str, Any]:
-    """Rules for devices belong to who has all groups."""
+    """Return the document's group; device rules only without delegation, where they are allowed."""
     rules = {} if delegated else {"resources": {"devices": [{"allow": False, "access": "rwm"}]}}
     return {"cgroupsPath": path, **rules}
 
@@ -150,16 +150,16 @@ async def _create(
 
 
 async def _clear(command: Sequence[str], directory: Path, id: str, env: Mapping[str, str]) -> None:
-    """Leave nothing of this trial, nor of one that was cut short. Idempotent."""
+    """Remove everything of this test, and of one that was interrupted. Idempotent."""
     if (directory / "root" / id).exists():
         await child.run([*command, "delete", "--force", id], env=env, timeout=TRIAL_S)
     shutil.rmtree(directory, ignore_errors=True)
 
 
 async def _kill(pid_file: Path) -> None:
-    """End the init that was just made: `delete --force` would do it too, but runc's takes 100 ms.
+    """Kill the init of the test: `delete --force` would do it too, but takes 100 ms with runc.
 
-    Only at once: later the pid may be another process's.
+    Call this at once: later another process may have the pid.
     """
     with suppress(OSError, ValueError):
         with Process.at(int(pid_file.read_text())) as init:

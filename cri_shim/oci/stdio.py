@@ -1,7 +1,7 @@
-"""Our ends of a command's standard streams: pipes, or a terminal's master.
+"""The daemon's ends of a command's standard streams: pipes, or the master of a terminal.
 
-Callbacks on the loop, no task: bytes go straight on to who takes them, and a taker that is full
-pauses its own source, nobody else. Both ends own their descriptor.
+They run in callbacks on the loop, without a task. The bytes go directly to their receiver; a
+receiver that is full pauses its own source only. Both classes own their descriptor.
 """
 
 import array
@@ -16,13 +16,13 @@ from contextlib import suppress
 from cri_shim.aio.pipes import owned_pipe
 from cri_shim.errors import ToolFailed
 
-CHUNK = 1 << 18  # bytes of one read, and what a pipe of ours holds
-DRAIN_S = 0.2  # a terminal that others keep open is read this long after its command has ended
+CHUNK = 1 << 18  # bytes of one read, and the capacity of a pipe
+DRAIN_S = 0.2  # how long a terminal that others keep open is read after its command has ended
 _SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ
 
 
 def pipe(owner: int) -> tuple[int, int]:
-    """A pipe that `owner` may open by name, for CHUNK bytes where the kernel permits."""
+    """Make a pipe that `owner` may open by name, for CHUNK bytes if the kernel permits it."""
     read, write = owned_pipe(owner)
     with suppress(OSError):
         fcntl.fcntl(write, _SET_PIPE_SIZE, CHUNK)
@@ -30,11 +30,11 @@ def pipe(owner: int) -> tuple[int, int]:
 
 
 def no_input() -> int:
-    """A file for standard input in which there is nothing, in place of /dev/null. ToolFailed.
+    """Return an empty file for standard input, in place of /dev/null. ToolFailed.
 
-    crun before 1.24 gives what it has as standard streams to the user of the container; that user
-    would own the node's device then. A pipe without a writer would not do: to open it again as
-    /dev/stdin waits for one.
+    crun before 1.24 gives the files of its standard streams to the container's user; then that user
+    would own the node's device. A pipe without a writer does not work: a program that opens it
+    again as /dev/stdin waits for a writer.
     """
     try:
         fd = os.memfd_create("stdin", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
@@ -46,7 +46,7 @@ def no_input() -> int:
 
 
 class PipeReader:
-    """Reads what a command writes: `deliver` takes each chunk, `closed` is called at the end."""
+    """Reads the output of a command: `deliver` gets each chunk, `closed` is called at the end."""
 
     def __init__(
         self, fd: int, deliver: Callable[[bytes], None], closed: Callable[[], None]
@@ -56,7 +56,7 @@ class PipeReader:
         self._closed = closed
         self._loop = asyncio.get_running_loop()
         self._paused = False
-        self._left: int | None = None  # bytes still to be delivered of a command that has ended
+        self._left: int | None = None  # bytes of an ended command that are not delivered yet
         self._timer: asyncio.TimerHandle | None = None
         os.set_blocking(fd, False)
         self._loop.add_reader(fd, self._read)
@@ -76,9 +76,9 @@ class PipeReader:
             self._loop.add_reader(self._fd, self._read)
 
     def finish(self) -> None:
-        """The command has ended: deliver what it wrote, and wait for no other writer.
+        """Deliver what the ended command wrote; wait for no other writer.
 
-        A pipe holds all of it now. A terminal may still be passing it on, and says when it is done.
+        A pipe has all of it already. A terminal may still pass it on, and reports its end.
         """
         if not self.open:
             return
@@ -104,7 +104,7 @@ class PipeReader:
         except BlockingIOError:
             return
         except OSError as e:
-            if e.errno != errno.EIO:  # how a terminal says that nobody has it open any more
+            if e.errno != errno.EIO:  # a terminal reports with EIO that no process has it open
                 raise
             data = b""
         if not data:
@@ -129,9 +129,9 @@ class PipeReader:
 
 
 class PipeWriter:
-    """Writes what a command reads. What does not fit is kept: see `waiting`.
+    """Writes the input of a command. Bytes that do not fit are kept: see `waiting`.
 
-    `drained` is called when all that waited has been written.
+    `drained` is called when all kept bytes have been written.
     """
 
     def __init__(self, fd: int, drained: Callable[[], None]) -> None:
@@ -144,11 +144,11 @@ class PipeWriter:
 
     @property
     def waiting(self) -> int:
-        """Bytes that are kept."""
+        """The number of bytes that are kept."""
         return len(self._buffer)
 
     def feed(self, data: bytes | memoryview) -> None:
-        """Write, now or later. What a command does not read any more is dropped."""
+        """Write, now or later. Bytes that the command does not read any more are dropped."""
         if self._fd < 0 or self._ending:
             return
         if self._buffer:
@@ -160,7 +160,7 @@ class PipeWriter:
             self._loop.add_writer(self._fd, self._flush)
 
     def end(self) -> None:
-        """Close once all is written."""
+        """Close when all bytes are written."""
         self._ending = True
         if not self._buffer:
             self.close()
@@ -182,7 +182,7 @@ class PipeWriter:
             return os.write(self._fd, data)
         except BlockingIOError:
             return 0
-        except OSError:  # nobody reads it any more
+        except OSError:  # no process reads it any more
             self.close()
             return 0
 
@@ -195,7 +195,7 @@ class PipeWriter:
 
 
 def _readable(fd: int) -> int:
-    """How many bytes could be read at once."""
+    """Return how many bytes can be read at once."""
     count = array.array("i", [0])
     fcntl.ioctl(fd, termios.FIONREAD, count)
     return count[0]

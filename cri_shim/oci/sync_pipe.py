@@ -1,4 +1,4 @@
-"""What a conmon says on its sync pipe: that the container is created, or why it is not."""
+"""conmon's message on its sync pipe: the container is created, or the error."""
 
 import json
 from contextlib import suppress
@@ -9,16 +9,16 @@ from cri_shim.aio.pipes import read_until
 from cri_shim.errors import TimedOut
 from cri_shim.faults import fault_point
 
-CREATE_S = 60.0  # for the runtime's create, hooks and all; measured: 8 ms with crun, 24 with runc
-SETTLE_S = 5.0  # for a create that is under way when nobody wants it any more
-MESSAGE_LIMIT = 1 << 16  # bytes; conmon sends 8191 of the runtime's words
+CREATE_S = 60.0  # for the runtime's create with its hooks; measured: 8 ms with crun, 24 with runc
+SETTLE_S = 5.0  # for a running create after its task was cancelled
+MESSAGE_LIMIT = 1 << 16  # bytes; conmon sends 8191 of the runtime's message
 
 
 async def outcome(sync: int, attempt: str) -> dict[str, Any] | None:
-    """conmon's message; TimedOut after CREATE_S.
+    """Return conmon's message; TimedOut after CREATE_S.
 
-    A create that is under way is better deleted than cut short, for a killed OCI runtime cleans
-    nothing up: so if our task is cancelled, it still has SETTLE_S to end.
+    It is better to delete the container of a running create than to kill the create, because a
+    killed OCI runtime cleans up nothing. So after a cancellation the create has SETTLE_S to end.
     """
     try:
         fault_point("oci.create.wait")
@@ -32,13 +32,13 @@ async def outcome(sync: int, attempt: str) -> dict[str, Any] | None:
 
 
 async def _message(fd: int, within: float) -> dict[str, Any] | None:
-    """The first line of conmon's sync pipe; None if it ends before one. TimeoutError."""
+    """Return the first line of conmon's sync pipe; None if it ends before one. TimeoutError."""
     line = await read_until(fd, lambda said: b"\n" in said or len(said) > MESSAGE_LIMIT, within)
     return decode(line.decode(errors="replace"))
 
 
 def decode(text: str) -> dict[str, Any] | None:
-    """A sync message; conmon escapes loosely. None for what is none."""
+    """Parse a sync message; conmon escapes loosely. None if the text is no such message."""
     try:
         found = json.loads(text.partition("\n")[0], strict=False)
     except (ValueError, RecursionError):

@@ -1,10 +1,10 @@
-"""Ending an OCI runtime's client that waits only for pipes which others hold open.
+"""Ends an OCI runtime's client that waits only for pipes which other processes hold open.
 
-crun hands our pipes to the command. runc (without --detach) copies the command's output through
-pipes of its own, and after the command's end waits until every background child has closed them:
-for ever, if that child is a daemon. Once nobody reads our end any more, the next byte that is
-copied fails, and runc ends with the command's exit code. Daemons may stay silent, so the byte is
-ours.
+crun gives the daemon's pipes to the command. runc (without --detach) copies the command's output
+through its own pipes, and after the command's end waits until every background child has closed
+them: for ever, if that child is a daemon. Once the daemon has closed its read end, the next byte
+that runc copies fails, and runc ends with the command's exit code. Background daemons may write
+nothing, so this module writes the byte.
 """
 
 import os
@@ -14,13 +14,13 @@ from pathlib import Path
 
 
 def let_go(client: int) -> None:
-    """Write a byte into every pipe that process `client` (a child of ours, not reaped) reads."""
+    """Write a byte into every pipe that process `client` (an unreaped child of ours) reads."""
     try:
         descriptors = list(Path(f"/proc/{client}/fd").iterdir())
-    except OSError:  # it has ended meanwhile
+    except OSError:  # the client has ended meanwhile
         return
     for descriptor in descriptors:
-        with suppress(OSError):  # closed meanwhile, or full: then there is a byte already
+        with suppress(OSError):  # closed meanwhile, or full: a full pipe already has a byte
             if stat.S_ISFIFO(descriptor.stat().st_mode) and not _writes(client, descriptor.name):
                 _prod(descriptor)
 

@@ -1,19 +1,20 @@
-"""What can be done with a pod, one verb a file.
+"""Operations on a pod, one verb a file.
 
-- `run`     intent, namespaces, network, pause process where the pid namespace is shared: READY
-- `files`   resolv.conf, hostname and hosts that its containers see
-- `stop`    its containers, and all it holds of the node; NOTREADY
-- `teardown` what that is, step by step: network, namespaces, /dev/shm
-- `remove`  every trace of it and its containers
-- `prune`   those that have ended removed, and containers that exited
-- `exits`   what an exit does: to a container, or to the pod whose pause process ended
-- `orphans`  every trace of pods and containers that no record speaks of
-- `forward` a connection to one of its ports, from inside its network namespace
-- `query`   answers from records: list and status
-- `update`  the pod's new sums when it was resized
+- `run`: intent, namespaces, network, a pause process if the pid namespace is shared; then READY
+- `files`: the resolv.conf, hostname and hosts of its containers
+- `passage`: lets the root users of the pods reach their root file systems
+- `stop`: stops its containers and releases its resources of the node; NOTREADY
+- `teardown`: the steps of that release: network, namespaces, /dev/shm, files of /etc
+- `remove`: removes every trace of a pod and its containers
+- `prune`: removes stopped pods and exited containers
+- `exits`: hands an exit to its container, or to the pod whose pause process ended
+- `orphans`: removes pods and containers that have no record
+- `forward`: connects to a port of a pod from inside its network namespace
+- `query`: answers list and status from records
+- `update`: records the pod's new resources after a resize
 
-And what only watches, put together in `telemetry`:
+These modules observe pods and change nothing; `telemetry` combines them:
 
-- `stats`    what a pod and its containers use; `metrics` the same by cAdvisor's names
-- `events`   the life of pods and containers, for whoever subscribes
+- `stats`: the usage of a pod and its containers; `metrics` has the same under cAdvisor's names
+- `events`: the events of pods and containers, for subscribers
 """

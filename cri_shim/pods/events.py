@@ -1,8 +1,8 @@
-"""GetContainerEvents: what the changes of the objects mean to a kubelet that follows events.
+"""GetContainerEvents: makes events from the changes of the objects.
 
-An event is the crossing of a line between two records of one object, so there is one place that
-makes them, whatever verb, exit or recovery changed the record. Sandboxes are told as containers of
-their own id. A create that failed has never existed: neither its beginning nor its end is told.
+An event marks a difference between two records of one object. So one place makes all events,
+whichever verb, exit or recovery changed the record. A sandbox is reported as a container with the
+sandbox's id. A failed create is not reported, neither its beginning nor its end.
 """
 
 import time
@@ -15,7 +15,7 @@ from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import query as pod_query
 
-# Bytes of events a subscriber may be behind: all pods of a node stopped at once are a tenth of it.
+# Bytes of events that may wait for a subscriber; all pods of a node stopped at once need a tenth.
 BEHIND_LIMIT = 8 << 20
 
 Kind: TypeAlias = "api.ContainerEventType.ValueType"
@@ -27,14 +27,14 @@ class Events:
     def __init__(self, objects: ObjectStore, limit: int = BEHIND_LIMIT) -> None:
         self._objects = objects
         self._broadcast = Broadcast[api.ContainerEventResponse](limit, lambda e: e.ByteSize())
-        self._unborn: set[str] = set()  # failed creates that are being undone
+        self._unborn: set[str] = set()  # failed creates that are still being undone
         self._last = 0
 
     def start(self) -> None:
         self._objects.follow(self._changed)
 
     def end(self) -> None:
-        """End every subscription: it gets what is queued for it."""
+        """End every subscription; it still gets its queued events."""
         self._broadcast.close()
 
     def close(self) -> None:
@@ -42,7 +42,7 @@ class Events:
         self.end()
 
     def subscribe(self) -> Subscription[api.ContainerEventResponse]:
-        """Every event from here on."""
+        """Return a subscription to every event from now on."""
         return self._broadcast.subscribe()
 
     def _changed(self, before: Record | None, after: Record | None) -> None:
@@ -59,7 +59,7 @@ class Events:
             self._broadcast.publish(self._event(kind, told))
 
     def _event(self, kind: Kind, record: Record) -> api.ContainerEventResponse:
-        self._last = max(self._last, time.time_ns())  # a clock that is set back is not followed
+        self._last = max(self._last, time.time_ns())  # never goes back if the clock is set back
         event = api.ContainerEventResponse(
             container_id=record.id, container_event_type=kind, created_at=self._last
         )
@@ -74,7 +74,7 @@ class Events:
 
 
 def crossed(before: Record | None, after: Record | None) -> list[Kind]:
-    """The events between two records of one object, in their order. None: it is not there."""
+    """Return the events between two records of one object, in order. None: no such object."""
     if isinstance(before or after, state.PodRecord):
         return _of_pod(
             before if isinstance(before, state.PodRecord) else state.PodRecord(),
@@ -100,7 +100,7 @@ def _of_pod(before: state.PodRecord, after: state.PodRecord | None) -> list[Kind
 
 def _of_container(before: state.ContainerRecord, after: state.ContainerRecord | None) -> list[Kind]:
     if after is None:
-        unseen = before.started_at and not before.finished_at  # removed before its end was told
+        unseen = before.started_at and not before.finished_at  # removed before its end was seen
         ended = [api.CONTAINER_STOPPED_EVENT] if unseen else []
         return [*ended, api.CONTAINER_DELETED_EVENT]
     kinds: list[Kind] = []
@@ -114,14 +114,14 @@ def _of_container(before: state.ContainerRecord, after: state.ContainerRecord | 
 
 
 def _has_run(container: state.ContainerRecord) -> bool:
-    """A short one may have ended before its start was recorded."""
+    """Return whether it has run; a short one may have ended before its start was recorded."""
     if container.phase == state.CONTAINER_EXITED:
         return bool(container.started_at) and container.reason != "StartError"
     return lifecycle.is_running(container)
 
 
 def _fails(before: Record | None, after: Record) -> bool:
-    """Whether a create is being given up."""
+    """Return whether a create is being abandoned."""
     if isinstance(after, state.PodRecord):
         return (
             isinstance(before, state.PodRecord)

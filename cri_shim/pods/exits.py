@@ -1,7 +1,7 @@
-"""What an exit does: `follow` hands every exit to the object it ends, as long as we are open.
+"""Follows exits while the runtime is open, and hands each one to its object.
 
-- of a container: containers/exits.py makes it the end of its record
-- of a pause process: it ends its pod, because the shared pid namespace died with it
+- exit of a container: containers/exits.py records it
+- exit of a pause process: it ends its pod, because the shared pid namespace died with it
 """
 
 import logging

@@ -1,6 +1,6 @@
-"""The files of a pod that its containers see under /etc: resolv.conf, hostname and hosts.
+"""The files of a pod that its containers have under /etc: resolv.conf, hostname and hosts.
 
-They are defaults: a mount that the kubelet asks for at the same place wins.
+They are defaults: a mount that the kubelet requests at the same place wins.
 """
 
 import os
@@ -24,9 +24,9 @@ ff02::2\tip6-allrouters
 
 
 def of_node(config: api.PodSandboxConfig, host_network: bool) -> dict[str, str]:
-    """What the files have, as far as the pod's network is not needed to say it: name -> text.
+    """Return the content of the files without the pod's addresses: name -> text.
 
-    WrongState if the node's own files cannot be had.
+    WrongState if the node's own files cannot be read.
     """
     hosts = _LOCALHOST
     if host_network:
@@ -44,10 +44,10 @@ def of_pod(
     ips: Sequence[str],
     dns: Sequence[str],
 ) -> dict[str, str]:
-    """The same for a pod with a network of its own: its addresses, and servers that it can reach.
+    """Return the content for a pod with its own network: with its addresses and name servers.
 
-    `dns` stands for the node's name servers, where those are on its loopback and the pod has the
-    node's file: what it asked for is its own to reach.
+    `dns` replaces the node's name servers if these are loopback addresses and the pod uses the
+    node's file. Servers in the pod's own config are kept, reachable or not.
     """
     hosts = texts["hosts"] + "".join(f"{ip}\t{hostname(config)}\n" for ip in ips)
     resolv = texts["resolv.conf"]
@@ -61,12 +61,12 @@ def of_pod(
 
 
 def size(texts: Mapping[str, str]) -> int:
-    """How many bytes `write` writes."""
+    """Return how many bytes `write` writes."""
     return sum(len(text.encode(errors="surrogateescape")) for text in texts.values())
 
 
 def write(where: Path, texts: Mapping[str, str], owner: tuple[int, int] = (0, 0)) -> None:
-    """Write the files of a pod. `owner`: what the pod's root is on the node."""
+    """Write the files of a pod. `owner`: the node's (uid, gid) of the pod's root."""
     for name, text in texts.items():
         file = where / name
         file.write_text(text, errors="surrogateescape")
@@ -79,12 +79,12 @@ def _is_loopback(address: str) -> bool:
 
 
 def hostname(config: api.PodSandboxConfig) -> str:
-    """What the pod asked for, else the node's name."""
+    """Return the hostname in the pod's config, else the node's name."""
     return config.hostname or socket.gethostname()
 
 
 def resolv_conf(dns: api.DNSConfig) -> str:
-    """The node's file when nothing is configured, as the CRI says."""
+    """Return the text of resolv.conf; without any config it is the node's file, as the CRI says."""
     if not (dns.servers or dns.searches or dns.options):
         return _host_file("/etc/resolv.conf")
     lines = [f"nameserver {server}" for server in dns.servers]
@@ -96,7 +96,7 @@ def resolv_conf(dns: api.DNSConfig) -> str:
 
 
 def _host_file(path: str) -> str:
-    """A file of the node's, which its administrator wrote; "" if there is none."""
+    """Return a file of the node, written by its administrator; "" if there is none."""
     try:
         data = untrusted.read_file(path, HOST_FILE_LIMIT)
     except FileNotFoundError:

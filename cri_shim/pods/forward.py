@@ -1,6 +1,6 @@
-"""PortForward: a connection to a port of the pod, made from inside its network namespace.
+"""PortForward: connects to a port of the pod from inside its network namespace.
 
-A socket stays in the namespace it was made in, so it is made by a thread in there, and everything
+A socket stays in the namespace where it was made. A thread in that namespace makes it; everything
 else happens on the loop.
 """
 
@@ -24,7 +24,7 @@ _TARGETS = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 
 
 def ready(engine: Engine, pod_id: str) -> state.PodRecord:
-    """The pod, if its ports can be reached; WrongState, NotFound."""
+    """Return the pod if its ports can be reached; WrongState, NotFound."""
     pod = engine.objects.pod(pod_id)
     if not lifecycle.is_ready(pod):
         raise WrongState(f"pod {pod.id} is not ready: its ports cannot be reached")
@@ -32,9 +32,9 @@ def ready(engine: Engine, pod_id: str) -> state.PodRecord:
 
 
 async def connect(engine: Engine, pod_id: str, port: int) -> socket.socket:
-    """A connected socket to `localhost:port` of the pod, IPv4 before IPv6; the caller closes it.
+    """Return a socket connected to `localhost:port` of the pod, IPv4 first; the caller closes it.
 
-    Unavailable if nothing answers there; WrongState, NotFound for the pod.
+    Unavailable if nothing answers on the port; WrongState, NotFound for the pod.
     """
     pod = ready(engine, pod_id)
     problems = []

@@ -1,9 +1,8 @@
-"""What is here and no record speaks of: its record was lost, or set aside because it was damaged.
+"""Removes pods and containers without a record: it was lost, or set aside because it was damaged.
 
-Nobody can reach such a container any more, and the kubelet starts another one in its place; so it
-is ended, by the steps that remove what has a record. It must be this state's own, though: what runs
-below a run root that served another state (a disk that is not mounted, a mistaken --root) is left
-alone.
+No client can reach such a container any more, and the kubelet starts another one in its place. It
+is ended by the steps that remove objects with a record. It must belong to this state, though. A run
+root that served another state (a disk that is not mounted, a mistaken --root) is left alone.
 """
 
 import logging
@@ -25,9 +24,9 @@ _log = logging.getLogger(__name__)
 
 
 async def end(engine: Engine) -> None:
-    """Have every stray ended in the background; its addresses are network garbage.
+    """End every orphan in the background; its addresses are garbage for the network's GC.
 
-    OSError, Unavailable: it cannot be written down whose they are, on a full disk for example.
+    OSError, Unavailable: the owner of the run root cannot be recorded, on a full disk for example.
     """
     pods, containers = engine.objects.everything()
     known = {entry.id for entry in pods} | {entry.id for entry in containers}
@@ -44,7 +43,7 @@ async def end(engine: Engine) -> None:
 
 
 def _ours(engine: Engine, strays: set[str]) -> bool:
-    """Whether the run root belongs to this state; if nothing is there, it does from now on."""
+    """Return whether the run root belongs to this state; an empty one is claimed for it."""
     mark = engine.paths.run_root / "state"
     marked = marks.read(mark)
     own = engine.objects.identity(marked)
@@ -87,7 +86,7 @@ def _remove_pod(engine: Engine, id: str) -> None:
         id=id,
         phase=state.POD_REMOVING,
         handler=_handler(engine, id),
-        # What oci_path made the path of: "/PARENT/ID", or "SLICE:PREFIX:ID".
+        # The inverse of oci_path, which made the path: "/PARENT/ID", or "SLICE:PREFIX:ID".
         cgroup_parent=path.split(":")[0] if ":" in path else path.rpartition("/")[0],
     )
     engine.work.retrier.add(
@@ -96,12 +95,12 @@ def _remove_pod(engine: Engine, id: str) -> None:
 
 
 def _handler(engine: Engine, id: str) -> str:
-    """The OCI runtime that knows it; "" if none does."""
+    """Return the name of the OCI runtime that has this id; "" if none does."""
     return next((name for name, h in engine.handlers.items() if (h.root / id).exists()), "")
 
 
 def _cgroups_path(engine: Engine, id: str, where: Path) -> str:
-    """As its OCI document has it; one that has none has no group either."""
+    """Return the path in its OCI document; without a document there is no group either."""
     try:
         return str(bundle.spec(where)["linux"]["cgroupsPath"])
     except (OSError, ValueError, KeyError, TypeError):

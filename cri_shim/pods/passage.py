@@ -1,4 +1,4 @@
-"""Who may pass to the root file systems of pods: see linux.privacy."""
+"""Lets the root users of pods reach their root file systems: see linux.privacy."""
 
 from cri_shim.engine import Engine
 from cri_shim.linux import privacy
@@ -6,7 +6,7 @@ from cri_shim.spec import userns
 
 
 def update(engine: Engine) -> None:
-    """Let the roots of the pods that are on record pass to what is theirs, and nobody else."""
+    """Give search permission to the roots of recorded pods with user namespaces, to no others."""
     pods, _ = engine.objects.everything()
     maps = [userns.of_pod(pod.config) for pod in pods]
     groups = {ids.groups.host_id for ids in maps if ids is not None}

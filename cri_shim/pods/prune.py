@@ -1,4 +1,4 @@
-"""Removing what has ended: containers that exited, and pods that were stopped, or died."""
+"""Removes exited containers, and pods that were stopped or died."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Pruned:
-    """The ids of what was removed; by id, why something could not be: that goes on by itself."""
+    """The ids of removed objects, and an error by id; a failed removal is retried."""
 
     pods: list[str] = field(default_factory=list)
     containers: list[str] = field(default_factory=list)
@@ -26,8 +26,11 @@ class Pruned:
 
 
 async def prune(engine: Engine) -> Pruned:
-    """Remove every pod that is not ready and in which nothing runs, with its containers; then the
-    exited containers of the others, but for those that a remaining one depends on."""
+    """Remove every pod that is NOTREADY and in which nothing runs, with its containers.
+
+    Then remove the exited containers of the other pods, except those that a remaining container
+    depends on.
+    """
     done = Pruned()
     for pod in engine.objects.pods():
         if pod.phase == state.POD_NOTREADY and not _lives(engine, pod.id):
@@ -36,7 +39,7 @@ async def prune(engine: Engine) -> Pruned:
                 done.pods.append(pod.id)
                 done.containers += own
     ended = [c for c in engine.objects.containers() if c.phase == state.CONTAINER_EXITED]
-    ended.sort(key=lambda c: c.created_at, reverse=True)  # those who depend come before
+    ended.sort(key=lambda c: c.created_at, reverse=True)  # dependents come before dependencies
     for container in ended:
         id = container.id
         try:

@@ -1,4 +1,4 @@
-"""Answers about pods, from records alone: ListPodSandbox and PodSandboxStatus."""
+"""Answers ListPodSandbox and PodSandboxStatus from records alone."""
 
 import json
 from collections.abc import Iterable
@@ -21,12 +21,12 @@ from cri_shim.state import rows
 
 
 def state_of(pod: state.PodRecord) -> api.PodSandboxState.ValueType:
-    """READY or NOTREADY; a pod being removed is NOTREADY until it is gone."""
+    """Return READY or NOTREADY; a pod that is being removed is NOTREADY."""
     return api.SANDBOX_READY if lifecycle.is_ready(pod) else api.SANDBOX_NOTREADY
 
 
 def listed(engine: Engine, filter: api.PodSandboxFilter) -> Iterable[api.PodSandbox]:
-    """The pods that pass every set field of `filter`; one in the making is not shown."""
+    """Yield the pods that pass every set field of `filter`; not those being created."""
     for pod in engine.objects.each_pod():
         found = rows.row("pod", pod.id, _listed, pod, filter)
         if found is not None:
@@ -56,7 +56,7 @@ def _row(pod: state.PodRecord) -> api.PodSandbox:
 
 
 def status(pod: state.PodRecord) -> api.PodSandboxStatus:
-    """PodSandboxStatus of one record; a pod on the node's network reports no address."""
+    """Return the PodSandboxStatus of a record; a pod on the node's network has no address."""
     options = pod.config.linux.security_context.namespace_options
     answer = api.PodSandboxStatus(
         id=pod.id,
@@ -76,7 +76,7 @@ def status(pod: state.PodRecord) -> api.PodSandboxStatus:
 
 
 def containers(objects: ObjectStore, pod_id: str) -> list[api.ContainerStatus]:
-    """The statuses of a pod's containers; a create in progress is not shown."""
+    """Return the statuses of a pod's containers; not of those being created."""
     return [
         container_query.status(container)
         for container in objects.containers_of(pod_id)
@@ -85,9 +85,9 @@ def containers(objects: ObjectStore, pod_id: str) -> list[api.ContainerStatus]:
 
 
 def info(engine: Engine, pod: state.PodRecord) -> dict[str, str]:
-    """The verbose map: "info" holds JSON with pid, runtimeSpec, netns, the CNI result and more.
+    """Return the verbose map: "info" holds JSON with pid, runtimeSpec, netns, the CNI result, ...
 
-    Names and forms are those of containerd, where it has the same; tools read them.
+    Names and forms are containerd's where it has the same value, because tools read them.
     """
     facts = {
         "pid": pod.pause.pid if lifecycle.is_ready(pod) else 0,
@@ -106,9 +106,9 @@ def info(engine: Engine, pod: state.PodRecord) -> dict[str, str]:
 
 
 def _document(engine: Engine, pod: state.PodRecord) -> Document:
-    """The pause process's, or one as it would have."""
+    """Return the pause process's document, or the document that it would have."""
     if pod.HasField("pause"):
-        with suppress(OSError, ValueError):  # a reboot took it: run_root is in memory
+        with suppress(OSError, ValueError):  # lost in a reboot: run_root is in memory
             return bundle.spec(engine.paths.pod(pod.id) / "pause")
     pinned = {kind: str(path) for kind, path in engine.paths.pins(pod).items()}
     cgroups_path = engine.cgroups.oci_path(pod.cgroup_parent, pod.id)

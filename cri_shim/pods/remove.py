@@ -1,7 +1,7 @@
-"""RemovePodSandbox: leave no trace of a pod and its containers, step by step.
+"""RemovePodSandbox: removes every trace of a pod and its containers, step by step.
 
-Until every step has succeeded the record stays (phase REMOVING, shown as NOTREADY), and a retry
-goes on in the background.
+The record stays (phase REMOVING, shown as NOTREADY) until every step has succeeded; a background
+task retries.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 async def remove(engine: Engine, pod_id: str) -> None:
-    """Stop it, remove its containers, forget it. An unknown id is success, as the CRI says."""
+    """Stop and remove the pod and its containers. An unknown id is success, as the CRI says."""
     try:
         id = engine.objects.pod(pod_id).id
     except NotFound:
@@ -32,7 +32,7 @@ async def remove(engine: Engine, pod_id: str) -> None:
 
 
 async def abandon(engine: Engine, id: str) -> None:
-    """Undo a failed run; what cannot be undone now is retried in the background."""
+    """Undo a failed run; steps that fail now are retried in the background."""
     try:
         await _remove(engine, id)
     except Exception as e:
@@ -44,8 +44,8 @@ async def _remove(engine: Engine, id: str) -> None:
 
 
 async def release(engine: Engine, id: str) -> None:
-    """Everything that removing a pod is; can be repeated at any point."""
-    async with engine.objects.lock(id):  # a retry in the background may meet a second request
+    """Remove the pod; can be called again at any point."""
+    async with engine.objects.lock(id):  # a background retry may meet a second request
         await _release(engine, id)
 
 
@@ -71,7 +71,7 @@ async def _release(engine: Engine, id: str) -> None:
 
 
 async def leave_nothing(engine: Engine, pod: state.PodRecord) -> None:
-    """The steps alone, for a pod without containers."""
+    """Run only the removal steps, for a pod without containers."""
     await release_all(f"removing pod {pod.id}", _steps(engine, pod))
 
 

@@ -1,7 +1,7 @@
 """RunPodSandbox: intent, namespaces, network, then READY.
 
-The work belongs to the daemon: when the caller's deadline passes it goes on, and the next equal
-request joins it or collects its result. What fails is undone by the steps that remove a pod.
+The work belongs to the daemon: it goes on after the caller's deadline, and the next equal request
+joins it or returns its result. A failure is undone by the steps that remove a pod.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from cri_shim.state.records import VERSIONS
 async def run(engine: Engine, request: api.RunPodSandboxRequest) -> str:
     """Return the id of the READY pod.
 
-    AlreadyExists if a pod of this name, namespace, uid and attempt is there, or is being made from
+    AlreadyExists if a pod of this name, namespace, uid and attempt exists, or is being made from
     another configuration.
     """
     name = pod_name(request.config.metadata)
@@ -61,7 +61,7 @@ async def _run(engine: Engine, request: api.RunPodSandboxRequest) -> str:
 
 
 def _intend(engine: Engine, request: api.RunPodSandboxRequest) -> state.PodRecord:
-    """Check what needs no outside world, and write the intent."""
+    """Check everything that needs no I/O, and write the intent."""
     handler = engine.handler(request.runtime_handler)
     if userns.of_pod(request.config) is not None and handler.userns_problem:
         problem = (
@@ -92,8 +92,8 @@ def _intend(engine: Engine, request: api.RunPodSandboxRequest) -> state.PodRecor
         ),
         cgroup_parent=request.config.linux.cgroup_parent,
     )
-    _parameters(engine, record)  # one that cannot be is refused here
-    engine.cgroups.oci_path(record.cgroup_parent, id)  # and so is a parent
+    _parameters(engine, record)  # refuses an invalid sysctl
+    engine.cgroups.oci_path(record.cgroup_parent, id)  # refuses an invalid cgroup parent
     if not host_network:
         record.network.attachments.extend(engine.network.plan(record))
     fault_point("pods.run.intend")
@@ -115,7 +115,7 @@ async def _build(engine: Engine, record: state.PodRecord) -> None:
         await _isolate(engine, record)
     finally:
         await synced  # the intent is on disk before an address is taken
-    engine.warm_up()  # while the plugins run; the first container comes soon
+    engine.warm_up()  # while the plugins run; the first container follows soon
     if not record.network.host:
         fault_point("pods.run.network")
         attached = await engine.network.attach(record)
@@ -127,7 +127,7 @@ async def _build(engine: Engine, record: state.PodRecord) -> None:
         record = engine.objects.put(changed(record, network=network))
         texts = files.of_pod(texts, record.config, attached.ips, attached.dns)
     fault_point("pods.run.hosts")
-    files.write(where, texts, userns.root_of(record.config))  # before READY there is no container
+    files.write(where, texts, userns.root_of(record.config))  # no container exists before READY
     await _set_up_interfaces(engine, record)
     if _shares_pid_namespace(record.config):
         record = await _start_pause(engine, record)
@@ -155,7 +155,7 @@ async def _isolate(engine: Engine, record: state.PodRecord) -> None:
 
 
 def _own_namespaces(record: state.PodRecord) -> list[str]:
-    """The kinds that the pod has from its beginning: a shared pid namespace needs a process."""
+    """Return the kinds of namespaces that exist from the beginning: pid needs a process first."""
     return [kind for kind in spec_namespaces.of_pod(record.config) if kind != "pid"]
 
 
@@ -165,7 +165,7 @@ def _parameters(engine: Engine, record: state.PodRecord) -> list[Parameter]:
 
 
 async def _set_up_interfaces(engine: Engine, record: state.PodRecord) -> None:
-    """Set the kernel parameters of interfaces, which the pod's own network has made by now."""
+    """Set kernel parameters of interfaces; the pod's network exists now."""
     of_interfaces = [p for p in _parameters(engine, record) if p.interface]
     if not of_interfaces:
         return
@@ -182,7 +182,7 @@ def _shares_pid_namespace(config: api.PodSandboxConfig) -> bool:
 
 
 async def _start_pause(engine: Engine, record: state.PodRecord) -> state.PodRecord:
-    """A tiny init that keeps the shared pid namespace and reaps in it; the namespace is pinned."""
+    """Start a tiny init that keeps the shared pid namespace and reaps in it; pin the namespace."""
     fault_point("pods.run.pause")
     handler = engine.handler(record.handler)
     where = engine.paths.pod(record.id) / "pause"

@@ -1,7 +1,7 @@
-"""PodSandboxStats and ListPodSandboxStats: the pod's group, its network, and its containers.
+"""PodSandboxStats and ListPodSandboxStats: the pod's cgroup, its network, and its containers.
 
-The group that the kubelet made for a pod is named after the pod's uid. Where there is none, as
-with crictl, several pods may share a parent: then the pod's numbers are its containers' sums.
+The kubelet names a pod's cgroup after the pod's uid. Without such a cgroup, as with crictl, several
+pods may share a parent; then the pod's numbers are the sums of its containers.
 """
 
 import os
@@ -31,7 +31,7 @@ LOOPBACK = "lo"
 
 
 class PodGauges:
-    """What the numbers of pods are made from, with what has to be kept for that."""
+    """Makes the stats of pods, and keeps the samples and open files that they need."""
 
     def __init__(self, engine: Engine, containers: ContainerGauges) -> None:
         self._engine = engine
@@ -43,7 +43,7 @@ class PodGauges:
         self._net.close()
 
     def changed(self, before: Record | None, after: Record | None) -> None:
-        """A follower of the objects: a pod that ends must not be held by its open counters."""
+        """Follow the objects: close the counters of a pod that is no longer ready."""
         pod = before or after
         if isinstance(pod, state.PodRecord) and not _is_ready(after):
             self._net.forget(pod.id)
@@ -52,7 +52,7 @@ class PodGauges:
     async def listed(
         self, filter: api.PodSandboxStatsFilter
     ) -> AsyncGenerator[api.PodSandboxStats, None]:
-        """The ready pods that pass every set field of `filter`."""
+        """Yield the ready pods that pass every set field of `filter`."""
         await self.open_networks()
         meter, turns = self._engine.cgroups.meter(), Yielder()
         for pod in self._engine.objects.each_pod():
@@ -65,7 +65,7 @@ class PodGauges:
                 await turns.taken()
 
     async def one(self, id: str) -> api.PodSandboxStats:
-        """Of any pod: one that is not ready has attributes alone."""
+        """Stats of any pod; one that is not ready has only attributes."""
         pod = self._engine.objects.pod(id)
         if not lifecycle.is_ready(pod):
             return api.PodSandboxStats(attributes=_attributes(pod))
@@ -73,7 +73,7 @@ class PodGauges:
         return self._row(self._engine.cgroups.meter(), self._engine.objects.pod(pod.id))
 
     async def open_networks(self) -> None:
-        """Open the counters of pods that are new since the last time, all in one thread."""
+        """Open the counters of pods that are new since the last call, all in one thread."""
         wanted = {
             pod.id: Path(pod.network.netns_path)
             for pod in self._engine.objects.pods()
@@ -81,7 +81,7 @@ class PodGauges:
         }
         missing = self._net.missing(wanted)
         if missing:
-            await finish(self._open(missing))  # what was opened must be kept, or closed
+            await finish(self._open(missing))  # opened files must be kept or closed
 
     async def _open(self, missing: Mapping[str, Path]) -> None:
         for id, fd in (await offload(self._net.open, missing)).items():
@@ -91,7 +91,7 @@ class PodGauges:
                 os.close(fd)
 
     def interfaces(self, pod: state.PodRecord) -> list[Interface]:
-        """The pod's own interfaces but the loopback; none on the node's network."""
+        """Return the pod's own interfaces except the loopback; none on the node's network."""
         found = self._net.read(pod.id) or []
         return [interface for interface in found if interface.name != LOOPBACK]
 
@@ -149,7 +149,7 @@ class PodGauges:
 
 
 def has_own_group(pod: state.PodRecord) -> bool:
-    """Whether the pod's cgroup parent is for this pod alone: podUID, or ...-podU_I_D.slice."""
+    """Return whether the cgroup parent is for this pod only: podUID, or ...-podU_I_D.slice."""
     uid = pod.config.metadata.uid
     last = posixpath.basename(pod.cgroup_parent)
     unit = f"-pod{uid.replace('-', '_')}.slice"

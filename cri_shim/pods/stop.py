@@ -1,7 +1,7 @@
-"""StopPodSandbox: end its containers, give back what it holds of the node; it is NOTREADY.
+"""StopPodSandbox: stops its containers and releases its resources of the node; it is NOTREADY.
 
-The kubelet removes a pod long after it has stopped it, and keeps some for their logs: until then a
-stopped pod is its record and its directory.
+The kubelet removes a pod long after it has stopped it, and keeps some pods for their logs. Until
+its removal, a stopped pod is only a record and a directory.
 """
 
 import asyncio
@@ -15,13 +15,13 @@ from cri_shim.objects import changed
 from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import teardown
 
-GRACE_S = 2  # for containers that still run: the kubelet has stopped them before
+GRACE_S = 2  # seconds, for containers that still run: the kubelet has stopped them before
 
 
 async def stop(engine: Engine, pod_id: str) -> None:
-    """Idempotent. What cannot be given back now is tried again in the background.
+    """Stop the pod. Idempotent. A failed release is retried in the background.
 
-    A pod that is unknown, or removed meanwhile, is stopped (CRI).
+    A pod that is unknown, or is removed meanwhile, counts as stopped (CRI).
     """
     try:
         id = engine.objects.pod(pod_id).id
@@ -36,7 +36,7 @@ async def _stop(engine: Engine, id: str) -> None:
         return
     if pod.phase == state.POD_CREATING:
         raise WrongState(f"pod {id} is being made: it cannot be stopped yet")
-    if pod.phase != state.POD_REMOVING:  # from here on no container is created or started in it
+    if pod.phase != state.POD_REMOVING:  # from now on no container is created or started in it
         fault_point("pods.stop.intend")
         engine.objects.observe(changed(pod, phase=state.POD_NOTREADY, stopping=True))
     fault_point("pods.stop.containers")
@@ -48,7 +48,7 @@ async def _stop(engine: Engine, id: str) -> None:
 
 
 async def give_back(engine: Engine, id: str) -> None:
-    """Give back what the pod holds; nothing runs in it. A removal in hand is waited for."""
+    """Release the resources of a pod in which nothing runs, after any removal in progress."""
     async with engine.objects.lock(id):
         pod = engine.objects.find_pod(id)
         if pod is None:

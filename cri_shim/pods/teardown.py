@@ -1,7 +1,7 @@
-"""What a pod holds of the node, given back: by its stop, and once more by its removal.
+"""Releases a pod's resources of the node: at its stop, and once more at its removal.
 
-Its network, its namespaces and the pause process in them, its /dev/shm and its files of /etc, which
-are in memory. Every step is idempotent. What is left is its record, and a directory.
+The resources are its network, its namespaces with the pause process, its /dev/shm and its files of
+/etc, which are both in memory. Every step is idempotent. A record and a directory remain.
 """
 
 from cri_shim.aio.cleanup import Step
@@ -15,7 +15,7 @@ from cri_shim.pb import state_pb2 as state
 
 
 def steps(engine: Engine, pod: state.PodRecord) -> list[Step]:
-    """In their order: the plugins still find the network namespace."""
+    """Return the steps in order: the plugins still need the network namespace."""
     return [
         ("pause process", lambda: _end_pause(engine, pod)),
         ("network", lambda: detach(engine, pod.id)),
@@ -27,7 +27,7 @@ def steps(engine: Engine, pod: state.PodRecord) -> list[Step]:
 
 
 def is_due(engine: Engine, pod: state.PodRecord) -> bool:
-    """Whether the pod still holds something. A daemon may have died, or been an older one."""
+    """Return whether the pod still holds resources: a daemon may have died, or was an old one."""
     pinned = any(namespaces.is_pinned(path) for path in engine.paths.pins(pod).values())
     in_memory = (engine.paths.pod(pod.id) / name for name in ("shm", "etc"))
     mounted = any(mounts.is_mounted(path) for path in in_memory)
@@ -35,7 +35,7 @@ def is_due(engine: Engine, pod: state.PodRecord) -> bool:
 
 
 async def detach(engine: Engine, id: str) -> None:
-    """DEL on every network the pod may be attached to, once; the record tells when it is done."""
+    """Run DEL on every network the pod may be attached to; the record then has no attachment."""
     pod = engine.objects.find_pod(id)
     if pod is None or not pod.network.attachments:
         return
@@ -52,7 +52,7 @@ async def detach(engine: Engine, id: str) -> None:
 
 
 async def _end_pause(engine: Engine, pod: state.PodRecord) -> None:
-    """End the shared pid namespace's init, and with it every process that is left in it."""
+    """End the shared pid namespace's init; the kernel then ends every process in the namespace."""
     where = engine.paths.pod(pod.id) / "pause"
     if not pod.HasField("pause") and not where.exists():
         return
@@ -63,7 +63,7 @@ async def _end_pause(engine: Engine, pod: state.PodRecord) -> None:
             await pause.kill()
             await monitor.end(KILL_S)
     else:
-        await engine.conmon.end(pod.id)  # a create that nobody lived to record
+        await engine.conmon.end(pod.id)  # the daemon died before it could record the create
     handler = engine.handlers.get(pod.handler)
     if handler is not None:
         await engine.oci.delete(handler, pod.id, force=True)
@@ -75,7 +75,7 @@ async def _end_pause(engine: Engine, pod: state.PodRecord) -> None:
 def _unpin_network(engine: Engine, pod_id: str) -> None:
     pod = engine.objects.find_pod(pod_id)
     if pod is not None and pod.phase != state.POD_REMOVING and pod.network.attachments:
-        return  # a plugin has failed, and may need the namespace when it is asked again
+        return  # a plugin has failed, and may need the namespace for a retry
     fault_point("pods.teardown.netns")
     namespaces.unpin(engine.paths.netns(pod_id))
 

@@ -1,6 +1,6 @@
-"""What watches pods and containers and changes nothing: statistics, metrics, events.
+"""Observes pods and containers and changes nothing: statistics, metrics, events.
 
-Everything that it remembers hangs on the changes of the objects: what is gone is forgotten.
+Its memory follows the changes of the objects: data of removed objects is dropped.
 """
 
 from types import TracebackType
@@ -13,7 +13,7 @@ from cri_shim.pods.stats import PodGauges
 
 
 class Telemetry:
-    """`async with Telemetry(engine)`: remembers, and holds files open, inside the block."""
+    """`async with Telemetry(engine)`: keeps samples and open files inside the block."""
 
     def __init__(self, engine: Engine) -> None:
         self._objects = engine.objects

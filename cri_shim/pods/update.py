@@ -1,6 +1,6 @@
-"""UpdatePodSandboxResources: the pod's new sums, when it was resized in place.
+"""UpdatePodSandboxResources: the pod's new resources after an in-place resize.
 
-They are for the record: the pod's cgroup is the kubelet's, and it has set that already.
+They are only recorded: the pod's cgroup belongs to the kubelet, which has already set it.
 """
 
 from cri_shim import lifecycle
@@ -11,7 +11,7 @@ from cri_shim.pb import api_pb2 as api
 
 
 def update_resources(engine: Engine, request: api.UpdatePodSandboxResourcesRequest) -> None:
-    """Record the sums that are given; the others stay. WrongState unless the pod is ready."""
+    """Record the given resources; the others stay. WrongState unless the pod is ready."""
     pod = engine.objects.pod(request.pod_sandbox_id)
     if not lifecycle.is_ready(pod):
         raise WrongState(f"pod {pod.id} is not ready: its resources cannot be changed")

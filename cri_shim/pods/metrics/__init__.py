@@ -1,9 +1,9 @@
-"""ListMetricDescriptors and ListPodSandboxMetrics: cAdvisor's metrics, told by the runtime.
+"""ListMetricDescriptors and ListPodSandboxMetrics: cAdvisor's metrics, reported by the runtime.
 
-- table.py       every metric: name, help, sort, and the labels it has beside those of all
-- samples.py     a container's and a pod's values from what was read; pure
-- facts.py       what is read of a container beyond its stats
-- listing.py     the RPCs: reading in a thread, a few pods at a time, for open files are counted
+- `table`: every metric: name, help, kind, and its labels beside the common ones
+- `samples`: the values of containers and pods from the facts; pure
+- `facts`: reads a container's values that its stats do not have
+- `listing`: the RPC; reads a few pods at a time in a thread, because it counts open files
 
-Values are whole numbers in the CRI, also seconds. What a kernel does not tell has no sample.
+Values are integers in the CRI, also seconds. A value that the kernel does not report has no sample.
 """

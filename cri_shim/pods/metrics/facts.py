@@ -1,4 +1,4 @@
-"""What is read of a container for its metrics. Blocking: open files are counted one by one."""
+"""Reads the values of a container for its metrics. Blocking: counts open files one by one."""
 
 import os
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from cri_shim.pb import state_pb2 as state
 
 @dataclass(frozen=True, slots=True)
 class FileSystem:
-    """The one that writable layers are on."""
+    """The file system of the writable layers; sizes in bytes."""
 
     device: str
     size: int
@@ -33,7 +33,7 @@ class Facts:
 
 
 def of_container(meter: Meter, container: state.ContainerRecord) -> Facts | None:
-    """None if its group is gone."""
+    """Return the facts of a container; None if its cgroup is gone."""
     group = cgroup_names.directory(container.cgroups_path)
     usage = meter.usage(group)
     if not usage.known:
@@ -54,7 +54,7 @@ def of_container(meter: Meter, container: state.ContainerRecord) -> Facts | None
 
 
 def of_file_system(path: Path) -> FileSystem:
-    """Raises OSError."""
+    """Return the facts of the file system at `path`. Raises OSError."""
     device = path.stat().st_dev
     room = os.statvfs(path)
     return FileSystem(

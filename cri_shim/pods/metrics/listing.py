@@ -1,4 +1,4 @@
-"""ListPodSandboxMetrics: a few pods at a time are read in a thread, for open files are counted."""
+"""ListPodSandboxMetrics: reads a few pods at a time in a thread, because it counts open files."""
 
 import posixpath
 import time
@@ -28,7 +28,7 @@ class Metrics:
         self._containers = containers
 
     async def listed(self) -> AsyncGenerator[api.PodSandboxMetrics, None]:
-        """Every ready pod with its running containers."""
+        """Yield every ready pod with its running containers."""
         await self._pods.open_networks()
         meter = self._engine.cgroups.meter()
         some: list[state.PodRecord] = []

@@ -1,4 +1,4 @@
-"""The values of every metric, from what was read. Pure."""
+"""Computes the values of all metrics from the facts. Pure."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,17 +12,17 @@ from cri_shim.pb import state_pb2 as state
 from cri_shim.pods.metrics.facts import Facts, FileSystem
 from cri_shim.pods.metrics.table import PREFIX, SORTS
 
-Sample: TypeAlias = tuple[str, int | None, tuple[str, ...]]  # name, value, labels of its own
+Sample: TypeAlias = tuple[str, int | None, tuple[str, ...]]  # name, value, labels of this metric
 
 _NS = 1_000_000_000
-_DEFAULT_CPU_PERIOD_US = 100_000  # the kernel's
+_DEFAULT_CPU_PERIOD_US = 100_000  # the kernel's default
 _DEFAULT_CPU_SHARES = 1024
 
 
 def messages(
     samples: Iterator[Sample], base: tuple[str, ...], timestamp: int
 ) -> Iterator[api.Metric]:
-    """CRI messages of the samples that are known; `base` are the values of the base labels."""
+    """Yield CRI messages of the known samples; `base` are the values of the base labels."""
     for name, value, labels in samples:
         if value is not None:
             yield api.Metric(
@@ -37,7 +37,7 @@ def messages(
 def of_container(
     container: state.ContainerRecord, facts: Facts, written: int | None, fs: FileSystem
 ) -> Iterator[Sample]:
-    """`written`: bytes in its writable layer, if that has been measured."""
+    """`written`: bytes in its writable layer, if they have been measured."""
     yield from _cpu(facts)
     yield from _memory(facts)
     yield from _file_system(written, fs)

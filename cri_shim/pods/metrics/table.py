@@ -1,10 +1,10 @@
-"""Every metric that is told, by cAdvisor's names, so that dashboards find what they know."""
+"""All reported metrics, with cAdvisor's names, so that existing dashboards work."""
 
 from dataclasses import dataclass
 
 from cri_shim.pb import api_pb2 as api
 
-# Of every metric, first, in this order: the group, the id, the image, and the kubelet's names.
+# The first labels of every metric, in this order: cgroup, id, image, and the kubelet's names.
 BASE_LABELS = ("id", "name", "image", "container", "pod", "namespace")
 
 _COUNTER, _GAUGE = api.COUNTER, api.GAUGE
@@ -16,7 +16,7 @@ _INTERFACE = ("interface",)
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """What is the same for all samples of a metric."""
+    """The properties of a metric that all its samples share."""
 
     name: str
     kind: api.MetricType.ValueType
@@ -87,7 +87,7 @@ SORTS = {sort.name: sort for sort in _ALL}
 
 
 def descriptors() -> list[api.MetricDescriptor]:
-    """ListMetricDescriptors."""
+    """Return the answer of ListMetricDescriptors."""
     return [
         api.MetricDescriptor(
             name=PREFIX + sort.name, help=sort.help, label_keys=BASE_LABELS + sort.labels
