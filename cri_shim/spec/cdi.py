@@ -81,7 +81,10 @@ class Spec:
 def names(
     devices: Iterable[str], annotations: Mapping[str, str], field: str = "config"
 ) -> dict[str, str]:
-    """Return the requested devices of both ways, each once: name -> the field that asks for it."""
+    """Return the requested devices, each once: name -> the field that requests it.
+
+    A request has them in CDI_devices and in annotations.
+    """
     asked: dict[str, str] = {}
     for index, name in enumerate(devices):
         asked.setdefault(name, f"{field}.CDI_devices[{index}].name")
