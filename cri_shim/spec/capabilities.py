@@ -31,12 +31,13 @@ _ALL = "CAP_ALL"
 
 
 def build(context: api_pb2.LinuxContainerSecurityContext, host: Host) -> dict[str, list[str]]:
-    """Return process.capabilities: bounding, effective, permitted, and two more with ambient ones.
+    """Return process.capabilities; inheritable and ambient only if ambient ones are requested.
 
-    The order is: add ALL, drop ALL, the named additions, the named drops. So "drop ALL, add X" and
-    "add ALL, drop X" both have the expected result. `privileged` gives the whole bounding set and
-    reads only the ambient list. Ambient capabilities are in the inheritable set, too; without them
-    it is empty: otherwise any user who runs a program with file capabilities would gain them.
+    The bounding, effective and permitted sets are equal. The order is: add ALL, drop ALL, the named
+    additions, the named drops. So "drop ALL, add X" and "add ALL, drop X" both have the expected
+    result. `privileged` gives the whole bounding set and reads only the ambient list. Ambient
+    capabilities are in the inheritable set, too; without them it is empty: otherwise any user who
+    runs a program with file capabilities would gain them.
     """
     asked = context.capabilities
     ambient = _ambient(asked.add_ambient_capabilities, host)

@@ -26,10 +26,9 @@ NAME = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A device node.
+    """A device node; the host's node at `host_path` has the type and numbers that are missing.
 
-    If type, numbers or mode are missing, those of the host's node (`host_path`) are used. If uid or
-    gid is None, the host's node or the container's user has it.
+    A missing mode is 0666. A missing uid or gid is that of the container's user.
     """
 
     path: str
@@ -82,7 +81,10 @@ class Spec:
 def names(
     devices: Iterable[str], annotations: Mapping[str, str], field: str = "config"
 ) -> dict[str, str]:
-    """Return the requested devices of both ways, each once: name -> the field that asks for it."""
+    """Return the requested devices, each once: name -> the field that requests it.
+
+    A request has them in CDI_devices and in annotations.
+    """
     asked: dict[str, str] = {}
     for index, name in enumerate(devices):
         asked.setdefault(name, f"{field}.CDI_devices[{index}].name")

@@ -92,7 +92,7 @@ def build(inp: ContainerInput) -> Document:
 
 
 def _sys_readonly(inp: ContainerInput) -> str:
-    """Return the option to bind the node's /sys, if only the user namespace is not the node's."""
+    """Return how the node's /sys is bound for a user namespace on the node's network, else ""."""
     if "user" not in inp.namespaces or "net" in inp.namespaces:
         return ""
     return "rro" if inp.rro else "ro"

@@ -1,7 +1,7 @@
 """The part of an OCI image configuration that containers are made from.
 
-Anyone who can push to a registry writes this blob. Every value that `parse` accepts can be used in
-a CRI message, an OCI document, a JSON answer and a command line.
+The blob comes from a registry, so its content may be anything. Every value that `parse` accepts can
+be used in a CRI message, an OCI document, a JSON answer and a command line.
 """
 
 from collections.abc import Mapping

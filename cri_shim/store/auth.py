@@ -44,8 +44,8 @@ class Credential:
 def credential(auth: api.AuthConfig | None, registry: str) -> Credential | None:
     """Return the credential of a CRI AuthConfig for `registry`; None means the node's own.
 
-    A credential for another server is ignored. InvalidArgument if skopeo cannot take this kind of
-    credential from a file.
+    A credential for another server is ignored. InvalidArgument if it is malformed, or cannot be
+    passed to skopeo in a file.
     """
     if auth is None or not auth.ByteSize():
         return None

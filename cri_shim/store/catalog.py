@@ -215,7 +215,7 @@ class Catalog:
         if layer.diff_id in self._layers:
             self._layers[layer.diff_id] = layer
             self._learn(layer)
-            with suppress(Unavailable):  # a full disk: the next start finds it out again
+            with suppress(Unavailable):  # a full disk: it can be found out again
                 self._records.put("layer", layer.diff_id, layer.SerializeToString())
 
     def blob(self, digest: str) -> "KnownBlob | None":

@@ -98,7 +98,7 @@ class ImageStore:
         self._keep_blobs = keep_blobs
         self._held_by_containers = held_layers
         self._unpacking = KeyedLock()  # key: diff-id
-        self._layer_blobs: dict[str, frozenset[str]] = {}  # of each image; to be kept
+        self._layer_blobs: dict[str, frozenset[str]] = {}  # image id -> digests
         self._background = Tasks()
 
     async def recover(self, images: Iterable[ImageRecord], layers: Iterable[LayerRecord]) -> None:
@@ -261,7 +261,7 @@ class ImageStore:
         """Return the diff-ids that containers and mounts use, also those of removed images."""
         return self._held_by_containers() | self.mounted.held_layers()
 
-    # -- giving back --------------------------------------------------------------------------
+    # -- deletion -----------------------------------------------------------------------------
 
     def collect(self) -> None:
         """Remove unused layers and blobs; their files are deleted in the background.

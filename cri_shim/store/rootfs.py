@@ -186,10 +186,10 @@ class Rootfs:
         return stale
 
     def _like(self, upper: Path, lowers: Sequence[Path], root: tuple[int, int]) -> None:
-        """Give `/` the owner and mode of the image, which are those of the topmost directory.
+        """Give `/` the owner and mode of the image: those of the topmost layer that describes it.
 
-        If no layer describes `/`, it belongs to root and has mode 0755. A layer may describe the
-        same.
+        If no layer describes `/`, it belongs to root and has mode 0755. A described `/` may have
+        the same values.
         """
         upper.chmod(0o755)
         os.chown(upper, *root)

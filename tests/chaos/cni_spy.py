@@ -1,10 +1,10 @@
-"""A CNI plugin for the end of a chain: it notes each call, and does what files beside it say.
+"""A CNI plugin for the end of a chain: it logs each call, and obeys files in its directory.
 
     slow        ADD waits until the file is gone
     fail-add    ADD fails
     fail-del    DEL fails, once for each pod
 
-It is copied into a plugin directory; `Spy` is what tests hold of it.
+This file is copied into a plugin directory; tests use `Spy`.
 """
 
 import json
@@ -15,7 +15,7 @@ from pathlib import Path
 
 
 class Spy:
-    """The directory of plugins, with the real ones linked, and what the spy has seen."""
+    """The directory of plugins, with links to the real ones, and the log of the spy."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -29,7 +29,7 @@ class Spy:
         script.chmod(0o755)
 
     def conflist(self, bridge: str, subnet: str, leases: Path) -> str:
-        """A bridge with addresses from `subnet`, and the spy behind it."""
+        """Return a chain of a bridge with addresses from `subnet`, and the spy."""
         ipam = {"type": "host-local", "dataDir": str(leases), "ranges": [[{"subnet": subnet}]]}
         first = {"type": "bridge", "bridge": bridge, "isGateway": True, "ipam": ipam}
         plugins = [first, {"type": "spy"}]
@@ -42,11 +42,11 @@ class Spy:
         (self.directory / order).unlink()
 
     def calls(self, verb: str) -> list[str]:
-        """The pods of each call of a verb, in order."""
+        """Return the pods of all calls of a verb, in order."""
         return [words[1] for words in self._lines() if words[0] == verb]
 
     def namespaces(self, verb: str, pod: str) -> list[str]:
-        """The network namespace that each call of a verb for a pod was given; "" is none."""
+        """Return the network namespace of each call of a verb for a pod; "" is none."""
         return [words[2] for words in self._lines() if words[:2] == [verb, pod]]
 
     def _lines(self) -> list[list[str]]:

@@ -1,4 +1,4 @@
-"""A daemon for each test; where it lives is made once a file. Calls to it outlive its deaths."""
+"""A daemon for each test; its directories are made once per file. Calls survive its restarts."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -24,7 +24,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
 
 @pytest.fixture(scope="module")
 def place(registry: Registry) -> Iterator[Daemon]:
-    """A daemon that has run its first pod, which makes some things for good, and has ended."""
+    """A daemon that has run its first pod, which makes some permanent files, and has ended."""
     with mortal_daemon({"image.registries_conf": str(registry.conf)}) as daemon:
         asyncio.run(_first_pod(daemon))
         daemon.kill()
@@ -39,7 +39,7 @@ async def _first_pod(daemon: Daemon) -> None:
 
 @pytest.fixture
 def daemon(place: Daemon) -> Iterator[Daemon]:
-    """Runs at the start of the test; who is left at its end is killed."""
+    """Start the daemon before the test; kill it at the end if it still runs."""
     place.faults.unlink(missing_ok=True)
     place.start()
     yield place
@@ -48,7 +48,7 @@ def daemon(place: Daemon) -> Iterator[Daemon]:
 
 @pytest.fixture
 async def rig(daemon: Daemon, registry: Registry) -> AsyncIterator[Rig]:
-    """Calls to the daemon. At the end every pod is removed and must leave nothing."""
+    """Calls to the daemon. At the end every pod is removed, and nothing may be left."""
     async with Rig(daemon) as calls:
         nothing = await calls.settled()
         yield calls
@@ -62,7 +62,7 @@ async def rig(daemon: Daemon, registry: Registry) -> AsyncIterator[Rig]:
 
 @pytest.fixture
 def steps(rig: Rig, registry: Registry, point: str) -> Sequence[Step]:
-    """The scenario on whose way the point is."""
+    """The scenario that passes the fault point."""
     if point.startswith("images."):
         return ImageScenario(rig, registry.name(IMAGE)).steps
     return PodScenario(rig).steps

@@ -1,4 +1,4 @@
-"""The fault points, read from the source: a new one is proven without a word in a test."""
+"""The fault points, read from the source: a new point is tested without a change of the tests."""
 
 import ast
 from collections.abc import Iterator
@@ -7,38 +7,38 @@ from pathlib import Path
 import cri_shim
 
 PACKAGE = Path(cri_shim.__file__).parent
-# Not on the way of a pod or an image; each is reached by a test beside its own code.
+# Points that no scenario of a pod or an image passes; other tests reach them.
 ELSEWHERE = {
     "network.masquerade.ensure": "at the start of the daemon",
     "network.gc.call": "needs plugins of CNI 1.1",
     "network.bundled.bridge": "by a forced shutdown of the runtime",
     "recovery.refresh.pod": "after a reboot: test_chaos_reboot",
-    # Verbs of the library, for which the CRI has no call: integration/runtime/test_runtime_images.
+    # Use cases of the library without a CRI call: integration/runtime/test_runtime_images.
     "images.tag.catalogue": "by Image.tag",
     "images.untag.catalogue": "by Image.untag",
     "images.prune.catalogue": "by Runtime.prune_images",
     "images.mount.overlay": "by Image.mount",
     "images.unmount.overlay": "by Image.unmount",
-    # By UpdateContainerResources: test_chaos_intents.
+    # In UpdateContainerResources: test_chaos_intents.
     "containers.update.intend": "by an update of limits",
     "containers.update.apply": "by an update of limits",
     "containers.update.document": "by an update of limits",
     "containers.update.commit": "by an update of limits",
-    # And integration/runtime/test_runtime_pause.
+    # In integration/runtime/test_runtime_pause.
     "containers.pause.intend": "by Container.pause",
     "containers.pause.freeze": "by Container.pause",
     "containers.unpause.thaw": "by Container.unpause",
     "containers.unpause.commit": "by Container.unpause",
     "containers.kill.send": "by Container.kill",
     "containers.thaw.write": "by whatever ends a paused container",
-    # The same: integration/runtime/test_runtime_commit.
+    # In integration/runtime/test_runtime_commit.
     "images.save.layers": "by Image.save",
     "images.save.export": "by Image.save",
     "images.commit.pack": "by Container.commit",
     "images.commit.compose": "by Container.commit",
     "containers.commit.pause": "by Container.commit",
     "containers.commit.paused": "by Container.commit",
-    # An ordinary user's: integration/rootless/test_rootless_recovery.
+    # Those of an ordinary user: integration/rootless/test_rootless_recovery.
     "network.user.start": "in place of a CNI plugin",
     "network.user.record": "in place of a CNI plugin",
     "network.user.end": "in place of a CNI plugin",
@@ -47,7 +47,7 @@ ELSEWHERE = {
 
 
 def calls() -> Iterator[ast.Call]:
-    """Every call of fault_point in the product."""
+    """Yield every call of fault_point in the product."""
     for path in sorted(PACKAGE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "fault_point":

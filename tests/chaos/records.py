@@ -1,4 +1,4 @@
-"""Records of a daemon that does not run, to be spoilt."""
+"""Opens the records of a stopped daemon, so that a test can damage them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ M = TypeVar("M", bound=Message)
 
 @contextmanager
 def opened(daemon: Daemon) -> Iterator[LevelStore]:
-    """The daemon must be dead: its state belongs to one process."""
+    """Open the store; the daemon must be dead, because its state belongs to one process."""
     store = LevelStore(daemon.root / "state")
     try:
         yield store

@@ -1,11 +1,11 @@
-"""A relay in front of a registry, which holds its answers back, for a while or for good."""
+"""A relay in front of a registry that delays its answers, or stops them completely."""
 
 import asyncio
 from contextlib import suppress
 
 
 class Relay:
-    """Serves inside `async with`; `pace` is waited for before each piece of an answer."""
+    """A relay that serves inside `async with`; it waits `pace` before each piece of an answer."""
 
     PIECE = 1 << 16
 
@@ -13,7 +13,7 @@ class Relay:
         """`port` is that of the registry, on the loopback address."""
         self._to = port
         self.pace = 0.0  # seconds
-        self.open = asyncio.Event()  # else nothing of a large answer goes on
+        self.open = asyncio.Event()  # if it is not set, large answers stop
         self.open.set()
         self._tasks: set[asyncio.Task[None]] = set()
 

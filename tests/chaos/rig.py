@@ -1,4 +1,4 @@
-"""A daemon that fails and dies on order, and what there is of pods and images before and after."""
+"""A daemon that fails and dies on request, and snapshots of pods and images before and after."""
 
 import asyncio
 import json
@@ -25,9 +25,9 @@ _STEP_S = 0.05
 def mortal_daemon(
     settings: Mapping[str, Setting], prepare: Callable[[Daemon], None] = lambda _: None
 ) -> Iterator[Daemon]:
-    """A private daemon that obeys the plan in `daemon.faults`; its namespaces are its own.
+    """Yield a private daemon that obeys the plan in `daemon.faults`; its namespaces are its own.
 
-    `prepare` is called with the directory made and the daemon not yet started.
+    `prepare` is called after the directory is made and before the daemon starts.
     """
     with tempfile.TemporaryDirectory(prefix="cst", dir="/tmp") as directory:
         daemon = Daemon(Path(directory))
@@ -44,7 +44,7 @@ def mortal_daemon(
 
 
 def spied(daemon: Daemon) -> None:
-    """Have the instance use the spy's network."""
+    """Configure the instance to use the spy's network."""
     spy = Spy(daemon.directory / "plugins")
     spy.install()
     daemon.settings["cni_plugin_dir"] = str(spy.directory)
@@ -55,7 +55,7 @@ def spied(daemon: Daemon) -> None:
 
 
 class Rig:
-    """Calls to a daemon over its deaths."""
+    """Calls to a daemon that survive its restarts."""
 
     def __init__(self, daemon: Daemon) -> None:
         self.daemon = daemon
@@ -73,7 +73,7 @@ class Rig:
         self.cri = Cri(self.daemon, self._client)
 
     def order(self, point: str, how: str) -> None:
-        """Have the daemon `fail` or `kill` itself at a point."""
+        """Let the daemon `fail` or `kill` itself at a point."""
         self._log_from = self.daemon.log.stat().st_size
         self.daemon.faults.write_text(f"{point} {how}\n")
 
@@ -81,17 +81,17 @@ class Rig:
         self.daemon.faults.unlink(missing_ok=True)
 
     def log(self) -> str:
-        """What the daemon has logged since the last order."""
+        """Return the daemon's log since the last order."""
         with self.daemon.log.open("rb") as log:
             log.seek(self._log_from)
             return log.read().decode(errors="replace")
 
     def failed_at(self, point: str) -> bool:
-        """Whether the daemon has met the ordered failure."""
+        """Return whether the daemon has met the ordered failure."""
         return f"injected fault at {point}" in self.log()
 
     def died(self) -> bool:
-        """Whether the daemon has ended, or does so within a moment."""
+        """Return whether the daemon has ended, or ends within a moment."""
         process = self.daemon._process
         assert process is not None
         try:
@@ -108,7 +108,7 @@ class Rig:
         await self.connect()
 
     async def live(self) -> None:
-        """Have a daemon, if it has died."""
+        """Restart the daemon if it has died."""
         if self.died():
             await self.restart()
 
@@ -119,7 +119,7 @@ class Rig:
             await asyncio.sleep(_STEP_S)
 
     async def network(self) -> tuple[bool, str]:
-        """Whether pods can have a network, and what is said about it."""
+        """Return whether pods can have a network, and the message of the status."""
         status = await self.cri.runtime.Status(api.StatusRequest())
         (network,) = (c for c in status.status.conditions if c.type == "NetworkReady")
         return network.status, network.message
@@ -131,19 +131,19 @@ class Rig:
             await asyncio.sleep(_STEP_S)
 
     async def no_retries(self) -> None:
-        """Return when nothing is being tried again in the background."""
+        """Return when no background work is being retried."""
         limit = time.monotonic() + SETTLE_S
         while left := await self.retries():
             assert time.monotonic() < limit, left
             await asyncio.sleep(_STEP_S)
 
     async def retries(self) -> dict[str, str]:
-        """What the daemon is still trying in the background, with the last error."""
+        """Return the background work that is being retried, with the last error of each."""
         status = await self.cri.runtime.Status(api.StatusRequest(verbose=True))
         return dict(json.loads(status.info["retries"]))
 
     async def snapshot(self) -> set[str]:
-        """The world, the lists, and work that is being retried."""
+        """Return the world, the lists, and the work that is being retried."""
         pods = (await self.cri.runtime.ListPodSandbox(api.ListPodSandboxRequest())).items
         containers = await self.cri.runtime.ListContainers(api.ListContainersRequest())
         images = (await self.cri.image.ListImages(api.ListImagesRequest())).images
@@ -154,7 +154,7 @@ class Rig:
         return found | {f"retry of {k}: {v}" for k, v in (await self.retries()).items()}
 
     async def told(self) -> list[str]:
-        """Every pod and container in full, as the CRI tells them."""
+        """Return every pod and container in full, as the CRI reports them."""
         pods = [str(await self.cri.pod_status(pod)) for pod in await self.cri.pods()]
         return pods + [str(await self.cri.status(id)) for id in await self.cri.containers()]
 
@@ -168,8 +168,10 @@ class Rig:
             await asyncio.sleep(_STEP_S)
 
     async def settled(self, never: Callable[[], bool] = lambda: False) -> set[str]:
-        """A snapshot that is the same twice, with nothing being retried; AssertionError if what is
-        retried will `never` succeed."""
+        """Return a snapshot that is the same twice, with no retries.
+
+        AssertionError if the retries will `never` succeed.
+        """
         limit = time.monotonic() + SETTLE_S
         now = await self.snapshot()
         while True:

@@ -1,6 +1,6 @@
-"""What a node does with a pod and with an image, from nothing to nothing, step by step.
+"""The steps of a node with a pod and with an image, from creation to removal.
 
-Each step can be asked again after it failed or the daemon died in it, as the kubelet does.
+Each step can be repeated after it failed or after the daemon died in it, as the kubelet does.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from tests.fixtures import busybox
 from tests.fixtures.cri import container_config, pod_config
 
 GRACE_S = 10
-# It stays after SIGTERM, and has children that outlive it: its pid namespace is not its own.
+# It survives SIGTERM, and its children outlive it, because its pid namespace is shared.
 STUBBORN = "trap 'echo term' TERM; echo ready; while :; do sleep 600 & wait; done"
 
 
@@ -24,9 +24,10 @@ async def _no() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`undone`: a failure leaves everything as it was before; else the next steps clean up.
+    """One step. `undone`: a failure restores the state before it; otherwise later steps clean up.
 
-    `complete` tells whether all of it was done, though nobody lived to say so.
+    `complete` returns whether the step was done completely, although the daemon died before its
+    answer.
     """
 
     name: str
@@ -37,21 +38,21 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Break:
-    """Where a scenario was broken off, and what there was before that step."""
+    """The point where a scenario was interrupted, and the state before that step."""
 
     at: int
     step: Step
     before: set[str]
-    failed: bool  # else it was done, and what failed goes on in the background
+    failed: bool  # False: the step was done, and its background work failed
 
     async def undone(self, rig: Rig) -> None:
-        """Return when everything is as before the step, if that is what it promises."""
+        """Return when the state is as before the step, if the step promises that."""
         if self.step.undone and self.failed and not await self.step.complete():
             await rig.becomes(self.before)
 
 
 class PodScenario:
-    """A pod that shares one pid namespace, so that it has a pause process, and one container.
+    """A pod with a shared pid namespace, so that it has a pause process, and one container.
 
     The container has an image volume, and a directory of the node.
     """
@@ -89,7 +90,7 @@ class PodScenario:
         self.container = await self._rig.cri.create(self.pod, config)
 
     async def _start(self) -> None:
-        """Start it; one whose start failed is made anew, one that was started anyway is fine."""
+        """Start the container; after a failed start make it again, and accept a running one."""
         state = (await self._rig.cri.status(self.container)).state
         if state == api.CONTAINER_EXITED:
             await self._rig.cri.remove(self.container)
@@ -104,7 +105,7 @@ class PodScenario:
         return Path(log).read_text() if Path(log).exists() else ""
 
     async def _stop(self) -> None:
-        """As the kubelet does that has lost its patience: a second call shortens the first."""
+        """Stop it like a kubelet that has lost patience: a second call shortens the first."""
         patient = asyncio.create_task(self._rig.cri.stop(self.container, GRACE_S))
         await self._rig.until(lambda: patient.done() or "term" in self._said())
         results = await asyncio.gather(
@@ -137,10 +138,10 @@ class ImageScenario:
 
 
 async def break_off(rig: Rig, steps: Sequence[Step], broken: Callable[[], bool]) -> Break:
-    """Go on until `broken()`; fail if all of it succeeds.
+    """Run the steps until `broken()`; fail if all of them succeed.
 
-    What a step leaves to the background may break off after its answer, and is then tried again
-    and again, or has taken the daemon along: nothing settles.
+    Background work of a step may fail after the step's answer. Then it is retried repeatedly, or it
+    has killed the daemon: the state does not settle.
     """
     before = await rig.settled()
     for at, step in enumerate(steps):

@@ -1,4 +1,4 @@
-"""The directory of CNI configurations goes and comes, as when a provider is installed anew."""
+"""The directory of CNI configurations disappears and returns, as when a provider is reinstalled."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ def daemon() -> Iterator[Daemon]:
 
 
 def far_from_anything(daemon: Daemon) -> None:
-    """The directory is below one of its own."""
+    """The directory is below a parent of its own."""
     spied(daemon)
     above = daemon.directory / "cni"
     above.mkdir()

@@ -1,4 +1,4 @@
-"""The disk with the state is full: ends show, what is removed goes, space returns."""
+"""The disk with the state is full: exits are reported, removals work, and space is freed."""
 
 import asyncio
 import errno
@@ -24,7 +24,7 @@ WAIT = "while [ ! -e /tmp/go ]; do usleep 10000; done;"
 
 
 def fill(directory: Path) -> Path:
-    """Leave no byte free there; returns the file that holds them all."""
+    """Leave no byte free there; return the file that fills it."""
     file = directory / "fill"
     with file.open("wb", buffering=0) as out:
         for size in (1 << 20, 4096, 1):
@@ -42,7 +42,7 @@ def free(directory: Path) -> int:
 
 
 def small_disks(daemon: Daemon) -> None:
-    """One for each of the two places, as a node may have."""
+    """One file system for each of the two directories, as a node may have."""
     for directory in (daemon.root, daemon.run_root):
         directory.mkdir()
         fs = syscalls.MS_NOSUID
@@ -84,7 +84,7 @@ async def test_with_a_full_disk_pods_end_and_go_and_their_space_returns(rig: Rig
 async def test_with_a_full_run_root_containers_end_are_stopped_and_go(
     rig: Rig, handler: str
 ) -> None:
-    """That is where conmon writes down how a container ended."""
+    """conmon records the exit of a container in the run root."""
     cri = rig.cri
     pod = await cri.run_pod(handler=handler)
     before = await rig.settled()
@@ -112,7 +112,7 @@ async def test_with_a_full_run_root_containers_end_are_stopped_and_go(
 async def test_with_a_full_disk_a_container_is_refused_and_made_when_there_is_space(
     rig: Rig, place: str
 ) -> None:
-    """Without room in the root the pod is refused already."""
+    """If the root has no space, the pod is refused already."""
     await rig.cri.remove_pod(await rig.cri.run_pod())
     before = await rig.snapshot()
     filler = fill(rig.daemon.directory / place)
@@ -130,7 +130,7 @@ async def test_with_a_full_disk_a_container_is_refused_and_made_when_there_is_sp
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
-    """A file system of which the reserve is no more than a part."""
+    """A file system where the reserve is only a part of the space."""
     mounts.tmpfs(tmp_path, 32 << 20, 0o700)
     yield tmp_path
     mounts.unmount(tmp_path)
@@ -138,7 +138,7 @@ def small(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> Iterator[Path]:
-    """One that has no room for a reserve."""
+    """A file system without space for a reserve."""
     mounts.tmpfs(tmp_path, 600 << 10, 0o700)
     yield tmp_path
     mounts.unmount(tmp_path)
@@ -172,7 +172,7 @@ def test_a_full_disk_takes_writes_by_the_reserve_which_is_made_anew(
     room = small / "reserve"
     assert len(list(room.iterdir())) == reserve.FILES
     filler = fill(small)
-    for n in range(2000):  # LevelDB's own file has some room of its own
+    for n in range(2000):  # LevelDB's own file has some free space
         store.put("meta", str(n), os.urandom(1000))
     assert list(room.iterdir()) == []
     filler.unlink()
@@ -211,6 +211,6 @@ def test_what_is_stored_after_a_full_disk_is_read_again(tmp_path: Path) -> None:
 
 
 def _put_until_refused(store: LevelStore) -> None:
-    """LevelDB's own file has some room of its own."""
+    """LevelDB's own file has some free space."""
     for n in range(1000):
         store.put("meta", str(n), os.urandom(1000))

@@ -1,4 +1,4 @@
-"""The daemon dies at every named step once: the next one cleans up, and it works again."""
+"""The daemon dies once at every fault point: the next one cleans up, and the step works again."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Every named step fails once: nothing is left behind, and it works the next time."""
+"""Every fault point fails once: nothing is left behind, and the step works the next time."""
 
 import ast
 from collections import Counter
@@ -40,7 +40,7 @@ def test_what_is_said_to_be_reached_elsewhere_exists() -> None:
 
 @pytest.fixture(scope="module")
 def daemon(place: Daemon) -> Iterator[Daemon]:
-    """One for all failures: none of them ends it."""
+    """One daemon for all failures: none of them ends it."""
     place.start()
     yield place
     place.kill()

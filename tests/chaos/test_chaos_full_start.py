@@ -1,4 +1,4 @@
-"""The daemon starts on a full disk: it lists what it had, stops, removes and gives space back."""
+"""The daemon starts on a full disk: it lists its objects, stops and removes them, frees space."""
 
 import asyncio
 import shutil
@@ -34,7 +34,7 @@ def own_tmpfs(daemon: Daemon) -> None:
 
 
 def one_tmpfs(daemon: Daemon) -> None:
-    """Root and run root share it, as for an ordinary user without a tmpfs of its own."""
+    """Root and run root share a disk, as for an ordinary user without a tmpfs of its own."""
     both = daemon.directory / "disk"
     on_tmpfs(daemon, both)
     daemon.root, daemon.run_root = both / "root", both / "run"
@@ -96,7 +96,7 @@ def daemon(disk: str) -> Iterator[Daemon]:
 
 
 def fill_all(daemon: Daemon, disk: str) -> list[Path]:
-    """Every disk of the daemon, to the last block or inode."""
+    """Fill every disk of the daemon, to the last block or inode."""
     places = {
         daemon.root.stat().st_dev: daemon.root,
         daemon.run_root.stat().st_dev: daemon.run_root,
@@ -108,7 +108,7 @@ def fill_all(daemon: Daemon, disk: str) -> list[Path]:
 
 
 async def take_away(rig: Rig) -> None:
-    """What a daemon that cannot write any more does not remove."""
+    """Remove what a daemon without write access does not remove."""
     rig.daemon.kill()
     world.kill_all(rig.daemon)
     for path in reversed(mounts.mounts_below(rig.daemon.directory)):
@@ -177,7 +177,7 @@ async def test_an_image_can_be_removed_after_a_start_on_a_full_disk(rig: Rig, di
 async def test_what_could_not_be_tried_for_want_of_room_works_when_there_is_some(
     rig: Rig, disk: str
 ) -> None:
-    """After a reboot nothing is known of the OCI runtimes: each has to make a container first."""
+    """After a reboot the OCI runtimes are unknown: each has to make a container first."""
     rig.daemon.kill()
     shutil.rmtree(rig.daemon.run_root / "handlers")
     fillers = fill_all(rig.daemon, disk)
@@ -213,7 +213,7 @@ async def test_a_root_that_is_mounted_read_only_is_refused_with_what_to_do(rig: 
 async def test_a_root_that_becomes_read_only_keeps_no_container_from_being_stopped(
     daemon: Daemon,
 ) -> None:
-    """As ext4 does by itself when it finds an error; such a file system stays read-only."""
+    """ext4 does this by itself after an error; such a file system stays read-only."""
     async with Rig(daemon) as rig:
         pod = await rig.cri.run_pod()
         container = await rig.cri.run(pod, ["sleep", "600"])

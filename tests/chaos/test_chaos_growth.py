@@ -1,4 +1,4 @@
-"""Containers and pods made and removed, most of them without running, cost the daemon nothing."""
+"""Containers and pods, most of them never started, cost the daemon nothing after their removal."""
 
 import asyncio
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from tests.fixtures.host import descriptors, resident, threads, until
 
 AT_ONCE = 8
 WARM_UP, ROUNDS = 64, 128
-GROWTH = 2 << 20  # bytes, 16 KiB a container: what one left task or buffer would take
+GROWTH = 2 << 20  # bytes, 16 KiB for each container: about one leaked task or buffer
 POOL = 6  # threads that pools of fixed size may still start
 
 

@@ -1,6 +1,6 @@
-"""Host ports of pods that come and go: every rule goes with its pod, and traffic to the next one.
+"""Host ports of pods: every rule is removed with its pod, and traffic reaches the next pod.
 
-The daemon has a network namespace of its own for a node: all rules in it are of its pods.
+The daemon has a network namespace of its own as its node: all rules in it belong to its pods.
 """
 
 import json
@@ -27,7 +27,7 @@ T = TypeVar("T")
 CYCLES, FAILS_IN = 16, 5
 HOST_PORT, PORT = 15353, 53
 ANSWER_S = 5.0
-# The real plugin, but for one DEL after the file was made.
+# The real plugin, except for one DEL after the file was made.
 FAILING_ONCE = """#!/bin/sh
 if [ "$CNI_COMMAND" = DEL ] && rm {order} 2>/dev/null; then
     echo '{{"cniVersion": "1.0.0", "code": 111, "msg": "told to fail"}}'; exit 1
@@ -68,7 +68,7 @@ def daemon() -> Iterator[Daemon]:
 
 
 def rules(daemon: Daemon) -> list[str]:
-    """Every rule and chain on the node, without counters."""
+    """Return every rule and chain on the node, without counters."""
     dump = subprocess.run(
         [*daemon.wrapper, "iptables-save"], check=True, capture_output=True, text=True
     )
@@ -98,11 +98,11 @@ def netns(daemon: Daemon, pod: str) -> Path:
 
 async def test_every_rule_goes_with_its_pod_and_datagrams_reach_the_next_one(rig: Rig) -> None:
     daemon = rig.daemon
-    await rig.cri.remove_pod(await pod_with_port(rig))  # makes the chains that stay for ever
+    await rig.cri.remove_pod(await pod_with_port(rig))  # this makes the chains that stay forever
     before, nothing = rules(daemon), await rig.settled()
     address = daemon.subnet.replace("0/24", "1"), HOST_PORT
     with within(node(daemon), lambda: bound(40000)) as client:
-        client.sendto(b"too early", address)  # the kernel remembers where it went
+        client.sendto(b"too early", address)  # the kernel remembers its destination
         for number in range(CYCLES):
             pod = await pod_with_port(rig)
             with within(netns(daemon, pod), lambda: bound(PORT)) as server:

@@ -1,4 +1,4 @@
-"""An OCI runtime that hangs in every verb: nobody waits for it but those who asked for it."""
+"""An OCI runtime hangs in each verb: only the calls that need it wait for it."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ from tests.fixtures.daemon import Daemon
 
 pytestmark = pytest.mark.waits
 
-PODS, EACH = 6, 20  # pods of containers that have nothing to do with it
+PODS, EACH = 6, 20  # pods of containers that do not use it
 HANGING = """#!/bin/sh
 # A crun that stops itself before the verb that a file tells.
 read verb < {file}
@@ -45,7 +45,7 @@ def order(daemon: Daemon, verb: str) -> None:
 
 
 def stopped(daemon: Daemon) -> list[int]:
-    """The processes of the hanging runtime that have stopped themselves."""
+    """Return the processes of the hanging runtime that have stopped themselves."""
     mark = bytes(daemon.run_root / "oci-bin" / "hanging")
     held = [entry.pid for entry in process_tree.table().values() if entry.state == "T"]
     return [pid for pid in held if mark in Path(f"/proc/{pid}/cmdline").read_bytes()]
@@ -71,7 +71,7 @@ async def others(cri: Cri) -> list[str]:
 
 
 async def every_answer(cri: Cri) -> set[str]:
-    """Ask all that a kubelet asks again and again; the ids in the list of containers."""
+    """Make all calls that a kubelet repeats; return the ids in the list of containers."""
     runtime = cri.runtime
     await runtime.Status(api.StatusRequest(verbose=True))
     await runtime.ListPodSandbox(api.ListPodSandboxRequest())
@@ -153,7 +153,7 @@ async def test_whoever_ends_a_container_does_not_wait_for_its_start_that_hangs(
     starts = [asyncio.ensure_future(rig.cri.start(container)) for container in containers]
     await rig.until(lambda: len(stopped(rig.daemon)) == len(ENDS))
     order(rig.daemon, "nothing")
-    async with asyncio.timeout(30):  # the OCI runtime itself is given 60 s
+    async with asyncio.timeout(30):  # the limit of the OCI runtime itself is 60 s
         await asyncio.gather(
             rig.cri.stop(containers[0]),
             rig.cri.remove(containers[1]),

@@ -1,4 +1,4 @@
-"""No inotify instance is left on the node: what is watched is found by looking, and it is said."""
+"""The node has no free inotify instance: the daemon polls instead, and the status says so."""
 
 import asyncio
 import sys

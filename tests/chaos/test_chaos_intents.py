@@ -1,4 +1,4 @@
-"""What was begun when the daemon was killed is completed by the next one, without being asked."""
+"""The next daemon completes work that was interrupted by a kill, without a new request."""
 
 import asyncio
 import time
@@ -30,7 +30,7 @@ async def running(rig: Rig, script: str) -> str:
 
 
 async def stop_until_signalled(rig: Rig, container: str, grace: int = GRACE_S) -> None:
-    """Ask for a stop that the daemon will not live to finish."""
+    """Request a stop, and kill the daemon before it finishes."""
     log = Path((await rig.cri.status(container)).log_path)
     stop = asyncio.create_task(rig.cri.stop(container, grace))
     await rig.until(lambda: "term" in log.read_text())
@@ -39,7 +39,7 @@ async def stop_until_signalled(rig: Rig, container: str, grace: int = GRACE_S) -
 
 
 async def dies(rig: Rig, point: str, *calls: "asyncio.Task[None]") -> None:
-    """Wait until the daemon has died at the point, where it was ordered to."""
+    """Wait until the daemon has died at the ordered point; then restart it."""
     await rig.until(rig.died)
     await asyncio.gather(*calls, return_exceptions=True)
     rig.pardon()
@@ -55,7 +55,7 @@ async def test_the_next_daemon_kills_a_container_when_its_grace_is_over(rig: Rig
     status = await rig.cri.exited(container, GRACE_S + 5)
     assert GRACE_S <= time.monotonic() - begun < GRACE_S + 3
     assert (status.exit_code, status.reason) == (137, "Error")
-    assert log_lines(status).count("term") == 1  # many programs take a second one badly
+    assert log_lines(status).count("term") == 1  # many programs handle a second signal badly
 
 
 async def test_a_grace_that_ended_while_there_was_no_daemon_is_over_at_the_start(rig: Rig) -> None:

@@ -1,4 +1,4 @@
-"""Records of more text than fits into one message."""
+"""Records with more text than one message can hold."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -41,7 +41,7 @@ async def pods(rig: Rig) -> AsyncIterator[list[str]]:
 
 
 async def listed(daemon: Daemon, *metadata: tuple[str, str]) -> api.ListPodSandboxResponse:
-    """By a client that itself takes whatever comes."""
+    """List by a client that accepts messages of any size."""
     options = [("grpc.max_receive_message_length", -1)]
     async with grpc.aio.insecure_channel(f"unix:{daemon.socket}", options=options) as channel:
         call: Any = Stub(channel, RUNTIME).ListPodSandbox

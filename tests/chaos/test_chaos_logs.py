@@ -1,4 +1,4 @@
-"""A log that is turned over many times while its container writes as fast as a busy one does."""
+"""A log is rotated many times while its container writes as fast as a busy one."""
 
 import re
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from tests.chaos.rig import Rig, mortal_daemon
 from tests.fixtures.daemon import Daemon
 
 ROTATIONS = 50
-# 20,000 numbered lines a second, until it is told to end; the last line has no newline.
+# It writes 20,000 numbered lines a second until /tmp/end exists; the last line has no newline.
 WRITER = (
     "n=0; while [ ! -e /tmp/end ]; do seq $((n+1)) $((n+1000)); n=$((n+1000)); usleep 45000; done;"
     "printf last"
@@ -26,7 +26,7 @@ def daemon() -> Iterator[Daemon]:
 
 
 async def rotate(rig: Rig, container: str, log: Path, number: int) -> Path:
-    """As the kubelet does it."""
+    """Rotate the log as the kubelet does."""
     await rig.until(lambda: log.stat().st_size > 0)
     old = log.with_suffix(f".{number}")
     log.rename(old)
@@ -36,7 +36,7 @@ async def rotate(rig: Rig, container: str, log: Path, number: int) -> Path:
 
 
 def lines(files: list[Path]) -> list[str]:
-    """What the container wrote, put together again; every record must be whole."""
+    """Return the lines that the container wrote, joined from records that must be complete."""
     found, begun = [], ""
     for file in files:
         for record in file.read_text().splitlines(keepends=True):

@@ -1,4 +1,4 @@
-"""Containers that the kernel kills for want of memory, their limit being their pod's as well."""
+"""The kernel kills containers that exceed their memory limit, which is their pod's limit, too."""
 
 import asyncio
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ def daemon() -> Iterator[Daemon]:
 
 @pytest.fixture
 def parents(daemon: Daemon) -> Iterator[list[str]]:
-    """The groups of pods as the kubelet makes them, by the driver of the node, with the limit."""
+    """Cgroups of pods with the limit, as the kubelet makes them with the node's driver."""
     if not systemd.is_running():
         yield [group_of_pod(daemon, number) for number in range(PODS)]
         return

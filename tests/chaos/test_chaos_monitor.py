@@ -1,4 +1,4 @@
-"""A conmon is killed by the kernel for want of memory, and its container goes on."""
+"""The kernel kills a conmon that exceeds its memory limit; its container keeps running."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +26,7 @@ def daemon() -> Iterator[Daemon]:
 
 @pytest.fixture
 def starving(daemon: Daemon) -> Iterator[Path]:
-    """A group in which nothing more can be had; the daemon's parent groups go with the daemon."""
+    """A cgroup without any free memory; the daemon's parent cgroups end with the daemon."""
     memory = Hierarchies().holding("memory")
     assert memory is not None
     group = memory.group(f"{world.cgroup(daemon)}-starving")
@@ -37,7 +37,7 @@ def starving(daemon: Daemon) -> Iterator[Path]:
 
 
 async def orphaned(rig: Rig, pod: str, then: str, starving: Path) -> str:
-    """A running container that waits to be let go, and whose conmon is dead."""
+    """Return a running container that waits for /tmp/go, and whose conmon is dead."""
     config = container_config(["sh", "-c", f"{SAY} {WAIT} {then}"])
     config.linux.resources.memory_limit_in_bytes = 20 << 20
     container = await rig.cri.create(pod, config)

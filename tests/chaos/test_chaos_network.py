@@ -1,4 +1,4 @@
-"""Plugins that are slow or fail, torn cache files, namespaces that somebody holds."""
+"""Plugins that are slow or fail, torn cache files, namespaces that another process holds."""
 
 import asyncio
 import subprocess
@@ -17,7 +17,7 @@ from tests.fixtures.daemon import Daemon
 
 PATIENCE_S = 0.3  # of a caller
 ADDRESSES = 13  # for pods in a /28
-FAILING, AT_ONCE = 40, 8  # more than there are addresses, never all of them at the same time
+FAILING, AT_ONCE = 40, 8  # more pods than addresses, but never all of them at the same time
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ async def test_a_stop_keeps_the_network_namespace_until_every_plugin_has_left_it
     spy.tell("fail-del")
     with pytest.raises(CriShimError, match="told to fail once in DEL"):
         await rig.cri.stop_pod(pod)
-    await rig.no_retries()  # it is completed though nobody asks again
+    await rig.no_retries()  # the daemon completes it without a new request
     assert spy.namespaces("DEL", pod) == [str(pinned)] * 2
     assert not pinned.exists()
     assert (await rig.cri.pod_status(pod)).state == api.SANDBOX_NOTREADY
@@ -102,7 +102,7 @@ async def test_a_torn_cache_file_keeps_no_pod_from_going(rig: Rig, content: byte
 
 @contextmanager
 def holding_every_mount() -> Iterator[None]:
-    """Somebody with a mount namespace of its own, which has a copy of all there is now."""
+    """Hold every present mount by a process with a mount namespace of its own."""
     command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", "echo; exec sleep 600"]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
         try:

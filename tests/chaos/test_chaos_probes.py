@@ -1,4 +1,4 @@
-"""Commands as probes run them, again and again: whatever they leave behind, nothing piles up."""
+"""Commands run repeatedly, as probes do: their remains do not accumulate."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -15,14 +15,14 @@ from tests.fixtures.host import descriptors, resident, threads, until
 
 AT_ONCE = 16
 WARM_UP, PROBES = 64, 160
-GROWTH = 4 << 20  # bytes, 26 KiB a probe: what one left task or buffer would take
+GROWTH = 4 << 20  # bytes, 26 KiB for each probe: about one leaked task or buffer
 POOL = 6  # threads that pools of fixed size may still start
 TIMEOUT_S, ANSWER_S = 5, 10.0
 
 DAEMON = ["sh", "-c", "sleep 600 & echo done"]  # a child that keeps stdout
 STUCK = ["sh", "-c", "sleep 601 & sleep 602"]
 FAILED = ["false"]
-# It is its duty to reap what commands leave to it.
+# Its first process must reap the orphans of commands.
 REAPING = ["sh", "-c", "while :; do sleep 0.1; done"]
 
 

@@ -1,4 +1,4 @@
-"""Processes that die together, and pids that belong to somebody else by now."""
+"""Processes that die together, and pids that belong to another process by now."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ from tests.fixtures import host
 from tests.fixtures.cri import pod_config
 from tests.fixtures.daemon import Daemon
 
-SEEN_S = 5.0  # how late an end may be told
+SEEN_S = 5.0  # the latest time for the report of an exit
 AT_ONCE_S = 1.0
 
 
@@ -92,10 +92,10 @@ def innocent() -> Iterator[int]:
 
 
 def hand_on_pids(daemon: Daemon, container: str, pid: int) -> None:
-    """Have the record name a process that is another one's by now, with the old start times."""
+    """Change the record to the pid of another process, with the old start times."""
     with records.opened(daemon) as store:
         record = records.read(store, "container", container, state.ContainerRecord)
-        for recorded in (record.monitor, record.init):  # else it could still tell of the end
+        for recorded in (record.monitor, record.init):  # otherwise they could still report the exit
             os.kill(recorded.pid, signal.SIGKILL)
             assert process.start_time(pid) != recorded.start_time
             recorded.pid = pid

@@ -1,4 +1,4 @@
-"""Registries that are slow are waited for; those that are stuck are given up, in words."""
+"""The daemon waits for slow registries, and gives up stuck ones with an error message."""
 
 import os
 from collections.abc import AsyncIterator, Iterator
@@ -37,7 +37,7 @@ def with_own_registries(daemon: Daemon) -> None:
 
 @pytest.fixture
 async def relay(rig: Rig, registry: Registry) -> AsyncIterator[Relay]:
-    """In front of a registry that has an image of some size."""
+    """A relay in front of a registry with an image of some size."""
     registry.push(Image([Tar().file("big", os.urandom(PIECES * Relay.PIECE))]), NAME)
     async with Relay(registry.port) as relay:
         lines = f'[[registry]]\nlocation = "127.0.0.1:{relay.port}"\ninsecure = true\n'

@@ -1,4 +1,4 @@
-"""A reboot: no process, mount or namespace is left, and nothing below the run root."""
+"""A reboot: no process, mount or namespace is left, and the run root is empty."""
 
 import shutil
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ PODS = 19
 
 
 def another_boot(daemon: Daemon) -> None:
-    """Let this daemon believe in the boot that a file tells."""
+    """Let the daemon read the boot's id from a file."""
     file = daemon.directory / "boot_id"
     file.write_text(boot.boot_id())
     daemon.env["CRI_SHIM_BOOT_ID_FILE"] = str(file)
@@ -31,13 +31,13 @@ def daemon() -> Iterator[Daemon]:
 
 
 def reboot(daemon: Daemon) -> None:
-    """Take away what a reboot takes, and change the boot's id."""
+    """Remove what a reboot removes, and change the boot's id."""
     daemon.kill()
     world.kill_all(daemon)
     for path in reversed(mounts.mounts_below(daemon.directory)):
         mounts.unmount(path)
     shutil.rmtree(daemon.run_root)
-    shutil.rmtree(world.netns(daemon), ignore_errors=True)  # not there without pods
+    shutil.rmtree(world.netns(daemon), ignore_errors=True)  # it does not exist without pods
     (daemon.directory / "boot_id").write_text("another boot\n")
 
 
@@ -74,8 +74,8 @@ async def test_after_a_reboot_all_is_told_as_ended_and_every_address_is_given_ba
 
 
 async def works(rig: Rig) -> None:
-    """Directories, cgroups and networks of new pods are made as on a new node."""
-    await rig.cri.load_busybox()  # its layers may not have been on the disk: it is gone
+    """Check that directories, cgroups and networks of new pods are made as on a new node."""
+    await rig.cri.load_busybox()  # its layers may not have been on the disk, so it was dropped
     container = await rig.cri.run(await rig.cri.run_pod(), ["sleep", "600"])
     assert await rig.cri.sh(container, "echo alive") == "alive\n"
 
@@ -129,7 +129,7 @@ async def test_a_refresh_that_is_cut_off_is_done_by_the_next_start(rig: Rig) -> 
     running = await rig.cri.run(pods[1], ["sleep", "600"])
     reboot(rig.daemon)
     rig.order("recovery.refresh.pod", "kill")
-    with pytest.raises(AssertionError):  # it ends before it answers
+    with pytest.raises(AssertionError):  # the daemon ends before it answers
         rig.daemon.start()
     assert not (rig.daemon.run_root / "alive").exists()
     rig.pardon()

@@ -1,4 +1,4 @@
-"""Records and layers that are damaged or lost: the others are served, the daemon starts."""
+"""Damaged or lost records and layers: the daemon starts and serves all others."""
 
 import asyncio
 import os
@@ -37,7 +37,7 @@ def empty(store: LevelStore, id: str) -> None:
 
 
 def swap_id(store: LevelStore, id: str) -> None:
-    """Have the record of one container stand under the id of another."""
+    """Store the record of one container under the id of another."""
     others = [other for other in store.items("container") if other[0] != id]
     store.put("container", id, others[0][1])
 
@@ -117,7 +117,7 @@ async def test_a_damaged_table_costs_the_records_in_it_alone(rig: Rig) -> None:
 
 
 async def older_record(rig: Rig, id: str, value: bytes) -> None:
-    """Restart the daemon with the record of a container as it was some time ago."""
+    """Restart the daemon with an older record of a container."""
     rig.daemon.kill()
     with records.opened(rig.daemon) as store:
         store.put("container", id, value)
@@ -184,7 +184,7 @@ async def test_a_start_that_was_not_recorded_in_time_is_completed(rig: Rig) -> N
 
 
 async def test_a_state_of_which_nothing_can_be_read_is_begun_anew(rig: Rig) -> None:
-    """It is still known whose the containers are that run: they are ended, as nobody knows them."""
+    """The owner of running containers is still known: they are ended, as they have no record."""
     nothing = await rig.snapshot()
     container = await rig.cri.run(await rig.cri.run_pod(), ["sleep", "600"])
     pid = (await rig.cri.info(container))["pid"]
@@ -217,7 +217,7 @@ async def test_what_runs_for_another_state_is_left_alone(rig: Rig) -> None:
     state.with_name("elsewhere").rename(state)
     await rig.restart()
     assert (await rig.cri.status(container)).state == api.CONTAINER_RUNNING
-    # The kept blob was of no image of the other state: an image that is loaded whole has it again.
+    # The kept blob belonged to no image of the other state: loading the whole image restores it.
     await rig.cri.remove_pod(pod)
     spec = api.ImageSpec(image=busybox.NAME)
     await rig.cri.image.RemoveImage(api.RemoveImageRequest(image=spec))

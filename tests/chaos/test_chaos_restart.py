@@ -1,4 +1,4 @@
-"""The daemon is killed, stopped or hung up on while pods are in the middle of their lives."""
+"""The daemon is killed, stopped or gets SIGHUP while pods and containers are active."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ WAITS_FOR_LEAVE = (
 
 
 async def stopping(rig: Rig) -> tuple[str, "asyncio.Task[None]"]:
-    """A container that takes its time, and a stop of it that waits."""
+    """Return a container that stops slowly, and a stop that waits for it."""
     container = await rig.cri.run(await rig.cri.run_pod(), ["sh", "-c", WAITS_FOR_LEAVE])
     status = await rig.cri.status(container)
     log = Path(status.log_path)

@@ -1,4 +1,4 @@
-"""Sessions with containers and pods that are removed under them come to an end."""
+"""Sessions end when their container or pod is removed."""
 
 from collections.abc import Iterator
 

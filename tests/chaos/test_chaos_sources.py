@@ -1,4 +1,4 @@
-"""Sources of mounts that are mounted in the bundle for the time of a start."""
+"""Sources of mounts, which are mounted in the bundle during a start."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Stops that meet removals, and stops that a daemon does not live to see."""
+"""Stops that run at the same time as removals, and stops that the death of a daemon interrupts."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""A volume of very many files whose labels are to be changed: nobody walks through it."""
+"""A volume with very many files whose labels or owners would change: no daemon walks it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.fixtures.daemon import Daemon
 
 DIRECTORIES, FILES = 40, 50  # files in each
 MAPPING: Any = {"container_id": 0, "host_id": 100000, "length": 65536}
-MS_STRICTATIME = 1 << 24  # every look into a directory is remembered
+MS_STRICTATIME = 1 << 24  # every read of a directory changes its access time
 
 Facts = dict[Path, tuple[int, int, int]]
 
@@ -26,13 +26,13 @@ def daemon() -> Iterator[Daemon]:
 
 
 def open_to_others(daemon: Daemon) -> None:
-    """Root of a user namespace must pass to what is below."""
+    """Root of a user namespace must be able to enter the directories below."""
     daemon.directory.chmod(0o711)
 
 
 @pytest.fixture
 def volume(daemon: Daemon) -> Iterator[list[Path]]:
-    """All that is in it; itself comes first."""
+    """All paths of a volume; the volume itself is the first."""
     root = daemon.directory / "volume"
     root.mkdir()
     syscalls.mount("tmpfs", root, "tmpfs", syscalls.MS_NOSUID | MS_STRICTATIME, "mode=755")
@@ -48,13 +48,13 @@ def volume(daemon: Daemon) -> Iterator[list[Path]]:
 
 
 def facts(volume: list[Path]) -> Facts:
-    """When each entry was last read, and changed, and whose it is."""
+    """Return access time, change time and owner of each entry."""
     found = [(path, path.lstat()) for path in volume]
     return {path: (stat.st_atime_ns, stat.st_ctime_ns, stat.st_uid) for path, stat in found}
 
 
 def owned(userns: bool) -> tuple[api.NamespaceOption, list[api.IDMapping]]:
-    """The namespaces of a pod with or without its own users, and how volumes are mapped then."""
+    """Return the namespaces of a pod with or without its own users, and its volumes' mapping."""
     options = api.NamespaceOption(pid=api.CONTAINER)
     mapping = [api.IDMapping(**MAPPING)] if userns else []
     if userns:
@@ -80,4 +80,4 @@ async def test_a_volume_to_be_relabelled_or_owned_by_others_is_not_walked_throug
     container = await rig.cri.run(pod, ["sleep", "600"], mounts=[asked], linux=linux)
     assert facts(volume) == before
     assert await rig.cri.sh(container, "cat /data/d1/f1; stat -c %u /data/d1/f1") == "x0\n"
-    assert facts(volume) != before  # a look would have been noticed
+    assert facts(volume) != before  # the access is visible, so an earlier walk would have been, too

@@ -1,9 +1,9 @@
-"""Executes a program for which, and for whose children, no inotify instance is left.
+"""Executes a program; it and its children find no free inotify instance.
 
     python without_inotify.py PROGRAM ARGUMENT...
 
-The limit is one of the user, whose other programs are not to suffer: so a filter answers for the
-kernel what it answers when all instances are used up.
+The kernel's limit applies to a user, and other programs of the user must not be affected. So a
+seccomp filter answers like the kernel when all instances are used up.
 """
 
 import ctypes
@@ -24,7 +24,7 @@ class _Program(ctypes.Structure):
 
 
 def forbid() -> None:
-    """From now on an inotify instance is EMFILE, as when fs.inotify.max_user_instances exist."""
+    """Make inotify fail with EMFILE, as when fs.inotify.max_user_instances exist already."""
     lines = [(_LOAD, 0, 0, 0)]  # the number of the system call
     for number in _CALLS[platform.machine()]:
         lines += [(_JUMP_IF_EQUAL, 0, 1, number), (_RETURN, 0, 0, _ERRNO | errno.EMFILE)]

@@ -1,6 +1,6 @@
-"""Everything outside the daemon's memory that pods, containers and images are made of.
+"""Everything outside the daemon's memory that belongs to pods, containers and images.
 
-Two snapshots of it, one before a request and one after it failed, must be the same.
+A snapshot before a request and one after its failure must be the same.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ _ID = re.compile(r"[0-9a-f]{64}")
 
 
 def things(daemon: Daemon) -> set[str]:
-    """As readable lines: mounts, namespaces, addresses, interfaces, cgroups, processes, files."""
+    """Return lines for mounts, namespaces, addresses, interfaces, cgroups, processes, files."""
     found = {f"mount {target}" for target in mounts.mounts_below(daemon.directory)}
     found -= {f"mount {netns(daemon)}"}  # the directory itself, as `ip netns` makes it
     found |= {f"file {path}" for path in _files(daemon)}
@@ -35,7 +35,7 @@ def things(daemon: Daemon) -> set[str]:
 
 
 def kill_all(daemon: Daemon) -> None:
-    """End every process of the instance but the daemon, and take their groups away."""
+    """Kill every process of the instance except the daemon, and remove their cgroups."""
     limit = time.monotonic() + 5
     while left := {pid for _, pids in _cgroups(daemon) for pid in pids} | _pids_of(daemon):
         for pid in left:
@@ -49,7 +49,7 @@ def kill_all(daemon: Daemon) -> None:
 
 
 def remove_parents(daemon: Daemon) -> None:
-    """The groups that a daemon takes away when it is stopped, but not when it is killed."""
+    """Remove the cgroups that a daemon removes when it is stopped, but not when it is killed."""
     for parent in _parents(daemon):
         parent.rmdir()
 
@@ -59,12 +59,12 @@ def _pids_of(daemon: Daemon) -> set[str]:
 
 
 def netns(daemon: Daemon) -> Path:
-    """Where the network namespaces of this instance alone are pinned."""
+    """Return the directory of the network namespaces, which belongs to this instance only."""
     return Path(str(daemon.settings["network.netns_dir"]))
 
 
 def cgroup(daemon: Daemon) -> str:
-    """What the names of this instance's own groups begin with."""
+    """Return the prefix of the names of this instance's cgroups."""
     return f"cri-shim-{hashlib.sha256(bytes(daemon.run_root)).hexdigest()[:8]}"
 
 
@@ -83,7 +83,7 @@ def _interfaces(daemon: Daemon) -> Iterator[str]:
 
 
 def _processes(daemon: Daemon) -> Iterator[str]:
-    """Those that name the instance on their command line: conmon, OCI runtime, skopeo, CNI."""
+    """Yield processes with the instance's path: conmon, OCI runtime, skopeo, CNI."""
     mark = os.fsencode(daemon.directory)
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -94,14 +94,14 @@ def _processes(daemon: Daemon) -> Iterator[str]:
         if b"cri_shim\0--config" in command or int(entry.name) == os.getpid():
             continue  # the daemon, and this test
         if command.startswith(b"dpkg-query\0"):
-            continue  # it looks for the package of a program, after the start, and ends by itself
+            continue  # it looks up a program's package after the start, and ends by itself
         if mark in command or b"CRI_SHIM_NETWORK=" + mark in environment:
             line = command.replace(b"\0", b" ").decode(errors="replace")
             yield f"{entry.name} {line[:120]}"
 
 
 def _cgroups(daemon: Daemon) -> Iterator[tuple[str, list[str]]]:
-    """Each group of a container, pause process or monitor of this instance, and who is in it."""
+    """Yield each cgroup of a container, pause process or conmon of this instance, with its pids."""
     scopes = systemd.TREE.glob("**/cri-shim-*.scope") if systemd.is_running() else ()
     for top in (*_parents(daemon), *scopes):
         for directory, _, _ in os.walk(top):
@@ -110,7 +110,7 @@ def _cgroups(daemon: Daemon) -> Iterator[tuple[str, list[str]]]:
 
 
 def _parents(daemon: Daemon) -> list[Path]:
-    """The groups of this instance's own name, in whichever trees; with systemd, of its monitors."""
+    """Return this instance's cgroups in all trees; with systemd also the slice of its conmons."""
     name = cgroup(daemon)
     found = [*systemd.TREE.glob(f"*/{name}*"), *systemd.TREE.glob(f"{name}*")]
     monitors = systemd.TREE / expand_slice(f"{name}-conmon.slice")

@@ -15,7 +15,7 @@ _RULES = (["nft", "list", "ruleset"], ["iptables-save"], ["losetup", "--list"])
 
 
 def _everything() -> Things:
-    """All of the machine that tests may touch; what belongs to this process is left out."""
+    """Return everything on the machine that tests may change, except parts of this process."""
     own = ("open ", "child process ")
     found = Counter({k: n for k, n in snapshot(_MACHINE).items() if not k.startswith(own)})
     for command in _RULES:
@@ -36,7 +36,7 @@ def _is_rule(line: str) -> bool:
 
 
 def _uncounted(line: str) -> str:
-    """Without packet counters, which change by themselves."""
+    """Remove packet counters, which change by themselves."""
     return re.sub(r"packets \d+ bytes \d+", "packets", line)
 
 
@@ -45,7 +45,7 @@ def main(action: str, file: Path) -> int:
         file.write_text(json.dumps(_everything()))
         return 0
     before = Counter(json.loads(file.read_text()))
-    left_behind(before, _MACHINE)  # waits for what is just ending
+    left_behind(before, _MACHINE)  # waits for processes that are ending
     now = _everything()
     for thing in sorted(now - before):
         print(f"left behind: {thing}")

@@ -1,7 +1,7 @@
-"""What a test may leave behind: a snapshot of this process and machine, and the difference of two.
+"""Leaks of a test: snapshots of this process and the machine, and the difference of two snapshots.
 
-Of the machine only what bears this run's mark is looked at: paths below its base directory.
-`whole` looks at all of it; it is for a run that has the machine to itself (hack/test).
+On the machine only objects with the mark of this run count: paths below its base directory. With
+`whole` all objects count; this is for a run that has the machine to itself (hack/test).
 """
 
 import asyncio
@@ -36,16 +36,19 @@ Things = Counter[str]
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What to look at: `mark` is the run's base directory, `machine` adds processes and mounts."""
+    """The scope of a snapshot.
+
+    `mark` is the run's base directory, `machine` adds processes and mounts.
+    """
 
     mark: str
     machine: bool
     whole: bool
-    patience: float = 3.0  # seconds: a process that was killed takes a moment to go
+    patience: float = 3.0  # seconds: a killed process needs a moment to end
 
 
 def snapshot(scope: Scope) -> Things:
-    """Everything there is now, as readable lines."""
+    """Return all present objects, as readable lines."""
     found = Counter(_open_files())
     found.update(f"child process {pid}" for pid in _children())
     if scope.machine or scope.whole:
@@ -58,7 +61,7 @@ def snapshot(scope: Scope) -> Things:
 
 
 def left_behind(before: Things, scope: Scope) -> list[str]:
-    """What is there now and was not before, after a while of patience."""
+    """Return the objects that are new since `before`, after a limited wait."""
     deadline = time.monotonic() + scope.patience
     while extra := snapshot(scope) - before:
         gc.collect()
@@ -79,7 +82,7 @@ def _open_files() -> Iterator[str]:
 
 
 def _kind(target: str) -> str:
-    """socket:[123] is any socket: numbers differ between snapshots of the same thing."""
+    """Shorten socket:[123] to socket: numbers differ between snapshots of the same object."""
     return target if target.startswith("anon_inode") else target.partition(":")[0]
 
 
@@ -104,7 +107,7 @@ def _processes(scope: Scope) -> Iterator[str]:
 
 
 def _mounts(scope: Scope) -> Iterator[str]:
-    # The path of a mount may be any bytes but a line feed, which is escaped.
+    # The path of a mount may have any bytes except a line feed, which is escaped.
     for line in Path("/proc/self/mountinfo").read_bytes().rstrip(b"\n").split(b"\n"):
         target = os.fsdecode(line.split(b" ")[4])
         if scope.whole or target.startswith(scope.mark):
@@ -123,7 +126,7 @@ def _cgroups() -> Iterator[str]:
 
 
 class Tasks:
-    """Remembers the tasks that an event loop had to cancel when it was closed."""
+    """Records the tasks that an event loop had to cancel when it was closed."""
 
     def __init__(self) -> None:
         self.abandoned: list[str] = []
@@ -140,6 +143,6 @@ class Tasks:
         asyncio.runners._cancel_all_tasks = self._cancel_all  # type: ignore[attr-defined]
 
     def take(self) -> list[str]:
-        """The names since the last time."""
+        """Return the names since the last call."""
         taken, self.abandoned = self.abandoned, []
         return taken

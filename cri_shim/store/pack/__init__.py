@@ -1,4 +1,4 @@
-"""The child process that makes the tar of a layer: a new one of a container's files, or an old one.
+"""The child process that makes a layer's tar: from a container's files, or the original one again.
 
 As in unpacking, it first calls chroot on the directory: then no symbolic link in the directory can
 lead it to other files. The same directory gives the same tar. A tar made here is the same again

@@ -75,7 +75,7 @@ def _content(file: BinaryIO, size: int) -> Iterator[bytes]:
 def _again(directory: str, path: str) -> Iterator[bytes]:
     with Path(path).open("rb") as file:
         steps = recipe.read(file)
-        next_step = next(steps, None)  # this imports modules, which the chroot makes impossible
+        next_step = next(steps, None)  # imports modules, which is impossible after the chroot
         confine.confine(directory)
         while next_step is not None:
             if isinstance(next_step, bytes):

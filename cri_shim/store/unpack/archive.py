@@ -117,9 +117,9 @@ def _old_sparse(member: Member, block: bytes, stream: LayerStream) -> None:
 
 
 def _sparse_in_data(member: Member, stream: LayerStream) -> None:
-    """Read a map of decimal numbers, one a line, padded to a block: count, then pairs.
+    """Read the sparse map at the start of the data: lines of decimal numbers, padded to a block.
 
-    It is at the start of the data.
+    The count comes first, then pairs.
     """
     numbers: list[int] = []
     rest, wanted = b"", 1
