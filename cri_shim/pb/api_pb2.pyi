@@ -4847,7 +4847,7 @@ class NetworkUsage(_message.Message):
     def default_interface(self) -> Global___NetworkInterfaceUsage: ...
     @_builtins.property
     def interfaces(self) -> _containers.RepeatedCompositeFieldContainer[Global___NetworkInterfaceUsage]:
-        """All the others."""
+        """All, the default one among them."""
 
     def __init__(
         self,

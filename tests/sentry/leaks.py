@@ -110,7 +110,7 @@ def _mounts(scope: Scope) -> Iterator[str]:
     # The path of a mount may have any bytes except a line feed, which is escaped.
     for line in Path("/proc/self/mountinfo").read_bytes().rstrip(b"\n").split(b"\n"):
         target = os.fsdecode(line.split(b" ")[4])
-        if scope.whole or target.startswith(scope.mark):
+        if scope.whole or f"{target}/".startswith(f"{scope.mark}/"):
             yield f"mount {target}"
 
 

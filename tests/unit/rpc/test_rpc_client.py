@@ -67,4 +67,4 @@ async def test_the_control_service_is_served_by_the_same_boundary(tmp_path: Path
     await server.start()
     async with Client(path, timeout=10) as client:
         assert (await client.control.Info(control_pb2.InfoRequest())).json == "{}"
-    await server.stop(None)
+    await server.stop(10)  # returns when the call is over on this side, too
