@@ -124,10 +124,44 @@ def on_disk(path: str, cached: bool = False) -> bool:
         except (FileNotFoundError, NotADirectoryError):
             path = posixpath.dirname(path)
             continue
+        except BlockingIOError:
+            if not _is_absent(path):
+                raise
+            path = posixpath.dirname(path)
+            continue
         try:
             return syscalls.statx_of(fd, path).device_major != 0
         finally:
             os.close(fd)
+
+
+def _is_absent(path: str) -> bool:
+    """Whether a disk of this machine has no object of this name; False if a server might have it.
+
+    The kernel remembers names that exist, and often none that are absent. So the name is looked up
+    in its directory, if that is on a disk: neither a mount nor a symbolic link is followed.
+    """
+    above, name = posixpath.split(path)
+    if not name:
+        return False
+    try:
+        directory = _opened(above, syscalls.RESOLVE_CACHED)
+    except BlockingIOError:
+        return _is_absent(above)
+    except OSError:
+        return False
+    try:
+        if syscalls.statx_of(directory, above).device_major == 0:
+            return False
+        flags = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+        os.close(syscalls.openat2(directory, name, flags, syscalls.RESOLVE_NO_XDEV))
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(directory)
+    return False
 
 
 def prepare(directory: Path) -> None:

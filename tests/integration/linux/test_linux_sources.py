@@ -69,6 +69,23 @@ def test_a_server_is_not_asked_for_what_the_kernel_does_not_know(
     assert list(places.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["absent", "absent/below/it", "file/below/it"])
+def test_a_name_that_a_disk_does_not_have_needs_no_answer(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    assert own_process.cached(sources.on_disk, [(str(tmp_path / name),)]) == [True]
+
+
+def test_a_link_to_a_server_is_not_taken_for_an_absent_name(
+    silent: SilentFs, tmp_path: Path
+) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(silent.directory / "below")
+    for path in (link, link / "further"):
+        with pytest.raises(BlockingIOError):
+            sources.on_disk(str(path), cached=True)
+    assert silent.asked == []
+
+
 def test_files_and_directories_are_mounted_and_all_of_it_ends_at_once(
     tmp_path: Path, places: Path
 ) -> None:
