@@ -21,13 +21,13 @@ def main(archive: str, name: str, limit: str) -> None:
         data = _content(archive, name, int(limit))
         print(json.dumps({"text": None if data is None else data.decode()}))
     except MemoryError:
-        _fail(f"more than {MEMORY_LIMIT >> 20} MiB of memory would be needed")
+        fail(1, f"more than {MEMORY_LIMIT >> 20} MiB of memory would be needed")
     except RecursionError:
-        _fail("its headers are nested too deeply")
+        fail(1, "its headers are nested too deeply")
     except UnicodeDecodeError as e:
-        _fail(f"it is not UTF-8 text (byte {e.start})")
+        fail(1, f"it is not UTF-8 text (byte {e.start})")
     except (OSError, EOFError, ValueError, tarfile.TarError) as e:
-        _fail(str(e))
+        fail(1, str(e))
 
 
 def _content(archive: str, name: str, limit: int) -> bytes | None:
@@ -40,7 +40,8 @@ def _content(archive: str, name: str, limit: int) -> bytes | None:
     return None
 
 
-def _fail(reason: str) -> None:
+def fail(status: int, reason: str) -> None:
+    """Write the reason to stderr and exit."""
     sys.stderr.write(reason[:1000].encode(errors="backslashreplace").decode() + "\n")
     sys.stderr.flush()
-    os._exit(1)
+    os._exit(status)

@@ -10,10 +10,9 @@ import os
 import re
 import resource
 import shutil
-import sys
 import tarfile
 
-from cri_shim.store.archive_index import MEMORY_LIMIT
+from cri_shim.store.archive_index import MEMORY_LIMIT, fail
 from cri_shim.store.unpack.failure import NO_SPACE_EXIT
 
 _FILE = re.compile(r"(?:\./)?(oci-layout|index\.json|blobs/[a-z0-9]+/[a-f0-9]{32,128})", re.ASCII)
@@ -27,11 +26,11 @@ def main(archive: str, directory: str) -> None:
         _unpack(archive, directory)
         print("null")
     except MemoryError:
-        _fail(1, f"more than {MEMORY_LIMIT >> 20} MiB of memory would be needed")
+        fail(1, f"more than {MEMORY_LIMIT >> 20} MiB of memory would be needed")
     except (EOFError, ValueError, RecursionError, tarfile.TarError) as e:
-        _fail(1, str(e))
+        fail(1, str(e))
     except OSError as e:
-        _fail(NO_SPACE_EXIT if e.errno in _FULL else 1, str(e))
+        fail(NO_SPACE_EXIT if e.errno in _FULL else 1, str(e))
 
 
 def _unpack(archive: str, directory: str) -> None:
@@ -46,9 +45,3 @@ def _unpack(archive: str, directory: str) -> None:
             os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)  # noqa: PTH103, PTH120
             with open(path, "wb") as file:  # noqa: PTH123  # the later file of a name wins
                 shutil.copyfileobj(content, file)
-
-
-def _fail(status: int, reason: str) -> None:
-    sys.stderr.write(reason[:1000].encode(errors="backslashreplace").decode() + "\n")
-    sys.stderr.flush()
-    os._exit(status)

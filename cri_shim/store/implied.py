@@ -73,8 +73,8 @@ def _described(node: Node, path: str, unsaid: Mapping[str, set[str]]) -> Part | 
 def _alike(one: Part, other: Part) -> bool:
     """Return whether mode, owner and attributes are equal; each container changes the time of /."""
     first, second = _status(one), _status(other)
-    return (first.st_mode, first.st_uid, first.st_gid, _xattrs(one)) == (
-        second.st_mode, second.st_uid, second.st_gid, _xattrs(other),
+    return (first.st_mode, first.st_uid, first.st_gid, one.xattrs()) == (
+        second.st_mode, second.st_uid, second.st_gid, other.xattrs(),
     )  # fmt: skip
 
 
@@ -97,7 +97,7 @@ def _make(directory: Path, tree: _Tree, wanted: Mapping[str, Part]) -> None:
 def _copy(source: Part, target: str) -> None:
     status = _status(source)
     os.chown(target, status.st_uid, status.st_gid)
-    for name, value in _xattrs(source).items():
+    for name, value in source.xattrs().items():
         os.setxattr(target, name, value)
     Path(target).chmod(stat.S_IMODE(status.st_mode))
     os.utime(target, ns=(status.st_mtime_ns, status.st_mtime_ns))
@@ -106,7 +106,3 @@ def _copy(source: Part, target: str) -> None:
 def _status(part: Part) -> os.stat_result:
     with part.held() as handle:
         return os.fstat(handle)
-
-
-def _xattrs(part: Part) -> Mapping[str, bytes]:
-    return Node((part,), _status(part)).xattrs()

@@ -62,9 +62,7 @@ class Layers:
     async def unpack(self, blob: Path, diff_id: str) -> tuple[Path, LayerRecord]:
         """Unpack into a temporary directory, verify the diff-id; the caller commits or drops it."""
         async with self._slots:
-            temporary = self._hidden("new")
-            temporary.mkdir(mode=0o755)
-            temporary.chmod(0o755)  # independent of our umask
+            temporary = self._new()
             try:
                 record = await self._unpack(blob, temporary, diff_id)
             except BaseException:
@@ -113,9 +111,7 @@ class Layers:
 
         The caller commits or drops the directory, as after `unpack`. Such a layer has no recipe.
         """
-        temporary = self._hidden("new")
-        temporary.mkdir(mode=0o755)
-        temporary.chmod(0o755)  # independent of our umask
+        temporary = self._new()
         try:
             if not await offload(write, temporary):
                 await self.drop(temporary)
@@ -202,6 +198,13 @@ class Layers:
         orphans = [recipe for recipe in recipes if not (self.directory / recipe.name).is_dir()]
         here = list(self.directory.iterdir())
         return [d for d in here if d.name[0] == "." or not _is_directory(d)] + orphans
+
+    def _new(self) -> Path:
+        """Make a temporary directory for a layer."""
+        temporary = self._hidden("new")
+        temporary.mkdir(mode=0o755)
+        temporary.chmod(0o755)  # independent of our umask
+        return temporary
 
     def _hidden(self, kind: str) -> Path:
         return self.directory / f".{kind}-{secrets.token_hex(8)}"

@@ -47,6 +47,16 @@ class Part:
         finally:
             os.close(handle)
 
+    def xattrs(self) -> Mapping[str, bytes]:
+        """Return the extended attributes except those of overlayfs and of this machine."""
+        try:
+            with self.held() as handle:
+                return dict(_xattrs(beneath.named(handle)))
+        except OSError as e:
+            if e.errno in beneath.ANOTHER_THING:
+                return {}
+            raise
+
 
 @dataclass(frozen=True, slots=True)
 class Node:
@@ -64,14 +74,8 @@ class Node:
         return owner(self.status.st_uid, self.status.st_gid, self.parts[0].layer.ids)
 
     def xattrs(self) -> Mapping[str, bytes]:
-        """Return the extended attributes except those of overlayfs and of this machine."""
-        try:
-            with self.parts[0].held() as handle:
-                return dict(_xattrs(beneath.named(handle)))
-        except OSError as e:
-            if e.errno in beneath.ANOTHER_THING:
-                return {}
-            raise
+        """Return the extended attributes of the topmost part."""
+        return self.parts[0].xattrs()
 
 
 def owner(uid: int, gid: int, ids: IdMap | None) -> tuple[int, int]:

@@ -30,7 +30,7 @@ def write(place: Place) -> None:
     (place / "registries.conf").write_text(
         f'[[registry]]\nlocation = "{REGISTRY}"\ninsecure = true\n'
     )
-    (place / "cri-shim.toml").write_text(_cri_shim(place))
+    (place / "cri-shim.toml").write_text(cri_shim(place, "cri-shim-c0"))
 
 
 def _users(place: Place) -> None:
@@ -94,7 +94,8 @@ def _kubelet(place: Place) -> dict[str, Any]:
     }
 
 
-def _cri_shim(place: Place) -> str:
+def cri_shim(place: Place, bridge: str) -> str:
+    """Return the configuration of the private cri-shim."""
     return f"""\
 cni_config_dir = "{place / "net.d"}"
 
@@ -105,7 +106,7 @@ socket = "{place.socket}"
 
 [network]
 netns_dir = "{place / "netns"}"
-bridge = "cri-shim-c0"
+bridge = "{bridge}"
 subnet = "{PODS}"
 
 [image]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from hack.clusterlib import files
 from hack.clusterlib.place import PODS, REGISTRY, Place
 from hack.critestlib import tools
 from hack.nodee2elib.machine import HANDLER
@@ -38,29 +39,9 @@ def _configure_cri_shim(place: Place, oci: str) -> None:
     # The suite's own registries listen on the node without TLS.
     registries.append('[[registry]]\nprefix = "localhost:5000"\nlocation = "localhost:5000"\n')
     (place / "registries.conf").write_text("\n".join(registries))
-    (place / "cri-shim.toml").write_text(f"""\
-cni_config_dir = "{place / "net.d"}"
-runtime = "default"
-
-[server]
-root = "{place / "root"}"
-run_root = "{place / "run"}"
-socket = "{place.socket}"
-
-[network]
-netns_dir = "{place / "netns"}"
-bridge = "cri-shim-e0"
-subnet = "{PODS}"
-
-[image]
-registries_conf = "{place / "registries.conf"}"
-
-[runtimes.default]
-path = "{oci}"
-
-[runtimes.{HANDLER}]
-path = "{oci}"
-""")
+    handlers = "".join(f'\n[runtimes.{name}]\npath = "{oci}"\n' for name in ("default", HANDLER))
+    settings = f'runtime = "default"\n{files.cri_shim(place, "cri-shim-e0")}{handlers}'
+    (place / "cri-shim.toml").write_text(settings)
 
 
 def _cri_shim_command(place: Place) -> list[str]:

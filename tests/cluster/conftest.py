@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from hack.clusterlib.place import Place
-from tests.cluster.kubectl import Namespace, await_deleted
+from tests.cluster.kubectl import Namespace, await_deleted, own_namespace
 
 
 @pytest.fixture(scope="session")
@@ -21,12 +21,5 @@ def place() -> Iterator[Place]:
 @pytest.fixture
 def ns(place: Place, request: pytest.FixtureRequest) -> Iterator[Namespace]:
     """A Kubernetes namespace of the test's own, deleted with everything in it at the end."""
-    namespace = Namespace(place, request.node.name)
-    namespace.create()
-    try:
+    with own_namespace(place, request.node.name) as namespace:
         yield namespace
-        namespace.delete()
-    except BaseException:
-        namespace.describe()
-        namespace.delete()
-        raise

@@ -6,8 +6,8 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -219,3 +219,17 @@ def kill(place: Place, program: str) -> None:
 
     before = eventually(killed)
     eventually(lambda: place.pid_file(program).read_text() != before)
+
+
+@contextmanager
+def own_namespace(place: Place, test: str) -> Iterator[Namespace]:
+    """A Kubernetes namespace, deleted at the end; described before, if the test failed."""
+    namespace = Namespace(place, test)
+    namespace.create()
+    try:
+        yield namespace
+        namespace.delete()
+    except BaseException:
+        namespace.describe()
+        namespace.delete()
+        raise

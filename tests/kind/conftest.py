@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hack.clusterlib.place import Place
-from tests.cluster.kubectl import Namespace
+from tests.cluster.kubectl import Namespace, own_namespace
 from tests.fixtures.images import busybox_image
 from tests.kind.nodes import run
 
@@ -40,12 +40,5 @@ def image(archive: Path) -> str:
 @pytest.fixture
 def ns(place: Place, request: pytest.FixtureRequest) -> Iterator[Namespace]:
     """A Kubernetes namespace of the test's own; everything in it is gone at the end."""
-    namespace = Namespace(place, request.node.name)
-    namespace.create()
-    try:
+    with own_namespace(place, request.node.name) as namespace:
         yield namespace
-        namespace.delete()
-    except BaseException:
-        namespace.describe()
-        namespace.delete()
-        raise
