@@ -94,13 +94,13 @@ def _look(
     """Blocks, but only on files of the daemon, of the image and of the node's administrator."""
     config, root = container.config, engine.paths.rootfs(container.id)
     declared.check(image.volumes)
-    asked = [cleaned(mount.container_path) for mount in config.mounts]
+    requested = [cleaned(mount.container_path) for mount in config.mounts]
     host = engine.host
     if config.linux.security_context.privileged:  # only a privileged container gets all devices
         host = replace(host, devices=devices.of_host())
     return _Seen(
         user=_user(config, image, root),
-        lead=_leads(root, {process.working_directory(config, image), *asked, *everywhere}),
+        lead=_leads(root, {process.working_directory(config, image), *requested, *everywhere}),
         volumes={path: _lead_of_volume(root, path) for path in image.volumes},
         host=host,
         hooks=engine.defaults.hooks.usable(),

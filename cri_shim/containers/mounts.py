@@ -36,10 +36,10 @@ async def of_request(
     """
     rro = engine.handler(container.handler).features.rro
     space = user_namespace(engine, engine.objects.pod(container.pod_id))
-    asked = container.config.mounts
-    on_host = [number for number in range(len(asked)) if number not in images]
+    requested = container.config.mounts
+    on_host = [number for number in range(len(requested)) if number not in images]
     items = [
-        (asked[n].host_path, str(space.path) if space and asked[n].uidMappings else "")
+        (requested[n].host_path, str(space.path) if space and requested[n].uidMappings else "")
         for n in on_host
     ]
     outcomes = dict(zip(on_host, await own_process.ask(sources.find, items), strict=True))
@@ -47,7 +47,7 @@ async def of_request(
         resolved(index, mount, str(images[index]), shared=False, slave=False, rro=rro)
         if index in images
         else await _on_host(index, mount, outcomes[index], rro, lead)
-        for index, mount in enumerate(asked)
+        for index, mount in enumerate(requested)
     ]
 
 

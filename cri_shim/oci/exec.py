@@ -19,7 +19,7 @@ from typing import Any
 
 from cri_shim.aio import child as children
 from cri_shim.aio.child import Child
-from cri_shim.aio.memfile import memfile, said
+from cri_shim.aio.memfile import memfile, text_of
 from cri_shim.aio.offload import finish
 from cri_shim.aio.pipes import DRAIN_S, Budget, Collector, collect
 from cri_shim.errors import TimedOut
@@ -102,7 +102,7 @@ async def exec_sync(
             raise
         if code < 0:  # the client was killed: it does not wait for the command any more
             await finish(_end(client, pid_file))
-        if code and (words := messages.plain(said(log))):
+        if code and (words := messages.plain(text_of(log))):
             raise messages.failure(f"cannot execute {name!r} in container {id}", words)
         stdout, stderr = await collect(out, err)
         return ExecResult(stdout, stderr, code if code >= 0 else 128 - code)
@@ -131,7 +131,7 @@ async def _outcome(client: Child, pid_file: Path, pipes: Sequence[Collector]) ->
         await asyncio.wait([pipe.ended() for pipe in pipes], timeout=DRAIN_S)
         for pipe in pipes:
             pipe.abandon()
-        unblock_runc.let_go(client.pid)
+        unblock_runc.unblock(client.pid)
 
 
 def _has_ended(pid_file: Path) -> bool:

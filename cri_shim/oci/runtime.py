@@ -18,7 +18,7 @@ from cri_shim.linux.remove import remove_tree
 from cri_shim.oci import command as commands
 from cri_shim.oci import exec as execs
 from cri_shim.oci import leftovers, messages
-from cri_shim.oci.command import Command, Streams, Taker
+from cri_shim.oci.command import Command, OutputHandler, Streams
 from cri_shim.oci.handlers import Handler
 from cri_shim.untrusted import parse_json, printable
 
@@ -125,11 +125,11 @@ class OciRuntime:
         id: str,
         process: Mapping[str, Any],
         streams: Streams,
-        taker: Taker,
+        output: OutputHandler,
         owner: int = -1,
     ) -> Command:
         """Start an interactive command; see command.py. The caller ends and closes it."""
-        command = Command(streams, taker, commands.pid_file(self._exec_dir), owner)
+        command = Command(streams, output, commands.pid_file(self._exec_dir), owner)
         try:
             await command.start(self._command(handler), id, process, env=self._env)
         except BaseException:

@@ -160,8 +160,8 @@ def _own_namespaces(record: state.PodRecord) -> list[str]:
 
 
 def _parameters(engine: Engine, record: state.PodRecord) -> list[Parameter]:
-    asked = record.config.linux.sysctls
-    return sysctls.parameters(asked, _own_namespaces(record), engine.defaults.sysctls)
+    requested = record.config.linux.sysctls
+    return sysctls.parameters(requested, _own_namespaces(record), engine.defaults.sysctls)
 
 
 async def _set_up_interfaces(engine: Engine, record: state.PodRecord) -> None:

@@ -33,19 +33,19 @@ def unusable(path: str, error: OSError) -> InvalidArgument:
     return InvalidArgument("config.image", problem)
 
 
-def wanted(
-    volumes: Mapping[str, str], asked: Collection[str], defaults: Collection[str]
+def kept(
+    volumes: Mapping[str, str], requested: Collection[str], defaults: Collection[str]
 ) -> dict[str, str]:
     """Return the VOLUMEs (path -> real path) that the container gets.
 
-    `asked`: the mount points of the request. `defaults`: the mount points of every container. Both
-    are paths without symbolic links.
+    `requested`: the mount points of the request. `defaults`: the mount points of every container.
+    Both are paths without symbolic links.
     """
     taken = {*KERNELS, *defaults}
     return {
         path: lead
         for path, lead in volumes.items()
-        if lead != "/" and not is_covered(lead, asked) and not is_related(lead, taken)
+        if lead != "/" and not is_covered(lead, requested) and not is_related(lead, taken)
     }
 
 

@@ -35,9 +35,9 @@ def decide(inp: ContainerInput) -> Plan:
     _check_dev(inp)
     given = [mount.destination for mount in inp.default_mounts]
     everywhere = [*KERNELS, *inp.etc_files, *given]
-    volumes = declared.wanted(
+    volumes = declared.kept(
         inp.volumes,
-        asked=[_led(inp, mount.destination) for mount in inp.mounts],
+        requested=[_led(inp, mount.destination) for mount in inp.mounts],
         defaults=[*everywhere, *(_led(inp, path) for path in everywhere)],
     )
     readonly = inp.config.linux.security_context.readonly_rootfs
@@ -75,8 +75,8 @@ def _for_an_ordinary_user(document: Document, inp: ContainerInput) -> Document:
     if not inp.host.rootless:
         return document
     privileged = inp.config.linux.security_context.privileged
-    asked = [*inp.devices, *inp.cdi_nodes]
-    nodes = devices.sources(asked, inp.host.devices, privileged=privileged)
+    requested = [*inp.devices, *inp.cdi_nodes]
+    nodes = devices.sources(requested, inp.host.devices, privileged=privileged)
     return rootless.adapted(document, inp.host, nodes)
 
 
