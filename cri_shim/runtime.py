@@ -33,7 +33,7 @@ from cri_shim.config import Config, deep_copy, load
 from cri_shim.directories import Directories
 from cri_shim.engine import Engine
 from cri_shim.errors import RuntimeStopped, WrongState
-from cri_shim.images import load as load_images
+from cri_shim.images import load as image_load
 from cri_shim.images import prune as image_prune
 from cri_shim.images import pull, query
 from cri_shim.library import container, layer, names, pod
@@ -238,7 +238,7 @@ class Runtime:
 
         `source` is docker-archive:, oci-archive:, oci: or dir: with an absolute path.
         """
-        loaded = await load_images.load(self.engine, source, name)
+        loaded = await image_load.load(self.engine, source, name)
         return [Image(self.engine, each.image_id) for each in loaded]
 
     async def prune_images(self, *, all: bool = False) -> Sequence[str]:

@@ -10,8 +10,8 @@ import asyncio
 from typing import Protocol
 
 from cri_shim import lifecycle
-from cri_shim.containers import exec as execs
-from cri_shim.containers import start as starts
+from cri_shim.containers import exec as container_exec
+from cri_shim.containers import start as container_start
 from cri_shim.containers import streams
 from cri_shim.engine import Engine
 from cri_shim.errors import Unavailable, WrongState
@@ -59,7 +59,7 @@ async def exec(
     engine: Engine, request: api.ExecRequest, handler: OutputHandler
 ) -> InteractiveSession:
     """Start the command. WrongState, CommandNotFound or ToolFailed: it does not run."""
-    container = execs.accepting(engine, request.container_id)
+    container = container_exec.accepting(engine, request.container_id)
     document = bundle.spec(engine.paths.bundle(container.id))
     process = exec_process(document, list(request.cmd), tty=request.tty)
     command = await engine.oci.command(
@@ -124,7 +124,7 @@ async def start(
             joined = await _joined(engine, container, request, handler)
 
     try:
-        await starts.start(engine, request.container_id, join)
+        await container_start.start(engine, request.container_id, join)
     except BaseException:
         waited_for = False
         if joined is not None:

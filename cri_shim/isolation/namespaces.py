@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from cri_shim.errors import InvalidArgument, NotFound
-from cri_shim.isolation import sysctls as parameters
+from cri_shim.isolation import sysctls as isolation_sysctls
 from cri_shim.isolation.sysctls import Parameter
 from cri_shim.linux import mounts, privacy, process, syscalls
 
@@ -57,7 +57,7 @@ def pin(
             flags |= KINDS[kind]
         step("unshare", syscalls.unshare, flags)
         set_up(paths, hostname)
-        parameters.write(sysctls)
+        isolation_sysctls.write(sysctls)
         task = Path(f"/proc/self/task/{threading.get_native_id()}/ns")
         for kind, target in paths.items():
             step(f"pin the {kind} namespace", bind, task / kind, target, made)

@@ -93,7 +93,7 @@ class SeccompProfiles:
 async def _read(path: str, field: str) -> Mapping[str, Any]:
     """Return the profile in a file; its file system may not answer."""
     try:
-        await answering.sure(path)
+        await answering.ensure(path)
         text = await outside.look(path, untrusted.read_file, path, MAX_PROFILE)
     except OSError as e:
         raise InvalidArgument(field, f"{path}: {e.strerror}") from e

@@ -16,12 +16,12 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
-from cri_shim.aio import child as children
+from cri_shim.aio import child as aio_child
 from cri_shim.aio.memfile import memfile, text_of
 from cri_shim.aio.offload import finish, offload
 from cri_shim.errors import ToolFailed
 from cri_shim.isolation import namespaces
-from cri_shim.isolation import sysctls as parameters
+from cri_shim.isolation import sysctls as isolation_sysctls
 from cri_shim.isolation.sysctls import Parameter
 from cri_shim.linux import idmap, syscalls
 from cri_shim.spec.userns import IdMap, UserNamespace
@@ -97,7 +97,7 @@ async def _child(paths: Mapping[str, Path]) -> AsyncIterator[int]:
         stderr = cleanup.enter_context(memfile())
         command = [program, *(f"--{kind}" for kind in paths), "cat"]
         try:
-            child = children.spawn(command, stdin=stdin_r, stdout=stdout_w, stderr=stderr)
+            child = aio_child.spawn(command, stdin=stdin_r, stdout=stdout_w, stderr=stderr)
         finally:
             os.close(stdout_w)  # so that a read ends when the child ends
         try:
@@ -141,13 +141,13 @@ def _set_up(
         if kind != "user":
             namespaces.enter(path, namespaces.KINDS[kind])
     namespaces.set_up(paths, hostname)
-    parameters.write(p for p in sysctls if p.kind == "uts")
+    isolation_sysctls.write(p for p in sysctls if p.kind == "uts")
     # Only the root id of the owning user namespace may set parameters of an ipc namespace. Taking
     # that id removes the rights that the other parameters need, so these come last.
     of_ipc = [p for p in sysctls if p.kind == "ipc"]
     if of_ipc:
         syscalls.set_thread_euid(ids.users.host_id)
-        parameters.write(of_ipc)
+        isolation_sysctls.write(of_ipc)
 
 
 async def write_inside(paths: Mapping[str, Path], sysctls: Iterable[Parameter]) -> None:
@@ -158,7 +158,7 @@ async def write_inside(paths: Mapping[str, Path], sysctls: Iterable[Parameter]) 
     joined = [f"--{kind}={paths[kind]}" for kind in _FROM_INSIDE if kind in paths]
     for parameter in sysctls:
         command = ["nsenter", *joined, "tee", f"/proc/sys/{parameter.path}"]
-        done = await children.run(command, stdin=parameter.data, env=_IN_ENGLISH, timeout=ANSWER_S)
+        done = await aio_child.run(command, stdin=parameter.data, env=_IN_ENGLISH, timeout=ANSWER_S)
         if done.returncode == 0:
             continue
         program, _, complaint = done.complaint().partition(": ")

@@ -25,8 +25,7 @@ from cri_shim.faults import fault_point
 from cri_shim.linux import marks
 from cri_shim.linux.privacy import make_private
 from cri_shim.network import bundled as bundled_network
-from cri_shim.network import capabilities, conflist, leftovers, records, reservations, result
-from cri_shim.network import verbs as verbs
+from cri_shim.network import capabilities, conflist, leftovers, records, reservations, result, verbs
 from cri_shim.network.cache import Cache, CachedResult
 from cri_shim.network.catalog import Catalog
 from cri_shim.network.exec import Plugins

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cri_shim.errors import CriShimError
-from cri_shim.network import bundled, masquerade
-from cri_shim.network import verbs as verbs
+from cri_shim.network import bundled, masquerade, verbs
 from cri_shim.network.catalog import Catalog, View
 from cri_shim.network.conflist import NetworkList
 from cri_shim.network.exec import Plugins

@@ -22,13 +22,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cri_shim.aio import child as children
+from cri_shim.aio import child as aio_child
 from cri_shim.aio import reaper
 from cri_shim.aio.child import Child
 from cri_shim.aio.memfile import memfile, text_of
 from cri_shim.aio.offload import finish
 from cri_shim.errors import TimedOut, ToolFailed
-from cri_shim.linux import process as processes
+from cri_shim.linux import process as linux_process
 from cri_shim.oci import console, messages, process_tree
 from cri_shim.oci.exec import arguments, session
 from cri_shim.oci.oom_score import scored
@@ -115,7 +115,7 @@ class Command:
             else:
                 stdio = self._pipes(theirs)
             with reaper.held():
-                client = children.spawn(
+                client = aio_child.spawn(
                     scored([*argv, id], process),
                     stdin=stdio[Stream.STDIN],
                     stdout=stdio[Stream.STDOUT],
@@ -191,9 +191,9 @@ class Command:
             pid = int(self._pid_file.read_text())
         except (OSError, ValueError) as e:
             raise ToolFailed(f"{attempt}: the OCI runtime left no pid: {e}") from e
-        self._start = processes.start_time(pid) or 0
+        self._start = linux_process.start_time(pid) or 0
         self._sessions = session(self._pid_file)
-        self._process = children.adopt(pid)
+        self._process = aio_child.adopt(pid)
 
     def _use_terminal(self, master: int) -> None:
         self._terminal = master

@@ -15,7 +15,7 @@ from cri_shim.engine import Engine
 from cri_shim.errors import AlreadyExists, InvalidArgument, WrongState
 from cri_shim.faults import fault_point
 from cri_shim.isolation import etc, namespaces, shm, sysctls
-from cri_shim.isolation import userns as user_namespaces
+from cri_shim.isolation import userns as isolation_userns
 from cri_shim.isolation.sysctls import Parameter
 from cri_shim.linux.privacy import let_group_pass, make_private
 from cri_shim.objects import changed, pod_name
@@ -145,7 +145,7 @@ async def _isolate(engine: Engine, record: state.PodRecord) -> None:
     if ids is None:
         await offload(namespaces.pin, pins, hostname=hostname, sysctls=early, shared=shared)
     else:
-        await user_namespaces.pin(pins, ids, hostname=hostname, sysctls=early, shared=shared)
+        await isolation_userns.pin(pins, ids, hostname=hostname, sysctls=early, shared=shared)
     if "ipc" in pins:
         fault_point("pods.run.shm")
         label = security.pod_labels(engine, record)[1]
@@ -174,7 +174,7 @@ async def _set_up_interfaces(engine: Engine, record: state.PodRecord) -> None:
         netns = engine.paths.netns(record.id)
         await offload(namespaces.in_netns, netns, lambda: sysctls.write(of_interfaces))
     else:
-        await user_namespaces.write_inside(engine.paths.pins(record), of_interfaces)
+        await isolation_userns.write_inside(engine.paths.pins(record), of_interfaces)
 
 
 def _shares_pid_namespace(config: api.PodSandboxConfig) -> bool:

@@ -43,15 +43,15 @@ def kept(
     """
     taken = {*KERNELS, *defaults}
     return {
-        path: lead
-        for path, lead in volumes.items()
-        if lead != "/" and not is_covered(lead, requested) and not is_related(lead, taken)
+        path: real
+        for path, real in volumes.items()
+        if real != "/" and not is_covered(real, requested) and not is_related(real, taken)
     }
 
 
 def writable(volumes: Mapping[str, str], rootfs: str) -> list[ResolvedMount]:
     """Return the mounts that keep the VOLUMEs writable in a read-only `rootfs`."""
-    return [ResolvedMount(f"{rootfs}{lead}", lead) for lead in dict.fromkeys(volumes.values())]
+    return [ResolvedMount(f"{rootfs}{real}", real) for real in dict.fromkeys(volumes.values())]
 
 
 def owner(ids: IdMap | None, user: User) -> tuple[int, int]:
