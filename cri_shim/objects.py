@@ -57,9 +57,9 @@ def pod_name(metadata: api.PodSandboxMetadata) -> PodName:
 
 
 class ObjectStore:
-    def __init__(self, store: Store, namespace: str = "") -> None:
+    def __init__(self, store: Store, state_namespace: str = "") -> None:
         self._store = store
-        self.namespace = namespace
+        self.state_namespace = state_namespace
         self.lock = KeyedLock()  # key: object id. Order: pod, then container. Readers take none.
         self.given_names: set[str] = set()  # generated in this process, perhaps not used yet
         self._pods: dict[str, state.PodRecord] = {}
@@ -200,17 +200,17 @@ class ObjectStore:
             raise NotFound(f"no {what} with id {'or name ' if names else ''}{id}")
         visible = [known for known in matches if self._visible(entries[known])]
         if not visible:
-            theirs = entries[matches[0]].namespace
+            theirs = entries[matches[0]].state_namespace
             raise WrongNamespace(
                 f"{what} {id} belongs to the state namespace {theirs!r}, this runtime to"
-                f" {self.namespace!r}"
+                f" {self.state_namespace!r}"
             )
         if len(visible) > 1:
             raise InvalidArgument(f"{what}_id", f"{id} is ambiguous: {len(visible)} {what}s match")
         return visible[0]
 
     def _visible(self, entry: state.PodRecord | state.ContainerRecord) -> bool:
-        return not self.namespace or entry.namespace == self.namespace
+        return not self.state_namespace or entry.state_namespace == self.state_namespace
 
     # -- changing -----------------------------------------------------------------------------
 

@@ -79,7 +79,7 @@ def _intend(engine: Engine, request: api.RunPodSandboxRequest) -> state.PodRecor
     record = state.PodRecord(
         version=VERSIONS["pod"],
         id=id,
-        namespace=engine.objects.namespace,
+        state_namespace=engine.objects.state_namespace,
         phase=state.POD_CREATING,
         config=request.config,
         runtime_handler=request.runtime_handler,
