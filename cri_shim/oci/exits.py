@@ -112,9 +112,6 @@ class Exits:
             self._poll.cancel()
             self._poll = None
 
-    def watching(self, id: str) -> bool:
-        return id in self._watches
-
     def close(self) -> None:
         """Forget all containers; they continue, and the next daemon watches them again."""
         for id in list(self._watches):

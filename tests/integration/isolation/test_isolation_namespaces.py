@@ -71,7 +71,7 @@ def test_pins_are_files_nobody_can_write_in_a_shared_directory(pins: dict[str, P
     namespaces.pin(pins, hostname=None, sysctls={})
     assert [path.stat().st_mode & 0o777 for path in pins.values()] == [0o444] * 3
     assert [namespaces.is_pinned(path) for path in pins.values()] == [True] * 3
-    assert mounts.propagation_of(pins["net"]) == (True, False)
+    assert mounts.propagation(mounts.mount_of(pins["net"])) == (True, False)
 
 
 def test_many_pods_pin_at_once_in_a_new_directory(tmp_path: Path, pins: dict[str, Path]) -> None:
