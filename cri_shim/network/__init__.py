@@ -32,8 +32,3 @@ An ordinary user cannot use CNI. The user's pods have the node's network, or one
 - `user_records`: the file about that process, for the next daemon
 - `user_mode`: the class `UserModeNetwork`, which joins these modules
 """
-
-from cri_shim.network.network import Attached, Network
-from cri_shim.network.readiness import NetworkStatus
-
-__all__ = ["Attached", "Network", "NetworkStatus"]

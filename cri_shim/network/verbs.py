@@ -15,6 +15,7 @@ from typing import Any
 from cri_shim.aio.cleanup import raise_all, run_all
 from cri_shim.errors import TimedOut, ToolFailed
 from cri_shim.faults import fault_point
+from cri_shim.linux.nsenter import is_pinned
 from cri_shim.network import result, versions
 from cri_shim.network.conflist import NetworkList, Plugin
 from cri_shim.network.exec import Plugins, Target
@@ -95,7 +96,7 @@ async def delete(
     passed on (CNI: "may be omitted for DEL"). ToolFailed has all errors.
     """
     clock = _Clock(limit)
-    target = at.target(netns=at.netns if is_netns(Path(at.netns)) else "")
+    target = at.target(netns=at.netns if is_pinned(Path(at.netns)) else "")
     extra = _previous(_in_version(previous, at.network.version))
     left = at.plugins
 
@@ -164,14 +165,6 @@ async def gc(
 
     failures = await run_all(("", partial(ask, plugin)) for plugin in network.plugins)
     raise_all(f"GC of network {network.name}", failures)
-
-
-def is_netns(path: Path) -> bool:
-    """Whether a namespace is bound there; an unmounted one leaves a plain file."""
-    try:
-        return path.stat().st_dev == Path("/proc/self/ns/net").stat().st_dev
-    except OSError:
-        return False
 
 
 def result_json(final: Result) -> bytes:

@@ -11,7 +11,8 @@ import pytest
 
 from cri_shim.errors import ToolFailed
 from cri_shim.isolation import namespaces
-from cri_shim.network import Network
+from cri_shim.linux import nsenter
+from cri_shim.network.network import Network
 
 FAIL = """echo '{"code": 100, "msg": "broken"}'; exit 1"""
 SPEAKS = """cat > /dev/null; test $CNI_COMMAND = VERSION && \
@@ -26,7 +27,7 @@ def connect(netns: str, address: str, port: int) -> int:
             s.settimeout(5)
             return s.connect_ex((address, port))
 
-    return namespaces.in_netns(Path(netns), work)
+    return nsenter.in_netns(Path(netns), work)
 
 
 async def test_a_pod_gets_an_address_and_reaches_its_gateway(node, started):
@@ -109,7 +110,7 @@ async def test_a_failed_address_leaves_no_interface_in_the_pod(node, started):
     with pytest.raises(ToolFailed, match="broken"):
         await network.attach(pod)
 
-    interfaces = namespaces.in_netns(Path(pod.network.netns_path), socket.if_nameindex)
+    interfaces = nsenter.in_netns(Path(pod.network.netns_path), socket.if_nameindex)
     assert "eth0" not in [name for _, name in interfaces]
 
 

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from cri_shim.errors import InvalidArgument, TimedOut, ToolFailed, Unavailable
-from cri_shim.network import Network
+from cri_shim.network.network import Network
 from cri_shim.pb import api_pb2
 
 FAIL = """echo '{"code": 100, "msg": "broken"}'; exit 1"""
@@ -84,7 +84,7 @@ async def test_del_works_from_the_record_when_all_else_is_gone(
         conf_dir,
         [fakes.directory],
         tmp_path / "cache",
-        bundled=False,
+        bundled=None,
         add_timeout=60,
         del_timeout=60,
     )
