@@ -278,8 +278,3 @@ def mount_with(id: int, about: syscalls.StrPath) -> Mount:
 def make_shared(path: syscalls.StrPath) -> None:
     """Share mounts below the mount point `path` with its copies from now on, in both directions."""
     syscalls.mount(None, path, None, syscalls.MS_SHARED)
-
-
-def make_private(path: syscalls.StrPath) -> None:
-    """Keep mounts below the mount point `path` out of its copies from now on."""
-    syscalls.mount(None, path, None, syscalls.MS_PRIVATE)

@@ -164,13 +164,6 @@ class Network:
                 raise
         return attached[0] if attached else Attached([], b"")
 
-    async def check(self, record: state_pb2.PodRecord) -> None:
-        """Run CHECK for every attachment; ToolFailed has the differences to the result of ADD."""
-        planned = record.network.attachments
-        async with self._locks(record.id):
-            failures = await run_all(("", partial(self._check_one, record, p)) for p in planned)
-        raise_all(f"pod {record.id}", failures)
-
     async def detach(self, record: state_pb2.PodRecord) -> None:
         """Run DEL for every attachment of the record, the last one first; idempotent.
 
@@ -245,13 +238,6 @@ class Network:
         await verbs.delete(self._plugins, at, final, self._del_s)
         fault_point("network.detach.cache")
         self._cache.remove(planned.network, record.id, planned.interface)
-
-    async def _check_one(
-        self, record: state_pb2.PodRecord, planned: state_pb2.NetworkAttachment
-    ) -> None:
-        at = records.attachment(record, planned)
-        final = self._final_result(record, planned)
-        await verbs.check(self._plugins, at, final, verbs.CHECK_S)
 
     async def _detach_stale(self, entry: Entry) -> None:
         at = records.cached_attachment(entry)

@@ -19,9 +19,10 @@ from cri_shim.aio.keyed_lock import KeyedLock
 from cri_shim.aio.offload import offload
 from cri_shim.errors import CriShimError, NotFound, ToolFailed
 from cri_shim.faults import fault_point
-from cri_shim.linux import addresses, pidfd
+from cri_shim.linux import addresses
 from cri_shim.linux.nsenter import is_pinned
 from cri_shim.linux.privacy import make_private
+from cri_shim.linux.process_handle import Process
 from cri_shim.network import user_process, user_records
 from cri_shim.network.driver import NOT_READY, Attached, Networks, NetworkStatus
 from cri_shim.network.user_programs import INTERFACE, PROGRAMS, Program, port_options
@@ -192,15 +193,14 @@ class UserModeNetwork:
 
     def _follow(self, id: str, served: Served) -> None:
         """Watch for the end of the process; one that has ended is started again at once."""
-        fd = pidfd.open_verified(served.pid, served.start_time) if served.pid else None
-        if fd is None:
+        served.process = Process.of(served)
+        if served.process.gone:
             self._ended(id, served)
-            return
-        served.watch = fd
-        asyncio.get_running_loop().add_reader(fd, self._ended, id, served)
+        else:
+            served.process.on_end(self._ended, id, served)
 
     def _ended(self, id: str, served: Served) -> None:
-        _close_watch(served)
+        _let_go(served)
         _log.warning("the %s of pod %s has ended: it is started again", served.program, id)
         served.again = asyncio.create_task(self._again(id, served), name=f"network of {id}")
 
@@ -224,18 +224,17 @@ class UserModeNetwork:
             pause = min(pause * 2, LONGEST_PAUSE_S)
 
     async def _unfollow(self, served: Served) -> None:
-        _close_watch(served)
+        _let_go(served)
         if served.again is not None:
             served.again.cancel()
             await asyncio.gather(served.again, return_exceptions=True)
             served.again = None
 
 
-def _close_watch(served: Served) -> None:
-    if served.watch >= 0:
-        asyncio.get_running_loop().remove_reader(served.watch)
-        os.close(served.watch)
-        served.watch = -1
+def _let_go(served: Served) -> None:
+    if served.process is not None:
+        served.process.close()
+        served.process = None
 
 
 def _words(programs: Sequence[Program]) -> tuple[list[str], list[str]]:

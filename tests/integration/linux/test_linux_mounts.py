@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cri_shim.linux import mounts
+from cri_shim.linux import mounts, syscalls
 
 
 @pytest.fixture
@@ -165,11 +165,11 @@ def test_a_directory_with_a_similar_name_is_not_below(place: Path) -> None:
 def test_propagation_is_that_of_the_mount_a_path_is_on(place: Path) -> None:
     mounts.tmpfs(place / "target", 1 << 20, 0o755)
     (place / "target/below").mkdir()
-    mounts.make_private(place / "target")
+    syscalls.mount(None, place / "target", None, syscalls.MS_PRIVATE)
     before = mounts.propagation(mounts.mount_of(place / "target/below"))
     mounts.make_shared(place / "target")
     after = mounts.propagation(mounts.mount_of(place / "target/below"))
-    mounts.make_private(place / "target")
+    syscalls.mount(None, place / "target", None, syscalls.MS_PRIVATE)
     assert before == (False, False)
     assert after == (True, False)
     assert mounts.propagation(mounts.mount_of(place / "target/below")) == (False, False)

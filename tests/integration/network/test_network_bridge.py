@@ -40,26 +40,11 @@ async def test_a_pod_gets_an_address_and_reaches_its_gateway(node, started):
     assert attached.ips == ["10.99.1.2"]
     assert json.loads(attached.result)["ips"][0]["gateway"] == "10.99.1.1"
     assert connect(pod.network.netns_path, "10.99.1.1", 1) == 111  # refused: somebody answers
-    await network.check(pod)
 
     await network.detach(pod)
 
     assert node.reservations() == []
     assert await node.veths() == []
-
-
-async def test_check_fails_when_the_interface_is_gone(node, started):
-    node.configure(node.bridge("10.99.1.0/24"))
-    network = await started(node.network())
-    pod = node.pod(network)
-    await network.attach(pod)
-    await node.run("ip", "link", "del", (await node.veths())[0].split("@")[0])
-
-    with pytest.raises(ToolFailed, match="CNI plugin bridge: CHECK"):
-        await network.check(pod)
-
-    await network.detach(pod)
-    assert node.reservations() == []
 
 
 async def test_twenty_pods_in_parallel_on_two_networks_leave_no_reservation(node, started):
