@@ -35,7 +35,7 @@ async def test_a_little_work_is_done_at_once() -> None:
     assert source.left == 0
 
 
-async def test_others_on_the_loop_have_their_turn_between() -> None:
+async def test_other_tasks_run_between_slices() -> None:
     rounds, source, turns = Rounds(), Source(50), 0
     rounds.add(source)
     async with asyncio.timeout(5):

@@ -66,7 +66,7 @@ def test_changes_are_made_in_their_order(changes: Any, expected: dict[str, Any])
         ({"Labels": ["x"]}, "changes.Labels: is not a mapping"),
     ],
 )
-def test_what_cannot_be_understood_is_refused(changes: Any, problem: str) -> None:
+def test_a_malformed_change_is_refused(changes: Any, problem: str) -> None:
     with pytest.raises(InvalidArgument, match=problem):
         changed(BASE, changes)
 

@@ -109,7 +109,7 @@ odd = st.builds(
 
 
 @given(st.lists(st.one_of(good, good, good, odd), max_size=8), st.sampled_from([1, 2, 7, 1 << 20]))
-def test_every_reader_reads_the_same(sent: list[bytes], step: int) -> None:
+def test_another_implementation_reads_the_same(sent: list[bytes], step: int) -> None:
     data = b"".join(sent)
     assert messages(data, step) == by_wsproto(data)
 
