@@ -128,7 +128,7 @@ LAYERS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("kind", LAYERS)
-async def test_a_layer_that_cannot_be_had_is_refused_at_the_pull(
+async def test_an_unusable_layer_is_refused_at_the_pull(
     cri: Cri, registry: OddRegistry, kind: str
 ) -> None:
     changed, sentence = LAYERS[kind]
@@ -157,7 +157,7 @@ MANIFESTS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
 
 
 @pytest.mark.parametrize("kind", MANIFESTS)
-async def test_a_manifest_that_is_none_is_refused_at_the_pull(
+async def test_a_malformed_manifest_is_refused_at_the_pull(
     cri: Cri, registry: OddRegistry, kind: str
 ) -> None:
     make, sentence = MANIFESTS[kind]

@@ -156,7 +156,9 @@ async def told(daemon: Daemon) -> list[str]:
     return list(json.loads(info.json)["warnings"])
 
 
-async def test_what_is_careless_is_told_once_in_the_log_and_in_info(daemon: Daemon) -> None:
+async def test_careless_permissions_are_warned_of_once_in_the_log_and_in_info(
+    daemon: Daemon,
+) -> None:
     warnings = await told(daemon)
     place = daemon.socket.parents[1]
     expected = [
@@ -171,7 +173,7 @@ async def test_what_is_careless_is_told_once_in_the_log_and_in_info(daemon: Daem
     assert all(sum(line.endswith(warning) for line in log) == 1 for warning in warnings)
 
 
-async def test_programs_with_known_escapes_are_told_of_with_what_to_install(
+async def test_programs_with_known_escapes_are_warned_of_with_a_remedy(
     daemon: Daemon,
 ) -> None:
     warnings = await told(daemon)
@@ -235,7 +237,7 @@ async def test_a_hook_that_others_may_change_is_not_run(
     assert f"everybody may write to {paths[what]}" in " ".join(info["hooks"]["problems"])
 
 
-async def test_config_check_tells_what_is_careless(daemon: Daemon) -> None:
+async def test_config_check_warns_of_careless_permissions(daemon: Daemon) -> None:
     command = daemon.command()
     command[-1:] = ["config", "--check"]
     done = await child.run(command, timeout=60)
@@ -253,7 +255,7 @@ async def test_config_check_tells_what_is_careless(daemon: Daemon) -> None:
         ("streaming.tls_key_file", "/dev/null"),
     ],
 )
-def test_what_no_daemon_can_work_with_is_refused_in_a_sentence(
+def test_an_impossible_configuration_is_refused_with_a_sentence(
     stopped: Daemon, key: str, value: str
 ) -> None:
     places = {"server.root": "root", "server.run_root": "run_root", "server.socket": "socket"}
@@ -268,7 +270,7 @@ def test_what_no_daemon_can_work_with_is_refused_in_a_sentence(
     assert [line for line in done.stderr.splitlines() if line.startswith("cri-shim: ")]
 
 
-def test_paths_that_are_almost_too_long_are_worked_with(stopped: Daemon) -> None:
+def test_paths_of_almost_the_maximum_length_work(stopped: Daemon) -> None:
     long = "/" + "/".join(["x" * 200] * 18)  # the names of files below it are too long
     for key in ("cni_config_dir", "cni_plugin_dir", "hooks_dir", "default_mounts_file"):
         stopped.settings[key] = long

@@ -94,7 +94,7 @@ async def every_answer(cri: Cri, pod: str) -> None:
         await cri.remove(other)
 
 
-async def test_a_create_names_the_path_that_does_not_answer_and_nobody_else_waits(
+async def test_a_create_names_the_silent_path_and_delays_no_other_call(
     rig: Rig, silent: SilentFs, tmp_path: Path
 ) -> None:
     cri, pod = rig.cri, await rig.cri.run_pod()
@@ -128,7 +128,7 @@ async def test_a_path_that_still_hangs_is_refused_at_once_and_others_are_not(
 
 
 @pytest.mark.parametrize(("handler", "below"), [("crun", "x{}"), ("runc", "x{}"), ("runc", "")])
-async def test_starts_that_hang_on_a_lost_volume_keep_nobody_waiting(
+async def test_starts_that_hang_on_a_lost_volume_delay_no_other_call(
     rig: Rig, silent: SilentFs, handler: str, below: str
 ) -> None:
     """With runc, the root of the volume is what the OCI runtime itself hangs on."""
@@ -163,7 +163,7 @@ async def test_starts_that_hang_on_a_lost_volume_keep_nobody_waiting(
 
 
 @pytest.mark.parametrize(("handler", "below"), [("crun", "x"), ("runc", "")])
-async def test_a_daemon_ends_and_starts_again_while_the_kernel_holds_what_it_began(
+async def test_a_daemon_restarts_while_the_kernel_blocks_its_processes(
     rig: Rig, silent: SilentFs, tmp_path: Path, handler: str, below: str
 ) -> None:
     cri = rig.cri
@@ -206,7 +206,7 @@ async def test_a_default_mount_that_does_not_answer_is_named_and_takes_no_thread
     await every_answer(rig.cri, pod)
 
 
-async def test_a_command_on_a_lost_volume_is_not_looked_for(rig: Rig, silent: SilentFs) -> None:
+async def test_a_command_on_a_lost_volume_is_not_searched(rig: Rig, silent: SilentFs) -> None:
     """crun binds the volume without asking its server; the container then hangs by itself."""
     pod = await rig.cri.run_pod(handler="crun")
     asked = [api.Mount(container_path="/data", host_path=str(silent.directory))]

@@ -128,7 +128,7 @@ async def talk(cri: Cri, container: str, sockets: list[socket.socket]) -> None:
 
 
 @pytest.mark.parametrize(("purpose", "transport", "flood"), USELESS.values(), ids=USELESS)
-async def test_a_client_that_brings_nothing_is_ended_and_others_are_served(
+async def test_a_client_that_sends_no_data_is_ended_and_others_are_served(
     cri: Cri, pod: str, container: str, sockets: list[socket.socket], begin: Flood,
     purpose: str, transport: str, flood: bytes,
 ) -> None:  # fmt: skip
@@ -167,7 +167,7 @@ async def test_clients_whose_input_is_small_are_served_in_turn_with_others(
     await asyncio.wait(flooding)
 
 
-async def test_a_flood_of_sizes_keeps_nothing_of_the_daemon_busy_after_it(
+async def test_a_flood_of_sizes_leaves_no_work_for_the_daemon(
     cri: Cri, pod: str, sockets: list[socket.socket]
 ) -> None:
     terminal = await cri.run(pod, ["cat"], "terminal", tty=True, stdin=True)

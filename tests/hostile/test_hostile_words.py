@@ -107,7 +107,9 @@ NOISES = [EVIL.encode(), b"\xff\x00\x1b[2J\n" * 1000, b"[" * 60_000, b"", b"x" *
 
 
 @pytest.mark.parametrize("said", NOISES[:4], ids=range(4))  # conmon reads no more than a pipe has
-async def test_an_oci_runtimes_words(cri: Cri, noise: Noise, said: bytes) -> None:
+async def test_the_message_of_an_oci_runtime_is_one_bounded_line(
+    cri: Cri, noise: Noise, said: bytes
+) -> None:
     pod = await cri.run_pod(handler="loud")
     container = await cri.create(pod, container_config(["sleep", "60"]))
     noise.is_(said)
@@ -119,7 +121,9 @@ async def test_an_oci_runtimes_words(cri: Cri, noise: Noise, said: bytes) -> Non
     is_one_line(status.message)
 
 
-async def test_an_oci_runtimes_words_in_an_update(cri: Cri, noise: Noise) -> None:
+async def test_the_message_of_an_oci_runtime_at_an_update_is_one_bounded_line(
+    cri: Cri, noise: Noise
+) -> None:
     pod = await cri.run_pod(handler="loud")
     container = await cri.run(pod, ["sleep", "60"])
     noise.is_(EVIL)
@@ -131,7 +135,7 @@ async def test_an_oci_runtimes_words_in_an_update(cri: Cri, noise: Noise) -> Non
 
 
 @pytest.mark.parametrize("handler", ["crun", "runc"])
-async def test_the_name_of_a_command(cri: Cri, handler: str) -> None:
+async def test_the_name_of_a_command_is_one_bounded_line(cri: Cri, handler: str) -> None:
     pod = await cri.run_pod(handler=handler)
     container = await cri.create(pod, container_config([f"/bin/{EVIL}"]))
     with pytest.raises(CriShimError) as refused:
@@ -148,7 +152,9 @@ async def test_the_name_of_a_command(cri: Cri, handler: str) -> None:
 
 
 @pytest.mark.parametrize("said", NOISES, ids=range(5))
-async def test_what_skopeo_says(cri: Cri, noise: Noise, said: bytes) -> None:
+async def test_the_message_of_skopeo_is_one_bounded_line(
+    cri: Cri, noise: Noise, said: bytes
+) -> None:
     noise.is_(said)
     request = api.PullImageRequest(image=api.ImageSpec(image="127.0.0.1:1/none:1"))
     with pytest.raises(CriShimError) as refused:
@@ -164,7 +170,7 @@ ODD = [b'{"process": {"args": [5]}, "root": {}, "linux": {}}', b'{"process": ' *
 
 
 @pytest.mark.parametrize("said", [*NOISES, *ODD], ids=range(7))
-async def test_what_a_precreate_hook_says(
+async def test_the_message_of_a_precreate_hook_is_one_bounded_line(
     cri: Cri, programs: Path, said: bytes, tmp_path: Path
 ) -> None:
     (tmp_path / "said").write_bytes(said)
@@ -212,7 +218,7 @@ async def test_ten_megabytes_in_a_request_are_not_repeated(cri: Cri) -> None:
         pod = await cri.run_pod()
 
 
-async def test_the_conditions_and_the_inventory_are_lines_too(cri: Cri) -> None:
+async def test_the_conditions_and_the_inventory_are_bounded_lines(cri: Cri) -> None:
     directory = Path(str(cri.daemon.settings["cni_config_dir"]))
     directory.mkdir(exist_ok=True)
     files = [directory / f"10-{EVIL.replace('/', '')}.conflist", directory / "\udcff.conf"]

@@ -65,7 +65,7 @@ async def test_commands_flags_and_choices_are_offered(shell: str) -> None:
     assert await asyncio.gather(*asked) == list(OFFERED.values())
 
 
-async def test_ids_are_asked_of_the_daemon_that_is_named(shell: str, cri: Cri) -> None:
+async def test_ids_come_from_the_daemon_that_is_named(shell: str, cri: Cri) -> None:
     pod = await cri.run_pod(pod_config(cri.daemon, "web"))
     container = await cri.run(pod, ["sleep", "600"])
     top = ("--socket", str(cri.daemon.socket))
@@ -74,7 +74,7 @@ async def test_ids_are_asked_of_the_daemon_that_is_named(shell: str, cri: Cri) -
     assert await offered(shell, *top, "ps", "--pod", pod[:3]) == [pod[:13]]
 
 
-async def test_without_a_daemon_no_id_is_offered_and_nothing_is_said(
+async def test_without_a_daemon_no_id_is_offered_and_nothing_is_printed(
     shell: str, tmp_path: Path
 ) -> None:
     assert await offered(shell, "--socket", str(tmp_path / "none"), "logs", "zz") == []

@@ -117,7 +117,7 @@ async def test_a_declared_volume_that_is_new_belongs_to_the_containers_user(
     assert owners.split() == ["1000:50", "1000:50", "0:0"]
 
 
-async def test_where_every_mount_is_shared_a_start_leaves_them_as_they_were(
+async def test_a_start_does_not_change_shared_mounts_of_the_node(
     everything_shared: Daemon, handler: str, tmp_path: Path
 ) -> None:
     """As on a usual node; the whole tree is bound, with the places in it."""

@@ -41,7 +41,7 @@ async def urls(cri: Cri, container: str) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_the_stop_signal_of_the_image_is_used_and_told(cri: Cri, handler: str) -> None:
+async def test_the_stop_signal_of_the_image_is_used_and_reported(cri: Cri, handler: str) -> None:
     name = "localhost/stops:usr2"
     file = archive(cri.daemon.directory / "stops.tar", {"StopSignal": "SIGUSR2"}, name)
     await cri.control.LoadImage(control.LoadImageRequest(source=f"docker-archive:{file}"))
@@ -58,7 +58,7 @@ async def test_the_stop_signal_of_the_image_is_used_and_told(cri: Cri, handler: 
     assert (status.exit_code, status.stop_signal) == (9, api.SIGNAL_SIGUSR2)
 
 
-async def test_commands_run_in_a_container_that_is_asked_to_end(cri: Cri, handler: str) -> None:
+async def test_commands_run_in_a_container_that_is_stopping(cri: Cri, handler: str) -> None:
     container = await cri.run(await cri.run_pod(handler=handler), ["sh", "-c", WAITS])
     await cri.sh(container, "true")
 

@@ -61,7 +61,7 @@ async def test_a_pod_without_pause_process_shows_annotations_cgroup_and_configur
 
 
 @pytest.mark.parametrize("shape", ["of its own", "sharing pids"])
-async def test_a_stopped_pod_still_tells_what_it_was(cri: Cri, shape: str) -> None:
+async def test_a_stopped_pod_keeps_its_verbose_status(cri: Cri, shape: str) -> None:
     options = api.NamespaceOption(**SHAPES[shape])
     of_pod = api.LinuxSandboxSecurityContext(namespace_options=options)
     linux = api.LinuxPodSandboxConfig(security_context=of_pod)

@@ -67,7 +67,7 @@ async def test_a_stopped_pod_holds_no_namespace_no_memory_and_no_process(
     assert cri.daemon.traces() == []
 
 
-async def test_what_needs_a_pod_that_is_ready_is_refused_by_a_sentence(cri: Cri) -> None:
+async def test_calls_that_need_a_ready_pod_are_refused_with_a_sentence(cri: Cri) -> None:
     pod, container = await ran(cri, "crun", "sharing pids")
     created = await cri.create(pod, container_config(["true"], "other"))
     await cri.stop_pod(pod)

@@ -69,7 +69,7 @@ def crictl(daemon: UserDaemon) -> Iterator[Crictl]:
     made.end()
 
 
-async def test_a_command_is_talked_to(crictl: Crictl, cri: Cri) -> None:
+async def test_a_command_gets_input_and_returns_output(crictl: Crictl, cri: Cri) -> None:
     pod = await cri.run_pod()
     container = await cri.run(pod, ["sleep", "1000"])
     assert crictl.said("exec", "-i", container, "cat", given="through\n") == "through\n"

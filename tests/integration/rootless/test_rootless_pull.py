@@ -60,7 +60,7 @@ def test_an_image_is_pulled_and_run(daemon: UserDaemon, registry: Registry) -> N
     assert (ran.returncode, ran.stdout) == (0, "pulled\n")
 
 
-def test_the_users_own_policy_decides(daemon: UserDaemon, registry: Registry) -> None:
+def test_the_users_own_policy_is_used(daemon: UserDaemon, registry: Registry) -> None:
     policy = daemon.machine.directory / "home/.config/containers/policy.json"
     policy.parent.mkdir(parents=True)
     policy.write_text(REFUSING)

@@ -26,7 +26,7 @@ def controllers(daemon: UserDaemon) -> list[Path]:
     return [file for file in files if file.exists()]
 
 
-async def test_limits_that_are_not_delegated_are_left_out_and_said(
+async def test_limits_that_are_not_delegated_are_left_out_and_logged(
     cri: Cri, daemon: UserDaemon
 ) -> None:
     status = await cri.runtime.Status(api.StatusRequest())

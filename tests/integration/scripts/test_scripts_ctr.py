@@ -61,7 +61,9 @@ async def test_an_archive_is_imported_from_the_standard_input_named_and_listed(
         (["import", "a b"], "'a b' is no name of an image or file"),
     ],
 )
-async def test_what_kind_never_says_is_refused(path: str, words: list[str], said: str) -> None:
+async def test_commands_that_kind_never_uses_are_refused(
+    path: str, words: list[str], said: str
+) -> None:
     done = await run(path, *CTR, *words)
     assert done.returncode == 1
     assert said in done.stderr.decode()
