@@ -31,7 +31,7 @@ from cri_shim.containers import stop as container_stop
 from cri_shim.engine import Engine
 from cri_shim.errors import CriShimError
 from cri_shim.faults import fault_point
-from cri_shim.isolation import namespaces
+from cri_shim.linux import nsenter
 from cri_shim.objects import changed
 from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import orphans, passage, teardown
@@ -140,7 +140,7 @@ def _rebooted(engine: Engine, container: state.ContainerRecord) -> state.Contain
 def _unpinned(engine: Engine, pod: state.PodRecord) -> str:
     """Return the kind of a namespace that a ready pod lacks; "" if none is missing."""
     pins = engine.paths.pins(pod)
-    return next((kind for kind, path in pins.items() if not namespaces.is_pinned(path)), "")
+    return next((kind for kind, path in pins.items() if not nsenter.is_pinned(path)), "")
 
 
 async def _container(engine: Engine, container: state.ContainerRecord) -> None:

@@ -23,7 +23,7 @@ from cri_shim.errors import ToolFailed
 from cri_shim.isolation import namespaces
 from cri_shim.isolation import sysctls as isolation_sysctls
 from cri_shim.isolation.sysctls import Parameter
-from cri_shim.linux import idmap, syscalls
+from cri_shim.linux import idmap, nsenter, syscalls
 from cri_shim.spec.userns import IdMap, UserNamespace
 
 ANSWER_S = 10.0  # for the child's answer; it takes 2 ms
@@ -51,7 +51,7 @@ async def pin(
     try:
         async with _child(paths) as pid:
             await offload(_map_and_pin, pid, paths, ids, made)
-        await offload(namespaces.in_fresh_thread, lambda: _set_up(paths, ids, hostname, sysctls))
+        await offload(nsenter.in_fresh_thread, lambda: _set_up(paths, ids, hostname, sysctls))
         await write_inside(paths, [p for p in sysctls if p.kind in _FROM_INSIDE])
     except BaseException:
         await finish(asyncio.to_thread(_unpin, made))
@@ -139,7 +139,7 @@ def _set_up(
 ) -> None:
     for kind, path in paths.items():
         if kind != "user":
-            namespaces.enter(path, namespaces.KINDS[kind])
+            nsenter.enter(path, namespaces.KINDS[kind])
     namespaces.set_up(paths, hostname)
     isolation_sysctls.write(p for p in sysctls if p.kind == "uts")
     # Only the root id of the owning user namespace may set parameters of an ipc namespace. Taking

@@ -8,29 +8,19 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from cri_shim.errors import CriShimError
 from cri_shim.network import bundled, masquerade, verbs
 from cri_shim.network.catalog import Catalog, View
 from cri_shim.network.conflist import NetworkList
+from cri_shim.network.driver import NOT_READY, NetworkStatus
 from cri_shim.network.exec import Plugins
 from cri_shim.network.watch import Watch
 
-NOT_READY = "NetworkPluginNotReady"
 IMPATIENT_S = 0.5  # the time between checks while a plugin's STATUS fails
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkStatus:
-    """The CRI condition NetworkReady; `message` may also name a weakness of a ready network."""
-
-    ready: bool
-    reason: str
-    message: str
 
 
 class Readiness:

@@ -192,14 +192,6 @@ class Conmon(Control):
         except ToolFailed:
             return None
 
-    def find(self, id: str) -> state.Process | None:
-        """Find the conmon of a container by its command line, if its pid was not recorded.
-
-        This reads the command line of every process of the host.
-        """
-        found = find_conmon.of(id)
-        return found[-1] if found else None
-
     async def end(self, id: str) -> None:
         """Kill every conmon of the container, and an OCI runtime that is still creating it."""
         await find_conmon.end(id)

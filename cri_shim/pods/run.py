@@ -17,6 +17,7 @@ from cri_shim.faults import fault_point
 from cri_shim.isolation import etc, namespaces, shm, sysctls
 from cri_shim.isolation import userns as isolation_userns
 from cri_shim.isolation.sysctls import Parameter
+from cri_shim.linux import nsenter
 from cri_shim.linux.privacy import let_group_pass, make_private
 from cri_shim.objects import changed, pod_name
 from cri_shim.oci import bundle
@@ -172,7 +173,7 @@ async def _set_up_interfaces(engine: Engine, record: state.PodRecord) -> None:
     fault_point("pods.run.interfaces")
     if userns.of_pod(record.config) is None:
         netns = engine.paths.netns(record.id)
-        await offload(namespaces.in_netns, netns, lambda: sysctls.write(of_interfaces))
+        await offload(nsenter.in_netns, netns, lambda: sysctls.write(of_interfaces))
     else:
         await isolation_userns.write_inside(engine.paths.pins(record), of_interfaces)
 

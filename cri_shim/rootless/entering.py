@@ -103,7 +103,7 @@ def end_if_unused(run_root: Path, unused: bool | None) -> None:
                 _record(record, holder.start_here())
             return
         if (held := record.read()) is not None:
-            holder.end(held.pid, held.start_time)
+            holder.end(held)
         record.remove()
     if mine is not None:
         _clear(mine)

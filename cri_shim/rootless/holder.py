@@ -10,13 +10,14 @@ import signal
 import stat
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 from cri_shim.errors import RootlessError
-from cri_shim.linux import pidfd, process, syscalls
+from cri_shim.linux import process, syscalls
+from cri_shim.linux.process_handle import Known, Process
 
 NAME = "holder"
 _GO = b"g"
@@ -128,17 +129,11 @@ def start_here() -> int:
     return process.pid
 
 
-def end(pid: int, start_time: int) -> None:
+def end(known: Known) -> None:
     """Kill a holder and, if it is a child of ours, reap it; idempotent."""
-    fd = pidfd.open_verified(pid, start_time)
-    if fd is None:
-        return
-    try:
-        pidfd.send(fd, signal.SIGKILL)
-        with suppress(ChildProcessError):
-            os.waitid(os.P_PIDFD, fd, os.WEXITED)
-    finally:
-        os.close(fd)
+    with Process.of(known) as holder:
+        holder.send(signal.SIGKILL)
+        holder.reap()
 
 
 def _wait_in_new_namespaces(ready_w: int, release_r: int) -> NoReturn:

@@ -31,14 +31,13 @@ def changes(
     current: api_pb2.LinuxContainerResources,
     merged: api_pb2.LinuxContainerResources,
     host: Host,
-    field: str = "linux",
 ) -> dict[str, Any]:
     """Return the document for the OCI runtime's `update`: the differences from `current`, or {}.
 
     Values that only work together stay together: memory with swap, CPU quota with period.
     """
-    before = _document(current, host, field, unset=(0, ""))
-    after = _document(merged, host, field, unset=(0, ""))
+    before = _document(current, host, "linux", unset=(0, ""))
+    after = _document(merged, host, "linux", unset=(0, ""))
     # A quota that was never set is unlimited already, and some versions of crun cannot set this
     # again.
     old_cpu = {"quota": UNLIMITED} | before.get("cpu", {})

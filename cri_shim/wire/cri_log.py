@@ -138,13 +138,3 @@ class Tail:
         self._end -= length + 1
         self._head, self._length = b"", 0
         return None
-
-
-def tail_start(block: bytes, lines: int, query: Container[str]) -> int | None:
-    """Find where the last `lines` lines of the streams `query` begin in `block`, a file's end.
-
-    None if the block does not contain the end of the line before them.
-    """
-    tail = Tail(lines, query, len(block))
-    found = tail.before(block)
-    return tail.start() if found is None else found

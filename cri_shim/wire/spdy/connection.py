@@ -135,10 +135,6 @@ class Connection:
         """Whether send() may be called."""
         return self._streams.may(stream, Move.SEND)
 
-    def is_open(self, stream: int) -> bool:
-        """Whether the stream exists and at least one side has not finished."""
-        return stream in self._streams
-
     @property
     def open_streams(self) -> list[int]:
         return self._streams.ids()
