@@ -1,4 +1,4 @@
-"""What critest never asks: RPCs and fields that have no other file of tests."""
+"""RPCs and fields that critest never uses and that no other file tests."""
 
 import ipaddress
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What Status says of handlers is what a trial has shown, and requests are held against it."""
+"""Status lists the features that a handler's smoke test found; requests are checked against it."""
 
 import json
 from collections.abc import Iterator

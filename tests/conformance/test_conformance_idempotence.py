@@ -1,4 +1,4 @@
-"""critest idempotence.go: what may be asked again, or of what is not there; and runtime_info.go."""
+"""critest idempotence.go: repeated calls and calls for unknown objects; and runtime_info.go."""
 
 import uuid
 

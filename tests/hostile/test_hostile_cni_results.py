@@ -39,7 +39,7 @@ HOSTS_END = GOOD | {"ips": [{"address": "10.9.0.1/24", "interface": 0}]}
 
 
 class Odd:
-    """What the plugin of a test is told to answer."""
+    """The answer that the plugin of a test gives."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory

@@ -131,7 +131,7 @@ async def test_a_link_of_the_image_into_a_volume_is_seen_as_well(
 async def test_only_the_nodes_own_dev_may_take_the_place_of_dev(
     cri: Cri, handler: str, volume: Path, path: str
 ) -> None:
-    """runc mounts what is /dev/null then over what is to be hidden."""
+    """runc mounts the current /dev/null over masked paths."""
     (volume / "null").symlink_to("/proc/self/attr/current")
     image = await load(cri, Image([busybox_layer(), Tar().symlink("link", "dev")]))
     with pytest.raises(InvalidArgument, match=f"the mount at {path}: .* is not the node's /dev"):

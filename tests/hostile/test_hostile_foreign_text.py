@@ -1,4 +1,4 @@
-"""Text that tenants choose where the kernel shows it to the daemon: it fails nobody else."""
+"""Text of tenants that the kernel shows to the daemon does not affect other tenants."""
 
 import os
 from collections.abc import Iterator

@@ -68,7 +68,7 @@ def served(registry: OddRegistry, image: Image) -> str:
 
 
 def lying(blobs: list[bytes], diff_ids: list[str], sizes: list[int] | None = None) -> Image:
-    """An image that says that these blobs are the layers of these diff-ids."""
+    """An image that claims that these blobs are the layers of these diff-ids."""
     data = config('{"User": "liar"}', diff_ids=diff_ids)
     layers = [
         {"mediaType": f"{TAR}+gzip", "digest": digest_of(blob), "size": size}

@@ -1,4 +1,4 @@
-"""The node's /dev/null stays root's, whoever has it for standard input.
+"""The node's /dev/null stays root's, although processes have it as standard input.
 
 crun before 1.24 gives its standard streams to the user of the container. The daemon of this file
 has a /dev/null of its own, in a mount namespace of its own.

@@ -1,4 +1,4 @@
-"""The files of /etc that containers of a pod share and may write: nobody else pays for it."""
+"""The files of /etc that containers of a pod share and may write: their size is bounded."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Bytes at the socket of the CRI that are no request: the next caller is served all the same."""
+"""Malformed bytes at the socket of the CRI: later calls are served."""
 
 import asyncio
 
@@ -28,7 +28,7 @@ def fresh_log(daemon: Daemon, before: int) -> str:
 
 
 async def version(cri: Cri) -> str:
-    """Once somebody serves."""
+    """Return when the socket is served."""
     async with asyncio.timeout(LIMIT_S):
         while True:
             try:

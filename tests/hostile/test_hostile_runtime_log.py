@@ -1,4 +1,4 @@
-"""A container's log, where others take away its directory or put something else in its place."""
+"""A container's log whose directory others remove or replace."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""A node set up carelessly: what would make root of others is refused, the rest is told."""
+"""A carelessly configured node: privilege escalations are refused, other problems are warned of."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def _of_group(path: Path) -> None:
 
 
 def refusal(daemon: Daemon) -> str:
-    """What a daemon says that does not start: one sentence, and no traceback."""
+    """Return the error of a daemon that does not start: one sentence without a traceback."""
     done = subprocess.run(
         daemon.command(), capture_output=True, text=True, timeout=60, env=os.environ | daemon.env
     )
@@ -108,7 +108,7 @@ def test_a_program_that_others_may_change_is_not_executed(
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """One with every carelessness that is only told, old programs among it."""
+    """A daemon with every problem that is only warned of, including old programs."""
     place = tmp_path_factory.mktemp("place")
     for name in ("net.d", "plugins", "sockets", "hooks.d"):
         (place / name).mkdir()

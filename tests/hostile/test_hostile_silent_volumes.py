@@ -1,4 +1,4 @@
-"""Volumes on a server that does not answer: nobody waits but those who asked for them."""
+"""Volumes on a server that does not answer: only calls that use them wait."""
 
 import asyncio
 import contextlib
@@ -46,7 +46,7 @@ async def rig(daemon: Daemon) -> Any:
 
 @pytest.fixture
 def silent(tmp_path: Path, rig: Rig) -> Iterator[SilentFs]:
-    """Ends before pods are removed, so that nothing is held any more."""
+    """Ends before pods are removed, so that no mount is busy."""
     with silent_fs(tmp_path / "silent") as fs:
         yield fs
 
@@ -76,7 +76,7 @@ def asking(tmp_path: Path, lost: Path) -> dict[str, api.ContainerConfig]:
 
 
 async def every_answer(cri: Cri, pod: str) -> None:
-    """What the kubelet asks again and again, and the life of another container, in good time."""
+    """Assert that the kubelet's periodic calls and another container take normal time."""
     async with asyncio.timeout(QUICK_S):
         await cri.runtime.Version(api.VersionRequest())
         await cri.runtime.Status(api.StatusRequest(verbose=True))
@@ -131,7 +131,7 @@ async def test_a_path_that_still_hangs_is_refused_at_once_and_others_are_not(
 async def test_starts_that_hang_on_a_lost_volume_delay_no_other_call(
     rig: Rig, silent: SilentFs, handler: str, below: str
 ) -> None:
-    """With runc, the root of the volume is what the OCI runtime itself hangs on."""
+    """With runc, the OCI runtime itself hangs on the root of the volume."""
     cri, other = rig.cri, await rig.cri.run_pod(handler=handler)
     pods = [await cri.run_pod(handler=handler) for _ in range(HUNG)]
     paths = [str(silent.directory / below.format(n)) for n in range(HUNG)]

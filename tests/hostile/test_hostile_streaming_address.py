@@ -1,4 +1,4 @@
-"""A streaming server that others on the network could listen in on is told of."""
+"""A streaming server whose traffic others on the network could read has a warning."""
 
 import json
 import subprocess

@@ -100,14 +100,14 @@ def begin(cri: Cri, pod: str, container: str, sockets: list[socket.socket]) -> F
 
 
 async def pour(sock: socket.socket, flood: bytes) -> None:
-    """Send again and again, until nobody takes it."""
+    """Send repeatedly, until the connection ends."""
     with suppress(ConnectionError):
         while True:
             await asyncio.get_running_loop().sock_sendall(sock, flood)
 
 
 async def read(sock: socket.socket) -> bytes:
-    """The last that the server said, at the end of the connection."""
+    """Return the last data of the server before the end of the connection."""
     said = b""
     with suppress(ConnectionError):
         while data := await asyncio.get_running_loop().sock_recv(sock, 1 << 16):

@@ -1,4 +1,4 @@
-"""Who connects to a streaming server and never asks for anything: port scanners, half requests."""
+"""Clients of the streaming server that never send a whole request, such as port scanners."""
 
 import asyncio
 import os
@@ -23,7 +23,7 @@ LIMIT_S = 20.0
 
 
 def hello() -> bytes:
-    """What a TLS client begins with."""
+    """The first bytes of a TLS client."""
     sent = ssl.MemoryBIO()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE

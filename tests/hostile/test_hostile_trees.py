@@ -1,4 +1,4 @@
-"""Trees that a container or an image makes to hurt: of very many files, or very deep.
+"""Hostile trees of a container or an image: very many files, or very deep.
 
 Statistics, ImageFsInfo and removals see and remove all of them, in little memory. What needs a path
 that the kernel does not take says so.
@@ -63,7 +63,7 @@ async def others_are_served(cri: Cri, limit: float) -> AsyncIterator[None]:
 
 
 async def written(cri: Cri, container: str) -> api.FilesystemUsage:
-    """What the container wrote, when that is known."""
+    """Return the container's written bytes when they are known."""
     request = api.ContainerStatsRequest(container_id=container)
     async with asyncio.timeout(60):
         while True:
@@ -79,7 +79,7 @@ async def all_written(cri: Cri) -> api.FilesystemUsage:
 
 
 async def nothing_left(directory: Path) -> None:
-    """Deletions go on in the background."""
+    """Deletions run in the background."""
     async with asyncio.timeout(120):
         while True:
             if not list(directory.iterdir()):
@@ -150,7 +150,7 @@ async def test_a_bundle_or_pod_with_deeply_nested_directories_can_be_removed(
 async def test_a_volume_that_is_still_mounted_is_never_deleted_through(
     cri: Cri, tmp_path: Path
 ) -> None:
-    """A mount that nobody knows of, in a bundle: the removal fails until it is gone."""
+    """An unknown mount in a bundle: the removal fails until it is gone."""
     (tmp_path / "precious").write_text("host")
     container = await cri.run(await cri.run_pod(), SLEEP)
     unknown = cri.daemon.run_root / "containers" / container / "unknown"

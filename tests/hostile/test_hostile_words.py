@@ -37,7 +37,7 @@ exec {program} "$@"
 
 
 class Noise:
-    """What the programs of this file say, if anything."""
+    """The output of the programs of this file, if they have any."""
 
     def __init__(self, directory: Path) -> None:
         self._file = directory / "noise"

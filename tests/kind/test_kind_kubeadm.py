@@ -124,7 +124,7 @@ def join_by_file() -> None:
 
 
 def run_a_pod_on_each() -> None:
-    """A pod on one node reads what a pod on the other one serves."""
+    """A pod on one node reads the page that a pod on the other node serves."""
     for name, node, command in (
         ("serve", FIRST, "mkdir /www; echo served >/www/index.html; exec httpd -f -h /www"),
         ("ask", SECOND, "exec sleep 3600"),

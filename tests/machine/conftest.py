@@ -1,4 +1,4 @@
-"""A whole machine as a test drives it from outside: `hack/vm test` runs these and says which."""
+"""A whole machine that a test controls from outside; `hack/vm test` runs these tests."""
 
 import json
 import os

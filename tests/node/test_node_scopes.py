@@ -1,4 +1,4 @@
-"""Containers as systemd's units: scopes in the slice of their pod, with the limits asked for."""
+"""Containers as systemd units: scopes in the slice of their pod, with the requested limits."""
 
 from pathlib import Path
 

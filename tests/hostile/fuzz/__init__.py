@@ -1,4 +1,4 @@
-"""Whatever others send or write: each format is tried with inputs that nobody has written.
+"""Fuzzing of every format that others send or write.
 
 A target has a small corpus, made here, and a function that takes one input. The property is the
 same for all: it returns, or raises an error that its documentation names, in one printable line;

@@ -1,4 +1,4 @@
-"""The program: try one target, or each in turn, in a process of its own.
+"""The program: fuzz one target, or each in turn, in a separate process.
 
     hack/fuzz                      every target, for a minute
     hack/fuzz --seconds 600 layer  one of them, for longer

@@ -36,7 +36,7 @@ class Failure:
 
 
 class _Log(logging.Handler):
-    """What is logged with a traceback."""
+    """A record that is logged with a traceback."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -100,7 +100,7 @@ class Attempt:
     log: _Log
 
     def __call__(self, data: bytes) -> tuple[bool, str]:
-        """Whether the outcome is new, and what was wrong with it: "" if nothing."""
+        """Whether the outcome is new, and the problem with it, "" if there is none."""
         signal.setitimer(signal.ITIMER_PROF, CPU_S)
         try:
             outcome, problem = f"returned {self.run(data)}", ""
@@ -122,7 +122,7 @@ class Attempt:
 
 
 def _said(error: Exception) -> tuple[str, str]:
-    """The kind of an error, without the values in it; and what is wrong with its text."""
+    """The kind of an error without its values, and the problem with its text."""
     text = str(error)
     kind = f"{type(error).__name__}: {re.sub(r'[0-9]+', '0', text)[:120]}"
     if not isinstance(error, CriShimError):

@@ -170,7 +170,7 @@ def _manifest(data: bytes) -> None:
 
 
 def _config(data: bytes) -> None:
-    """What is accepted must fit every place that it goes to."""
+    """Accepted values must be usable everywhere."""
     found = image_config.parse(data)
     api.ImageSpec(image=found.user, annotations=dict(found.labels)).SerializeToString()
     for text in (*found.env, *found.cmd, *found.entrypoint, *found.volumes, found.working_dir):

@@ -56,7 +56,7 @@ _KINDS = {
 
 
 def _record(data: bytes) -> list[str]:
-    """One bad record keeps neither the others nor the start from being."""
+    """One bad record affects neither the other records nor the start."""
     readable = []
     refused: StateError | None = None
     for kind, type_ in _KINDS.items():

@@ -1,4 +1,4 @@
-"""What is tried: a name, inputs to begin with, and a function that takes one."""
+"""A fuzz target: a name, initial inputs, and a function that takes one."""
 
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +13,7 @@ Mutate = Callable[[random.Random, bytes, Sequence[bytes]], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """`open` gives the function, and takes away what that needs. `allowed` are its own errors."""
+    """`open` yields the function and cleans up after it. `allowed` are its own errors."""
 
     name: str
     corpus: Callable[[], Sequence[bytes]]

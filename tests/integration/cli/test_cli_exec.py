@@ -131,7 +131,7 @@ async def test_a_command_that_cannot_run_is_a_sentence(
 
 @pytest.fixture(scope="module")
 def encrypted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """A daemon that serves sessions over TLS, with a certificate that nobody else knows."""
+    """A daemon that serves sessions over TLS with a self-signed certificate."""
     directory = tmp_path_factory.mktemp("tls")
     make_certificate(directory, "first")
     files = {

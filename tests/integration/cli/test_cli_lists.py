@@ -1,4 +1,4 @@
-"""pods, ps and inspect: what is there, in the words and columns of crictl."""
+"""pods, ps and inspect: the objects, with the words and columns of crictl."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""logs: what a container has written and writes."""
+"""logs: the past and new output of a container."""
 
 import asyncio
 import signal

@@ -1,4 +1,4 @@
-"""Containers over the CRI: create, start, end, stop, remove, and what is refused."""
+"""Containers over the CRI: create, start, end, stop, remove, and refusals."""
 
 import asyncio
 import os

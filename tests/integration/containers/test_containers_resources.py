@@ -47,7 +47,7 @@ async def told(cri: Cri, container: str) -> api.LinuxContainerResources:
 
 
 async def holds(cri: Cri, container: str, **wanted: Any) -> None:
-    """Assert that the kernel holds the container to what it can limit of this."""
+    """Assert that the kernel limits the container as far as this node can."""
     wanted = kernel.possible(wanted)
     assert kernel.in_force((await cri.info(container))["pid"], wanted) == wanted
 

@@ -1,4 +1,4 @@
-"""Sources of bind mounts: what is mounted for the time of a start, and what is left of it."""
+"""Sources of bind mounts: mounts that exist during a start, and that none stays."""
 
 import tempfile
 from collections.abc import Iterator
@@ -156,7 +156,7 @@ def everything_shared(tmp_path: Path) -> Iterator[Daemon]:
 
 
 def own_mounts(daemon: Daemon, *directories: Path) -> list[str]:
-    """What is mounted for the daemon below its own directory, and below others of the test."""
+    """Return the daemon's mounts below its own directory, and below others of the test."""
     lines = Path(f"/proc/{daemon.pid}/mountinfo").read_text().splitlines()
     targets = [line.split(" ")[4] for line in lines]
     ours = tuple(map(str, (daemon.directory, *directories)))

@@ -1,4 +1,4 @@
-"""What a stop does to a container, and what can still be done with it meanwhile."""
+"""The effects of a stop on a container, and the calls that work during it."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -105,7 +105,7 @@ async def test_emptying_ends_a_group_that_keeps_forking(
 
 
 def freeze(group: str) -> Path:
-    """Have the group frozen; the file that says so."""
+    """Freeze the group; return its state file."""
     freezer = TREES.holding("freezer")
     assert freezer is not None
     file, word = ("cgroup.freeze", "1") if freezer.v2 else ("freezer.state", "FROZEN")

@@ -27,7 +27,7 @@ def pins(tmp_path: Path) -> Iterator[dict[str, Path]]:
 
 
 def own(kind: str) -> Path:
-    """What tells the calling thread's namespace from others."""
+    """The identity of the calling thread's namespace."""
     return Path(f"/proc/thread-self/ns/{kind}").readlink()
 
 

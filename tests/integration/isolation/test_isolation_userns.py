@@ -18,7 +18,7 @@ KINDS = ("user", "net", "ipc", "uts")
 
 @pytest.fixture
 async def pins(tmp_path: Path) -> AsyncIterator[dict[str, Path]]:
-    """Places of the four kinds; whatever is pinned there is let go."""
+    """Places of the four kinds; they are unpinned at the end."""
     places = {kind: tmp_path / kind / "pin" for kind in KINDS}
     yield places
     for path in places.values():

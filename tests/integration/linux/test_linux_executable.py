@@ -1,4 +1,4 @@
-"""What is said of a file that it cannot be executed is what the kernel says, too."""
+"""The problem of a file that cannot be executed is the kernel's error."""
 
 import shutil
 import struct

@@ -1,4 +1,4 @@
-"""What is mounted in a tree is neither walked nor removed, also of the same file system."""
+"""Mounts in a tree are neither walked nor removed, not even those of the same file system."""
 
 from collections.abc import Iterator
 from pathlib import Path

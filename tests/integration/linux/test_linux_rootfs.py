@@ -1,4 +1,4 @@
-"""A hostile container root: nothing in it leads outside, blocks or goes on for ever."""
+"""A hostile container root: no path in it leads outside, blocks or loops."""
 
 import errno
 import os

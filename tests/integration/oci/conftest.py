@@ -146,7 +146,7 @@ class Yard:
             return await anext(self.exits.events())
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Return when something outside that tells nobody has come true."""
+        """Poll until an outside condition without a notification is true."""
         async with asyncio.timeout(10):
             while True:
                 if condition():

@@ -23,7 +23,7 @@ TERMINAL = Streams(stdin=True, stdout=True, stderr=False, tty=True)
 
 @dataclass
 class Heard:
-    """What a command has written so far."""
+    """The output of a command so far."""
 
     text: dict[int, bytearray] = field(default_factory=lambda: {1: bytearray(), 2: bytearray()})
     arrived: asyncio.Event = field(default_factory=asyncio.Event)

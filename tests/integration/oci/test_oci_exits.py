@@ -1,4 +1,4 @@
-"""Ends of containers that nobody saw in the usual way: a dead conmon, a new daemon, a poll."""
+"""Exits of containers without the usual notification: a dead conmon, a new daemon, a poll."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A daemon that is killed between any two steps of a create: what is left can be ended."""
+"""A daemon killed between any two steps of a create: its leftovers can be ended."""
 
 import sys
 

@@ -28,7 +28,7 @@ while True:
 
 
 class Crictl:
-    """A copy of the program that the user can execute, and what is run with it."""
+    """A copy of the program that the user can execute."""
 
     def __init__(self, daemon: UserDaemon) -> None:
         self._daemon = daemon
@@ -44,7 +44,7 @@ class Crictl:
         )
 
     def said(self, *words: str, given: str = "") -> str:
-        """What it writes to its end."""
+        """Return its output until its end."""
         done = subprocess.run(self._command(*words), input=given, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         return done.stdout

@@ -23,7 +23,7 @@ def node() -> Iterator[Machine]:
 
 
 def memory_limit(daemon: UserDaemon, container: str) -> int:
-    """What the container's group says, in bytes."""
+    """A value of the container's group, in bytes."""
     tree = Hierarchies().holding("memory")
     assert tree is not None
     group = tree.group(f"cri-shim-user-{daemon.machine.uid}/cri-shim/{container}")

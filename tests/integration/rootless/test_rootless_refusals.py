@@ -1,4 +1,4 @@
-"""What keeps an ordinary user from having a runtime is said, and leaves nothing behind."""
+"""A runtime that cannot start for an ordinary user: the error names the cause, nothing is left."""
 
 import re
 import shutil
@@ -42,7 +42,7 @@ def stranger() -> Iterator[Machine]:
 
 @pytest.fixture
 def clean(node: Machine) -> Iterator[Machine]:
-    """The file's machine; what the user had there before is there afterwards, and nothing else."""
+    """The user's files on this machine; they are restored after the test."""
     before = entries(node)
     yield node
     assert node.remaining() == {}

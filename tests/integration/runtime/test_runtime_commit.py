@@ -1,4 +1,4 @@
-"""What a container wrote, told and committed: the image made of it runs, here and after a way."""
+"""The diff and commit of a container: the new image runs, also after a save and load."""
 
 import asyncio
 import json
@@ -88,7 +88,7 @@ class Pod:
                 await asyncio.sleep(POLL_S)
 
     async def output(self, image: str, script: str = "") -> list[str]:
-        """What a container prints until it ends."""
+        """Return the output of a container until it ends."""
         id = await self.start(image, script)
         objects = self._engine.objects
         await objects.until(id, lambda: objects.container(id).finished_at != 0)

@@ -1,4 +1,4 @@
-"""The root file system of a container as a tar, and what the container has changed in it."""
+"""The root file system of a container as a tar, and the container's changes."""
 
 import asyncio
 import io

@@ -1,4 +1,4 @@
-"""Info: what a node is made of, from the library and from the command line."""
+"""Info: the parts of a node, from the library and from the command line."""
 
 import json
 import os

@@ -112,7 +112,7 @@ async def test_a_container_that_does_not_run_cannot_be_paused_or_unpaused(opened
 
 
 async def compared(runtime: Runtime) -> None:
-    """Return when what is on record was compared with what is: that is done in the background."""
+    """Return when the background task has compared the record with the container."""
     async with asyncio.timeout(10):
         while runtime.engine.retries():  # noqa: ASYNC110
             await asyncio.sleep(0.01)

@@ -21,7 +21,7 @@ from tests.integration.runtime.conftest import running
 
 
 async def next_of(session: Session, wanted: bytes) -> bytes:
-    """What is said until `wanted` is among it."""
+    """Return the output until `wanted` is part of it."""
     said = b""
     async with asyncio.timeout(10):
         async for _, data in session:

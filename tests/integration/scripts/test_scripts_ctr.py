@@ -1,4 +1,4 @@
-"""The stand-ins for ctr and containerd in a node of kind, with the words that kind says."""
+"""The stand-ins for ctr and containerd in a node of kind, with the arguments that kind passes."""
 
 import os
 import shlex
@@ -16,7 +16,7 @@ CTR = ("deploy/kind/ctr", "--namespace=k8s.io", "images")
 
 @pytest.fixture
 def path(cri: Cri, tmp_path: Path) -> str:
-    """A PATH whose cri-shim speaks to the test's daemon."""
+    """A PATH whose cri-shim connects to the test's daemon."""
     program = tmp_path / "bin" / "cri-shim"
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\nexec {shlex.join(command(cri))} "$@"\n')

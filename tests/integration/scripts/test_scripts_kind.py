@@ -1,4 +1,4 @@
-"""hack/kind where it cannot go on: one sentence, and nothing is made."""
+"""hack/kind with missing requirements: one sentence, and nothing is made."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ import pytest
 
 
 def kind(*words: str, **environment: str) -> str:
-    """What it says; it is expected to fail."""
+    """Return its error output; it is expected to fail."""
     done = subprocess.run(
         ["hack/kind", *words],
         env={**os.environ, **environment},

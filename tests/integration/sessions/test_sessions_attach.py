@@ -1,4 +1,4 @@
-"""Attach over SPDY and WebSocket: several clients, input, terminals, and nobody is stalled."""
+"""Attach over SPDY and WebSocket: several clients, input, terminals, and slow readers."""
 
 import asyncio
 

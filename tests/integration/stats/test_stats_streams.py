@@ -1,4 +1,4 @@
-"""Lists as streams tell the same as lists, in parts."""
+"""Streamed lists have the same rows as lists, in parts."""
 
 from typing import Any
 

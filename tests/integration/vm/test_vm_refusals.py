@@ -1,4 +1,4 @@
-"""What hack/vm says, in a sentence, where it cannot go on; and that it leaves nothing half made."""
+"""Refusals of hack/vm: one sentence, and nothing is left half made."""
 
 import fcntl
 import os
@@ -68,7 +68,7 @@ def test_a_second_build_is_refused_during_the_first(place: Path) -> None:
 
 @pytest.fixture
 def stale(place: Path) -> Path:
-    """What is left of a node whose machine lost its power while the node was being made."""
+    """The remains of a node whose machine lost its power while the node was being made."""
     (place / "node").mkdir()
     (place / "node/pid").write_text(f"{os.getpid()} 1\n")  # another process has the pid by now
     (place / "node/copying").write_text("a part of an image")

@@ -12,7 +12,7 @@ from cri_shim.errors import ToolFailed
 
 
 def started(*command: str) -> int:
-    """The pid of a child that nobody follows."""
+    """The pid of a child that no Child object follows."""
     return os.posix_spawnp(command[0], command, os.environ)
 
 

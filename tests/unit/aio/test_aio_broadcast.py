@@ -1,4 +1,4 @@
-"""One publisher and many readers, none of whom can hold up another."""
+"""One publisher and many readers; a slow reader does not delay another."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Child processes: their output, their ends, and what is left of them: nothing."""
+"""Child processes: their output and their ends; nothing of them is left."""
 
 import asyncio
 import errno
@@ -134,7 +134,7 @@ async def test_the_processes_of_its_session_are_killed_too(tmp_path: Path) -> No
 
 
 def alive(pid: int) -> bool:
-    """Neither gone nor a zombie that somebody else is to reap."""
+    """Neither gone nor a zombie that another process must reap."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The limit of open files: raised for the daemon, and not for what it starts."""
+"""The limit of open files: raised for the daemon, and not for its child processes."""
 
 import json
 import resource
@@ -32,7 +32,7 @@ print(json.dumps([
 
 
 def raised(soft: int, hard: int) -> list[object]:
-    """What a process of these limits has afterwards, and what its child."""
+    """The limits of a process after the change, and those of its child."""
     done = subprocess.run(
         [sys.executable, "-c", RAISED % (hard, soft, hard)], capture_output=True, check=True
     )

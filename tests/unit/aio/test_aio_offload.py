@@ -1,4 +1,4 @@
-"""Cancellation never cuts in half what was begun."""
+"""Cancellation never interrupts work that has begun."""
 
 import asyncio
 import threading
@@ -10,7 +10,7 @@ from cri_shim.errors import Unavailable
 
 
 async def begun(task: "asyncio.Task[object]", started: threading.Event) -> None:
-    """Let `task` run until its thread says that it began."""
+    """Let `task` run until its thread has begun."""
     await asyncio.sleep(0)
     await asyncio.to_thread(started.wait, 5)
     assert not task.done()

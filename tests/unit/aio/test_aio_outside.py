@@ -1,4 +1,4 @@
-"""A path that does not answer holds up its own caller, and only for a limit of time."""
+"""A path that does not answer delays only its own caller, for a limited time."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""Calls in a process of their own: outcomes, limits, and what becomes of those that hang."""
+"""Calls in a separate process: outcomes, limits, and the end of those that hang."""
 
 import asyncio
 import errno
@@ -30,7 +30,7 @@ async def all_ended() -> None:
 
 @pytest.fixture
 def pipe(tmp_path: Path) -> Path:
-    """Who opens it for reading waits for a writer, until it is killed."""
+    """A FIFO: a process that opens it for reading waits for a writer, until it is killed."""
     path = tmp_path / "pipe"
     os.mkfifo(path)
     return path

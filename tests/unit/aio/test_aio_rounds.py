@@ -1,4 +1,4 @@
-"""Rounds: everybody's turn comes, and the loop's own."""
+"""Rounds: every source gets a turn, and so does the loop."""
 
 import asyncio
 import time

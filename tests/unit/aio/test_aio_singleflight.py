@@ -9,7 +9,7 @@ from cri_shim.errors import ToolFailed, Unavailable
 
 
 class Work:
-    """Counts its starts and ends when told to."""
+    """Counts its starts, and ends when the test sets an event."""
 
     def __init__(self) -> None:
         self.starts = 0

@@ -1,4 +1,4 @@
-"""Flights that end when nobody waits for them any more."""
+"""Flights that end with their last waiter."""
 
 import asyncio
 

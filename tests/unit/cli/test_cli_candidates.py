@@ -12,7 +12,7 @@ KINDS: dict[object, str] = {any_id: "any", container_id: "container", pod_id: "p
 
 
 def ids(kind: object, top: Sequence[str]) -> list[Candidate]:
-    """Replaces the daemon; returns what was asked."""
+    """Replaces the daemon; returns the requests."""
     return [(f"{KINDS[kind]}@{'+'.join(top)}", "")] if kind in KINDS else []
 
 

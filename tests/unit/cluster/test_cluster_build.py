@@ -1,4 +1,4 @@
-"""hack/k8s/build knows without Go and without a network what is built already."""
+"""hack/k8s/build finds existing builds without Go and without a network."""
 
 import subprocess
 from pathlib import Path

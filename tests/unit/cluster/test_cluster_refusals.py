@@ -1,4 +1,4 @@
-"""hack/cluster refuses what it cannot do in one sentence, and changes nothing."""
+"""hack/cluster refuses an impossible request with one sentence, and changes nothing."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""hack/critest: what is read from the suite's reports, and what is written from it."""
+"""hack/critest: reading the suite's reports, and writing ours."""
 
 import json
 from dataclasses import replace

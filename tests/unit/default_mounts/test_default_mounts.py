@@ -1,4 +1,4 @@
-"""mounts.conf, and the copies made of what it names."""
+"""mounts.conf, and the copies of its sources."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the image calls answer, from records alone."""
+"""The answers of the image calls, from records alone."""
 
 import json
 from pathlib import Path

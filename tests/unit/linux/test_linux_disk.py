@@ -1,4 +1,4 @@
-"""What a tree takes of the disk is what `du` says."""
+"""The disk usage of a tree is that of `du`."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""What a pod asks for, as CNI_ARGS and runtimeConfig."""
+"""The network settings of a pod as CNI_ARGS and runtimeConfig."""
 
 import contextlib
 from typing import Any

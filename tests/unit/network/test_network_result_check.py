@@ -1,4 +1,4 @@
-"""What is no result is refused by a ValueError that names the key; what plugins answer is taken."""
+"""A malformed result is a ValueError that names the key; results of real plugins are accepted."""
 
 import json
 from typing import Any

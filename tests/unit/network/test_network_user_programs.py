@@ -1,4 +1,4 @@
-"""What pasta and slirp4netns are told."""
+"""The arguments of pasta and slirp4netns."""
 
 import pytest
 

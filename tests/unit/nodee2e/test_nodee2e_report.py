@@ -1,4 +1,4 @@
-"""hack/node-e2e: the page tells what passes with one runtime and not with the other."""
+"""hack/node-e2e: the page lists the specs that pass with only one of the runtimes."""
 
 from hack.critestlib.outcome import Spec, State
 from hack.nodee2elib import causes, record, report

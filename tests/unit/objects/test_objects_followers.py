@@ -1,4 +1,4 @@
-"""Who follows the objects sees every change, and can break nothing."""
+"""Followers of the objects see every change, and their errors have no effect."""
 
 import pytest
 

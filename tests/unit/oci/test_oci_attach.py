@@ -25,7 +25,7 @@ class Conmon:
         self._peer: socket.socket | None = None
 
     async def records(self) -> list[bytes]:
-        """What is sent until its end."""
+        """Return the sent data until its end."""
         if self._peer is None:
             self._peer, _ = self._listener.accept()
             self._peer.setblocking(False)

@@ -34,7 +34,7 @@ def log(tmp_path: Path) -> Path:
 
 
 class Following:
-    """Who reads while the test writes."""
+    """A reader that runs while the test writes."""
 
     def __init__(self, path: Path) -> None:
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()

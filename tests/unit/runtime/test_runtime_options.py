@@ -1,4 +1,4 @@
-"""Options become configuration keys; what is wrong is named before anything is opened."""
+"""Options become configuration keys; errors are raised before anything is opened."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The leak sentry sees what it is there for."""
+"""The leak sentry sees every kind of leak."""
 
 import asyncio
 import subprocess

@@ -1,4 +1,4 @@
-"""Capability sets: defaults, ALL, names in any form, and what the host can give."""
+"""Capability sets: defaults, ALL, names in any form, and the capabilities of the host."""
 
 from typing import Any
 

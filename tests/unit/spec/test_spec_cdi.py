@@ -1,4 +1,4 @@
-"""CDI: specification files, which device is meant, and what becomes of a container's document."""
+"""CDI: specification files, the choice of the device, and the edits of a container's document."""
 
 from typing import Any
 

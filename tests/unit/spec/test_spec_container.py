@@ -1,4 +1,4 @@
-"""What the other parts decide together: namespaces, devices, annotations, privilege, the pause."""
+"""The whole document: namespaces, devices, annotations, privilege, the pause process."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which hooks are for a container, and what becomes of its document."""
+"""The hooks that match a container, and their effect on its document."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a commit makes of an image's config."""
+"""The image config that a commit makes."""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Image configurations: what is read, and that a torn one is an error that says where."""
+"""Image configurations: the fields that are read, and errors that name the place."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is decided for a new container from what was asked for and what was found on the node."""
+"""The plan of a new container from its request and the facts of the node."""
 
 import re
 from dataclasses import replace

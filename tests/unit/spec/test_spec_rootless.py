@@ -1,4 +1,4 @@
-"""What becomes of a document where the OCI runtime is an ordinary user's."""
+"""The document of a container of an ordinary user."""
 
 from collections.abc import Sequence
 from typing import Any

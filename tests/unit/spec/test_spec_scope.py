@@ -1,4 +1,4 @@
-"""What systemd is told of a container's unit."""
+"""The properties of a container's systemd unit."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Which seccomp profile is meant, and what becomes of a profile file."""
+"""The choice of a seccomp profile, and the conversion of a profile file."""
 
 import json
 from typing import Any
@@ -105,7 +105,7 @@ def test_a_processor_that_the_map_does_not_know_has_its_own_calls_only() -> None
 
 
 def rule(fields: str) -> str:
-    """A profile with one rule, of the call `a` unless `fields` says otherwise."""
+    """A profile with one rule, of the call `a` unless `fields` has another."""
     return f'{{"defaultAction": "SCMP_ACT_LOG", "syscalls": [{{"names": ["a"], {fields}}}]}}'
 
 

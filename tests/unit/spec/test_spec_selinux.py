@@ -1,4 +1,4 @@
-"""SELinux labels from what was asked, the node's defaults and the pod's id."""
+"""SELinux labels from the request, the node's defaults and the pod's id."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""A pod's mapping, what it is in the document, and what a container of the pod may say of it."""
+"""A pod's mapping, its form in the document, and the mapping in a container's request."""
 
 from typing import Any
 
