@@ -19,7 +19,7 @@ pytestmark = pytest.mark.waits
 
 PODS, EACH = 6, 20  # pods of containers that do not use it
 HANGING = """#!/bin/sh
-# A crun that stops itself before the verb that a file tells.
+# A crun that stops itself before the verb that a file names.
 read verb < {file}
 case " $* " in *" $verb "*) kill -STOP $$;; esac
 exec /usr/bin/crun "$@"

@@ -68,7 +68,7 @@ class Running:
         self.process.stdin.close()
 
     async def read_until(self, text: bytes) -> bytes:
-        """What has come on the remote stdout when `text` is in it."""
+        """Return the remote stdout when `text` is in it."""
         assert self.process.stderr is not None
         async with asyncio.timeout(LIMIT_S):
             return await self.process.stderr.readuntil(text)

@@ -49,7 +49,7 @@ async def test_the_requested_image_name_is_kept(cri: Cri) -> None:
 
 @pytest.fixture
 def lone_daemon() -> Iterator[Daemon]:
-    """One whose subnets may be changed."""
+    """A daemon whose subnets may be changed."""
     with private_daemon(3) as started:
         yield started
 

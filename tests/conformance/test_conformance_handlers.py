@@ -12,7 +12,7 @@ from cri_shim.rpc.client import Client
 from tests.fixtures.cri import Cri, container_config, pod_config
 from tests.fixtures.daemon import Daemon, private_daemon
 
-# An OCI runtime that tells nothing of itself, and makes no container with what it does not know.
+# An OCI runtime that lists no features, and refuses a container with an unknown one.
 OLD = """#!/bin/sh
 [ "$1" = features ] && exit 1
 for word; do

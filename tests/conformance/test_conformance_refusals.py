@@ -27,7 +27,7 @@ QUOTA = api.LinuxContainerResources(cpu_quota=10)
 
 
 def named(path: str) -> str:
-    """How a refusal begins; two kinds have a word for the kubelet before that."""
+    """The beginning of a refusal; two kinds have a prefix for the kubelet before it."""
     return rf"^(RROUnsupported: |ImageVolumeMountFailed: )?config\.{re.escape(path)}[.:]"
 
 

@@ -21,7 +21,7 @@ SLEEP = ["sleep", "60"]
 @pytest.mark.parametrize("name", [b"d\xffx", b"d\x1cx", "d\u2028x".encode(), b"d\x1b[2Jx"])
 async def test_any_interface_name_works_in_statistics(cri: Cri, name: bytes) -> None:
     odd, plain = await cri.run_pod(), await cri.run_pod()
-    # What a container with CAP_NET_ADMIN does.
+    # The script of a container with CAP_NET_ADMIN.
     inside = ["ip", "netns", "exec", f"cri-shim-{odd}"]
     await child.run([*inside, "ip", "link", "add", os.fsdecode(name), "type", "veth"])
     answer = await cri.runtime.ListPodSandboxStats(api.ListPodSandboxStatsRequest())

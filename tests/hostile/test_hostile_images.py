@@ -208,7 +208,7 @@ async def test_an_image_of_four_megabytes_of_labels_is_shown(
 
 @pytest.fixture
 def own_daemon(registry: OddRegistry) -> Iterator[Daemon]:
-    """One of the test's own, to be killed and started again."""
+    """A separate daemon that the test kills and starts again."""
     with private_daemon(1, **{"image.registries_conf": str(registry.conf)}) as started:
         yield started
 

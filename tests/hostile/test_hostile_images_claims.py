@@ -178,7 +178,7 @@ async def test_one_layer_in_two_compressions_is_hashed_once_each(
 
 @pytest.fixture
 def own_daemon(registry: OddRegistry) -> Iterator[Daemon]:
-    """One of the test's own, to be killed and started again."""
+    """A separate daemon that the test kills and starts again."""
     with private_daemon(1, **{"image.registries_conf": str(registry.conf)}) as started:
         yield started
 

@@ -1,4 +1,4 @@
-"""What another user of the node can reach of the runtime's files: nothing."""
+"""Another user of the node cannot reach any file of the runtime."""
 
 import stat
 from collections.abc import Iterator

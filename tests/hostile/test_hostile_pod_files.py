@@ -79,7 +79,7 @@ async def test_bytes_written_to_the_files_count_as_the_containers_memory(
 
 
 async def _memory(cri: Cri, container: str) -> int:
-    """What its statistics say that it uses, in bytes."""
+    """The memory usage in its statistics, in bytes."""
     request = api.ContainerStatsRequest(container_id=container)
     answer = await cri.runtime.ContainerStats(request)
     return int(answer.stats.memory.usage_bytes.value)

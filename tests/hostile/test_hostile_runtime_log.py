@@ -133,7 +133,7 @@ async def test_conmon_follows_no_link_made_at_the_last_moment(
     target.write_text("of the node")
     Path(f"{log}.tmp").symlink_to(target)
     bundle = Path((await cri.info(container))["bundle"])
-    (bundle / "ctl").write_text("2 0 0\n")  # as the daemon asks when it has looked
+    (bundle / "ctl").write_text("2 0 0\n")  # as the daemon requests it after its check
     monitor = Path(f"/proc/{(await cri.info(container))['monitorPid']}")
     await until(lambda: not monitor.exists() or not Path(f"{log}.tmp").is_symlink())
     assert target.read_text() == "of the node"

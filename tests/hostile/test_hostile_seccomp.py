@@ -1,4 +1,4 @@
-"""What seccomp RuntimeDefault lets a container do: each call made in a real one."""
+"""The system calls that seccomp RuntimeDefault allows, each made in a real container."""
 
 import json
 import sys
@@ -15,7 +15,7 @@ RUNTIME_DEFAULT: dict[str, Any] = {"profile_type": api.SecurityProfile.RuntimeDe
 UNCONFINED: dict[str, Any] = {"profile_type": api.SecurityProfile.Unconfined}
 REFUSED = frozenset({"EPERM", "ENOSYS"})  # what a filter answers
 
-# What a container without further capabilities gets.
+# The results in a container without further capabilities.
 FOR_NOBODY = {
     **dict.fromkeys(("keyctl", "add_key", "request_key", "userfaultfd", "swapon"), "EPERM"),
     **dict.fromkeys(("io_uring_setup", "io_uring_enter", "kexec_load", "pivot_root"), "EPERM"),
@@ -62,7 +62,7 @@ def context(**fields: Any) -> api.LinuxContainerSecurityContext:
 
 
 async def results(cri: Cri, handler: str, **fields: Any) -> dict[str, str]:
-    """What each call of syscalls.py gives in a container, by the Python of this machine."""
+    """The result of each call of syscalls.py in a container, by the Python of this machine."""
     python = Path(sys.executable).resolve()
     shared = {Path(at) for at in ("/usr", "/lib", "/lib64", sys.base_prefix)}
     host = [

@@ -16,7 +16,7 @@ from cri_shim.rpc.client import Client
 from tests.fixtures.cri import Cri
 from tests.fixtures.daemon import Daemon, private_daemon
 
-OTHER = 12345  # a user and a group of nobody
+OTHER = 12345  # a user and a group without an account
 CARELESS: list[tuple[str, Callable[[Path], None]]] = [
     ("everybody may write to", lambda path: path.chmod(path.stat().st_mode | 0o002)),
     (f"group {OTHER} may write to", lambda path: _of_group(path)),

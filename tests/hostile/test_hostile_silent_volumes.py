@@ -25,7 +25,7 @@ QUICK_S = 5.0  # many times what a call takes on a busy machine; one that waits 
 
 @pytest.fixture
 def daemon(tmp_path: Path) -> Iterator[Daemon]:
-    """One for each test: a restarted one is another process."""
+    """A daemon for each test: a restarted one is another process."""
     (tmp_path / "cdi").mkdir()
     settings: dict[str, Any] = {
         "containers.cdi_spec_dirs": [str(tmp_path / "cdi")],

@@ -1,4 +1,4 @@
-"""How many sessions, descriptors and bytes clients can take from the daemon."""
+"""Limits of the sessions, descriptors and bytes that clients can use."""
 
 import asyncio
 import socket
@@ -96,7 +96,7 @@ async def test_the_sessions_of_a_pod_are_bounded_and_ended_ones_do_not_count(
     pod = await cri.run_pod()
     container = await cri.run(pod, ["sleep", "1000"])
     held = [await talker(cri, container, closing, "cat") for _ in range(2)]
-    url = await exec_url(cri, container, "true")  # one that is asked for has its place
+    url = await exec_url(cri, container, "true")  # an issued URL has its slot
     attach = api.AttachRequest(container_id=container, stdout=True)
     for asked in (
         exec_url(cri, container, "true"),
@@ -233,7 +233,7 @@ async def test_buffered_bytes_for_a_pod_are_bounded_for_each_session(
     session = await forwarding(cri, pod, closing, transport)
     streams = [await open_pair(session, listening.getsockname()[1]) for _ in range(PAIRS)]
     before = resident(cri.daemon.pid)
-    with pytest.raises(TimeoutError):  # it is not read any more
+    with pytest.raises(TimeoutError):  # it is no longer read
         async with asyncio.timeout(5):
             while True:
                 for stream in streams:

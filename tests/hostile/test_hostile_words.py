@@ -1,4 +1,4 @@
-"""What programs, tenants and hooks say: in errors and logs it is one bounded, printable line."""
+"""Text of programs, tenants and hooks becomes one bounded, printable line in errors and logs."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ EVIL = f"\x1b[31mred\x1b]0;title\x07\r\n{FORGED}\n\x85\u2028"
 # One event: its time and level, or a line of its traceback.
 EVENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3} [A-Z]+ [a-z_.]+ .*|  .*")
 
-# It is crun, but for what the files beside it say: `noise`, on standard error at the end.
+# It is crun with additional output from the file beside it: `noise`, on stderr at the end.
 LOUD = """#!/bin/sh
 case " $* " in
     *" create "*|*" exec "*|*" update "*) [ -e {where}/noise ] && cat {where}/noise >&2 && exit 1;;

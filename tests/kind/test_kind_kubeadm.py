@@ -74,7 +74,7 @@ def are_ready(*names: str) -> bool:
 
 
 def remains(node: str) -> dict[str, list[str]]:
-    """Whatever of pods is on a node, by its kind."""
+    """The remains of pods on a node, by kind."""
     script = {
         "mounts": rf"grep -oE ' /({PLACES})/\S+' /proc/mounts | grep -v /oci-bin/",
         "interfaces": "ls /sys/class/net | grep -vxE 'lo|eth0|pods0|bonding_masters'",

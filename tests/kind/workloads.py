@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.cluster.kubectl import Namespace, Object, eventually
 
-# Every request to /cgi-bin/who is answered with the pod's name and the address that asked.
+# Every request to /cgi-bin/who is answered with the pod's name and the client's address.
 _SERVE = """\
 mkdir -p /www/cgi-bin
 printf '%s\\n' '#!/bin/sh' echo 'echo "$(hostname) $REMOTE_ADDR"' >/www/cgi-bin/who

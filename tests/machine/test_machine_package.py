@@ -128,7 +128,7 @@ def test_a_purge_under_running_containers_keeps_what_they_use(node: Machine) -> 
         assert node.run(f"cut -d' ' -f22 /proc/{pid}/stat") == f"{began}\n"
     assert node.run("ls -d /etc/cri-shim 2>/dev/null || true") == ""
 
-    install(node, OLD)  # whoever thinks better of it has all of them again
+    install(node, OLD)  # after a reinstallation all of them are there again
     assert node.ask("processes") == processes
     assert node.ask("work")["containers"] == {}
 

@@ -5,7 +5,7 @@
     hack/fuzz --input FILE layer   one input again
     hack/fuzz --list
 
-What fails is told with its seed and kept in a file; the exit status is 1 then.
+A failing input is printed with its seed and kept in a file; the exit status is 1 then.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""What comes to the socket of the CRI: requests of every kind, and bytes that are none."""
+"""Input of the CRI socket: requests of every kind, and malformed bytes."""
 
 import asyncio
 import json

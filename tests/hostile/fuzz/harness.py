@@ -19,7 +19,7 @@ from tests.hostile.fuzz.target import Run, Target
 CPU_S = 3.0  # for one input
 MEMORY = 1 << 30  # bytes of address space beyond what the process has before
 MAX_SAID = 8192  # characters of an error
-KEPT = 300  # inputs that told something new, beside the corpus
+KEPT = 300  # inputs with a new outcome, beside the corpus
 
 
 class TooSlow(BaseException):
@@ -126,7 +126,7 @@ def _said(error: Exception) -> tuple[str, str]:
     text = str(error)
     kind = f"{type(error).__name__}: {re.sub(r'[0-9]+', '0', text)[:120]}"
     if not isinstance(error, CriShimError):
-        return kind, ""  # whoever catches it makes one line of it
+        return kind, ""  # the caller makes one line of it
     if len(text) > MAX_SAID:
         return kind, f"an error of {len(text)} characters: {text[:200]!r}"
     if not text.isprintable():

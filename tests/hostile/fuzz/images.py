@@ -1,4 +1,4 @@
-"""What an image is made of: layers, manifest, configuration, and its files of users and groups."""
+"""The parts of an image: layers, manifest, configuration, and its files of users and groups."""
 
 import gzip
 import io

@@ -1,4 +1,4 @@
-"""What network providers write and their plugins answer."""
+"""Files of network providers, and answers of their plugins."""
 
 import json
 

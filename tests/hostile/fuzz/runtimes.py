@@ -1,4 +1,4 @@
-"""What conmon and OCI runtimes say, and the records of a daemon before this one."""
+"""Messages of conmon and OCI runtimes, and the records of an earlier daemon."""
 
 import json
 

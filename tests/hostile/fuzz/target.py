@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tests.hostile.fuzz import mutation
 
-Run = Callable[[bytes], object]  # what it returns tells one outcome from another
+Run = Callable[[bytes], object]  # the result identifies the outcome
 Mutate = Callable[[random.Random, bytes, Sequence[bytes]], bytes]
 
 

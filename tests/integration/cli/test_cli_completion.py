@@ -14,14 +14,14 @@ from tests.fixtures.cri import Cri, pod_config
 BIN = Path(sys.executable).parent  # where `cri-shim` is, too
 ENV = os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}", "TERM": "dumb", "HISTFILE": ""}
 
-# What each shell would offer for the words "$@", the last of which is being typed.
+# The completions of each shell for the words "$@", the last of which is being typed.
 BASH = """
 source <(cri-shim completion bash)
 COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=()
 $(complete -p cri-shim | sed 's/.*-F \\([^ ]*\\).*/\\1/') cri-shim
 printf '%s\\n' "${COMPREPLY[@]}"
 """
-# compadd works inside of a completion alone: here it tells what it was given.
+# compadd works only inside a completion: this one prints its arguments.
 ZSH = """
 compdef() { [[ $1 == _cri_shim && $2 == cri-shim ]] }
 compadd() { shift 4; print -rl -- "$@" }

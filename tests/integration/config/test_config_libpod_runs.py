@@ -46,7 +46,7 @@ class OnLibpodConf(Daemon):
         return [sys.executable, "-m", "cri_shim", "--config", str(here / "libpod.conf"), "serve"]
 
     def _write_network(self) -> None:
-        """What podman's package put beside the file, with its leases in a place of their own."""
+        """The files of podman's package beside the file, with their leases in a separate place."""
         leases = str(self.directory / "leases")
         ranges = [[{"subnet": self.subnet}]]
         bridge = {

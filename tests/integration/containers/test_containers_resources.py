@@ -85,7 +85,7 @@ AFTER = kernel.possible(
         "oom_score_adj": 600,
     }
 )
-NO_SWAP = {"memory_swap_limit_in_bytes": 64 * MIB}  # none unless asked for
+NO_SWAP = {"memory_swap_limit_in_bytes": 64 * MIB}  # none unless requested
 
 
 async def test_every_limit_is_in_force_from_the_start(cri: Cri, handler: str) -> None:

@@ -8,7 +8,7 @@ from cri_shim.errors import ToolFailed
 from cri_shim.network import masquerade
 
 SUBNET = "10.77.0.0/24"
-# What nft says on a kernel without nf_tables; it reads its rules first.
+# The error of nft on a kernel without nf_tables; it reads its rules first.
 NO_NF_TABLES = """cat >/dev/null
 printf 'Error: Could not process rule: Operation not supported\\nadd table ip cri_shim\\n' >&2
 exit 1"""

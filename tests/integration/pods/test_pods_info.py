@@ -1,4 +1,4 @@
-"""What tools read in the verbose status of a pod, whether it has a pause process or not."""
+"""The verbose status of a pod, with and without a pause process."""
 
 from pathlib import Path
 from typing import Any

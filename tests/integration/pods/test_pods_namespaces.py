@@ -1,4 +1,4 @@
-"""What containers of a pod share, and what they do not."""
+"""Shared and separate namespaces of a pod's containers."""
 
 from pathlib import Path
 from typing import Any

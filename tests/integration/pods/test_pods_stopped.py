@@ -39,7 +39,7 @@ async def ran(cri: Cri, handler: str, shape: str) -> tuple[str, str]:
 
 
 def held(cri: Cri, pod: str) -> list[str]:
-    """What there is of a pod besides its files: mounts, pins, processes and groups."""
+    """The resources of a pod besides its files: mounts, pins, processes and groups."""
     where = cri.daemon.run_root / "pods" / pod
     found = [str(path) for path in mounts.mounts_below(where)]
     found += [str(path) for path in (where / "ns").iterdir()]

@@ -14,7 +14,7 @@ from tests.integration.recovery.test_recovery_userns import OPTIONS
 
 @pytest.fixture
 def daemon() -> Iterator[Daemon]:
-    """One for each test: a restarted one is another process."""
+    """A daemon for each test: a restarted one is another process."""
     with private_daemon() as started:
         yield started
 

@@ -19,7 +19,7 @@ OPTIONS: Any = {
 
 @pytest.fixture
 def daemon() -> Iterator[Daemon]:
-    """One for each test: a restarted one is another process."""
+    """A daemon for each test: a restarted one is another process."""
     with private_daemon() as started:
         yield started
 

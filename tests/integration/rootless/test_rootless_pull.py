@@ -27,7 +27,7 @@ sys.exit("nobody listens")
 
 @pytest.fixture(scope="module")
 def registry(node: Machine) -> Iterator[Registry]:
-    """One on the machine's own loopback, with team/app:1."""
+    """A registry on the machine's loopback, with team/app:1."""
     directory, kept = node.directory / "registry", node.directory / "kept"
     with Registry(directory) as made:
         made.push(busybox_image(), "team/app:1")

@@ -139,7 +139,7 @@ async def test_files_of_a_running_container_become_a_runnable_image(
     ]
     record = runtime.engine.objects.container(container)
     assert record.phase == state.CONTAINER_RUNNING
-    await container_stop.stop(runtime.engine, container, 30)  # it goes on: it hears a signal
+    await container_stop.stop(runtime.engine, container, 30)  # it runs: it handles a signal
     assert runtime.engine.objects.container(container).exit_code == 0
 
 

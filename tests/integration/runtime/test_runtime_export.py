@@ -32,7 +32,7 @@ rm /etc/group; echo ready; sleep 600
 
 @pytest.fixture
 async def container(pod: Pod) -> Container:
-    """One that has changed its root file system, with entries that sh cannot make."""
+    """A container that has changed its root file system, with entries that sh cannot make."""
     container = await running(pod, MAKE)
     async for entry in container.logs(follow=True):
         if entry.content == b"ready":

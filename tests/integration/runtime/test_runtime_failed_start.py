@@ -18,7 +18,7 @@ from cri_shim.store.image_store import ImageStore
 from tests.fixtures.library import Place
 from tests.sentry.leaks import Scope, snapshot
 
-# What open_engine, recovery and the marker are made of, in the order of a start.
+# The steps of open_engine, recovery and the marker, in the order of a start.
 STEPS: dict[str, tuple[object, str]] = {
     "hooks": (drivers, "hooks"),
     "subreaper": (process, "become_subreaper"),

@@ -24,7 +24,7 @@ TICKING = "trap 'exit 7' TERM; i=0; while :; do i=$((i+1)); echo $i > /tick; usl
 
 @pytest.fixture
 async def container(opened: Runtime, handler: str) -> Container:
-    """One that counts for as long as it can."""
+    """A container that counts as long as it runs."""
     pod = await opened.create_pod(handler=handler)
     container = await running(pod, TICKING)
     assert await moves(opened, container)

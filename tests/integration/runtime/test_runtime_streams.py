@@ -1,4 +1,4 @@
-"""What goes in and out of containers by the library: exec, talk, attach, logs, top."""
+"""Input and output of containers by the library: exec, talk, attach, logs, top."""
 
 import asyncio
 import time

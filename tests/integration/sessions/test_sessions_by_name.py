@@ -15,7 +15,7 @@ ECHO = "cat < /dev/stdin > /dev/stdout"
 
 @pytest.fixture(params=["spdy"])
 def transport(request: pytest.FixtureRequest) -> str:
-    """What goes over the wire makes no difference here."""
+    """The wire protocol makes no difference here."""
     return str(request.param)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from cri_shim.pb import api_pb2 as api
 from tests.fixtures.cri import Cri, container_config
 
-# What a kernel, or a device, may have nothing to say about.
+# Metrics that some kernels or devices do not have.
 OPTIONAL = {
     "container_blkio_device_usage_total",
     "container_fs_reads_bytes_total",

@@ -34,7 +34,7 @@ async def _pod(cri: Cri, id: str) -> api.PodSandboxStats:
 
 
 def _open_counters(cri: Cri) -> int:
-    """How many network namespaces' counters the daemon holds open."""
+    """The number of network namespaces whose counters the daemon has open."""
     links = Path(f"/proc/{cri.daemon.pid}/fd").iterdir()
     return sum(link.readlink().match("*/net/dev") for link in links)
 

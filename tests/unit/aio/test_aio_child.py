@@ -87,7 +87,7 @@ async def test_output_held_open_by_a_grandchild_is_not_waited_for(tmp_path: Path
 
 async def test_the_program_inherits_only_the_requested_descriptors() -> None:
     read_end, write_end = os.pipe()
-    # Its own descriptor of the directory is in the list, and closed by the time it is asked for.
+    # Its own descriptor of the directory is in the list, but closed by then.
     listing = (
         "import os; names = os.listdir('/proc/self/fd');"
         "print(*sorted(int(n) for n in names if os.path.exists(f'/proc/self/fd/{n}')))"

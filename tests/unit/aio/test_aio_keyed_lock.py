@@ -1,4 +1,4 @@
-"""One lock a key."""
+"""One lock for each key."""
 
 import asyncio
 

@@ -54,7 +54,7 @@ async def test_sources_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     async with asyncio.timeout(5):
         for source in sources:
             await source.done.wait()
-    assert "".join(log) == "aabcabcbc"  # the first came when there was nobody else
+    assert "".join(log) == "aabcabcbc"  # the first came when there was no other
 
 
 async def test_one_iteration_of_the_loop_has_one_slice_for_all(

@@ -1,4 +1,4 @@
-"""What groups use, read from trees as kernels show them: v1 as on this kernel, v2 as documented."""
+"""Statistics of groups, from trees as kernels have them: v1 as on this kernel, v2 as documented."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Whatever is written in whatever order, pods and containers only go forward in their life."""
+"""For any order of writes, the phases of pods and containers only advance."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""What processes have open."""
+"""The open files of processes."""
 
 import os
 import socket

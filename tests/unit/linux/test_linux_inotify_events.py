@@ -1,4 +1,4 @@
-"""What an inotify descriptor gives, as events."""
+"""The bytes of an inotify descriptor as events."""
 
 import struct
 

@@ -1,4 +1,4 @@
-"""What exists, by id, prefix, name and namespace, is the same over each kind of store."""
+"""Objects by id, prefix, name and namespace, over each kind of store."""
 
 import asyncio
 from collections.abc import Sequence

@@ -12,7 +12,7 @@ from cri_shim.pb import state_pb2 as state
 from cri_shim.pods.metrics import samples, table
 from cri_shim.pods.metrics.facts import Facts, FileSystem
 
-# What cAdvisor tells and dashboards look for, without the prefix "container_".
+# The metrics of cAdvisor that dashboards use, without the prefix "container_".
 NAMES = """
 blkio_device_usage_total
 cpu_cfs_periods_total cpu_cfs_throttled_periods_total cpu_cfs_throttled_seconds_total

@@ -98,7 +98,7 @@ def test_a_committed_config_has_one_more_layer_and_step() -> None:
         "created": made["created"], "created_by": "sh -c make", "comment": "a note",
     }  # fmt: skip
     layers = [step for step in made["history"] if not step.get("empty_layer")]
-    assert len(layers) == 3  # as many as there are: one was not told of
+    assert len(layers) == 3  # one of them was not recorded
 
 
 def test_a_committed_config_names_its_author() -> None:
