@@ -111,7 +111,7 @@ def _finish_stop(engine: Engine, pod: state.PodRecord) -> None:
     running = any(lifecycle.has_process(c) for c in engine.objects.containers_of(pod.id))
     if not running and teardown.is_due(engine, pod):
         engine.work.retrier.add(
-            f"stop pod {pod.id}", lambda: pod_stop.give_back(engine, pod.id), now=True
+            f"stop pod {pod.id}", lambda: pod_stop.release(engine, pod.id), now=True
         )
 
 
@@ -150,7 +150,7 @@ async def _container(engine: Engine, container: state.ContainerRecord) -> None:
         container = engine.objects.observe(_rebooted(engine, container))
     elif lifecycle.has_process(container):
         engine.oci.exits.watch(id, engine.paths.bundle(id), container.init, container.monitor)
-        freeze.go_on_later(engine, container)
+        freeze.thaw_later(engine, container)
         if lifecycle.is_running(container):
             container_stop.resume(engine, container)
     match container.phase:
@@ -220,7 +220,7 @@ async def _finish_one(engine: Engine, container: state.ContainerRecord) -> None:
         found = await engine.oci.runtime.state(handler, container.id)
         status = found["status"] if found else "stopped"
         if status == "created":
-            streams.give(engine, container)
+            streams.give_to_user(engine, container)
             await engine.oci.runtime.start(handler, container.id)
             status = "running"
         if status == "running":

@@ -18,7 +18,7 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from pathlib import Path
 
 from cri_shim.errors import InvalidArgument, NotFound
-from cri_shim.isolation import sysctls as parameters
+from cri_shim.isolation import sysctls as isolation_sysctls
 from cri_shim.isolation.sysctls import Parameter
 from cri_shim.linux import mounts, nsenter, privacy, process, syscalls
 
@@ -54,7 +54,7 @@ def pin(
             flags |= KINDS[kind]
         step("unshare", syscalls.unshare, flags)
         set_up(paths, hostname)
-        parameters.write(sysctls)
+        isolation_sysctls.write(sysctls)
         task = Path(f"/proc/self/task/{threading.get_native_id()}/ns")
         for kind, target in paths.items():
             step(f"pin the {kind} namespace", bind, task / kind, target, made)

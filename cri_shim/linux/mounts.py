@@ -199,10 +199,10 @@ def _overlay_by_fsconfig(
         syscalls.fsconfig(context, syscalls.FSCONFIG_CMD_CREATE)
         tree = syscalls.fsmount(context)
     except OSError as e:
-        said = _messages(context) or str(e.strerror)
-        hint = f"overlay of {len(lowers)} layers: {said}"
+        messages = _messages(context) or str(e.strerror)
+        hint = f"overlay of {len(lowers)} layers: {messages}"
         hint += f": {e.filename}" if e.filename else ""
-        if e.errno == errno.EINVAL and "lowerdir+" in said:
+        if e.errno == errno.EINVAL and "lowerdir+" in messages:
             hint += f" (options above {OPTIONS_LIMIT} bytes need Linux 6.7)"
         raise OSError(e.errno, hint, os.fspath(target)) from e
     finally:
@@ -215,12 +215,12 @@ def _overlay_by_fsconfig(
 
 def _messages(context: int) -> str:
     """Return the kernel's messages about a failed fsconfig: one for each read, until ENODATA."""
-    said: list[str] = []
+    messages: list[str] = []
     try:
         while True:
-            said.append(os.read(context, 4096).decode(errors="replace").strip())
+            messages.append(os.read(context, 4096).decode(errors="replace").strip())
     except OSError:
-        return "; ".join(said)
+        return "; ".join(messages)
 
 
 def unmount(path: syscalls.StrPath, *, lazy: bool = True) -> None:

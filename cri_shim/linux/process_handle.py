@@ -114,11 +114,11 @@ class Process:
         if self._fd is None:
             return True
         loop = asyncio.get_running_loop()
-        over = asyncio.Event()
-        loop.add_reader(self._fd, over.set)
+        event = asyncio.Event()
+        loop.add_reader(self._fd, event.set)
         try:
             async with asyncio.timeout(within):
-                await over.wait()
+                await event.wait()
         except TimeoutError:
             return False
         finally:

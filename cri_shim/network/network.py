@@ -26,7 +26,7 @@ from cri_shim.linux import marks
 from cri_shim.linux.privacy import make_private
 from cri_shim.network import bundled as bundled_network
 from cri_shim.network import capabilities, conflist, leftovers, records, reservations, result, verbs
-from cri_shim.network.cache import Cache, Entry
+from cri_shim.network.cache import Cache, CachedResult
 from cri_shim.network.catalog import Catalog
 from cri_shim.network.driver import Attached, Networks, NetworkStatus
 from cri_shim.network.exec import Plugins
@@ -216,7 +216,7 @@ class Network:
         for subnets in {self._configured, self._pod_cidr or self._configured}:
             bridge = self._bridge if subnets == self._configured else ""
             listed = bundled_network.network(self._data_dir, subnets, bridge)
-            await bundled_network.take_away(listed)
+            await bundled_network.uninstall(listed)
 
     def _read_pod_cidr(self) -> None:
         """Read the subnets that `set_pod_cidr` kept, if there are any."""
@@ -239,7 +239,7 @@ class Network:
         fault_point("network.detach.cache")
         self._cache.remove(planned.network, record.id, planned.interface)
 
-    async def _detach_stale(self, entry: Entry) -> None:
+    async def _detach_stale(self, entry: CachedResult) -> None:
         at = records.cached_attachment(entry)
         async with self._locks(entry.container_id):
             await verbs.delete(self._plugins, at, entry.result, self._del_s)

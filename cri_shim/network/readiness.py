@@ -70,7 +70,7 @@ class Readiness:
             view = await self._catalog.load(self.own)
             weakness = await self._masquerade(view)
             complaint = await self._ask_status(view)
-            _tell(self.view, view)
+            _log_changes(self.view, view)
             self.view, self._weakness, self._complaint = view, weakness, complaint
 
     async def _follow(self) -> None:
@@ -105,7 +105,7 @@ class Readiness:
         return ""
 
 
-def _tell(old: View, new: View) -> None:
+def _log_changes(old: View, new: View) -> None:
     """Log the changes since the last check."""
     for problem in new.problems:
         if problem not in old.problems:

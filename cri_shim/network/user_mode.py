@@ -66,9 +66,9 @@ class UserModeNetwork:
 
     def status(self) -> NetworkStatus:
         """Return whether pods can now have a network of their own."""
-        program, why = self._chosen()
+        program, problem = self._chosen()
         if program is None:
-            return NetworkStatus(False, NOT_READY, why)
+            return NetworkStatus(False, NOT_READY, problem)
         return NetworkStatus(True, "", "; ".join(self._problems()))
 
     def networks(self) -> Networks:

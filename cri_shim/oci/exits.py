@@ -124,7 +124,7 @@ class Exits:
         if monitor is not None and process.alive(monitor.pid, monitor.start_time):
             return  # it will write the exit
         if (exit := read(id, watch.bundle)) is not None:
-            self._tell(exit)
+            self._report(exit)
         elif process.alive(watch.init.pid, watch.init.start_time):
             self._follow_init(id, watch)
         else:
@@ -145,16 +145,16 @@ class Exits:
         loop = asyncio.get_running_loop()
         code = watch.held_init.exit_status()
         if code is not None:
-            self._tell(Exit(id, code, time.time_ns(), oom=False, known=True))
+            self._report(Exit(id, code, time.time_ns(), oom=False, known=True))
             return
         watch.give_up_at = watch.give_up_at or loop.time() + REAP_S
         unreaped = process.state(watch.init.pid) is not None and not watch.held_init.gone
         if unreaped and loop.time() < watch.give_up_at:
             loop.call_later(_REAP_STEP_S, self._init_ended, id)
         else:
-            self._tell(Exit(id, LOST_CODE, time.time_ns(), oom=False, known=False))
+            self._report(Exit(id, LOST_CODE, time.time_ns(), oom=False, known=False))
 
-    def _tell(self, exit: Exit) -> None:
+    def _report(self, exit: Exit) -> None:
         self.unwatch(exit.id)
         self._exits.put_nowait(exit)
 

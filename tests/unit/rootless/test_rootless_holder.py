@@ -81,5 +81,5 @@ def test_a_directory_that_was_made_meanwhile_must_be_ours(
 def test_root_enters_nothing_and_releases_nothing(tmp_path: Path) -> None:
     entering.enter_for(tmp_path / "run")
     entering.required()
-    entering.let_go(tmp_path, unused=True)
+    entering.end_if_unused(tmp_path, unused=True)
     assert list(tmp_path.iterdir()) == []

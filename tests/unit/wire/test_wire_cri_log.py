@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cri_shim.errors import InvalidArgument
-from cri_shim.wire.cri_log import MAX_LINE, Entry, Parser, Tail, moment, parse
+from cri_shim.wire.cri_log import MAX_LINE, LogEntry, Parser, Tail, moment, parse
 
 TIME = "2025-01-01T00:00:00.000000001Z"
 BOTH = frozenset({"stdout", "stderr"})
@@ -19,7 +19,7 @@ def line(rest: str) -> bytes:
 
 def test_a_line_has_time_stream_tag_and_content() -> None:
     entry = parse(line("stdout F hello  world")[:-1])
-    assert entry == Entry(TIME, "stdout", False, b"hello  world")
+    assert entry == LogEntry(TIME, "stdout", False, b"hello  world")
     assert (entry.written(), entry.nanoseconds()) == (b"hello  world\n", 1735689600000000001)
 
 
