@@ -41,6 +41,11 @@ class Machine:
         with file.open("rb") as source:
             subprocess.run(command, stdin=source, check=True, timeout=120)
 
+    def write(self, target: str, text: str) -> None:
+        """Make a file there."""
+        command = [VM, "shell", f"cat >{target}"]
+        subprocess.run(command, input=text, text=True, check=True, timeout=60)
+
     def lay_checkout(self) -> None:
         """Bring the checkout, its unit file and its configuration, as hack/vm does."""
         self._vm("copy", limit=120)

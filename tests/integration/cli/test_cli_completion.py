@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cri_shim.aio import child
+from tests.fixtures import busybox
 from tests.fixtures.commands import LIMIT_S, in_terminal
 from tests.fixtures.cri import Cri, pod_config
 
@@ -72,6 +73,12 @@ async def test_ids_come_from_the_daemon_that_is_named(shell: str, cri: Cri) -> N
     assert await offered(shell, *top, "inspect", "") == sorted([pod[:13], container[:13]])
     assert await offered(shell, *top, "exec", "-it", "") == [container[:13]]
     assert await offered(shell, *top, "ps", "--pod", pod[:3]) == [pod[:13]]
+
+
+async def test_names_of_images_are_offered(shell: str, cri: Cri) -> None:
+    top = ("--socket", str(cri.daemon.socket))
+    assert await offered(shell, *top, "image", "save", "localhost/b") == [busybox.NAME]
+    assert await offered(shell, *top, "image", "rm", "localhost/x") == []
 
 
 async def test_without_a_daemon_no_id_is_offered_and_nothing_is_printed(

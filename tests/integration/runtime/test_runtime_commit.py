@@ -223,22 +223,22 @@ async def test_the_container_is_paused_during_the_commit_unless_disabled(
     pod = Pod(engine, here.directory, userns=False)
     await pod.run()
     container = await pod.start(busybox.NAME, "sleep 600")
-    handler = engine.handler("")
+    handler = engine.oci.handler("")
     pack, seen = engine.images.layers.pack, []
 
     async def watched(*arguments: object) -> tuple[str, int]:
-        seen.append((await engine.oci.state(handler, container) or {})["status"])
+        seen.append((await engine.oci.runtime.state(handler, container) or {})["status"])
         return await pack(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(engine.images.layers, "pack", watched)
 
     await runtime.container(container).commit()
-    seen.append((await engine.oci.state(handler, container) or {})["status"])
+    seen.append((await engine.oci.runtime.state(handler, container) or {})["status"])
     await runtime.container(container).commit(pause=False)
-    await engine.oci.pause(handler, container)
+    await engine.oci.runtime.pause(handler, container)
     await runtime.container(container).commit()
-    seen.append((await engine.oci.state(handler, container) or {})["status"])
-    await engine.oci.resume(handler, container)
+    seen.append((await engine.oci.runtime.state(handler, container) or {})["status"])
+    await engine.oci.runtime.resume(handler, container)
 
     assert seen == ["paused", "running", "running", "paused", "paused"]
 
@@ -266,7 +266,9 @@ async def test_a_commit_that_fails_leaves_nothing_and_the_container_runs_on(
     assert len(runtime.images()) == 1
     assert engine.images.layers.present() == before
     assert list(engine.images.layouts.iterdir()) == []
-    assert (await engine.oci.state(engine.handler(""), container) or {})["status"] == "running"
+    assert (await engine.oci.runtime.state(engine.oci.handler(""), container) or {})[
+        "status"
+    ] == "running"
 
 
 async def test_without_its_image_a_container_cannot_be_committed(
@@ -340,7 +342,9 @@ async def test_a_process_that_dies_at_a_step_leaves_nothing_and_no_container_pau
         while left := engine.retries():
             assert time.monotonic() < limit, left
             await asyncio.sleep(0.01)
-        assert (await engine.oci.state(engine.handler(""), container) or {})["status"] == "running"
+        assert (await engine.oci.runtime.state(engine.oci.handler(""), container) or {})[
+            "status"
+        ] == "running"
         record = engine.objects.container(container)
         assert process.alive(record.init.pid, record.init.start_time)
         assert (await after.container(container).commit(NAME)).tags == [NAME]

@@ -125,7 +125,7 @@ async def test_options_can_be_set_until_the_runtime_is_opened(here: Place) -> No
         runtime.configure(("no.such.key", "1"))
     async with runtime:
         assert runtime.engine.objects.state_namespace == "mine"
-        assert runtime.engine.default_handler == "special"
+        assert runtime.engine.oci.default_handler == "special"
         with pytest.raises(RuntimeStopped, match="takes no option"):
             runtime.configure(with_namespace("late"))
 

@@ -245,8 +245,8 @@ async def test_a_container_thawed_by_another_program_is_no_longer_paused(
 ) -> None:
     engine = opened.engine
     await container.pause()
-    await engine.oci.resume(
-        engine.handler(engine.objects.container(container.id).handler), container.id
+    await engine.oci.runtime.resume(
+        engine.oci.handler(engine.objects.container(container.id).handler), container.id
     )
     await container.unpause()
     assert container.status == "running"
@@ -256,8 +256,8 @@ async def test_a_container_frozen_by_another_program_can_be_stopped(
     opened: Runtime, container: Container
 ) -> None:
     engine = opened.engine
-    await engine.oci.pause(
-        engine.handler(engine.objects.container(container.id).handler), container.id
+    await engine.oci.runtime.pause(
+        engine.oci.handler(engine.objects.container(container.id).handler), container.id
     )
     while not frozen(opened, container):  # noqa: ASYNC110  (crun does not wait)
         await asyncio.sleep(0.002)
