@@ -1,6 +1,7 @@
 """Makes drivers from plain values; only this module takes a Config apart."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from cri_shim.assembly.programs import Programs
@@ -26,6 +27,7 @@ from cri_shim.state.store import Store
 from cri_shim.store import fuse
 from cri_shim.store.image_store import ImageStore
 from cri_shim.store.manifest import host_architecture
+from cri_shim.store.pins import Pins
 from cri_shim.store.registries import search_registries
 from cri_shim.store.skopeo import Skopeo
 from cri_shim.streaming.certificate import Certificate
@@ -105,6 +107,7 @@ def image_store(
     rootless = ordinary_user() is not None
     registries_conf = Path(settings.registries_conf) if settings.registries_conf else None
     policy = settings.signature_policy_path
+    search = search_registries(registries_conf)
     return ImageStore(
         paths.root,
         paths.run_root,
@@ -119,11 +122,19 @@ def image_store(
         ),
         keep_blobs=settings.keep_blobs,
         transport=settings.default_transport,
-        search=search_registries(registries_conf),
+        search=search,
+        pins=_pins(config, search),
         held_layers=objects.held_layers,
         userns=rootless,
         mount_program=fuse.needed(paths.root, settings.mount_program) if rootless else "",
     )
+
+
+def _pins(config: Config, search: Sequence[str]) -> Pins:
+    try:
+        return Pins(config.image.pinned_images, search)
+    except InvalidArgument as e:
+        raise ConfigError(f"{config.origin['image.pinned_images']}: {e}") from e
 
 
 def network(config: Config, paths: Paths) -> Network | UserModeNetwork:

@@ -51,6 +51,7 @@ async def run(engine: Engine, request: api.RunPodSandboxRequest) -> str:
 
 
 async def _run(engine: Engine, request: api.RunPodSandboxRequest) -> str:
+    await engine.work.pods_may_run.wait()  # a container may use an image that is being loaded
     await security.check_pod(engine, request.config)
     record = _intend(engine, request)
     try:

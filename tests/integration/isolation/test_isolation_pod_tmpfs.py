@@ -9,7 +9,7 @@ from cri_shim.isolation import pod_tmpfs
 from cri_shim.linux import mounts
 
 
-def test_shared_memory_is_bounded_for_all_users_and_goes(tmp_path: Path) -> None:
+def test_shared_memory_is_bounded_for_all_users_and_is_unmounted(tmp_path: Path) -> None:
     pod_tmpfs.mount_shm(tmp_path / "pod/shm")
     mode = (tmp_path / "pod/shm").stat().st_mode & 0o7777
     with pytest.raises(OSError, match="No space left"):
@@ -20,7 +20,7 @@ def test_shared_memory_is_bounded_for_all_users_and_goes(tmp_path: Path) -> None
     assert list((tmp_path / "pod/shm").iterdir()) == []
 
 
-def test_mounting_shared_memory_again_keeps_what_is_there(tmp_path: Path) -> None:
+def test_mounting_shared_memory_again_keeps_the_files(tmp_path: Path) -> None:
     pod_tmpfs.mount_shm(tmp_path / "shm")
     (tmp_path / "shm/segment").touch()
     pod_tmpfs.mount_shm(tmp_path / "shm")
@@ -46,7 +46,7 @@ def test_etc_is_bounded_and_root_alone_enters_and_nothing_in_it_is_a_program(
     assert os.listdir(tmp_path / "pod/etc") == []  # noqa: PTH208
 
 
-def test_mounting_etc_again_keeps_what_is_there(tmp_path: Path) -> None:
+def test_mounting_etc_again_keeps_the_files(tmp_path: Path) -> None:
     pod_tmpfs.mount_etc(tmp_path / "etc", 0)
     (tmp_path / "etc/hosts").touch()
     pod_tmpfs.mount_etc(tmp_path / "etc", 0)
