@@ -8,18 +8,15 @@ has to remove only the root file system and the record.
 
 import dataclasses
 import logging
-import signal
 import time
 
-from cri_shim.aio.child import LOST_CODE
+from cri_shim.aio.child import KILLED_CODE, LOST_CODE
 from cri_shim.engine import Engine
 from cri_shim.faults import fault_point
 from cri_shim.objects import changed
 from cri_shim.oci.exits import Exit
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
-
-KILLED_CODE = 128 + signal.SIGKILL
 
 _log = logging.getLogger(__name__)
 
