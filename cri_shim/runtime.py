@@ -164,7 +164,7 @@ class Runtime:
 
     async def _advise(self) -> list[str]:
         found = await offload(assembly.advice.of_places, self._config)
-        return found + await assembly.advice.of_versions(self.engine.handlers, self._inventory)
+        return found + await assembly.advice.of_versions(self.engine.oci.handlers, self._inventory)
 
     async def _end_advice(self) -> None:
         if self._advice is not None:

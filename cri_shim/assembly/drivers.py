@@ -13,12 +13,15 @@ from cri_shim.engine import Engine, Paths
 from cri_shim.errors import ConfigError, InvalidArgument, StateError
 from cri_shim.hooks.directories import Hooks
 from cri_shim.isolation import sysctls
+from cri_shim.isolation.control_groups import ControlGroups
 from cri_shim.isolation.seccomp import SeccompProfiles
 from cri_shim.linux import boot
 from cri_shim.linux.privacy import make_private
 from cri_shim.network.network import Bundled, Network
 from cri_shim.network.user_mode import UserModeNetwork
 from cri_shim.objects import ObjectStore
+from cri_shim.oci.conmon import Conmon
+from cri_shim.oci.runtime import OciRuntime
 from cri_shim.state.leveldb import MEMORY, LevelStore
 from cri_shim.state.memory import MemoryStore
 from cri_shim.state.store import Store
@@ -165,6 +168,21 @@ def network(config: Config, paths: Paths) -> Network | UserModeNetwork:
         bundled=bundled,
         add_timeout=ours.add_timeout,
         del_timeout=ours.del_timeout,
+    )
+
+
+def conmon(
+    config: Config, paths: Paths, programs: Programs, cgroups: ControlGroups, oci: OciRuntime
+) -> Conmon:
+    return Conmon(
+        (str(programs.conmon),),
+        oci,
+        place_monitor=cgroups.join_monitor,
+        logs=paths.run_root / "logs",
+        env=environment(config),
+        log_size_max=config.max_log_size,
+        no_pivot=config.no_pivot_root,
+        systemd_cgroup=cgroups.driver == "systemd",
     )
 
 

@@ -33,8 +33,8 @@ image visible.
 - `usage`: the disk usage of images and containers
 - `writable`: the disk usage of writable layers, measured in the background
 - `mounted`: images that are mounted on the node itself
+- `overlay`: the marks of overlayfs in the directories that it writes to
 - `merged`: reads layers as one tree without mounting them
 - `changes`: the differences between two such trees
-- `tar_tree`: writes a tree of files as a tar
 - `image_store`: combines all these; recovery and garbage collection
 """

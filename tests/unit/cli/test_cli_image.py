@@ -21,5 +21,5 @@ def test_a_path_alone_is_made_absolute() -> None:
     ("count", "expected"),
     [(0, "0B"), (999, "999B"), (1234, "1.2kB"), (5_600_000, "5.6MB"), (7_000_000_000, "7.0GB")],
 )
-def test_sizes_are_for_people(count: int, expected: str) -> None:
+def test_sizes_have_readable_units(count: int, expected: str) -> None:
     assert size(count) == expected
