@@ -1,8 +1,9 @@
 """Records the end of a container when its init ends.
 
-An exit is an observed fact: it is visible at once, and persisted when the disk allows it. Then the
-container's cgroup is emptied, if the container shared a pid namespace, and the OCI runtime deletes
-the container. RemoveContainer has to remove only the root file system and the record.
+oci/exits.py observes an exit, and pods/exits.py calls `ended` here. An exit is an observed fact: it
+is visible at once, and persisted when the disk allows it. Then the container's cgroup is emptied,
+if the container shared a pid namespace, and the OCI runtime deletes the container. RemoveContainer
+has to remove only the root file system and the record.
 """
 
 import dataclasses

@@ -3,7 +3,8 @@
 - `namespaces`: a pod's net, ipc and uts namespaces, made by a thread and pinned to files, so that
   no process has to keep them
 - `userns`: the same below a user namespace, made by a short-lived child
-- `seccomp`, `apparmor`, `selinux`: the profiles and labels of this node
+- `seccomp`, `apparmor`, `selinux`: the profiles and labels of this node: the file behind
+  RuntimeDefault, a Localhost file, the loaded AppArmor profiles
 - `sysctls`: the kernel parameters of these namespaces
 - `pod_tmpfs`: the pod's own /dev/shm, and the file system of its files of /etc
 - `control_groups`: the interface of the three implementations of control groups
