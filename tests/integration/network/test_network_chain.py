@@ -9,7 +9,7 @@ from cri_shim.errors import WrongState
 from cri_shim.isolation import namespaces
 from cri_shim.linux import nsenter
 from cri_shim.network import bundled, masquerade
-from cri_shim.network.network import Bundled
+from cri_shim.network.bundled import Bundled
 from cri_shim.pb import api_pb2
 
 PORTMAP = {"type": "portmap", "capabilities": {"portMappings": True}, "snat": True}
