@@ -24,8 +24,14 @@ from cri_shim.errors import TimedOut, ToolFailed
 
 OUTPUT_LIMIT = 4 << 20  # bytes kept of each output stream of a tool; the rest is read and dropped
 LOST_CODE = 255  # the exit code of a process whose status was taken elsewhere, or is unknown
+KILLED_CODE = 128 + signal.SIGKILL
 
 ours: set[int] = set()  # pids this module will reap itself
+
+
+def exit_code(returncode: int) -> int:
+    """Return 0..255, or 128 + signal, for a return code that is negative for a signal."""
+    return returncode if returncode >= 0 else 128 - returncode
 
 
 @dataclass(frozen=True, slots=True)
