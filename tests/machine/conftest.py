@@ -1,4 +1,4 @@
-"""A whole machine as a test drives it from outside: `hack/vm test` runs these and says which."""
+"""A whole machine that a test controls from outside; `hack/vm test` runs these tests."""
 
 import json
 import os
@@ -28,7 +28,7 @@ class Machine:
         return self._vm("shell", command, limit=limit)
 
     def ask(self, verb: str) -> dict[str, Any]:
-        """What tests.machine.inside answers there."""
+        """Return the answer of tests.machine.inside on the machine."""
         return dict(json.loads(self.run(f"{SERVES} && {PYTHON} {verb}", limit=240)))
 
     def begin(self, verb: str) -> None:

@@ -71,7 +71,7 @@ async def populate(client: Client) -> dict[str, Any]:
 
 
 async def look(client: Client) -> dict[str, Any]:
-    """What the daemon says of everything it has, and what is left of it on the node."""
+    """The daemon's lists, and its leftovers on the node."""
     pods = (await client.runtime.ListPodSandbox(api.ListPodSandboxRequest())).items
     listed = await client.runtime.ListContainers(api.ListContainersRequest())
     containers = {}
@@ -94,7 +94,7 @@ async def look(client: Client) -> dict[str, Any]:
 
 
 async def processes(client: Client) -> dict[str, Any]:
-    """The first process of every running container, with its start time; and what it answers."""
+    """The first process of every running container with its start time and answer."""
     running = api.ContainerFilter(state=api.ContainerStateValue(state=api.CONTAINER_RUNNING))
     request = api.ListContainersRequest(filter=running)
     found = {}
