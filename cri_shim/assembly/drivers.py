@@ -17,7 +17,8 @@ from cri_shim.isolation.control_groups import ControlGroups
 from cri_shim.isolation.seccomp import SeccompProfiles
 from cri_shim.linux import boot
 from cri_shim.linux.privacy import make_private
-from cri_shim.network.network import Bundled, Network
+from cri_shim.network.bundled import Bundled
+from cri_shim.network.network import Network
 from cri_shim.network.user_mode import UserModeNetwork
 from cri_shim.objects import ObjectStore
 from cri_shim.oci.conmon import Conmon
