@@ -11,6 +11,9 @@ image visible.
 - `registries`: registries.conf: the registries of short names
 - `auth`: writes a caller's credentials to a short-lived file
 - `skopeo`: runs the program and sorts its errors
+- `policy`: policy.json: which images are accepted, pure
+- `policies`: the policies of the node and of its pod namespaces
+- `sigstore`: what a signature of cosign says, pure; `verify`: fetches and verifies them
 - `stall`: gives up transfers without progress
 - `manifest`: manifests and configs, pure
 - `layout`: the private directory of one pull or save

@@ -35,7 +35,7 @@ def visit(netns: Path | str, address: str, port: int) -> str:
     return nsenter.in_netns(Path(netns), work)
 
 
-async def test_a_host_port_leads_to_the_pod_and_every_rule_goes_with_it(node, started):
+async def test_a_host_port_reaches_the_pod_and_its_rules_are_removed_with_it(node, started):
     node.configure(node.bridge("10.98.1.0/24"), PORTMAP)
     network = await started(node.network())
     first = node.pod(network, port_mappings=WEB)
