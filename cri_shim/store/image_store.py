@@ -36,6 +36,7 @@ from cri_shim.store.layout import Layout
 from cri_shim.store.manifest import Blob, Content
 from cri_shim.store.mounted import Mounted
 from cri_shim.store.pins import Pins
+from cri_shim.store.policies import Policies
 from cri_shim.store.rootfs import Rootfs
 from cri_shim.store.skopeo import Skopeo
 from cri_shim.untrusted import read_file
@@ -63,6 +64,7 @@ class ImageStore:
         transport: str = "docker://",
         search: Sequence[str] = (),
         pins: Pins | None = None,
+        policies: Policies | None = None,
         held_layers: Callable[[], set[str]] = set,
         parallel: int = 0,
         userns: bool = False,
@@ -86,6 +88,7 @@ class ImageStore:
         self.transport = transport
         self.search = list(search)
         self.pins = pins or Pins()
+        self.policies = policies or Policies()
         self.layers = Layers(root / "layers", parallel=parallel, userns=userns)
         self.catalog = Catalog(records, boot_id)
         self.rootfs = Rootfs(

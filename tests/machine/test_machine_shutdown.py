@@ -45,7 +45,7 @@ def names(machine: Machine) -> dict[str, str]:
     return {container["id"]: container["metadata"]["name"] for container in listed}
 
 
-def test_a_kubelet_stops_pods_by_priority_with_their_grace_before_the_node_goes_down(
+def test_at_a_node_shutdown_pods_stop_by_priority_with_their_grace_period(
     machine: Machine,
 ) -> None:
     with kubelet(machine, PODS, **TERMS):
