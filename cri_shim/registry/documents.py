@@ -11,7 +11,7 @@ from typing import Any
 from cri_shim.registry.failure import Failure
 from cri_shim.untrusted import parse_json, printable
 
-MAX_INDEX = 16 << 20  # bytes
+MAX_INDEX = 8 << 20  # bytes; an index of all platforms has some kilobytes
 MAX_MANIFEST = 4 << 20  # bytes of a manifest or config, as the store's limit
 _OCI = "application/vnd.oci.image"
 _DOCKER = "application/vnd.docker.distribution.manifest"

@@ -1,7 +1,6 @@
 """The download of one blob: tried again, continued, and from another mirror if one fails."""
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from cri_shim.registry.part import Part
 from cri_shim.registry.retry import BLOB_TRIES, Backoff
 from cri_shim.registry.session import Session
 
-PROGRESS_S = 0.1  # between two events of progress
 _ENOUGH = 1 << 20  # bytes of progress that make a failure the first one again
 
 
@@ -49,7 +47,8 @@ class Download:
         self._cancelled = threading.Event()
         self._answer: Answer | None = None
         self._part: Part | None = None
-        self._told, self._told_at = -1, 0.0
+        self._told = -1  # bytes
+        self._telling = threading.Lock()
 
     def cancel(self) -> None:
         self._cancelled.set()
@@ -68,22 +67,39 @@ class Download:
         try:
             self._check_cancelled()
             part = self._part = Part(self._directory, self.digest)
-            self._tell(part)
+            self.tell()
             self._from_any(part)
+            self.tell()
             part.keep()
             self._events.send("whole", digest=self.digest)
         except Cancelled:
-            self.discard()
+            self._discard()
         except Failure as e:
-            self.discard()
+            self._discard()
             if not self._cancelled.is_set():
                 self._events.failed(self.digest, e)
         finally:
             self.ended.set()
 
-    def discard(self) -> None:
+    def tell(self) -> None:
+        """Tell the progress, unless it is not more than what was told before."""
+        with self._telling:
+            if (part := self._part) is not None and part.size > self._told:
+                self._told = part.size
+                self._events.send("blob", digest=self.digest, done=self._told)
+
+    def drop(self) -> None:
+        """Cancel, and delete the file at once: the process is about to end."""
+        self.cancel()
         if self._part is not None:
-            self._part.discard()
+            self._part.unlink()
+
+    def _discard(self) -> None:
+        with self._telling:
+            self._told = self._size  # nothing more is told of it
+        if self._part is not None:
+            self._part.close()
+            self._part.unlink()
 
     def _from_any(self, part: Part) -> None:
         failures: list[Failure] = []
@@ -156,19 +172,10 @@ class Download:
             if part.size + len(data) > self._size:
                 raise self._failure(session, f"more than its {self._size} bytes came")
             part.write(data)
-            self._tell(part)
         self._check_cancelled()
         if part.size < self._size:
             text = f"the connection ended after {part.size} of {self._size} bytes"
             raise Failure("unavailable", f"{self._attempt(session)}: {text}", passing=True)
-
-    def _tell(self, part: Part) -> None:
-        """Tell the progress: not too often, never less than before, and the last byte always."""
-        now = time.monotonic()
-        last = part.size == self._size
-        if part.size > self._told and (last or now - self._told_at >= PROGRESS_S):
-            self._events.send("blob", digest=self.digest, done=part.size)
-            self._told, self._told_at = part.size, now
 
     def _restart(self, part: Part) -> None:
         part.restart()

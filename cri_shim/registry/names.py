@@ -1,5 +1,7 @@
 """What a name means by registries.conf: the images it may name, and where each is; pure."""
 
+import ipaddress
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -42,7 +44,8 @@ def locations(reference: Reference, conf: Registries) -> list[Location]:
     """Return the places to look for an image, in order; Failure if it is blocked."""
     table = find(reference, conf)
     if table is None:
-        return [Location(reference.registry, reference.path, insecure=False, primary=True)]
+        plain = on_loopback(reference.registry)
+        return [Location(reference.registry, reference.path, insecure=plain, primary=True)]
     if table.blocked:
         raise Failure("denied", f"registries.conf blocks {table.prefix}: {reference} is not pulled")
     by_digest = bool(reference.digest)
@@ -53,6 +56,18 @@ def locations(reference: Reference, conf: Registries) -> list[Location]:
     ]
     name = _rewritten(reference, table.prefix, table.location or "")
     return [*found, _place(name, table.insecure, True)]
+
+
+def on_loopback(registry: str) -> bool:
+    """Tell whether a registry (host, or host:port) is on this machine's loopback interface.
+
+    Such a registry needs no entry to be used without TLS: its traffic does not leave the node.
+    """
+    host = re.sub(r":[0-9]+$", "", registry).strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def find(reference: Reference, conf: Registries) -> Table | None:

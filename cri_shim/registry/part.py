@@ -61,8 +61,7 @@ class Part:
         except OSError as e:
             raise self._failure(e) from e
 
-    def discard(self) -> None:
-        self.close()
+    def unlink(self) -> None:
         with contextlib.suppress(OSError):
             self._path.unlink(missing_ok=True)
 

@@ -5,6 +5,7 @@ import os
 import platform
 import queue
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from cri_shim.registry.request import Fetch, Request
 from cri_shim.registry.resolving import Resolver
 from cri_shim.registry.session import Session
 from cri_shim.untrusted import read_file
+
+PROGRESS_S = 0.1  # between two events of progress of a blob
 
 
 class Pull:
@@ -72,6 +75,18 @@ class Pull:
         while True:
             self._queue.get().run()
 
+    def tell(self) -> None:
+        """Tell the progress of the downloads from time to time, for ever; one thread does.
+
+        It is not told by the thread that downloads, which may wait for the next byte.
+        """
+        while True:
+            time.sleep(PROGRESS_S)
+            with self._lock:
+                running = [one for one in self._downloads.values() if not one.ended.is_set()]
+            for download in running:
+                download.tell()
+
     def fetch(self, order: Fetch) -> None:
         """Start the download of a blob, unless it is under way."""
         if not self._sessions:
@@ -103,8 +118,7 @@ class Pull:
         with self._lock:
             for download in self._downloads.values():
                 if not download.ended.is_set():
-                    download.cancel()
-                    download.discard()
+                    download.drop()
 
     def _sessions_of(self, reference: Reference) -> list[Session]:
         request = self._request

@@ -43,8 +43,8 @@ def _start(events: Events, lines: IO[bytes]) -> Pull:
 def _resolve(pull: Pull, wanted: Request, events: Events) -> None:
     """Tell what the image is, then start the threads for its blobs."""
     pull.resolve()
-    for _ in range(wanted.layers_at_once):
-        threading.Thread(target=lambda: _guarded(events, pull.work), daemon=True).start()
+    for step in [pull.tell, *[pull.work] * wanted.layers_at_once]:
+        threading.Thread(target=_guarded, args=(events, step), daemon=True).start()
 
 
 def _obey(pull: Pull, lines: IO[bytes]) -> None:
