@@ -28,10 +28,11 @@ from cri_shim.containers import (
 )
 from cri_shim.containers import remove as container_remove
 from cri_shim.containers import stop as container_stop
+from cri_shim.containers.start import START_ERROR, START_ERROR_CODE
 from cri_shim.engine import Engine
 from cri_shim.errors import CriShimError
 from cri_shim.faults import fault_point
-from cri_shim.isolation import namespaces
+from cri_shim.linux import nsenter
 from cri_shim.objects import changed
 from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import orphans, passage, teardown
@@ -94,7 +95,7 @@ async def _pod(engine: Engine, pod: state.PodRecord) -> None:
             )
         return
     if pod.HasField("pause"):
-        engine.exits.watch(pod.id, engine.paths.pod(pod.id) / "pause", pod.pause, pod.monitor)
+        engine.oci.exits.watch(pod.id, engine.paths.pod(pod.id) / "pause", pod.pause, pod.monitor)
     if lifecycle.is_ready(pod) and (missing := _unpinned(engine, pod)):
         _log.error("pod %s: its %s namespace is not there; it is not ready now", pod.id, missing)
         engine.objects.observe(changed(pod, phase=state.POD_NOTREADY))
@@ -111,7 +112,7 @@ def _finish_stop(engine: Engine, pod: state.PodRecord) -> None:
     running = any(lifecycle.has_process(c) for c in engine.objects.containers_of(pod.id))
     if not running and teardown.is_due(engine, pod):
         engine.work.retrier.add(
-            f"stop pod {pod.id}", lambda: pod_stop.give_back(engine, pod.id), now=True
+            f"stop pod {pod.id}", lambda: pod_stop.release(engine, pod.id), now=True
         )
 
 
@@ -140,7 +141,7 @@ def _rebooted(engine: Engine, container: state.ContainerRecord) -> state.Contain
 def _unpinned(engine: Engine, pod: state.PodRecord) -> str:
     """Return the kind of a namespace that a ready pod lacks; "" if none is missing."""
     pins = engine.paths.pins(pod)
-    return next((kind for kind, path in pins.items() if not namespaces.is_pinned(path)), "")
+    return next((kind for kind, path in pins.items() if not nsenter.is_pinned(path)), "")
 
 
 async def _container(engine: Engine, container: state.ContainerRecord) -> None:
@@ -149,8 +150,8 @@ async def _container(engine: Engine, container: state.ContainerRecord) -> None:
     if container.boot_id != engine.boot_id:
         container = engine.objects.observe(_rebooted(engine, container))
     elif lifecycle.has_process(container):
-        engine.exits.watch(id, engine.paths.bundle(id), container.init, container.monitor)
-        freeze.go_on_later(engine, container)
+        engine.oci.exits.watch(id, engine.paths.bundle(id), container.init, container.monitor)
+        freeze.thaw_later(engine, container)
         if lifecycle.is_running(container):
             container_stop.resume(engine, container)
     match container.phase:
@@ -210,26 +211,26 @@ async def _finish_start(engine: Engine, id: str) -> None:
 
 
 async def _finish_one(engine: Engine, container: state.ContainerRecord) -> None:
-    handler = engine.handlers.get(container.handler)
+    handler = engine.oci.handlers.get(container.handler)
     if not container.HasField("init"):
         container = await takeover.take_over(engine, handler, container)
     if container.finished_at:
         return
     if container.HasField("init") and handler is not None:
         await sources.release(engine, container.id)
-        found = await engine.oci.state(handler, container.id)
+        found = await engine.oci.runtime.state(handler, container.id)
         status = found["status"] if found else "stopped"
         if status == "created":
-            streams.give(engine, container)
-            await engine.oci.start(handler, container.id)
+            streams.give_to_user(engine, container)
+            await engine.oci.runtime.start(handler, container.id)
             status = "running"
         if status == "running":
             current = engine.objects.container(container.id)
             if current.phase == state.CONTAINER_STARTING:
                 engine.objects.observe(changed(current, phase=state.CONTAINER_RUNNING))
         return  # otherwise the watch, which began before, reports its exit
-    await engine.conmon.end(container.id)
+    await engine.oci.conmon.end(container.id)
     await sources.release(engine, container.id)
     lost = exits.lost(container, _DAEMON_DIED)
-    engine.objects.observe(changed(lost, reason="StartError", exit_code=128))
+    engine.objects.observe(changed(lost, reason=START_ERROR, exit_code=START_ERROR_CODE))
     exits.settle_later(engine, container.id)

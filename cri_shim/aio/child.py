@@ -24,8 +24,14 @@ from cri_shim.errors import TimedOut, ToolFailed
 
 OUTPUT_LIMIT = 4 << 20  # bytes kept of each output stream of a tool; the rest is read and dropped
 LOST_CODE = 255  # the exit code of a process whose status was taken elsewhere, or is unknown
+KILLED_CODE = 128 + signal.SIGKILL
 
 ours: set[int] = set()  # pids this module will reap itself
+
+
+def exit_code(returncode: int) -> int:
+    """Return 0..255, or 128 + signal, for a return code that is negative for a signal."""
+    return returncode if returncode >= 0 else 128 - returncode
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,7 @@ class Child:
     def __init__(self, pid: int, reap: Callable[[], int], *, session: bool = False) -> None:
         """`reap` returns the exit code; with `session` the child leads one. Raises OSError."""
         self.pid = pid
-        self._take = reap
+        self._wait_status = reap
         self.leads_session = session
         self._pidfd = os.pidfd_open(self.pid)
         ours.add(self.pid)
@@ -60,7 +66,7 @@ class Child:
         asyncio.get_running_loop().remove_reader(self._pidfd)
         os.close(self._pidfd)
         self._pidfd = -1
-        code = self._take()
+        code = self._wait_status()
         ours.discard(self.pid)
         self._ended.set_result(code)
 
@@ -171,9 +177,9 @@ async def run(
         cleanup.callback(out.abandon)
         err = Collector(Budget(limit))
         cleanup.callback(err.abandon)
-        with memfile.stdin(stdin) as feed:
+        with memfile.stdin(stdin) as stdin_fd:
             child = spawn(
-                argv, stdin=feed, stdout=out.write_end, stderr=err.write_end,
+                argv, stdin=stdin_fd, stdout=out.write_end, stderr=err.write_end,
                 env=env, cwd=cwd, pass_fds=pass_fds, session=session, executable=executable,
             )  # fmt: skip
         out.started()

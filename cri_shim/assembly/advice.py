@@ -32,8 +32,8 @@ def of_places(config: Config) -> list[str]:
         if problem := _changeable(file, way=False):
             found.setdefault(problem, what)
     warnings = [f"{what}: {problem}" for problem, what in found.items()]
-    said = (_key(config.streaming.tls_key_file), _address(config.streaming))
-    return warnings + [warning for warning in said if warning]
+    other = (_key(config.streaming.tls_key_file), _address(config.streaming))
+    return warnings + [warning for warning in other if warning]
 
 
 async def of_versions(handlers: Mapping[str, Handler], inventory: Inventory) -> list[str]:
@@ -65,6 +65,7 @@ def _places(config: Config) -> Iterator[tuple[str, Path]]:
         "seccomp_profile": config.seccomp_profile,
         "default_mounts_file": (config.default_mounts_file,),
         "signature_policy_path": (config.image.signature_policy_path,),
+        "image.preload_dir": (config.image.preload_dir,),
         "image.registries_conf": (config.image.registries_conf,),
         "streaming.tls_cert_file": (config.streaming.tls_cert_file,),
         "streaming.tls_key_file": (config.streaming.tls_key_file,),

@@ -1,24 +1,22 @@
 """Records the end of a container when its init ends.
 
-An exit is an observed fact: it is visible at once, and persisted when the disk allows it. Then the
-container's cgroup is emptied, if the container shared a pid namespace, and the OCI runtime deletes
-the container. RemoveContainer has to remove only the root file system and the record.
+oci/exits.py observes an exit, and pods/exits.py calls `ended` here. An exit is an observed fact: it
+is visible at once, and persisted when the disk allows it. Then the container's cgroup is emptied,
+if the container shared a pid namespace, and the OCI runtime deletes the container. RemoveContainer
+has to remove only the root file system and the record.
 """
 
 import dataclasses
 import logging
-import signal
 import time
 
-from cri_shim.aio.child import LOST_CODE
+from cri_shim.aio.child import KILLED_CODE, LOST_CODE
 from cri_shim.engine import Engine
 from cri_shim.faults import fault_point
 from cri_shim.objects import changed
 from cri_shim.oci.exits import Exit
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
-
-KILLED_CODE = 128 + signal.SIGKILL
 
 _log = logging.getLogger(__name__)
 
@@ -74,7 +72,7 @@ def message(exit: Exit) -> str:
     return "" if exit.known else "the exit code is not known: its monitor (conmon) died before it"
 
 
-def lost(container: state.ContainerRecord, why: str) -> state.ContainerRecord:
+def lost(container: state.ContainerRecord, reason: str) -> state.ContainerRecord:
     """Return the record of a container whose exit was not observed."""
     return changed(
         container,
@@ -82,7 +80,7 @@ def lost(container: state.ContainerRecord, why: str) -> state.ContainerRecord:
         finished_at=time.time_ns(),
         exit_code=LOST_CODE,
         reason="Error",
-        message=why,
+        message=reason,
         paused=None,
         stop=None,
         updating=None,
@@ -108,11 +106,11 @@ async def release_processes(engine: Engine, container: state.ContainerRecord) ->
     fault_point("containers.release.processes")
     if not _owns_pid_namespace(engine, container):
         await engine.cgroups.empty(container.cgroups_path)
-    handler = engine.handlers.get(container.handler)
+    handler = engine.oci.handlers.get(container.handler)
     fault_point("containers.release.runtime")
     if handler is not None:
-        await engine.oci.delete(handler, container.id, force=True)
-    engine.conmon.cleanup(container.id, engine.paths.bundle(container.id))
+        await engine.oci.runtime.delete(handler, container.id, force=True)
+    engine.oci.conmon.cleanup(container.id, engine.paths.bundle(container.id))
     fault_point("containers.release.cgroups")
     await engine.cgroups.remove(container.cgroups_path)
     await engine.cgroups.remove_monitor(container.id)

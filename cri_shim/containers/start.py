@@ -27,7 +27,7 @@ from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.untrusted import one_line
 
-START_ERROR_CODE = 128
+START_ERROR, START_ERROR_CODE = "StartError", 128
 
 _log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ async def _start(engine: Engine, id: str, first: Callable[[], Awaitable[None]] |
         if not lifecycle.is_ready(pod):
             raise WrongState(f"pod {pod.id} is not ready: its containers cannot be started")
         dependencies.need(engine, container)
-        handler = engine.handler(container.handler)
+        handler = engine.oci.handler(container.handler)
         fault_point("containers.start.intend")
         container = engine.objects.put(changed(container, phase=state.CONTAINER_STARTING))
         try:
@@ -119,12 +119,12 @@ async def _run(
             started_at=time.time_ns(),
         )
     )
-    engine.exits.watch(id, engine.paths.bundle(id), container.init, container.monitor)
+    engine.oci.exits.watch(id, engine.paths.bundle(id), container.init, container.monitor)
     await launch.refuse_what_cannot_run(engine, container)
     if first is not None:
         await first()
     fault_point("containers.start.start")
-    streams.give(engine, container)
+    streams.give_to_user(engine, container)
     await launch.execute(engine, handler, id)
     fault_point("containers.start.commit")
     current = engine.objects.container(id)
@@ -169,7 +169,7 @@ async def _fail(engine: Engine, id: str, error: BaseException) -> None:
     container = engine.objects.container(id)
     ours = isinstance(error, CriShimError)
     problem = one_line(error if ours else f"{type(error).__name__}: {error}")
-    engine.exits.unwatch(id)
+    engine.oci.exits.unwatch(id)
     if not container.finished_at:
         engine.objects.observe(
             changed(
@@ -178,7 +178,7 @@ async def _fail(engine: Engine, id: str, error: BaseException) -> None:
                 started_at=container.started_at or time.time_ns(),
                 finished_at=time.time_ns(),
                 exit_code=START_ERROR_CODE,
-                reason="StartError",
+                reason=START_ERROR,
                 message=problem,
             )
         )

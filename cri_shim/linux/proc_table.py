@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cri_shim.linux import process
+from cri_shim.linux.syscalls import NOBODY
 
 _PTS = range(136, 144)  # majors of pseudo terminals, 256 minors each
 _TTY = 4
@@ -12,7 +13,7 @@ COMMAND_LIMIT = 1 << 12  # bytes of a command that are shown, as in ps
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class ProcessFacts:
     """Times are in seconds; ids are those of the daemon's own namespaces."""
 
     pid: int
@@ -27,7 +28,7 @@ class Facts:
     command: tuple[str, ...]  # only its beginning if it is long; empty for a zombie
 
 
-def read(pid: int) -> Facts | None:
+def read(pid: int) -> ProcessFacts | None:
     """Read a process; None if it does not exist. Not for the event loop: see arguments()."""
     where = Path(f"/proc/{pid}")
     try:
@@ -38,7 +39,7 @@ def read(pid: int) -> Facts | None:
         return None
     if stat is None:
         return None
-    return Facts(
+    return ProcessFacts(
         pid=pid,
         parent=stat.parent,
         pids=tuple(map(int, status["NSpid"].split())),
@@ -61,7 +62,7 @@ def inside(pid: int, id: int) -> int:
         first, outside, count = map(int, line.split())
         if outside <= id < outside + count:
             return first + id - outside
-    return 65534
+    return NOBODY
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:

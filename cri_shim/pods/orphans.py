@@ -62,8 +62,8 @@ def _ours(engine: Engine, strays: set[str]) -> bool:
 
 
 def _ids(places: Iterable[Path]) -> set[str]:
-    there = (entry.name for place in places if place.is_dir() for entry in place.iterdir())
-    return {name for name in there if _ID.fullmatch(name)}
+    names = (entry.name for place in places if place.is_dir() for entry in place.iterdir())
+    return {name for name in names if _ID.fullmatch(name)}
 
 
 def _remove_container(engine: Engine, id: str) -> None:
@@ -96,7 +96,7 @@ def _remove_pod(engine: Engine, id: str) -> None:
 
 def _handler(engine: Engine, id: str) -> str:
     """Return the name of the OCI runtime that has this id; "" if none does."""
-    return next((name for name, h in engine.handlers.items() if (h.root / id).exists()), "")
+    return next((name for name, h in engine.oci.handlers.items() if (h.root / id).exists()), "")
 
 
 def _cgroups_path(engine: Engine, id: str, where: Path) -> str:

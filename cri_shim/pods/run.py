@@ -14,9 +14,10 @@ from cri_shim.containers import security
 from cri_shim.engine import Engine
 from cri_shim.errors import AlreadyExists, InvalidArgument, WrongState
 from cri_shim.faults import fault_point
-from cri_shim.isolation import etc, namespaces, shm, sysctls
-from cri_shim.isolation import userns as user_namespaces
+from cri_shim.isolation import namespaces, pod_tmpfs, sysctls
+from cri_shim.isolation import userns as isolation_userns
 from cri_shim.isolation.sysctls import Parameter
+from cri_shim.linux import nsenter
 from cri_shim.linux.privacy import let_group_pass, make_private
 from cri_shim.objects import changed, pod_name
 from cri_shim.oci import bundle
@@ -50,6 +51,7 @@ async def run(engine: Engine, request: api.RunPodSandboxRequest) -> str:
 
 
 async def _run(engine: Engine, request: api.RunPodSandboxRequest) -> str:
+    await engine.work.pods_may_run.wait()  # a container may use an image that is being loaded
     await security.check_pod(engine, request.config)
     record = _intend(engine, request)
     try:
@@ -62,7 +64,7 @@ async def _run(engine: Engine, request: api.RunPodSandboxRequest) -> str:
 
 def _intend(engine: Engine, request: api.RunPodSandboxRequest) -> state.PodRecord:
     """Check everything that needs no I/O, and write the intent."""
-    handler = engine.handler(request.runtime_handler)
+    handler = engine.oci.handler(request.runtime_handler)
     if userns.of_pod(request.config) is not None and handler.userns_problem:
         problem = (
             f"POD, but handler {handler.name} has no user namespaces: {handler.userns_problem}"
@@ -79,7 +81,7 @@ def _intend(engine: Engine, request: api.RunPodSandboxRequest) -> state.PodRecor
     record = state.PodRecord(
         version=VERSIONS["pod"],
         id=id,
-        namespace=engine.objects.namespace,
+        state_namespace=engine.objects.state_namespace,
         phase=state.POD_CREATING,
         config=request.config,
         runtime_handler=request.runtime_handler,
@@ -111,7 +113,7 @@ async def _build(engine: Engine, record: state.PodRecord) -> None:
         fault_point("pods.run.files")
         texts = files.of_node(record.config, record.network.host)
         label = security.pod_labels(engine, record)[1]
-        etc.mount(where, files.size(texts), label=label)
+        pod_tmpfs.mount_etc(where, files.size(texts), label=label)
         await _isolate(engine, record)
     finally:
         await synced  # the intent is on disk before an address is taken
@@ -145,11 +147,11 @@ async def _isolate(engine: Engine, record: state.PodRecord) -> None:
     if ids is None:
         await offload(namespaces.pin, pins, hostname=hostname, sysctls=early, shared=shared)
     else:
-        await user_namespaces.pin(pins, ids, hostname=hostname, sysctls=early, shared=shared)
+        await isolation_userns.pin(pins, ids, hostname=hostname, sysctls=early, shared=shared)
     if "ipc" in pins:
         fault_point("pods.run.shm")
         label = security.pod_labels(engine, record)[1]
-        shm.mount_shm(
+        pod_tmpfs.mount_shm(
             engine.paths.pod(record.id) / "shm", owner=userns.root_of(record.config), label=label
         )
 
@@ -160,8 +162,8 @@ def _own_namespaces(record: state.PodRecord) -> list[str]:
 
 
 def _parameters(engine: Engine, record: state.PodRecord) -> list[Parameter]:
-    asked = record.config.linux.sysctls
-    return sysctls.parameters(asked, _own_namespaces(record), engine.defaults.sysctls)
+    requested = record.config.linux.sysctls
+    return sysctls.parameters(requested, _own_namespaces(record), engine.defaults.sysctls)
 
 
 async def _set_up_interfaces(engine: Engine, record: state.PodRecord) -> None:
@@ -172,9 +174,9 @@ async def _set_up_interfaces(engine: Engine, record: state.PodRecord) -> None:
     fault_point("pods.run.interfaces")
     if userns.of_pod(record.config) is None:
         netns = engine.paths.netns(record.id)
-        await offload(namespaces.in_netns, netns, lambda: sysctls.write(of_interfaces))
+        await offload(nsenter.in_netns, netns, lambda: sysctls.write(of_interfaces))
     else:
-        await user_namespaces.write_inside(engine.paths.pins(record), of_interfaces)
+        await isolation_userns.write_inside(engine.paths.pins(record), of_interfaces)
 
 
 def _shares_pid_namespace(config: api.PodSandboxConfig) -> bool:
@@ -184,7 +186,7 @@ def _shares_pid_namespace(config: api.PodSandboxConfig) -> bool:
 async def _start_pause(engine: Engine, record: state.PodRecord) -> state.PodRecord:
     """Start a tiny init that keeps the shared pid namespace and reaps in it; pin the namespace."""
     fault_point("pods.run.pause")
-    handler = engine.handler(record.handler)
+    handler = engine.oci.handler(record.handler)
     where = engine.paths.pod(record.id) / "pause"
     make_private(where)
     (where / "rootfs").mkdir(mode=0o755)
@@ -207,14 +209,14 @@ async def _start_pause(engine: Engine, record: state.PodRecord) -> state.PodReco
         )
     )
     bundle.write(where, document)
-    started = await engine.conmon.create(
+    started = await engine.oci.conmon.create(
         handler, record.id, where, log=None, tty=False, stdin=False, stdin_once=False
     )
     fault_point("pods.run.pause_record")
     record = engine.objects.put(changed(record, pause=started.init, monitor=started.monitor))
-    engine.exits.watch(record.id, where, started.init, started.monitor)
+    engine.oci.exits.watch(record.id, where, started.init, started.monitor)
     fault_point("pods.run.pause_start")
-    await engine.oci.start(handler, record.id)
+    await engine.oci.runtime.start(handler, record.id)
     fault_point("pods.run.pause_pin")
     await offload(
         namespaces.bind_pid_ns,

@@ -7,8 +7,8 @@ The resources are its network, its namespaces with the pause process, its /dev/s
 from cri_shim.aio.cleanup import Step
 from cri_shim.engine import Engine
 from cri_shim.faults import fault_point
-from cri_shim.isolation import etc, namespaces, shm
-from cri_shim.linux import mounts
+from cri_shim.isolation import namespaces, pod_tmpfs
+from cri_shim.linux import mounts, nsenter
 from cri_shim.linux.process_handle import KILL_S, Process
 from cri_shim.objects import changed
 from cri_shim.pb import state_pb2 as state
@@ -28,7 +28,7 @@ def steps(engine: Engine, pod: state.PodRecord) -> list[Step]:
 
 def is_due(engine: Engine, pod: state.PodRecord) -> bool:
     """Return whether the pod still holds resources: a daemon may have died, or was an old one."""
-    pinned = any(namespaces.is_pinned(path) for path in engine.paths.pins(pod).values())
+    pinned = any(nsenter.is_pinned(path) for path in engine.paths.pins(pod).values())
     in_memory = (engine.paths.pod(pod.id) / name for name in ("shm", "etc"))
     mounted = any(mounts.is_mounted(path) for path in in_memory)
     return bool(pod.network.attachments) or pinned or mounted
@@ -57,17 +57,17 @@ async def _end_pause(engine: Engine, pod: state.PodRecord) -> None:
     if not pod.HasField("pause") and not where.exists():
         return
     fault_point("pods.teardown.pause")
-    engine.exits.unwatch(pod.id)
+    engine.oci.exits.unwatch(pod.id)
     if pod.HasField("pause"):
         with Process.of(pod.pause) as pause, Process.of(pod.monitor) as monitor:
             await pause.kill()
             await monitor.end(KILL_S)
     else:
-        await engine.conmon.end(pod.id)  # the daemon died before it could record the create
-    handler = engine.handlers.get(pod.handler)
+        await engine.oci.conmon.end(pod.id)  # the daemon died before it could record the create
+    handler = engine.oci.handlers.get(pod.handler)
     if handler is not None:
-        await engine.oci.delete(handler, pod.id, force=True)
-    engine.conmon.cleanup(pod.id, where)
+        await engine.oci.runtime.delete(handler, pod.id, force=True)
+    engine.oci.conmon.cleanup(pod.id, where)
     await engine.cgroups.remove(engine.cgroups.oci_path(pod.cgroup_parent, pod.id))
     await engine.cgroups.remove_monitor(pod.id)
 
@@ -88,9 +88,9 @@ def _unpin(engine: Engine, pod_id: str) -> None:
 
 def _unmount_shm(engine: Engine, pod_id: str) -> None:
     fault_point("pods.teardown.shm")
-    shm.unmount(engine.paths.pod(pod_id) / "shm")
+    pod_tmpfs.unmount(engine.paths.pod(pod_id) / "shm")
 
 
 def _unmount_etc(engine: Engine, pod_id: str) -> None:
     fault_point("pods.teardown.etc")
-    etc.unmount(engine.paths.pod(pod_id) / "etc")
+    pod_tmpfs.unmount(engine.paths.pod(pod_id) / "etc")

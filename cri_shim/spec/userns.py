@@ -54,6 +54,10 @@ class IdMap:
         """Return the user and group of the node that are root in the namespace."""
         return self.users.host_id, self.groups.host_id
 
+    def to_words(self) -> str:
+        """Return "FIRST:LENGTH,FIRST:LENGTH" of users and groups, for a program of ours."""
+        return ",".join(f"{ids.host_id}:{ids.length}" for ids in (self.users, self.groups))
+
     def of_linux(self) -> dict[str, list[dict[str, int]]]:
         """Return keys of the document's `linux`; OCI runtimes need them for any user namespace."""
         return {"uidMappings": self.users.to_oci(), "gidMappings": self.groups.to_oci()}
@@ -94,8 +98,8 @@ def check_container(config: api_pb2.ContainerConfig, of_its_pod: IdMap | None) -
     """
     options = config.linux.security_context.namespace_options
     if options.HasField("userns_options"):
-        asked = options.userns_options
-        own = _of(asked) if asked.uids else None
+        requested = options.userns_options
+        own = _of(requested) if requested.uids else None
         if own != of_its_pod:
             raise InvalidArgument(FIELD, "is not that of the pod")
     if of_its_pod is not None and options.pid == api_pb2.NODE:

@@ -20,6 +20,7 @@ image visible.
 - `layers`: the directories of unpacked layers
 - `implied`: the extra layer with directories that the layers do not describe
 - `blobs`: the files of manifests, configs and, if configured, layers
+- `pins`: which images are pinned
 - `catalog`: the existing images and layers, and the layer of each blob
 - `deletion`: deletes files and trees that are not used any more
 - `archive_index`: the program that reads one file of an image archive
@@ -29,8 +30,8 @@ image visible.
 - `usage`: the disk usage of images and containers
 - `writable`: the disk usage of writable layers, measured in the background
 - `mounted`: images that are mounted on the node itself
+- `overlay`: the marks of overlayfs in the directories that it writes to
 - `merged`: reads layers as one tree without mounting them
 - `changes`: the differences between two such trees
-- `tar_tree`: writes a tree of files as a tar
 - `image_store`: combines all these; recovery and garbage collection
 """

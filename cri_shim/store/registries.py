@@ -1,10 +1,15 @@
-"""An overview of registries.conf(5), and its search registries of short image names."""
+"""An overview of registries.conf(5), its search registries, and the rule for loopback.
+
+A registry on the loopback interface needs no entry to be used without TLS, as with containerd and
+CRI-O: the traffic does not leave the node.
+"""
 
 import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 from cri_shim.registry import registries_conf
+from cri_shim.registry.names import on_loopback
 from cri_shim.registry.registries_conf import DEFAULT_FILE, MAX_FILE
 
 __all__ = ["DEFAULT_FILE", "MAX_FILE", "Overview", "overview", "search_registries"]
@@ -44,3 +49,14 @@ def overview(file: Path | None = None) -> Overview:
         found.files,
         found.problems,
     )
+
+
+def allows_plain(registry: str, file: Path | None = None) -> bool:
+    """Return whether `registry` is on the loopback interface and no entry of the files is for it.
+
+    skopeo knows the entries, but not that rule.
+    """
+    if not on_loopback(registry):
+        return False
+    tables = registries_conf.read(file).tables
+    return all(prefix.partition("/")[0] != registry for prefix in tables)

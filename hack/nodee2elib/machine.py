@@ -9,6 +9,7 @@ from hack.clusterlib.supervisor import overlay
 HOSTNAME = "node-e2e"
 HANDLER = "test-handler"  # of a RuntimeClass; the suite expects it to be configured
 RESOLV_CONF = f"nameserver {NODE_IP}\n"  # it refuses at once
+REGISTRY = "127.0.0.1:5001"  # the suite's own registry takes port 5000 of every address
 
 CLONE_NEWCGROUP = 0x02000000
 _CGROUPS = Path("/sys/fs/cgroup")
@@ -25,7 +26,7 @@ def make_mounts(place: Place) -> None:
         own.chmod(0o1777)
         _run("mount", "--bind", str(own), path)
     overlay(place, "/etc")
-    # Names are not asked for in vain: the kubelet waits for the answer when it registers the node.
+    # Names resolve at once: the kubelet waits for the answer when it registers the node.
     Path("/etc/hosts").write_text(f"127.0.0.1 localhost\n::1 localhost\n{NODE_IP} {HOSTNAME}\n")
     Path("/etc/resolv.conf").unlink(missing_ok=True)
     Path("/etc/resolv.conf").write_text(RESOLV_CONF)

@@ -12,7 +12,7 @@ from pathlib import Path
 from cri_shim.pb import api_pb2 as api
 from cri_shim.rpc.client import Client
 from hack.clusterlib import host, namespaces
-from hack.clusterlib.place import REGISTRY, ClusterError, Place
+from hack.clusterlib.place import ClusterError, Place
 from hack.nodee2elib import machine, supervisor, units
 from hack.nodee2elib.runtimes import Runtime
 
@@ -58,7 +58,7 @@ def _make(place: Place, runtime: Runtime, oci: str, storage: Path) -> None:
         "version": 0.1,
         "log": {"level": "error", "accesslog": {"disabled": True}},
         "storage": {"filesystem": {"rootdirectory": str(storage)}},
-        "http": {"addr": REGISTRY},
+        "http": {"addr": machine.REGISTRY},
     }
     (place / "registry.json").write_text(json.dumps(registry))
     units.install(place / "bin", place / "units")
@@ -118,7 +118,7 @@ def _last_words(place: Place) -> str:
 
 
 def traces(place: Place) -> list[str]:
-    """Return what is left on the machine after the end: a directory, mounts, cgroups."""
+    """Return the leftovers on the machine after the end: a directory, mounts, cgroups."""
     mine = str(place.directory)
     mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     found = [f"mount {mount}" for mount in mounts if mount.startswith(mine)]

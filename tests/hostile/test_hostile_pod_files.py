@@ -1,11 +1,11 @@
-"""The files of /etc that containers of a pod share and may write: nobody else pays for it."""
+"""The files of /etc that containers of a pod share and may write: their size is bounded."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from cri_shim.isolation import etc
+from cri_shim.isolation import pod_tmpfs
 from cri_shim.pb import api_pb2 as api
 from tests.fixtures.cri import Cri, pod_config
 
@@ -37,7 +37,7 @@ async def test_a_huge_hostname_file_is_not_read(cri: Cri, handler: str) -> None:
 
 
 @pytest.mark.parametrize("written", [r"\377\376", r"a\nPATH=/evil\n", r"a\000b", ""])
-async def test_what_a_container_writes_to_hostname_reaches_no_environment(
+async def test_text_written_to_the_hostname_file_reaches_no_environment(
     cri: Cri, handler: str, written: str
 ) -> None:
     pod = await run_pod(cri, handler)
@@ -50,7 +50,9 @@ async def test_what_a_container_writes_to_hostname_reaches_no_environment(
     assert "evil" not in environment
 
 
-async def test_what_containers_add_to_the_files_ends_at_a_limit(cri: Cri, handler: str) -> None:
+async def test_containers_can_write_a_limited_number_of_bytes_to_the_files(
+    cri: Cri, handler: str
+) -> None:
     pod = await run_pod(cri, handler)
     container = await cri.run(pod, SLEEP)
     place = os.statvfs(cri.daemon.run_root)
@@ -59,14 +61,16 @@ async def test_what_containers_add_to_the_files_ends_at_a_limit(cri: Cri, handle
         assert (answer.exit_code, b"No space left on device" in answer.stderr) == (1, True)
     directory = cri.daemon.run_root / "pods" / pod / "etc"
     used = sum((directory / Path(path).name).stat().st_blocks * 512 for path in FILES)
-    assert used <= etc.ROOM + (64 << 10)
+    assert used <= pod_tmpfs.ETC_ROOM + (64 << 10)
     now = os.statvfs(cri.daemon.run_root)
-    assert (place.f_bavail - now.f_bavail) * place.f_frsize < etc.ROOM * 2
+    assert (place.f_bavail - now.f_bavail) * place.f_frsize < pod_tmpfs.ETC_ROOM * 2
     other = await cri.run(await run_pod(cri, handler), SLEEP)  # another pod has files of its own
     assert await cri.sh(other, "cat /etc/hostname") == "mine\n"
 
 
-async def test_what_a_container_writes_there_is_memory_of_its_own(cri: Cri, handler: str) -> None:
+async def test_bytes_written_to_the_files_count_as_the_containers_memory(
+    cri: Cri, handler: str
+) -> None:
     container = await cri.run(await run_pod(cri, handler), SLEEP)
     before = await _memory(cri, container)
     await cri.sh(container, "dd if=/dev/zero of=/etc/hosts bs=1M count=3 2>/dev/null")
@@ -75,7 +79,7 @@ async def test_what_a_container_writes_there_is_memory_of_its_own(cri: Cri, hand
 
 
 async def _memory(cri: Cri, container: str) -> int:
-    """What its statistics say that it uses, in bytes."""
+    """The memory usage in its statistics, in bytes."""
     request = api.ContainerStatsRequest(container_id=container)
     answer = await cri.runtime.ContainerStats(request)
     return int(answer.stats.memory.usage_bytes.value)

@@ -8,9 +8,9 @@ import pytest
 
 from cri_shim.errors import InvalidArgument, WrongState
 from cri_shim.isolation.seccomp import SeccompProfiles
-from cri_shim.spec.seccomp import Filter, Wanted
+from cri_shim.spec.seccomp import Filter, ProfileRequest
 
-DEFAULT = Wanted("seccomp")
+DEFAULT = ProfileRequest("seccomp")
 OF_DISTRIBUTION = "/usr/share/containers/seccomp.json"
 
 
@@ -18,8 +18,8 @@ def profiles(*candidates: str) -> SeccompProfiles:
     return SeccompProfiles(candidates, architecture="amd64")
 
 
-def local(path: Path | str) -> Wanted:
-    return Wanted("seccomp.localhost_ref", str(path))
+def local(path: Path | str) -> ProfileRequest:
+    return ProfileRequest("seccomp.localhost_ref", str(path))
 
 
 def allowed(found: Filter | None) -> set[str]:
@@ -57,7 +57,7 @@ async def test_the_file_that_is_configured_takes_the_place_of_our_own() -> None:
     assert {"read", "unshare", "arch_prctl"} <= allowed(found)
 
 
-async def test_when_no_configured_file_exists_the_paths_tried_are_told() -> None:
+async def test_if_no_configured_file_exists_the_error_has_the_paths() -> None:
     ours = profiles("/nowhere/a.json", "/nowhere/b.json")
     assert "/nowhere/a.json, /nowhere/b.json" in ours.problem()
     with pytest.raises(WrongState, match=r"^at.seccomp: the seccomp profile of this node does not"):

@@ -1,4 +1,4 @@
-"""A node of its own for the real plugins: a network namespace in which they, nft and iptables run.
+"""A separate node for the real plugins: a network namespace in which they, nft and iptables run.
 
 Bridges, rules and sysctls of a test live in that namespace and go with it; nothing of the machine's
 own network is touched.
@@ -13,7 +13,7 @@ import pytest
 
 from cri_shim.aio import child
 from cri_shim.isolation import namespaces
-from cri_shim.network import Network
+from cri_shim.network.network import Network
 from cri_shim.pb import api_pb2, state_pb2
 
 PLUGIN_DIRS = [Path(d) for d in ("/opt/cni/bin", "/usr/libexec/cni", "/usr/lib/cni")]

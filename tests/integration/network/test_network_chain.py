@@ -7,7 +7,9 @@ import pytest
 
 from cri_shim.errors import WrongState
 from cri_shim.isolation import namespaces
+from cri_shim.linux import nsenter
 from cri_shim.network import bundled, masquerade
+from cri_shim.network.network import Bundled
 from cri_shim.pb import api_pb2
 
 PORTMAP = {"type": "portmap", "capabilities": {"portMappings": True}, "snat": True}
@@ -19,7 +21,7 @@ def listen(netns: str, port: int) -> socket.socket:
     def work() -> socket.socket:
         return socket.create_server(("", port))
 
-    return namespaces.in_netns(Path(netns), work)
+    return nsenter.in_netns(Path(netns), work)
 
 
 def visit(netns: Path | str, address: str, port: int) -> str:
@@ -30,7 +32,7 @@ def visit(netns: Path | str, address: str, port: int) -> str:
             own: str = connection.getsockname()[0]
             return own
 
-    return namespaces.in_netns(Path(netns), work)
+    return nsenter.in_netns(Path(netns), work)
 
 
 async def test_a_host_port_leads_to_the_pod_and_every_rule_goes_with_it(node, started):
@@ -57,20 +59,19 @@ def rules_of(dump: str) -> list[str]:
     return [line for line in dump.splitlines() if line.startswith("-A")]
 
 
-async def test_a_pod_without_ports_never_meets_portmap(node, started):
+async def test_a_pod_without_ports_does_not_use_portmap(node, started):
     node.configure(node.bridge("10.98.1.0/24"), PORTMAP, BANDWIDTH)
     network = await started(node.network())
     pod = node.pod(network)
 
     await network.attach(pod)
-    await network.check(pod)
     await network.detach(pod)
 
     assert list(pod.network.attachments[0].skipped_plugins) == ["bandwidth", "portmap"]
     assert "CNI" not in await node.run("iptables-save", "-t", "nat")
 
 
-async def test_the_host_ports_of_a_pod_whose_namespace_is_gone_are_taken_away(node, started):
+async def test_host_ports_are_removed_although_the_namespace_is_gone(node, started):
     node.configure(node.bridge("10.98.2.0/24"), PORTMAP)
     network = await started(node.network())
     pod = node.pod(network, port_mappings=WEB)
@@ -84,7 +85,7 @@ async def test_the_host_ports_of_a_pod_whose_namespace_is_gone_are_taken_away(no
     assert node.reservations() == []
 
 
-async def test_bandwidth_annotations_limit_the_pod_and_go_with_it(node, started):
+async def test_bandwidth_annotations_limit_the_pod_until_its_removal(node, started):
     node.configure(node.bridge("10.98.3.0/24"), BANDWIDTH)
     network = await started(node.network())
     limits = {"kubernetes.io/ingress-bandwidth": "10M", "kubernetes.io/egress-bandwidth": "5M"}
@@ -100,7 +101,7 @@ async def test_bandwidth_annotations_limit_the_pod_and_go_with_it(node, started)
     assert await node.veths() == []
 
 
-async def test_tuning_sets_what_its_configuration_says_in_the_pod(node, started):
+async def test_tuning_sets_its_parameters_in_the_pod(node, started):
     node.configure(
         node.bridge("10.98.4.0/24"), {"type": "tuning", "sysctl": {"net.core.somaxconn": "517"}}
     )
@@ -108,16 +109,15 @@ async def test_tuning_sets_what_its_configuration_says_in_the_pod(node, started)
     pod = node.pod(network)
 
     await network.attach(pod)
-    await network.check(pod)
 
     netns = Path(pod.network.netns_path)
-    assert namespaces.in_netns(netns, Path("/proc/sys/net/core/somaxconn").read_text) == "517\n"
+    assert nsenter.in_netns(netns, Path("/proc/sys/net/core/somaxconn").read_text) == "517\n"
     await network.detach(pod)
 
 
 class TestBundled:
     async def test_a_pod_reaches_the_world_with_the_address_of_the_node(self, node, started):
-        network = await started(node.network(bundled_subnet="10.98.5.0/24"))
+        network = await started(node.network(bundled=Bundled("10.98.5.0/24")))
         outside = await self.outside(node)
         pod = node.pod(network)
         await network.attach(pod)
@@ -146,7 +146,7 @@ class TestBundled:
         return netns
 
     async def test_pods_of_one_subnet_see_each_other_unmasked(self, node, started):
-        network = await started(node.network(bundled_subnet="10.98.6.0/24"))
+        network = await started(node.network(bundled=Bundled("10.98.6.0/24")))
         one, other = node.pod(network), node.pod(network)
         address = (await network.attach(one)).ips[0]
         mine = (await network.attach(other)).ips[0]
@@ -159,8 +159,8 @@ class TestBundled:
         await network.detach(one)
         await network.detach(other)
 
-    async def test_a_new_pod_cidr_does_not_disturb_the_pods_there_are(self, node, started):
-        network = await started(node.network(bundled_subnet="10.98.6.0/24"))
+    async def test_a_new_pod_cidr_does_not_disturb_existing_pods(self, node, started):
+        network = await started(node.network(bundled=Bundled("10.98.6.0/24")))
         old = node.pod(network)
         address = (await network.attach(old)).ips[0]
 
@@ -175,7 +175,7 @@ class TestBundled:
         assert node.reservations() == []
 
     async def test_uninstalling_leaves_neither_bridge_nor_rule(self, node, started, monkeypatch):
-        network = await started(node.network(bundled_subnet="10.98.6.0/24", bundled_bridge="own0"))
+        network = await started(node.network(bundled=Bundled("10.98.6.0/24", "own0")))
         pod = node.pod(network)
         await network.attach(pod)
         await network.detach(pod)
@@ -193,7 +193,7 @@ class TestBundled:
         assert "cri_shim" not in await node.run("nft", "list", "ruleset")
 
 
-async def test_the_masquerade_rule_is_made_once_and_can_be_taken_away(node):
+async def test_the_masquerade_rule_is_made_once_and_can_be_removed(node):
     await masquerade.ensure("10.98.7.0/24")
     await masquerade.ensure("10.98.7.0/24")
     await masquerade.ensure("fd00:98::/64")

@@ -1,4 +1,4 @@
-"""The root file system of a container as a tar, and what the container has changed in it."""
+"""The root file system of a container as a tar, and the container's changes."""
 
 import asyncio
 import io
@@ -10,12 +10,12 @@ import pytest
 
 from cri_shim import Runtime
 from cri_shim.aio import child
+from cri_shim.containers import export
 from cri_shim.errors import ToolFailed, WrongState
 from cri_shim.library.container import Container
 from cri_shim.library.pod import Pod
 from cri_shim.linux import mounts
 from cri_shim.pb import api_pb2 as api
-from cri_shim.store import tar_tree
 from tests.fixtures.images import tree
 from tests.fixtures.library import Place
 from tests.integration.runtime.conftest import load_busybox, running
@@ -32,7 +32,7 @@ rm /etc/group; echo ready; sleep 600
 
 @pytest.fixture
 async def container(pod: Pod) -> Container:
-    """One that has changed its root file system, with entries that sh cannot make."""
+    """A container that has changed its root file system, with entries that sh cannot make."""
     container = await running(pod, MAKE)
     async for entry in container.logs(follow=True):
         if entry.content == b"ready":
@@ -51,7 +51,9 @@ def names(data: bytes) -> dict[str, tarfile.TarInfo]:
         return {member.name: member for member in tar}
 
 
-async def test_it_is_unpacked_as_it_was(container: Container, opened: Runtime, tmp_path: Path):
+async def test_an_export_unpacks_to_the_same_files(
+    container: Container, opened: Runtime, tmp_path: Path
+):
     file = tmp_path / "root.tar"
     await container.export(file)
 
@@ -69,7 +71,7 @@ async def test_it_is_unpacked_as_it_was(container: Container, opened: Runtime, t
     assert {path.name for path in tmp_path.iterdir()} == {"root.tar", "there"}
 
 
-async def test_links_are_kept_and_lead_nowhere(container: Container) -> None:
+async def test_links_are_exported_and_not_followed(container: Container) -> None:
     whole = io.BytesIO()
     await container.export(whole)
     found = names(whole.getvalue())
@@ -125,7 +127,7 @@ async def test_owners_are_the_containers_own(here: Place) -> None:
         assert (found["bin"].uid, found["bin"].gid) == (0, 0)
 
 
-async def test_an_export_that_fails_or_is_given_up_leaves_no_file(
+async def test_a_failed_or_cancelled_export_leaves_no_file(
     container: Container, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(ToolFailed, match="cannot export"):
@@ -135,15 +137,15 @@ async def test_an_export_that_fails_or_is_given_up_leaves_no_file(
             await container.export(full)
     begun = asyncio.Event()
     loop = asyncio.get_running_loop()
-    write = tar_tree.write
+    copy = export._copy
 
-    def slow(root, to, owner, stopped):
+    def slow(pipe, to, stopped):
         loop.call_soon_threadsafe(begun.set)
         while not stopped():
             pass
-        write(root, to, owner, stopped)
+        copy(pipe, to, stopped)
 
-    monkeypatch.setattr(tar_tree, "write", slow)
+    monkeypatch.setattr(export, "_copy", slow)
     exporting = asyncio.create_task(container.export(tmp_path / "root.tar"))
     await begun.wait()
     exporting.cancel()
@@ -152,19 +154,19 @@ async def test_an_export_that_fails_or_is_given_up_leaves_no_file(
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_one_that_is_removed_meanwhile_is_no_export(
+async def test_a_removal_during_the_export_is_an_error(
     container: Container, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, removed = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
-    write = tar_tree.write
+    copy = export._copy
 
     def slow(*args):
         loop.call_soon_threadsafe(begun.set)
         asyncio.run_coroutine_threadsafe(removed.wait(), loop).result()
-        write(*args)
+        copy(*args)
 
-    monkeypatch.setattr(tar_tree, "write", slow)
+    monkeypatch.setattr(export, "_copy", slow)
     exporting = asyncio.create_task(container.export(tmp_path / "root.tar"))
     await begun.wait()
     await container.remove(force=True)
@@ -174,7 +176,7 @@ async def test_one_that_is_removed_meanwhile_is_no_export(
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_what_it_changed_is_told(container: Container) -> None:
+async def test_a_diff_has_the_changes_of_the_container(container: Container) -> None:
     lines = [str(change) for change in await container.diff()]
     assert "A /data/file" in lines
     assert "D /etc/group" in lines

@@ -133,19 +133,17 @@ def test_a_tree_of_groups_is_listed_deepest_first(tmp_path: Path) -> None:
     ]
 
 
-def test_a_group_that_does_not_exist_has_nothing(tmp_path: Path) -> None:
+def test_a_missing_group_has_no_processes(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     assert hierarchies.tree(gone) == []
     assert hierarchies.processes(gone) == set()
-    hierarchies.remove(gone, 0.0)
+    hierarchies.remove(gone)
 
 
-def test_a_group_in_use_is_an_error_after_the_deadline(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_group_in_use_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def busy(self: Path) -> None:
         raise OSError(16, "Device or resource busy", str(self))
 
     monkeypatch.setattr(Path, "rmdir", busy)
     with pytest.raises(OSError, match="busy"):
-        hierarchies.remove(tmp_path, 0.0)
+        hierarchies.remove(tmp_path)

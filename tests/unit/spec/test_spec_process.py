@@ -58,14 +58,14 @@ def test_an_image_with_cmd_alone_runs_it() -> None:
     assert process.arguments(config(), ImageConfig(cmd=("sh",))) == ["sh"]
 
 
-def test_no_command_anywhere_is_refused() -> None:
+def test_a_container_without_any_command_is_refused() -> None:
     with pytest.raises(InvalidArgument, match="no ENTRYPOINT and no CMD") as caught:
         process.arguments(config(), ImageConfig())
 
     assert caught.value.field == "config.command"
 
 
-def test_the_environment_of_nothing_is_path_hostname_and_home() -> None:
+def test_the_default_environment_is_path_hostname_and_home() -> None:
     found = environment()
 
     assert found == {"PATH": process.DEFAULT_PATH, "HOSTNAME": "web", "HOME": "/"}
@@ -119,11 +119,10 @@ def test_an_exec_is_the_containers_process_with_its_own_arguments() -> None:
     assert (found["terminal"], found["args"]) == (False, ["ls", "-l"])
 
 
-def test_an_exec_with_a_terminal_has_its_size_and_a_term() -> None:
-    found = process.exec_process(SPEC, ["sh"], tty=True, console_size=(80, 25))
+def test_an_exec_with_a_terminal_has_a_term() -> None:
+    found = process.exec_process(SPEC, ["sh"], tty=True)
 
     assert found["terminal"]
-    assert found["consoleSize"] == {"width": 80, "height": 25}
     assert found["env"] == ["PATH=/bin", "HOME=/", "TERM=xterm"]
 
 

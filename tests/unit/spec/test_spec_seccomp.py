@@ -1,4 +1,4 @@
-"""Which seccomp profile is meant, and what becomes of a profile file."""
+"""The choice of a seccomp profile, and the conversion of a profile file."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 
 from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2 as api
-from cri_shim.spec.seccomp import Machine, Wanted, parse, to_oci, wanted
+from cri_shim.spec.seccomp import Machine, ProfileRequest, parse, requested, to_oci
 
 RUNTIME_DEFAULT, UNCONFINED, LOCALHOST = range(3)
 AMD64 = Machine("amd64", (6, 1))
@@ -105,7 +105,7 @@ def test_a_processor_that_the_map_does_not_know_has_its_own_calls_only() -> None
 
 
 def rule(fields: str) -> str:
-    """A profile with one rule, of the call `a` unless `fields` says otherwise."""
+    """A profile with one rule, of the call `a` unless `fields` has another."""
     return f'{{"defaultAction": "SCMP_ACT_LOG", "syscalls": [{{"names": ["a"], {fields}}}]}}'
 
 
@@ -138,7 +138,7 @@ def rule(fields: str) -> str:
         (rule('"action": "SCMP_ACT_LOG", "excludes": {"caps": 1}'), r"\[0\].excludes has caps"),
     ],
 )
-def test_what_is_no_profile_is_refused_by_the_name_of_the_field(text: str, problem: str) -> None:
+def test_a_malformed_profile_is_refused_with_its_field(text: str, problem: str) -> None:
     with pytest.raises(InvalidArgument, match=f"^the.field: .*{problem}"):
         parse(text, "the.field")
 
@@ -151,23 +151,28 @@ def context(**fields: Any) -> api.LinuxContainerSecurityContext:
     ("fields", "meant"),
     [
         ({}, None),
-        ({"seccomp": {}}, Wanted("seccomp")),
+        ({"seccomp": {}}, ProfileRequest("seccomp")),
         ({"seccomp": {"profile_type": UNCONFINED}}, None),
         (
             {"seccomp": {"profile_type": LOCALHOST, "localhost_ref": "/p.json"}},
-            Wanted("seccomp.localhost_ref", "/p.json"),
+            ProfileRequest("seccomp.localhost_ref", "/p.json"),
         ),
         ({"seccomp": {}, "privileged": True}, None),
         ({"seccomp_profile_path": "unconfined"}, None),
-        ({"seccomp_profile_path": "runtime/default"}, Wanted("seccomp_profile_path")),
-        ({"seccomp_profile_path": "docker/default"}, Wanted("seccomp_profile_path")),
-        ({"seccomp_profile_path": "localhost//a/b"}, Wanted("seccomp_profile_path", "/a/b")),
-        ({"seccomp_profile_path": "localhost/b"}, Wanted("seccomp_profile_path", "b")),
+        ({"seccomp_profile_path": "runtime/default"}, ProfileRequest("seccomp_profile_path")),
+        ({"seccomp_profile_path": "docker/default"}, ProfileRequest("seccomp_profile_path")),
+        (
+            {"seccomp_profile_path": "localhost//a/b"},
+            ProfileRequest("seccomp_profile_path", "/a/b"),
+        ),
+        ({"seccomp_profile_path": "localhost/b"}, ProfileRequest("seccomp_profile_path", "b")),
         (
             {"seccomp": {"profile_type": UNCONFINED}, "seccomp_profile_path": "runtime/default"},
             None,
         ),
     ],
 )
-def test_what_a_context_asks_for(fields: dict[str, Any], meant: Wanted | None) -> None:
-    assert wanted(context(**fields)) == meant
+def test_the_profile_of_a_security_context_is_read(
+    fields: dict[str, Any], meant: ProfileRequest | None
+) -> None:
+    assert requested(context(**fields)) == meant
