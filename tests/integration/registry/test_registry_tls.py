@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,7 @@ def trust(tmp_path: Path, host: str, authority: Authority, form: str, *, client:
         (place / "hosts.toml").write_text(f'server = "https://{host}"\nca = "ca.crt"\n{pair}\n')
 
 
-def options(tmp_path: Path, host: str, form: str) -> dict[str, object]:
+def options(tmp_path: Path, host: str, form: str) -> dict[str, Any]:
     """Return the request's fields for one of the forms; the registry has to speak TLS."""
     conf = tmp_path / "tls.conf"
     conf.write_text(f'[[registry]]\nlocation = "{host}"\n')
@@ -159,7 +160,7 @@ class _Proxy(BaseHTTPRequestHandler):
 
 def test_a_proxy_of_the_environment_is_used(odd: OddRegistry, tmp_path: Path) -> None:
     served = serve(odd)
-    handler = type("Proxy", (_Proxy,), {"registry": odd, "seen": []})
+    handler: Any = type("Proxy", (_Proxy,), {"registry": odd, "seen": []})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
