@@ -152,6 +152,7 @@ async def run(
     argv: Sequence[str],
     *,
     stdin: bytes = b"",
+    feed: int = subprocess.DEVNULL,
     env: Mapping[str, str] | None = None,
     cwd: str | None = None,
     timeout: float | None = None,
@@ -162,6 +163,7 @@ async def run(
 ) -> Finished:
     """Run a program to its end and return how it ended.
 
+    Its standard input is `stdin`, or without that the descriptor `feed`, which the caller closes.
     `timeout` is in seconds. After it, or on cancellation, the program is killed and reaped before
     TimedOut (or the cancellation) is raised; with `session`, its whole session is killed, so that
     its output has ended then. A non-zero exit code is not an error here.
@@ -171,9 +173,9 @@ async def run(
         cleanup.callback(out.abandon)
         err = Collector(Budget(limit))
         cleanup.callback(err.abandon)
-        with memfile.stdin(stdin) as feed:
+        with memfile.stdin(stdin, feed) as given:
             child = spawn(
-                argv, stdin=feed, stdout=out.write_end, stderr=err.write_end,
+                argv, stdin=given, stdout=out.write_end, stderr=err.write_end,
                 env=env, cwd=cwd, pass_fds=pass_fds, session=session, executable=executable,
             )  # fmt: skip
         out.started()

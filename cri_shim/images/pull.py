@@ -1,9 +1,12 @@
-"""PullImage: resolves the name to a digest, fetches by that digest, unpacks, catalogues.
+"""PullImage: resolves the name, fetches and unpacks what is missing at the same time, catalogues.
+
+An image of a registry (docker://) is fetched by a worker process of ours, see store/fetch. skopeo
+fetches those of other transports, and those whose signatures policy.json wants to see.
 
 Errors: RegistryUnavailable if the registry cannot be reached or hangs; SignatureValidationFailed if
 policy.json refuses; NotFound if the registry does not have the image; Unavailable for lack of disk
-space (it names the directory); ToolFailed with skopeo's words for the rest: not authorised,
-damaged, for another architecture.
+space (it names the directory); ToolFailed for the rest: not authorised, damaged, for another
+architecture. Whole layers of a failed pull are kept for a while, for the next try.
 """
 
 import hashlib
@@ -21,38 +24,118 @@ from cri_shim.pb.state_pb2 import ImageRecord
 from cri_shim.state.records import VERSIONS
 from cri_shim.store import auth as credentials
 from cri_shim.store import manifest
+from cri_shim.store.fetch import Fetch, Found
 from cri_shim.store.image_store import ImageStore
-from cri_shim.store.layout import Layout
+from cri_shim.store.layout import Layout, is_whole
 from cri_shim.store.manifest import Content, digest_of
-from cri_shim.store.reference import Reference, candidates
+from cri_shim.store.progress import LayerProgress, PullProgress
+from cri_shim.store.reference import Reference, candidates, parse
 from cri_shim.work import PullKey
+
+REGISTRY = "docker://"
 
 _log = logging.getLogger(__name__)
 
 
-async def pull(engine: Engine, name: str, auth: api.AuthConfig | None = None) -> str:
-    """Fetch or update an image and return its id; equal pulls share the work."""
+async def pull(
+    engine: Engine, name: str, auth: api.AuthConfig | None = None, asked_by: str = ""
+) -> str:
+    """Fetch or update an image and return its id; equal pulls share the work.
+
+    `asked_by` is NAMESPACE/NAME of the pod that waits, for those who watch.
+    """
+    store = engine.images
     key = PullKey(name, auth.SerializeToString(deterministic=True) if auth else b"")
-    return await engine.work.pulls.do(key, lambda: _search(engine.images, name, auth))
+    with store.pulls.asking(key, asked_by):
+        return await engine.work.pulls.do(key, lambda: _pull(store, key, auth))
+
+
+async def _pull(store: ImageStore, key: PullKey, auth: api.AuthConfig | None) -> str:
+    first = candidates(key.name, store.search)[0]
+    with store.pulls.running(key.name, key) as seen:
+        async with store.turns(first.registry):
+            if store.transport != REGISTRY:
+                return await _search(store, key.name, auth)
+            return (await _fetch(store, key.name, auth, seen)).id
+
+
+async def _fetch(
+    store: ImageStore, name: str, auth: api.AuthConfig | None, seen: PullProgress
+) -> ImageRecord:
+    layout = Layout(store.layouts)
+    try:
+        fault_point("images.pull.resolve")
+        await offload(layout.create, {}, store.blobs)
+        async with store.fetcher.open(name, auth, layout.blobs, seen) as fetch:
+            found = await fetch.image()
+            reference = parse(found.reference)
+            content = await offload(_checked, store, layout, found, reference)
+            _show(seen, found, content)
+            exact = reference.by_digest(found.digest)
+            return await _complete(
+                store,
+                layout,
+                content,
+                fetch,
+                seen.layers,
+                tags=[] if reference.digest else [str(reference)],
+                digests=[str(exact)],
+            )
+    except OSError as e:
+        raise Unavailable(f"cannot store {name} below {store.root}: {e}") from e
+    finally:
+        await discard(store, layout)
+
+
+def _checked(store: ImageStore, layout: Layout, found: Found, reference: Reference) -> Content:
+    """Check what the worker found, and write it into the layout. Blocks."""
+    named = digest_of(found.index or found.manifest)
+    if found.digest != named or (reference.digest and reference.digest != named):
+        raise ToolFailed(f"{found.reference}: {found.host} answered with {named} instead")
+    content = manifest.content(found.manifest, found.config)
+    if manifest.config_digest(found.manifest) != digest_of(found.config):
+        raise ToolFailed(f"{found.reference}: its config has the digest {digest_of(found.config)}")
+    chosen = bool(found.index or reference.digest)
+    try:
+        manifest.check_platform(found.config, store.architecture)
+    except ToolFailed as e:
+        if not chosen:
+            raise
+        _log.warning("%s is used though its config says otherwise: %s", found.reference, e)
+    for data in (found.manifest, found.config):
+        layout.write(data)
+    for blob in content.layers if store.keep_blobs else ():
+        kept = store.blobs.path(blob.digest)
+        if is_whole(kept, blob.size) and store.catalog.blob(blob.digest) is not None:
+            layout.link(kept)
+    return content
+
+
+def _show(seen: PullProgress, found: Found, content: Content) -> None:
+    """Let those who watch see the image's layers."""
+    totals = {blob.digest: blob.size for blob in content.layers}
+    seen.layers = [LayerProgress(digest, total) for digest, total in totals.items()]
+    seen.described = len(found.manifest) + len(found.config)
+    seen.reference, seen.host = found.reference, found.host
+    seen.changed()
 
 
 async def _search(store: ImageStore, name: str, auth: api.AuthConfig | None) -> str:
-    """Try a short name in each configured registry, in order."""
+    """Try a short name in each configured registry, in order, with skopeo."""
     references = candidates(name, store.search)
     for reference in references[:-1]:
         try:
-            return (await _pull(store, reference, auth)).id
+            return (await _copy(store, reference, auth)).id
         except (NotFound, ToolFailed):
             continue  # the next registry may have it; the caller gets the last one's error
-    return (await _pull(store, references[-1], auth)).id
+    return (await _copy(store, references[-1], auth)).id
 
 
-async def _pull(
+async def _copy(
     store: ImageStore, reference: Reference, auth: api.AuthConfig | None
 ) -> ImageRecord:
     own = credentials.credential(auth, reference.registry)
     with credentials.authfile(store.secrets, reference.registry, own) as authfile:
-        fault_point("images.pull.resolve")
         digest = reference.digest
         if not digest:
             digest = digest_of(await store.skopeo.manifest(_source(store, reference), authfile))
@@ -92,46 +175,54 @@ async def take_in(
 ) -> ImageRecord:
     """Let `fill` put an image into a layout, unpack new layers, and make it visible.
 
-    `source` describes it in errors. After a failure nothing of it is left, at the latest after the
-    next start.
+    `source` describes it in errors. After a failure nothing of it is left but whole layers, for a
+    while, and nothing at all after the next start.
     """
-    try:
-        return await _take_in(store, fill, tags, digests)
-    except BaseException as e:
-        store.collect()  # layers that only this image needs
-        if isinstance(e, OSError):
-            raise Unavailable(f"cannot store {source} below {store.root}: {e}") from e
-        raise
-
-
-async def _take_in(
-    store: ImageStore,
-    fill: Callable[[Layout], Awaitable[None]],
-    tags: Sequence[str],
-    digests: Sequence[str],
-) -> ImageRecord:
-    here = store.unpacked_blobs()
     layout = Layout(store.layouts)
-    with store.catalog.hold(known.diff_id for known in here.values()):
-        try:
-            fault_point("images.pull.fetch")
+    here = store.unpacked_blobs()
+    try:
+        with store.catalog.hold(known.diff_id for known in here.values()):
+            fault_point("images.pull.copy")
             sizes = {digest: known.size for digest, known in here.items()}
             await offload(layout.create, sizes, store.blobs)
             await fill(layout)
             content = await offload(layout.content)
             manifest.check_platform(content.config, store.architecture)
-            extra = _directories_id(content.diff_ids)
-            with store.catalog.hold([*content.diff_ids, extra]):
-                fault_point("images.pull.unpack")
-                await store.unpack(content, layout)
-                image = _record(content, tags, digests)
-                fault_point("images.pull.directories")
-                if await store.have_directories(content.diff_ids, extra):
-                    image.directories = extra
-                fault_point("images.pull.catalogue")
-                return await finish(store.keep(content, layout, image))
-        finally:
-            await discard(store, layout)
+            return await _complete(store, layout, content, tags=tags, digests=digests)
+    except OSError as e:
+        raise Unavailable(f"cannot store {source} below {store.root}: {e}") from e
+    finally:
+        await discard(store, layout)
+
+
+async def _complete(
+    store: ImageStore,
+    layout: Layout,
+    content: Content,
+    fetch: Fetch | None = None,
+    seen: Sequence[LayerProgress] = (),
+    *,
+    tags: Sequence[str],
+    digests: Sequence[str],
+) -> ImageRecord:
+    """Have the image's layers, from the layout or by `fetch`, and make it visible."""
+    extra = _directories_id(content.diff_ids)
+    layers = store.new_layers
+    try:
+        with store.catalog.hold([*content.diff_ids, extra]):
+            fault_point("images.pull.unpack")
+            await layers.have(content, layout, fetch, seen, keep_blobs=store.keep_blobs)
+            image = _record(content, tags, digests)
+            fault_point("images.pull.directories")
+            if await layers.have_directories(content.diff_ids, store.rootfs.lowers, extra):
+                image.directories = extra
+            fault_point("images.pull.catalogue")
+            return await finish(store.keep(content, layout, image))
+    except BaseException as e:
+        if not isinstance(e, Unavailable | OSError):  # with a full disk their space is needed
+            store.grace.keep(content.diff_ids)
+        store.collect()
+        raise
 
 
 async def discard(store: ImageStore, layout: Layout) -> None:

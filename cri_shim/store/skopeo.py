@@ -51,7 +51,8 @@ class Skopeo:
     ) -> None:
         """`policy` and `registries_conf` replace the node's own files if given.
 
-        `patience`: a transfer is given up after so many seconds without a byte; 0: never.
+        `program` may be "": then every use is a ToolFailed that says what to install. `patience`: a
+        transfer is given up after so many seconds without a byte; 0: never.
         """
         self._patience = patience
         self._program = program
@@ -60,11 +61,19 @@ class Skopeo:
         self._registries = ["--registries-conf", str(registries_conf)] if registries_conf else []
         self._env = env
 
+    def _installed(self) -> str:
+        if not self._program:
+            raise ToolFailed(
+                "skopeo is not installed, which loads and saves archives and verifies signatures:"
+                " install the package skopeo, or set image.skopeo_path, and restart the daemon"
+            )
+        return self._program
+
     async def manifest(self, source: str, authfile: Path | None) -> bytes:
         """Return the manifest, or manifest list, of `source` (transport:name), byte for byte."""
         done = await run(
             [
-                self._program, *self._policy, *self._registries, "inspect", "--raw",
+                self._installed(), *self._policy, *self._registries, "inspect", "--raw",
                 *_auth("--authfile", authfile), source,
             ],
             env=self._env,
@@ -82,7 +91,7 @@ class Skopeo:
         """
         copying = run(
             [
-                self._program, *self._policy, *self._registries, *self._platform,
+                self._installed(), *self._policy, *self._registries, *self._platform,
                 "--tmpdir", str(layout), "copy", "--quiet", "--preserve-digests",
                 "--retry-times", str(RETRIES), *_auth("--src-authfile", authfile),
                 source, f"oci:{layout}",
@@ -103,7 +112,7 @@ class Skopeo:
         """
         done = await run(
             [
-                self._program, "--insecure-policy", *self._platform, "--tmpdir", str(layout),
+                self._installed(), "--insecure-policy", *self._platform, "--tmpdir", str(layout),
                 "copy", "--quiet", *(["--preserve-digests"] if exact else []),
                 *(f"--additional-tag={name}" for name in names), f"oci:{layout}", target,
             ],

@@ -47,6 +47,7 @@ async def open_images(
         skopeo = Skopeo(
             program, registries_conf=conf or registry.conf, policy=policy, architecture=architecture
         )
+        options.setdefault("grace", 0.0)
         store = ImageStore(
             tmp_path / "root",
             tmp_path / "run",
