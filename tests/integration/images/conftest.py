@@ -8,6 +8,7 @@ import pytest
 from cri_shim.engine import Engine
 from cri_shim.linux.boot import boot_id
 from cri_shim.state.memory import MemoryStore
+from cri_shim.store.fetch import Fetcher
 from cri_shim.store.image_store import ImageStore
 from cri_shim.store.manifest import host_architecture
 from cri_shim.store.skopeo import Skopeo
@@ -48,6 +49,10 @@ async def open_images(
             program, registries_conf=conf or registry.conf, policy=policy, architecture=architecture
         )
         options.setdefault("grace", 0.0)
+        options.setdefault(
+            "fetcher",
+            Fetcher(registries_conf=conf or registry.conf, architecture=architecture),
+        )
         store = ImageStore(
             tmp_path / "root",
             tmp_path / "run",
