@@ -90,7 +90,7 @@ class DefaultMounts:
 
     def __init__(self, files: Sequence[Path]) -> None:
         self._files = tuple(files)
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
 
     def prepare(
         self,
@@ -114,7 +114,7 @@ class DefaultMounts:
             target = directory / str(number)
             directory.mkdir(mode=0o700, exist_ok=True)
             if problem := _Copy(line, root, label).make(target):
-                self._tell(f"default mount {line.source}: {problem}")
+                self._log_once(f"default mount {line.source}: {problem}")
             else:
                 mounts.append(ResolvedMount(str(target), line.destination))
         return mounts
@@ -126,21 +126,21 @@ class DefaultMounts:
                 lines = list(parse(os.fsdecode(read_file(file, MAX_FILE))))
             except FileNotFoundError:
                 if file.is_symlink():
-                    self._tell(f"default mounts: {file}: {NOWHERE}")
+                    self._log_once(f"default mounts: {file}: {NOWHERE}")
                 continue
             except (OSError, ValueError) as e:
-                self._tell(f"default mounts: {file}: {reason(e)}")
+                self._log_once(f"default mounts: {file}: {reason(e)}")
                 return []
             for line in lines:
                 if line.problem:
-                    self._tell(f"default mounts: {file}: {line.problem}")
+                    self._log_once(f"default mounts: {file}: {line.problem}")
             return [line for line in lines if not line.problem]
         return []
 
-    def _tell(self, problem: str) -> None:
+    def _log_once(self, problem: str) -> None:
         problem = printable(problem)
-        if problem not in self._told:
-            self._told.add(problem)
+        if problem not in self._logged:
+            self._logged.add(problem)
             _log.warning("%s", problem)
 
 

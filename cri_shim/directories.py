@@ -33,10 +33,10 @@ class Directories:
         self._mounted: set[Path] = set()
         self._kept = False
 
-    def take(self) -> None:
+    def lock(self) -> None:
         """Make and lock both; StateError if one is in use or cannot be trusted.
 
-        Call `give_back` afterwards, also after a failure.
+        Call `unlock` afterwards, also after a failure.
         """
         for directory in self._both:
             self._make(directory)
@@ -56,8 +56,8 @@ class Directories:
         """Keep the new entries, because the start has succeeded."""
         self._kept = True
 
-    def give_back(self) -> None:
-        """Unlock; without `keep`, first remove all that was made since `take`. Blocks."""
+    def unlock(self) -> None:
+        """Unlock; without `keep`, first remove all that was made since `lock`. Blocks."""
         try:
             if not self._kept:
                 self._clear()
@@ -147,7 +147,7 @@ def _locked(path: Path, flags: int) -> int:
             raise StateError(f"cannot lock {path}: {e.strerror}") from e
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            current = _still(fd, path)
+            current = _is_at(fd, path)
         except BaseException as e:
             os.close(fd)
             if isinstance(e, OSError):
@@ -158,7 +158,7 @@ def _locked(path: Path, flags: int) -> int:
         os.close(fd)  # a failed start has just removed the file that we locked
 
 
-def _still(fd: int, path: Path) -> bool:
+def _is_at(fd: int, path: Path) -> bool:
     try:
         return os.path.samestat(os.fstat(fd), path.stat())
     except FileNotFoundError:

@@ -26,7 +26,7 @@ from cri_shim.state.store import DAMAGED, Store, Write
 
 PodName = tuple[str, str, str, int]  # namespace, name, uid, attempt
 ContainerName = tuple[str, str, int]  # pod id, name, attempt
-Entry = TypeVar("Entry", state.PodRecord, state.ContainerRecord)
+AnyRecord = TypeVar("AnyRecord", state.PodRecord, state.ContainerRecord)
 Record = state.PodRecord | state.ContainerRecord
 Follower = Callable[[Record | None, Record | None], None]  # before, after; None: no object
 _IDENTITY = "identity"
@@ -35,7 +35,7 @@ _NAME = re.compile(r"[0-9a-f]{32}")
 _log = logging.getLogger(__name__)
 
 
-def changed(record: Entry, **fields: Any) -> Entry:
+def changed(record: AnyRecord, **fields: Any) -> AnyRecord:
     """Return a copy of `record` with scalar or message fields replaced (None clears a field)."""
     copy = type(record)()
     copy.CopyFrom(record)
@@ -57,9 +57,9 @@ def pod_name(metadata: api.PodSandboxMetadata) -> PodName:
 
 
 class ObjectStore:
-    def __init__(self, store: Store, namespace: str = "") -> None:
+    def __init__(self, store: Store, state_namespace: str = "") -> None:
         self._store = store
-        self.namespace = namespace
+        self.state_namespace = state_namespace
         self.lock = KeyedLock()  # key: object id. Order: pod, then container. Readers take none.
         self.given_names: set[str] = set()  # generated in this process, perhaps not used yet
         self._pods: dict[str, state.PodRecord] = {}
@@ -185,9 +185,9 @@ class ObjectStore:
     def _resolve(
         self,
         what: str,
-        entries: dict[str, Entry],
+        entries: dict[str, AnyRecord],
         id: str,
-        names: Callable[[Entry], Collection[str]] | None,
+        names: Callable[[AnyRecord], Collection[str]] | None,
     ) -> str:
         if not id:
             raise InvalidArgument(f"{what}_id", "is empty")
@@ -200,17 +200,17 @@ class ObjectStore:
             raise NotFound(f"no {what} with id {'or name ' if names else ''}{id}")
         visible = [known for known in matches if self._visible(entries[known])]
         if not visible:
-            theirs = entries[matches[0]].namespace
+            theirs = entries[matches[0]].state_namespace
             raise WrongNamespace(
                 f"{what} {id} belongs to the state namespace {theirs!r}, this runtime to"
-                f" {self.namespace!r}"
+                f" {self.state_namespace!r}"
             )
         if len(visible) > 1:
             raise InvalidArgument(f"{what}_id", f"{id} is ambiguous: {len(visible)} {what}s match")
         return visible[0]
 
     def _visible(self, entry: state.PodRecord | state.ContainerRecord) -> bool:
-        return not self.namespace or entry.namespace == self.namespace
+        return not self.state_namespace or entry.state_namespace == self.state_namespace
 
     # -- changing -----------------------------------------------------------------------------
 
@@ -224,14 +224,14 @@ class ObjectStore:
     def unfollow(self, follower: Follower) -> None:
         self._followers.remove(follower)
 
-    def put(self, record: Entry) -> Entry:
+    def put(self, record: AnyRecord) -> AnyRecord:
         """Persist, replace, wake waiters; Unavailable, without a change, if the disk is full."""
         self._check(record)
         self._store.put(_kind(record), record.id, record.SerializeToString())
         self._swap(record)
         return record
 
-    def observe(self, record: Entry) -> Entry:
+    def observe(self, record: AnyRecord) -> AnyRecord:
         """Replace the record in memory even if the disk is full; persist it with retry.
 
         This is for observed facts, and for objects that are given up: a full disk must not prevent
@@ -264,7 +264,7 @@ class ObjectStore:
             self._of_pod.get(record.pod_id, {}).pop(record.id, None)
         self._changes.wake(record.id)
         if last is not None:
-            self._tell(last, None)
+            self._notify(last, None)
         self._saver.save((_kind(record), record.id))
 
     async def sync(self) -> None:
@@ -314,17 +314,17 @@ class ObjectStore:
             before = self._containers.get(record.id)
             self._index(record)
         self._changes.wake(record.id)
-        self._tell(before, record)
+        self._notify(before, record)
 
-    def _tell(self, before: Record | None, after: Record | None) -> None:
-        told = after or before
-        if told is None or not self._visible(told):
+    def _notify(self, before: Record | None, after: Record | None) -> None:
+        record = after or before
+        if record is None or not self._visible(record):
             return
         for follower in self._followers:
             try:
                 follower(before, after)
             except Exception:  # a bug of a follower: the change has still happened
-                _log.exception("%s %s: a follower failed", _kind(told), told.id)
+                _log.exception("%s %s: a follower failed", _kind(record), record.id)
 
     def _index(self, container: state.ContainerRecord) -> None:
         self._containers[container.id] = container

@@ -22,7 +22,7 @@ def of_file(path: Path) -> str:
 
     OSError if it cannot be checked.
     """
-    return _complaint(path, path.stat())
+    return _access_problem(path, path.stat())
 
 
 def of_way(path: Path) -> str:
@@ -44,12 +44,12 @@ def _along(path: Path) -> Iterator[str]:
     left = list(reversed(path.absolute().parts[1:]))
     here, links = Path("/"), 0
     while left:
-        yield _complaint(here, here.stat(), sticky=True)
+        yield _access_problem(here, here.stat(), sticky=True)
         name = left.pop()
         here = here.parent if name == ".." else here / name
         facts = here.lstat()
         if stat.S_ISLNK(facts.st_mode):
-            yield _owned(here, facts, "the link ")
+            yield _owner_problem(here, facts, "the link ")
             target = here.readlink()
             left += reversed([part for part in target.parts if part != "/"])
             here = Path("/") if target.is_absolute() else here.parent
@@ -60,9 +60,9 @@ def _along(path: Path) -> Iterator[str]:
             return
 
 
-def _complaint(path: Path, facts: os.stat_result, *, sticky: bool = False) -> str:
-    if owned := _owned(path, facts):
-        return owned
+def _access_problem(path: Path, facts: os.stat_result, *, sticky: bool = False) -> str:
+    if problem := _owner_problem(path, facts):
+        return problem
     if sticky and facts.st_mode & stat.S_ISVTX:
         return ""
     if facts.st_mode & stat.S_IWOTH:
@@ -75,7 +75,7 @@ def _complaint(path: Path, facts: os.stat_result, *, sticky: bool = False) -> st
     return ""
 
 
-def _owned(path: Path, facts: os.stat_result, what: str = "") -> str:
+def _owner_problem(path: Path, facts: os.stat_result, what: str = "") -> str:
     trusted = facts.st_uid in _trusted(os.geteuid())
     return "" if trusted else f"{what}{path} belongs to user {facts.st_uid}: change its owner"
 

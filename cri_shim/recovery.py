@@ -31,7 +31,7 @@ from cri_shim.containers import stop as container_stop
 from cri_shim.engine import Engine
 from cri_shim.errors import CriShimError
 from cri_shim.faults import fault_point
-from cri_shim.isolation import namespaces
+from cri_shim.linux import nsenter
 from cri_shim.objects import changed
 from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import orphans, passage, teardown
@@ -111,7 +111,7 @@ def _finish_stop(engine: Engine, pod: state.PodRecord) -> None:
     running = any(lifecycle.has_process(c) for c in engine.objects.containers_of(pod.id))
     if not running and teardown.is_due(engine, pod):
         engine.work.retrier.add(
-            f"stop pod {pod.id}", lambda: pod_stop.give_back(engine, pod.id), now=True
+            f"stop pod {pod.id}", lambda: pod_stop.release(engine, pod.id), now=True
         )
 
 
@@ -140,7 +140,7 @@ def _rebooted(engine: Engine, container: state.ContainerRecord) -> state.Contain
 def _unpinned(engine: Engine, pod: state.PodRecord) -> str:
     """Return the kind of a namespace that a ready pod lacks; "" if none is missing."""
     pins = engine.paths.pins(pod)
-    return next((kind for kind, path in pins.items() if not namespaces.is_pinned(path)), "")
+    return next((kind for kind, path in pins.items() if not nsenter.is_pinned(path)), "")
 
 
 async def _container(engine: Engine, container: state.ContainerRecord) -> None:
@@ -150,7 +150,7 @@ async def _container(engine: Engine, container: state.ContainerRecord) -> None:
         container = engine.objects.observe(_rebooted(engine, container))
     elif lifecycle.has_process(container):
         engine.exits.watch(id, engine.paths.bundle(id), container.init, container.monitor)
-        freeze.go_on_later(engine, container)
+        freeze.thaw_later(engine, container)
         if lifecycle.is_running(container):
             container_stop.resume(engine, container)
     match container.phase:
@@ -220,7 +220,7 @@ async def _finish_one(engine: Engine, container: state.ContainerRecord) -> None:
         found = await engine.oci.state(handler, container.id)
         status = found["status"] if found else "stopped"
         if status == "created":
-            streams.give(engine, container)
+            streams.give_to_user(engine, container)
             await engine.oci.start(handler, container.id)
             status = "running"
         if status == "running":

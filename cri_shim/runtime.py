@@ -33,7 +33,7 @@ from cri_shim.config import Config, deep_copy, load
 from cri_shim.directories import Directories
 from cri_shim.engine import Engine
 from cri_shim.errors import RuntimeStopped, WrongState
-from cri_shim.images import load as load_images
+from cri_shim.images import load as image_load
 from cri_shim.images import prune as image_prune
 from cri_shim.images import pull, query
 from cri_shim.library import container, layer, names, pod
@@ -109,13 +109,13 @@ class Runtime:
         rootless.required()
         self._phase = _Phase.OPENING
         server = self._config.server
-        self._closing.add("the user namespace", self._let_go)
+        self._closing.add("the user namespace", self._end_namespaces)
         directories = Directories(server.root, server.run_root)
         self._closing.add(
-            f"{server.root} and {server.run_root}", lambda: offload(directories.give_back)
+            f"{server.root} and {server.run_root}", lambda: offload(directories.unlock)
         )
         try:
-            directories.take()
+            directories.lock()
             engine = await assembly.open_engine(self._config, self._programs, self._closing)
             await recovery.recover(engine)
             assembly.mark_alive(server.run_root, engine.boot_id)
@@ -169,7 +169,7 @@ class Runtime:
             self._advice.cancel()
             await asyncio.gather(self._advice, return_exceptions=True)
 
-    async def _tell_warnings(self) -> None:
+    async def _log_warnings(self) -> None:
         """Log the warnings in parallel with the first calls: package databases may be slow."""
         for warning in await self._warnings():
             if warning not in self._config.warnings:  # these were logged when it was read
@@ -238,7 +238,7 @@ class Runtime:
 
         `source` is docker-archive:, oci-archive:, oci: or dir: with an absolute path.
         """
-        loaded = await load_images.load(self.engine, source, name)
+        loaded = await image_load.load(self.engine, source, name)
         return [Image(self.engine, each.image_id) for each in loaded]
 
     async def prune_images(self, *, all: bool = False) -> Sequence[str]:
@@ -258,7 +258,7 @@ class Runtime:
         observation = Telemetry(engine)
         server = Server(self._config.server.socket, engine, status, self.info, streams, observation)
         self._unserved.clear()
-        telling = asyncio.create_task(self._tell_warnings(), name="tell the warnings")
+        warnings = asyncio.create_task(self._log_warnings(), name="tell the warnings")
         try:
             async with streams, observation, server:
                 _log.info("serving on %s", self._config.server.socket)
@@ -266,8 +266,8 @@ class Runtime:
                 await self._stopping.wait()
                 _log.info("stopping; containers go on")
         finally:
-            telling.cancel()
-            await asyncio.gather(telling, return_exceptions=True)
+            warnings.cancel()
+            await asyncio.gather(warnings, return_exceptions=True)
             self._unserved.set()
 
     def stop(self) -> None:
@@ -299,11 +299,11 @@ class Runtime:
             problem = await shutdown.remove_network(engine) or problem
         return await self._closing.close() or problem
 
-    def _let_go(self) -> None:
+    def _end_namespaces(self) -> None:
         """Release an ordinary user's namespaces, unless pods still need them."""
         engine = self._engine
         unused = None if engine is None else not any(engine.objects.everything())
-        rootless.let_go(self._config.server.run_root, unused)
+        rootless.end_if_unused(self._config.server.run_root, unused)
 
     async def _close(self) -> Exception | None:
         await self._unserved.wait()

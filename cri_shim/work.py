@@ -24,7 +24,7 @@ class Stopping:
     """A stop in progress: when SIGKILL is due (loop time), and the task that sends it."""
 
     deadline: float
-    sooner: asyncio.Event
+    moved: asyncio.Event  # `deadline` is sooner now
     task: asyncio.Task[None]
     killed: bool = False  # SIGKILL was sent
 

@@ -60,7 +60,7 @@ class Subscription(Generic[T]):
         self._source = source
         self._queue: deque[tuple[T, int]] = deque()
         self._weight = 0  # of the queued items
-        self._news = asyncio.Event()
+        self._wakeup = asyncio.Event()
         self._ended = False
         self._dropped = False
 
@@ -75,12 +75,12 @@ class Subscription(Generic[T]):
             return False
         self._queue.append((item, weight))
         self._weight += weight
-        self._news.set()
+        self._wakeup.set()
         return True
 
     def end(self) -> None:
         self._ended = True
-        self._news.set()
+        self._wakeup.set()
 
     def __aiter__(self) -> "Subscription[T]":
         return self
@@ -95,8 +95,8 @@ class Subscription(Generic[T]):
                 )
             if self._ended:
                 raise StopAsyncIteration
-            self._news.clear()
-            await self._news.wait()
+            self._wakeup.clear()
+            await self._wakeup.wait()
         item, weight = self._queue.popleft()
         self._weight -= weight
         return item

@@ -15,13 +15,13 @@ class Changes:
             if not waiter.done():
                 waiter.set_result(None)
 
-    def end(self, why: Exception) -> None:
-        """Fail all current and future waiters with `why`."""
-        self._end = why
+    def end(self, error: Exception) -> None:
+        """Fail all current and future waiters with `error`."""
+        self._end = error
         for waiters in self._waiters.values():
             for waiter in waiters:
                 if not waiter.done():
-                    waiter.set_exception(why)
+                    waiter.set_exception(error)
 
     async def until(self, name: str, reached: Callable[[], bool]) -> None:
         """Wait until `reached()`; it is called again after every change of `name`."""

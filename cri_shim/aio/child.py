@@ -49,7 +49,7 @@ class Child:
     def __init__(self, pid: int, reap: Callable[[], int], *, session: bool = False) -> None:
         """`reap` returns the exit code; with `session` the child leads one. Raises OSError."""
         self.pid = pid
-        self._take = reap
+        self._wait_status = reap
         self.leads_session = session
         self._pidfd = os.pidfd_open(self.pid)
         ours.add(self.pid)
@@ -60,7 +60,7 @@ class Child:
         asyncio.get_running_loop().remove_reader(self._pidfd)
         os.close(self._pidfd)
         self._pidfd = -1
-        code = self._take()
+        code = self._wait_status()
         ours.discard(self.pid)
         self._ended.set_result(code)
 
@@ -173,9 +173,9 @@ async def run(
         cleanup.callback(out.abandon)
         err = Collector(Budget(limit))
         cleanup.callback(err.abandon)
-        with memfile.stdin(stdin, feed) as given:
+        with memfile.stdin(stdin, feed) as stdin_fd:
             child = spawn(
-                argv, stdin=given, stdout=out.write_end, stderr=err.write_end,
+                argv, stdin=stdin_fd, stdout=out.write_end, stderr=err.write_end,
                 env=env, cwd=cwd, pass_fds=pass_fds, session=session, executable=executable,
             )  # fmt: skip
         out.started()

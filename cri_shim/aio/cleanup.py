@@ -27,8 +27,8 @@ async def run_all(steps: Iterable[Step]) -> list[Failure]:
 def raise_all(what: str, failures: Sequence[Failure]) -> None:
     """Raise ToolFailed with the errors of all failed steps, if there are any."""
     if failures:
-        said = [f"{name}: {e}" if name else str(e) for name, e in failures]
-        raise ToolFailed(f"{what}: {'; '.join(said)}") from failures[0][1]
+        messages = [f"{name}: {e}" if name else str(e) for name, e in failures]
+        raise ToolFailed(f"{what}: {'; '.join(messages)}") from failures[0][1]
 
 
 async def release_all(what: str, steps: Iterable[Step]) -> None:

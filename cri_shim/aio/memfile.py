@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from cri_shim.errors import ToolFailed
 
-SAID_LIMIT = 1 << 16  # bytes of a program's messages that are read
+TEXT_LIMIT = 1 << 16  # bytes of a program's messages that are read
 
 
 @contextmanager
@@ -40,6 +40,6 @@ def stdin(data: bytes, other: int = subprocess.DEVNULL) -> Iterator[int]:
         yield fd
 
 
-def said(fd: int, limit: int = SAID_LIMIT) -> str:
+def text_of(fd: int, limit: int = TEXT_LIMIT) -> str:
     """Return what a program wrote to an anonymous file, at most the first `limit` bytes."""
     return os.pread(fd, limit, 0).decode(errors="replace")

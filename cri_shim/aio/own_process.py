@@ -111,15 +111,15 @@ async def _each(call: Callable[..., object], items: Sequence[Item], limit: float
         answers.abandon()
         raise
     answers.started()
-    over = answers.ended()
+    ended = answers.ended()
     try:
-        await asyncio.wait({over}, timeout=limit)
+        await asyncio.wait({ended}, timeout=limit)
     finally:
         at = paths[min(answers.kept().count(b"\n"), len(paths) - 1)]
-        if not over.done():
+        if not ended.done():
             server.kill(number)
             _left[answers] = at
-    if not over.done():
+    if not ended.done():
         raise Unavailable(
             f"{at}: the file system it is on did not answer within {limit:g} s;"
             " look at the server or the process behind that mount"
@@ -215,9 +215,9 @@ class _Server:
         """Start a process that calls the function and writes to `answers`; return its number."""
         self._number += 1
         request = [self._number, call.__module__, call.__qualname__]
-        with memfile.memfile(json.dumps(items).encode()) as feed:
+        with memfile.memfile(json.dumps(items).encode()) as stdin_fd:
             try:
-                socket.send_fds(self._ours, [json.dumps(request).encode()], [feed, answers])
+                socket.send_fds(self._ours, [json.dumps(request).encode()], [stdin_fd, answers])
             except OSError as e:
                 raise ToolFailed(f"cannot look at {items[0][0]}: {e.strerror}") from e
         return self._number

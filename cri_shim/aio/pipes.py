@@ -100,10 +100,10 @@ async def collect(*collectors: Collector) -> list[bytes]:
     return [collector.kept() for collector in collectors]
 
 
-async def read_until(fd: int, over: Callable[[bytearray], bool], within: float) -> bytes:
-    """Return the output in a pipe until `over` is true for it, or until its end. TimeoutError.
+async def read_until(fd: int, complete: Callable[[bytearray], bool], within: float) -> bytes:
+    """Return the output in a pipe until `complete` is true for it, or until its end. TimeoutError.
 
-    `over` bounds the size: one read returns at most 64 KiB.
+    `complete` bounds the size: one read returns at most 64 KiB.
     """
     loop = asyncio.get_running_loop()
     enough: asyncio.Future[bytes] = loop.create_future()
@@ -113,7 +113,7 @@ async def read_until(fd: int, over: Callable[[bytearray], bool], within: float) 
         with suppress(BlockingIOError):
             data = os.read(fd, _CHUNK)
             received.extend(data)
-            if (not data or over(received)) and not enough.done():
+            if (not data or complete(received)) and not enough.done():
                 enough.set_result(bytes(received))
 
     os.set_blocking(fd, False)

@@ -32,8 +32,8 @@ def of_places(config: Config) -> list[str]:
         if problem := _changeable(file, way=False):
             found.setdefault(problem, what)
     warnings = [f"{what}: {problem}" for problem, what in found.items()]
-    said = (_key(config.streaming.tls_key_file), _address(config.streaming))
-    return warnings + [warning for warning in said if warning]
+    other = (_key(config.streaming.tls_key_file), _address(config.streaming))
+    return warnings + [warning for warning in other if warning]
 
 
 async def of_versions(handlers: Mapping[str, Handler], inventory: Inventory) -> list[str]:

@@ -14,7 +14,7 @@ from cri_shim.isolation import sysctls
 from cri_shim.isolation.seccomp import SeccompProfiles
 from cri_shim.linux import boot
 from cri_shim.linux.privacy import make_private
-from cri_shim.network.network import Network
+from cri_shim.network.network import Bundled, Network
 from cri_shim.network.user_mode import UserModeNetwork
 from cri_shim.objects import ObjectStore
 from cri_shim.state.leveldb import MEMORY, LevelStore
@@ -140,17 +140,17 @@ def network(config: Config, paths: Paths) -> Network | UserModeNetwork:
             config.network.user_mode,
             add_timeout=config.network.add_timeout,
         )
+    ours = config.network
+    bundled = Bundled(ours.subnet, ours.bridge) if ours.bundled else None
     make_private(paths.root / "cni")  # before a plugin makes it readable for all users
     return Network(
-        config.network.config_dir,
-        config.network.plugin_dirs,
+        ours.config_dir,
+        ours.plugin_dirs,
         paths.root / "cni",
-        default_network=config.network.default_network,
-        bundled=config.network.bundled,
-        bundled_subnet=config.network.subnet,
-        bundled_bridge=config.network.bridge,
-        add_timeout=config.network.add_timeout,
-        del_timeout=config.network.del_timeout,
+        default_network=ours.default_network,
+        bundled=bundled,
+        add_timeout=ours.add_timeout,
+        del_timeout=ours.del_timeout,
     )
 
 

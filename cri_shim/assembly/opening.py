@@ -63,7 +63,7 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
     finally:
         found = {handler.name: handler for handler in await trials}
         closing.add("the mounts of OCI runtimes", lambda: _release(found.values()))
-    null_device.take_back()  # a create may have changed it when the last daemon died
+    null_device.restore()  # a create may have changed it when the last daemon died
     systemd = cgroups.driver == "systemd"
     environment = drivers.environment(config)
     oci = OciRuntime(exec_dir=paths.run_root / "exec", systemd_cgroup=systemd, env=environment)

@@ -20,8 +20,8 @@ def converted(*places: Path) -> str:
     found = next((place for place in places if place.exists()), None)
     if found is None:
         raise ConfigError(f"there is no libpod.conf: looked for {', '.join(map(str, places))}")
-    nowhere = Path("/dev/null/none")
-    settings = config.load(places=config.Places(own=nowhere, drop_ins=nowhere, libpod=(found,)))
+    missing = Path("/dev/null/none")
+    settings = config.load(places=config.Places(own=missing, drop_ins=missing, libpod=(found,)))
     return "\n".join(_lines(settings, found)) + "\n"
 
 

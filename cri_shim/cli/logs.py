@@ -15,7 +15,7 @@ from cri_shim.errors import NotFound, Unavailable, WrongState
 
 if TYPE_CHECKING:
     from cri_shim.rpc.client import Client
-    from cri_shim.wire.cri_log import Entry
+    from cri_shim.wire.cri_log import LogEntry
 
 _POLL_S = 0.2  # between two checks of a container whose log is followed
 
@@ -32,7 +32,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(args: argparse.Namespace) -> int:
-    from cri_shim.oci.log_file import Wanted, read
+    from cri_shim.oci.log_file import LogQuery, read
     from cri_shim.pb import api_pb2 as api
     from cri_shim.rpc.client import Client
 
@@ -42,11 +42,11 @@ async def run(args: argparse.Namespace) -> int:
         status = (await client.runtime.ContainerStatus(request)).status
         if not status.log_path:
             raise WrongState(f"container {status.id} keeps no log")
-        wanted = Wanted(since=args.since, tail=args.tail if args.tail >= 0 else None)
+        query = LogQuery(since=args.since, tail=args.tail if args.tail >= 0 else None)
         ending = asyncio.create_task(_ended(client, status.id)) if args.follow else None
         writer = _Writer(timestamps=args.timestamps)
         try:
-            async for entry in read(Path(status.log_path), wanted, ending):
+            async for entry in read(Path(status.log_path), query, ending):
                 writer.write(entry)
         finally:
             if ending is not None:
@@ -78,7 +78,7 @@ class _Writer:
         self._timestamps = timestamps
         self._within = {"stdout": False, "stderr": False}  # whether a line is incomplete
 
-    def write(self, entry: "Entry") -> None:
+    def write(self, entry: "LogEntry") -> None:
         to = (sys.stderr if entry.stream == "stderr" else sys.stdout).buffer
         if self._timestamps and not self._within[entry.stream]:
             to.write(entry.time.replace("+00:00", "Z").encode() + b" ")

@@ -26,8 +26,8 @@ def send(state: str) -> bool:
 def watchdog_interval() -> float:
     """Return the seconds between keep-alive messages: half of systemd's limit; 0 without one."""
     allowed = os.environ.get("WATCHDOG_USEC", "0")
-    meant = os.environ.get("WATCHDOG_PID", str(os.getpid()))
-    if not allowed.isdigit() or meant != str(os.getpid()):
+    watched_pid = os.environ.get("WATCHDOG_PID", str(os.getpid()))
+    if not allowed.isdigit() or watched_pid != str(os.getpid()):
         return 0.0
     return int(allowed) / 2e6
 

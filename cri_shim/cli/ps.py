@@ -32,7 +32,9 @@ async def run(args: argparse.Namespace) -> int:
 
     settings = config.load(args.config, args.overrides)
     async with Client(settings.server.socket) as client:
-        answer = await client.runtime.ListContainers(api.ListContainersRequest(filter=_asked(args)))
+        answer = await client.runtime.ListContainers(
+            api.ListContainersRequest(filter=_filter(args))
+        )
         pods = (await client.runtime.ListPodSandbox(api.ListPodSandboxRequest())).items
     pods_by_id = {pod.id: pod.metadata for pod in pods}
     missing = api.PodSandboxMetadata(name="unknown", namespace="unknown")  # removed meanwhile
@@ -53,15 +55,15 @@ async def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _asked(args: argparse.Namespace) -> "api_pb2.ContainerFilter":
+def _filter(args: argparse.Namespace) -> "api_pb2.ContainerFilter":
     """Return the daemon's filter: running containers, unless options ask for more."""
     from cri_shim.pb import api_pb2 as api
 
-    asked = api.ContainerFilter(pod_sandbox_id=args.pod, label_selector=dict(args.label))
+    filter = api.ContainerFilter(pod_sandbox_id=args.pod, label_selector=dict(args.label))
     every = args.all or args.latest or args.last > 0
     if state := args.state or ("" if every else "running"):
-        asked.state.state = api.ContainerState.Value(f"CONTAINER_{state.upper()}")
-    return asked
+        filter.state.state = api.ContainerState.Value(f"CONTAINER_{state.upper()}")
+    return filter
 
 
 def _cells(

@@ -94,10 +94,10 @@ async def _run_container(
     args: argparse.Namespace,
 ) -> int:
     """Create and start the container, copy its log, and return its exit code."""
-    from cri_shim.oci.log_file import Wanted, read
+    from cri_shim.oci.log_file import LogQuery, read
     from cri_shim.pb import api_pb2 as api
 
-    wanted = api.ContainerConfig(
+    query = api.ContainerConfig(
         metadata=api.ContainerMetadata(name="main"),
         image=api.ImageSpec(image=image, user_specified_image=args.image),
         args=args.args,
@@ -105,15 +105,15 @@ async def _run_container(
         log_path=_LOG,
     )
     if args.host_network:
-        wanted.linux.security_context.namespace_options.network = api.NODE
+        query.linux.security_context.namespace_options.network = api.NODE
     made = await client.runtime.CreateContainer(
-        api.CreateContainerRequest(pod_sandbox_id=pod_id, config=wanted, sandbox_config=pod)
+        api.CreateContainerRequest(pod_sandbox_id=pod_id, config=query, sandbox_config=pod)
     )
     id = made.container_id
     await client.runtime.StartContainer(api.StartContainerRequest(container_id=id))
     ending = asyncio.create_task(_exit_code(client, id))
     try:
-        async for entry in read(Path(pod.log_directory, _LOG), Wanted(), ending):
+        async for entry in read(Path(pod.log_directory, _LOG), LogQuery(), ending):
             stream = sys.stderr.buffer if entry.stream == "stderr" else sys.stdout.buffer
             stream.write(entry.written())
             stream.flush()

@@ -33,14 +33,14 @@ async def find(
     Requests are a field or an annotation. InvalidArgument names the field of a device that is not
     on this node.
     """
-    asked = cdi.names([device.name for device in config.CDI_devices], config.annotations)
-    if not asked:
+    requested = cdi.names([device.name for device in config.CDI_devices], config.annotations)
+    if not requested:
         return cdi.NO_EDITS, []
-    edits = await offload(_edits, engine.defaults.cdi_dirs, asked)
-    return edits, await _on_host(edits.nodes, user, next(iter(asked.values())))
+    edits = await offload(_edits, engine.defaults.cdi_dirs, requested)
+    return edits, await _on_host(edits.nodes, user, next(iter(requested.values())))
 
 
-def _edits(directories: tuple[Path, ...], asked: dict[str, str]) -> cdi.Edits:
+def _edits(directories: tuple[Path, ...], requested: dict[str, str]) -> cdi.Edits:
     specs: list[cdi.Spec] = []
     problems: list[str] = []
     for priority, directory in enumerate(directories):
@@ -49,7 +49,7 @@ def _edits(directories: tuple[Path, ...], asked: dict[str, str]) -> cdi.Edits:
                 specs.append(cdi_file.parse(_value(path), str(path), priority))
             except (OSError, ValueError) as e:
                 problems.append(printable(f"{path}: {reason(e)}"))
-    return cdi.select(specs, asked, problems)
+    return cdi.select(specs, requested, problems)
 
 
 def _files(directory: Path, problems: list[str]) -> list[Path]:

@@ -14,7 +14,7 @@ from typing import TypedDict, Unpack
 from cri_shim.containers import diff, freeze
 from cri_shim.engine import Engine
 from cri_shim.errors import NotFound, WrongState
-from cri_shim.images import commit as images
+from cri_shim.images import commit as image_commit
 from cri_shim.images import query
 from cri_shim.images.tag import tag_of
 from cri_shim.oci import bundle
@@ -47,7 +47,7 @@ async def commit(engine: Engine, container_id: str, name: str = "", **how: Unpac
             f"container {container.id}: its image {container.image_id} is no longer on this node;"
             " pull it again, then commit"
         )
-    message = images.Message(
+    message = image_commit.Message(
         created_by=_command(engine, container.id),
         author=how.get("author", ""),
         comment=how.get("message", ""),
@@ -57,7 +57,7 @@ async def commit(engine: Engine, container_id: str, name: str = "", **how: Unpac
     async def pack(tar: Path) -> tuple[str, int]:
         return await _pack(engine, container.id, tar, pause=how.get("pause", True))
 
-    image = await images.commit(engine, base, pack, message, tags)
+    image = await image_commit.commit(engine, base, pack, message, tags)
     return image.id
 
 
@@ -68,7 +68,7 @@ async def _pack(engine: Engine, id: str, tar: Path, *, pause: bool) -> tuple[str
             raise WrongState(f"container {id} is being made or removed: it cannot be committed")
         own = diff.writable_layer(engine, container)
         hidden = diff.mount_points(engine, id)
-        async with freeze.held(engine, container) if pause else nullcontext():
+        async with freeze.frozen(engine, container) if pause else nullcontext():
             return await engine.images.layers.pack(Path(own.path), tar, own.ids, hidden)
 
 

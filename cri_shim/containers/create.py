@@ -91,7 +91,7 @@ def _intend(
     record = state.ContainerRecord(
         version=VERSIONS["container"],
         id=id,
-        namespace=engine.objects.namespace,
+        state_namespace=engine.objects.state_namespace,
         pod_id=pod.id,
         phase=state.CONTAINER_CREATING,
         config=config,

@@ -16,20 +16,20 @@ from cri_shim.spec import namespaces
 
 
 def of(
-    engine: Engine, pod: state.PodRecord, config: api.ContainerConfig, asked: Sequence[str]
+    engine: Engine, pod: state.PodRecord, config: api.ContainerConfig, requested: Sequence[str]
 ) -> list[str]:
     """Return the ids of the dependencies of a new container of `pod`.
 
     InvalidArgument for one that is not in that pod, or is being removed.
     """
-    for id in asked:
+    for id in requested:
         found = engine.objects.find_container(id)
         if found is None or found.pod_id != pod.id:
             raise InvalidArgument("depends_on", f"no container {id} in pod {pod.id}")
         if found.phase == state.CONTAINER_REMOVING:
             raise InvalidArgument("depends_on", f"container {id} is being removed")
     joined = namespaces.target(config)
-    return list(dict.fromkeys([*asked, *([joined] if joined else [])]))
+    return list(dict.fromkeys([*requested, *([joined] if joined else [])]))
 
 
 def need(engine: Engine, container: state.ContainerRecord) -> None:

@@ -6,7 +6,7 @@ from cri_shim.aio import own_process
 from cri_shim.errors import InvalidArgument
 from cri_shim.linux import devices as linux_devices
 from cri_shim.pb import api_pb2 as api
-from cri_shim.spec.devices import resolve as resolved
+from cri_shim.spec import devices as spec_devices
 from cri_shim.spec.host import HostDevice
 
 
@@ -24,7 +24,7 @@ async def resolve(devices: Sequence[api.Device]) -> list[HostDevice]:
             problem = f"{device.host_path}: {outcome.strerror}"
             raise InvalidArgument(f"config.devices[{n}].host_path", problem) from outcome
         nodes = {below: on_host(node) for below, node in outcome.items() if node[1] != "p"}
-        found += resolved(n, device, nodes)
+        found += spec_devices.resolve(n, device, nodes)
     return found
 
 

@@ -74,7 +74,7 @@ def message(exit: Exit) -> str:
     return "" if exit.known else "the exit code is not known: its monitor (conmon) died before it"
 
 
-def lost(container: state.ContainerRecord, why: str) -> state.ContainerRecord:
+def lost(container: state.ContainerRecord, reason: str) -> state.ContainerRecord:
     """Return the record of a container whose exit was not observed."""
     return changed(
         container,
@@ -82,7 +82,7 @@ def lost(container: state.ContainerRecord, why: str) -> state.ContainerRecord:
         finished_at=time.time_ns(),
         exit_code=LOST_CODE,
         reason="Error",
-        message=why,
+        message=reason,
         paused=None,
         stop=None,
         updating=None,

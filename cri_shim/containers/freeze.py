@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def held(engine: Engine, container: state.ContainerRecord) -> AsyncIterator[None]:
+async def frozen(engine: Engine, container: state.ContainerRecord) -> AsyncIterator[None]:
     """Freeze the container for the block, unless it does not run or is frozen already."""
     if not lifecycle.has_process(container) or engine.cgroups.frozen(container.cgroups_path):
         yield
@@ -34,21 +34,21 @@ async def held(engine: Engine, container: state.ContainerRecord) -> AsyncIterato
         fault_point("containers.commit.paused")
         yield
     finally:
-        await finish(go_on(engine, container))
+        await finish(thaw(engine, container))
 
 
-def go_on_later(engine: Engine, container: state.ContainerRecord) -> None:
-    """At start: run `go_on` in the background if the last daemon left the container frozen."""
+def thaw_later(engine: Engine, container: state.ContainerRecord) -> None:
+    """At start: run `thaw` in the background if the last daemon left the container frozen."""
 
     async def alone() -> None:  # never while another commit reads the container
         async with engine.objects.lock(container.id):
-            await go_on(engine, container)
+            await thaw(engine, container)
 
     if _note(engine, container.id).exists():
         engine.work.retrier.add(f"let container {container.id} go on", alone, now=True)
 
 
-async def go_on(engine: Engine, container: state.ContainerRecord) -> None:
+async def thaw(engine: Engine, container: state.ContainerRecord) -> None:
     """Thaw a container that this module froze, in this daemon or an earlier one. Idempotent."""
     note = _note(engine, container.id)
     if not note.exists():

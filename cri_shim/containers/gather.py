@@ -42,8 +42,8 @@ async def gather(
     etc = engine.paths.etc(pod.id)
     etc_files = {f"/etc/{name}": str(etc / name) for name in ("resolv.conf", "hostname", "hosts")}
     everywhere = [*KERNELS, *etc_files, *(mount.destination for mount in default_mounts)]
-    seen = await offload(_look, engine, container, image, everywhere)
-    edits, cdi_nodes = await cdi.find(engine, config, seen.user)
+    observed = await offload(_look, engine, container, image, everywhere)
+    edits, cdi_nodes = await cdi.find(engine, config, observed.user)
     pinned = {kind: str(path) for kind, path in engine.paths.pins(pod).items()}
     return ContainerInput(
         id=container.id,
@@ -51,8 +51,8 @@ async def gather(
         pod=pod.config,
         config=config,
         image=image,
-        user=seen.user,
-        host=seen.host,
+        user=observed.user,
+        host=observed.host,
         cgroups_path=container.cgroups_path,
         namespaces=namespaces.for_container(
             config, pod.config, pinned, _target_pid_namespace(engine, pod, config)
@@ -60,14 +60,14 @@ async def gather(
         hostname=pod.config.hostname or socket.gethostname(),
         etc_files=etc_files,
         shm=str(engine.paths.pod(pod.id) / "shm") if "ipc" in pinned else "/dev/shm",
-        mounts=await mounts.of_request(engine, container, images, seen.lead),
+        mounts=await mounts.of_request(engine, container, images, observed.real_paths),
         default_mounts=default_mounts,
-        volumes=seen.volumes,
-        lead=seen.lead,
+        volumes=observed.volumes,
+        real_paths=observed.real_paths,
         devices=await devices.resolve(config.devices),
         cdi_edits=edits,
         cdi_nodes=cdi_nodes,
-        hooks=seen.hooks,
+        hooks=observed.hooks,
         rootfs=str(engine.paths.rootfs(container.id)),
         image_name=container.image_name,
         pids_limit=engine.defaults.pids_limit,
@@ -78,11 +78,11 @@ async def gather(
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _Observed:
     """Facts from the container's root file system and from the node's own directories."""
 
     user: users.User
-    lead: Mapping[str, str]  # path in the container -> the same path without symbolic links
+    real_paths: Mapping[str, str]  # path in the container -> the same path without symbolic links
     volumes: Mapping[str, str]  # likewise for the image's VOLUMEs
     host: Host
     hooks: tuple[Definition, ...]
@@ -90,18 +90,20 @@ class _Seen:
 
 def _look(
     engine: Engine, container: state.ContainerRecord, image: ImageConfig, everywhere: Iterable[str]
-) -> _Seen:
+) -> _Observed:
     """Blocks, but only on files of the daemon, of the image and of the node's administrator."""
     config, root = container.config, engine.paths.rootfs(container.id)
     declared.check(image.volumes)
-    asked = [cleaned(mount.container_path) for mount in config.mounts]
+    requested = [cleaned(mount.container_path) for mount in config.mounts]
     host = engine.host
     if config.linux.security_context.privileged:  # only a privileged container gets all devices
         host = replace(host, devices=devices.of_host())
-    return _Seen(
+    return _Observed(
         user=_user(config, image, root),
-        lead=_leads(root, {process.working_directory(config, image), *asked, *everywhere}),
-        volumes={path: _lead_of_volume(root, path) for path in image.volumes},
+        real_paths=_real_paths(
+            root, {process.working_directory(config, image), *requested, *everywhere}
+        ),
+        volumes={path: _real_path_of_volume(root, path) for path in image.volumes},
         host=host,
         hooks=engine.defaults.hooks.usable(),
     )
@@ -119,7 +121,7 @@ def _user(config: api.ContainerConfig, image: ImageConfig, root: Path) -> users.
     return users.resolve(config.linux.security_context, image.user, passwd, group)
 
 
-def _leads(root: Path, paths: Iterable[str]) -> dict[str, str]:
+def _real_paths(root: Path, paths: Iterable[str]) -> dict[str, str]:
     """Resolve the symbolic links of the paths in the image; no process runs in it yet.
 
     The OCI runtime follows symbolic links on the way to a destination: links of the image, and
@@ -136,7 +138,7 @@ def _leads(root: Path, paths: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _lead_of_volume(root: Path, path: str) -> str:
+def _real_path_of_volume(root: Path, path: str) -> str:
     try:
         return find_in_root(root, path)
     except OSError as e:

@@ -7,33 +7,22 @@ its container, so it is closed when more than LAG bytes wait.
 """
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 from cri_shim import lifecycle
-from cri_shim.containers import exec as execs
-from cri_shim.containers import start as starts
+from cri_shim.containers import exec as container_exec
+from cri_shim.containers import start as container_start
 from cri_shim.containers import streams
 from cri_shim.engine import Engine
 from cri_shim.errors import Unavailable, WrongState
 from cri_shim.oci import bundle
-from cri_shim.oci.attach import Attachment
-from cri_shim.oci.command import Command, Streams, Taker
+from cri_shim.oci.attach import ConmonClient
+from cri_shim.oci.command import Command, OutputHandler, Streams
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.spec.process import exec_process
 
 LAG = 16 << 20  # bytes that may wait for an attach client, in memory: seconds of a slow link
-
-
-@dataclass(frozen=True, slots=True)
-class OutputHandler:
-    """The caller's callbacks; the InteractiveSession calls them on the loop."""
-
-    output: Callable[[int, bytes], None]  # 1 is stdout, 2 stderr
-    drained: Callable[[], None]  # the process has read the waiting input
-    backlog: Callable[[], int]  # bytes of output that the caller could not pass on yet
 
 
 class InteractiveSession(Protocol):
@@ -70,7 +59,7 @@ async def exec(
     engine: Engine, request: api.ExecRequest, handler: OutputHandler
 ) -> InteractiveSession:
     """Start the command. WrongState, CommandNotFound or ToolFailed: it does not run."""
-    container = execs.accepting(engine, request.container_id)
+    container = container_exec.accepting(engine, request.container_id)
     document = bundle.spec(engine.paths.bundle(container.id))
     process = exec_process(document, list(request.cmd), tty=request.tty)
     command = await engine.oci.command(
@@ -78,7 +67,7 @@ async def exec(
         container.id,
         process,
         streams_of(request),
-        Taker(handler.output, handler.drained),
+        handler,
         streams.owner(engine, container, process),
     )
     return _Exec(command)
@@ -126,18 +115,18 @@ async def start(
     If the caller is cancelled, the start goes on without it.
     """
     joined: InteractiveSession | None = None
-    wanted = True
+    waited_for = True
 
     async def join() -> None:
         nonlocal joined
-        if wanted:
+        if waited_for:
             container = engine.objects.container(request.container_id)
             joined = await _joined(engine, container, request, handler)
 
     try:
-        await starts.start(engine, request.container_id, join)
+        await container_start.start(engine, request.container_id, join)
     except BaseException:
-        wanted = False
+        waited_for = False
         if joined is not None:
             await joined.close()
         raise
@@ -170,12 +159,12 @@ class _Attach:
         self._bundle = engine.paths.bundle(container.id)
         self._id = container.id
         self._config = container.config
-        self._wanted = {1: streams.stdout, 2: streams.stderr}
-        self._hearer = handler
-        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._streams = {1: streams.stdout, 2: streams.stderr}
+        self._handler = handler
+        self._end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._size: tuple[int, int] | None = None  # not yet sent to conmon
         self._resizing = False
-        self._attachment = Attachment(self._output, handler.drained, self._ended)
+        self._attachment = ConmonClient(self._output, handler.drained, self._ended)
 
     async def connect(self) -> None:
         try:
@@ -185,10 +174,10 @@ class _Attach:
             raise
 
     def _output(self, stream: int, data: bytes) -> None:
-        if not self._wanted.get(stream):
+        if not self._streams.get(stream):
             return
-        self._hearer.output(stream, data)
-        if self._hearer.backlog() > LAG:
+        self._handler.output(stream, data)
+        if self._handler.backlog() > LAG:
             self._attachment.close()
             self._ended(
                 Unavailable(
@@ -198,12 +187,12 @@ class _Attach:
             )
 
     def _ended(self, error: Exception | None = None) -> None:
-        if self._over.done():
+        if self._end.done():
             return
         if error is not None:
-            self._over.set_exception(error)
+            self._end.set_exception(error)
         else:
-            self._over.set_result(None)
+            self._end.set_result(None)
 
     def feed(self, data: bytes | memoryview) -> int:
         return self._attachment.feed(data)
@@ -242,10 +231,10 @@ class _Attach:
         """Do nothing, as `pause`."""
 
     async def wait(self) -> int | None:
-        await self._over
+        await self._end
         return None
 
     async def close(self) -> None:
         self._attachment.close()
-        if self._over.done() and not self._over.cancelled():
-            self._over.exception()  # mark the error as retrieved, even without a waiter
+        if self._end.done() and not self._end.cancelled():
+            self._end.exception()  # mark the error as retrieved, even without a waiter

@@ -55,12 +55,12 @@ async def create(engine: Engine, handler: Handler, container: state.ContainerRec
 async def execute(engine: Engine, handler: Handler, id: str) -> None:
     """Let the OCI runtime execute the program; TimedOut if it hangs after the container's end."""
 
-    def over() -> bool:
+    def has_ended() -> bool:
         container = engine.objects.find_container(id)
         return container is None or container.finished_at != 0
 
     starting = asyncio.create_task(engine.oci.start(handler, id), name=f"start container {id}")
-    ending = asyncio.create_task(engine.objects.until(id, over), name=f"end of container {id}")
+    ending = asyncio.create_task(engine.objects.until(id, has_ended), name=f"end of container {id}")
     try:
         await asyncio.wait({starting, ending}, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.wait({starting}, timeout=ENDED_S)
@@ -79,9 +79,9 @@ async def refuse_what_cannot_run(engine: Engine, container: state.ContainerRecor
     process = bundle.spec(engine.paths.bundle(container.id))["process"]
     path = next((v[5:] for v in reversed(process["env"]) if v.startswith("PATH=")), "")
     command = process["args"][0]
-    asked = (f"/proc/{container.init.pid}/root", command, path, process["cwd"])
+    arguments = (f"/proc/{container.init.pid}/root", command, path, process["cwd"])
     try:
-        problem = await _complaint(asked)
+        problem = await _complaint(arguments)
     except (OSError, CriShimError) as e:
         _log.debug("cannot look at the command of container %s: %s", container.id, e)
         return
@@ -89,14 +89,14 @@ async def refuse_what_cannot_run(engine: Engine, container: state.ContainerRecor
         raise CommandNotFound(f"cannot execute {command!r} in container {container.id}: {problem}")
 
 
-async def _complaint(asked: tuple[str, str, str, str]) -> str:
+async def _complaint(arguments: tuple[str, str, str, str]) -> str:
     """Run executable.complaint; for a path in a volume, in a process that may hang."""
     try:
-        return await offload(executable.complaint, *asked)
+        return await offload(executable.complaint, *arguments)
     except OSError as e:
         if e.errno != errno.EXDEV:
             raise
-    items = [(*asked, True)]
+    items = [(*arguments, True)]
     (found,) = await own_process.each(executable.complaint, items, limit=COMMAND_S)
     if isinstance(found, OSError):
         raise found

@@ -9,9 +9,9 @@ from cri_shim import lifecycle
 from cri_shim.engine import Engine
 from cri_shim.errors import WrongState
 from cri_shim.oci.log_directory import LogFile
-from cri_shim.oci.log_file import Wanted, read
+from cri_shim.oci.log_file import LogQuery, read
 from cri_shim.pb import state_pb2 as state
-from cri_shim.wire.cri_log import Entry
+from cri_shim.wire.cri_log import LogEntry
 
 
 def file_of(engine: Engine, container: state.ContainerRecord) -> LogFile | None:
@@ -23,8 +23,8 @@ def file_of(engine: Engine, container: state.ContainerRecord) -> LogFile | None:
 
 
 async def logs(
-    engine: Engine, container_id: str, wanted: Wanted, *, follow: bool = False
-) -> AsyncGenerator[Entry, None]:
+    engine: Engine, container_id: str, query: LogQuery, *, follow: bool = False
+) -> AsyncGenerator[LogEntry, None]:
     """Yield the entries of the container's log; with `follow`, until the container has ended.
 
     WrongState if it has no log: it was created without `log_path`, or its pod without a directory.
@@ -39,7 +39,7 @@ async def logs(
     if follow:
         ended = asyncio.ensure_future(_ended(engine, container.id))
     try:
-        async with aclosing(read(Path(container.log_path), wanted, ended)) as entries:
+        async with aclosing(read(Path(container.log_path), query, ended)) as entries:
             async for entry in entries:
                 yield entry
     finally:
@@ -48,10 +48,10 @@ async def logs(
 
 
 async def _ended(engine: Engine, id: str) -> None:
-    def over() -> bool:
+    def has_ended() -> bool:
         container = engine.objects.find_container(id)
         if container is None:
             return True
         return lifecycle.is_over(container)
 
-    await engine.objects.until(id, over)
+    await engine.objects.until(id, has_ended)

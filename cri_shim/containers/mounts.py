@@ -17,42 +17,42 @@ from cri_shim.linux import sources
 from cri_shim.linux.mounts import mount_with, propagation
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
+from cri_shim.spec import mounts as spec_mounts
 from cri_shim.spec import userns
 from cri_shim.spec.mounts import DATA, ResolvedMount, cleaned
-from cri_shim.spec.mounts import resolve as resolved
 
 
 async def of_request(
     engine: Engine,
     container: state.ContainerRecord,
     images: Mapping[int, Path],
-    lead: Mapping[str, str],
+    real_paths: Mapping[str, str],
 ) -> list[ResolvedMount]:
     """Return the request's mounts; their sources have no symbolic links.
 
-    `images`: the mounted image volumes. `lead`: destinations without symbolic links.
+    `images`: the mounted image volumes. `real_paths`: destinations without symbolic links.
     InvalidArgument names the mount and the wrong field; Unavailable the source whose file system
     does not answer.
     """
     rro = engine.handler(container.handler).features.rro
     space = user_namespace(engine, engine.objects.pod(container.pod_id))
-    asked = container.config.mounts
-    on_host = [number for number in range(len(asked)) if number not in images]
+    requested = container.config.mounts
+    on_host = [number for number in range(len(requested)) if number not in images]
     items = [
-        (asked[n].host_path, str(space.path) if space and asked[n].uidMappings else "")
+        (requested[n].host_path, str(space.path) if space and requested[n].uidMappings else "")
         for n in on_host
     ]
     outcomes = dict(zip(on_host, await own_process.ask(sources.find, items), strict=True))
     return [
-        resolved(index, mount, str(images[index]), shared=False, slave=False, rro=rro)
+        spec_mounts.resolve(index, mount, str(images[index]), shared=False, slave=False, rro=rro)
         if index in images
-        else await _on_host(index, mount, outcomes[index], rro, lead)
-        for index, mount in enumerate(asked)
+        else await _on_host(index, mount, outcomes[index], rro, real_paths)
+        for index, mount in enumerate(requested)
     ]
 
 
 async def _on_host(
-    index: int, mount: api.Mount, outcome: Any, rro: bool, lead: Mapping[str, str]
+    index: int, mount: api.Mount, outcome: Any, rro: bool, real_paths: Mapping[str, str]
 ) -> ResolvedMount:
     field = f"config.mounts[{index}]"
     if isinstance(outcome, FileNotFoundError):
@@ -67,12 +67,12 @@ async def _on_host(
         raise InvalidArgument(f"{field}.uidMappings", problem)
     shared = slave = False
     fstype = ""
-    at_dev = lead.get(cleaned(mount.container_path)) == "/dev"
+    at_dev = real_paths.get(cleaned(mount.container_path)) == "/dev"
     if at_dev or mount.propagation != api.PROPAGATION_PRIVATE:
         found = await offload(mount_with, mount_id, source)
         fstype = found.fstype if at_dev else ""
         shared, slave = propagation(found)
-    made = resolved(index, mount, source, shared=shared, slave=slave, rro=rro)
+    made = spec_mounts.resolve(index, mount, source, shared=shared, slave=slave, rro=rro)
     return replace(made, fstype=fstype)
 
 

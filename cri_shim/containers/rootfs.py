@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from cri_shim.containers import security
 from cri_shim.engine import Engine
 from cri_shim.isolation import namespaces
-from cri_shim.isolation import userns as user_namespaces
-from cri_shim.linux import mounts
+from cri_shim.isolation import userns as isolation_userns
+from cri_shim.linux import mounts, nsenter
 from cri_shim.pb import state_pb2 as state
 from cri_shim.spec import userns
 from cri_shim.spec.userns import UserNamespace
@@ -43,9 +43,9 @@ async def _user_namespace(
         yield None
         return
     async with engine.objects.lock((pod.id, "user namespace")):
-        made = not namespaces.is_pinned(space.path)
+        made = not nsenter.is_pinned(space.path)
         if made:
-            await user_namespaces.pin({"user": space.path}, space.ids, hostname=None)
+            await isolation_userns.pin({"user": space.path}, space.ids, hostname=None)
         try:
             yield space
         finally:

@@ -17,8 +17,8 @@ async def of_container(
     process, mount = labels(engine, pod, config)
     allowed = capabilities.build(context, engine.host)["bounding"]
     return Protection(
-        seccomp=await engine.profiles.seccomp.filter(AT, seccomp.wanted(context), allowed),
-        apparmor=await engine.profiles.apparmor.profile(AT, apparmor.wanted(context)),
+        seccomp=await engine.profiles.seccomp.filter(AT, seccomp.requested(context), allowed),
+        apparmor=await engine.profiles.apparmor.profile(AT, apparmor.requested(context)),
         process_label=process,
         mount_label=mount,
     )
@@ -29,8 +29,8 @@ async def of_pause(engine: Engine, pod: state.PodRecord) -> Protection:
     context = pod.config.linux.security_context
     process, mount = pod_labels(engine, pod)
     return Protection(
-        seccomp=await engine.profiles.seccomp.filter(AT, seccomp.wanted(context), ()),
-        apparmor=await engine.profiles.apparmor.profile(AT, apparmor.wanted(context)),
+        seccomp=await engine.profiles.seccomp.filter(AT, seccomp.requested(context), ()),
+        apparmor=await engine.profiles.apparmor.profile(AT, apparmor.requested(context)),
         process_label=process,
         mount_label=mount,
     )
@@ -43,8 +43,8 @@ async def check_pod(engine: Engine, config: api.PodSandboxConfig) -> None:
     default profile could otherwise run no pod at all.
     """
     context = config.linux.security_context
-    await engine.profiles.seccomp.check(AT, seccomp.wanted(context))
-    named = apparmor.wanted(context)
+    await engine.profiles.seccomp.check(AT, seccomp.requested(context))
+    named = apparmor.requested(context)
     if named is not None and named.profile:
         await engine.profiles.apparmor.profile(AT, named)
 
@@ -53,8 +53,8 @@ def labels(engine: Engine, pod: state.PodRecord, config: api.ContainerConfig) ->
     """Return the SELinux labels of process and files; the pod's if the container has no options."""
     context = config.linux.security_context
     of_pod = pod.config.linux.security_context.selinux_options
-    asked = context.selinux_options if context.HasField("selinux_options") else of_pod
-    return engine.profiles.selinux.labels(AT, asked, pod.id, privileged=context.privileged)
+    requested = context.selinux_options if context.HasField("selinux_options") else of_pod
+    return engine.profiles.selinux.labels(AT, requested, pod.id, privileged=context.privileged)
 
 
 def pod_labels(engine: Engine, pod: state.PodRecord) -> tuple[str, str]:

@@ -65,14 +65,14 @@ async def redirect(
                 f" {mount['destination']}, but on this node: {outcome.strerror}"
             ) from outcome
         known[mount["source"]] = outcome[0]
-    await _check_nested(document, known, plan.lead)
+    await _check_nested(document, known, plan.real_paths)
     where = engine.paths.sources(container.id)
     document, needed = sources.redirected(
         document,
         lambda number: str(where / str(number)),
         {source: path for source, path in known.items() if path},
         plan.idmapped,
-        plan.lead,
+        plan.real_paths,
     )
     if needed:
         text = json.dumps([asdict(source) for source in needed])
@@ -81,11 +81,13 @@ async def redirect(
 
 
 async def _check_nested(
-    document: Document, known: Mapping[str, str], lead: Mapping[str, str]
+    document: Document, known: Mapping[str, str], real_paths: Mapping[str, str]
 ) -> None:
     bound = [
         (mount, below)
-        for mount, below in zip(document["mounts"], sources.nested(document, lead), strict=True)
+        for mount, below in zip(
+            document["mounts"], sources.nested(document, real_paths), strict=True
+        )
         if below and sources.is_bind(mount)
     ]
     items = [(known.get(mount["source"]) or mount["source"], below) for mount, below in bound]

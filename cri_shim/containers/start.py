@@ -124,7 +124,7 @@ async def _run(
     if first is not None:
         await first()
     fault_point("containers.start.start")
-    streams.give(engine, container)
+    streams.give_to_user(engine, container)
     await launch.execute(engine, handler, id)
     fault_point("containers.start.commit")
     current = engine.objects.container(id)

@@ -52,7 +52,7 @@ class ContainerGauges:
         """Stats of any container; a stopped one has only attributes and its writable layer."""
         container = self._engine.objects.container(id)
         row = self.row(self._engine.cgroups.meter(), container)
-        return row if row is not None else self._still(container)
+        return row if row is not None else self._of_stopped(container)
 
     def row(self, meter: Meter, container: state.ContainerRecord) -> api.ContainerStats | None:
         """Return None for a container that does not run or has just ended."""
@@ -78,7 +78,7 @@ class ContainerGauges:
         """Return the last measured usage of the writable layer."""
         return self._layers.of(id)
 
-    def _still(self, container: state.ContainerRecord) -> api.ContainerStats:
+    def _of_stopped(self, container: state.ContainerRecord) -> api.ContainerStats:
         return api.ContainerStats(
             attributes=_attributes(container), writable_layer=self._writable(container.id)
         )

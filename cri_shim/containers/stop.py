@@ -63,14 +63,14 @@ def _begin(engine: Engine, container: state.ContainerRecord, grace: float) -> St
     current = engine.work.stopping.get(container.id)
     if current is None:
         _intend(engine, container.id, grace)
-        sooner = asyncio.Event()
-        task = asyncio.create_task(_stop(engine, container, sooner), name=f"stop {container.id}")
-        current = engine.work.stopping[container.id] = Stopping(due, sooner, task)
+        moved = asyncio.Event()
+        task = asyncio.create_task(_stop(engine, container, moved), name=f"stop {container.id}")
+        current = engine.work.stopping[container.id] = Stopping(due, moved, task)
         task.add_done_callback(lambda _: engine.work.stopping.pop(container.id, None))
     elif due < current.deadline:
         _intend(engine, container.id, grace)
         current.deadline = due
-        current.sooner.set()
+        current.moved.set()
     return current
 
 
@@ -105,7 +105,7 @@ async def _after_start(engine: Engine, id: str, grace: float) -> state.Container
     return engine.objects.container(id)
 
 
-async def _stop(engine: Engine, container: state.ContainerRecord, sooner: asyncio.Event) -> None:
+async def _stop(engine: Engine, container: state.ContainerRecord, moved: asyncio.Event) -> None:
     await asyncio.sleep(0)  # let `stop` enter this into work.stopping
     stopping = engine.work.stopping[container.id]
     loop = asyncio.get_running_loop()
@@ -116,9 +116,9 @@ async def _stop(engine: Engine, container: state.ContainerRecord, sooner: asynci
     if stopping.deadline > loop.time():
         _signal(engine, container)
     while stopping.deadline > loop.time():
-        sooner.clear()
+        moved.clear()
         wait = stopping.deadline - loop.time()
-        if await _ended(engine, container.id, sooner, wait):
+        if await _ended(engine, container.id, moved, wait):
             return
     again = KILL_AGAIN_S
     while True:
@@ -127,8 +127,8 @@ async def _stop(engine: Engine, container: state.ContainerRecord, sooner: asynci
         stopping.killed = True
         with Process.of(container.init) as init:
             init.send(signal.SIGKILL)
-        sooner.clear()
-        if await _ended(engine, container.id, sooner, again):
+        moved.clear()
+        if await _ended(engine, container.id, moved, again):
             return
         _log.warning("container %s still lives %g s after SIGKILL", container.id, again)
         again = min(again * 2, KILL_AGAIN_MAX_S)
@@ -147,18 +147,18 @@ def _signal(engine: Engine, container: state.ContainerRecord) -> None:
         engine.objects.observe(changed(current, stop=sent))
 
 
-async def _ended(engine: Engine, id: str, sooner: asyncio.Event, wait: float) -> bool:
+async def _ended(engine: Engine, id: str, moved: asyncio.Event, wait: float) -> bool:
     """Wait for the end, a shortened deadline or `wait` seconds; return whether it has ended."""
 
-    def over() -> bool:
+    def has_ended() -> bool:
         container = engine.objects.find_container(id)
         return container is None or not lifecycle.has_process(container)
 
-    end = asyncio.create_task(engine.objects.until(id, over))
-    hurry = asyncio.create_task(sooner.wait())
+    end = asyncio.create_task(engine.objects.until(id, has_ended))
+    shortened = asyncio.create_task(moved.wait())
     try:
-        await asyncio.wait({end, hurry}, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({end, shortened}, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
     finally:
         end.cancel()
-        hurry.cancel()
-    return over()
+        shortened.cancel()
+    return has_ended()

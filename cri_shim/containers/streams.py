@@ -25,7 +25,7 @@ def owner(engine: Engine, container: state.ContainerRecord, process: Mapping[str
     return -1 if found is None else found
 
 
-def give(engine: Engine, container: state.ContainerRecord) -> None:
+def give_to_user(engine: Engine, container: state.ContainerRecord) -> None:
     """Give a created container's pipes to its user, before its program begins."""
     process = bundle.spec(engine.paths.bundle(container.id))["process"]
     init = container.init

@@ -7,7 +7,7 @@ from cri_shim.aio import outside
 from cri_shim.engine import Engine
 from cri_shim.errors import WrongState
 from cri_shim.linux import proc_table
-from cri_shim.linux.proc_table import Facts
+from cri_shim.linux.proc_table import ProcessFacts
 from cri_shim.linux.rootfs import read_text_in_root
 from cri_shim.pb import state_pb2 as state
 from cri_shim.spec import users
@@ -52,8 +52,8 @@ def _top(engine: Engine, container: state.ContainerRecord) -> list[Process]:
     group = container.cgroups_path
     facts = [found for pid in engine.cgroups.pids(group) if (found := proc_table.read(pid))]
     # A process that is still in the cgroup now was in the container when it was read.
-    there = engine.cgroups.pids(group)
-    known = {found.pid: found for found in facts if found.pid in there}
+    current = engine.cgroups.pids(group)
+    known = {found.pid: found for found in facts if found.pid in current}
     init = known.get(container.init.pid)
     if init is None:
         raise WrongState(f"container {container.id} has just ended")
@@ -64,7 +64,11 @@ def _top(engine: Engine, container: state.ContainerRecord) -> list[Process]:
 
 
 def _process(
-    facts: Facts, known: dict[int, Facts], depth: int, names: dict[int, str], init: int
+    facts: ProcessFacts,
+    known: dict[int, ProcessFacts],
+    depth: int,
+    names: dict[int, str],
+    init: int,
 ) -> Process:
     parent = known.get(facts.parent)
     try:

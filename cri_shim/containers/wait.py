@@ -37,15 +37,15 @@ async def until(engine: Engine, container_id: str, condition: Condition) -> stat
     answer: asyncio.Future[state.ContainerRecord] = asyncio.get_running_loop().create_future()
 
     def look(before: Record | None, after: Record | None) -> None:
-        told = after or before
-        if not isinstance(told, state.ContainerRecord) or told.id != container.id:
+        record = after or before
+        if not isinstance(record, state.ContainerRecord) or record.id != container.id:
             return
         if answer.done():
             return
         if after is None:
-            _gone(answer, told, condition)
+            _gone(answer, record, condition)
         elif condition != "removed":
-            _there(answer, told, condition)
+            _there(answer, record, condition)
 
     look(None, container)
     engine.objects.follow(look)

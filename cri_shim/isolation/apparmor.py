@@ -47,26 +47,26 @@ class AppArmor:
         except OSError:
             return False
 
-    async def profile(self, at: str, wanted: apparmor.Wanted | None) -> str:
+    async def profile(self, at: str, request: apparmor.ProfileRequest | None) -> str:
         """Return the name for process.apparmorProfile; "" for none. `at` is the context's path.
 
         If no profile is requested, the default is used if this node can have it. InvalidArgument
         for a requested profile that cannot be used; WrongState if that is the default.
         """
-        if wanted is None:
+        if request is None:
             return ""
         if not self.enabled():
-            if wanted.field == "" or wanted.profile == apparmor.UNCONFINED:
+            if request.field == "" or request.profile == apparmor.UNCONFINED:
                 return ""
-            field, name = f"{at}.{wanted.field}", wanted.profile or "RuntimeDefault"
+            field, name = f"{at}.{request.field}", request.profile or "RuntimeDefault"
             where = "is not for ordinary users" if self._ordinary_user else "is not enabled"
             raise InvalidArgument(field, f"{name}: AppArmor {where} on this node")
-        if not wanted.profile:
-            return await self._default(f"{at}.{wanted.field}" if wanted.field else "")
-        if wanted.profile != apparmor.UNCONFINED and wanted.profile not in self._loaded():
-            problem = f"profile {wanted.profile!r} is not loaded; load it with apparmor_parser"
-            raise InvalidArgument(f"{at}.{wanted.field}", problem)
-        return wanted.profile
+        if not request.profile:
+            return await self._default(f"{at}.{request.field}" if request.field else "")
+        if request.profile != apparmor.UNCONFINED and request.profile not in self._loaded():
+            problem = f"profile {request.profile!r} is not loaded; load it with apparmor_parser"
+            raise InvalidArgument(f"{at}.{request.field}", problem)
+        return request.profile
 
     def _loaded(self) -> frozenset[str]:
         try:

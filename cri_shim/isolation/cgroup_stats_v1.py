@@ -5,8 +5,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from cri_shim.isolation import cgroup_files as files
-from cri_shim.isolation import hierarchies
+from cri_shim.isolation import cgroup_files, hierarchies
 from cri_shim.isolation.cgroup_stats import Detail, HugePages, Memory, Swap, Usage
 
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
@@ -20,19 +19,19 @@ class MeterV1:
 
     def usage(self, group: str) -> Usage:
         """Read three files: memory.stat also has the limits. v1 has no pressure."""
-        stat = files.keyed(self._read("memory", group, "memory.stat"))
+        stat = cgroup_files.keyed(self._read("memory", group, "memory.stat"))
         return Usage(
             at=time.time_ns(),
-            cpu_ns=files.number(self._read("cpuacct", group, "cpuacct.usage")),
+            cpu_ns=cgroup_files.number(self._read("cpuacct", group, "cpuacct.usage")),
             memory=_memory(self._read("memory", group, "memory.usage_in_bytes"), stat),
             swap=_swap(stat),
         )
 
     def detail(self, group: str) -> Detail:
-        cpu = files.keyed(self._read("cpu", group, "cpu.stat"))
-        ticks = files.keyed(self._read("cpuacct", group, "cpuacct.stat"))
-        stat = files.keyed(self._read("memory", group, "memory.stat"))
-        oom = files.keyed(self._read("memory", group, "memory.oom_control"))
+        cpu = cgroup_files.keyed(self._read("cpu", group, "cpu.stat"))
+        ticks = cgroup_files.keyed(self._read("cpuacct", group, "cpuacct.stat"))
+        stat = cgroup_files.keyed(self._read("memory", group, "memory.stat"))
+        oom = cgroup_files.keyed(self._read("memory", group, "memory.oom_control"))
         blkio = "blkio.throttle.io_{}_recursive"
         bytes_text = self._read("blkio", group, blkio.format("service_bytes"))
         operations_text = self._read("blkio", group, blkio.format("serviced"))
@@ -44,22 +43,22 @@ class MeterV1:
             throttled_ns=cpu.get("throttled_time"),
             cache=stat.get("total_cache"),
             mapped=stat.get("total_mapped_file"),
-            kernel=files.number(self._read("memory", group, "memory.kmem.usage_in_bytes")),
-            fail_count=files.number(self._read("memory", group, "memory.failcnt")),
-            max_usage=files.number(self._read("memory", group, "memory.max_usage_in_bytes")),
+            kernel=cgroup_files.number(self._read("memory", group, "memory.kmem.usage_in_bytes")),
+            fail_count=cgroup_files.number(self._read("memory", group, "memory.failcnt")),
+            max_usage=cgroup_files.number(self._read("memory", group, "memory.max_usage_in_bytes")),
             own_faults=stat.get("pgfault"),
             own_major_faults=stat.get("pgmajfault"),
             oom_kills=oom.get("oom_kill"),
             threads=self.threads(group),
-            threads_max=files.number(self._read("pids", group, "pids.max")),
-            block_bytes=list(files.block_v1(bytes_text)),
-            block_operations=list(files.block_v1(operations_text)),
+            threads_max=cgroup_files.number(self._read("pids", group, "pids.max")),
+            block_bytes=list(cgroup_files.block_v1(bytes_text)),
+            block_operations=list(cgroup_files.block_v1(operations_text)),
             huge_pages=self._huge_pages(group),
         )
 
     def threads(self, group: str) -> int | None:
         """Threads of the group and those below; of the group only without a pids controller."""
-        if (current := files.number(self._read("pids", group, "pids.current"))) is not None:
+        if (current := cgroup_files.number(self._read("pids", group, "pids.current"))) is not None:
             return current
         tasks = self._read("memory", group, "tasks") or self._read("cpuacct", group, "tasks")
         return None if tasks is None else len(tasks.split())
@@ -75,15 +74,15 @@ class MeterV1:
         found = []
         for size in self._page_sizes:
             at = f"hugetlb.{size}"
-            usage = files.number(self._read("hugetlb", group, f"{at}.usage_in_bytes"))
-            most = files.number(self._read("hugetlb", group, f"{at}.max_usage_in_bytes"))
+            usage = cgroup_files.number(self._read("hugetlb", group, f"{at}.usage_in_bytes"))
+            most = cgroup_files.number(self._read("hugetlb", group, f"{at}.max_usage_in_bytes"))
             if usage is not None:
                 found.append(HugePages(size, usage, most))
         return found
 
     def _read(self, controller: str, group: str, name: str) -> str | None:
         mount = self._mounts.get(controller)
-        return None if mount is None else files.read(f"{mount}/{group}/{name}")
+        return None if mount is None else cgroup_files.read(f"{mount}/{group}/{name}")
 
 
 def _page_sizes(mount: str | None) -> list[str]:
@@ -95,7 +94,7 @@ def _page_sizes(mount: str | None) -> list[str]:
 
 
 def _memory(usage_text: str | None, stat: Mapping[str, int]) -> Memory | None:
-    usage = files.number(usage_text)
+    usage = cgroup_files.number(usage_text)
     if usage is None:
         return None
     return Memory(
@@ -104,7 +103,7 @@ def _memory(usage_text: str | None, stat: Mapping[str, int]) -> Memory | None:
         rss=stat.get("total_rss", 0),
         faults=stat.get("total_pgfault", 0),
         major_faults=stat.get("total_pgmajfault", 0),
-        limit=files.number(str(stat.get("hierarchical_memory_limit"))),
+        limit=cgroup_files.number(str(stat.get("hierarchical_memory_limit"))),
     )
 
 
@@ -112,8 +111,8 @@ def _swap(stat: Mapping[str, int]) -> Swap | None:
     """Return None if swap is not accounted. v1 limits memory and swap together."""
     if "hierarchical_memsw_limit" not in stat or "total_swap" not in stat:
         return None
-    both = files.number(str(stat["hierarchical_memsw_limit"]))
-    memory = files.number(str(stat.get("hierarchical_memory_limit")))
+    both = cgroup_files.number(str(stat["hierarchical_memsw_limit"]))
+    memory = cgroup_files.number(str(stat.get("hierarchical_memory_limit")))
     used = stat["total_swap"]
     if both is None:
         return Swap(used, None)

@@ -5,8 +5,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from cri_shim.isolation import cgroup_files as files
-from cri_shim.isolation import hierarchies
+from cri_shim.isolation import cgroup_files, hierarchies
 from cri_shim.isolation.cgroup_stats import Detail, HugePages, Memory, Swap, Usage
 
 _CRUN_INNER = "container"
@@ -17,25 +16,25 @@ class MeterV2:
         self._mount = mount
 
     def usage(self, group: str) -> Usage:
-        cpu = files.keyed(self._read(group, "cpu.stat"))
+        cpu = cgroup_files.keyed(self._read(group, "cpu.stat"))
         return Usage(
             at=time.time_ns(),
             cpu_ns=_from_us(cpu.get("usage_usec")),
             memory=self._memory(group),
             swap=self._swap(group),
-            cpu_pressure=files.pressure(self._read(group, "cpu.pressure")),
-            memory_pressure=files.pressure(self._read(group, "memory.pressure")),
-            io_pressure=files.pressure(self._read(group, "io.pressure")),
+            cpu_pressure=cgroup_files.pressure(self._read(group, "cpu.pressure")),
+            memory_pressure=cgroup_files.pressure(self._read(group, "memory.pressure")),
+            io_pressure=cgroup_files.pressure(self._read(group, "io.pressure")),
         )
 
     def detail(self, group: str) -> Detail:
-        cpu = files.keyed(self._read(group, "cpu.stat"))
-        stat = files.keyed(self._read(group, "memory.stat"))
-        events = files.keyed(self._read(group, "memory.events"))
+        cpu = cgroup_files.keyed(self._read(group, "cpu.stat"))
+        stat = cgroup_files.keyed(self._read(group, "memory.stat"))
+        events = cgroup_files.keyed(self._read(group, "memory.events"))
         io = self._read(group, "io.stat")
-        peak = files.number(self._read(group, "memory.peak"))  # Linux 5.19
+        peak = cgroup_files.number(self._read(group, "memory.peak"))  # Linux 5.19
         if peak is None:
-            peak = files.number(self._read(group, "memory.current"))
+            peak = cgroup_files.number(self._read(group, "memory.current"))
         return Detail(
             user_ns=_from_us(cpu.get("user_usec")),
             system_ns=_from_us(cpu.get("system_usec")),
@@ -51,14 +50,14 @@ class MeterV2:
             own_major_faults=stat.get("pgmajfault"),
             oom_kills=events.get("oom_kill"),
             threads=self.threads(group),
-            threads_max=files.number(self._read(group, "pids.max")),
-            block_bytes=list(files.block_v2(io, "bytes")),
-            block_operations=list(files.block_v2(io, "operations")),
+            threads_max=cgroup_files.number(self._read(group, "pids.max")),
+            block_bytes=list(cgroup_files.block_v2(io, "bytes")),
+            block_operations=list(cgroup_files.block_v2(io, "operations")),
             huge_pages=self._huge_pages(group),
         )
 
     def threads(self, group: str) -> int | None:
-        if (current := files.number(self._read(group, "pids.current"))) is not None:
+        if (current := cgroup_files.number(self._read(group, "pids.current"))) is not None:
             return current
         tasks = self._read(group, "cgroup.threads")
         return None if tasks is None else len(tasks.split())
@@ -67,10 +66,10 @@ class MeterV2:
         return sorted(hierarchies.processes(Path(self._mount, group)))
 
     def _memory(self, group: str) -> Memory | None:
-        usage = files.number(self._read(group, "memory.current"))
+        usage = cgroup_files.number(self._read(group, "memory.current"))
         if usage is None:
             return None
-        stat = files.keyed(self._read(group, "memory.stat"))
+        stat = cgroup_files.keyed(self._read(group, "memory.stat"))
         return Memory(
             usage=usage,
             inactive_file=stat.get("inactive_file", 0),
@@ -81,7 +80,7 @@ class MeterV2:
         )
 
     def _swap(self, group: str) -> Swap | None:
-        used = files.number(self._read(group, "memory.swap.current"))
+        used = cgroup_files.number(self._read(group, "memory.swap.current"))
         if used is None:
             return None
         limit = self._limit(group, "memory.swap.max")
@@ -94,7 +93,9 @@ class MeterV2:
         the right one: the scope's is the limit of memory and swap together.
         """
         paths = (f"{self._mount}/{group}/{name}", f"{self._mount}/{group}/{_CRUN_INNER}/{name}")
-        limits = [limit for p in paths if (limit := files.number(files.read(p))) is not None]
+        limits = [
+            limit for p in paths if (limit := cgroup_files.number(cgroup_files.read(p))) is not None
+        ]
         return min(limits, default=None)
 
     def _huge_pages(self, group: str) -> list[HugePages]:
@@ -105,13 +106,13 @@ class MeterV2:
         parts = (name.split(".") for name in names)
         found = []
         for size in sorted(p[1] for p in parts if p[0] == "hugetlb" and p[2:] == ["current"]):
-            usage = files.number(self._read(group, f"hugetlb.{size}.current"))
+            usage = cgroup_files.number(self._read(group, f"hugetlb.{size}.current"))
             if usage is not None:
                 found.append(HugePages(size, usage, None))
         return found
 
     def _read(self, group: str, name: str) -> str | None:
-        return files.read(f"{self._mount}/{group}/{name}")
+        return cgroup_files.read(f"{self._mount}/{group}/{name}")
 
 
 def _from_us(value: int | None) -> int | None:

@@ -16,14 +16,11 @@ import struct
 import threading
 from collections.abc import Callable, Container, Iterable, Mapping
 from pathlib import Path
-from typing import TypeVar
 
 from cri_shim.errors import InvalidArgument, NotFound
-from cri_shim.isolation import sysctls as parameters
+from cri_shim.isolation import sysctls as isolation_sysctls
 from cri_shim.isolation.sysctls import Parameter
-from cri_shim.linux import mounts, privacy, process, syscalls
-
-T = TypeVar("T")
+from cri_shim.linux import mounts, nsenter, privacy, process, syscalls
 
 KINDS = {
     "net": syscalls.CLONE_NEWNET,
@@ -57,13 +54,13 @@ def pin(
             flags |= KINDS[kind]
         step("unshare", syscalls.unshare, flags)
         set_up(paths, hostname)
-        parameters.write(sysctls)
+        isolation_sysctls.write(sysctls)
         task = Path(f"/proc/self/task/{threading.get_native_id()}/ns")
         for kind, target in paths.items():
             step(f"pin the {kind} namespace", bind, task / kind, target, made)
 
     try:
-        in_fresh_thread(work)
+        nsenter.in_fresh_thread(work)
     except BaseException:
         for path in made:
             unpin(path)
@@ -115,25 +112,6 @@ def _loopback_up() -> None:
         fcntl.ioctl(sock, _SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", flags | _IFF_UP))
 
 
-def in_fresh_thread(work: Callable[[], T]) -> T:
-    """Run `work` in a new thread that ends with it; return its result or raise its error."""
-    result: list[T] = []
-    failure: list[BaseException] = []
-
-    def body() -> None:
-        try:
-            result.append(work())
-        except BaseException as e:
-            failure.append(e)
-
-    thread = threading.Thread(target=body, name="namespaces")
-    thread.start()
-    thread.join()
-    if failure:
-        raise failure[0]
-    return result[0]
-
-
 def share(directory: Path) -> None:
     """Make `directory` a mount point with shared propagation, as `ip netns` does."""
     try:
@@ -159,52 +137,6 @@ def unpin(path: Path) -> None:
     """Unpin a namespace: it ends with its last user. Idempotent."""
     mounts.unmount(path)
     path.unlink(missing_ok=True)
-
-
-def is_pinned(path: Path) -> bool:
-    """Return whether a namespace is pinned to `path`."""
-    try:
-        return path.stat().st_dev == Path("/proc/self/ns/mnt").stat().st_dev
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-
-
-def in_netns(path: Path, work: Callable[[], T]) -> T:
-    """Run `work` in a fresh thread inside the network namespace pinned to `path`.
-
-    Returns its result. Raises NotFound if there is no namespace, and all errors of `work`.
-    """
-
-    def body() -> T:
-        try:
-            enter(path, syscalls.CLONE_NEWNET)
-        except FileNotFoundError as e:
-            raise NotFound(f"network namespace {path} is gone") from e
-        return work()
-
-    return in_fresh_thread(body)
-
-
-def in_each_netns(paths: Iterable[Path], work: Callable[[], T]) -> list[T | None]:
-    """Like `in_netns` for each path in turn, all in one thread; None if a namespace is gone."""
-
-    def visit(path: Path) -> T | None:
-        try:
-            enter(path, syscalls.CLONE_NEWNET)
-        except OSError:  # unpinned: no such file, or a plain one
-            return None
-        return work()
-
-    return in_fresh_thread(lambda: [visit(path) for path in paths])
-
-
-def enter(path: Path, kind: int) -> None:
-    """Move the calling thread into a pinned namespace."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        syscalls.setns(fd, kind, path)
-    finally:
-        os.close(fd)
 
 
 def bind_pid_ns(pid: int, start_time: int, path: Path) -> None:

@@ -8,8 +8,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from cri_shim.isolation import namespaces
-from cri_shim.linux import netdev
+from cri_shim.linux import netdev, nsenter
 
 _FILE = "/proc/thread-self/net/dev"
 _READ_BYTES = 1 << 16
@@ -33,7 +32,7 @@ class NetCounters:
         def open_here() -> int:
             return os.open(_FILE, os.O_RDONLY | os.O_CLOEXEC)
 
-        opened = namespaces.in_each_netns(wanted.values(), open_here)
+        opened = nsenter.in_each_netns(wanted.values(), open_here)
         return {id: fd for id, fd in zip(wanted, opened, strict=True) if fd is not None}
 
     def keep(self, id: str, fd: int) -> None:

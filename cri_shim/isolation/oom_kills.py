@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from cri_shim.isolation import cgroup_files as files
+from cri_shim.isolation import cgroup_files
 from cri_shim.linux.privacy import make_private, write_private
 from cri_shim.untrusted import parse_json, read_file
 
@@ -133,4 +133,4 @@ def _inode(parent: Path) -> int:
 
 
 def _count(file: Path, key: str) -> int:
-    return files.keyed(files.read(str(file))).get(key, 0)
+    return cgroup_files.keyed(cgroup_files.read(str(file))).get(key, 0)

@@ -56,7 +56,7 @@ class SeccompProfiles:
         return self.problem() or str(self._configured() or "our own")
 
     async def filter(
-        self, at: str, wanted: seccomp.Wanted | None, capabilities: Collection[str]
+        self, at: str, request: seccomp.ProfileRequest | None, capabilities: Collection[str]
     ) -> Filter | None:
         """Return the OCI linux.seccomp for a process with `capabilities`; None for no filter.
 
@@ -64,16 +64,16 @@ class SeccompProfiles:
         cannot be used, Unavailable for one whose file system does not answer, WrongState if this
         node has no default profile.
         """
-        if wanted is None:
+        if request is None:
             return None
-        field = f"{at}.{wanted.field}"
-        profile = await (self._local(wanted.path, field) if wanted.path else self._default(field))
+        field = f"{at}.{request.field}"
+        profile = await (self._local(request.path, field) if request.path else self._default(field))
         return seccomp.to_oci(profile, self._machine, capabilities)
 
-    async def check(self, at: str, wanted: seccomp.Wanted | None) -> None:
+    async def check(self, at: str, request: seccomp.ProfileRequest | None) -> None:
         """Raise the errors of `filter` for a Localhost profile, without a process to filter."""
-        if wanted is not None and wanted.path:
-            await self._local(wanted.path, f"{at}.{wanted.field}")
+        if request is not None and request.path:
+            await self._local(request.path, f"{at}.{request.field}")
 
     def _configured(self) -> Path | None:
         return next((path for path in map(Path, self._candidates) if path.is_file()), None)
@@ -93,7 +93,7 @@ class SeccompProfiles:
 async def _read(path: str, field: str) -> Mapping[str, Any]:
     """Return the profile in a file; its file system may not answer."""
     try:
-        await answering.sure(path)
+        await answering.ensure(path)
         text = await outside.look(path, untrusted.read_file, path, MAX_PROFILE)
     except OSError as e:
         raise InvalidArgument(field, f"{path}: {e.strerror}") from e

@@ -28,7 +28,7 @@ class SELinux:
         self._defaults = selinux.defaults(_contexts()) if self.enabled else selinux.Defaults()
 
     def labels(
-        self, at: str, asked: api.SELinuxOption, pod_id: str, *, privileged: bool
+        self, at: str, requested: api.SELinuxOption, pod_id: str, *, privileged: bool
     ) -> tuple[str, str]:
         """Return (process label, mount label), both "" if SELinux is off.
 
@@ -36,7 +36,7 @@ class SELinux:
         """
         if not self.enabled:
             return "", ""
-        process, mount = selinux.labels(asked, pod_id, self._defaults, privileged=privileged)
+        process, mount = selinux.labels(requested, pod_id, self._defaults, privileged=privileged)
         for label in filter(None, (process, mount)):
             self._check(f"{at}.selinux_options", label)
         return process, mount

@@ -70,7 +70,7 @@ class Parameter:
 
 
 def parameters(
-    asked: Mapping[str, str], own: Container[str], defaults: Mapping[str, str] | None = None
+    requested: Mapping[str, str], own: Container[str], defaults: Mapping[str, str] | None = None
 ) -> list[Parameter]:
     """Return the parameters to set in a pod that has its own namespaces of the kinds `own`.
 
@@ -78,7 +78,7 @@ def parameters(
     namespace with the node, or requests its own value. Raises InvalidArgument for a parameter that
     would have an effect outside the pod.
     """
-    wanted = {path_of(name): (name, value, FIELD) for name, value in asked.items()}
+    wanted = {path_of(name): (name, value, FIELD) for name, value in requested.items()}
     for name, value in (defaults or {}).items():
         path = path_of(name, DEFAULTS_FIELD)
         if namespace_of(path) in own:

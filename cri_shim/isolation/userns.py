@@ -16,18 +16,18 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
-from cri_shim.aio import child as children
-from cri_shim.aio.memfile import memfile, said
+from cri_shim.aio import child as aio_child
+from cri_shim.aio.memfile import memfile, text_of
 from cri_shim.aio.offload import finish, offload
 from cri_shim.errors import ToolFailed
 from cri_shim.isolation import namespaces
-from cri_shim.isolation import sysctls as parameters
+from cri_shim.isolation import sysctls as isolation_sysctls
 from cri_shim.isolation.sysctls import Parameter
-from cri_shim.linux import idmap, syscalls
+from cri_shim.linux import idmap, nsenter, syscalls
 from cri_shim.spec.userns import IdMap, UserNamespace
 
 ANSWER_S = 10.0  # for the child's answer; it takes 2 ms
-_WORDS = 1 << 12  # bytes of the child's error message
+_MESSAGE_LIMIT = 1 << 12  # bytes of the child's error message
 _TRIAL = IdMap.same(1 << 20, 1 << 16)
 _FROM_INSIDE = ("user", "net")  # kinds of parameters that are set from inside
 _IN_ENGLISH = {"LC_ALL": "C", "PATH": os.defpath}
@@ -50,8 +50,8 @@ async def pin(
     made: list[Path] = []
     try:
         async with _child(paths) as pid:
-            await offload(_take, pid, paths, ids, made)
-        await offload(namespaces.in_fresh_thread, lambda: _set_up(paths, ids, hostname, sysctls))
+            await offload(_map_and_pin, pid, paths, ids, made)
+        await offload(nsenter.in_fresh_thread, lambda: _set_up(paths, ids, hostname, sysctls))
         await write_inside(paths, [p for p in sysctls if p.kind in _FROM_INSIDE])
     except BaseException:
         await finish(asyncio.to_thread(_unpin, made))
@@ -89,24 +89,24 @@ async def _child(paths: Mapping[str, Path]) -> AsyncIterator[int]:
     if program is None:
         raise ToolFailed("unshare (util-linux) is not installed: no pod can have a user namespace")
     with ExitStack() as cleanup:
-        feed, food = os.pipe2(os.O_CLOEXEC)
-        cleanup.callback(os.close, feed)
-        cleanup.callback(os.close, food)
-        answer, mouth = os.pipe2(os.O_CLOEXEC)
-        cleanup.callback(os.close, answer)
+        stdin_r, stdin_w = os.pipe2(os.O_CLOEXEC)
+        cleanup.callback(os.close, stdin_r)
+        cleanup.callback(os.close, stdin_w)
+        stdout_r, stdout_w = os.pipe2(os.O_CLOEXEC)
+        cleanup.callback(os.close, stdout_r)
         stderr = cleanup.enter_context(memfile())
         command = [program, *(f"--{kind}" for kind in paths), "cat"]
         try:
-            child = children.spawn(command, stdin=feed, stdout=mouth, stderr=stderr)
+            child = aio_child.spawn(command, stdin=stdin_r, stdout=stdout_w, stderr=stderr)
         finally:
-            os.close(mouth)  # so that a read ends when the child ends
+            os.close(stdout_w)  # so that a read ends when the child ends
         try:
-            await offload(_greet, food, answer)
+            await offload(_wait_ready, stdin_w, stdout_r)
             yield child.pid
         except _NoAnswer:
             await child.end()
-            words = said(stderr, _WORDS).strip()
-            problem = words or "it did not answer"
+            message = text_of(stderr, _MESSAGE_LIMIT).strip()
+            problem = message or "it did not answer"
             raise ToolFailed(f"cannot make a user namespace: {problem}") from None
         finally:
             await child.end()
@@ -116,16 +116,16 @@ class _NoAnswer(Exception):
     pass
 
 
-def _greet(food: int, answer: int) -> None:
+def _wait_ready(stdin_w: int, stdout_r: int) -> None:
     """Return when the child is `cat`: then unshare has made the namespaces."""
     with suppress(BrokenPipeError):
-        os.write(food, b"\n")
-    ready, _, _ = select.select([answer], [], [], ANSWER_S)
-    if not ready or not os.read(answer, 1):
+        os.write(stdin_w, b"\n")
+    ready, _, _ = select.select([stdout_r], [], [], ANSWER_S)
+    if not ready or not os.read(stdout_r, 1):
         raise _NoAnswer
 
 
-def _take(pid: int, paths: Mapping[str, Path], ids: IdMap, made: list[Path]) -> None:
+def _map_and_pin(pid: int, paths: Mapping[str, Path], ids: IdMap, made: list[Path]) -> None:
     for kind, ranges in (("uid", ids.users), ("gid", ids.groups)):
         file, line = Path(f"/proc/{pid}/{kind}_map"), ranges.to_kernel()
         namespaces.step(f"map {kind}s {line.strip()}", file.write_text, line)
@@ -139,15 +139,15 @@ def _set_up(
 ) -> None:
     for kind, path in paths.items():
         if kind != "user":
-            namespaces.enter(path, namespaces.KINDS[kind])
+            nsenter.enter(path, namespaces.KINDS[kind])
     namespaces.set_up(paths, hostname)
-    parameters.write(p for p in sysctls if p.kind == "uts")
+    isolation_sysctls.write(p for p in sysctls if p.kind == "uts")
     # Only the root id of the owning user namespace may set parameters of an ipc namespace. Taking
     # that id removes the rights that the other parameters need, so these come last.
     of_ipc = [p for p in sysctls if p.kind == "ipc"]
     if of_ipc:
         syscalls.set_thread_euid(ids.users.host_id)
-        parameters.write(of_ipc)
+        isolation_sysctls.write(of_ipc)
 
 
 async def write_inside(paths: Mapping[str, Path], sysctls: Iterable[Parameter]) -> None:
@@ -158,7 +158,7 @@ async def write_inside(paths: Mapping[str, Path], sysctls: Iterable[Parameter]) 
     joined = [f"--{kind}={paths[kind]}" for kind in _FROM_INSIDE if kind in paths]
     for parameter in sysctls:
         command = ["nsenter", *joined, "tee", f"/proc/sys/{parameter.path}"]
-        done = await children.run(command, stdin=parameter.data, env=_IN_ENGLISH, timeout=ANSWER_S)
+        done = await aio_child.run(command, stdin=parameter.data, env=_IN_ENGLISH, timeout=ANSWER_S)
         if done.returncode == 0:
             continue
         program, _, complaint = done.complaint().partition(": ")

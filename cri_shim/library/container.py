@@ -31,12 +31,12 @@ from cri_shim.library.handle import Handle, moment, nanoseconds
 from cri_shim.library.image import Image
 from cri_shim.library.session import Session
 from cri_shim.oci.exec import ExecResult
-from cri_shim.oci.log_file import Wanted
+from cri_shim.oci.log_file import LogQuery
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.store.changes import Change
 from cri_shim.validate.requests import Validator
-from cri_shim.wire.cri_log import Entry
+from cri_shim.wire.cri_log import LogEntry
 
 if TYPE_CHECKING:
     from cri_shim.library.pod import Pod
@@ -208,16 +208,16 @@ class Container(Handle):
         follow: bool = False,
         stdout: bool = True,
         stderr: bool = True,
-    ) -> AsyncGenerator[Entry, None]:
+    ) -> AsyncGenerator[LogEntry, None]:
         """Yield an entry for each line of its log; `follow`: also new lines, until its end.
 
         `since` is a time, or nanoseconds since the epoch; `tail` is the number of last lines.
         WrongState if it has no log.
         """
         chosen = {"stdout": stdout, "stderr": stderr}
-        streams = frozenset(name for name, wanted in chosen.items() if wanted)
-        wanted = Wanted(nanoseconds(since), tail, streams)
-        return logs.logs(self._engine, self.id, wanted, follow=follow)
+        streams = frozenset(name for name, query in chosen.items() if query)
+        query = LogQuery(nanoseconds(since), tail, streams)
+        return logs.logs(self._engine, self.id, query, follow=follow)
 
     # -- inspection ---------------------------------------------------------------------------
 

@@ -16,8 +16,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
 from typing import Self
 
-from cri_shim.containers.interactive import InteractiveSession, OutputHandler
+from cri_shim.containers.interactive import InteractiveSession
 from cri_shim.errors import WrongState
+from cri_shim.oci.command import OutputHandler
 from cri_shim.oci.exec import ExecResult
 from cri_shim.wire.remotecommand import Stream
 
@@ -39,7 +40,7 @@ class Session:
         self._end: asyncio.Task[int | None] | None = None
 
     async def __aenter__(self) -> Self:
-        handler = OutputHandler(self._take, self._drained.set, lambda: self._buffered)
+        handler = OutputHandler(self._receive, self._drained.set, lambda: self._buffered)
         self._session = await self._begin(handler)
         if self._paused:
             self._session.pause()
@@ -148,7 +149,7 @@ class Session:
             raise WrongState("the session is not open: use `async with`")
         return self._session
 
-    def _take(self, stream: int, data: bytes) -> None:
+    def _receive(self, stream: int, data: bytes) -> None:
         self._output.append((Stream(stream).label, bytes(data)))
         self._buffered += len(data)
         if self._buffered > AHEAD and not self._paused:

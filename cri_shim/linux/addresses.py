@@ -2,43 +2,22 @@
 
 import errno
 import fcntl
-import os
 import socket
 import struct
-import threading
 from pathlib import Path
 
-from cri_shim.linux import syscalls
+from cri_shim.linux import nsenter
 
 _SIOCGIFADDR = 0x8915
 _LINK_LOCAL = "20"  # the scope in /proc/net/if_inet6
 
 
 def of_interface(netns: Path, name: str) -> list[str]:
-    """Return the addresses without prefix length and without link-local ones, IPv4 first. OSError.
+    """Return the addresses without prefix length and link-local ones, IPv4 first.
 
-    A thread of its own joins the namespace, reads the addresses and ends.
+    Raises NotFound if there is no namespace, and OSError.
     """
-    found: list[str] = []
-    failure: list[OSError] = []
-
-    def look() -> None:
-        try:
-            fd = os.open(netns, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                syscalls.setns(fd, syscalls.CLONE_NEWNET, netns)
-            finally:
-                os.close(fd)
-            found.extend([*_ipv4(name), *_ipv6(name)])
-        except OSError as e:
-            failure.append(e)
-
-    thread = threading.Thread(target=look, name="addresses")
-    thread.start()
-    thread.join()
-    if failure:
-        raise failure[0]
-    return found
+    return nsenter.in_netns(netns, lambda: [*_ipv4(name), *_ipv6(name)])
 
 
 def _ipv4(name: str) -> list[str]:

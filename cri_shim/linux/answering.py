@@ -9,7 +9,7 @@ from cri_shim.aio import own_process
 from cri_shim.linux import sources
 
 
-async def sure(path: str) -> None:
+async def ensure(path: str) -> None:
     """Return when the file system of `path` has answered; Unavailable names `path` if it does not.
 
     If `path` does not exist, the nearest directory above it is used.

@@ -23,8 +23,6 @@ IN_CREATE = 0x100
 IN_DELETE = 0x200
 IN_DELETE_SELF = 0x400
 IN_MOVE_SELF = 0x800
-IN_Q_OVERFLOW = 0x4000
-IN_IGNORED = 0x8000
 
 # The entries of a directory have changed: a finished write, a rename, a removal.
 CHANGED = (

@@ -26,8 +26,8 @@ def read(mark: Path) -> str:
         return ""
 
 
-def write(mark: Path, said: str) -> None:
-    """Write `said` to the mark, completely or not at all. OSError, for example for a full disk."""
+def write(mark: Path, text: str) -> None:
+    """Write `text` to the mark, completely or not at all. OSError, for example for a full disk."""
     if mark.is_dir() and not mark.is_symlink():
         mark.rmdir()
-    write_private(mark, said + "\n")
+    write_private(mark, text + "\n")

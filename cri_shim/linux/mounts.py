@@ -141,23 +141,22 @@ def overlay(
     work: Path | None,
     target: Path,
     *,
-    volatile: bool = True,
     userxattr: bool = False,
     label: str = "",
 ) -> None:
     """Mount `lowers` (uppermost first) and a writable `upper` as one tree at `target`.
 
-    `volatile` omits every sync: after a crash of the host, `upper` must be thrown away. `upper` has
-    every changed file completely, whatever this kernel's defaults are. `userxattr` keeps overlay's
-    marks in user.overlay.*, which root of a user namespace may write. Many layers need Linux 6.7,
-    where the options may be longer than a page.
+    There is no sync: after a crash of the host, `upper` must be thrown away. `upper` has every
+    changed file completely, whatever this kernel's defaults are. `userxattr` keeps overlay's marks
+    in user.overlay.*, which root of a user namespace may write. Many layers need Linux 6.7, where
+    the options may be longer than a page.
     """
     options = [f"lowerdir={':'.join(map(os.fspath, lowers))}"]
     # With `userxattr` they are off, and the kernel accepts no option for them.
     off = [] if upper is None or userxattr else _SHORT_CUTS
     if upper is not None:
         options += [f"upperdir={upper}", f"workdir={work}", *(f"{each}=off" for each in off)]
-        options += ["volatile"] if volatile else []
+        options.append("volatile")
     options += ["userxattr"] if userxattr else []
     if label:
         options.append(f'context="{label}"')
@@ -167,7 +166,7 @@ def overlay(
     if len(os.fsencode(data)) <= OPTIONS_LIMIT and not odd:
         syscalls.mount("overlay", target, "overlay", 0, data)
         return
-    flags = [("volatile", volatile and upper is not None), ("userxattr", userxattr)]
+    flags = [("volatile", upper is not None), ("userxattr", userxattr)]
     _overlay_by_fsconfig(
         lowers, upper, work, target,
         off=off, flags=[flag for flag, wanted in flags if wanted], label=label,
@@ -200,10 +199,10 @@ def _overlay_by_fsconfig(
         syscalls.fsconfig(context, syscalls.FSCONFIG_CMD_CREATE)
         tree = syscalls.fsmount(context)
     except OSError as e:
-        said = _messages(context) or str(e.strerror)
-        hint = f"overlay of {len(lowers)} layers: {said}"
+        messages = _messages(context) or str(e.strerror)
+        hint = f"overlay of {len(lowers)} layers: {messages}"
         hint += f": {e.filename}" if e.filename else ""
-        if e.errno == errno.EINVAL and "lowerdir+" in said:
+        if e.errno == errno.EINVAL and "lowerdir+" in messages:
             hint += f" (options above {OPTIONS_LIMIT} bytes need Linux 6.7)"
         raise OSError(e.errno, hint, os.fspath(target)) from e
     finally:
@@ -216,12 +215,12 @@ def _overlay_by_fsconfig(
 
 def _messages(context: int) -> str:
     """Return the kernel's messages about a failed fsconfig: one for each read, until ENODATA."""
-    said: list[str] = []
+    messages: list[str] = []
     try:
         while True:
-            said.append(os.read(context, 4096).decode(errors="replace").strip())
+            messages.append(os.read(context, 4096).decode(errors="replace").strip())
     except OSError:
-        return "; ".join(said)
+        return "; ".join(messages)
 
 
 def unmount(path: syscalls.StrPath, *, lazy: bool = True) -> None:
@@ -257,11 +256,6 @@ def lower_directories(mounted: Iterable[Mount]) -> set[str]:
     return {Path(part).name for lower in lowers for part in lower.split(":") if part}
 
 
-def propagation_of(path: syscalls.StrPath) -> tuple[bool, bool]:
-    """Whether the mount of `path` is (shared, slave); symbolic links are followed."""
-    return propagation(mount_of(path))
-
-
 def propagation(mount: Mount) -> tuple[bool, bool]:
     """Whether the mount is (shared, slave)."""
     tags = [tag.partition(":")[0] for tag in mount.optional]
@@ -284,8 +278,3 @@ def mount_with(id: int, about: syscalls.StrPath) -> Mount:
 def make_shared(path: syscalls.StrPath) -> None:
     """Share mounts below the mount point `path` with its copies from now on, in both directions."""
     syscalls.mount(None, path, None, syscalls.MS_SHARED)
-
-
-def make_private(path: syscalls.StrPath) -> None:
-    """Keep mounts below the mount point `path` out of its copies from now on."""
-    syscalls.mount(None, path, None, syscalls.MS_PRIVATE)

@@ -15,7 +15,7 @@ _MODE = 0o666
 _ACL = "system.posix_acl_access"
 
 
-def take_back() -> None:
+def restore() -> None:
     """Make root its owner again, and readable and writable for all, if a container changed it."""
     with suppress(OSError):  # an ordinary user may not change it
         facts = _NULL.stat()

@@ -12,7 +12,7 @@ COMMAND_LIMIT = 1 << 12  # bytes of a command that are shown, as in ps
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class ProcessFacts:
     """Times are in seconds; ids are those of the daemon's own namespaces."""
 
     pid: int
@@ -27,7 +27,7 @@ class Facts:
     command: tuple[str, ...]  # only its beginning if it is long; empty for a zombie
 
 
-def read(pid: int) -> Facts | None:
+def read(pid: int) -> ProcessFacts | None:
     """Read a process; None if it does not exist. Not for the event loop: see arguments()."""
     where = Path(f"/proc/{pid}")
     try:
@@ -38,7 +38,7 @@ def read(pid: int) -> Facts | None:
         return None
     if stat is None:
         return None
-    return Facts(
+    return ProcessFacts(
         pid=pid,
         parent=stat.parent,
         pids=tuple(map(int, status["NSpid"].split())),

@@ -53,7 +53,7 @@ class Stat:
         return int(self.fields[field - 4])
 
     @property
-    def over(self) -> bool:
+    def has_ended(self) -> bool:
         """Whether the process has ended; a zombie has."""
         return self.state in "ZXx"
 
@@ -90,7 +90,7 @@ def state(pid: int) -> str | None:
 def alive(pid: int, start: int) -> bool:
     """Whether exactly this process runs; a zombie does not."""
     found = stat(pid)
-    return found is not None and found.start_time == start and not found.over
+    return found is not None and found.start_time == start and not found.has_ended
 
 
 def use(pid: int) -> Use | None:
@@ -100,7 +100,7 @@ def use(pid: int) -> Use | None:
         _, resident, of_files, *_ = Path(f"/proc/{pid}/statm").read_text().split()
     except (FileNotFoundError, ProcessLookupError, ValueError):
         return None
-    if found is None or found.over:
+    if found is None or found.has_ended:
         return None
     return Use(
         cpu_ns=sum(map(found.number, (14, 15, 16, 17))) * (1_000_000_000 // TICKS),

@@ -8,6 +8,8 @@ with Process.of(record) as process:
 import asyncio
 import os
 import signal
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol, Self
 
 from cri_shim.linux import pidfd
@@ -26,7 +28,7 @@ class Known(Protocol):
 
 
 class Process:
-    """A process that is held until the end of a block.
+    """A process that is held until the end of a block, or until `close`.
 
     A process that is gone, even from /proc, can be held too: it has ended, and gets no signal.
     """
@@ -34,6 +36,7 @@ class Process:
     def __init__(self, pid: int, fd: int | None) -> None:
         self.pid = pid
         self._fd = fd
+        self._loop: asyncio.AbstractEventLoop | None = None  # while `on_end` watches
 
     @classmethod
     def of(cls, known: Known) -> "Process":
@@ -49,7 +52,12 @@ class Process:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Hold and watch it no longer. Idempotent."""
         if self._fd is not None:
+            self._unwatch(self._fd)
             os.close(self._fd)
             self._fd = None
 
@@ -62,16 +70,55 @@ class Process:
         """Send a signal; False if the process had already ended."""
         return self._fd is not None and pidfd.send(self._fd, number)
 
+    def on_end(self, callback: Callable[..., object], *args: object) -> None:
+        """Let the loop call `callback(*args)` once the process has ended, soon if it has already.
+
+        Not for a process that is gone.
+        """
+        if self._fd is None:
+            raise ProcessLookupError(f"process {self.pid} is gone")
+        fd, self._loop = self._fd, asyncio.get_running_loop()
+
+        def over() -> None:
+            self._unwatch(fd)
+            callback(*args)
+
+        self._loop.add_reader(fd, over)
+
+    def exit_status(self) -> int | None:
+        """Return how it ended: 0..255, or 128 + signal; None if that is not known (yet)."""
+        if self._fd is None:
+            return None
+        try:  # a zombie child of ours: read the status without reaping it
+            found = os.waitid(os.P_PIDFD, self._fd, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return pidfd.exit_status(self._fd)
+        if found is None:
+            return None
+        killed = found.si_code in (os.CLD_KILLED, os.CLD_DUMPED)
+        return 128 + found.si_status if killed else found.si_status
+
+    def reap(self) -> None:
+        """Wait, and block, until it has ended, and reap it; nothing if it is no child of ours."""
+        if self._fd is not None:
+            with suppress(ChildProcessError):
+                os.waitid(os.P_PIDFD, self._fd, os.WEXITED)
+
+    def _unwatch(self, fd: int) -> None:
+        if self._loop is not None:
+            self._loop.remove_reader(fd)
+            self._loop = None
+
     async def ended(self, within: float) -> bool:
         """Wait; return whether the process ended within this many seconds (a zombie has)."""
         if self._fd is None:
             return True
         loop = asyncio.get_running_loop()
-        over = asyncio.Event()
-        loop.add_reader(self._fd, over.set)
+        event = asyncio.Event()
+        loop.add_reader(self._fd, event.set)
         try:
             async with asyncio.timeout(within):
-                await over.wait()
+                await event.wait()
         except TimeoutError:
             return False
         finally:

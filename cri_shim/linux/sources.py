@@ -94,13 +94,13 @@ def _check_below(fd: int, source: str, nested: Sequence[str], cached: bool) -> N
     resolve = syscalls.RESOLVE_BENEATH | syscalls.RESOLVE_NO_MAGICLINKS
     resolve |= syscalls.RESOLVE_CACHED if cached else 0
     for path in nested:
-        there = path
-        while there:
+        existing = path
+        while existing:
             try:
-                os.close(syscalls.openat2(fd, there, os.O_PATH | os.O_CLOEXEC, resolve))
+                os.close(syscalls.openat2(fd, existing, os.O_PATH | os.O_CLOEXEC, resolve))
                 break
             except FileNotFoundError:  # it will be made
-                there = posixpath.dirname(there)
+                existing = posixpath.dirname(existing)
             except NotADirectoryError:  # it cannot exist: the OCI runtime will report this
                 break
             except OSError as e:

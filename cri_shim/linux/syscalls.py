@@ -166,7 +166,7 @@ def statx_mount(path: StrPath) -> tuple[int, bool]:
     return _mount_id(raw), bool(attributes & STATX_ATTR_MOUNT_ROOT)
 
 
-class Facts(NamedTuple):
+class Statx(NamedTuple):
     """The data of a file in statx(2); `major` and `minor` are those of a device node.
 
     `device_major` is that of the file system; 0 if it is on no block device.
@@ -181,12 +181,12 @@ class Facts(NamedTuple):
     mount_id: int
 
 
-def statx_of(fd: int, about: StrPath) -> Facts:
+def statx_of(fd: int, about: StrPath) -> Statx:
     """Return the data of the file of the descriptor `fd`; `about` is its path, for errors."""
     raw = _statx(fd, "", AT_EMPTY_PATH, about)
     uid, gid, mode = struct.unpack_from("=IIH", raw, 20)
     major, minor, device_major = struct.unpack_from("=III", raw, 128)
-    return Facts(uid, gid, mode, major, minor, device_major, _mount_id(raw))
+    return Statx(uid, gid, mode, major, minor, device_major, _mount_id(raw))
 
 
 def _mount_id(raw: bytes) -> int:

@@ -15,7 +15,7 @@ including capability arguments: DEL repeats the input of ADD, even if settings c
 - `result`: plugin results of every version; the pod's addresses
 - `result_check`: checks the types and sizes in a result
 - `cache`: results on disk, in libcni's format
-- `verbs`: ADD, CHECK, DEL, STATUS and GC over the plugins of a list
+- `verbs`: ADD, DEL, STATUS and GC over the plugins of a list
 - `catalog`: the networks that are usable now, and the problems of the others
 - `readiness`: whether pods can have a network now, kept in memory
 - `watch`: changes of directories: inotify is a hint, a slow poll decides
@@ -32,8 +32,3 @@ An ordinary user cannot use CNI. The user's pods have the node's network, or one
 - `user_records`: the file about that process, for the next daemon
 - `user_mode`: the class `UserModeNetwork`, which joins these modules
 """
-
-from cri_shim.network.network import Attached, Network
-from cri_shim.network.readiness import NetworkStatus
-
-__all__ = ["Attached", "Network", "NetworkStatus"]

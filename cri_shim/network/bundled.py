@@ -52,7 +52,7 @@ def _bridge_of(subnets: Sequence[str]) -> str:
     return "cri-shim-" + hashlib.sha256(",".join(subnets).encode()).hexdigest()[:6]
 
 
-async def take_away(listed: NetworkList) -> None:
+async def uninstall(listed: NetworkList) -> None:
     """Remove the bridge and the masquerade rules of the bundled list, if they exist.
 
     Raises WrongState while a pod is still attached to the bridge, ToolFailed.

@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CachedResult:
     """One attachment after ADD."""
 
     container_id: str
@@ -43,13 +43,13 @@ class Cache:
     def path(self, network: str, container_id: str, interface: str) -> Path:
         return self._directory / f"{network}-{container_id}-{interface}"
 
-    def write(self, entry: Entry) -> None:
+    def write(self, entry: CachedResult) -> None:
         """Store an entry completely or not at all; raises OSError."""
         make_private(self._directory)
         path = self.path(entry.network, entry.container_id, entry.interface)
         write_private(path, _encode(entry))
 
-    def read(self, network: str, container_id: str, interface: str) -> Entry | None:
+    def read(self, network: str, container_id: str, interface: str) -> CachedResult | None:
         """Return the entry of an attachment, or None if there is no readable one."""
         return _read(self.path(network, container_id, interface))
 
@@ -69,7 +69,7 @@ class Cache:
                 if path.name.startswith(".") or _read(path) is None:
                     path.unlink(missing_ok=True)
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[CachedResult]:
         """Yield every readable entry."""
         try:
             paths = sorted(self._directory.iterdir())
@@ -84,7 +84,7 @@ class Cache:
                 yield entry
 
 
-def _encode(entry: Entry) -> bytes:
+def _encode(entry: CachedResult) -> bytes:
     document = {
         "kind": KIND,
         "containerId": entry.container_id,
@@ -99,13 +99,13 @@ def _encode(entry: Entry) -> bytes:
     return json.dumps(document, separators=(",", ":")).encode()
 
 
-def _read(path: Path) -> Entry | None:
+def _read(path: Path) -> CachedResult | None:
     try:
         document = parse_json(read_file(path, MAX_FILE))
         if document["kind"] != KIND:
             raise ValueError(f"kind is {document['kind']!r}")  # noqa: TRY301
         result = document.get("result")
-        return Entry(
+        return CachedResult(
             container_id=str(document["containerId"]),
             network=str(document["networkName"]),
             interface=str(document["ifName"]),

@@ -38,7 +38,7 @@ _ACTS_ON: Mapping[str, tuple[str, ...]] = {
 
 
 def cni_args(pod: state_pb2.PodRecord) -> list[tuple[str, str]]:
-    """Return the pairs of CNI_ARGS; they are the same for ADD, CHECK and DEL of a pod."""
+    """Return the pairs of CNI_ARGS; they are the same for ADD and DEL of a pod."""
     metadata = pod.config.metadata
     return [
         ("IgnoreUnknown", "1"),

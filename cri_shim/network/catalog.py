@@ -58,16 +58,18 @@ class Catalog:
 
     async def _runnable(self, network: NetworkList) -> NetworkList:
         """Return the list in the newest version that it and all its plugins support."""
-        spoken: dict[str, frozenset[str]] = {}
+        by_plugin: dict[str, frozenset[str]] = {}
         for plugin in network.plugins:
-            spoken[plugin["type"]] = await self._plugins.supported_versions(plugin["type"])
+            by_plugin[plugin["type"]] = await self._plugins.supported_versions(plugin["type"])
             ipam = plugin.get("ipam")
             if isinstance(ipam, dict) and ipam.get("type"):
                 self._plugins.find(str(ipam["type"]))
         for version in network.versions:
-            if all(version in supported for supported in spoken.values()):
+            if all(version in supported for supported in by_plugin.values()):
                 return replace(network, version=version)
-        details = "; ".join(f"{kind} speaks {', '.join(sorted(v))}" for kind, v in spoken.items())
+        details = "; ".join(
+            f"{kind} speaks {', '.join(sorted(v))}" for kind, v in by_plugin.items()
+        )
         wanted = " or ".join(network.versions)
         raise ConfigError(f"its plugins do not all speak CNI version {wanted}: {details}")
 

@@ -16,6 +16,7 @@ from typing import Any
 from cri_shim import untrusted
 from cri_shim.errors import ConfigError
 from cri_shim.network import versions
+from cri_shim.network.driver import Listed
 from cri_shim.untrusted import printable, reason
 
 MAX_FILE = 1 << 20  # bytes; real ones have some hundred
@@ -39,6 +40,11 @@ class NetworkList:
     source: str = ""  # the file from which it was read
     disable_check: bool = False
     disable_gc: bool = False
+
+    def listed(self) -> Listed:
+        return Listed(
+            self.name, self.source, self.version, tuple(plugin["type"] for plugin in self.plugins)
+        )
 
     def to_json(self) -> bytes:
         """Return the list as it is recorded and cached; `from_json` reads it back."""

@@ -1,13 +1,56 @@
 """The interface of a pod's network for the verbs of pods: CNI's or an ordinary user's."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from cri_shim.network.conflist import NetworkList
-from cri_shim.network.network import Attached
-from cri_shim.network.readiness import NetworkStatus
 from cri_shim.pb import state_pb2
+
+NOT_READY = "NetworkPluginNotReady"
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkStatus:
+    """The CRI condition NetworkReady; `message` may also name a weakness of a ready network."""
+
+    ready: bool
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A network that pods could join."""
+
+    name: str
+    source: str  # the file that defines it
+    version: str
+    plugins: tuple[str, ...]  # their types, in the order of ADD
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """The networks that were found. `default`: the one that pods join now; "" while there is none.
+
+    `problems`: why something that was found does not work, one sentence for each.
+    """
+
+    default: str
+    usable: Sequence[Listed]
+    problems: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A pod's addresses without prefix length, primary first, and the CNI result (JSON).
+
+    `dns`: the addresses for the name servers of the node, if they differ from their own.
+    """
+
+    ips: list[str]
+    result: bytes
+    dns: Sequence[str] = ()
 
 
 class PodNetwork(Protocol):
@@ -19,11 +62,7 @@ class PodNetwork(Protocol):
 
     def status(self) -> NetworkStatus: ...
 
-    def load_problems(self) -> list[str]: ...
-
-    def usable(self) -> Sequence[NetworkList]: ...
-
-    def default_name(self) -> str: ...
+    def networks(self) -> Networks: ...
 
     def plugins(self) -> dict[str, Path]: ...
 

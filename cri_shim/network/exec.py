@@ -157,9 +157,9 @@ class Plugins:
 def _failure(what: str, code: int, out: bytes, err: bytes) -> PluginError:
     """Make the error from the plugin's error object on standard output, or from its output."""
     try:
-        said = parse_json(out)
-        message = ": ".join(str(said[key]) for key in ("msg", "details") if said.get(key))
-        number = int(said.get("code", 0)) % 1000  # CNI's codes end at 999
+        error = parse_json(out)
+        message = ": ".join(str(error[key]) for key in ("msg", "details") if error.get(key))
+        number = int(error.get("code", 0)) % 1000  # CNI's codes end at 999
     except (ValueError, AttributeError, TypeError):
         message, number = "", 0
     if message:

@@ -89,8 +89,8 @@ async def _ensure_by_iptables(subnet: str) -> None:
 async def _remove_by_nft(subnet: str) -> None:
     family = _family(subnet)
     table, chain = f"{family} {TABLE}", f"{family} {TABLE} {nft_chain(subnet)}"
-    there = await child.run(["nft", "list", "table", family, TABLE], timeout=_LIMIT_S)
-    if there.returncode != 0:
+    listing = await child.run(["nft", "list", "table", family, TABLE], timeout=_LIMIT_S)
+    if listing.returncode != 0:
         return  # no such table; on a kernel without nf_tables there is none at all
     # Made first, so that the deletion cannot fail: another instance may be removing its rule.
     made = f"add table {table}\nadd chain {chain}\n"

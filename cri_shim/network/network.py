@@ -25,12 +25,12 @@ from cri_shim.faults import fault_point
 from cri_shim.linux import marks
 from cri_shim.linux.privacy import make_private
 from cri_shim.network import bundled as bundled_network
-from cri_shim.network import capabilities, conflist, leftovers, records, reservations, result
-from cri_shim.network import verbs as verbs
-from cri_shim.network.cache import Cache, Entry
+from cri_shim.network import capabilities, conflist, leftovers, records, reservations, result, verbs
+from cri_shim.network.cache import Cache, CachedResult
 from cri_shim.network.catalog import Catalog
+from cri_shim.network.driver import Attached, Networks, NetworkStatus
 from cri_shim.network.exec import Plugins
-from cri_shim.network.readiness import NetworkStatus, Readiness
+from cri_shim.network.readiness import Readiness
 from cri_shim.network.verbs import Attachment
 from cri_shim.pb import api_pb2, state_pb2
 
@@ -41,15 +41,17 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Attached:
-    """A pod's addresses without prefix length, primary first, and the CNI result (JSON).
+class Bundled:
+    """The bundled network, which must not share its subnet or bridge with another instance.
 
-    `dns`: the addresses for the name servers of the node, if they differ from their own.
+    "" means the subnet or the bridge in default.conflist.
     """
 
-    ips: list[str]
-    result: bytes
-    dns: Sequence[str] = ()
+    subnet: str = ""
+    bridge: str = ""
+
+
+BUNDLED = Bundled()
 
 
 class Network:
@@ -60,28 +62,25 @@ class Network:
         cache_dir: Path,
         *,
         default_network: str = "",
-        bundled: bool = True,
-        bundled_subnet: str = "",
-        bundled_bridge: str = "",
+        bundled: Bundled | None = BUNDLED,
         add_timeout: float,
         del_timeout: float,
         poll: float = POLL_S,
     ) -> None:
         """`default_network` "" means the first by file name; times are in seconds.
 
-        With `bundled`, the bundled network is used while `conf_dir` has no file; it must not share
-        its subnet or bridge with another instance. The defaults of both are in default.conflist.
+        The network `bundled` is used while `conf_dir` has no file.
         """
         self._mark = str(cache_dir)
         self._plugins = Plugins(bin_dirs, {leftovers.MARK: self._mark})
         catalog = Catalog(conf_dir, self._plugins, default_network)
         self._readiness = Readiness(self._plugins, catalog, [conf_dir, *bin_dirs], poll)
         self._cache = Cache(cache_dir)
-        self._bundled, self._bridge = bundled, bundled_bridge
+        self._bundled, self._bridge = bundled is not None, bundled.bridge if bundled else ""
         self._data_dir = cache_dir / "networks"
         self._pod_cidr_file = cache_dir / "pod-cidr"
         self._pod_cidr: tuple[str, ...] = ()
-        self._configured = _subnets("network.bundled_subnet", bundled_subnet)
+        self._configured = _subnets("network.bundled_subnet", bundled.subnet if bundled else "")
         self._add_s, self._del_s = add_timeout, del_timeout
         self._locks = KeyedLock()
         self._gate = ReadersWriterLock()
@@ -101,18 +100,13 @@ class Network:
         """Return whether pods can be attached now, from memory."""
         return self._readiness.status()
 
-    def load_problems(self) -> list[str]:
-        """Return each configuration file that the last look did not use, with the reason."""
-        return list(self._readiness.view.problems)
-
-    def usable(self) -> list[conflist.NetworkList]:
-        """Return every network of the last look to which pods could be attached."""
-        return list(self._readiness.view.usable)
-
-    def default_name(self) -> str:
-        """Return the network that pods join now; "" while there is none."""
-        default = self._readiness.view.default
-        return default.name if default is not None else ""
+    def networks(self) -> Networks:
+        """Return what the last look found; each configuration file that it did not use is a
+        problem.
+        """
+        view = self._readiness.view
+        default = view.default.name if view.default is not None else ""
+        return Networks(default, [network.listed() for network in view.usable], view.problems)
 
     def plugins(self) -> dict[str, Path]:
         """Return the installed plugin binaries, by type."""
@@ -170,13 +164,6 @@ class Network:
                 raise
         return attached[0] if attached else Attached([], b"")
 
-    async def check(self, record: state_pb2.PodRecord) -> None:
-        """Run CHECK for every attachment; ToolFailed has the differences to the result of ADD."""
-        planned = record.network.attachments
-        async with self._locks(record.id):
-            failures = await run_all(("", partial(self._check_one, record, p)) for p in planned)
-        raise_all(f"pod {record.id}", failures)
-
     async def detach(self, record: state_pb2.PodRecord) -> None:
         """Run DEL for every attachment of the record, the last one first; idempotent.
 
@@ -229,7 +216,7 @@ class Network:
         for subnets in {self._configured, self._pod_cidr or self._configured}:
             bridge = self._bridge if subnets == self._configured else ""
             listed = bundled_network.network(self._data_dir, subnets, bridge)
-            await bundled_network.take_away(listed)
+            await bundled_network.uninstall(listed)
 
     def _read_pod_cidr(self) -> None:
         """Read the subnets that `set_pod_cidr` kept, if there are any."""
@@ -252,14 +239,7 @@ class Network:
         fault_point("network.detach.cache")
         self._cache.remove(planned.network, record.id, planned.interface)
 
-    async def _check_one(
-        self, record: state_pb2.PodRecord, planned: state_pb2.NetworkAttachment
-    ) -> None:
-        at = records.attachment(record, planned)
-        final = self._final_result(record, planned)
-        await verbs.check(self._plugins, at, final, verbs.CHECK_S)
-
-    async def _detach_stale(self, entry: Entry) -> None:
+    async def _detach_stale(self, entry: CachedResult) -> None:
         at = records.cached_attachment(entry)
         async with self._locks(entry.container_id):
             await verbs.delete(self._plugins, at, entry.result, self._del_s)

@@ -8,30 +8,19 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from cri_shim.errors import CriShimError
-from cri_shim.network import bundled, masquerade
-from cri_shim.network import verbs as verbs
+from cri_shim.network import bundled, masquerade, verbs
 from cri_shim.network.catalog import Catalog, View
 from cri_shim.network.conflist import NetworkList
+from cri_shim.network.driver import NOT_READY, NetworkStatus
 from cri_shim.network.exec import Plugins
 from cri_shim.network.watch import Watch
 
-NOT_READY = "NetworkPluginNotReady"
 IMPATIENT_S = 0.5  # the time between checks while a plugin's STATUS fails
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkStatus:
-    """The CRI condition NetworkReady; `message` may also name a weakness of a ready network."""
-
-    ready: bool
-    reason: str
-    message: str
 
 
 class Readiness:
@@ -81,7 +70,7 @@ class Readiness:
             view = await self._catalog.load(self.own)
             weakness = await self._masquerade(view)
             complaint = await self._ask_status(view)
-            _tell(self.view, view)
+            _log_changes(self.view, view)
             self.view, self._weakness, self._complaint = view, weakness, complaint
 
     async def _follow(self) -> None:
@@ -116,7 +105,7 @@ class Readiness:
         return ""
 
 
-def _tell(old: View, new: View) -> None:
+def _log_changes(old: View, new: View) -> None:
     """Log the changes since the last check."""
     for problem in new.problems:
         if problem not in old.problems:

@@ -8,7 +8,7 @@ from typing import Any
 
 from cri_shim.errors import ConfigError, ToolFailed
 from cri_shim.network import capabilities, conflist
-from cri_shim.network.cache import Entry
+from cri_shim.network.cache import CachedResult
 from cri_shim.network.result import Result
 from cri_shim.network.verbs import Attachment
 from cri_shim.pb import state_pb2
@@ -18,12 +18,12 @@ def intent(
     network: conflist.NetworkList, interface: str, given: Mapping[str, Any]
 ) -> state_pb2.NetworkAttachment:
     """Return the record's intent: the list with all input of the plugins, and the skipped ones."""
-    told = replace(network, plugins=capabilities.inline(network.plugins, given))
+    complete = replace(network, plugins=capabilities.inline(network.plugins, given))
     return state_pb2.NetworkAttachment(
         network=network.name,
         interface=interface,
-        config=told.to_json(),
-        skipped_plugins=capabilities.idle_plugins(told.plugins),
+        config=complete.to_json(),
+        skipped_plugins=capabilities.idle_plugins(complete.plugins),
     )
 
 
@@ -53,11 +53,11 @@ def kept_result(record: state_pb2.PodRecord, planned: state_pb2.NetworkAttachmen
     return None
 
 
-def cache_entry(at: Attachment, final: Result) -> Entry:
+def cache_entry(at: Attachment, final: Result) -> CachedResult:
     """Make the cache entry of an attachment: the plugins that ran, and the last one's result."""
     ran = replace(at.network, plugins=tuple(at.plugins))
     given = {k: v for plugin in ran.plugins for k, v in plugin.get("runtimeConfig", {}).items()}
-    return Entry(
+    return CachedResult(
         container_id=at.container_id,
         network=at.network.name,
         interface=at.interface,
@@ -69,7 +69,7 @@ def cache_entry(at: Attachment, final: Result) -> Entry:
     )
 
 
-def cached_attachment(entry: Entry) -> Attachment:
+def cached_attachment(entry: CachedResult) -> Attachment:
     """Make an attachment that is only in the cache; raises ToolFailed."""
     try:
         network = conflist.from_json(entry.config)

@@ -76,8 +76,8 @@ def pod_ips(result: Mapping[str, Any], interface: str) -> list[str]:
 
 
 def _reachable(ip: IPv4Address | IPv6Address) -> bool:
-    nowhere = ip.is_loopback or ip.is_unspecified or ip.is_multicast
-    return not (nowhere or ip == IPv4Address("255.255.255.255"))
+    unroutable = ip.is_loopback or ip.is_unspecified or ip.is_multicast
+    return not (unroutable or ip == IPv4Address("255.255.255.255"))
 
 
 def _interface(interfaces: list[Any], index: Any) -> Mapping[str, Any]:

@@ -17,17 +17,16 @@ from pathlib import Path
 
 from cri_shim.aio.keyed_lock import KeyedLock
 from cri_shim.aio.offload import offload
-from cri_shim.errors import CriShimError, ToolFailed
+from cri_shim.errors import CriShimError, NotFound, ToolFailed
 from cri_shim.faults import fault_point
-from cri_shim.linux import addresses, pidfd
+from cri_shim.linux import addresses
+from cri_shim.linux.nsenter import is_pinned
 from cri_shim.linux.privacy import make_private
+from cri_shim.linux.process_handle import Process
 from cri_shim.network import user_process, user_records
-from cri_shim.network.conflist import NetworkList
-from cri_shim.network.network import Attached
-from cri_shim.network.readiness import NOT_READY, NetworkStatus
+from cri_shim.network.driver import NOT_READY, Attached, Networks, NetworkStatus
 from cri_shim.network.user_programs import INTERFACE, PROGRAMS, Program, port_options
 from cri_shim.network.user_records import Served
-from cri_shim.network.verbs import is_netns
 from cri_shim.pb import state_pb2
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0  # between attempts to start a dead process again
@@ -50,7 +49,7 @@ class UserModeNetwork:
         make_private(self._directory)
         for file in sorted(self._directory.glob("*.json")):
             served = user_records.read(file)
-            if served is None or not is_netns(served.netns):
+            if served is None or not is_pinned(served.netns):
                 _log.warning("network of pod %s: it is gone, or %s is damaged", file.stem, file)
                 if served is not None:
                     await user_process.end_all(served.netns)
@@ -67,22 +66,18 @@ class UserModeNetwork:
 
     def status(self) -> NetworkStatus:
         """Return whether pods can now have a network of their own."""
-        program, why = self._chosen()
+        program, problem = self._chosen()
         if program is None:
-            return NetworkStatus(False, NOT_READY, why)
-        return NetworkStatus(True, "", "; ".join(self.load_problems()))
+            return NetworkStatus(False, NOT_READY, problem)
+        return NetworkStatus(True, "", "; ".join(self._problems()))
 
-    def load_problems(self) -> list[str]:
-        """Return each pod whose process died and could not be started again yet, with the error."""
-        return [f"pod {id}: {s.problem}" for id, s in self._served.items() if s.problem]
+    def networks(self) -> Networks:
+        """Return the program as the default. No network is usable: CNI needs the real root.
 
-    def usable(self) -> Sequence[NetworkList]:
-        """Return no network: CNI needs the real root."""
-        return []
-
-    def default_name(self) -> str:
+        Each pod whose process died and could not be started again yet is a problem.
+        """
         program, _ = self._chosen()
-        return "" if program is None else program.name
+        return Networks("" if program is None else program.name, [], self._problems())
 
     def plugins(self) -> dict[str, Path]:
         """Return the installed programs."""
@@ -123,7 +118,7 @@ class UserModeNetwork:
                         )
                 except BaseException as e:
                     await self._end(record.id, served.netns)
-                    if isinstance(e, OSError):
+                    if isinstance(e, (OSError, NotFound)):
                         raise ToolFailed(f"the address of pod {record.id}: {e}") from e
                     raise
                 self._follow(record.id, served)
@@ -147,6 +142,9 @@ class UserModeNetwork:
 
     async def uninstall(self) -> None:
         """Do nothing: there is only each pod's process, and it ends with the pod."""
+
+    def _problems(self) -> list[str]:
+        return [f"pod {id}: {s.problem}" for id, s in self._served.items() if s.problem]
 
     def _chosen(self) -> tuple[Program | None, str]:
         """Return the program for new pods, or the reason why there is none and the remedy."""
@@ -195,15 +193,14 @@ class UserModeNetwork:
 
     def _follow(self, id: str, served: Served) -> None:
         """Watch for the end of the process; one that has ended is started again at once."""
-        fd = pidfd.open_verified(served.pid, served.start_time) if served.pid else None
-        if fd is None:
+        served.process = Process.of(served)
+        if served.process.gone:
             self._ended(id, served)
-            return
-        served.watch = fd
-        asyncio.get_running_loop().add_reader(fd, self._ended, id, served)
+        else:
+            served.process.on_end(self._ended, id, served)
 
     def _ended(self, id: str, served: Served) -> None:
-        _close_watch(served)
+        _let_go(served)
         _log.warning("the %s of pod %s has ended: it is started again", served.program, id)
         served.again = asyncio.create_task(self._again(id, served), name=f"network of {id}")
 
@@ -227,18 +224,17 @@ class UserModeNetwork:
             pause = min(pause * 2, LONGEST_PAUSE_S)
 
     async def _unfollow(self, served: Served) -> None:
-        _close_watch(served)
+        _let_go(served)
         if served.again is not None:
             served.again.cancel()
             await asyncio.gather(served.again, return_exceptions=True)
             served.again = None
 
 
-def _close_watch(served: Served) -> None:
-    if served.watch >= 0:
-        asyncio.get_running_loop().remove_reader(served.watch)
-        os.close(served.watch)
-        served.watch = -1
+def _let_go(served: Served) -> None:
+    if served.process is not None:
+        served.process.close()
+        served.process = None
 
 
 def _words(programs: Sequence[Program]) -> tuple[list[str], list[str]]:

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from cri_shim.aio import child
-from cri_shim.aio.memfile import memfile, said
+from cri_shim.aio.memfile import memfile, text_of
 from cri_shim.aio.offload import finish, offload
 from cri_shim.aio.pipes import read_until
 from cri_shim.errors import TimedOut, ToolFailed
@@ -18,7 +18,7 @@ from cri_shim.linux import process
 from cri_shim.linux.process_handle import KILL_S, Known, Process
 from cri_shim.network.user_programs import PROGRAMS, Program
 
-_WORDS = 1 << 12  # bytes of its error message
+_MESSAGE_LIMIT = 1 << 12  # bytes of its error message
 _NAMES = frozenset(program.name for program in PROGRAMS)
 # They have a pid namespace of their own. pasta continues as another program: /usr/bin/passt.avx2.
 _candidates = process.named(*_NAMES, "passt")
@@ -52,7 +52,7 @@ def find(netns: Path) -> list[process.Stat]:
     return [
         found
         for pid in process.find_by_cmdline(serves, among=_candidates)
-        if (found := process.stat(pid)) is not None and not found.over and process.is_ours(pid)
+        if (found := process.stat(pid)) is not None and not found.has_ended and process.is_ours(pid)
     ]
 
 
@@ -79,24 +79,24 @@ async def _detaching(command: list[str], limit: float) -> None:
 async def _ready(command: list[str], limit: float) -> None:
     """Start it as an orphan, and wait until it writes that it is ready."""
     with ExitStack() as cleanup:
-        ready, mouth = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        cleanup.callback(os.close, ready)
-        words = cleanup.enter_context(memfile())
-        argv = [command[0], f"--ready-fd={mouth}", *command[1:]]
+        ready_r, ready_w = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        cleanup.callback(os.close, ready_r)
+        stderr = cleanup.enter_context(memfile())
+        argv = [command[0], f"--ready-fd={ready_w}", *command[1:]]
         try:
             launcher = child.spawn(
                 ["setsid", "--fork", *argv],
-                stdout=words, stderr=words, pass_fds=(mouth,),
+                stdout=stderr, stderr=stderr, pass_fds=(ready_w,),
             )  # fmt: skip
         finally:
-            os.close(mouth)
+            os.close(ready_w)
         try:
             await launcher.wait()
-            answer = await read_until(ready, bool, limit)
+            answer = await read_until(ready_r, bool, limit)
         except TimeoutError as e:
             raise TimedOut(f"{command[0]} was not ready within {limit:g} s") from e
         finally:
             await launcher.end()
         if not answer:
-            text = said(words, _WORDS).strip()
+            text = text_of(stderr, _MESSAGE_LIMIT).strip()
             raise ToolFailed(f"{command[0]}: {text or 'it ended without a word'}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cri_shim.linux.privacy import write_private
+from cri_shim.linux.process_handle import Process
 from cri_shim.network.user_programs import INTERFACE
 from cri_shim.untrusted import parse_json, read_file
 
@@ -25,7 +26,7 @@ class Served:
     ports: list[str]
     pid: int = 0
     start_time: int = 0
-    watch: int = -1  # a pidfd that a reader waits on
+    process: Process | None = None  # while its end is awaited
     again: "asyncio.Task[None] | None" = None
     problem: str = ""
 

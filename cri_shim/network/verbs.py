@@ -1,4 +1,4 @@
-"""The verbs of CNI over the plugins of one network list: ADD, CHECK, DEL, STATUS, GC.
+"""The verbs of CNI over the plugins of one network list: ADD, DEL, STATUS, GC.
 
 ADD calls the plugins in the order of the list; each gets the result of the one before. DEL calls
 them in reverse order and tries every plugin, even if others fail, because each has its own state.
@@ -15,6 +15,7 @@ from typing import Any
 from cri_shim.aio.cleanup import raise_all, run_all
 from cri_shim.errors import TimedOut, ToolFailed
 from cri_shim.faults import fault_point
+from cri_shim.linux.nsenter import is_pinned
 from cri_shim.network import result, versions
 from cri_shim.network.conflist import NetworkList, Plugin
 from cri_shim.network.exec import Plugins, Target
@@ -22,7 +23,7 @@ from cri_shim.network.result import Result
 from cri_shim.untrusted import printable
 
 # Limits in seconds of a verb for a whole list. Those of ADD and DEL are in the configuration.
-CHECK_S, STATUS_S, GC_S = 60.0, 10.0, 60.0
+STATUS_S, GC_S = 10.0, 60.0
 LEAST_S = 1.0  # that a plugin gets for DEL even if those before it took all the time
 
 
@@ -95,7 +96,7 @@ async def delete(
     passed on (CNI: "may be omitted for DEL"). ToolFailed has all errors.
     """
     clock = _Clock(limit)
-    target = at.target(netns=at.netns if is_netns(Path(at.netns)) else "")
+    target = at.target(netns=at.netns if is_pinned(Path(at.netns)) else "")
     extra = _previous(_in_version(previous, at.network.version))
     left = at.plugins
 
@@ -110,28 +111,6 @@ async def delete(
 
     failures = await run_all([("", next_one)] * len(left))
     raise_all(f"detaching pod {at.container_id} from network {at.network.name}", failures)
-
-
-async def check(
-    plugins: Plugins, at: Attachment, previous: Mapping[str, Any] | None, limit: float
-) -> None:
-    """Check that the attachment is as ADD left it; do nothing for lists without CHECK."""
-    if at.network.disable_check or not versions.at_least(at.network.version, "0.4.0"):
-        return
-    final = _in_version(previous, at.network.version)
-    if final is None:
-        raise ToolFailed(
-            f"CHECK of network {at.network.name} for pod {at.container_id}: the result of its ADD"
-            " is not known any more"
-        )
-    clock = _Clock(limit)
-    for plugin in at.plugins:
-        if plugin["type"] == "portmap" and not _both_families(final):
-            continue  # its CHECK searches chains of both families and fails if one is missing
-        await plugins.call(
-            "CHECK", plugin, network=at.network.name, version=at.network.version,
-            target=at.target(), extra=_previous(final), timeout=clock.left(),
-        )  # fmt: skip
 
 
 async def status(plugins: Plugins, network: NetworkList, limit: float) -> None:
@@ -166,14 +145,6 @@ async def gc(
     raise_all(f"GC of network {network.name}", failures)
 
 
-def is_netns(path: Path) -> bool:
-    """Whether a namespace is bound there; an unmounted one leaves a plain file."""
-    try:
-        return path.stat().st_dev == Path("/proc/self/ns/net").stat().st_dev
-    except OSError:
-        return False
-
-
 def result_json(final: Result) -> bytes:
     return json.dumps(final, separators=(",", ":")).encode()
 
@@ -202,14 +173,10 @@ def _previous(final: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _in_version(final: Mapping[str, Any] | None, version: str) -> Result | None:
-    """Return the result for CHECK and DEL; None before 0.4.0, and for a broken result."""
+    """Return the result for DEL; None before 0.4.0, and for a broken result."""
     if final is None or not versions.at_least(version, "0.4.0"):
         return None
     try:
         return result.convert(final, version)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
-
-
-def _both_families(final: Result) -> bool:
-    return len({":" in str(ip["address"]) for ip in final.get("ips") or []}) == 2

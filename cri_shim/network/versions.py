@@ -35,8 +35,8 @@ def usable(declared: list[str]) -> tuple[str, ...]:
     CNI 1.1, cniVersions: "runtimes may select any version from the list". ValueError if one is
     malformed or none is left.
     """
-    spoken = {version or FIRST for version in declared if not parse(version) > parse(NEWEST)}
-    if not spoken:
+    versions = {version or FIRST for version in declared if not parse(version) > parse(NEWEST)}
+    if not versions:
         needed = printable(" or ".join(declared))
         raise ValueError(f"it needs CNI version {needed}; this runtime speaks up to {NEWEST}")
-    return tuple(sorted(spoken, key=parse, reverse=True))
+    return tuple(sorted(versions, key=parse, reverse=True))

@@ -20,7 +20,7 @@ _RETRY_S = 0.002
 _AT_ONCE = 64  # records that are read before other callbacks on the loop run
 
 
-class Attachment:
+class ConmonClient:
     """Calls `output(stream, data)` for each record, and `ended` once, after all output.
 
     `drained` is called when the input that waited has been written. The caller must `close`.
@@ -49,7 +49,7 @@ class Attachment:
             raise WrongState(f"container {bundle.name} has ended") from e
         try:  # by a descriptor, because the path of a unix socket has at most 107 bytes
             async with asyncio.timeout(CONNECT_S):
-                await self._knock(f"/proc/self/fd/{directory}/attach")
+                await self._connect(f"/proc/self/fd/{directory}/attach")
         except TimeoutError as e:
             raise TimedOut(
                 f"cannot attach to container {bundle.name}: its conmon does not answer"
@@ -62,7 +62,7 @@ class Attachment:
             os.close(directory)
         self._loop.add_reader(self._socket, self._read)
 
-    async def _knock(self, path: str) -> None:
+    async def _connect(self, path: str) -> None:
         """Connect. EAGAIN means that the queue is full; no event reports a free place in it."""
         while True:
             try:

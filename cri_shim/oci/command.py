@@ -22,23 +22,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cri_shim.aio import child as children
+from cri_shim.aio import child as aio_child
 from cri_shim.aio import reaper
 from cri_shim.aio.child import Child
-from cri_shim.aio.memfile import memfile, said
+from cri_shim.aio.memfile import memfile, text_of
 from cri_shim.aio.offload import finish
 from cri_shim.errors import TimedOut, ToolFailed
-from cri_shim.linux import process as processes
+from cri_shim.linux import process as linux_process
 from cri_shim.oci import console, messages, process_tree
 from cri_shim.oci.exec import arguments, session
 from cri_shim.oci.oom_score import scored
 from cri_shim.oci.stdio import PipeReader, PipeWriter, no_input, pipe
+from cri_shim.wire.remotecommand import Stream
 
 START_S = 60.0  # for the OCI runtime to start it; measured: 5 ms with crun, 15 with runc
 GRACE_S = 2.0  # the same, after the start was cancelled or timed out
 _END_OF_FILE = b"\x04"  # a terminal's line discipline ends its input with this character
 
-STDIN, STDOUT, STDERR = 0, 1, 2
 _serial = itertools.count()
 
 
@@ -53,21 +53,24 @@ class Streams:
 
 
 @dataclass(frozen=True, slots=True)
-class Taker:
-    """Receives the output. The functions are called on the loop and never block."""
+class OutputHandler:
+    """The caller's callbacks; they are called on the loop and never block."""
 
     output: Callable[[int, bytes], None]  # STDOUT or STDERR, and the bytes
-    drained: Callable[[], None]  # all input that waited has been written
+    drained: Callable[[], None]  # the process has read the waiting input
+    backlog: Callable[[], int]  # bytes of output that the caller could not pass on yet
 
 
 class Command:
     """Started by `start`; the caller must `close` it at the end in every case."""
 
-    def __init__(self, streams: Streams, taker: Taker, pid_file: Path, owner: int = -1) -> None:
+    def __init__(
+        self, streams: Streams, handler: OutputHandler, pid_file: Path, owner: int = -1
+    ) -> None:
         """`owner` is the host id of the command's user, for its pipes; -1 leaves them root's."""
         self._owner = owner
         self._streams = streams
-        self._taker = taker
+        self._handler = handler
         self._pid_file = pid_file
         self._outlets: list[PipeReader] = []
         self._inlet: PipeWriter | None = None
@@ -112,11 +115,11 @@ class Command:
             else:
                 stdio = self._pipes(theirs)
             with reaper.held():
-                client = children.spawn(
+                client = aio_child.spawn(
                     scored([*argv, id], process),
-                    stdin=stdio[STDIN],
-                    stdout=stdio[STDOUT],
-                    stderr=stdio[STDERR],
+                    stdin=stdio[Stream.STDIN],
+                    stdout=stdio[Stream.STDOUT],
+                    stderr=stdio[Stream.STDERR],
                     env=env,
                     pass_fds=(spec, log),
                     session=True,
@@ -124,7 +127,7 @@ class Command:
                 theirs.close()
                 code = await self._started(client, attempt)
                 if code:
-                    raise messages.failure(attempt, said(log))
+                    raise messages.failure(attempt, text_of(log))
                 self._adopt(attempt)
             if terminal is not None:
                 self._use_terminal(terminal.receive())
@@ -138,12 +141,15 @@ class Command:
         stdio = [-1] * 3
         try:
             if self._streams.stdin:
-                stdio[STDIN], ours = pipe(self._owner)
-                self._inlet = PipeWriter(ours, self._taker.drained)
+                stdio[Stream.STDIN], ours = pipe(self._owner)
+                self._inlet = PipeWriter(ours, self._handler.drained)
             else:
-                stdio[STDIN] = no_input()
-            theirs.callback(os.close, stdio[STDIN])
-            for number, wanted in ((STDOUT, self._streams.stdout), (STDERR, self._streams.stderr)):
+                stdio[Stream.STDIN] = no_input()
+            theirs.callback(os.close, stdio[Stream.STDIN])
+            for number, wanted in (
+                (Stream.STDOUT, self._streams.stdout),
+                (Stream.STDERR, self._streams.stderr),
+            ):
                 ours, stdio[number] = pipe(self._owner)
                 theirs.callback(os.close, stdio[number])
                 self._outlet(ours, number, wanted=wanted)
@@ -152,8 +158,8 @@ class Command:
         return stdio
 
     def _outlet(self, fd: int, number: int, *, wanted: bool = True) -> None:
-        taker = self._taker
-        deliver = functools.partial(taker.output, number) if wanted else _drop
+        handler = self._handler
+        deliver = functools.partial(handler.output, number) if wanted else _drop
         outlet = PipeReader(fd, deliver, self._look_drained)
         self._outlets.append(outlet)
         if self._paused:
@@ -185,15 +191,15 @@ class Command:
             pid = int(self._pid_file.read_text())
         except (OSError, ValueError) as e:
             raise ToolFailed(f"{attempt}: the OCI runtime left no pid: {e}") from e
-        self._start = processes.start_time(pid) or 0
+        self._start = linux_process.start_time(pid) or 0
         self._sessions = session(self._pid_file)
-        self._process = children.adopt(pid)
+        self._process = aio_child.adopt(pid)
 
     def _use_terminal(self, master: int) -> None:
         self._terminal = master
         if self._streams.stdin:
-            self._inlet = PipeWriter(os.dup(master), self._taker.drained)
-        self._outlet(os.dup(master), STDOUT)
+            self._inlet = PipeWriter(os.dup(master), self._handler.drained)
+        self._outlet(os.dup(master), Stream.STDOUT)
 
     # -- talking ------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cri_shim.aio import child
 from cri_shim.aio.cleanup import attempt
-from cri_shim.aio.memfile import memfile, said
+from cri_shim.aio.memfile import memfile, text_of
 from cri_shim.aio.offload import finish, offload
 from cri_shim.errors import ToolFailed
 from cri_shim.faults import fault_point
@@ -138,8 +138,8 @@ class Conmon(Control):
             ours.callback(os.close, sync_read)
             theirs.callback(os.close, sync_write)
             start_read, start_write = os.pipe2(os.O_CLOEXEC)
-            go = ours.enter_context(ExitStack())
-            go.callback(os.close, start_write)
+            start_pipe = ours.enter_context(ExitStack())
+            start_pipe.callback(os.close, start_write)
             theirs.callback(os.close, start_read)
             stderr = ours.enter_context(memfile())
             pipes = {"_OCI_SYNCPIPE": str(sync_write), "_OCI_STARTPIPE": str(start_read)}
@@ -159,14 +159,14 @@ class Conmon(Control):
                 fault_point("oci.create.go")
                 with suppress(BrokenPipeError):  # it has died: the end of the pipe shows it
                     os.write(start_write, b"x")
-                go.close()
+                start_pipe.close()
                 message = await sync_pipe.outcome(sync_read, attempt)
                 await conmon.wait()
             finally:
                 await conmon.end()
-                null_device.take_back()  # no program of the container runs yet
+                null_device.restore()  # no program of the container runs yet
             if message is None:
-                raise messages.failure(attempt, said(stderr) or "conmon ended without a word")
+                raise messages.failure(attempt, text_of(stderr) or "conmon ended without a word")
             pid = message.get("pid")
             if not isinstance(pid, int) or pid < 0:
                 raise messages.failure(attempt, str(message.get("message", "")))
@@ -191,14 +191,6 @@ class Conmon(Control):
             return Started(_process(bundle / "pidfile", ""), _process(bundle / "conmon.pid", ""))
         except ToolFailed:
             return None
-
-    def find(self, id: str) -> state.Process | None:
-        """Find the conmon of a container by its command line, if its pid was not recorded.
-
-        This reads the command line of every process of the host.
-        """
-        found = find_conmon.of(id)
-        return found[-1] if found else None
 
     async def end(self, id: str) -> None:
         """Kill every conmon of the container, and an OCI runtime that is still creating it."""

@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cri_shim.aio import child as children
+from cri_shim.aio import child as aio_child
 from cri_shim.aio.child import Child
-from cri_shim.aio.memfile import memfile, said
+from cri_shim.aio.memfile import memfile, text_of
 from cri_shim.aio.offload import finish
 from cri_shim.aio.pipes import DRAIN_S, Budget, Collector, collect
 from cri_shim.errors import TimedOut
-from cri_shim.linux import process as processes
+from cri_shim.linux import process as linux_process
 from cri_shim.oci import messages, process_tree, stdio, unblock_runc
 from cri_shim.oci.oom_score import scored
 from cri_shim.untrusted import read_file
@@ -78,7 +78,7 @@ async def exec_sync(
         command = [*arguments(runtime, spec, log, pid_file), id]
         nothing = stdio.no_input()
         cleanup.callback(os.close, nothing)
-        client = children.spawn(
+        client = aio_child.spawn(
             scored(command, process),
             stdin=nothing,
             stdout=out.write_end,
@@ -102,7 +102,7 @@ async def exec_sync(
             raise
         if code < 0:  # the client was killed: it does not wait for the command any more
             await finish(_end(client, pid_file))
-        if code and (words := messages.plain(said(log))):
+        if code and (words := messages.plain(text_of(log))):
             raise messages.failure(f"cannot execute {name!r} in container {id}", words)
         stdout, stderr = await collect(out, err)
         return ExecResult(stdout, stderr, code if code >= 0 else 128 - code)
@@ -131,13 +131,13 @@ async def _outcome(client: Child, pid_file: Path, pipes: Sequence[Collector]) ->
         await asyncio.wait([pipe.ended() for pipe in pipes], timeout=DRAIN_S)
         for pipe in pipes:
             pipe.abandon()
-        unblock_runc.let_go(client.pid)
+        unblock_runc.unblock(client.pid)
 
 
 def _has_ended(pid_file: Path) -> bool:
     """Whether the command was started and has ended."""
     pid = _named(pid_file)
-    return pid is not None and processes.state(pid) in ("Z", "X", None)
+    return pid is not None and linux_process.state(pid) in ("Z", "X", None)
 
 
 async def _end(client: Child, pid_file: Path) -> None:
@@ -169,11 +169,11 @@ def _named(pid_file: Path) -> int | None:
 def session(pid_file: Path) -> set[int]:
     """Return the session of the process in a pid file, if it is still the same process."""
     pid = _named(pid_file)
-    start = None if pid is None else processes.start_time(pid)
+    start = None if pid is None else linux_process.start_time(pid)
     if pid is None or start is None:
         return set()
     with suppress(OSError):
-        age = processes.age(start)
+        age = linux_process.age(start)
         # A process that started after the file was written has only the pid in common.
         if time.time() - age <= pid_file.stat().st_mtime + _SLACK_S:
             return {os.getsid(pid)}

@@ -9,7 +9,6 @@ most one exit.
 """
 
 import asyncio
-import os
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -17,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cri_shim.aio.child import LOST_CODE
-from cri_shim.linux import pidfd, process
+from cri_shim.linux import process
+from cri_shim.linux.process_handle import Process
 from cri_shim.pb import state_pb2 as state
 from cri_shim.untrusted import read_file
 
@@ -60,8 +60,8 @@ class _Watch:
     bundle: Path
     init: state.Process
     monitor: state.Process | None
-    init_fd: int | None = None  # open from the start: it has the status even after the reaping
-    monitor_fd: int | None = None
+    held_init: Process  # from the start: it has the status even after the reaping
+    held_monitor: Process
     orphaned: bool = False  # conmon ended without an exit file
     give_up_at: float = 0.0  # loop time; the init has ended, and its status is awaited until then
 
@@ -83,18 +83,12 @@ class Exits:
             return
         if monitor is not None and not monitor.pid:
             monitor = None  # a record without a monitor has an empty message
-        watch = self._watches[id] = _Watch(bundle, init, monitor)
-        try:
-            watch.init_fd = pidfd.open_verified(init.pid, init.start_time)
-            if monitor is not None:
-                watch.monitor_fd = pidfd.open_verified(monitor.pid, monitor.start_time)
-        except OSError:  # no free descriptor: only the poll will find the end
-            pass
-        if watch.monitor_fd is not None:
-            loop = asyncio.get_running_loop()
-            loop.add_reader(watch.monitor_fd, self._monitor_ended, id)
-        else:
+        watch = _Watch(bundle, init, monitor, _held(init), _held(monitor))
+        self._watches[id] = watch
+        if watch.held_monitor.gone:
             self._look(id)
+        else:
+            watch.held_monitor.on_end(self._monitor_ended, id)
         if self._poll is None:
             self._poll = asyncio.get_running_loop().call_later(POLL_S, self._poll_all)
 
@@ -103,17 +97,11 @@ class Exits:
         watch = self._watches.pop(id, None)
         if watch is None:
             return
-        loop = asyncio.get_running_loop()
-        for fd in (watch.init_fd, watch.monitor_fd):
-            if fd is not None:
-                loop.remove_reader(fd)
-                os.close(fd)
+        watch.held_init.close()
+        watch.held_monitor.close()
         if not self._watches and self._poll is not None:
             self._poll.cancel()
             self._poll = None
-
-    def watching(self, id: str) -> bool:
-        return id in self._watches
 
     def close(self) -> None:
         """Forget all containers; they continue, and the next daemon watches them again."""
@@ -126,11 +114,7 @@ class Exits:
             yield await self._exits.get()
 
     def _monitor_ended(self, id: str) -> None:
-        watch = self._watches[id]
-        if watch.monitor_fd is not None:
-            asyncio.get_running_loop().remove_reader(watch.monitor_fd)
-            os.close(watch.monitor_fd)
-            watch.monitor_fd = None
+        self._watches[id].held_monitor.close()
         self._look(id)
 
     def _look(self, id: str) -> None:
@@ -140,7 +124,7 @@ class Exits:
         if monitor is not None and process.alive(monitor.pid, monitor.start_time):
             return  # it will write the exit
         if (exit := read(id, watch.bundle)) is not None:
-            self._tell(exit)
+            self._report(exit)
         elif process.alive(watch.init.pid, watch.init.start_time):
             self._follow_init(id, watch)
         else:
@@ -150,8 +134,8 @@ class Exits:
         if watch.orphaned:
             return
         watch.orphaned = True
-        if watch.init_fd is not None:
-            asyncio.get_running_loop().add_reader(watch.init_fd, self._init_ended, id)
+        if not watch.held_init.gone:
+            watch.held_init.on_end(self._init_ended, id)
 
     def _init_ended(self, id: str) -> None:
         """Report an init that ended without conmon; wait up to REAP_S for its exit status."""
@@ -159,20 +143,18 @@ class Exits:
         if watch is None:
             return
         loop = asyncio.get_running_loop()
-        code = None if watch.init_fd is None else _status(watch.init_fd)
-        if watch.init_fd is not None:
-            loop.remove_reader(watch.init_fd)
+        code = watch.held_init.exit_status()
         if code is not None:
-            self._tell(Exit(id, code, time.time_ns(), oom=False, known=True))
+            self._report(Exit(id, code, time.time_ns(), oom=False, known=True))
             return
         watch.give_up_at = watch.give_up_at or loop.time() + REAP_S
-        unreaped = process.state(watch.init.pid) is not None and watch.init_fd is not None
+        unreaped = process.state(watch.init.pid) is not None and not watch.held_init.gone
         if unreaped and loop.time() < watch.give_up_at:
             loop.call_later(_REAP_STEP_S, self._init_ended, id)
         else:
-            self._tell(Exit(id, LOST_CODE, time.time_ns(), oom=False, known=False))
+            self._report(Exit(id, LOST_CODE, time.time_ns(), oom=False, known=False))
 
-    def _tell(self, exit: Exit) -> None:
+    def _report(self, exit: Exit) -> None:
         self.unwatch(exit.id)
         self._exits.put_nowait(exit)
 
@@ -182,13 +164,8 @@ class Exits:
             self._look(id)
 
 
-def _status(fd: int) -> int | None:
-    """Return the exit status of an ended process by its pidfd; None if it is not known (yet)."""
-    try:  # a zombie child of the daemon: read the status without reaping it
-        found = os.waitid(os.P_PIDFD, fd, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return pidfd.exit_status(fd)
-    if found is None:
-        return None
-    killed = found.si_code in (os.CLD_KILLED, os.CLD_DUMPED)
-    return 128 + found.si_status if killed else found.si_status
+def _held(known: state.Process | None) -> Process:
+    try:
+        return Process.of(known or state.Process())
+    except OSError:  # no free descriptor: only the poll will find the end
+        return Process(0, None)

@@ -100,7 +100,7 @@ async def probe(
     groups, "" for all; with None it must leave them alone.
     """
     root = run_root / "oci" / name
-    nowhere = Handler(name, Path(), Path(), root)
+    unusable = Handler(name, Path(), Path(), root)
     try:
         path = executable(f"OCI runtime for handler {name}", candidates)
         make_private(root.parent)
@@ -112,7 +112,7 @@ async def probe(
         cache = run_root / "handlers"
         return await _tried(handler, cache, boot_id, env, systemd_cgroup, userns, groups)
     except (CriShimError, OSError) as e:
-        return dataclasses.replace(nowhere, problem=str(e))
+        return dataclasses.replace(unusable, problem=str(e))
 
 
 async def _tried(

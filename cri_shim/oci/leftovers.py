@@ -12,7 +12,7 @@ import signal
 from pathlib import Path
 
 from cri_shim.aio.offload import offload
-from cri_shim.linux import process as processes
+from cri_shim.linux import process as linux_process
 from cri_shim.linux.process_handle import Process
 from cri_shim.oci import process_tree
 from cri_shim.oci.exec import session
@@ -44,7 +44,7 @@ def _runtimes(directory: Path, *, detaching: bool) -> list[int]:
         named = any(word.startswith(option) for word in words)
         return named and ("--detach" in words) == detaching
 
-    return processes.find_by_cmdline(ours, among=processes.in_our_pid_namespace)
+    return linux_process.find_by_cmdline(ours, among=linux_process.in_our_pid_namespace)
 
 
 async def _end_runtime(pid: int, grace: float) -> None:

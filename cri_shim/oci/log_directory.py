@@ -51,7 +51,7 @@ class LogFile:
 async def look(log: LogFile, call: Callable[..., T], *args: Any, **options: Any) -> T:
     """Run one of the functions below; WrongState, Unavailable."""
     try:
-        await answering.sure(str(log.top))
+        await answering.ensure(str(log.top))
         return await outside.look(str(log.path), call, *args, **options)
     except OSError as e:
         raise Unavailable(f"the log {log.path} cannot be written: {e.strerror}") from e

@@ -19,7 +19,7 @@ from cri_shim.errors import InvalidArgument, ToolFailed
 from cri_shim.linux import inotify
 from cri_shim.linux.inotify import Inotify
 from cri_shim.wire import cri_log
-from cri_shim.wire.cri_log import Entry
+from cri_shim.wire.cri_log import LogEntry
 
 POLL_S = 1.0  # the largest delay of new lines if inotify reports nothing
 _BLOCK = 1 << 18  # bytes of one read, in a thread
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class LogQuery:
     """A part of a log: `since` is in nanoseconds since the epoch; `tail` in lines, None is all."""
 
     since: int = 0
@@ -43,8 +43,8 @@ class Wanted:
 
 
 async def read(
-    path: Path, wanted: Wanted, ended: "asyncio.Future[Any] | None" = None
-) -> AsyncGenerator[Entry, None]:
+    path: Path, query: LogQuery, ended: "asyncio.Future[Any] | None" = None
+) -> AsyncGenerator[LogEntry, None]:
     """Yield the entries of a log file; with `ended`, also the new ones until `ended` is done.
 
     An error of `ended` is raised at the end. A file that does not exist yet counts as empty.
@@ -52,14 +52,14 @@ async def read(
     """
     watched = path.parent if ended is not None else None
     with closing(_LogFile(path)) as file, closing(_Changes(watched)) as changes:
-        if wanted.tail is not None:
-            await _look(path, file.to_tail, wanted.tail, wanted.streams)
+        if query.tail is not None:
+            await _look(path, file.to_tail, query.tail, query.streams)
         while True:
             last = ended is None or ended.done()  # checked before the read: then all is written
             await changes.arm()
             while (entries := await _look(path, file.some)) is not None:
                 for entry in entries:
-                    if entry.stream in wanted.streams and _recent(entry, wanted.since):
+                    if entry.stream in query.streams and _recent(entry, query.since):
                         yield entry
             if last:
                 break
@@ -77,7 +77,7 @@ async def _look(path: Path, call: Callable[..., T], *args: Any) -> T:
         raise ToolFailed(f"cannot read the log {path}: {e.strerror}") from e
 
 
-def _recent(entry: Entry, since: int) -> bool:
+def _recent(entry: LogEntry, since: int) -> bool:
     if not since:
         return True
     try:
@@ -93,7 +93,7 @@ class _LogFile:
         self._path = path
         self._fd = -1
         self._at = 0
-        self._over = False
+        self._closed = False
         self._parser = cri_log.Parser()
 
     def to_tail(self, lines: int, streams: frozenset[str]) -> None:
@@ -112,7 +112,7 @@ class _LogFile:
             found = tail.earliest if end else tail.start()
         self._at = found or 0
 
-    def some(self) -> list[Entry] | None:
+    def some(self) -> list[LogEntry] | None:
         """Return the next entries, possibly none; None if there is nothing new."""
         if self._fd < 0 and not self._open():
             return None
@@ -125,7 +125,7 @@ class _LogFile:
             # The monitor writes to the new file: the old file is complete now.
             data = self._read()
             if not data:
-                self._let_go()
+                self._close_file()
                 return []
         self._at += len(data)
         return self._parser.feed(data) if data else None
@@ -144,9 +144,9 @@ class _LogFile:
             os.close(fd)
             raise OSError(errno.EINVAL, "is not a regular file")
         self._fd = fd
-        if self._over:
-            self._let_go()
-        return not self._over
+        if self._closed:
+            self._close_file()
+        return not self._closed
 
     def _replaced(self) -> bool:
         try:
@@ -154,7 +154,7 @@ class _LogFile:
         except FileNotFoundError:
             return False
 
-    def _let_go(self) -> None:
+    def _close_file(self) -> None:
         fd, self._fd, self._at = self._fd, -1, 0
         if fd >= 0:
             os.close(fd)
@@ -162,8 +162,8 @@ class _LogFile:
 
     def close(self) -> None:
         """Close it for ever: a read that hangs, and ends later, leaves nothing open."""
-        self._over = True
-        self._let_go()
+        self._closed = True
+        self._close_file()
 
 
 class _Changes:

@@ -11,7 +11,7 @@ from cri_shim.errors import ToolFailed
 
 _LOGFMT_MESSAGE = re.compile(r'\bmsg="((?:[^"\\]|\\.)*)"')
 _LOGFMT_LEVEL = re.compile(r"\blevel=(\w+)")
-_GRAVE = ("error", "fatal", "panic")
+_ERROR_LEVELS = ("error", "fatal", "panic")
 _MISSING_CONTAINER = re.compile(
     r"container does not exist"
     r"|container with id `?[^ ]*`? does not exist"
@@ -34,16 +34,16 @@ class CommandNotFound(ToolFailed):
     """The requested program cannot be executed: it is missing, not a file, or not permitted."""
 
 
-def plain(said: str) -> str:
+def plain(output: str) -> str:
     """Return the message without its log format; several lines become one."""
-    found = [_line(line) for line in said.splitlines() if line.strip()]
+    found = [_line(line) for line in output.splitlines() if line.strip()]
     text = "; ".join(dict.fromkeys(message for message in found if message))
     return text[-MESSAGE_LIMIT:]
 
 
 def _line(line: str) -> str:
-    message, grave = _parse(line.strip())
-    return message if grave else ""
+    message, is_error = _parse(line.strip())
+    return message if is_error else ""
 
 
 def _parse(line: str) -> tuple[str, bool]:
@@ -51,26 +51,26 @@ def _parse(line: str) -> tuple[str, bool]:
     if line.startswith("{"):
         try:
             entry = json.loads(line, strict=False)
-            return str(entry["msg"]), entry.get("level", "error") in _GRAVE
+            return str(entry["msg"]), entry.get("level", "error") in _ERROR_LEVELS
         except (ValueError, KeyError, TypeError, RecursionError):
             return line, True
     message, level = _LOGFMT_MESSAGE.search(line), _LOGFMT_LEVEL.search(line)
     if message is None:
         return line, True
-    return _unquote(message[1]), level is None or level[1] in _GRAVE
+    return _unquote(message[1]), level is None or level[1] in _ERROR_LEVELS
 
 
 def _unquote(text: str) -> str:
     return re.sub(r"\\(.)", lambda m: {"n": " ", "t": " "}.get(m[1], m[1]), text)
 
 
-def failure(attempt: str, said: str) -> ToolFailed:
+def failure(attempt: str, output: str) -> ToolFailed:
     """Make the error for an attempt ("cannot create container X") with the runtime's message."""
-    words = plain(said) or "the OCI runtime gave no reason"
+    words = plain(output) or "the OCI runtime gave no reason"
     kind = CommandNotFound if _NO_COMMAND.search(words) else ToolFailed
     return kind(f"{attempt}: {words}")
 
 
-def is_missing(said: str) -> bool:
+def is_missing(output: str) -> bool:
     """Whether the message means that the runtime does not know the container."""
-    return _MISSING_CONTAINER.search(said) is not None
+    return _MISSING_CONTAINER.search(output) is not None

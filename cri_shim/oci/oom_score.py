@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cri_shim.linux import process as processes
+from cri_shim.linux import process as linux_process
 
 # A shell sets it: a process can only set its own score here, and this code can do nothing between
 # vfork and exec. It takes 1 ms. If the kernel refuses a score (below the daemon's, without
@@ -20,7 +20,7 @@ _SCRIPT = '2>/dev/null echo "$0" >/proc/self/oom_score_adj; exec "$@"'
 def scored(command: Sequence[str], process: Mapping[str, Any]) -> list[str]:
     """Return the command line that runs the OCI runtime's `command` with the score of `process`."""
     score = process.get("oomScoreAdj")
-    if score is None or score == processes.own_oom_score_adj():
+    if score is None or score == linux_process.own_oom_score_adj():
         return list(command)
     if not os.access(command[0], os.X_OK):  # the caller's error is better than a shell's
         return list(command)

@@ -45,7 +45,7 @@ def family(processes: dict[int, Stat], root: int, sessions: set[int]) -> list[St
         if entry.session in sessions:
             found[entry.pid] = entry
     found.pop(root, None)
-    return [entry for entry in found.values() if not entry.over]
+    return [entry for entry in found.values() if not entry.has_ended]
 
 
 async def end(root: int, sessions: set[int]) -> bool:
@@ -57,10 +57,10 @@ async def end(root: int, sessions: set[int]) -> bool:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + KILL_S
     while loop.time() < deadline:
-        living = family(await offload(table), root, sessions)
-        if not living:
+        processes = family(await offload(table), root, sessions)
+        if not processes:
             return True
-        await _kill(living)
+        await _kill(processes)
     return False
 
 
@@ -73,9 +73,9 @@ async def end_with(root: int, start: int, sessions: set[int]) -> bool:
     return await end(0, sessions)
 
 
-async def _kill(living: list[Stat]) -> None:
+async def _kill(processes: list[Stat]) -> None:
     with ExitStack() as closing:
-        held = [closing.enter_context(Process.of(entry)) for entry in living]
+        held = [closing.enter_context(Process.of(entry)) for entry in processes]
         for each in held:
             each.send(signal.SIGKILL)
         for each in held:

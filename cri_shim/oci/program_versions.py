@@ -69,8 +69,8 @@ async def _debian_log(path: Path) -> frozenset[str] | None:
 
 
 async def _rpm_log(path: Path) -> frozenset[str] | None:
-    said = await _output(["rpm", "--query", "--changelog", "--file", str(path)])
-    return _named(said) if said else None
+    changelog = await _output(["rpm", "--query", "--changelog", "--file", str(path)])
+    return _named(changelog) if changelog else None
 
 
 def _named(log: bytes) -> frozenset[str]:
@@ -85,19 +85,19 @@ def _identity(path: Path) -> Identity:
 async def _dpkg(path: Path) -> str:
     package = await _debian_package(path)
     form = "--showformat=${Package}_${Version}_${Architecture}"
-    return await _said(["dpkg-query", "--show", form, package]) or package if package else ""
+    return await _first_line(["dpkg-query", "--show", form, package]) or package if package else ""
 
 
 async def _debian_package(path: Path) -> str:
     for name in _names(path):
-        found = await _said(["dpkg-query", "--search", name])
+        found = await _first_line(["dpkg-query", "--search", name])
         if found:  # "conmon: /usr/bin/conmon", "libc6:amd64, other: /path"
             return found.partition(": ")[0].partition(",")[0]
     return ""
 
 
 async def _rpm(path: Path) -> str:
-    return await _said(["rpm", "--query", "--file", str(path)])
+    return await _first_line(["rpm", "--query", "--file", str(path)])
 
 
 def _names(path: Path) -> Sequence[str]:
@@ -107,7 +107,7 @@ def _names(path: Path) -> Sequence[str]:
     return list(dict.fromkeys(names))
 
 
-async def _said(argv: Sequence[str]) -> str:
+async def _first_line(argv: Sequence[str]) -> str:
     """Return the first line of the output; "" if it failed or the node has no such program."""
     return first_line(await _output(argv))
 

@@ -15,10 +15,10 @@ from cri_shim.errors import ToolFailed
 from cri_shim.linux.privacy import make_private
 from cri_shim.linux.process_handle import Process
 from cri_shim.linux.remove import remove_tree
-from cri_shim.oci import command as commands
-from cri_shim.oci import exec as execs
+from cri_shim.oci import command as oci_command
+from cri_shim.oci import exec as oci_exec
 from cri_shim.oci import leftovers, messages
-from cri_shim.oci.command import Command, Streams, Taker
+from cri_shim.oci.command import Command, OutputHandler, Streams
 from cri_shim.oci.handlers import Handler
 from cri_shim.untrusted import parse_json, printable
 
@@ -106,9 +106,9 @@ class OciRuntime:
         owner: int = -1,
         timeout: float | None,
         limit: int,
-    ) -> execs.ExecResult:
+    ) -> oci_exec.ExecResult:
         """Run a command to its end; see exec.exec_sync."""
-        return await execs.exec_sync(
+        return await oci_exec.exec_sync(
             self._command(handler),
             id,
             process,
@@ -125,11 +125,11 @@ class OciRuntime:
         id: str,
         process: Mapping[str, Any],
         streams: Streams,
-        taker: Taker,
+        output: OutputHandler,
         owner: int = -1,
     ) -> Command:
         """Start an interactive command; see command.py. The caller ends and closes it."""
-        command = Command(streams, taker, commands.pid_file(self._exec_dir), owner)
+        command = Command(streams, output, oci_command.pid_file(self._exec_dir), owner)
         try:
             await command.start(self._command(handler), id, process, env=self._env)
         except BaseException:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cri_shim.aio import child
-from cri_shim.aio.memfile import memfile, said
+from cri_shim.aio.memfile import memfile, text_of
 from cri_shim.aio.offload import finish
 from cri_shim.errors import TimedOut
 from cri_shim.linux.mounts import Mount, parse_mountinfo
@@ -140,7 +140,7 @@ async def _create(
         finally:
             await made.end()
         if code:
-            raise messages.failure(attempt, said(words))
+            raise messages.failure(attempt, text_of(words))
         pid_file = directory / "pid"
         try:
             info = Path("/proc", pid_file.read_text().strip(), "mountinfo")

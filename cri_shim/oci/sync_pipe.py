@@ -33,7 +33,7 @@ async def outcome(sync: int, attempt: str) -> dict[str, Any] | None:
 
 async def _message(fd: int, within: float) -> dict[str, Any] | None:
     """Return the first line of conmon's sync pipe; None if it ends before one. TimeoutError."""
-    line = await read_until(fd, lambda said: b"\n" in said or len(said) > MESSAGE_LIMIT, within)
+    line = await read_until(fd, lambda data: b"\n" in data or len(data) > MESSAGE_LIMIT, within)
     return decode(line.decode(errors="replace"))
 
 

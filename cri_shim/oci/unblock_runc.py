@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def let_go(client: int) -> None:
+def unblock(client: int) -> None:
     """Write a byte into every pipe that process `client` (an unreaped child of ours) reads."""
     try:
         descriptors = list(Path(f"/proc/{client}/fd").iterdir())
@@ -22,7 +22,7 @@ def let_go(client: int) -> None:
     for descriptor in descriptors:
         with suppress(OSError):  # closed meanwhile, or full: a full pipe already has a byte
             if stat.S_ISFIFO(descriptor.stat().st_mode) and not _writes(client, descriptor.name):
-                _prod(descriptor)
+                _write_byte(descriptor)
 
 
 def _writes(client: int, descriptor: str) -> bool:
@@ -33,7 +33,7 @@ def _writes(client: int, descriptor: str) -> bool:
     return True
 
 
-def _prod(pipe: Path) -> None:
+def _write_byte(pipe: Path) -> None:
     fd = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         os.write(fd, b"\n")

@@ -193,7 +193,7 @@ class PodRecord(_message.Message):
 
     VERSION_FIELD_NUMBER: _builtins.int
     ID_FIELD_NUMBER: _builtins.int
-    NAMESPACE_FIELD_NUMBER: _builtins.int
+    STATE_NAMESPACE_FIELD_NUMBER: _builtins.int
     PHASE_FIELD_NUMBER: _builtins.int
     CONFIG_FIELD_NUMBER: _builtins.int
     RUNTIME_HANDLER_FIELD_NUMBER: _builtins.int
@@ -208,8 +208,8 @@ class PodRecord(_message.Message):
     version: _builtins.int
     """of this record's layout"""
     id: _builtins.str
-    namespace: _builtins.str
-    """libpod's state namespace, not the Kubernetes one"""
+    state_namespace: _builtins.str
+    """as libpod has it, not the Kubernetes one"""
     phase: Global___PodPhase.ValueType
     runtime_handler: _builtins.str
     """as the caller asked; "" is the default"""
@@ -240,7 +240,7 @@ class PodRecord(_message.Message):
         *,
         version: _builtins.int = ...,
         id: _builtins.str = ...,
-        namespace: _builtins.str = ...,
+        state_namespace: _builtins.str = ...,
         phase: Global___PodPhase.ValueType = ...,
         config: _api_pb2.PodSandboxConfig | None = ...,
         runtime_handler: _builtins.str = ...,
@@ -255,7 +255,7 @@ class PodRecord(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "monitor", b"monitor", "network", b"network", "pause", b"pause"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_id", b"boot_id", "cgroup_parent", b"cgroup_parent", "config", b"config", "created_at", b"created_at", "handler", b"handler", "id", b"id", "monitor", b"monitor", "namespace", b"namespace", "network", b"network", "pause", b"pause", "phase", b"phase", "runtime_handler", b"runtime_handler", "stopping", b"stopping", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_id", b"boot_id", "cgroup_parent", b"cgroup_parent", "config", b"config", "created_at", b"created_at", "handler", b"handler", "id", b"id", "monitor", b"monitor", "network", b"network", "pause", b"pause", "phase", b"phase", "runtime_handler", b"runtime_handler", "state_namespace", b"state_namespace", "stopping", b"stopping", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -267,7 +267,7 @@ class ContainerRecord(_message.Message):
 
     VERSION_FIELD_NUMBER: _builtins.int
     ID_FIELD_NUMBER: _builtins.int
-    NAMESPACE_FIELD_NUMBER: _builtins.int
+    STATE_NAMESPACE_FIELD_NUMBER: _builtins.int
     POD_ID_FIELD_NUMBER: _builtins.int
     PHASE_FIELD_NUMBER: _builtins.int
     CONFIG_FIELD_NUMBER: _builtins.int
@@ -297,7 +297,7 @@ class ContainerRecord(_message.Message):
     UPDATING_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     id: _builtins.str
-    namespace: _builtins.str
+    state_namespace: _builtins.str
     pod_id: _builtins.str
     phase: Global___ContainerPhase.ValueType
     image_id: _builtins.str
@@ -362,7 +362,7 @@ class ContainerRecord(_message.Message):
         *,
         version: _builtins.int = ...,
         id: _builtins.str = ...,
-        namespace: _builtins.str = ...,
+        state_namespace: _builtins.str = ...,
         pod_id: _builtins.str = ...,
         phase: Global___ContainerPhase.ValueType = ...,
         config: _api_pb2.ContainerConfig | None = ...,
@@ -393,7 +393,7 @@ class ContainerRecord(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "init", b"init", "monitor", b"monitor", "resources", b"resources", "stop", b"stop", "updating", b"updating", "user", b"user"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_id", b"boot_id", "cgroups_path", b"cgroups_path", "config", b"config", "created_at", b"created_at", "depends_on", b"depends_on", "exit_code", b"exit_code", "finished_at", b"finished_at", "handler", b"handler", "id", b"id", "image_id", b"image_id", "image_name", b"image_name", "image_ref", b"image_ref", "image_volumes", b"image_volumes", "init", b"init", "layers", b"layers", "log_path", b"log_path", "message", b"message", "monitor", b"monitor", "namespace", b"namespace", "paused", b"paused", "phase", b"phase", "pod_id", b"pod_id", "reason", b"reason", "resources", b"resources", "started_at", b"started_at", "stop", b"stop", "stop_signal", b"stop_signal", "updating", b"updating", "user", b"user", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_id", b"boot_id", "cgroups_path", b"cgroups_path", "config", b"config", "created_at", b"created_at", "depends_on", b"depends_on", "exit_code", b"exit_code", "finished_at", b"finished_at", "handler", b"handler", "id", b"id", "image_id", b"image_id", "image_name", b"image_name", "image_ref", b"image_ref", "image_volumes", b"image_volumes", "init", b"init", "layers", b"layers", "log_path", b"log_path", "message", b"message", "monitor", b"monitor", "paused", b"paused", "phase", b"phase", "pod_id", b"pod_id", "reason", b"reason", "resources", b"resources", "started_at", b"started_at", "state_namespace", b"state_namespace", "stop", b"stop", "stop_signal", b"stop_signal", "updating", b"updating", "user", b"user", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -52,11 +52,11 @@ class Events:
             self._unborn.discard(before.id)
             return
         kinds = crossed(before, after)
-        told = after or before
-        if not kinds or told is None or not self._broadcast:
+        record = after or before
+        if not kinds or record is None or not self._broadcast:
             return
         for kind in kinds:
-            self._broadcast.publish(self._event(kind, told))
+            self._broadcast.publish(self._event(kind, record))
 
     def _event(self, kind: Kind, record: Record) -> api.ContainerEventResponse:
         self._last = max(self._last, time.time_ns())  # never goes back if the clock is set back

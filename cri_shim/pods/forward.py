@@ -16,7 +16,7 @@ from cri_shim.aio import descriptors
 from cri_shim.aio.offload import offload
 from cri_shim.engine import Engine
 from cri_shim.errors import ResourceExhausted, Unavailable, WrongState
-from cri_shim.isolation import namespaces
+from cri_shim.linux import nsenter
 from cri_shim.pb import state_pb2 as state
 
 CONNECT_S = 30.0  # for localhost to answer; a full backlog may take a while
@@ -60,7 +60,7 @@ def _maker(engine: Engine, pod: state.PodRecord, family: int) -> Callable[[], so
 
     if pod.network.host:
         return make
-    return lambda: namespaces.in_netns(engine.paths.netns(pod.id), make)
+    return lambda: nsenter.in_netns(engine.paths.netns(pod.id), make)
 
 
 async def _connect(make: Callable[[], socket.socket], address: str, port: int) -> socket.socket:

@@ -62,8 +62,8 @@ def _ours(engine: Engine, strays: set[str]) -> bool:
 
 
 def _ids(places: Iterable[Path]) -> set[str]:
-    there = (entry.name for place in places if place.is_dir() for entry in place.iterdir())
-    return {name for name in there if _ID.fullmatch(name)}
+    names = (entry.name for place in places if place.is_dir() for entry in place.iterdir())
+    return {name for name in names if _ID.fullmatch(name)}
 
 
 def _remove_container(engine: Engine, id: str) -> None:

@@ -9,7 +9,7 @@ from google.protobuf.json_format import MessageToDict
 from cri_shim import lifecycle
 from cri_shim.containers import query as container_query
 from cri_shim.engine import Engine
-from cri_shim.isolation.namespaces import is_pinned
+from cri_shim.linux.nsenter import is_pinned
 from cri_shim.objects import ObjectStore, matches
 from cri_shim.oci import bundle
 from cri_shim.pb import api_pb2 as api

@@ -15,8 +15,9 @@ from cri_shim.engine import Engine
 from cri_shim.errors import AlreadyExists, InvalidArgument, WrongState
 from cri_shim.faults import fault_point
 from cri_shim.isolation import etc, namespaces, shm, sysctls
-from cri_shim.isolation import userns as user_namespaces
+from cri_shim.isolation import userns as isolation_userns
 from cri_shim.isolation.sysctls import Parameter
+from cri_shim.linux import nsenter
 from cri_shim.linux.privacy import let_group_pass, make_private
 from cri_shim.objects import changed, pod_name
 from cri_shim.oci import bundle
@@ -79,7 +80,7 @@ def _intend(engine: Engine, request: api.RunPodSandboxRequest) -> state.PodRecor
     record = state.PodRecord(
         version=VERSIONS["pod"],
         id=id,
-        namespace=engine.objects.namespace,
+        state_namespace=engine.objects.state_namespace,
         phase=state.POD_CREATING,
         config=request.config,
         runtime_handler=request.runtime_handler,
@@ -145,7 +146,7 @@ async def _isolate(engine: Engine, record: state.PodRecord) -> None:
     if ids is None:
         await offload(namespaces.pin, pins, hostname=hostname, sysctls=early, shared=shared)
     else:
-        await user_namespaces.pin(pins, ids, hostname=hostname, sysctls=early, shared=shared)
+        await isolation_userns.pin(pins, ids, hostname=hostname, sysctls=early, shared=shared)
     if "ipc" in pins:
         fault_point("pods.run.shm")
         label = security.pod_labels(engine, record)[1]
@@ -160,8 +161,8 @@ def _own_namespaces(record: state.PodRecord) -> list[str]:
 
 
 def _parameters(engine: Engine, record: state.PodRecord) -> list[Parameter]:
-    asked = record.config.linux.sysctls
-    return sysctls.parameters(asked, _own_namespaces(record), engine.defaults.sysctls)
+    requested = record.config.linux.sysctls
+    return sysctls.parameters(requested, _own_namespaces(record), engine.defaults.sysctls)
 
 
 async def _set_up_interfaces(engine: Engine, record: state.PodRecord) -> None:
@@ -172,9 +173,9 @@ async def _set_up_interfaces(engine: Engine, record: state.PodRecord) -> None:
     fault_point("pods.run.interfaces")
     if userns.of_pod(record.config) is None:
         netns = engine.paths.netns(record.id)
-        await offload(namespaces.in_netns, netns, lambda: sysctls.write(of_interfaces))
+        await offload(nsenter.in_netns, netns, lambda: sysctls.write(of_interfaces))
     else:
-        await user_namespaces.write_inside(engine.paths.pins(record), of_interfaces)
+        await isolation_userns.write_inside(engine.paths.pins(record), of_interfaces)
 
 
 def _shares_pid_namespace(config: api.PodSandboxConfig) -> bool:

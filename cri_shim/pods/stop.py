@@ -44,10 +44,10 @@ async def _stop(engine: Engine, id: str) -> None:
     await asyncio.gather(
         *(container_stop.stop(engine, container.id, GRACE_S) for container in running)
     )
-    await engine.work.retrier.ensure(f"stop pod {id}", lambda: give_back(engine, id))
+    await engine.work.retrier.ensure(f"stop pod {id}", lambda: release(engine, id))
 
 
-async def give_back(engine: Engine, id: str) -> None:
+async def release(engine: Engine, id: str) -> None:
     """Release the resources of a pod in which nothing runs, after any removal in progress."""
     async with engine.objects.lock(id):
         pod = engine.objects.find_pod(id)

@@ -8,7 +8,7 @@ from cri_shim.aio.cleanup import Step
 from cri_shim.engine import Engine
 from cri_shim.faults import fault_point
 from cri_shim.isolation import etc, namespaces, shm
-from cri_shim.linux import mounts
+from cri_shim.linux import mounts, nsenter
 from cri_shim.linux.process_handle import KILL_S, Process
 from cri_shim.objects import changed
 from cri_shim.pb import state_pb2 as state
@@ -28,7 +28,7 @@ def steps(engine: Engine, pod: state.PodRecord) -> list[Step]:
 
 def is_due(engine: Engine, pod: state.PodRecord) -> bool:
     """Return whether the pod still holds resources: a daemon may have died, or was an old one."""
-    pinned = any(namespaces.is_pinned(path) for path in engine.paths.pins(pod).values())
+    pinned = any(nsenter.is_pinned(path) for path in engine.paths.pins(pod).values())
     in_memory = (engine.paths.pod(pod.id) / name for name in ("shm", "etc"))
     mounted = any(mounts.is_mounted(path) for path in in_memory)
     return bool(pod.network.attachments) or pinned or mounted

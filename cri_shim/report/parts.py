@@ -73,21 +73,21 @@ def registries(config: Config) -> dict[str, Any]:
 
 def networks(engine: Engine) -> dict[str, Any]:
     """Return the networks that pods can use, and the problems of the others."""
-    status = engine.network.status()
+    status, found = engine.network.status(), engine.network.networks()
     return {
         "ready": status.ready,
         "reason": status.reason,
         "message": status.message,
-        "default": engine.network.default_name(),
+        "default": found.default,
         "names": {
             network.name: {
                 "file": network.source,
                 "version": network.version,
-                "plugins": [plugin["type"] for plugin in network.plugins],
+                "plugins": list(network.plugins),
             }
-            for network in engine.network.usable()
+            for network in found.usable
         },
-        "problems": engine.network.load_problems(),
+        "problems": list(found.problems),
     }
 
 

@@ -19,6 +19,6 @@ left in the namespaces. If it was killed, the conmon of a container is used in i
 Each feature decides itself if it works inside a user namespace, with `config.user.ordinary_user`.
 """
 
-from cri_shim.rootless.entering import enter, enter_for, let_go, required
+from cri_shim.rootless.entering import end_if_unused, enter, enter_for, required
 
-__all__ = ["enter", "enter_for", "let_go", "required"]
+__all__ = ["end_if_unused", "enter", "enter_for", "required"]

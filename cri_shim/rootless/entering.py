@@ -15,7 +15,7 @@ from cri_shim.errors import RootlessError, StateError
 from cri_shim.linux import process
 from cri_shim.options import Option, Options, flat
 from cri_shim.rootless import holder, join, mapping
-from cri_shim.rootless.holder import Holder, Record
+from cri_shim.rootless.holder import Holder, HolderFile
 
 # These variables tell programs of the podman family which user their root is. With them skopeo uses
 # the user's own policy, credentials and signatures, and makes no namespace itself.
@@ -25,7 +25,7 @@ _MAP_S = 10.0  # for newuidmap and newgidmap, which read two small files
 
 @dataclass(slots=True)
 class _Made:
-    """What this process made, so that `let_go` can remove it if it is not used."""
+    """What this process made, so that `end_if_unused` can remove it if it is not used."""
 
     run_root: Path
     directories: list[Path]
@@ -84,7 +84,7 @@ def required() -> None:
         )
 
 
-def let_go(run_root: Path, unused: bool | None) -> None:
+def end_if_unused(run_root: Path, unused: bool | None) -> None:
     """End the holder if the runtime has left nothing in the namespaces; idempotent.
 
     `unused` is None for a runtime that never opened: then the holder is ended only if this process
@@ -103,7 +103,7 @@ def let_go(run_root: Path, unused: bool | None) -> None:
                 _record(record, holder.start_here())
             return
         if (held := record.read()) is not None:
-            holder.end(held.pid, held.start_time)
+            holder.end(held)
         record.remove()
     if mine is not None:
         _clear(mine)
@@ -137,25 +137,25 @@ def _clear(made: _Made) -> None:
             each.rmdir()
 
 
-def _make(record: Record, uid: int, gid: int) -> None:
+def _make(record: HolderFile, uid: int, gid: int) -> None:
     try:
         name = pwd.getpwuid(uid).pw_name
     except KeyError:
         name = str(uid)
     ids = mapping.of_user(uid, gid, name)
     tools = [_tool("newuidmap"), _tool("newgidmap")]
-    pid, go = holder.fork_new()
+    pid, release_w = holder.fork_new()
     try:
         for tool, arguments in zip(tools, (ids.uids, ids.gids), strict=True):
             _map([tool, str(pid), *arguments])
         _record(record, pid)
     except BaseException:
         record.clear()
-        os.close(go)  # this ends the process
+        os.close(release_w)  # this ends the process
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         raise
-    holder.release(go)
+    holder.release(release_w)
     held = record.read()
     if held is None:
         raise RootlessError("the process that was to hold the user namespace died; try again")
@@ -185,7 +185,7 @@ def _map(command: list[str]) -> None:
         )
 
 
-def _record(record: Record, pid: int) -> None:
+def _record(record: HolderFile, pid: int) -> None:
     start = process.start_time(pid)
     if start is None:
         raise RootlessError("the process that was to hold the user namespace died; try again")

@@ -10,17 +10,18 @@ import signal
 import stat
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 from cri_shim.errors import RootlessError
-from cri_shim.linux import pidfd, process, syscalls
+from cri_shim.linux import process, syscalls
+from cri_shim.linux.process_handle import Known, Process
 
 NAME = "holder"
 _GO = b"g"
-_WORDS = 1 << 12  # bytes of a child's error message
+_MESSAGE_LIMIT = 1 << 12  # bytes of a child's error message
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Holder:
         return process.alive(self.pid, self.start_time)
 
 
-class Record:
+class HolderFile:
     """The file, open and locked."""
 
     def __init__(self, fd: int, path: Path) -> None:
@@ -59,7 +60,7 @@ class Record:
 
 
 @contextmanager
-def record(run_root: Path) -> Iterator[Record]:
+def record(run_root: Path) -> Iterator[HolderFile]:
     """Yield the record of a run root, locked during the block; make the file if it is missing."""
     path = run_root / NAME
     while True:
@@ -72,7 +73,7 @@ def record(run_root: Path) -> Iterator[Record]:
                 raise RootlessError(f"{path} is not a regular file: remove it")
             fcntl.flock(fd, fcntl.LOCK_EX)
             if _is_at(fd, path):  # otherwise its last user has just removed it
-                yield Record(fd, path)
+                yield HolderFile(fd, path)
                 return
         finally:
             os.close(fd)
@@ -91,27 +92,27 @@ def fork_new() -> tuple[int, int]:
     The child waits. The caller maps its ids, records it and releases it; if the caller dies before
     that, the child ends too. RootlessError has the kernel's reason, and what to do.
     """
-    said, mouth = os.pipe2(os.O_CLOEXEC)
-    ear, go = os.pipe2(os.O_CLOEXEC)
+    ready_r, ready_w = os.pipe2(os.O_CLOEXEC)
+    release_r, release_w = os.pipe2(os.O_CLOEXEC)
     pid = os.fork()
     if pid == 0:
-        os.close(go)
-        _wait_in_new_namespaces(mouth, ear)
-    os.close(mouth)
-    os.close(ear)
-    answer = os.read(said, _WORDS)
-    os.close(said)
+        os.close(release_w)
+        _wait_in_new_namespaces(ready_w, release_r)
+    os.close(ready_w)
+    os.close(release_r)
+    answer = os.read(ready_r, _MESSAGE_LIMIT)
+    os.close(ready_r)
     if answer != _GO:
-        os.close(go)
+        os.close(release_w)
         os.waitpid(pid, 0)
         raise RootlessError(answer.decode() or "the child for a user namespace died")
-    return pid, go
+    return pid, release_w
 
 
-def release(go: int) -> None:
+def release(release_w: int) -> None:
     """Let the child of `fork_new` become the holder."""
-    os.write(go, _GO)
-    os.close(go)
+    os.write(release_w, _GO)
+    os.close(release_w)
 
 
 def start_here() -> int:
@@ -128,29 +129,23 @@ def start_here() -> int:
     return process.pid
 
 
-def end(pid: int, start_time: int) -> None:
+def end(known: Known) -> None:
     """Kill a holder and, if it is a child of ours, reap it; idempotent."""
-    fd = pidfd.open_verified(pid, start_time)
-    if fd is None:
-        return
-    try:
-        pidfd.send(fd, signal.SIGKILL)
-        with suppress(ChildProcessError):
-            os.waitid(os.P_PIDFD, fd, os.WEXITED)
-    finally:
-        os.close(fd)
+    with Process.of(known) as holder:
+        holder.send(signal.SIGKILL)
+        holder.reap()
 
 
-def _wait_in_new_namespaces(mouth: int, ear: int) -> NoReturn:
+def _wait_in_new_namespaces(ready_w: int, release_r: int) -> NoReturn:
     try:
         syscalls.unshare(syscalls.CLONE_NEWUSER | syscalls.CLONE_NEWNS)
         # Later mounts of the machine must appear here, and ours must not appear on the machine.
         syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_SLAVE)
-        os.write(mouth, _GO)
-        if os.read(ear, 1) == _GO:
+        os.write(ready_w, _GO)
+        if os.read(release_r, 1) == _GO:
             _hold()
     except OSError as e:
-        os.write(mouth, _refusal(e).encode())
+        os.write(ready_w, _refusal(e).encode())
     finally:
         os._exit(1)
 

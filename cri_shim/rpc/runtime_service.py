@@ -24,7 +24,7 @@ KUBELET_API_VERSION = "0.1.0"  # the version of the kubelet's runtime API, which
 RUNTIME_API_VERSION = "v1"
 
 
-class Streams(Protocol):
+class StreamUrls(Protocol):
     """The streaming server: each method returns a URL that works once."""
 
     def exec(self, request: api.ExecRequest) -> str: ...
@@ -38,7 +38,7 @@ class RuntimeService(TelemetryRpcs):
     """The RPCs of runtime.v1.RuntimeService that the daemon serves."""
 
     def __init__(
-        self, engine: Engine, status: RuntimeStatus, streams: Streams, telemetry: Telemetry
+        self, engine: Engine, status: RuntimeStatus, streams: StreamUrls, telemetry: Telemetry
     ) -> None:
         self._engine = engine
         self._telemetry = telemetry

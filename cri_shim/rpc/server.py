@@ -16,7 +16,7 @@ from cri_shim.rpc import boundary
 from cri_shim.rpc.control_service import ControlService
 from cri_shim.rpc.image_service import ImageService
 from cri_shim.rpc.listening import Listening
-from cri_shim.rpc.runtime_service import RuntimeService, Streams
+from cri_shim.rpc.runtime_service import RuntimeService, StreamUrls
 from cri_shim.rpc.status import RuntimeStatus
 from cri_shim.validate.requests import Validator
 
@@ -32,7 +32,7 @@ class Server:
         engine: Engine,
         status: RuntimeStatus,
         info: Callable[[], Awaitable[dict[str, Any]]],
-        streams: Streams,
+        streams: StreamUrls,
         telemetry: Telemetry,
     ) -> None:
         self._path = path

@@ -107,7 +107,7 @@ class RuntimeStatus:
                 }
                 for handler in self.engine.handlers.values()
             },
-            "network": {"problems": self.engine.network.load_problems()},
+            "network": {"problems": self.engine.network.networks().problems},
             "resourceLimits": self.engine.cgroups.problem or "work",
             "retries": self.engine.retries(),
         }

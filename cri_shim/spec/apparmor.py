@@ -15,16 +15,16 @@ _LOCAL = "localhost/"
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ProfileRequest:
     """The profile that a request asks for; a `profile` of "" is the default profile."""
 
     field: str = ""  # of the security context; "" = the request has no such field
     profile: str = ""
 
 
-def wanted(
+def requested(
     context: api_pb2.LinuxContainerSecurityContext | api_pb2.LinuxSandboxSecurityContext,
-) -> Wanted | None:
+) -> ProfileRequest | None:
     """Return the profile that a security context asks for, or None for no profile.
 
     A privileged container has no default profile. If its request names a profile, that one is
@@ -33,21 +33,23 @@ def wanted(
     profile = context.apparmor
     if context.HasField("apparmor"):
         if profile.profile_type == api_pb2.SecurityProfile.Unconfined:
-            return Wanted("apparmor", UNCONFINED)
+            return ProfileRequest("apparmor", UNCONFINED)
         if profile.profile_type == api_pb2.SecurityProfile.Localhost:
-            return Wanted("apparmor.localhost_ref", profile.localhost_ref.removeprefix(_LOCAL))
-        return None if context.privileged else Wanted("apparmor")
+            return ProfileRequest(
+                "apparmor.localhost_ref", profile.localhost_ref.removeprefix(_LOCAL)
+            )
+        return None if context.privileged else ProfileRequest("apparmor")
     name = ""
     if isinstance(context, api_pb2.LinuxContainerSecurityContext):
         name = context.apparmor_profile
     if name == UNCONFINED:
-        return Wanted("apparmor_profile", UNCONFINED)
+        return ProfileRequest("apparmor_profile", UNCONFINED)
     if name in ("", "runtime/default"):
-        return None if context.privileged else Wanted("apparmor_profile" if name else "")
+        return None if context.privileged else ProfileRequest("apparmor_profile" if name else "")
     if not name.removeprefix(_LOCAL) or not name.startswith(_LOCAL):
         problem = f"{name!r} is not runtime/default, unconfined or localhost/NAME"
         raise InvalidArgument("config.linux.security_context.apparmor_profile", problem)
-    return Wanted("apparmor_profile", name.removeprefix(_LOCAL))
+    return ProfileRequest("apparmor_profile", name.removeprefix(_LOCAL))
 
 
 def loaded(profiles: str) -> frozenset[str]:

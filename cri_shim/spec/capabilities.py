@@ -39,9 +39,9 @@ def build(context: api_pb2.LinuxContainerSecurityContext, host: Host) -> dict[st
     capabilities are in the inheritable set, too; without them it is empty: otherwise any user who
     runs a program with file capabilities would gain them.
     """
-    asked = context.capabilities
-    ambient = _ambient(asked.add_ambient_capabilities, host)
-    bounding = host.bounding if context.privileged else _bounding(asked, host) | ambient
+    requested = context.capabilities
+    ambient = _ambient(requested.add_ambient_capabilities, host)
+    bounding = host.bounding if context.privileged else _bounding(requested, host) | ambient
     ordered = in_kernel_order(bounding)
     sets = {"bounding": ordered, "effective": ordered, "permitted": ordered}
     if ambient:
@@ -55,9 +55,9 @@ def in_kernel_order(names: Iterable[str]) -> list[str]:
     return sorted(names, key=lambda name: (order.get(name, len(order)), name))
 
 
-def _bounding(asked: api_pb2.Capability, host: Host) -> set[str]:
-    add = dict(_names(asked.add_capabilities, "add_capabilities", host))
-    drop = dict(_names(asked.drop_capabilities, "drop_capabilities", host))
+def _bounding(requested: api_pb2.Capability, host: Host) -> set[str]:
+    add = dict(_names(requested.add_capabilities, "add_capabilities", host))
+    drop = dict(_names(requested.drop_capabilities, "drop_capabilities", host))
     result = set(host.bounding if _ALL in add else DEFAULT & host.bounding)
     if _ALL in drop:
         result.clear()

@@ -85,22 +85,22 @@ def names(
 
     A request has them in CDI_devices and in annotations.
     """
-    asked: dict[str, str] = {}
+    requested: dict[str, str] = {}
     for index, name in enumerate(devices):
-        asked.setdefault(name, f"{field}.CDI_devices[{index}].name")
+        requested.setdefault(name, f"{field}.CDI_devices[{index}].name")
     for key in sorted(annotations):
         if key.startswith(ANNOTATION):
             for name in annotations[key].split(","):
-                asked.setdefault(name, f"{field}.annotations[{key}]")
-    for name, at in asked.items():
+                requested.setdefault(name, f"{field}.annotations[{key}]")
+    for name, at in requested.items():
         if not NAME.fullmatch(name):
             problem = f"{name[:80]!r} is no device's name: vendor.com/class=name"
             raise InvalidArgument(at, problem)
-    return asked
+    return requested
 
 
-def select(specs: Sequence[Spec], asked: Mapping[str, str], problems: Sequence[str]) -> Edits:
-    """Return the edits for the devices `asked` for (name -> field).
+def select(specs: Sequence[Spec], requested: Mapping[str, str], problems: Sequence[str]) -> Edits:
+    """Return the edits for the devices `requested` for (name -> field).
 
     The common edits of a Spec come first, and once. A device of a later directory replaces that of
     an earlier one. InvalidArgument if no Spec has the device, or if two Specs of one directory have
@@ -109,7 +109,7 @@ def select(specs: Sequence[Spec], asked: Mapping[str, str], problems: Sequence[s
     """
     common: dict[str, Edits] = {}
     own = NO_EDITS
-    for name, at in asked.items():
+    for name, at in requested.items():
         kind, _, device = name.partition("=")
         having = [spec for spec in specs if spec.kind == kind and device in spec.devices]
         if not having:

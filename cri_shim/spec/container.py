@@ -49,7 +49,9 @@ class ContainerInput:
     mounts: Sequence[ResolvedMount] = ()  # config.mounts, resolved
     default_mounts: Sequence[ResolvedMount] = ()  # for every container of the node
     volumes: Mapping[str, str] = field(default_factory=dict)  # VOLUMEs: path -> its real path
-    lead: Mapping[str, str] = field(default_factory=dict)  # container path -> without symlinks
+    real_paths: Mapping[str, str] = field(
+        default_factory=dict
+    )  # container path -> without symlinks
     devices: Sequence[HostDevice] = ()  # config.devices, resolved
     cdi_edits: cdi.Edits = cdi.NO_EDITS  # of the requested CDI devices
     cdi_nodes: Sequence[HostDevice] = ()  # cdi_edits.nodes as they are on the host

@@ -33,25 +33,25 @@ def unusable(path: str, error: OSError) -> InvalidArgument:
     return InvalidArgument("config.image", problem)
 
 
-def wanted(
-    volumes: Mapping[str, str], asked: Collection[str], defaults: Collection[str]
+def kept(
+    volumes: Mapping[str, str], requested: Collection[str], defaults: Collection[str]
 ) -> dict[str, str]:
     """Return the VOLUMEs (path -> real path) that the container gets.
 
-    `asked`: the mount points of the request. `defaults`: the mount points of every container. Both
-    are paths without symbolic links.
+    `requested`: the mount points of the request. `defaults`: the mount points of every container.
+    Both are paths without symbolic links.
     """
     taken = {*KERNELS, *defaults}
     return {
-        path: lead
-        for path, lead in volumes.items()
-        if lead != "/" and not is_covered(lead, asked) and not is_related(lead, taken)
+        path: real
+        for path, real in volumes.items()
+        if real != "/" and not is_covered(real, requested) and not is_related(real, taken)
     }
 
 
 def writable(volumes: Mapping[str, str], rootfs: str) -> list[ResolvedMount]:
     """Return the mounts that keep the VOLUMEs writable in a read-only `rootfs`."""
-    return [ResolvedMount(f"{rootfs}{lead}", lead) for lead in dict.fromkeys(volumes.values())]
+    return [ResolvedMount(f"{rootfs}{real}", real) for real in dict.fromkeys(volumes.values())]
 
 
 def owner(ids: IdMap | None, user: User) -> tuple[int, int]:

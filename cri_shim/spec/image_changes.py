@@ -40,8 +40,8 @@ def committed(
     below = list((document.get("rootfs") or {}).get("diff_ids") or [])
     document["rootfs"] = {"type": "layers", "diff_ids": [*below, diff_id]}
     steps = image_config.steps(config)
-    told = sum(not step.get("empty_layer") for step in steps)
-    steps += [{"comment": "not in the history of the image"}] * (len(below) - told)
+    recorded = sum(not step.get("empty_layer") for step in steps)
+    steps += [{"comment": "not in the history of the image"}] * (len(below) - recorded)
     own = {"created": created, "created_by": created_by, "author": author, "comment": comment}
     document["history"] = [*steps, {key: text for key, text in own.items() if text}]
     return json.dumps(document, separators=(",", ":")).encode()

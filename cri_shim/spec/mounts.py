@@ -120,7 +120,7 @@ def check(field: str, mount: api_pb2.Mount) -> None:
 
 
 def build(
-    asked: Sequence[ResolvedMount],
+    requested: Sequence[ResolvedMount],
     etc_files: Mapping[str, str],
     shm: str,
     *,
@@ -140,7 +140,7 @@ def build(
     for path, source in etc_files.items():
         file = ResolvedMount(source, path, readonly=readonly_rootfs, options=DATA)
         defaults.append(_bind(file))
-    wanted = [_bind(mount) for mount in asked]
+    wanted = [_bind(mount) for mount in requested]
     taken = {mount["destination"] for mount in wanted}
     kept = [m for m in defaults if not _is_replaced(m["destination"], taken)]
     return sorted(kept + wanted, key=lambda m: m["destination"].count("/"))
@@ -161,9 +161,9 @@ def is_covered(path: str, destinations: Iterable[str]) -> bool:
     return any(f"{path}/".startswith(f"{destination}/") for destination in destinations)
 
 
-def rootfs_propagation(asked: Iterable[ResolvedMount]) -> str:
+def rootfs_propagation(requested: Iterable[ResolvedMount]) -> str:
     """Return linux.rootfsPropagation: the strongest propagation of the mounts; "" for none."""
-    wanted = {mount.propagation for mount in asked}
+    wanted = {mount.propagation for mount in requested}
     return next((value for value in ("rshared", "rslave") if value in wanted), "")
 
 

@@ -26,7 +26,7 @@ class Plan:
     owner: tuple[int, int]  # of VOLUMEs that are made: user and group of the node
     sources: Mapping[str, str]  # of mounts -> without symbolic links; "" = our own, unchanged
     idmapped: frozenset[tuple[str, str]]  # (source, destination) of mounts with the pod's ids
-    lead: Mapping[str, str]  # destinations without the image's symbolic links
+    real_paths: Mapping[str, str]  # destinations without the image's symbolic links
 
 
 def decide(inp: ContainerInput) -> Plan:
@@ -35,10 +35,10 @@ def decide(inp: ContainerInput) -> Plan:
     _check_dev(inp)
     given = [mount.destination for mount in inp.default_mounts]
     everywhere = [*KERNELS, *inp.etc_files, *given]
-    volumes = declared.wanted(
+    volumes = declared.kept(
         inp.volumes,
-        asked=[_led(inp, mount.destination) for mount in inp.mounts],
-        defaults=[*everywhere, *(_led(inp, path) for path in everywhere)],
+        requested=[_real_path(inp, mount.destination) for mount in inp.mounts],
+        defaults=[*everywhere, *(_real_path(inp, path) for path in everywhere)],
     )
     readonly = inp.config.linux.security_context.readonly_rootfs
     writable = declared.writable(volumes, inp.rootfs) if readonly else []
@@ -53,7 +53,7 @@ def decide(inp: ContainerInput) -> Plan:
         owner=declared.owner(userns.of_pod(inp.pod), inp.user),
         sources={mount.source: mount.source for mount in known} | dict.fromkeys(ours, ""),
         idmapped=frozenset((m.source, m.destination) for m in known if m.idmapped),
-        lead=inp.lead,
+        real_paths=inp.real_paths,
     )
 
 
@@ -75,8 +75,8 @@ def _for_an_ordinary_user(document: Document, inp: ContainerInput) -> Document:
     if not inp.host.rootless:
         return document
     privileged = inp.config.linux.security_context.privileged
-    asked = [*inp.devices, *inp.cdi_nodes]
-    nodes = devices.sources(asked, inp.host.devices, privileged=privileged)
+    requested = [*inp.devices, *inp.cdi_nodes]
+    nodes = devices.sources(requested, inp.host.devices, privileged=privileged)
     return rootless.adapted(document, inp.host, nodes)
 
 
@@ -98,8 +98,8 @@ def _matching(document: Document, inp: ContainerInput) -> tuple[Definition, ...]
     return tuple(found for found in inp.hooks if hooks.matches(found.hook, subject))
 
 
-def _led(inp: ContainerInput, path: str) -> str:
-    return inp.lead.get(path, path)
+def _real_path(inp: ContainerInput, path: str) -> str:
+    return inp.real_paths.get(path, path)
 
 
 def _check_working_directory(inp: ContainerInput) -> None:
@@ -108,7 +108,7 @@ def _check_working_directory(inp: ContainerInput) -> None:
     /proc/self/fd has open files of the OCI runtime, which have been directories of the node.
     """
     cwd = process.working_directory(inp.config, inp.image)
-    if _led(inp, cwd).startswith("/proc/"):
+    if _real_path(inp, cwd).startswith("/proc/"):
         problem = f"{cwd!r} is in /proc, which is no place to work in"
         raise InvalidArgument("config.working_dir", problem)
 
@@ -118,6 +118,6 @@ def _check_dev(inp: ContainerInput) -> None:
     if inp.config.linux.security_context.privileged:
         return
     for mount in inp.mounts:
-        if _led(inp, mount.destination) == "/dev" and mount.fstype != "devtmpfs":
+        if _real_path(inp, mount.destination) == "/dev" and mount.fstype != "devtmpfs":
             problem = f"{mount.source} is not the node's /dev, and could hold another /dev/null"
             raise InvalidArgument(f"the mount at {mount.destination}", problem)

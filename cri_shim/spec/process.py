@@ -76,17 +76,11 @@ def limits(host: Host) -> dict[str, Any]:
     return {"rlimits": [{"type": "RLIMIT_NOFILE", "soft": soft, "hard": hard}]}
 
 
-def exec_process(
-    spec: Document,
-    command: Sequence[str],
-    *,
-    tty: bool,
-    console_size: tuple[int, int] | None = None,
-) -> Document:
+def exec_process(spec: Document, command: Sequence[str], *, tty: bool) -> Document:
     """Return the complete OCI process object for an exec in the container of `spec`.
 
     User, capabilities, environment, directory, rlimits and labels are the container's; arguments
-    and terminal are those of the call. console_size is (width, height) in characters, of a tty.
+    and terminal are those of the call.
     """
     process: Document = copy.deepcopy(
         {key: value for key, value in spec["process"].items() if key not in _NOT_FOR_EXEC}
@@ -94,9 +88,6 @@ def exec_process(
     process |= {"terminal": tty, "args": list(command)}
     if tty and not any(entry.startswith("TERM=") for entry in process["env"]):
         process["env"].append(f"TERM={DEFAULT_TERM}")
-    if tty and console_size is not None:
-        width, height = console_size
-        process["consoleSize"] = {"width": width, "height": height}
     return process
 
 

@@ -24,21 +24,20 @@ def to_oci(
     -1, unlimited, is left out too: a new cgroup is unlimited, and some versions of crun turn it
     into a wrong limit, or fail. InvalidArgument names the field below `field`.
     """
-    return _document(resources, host, field, unsaid=(0, "", UNLIMITED))
+    return _document(resources, host, field, unset=(0, "", UNLIMITED))
 
 
 def changes(
     current: api_pb2.LinuxContainerResources,
     merged: api_pb2.LinuxContainerResources,
     host: Host,
-    field: str = "linux",
 ) -> dict[str, Any]:
     """Return the document for the OCI runtime's `update`: the differences from `current`, or {}.
 
     Values that only work together stay together: memory with swap, CPU quota with period.
     """
-    before = _document(current, host, field, unsaid=(0, ""))
-    after = _document(merged, host, field, unsaid=(0, ""))
+    before = _document(current, host, "linux", unset=(0, ""))
+    after = _document(merged, host, "linux", unset=(0, ""))
     # A quota that was never set is unlimited already, and some versions of crun cannot set this
     # again.
     old_cpu = {"quota": UNLIMITED} | before.get("cpu", {})
@@ -55,7 +54,7 @@ def changes(
 
 def memory(resources: api_pb2.LinuxContainerResources, host: Host, field: str) -> dict[str, Any]:
     """Return only the limits of memory and swap as a document; {} for none."""
-    limits = _document(resources, host, field, unsaid=(0, ""))
+    limits = _document(resources, host, field, unset=(0, ""))
     return {"memory": limits["memory"]} if "memory" in limits else {}
 
 
@@ -82,18 +81,18 @@ def merge(
     return merged
 
 
-def oom_score_adj(asked: int, host: Host) -> int:
+def oom_score_adj(requested: int, host: Host) -> int:
     """Return process.oomScoreAdj; not below the daemon's own if the kernel would refuse that."""
-    return asked if host.can_raise else max(asked, host.oom_score_adj)
+    return requested if host.can_raise else max(requested, host.oom_score_adj)
 
 
 def _document(
-    resources: api_pb2.LinuxContainerResources, host: Host, field: str, unsaid: tuple[Any, ...]
+    resources: api_pb2.LinuxContainerResources, host: Host, field: str, unset: tuple[Any, ...]
 ) -> dict[str, Any]:
     cpu, memory = _cpu(resources), _memory(resources, host, field)
     parts = {
-        "cpu": {key: value for key, value in cpu.items() if value not in unsaid},
-        "memory": {key: value for key, value in memory.items() if value not in unsaid},
+        "cpu": {key: value for key, value in cpu.items() if value not in unset},
+        "memory": {key: value for key, value in memory.items() if value not in unset},
         "hugepageLimits": _hugepages(resources, host, field),
         "unified": _unified(resources, host, field),
     }
@@ -128,8 +127,8 @@ def _memory(resources: api_pb2.LinuxContainerResources, host: Host, field: str) 
             f"{swap} is memory and swap together: less than the memory limit ({limit or 'none'})"
         )
         raise InvalidArgument(f"{field}.memory_swap_limit_in_bytes", problem)
-    said_otherwise = not swap and "memory.swap.max" in resources.unified
-    if said_otherwise or not host.swap_accounting:
+    swap_is_unified = not swap and "memory.swap.max" in resources.unified
+    if swap_is_unified or not host.swap_accounting:
         return {"limit": limit}
     # No swap unless the request asks for it: otherwise the limit would only move memory to swap.
     return {"limit": limit, "swap": swap or limit}
@@ -139,12 +138,12 @@ def _hugepages(
     resources: api_pb2.LinuxContainerResources, host: Host, field: str
 ) -> list[dict[str, Any]]:
     limits = []
-    for i, asked in enumerate(resources.hugepage_limits):
-        if asked.page_size in host.hugepage_sizes:
-            limits.append({"pageSize": asked.page_size, "limit": asked.limit})
-        elif asked.limit:  # the kubelet sends a zero for every size that it knows
+    for i, requested in enumerate(resources.hugepage_limits):
+        if requested.page_size in host.hugepage_sizes:
+            limits.append({"pageSize": requested.page_size, "limit": requested.limit})
+        elif requested.limit:  # the kubelet sends a zero for every size that it knows
             known = ", ".join(sorted(host.hugepage_sizes)) or "none"
-            problem = f"{asked.page_size!r} cannot be limited here (known: {known})"
+            problem = f"{requested.page_size!r} cannot be limited here (known: {known})"
             raise InvalidArgument(f"{field}.hugepage_limits[{i}].page_size", problem)
     return limits
 

@@ -19,24 +19,28 @@ def is_scope(cgroups_path: str) -> bool:
     return ":" in cgroups_path
 
 
-def annotations(cgroups_path: str, asked: Mapping[str, str], pids_limit: int = 0) -> dict[str, str]:
+def annotations(
+    cgroups_path: str, requested: Mapping[str, str], pids_limit: int = 0
+) -> dict[str, str]:
     """Return the annotations that set properties of the scope through the OCI runtime.
 
-    `asked` has the container's own annotations from the kubelet; `pids_limit` is 0 for none. No
+    `requested` has the container's own annotations from the kubelet; `pids_limit` is 0 for none. No
     limit is set by a property, because crun before 1.9 writes a pids.limit of -1 to pids.max as
     "-1".
     """
     if not is_scope(cgroups_path):
         return {}
-    told = {"org.systemd.property.TimeoutStopUSec": f"uint64 {_grace_s(asked) * 1_000_000}"}
+    properties = {
+        "org.systemd.property.TimeoutStopUSec": f"uint64 {_grace_s(requested) * 1_000_000}"
+    }
     if not pids_limit:
-        told["org.systemd.property.TasksMax"] = f"uint64 {_INFINITY}"
-    return told
+        properties["org.systemd.property.TasksMax"] = f"uint64 {_INFINITY}"
+    return properties
 
 
-def _grace_s(asked: Mapping[str, str]) -> int:
+def _grace_s(requested: Mapping[str, str]) -> int:
     """Return at least one second: 0 means no limit at all for systemd."""
-    value = asked.get(GRACE, "")
+    value = requested.get(GRACE, "")
     if not (value.isascii() and value.isdigit() and len(value) <= 10):
         return DEFAULT_GRACE_S
     return min(max(int(value), 1), MAX_GRACE_S)

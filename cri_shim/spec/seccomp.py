@@ -41,7 +41,7 @@ _NATIVE = {
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ProfileRequest:
     """The profile that a request asks for: the path of a file, or the runtime's default."""
 
     field: str  # of the security context
@@ -56,7 +56,7 @@ class Machine:
     kernel: tuple[int, int]
 
 
-def wanted(context: _Context) -> Wanted | None:
+def requested(context: _Context) -> ProfileRequest | None:
     """Return the profile that the security context of a pod or container asks for; None: no filter.
 
     "privileged" wins over any profile; a context without a profile runs unconfined. `seccomp` wins
@@ -67,15 +67,15 @@ def wanted(context: _Context) -> Wanted | None:
     profile = context.seccomp
     if context.HasField("seccomp"):
         if profile.profile_type == api_pb2.SecurityProfile.Localhost:
-            return Wanted("seccomp.localhost_ref", profile.localhost_ref)
+            return ProfileRequest("seccomp.localhost_ref", profile.localhost_ref)
         default = profile.profile_type == api_pb2.SecurityProfile.RuntimeDefault
-        return Wanted("seccomp") if default else None
+        return ProfileRequest("seccomp") if default else None
     name = context.seccomp_profile_path
     if name in ("", "unconfined"):
         return None
     if name in ("runtime/default", "docker/default"):
-        return Wanted("seccomp_profile_path")
-    return Wanted("seccomp_profile_path", name.removeprefix("localhost/"))
+        return ProfileRequest("seccomp_profile_path")
+    return ProfileRequest("seccomp_profile_path", name.removeprefix("localhost/"))
 
 
 def parse(text: bytes | str, field: str) -> Mapping[str, Any]:

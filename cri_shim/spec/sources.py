@@ -34,17 +34,17 @@ def bound(document: Document) -> list[dict[str, Any]]:
     return [mount for mount in document.get("mounts") or [] if is_bind(mount)]
 
 
-def nested(document: Document, lead: Mapping[str, str]) -> list[tuple[str, ...]]:
+def nested(document: Document, real_paths: Mapping[str, str]) -> list[tuple[str, ...]]:
     """Return, for each mount of a document, the paths below it of other mounts and devices.
 
-    Each path belongs only to its nearest mount. `lead`: destinations without symbolic links; a
-    destination without links is left out.
+    Each path belongs only to its nearest mount. `real_paths`: destinations without symbolic
+    links; a destination without links is left out.
     """
     mounts = document.get("mounts") or []
-    at = {_path(lead, mount["destination"]): number for number, mount in enumerate(mounts)}
+    at = {_path(real_paths, mount["destination"]): number for number, mount in enumerate(mounts)}
     found: list[list[str]] = [[] for _ in mounts]
     devices = (document.get("linux") or {}).get("devices") or []
-    for path in dict.fromkeys([*at, *(_path(lead, device["path"]) for device in devices)]):
+    for path in dict.fromkeys([*at, *(_path(real_paths, device["path"]) for device in devices)]):
         above = path
         while above != "/":
             above = posixpath.dirname(above)
@@ -54,8 +54,8 @@ def nested(document: Document, lead: Mapping[str, str]) -> list[tuple[str, ...]]
     return [tuple(paths) for paths in found]
 
 
-def _path(lead: Mapping[str, str], path: str) -> str:
-    return posixpath.normpath("/" + lead.get(path, path).lstrip("/"))
+def _path(real_paths: Mapping[str, str], path: str) -> str:
+    return posixpath.normpath("/" + real_paths.get(path, path).lstrip("/"))
 
 
 def redirected(
@@ -63,17 +63,19 @@ def redirected(
     place: Callable[[int], str],
     found: Mapping[str, str],
     idmapped: Collection[tuple[str, str]] = (),
-    lead: Mapping[str, str] = MappingProxyType({}),
+    real_paths: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Document, list[Source]]:
     """Return the document with places instead of sources, and what must be mounted there.
 
     `place` returns the place of a number. `found`: each source that is replaced -> its path without
-    symbolic links. `idmapped`: (source, destination) of mounts with the pod's ids. `lead`: see
-    `nested`.
+    symbolic links. `idmapped`: (source, destination) of mounts with the pod's ids. `real_paths`: as
+    for `nested`.
     """
     mounts: list[dict[str, Any]] = []
     sources: list[Source] = []
-    for mount, below in zip(document.get("mounts") or [], nested(document, lead), strict=True):
+    for mount, below in zip(
+        document.get("mounts") or [], nested(document, real_paths), strict=True
+    ):
         path = found.get(mount.get("source", "")) if is_bind(mount) else None
         if path is None:
             mounts.append(mount)

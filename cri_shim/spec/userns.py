@@ -94,8 +94,8 @@ def check_container(config: api_pb2.ContainerConfig, of_its_pod: IdMap | None) -
     """
     options = config.linux.security_context.namespace_options
     if options.HasField("userns_options"):
-        asked = options.userns_options
-        own = _of(asked) if asked.uids else None
+        requested = options.userns_options
+        own = _of(requested) if requested.uids else None
         if own != of_its_pod:
             raise InvalidArgument(FIELD, "is not that of the pod")
     if of_its_pod is not None and options.pid == api_pb2.NODE:

@@ -51,8 +51,8 @@ def resolve(
     memberships in `group`, Strict does not. Unknown names, and ids of the image that are out of
     range, are InvalidArgument.
     """
-    asked, group_text, field = _asked(context, image_user)
-    entry = _find_user(asked, passwd, field)
+    user_text, group_text, field = _requested(context, image_user)
+    entry = _find_user(user_text, passwd, field)
     gid = entry.gid
     if context.HasField("run_as_group"):
         gid = context.run_as_group.value
@@ -64,7 +64,9 @@ def resolve(
     return User(entry.uid, gid, tuple(sorted(gids)), entry.home)
 
 
-def _asked(context: api_pb2.LinuxContainerSecurityContext, image_user: str) -> tuple[str, str, str]:
+def _requested(
+    context: api_pb2.LinuxContainerSecurityContext, image_user: str
+) -> tuple[str, str, str]:
     """Return user text, group text, and the field that they came from."""
     if context.HasField("run_as_user"):
         return str(context.run_as_user.value), "", f"{_CONTEXT}.run_as_user"

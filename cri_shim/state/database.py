@@ -96,28 +96,28 @@ def meaning(error: Exception, path: Path) -> Exception:
     """
     if isinstance(error, StateError):
         return error
-    said = text(error)
-    if "/LOCK: " in said and _has(said, (errno.EAGAIN, errno.EACCES), "already held"):
+    message = text(error)
+    if "/LOCK: " in message and _has(message, (errno.EAGAIN, errno.EACCES), "already held"):
         return StateError(
-            f"cannot open the state in {path}: {said}; is another cri-shim running on this root?"
+            f"cannot open the state in {path}: {message}; is another cri-shim running on this root?"
         )
-    if _has(said, _NO_ROOM):
-        return NoRoom(said)
-    if _has(said, _NOT_ALLOWED):
+    if _has(message, _NO_ROOM):
+        return NoRoom(message)
+    if _has(message, _NOT_ALLOWED):
         return StateError(
-            f"cannot write the state in {path}: {said}; make its file system writable"
+            f"cannot write the state in {path}: {message}; make its file system writable"
             " (is it mounted read-only?), or set another root"
         )
-    if _has(said, _NO_RESOURCES):
-        return StateError(f"cannot open the state in {path}: {said}")
-    return Damaged(said)
+    if _has(message, _NO_RESOURCES):
+        return StateError(f"cannot open the state in {path}: {message}")
+    return Damaged(message)
 
 
-def _has(said: str, codes: tuple[int, ...], *texts: str) -> bool:
-    return any(wanted in said for wanted in (*map(os.strerror, codes), *texts))
+def _has(message: str, codes: tuple[int, ...], *texts: str) -> bool:
+    return any(wanted in message for wanted in (*map(os.strerror, codes), *texts))
 
 
 def text(error: Exception) -> str:
     """Return the text of an error; plyvel's errors have bytes."""
-    said = error.args[0] if error.args else ""
-    return said.decode(errors="replace") if isinstance(said, bytes) else str(error)
+    message = error.args[0] if error.args else ""
+    return message.decode(errors="replace") if isinstance(message, bytes) else str(error)

@@ -204,11 +204,11 @@ class LevelStore:
             return database.opened(self._path)
         except Damaged as e:
             records = self._read() | dict(self._in_memory())
-            aside = salvage.replace(self._path, records | {_key("meta", DAMAGED): b"1"})
+            copy = salvage.replace(self._path, records | {_key("meta", DAMAGED): b"1"})
             _log.error(
                 "the state in %s was damaged (%s): %d records of it could be read; the damaged one"
                 " is kept in %s",
-                self._path, e, len(records), aside,
+                self._path, e, len(records), copy,
             )  # fmt: skip
         return database.opened(self._path)
 

@@ -99,9 +99,9 @@ def replace(path: Path, records: Mapping[bytes, bytes]) -> Path:
     After NoRoom or StateError nothing has changed.
     """
     new = _new(path)
-    aside = path.with_name(f"{path.name}{_DAMAGED}{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
+    copy = path.with_name(f"{path.name}{_DAMAGED}{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
     _remove(new)
-    _remove(aside)  # from the same second
+    _remove(copy)  # from the same second
     try:
         new.mkdir(mode=0o700)
         db = database.made(new)
@@ -109,7 +109,7 @@ def replace(path: Path, records: Mapping[bytes, bytes]) -> Path:
             for key, value in records.items():
                 batch.put(key, value)
         db.close()
-        path.rename(aside)
+        path.rename(copy)
     except (plyvel.Error, OSError) as e:
         _remove(new)
         raise database.meaning(e, path) from e
@@ -117,7 +117,7 @@ def replace(path: Path, records: Mapping[bytes, bytes]) -> Path:
     _sync(path.parent)
     for old in damaged(path)[:-KEPT]:
         _remove(old)
-    return aside
+    return copy
 
 
 def finish(path: Path) -> None:

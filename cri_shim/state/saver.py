@@ -39,8 +39,8 @@ class Saver:
 
     def unsaved(self) -> dict[str, str]:
         """Return the records that are not saved yet, with the reason."""
-        why = "the state could not be written; is the disk full?"
-        return {task.get_name(): why for task in self._unsaved.values()}
+        problem = "the state could not be written; is the disk full?"
+        return {task.get_name(): problem for task in self._unsaved.values()}
 
     async def close(self) -> None:
         """Stop the retries, after one last attempt for each record."""

@@ -134,11 +134,6 @@ def plain_layer(diff_id: str, size: int) -> dict[str, Any]:
     return {"mediaType": LAYER_TYPE, "digest": diff_id, "size": size}
 
 
-def diff_ids_of(config: bytes) -> tuple[str, ...]:
-    """Return the layers' diff-ids, bottom first."""
-    return _diff_ids(_fields(config, "image config"))
-
-
 def _diff_ids(fields: Mapping[str, Any]) -> tuple[str, ...]:
     rootfs = fields.get("rootfs")
     ids = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None

@@ -56,6 +56,7 @@ class Skopeo:
         """
         self._patience = patience
         self._program = program
+        self.policy = policy
         self._policy = ["--policy", str(policy)] if policy else []
         self._platform = ["--override-os", "linux", "--override-arch", architecture]
         self._registries = ["--registries-conf", str(registries_conf)] if registries_conf else []

@@ -25,7 +25,7 @@ from cri_shim.streaming.hangup import Hangup
 from cri_shim.streaming.head import Head, refusal
 from cri_shim.streaming.link import Buffer, Link, Session
 from cri_shim.streaming.memory import Pool
-from cri_shim.streaming.upgrade import Agreed, Refused
+from cri_shim.streaming.upgrade import Agreed, Refusal
 
 HEAD_S = 10.0  # for the whole request; clients send it at once
 LINGER_S = 1.0  # for the client to close after us: unread input would cut our last output
@@ -37,7 +37,7 @@ _WRITE_HIGH = 1 << 18  # unsent bytes after which the session is paused
 
 # The answer to a request: a refusal, or the agreed upgrade and the function that opens the session.
 Opener = Callable[[Link], Session]
-Answer = Refused | tuple[Agreed, Opener]
+Answer = Refusal | tuple[Agreed, Opener]
 
 _log = logging.getLogger(__name__)
 
@@ -54,17 +54,17 @@ class Shared:
 class Owner(Protocol):
     """The owner of the connections: the server."""
 
-    def opened(self, connection: "Connection") -> None:
+    def opened(self, connection: "ClientConnection") -> None:
         """A client has connected."""
 
-    def answer(self, connection: "Connection", request: h11.Request) -> Answer:
+    def answer(self, connection: "ClientConnection", request: h11.Request) -> Answer:
         """Decide how to answer a request."""
 
-    def closed(self, connection: "Connection") -> None:
+    def closed(self, connection: "ClientConnection") -> None:
         """The connection has ended."""
 
 
-class Connection(asyncio.Protocol):
+class ClientConnection(asyncio.Protocol):
     """One client of `owner`."""
 
     def __init__(self, owner: "Owner", shared: Shared) -> None:
@@ -97,7 +97,7 @@ class Connection(asyncio.Protocol):
             return
         self._used = self._loop.time()
         if self._session is not None:
-            self._take(self._session, data)
+            self._receive(self._session, data)
         elif self._head is not None:
             self._request(self._head, data)
 
@@ -132,13 +132,13 @@ class Connection(asyncio.Protocol):
         found = head.receive(data)
         if found is None:
             return
-        answer = found if isinstance(found, Refused) else self._owner.answer(self, found)
-        if isinstance(answer, Refused):
+        answer = found if isinstance(found, Refusal) else self._owner.answer(self, found)
+        if isinstance(answer, Refusal):
             self._refuse(answer)
             return
         agreed, opener = answer
         switch = head.switch(agreed)
-        if isinstance(switch, Refused):
+        if isinstance(switch, Refusal):
             self._refuse(switch)
             return
         self._head = None
@@ -148,20 +148,20 @@ class Connection(asyncio.Protocol):
         self._timer = self._loop.call_later(self._shared.idle, self._check_idle)
         self._session = opener(self)
         if head.trailing:
-            self._take(self._session, head.trailing)
+            self._receive(self._session, head.trailing)
 
-    def _refuse(self, refused: Refused) -> None:
+    def _refuse(self, refused: Refusal) -> None:
         """Answer with a status and close."""
         self._head = None
         self._transport.write(refusal(refused))
         self.close()
 
     def _too_slow(self) -> None:
-        self._refuse(Refused(408, f"no whole request within {HEAD_S:g} s"))
+        self._refuse(Refusal(408, f"no whole request within {HEAD_S:g} s"))
 
     # -- input --------------------------------------------------------------------------------
 
-    def _take(self, session: Session, data: bytes) -> None:
+    def _receive(self, session: Session, data: bytes) -> None:
         session.received(data)
         self._busy = True
         self._shared.rounds.add(self._work)

@@ -30,7 +30,7 @@ class Client(Protocol):
     def failed(self, text: str) -> None:
         """The connection could not be made. Clients end their whole session after this."""
 
-    def over(self, broken: bool) -> None:
+    def ended(self, broken: bool) -> None:
         """The connection has ended. `broken`: some data was lost."""
 
     def waits(self, by: int) -> None:
@@ -56,7 +56,7 @@ class Forward(asyncio.Protocol):
         self._paused = False
         self._held = 0  # bytes that wait for the pod, here and in the transport
         self._running = True
-        self._over = False
+        self._ended = False
         self._timer: asyncio.TimerHandle | None = None
 
     async def run(self, connect: Connect) -> None:
@@ -69,12 +69,12 @@ class Forward(asyncio.Protocol):
             self._check_gone()
 
     async def _connect(self, connect: Connect) -> None:
-        if self._over:
+        if self._ended:
             return
         try:
             pod = await connect()
         except CriShimError as e:
-            if not self._over:
+            if not self._ended:
                 self._client.failed(str(e))
                 self._finish(broken=False)
             return
@@ -88,7 +88,7 @@ class Forward(asyncio.Protocol):
 
     def feed(self, data: bytes | memoryview) -> None:
         """Send bytes to the pod."""
-        if self._over or self._client_done:
+        if self._ended or self._client_done:
             return
         if self._transport is None or self._full:
             self._waiting += data
@@ -102,7 +102,7 @@ class Forward(asyncio.Protocol):
     def feed_end(self) -> None:
         """The client has closed its side."""
         self._client_done = True
-        if self._transport is not None and not self._over and not self._waiting:
+        if self._transport is not None and not self._ended and not self._waiting:
             self._end_input(self._transport)
 
     def _end_input(self, transport: asyncio.Transport) -> None:
@@ -125,7 +125,7 @@ class Forward(asyncio.Protocol):
     def _count(self) -> None:
         """Report to the session how many bytes wait."""
         held = 0
-        if not self._over:
+        if not self._ended:
             held = len(self._waiting)
             held += 0 if self._transport is None else self._transport.get_write_buffer_size()
         if held != self._held:
@@ -135,17 +135,17 @@ class Forward(asyncio.Protocol):
     def pause(self) -> None:
         """Stop reading from the pod."""
         self._paused = True
-        if self._transport is not None and not self._over:
+        if self._transport is not None and not self._ended:
             self._transport.pause_reading()
 
     def resume(self) -> None:
         self._paused = False
-        if self._transport is not None and not self._over:
+        if self._transport is not None and not self._ended:
             self._transport.resume_reading()
 
     def abort(self) -> None:
         """The client broke the connection: break the one to the pod."""
-        if self._over:
+        if self._ended:
             return
         if self._transport is not None:
             self._transport.abort()
@@ -155,7 +155,7 @@ class Forward(asyncio.Protocol):
 
     def refuse(self, reason: str) -> None:
         """End the connection and send the reason to the client."""
-        if not self._over:
+        if not self._ended:
             self._client.failed(reason)
             self.abort()
 
@@ -163,7 +163,7 @@ class Forward(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        if self._over:
+        if self._ended:
             self._transport.abort()
             return
         self._transport.set_write_buffer_limits(high=0)  # pause_writing at the first unsent byte
@@ -172,12 +172,12 @@ class Forward(asyncio.Protocol):
         self.resume_writing()
 
     def data_received(self, data: bytes) -> None:
-        if not self._over:
+        if not self._ended:
             self._client.data(data)
 
     def eof_received(self) -> bool:
         self._pod_done = True
-        if self._over:
+        if self._ended:
             return False
         self._client.data_end()
         if not self._client_done:
@@ -185,7 +185,7 @@ class Forward(asyncio.Protocol):
         return not self._client_done or bool(self._waiting)
 
     def connection_lost(self, error: Exception | None) -> None:
-        if not self._over:
+        if not self._ended:
             self._finish(broken=error is not None)
 
     def pause_writing(self) -> None:
@@ -193,7 +193,7 @@ class Forward(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._full = False
-        if self._transport is not None and not self._over:
+        if self._transport is not None and not self._ended:
             self._write_waiting(self._transport)
 
     # -- the end ------------------------------------------------------------------------------
@@ -204,16 +204,16 @@ class Forward(asyncio.Protocol):
         self._timer = self._loop.call_later(QUIET_S, self.abort)
 
     def _check_gone(self) -> None:
-        if self._over and not self._running:
+        if self._ended and not self._running:
             self._gone()
 
     def _finish(self, broken: bool) -> None:
-        self._over = True
+        self._ended = True
         self._waiting.clear()
         self._count()
         if self._timer is not None:
             self._timer.cancel()
         if not self._pod_done:
             self._client.data_end()
-        self._client.over(broken)
+        self._client.ended(broken)
         self._check_gone()

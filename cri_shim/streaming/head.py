@@ -2,7 +2,7 @@
 
 import h11
 
-from cri_shim.streaming.upgrade import Agreed, Refused
+from cri_shim.streaming.upgrade import Agreed, Refusal
 from cri_shim.untrusted import printable
 
 LIMIT = 32 << 10  # bytes of a request's head
@@ -15,7 +15,7 @@ class Head:
     def __init__(self) -> None:
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=LIMIT)
 
-    def receive(self, data: bytes) -> h11.Request | Refused | None:
+    def receive(self, data: bytes) -> h11.Request | Refusal | None:
         """Take bytes; return the request when it is complete, or a refusal if it is malformed."""
         try:
             self._http.receive_data(data)
@@ -24,15 +24,15 @@ class Head:
             return _wrong(error)
         if event is h11.NEED_DATA:
             return None
-        return event if isinstance(event, h11.Request) else Refused(400, "no request")
+        return event if isinstance(event, h11.Request) else Refusal(400, "no request")
 
-    def switch(self, agreed: Agreed) -> bytes | Refused:
+    def switch(self, agreed: Agreed) -> bytes | Refusal:
         """Return the 101 answer to an agreed upgrade."""
         try:
             event = self._http.next_event()
             while event is not h11.PAUSED:
                 if not isinstance(event, h11.EndOfMessage):
-                    return Refused(400, "an upgrade has no body")
+                    return Refusal(400, "an upgrade has no body")
                 event = self._http.next_event()
             switch = h11.InformationalResponse(
                 status_code=101, reason=b"Switching Protocols", headers=list(agreed.headers)
@@ -46,12 +46,12 @@ class Head:
         return self._http.trailing_data[0]
 
 
-def _wrong(error: h11.ProtocolError) -> Refused:
+def _wrong(error: h11.ProtocolError) -> Refusal:
     """Make a refusal. The text of h11 may repeat all bytes of the client, so it is cut."""
-    return Refused(error.error_status_hint, printable(error, _PROBLEM))
+    return Refusal(error.error_status_hint, printable(error, _PROBLEM))
 
 
-def refusal(refused: Refused) -> bytes:
+def refusal(refused: Refusal) -> bytes:
     """Return the complete answer: a status, a text, and `Connection: close`."""
     body = (refused.text + "\n").encode()
     headers = [

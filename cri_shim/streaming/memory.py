@@ -52,7 +52,7 @@ class Share:
     def __init__(self, pool: Pool, limit: int, full: Callable[[bool], None]) -> None:
         self._pool = pool
         self._limit = limit
-        self._tell = full
+        self._on_full = full
         self._full = False
         self.held = 0
 
@@ -69,4 +69,4 @@ class Share:
         full = self.held > (limit // 2 if self._full else limit)
         if full != self._full:
             self._full = full
-            self._tell(full)
+            self._on_full(full)

@@ -12,8 +12,9 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from cri_shim.aio.offload import finish
-from cri_shim.containers.interactive import InteractiveSession, OutputHandler
+from cri_shim.containers.interactive import InteractiveSession
 from cri_shim.errors import CriShimError
+from cri_shim.oci.command import OutputHandler
 from cri_shim.streaming.resources import Resources
 from cri_shim.wire.remotecommand import Outcome, ResizeDecoder, Stream
 
@@ -52,7 +53,7 @@ class RemoteCommand:
         self._task: asyncio.Task[None] | None = None
         self._session: InteractiveSession | None = None
         self._early = bytearray()
-        self._input_over = False
+        self._input_ended = False
         self._size: tuple[int, int] | None = None
         self._resizes = ResizeDecoder()
         self._paused = False
@@ -74,7 +75,7 @@ class RemoteCommand:
             self._waiting.hold(waiting)
 
     def stdin_end(self) -> None:
-        self._input_over = True
+        self._input_ended = True
         if self._session is not None:
             self._session.feed_end()
 
@@ -146,7 +147,7 @@ class RemoteCommand:
             session.pause()
         early, self._early = bytes(self._early), bytearray()
         self._waiting.hold(session.feed(early) if early else 0)
-        if self._input_over:
+        if self._input_ended:
             session.feed_end()
 
     def _output(self, number: int, data: bytes) -> None:

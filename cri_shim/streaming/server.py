@@ -23,14 +23,14 @@ from cri_shim.errors import ConfigError, InvalidArgument
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pods import forward
 from cri_shim.streaming.certificate import Certificate
-from cri_shim.streaming.connection import Answer, Connection, Shared
+from cri_shim.streaming.connection import Answer, ClientConnection, Shared
 from cri_shim.streaming.link import Link, Session
 from cri_shim.streaming.listener import Listener
 from cri_shim.streaming.memory import TOTAL_OUTPUT, Pool
 from cri_shim.streaming.sessions import PURPOSES, PendingRequest, Request, Sessions
 from cri_shim.streaming.slots import Slot, Slots
 from cri_shim.streaming.tickets import Tickets
-from cri_shim.streaming.upgrade import Agreed, Refused, agree
+from cri_shim.streaming.upgrade import Agreed, Refusal, agree
 
 MAX_WITHOUT_SESSION = 256  # connections without a session; above the limit the oldest is dropped
 MAX_PORTS = 127  # ports of one request: the limit of the legacy WebSocket channels
@@ -65,8 +65,8 @@ class StreamingServer:
         self._slots = Slots(config.most, config.most_of_pod, self._descriptors)
         self._sessions = Sessions(engine, self._slots)
         self._shared = Shared(config.idle, Rounds(), Pool(TOTAL_OUTPUT))
-        self._connections: dict[Connection, Slot | None] = {}
-        self._without_session: dict[Link, Connection] = {}  # those without a session, oldest first
+        self._connections: dict[ClientConnection, Slot | None] = {}
+        self._without_session: dict[Link, ClientConnection] = {}  # oldest first
         self._empty = asyncio.Event()  # set when no connection is left
         self._listener: Listener | None = None
         self.base_url = ""
@@ -146,17 +146,17 @@ class StreamingServer:
 
     # -- the connections ----------------------------------------------------------------------
 
-    def _connection(self) -> Connection:
-        return Connection(self, self._shared)
+    def _connection(self) -> ClientConnection:
+        return ClientConnection(self, self._shared)
 
-    def opened(self, connection: Connection) -> None:
+    def opened(self, connection: ClientConnection) -> None:
         """Called by connections, like `closed` and `answer`."""
         if len(self._without_session) >= min(MAX_WITHOUT_SESSION, self._descriptors // 8):
             self._without_session.pop(next(iter(self._without_session))).abort()
         self._connections[connection] = None
         self._without_session[connection] = connection
 
-    def closed(self, connection: Connection) -> None:
+    def closed(self, connection: ClientConnection) -> None:
         if (slot := self._connections.pop(connection, None)) is not None:
             slot.free()
         self._without_session.pop(connection, None)
@@ -164,21 +164,21 @@ class StreamingServer:
         if not self._connections:
             self._empty.set()
 
-    def answer(self, connection: Connection, request: h11.Request) -> Answer:
+    def answer(self, connection: ClientConnection, request: h11.Request) -> Answer:
         """Decide how to answer a request. Its ticket is void afterwards, in every case."""
         path = request.target.decode("latin-1").partition("?")[0]
         _, _, rest = path.partition("/")
         purpose, _, token = rest.partition("/")
         pending = self._tickets.take(token)
         if pending is None:
-            return Refused(404, "there is nothing here")
+            return Refusal(404, "there is nothing here")
         self._connections[connection] = pending.slot
         if pending.purpose != purpose:
-            return Refused(404, "there is nothing here")
+            return Refusal(404, "there is nothing here")
         if request.method not in (b"GET", b"POST"):
-            return Refused(405, "only GET and POST", (("Allow", "GET, POST"),))
+            return Refusal(405, "only GET and POST", (("Allow", "GET, POST"),))
         agreed = agree(request, pending.purpose)
-        if isinstance(agreed, Refused):
+        if isinstance(agreed, Refusal):
             return agreed
         return agreed, functools.partial(self._open, agreed, pending)
 

@@ -91,11 +91,11 @@ class Sessions:
     async def _end_with_pod(self, id: str, session: Session) -> None:
         """End the session with its pod: its sockets would keep the pod's network namespace."""
 
-        def over() -> bool:
+        def is_over() -> bool:
             pod = self._engine.objects.find_pod(id)
             return pod is None or not lifecycle.is_ready(pod)
 
-        await self._engine.objects.until(id, over)
+        await self._engine.objects.until(id, is_over)
         session.end(f"pod {id} was stopped")
 
     def ended(self, link: Link) -> None:

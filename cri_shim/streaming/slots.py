@@ -29,14 +29,14 @@ class Slots:
 
     def take(self, pod_id: str, purpose: str) -> "Slot":
         """Take a slot for a session of a pod; ResourceExhausted names the limit that is reached."""
-        if (there := self._taken[pod_id]) >= self._most_of_pod:
+        if (count := self._taken[pod_id]) >= self._most_of_pod:
             raise ResourceExhausted(
-                f"pod {pod_id} has {there} streaming sessions already, which is the limit"
+                f"pod {pod_id} has {count} streaming sessions already, which is the limit"
                 " streaming.max_sessions_per_pod: end some of them, or raise it"
             )
-        if (there := self._taken.total()) >= self._most:
+        if (count := self._taken.total()) >= self._most:
             raise ResourceExhausted(
-                f"there are {there} streaming sessions on this node already, which is the limit"
+                f"there are {count} streaming sessions on this node already, which is the limit"
                 " streaming.max_sessions: end some of them, or raise it"
             )
         cost = COSTS[purpose]

@@ -14,7 +14,7 @@ from cri_shim.streaming.forward import Forward
 from cri_shim.streaming.link import Link
 from cri_shim.streaming.memory import SESSION_INPUT
 from cri_shim.streaming.resources import Resources
-from cri_shim.wire.forward import MAX_HALF_PAIRS, Pair, Pairing, Refused
+from cri_shim.wire.forward import MAX_HALF_PAIRS, Pair, Pairing, RefusedStream
 from cri_shim.wire.spdy import (
     Connection,
     DataReceived,
@@ -100,7 +100,7 @@ class SpdyForward:
 
     def _opened(self, event: StreamOpened) -> None:
         found = self._pairing.add(event.stream, event.headers, self._loop.time())
-        if isinstance(found, Refused):
+        if isinstance(found, RefusedStream):
             self._spdy.reset(event.stream, Reset.PROTOCOL_ERROR)
             return
         self._spdy.accept(event.stream)
@@ -178,7 +178,7 @@ class SpdyForward:
         if out := self._spdy.outgoing():
             self._link.write(out)
 
-    def over(self, pair: Pair) -> None:
+    def ended(self, pair: Pair) -> None:
         self._forwards.pop(pair.data, None)
 
     def waits(self, by: int) -> None:
@@ -212,11 +212,11 @@ class _Pair:
         if self._spdy.writable(self._pair.error):
             self._spdy.send(self._pair.error, text.encode(), fin=True)
 
-    def over(self, broken: bool) -> None:
+    def ended(self, broken: bool) -> None:
         self._fin(self._pair.error)
         if broken:  # otherwise the client ends its side after ours
             self._spdy.reset(self._pair.data)
-        self._session.over(self._pair)
+        self._session.ended(self._pair)
         self._session.flush()
 
     def waits(self, by: int) -> None:

@@ -145,7 +145,7 @@ class SpdyCommand:
         if not self._finished:
             self._end(outcome, Goaway.OK)
 
-    def _end(self, outcome: Outcome, why: Goaway) -> None:
+    def _end(self, outcome: Outcome, code: Goaway) -> None:
         self._finished = True
         self._timer.cancel()
         error = self._set.streams.get(Stream.ERROR)
@@ -159,7 +159,7 @@ class SpdyCommand:
         for stream in self._spdy.open_streams:
             if self._spdy.writable(stream):
                 self._spdy.reset(stream)
-        self._spdy.goaway(why)
+        self._spdy.goaway(code)
         self._flush()
         self._link.close()
 

@@ -28,7 +28,7 @@ class Agreed:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Refusal:
     """An HTTP status with its text, and headers that list what the server accepts."""
 
     status: int
@@ -36,29 +36,29 @@ class Refused:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-def agree(request: h11.Request, purpose: Purpose) -> Agreed | Refused:
+def agree(request: h11.Request, purpose: Purpose) -> Agreed | Refusal:
     """Choose the answer to a request."""
     wanted = _joined(request, "upgrade").lower()
     if "upgrade" not in _joined(request, "connection").lower() or not wanted:
-        return Refused(400, "this address is for an upgrade to SPDY/3.1 or WebSocket")
+        return Refusal(400, "this address is for an upgrade to SPDY/3.1 or WebSocket")
     if "websocket" in wanted:
         return _websocket(request, purpose)
     if SPDY.lower() in wanted:
         return _spdy(request, purpose)
-    return Refused(400, f"cannot upgrade to {wanted[:80]!r}: only to SPDY/3.1 or WebSocket")
+    return Refusal(400, f"cannot upgrade to {wanted[:80]!r}: only to SPDY/3.1 or WebSocket")
 
 
-def _spdy(request: h11.Request, purpose: Purpose) -> Agreed | Refused:
+def _spdy(request: h11.Request, purpose: Purpose) -> Agreed | Refusal:
     served: tuple[str, ...] = negotiation.SPDY_REMOTE_COMMAND
     if purpose == "portforward":
         served = negotiation.SPDY_PORT_FORWARD
     offered = _lines(request, "x-stream-protocol-version")
     if not negotiation.offers(offered):
-        return Refused(400, "the header X-Stream-Protocol-Version is missing")
+        return Refusal(400, "the header X-Stream-Protocol-Version is missing")
     chosen = negotiation.choose(offered, served)
     if chosen is None:
         accepted = tuple(("X-Accepted-Stream-Protocol-Versions", name) for name in served)
-        return Refused(403, _unknown(offered, served), accepted)
+        return Refusal(403, _unknown(offered, served), accepted)
     return Agreed(
         "spdy",
         chosen,
@@ -66,21 +66,21 @@ def _spdy(request: h11.Request, purpose: Purpose) -> Agreed | Refused:
     )
 
 
-def _websocket(request: h11.Request, purpose: Purpose) -> Agreed | Refused:
+def _websocket(request: h11.Request, purpose: Purpose) -> Agreed | Refusal:
     served: tuple[str, ...] = negotiation.WEBSOCKET_REMOTE_COMMAND
     if purpose == "portforward":
         served = negotiation.WEBSOCKET_PORT_FORWARD
     if request.method != b"GET":
-        return Refused(405, "a WebSocket begins with GET", (("Allow", "GET"),))
+        return Refusal(405, "a WebSocket begins with GET", (("Allow", "GET"),))
     if _joined(request, "sec-websocket-version") != "13":
-        return Refused(426, "only version 13 of WebSocket", (("Sec-WebSocket-Version", "13"),))
+        return Refusal(426, "only version 13 of WebSocket", (("Sec-WebSocket-Version", "13"),))
     key = _joined(request, "sec-websocket-key")
     if not key:
-        return Refused(400, "the header Sec-WebSocket-Key is missing")
+        return Refusal(400, "the header Sec-WebSocket-Key is missing")
     offered = _lines(request, "sec-websocket-protocol")
     chosen = negotiation.choose(offered, served) if negotiation.offers(offered) else ""
     if chosen is None:
-        return Refused(403, _unknown(offered, served))
+        return Refusal(403, _unknown(offered, served))
     headers = [("Connection", "Upgrade"), ("Upgrade", "websocket")]
     headers.append(("Sec-WebSocket-Accept", generate_accept_token(key.encode()).decode()))
     if chosen:

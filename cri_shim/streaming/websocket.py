@@ -7,8 +7,6 @@ from cri_shim.wire import websocket as wire
 from cri_shim.wire.channels import Channels
 from cri_shim.wire.websocket import BadFrame, CloseCode, FrameReader, Opcode, Piece
 
-Payload = bytes | bytearray | str
-
 
 class WebSocket:
     """Answers pings and closes itself. A close also closes the link."""

@@ -171,7 +171,7 @@ class WebSocketChannels:
     def send(self, channel: int, data: bytes) -> None:
         send(self._ws, self._channels, channel, data)
 
-    def over(self, channel: int) -> None:
+    def ended(self, channel: int) -> None:
         """End the session with its last connection: a single channel cannot be ended."""
         self._left.discard(channel)
         if not self._left:
@@ -198,8 +198,8 @@ class _Channel:
     def failed(self, text: str) -> None:
         self._session.send(self._pair.error, text.encode())
 
-    def over(self, broken: bool) -> None:
-        self._session.over(self._pair.data)
+    def ended(self, broken: bool) -> None:
+        self._session.ended(self._pair.data)
 
     def waits(self, by: int) -> None:
         self._session.waits(by)

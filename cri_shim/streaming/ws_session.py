@@ -45,13 +45,13 @@ class WebSocketCommand:
         before, input = self._ws.frames, 0
         for piece in self._ws.take(frames):
             for event in self._channels.decode(piece.data, finished=piece.last):
-                input += self._take(event)
+                input += self._handle(event)
         done = self._ws.frames - before
         if done > input and not self._flood.idle(done - input):
             self._refuse(REASON)
         return done
 
-    def _take(self, event: ChannelEvent) -> bool:
+    def _handle(self, event: ChannelEvent) -> bool:
         """Handle an event; return whether it was input."""
         match event:
             case ChannelData(Stream.STDIN, some) if self._stdin:

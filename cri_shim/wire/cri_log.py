@@ -21,7 +21,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LogEntry:
     """One line of the file."""
 
     time: str
@@ -45,7 +45,7 @@ class Parser:
         self._rest = b""
         self._too_long = False  # whether the current line is longer than MAX_LINE
 
-    def feed(self, data: bytes) -> list[Entry]:
+    def feed(self, data: bytes) -> list[LogEntry]:
         """Take the next bytes; return the entries that are complete now."""
         *lines, rest = (self._rest + data).split(b"\n")
         if lines and self._too_long:
@@ -61,21 +61,21 @@ class Parser:
         self._rest, self._too_long = b"", False
 
 
-def entries(lines: Iterable[bytes]) -> Iterable[Entry]:
+def entries(lines: Iterable[bytes]) -> Iterable[LogEntry]:
     """Yield the entries among `lines`, which have no line breaks."""
     for line in lines:
         if (entry := parse(line)) is not None:
             yield entry
 
 
-def parse(line: bytes) -> Entry | None:
+def parse(line: bytes) -> LogEntry | None:
     """Parse one line without its line break; None if it does not have the format."""
     parts = line.split(b" ", 3)
     if len(parts) < 3 or parts[1] not in (b"stdout", b"stderr"):
         return None
     time, stream, tags, content = (*parts, b"")[:4]
     partial = tags.split(b":", 1)[0] == b"P"
-    return Entry(time.decode(errors="replace"), stream.decode(), partial, content)
+    return LogEntry(time.decode(errors="replace"), stream.decode(), partial, content)
 
 
 def moment(text: str) -> int:
@@ -93,14 +93,14 @@ def moment(text: str) -> int:
 
 
 class Tail:
-    """Finds where the last `lines` lines of the streams `wanted` begin, in a file of `size` bytes.
+    """Finds where the last `lines` lines of the streams `query` begin, in a file of `size` bytes.
 
     A line has one or more parts and ends with a line break; the last one may be unfinished. The
     caller passes the blocks of the file from its end to its start; at most one block is kept.
     """
 
-    def __init__(self, lines: int, wanted: Container[str], size: int) -> None:
-        self._lines, self._wanted = lines, wanted
+    def __init__(self, lines: int, query: Container[str], size: int) -> None:
+        self._lines, self._wanted = lines, query
         self._at = self._end = size  # where the tail begins, and where the current line ends
         self._found, self._seen = 0, set[str]()  # `_seen`: streams of which a part was found
         self._head, self._length = b"", 0  # what is known of the current line
@@ -138,13 +138,3 @@ class Tail:
         self._end -= length + 1
         self._head, self._length = b"", 0
         return None
-
-
-def tail_start(block: bytes, lines: int, wanted: Container[str]) -> int | None:
-    """Find where the last `lines` lines of the streams `wanted` begin in `block`, a file's end.
-
-    None if the block does not contain the end of the line before them.
-    """
-    tail = Tail(lines, wanted, len(block))
-    found = tail.before(block)
-    return tail.start() if found is None else found

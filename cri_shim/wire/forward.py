@@ -30,7 +30,7 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedStream:
     """The stream must be reset, for this reason."""
 
     reason: str
@@ -50,27 +50,27 @@ class Pairing:
     def __init__(self) -> None:
         self._halves: dict[str, _Half] = {}
 
-    def add(self, stream: int, headers: dict[str, str], now: float) -> Pair | Refused | None:
+    def add(self, stream: int, headers: dict[str, str], now: float) -> Pair | RefusedStream | None:
         """Add a stream that the peer opened. None: the other stream of the pair is missing."""
         kind = headers.get("streamtype", "").lower()
         if kind not in (ERROR, DATA):
-            return Refused(f"a stream of type {kind[:32]!r}; error and data are known")
+            return RefusedStream(f"a stream of type {kind[:32]!r}; error and data are known")
         port = _port(headers.get("port", ""))
         if port is None:
-            return Refused(f"port {headers.get('port', '')[:32]!r} is none of 1 to 65535")
+            return RefusedStream(f"port {headers.get('port', '')[:32]!r} is none of 1 to 65535")
         request = headers.get("requestid") or str(stream if kind == ERROR else stream - 2)
         if len(request) > _MAX_REQUEST_ID:
-            return Refused("the requestid is too long")
+            return RefusedStream("the requestid is too long")
         half = self._halves.get(request)
         if half is None:
             if len(self._halves) >= MAX_HALF_PAIRS:
-                return Refused("too many streams wait for their other half")
+                return RefusedStream("too many streams wait for their other half")
             self._halves[request] = _Half(port, kind, stream, now)
             return None
         if half.kind == kind:
-            return Refused(f"request {request!r} has its {kind} stream already")
+            return RefusedStream(f"request {request!r} has its {kind} stream already")
         if half.port != port:
-            return Refused(f"request {request!r} names the ports {half.port} and {port}")
+            return RefusedStream(f"request {request!r} names the ports {half.port} and {port}")
         del self._halves[request]
         error, data = (half.stream, stream) if kind == DATA else (stream, half.stream)
         return Pair(port, error, data)

@@ -108,8 +108,8 @@ def decode_status(text: bytes) -> Outcome:
             return Outcome(exit_code=int(status["details"]["causes"][0]["message"]))
         return Outcome(error=str(status["message"]).removeprefix(_INTERNAL))
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
-        said = text[:80].decode(errors="replace")
-        return Outcome(error=f"the session ended without a status that can be read: {said!r}")
+        shown = text[:80].decode(errors="replace")
+        return Outcome(error=f"the session ended without a status that can be read: {shown!r}")
 
 
 def _message(outcome: Outcome) -> str:

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 
 import grpc
 
-from cri_shim.isolation import namespaces
+from cri_shim.linux import nsenter
 from cri_shim.pb import api_pb2 as api
 from cri_shim.rpc.stub import RUNTIME, Stub
 from cri_shim.wire.spdy import Connection, Role
@@ -87,7 +87,7 @@ def _with_pod(instance: Instance, args: argparse.Namespace) -> dict[str, dict[st
         try:
             pod = cri.up()
             stub = Stub(channel, RUNTIME)
-            listening = namespaces.in_netns(_netns(stub, pod), _listen)
+            listening = nsenter.in_netns(_netns(stub, pod), _listen)
             try:
                 port = listening.getsockname()[1]
                 kinds: dict[str, Flood | None] = {"nobody": None, **_kinds(port)}

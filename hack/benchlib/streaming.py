@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cri_shim.isolation import namespaces
+from cri_shim.linux import nsenter
 from cri_shim.pb import api_pb2 as api
 from cri_shim.rpc.client import Client
 from hack.benchlib.figures import Samples, table
@@ -93,7 +93,7 @@ class _Bench:
         return await self._rate(lambda: _drain(sock, blocks << 16))
 
     async def forward(self, wire: str, size: int, *, down: bool) -> dict[str, float]:
-        listening = namespaces.in_netns(await self._netns(), _listen)
+        listening = nsenter.in_netns(await self._netns(), _listen)
         port = str(listening.getsockname()[1])
         peer = threading.Thread(target=_pour if down else _swallow, args=(listening, size))
         peer.start()

@@ -15,6 +15,7 @@ import pytest
 
 from cri_shim.errors import CriShimError
 from cri_shim.isolation import namespaces
+from cri_shim.linux import nsenter
 from cri_shim.pb import api_pb2 as api
 from tests.chaos import world
 from tests.chaos.cni_spy import Spy
@@ -77,7 +78,7 @@ def rules(daemon: Daemon) -> list[str]:
 
 
 def within(netns: Path, work: Callable[[], T]) -> T:
-    return namespaces.in_netns(netns, work)
+    return nsenter.in_netns(netns, work)
 
 
 def bound(port: int) -> socket.socket:

@@ -271,7 +271,7 @@ async def serve_forward(pipe: Pipe, protocol: str, command: Command) -> None:
                 case spdy.StreamOpened(stream, headers):
                     connection.accept(stream)
                     pair = pairing.add(stream, headers, 0.0)
-                    assert not isinstance(pair, forward.Refused), pair
+                    assert not isinstance(pair, forward.RefusedStream), pair
                     if pair is not None and pair.port == 1:
                         connection.send(pair.error, b"nobody listens on port 1", fin=True)
                         connection.send(pair.data, b"", fin=True)

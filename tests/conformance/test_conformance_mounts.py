@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cri_shim.errors import InvalidArgument
-from cri_shim.linux import mounts
+from cri_shim.linux import mounts, syscalls
 from cri_shim.pb import api_pb2 as api
 from tests.fixtures.cri import Cri, container_config, pod_config
 
@@ -21,7 +21,7 @@ PRIVATE, RSLAVE, RSHARED = (
 def shared(tmp_path: Path) -> Iterator[Path]:
     """A directory that propagates mounts, with places to mount at, and a `seed`."""
     mounts.bind(tmp_path, tmp_path)
-    mounts.make_private(tmp_path)
+    syscalls.mount(None, tmp_path, None, syscalls.MS_PRIVATE)
     mounts.make_shared(tmp_path)
     for name in ("in", "seed", "back"):
         (tmp_path / name).mkdir()
@@ -64,7 +64,7 @@ async def test_mount_propagation_is_what_was_asked(
 async def test_a_source_that_cannot_propagate_is_refused(
     cri: Cri, shared: Path, propagation: int
 ) -> None:
-    mounts.make_private(shared)
+    syscalls.mount(None, shared, None, syscalls.MS_PRIVATE)
     mount = api.Mount(container_path="/mnt", host_path=str(shared), propagation=propagation)  # type: ignore[arg-type]
     pod = await cri.run_pod()
     with pytest.raises(InvalidArgument, match=r"config.mounts\[0\].propagation: .*make-rshared"):

@@ -11,7 +11,7 @@ import pytest
 
 from cri_shim.errors import CriShimError, Unavailable, WrongState
 from cri_shim.linux import mounts, syscalls
-from cri_shim.oci.log_file import Wanted, read
+from cri_shim.oci.log_file import LogQuery, read
 from cri_shim.pb import api_pb2 as api
 from tests.fixtures.cri import Cri, container_config, pod_config
 from tests.fixtures.silent import silent_mount
@@ -209,5 +209,5 @@ async def test_a_log_on_a_file_system_that_does_not_answer_is_not_waited_for_by_
 ) -> None:
     with silent_mount(tmp_path / "silent") as silent:
         with pytest.raises(Unavailable, match=f"{silent}.*did not answer"):
-            async for _ in read(silent / "pod" / "main.log", Wanted()):
+            async for _ in read(silent / "pod" / "main.log", LogQuery()):
                 pass

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cri_shim.errors import ResourceExhausted
-from cri_shim.isolation import namespaces
+from cri_shim.linux import nsenter
 from cri_shim.pb import api_pb2 as api
 from cri_shim.rpc.client import Client
 from cri_shim.streaming.connection import FAIR_OUTPUT
@@ -205,7 +205,7 @@ async def full(cri: Cri, pod: str) -> socket.socket:
         made.listen(0)
         return made
 
-    return namespaces.in_netns(netns, listen)
+    return nsenter.in_netns(netns, listen)
 
 
 async def forwarding(cri: Cri, pod: str, closing: AsyncExitStack, transport: str = "spdy") -> Spdy:

@@ -4,6 +4,10 @@
 takes them with `outgoing()`. There is no flow control in this protocol: Go's library neither sends
 nor obeys SETTINGS and WINDOW_UPDATE, so the only back-pressure is TCP's, for all streams together.
 
+The runtime is always the server. Only tests and `hack/bench` use the client's end (`Role.CLIENT`,
+`open`, `send_headers`, `ping` and the events of a server's answers): with it, the same tables are
+tested from both ends.
+
 - `connection`: one connection, either end; the only class that users of the package need
 - `events`: what the peer did, as values
 - `frames`: numbers and layouts of the frames, and the frames that this side sends

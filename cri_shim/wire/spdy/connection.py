@@ -29,7 +29,7 @@ from cri_shim.wire.spdy.frames import Goaway, Kind, Reset
 from cri_shim.wire.spdy.headers import BadHeaders, Deflater, Inflater
 from cri_shim.wire.spdy.reader import BadFrame, Control, Data, FrameReader
 from cri_shim.wire.spdy.state import Move, State
-from cri_shim.wire.spdy.streams import Streams
+from cri_shim.wire.spdy.streams import StreamTable
 
 Buffer = bytes | bytearray | memoryview
 
@@ -50,7 +50,7 @@ class Connection:
         self._max_streams = max_streams
         self._next_ping = role.value
         self._invalid = -1  # the last stream that was reset because it had never been opened
-        self._streams = Streams(role.value)
+        self._streams = StreamTable(role.value)
         self._reader = FrameReader()
         self._inflater = Inflater()
         self._deflater = Deflater()
@@ -134,10 +134,6 @@ class Connection:
     def writable(self, stream: int) -> bool:
         """Whether send() may be called."""
         return self._streams.may(stream, Move.SEND)
-
-    def is_open(self, stream: int) -> bool:
-        """Whether the stream exists and at least one side has not finished."""
-        return stream in self._streams
 
     @property
     def open_streams(self) -> list[int]:

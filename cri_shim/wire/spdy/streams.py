@@ -5,7 +5,7 @@ from cri_shim.wire.spdy.frames import Reset
 from cri_shim.wire.spdy.state import Move, State, after
 
 
-class Streams:
+class StreamTable:
     """`first` is the first id that this side uses: 1 for a client, 2 for a server."""
 
     def __init__(self, first: int) -> None:
@@ -58,8 +58,8 @@ class Streams:
         state = self._states[stream]
         new = after(state, move)
         if new is None:
-            over = state in (State.REMOTE_DONE, State.OPENED_DONE)
-            return Reset.STREAM_ALREADY_CLOSED if over else Reset.PROTOCOL_ERROR
+            ended = state in (State.REMOTE_DONE, State.OPENED_DONE)
+            return Reset.STREAM_ALREADY_CLOSED if ended else Reset.PROTOCOL_ERROR
         if new is not state:
             self._enter(stream, new)
         return None

@@ -10,7 +10,7 @@ import h11
 
 from cri_shim.streaming.head import Head, refusal
 from cri_shim.streaming.link import Session
-from cri_shim.streaming.upgrade import Purpose, Refused, agree
+from cri_shim.streaming.upgrade import Purpose, Refusal, agree
 from cri_shim.wire.spdy.frames import control, data_head
 from tests.fixtures.sessions import KINDS, World, handle, opened
 from tests.hostile.fuzz.target import Run, Target, pure
@@ -41,8 +41,8 @@ def _request(data: bytes) -> list[bytes]:
         else:
             continue
         agreed = agree(found, purpose) if isinstance(found, h11.Request) else found
-        answer = agreed if isinstance(agreed, Refused) else head.switch(agreed)
-        whole = refusal(answer) if isinstance(answer, Refused) else answer
+        answer = agreed if isinstance(agreed, Refusal) else head.switch(agreed)
+        whole = refusal(answer) if isinstance(answer, Refusal) else answer
         assert whole.startswith(b"HTTP/1.1 ") and len(whole) < 4096, whole[:200]
         answers.append(whole[:100])
     return answers

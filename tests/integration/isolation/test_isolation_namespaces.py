@@ -12,7 +12,7 @@ import pytest
 from cri_shim.aio.child import run, spawn
 from cri_shim.errors import InvalidArgument, NotFound
 from cri_shim.isolation import namespaces, sysctls
-from cri_shim.linux import mounts, process, syscalls
+from cri_shim.linux import mounts, nsenter, process, syscalls
 
 
 @pytest.fixture
@@ -70,8 +70,8 @@ def test_nothing_of_this_process_moves(pins: dict[str, Path]) -> None:
 def test_pins_are_files_nobody_can_write_in_a_shared_directory(pins: dict[str, Path]) -> None:
     namespaces.pin(pins, hostname=None, sysctls={})
     assert [path.stat().st_mode & 0o777 for path in pins.values()] == [0o444] * 3
-    assert [namespaces.is_pinned(path) for path in pins.values()] == [True] * 3
-    assert mounts.propagation_of(pins["net"]) == (True, False)
+    assert [nsenter.is_pinned(path) for path in pins.values()] == [True] * 3
+    assert mounts.propagation(mounts.mount_of(pins["net"])) == (True, False)
 
 
 def test_many_pods_pin_at_once_in_a_new_directory(tmp_path: Path, pins: dict[str, Path]) -> None:
@@ -86,15 +86,15 @@ def test_many_pods_pin_at_once_in_a_new_directory(tmp_path: Path, pins: dict[str
         thread.start()
     for thread in threads:
         thread.join()
-    assert [namespaces.is_pinned(path) for path in paths] == [True] * len(paths)
+    assert [nsenter.is_pinned(path) for path in paths] == [True] * len(paths)
     assert mounts.mounts_below(tmp_path / "netns").count(tmp_path / "netns") == 1
 
 
 def test_only_what_is_asked_for_is_made(pins: dict[str, Path]) -> None:
     wanted = sysctls.parameters({"kernel.msgmni": "50"}, {"ipc"})
     namespaces.pin({"ipc": pins["ipc"]}, hostname=None, sysctls=wanted)
-    assert namespaces.is_pinned(pins["ipc"])
-    assert not namespaces.is_pinned(pins["net"])
+    assert nsenter.is_pinned(pins["ipc"])
+    assert not nsenter.is_pinned(pins["net"])
     assert not pins["net"].parent.exists()
 
 
@@ -150,13 +150,13 @@ def test_unpinning_is_idempotent_and_leaves_nothing(pins: dict[str, Path]) -> No
     for path in [*pins.values(), *pins.values()]:
         namespaces.unpin(path)
     assert not any(path.exists() for path in pins.values())
-    assert not namespaces.is_pinned(pins["net"])
+    assert not nsenter.is_pinned(pins["net"])
 
 
 def test_a_file_left_without_its_mount_is_no_pin_and_can_be_removed(pins: dict[str, Path]) -> None:
     pins["ipc"].parent.mkdir(parents=True)
     pins["ipc"].touch()
-    assert not namespaces.is_pinned(pins["ipc"])
+    assert not nsenter.is_pinned(pins["ipc"])
     namespaces.unpin(pins["ipc"])
     assert not pins["ipc"].exists()
 
@@ -175,27 +175,27 @@ def flags_of(interface: bytes) -> int:
 def test_a_function_runs_inside_the_network_namespace(pins: dict[str, Path]) -> None:
     namespaces.pin({"net": pins["net"]}, hostname=None, sysctls={})
     outside = own("net")
-    assert namespaces.in_netns(pins["net"], interfaces) == ["lo"]
-    assert namespaces.in_netns(pins["net"], lambda: flags_of(b"lo")) & 1
-    assert namespaces.in_netns(pins["net"], lambda: own("net")) != (outside)
+    assert nsenter.in_netns(pins["net"], interfaces) == ["lo"]
+    assert nsenter.in_netns(pins["net"], lambda: flags_of(b"lo")) & 1
+    assert nsenter.in_netns(pins["net"], lambda: own("net")) != (outside)
     assert own("net") == outside
 
 
 def test_what_the_function_raises_is_raised_here(pins: dict[str, Path]) -> None:
     namespaces.pin({"net": pins["net"]}, hostname=None, sysctls={})
     with pytest.raises(OSError, match="No such device"):
-        namespaces.in_netns(pins["net"], lambda: flags_of(b"missing0"))
+        nsenter.in_netns(pins["net"], lambda: flags_of(b"missing0"))
 
 
 def test_a_namespace_that_is_gone_is_not_found(pins: dict[str, Path]) -> None:
     with pytest.raises(NotFound, match="cri-shim-test is gone"):
-        namespaces.in_netns(pins["net"], interfaces)
+        nsenter.in_netns(pins["net"], interfaces)
 
 
 def test_a_file_that_is_no_namespace_is_an_error_naming_it(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="Invalid argument") as refusal:
-        namespaces.in_netns(tmp_path / "file", interfaces)
+        nsenter.in_netns(tmp_path / "file", interfaces)
     assert refusal.value.filename == str(tmp_path / "file")
 
 

@@ -8,12 +8,12 @@ from cri_shim.errors import InvalidArgument, WrongState
 from cri_shim.isolation.apparmor import AppArmor
 from cri_shim.isolation.selinux import SELinux
 from cri_shim.pb import api_pb2 as api
-from cri_shim.spec.apparmor import DEFAULT, UNCONFINED, Wanted
+from cri_shim.spec.apparmor import DEFAULT, UNCONFINED, ProfileRequest
 from cri_shim.spec.selinux import level
 
-NOTHING_SAID = Wanted()
-ASKED = Wanted("apparmor")
-LOCAL = Wanted("apparmor.localhost_ref", "mine")
+NOTHING_SAID = ProfileRequest()
+ASKED = ProfileRequest("apparmor")
+LOCAL = ProfileRequest("apparmor.localhost_ref", "mine")
 LOADS = """#!/bin/sh
 for source; do :; done
 sed -n 's/^profile \\([^ ]*\\) .*/\\1 (enforce)/p' "$source" >> "$PROFILES"
@@ -44,8 +44,8 @@ def apparmor(node: Path) -> AppArmor:
 
 async def test_the_default_profile_is_loaded_once_when_it_is_needed(node: Path) -> None:
     ours = with_parser(node, LOADS)
-    for wanted in (NOTHING_SAID, ASKED, ASKED):
-        assert await ours.profile("at", wanted) == DEFAULT
+    for request in (NOTHING_SAID, ASKED, ASKED):
+        assert await ours.profile("at", request) == DEFAULT
     assert (node / "profiles").read_text().count(DEFAULT) == 1
 
 
@@ -64,20 +64,20 @@ async def test_a_default_profile_that_cannot_be_loaded_is_an_error_only_if_asked
 async def test_a_profile_by_name_must_be_loaded(node: Path) -> None:
     ours = apparmor(node)
     assert await ours.profile("at", LOCAL) == "mine"
-    assert await ours.profile("at", Wanted("apparmor", UNCONFINED)) == UNCONFINED
+    assert await ours.profile("at", ProfileRequest("apparmor", UNCONFINED)) == UNCONFINED
     assert await ours.profile("at", None) == ""
     with pytest.raises(InvalidArgument, match=r"^at\.apparmor_profile: profile 'other' is not"):
-        await ours.profile("at", Wanted("apparmor_profile", "other"))
+        await ours.profile("at", ProfileRequest("apparmor_profile", "other"))
 
 
 async def test_without_apparmor_a_profile_that_is_asked_for_is_refused(node: Path) -> None:
     (node / "enabled").write_text("N\n")
     ours = apparmor(node)
-    for quiet in (None, NOTHING_SAID, Wanted("apparmor", UNCONFINED)):
+    for quiet in (None, NOTHING_SAID, ProfileRequest("apparmor", UNCONFINED)):
         assert await ours.profile("at", quiet) == ""
-    for wanted in (ASKED, LOCAL):
+    for request in (ASKED, LOCAL):
         with pytest.raises(InvalidArgument, match=r"^at\.apparmor.*AppArmor is not enabled"):
-            await ours.profile("at", wanted)
+            await ours.profile("at", request)
 
 
 def test_selinux_options_mean_nothing_where_it_is_off(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ import pytest
 
 from cri_shim.errors import InvalidArgument, WrongState
 from cri_shim.isolation.seccomp import SeccompProfiles
-from cri_shim.spec.seccomp import Filter, Wanted
+from cri_shim.spec.seccomp import Filter, ProfileRequest
 
-DEFAULT = Wanted("seccomp")
+DEFAULT = ProfileRequest("seccomp")
 OF_DISTRIBUTION = "/usr/share/containers/seccomp.json"
 
 
@@ -18,8 +18,8 @@ def profiles(*candidates: str) -> SeccompProfiles:
     return SeccompProfiles(candidates, architecture="amd64")
 
 
-def local(path: Path | str) -> Wanted:
-    return Wanted("seccomp.localhost_ref", str(path))
+def local(path: Path | str) -> ProfileRequest:
+    return ProfileRequest("seccomp.localhost_ref", str(path))
 
 
 def allowed(found: Filter | None) -> set[str]:

@@ -10,6 +10,8 @@ import pytest
 
 from cri_shim.linux import inotify, syscalls
 
+IN_IGNORED = 0x8000  # the kernel ended the watch
+
 
 @pytest.fixture
 def watch() -> Iterator[inotify.Inotify]:
@@ -50,10 +52,7 @@ def test_the_end_of_the_directory_itself_is_told(watch: inotify.Inotify, tmp_pat
     (tmp_path / "d").mkdir()
     watch.add(tmp_path / "d", inotify.CHANGED)
     (tmp_path / "d").rmdir()
-    assert [e.mask & ~0x40000000 for e in watch.read()] == [
-        inotify.IN_DELETE_SELF,
-        inotify.IN_IGNORED,
-    ]
+    assert [e.mask & ~0x40000000 for e in watch.read()] == [inotify.IN_DELETE_SELF, IN_IGNORED]
 
 
 def test_watching_a_missing_path_names_it(watch: inotify.Inotify, tmp_path: Path) -> None:

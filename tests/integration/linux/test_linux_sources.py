@@ -149,9 +149,9 @@ async def test_what_does_not_answer_is_named_before_a_thread_looks_at_it(
     monkeypatch.setattr(own_process.each, "__kwdefaults__", {"limit": 0.5})
     own_process.use()
     try:
-        await answering.sure(str(Path(__file__) / "not" / "there"))
+        await answering.ensure(str(Path(__file__) / "not" / "there"))
         with pytest.raises(Unavailable, match="did not answer"):
-            await answering.sure(str(silent.directory / "below"))
+            await answering.ensure(str(silent.directory / "below"))
     finally:
         silent.end()
         await own_process.close()

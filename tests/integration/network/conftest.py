@@ -13,7 +13,7 @@ import pytest
 
 from cri_shim.aio import child
 from cri_shim.isolation import namespaces
-from cri_shim.network import Network
+from cri_shim.network.network import Network
 from cri_shim.pb import api_pb2, state_pb2
 
 PLUGIN_DIRS = [Path(d) for d in ("/opt/cni/bin", "/usr/libexec/cni", "/usr/lib/cni")]

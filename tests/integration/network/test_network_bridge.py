@@ -11,7 +11,8 @@ import pytest
 
 from cri_shim.errors import ToolFailed
 from cri_shim.isolation import namespaces
-from cri_shim.network import Network
+from cri_shim.linux import nsenter
+from cri_shim.network.network import Network
 
 FAIL = """echo '{"code": 100, "msg": "broken"}'; exit 1"""
 SPEAKS = """cat > /dev/null; test $CNI_COMMAND = VERSION && \
@@ -26,7 +27,7 @@ def connect(netns: str, address: str, port: int) -> int:
             s.settimeout(5)
             return s.connect_ex((address, port))
 
-    return namespaces.in_netns(Path(netns), work)
+    return nsenter.in_netns(Path(netns), work)
 
 
 async def test_a_pod_gets_an_address_and_reaches_its_gateway(node, started):
@@ -39,26 +40,11 @@ async def test_a_pod_gets_an_address_and_reaches_its_gateway(node, started):
     assert attached.ips == ["10.99.1.2"]
     assert json.loads(attached.result)["ips"][0]["gateway"] == "10.99.1.1"
     assert connect(pod.network.netns_path, "10.99.1.1", 1) == 111  # refused: somebody answers
-    await network.check(pod)
 
     await network.detach(pod)
 
     assert node.reservations() == []
     assert await node.veths() == []
-
-
-async def test_check_fails_when_the_interface_is_gone(node, started):
-    node.configure(node.bridge("10.99.1.0/24"))
-    network = await started(node.network())
-    pod = node.pod(network)
-    await network.attach(pod)
-    await node.run("ip", "link", "del", (await node.veths())[0].split("@")[0])
-
-    with pytest.raises(ToolFailed, match="CNI plugin bridge: CHECK"):
-        await network.check(pod)
-
-    await network.detach(pod)
-    assert node.reservations() == []
 
 
 async def test_twenty_pods_in_parallel_on_two_networks_leave_no_reservation(node, started):
@@ -109,7 +95,7 @@ async def test_a_failed_address_leaves_no_interface_in_the_pod(node, started):
     with pytest.raises(ToolFailed, match="broken"):
         await network.attach(pod)
 
-    interfaces = namespaces.in_netns(Path(pod.network.netns_path), socket.if_nameindex)
+    interfaces = nsenter.in_netns(Path(pod.network.netns_path), socket.if_nameindex)
     assert "eth0" not in [name for _, name in interfaces]
 
 

@@ -7,7 +7,9 @@ import pytest
 
 from cri_shim.errors import WrongState
 from cri_shim.isolation import namespaces
+from cri_shim.linux import nsenter
 from cri_shim.network import bundled, masquerade
+from cri_shim.network.network import Bundled
 from cri_shim.pb import api_pb2
 
 PORTMAP = {"type": "portmap", "capabilities": {"portMappings": True}, "snat": True}
@@ -19,7 +21,7 @@ def listen(netns: str, port: int) -> socket.socket:
     def work() -> socket.socket:
         return socket.create_server(("", port))
 
-    return namespaces.in_netns(Path(netns), work)
+    return nsenter.in_netns(Path(netns), work)
 
 
 def visit(netns: Path | str, address: str, port: int) -> str:
@@ -30,7 +32,7 @@ def visit(netns: Path | str, address: str, port: int) -> str:
             own: str = connection.getsockname()[0]
             return own
 
-    return namespaces.in_netns(Path(netns), work)
+    return nsenter.in_netns(Path(netns), work)
 
 
 async def test_a_host_port_leads_to_the_pod_and_every_rule_goes_with_it(node, started):
@@ -63,7 +65,6 @@ async def test_a_pod_without_ports_never_meets_portmap(node, started):
     pod = node.pod(network)
 
     await network.attach(pod)
-    await network.check(pod)
     await network.detach(pod)
 
     assert list(pod.network.attachments[0].skipped_plugins) == ["bandwidth", "portmap"]
@@ -108,16 +109,15 @@ async def test_tuning_sets_what_its_configuration_says_in_the_pod(node, started)
     pod = node.pod(network)
 
     await network.attach(pod)
-    await network.check(pod)
 
     netns = Path(pod.network.netns_path)
-    assert namespaces.in_netns(netns, Path("/proc/sys/net/core/somaxconn").read_text) == "517\n"
+    assert nsenter.in_netns(netns, Path("/proc/sys/net/core/somaxconn").read_text) == "517\n"
     await network.detach(pod)
 
 
 class TestBundled:
     async def test_a_pod_reaches_the_world_with_the_address_of_the_node(self, node, started):
-        network = await started(node.network(bundled_subnet="10.98.5.0/24"))
+        network = await started(node.network(bundled=Bundled("10.98.5.0/24")))
         outside = await self.outside(node)
         pod = node.pod(network)
         await network.attach(pod)
@@ -146,7 +146,7 @@ class TestBundled:
         return netns
 
     async def test_pods_of_one_subnet_see_each_other_unmasked(self, node, started):
-        network = await started(node.network(bundled_subnet="10.98.6.0/24"))
+        network = await started(node.network(bundled=Bundled("10.98.6.0/24")))
         one, other = node.pod(network), node.pod(network)
         address = (await network.attach(one)).ips[0]
         mine = (await network.attach(other)).ips[0]
@@ -160,7 +160,7 @@ class TestBundled:
         await network.detach(other)
 
     async def test_a_new_pod_cidr_does_not_disturb_the_pods_there_are(self, node, started):
-        network = await started(node.network(bundled_subnet="10.98.6.0/24"))
+        network = await started(node.network(bundled=Bundled("10.98.6.0/24")))
         old = node.pod(network)
         address = (await network.attach(old)).ips[0]
 
@@ -175,7 +175,7 @@ class TestBundled:
         assert node.reservations() == []
 
     async def test_uninstalling_leaves_neither_bridge_nor_rule(self, node, started, monkeypatch):
-        network = await started(node.network(bundled_subnet="10.98.6.0/24", bundled_bridge="own0"))
+        network = await started(node.network(bundled=Bundled("10.98.6.0/24", "own0")))
         pod = node.pod(network)
         await network.attach(pod)
         await network.detach(pod)

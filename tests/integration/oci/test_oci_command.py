@@ -13,8 +13,9 @@ import pytest
 from cri_shim.errors import ToolFailed
 from cri_shim.linux import process as processes
 from cri_shim.oci import command as commands
-from cri_shim.oci.command import STDERR, STDOUT, Command, Streams, Taker
+from cri_shim.oci.command import Command, OutputHandler, Streams
 from cri_shim.oci.messages import CommandNotFound
+from cri_shim.wire.remotecommand import Stream
 
 ALL = Streams(stdin=True, stdout=True, stderr=True, tty=False)
 TERMINAL = Streams(stdin=True, stdout=True, stderr=False, tty=True)
@@ -31,7 +32,7 @@ class Heard:
         self.text[number] += data
         self.arrived.set()
 
-    async def until(self, words: bytes, number: int = STDOUT) -> None:
+    async def until(self, words: bytes, number: int = Stream.STDOUT) -> None:
         async with asyncio.timeout(10):
             while words not in self.text[number]:
                 self.arrived.clear()
@@ -47,9 +48,9 @@ class InteractiveSession:
 
     async def run(self, *argv: str, streams: Streams = ALL) -> Command:
         process = self.yard.document(self.made.id, list(argv), terminal=streams.tty)["process"]
-        taker = Taker(self.heard.output, lambda: None)
+        handler = OutputHandler(self.heard.output, lambda: None, lambda: 0)
         self.command = await self.yard.oci.command(
-            self.yard.handler, self.made.id, process, streams, taker
+            self.yard.handler, self.made.id, process, streams, handler
         )
         return self.command
 
@@ -71,8 +72,8 @@ async def talk(yard):
 async def test_output_is_complete_before_the_exit_code_is_told(talk):
     command = await talk.run("sh", "-c", "seq 100000; echo no >&2; exit 3")
     assert await command.wait() == 3
-    assert talk.heard.text[STDOUT].splitlines()[-1] == b"100000"
-    assert talk.heard.text[STDERR] == b"no\n"
+    assert talk.heard.text[Stream.STDOUT].splitlines()[-1] == b"100000"
+    assert talk.heard.text[Stream.STDERR] == b"no\n"
 
 
 async def test_input_reaches_the_command_and_ends(talk):
@@ -81,7 +82,7 @@ async def test_input_reaches_the_command_and_ends(talk):
     command.feed(b"two")
     command.feed_end()
     assert await command.wait() == 0
-    assert talk.heard.text[STDOUT] == b"one two"
+    assert talk.heard.text[Stream.STDOUT] == b"one two"
 
 
 async def test_a_command_killed_by_a_signal_is_told_as_128_and_its_number(talk):
@@ -99,17 +100,17 @@ async def test_a_child_that_keeps_the_output_open_does_not_delay_the_end(talk):
     command = await talk.run("sh", "-c", "echo here; (sleep 100 & yes >/dev/null &) ; exit 5")
     async with asyncio.timeout(5):
         assert await command.wait() == 5
-    assert talk.heard.text[STDOUT] == b"here\n"
+    assert talk.heard.text[Stream.STDOUT] == b"here\n"
 
 
 async def test_output_that_is_not_taken_waits_with_the_command(talk):
     command = await talk.run("sh", "-c", "head -c 3000000 /dev/zero; echo done >&2; exit 0")
     command.pause()
-    before = len(talk.heard.text[STDOUT])
+    before = len(talk.heard.text[Stream.STDOUT])
     assert before < 2_000_000
     command.resume()
     assert await command.wait() == 0
-    assert len(talk.heard.text[STDOUT]) == 3_000_000
+    assert len(talk.heard.text[Stream.STDOUT]) == 3_000_000
 
 
 async def test_input_that_is_not_read_is_kept_and_counted(talk):
@@ -137,8 +138,8 @@ async def test_the_end_of_input_reaches_a_program_on_a_terminal(talk):
 async def test_all_that_was_written_to_a_terminal_arrives(talk):
     command = await talk.run("seq", "20000", streams=TERMINAL)
     assert await command.wait() == 0
-    assert talk.heard.text[STDOUT].splitlines()[-1] == b"20000"
-    assert len(talk.heard.text[STDOUT].splitlines()) == 20000
+    assert talk.heard.text[Stream.STDOUT].splitlines()[-1] == b"20000"
+    assert len(talk.heard.text[Stream.STDOUT].splitlines()) == 20000
 
 
 async def test_ending_a_command_ends_its_children_too(talk):

@@ -183,12 +183,6 @@ async def test_a_create_that_takes_too_long_is_ended(yard, monkeypatch, tmp_path
     assert yard.state_of(yard.ids[0]) == []
 
 
-async def test_a_conmon_is_found_by_the_id_on_its_command_line(yard):
-    made = await yard.create(["sh"])
-    assert yard.conmon.find(made.id) == made.monitor
-    assert yard.conmon.find(made.id[:-1]) is None
-
-
 async def test_a_log_that_was_renamed_is_opened_anew(yard):
     made = await yard.run(
         "echo one; while [ ! -e /tmp/go ]; do sleep 0.02; done; echo two; sleep 600"

@@ -146,7 +146,7 @@ from cri_shim import options, rootless
 place = Path("other").absolute()
 rootless.enter(options.with_storage(run_root=place))
 print(os.getcwd(), sys.argv[1:], os.geteuid(), repr(sys.stdin.read()))
-rootless.let_go(place, unused=None)
+rootless.end_if_unused(place, unused=None)
 """
     done = clean.run(sys.executable, "-c", script, "one", "two")
     assert done.stdout == f"{clean.directory} ['one', 'two'] 0 ''\n"

@@ -12,7 +12,7 @@ import pytest
 from cri_shim import Runtime, options
 from cri_shim.aio import child
 from cri_shim.linux import mounts
-from cri_shim.network import Network
+from cri_shim.network.network import Bundled, Network
 from tests.fixtures import busybox
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -31,8 +31,7 @@ def directory() -> Iterator[Path]:
             settings.config_dir,
             [],
             path / "root" / "cni",
-            bundled_subnet=settings.subnet,
-            bundled_bridge=settings.bridge,
+            bundled=Bundled(settings.subnet, settings.bridge),
             add_timeout=60,
             del_timeout=60,
         )

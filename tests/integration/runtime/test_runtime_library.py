@@ -124,7 +124,7 @@ async def test_options_count_until_the_runtime_is_opened(here: Place) -> None:
     with pytest.raises(CriShimError):
         runtime.configure(("no.such.key", "1"))
     async with runtime:
-        assert runtime.engine.objects.namespace == "mine"
+        assert runtime.engine.objects.state_namespace == "mine"
         assert runtime.engine.default_handler == "special"
         with pytest.raises(RuntimeStopped, match="takes no option"):
             runtime.configure(with_namespace("late"))

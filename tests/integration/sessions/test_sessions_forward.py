@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cri_shim.isolation import namespaces
+from cri_shim.linux import nsenter
 from cri_shim.pb import api_pb2 as api
 from tests.fixtures.cri import pod_config
 from tests.fixtures.streams import WebSocket
@@ -30,7 +30,7 @@ async def serving(cri, pod, handle, family=socket.AF_INET, port=0) -> AsyncItera
         made.listen(100)
         return made
 
-    sock = namespaces.in_netns(netns, listen)
+    sock = nsenter.in_netns(netns, listen)
     tasks: set[asyncio.Task[Any] | None] = set()
 
     async def handled(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cri_shim.isolation import namespaces
+from cri_shim.linux import nsenter
 from cri_shim.pb import api_pb2 as api
 from tests.clients.program import GoClients
 from tests.fixtures.cri import Cri
@@ -60,7 +60,7 @@ async def forward_url(cri: Cri, pod: str) -> str:
 async def echo_port(cri: Cri, pod: str) -> AsyncIterator[int]:
     """A port of the pod that sends back what comes."""
     netns = Path((await cri.pod_info(pod))["netns"])
-    listener = namespaces.in_netns(netns, lambda: socket.create_server(("127.0.0.1", 0)))
+    listener = nsenter.in_netns(netns, lambda: socket.create_server(("127.0.0.1", 0)))
     server = await asyncio.start_server(send_back, sock=listener, backlog=100)
     yield server.sockets[0].getsockname()[1]
     server.close()

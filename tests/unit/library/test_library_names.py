@@ -66,7 +66,7 @@ def test_what_is_being_removed_has_no_name(objects: ObjectStore) -> None:
 
 def test_a_name_of_another_state_namespace_is_refused_by_that_name(store: Store) -> None:
     blue = ObjectStore(store, "blue")
-    blue.put(changed(pod("aa1", "web"), namespace="red"))
+    blue.put(changed(pod("aa1", "web"), state_namespace="red"))
     with pytest.raises(WrongNamespace, match="belongs to the state namespace 'red'"):
         names.pod(blue, "web")
 

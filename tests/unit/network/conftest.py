@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cri_shim.network import Network
+from cri_shim.network.network import Network
 from cri_shim.pb import api_pb2, state_pb2
 
 ID = "ab" * 32
@@ -117,7 +117,7 @@ async def network(conf_dir: Path, fakes: FakePlugins, tmp_path: Path):
         conf_dir,
         [fakes.directory],
         tmp_path / "cache",
-        bundled=False,
+        bundled=None,
         add_timeout=60,
         del_timeout=60,
     )

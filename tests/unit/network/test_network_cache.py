@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cri_shim.network.cache import Cache, Entry
+from cri_shim.network.cache import Cache, CachedResult
 
-ENTRY = Entry(
+ENTRY = CachedResult(
     container_id="abc", network="net", interface="eth0", config=b'{"name":"net"}', netns="/n",
     args=(("IgnoreUnknown", "1"),), capability_args={"mac": "m"}, result={"cniVersion": "1.0.0"},
 )  # fmt: skip

@@ -6,7 +6,8 @@ import signal
 from pathlib import Path
 
 from cri_shim.aio import child
-from cri_shim.network import Network, leftovers
+from cri_shim.network import leftovers
+from cri_shim.network.network import Network
 
 
 async def abandoned(fakes, tmp_path, verb: str, mark: str) -> child.Child:

@@ -9,8 +9,9 @@ import pytest
 
 from cri_shim.errors import InvalidArgument
 from cri_shim.linux.inotify import Inotify
-from cri_shim.network import Network, bundled, watch
-from cri_shim.network.readiness import NetworkStatus
+from cri_shim.network import bundled, watch
+from cri_shim.network.driver import NetworkStatus
+from cri_shim.network.network import Network
 
 
 async def until(condition, limit: float = 8) -> None:
@@ -50,7 +51,7 @@ async def test_an_invalid_file_is_skipped_and_reported(network, fakes, write_lis
     await network.start()
 
     assert network.plan(pod())[0].network == "net"
-    assert network.load_problems()[0].startswith(f"{conf_dir}/00-torn.conflist: not JSON")
+    assert network.networks().problems[0].startswith(f"{conf_dir}/00-torn.conflist: not JSON")
 
 
 async def test_a_problem_is_logged_once_for_one_content(network, conf_dir, caplog):
@@ -69,7 +70,7 @@ async def test_a_network_whose_plugin_is_missing_is_not_used(network, write_list
     await network.start()
 
     missing = f"{path}: CNI plugin absent is not installed (looked in {fakes.directory})"
-    assert network.load_problems() == [missing]
+    assert network.networks().problems == (missing,)
     assert missing in network.status().message
 
 
@@ -132,7 +133,7 @@ async def test_a_file_that_appears_makes_the_network_ready_before_the_next_poll(
         conf_dir,
         [fakes.directory],
         tmp_path / "c",
-        bundled=False,
+        bundled=None,
         poll=600,
         add_timeout=60,
         del_timeout=60,
@@ -153,7 +154,7 @@ async def test_a_plugin_that_is_installed_later_makes_the_network_ready(
         conf_dir,
         [fakes.directory],
         tmp_path / "c",
-        bundled=False,
+        bundled=None,
         poll=600,
         add_timeout=60,
         del_timeout=60,
@@ -176,7 +177,7 @@ async def test_after_the_directory_was_replaced_the_network_is_ready_again(
         conf_dir,
         [fakes.directory],
         tmp_path / "c",
-        bundled=False,
+        bundled=None,
         poll=600,
         add_timeout=60,
         del_timeout=60,
@@ -201,7 +202,7 @@ async def test_a_directory_that_was_moved_away_is_not_followed(
         conf_dir,
         [fakes.directory],
         tmp_path / "c",
-        bundled=False,
+        bundled=None,
         poll=600,
         add_timeout=60,
         del_timeout=60,
@@ -224,7 +225,7 @@ async def test_a_configuration_directory_deep_in_nothing_may_appear_later(fakes,
         conf_dir,
         [fakes.directory],
         tmp_path / "c",
-        bundled=False,
+        bundled=None,
         poll=0.5,
         add_timeout=60,
         del_timeout=60,
@@ -250,7 +251,7 @@ async def test_without_inotify_the_poll_does_the_work_and_the_status_says_so(
         conf_dir,
         [fakes.directory],
         tmp_path / "c",
-        bundled=False,
+        bundled=None,
         poll=0.05,
         add_timeout=60,
         del_timeout=60,
@@ -273,7 +274,7 @@ def open_files() -> int:
 async def test_a_stopped_network_has_closed_its_watch(conf_dir, fakes, tmp_path):
     before = open_files()
     network = Network(
-        conf_dir, [fakes.directory], tmp_path / "c", bundled=False, add_timeout=60, del_timeout=60
+        conf_dir, [fakes.directory], tmp_path / "c", bundled=None, add_timeout=60, del_timeout=60
     )
     await network.start()
 

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from cri_shim.errors import InvalidArgument, TimedOut, ToolFailed, Unavailable
-from cri_shim.network import Network
+from cri_shim.network.network import Network
 from cri_shim.pb import api_pb2
 
 FAIL = """echo '{"code": 100, "msg": "broken"}'; exit 1"""
@@ -84,7 +84,7 @@ async def test_del_works_from_the_record_when_all_else_is_gone(
         conf_dir,
         [fakes.directory],
         tmp_path / "cache",
-        bundled=False,
+        bundled=None,
         add_timeout=60,
         del_timeout=60,
     )
@@ -248,43 +248,6 @@ async def test_a_portmap_with_mappings_gets_the_same_ones_in_add_and_del(
     assert fakes.stdin("ADD", "portmap")["runtimeConfig"] == expected
     assert fakes.stdin("DEL", "portmap")["runtimeConfig"] == expected
     assert "runtimeConfig" not in fakes.stdin("ADD", "one")
-
-
-async def test_check_hands_the_final_result_to_every_plugin_in_order(
-    network, fakes, write_list, planned
-):
-    fakes.make("one")
-    fakes.make("two", CHECK=FAIL)
-    write_list("one", "two")
-    await network.start()
-    record = planned(network)
-    await network.attach(record)
-
-    with pytest.raises(ToolFailed, match=r"CNI plugin two: CHECK .* broken"):
-        await network.check(record)
-
-    assert fakes.calls()[-2:] == ["CHECK one", "CHECK two"]
-    assert fakes.stdin("CHECK", "one")["prevResult"]["ips"][0]["address"] == "10.9.0.2/24"
-
-
-async def test_check_without_a_known_result_is_an_error(network, fakes, write_list, planned):
-    fakes.make("one")
-    write_list("one")
-    await network.start()
-
-    with pytest.raises(ToolFailed, match="the result of its ADD is not known any more"):
-        await network.check(planned(network))
-
-
-@pytest.mark.parametrize("keys", [{"disableCheck": True}, {"cniVersion": "0.3.1"}])
-async def test_lists_that_cannot_tell_are_not_checked(network, fakes, write_list, planned, keys):
-    fakes.make("one", versions=["0.3.1", "1.0.0"], CHECK=FAIL)
-    write_list("one", **keys)
-    await network.start()
-    record = planned(network)
-    await network.attach(record)
-
-    await network.check(record)
 
 
 async def test_no_result_is_handed_to_del_before_0_4_0(network, fakes, write_list, planned):

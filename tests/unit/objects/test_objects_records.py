@@ -25,7 +25,7 @@ def pod(
     return state.PodRecord(
         version=VERSIONS["pod"],
         id=id,
-        namespace=namespace,
+        state_namespace=namespace,
         phase=phase,
         config=api.PodSandboxConfig(metadata=metadata),
     )

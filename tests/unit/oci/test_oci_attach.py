@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cri_shim.oci.attach import FEED, Attachment
+from cri_shim.oci.attach import FEED, ConmonClient
 
 LIMIT_S = 10
 
@@ -49,15 +49,15 @@ async def conmon(tmp_path: Path) -> AsyncIterator[Conmon]:
 
 
 @pytest.fixture
-async def attachment(conmon: Conmon, tmp_path: Path) -> AsyncIterator[Attachment]:
-    made = Attachment(lambda stream, data: None, lambda: None, lambda: None)
+async def attachment(conmon: Conmon, tmp_path: Path) -> AsyncIterator[ConmonClient]:
+    made = ConmonClient(lambda stream, data: None, lambda: None, lambda: None)
     await made.connect(tmp_path)
     yield made
     made.close()
 
 
 async def test_a_long_piece_is_cut_into_records_that_conmon_takes_whole(
-    conmon: Conmon, attachment: Attachment
+    conmon: Conmon, attachment: ConmonClient
 ) -> None:
     data = os.urandom(10 * FEED + 17)
     attachment.feed(data)
@@ -68,7 +68,7 @@ async def test_a_long_piece_is_cut_into_records_that_conmon_takes_whole(
 
 
 async def test_very_many_pieces_that_wait_go_together_and_in_order(
-    conmon: Conmon, attachment: Attachment
+    conmon: Conmon, attachment: ConmonClient
 ) -> None:
     pieces = [bytes([number % 251]) for number in range(100_000)]
     waiting = [attachment.feed(piece) for piece in pieces]
@@ -80,7 +80,7 @@ async def test_very_many_pieces_that_wait_go_together_and_in_order(
 
 
 async def test_what_comes_after_the_end_of_input_is_dropped(
-    conmon: Conmon, attachment: Attachment
+    conmon: Conmon, attachment: ConmonClient
 ) -> None:
     attachment.feed(b"said")
     attachment.feed_end()

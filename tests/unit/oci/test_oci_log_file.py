@@ -10,7 +10,7 @@ import pytest
 
 from cri_shim.errors import InvalidArgument, ToolFailed
 from cri_shim.oci import log_file
-from cri_shim.oci.log_file import Wanted, read
+from cri_shim.oci.log_file import LogQuery, read
 
 
 def line(text: str, second: int = 0, stream: str = "stdout") -> bytes:
@@ -22,8 +22,8 @@ def add(path: Path, lines: Iterable[bytes]) -> None:
         file.write(b"".join(lines))
 
 
-async def texts(path: Path, wanted: Wanted) -> list[str]:
-    return [entry.content.decode() async for entry in read(path, wanted)]
+async def texts(path: Path, query: LogQuery) -> list[str]:
+    return [entry.content.decode() async for entry in read(path, query)]
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ class Following:
 
     def __init__(self, path: Path) -> None:
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._entries = read(path, Wanted(), self.ended)
+        self._entries = read(path, LogQuery(), self.ended)
 
     async def next(self) -> str:
         return (await asyncio.wait_for(anext(self._entries), 5)).content.decode()
@@ -49,26 +49,26 @@ class Following:
 
 
 async def test_all_of_it_is_read_and_a_missing_file_is_empty(log: Path) -> None:
-    assert await texts(log, Wanted()) == [str(n) for n in range(10)]
-    assert await texts(log.with_name("1.log"), Wanted(tail=3)) == []
+    assert await texts(log, LogQuery()) == [str(n) for n in range(10)]
+    assert await texts(log.with_name("1.log"), LogQuery(tail=3)) == []
 
 
 async def test_the_tail_the_time_and_the_stream_choose(log: Path) -> None:
-    assert await texts(log, Wanted(tail=3)) == ["7", "8", "9"]
-    assert await texts(log, Wanted(tail=0)) == []
-    assert await texts(log, Wanted(tail=99)) == [str(n) for n in range(10)]
-    assert await texts(log, Wanted(tail=2, streams=frozenset({"stderr"}))) == ["7", "9"]
+    assert await texts(log, LogQuery(tail=3)) == ["7", "8", "9"]
+    assert await texts(log, LogQuery(tail=0)) == []
+    assert await texts(log, LogQuery(tail=99)) == [str(n) for n in range(10)]
+    assert await texts(log, LogQuery(tail=2, streams=frozenset({"stderr"}))) == ["7", "9"]
     since = 1735689600 * 10**9 + 7 * 10**9
-    assert await texts(log, Wanted(since=since)) == ["7", "8", "9"]
+    assert await texts(log, LogQuery(since=since)) == ["7", "8", "9"]
     with pytest.raises(InvalidArgument, match="no number of lines"):
-        Wanted(tail=-1)
+        LogQuery(tail=-1)
 
 
 async def test_the_tail_of_a_large_file_is_found_beyond_a_block(
     log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_file, "_BLOCK", 50)  # a line and a bit
-    assert await texts(log, Wanted(tail=7)) == [str(n) for n in range(3, 10)]
+    assert await texts(log, LogQuery(tail=7)) == [str(n) for n in range(3, 10)]
 
 
 @pytest.mark.large
@@ -78,8 +78,8 @@ async def test_a_log_without_line_breaks_takes_no_memory(log: Path) -> None:
     add(log, [b"\n", line("last")])
     tracemalloc.start()
     try:
-        assert await texts(log, Wanted(tail=1)) == ["last"]
-        assert await texts(log, Wanted(tail=2)) == ["9", "last"]
+        assert await texts(log, LogQuery(tail=1)) == ["last"]
+        assert await texts(log, LogQuery(tail=2)) == ["9", "last"]
         assert tracemalloc.get_traced_memory()[1] < 16 << 20
     finally:
         tracemalloc.stop()
@@ -88,12 +88,12 @@ async def test_a_log_without_line_breaks_takes_no_memory(log: Path) -> None:
 async def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     with pytest.raises(ToolFailed, match=r"cannot read the log .*/fifo: is not a regular file"):
-        await asyncio.wait_for(texts(tmp_path / "fifo", Wanted()), 5)
+        await asyncio.wait_for(texts(tmp_path / "fifo", LogQuery()), 5)
 
 
 async def test_what_is_not_readable_is_named(tmp_path: Path) -> None:
     with pytest.raises(ToolFailed, match="cannot read the log"):
-        await texts(tmp_path, Wanted())
+        await texts(tmp_path, LogQuery())
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/etc/hostname")])
@@ -102,7 +102,7 @@ async def test_what_is_no_file_in_the_place_of_a_log_is_not_read(
 ) -> None:
     make(tmp_path / "log")
     with pytest.raises(ToolFailed, match="cannot read the log"):
-        await texts(tmp_path / "log", Wanted())
+        await texts(tmp_path / "log", LogQuery())
 
 
 async def test_a_tail_without_end_is_looked_for_in_the_last_part_only(
@@ -110,7 +110,7 @@ async def test_a_tail_without_end_is_looked_for_in_the_last_part_only(
 ) -> None:
     monkeypatch.setattr(log_file, "_BLOCK", 100)
     monkeypatch.setattr(log_file, "TAIL_LIMIT", 200)
-    assert len(await texts(log, Wanted(tail=9))) < 7
+    assert len(await texts(log, LogQuery(tail=9))) < 7
 
 
 async def test_a_file_that_comes_late_and_grows_is_followed_to_the_end(tmp_path: Path) -> None:

@@ -47,9 +47,9 @@ def test_a_record_is_not_written_through_a_link(tmp_path: Path) -> None:
 
 
 def test_a_holder_is_ended_once(sleeper: Holder) -> None:
-    holder.end(sleeper.pid, sleeper.start_time)
+    holder.end(sleeper)
     assert not sleeper.alive()
-    holder.end(sleeper.pid, sleeper.start_time)
+    holder.end(sleeper)
 
 
 def test_a_missing_tool_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,5 +81,5 @@ def test_a_directory_that_was_made_meanwhile_must_be_ours(
 def test_root_enters_nothing_and_releases_nothing(tmp_path: Path) -> None:
     entering.enter_for(tmp_path / "run")
     entering.required()
-    entering.let_go(tmp_path, unused=True)
+    entering.end_if_unused(tmp_path, unused=True)
     assert list(tmp_path.iterdir()) == []

@@ -14,27 +14,27 @@ from cri_shim.errors import StateError
 def pair(tmp_path: Path) -> Iterator[Directories]:
     directories = Directories(tmp_path / "a/b/root", tmp_path / "run")
     yield directories
-    directories.give_back()
+    directories.unlock()
 
 
 def test_what_was_made_is_gone_unless_it_is_kept(pair: Directories, tmp_path: Path) -> None:
-    pair.take()
+    pair.lock()
     (tmp_path / "run/x").mkdir()
     (tmp_path / "run/x/file").touch()
     (tmp_path / "a/b/root/link").symlink_to("/etc")
-    pair.give_back()
+    pair.unlock()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_kept_stays_and_can_be_taken_again(pair: Directories, tmp_path: Path) -> None:
-    pair.take()
+    pair.lock()
     (tmp_path / "run/x").touch()
     pair.keep()
-    pair.give_back()
+    pair.unlock()
     again = Directories(tmp_path / "a/b/root", tmp_path / "run")
-    again.take()
+    again.lock()
     (tmp_path / "run/y").touch()
-    again.give_back()
+    again.unlock()
     assert sorted(file.name for file in (tmp_path / "run").iterdir()) == ["lock", "x"]
     assert (tmp_path / "a/b/root").is_dir()
 
@@ -43,16 +43,16 @@ def test_what_is_kept_stays_and_can_be_taken_again(pair: Directories, tmp_path: 
 def test_neither_directory_can_be_shared(
     pair: Directories, tmp_path: Path, root: str, run_root: str
 ) -> None:
-    pair.take()
+    pair.lock()
     other = Directories(tmp_path / root, tmp_path / run_root)
     with pytest.raises(StateError, match="is in use by another cri-shim"):
-        other.take()
-    other.give_back()
+        other.lock()
+    other.unlock()
     assert list(tmp_path.glob("*2")) == []
     third = Directories(tmp_path / "a/b/root", tmp_path / "run")
     with pytest.raises(StateError):  # the refused one has not undone the first one's lock
-        third.take()
-    third.give_back()
+        third.lock()
+    third.unlock()
 
 
 @pytest.mark.parametrize("shared", ["a/b/root", "run"])
@@ -64,8 +64,8 @@ def test_a_directory_with_files_of_others_is_refused_and_left_alone(
     (tmp_path / shared / "lock").mkdir()  # as /run has one
     (tmp_path / shared).chmod(0o755)
     with pytest.raises(StateError, match=r"has files of others, such as containers: name a dir"):
-        pair.take()
-    pair.give_back()
+        pair.lock()
+    pair.unlock()
     assert theirs.is_dir()
     assert (tmp_path / shared).stat().st_mode & 0o777 == 0o755
 
@@ -77,14 +77,14 @@ def test_an_open_directory_that_is_empty_or_was_a_roots_is_taken(
     root = tmp_path / "a/b/root"
     (root / name).mkdir(parents=True)
     root.chmod(0o755)
-    pair.take()
+    pair.lock()
     assert (root / name).is_dir()
 
 
 def test_a_run_root_inside_the_root_works(tmp_path: Path) -> None:
     nested = Directories(tmp_path / "root", tmp_path / "root/run")
-    nested.take()
-    nested.give_back()
+    nested.lock()
+    nested.unlock()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -93,8 +93,8 @@ def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
     for root, said in ((tmp_path / "file", "not a directory"), (tmp_path / "file/x", "Not a dir")):
         directories = Directories(root, tmp_path / "run")
         with pytest.raises(StateError, match=said):
-            directories.take()
-        directories.give_back()
+            directories.lock()
+        directories.unlock()
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
 
 
@@ -113,8 +113,8 @@ def test_directories_of_others_are_refused(tmp_path: Path) -> None:
     ):
         directories = Directories(tmp_path / name, tmp_path / "run")
         with pytest.raises(StateError, match=said):
-            directories.take()
-        directories.give_back()
+            directories.lock()
+        directories.unlock()
     assert not (tmp_path / "run").exists()
 
 
@@ -122,9 +122,9 @@ def test_a_lock_whose_file_was_removed_meanwhile_is_taken_anew(
     pair: Directories, tmp_path: Path
 ) -> None:
     failed = Directories(tmp_path / "a/b/root", tmp_path / "run")
-    failed.take()
+    failed.lock()
     held = (tmp_path / "run/lock").stat().st_ino
-    failed.give_back()
-    pair.take()
+    failed.unlock()
+    pair.lock()
     assert (tmp_path / "run/lock").exists()
     assert held

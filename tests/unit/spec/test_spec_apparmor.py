@@ -6,7 +6,7 @@ import pytest
 
 from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2 as api
-from cri_shim.spec.apparmor import DEFAULT, Wanted, default_profile, loaded, wanted
+from cri_shim.spec.apparmor import DEFAULT, ProfileRequest, default_profile, loaded, requested
 
 RUNTIME_DEFAULT, UNCONFINED, LOCALHOST = range(3)
 LOCAL = {"profile_type": LOCALHOST, "localhost_ref": "localhost/mine"}
@@ -15,30 +15,30 @@ LOCAL = {"profile_type": LOCALHOST, "localhost_ref": "localhost/mine"}
 @pytest.mark.parametrize(
     ("fields", "meant"),
     [
-        ({}, Wanted()),
+        ({}, ProfileRequest()),
         ({"privileged": True}, None),
-        ({"apparmor": {}}, Wanted("apparmor")),
+        ({"apparmor": {}}, ProfileRequest("apparmor")),
         ({"apparmor": {}, "privileged": True}, None),
-        ({"apparmor": {"profile_type": UNCONFINED}}, Wanted("apparmor", "unconfined")),
-        ({"apparmor": LOCAL}, Wanted("apparmor.localhost_ref", "mine")),
-        ({"apparmor": LOCAL, "privileged": True}, Wanted("apparmor.localhost_ref", "mine")),
-        ({"apparmor_profile": "runtime/default"}, Wanted("apparmor_profile")),
-        ({"apparmor_profile": "unconfined"}, Wanted("apparmor_profile", "unconfined")),
-        ({"apparmor_profile": "localhost/old"}, Wanted("apparmor_profile", "old")),
+        ({"apparmor": {"profile_type": UNCONFINED}}, ProfileRequest("apparmor", "unconfined")),
+        ({"apparmor": LOCAL}, ProfileRequest("apparmor.localhost_ref", "mine")),
+        ({"apparmor": LOCAL, "privileged": True}, ProfileRequest("apparmor.localhost_ref", "mine")),
+        ({"apparmor_profile": "runtime/default"}, ProfileRequest("apparmor_profile")),
+        ({"apparmor_profile": "unconfined"}, ProfileRequest("apparmor_profile", "unconfined")),
+        ({"apparmor_profile": "localhost/old"}, ProfileRequest("apparmor_profile", "old")),
         (
             {"apparmor_profile": "localhost/old", "apparmor": LOCAL},
-            Wanted("apparmor.localhost_ref", "mine"),
+            ProfileRequest("apparmor.localhost_ref", "mine"),
         ),
     ],
 )
-def test_what_a_container_asks_for(fields: dict[str, Any], meant: Wanted | None) -> None:
-    assert wanted(api.LinuxContainerSecurityContext(**fields)) == meant
+def test_what_a_container_asks_for(fields: dict[str, Any], meant: ProfileRequest | None) -> None:
+    assert requested(api.LinuxContainerSecurityContext(**fields)) == meant
 
 
 def test_a_pod_has_the_newer_field_only() -> None:
-    assert wanted(api.LinuxSandboxSecurityContext()) == Wanted()
+    assert requested(api.LinuxSandboxSecurityContext()) == ProfileRequest()
     local = api.SecurityProfile(profile_type=api.SecurityProfile.Localhost, localhost_ref="mine")
-    assert wanted(api.LinuxSandboxSecurityContext(apparmor=local)) == Wanted(
+    assert requested(api.LinuxSandboxSecurityContext(apparmor=local)) == ProfileRequest(
         "apparmor.localhost_ref", "mine"
     )
 
@@ -46,7 +46,7 @@ def test_a_pod_has_the_newer_field_only() -> None:
 @pytest.mark.parametrize("name", ["mine", "localhost/", "runtime/other"])
 def test_another_form_of_the_deprecated_field_is_refused(name: str) -> None:
     with pytest.raises(InvalidArgument, match=r"^config\.linux\.security_context\.apparmor_prof"):
-        wanted(api.LinuxContainerSecurityContext(apparmor_profile=name))
+        requested(api.LinuxContainerSecurityContext(apparmor_profile=name))
 
 
 def test_the_kernels_list_is_read_with_names_that_have_blanks() -> None:

@@ -264,9 +264,7 @@ def pause_process() -> Document:
 
 
 def exec_in_a_kubelet_container() -> Document:
-    return process.exec_process(
-        as_the_kubelet_asks(), ["sh", "-l"], tty=True, console_size=(120, 40)
-    )
+    return process.exec_process(as_the_kubelet_asks(), ["sh", "-l"], tty=True)
 
 
 CASES: tuple[Callable[[], Document], ...] = (

@@ -64,7 +64,9 @@ def test_there_is_no_volume_where_something_else_is_mounted(lead: str) -> None:
     asked = (ResolvedMount("/host", "/link"),)
     default = (ResolvedMount("/copy", "/srv/d/x"),)
     made = plan.decide(
-        found(volumes={"/v": lead}, mounts=asked, default_mounts=default, lead={"/link": "/mnt"})
+        found(
+            volumes={"/v": lead}, mounts=asked, default_mounts=default, real_paths={"/link": "/mnt"}
+        )
     )
 
     assert made.volumes == ()
@@ -116,7 +118,7 @@ def test_default_mounts_come_before_those_of_the_request() -> None:
 def test_a_working_directory_that_leads_to_proc_is_refused() -> None:
     image = ImageConfig(working_dir="/link")
     with pytest.raises(InvalidArgument, match="'/link' is in /proc") as refused:
-        plan.decide(found(image=image, lead={"/link": "/proc/self/fd/5"}))
+        plan.decide(found(image=image, real_paths={"/link": "/proc/self/fd/5"}))
 
     assert refused.value.field == "config.working_dir"
 
@@ -124,7 +126,7 @@ def test_a_working_directory_that_leads_to_proc_is_refused() -> None:
 def test_only_the_nodes_own_dev_is_mounted_as_dev() -> None:
     def asked(fstype: str) -> ContainerInput:
         mount = ResolvedMount("/srv/dev", "/link", fstype=fstype)
-        return found(mounts=(mount,), lead={"/link": "/dev"})
+        return found(mounts=(mount,), real_paths={"/link": "/dev"})
 
     with pytest.raises(InvalidArgument, match="/srv/dev is not the node's /dev"):
         plan.decide(asked("ext4"))

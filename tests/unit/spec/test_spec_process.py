@@ -119,11 +119,10 @@ def test_an_exec_is_the_containers_process_with_its_own_arguments() -> None:
     assert (found["terminal"], found["args"]) == (False, ["ls", "-l"])
 
 
-def test_an_exec_with_a_terminal_has_its_size_and_a_term() -> None:
-    found = process.exec_process(SPEC, ["sh"], tty=True, console_size=(80, 25))
+def test_an_exec_with_a_terminal_has_a_term() -> None:
+    found = process.exec_process(SPEC, ["sh"], tty=True)
 
     assert found["terminal"]
-    assert found["consoleSize"] == {"width": 80, "height": 25}
     assert found["env"] == ["PATH=/bin", "HOME=/", "TERM=xterm"]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2 as api
-from cri_shim.spec.seccomp import Machine, Wanted, parse, to_oci, wanted
+from cri_shim.spec.seccomp import Machine, ProfileRequest, parse, requested, to_oci
 
 RUNTIME_DEFAULT, UNCONFINED, LOCALHOST = range(3)
 AMD64 = Machine("amd64", (6, 1))
@@ -151,23 +151,26 @@ def context(**fields: Any) -> api.LinuxContainerSecurityContext:
     ("fields", "meant"),
     [
         ({}, None),
-        ({"seccomp": {}}, Wanted("seccomp")),
+        ({"seccomp": {}}, ProfileRequest("seccomp")),
         ({"seccomp": {"profile_type": UNCONFINED}}, None),
         (
             {"seccomp": {"profile_type": LOCALHOST, "localhost_ref": "/p.json"}},
-            Wanted("seccomp.localhost_ref", "/p.json"),
+            ProfileRequest("seccomp.localhost_ref", "/p.json"),
         ),
         ({"seccomp": {}, "privileged": True}, None),
         ({"seccomp_profile_path": "unconfined"}, None),
-        ({"seccomp_profile_path": "runtime/default"}, Wanted("seccomp_profile_path")),
-        ({"seccomp_profile_path": "docker/default"}, Wanted("seccomp_profile_path")),
-        ({"seccomp_profile_path": "localhost//a/b"}, Wanted("seccomp_profile_path", "/a/b")),
-        ({"seccomp_profile_path": "localhost/b"}, Wanted("seccomp_profile_path", "b")),
+        ({"seccomp_profile_path": "runtime/default"}, ProfileRequest("seccomp_profile_path")),
+        ({"seccomp_profile_path": "docker/default"}, ProfileRequest("seccomp_profile_path")),
+        (
+            {"seccomp_profile_path": "localhost//a/b"},
+            ProfileRequest("seccomp_profile_path", "/a/b"),
+        ),
+        ({"seccomp_profile_path": "localhost/b"}, ProfileRequest("seccomp_profile_path", "b")),
         (
             {"seccomp": {"profile_type": UNCONFINED}, "seccomp_profile_path": "runtime/default"},
             None,
         ),
     ],
 )
-def test_what_a_context_asks_for(fields: dict[str, Any], meant: Wanted | None) -> None:
-    assert wanted(context(**fields)) == meant
+def test_what_a_context_asks_for(fields: dict[str, Any], meant: ProfileRequest | None) -> None:
+    assert requested(context(**fields)) == meant

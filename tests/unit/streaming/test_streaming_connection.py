@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from cri_shim.aio.rounds import Rounds
 from cri_shim.streaming import connection as module
-from cri_shim.streaming.connection import Answer, Connection, Shared
+from cri_shim.streaming.connection import Answer, ClientConnection, Shared
 from cri_shim.streaming.link import Link
 from cri_shim.streaming.memory import Pool
-from cri_shim.streaming.upgrade import Agreed, Refused
+from cri_shim.streaming.upgrade import Agreed, Refusal
 
 GOOD = b"POST /exec/t HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n"
 AGREED = Agreed("spdy", "v4", (("Connection", "Upgrade"), ("Upgrade", "SPDY/3.1")))
@@ -68,7 +68,7 @@ class House:
         self.decide = decide
         self.shared = Shared(idle, Rounds(), Pool(1 << 30))
         self.sessions: list[Recorder] = []
-        self.connections: set[Connection] = set()
+        self.connections: set[ClientConnection] = set()
         self.empty = asyncio.Event()
         self.empty.set()
 
@@ -76,17 +76,17 @@ class House:
         self.sessions.append(Recorder(link))
         return self.sessions[-1]
 
-    def _made(self) -> Connection:
-        return Connection(self, self.shared)
+    def _made(self) -> ClientConnection:
+        return ClientConnection(self, self.shared)
 
-    def opened(self, connection: Connection) -> None:
+    def opened(self, connection: ClientConnection) -> None:
         self.connections.add(connection)
         self.empty.clear()
 
-    def answer(self, connection: Connection, request: Any) -> Answer:
+    def answer(self, connection: ClientConnection, request: Any) -> Answer:
         return self.decide(request)
 
-    def closed(self, connection: Connection) -> None:
+    def closed(self, connection: ClientConnection) -> None:
         self.connections.discard(connection)
         if not self.connections:
             self.empty.set()
@@ -149,7 +149,7 @@ async def test_a_request_may_come_byte_by_byte(house):
 
 
 async def test_a_refusal_is_a_complete_answer_and_closes_the_connection():
-    async with House(lambda request: Refused(404, "there is nothing here")) as house:
+    async with House(lambda request: Refusal(404, "there is nothing here")) as house:
         answer = await answer_to(house, GOOD)
     assert answer.startswith(b"HTTP/1.1 404 ")
     assert answer.endswith(b"\r\n\r\nthere is nothing here\n")
@@ -303,7 +303,7 @@ async def test_throttling_stops_and_resumes_reading(house):
 @given(data=st.binary(min_size=1, max_size=300), cut=st.integers(0, len(GOOD)))
 def test_garbage_gets_an_error_or_a_closed_connection(data, cut):
     async def attempt() -> bytes:
-        async with House(lambda request: Refused(404, "no")) as house:
+        async with House(lambda request: Refusal(404, "no")) as house:
             return await answer_to(house, GOOD[:cut] + data, eof=True)
 
     answer = asyncio.run(attempt())

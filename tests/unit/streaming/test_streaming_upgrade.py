@@ -3,7 +3,7 @@
 import h11
 import pytest
 
-from cri_shim.streaming.upgrade import Agreed, Refused, agree
+from cri_shim.streaming.upgrade import Agreed, Refusal, agree
 
 WEBSOCKET = [
     ("Connection", "Upgrade"),
@@ -50,7 +50,7 @@ def test_spdy_uses_the_first_common_protocol(offered, chosen):
 
 def test_spdy_without_a_common_protocol_gets_the_supported_ones():
     refused = agree(request(offer("v9.channel.k8s.io")), "attach")
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, Refusal)
     assert refused.status == 403
     accepted = [v for n, v in refused.headers if n == "X-Accepted-Stream-Protocol-Versions"]
     assert accepted[0] == "v4.channel.k8s.io"
@@ -98,7 +98,7 @@ def test_a_websocket_client_may_name_no_protocol():
 )
 def test_an_unsupported_upgrade_is_refused(headers, method, status):
     refused = agree(request(headers, method), "exec")
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, Refusal)
     assert refused.status == status
 
 

@@ -26,7 +26,7 @@ from cri_shim.isolation.oom_kills import OomKills
 from cri_shim.isolation.seccomp import SeccompProfiles
 from cri_shim.linux import marks
 from cri_shim.network import conflist, user_records
-from cri_shim.network.cache import Cache, Entry
+from cri_shim.network.cache import Cache, CachedResult
 from cri_shim.oci import bundle, exits, handlers
 from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import files
@@ -170,7 +170,7 @@ def contexts(file: Path) -> str:
 
 def cached_result(file: Path) -> str:
     cache = Cache(file.parent.parent)
-    cache.write(Entry(ID, "good", "eth0", b"{}"))
+    cache.write(CachedResult(ID, "good", "eth0", b"{}"))
     assert [entry.network for entry in cache.entries()] == ["good"]
     assert cache.read("odd", ID, "eth0") is None
     cache.remove("odd", ID, "eth0")

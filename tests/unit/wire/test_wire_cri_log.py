@@ -1,11 +1,13 @@
 """The CRI's log format: lines become entries, and the last lines are found from the file's end."""
 
+from collections.abc import Container
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cri_shim.errors import InvalidArgument
-from cri_shim.wire.cri_log import MAX_LINE, Entry, Parser, Tail, moment, parse, tail_start
+from cri_shim.wire.cri_log import MAX_LINE, LogEntry, Parser, Tail, moment, parse
 
 TIME = "2025-01-01T00:00:00.000000001Z"
 BOTH = frozenset({"stdout", "stderr"})
@@ -17,7 +19,7 @@ def line(rest: str) -> bytes:
 
 def test_a_line_has_time_stream_tag_and_content() -> None:
     entry = parse(line("stdout F hello  world")[:-1])
-    assert entry == Entry(TIME, "stdout", False, b"hello  world")
+    assert entry == LogEntry(TIME, "stdout", False, b"hello  world")
     assert (entry.written(), entry.nanoseconds()) == (b"hello  world\n", 1735689600000000001)
 
 
@@ -68,6 +70,13 @@ LINES = [
     line("stdout F ee"),
     line("stdout P unfinished"),
 ]
+
+
+def tail_start(block: bytes, lines: int, wanted: Container[str]) -> int | None:
+    """Find the last lines of a block by one search of all of it."""
+    tail = Tail(lines, wanted, len(block))
+    found = tail.before(block)
+    return tail.start() if found is None else found
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from cri_shim.wire.forward import (
     ChannelPair,
     Pair,
     Pairing,
-    Refused,
+    RefusedStream,
     legacy_channels,
 )
 
@@ -65,7 +65,7 @@ def test_a_stream_that_does_not_fit_is_refused_and_the_rest_goes_on(refused: dic
     pairing = Pairing()
     pairing.add(1, headers("error"), 0.0)
 
-    assert isinstance(pairing.add(3, refused, 0.0), Refused)
+    assert isinstance(pairing.add(3, refused, 0.0), RefusedStream)
     assert pairing.add(5, headers("data"), 0.0) == Pair(80, error=1, data=5)
 
 
@@ -109,7 +109,7 @@ def test_half_pairs_are_bounded():
     for number in range(MAX_HALF_PAIRS):
         assert pairing.add(number, headers("error", request=str(number)), 0.0) is None
 
-    assert isinstance(pairing.add(9999, headers("error", request="x"), 0.0), Refused)
+    assert isinstance(pairing.add(9999, headers("error", request="x"), 0.0), RefusedStream)
     assert pairing.add(8888, headers("data", request="7"), 0.0) == Pair(80, error=7, data=8888)
 
 
