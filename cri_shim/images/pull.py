@@ -21,6 +21,7 @@ from cri_shim.errors import CriShimError, NotFound, ToolFailed, Unavailable
 from cri_shim.faults import fault_point
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb.state_pb2 import ImageRecord
+from cri_shim.registry.reference import Reference, candidates, parse
 from cri_shim.state.records import VERSIONS
 from cri_shim.store import auth as credentials
 from cri_shim.store import manifest
@@ -29,7 +30,6 @@ from cri_shim.store.image_store import ImageStore
 from cri_shim.store.layout import Layout, is_whole
 from cri_shim.store.manifest import Content, digest_of
 from cri_shim.store.progress import LayerProgress, PullProgress
-from cri_shim.store.reference import Reference, candidates, parse
 from cri_shim.store.trust import accepts_anything
 from cri_shim.work import PullKey
 
