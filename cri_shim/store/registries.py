@@ -1,6 +1,12 @@
-"""An overview of registries.conf(5), and its search registries of short image names."""
+"""An overview of registries.conf(5), and its search registries of short image names.
 
+A registry on the loopback interface needs no entry to be used without TLS, as with containerd and
+CRI-O: the traffic does not leave the node.
+"""
+
+import ipaddress
 import logging
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,3 +50,22 @@ def overview(file: Path | None = None) -> Overview:
         found.files,
         found.problems,
     )
+
+
+def allows_plain(registry: str, file: Path | None = None) -> bool:
+    """Return whether `registry` is on the loopback interface and no entry of the files is for it.
+
+    skopeo knows the entries, but not that rule.
+    """
+    if not _on_loopback(registry):
+        return False
+    tables = registries_conf.read(file).tables.values()
+    return all(table.prefix.partition("/")[0] != registry for table in tables)
+
+
+def _on_loopback(registry: str) -> bool:
+    host = re.sub(r":[0-9]+$", "", registry).strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
