@@ -88,6 +88,7 @@ class Pulls:
         self._running: list[PullProgress] = []
         self._asked: dict[Hashable, list[str]] = {}
         self._news: asyncio.Future[None] | None = None
+        self.changes = 0
         self.closed = False
 
     def __iter__(self) -> Iterator[PullProgress]:
@@ -124,13 +125,14 @@ class Pulls:
 
     def changed(self) -> None:
         """Wake all that wait for news."""
+        self.changes += 1
         if self._news is not None and not self._news.done():
             self._news.set_result(None)
         self._news = None
 
-    async def news(self) -> None:
-        """Return when something has changed; at once if there will be no more changes."""
-        if self.closed:
+    async def news(self, since: int) -> None:
+        """Return when `changes` is not `since`; at once if there will be no more changes."""
+        if self.closed or self.changes != since:
             return
         if self._news is None:
             self._news = asyncio.get_running_loop().create_future()

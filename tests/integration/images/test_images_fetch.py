@@ -353,7 +353,7 @@ async def test_a_pull_is_seen_with_who_asked_and_its_bytes(play: Play, tmp_path:
     asked = [asyncio.create_task(pull.pull(engine, NAME, None, who)) for who in ("a/b", "c/d", "")]
     async with asyncio.timeout(20):
         while not (now := list(pulls)) or now[0].done < half:
-            await pulls.news()
+            await pulls.news(pulls.changes)
     (seen,) = now
     assert seen.total == image.size
     assert seen.asked_by == ["a/b", "c/d"]
@@ -361,7 +361,7 @@ async def test_a_pull_is_seen_with_who_asked_and_its_bytes(play: Play, tmp_path:
     done = [seen.done]
     go.touch()
     while list(pulls):
-        await pulls.news()
+        await pulls.news(pulls.changes)
         done.append(seen.done)
 
     assert {await one for one in asked} == {image.id}
