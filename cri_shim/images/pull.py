@@ -29,8 +29,9 @@ from cri_shim.store.fetch import Fetch, Found
 from cri_shim.store.image_store import ImageStore
 from cri_shim.store.layout import Layout, is_whole
 from cri_shim.store.manifest import Content, digest_of
+from cri_shim.store.policies import policy_file
 from cri_shim.store.progress import LayerProgress, PullProgress
-from cri_shim.store.trust import accepts_anything
+from cri_shim.store.verify import verify
 from cri_shim.work import PullKey
 
 REGISTRY = "docker://"
@@ -43,26 +44,48 @@ async def pull(
 ) -> str:
     """Fetch or update an image and return its id; equal pulls share the work.
 
-    `asked_by` is NAMESPACE/NAME of the pod that waits, for those who watch.
+    `asked_by` is NAMESPACE/NAME of the pod that waits: those who watch see it, and the namespace
+    may have a signature policy of its own.
     """
     store = engine.images
-    key = PullKey(name, auth.SerializeToString(deterministic=True) if auth else b"")
+    namespace = asked_by.partition("/")[0]
+    secret = auth.SerializeToString(deterministic=True) if auth else b""
+    key = PullKey(name, secret, str(store.policies.file(namespace) or ""))
     with store.pulls.asking(key, asked_by):
-        return await engine.work.pulls.do(key, lambda: _pull(store, key, auth))
+        return await engine.work.pulls.do(key, lambda: _pull(store, key, auth, namespace))
 
 
-async def _pull(store: ImageStore, key: PullKey, auth: api.AuthConfig | None) -> str:
-    first = candidates(key.name, store.search)[0]
+async def _pull(
+    store: ImageStore, key: PullKey, auth: api.AuthConfig | None, namespace: str
+) -> str:
+    references = candidates(key.name, store.search)
     with store.pulls.running(key.name, key) as seen:
-        async with store.turns(first.registry):
-            trusted = await offload(accepts_anything, store.skopeo.policy)
-            if store.transport != REGISTRY or not trusted:
-                return await _search(store, key.name, auth)
-            return (await _fetch(store, key.name, auth, seen)).id
+        async with store.turns(references[0].registry):
+            if await _is_for_skopeo(store, references, namespace):
+                return await _search(store, references, auth, namespace)
+            return (await _fetch(store, key.name, auth, namespace, seen)).id
+
+
+async def _is_for_skopeo(
+    store: ImageStore, references: Sequence[Reference], namespace: str
+) -> bool:
+    """Return whether skopeo must pull it; SignatureValidationFailed if the policy refuses it.
+
+    A short name is judged when it is known which registry has the image.
+    """
+    if store.transport != REGISTRY:
+        return True
+    if len(references) > 1:
+        return False
+    return (await store.policies.check(references[0], namespace)).needs_signatures
 
 
 async def _fetch(
-    store: ImageStore, name: str, auth: api.AuthConfig | None, seen: PullProgress
+    store: ImageStore,
+    name: str,
+    auth: api.AuthConfig | None,
+    namespace: str,
+    seen: PullProgress,
 ) -> ImageRecord:
     layout = Layout(store.layouts)
     try:
@@ -71,18 +94,19 @@ async def _fetch(
         async with store.fetcher.open(name, auth, layout.blobs, seen) as fetch:
             found = await fetch.image()
             reference = parse(found.reference)
-            content = await offload(_checked, store, layout, found, reference)
-            _show(seen, found, content)
-            exact = reference.by_digest(found.digest)
-            return await _complete(
-                store,
-                layout,
-                content,
-                fetch,
-                seen.layers,
-                tags=[] if reference.digest else [str(reference)],
-                digests=[str(exact)],
-            )
+            if not (await store.policies.check(reference, namespace)).needs_signatures:
+                content = await offload(_checked, store, layout, found, reference)
+                _show(seen, found, content)
+                return await _complete(
+                    store,
+                    layout,
+                    content,
+                    fetch,
+                    seen.layers,
+                    tags=[] if reference.digest else [str(reference)],
+                    digests=[str(reference.by_digest(found.digest))],
+                )
+        return await _copy(store, reference, auth, namespace)
     except OSError as e:
         raise Unavailable(f"cannot store {name} below {store.root}: {e}") from e
     finally:
@@ -122,47 +146,61 @@ def _show(seen: PullProgress, found: Found, content: Content) -> None:
     seen.changed()
 
 
-async def _search(store: ImageStore, name: str, auth: api.AuthConfig | None) -> str:
-    """Try a short name in each configured registry, in order, with skopeo."""
-    references = candidates(name, store.search)
+async def _search(
+    store: ImageStore,
+    references: Sequence[Reference],
+    auth: api.AuthConfig | None,
+    namespace: str,
+) -> str:
+    """Try the meanings of a name in order, with skopeo."""
     for reference in references[:-1]:
         try:
-            return (await _copy(store, reference, auth)).id
+            return (await _copy(store, reference, auth, namespace)).id
         except (NotFound, ToolFailed):
             continue  # the next registry may have it; the caller gets the last one's error
-    return (await _copy(store, references[-1], auth)).id
+    return (await _copy(store, references[-1], auth, namespace)).id
 
 
 async def _copy(
-    store: ImageStore, reference: Reference, auth: api.AuthConfig | None
+    store: ImageStore, reference: Reference, auth: api.AuthConfig | None, namespace: str
 ) -> ImageRecord:
+    verdict = await store.policies.check(reference, namespace)
     own = credentials.credential(auth, reference.registry)
     with credentials.authfile(store.secrets, reference.registry, own) as authfile:
         digest = reference.digest
         if not digest:
             digest = digest_of(await store.skopeo.manifest(_source(store, reference), authfile))
         exact = reference.by_digest(digest)
-        return await bring(
-            store,
-            _source(store, exact),
-            authfile,
-            tags=[] if reference.digest else [str(reference)],
-            digests=[str(exact)],
+        left = await verify(
+            store.skopeo, verdict.requirements, reference, [digest], authfile, store.secrets
         )
+        with policy_file(left, reference, store.secrets) as policy:
+            return await bring(
+                store,
+                _source(store, exact),
+                authfile,
+                policy,
+                tags=[] if reference.digest else [str(reference)],
+                digests=[str(exact)],
+            )
 
 
 async def bring(
     store: ImageStore,
     source: str,
-    authfile: Path | None,
+    authfile: Path | None = None,
+    policy: Path | None = None,
     *,
     tags: Sequence[str],
     digests: Sequence[str],
 ) -> ImageRecord:
-    """Fetch `source` (transport:name), unpack new layers, and make it visible under its names."""
+    """Fetch `source` (transport:name), unpack new layers, and make it visible under its names.
+
+    `policy` is a policy.json for this image instead of the node's own.
+    """
 
     async def fetch(layout: Layout) -> None:
-        await store.skopeo.copy(source, layout.path, authfile)
+        await store.skopeo.copy(source, layout.path, authfile, policy)
 
     return await take_in(store, source, fetch, tags=tags, digests=digests)
 

@@ -10,10 +10,12 @@ and config move to `images/blobs`; then the image record makes the image visible
 - `registries`: registries.conf: the registries of short names
 - `auth`: writes a caller's credentials to a short-lived file
 - `skopeo`: runs the program and sorts its errors
+- `policy`: policy.json: which images are accepted, pure
+- `policies`: the policies of the node and of its pod namespaces
+- `sigstore`: what a signature of cosign says, pure; `verify`: fetches and verifies them
 - `stall`: gives up transfers of skopeo without progress
 - `fetch`: runs the worker process that fetches an image from its registry
 - `progress`: the running pulls, and how far they are
-- `trust`: whether policy.json accepts everything
 - `new_layers`: brings the missing layers of an image, each once
 - `following`: unpacks a layer while its blob is downloaded
 - `grace`: keeps the layers of failed pulls for the next try
@@ -35,8 +37,8 @@ and config move to `images/blobs`; then the image record makes the image visible
 - `usage`: the disk usage of images and containers
 - `writable`: the disk usage of writable layers, measured in the background
 - `mounted`: images that are mounted on the node itself
+- `overlay`: the marks of overlayfs in the directories that it writes to
 - `merged`: reads layers as one tree without mounting them
 - `changes`: the differences between two such trees
-- `tar_tree`: writes a tree of files as a tar
 - `image_store`: combines all these; recovery and garbage collection
 """

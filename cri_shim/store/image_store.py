@@ -39,6 +39,7 @@ from cri_shim.store.manifest import Content
 from cri_shim.store.mounted import Mounted
 from cri_shim.store.new_layers import NewLayers
 from cri_shim.store.pins import Pins
+from cri_shim.store.policies import Policies
 from cri_shim.store.progress import Pulls
 from cri_shim.store.rootfs import Rootfs
 from cri_shim.store.skopeo import Skopeo
@@ -67,6 +68,7 @@ class ImageStore:
         transport: str = "docker://",
         search: Sequence[str] = (),
         pins: Pins | None = None,
+        policies: Policies | None = None,
         held_layers: Callable[[], set[str]] = set,
         parallel: int = 0,
         userns: bool = False,
@@ -93,6 +95,7 @@ class ImageStore:
         self.transport = transport
         self.search = list(search)
         self.pins = pins or Pins()
+        self.policies = policies or Policies()
         self.layers = Layers(root / "layers", parallel=parallel, userns=userns)
         self.catalog = Catalog(records, boot_id)
         self.rootfs = Rootfs(

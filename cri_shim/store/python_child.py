@@ -7,6 +7,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,13 +38,15 @@ async def call(
     directory: Path,
     timeout: float | None = None,
     feed: int = subprocess.DEVNULL,
+    pass_fds: Sequence[int] = (),
 ) -> dict[str, Any]:
     """Run `main(*arguments)` of a module, and return the JSON that it prints.
 
     ToolFailed with the program's words, or Unavailable if `directory` has no space; `attempt`
     describes the work for the error. `feed` is the descriptor of its standard input.
     """
-    done = await run(command(module, *arguments), timeout=timeout, feed=feed)
+    program = command(module, *arguments)
+    done = await run(program, timeout=timeout, feed=feed, pass_fds=pass_fds)
     if done.returncode:
         raise _failure(done, attempt, directory)
     result: dict[str, Any] = json.loads(done.stdout)

@@ -19,7 +19,7 @@ from cri_shim.errors import NotFound, ToolFailed, Unavailable
 from cri_shim.linux import idmap, marks, mounts
 from cri_shim.linux.remove import remove_tree
 from cri_shim.spec.userns import UserNamespace
-from cri_shim.store import fuse, merged
+from cri_shim.store import fuse, overlay
 from cri_shim.store.writable import WritableLayers
 
 _LEAST_LOWERS = 2  # of an overlay without a writable layer
@@ -162,7 +162,7 @@ class Rootfs:
             if not lower.is_dir():
                 raise NotFound(f"layer {lower.name} is not here; pull the image again")
             seen.append(lower)
-            if merged.is_opaque(str(lower)):  # the kernel does not look for that mark at the root
+            if overlay.is_opaque(str(lower)):  # the kernel does not look for that mark at the root
                 break
         return seen
 

@@ -17,10 +17,9 @@ import stat
 from collections.abc import Callable, Iterable
 
 from cri_shim.linux.remove import remove_tree
+from cri_shim.store.overlay import OPAQUE
 from cri_shim.store.unpack.failure import BadLayer
 
-OPAQUE = "trusted.overlay.opaque"
-USERS_OPAQUE = "user.overlay.opaque"  # the same attribute for overlays that an ordinary user mounts
 _LINKS_LIMIT = 40  # symbolic links in one name; the kernel's limit
 _IMPLICIT_MODE = 0o755  # of a directory that the archive uses but does not describe
 
