@@ -123,7 +123,8 @@ class Authorization:
         query = {"service": challenge.parameters.get("service", ""), "scope": scope}
         query = {key: value for key, value in query.items() if value}
         headers = {"Accept": "application/json"}
-        secrets: dict[str, str] = {}
+        at_home = urlsplit(realm).netloc == self._endpoint.authority
+        secrets = dict(self._endpoint.headers) if at_home else {}
         content = None
         if own.identity_token:
             form = {

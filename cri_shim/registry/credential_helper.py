@@ -1,7 +1,10 @@
 """Runs docker-credential-NAME, which prints the credential of a server."""
 
+import contextlib
 import os
 import re
+import signal
+import threading
 
 from cri_shim.registry.credentials import Credential, of_helper
 from cri_shim.registry.failure import Failure
@@ -19,36 +22,75 @@ def ask(name: str, server: str) -> Credential | None:
     The server is written to its input and the secret is read from its output. Failure if the
     helper is missing, fails, or takes longer than TIME_LIMIT_S.
     """
-    import subprocess  # most nodes have no helper
-
     program = f"docker-credential-{name}"
     if not _NAME.fullmatch(name):
         raise Failure("argument", f"{name!r} is not the name of a credential helper")
     try:
-        done = subprocess.run(
-            [program, "get"],
-            input=server.encode(),
-            capture_output=True,
-            timeout=TIME_LIMIT_S,
-            cwd="/",
-            env=os.environ,
-        )
-    except subprocess.TimeoutExpired:
+        code, output, errors = _run(program, server)
+    except TimeoutError:
         text = f"{program} gave no credential for {server} within {TIME_LIMIT_S:g} s"
         raise Failure("unauthorized", text) from None
     except OSError as e:
         raise Failure("unauthorized", f"cannot run {program}: {e.strerror}") from e
-    if done.returncode:
-        if _NONE in done.stdout:
-            return None
-        words = first_line(done.stdout or done.stderr)
-        raise Failure("unauthorized", f"{program} has no credential for {server}: {words}")
-    return _parsed(done.stdout, program)
+    if len(output) > _LIMIT:
+        raise Failure("unauthorized", f"{program} writes more than {_LIMIT} bytes")
+    if code == 0:
+        return _parsed(output, program)
+    if _NONE in output + errors:
+        return None
+    words = first_line(output) or first_line(errors) or f"exit status {code}"
+    raise Failure("unauthorized", f"{program} has no credential for {server}: {words}")
+
+
+def _run(program: str, server: str) -> tuple[int, bytes, bytes]:
+    """Return exit code, output and the beginning of stderr; TimeoutError after TIME_LIMIT_S.
+
+    The helper and the programs that it started are killed at the end.
+    """
+    import subprocess  # most nodes have no helper
+
+    stderr = os.memfd_create("stderr", os.MFD_CLOEXEC)
+    late = threading.Event()
+    try:
+        child = subprocess.Popen(
+            [program, "get"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            cwd="/",
+            start_new_session=True,
+        )
+        timer = threading.Timer(TIME_LIMIT_S, _end, [late, child.pid])
+        timer.start()
+        assert child.stdin is not None
+        assert child.stdout is not None
+        with contextlib.suppress(BrokenPipeError), child.stdin:
+            child.stdin.write(server.encode())
+        output = child.stdout.read(_LIMIT + 1)
+        if len(output) > _LIMIT:
+            _kill(child.pid)
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        timer.cancel()
+        _kill(child.pid)  # the process is not reaped, so that the number is still its own
+        child.stdout.close()
+        if late.is_set():
+            raise TimeoutError
+        return child.wait(), output, os.pread(stderr, _LIMIT, 0)
+    finally:
+        os.close(stderr)
+
+
+def _end(late: threading.Event, group: int) -> None:
+    late.set()
+    _kill(group)
+
+
+def _kill(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
 
 
 def _parsed(answer: bytes, program: str) -> Credential | None:
-    if len(answer) > _LIMIT:
-        raise Failure("unauthorized", f"{program} wrote {len(answer)} bytes, at most {_LIMIT} work")
     try:
         value = parse_json(answer)
     except ValueError as e:

@@ -17,6 +17,7 @@ from cri_shim.registry.session import Session
 
 MAX_DEPTH = 4  # of indexes in indexes
 MAX_DOCUMENTS = 16  # that are read for one image
+_SLOW = 10  # times the patience: for a small answer that comes byte by byte
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,7 @@ class Resolver:
         while True:
             try:
                 answer = session.get(what, headers, attempt)
-                return body(answer, limit, self._patience), answer.headers
+                return body(answer, limit, self._patience * _SLOW), answer.headers
             except NetworkError as e:
                 found = network_failure(e, attempt, self._patience)
             except ValueError as e:

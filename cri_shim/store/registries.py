@@ -1,16 +1,15 @@
-"""An overview of registries.conf(5), and its search registries of short image names.
+"""An overview of registries.conf(5), its search registries, and the rule for loopback.
 
 A registry on the loopback interface needs no entry to be used without TLS, as with containerd and
 CRI-O: the traffic does not leave the node.
 """
 
-import ipaddress
 import logging
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from cri_shim.registry import registries_conf
+from cri_shim.registry.names import on_loopback
 from cri_shim.registry.registries_conf import DEFAULT_FILE, MAX_FILE
 
 __all__ = ["DEFAULT_FILE", "MAX_FILE", "Overview", "overview", "search_registries"]
@@ -57,15 +56,7 @@ def allows_plain(registry: str, file: Path | None = None) -> bool:
 
     skopeo knows the entries, but not that rule.
     """
-    if not _on_loopback(registry):
+    if not on_loopback(registry):
         return False
-    tables = registries_conf.read(file).tables.values()
-    return all(table.prefix.partition("/")[0] != registry for table in tables)
-
-
-def _on_loopback(registry: str) -> bool:
-    host = re.sub(r":[0-9]+$", "", registry).strip("[]")
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    tables = registries_conf.read(file).tables
+    return all(prefix.partition("/")[0] != registry for prefix in tables)
