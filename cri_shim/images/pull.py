@@ -9,23 +9,20 @@ space (it names the directory); ToolFailed for the rest: not authorised, damaged
 architecture. Whole layers of a failed pull are kept for a while, for the next try.
 """
 
-import hashlib
 import logging
-import time
-from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
-from cri_shim.aio.offload import finish, offload
+from cri_shim.aio.offload import offload
 from cri_shim.engine import Engine
-from cri_shim.errors import CriShimError, NotFound, ToolFailed, Unavailable
+from cri_shim.errors import NotFound, ToolFailed, Unavailable
 from cri_shim.faults import fault_point
+from cri_shim.images.arrival import bring, complete, discard
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb.state_pb2 import ImageRecord
 from cri_shim.registry.reference import Reference, candidates, parse
-from cri_shim.state.records import VERSIONS
 from cri_shim.store import auth as credentials
 from cri_shim.store import manifest
-from cri_shim.store.fetch import Fetch, Found
+from cri_shim.store.fetch import Found
 from cri_shim.store.image_store import ImageStore
 from cri_shim.store.layout import Layout, is_whole
 from cri_shim.store.manifest import Content, digest_of
@@ -97,7 +94,7 @@ async def _fetch(
             if not (await store.policies.check(reference, namespace)).needs_signatures:
                 content = await offload(_checked, store, layout, found, reference)
                 _show(seen, found, content)
-                return await _complete(
+                return await complete(
                     store,
                     layout,
                     content,
@@ -183,119 +180,6 @@ async def _copy(
                 tags=[] if reference.digest else [str(reference)],
                 digests=[str(exact)],
             )
-
-
-async def bring(
-    store: ImageStore,
-    source: str,
-    authfile: Path | None = None,
-    policy: Path | None = None,
-    *,
-    tags: Sequence[str],
-    digests: Sequence[str],
-) -> ImageRecord:
-    """Fetch `source` (transport:name), unpack new layers, and make it visible under its names.
-
-    `policy` is a policy.json for this image instead of the node's own.
-    """
-
-    async def fetch(layout: Layout) -> None:
-        await store.skopeo.copy(source, layout.path, authfile, policy)
-
-    return await take_in(store, source, fetch, tags=tags, digests=digests)
-
-
-async def take_in(
-    store: ImageStore,
-    source: str,
-    fill: Callable[[Layout], Awaitable[None]],
-    *,
-    tags: Sequence[str],
-    digests: Sequence[str],
-) -> ImageRecord:
-    """Let `fill` put an image into a layout, unpack new layers, and make it visible.
-
-    `source` describes it in errors. After a failure nothing of it is left but whole layers, for a
-    while, and nothing at all after the next start.
-    """
-    layout = Layout(store.layouts)
-    here = store.unpacked_blobs()
-    try:
-        with store.catalog.hold(known.diff_id for known in here.values()):
-            fault_point("images.pull.copy")
-            sizes = {digest: known.size for digest, known in here.items()}
-            await offload(layout.create, sizes, store.blobs)
-            await fill(layout)
-            content = await offload(layout.content)
-            manifest.check_platform(content.config, store.architecture)
-            return await _complete(store, layout, content, tags=tags, digests=digests)
-    except OSError as e:
-        raise Unavailable(f"cannot store {source} below {store.root}: {e}") from e
-    finally:
-        await discard(store, layout)
-
-
-async def _complete(
-    store: ImageStore,
-    layout: Layout,
-    content: Content,
-    fetch: Fetch | None = None,
-    seen: Sequence[LayerProgress] = (),
-    *,
-    tags: Sequence[str],
-    digests: Sequence[str],
-) -> ImageRecord:
-    """Have the image's layers, from the layout or by `fetch`, and make it visible."""
-    extra = _directories_id(content.diff_ids)
-    layers = store.new_layers
-    try:
-        with store.catalog.hold([*content.diff_ids, extra]):
-            fault_point("images.pull.unpack")
-            await layers.have(content, layout, fetch, seen, keep_blobs=store.keep_blobs)
-            image = _record(content, tags, digests)
-            fault_point("images.pull.directories")
-            if await layers.have_directories(content.diff_ids, store.rootfs.lowers, extra):
-                image.directories = extra
-            fault_point("images.pull.catalogue")
-            return await finish(store.keep(content, layout, image))
-    except BaseException as e:
-        if not isinstance(e, Unavailable | OSError):  # with a full disk their space is needed
-            store.grace.keep(content.diff_ids)
-        store.collect()
-        raise
-
-
-async def discard(store: ImageStore, layout: Layout) -> None:
-    """Delete a layout.
-
-    A failure here does not fail the pull: the deletion is repeated, at the latest at a start.
-    """
-    try:
-        fault_point("images.pull.cleanup")
-        await offload(layout.remove)
-    except (CriShimError, OSError) as e:
-        _log.warning("cannot delete %s: %s; trying again", layout.path, e)
-        store.delete_later([layout.path])
-
-
-def _record(content: Content, tags: Sequence[str], digests: Sequence[str]) -> ImageRecord:
-    return ImageRecord(
-        version=VERSIONS["image"],
-        id=content.image_id,
-        repo_tags=tags,
-        repo_digests=digests,
-        size=content.size,
-        manifest_digest=content.manifest_digest,
-        config=content.config,
-        layers=content.diff_ids,
-        created_at=time.time_ns(),
-    )
-
-
-def _directories_id(diff_ids: Sequence[str]) -> str:
-    """Return the id of the layer of directories that these layers, bottom first, only imply."""
-    chain = " ".join(["directories", *diff_ids])
-    return "sha256:" + hashlib.sha256(chain.encode()).hexdigest()
 
 
 def _source(store: ImageStore, reference: Reference) -> str:

@@ -17,6 +17,8 @@ and config move to `images/blobs`; then the image record makes the image visible
 - `fetch`: runs the worker process that fetches an image from its registry
 - `progress`: the running pulls, and how far they are
 - `new_layers`: brings the missing layers of an image, each once
+- `additions`: adds a complete layer
+- `derived`: makes layers of other layers
 - `following`: unpacks a layer while its blob is downloaded
 - `grace`: keeps the layers of failed pulls for the next try
 - `manifest`: manifests and configs, pure
@@ -25,6 +27,7 @@ and config move to `images/blobs`; then the image record makes the image visible
 - `unpack`: the child process that unpacks a layer blob into a directory that it cannot leave
 - `pack`: the child process that makes the tar of a layer
 - `layers`: the directories of unpacked layers
+- `redirected`: another form of a layer with files below a symbolic link of a layer below
 - `implied`: the extra layer with directories that the layers do not describe
 - `blobs`: the files of manifests, configs and, if configured, layers
 - `pins`: which images are pinned

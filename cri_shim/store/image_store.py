@@ -28,9 +28,11 @@ from cri_shim.linux.privacy import make_private
 from cri_shim.pb.state_pb2 import ImageRecord, LayerRecord
 from cri_shim.spec.image_config import MAX_BYTES
 from cri_shim.store import manifest, usage
+from cri_shim.store.additions import Additions
 from cri_shim.store.blobs import Blobs
-from cri_shim.store.catalog import Catalog, KnownBlob, Records, stack
+from cri_shim.store.catalog import Catalog, KnownBlob, Records, needed
 from cri_shim.store.deletion import delete
+from cri_shim.store.derived import Derived
 from cri_shim.store.fetch import Fetcher
 from cri_shim.store.grace import GRACE_S, Grace
 from cri_shim.store.layers import Layers
@@ -114,7 +116,9 @@ class ImageStore:
         self.turns = KeyedLock(pulls_at_once or sys.maxsize)  # key: registry
         self.keep_blobs = keep_blobs
         self._held_by_containers = held_layers
-        self.new_layers = NewLayers(self.layers, self.catalog, self.delete_later)
+        additions = Additions(self.layers, self.catalog, self.delete_later)
+        self.new_layers = NewLayers(self.layers, self.catalog, additions)
+        self.derived = Derived(self.layers, self.catalog, additions, self.rootfs.lowers)
         self._layer_blobs: dict[str, frozenset[str]] = {}  # image id -> digests
         self._background = Tasks()
 
@@ -223,8 +227,8 @@ class ImageStore:
         """Return what the removal of these images frees: what nothing else needs."""
         gone = [image for image in self.catalog.images() if image.id in ids]
         stay = [image for image in self.catalog.images() if image.id not in ids]
-        kept = {layer for image in stay for layer in stack(image)} | self._held_layers()
-        free = {layer for image in gone for layer in stack(image)} - kept
+        kept = {layer for image in stay for layer in needed(image)} | self._held_layers()
+        free = {layer for image in gone for layer in needed(image)} - kept
         layers = usage.of_layers(layer for layer in self.catalog.layers() if layer.diff_id in free)
         return layers + self.blobs.usage(self._blobs_of(gone) - self._blobs_of(stay))
 

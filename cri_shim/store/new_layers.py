@@ -6,17 +6,15 @@ may ask a registry that is slow on purpose.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from cri_shim.aio.keyed_lock import KeyedLock
-from cri_shim.aio.offload import finish
 from cri_shim.errors import ToolFailed
 from cri_shim.faults import fault_point
 from cri_shim.pb.state_pb2 import LayerRecord
-from cri_shim.store import implied
+from cri_shim.store.additions import Additions
 from cri_shim.store.catalog import Catalog, KnownBlob
 from cri_shim.store.fetch import Fetch
 from cri_shim.store.following import Following, Unpacked
@@ -29,15 +27,12 @@ MOST_BLOBS = 16  # of one layer that are recorded: one content can be compressed
 PATIENCE_S = 30.0  # for the same layer of another pull, and the time that it takes at
 SLOWEST = 1 << 20  # bytes a second
 
-Later = Callable[[Sequence[Path]], None]  # deletes paths in the background
-Lowers = Callable[[Sequence[str]], Sequence[Path]]  # the directories of layers
-
 
 class NewLayers:
-    def __init__(self, layers: Layers, catalog: Catalog, delete_later: Later) -> None:
+    def __init__(self, layers: Layers, catalog: Catalog, additions: Additions) -> None:
         self._layers = layers
         self._catalog = catalog
-        self._delete_later = delete_later
+        self._additions = additions
         self._following = Following(layers)
         self._blobs = KeyedLock()  # key: digest
         self._diff_ids = KeyedLock()
@@ -93,7 +88,7 @@ class NewLayers:
         try:
             if here is None:
                 unpacked = await self._following.unpack(fetch, transfer, one.diff_id)
-                await self._add(*_of(one.blob, unpacked))
+                await self._additions.add(*_of(one.blob, unpacked))
             else:
                 await fetch.whole(transfer)
                 one.seen.state = UNPACKING
@@ -111,7 +106,7 @@ class NewLayers:
         size = file.stat().st_size
         if here is None:
             _refuse_another(blob, KnownBlob(diff_id, size), diff_id)
-            await self._add(*_of(blob, await self._layers.unpack(file, diff_id)))
+            await self._additions.add(*_of(blob, await self._layers.unpack(file, diff_id)))
         else:
             found = await self._layers.diff_id_of(file, here.tar_size)
             _refuse_another(blob, KnownBlob(found, size), diff_id)
@@ -143,45 +138,6 @@ class NewLayers:
         layer.blobs.add(digest=blob.digest, size=blob.size)
         del layer.blobs[:-MOST_BLOBS]
         self._catalog.change_layer(layer)
-
-    async def have_directories(self, diff_ids: Sequence[str], lowers: Lowers, id: str) -> bool:
-        """Make the layer `id` of directories that the layers only imply; False if none is needed.
-
-        The caller holds it and the layers. The layers are here.
-        """
-        async with self._diff_ids(id):
-            if self._layers.is_here(id) and self._catalog.layer(id) is not None:
-                return True
-            paths = lowers(diff_ids)
-            records = [self._catalog.layer(f"sha256:{path.name}") for path in paths]
-            unsaid = [list(record.implied) if record is not None else [] for record in records]
-            made = await self._layers.make(id, lambda target: implied.write(target, paths, unsaid))
-            if made is None:
-                return False
-            await self._add(*made)
-            return True
-
-    async def _add(self, temporary: Path, record: LayerRecord) -> None:
-        diff_id = record.diff_id
-        was_there = self._layers.is_here(diff_id)
-        try:
-            fault_point("images.pull.commit_layer")
-            self._catalog.add_layer(record, lambda: self._commit(temporary, diff_id))
-        except BaseException:
-            if not was_there:  # it may have its final name already, but no record
-                self._delete_later(self._layers.discard([diff_id]))
-            await finish(self._layers.drop(temporary))
-            raise
-
-    def _commit(self, temporary: Path, diff_id: str) -> None:
-        if self._layers.is_here(diff_id):
-            # A container uses it and its record was lost, or another pull was faster. The directory
-            # is complete: keep it.
-            self._layers.commit_recipe(temporary, diff_id)
-            self._delete_later([temporary])
-        else:
-            self._delete_later(self._layers.discard([diff_id]))  # the path has no directory
-            self._layers.commit(temporary, diff_id)
 
 
 @dataclass(frozen=True, slots=True)
