@@ -21,6 +21,7 @@ image visible.
 - `unpack`: the child process that unpacks a layer blob into a directory that it cannot leave
 - `pack`: the child process that makes the tar of a layer
 - `layers`: the directories of unpacked layers
+- `redirected`: another form of a layer with files below a symbolic link of a layer below
 - `implied`: the extra layer with directories that the layers do not describe
 - `blobs`: the files of manifests, configs and, if configured, layers
 - `pins`: which images are pinned
