@@ -140,6 +140,7 @@ def _kitten(_: _Sources) -> Image:
     """Files that specs of image volumes read."""
     layer = Tar().file("data.json", b'{"image": "kitten.jpg"}\n').file("kitten.jpg")
     layer.file("etc/os-release", b'NAME="Alpine Linux"\n')
+    layer.file("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n")
     return Image([layer])
 
 

@@ -14,7 +14,8 @@ REGISTRY = "127.0.0.1:5001"  # the suite's own registry takes port 5000 of every
 CLONE_NEWCGROUP = 0x02000000
 _CGROUPS = Path("/sys/fs/cgroup")
 # Paths outside the directory of the run that the suite, the kubelet and containerd write to.
-_OWN = ("/tmp", "/run/containerd", "/run/netns")
+_OWN = ("/tmp", "/run/containerd", "/run/netns", "/run/cdi")
+CDI = Path("/run/cdi")  # made for the mount if it is missing; a device plugin of the suite uses it
 _LEAF = "programs"
 
 
