@@ -175,6 +175,7 @@ def _nginx(sources: _Sources) -> Image:
 def _device_plugin(sources: _Sources) -> Image:
     program = (sources.programs / "sample-device-plugin").read_bytes()
     layer = Tar().file("sampledeviceplugin", program, mode=0o755)
+    layer.directory("tmp", mode=0o1777)  # for the files that stand for devices
     return Image([layer], config={"Entrypoint": ["/sampledeviceplugin", "-alsologtostderr"]})
 
 

@@ -23,8 +23,8 @@ def make_mounts(place: Place) -> None:
     """Mount own directories at fixed paths; /etc becomes writable, and its changes are dropped."""
     for path in (path for path in _OWN if Path(path).is_dir()):
         own = place / f"own{path.replace('/', '-')}"
-        own.mkdir(mode=0o1777)
-        own.chmod(0o1777)
+        own.mkdir()
+        own.chmod(0o1777 if path == "/tmp" else 0o755)
         _run("mount", "--bind", str(own), path)
     overlay(place, "/etc")
     # Names resolve at once: the kubelet waits for the answer when it registers the node.
