@@ -17,6 +17,10 @@ _CAUSES: tuple[tuple[str, str], ...] = (
         "the memory of the machine has no free GiB in one piece: no huge page of 1 GiB can be set "
         "aside",
     ),
+    (
+        "Swap .*expected kubelet to be in healthy state",
+        "the kubelet supports LimitedSwap with cgroup v2 alone, and ends",
+    ),
     (r"communication: sctp", "the kernel of the machine has no SCTP"),
     (
         "fetched from external credential provider",
