@@ -171,7 +171,7 @@ def context(tls: Tls) -> ssl.SSLContext:
         made.check_hostname, made.verify_mode = False, ssl.CERT_NONE
     else:
         # urllib3 1 compares the name itself: of an address it does not tell the context.
-        made.check_hostname = not urllib3.__version__.startswith("1.")
+        made.check_hostname = not getattr(urllib3, "__version__", "2").startswith("1.")
         made.load_default_certs()
     file = ""
     try:
