@@ -33,7 +33,7 @@ from cri_shim.store.blobs import Blobs
 from cri_shim.store.catalog import Catalog, KnownBlob, Records, needed
 from cri_shim.store.deletion import delete
 from cri_shim.store.derived import Derived
-from cri_shim.store.fetch import Fetcher
+from cri_shim.store.fetcher import Fetcher
 from cri_shim.store.grace import GRACE_S, Grace
 from cri_shim.store.layers import Layers
 from cri_shim.store.layout import Layout
