@@ -223,6 +223,12 @@ class ImageStore:
                 names |= self._layer_blobs.get(image.id, frozenset())
         return names
 
+    def size_of(self, image: ImageRecord) -> int:
+        """Return the bytes on the disk of all that the image has, also what it shares."""
+        records = (self.catalog.layer(layer) for layer in needed(image))
+        layers = sum(record.size for record in records if record is not None)
+        return layers + self.blobs.usage(self._blobs_of([image])).used_bytes
+
     def only_of(self, ids: Collection[str]) -> Usage:
         """Return what the removal of these images frees: what nothing else needs."""
         gone = [image for image in self.catalog.images() if image.id in ids]
