@@ -6,7 +6,6 @@ are not here into it (skopeo does it for archives and signed images). Each new l
 while its blob comes, once per diff-id into a temporary name under `layers` and renamed. Manifest
 and config move to `images/blobs`; then the image record makes the image visible.
 
-- `reference`: image names, pure
 - `registries`: registries.conf: the registries of short names
 - `auth`: writes a caller's credentials to a short-lived file
 - `skopeo`: runs the program and sorts its errors
@@ -14,7 +13,8 @@ and config move to `images/blobs`; then the image record makes the image visible
 - `policies`: the policies of the node and of its pod namespaces
 - `sigstore`: what a signature of cosign says, pure; `verify`: fetches and verifies them
 - `stall`: gives up transfers of skopeo without progress
-- `fetch`: runs the worker process that fetches an image from its registry
+- `worker`: the process that fetches an image from its registry; `fetcher` starts it
+- `fetch`: the dialogue with it
 - `progress`: the running pulls, and how far they are
 - `new_layers`: brings the missing layers of an image, each once
 - `additions`: adds a complete layer
