@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import TypedDict, Unpack
 
 from cri_shim.aio import descriptors, memfile
 from cri_shim.aio.offload import finish
@@ -57,7 +58,7 @@ class Child:
         self.pid = pid
         self._wait_status = reap
         self.leads_session = session
-        self._pidfd = os.pidfd_open(self.pid)
+        self._pidfd = os.pidfd_open(self.pid)  # our child, not reaped yet: the pid is still its own
         ours.add(self.pid)
         self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().add_reader(self._pidfd, self._reap)
@@ -115,36 +116,37 @@ def _reap_adopted(pid: int) -> int:
         return LOST_CODE
 
 
+class Settings(TypedDict, total=False):
+    """How a program is started, besides its streams: as for subprocess.Popen."""
+
+    env: Mapping[str, str] | None  # None: our own
+    cwd: str | None
+    pass_fds: Sequence[int]
+    executable: str | None  # the program, if argv[0] is only the name that the program gets
+
+
 def spawn(
     argv: Sequence[str],
     *,
     stdin: int | None = subprocess.DEVNULL,
     stdout: int | None = subprocess.DEVNULL,
     stderr: int | None = subprocess.DEVNULL,
-    env: Mapping[str, str] | None = None,
-    cwd: str | None = None,
-    pass_fds: Sequence[int] = (),
     session: bool = False,
-    executable: str | None = None,
+    **settings: Unpack[Settings],
 ) -> Child:
-    """Start a program; ToolFailed names it if it cannot be executed.
-
-    `executable` is the program if argv[0] is only the name that the program gets.
-    """
+    """Start a program, with `session` as a leader of one; ToolFailed if it cannot be executed."""
     try:
         process = subprocess.Popen(
             argv,
-            executable=executable,
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,
-            env=env,
-            cwd=cwd,
-            pass_fds=pass_fds,
             start_new_session=session,
+            **settings,
         )
     except OSError as e:
-        raise ToolFailed(f"cannot run {executable or argv[0]}: {e.strerror or e}") from e
+        program = settings.get("executable") or argv[0]
+        raise ToolFailed(f"cannot run {program}: {e.strerror or e}") from e
     descriptors.restore(process.pid)
     try:
         return Child(process.pid, process.wait, session=session)
@@ -158,16 +160,15 @@ async def run(
     argv: Sequence[str],
     *,
     stdin: bytes = b"",
-    env: Mapping[str, str] | None = None,
-    cwd: str | None = None,
+    feed: int = subprocess.DEVNULL,
     timeout: float | None = None,
-    pass_fds: Sequence[int] = (),
     limit: int = OUTPUT_LIMIT,
     session: bool = False,
-    executable: str | None = None,
+    **settings: Unpack[Settings],
 ) -> Finished:
     """Run a program to its end and return how it ended.
 
+    Its standard input is `stdin`, or without that the descriptor `feed`, which the caller closes.
     `timeout` is in seconds. After it, or on cancellation, the program is killed and reaped before
     TimedOut (or the cancellation) is raised; with `session`, its whole session is killed, so that
     its output has ended then. A non-zero exit code is not an error here.
@@ -177,10 +178,10 @@ async def run(
         cleanup.callback(out.abandon)
         err = Collector(Budget(limit))
         cleanup.callback(err.abandon)
-        with memfile.stdin(stdin) as stdin_fd:
+        with memfile.stdin(stdin, feed) as stdin_fd:
             child = spawn(
-                argv, stdin=stdin_fd, stdout=out.write_end, stderr=err.write_end,
-                env=env, cwd=cwd, pass_fds=pass_fds, session=session, executable=executable,
+                argv, stdin=stdin_fd, stdout=out.write_end, stderr=err.write_end, session=session,
+                **settings,
             )  # fmt: skip
         out.started()
         err.started()
@@ -189,7 +190,7 @@ async def run(
                 code = await child.wait()
         except TimeoutError as e:
             await finish(_end(child, out, err))
-            program = executable or argv[0]
+            program = settings.get("executable") or argv[0]
             raise TimedOut(f"{program} did not end within {timeout:g} s and was killed") from e
         except asyncio.CancelledError:
             await finish(_end(child, out, err))

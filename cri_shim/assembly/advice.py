@@ -43,10 +43,10 @@ async def of_versions(handlers: Mapping[str, Handler], inventory: Inventory) -> 
         if not advisories.found(handler.version, None):
             continue
         try:
-            mended = await inventory.mended(handler.path)
+            fixed = await inventory.fixed_cves(handler.path)
         except (CriShimError, OSError):
-            mended = None
-        warnings += advisories.found(handler.version, mended)
+            fixed = None
+        warnings += advisories.found(handler.version, fixed)
     return list(dict.fromkeys(warnings))
 
 
@@ -65,6 +65,7 @@ def _places(config: Config) -> Iterator[tuple[str, Path]]:
         "seccomp_profile": config.seccomp_profile,
         "default_mounts_file": (config.default_mounts_file,),
         "signature_policy_path": (config.image.signature_policy_path,),
+        "image.signature_policy_dir": (config.image.signature_policy_dir,),
         "image.preload_dir": (config.image.preload_dir,),
         "image.registries_conf": (config.image.registries_conf,),
         "streaming.tls_cert_file": (config.streaming.tls_cert_file,),

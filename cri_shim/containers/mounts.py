@@ -1,6 +1,6 @@
 """Finds the sources of a container's mounts on this node; spec.mounts decides how they are used."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,9 +30,7 @@ async def of_request(
 ) -> list[ResolvedMount]:
     """Return the request's mounts; their sources have no symbolic links.
 
-    `images`: the mounted image volumes. `real_paths`: destinations without symbolic links. For a
-    source that is missing a directory is made, as containerd and CRI-O do: the kubelet leaves a
-    hostPath without a type to the runtime.
+    `images`: the mounted image volumes. `real_paths`: destinations without symbolic links.
     InvalidArgument names the mount and the wrong field; Unavailable the source whose file system
     does not answer.
     """
@@ -44,7 +42,7 @@ async def of_request(
         (requested[n].host_path, str(space.path) if space and requested[n].uidMappings else "")
         for n in on_host
     ]
-    outcomes = dict(zip(on_host, await _found(items), strict=True))
+    outcomes = dict(zip(on_host, await own_process.ask(sources.find, items), strict=True))
     return [
         spec_mounts.resolve(index, mount, str(images[index]), shared=False, slave=False, rro=rro)
         if index in images
@@ -53,22 +51,13 @@ async def of_request(
     ]
 
 
-async def _found(items: Sequence[tuple[str, str]]) -> list[Any]:
-    outcomes = await own_process.ask(sources.find, items)
-    missing = [n for n, outcome in enumerate(outcomes) if isinstance(outcome, FileNotFoundError)]
-    if not missing:
-        return outcomes
-    made = await own_process.each(sources.make_directory, [(items[n][0],) for n in missing])
-    found = await own_process.ask(sources.find, [items[n] for n in missing])
-    for number, problem, outcome in zip(missing, made, found, strict=True):
-        outcomes[number] = problem if isinstance(problem, OSError) else outcome
-    return outcomes
-
-
 async def _on_host(
     index: int, mount: api.Mount, outcome: Any, rro: bool, real_paths: Mapping[str, str]
 ) -> ResolvedMount:
     field = f"config.mounts[{index}]"
+    if isinstance(outcome, FileNotFoundError):
+        problem = f"{mount.host_path} does not exist on this node"
+        raise InvalidArgument(f"{field}.host_path", problem)
     if isinstance(outcome, OSError):
         problem = f"{mount.host_path}: {outcome.strerror}"
         raise InvalidArgument(f"{field}.host_path", problem) from outcome

@@ -27,11 +27,11 @@ from cri_shim.aio.own_thread import in_own_thread
 from cri_shim.engine import Engine
 from cri_shim.errors import InvalidArgument, NotFound, ToolFailed, Unavailable
 from cri_shim.images import archives
-from cri_shim.images.pull import bring
+from cri_shim.images.arrival import bring
+from cri_shim.registry.reference import parse
 from cri_shim.store import python_child
 from cri_shim.store.deletion import delete
 from cri_shim.store.image_store import ImageStore
-from cri_shim.store.reference import parse
 from cri_shim.untrusted import printable
 
 TRANSPORTS = ("docker-archive", "oci-archive", "oci", "dir")
@@ -115,7 +115,7 @@ async def _load(
         if entry.manifest is not None:
             layout = await offload(_layout_of_one, room / "one", entry.manifest, blobs)
             image_source = f"oci:{layout}"
-        image = await bring(store, image_source, None, tags=tags, digests=[])
+        image = await bring(store, image_source, tags=tags, digests=[])
         loaded.append(Loaded(image.id, tags))
     return loaded
 

@@ -7,11 +7,11 @@ from cri_shim.engine import Engine
 from cri_shim.errors import InvalidArgument, NotFound
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb.state_pb2 import ImageRecord
+from cri_shim.registry.reference import candidates, id_prefix
 from cri_shim.spec import image_config
 from cri_shim.state.rows import row
 from cri_shim.store import usage
 from cri_shim.store.image_store import ImageStore
-from cri_shim.store.reference import candidates, id_prefix
 
 _UID_LIMIT = 1 << 32
 
@@ -78,16 +78,22 @@ def _row(store: ImageStore, image: ImageRecord) -> api.Image | None:
 
 
 def _shown(store: ImageStore, image: ImageRecord) -> api.Image:
-    return to_api(image, store.catalog.user(image), pinned=store.pins.has(image))
+    return to_api(
+        image, store.catalog.user(image), size=store.size_of(image), pinned=store.pins.has(image)
+    )
 
 
-def to_api(image: ImageRecord, user: str, *, pinned: bool = False) -> api.Image:
-    """Return the CRI message. Its id is the bare hex digest of the config."""
+def to_api(image: ImageRecord, user: str, *, size: int = 0, pinned: bool = False) -> api.Image:
+    """Return the CRI message. Its id is the bare hex digest of the config.
+
+    `size` is that on the disk: the kubelet adds up what it has removed until it is enough. If it is
+    not known, the bytes of the transfer are told, because 0 is not allowed.
+    """
     answer = api.Image(
         id=image.id,
         repo_tags=image.repo_tags,
         repo_digests=image.repo_digests,
-        size=image.size,
+        size=size or image.size,
         spec=api.ImageSpec(image=image.id),
         pinned=pinned,
     )

@@ -38,12 +38,6 @@ def find(path: str, userns: str = "", cached: bool = False) -> tuple[str, int, s
         os.close(fd)
 
 
-def make_directory(path: str) -> None:
-    """Make a source that is missing, with the directories above it. Raises OSError."""
-    Path(path).parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    Path(path).mkdir(mode=0o755, exist_ok=True)
-
-
 def _problem_of_ids(fd: int, about: str, userns: str) -> str:
     tree = syscalls.open_tree_of(fd, about, _CLONE)
     try:

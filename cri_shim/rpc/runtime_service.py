@@ -90,10 +90,13 @@ class RuntimeService(TelemetryRpcs):
     ) -> api.PodSandboxStatusResponse:
         pod = self._engine.objects.pod(request.pod_sandbox_id)
         info = pod_query.info(self._engine, pod) if request.verbose else {}
-        # Without `containers_statuses` and `timestamp`, as containerd answers. A kubelet 1.37 that
-        # follows events does not ask for the containers if it has a timestamp, finds none in the
-        # active sandbox, and starts init containers again and again.
-        return api.PodSandboxStatusResponse(status=pod_query.status(pod), info=info)
+        # No `timestamp`, as with containerd. A kubelet 1.37 that follows events and gets one does
+        # not ask for the active containers, and starts init containers again and again.
+        return api.PodSandboxStatusResponse(
+            status=pod_query.status(pod),
+            info=info,
+            containers_statuses=pod_query.containers(self._engine.objects, pod.id),
+        )
 
     async def ListPodSandbox(
         self, request: api.ListPodSandboxRequest

@@ -10,6 +10,7 @@ and deleting that. Names that begin with a dot belong to running work or to a da
 import asyncio
 import os
 import secrets
+import subprocess
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -62,19 +63,34 @@ class Layers:
     async def unpack(self, blob: Path, diff_id: str) -> tuple[Path, LayerRecord]:
         """Unpack into a temporary directory, verify the diff-id; the caller commits or drops it."""
         async with self._slots:
-            temporary = self._new()
-            try:
-                record = await self._unpack(blob, temporary, diff_id)
-            except BaseException:
-                await finish(self.drop(temporary))
-                raise
-        return temporary, record
+            return await self._unpack_new(blob, diff_id)
 
-    async def _unpack(self, blob: Path, target: Path, diff_id: str) -> LayerRecord:
+    async def follow(self, blob: Path, diff_id: str, news: int) -> tuple[Path, LayerRecord]:
+        """Unpack a blob while it is downloaded; see unpack/growing for the descriptor `news`.
+
+        No slot is taken: the process mostly waits, for a registry that may be stuck.
+        """
+        return await self._unpack_new(blob, diff_id, news)
+
+    async def _unpack_new(
+        self, blob: Path, diff_id: str, news: int | None = None
+    ) -> tuple[Path, LayerRecord]:
+        temporary = self._new()
+        try:
+            return temporary, await self._unpack(blob, temporary, diff_id, news)
+        except BaseException:
+            await finish(self.drop(temporary))
+            raise
+
+    async def _unpack(
+        self, blob: Path, target: Path, diff_id: str, news: int | None
+    ) -> LayerRecord:
+        growing = [] if news is None else ["growing"]
         result = await python_child.call(
             "cri_shim.store.unpack.child",
-            *(str(blob), str(target), str(_recipe_of(target)), *self._space),
+            *(str(blob), str(target), str(_recipe_of(target)), *self._space, *growing),
             attempt=f"cannot unpack layer {diff_id}", directory=self.directory,
+            feed=subprocess.DEVNULL if news is None else news,
         )  # fmt: skip
         if result["diff_id"] != diff_id:
             raise ToolFailed(
@@ -131,14 +147,14 @@ class Layers:
 
     def commit(self, temporary: Path, diff_id: str) -> None:
         """Rename a complete layer to its final name."""
-        if _recipe_of(temporary).exists():
-            self.commit_recipe(temporary, diff_id)
+        self.commit_recipe(temporary, diff_id)
         temporary.rename(self.path(diff_id))
 
     def commit_recipe(self, temporary: Path, diff_id: str) -> None:
-        """Rename only the recipe to its final name; its layer is here already."""
-        make_private(self.recipes)
-        _recipe_of(temporary).rename(self.recipes / self.path(diff_id).name)
+        """Rename only the recipe, if there is one, to its final name; its layer is here already."""
+        if _recipe_of(temporary).exists():
+            make_private(self.recipes)
+            _recipe_of(temporary).rename(self.recipes / self.path(diff_id).name)
 
     async def drop(self, temporary: Path) -> None:
         """Delete an unpacked layer that is not needed."""

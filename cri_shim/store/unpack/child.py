@@ -1,8 +1,8 @@
 """The program: `child BLOB DIRECTORY RECIPE` unpacks, and prints the results as a line of JSON.
 
 The program writes the file RECIPE, from which the layer's tar can be made again. Size and inodes
-are those of both on the disk, not the numbers of the archive. A fourth word, "userns", says that
-the process is root of a user namespace only.
+are those of both on the disk, not the numbers of the archive. More words: "userns" says that the
+process is root of a user namespace only; "growing", that the blob is still being downloaded.
 
 Exit status 0, 1 with the reason on stderr, or NO_SPACE_EXIT.
 """
@@ -12,24 +12,27 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from cri_shim.linux import disk
 from cri_shim.store.unpack import confine
 from cri_shim.store.unpack.extract import Extractor, Ids
 from cri_shim.store.unpack.failure import NO_SPACE_EXIT, BadLayer
+from cri_shim.store.unpack.growing import GrowingFile
 from cri_shim.store.unpack.recipe import Writer
 from cri_shim.store.unpack.stream import LayerStream
 
 _ZSTD_MAGICS = (b"\x28\xb5\x2f\xfd", b"\x2a\x4d\x18")
 
 
-def main(blob: str, directory: str, recipe: str, space: str = "") -> None:
+def main(blob: str, directory: str, recipe: str, *words: str) -> None:
     """Unpack and exit."""
-    ids = Ids(_mapped("uid_map"), _mapped("gid_map")) if space else None
-    with Path(blob).open("rb") as file, Path(recipe).open("xb") as written:
-        _import_for(file.read(4))
-        file.seek(0)
+    ids = Ids(_mapped("uid_map"), _mapped("gid_map")) if "userns" in words else None
+    with Path(recipe).open("xb") as written:
         try:
+            file = _open(blob, growing="growing" in words)
+            _import_for(file.read(4))
+            file.seek(0)
             confine.confine(directory)
             stream = LayerStream(file, Writer(written))
             extractor = Extractor("", ids)
@@ -48,6 +51,12 @@ def main(blob: str, directory: str, recipe: str, space: str = "") -> None:
     print(json.dumps({**facts, "tar_size": tar_size, "implied": extractor.implied()}))
     sys.stdout.flush()
     os._exit(0)  # skip the interpreter's tear-down: no work is left
+
+
+def _open(blob: str, *, growing: bool) -> BinaryIO:
+    if growing:
+        return cast(BinaryIO, GrowingFile(blob))
+    return Path(blob).open("rb")
 
 
 def _mapped(file: str) -> int:

@@ -158,8 +158,8 @@ async def test_the_same_name_in_a_pod_is_refused_until_the_first_is_removed(cri:
 
 async def test_a_failed_create_names_its_cause_and_leaves_nothing(cri: Cri) -> None:
     pod = await cri.run_pod()
-    wrong_source = container_config(["true"])
-    wrong_source.mounts.add(host_path="/etc/passwd/dir", container_path="/data")
+    missing_source = container_config(["true"])
+    missing_source.mounts.add(host_path="/no/such/dir", container_path="/data")
     unknown_user = container_config(["true"])
     unknown_user.linux.security_context.run_as_username = "nobody-here"
     missing_device = container_config(["true"])
@@ -167,7 +167,7 @@ async def test_a_failed_create_names_its_cause_and_leaves_nothing(cri: Cri) -> N
     privileged = container_config(["true"])
     privileged.linux.security_context.privileged = True
     refused = {
-        "config.mounts[0].host_path": wrong_source,
+        "config.mounts[0].host_path": missing_source,
         "run_as_username": unknown_user,
         "config.devices[0].host_path": missing_device,
         "config.linux.security_context.privileged": privileged,
@@ -241,7 +241,7 @@ async def update(cri: Cri, container: str) -> None:
     )
 
 
-async def test_a_renamed_log_is_opened_anew_without_losing_a_line(cri: Cri) -> None:
+async def test_a_renamed_log_is_reopened_without_losing_a_line(cri: Cri) -> None:
     pod = await cri.run_pod()
     script = "i=0; while [ $i -lt 300 ]; do echo line$i; i=$((i+1)); usleep 1000; done"
     container = await cri.run(pod, ["sh", "-c", script])

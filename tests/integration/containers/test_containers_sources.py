@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from cri_shim.errors import InvalidArgument
 from cri_shim.linux import mounts, syscalls
 from cri_shim.pb import api_pb2 as api
 from cri_shim.rpc.client import Client
@@ -94,24 +93,6 @@ async def test_a_volume_with_the_ids_of_the_pod_keeps_its_mounts_on_the_node(
     assert await cri.sh(container, "stat -c %u /data") == "0\n"
     assert (volume / "below").is_mount()
     assert left_mounted(cri, container) == ["rootfs"]
-
-
-async def test_a_missing_source_becomes_a_directory_with_those_above_it(
-    cri: Cri, tmp_path: Path
-) -> None:
-    source = tmp_path / "new" / "deep"
-    container = await run(cri, "", api.Mount(container_path="/data", host_path=str(source)))
-    await cri.sh(container, "echo kept > /data/file")
-    assert (source / "file").read_text() == "kept\n"
-    assert [oct(path.stat().st_mode & 0o7777) for path in (source.parent, source)] == ["0o755"] * 2
-
-
-async def test_a_link_to_nothing_is_no_source(cri: Cri, tmp_path: Path) -> None:
-    (tmp_path / "link").symlink_to("nothing")
-    mount = api.Mount(container_path="/data", host_path=str(tmp_path / "link"))
-    with pytest.raises(InvalidArgument, match=r"config\.mounts\[0\]\.host_path"):
-        await run(cri, "", mount)
-    assert not (tmp_path / "nothing").exists()
 
 
 async def test_the_verbose_status_names_the_source_on_the_node(cri: Cri, volume: Path) -> None:

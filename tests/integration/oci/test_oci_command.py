@@ -65,8 +65,7 @@ async def talk(yard):
     talk = InteractiveSession(yard, made)
     yield talk
     if hasattr(talk, "command"):
-        await talk.command.end()
-        talk.command.close()
+        await talk.command.close()
 
 
 async def test_output_is_complete_before_the_exit_code(talk):
@@ -151,7 +150,7 @@ async def test_ending_a_command_ends_its_children_too(talk):
     assert not processes.find_by_cmdline(lambda argv: argv[:1] == ["sleep"] and argv[1][:2] == "77")
 
 
-async def test_a_container_that_ends_takes_its_commands_along(talk):
+async def test_an_ended_container_ends_its_commands(talk):
     command = await talk.run("sleep", "1000")
     await talk.yard.kill(talk.made.init)
     async with asyncio.timeout(5):
@@ -201,7 +200,7 @@ async def test_nothing_stays_open_or_recorded(talk):
     for streams in (ALL, TERMINAL) * 3:
         command = await talk.run("true", streams=streams)
         assert await command.wait() == 0
-        command.close()
+        await command.close()
     assert open_files() == fds
     assert list((talk.yard.run_root / "exec").iterdir()) == []
 
@@ -222,8 +221,7 @@ async def test_a_start_that_is_cancelled_at_any_moment_leaves_no_process(talk):
         await asyncio.sleep(ms / 1000)
         starting.cancel()
         with suppress(asyncio.CancelledError):  # unless it was faster
-            await (await starting).end()
-            talk.command.close()
+            await (await starting).close()
         assert not running("sleep", "4322"), ms
 
 

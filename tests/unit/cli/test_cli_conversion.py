@@ -21,12 +21,13 @@ def loaded(text: str, tmp_path: Path) -> Config:
     return load(file, places=PLACES)
 
 
-def test_a_containerd_file_of_version_2_keeps_what_cri_shim_has(tmp_path: Path) -> None:
+def test_a_containerd_file_of_version_2_is_converted(tmp_path: Path) -> None:
     text = from_containerd.converted(FILES / "containerd-v2.toml")
     config = loaded(text, tmp_path)
     assert config.streaming.port == 10010
     assert config.streaming.idle_timeout == 9000.0
     assert config.image.pull_progress_timeout == 60.0
+    assert config.image.layers_at_once == 5
     assert config.image.keep_blobs is False
     assert config.network.plugin_dirs == (Path("/opt/cni/bin"),)
     assert config.containers.cdi_spec_dirs == (Path("/etc/cdi"),)
@@ -54,7 +55,7 @@ def test_a_containerd_file_of_version_3_is_read_from_both_its_tables(tmp_path: P
     assert config.image.pull_progress_timeout == 300.0
 
 
-def test_a_crio_file_keeps_what_cri_shim_has(tmp_path: Path) -> None:
+def test_a_crio_file_is_converted(tmp_path: Path) -> None:
     text = from_crio.converted(FILES / "crio.conf")
     config = loaded(text, tmp_path)
     assert config.default_runtime == "crun"

@@ -110,7 +110,7 @@ def test_a_tree_mounted_later_is_seen(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert trees.holding("hugetlb") is not None
 
 
-def test_a_tree_that_exists_before_it_is_mounted_is_looked_for_again(
+def test_a_tree_that_exists_before_its_mount_is_found_later(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     machine = Machine(monkeypatch, tmp_path, V1, V1_OWN + "10:hugetlb:/\n")

@@ -30,6 +30,7 @@ from cri_shim.network.cache import Cache, CachedResult
 from cri_shim.oci import bundle, exits, handlers
 from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import files
+from cri_shim.registry.registries_conf import _drop_ins as registries_drop_ins
 from cri_shim.rootless import holder, mapping
 from cri_shim.state import records
 from cri_shim.state.memory import MemoryStore
@@ -247,7 +248,7 @@ READERS = {
     "SELinux configuration": Reader("config", contexts),
     "cached CNI result": Reader(f"results/odd-{ID}-eth0", cached_result, NOWHERE),
     "network process": Reader("pod.json", absent(user_records.read)),
-    "memory of a handler": Reader("x.json", absent(lambda f: handlers._remembered(f, []))),
+    "memory of a handler": Reader("x.json", absent(lambda f: handlers._stored(f, []))),
     "holder of an ordinary user": Reader(
         holder.NAME, no_other_error(RootlessError)(lambda f: held(f.parent))
     ),
@@ -283,7 +284,7 @@ DIRECTORIES: dict[str, Callable[[Path], object]] = {
     "CNI": conflist.load,
     "hooks": lambda d: Hooks([d], optional=True).usable(),
     "CDI": lambda d: cdi._files(d, []),
-    "drop-ins of registries.conf": lambda d: registries._drop_ins(d, []),
+    "drop-ins of registries.conf": lambda d: registries_drop_ins(d, []),
     "CNI cache": lambda d: list(Cache(d).entries()),
     "drop-ins of the configuration": lambda d: refusal(
         ConfigError, lambda: load(places=Places(own=d / "none", drop_ins=d, libpod=()))

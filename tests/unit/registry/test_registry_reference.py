@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cri_shim.errors import InvalidArgument
-from cri_shim.store.reference import candidates, id_prefix, parse
+from cri_shim.registry.reference import candidates, id_prefix, parse
 
 DIGEST = "sha256:" + "a" * 64
 

@@ -80,6 +80,12 @@ def parse(text: str) -> Reference:
     return candidates(text)[0]
 
 
+def short_name(text: str) -> str:
+    """Return a name without its tag and digest if it names no registry, else ""."""
+    name = _split_tag(text.partition("@")[0])[0]
+    return "" if _split_registry(name)[0] else name
+
+
 def id_prefix(text: str) -> str:
     """Return the hex digits of an image id or of its prefix (4 or more); "" if it cannot be one."""
     found = _ID.fullmatch(text)
