@@ -33,6 +33,10 @@ _CAUSES: tuple[tuple[str, str], ...] = (
         "Failed to setup dbus connection",
         "stops the runtime by systemd's own bus, which the machine does not have",
     ),
+    (
+        "Resize Memory-Backed Volume",
+        "the kubelet resizes volumes in memory with cgroup v2 alone",
+    ),
     (r"communication: sctp", "the kernel of the machine has no SCTP"),
     (
         "fetched from external credential provider",
