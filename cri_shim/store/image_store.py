@@ -13,6 +13,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ class ImageStore:
         self.layers = Layers(root / "layers", parallel=parallel, userns=userns)
         self.catalog = Catalog(records, boot_id)
         self.rootfs = Rootfs(
-            self.layers.directory,
+            self.layers.opened,
             self.containers,
             boot_id,
             self.delete_later,
@@ -204,14 +205,17 @@ class ImageStore:
         async with self._unpacking(id):
             if self.layers.is_here(id) and self.catalog.layer(id) is not None:
                 return True
-            lowers = self.rootfs.lowers(diff_ids)
-            records = [self.catalog.layer(f"sha256:{lower.name}") for lower in lowers]
-            unsaid = [list(record.implied) if record is not None else [] for record in records]
-            made = await self.layers.make(id, lambda target: implied.write(target, lowers, unsaid))
+            made = await self.layers.make(id, partial(self._write_directories, diff_ids))
             if made is None:
                 return False
             await self._add(*made)
             return True
+
+    def _write_directories(self, diff_ids: Sequence[str], target: Path) -> bool:
+        with self.rootfs.lowers(diff_ids) as lowers:
+            records = [self.catalog.layer(f"sha256:{lower.name}") for lower in lowers]
+            unsaid = [list(record.implied) if record is not None else [] for record in records]
+            return implied.write(target, lowers, unsaid)
 
     async def _add(self, temporary: Path, record: LayerRecord) -> None:
         diff_id = record.diff_id

@@ -10,11 +10,12 @@ and deleting that. Names that begin with a dot belong to running work or to a da
 import asyncio
 import os
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from cri_shim.aio.offload import finish, offload
-from cri_shim.errors import ToolFailed
+from cri_shim.aio.offload import finish, offload, opened
+from cri_shim.errors import NotFound, ToolFailed
 from cri_shim.linux import disk
 from cri_shim.linux.disk import Usage
 from cri_shim.linux.privacy import make_private
@@ -49,6 +50,17 @@ class Layers:
     def is_here(self, diff_id: str) -> bool:
         """Return whether the layer's directory exists."""
         return _is_directory(self.path(diff_id))
+
+    @contextmanager
+    def opened(self, diff_id: str) -> Iterator[Path]:
+        """Yield the directory with the layer's files; it may be used until the end of the block.
+
+        An overlay that was made of it keeps it. NotFound if the layer is missing. Blocks.
+        """
+        if not self.is_here(diff_id):
+            name = self.path(diff_id).name
+            raise NotFound(f"layer {name} is not here; pull the image again")
+        yield self.path(diff_id)
 
     def usage(self, diff_id: str) -> Usage:
         """Return the disk usage of the layer and its recipe. Blocks."""
@@ -151,10 +163,9 @@ class Layers:
         has the same file twice.
         """
         recipe = self.recipes / self.path(diff_id).name
-        async with self._slots:
+        async with self._slots, opened(self.opened(diff_id)) as directory:
             result = await python_child.call(
-                "cri_shim.store.pack.child", "again", str(self.path(diff_id)), str(target),
-                str(recipe),
+                "cri_shim.store.pack.child", "again", str(directory), str(target), str(recipe),
                 attempt=f"cannot make layer {diff_id} again", directory=target.parent,
             )  # fmt: skip
         if result["diff_id"] != diff_id:
