@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cri_shim.aio.offload import offload
 from cri_shim.default_mounts import DefaultMounts
-from cri_shim.errors import InvalidArgument, RuntimeStopped, WrongState
+from cri_shim.errors import RuntimeStopped
 from cri_shim.hooks.directories import Hooks
 from cri_shim.isolation.apparmor import AppArmor
 from cri_shim.isolation.control_groups import ControlGroups
@@ -14,10 +14,7 @@ from cri_shim.isolation.seccomp import SeccompProfiles
 from cri_shim.isolation.selinux import SELinux
 from cri_shim.network.driver import PodNetwork
 from cri_shim.objects import ObjectStore
-from cri_shim.oci.conmon import Conmon
-from cri_shim.oci.exits import Exits
-from cri_shim.oci.handlers import Handler
-from cri_shim.oci.runtime import OciRuntime
+from cri_shim.oci.driver import OciDriver
 from cri_shim.pb import state_pb2 as state
 from cri_shim.spec import namespaces
 from cri_shim.spec.host import Host
@@ -107,30 +104,14 @@ class Engine:
     objects: ObjectStore
     images: ImageStore
     network: PodNetwork
-    conmon: Conmon
-    oci: OciRuntime
-    exits: Exits
+    oci: OciDriver
     cgroups: ControlGroups
-    handlers: Mapping[str, Handler]
-    default_handler: str
     host: Host
     paths: Paths
     boot_id: str
     profiles: Profiles
     defaults: Defaults
     work: Work = field(default_factory=Work)
-
-    def handler(self, name: str) -> Handler:
-        """Return the OCI runtime of this name, "" for the default; it must exist and work."""
-        chosen = self.handlers.get(name or self.default_handler)
-        if chosen is None:
-            known = ", ".join(sorted(self.handlers)) or "none"
-            raise InvalidArgument(
-                "runtime_handler", f"no handler {name!r} is configured; there are: {known}"
-            )
-        if chosen.problem:
-            raise WrongState(f"runtime handler {chosen.name} does not work: {chosen.problem}")
-        return chosen
 
     def alive(self) -> "Engine":
         """Return this engine while its runtime is open; after that, raise RuntimeStopped."""

@@ -94,7 +94,7 @@ async def _pod(engine: Engine, pod: state.PodRecord) -> None:
             )
         return
     if pod.HasField("pause"):
-        engine.exits.watch(pod.id, engine.paths.pod(pod.id) / "pause", pod.pause, pod.monitor)
+        engine.oci.exits.watch(pod.id, engine.paths.pod(pod.id) / "pause", pod.pause, pod.monitor)
     if lifecycle.is_ready(pod) and (missing := _unpinned(engine, pod)):
         _log.error("pod %s: its %s namespace is not there; it is not ready now", pod.id, missing)
         engine.objects.observe(changed(pod, phase=state.POD_NOTREADY))
@@ -149,7 +149,7 @@ async def _container(engine: Engine, container: state.ContainerRecord) -> None:
     if container.boot_id != engine.boot_id:
         container = engine.objects.observe(_rebooted(engine, container))
     elif lifecycle.has_process(container):
-        engine.exits.watch(id, engine.paths.bundle(id), container.init, container.monitor)
+        engine.oci.exits.watch(id, engine.paths.bundle(id), container.init, container.monitor)
         freeze.thaw_later(engine, container)
         if lifecycle.is_running(container):
             container_stop.resume(engine, container)
@@ -210,25 +210,25 @@ async def _finish_start(engine: Engine, id: str) -> None:
 
 
 async def _finish_one(engine: Engine, container: state.ContainerRecord) -> None:
-    handler = engine.handlers.get(container.handler)
+    handler = engine.oci.handlers.get(container.handler)
     if not container.HasField("init"):
         container = await takeover.take_over(engine, handler, container)
     if container.finished_at:
         return
     if container.HasField("init") and handler is not None:
         await sources.release(engine, container.id)
-        found = await engine.oci.state(handler, container.id)
+        found = await engine.oci.runtime.state(handler, container.id)
         status = found["status"] if found else "stopped"
         if status == "created":
             streams.give_to_user(engine, container)
-            await engine.oci.start(handler, container.id)
+            await engine.oci.runtime.start(handler, container.id)
             status = "running"
         if status == "running":
             current = engine.objects.container(container.id)
             if current.phase == state.CONTAINER_STARTING:
                 engine.objects.observe(changed(current, phase=state.CONTAINER_RUNNING))
         return  # otherwise the watch, which began before, reports its exit
-    await engine.conmon.end(container.id)
+    await engine.oci.conmon.end(container.id)
     await sources.release(engine, container.id)
     lost = exits.lost(container, _DAEMON_DIED)
     engine.objects.observe(changed(lost, reason="StartError", exit_code=128))

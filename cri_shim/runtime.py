@@ -34,8 +34,8 @@ from cri_shim.directories import Directories
 from cri_shim.engine import Engine
 from cri_shim.errors import RuntimeStopped, WrongState
 from cri_shim.images import load as image_load
+from cri_shim.images import preload, pull, query
 from cri_shim.images import prune as image_prune
-from cri_shim.images import pull, query
 from cri_shim.library import container, layer, names, pod
 from cri_shim.library.container import Container
 from cri_shim.library.image import Image
@@ -118,6 +118,8 @@ class Runtime:
             directories.lock()
             engine = await assembly.open_engine(self._config, self._programs, self._closing)
             await recovery.recover(engine)
+            if self._config.image.preload_dir:
+                preload.start(engine, Path(self._config.image.preload_dir))
             assembly.mark_alive(server.run_root, engine.boot_id)
         except BaseException:
             self._phase = _Phase.ENDED
@@ -162,7 +164,7 @@ class Runtime:
 
     async def _advise(self) -> list[str]:
         found = await offload(assembly.advice.of_places, self._config)
-        return found + await assembly.advice.of_versions(self.engine.handlers, self._inventory)
+        return found + await assembly.advice.of_versions(self.engine.oci.handlers, self._inventory)
 
     async def _end_advice(self) -> None:
         if self._advice is not None:
@@ -243,7 +245,7 @@ class Runtime:
 
     async def prune_images(self, *, all: bool = False) -> Sequence[str]:
         """Remove unused images, without `all` only untagged ones; return ids. Pinned ones stay."""
-        return await image_prune.prune(self.engine, all=all)
+        return (await image_prune.prune(self.engine, all=all)).ids
 
     async def serve(self, ready: Callable[[], None] = lambda: None) -> None:
         """Serve CRI and control on the socket until `stop` is called; run `ready` when it is up."""

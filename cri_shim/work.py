@@ -50,14 +50,20 @@ class Work:
         self.pulls = SingleFlight[PullKey, str]("pull", needs_waiters=True)
         self.stopping: dict[str, Stopping] = {}  # by the id of the container
         self.retrier = Retrier()
+        self.pods_may_run = asyncio.Event()  # not set while images are loaded at the start
+        self.pods_may_run.set()
+        self.preload: asyncio.Task[None] | None = None
         self._background = Tasks()
         self.spawn = self._background.spawn
 
     async def drain(self, timeout: float) -> None:
         """Give running work `timeout` seconds, then roll it back.
 
-        Stops in progress are cancelled first, pulls last; neither gets any time.
+        Stops in progress and the loading of images are cancelled first, pulls last; none of them
+        gets any time.
         """
+        if self.preload is not None:
+            self.preload.cancel()
         for stopping in self.stopping.values():
             stopping.task.cancel()
         flights = (self.runs, self.creates, self.starts, self.removals)

@@ -1,4 +1,4 @@
-"""For every test: the leak sentry, and no skip that nobody expects.
+"""For every test: the leak sentry, and only expected skips.
 
 A test that leaves a task, child process, open file, mount, network namespace, cgroup or directory
 behind fails, even if all it asserts holds. What fixtures of a wider scope hold is not a test's own.

@@ -1,6 +1,7 @@
 """Makes drivers from plain values; only this module takes a Config apart."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from cri_shim.assembly.programs import Programs
@@ -11,18 +12,22 @@ from cri_shim.engine import Engine, Paths
 from cri_shim.errors import ConfigError, InvalidArgument, StateError
 from cri_shim.hooks.directories import Hooks
 from cri_shim.isolation import sysctls
+from cri_shim.isolation.control_groups import ControlGroups
 from cri_shim.isolation.seccomp import SeccompProfiles
 from cri_shim.linux import boot
 from cri_shim.linux.privacy import make_private
 from cri_shim.network.network import Bundled, Network
 from cri_shim.network.user_mode import UserModeNetwork
 from cri_shim.objects import ObjectStore
+from cri_shim.oci.conmon import Conmon
+from cri_shim.oci.runtime import OciRuntime
 from cri_shim.state.leveldb import MEMORY, LevelStore
 from cri_shim.state.memory import MemoryStore
 from cri_shim.state.store import Store
 from cri_shim.store import fuse
 from cri_shim.store.image_store import ImageStore
 from cri_shim.store.manifest import host_architecture
+from cri_shim.store.pins import Pins
 from cri_shim.store.registries import search_registries
 from cri_shim.store.skopeo import Skopeo
 from cri_shim.streaming.certificate import Certificate
@@ -102,6 +107,7 @@ def image_store(
     rootless = ordinary_user() is not None
     registries_conf = Path(settings.registries_conf) if settings.registries_conf else None
     policy = settings.signature_policy_path
+    search = search_registries(registries_conf)
     return ImageStore(
         paths.root,
         paths.run_root,
@@ -116,11 +122,19 @@ def image_store(
         ),
         keep_blobs=settings.keep_blobs,
         transport=settings.default_transport,
-        search=search_registries(registries_conf),
+        search=search,
+        pins=_pins(config, search),
         held_layers=objects.held_layers,
         userns=rootless,
         mount_program=fuse.needed(paths.root, settings.mount_program) if rootless else "",
     )
+
+
+def _pins(config: Config, search: Sequence[str]) -> Pins:
+    try:
+        return Pins(config.image.pinned_images, search)
+    except InvalidArgument as e:
+        raise ConfigError(f"{config.origin['image.pinned_images']}: {e}") from e
 
 
 def network(config: Config, paths: Paths) -> Network | UserModeNetwork:
@@ -142,6 +156,21 @@ def network(config: Config, paths: Paths) -> Network | UserModeNetwork:
         bundled=bundled,
         add_timeout=ours.add_timeout,
         del_timeout=ours.del_timeout,
+    )
+
+
+def conmon(
+    config: Config, paths: Paths, programs: Programs, cgroups: ControlGroups, oci: OciRuntime
+) -> Conmon:
+    return Conmon(
+        (str(programs.conmon),),
+        oci,
+        place_monitor=cgroups.join_monitor,
+        logs=paths.run_root / "logs",
+        env=environment(config),
+        log_size_max=config.max_log_size,
+        no_pivot=config.no_pivot_root,
+        systemd_cgroup=cgroups.driver == "systemd",
     )
 
 

@@ -20,7 +20,7 @@ from cri_shim.isolation.selinux import SELinux
 from cri_shim.linux import boot, marks, null_device, process
 from cri_shim.objects import ObjectStore
 from cri_shim.oci import handlers
-from cri_shim.oci.conmon import Conmon
+from cri_shim.oci.driver import OciDriver
 from cri_shim.oci.exits import Exits
 from cri_shim.oci.handlers import Handler
 from cri_shim.oci.runtime import OciRuntime
@@ -74,21 +74,14 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
         objects=objects,
         images=images,
         network=network,
-        conmon=Conmon(
-            (str(programs.conmon),),
-            oci,
-            place_monitor=cgroups.join_monitor,
-            logs=paths.run_root / "logs",
-            env=environment,
-            log_size_max=config.max_log_size,
-            no_pivot=config.no_pivot_root,
-            systemd_cgroup=systemd,
+        oci=OciDriver(
+            runtime=oci,
+            conmon=drivers.conmon(config, paths, programs, cgroups, oci),
+            exits=watched,
+            handlers=found,
+            default_handler=probing.default(config, list(found.values())),
         ),
-        oci=oci,
-        exits=watched,
         cgroups=cgroups,
-        handlers=found,
-        default_handler=probing.default(config, list(found.values())),
         host=node.host(cgroups),
         paths=paths,
         boot_id=boot.boot_id(),

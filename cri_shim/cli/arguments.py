@@ -48,7 +48,7 @@ def since(text: str) -> int:
 
 
 def pod_id(text: str) -> str:
-    """The id of a pod, or a prefix of one. Completion distinguishes this and the next two types."""
+    """The id of a pod, or a prefix of one. Completion distinguishes these types."""
     return _begins_one(text)
 
 
@@ -60,6 +60,11 @@ def container_id(text: str) -> str:
 def any_id(text: str) -> str:
     """The id of a pod or a container, or a prefix of one."""
     return _begins_one(text)
+
+
+def image_name(text: str) -> str:
+    """A name of an image that is here, or its id."""
+    return text
 
 
 def _begins_one(text: str) -> str:

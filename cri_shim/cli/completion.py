@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from cri_shim import config
-from cri_shim.cli.arguments import any_id, container_id, overrides, pod_id
+from cri_shim.cli.arguments import any_id, container_id, image_name, overrides, pod_id
 from cri_shim.cli.candidates import Candidate, candidates
 from cri_shim.errors import CriShimError
 from cri_shim.untrusted import one_line
@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _ids(parser: Parser, kind: object, top: Sequence[str]) -> list[Candidate]:
     """Return the ids for an argument's type; none if no daemon answers in time."""
-    if kind not in (any_id, container_id, pod_id):
+    if kind not in (any_id, container_id, image_name, pod_id):
         return []
     args = parser().parse_args([*top, "version"])  # the words before the command select the daemon
     socket = config.load(args.config, overrides(args)).server.socket
@@ -97,6 +97,9 @@ async def _listed(kind: object, socket: Path) -> list[Candidate]:
 
     found: list[Candidate] = []
     async with Client(socket) as client:
+        if kind is image_name:
+            images = (await client.image.ListImages(api.ListImagesRequest())).images
+            return [(tag, f"image {i.id[:_SHORT]}") for i in images for tag in i.repo_tags]
         if kind is not container_id:
             pods = await client.runtime.ListPodSandbox(api.ListPodSandboxRequest())
             found += [(p.id[:_SHORT], f"pod {p.metadata.name}") for p in pods.items]

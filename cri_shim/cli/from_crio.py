@@ -26,6 +26,7 @@ _DIRECT = {
     "crio.runtime.log_size_max": "max_log_size",
     "crio.runtime.cdi_spec_dirs": "containers.cdi_spec_dirs",
     "crio.image.default_transport": "image_default_transport",
+    "crio.image.pinned_images": "image.pinned_images",
     "crio.image.signature_policy": "signature_policy_path",
     "crio.network.network_dir": "cni_config_dir",
     "crio.network.plugin_dirs": "cni_plugin_dir",

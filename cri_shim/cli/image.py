@@ -1,12 +1,12 @@
-"""image: pull, list, load, name and remove images in a running daemon."""
+"""image: pull, list, load, save, name, remove and prune images in a running daemon."""
 
 import argparse
-import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cri_shim import config
-from cri_shim.errors import InvalidArgument, NotFound
+from cri_shim.cli.arguments import image_name
+from cri_shim.errors import NotFound
 from cri_shim.untrusted import one_line
 
 if TYPE_CHECKING:
@@ -27,12 +27,21 @@ def add(parser: argparse.ArgumentParser) -> None:
     load.add_argument("name", nargs="?", default="", help="name to give it, if it brings none")
     load.set_defaults(action=_load)
     tag = actions.add_parser("tag", help="give an image one more name")
-    tag.add_argument("reference")
+    tag.add_argument("reference", type=image_name)
     tag.add_argument("name")
     tag.set_defaults(action=_tag)
     remove = actions.add_parser("rm", help="remove images with all their names")
-    remove.add_argument("references", nargs="+", metavar="reference")
+    remove.add_argument("references", nargs="+", metavar="reference", type=image_name)
     remove.set_defaults(action=_remove)
+    save = actions.add_parser("save", help="write an image to an archive or directory")
+    save.add_argument("reference", type=image_name)
+    save.add_argument("target", help="a new file, a docker-archive; or TRANSPORT:PATH as for load")
+    save.add_argument("names", nargs="*", metavar="name", help="its names there, not all its own")
+    save.set_defaults(action=_save)
+    prune = actions.add_parser("prune", help="remove the images that nothing uses")
+    prune.add_argument("-a", "--all", action="store_true", help="also images with a tag")
+    prune.add_argument("--dry-run", action="store_true", help="only show what would be removed")
+    prune.set_defaults(action=_prune)
 
 
 async def run(args: argparse.Namespace) -> int:
@@ -93,35 +102,32 @@ async def _remove(client: "Client", args: argparse.Namespace) -> None:
         await client.image.RemoveImage(api.RemoveImageRequest(image=image))
 
 
-def source(text: str) -> str:
-    """Return the user's source with its transport and an absolute path.
+async def _save(client: "Client", args: argparse.Namespace) -> None:
+    from cri_shim.pb import control_pb2
 
-    For a plain path the contents decide: a directory with an `oci-layout` or a `manifest.json`, or
-    an archive that contains one of the two.
-    """
+    target = source(args.target, "docker-archive:")
+    request = control_pb2.SaveImageRequest(
+        reference=args.reference, target=target, names=args.names
+    )
+    print((await client.control.SaveImage(request)).id)
+
+
+async def _prune(client: "Client", args: argparse.Namespace) -> None:
+    from cri_shim.pb import control_pb2
+
+    request = control_pb2.PruneImagesRequest(all=args.all, dry_run=args.dry_run)
+    answer = await client.control.PruneImages(request)
+    for image in answer.images:
+        print(one_line(" ".join([image.id, *image.names])))
+    print(f"{size(answer.freed)} {'would be' if args.dry_run else 'were'} freed")
+
+
+def source(text: str, bare: str = "") -> str:
+    """Return the user's source or target with an absolute path; `bare` is for one without kind."""
     for transport in _TRANSPORTS:
         if text.startswith(transport):
             return f"{transport}{Path(text.removeprefix(transport)).absolute()}"
-    path = Path(text).absolute()
-    if path.is_dir():
-        kind = "oci:" if (path / "oci-layout").exists() else "dir:"
-    elif path.is_file():
-        kind = _archive_kind(path)
-    else:
-        raise InvalidArgument("source", f"{path} does not exist")
-    return f"{kind}{path}"
-
-
-def _archive_kind(path: Path) -> str:
-    try:
-        with tarfile.open(path) as archive:
-            names = {name.removeprefix("./") for name in archive.getnames()}
-    except (OSError, tarfile.TarError) as e:
-        raise InvalidArgument("source", f"{path} is no tar archive: {e}") from e
-    for mark, kind in (("manifest.json", "docker-archive:"), ("oci-layout", "oci-archive:")):
-        if mark in names:
-            return kind
-    raise InvalidArgument("source", f"{path} holds neither manifest.json nor oci-layout: no image")
+    return f"{bare}{Path(text).absolute()}"
 
 
 def size(count: int) -> str:

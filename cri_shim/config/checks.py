@@ -96,6 +96,11 @@ def candidates(value: Sequence[str]) -> str:
     return all_absolute_texts(value) if value else "must name at least one path"
 
 
+def filled(value: Sequence[str]) -> str:
+    """Check a list that has no empty text."""
+    return "" if all(text.strip() for text in value) else "must not have an empty entry"
+
+
 def socket(value: Path) -> str:
     if len(bytes(value)) > _SOCKET_MAX:
         return f"is longer than the {_SOCKET_MAX} bytes a unix socket's path may have"

@@ -141,6 +141,16 @@ class Image:
         check=checks.candidates,
         lone=True,
     )
+    pinned_images: tuple[str, ...] = key(
+        (),
+        "images that are kept from garbage collection and prune: names, or text with * for any",
+        check=checks.filled,
+    )
+    preload_dir: str = key(
+        "",
+        "directory of archives and layouts whose images are loaded, and pinned, at the start",
+        check=checks.absolute_or_empty,
+    )
     keep_blobs: bool = key(True, "keep compressed layers after unpacking; false halves the disk")
     mount_program: str = key(
         "",

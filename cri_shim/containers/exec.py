@@ -25,8 +25,8 @@ async def exec_sync(
     """
     container = accepting(engine, container_id)
     process = exec_process(bundle.spec(engine.paths.bundle(container.id)), command, tty=False)
-    return await engine.oci.exec_sync(
-        engine.handler(container.handler),
+    return await engine.oci.runtime.exec_sync(
+        engine.oci.handler(container.handler),
         container.id,
         process,
         owner=streams.owner(engine, container, process),

@@ -108,11 +108,11 @@ async def release_processes(engine: Engine, container: state.ContainerRecord) ->
     fault_point("containers.release.processes")
     if not _owns_pid_namespace(engine, container):
         await engine.cgroups.empty(container.cgroups_path)
-    handler = engine.handlers.get(container.handler)
+    handler = engine.oci.handlers.get(container.handler)
     fault_point("containers.release.runtime")
     if handler is not None:
-        await engine.oci.delete(handler, container.id, force=True)
-    engine.conmon.cleanup(container.id, engine.paths.bundle(container.id))
+        await engine.oci.runtime.delete(handler, container.id, force=True)
+    engine.oci.conmon.cleanup(container.id, engine.paths.bundle(container.id))
     fault_point("containers.release.cgroups")
     await engine.cgroups.remove(container.cgroups_path)
     await engine.cgroups.remove_monitor(container.id)

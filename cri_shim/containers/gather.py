@@ -38,7 +38,7 @@ async def gather(
     InvalidArgument names the field whose object is not on the node; Unavailable the path whose file
     system does not answer.
     """
-    config, handler = container.config, engine.handler(container.handler)
+    config, handler = container.config, engine.oci.handler(container.handler)
     etc = engine.paths.etc(pod.id)
     etc_files = {f"/etc/{name}": str(etc / name) for name in ("resolv.conf", "hostname", "hosts")}
     everywhere = [*KERNELS, *etc_files, *(mount.destination for mount in default_mounts)]

@@ -62,8 +62,8 @@ async def exec(
     container = container_exec.accepting(engine, request.container_id)
     document = bundle.spec(engine.paths.bundle(container.id))
     process = exec_process(document, list(request.cmd), tty=request.tty)
-    command = await engine.oci.command(
-        engine.handler(container.handler),
+    command = await engine.oci.runtime.command(
+        engine.oci.handler(container.handler),
         container.id,
         process,
         streams_of(request),
@@ -218,7 +218,7 @@ class _Attach:
         try:
             while self._size is not None:
                 (width, height), self._size = self._size, None
-                await self._engine.conmon.resize(self._bundle, width, height)
+                await self._engine.oci.conmon.resize(self._bundle, width, height)
         except WrongState:
             return  # the container has ended; the end of its output says so
         finally:

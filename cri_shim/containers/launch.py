@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 async def create(engine: Engine, handler: Handler, container: state.ContainerRecord) -> Started:
     """Let the OCI runtime make the container; Unavailable if it hangs on the source of a mount."""
-    work = engine.conmon.create(
+    work = engine.oci.conmon.create(
         handler,
         container.id,
         engine.paths.bundle(container.id),
@@ -45,7 +45,7 @@ async def create(engine: Engine, handler: Handler, container: state.ContainerRec
     try:
         await asyncio.wait({creating, watching}, return_when=asyncio.FIRST_COMPLETED)
         if not creating.done() and (problem := watching.result()) is not None:
-            await engine.conmon.end(container.id)  # the create then ends and undoes itself
+            await engine.oci.conmon.end(container.id)  # the create then ends and undoes itself
             raise problem
         return await creating
     finally:
@@ -59,7 +59,9 @@ async def execute(engine: Engine, handler: Handler, id: str) -> None:
         container = engine.objects.find_container(id)
         return container is None or container.finished_at != 0
 
-    starting = asyncio.create_task(engine.oci.start(handler, id), name=f"start container {id}")
+    starting = asyncio.create_task(
+        engine.oci.runtime.start(handler, id), name=f"start container {id}"
+    )
     ending = asyncio.create_task(engine.objects.until(id, has_ended), name=f"end of container {id}")
     try:
         await asyncio.wait({starting, ending}, return_when=asyncio.FIRST_COMPLETED)

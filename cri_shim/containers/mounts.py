@@ -34,7 +34,7 @@ async def of_request(
     InvalidArgument names the mount and the wrong field; Unavailable the source whose file system
     does not answer.
     """
-    rro = engine.handler(container.handler).features.rro
+    rro = engine.oci.handler(container.handler).features.rro
     space = user_namespace(engine, engine.objects.pod(container.pod_id))
     requested = container.config.mounts
     on_host = [number for number in range(len(requested)) if number not in images]

@@ -30,7 +30,7 @@ async def pause(engine: Engine, container_id: str) -> None:
         container = running(engine, id)
         if container.paused:
             raise WrongState(f"container {id} is paused already")
-        engine.handler(container.handler)  # refuse here if its handler no longer exists
+        engine.oci.handler(container.handler)  # refuse here if its handler no longer exists
         fault_point("containers.pause.intend")
         engine.objects.put(changed(container, paused=True))
         try:
@@ -43,7 +43,7 @@ async def pause(engine: Engine, container_id: str) -> None:
 
 async def freeze(engine: Engine, container: state.ContainerRecord) -> None:
     """Return when every process is frozen: crun does not wait for the last one."""
-    await engine.oci.pause(engine.handler(container.handler), container.id)
+    await engine.oci.runtime.pause(engine.oci.handler(container.handler), container.id)
     try:
         async with asyncio.timeout(FREEZE_S):
             while not engine.cgroups.frozen(container.cgroups_path):
@@ -63,7 +63,7 @@ async def unpause(engine: Engine, container_id: str) -> None:
         container = engine.objects.container(id)
         if not lifecycle.is_paused(container):
             raise WrongState(f"container {id} is not paused")
-        engine.handler(container.handler)
+        engine.oci.handler(container.handler)
         fault_point("containers.unpause.thaw")
         await resume(engine, container)
         fault_point("containers.unpause.commit")
@@ -73,7 +73,7 @@ async def unpause(engine: Engine, container_id: str) -> None:
 async def resume(engine: Engine, container: state.ContainerRecord) -> None:
     """Thaw all processes; success if they run already, or if none is left."""
     try:
-        await engine.oci.resume(engine.handler(container.handler), container.id)
+        await engine.oci.runtime.resume(engine.oci.handler(container.handler), container.id)
     except CriShimError:
         if engine.cgroups.frozen(container.cgroups_path):  # else another party has thawed it
             raise

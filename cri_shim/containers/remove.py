@@ -101,7 +101,7 @@ def _steps(engine: Engine, container: state.ContainerRecord) -> list[Step]:
     id = container.id
     return [
         ("processes", lambda: exits.release_processes(engine, container)),
-        ("exit watch", lambda: engine.exits.unwatch(id)),
+        ("exit watch", lambda: engine.oci.exits.unwatch(id)),
         ("sources of mounts", lambda: _release_sources(engine, id)),
         ("image volumes", lambda: volumes.release(engine.paths.volumes(id))),
         ("default mounts", lambda: _unmount(engine.paths.default_mounts(id))),

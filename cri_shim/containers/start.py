@@ -56,7 +56,7 @@ async def _start(engine: Engine, id: str, first: Callable[[], Awaitable[None]] |
         if not lifecycle.is_ready(pod):
             raise WrongState(f"pod {pod.id} is not ready: its containers cannot be started")
         dependencies.need(engine, container)
-        handler = engine.handler(container.handler)
+        handler = engine.oci.handler(container.handler)
         fault_point("containers.start.intend")
         container = engine.objects.put(changed(container, phase=state.CONTAINER_STARTING))
         try:
@@ -119,7 +119,7 @@ async def _run(
             started_at=time.time_ns(),
         )
     )
-    engine.exits.watch(id, engine.paths.bundle(id), container.init, container.monitor)
+    engine.oci.exits.watch(id, engine.paths.bundle(id), container.init, container.monitor)
     await launch.refuse_what_cannot_run(engine, container)
     if first is not None:
         await first()
@@ -169,7 +169,7 @@ async def _fail(engine: Engine, id: str, error: BaseException) -> None:
     container = engine.objects.container(id)
     ours = isinstance(error, CriShimError)
     problem = one_line(error if ours else f"{type(error).__name__}: {error}")
-    engine.exits.unwatch(id)
+    engine.oci.exits.unwatch(id)
     if not container.finished_at:
         engine.objects.observe(
             changed(

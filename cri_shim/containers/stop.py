@@ -99,7 +99,7 @@ async def _after_start(engine: Engine, id: str, grace: float) -> state.Container
             return engine.objects.container(id)
     except TimeoutError:
         if not lifecycle.has_process(engine.objects.container(id)):
-            await engine.conmon.end(id)
+            await engine.oci.conmon.end(id)
             async with engine.objects.lock(id):
                 return engine.objects.container(id)
     return engine.objects.container(id)

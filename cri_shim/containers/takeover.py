@@ -32,13 +32,13 @@ async def take_over(
     if (exit := oci_exits.read(id, bundle)) is not None:
         exits.ended(engine, exit)
         return engine.objects.container(id)
-    found = await engine.oci.state(handler, id) if handler is not None else None
-    started = engine.conmon.created(bundle)
+    found = await engine.oci.runtime.state(handler, id) if handler is not None else None
+    started = engine.oci.conmon.created(bundle)
     if found is None or started is None or found.get("pid") != started.init.pid:
         return container
     _log.warning("container %s: its start was not recorded; it is taken over", id)
     container = engine.objects.observe(
         changed(container, init=started.init, monitor=started.monitor, started_at=time.time_ns())
     )
-    engine.exits.watch(id, bundle, container.init, container.monitor)
+    engine.oci.exits.watch(id, bundle, container.init, container.monitor)
     return container

@@ -84,7 +84,7 @@ async def _apply(
             f"container {container.id}: linux.memory_limit_in_bytes: it uses {needed} bytes now"
             f" that cannot be dropped, more than the limit of {memory}"
         )
-    handler, group = engine.handler(container.handler), container.cgroups_path
+    handler, group = engine.oci.handler(container.handler), container.cgroups_path
     cpu = wanted.get("cpu", {})
     wanted.pop("hugepageLimits", None)
     try:
@@ -95,7 +95,7 @@ async def _apply(
             if is_scope(group) and not handler.is_crun:
                 # Without this, runc's update of a scope lets systemd lift a swap limit of zero.
                 wanted |= resources.memory(merged, engine.host, "linux")
-            await engine.oci.update(handler, container.id, wanted)
+            await engine.oci.runtime.update(handler, container.id, wanted)
         for page in resources.to_oci(merged, engine.host, "linux").get("hugepageLimits", []):
             limits.limit_hugepages(engine.cgroups, group, page["pageSize"], page["limit"])
     except OSError as e:
@@ -127,4 +127,4 @@ async def reopen_log(engine: Engine, container_id: str) -> None:
     """Open the log file again after it was renamed; WrongState if the container does not run."""
     container = running(engine, container_id)
     if (log := logs.file_of(engine, container)) is not None:
-        await engine.conmon.reopen_log(engine.paths.bundle(container.id), log)
+        await engine.oci.conmon.reopen_log(engine.paths.bundle(container.id), log)

@@ -2,6 +2,7 @@
 
 - `pull`: pulls an image from a registry: name to digest, fetch, unpack, catalogue
 - `load`: loads images from an archive or directory of this node; `archives` lists the images in it
+- `preload`: loads the images of a directory at the start of the daemon
 - `save`: saves an image to an archive or directory of this node
 - `query`: answers list, status and file system usage from memory
 - `remove`: removes an image with all its names; its layers stay while they are needed

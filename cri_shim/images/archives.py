@@ -21,11 +21,28 @@ _FULL_NAME = "io.containerd.image.name"  # docker and buildkit write it beside a
 _INDEX_LIMIT = 16 << 20  # bytes of a manifest.json or index.json
 
 
+# A file of each kind of source; Docker's own archives may have the files of both kinds.
+_MARKS = {"manifest.json": "docker-archive", "oci-layout": "oci-archive"}
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     source: str  # for skopeo; for an OCI layout with several images, the layout
     names: Sequence[str]
     manifest: Mapping[str, Any] | None = None  # the descriptor, if the layout has several images
+
+
+async def kind(path: Path) -> str:
+    """Return the transport of a source, an uncompressed archive or a directory, by its content."""
+    if await look(str(path), path.is_dir):
+        return "oci" if await look(str(path), (path / "oci-layout").exists) else "dir"
+    try:
+        found = await _file_of(path, *_MARKS)
+    except ToolFailed as e:
+        raise InvalidArgument("source", f"cannot read {path}: {e}") from e
+    if found["name"] is None:
+        raise InvalidArgument("source", f"{path} has no {' and no '.join(_MARKS)}: no image")
+    return _MARKS[found["name"]]
 
 
 async def entries(transport: str, path: Path) -> Sequence[Entry]:
@@ -87,12 +104,16 @@ async def _json(transport: str, path: Path, file: str) -> Any:
     try:
         if transport == "oci":
             return parse_json(await look(str(path), read_file, path / file, _INDEX_LIMIT))
-        found = await python_child.call(
-            "cri_shim.store.archive_index", str(path), file, str(_INDEX_LIMIT),
-            attempt="it is no archive that can be read", directory=path.parent, timeout=INDEX_S,
-        )  # fmt: skip
+        found = await _file_of(path, file)
         if found["text"] is None:
             raise InvalidArgument("source", f"{transport}:{path} has no {file}")
         return parse_json(found["text"])
     except (OSError, ValueError, ToolFailed) as e:
         raise InvalidArgument("source", f"cannot read {where}: {e}") from e
+
+
+async def _file_of(archive: Path, *names: str) -> Mapping[str, Any]:
+    return await python_child.call(
+        "cri_shim.store.archive_index", str(archive), str(_INDEX_LIMIT), *names,
+        attempt="it is no archive that can be read", directory=archive.parent, timeout=INDEX_S,
+    )  # fmt: skip

@@ -46,7 +46,7 @@ def inspect(engine: Engine, reference: str) -> dict[str, Any]:
         "ManifestType": manifest.get("mediaType") or _OCI_MANIFEST,
         "User": config.get("User") or "",
         "History": steps,
-        "Pinned": image.pinned,
+        "Pinned": store.pins.has(image),
     }
 
 

@@ -78,10 +78,10 @@ def _row(store: ImageStore, image: ImageRecord) -> api.Image | None:
 
 
 def _shown(store: ImageStore, image: ImageRecord) -> api.Image:
-    return to_api(image, store.catalog.user(image))
+    return to_api(image, store.catalog.user(image), pinned=store.pins.has(image))
 
 
-def to_api(image: ImageRecord, user: str) -> api.Image:
+def to_api(image: ImageRecord, user: str, *, pinned: bool = False) -> api.Image:
     """Return the CRI message. Its id is the bare hex digest of the config."""
     answer = api.Image(
         id=image.id,
@@ -89,7 +89,7 @@ def to_api(image: ImageRecord, user: str) -> api.Image:
         repo_digests=image.repo_digests,
         size=image.size,
         spec=api.ImageSpec(image=image.id),
-        pinned=image.pinned,
+        pinned=pinned,
     )
     name = user.partition(":")[0]
     uid = _uid(name)

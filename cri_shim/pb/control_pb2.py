@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x63ontrol/v1/control.proto\x12\x13\x63ri_shim.control.v1\"\r\n\x0bInfoRequest\"\x1c\n\x0cInfoResponse\x12\x0c\n\x04json\x18\x01 \x01(\t\"0\n\x10LoadImageRequest\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"E\n\x11LoadImageResponse\x12\x30\n\x06images\x18\x01 \x03(\x0b\x32 .cri_shim.control.v1.LoadedImage\"(\n\x0bLoadedImage\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05names\x18\x02 \x03(\t\"2\n\x0fTagImageRequest\x12\x11\n\treference\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\" \n\x10TagImageResponse\x12\x0c\n\x04name\x18\x01 \x01(\t2\x8b\x02\n\x07\x43ontrol\x12K\n\x04Info\x12 .cri_shim.control.v1.InfoRequest\x1a!.cri_shim.control.v1.InfoResponse\x12Z\n\tLoadImage\x12%.cri_shim.control.v1.LoadImageRequest\x1a&.cri_shim.control.v1.LoadImageResponse\x12W\n\x08TagImage\x12$.cri_shim.control.v1.TagImageRequest\x1a%.cri_shim.control.v1.TagImageResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x63ontrol/v1/control.proto\x12\x13\x63ri_shim.control.v1\"\r\n\x0bInfoRequest\"\x1c\n\x0cInfoResponse\x12\x0c\n\x04json\x18\x01 \x01(\t\"0\n\x10LoadImageRequest\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"E\n\x11LoadImageResponse\x12\x30\n\x06images\x18\x01 \x03(\x0b\x32 .cri_shim.control.v1.LoadedImage\"(\n\x0bLoadedImage\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05names\x18\x02 \x03(\t\"2\n\x0fTagImageRequest\x12\x11\n\treference\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\" \n\x10TagImageResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\"D\n\x10SaveImageRequest\x12\x11\n\treference\x18\x01 \x01(\t\x12\x0e\n\x06target\x18\x02 \x01(\t\x12\r\n\x05names\x18\x03 \x03(\t\"\x1f\n\x11SaveImageResponse\x12\n\n\x02id\x18\x01 \x01(\t\"2\n\x12PruneImagesRequest\x12\x0b\n\x03\x61ll\x18\x01 \x01(\x08\x12\x0f\n\x07\x64ry_run\x18\x02 \x01(\x08\"V\n\x13PruneImagesResponse\x12\x30\n\x06images\x18\x01 \x03(\x0b\x32 .cri_shim.control.v1.PrunedImage\x12\r\n\x05\x66reed\x18\x02 \x01(\x04\"(\n\x0bPrunedImage\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05names\x18\x02 \x03(\t2\xc9\x03\n\x07\x43ontrol\x12K\n\x04Info\x12 .cri_shim.control.v1.InfoRequest\x1a!.cri_shim.control.v1.InfoResponse\x12Z\n\tLoadImage\x12%.cri_shim.control.v1.LoadImageRequest\x1a&.cri_shim.control.v1.LoadImageResponse\x12W\n\x08TagImage\x12$.cri_shim.control.v1.TagImageRequest\x1a%.cri_shim.control.v1.TagImageResponse\x12Z\n\tSaveImage\x12%.cri_shim.control.v1.SaveImageRequest\x1a&.cri_shim.control.v1.SaveImageResponse\x12`\n\x0bPruneImages\x12\'.cri_shim.control.v1.PruneImagesRequest\x1a(.cri_shim.control.v1.PruneImagesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,6 +45,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TAGIMAGEREQUEST']._serialized_end=307
   _globals['_TAGIMAGERESPONSE']._serialized_start=309
   _globals['_TAGIMAGERESPONSE']._serialized_end=341
-  _globals['_CONTROL']._serialized_start=344
-  _globals['_CONTROL']._serialized_end=611
+  _globals['_SAVEIMAGEREQUEST']._serialized_start=343
+  _globals['_SAVEIMAGEREQUEST']._serialized_end=411
+  _globals['_SAVEIMAGERESPONSE']._serialized_start=413
+  _globals['_SAVEIMAGERESPONSE']._serialized_end=444
+  _globals['_PRUNEIMAGESREQUEST']._serialized_start=446
+  _globals['_PRUNEIMAGESREQUEST']._serialized_end=496
+  _globals['_PRUNEIMAGESRESPONSE']._serialized_start=498
+  _globals['_PRUNEIMAGESRESPONSE']._serialized_end=584
+  _globals['_PRUNEDIMAGE']._serialized_start=586
+  _globals['_PRUNEDIMAGE']._serialized_end=626
+  _globals['_CONTROL']._serialized_start=629
+  _globals['_CONTROL']._serialized_end=1086
 # @@protoc_insertion_point(module_scope)

@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 async def follow(engine: Engine) -> None:
     """Follow the exits of containers and pause processes until cancelled."""
-    async for exit in engine.exits.events():
+    async for exit in engine.oci.exits.events():
         if engine.objects.find_pod(exit.id) is not None:
             _pause_ended(engine, exit.id)
         else:

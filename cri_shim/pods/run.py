@@ -51,6 +51,7 @@ async def run(engine: Engine, request: api.RunPodSandboxRequest) -> str:
 
 
 async def _run(engine: Engine, request: api.RunPodSandboxRequest) -> str:
+    await engine.work.pods_may_run.wait()  # a container may use an image that is being loaded
     await security.check_pod(engine, request.config)
     record = _intend(engine, request)
     try:
@@ -63,7 +64,7 @@ async def _run(engine: Engine, request: api.RunPodSandboxRequest) -> str:
 
 def _intend(engine: Engine, request: api.RunPodSandboxRequest) -> state.PodRecord:
     """Check everything that needs no I/O, and write the intent."""
-    handler = engine.handler(request.runtime_handler)
+    handler = engine.oci.handler(request.runtime_handler)
     if userns.of_pod(request.config) is not None and handler.userns_problem:
         problem = (
             f"POD, but handler {handler.name} has no user namespaces: {handler.userns_problem}"
@@ -185,7 +186,7 @@ def _shares_pid_namespace(config: api.PodSandboxConfig) -> bool:
 async def _start_pause(engine: Engine, record: state.PodRecord) -> state.PodRecord:
     """Start a tiny init that keeps the shared pid namespace and reaps in it; pin the namespace."""
     fault_point("pods.run.pause")
-    handler = engine.handler(record.handler)
+    handler = engine.oci.handler(record.handler)
     where = engine.paths.pod(record.id) / "pause"
     make_private(where)
     (where / "rootfs").mkdir(mode=0o755)
@@ -208,14 +209,14 @@ async def _start_pause(engine: Engine, record: state.PodRecord) -> state.PodReco
         )
     )
     bundle.write(where, document)
-    started = await engine.conmon.create(
+    started = await engine.oci.conmon.create(
         handler, record.id, where, log=None, tty=False, stdin=False, stdin_once=False
     )
     fault_point("pods.run.pause_record")
     record = engine.objects.put(changed(record, pause=started.init, monitor=started.monitor))
-    engine.exits.watch(record.id, where, started.init, started.monitor)
+    engine.oci.exits.watch(record.id, where, started.init, started.monitor)
     fault_point("pods.run.pause_start")
-    await engine.oci.start(handler, record.id)
+    await engine.oci.runtime.start(handler, record.id)
     fault_point("pods.run.pause_pin")
     await offload(
         namespaces.bind_pid_ns,

@@ -57,17 +57,17 @@ async def _end_pause(engine: Engine, pod: state.PodRecord) -> None:
     if not pod.HasField("pause") and not where.exists():
         return
     fault_point("pods.teardown.pause")
-    engine.exits.unwatch(pod.id)
+    engine.oci.exits.unwatch(pod.id)
     if pod.HasField("pause"):
         with Process.of(pod.pause) as pause, Process.of(pod.monitor) as monitor:
             await pause.kill()
             await monitor.end(KILL_S)
     else:
-        await engine.conmon.end(pod.id)  # the daemon died before it could record the create
-    handler = engine.handlers.get(pod.handler)
+        await engine.oci.conmon.end(pod.id)  # the daemon died before it could record the create
+    handler = engine.oci.handlers.get(pod.handler)
     if handler is not None:
-        await engine.oci.delete(handler, pod.id, force=True)
-    engine.conmon.cleanup(pod.id, where)
+        await engine.oci.runtime.delete(handler, pod.id, force=True)
+    engine.oci.conmon.cleanup(pod.id, where)
     await engine.cgroups.remove(engine.cgroups.oci_path(pod.cgroup_parent, pod.id))
     await engine.cgroups.remove_monitor(pod.id)
 

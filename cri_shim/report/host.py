@@ -15,7 +15,7 @@ from cri_shim.report.parts import Part, gathered
 
 def parts(engine: Engine, conmon: Path, inventory: Inventory) -> Mapping[str, Part]:
     """Return the parts of `host`. Sizes are in bytes, the uptime is in seconds."""
-    handler = engine.handlers.get(engine.default_handler)
+    handler = engine.oci.handlers.get(engine.oci.default_handler)
     return {
         "hostname": socket.gethostname,
         "kernel": platform.release,

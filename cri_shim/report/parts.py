@@ -111,9 +111,9 @@ def handlers(engine: Engine) -> dict[str, Any]:
         handler.name: {
             "path": str(handler.path),
             "version": handler.version,
-            "default": handler.name == engine.default_handler,
+            "default": handler.name == engine.oci.default_handler,
             "problem": handler.problem,
             "userNamespaces": handler.userns_problem or "work",
         }
-        for handler in engine.handlers.values()
+        for handler in engine.oci.handlers.values()
     }

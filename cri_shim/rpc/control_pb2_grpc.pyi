@@ -37,6 +37,10 @@ class ControlStub:
     """LoadImage brings an image from a local archive or directory into the store."""
     TagImage: _grpc.UnaryUnaryMultiCallable[_control_pb2.TagImageRequest, _control_pb2.TagImageResponse]
     """TagImage gives an image one more name; another image that has the name loses it."""
+    SaveImage: _grpc.UnaryUnaryMultiCallable[_control_pb2.SaveImageRequest, _control_pb2.SaveImageResponse]
+    """SaveImage writes an image to an archive or directory of the node."""
+    PruneImages: _grpc.UnaryUnaryMultiCallable[_control_pb2.PruneImagesRequest, _control_pb2.PruneImagesResponse]
+    """PruneImages removes the images that nothing uses."""
 
 @_typing.type_check_only
 class ControlAsyncStub(ControlStub):
@@ -47,6 +51,10 @@ class ControlAsyncStub(ControlStub):
     """LoadImage brings an image from a local archive or directory into the store."""
     TagImage: _aio.UnaryUnaryMultiCallable[_control_pb2.TagImageRequest, _control_pb2.TagImageResponse]  # type: ignore[assignment]
     """TagImage gives an image one more name; another image that has the name loses it."""
+    SaveImage: _aio.UnaryUnaryMultiCallable[_control_pb2.SaveImageRequest, _control_pb2.SaveImageResponse]  # type: ignore[assignment]
+    """SaveImage writes an image to an archive or directory of the node."""
+    PruneImages: _aio.UnaryUnaryMultiCallable[_control_pb2.PruneImagesRequest, _control_pb2.PruneImagesResponse]  # type: ignore[assignment]
+    """PruneImages removes the images that nothing uses."""
 
 class ControlServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -72,5 +80,21 @@ class ControlServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.TagImageResponse, _abc.Awaitable[_control_pb2.TagImageResponse]]:
         """TagImage gives an image one more name; another image that has the name loses it."""
+
+    @_abc_1.abstractmethod
+    def SaveImage(
+        self,
+        request: _control_pb2.SaveImageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.SaveImageResponse, _abc.Awaitable[_control_pb2.SaveImageResponse]]:
+        """SaveImage writes an image to an archive or directory of the node."""
+
+    @_abc_1.abstractmethod
+    def PruneImages(
+        self,
+        request: _control_pb2.PruneImagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.PruneImagesResponse, _abc.Awaitable[_control_pb2.PruneImagesResponse]]:
+        """PruneImages removes the images that nothing uses."""
 
 def add_ControlServicer_to_server(servicer: ControlServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from cri_shim.engine import Engine
-from cri_shim.images import load, tag
+from cri_shim.images import load, prune, save, tag
 from cri_shim.pb import control_pb2 as control
 
 
@@ -25,3 +25,15 @@ class ControlService:
     async def TagImage(self, request: control.TagImageRequest) -> control.TagImageResponse:
         name = await tag.tag(self._engine, request.reference, request.name)
         return control.TagImageResponse(name=name)
+
+    async def SaveImage(self, request: control.SaveImageRequest) -> control.SaveImageResponse:
+        id = await save.save(self._engine, request.reference, request.target, request.names)
+        return control.SaveImageResponse(id=id)
+
+    async def PruneImages(self, request: control.PruneImagesRequest) -> control.PruneImagesResponse:
+        pruned = await prune.prune(self._engine, all=request.all, dry_run=request.dry_run)
+        images = [
+            control.PrunedImage(id=image.id, names=[*image.repo_tags, *image.repo_digests])
+            for image in pruned.images
+        ]
+        return control.PruneImagesResponse(images=images, freed=pruned.freed)

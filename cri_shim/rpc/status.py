@@ -30,7 +30,7 @@ class RuntimeStatus:
             features=api.RuntimeFeatures(
                 supplemental_groups_policy=True,
                 user_namespaces_host_network=any(
-                    not handler.userns_problem for handler in self.engine.handlers.values()
+                    not handler.userns_problem for handler in self.engine.oci.handlers.values()
                 ),
                 mount_options=True,
             ),
@@ -45,7 +45,7 @@ class RuntimeStatus:
         return api.LinuxRuntimeConfiguration(cgroup_driver=api.SYSTEMD if systemd else api.CGROUPFS)
 
     def _runtime_ready(self) -> api.RuntimeCondition:
-        default = self.engine.handlers.get(self.engine.default_handler)
+        default = self.engine.oci.handlers.get(self.engine.oci.default_handler)
         problem = default.problem if default else "no OCI runtime works on this node"
         return api.RuntimeCondition(
             type="RuntimeReady",
@@ -79,9 +79,9 @@ class RuntimeStatus:
 
     def _handlers(self) -> list[api.RuntimeHandler]:
         """Return each working handler, and the default one under the name ""."""
-        working = [handler for handler in self.engine.handlers.values() if not handler.problem]
+        working = [handler for handler in self.engine.oci.handlers.values() if not handler.problem]
         named = [
-            ("", handler) for handler in working if handler.name == self.engine.default_handler
+            ("", handler) for handler in working if handler.name == self.engine.oci.default_handler
         ]
         named += [(handler.name, handler) for handler in working]
         return [
@@ -105,7 +105,7 @@ class RuntimeStatus:
                     "problem": handler.problem,
                     "userNamespaces": handler.userns_problem or "work",
                 }
-                for handler in self.engine.handlers.values()
+                for handler in self.engine.oci.handlers.values()
             },
             "network": {"problems": self.engine.network.networks().problems},
             "resourceLimits": self.engine.cgroups.problem or "work",

@@ -20,6 +20,7 @@ image visible.
 - `layers`: the directories of unpacked layers
 - `implied`: the extra layer with directories that the layers do not describe
 - `blobs`: the files of manifests, configs and, if configured, layers
+- `pins`: which images are pinned
 - `catalog`: the existing images and layers, and the layer of each blob
 - `deletion`: deletes files and trees that are not used any more
 - `archive_index`: the program that reads one file of an image archive

@@ -1,4 +1,4 @@
-"""The program: `archive_index ARCHIVE NAME LIMIT` prints one file of a tar, as a line of JSON.
+"""The program: `archive_index ARCHIVE LIMIT NAME...` prints one file of a tar, as a line of JSON.
 
 It is a child process (store/python_child.py), because Python's tarfile reads as much into memory as
 a header says, and an archive can keep it busy for very long. Exit status 0, or 1 with the reason on
@@ -10,16 +10,20 @@ import os
 import resource
 import sys
 import tarfile
+from collections.abc import Sequence
 
 MEMORY_LIMIT = 1 << 29  # bytes of address space
 
 
-def main(archive: str, name: str, limit: str) -> None:
-    """Print {"text": ...}, or null if the archive has no such file of at most LIMIT bytes."""
+def main(archive: str, limit: str, *names: str) -> None:
+    """Print {"name": ..., "text": ...} of the first of `names` that the archive has.
+
+    Both are null if it has no such file of at most LIMIT bytes.
+    """
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
     try:
-        data = _content(archive, name, int(limit))
-        print(json.dumps({"text": None if data is None else data.decode()}))
+        name, data = _content(archive, names, int(limit))
+        print(json.dumps({"name": name, "text": None if data is None else data.decode()}))
     except MemoryError:
         fail(1, f"more than {MEMORY_LIMIT >> 20} MiB of memory would be needed")
     except RecursionError:
@@ -30,14 +34,22 @@ def main(archive: str, name: str, limit: str) -> None:
         fail(1, str(e))
 
 
-def _content(archive: str, name: str, limit: int) -> bytes | None:
+def _content(
+    archive: str, names: Sequence[str], limit: int
+) -> tuple[str, bytes] | tuple[None, None]:
+    found: dict[str, bytes] = {}
     with tarfile.open(archive) as tar:
         for member in tar:
             tar.members = []  # type: ignore[attr-defined]  # otherwise tarfile keeps all members
-            if member.name.removeprefix("./") == name and member.isreg() and member.size <= limit:
-                file = tar.extractfile(member)
-                return file.read() if file is not None else None
-    return None
+            name = member.name.removeprefix("./")
+            if name not in names or name in found or not member.isreg() or member.size > limit:
+                continue
+            if (file := tar.extractfile(member)) is not None:
+                found[name] = file.read()
+                if name == names[0]:
+                    break
+    best = next((name for name in names if name in found), None)
+    return (None, None) if best is None else (best, found[best])
 
 
 def fail(status: int, reason: str) -> None:

@@ -55,5 +55,9 @@ class Blobs:
             trash.append(hidden)
         return trash
 
-    def usage(self) -> Usage:
-        return Usage(sum(self._taken.values()), len(self._taken))
+    def usage(self, digests: Collection[str] | None = None) -> Usage:
+        """Return the usage of these blobs, or of all."""
+        names = set(self._taken)
+        if digests is not None:
+            names &= {digest.removeprefix("sha256:") for digest in digests}
+        return Usage(sum(self._taken[name] for name in names), len(names))

@@ -12,7 +12,7 @@ The records decide what stays: at start, everything without a record is deleted.
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,12 +30,13 @@ from cri_shim.pb.state_pb2 import ImageRecord, LayerRecord
 from cri_shim.spec.image_config import MAX_BYTES
 from cri_shim.store import implied, manifest, usage
 from cri_shim.store.blobs import Blobs
-from cri_shim.store.catalog import Catalog, KnownBlob, Records
+from cri_shim.store.catalog import Catalog, KnownBlob, Records, stack
 from cri_shim.store.deletion import delete
 from cri_shim.store.layers import Layers
 from cri_shim.store.layout import Layout
 from cri_shim.store.manifest import Blob, Content
 from cri_shim.store.mounted import Mounted
+from cri_shim.store.pins import Pins
 from cri_shim.store.rootfs import Rootfs
 from cri_shim.store.skopeo import Skopeo
 from cri_shim.untrusted import read_file
@@ -62,6 +63,7 @@ class ImageStore:
         keep_blobs: bool = False,
         transport: str = "docker://",
         search: Sequence[str] = (),
+        pins: Pins | None = None,
         held_layers: Callable[[], set[str]] = set,
         parallel: int = 0,
         userns: bool = False,
@@ -84,6 +86,7 @@ class ImageStore:
         self.architecture = architecture or manifest.host_architecture()
         self.transport = transport
         self.search = list(search)
+        self.pins = pins or Pins()
         self.layers = Layers(root / "layers", parallel=parallel, userns=userns)
         self.catalog = Catalog(records, boot_id)
         self.rootfs = Rootfs(
@@ -280,12 +283,27 @@ class ImageStore:
         self.delete_later(trash + self.blobs.discard_all_but(self._named_blobs()))
 
     def _named_blobs(self) -> set[str]:
-        images = {image.id: image for image in self.catalog.images()}
-        self._layer_blobs = {id: own for id, own in self._layer_blobs.items() if id in images}
-        names = images.keys() | {image.manifest_digest for image in images.values()}
-        if self._keep_blobs:
-            names = names.union(*self._layer_blobs.values())
+        images = self.catalog.images()
+        ids = {image.id for image in images}
+        self._layer_blobs = {id: own for id, own in self._layer_blobs.items() if id in ids}
+        return self._blobs_of(images)
+
+    def _blobs_of(self, images: Iterable[ImageRecord]) -> set[str]:
+        names: set[str] = set()
+        for image in images:
+            names |= {image.id, image.manifest_digest}
+            if self._keep_blobs:
+                names |= self._layer_blobs.get(image.id, frozenset())
         return names
+
+    def only_of(self, ids: Collection[str]) -> Usage:
+        """Return what the removal of these images frees: what nothing else needs."""
+        gone = [image for image in self.catalog.images() if image.id in ids]
+        stay = [image for image in self.catalog.images() if image.id not in ids]
+        kept = {layer for image in stay for layer in stack(image)} | self._held_layers()
+        free = {layer for image in gone for layer in stack(image)} - kept
+        layers = usage.of_layers(layer for layer in self.catalog.layers() if layer.diff_id in free)
+        return layers + self.blobs.usage(self._blobs_of(gone) - self._blobs_of(stay))
 
     def delete_later(self, paths: Sequence[Path]) -> None:
         """Delete unused paths in the background."""

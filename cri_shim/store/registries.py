@@ -5,9 +5,14 @@ but leaves the search of short names to its caller. Aliases are not supported on
 distribution's alias file, the same pod could get different images on different nodes.
 
 Both versions are read: the present one, and that of 2018 with its [registries.search] tables.
+
+A registry on the loopback interface needs no entry to be used without TLS, as with containerd and
+CRI-O: the traffic does not leave the node.
 """
 
+import ipaddress
 import logging
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,8 +55,34 @@ def overview(file: Path | None = None) -> Overview:
 
     A later file replaces the search list, and the tables of the same prefix, of earlier ones.
     """
-    main = file or DEFAULT_FILE
     found = Overview([], [], [], {}, [], [])
+    for prefix, table in _read(file, found).items():
+        _enter(found, prefix, table)
+    return found
+
+
+def allows_plain(registry: str, file: Path | None = None) -> bool:
+    """Return whether `registry` is on the loopback interface and no entry of the files is for it.
+
+    skopeo knows the entries, but not that rule.
+    """
+    if not _on_loopback(registry):
+        return False
+    tables = _read(file, Overview([], [], [], {}, [], []))
+    return all(prefix.partition("/")[0] != registry for prefix in tables)
+
+
+def _on_loopback(registry: str) -> bool:
+    host = re.sub(r":[0-9]+$", "", registry).strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _read(file: Path | None, found: Overview) -> Mapping[str, Mapping[str, Any]]:
+    """Return the tables by their prefix; enter the search list, the files and their problems."""
+    main = file or DEFAULT_FILE
     tables: dict[str, Mapping[str, Any]] = {}
     for source in [main, *_drop_ins(main.with_name(f"{main.name}.d"), found.problems)]:
         try:
@@ -67,9 +98,7 @@ def overview(file: Path | None = None) -> Overview:
         if (search := _search(document)) is not None:
             found.search[:] = search
         tables |= {_prefix(table): table for table in _tables(document)}
-    for prefix, table in tables.items():
-        _enter(found, prefix, table)
-    return found
+    return tables
 
 
 def _drop_ins(directory: Path, problems: list[str]) -> list[Path]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cri_shim.aio.child import Finished, run
+from cri_shim.aio.offload import offload
 from cri_shim.errors import (
     CriShimError,
     NotFound,
@@ -17,6 +18,7 @@ from cri_shim.errors import (
     ToolFailed,
     Unavailable,
 )
+from cri_shim.store import registries
 from cri_shim.store.stall import PATIENCE_S, unless_stalled
 
 RETRIES = 2  # of a broken transfer; a registry that never answers fails at once
@@ -57,6 +59,7 @@ class Skopeo:
         self._program = program
         self._policy = ["--policy", str(policy)] if policy else []
         self._platform = ["--override-os", "linux", "--override-arch", architecture]
+        self._registries_conf = registries_conf
         self._registries = ["--registries-conf", str(registries_conf)] if registries_conf else []
         self._env = env
 
@@ -65,6 +68,7 @@ class Skopeo:
         done = await run(
             [
                 self._program, *self._policy, *self._registries, "inspect", "--raw",
+                *await self._without_tls("--tls-verify", source),
                 *_auth("--authfile", authfile), source,
             ],
             env=self._env,
@@ -84,8 +88,9 @@ class Skopeo:
             [
                 self._program, *self._policy, *self._registries, *self._platform,
                 "--tmpdir", str(layout), "copy", "--quiet", "--preserve-digests",
-                "--retry-times", str(RETRIES), *_auth("--src-authfile", authfile),
-                source, f"oci:{layout}",
+                "--retry-times", str(RETRIES),
+                *await self._without_tls("--src-tls-verify", source),
+                *_auth("--src-authfile", authfile), source, f"oci:{layout}",
             ],
             env=self._env,
         )  # fmt: skip
@@ -93,6 +98,15 @@ class Skopeo:
         done = await unless_stalled(copying, layout, self._patience, attempted)
         if done.returncode:
             raise failure(done, attempted, layout)
+
+    async def _without_tls(self, option: str, source: str) -> Sequence[str]:
+        transport, _, name = source.partition("//")
+        registry = name.partition("/")[0]
+        if transport != "docker:" or not await offload(
+            registries.allows_plain, registry, self._registries_conf
+        ):
+            return []
+        return [f"{option}=false"]
 
     async def export(
         self, layout: Path, target: str, *, exact: bool, names: Sequence[str] = ()

@@ -126,6 +126,13 @@ def _load(request: control.LoadImageRequest) -> None:
     fields.plain("name", request.name)
 
 
+def _save(request: control.SaveImageRequest) -> None:
+    fields.image("reference", request.reference)
+    fields.given("target", request.target)
+    for name in request.names:
+        fields.image("names", name)
+
+
 def _tag(request: control.TagImageRequest) -> None:
     fields.image("reference", request.reference)
     fields.image("name", request.name)
@@ -183,6 +190,8 @@ _CHECKS: dict[type[Message], Callable[[Any], None]] = {
     control.InfoRequest: _nothing,
     control.LoadImageRequest: _load,
     control.TagImageRequest: _tag,
+    control.SaveImageRequest: _save,
+    control.PruneImagesRequest: _nothing,
 }
 
 COVERED = frozenset(_CHECKS)

@@ -16,7 +16,8 @@ from hack.nodee2elib import images, node, record, report, suite
 from hack.nodee2elib.groups import GROUPS
 from hack.nodee2elib.runtimes import RUNTIMES, oci
 
-RESULTS = Path(".tools/node-e2e")  # an outcome and the logs of each group and runtime
+RESULTS = Path("docs/node-e2e")  # the outcome of each group and runtime
+LOGS = Path(".tools/node-e2e")  # the same with the logs
 REPORT = Path("docs/node-e2e.md")
 PROCESSES = 16
 
@@ -59,17 +60,19 @@ def _arguments() -> argparse.Namespace:
 
 def _run(args: argparse.Namespace, name: str) -> record.Run:
     """Run one group; store the outcome of a whole group, or of the specs that had failed."""
-    stored = RESULTS / f"{name}-{args.runtime}" / "outcome.json"
+    stored = RESULTS / f"{name}-{args.runtime}.json"
+    logs = LOGS / f"{name}-{args.runtime}"
     if args.again:
         earlier = record.Run.from_json(stored.read_text())
         if not earlier.undecided():
             return earlier
         focus = [_pattern(spec) for spec in earlier.undecided()]
-        run = earlier.with_second_try(_run_part(args, name, stored.parent / "again", focus))
+        run = earlier.with_second_try(_run_part(args, name, logs / "again", focus))
     elif args.focus or args.skip:
-        return _run_part(args, name, RESULTS / "part", args.focus)
+        return _run_part(args, name, LOGS / "part", args.focus)
     else:
-        run = _run_part(args, name, stored.parent, ())
+        run = _run_part(args, name, logs, ())
+    RESULTS.mkdir(exist_ok=True)
     stored.write_text(run.to_json())
     return run
 
@@ -118,7 +121,7 @@ def _show(title: str, run: record.Run) -> None:
 def _write_report() -> int:
     """Write the report from the stored outcomes, in the order of the groups."""
     order = list(GROUPS)
-    stored = [record.Run.from_json(f.read_text()) for f in sorted(RESULTS.glob("*-*/outcome.json"))]
+    stored = [record.Run.from_json(f.read_text()) for f in sorted(RESULTS.glob("*.json"))]
     runs = sorted(stored, key=lambda run: (order.index(run.group), run.runtime == "containerd"))
     REPORT.write_text(report.text(runs))
     print(f"written: {REPORT}")

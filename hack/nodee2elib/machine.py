@@ -9,6 +9,7 @@ from hack.clusterlib.supervisor import overlay
 HOSTNAME = "node-e2e"
 HANDLER = "test-handler"  # of a RuntimeClass; the suite expects it to be configured
 RESOLV_CONF = f"nameserver {NODE_IP}\n"  # it refuses at once
+REGISTRY = "127.0.0.1:5001"  # the suite's own registry takes port 5000 of every address
 
 CLONE_NEWCGROUP = 0x02000000
 _CGROUPS = Path("/sys/fs/cgroup")

@@ -12,7 +12,7 @@ from pathlib import Path
 from cri_shim.pb import api_pb2 as api
 from cri_shim.rpc.client import Client
 from hack.clusterlib import host, namespaces
-from hack.clusterlib.place import REGISTRY, ClusterError, Place
+from hack.clusterlib.place import ClusterError, Place
 from hack.nodee2elib import machine, supervisor, units
 from hack.nodee2elib.runtimes import Runtime
 
@@ -58,7 +58,7 @@ def _make(place: Place, runtime: Runtime, oci: str, storage: Path) -> None:
         "version": 0.1,
         "log": {"level": "error", "accesslog": {"disabled": True}},
         "storage": {"filesystem": {"rootdirectory": str(storage)}},
-        "http": {"addr": REGISTRY},
+        "http": {"addr": machine.REGISTRY},
     }
     (place / "registry.json").write_text(json.dumps(registry))
     units.install(place / "bin", place / "units")

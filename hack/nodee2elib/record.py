@@ -50,7 +50,10 @@ class Run:
         )
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), indent=1)
+        """One line for each spec, so that two runs can be compared by their lines."""
+        fields = asdict(self)
+        lines = ",\n".join(json.dumps(_given(spec)) for spec in fields.pop("specs"))
+        return f'{json.dumps(fields, indent=1)[:-2]},\n "specs": [\n{lines}\n]}}\n'
 
     @classmethod
     def from_json(cls, text: str) -> "Run":
@@ -59,6 +62,10 @@ class Run:
         for name in ("traces", "again"):
             fields[name] = tuple(fields.get(name, ()))
         return cls(**fields)
+
+
+def _given(spec: Mapping[str, object]) -> Mapping[str, object]:
+    return {name: value for name, value in spec.items() if value}
 
 
 def machine() -> str:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hack.clusterlib import files
-from hack.clusterlib.place import PODS, REGISTRY, Place
+from hack.clusterlib.place import PODS, Place
 from hack.critestlib import tools
-from hack.nodee2elib.machine import HANDLER
+from hack.nodee2elib.machine import HANDLER, REGISTRY
 
 _HOSTS = ("registry.k8s.io", "gcr.io")
 
@@ -36,8 +36,6 @@ def _configure_cri_shim(place: Place, oci: str) -> None:
         f'[[registry]]\nprefix = "{host}"\nlocation = "{REGISTRY}"\ninsecure = true\n'
         for host in _HOSTS
     ]
-    # The suite's own registries listen on the node without TLS.
-    registries.append('[[registry]]\nprefix = "localhost:5000"\nlocation = "localhost:5000"\n')
     (place / "registries.conf").write_text("\n".join(registries))
     handlers = "".join(f'\n[runtimes.{name}]\npath = "{oci}"\n' for name in ("default", HANDLER))
     settings = f'runtime = "default"\n{files.cri_shim(place, "cri-shim-e0")}{handlers}'

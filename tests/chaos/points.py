@@ -17,6 +17,7 @@ ELSEWHERE = {
     "images.tag.catalogue": "by Image.tag",
     "images.untag.catalogue": "by Image.untag",
     "images.prune.catalogue": "by Runtime.prune_images",
+    "images.preload.entry": "at a start with image.preload_dir: test_instance_preload",
     "images.mount.overlay": "by Image.mount",
     "images.unmount.overlay": "by Image.unmount",
     # In UpdateContainerResources: test_chaos_intents.

@@ -40,7 +40,7 @@ GOINGS: list[Callable[[Path], None]] = [deleted, moved_away, deleted_with_its_pa
 
 
 @pytest.mark.parametrize("go", GOINGS)
-async def test_the_network_is_ready_again_when_its_directory_is_there_again(
+async def test_the_network_is_ready_again_once_its_directory_returns(
     rig: Rig, go: Callable[[Path], None]
 ) -> None:
     directory = rig.daemon.directory / "cni" / "net.d"

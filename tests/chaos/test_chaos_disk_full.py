@@ -55,7 +55,7 @@ def daemon() -> Iterator[Daemon]:
         yield started
 
 
-async def test_with_a_full_disk_pods_end_and_go_and_their_space_returns(rig: Rig) -> None:
+async def test_with_a_full_disk_pods_are_stopped_and_removed_and_free_their_space(rig: Rig) -> None:
     cri = rig.cri
     pod = await cri.run_pod()
     killed = await cri.run(pod, ["sleep", "600"], name="killed")
@@ -81,7 +81,7 @@ async def test_with_a_full_disk_pods_end_and_go_and_their_space_returns(rig: Rig
 
 
 @pytest.mark.parametrize("handler", ["crun", "runc"])
-async def test_with_a_full_run_root_containers_end_are_stopped_and_go(
+async def test_with_a_full_run_root_containers_are_stopped_and_removed(
     rig: Rig, handler: str
 ) -> None:
     """conmon records the exit of a container in the run root."""
@@ -164,7 +164,7 @@ def test_a_store_that_cannot_be_opened_is_read_and_written_when_there_is_room(ti
     assert found == {"new": b"2"}
 
 
-def test_a_full_disk_takes_writes_by_the_reserve_which_is_made_anew(
+def test_the_reserve_allows_writes_on_a_full_disk_and_is_made_anew(
     small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = LevelStore(small / "state")
@@ -183,12 +183,12 @@ def test_a_full_disk_takes_writes_by_the_reserve_which_is_made_anew(
     assert free(small) < (32 << 20) - reserve.SIZE
 
 
-def test_a_reserve_leaves_a_small_disk_alone(tiny: Path) -> None:
+def test_a_small_disk_has_no_reserve(tiny: Path) -> None:
     LevelStore(tiny / "state").close()
     assert not list(tiny.glob("reserve/*"))
 
 
-def test_what_is_stored_after_a_full_disk_is_read_again(tmp_path: Path) -> None:
+def test_records_written_after_a_full_disk_are_read_again(tmp_path: Path) -> None:
     mounts.tmpfs(tmp_path, 600 << 10, 0o700)
     try:
         store = LevelStore(tmp_path / "state")

@@ -34,7 +34,7 @@ def test_a_verb_has_fault_points(verb: str) -> None:
     assert [name for name in points.names() if name.startswith(VERBS[verb])] != []
 
 
-def test_what_is_said_to_be_reached_elsewhere_exists() -> None:
+def test_every_excluded_fault_point_exists() -> None:
     assert set(points.names()) >= points.ELSEWHERE.keys()
 
 
@@ -59,7 +59,7 @@ async def test_a_step_that_fails_leaves_nothing_and_works_the_next_time(
 
 
 @pytest.mark.parametrize("point", points.REMOVALS)
-async def test_a_removal_that_fails_is_completed_though_nobody_asks_again(
+async def test_a_failed_removal_is_completed_without_another_request(
     rig: Rig, steps: Sequence[Step], point: str
 ) -> None:
     nothing = await rig.snapshot()

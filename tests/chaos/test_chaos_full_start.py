@@ -174,7 +174,7 @@ async def test_an_image_can_be_removed_after_a_start_on_a_full_disk(rig: Rig, di
     await rig.cri.load_busybox()
 
 
-async def test_what_could_not_be_tried_for_want_of_room_works_when_there_is_some(
+async def test_handlers_untested_on_a_full_disk_work_once_there_is_space(
     rig: Rig, disk: str
 ) -> None:
     """After a reboot the OCI runtimes are unknown: each has to make a container first."""
@@ -210,7 +210,7 @@ async def test_a_root_that_is_mounted_read_only_is_refused_with_what_to_do(rig: 
 
 
 @pytest.mark.parametrize("disk", ["ext4"])
-async def test_a_root_that_becomes_read_only_keeps_no_container_from_being_stopped(
+async def test_containers_can_be_stopped_on_a_root_that_became_read_only(
     daemon: Daemon,
 ) -> None:
     """ext4 does this by itself after an error; such a file system stays read-only."""

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.waits
 
 PODS, EACH = 6, 20  # pods of containers that do not use it
 HANGING = """#!/bin/sh
-# A crun that stops itself before the verb that a file tells.
+# A crun that stops itself before the verb that a file names.
 read verb < {file}
 case " $* " in *" $verb "*) kill -STOP $$;; esac
 exec /usr/bin/crun "$@"
@@ -144,9 +144,7 @@ ENDS = ("stop", "remove", "stop_pod")
 
 
 @pytest.mark.parametrize("verb", ["create", "start"])
-async def test_whoever_ends_a_container_does_not_wait_for_its_start_that_hangs(
-    rig: Rig, verb: str
-) -> None:
+async def test_ending_a_container_does_not_wait_for_its_hanging_start(rig: Rig, verb: str) -> None:
     pods = [await rig.cri.run_pod(handler="hanging") for _ in ENDS]
     containers = [await rig.cri.create(pod, container_config(["sleep", "600"])) for pod in pods]
     order(rig.daemon, verb)

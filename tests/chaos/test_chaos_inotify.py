@@ -29,7 +29,7 @@ def daemon() -> Iterator[Daemon]:
         yield started
 
 
-async def test_without_inotify_a_network_is_found_pods_work_and_the_status_says_what_is_missing(
+async def test_without_inotify_the_network_works_and_the_status_mentions_it(
     rig: Rig,
 ) -> None:
     cri = rig.cri

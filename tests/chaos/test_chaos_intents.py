@@ -87,7 +87,7 @@ async def test_a_shorter_time_out_is_on_record_too(rig: Rig) -> None:
     assert (await rig.cri.exited(container, 5)).exit_code == 137
 
 
-async def test_a_stop_of_a_daemon_that_is_stopped_goes_on_in_the_next(rig: Rig) -> None:
+async def test_a_stop_continues_in_the_next_daemon(rig: Rig) -> None:
     container = await running(rig, DEAF)
     log = Path((await rig.cri.status(container)).log_path)
     stop = asyncio.create_task(rig.cri.stop(container, 2))
@@ -98,7 +98,7 @@ async def test_a_stop_of_a_daemon_that_is_stopped_goes_on_in_the_next(rig: Rig) 
     assert (await rig.cri.exited(container, 5)).exit_code == 137
 
 
-async def test_an_end_takes_the_intent_along(rig: Rig) -> None:
+async def test_an_exit_removes_the_stop_intent(rig: Rig) -> None:
     container = await running(rig, LEAVES)
     await rig.cri.stop(container, 600)
     rig.daemon.kill()
@@ -109,7 +109,7 @@ async def test_an_end_takes_the_intent_along(rig: Rig) -> None:
     await rig.restart()
 
 
-async def test_the_rest_of_a_pods_stop_is_done_by_the_next_daemon(rig: Rig) -> None:
+async def test_a_pods_stop_is_completed_by_the_next_daemon(rig: Rig) -> None:
     pod = await rig.cri.run_pod()
     before = await rig.snapshot()
     await rig.cri.stop_pod(pod)

@@ -49,7 +49,7 @@ async def listed(daemon: Daemon, *metadata: tuple[str, str]) -> api.ListPodSandb
     return cast(api.ListPodSandboxResponse, answer)
 
 
-async def test_streams_tell_all_and_lists_say_so_or_tell_all_to_who_takes_it(
+async def test_long_lists_are_refused_unless_streamed_or_the_client_accepts_them(
     rig: Rig, pods: list[str]
 ) -> None:
     parts = rig.cri.runtime.StreamPodSandboxes(api.StreamPodSandboxesRequest())
@@ -64,6 +64,6 @@ async def test_streams_tell_all_and_lists_say_so_or_tell_all_to_who_takes_it(
     assert list(everything.items) == streamed
 
 
-async def test_what_is_asked_for_by_a_filter_is_answered(rig: Rig, pods: list[str]) -> None:
+async def test_filtered_lists_are_answered(rig: Rig, pods: list[str]) -> None:
     assert await rig.cri.pods(id=pods[0]) == [pods[0]]
     assert (await rig.cri.pod_status(pods[0])).annotations["note"] == NOTE

@@ -50,9 +50,7 @@ def lines(files: list[Path]) -> list[str]:
 
 
 @pytest.mark.parametrize("handler", ["crun", "runc"])
-async def test_no_line_is_lost_doubled_or_torn_when_the_log_is_turned_over(
-    rig: Rig, handler: str
-) -> None:
+async def test_no_line_is_lost_doubled_or_torn_by_a_log_rotation(rig: Rig, handler: str) -> None:
     pod = await rig.cri.run_pod(handler=handler)
     container = await rig.cri.run(pod, ["sh", "-c", WRITER])
     log = Path((await rig.cri.status(container)).log_path)

@@ -8,7 +8,7 @@ from tests.chaos.rig import Rig
 POINT = "network.masquerade.ensure"
 
 
-async def test_without_its_rule_the_network_serves_and_says_what_is_missing(rig: Rig) -> None:
+async def test_the_network_works_without_its_rule_and_the_status_mentions_it(rig: Rig) -> None:
     rig.order(POINT, "fail")
     await rig.restart()
     assert await rig.network() == (True, f"injected fault at {POINT}")

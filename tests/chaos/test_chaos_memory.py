@@ -67,7 +67,7 @@ async def killed(rig: Rig, pod: str, name: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("handler", ["crun", "runc"])
-async def test_every_container_killed_for_memory_is_told_so_and_its_neighbour_is_not(
+async def test_only_the_oom_killed_container_is_reported_as_such(
     parents: list[str], rig: Rig, handler: str
 ) -> None:
     async def pod_of_kills(number: int) -> tuple[list[tuple[int, str]], tuple[int, str]]:
@@ -86,7 +86,7 @@ async def test_every_container_killed_for_memory_is_told_so_and_its_neighbour_is
     assert [neighbour for _, neighbour in results] == [(137, "Error")] * PODS
 
 
-async def test_a_container_that_outlived_a_child_killed_for_memory_is_told_as_stopped(
+async def test_a_container_that_outlived_an_oom_killed_child_is_not_oom_killed(
     rig: Rig,
 ) -> None:
     container = await run(rig, await rig.cri.run_pod(), ["sh", "-c", GREEDY_CHILD], "main")

@@ -54,7 +54,7 @@ ENDS = [("exit 3", 3, "Error"), ("exit 0", 0, "Completed"), (GREEDY, 137, "OOMKi
 
 @pytest.mark.parametrize(("then", "code", "reason"), ENDS)
 @pytest.mark.parametrize("handler", ["crun", "runc"])
-async def test_the_end_of_a_container_whose_monitor_was_killed_is_told_in_full(
+async def test_an_exit_is_fully_recorded_although_the_monitor_was_killed(
     rig: Rig, starving: Path, handler: str, then: str, code: int, reason: str
 ) -> None:
     async with following(rig.cri) as follower:

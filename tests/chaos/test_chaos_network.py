@@ -39,7 +39,9 @@ async def spy(rig: Rig) -> AsyncIterator[Spy]:
         (spy.directory / order).unlink(missing_ok=True)
 
 
-async def test_a_pod_whose_callers_gave_up_is_made_once_and_collected(rig: Rig, spy: Spy) -> None:
+async def test_a_pod_whose_callers_timed_out_is_made_once_and_returned_later(
+    rig: Rig, spy: Spy
+) -> None:
     config = pod_config(rig.daemon)
     request = api.RunPodSandboxRequest(config=config)
     spy.tell("slow")
@@ -90,7 +92,7 @@ async def test_a_stop_keeps_the_network_namespace_until_every_plugin_has_left_it
 
 
 @pytest.mark.parametrize("content", [b"", b'{"kind": "cniCa'])
-async def test_a_torn_cache_file_keeps_no_pod_from_going(rig: Rig, content: bytes) -> None:
+async def test_a_pod_with_a_torn_cache_file_can_be_removed(rig: Rig, content: bytes) -> None:
     before = await rig.snapshot()
     pod = await rig.cri.run_pod()
     (cached,) = (rig.daemon.root / "cni" / "results").glob(f"*{pod}*")
@@ -113,7 +115,7 @@ def holding_every_mount() -> Iterator[None]:
             holder.kill()
 
 
-async def test_a_namespace_that_somebody_holds_keeps_no_pod_from_going(rig: Rig) -> None:
+async def test_a_pod_whose_namespace_is_in_use_can_be_removed(rig: Rig) -> None:
     before = await rig.snapshot()
     pod = await rig.cri.run_pod()
     await rig.cri.run(pod, ["sleep", "600"])

@@ -102,7 +102,7 @@ def hand_on_pids(daemon: Daemon, container: str, pid: int) -> None:
         store.put("container", container, record.SerializeToString())
 
 
-async def test_a_pid_that_somebody_else_has_by_now_is_not_touched(rig: Rig) -> None:
+async def test_a_reused_pid_is_not_signalled(rig: Rig) -> None:
     pod = await rig.cri.run_pod()
     container = await rig.cri.run(pod, ["sleep", "600"])
     with innocent() as pid:

@@ -62,7 +62,7 @@ async def test_a_registry_that_is_slow_is_waited_for(rig: Rig, relay: Relay) -> 
     await remove(rig, relay)
 
 
-async def test_a_registry_that_is_stuck_is_given_up_and_asked_anew(rig: Rig, relay: Relay) -> None:
+async def test_a_stuck_registry_times_out_and_is_tried_again(rig: Rig, relay: Relay) -> None:
     before = await rig.settled()
     relay.open.clear()
     with pytest.raises(ToolFailed, match=r"RegistryUnavailable: .*no byte came"):
@@ -73,7 +73,7 @@ async def test_a_registry_that_is_stuck_is_given_up_and_asked_anew(rig: Rig, rel
     await remove(rig, relay)
 
 
-async def test_a_stuck_pull_ends_with_its_caller_and_holds_up_no_other(
+async def test_a_stuck_pull_ends_with_its_caller_and_delays_no_other(
     rig: Rig, relay: Relay
 ) -> None:
     before = await rig.settled()

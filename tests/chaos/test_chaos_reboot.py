@@ -41,7 +41,7 @@ def reboot(daemon: Daemon) -> None:
     (daemon.directory / "boot_id").write_text("another boot\n")
 
 
-async def test_after_a_reboot_all_is_told_as_ended_and_every_address_is_given_back(
+async def test_after_a_reboot_all_objects_are_ended_and_all_addresses_are_free(
     rig: Rig,
 ) -> None:
     cri, spy = rig.cri, Spy(rig.daemon.directory / "plugins")

@@ -46,7 +46,7 @@ SPOILS = [cut, fill_with_garbage, empty, swap_id]
 
 
 @pytest.mark.parametrize("spoil", SPOILS)
-async def test_a_bad_record_is_set_aside_and_named_and_the_rest_is_served(
+async def test_a_bad_record_is_set_aside_and_named_and_the_others_are_served(
     rig: Rig, spoil: Spoil
 ) -> None:
     cri = rig.cri
@@ -92,7 +92,7 @@ async def test_a_deleted_pod_record_leaves_nothing_of_it(rig: Rig) -> None:
     await rig.becomes(before)
 
 
-async def test_a_damaged_table_costs_the_records_in_it_alone(rig: Rig) -> None:
+async def test_a_damaged_table_loses_only_its_own_records(rig: Rig) -> None:
     """Containers whose records are lost are ended, all others are served."""
     pod = await rig.cri.run_pod()
     before = await rig.snapshot()
@@ -183,7 +183,7 @@ async def test_a_start_that_was_not_recorded_in_time_is_completed(rig: Rig) -> N
     assert await rig.cri.sh(id, "echo served") == "served\n"
 
 
-async def test_a_state_of_which_nothing_can_be_read_is_begun_anew(rig: Rig) -> None:
+async def test_an_unreadable_state_is_replaced_by_a_new_one(rig: Rig) -> None:
     """The owner of running containers is still known: they are ended, as they have no record."""
     nothing = await rig.snapshot()
     container = await rig.cri.run(await rig.cri.run_pod(), ["sleep", "600"])
@@ -200,7 +200,7 @@ async def test_a_state_of_which_nothing_can_be_read_is_begun_anew(rig: Rig) -> N
     assert "belong to another state" not in rig.daemon.log.read_text()
 
 
-async def test_what_runs_for_another_state_is_left_alone(rig: Rig) -> None:
+async def test_containers_of_another_state_are_not_touched(rig: Rig) -> None:
     pod = await rig.cri.run_pod()
     container = await rig.cri.run(pod, ["sleep", "600"])
     pid = (await rig.cri.info(container))["pid"]
@@ -224,7 +224,7 @@ async def test_what_runs_for_another_state_is_left_alone(rig: Rig) -> None:
     await rig.cri.load_busybox()
 
 
-async def test_a_lost_layer_takes_only_its_own_image_along(rig: Rig, registry: Registry) -> None:
+async def test_a_lost_layer_invalidates_only_its_own_image(rig: Rig, registry: Registry) -> None:
     spec = api.ImageSpec(image=registry.name(IMAGE))
     present = {path.name for path in (rig.daemon.root / "layers").iterdir()}
     await rig.cri.image.PullImage(api.PullImageRequest(image=spec))

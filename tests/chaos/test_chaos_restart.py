@@ -27,7 +27,7 @@ async def stopping(rig: Rig) -> tuple[str, "asyncio.Task[None]"]:
     return container, stop
 
 
-async def test_a_stop_that_the_daemon_did_not_live_to_finish_loses_no_exit(rig: Rig) -> None:
+async def test_a_stop_interrupted_by_the_daemons_death_loses_no_exit(rig: Rig) -> None:
     container, stop = await stopping(rig)
     info = await rig.cri.info(container)
     await rig.restart()

@@ -47,7 +47,7 @@ async def test_a_port_forward_ends_when_its_pod_is_removed(rig: Rig, transport: 
     wire.close()
 
 
-async def test_a_url_of_a_pod_that_was_removed_meanwhile_is_answered(rig: Rig) -> None:
+async def test_a_url_of_a_removed_pod_gets_an_error(rig: Rig) -> None:
     pod = await rig.cri.run_pod()
     container = await rig.cri.run(pod, ["sleep", "600"])
     asked = api.ExecRequest(container_id=container, cmd=["true"], stdout=True)

@@ -12,7 +12,7 @@ from tests.fixtures.cri import container_config
 
 
 @pytest.mark.parametrize("point", ["containers.start.sources", "oci.create.spawn", "oci.create.go"])
-async def test_a_start_that_the_daemon_did_not_live_to_see_keeps_no_volume_busy(
+async def test_a_start_interrupted_by_the_daemons_death_keeps_no_volume_busy(
     rig: Rig, tmp_path: Path, point: str
 ) -> None:
     (tmp_path / "file").touch()
@@ -36,7 +36,7 @@ async def test_a_start_that_the_daemon_did_not_live_to_see_keeps_no_volume_busy(
 
 
 @pytest.mark.parametrize("point", ["containers.start.record", "containers.start.start"])
-async def test_a_start_that_the_next_daemon_completes_keeps_none_busy_either(
+async def test_a_start_completed_by_the_next_daemon_keeps_no_volume_busy(
     rig: Rig, tmp_path: Path, point: str
 ) -> None:
     pod = await rig.cri.run_pod()

@@ -14,7 +14,7 @@ TEARDOWN = [point for point in points.ON_THE_WAY if point.startswith("pods.teard
 
 @pytest.mark.parametrize("handler", ["crun", "runc"])
 @pytest.mark.parametrize("share_pids", [False, True])
-async def test_stops_that_meet_a_removal_succeed(rig: Rig, handler: str, share_pids: bool) -> None:
+async def test_stops_during_a_removal_succeed(rig: Rig, handler: str, share_pids: bool) -> None:
     for _ in range(5):
         config = pod_config(rig.daemon)
         options = config.linux.security_context.namespace_options
@@ -39,7 +39,7 @@ async def test_a_stop_that_waits_for_a_removal_of_the_pod_succeeds(rig: Rig) -> 
 
 
 @pytest.mark.parametrize("point", TEARDOWN)
-async def test_a_stop_that_a_daemon_did_not_live_to_see_is_completed_by_the_next(
+async def test_a_stop_interrupted_by_the_daemons_death_is_completed_by_the_next(
     rig: Rig, point: str
 ) -> None:
     config = pod_config(rig.daemon, linux=api.LinuxPodSandboxConfig())

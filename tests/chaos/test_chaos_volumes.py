@@ -64,7 +64,7 @@ def owned(userns: bool) -> tuple[api.NamespaceOption, list[api.IDMapping]]:
 
 @pytest.mark.parametrize("userns", [False, True])
 @pytest.mark.parametrize("handler", ["crun", "runc"])
-async def test_a_volume_to_be_relabelled_or_owned_by_others_is_not_walked_through(
+async def test_relabelling_and_ownership_do_not_walk_a_volume(
     rig: Rig, volume: list[Path], handler: str, userns: bool
 ) -> None:
     options, mapping = owned(userns)

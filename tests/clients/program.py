@@ -19,7 +19,7 @@ LIMIT_S = 60.0  # for one run of a client
 
 @dataclass(frozen=True)
 class Seen:
-    """What a client saw on one stream; `head` is its beginning."""
+    """The output that a client read from one stream; `head` is its beginning."""
 
     bytes: int
     sha256: str
@@ -28,7 +28,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Ended:
-    """How an exec or attach ended for the client. `exit_code` -1: it was told none."""
+    """How an exec or attach ended for the client. `exit_code` -1: it got none."""
 
     exit_code: int
     error: str
@@ -47,7 +47,7 @@ class Forwarding:
     log: str = ""
 
     async def lost(self) -> None:
-        """Return when the client has given up by itself."""
+        """Return when the client has ended by itself."""
         async with asyncio.timeout(LIMIT_S):
             await self.process.wait()
 
@@ -68,7 +68,7 @@ class Running:
         self.process.stdin.close()
 
     async def read_until(self, text: bytes) -> bytes:
-        """What has come on the remote stdout when `text` is in it."""
+        """Return the remote stdout when `text` is in it."""
         assert self.process.stderr is not None
         async with asyncio.timeout(LIMIT_S):
             return await self.process.stderr.readuntil(text)

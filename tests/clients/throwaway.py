@@ -91,7 +91,7 @@ class Messages:
 
 @dataclass
 class Command:
-    """What the query asks for, and what has come so far."""
+    """The request of the query, and the data received so far."""
 
     query: dict[str, str]
     stdin: bytearray = field(default_factory=bytearray)

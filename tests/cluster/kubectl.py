@@ -24,7 +24,7 @@ Object = dict[str, Any]
 
 
 class KubectlError(Exception):
-    """What kubectl wrote to stderr."""
+    """The stderr of kubectl."""
 
 
 class Namespace:
@@ -143,7 +143,7 @@ def kubectl(*words: str, stdin: str = "", check: bool = True, limit: float = LIM
 
 
 def eventually(look: Callable[[], T | None], limit: float = LIMIT_S) -> T:
-    """What `look` returns as soon as that is true; its last error when time is up."""
+    """Return the first true result of `look`; raise its last error when time is up."""
     end = time.monotonic() + limit
     while True:
         problem: Exception | None = None

@@ -34,9 +34,7 @@ def test_a_host_path_is_seen_and_written(ns: Namespace, tmp_path: Path) -> None:
         ("CharDevice", "/dev/zero", "-c"),
     ],
 )
-def test_a_host_path_is_of_the_kind_asked_for(
-    ns: Namespace, kind: str, path: str, test: str
-) -> None:
+def test_a_host_path_has_the_requested_kind(ns: Namespace, kind: str, path: str, test: str) -> None:
     directory = ns.directory()
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(directory / "socket"))
@@ -47,7 +45,7 @@ def test_a_host_path_is_of_the_kind_asked_for(
     assert log == "so\n"
 
 
-def test_a_host_path_that_must_exist_and_does_not_is_told(ns: Namespace, tmp_path: Path) -> None:
+def test_a_missing_host_path_is_reported(ns: Namespace, tmp_path: Path) -> None:
     source = {"path": str(tmp_path / "gone"), "type": "Directory"}
     ns.apply(pod("gone", main=MOUNT, volumes=volume(hostPath=source)))
     eventually(lambda: "FailedMount" in ns.run("get", "events"))
@@ -107,7 +105,7 @@ def local_volume(ns: Namespace, path: Path, mode: str) -> Iterator[list[Mapping[
         ns.run("delete", "persistentvolume", name, "--wait=false")
 
 
-def test_mounts_propagate_as_asked(ns: Namespace, tmp_path: Path) -> None:
+def test_mounts_propagate_as_requested(ns: Namespace, tmp_path: Path) -> None:
     (tmp_path / "m").mkdir()
     mount = {"name": "v", "mountPath": "/v"}
     both, down = ({**mount, "mountPropagation": p} for p in ("Bidirectional", "HostToContainer"))
@@ -134,7 +132,7 @@ def test_mounts_propagate_as_asked(ns: Namespace, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("recursive", "said"), [("Enabled", "refused\nrefused\n"), ("Disabled", "refused\nwritten\n")]
 )
-def test_a_read_only_mount_is_read_only_recursively_where_asked(
+def test_a_read_only_mount_is_recursive_if_requested(
     ns: Namespace, recursive: str, said: str
 ) -> None:
     directory = ns.directory()

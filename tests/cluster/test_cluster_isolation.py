@@ -24,7 +24,7 @@ from tests.cluster.kubectl import (
 @pytest.mark.parametrize(
     ("field", "kind"), [("hostNetwork", "net"), ("hostPID", "pid"), ("hostIPC", "ipc")]
 )
-def test_a_pod_shares_a_namespace_of_the_node_where_asked(
+def test_a_pod_shares_a_namespace_of_the_node_if_requested(
     ns: Namespace, field: str, kind: str
 ) -> None:
     own = Path(f"/proc/self/ns/{kind}").readlink()
@@ -50,7 +50,7 @@ def test_a_host_port_is_reached_at_the_node(ns: Namespace) -> None:
 
 
 @pytest.mark.bounded
-def test_sysctls_hold_in_the_pod_alone(ns: Namespace) -> None:
+def test_sysctls_affect_only_the_pod(ns: Namespace) -> None:
     sysctls = [
         {"name": "kernel.shm_rmid_forced", "value": "1"},
         {"name": "net.core.somaxconn", "value": "321"},
@@ -77,7 +77,7 @@ def test_a_user_namespace_keeps_the_owner_of_volumes(ns: Namespace) -> None:
     assert log == "0\nout\n"
 
 
-def test_users_groups_and_capabilities_are_as_asked(ns: Namespace) -> None:
+def test_users_groups_and_capabilities_are_as_requested(ns: Namespace) -> None:
     context = {"runAsUser": 1234, "runAsGroup": 2345, "capabilities": {"drop": ["ALL"]}}
     script = "id -u; id -g; id -G; grep CapEff /proc/self/status; grep NoNewPrivs /proc/self/status"
     log = ns.finish(
@@ -113,7 +113,7 @@ def test_a_runtime_class_chooses_the_handler(ns: Namespace) -> None:
         ns.run("delete", "runtimeclass", name)
 
 
-def test_a_runtime_class_without_a_handler_is_told(ns: Namespace) -> None:
+def test_a_runtime_class_without_a_handler_is_reported(ns: Namespace) -> None:
     name = f"rc-{ns.name}"
     ns.apply(
         {
@@ -128,7 +128,7 @@ def test_a_runtime_class_without_a_handler_is_told(ns: Namespace) -> None:
         ns.run("delete", "runtimeclass", name)
 
 
-def test_containers_of_a_pod_share_its_pid_namespace_where_asked(ns: Namespace) -> None:
+def test_containers_of_a_pod_share_its_pid_namespace_if_requested(ns: Namespace) -> None:
     other = member("other", "exec sleep 4321")
     ns.start(pod("share", containers=[other], shareProcessNamespace=True))
     assert "sleep 4321" in ns.run("exec", "share", "-c", "main", "--", "ps")

@@ -17,7 +17,7 @@ def test_a_pod_runs_to_its_end_and_its_log_is_there(ns: Namespace) -> None:
 
 
 @pytest.mark.bounded
-def test_the_exit_code_and_the_reason_of_a_failure_are_told(ns: Namespace) -> None:
+def test_a_failure_has_its_exit_code_and_reason(ns: Namespace) -> None:
     ns.apply(pod("fails", "exit 7"))
     found = ns.until("fails", lambda p: p["status"]["phase"] == "Failed")
     ended = container(found)["state"]["terminated"]
@@ -90,7 +90,7 @@ def test_post_start_and_pre_stop_hooks_run(ns: Namespace, tmp_path: Path) -> Non
     assert (tmp_path / "stop").read_text() == "stopped\n"
 
 
-def test_hooks_ask_a_server_and_wait(ns: Namespace) -> None:
+def test_http_and_sleep_hooks_run(ns: Namespace) -> None:
     server = pod("server", ["/agnhost", "netexec"], main={"image": AGNHOST})
     address = ns.start(server)["status"]["podIP"]
     asks = {"httpGet": {"host": address, "port": 8080, "path": "/echo?msg=hooked"}}
@@ -157,7 +157,7 @@ def test_a_command_that_does_not_exist_is_a_start_error_with_its_name(ns: Namesp
     assert "/no/such/program" in ended["message"]
 
 
-def test_an_image_that_does_not_exist_is_told(ns: Namespace) -> None:
+def test_a_missing_image_is_reported(ns: Namespace) -> None:
     ns.apply(pod("nowhere", main={"image": "127.0.0.1:5000/no/such:1"}))
     found = ns.until(
         "nowhere", lambda p: _waiting(container(p)) in ("ErrImagePull", "ImagePullBackOff")

@@ -65,7 +65,7 @@ def test_the_limit_of_a_pod_holds_for_its_containers_together(ns: Namespace) -> 
     assert found["status"]["qosClass"] == "Guaranteed"
 
 
-def test_a_pod_of_a_higher_priority_takes_the_place_of_another(ns: Namespace) -> None:
+def test_a_pod_of_a_higher_priority_preempts_another(ns: Namespace) -> None:
     name = f"high-{ns.name}"
     kind = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass"}
     ns.apply({**kind, "metadata": {"name": name}, "value": 1000})

@@ -52,7 +52,7 @@ def job(ns: Namespace) -> Object:
 
 def assert_all_succeeded_once(ns: Namespace) -> None:
     """A kubelet that is killed between the creation of a container and its start makes another one
-    and counts it as a restart; so what tells is how often a program began.
+    and counts it as a restart; so the starts of the program are counted.
     """
     ended = {found["metadata"]["name"]: container(found) for found in ns.items("pods", "app=load")}
     began = (ns.directory() / "began").read_text().split()

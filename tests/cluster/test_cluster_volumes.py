@@ -41,7 +41,7 @@ def test_an_empty_dir_in_memory_has_its_size(ns: Namespace) -> None:
 
 
 @pytest.mark.bounded
-def test_a_secret_is_in_memory_with_the_mode_and_names_asked_for(ns: Namespace) -> None:
+def test_a_secret_is_in_memory_with_the_requested_mode_and_names(ns: Namespace) -> None:
     ns.run("create", "secret", "generic", "s", "--from-literal=a=A", "--from-literal=b=B")
     source = {"secretName": "s", "defaultMode": 0o400, "items": [{"key": "a", "path": "deep/er"}]}
     script = "ls /v; cat /v/deep/er; echo; stat -L -c %a /v/deep/er; grep ' /v ' /proc/mounts"
@@ -75,7 +75,7 @@ def test_the_token_of_a_service_account_opens_the_api_server(ns: Namespace) -> N
     assert name == f"system:serviceaccount:{ns.name}:default"
 
 
-def test_the_downward_api_tells_a_pod_of_itself(ns: Namespace) -> None:
+def test_the_downward_api_describes_the_pod(ns: Namespace) -> None:
     items = [
         {"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}},
         {
@@ -155,7 +155,7 @@ def test_fs_group_owns_a_volume(ns: Namespace) -> None:
     assert log == "4321\n4321\n"
 
 
-def test_the_root_file_system_is_read_only_where_asked(ns: Namespace) -> None:
+def test_the_root_file_system_is_read_only_if_requested(ns: Namespace) -> None:
     script = "touch /x 2>/dev/null || echo refused; touch /v/x && echo volume"
     main = {**MOUNT, "securityContext": {"readOnlyRootFilesystem": True}}
     log = ns.finish(pod("ro", script, main=main, volumes=volume(emptyDir={})))

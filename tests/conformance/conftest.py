@@ -1,7 +1,7 @@
-"""Our own specs of what critest looks at: a test is named after the spec it stands for, and
-specs.tsv has them all, with those that are shown elsewhere.
+"""Our own specs of critest's subjects: a test is named after the spec that it replaces, and
+specs.tsv lists them all, with those that other tests cover.
 
-A daemon for each test file, its pods taken away after each test; each handler in turn. Its images
+A daemon for each test file; its pods are removed after each test; each handler in turn. Its images
 come from a registry on this machine, under two public names.
 """
 

@@ -1,4 +1,4 @@
-"""What critest never asks: RPCs and fields that have no other file of tests."""
+"""RPCs and fields that critest never uses and that no other file tests."""
 
 import ipaddress
 from collections.abc import Iterator
@@ -22,12 +22,12 @@ from tests.fixtures.daemon import Daemon, private_daemon
         ("RestorePod", api.RestorePodRequest()),
     ],
 )
-async def test_what_is_not_served_says_so_by_name(cri: Cri, rpc: str, request_: Any) -> None:
+async def test_an_unserved_rpc_is_unimplemented_by_name(cri: Cri, rpc: str, request_: Any) -> None:
     with pytest.raises(Unimplemented, match=f"unknown method {rpc} for service"):
         await getattr(cri.runtime, rpc)(request_)
 
 
-async def test_the_features_of_the_runtime_are_told(cri: Cri) -> None:
+async def test_the_features_of_the_runtime_are_listed(cri: Cri) -> None:
     features = (await cri.runtime.Status(api.StatusRequest())).features
 
     assert features == api.RuntimeFeatures(
@@ -35,7 +35,7 @@ async def test_the_features_of_the_runtime_are_told(cri: Cri) -> None:
     )
 
 
-async def test_what_the_user_called_the_image_is_kept(cri: Cri) -> None:
+async def test_the_requested_image_name_is_kept(cri: Cri) -> None:
     answer = await cri.image.ImageStatus(api.ImageStatusRequest(image=api.ImageSpec(image=NAME)))
     config = container_config(["true"], image=answer.image.id)
     config.image.user_specified_image = NAME
@@ -49,7 +49,7 @@ async def test_what_the_user_called_the_image_is_kept(cri: Cri) -> None:
 
 @pytest.fixture
 def lone_daemon() -> Iterator[Daemon]:
-    """One whose subnets may be changed."""
+    """A daemon whose subnets may be changed."""
     with private_daemon(3) as started:
         yield started
 

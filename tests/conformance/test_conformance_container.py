@@ -15,7 +15,7 @@ STOP_S = 10  # what a process that listens to SIGTERM may take at most
 
 
 async def shared_pid_pod(cri: Cri, handler: str = "") -> str:
-    """A pod as critest asks for it: without options, so that its containers share pids."""
+    """A pod as critest requests it: without options, so that its containers share pids."""
     config = pod_config(cri.daemon, hostname="specs", linux=api.LinuxPodSandboxConfig())
     return await cri.run_pod(config, handler)
 

@@ -1,4 +1,4 @@
-"""What Status says of handlers is what a trial has shown, and requests are held against it."""
+"""Status lists the features that a handler's smoke test found; requests are checked against it."""
 
 import json
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from cri_shim.rpc.client import Client
 from tests.fixtures.cri import Cri, container_config, pod_config
 from tests.fixtures.daemon import Daemon, private_daemon
 
-# An OCI runtime that tells nothing of itself, and makes no container with what it does not know.
+# An OCI runtime that lists no features, and refuses a container with an unknown one.
 OLD = """#!/bin/sh
 [ "$1" = features ] && exit 1
 for word; do
@@ -44,7 +44,7 @@ def with_user_namespace(cri: Cri) -> api.PodSandboxConfig:
     return config
 
 
-async def test_every_handler_that_works_is_listed_with_what_it_can_do(cri: Cri) -> None:
+async def test_every_working_handler_is_listed_with_its_features(cri: Cri) -> None:
     status = await cri.runtime.Status(api.StatusRequest(verbose=True))
 
     told = {
@@ -58,7 +58,7 @@ async def test_every_handler_that_works_is_listed_with_what_it_can_do(cri: Cri) 
     assert "/no/such/runtime" in verbose["missing"]["problem"]
 
 
-async def test_what_a_handler_cannot_do_is_refused_and_the_rest_works(
+async def test_unsupported_features_of_a_handler_are_refused_and_the_rest_works(
     cri: Cri, tmp_path: Path
 ) -> None:
     pod = await cri.run_pod(handler="old")
@@ -90,7 +90,7 @@ def without_init() -> Iterator[Daemon]:
         yield started
 
 
-async def test_a_shared_pid_namespace_is_refused_where_nothing_can_hold_it(
+async def test_a_shared_pid_namespace_is_refused_without_a_pause_program(
     without_init: Daemon,
 ) -> None:
     shared = pod_config(without_init)

@@ -1,4 +1,4 @@
-"""critest idempotence.go: what may be asked again, or of what is not there; and runtime_info.go."""
+"""critest idempotence.go: repeated calls and calls for unknown objects; and runtime_info.go."""
 
 import uuid
 
@@ -55,7 +55,7 @@ async def test_stop_container_should_not_return_an_error_if_already_stopped(
 
 
 @pytest.mark.parametrize("id", UNKNOWN)
-async def test_the_status_of_what_is_not_there_is_not_found(cri: Cri, id: str) -> None:
+async def test_the_status_of_an_unknown_object_is_not_found(cri: Cri, id: str) -> None:
     with pytest.raises(NotFound):
         await cri.status(id)
     with pytest.raises(NotFound):
@@ -86,7 +86,7 @@ async def test_the_default_handler_is_listed_with_an_empty_name_too(cri: Cri) ->
     assert {"", "crun", "runc"} <= {handler.name for handler in answer.runtime_handlers}
 
 
-async def test_runtime_config_tells_the_cgroup_driver(cri: Cri) -> None:
+async def test_runtime_config_has_the_cgroup_driver(cri: Cri) -> None:
     answer = await cri.runtime.RuntimeConfig(api.RuntimeConfigRequest())
 
     assert answer.linux.cgroup_driver in (api.CGROUPFS, api.SYSTEMD)

@@ -74,7 +74,7 @@ async def test_public_image_should_time_out_if_requested(cri: Cri, push: Push) -
     with pytest.raises(TimedOut):
         await cri.image.PullImage(request, timeout=0.001)
 
-    id = await pull(cri, f"{HOST}/late:1")  # what was given up spoils nothing
+    id = await pull(cri, f"{HOST}/late:1")  # a cancelled pull has no effect
     assert (await status(cri, id)).size > 0
     await remove(cri, id)
 

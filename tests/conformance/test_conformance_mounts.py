@@ -49,7 +49,7 @@ async def privileged(cri: Cri, handler: str, mount: api.Mount) -> str:
     [(PRIVATE, False, False), (RSLAVE, True, False), (RSHARED, True, True)],
     ids=["rprivate", "rslave", "rshared"],
 )
-async def test_mount_propagation_is_what_was_asked(
+async def test_mount_propagation_is_as_requested(
     cri: Cri, handler: str, shared: Path, propagation: int, appears: bool, returns: bool
 ) -> None:
     mount = api.Mount(container_path="/mnt", host_path=str(shared), propagation=propagation)  # type: ignore[arg-type]
@@ -72,7 +72,7 @@ async def test_a_source_that_cannot_propagate_is_refused(
 
 
 @pytest.mark.parametrize(("recursive", "below"), [(False, 0), (True, 1)])
-async def test_readonly_is_recursive_exactly_when_asked(
+async def test_readonly_is_recursive_only_if_requested(
     cri: Cri, handler: str, shared: Path, recursive: bool, below: int
 ) -> None:
     mounts.tmpfs(shared / "in", 1 << 20, 0o755)
@@ -114,14 +114,14 @@ async def test_recursive_readonly_is_refused_with_propagation_or_without_readonl
     assert await cri.containers() == []
 
 
-async def test_status_tells_that_handlers_can_mount_recursively_read_only(cri: Cri) -> None:
+async def test_status_lists_recursive_read_only_mounts_as_a_feature(cri: Cri) -> None:
     status = await cri.runtime.Status(api.StatusRequest())
     told = {h.name: h.features.recursive_read_only_mounts for h in status.runtime_handlers}
     assert told == {"": True, "crun": True, "runc": True}
     assert status.features.mount_options
 
 
-async def test_a_symlinked_source_is_mounted_and_told_as_it_was_asked(
+async def test_a_symlinked_source_is_mounted_and_reported_as_requested(
     cri: Cri, handler: str, tmp_path: Path
 ) -> None:
     (tmp_path / "real").mkdir()

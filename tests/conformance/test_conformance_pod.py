@@ -18,7 +18,7 @@ SLEEP = ["sleep", "1000"]
 
 
 def plain_pod(cri: Cri, **fields: object) -> api.PodSandboxConfig:
-    """As critest asks for it: without namespace options."""
+    """As critest requests it: without namespace options."""
     fields.setdefault("linux", api.LinuxPodSandboxConfig())
     return pod_config(cri.daemon, **fields)  # type: ignore[arg-type]
 
@@ -31,7 +31,7 @@ async def run(cri: Cri, pod: str, command: list[str], name: str = "main") -> str
 
 
 async def get(url: str) -> str:
-    """What a web server answers; it is given a while to come up."""
+    """Return the answer of a web server, which may need a while to start."""
     async with asyncio.timeout(10):
         while True:
             try:

@@ -27,7 +27,7 @@ QUOTA = api.LinuxContainerResources(cpu_quota=10)
 
 
 def named(path: str) -> str:
-    """How a refusal begins; two kinds have a word for the kubelet before that."""
+    """The beginning of a refusal; two kinds have a prefix for the kubelet before it."""
     return rf"^(RROUnsupported: |ImageVolumeMountFailed: )?config\.{re.escape(path)}[.:]"
 
 
@@ -126,7 +126,7 @@ OF_CONTAINERS: list[tuple[str, Spoil]] = [
 
 
 @pytest.mark.parametrize(("path", "spoil"), OF_CONTAINERS)
-async def test_a_container_that_cannot_be_is_refused_by_field_and_leaves_nothing(
+async def test_an_impossible_container_is_refused_by_field_and_leaves_nothing(
     cri: Cri, path: str, spoil: Spoil
 ) -> None:
     pod = await cri.run_pod()
@@ -196,7 +196,7 @@ OF_PODS: list[tuple[str, Spoil]] = [
 
 
 @pytest.mark.parametrize(("path", "spoil"), OF_PODS)
-async def test_a_pod_that_cannot_be_is_refused_by_field_and_leaves_nothing(
+async def test_an_impossible_pod_is_refused_by_field_and_leaves_nothing(
     cri: Cri, path: str, spoil: Spoil
 ) -> None:
     good, bad = pod_config(cri.daemon), api.PodSandboxConfig()

@@ -245,7 +245,7 @@ async def test_an_unprivileged_container_cannot_use_a_device_node_that_it_makes(
 @pytest.mark.parametrize(
     ("permissions", "read", "written"), [("r", True, False), ("w", False, True), ("", True, True)]
 )
-async def test_a_requested_device_can_be_used_just_as_it_was_asked(
+async def test_a_requested_device_can_be_used_with_the_requested_access(
     cri: Cri, handler: str, permissions: str, read: bool, written: bool
 ) -> None:
     device = api.Device(host_path="/dev/kmsg", container_path="/dev/words", permissions=permissions)
@@ -347,7 +347,7 @@ async def test_should_support_seccomp_localhost_profile_on_the_container(
 
 
 @pytest.mark.parametrize(("blocked", "works"), [(False, True), (True, False)])
-async def test_sethostname_with_sys_admin_is_up_to_the_profile(
+async def test_sethostname_with_sys_admin_is_decided_by_the_profile(
     cri: Cri, handler: str, tmp_path: Path, blocked: bool, works: bool
 ) -> None:
     profile = denying(tmp_path, *(["sethostname"] if blocked else ["swapon"]))

@@ -139,7 +139,7 @@ def _own(kind: str) -> str:
     return str(Path(f"/proc/self/ns/{kind}").readlink())
 
 
-async def test_root_inside_owns_its_files_and_is_somebody_else_on_the_node(
+async def test_root_inside_owns_its_files_and_is_another_user_on_the_node(
     cri: Cri, handler: str
 ) -> None:
     container = await run(cri, handler)

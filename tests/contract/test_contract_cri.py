@@ -14,15 +14,15 @@ contract = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(contract)
 
 
-def test_nothing_of_the_contract_is_missing() -> None:
+def test_every_part_of_the_contract_exists() -> None:
     assert sorted(contract.contract() - contract.rows(PROTO)) == []
 
 
-def test_nothing_is_there_beyond_the_contract() -> None:
+def test_the_api_has_nothing_beyond_the_contract() -> None:
     assert sorted(contract.rows(PROTO) - contract.contract()) == []
 
 
-def test_the_table_itself_is_whole() -> None:
+def test_the_table_of_the_contract_is_complete() -> None:
     kinds = [row[0] for row in contract.contract()]
     counts = {kind: kinds.count(kind) for kind in sorted(set(kinds))}
     assert (len(kinds), counts["rpc"]) == (634, 43)

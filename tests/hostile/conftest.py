@@ -1,4 +1,4 @@
-"""A daemon for each test file, its pods taken away after each test: as in the integration tests."""
+"""A daemon for each test file; its pods are removed after each test."""
 
 from tests.integration.conftest import cri, daemon, handler
 

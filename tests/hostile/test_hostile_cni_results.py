@@ -39,7 +39,7 @@ HOSTS_END = GOOD | {"ips": [{"address": "10.9.0.1/24", "interface": 0}]}
 
 
 class Odd:
-    """What the plugin of a test is told to answer."""
+    """The answer that the plugin of a test gives."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -150,7 +150,7 @@ async def test_a_network_that_gives_a_pod_no_address_is_refused_and_undone(
     ],
     ids=range(21),
 )
-async def test_what_is_no_result_is_refused_in_a_sentence(
+async def test_a_malformed_result_is_refused_with_a_sentence(
     cri: Cri, odd: Odd, answer: bytes | dict[str, Any]
 ) -> None:
     odd.answers(answer)
@@ -172,7 +172,7 @@ async def test_what_is_no_result_is_refused_in_a_sentence(
         (b"", b"s" * MEGABYTES),
     ],
 )
-async def test_a_failing_plugin_is_told_of_in_a_bounded_line(
+async def test_the_error_of_a_failing_plugin_is_a_bounded_line(
     cri: Cri, odd: Odd, daemon: Daemon, answer: bytes, stderr: bytes
 ) -> None:
     odd.answers(answer, fails=True, stderr=stderr)
@@ -183,7 +183,7 @@ async def test_a_failing_plugin_is_told_of_in_a_bounded_line(
     assert b"\x1b" not in said
 
 
-async def test_what_a_plugin_warns_of_is_logged_without_its_escapes(
+async def test_warnings_of_a_plugin_are_logged_without_escapes(
     cri: Cri, odd: Odd, daemon: Daemon
 ) -> None:
     odd.answers(GOOD, stderr=b"\x1b[31mwarning\x1b[0m\n<3>forged line\n" + b"s" * MEGABYTES)

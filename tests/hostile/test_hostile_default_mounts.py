@@ -23,7 +23,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         yield started
 
 
-async def test_what_a_container_adds_ends_at_a_limit_of_bytes(cri: Cri, handler: str) -> None:
+async def test_a_container_can_add_a_limited_number_of_bytes(cri: Cri, handler: str) -> None:
     container = await cri.run(await cri.run_pod(handler=handler), SLEEP)
     answer = await cri.exec(
         container, "dd", "if=/dev/zero", "of=/run/secrets/token", "bs=1M", "count=64"
@@ -34,14 +34,14 @@ async def test_what_a_container_adds_ends_at_a_limit_of_bytes(cri: Cri, handler:
     assert await _copies_of_another(cri, handler) == "secret"
 
 
-async def test_what_a_container_adds_ends_at_a_limit_of_files(cri: Cri, handler: str) -> None:
+async def test_a_container_can_add_a_limited_number_of_files(cri: Cri, handler: str) -> None:
     container = await cri.run(await cri.run_pod(handler=handler), SLEEP)
     script = "cd /run/secrets && touch $(seq 5000) 2>/dev/null; ls | wc -l"
     assert int(await cri.sh(container, script)) <= default_mounts.ROOM_FILES + 1
     assert await _copies_of_another(cri, handler) == "secret"
 
 
-async def test_directories_in_directories_keep_no_container_from_being_removed(
+async def test_a_container_with_deeply_nested_directories_can_be_removed(
     cri: Cri, handler: str
 ) -> None:
     container = await cri.run(await cri.run_pod(handler=handler), SLEEP)

@@ -45,7 +45,7 @@ async def creating(cri: Cri, handler: str, *mounts: api.Mount, **fields: Any) ->
 
 
 @pytest.mark.parametrize("target", LEADING_OUT)
-async def test_a_link_of_a_volume_leads_no_mount_out_of_it(
+async def test_a_link_of_a_volume_cannot_move_a_mount_out_of_it(
     cri: Cri, handler: str, volume: Path, other: Path, target: str
 ) -> None:
     (volume / "sub").symlink_to(target)
@@ -57,7 +57,7 @@ async def test_a_link_of_a_volume_leads_no_mount_out_of_it(
 
 
 @pytest.mark.parametrize("target", ["/proc", "/dev", "../../etc"])
-async def test_a_link_that_comes_after_the_create_leads_none_out_either(
+async def test_a_link_made_after_the_create_cannot_move_a_mount_either(
     cri: Cri, handler: str, volume: Path, other: Path, target: str
 ) -> None:
     (volume / "sub").mkdir()
@@ -104,7 +104,7 @@ async def test_a_device_is_not_made_through_a_link_that_leads_out_of_a_volume(
     assert not (tmp_path / "zero").exists()
 
 
-async def test_a_link_of_an_image_leads_no_mount_out_of_its_volume(
+async def test_a_link_of_an_image_cannot_move_a_mount_out_of_its_volume(
     cri: Cri, handler: str, other: Path
 ) -> None:
     name = await load(cri, Image([Tar().symlink("sub", "/proc")]), "localhost/volume:1")
@@ -131,7 +131,7 @@ async def test_a_link_of_the_image_into_a_volume_is_seen_as_well(
 async def test_only_the_nodes_own_dev_may_take_the_place_of_dev(
     cri: Cri, handler: str, volume: Path, path: str
 ) -> None:
-    """runc mounts what is /dev/null then over what is to be hidden."""
+    """runc mounts the current /dev/null over masked paths."""
     (volume / "null").symlink_to("/proc/self/attr/current")
     image = await load(cri, Image([busybox_layer(), Tar().symlink("link", "dev")]))
     with pytest.raises(InvalidArgument, match=f"the mount at {path}: .* is not the node's /dev"):
@@ -158,7 +158,7 @@ async def test_a_privileged_container_may_have_any_directory_as_dev(cri: Cri, vo
     "cwd", ["/proc/self/fd/7", "/proc/1/root", "/link", "/link/../self", "/../proc/x"]
 )
 @pytest.mark.parametrize("of_image", [False, True])
-async def test_nobody_works_in_proc(cri: Cri, cwd: str, of_image: bool) -> None:
+async def test_a_working_directory_in_proc_is_refused(cri: Cri, cwd: str, of_image: bool) -> None:
     """The OCI runtime's own open files are there, and have been directories of the node."""
     layers = [busybox_layer(), Tar().symlink("link", "proc/self/fd/7")]
     config = {"WorkingDir": cwd} if of_image else {}
@@ -168,7 +168,7 @@ async def test_nobody_works_in_proc(cri: Cri, cwd: str, of_image: bool) -> None:
     assert await cri.containers() == []
 
 
-async def test_a_working_directory_that_is_a_link_is_fine(cri: Cri, handler: str) -> None:
+async def test_a_working_directory_may_be_a_link(cri: Cri, handler: str) -> None:
     layers = [busybox_layer(), Tar().symlink("link", "/tmp"), Tar().directory("proc2")]
     image = await load(cri, Image(layers))
     for cwd in ("/link/new", "/proc2"):

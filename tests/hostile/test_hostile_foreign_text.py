@@ -1,4 +1,4 @@
-"""Text that tenants choose where the kernel shows it to the daemon: it fails nobody else."""
+"""Text of tenants that the kernel shows to the daemon does not affect other tenants."""
 
 import os
 from collections.abc import Iterator
@@ -19,9 +19,9 @@ SLEEP = ["sleep", "60"]
 
 
 @pytest.mark.parametrize("name", [b"d\xffx", b"d\x1cx", "d\u2028x".encode(), b"d\x1b[2Jx"])
-async def test_an_interface_of_any_name_fails_no_statistics(cri: Cri, name: bytes) -> None:
+async def test_any_interface_name_works_in_statistics(cri: Cri, name: bytes) -> None:
     odd, plain = await cri.run_pod(), await cri.run_pod()
-    # What a container with CAP_NET_ADMIN does.
+    # The script of a container with CAP_NET_ADMIN.
     inside = ["ip", "netns", "exec", f"cri-shim-{odd}"]
     await child.run([*inside, "ip", "link", "add", os.fsdecode(name), "type", "veth"])
     answer = await cri.runtime.ListPodSandboxStats(api.ListPodSandboxStatsRequest())
@@ -53,7 +53,7 @@ def odd_mount(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
     mounts.unmount(directory)
 
 
-async def test_a_mount_of_any_name_on_the_node_fails_nothing(cri: Cri, odd_mount: Path) -> None:
+async def test_any_mount_point_name_on_the_node_works(cri: Cri, odd_mount: Path) -> None:
     pod = await cri.run_pod()
     mount = api.Mount(host_path=str(odd_mount.parent), container_path="/v")
     mount.propagation = api.PROPAGATION_PRIVATE
@@ -99,9 +99,7 @@ async def test_users_files_of_an_image_that_cannot_be_used_are_refused(
     await cri.image.RemoveImage(api.RemoveImageRequest(image=image_spec))
 
 
-async def test_a_container_cannot_pass_itself_off_as_the_monitor_of_another(
-    cri: Cri, handler: str
-) -> None:
+async def test_a_container_cannot_imitate_the_monitor_of_another(cri: Cri, handler: str) -> None:
     pod = await cri.run_pod(handler=handler)
     victim = await cri.run(pod, SLEEP, "victim")
     script = f"cd /tmp; busybox mkfifo {victim}; exec od -c {victim} -- --persist-dir"

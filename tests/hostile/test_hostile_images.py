@@ -128,7 +128,7 @@ LAYERS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("kind", LAYERS)
-async def test_a_layer_that_cannot_be_had_is_refused_at_the_pull(
+async def test_an_unusable_layer_is_refused_at_the_pull(
     cri: Cri, registry: OddRegistry, kind: str
 ) -> None:
     changed, sentence = LAYERS[kind]
@@ -157,7 +157,7 @@ MANIFESTS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
 
 
 @pytest.mark.parametrize("kind", MANIFESTS)
-async def test_a_manifest_that_is_none_is_refused_at_the_pull(
+async def test_a_malformed_manifest_is_refused_at_the_pull(
     cri: Cri, registry: OddRegistry, kind: str
 ) -> None:
     make, sentence = MANIFESTS[kind]
@@ -208,7 +208,7 @@ async def test_an_image_of_four_megabytes_of_labels_is_shown(
 
 @pytest.fixture
 def own_daemon(registry: OddRegistry) -> Iterator[Daemon]:
-    """One of the test's own, to be killed and started again."""
+    """A separate daemon that the test kills and starts again."""
     with private_daemon(1, **{"image.registries_conf": str(registry.conf)}) as started:
         yield started
 

@@ -68,7 +68,7 @@ def served(registry: OddRegistry, image: Image) -> str:
 
 
 def lying(blobs: list[bytes], diff_ids: list[str], sizes: list[int] | None = None) -> Image:
-    """An image that says that these blobs are the layers of these diff-ids."""
+    """An image that claims that these blobs are the layers of these diff-ids."""
     data = config('{"User": "liar"}', diff_ids=diff_ids)
     layers = [
         {"mediaType": f"{TAR}+gzip", "digest": digest_of(blob), "size": size}
@@ -85,7 +85,7 @@ async def refused(cri: Cri, registry: OddRegistry, liar: Image, words: str = MIS
     assert liar.id not in await listed(cri)
 
 
-async def test_a_blob_that_is_claimed_for_a_layer_that_is_here_blocks_nobody(
+async def test_a_false_claim_for_an_existing_layer_blocks_no_pull(
     cri: Cri, registry: OddRegistry, popular: Image, other: Image
 ) -> None:
     await pull(cri, served(registry, other))
@@ -95,7 +95,7 @@ async def test_a_blob_that_is_claimed_for_a_layer_that_is_here_blocks_nobody(
     assert await pull(cri, served(registry, popular)) == popular.id
 
 
-async def test_a_blob_beside_the_right_one_of_the_same_diff_id_blocks_nobody(
+async def test_another_blob_of_the_same_diff_id_blocks_no_pull(
     cri: Cri, registry: OddRegistry, popular: Image, other: Image
 ) -> None:
     twice = other.true_diff_ids * 2
@@ -117,7 +117,7 @@ async def test_a_known_blob_that_is_claimed_for_another_layer_is_refused(
     assert await pull(cri, served(registry, popular)) == popular.id
 
 
-async def test_a_blob_that_is_not_here_is_not_what_another_image_says(
+async def test_a_missing_blob_is_not_identified_by_another_image(
     cri: Cri, registry: OddRegistry, popular: Image
 ) -> None:
     for claimed in (EMPTY, "sha256:" + "0" * 64):
@@ -127,7 +127,7 @@ async def test_a_blob_that_is_not_here_is_not_what_another_image_says(
 
 
 @pytest.mark.parametrize("wrong", [0, 1, 1 << 40, (1 << 63) - 1])
-async def test_a_wrong_size_of_a_blob_is_refused_and_shown_to_nobody(
+async def test_a_wrong_size_of_a_blob_is_refused_and_not_listed(
     cri: Cri, registry: OddRegistry, popular: Image, wrong: int
 ) -> None:
     liar = lying(popular.blobs, popular.true_diff_ids, [wrong])
@@ -148,7 +148,7 @@ async def test_sizes_that_are_too_much_together_are_refused(
     await refused(cri, registry, lying(blobs, ids, [(1 << 63) - 1] * 2), "bytes|size|Size")
 
 
-async def test_an_image_that_is_loaded_is_believed_no_more(
+async def test_claims_of_a_loaded_image_are_not_trusted(
     cri: Cri, registry: OddRegistry, popular: Image, other: Image, tmp_path: Path
 ) -> None:
     await pull(cri, served(registry, other))
@@ -178,12 +178,12 @@ async def test_one_layer_in_two_compressions_is_hashed_once_each(
 
 @pytest.fixture
 def own_daemon(registry: OddRegistry) -> Iterator[Daemon]:
-    """One of the test's own, to be killed and started again."""
+    """A separate daemon that the test kills and starts again."""
     with private_daemon(1, **{"image.registries_conf": str(registry.conf)}) as started:
         yield started
 
 
-async def test_what_an_older_daemon_believed_is_not_believed(
+async def test_claims_recorded_by_an_older_daemon_are_not_trusted(
     own_daemon: Daemon, registry: OddRegistry, popular: Image, other: Image
 ) -> None:
     """Its records say nothing of blobs; the manifests that it kept may lie."""

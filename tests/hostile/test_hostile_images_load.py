@@ -142,7 +142,7 @@ async def test_a_compressed_archive_that_is_cut_is_damaged(
     await refused(cri, f"docker-archive:{tmp_path}/a.tar.gz", "is damaged")
 
 
-async def test_nothing_is_loaded_of_several_images_of_which_one_has_no_name(
+async def test_an_archive_with_an_unnamed_image_among_several_is_refused(
     cri: Cri, tmp_path: Path
 ) -> None:
     tar = Tar().file("config.json", IMAGE.config_bytes).file("layer.tar", b"")
@@ -156,7 +156,7 @@ async def test_nothing_is_loaded_of_several_images_of_which_one_has_no_name(
     await refused(cri, f"docker-archive:{file}", "is not an image name")
 
 
-async def test_what_is_no_archive_says_so(cri: Cri, tmp_path: Path) -> None:
+async def test_a_file_that_is_not_an_archive_is_refused(cri: Cri, tmp_path: Path) -> None:
     (tmp_path / "text").write_bytes(b"not a tar" * 1000)
     (tmp_path / "empty").touch()
     whole = io.BytesIO()

@@ -1,4 +1,4 @@
-"""What another user of the node can reach of the runtime's files: nothing."""
+"""Another user of the node cannot reach any file of the runtime."""
 
 import stat
 from collections.abc import Iterator
@@ -54,7 +54,9 @@ def reachable_by(cri: Cri, uid: int, gid: int) -> set[Path]:
     return reachable(everything_below(*tops), uid, gid) - set(tops)
 
 
-async def test_nobody_can_reach_anything_below_the_two_roots(cri: Cri, handler: str) -> None:
+async def test_other_users_cannot_reach_anything_below_the_two_roots(
+    cri: Cri, handler: str
+) -> None:
     containers = await all_kinds(cri, handler)
     for container in containers:
         await cri.exec(container, "true")
@@ -81,7 +83,7 @@ def _readable(path: Path) -> bool:
     return True
 
 
-async def test_when_the_pods_are_gone_their_groups_pass_no_more(cri: Cri, handler: str) -> None:
+async def test_the_groups_of_removed_pods_lose_access(cri: Cri, handler: str) -> None:
     await all_kinds(cri, handler)
     for pod in await cri.pods():
         await cri.remove_pod(pod)
@@ -91,7 +93,7 @@ async def test_when_the_pods_are_gone_their_groups_pass_no_more(cri: Cri, handle
 
 
 @pytest.mark.parametrize("options", [api.NamespaceOption(pid=api.CONTAINER), mapped(BASE)])
-async def test_what_containers_share_holds_no_set_uid_programs_and_no_devices(
+async def test_shared_mounts_of_containers_have_nosuid_and_nodev(
     cri: Cri, handler: str, options: api.NamespaceOption
 ) -> None:
     container = await run(cri, handler, options)
@@ -112,7 +114,9 @@ def own_daemon() -> Iterator[Daemon]:
         yield started
 
 
-async def test_what_an_earlier_version_left_open_is_closed_at_the_start(own_daemon: Daemon) -> None:
+async def test_directories_of_an_earlier_version_become_private_at_the_start(
+    own_daemon: Daemon,
+) -> None:
     options = mapped(BASE, pid=api.POD)
     async with Client(own_daemon.socket) as client:
         before = Cri(own_daemon, client)

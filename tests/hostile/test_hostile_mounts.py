@@ -137,7 +137,7 @@ async def test_a_source_that_a_tenant_replaced_since_it_was_found_is_not_mounted
         (["/" + "n" * 300], "cannot be a directory: File name too long"),
     ],
 )
-async def test_declared_volumes_that_cannot_be_are_refused_by_a_sentence(
+async def test_impossible_declared_volumes_are_refused_with_a_sentence(
     cri: Cri, volumes: list[str], problem: str
 ) -> None:
     layer = Tar().file("file").symlink("loop", "loop")

@@ -1,4 +1,4 @@
-"""The node's /dev/null stays root's, whoever has it for standard input.
+"""The node's /dev/null stays root's, although processes have it as standard input.
 
 crun before 1.24 gives its standard streams to the user of the container. The daemon of this file
 has a /dev/null of its own, in a mount namespace of its own.
@@ -70,7 +70,7 @@ def owner(daemon: Daemon) -> tuple[int, int, int]:
     return facts.st_uid, facts.st_gid, stat.S_IMODE(facts.st_mode)
 
 
-def test_the_trial_of_the_oci_runtimes_leaves_it_alone(daemon: Daemon) -> None:
+def test_the_smoke_test_of_the_oci_runtimes_does_not_change_it(daemon: Daemon) -> None:
     assert owner(daemon) == (0, 0, 0o666)
 
 
@@ -115,7 +115,7 @@ async def test_a_container_that_keeps_trying_while_another_is_made_changes_nothi
         assert owner(cri.daemon) == (0, 0, 0o666)
 
 
-async def test_input_and_output_that_nobody_asked_for_are_empty_and_take_all(
+async def test_unrequested_input_is_empty_and_unrequested_output_is_discarded(
     cri: Cri, handler: str
 ) -> None:
     pod = await cri.run_pod(handler=handler)

@@ -152,7 +152,7 @@ SHAPES = ("binary", "a directory", "a FIFO", "a link to nowhere", "a link to its
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-async def test_the_daemon_starts_with_odd_files_in_all_places_of_its_own(
+async def test_the_daemon_starts_with_odd_files_in_all_its_directories(
     own: Daemon, shape: str
 ) -> None:
     async with Client(own.socket) as client:

@@ -1,4 +1,4 @@
-"""The files of /etc that containers of a pod share and may write: nobody else pays for it."""
+"""The files of /etc that containers of a pod share and may write: their size is bounded."""
 
 import os
 from pathlib import Path
@@ -37,7 +37,7 @@ async def test_a_huge_hostname_file_is_not_read(cri: Cri, handler: str) -> None:
 
 
 @pytest.mark.parametrize("written", [r"\377\376", r"a\nPATH=/evil\n", r"a\000b", ""])
-async def test_what_a_container_writes_to_hostname_reaches_no_environment(
+async def test_text_written_to_the_hostname_file_reaches_no_environment(
     cri: Cri, handler: str, written: str
 ) -> None:
     pod = await run_pod(cri, handler)
@@ -50,7 +50,9 @@ async def test_what_a_container_writes_to_hostname_reaches_no_environment(
     assert "evil" not in environment
 
 
-async def test_what_containers_add_to_the_files_ends_at_a_limit(cri: Cri, handler: str) -> None:
+async def test_containers_can_write_a_limited_number_of_bytes_to_the_files(
+    cri: Cri, handler: str
+) -> None:
     pod = await run_pod(cri, handler)
     container = await cri.run(pod, SLEEP)
     place = os.statvfs(cri.daemon.run_root)
@@ -66,7 +68,9 @@ async def test_what_containers_add_to_the_files_ends_at_a_limit(cri: Cri, handle
     assert await cri.sh(other, "cat /etc/hostname") == "mine\n"
 
 
-async def test_what_a_container_writes_there_is_memory_of_its_own(cri: Cri, handler: str) -> None:
+async def test_bytes_written_to_the_files_count_as_the_containers_memory(
+    cri: Cri, handler: str
+) -> None:
     container = await cri.run(await run_pod(cri, handler), SLEEP)
     before = await _memory(cri, container)
     await cri.sh(container, "dd if=/dev/zero of=/etc/hosts bs=1M count=3 2>/dev/null")
@@ -75,7 +79,7 @@ async def test_what_a_container_writes_there_is_memory_of_its_own(cri: Cri, hand
 
 
 async def _memory(cri: Cri, container: str) -> int:
-    """What its statistics say that it uses, in bytes."""
+    """The memory usage in its statistics, in bytes."""
     request = api.ContainerStatsRequest(container_id=container)
     answer = await cri.runtime.ContainerStats(request)
     return int(answer.stats.memory.usage_bytes.value)

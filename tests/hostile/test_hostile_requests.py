@@ -1,4 +1,4 @@
-"""Bytes at the socket of the CRI that are no request: the next caller is served all the same."""
+"""Malformed bytes at the socket of the CRI: later calls are served."""
 
 import asyncio
 
@@ -28,7 +28,7 @@ def fresh_log(daemon: Daemon, before: int) -> str:
 
 
 async def version(cri: Cri) -> str:
-    """Once somebody serves."""
+    """Return when the socket is served."""
     async with asyncio.timeout(LIMIT_S):
         while True:
             try:
@@ -37,7 +37,7 @@ async def version(cri: Cri) -> str:
                 await asyncio.sleep(0.05)
 
 
-async def test_a_request_that_is_no_message_is_an_invalid_argument_of_every_call(
+async def test_a_malformed_request_is_an_invalid_argument_for_every_rpc(
     daemon: Daemon,
 ) -> None:
     before = daemon.log.stat().st_size
@@ -79,7 +79,7 @@ async def test_a_request_that_is_no_message_is_an_invalid_argument_of_every_call
         "**",
     ],
 )
-async def test_bytes_that_are_no_call_keep_nobody_from_the_next(
+async def test_bytes_that_are_no_call_do_not_affect_the_next_call(
     cri: Cri, daemon: Daemon, sent: bytes
 ) -> None:
     before = daemon.log.stat().st_size

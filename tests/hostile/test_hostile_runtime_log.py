@@ -1,4 +1,4 @@
-"""A container's log, where others take away its directory or put something else in its place."""
+"""A container's log whose directory others remove or replace."""
 
 import asyncio
 import os
@@ -115,7 +115,7 @@ async def test_a_new_log_that_cannot_be_made_is_refused_and_conmon_lives(
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/full")])
-async def test_what_is_in_place_of_a_new_log_is_replaced_by_a_file(
+async def test_an_object_in_place_of_a_new_log_is_replaced_by_a_file(
     cri: Cri, handler: str, make: Callable[[Path], None]
 ) -> None:
     container, log = await talking(cri, handler)
@@ -125,7 +125,7 @@ async def test_what_is_in_place_of_a_new_log_is_replaced_by_a_file(
     assert not log.is_symlink()
 
 
-async def test_conmon_follows_no_link_that_is_put_there_in_the_last_moment(
+async def test_conmon_follows_no_link_made_at_the_last_moment(
     cri: Cri, handler: str, tmp_path: Path
 ) -> None:
     container, log = await talking(cri, handler)
@@ -133,7 +133,7 @@ async def test_conmon_follows_no_link_that_is_put_there_in_the_last_moment(
     target.write_text("of the node")
     Path(f"{log}.tmp").symlink_to(target)
     bundle = Path((await cri.info(container))["bundle"])
-    (bundle / "ctl").write_text("2 0 0\n")  # as the daemon asks when it has looked
+    (bundle / "ctl").write_text("2 0 0\n")  # as the daemon requests it after its check
     monitor = Path(f"/proc/{(await cri.info(container))['monitorPid']}")
     await until(lambda: not monitor.exists() or not Path(f"{log}.tmp").is_symlink())
     assert target.read_text() == "of the node"
@@ -142,7 +142,7 @@ async def test_conmon_follows_no_link_that_is_put_there_in_the_last_moment(
 @pytest.mark.parametrize(
     "make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("target-of-a-log")]
 )
-async def test_a_container_whose_log_would_be_something_else_is_not_started(
+async def test_a_container_whose_log_is_not_a_file_is_not_started(
     cri: Cri, handler: str, make: Callable[[Path], None]
 ) -> None:
     pod = await cri.run_pod(handler=handler)
@@ -184,7 +184,7 @@ async def test_links_above_the_pods_log_directory_are_the_nodes(cri: Cri, tmp_pa
     assert "line" in (tmp_path / "real" / "pod" / "main.log").read_text()
 
 
-async def test_a_log_on_a_file_system_that_does_not_answer_keeps_nobody_else_waiting(
+async def test_a_log_on_a_silent_file_system_delays_no_other_container(
     cri: Cri, tmp_path: Path
 ) -> None:
     with silent_mount(tmp_path / "silent") as silent:
@@ -204,7 +204,7 @@ async def test_a_log_on_a_file_system_that_does_not_answer_keeps_nobody_else_wai
         assert await cri.containers() == []
 
 
-async def test_a_log_on_a_file_system_that_does_not_answer_is_not_waited_for_by_its_reader(
+async def test_a_reader_of_a_log_on_a_silent_file_system_gets_an_error(
     tmp_path: Path,
 ) -> None:
     with silent_mount(tmp_path / "silent") as silent:

@@ -1,4 +1,4 @@
-"""What seccomp RuntimeDefault lets a container do: each call made in a real one."""
+"""The system calls that seccomp RuntimeDefault allows, each made in a real container."""
 
 import json
 import sys
@@ -15,7 +15,7 @@ RUNTIME_DEFAULT: dict[str, Any] = {"profile_type": api.SecurityProfile.RuntimeDe
 UNCONFINED: dict[str, Any] = {"profile_type": api.SecurityProfile.Unconfined}
 REFUSED = frozenset({"EPERM", "ENOSYS"})  # what a filter answers
 
-# What a container without further capabilities gets.
+# The results in a container without further capabilities.
 FOR_NOBODY = {
     **dict.fromkeys(("keyctl", "add_key", "request_key", "userfaultfd", "swapon"), "EPERM"),
     **dict.fromkeys(("io_uring_setup", "io_uring_enter", "kexec_load", "pivot_root"), "EPERM"),
@@ -62,7 +62,7 @@ def context(**fields: Any) -> api.LinuxContainerSecurityContext:
 
 
 async def results(cri: Cri, handler: str, **fields: Any) -> dict[str, str]:
-    """What each call of syscalls.py gives in a container, by the Python of this machine."""
+    """The result of each call of syscalls.py in a container, by the Python of this machine."""
     python = Path(sys.executable).resolve()
     shared = {Path(at) for at in ("/usr", "/lib", "/lib64", sys.base_prefix)}
     host = [
@@ -106,7 +106,7 @@ async def test_a_capability_lets_its_own_calls_through_and_no_others(
 @pytest.mark.parametrize(
     "fields", [{"privileged": True, "seccomp": RUNTIME_DEFAULT}, {"seccomp": UNCONFINED}]
 )
-async def test_no_call_is_refused_by_a_filter_where_none_is_asked_for(
+async def test_without_a_profile_no_call_is_filtered(
     cri: Cri, handler: str, fields: dict[str, Any]
 ) -> None:
     found = await results(cri, handler, **fields)
@@ -121,9 +121,7 @@ async def test_no_call_is_refused_by_a_filter_where_none_is_asked_for(
     assert {name: found[name] for name in filtered if found[name] in REFUSED} == {}
 
 
-async def test_a_program_that_makes_namespaces_is_told_that_it_may_not(
-    cri: Cri, handler: str
-) -> None:
+async def test_making_a_namespace_fails_with_eperm(cri: Cri, handler: str) -> None:
     pod = await cri.run_pod(handler=handler)
     linux = api.LinuxContainerConfig(security_context=context(seccomp=RUNTIME_DEFAULT))
     container = await cri.run(pod, ["sleep", "60"], linux=linux)

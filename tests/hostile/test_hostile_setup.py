@@ -1,4 +1,4 @@
-"""A node set up carelessly: what would make root of others is refused, the rest is told."""
+"""A carelessly configured node: privilege escalations are refused, other problems are warned of."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from cri_shim.rpc.client import Client
 from tests.fixtures.cri import Cri
 from tests.fixtures.daemon import Daemon, private_daemon
 
-OTHER = 12345  # a user and a group of nobody
+OTHER = 12345  # a user and a group without an account
 CARELESS: list[tuple[str, Callable[[Path], None]]] = [
     ("everybody may write to", lambda path: path.chmod(path.stat().st_mode | 0o002)),
     (f"group {OTHER} may write to", lambda path: _of_group(path)),
@@ -31,7 +31,7 @@ def _of_group(path: Path) -> None:
 
 
 def refusal(daemon: Daemon) -> str:
-    """What a daemon says that does not start: one sentence, and no traceback."""
+    """Return the error of a daemon that does not start: one sentence without a traceback."""
     done = subprocess.run(
         daemon.command(), capture_output=True, text=True, timeout=60, env=os.environ | daemon.env
     )
@@ -108,7 +108,7 @@ def test_a_program_that_others_may_change_is_not_executed(
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """One with every carelessness that is only told, old programs among it."""
+    """A daemon with every problem that is only warned of, including old programs."""
     place = tmp_path_factory.mktemp("place")
     for name in ("net.d", "plugins", "sockets", "hooks.d"):
         (place / name).mkdir()
@@ -156,7 +156,9 @@ async def told(daemon: Daemon) -> list[str]:
     return list(json.loads(info.json)["warnings"])
 
 
-async def test_what_is_careless_is_told_once_in_the_log_and_in_info(daemon: Daemon) -> None:
+async def test_careless_permissions_are_warned_of_once_in_the_log_and_in_info(
+    daemon: Daemon,
+) -> None:
     warnings = await told(daemon)
     place = daemon.socket.parents[1]
     expected = [
@@ -171,7 +173,7 @@ async def test_what_is_careless_is_told_once_in_the_log_and_in_info(daemon: Daem
     assert all(sum(line.endswith(warning) for line in log) == 1 for warning in warnings)
 
 
-async def test_programs_with_known_escapes_are_told_of_with_what_to_install(
+async def test_programs_with_known_escapes_are_warned_of_with_a_remedy(
     daemon: Daemon,
 ) -> None:
     warnings = await told(daemon)
@@ -235,7 +237,7 @@ async def test_a_hook_that_others_may_change_is_not_run(
     assert f"everybody may write to {paths[what]}" in " ".join(info["hooks"]["problems"])
 
 
-async def test_config_check_tells_what_is_careless(daemon: Daemon) -> None:
+async def test_config_check_warns_of_careless_permissions(daemon: Daemon) -> None:
     command = daemon.command()
     command[-1:] = ["config", "--check"]
     done = await child.run(command, timeout=60)
@@ -253,7 +255,7 @@ async def test_config_check_tells_what_is_careless(daemon: Daemon) -> None:
         ("streaming.tls_key_file", "/dev/null"),
     ],
 )
-def test_what_no_daemon_can_work_with_is_refused_in_a_sentence(
+def test_an_impossible_configuration_is_refused_with_a_sentence(
     stopped: Daemon, key: str, value: str
 ) -> None:
     places = {"server.root": "root", "server.run_root": "run_root", "server.socket": "socket"}
@@ -268,7 +270,7 @@ def test_what_no_daemon_can_work_with_is_refused_in_a_sentence(
     assert [line for line in done.stderr.splitlines() if line.startswith("cri-shim: ")]
 
 
-def test_paths_that_are_almost_too_long_are_worked_with(stopped: Daemon) -> None:
+def test_paths_of_almost_the_maximum_length_work(stopped: Daemon) -> None:
     long = "/" + "/".join(["x" * 200] * 18)  # the names of files below it are too long
     for key in ("cni_config_dir", "cni_plugin_dir", "hooks_dir", "default_mounts_file"):
         stopped.settings[key] = long

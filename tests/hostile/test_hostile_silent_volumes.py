@@ -1,4 +1,4 @@
-"""Volumes on a server that does not answer: nobody waits but those who asked for them."""
+"""Volumes on a server that does not answer: only calls that use them wait."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ QUICK_S = 5.0  # many times what a call takes on a busy machine; one that waits 
 
 @pytest.fixture
 def daemon(tmp_path: Path) -> Iterator[Daemon]:
-    """One for each test: a restarted one is another process."""
+    """A daemon for each test: a restarted one is another process."""
     (tmp_path / "cdi").mkdir()
     settings: dict[str, Any] = {
         "containers.cdi_spec_dirs": [str(tmp_path / "cdi")],
@@ -46,7 +46,7 @@ async def rig(daemon: Daemon) -> Any:
 
 @pytest.fixture
 def silent(tmp_path: Path, rig: Rig) -> Iterator[SilentFs]:
-    """Ends before pods are removed, so that nothing is held any more."""
+    """Ends before pods are removed, so that no mount is busy."""
     with silent_fs(tmp_path / "silent") as fs:
         yield fs
 
@@ -76,7 +76,7 @@ def asking(tmp_path: Path, lost: Path) -> dict[str, api.ContainerConfig]:
 
 
 async def every_answer(cri: Cri, pod: str) -> None:
-    """What the kubelet asks again and again, and the life of another container, in good time."""
+    """Assert that the kubelet's periodic calls and another container take normal time."""
     async with asyncio.timeout(QUICK_S):
         await cri.runtime.Version(api.VersionRequest())
         await cri.runtime.Status(api.StatusRequest(verbose=True))
@@ -94,7 +94,7 @@ async def every_answer(cri: Cri, pod: str) -> None:
         await cri.remove(other)
 
 
-async def test_a_create_names_the_path_that_does_not_answer_and_nobody_else_waits(
+async def test_a_create_names_the_silent_path_and_delays_no_other_call(
     rig: Rig, silent: SilentFs, tmp_path: Path
 ) -> None:
     cri, pod = rig.cri, await rig.cri.run_pod()
@@ -128,10 +128,10 @@ async def test_a_path_that_still_hangs_is_refused_at_once_and_others_are_not(
 
 
 @pytest.mark.parametrize(("handler", "below"), [("crun", "x{}"), ("runc", "x{}"), ("runc", "")])
-async def test_starts_that_hang_on_a_lost_volume_keep_nobody_waiting(
+async def test_starts_that_hang_on_a_lost_volume_delay_no_other_call(
     rig: Rig, silent: SilentFs, handler: str, below: str
 ) -> None:
-    """With runc, the root of the volume is what the OCI runtime itself hangs on."""
+    """With runc, the OCI runtime itself hangs on the root of the volume."""
     cri, other = rig.cri, await rig.cri.run_pod(handler=handler)
     pods = [await cri.run_pod(handler=handler) for _ in range(HUNG)]
     paths = [str(silent.directory / below.format(n)) for n in range(HUNG)]
@@ -163,7 +163,7 @@ async def test_starts_that_hang_on_a_lost_volume_keep_nobody_waiting(
 
 
 @pytest.mark.parametrize(("handler", "below"), [("crun", "x"), ("runc", "")])
-async def test_a_daemon_ends_and_starts_again_while_the_kernel_holds_what_it_began(
+async def test_a_daemon_restarts_while_the_kernel_blocks_its_processes(
     rig: Rig, silent: SilentFs, tmp_path: Path, handler: str, below: str
 ) -> None:
     cri = rig.cri
@@ -206,7 +206,7 @@ async def test_a_default_mount_that_does_not_answer_is_named_and_takes_no_thread
     await every_answer(rig.cri, pod)
 
 
-async def test_a_command_on_a_lost_volume_is_not_looked_for(rig: Rig, silent: SilentFs) -> None:
+async def test_a_command_on_a_lost_volume_is_not_searched(rig: Rig, silent: SilentFs) -> None:
     """crun binds the volume without asking its server; the container then hangs by itself."""
     pod = await rig.cri.run_pod(handler="crun")
     asked = [api.Mount(container_path="/data", host_path=str(silent.directory))]

@@ -1,4 +1,4 @@
-"""A streaming server that others on the network could listen in on is told of."""
+"""A streaming server whose traffic others on the network could read has a warning."""
 
 import json
 import subprocess
@@ -28,18 +28,18 @@ def check(directory: Path, *settings: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "10.1.2.3", "::", "192.0.2.7", "fe80::1"])
-def test_an_address_of_the_network_without_tls_is_warned_of(tmp_path: Path, address: str) -> None:
+def test_a_network_address_without_tls_has_a_warning(tmp_path: Path, address: str) -> None:
     done = check(tmp_path, f'address = "{address}"')
     assert done.returncode == 0
     assert f"cri-shim: warning: {SAID.format(address)}\n" in done.stderr
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1"])
-def test_an_address_of_this_node_is_not(tmp_path: Path, address: str) -> None:
+def test_a_loopback_address_has_no_warning(tmp_path: Path, address: str) -> None:
     assert "streaming.address" not in check(tmp_path, f'address = "{address}"').stderr
 
 
-def test_with_tls_no_address_is(tmp_path: Path) -> None:
+def test_with_tls_no_address_has_a_warning(tmp_path: Path) -> None:
     make_certificate(tmp_path, "test")
     files = [f'tls_{name}_file = "{tmp_path}/{name}.pem"' for name in ("cert", "key")]
     done = check(tmp_path, 'address = "0.0.0.0"', *files)
@@ -61,7 +61,7 @@ def daemon() -> Iterator[Daemon]:
         yield started
 
 
-async def test_the_start_of_such_a_daemon_says_so_once(daemon: Daemon) -> None:
+async def test_the_warning_is_logged_once_at_the_start(daemon: Daemon) -> None:
     async with Client(daemon.socket) as client:
         info = await client.control.Info(control.InfoRequest())
     said = SAID.format("0.0.0.0")

@@ -1,4 +1,4 @@
-"""How many sessions, descriptors and bytes clients can take from the daemon."""
+"""Limits of the sessions, descriptors and bytes that clients can use."""
 
 import asyncio
 import socket
@@ -90,13 +90,13 @@ async def talker(
 # -- sessions -----------------------------------------------------------------------------------
 
 
-async def test_a_pod_has_so_many_sessions_and_places_come_back(
+async def test_the_sessions_of_a_pod_are_bounded_and_ended_ones_do_not_count(
     cri: Cri, closing: AsyncExitStack
 ) -> None:
     pod = await cri.run_pod()
     container = await cri.run(pod, ["sleep", "1000"])
     held = [await talker(cri, container, closing, "cat") for _ in range(2)]
-    url = await exec_url(cri, container, "true")  # one that is asked for has its place
+    url = await exec_url(cri, container, "true")  # an issued URL has its slot
     attach = api.AttachRequest(container_id=container, stdout=True)
     for asked in (
         exec_url(cri, container, "true"),
@@ -123,7 +123,7 @@ async def talker_once_free(cri: Cri, container: str, closing: AsyncExitStack) ->
                 await asyncio.sleep(0.02)
 
 
-async def test_a_node_has_so_many_sessions(cri: Cri, closing: AsyncExitStack) -> None:
+async def test_the_sessions_of_a_node_are_bounded(cri: Cri, closing: AsyncExitStack) -> None:
     containers = [await cri.run(await cri.run_pod(), ["sleep", "1000"]) for _ in range(2)]
     for container in (*containers, *containers, containers[0]):
         await talker(cri, container, closing, "cat")
@@ -224,7 +224,7 @@ async def open_pair(session: Spdy, port: int) -> int:
 
 
 @pytest.mark.parametrize("transport", ["spdy", "tunnel"])
-async def test_what_waits_for_a_pod_is_bounded_for_the_session(
+async def test_buffered_bytes_for_a_pod_are_bounded_for_each_session(
     cri: Cri, closing: AsyncExitStack, transport: str
 ) -> None:
     pod = await cri.run_pod()
@@ -233,7 +233,7 @@ async def test_what_waits_for_a_pod_is_bounded_for_the_session(
     session = await forwarding(cri, pod, closing, transport)
     streams = [await open_pair(session, listening.getsockname()[1]) for _ in range(PAIRS)]
     before = resident(cri.daemon.pid)
-    with pytest.raises(TimeoutError):  # it is not read any more
+    with pytest.raises(TimeoutError):  # it is no longer read
         async with asyncio.timeout(5):
             while True:
                 for stream in streams:
@@ -241,7 +241,7 @@ async def test_what_waits_for_a_pod_is_bounded_for_the_session(
     assert resident(cri.daemon.pid) - before < MOST
 
 
-async def test_a_session_that_waits_goes_on_when_the_pod_reads(
+async def test_a_throttled_session_continues_when_the_pod_reads(
     cri: Cri, closing: AsyncExitStack
 ) -> None:
     pod = await cri.run_pod()
@@ -266,7 +266,7 @@ async def test_a_session_that_waits_goes_on_when_the_pod_reads(
     assert got >= sent
 
 
-async def test_what_waits_for_clients_that_do_not_read_is_bounded(
+async def test_buffered_bytes_for_clients_that_do_not_read_are_bounded(
     raised: Daemon, closing: AsyncExitStack
 ) -> None:
     cri = await calls(raised, closing)

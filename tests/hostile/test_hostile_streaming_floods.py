@@ -100,14 +100,14 @@ def begin(cri: Cri, pod: str, container: str, sockets: list[socket.socket]) -> F
 
 
 async def pour(sock: socket.socket, flood: bytes) -> None:
-    """Send again and again, until nobody takes it."""
+    """Send repeatedly, until the connection ends."""
     with suppress(ConnectionError):
         while True:
             await asyncio.get_running_loop().sock_sendall(sock, flood)
 
 
 async def read(sock: socket.socket) -> bytes:
-    """The last that the server said, at the end of the connection."""
+    """Return the last data of the server before the end of the connection."""
     said = b""
     with suppress(ConnectionError):
         while data := await asyncio.get_running_loop().sock_recv(sock, 1 << 16):
@@ -128,7 +128,7 @@ async def talk(cri: Cri, container: str, sockets: list[socket.socket]) -> None:
 
 
 @pytest.mark.parametrize(("purpose", "transport", "flood"), USELESS.values(), ids=USELESS)
-async def test_a_client_that_brings_nothing_is_ended_and_others_are_served(
+async def test_a_client_that_sends_no_data_is_ended_and_others_are_served(
     cri: Cri, pod: str, container: str, sockets: list[socket.socket], begin: Flood,
     purpose: str, transport: str, flood: bytes,
 ) -> None:  # fmt: skip
@@ -167,7 +167,7 @@ async def test_clients_whose_input_is_small_are_served_in_turn_with_others(
     await asyncio.wait(flooding)
 
 
-async def test_a_flood_of_sizes_keeps_nothing_of_the_daemon_busy_after_it(
+async def test_a_flood_of_sizes_leaves_no_work_for_the_daemon(
     cri: Cri, pod: str, sockets: list[socket.socket]
 ) -> None:
     terminal = await cri.run(pod, ["cat"], "terminal", tty=True, stdin=True)

@@ -1,4 +1,4 @@
-"""Who connects to a streaming server and never asks for anything: port scanners, half requests."""
+"""Clients of the streaming server that never send a whole request, such as port scanners."""
 
 import asyncio
 import os
@@ -23,7 +23,7 @@ LIMIT_S = 20.0
 
 
 def hello() -> bytes:
-    """What a TLS client begins with."""
+    """The first bytes of a TLS client."""
     sent = ssl.MemoryBIO()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -105,7 +105,7 @@ async def status(url: str) -> str:
 
 
 @pytest.mark.parametrize("sent", HALVES.values(), ids=HALVES)
-async def test_scanners_keep_nobody_out(
+async def test_scanners_do_not_block_other_clients(
     cri: Cri, scanners: list[socket.socket], sent: bytes
 ) -> None:
     container = await cri.run(await cri.run_pod(), ["sleep", "1000"])
@@ -115,7 +115,7 @@ async def test_scanners_keep_nobody_out(
     assert await status(await asked(cri, container)) == "101"
 
 
-async def test_the_daemon_ends_well_while_scanners_are_there(
+async def test_the_daemon_ends_cleanly_with_scanners_connected(
     alone: Daemon, scanners: list[socket.socket]
 ) -> None:
     async with Client(alone.socket) as client:

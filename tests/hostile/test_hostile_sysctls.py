@@ -113,7 +113,7 @@ async def test_a_group_of_the_container_may_ping_and_others_may_not(
         assert done.returncode == code, (group, done)
 
 
-async def test_the_nodes_defaults_are_set_and_a_pods_own_wishes_win(
+async def test_the_nodes_defaults_are_set_and_a_pods_own_values_win(
     cri: Cri, options: dict[str, Any]
 ) -> None:
     made = await cri.run_pod(pod(cri, options, {"net/ipv4/ping_group_range": "1 2"}))

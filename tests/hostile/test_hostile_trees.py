@@ -1,4 +1,4 @@
-"""Trees that a container or an image makes to hurt: of very many files, or very deep.
+"""Hostile trees of a container or an image: very many files, or very deep.
 
 Statistics, ImageFsInfo and removals see and remove all of them, in little memory. What needs a path
 that the kernel does not take says so.
@@ -63,7 +63,7 @@ async def others_are_served(cri: Cri, limit: float) -> AsyncIterator[None]:
 
 
 async def written(cri: Cri, container: str) -> api.FilesystemUsage:
-    """What the container wrote, when that is known."""
+    """Return the container's written bytes when they are known."""
     request = api.ContainerStatsRequest(container_id=container)
     async with asyncio.timeout(60):
         while True:
@@ -79,7 +79,7 @@ async def all_written(cri: Cri) -> api.FilesystemUsage:
 
 
 async def nothing_left(directory: Path) -> None:
-    """Deletions go on in the background."""
+    """Deletions run in the background."""
     async with asyncio.timeout(120):
         while True:
             if not list(directory.iterdir()):
@@ -117,7 +117,7 @@ async def test_a_directory_of_very_many_files_is_measured_in_little_memory(
     assert peak(cri.daemon.pid) - reset_peak < MOST_MEMORY
 
 
-async def test_a_tree_deeper_than_a_path_is_counted_and_goes_with_its_container(cri: Cri) -> None:
+async def test_a_tree_deeper_than_any_path_is_measured_and_removed(cri: Cri) -> None:
     container = await cri.run(await cri.run_pod(), SLEEP)
     own = writable(cri, container)
     make_deep(own / "upper" / "deep", LEVELS)
@@ -132,7 +132,7 @@ async def test_a_tree_deeper_than_a_path_is_counted_and_goes_with_its_container(
 
 
 @pytest.mark.parametrize("place", ["containers", "pods"])
-async def test_directories_in_directories_of_a_bundle_or_pod_keep_nothing_from_being_removed(
+async def test_a_bundle_or_pod_with_deeply_nested_directories_can_be_removed(
     cri: Cri, place: str
 ) -> None:
     pod = await cri.run_pod()
@@ -150,7 +150,7 @@ async def test_directories_in_directories_of_a_bundle_or_pod_keep_nothing_from_b
 async def test_a_volume_that_is_still_mounted_is_never_deleted_through(
     cri: Cri, tmp_path: Path
 ) -> None:
-    """A mount that nobody knows of, in a bundle: the removal fails until it is gone."""
+    """An unknown mount in a bundle: the removal fails until it is gone."""
     (tmp_path / "precious").write_text("host")
     container = await cri.run(await cri.run_pod(), SLEEP)
     unknown = cri.daemon.run_root / "containers" / container / "unknown"
@@ -176,19 +176,19 @@ async def deep(pod: Pod) -> AsyncIterator[Container]:
     remove_tree(tree)
 
 
-async def test_an_export_of_what_no_path_leads_to_says_so(deep: Container, tmp_path: Path) -> None:
+async def test_an_export_of_a_too_deep_tree_is_an_error(deep: Container, tmp_path: Path) -> None:
     with pytest.raises(ToolFailed, match=r"cannot export container .*File name too long: .*") as e:
         await deep.export(tmp_path / "tar")
     assert len(str(e.value)) < 1000
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_diff_of_what_no_path_leads_to_says_so(deep: Container) -> None:
+async def test_a_diff_of_a_too_deep_tree_is_an_error(deep: Container) -> None:
     with pytest.raises(ToolFailed, match=r"cannot compare .*File name too long: .*") as e:
         await deep.diff()
     assert len(str(e.value)) < 1000
 
 
-async def test_a_commit_of_what_no_path_leads_to_says_so(deep: Container) -> None:
+async def test_a_commit_of_a_too_deep_tree_is_an_error(deep: Container) -> None:
     with pytest.raises(ToolFailed, match="an image can hold 4095 at most: remove what is so deep"):
         await deep.commit("deep:1")

@@ -14,7 +14,7 @@ from cri_shim.network.user_mode import UserModeNetwork
 from cri_shim.pb import state_pb2
 
 # As pasta it makes eth0 and goes into the background, known by the namespace on its command line.
-# Like pasta it goes on as a program of another name.
+# Like pasta it continues as a program of another name.
 PASTA = """#!/bin/bash
 netns=${!#}
 nsenter --net=$netns ip link add eth0 type bridge

@@ -1,4 +1,4 @@
-"""What programs, tenants and hooks say: in errors and logs it is one bounded, printable line."""
+"""Text of programs, tenants and hooks becomes one bounded, printable line in errors and logs."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ EVIL = f"\x1b[31mred\x1b]0;title\x07\r\n{FORGED}\n\x85\u2028"
 # One event: its time and level, or a line of its traceback.
 EVENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3} [A-Z]+ [a-z_.]+ .*|  .*")
 
-# It is crun, but for what the files beside it say: `noise`, on standard error at the end.
+# It is crun with additional output from the file beside it: `noise`, on stderr at the end.
 LOUD = """#!/bin/sh
 case " $* " in
     *" create "*|*" exec "*|*" update "*) [ -e {where}/noise ] && cat {where}/noise >&2 && exit 1;;
@@ -37,7 +37,7 @@ exec {program} "$@"
 
 
 class Noise:
-    """What the programs of this file say, if anything."""
+    """The output of the programs of this file, if they have any."""
 
     def __init__(self, directory: Path) -> None:
         self._file = directory / "noise"
@@ -107,7 +107,9 @@ NOISES = [EVIL.encode(), b"\xff\x00\x1b[2J\n" * 1000, b"[" * 60_000, b"", b"x" *
 
 
 @pytest.mark.parametrize("said", NOISES[:4], ids=range(4))  # conmon reads no more than a pipe has
-async def test_an_oci_runtimes_words(cri: Cri, noise: Noise, said: bytes) -> None:
+async def test_the_message_of_an_oci_runtime_is_one_bounded_line(
+    cri: Cri, noise: Noise, said: bytes
+) -> None:
     pod = await cri.run_pod(handler="loud")
     container = await cri.create(pod, container_config(["sleep", "60"]))
     noise.is_(said)
@@ -119,7 +121,9 @@ async def test_an_oci_runtimes_words(cri: Cri, noise: Noise, said: bytes) -> Non
     is_one_line(status.message)
 
 
-async def test_an_oci_runtimes_words_in_an_update(cri: Cri, noise: Noise) -> None:
+async def test_the_message_of_an_oci_runtime_at_an_update_is_one_bounded_line(
+    cri: Cri, noise: Noise
+) -> None:
     pod = await cri.run_pod(handler="loud")
     container = await cri.run(pod, ["sleep", "60"])
     noise.is_(EVIL)
@@ -131,7 +135,7 @@ async def test_an_oci_runtimes_words_in_an_update(cri: Cri, noise: Noise) -> Non
 
 
 @pytest.mark.parametrize("handler", ["crun", "runc"])
-async def test_the_name_of_a_command(cri: Cri, handler: str) -> None:
+async def test_the_name_of_a_command_is_one_bounded_line(cri: Cri, handler: str) -> None:
     pod = await cri.run_pod(handler=handler)
     container = await cri.create(pod, container_config([f"/bin/{EVIL}"]))
     with pytest.raises(CriShimError) as refused:
@@ -148,7 +152,9 @@ async def test_the_name_of_a_command(cri: Cri, handler: str) -> None:
 
 
 @pytest.mark.parametrize("said", NOISES, ids=range(5))
-async def test_what_skopeo_says(cri: Cri, noise: Noise, said: bytes) -> None:
+async def test_the_message_of_skopeo_is_one_bounded_line(
+    cri: Cri, noise: Noise, said: bytes
+) -> None:
     noise.is_(said)
     request = api.PullImageRequest(image=api.ImageSpec(image="127.0.0.1:1/none:1"))
     with pytest.raises(CriShimError) as refused:
@@ -164,7 +170,7 @@ ODD = [b'{"process": {"args": [5]}, "root": {}, "linux": {}}', b'{"process": ' *
 
 
 @pytest.mark.parametrize("said", [*NOISES, *ODD], ids=range(7))
-async def test_what_a_precreate_hook_says(
+async def test_the_message_of_a_precreate_hook_is_one_bounded_line(
     cri: Cri, programs: Path, said: bytes, tmp_path: Path
 ) -> None:
     (tmp_path / "said").write_bytes(said)
@@ -212,7 +218,7 @@ async def test_ten_megabytes_in_a_request_are_not_repeated(cri: Cri) -> None:
         pod = await cri.run_pod()
 
 
-async def test_the_conditions_and_the_inventory_are_lines_too(cri: Cri) -> None:
+async def test_the_conditions_and_the_inventory_are_bounded_lines(cri: Cri) -> None:
     directory = Path(str(cri.daemon.settings["cni_config_dir"]))
     directory.mkdir(exist_ok=True)
     files = [directory / f"10-{EVIL.replace('/', '')}.conflist", directory / "\udcff.conf"]

@@ -1,4 +1,4 @@
-"""A daemon for each test file, its pods taken away after each test."""
+"""A daemon for each test file; its pods are removed after each test."""
 
 from collections.abc import AsyncIterator, Iterator
 

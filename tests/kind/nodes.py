@@ -1,4 +1,4 @@
-"""Nodes that are containers of a private dockerd: commands in them, and what is seen there."""
+"""Nodes that are containers of a private dockerd: commands in them, and their state."""
 
 import json
 import subprocess
@@ -8,7 +8,7 @@ LIMIT_S = 300.0
 
 
 class CommandError(Exception):
-    """What a command in a node, or docker itself, wrote to stderr."""
+    """The stderr of a command in a node, or of docker itself."""
 
 
 def run(*command: str, stdin: str = "", check: bool = True, limit: float = LIMIT_S) -> str:

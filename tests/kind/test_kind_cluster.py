@@ -125,7 +125,7 @@ def test_kind_loads_an_archive(ns: Namespace, archive: Path) -> None:
         assert BUSYBOX in on(node, "ctr", "--namespace=k8s.io", "images", "list", "-q").split()
 
 
-def test_kind_gives_an_image_that_is_there_one_more_name(image: str) -> None:
+def test_kind_gives_an_existing_image_another_tag(image: str) -> None:
     if not on(WORKER, "sh", "-c", "command -v crictl", check=False):
         pytest.skip("needs crictl in the node: kind looks an image up with it")
     run("docker", "tag", image, "localhost/renamed:2")
@@ -136,7 +136,7 @@ def test_kind_gives_an_image_that_is_there_one_more_name(image: str) -> None:
         assert "localhost/renamed:2" in on(node, "ctr", "images", "list", "-q").split()
 
 
-def test_ctr_says_what_it_does_not_do(ns: Namespace) -> None:
+def test_ctr_refuses_unsupported_commands(ns: Namespace) -> None:
     said = on(WORKER, "ctr", "images", "pull", "x", check=False)
     assert said == "ctr: this node runs cri-shim; of ctr there are images import, tag and list\n"
 

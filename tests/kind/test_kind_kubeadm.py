@@ -74,7 +74,7 @@ def are_ready(*names: str) -> bool:
 
 
 def remains(node: str) -> dict[str, list[str]]:
-    """Whatever of pods is on a node, by its kind."""
+    """The remains of pods on a node, by kind."""
     script = {
         "mounts": rf"grep -oE ' /({PLACES})/\S+' /proc/mounts | grep -v /oci-bin/",
         "interfaces": "ls /sys/class/net | grep -vxE 'lo|eth0|pods0|bonding_masters'",
@@ -124,7 +124,7 @@ def join_by_file() -> None:
 
 
 def run_a_pod_on_each() -> None:
-    """A pod on one node reads what a pod on the other one serves."""
+    """A pod on one node reads the page that a pod on the other node serves."""
     for name, node, command in (
         ("serve", FIRST, "mkdir /www; echo served >/www/index.html; exec httpd -f -h /www"),
         ("ask", SECOND, "exec sleep 3600"),

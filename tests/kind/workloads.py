@@ -1,10 +1,10 @@
-"""Pods that say who asks them, spread over all nodes."""
+"""Pods that return the client's address, spread over all nodes."""
 
 from typing import Any
 
 from tests.cluster.kubectl import Namespace, Object, eventually
 
-# Every request to /cgi-bin/who is answered with the pod's name and the address that asked.
+# Every request to /cgi-bin/who is answered with the pod's name and the client's address.
 _SERVE = """\
 mkdir -p /www/cgi-bin
 printf '%s\\n' '#!/bin/sh' echo 'echo "$(hostname) $REMOTE_ADDR"' >/www/cgi-bin/who
@@ -62,7 +62,7 @@ def rolled_out(ns: Namespace, name: str) -> list[Object]:
 
 
 def ask(ns: Namespace, pod: str, address: str) -> list[str]:
-    """What answers at an address when a pod asks: a pod's name, and the address it saw."""
+    """Return the name of the pod that answers at an address, and the client address it saw."""
     # A static busybox looks up the service "http" in wget, and fails at that without libraries.
     script = f"printf 'GET /cgi-bin/who HTTP/1.0\\r\\n\\r\\n' | nc -w 5 {address} 8080"
     return ns.exec(pod, "sh", "-c", script).splitlines()[-1].split()

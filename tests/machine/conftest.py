@@ -1,4 +1,4 @@
-"""A whole machine as a test drives it from outside: `hack/vm test` runs these and says which."""
+"""A whole machine that a test controls from outside; `hack/vm test` runs these tests."""
 
 import json
 import os
@@ -28,7 +28,7 @@ class Machine:
         return self._vm("shell", command, limit=limit)
 
     def ask(self, verb: str) -> dict[str, Any]:
-        """What tests.machine.inside answers there."""
+        """Return the answer of tests.machine.inside on the machine."""
         return dict(json.loads(self.run(f"{SERVES} && {PYTHON} {verb}", limit=240)))
 
     def begin(self, verb: str) -> None:
@@ -40,6 +40,11 @@ class Machine:
         command = [VM, "shell", f"cat >{target}"]
         with file.open("rb") as source:
             subprocess.run(command, stdin=source, check=True, timeout=120)
+
+    def write(self, target: str, text: str) -> None:
+        """Make a file there."""
+        command = [VM, "shell", f"cat >{target}"]
+        subprocess.run(command, input=text, text=True, check=True, timeout=60)
 
     def lay_checkout(self) -> None:
         """Bring the checkout, its unit file and its configuration, as hack/vm does."""

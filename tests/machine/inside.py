@@ -25,9 +25,8 @@ SOCKET = Path("/run/cri-shim/cri-shim.sock")
 LOGS = Path("/var/log/machine")
 WITNESS = Path("/var/lib/machine")  # what containers leave behind for the next boot
 DEAF = 'trap "" TERM; while :; do sleep 600; done'
-SLOW = (
-    "trap 'sleep 3; sync; echo done >/witness/slow; sync; exit 0' TERM; while :; do sleep 0.1; done"
-)
+# It forks nothing when the signal comes: user-mode Linux panics at a fork that a signal cuts short.
+SLOW = "trap 'sleep 3; sync; echo done >/witness/slow; sync; exit 0' TERM; sleep 6000 & wait"
 
 
 async def load(client: Client) -> str:
@@ -72,7 +71,7 @@ async def populate(client: Client) -> dict[str, Any]:
 
 
 async def look(client: Client) -> dict[str, Any]:
-    """What the daemon says of everything it has, and what is left of it on the node."""
+    """The daemon's lists, and its leftovers on the node."""
     pods = (await client.runtime.ListPodSandbox(api.ListPodSandboxRequest())).items
     listed = await client.runtime.ListContainers(api.ListContainersRequest())
     containers = {}
@@ -95,7 +94,7 @@ async def look(client: Client) -> dict[str, Any]:
 
 
 async def processes(client: Client) -> dict[str, Any]:
-    """The first process of every running container, with its start time; and what it answers."""
+    """The first process of every running container with its start time and answer."""
     running = api.ContainerFilter(state=api.ContainerStateValue(state=api.CONTAINER_RUNNING))
     request = api.ListContainersRequest(filter=running)
     found = {}

@@ -13,7 +13,7 @@ def test_a_reboot_keeps_the_grace_of_containers_and_all_records(machine: Machine
     seconds = machine.reboot()
     after = machine.ask("look")
     assert after["pods"] == {there["pod"]: "SANDBOX_NOTREADY"}
-    # What ended while the daemon still ran is on record with its own code.
+    # An exit from while the daemon still ran is recorded with its code.
     assert after["containers"][there["deaf"]][:2] in (RESTARTED[:2], ["CONTAINER_EXITED", 137])
     assert after["containers"][there["slow"]][:2] in (RESTARTED[:2], ["CONTAINER_EXITED", 0])
     assert after["containers"][there["ended"]] == ENDED

@@ -51,7 +51,7 @@ def run(*command: str) -> str:
 
 @pytest.fixture
 def node(packages: dict[str, Path]) -> Iterator[Machine]:
-    """Without what the checkout has brought, which would be in the package's way."""
+    """Without the files of the checkout, which would conflict with the package."""
     machine = Machine()
     link = "/usr/local/bin/cri-shim"
     machine.run(f"{PURGE} && rm -rf {link} /etc/systemd/system/cri-shim.service /etc/cri-shim")
@@ -128,13 +128,13 @@ def test_a_purge_under_running_containers_keeps_what_they_use(node: Machine) -> 
         assert node.run(f"cut -d' ' -f22 /proc/{pid}/stat") == f"{began}\n"
     assert node.run("ls -d /etc/cri-shim 2>/dev/null || true") == ""
 
-    install(node, OLD)  # whoever thinks better of it has all of them again
+    install(node, OLD)  # after a reinstallation all of them are there again
     assert node.ask("processes") == processes
     assert node.ask("work")["containers"] == {}
 
 
 def tags(libraries: Path) -> dict[str, list[list[str]]]:
-    """What the bundled libraries in a directory are made for: by name and version."""
+    """The Python versions that the bundled libraries in a directory are made for."""
     found = {}
     for file in libraries.glob("*.dist-info/WHEEL"):
         lines = [line for line in file.read_text().splitlines() if line.startswith("Tag: ")]

@@ -32,7 +32,7 @@ async def test_every_kill_for_lack_of_memory_is_reported_as_one(
     assert await end_of(cri, neighbour) == (137, "Error")
 
 
-async def test_a_kill_at_the_limit_of_the_pod_is_that_of_the_killed_container(
+async def test_a_kill_at_the_pods_limit_is_reported_for_the_killed_container(
     cri: Cri, handler: str, slices: Slice
 ) -> None:
     slices.limit(MemoryMax=str(24 << 20))
@@ -40,7 +40,7 @@ async def test_a_kill_at_the_limit_of_the_pod_is_that_of_the_killed_container(
     neighbour = await started(cri, pod, slices, "neighbour")
     greedy = await started(cri, pod, slices, "greedy", command=GREEDY)
     assert await end_of(cri, greedy) == (137, "OOMKilled")
-    # Whom nobody stopped through us: killed as by a person on the node.
+    # Not stopped through the CRI: killed as by a person on the node.
     (slices.group / neighbour.name / "cgroup.kill").write_text("1")
     assert await end_of(cri, neighbour) == (137, "Error")
 

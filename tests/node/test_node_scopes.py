@@ -1,4 +1,4 @@
-"""Containers as systemd's units: scopes in the slice of their pod, with the limits asked for."""
+"""Containers as systemd units: scopes in the slice of their pod, with the requested limits."""
 
 from pathlib import Path
 
@@ -26,7 +26,9 @@ async def test_a_container_is_a_delegated_scope_in_the_slice_of_its_pod(
     assert show(scope.name, "LoadState") == "not-found"
 
 
-async def test_limits_are_the_group_s_and_systemd_s(cri: Cri, handler: str, slices: Slice) -> None:
+async def test_limits_are_set_in_the_group_and_in_systemd(
+    cri: Cri, handler: str, slices: Slice
+) -> None:
     resources = {
         "memory_limit_in_bytes": 64 * MI,
         "cpu_quota": 50_000,
@@ -53,7 +55,7 @@ async def test_limits_are_the_group_s_and_systemd_s(cri: Cri, handler: str, slic
     assert limits() == wanted
 
 
-async def test_an_update_is_the_group_s_and_systemd_s(
+async def test_an_update_changes_the_group_and_systemd(
     cri: Cri, handler: str, slices: Slice
 ) -> None:
     resources = {"memory_limit_in_bytes": 64 * MI, "cpu_quota": 50_000, "cpu_period": 100_000}
@@ -86,9 +88,7 @@ async def test_without_a_limit_a_container_may_have_as_many_processes_as_its_pod
     assert scope.effective("pids.max") == "max"
 
 
-async def test_no_swap_is_available_unless_it_was_asked_for(
-    cri: Cri, handler: str, slices: Slice
-) -> None:
+async def test_no_swap_is_available_unless_requested(cri: Cri, handler: str, slices: Slice) -> None:
     pod = await pod_in(cri, slices, handler)
     none = await started(cri, pod, slices, "none", resources={"memory_limit_in_bytes": 64 * MI})
     some = await started(
@@ -109,7 +109,7 @@ async def test_no_swap_is_available_unless_it_was_asked_for(
 
 
 @pytest.mark.parametrize(("grace", "told"), [("7", "7s"), ("", "10s")])
-async def test_a_shutdown_waits_for_a_container_as_long_as_its_pod_is_given(
+async def test_a_shutdown_waits_for_the_pods_grace_period(
     cri: Cri, handler: str, slices: Slice, grace: str, told: str
 ) -> None:
     annotations = {GRACE: grace} if grace else {}

@@ -1,11 +1,11 @@
-"""The program: try one target, or each in turn, in a process of its own.
+"""The program: fuzz one target, or each in turn, in a separate process.
 
     hack/fuzz                      every target, for a minute
     hack/fuzz --seconds 600 layer  one of them, for longer
     hack/fuzz --input FILE layer   one input again
     hack/fuzz --list
 
-What fails is told with its seed and kept in a file; the exit status is 1 then.
+A failing input is printed with its seed and kept in a file; the exit status is 1 then.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""What comes to the socket of the CRI: requests of every kind, and bytes that are none."""
+"""Input of the CRI socket: requests of every kind, and malformed bytes."""
 
 import asyncio
 import json
@@ -127,7 +127,7 @@ def _of_messages(rng: random.Random, data: bytes, corpus: Sequence[bytes]) -> by
 
 
 def _request(data: bytes) -> None:
-    """A request is checked, and told of in one line."""
+    """A request is checked, and described in one line."""
     number = int.from_bytes(data[:2], "big") % len(_METHODS)
     request = GetMessageClass(_METHODS[number].input_type).FromString(data[2:])
     assert describe(request).isprintable()

@@ -106,7 +106,7 @@ def _hook(data: bytes) -> None:
 
 
 def _precreate(data: bytes) -> None:
-    """What a hook made of a container's document."""
+    """The document of a container as a hook changed it."""
     json.dumps(hooks.edited(_DOCUMENT, data)).encode()
 
 

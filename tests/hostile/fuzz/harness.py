@@ -19,7 +19,7 @@ from tests.hostile.fuzz.target import Run, Target
 CPU_S = 3.0  # for one input
 MEMORY = 1 << 30  # bytes of address space beyond what the process has before
 MAX_SAID = 8192  # characters of an error
-KEPT = 300  # inputs that told something new, beside the corpus
+KEPT = 300  # inputs with a new outcome, beside the corpus
 
 
 class TooSlow(BaseException):
@@ -36,7 +36,7 @@ class Failure:
 
 
 class _Log(logging.Handler):
-    """What is logged with a traceback."""
+    """A record that is logged with a traceback."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -100,7 +100,7 @@ class Attempt:
     log: _Log
 
     def __call__(self, data: bytes) -> tuple[bool, str]:
-        """Whether the outcome is new, and what was wrong with it: "" if nothing."""
+        """Whether the outcome is new, and the problem with it, "" if there is none."""
         signal.setitimer(signal.ITIMER_PROF, CPU_S)
         try:
             outcome, problem = f"returned {self.run(data)}", ""
@@ -122,11 +122,11 @@ class Attempt:
 
 
 def _said(error: Exception) -> tuple[str, str]:
-    """The kind of an error, without the values in it; and what is wrong with its text."""
+    """The kind of an error without its values, and the problem with its text."""
     text = str(error)
     kind = f"{type(error).__name__}: {re.sub(r'[0-9]+', '0', text)[:120]}"
     if not isinstance(error, CriShimError):
-        return kind, ""  # whoever catches it makes one line of it
+        return kind, ""  # the caller makes one line of it
     if len(text) > MAX_SAID:
         return kind, f"an error of {len(text)} characters: {text[:200]!r}"
     if not text.isprintable():

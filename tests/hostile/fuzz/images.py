@@ -1,4 +1,4 @@
-"""What an image is made of: layers, manifest, configuration, and its files of users and groups."""
+"""The parts of an image: layers, manifest, configuration, and its files of users and groups."""
 
 import gzip
 import io
@@ -170,7 +170,7 @@ def _manifest(data: bytes) -> None:
 
 
 def _config(data: bytes) -> None:
-    """What is accepted must fit every place that it goes to."""
+    """Accepted values must be usable everywhere."""
     found = image_config.parse(data)
     api.ImageSpec(image=found.user, annotations=dict(found.labels)).SerializeToString()
     for text in (*found.env, *found.cmd, *found.entrypoint, *found.volumes, found.working_dir):

@@ -108,7 +108,7 @@ def _change(rng: random.Random, data: bytearray, corpus: Sequence[bytes]) -> Non
 
 
 def of_json(rng: random.Random, data: bytes, corpus: Sequence[bytes]) -> bytes:
-    """A value replaced, taken away or put elsewhere in a JSON text; sometimes any bytes changed."""
+    """A value of a JSON text is replaced, removed or moved; sometimes arbitrary bytes change."""
     if rng.random() < 0.2:
         return of_bytes(rng, data, corpus)
     try:
@@ -145,7 +145,7 @@ def _fits(owner: Any, key: Any) -> bool:
 
 
 def _places(value: Any, depth: int = 0) -> Any:
-    """Every key and index, with what it is in."""
+    """Every key and index, with its container."""
     keys: Any = ()
     if isinstance(value, dict):
         keys = list(value)

@@ -1,4 +1,4 @@
-"""What network providers write and their plugins answer."""
+"""Files of network providers, and answers of their plugins."""
 
 import json
 
@@ -68,7 +68,7 @@ def _network(data: bytes) -> None:
 
 
 def _failure(data: bytes) -> None:
-    """What a plugin says when it fails, on either stream."""
+    """The output of a failing plugin, on either stream."""
     for out, err in ((data, b""), (b"", data)):
         text = str(exec._failure("CNI plugin x: ADD", 1, out, err))
         assert len(text) < 8192 and text.isprintable(), text[:500]

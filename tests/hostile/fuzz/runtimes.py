@@ -1,4 +1,4 @@
-"""What conmon and OCI runtimes say, and the records of a daemon before this one."""
+"""Messages of conmon and OCI runtimes, and the records of an earlier daemon."""
 
 import json
 
@@ -56,7 +56,7 @@ _KINDS = {
 
 
 def _record(data: bytes) -> list[str]:
-    """One bad record keeps neither the others nor the start from being."""
+    """One bad record affects neither the other records nor the start."""
     readable = []
     refused: StateError | None = None
     for kind, type_ in _KINDS.items():

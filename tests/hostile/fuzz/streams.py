@@ -1,4 +1,4 @@
-"""What clients of the streaming server send: requests, and the frames of sessions."""
+"""Input of the streaming server: requests, and the frames of sessions."""
 
 import asyncio
 import functools

@@ -1,4 +1,4 @@
-"""What is tried: a name, inputs to begin with, and a function that takes one."""
+"""A fuzz target: a name, initial inputs, and a function that takes one."""
 
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from tests.hostile.fuzz import mutation
 
-Run = Callable[[bytes], object]  # what it returns tells one outcome from another
+Run = Callable[[bytes], object]  # the result identifies the outcome
 Mutate = Callable[[random.Random, bytes, Sequence[bytes]], bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """`open` gives the function, and takes away what that needs. `allowed` are its own errors."""
+    """`open` yields the function and cleans up after it. `allowed` are its own errors."""
 
     name: str
     corpus: Callable[[], Sequence[bytes]]

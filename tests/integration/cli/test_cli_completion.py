@@ -8,20 +8,21 @@ from pathlib import Path
 import pytest
 
 from cri_shim.aio import child
+from tests.fixtures import busybox
 from tests.fixtures.commands import LIMIT_S, in_terminal
 from tests.fixtures.cri import Cri, pod_config
 
 BIN = Path(sys.executable).parent  # where `cri-shim` is, too
 ENV = os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}", "TERM": "dumb", "HISTFILE": ""}
 
-# What each shell would offer for the words "$@", the last of which is being typed.
+# The completions of each shell for the words "$@", the last of which is being typed.
 BASH = """
 source <(cri-shim completion bash)
 COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=()
 $(complete -p cri-shim | sed 's/.*-F \\([^ ]*\\).*/\\1/') cri-shim
 printf '%s\\n' "${COMPREPLY[@]}"
 """
-# compadd works inside of a completion alone: here it tells what it was given.
+# compadd works only inside a completion: this one prints its arguments.
 ZSH = """
 compdef() { [[ $1 == _cri_shim && $2 == cri-shim ]] }
 compadd() { shift 4; print -rl -- "$@" }
@@ -65,7 +66,7 @@ async def test_commands_flags_and_choices_are_offered(shell: str) -> None:
     assert await asyncio.gather(*asked) == list(OFFERED.values())
 
 
-async def test_ids_are_asked_of_the_daemon_that_is_named(shell: str, cri: Cri) -> None:
+async def test_ids_come_from_the_daemon_that_is_named(shell: str, cri: Cri) -> None:
     pod = await cri.run_pod(pod_config(cri.daemon, "web"))
     container = await cri.run(pod, ["sleep", "600"])
     top = ("--socket", str(cri.daemon.socket))
@@ -74,7 +75,13 @@ async def test_ids_are_asked_of_the_daemon_that_is_named(shell: str, cri: Cri) -
     assert await offered(shell, *top, "ps", "--pod", pod[:3]) == [pod[:13]]
 
 
-async def test_without_a_daemon_no_id_is_offered_and_nothing_is_said(
+async def test_names_of_images_are_offered(shell: str, cri: Cri) -> None:
+    top = ("--socket", str(cri.daemon.socket))
+    assert await offered(shell, *top, "image", "save", "localhost/b") == [busybox.NAME]
+    assert await offered(shell, *top, "image", "rm", "localhost/x") == []
+
+
+async def test_without_a_daemon_no_id_is_offered_and_nothing_is_printed(
     shell: str, tmp_path: Path
 ) -> None:
     assert await offered(shell, "--socket", str(tmp_path / "none"), "logs", "zz") == []

@@ -39,7 +39,7 @@ async def test_run_chooses_the_runtime_handler(cri: Cri, handler: str) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-async def test_run_of_what_cannot_run_is_a_sentence_and_leaves_no_pod(cri: Cri) -> None:
+async def test_a_failed_run_is_a_sentence_and_leaves_no_pod(cri: Cri) -> None:
     done = await cri_shim(cri, "run", "--runtime", "none", busybox.NAME, "true")
     assert done.returncode == 1
     assert done.stderr.startswith(b"cri-shim: ")
@@ -80,7 +80,7 @@ async def test_images_are_loaded_listed_and_removed(cri: Cri, tmp_path: Path) ->
     assert again.stderr == b"cri-shim: there is no image localhost/other:1\n"
 
 
-async def test_an_image_is_given_one_more_name(cri: Cri, tmp_path: Path) -> None:
+async def test_an_image_gets_another_tag(cri: Cri, tmp_path: Path) -> None:
     other: dict[str, object] = {"Labels": {"a": "c"}}
     archive = busybox.archive(tmp_path / "x.tar", other, name="localhost/named:1")
     assert (await cri_shim(cri, "image", "load", str(archive))).returncode == 0
@@ -103,7 +103,7 @@ async def test_only_an_image_of_the_node_is_named_and_only_by_a_tag(cri: Cri) ->
     assert b"has a digest" in refused.stderr
 
 
-async def test_info_and_version_speak_of_the_daemon(cri: Cri) -> None:
+async def test_info_and_version_describe_the_daemon(cri: Cri) -> None:
     facts = json.loads((await cri_shim(cri, "info", "--json")).stdout)
     assert str(cri.daemon.root) in json.dumps(facts)
     plain = await cri_shim(cri, "info")

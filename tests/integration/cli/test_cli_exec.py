@@ -34,7 +34,7 @@ async def test_output_error_and_exit_code_are_the_commands(
     assert (done.returncode, done.stdout, done.stderr) == (42, b"out\n", b"err\n")
 
 
-async def test_a_command_that_takes_too_long_is_killed_and_that_is_told(
+async def test_a_command_that_exceeds_its_timeout_is_killed_with_an_error(
     cri: Cri, container: str
 ) -> None:
     done = await cri_shim(cri, "exec", "--timeout", "1", container, "sleep", "6661")
@@ -65,9 +65,7 @@ async def test_input_may_come_from_a_file(cri: Cri, container: str, tmp_path: Pa
     assert (tmp_path / "out").read_text() == f"{expected}  -\n"
 
 
-async def test_a_terminal_is_a_terminal_with_our_size_which_may_change(
-    cri: Cri, container: str
-) -> None:
+async def test_a_terminal_follows_the_size_of_the_clients(cri: Cri, container: str) -> None:
     async with in_terminal(*command(cri, "exec", "-it", container, "sh")) as terminal:
         resize(terminal.fd, 37, 101)
         await terminal.until(lambda seen: b"# " in seen)
@@ -87,7 +85,7 @@ def resize(fd: int, lines: int, columns: int) -> None:
     fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
 
-async def test_ctrl_c_reaches_the_command_and_the_terminal_is_put_back(
+async def test_ctrl_c_reaches_the_command_and_the_terminal_is_restored(
     cri: Cri, container: str
 ) -> None:
     script = ["sh", "-c", "echo ready; sleep 6662"]
@@ -113,14 +111,16 @@ async def test_ctrl_c_without_a_terminal_ends_the_command(cri: Cri, container: s
         await running.end()
 
 
-async def test_a_terminal_where_none_is_is_refused(cri: Cri, container: str) -> None:
+async def test_a_terminal_option_without_a_terminal_is_refused(cri: Cri, container: str) -> None:
     done = await cri_shim(cri, "exec", "-it", container, "true")
     assert done.returncode == 1
     assert done.stderr.startswith(b"cri-shim: input is not a terminal")
 
 
 @pytest.mark.parametrize("flags", [[], ["-i"]])
-async def test_what_cannot_be_run_is_a_sentence(cri: Cri, container: str, flags: list[str]) -> None:
+async def test_a_command_that_cannot_run_is_a_sentence(
+    cri: Cri, container: str, flags: list[str]
+) -> None:
     missing = await cri_shim(cri, "exec", *flags, container, "nothing-like-this")
     assert missing.returncode == 1
     assert b"cri-shim: cannot execute 'nothing-like-this' in container" in missing.stderr
@@ -131,7 +131,7 @@ async def test_what_cannot_be_run_is_a_sentence(cri: Cri, container: str, flags:
 
 @pytest.fixture(scope="module")
 def encrypted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """A daemon that serves sessions over TLS, with a certificate that nobody else knows."""
+    """A daemon that serves sessions over TLS with a self-signed certificate."""
     directory = tmp_path_factory.mktemp("tls")
     make_certificate(directory, "first")
     files = {

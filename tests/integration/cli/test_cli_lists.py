@@ -1,4 +1,4 @@
-"""pods, ps and inspect: what is there, in the words and columns of crictl."""
+"""pods, ps and inspect: the objects, with the words and columns of crictl."""
 
 import json
 import re
@@ -48,7 +48,9 @@ async def test_pods_shows_one_line_for_each_the_youngest_first(cri: Cri, scene: 
     ]
 
 
-async def test_ps_shows_what_runs_and_a_what_ran_too(cri: Cri, scene: Scene) -> None:
+async def test_ps_shows_running_containers_and_with_a_ended_ones_too(
+    cri: Cri, scene: Scene
+) -> None:
     head, *running = rows(await shown(cri, "ps"))
     assert ",".join(head) == "CONTAINER,IMAGE,CREATED,STATE,NAME,ATTEMPT,POD ID,POD,NAMESPACE"
     assert [[line[0], *line[3:]] for line in running] == [
@@ -77,7 +79,9 @@ async def test_ps_shows_what_runs_and_a_what_ran_too(cri: Cri, scene: Scene) -> 
         (["pods", "-l"], ["web"]),
     ],
 )
-async def test_filters_choose(cri: Cri, scene: Scene, words: list[str], found: list[str]) -> None:
+async def test_filters_select_rows(
+    cri: Cri, scene: Scene, words: list[str], found: list[str]
+) -> None:
     ids = (await shown(cri, *words, "-q")).split()
     assert ids == [getattr(scene, name) for name in found]
 
@@ -98,15 +102,13 @@ async def test_the_pod_of_a_container_is_known_without_labels_of_a_kubelet(cri: 
     assert rows(await shown(cri, "ps"))[1][-2:] == ["bare", "test"]
 
 
-async def test_nothing_is_a_head_without_lines(cri: Cri) -> None:
+async def test_an_empty_list_is_a_head_without_lines(cri: Cri) -> None:
     assert len(rows(await shown(cri, "ps"))) == len(rows(await shown(cri, "pods"))) == 1
     assert await shown(cri, "ps", "-q") == ""
     assert await shown_json(cri, "pods", "-o", "json") == {"items": []}
 
 
-async def test_inspect_tells_of_containers_and_pods_by_the_beginning_of_their_ids(
-    cri: Cri, scene: Scene
-) -> None:
+async def test_inspect_shows_containers_and_pods_by_id_prefix(cri: Cri, scene: Scene) -> None:
     container = await shown_json(cri, "inspect", scene.ended[:13])
     assert container["status"]["id"] == scene.ended
     assert (container["status"]["exitCode"], container["status"]["state"]) == (
@@ -118,7 +120,7 @@ async def test_inspect_tells_of_containers_and_pods_by_the_beginning_of_their_id
     assert [one["status"]["id"] for one in both] == [scene.web, scene.running]
 
 
-async def test_a_beginning_that_several_have_is_refused_with_their_ids(cri: Cri) -> None:
+async def test_an_ambiguous_id_prefix_is_refused_with_the_ids(cri: Cri) -> None:
     pods = [await cri.run_pod() for _ in range(17)]  # of 16 digits one must come twice
     first = next(digit for digit in "0123456789abcdef" if sum(p[0] == digit for p in pods) > 1)
     done = await cri_shim(cri, "inspect", first)
@@ -127,7 +129,7 @@ async def test_a_beginning_that_several_have_is_refused_with_their_ids(cri: Cri)
     assert all(pod.encode() in done.stderr for pod in pods if pod.startswith(first))
 
 
-async def test_what_is_not_there_cannot_be_inspected(cri: Cri) -> None:
+async def test_inspecting_an_unknown_object_is_an_error(cri: Cri) -> None:
     done = await cri_shim(cri, "inspect", "nothing")
     assert (done.returncode, done.stdout) == (1, b"")
     assert done.stderr == b"cri-shim: there is no pod and no container with id nothing\n"
@@ -142,7 +144,7 @@ async def test_what_is_not_there_cannot_be_inspected(cri: Cri) -> None:
         "ps -a --label tier=front", "ps --name nothing",
     ],
 )  # fmt: skip
-async def test_a_list_is_what_crictl_shows(cri: Cri, scene: Scene, words: str) -> None:
+async def test_a_list_equals_crictls(cri: Cri, scene: Scene, words: str) -> None:
     theirs = await crictl(cri, *words.split())
     ours = await shown(cri, *words.split())
     assert aged(ours) == aged(theirs.stdout.decode())
@@ -155,13 +157,13 @@ def aged(text: str) -> str:
 
 @needs_crictl
 @pytest.mark.parametrize("words", ["pods -o json", "ps -a -o json"])
-async def test_a_list_as_json_is_what_crictl_shows(cri: Cri, scene: Scene, words: str) -> None:
+async def test_a_list_as_json_equals_crictls(cri: Cri, scene: Scene, words: str) -> None:
     theirs = json.loads((await crictl(cri, *words.split())).stdout)
     assert await shown_json(cri, *words.split()) == theirs
 
 
 @needs_crictl
-async def test_what_inspect_tells_is_what_crictl_tells(cri: Cri, scene: Scene) -> None:
+async def test_the_output_of_inspect_equals_crictls(cri: Cri, scene: Scene) -> None:
     for id in (scene.running, scene.ended, scene.made):
         assert await shown(cri, "inspect", id) == (await crictl(cri, "inspect", id)).stdout.decode()
     for id in (scene.web, scene.old):

@@ -1,4 +1,4 @@
-"""logs: what a container has written and writes."""
+"""logs: the past and new output of a container."""
 
 import asyncio
 import signal
@@ -25,20 +25,20 @@ async def counted(cri: Cri) -> str:
     return container
 
 
-async def test_each_stream_goes_where_it_belongs(cri: Cri) -> None:
+async def test_stdout_and_stderr_are_written_separately(cri: Cri) -> None:
     done = await cri_shim(cri, "logs", (await counted(cri))[:13])
     assert (done.returncode, done.stderr) == (0, b"bad\n")
     assert done.stdout == b"line 1\nline 2\nline 3\nline 4\nunfinished"
 
 
-async def test_the_last_lines_alone(cri: Cri) -> None:
+async def test_tail_shows_the_last_lines(cri: Cri) -> None:
     container = await cri.run(await cri.run_pod(), ["seq", "1000"])
     await cri.exited(container)
     assert await shown(cri, "logs", "--tail", "3", container) == "998\n999\n1000\n"
     assert await shown(cri, "logs", "--tail", "0", container) == ""
 
 
-async def test_times_are_shown_and_can_be_asked_for(cri: Cri) -> None:
+async def test_times_can_be_shown_and_selected(cri: Cri) -> None:
     script = "echo old; until [ -e /tmp/go ]; do sleep 0.05; done; echo new"
     container = await cri.run(await cri.run_pod(), ["sh", "-c", script])
     await cri.sh(container, "touch /tmp/go")
@@ -86,7 +86,7 @@ async def test_a_container_without_a_log_is_an_error(cri: Cri) -> None:
 
 
 @needs_crictl
-async def test_a_log_is_what_crictl_shows(cri: Cri) -> None:
+async def test_a_log_equals_crictls(cri: Cri) -> None:
     script = "for n in 1 2 3; do echo out $n; echo err $n >&2; done"
     container = await cri.run(await cri.run_pod(), ["sh", "-c", script])
     await cri.exited(container)

@@ -46,7 +46,7 @@ class OnLibpodConf(Daemon):
         return [sys.executable, "-m", "cri_shim", "--config", str(here / "libpod.conf"), "serve"]
 
     def _write_network(self) -> None:
-        """What podman's package put beside the file, with its leases in a place of their own."""
+        """The files of podman's package beside the file, with their leases in a separate place."""
         leases = str(self.directory / "leases")
         ranges = [[{"subnet": self.subnet}]]
         bridge = {
@@ -71,7 +71,7 @@ def daemon() -> Iterator[Daemon]:
             started.end()
 
 
-async def test_it_runs_containers_and_leaves_nothing(cri: Cri) -> None:
+async def test_a_daemon_with_a_libpod_conf_runs_containers_and_leaves_nothing(cri: Cri) -> None:
     pod = await cri.run_pod()
     container = await cri.run(pod, ["sh", "-c", "echo works; exec sleep 60"])
     assert await cri.sh(container, "echo inside") == "inside\n"
@@ -81,7 +81,7 @@ async def test_it_runs_containers_and_leaves_nothing(cri: Cri) -> None:
     assert (await cri.pod_status(pod)).network.ip.startswith(cri.daemon.subnet[:-4])
 
 
-async def test_the_first_of_its_runtime_path_is_the_default_handler(cri: Cri) -> None:
+async def test_the_first_entry_of_runtime_path_is_the_default_handler(cri: Cri) -> None:
     container = await cri.create(await cri.run_pod(), api.ContainerConfig(
         metadata=api.ContainerMetadata(name="main"),
         image=api.ImageSpec(image=busybox.NAME),
@@ -92,7 +92,7 @@ async def test_the_first_of_its_runtime_path_is_the_default_handler(cri: Cri) ->
     assert container in [entry.name for entry in states.iterdir()]
 
 
-async def test_a_restart_takes_over_what_runs(cri: Cri) -> None:
+async def test_a_restart_takes_over_running_containers(cri: Cri) -> None:
     container = await cri.run(await cri.run_pod(), ["sleep", "60"])
     cri.daemon.kill()
     cri.daemon.start()

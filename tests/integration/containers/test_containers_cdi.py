@@ -90,7 +90,7 @@ async def test_a_device_comes_with_nodes_mounts_environment_groups_and_hooks(
     assert not (await cri.status(container)).mounts
 
 
-async def test_an_annotation_asks_for_devices_too_and_yaml_is_read(
+async def test_devices_can_be_requested_by_annotation_and_defined_in_yaml(
     cri: Cri, handler: str, specs: list[Path]
 ) -> None:
     write(specs[0], env=["GPU=0"])
@@ -122,7 +122,7 @@ async def test_the_directories_are_read_anew_and_the_later_one_wins(
         ("vendor.com/gpu=0", "/dev/no-such-gpu: No such file or directory"),
     ],
 )
-async def test_a_device_that_is_not_here_is_refused_by_name_and_leaves_nothing(
+async def test_an_unknown_device_is_refused_by_name_and_leaves_nothing(
     cri: Cri, specs: list[Path], name: str, problem: str
 ) -> None:
     write(specs[0], deviceNodes=[{"path": "/dev/gpu", "hostPath": "/dev/no-such-gpu"}])
@@ -135,9 +135,7 @@ async def test_a_device_that_is_not_here_is_refused_by_name_and_leaves_nothing(
     assert list((cri.daemon.run_root / "containers").glob("*")) == []
 
 
-async def test_a_container_that_asks_for_none_does_not_mind_what_is_in_the_directories(
-    cri: Cri, specs: list[Path]
-) -> None:
+async def test_a_container_without_devices_ignores_bad_files(cri: Cri, specs: list[Path]) -> None:
     (specs[0] / "gpu.json").write_text("nonsense")
     container = await run(cri, "", annotations={"cdi.example.com/x": "vendor.com/gpu=0"})
     assert (await cri.status(container)).state == api.CONTAINER_RUNNING

@@ -8,13 +8,13 @@ from cri_shim.errors import CriShimError, NotFound, TimedOut, WrongState
 from tests.fixtures.cri import Cri, container_config
 
 
-async def test_output_streams_and_exit_code_are_told(cri: Cri, handler: str) -> None:
+async def test_output_streams_and_exit_code_are_returned(cri: Cri, handler: str) -> None:
     container = await cri.run(await cri.run_pod(handler=handler), ["sleep", "60"])
     answer = await cri.exec(container, "sh", "-c", "echo out; echo err >&2; exit 4")
     assert (answer.stdout, answer.stderr, answer.exit_code) == (b"out\n", b"err\n", 4)
 
 
-async def test_a_command_runs_as_the_container_does(cri: Cri) -> None:
+async def test_a_command_runs_with_the_user_and_settings_of_its_container(cri: Cri) -> None:
     config = container_config(["sleep", "60"], working_dir="/var")
     config.envs.add(key="COLOR", value=b"blue")
     config.linux.security_context.run_as_user.value = 1000
@@ -34,14 +34,14 @@ async def test_a_timed_out_command_is_gone_with_its_children(cri: Cri, handler: 
     )
 
 
-async def test_a_background_child_that_keeps_stdout_does_not_hold_the_answer(cri: Cri) -> None:
+async def test_a_background_child_that_keeps_stdout_does_not_delay_the_answer(cri: Cri) -> None:
     container = await cri.run(await cri.run_pod(), ["sleep", "60"])
     async with asyncio.timeout(5):
         answer = await cri.exec(container, "sh", "-c", "sleep 60 & echo done")
     assert (answer.stdout, answer.exit_code) == (b"done\n", 0)
 
 
-async def test_more_output_than_a_message_holds_is_cut_and_the_command_goes_on(cri: Cri) -> None:
+async def test_output_beyond_the_message_size_is_cut_and_the_command_continues(cri: Cri) -> None:
     container = await cri.run(await cri.run_pod(), ["sleep", "60"])
     zeros = "head -c 15000000 /dev/zero"
     script = f"{zeros}; {zeros} >&2; {zeros}; echo end > /tmp/end; exit 3"
@@ -52,7 +52,9 @@ async def test_more_output_than_a_message_holds_is_cut_and_the_command_goes_on(c
     assert await cri.sh(container, "cat /tmp/end") == "end\n"
 
 
-async def test_what_cannot_be_executed_is_an_error_that_names_it(cri: Cri, handler: str) -> None:
+async def test_a_command_that_cannot_be_executed_is_an_error_that_names_it(
+    cri: Cri, handler: str
+) -> None:
     container = await cri.run(await cri.run_pod(handler=handler), ["sleep", "60"])
     with pytest.raises(CriShimError, match="nosuchprogram"):
         await cri.exec(container, "nosuchprogram")

@@ -1,4 +1,4 @@
-"""Containers over the CRI: create, start, end, stop, remove, and what is refused."""
+"""Containers over the CRI: create, start, end, stop, remove, and refusals."""
 
 import asyncio
 import os
@@ -33,7 +33,7 @@ async def test_a_container_goes_from_created_to_running_to_exited(cri: Cri, hand
     assert sorted(log_lines(status)) == ["err", "out"]
 
 
-async def test_exit_codes_and_signals_are_told(cri: Cri, handler: str) -> None:
+async def test_exit_codes_and_signals_are_reported(cri: Cri, handler: str) -> None:
     pod = await cri.run_pod(handler=handler)
     three = await cri.exited(await cri.run(pod, ["sh", "-c", "exit 3"], "three"))
     assert (three.exit_code, three.reason) == (3, "Error")
@@ -64,7 +64,7 @@ async def test_a_command_that_cannot_be_executed_is_a_start_error_that_names_it(
     assert status.finished_at > 0
 
 
-async def test_running_out_of_memory_is_told_as_such(cri: Cri, handler: str) -> None:
+async def test_running_out_of_memory_is_reported(cri: Cri, handler: str) -> None:
     pod = await cri.run_pod(handler=handler)
     config = container_config(["sh", "-c", "dd if=/dev/zero of=/dev/null bs=60M"])
     config.linux.resources.memory_limit_in_bytes = 20 << 20
@@ -117,7 +117,7 @@ async def test_a_shorter_stop_shortens_a_longer_one(cri: Cri) -> None:
     assert (await cri.status(container)).exit_code == 137
 
 
-async def test_a_stop_goes_on_when_its_caller_gives_up(cri: Cri) -> None:
+async def test_a_stop_continues_if_its_caller_is_cancelled(cri: Cri) -> None:
     pod = await cri.run_pod()
     container = await cri.run(pod, ["sleep", "600"])
     request = api.StopContainerRequest(container_id=container, timeout=1)
@@ -126,7 +126,7 @@ async def test_a_stop_goes_on_when_its_caller_gives_up(cri: Cri) -> None:
     assert (await cri.exited(container)).exit_code == 137
 
 
-async def test_stopping_what_has_ended_and_removing_twice_is_success(cri: Cri) -> None:
+async def test_stopping_an_ended_container_and_removing_twice_is_success(cri: Cri) -> None:
     pod = await cri.run_pod()
     container = await cri.run(pod, ["true"])
     await cri.exited(container)
@@ -156,7 +156,7 @@ async def test_the_same_name_in_a_pod_is_refused_until_the_first_is_removed(cri:
     await cri.create(pod, container_config(["true"]))
 
 
-async def test_what_cannot_be_created_is_refused_by_name_and_leaves_nothing(cri: Cri) -> None:
+async def test_a_failed_create_names_its_cause_and_leaves_nothing(cri: Cri) -> None:
     pod = await cri.run_pod()
     missing_source = container_config(["true"])
     missing_source.mounts.add(host_path="/no/such/dir", container_path="/data")
@@ -196,7 +196,7 @@ async def test_lists_filter_by_pod_state_id_and_label(cri: Cri) -> None:
     assert await cri.containers(id=created[:12]) == [created]
 
 
-async def test_the_status_tells_image_user_mounts_and_resources(cri: Cri, tmp_path: Path) -> None:
+async def test_the_status_has_image_user_mounts_and_resources(cri: Cri, tmp_path: Path) -> None:
     pod = await cri.run_pod()
     config = container_config(["sleep", "60"], annotations={"a": "b"})
     config.mounts.add(host_path=str(tmp_path), container_path="/data", readonly=True)

@@ -47,7 +47,7 @@ async def told(cri: Cri, container: str) -> api.LinuxContainerResources:
 
 
 async def holds(cri: Cri, container: str, **wanted: Any) -> None:
-    """Assert that the kernel holds the container to what it can limit of this."""
+    """Assert that the kernel limits the container as far as this node can."""
     wanted = kernel.possible(wanted)
     assert kernel.in_force((await cri.info(container))["pid"], wanted) == wanted
 
@@ -85,7 +85,7 @@ AFTER = kernel.possible(
         "oom_score_adj": 600,
     }
 )
-NO_SWAP = {"memory_swap_limit_in_bytes": 64 * MIB}  # none unless asked for
+NO_SWAP = {"memory_swap_limit_in_bytes": 64 * MIB}  # none unless requested
 
 
 async def test_every_limit_is_in_force_from_the_start(cri: Cri, handler: str) -> None:
@@ -138,7 +138,7 @@ async def test_a_changed_limit_of_huge_pages_survives_the_next_update(
     await holds(cri, container, pages={"2MB": 8 * MIB})
 
 
-async def test_what_an_update_does_not_name_stays(cri: Cri, handler: str) -> None:
+async def test_an_update_keeps_unnamed_limits(cri: Cri, handler: str) -> None:
     pod = await cri.run_pod(handler=handler)
     container = await create(cri, pod, limits(**BEFORE))
     await cri.start(container)
@@ -149,7 +149,7 @@ async def test_what_an_update_does_not_name_stays(cri: Cri, handler: str) -> Non
     assert await told(cri, container) == expected
 
 
-async def test_a_memory_limit_below_what_is_used_is_refused_and_harms_nothing(
+async def test_a_memory_limit_below_the_usage_is_refused_and_changes_nothing(
     cri: Cri, handler: str
 ) -> None:
     pod = await cri.run_pod(handler=handler)
@@ -173,7 +173,7 @@ def on_disk() -> Iterator[Path]:
         yield Path(directory)
 
 
-async def test_pages_of_files_do_not_keep_a_limit_from_being_lowered(
+async def test_page_cache_does_not_prevent_a_lower_limit(
     cri: Cri, handler: str, on_disk: Path
 ) -> None:
     pod = await cri.run_pod(handler=handler)
@@ -191,7 +191,7 @@ async def test_pages_of_files_do_not_keep_a_limit_from_being_lowered(
     await holds(cri, container, **memory(32))
 
 
-async def test_swap_is_what_is_asked_for_beyond_the_memory(cri: Cri, handler: str) -> None:
+async def test_the_swap_limit_is_the_part_beyond_the_memory_limit(cri: Cri, handler: str) -> None:
     pod = await cri.run_pod(handler=handler)
     asked = limits(memory_limit_in_bytes=64 * MIB, memory_swap_limit_in_bytes=96 * MIB)
     some = await create(cri, pod, asked, "some")
@@ -214,7 +214,7 @@ async def test_swap_is_what_is_asked_for_beyond_the_memory(cri: Cri, handler: st
         ("oom_score_adj", {"oom_score_adj": 1001}),
     ],
 )
-async def test_what_cannot_be_limited_so_is_refused_by_name(
+async def test_an_impossible_limit_is_refused_by_name(
     cri: Cri, field: str, asked: dict[str, Any]
 ) -> None:
     pod = await cri.run_pod()
@@ -230,7 +230,7 @@ async def test_what_cannot_be_limited_so_is_refused_by_name(
     assert await told(cri, container) == limits()
 
 
-async def test_zeros_for_page_sizes_that_are_not_here_are_nothing(cri: Cri) -> None:
+async def test_zeros_for_unsupported_page_sizes_are_ignored(cri: Cri) -> None:
     pod = await cri.run_pod()
     container = await create(cri, pod, limits(pages={"64KB": 0, "2MB": 0}))
     await cri.start(container)

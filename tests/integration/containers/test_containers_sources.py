@@ -1,4 +1,4 @@
-"""Sources of bind mounts: what is mounted for the time of a start, and what is left of it."""
+"""Sources of bind mounts: mounts that exist during a start, and that none stays."""
 
 import tempfile
 from collections.abc import Iterator
@@ -117,7 +117,7 @@ async def test_a_declared_volume_that_is_new_belongs_to_the_containers_user(
     assert owners.split() == ["1000:50", "1000:50", "0:0"]
 
 
-async def test_where_every_mount_is_shared_a_start_leaves_them_as_they_were(
+async def test_a_start_does_not_change_shared_mounts_of_the_node(
     everything_shared: Daemon, handler: str, tmp_path: Path
 ) -> None:
     """As on a usual node; the whole tree is bound, with the places in it."""
@@ -156,7 +156,7 @@ def everything_shared(tmp_path: Path) -> Iterator[Daemon]:
 
 
 def own_mounts(daemon: Daemon, *directories: Path) -> list[str]:
-    """What is mounted for the daemon below its own directory, and below others of the test."""
+    """Return the daemon's mounts below its own directory, and below others of the test."""
     lines = Path(f"/proc/{daemon.pid}/mountinfo").read_text().splitlines()
     targets = [line.split(" ")[4] for line in lines]
     ours = tuple(map(str, (daemon.directory, *directories)))

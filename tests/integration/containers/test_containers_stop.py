@@ -1,4 +1,4 @@
-"""What a stop does to a container, and what can still be done with it meanwhile."""
+"""The effects of a stop on a container, and the calls that work during it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -41,7 +41,7 @@ async def urls(cri: Cri, container: str) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_the_stop_signal_of_the_image_is_used_and_told(cri: Cri, handler: str) -> None:
+async def test_the_stop_signal_of_the_image_is_used_and_reported(cri: Cri, handler: str) -> None:
     name = "localhost/stops:usr2"
     file = archive(cri.daemon.directory / "stops.tar", {"StopSignal": "SIGUSR2"}, name)
     await cri.control.LoadImage(control.LoadImageRequest(source=f"docker-archive:{file}"))
@@ -58,7 +58,7 @@ async def test_the_stop_signal_of_the_image_is_used_and_told(cri: Cri, handler: 
     assert (status.exit_code, status.stop_signal) == (9, api.SIGNAL_SIGUSR2)
 
 
-async def test_commands_run_in_a_container_that_is_asked_to_end(cri: Cri, handler: str) -> None:
+async def test_commands_run_in_a_container_that_is_stopping(cri: Cri, handler: str) -> None:
     container = await cri.run(await cri.run_pod(handler=handler), ["sh", "-c", WAITS])
     await cri.sh(container, "true")
 
@@ -95,6 +95,6 @@ async def test_no_command_is_started_once_killing_begins_and_a_frozen_container_
         with pytest.raises(WrongState, match="is being killed"):
             await cri.exec(container, "true")
 
-    # It was thawed when that had been waited for in vain.
+    # It was thawed after the wait had timed out.
     assert f"{container} still lives 2 s after SIGKILL" in cri.daemon.log.read_text()
     assert (await cri.status(container)).exit_code == 137

@@ -94,7 +94,7 @@ async def test_not_even_a_privileged_container_can_write_to_a_volumes_image(
         ("etc/motd", "cat /vol", "second"),
     ],
 )
-async def test_a_sub_path_is_all_there_is_of_the_image(
+async def test_a_sub_path_is_the_only_visible_part_of_the_image(
     cri: Cri, handler: str, sub_path: str, script: str, expected: str
 ) -> None:
     await load(cri, Image(LAYERS), DATA)
@@ -104,7 +104,7 @@ async def test_a_sub_path_is_all_there_is_of_the_image(
 
 
 @pytest.mark.parametrize("sub_path", ["out", "up", "missing", "etc/motd/x", "etc/old"])
-async def test_a_sub_path_that_leads_nowhere_or_outside_is_refused_and_leaves_nothing(
+async def test_a_missing_or_outside_sub_path_is_refused_and_leaves_nothing(
     cri: Cri, sub_path: str
 ) -> None:
     await load(cri, Image(LAYERS), DATA)
@@ -121,7 +121,7 @@ async def test_a_sub_path_that_leads_nowhere_or_outside_is_refused_and_leaves_no
     assert mounts.mounts_below(cri.daemon.run_root / "containers") == []
 
 
-async def test_an_image_that_is_not_here_is_refused(cri: Cri) -> None:
+async def test_a_missing_image_is_refused(cri: Cri) -> None:
     pod = await cri.run_pod()
     with pytest.raises(InvalidArgument) as refused:
         await cri.create(pod, container_config(["true"], mounts=[volume(image="none/such:1")]))

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(not CRICTL, reason="needs crictl, on PATH or by 
 
 
 class Crictl:
-    """Runs crictl against one socket; a failure shows what it said."""
+    """Runs crictl against one socket; a failure shows its output."""
 
     def __init__(self, daemon: Daemon) -> None:
         self._config = daemon.directory / "crictl.yaml"
@@ -60,7 +60,7 @@ def crictl(registry: Registry) -> Iterator[Crictl]:
 
 @pytest.fixture(scope="module")
 def image(registry: Registry) -> str:
-    """Three layers, with a whiteout: what the second made, the third takes away."""
+    """Three layers with a whiteout: the third removes a file of the second."""
     second = Tar().file("etc/motd", b"hello\n").file("etc/secret", b"gone\n")
     third = Tar().file("etc/.wh.secret", b"")
     made = Image([busybox_layer(), second, third], config={"Cmd": ["sleep", "600"]})

@@ -48,7 +48,7 @@ async def test_a_container_can_change_its_copy_and_no_other(
     assert (node / "secrets" / "token").read_text() == "secret"
 
 
-async def test_what_only_root_may_read_stays_so(cri: Cri, handler: str) -> None:
+async def test_files_for_root_alone_stay_private(cri: Cri, handler: str) -> None:
     pod = await cri.run_pod(handler=handler)
     config = container_config(["sleep", "60"])
     config.linux.security_context.run_as_user.value = 1000
@@ -61,7 +61,7 @@ async def test_what_only_root_may_read_stays_so(cri: Cri, handler: str) -> None:
 
 
 @pytest.mark.parametrize("readonly", [False, True])
-async def test_a_mount_below_a_default_one_finds_its_place(
+async def test_a_mount_below_a_default_mount_works(
     cri: Cri, handler: str, tmp_path: Path, readonly: bool
 ) -> None:
     (tmp_path / "token").write_text("account")

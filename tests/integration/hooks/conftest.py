@@ -29,7 +29,7 @@ class HooksDir:
         return path
 
     def define(self, name: str, stage: str, script: str, **fields: Any) -> None:
-        """A hook for every container, unless `when` says otherwise."""
+        """A hook for every container, unless `when` has other conditions."""
         hook = {"path": str(self.program(name, script)), **fields.pop("hook", {})}
         definition = {
             "version": "1.0.0", "hook": hook, "when": {"always": True}, "stages": [stage],

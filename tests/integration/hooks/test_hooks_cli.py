@@ -21,7 +21,7 @@ async def hooks(cri: Cri, *words: str) -> child.Finished:
     return await child.run(command, timeout=LIMIT_S)
 
 
-async def test_hooks_lists_what_there_is_and_names_what_is_bad(cri: Cri, hooks_d: Any) -> None:
+async def test_hooks_lists_the_hooks_and_names_bad_files(cri: Cri, hooks_d: Any) -> None:
     hooks_d.define("b", "prestart", "")
     hooks_d.define("A", "poststop", "")
     (hooks_d.directory / "bad.json").write_text("{}")
@@ -41,7 +41,7 @@ async def test_hooks_lists_what_there_is_and_names_what_is_bad(cri: Cri, hooks_d
     ]
 
 
-async def test_hooks_says_which_would_match_a_container(cri: Cri, hooks_d: Any) -> None:
+async def test_hooks_shows_the_hooks_that_match_a_container(cri: Cri, hooks_d: Any) -> None:
     hooks_d.define("pod", "prestart", "", when={"annotations": {"^example/hook$": "yes"}})
     hooks_d.define("sh", "prestart", "", when={"commands": ["^sh$"]})
     pod = await cri.run_pod(pod_config(cri.daemon, annotations={"example/hook": "yes"}))

@@ -16,7 +16,7 @@ HOST_STAGES = ["prestart", "createRuntime", "poststart", "poststop"]
 
 
 @pytest.mark.parametrize("stage", HOST_STAGES)
-async def test_a_hook_of_each_stage_runs_and_is_told_of_its_container(
+async def test_a_hook_of_each_stage_runs_and_gets_the_state_of_its_container(
     cri: Cri, hooks_d: Any, handler: str, stage: str
 ) -> None:
     hooks_d.define("noting", stage, STATE)
@@ -119,7 +119,7 @@ async def test_a_precreate_hook_may_change_the_document(
     assert await cri.sh(container, "echo $EDITED") == "1\n"
 
 
-async def test_precreate_hooks_get_what_the_one_before_them_wrote(cri: Cri, hooks_d: Any) -> None:
+async def test_precreate_hooks_get_the_output_of_the_previous_one(cri: Cri, hooks_d: Any) -> None:
     hooks_d.define("1", "precreate", "sed s/one/two/")
     hooks_d.define("2", "precreate", "sed s/two/three/")
     container = await cri.create(await cri.run_pod(), container_config(["one"]))

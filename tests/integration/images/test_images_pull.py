@@ -307,6 +307,23 @@ async def test_registries_conf_may_send_a_name_elsewhere_by_mirror_or_location(
     assert sorted(only.repo_tags) == ["mirrored.invalid/app:1", "moved.invalid/team/app:1"]
 
 
+async def test_a_registry_of_the_loopback_interface_may_be_plain_unless_an_entry_forbids_it(
+    open_images: Open, registry: Registry, tmp_path: Path
+) -> None:
+    image = image_of("plain")
+    registry.push(image, "plain/app:1")
+    conf = tmp_path / "registries.conf"
+    conf.write_text("")
+    engine = await open_images(conf=conf)
+
+    assert await pull.pull(engine, f"localhost:{registry.port}/plain/app:1") == image.id
+    assert await pull.pull(engine, registry.name("plain/app:1")) == image.id
+
+    conf.write_text(f'[[registry]]\nlocation = "{registry.host}"\ninsecure = false\n')
+    with pytest.raises(ToolFailed, match="HTTP response to HTTPS client"):
+        await pull.pull(engine, registry.name("plain/app:1"))
+
+
 async def test_a_registry_token_is_refused_because_it_would_be_seen(engine: Engine) -> None:
     with pytest.raises(InvalidArgument, match="registry_token"):
         await pull.pull(engine, "127.0.0.1:1/x:1", api.AuthConfig(registry_token="t"))

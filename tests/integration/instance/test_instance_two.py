@@ -16,7 +16,7 @@ def pair() -> Iterator[tuple[Daemon, Daemon]]:
         yield one, two
 
 
-async def test_pods_of_one_are_not_the_others(pair: tuple[Daemon, Daemon]) -> None:
+async def test_two_instances_have_separate_pods(pair: tuple[Daemon, Daemon]) -> None:
     async with Client(pair[0].socket) as first, Client(pair[1].socket) as second:
         one, two = Cri(pair[0], first), Cri(pair[1], second)
         here, there = await asyncio.gather(one.run_pod(), two.run_pod())

@@ -105,7 +105,7 @@ async def test_emptying_ends_a_group_that_keeps_forking(
 
 
 def freeze(group: str) -> Path:
-    """Have the group frozen; the file that says so."""
+    """Freeze the group; return its state file."""
     freezer = TREES.holding("freezer")
     assert freezer is not None
     file, word = ("cgroup.freeze", "1") if freezer.v2 else ("freezer.state", "FROZEN")
@@ -121,7 +121,7 @@ async def test_emptying_ends_frozen_processes(on: Cgroups, group: str) -> None:
     assert await child.wait() == -signal.SIGKILL
 
 
-async def test_thawing_lets_a_frozen_group_go_on(on: Cgroups, group: str) -> None:
+async def test_a_thawed_group_runs_again(on: Cgroups, group: str) -> None:
     child = spawn(["sleep", "600"])
     enter(group, child)
     file = freeze(group)
@@ -134,7 +134,7 @@ async def test_thawing_lets_a_frozen_group_go_on(on: Cgroups, group: str) -> Non
     await on.thaw("/cri-shim-test-never/made")
 
 
-async def test_thawing_knows_the_freezer_of_version_2(
+async def test_thawing_supports_the_freezer_of_version_2(
     on: Cgroups, group: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unified = next(tree for tree in TREES.all() if tree.v2)
@@ -148,7 +148,7 @@ async def test_thawing_knows_the_freezer_of_version_2(
     assert file.read_text() == "0\n"
 
 
-async def test_emptying_what_is_empty_or_gone_is_fine(on: Cgroups, group: str) -> None:
+async def test_emptying_an_empty_or_missing_group_is_no_error(on: Cgroups, group: str) -> None:
     await on.empty(group)
     await on.empty("/cri-shim-test-never/made")
 
@@ -171,7 +171,7 @@ def refuse(self: Path, text: str) -> int:
     raise FileNotFoundError(2, "No such file or directory", str(self))
 
 
-async def test_removing_takes_groups_below_along_and_is_idempotent(on: Cgroups, group: str) -> None:
+async def test_removing_includes_nested_groups_and_is_idempotent(on: Cgroups, group: str) -> None:
     for place in groups(group.strip("/")):
         (place / "below/deeper").mkdir(parents=True)
     await on.remove(group)
@@ -216,7 +216,7 @@ async def test_deaths_for_lack_of_memory_are_counted(on: Cgroups, group: str) ->
     assert (before, code, on.oom_count(group)) == (0, -signal.SIGKILL, 1)
 
 
-async def test_memory_in_use_is_told_and_none_without_a_group(on: Cgroups, group: str) -> None:
+async def test_memory_usage_is_none_without_a_group(on: Cgroups, group: str) -> None:
     child = spawn(["sh", "-c", "read line; exec true"])
     enter(group, child)
     used = on.memory_usage(group)
@@ -234,7 +234,7 @@ def daemon_at(group: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     monkeypatch.setattr(hierarchies, "OWN_GROUPS", tmp_path / "own")
 
 
-async def test_a_monitor_leaves_the_daemons_groups_for_its_own(
+async def test_a_monitor_moves_from_the_daemons_groups_to_its_own(
     on: Cgroups, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     daemon_at("/system.slice/cri-shim.service", monkeypatch, tmp_path)
@@ -271,7 +271,7 @@ async def test_the_group_of_a_running_monitor_is_not_removed(
     await on.remove_monitor("4f")
 
 
-def test_priming_moves_the_daemon_nowhere(on: Cgroups) -> None:
+def test_warming_up_does_not_move_the_daemon(on: Cgroups) -> None:
     before = TREES.own_groups()
     on.warm_up()
     on.warm_up()

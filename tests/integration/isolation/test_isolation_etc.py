@@ -9,7 +9,7 @@ from cri_shim.isolation import etc
 from cri_shim.linux import mounts
 
 
-def test_it_is_bounded_and_root_alone_enters_and_nothing_in_it_is_a_program(tmp_path: Path) -> None:
+def test_the_mount_is_bounded_private_to_root_and_noexec(tmp_path: Path) -> None:
     etc.mount(tmp_path / "pod/etc", 1 << 20)
     file, facts = tmp_path / "pod/etc/hosts", (tmp_path / "pod/etc").stat()
     options = set(mounts.mount_of(tmp_path / "pod/etc").options)
@@ -23,7 +23,7 @@ def test_it_is_bounded_and_root_alone_enters_and_nothing_in_it_is_a_program(tmp_
     assert os.listdir(tmp_path / "pod/etc") == []  # noqa: PTH208
 
 
-def test_mounting_again_keeps_what_is_there(tmp_path: Path) -> None:
+def test_mounting_again_keeps_the_files(tmp_path: Path) -> None:
     etc.mount(tmp_path / "etc", 0)
     (tmp_path / "etc/hosts").touch()
     etc.mount(tmp_path / "etc", 0)

@@ -27,7 +27,7 @@ def pins(tmp_path: Path) -> Iterator[dict[str, Path]]:
 
 
 def own(kind: str) -> Path:
-    """What tells the calling thread's namespace from others."""
+    """The identity of the calling thread's namespace."""
     return Path(f"/proc/thread-self/ns/{kind}").readlink()
 
 
@@ -58,7 +58,7 @@ async def test_the_loopback_interface_is_up_and_the_only_one(pins: dict[str, Pat
     assert ["lo:" in line and "UP" in line for line in links] == [True]
 
 
-def test_nothing_of_this_process_moves(pins: dict[str, Path]) -> None:
+def test_the_calling_process_keeps_its_namespaces(pins: dict[str, Path]) -> None:
     before = [own(kind) for kind in pins]
     threads = threading.active_count()
     namespaces.pin(pins, hostname="elsewhere", sysctls={})
@@ -90,7 +90,7 @@ def test_many_pods_pin_at_once_in_a_new_directory(tmp_path: Path, pins: dict[str
     assert mounts.mounts_below(tmp_path / "netns").count(tmp_path / "netns") == 1
 
 
-def test_only_what_is_asked_for_is_made(pins: dict[str, Path]) -> None:
+def test_only_the_requested_namespaces_are_made(pins: dict[str, Path]) -> None:
     wanted = sysctls.parameters({"kernel.msgmni": "50"}, {"ipc"})
     namespaces.pin({"ipc": pins["ipc"]}, hostname=None, sysctls=wanted)
     assert nsenter.is_pinned(pins["ipc"])
@@ -128,7 +128,7 @@ def test_a_parameter_that_cannot_be_set_is_named_and_nothing_stays(
     assert not any(path.exists() for path in pins.values())
 
 
-def test_when_one_pin_fails_the_others_go_too(pins: dict[str, Path]) -> None:
+def test_if_one_pin_fails_the_others_are_removed(pins: dict[str, Path]) -> None:
     pins["uts"].mkdir(parents=True)
     with pytest.raises(OSError, match="cannot pin the uts namespace") as refusal:
         namespaces.pin(pins, hostname="x", sysctls={})
@@ -137,7 +137,7 @@ def test_when_one_pin_fails_the_others_go_too(pins: dict[str, Path]) -> None:
     assert not pins["ipc"].exists()
 
 
-def test_a_pin_of_before_is_neither_replaced_nor_removed(pins: dict[str, Path]) -> None:
+def test_an_earlier_pin_is_neither_replaced_nor_removed(pins: dict[str, Path]) -> None:
     namespaces.pin({"net": pins["net"]}, hostname=None, sysctls={})
     inode = pins["net"].stat().st_ino
     with pytest.raises(FileExistsError):
@@ -181,7 +181,7 @@ def test_a_function_runs_inside_the_network_namespace(pins: dict[str, Path]) -> 
     assert own("net") == outside
 
 
-def test_what_the_function_raises_is_raised_here(pins: dict[str, Path]) -> None:
+def test_an_exception_of_the_function_reaches_the_caller(pins: dict[str, Path]) -> None:
     namespaces.pin({"net": pins["net"]}, hostname=None, sysctls={})
     with pytest.raises(OSError, match="No such device"):
         nsenter.in_netns(pins["net"], lambda: flags_of(b"missing0"))
@@ -223,7 +223,7 @@ async def test_the_pid_namespace_of_another_process_is_not_kept(tmp_path: Path) 
     assert not (tmp_path / "ns").exists()
 
 
-def test_what_cannot_be_unshared_says_so(
+def test_a_failed_unshare_is_an_error_with_its_reason(
     pins: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def used_up(flags: int) -> None:

@@ -60,7 +60,7 @@ def test_a_namespace_that_is_gone_or_no_namespace_has_none(
     assert counters.read("one") is not None
 
 
-def test_what_is_forgotten_is_closed(pinned: dict[str, Path], counters: NetCounters) -> None:
+def test_a_forgotten_namespace_is_closed(pinned: dict[str, Path], counters: NetCounters) -> None:
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
     _open(counters, pinned)
     counters.forget("one")

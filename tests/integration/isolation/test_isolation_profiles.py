@@ -49,7 +49,7 @@ async def test_the_default_profile_is_loaded_once_when_it_is_needed(node: Path) 
     assert (node / "profiles").read_text().count(DEFAULT) == 1
 
 
-async def test_a_default_profile_that_cannot_be_loaded_is_an_error_only_if_asked_for(
+async def test_a_failed_load_of_the_default_profile_is_an_error_only_if_requested(
     node: Path,
 ) -> None:
     ours = with_parser(node, FAILS)
@@ -70,7 +70,7 @@ async def test_a_profile_by_name_must_be_loaded(node: Path) -> None:
         await ours.profile("at", ProfileRequest("apparmor_profile", "other"))
 
 
-async def test_without_apparmor_a_profile_that_is_asked_for_is_refused(node: Path) -> None:
+async def test_without_apparmor_a_requested_profile_is_refused(node: Path) -> None:
     (node / "enabled").write_text("N\n")
     ours = apparmor(node)
     for quiet in (None, NOTHING_SAID, ProfileRequest("apparmor", UNCONFINED)):
@@ -80,13 +80,13 @@ async def test_without_apparmor_a_profile_that_is_asked_for_is_refused(node: Pat
             await ours.profile("at", request)
 
 
-def test_selinux_options_mean_nothing_where_it_is_off(tmp_path: Path) -> None:
+def test_selinux_options_are_ignored_where_it_is_off(tmp_path: Path) -> None:
     off = SELinux(tmp_path)
     asked = api.SELinuxOption(level="no such level")
     assert off.labels("at", asked, "a" * 64, privileged=False) == ("", "")
 
 
-def test_labels_are_shown_to_the_policy_where_selinux_is_on(tmp_path: Path) -> None:
+def test_labels_are_checked_by_the_policy_where_selinux_is_on(tmp_path: Path) -> None:
     (tmp_path / "enforce").write_text("1")
     (tmp_path / "context").touch()
     process, mount = SELinux(tmp_path).labels(
@@ -103,7 +103,7 @@ def test_a_label_that_the_policy_refuses_names_the_field(tmp_path: Path) -> None
         SELinux(tmp_path).labels("at", api.SELinuxOption(), "a" * 64, privileged=False)
 
 
-async def test_an_ordinary_user_has_no_profile_and_may_ask_for_none(node: Path) -> None:
+async def test_an_ordinary_user_has_no_profile_and_may_request_none(node: Path) -> None:
     env = {"PATH": f"{node}/bin:/usr/bin:/bin"}
     users = AppArmor(node / "source", env=env, ordinary_user=True, switch=node / "enabled")
     assert not users.enabled()

@@ -57,7 +57,7 @@ async def test_the_file_that_is_configured_takes_the_place_of_our_own() -> None:
     assert {"read", "unshare", "arch_prctl"} <= allowed(found)
 
 
-async def test_when_no_configured_file_exists_the_paths_tried_are_told() -> None:
+async def test_if_no_configured_file_exists_the_error_has_the_paths() -> None:
     ours = profiles("/nowhere/a.json", "/nowhere/b.json")
     assert "/nowhere/a.json, /nowhere/b.json" in ours.problem()
     with pytest.raises(WrongState, match=r"^at.seccomp: the seccomp profile of this node does not"):

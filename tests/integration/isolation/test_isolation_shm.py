@@ -8,7 +8,7 @@ from cri_shim.isolation import shm
 from cri_shim.linux import mounts
 
 
-def test_shared_memory_is_bounded_for_all_users_and_goes(tmp_path: Path) -> None:
+def test_shared_memory_is_bounded_for_all_users_and_is_unmounted(tmp_path: Path) -> None:
     shm.mount_shm(tmp_path / "pod/shm", 1 << 20)
     mode = (tmp_path / "pod/shm").stat().st_mode & 0o7777
     with pytest.raises(OSError, match="No space left"):
@@ -19,7 +19,7 @@ def test_shared_memory_is_bounded_for_all_users_and_goes(tmp_path: Path) -> None
     assert list((tmp_path / "pod/shm").iterdir()) == []
 
 
-def test_mounting_again_keeps_what_is_there(tmp_path: Path) -> None:
+def test_mounting_again_keeps_the_files(tmp_path: Path) -> None:
     shm.mount_shm(tmp_path / "shm")
     (tmp_path / "shm/segment").touch()
     shm.mount_shm(tmp_path / "shm")

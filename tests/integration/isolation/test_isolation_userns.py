@@ -18,7 +18,7 @@ KINDS = ("user", "net", "ipc", "uts")
 
 @pytest.fixture
 async def pins(tmp_path: Path) -> AsyncIterator[dict[str, Path]]:
-    """Places of the four kinds; whatever is pinned there is let go."""
+    """Places of the four kinds; they are unpinned at the end."""
     places = {kind: tmp_path / kind / "pin" for kind in KINDS}
     yield places
     for path in places.values():
@@ -93,7 +93,7 @@ async def test_a_failure_leaves_nothing(
     assert [path for path in pins.values() if path.exists()] == []
 
 
-async def test_what_unshare_says_is_told(
+async def test_the_error_has_the_message_of_unshare(
     pins: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = tmp_path / "bin" / "unshare"

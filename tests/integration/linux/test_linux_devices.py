@@ -18,7 +18,7 @@ def test_a_node_is_found_through_links_with_its_numbers_and_owner(tmp_path: Path
     assert devices.find(str(tmp_path / "link")) == {"": expected}
 
 
-def test_of_a_directory_every_node_below_is_found_and_nothing_else(tmp_path: Path) -> None:
+def test_only_device_nodes_below_a_directory_are_found(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     os.mknod(tmp_path / "deep" / "zero", stat.S_IFCHR | 0o600, os.makedev(1, 5))
     (tmp_path / "file").touch()
@@ -28,7 +28,7 @@ def test_of_a_directory_every_node_below_is_found_and_nothing_else(tmp_path: Pat
         devices.find(str(tmp_path), cached=True)
 
 
-def test_what_is_no_device_is_none(tmp_path: Path) -> None:
+def test_a_path_without_a_device_is_none(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert devices.find(str(tmp_path / "file")) == {}
 
@@ -44,7 +44,7 @@ def test_a_directory_of_very_many_files_is_refused(
     assert refused.value.errno == errno.E2BIG
 
 
-def test_what_everybody_writes_to_is_not_walked_for_the_nodes_of_the_host() -> None:
+def test_world_writable_directories_are_not_searched_for_host_devices() -> None:
     place = Path("/dev/shm") / f"cri-shim-test-{os.getpid()}"
     os.mknod(place, stat.S_IFCHR | 0o600, os.makedev(1, 5))
     try:

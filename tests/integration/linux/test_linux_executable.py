@@ -1,4 +1,4 @@
-"""What is said of a file that it cannot be executed is what the kernel says, too."""
+"""The problem of a file that cannot be executed is the kernel's error."""
 
 import shutil
 import struct
@@ -73,7 +73,7 @@ def root(tmp_path: Path) -> Path:
         (program(foreign()), "it is a program for another machine (ELF machine 22, this one is "),
     ],
 )
-def test_the_complaint_is_the_kernels(
+def test_the_problem_is_the_kernels_error(
     root: Path, make: Callable[[Path], None], problem: str
 ) -> None:
     make(root)
@@ -97,7 +97,7 @@ def test_the_command_is_found_as_a_shell_finds_it(root: Path) -> None:
     assert relative == "/second/./tool: its interpreter '/no/second' is not there"
 
 
-def test_links_are_followed_inside_and_what_is_not_found_is_not_spoken_against(root: Path) -> None:
+def test_links_are_followed_inside_and_a_missing_command_is_no_problem(root: Path) -> None:
     write("script", b"#!/no/where\n")(root)
     (root / "bin" / "link").symlink_to("/bin/script")
     (root / "bin" / "outside").symlink_to("/etc/passwd")
@@ -107,7 +107,7 @@ def test_links_are_followed_inside_and_what_is_not_found_is_not_spoken_against(r
     assert executable.complaint(root, "/bin", path="", cwd="/") == ""
 
 
-def test_nothing_is_said_where_the_kernel_knows_more_formats(
+def test_no_problem_is_reported_if_the_kernel_has_more_formats(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program(b"\0\1\2")(root)

@@ -19,9 +19,7 @@ def watch() -> Iterator[inotify.Inotify]:
         yield opened
 
 
-async def test_the_loop_is_told_of_a_file_written_whole(
-    watch: inotify.Inotify, tmp_path: Path
-) -> None:
+async def test_a_completed_write_is_an_event(watch: inotify.Inotify, tmp_path: Path) -> None:
     wd = watch.add(tmp_path, inotify.IN_CLOSE_WRITE)
     told = asyncio.Event()
     asyncio.get_running_loop().add_reader(watch, told.set)
@@ -44,11 +42,11 @@ def test_a_rename_and_a_removal_are_changes(watch: inotify.Inotify, tmp_path: Pa
     ]
 
 
-def test_without_news_reading_gives_nothing_at_once(watch: inotify.Inotify) -> None:
+def test_without_events_reading_returns_at_once(watch: inotify.Inotify) -> None:
     assert watch.read() == []
 
 
-def test_the_end_of_the_directory_itself_is_told(watch: inotify.Inotify, tmp_path: Path) -> None:
+def test_the_removal_of_the_directory_is_an_event(watch: inotify.Inotify, tmp_path: Path) -> None:
     (tmp_path / "d").mkdir()
     watch.add(tmp_path / "d", inotify.CHANGED)
     (tmp_path / "d").rmdir()

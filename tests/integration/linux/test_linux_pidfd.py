@@ -82,7 +82,7 @@ async def test_a_zombie_is_not_alive_but_can_be_held(fds: list[int]) -> None:
     assert readable
 
 
-async def test_a_signal_to_an_ended_process_is_told_and_no_error(fds: list[int]) -> None:
+async def test_a_signal_to_an_ended_process_returns_false(fds: list[int]) -> None:
     child = spawn(["true"])
     fds.append(held(child))
     await child.wait()

@@ -1,4 +1,4 @@
-"""What is mounted in a tree is neither walked nor removed, also of the same file system."""
+"""Mounts in a tree are neither walked nor removed, not even those of the same file system."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,7 +32,7 @@ def test_a_removal_stops_at_a_mount_and_says_so(top: Path) -> None:
     assert {path.name for path in top.rglob("*")} == {"a", "volume", "precious"}
 
 
-def test_a_top_that_is_a_mount_is_left_alone(top: Path) -> None:
+def test_a_mount_point_is_not_removed(top: Path) -> None:
     with pytest.raises(OSError, match="something is mounted there"):
         remove_tree(top / "a" / "volume")
 

@@ -1,4 +1,4 @@
-"""A hostile container root: nothing in it leads outside, blocks or goes on for ever."""
+"""A hostile container root: no path in it leads outside, blocks or loops."""
 
 import errno
 import os
@@ -97,7 +97,7 @@ def test_a_file_as_large_as_the_limit_is_read_and_a_larger_one_is_not(root: Path
     assert refusal.value.errno == errno.EFBIG
 
 
-def test_bytes_that_are_no_text_do_no_harm(root: Path) -> None:
+def test_bytes_that_are_not_text_are_replaced(root: Path) -> None:
     (root / "etc/passwd").write_bytes(b"a\xff:x")
     assert read_text_in_root(root, "/etc/passwd", LIMIT) == "a\ufffd:x"
 
@@ -132,7 +132,7 @@ def test_an_opening_that_fails_names_the_path_and_leaves_no_descriptor(root: Pat
         ("/file/below", "/file/below"),
     ],
 )
-def test_where_a_path_leads_in_a_root_is_found_whether_or_not_it_is_there(
+def test_a_path_in_a_root_is_resolved_even_if_it_does_not_exist(
     tmp_path: Path, path: str, leads_to: str
 ) -> None:
     (tmp_path / "dir").mkdir()
@@ -173,7 +173,7 @@ def test_a_directory_is_made_as_deep_as_a_path_can_be(tmp_path: Path) -> None:
         ("/\ud800", "no text that can be a path"),
     ],
 )
-def test_what_cannot_be_a_directory_in_a_root_is_an_oserror(
+def test_a_directory_that_cannot_be_made_in_a_root_is_an_oserror(
     tmp_path: Path, path: str, problem: str
 ) -> None:
     (tmp_path / "loop").symlink_to("loop")

@@ -27,7 +27,7 @@ def places(tmp_path: Path) -> Iterator[Path]:
     sources.release(directory)
 
 
-def test_a_source_is_found_through_links_and_its_mount_is_told(tmp_path: Path) -> None:
+def test_a_source_is_found_through_links_with_its_mount(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
     path, mount_id, problem = sources.find(str(tmp_path / "link"))
@@ -41,7 +41,7 @@ def test_a_magic_link_is_no_source() -> None:
     assert refused.value.errno == errno.ELOOP
 
 
-def test_a_server_is_not_asked_for_what_the_kernel_knows(silent: SilentFs, places: Path) -> None:
+def test_a_cached_path_needs_no_answer_of_the_server(silent: SilentFs, places: Path) -> None:
     path = str(silent.directory)
     assert own_process.cached(sources.find, [(path,)])[0][0] == path
     assert own_process.cached(sources.on_disk, [(path,)]) == [False]
@@ -51,9 +51,7 @@ def test_a_server_is_not_asked_for_what_the_kernel_knows(silent: SilentFs, place
     assert silent.asked == []
 
 
-def test_a_server_is_not_asked_for_what_the_kernel_does_not_know(
-    silent: SilentFs, places: Path
-) -> None:
+def test_an_uncached_path_is_not_requested_from_the_server(silent: SilentFs, places: Path) -> None:
     path = str(silent.directory / "below")
     calls = (
         lambda: sources.find(path, cached=True),
@@ -86,9 +84,7 @@ def test_a_link_to_a_server_is_not_taken_for_an_absent_name(
     assert silent.asked == []
 
 
-def test_files_and_directories_are_mounted_and_all_of_it_ends_at_once(
-    tmp_path: Path, places: Path
-) -> None:
+def test_sources_are_mounted_and_released_together(tmp_path: Path, places: Path) -> None:
     (tmp_path / "file").write_text("content")
     (tmp_path / "directory" / "below").mkdir(parents=True)
     syscalls.mount("tmpfs", tmp_path / "directory" / "below", "tmpfs", 0)
@@ -107,7 +103,7 @@ def test_files_and_directories_are_mounted_and_all_of_it_ends_at_once(
 
 
 @pytest.mark.parametrize("component", ["link", "link/deep"])
-def test_a_link_on_the_way_is_not_followed(tmp_path: Path, places: Path, component: str) -> None:
+def test_a_link_in_the_path_is_not_followed(tmp_path: Path, places: Path, component: str) -> None:
     (tmp_path / "real" / "deep").mkdir(parents=True)
     (tmp_path / "link").symlink_to("real")
     with pytest.raises(OSError, match="symbolic links"):
@@ -143,7 +139,7 @@ def test_a_path_below_a_source_may_not_lead_out_of_it(
     assert [error.errno for error in found if error] == ([errno.EXDEV] if refused else [])
 
 
-async def test_what_does_not_answer_is_named_before_a_thread_looks_at_it(
+async def test_a_silent_file_system_is_named_before_a_thread_reads_it(
     silent: SilentFs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(own_process.each, "__kwdefaults__", {"limit": 0.5})

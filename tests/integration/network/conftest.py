@@ -1,4 +1,4 @@
-"""A node of its own for the real plugins: a network namespace in which they, nft and iptables run.
+"""A separate node for the real plugins: a network namespace in which they, nft and iptables run.
 
 Bridges, rules and sysctls of a test live in that namespace and go with it; nothing of the machine's
 own network is touched.

@@ -39,7 +39,7 @@ async def test_a_pod_gets_an_address_and_reaches_its_gateway(node, started):
 
     assert attached.ips == ["10.99.1.2"]
     assert json.loads(attached.result)["ips"][0]["gateway"] == "10.99.1.1"
-    assert connect(pod.network.netns_path, "10.99.1.1", 1) == 111  # refused: somebody answers
+    assert connect(pod.network.netns_path, "10.99.1.1", 1) == 111  # refused: a host answers
 
     await network.detach(pod)
 

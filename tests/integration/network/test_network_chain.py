@@ -59,7 +59,7 @@ def rules_of(dump: str) -> list[str]:
     return [line for line in dump.splitlines() if line.startswith("-A")]
 
 
-async def test_a_pod_without_ports_never_meets_portmap(node, started):
+async def test_a_pod_without_ports_does_not_use_portmap(node, started):
     node.configure(node.bridge("10.98.1.0/24"), PORTMAP, BANDWIDTH)
     network = await started(node.network())
     pod = node.pod(network)
@@ -71,7 +71,7 @@ async def test_a_pod_without_ports_never_meets_portmap(node, started):
     assert "CNI" not in await node.run("iptables-save", "-t", "nat")
 
 
-async def test_the_host_ports_of_a_pod_whose_namespace_is_gone_are_taken_away(node, started):
+async def test_host_ports_are_removed_although_the_namespace_is_gone(node, started):
     node.configure(node.bridge("10.98.2.0/24"), PORTMAP)
     network = await started(node.network())
     pod = node.pod(network, port_mappings=WEB)
@@ -85,7 +85,7 @@ async def test_the_host_ports_of_a_pod_whose_namespace_is_gone_are_taken_away(no
     assert node.reservations() == []
 
 
-async def test_bandwidth_annotations_limit_the_pod_and_go_with_it(node, started):
+async def test_bandwidth_annotations_limit_the_pod_until_its_removal(node, started):
     node.configure(node.bridge("10.98.3.0/24"), BANDWIDTH)
     network = await started(node.network())
     limits = {"kubernetes.io/ingress-bandwidth": "10M", "kubernetes.io/egress-bandwidth": "5M"}
@@ -101,7 +101,7 @@ async def test_bandwidth_annotations_limit_the_pod_and_go_with_it(node, started)
     assert await node.veths() == []
 
 
-async def test_tuning_sets_what_its_configuration_says_in_the_pod(node, started):
+async def test_tuning_sets_its_parameters_in_the_pod(node, started):
     node.configure(
         node.bridge("10.98.4.0/24"), {"type": "tuning", "sysctl": {"net.core.somaxconn": "517"}}
     )
@@ -159,7 +159,7 @@ class TestBundled:
         await network.detach(one)
         await network.detach(other)
 
-    async def test_a_new_pod_cidr_does_not_disturb_the_pods_there_are(self, node, started):
+    async def test_a_new_pod_cidr_does_not_disturb_existing_pods(self, node, started):
         network = await started(node.network(bundled=Bundled("10.98.6.0/24")))
         old = node.pod(network)
         address = (await network.attach(old)).ips[0]
@@ -193,7 +193,7 @@ class TestBundled:
         assert "cri_shim" not in await node.run("nft", "list", "ruleset")
 
 
-async def test_the_masquerade_rule_is_made_once_and_can_be_taken_away(node):
+async def test_the_masquerade_rule_is_made_once_and_can_be_removed(node):
     await masquerade.ensure("10.98.7.0/24")
     await masquerade.ensure("10.98.7.0/24")
     await masquerade.ensure("fd00:98::/64")

@@ -8,7 +8,7 @@ from cri_shim.errors import ToolFailed
 from cri_shim.network import masquerade
 
 SUBNET = "10.77.0.0/24"
-# What nft says on a kernel without nf_tables; it reads its rules first.
+# The error of nft on a kernel without nf_tables; it reads its rules first.
 NO_NF_TABLES = """cat >/dev/null
 printf 'Error: Could not process rule: Operation not supported\\nadd table ip cri_shim\\n' >&2
 exit 1"""
@@ -43,7 +43,7 @@ async def test_a_rule_is_removed_where_the_kernel_has_no_nf_tables(node: Any) ->
     assert SUBNET not in await postrouting(node)
 
 
-async def test_what_neither_can_do_is_told_of_both_in_one_line(node: Any) -> None:
+async def test_if_both_tools_fail_one_line_has_both_errors(node: Any) -> None:
     node.script(node.tool_dir / "nft", NO_NF_TABLES)
     node.script(node.tool_dir / "iptables", "echo no such table >&2; exit 3")
     with pytest.raises(ToolFailed) as refusal:

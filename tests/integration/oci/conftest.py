@@ -146,7 +146,7 @@ class Yard:
             return await anext(self.exits.events())
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Return when something outside that tells nobody has come true."""
+        """Poll until an outside condition without a notification is true."""
         async with asyncio.timeout(10):
             while True:
                 if condition():
@@ -163,7 +163,7 @@ class Yard:
                 assert await process.ended(5)
 
     def state_of(self, id: str) -> list[str]:
-        """What there still is of a container outside of its bundle."""
+        """The remains of a container outside of its bundle."""
         found = [f"conmon {p.pid}" for p in find_conmon.of(id)]
         found += [f"process {pid}" for pid in self.cgroups.pids(self.cgroup(id))]
         found += [str(p) for p in (self.handler.root / id,) if p.exists()]

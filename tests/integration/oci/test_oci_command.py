@@ -23,7 +23,7 @@ TERMINAL = Streams(stdin=True, stdout=True, stderr=False, tty=True)
 
 @dataclass
 class Heard:
-    """What a command has written so far."""
+    """The output of a command so far."""
 
     text: dict[int, bytearray] = field(default_factory=lambda: {1: bytearray(), 2: bytearray()})
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
@@ -69,7 +69,7 @@ async def talk(yard):
         talk.command.close()
 
 
-async def test_output_is_complete_before_the_exit_code_is_told(talk):
+async def test_output_is_complete_before_the_exit_code(talk):
     command = await talk.run("sh", "-c", "seq 100000; echo no >&2; exit 3")
     assert await command.wait() == 3
     assert talk.heard.text[Stream.STDOUT].splitlines()[-1] == b"100000"
@@ -85,7 +85,7 @@ async def test_input_reaches_the_command_and_ends(talk):
     assert talk.heard.text[Stream.STDOUT] == b"one two"
 
 
-async def test_a_command_killed_by_a_signal_is_told_as_128_and_its_number(talk):
+async def test_a_command_killed_by_a_signal_returns_128_and_its_number(talk):
     command = await talk.run("sh", "-c", "kill -9 $$")
     assert await command.wait() == 137
 
@@ -103,7 +103,7 @@ async def test_a_child_that_keeps_the_output_open_does_not_delay_the_end(talk):
     assert talk.heard.text[Stream.STDOUT] == b"here\n"
 
 
-async def test_output_that_is_not_taken_waits_with_the_command(talk):
+async def test_paused_output_blocks_the_command(talk):
     command = await talk.run("sh", "-c", "head -c 3000000 /dev/zero; echo done >&2; exit 0")
     command.pause()
     before = len(talk.heard.text[Stream.STDOUT])
@@ -119,7 +119,7 @@ async def test_input_that_is_not_read_is_kept_and_counted(talk):
     assert 0 < waiting < 1_000_000
 
 
-async def test_a_terminal_has_the_size_it_is_given_and_tells_of_changes(talk):
+async def test_a_terminal_has_the_given_size_and_signals_changes(talk):
     script = "trap 'stty size' WINCH; echo ready; while :; do sleep 0.1; done"
     command = await talk.run("sh", "-c", script, streams=TERMINAL)
     await talk.heard.until(b"ready")
@@ -159,7 +159,7 @@ async def test_a_container_that_ends_takes_its_commands_along(talk):
     assert (await talk.yard.next_exit()).exit_code == 137
 
 
-async def test_the_next_daemon_ends_what_this_one_left(talk):
+async def test_the_next_daemon_ends_leftover_commands(talk):
     command = await talk.run("sleep", "1000")
     await talk.yard.oci.end_leftovers()
     assert await command.wait() == 137
@@ -178,7 +178,7 @@ mv $file.late $file
 """
 
 
-async def test_the_next_daemon_ends_what_was_not_recorded_yet(talk, monkeypatch):
+async def test_the_next_daemon_ends_unrecorded_commands(talk, monkeypatch):
     late = talk.yard.run_root / "late-runtime"
     late.write_text(LATE.replace("RUNTIME", str(talk.yard.handler.path)))
     late.chmod(0o755)

@@ -35,7 +35,7 @@ async def test_a_created_container_waits_for_its_start(yard):
 
 
 @pytest.mark.parametrize("code", [0, 3])
-async def test_the_exit_code_is_told_with_the_time_of_the_end(yard, code):
+async def test_the_exit_code_has_the_time_of_the_end(yard, code):
     before = time.time_ns()
     made = await yard.run(f"exit {code}")
     exit = await yard.next_exit()
@@ -49,7 +49,7 @@ async def test_a_killed_container_ends_with_128_and_the_signal(yard):
     assert (await yard.next_exit()).exit_code == 137
 
 
-async def test_a_container_killed_for_its_memory_is_told_so(yard):
+async def test_an_oom_killed_container_is_reported_as_such(yard):
     limit = {"memory": {"limit": 16 << 20}}
     await yard.run("a=x; while :; do a=$a$a; done", resources=limit)
     exit = await yard.next_exit()
@@ -68,7 +68,7 @@ async def test_output_is_logged_in_the_cri_format(yard):
     ]
 
 
-async def test_what_the_oci_runtime_warns_of_is_no_output_of_the_container(yard):
+async def test_warnings_of_the_oci_runtime_are_no_output_of_the_container(yard):
     refused = yard.handler.is_crun and limits.V2
     ignored = {} if refused else {"memory": {"kernel": 1 << 26}}  # runc says so
     made = await yard.run("echo out", resources=ignored)
@@ -112,7 +112,7 @@ async def test_a_missing_mount_source_is_refused_in_the_runtimes_own_words(yard)
     assert yard.state_of(id) == []
 
 
-async def test_what_conmon_itself_complains_of_is_in_the_error(yard):
+async def test_the_error_has_the_message_of_conmon(yard):
     id, where, log = yard.lay_out(["sh"])
     handler = dataclasses.replace(yard.handler, run_path=Path("/no/such/runtime"))
     with pytest.raises(ToolFailed, match="/no/such/runtime"):
@@ -150,7 +150,7 @@ async def test_a_cancelled_create_leaves_nothing(yard, after_ms):
     assert [yard.state_of(id) for id in yard.ids if not made] in ([[]], [])
 
 
-async def test_without_descriptors_a_create_fails_with_words(yard, monkeypatch):
+async def test_without_descriptors_a_create_fails_with_a_reason(yard, monkeypatch):
     def none_left(*_):
         raise OSError(24, "Too many open files")
 
@@ -198,7 +198,7 @@ async def test_a_log_that_was_renamed_is_opened_anew(yard):
     assert made.log.read_text().endswith("stdout F two\n")
 
 
-async def test_a_request_that_conmon_has_not_read_is_taken_back(yard, monkeypatch):
+async def test_a_request_that_conmon_has_not_read_is_removed(yard, monkeypatch):
     monkeypatch.setattr(ctl, "REOPEN_S", 0.3)
     made = await yard.run("while :; do echo line; sleep 0.02; done")
     await yard.until(made.log.read_text)
@@ -215,7 +215,7 @@ async def test_a_request_that_conmon_has_not_read_is_taken_back(yard, monkeypatc
     assert not Path(f"{made.log}.tmp").exists()
 
 
-async def test_a_terminal_takes_no_size_that_a_conmon_refuses(yard):
+async def test_a_size_that_conmon_refuses_is_not_sent(yard):
     made = await yard.run("while :; do sleep 0.05; done", terminal=True)
     terminal = os.open(f"/proc/{made.init.pid}/fd/0", os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
     await yard.conmon.resize(made.bundle, 65535, 40)
@@ -260,7 +260,7 @@ async def test_delete_refuses_a_living_container_and_force_ends_it(yard):
     assert (await yard.next_exit()).exit_code == 137
 
 
-async def test_delete_of_a_container_nobody_knows_is_fine(yard):
+async def test_deleting_an_unknown_container_is_no_error(yard):
     (yard.handler.root / "torn").mkdir()
     await yard.oci.delete(yard.handler, "torn", force=True)
     await yard.oci.delete(yard.handler, "unknown")
@@ -276,7 +276,7 @@ async def test_resources_can_be_changed(yard):
     assert limits.in_force(pid, wanted) == wanted
 
 
-async def test_a_paused_container_goes_on_after_resume(yard):
+async def test_a_paused_container_continues_after_resume(yard):
     made = await yard.run("sleep 600")
     await yard.oci.pause(yard.handler, made.id)
     assert (await yard.oci.state(yard.handler, made.id))["status"] == "paused"

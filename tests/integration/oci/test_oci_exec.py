@@ -28,7 +28,7 @@ def sleepers(yard: Any, made: Any) -> list[int]:
     return [pid for pid in pids if pid in table and table[pid].session != made.init.pid]
 
 
-async def test_output_and_exit_code_come_back_apart(yard, running):
+async def test_output_streams_and_exit_code_are_separate(yard, running):
     result = await yard.exec(running, "echo out; echo err >&2; exit 3")
     assert (result.stdout, result.stderr, result.exit_code) == (b"out\n", b"err\n", 3)
 
@@ -123,14 +123,14 @@ async def test_large_output_is_whole(yard, running, lines):
     assert result.stdout == b"".join(b"%d\n" % n for n in range(1, lines + 1))
 
 
-async def test_output_beyond_the_limit_is_dropped_and_the_command_goes_on(yard, running):
+async def test_output_beyond_the_limit_is_dropped_and_the_command_continues(yard, running):
     script = "yes | head -c 20000000; yes | head -c 5000000 >&2; exit 7"
     result = await yard.exec(running, script, limit=(16 << 20) - (64 << 10))
     assert len(result.stdout) + len(result.stderr) == (16 << 20) - (64 << 10)
     assert result.exit_code == 7
 
 
-async def test_what_a_dead_daemon_was_running_is_ended(yard, running):
+async def test_commands_of_a_dead_daemon_are_ended(yard, running):
     task = asyncio.create_task(yard.exec(running, "sleep 600"))
     pid_files = yard.run_root / "exec"
     await yard.until(lambda: any(f.read_text() for f in pid_files.glob("*.pid")))
@@ -158,7 +158,7 @@ async def test_a_command_that_a_dead_daemon_had_not_started_yet_never_starts(yar
     assert sleepers(yard, running) == []
 
 
-async def test_a_reused_pid_in_a_leftover_file_is_left_alone(yard, running):
+async def test_a_reused_pid_in_a_leftover_file_is_not_killed(yard, running):
     stale = yard.run_root / "exec" / "1-1.pid"
     stale.write_text(str(running.init.pid))
     os.utime(stale, (1, 1))

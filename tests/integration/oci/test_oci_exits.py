@@ -1,4 +1,4 @@
-"""Ends of containers that nobody saw in the usual way: a dead conmon, a new daemon, a poll."""
+"""Exits of containers without the usual notification: a dead conmon, a new daemon, a poll."""
 
 import pytest
 
@@ -32,7 +32,7 @@ async def test_monitor_and_workload_killed_together_are_an_exit(yard):
     assert (await yard.next_exit()).exit_code == 137
 
 
-async def test_a_new_watcher_is_told_of_what_ended_meanwhile(yard):
+async def test_a_new_watcher_reports_exits_from_before_it(yard):
     made = await yard.run("exit 4")
     first = await yard.next_exit()
     yard.exits = Exits()
@@ -40,7 +40,7 @@ async def test_a_new_watcher_is_told_of_what_ended_meanwhile(yard):
     assert await yard.next_exit() == first == read(made.id, made.bundle)
 
 
-async def test_a_new_watcher_follows_what_still_runs(yard):
+async def test_a_new_watcher_follows_running_containers(yard):
     made = await yard.run(f"{WAIT} exit 5")
     yard.exits.close()
     yard.exits = Exits()
@@ -70,7 +70,7 @@ async def test_a_record_without_a_monitor_is_followed_by_its_init(yard):
     assert (await yard.next_exit()).exit_code == 137
 
 
-async def test_an_unwatched_container_is_not_told_of(yard):
+async def test_an_unwatched_container_has_no_exit(yard):
     made = await yard.run("sleep 600")
     yard.exits.unwatch(made.id)
     yard.exits.unwatch(made.id)
@@ -79,7 +79,7 @@ async def test_an_unwatched_container_is_not_told_of(yard):
     assert (await yard.next_exit()).id == other.id
 
 
-async def test_without_descriptors_the_poll_tells(yard, monkeypatch):
+async def test_without_descriptors_the_poll_finds_exits(yard, monkeypatch):
     def none_left(pid, start):
         raise OSError(24, "Too many open files")
 
@@ -92,7 +92,7 @@ async def test_without_descriptors_the_poll_tells(yard, monkeypatch):
 
 
 @pytest.mark.parametrize("count", [20])
-async def test_many_containers_are_told_of_once_each(yard, count):
+async def test_each_of_many_containers_has_one_exit(yard, count):
     made = [await yard.run("exit 0") for _ in range(count)]
     told = [(await yard.next_exit()).id for _ in range(count)]
     assert sorted(told) == sorted(m.id for m in made)

@@ -29,7 +29,7 @@ def trials() -> list[str]:
     return [str(p) for tree in Hierarchies().all() for p in tree.mount.glob("cri-shim-trial-*")]
 
 
-async def test_both_runtimes_are_tried_at_once_and_work(subreaper, tmp_path):
+async def test_both_runtimes_are_tested_in_parallel_and_work(subreaper, tmp_path):
     before = trials()
     crun, runc = await asyncio.gather(probe("crun", tmp_path), probe("runc", tmp_path))
     assert (crun.problem, runc.problem) == ("", "")
@@ -93,7 +93,7 @@ exec crun "$@"
 
 
 @pytest.mark.parametrize(("option", "known"), [("rro", True), ("ro", False), ("no-such", False)])
-async def test_what_a_runtime_does_not_tell_of_itself_is_tried(subreaper, tmp_path, option, known):
+async def test_features_that_a_runtime_does_not_list_are_tested(subreaper, tmp_path, option, known):
     old = tmp_path / "old-crun"
     old.write_text(WITHOUT_FEATURES.format(option=option))
     old.chmod(0o755)
@@ -109,7 +109,7 @@ async def test_a_missing_binary_is_a_problem_naming_the_paths_tried(tmp_path):
     )
 
 
-async def test_the_problem_of_a_runtime_that_makes_no_container_is_its_own_words(tmp_path):
+async def test_the_problem_of_a_failing_runtime_has_its_message(tmp_path):
     broken = tmp_path / "broken"
     broken.write_text(
         '#!/bin/sh\n[ "$1" = --version ] && echo runc version 0 && exit 0\n'

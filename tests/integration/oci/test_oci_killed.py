@@ -1,4 +1,4 @@
-"""A daemon that is killed between any two steps of a create: what is left can be ended."""
+"""A daemon killed between any two steps of a create: its leftovers can be ended."""
 
 import sys
 
@@ -30,7 +30,7 @@ asyncio.run(main(*sys.argv[1:]))
 
 
 @pytest.mark.parametrize("step", STEPS)
-async def test_what_a_killed_daemon_was_creating_can_be_ended(yard, step, tmp_path):
+async def test_a_create_of_a_killed_daemon_can_be_ended(yard, step, tmp_path):
     id, where, _ = yard.lay_out(["sh"])
     plan = tmp_path / "plan"
     plan.write_text(f"oci.create.{step} kill\n")

@@ -16,7 +16,7 @@ async def test_conmon_has_a_version_and_a_package() -> None:
     assert (await known.package(Path("/usr/bin/conmon"))).startswith("conmon_")
 
 
-async def test_a_program_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_version_of_a_program_is_queried_once(monkeypatch: pytest.MonkeyPatch) -> None:
     known = Inventory()
     path = Path("/usr/bin/crun")
     first = await known.version(path), await known.package(path)
@@ -30,11 +30,11 @@ def script(path: Path, text: str) -> Path:
     return path
 
 
-async def test_a_file_of_no_package_is_told_to_be_of_none(tmp_path: Path) -> None:
+async def test_a_file_without_a_package_has_none(tmp_path: Path) -> None:
     assert await Inventory().package(script(tmp_path / "own", "echo own 1")) == UNKNOWN
 
 
-async def test_rpm_is_asked_where_there_is_no_dpkg(
+async def test_rpm_is_queried_where_there_is_no_dpkg(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     script(tmp_path / "rpm", 'echo "conmon-2.1.6-1.el9.x86_64 of $3"')
@@ -43,7 +43,7 @@ async def test_rpm_is_asked_where_there_is_no_dpkg(
     assert await Inventory().package(path) == "conmon-2.1.6-1.el9.x86_64 of /usr/bin/conmon"
 
 
-async def test_a_database_that_hangs_is_given_up_and_asked_again(
+async def test_a_package_query_that_hangs_times_out_and_is_repeated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = script(tmp_path / "own", "echo own 1")

@@ -23,7 +23,7 @@ def run(*command: str | Path) -> str:
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A repository of its own with one commit, of what a wheel is made from."""
+    """A new repository with one commit of the files that a wheel needs."""
     clone = tmp_path / "clone"
     for name in ("cri_shim", "hack"):
         shutil.copytree(TOP / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))

@@ -1,4 +1,4 @@
-"""What tools read in the verbose status of a pod, whether it has a pause process or not."""
+"""The verbose status of a pod, with and without a pause process."""
 
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,7 @@ async def test_a_pod_without_pause_process_shows_annotations_cgroup_and_configur
 
 
 @pytest.mark.parametrize("shape", ["of its own", "sharing pids"])
-async def test_a_stopped_pod_still_tells_what_it_was(cri: Cri, shape: str) -> None:
+async def test_a_stopped_pod_keeps_its_verbose_status(cri: Cri, shape: str) -> None:
     options = api.NamespaceOption(**SHAPES[shape])
     of_pod = api.LinuxSandboxSecurityContext(namespace_options=options)
     linux = api.LinuxPodSandboxConfig(security_context=of_pod)

@@ -1,4 +1,4 @@
-"""Pods over the CRI: run, status, list, stop, remove, and what is refused."""
+"""Pods over the CRI: run, status, list, stop, remove, and refusals."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What containers of a pod share, and what they do not."""
+"""Shared and separate namespaces of a pod's containers."""
 
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,7 @@ async def test_a_debug_container_joins_its_targets_pid_namespace(cri: Cri, handl
     assert "sleep 444" in await cri.sh(debug, "ps")
 
 
-async def test_a_target_that_is_not_there_is_refused(cri: Cri) -> None:
+async def test_a_missing_target_container_is_refused(cri: Cri) -> None:
     pod = await cri.run_pod()
     options = in_pod(pid=api.TARGET, target_id="nobody")
     with pytest.raises(InvalidArgument, match="target_id"):

@@ -39,7 +39,7 @@ async def ran(cri: Cri, handler: str, shape: str) -> tuple[str, str]:
 
 
 def held(cri: Cri, pod: str) -> list[str]:
-    """What there is of a pod besides its files: mounts, pins, processes and groups."""
+    """The resources of a pod besides its files: mounts, pins, processes and groups."""
     where = cri.daemon.run_root / "pods" / pod
     found = [str(path) for path in mounts.mounts_below(where)]
     found += [str(path) for path in (where / "ns").iterdir()]
@@ -67,7 +67,7 @@ async def test_a_stopped_pod_holds_no_namespace_no_memory_and_no_process(
     assert cri.daemon.traces() == []
 
 
-async def test_what_needs_a_pod_that_is_ready_is_refused_by_a_sentence(cri: Cri) -> None:
+async def test_calls_that_need_a_ready_pod_are_refused_with_a_sentence(cri: Cri) -> None:
     pod, container = await ran(cri, "crun", "sharing pids")
     created = await cri.create(pod, container_config(["true"], "other"))
     await cri.stop_pod(pod)

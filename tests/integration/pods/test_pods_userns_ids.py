@@ -30,7 +30,7 @@ def inside(user: int = 0, group: int = 0) -> api.LinuxContainerConfig:
     return api.LinuxContainerConfig(security_context=context)
 
 
-async def test_each_is_mapped_by_its_own_range(cri: Cri, handler: str) -> None:
+async def test_users_and_groups_are_mapped_by_separate_ranges(cri: Cri, handler: str) -> None:
     pod = await run_pod(cri, handler)
     script = (
         "cat /proc/self/uid_map /proc/self/gid_map; stat -c '%u %g' /bin/sh /dev/shm /etc/hosts;"
@@ -42,7 +42,7 @@ async def test_each_is_mapped_by_its_own_range(cri: Cri, handler: str) -> None:
     assert found[2:] == ["0 0", "0 0", "0 0", "0 7"]
 
 
-async def test_what_its_processes_write_is_owned_by_both(
+async def test_new_files_have_the_mapped_user_and_group(
     cri: Cri, handler: str, tmp_path: Path
 ) -> None:
     source = tmp_path / "volume"

@@ -14,7 +14,7 @@ USERNS: Any = {"mode": api.POD, "uids": [MAPPING], "gids": [MAPPING]}
 
 
 @pytest.mark.parametrize("pid", [api.CONTAINER, api.POD])
-async def test_it_uses_the_nodes_network_and_cannot_change_it(
+async def test_the_pod_uses_the_nodes_network_and_cannot_change_it(
     cri: Cri, handler: str, pid: "api.NamespaceMode.ValueType"
 ) -> None:
     options = api.NamespaceOption(pid=pid, network=api.NODE, userns_options=USERNS)
@@ -48,6 +48,6 @@ async def test_it_uses_the_nodes_network_and_cannot_change_it(
     assert [words for words in of_sys if "ro" not in words[5].split(",")] == []
 
 
-async def test_the_status_says_so(cri: Cri) -> None:
+async def test_the_status_shows_the_nodes_network(cri: Cri) -> None:
     answer = await cri.runtime.Status(api.StatusRequest())
     assert answer.features.user_namespaces_host_network

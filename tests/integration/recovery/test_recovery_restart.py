@@ -36,7 +36,7 @@ Restart = Callable[..., Any]
 
 @pytest.fixture
 def daemon() -> Iterator[Daemon]:
-    """One for each test: a restarted one is another process."""
+    """A daemon for each test: a restarted one is another process."""
     with private_daemon() as started:
         yield started
 
@@ -102,7 +102,7 @@ async def test_a_running_container_is_found_again_unharmed(
         ("kill -9 -1; exec dd if=/dev/zero of=/dev/null bs=60M", 137, "OOMKilled"),
     ],
 )
-async def test_an_exit_that_happened_meanwhile_is_told(
+async def test_an_exit_from_while_no_daemon_ran_is_recorded(
     cri: Cri, restart: Restart, script: str, code: int, reason: str
 ) -> None:
     limits = api.LinuxContainerResources(
@@ -126,7 +126,7 @@ async def test_an_exit_that_happened_meanwhile_is_told(
     assert begin < status.finished_at < time.time_ns()
 
 
-async def test_a_kill_meanwhile_is_told(cri: Cri, restart: Restart) -> None:
+async def test_a_kill_from_while_no_daemon_ran_is_recorded(cri: Cri, restart: Restart) -> None:
     container = await cri.run(await cri.run_pod(), ["sleep", "600"])
     info = await cri.info(container)
 
@@ -138,9 +138,7 @@ async def test_a_kill_meanwhile_is_told(cri: Cri, restart: Restart) -> None:
     assert (await cri.status(container)).exit_code == 137
 
 
-async def test_conmon_and_container_killed_together_are_told_as_ended(
-    cri: Cri, restart: Restart
-) -> None:
+async def test_a_container_killed_with_its_conmon_is_exited(cri: Cri, restart: Restart) -> None:
     container = await cri.run(await cri.run_pod(), ["sleep", "600"])
     info = await cri.info(container)
 
@@ -155,7 +153,7 @@ async def test_conmon_and_container_killed_together_are_told_as_ended(
     await cri.remove(container)
 
 
-async def test_a_dead_conmon_leaves_the_container_and_its_end_is_still_noticed(cri: Cri) -> None:
+async def test_a_container_outlives_its_conmon_and_its_exit_is_noticed(cri: Cri) -> None:
     script = "while [ ! -e /tmp/go ]; do usleep 10000; done; exit 3"
     container = await cri.run(await cri.run_pod(), ["sh", "-c", script])
     info = await cri.info(container)

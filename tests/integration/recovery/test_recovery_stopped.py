@@ -14,12 +14,12 @@ from tests.integration.recovery.test_recovery_userns import OPTIONS
 
 @pytest.fixture
 def daemon() -> Iterator[Daemon]:
-    """One for each test: a restarted one is another process."""
+    """A daemon for each test: a restarted one is another process."""
     with private_daemon() as started:
         yield started
 
 
-async def test_a_stopped_pod_with_a_created_container_is_as_it_was(cri: Cri) -> None:
+async def test_a_stopped_pod_with_a_created_container_is_unchanged(cri: Cri) -> None:
     of_pod = api.LinuxSandboxSecurityContext(namespace_options=OPTIONS)
     linux = api.LinuxPodSandboxConfig(security_context=of_pod)
     pod = await cri.run_pod(pod_config(cri.daemon, linux=linux))

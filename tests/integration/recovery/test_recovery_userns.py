@@ -19,14 +19,12 @@ OPTIONS: Any = {
 
 @pytest.fixture
 def daemon() -> Iterator[Daemon]:
-    """One for each test: a restarted one is another process."""
+    """A daemon for each test: a restarted one is another process."""
     with private_daemon() as started:
         yield started
 
 
-async def test_containers_that_run_and_that_are_created_are_as_they_were(
-    cri: Cri, handler: str
-) -> None:
+async def test_running_and_created_containers_are_unchanged(cri: Cri, handler: str) -> None:
     of_pod = api.LinuxSandboxSecurityContext(namespace_options=OPTIONS)
     linux = api.LinuxPodSandboxConfig(security_context=of_pod)
     pod = await cri.run_pod(pod_config(cri.daemon, linux=linux, hostname="inside"), handler)

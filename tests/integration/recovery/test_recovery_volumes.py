@@ -21,7 +21,7 @@ VOLUME = api.Mount(
 
 @pytest.fixture
 def daemon() -> Iterator[Daemon]:
-    """One for each test: a restarted one is another process."""
+    """A daemon for each test: a restarted one is another process."""
     with private_daemon() as started:
         yield started
 

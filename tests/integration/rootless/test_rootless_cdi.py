@@ -36,7 +36,7 @@ async def run(cri: Cri, daemon: UserDaemon, handler: str = "") -> str:
     return container
 
 
-async def test_a_device_that_only_sets_a_variable_does_so(cri: Cri, daemon: UserDaemon) -> None:
+async def test_a_device_can_set_an_environment_variable(cri: Cri, daemon: UserDaemon) -> None:
     write(daemon, env=["GPU=0"])
     container = await run(cri, daemon)
     assert await cri.sh(container, "echo $GPU") == "0\n"

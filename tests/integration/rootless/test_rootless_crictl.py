@@ -28,7 +28,7 @@ while True:
 
 
 class Crictl:
-    """A copy of the program that the user can execute, and what is run with it."""
+    """A copy of the program that the user can execute."""
 
     def __init__(self, daemon: UserDaemon) -> None:
         self._daemon = daemon
@@ -44,7 +44,7 @@ class Crictl:
         )
 
     def said(self, *words: str, given: str = "") -> str:
-        """What it writes to its end."""
+        """Return its output until its end."""
         done = subprocess.run(self._command(*words), input=given, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -69,7 +69,7 @@ def crictl(daemon: UserDaemon) -> Iterator[Crictl]:
     made.end()
 
 
-async def test_a_command_is_talked_to(crictl: Crictl, cri: Cri) -> None:
+async def test_a_command_gets_input_and_returns_output(crictl: Crictl, cri: Cri) -> None:
     pod = await cri.run_pod()
     container = await cri.run(pod, ["sleep", "1000"])
     assert crictl.said("exec", "-i", container, "cat", given="through\n") == "through\n"

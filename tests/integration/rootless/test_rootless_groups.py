@@ -23,7 +23,7 @@ def node() -> Iterator[Machine]:
 
 
 def memory_limit(daemon: UserDaemon, container: str) -> int:
-    """What the container's group says, in bytes."""
+    """A value of the container's group, in bytes."""
     tree = Hierarchies().holding("memory")
     assert tree is not None
     group = tree.group(f"cri-shim-user-{daemon.machine.uid}/cri-shim/{container}")
@@ -45,13 +45,13 @@ async def test_a_container_is_limited_and_its_limits_are_changed(
     assert memory_limit(daemon, container) == 96 * MIB
 
 
-async def test_the_status_says_that_limits_work(cri: Cri) -> None:
+async def test_the_status_reports_working_limits(cri: Cri) -> None:
     status = await cri.runtime.Status(api.StatusRequest())
     (condition,) = [c for c in status.status.conditions if c.type == "ResourceLimits"]
     assert (condition.status, condition.message) == (True, "")
 
 
-async def test_the_groups_of_a_pod_are_below_the_users_whatever_parent_is_asked_for(
+async def test_the_groups_of_a_pod_are_below_the_users_for_any_parent(
     cri: Cri, daemon: UserDaemon
 ) -> None:
     config = on_the_node(daemon)

@@ -1,4 +1,4 @@
-"""Images of an ordinary user: what is in their layers, and who mounts them."""
+"""Images of an ordinary user: the content of their layers, and how they are mounted."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,7 +39,7 @@ async def started(cri: Cri, daemon: UserDaemon) -> str:
     return await cri.run(pod, ["sleep", "1000"], image=NAME)
 
 
-async def test_what_a_layer_hides_is_not_seen(cri: Cri, daemon: UserDaemon) -> None:
+async def test_hidden_files_of_lower_layers_are_invisible(cri: Cri, daemon: UserDaemon) -> None:
     below = Tar().directory("d").file("d/old").directory("o").file("o/old").file("gone")
     above = Tar().whiteout("gone").directory("o").opaque("o").file("o/new").whiteout("d/old")
     await load(cri, below, above)
@@ -99,7 +99,7 @@ async def test_an_image_is_a_volume_of_a_container(cri: Cri, daemon: UserDaemon)
     assert (await cri.sh(container, "cat /vol/data/file")) == "in the image"
 
 
-async def test_root_file_systems_are_mounted_by_what_was_asked_for(
+async def test_root_file_systems_are_mounted_by_the_configured_program(
     cri: Cri, daemon: UserDaemon
 ) -> None:
     pod = await cri.run_pod(on_the_node(daemon))

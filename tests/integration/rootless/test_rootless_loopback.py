@@ -23,7 +23,7 @@ def daemon(node: Machine) -> Iterator[UserDaemon]:
         yield started
 
 
-async def test_the_network_is_not_ready_and_the_status_says_what_to_do(
+async def test_the_network_is_not_ready_and_the_status_has_a_remedy(
     cri: Cri, daemon: UserDaemon
 ) -> None:
     status = await cri.runtime.Status(api.StatusRequest())
@@ -34,7 +34,7 @@ async def test_the_network_is_not_ready_and_the_status_says_what_to_do(
     assert conditions["RuntimeReady"].status
 
 
-async def test_a_pod_has_the_loopback_and_nothing_else(cri: Cri) -> None:
+async def test_a_pod_has_only_the_loopback_interface(cri: Cri) -> None:
     pod = await cri.run_pod()
     assert (await cri.pod_status(pod)).network.ip == ""
     container = await cri.run(pod, ["sleep", "1000"])

@@ -1,4 +1,4 @@
-"""Pods and containers of an ordinary user: the life of one, and what it shares with the node."""
+"""Pods and containers of an ordinary user: their life, and the namespaces shared with the node."""
 
 import os
 from pathlib import Path
@@ -93,7 +93,7 @@ async def test_containers_share_the_pid_namespace_of_their_pod(
     assert (await cri.sh(two, "grep -l sleep.1234 /proc/[0-9]*/cmdline")).startswith("/proc/")
 
 
-async def test_limits_are_left_out_and_the_status_says_so(cri: Cri, daemon: UserDaemon) -> None:
+async def test_limits_are_left_out_and_the_status_mentions_it(cri: Cri, daemon: UserDaemon) -> None:
     status = await cri.runtime.Status(api.StatusRequest(verbose=True))
     conditions = {c.type: c for c in status.status.conditions}
     assert conditions["RuntimeReady"].status
@@ -167,9 +167,7 @@ async def test_a_pod_has_its_own_host_name_and_kernel_parameters(
     assert (await cri.sh(container, script)).split() == ["mine", "7", "4096"]
 
 
-async def test_an_oom_score_below_the_daemons_own_is_not_asked_for(
-    cri: Cri, daemon: UserDaemon
-) -> None:
+async def test_an_oom_score_below_the_daemons_own_is_raised(cri: Cri, daemon: UserDaemon) -> None:
     pod = await cri.run_pod(on_the_node(daemon))
     resources = api.LinuxContainerResources(oom_score_adj=-900)
     linux = api.LinuxContainerConfig(resources=resources)

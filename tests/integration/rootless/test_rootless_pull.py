@@ -27,7 +27,7 @@ sys.exit("nobody listens")
 
 @pytest.fixture(scope="module")
 def registry(node: Machine) -> Iterator[Registry]:
-    """One on the machine's own loopback, with team/app:1."""
+    """A registry on the machine's loopback, with team/app:1."""
     directory, kept = node.directory / "registry", node.directory / "kept"
     with Registry(directory) as made:
         made.push(busybox_image(), "team/app:1")
@@ -60,7 +60,7 @@ def test_an_image_is_pulled_and_run(daemon: UserDaemon, registry: Registry) -> N
     assert (ran.returncode, ran.stdout) == (0, "pulled\n")
 
 
-def test_the_users_own_policy_decides(daemon: UserDaemon, registry: Registry) -> None:
+def test_the_users_own_policy_is_used(daemon: UserDaemon, registry: Registry) -> None:
     policy = daemon.machine.directory / "home/.config/containers/policy.json"
     policy.parent.mkdir(parents=True)
     policy.write_text(REFUSING)

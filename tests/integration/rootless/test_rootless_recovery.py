@@ -1,4 +1,4 @@
-"""An ordinary user's daemon dies: the next one finds the same namespaces, and what is in them."""
+"""An ordinary user's daemon dies: the next one finds the same namespaces and their processes."""
 
 import os
 import subprocess
@@ -62,7 +62,9 @@ async def test_the_next_daemon_is_in_the_same_namespaces_and_finds_everything(
     assert daemon.traces() == []
 
 
-async def test_containers_show_the_way_when_the_holder_is_dead(daemon: UserDaemon) -> None:
+async def test_the_namespaces_are_found_by_containers_if_the_holder_is_dead(
+    daemon: UserDaemon,
+) -> None:
     async with Client(daemon.socket) as client:
         cri = Cri(daemon, client)
         pod = await cri.run_pod(on_the_node(daemon))
@@ -101,7 +103,7 @@ async def test_namespaces_end_with_a_daemon_that_leaves_nothing(daemon: UserDaem
     assert daemon.machine.remaining() == {}
 
 
-async def test_a_process_that_has_the_holders_number_is_not_taken_for_it(
+async def test_a_process_with_the_holders_reused_pid_is_not_joined(
     daemon: UserDaemon,
 ) -> None:
     daemon.stop()
@@ -172,7 +174,7 @@ def frail(node: Machine, program: str) -> Iterator[UserDaemon]:
 
 
 @pytest.mark.parametrize("point", ["network.user.start", "network.user.record"])
-async def test_a_network_that_was_half_made_is_taken_away(frail: UserDaemon, point: str) -> None:
+async def test_a_half_made_network_is_removed(frail: UserDaemon, point: str) -> None:
     frail.faults.write_text(f"{point} kill\n")
     async with Client(frail.socket) as client:
         with pytest.raises(Unavailable):
@@ -184,7 +186,7 @@ async def test_a_network_that_was_half_made_is_taken_away(frail: UserDaemon, poi
 
 
 @pytest.mark.parametrize("point", ["network.user.end", "network.user.forget"])
-async def test_a_network_that_was_half_taken_away_is_gone(frail: UserDaemon, point: str) -> None:
+async def test_a_half_removed_network_is_removed(frail: UserDaemon, point: str) -> None:
     async with Client(frail.socket) as client:
         cri = Cri(frail, client)
         pod = await cri.run_pod()
@@ -197,7 +199,7 @@ async def test_a_network_that_was_half_taken_away_is_gone(frail: UserDaemon, poi
     assert frail.traces() == []
 
 
-def test_what_another_user_runs_under_a_conmons_name_leads_nowhere(daemon: UserDaemon) -> None:
+def test_a_process_of_another_user_named_conmon_is_not_joined(daemon: UserDaemon) -> None:
     daemon.stop()
     argv = ["conmon", "-c", "x", "--persist-dir", str(daemon.run_root / "containers/x")]
     with subprocess.Popen(["sh", "-c", "read line", *argv], stdin=subprocess.PIPE) as stranger:

@@ -1,4 +1,4 @@
-"""What keeps an ordinary user from having a runtime is said, and leaves nothing behind."""
+"""A runtime that cannot start for an ordinary user: the error names the cause, nothing is left."""
 
 import re
 import shutil
@@ -42,7 +42,7 @@ def stranger() -> Iterator[Machine]:
 
 @pytest.fixture
 def clean(node: Machine) -> Iterator[Machine]:
-    """The file's machine; what the user had there before is there afterwards, and nothing else."""
+    """The user's files on this machine; they are restored after the test."""
     before = entries(node)
     yield node
     assert node.remaining() == {}
@@ -53,7 +53,7 @@ def entries(on: Machine) -> list[Path]:
     return sorted([*(on.directory / "home").rglob("*"), *(on.directory / "xdg").rglob("*")])
 
 
-def test_a_user_without_subordinate_ids_is_told_what_root_has_to_do(stranger: Machine) -> None:
+def test_missing_subordinate_ids_are_an_error_with_a_remedy_for_root(stranger: Machine) -> None:
     before = entries(stranger)
     done = stranger.cri_shim("serve")
     assert done.returncode == 1
@@ -83,7 +83,7 @@ def test_a_link_of_another_user_at_the_last_resort_is_refused(clean: Machine) ->
     assert "set XDG_RUNTIME_DIR to a directory of your own" in done.stderr
 
 
-def test_a_client_does_not_speak_through_another_users_directory(clean: Machine) -> None:
+def test_a_client_does_not_use_a_socket_in_another_users_directory(clean: Machine) -> None:
     private = Path(f"/tmp/cri-shim-{clean.uid}")
     private.mkdir(mode=0o700)
     try:
@@ -118,12 +118,12 @@ def test_a_start_that_fails_leaves_no_process_and_no_file(clean: Machine) -> Non
     assert "/nowhere" in done.stderr
 
 
-def test_a_program_that_opens_a_runtime_is_told_to_enter_first(clean: Machine) -> None:
+def test_opening_a_runtime_before_enter_is_an_error_with_a_remedy(clean: Machine) -> None:
     done = clean.python(program("pass"))
     assert re.match(r"RootlessError: .*call cri_shim.rootless.enter\(\) first in main", done.stdout)
 
 
-def test_a_program_with_threads_is_told_that_it_is_too_late(clean: Machine) -> None:
+def test_enter_in_a_program_with_threads_is_an_error(clean: Machine) -> None:
     late = "import threading; threading.Thread(target=threading.Event().wait, daemon=True).start()"
     done = clean.python(program(f"{late}; rootless.enter()"))
     assert re.match(r"RootlessError: this process has 2 threads", done.stdout)

@@ -21,12 +21,12 @@ def node() -> Iterator[Machine]:
 
 
 def controllers(daemon: UserDaemon) -> list[Path]:
-    """The file of the v2 group that says which came along: beside v1, none."""
+    """The cgroup.controllers file of the v2 group; beside v1 it is empty."""
     files = [group / "cgroup.controllers" for group in daemon.machine.groups]
     return [file for file in files if file.exists()]
 
 
-async def test_limits_that_are_not_delegated_are_left_out_and_said(
+async def test_limits_that_are_not_delegated_are_left_out_and_logged(
     cri: Cri, daemon: UserDaemon
 ) -> None:
     status = await cri.runtime.Status(api.StatusRequest())

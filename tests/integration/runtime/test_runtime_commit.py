@@ -1,4 +1,4 @@
-"""What a container wrote, told and committed: the image made of it runs, here and after a way."""
+"""The diff and commit of a container: the new image runs, also after a save and load."""
 
 import asyncio
 import json
@@ -88,7 +88,7 @@ class Pod:
                 await asyncio.sleep(POLL_S)
 
     async def output(self, image: str, script: str = "") -> list[str]:
-        """What a container prints until it ends."""
+        """Return the output of a container until it ends."""
         id = await self.start(image, script)
         objects = self._engine.objects
         await objects.until(id, lambda: objects.container(id).finished_at != 0)
@@ -122,7 +122,7 @@ FOUND = [
 ]  # fmt: skip
 
 
-async def test_what_a_running_container_wrote_becomes_an_image_that_runs(
+async def test_files_of_a_running_container_become_a_runnable_image(
     runtime: Runtime, pod: Pod
 ) -> None:
     container = await pod.start(busybox.NAME, STAY)
@@ -139,13 +139,11 @@ async def test_what_a_running_container_wrote_becomes_an_image_that_runs(
     ]
     record = runtime.engine.objects.container(container)
     assert record.phase == state.CONTAINER_RUNNING
-    await container_stop.stop(runtime.engine, container, 30)  # it goes on: it hears a signal
+    await container_stop.stop(runtime.engine, container, 30)  # it runs: it handles a signal
     assert runtime.engine.objects.container(container).exit_code == 0
 
 
-async def test_a_diff_tells_what_was_written_and_not_what_was_put_there_for_mounts(
-    runtime: Runtime, pod: Pod
-) -> None:
+async def test_a_diff_has_written_files_but_no_mount_points(runtime: Runtime, pod: Pod) -> None:
     container = await pod.start(busybox.NAME, STAY)
     await pod.wrote(container)
 
@@ -159,7 +157,7 @@ async def test_a_diff_tells_what_was_written_and_not_what_was_put_there_for_moun
         await container_diff.diff(runtime.engine, "nobody")
 
 
-async def test_a_mount_behind_a_symbolic_link_does_not_count_either(
+async def test_a_diff_has_no_mount_points_behind_symbolic_links(
     runtime: Runtime, here: Place
 ) -> None:
     linked = Tar().directory("run").directory("var").symlink("var/run", "../run")
@@ -196,7 +194,7 @@ async def test_an_ended_container_is_committed_saved_loaded_and_runs(
     assert await pod.output(NAME) == ["done"]
 
 
-async def test_the_config_says_who_what_and_why(runtime: Runtime, here: Place) -> None:
+async def test_the_config_has_author_changes_and_comment(runtime: Runtime, here: Place) -> None:
     pod = Pod(runtime.engine, here.directory, userns=False)
     await pod.run()
     container = await pod.start(busybox.NAME, "sleep 600")
@@ -218,29 +216,29 @@ async def test_the_config_says_who_what_and_why(runtime: Runtime, here: Place) -
     assert await pod.output(image.id) == ["hello"]
 
 
-async def test_the_container_is_paused_meanwhile_unless_told_otherwise(
+async def test_the_container_is_paused_during_the_commit_unless_disabled(
     runtime: Runtime, here: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = runtime.engine
     pod = Pod(engine, here.directory, userns=False)
     await pod.run()
     container = await pod.start(busybox.NAME, "sleep 600")
-    handler = engine.handler("")
+    handler = engine.oci.handler("")
     pack, seen = engine.images.layers.pack, []
 
     async def watched(*arguments: object) -> tuple[str, int]:
-        seen.append((await engine.oci.state(handler, container) or {})["status"])
+        seen.append((await engine.oci.runtime.state(handler, container) or {})["status"])
         return await pack(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(engine.images.layers, "pack", watched)
 
     await runtime.container(container).commit()
-    seen.append((await engine.oci.state(handler, container) or {})["status"])
+    seen.append((await engine.oci.runtime.state(handler, container) or {})["status"])
     await runtime.container(container).commit(pause=False)
-    await engine.oci.pause(handler, container)
+    await engine.oci.runtime.pause(handler, container)
     await runtime.container(container).commit()
-    seen.append((await engine.oci.state(handler, container) or {})["status"])
-    await engine.oci.resume(handler, container)
+    seen.append((await engine.oci.runtime.state(handler, container) or {})["status"])
+    await engine.oci.runtime.resume(handler, container)
 
     assert seen == ["paused", "running", "running", "paused", "paused"]
 
@@ -268,7 +266,9 @@ async def test_a_commit_that_fails_leaves_nothing_and_the_container_runs_on(
     assert len(runtime.images()) == 1
     assert engine.images.layers.present() == before
     assert list(engine.images.layouts.iterdir()) == []
-    assert (await engine.oci.state(engine.handler(""), container) or {})["status"] == "running"
+    assert (await engine.oci.runtime.state(engine.oci.handler(""), container) or {})[
+        "status"
+    ] == "running"
 
 
 async def test_without_its_image_a_container_cannot_be_committed(
@@ -342,7 +342,9 @@ async def test_a_process_that_dies_at_a_step_leaves_nothing_and_no_container_pau
         while left := engine.retries():
             assert time.monotonic() < limit, left
             await asyncio.sleep(0.01)
-        assert (await engine.oci.state(engine.handler(""), container) or {})["status"] == "running"
+        assert (await engine.oci.runtime.state(engine.oci.handler(""), container) or {})[
+            "status"
+        ] == "running"
         record = engine.objects.container(container)
         assert process.alive(record.init.pid, record.init.start_time)
         assert (await after.container(container).commit(NAME)).tags == [NAME]

@@ -43,7 +43,7 @@ async def example(name: str, *words: object) -> child.Finished:
     return await child.run(command, timeout=LIMIT_S)
 
 
-async def test_a_pod_runs_and_what_is_there_is_listed(directory: Path) -> None:
+async def test_a_pod_runs_and_is_listed(directory: Path) -> None:
     archive = busybox.archive(directory / "busybox.tar")
     script = "echo hello; echo oops >&2; exit 3"
     ran = await example("run_pod.py", directory, archive, "sh", "-c", script)
@@ -63,7 +63,7 @@ async def test_info_is_shown_as_json(directory: Path) -> None:
     assert json.loads(shown.stdout)["store"]["root"] == str(directory / "root")
 
 
-def test_there_are_three_examples_and_all_are_tried_here() -> None:
+def test_all_three_examples_are_tested() -> None:
     programs = sorted(file.name for file in EXAMPLES.glob("*.py"))
     here = Path(__file__).read_text()
     assert len(programs) == 3

@@ -1,4 +1,4 @@
-"""The root file system of a container as a tar, and what the container has changed in it."""
+"""The root file system of a container as a tar, and the container's changes."""
 
 import asyncio
 import io
@@ -32,7 +32,7 @@ rm /etc/group; echo ready; sleep 600
 
 @pytest.fixture
 async def container(pod: Pod) -> Container:
-    """One that has changed its root file system, with entries that sh cannot make."""
+    """A container that has changed its root file system, with entries that sh cannot make."""
     container = await running(pod, MAKE)
     async for entry in container.logs(follow=True):
         if entry.content == b"ready":
@@ -51,7 +51,9 @@ def names(data: bytes) -> dict[str, tarfile.TarInfo]:
         return {member.name: member for member in tar}
 
 
-async def test_it_is_unpacked_as_it_was(container: Container, opened: Runtime, tmp_path: Path):
+async def test_an_export_unpacks_to_the_same_files(
+    container: Container, opened: Runtime, tmp_path: Path
+):
     file = tmp_path / "root.tar"
     await container.export(file)
 
@@ -69,7 +71,7 @@ async def test_it_is_unpacked_as_it_was(container: Container, opened: Runtime, t
     assert {path.name for path in tmp_path.iterdir()} == {"root.tar", "there"}
 
 
-async def test_links_are_kept_and_lead_nowhere(container: Container) -> None:
+async def test_links_are_exported_and_not_followed(container: Container) -> None:
     whole = io.BytesIO()
     await container.export(whole)
     found = names(whole.getvalue())
@@ -125,7 +127,7 @@ async def test_owners_are_the_containers_own(here: Place) -> None:
         assert (found["bin"].uid, found["bin"].gid) == (0, 0)
 
 
-async def test_an_export_that_fails_or_is_given_up_leaves_no_file(
+async def test_a_failed_or_cancelled_export_leaves_no_file(
     container: Container, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(ToolFailed, match="cannot export"):
@@ -152,7 +154,7 @@ async def test_an_export_that_fails_or_is_given_up_leaves_no_file(
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_one_that_is_removed_meanwhile_is_no_export(
+async def test_a_removal_during_the_export_is_an_error(
     container: Container, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, removed = asyncio.Event(), asyncio.Event()
@@ -174,7 +176,7 @@ async def test_one_that_is_removed_meanwhile_is_no_export(
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_what_it_changed_is_told(container: Container) -> None:
+async def test_a_diff_has_the_changes_of_the_container(container: Container) -> None:
     lines = [str(change) for change in await container.diff()]
     assert "A /data/file" in lines
     assert "D /etc/group" in lines

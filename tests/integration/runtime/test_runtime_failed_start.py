@@ -18,7 +18,7 @@ from cri_shim.store.image_store import ImageStore
 from tests.fixtures.library import Place
 from tests.sentry.leaks import Scope, snapshot
 
-# What open_engine, recovery and the marker are made of, in the order of a start.
+# The steps of open_engine, recovery and the marker, in the order of a start.
 STEPS: dict[str, tuple[object, str]] = {
     "hooks": (drivers, "hooks"),
     "subreaper": (process, "become_subreaper"),
@@ -80,7 +80,7 @@ async def test_a_start_that_fails_anywhere_leaves_nothing(
         await runtime.__aenter__()
 
 
-async def test_what_an_earlier_run_left_outlives_a_start_that_fails(
+async def test_a_failed_start_keeps_the_files_of_earlier_runs(
     here: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with here.runtime() as first:
@@ -115,7 +115,7 @@ async def test_a_start_that_is_cut_off_while_it_waits_leaves_nothing(here: Place
     assert here.mounts() == []
 
 
-async def test_only_the_main_thread_can_open_one(here: Place) -> None:
+async def test_only_the_main_thread_can_open_a_runtime(here: Place) -> None:
     async def open_one() -> None:
         async with here.runtime():
             pass

@@ -48,7 +48,7 @@ async def container_of(runtime: Runtime, image: str, volume: str = "") -> tuple[
     return pod_id, await create.create(runtime.engine, request)
 
 
-async def test_an_image_is_an_object_that_keeps_nothing(here: Place) -> None:
+async def test_an_image_object_reads_the_current_state(here: Place) -> None:
     image = busybox_image()
     async with here.runtime() as runtime:
         await loaded(runtime, here, image, NAME)
@@ -70,7 +70,7 @@ async def test_an_image_is_an_object_that_keeps_nothing(here: Place) -> None:
             runtime.image(NAME)
 
 
-async def test_history_tells_what_each_step_made(here: Place) -> None:
+async def test_history_has_the_layer_of_each_step(here: Place) -> None:
     image = Image(
         [Tar().file("a", b"a" * 10_000), Tar().file("b")],
         history=[
@@ -94,7 +94,7 @@ async def test_history_tells_what_each_step_made(here: Place) -> None:
     assert (env.created, oldest.id, oldest.tags) == (None, "", ())
 
 
-async def test_layers_without_a_history_are_steps_all_the_same(here: Place) -> None:
+async def test_layers_without_a_history_are_steps_too(here: Place) -> None:
     image = Image([Tar().file("a"), Tar().file("b")])
     async with here.runtime() as runtime:
         await loaded(runtime, here, image, NAME)
@@ -105,7 +105,7 @@ async def test_layers_without_a_history_are_steps_all_the_same(here: Place) -> N
     assert steps[0].id == image.id
 
 
-async def test_inspect_speaks_podmans_words_and_json(here: Place) -> None:
+async def test_inspect_has_podmans_fields_as_json(here: Place) -> None:
     image = busybox_image(config={"Cmd": ["/bin/sh"], "User": "1000", "Labels": {"a": "b"}})
     async with here.runtime() as runtime:
         await loaded(runtime, here, image, NAME)
@@ -126,7 +126,7 @@ async def test_inspect_speaks_podmans_words_and_json(here: Place) -> None:
     assert told["ManifestType"].endswith("+json")
 
 
-async def test_layers_tell_parents_and_users(here: Place) -> None:
+async def test_layers_have_parents_and_images(here: Place) -> None:
     base, volume = busybox_image(), Image([Tar().file("in-volume")])
     app = Image([base.layers[0], Tar().file("app")], config={"Cmd": ["/bin/sh"]})
     async with here.runtime() as runtime:
@@ -154,7 +154,7 @@ async def test_layers_tell_parents_and_users(here: Place) -> None:
         assert {layer.diff_id for layer in runtime.layers()} == {first, *volume.true_diff_ids}
 
 
-async def test_prune_takes_what_nobody_uses(here: Place) -> None:
+async def test_prune_removes_unused_images(here: Place) -> None:
     async with here.runtime() as runtime:
         names = ("used", "volume", "mounted", "named", "unnamed", "pinned")
         ids = {}
@@ -181,7 +181,7 @@ async def test_prune_takes_what_nobody_uses(here: Place) -> None:
         await pod_remove.remove(runtime.engine, pod)
 
 
-async def test_an_image_tells_what_it_changes(here: Place) -> None:
+async def test_the_diff_of_an_image_has_its_changes(here: Place) -> None:
     base = Image([Tar().directory("etc").file("etc/a", b"1").file("etc/b", b"2")])
     app = Image(
         [base.layers[0], Tar().whiteout("etc/a").file("etc/b", b"3").file("new")],
@@ -251,7 +251,7 @@ asyncio.run(main())
         ("images.unmount.overlay", f"{NAME} tree"),
     ],
 )
-async def test_a_process_that_dies_at_a_step_has_not_done_it(
+async def test_a_step_is_not_done_if_the_process_dies_at_it(
     here: Place, point: str, left: str
 ) -> None:
     plan = here.directory / "plan"

@@ -1,4 +1,4 @@
-"""Info: what a node is made of, from the library and from the command line."""
+"""Info: the parts of a node, from the library and from the command line."""
 
 import json
 import os
@@ -23,7 +23,7 @@ def conflist(leases: Path) -> dict[str, object]:
     return {"cniVersion": "1.0.0", "name": "mine", "plugins": [{"type": "ptp", "ipam": ipam}]}
 
 
-async def test_info_tells_of_host_store_registries_networks_and_plugins(here: Place) -> None:
+async def test_info_has_host_store_registries_networks_and_plugins(here: Place) -> None:
     conf = here.directory / "registries.conf"
     conf.write_text(
         'unqualified-search-registries = ["a.example"]\n'
@@ -70,7 +70,7 @@ async def test_info_tells_of_host_store_registries_networks_and_plugins(here: Pl
     assert facts["handlers"]["crun"]["default"] is True
 
 
-async def test_what_cannot_be_told_loses_nothing_else(
+async def test_a_failing_part_of_info_does_not_affect_the_others(
     here: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:

@@ -23,7 +23,7 @@ def request(name: str = "a") -> api.RunPodSandboxRequest:
 
 
 @pytest.mark.parametrize("kind", ["leveldb", "memory"])
-async def test_a_pod_runs_and_goes_without_any_daemon(here: Place, kind: str) -> None:
+async def test_a_pod_runs_and_is_removed_without_a_daemon(here: Place, kind: str) -> None:
     async with here.runtime(("state", kind)) as runtime:
         id = await pod_run.run(runtime.engine, request())
         assert runtime.engine.objects.pod(id).network.ips
@@ -81,7 +81,7 @@ asyncio.run(main())
     assert b"is in use by another cri-shim: speak to it through its socket" in done.stderr
 
 
-async def test_a_runtime_opened_twice_at_once_stays_one(here: Place) -> None:
+async def test_a_runtime_can_only_be_opened_once(here: Place) -> None:
     runtime = here.runtime()
     opened = await asyncio.gather(
         runtime.__aenter__(), runtime.__aenter__(), return_exceptions=True
@@ -100,7 +100,7 @@ async def test_two_runtimes_live_side_by_side_in_one_process(here: Place, tmp_pa
         await pod_remove.remove(one.engine, id)
 
 
-async def test_after_the_end_every_call_says_so(here: Place) -> None:
+async def test_after_the_end_every_call_is_an_error(here: Place) -> None:
     runtime = here.runtime()
     async with runtime:
         engine = runtime.engine
@@ -118,19 +118,19 @@ async def test_after_the_end_every_call_says_so(here: Place) -> None:
         await pod_run.run(engine, request())
 
 
-async def test_options_count_until_the_runtime_is_opened(here: Place) -> None:
+async def test_options_can_be_set_until_the_runtime_is_opened(here: Place) -> None:
     runtime = here.runtime()
     runtime.configure(with_namespace("mine"), with_oci_runtime("/usr/bin/runc", name="special"))
     with pytest.raises(CriShimError):
         runtime.configure(("no.such.key", "1"))
     async with runtime:
         assert runtime.engine.objects.state_namespace == "mine"
-        assert runtime.engine.default_handler == "special"
+        assert runtime.engine.oci.default_handler == "special"
         with pytest.raises(RuntimeStopped, match="takes no option"):
             runtime.configure(with_namespace("late"))
 
 
-async def test_the_same_pod_twice_is_the_librarys_error_too(here: Place) -> None:
+async def test_a_second_pod_of_the_same_name_is_an_error_of_the_library(here: Place) -> None:
     async with here.runtime() as runtime:
         id = await pod_run.run(runtime.engine, request())
         with pytest.raises(AlreadyExists):

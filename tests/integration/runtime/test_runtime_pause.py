@@ -24,7 +24,7 @@ TICKING = "trap 'exit 7' TERM; i=0; while :; do i=$((i+1)); echo $i > /tick; usl
 
 @pytest.fixture
 async def container(opened: Runtime, handler: str) -> Container:
-    """One that counts for as long as it can."""
+    """A container that counts as long as it runs."""
     pod = await opened.create_pod(handler=handler)
     container = await running(pod, TICKING)
     assert await moves(opened, container)
@@ -53,7 +53,7 @@ def frozen(runtime: Runtime, container: Container) -> bool:
     return engine.cgroups.frozen(engine.objects.container(container.id).cgroups_path)
 
 
-async def test_it_stands_still_and_goes_on_and_is_running_all_the_while(
+async def test_a_paused_container_stops_continues_and_stays_in_state_running(
     opened: Runtime, container: Container
 ) -> None:
     paused = asyncio.create_task(container.wait_until("paused"))
@@ -94,7 +94,7 @@ async def test_it_stands_still_and_goes_on_and_is_running_all_the_while(
     ],
     ids=["stop", "stop at once", "kill", "term", "stop pod", "remove"],
 )
-async def test_whatever_ends_it_thaws_it(
+async def test_every_way_to_end_a_paused_container_thaws_it(
     container: Container, end: Callable[[Container], Coroutine[Any, Any, None]], code: int
 ) -> None:
     waiting = asyncio.create_task(container.wait())
@@ -103,7 +103,7 @@ async def test_whatever_ends_it_thaws_it(
     assert await asyncio.wait_for(waiting, 10) == code
 
 
-async def test_one_that_does_not_run_is_neither_paused_nor_unpaused(opened: Runtime) -> None:
+async def test_a_container_that_does_not_run_cannot_be_paused_or_unpaused(opened: Runtime) -> None:
     pod = await opened.create_pod()
     created = await pod.create_container("localhost/busybox:test", ["true"])
     for verb in (created.pause, created.unpause, created.kill):
@@ -112,7 +112,7 @@ async def test_one_that_does_not_run_is_neither_paused_nor_unpaused(opened: Runt
 
 
 async def compared(runtime: Runtime) -> None:
-    """Return when what is on record was compared with what is: that is done in the background."""
+    """Return when the background task has compared the record with the container."""
     async with asyncio.timeout(10):
         while runtime.engine.retries():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
@@ -136,7 +136,7 @@ STEPS = {
 
 
 @pytest.mark.parametrize(("point", "verb"), STEPS.items())
-async def test_a_step_that_fails_leaves_no_lie_and_works_the_next_time(
+async def test_a_failed_step_leaves_a_true_record_and_can_be_repeated(
     opened: Runtime,
     container: Container,
     tmp_path: Path,
@@ -183,7 +183,7 @@ asyncio.run(main(*sys.argv[1:4]))
 
 
 @pytest.mark.parametrize(("point", "verb"), STEPS.items())
-async def test_a_process_that_dies_at_a_step_leaves_no_lie(
+async def test_a_process_that_dies_at_a_step_leaves_a_true_record(
     here: Place, tmp_path: Path, handler: str, point: str, verb: str
 ) -> None:
     plan = tmp_path / "plan"
@@ -214,7 +214,7 @@ async def test_a_process_that_dies_at_a_step_leaves_no_lie(
         await container.pod.remove(force=True)
 
 
-async def test_it_stays_paused_over_a_restart(here: Place, handler: str) -> None:
+async def test_a_container_stays_paused_over_a_restart(here: Place, handler: str) -> None:
     async with here.runtime() as first:
         await load_busybox(first, here)
         container = await running(await first.create_pod(handler=handler), TICKING)
@@ -229,7 +229,7 @@ async def test_it_stays_paused_over_a_restart(here: Place, handler: str) -> None
         await container.pod.remove(force=True)
 
 
-async def test_one_that_will_not_freeze_goes_on(
+async def test_a_container_that_cannot_be_frozen_continues(
     opened: Runtime, container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pause, "FREEZE_S", 0.01)
@@ -240,24 +240,24 @@ async def test_one_that_will_not_freeze_goes_on(
     assert await moves(opened, container)
 
 
-async def test_one_that_somebody_else_thawed_is_not_called_paused_for_ever(
+async def test_a_container_thawed_by_another_program_is_no_longer_paused(
     opened: Runtime, container: Container
 ) -> None:
     engine = opened.engine
     await container.pause()
-    await engine.oci.resume(
-        engine.handler(engine.objects.container(container.id).handler), container.id
+    await engine.oci.runtime.resume(
+        engine.oci.handler(engine.objects.container(container.id).handler), container.id
     )
     await container.unpause()
     assert container.status == "running"
 
 
-async def test_one_that_somebody_else_froze_can_be_stopped(
+async def test_a_container_frozen_by_another_program_can_be_stopped(
     opened: Runtime, container: Container
 ) -> None:
     engine = opened.engine
-    await engine.oci.pause(
-        engine.handler(engine.objects.container(container.id).handler), container.id
+    await engine.oci.runtime.pause(
+        engine.oci.handler(engine.objects.container(container.id).handler), container.id
     )
     while not frozen(opened, container):  # noqa: ASYNC110  (crun does not wait)
         await asyncio.sleep(0.002)

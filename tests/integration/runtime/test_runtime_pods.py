@@ -26,7 +26,7 @@ from tests.fixtures.library import Place
 from tests.integration.runtime.conftest import load_busybox, running
 
 
-async def test_a_pod_of_few_words_has_a_name_an_address_and_its_own_pids(opened: Runtime) -> None:
+async def test_the_default_pod_has_a_name_an_address_and_its_own_pids(opened: Runtime) -> None:
     pod = await opened.create_pod(labels={"tier": "web"})
 
     adjective, surname = pod.name.split("_")
@@ -49,7 +49,7 @@ async def test_a_pod_can_have_the_hosts_network_and_share_its_pids(opened: Runti
     assert pod.inspect()["HostNetwork"] is True
 
 
-async def test_a_pod_is_made_of_a_whole_config_or_of_words_and_checked(opened: Runtime) -> None:
+async def test_a_pod_is_made_from_a_config_or_from_keywords_and_checked(opened: Runtime) -> None:
     metadata = api.PodSandboxMetadata(name="whole", namespace="shop", uid="1")
     pod = await opened.create_pod(api.PodSandboxConfig(metadata=metadata), handler="runc")
     assert (pod.name, pod.namespace, pod.inspect()["OCIRuntime"]) == ("whole", "shop", "runc")
@@ -74,9 +74,7 @@ async def test_containers_are_found_by_id_prefix_and_name(opened: Runtime, pod: 
         opened.pod("nobody")
 
 
-async def test_a_container_runs_to_its_end_and_all_of_it_can_be_told(
-    opened: Runtime, pod: Pod
-) -> None:
+async def test_a_container_runs_to_its_end_and_has_a_full_status(opened: Runtime, pod: Pod) -> None:
     container = await pod.create_container(
         busybox.NAME,
         ["sh", "-c", "echo $GREETING; exit 3"],
@@ -105,7 +103,7 @@ async def test_a_container_runs_to_its_end_and_all_of_it_can_be_told(
     assert pod.inspect()["Containers"] == [row]
 
 
-async def test_a_start_that_fails_says_why(pod: Pod) -> None:
+async def test_a_failed_start_has_its_reason(pod: Pod) -> None:
     container = await pod.create_container(busybox.NAME, ["/no/such/program"])
     with pytest.raises(ToolFailed, match="/no/such/program"):
         await container.start()
@@ -113,7 +111,7 @@ async def test_a_start_that_fails_says_why(pod: Pod) -> None:
     assert "/no/such/program" in container.inspect()["State"]["Error"]
 
 
-async def test_what_runs_is_removed_by_force_alone(opened: Runtime, pod: Pod) -> None:
+async def test_running_objects_are_removed_only_by_force(opened: Runtime, pod: Pod) -> None:
     container = await running(pod)
     for thing in (container, pod):
         with pytest.raises(WrongState, match="running"):
@@ -132,7 +130,7 @@ async def test_what_runs_is_removed_by_force_alone(opened: Runtime, pod: Pod) ->
         _ = container.status
 
 
-async def test_waiting_ends_with_the_state_or_when_it_cannot_be_any_more(
+async def test_waiting_ends_with_the_state_or_when_it_is_impossible(
     opened: Runtime, pod: Pod
 ) -> None:
     container = await pod.create_container(busybox.NAME, ["true"])  # it runs for a moment
@@ -157,7 +155,7 @@ async def test_waiting_ends_with_the_state_or_when_it_cannot_be_any_more(
         await (await pod.create_container(busybox.NAME)).wait_until("asleep")  # type: ignore[arg-type]
 
 
-async def test_who_waits_or_follows_when_the_runtime_ends_is_told(here: Place) -> None:
+async def test_waiting_and_following_end_with_the_runtime(here: Place) -> None:
     async with here.runtime() as first:
         await load_busybox(first, here)
         pod = await first.create_pod(log_directory=here.directory / "logs")
@@ -201,7 +199,7 @@ async def test_containers_that_depend_on_each_other_start_in_order_and_hold_each
         await elsewhere.create_container(busybox.NAME, depends_on=[db])
 
 
-async def test_who_joins_the_pids_of_another_depends_on_it(opened: Runtime, pod: Pod) -> None:
+async def test_a_container_depends_on_its_pid_target(opened: Runtime, pod: Pod) -> None:
     target = await running(pod)
     config = api.ContainerConfig(
         metadata=api.ContainerMetadata(name="debugger"),
@@ -220,7 +218,7 @@ async def test_who_joins_the_pids_of_another_depends_on_it(opened: Runtime, pod:
     await container_remove.remove(opened.engine, target.id)  # the CRI forces it
 
 
-async def test_prune_takes_what_has_ended_and_leaves_the_rest(opened: Runtime, pod: Pod) -> None:
+async def test_prune_removes_only_ended_objects(opened: Runtime, pod: Pod) -> None:
     alive, done = await running(pod), await running(pod, "true")
     base = await running(pod, "sleep 600", name="base")
     user = await pod.create_container(busybox.NAME, ["true"], depends_on=[base])
@@ -238,7 +236,7 @@ async def test_prune_takes_what_has_ended_and_leaves_the_rest(opened: Runtime, p
     assert opened.containers() == [alive, base, user]
 
 
-async def test_prune_goes_on_after_an_error_and_tells_it(
+async def test_prune_continues_after_an_error_and_returns_it(
     opened: Runtime, pod: Pod, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = await running(pod, "true"), await running(pod, "true")
@@ -257,7 +255,7 @@ async def test_prune_goes_on_after_an_error_and_tells_it(
     assert str(pruned.errors[second.id]) == "it is stuck"
 
 
-async def test_a_runtime_of_another_namespace_sees_none_of_it(here: Place) -> None:
+async def test_a_runtime_of_another_state_namespace_sees_no_pod(here: Place) -> None:
     async with here.runtime(with_namespace("blue")) as blue:
         pod = await blue.create_pod(name="web")
     async with here.runtime(with_namespace("red")) as red:
@@ -269,7 +267,7 @@ async def test_a_runtime_of_another_namespace_sees_none_of_it(here: Place) -> No
         await everything.pod(pod.id).remove()
 
 
-async def test_the_daemon_serves_what_the_library_made_and_the_other_way_round(
+async def test_daemon_and_library_see_each_others_pods(
     here: Place,
 ) -> None:
     async with here.runtime() as runtime:
@@ -308,7 +306,7 @@ async def test_the_daemon_serves_what_the_library_made_and_the_other_way_round(
         await serving
 
 
-async def test_what_one_runtime_made_the_next_one_finds(here: Place) -> None:
+async def test_the_next_runtime_finds_the_pods_of_the_last_one(here: Place) -> None:
     async with here.runtime() as first:
         await load_busybox(first, here)
         container = await running(await first.create_pod(name="web"), name="main")
@@ -319,7 +317,7 @@ async def test_what_one_runtime_made_the_next_one_finds(here: Place) -> None:
         await found.pod.remove(force=True)
 
 
-async def test_pods_and_containers_tell_what_they_use(pod: Pod) -> None:
+async def test_pods_and_containers_have_statistics(pod: Pod) -> None:
     container = await running(pod)
     stats = await container.stats()
     assert stats.attributes.id == container.id

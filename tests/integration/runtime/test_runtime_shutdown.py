@@ -65,7 +65,7 @@ async def remove_all(here: Place) -> None:
             await pod_remove.remove(engine, pod.id)
 
 
-async def test_it_is_refused_while_a_container_runs_and_changes_nothing(here: Place) -> None:
+async def test_a_shutdown_is_refused_while_a_container_runs(here: Place) -> None:
     async with here.runtime() as runtime:
         await load(runtime.engine, here)
         pod, container = await start(runtime.engine, "a")
@@ -78,7 +78,7 @@ async def test_it_is_refused_while_a_container_runs_and_changes_nothing(here: Pl
     assert here.mounts() == []
 
 
-async def test_forced_it_ends_everything_at_once_and_unmounts(here: Place) -> None:
+async def test_a_forced_shutdown_ends_all_containers_at_once_and_unmounts(here: Place) -> None:
     runtime = here.runtime()
     async with runtime:
         engine = runtime.engine
@@ -100,7 +100,7 @@ async def rules() -> str:
     return (await child.run(["nft", "list", "ruleset"], timeout=20)).stdout.decode()
 
 
-async def test_forced_it_leaves_neither_the_bridge_nor_the_masquerade_rule(here: Place) -> None:
+async def test_a_forced_shutdown_removes_the_bridge_and_the_masquerade_rule(here: Place) -> None:
     bridge = Path("/sys/class/net", here.bridge)
     async with here.runtime() as runtime:
         await load(runtime.engine, here)
@@ -113,7 +113,7 @@ async def test_forced_it_leaves_neither_the_bridge_nor_the_masquerade_rule(here:
     await remove_all(here)
 
 
-async def test_forced_it_leaves_the_network_to_the_pods_of_another_state_namespace(
+async def test_a_forced_shutdown_keeps_a_network_that_another_state_namespace_uses(
     here: Place,
 ) -> None:
     bridge = Path("/sys/class/net", here.bridge)
@@ -142,7 +142,7 @@ async def test_a_created_container_is_mounted_again_by_the_next_runtime(here: Pl
         await pod_remove.remove(runtime.engine, pod)
 
 
-async def test_a_stop_that_hangs_is_given_up_and_told_and_the_rest_ends(
+async def test_a_stop_that_hangs_is_an_error_and_the_rest_ends(
     here: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with here.runtime() as runtime:
@@ -173,7 +173,7 @@ async def test_a_stop_that_hangs_is_given_up_and_told_and_the_rest_ends(
     await remove_all(here)
 
 
-async def test_what_cannot_be_closed_is_told_last_and_holds_up_nothing(
+async def test_a_failed_close_is_raised_last_and_delays_nothing(
     here: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     close = Exits.close
@@ -192,7 +192,7 @@ async def test_what_cannot_be_closed_is_told_last_and_holds_up_nothing(
         pass
 
 
-async def test_one_that_serves_stops_serving_first(here: Place) -> None:
+async def test_a_serving_runtime_stops_serving_first(here: Place) -> None:
     async with here.runtime() as runtime:
         await load(runtime.engine, here)
         await start(runtime.engine, "a")
@@ -221,7 +221,7 @@ async def test_leaving_the_block_waits_for_a_shutdown_under_way(here: Place) -> 
     await remove_all(here)
 
 
-async def test_a_removed_container_is_no_hindrance(here: Place) -> None:
+async def test_a_removed_container_does_not_prevent_a_shutdown(here: Place) -> None:
     async with here.runtime() as runtime:
         await load(runtime.engine, here)
         pod, container = await start(runtime.engine, "a")

@@ -1,4 +1,4 @@
-"""What goes in and out of containers by the library: exec, talk, attach, logs, top."""
+"""Input and output of containers by the library: exec, talk, attach, logs, top."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ from tests.integration.runtime.conftest import running
 
 
 async def next_of(session: Session, wanted: bytes) -> bytes:
-    """What is said until `wanted` is among it."""
+    """Return the output until `wanted` is part of it."""
     said = b""
     async with asyncio.timeout(10):
         async for _, data in session:
@@ -43,7 +43,7 @@ async def test_a_command_is_run_to_its_end(pod: Pod) -> None:
         await container.exec([])
 
 
-async def test_a_command_is_talked_to_and_its_end_is_told(pod: Pod) -> None:
+async def test_a_session_exchanges_data_and_has_an_exit_code(pod: Pod) -> None:
     container = await running(pod)
     async with container.talk(["sh"], stdin=True) as session:
         await session.write(b"echo one; echo two >&2\n")
@@ -54,7 +54,7 @@ async def test_a_command_is_talked_to_and_its_end_is_told(pod: Pod) -> None:
         await session.write(b"x")
 
 
-async def test_who_waits_for_a_session_that_is_closed_is_not_cancelled(pod: Pod) -> None:
+async def test_closing_a_session_does_not_cancel_its_waiter(pod: Pod) -> None:
     container = await running(pod)
     async with container.attach() as session:
         waiting = asyncio.create_task(session.wait())
@@ -89,7 +89,7 @@ async def test_a_command_at_a_terminal_sees_its_size(pod: Pod) -> None:
     assert b"47 101" in b"".join(data for _, data in said)
 
 
-async def test_a_command_that_is_left_is_ended_with_all_it_started(pod: Pod) -> None:
+async def test_leaving_the_block_ends_a_command_with_its_processes(pod: Pod) -> None:
     container = await running(pod)
     async with container.talk(["sh", "-c", "echo up; sleep 500 & sleep 500"]) as session:
         await next_of(session, b"up\n")
@@ -103,7 +103,7 @@ async def test_a_command_that_cannot_be_started_is_an_error_at_once(pod: Pod) ->
             pass
 
 
-async def test_the_containers_own_program_is_attached_to_and_left(pod: Pod) -> None:
+async def test_a_session_attaches_to_a_container_and_detaches(pod: Pod) -> None:
     container = await running(pod, "while read x; do echo got $x; done", stdin=True)
     async with container.attach(stdin=True) as one, container.attach(stdin=True) as two:
         await one.write(b"a\n")
@@ -117,7 +117,7 @@ async def test_the_containers_own_program_is_attached_to_and_left(pod: Pod) -> N
         assert await last.wait() is None
 
 
-async def test_who_starts_it_attached_misses_nothing(pod: Pod, opened: Runtime) -> None:
+async def test_a_container_started_attached_loses_no_output(pod: Pod, opened: Runtime) -> None:
     for tty in (False, True):
         container = await pod.create_container(
             busybox.NAME, ["sh", "-c", "echo first; read x; echo got $x"], stdin=True, tty=tty
@@ -151,7 +151,7 @@ async def test_a_container_with_a_terminal_is_resized(pod: Pod) -> None:
         await next_of(session, b"47 101")
 
 
-async def test_logs_are_chosen_by_stream_time_and_number(pod: Pod) -> None:
+async def test_logs_are_selected_by_stream_time_and_number(pod: Pod) -> None:
     container = await running(pod, "echo one; echo two >&2; printf three")
     await container.wait()
 
@@ -184,7 +184,7 @@ async def test_logs_are_followed_over_rotation_to_the_end(opened: Runtime, pod: 
     assert [entry async for entry in following] == []
 
 
-async def test_a_container_without_a_log_says_so(opened: Runtime) -> None:
+async def test_reading_a_missing_log_is_an_error(opened: Runtime) -> None:
     silent = await opened.create_pod()
     container = await running(silent)
     with pytest.raises(WrongState, match="keeps no log: its pod needs a log_directory"):

@@ -1,4 +1,4 @@
-"""The stand-ins for ctr and containerd in a node of kind, with the words that kind says."""
+"""The stand-ins for ctr and containerd in a node of kind, with the arguments that kind passes."""
 
 import os
 import shlex
@@ -16,7 +16,7 @@ CTR = ("deploy/kind/ctr", "--namespace=k8s.io", "images")
 
 @pytest.fixture
 def path(cri: Cri, tmp_path: Path) -> str:
-    """A PATH whose cri-shim speaks to the test's daemon."""
+    """A PATH whose cri-shim connects to the test's daemon."""
     program = tmp_path / "bin" / "cri-shim"
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\nexec {shlex.join(command(cri))} "$@"\n')
@@ -61,7 +61,9 @@ async def test_an_archive_is_imported_from_the_standard_input_named_and_listed(
         (["import", "a b"], "'a b' is no name of an image or file"),
     ],
 )
-async def test_what_kind_never_says_is_refused(path: str, words: list[str], said: str) -> None:
+async def test_commands_that_kind_never_uses_are_refused(
+    path: str, words: list[str], said: str
+) -> None:
     done = await run(path, *CTR, *words)
     assert done.returncode == 1
     assert said in done.stderr.decode()

@@ -1,4 +1,4 @@
-"""hack/kind where it cannot go on: one sentence, and nothing is made."""
+"""hack/kind with missing requirements: one sentence, and nothing is made."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ import pytest
 
 
 def kind(*words: str, **environment: str) -> str:
-    """What it says; it is expected to fail."""
+    """Return its error output; it is expected to fail."""
     done = subprocess.run(
         ["hack/kind", *words],
         env={**os.environ, **environment},
@@ -24,7 +24,7 @@ def kind(*words: str, **environment: str) -> str:
 
 
 @pytest.mark.parametrize("verb", ["up", "test", "kubeadm"])
-def test_a_directory_of_an_earlier_run_is_left_as_it_is(verb: str, tmp_path: Path) -> None:
+def test_a_directory_of_an_earlier_run_is_not_changed(verb: str, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     said = kind(verb, CRI_SHIM_KIND=str(tmp_path))
     assert said == f"kind: {tmp_path} is left from an earlier run; hack/kind down removes it\n"
@@ -40,7 +40,7 @@ def test_down_removes_such_a_directory(tmp_path: Path) -> None:
     assert not left.exists()
 
 
-def test_a_machine_that_cannot_have_docker_is_told_what_to_install(tmp_path: Path) -> None:
+def test_a_missing_docker_is_an_error_that_names_the_packages(tmp_path: Path) -> None:
     if shutil.which("dockerd"):
         pytest.skip("needs a machine without dockerd")
     apt = tmp_path / "apt-get"
@@ -71,5 +71,5 @@ def test_an_image_needs_a_dockerd_that_answers(tmp_path: Path) -> None:
     assert said == "kind: no dockerd answers to docker version; start docker\n"
 
 
-def test_an_unknown_verb_is_told_the_known_ones() -> None:
+def test_an_unknown_verb_is_an_error_with_the_known_ones() -> None:
     assert kind("start").startswith("kind: usage: hack/kind up | test")

@@ -1,4 +1,4 @@
-"""Sessions with a real daemon, by clients that do only what they are told."""
+"""Sessions with a real daemon, by clients that the tests control."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 

@@ -1,4 +1,4 @@
-"""Attach over SPDY and WebSocket: several clients, input, terminals, and nobody is stalled."""
+"""Attach over SPDY and WebSocket: several clients, input, terminals, and slow readers."""
 
 import asyncio
 
@@ -9,14 +9,14 @@ from tests.fixtures.streams import Talker
 ECHO = ["sh", "-c", "echo ready; while read x; do echo got $x; done; echo over"]
 
 
-async def test_output_from_now_on_arrives_until_the_container_ends(cri, pod, attach):
+async def test_new_output_arrives_until_the_container_ends(cri, pod, attach):
     container = await cri.run(pod, ["sh", "-c", "sleep 1; echo out; echo err >&2; exit 3"])
     talker = await attach(container)
     assert await talker.status() == {"metadata": {}, "status": "Success"}
     assert (talker.text("stdout"), talker.text("stderr")) == (b"out\n", b"err\n")
 
 
-async def test_every_client_hears_all_and_each_may_speak(cri, pod, attach):
+async def test_every_client_gets_all_output_and_each_can_send_input(cri, pod, attach):
     container = await cri.run(pod, ECHO, stdin=True)
     one, two = await attach(container, stdin=True), await attach(container, stdin=True)
     await one.send(b"first\n")
@@ -98,7 +98,7 @@ async def test_with_stdin_once_a_client_that_leaves_ends_the_input(cri, pod, att
     assert log_lines(await cri.status(container))[-1] == "over"
 
 
-async def test_a_client_that_does_not_read_is_dropped_and_stalls_nobody(cri, pod, attach):
+async def test_a_client_that_does_not_read_is_dropped_without_delaying_others(cri, pod, attach):
     script = "sleep 1; head -c 60000000 /dev/zero | tr '\\0' x | fold -w 99; sleep 100"
     container = await cri.run(pod, ["sh", "-c", script])
     deaf = await attach(container)

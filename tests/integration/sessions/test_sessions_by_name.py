@@ -15,7 +15,7 @@ ECHO = "cat < /dev/stdin > /dev/stdout"
 
 @pytest.fixture(params=["spdy"])
 def transport(request: pytest.FixtureRequest) -> str:
-    """What goes over the wire makes no difference here."""
+    """The wire protocol makes no difference here."""
     return str(request.param)
 
 
@@ -48,7 +48,7 @@ async def container(cri: Cri, pod: str, inside: api.LinuxContainerConfig) -> str
     return await cri.run(pod, ["sleep", "1000"], linux=inside)
 
 
-async def test_by_the_program_of_a_container(
+async def test_the_program_of_a_container_opens_its_streams_by_name(
     cri: Cri, pod: str, inside: api.LinuxContainerConfig
 ) -> None:
     script = f"{BY_NAME}; {ECHO}"  # there is nothing to be read
@@ -56,14 +56,14 @@ async def test_by_the_program_of_a_container(
     assert (ended.exit_code, log_lines(ended)) == (0, ["out", "err"])
 
 
-async def test_by_the_program_of_a_container_with_a_terminal(
+async def test_the_program_of_a_container_with_a_terminal_opens_its_streams_by_name(
     cri: Cri, pod: str, inside: api.LinuxContainerConfig
 ) -> None:
     ended = await cri.exited(await cri.run(pod, ["sh", "-c", BY_NAME], linux=inside, tty=True))
     assert (ended.exit_code, log_lines(ended)) == (0, ["out", "err"])
 
 
-async def test_by_the_program_of_a_container_with_input(
+async def test_the_program_of_a_container_with_input_opens_its_streams_by_name(
     cri: Cri, pod: str, inside: api.LinuxContainerConfig, attach: Any
 ) -> None:
     config = container_config(["sh", "-c", ECHO], linux=inside, stdin=True, stdin_once=True)
@@ -76,12 +76,12 @@ async def test_by_the_program_of_a_container_with_input(
     assert (ended.exit_code, log_lines(ended)) == (0, ["line"])
 
 
-async def test_by_a_command_that_is_run_to_its_end(cri: Cri, container: str) -> None:
+async def test_an_exec_sync_command_opens_its_streams_by_name(cri: Cri, container: str) -> None:
     answer = await cri.exec(container, "sh", "-c", f"{BY_NAME}; {ECHO}")
     assert (answer.exit_code, answer.stdout, answer.stderr) == (0, b"out\n", b"err\n")
 
 
-async def test_by_a_command_that_is_talked_to(container: str, exec: Any) -> None:
+async def test_an_interactive_command_opens_its_streams_by_name(container: str, exec: Any) -> None:
     talker = await exec(container, "sh", "-c", f"{BY_NAME}; {ECHO}", stdin=True)
     await talker.send(b"line\n")
     await talker.end_input()
@@ -89,7 +89,9 @@ async def test_by_a_command_that_is_talked_to(container: str, exec: Any) -> None
     assert (talker.text("stdout"), talker.text("stderr")) == (b"out\nline\n", b"err\n")
 
 
-async def test_by_a_command_with_a_terminal(container: str, exec: Any) -> None:
+async def test_a_command_with_a_terminal_opens_its_streams_by_name(
+    container: str, exec: Any
+) -> None:
     talker = await exec(container, "sh", "-c", BY_NAME, stdin=True, tty=True)
     assert await talker.code() == 0
     assert talker.text("stdout") == b"out\r\nerr\r\n"

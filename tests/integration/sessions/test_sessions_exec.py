@@ -22,7 +22,7 @@ async def test_output_arrives_and_the_status_says_success(container, exec):
     assert (talker.text("stdout"), talker.text("stderr")) == (b"out\n", b"err\n")
 
 
-async def test_the_exit_code_is_told(container, exec):
+async def test_the_exit_code_is_in_the_status(container, exec):
     talker = await exec(container, "sh", "-c", "exit 42")
     assert await talker.code() == 42
 
@@ -42,7 +42,7 @@ async def test_a_command_that_does_not_exist_is_an_error_with_its_reason(contain
     assert "nothing-like-this" in status["message"]
 
 
-async def test_a_terminal_is_one_and_has_the_size_it_is_given(container, exec):
+async def test_a_terminal_has_the_given_size(container, exec):
     script = "test -t 0 && echo ready; read go; stty size"
     talker = await exec(container, "sh", "-c", script, stdin=True, tty=True)
     await talker.until(b"ready")
@@ -98,7 +98,7 @@ async def test_a_reader_that_stops_reading_stalls_only_itself(cri, container, ex
     assert resident(cri.daemon.pid) - before < 8 << 20
 
 
-async def test_input_that_nobody_reads_stalls_only_its_session(cri, container, exec):
+async def test_unread_input_stalls_only_its_session(cri, container, exec):
     flooding = await exec(container, "sleep", "654", stdin=True)
     await until(lambda: processes("sleep", "654"))
     before = resident(cri.daemon.pid)
@@ -175,7 +175,7 @@ def ended_with(talker: Talker, protocol: str) -> int:
 
 @pytest.mark.parametrize(("transport", "protocol"), SPOKEN)
 @pytest.mark.parametrize("code", [0, 5])
-async def test_every_protocol_brings_input_output_and_how_it_ended(
+async def test_every_protocol_carries_input_output_and_status(
     container, exec, transport, protocol, code
 ):
     script = f"read x; echo got $x; echo oh >&2; exit {code}"

@@ -93,7 +93,7 @@ async def test_bytes_go_both_ways(cri, pod, forward):
     assert session.wire.received[error] == b""
 
 
-async def test_what_the_pod_says_before_it_closes_arrives(cri, pod, forward):
+async def test_data_that_the_pod_sends_before_it_closes_arrives(cri, pod, forward):
     async with serving(cri, pod, greet) as port:
         session = await forward(pod)
         _, data = await session.connect(port)
@@ -101,7 +101,7 @@ async def test_what_the_pod_says_before_it_closes_arrives(cri, pod, forward):
         assert session.wire.received[data] == b"hello from the pod"
 
 
-async def test_a_half_close_of_the_client_lets_the_pod_answer(cri, pod, forward):
+async def test_after_a_half_close_of_the_client_the_pod_can_answer(cri, pod, forward):
     async with serving(cri, pod, swallow) as port:
         session = await forward(pod)
         error, data = await session.connect(port)
@@ -122,7 +122,7 @@ async def test_many_connections_share_a_session(cri, pod, forward):
     assert said == [f"number {number}" for number in range(40)]
 
 
-async def test_a_reset_of_one_connection_leaves_the_others(cri, pod, forward):
+async def test_a_reset_of_one_connection_does_not_affect_the_others(cri, pod, forward):
     async with serving(cri, pod, echo) as port, serving(cri, pod, cut) as cutting:
         session = await forward(pod)
         _, stays = await session.connect(port)
@@ -136,7 +136,7 @@ async def test_a_reset_of_one_connection_leaves_the_others(cri, pod, forward):
     assert session.wire.received[cut_error] == b""
 
 
-async def test_a_port_where_nobody_listens_is_told_on_the_error_stream(cri, pod, forward):
+async def test_a_port_without_a_listener_is_reported_on_the_error_stream(cri, pod, forward):
     session = await forward(pod)
     error, data = await session.connect(9)
     await session.until_done(error, data)
@@ -165,7 +165,7 @@ async def test_ipv4_comes_first_where_both_answer(cri, pod, forward):
     assert session.wire.received[data] == b"hello from the pod"
 
 
-async def test_a_half_close_of_the_pod_lets_the_client_go_on(cri, pod, forward):
+async def test_after_a_half_close_of_the_pod_the_client_can_send(cri, pod, forward):
     heard: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
     async def speak_and_listen(reader, writer):
@@ -202,7 +202,7 @@ async def greet_and_close(reader: Reader, writer: Writer) -> None:
     writer.close()
 
 
-async def test_a_port_that_is_none_is_refused_and_the_session_goes_on(cri, pod, forward):
+async def test_an_invalid_port_is_refused_and_the_session_continues(cri, pod, forward):
     async with serving(cri, pod, greet) as port:
         session = await forward(pod)
         bad = await session.wire.stream(streamtype="error", port="70000", requestid="bad")
@@ -233,7 +233,7 @@ async def pour(reader: Reader, writer: Writer) -> None:
         await writer.drain()
 
 
-async def test_a_client_that_goes_takes_its_connections_along(cri, pod, forward):
+async def test_a_client_that_disconnects_ends_its_connections(cri, pod, forward):
     ended = asyncio.Event()
 
     async def tell(reader, writer):

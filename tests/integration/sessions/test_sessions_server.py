@@ -43,7 +43,7 @@ async def test_it_listens_on_the_loopback_address_and_a_free_port(cri, container
     assert parts.path.startswith("/exec/")
 
 
-async def test_a_ticket_works_once_and_then_is_like_any_wrong_one(cri, container):
+async def test_a_used_ticket_is_like_a_wrong_one(cri, container):
     url = await exec_url(cri, container, "true")
     assert await status_of(url, *UPGRADE) == "101"
     assert await status_of(url, *UPGRADE) == "404"
@@ -51,7 +51,7 @@ async def test_a_ticket_works_once_and_then_is_like_any_wrong_one(cri, container
     assert await status_of(url.rsplit("/", 1)[0] + "/", *UPGRADE) == "404"
 
 
-async def test_a_ticket_is_good_for_its_own_purpose_alone(cri, container):
+async def test_a_ticket_is_valid_only_for_its_purpose(cri, container):
     url = await exec_url(cri, container, "true")
     assert await status_of(url.replace("/exec/", "/attach/"), *UPGRADE) == "404"
 
@@ -79,7 +79,7 @@ async def test_prefixes_of_ids_name_the_container(cri, container):
         (api.ExecRequest(container_id="x", cmd=["true"]), "stdout"),
     ],
 )
-async def test_what_cannot_be_is_refused_by_the_call(cri, asked, message):
+async def test_impossible_requests_are_refused_by_the_call(cri, asked, message):
     with pytest.raises(CriShimError, match=message):
         await cri.runtime.Exec(asked)
 
@@ -120,7 +120,7 @@ async def test_bad_clients_do_not_disturb_a_session(cri, container):
     session.close()
 
 
-async def test_streams_that_were_not_asked_for_are_reset(cri, container):
+async def test_unexpected_streams_are_reset(cri, container):
     url = await exec_url(cri, container, "true")
     client = await Spdy.open(url, "v4.channel.k8s.io")
     assert await client.stream(streamtype="stdin") in client.resets
@@ -151,7 +151,7 @@ async def begin(daemon, *command: str) -> tuple[str, Talker]:
         return container, await Talker.open("spdy", url, "stdout", "stderr")
 
 
-async def test_a_daemon_that_stops_tells_its_clients_and_ends_their_commands(alone):
+async def test_a_daemon_that_stops_notifies_its_clients_and_ends_their_commands(alone):
     _, talker = await begin(alone, "sleep", "6661")
     await until(lambda: processes("sleep", "6661"))
     stopping = asyncio.create_task(asyncio.to_thread(alone.stop))
@@ -163,7 +163,7 @@ async def test_a_daemon_that_stops_tells_its_clients_and_ends_their_commands(alo
     alone.start()
 
 
-async def test_a_daemon_that_stops_ends_attached_and_forwarding_clients_well(alone):
+async def test_a_daemon_that_stops_ends_attached_and_forwarding_clients_cleanly(alone):
     async with Client(alone.socket) as client:
         cri = Cri(alone, client)
         pod = await cri.run_pod()

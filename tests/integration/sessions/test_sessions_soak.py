@@ -16,7 +16,7 @@ GROWTH = 8 << 20  # bytes of memory, 4 KiB a session: what one left task or buff
 
 
 async def session(cri: Cri, pod: str, container: str, number: int) -> None:
-    """One of a few kinds, some of them broken off in the middle."""
+    """A session of one of several kinds, some aborted in the middle."""
     transport = ("spdy", "websocket")[number % 2]
     match number // 2 % 5:
         case 0:

@@ -17,7 +17,7 @@ def _kinds(events: list[api.ContainerEventResponse]) -> list[tuple[str, int]]:
     return [(event.container_id, event.container_event_type) for event in events]
 
 
-async def test_a_life_is_told_in_order_with_the_pod_and_all_its_containers(cri: Cri) -> None:
+async def test_events_come_in_order_with_the_pod_and_all_its_containers(cri: Cri) -> None:
     await cri.load_busybox()
     async with following(cri) as follower:
         begin = time.time_ns()
@@ -46,7 +46,7 @@ async def test_a_life_is_told_in_order_with_the_pod_and_all_its_containers(cri: 
     assert events[4].containers_statuses[0].exit_code == 137
 
 
-async def test_an_end_by_itself_is_told(cri: Cri) -> None:
+async def test_an_exit_without_a_stop_has_an_event(cri: Cri) -> None:
     await cri.load_busybox()
     async with following(cri) as follower:
         pod = await cri.run_pod()
@@ -60,7 +60,7 @@ async def test_an_end_by_itself_is_told(cri: Cri) -> None:
     assert events[-1].containers_statuses[0].exit_code == 3
 
 
-async def test_a_pod_removed_by_force_tells_the_end_of_everything(cri: Cri) -> None:
+async def test_a_forced_removal_of_a_pod_has_all_events(cri: Cri) -> None:
     await cri.load_busybox()
     async with following(cri) as follower:
         pod = await cri.run_pod()
@@ -72,7 +72,7 @@ async def test_a_pod_removed_by_force_tells_the_end_of_everything(cri: Cri) -> N
     assert events[1:] == [(container, STOPPED), (container, DELETED), (pod, DELETED)]
 
 
-async def test_every_subscriber_is_told_and_one_who_leaves_costs_the_others_nothing(
+async def test_every_subscriber_gets_all_events_even_after_another_leaves(
     cri: Cri,
 ) -> None:
     async with following(cri) as one:
@@ -89,7 +89,7 @@ async def test_every_subscriber_is_told_and_one_who_leaves_costs_the_others_noth
     assert all(event in seen for event in [*expected, (later, CREATED)])
 
 
-async def test_a_subscriber_who_does_not_read_is_dropped_and_the_others_are_told_all(
+async def test_a_subscriber_that_does_not_read_is_dropped_and_the_others_get_all_events(
     cri: Cri,
 ) -> None:
     text = {"note": "x" * 500_000}  # a few of these are more than anybody may be behind

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from cri_shim.pb import api_pb2 as api
 from tests.fixtures.cri import Cri, container_config
 
-# What a kernel, or a device, may have nothing to say about.
+# Metrics that some kernels or devices do not have.
 OPTIONAL = {
     "container_blkio_device_usage_total",
     "container_fs_reads_bytes_total",
@@ -52,7 +52,7 @@ async def _limited(cri: Cri) -> tuple[str, str]:
     return pod, container
 
 
-async def test_every_descriptor_has_a_value_at_the_first_question(cri: Cri) -> None:
+async def test_every_descriptor_has_a_value_in_the_first_list(cri: Cri) -> None:
     await cri.load_busybox()
     await _limited(cri)
     (pod,) = await _metrics(cri)
@@ -108,6 +108,6 @@ async def test_pods_that_ended_and_containers_that_do_not_run_have_none(cri: Cri
     assert list(told.container_metrics) == []
 
 
-async def test_more_pods_than_are_read_at_a_time_are_all_told_once(cri: Cri) -> None:
+async def test_each_of_many_pods_is_listed_once(cri: Cri) -> None:
     pods = [await cri.run_pod() for _ in range(18)]
     assert [pod.pod_sandbox_id for pod in await _metrics(cri)] == pods

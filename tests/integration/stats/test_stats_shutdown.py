@@ -14,7 +14,7 @@ from tests.fixtures.daemon import Daemon, private_daemon
 
 @pytest.fixture
 def daemon() -> Iterator[Daemon]:
-    """One for the test alone: it stops."""
+    """A daemon for this test alone, which stops it."""
     with private_daemon() as started:
         yield started
 

@@ -1,4 +1,4 @@
-"""Lists as streams tell the same as lists, in parts."""
+"""Streamed lists have the same rows as lists, in parts."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ async def _streamed(call: Any, field: str) -> list[Any]:
     return [row for part in [part async for part in call] for row in getattr(part, field)]
 
 
-async def test_pods_containers_and_images_are_the_lists_ones(cri: Cri) -> None:
+async def test_pods_containers_and_images_equal_those_of_the_lists(cri: Cri) -> None:
     await cri.load_busybox()
     pods = [await cri.run_pod() for _ in range(3)]
     await cri.run(pods[0], ["sleep", "1000"])
@@ -65,6 +65,6 @@ async def test_rows_with_much_text_come_in_several_parts(cri: Cri) -> None:
 
 
 @pytest.mark.parametrize("name", ["StreamContainers", "StreamContainerStats"])
-async def test_nothing_is_no_part_at_all(cri: Cri, name: str) -> None:
+async def test_an_empty_list_has_no_part(cri: Cri, name: str) -> None:
     call = getattr(cri.runtime, name)(getattr(api, f"{name}Request")())
     assert [part async for part in call] == []

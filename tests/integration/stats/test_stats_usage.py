@@ -34,7 +34,7 @@ async def _pod(cri: Cri, id: str) -> api.PodSandboxStats:
 
 
 def _open_counters(cri: Cri) -> int:
-    """How many network namespaces' counters the daemon holds open."""
+    """The number of network namespaces whose counters the daemon has open."""
     links = Path(f"/proc/{cri.daemon.pid}/fd").iterdir()
     return sum(link.readlink().match("*/net/dev") for link in links)
 
@@ -58,7 +58,7 @@ async def test_a_container_has_numbers_as_soon_as_it_is_started(cri: Cri) -> Non
     assert stats.writable_layer.HasField("used_bytes")
 
 
-async def test_memory_is_told_beside_its_limit(cri: Cri) -> None:
+async def test_memory_usage_has_its_limit(cri: Cri) -> None:
     await cri.load_busybox()
     config = container_config(["sleep", "1000"])
     config.linux.resources.memory_limit_in_bytes = 64 * MIB
@@ -71,7 +71,7 @@ async def test_memory_is_told_beside_its_limit(cri: Cri) -> None:
     assert memory.usage_bytes.value >= memory.working_set_bytes.value
 
 
-async def test_what_a_container_wrote_is_told_on_its_file_system(cri: Cri) -> None:
+async def test_written_bytes_are_in_the_usage_of_the_writable_layer(cri: Cri) -> None:
     await cri.load_busybox()
     container = await cri.create(await cri.run_pod(), container_config(["sleep", "1000"]))
     await cri.start(container)
@@ -93,7 +93,7 @@ async def test_the_rate_comes_with_the_second_look(cri: Cri) -> None:
     assert (await _one(cri, container)).cpu.usage_nano_cores.value > 10_000_000
 
 
-async def test_time_goes_on_between_two_lists(cri: Cri) -> None:
+async def test_timestamps_increase_between_two_lists(cri: Cri) -> None:
     await cri.load_busybox()
     await cri.run(await cri.run_pod(), ["sleep", "1000"])
     (first,), (second,) = await _listed(cri), await _listed(cri)
@@ -140,7 +140,7 @@ async def test_stats_of_an_unknown_object_are_not_found(cri: Cri) -> None:
         await _pod(cri, "0" * 64)
 
 
-async def test_a_pod_tells_its_containers_its_network_and_its_sums(cri: Cri) -> None:
+async def test_a_pod_has_its_containers_its_network_and_its_sums(cri: Cri) -> None:
     await cri.load_busybox()
     config = pod_config(cri.daemon, labels={"app": "x"})
     pod = await cri.run_pod(config)
@@ -179,7 +179,7 @@ async def test_a_pod_without_containers_has_a_network_all_the_same(cri: Cri) -> 
     assert linux.process.process_count.value == 0
 
 
-async def test_a_pod_of_the_nodes_network_tells_none(cri: Cri) -> None:
+async def test_a_pod_of_the_nodes_network_has_no_network_statistics(cri: Cri) -> None:
     config = pod_config(cri.daemon)
     config.linux.security_context.namespace_options.network = api.NODE
     config.hostname = ""

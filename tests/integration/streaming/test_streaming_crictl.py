@@ -78,19 +78,19 @@ async def test_exec_shows_output_and_error(crictl, container):
     assert b"err\n" in err
 
 
-async def test_exec_tells_the_exit_code(crictl, container):
+async def test_exec_returns_the_exit_code(crictl, container):
     code, _, err = await crictl.run("exec", container, "sh", "-c", "exit 3")
     assert code == 1
     assert b"command terminated with exit code 3" in err
 
 
-async def test_exec_i_hands_input_on_to_its_end(crictl, container):
+async def test_exec_i_sends_input_to_its_end(crictl, container):
     words = b"one\ntwo\n" * 20000
     code, out, _ = await crictl.run("exec", "-i", container, "cat", stdin=words)
     assert (code, out) == (0, words)
 
 
-async def test_exec_of_what_does_not_exist_says_so(crictl, container):
+async def test_exec_of_a_missing_command_is_an_error(crictl, container):
     code, _, err = await crictl.run("exec", container, "nothing-like-this")
     assert code == 1
     assert b"nothing-like-this" in err
@@ -127,7 +127,7 @@ async def test_exec_i_t_is_a_terminal_session(crictl, container):
         os.close(theirs)
 
 
-async def test_attach_shows_what_the_container_says_and_ends_with_it(cri, crictl):
+async def test_attach_shows_output_and_ends_with_the_container(cri, crictl):
     pod = await cri.run_pod()
     speaker = await cri.run(pod, ["sh", "-c", "while read x; do echo got $x; done"], stdin=True)
     async with crictl("attach", "-i", speaker, stdin=-1) as process:
@@ -168,7 +168,7 @@ async def fetch(port: int) -> bytes:
     return body
 
 
-async def test_a_killed_crictl_takes_its_command_along(crictl, container):
+async def test_a_killed_crictl_ends_its_command(crictl, container):
     async with crictl("exec", container, "sleep", "7771") as process:
         await until(lambda: processes("sleep", "7771"))
         process.kill()

@@ -135,7 +135,9 @@ async def test_exec_on_a_terminal_is_resized(
     assert (ended.exit_code, ended.stderr.bytes) == (0, 0)
 
 
-async def test_exec_talks_while_it_runs(go_clients: GoClients, exec_url: ExecURL, transport: str):
+async def test_exec_exchanges_data_while_it_runs(
+    go_clients: GoClients, exec_url: ExecURL, transport: str
+):
     url = await exec_url("sh", stdin=True)
     async with go_clients.start("exec", url, "-stdin", transport=transport) as running:
         running.write(b"echo one\n")
@@ -145,7 +147,7 @@ async def test_exec_talks_while_it_runs(go_clients: GoClients, exec_url: ExecURL
         assert (await running.ended()).exit_code == 9
 
 
-async def test_exec_of_what_does_not_exist_is_told(
+async def test_exec_of_a_missing_command_is_an_error(
     go_clients: GoClients, exec_url: ExecURL, transport: str
 ):
     ended = await go_clients.run("exec", await exec_url("no-such-thing"), transport=transport)
@@ -181,7 +183,7 @@ async def test_the_fallback_client_needs_no_second_try(go_clients: GoClients, ex
 
 
 @pytest.mark.parametrize("protocol", [f"v{n}.channel.k8s.io" for n in (2, 3, 4)])
-async def test_exec_speaks_the_older_protocols(
+async def test_exec_supports_the_older_protocols(
     go_clients: GoClients, exec_url: ExecURL, protocol: str
 ):
     url = await exec_url("sh", "-c", "echo out; exit 5")
@@ -264,7 +266,7 @@ async def test_a_connection_that_is_reset_does_not_end_the_others(
     assert forwarding.error == ""
 
 
-async def test_a_port_where_nobody_listens_is_told(
+async def test_a_port_without_a_listener_is_an_error(
     go_clients: GoClients, cri: Cri, pod: str, transport: str
 ):
     url = await forward_url(cri, pod)

@@ -42,7 +42,7 @@ async def test_stdin_stdout_and_stderr_pass(
     assert (ended.stdout.head, ended.stderr.head) == ("hello", "to stderr")
 
 
-async def test_the_best_protocol_of_each_transport_is_spoken(
+async def test_the_best_protocol_of_each_transport_is_used(
     go_clients: GoClients, server: ThrowAway
 ):
     for transport in ("spdy", "websocket", "fallback"):
@@ -109,7 +109,7 @@ async def test_much_input_arrives_whole(go_clients: GoClients, server: ThrowAway
 
 
 @pytest.mark.parametrize("protocol", [V2, V3])
-async def test_old_protocols_tell_failure_as_text(
+async def test_old_protocols_send_failure_as_text(
     go_clients: GoClients, server: ThrowAway, protocol: str
 ):
     ended = await go_clients.run(
@@ -121,7 +121,7 @@ async def test_old_protocols_tell_failure_as_text(
 
 
 @pytest.mark.parametrize("protocol", [V1, V2, V3])
-async def test_old_protocols_tell_nothing_of_success(
+async def test_old_protocols_send_nothing_on_success(
     go_clients: GoClients, server: ThrowAway, protocol: str
 ):
     ended = await go_clients.run(
@@ -132,7 +132,7 @@ async def test_old_protocols_tell_nothing_of_success(
     assert (ended.exit_code, ended.error, ended.stdout.bytes) == (0, "", 0)
 
 
-async def test_v4_is_spoken_over_websocket(go_clients: GoClients, server: ThrowAway):
+async def test_v4_is_supported_over_websocket(go_clients: GoClients, server: ThrowAway):
     ended = await go_clients.run(
         "exec", server.url("exec", code=5), "-protocols", V4, transport="websocket"
     )

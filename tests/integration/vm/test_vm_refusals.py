@@ -1,4 +1,4 @@
-"""What hack/vm says, in a sentence, where it cannot go on; and that it leaves nothing half made."""
+"""Refusals of hack/vm: one sentence, and nothing is left half made."""
 
 import fcntl
 import os
@@ -52,14 +52,14 @@ def test_without_an_image_the_bounded_run_builds_none(place: Path, words: list[s
 
 
 @pytest.mark.parametrize("verb", ["up", "test", "copy", "reboot", "cut", "boot", "down"])
-def test_a_second_one_is_refused_while_the_first_works(place: Path, verb: str) -> None:
+def test_a_second_run_is_refused_while_the_first_works(place: Path, verb: str) -> None:
     with (place / "node.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         line = refusal(place, verb)
     assert line == f"vm: another hack/vm works with the node in {place}; wait for its end"
 
 
-def test_a_second_build_is_refused_while_the_first_goes_on(place: Path) -> None:
+def test_a_second_build_is_refused_during_the_first(place: Path) -> None:
     with (place / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         line = refusal(place, "make")
@@ -68,7 +68,7 @@ def test_a_second_build_is_refused_while_the_first_goes_on(place: Path) -> None:
 
 @pytest.fixture
 def stale(place: Path) -> Path:
-    """What is left of a node whose machine lost its power while the node was being made."""
+    """The remains of a node whose machine lost its power while the node was being made."""
     (place / "node").mkdir()
     (place / "node/pid").write_text(f"{os.getpid()} 1\n")  # another process has the pid by now
     (place / "node/copying").write_text("a part of an image")
@@ -76,7 +76,7 @@ def stale(place: Path) -> Path:
 
 
 @pytest.mark.parametrize("verb", ["shell", "copy", "reboot", "cut"])
-def test_the_directory_of_a_dead_node_is_no_node(stale: Path, verb: str) -> None:
+def test_a_dead_node_does_not_count_as_running(stale: Path, verb: str) -> None:
     assert refusal(stale, verb) == "vm: no node runs; start one with hack/vm up"
 
 
@@ -90,14 +90,16 @@ def test_the_directory_of_a_dead_node_is_removed(stale: Path) -> None:
     assert there(stale) == []
 
 
-def test_a_machine_without_tun_is_told_so(place: Path) -> None:
+def test_a_machine_without_tun_is_an_error(place: Path) -> None:
     hidden = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /dev/net && exec "$@"', "sh"]
     line = refusal(place, "up", under=hidden)
     assert line == "vm: there is no /dev/net/tun; load the module tun (modprobe tun)"
     assert there(place) == []
 
 
-def test_a_machine_without_ssh_is_told_which_package_has_it(place: Path, tmp_path: Path) -> None:
+def test_a_machine_without_ssh_is_an_error_that_names_the_package(
+    place: Path, tmp_path: Path
+) -> None:
     programs = tmp_path / "bin"
     programs.mkdir()
     for name in ("dirname", "id", "uname", "mkdir"):

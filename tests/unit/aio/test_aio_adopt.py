@@ -12,7 +12,7 @@ from cri_shim.errors import ToolFailed
 
 
 def started(*command: str) -> int:
-    """The pid of a child that nobody follows."""
+    """The pid of a child that no Child object follows."""
     return os.posix_spawnp(command[0], command, os.environ)
 
 
@@ -29,11 +29,11 @@ def is_reaped(pid: int) -> bool:
     return not Path(f"/proc/{pid}").exists()
 
 
-async def test_the_exit_code_is_told():
+async def test_the_exit_code_is_returned():
     assert await adopt(started("sh", "-c", "exit 7")).wait() == 7
 
 
-async def test_a_signal_is_told_as_its_negative_number():
+async def test_death_by_a_signal_is_a_negative_exit_code():
     adopted = adopt(started("sleep", "100"))
     adopted.kill(signal.SIGTERM)
     assert await adopted.wait() == -signal.SIGTERM
@@ -46,14 +46,14 @@ async def test_end_kills_and_reaps():
     assert is_reaped(adopted.pid)
 
 
-async def test_the_reaper_leaves_the_adopted_alone():
+async def test_the_reaper_does_not_reap_adopted_processes():
     adopted = adopt(started("sh", "-c", "exit 3"))
     ended(adopted.pid)
     reaper.reap_orphans()
     assert await adopted.wait() == 3
 
 
-async def test_a_held_reaper_takes_nobody_until_it_is_let_go():
+async def test_a_held_reaper_reaps_nothing_until_it_is_released():
     reaper.start()
     with reaper.held():
         pid = started("sh", "-c", "exit 4")
@@ -68,7 +68,7 @@ async def test_a_held_reaper_takes_nobody_until_it_is_let_go():
     reaper.stop()
 
 
-async def test_a_pid_that_is_nobody_is_an_error():
+async def test_a_pid_without_a_process_is_an_error():
     pid = started("true")
     reap(pid)
     with pytest.raises(ToolFailed, match="cannot watch process"):

@@ -1,4 +1,4 @@
-"""One publisher and many readers, none of whom can hold up another."""
+"""One publisher and many readers; a slow reader does not delay another."""
 
 import asyncio
 
@@ -21,7 +21,7 @@ async def test_every_subscriber_gets_everything_in_order() -> None:
     assert await _rest(one) == await _rest(two) == [0, 1, 2, 3, 4]
 
 
-async def test_a_reader_who_waits_is_woken() -> None:
+async def test_a_new_item_wakes_a_waiting_reader() -> None:
     source = Broadcast[int](10)
     async with source.subscribe() as subscription:
         waiting = asyncio.create_task(anext(subscription))
@@ -30,7 +30,7 @@ async def test_a_reader_who_waits_is_woken() -> None:
         assert await waiting == 7
 
 
-async def test_a_slow_subscriber_gets_what_was_queued_and_then_is_told() -> None:
+async def test_a_slow_subscriber_gets_the_queued_items_and_then_an_error() -> None:
     source = Broadcast[int](2)
     slow = source.subscribe()
     for item in range(5):
@@ -40,7 +40,7 @@ async def test_a_slow_subscriber_gets_what_was_queued_and_then_is_told() -> None
         await anext(slow)
 
 
-async def test_a_slow_subscriber_costs_the_others_nothing() -> None:
+async def test_a_slow_subscriber_does_not_delay_the_others() -> None:
     source = Broadcast[int](2)
     slow, quick = source.subscribe(), source.subscribe()
     got = []
@@ -51,14 +51,14 @@ async def test_a_slow_subscriber_costs_the_others_nothing() -> None:
     assert await anext(slow) == 0
 
 
-async def test_nobody_listens_after_the_block() -> None:
+async def test_the_subscription_ends_with_the_block() -> None:
     source = Broadcast[int](2)
     async with source.subscribe():
         assert source
     assert not source
 
 
-async def test_who_is_dropped_is_not_listened_for_any_more() -> None:
+async def test_a_dropped_subscriber_is_no_longer_counted() -> None:
     source = Broadcast[int](1)
     source.subscribe()
     source.publish(1)
@@ -72,7 +72,7 @@ async def test_a_subscription_after_the_end_ends_at_once() -> None:
     assert await _rest(source.subscribe()) == []
 
 
-async def test_the_limit_is_of_what_items_weigh_and_one_alone_is_never_too_much() -> None:
+async def test_the_limit_is_of_the_items_weight_and_a_single_item_may_exceed_it() -> None:
     source = Broadcast[bytes](10, len)
     subscription = source.subscribe()
     source.publish(b"x" * 20)

@@ -1,4 +1,4 @@
-"""Child processes: their output, their ends, and what is left of them: nothing."""
+"""Child processes: their output and their ends; nothing of them is left."""
 
 import asyncio
 import errno
@@ -85,9 +85,9 @@ async def test_output_held_open_by_a_grandchild_is_not_waited_for(tmp_path: Path
     assert taken < 2 * pipes.DRAIN_S
 
 
-async def test_no_descriptor_but_the_asked_for_reaches_the_program() -> None:
+async def test_the_program_inherits_only_the_requested_descriptors() -> None:
     read_end, write_end = os.pipe()
-    # Its own descriptor of the directory is in the list, and closed by the time it is asked for.
+    # Its own descriptor of the directory is in the list, but closed by then.
     listing = (
         "import os; names = os.listdir('/proc/self/fd');"
         "print(*sorted(int(n) for n in names if os.path.exists(f'/proc/self/fd/{n}')))"
@@ -98,7 +98,7 @@ async def test_no_descriptor_but_the_asked_for_reaches_the_program() -> None:
     assert done.stdout.split() == [b"0", b"1", b"2", str(write_end).encode()]
 
 
-async def test_several_may_wait_and_one_may_give_up() -> None:
+async def test_several_tasks_can_wait_and_one_can_be_cancelled() -> None:
     running = child.spawn(["sleep", "600"])
     first, second = asyncio.create_task(running.wait()), asyncio.create_task(running.wait())
     await asyncio.sleep(0)
@@ -109,21 +109,21 @@ async def test_several_may_wait_and_one_may_give_up() -> None:
     assert await running.wait() == -signal.SIGKILL
 
 
-async def test_killing_what_has_ended_does_nothing() -> None:
+async def test_killing_an_ended_process_does_nothing() -> None:
     running = child.spawn(["true"])
     await running.wait()
     running.kill()
     await running.end()
 
 
-async def test_a_session_of_its_own_is_made_when_asked_for() -> None:
+async def test_a_session_is_made_on_request() -> None:
     running = child.spawn(["sleep", "600"], session=True)
     session = os.getsid(running.pid)
     await running.end()
     assert session == running.pid
 
 
-async def test_with_a_session_of_its_own_what_it_started_is_killed_too(tmp_path: Path) -> None:
+async def test_the_processes_of_its_session_are_killed_too(tmp_path: Path) -> None:
     script = f"sleep 600 & echo $! > {tmp_path}/pid; wait"
     with pytest.raises(TimedOut):
         await child.run(["sh", "-c", script], timeout=0.5, session=True)
@@ -134,7 +134,7 @@ async def test_with_a_session_of_its_own_what_it_started_is_killed_too(tmp_path:
 
 
 def alive(pid: int) -> bool:
-    """Neither gone nor a zombie that somebody else is to reap."""
+    """Neither gone nor a zombie that another process must reap."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
@@ -181,7 +181,7 @@ async def test_without_descriptors_left_the_error_says_so_and_nothing_leaks(
         (b"", b"\xff", "\ufffd"),
     ],
 )
-def test_a_complaint_is_what_the_program_said(stdout: bytes, stderr: bytes, words: str) -> None:
+def test_a_complaint_is_the_programs_error_output(stdout: bytes, stderr: bytes, words: str) -> None:
     assert child.Finished(("tool",), 4, stdout, stderr).complaint() == words
 
 

@@ -49,7 +49,7 @@ async def test_the_last_error_is_returned_and_all_are_logged(
     ]
 
 
-async def test_a_failing_step_keeps_no_other_from_being_done_and_is_named() -> None:
+async def test_a_failing_step_is_named_and_the_others_are_still_done() -> None:
     done: list[str] = []
 
     async def busy() -> None:
@@ -70,7 +70,7 @@ async def test_nothing_is_raised_when_all_succeed() -> None:
     await release_all("removing x", [("one", lambda: None)])
 
 
-async def test_errors_of_steps_without_a_name_are_told_as_they_are() -> None:
+async def test_errors_of_unnamed_steps_are_unchanged() -> None:
     def fails() -> None:
         raise OSError("busy")
 

@@ -1,4 +1,4 @@
-"""The limit of open files: raised for the daemon, and not for what it starts."""
+"""The limit of open files: raised for the daemon, and not for its child processes."""
 
 import json
 import resource
@@ -32,7 +32,7 @@ print(json.dumps([
 
 
 def raised(soft: int, hard: int) -> list[object]:
-    """What a process of these limits has afterwards, and what its child."""
+    """The limits of a process after the change, and those of its child."""
     done = subprocess.run(
         [sys.executable, "-c", RAISED % (hard, soft, hard)], capture_output=True, check=True
     )
@@ -43,7 +43,7 @@ def test_the_soft_limit_is_raised_and_children_have_the_old_one() -> None:
     assert raised(512, 2048) == [[2048, 2048], 2048, [512, 2048], ["512", "2048"]]
 
 
-def test_where_nothing_is_raised_children_just_inherit() -> None:
+def test_without_a_raised_limit_children_inherit_it() -> None:
     assert raised(1024, 1024) == [[1024, 1024], 1024, None, ["1024", "1024"]]
 
 

@@ -1,4 +1,4 @@
-"""One lock a key."""
+"""One lock for each key."""
 
 import asyncio
 
@@ -26,7 +26,7 @@ async def test_other_keys_do_not_wait() -> None:
         assert set(locks._locks) == {"a", "b"}
 
 
-async def test_nothing_is_kept_when_nobody_holds_or_waits() -> None:
+async def test_an_unused_lock_is_dropped() -> None:
     locks = KeyedLock()
 
     async def work() -> None:
@@ -37,7 +37,7 @@ async def test_nothing_is_kept_when_nobody_holds_or_waits() -> None:
     assert locks._locks == {}
 
 
-async def test_who_gives_up_waiting_harms_nobody() -> None:
+async def test_a_cancelled_waiter_does_not_block_the_others() -> None:
     locks = KeyedLock()
 
     async def work() -> None:
@@ -55,7 +55,7 @@ async def test_who_gives_up_waiting_harms_nobody() -> None:
     assert locks._locks == {}
 
 
-async def test_a_failure_inside_lets_go() -> None:
+async def test_an_exception_releases_the_lock() -> None:
     locks = KeyedLock()
     with pytest.raises(KeyError):
         async with locks("a"):

@@ -1,4 +1,4 @@
-"""Cancellation never cuts in half what was begun."""
+"""Cancellation never interrupts work that has begun."""
 
 import asyncio
 import threading
@@ -10,7 +10,7 @@ from cri_shim.errors import Unavailable
 
 
 async def begun(task: "asyncio.Task[object]", started: threading.Event) -> None:
-    """Let `task` run until its thread says that it began."""
+    """Let `task` run until its thread has begun."""
     await asyncio.sleep(0)
     await asyncio.to_thread(started.wait, 5)
     assert not task.done()
@@ -20,7 +20,7 @@ async def test_a_call_in_a_thread_gives_its_result() -> None:
     assert await offload(divmod, 7, 2) == (3, 1)
 
 
-async def test_what_the_call_raises_is_raised_here() -> None:
+async def test_an_exception_of_the_call_is_raised_in_the_caller() -> None:
     with pytest.raises(ZeroDivisionError):
         await offload(divmod, 1, 0)
 
@@ -86,7 +86,7 @@ async def test_a_caller_that_joined_and_gives_up_leaves_the_work_running() -> No
     assert await work
 
 
-async def test_work_ended_by_a_shutdown_is_unavailable_to_who_joined_it() -> None:
+async def test_work_ended_by_a_shutdown_is_unavailable_for_joined_callers() -> None:
     work = asyncio.create_task(asyncio.Event().wait(), name="pull busybox")
     caller = asyncio.create_task(join(work))
     await asyncio.sleep(0)

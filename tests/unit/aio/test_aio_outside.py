@@ -1,4 +1,4 @@
-"""A path that does not answer holds up its own caller, and only for a limit of time."""
+"""A path that does not answer delays only its own caller, for a limited time."""
 
 import asyncio
 import threading
@@ -11,11 +11,11 @@ from cri_shim.aio.offload import offload
 from cri_shim.errors import ResourceExhausted, Unavailable
 
 
-async def test_a_look_returns_what_the_call_returns(tmp_path: Path) -> None:
+async def test_a_look_returns_the_result_of_the_call(tmp_path: Path) -> None:
     assert await outside.look(str(tmp_path), tmp_path.is_dir)
 
 
-async def test_a_look_raises_what_the_call_raises(tmp_path: Path) -> None:
+async def test_a_look_raises_the_exception_of_the_call(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         await outside.look("/gone", (tmp_path / "gone").stat)
 

@@ -1,4 +1,4 @@
-"""Calls in a process of their own: outcomes, limits, and what becomes of those that hang."""
+"""Calls in a separate process: outcomes, limits, and the end of those that hang."""
 
 import asyncio
 import errno
@@ -30,7 +30,7 @@ async def all_ended() -> None:
 
 @pytest.fixture
 def pipe(tmp_path: Path) -> Path:
-    """Who opens it for reading waits for a writer, until it is killed."""
+    """A FIFO: a process that opens it for reading waits for a writer, until it is killed."""
     path = tmp_path / "pipe"
     os.mkfifo(path)
     return path
@@ -51,7 +51,9 @@ async def test_names_that_are_no_utf8_come_back_as_they_are(tmp_path: Path) -> N
     assert await own_process.each(os.listdir, [(str(tmp_path),)]) == [[name]]
 
 
-async def test_a_call_that_hangs_is_given_up_naming_its_path(tmp_path: Path, pipe: Path) -> None:
+async def test_a_call_that_hangs_is_an_error_that_names_its_path(
+    tmp_path: Path, pipe: Path
+) -> None:
     items = [(str(tmp_path / "x"), os.O_RDONLY), (str(pipe), os.O_RDONLY)]
     with pytest.raises(Unavailable, match=rf"^{pipe}: the file system it is on did not answer"):
         await own_process.each(os.open, items, limit=SHORT_S)
@@ -66,7 +68,7 @@ async def test_the_loop_goes_on_while_a_call_hangs(pipe: Path) -> None:
     await asyncio.gather(hanging, return_exceptions=True)
 
 
-async def test_what_was_killed_is_gone_and_its_path_is_looked_at_again(pipe: Path) -> None:
+async def test_a_killed_process_is_gone_and_its_path_can_be_used_again(pipe: Path) -> None:
     items = [(str(pipe), os.O_RDONLY)]
     for _ in range(2):
         with pytest.raises(Unavailable, match="did not answer within"):
@@ -84,7 +86,9 @@ async def test_a_caller_that_gives_up_leaves_no_process(pipe: Path) -> None:
     await all_ended()
 
 
-async def test_there_are_never_too_many(pipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_number_of_processes_is_bounded(
+    pipe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(own_process, "MOST_AT_ONCE", 1)
     call = own_process.each(os.open, [(str(pipe), os.O_RDONLY)], limit=SHORT_S)
     hanging = asyncio.ensure_future(call)
@@ -95,7 +99,7 @@ async def test_there_are_never_too_many(pipe: Path, monkeypatch: pytest.MonkeyPa
         await hanging
 
 
-async def test_another_exception_is_told_with_its_traceback() -> None:
+async def test_an_unexpected_exception_has_its_traceback() -> None:
     with pytest.raises(ToolFailed, match=r"(?s)a look at a path failed: .*TypeError"):
         await own_process.each(os.listdir, [({},)])
 
@@ -109,7 +113,7 @@ async def test_the_process_that_forks_is_replaced_when_it_has_died(tmp_path: Pat
         await forking.wait()
 
 
-async def test_what_can_be_said_without_waiting_needs_no_process(tmp_path: Path) -> None:
+async def test_cached_answers_need_no_process(tmp_path: Path) -> None:
     def call(path: str, cached: bool) -> str:
         if path == "missing":
             raise FileNotFoundError(errno.ENOENT, "no", path)

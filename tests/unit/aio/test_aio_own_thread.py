@@ -9,7 +9,7 @@ import pytest
 from cri_shim.aio.own_thread import in_own_thread
 
 
-async def test_what_the_work_returns_or_raises_is_the_callers() -> None:
+async def test_the_result_or_exception_reaches_the_caller() -> None:
     assert await in_own_thread("long", lambda stopped: stopped()) is False
 
     def fail(_: Callable[[], bool]) -> None:

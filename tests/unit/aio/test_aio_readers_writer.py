@@ -8,14 +8,14 @@ from cri_shim.aio.readers_writer import ReadersWriterLock
 from cri_shim.errors import TimedOut
 
 
-async def test_several_pass_together():
+async def test_readers_share_the_lock():
     gate = ReadersWriterLock()
 
     async with gate.shared(), gate.shared():
         pass
 
 
-async def test_one_alone_waits_for_those_inside_and_holds_up_the_next():
+async def test_a_writer_waits_for_readers_and_blocks_later_ones():
     gate, order = ReadersWriterLock(), []
 
     async def alone() -> None:
@@ -35,7 +35,7 @@ async def test_one_alone_waits_for_those_inside_and_holds_up_the_next():
     assert order == ["first is out", "alone", "shared"]
 
 
-async def test_who_is_out_of_patience_lets_the_others_pass():
+async def test_a_writer_that_times_out_unblocks_readers():
     gate = ReadersWriterLock()
 
     async with gate.shared():

@@ -29,7 +29,7 @@ async def orphan(tmp_path: Path) -> tuple[int, int]:
     return pid, os.pidfd_open(pid)
 
 
-async def test_an_orphan_is_reaped_and_its_end_still_known(tmp_path: Path) -> None:
+async def test_an_orphan_is_reaped_and_its_exit_status_stays_known(tmp_path: Path) -> None:
     pid, fd = await orphan(tmp_path)
     reaper.start()
     pidfd.send(fd, signal.SIGTERM)
@@ -69,7 +69,7 @@ async def test_a_child_of_ours_keeps_its_exit_code() -> None:
     assert await running.wait() == 9
 
 
-async def test_running_children_are_left_alone(tmp_path: Path) -> None:
+async def test_running_children_are_not_reaped(tmp_path: Path) -> None:
     pid, fd = await orphan(tmp_path)
     reaper.reap_orphans()
     start = process.start_time(pid)

@@ -9,7 +9,7 @@ from cri_shim.errors import AlreadyExists, ToolFailed, Unavailable
 
 
 class Work:
-    """Counts its starts and ends when told to."""
+    """Counts its starts, and ends when the test sets an event."""
 
     def __init__(self) -> None:
         self.starts = 0
@@ -69,7 +69,7 @@ async def test_a_result_that_is_no_longer_good_is_made_anew() -> None:
     assert await handover.do("k", "r", work, lambda _: False) == "id2"
 
 
-async def test_a_failure_is_told_and_the_key_is_free_again() -> None:
+async def test_a_failure_is_raised_and_frees_the_key() -> None:
     handover, work = Resumable[str, str, str]("test"), Work()
     work.error = ToolFailed("no")
     work.go.set()

@@ -44,7 +44,7 @@ async def test_stop_ends_every_effort() -> None:
     assert retrier.pending() == {}
 
 
-async def test_what_fails_now_is_told_and_tried_on(monkeypatch) -> None:
+async def test_a_failure_is_raised_and_retried_in_the_background(monkeypatch) -> None:
     monkeypatch.setattr(retry, "FIRST_PAUSE_S", 0.001)
     retrier, tries, done = Retrier(), [], asyncio.Event()
 

@@ -1,4 +1,4 @@
-"""Rounds: everybody's turn comes, and the loop's own."""
+"""Rounds: every source gets a turn, and so does the loop."""
 
 import asyncio
 import time
@@ -35,7 +35,7 @@ async def test_a_little_work_is_done_at_once() -> None:
     assert source.left == 0
 
 
-async def test_others_on_the_loop_have_their_turn_between() -> None:
+async def test_other_tasks_run_between_slices() -> None:
     rounds, source, turns = Rounds(), Source(50), 0
     rounds.add(source)
     async with asyncio.timeout(5):
@@ -54,7 +54,7 @@ async def test_sources_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     async with asyncio.timeout(5):
         for source in sources:
             await source.done.wait()
-    assert "".join(log) == "aabcabcbc"  # the first came when there was nobody else
+    assert "".join(log) == "aabcabcbc"  # the first came when there was no other
 
 
 async def test_one_iteration_of_the_loop_has_one_slice_for_all(

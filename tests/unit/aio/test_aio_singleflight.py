@@ -9,7 +9,7 @@ from cri_shim.errors import ToolFailed, Unavailable
 
 
 class Work:
-    """Counts its starts and ends when told to."""
+    """Counts its starts, and ends when the test sets an event."""
 
     def __init__(self) -> None:
         self.starts = 0
@@ -48,7 +48,7 @@ async def test_after_the_end_the_work_is_done_anew() -> None:
     assert [await flights.do("a", work), await flights.do("a", work)] == [1, 2]
 
 
-async def test_all_callers_hear_of_a_failure_and_the_next_one_starts_anew() -> None:
+async def test_a_failure_reaches_all_callers_and_the_next_call_starts_anew() -> None:
     flights, work = SingleFlight[str, int]("pull"), Work()
     work.error = ToolFailed("no")
     calls = [asyncio.create_task(flights.do("a", work)) for _ in range(2)]
@@ -73,7 +73,7 @@ async def test_a_caller_that_gives_up_leaves_the_work_for_the_next_one() -> None
     assert work.starts == 1
 
 
-async def test_a_failure_nobody_waits_for_any_more_is_not_reported_as_lost() -> None:
+async def test_a_failure_without_waiters_is_not_reported_as_lost() -> None:
     lost: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: lost.append(context))
     flights, work = SingleFlight[str, int]("pull"), Work()
@@ -97,7 +97,7 @@ async def test_draining_lets_work_end_in_time() -> None:
     assert await call == 1
 
 
-async def test_draining_cancels_what_is_late_and_its_callers_hear_unavailable() -> None:
+async def test_draining_cancels_late_work_and_its_callers_get_unavailable() -> None:
     flights, work = SingleFlight[str, int]("pull"), Work()
     call = asyncio.create_task(flights.do("a", work))
     await asyncio.sleep(0)

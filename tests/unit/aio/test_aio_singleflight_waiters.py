@@ -1,4 +1,4 @@
-"""Flights that end when nobody waits for them any more."""
+"""Flights that end with their last waiter."""
 
 import asyncio
 
@@ -45,7 +45,7 @@ async def test_the_last_caller_to_go_ends_the_work() -> None:
     assert (work.started, work.undone) == (1, 1)
 
 
-async def test_who_comes_while_abandoned_work_is_undone_starts_anew() -> None:
+async def test_a_caller_during_the_cleanup_of_abandoned_work_starts_anew() -> None:
     flights: SingleFlight[str, int] = SingleFlight("test", needs_waiters=True)
     work = Work()
     first = asyncio.create_task(flights.do("k", work))

@@ -1,4 +1,4 @@
-"""Tasks that nobody awaits are kept, their errors logged, and none outlives its owner."""
+"""Background tasks are kept, their errors are logged, and none outlives its owner."""
 
 import asyncio
 

@@ -36,7 +36,7 @@ def test_a_round_that_lacks_a_step_is_not_summed_up_wrongly():
         samples.sums("create", "start")
 
 
-def test_figures_are_told_in_milliseconds():
+def test_figures_are_in_milliseconds():
     samples = Samples()
     samples.add("start", 0.0125)
 

@@ -12,7 +12,7 @@ KINDS: dict[object, str] = {any_id: "any", container_id: "container", pod_id: "p
 
 
 def ids(kind: object, top: Sequence[str]) -> list[Candidate]:
-    """Replaces the daemon; returns what was asked."""
+    """Replaces the daemon; returns the requests."""
     return [(f"{KINDS[kind]}@{'+'.join(top)}", "")] if kind in KINDS else []
 
 
@@ -20,7 +20,7 @@ def offered(*words: str) -> list[str]:
     return [word for word, _ in candidates(parser(), words, ids)]
 
 
-def test_every_command_is_offered_with_its_meaning() -> None:
+def test_every_command_is_offered_with_its_description() -> None:
     found = dict(candidates(parser(), [""], ids))
     assert {"serve", "pods", "ps", "logs", "exec", "inspect", "stop", "rm"} <= found.keys()
     assert found["version"] == "of this program, and of the daemon if one answers."
@@ -34,7 +34,7 @@ def test_every_command_is_offered_with_its_meaning() -> None:
         (["--socket", "x", "im"], ["image"]),
         (["--socket=x", "im"], ["image"]),
         (["--socket", "=", "x", "im"], ["image"]),  # as bash splits it
-        (["image", ""], ["pull", "list", "load", "tag", "rm"]),
+        (["image", ""], ["pull", "list", "load", "tag", "rm", "save", "prune"]),
         (["image", "pull", "--c"], ["--creds"]),
         (["completion", ""], ["bash", "zsh", "fish"]),
         (["ps", "--state", "e"], ["exited"]),

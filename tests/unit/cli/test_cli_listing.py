@@ -33,7 +33,7 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
         (-5, "Less than a second ago"),
     ],
 )
-def test_an_age_is_written_for_people(
+def test_an_age_has_a_readable_unit(
     seconds: float, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(time, "time_ns", lambda: 2_000_000_000 * 10**9)

@@ -91,13 +91,13 @@ def test_version_needs_no_daemon(tmp_path: Path, capsys: pytest.CaptureFixture[s
     )
 
 
-def test_the_arguments_of_a_container_are_left_alone() -> None:
+def test_the_arguments_of_a_container_are_not_parsed() -> None:
     args = parser().parse_args(["run", "--host-network", "busybox", "sh", "-c", "echo --host"])
     assert (args.image, args.args) == ("busybox", ["sh", "-c", "echo --host"])
     assert args.host_network
 
 
-def test_the_words_of_a_command_in_a_container_are_left_alone() -> None:
+def test_the_words_of_a_command_in_a_container_are_not_parsed() -> None:
     args = parser().parse_args(["exec", "-it", "abc", "sh", "-c", "ls -t", "--since"])
     assert (args.container, args.program, args.args) == ("abc", "sh", ["-c", "ls -t", "--since"])
     assert (args.interactive, args.tty) == (True, True)

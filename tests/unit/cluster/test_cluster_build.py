@@ -1,4 +1,4 @@
-"""hack/k8s/build knows without Go and without a network what is built already."""
+"""hack/k8s/build finds existing builds without Go and without a network."""
 
 import subprocess
 from pathlib import Path
@@ -10,7 +10,7 @@ def build(cache: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_what_is_not_built_is_named_and_nothing_is_made(tmp_path: Path) -> None:
+def test_missing_builds_are_named_and_nothing_is_built(tmp_path: Path) -> None:
     done = build(tmp_path / "cache", "--cached", "kubelet", "etcd")
     assert done.returncode == 1
     assert "not built yet: kubelet etcd" in done.stderr
@@ -28,7 +28,7 @@ def test_the_directory_of_programs_that_are_built_is_printed(tmp_path: Path) -> 
     assert done.stdout == f"{directory}\n"
 
 
-def test_a_program_that_there_is_not_is_refused(tmp_path: Path) -> None:
+def test_an_unknown_program_is_refused(tmp_path: Path) -> None:
     done = build(tmp_path, "kubeletd")
     assert done.returncode == 1
     assert "no program kubeletd; there are: kubelet" in done.stderr

@@ -1,4 +1,4 @@
-"""hack/cluster refuses what it cannot do in one sentence, and changes nothing."""
+"""hack/cluster refuses an impossible request with one sentence, and changes nothing."""
 
 import fcntl
 import os
@@ -59,7 +59,7 @@ def test_a_cluster_that_runs_is_named_with_its_pid(tmp_path: Path) -> None:
         process.kill()
 
 
-def test_what_another_call_brings_up_is_left_to_it(tmp_path: Path) -> None:
+def test_a_cluster_that_another_call_is_starting_is_not_touched(tmp_path: Path) -> None:
     busy = stale(tmp_path)
     fd = os.open(busy.directory, os.O_RDONLY)
     try:
@@ -89,7 +89,9 @@ def test_a_command_without_a_cluster_says_how_to_start_one(tmp_path: Path) -> No
         control.run(place(tmp_path / "c"), ["true"])
 
 
-def test_what_the_machine_lacks_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_requirements_of_the_machine_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "proc").mkdir()
     (tmp_path / "proc/filesystems").write_text("nodev\tproc\n\text4\n")
     (tmp_path / "proc/meminfo").write_text("MemTotal: 900000 kB\nMemAvailable: 512000 kB\n")

@@ -138,7 +138,7 @@ def test_another_root_has_a_network_of_its_own(places: Places) -> None:
     assert len({first.subnet, second.subnet, third.subnet}) == 3
 
 
-def test_a_network_that_is_configured_is_left_alone(places: Places) -> None:
+def test_a_configured_network_is_not_changed(places: Places) -> None:
     flags = {"server.root": "/second", "network.bridge": "br7", "network.subnet": "10.7.0.0/24"}
     network = load(overrides=flags, places=places).network
     assert (network.bridge, network.subnet) == ("br7", "10.7.0.0/24")

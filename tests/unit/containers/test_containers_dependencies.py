@@ -11,7 +11,7 @@ def container(id: str, age: int, *depends_on: str) -> state.ContainerRecord:
     return state.ContainerRecord(id=id, created_at=-age, depends_on=depends_on)
 
 
-def test_each_comes_after_what_it_depends_on_and_the_older_first() -> None:
+def test_dependencies_come_first_and_then_the_older_container() -> None:
     containers = [
         container("web", 4, "cache", "db"),
         container("cache", 3, "db"),

@@ -9,7 +9,7 @@ def test_the_first_look_has_no_rate() -> None:
     assert Rates().seen("c", 0, 5) is None
 
 
-def test_the_second_look_tells_nanoseconds_a_second() -> None:
+def test_the_second_look_has_nanoseconds_a_second() -> None:
     rates = Rates()
     rates.seen("c", 0, 0)
     assert rates.seen("c", 2 * S, S) == S // 2
@@ -35,7 +35,7 @@ def test_an_unknown_counter_has_no_rate() -> None:
     assert Rates().seen("c", 0, None) is None
 
 
-def test_what_is_forgotten_begins_anew() -> None:
+def test_a_forgotten_container_begins_anew() -> None:
     rates = Rates()
     rates.seen("c", 0, 0)
     rates.forget("c")

@@ -50,7 +50,7 @@ async def test_the_pauses_between_kills_double_up_to_a_limit(
     assert pauses == [f"{p} s after SIGKILL" for p in ("0.001", "0.002", "0.004", "0.004", "0.004")]
 
 
-async def test_a_stop_that_is_dropped_at_close_does_not_tell_its_caller_it_was_cancelled(
+async def test_a_stop_dropped_at_close_is_not_a_cancellation_for_its_caller(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     objects = ObjectStore(MemoryStore())

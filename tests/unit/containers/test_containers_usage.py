@@ -15,7 +15,7 @@ FULL = Usage(
 BARE = Usage(at=9, cpu_ns=None, memory=None, swap=None)
 
 
-def test_everything_known_is_told() -> None:
+def test_every_known_value_is_set() -> None:
     cpu = usage.cpu(FULL, 42)
     assert (cpu.timestamp, cpu.usage_core_nano_seconds.value, cpu.usage_nano_cores.value) == (
         9,
@@ -33,7 +33,7 @@ def test_everything_known_is_told() -> None:
     assert (io.psi.Some.Total, io.psi.Full.Total) == (2000, 1000)
 
 
-def test_what_is_not_known_is_unset() -> None:
+def test_unknown_values_are_unset() -> None:
     cpu, memory = usage.cpu(BARE, None), usage.memory(BARE)
     unset = ("usage_core_nano_seconds", "usage_nano_cores", "psi")
     assert not any(cpu.HasField(name) for name in unset)  # type: ignore[arg-type]
@@ -41,7 +41,7 @@ def test_what_is_not_known_is_unset() -> None:
     assert (usage.swap(BARE), usage.io(BARE)) == (None, None)
 
 
-def test_zero_is_told_as_zero() -> None:
+def test_zero_is_set_as_zero() -> None:
     assert usage.cpu(Usage(9, 0, None, None), 0).HasField("usage_nano_cores")
 
 

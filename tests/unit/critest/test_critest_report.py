@@ -1,4 +1,4 @@
-"""hack/critest: what is read from the suite's reports, and what is written from it."""
+"""hack/critest: reading the suite's reports, and writing ours."""
 
 import json
 from dataclasses import replace
@@ -43,13 +43,13 @@ def test_a_passed_spec_has_its_whole_name_and_time():
 
 
 @pytest.mark.parametrize("state", ["failed", "panicked", "timedout", "interrupted", "aborted"])
-def test_whatever_ends_a_spec_otherwise_is_a_failure_with_its_place(state):
+def test_a_spec_that_ends_in_any_other_way_is_a_failure_with_its_place(state):
     (spec,) = specs_of(entry(state, message="Expected\n  <int>: 1"))
 
     assert (spec.state, spec.reason, spec.at) == ("fail", "Expected <int>: 1", "pod.go:42")
 
 
-def test_a_spec_that_skips_itself_says_why():
+def test_a_skipped_spec_has_its_reason():
     (spec,) = specs_of(entry("skipped", message="no AppArmor"))
 
     assert (spec.state, spec.reason, spec.at) == ("skip", "no AppArmor", "")
@@ -100,7 +100,7 @@ def test_the_report_has_a_column_a_run_and_a_line_a_spec():
     assert "| c |  | skip |" in text
 
 
-def test_a_reason_is_told_once_for_all_its_specs_and_runs():
+def test_a_reason_is_listed_once_for_all_its_specs_and_runs():
     run = outcome("one", Spec("a", "skip", "no AppArmor"), Spec("b", "skip", "no AppArmor"))
 
     text = report.text([run, run])
@@ -108,7 +108,7 @@ def test_a_reason_is_told_once_for_all_its_specs_and_runs():
     assert "- no AppArmor\n  - `a` (every run)\n  - `b` (every run)" in text
 
 
-def test_what_each_oci_runtime_can_do_is_told_once():
+def test_the_features_of_each_oci_runtime_are_listed_once():
     of = {"crun 1.8.1": {"user_namespaces": True}, "runc 1.0": {"user_namespaces": False}}
     runs = [replace(outcome(name), features={name: of[name]}) for name in (*of, "crun 1.8.1")]
 
@@ -133,7 +133,7 @@ def test_the_report_says_when_crictls_own_tests_were_not_run():
     assert "Not run: the source tree of cri-tools" in report.text([outcome("one")])
 
 
-def test_the_report_owns_up_to_the_exchanged_digest():
+def test_the_report_mentions_the_exchanged_digest():
     assert "that one constant is exchanged" in report.text([outcome("one")])
 
 
@@ -189,7 +189,7 @@ def test_every_public_name_leads_to_the_mirror():
     assert 'location = "127.0.0.1:5000/k8s-staging-cri-tools"\n' in conf
 
 
-def test_the_command_line_tells_transport_processes_and_focus():
+def test_the_command_line_sets_transport_processes_and_focus():
     suite = Suite(Path("/critest"), "1", True, Path("/logs"), ["HostPID"], ["AppArmor"])
 
     words = arguments(Combination("crun", "", True, 4), suite, Path("/cri.sock"))

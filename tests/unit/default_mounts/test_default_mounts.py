@@ -1,4 +1,4 @@
-"""mounts.conf, and the copies made of what it names."""
+"""mounts.conf, and the copies of its sources."""
 
 import os
 from pathlib import Path
@@ -79,7 +79,7 @@ def test_a_missing_source_is_logged_once_and_left_out(
     assert caplog.messages == ["default mount /no/such: does not exist, or is no file or directory"]
 
 
-def test_a_wrong_line_is_logged_and_the_others_count(
+def test_a_wrong_line_is_logged_and_the_others_are_used(
     tmp_path: Path, secrets: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (mount,) = prepare(tmp_path, f"wrong\n{secrets}:/s\n")
@@ -106,7 +106,7 @@ def test_the_first_file_that_exists_is_the_only_one(tmp_path: Path, secrets: Pat
     assert not (tmp_path / "f").exists()
 
 
-def test_what_was_asked_for_at_the_place_or_above_it_wins(tmp_path: Path, secrets: Path) -> None:
+def test_a_requested_mount_at_or_above_the_destination_wins(tmp_path: Path, secrets: Path) -> None:
     text = f"{secrets}:/run/secrets\n{secrets}:/runner\n{secrets}:/etc/x\n"
     mounts = prepare(tmp_path, text, "/run", "/etc/x", "/runner/below")
     assert [mount.destination for mount in mounts] == ["/runner"]

@@ -42,7 +42,7 @@ def logging_(data: bytes) -> object:
     return None
 
 
-def test_what_returns_or_raises_as_documented_passes() -> None:
+def test_documented_results_and_errors_pass() -> None:
     assert tried(len) is None
     assert tried(raising(ValueError("x")), ValueError) is None
 
@@ -56,13 +56,13 @@ def test_what_returns_or_raises_as_documented_passes() -> None:
         (logging_, "met a bug"),
     ],
 )
-def test_what_breaks_the_property_is_found(run: Callable[[bytes], object], problem: str) -> None:
+def test_a_broken_property_is_found(run: Callable[[bytes], object], problem: str) -> None:
     failure = tried(run, ValueError)
     assert failure is not None
     assert problem in failure.problem
 
 
-def test_what_does_not_end_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hang_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CPU_S", 0.05)
     failure = tried(looping)
     assert failure is not None

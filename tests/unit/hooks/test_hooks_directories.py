@@ -71,7 +71,7 @@ def test_a_file_that_did_not_change_is_read_once(directories: list[Path]) -> Non
     assert hooks.usable()[0].hook is hooks.usable()[0].hook
 
 
-def test_a_bad_file_is_named_once_and_the_others_are_used(
+def test_a_bad_file_is_logged_once_and_the_others_are_used(
     directories: list[Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     write(directories[0], "good.json")
@@ -127,12 +127,12 @@ def test_a_program_that_is_installed_later_makes_its_hook_good(
     assert names(hooks) == ["a.json"]
 
 
-def test_the_program_of_a_start_container_hook_is_the_containers(directories: list[Path]) -> None:
+def test_the_program_of_a_start_container_hook_is_in_the_container(directories: list[Path]) -> None:
     write(directories[0], "a.json", "/only/in/the/image", stage="startContainer")
     assert names(Hooks(directories)) == ["a.json"]
 
 
-def test_strictly_a_bad_file_is_an_error(directories: list[Path]) -> None:
+def test_a_bad_file_is_an_error_in_strict_mode(directories: list[Path]) -> None:
     (directories[0] / "a.json").write_text("{}")
     with pytest.raises(ConfigError, match=r"a\.json is not used: .*; mend it, or set hooks_bad_"):
         Hooks(directories, strict=True).usable()

@@ -1,4 +1,4 @@
-"""The map of the packages: it says what the import contract says, and every page is complete."""
+"""The map of the packages: it equals the import contract, and every page is complete."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""What the image calls answer, from records alone."""
+"""The answers of the image calls, from records alone."""
 
 import json
 from pathlib import Path
@@ -53,7 +53,7 @@ def test_every_reference_of_an_image_finds_it(engine: Engine, reference: str) ->
 
 
 @pytest.mark.parametrize("reference", ["", "busybox:2", "0" * 64, "???", "r.example/busybox"])
-def test_what_is_not_here_is_no_error(engine: Engine, reference: str) -> None:
+def test_a_missing_image_is_no_error(engine: Engine, reference: str) -> None:
     assert query.resolve(engine, reference) is None
     assert query.status(engine, reference, verbose=True) == (None, {})
 

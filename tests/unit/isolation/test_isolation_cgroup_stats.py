@@ -1,4 +1,4 @@
-"""What groups use, read from trees as kernels show them: v1 as on this kernel, v2 as documented."""
+"""Statistics of groups, from trees as kernels have them: v1 as on this kernel, v2 as documented."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -89,7 +89,7 @@ def _v2(root: Path, tree: Mapping[str, str] = V2) -> MeterV2:
     return MeterV2(str(root))
 
 
-def test_v1_tells_cpu_memory_and_swap_and_no_pressure(tmp_path: Path) -> None:
+def test_v1_has_cpu_memory_and_swap_but_no_pressure(tmp_path: Path) -> None:
     usage = _v1(tmp_path).usage(GROUP)
     assert usage.cpu_ns == 1234567890
     assert usage.memory == Memory(9000, 2500, 3000, 50, 5, 10000)
@@ -97,7 +97,7 @@ def test_v1_tells_cpu_memory_and_swap_and_no_pressure(tmp_path: Path) -> None:
     assert (usage.cpu_pressure, usage.memory_pressure, usage.io_pressure) == (None, None, None)
 
 
-def test_v2_tells_cpu_memory_swap_and_pressure(tmp_path: Path) -> None:
+def test_v2_has_cpu_memory_swap_and_pressure(tmp_path: Path) -> None:
     usage = _v2(tmp_path).usage(GROUP)
     assert usage.cpu_ns == 1234567000
     assert usage.memory == Memory(9000, 2500, 3000, 50, 5, 10000)
@@ -112,7 +112,7 @@ def test_the_working_set_leaves_out_inactive_file_pages_and_is_never_negative() 
     assert Memory(1000, 2500, 0, 0, 0, None).available is None
 
 
-def test_both_versions_tell_the_same_details(tmp_path: Path) -> None:
+def test_both_versions_have_the_same_details(tmp_path: Path) -> None:
     one = _v1(tmp_path / "one").detail(GROUP)
     two = _v2(tmp_path / "two").detail(GROUP)
     assert one.user_ns == two.user_ns == 1_000_000_000
@@ -130,12 +130,12 @@ def test_both_versions_tell_the_same_details(tmp_path: Path) -> None:
     assert two.huge_pages == [HugePages("2MB", 2097152, None)]
 
 
-def test_the_processes_of_a_group_are_told(tmp_path: Path) -> None:
+def test_the_processes_of_a_group_are_listed(tmp_path: Path) -> None:
     assert _v1(tmp_path / "one").processes(GROUP) == [11, 12]
     assert _v2(tmp_path / "two").processes(GROUP) == [11, 12]
 
 
-def test_a_group_that_is_gone_is_not_known_rather_than_idle(tmp_path: Path) -> None:
+def test_a_removed_group_is_unknown_and_not_idle(tmp_path: Path) -> None:
     for meter in (_v1(tmp_path / "one"), _v2(tmp_path / "two")):
         usage = meter.usage("kubepods/gone")
         assert not usage.known
@@ -165,7 +165,7 @@ def test_without_swap_accounting_there_is_no_swap(tmp_path: Path) -> None:
     assert _v2(tmp_path / "two", two).usage(GROUP).swap is None
 
 
-def test_an_older_kernel_without_peak_and_kernel_is_made_up_for(tmp_path: Path) -> None:
+def test_peak_and_kernel_memory_have_a_fallback_on_older_kernels(tmp_path: Path) -> None:
     old = {
         **_without(V2, "memory.peak"),
         "memory.stat": "anon 1\nslab 10\nkernel_stack 20\npagetables 30\npercpu 40\n",
@@ -178,7 +178,7 @@ def test_an_older_kernel_without_peak_and_kernel_is_made_up_for(tmp_path: Path) 
     ("text", "value"),
     [("0\n", 0), ("max\n", None), ("9223372036854771712\n", None), (None, None), ("", None)],
 )
-def test_no_limit_is_told_as_unknown(text: str | None, value: int | None) -> None:
+def test_no_limit_is_unknown(text: str | None, value: int | None) -> None:
     assert files.number(text) == value
 
 
@@ -201,7 +201,7 @@ def test_the_sum_line_of_block_io_is_left_out() -> None:
     ]
 
 
-def test_io_stat_of_a_device_without_numbers_is_nothing() -> None:
+def test_a_device_without_numbers_in_io_stat_is_left_out() -> None:
     assert list(files.block_v2("254:0\n", "bytes")) == []
 
 

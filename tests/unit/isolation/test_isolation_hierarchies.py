@@ -133,7 +133,7 @@ def test_a_tree_of_groups_is_listed_deepest_first(tmp_path: Path) -> None:
     ]
 
 
-def test_a_group_that_does_not_exist_has_nothing(tmp_path: Path) -> None:
+def test_a_missing_group_has_no_processes(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     assert hierarchies.tree(gone) == []
     assert hierarchies.processes(gone) == set()

@@ -82,7 +82,9 @@ def test_every_kill_is_accounted_to_one_container(pod: Slice, kills: OomKills) -
     assert found == [False, True, True]
 
 
-def test_the_kills_of_a_neighbour_that_lives_are_its_own(pod: Slice, kills: OomKills) -> None:
+def test_the_kills_of_a_running_neighbour_are_not_accounted_to_others(
+    pod: Slice, kills: OomKills
+) -> None:
     neighbour, group = begun(kills, pod, "neighbour"), begun(kills, pod, "a")
     pod.kill_in(neighbour, number=3)
     shutil.rmtree(group)
@@ -100,7 +102,9 @@ def test_kills_before_the_first_container_are_not_accounted(pod: Slice, kills: O
     assert kills.ended("a", group) is False
 
 
-def test_a_kill_of_the_whole_slice_is_that_of_all_in_it(pod: Slice, kills: OomKills) -> None:
+def test_a_kill_of_the_whole_slice_is_accounted_to_all_its_containers(
+    pod: Slice, kills: OomKills
+) -> None:
     groups = [begun(kills, pod, name) for name in "ab"]
     pod.kill_all(*groups)
     for group in groups:
@@ -124,7 +128,7 @@ def test_the_next_daemon_knows_what_was_accounted(
     assert later.ended("killed", killed) is True
 
 
-def test_the_next_daemon_finds_a_kill_that_happened_without_one(
+def test_the_next_daemon_finds_a_kill_from_while_no_daemon_ran(
     pod: Slice, kills: OomKills, tmp_path: Path
 ) -> None:
     group = begun(kills, pod, "a")
@@ -133,7 +137,7 @@ def test_the_next_daemon_finds_a_kill_that_happened_without_one(
     assert OomKills(tmp_path / "oom").ended("a", group) is True
 
 
-def test_a_slice_that_does_not_count_tells_nothing(tmp_path: Path, kills: OomKills) -> None:
+def test_a_slice_without_a_counter_has_no_kills(tmp_path: Path, kills: OomKills) -> None:
     assert kills.ended("a", tmp_path / "none.slice" / "cri-shim-a.scope") is None
 
 

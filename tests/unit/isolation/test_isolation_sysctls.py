@@ -26,7 +26,7 @@ def test_names_with_dots_or_slashes_are_the_same_parameter(name: str, path: str)
 @pytest.mark.parametrize(
     "name", ["", ".", "net..x", "net/../kernel/panic", "/net/x", "net.", "net/./x"]
 )
-def test_what_is_no_name_is_refused(name: str) -> None:
+def test_a_malformed_name_is_refused(name: str) -> None:
     with pytest.raises(InvalidArgument, match="not the name of a kernel parameter"):
         sysctls.path_of(name)
 
@@ -114,7 +114,7 @@ def test_the_pods_own_parameters_get_their_paths() -> None:
 DEFAULTS = {"net.core.somaxconn": "7", "kernel.domainname": "x", "kernel.shmmni": "8"}
 
 
-def test_a_default_of_the_node_is_for_pods_that_have_its_namespace_to_themselves() -> None:
+def test_a_default_of_the_node_needs_a_pod_with_its_own_namespace() -> None:
     assert [p.name for p in sysctls.parameters({}, {"ipc"}, DEFAULTS)] == ["kernel.shmmni"]
     assert [p.name for p in sysctls.parameters({}, {"net", "uts"}, DEFAULTS)] == [
         "net.core.somaxconn",
@@ -122,7 +122,7 @@ def test_a_default_of_the_node_is_for_pods_that_have_its_namespace_to_themselves
     ]
 
 
-def test_what_a_pod_asks_for_wins_over_a_default_however_it_is_spelled() -> None:
+def test_a_requested_parameter_wins_over_a_default_in_any_spelling() -> None:
     found = sysctls.parameters({"net/core/somaxconn": "1"}, {"net"}, DEFAULTS)
     assert [(p.value, p.field) for p in found] == [("1", sysctls.FIELD)]
 

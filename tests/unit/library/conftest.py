@@ -1,4 +1,4 @@
-"""What is promised here is promised over each kind of state store."""
+"""These tests run with each kind of state store."""
 
 from tests.fixtures.stores import store
 

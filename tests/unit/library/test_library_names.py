@@ -50,12 +50,12 @@ def test_a_container_is_found_by_name_with_as_much_before_it_as_is_needed(
 
 
 @pytest.mark.parametrize("find", [names.pod, names.container])
-def test_a_name_that_several_have_is_refused(find, objects: ObjectStore) -> None:
+def test_an_ambiguous_name_is_refused(find, objects: ObjectStore) -> None:
     with pytest.raises(InvalidArgument, match="ambiguous: 2 "):
         find(objects, {names.pod: "web", names.container: "web/main"}[find])
 
 
-def test_what_is_being_removed_has_no_name(objects: ObjectStore) -> None:
+def test_an_object_being_removed_has_no_name(objects: ObjectStore) -> None:
     objects.put(changed(objects.pod("aa1"), phase=state.POD_REMOVING))
     objects.put(changed(objects.container("dd1"), phase=state.CONTAINER_REMOVING))
     assert names.pod(objects, "web").id == "aa2"

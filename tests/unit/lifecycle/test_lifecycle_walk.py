@@ -1,4 +1,4 @@
-"""Whatever is written in whatever order, pods and containers only go forward in their life."""
+"""For any order of writes, the phases of pods and containers only advance."""
 
 import pytest
 from hypothesis import given
@@ -44,7 +44,7 @@ def _loaded(record: Record) -> ObjectStore:
 
 @BOTH
 @given(walk=WALKS)
-def test_a_record_is_taken_if_the_table_has_the_move_and_else_nothing_changes(
+def test_a_record_is_accepted_only_for_a_move_in_the_table(
     make, table: dict[int | None, set[int]], walk: list[int | None]
 ) -> None:
     store = MemoryStore()
@@ -72,7 +72,7 @@ def test_a_record_is_taken_if_the_table_has_the_move_and_else_nothing_changes(
 
 @BOTH
 @given(first=PHASES, walk=st.lists(PHASES, max_size=30))
-def test_life_goes_forward_from_whatever_was_found_at_the_start(
+def test_phases_only_advance_from_any_recovered_record(
     make, table: dict[int | None, set[int]], first: int, walk: list[int]
 ) -> None:
     objects = _loaded(make(first))
@@ -87,7 +87,7 @@ def test_life_goes_forward_from_whatever_was_found_at_the_start(
 
 
 @pytest.mark.parametrize("phase", [*range(8), UNKNOWN])
-def test_everything_that_was_found_at_the_start_can_be_removed(phase: int) -> None:
+def test_every_recovered_record_can_be_removed(phase: int) -> None:
     pods, containers = _loaded(_pod(phase)), _loaded(_container(phase))
     pod = pods.observe(changed(pods.pod("x"), phase=state.POD_REMOVING))
     container = changed(containers.container("x"), phase=state.CONTAINER_REMOVING)
@@ -107,7 +107,7 @@ def test_a_record_that_was_read_before_the_removal_does_not_bring_it_back(store:
     assert objects.pods() == []
 
 
-def test_of_several_records_all_are_taken_or_none(store: Store) -> None:
+def test_several_records_are_accepted_together_or_not_at_all(store: Store) -> None:
     objects = ObjectStore(store)
     pod, container = objects.put(_pod(1)), objects.put(_container(1))
     ready, exited = changed(pod, phase=state.POD_READY), _container(state.CONTAINER_EXITED)
@@ -117,7 +117,7 @@ def test_of_several_records_all_are_taken_or_none(store: Store) -> None:
 
 
 @given(phase=PHASES, init=st.booleans(), finished=st.booleans(), paused=st.booleans())
-def test_the_questions_do_not_contradict_each_other(
+def test_the_predicates_do_not_contradict_each_other(
     phase: int, init: bool, finished: bool, paused: bool
 ) -> None:
     process = state.Process(pid=1, start_time=1) if init else None

@@ -1,4 +1,4 @@
-"""What processes have open."""
+"""The open files of processes."""
 
 import os
 import socket
@@ -19,7 +19,7 @@ def test_open_files_and_sockets_are_counted() -> None:
     assert (after - before, sockets_after - sockets_before) == (2, 1)
 
 
-def test_a_process_that_is_gone_has_nothing() -> None:
+def test_an_ended_process_has_no_descriptors() -> None:
     assert descriptors.count(0) == (0, 0)
     assert descriptors.open_files_limit(0) is None
 
@@ -31,5 +31,5 @@ def test_a_limit_is_found_by_name_and_unlimited_is_none() -> None:
     assert descriptors.parse_limit("", "Max open files") is None
 
 
-def test_a_device_without_a_name_is_told_by_its_numbers() -> None:
+def test_a_device_without_a_name_is_named_by_its_numbers() -> None:
     assert descriptors.device_name("0:99999") == "0:99999"

@@ -1,4 +1,4 @@
-"""What a tree takes of the disk is what `du` says."""
+"""The disk usage of a tree is that of `du`."""
 
 import os
 import subprocess
@@ -30,11 +30,11 @@ def test_holes_links_and_depth_are_counted_as_du_counts_them(tmp_path: Path) -> 
     assert (found.inodes, found.unseen) == (1 + 301 + 102 + 1 + 1 + 1, 0)
 
 
-def test_nothing_takes_nothing(tmp_path: Path) -> None:
+def test_an_empty_tree_has_no_usage(tmp_path: Path) -> None:
     assert disk.usage(tmp_path / "none") == Usage(0, 0)
 
 
-def test_a_walk_ends_when_it_is_enough(tmp_path: Path) -> None:
+def test_a_walk_ends_at_its_limit(tmp_path: Path) -> None:
     make_wide(tmp_path / "wide", 5)
     assert disk.usage_unless(tmp_path, lambda names: names == 3) is None
     assert disk.usage_unless(tmp_path, lambda names: names == 100) == disk.usage(tmp_path)

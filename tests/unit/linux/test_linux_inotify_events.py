@@ -1,4 +1,4 @@
-"""What an inotify descriptor gives, as events."""
+"""The bytes of an inotify descriptor as events."""
 
 import struct
 
@@ -11,7 +11,7 @@ def raw(wd: int, mask: int, name: bytes = b"") -> bytes:
     return struct.pack("iIII", wd, mask, 0, len(name)) + name
 
 
-def test_events_in_one_read_are_told_apart() -> None:
+def test_events_in_one_read_are_separated() -> None:
     data = raw(1, inotify.IN_CREATE, b"a.conf\0\0") + raw(2, inotify.IN_DELETE_SELF)
     assert inotify.parse(data) == [
         inotify.Event(1, inotify.IN_CREATE, "a.conf"),
@@ -19,11 +19,11 @@ def test_events_in_one_read_are_told_apart() -> None:
     ]
 
 
-def test_nothing_read_is_no_event() -> None:
+def test_an_empty_read_has_no_event() -> None:
     assert inotify.parse(b"") == []
 
 
-def test_a_queue_that_ran_over_says_so() -> None:
+def test_an_overflow_of_the_queue_is_an_event() -> None:
     (event,) = inotify.parse(raw(-1, IN_Q_OVERFLOW))
     assert event.wd == -1
     assert event.mask & IN_Q_OVERFLOW

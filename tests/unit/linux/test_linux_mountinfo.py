@@ -35,7 +35,7 @@ def test_octal_escapes_in_paths_are_undone() -> None:
 
 
 @pytest.mark.parametrize("odd", ["\r", "\v", "\f", "\x1c", "\x85", "\u2028", "\udcff", "\x1b[2J"])
-def test_what_the_kernel_does_not_escape_is_part_of_a_path(odd: str) -> None:
+def test_unescaped_characters_are_part_of_a_path(odd: str) -> None:
     found = only(f"1 1 0:1 /root{odd}a /a{odd}b rw - tmpfs x rw")
     assert (found.root, found.target) == (f"/root{odd}a", Path(f"/a{odd}b"))
 

@@ -18,7 +18,7 @@ TEXT = (
 
 
 @pytest.mark.parametrize("odd", ["\x1c", "\x85", "\u2028", "\\xff", "\x7f", "\x1b[31m"])
-def test_a_name_may_hold_what_others_take_for_the_end_of_a_line(odd: str) -> None:
+def test_an_interface_name_may_contain_line_separators(odd: str) -> None:
     for name in (odd, f"d{odd}x"):
         found = netdev.parse(f"one\ntwo\n {name}: 1 2 3 4 0 0 0 0 5 6 7 8 0 0 0 0\n")
         assert found == [Interface(name, 1, 2, 3, 4, 5, 6, 7, 8)]

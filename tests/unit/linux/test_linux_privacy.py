@@ -14,13 +14,15 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_a_private_directory_is_made_with_what_is_missing_above_it(tmp_path: Path) -> None:
+def test_a_private_directory_is_made_with_its_missing_parents(tmp_path: Path) -> None:
     privacy.make_private(tmp_path / "a/b")
     privacy.make_private(tmp_path / "a/b")
     assert (mode(tmp_path / "a"), mode(tmp_path / "a/b")) == (0o700, 0o700)
 
 
-def test_a_directory_that_is_open_is_closed_and_nothing_above_it_is_changed(tmp_path: Path) -> None:
+def test_an_accessible_directory_is_made_private_and_its_parents_are_unchanged(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a").chmod(0o755)
     (tmp_path / "a/b").mkdir()
@@ -53,13 +55,13 @@ def test_a_private_file_is_not_written_through_a_symbolic_link(tmp_path: Path) -
     assert not (tmp_path / "file").is_symlink()
 
 
-def test_one_group_may_pass(tmp_path: Path) -> None:
+def test_a_group_can_get_access(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     privacy.let_group_pass(tmp_path, 100000)
     assert (mode(tmp_path), tmp_path.stat().st_gid) == (0o710, 100000)
 
 
-def test_the_groups_that_may_pass_replace_those_before(tmp_path: Path) -> None:
+def test_new_groups_with_access_replace_the_old_ones(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     for groups, bits in (([100000, 200000, 100000], 0o710), ([300000], 0o710), ([], 0o700)):
         privacy.let_groups_pass(tmp_path, groups)
@@ -68,7 +70,7 @@ def test_the_groups_that_may_pass_replace_those_before(tmp_path: Path) -> None:
         assert named == bool(groups)
 
 
-def test_without_acls_a_directory_can_be_passed_and_not_listed(
+def test_without_acls_a_directory_can_be_traversed_but_not_listed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
@@ -81,7 +83,7 @@ def test_without_acls_a_directory_can_be_passed_and_not_listed(
     assert mode(tmp_path) == 0o700
 
 
-def test_the_file_system_in_which_nothing_can_be_made_is_not_closed() -> None:
+def test_a_file_system_root_on_which_nothing_can_be_made_is_not_changed() -> None:
     before = Path("/proc").stat().st_mode
     with pytest.raises(FileNotFoundError):
         privacy.make_private(Path("/proc/nothing/below"))

@@ -53,7 +53,7 @@ def test_no_more_than_the_beginning_of_long_arguments_is_read() -> None:
     assert sum(len(word) + 1 for word in shown.command) <= proc_table.COMMAND_LIMIT + 1
 
 
-def test_kernel_threads_have_no_arguments_and_are_not_asked_for() -> None:
+def test_kernel_threads_have_no_arguments_and_are_left_out() -> None:
     assert 2 not in process.find_by_cmdline(lambda argv: True)
 
 

@@ -15,7 +15,7 @@ def sleeper() -> tuple[Child, Stat]:
     return child, found
 
 
-async def test_the_end_of_a_process_is_seen_as_often_as_it_is_asked_for() -> None:
+async def test_the_end_of_a_process_can_be_awaited_repeatedly() -> None:
     child, known = sleeper()
     with Process.of(known) as held:
         too_early = await held.ended(0.0)
@@ -58,7 +58,7 @@ async def test_a_process_with_another_start_time_is_gone_and_takes_no_signal() -
     assert (gone, sent, ended, alive) == (True, False, True, True)
 
 
-async def test_a_pid_that_is_nobody_is_gone() -> None:
+async def test_a_pid_without_a_process_is_gone() -> None:
     child = spawn(["true"])
     await child.wait()
     with Process.at(child.pid) as held:

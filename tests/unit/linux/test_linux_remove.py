@@ -10,7 +10,7 @@ from cri_shim.linux.remove import remove_tree
 from tests.fixtures.trees import make_deep, make_wide
 
 
-def test_all_kinds_of_entries_go_and_what_links_lead_to_stays(tmp_path: Path) -> None:
+def test_all_kinds_of_entries_are_removed_but_not_targets_of_links(tmp_path: Path) -> None:
     (tmp_path / "kept").mkdir()
     (tmp_path / "kept" / "file").touch()
     top = tmp_path / "top"
@@ -27,7 +27,7 @@ def test_all_kinds_of_entries_go_and_what_links_lead_to_stays(tmp_path: Path) ->
     assert (tmp_path / "kept" / "file").exists()
 
 
-def test_what_is_not_there_is_gone_and_a_file_or_link_goes_alone(tmp_path: Path) -> None:
+def test_a_missing_path_is_no_error_and_a_file_or_link_is_removed(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "link").symlink_to(tmp_path)
     for name in ("none", "none/none", "file/none", "file", "link"):
@@ -37,7 +37,7 @@ def test_what_is_not_there_is_gone_and_a_file_or_link_goes_alone(tmp_path: Path)
 
 
 @pytest.mark.large
-def test_a_tree_deeper_than_any_path_goes_with_few_descriptors(
+def test_a_tree_deeper_than_any_path_is_removed_with_few_descriptors(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_deep(tmp_path / "top", 5000)
@@ -57,7 +57,7 @@ def test_a_tree_deeper_than_any_path_goes_with_few_descriptors(
     assert 0 < most - before <= 7
 
 
-def test_names_that_are_used_on_the_way_may_be_taken(tmp_path: Path) -> None:
+def test_temporary_names_may_already_exist(tmp_path: Path) -> None:
     top = tmp_path / "top"
     for number in range(3):
         (top / "d" / f".removed-{number}" / "sub").mkdir(parents=True)
@@ -70,7 +70,7 @@ def test_names_that_are_used_on_the_way_may_be_taken(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_removal_of_at_most_so_many_is_gone_on_with_later(tmp_path: Path) -> None:
+def test_a_removal_with_a_limit_can_be_continued(tmp_path: Path) -> None:
     make_wide(tmp_path / "top", 50)
     assert not remove_tree(tmp_path / "top", 20)
     assert len(list((tmp_path / "top").iterdir())) == 30
@@ -79,7 +79,7 @@ def test_a_removal_of_at_most_so_many_is_gone_on_with_later(tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_cannot_be_removed_is_named_and_the_rest_goes(
+def test_an_entry_that_cannot_be_removed_is_named_and_the_rest_is_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     top = tmp_path / "top"
@@ -100,7 +100,7 @@ def test_what_cannot_be_removed_is_named_and_the_rest_goes(
     assert [path.name for path in top.rglob("*")] == ["a", "stays"]
 
 
-def test_the_program_says_what_failed(
+def test_the_program_prints_its_failure(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_deep(tmp_path / "top", 3)

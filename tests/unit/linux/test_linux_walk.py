@@ -55,7 +55,7 @@ def test_a_tree_of_any_depth_is_seen_with_few_descriptors(tmp_path: Path, levels
     assert most - before <= walk.HELD + 3
 
 
-def test_the_directories_above_are_gone_on_with(tmp_path: Path) -> None:
+def test_the_walk_continues_in_the_parent_directories(tmp_path: Path) -> None:
     """Each level has files on both sides of its directory, in whatever order they come."""
     here = tmp_path
     for _ in range(100):
@@ -81,7 +81,7 @@ def test_a_directory_of_many_files_needs_no_list_of_them(tmp_path: Path) -> None
     assert peak < 300_000
 
 
-def test_what_is_moved_away_meanwhile_is_counted_as_unseen(tmp_path: Path) -> None:
+def test_a_directory_moved_away_during_the_walk_is_counted_as_unseen(tmp_path: Path) -> None:
     make_deep(tmp_path / "top", 200)
     (tmp_path / "top" / "z").touch()
     deep = tmp_path / "top" / "/".join(["d"] * 100)
@@ -97,7 +97,7 @@ def test_what_is_moved_away_meanwhile_is_counted_as_unseen(tmp_path: Path) -> No
     assert seen >= 200
 
 
-def test_a_walk_that_is_given_up_leaves_nothing_open(tmp_path: Path) -> None:
+def test_an_abandoned_walk_leaves_no_descriptor_open(tmp_path: Path) -> None:
     make_deep(tmp_path / "top", 100)
     before = sorted(os.listdir("/proc/self/fd"))  # noqa: PTH208
     with closing(iter(Walk(tmp_path / "top"))) as statuses:
@@ -107,7 +107,7 @@ def test_a_walk_that_is_given_up_leaves_nothing_open(tmp_path: Path) -> None:
     assert sorted(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
 
 
-def test_a_link_and_a_missing_directory_are_no_top(tmp_path: Path) -> None:
+def test_a_link_or_a_missing_directory_cannot_be_walked(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path)
     with pytest.raises(NotADirectoryError):
         inodes(tmp_path / "link")

@@ -1,4 +1,4 @@
-"""Fake plugins: shell scripts that write down how they were called, and answer as told."""
+"""Fake plugins: shell scripts that record their calls, and give the answers of the test."""
 
 import json
 from pathlib import Path

@@ -61,7 +61,7 @@ def test_a_file_of_another_kind_counts_as_absent(tmp_path, content):
     assert list(cache.entries()) == []
 
 
-def test_removing_is_idempotent_and_takes_a_half_written_file_along(tmp_path):
+def test_removing_is_idempotent_and_includes_a_half_written_file(tmp_path):
     cache = Cache(tmp_path)
     cache.write(ENTRY)
     (tmp_path / "results" / ".net-abc-eth0").write_text("half")
@@ -77,7 +77,7 @@ def test_a_cache_that_was_never_written_is_empty(tmp_path):
     assert Cache(tmp_path).read("net", "abc", "eth0") is None
 
 
-def test_what_a_power_cut_left_of_entries_is_dropped(tmp_path: Path) -> None:
+def test_entries_torn_by_a_power_cut_are_dropped(tmp_path: Path) -> None:
     cache = Cache(tmp_path)
     cache.write(ENTRY)
     (tmp_path / "results" / "net-dead-eth0").touch()

@@ -1,4 +1,4 @@
-"""What a pod asks for, as CNI_ARGS and runtimeConfig."""
+"""The network settings of a pod as CNI_ARGS and runtimeConfig."""
 
 import contextlib
 from typing import Any
@@ -19,7 +19,7 @@ def record(**config) -> state_pb2.PodRecord:
     )
 
 
-def test_plugins_are_told_the_names_of_the_pod():
+def test_plugins_get_the_names_of_the_pod():
     assert capabilities.cni_args(record()) == [
         ("IgnoreUnknown", "1"),
         ("K8S_POD_NAMESPACE", "shop"),
@@ -51,7 +51,7 @@ def test_port_mappings_without_a_host_port_are_dropped():
     ]
 
 
-def test_a_pod_that_asks_for_nothing_gives_no_arguments():
+def test_a_pod_without_network_settings_has_no_arguments():
     assert capabilities.arguments(record()) == {}
 
 
@@ -67,14 +67,14 @@ def test_bandwidth_comes_from_the_annotations_of_kubernetes():
 
 
 @pytest.mark.parametrize("rate", ["fast", "", "1", "10E", "-5M"])
-def test_a_bandwidth_that_cannot_be_is_refused_with_its_annotation(rate):
+def test_an_impossible_bandwidth_is_refused_with_its_annotation(rate):
     with pytest.raises(InvalidArgument) as refusal:
         capabilities.arguments(record(annotations={capabilities.EGRESS: rate}))
 
     assert refusal.value.field == f"config.annotations[{capabilities.EGRESS}]"
 
 
-def test_dns_cgroup_addresses_and_annotations_are_handed_on():
+def test_dns_cgroup_addresses_and_annotations_are_passed_on():
     annotations = {capabilities.ADDRESSES: "10.1.2.3/24, fd00::3/64",
                    capabilities.HARDWARE_ADDRESS: "02:00:00:00:00:01"}  # fmt: skip
     pod = record(annotations=annotations, dns_config=api_pb2.DNSConfig(servers=["10.0.0.10"]))
@@ -94,7 +94,7 @@ def test_dns_cgroup_addresses_and_annotations_are_handed_on():
     "annotations",
     [{capabilities.ADDRESSES: "10.1.2.300"}, {capabilities.HARDWARE_ADDRESS: "02:00"}],
 )
-def test_an_address_that_is_none_is_refused(annotations):
+def test_a_malformed_address_is_refused(annotations):
     with pytest.raises(InvalidArgument, match=r"config.annotations"):
         capabilities.arguments(record(annotations=annotations))
 
@@ -110,7 +110,7 @@ def test_a_plugin_gets_only_the_capabilities_it_declares_true():
     assert [plugin.get("runtimeConfig") for plugin in told] == [{"mac": "m"}, None]
 
 
-def test_portmap_and_bandwidth_are_idle_when_nothing_is_asked_of_them():
+def test_portmap_and_bandwidth_are_idle_without_settings_for_them():
     plugins = [{"type": "bridge"}, {"type": "portmap"}, {"type": "bandwidth"}, {"type": "tuning"}]
 
     assert capabilities.idle_plugins(plugins) == ["bandwidth", "portmap"]
@@ -125,7 +125,7 @@ def test_portmap_and_bandwidth_are_idle_when_nothing_is_asked_of_them():
         [{"type": "bridge"}, {"type": "bandwidth"}, {"type": "bandwidth", "egressRate": 1}],
     ],
 )
-def test_a_plugin_with_something_to_do_is_not_idle(plugins):
+def test_a_plugin_with_settings_is_not_idle(plugins):
     assert capabilities.idle_plugins(plugins) == []
 
 

@@ -47,7 +47,7 @@ def test_of_two_files_with_one_name_the_first_wins_and_the_other_is_a_problem(tm
     assert loaded.problems == (f"{second}: network 'a' is already defined by {first}",)
 
 
-def test_what_is_no_file_is_a_problem_and_directories_are_passed_over(tmp_path):
+def test_a_special_file_is_a_problem_and_directories_are_skipped(tmp_path):
     (tmp_path / "a.conf").symlink_to(tmp_path / "gone")
     os.mkfifo(tmp_path / "b.conf")
     (tmp_path / "c.conf").mkdir()
@@ -93,14 +93,14 @@ def test_a_bad_file_is_a_problem_that_names_it(tmp_path, document, complaint):
     assert complaint in loaded.problems[0]
 
 
-def test_a_list_in_a_conf_file_is_told_which_ending_it_needs(tmp_path):
+def test_the_error_of_a_list_in_a_conf_file_names_the_right_ending(tmp_path):
     path = write(tmp_path, "a.conf", {"name": "a", "plugins": [{"type": "p"}]})
 
     with pytest.raises(ConfigError, match="needs the ending"):
         conflist.read(path)
 
 
-def test_of_several_versions_the_newest_that_we_speak_comes_first(tmp_path):
+def test_the_newest_supported_version_comes_first(tmp_path):
     document = {
         "name": "a", "cniVersion": "0.4.0", "cniVersions": ["1.2.0", "1.0.0", "1.1.0"],
         "plugins": [{"type": "p"}],
@@ -111,7 +111,7 @@ def test_of_several_versions_the_newest_that_we_speak_comes_first(tmp_path):
     assert network.versions == ("1.1.0", "1.0.0", "0.4.0")
 
 
-def test_no_version_means_the_first_one():
+def test_without_a_version_the_first_one_is_assumed():
     assert versions.usable([""]) == ("0.1.0",)
 
 

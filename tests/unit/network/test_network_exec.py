@@ -68,7 +68,7 @@ async def test_the_error_object_of_a_plugin_becomes_our_error(fakes):
         ),
     ],
 )
-async def test_a_failure_without_an_error_object_tells_what_there_is(fakes, answer, said):
+async def test_a_failure_without_an_error_object_has_the_plugins_output(fakes, answer, said):
     fakes.make("fake", ADD=answer)
 
     with pytest.raises(PluginError) as failure:
@@ -117,7 +117,7 @@ async def test_a_binary_that_is_being_written_is_tried_again(fakes, monkeypatch)
     assert b"10.9.0.2" in await call(Plugins([fakes.directory]))
 
 
-async def test_the_versions_of_a_plugin_are_asked_once_per_binary(fakes):
+async def test_the_versions_of_a_plugin_are_requested_once_per_binary(fakes):
     path = fakes.make("fake", versions=["0.4.0", "1.0.0"])
     plugins = Plugins([fakes.directory])
     assert await plugins.supported_versions("fake") == {"0.4.0", "1.0.0"}
@@ -131,14 +131,14 @@ async def test_the_versions_of_a_plugin_are_asked_once_per_binary(fakes):
     assert await plugins.supported_versions("fake") == {"1.0.0", "1.1.0"}
 
 
-async def test_a_plugin_that_does_not_know_version_speaks_the_first_one(fakes):
+async def test_a_plugin_without_the_version_command_supports_the_first_version(fakes):
     answer = """echo '{"code": 4, "msg": "unknown CNI_COMMAND: VERSION"}'; exit 1"""
     fakes.make("fake", VERSION=answer)
 
     assert await Plugins([fakes.directory]).supported_versions("fake") == {"0.1.0"}
 
 
-async def test_what_a_plugin_declares_beside_versions_is_passed_over(fakes):
+async def test_other_declarations_of_a_plugin_are_ignored(fakes):
     fakes.make("fake", versions=["1.0.0", "2.0-rc1", "", 5, "x y"])
 
     assert await Plugins([fakes.directory]).supported_versions("fake") == {"0.1.0", "1.0.0"}

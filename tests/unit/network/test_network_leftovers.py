@@ -33,7 +33,7 @@ async def test_an_add_of_an_earlier_daemon_is_ended_at_the_start(fakes, tmp_path
         assert await plugin.wait() == -signal.SIGKILL
 
 
-async def test_the_add_of_another_instance_goes_on(fakes, tmp_path, conf_dir):
+async def test_the_add_of_another_instance_continues(fakes, tmp_path, conf_dir):
     plugin = await abandoned(fakes, tmp_path, "ADD", "/var/lib/other/cni")
     network = Network(
         conf_dir, [fakes.directory], tmp_path / "cache", add_timeout=60, del_timeout=60
@@ -47,7 +47,7 @@ async def test_the_add_of_another_instance_goes_on(fakes, tmp_path, conf_dir):
     await plugin.wait()
 
 
-async def test_a_del_that_is_still_at_work_may_finish(fakes, tmp_path, conf_dir):
+async def test_a_running_del_may_finish(fakes, tmp_path, conf_dir):
     plugin = await abandoned(fakes, tmp_path, "DEL", str(tmp_path / "cache"))
     network = Network(
         conf_dir, [fakes.directory], tmp_path / "cache", add_timeout=60, del_timeout=60

@@ -83,9 +83,7 @@ async def test_a_network_whose_ipam_plugin_is_missing_is_not_used(network, write
     assert not network.status().ready
 
 
-async def test_a_plugin_that_does_not_speak_the_version_makes_its_network_unusable(
-    network, fakes, write_list
-):
+async def test_a_plugin_without_the_version_makes_its_network_unusable(network, fakes, write_list):
     fakes.make("one", versions=["0.4.0"])
     write_list("one", cniVersion="1.0.0")
 
@@ -94,7 +92,7 @@ async def test_a_plugin_that_does_not_speak_the_version_makes_its_network_unusab
     assert "do not all speak CNI version 1.0.0: one speaks 0.4.0" in network.status().message
 
 
-async def test_the_newest_version_that_all_plugins_speak_is_taken(network, fakes, write_list, pod):
+async def test_the_newest_version_that_all_plugins_support_is_used(network, fakes, write_list, pod):
     fakes.make("one", versions=["0.4.0", "1.0.0", "1.1.0"])
     fakes.make("two", versions=["0.4.0", "1.0.0"])
     write_list("one", "two", cniVersions=["0.4.0", "1.0.0", "1.1.0"])
@@ -218,7 +216,7 @@ async def test_a_directory_that_was_moved_away_is_not_followed(
     await network.stop()
 
 
-async def test_a_configuration_directory_deep_in_nothing_may_appear_later(fakes, tmp_path):
+async def test_a_configuration_directory_with_missing_parents_may_appear_later(fakes, tmp_path):
     fakes.make("one")
     conf_dir = tmp_path / "etc" / "cni" / "net.d"
     network = Network(
@@ -239,7 +237,7 @@ async def test_a_configuration_directory_deep_in_nothing_may_appear_later(fakes,
     await network.stop()
 
 
-async def test_without_inotify_the_poll_does_the_work_and_the_status_says_so(
+async def test_without_inotify_the_poll_finds_changes_and_the_status_mentions_it(
     conf_dir, fakes, write_list, tmp_path, monkeypatch
 ):
     def used_up() -> Inotify:
@@ -283,7 +281,7 @@ async def test_a_stopped_network_has_closed_its_watch(conf_dir, fakes, tmp_path)
     assert open_files() == before
 
 
-async def test_a_plugin_whose_status_says_no_makes_the_network_not_ready_until_it_says_yes(
+async def test_a_failing_status_of_a_plugin_makes_the_network_not_ready_until_it_succeeds(
     network, fakes, write_list, tmp_path
 ):
     answer = (
@@ -300,7 +298,7 @@ async def test_a_plugin_whose_status_says_no_makes_the_network_not_ready_until_i
     assert "CNI_CONTAINERID" not in fakes.env("STATUS", "one")
 
 
-async def test_gc_is_never_sent_to_a_network_that_others_may_use(network, fakes, write_list):
+async def test_gc_is_never_sent_to_a_network_that_others_may_use_too(network, fakes, write_list):
     fakes.make("one", versions=["1.1.0"])
     write_list("one", cniVersion="1.1.0")
     await network.start()
@@ -310,7 +308,7 @@ async def test_gc_is_never_sent_to_a_network_that_others_may_use(network, fakes,
     assert fakes.calls() == ["STATUS one"]
 
 
-async def test_status_is_not_asked_of_lists_before_1_1(network, fakes, write_list):
+async def test_status_is_not_sent_to_lists_before_1_1(network, fakes, write_list):
     fakes.make("one", STATUS="exit 1")
     write_list("one")
 
@@ -333,20 +331,22 @@ class TestBundled:
         yield network
         await network.stop()
 
-    async def test_it_is_used_while_the_directory_holds_no_file(self, network, pod):
+    async def test_the_bundled_network_is_used_while_the_directory_has_no_file(self, network, pod):
         await network.start()
 
         told = json.loads(network.plan(pod())[0].config)
         assert (told["name"], told["plugins"][0]["bridge"]) == ("cri-shim", "cri-shim0")
 
-    async def test_the_status_tells_that_there_is_no_masquerade_rule(self, network):
+    async def test_the_status_mentions_a_missing_masquerade_rule(self, network):
         await network.start()
 
         status = network.status()
         assert status.ready
         assert "neither nft nor iptables is installed" in status.message
 
-    async def test_it_steps_back_when_a_provider_arrives(self, network, fakes, write_list, pod):
+    async def test_a_network_provider_replaces_the_bundled_network(
+        self, network, fakes, write_list, pod
+    ):
         await network.start()
         fakes.make("one")
 
@@ -354,14 +354,14 @@ class TestBundled:
 
         await until(lambda: network.plan(pod())[0].network == "calico")
 
-    async def test_it_does_not_step_in_for_a_broken_file(self, network, conf_dir):
+    async def test_a_broken_file_is_not_replaced_by_the_bundled_network(self, network, conf_dir):
         (conf_dir / "a.conflist").write_text("{")
 
         await network.start()
 
         assert "no usable CNI configuration" in network.status().message
 
-    async def test_the_pod_cidr_is_its_subnet_also_after_a_restart(
+    async def test_the_pod_cidr_is_the_bundled_networks_subnet_also_after_a_restart(
         self, network, pod, conf_dir, fakes, tmp_path
     ):
         await network.start()
@@ -376,7 +376,7 @@ class TestBundled:
         assert network.plan(pod()) == again.plan(pod())
         await again.stop()
 
-    async def test_its_plugins_are_told_at_gc_which_attachments_are_valid(self, network, fakes):
+    async def test_gc_gives_the_bundled_plugins_the_valid_attachments(self, network, fakes):
         for kind in ("bridge", "portmap"):
             (fakes.directory / kind).unlink()
             fakes.make(kind, versions=["1.0.0", "1.1.0"])
@@ -388,7 +388,7 @@ class TestBundled:
         valid = fakes.stdin("GC", "bridge")["cni.dev/valid-attachments"]
         assert valid == [{"containerID": "aa", "ifname": "eth0"}]
 
-    async def test_gc_is_not_sent_to_plugins_that_do_not_know_it(self, network, fakes):
+    async def test_gc_is_not_sent_to_plugins_that_do_not_support_it(self, network, fakes):
         await network.start()
 
         await network.gc(list)
@@ -398,7 +398,7 @@ class TestBundled:
     @pytest.mark.parametrize(
         "cidr", ["10.0.0.1/24", "all", "10.0.0.0/24,10.1.0.0/24", "10.0.0.0/31"]
     )
-    async def test_a_pod_cidr_that_cannot_be_is_refused(self, network, cidr):
+    async def test_an_impossible_pod_cidr_is_refused(self, network, cidr):
         with pytest.raises(InvalidArgument, match=r"pod_cidr"):
             await network.set_pod_cidr(cidr)
 

@@ -21,7 +21,7 @@ def leases(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     "content", [b"", b"b" * 64, b"b" * 64 + b"\r\neth0", b"\xff\n", b"\0", b"a" * 5000]
 )
-def test_what_no_pod_claims_is_freed_and_all_else_is_kept(leases: Path, content: bytes) -> None:
+def test_only_reservations_that_no_pod_claims_are_freed(leases: Path, content: bytes) -> None:
     before = sorted(leases.iterdir())
     (leases / "10.87.0.3").write_bytes(content)
     (leases / "fd00::3").write_bytes(content)

@@ -55,7 +55,7 @@ def test_the_addresses_survive_every_conversion_there_and_back(version):
     assert result.pod_ips(back, "eth0") == ["10.1.2.3", "fd00::3"]
 
 
-def test_the_same_version_is_handed_on_unchanged():
+def test_a_result_of_the_same_version_is_unchanged():
     odd = CURRENT | {"vendor": 1}
 
     assert result.convert(odd, "1.1.0") == odd
@@ -91,7 +91,7 @@ def test_an_interface_index_out_of_range_names_nothing():
     assert result.pod_ips(found, "eth0") == []
 
 
-def test_an_interface_that_a_plugin_renamed_still_counts():
+def test_an_interface_that_a_plugin_renamed_is_accepted():
     renamed = CURRENT["interfaces"][1] | {"name": "net0"}
     found = CURRENT | {"interfaces": [CURRENT["interfaces"][0], renamed]}
 

@@ -1,4 +1,4 @@
-"""What pasta and slirp4netns are told."""
+"""The arguments of pasta and slirp4netns."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def test_the_path_of_the_namespace_is_an_argument_of_its_own(program: Program) -
     assert "/run/netns/pod" in command
 
 
-def test_ports_of_the_node_are_closed_unless_they_are_asked_for() -> None:
+def test_ports_of_the_node_are_closed_unless_requested() -> None:
     command = " ".join(PASTA.command("pasta", "/n", []))
     assert "-t none" in command
     assert "-u none" in command
@@ -33,21 +33,21 @@ def test_a_host_port_is_published_by_pasta() -> None:
     assert "-u none" in command
 
 
-def test_of_udp_too() -> None:
+def test_udp_ports_are_published_too() -> None:
     asked = pod(host_port=53, container_port=5353, protocol=api.UDP)
     assert port_options(PASTA, asked) == ["-u", "53:5353"]
 
 
-def test_a_port_of_the_container_alone_needs_nothing() -> None:
+def test_a_container_port_without_a_host_port_needs_no_argument() -> None:
     assert port_options(None, pod(container_port=80)) == []
 
 
 @pytest.mark.parametrize("program", [SLIRP, None])
-def test_a_host_port_that_cannot_be_had_is_refused(program: Program | None) -> None:
+def test_an_unusable_host_port_is_refused(program: Program | None) -> None:
     with pytest.raises(InvalidArgument, match=r"port_mappings\[0\].host_port: .*install passt"):
         port_options(program, pod(host_port=8080, container_port=80))
 
 
-def test_pasta_knows_no_sctp() -> None:
+def test_an_sctp_port_is_refused() -> None:
     with pytest.raises(InvalidArgument, match=r"port_mappings\[0\].protocol"):
         port_options(PASTA, pod(host_port=1, container_port=1, protocol=api.SCTP))

@@ -52,7 +52,7 @@ async def test_del_goes_up_the_list_with_the_final_result_and_forgets_the_cache(
     assert list((tmp_path / "cache" / "results").iterdir()) == []
 
 
-async def test_del_hands_the_cached_result_and_the_namespace_to_the_plugins(
+async def test_del_passes_the_cached_result_and_the_namespace_to_the_plugins(
     network, fakes, write_list, planned
 ):
     fakes.make("one")
@@ -67,9 +67,7 @@ async def test_del_hands_the_cached_result_and_the_namespace_to_the_plugins(
     assert fakes.env("DEL", "one")["CNI_NETNS"] == "/proc/self/ns/net"
 
 
-async def test_del_works_from_the_record_when_all_else_is_gone(
-    network, fakes, write_list, planned, conf_dir, tmp_path
-):
+async def test_del_needs_only_the_record(network, fakes, write_list, planned, conf_dir, tmp_path):
     fakes.make("one")
     write_list({"type": "one", "mtu": 1234})
     await network.start()
@@ -160,7 +158,7 @@ async def test_the_time_limit_of_add_is_for_the_whole_list(
     assert fakes.calls()[-2:] == ["DEL two", "DEL one"]
 
 
-async def test_del_tries_every_plugin_and_tells_all_that_failed(
+async def test_del_runs_every_plugin_and_reports_all_failures(
     network, fakes, write_list, planned, tmp_path
 ):
     fakes.make("one", DEL=FAIL)
@@ -250,7 +248,7 @@ async def test_a_portmap_with_mappings_gets_the_same_ones_in_add_and_del(
     assert "runtimeConfig" not in fakes.stdin("ADD", "one")
 
 
-async def test_no_result_is_handed_to_del_before_0_4_0(network, fakes, write_list, planned):
+async def test_del_gets_no_result_before_0_4_0(network, fakes, write_list, planned):
     fakes.make("one", versions=["0.3.1"])
     write_list("one", cniVersion="0.3.1")
     await network.start()
@@ -303,7 +301,7 @@ async def test_a_pod_that_asks_for_an_impossible_bandwidth_is_refused_at_the_pla
         network.plan(pod(annotations={"kubernetes.io/ingress-bandwidth": "much"}))
 
 
-async def test_gc_detaches_what_nobody_claims_and_nothing_else(
+async def test_gc_detaches_only_unclaimed_attachments(
     network, fakes, write_list, planned, tmp_path
 ):
     fakes.make("one")

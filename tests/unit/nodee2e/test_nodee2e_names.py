@@ -35,7 +35,7 @@ def test_names_of_the_manifest_have_registry_and_tag_but_refused_ones_are_left_o
     ]
 
 
-def test_names_that_a_spec_has_in_its_text_are_wanted_too(tmp_path: Path):
+def test_names_in_the_text_of_a_spec_are_included(tmp_path: Path):
     wanted = names.wanted(source_tree(tmp_path, MANIFEST))
 
     assert "registry.k8s.io/e2e-test-images/busybox:1.36.1-1" in wanted

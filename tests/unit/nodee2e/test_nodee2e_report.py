@@ -1,4 +1,4 @@
-"""hack/node-e2e: the page tells what passes with one runtime and not with the other."""
+"""hack/node-e2e: the page lists the specs that pass with only one of the runtimes."""
 
 from hack.critestlib.outcome import Spec, State
 from hack.nodee2elib import causes, record, report
@@ -46,7 +46,7 @@ def test_an_outcome_is_the_same_after_it_was_stored():
     assert record.Run.from_json(run.to_json()) == run
 
 
-def test_a_spec_that_passes_when_it_is_run_again_is_told_so():
+def test_a_spec_that_passes_in_a_second_run_is_marked():
     first = run_of("cri-shim", a="pass", b="fail", c="fail")
 
     run = first.with_second_try(run_of("cri-shim", b="pass", c="fail"))
@@ -56,7 +56,7 @@ def test_a_spec_that_passes_when_it_is_run_again_is_told_so():
     assert "NodeConformance, cri-shim: `b`" in report.text([run])
 
 
-def test_a_known_cause_is_found_by_what_the_suite_said():
+def test_a_known_cause_is_found_by_the_suites_output():
     said = 'stderr "ip: RTNETLINK answers", cmd [ip link add dummy1 type dummy]'
 
     assert "dummy network devices" in causes.cause("PrivilegedPod", said)

@@ -79,7 +79,7 @@ def test_restart_ends_the_process_and_starts_the_same_command(manager: Manager):
     assert manager.log.read_text().count("run") >= 1
 
 
-def test_a_verb_that_it_does_not_have_fails(manager: Manager):
+def test_an_unknown_verb_fails(manager: Manager):
     manager.start("sleep", "1000")
 
     assert manager.call("systemctl", "isolate", "rescue.target") == 1

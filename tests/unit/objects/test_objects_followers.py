@@ -1,4 +1,4 @@
-"""Who follows the objects sees every change, and can break nothing."""
+"""Followers of the objects see every change, and their errors have no effect."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def seen(objects: ObjectStore) -> list[Change]:
     return changes
 
 
-def test_put_observe_and_forget_are_told_with_before_and_after(
+def test_followers_get_the_record_before_and_after_a_change(
     objects: ObjectStore, seen: list[Change]
 ) -> None:
     pod = objects.put(state.PodRecord(id="p", phase=state.POD_CREATING))
@@ -34,14 +34,16 @@ def test_put_observe_and_forget_are_told_with_before_and_after(
     assert seen == [(None, pod), (pod, ready), (ready, None), (None, container), (container, None)]
 
 
-def test_what_is_not_there_is_not_forgotten_twice(objects: ObjectStore, seen: list[Change]) -> None:
+def test_forgetting_a_missing_object_calls_no_follower(
+    objects: ObjectStore, seen: list[Change]
+) -> None:
     pod = objects.put(state.PodRecord(id="p", phase=state.POD_CREATING))
     objects.forget(pod)
     objects.forget(pod)
     assert len(seen) == 2
 
 
-def test_a_follower_that_fails_keeps_neither_the_change_nor_the_others(
+def test_a_failing_follower_prevents_neither_the_change_nor_the_others(
     objects: ObjectStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     others: list[Change] = []
@@ -57,7 +59,7 @@ def test_a_follower_that_fails_keeps_neither_the_change_nor_the_others(
     assert "a follower failed" in caplog.text
 
 
-def test_who_does_not_follow_any_more_is_not_told(objects: ObjectStore) -> None:
+def test_a_removed_follower_is_not_called(objects: ObjectStore) -> None:
     seen: list[Change] = []
 
     def follower(before: Record | None, after: Record | None) -> None:
@@ -69,7 +71,7 @@ def test_who_does_not_follow_any_more_is_not_told(objects: ObjectStore) -> None:
     assert seen == []
 
 
-def test_a_walk_gives_each_object_as_it_is_at_its_turn(objects: ObjectStore) -> None:
+def test_iteration_returns_each_object_in_its_current_state(objects: ObjectStore) -> None:
     for id in "abc":
         objects.put(state.PodRecord(id=id, phase=state.POD_CREATING))
         objects.put(state.ContainerRecord(id=id, pod_id=id, phase=state.CONTAINER_CREATING))

@@ -1,4 +1,4 @@
-"""What exists, by id, prefix, name and namespace, is the same over each kind of store."""
+"""Objects by id, prefix, name and namespace, over each kind of store."""
 
 import asyncio
 from collections.abc import Sequence
@@ -87,7 +87,7 @@ def test_a_runtime_with_a_namespace_sees_only_its_own(store: Store) -> None:
         blue.pod("bb22")
 
 
-def test_a_pod_on_its_way_out_gives_its_name_free(store: Store) -> None:
+def test_a_pod_that_is_being_removed_frees_its_name(store: Store) -> None:
     objects = ObjectStore(store)
     record = objects.put(pod("aa11"))
     name = pod_name(record.config.metadata)
@@ -103,7 +103,7 @@ def test_layers_of_containers_of_every_namespace_are_held(store: Store) -> None:
     assert objects.held_layers() == {"sha256:1", "sha256:2"}
 
 
-def test_what_is_forgotten_is_gone_from_memory_and_store(store: Store) -> None:
+def test_a_forgotten_object_is_gone_from_memory_and_store(store: Store) -> None:
     objects = ObjectStore(store)
     objects.put(pod("aa11"))
     objects.put(container("cc11", "aa11"))
@@ -138,7 +138,7 @@ async def test_an_observed_fact_is_visible_on_a_full_disk_and_saved_at_the_end(
     assert again.container("cc11").exit_code == 3
 
 
-async def test_a_pod_and_its_containers_are_persisted_in_one_piece(
+async def test_a_pod_and_its_containers_are_saved_in_one_write(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     objects = ObjectStore(store)
@@ -164,7 +164,7 @@ async def test_a_pod_and_its_containers_are_persisted_in_one_piece(
     assert again.everything() == objects.everything() == ([ended[0]], [ended[1]])
 
 
-async def test_on_a_full_disk_they_are_true_all_the_same_and_each_is_saved_later(
+async def test_on_a_full_disk_several_facts_are_visible_and_each_is_saved_later(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     objects = ObjectStore(store)
@@ -178,7 +178,7 @@ async def test_on_a_full_disk_they_are_true_all_the_same_and_each_is_saved_later
     assert again.everything() == objects.everything()
 
 
-def test_who_depends_on_a_container_is_known_until_it_is_removed(store: Store) -> None:
+def test_dependents_of_a_container_are_known_until_they_are_removed(store: Store) -> None:
     objects = ObjectStore(store)
     objects.put(container("cc11", "aa11"))
     user = objects.put(changed(container("cc22", "aa11"), depends_on=["cc11"]))
@@ -219,7 +219,7 @@ def test_a_record_of_a_newer_version_refuses_to_start(store: Store) -> None:
         ObjectStore(store).load()
 
 
-def test_changed_replaces_clears_and_leaves_the_original() -> None:
+def test_changed_returns_a_copy_and_keeps_the_original() -> None:
     record = pod("aa11")
     record.pause.pid = 7
     copy = changed(record, phase=state.POD_NOTREADY, pause=None)

@@ -43,18 +43,18 @@ def named(version_line: str, mended: set[str] | None = None) -> set[str]:
         (f"runc version {'9' * 5000}.1", set()),
     ],
 )  # fmt: skip
-def test_a_version_has_the_escapes_that_were_mended_after_it(
+def test_a_version_has_the_escapes_that_were_fixed_after_it(
     version_line: str, ids: set[str]
 ) -> None:
     assert named(version_line) == ids
 
 
-def test_what_the_packages_change_log_names_is_mended() -> None:
+def test_a_hole_that_the_packages_changelog_names_is_fixed() -> None:
     assert named("runc version 1.1.5+ds1", {LEAKY}) == {*MASKED, DEV}
     assert named("runc version 1.1.5+ds1", {LEAKY, MASKED[0]}) == {*MASKED[1:], DEV}
 
 
-def test_the_sentence_says_what_to_do_and_that_a_distribution_may_have_done_it() -> None:
+def test_the_warning_has_a_remedy_and_mentions_fixes_of_distributions() -> None:
     (said,) = advisories.found("crun version 1.8.1", None)
     assert "CVE-2026-47766" in said
     assert "unless your distribution mended it" in said

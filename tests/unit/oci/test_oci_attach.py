@@ -25,7 +25,7 @@ class Conmon:
         self._peer: socket.socket | None = None
 
     async def records(self) -> list[bytes]:
-        """What is sent until its end."""
+        """Return the sent data until its end."""
         if self._peer is None:
             self._peer, _ = self._listener.accept()
             self._peer.setblocking(False)
@@ -56,7 +56,7 @@ async def attachment(conmon: Conmon, tmp_path: Path) -> AsyncIterator[ConmonClie
     made.close()
 
 
-async def test_a_long_piece_is_cut_into_records_that_conmon_takes_whole(
+async def test_long_input_is_split_into_records_that_conmon_accepts(
     conmon: Conmon, attachment: ConmonClient
 ) -> None:
     data = os.urandom(10 * FEED + 17)
@@ -67,7 +67,7 @@ async def test_a_long_piece_is_cut_into_records_that_conmon_takes_whole(
     assert max(map(len, records)) <= FEED
 
 
-async def test_very_many_pieces_that_wait_go_together_and_in_order(
+async def test_many_waiting_pieces_are_sent_in_order(
     conmon: Conmon, attachment: ConmonClient
 ) -> None:
     pieces = [bytes([number % 251]) for number in range(100_000)]
@@ -79,7 +79,7 @@ async def test_very_many_pieces_that_wait_go_together_and_in_order(
     assert max(waiting) > 99_000
 
 
-async def test_what_comes_after_the_end_of_input_is_dropped(
+async def test_input_after_the_end_of_input_is_dropped(
     conmon: Conmon, attachment: ConmonClient
 ) -> None:
     attachment.feed(b"said")

@@ -34,7 +34,7 @@ def log(tmp_path: Path) -> Path:
 
 
 class Following:
-    """Who reads while the test writes."""
+    """A reader that runs while the test writes."""
 
     def __init__(self, path: Path) -> None:
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -48,12 +48,12 @@ class Following:
         return [entry.content.decode() async for entry in self._entries]
 
 
-async def test_all_of_it_is_read_and_a_missing_file_is_empty(log: Path) -> None:
+async def test_the_whole_file_is_read_and_a_missing_file_is_empty(log: Path) -> None:
     assert await texts(log, LogQuery()) == [str(n) for n in range(10)]
     assert await texts(log.with_name("1.log"), LogQuery(tail=3)) == []
 
 
-async def test_the_tail_the_time_and_the_stream_choose(log: Path) -> None:
+async def test_lines_are_selected_by_tail_time_and_stream(log: Path) -> None:
     assert await texts(log, LogQuery(tail=3)) == ["7", "8", "9"]
     assert await texts(log, LogQuery(tail=0)) == []
     assert await texts(log, LogQuery(tail=99)) == [str(n) for n in range(10)]
@@ -85,19 +85,19 @@ async def test_a_log_without_line_breaks_takes_no_memory(log: Path) -> None:
         tracemalloc.stop()
 
 
-async def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+async def test_without_follow_a_missing_file_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     with pytest.raises(ToolFailed, match=r"cannot read the log .*/fifo: is not a regular file"):
         await asyncio.wait_for(texts(tmp_path / "fifo", LogQuery()), 5)
 
 
-async def test_what_is_not_readable_is_named(tmp_path: Path) -> None:
+async def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ToolFailed, match="cannot read the log"):
         await texts(tmp_path, LogQuery())
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/etc/hostname")])
-async def test_what_is_no_file_in_the_place_of_a_log_is_not_read(
+async def test_a_special_file_in_the_place_of_a_log_is_not_read(
     tmp_path: Path, make: Callable[[Path], None]
 ) -> None:
     make(tmp_path / "log")
@@ -105,7 +105,7 @@ async def test_what_is_no_file_in_the_place_of_a_log_is_not_read(
         await texts(tmp_path / "log", LogQuery())
 
 
-async def test_a_tail_without_end_is_looked_for_in_the_last_part_only(
+async def test_a_long_tail_is_searched_in_the_last_part_only(
     log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_file, "_BLOCK", 100)
@@ -151,7 +151,7 @@ async def test_a_file_that_was_cut_is_read_anew(tmp_path: Path) -> None:
     assert await following.rest() == []
 
 
-async def test_without_inotify_the_poll_finds_what_is_new(
+async def test_without_inotify_the_poll_finds_new_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def none_left() -> None:
@@ -168,7 +168,7 @@ async def test_without_inotify_the_poll_finds_what_is_new(
     assert await following.rest() == []
 
 
-async def test_an_end_that_is_an_error_is_raised_after_all_that_was_written(log: Path) -> None:
+async def test_an_error_at_the_end_is_raised_after_all_lines(log: Path) -> None:
     following = Following(log)
     following.ended.set_exception(ToolFailed("the daemon has gone"))
     assert [await following.next() for _ in range(10)] == [str(n) for n in range(10)]

@@ -26,7 +26,7 @@ RUNC = (
         ("", ""),
     ],
 )
-def test_the_message_is_taken_out_of_its_form(said, words):
+def test_the_message_is_extracted_from_its_log_format(said, words):
     assert messages.plain(said) == words
 
 
@@ -57,7 +57,7 @@ def test_other_missing_things_are_not_missing_commands(said):
     assert type(messages.failure("x", said)) is ToolFailed
 
 
-def test_a_runtime_without_words_is_said_to_have_none():
+def test_a_failure_without_a_message_says_so():
     assert str(messages.failure("cannot x", "")) == "cannot x: the OCI runtime gave no reason"
 
 

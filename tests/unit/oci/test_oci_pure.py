@@ -26,7 +26,7 @@ from cri_shim.oci.sync_pipe import decode
         (True, True, True, ["-t"]),
     ],
 )
-def test_conmon_is_told_of_stdin_and_terminal_in_its_own_terms(tty, stdin, once, flags):
+def test_stdin_and_terminal_become_conmons_options(tty, stdin, once, flags):
     assert terminal_flags(tty=tty, stdin=stdin, stdin_once=once) == flags
 
 
@@ -40,7 +40,7 @@ def test_conmon_is_told_of_stdin_and_terminal_in_its_own_terms(tty, stdin, once,
         ("{torn", None),
     ],
 )
-def test_conmons_messages_are_read_loosely(text, message):
+def test_odd_messages_of_conmon_are_accepted(text, message):
     assert decode(text) == message
 
 
@@ -75,7 +75,7 @@ def test_a_document_comes_back_as_it_was_written(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["config.json"]
 
 
-def test_features_are_what_the_runtime_says():
+def test_features_come_from_the_runtime():
     assert parse_features({"mountOptions": ["ro", "rro"]}) == Features(rro=True)
     assert parse_features({"mountOptions": None}) == Features()
     assert parse_features({}) == Features()
@@ -88,7 +88,7 @@ def test_a_program_is_the_first_that_can_be_executed(tmp_path):
     assert executable("tool", list(map(str, names))) == tmp_path / "good"
 
 
-def test_a_program_that_is_nowhere_is_an_error_naming_the_paths():
+def test_a_missing_program_is_an_error_that_names_the_paths():
     with pytest.raises(ToolFailed, match="no conmon found; tried: /no/a, /no/b"):
         executable("conmon", ["/no/a", "/no/b"])
     with pytest.raises(ToolFailed, match="no path is configured"):
@@ -99,7 +99,7 @@ def processes(*rows: tuple[int, int, int, int, str]) -> dict[int, Stat]:
     return {row[0]: Stat(*row) for row in rows}
 
 
-def test_a_family_is_descendants_and_sessions_without_the_dead():
+def test_a_family_is_the_living_descendants_and_session_members():
     sessions = {100}
     found = family(
         processes(
@@ -117,7 +117,7 @@ def test_a_family_is_descendants_and_sessions_without_the_dead():
     assert sessions == {100, 102}
 
 
-def test_our_own_session_is_never_a_familys():
+def test_our_own_session_is_never_part_of_a_family():
     ours = os.getsid(0)
     sessions = {ours}
     assert family(processes((7, 1, ours, 5, "S"), (8, 1, 0, 5, "S")), 0, sessions) == []

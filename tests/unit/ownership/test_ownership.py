@@ -39,7 +39,7 @@ def test_a_file_of_root_below_directories_of_root_has_no_problem(place: Path) ->
         (0o644, 0, OTHER, ""),
     ],
 )
-def test_the_problem_names_who_may_write_and_what_to_do(
+def test_the_problem_names_the_writer_and_the_remedy(
     place: Path, mode: int, uid: int, gid: int, said: str
 ) -> None:
     file = place / "file"
@@ -70,7 +70,7 @@ def test_an_access_control_list_can_let_others_write(place: Path) -> None:
         (0o1777, 0, 0, ""),
     ],
 )
-def test_every_directory_above_counts(
+def test_every_parent_directory_is_checked(
     place: Path, mode: int, uid: int, gid: int, said: str
 ) -> None:
     (place / "a" / "b").mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""The version of what is built from a checkout: the tag's, or one before the next release."""
+"""The version of a build from a checkout: the tag's, or one before the next release."""
 
 import re
 import shutil

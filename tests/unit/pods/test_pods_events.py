@@ -45,7 +45,7 @@ def _kinds(events: list[api.ContainerEventResponse]) -> list[tuple[str, int]]:
     return [(event.container_id, event.container_event_type) for event in events]
 
 
-async def test_a_pods_whole_life_is_told(objects: ObjectStore) -> None:
+async def test_a_pods_whole_life_has_events(objects: ObjectStore) -> None:
     pod = _pod()
     ready = changed(pod, phase=state.POD_READY)
     stopped = changed(pod, phase=state.POD_NOTREADY)
@@ -56,7 +56,7 @@ async def test_a_pods_whole_life_is_told(objects: ObjectStore) -> None:
     assert all(e.pod_sandbox_status.metadata.name == "web" for e in events)
 
 
-async def test_a_containers_whole_life_is_told_with_its_pod(objects: ObjectStore) -> None:
+async def test_the_events_of_a_containers_whole_life_have_its_pod(objects: ObjectStore) -> None:
     put(objects, _pod(state.POD_READY))
     created = _container(state.CONTAINER_CREATED)
     starting = changed(created, phase=state.CONTAINER_STARTING)
@@ -77,7 +77,7 @@ async def test_a_containers_whole_life_is_told_with_its_pod(objects: ObjectStore
     ]
 
 
-async def test_a_failed_create_is_not_told(objects: ObjectStore) -> None:
+async def test_a_failed_create_has_no_event(objects: ObjectStore) -> None:
     pod, container = _pod(), _container()
     events = await _told(
         objects,
@@ -111,7 +111,7 @@ async def test_an_end_before_the_start_was_recorded_is_both(objects: ObjectStore
     assert _kinds(await _told(objects, ended)) == [("c", STARTED), ("c", STOPPED)]
 
 
-async def test_a_removal_by_force_tells_the_end_first(objects: ObjectStore) -> None:
+async def test_a_forced_removal_has_the_stop_event_first(objects: ObjectStore) -> None:
     running = put(objects, _container(state.CONTAINER_RUNNING))
     removing = changed(running, phase=state.CONTAINER_REMOVING, started_at=2)
     assert _kinds(await _told(objects, removing, [removing])) == [("c", STOPPED), ("c", DELETED)]
@@ -131,7 +131,7 @@ async def test_times_never_go_back(objects: ObjectStore, monkeypatch: pytest.Mon
     assert [event.created_at for event in events] == [500, 500, 600, 700]
 
 
-async def test_a_slow_subscriber_is_dropped_and_told(objects: ObjectStore) -> None:
+async def test_a_slow_subscriber_is_dropped_with_an_error(objects: ObjectStore) -> None:
     events = Events(objects, limit=1)
     events.start()
     slow = events.subscribe()
@@ -143,7 +143,7 @@ async def test_a_slow_subscriber_is_dropped_and_told(objects: ObjectStore) -> No
     events.close()
 
 
-async def test_objects_of_another_state_namespace_are_not_told() -> None:
+async def test_objects_of_another_state_namespace_have_no_events() -> None:
     objects = ObjectStore(MemoryStore(), "mine")
     events = await _told(objects, _pod(), _pod(state.POD_READY))
     assert events == []

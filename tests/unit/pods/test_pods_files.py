@@ -41,7 +41,7 @@ def test_name_servers_on_the_nodes_loopback_are_replaced(of_node: str, seen: str
     assert made["resolv.conf"] == (of_node if seen is None else seen)
 
 
-def test_name_servers_that_the_pod_asked_for_are_kept() -> None:
+def test_requested_name_servers_are_kept() -> None:
     config = api.PodSandboxConfig(dns_config=api.DNSConfig(servers=["127.0.0.1"]))
     made = files.of_pod(files.of_node(config, False), config, (), ["10.0.2.3"])
     assert made["resolv.conf"] == "nameserver 127.0.0.1\n"

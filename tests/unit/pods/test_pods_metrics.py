@@ -12,7 +12,7 @@ from cri_shim.pb import state_pb2 as state
 from cri_shim.pods.metrics import samples, table
 from cri_shim.pods.metrics.facts import Facts, FileSystem
 
-# What cAdvisor tells and dashboards look for, without the prefix "container_".
+# The metrics of cAdvisor that dashboards use, without the prefix "container_".
 NAMES = """
 blkio_device_usage_total
 cpu_cfs_periods_total cpu_cfs_throttled_periods_total cpu_cfs_throttled_seconds_total
@@ -104,13 +104,13 @@ def test_every_name_of_cadvisor_has_a_descriptor() -> None:
     assert described == sorted(f"container_{name}" for name in NAMES)
 
 
-def test_every_descriptor_says_what_it_is_and_has_labels() -> None:
+def test_every_descriptor_has_a_help_text_and_labels() -> None:
     assert all(descriptor.help for descriptor in table.descriptors())
     labels = [list(descriptor.label_keys) for descriptor in table.descriptors()]
     assert all(len(set(keys)) == len(keys) >= 6 for keys in labels)
 
 
-def test_every_descriptor_has_a_sample_where_everything_is_known() -> None:
+def test_every_descriptor_has_a_sample_if_everything_is_known() -> None:
     described = {descriptor.name for descriptor in table.descriptors()}
     assert {metric.name for metric in _metrics()} == described
 
@@ -156,7 +156,7 @@ def test_values_are_in_the_units_of_their_names(name: str, labels: list[str], va
     assert _value(name, labels) == value
 
 
-def test_what_is_not_known_has_no_sample() -> None:
+def test_an_unknown_value_has_no_sample() -> None:
     own = samples.of_container(CONTAINER, FACTS, None, FS)
     names = {metric.name for metric in samples.messages(own, BASE, 5)}
     assert "container_fs_usage_bytes" not in names

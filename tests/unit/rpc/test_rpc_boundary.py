@@ -231,7 +231,7 @@ async def test_a_stream_that_fails_ends_with_its_error(client: Client) -> None:
         await anext(items)
 
 
-async def test_a_caller_who_gives_up_cancels_the_method(client: Client, runtime: Runtime) -> None:
+async def test_a_cancelled_call_cancels_the_method(client: Client, runtime: Runtime) -> None:
     call = asyncio.ensure_future(
         client.runtime.StartContainer(api.StartContainerRequest(container_id="c"))
     )
@@ -286,7 +286,7 @@ async def test_a_failure_is_a_warning_with_its_code_on_one_line(
     assert record.getMessage().endswith("UNKNOWN: one | two")
 
 
-async def test_a_method_that_is_no_rpc_is_refused_at_start() -> None:
+async def test_an_unknown_rpc_method_is_refused_at_start() -> None:
     class Typo:
         async def StopPodSandbx(self, request: object) -> None: ...
 

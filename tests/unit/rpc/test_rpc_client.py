@@ -52,7 +52,7 @@ async def test_a_daemon_that_does_not_answer_in_time_gives_a_sentence(tmp_path: 
     async with Client(path, timeout=0.05) as client:
         with pytest.raises(errors.TimedOut, match=rf"^Version: no answer from {path} within 0.05"):
             await client.runtime.Version(api.VersionRequest())
-    await server.stop(None)
+    await server.stop(10)  # returns when the call is over on this side, too
 
 
 async def test_the_control_service_is_served_by_the_same_boundary(tmp_path: Path) -> None:

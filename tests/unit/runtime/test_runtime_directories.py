@@ -17,7 +17,7 @@ def pair(tmp_path: Path) -> Iterator[Directories]:
     directories.unlock()
 
 
-def test_what_was_made_is_gone_unless_it_is_kept(pair: Directories, tmp_path: Path) -> None:
+def test_new_entries_are_removed_unless_kept(pair: Directories, tmp_path: Path) -> None:
     pair.lock()
     (tmp_path / "run/x").mkdir()
     (tmp_path / "run/x/file").touch()
@@ -26,7 +26,9 @@ def test_what_was_made_is_gone_unless_it_is_kept(pair: Directories, tmp_path: Pa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_kept_stays_and_can_be_taken_again(pair: Directories, tmp_path: Path) -> None:
+def test_kept_entries_stay_and_the_directories_can_be_locked_again(
+    pair: Directories, tmp_path: Path
+) -> None:
     pair.lock()
     (tmp_path / "run/x").touch()
     pair.keep()
@@ -56,7 +58,7 @@ def test_neither_directory_can_be_shared(
 
 
 @pytest.mark.parametrize("shared", ["a/b/root", "run"])
-def test_a_directory_with_files_of_others_is_refused_and_left_alone(
+def test_a_directory_with_foreign_files_is_refused_and_not_changed(
     pair: Directories, tmp_path: Path, shared: str
 ) -> None:
     theirs = tmp_path / shared / "containers"
@@ -71,7 +73,7 @@ def test_a_directory_with_files_of_others_is_refused_and_left_alone(
 
 
 @pytest.mark.parametrize("name", ["state", "layers", "lost+found"])
-def test_an_open_directory_that_is_empty_or_was_a_roots_is_taken(
+def test_an_accessible_directory_that_is_empty_or_was_a_root_is_accepted(
     pair: Directories, tmp_path: Path, name: str
 ) -> None:
     root = tmp_path / "a/b/root"
@@ -118,7 +120,7 @@ def test_directories_of_others_are_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_a_lock_whose_file_was_removed_meanwhile_is_taken_anew(
+def test_a_lock_is_retried_if_its_file_was_removed_meanwhile(
     pair: Directories, tmp_path: Path
 ) -> None:
     failed = Directories(tmp_path / "a/b/root", tmp_path / "run")

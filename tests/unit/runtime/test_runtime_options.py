@@ -1,4 +1,4 @@
-"""Options become configuration keys; what is wrong is named before anything is opened."""
+"""Options become configuration keys; errors are raised before anything is opened."""
 
 import subprocess
 import sys
@@ -48,7 +48,7 @@ def test_each_option_sets_its_keys(option: Options, values: dict[str, object]) -
     assert {name: current(config, KEYS[name]) for name in values} == values
 
 
-def test_every_with_function_is_tried_here() -> None:
+def test_every_with_function_is_tested() -> None:
     functions = [name for name in vars(options) if name.startswith("with_")]
     used = Path(__file__).read_text()
     assert [name for name in functions if f"options.{name}(" not in used] == []
@@ -70,7 +70,7 @@ def test_a_later_option_wins_and_pairs_and_groups_mix() -> None:
 
 
 @pytest.mark.parametrize("bad", ["namespace", 7, None, ("a", "b", "c"), ("a", 1), (("a",),), [1]])
-def test_what_is_no_option_is_refused_by_name(bad: object) -> None:
+def test_an_unknown_option_is_refused_by_name(bad: object) -> None:
     with pytest.raises(ConfigError, match="is not an option"):
         Runtime(bad)  # type: ignore[arg-type]
 

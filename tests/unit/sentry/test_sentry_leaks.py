@@ -1,4 +1,4 @@
-"""The leak sentry sees what it is there for."""
+"""The leak sentry sees every kind of leak."""
 
 import asyncio
 import subprocess
@@ -9,7 +9,7 @@ from tests.sentry.leaks import Scope, Tasks, left_behind, snapshot
 OWN = Scope(mark="/nowhere", machine=False, whole=False, patience=0.0)
 
 
-def test_nothing_left_is_nothing_reported() -> None:
+def test_without_a_leak_nothing_is_reported() -> None:
     assert left_behind(snapshot(OWN), OWN) == []
 
 

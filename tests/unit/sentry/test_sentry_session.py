@@ -1,4 +1,4 @@
-"""What tests/conftest.py does to a whole session, seen on a session of its own."""
+"""The effects of tests/conftest.py on a whole session, seen in a separate session."""
 
 import subprocess
 import sys

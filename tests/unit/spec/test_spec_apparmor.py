@@ -31,7 +31,9 @@ LOCAL = {"profile_type": LOCALHOST, "localhost_ref": "localhost/mine"}
         ),
     ],
 )
-def test_what_a_container_asks_for(fields: dict[str, Any], meant: ProfileRequest | None) -> None:
+def test_the_profile_of_a_container_is_read(
+    fields: dict[str, Any], meant: ProfileRequest | None
+) -> None:
     assert requested(api.LinuxContainerSecurityContext(**fields)) == meant
 
 

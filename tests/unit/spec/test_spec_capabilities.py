@@ -1,4 +1,4 @@
-"""Capability sets: defaults, ALL, names in any form, and what the host can give."""
+"""Capability sets: defaults, ALL, names in any form, and the capabilities of the host."""
 
 from typing import Any
 
@@ -57,11 +57,11 @@ def test_add_all_and_drop_one_gives_the_others() -> None:
     assert set(build(("ALL",), ("NET_RAW",))["bounding"]) == ALL - {"CAP_NET_RAW"}
 
 
-def test_all_means_what_the_host_can_give() -> None:
+def test_all_means_the_capabilities_of_the_host() -> None:
     assert set(build(("ALL",), bounding=WITHOUT_RESOURCE)["bounding"]) == WITHOUT_RESOURCE
 
 
-def test_privileged_is_all_the_host_can_give_whatever_the_lists_say() -> None:
+def test_privileged_means_all_capabilities_of_the_host() -> None:
     sets = build(("SYS_RESOURCE",), ("ALL",), privileged=True, bounding=WITHOUT_RESOURCE)
 
     assert set(sets["bounding"]) == WITHOUT_RESOURCE
@@ -74,7 +74,7 @@ def test_a_named_capability_that_the_host_lacks_is_refused_by_its_field() -> Non
     assert e.value.field == "config.linux.security_context.capabilities.add_capabilities[1]"
 
 
-def test_dropping_what_the_host_lacks_is_fine() -> None:
+def test_dropping_a_capability_that_the_host_lacks_is_allowed() -> None:
     assert "CAP_KILL" in build(drop=("SYS_RESOURCE",), bounding=WITHOUT_RESOURCE)["bounding"]
 
 

@@ -1,4 +1,4 @@
-"""CDI: specification files, which device is meant, and what becomes of a container's document."""
+"""CDI: specification files, the choice of the device, and the edits of a container's document."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ def document() -> dict[str, Any]:
     }
 
 
-def test_devices_are_asked_for_by_field_and_by_annotation_each_once() -> None:
+def test_devices_are_requested_by_field_and_annotation_each_once() -> None:
     annotations = {"cdi.k8s.io/x": f"{KIND}=1,{KIND}=0", "other": "cdi.k8s.io/"}
     asked = cdi.names([f"{KIND}=0"], annotations)
     assert asked == {
@@ -50,7 +50,7 @@ def test_devices_are_asked_for_by_field_and_by_annotation_each_once() -> None:
 @pytest.mark.parametrize(
     "name", ["", "gpu", "vendor.com/gpu", "vendor.com=0", f"{KIND}=", "a/b=c d"]
 )
-def test_what_is_no_devices_name_is_refused(name: str) -> None:
+def test_a_malformed_device_name_is_refused(name: str) -> None:
     with pytest.raises(InvalidArgument) as refused:
         cdi.names([name], {})
     assert refused.value.field == "config.CDI_devices[0].name"
@@ -86,7 +86,7 @@ def test_an_unknown_device_is_named_with_the_files_it_may_be_in() -> None:
 
 
 @pytest.mark.parametrize("unknown", ["intelRdt", "netDevices"])
-def test_an_edit_that_cannot_be_done_is_refused_only_when_the_device_is_wanted(
+def test_an_impossible_edit_is_refused_only_if_its_device_is_requested(
     unknown: str,
 ) -> None:
     specs = [spec(device("0"), device("1", **{unknown: {"a": 1}}))]
@@ -115,7 +115,7 @@ def test_an_edit_that_cannot_be_done_is_refused_only_when_the_device_is_wanted(
         ({"containerEdits": {"additionalGids": ["x"]}}, "additionalGids: int expected"),
     ],
 )
-def test_a_file_that_is_wrong_says_where(value: Any, problem: str) -> None:
+def test_the_error_of_a_wrong_file_has_the_place(value: Any, problem: str) -> None:
     whole = {"cdiVersion": "0.6.0", "kind": KIND, **value} if value and len(value) == 1 else value
     whole = value if "cdiVersion" in value else whole
     with pytest.raises(ValueError) as wrong:
@@ -123,7 +123,7 @@ def test_a_file_that_is_wrong_says_where(value: Any, problem: str) -> None:
     assert problem in str(wrong.value)
 
 
-def test_nodes_say_what_the_host_is_to_fill_in() -> None:
+def test_nodes_list_the_values_to_read_from_the_host() -> None:
     asked = {"path": "/dev/g", "hostPath": "/dev/h", "type": "u", "major": 1, "minor": 2, "uid": 0}
     edits = spec(deviceNodes=[asked, {"path": "/dev/x", "fileMode": 0o600, "permissions": "r"}])
     assert edits.edits.nodes == (
@@ -132,7 +132,7 @@ def test_nodes_say_what_the_host_is_to_fill_in() -> None:
     )
 
 
-def test_the_document_gets_everything_and_keeps_the_rest() -> None:
+def test_all_edits_are_applied_and_the_rest_of_the_document_is_kept() -> None:
     edits = spec(
         env=["A=2", "B=3"],
         mounts=[

@@ -1,4 +1,4 @@
-"""What the other parts decide together: namespaces, devices, annotations, privilege, the pause."""
+"""The whole document: namespaces, devices, annotations, privilege, the pause process."""
 
 from dataclasses import replace
 from typing import Any
@@ -55,7 +55,7 @@ def test_a_privileged_container_in_a_plain_pod_is_refused() -> None:
     assert caught.value.field == "config.linux.security_context.privileged"
 
 
-def test_a_privileged_container_has_nothing_hidden_and_all_devices() -> None:
+def test_a_privileged_container_has_no_masked_paths_and_all_devices() -> None:
     host = replace(HOST, devices=(FUSE,))
 
     linux = built(pod(privileged=True), host, privileged=True, masked_paths=["/proc/kcore"])[
@@ -68,7 +68,7 @@ def test_a_privileged_container_has_nothing_hidden_and_all_devices() -> None:
     assert {"type": "cgroup"} not in linux["namespaces"]
 
 
-def test_a_plain_container_has_just_the_lists_of_the_kubelet() -> None:
+def test_a_plain_container_has_the_kubelets_masked_and_read_only_paths() -> None:
     linux = built(pod(), masked_paths=["/proc/kcore"])["linux"]
 
     assert (linux["maskedPaths"], linux["readonlyPaths"]) == (["/proc/kcore"], [])
@@ -98,7 +98,7 @@ def test_the_pid_namespace_is_as_the_container_asks(mode: str, expected: str | N
     assert found.get("pid") == expected
 
 
-def test_a_container_that_says_nothing_has_its_pods_pid_mode() -> None:
+def test_a_container_without_a_pid_mode_has_its_pods() -> None:
     pinned = {kind: path for kind, path in PINNED.items() if kind != "pid"}
     in_pod = pod(namespace_options={"pid": "CONTAINER"})
 
@@ -155,7 +155,7 @@ def test_a_requested_device_is_allowed_just_as_asked() -> None:
     assert found[-1] == {"allow": True, "type": "c", "major": 10, "minor": 229, "access": "r"}
 
 
-def test_annotations_that_command_the_oci_runtime_do_not_reach_it() -> None:
+def test_annotations_that_control_the_oci_runtime_are_removed() -> None:
     own: Any = {"run.oci.handler": "x", "org.systemd.property.A": "1", "kept": "yes"}
     the_config = api_pb2.ContainerConfig(annotations=own)
 
@@ -165,7 +165,7 @@ def test_annotations_that_command_the_oci_runtime_do_not_reach_it() -> None:
     assert not [key for key in found if key.startswith(("run.oci.", "org.systemd."))]
 
 
-def test_annotations_of_the_container_cannot_say_that_it_is_another_pods() -> None:
+def test_annotations_of_the_container_cannot_name_another_pod() -> None:
     own: Any = {"io.kubernetes.cri.sandbox-id": "another"}
     the_config = api_pb2.ContainerConfig(annotations=own)
 
@@ -197,11 +197,11 @@ def test_a_document_survives_its_way_to_disk_and_back() -> None:
     assert document.decode(document.encode(original)) == original
 
 
-def test_text_that_is_no_unicode_is_still_written_as_utf8() -> None:
+def test_text_that_is_not_unicode_is_written_as_utf8() -> None:
     assert document.encode({"a": "x\udcff"}) == b'{"a":"x?"}'
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b'{"a":', b"\xff"])
-def test_what_is_no_document_is_a_value_error(data: bytes) -> None:
+def test_a_malformed_document_is_a_value_error(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         document.decode(data)

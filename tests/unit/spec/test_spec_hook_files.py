@@ -120,7 +120,7 @@ def test_posix_character_classes_are_understood() -> None:
         ({"stages": ["prestop"]}, "stages: 'prestop' is no stage; there are precreate"),
     ],
 )
-def test_what_is_wrong_in_the_current_form_is_named(fields: dict[str, Any], problem: str) -> None:
+def test_errors_in_the_current_form_are_named(fields: dict[str, Any], problem: str) -> None:
     with pytest.raises(ValueError) as refused:
         current(**fields)
     assert str(refused.value).startswith(problem)
@@ -138,14 +138,14 @@ def test_what_is_wrong_in_the_current_form_is_named(fields: dict[str, Any], prob
         ({"hasbindmounts": 1}, "hasbindmounts: must be true or false"),
     ],
 )
-def test_what_is_wrong_in_the_old_form_is_named(fields: dict[str, Any], problem: str) -> None:
+def test_errors_in_the_old_form_are_named(fields: dict[str, Any], problem: str) -> None:
     with pytest.raises(ValueError) as refused:
         old(**fields)
     assert str(refused.value).startswith(problem)
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"\xff\xfe", b"[]", b"null", b'"x"', b"{}"])
-def test_what_is_no_definition_at_all_is_refused(text: bytes) -> None:
+def test_a_file_without_a_definition_is_refused(text: bytes) -> None:
     with pytest.raises(ValueError):
         parse(text)
 
@@ -163,7 +163,7 @@ _fields = st.sampled_from(
 
 
 @given(st.dictionaries(_fields, _json))
-def test_whatever_stands_in_a_file_nothing_but_a_valueerror_comes_of_it(
+def test_any_content_is_parsed_or_raises_value_error(
     fields: dict[str, Any],
 ) -> None:
     outcome = "hook"

@@ -1,4 +1,4 @@
-"""Which hooks are for a container, and what becomes of its document."""
+"""The hooks that match a container, and their effect on its document."""
 
 import re
 from typing import Any
@@ -44,7 +44,7 @@ TEAM = {"annotations": (pair("^team$", "fluid"),)}
         ({}, False, False),
     ],
 )
-def test_a_condition_holds_or_does_not(
+def test_each_condition_is_evaluated(
     conditions: dict[str, Any], plain: bool, mounted: bool
 ) -> None:
     assert (held(PLAIN, **conditions), held(MOUNTED, **conditions)) == (plain, mounted)
@@ -79,7 +79,7 @@ def test_an_image_volume_is_no_bind_mount() -> None:
     assert subject({}, {}, [volume, api.Mount(host_path="/h")]).bind_mounts
 
 
-def test_hooks_go_into_their_stages_in_order_behind_those_that_are_there() -> None:
+def test_hooks_are_appended_to_their_stages_in_order() -> None:
     before = {"hooks": {"prestart": [{"path": "/first"}]}, "root": {}}
     full = a_hook("prestart", "poststop", args=("h", "x"), env=("A=b",), timeout=3)
     after = inject(before, [full, a_hook("precreate", "prestart")])
@@ -102,7 +102,7 @@ BEFORE = {
 }
 
 
-def test_what_a_precreate_hook_wrote_is_the_document() -> None:
+def test_the_output_of_a_precreate_hook_is_the_document() -> None:
     text = b"""{"root": {"path": "/r", "readonly": true}, "linux": {"cgroupsPath": "/c"},
         "process": {"args": ["b"], "terminal": false}, "new": 1}"""
     assert edited(BEFORE, text)["new"] == 1
@@ -126,7 +126,7 @@ def test_what_a_precreate_hook_wrote_is_the_document() -> None:
         ),
     ],
 )
-def test_what_is_no_usable_document_is_refused(text: bytes, problem: str) -> None:
+def test_an_unusable_document_of_a_precreate_hook_is_refused(text: bytes, problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         edited(BEFORE, text)
 

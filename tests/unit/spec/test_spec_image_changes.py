@@ -1,4 +1,4 @@
-"""What a commit makes of an image's config."""
+"""The image config that a commit makes."""
 
 import json
 from datetime import UTC, datetime
@@ -66,7 +66,7 @@ def test_changes_are_made_in_their_order(changes: Any, expected: dict[str, Any])
         ({"Labels": ["x"]}, "changes.Labels: is not a mapping"),
     ],
 )
-def test_what_cannot_be_understood_is_refused(changes: Any, problem: str) -> None:
+def test_a_malformed_change_is_refused(changes: Any, problem: str) -> None:
     with pytest.raises(InvalidArgument, match=problem):
         changed(BASE, changes)
 
@@ -98,7 +98,7 @@ def test_a_committed_config_has_one_more_layer_and_step() -> None:
         "created": made["created"], "created_by": "sh -c make", "comment": "a note",
     }  # fmt: skip
     layers = [step for step in made["history"] if not step.get("empty_layer")]
-    assert len(layers) == 3  # as many as there are: one was not told of
+    assert len(layers) == 3  # one of them was not recorded
 
 
 def test_a_committed_config_names_its_author() -> None:

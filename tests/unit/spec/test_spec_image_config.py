@@ -1,4 +1,4 @@
-"""Image configurations: what is read, and that a torn one is an error that says where."""
+"""Image configurations: the fields that are read, and errors that name the place."""
 
 import json
 from typing import Any
@@ -24,7 +24,7 @@ FULL = {
 }
 
 
-def test_all_that_a_container_is_made_from_is_read() -> None:
+def test_every_field_that_a_container_uses_is_read() -> None:
     assert image_config.parse(json.dumps(FULL).encode()) == ImageConfig(
         env=("PATH=/bin", "EMPTY="),
         entrypoint=("/entry",),
@@ -40,7 +40,7 @@ def test_all_that_a_container_is_made_from_is_read() -> None:
 @pytest.mark.parametrize(
     "blob", [{}, {"config": None}, {"config": {"Env": None, "Cmd": None, "Volumes": None}}]
 )
-def test_what_is_absent_or_null_is_empty(blob: dict[str, Any]) -> None:
+def test_absent_and_null_fields_are_empty(blob: dict[str, Any]) -> None:
     assert image_config.parse(json.dumps(blob).encode()) == ImageConfig()
 
 
@@ -80,9 +80,7 @@ def test_a_value_of_the_wrong_kind_is_named(blob: Any, field: str) -> None:
         ({"OnBuild": [1]}, ".config.OnBuild[0]", "a string was expected"),
     ],
 )
-def test_a_value_that_breaks_something_later_is_named(
-    own: dict[str, Any], field: str, problem: str
-) -> None:
+def test_an_unusable_value_is_named(own: dict[str, Any], field: str, problem: str) -> None:
     with pytest.raises(InvalidArgument, match=problem) as caught:
         image_config.parse(json.dumps({"config": own}).encode())
 
@@ -97,7 +95,7 @@ def test_a_key_of_any_length_makes_a_short_error() -> None:
 
 
 @pytest.mark.parametrize("value", [None, 5, "text", {"a": 1}, [1, None, {"created": "x"}]])
-def test_a_history_is_what_is_a_step_in_it(value: Any) -> None:
+def test_entries_that_are_no_history_steps_are_left_out(value: Any) -> None:
     steps = image_config.steps(json.dumps({"history": value}).encode())
     assert steps == ([{"created": "x"}] if isinstance(value, list) else [])
 

@@ -50,7 +50,7 @@ def test_a_requested_dev_takes_all_defaults_below_it_away() -> None:
     assert under_dev == ["/dev", "/dev/log"]
 
 
-def test_parents_come_before_what_lies_in_them() -> None:
+def test_parents_come_before_their_children() -> None:
     found = build(ResolvedMount("/a", "/data/deep/er"), ResolvedMount("/b", "/data"))
 
     paths = [m["destination"] for m in found]
@@ -209,7 +209,7 @@ def test_a_path_is_covered_by_a_mount_at_it_or_above_it() -> None:
     assert not mounts.is_covered("/", asked)
 
 
-def test_a_path_is_related_to_what_is_at_it_above_it_or_below_it() -> None:
+def test_a_path_is_related_to_itself_its_parents_and_its_children() -> None:
     assert mounts.is_related("/proc/sys", ["/sys", "/proc"])
     assert mounts.is_related("/proc", ["/proc"])
     assert mounts.is_related("/etc", ["/etc/hosts"])

@@ -1,4 +1,4 @@
-"""What is decided for a new container from what was asked for and what was found on the node."""
+"""The plan of a new container from its request and the facts of the node."""
 
 import re
 from dataclasses import replace
@@ -60,7 +60,7 @@ def test_in_a_read_only_root_a_volume_is_bound_over_itself_once() -> None:
 
 
 @pytest.mark.parametrize("lead", ["/", "/proc/x", "/dev", "/etc", "/mnt", "/mnt/below", "/srv/d"])
-def test_there_is_no_volume_where_something_else_is_mounted(lead: str) -> None:
+def test_a_mount_replaces_the_volume_at_its_path(lead: str) -> None:
     asked = (ResolvedMount("/host", "/link"),)
     default = (ResolvedMount("/copy", "/srv/d/x"),)
     made = plan.decide(
@@ -77,7 +77,7 @@ def test_a_volume_above_a_mount_of_the_request_is_made() -> None:
     assert plan.decide(found(volumes={"/mnt": "/mnt"}, mounts=asked)).volumes == ("/mnt",)
 
 
-def test_of_an_image_with_too_many_volumes_there_is_no_container() -> None:
+def test_an_image_with_too_many_volumes_is_refused() -> None:
     with pytest.raises(InvalidArgument, match="a container has 256 at most"):
         declared.check([str(number) for number in range(257)])
 
@@ -88,7 +88,7 @@ def test_the_owner_of_a_volume_is_an_id_of_the_pod(ids: int | None, owner: tuple
     assert declared.owner(mapped, User(1000, 5)) == owner
 
 
-def test_what_is_ours_stays_where_it_is_and_what_was_found_is_replaced() -> None:
+def test_only_sources_of_the_caller_are_replaced() -> None:
     asked = (ResolvedMount("/host", "/mnt", idmapped=True), ResolvedMount("/other", "/o"))
     made = plan.decide(found(mounts=asked, default_mounts=(ResolvedMount("/copy", "/s"),)))
 

@@ -58,14 +58,14 @@ def test_an_image_with_cmd_alone_runs_it() -> None:
     assert process.arguments(config(), ImageConfig(cmd=("sh",))) == ["sh"]
 
 
-def test_no_command_anywhere_is_refused() -> None:
+def test_a_container_without_any_command_is_refused() -> None:
     with pytest.raises(InvalidArgument, match="no ENTRYPOINT and no CMD") as caught:
         process.arguments(config(), ImageConfig())
 
     assert caught.value.field == "config.command"
 
 
-def test_the_environment_of_nothing_is_path_hostname_and_home() -> None:
+def test_the_default_environment_is_path_hostname_and_home() -> None:
     found = environment()
 
     assert found == {"PATH": process.DEFAULT_PATH, "HOSTNAME": "web", "HOME": "/"}

@@ -22,7 +22,7 @@ def to_oci(host: Host = V1, **fields: Any) -> dict[str, Any]:
     return resources.to_oci(asked(**fields), host)
 
 
-def test_what_is_not_set_is_left_out() -> None:
+def test_unset_values_are_left_out() -> None:
     assert to_oci() == {}
 
 
@@ -77,7 +77,7 @@ LIMITED: Any = {
         ({}, {"cpu_quota": 1000}, {"cpu": {"quota": 1000}}),
     ],
 )  # fmt: skip
-def test_an_update_tells_the_runtime_just_what_changes(
+def test_an_update_gives_the_runtime_only_the_changes(
     current: dict[str, Any], update: dict[str, Any], expected: dict[str, Any]
 ) -> None:
     merged = resources.merge(asked(**current), asked(**update))
@@ -85,7 +85,7 @@ def test_an_update_tells_the_runtime_just_what_changes(
     assert resources.changes(asked(**current), merged, V1) == expected
 
 
-def test_an_update_tells_of_huge_pages_and_unified_too() -> None:
+def test_an_update_includes_huge_pages_and_unified() -> None:
     pages = [{"page_size": "2MB", "limit": 5}]
 
     found = resources.changes(
@@ -128,7 +128,7 @@ def test_swap_is_not_derived_from_the_limit_when_unified_says_it() -> None:
     assert found["memory"] == {"limit": 100}
 
 
-def test_huge_page_sizes_that_the_host_lacks_may_only_be_limited_to_nothing() -> None:
+def test_huge_page_sizes_that_the_host_lacks_may_only_have_a_limit_of_zero() -> None:
     pages = [{"page_size": "2MB", "limit": 0}, {"page_size": "1GB", "limit": 0}]
 
     assert to_oci(hugepage_limits=pages) == {"hugepageLimits": [{"pageSize": "2MB", "limit": 0}]}
@@ -164,7 +164,7 @@ def test_impossible_limits_are_refused_by_their_field(
     assert caught.value.field == f"linux.{field}"
 
 
-def test_an_oom_score_is_given_as_asked_where_the_daemon_may_lower_it() -> None:
+def test_an_oom_score_is_unchanged_if_the_daemon_may_lower_it() -> None:
     assert resources.oom_score_adj(-998, V1) == -998
 
 
@@ -187,7 +187,7 @@ def test_an_update_changes_only_what_it_names() -> None:
     )
 
 
-def test_an_update_leaves_its_arguments_alone() -> None:
+def test_an_update_does_not_change_its_arguments() -> None:
     current, update = asked(cpu_shares=3, unified={"a.b": "1"}), asked(unified={"a.b": "2"})
 
     resources.merge(current, update)

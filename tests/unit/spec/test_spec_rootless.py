@@ -1,4 +1,4 @@
-"""What becomes of a document where the OCI runtime is an ordinary user's."""
+"""The document of a container of an ordinary user."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -64,7 +64,7 @@ def test_of_a_shared_ipc_namespace_no_message_queues_are_shown() -> None:
     assert "/dev/mqueue" not in mounted(built(shared))
 
 
-def test_without_control_groups_nothing_is_said_of_them() -> None:
+def test_without_control_groups_the_document_has_none() -> None:
     document = built(OWN)
     assert {"cgroupsPath", "resources"}.isdisjoint(document["linux"])
     assert {"type": "cgroup"} not in document["linux"]["namespaces"]

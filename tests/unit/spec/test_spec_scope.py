@@ -1,4 +1,4 @@
-"""What systemd is told of a container's unit."""
+"""The properties of a container's systemd unit."""
 
 import pytest
 
@@ -30,16 +30,16 @@ TASKS = "org.systemd.property.TasksMax"
         ("٣", "uint64 10000000"),
     ],
 )
-def test_a_shutdown_waits_for_as_long_as_the_pod_is_given(grace: str | None, told: str) -> None:
+def test_a_shutdown_waits_for_the_pods_grace_period(grace: str | None, told: str) -> None:
     asked = {} if grace is None else {scope.GRACE: grace}
     assert scope.annotations(SCOPE, asked)[STOP] == told
 
 
-def test_a_group_that_is_no_unit_is_told_nothing() -> None:
+def test_a_group_that_is_not_a_unit_has_no_properties() -> None:
     assert scope.annotations("/kubepods/pod1/c1", {scope.GRACE: "30"}) == {}
 
 
-def test_the_pause_process_does_not_hold_up_a_shutdown_either() -> None:
+def test_the_pause_process_does_not_delay_a_shutdown() -> None:
     document = pause.build(PauseInput("p1", api_pb2.PodSandboxConfig(), "/init", HOST, SCOPE, {}))
     assert document["annotations"][STOP] == "uint64 10000000"
 
@@ -61,18 +61,18 @@ def built(cgroups_path: str, **config: object) -> Document:
     )
 
 
-def test_a_container_s_unit_is_told_its_own_grace_period() -> None:
+def test_the_unit_of_a_container_has_its_grace_period() -> None:
     document = built(SCOPE, annotations={scope.GRACE: "30", STOP: "uint64 1"})
     assert document["annotations"][STOP] == "uint64 30000000"
     assert STOP not in built("/kubepods/pod1/c1", annotations={STOP: "1"})["annotations"]
 
 
-def test_without_a_limit_of_pids_a_unit_is_told_so_and_a_plain_group_is_not() -> None:
+def test_without_a_pids_limit_only_a_unit_has_a_property() -> None:
     document = built(SCOPE)
     assert document["annotations"][TASKS] == "uint64 18446744073709551615"
     assert "pids" not in document["linux"]["resources"]  # crun 1.8 fails on a limit of -1
     assert TASKS not in built("/kubepods/pod1/c1")["annotations"]
 
 
-def test_a_limit_of_pids_is_the_oci_runtime_s_to_set() -> None:
+def test_a_pids_limit_is_left_to_the_oci_runtime() -> None:
     assert TASKS not in scope.annotations(SCOPE, {}, pids_limit=7)

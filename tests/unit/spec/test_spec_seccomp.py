@@ -1,4 +1,4 @@
-"""Which seccomp profile is meant, and what becomes of a profile file."""
+"""The choice of a seccomp profile, and the conversion of a profile file."""
 
 import json
 from typing import Any
@@ -105,7 +105,7 @@ def test_a_processor_that_the_map_does_not_know_has_its_own_calls_only() -> None
 
 
 def rule(fields: str) -> str:
-    """A profile with one rule, of the call `a` unless `fields` says otherwise."""
+    """A profile with one rule, of the call `a` unless `fields` has another."""
     return f'{{"defaultAction": "SCMP_ACT_LOG", "syscalls": [{{"names": ["a"], {fields}}}]}}'
 
 
@@ -138,7 +138,7 @@ def rule(fields: str) -> str:
         (rule('"action": "SCMP_ACT_LOG", "excludes": {"caps": 1}'), r"\[0\].excludes has caps"),
     ],
 )
-def test_what_is_no_profile_is_refused_by_the_name_of_the_field(text: str, problem: str) -> None:
+def test_a_malformed_profile_is_refused_with_its_field(text: str, problem: str) -> None:
     with pytest.raises(InvalidArgument, match=f"^the.field: .*{problem}"):
         parse(text, "the.field")
 
@@ -172,5 +172,7 @@ def context(**fields: Any) -> api.LinuxContainerSecurityContext:
         ),
     ],
 )
-def test_what_a_context_asks_for(fields: dict[str, Any], meant: ProfileRequest | None) -> None:
+def test_the_profile_of_a_security_context_is_read(
+    fields: dict[str, Any], meant: ProfileRequest | None
+) -> None:
     assert requested(context(**fields)) == meant

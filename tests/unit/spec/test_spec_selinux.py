@@ -1,4 +1,4 @@
-"""SELinux labels from what was asked, the node's defaults and the pod's id."""
+"""SELinux labels from the request, the node's defaults and the pod's id."""
 
 import re
 from typing import Any
@@ -34,7 +34,7 @@ def test_the_level_of_a_pod_is_its_own_and_always_the_same() -> None:
         ),
     ],
 )
-def test_what_is_not_asked_for_is_the_nodes_default(
+def test_unset_options_are_the_nodes_defaults(
     asked: dict[str, Any], process: str, mount: str
 ) -> None:
     option = api.SELinuxOption(**asked)

@@ -36,7 +36,7 @@ def test_a_stop_signal_is_read_in_all_its_spellings(text: str, expected: int) ->
     ["", "0", "32", "65", "SIGNOPE", "SIGRTMIN-1", "RTMAX+1", "RTMIN+31", "-9", "_DFL",
      "1" * 5000, "x" * 5000],
 )  # fmt: skip
-def test_what_is_no_signal_is_refused(text: str) -> None:
+def test_an_unknown_signal_is_refused(text: str) -> None:
     with pytest.raises(InvalidArgument, match="is no signal") as caught:
         signals.parse(text)
 
@@ -45,7 +45,7 @@ def test_what_is_no_signal_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), NAMED, ids=[name for name, _ in NAMED])
-def test_every_signal_of_the_api_has_a_number_that_leads_back(
+def test_every_signal_of_the_api_maps_to_a_number_and_back(
     name: str, value: "api_pb2.Signal.ValueType"
 ) -> None:
     found = signals.number(value)

@@ -70,7 +70,7 @@ def test_one_of_two_mounts_of_a_source_may_have_the_ids_of_the_pod() -> None:
     assert [source.idmapped for source in sources] == [True, False]
 
 
-def test_a_document_can_be_had_as_it_was() -> None:
+def test_the_original_document_can_be_restored() -> None:
     document = {"mounts": [PROC, {"destination": "/x"}, OURS, DATA]}
 
     changed, sources = redirected(document, places, {"/srv/data": "/srv/data"})
@@ -79,7 +79,7 @@ def test_a_document_can_be_had_as_it_was() -> None:
     assert restored(document, []) is document
 
 
-def test_what_is_below_a_mount_is_told_of_the_nearest_one() -> None:
+def test_a_nested_path_belongs_to_its_nearest_mount() -> None:
     document = {
         "mounts": [PROC, DATA, mount("/data/a", "/a"), mount("/data/a/b/c", "/c"), OURS],
         "linux": {"devices": [{"path": "/data/dev/x"}, {"path": "/dev/fuse"}]},
@@ -88,19 +88,19 @@ def test_what_is_below_a_mount_is_told_of_the_nearest_one() -> None:
     assert nested(document, {}) == [(), ("a", "dev/x"), ("b/c",), (), ()]
 
 
-def test_what_is_below_a_mount_is_seen_through_links_of_the_image() -> None:
+def test_nested_paths_are_found_through_links_of_the_image() -> None:
     document = {"mounts": [DATA, mount("/link/sub/", "/a"), mount("/database", "/b")]}
 
     assert nested(document, {"/link/sub/": "/data/sub"}) == [("sub",), (), ()]
 
 
-def test_of_two_mounts_at_one_path_the_later_has_what_is_below() -> None:
+def test_nested_paths_belong_to_the_later_of_two_mounts_at_one_path() -> None:
     document = {"mounts": [DATA, mount("/data", "/later"), mount("/data/x", "/x")]}
 
     assert nested(document, {}) == [(), ("x",), ()]
 
 
-def test_a_place_is_told_what_is_below_its_source() -> None:
+def test_a_place_has_the_nested_paths_of_its_source() -> None:
     document = {"mounts": [DATA, mount("/data/sub", "/a")]}
 
     _, sources = redirected(document, places, {"/srv/data": "/srv/data"})

@@ -1,4 +1,4 @@
-"""A pod's mapping, what it is in the document, and what a container of the pod may say of it."""
+"""A pod's mapping, its form in the document, and the mapping in a container's request."""
 
 from typing import Any
 
@@ -42,13 +42,13 @@ def test_a_pod_that_asks_for_none_has_none(options: dict[str, Any]) -> None:
     assert of_pod(pod(**options)) is None
 
 
-def test_the_mapping_is_told_to_the_runtime_and_to_the_kernel() -> None:
+def test_the_mapping_is_written_for_the_runtime_and_for_the_kernel() -> None:
     line = {"containerID": 0, "hostID": 100000, "size": 65536}
     assert IDS.of_linux() == {"uidMappings": [line], "gidMappings": [line]}
     assert IDS.users.to_kernel() == "0 100000 65536\n"
 
 
-def test_groups_may_be_others_than_users() -> None:
+def test_groups_may_have_another_mapping_than_users() -> None:
     ids = of_pod(pod(userns_options={**USERNS, "gids": [OTHER]}))
     assert ids == IdMap(IdRange(100000, 65536), IdRange(5, 65536))
     assert ids is not None
@@ -60,7 +60,7 @@ def test_groups_may_be_others_than_users() -> None:
 
 
 @pytest.mark.parametrize(("id", "outside"), [(0, 10), (4, 14), (5, None), (-1, None)])
-def test_an_id_beyond_the_range_is_none_of_it(id: int, outside: int | None) -> None:
+def test_an_id_beyond_the_range_is_not_mapped(id: int, outside: int | None) -> None:
     found = IdRange(10, 5)
     assert found.on_node(id) == outside
     assert (found.inside(outside) if outside is not None else id) == id
@@ -78,7 +78,7 @@ def test_an_id_beyond_the_range_is_none_of_it(id: int, outside: int | None) -> N
         (container(mapped()), IDS),
     ],
 )
-def test_a_container_may_say_what_its_pod_has(
+def test_a_container_may_repeat_its_pods_mapping(
     config: api.ContainerConfig, ids: IdMap | None
 ) -> None:
     check_container(config, ids)
@@ -99,7 +99,7 @@ def test_a_container_may_say_what_its_pod_has(
         (container(mapped(MAPPING, MAPPING)), IDS, r"mounts\[0\]\.uidMappings"),
     ],
 )
-def test_what_the_pod_does_not_have_is_refused_by_its_field(
+def test_a_mapping_that_differs_from_the_pods_is_refused_by_its_field(
     config: api.ContainerConfig, ids: IdMap | None, field: str
 ) -> None:
     with pytest.raises(InvalidArgument, match=rf"^config\.(\w+\.)*{field}: "):

@@ -43,17 +43,17 @@ def test_a_number_beyond_every_id_is_out_of_range(image_user: str) -> None:
     assert len(str(caught.value)) < 6000
 
 
-def test_leading_zeros_do_not_count() -> None:
+def test_leading_zeros_are_ignored() -> None:
     assert resolve("0" * 5000 + "1000").uid == 1000
     assert resolve("-0").uid == 0
 
 
-def test_a_line_of_passwd_or_group_with_such_a_number_is_passed_over() -> None:
+def test_a_line_of_passwd_or_group_with_an_id_out_of_range_is_skipped() -> None:
     passwd = f"odd:x:{MANY}:0::/:\nodder:x:0:{MANY}::/:\n{PASSWD}"
     assert resolve("app:app", passwd=passwd, group=f"app:x:{MANY}:\n{GROUP}").gid == 1001
 
 
-def test_nothing_asked_is_root_with_the_home_of_passwd() -> None:
+def test_the_default_user_is_root_with_the_home_of_passwd() -> None:
     assert resolve() == User(0, 0, (0,), "/root")
 
 

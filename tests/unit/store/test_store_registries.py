@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from cri_shim.store.registries import overview, search_registries
+import pytest
+
+from cri_shim.store.registries import allows_plain, overview, search_registries
 
 
 def test_the_list_is_read_and_a_missing_file_has_none(tmp_path: Path) -> None:
@@ -91,3 +93,31 @@ def test_what_is_of_a_wrong_type_is_passed_over(tmp_path: Path) -> None:
     found = overview(file)
 
     assert (found.search, found.insecure, found.mirrors, found.problems) == ([], [], {}, [])
+
+
+@pytest.mark.parametrize(
+    "registry", ["localhost", "localhost:5000", "127.0.0.1:5000", "127.9.9.9", "[::1]:5000"]
+)
+def test_a_registry_of_the_loopback_interface_needs_no_entry_to_be_plain(
+    tmp_path: Path, registry: str
+) -> None:
+    assert allows_plain(registry, tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    "registry", ["a.example", "localhost.example:5000", "10.0.0.1:5000", "[::2]:5000", "128.0.0.1"]
+)
+def test_no_other_registry_is_plain_without_an_entry(tmp_path: Path, registry: str) -> None:
+    assert not allows_plain(registry, tmp_path / "none")
+
+
+def test_an_entry_for_a_registry_of_the_loopback_interface_decides(tmp_path: Path) -> None:
+    file = tmp_path / "registries.conf"
+    file.write_text("""
+[[registry]]
+location = "localhost:5000/team"
+insecure = false
+""")
+
+    assert not allows_plain("localhost:5000", file)
+    assert allows_plain("localhost:5001", file)

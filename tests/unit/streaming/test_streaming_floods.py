@@ -309,7 +309,7 @@ async def test_the_close_of_a_tunnel_has_the_reason_of_a_spdy_flood() -> None:
     await settle(world, session)
 
 
-async def test_connections_above_the_bound_are_reset_and_the_session_goes_on(
+async def test_connections_above_the_bound_are_reset_and_the_session_continues(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "MAX_CONNECTIONS", 3)

@@ -187,7 +187,9 @@ async def client(request: pytest.FixtureRequest, pod: Pod) -> AsyncIterator[Clie
     made.leave()
 
 
-async def test_a_connection_goes_both_ways_and_ends_side_by_side(pod: Pod, client: Client) -> None:
+async def test_a_connection_has_two_directions_that_end_separately(
+    pod: Pod, client: Client
+) -> None:
     error, data = client.connect(80)
     client.send(data, b"question", fin=True)
     reader, writer = await pod.accept()

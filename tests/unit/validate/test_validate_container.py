@@ -12,7 +12,7 @@ Change = Callable[[api.ContainerConfig], object]
 
 
 def request() -> api.CreateContainerRequest:
-    """What the kubelet sends for a plain container."""
+    """The kubelet's request for a plain container."""
     config = api.ContainerConfig(
         metadata=api.ContainerMetadata(name="app"),
         image=api.ImageSpec(image="sha256:" + "a" * 64),

@@ -12,7 +12,7 @@ Change = Callable[[api.PodSandboxConfig], object]
 
 
 def request() -> api.RunPodSandboxRequest:
-    """What the kubelet sends for a plain pod."""
+    """The kubelet's request for a plain pod."""
     security = api.LinuxSandboxSecurityContext(
         namespace_options=api.NamespaceOption(
             pid=api.CONTAINER, userns_options=api.UserNamespace(mode=api.NODE)

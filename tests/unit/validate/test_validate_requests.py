@@ -73,6 +73,9 @@ def test_every_request_of_every_service_has_a_check() -> None:
         ("source", control.LoadImageRequest()),
         ("reference", control.TagImageRequest(name="a")),
         ("name", control.TagImageRequest(reference="a")),
+        ("reference", control.SaveImageRequest(target="a")),
+        ("target", control.SaveImageRequest(reference="a")),
+        ("names", control.SaveImageRequest(reference="a", target="a", names=["b\tc"])),
     ],
 )
 def test_a_bad_request_names_its_field(field: str, request_: Message) -> None:

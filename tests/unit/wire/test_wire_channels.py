@@ -89,7 +89,7 @@ def test_text_that_is_no_channel_and_base64_is_refused(message: str):
     assert isinstance(event, BadMessage)
 
 
-def test_base64_does_not_go_on_after_its_end_in_a_later_fragment():
+def test_base64_after_its_end_is_refused_in_a_later_fragment():
     channels = Channels(V4_BASE64)
 
     assert read(channels.decode("0aGk=", finished=False)) == [(Stream.STDIN, b"hi")]

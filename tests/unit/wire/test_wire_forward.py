@@ -61,7 +61,7 @@ def test_without_requestid_the_data_stream_is_two_above_its_error_stream():
         pytest.param(headers("data", "80", "x" * 65), id="long requestid"),
     ],
 )
-def test_a_stream_that_does_not_fit_is_refused_and_the_rest_goes_on(refused: dict[str, str]):
+def test_a_stream_that_does_not_fit_is_refused_and_the_others_continue(refused: dict[str, str]):
     pairing = Pairing()
     pairing.add(1, headers("error"), 0.0)
 

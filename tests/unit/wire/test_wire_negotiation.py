@@ -57,7 +57,7 @@ def test_the_first_of_the_clients_that_the_server_knows_is_chosen(
     assert negotiation.choose(lines, supported) == chosen
 
 
-def test_no_offer_and_no_common_offer_can_be_told_apart():
+def test_no_offer_differs_from_no_common_offer():
     assert negotiation.offers([]) == negotiation.offers(["", " , "]) == []
     assert negotiation.offers(["a,b", "c"]) == ["a", "b", "c"]
 

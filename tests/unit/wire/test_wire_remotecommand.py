@@ -35,13 +35,13 @@ PLAIN_STATUS = ["", V1, V1_BASE64, V2, V3]
         (V4, "stdin", "error stdin"),
     ],
 )
-def test_the_streams_expected_follow_from_what_was_asked(protocol: str, asked: str, streams: str):
+def test_the_expected_streams_follow_from_the_request(protocol: str, asked: str, streams: str):
     wanted = {name: name in asked.split() for name in ("stdin", "stdout", "stderr", "tty")}
 
     assert {kind.label for kind in expected_streams(protocol, **wanted)} == set(streams.split())
 
 
-def test_streams_are_gathered_until_all_are_there():
+def test_streams_are_collected_until_all_are_open():
     gathered = StreamSet(frozenset({Stream.ERROR, Stream.STDOUT}))
 
     assert gathered.add({"streamtype": "stdout"}, 3) == ""
@@ -53,7 +53,7 @@ def test_streams_are_gathered_until_all_are_there():
 
 
 @pytest.mark.parametrize("headers", [{}, {"streamtype": "stderr"}, {"streamtype": "stdout"}])
-def test_a_stream_that_was_not_asked_for_or_comes_twice_is_refused(headers: dict[str, str]):
+def test_an_unexpected_or_repeated_stream_is_refused(headers: dict[str, str]):
     gathered = StreamSet(frozenset({Stream.ERROR, Stream.STDOUT}))
     gathered.add({"streamtype": "stdout"}, 1)
 

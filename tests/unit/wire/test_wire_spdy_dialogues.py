@@ -60,7 +60,7 @@ def test_client_ids_are_odd_and_rise_and_server_ids_are_even():
     assert [client.open({}) for _ in range(3)] == [1, 3, 5]
 
 
-def test_after_half_close_the_other_direction_goes_on():
+def test_after_half_close_the_other_direction_continues():
     client, server, stream = connected()
 
     client.send(stream, b"", fin=True)
@@ -102,7 +102,7 @@ def test_pings_are_answered_by_either_side():
     assert numbers == [1, 3, 2]
 
 
-def test_a_pong_that_was_not_asked_for_is_ignored():
+def test_an_unexpected_pong_is_ignored():
     server = Connection()
 
     assert server.receive(bytes.fromhex("80030006 00000004 00000008")) == []
@@ -133,7 +133,7 @@ def test_a_stream_may_be_opened_with_fin():
     assert (client.open_streams, server.open_streams) == ([], [])
 
 
-def test_after_goaway_new_streams_are_ignored_and_old_ones_go_on():
+def test_after_goaway_new_streams_are_ignored_and_old_ones_continue():
     client, server, stream = connected()
 
     server.goaway()

@@ -111,7 +111,7 @@ def joined(events: list[Event]) -> list[object]:
 
 
 class End:
-    """One correct end of a random conversation, and what it has received."""
+    """One correct end of a random conversation, and its received events."""
 
     def __init__(self, role: Role) -> None:
         self.spdy = Connection(role)

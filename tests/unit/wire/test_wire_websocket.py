@@ -109,7 +109,7 @@ odd = st.builds(
 
 
 @given(st.lists(st.one_of(good, good, good, odd), max_size=8), st.sampled_from([1, 2, 7, 1 << 20]))
-def test_every_reader_reads_the_same(sent: list[bytes], step: int) -> None:
+def test_another_implementation_reads_the_same(sent: list[bytes], step: int) -> None:
     data = b"".join(sent)
     assert messages(data, step) == by_wsproto(data)
 
@@ -131,7 +131,7 @@ def test_the_cuts_of_frames_make_no_difference(sent: list[bytes], step: int) -> 
         (b"\x82\xfe\x00\x05" + MASK, CloseCode.PROTOCOL_ERROR),  # a length in a longer form
         (b"\x82\xff" + bytes(6) + b"\x00\x05" + MASK, CloseCode.PROTOCOL_ERROR),
         (b"\x82\xff\xff" + bytes(7) + MASK, CloseCode.PROTOCOL_ERROR),  # 64 bits
-        (frame(0), CloseCode.PROTOCOL_ERROR),  # goes on without a beginning
+        (frame(0), CloseCode.PROTOCOL_ERROR),  # a continuation without a beginning
         (frame(2, fin=False) + frame(2), CloseCode.PROTOCOL_ERROR),
         (frame(1, b"\xff"), CloseCode.INVALID_DATA),
         (frame(1, b"\xe2\x82"), CloseCode.INVALID_DATA),  # ends within a character
