@@ -121,6 +121,7 @@ def image_store(
             patience=settings.pull_progress_timeout,
         ),
         keep_blobs=settings.keep_blobs,
+        layers_as=settings.layer_store,
         transport=settings.default_transport,
         search=search,
         pins=_pins(config, search),

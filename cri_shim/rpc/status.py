@@ -1,5 +1,6 @@
 """The answers of Status and RuntimeConfig: from memory, because the kubelet calls them often."""
 
+import dataclasses
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -107,6 +108,7 @@ class RuntimeStatus:
                 }
                 for handler in self.engine.oci.handlers.values()
             },
+            "layerStore": dataclasses.asdict(self.engine.images.layer_store),
             "network": {"problems": self.engine.network.networks().problems},
             "resourceLimits": self.engine.cgroups.problem or "work",
             "retries": self.engine.retries(),
