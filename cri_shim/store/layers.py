@@ -101,7 +101,11 @@ class Layers:
 
     def usage(self, diff_id: str) -> Usage:
         """Return the disk usage of the layer and its recipe. Blocks."""
-        found = disk.usage(self.path(diff_id))
+        path = self.path(diff_id)
+        if path.suffix == _EROFS:
+            found = Usage(disk.allocated(path.lstat()), 1)
+        else:
+            found = disk.usage(path)
         try:
             recipe = self._recipe(diff_id).lstat()
         except FileNotFoundError:
