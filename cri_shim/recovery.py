@@ -28,6 +28,7 @@ from cri_shim.containers import (
 )
 from cri_shim.containers import remove as container_remove
 from cri_shim.containers import stop as container_stop
+from cri_shim.containers.start import START_ERROR, START_ERROR_CODE
 from cri_shim.engine import Engine
 from cri_shim.errors import CriShimError
 from cri_shim.faults import fault_point
@@ -231,5 +232,5 @@ async def _finish_one(engine: Engine, container: state.ContainerRecord) -> None:
     await engine.oci.conmon.end(container.id)
     await sources.release(engine, container.id)
     lost = exits.lost(container, _DAEMON_DIED)
-    engine.objects.observe(changed(lost, reason="StartError", exit_code=128))
+    engine.objects.observe(changed(lost, reason=START_ERROR, exit_code=START_ERROR_CODE))
     exits.settle_later(engine, container.id)

@@ -35,6 +35,7 @@ class PullKey:
 
     name: str
     auth: bytes = field(repr=False)
+    policy: str = ""  # the file of the signature policy
 
 
 class Work:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import TypedDict, Unpack
 
 from cri_shim.aio import descriptors, memfile
 from cri_shim.aio.offload import finish
@@ -24,8 +25,14 @@ from cri_shim.errors import TimedOut, ToolFailed
 
 OUTPUT_LIMIT = 4 << 20  # bytes kept of each output stream of a tool; the rest is read and dropped
 LOST_CODE = 255  # the exit code of a process whose status was taken elsewhere, or is unknown
+KILLED_CODE = 128 + signal.SIGKILL
 
 ours: set[int] = set()  # pids this module will reap itself
+
+
+def exit_code(returncode: int) -> int:
+    """Return 0..255, or 128 + signal, for a return code that is negative for a signal."""
+    return returncode if returncode >= 0 else 128 - returncode
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,36 +116,37 @@ def _reap_adopted(pid: int) -> int:
         return LOST_CODE
 
 
+class Settings(TypedDict, total=False):
+    """How a program is started, besides its streams: as for subprocess.Popen."""
+
+    env: Mapping[str, str] | None  # None: our own
+    cwd: str | None
+    pass_fds: Sequence[int]
+    executable: str | None  # the program, if argv[0] is only the name that the program gets
+
+
 def spawn(
     argv: Sequence[str],
     *,
     stdin: int | None = subprocess.DEVNULL,
     stdout: int | None = subprocess.DEVNULL,
     stderr: int | None = subprocess.DEVNULL,
-    env: Mapping[str, str] | None = None,
-    cwd: str | None = None,
-    pass_fds: Sequence[int] = (),
     session: bool = False,
-    executable: str | None = None,
+    **settings: Unpack[Settings],
 ) -> Child:
-    """Start a program; ToolFailed names it if it cannot be executed.
-
-    `executable` is the program if argv[0] is only the name that the program gets.
-    """
+    """Start a program, with `session` as a leader of one; ToolFailed if it cannot be executed."""
     try:
         process = subprocess.Popen(
             argv,
-            executable=executable,
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,
-            env=env,
-            cwd=cwd,
-            pass_fds=pass_fds,
             start_new_session=session,
+            **settings,
         )
     except OSError as e:
-        raise ToolFailed(f"cannot run {executable or argv[0]}: {e.strerror or e}") from e
+        program = settings.get("executable") or argv[0]
+        raise ToolFailed(f"cannot run {program}: {e.strerror or e}") from e
     descriptors.restore(process.pid)
     try:
         return Child(process.pid, process.wait, session=session)
@@ -152,13 +160,10 @@ async def run(
     argv: Sequence[str],
     *,
     stdin: bytes = b"",
-    env: Mapping[str, str] | None = None,
-    cwd: str | None = None,
     timeout: float | None = None,
-    pass_fds: Sequence[int] = (),
     limit: int = OUTPUT_LIMIT,
     session: bool = False,
-    executable: str | None = None,
+    **settings: Unpack[Settings],
 ) -> Finished:
     """Run a program to its end and return how it ended.
 
@@ -173,8 +178,8 @@ async def run(
         cleanup.callback(err.abandon)
         with memfile.stdin(stdin) as stdin_fd:
             child = spawn(
-                argv, stdin=stdin_fd, stdout=out.write_end, stderr=err.write_end,
-                env=env, cwd=cwd, pass_fds=pass_fds, session=session, executable=executable,
+                argv, stdin=stdin_fd, stdout=out.write_end, stderr=err.write_end, session=session,
+                **settings,
             )  # fmt: skip
         out.started()
         err.started()
@@ -183,7 +188,7 @@ async def run(
                 code = await child.wait()
         except TimeoutError as e:
             await finish(_end(child, out, err))
-            program = executable or argv[0]
+            program = settings.get("executable") or argv[0]
             raise TimedOut(f"{program} did not end within {timeout:g} s and was killed") from e
         except asyncio.CancelledError:
             await finish(_end(child, out, err))

@@ -65,6 +65,7 @@ def _places(config: Config) -> Iterator[tuple[str, Path]]:
         "seccomp_profile": config.seccomp_profile,
         "default_mounts_file": (config.default_mounts_file,),
         "signature_policy_path": (config.image.signature_policy_path,),
+        "image.signature_policy_dir": (config.image.signature_policy_dir,),
         "image.preload_dir": (config.image.preload_dir,),
         "image.registries_conf": (config.image.registries_conf,),
         "streaming.tls_cert_file": (config.streaming.tls_cert_file,),

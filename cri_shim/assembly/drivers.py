@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cri_shim.assembly.programs import Programs
 from cri_shim.config import Config
+from cri_shim.config.schema import Image
 from cri_shim.config.user import home, ordinary_user
 from cri_shim.default_mounts import DefaultMounts
 from cri_shim.engine import Engine, Paths
@@ -16,7 +17,8 @@ from cri_shim.isolation.control_groups import ControlGroups
 from cri_shim.isolation.seccomp import SeccompProfiles
 from cri_shim.linux import boot
 from cri_shim.linux.privacy import make_private
-from cri_shim.network.network import Bundled, Network
+from cri_shim.network.bundled import Bundled
+from cri_shim.network.network import Network
 from cri_shim.network.user_mode import UserModeNetwork
 from cri_shim.objects import ObjectStore
 from cri_shim.oci.conmon import Conmon
@@ -28,6 +30,7 @@ from cri_shim.store import fuse
 from cri_shim.store.image_store import ImageStore
 from cri_shim.store.manifest import host_architecture
 from cri_shim.store.pins import Pins
+from cri_shim.store.policies import Policies
 from cri_shim.store.registries import search_registries
 from cri_shim.store.skopeo import Skopeo
 from cri_shim.streaming.certificate import Certificate
@@ -106,7 +109,7 @@ def image_store(
     settings = config.image
     rootless = ordinary_user() is not None
     registries_conf = Path(settings.registries_conf) if settings.registries_conf else None
-    policy = settings.signature_policy_path
+    policies = _policies(settings)
     search = search_registries(registries_conf)
     return ImageStore(
         paths.root,
@@ -115,7 +118,7 @@ def image_store(
         boot_id=boot.boot_id(),
         skopeo=Skopeo(
             str(programs.skopeo),
-            policy=Path(policy) if policy else None,
+            policies=policies,
             registries_conf=registries_conf,
             architecture=host_architecture(),
             patience=settings.pull_progress_timeout,
@@ -125,9 +128,19 @@ def image_store(
         transport=settings.default_transport,
         search=search,
         pins=_pins(config, search),
+        policies=policies,
         held_layers=objects.held_layers,
         userns=rootless,
         mount_program=fuse.needed(paths.root, settings.mount_program) if rootless else "",
+    )
+
+
+def _policies(settings: Image) -> Policies:
+    file, namespaces = settings.signature_policy_path, settings.signature_policy_dir
+    return Policies(
+        Path(file) if file else None,
+        Path(namespaces) if namespaces else None,
+        home(ordinary_user() or 0),
     )
 
 

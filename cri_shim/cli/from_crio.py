@@ -28,6 +28,7 @@ _DIRECT = {
     "crio.image.default_transport": "image_default_transport",
     "crio.image.pinned_images": "image.pinned_images",
     "crio.image.signature_policy": "signature_policy_path",
+    "crio.image.signature_policy_dir": "image.signature_policy_dir",
     "crio.network.network_dir": "cni_config_dir",
     "crio.network.plugin_dirs": "cni_plugin_dir",
     "crio.network.cni_default_network": "cni_default_network",

@@ -132,6 +132,11 @@ class Image:
         name="signature_policy_path",
         check=checks.absolute_or_empty,
     )
+    signature_policy_dir: str = key(
+        "",
+        "directory of NAMESPACE.json, the policy.json for pods of that namespace; empty: none",
+        check=checks.absolute_or_empty,
+    )
     registries_conf: str = key(
         "", "registries.conf; empty: the system's", check=checks.absolute_or_empty
     )

@@ -9,14 +9,14 @@ lifecycle.py has all phases and their order.
   image, the pod and the node; spec/plan.py decides; `create` acts
 - `start`: runs conmon and the OCI runtime's `create` and `start`; `launch` handles a runtime that
   hangs
-- `exits`: records the end of an init, which conmon reports
+- `exits`: everything that an exit changes; oci reports it, and pods/exits.py passes it on
 - `stop`: signal, grace period, SIGKILL; a second stop can only shorten the first
 - `remove`: removes every trace of a container in steps that can be repeated
 - `pause`: freezes and thaws all processes of a container
 - `kill`: sends a signal to the init
 - `wait`: waits for the end of a container, or for another state
 - `dependencies`: the containers that another container needs
-- `exec`: runs a command in a running container to its end (ExecSync)
+- `exec`: runs a command in a running container to its end (ExecSync); oci/exec.py has its time-out
 - `interactive`: Exec and Attach; connects a client with a command, or with the container's program
 - `streams`: the owner of the pipes of a command and of the container's program
 - `top`: the processes of a container, as `ps` in it would show them
@@ -29,8 +29,9 @@ lifecycle.py has all phases and their order.
   the container frozen
 - `stats`: the current usage; `usage` makes the messages, `rates` the CPU rate from two samples
 - `rootfs`: mounts the root file system with the ids and the SELinux label of its pod
-- `security`: the seccomp, AppArmor and SELinux profiles of a container or pod
-- `mounts`: finds the sources of the caller's mounts and of the node's default mounts
+- `security`: the seccomp, AppArmor and SELinux profiles and labels of a container or pod: chosen by
+  spec, from the profiles in isolation
+- `mounts`: finds the sources of the caller's mounts by linux/sources.py; copies default mounts
 - `volumes`: mounts image volumes
 - `devices`, `cdi`: the device nodes of a container
 - `sources`: mounts the sources of bind mounts for the OCI runtime, by descriptor, during a start

@@ -1,24 +1,22 @@
 """Records the end of a container when its init ends.
 
-An exit is an observed fact: it is visible at once, and persisted when the disk allows it. Then the
-container's cgroup is emptied, if the container shared a pid namespace, and the OCI runtime deletes
-the container. RemoveContainer has to remove only the root file system and the record.
+oci/exits.py observes an exit, and pods/exits.py calls `ended` here. An exit is an observed fact: it
+is visible at once, and persisted when the disk allows it. Then the container's cgroup is emptied,
+if the container shared a pid namespace, and the OCI runtime deletes the container. RemoveContainer
+has to remove only the root file system and the record.
 """
 
 import dataclasses
 import logging
-import signal
 import time
 
-from cri_shim.aio.child import LOST_CODE
+from cri_shim.aio.child import KILLED_CODE, LOST_CODE
 from cri_shim.engine import Engine
 from cri_shim.faults import fault_point
 from cri_shim.objects import changed
 from cri_shim.oci.exits import Exit
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
-
-KILLED_CODE = 128 + signal.SIGKILL
 
 _log = logging.getLogger(__name__)
 

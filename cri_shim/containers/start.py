@@ -27,7 +27,7 @@ from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.untrusted import one_line
 
-START_ERROR_CODE = 128
+START_ERROR, START_ERROR_CODE = "StartError", 128
 
 _log = logging.getLogger(__name__)
 
@@ -178,7 +178,7 @@ async def _fail(engine: Engine, id: str, error: BaseException) -> None:
                 started_at=container.started_at or time.time_ns(),
                 finished_at=time.time_ns(),
                 exit_code=START_ERROR_CODE,
-                reason="StartError",
+                reason=START_ERROR,
                 message=problem,
             )
         )

@@ -115,7 +115,7 @@ async def _load(
         if entry.manifest is not None:
             layout = await offload(_layout_of_one, room / "one", entry.manifest, blobs)
             image_source = f"oci:{layout}"
-        image = await bring(store, image_source, None, tags=tags, digests=[])
+        image = await bring(store, image_source, tags=tags, digests=[])
         loaded.append(Loaded(image.id, tags))
     return loaded
 

@@ -24,32 +24,42 @@ from cri_shim.store import manifest
 from cri_shim.store.image_store import ImageStore
 from cri_shim.store.layout import Layout
 from cri_shim.store.manifest import Content, digest_of
+from cri_shim.store.policies import policy_file
 from cri_shim.store.reference import Reference, candidates
+from cri_shim.store.verify import verify
 from cri_shim.work import PullKey
 
 _log = logging.getLogger(__name__)
 
 
-async def pull(engine: Engine, name: str, auth: api.AuthConfig | None = None) -> str:
-    """Fetch or update an image and return its id; equal pulls share the work."""
-    key = PullKey(name, auth.SerializeToString(deterministic=True) if auth else b"")
-    return await engine.work.pulls.do(key, lambda: _search(engine.images, name, auth))
+async def pull(
+    engine: Engine, name: str, auth: api.AuthConfig | None = None, namespace: str = ""
+) -> str:
+    """Fetch or update an image and return its id; equal pulls share the work.
+
+    `namespace` is that of the pod, which may have a signature policy of its own.
+    """
+    store = engine.images
+    secret = auth.SerializeToString(deterministic=True) if auth else b""
+    key = PullKey(name, secret, str(store.policies.file(namespace) or ""))
+    return await engine.work.pulls.do(key, lambda: _search(store, name, auth, namespace))
 
 
-async def _search(store: ImageStore, name: str, auth: api.AuthConfig | None) -> str:
+async def _search(store: ImageStore, name: str, auth: api.AuthConfig | None, namespace: str) -> str:
     """Try a short name in each configured registry, in order."""
     references = candidates(name, store.search)
     for reference in references[:-1]:
         try:
-            return (await _pull(store, reference, auth)).id
+            return (await _pull(store, reference, auth, namespace)).id
         except (NotFound, ToolFailed):
             continue  # the next registry may have it; the caller gets the last one's error
-    return (await _pull(store, references[-1], auth)).id
+    return (await _pull(store, references[-1], auth, namespace)).id
 
 
 async def _pull(
-    store: ImageStore, reference: Reference, auth: api.AuthConfig | None
+    store: ImageStore, reference: Reference, auth: api.AuthConfig | None, namespace: str
 ) -> ImageRecord:
+    verdict = await store.policies.check(reference, namespace)
     own = credentials.credential(auth, reference.registry)
     with credentials.authfile(store.secrets, reference.registry, own) as authfile:
         fault_point("images.pull.resolve")
@@ -57,27 +67,36 @@ async def _pull(
         if not digest:
             digest = digest_of(await store.skopeo.manifest(_source(store, reference), authfile))
         exact = reference.by_digest(digest)
-        return await bring(
-            store,
-            _source(store, exact),
-            authfile,
-            tags=[] if reference.digest else [str(reference)],
-            digests=[str(exact)],
+        left = await verify(
+            store.skopeo, verdict.requirements, reference, [digest], authfile, store.secrets
         )
+        with policy_file(left, reference, store.secrets) as policy:
+            return await bring(
+                store,
+                _source(store, exact),
+                authfile,
+                policy,
+                tags=[] if reference.digest else [str(reference)],
+                digests=[str(exact)],
+            )
 
 
 async def bring(
     store: ImageStore,
     source: str,
-    authfile: Path | None,
+    authfile: Path | None = None,
+    policy: Path | None = None,
     *,
     tags: Sequence[str],
     digests: Sequence[str],
 ) -> ImageRecord:
-    """Fetch `source` (transport:name), unpack new layers, and make it visible under its names."""
+    """Fetch `source` (transport:name), unpack new layers, and make it visible under its names.
+
+    `policy` is a policy.json for this image instead of the node's own.
+    """
 
     async def fetch(layout: Layout) -> None:
-        await store.skopeo.copy(source, layout.path, authfile)
+        await store.skopeo.copy(source, layout.path, authfile, policy)
 
     return await take_in(store, source, fetch, tags=tags, digests=digests)
 

@@ -3,9 +3,10 @@
 - `namespaces`: a pod's net, ipc and uts namespaces, made by a thread and pinned to files, so that
   no process has to keep them
 - `userns`: the same below a user namespace, made by a short-lived child
-- `seccomp`, `apparmor`, `selinux`: the profiles and labels of this node
+- `seccomp`, `apparmor`, `selinux`: the profiles and labels of this node: the file behind
+  RuntimeDefault, a Localhost file, the loaded AppArmor profiles
 - `sysctls`: the kernel parameters of these namespaces
-- `shm`: the pod's own /dev/shm; `etc`: the file system of its files of /etc
+- `pod_tmpfs`: the pod's own /dev/shm, and the file system of its files of /etc
 - `control_groups`: the interface of the three implementations of control groups
 - `cgroups`: the control groups of containers and their monitors, v1 and v2; `delegated`: the same
   below a group that was delegated to an ordinary user; `no_cgroups`: without control groups

@@ -268,7 +268,7 @@ def _remove_group(relative: str, trees: Iterable[hierarchies.Hierarchy]) -> None
     failed: OSError | None = None
     for tree in trees:
         try:
-            hierarchies.remove(tree.group(relative), 0.0)
+            hierarchies.remove(tree.group(relative))
         except OSError as e:
             failed = e
     if failed is not None:

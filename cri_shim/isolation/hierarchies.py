@@ -10,12 +10,12 @@ import math
 import os
 import time
 from collections.abc import Container, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from cri_shim.linux import mounts
 
-_BUSY_STEP_S = 0.005
 _INCOMPLETE_S = 1.0  # before a tree that is mounted nowhere is searched for again
 # The expected place of trees; a container may show its own cgroup mounts elsewhere, too.
 MOUNT_DIRECTORY = Path("/sys/fs/cgroup")
@@ -144,23 +144,8 @@ def _read_pids(file: Path) -> set[int]:
         raise
 
 
-def remove(group: Path, deadline: float) -> None:
-    """Remove a group and those below it; no such group is success.
-
-    Raises OSError (EBUSY) if one is still in use at `deadline` (monotonic seconds).
-    """
+def remove(group: Path) -> None:
+    """Remove a group and those below it. Idempotent; OSError (EBUSY) if one is still in use."""
     for at in tree(group):
-        while not _rmdir(at, last=time.monotonic() > deadline):
-            time.sleep(_BUSY_STEP_S)
-
-
-def _rmdir(group: Path, *, last: bool) -> bool:
-    try:
-        group.rmdir()
-    except FileNotFoundError:
-        return True
-    except OSError as e:
-        if e.errno != errno.EBUSY or last:
-            raise
-        return False
-    return True
+        with suppress(FileNotFoundError):
+            at.rmdir()

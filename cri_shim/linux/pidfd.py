@@ -6,6 +6,7 @@ import os
 import signal
 import struct
 
+from cri_shim.aio.child import exit_code
 from cri_shim.linux import process
 
 _INFO = struct.Struct("=QQ11Ii")  # struct pidfd_info, its first version of 64 bytes
@@ -50,8 +51,7 @@ def exit_status(pidfd: int) -> int | None:
     mask, *_, status = _INFO.unpack(buffer)
     if not mask & _INFO_EXIT:
         return None
-    code = os.waitstatus_to_exitcode(status)
-    return code if code >= 0 else 128 - code
+    return exit_code(os.waitstatus_to_exitcode(status))
 
 
 def send(pidfd: int, number: int) -> bool:

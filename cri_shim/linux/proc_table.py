@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cri_shim.linux import process
+from cri_shim.linux.syscalls import NOBODY
 
 _PTS = range(136, 144)  # majors of pseudo terminals, 256 minors each
 _TTY = 4
@@ -61,7 +62,7 @@ def inside(pid: int, id: int) -> int:
         first, outside, count = map(int, line.split())
         if outside <= id < outside + count:
             return first + id - outside
-    return 65534
+    return NOBODY
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:

@@ -15,7 +15,8 @@ including capability arguments: DEL repeats the input of ADD, even if settings c
 - `result`: plugin results of every version; the pod's addresses
 - `result_check`: checks the types and sizes in a result
 - `cache`: results on disk, in libcni's format
-- `verbs`: ADD, DEL, STATUS and GC over the plugins of a list
+- `verbs`: ADD, DEL, STATUS and GC over the plugins of a list; the limits of ADD and DEL, with their
+  reasons, are keys in config/schema.py
 - `catalog`: the networks that are usable now, and the problems of the others
 - `readiness`: whether pods can have a network now, kept in memory
 - `watch`: changes of directories: inotify is a hint, a slow poll decides

@@ -10,20 +10,90 @@ NAT table.
 import contextlib
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib import resources
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 from cri_shim.aio import child
-from cri_shim.errors import ToolFailed, WrongState
+from cri_shim.errors import InvalidArgument, ToolFailed, WrongState
 from cri_shim.faults import fault_point
-from cri_shim.network import masquerade
+from cri_shim.linux import marks
+from cri_shim.linux.privacy import make_private
+from cri_shim.network import masquerade, reservations
 from cri_shim.network.conflist import NetworkList, from_json
 
 SYS_NET = Path("/sys/class/net")
 SOURCE = "default.conflist of cri-shim"
+
+
+@dataclass(frozen=True, slots=True)
+class Bundled:
+    """The bundled network, which must not share its subnet or bridge with another instance.
+
+    "" means the subnet or the bridge in default.conflist.
+    """
+
+    subnet: str = ""
+    bridge: str = ""
+
+
+BUNDLED = Bundled()
+
+
+class OwnNetwork:
+    """The bundled network of this instance, with the node's pod subnets once these are known."""
+
+    def __init__(self, cache_dir: Path, settings: Bundled | None) -> None:
+        """Without `settings` it is not used. InvalidArgument."""
+        self._settings = settings
+        self._configured = _subnets("network.bundled_subnet", settings.subnet if settings else "")
+        self._data_dir = cache_dir / "networks"
+        self._pod_cidr_file = cache_dir / "pod-cidr"
+        self.pod_cidr: tuple[str, ...] = ()
+
+    def read_pod_cidr(self) -> None:
+        """Read the subnets that `set_pod_cidr` kept, if there are any."""
+        with contextlib.suppress(InvalidArgument):
+            self.pod_cidr = _subnets("pod-cidr", marks.read(self._pod_cidr_file))
+
+    def set_pod_cidr(self, cidr: str) -> bool:
+        """Keep the node's pod subnets; return whether they are other ones. InvalidArgument."""
+        subnets = _subnets("runtime_config.network_config.pod_cidr", cidr)
+        if not subnets or subnets == self.pod_cidr:
+            return False
+        make_private(self._pod_cidr_file.parent)
+        marks.write(self._pod_cidr_file, ",".join(subnets))
+        self.pod_cidr = subnets
+        return True
+
+    def listed(self) -> NetworkList | None:
+        """Return the list; None if the bundled network is not used."""
+        return None if self._settings is None else self._of(self.pod_cidr)
+
+    def free_unclaimed(self, name: str, pods: set[str]) -> None:
+        """Free the addresses in the network of this name that none of these pods has."""
+        reservations.free_unclaimed(self._data_dir / name, pods)
+
+    async def uninstall(self) -> None:
+        """Remove the bridge and the rules of every subnet; see `uninstall`."""
+        if self._settings is not None:
+            self.read_pod_cidr()
+            for subnets in {self._configured, self.pod_cidr or self._configured}:
+                await uninstall(self._of(subnets))
+
+    def _of(self, subnets: tuple[str, ...]) -> NetworkList:
+        if self._settings is not None and subnets in ((), self._configured):
+            return network(self._data_dir, self._configured, self._settings.bridge)
+        return network(self._data_dir, subnets)
+
+
+def _subnets(field: str, text: str) -> tuple[str, ...]:
+    try:
+        return parse_subnets(text)
+    except ValueError as e:
+        raise InvalidArgument(field, str(e)) from e
 
 
 def network(data_dir: Path, subnets: Sequence[str] = (), bridge: str = "") -> NetworkList:

@@ -10,22 +10,18 @@
 The status is kept in memory (see readiness); no verb reads the configuration directory.
 """
 
-import contextlib
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from cri_shim.aio.cleanup import Step, raise_all, run_all
 from cri_shim.aio.keyed_lock import KeyedLock
 from cri_shim.aio.readers_writer import ReadersWriterLock
-from cri_shim.errors import CriShimError, InvalidArgument, Unavailable
+from cri_shim.errors import CriShimError, Unavailable
 from cri_shim.faults import fault_point
-from cri_shim.linux import marks
-from cri_shim.linux.privacy import make_private
-from cri_shim.network import bundled as bundled_network
-from cri_shim.network import capabilities, conflist, leftovers, records, reservations, result, verbs
+from cri_shim.network import capabilities, leftovers, records, result, verbs
+from cri_shim.network.bundled import BUNDLED, Bundled, OwnNetwork
 from cri_shim.network.cache import Cache, CachedResult
 from cri_shim.network.catalog import Catalog
 from cri_shim.network.driver import Attached, Networks, NetworkStatus
@@ -38,20 +34,6 @@ POLL_S = 5.0  # the largest age of a status if no event reported a change
 GC_PATIENCE_S = 5.0  # how long a GC may delay new pods while it waits for running ADDs
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Bundled:
-    """The bundled network, which must not share its subnet or bridge with another instance.
-
-    "" means the subnet or the bridge in default.conflist.
-    """
-
-    subnet: str = ""
-    bridge: str = ""
-
-
-BUNDLED = Bundled()
 
 
 class Network:
@@ -76,11 +58,7 @@ class Network:
         catalog = Catalog(conf_dir, self._plugins, default_network)
         self._readiness = Readiness(self._plugins, catalog, [conf_dir, *bin_dirs], poll)
         self._cache = Cache(cache_dir)
-        self._bundled, self._bridge = bundled is not None, bundled.bridge if bundled else ""
-        self._data_dir = cache_dir / "networks"
-        self._pod_cidr_file = cache_dir / "pod-cidr"
-        self._pod_cidr: tuple[str, ...] = ()
-        self._configured = _subnets("network.bundled_subnet", bundled.subnet if bundled else "")
+        self._own = OwnNetwork(cache_dir, bundled)
         self._add_s, self._del_s = add_timeout, del_timeout
         self._locks = KeyedLock()
         self._gate = ReadersWriterLock()
@@ -88,8 +66,8 @@ class Network:
     async def start(self) -> None:
         """Return when the status is known; from then on changes are followed."""
         await leftovers.end(self._mark, self._plugins.directories)
-        self._read_pod_cidr()
-        self._readiness.own = self._own_network()
+        self._own.read_pod_cidr()
+        self._readiness.own = self._own.listed()
         await self._readiness.start()
 
     async def stop(self) -> None:
@@ -118,14 +96,9 @@ class Network:
         The bundled network uses them, and plugins that declare `ipRanges` get them. Pods that are
         attached keep their addresses. Raises InvalidArgument.
         """
-        subnets = _subnets("runtime_config.network_config.pod_cidr", cidr)
-        if not subnets or subnets == self._pod_cidr:
-            return
-        make_private(self._pod_cidr_file.parent)
-        marks.write(self._pod_cidr_file, ",".join(subnets))
-        self._pod_cidr = subnets
-        self._readiness.own = self._own_network()
-        await self._readiness.look()
+        if self._own.set_pod_cidr(cidr):
+            self._readiness.own = self._own.listed()
+            await self._readiness.look()
 
     def plan(self, pod: state_pb2.PodRecord) -> list[state_pb2.NetworkAttachment]:
         """Return the intent: all that `attach` will do for this pod, independent of later settings.
@@ -138,7 +111,7 @@ class Network:
         if default is None or not status.ready:
             raise Unavailable(f"pod {pod.id} cannot be attached: {status.message}")
         capabilities.check_names(pod)
-        given = capabilities.arguments(pod, self._pod_cidr)
+        given = capabilities.arguments(pod, self._own.pod_cidr)
         return [
             records.intent(network, f"eth{n}", given)
             for n, network in enumerate([default])  # one network a pod
@@ -198,9 +171,7 @@ class Network:
         async with self._gate.alone(GC_PATIENCE_S):
             claims = list(valid())
             await verbs.gc(self._plugins, view.default, claims, verbs.GC_S)
-            reservations.free_unclaimed(
-                self._data_dir / view.default.name, {id for id, _ in claims}
-            )
+            self._own.free_unclaimed(view.default.name, {id for id, _ in claims})
             self._cache.drop_unreadable()
 
     async def uninstall(self) -> None:
@@ -210,25 +181,7 @@ class Network:
         while a pod is still attached.
         """
         await self.stop()
-        if not self._bundled:
-            return
-        self._read_pod_cidr()
-        for subnets in {self._configured, self._pod_cidr or self._configured}:
-            bridge = self._bridge if subnets == self._configured else ""
-            listed = bundled_network.network(self._data_dir, subnets, bridge)
-            await bundled_network.uninstall(listed)
-
-    def _read_pod_cidr(self) -> None:
-        """Read the subnets that `set_pod_cidr` kept, if there are any."""
-        with contextlib.suppress(InvalidArgument):
-            self._pod_cidr = _subnets("pod-cidr", marks.read(self._pod_cidr_file))
-
-    def _own_network(self) -> conflist.NetworkList | None:
-        if not self._bundled:
-            return None
-        if self._pod_cidr in ((), self._configured):
-            return bundled_network.network(self._data_dir, self._configured, self._bridge)
-        return bundled_network.network(self._data_dir, self._pod_cidr)
+        await self._own.uninstall()
 
     async def _detach_one(
         self, record: state_pb2.PodRecord, planned: state_pb2.NetworkAttachment
@@ -271,10 +224,3 @@ class Network:
 
 def _wants_host_network(config: api_pb2.PodSandboxConfig) -> bool:
     return config.linux.security_context.namespace_options.network == api_pb2.NODE
-
-
-def _subnets(field: str, text: str) -> tuple[str, ...]:
-    try:
-        return bundled_network.parse_subnets(text)
-    except ValueError as e:
-        raise InvalidArgument(field, str(e)) from e

@@ -22,7 +22,7 @@ from cri_shim.network.exec import Plugins, Target
 from cri_shim.network.result import Result
 from cri_shim.untrusted import printable
 
-# Limits in seconds of a verb for a whole list. Those of ADD and DEL are in the configuration.
+# Limits in seconds of a verb for a whole list. Those of ADD and DEL are keys in config/schema.py.
 STATUS_S, GC_S = 10.0, 60.0
 LEAST_S = 1.0  # that a plugin gets for DEL even if those before it took all the time
 

@@ -1,6 +1,6 @@
 """Driver: the OCI runtime (crun, runc) and conmon, its monitor.
 
-- `driver`: the parts of this package as one value, and its handlers by name
+- `driver`: the parts of this package as one value; chooses the handler of a pod by its name
 - `handlers`: finds the OCI runtimes of the node and tests each one
 - `smoke_test`: the test: it creates a container and deletes it
 - `program_versions`: the versions and packages of the programs that the node runs

@@ -245,7 +245,7 @@ class Command:
             outlet.finish()
         self._look_drained()
         await self._drained.wait()
-        return code if code >= 0 else 128 - code
+        return aio_child.exit_code(code)
 
     def _look_drained(self) -> None:
         if not any(outlet.open for outlet in self._outlets):

@@ -105,7 +105,7 @@ async def exec_sync(
         if code and (words := messages.plain(text_of(log))):
             raise messages.failure(f"cannot execute {name!r} in container {id}", words)
         stdout, stderr = await collect(out, err)
-        return ExecResult(stdout, stderr, code if code >= 0 else 128 - code)
+        return ExecResult(stdout, stderr, aio_child.exit_code(code))
 
 
 def arguments(

@@ -9,13 +9,12 @@ most one exit.
 """
 
 import asyncio
-import signal
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cri_shim.aio.child import LOST_CODE
+from cri_shim.aio.child import KILLED_CODE, LOST_CODE
 from cri_shim.linux import process
 from cri_shim.linux.process_handle import Process
 from cri_shim.pb import state_pb2 as state
@@ -25,7 +24,6 @@ POLL_S = 30.0  # the largest delay of an exit if an event is missed
 REAP_S = 2.0  # for the new parent of a dead init to reap it, which makes its status known
 _REAP_STEP_S = 0.01
 _EXIT_FILE_LIMIT = 64  # bytes
-_KILLED = 128 + signal.SIGKILL
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,7 @@ def read(id: str, bundle: Path) -> Exit | None:
     except (OSError, ValueError):  # conmon renames a complete file: it is never empty
         return None
     # The `oom` file may be about any process of the container; only a killed init was its end.
-    oom = code == _KILLED and (bundle / "oom").exists()
+    oom = code == KILLED_CODE and (bundle / "oom").exists()
     return Exit(id, code & 0xFF, finished_at, oom, known=True)
 
 

@@ -14,7 +14,7 @@ from cri_shim.containers import security
 from cri_shim.engine import Engine
 from cri_shim.errors import AlreadyExists, InvalidArgument, WrongState
 from cri_shim.faults import fault_point
-from cri_shim.isolation import etc, namespaces, shm, sysctls
+from cri_shim.isolation import namespaces, pod_tmpfs, sysctls
 from cri_shim.isolation import userns as isolation_userns
 from cri_shim.isolation.sysctls import Parameter
 from cri_shim.linux import nsenter
@@ -113,7 +113,7 @@ async def _build(engine: Engine, record: state.PodRecord) -> None:
         fault_point("pods.run.files")
         texts = files.of_node(record.config, record.network.host)
         label = security.pod_labels(engine, record)[1]
-        etc.mount(where, files.size(texts), label=label)
+        pod_tmpfs.mount_etc(where, files.size(texts), label=label)
         await _isolate(engine, record)
     finally:
         await synced  # the intent is on disk before an address is taken
@@ -151,7 +151,7 @@ async def _isolate(engine: Engine, record: state.PodRecord) -> None:
     if "ipc" in pins:
         fault_point("pods.run.shm")
         label = security.pod_labels(engine, record)[1]
-        shm.mount_shm(
+        pod_tmpfs.mount_shm(
             engine.paths.pod(record.id) / "shm", owner=userns.root_of(record.config), label=label
         )
 

@@ -7,7 +7,7 @@ The resources are its network, its namespaces with the pause process, its /dev/s
 from cri_shim.aio.cleanup import Step
 from cri_shim.engine import Engine
 from cri_shim.faults import fault_point
-from cri_shim.isolation import etc, namespaces, shm
+from cri_shim.isolation import namespaces, pod_tmpfs
 from cri_shim.linux import mounts, nsenter
 from cri_shim.linux.process_handle import KILL_S, Process
 from cri_shim.objects import changed
@@ -88,9 +88,9 @@ def _unpin(engine: Engine, pod_id: str) -> None:
 
 def _unmount_shm(engine: Engine, pod_id: str) -> None:
     fault_point("pods.teardown.shm")
-    shm.unmount(engine.paths.pod(pod_id) / "shm")
+    pod_tmpfs.unmount(engine.paths.pod(pod_id) / "shm")
 
 
 def _unmount_etc(engine: Engine, pod_id: str) -> None:
     fault_point("pods.teardown.etc")
-    etc.unmount(engine.paths.pod(pod_id) / "etc")
+    pod_tmpfs.unmount(engine.paths.pod(pod_id) / "etc")

@@ -17,7 +17,9 @@ class ImageService:
     async def PullImage(self, request: api.PullImageRequest) -> api.PullImageResponse:
         auth = request.auth if request.HasField("auth") else None
         return api.PullImageResponse(
-            image_ref=await pull.pull(self._engine, request.image.image, auth)
+            image_ref=await pull.pull(
+                self._engine, request.image.image, auth, request.sandbox_config.metadata.namespace
+            )
         )
 
     async def ListImages(self, request: api.ListImagesRequest) -> api.ListImagesResponse:

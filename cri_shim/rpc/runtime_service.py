@@ -1,6 +1,5 @@
 """RuntimeService: each RPC calls one use case; `boundary` has validated the request."""
 
-import time
 from typing import Protocol
 
 from cri_shim.containers import create, exec, start, update
@@ -91,12 +90,12 @@ class RuntimeService(TelemetryRpcs):
     ) -> api.PodSandboxStatusResponse:
         pod = self._engine.objects.pod(request.pod_sandbox_id)
         info = pod_query.info(self._engine, pod) if request.verbose else {}
-        # A kubelet that follows events compares: same contents, and a time of the same clock.
+        # No `timestamp`, as with containerd. A kubelet 1.37 that follows events and gets one does not
+        # ask for the active containers, and starts init containers again and again.
         return api.PodSandboxStatusResponse(
             status=pod_query.status(pod),
             info=info,
             containers_statuses=pod_query.containers(self._engine.objects, pod.id),
-            timestamp=time.time_ns(),
         )
 
     async def ListPodSandbox(

@@ -32,7 +32,8 @@ Documents have ociVersion 1.0.2: an older crun refuses a newer version, and no c
 - `namespaces`, `userns`: the namespaces, and the id mapping of a user namespace
 - `annotations`: the annotations
 - `protection`: the seccomp filter, AppArmor profile and SELinux labels, as one value
-- `seccomp`, `apparmor`, `selinux`: the choice of each of these
+- `seccomp`, `apparmor`, `selinux`: the choice of each of these from the request; isolation has the
+  profiles of the node
 - `hooks`, `hook_files`: OCI hooks, and the files that define them
 - `rootless`: changes the document for the OCI runtime of an ordinary user
 - `signals`: signals as CRI values, names and numbers

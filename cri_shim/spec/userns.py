@@ -54,6 +54,10 @@ class IdMap:
         """Return the user and group of the node that are root in the namespace."""
         return self.users.host_id, self.groups.host_id
 
+    def to_words(self) -> str:
+        """Return "FIRST:LENGTH,FIRST:LENGTH" of users and groups, for a program of ours."""
+        return ",".join(f"{ids.host_id}:{ids.length}" for ids in (self.users, self.groups))
+
     def of_linux(self) -> dict[str, list[dict[str, int]]]:
         """Return keys of the document's `linux`; OCI runtimes need them for any user namespace."""
         return {"uidMappings": self.users.to_oci(), "gidMappings": self.groups.to_oci()}

@@ -11,6 +11,9 @@ image visible.
 - `registries`: registries.conf: the registries of short names
 - `auth`: writes a caller's credentials to a short-lived file
 - `skopeo`: runs the program and sorts its errors
+- `policy`: policy.json: which images are accepted, pure
+- `policies`: the policies of the node and of its pod namespaces
+- `sigstore`: what a signature of cosign says, pure; `verify`: fetches and verifies them
 - `stall`: gives up transfers without progress
 - `manifest`: manifests and configs, pure
 - `layout`: the private directory of one pull or save
@@ -30,8 +33,8 @@ image visible.
 - `usage`: the disk usage of images and containers
 - `writable`: the disk usage of writable layers, measured in the background
 - `mounted`: images that are mounted on the node itself
+- `overlay`: the marks of overlayfs in the directories that it writes to
 - `merged`: reads layers as one tree without mounting them
 - `changes`: the differences between two such trees
-- `tar_tree`: writes a tree of files as a tar
 - `image_store`: combines all these; recovery and garbage collection
 """

@@ -40,6 +40,7 @@ from cri_shim.store.layout import Layout
 from cri_shim.store.manifest import Blob, Content
 from cri_shim.store.mounted import Mounted
 from cri_shim.store.pins import Pins
+from cri_shim.store.policies import Policies
 from cri_shim.store.rootfs import Rootfs
 from cri_shim.store.skopeo import Skopeo
 from cri_shim.untrusted import read_file
@@ -67,6 +68,7 @@ class ImageStore:
         transport: str = "docker://",
         search: Sequence[str] = (),
         pins: Pins | None = None,
+        policies: Policies | None = None,
         held_layers: Callable[[], set[str]] = set,
         parallel: int = 0,
         userns: bool = False,
@@ -91,6 +93,7 @@ class ImageStore:
         self.transport = transport
         self.search = list(search)
         self.pins = pins or Pins()
+        self.policies = policies or Policies()
         self.layer_mounts = LayerMounts(run_root / "layers")
         self.layers = Layers(root / "layers", self.layer_mounts, parallel=parallel, userns=userns)
         self.layer_store = LayerStore(layers_as, "not chosen yet")

@@ -238,11 +238,10 @@ class Layers:
 
         `ids` is the mapping of the owners in this directory; see store/pack for `hidden`.
         """
-        ranges = () if ids is None else (ids.users, ids.groups)
-        mapping = ",".join(f"{ids.host_id}:{ids.length}" for ids in ranges)
         async with self._slots:
             result = await python_child.call(
-                "cri_shim.store.pack.child", "new", str(directory), str(target), mapping,
+                "cri_shim.store.pack.child", "new", str(directory), str(target),
+                "" if ids is None else ids.to_words(),
                 *sorted(hidden),
                 attempt=f"cannot make a layer of {directory}", directory=target.parent,
             )  # fmt: skip

@@ -15,11 +15,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from cri_shim.linux import beneath, walk
+from cri_shim.linux.syscalls import NOBODY
 from cri_shim.spec.userns import IdMap
-
-NOBODY = 65534  # the owner of files whose owner has no id in the user namespace
-_OPAQUE = ("trusted.overlay.opaque", "user.overlay.opaque")
-_PRIVATE = ("trusted.overlay.", "user.overlay.", "security.selinux")  # not attributes of the image
+from cri_shim.store import overlay
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +104,7 @@ def _root(layers: Sequence[Layer]) -> Node | None:
     parts: list[Part] = []
     for layer in layers:
         parts.append(Part(layer, ""))
-        if is_opaque(beneath.named(layer.top)):
+        if overlay.is_opaque(beneath.named(layer.top)):
             break
     return Node(tuple(parts), os.fstat(parts[0].layer.top)) if parts else None
 
@@ -144,7 +142,7 @@ def child(node: Node, name: str, having: Sequence[int]) -> Node | None:
         if looked is None:
             continue
         status, is_last = looked
-        if is_whiteout(status):
+        if overlay.is_whiteout(status):
             break
         is_directory = stat.S_ISDIR(status.st_mode)
         if seen is None:
@@ -157,34 +155,16 @@ def child(node: Node, name: str, having: Sequence[int]) -> Node | None:
     return Node(tuple(parts), seen) if seen is not None else None
 
 
-def is_whiteout(status: os.stat_result) -> bool:
-    return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
-
-
 def _look(part: Part) -> tuple[os.stat_result, bool] | None:
     """Return its status, and whether it is a directory that hides entries of lower layers."""
     try:
         with part.held() as handle:
             status = os.fstat(handle)
-            opaque = stat.S_ISDIR(status.st_mode) and is_opaque(beneath.named(handle))
+            opaque = stat.S_ISDIR(status.st_mode) and overlay.is_opaque(beneath.named(handle))
             return status, opaque
     except OSError as e:
         if e.errno in beneath.ANOTHER_THING:
             return None
-        raise
-
-
-def is_opaque(directory: str) -> bool:
-    """Return whether a directory hides the entries of the layers below."""
-    return any(value in (b"y", b"Y") for value in (_xattr(directory, name) for name in _OPAQUE))
-
-
-def _xattr(path: str, name: str) -> bytes:
-    try:
-        return os.getxattr(path, name)
-    except OSError as e:
-        if e.errno in (errno.ENODATA, errno.ENOTSUP, errno.ENOENT, errno.EPERM):
-            return b""
         raise
 
 
@@ -196,5 +176,5 @@ def _xattrs(path: str) -> Iterator[tuple[str, bytes]]:
             raise
         return
     for name in sorted(found):
-        if not name.startswith(_PRIVATE):
-            yield name, _xattr(path, name)
+        if not name.startswith((*overlay.PRIVATE, overlay.LABEL)):
+            yield name, overlay.attribute(path, name)

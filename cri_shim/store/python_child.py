@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,12 @@ _START = (
 
 
 async def call(
-    module: str, *arguments: str, attempt: str, directory: Path, timeout: float | None = None
+    module: str,
+    *arguments: str,
+    attempt: str,
+    directory: Path,
+    timeout: float | None = None,
+    pass_fds: Sequence[int] = (),
 ) -> dict[str, Any]:
     """Run `main(*arguments)` of a module, and return the JSON that it prints.
 
@@ -26,7 +32,8 @@ async def call(
     the error.
     """
     program = [sys.executable, "-I", "-S", "-X", "utf8", "-c", _START]
-    done = await run([*program, *_import_roots(), module, *arguments], timeout=timeout)
+    command = [*program, *_import_roots(), module, *arguments]
+    done = await run(command, timeout=timeout, pass_fds=pass_fds)
     if done.returncode:
         raise _failure(done, attempt, directory)
     result: dict[str, Any] = json.loads(done.stdout)

@@ -19,7 +19,7 @@ from cri_shim.errors import ToolFailed, Unavailable
 from cri_shim.linux import idmap, marks, mounts
 from cri_shim.linux.remove import remove_tree
 from cri_shim.spec.userns import UserNamespace
-from cri_shim.store import fuse, merged
+from cri_shim.store import fuse, overlay
 from cri_shim.store.writable import WritableLayers
 
 _LEAST_LOWERS = 2  # of an overlay without a writable layer
@@ -163,7 +163,7 @@ class Rootfs:
             lowers = []
             for layer in dict.fromkeys(reversed(layers)):
                 lowers.append(opening.enter_context(self._layers(layer)))
-                if merged.is_opaque(str(lowers[-1])):  # the kernel does not look for it at the root
+                if overlay.is_opaque(str(lowers[-1])):  # at the root the kernel does not look
                     break
             yield lowers
 

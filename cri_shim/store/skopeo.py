@@ -19,6 +19,7 @@ from cri_shim.errors import (
     Unavailable,
 )
 from cri_shim.store import registries
+from cri_shim.store.policies import Policies
 from cri_shim.store.stall import PATIENCE_S, unless_stalled
 
 RETRIES = 2  # of a broken transfer; a registry that never answers fails at once
@@ -45,19 +46,19 @@ class Skopeo:
         self,
         program: str = "skopeo",
         *,
-        policy: Path | None = None,
+        policies: Policies | None = None,
         registries_conf: Path | None = None,
         architecture: str,
         env: Mapping[str, str] | None = None,
         patience: float = PATIENCE_S,
     ) -> None:
-        """`policy` and `registries_conf` replace the node's own files if given.
+        """`registries_conf` replaces the node's own file if given; `policies` are for archives.
 
         `patience`: a transfer is given up after so many seconds without a byte; 0: never.
         """
         self._patience = patience
         self._program = program
-        self._policy = ["--policy", str(policy)] if policy else []
+        self._policies = policies or Policies()
         self._platform = ["--override-os", "linux", "--override-arch", architecture]
         self._registries_conf = registries_conf
         self._registries = ["--registries-conf", str(registries_conf)] if registries_conf else []
@@ -67,7 +68,7 @@ class Skopeo:
         """Return the manifest, or manifest list, of `source` (transport:name), byte for byte."""
         done = await run(
             [
-                self._program, *self._policy, *self._registries, "inspect", "--raw",
+                self._program, "--insecure-policy", *self._registries, "inspect", "--raw",
                 *await self._without_tls("--tls-verify", source),
                 *_auth("--authfile", authfile), source,
             ],
@@ -79,15 +80,21 @@ class Skopeo:
             raise failure(done, f"cannot read the manifest of {source}")
         return done.stdout
 
-    async def copy(self, source: str, layout: Path, authfile: Path | None) -> None:
+    async def copy(
+        self, source: str, layout: Path, authfile: Path | None, policy: Path | None = None
+    ) -> None:
         """Copy this machine's image of `source` into the OCI layout, digests unchanged.
+
+        `policy` is a policy.json instead of the node's own; without any, all is accepted.
 
         A file that `layout` already has under a blob's name is used as that blob.
         """
         copying = run(
             [
-                self._program, *self._policy, *self._registries, *self._platform,
+                self._program, *_policy(policy or self._policies.file()), *self._registries,
+                *self._platform,
                 "--tmpdir", str(layout), "copy", "--quiet", "--preserve-digests",
+                "--remove-signatures",  # they are verified; a layout has no place for them
                 "--retry-times", str(RETRIES),
                 *await self._without_tls("--src-tls-verify", source),
                 *_auth("--src-authfile", authfile), source, f"oci:{layout}",
@@ -149,3 +156,7 @@ def _fatal(complaint: str) -> str:
 
 def _auth(option: str, authfile: Path | None) -> Sequence[str]:
     return [option, str(authfile)] if authfile else []
+
+
+def _policy(file: Path | None) -> Sequence[str]:
+    return ["--policy", str(file)] if file else ["--insecure-policy"]

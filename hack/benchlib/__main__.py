@@ -21,7 +21,6 @@ from hack.benchlib.template import take
 
 PAUSE_S = 0.05  # before each pod: the kernel's caches of the last pod cool down
 SETTLE_S = 1.0  # before memory is measured
-SHM_SIZE = 64 << 20
 _PRIMED = "spare the floor, too, the kernel's wait at the first move between cgroups"
 
 
@@ -80,7 +79,7 @@ def _one_by_one(instance: Instance, cri: Cri, args: argparse.Namespace) -> dict[
     first = cri.up()
     template = take(instance, first)
     prime = Cgroups("cgroupfs").warm_up if args.primed_floor else _nothing
-    under = Floor(template, SHM_SIZE, prime)
+    under = Floor(template, prime)
     cpu = 0.0
     try:
         for n in range(pods + 1):  # the first round is a warm-up

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cri_shim.isolation import namespaces, shm
+from cri_shim.isolation import namespaces, pod_tmpfs
 from cri_shim.linux import mounts
 from hack.benchlib.figures import Samples
 from hack.benchlib.template import Template
@@ -39,10 +39,9 @@ class Bare:
 
 
 class Floor:
-    def __init__(self, template: Template, shm_size: int, prime: Callable[[], None]) -> None:
+    def __init__(self, template: Template, prime: Callable[[], None]) -> None:
         """`prime` is called parallel to the CNI plugin and after it: see Cgroups.warm_up."""
         self._of = template
-        self._shm_size = shm_size
         self._prime = prime
         self._env = {"PATH": template.plugin_env["PATH"]}
         self._quiet = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)]
@@ -61,7 +60,7 @@ class Floor:
         priming.join()
         with _timed(samples, "mounts"):
             self._prime()
-            shm.mount_shm(where / "shm", self._shm_size)
+            pod_tmpfs.mount_shm(where / "shm")
             self._mount_rootfs(bundle, pod, container)
         with _timed(samples, "conmon + create"):
             self._create(pod, container)

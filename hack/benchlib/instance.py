@@ -113,7 +113,7 @@ def pss_kib(pid: int) -> int:
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1])
-    raise RuntimeError(f"/proc/{pid}/smaps_rollup tells no Pss")
+    raise RuntimeError(f"/proc/{pid}/smaps_rollup has no Pss")
 
 
 def conmons(socket_directory: Path) -> list[int]:

@@ -108,7 +108,7 @@ def make_mounts(place: Place) -> None:
     """Private directories at paths that are constants of the kubelet; the root is made shared.
 
     /var/lib gets a writable layer: nothing has to be made in the machine's own one, and a mount in
-    it cannot go with a directory that somebody else removes.
+    it must not be removed with a directory by another program.
     """
     _run("mount", "--make-rprivate", "/")
     overlay(place, "/var/lib")
@@ -121,7 +121,7 @@ def make_mounts(place: Place) -> None:
 
 
 def overlay(place: Place, directory: str) -> None:
-    """Let a directory of the machine be written to, and keep what is written in the place."""
+    """Make a directory of the machine writable, and keep the written files in the place."""
     name = directory.removeprefix("/").replace("/", "-")
     upper, work = place / f"upper-{name}", place / f"work-{name}"
     upper.mkdir()

@@ -63,7 +63,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--cri-tools", metavar="DIR", help="source tree of cri-tools, for crictl's own tests"
     )
-    parser.add_argument("--report", action="store_true", help="only write the report anew")
+    parser.add_argument("--report", action="store_true", help="only write the report again")
     parser.add_argument("--focus", action="append", default=[], help="only specs that match")
     parser.add_argument("--skip", action="append", default=[], help="no specs that match")
     return parser.parse_args()

@@ -71,7 +71,7 @@ async def _status(socket: Path) -> api.StatusResponse:
 
 
 def left_on(daemon: Daemon) -> tuple[list[str], list[str]]:
-    """Return the names of pods that still existed, and what is left after their removal."""
+    """Return the names of pods that still existed, and the leftovers after their removal."""
     abandoned = asyncio.run(_remove_pods(daemon.socket))
     # Mounts that specs make on the host do not belong to the runtime.
     own = f"{daemon.directory / _TEMPORARY}/"

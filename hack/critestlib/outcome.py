@@ -25,7 +25,7 @@ class Outcome:
     """One run of a suite. `combination` is its title, `versions` are the versions of its programs.
 
     `abandoned` are pods that still existed at the end: from specs that failed half-way, or that
-    expect a refusal. `traces` is what was left on the node after their removal.
+    expect a refusal. `traces` are the leftovers on the node after their removal.
     """
 
     combination: str

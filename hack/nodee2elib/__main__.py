@@ -53,7 +53,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--focus", action="append", default=[], help="only specs that match")
     parser.add_argument("--skip", action="append", default=[], help="no specs that match")
     parser.add_argument("--again", action="store_true", help="only what failed in the stored run")
-    parser.add_argument("--report", action="store_true", help="only write the report anew")
+    parser.add_argument("--report", action="store_true", help="only write the report again")
     parser.add_argument("--directory", type=Path, default=node.DEFAULT, help=str(node.DEFAULT))
     return parser.parse_args()
 

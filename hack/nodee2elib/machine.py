@@ -26,7 +26,7 @@ def make_mounts(place: Place) -> None:
         own.chmod(0o1777)
         _run("mount", "--bind", str(own), path)
     overlay(place, "/etc")
-    # Names are not asked for in vain: the kubelet waits for the answer when it registers the node.
+    # Names resolve at once: the kubelet waits for the answer when it registers the node.
     Path("/etc/hosts").write_text(f"127.0.0.1 localhost\n::1 localhost\n{NODE_IP} {HOSTNAME}\n")
     Path("/etc/resolv.conf").unlink(missing_ok=True)
     Path("/etc/resolv.conf").write_text(RESOLV_CONF)

@@ -118,7 +118,7 @@ def _last_words(place: Place) -> str:
 
 
 def traces(place: Place) -> list[str]:
-    """Return what is left on the machine after the end: a directory, mounts, cgroups."""
+    """Return the leftovers on the machine after the end: a directory, mounts, cgroups."""
     mine = str(place.directory)
     mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     found = [f"mount {mount}" for mount in mounts if mount.startswith(mine)]

@@ -14,7 +14,7 @@ _BEFORE = "an earlier spec in an ordered container failed"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run. `traces` is what was left on the machine after the end.
+    """One run. `traces` are the leftovers on the machine after the end.
 
     `again` are specs that failed, and passed when they were run a second time by themselves.
     """

@@ -51,7 +51,7 @@ def run(place: Place, runtime: Runtime, selection: Selection) -> list[Spec]:
 
 
 def _both_ends(text: str) -> str:
-    """What was looked at, and what was wrong with it; a whole pod may stand between."""
+    """The object of an assertion and its problem; a whole pod may be printed between them."""
     return text if len(text) <= _REASON else f"{text[:_FROM_START]} [...] {text[-_FROM_END:]}"
 
 

@@ -190,7 +190,7 @@ async def test_handlers_untested_on_a_full_disk_work_once_there_is_space(
 
 
 @pytest.mark.parametrize("disk", ["two tmpfs"])
-async def test_a_root_that_is_mounted_read_only_is_refused_with_what_to_do(rig: Rig) -> None:
+async def test_a_read_only_root_is_refused_with_a_remedy(rig: Rig) -> None:
     container = await rig.cri.run(await rig.cri.run_pod(), ["sleep", "600"])
     rig.daemon.kill()
     root = rig.daemon.root

@@ -97,7 +97,9 @@ def netns(daemon: Daemon, pod: str) -> Path:
     return world.netns(daemon) / f"cri-shim-{pod}"
 
 
-async def test_every_rule_goes_with_its_pod_and_datagrams_reach_the_next_one(rig: Rig) -> None:
+async def test_every_rule_is_removed_with_its_pod_and_datagrams_reach_the_next_one(
+    rig: Rig,
+) -> None:
     daemon = rig.daemon
     await rig.cri.remove_pod(await pod_with_port(rig))  # this makes the chains that stay forever
     before, nothing = rules(daemon), await rig.settled()

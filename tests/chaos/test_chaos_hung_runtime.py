@@ -123,7 +123,7 @@ async def test_lists_statuses_and_other_containers_are_served_while_a_runtime_ha
         assert (await cri.exited(container)).exit_code == 0
 
 
-async def test_a_daemon_serves_although_the_runtime_hangs_on_what_it_was_starting(rig: Rig) -> None:
+async def test_a_daemon_serves_although_the_runtime_hangs_on_interrupted_starts(rig: Rig) -> None:
     pod = await rig.cri.run_pod(handler="hanging")
     other = await rig.cri.run(pod, ["sleep", "600"], "other")
     starting = await rig.cri.create(pod, container_config(["sh", "-c", "exit 3"]))

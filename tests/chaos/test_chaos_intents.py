@@ -66,7 +66,7 @@ async def test_a_grace_that_ended_while_there_was_no_daemon_is_over_at_the_start
     assert (await rig.cri.exited(container, 2)).exit_code == 137
 
 
-async def test_a_stop_signal_that_was_not_sent_any_more_is_sent(rig: Rig) -> None:
+async def test_an_unsent_stop_signal_is_sent_by_the_next_daemon(rig: Rig) -> None:
     container = await running(rig, LEAVES)
     rig.order("containers.stop.signal", "kill")
     stop = asyncio.create_task(rig.cri.stop(container, 600))

@@ -66,7 +66,7 @@ async def test_a_bad_record_is_set_aside_and_named_and_the_others_are_served(
     await cri.run(pod, ["sleep", "600"], name="bad")
 
 
-async def test_a_deleted_container_record_leaves_nothing_of_it(rig: Rig) -> None:
+async def test_a_container_without_its_record_is_removed(rig: Rig) -> None:
     pod = await rig.cri.run_pod()
     before = await rig.snapshot()
     lost = await rig.cri.run(pod, ["sleep", "600"])
@@ -78,7 +78,7 @@ async def test_a_deleted_container_record_leaves_nothing_of_it(rig: Rig) -> None
     await rig.cri.run(pod, ["sleep", "600"])
 
 
-async def test_a_deleted_pod_record_leaves_nothing_of_it(rig: Rig) -> None:
+async def test_a_pod_without_its_record_is_removed(rig: Rig) -> None:
     kept = await rig.cri.run_pod()
     before = await rig.snapshot()
     lost = await rig.cri.run_pod()
@@ -133,7 +133,7 @@ async def record_of(rig: Rig, id: str) -> bytes:
     return value
 
 
-async def test_a_container_that_runs_is_taken_over_with_a_record_of_before_its_start(
+async def test_a_running_container_is_taken_over_although_its_record_is_older_than_its_start(
     rig: Rig,
 ) -> None:
     id = await rig.cri.create(await rig.cri.run_pod(), container_config(["sleep", "600"]))
@@ -148,7 +148,7 @@ async def test_a_container_that_runs_is_taken_over_with_a_record_of_before_its_s
     assert (await rig.cri.exited(id)).exit_code == 137
 
 
-async def test_a_container_that_has_ended_keeps_its_exit_with_a_record_of_before_its_start(
+async def test_an_ended_container_keeps_its_exit_although_its_record_is_older_than_its_start(
     rig: Rig,
 ) -> None:
     config = container_config(["sh", "-c", "exit 5"])
@@ -160,7 +160,7 @@ async def test_a_container_that_has_ended_keeps_its_exit_with_a_record_of_before
     assert (await rig.cri.exited(id)).exit_code == 5
 
 
-async def test_a_record_that_outlived_its_container_shows_one_that_has_ended(rig: Rig) -> None:
+async def test_a_record_without_its_container_is_exited(rig: Rig) -> None:
     pod = await rig.cri.run_pod()
     before = await rig.settled()
     id = await rig.cri.create(pod, container_config(["sleep", "600"]))

@@ -61,7 +61,7 @@ def test_sysctls_affect_only_the_pod(ns: Namespace) -> None:
     assert Path("/proc/sys/net/core/somaxconn").read_text() != "321\n"
 
 
-def test_root_of_a_user_namespace_is_nobody_on_the_node(ns: Namespace) -> None:
+def test_root_of_a_user_namespace_is_an_unprivileged_user_on_the_node(ns: Namespace) -> None:
     found = ns.start(pod("mapped", hostUsers=False))
     first, start, length = ns.exec("mapped", "cat", "/proc/self/uid_map").split()
     assert first == "0"

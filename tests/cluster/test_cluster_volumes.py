@@ -119,7 +119,7 @@ def test_a_sub_path_is_one_file_or_directory_of_a_volume(ns: Namespace) -> None:
     assert log.splitlines() == ["A", "0", "f"]
 
 
-def test_a_sub_path_that_a_tenant_made_a_link_does_not_lead_out_of_its_volume(
+def test_a_sub_path_replaced_by_a_link_does_not_leave_its_volume(
     ns: Namespace,
 ) -> None:
     link = member("link", "ln -s /etc /v/out", **MOUNT)

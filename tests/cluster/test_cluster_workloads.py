@@ -35,7 +35,7 @@ def test_a_job_runs_its_pods_to_completion(ns: Namespace) -> None:
     assert len(ns.items("pods")) == 3
 
 
-def test_a_job_fails_at_once_with_an_exit_code_that_it_names(ns: Namespace) -> None:
+def test_a_job_fails_at_once_with_a_configured_exit_code(ns: Namespace) -> None:
     rule = {"action": "FailJob", "onExitCodes": {"operator": "In", "values": [42]}}
     spec = {
         "backoffLimit": 5,

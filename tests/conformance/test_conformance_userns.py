@@ -78,7 +78,7 @@ async def test_runtime_should_fail_with_other_mappings_and_modes(
 
 
 @pytest.mark.parametrize("field", ["ipc", "pid"])
-async def test_a_namespace_of_the_node_does_not_go_with_a_user_namespace(
+async def test_a_namespace_of_the_node_is_refused_with_a_user_namespace(
     cri: Cri, field: str
 ) -> None:
     wrong = options(**{field: NODE})

@@ -63,7 +63,7 @@ async def test_other_users_cannot_reach_anything_below_the_two_roots(
     assert reachable_by(cri, NOBODY, NOBODY) == set()
 
 
-async def test_a_user_with_the_group_of_a_pods_root_can_pass_to_its_root_file_system_alone(
+async def test_a_user_with_the_group_of_a_pods_root_reaches_only_its_root_file_system(
     cri: Cri, handler: str
 ) -> None:
     containers = await all_kinds(cri, handler)

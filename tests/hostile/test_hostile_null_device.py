@@ -75,7 +75,9 @@ def test_the_smoke_test_of_the_oci_runtimes_does_not_change_it(daemon: Daemon) -
 
 
 @pytest.mark.parametrize("userns", [True, False])
-async def test_a_container_cannot_change_it(cri: Cri, handler: str, userns: bool) -> None:
+async def test_a_container_cannot_change_the_null_device(
+    cri: Cri, handler: str, userns: bool
+) -> None:
     spaces = api.NamespaceOption(pid=api.CONTAINER, userns_options=USERNS if userns else None)
     of_pod = api.LinuxSandboxSecurityContext(namespace_options=spaces)
     linux = api.LinuxPodSandboxConfig(security_context=of_pod)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cri_shim.isolation import etc
+from cri_shim.isolation import pod_tmpfs
 from cri_shim.pb import api_pb2 as api
 from tests.fixtures.cri import Cri, pod_config
 
@@ -61,9 +61,9 @@ async def test_containers_can_write_a_limited_number_of_bytes_to_the_files(
         assert (answer.exit_code, b"No space left on device" in answer.stderr) == (1, True)
     directory = cri.daemon.run_root / "pods" / pod / "etc"
     used = sum((directory / Path(path).name).stat().st_blocks * 512 for path in FILES)
-    assert used <= etc.ROOM + (64 << 10)
+    assert used <= pod_tmpfs.ETC_ROOM + (64 << 10)
     now = os.statvfs(cri.daemon.run_root)
-    assert (place.f_bavail - now.f_bavail) * place.f_frsize < etc.ROOM * 2
+    assert (place.f_bavail - now.f_bavail) * place.f_frsize < pod_tmpfs.ETC_ROOM * 2
     other = await cri.run(await run_pod(cri, handler), SLEEP)  # another pod has files of its own
     assert await cri.sh(other, "cat /etc/hostname") == "mine\n"
 

@@ -49,7 +49,7 @@ async def talking(cri: Cri, handler: str, log_path: str = "main.log") -> tuple[s
 
 
 @pytest.mark.parametrize("log_path", ["main.log", "main/deep/0.log"])
-async def test_a_log_whose_directory_is_gone_is_opened_anew_in_a_new_one(
+async def test_a_log_whose_directory_was_removed_is_reopened_in_a_new_one(
     cri: Cri, handler: str, log_path: str
 ) -> None:
     container, log = await talking(cri, handler, log_path)

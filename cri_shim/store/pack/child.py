@@ -1,4 +1,8 @@
-"""The program: `child new DIRECTORY TAR IDS HIDDEN...` or `child again DIRECTORY TAR RECIPE`.
+"""The program that writes a tar of DIRECTORY, in one of three ways:
+
+    child new DIRECTORY TAR IDS HIDDEN...   a layer of what was written through an overlay
+    child again DIRECTORY TAR RECIPE        the original tar of an unpacked layer
+    child whole DIRECTORY FD IDS            the tree as it is, to an inherited descriptor
 
 IDS is FIRST:LENGTH of users, a comma and the same of groups, or empty. The program prints diff-id
 and size of the tar as a line of JSON. Exit status 0, 1 with the reason on stderr, or NO_SPACE_EXIT.
@@ -8,12 +12,15 @@ import errno
 import hashlib
 import json
 import os
+import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from cri_shim.linux import syscalls
 from cri_shim.store.pack import header
+from cri_shim.store.pack.layer import Layer
 from cri_shim.store.pack.tree import Tree
 from cri_shim.store.unpack import confine, recipe
 from cri_shim.store.unpack.failure import NO_SPACE_EXIT, BadLayer
@@ -25,8 +32,8 @@ _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 def main(how: str, directory: str, target: str, *rest: str) -> None:
     """Pack and exit."""
     try:
-        with Path(target).open("xb") as tar:
-            pieces = _again(directory, *rest) if how == "again" else _new(directory, *rest)
+        with os.fdopen(int(target), "wb") if how == "whole" else Path(target).open("xb") as tar:
+            pieces = _PIECES[how](directory, *rest)
             hash, size = hashlib.sha256(), 0
             for piece in pieces:
                 hash.update(piece)
@@ -45,23 +52,65 @@ def main(how: str, directory: str, target: str, *rest: str) -> None:
 
 
 def _new(directory: str, ids: str, *hidden: str) -> Iterator[bytes]:
-    ranges = [range.split(":") for range in ids.split(",") if range]
     paths = [os.fsencode(path) for path in hidden]
-    confine.confine(directory)
-    tree = Tree(b"", [(int(first), int(length)) for first, length in ranges], paths)
+    _enter(directory)
+    return _pieces(Layer(b"", _ranges(ids), paths))
+
+
+def _whole(directory: str, ids: str) -> Iterator[bytes]:
+    _enter(directory)
+    return _pieces(Tree(b"", _ranges(ids)))
+
+
+def _ranges(ids: str) -> list[tuple[int, int]]:
+    ranges = [range.split(":") for range in ids.split(",") if range]
+    return [(int(first), int(length)) for first, length in ranges]
+
+
+def _enter(directory: str) -> None:
+    """Confine this process to a directory to which a container may write meanwhile.
+
+    It gets a mount of its own: nothing that is mounted below it is there, and no device opens.
+    """
+    mount = syscalls.open_tree(directory, syscalls.OPEN_TREE_CLONE | os.O_CLOEXEC)
+    syscalls.mount_setattr(mount, directory, attr_set=syscalls.MOUNT_ATTR_NODEV, recursive=False)
+    confine.confine(f"/proc/self/fd/{mount}")
+
+
+def _pieces(tree: Tree) -> Iterator[bytes]:
     for member, source in tree.members():
         if not source:
             yield header.encode(member)
             continue
-        try:
-            fd = os.open(source, _OPEN)
-        except FileNotFoundError:
-            continue  # the file vanished meanwhile: a container may be running
-        with os.fdopen(fd, "rb", buffering=0) as file:
+        file = _opened(source)
+        if file is None:
+            continue
+        with file:
             yield header.encode(member)
             yield from _content(file, member.size)
         yield bytes(-member.size % header.BLOCK)
     yield header.END
+
+
+def _opened(path: bytes) -> BinaryIO | None:
+    """Open a file of a member; None if it vanished meanwhile: a container may be running."""
+    try:
+        fd = os.open(path, _OPEN)
+    except OSError:
+        if _is_file(path):
+            raise
+        return None
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        return os.fdopen(fd, "rb", 0)
+    os.close(fd)
+    return None
+
+
+def _is_file(path: bytes) -> bool:
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except OSError:
+        return False
 
 
 def _content(file: BinaryIO, size: int) -> Iterator[bytes]:
@@ -94,6 +143,11 @@ def _part(path: str, offset: int, length: int) -> Iterator[bytes]:
                 raise EOFError(f"{path} is shorter than it was")
             length -= len(piece)
             yield piece
+
+
+_PIECES: dict[str, Callable[..., Iterator[bytes]]] = {
+    "new": _new, "again": _again, "whole": _whole,
+}  # fmt: skip
 
 
 def _fail(status: int, reason: str) -> None:

@@ -10,13 +10,14 @@ import os
 import stat
 from dataclasses import dataclass
 
+from cri_shim.store.overlay import OPAQUE, USERS_OPAQUE
 from cri_shim.store.unpack import header
 from cri_shim.store.unpack.archive import members
 from cri_shim.store.unpack.failure import BadLayer
 from cri_shim.store.unpack.files import Disk, Files
 from cri_shim.store.unpack.header import Member
 from cri_shim.store.unpack.stream import LayerStream
-from cri_shim.store.unpack.tree import OPAQUE, USERS_OPAQUE, Tree, components
+from cri_shim.store.unpack.tree import Tree, components
 
 _WHITEOUT, _OPAQUE_MARK, _AUFS = ".wh.", ".wh..wh..opq", ".wh..wh."
 # A layer must not contain overlayfs's private attributes: redirects, metacopies, opaque marks.

@@ -14,11 +14,10 @@ import os
 import stat
 from collections.abc import Callable, Iterable
 
+from cri_shim.store.overlay import OPAQUE
 from cri_shim.store.unpack.failure import BadLayer
 from cri_shim.store.unpack.files import Disk, Files
 
-OPAQUE = "trusted.overlay.opaque"
-USERS_OPAQUE = "user.overlay.opaque"  # the same attribute for overlays that an ordinary user mounts
 _LINKS_LIMIT = 40  # symbolic links in one name; the kernel's limit
 _IMPLICIT_MODE = 0o755  # of a directory that the archive uses but does not describe
 

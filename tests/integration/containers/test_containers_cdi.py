@@ -102,7 +102,7 @@ async def test_devices_can_be_requested_by_annotation_and_defined_in_yaml(
     assert await cri.sh(container, "head -c 3 /dev/vendor/net0 | tr '\\0' x") == "xxx"
 
 
-async def test_the_directories_are_read_anew_and_the_later_one_wins(
+async def test_the_directories_are_read_again_and_the_later_one_wins(
     cri: Cri, specs: list[Path]
 ) -> None:
     write(specs[0], env=["GPU=first"])

@@ -241,7 +241,7 @@ async def update(cri: Cri, container: str) -> None:
     )
 
 
-async def test_a_renamed_log_is_opened_anew_without_losing_a_line(cri: Cri) -> None:
+async def test_a_renamed_log_is_reopened_without_losing_a_line(cri: Cri) -> None:
     pod = await cri.run_pod()
     script = "i=0; while [ $i -lt 300 ]; do echo line$i; i=$((i+1)); usleep 1000; done"
     container = await cri.run(pod, ["sh", "-c", script])

@@ -194,7 +194,7 @@ async def test_a_volume_of_the_image_is_a_writable_directory_with_what_the_image
     assert not (await cri.status(container)).mounts
 
 
-async def test_a_requested_mount_takes_the_place_of_a_volume_of_the_image(
+async def test_a_requested_mount_replaces_a_volume_of_the_image(
     cri: Cri, handler: str, tmp_path: Path
 ) -> None:
     (tmp_path / "n").mkdir()

@@ -74,7 +74,7 @@ async def test_a_mount_below_a_default_mount_works(
     assert await cri.sh(container, f"cat {where}/token /run/secrets/token") == "accountsecret"
 
 
-async def test_a_requested_mount_takes_the_place_of_a_default_one(
+async def test_a_requested_mount_replaces_a_default_one(
     cri: Cri, handler: str, tmp_path: Path
 ) -> None:
     mount = api.Mount(container_path="/run", host_path=str(tmp_path))

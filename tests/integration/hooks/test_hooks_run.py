@@ -68,7 +68,7 @@ async def test_arguments_environment_and_order_are_as_defined(
     assert words == [["first", "a"], ["second", "b"]]
 
 
-async def test_only_the_containers_that_a_hook_is_for_have_it(cri: Cri, hooks_d: Any) -> None:
+async def test_only_matching_containers_have_a_hook(cri: Cri, hooks_d: Any) -> None:
     mark = {"when": {"annotations": {"^example/hook$": "^yes$"}, "commands": ["sleep$"]}}
     hooks_d.define("noting", "prestart", STATE, **mark)
     config = pod_config(cri.daemon, annotations={"example/hook": "yes"})
@@ -146,7 +146,7 @@ async def test_a_precreate_hook_that_fails_is_named_and_no_container_is_made(
     assert await cri.containers() == []
 
 
-async def test_a_precreate_hook_that_hangs_is_killed_in_time_with_all_it_started(
+async def test_a_precreate_hook_that_hangs_is_killed_with_its_processes(
     cri: Cri, hooks_d: Any
 ) -> None:
     hooks_d.define("hanging", "precreate", "sleep 98765 & sleep 98765", hook={"timeout": 1})

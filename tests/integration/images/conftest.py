@@ -1,6 +1,6 @@
 """A registry for the whole session, and an image store on a fresh root for each test."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ from cri_shim.linux.boot import boot_id
 from cri_shim.state.memory import MemoryStore
 from cri_shim.store.image_store import ImageStore
 from cri_shim.store.manifest import host_architecture
+from cri_shim.store.policies import Policies
 from cri_shim.store.skopeo import Skopeo
 from tests.fixtures.image_engine import close, engine_of, recover
 from tests.fixtures.images import Registry
@@ -39,13 +40,20 @@ async def open_images(
         *,
         conf: Path | None = None,
         policy: Path | None = None,
+        namespaces: Path | None = None,
+        env: Mapping[str, str] | None = None,
         boot: str = "",
         program: str = "skopeo",
         **options: object,
     ) -> Engine:
         architecture = host_architecture()
+        policies = Policies(policy, namespaces)
         skopeo = Skopeo(
-            program, registries_conf=conf or registry.conf, policy=policy, architecture=architecture
+            program,
+            registries_conf=conf or registry.conf,
+            policies=policies,
+            architecture=architecture,
+            env=env,
         )
         store = ImageStore(
             tmp_path / "root",
@@ -53,6 +61,7 @@ async def open_images(
             state,
             boot_id=boot or boot_id(),
             skopeo=skopeo,
+            policies=policies,
             **options,  # type: ignore[arg-type]
         )
         engine = engine_of(store)

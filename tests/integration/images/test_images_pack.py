@@ -15,6 +15,7 @@ import pytest
 from cri_shim.errors import ToolFailed, Unavailable
 from cri_shim.linux import mounts
 from cri_shim.spec.userns import IdMap
+from cri_shim.store import python_child
 from cri_shim.store.layers import Layers
 from tests.fixtures.images import Image, Tar, busybox_layer, tree
 from tests.integration.images.test_images_unpack import everything
@@ -224,6 +225,26 @@ async def test_what_overlayfs_keeps_elsewhere_is_refused(layers: Layers, tmp_pat
 
     with pytest.raises(ToolFailed, match="overlayfs keeps a part of it elsewhere"):
         await layers.pack(tmp_path / "upper", tmp_path / "layer", None, ())
+
+
+async def test_a_whole_tree_is_packed_without_what_is_mounted_below_it(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    (root / "mounted").mkdir(parents=True)
+    (root / "file").write_text("content")
+    (root / "outside").symlink_to(tmp_path)
+    mounts.tmpfs(root / "mounted", 1 << 20, 0o755)
+    try:
+        (root / "mounted/secret").touch()
+        with (tmp_path / "tar").open("wb") as tar:
+            await python_child.call(
+                "cri_shim.store.pack.child", "whole", str(root), str(tar.fileno()), "",
+                attempt="cannot pack", directory=root, pass_fds=[tar.fileno()],
+            )  # fmt: skip
+    finally:
+        mounts.unmount(root / "mounted")
+
+    with tarfile.open(tmp_path / "tar") as found:
+        assert found.getnames() == ["file", "mounted", "outside"]
 
 
 async def test_a_full_disk_is_named(layers: Layers, tmp_path: Path) -> None:

@@ -140,7 +140,9 @@ async def test_a_start_without_the_directory_serves(daemon: Daemon) -> None:
     assert times(daemon, "image.preload_dir") == 1
 
 
-async def test_a_daemon_that_dies_while_it_loads_goes_on_at_the_next_start(daemon: Daemon) -> None:
+async def test_a_load_interrupted_by_the_daemons_death_continues_at_the_next_start(
+    daemon: Daemon,
+) -> None:
     plan = daemon.directory / "plan"
     plan.write_text("images.preload.entry kill\n")
     daemon.env = {"CRI_SHIM_FAULTS": str(plan)}
@@ -156,7 +158,7 @@ async def test_a_daemon_that_dies_while_it_loads_goes_on_at_the_next_start(daemo
         await cri.remove_all()
 
 
-async def test_a_stop_does_not_wait_for_what_is_being_loaded(daemon: Daemon) -> None:
+async def test_a_stop_does_not_wait_for_a_running_load(daemon: Daemon) -> None:
     gate, skopeo = daemon.directory / "gate", daemon.directory / "skopeo"
     skopeo.write_text(GATE.format(gate=gate))
     skopeo.chmod(0o755)

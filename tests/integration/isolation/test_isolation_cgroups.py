@@ -55,7 +55,7 @@ def group(on: Cgroups) -> Iterator[str]:
         make(place)
     yield on.oci_path(f"/{parent}/pod", "box")
     for place in groups(parent):
-        hierarchies.remove(place, 0.0)
+        hierarchies.remove(place)
 
 
 def enter(path: str, child: Child) -> None:

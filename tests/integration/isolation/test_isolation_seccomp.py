@@ -48,7 +48,7 @@ async def test_the_default_is_our_own_profile(architecture: str) -> None:
     assert ("arch_prctl" in allowed(plain)) == (architecture == "amd64")
 
 
-async def test_the_file_that_is_configured_takes_the_place_of_our_own() -> None:
+async def test_a_configured_file_replaces_our_own() -> None:
     ours = profiles("/nowhere/seccomp.json", OF_DISTRIBUTION)
     assert (ours.problem(), ours.source()) == ("", OF_DISTRIBUTION)
     found = await ours.filter("at", DEFAULT, ["CAP_SYS_ADMIN"])

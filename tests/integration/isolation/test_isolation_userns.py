@@ -128,7 +128,7 @@ async def test_files_have_the_ids_of_the_namespace_in_an_idmapped_mount(
         idmap.check("/proc/sys", pins["user"])
 
 
-async def test_a_trial_says_which_directory_root_of_a_user_namespace_cannot_pass(
+async def test_a_trial_names_the_directory_that_root_of_a_user_namespace_cannot_traverse(
     tmp_path: Path,
 ) -> None:
     closed = tmp_path / "closed"

@@ -59,7 +59,7 @@ def test_watching_a_missing_path_names_it(watch: inotify.Inotify, tmp_path: Path
     assert refusal.value.filename == str(tmp_path / "missing")
 
 
-def test_when_instances_are_used_up_the_error_says_what_to_raise(
+def test_the_error_of_exhausted_instances_names_the_limit_to_raise(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def used_up(flags: int) -> int:

@@ -24,7 +24,7 @@ def top(tmp_path: Path) -> Iterator[Path]:
     mounts.unmount(top / "a" / "volume")
 
 
-def test_a_removal_stops_at_a_mount_and_says_so(top: Path) -> None:
+def test_a_removal_stops_at_a_mount_with_an_error(top: Path) -> None:
     with pytest.raises(OSError, match="Device or resource busy"):
         remove_tree(top)
 

@@ -125,7 +125,7 @@ def test_a_link_in_the_path_is_not_followed(tmp_path: Path, places: Path, compon
         ("plain/../../up", True),
     ],
 )
-def test_a_path_below_a_source_may_not_lead_out_of_it(
+def test_a_nested_path_that_leaves_its_source_is_refused(
     tmp_path: Path, nested: str, refused: bool
 ) -> None:
     source = tmp_path / "source"

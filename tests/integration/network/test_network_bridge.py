@@ -118,7 +118,7 @@ async def test_a_cancelled_add_is_undone_by_detach(node, started):
     assert node.reservations() == []
 
 
-async def test_after_a_reboot_every_address_comes_back_from_the_records_alone(node, started):
+async def test_after_a_reboot_every_address_is_freed_from_the_records_alone(node, started):
     node.configure(node.bridge("10.99.6.0/24"))
     before = await started(node.network())
     pods = [node.pod(before) for _ in range(20)]
@@ -152,7 +152,7 @@ async def test_a_plugin_missing_at_del_is_an_error_until_it_is_back(node, starte
     await network.detach(pod)
 
 
-async def test_gc_frees_what_a_crash_left(node, started):
+async def test_gc_frees_leftovers_of_a_crash(node, started):
     node.configure(node.bridge("10.99.8.0/24"))
     network = await started(node.network())
     kept, lost = node.pod(network), node.pod(network)

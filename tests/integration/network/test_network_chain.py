@@ -9,7 +9,7 @@ from cri_shim.errors import WrongState
 from cri_shim.isolation import namespaces
 from cri_shim.linux import nsenter
 from cri_shim.network import bundled, masquerade
-from cri_shim.network.network import Bundled
+from cri_shim.network.bundled import Bundled
 from cri_shim.pb import api_pb2
 
 PORTMAP = {"type": "portmap", "capabilities": {"portMappings": True}, "snat": True}
@@ -35,7 +35,7 @@ def visit(netns: Path | str, address: str, port: int) -> str:
     return nsenter.in_netns(Path(netns), work)
 
 
-async def test_a_host_port_leads_to_the_pod_and_every_rule_goes_with_it(node, started):
+async def test_a_host_port_reaches_the_pod_and_its_rules_are_removed_with_it(node, started):
     node.configure(node.bridge("10.98.1.0/24"), PORTMAP)
     network = await started(node.network())
     first = node.pod(network, port_mappings=WEB)

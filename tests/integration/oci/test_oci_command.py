@@ -151,7 +151,7 @@ async def test_ending_a_command_ends_its_children_too(talk):
     assert not processes.find_by_cmdline(lambda argv: argv[:1] == ["sleep"] and argv[1][:2] == "77")
 
 
-async def test_a_container_that_ends_takes_its_commands_along(talk):
+async def test_an_ended_container_ends_its_commands(talk):
     command = await talk.run("sleep", "1000")
     await talk.yard.kill(talk.made.init)
     async with asyncio.timeout(5):

@@ -183,7 +183,7 @@ async def test_a_create_that_takes_too_long_is_ended(yard, monkeypatch, tmp_path
     assert yard.state_of(yard.ids[0]) == []
 
 
-async def test_a_log_that_was_renamed_is_opened_anew(yard):
+async def test_a_renamed_log_is_reopened(yard):
     made = await yard.run(
         "echo one; while [ ! -e /tmp/go ]; do sleep 0.02; done; echo two; sleep 600"
     )
@@ -225,7 +225,7 @@ async def test_a_size_that_conmon_refuses_is_not_sent(yard):
     os.close(terminal)
 
 
-async def test_the_log_of_an_ended_container_cannot_be_opened_anew(yard):
+async def test_the_log_of_an_ended_container_cannot_be_reopened(yard):
     made = await yard.run("true")
     await yard.next_exit()
     with pytest.raises(WrongState, match="conmon has ended"):

@@ -64,6 +64,6 @@ def test_the_wheel_of_a_tagged_commit_has_its_version_and_runs(clone: Path, tmp_
     assert run(program, "--config", config, "config") == shown
 
 
-def test_the_wheel_of_a_commit_without_a_tag_says_so(clone: Path) -> None:
+def test_the_wheel_of_a_commit_without_a_tag_has_a_development_version(clone: Path) -> None:
     commit = run("git", "-C", clone, "rev-parse", "--short", "HEAD").strip()
     assert re.fullmatch(rf"cri_shim-.*\.dev\d+\+g{commit}-py3-none-any.whl", wheel_of(clone).name)

@@ -85,7 +85,7 @@ async def test_attributes_that_only_the_real_root_may_set_are_left_out(
     assert (await cri.sh(container, "cat file")) == "here"
 
 
-async def test_an_image_that_needs_more_ids_than_there_are_says_how_many(cri: Cri) -> None:
+async def test_the_error_of_an_image_with_too_many_ids_has_their_number(cri: Cri) -> None:
     said = "'far' belongs to 100000:0: the image needs 100001 ids or more, this user has 65537"
     with pytest.raises(ToolFailed, match=said):
         await load(cri, Tar().file("far", uid=100000), name="localhost/far:1")

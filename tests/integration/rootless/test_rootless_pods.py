@@ -129,7 +129,7 @@ async def test_the_users_own_client_finds_the_daemon_and_runs_a_pod(daemon: User
     assert daemon.traces() == []
 
 
-async def test_info_says_that_it_is_rootless_and_with_which_ids(daemon: UserDaemon) -> None:
+async def test_info_has_the_rootless_mode_and_its_ids(daemon: UserDaemon) -> None:
     answer = daemon.machine.cri_shim("info")
     assert "rootless: yes" in answer.stdout
     assert f"- 0 {daemon.machine.uid} 1\n" in answer.stdout

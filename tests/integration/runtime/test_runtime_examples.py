@@ -12,7 +12,8 @@ import pytest
 from cri_shim import Runtime, options
 from cri_shim.aio import child
 from cri_shim.linux import mounts
-from cri_shim.network.network import Bundled, Network
+from cri_shim.network.bundled import Bundled
+from cri_shim.network.network import Network
 from tests.fixtures import busybox
 
 EXAMPLES = Path(__file__).parents[3] / "examples"

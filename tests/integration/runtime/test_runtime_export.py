@@ -10,12 +10,12 @@ import pytest
 
 from cri_shim import Runtime
 from cri_shim.aio import child
+from cri_shim.containers import export
 from cri_shim.errors import ToolFailed, WrongState
 from cri_shim.library.container import Container
 from cri_shim.library.pod import Pod
 from cri_shim.linux import mounts
 from cri_shim.pb import api_pb2 as api
-from cri_shim.store import tar_tree
 from tests.fixtures.images import tree
 from tests.fixtures.library import Place
 from tests.integration.runtime.conftest import load_busybox, running
@@ -137,15 +137,15 @@ async def test_a_failed_or_cancelled_export_leaves_no_file(
             await container.export(full)
     begun = asyncio.Event()
     loop = asyncio.get_running_loop()
-    write = tar_tree.write
+    copy = export._copy
 
-    def slow(root, to, owner, stopped):
+    def slow(pipe, to, stopped):
         loop.call_soon_threadsafe(begun.set)
         while not stopped():
             pass
-        write(root, to, owner, stopped)
+        copy(pipe, to, stopped)
 
-    monkeypatch.setattr(tar_tree, "write", slow)
+    monkeypatch.setattr(export, "_copy", slow)
     exporting = asyncio.create_task(container.export(tmp_path / "root.tar"))
     await begun.wait()
     exporting.cancel()
@@ -159,14 +159,14 @@ async def test_a_removal_during_the_export_is_an_error(
 ) -> None:
     begun, removed = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
-    write = tar_tree.write
+    copy = export._copy
 
     def slow(*args):
         loop.call_soon_threadsafe(begun.set)
         asyncio.run_coroutine_threadsafe(removed.wait(), loop).result()
-        write(*args)
+        copy(*args)
 
-    monkeypatch.setattr(tar_tree, "write", slow)
+    monkeypatch.setattr(export, "_copy", slow)
     exporting = asyncio.create_task(container.export(tmp_path / "root.tar"))
     await begun.wait()
     await container.remove(force=True)

@@ -96,7 +96,7 @@ async def test_a_failed_start_keeps_the_files_of_earlier_runs(
         assert second.engine.objects.identity() == identity
 
 
-async def test_a_start_that_is_cut_off_while_it_waits_leaves_nothing(here: Place) -> None:
+async def test_a_start_that_is_cancelled_while_it_waits_leaves_nothing(here: Place) -> None:
     started = asyncio.Event()
 
     async def slow(*_: object) -> None:

@@ -65,7 +65,7 @@ async def test_a_terminal_is_shared_and_resized(cri, pod, attach):
     await talker.until(b"45 123")
 
 
-async def test_what_is_typed_into_a_terminal_is_read_by_the_container(cri, pod, attach):
+async def test_input_of_a_terminal_is_read_by_the_container(cri, pod, attach):
     script = "read x; echo heard $x; exit 6"
     container = await cri.run(pod, ["sh", "-c", script], stdin=True, tty=True)
     talker = await attach(container, stdin=True, tty=True)

@@ -16,7 +16,7 @@ from tests.fixtures.streams import Talker
 HUNDRED_MB = 100_000_000
 
 
-async def test_output_arrives_and_the_status_says_success(container, exec):
+async def test_output_arrives_and_the_status_is_success(container, exec):
     talker = await exec(container, "sh", "-c", "echo out; echo err >&2")
     assert await talker.status() == {"metadata": {}, "status": "Success"}
     assert (talker.text("stdout"), talker.text("stderr")) == (b"out\n", b"err\n")
@@ -59,7 +59,7 @@ async def test_ctrl_c_on_a_terminal_ends_the_command(container, exec):
     assert await talker.code() == 130
 
 
-async def test_a_hundred_megabytes_come_whole_and_before_the_status(cri, container, exec):
+async def test_a_hundred_megabytes_arrive_complete_before_the_status(cri, container, exec):
     script = f"head -c {HUNDRED_MB} /dev/zero; exit 7"
     talker = await exec(container, "sh", "-c", script)
     assert await talker.code() == 7
@@ -77,7 +77,7 @@ async def test_memory_stays_flat_while_much_is_sent(cri, container, exec):
     assert await talker.code() == 0
 
 
-async def test_much_input_comes_whole(container, exec):
+async def test_large_input_arrives_complete(container, exec):
     talker = await exec(container, "sh", "-c", "sha256sum", stdin=True)
     piece = bytes(range(256)) * 512
     for _ in range(160):
@@ -110,7 +110,7 @@ async def test_unread_input_stalls_only_its_session(cri, container, exec):
     assert resident(cri.daemon.pid) - before < 8 << 20
 
 
-async def test_the_command_and_its_children_end_when_the_client_goes(container, exec):
+async def test_the_command_and_its_children_end_when_the_client_disconnects(container, exec):
     script = "sleep 5551 & (sleep 5552 &) ; echo up; sleep 5553"
     talker = await exec(container, "sh", "-c", script)
     await talker.until(b"up")
@@ -119,9 +119,7 @@ async def test_the_command_and_its_children_end_when_the_client_goes(container, 
     await until(lambda: not any(processes("sleep", f"555{n}") for n in (1, 2, 3)))
 
 
-async def test_the_command_ends_when_the_client_goes_even_while_its_input_is_not_read(
-    container, exec
-):
+async def test_the_command_ends_when_the_client_disconnects_with_unread_input(container, exec):
     talker = await exec(container, "sleep", "5561", stdin=True)
     await until(lambda: processes("sleep", "5561"))
     await talker.send(b"x" * 700_000)
@@ -201,7 +199,7 @@ async def test_a_command_that_runs_is_recorded(cri, container, exec, transport):
     await until(lambda: recorded().issuperset(processes("sleep", seconds)))
 
 
-async def test_a_stop_that_has_begun_refuses_no_command_and_ends_it_with_the_container(cri, exec):
+async def test_commands_are_accepted_during_a_stop_and_end_with_the_container(cri, exec):
     pod = await cri.run_pod()
     stubborn = await cri.run(pod, ["sh", "-c", "trap : TERM; while :; do sleep 0.1; done"])
     stopping = asyncio.create_task(cri.stop(stubborn, timeout=60))

@@ -82,7 +82,7 @@ async def cut(reader: Reader, writer: Writer) -> None:
     writer.transport.abort()
 
 
-async def test_bytes_go_both_ways(cri, pod, forward):
+async def test_bytes_are_forwarded_in_both_directions(cri, pod, forward):
     async with serving(cri, pod, echo) as port:
         session = await forward(pod)
         error, data = await session.connect(port)
@@ -219,7 +219,7 @@ async def test_old_clients_without_request_ids_are_understood(cri, pod, forward)
         await session.until(data, b"hello")
 
 
-async def test_much_goes_through_whole(cri, pod, forward):
+async def test_large_data_is_forwarded_complete(cri, pod, forward):
     async with serving(cri, pod, pour) as port:
         session = await forward(pod)
         _, data = await session.connect(port)

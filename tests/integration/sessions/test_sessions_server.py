@@ -36,7 +36,7 @@ async def status_of(url: str, *headers: str, method: str = "POST") -> str:
     return head.split(" ")[1]
 
 
-async def test_it_listens_on_the_loopback_address_and_a_free_port(cri, container):
+async def test_the_server_listens_on_the_loopback_address_and_a_free_port(cri, container):
     parts = urlsplit(await exec_url(cri, container, "true"))
     assert (parts.scheme, parts.hostname) == ("http", "127.0.0.1")
     assert parts.port is not None and parts.port > 1024

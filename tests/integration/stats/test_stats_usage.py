@@ -39,7 +39,7 @@ def _open_counters(cri: Cri) -> int:
     return sum(link.readlink().match("*/net/dev") for link in links)
 
 
-async def test_a_container_has_numbers_as_soon_as_it_is_started(cri: Cri) -> None:
+async def test_a_started_container_has_statistics_at_once(cri: Cri) -> None:
     await cri.load_busybox()
     config = container_config(["sleep", "1000"], labels={"a": "b"}, annotations={"c": "d"})
     container = await cri.create(await cri.run_pod(), config)
@@ -83,7 +83,7 @@ async def test_written_bytes_are_in_the_usage_of_the_writable_layer(cri: Cri) ->
     assert layer.fs_id.mountpoint == images.container_filesystems[0].fs_id.mountpoint
 
 
-async def test_the_rate_comes_with_the_second_look(cri: Cri) -> None:
+async def test_the_rate_is_known_from_the_second_look_on(cri: Cri) -> None:
     await cri.load_busybox()
     container = await cri.run(await cri.run_pod(), ["sh", "-c", "while :; do :; done"])
     assert not (await _one(cri, container)).cpu.HasField("usage_nano_cores")
@@ -172,7 +172,7 @@ async def test_the_network_counters_move_with_traffic(cri: Cri) -> None:
     assert after.HasField("tx_errors")
 
 
-async def test_a_pod_without_containers_has_a_network_all_the_same(cri: Cri) -> None:
+async def test_a_pod_without_containers_has_network_statistics(cri: Cri) -> None:
     pod = await cri.run_pod()
     linux = (await _pod(cri, pod)).linux
     assert linux.network.default_interface.name == "eth0"

@@ -90,7 +90,7 @@ async def echo(port: int, data: bytes) -> bytes:
     return answer
 
 
-async def test_exec_brings_output_and_exit_code(
+async def test_exec_returns_output_and_exit_code(
     go_clients: GoClients, exec_url: ExecURL, transport: str
 ):
     url = await exec_url("sh", "-c", "echo out; echo err >&2; exit 42")
@@ -99,7 +99,7 @@ async def test_exec_brings_output_and_exit_code(
     assert (ended.stdout.head, ended.stderr.head, ended.exit_code) == ("out\n", "err\n", 42)
 
 
-async def test_exec_takes_input_to_its_end(
+async def test_exec_reads_input_to_its_end(
     go_clients: GoClients, exec_url: ExecURL, transport: str
 ):
     data = bytes(range(256)) * 20_000
@@ -111,7 +111,7 @@ async def test_exec_takes_input_to_its_end(
     assert ended.stdout.sha256 == hashlib.sha256(data).hexdigest()
 
 
-async def test_exec_brings_much_output_whole_to_a_slow_reader(
+async def test_exec_sends_large_output_complete_to_a_slow_reader(
     go_clients: GoClients, exec_url: ExecURL, transport: str
 ):
     url = await exec_url("sh", "-c", f"head -c {ZEROS} /dev/zero; exit 3")
@@ -193,7 +193,7 @@ async def test_exec_supports_the_older_protocols(
     assert "exit status 5" in ended.error or ended.exit_code == 5
 
 
-async def test_attach_brings_output_until_the_container_ends(
+async def test_attach_sends_output_until_the_container_ends(
     go_clients: GoClients, cri: Cri, pod: str, transport: str
 ):
     script = "read word; echo got $word; echo err >&2; exit 3"
@@ -241,7 +241,7 @@ async def test_connections_are_forwarded(
     assert (forwarding.error, forwarding.log) == ("", "")
 
 
-async def test_much_is_forwarded_whole(
+async def test_large_data_is_forwarded_complete(
     go_clients: GoClients, cri: Cri, pod: str, echo_port: int, transport: str
 ):
     data = bytes(range(256)) * 80_000

@@ -140,7 +140,7 @@ async def test_v4_is_supported_over_websocket(go_clients: GoClients, server: Thr
     assert (server.protocols, ended.exit_code, ended.stderr.head) == ([V4], 5, "to stderr")
 
 
-async def test_a_client_whose_websocket_is_refused_comes_back_with_spdy(
+async def test_a_client_whose_websocket_is_refused_falls_back_to_spdy(
     go_clients: GoClients, server: ThrowAway
 ):
     server.refuse_websocket = True
@@ -162,7 +162,9 @@ async def test_connections_are_forwarded(go_clients: GoClients, server: ThrowAwa
 
 
 @both
-async def test_much_is_forwarded_whole(go_clients: GoClients, server: ThrowAway, transport: str):
+async def test_large_data_is_forwarded_complete(
+    go_clients: GoClients, server: ThrowAway, transport: str
+):
     data = b"forwarded" * 1_000_000
 
     async with go_clients.forward(server.url("forward"), 80, transport=transport) as forwarding:

@@ -150,7 +150,7 @@ async def test_a_program_may_be_given_another_name_for_itself() -> None:
 
 @pytest.mark.parametrize("call", ["pipe2", "memfd_create", "pidfd_open"])
 @pytest.mark.parametrize("nth", [1, 2])
-async def test_without_descriptors_left_the_error_says_so_and_nothing_leaks(
+async def test_without_descriptors_the_error_has_the_reason_and_nothing_leaks(
     monkeypatch: pytest.MonkeyPatch, call: str, nth: int
 ) -> None:
     before = descriptors()

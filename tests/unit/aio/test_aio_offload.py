@@ -74,7 +74,7 @@ async def test_a_timeout_still_ends_as_a_timeout() -> None:
     assert go.is_set()
 
 
-async def test_a_caller_that_joined_and_gives_up_leaves_the_work_running() -> None:
+async def test_a_cancelled_caller_that_joined_leaves_the_work_running() -> None:
     go = asyncio.Event()
     work = asyncio.create_task(go.wait())
     caller = asyncio.create_task(join(work))

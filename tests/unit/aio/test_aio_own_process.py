@@ -59,7 +59,7 @@ async def test_a_call_that_hangs_is_an_error_that_names_its_path(
         await own_process.each(os.open, items, limit=SHORT_S)
 
 
-async def test_the_loop_goes_on_while_a_call_hangs(pipe: Path) -> None:
+async def test_the_loop_continues_while_a_call_hangs(pipe: Path) -> None:
     call = own_process.each(os.open, [(str(pipe), os.O_RDONLY)], limit=60)
     hanging = asyncio.ensure_future(call)
     assert await own_process.each(os.listdir, [(str(pipe.parent),)]) == [["pipe"]]
@@ -76,7 +76,7 @@ async def test_a_killed_process_is_gone_and_its_path_can_be_used_again(pipe: Pat
         await all_ended()
 
 
-async def test_a_caller_that_gives_up_leaves_no_process(pipe: Path) -> None:
+async def test_a_cancelled_caller_leaves_no_process(pipe: Path) -> None:
     call = own_process.each(os.open, [(str(pipe), os.O_RDONLY)])
     hanging = asyncio.ensure_future(call)
     await asyncio.sleep(0)

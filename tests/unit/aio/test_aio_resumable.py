@@ -47,7 +47,7 @@ async def test_a_different_request_meanwhile_is_refused() -> None:
     await first
 
 
-async def test_the_work_outlives_its_caller_and_the_retry_collects_it() -> None:
+async def test_the_work_outlives_its_caller_and_a_retry_gets_the_result() -> None:
     handover, work = Resumable[str, str, str]("test"), Work()
     first = asyncio.create_task(handover.do("k", "r", work, always))
     await asyncio.sleep(0)
@@ -59,7 +59,7 @@ async def test_the_work_outlives_its_caller_and_the_retry_collects_it() -> None:
     assert not handover.under_way("k")
 
 
-async def test_a_result_that_is_no_longer_good_is_made_anew() -> None:
+async def test_an_outdated_result_is_made_again() -> None:
     handover, work = Resumable[str, str, str]("test"), Work()
     first = asyncio.create_task(handover.do("k", "r", work, always))
     await asyncio.sleep(0)

@@ -42,7 +42,7 @@ async def test_another_key_is_other_work() -> None:
     assert work.starts == 2
 
 
-async def test_after_the_end_the_work_is_done_anew() -> None:
+async def test_after_the_end_the_work_is_done_again() -> None:
     flights, work = SingleFlight[str, int]("pull"), Work()
     work.go.set()
     assert [await flights.do("a", work), await flights.do("a", work)] == [1, 2]
@@ -59,7 +59,7 @@ async def test_a_failure_reaches_all_callers_and_the_next_call_starts_anew() -> 
     assert await flights.do("a", work) == 2
 
 
-async def test_a_caller_that_gives_up_leaves_the_work_for_the_next_one() -> None:
+async def test_the_work_of_a_cancelled_caller_continues_for_the_next_one() -> None:
     flights, work = SingleFlight[str, int]("pull"), Work()
     call = asyncio.create_task(flights.do("a", work))
     await asyncio.sleep(0)

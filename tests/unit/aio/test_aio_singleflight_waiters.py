@@ -26,7 +26,7 @@ class Work:
         return number
 
 
-async def test_the_last_caller_to_go_ends_the_work() -> None:
+async def test_the_work_ends_with_its_last_caller() -> None:
     flights: SingleFlight[str, int] = SingleFlight("test", needs_waiters=True)
     work = Work()
     work.may_end.set()
@@ -66,7 +66,7 @@ async def test_a_caller_during_the_cleanup_of_abandoned_work_starts_anew() -> No
         await first
 
 
-async def test_without_the_option_the_work_goes_on() -> None:
+async def test_without_the_option_the_work_continues() -> None:
     flights: SingleFlight[str, int] = SingleFlight("test")
     work = Work()
     caller = asyncio.create_task(flights.do("k", work))

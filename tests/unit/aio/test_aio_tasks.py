@@ -21,7 +21,7 @@ async def test_an_error_is_logged_with_the_name_of_its_task(
     assert len(tasks) == 0
 
 
-async def test_drain_waits_for_what_ends_in_time_and_cancels_the_rest() -> None:
+async def test_drain_waits_for_tasks_and_cancels_the_late_ones() -> None:
     ended: list[str] = []
 
     async def quick() -> None:

@@ -21,7 +21,7 @@ def loaded(text: str, tmp_path: Path) -> Config:
     return load(file, places=PLACES)
 
 
-def test_a_containerd_file_of_version_2_keeps_what_cri_shim_has(tmp_path: Path) -> None:
+def test_a_containerd_file_of_version_2_is_converted(tmp_path: Path) -> None:
     text = from_containerd.converted(FILES / "containerd-v2.toml")
     config = loaded(text, tmp_path)
     assert config.streaming.port == 10010
@@ -54,7 +54,7 @@ def test_a_containerd_file_of_version_3_is_read_from_both_its_tables(tmp_path: P
     assert config.image.pull_progress_timeout == 300.0
 
 
-def test_a_crio_file_keeps_what_cri_shim_has(tmp_path: Path) -> None:
+def test_a_crio_file_is_converted(tmp_path: Path) -> None:
     text = from_crio.converted(FILES / "crio.conf")
     config = loaded(text, tmp_path)
     assert config.default_runtime == "crun"

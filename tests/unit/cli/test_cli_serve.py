@@ -67,7 +67,7 @@ def test_a_signal_stops_the_daemon_in_order(runtime: type[Runtime], number: sign
     assert runtime.events == ["made {'server.root': '/r'}", "opened", "served", "closed"]
 
 
-def test_a_hangup_does_not_stop_it(runtime: type[Runtime]) -> None:
+def test_sighup_does_not_stop_the_daemon(runtime: type[Runtime]) -> None:
     runtime.signals = (signal.SIGHUP, signal.SIGTERM)
     assert main(["serve"]) == 0
     assert runtime.events[-2:] == ["served", "closed"]

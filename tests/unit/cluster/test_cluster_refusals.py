@@ -84,7 +84,7 @@ def test_a_directory_that_cannot_be_used_is_named(directory: Path, said: str) ->
         control.up(place(directory))
 
 
-def test_a_command_without_a_cluster_says_how_to_start_one(tmp_path: Path) -> None:
+def test_a_command_without_a_cluster_is_an_error_with_a_remedy(tmp_path: Path) -> None:
     with pytest.raises(ClusterError, match=r"no cluster runs in .*: `up` starts one"):
         control.run(place(tmp_path / "c"), ["true"])
 

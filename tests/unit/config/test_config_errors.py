@@ -55,7 +55,7 @@ def test_an_unknown_key_is_named_with_its_line_and_the_nearest_valid_one(
         ("namespace = 2020-01-01", "c.toml:1: namespace: expected a string, found a date or time (datetime.date(2020, 1, 1))"),
     ],
 )  # fmt: skip
-def test_a_wrong_type_says_what_was_expected_and_what_was_found(
+def test_the_error_of_a_wrong_type_has_the_expected_and_the_found_type(
     tmp_path: Path, text: str, expected: str
 ) -> None:
     assert complaint(tmp_path, text) == expected

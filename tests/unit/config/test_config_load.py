@@ -79,7 +79,7 @@ def test_flags_win_over_all_files(places: Places) -> None:
     assert config.origin["server.log_level"] == "flag server.log_level"
 
 
-def test_every_value_knows_file_and_line_it_came_from(places: Places) -> None:
+def test_every_value_has_its_file_and_line(places: Places) -> None:
     places.own.write_text('# a comment\nnamespace = "x"\n\n[server]\n# more\nlog_level = "error"\n')
     origin = load(places=places).origin
     assert origin["namespace"] == f"{places.own}:2"

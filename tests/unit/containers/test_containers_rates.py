@@ -23,7 +23,7 @@ def test_looks_in_quick_succession_get_the_last_rate() -> None:
     assert rates.seen("c", 2 * S, S) == 0
 
 
-def test_a_counter_or_clock_that_goes_back_begins_anew() -> None:
+def test_a_counter_or_clock_that_goes_back_restarts_the_rate() -> None:
     rates = Rates()
     rates.seen("c", 5 * S, 5 * S)
     assert rates.seen("c", 7 * S, S) is None

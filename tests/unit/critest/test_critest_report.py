@@ -129,7 +129,7 @@ def test_crictls_own_tests_have_a_part_of_their_own():
     assert "| crictl: pull | **FAIL** |" in crictl
 
 
-def test_the_report_says_when_crictls_own_tests_were_not_run():
+def test_the_report_mentions_missing_runs_of_crictls_own_tests():
     assert "Not run: the source tree of cri-tools" in report.text([outcome("one")])
 
 

@@ -86,7 +86,7 @@ def test_a_list_can_be_of_one_name(engine: Engine) -> None:
     assert list(query.listed(engine, none)) == []
 
 
-def test_the_info_is_there_only_if_asked_for(engine: Engine) -> None:
+def test_the_info_is_there_only_if_requested(engine: Engine) -> None:
     _, brief = query.status(engine, FIRST)
     _, info = query.status(engine, FIRST, verbose=True)
 

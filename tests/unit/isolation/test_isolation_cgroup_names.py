@@ -66,7 +66,7 @@ def test_the_systemd_driver_refuses_a_parent_that_is_no_slice(parent: str) -> No
 
 @pytest.mark.parametrize("parent", ["/a/../..", "..", "/kubepods/./x", "/a\0b"])
 @pytest.mark.parametrize("driver", ["cgroupfs", "systemd"])
-def test_a_parent_that_leads_elsewhere_is_refused(driver: Driver, parent: str) -> None:
+def test_a_parent_outside_the_hierarchy_is_refused(driver: Driver, parent: str) -> None:
     with pytest.raises(InvalidArgument, match="not a plain path"):
         oci_path(driver, parent, ID)
 

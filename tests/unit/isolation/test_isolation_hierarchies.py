@@ -110,7 +110,7 @@ def test_a_tree_mounted_later_is_seen(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert trees.holding("hugetlb") is not None
 
 
-def test_a_tree_that_exists_before_it_is_mounted_is_looked_for_again(
+def test_a_tree_that_exists_before_its_mount_is_found_later(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     machine = Machine(monkeypatch, tmp_path, V1, V1_OWN + "10:hugetlb:/\n")
@@ -137,15 +137,13 @@ def test_a_missing_group_has_no_processes(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     assert hierarchies.tree(gone) == []
     assert hierarchies.processes(gone) == set()
-    hierarchies.remove(gone, 0.0)
+    hierarchies.remove(gone)
 
 
-def test_a_group_in_use_is_an_error_after_the_deadline(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_group_in_use_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def busy(self: Path) -> None:
         raise OSError(16, "Device or resource busy", str(self))
 
     monkeypatch.setattr(Path, "rmdir", busy)
     with pytest.raises(OSError, match="busy"):
-        hierarchies.remove(tmp_path, 0.0)
+        hierarchies.remove(tmp_path)

@@ -115,9 +115,7 @@ def test_a_kill_of_the_whole_slice_is_accounted_to_all_its_containers(
     ]
 
 
-def test_the_next_daemon_knows_what_was_accounted(
-    pod: Slice, kills: OomKills, tmp_path: Path
-) -> None:
+def test_the_next_daemon_has_the_accounts(pod: Slice, kills: OomKills, tmp_path: Path) -> None:
     killed, other = begun(kills, pod, "killed"), begun(kills, pod, "other")
     pod.kill_in(killed)
     shutil.rmtree(killed)
@@ -142,7 +140,7 @@ def test_a_slice_without_a_counter_has_no_kills(tmp_path: Path, kills: OomKills)
 
 
 @pytest.mark.parametrize("written", ["", "{", "[]", '{"kills": 1}'])
-def test_an_account_that_cannot_be_read_is_started_anew(
+def test_an_unreadable_account_is_replaced(
     pod: Slice, kills: OomKills, tmp_path: Path, written: str
 ) -> None:
     group = begun(kills, pod, "a")
@@ -152,9 +150,7 @@ def test_an_account_that_cannot_be_read_is_started_anew(
     assert OomKills(tmp_path / "oom").ended("a", group) is True
 
 
-def test_a_slice_that_was_made_anew_counts_anew(
-    pod: Slice, kills: OomKills, tmp_path: Path
-) -> None:
+def test_a_new_slice_starts_with_new_counts(pod: Slice, kills: OomKills, tmp_path: Path) -> None:
     group = begun(kills, pod, "a")
     pod.kill_in(group, number=5)
     kills.ended("a", group)

@@ -42,7 +42,7 @@ def test_a_pod_is_found_by_id_name_and_prefix_in_this_order(objects: ObjectStore
     assert found == ["aa1", "bb2", "aa2", "bb1"]
 
 
-def test_a_container_is_found_by_name_with_as_much_before_it_as_is_needed(
+def test_a_container_is_found_by_a_sufficiently_qualified_name(
     objects: ObjectStore,
 ) -> None:
     found = [names.container(objects, each).id for each in ("log", "web/log", "red/web/main")]

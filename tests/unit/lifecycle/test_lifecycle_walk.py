@@ -95,7 +95,7 @@ def test_every_recovered_record_can_be_removed(phase: int) -> None:
     assert containers.observe(container) == containers.container("x")
 
 
-def test_a_record_that_was_read_before_the_removal_does_not_bring_it_back(store: Store) -> None:
+def test_a_stale_record_does_not_restore_a_removed_object(store: Store) -> None:
     objects = ObjectStore(store)
     making = objects.put(_pod(state.POD_CREATING))
     removing = objects.observe(changed(making, phase=state.POD_REMOVING))

@@ -37,7 +37,7 @@ def test_a_file_in_the_way_is_an_error(tmp_path: Path) -> None:
         privacy.make_private(tmp_path / "a/b")
 
 
-def test_a_private_file_replaces_one_that_was_open(tmp_path: Path) -> None:
+def test_a_private_file_replaces_an_accessible_one(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("old")
     file.chmod(0o666)

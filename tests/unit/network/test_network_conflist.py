@@ -127,7 +127,7 @@ def test_plugins_in_the_directory_of_the_network_are_appended_in_order(tmp_path)
     assert [plugin["type"] for plugin in network.plugins] == ["p", "one", "two"]
 
 
-def test_only_inlined_plugins_are_loaded_when_the_list_says_so(tmp_path):
+def test_load_only_inlined_plugins_disables_the_plugin_directory(tmp_path):
     document = {"name": "a", "loadOnlyInlinedPlugins": "true", "plugins": [{"type": "p"}]}
     path = write(tmp_path, "a.conflist", document)
     (tmp_path / "a").mkdir()

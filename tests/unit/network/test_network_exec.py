@@ -86,7 +86,7 @@ async def test_a_missing_plugin_is_named_with_the_directories_searched(fakes):
     )
 
 
-async def test_after_its_time_the_plugin_and_what_it_started_are_killed(fakes, tmp_path):
+async def test_after_its_time_the_plugin_and_its_processes_are_killed(fakes, tmp_path):
     fakes.make("fake", ADD=f"sleep 60 & echo $! > {tmp_path}/pid; wait")
 
     with pytest.raises(TimedOut, match=r"ADD of network net for pod abc did not end within 0.3 s"):

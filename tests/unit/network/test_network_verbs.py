@@ -13,7 +13,7 @@ FAIL = """echo '{"code": 100, "msg": "broken"}'; exit 1"""
 MAPPED = [api_pb2.PortMapping(host_port=80, container_port=80)]
 
 
-async def test_add_goes_down_the_list_with_the_result_of_the_one_before(
+async def test_add_runs_the_list_in_order_with_the_previous_result(
     network, fakes, write_list, planned, tmp_path
 ):
     fakes.make("one")
@@ -34,7 +34,7 @@ async def test_add_goes_down_the_list_with_the_result_of_the_one_before(
     assert len(list((tmp_path / "cache" / "results").iterdir())) == 1
 
 
-async def test_del_goes_up_the_list_with_the_final_result_and_forgets_the_cache(
+async def test_del_runs_the_list_in_reverse_with_the_final_result_and_clears_the_cache(
     network, fakes, write_list, planned, tmp_path
 ):
     fakes.make("one")
@@ -290,9 +290,7 @@ async def test_no_pod_is_planned_while_no_network_is_ready(network, pod, conf_di
         network.plan(pod())
 
 
-async def test_a_pod_that_asks_for_an_impossible_bandwidth_is_refused_at_the_plan(
-    network, fakes, write_list, pod
-):
+async def test_an_impossible_bandwidth_is_refused_at_the_plan(network, fakes, write_list, pod):
     fakes.make("one")
     write_list("one")
     await network.start()

@@ -13,7 +13,7 @@ def run_of(runtime: str, **states: State) -> record.Run:
     return record.Run("conformance", runtime, "2026-01-02", versions, "a machine", 16, 10.0, specs)
 
 
-def test_a_spec_that_passes_with_containerd_alone_is_named():
+def test_a_spec_that_passes_only_with_containerd_is_listed():
     page = report.text(
         [
             run_of("cri-shim", a="pass", b="fail", c="fail"),

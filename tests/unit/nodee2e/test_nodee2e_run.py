@@ -48,7 +48,7 @@ def test_the_suite_gets_the_group_s_filter_and_gates_and_the_proxy(tmp_path: Pat
     assert {"--feature-gates=A=true,B=false", "--cri-proxy-enabled"} <= set(theirs)
 
 
-def test_a_focus_of_the_caller_takes_the_place_of_the_group_s(tmp_path: Path):
+def test_a_focus_of_the_caller_replaces_the_groups(tmp_path: Path):
     group = Group("g", "G", "Slow", focus=("one",))
 
     words = command(place_in(tmp_path), Selection(group, 4, tmp_path, focus=("two",)))

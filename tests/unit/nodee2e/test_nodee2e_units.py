@@ -55,7 +55,7 @@ def test_a_unit_runs_and_is_listed_by_its_name(
     assert UNIT in capsys.readouterr().out
 
 
-def test_an_ended_unit_is_listed_unless_running_ones_are_asked_for(
+def test_an_ended_unit_is_listed_unless_only_running_ones_are_requested(
     manager: Manager, capsys: pytest.CaptureFixture[str]
 ):
     manager.start("sleep", "1000")

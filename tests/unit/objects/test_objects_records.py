@@ -47,7 +47,7 @@ def full(_batch: Sequence[Write]) -> None:
     raise Unavailable("no space")
 
 
-def test_a_new_process_finds_what_the_last_one_put(store: Store) -> None:
+def test_a_new_process_finds_the_records_of_the_last_one(store: Store) -> None:
     first = ObjectStore(store)
     first.put(pod("aa11"))
     first.put(container("cc11", "aa11"))
@@ -187,7 +187,7 @@ def test_dependents_of_a_container_are_known_until_they_are_removed(store: Store
     assert objects.dependents("cc11") == objects.dependents("cc22") == []
 
 
-async def test_until_wakes_at_the_change_it_waits_for(store: Store) -> None:
+async def test_until_returns_at_the_awaited_change(store: Store) -> None:
     objects = ObjectStore(store)
     record = put(objects, pod("aa11", phase=state.POD_READY))
     waiting = asyncio.create_task(

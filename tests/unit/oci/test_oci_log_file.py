@@ -113,7 +113,7 @@ async def test_a_long_tail_is_searched_in_the_last_part_only(
     assert len(await texts(log, LogQuery(tail=9))) < 7
 
 
-async def test_a_file_that_comes_late_and_grows_is_followed_to_the_end(tmp_path: Path) -> None:
+async def test_a_file_that_appears_later_and_grows_is_followed_to_the_end(tmp_path: Path) -> None:
     path = tmp_path / "0.log"
     following = Following(path)
     first = asyncio.create_task(following.next())
@@ -141,7 +141,7 @@ async def test_a_renamed_file_is_read_to_its_end_before_the_new_one(tmp_path: Pa
     assert await following.rest() == ["four"]
 
 
-async def test_a_file_that_was_cut_is_read_anew(tmp_path: Path) -> None:
+async def test_a_truncated_file_is_read_from_its_start(tmp_path: Path) -> None:
     path = tmp_path / "0.log"
     add(path, [line("one"), line("two")])
     following = Following(path)

@@ -57,7 +57,7 @@ def test_other_missing_things_are_not_missing_commands(said):
     assert type(messages.failure("x", said)) is ToolFailed
 
 
-def test_a_failure_without_a_message_says_so():
+def test_a_failure_without_a_message_has_a_placeholder():
     assert str(messages.failure("cannot x", "")) == "cannot x: the OCI runtime gave no reason"
 
 

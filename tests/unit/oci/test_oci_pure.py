@@ -67,7 +67,7 @@ def test_an_exit_file_without_a_number_is_none(tmp_path, content):
     assert exits.read("c1", tmp_path / "absent") is None
 
 
-def test_a_document_comes_back_as_it_was_written(tmp_path):
+def test_a_document_reads_back_as_written(tmp_path):
     document = {"process": {"env": ["PATH=/bin", "NOT_UTF8=\udcff", "UTF8=ü"]}}
     bundle.write(tmp_path, document)
     assert bundle.spec(tmp_path) == document

@@ -53,14 +53,16 @@ def test_a_tagged_commit_has_the_version_of_its_highest_tag(
 
 
 @pytest.mark.parametrize("tags", [[], ["nightly", "v10", "9.8.7"]])
-def test_a_commit_without_a_version_tag_says_so(checkout: Path, tags: list[str]) -> None:
+def test_a_commit_without_a_version_tag_has_a_development_version(
+    checkout: Path, tags: list[str]
+) -> None:
     for tag in tags:
         git(checkout, "tag", tag)
     commit = git(checkout, "rev-parse", "--short", "HEAD")
     assert version(checkout) == f"{__version__}.dev1+g{commit}"
 
 
-def test_changed_files_are_not_what_was_tagged(checkout: Path) -> None:
+def test_changed_files_are_not_the_tagged_version(checkout: Path) -> None:
     git(checkout, "tag", "v9.8.7")
     with (checkout / "cri_shim/version.py").open("a") as module:
         module.write("# changed\n")

@@ -45,7 +45,7 @@ def test_users_and_groups_have_their_own_ranges(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("missing", ["subuid", "subgid"])
-def test_the_error_of_missing_ranges_says_what_root_must_do(tmp_path: Path, missing: str) -> None:
+def test_the_error_of_missing_ranges_has_a_remedy_for_root(tmp_path: Path, missing: str) -> None:
     for name in ("subuid", "subgid"):
         (tmp_path / name).write_text("bob:100000:65536\nann:165536:65536\n")
     (tmp_path / missing).write_text("bob:100000:65536\n")

@@ -14,7 +14,7 @@ from cri_shim.rpc import boundary
 from cri_shim.rpc.client import Client
 
 
-async def test_a_missing_socket_gives_one_sentence_naming_it_and_what_to_do(
+async def test_a_missing_socket_is_a_sentence_with_its_path_and_a_remedy(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "none.sock"
@@ -27,7 +27,7 @@ async def test_a_missing_socket_gives_one_sentence_naming_it_and_what_to_do(
     )
 
 
-async def test_a_socket_of_a_dead_daemon_says_connection_refused(
+async def test_the_error_of_a_dead_daemons_socket_is_connection_refused(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "dead.sock"

@@ -89,7 +89,7 @@ async def test_running_calls_continue(tmp_path: Path) -> None:
         await stream.aclose()  # type: ignore[attr-defined]
 
 
-async def test_it_can_be_closed_while_it_restarts(tmp_path: Path) -> None:
+async def test_a_listener_can_be_closed_while_it_restarts(tmp_path: Path) -> None:
     path = tmp_path / "s"
     async with listening(path, Runtime()):
         await http2.say(path, FATAL, 0.0)

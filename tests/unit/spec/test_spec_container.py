@@ -90,7 +90,7 @@ def test_a_limit_of_processes_is_set_if_given() -> None:
     ("mode", "expected"),
     [("POD", "/ns/pid"), ("CONTAINER", ""), ("NODE", None), ("TARGET", "/proc/7/fd/3")],
 )
-def test_the_pid_namespace_is_as_the_container_asks(mode: str, expected: str | None) -> None:
+def test_the_pid_namespace_is_as_requested(mode: str, expected: str | None) -> None:
     found = namespaces.for_container(
         config(namespace_options={"pid": mode}), pod(), PINNED, "/proc/7/fd/3"
     )
@@ -119,7 +119,7 @@ def test_namespaces_of_the_host_are_not_mentioned() -> None:
     assert namespaces.build({}, cgroup=False) == [{"type": "mount"}]
 
 
-def test_a_device_has_the_path_and_the_access_that_were_asked() -> None:
+def test_a_device_has_the_requested_path_and_access() -> None:
     asked = api_pb2.Device(container_path="/dev/f", host_path="/dev/fuse", permissions="r")
 
     assert devices.resolve(0, asked, {"": FUSE}) == [replace(FUSE, path="/dev/f", access="r")]
@@ -148,7 +148,7 @@ def test_a_requested_device_wins_over_the_hosts_node_of_its_path() -> None:
     assert [d["fileMode"] for d in found] == [0o600]
 
 
-def test_a_requested_device_is_allowed_just_as_asked() -> None:
+def test_a_requested_device_is_allowed_with_the_requested_access() -> None:
     found = devices.rules([replace(FUSE, access="r")], privileged=False)
 
     assert found[0] == {"allow": False, "access": "rwm"}

@@ -131,6 +131,6 @@ def test_an_unusable_document_of_a_precreate_hook_is_refused(text: bytes, proble
         edited(BEFORE, text)
 
 
-def test_only_a_start_container_hook_is_not_looked_for_on_the_host() -> None:
+def test_only_the_program_of_a_start_container_hook_is_not_searched_on_the_host() -> None:
     assert not a_hook("startContainer").on_host()
     assert a_hook("startContainer", "poststop").on_host()

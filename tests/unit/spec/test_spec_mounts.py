@@ -43,7 +43,7 @@ def test_a_requested_mount_replaces_the_default_of_its_path() -> None:
     assert [m["source"] for m in at("/dev/shm", found)] == ["/srv/shm"]
 
 
-def test_a_requested_dev_takes_all_defaults_below_it_away() -> None:
+def test_a_requested_dev_replaces_all_defaults_below_it() -> None:
     found = build(ResolvedMount("/dev", "/dev"), ResolvedMount("/srv/log", "/dev/log"))
 
     under_dev = [m["destination"] for m in found if m["destination"].startswith("/dev")]
@@ -193,7 +193,7 @@ def test_an_image_volume_is_only_read_and_nothing_else(field: str, fields: dict[
     assert str(caught.value).startswith(f"ImageVolumeMountFailed: config.mounts[3].{field}: ")
 
 
-def test_an_image_volume_is_private_whatever_it_could_be() -> None:
+def test_an_image_volume_is_always_private() -> None:
     image = api_pb2.ImageSpec(image="a")
     found = resolve(host_path="", image=image, readonly=True, propagation=HOST_TO_CONTAINER)
 

@@ -122,7 +122,7 @@ def test_swap_is_not_mentioned_on_a_host_that_cannot_limit_it() -> None:
     assert found == {"memory": {"limit": 100}}
 
 
-def test_swap_is_not_derived_from_the_limit_when_unified_says_it() -> None:
+def test_swap_is_not_derived_from_the_limit_if_unified_sets_it() -> None:
     found = to_oci(V2, memory_limit_in_bytes=100, unified={"memory.swap.max": "50"})
 
     assert found["memory"] == {"limit": 100}

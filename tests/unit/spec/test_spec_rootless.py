@@ -78,7 +78,7 @@ def test_with_control_groups_they_are_used_and_shown() -> None:
     assert "/sys/fs/cgroup" in mounted(document)
 
 
-def test_a_device_is_bound_from_where_it_is_on_the_node() -> None:
+def test_a_device_is_bound_from_its_path_on_the_node() -> None:
     device = HostDevice("/dev/mine", "c", 10, 229, source="/dev/fuse")
     document = built(OWN, devices=(device,))
     assert "devices" not in document["linux"]
@@ -86,7 +86,7 @@ def test_a_device_is_bound_from_where_it_is_on_the_node() -> None:
     assert (bound["type"], bound["source"]) == ("bind", "/dev/fuse")
 
 
-def test_nodes_that_the_runtime_makes_are_left_to_it() -> None:
+def test_nodes_that_the_oci_runtime_makes_are_not_added() -> None:
     node = HostDevice("/dev/null", "c", 1, 3, source="/dev/null")
     assert "/dev/null" not in mounted(built(OWN, devices=(node,)))
 

@@ -41,7 +41,7 @@ def test_unset_options_are_the_nodes_defaults(
     assert labels(option, POD, NODE, privileged=False) == (process, mount)
 
 
-def test_a_privileged_process_has_only_a_label_that_was_asked_for() -> None:
+def test_a_privileged_process_has_only_a_requested_label() -> None:
     assert labels(api.SELinuxOption(), POD, NODE, privileged=True)[0] == ""
     asked = api.SELinuxOption(type="spc_t")
     assert labels(asked, POD, NODE, privileged=True)[0] == f"su:sr:spc_t:{LEVEL}"

@@ -33,12 +33,12 @@ def mapped(*uids: Any, gids: Any = None) -> api.Mount:
     return api.Mount(container_path="/a", host_path="/a", uidMappings=users, gidMappings=groups)
 
 
-def test_a_pod_has_the_mapping_it_asks_for() -> None:
+def test_a_pod_has_the_requested_mapping() -> None:
     assert of_pod(pod(userns_options=USERNS)) == IDS
 
 
 @pytest.mark.parametrize("options", [{}, {"userns_options": {"mode": api.NODE}}])
-def test_a_pod_that_asks_for_none_has_none(options: dict[str, Any]) -> None:
+def test_a_pod_without_a_requested_mapping_has_none(options: dict[str, Any]) -> None:
     assert of_pod(pod(**options)) is None
 
 

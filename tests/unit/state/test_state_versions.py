@@ -94,7 +94,7 @@ def test_new_fields_of_the_next_version_are_kept_in_changed_records() -> None:
 
 
 @pytest.mark.parametrize("kind", TYPES)
-def test_two_versions_newer_is_refused_with_what_to_do(kind: str) -> None:
+def test_two_versions_newer_is_refused_with_a_remedy(kind: str) -> None:
     version = records.VERSIONS[kind] + 2
     id = {"diff_id" if kind == "layer" else "id": "aa11"}
     store = store_of(kind, TYPES[kind](version=version, **id).SerializeToString())

@@ -177,7 +177,7 @@ async def test_a_request_that_ends_early_is_just_closed(house):
     assert await answer_to(house, GOOD[:30], eof=True) == b""
 
 
-async def test_a_slow_request_is_given_up(house, monkeypatch):
+async def test_a_slow_request_times_out(house, monkeypatch):
     monkeypatch.setattr(module, "HEAD_S", 0.05)
     assert (await answer_to(house, GOOD[:30])).startswith(b"HTTP/1.1 408 ")
 

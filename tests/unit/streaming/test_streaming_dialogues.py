@@ -260,7 +260,7 @@ async def test_a_client_that_disconnects_closes_its_command():
     assert stage.link.take() == b""
 
 
-async def test_input_that_is_not_read_throttles_the_client_until_it_is():
+async def test_unread_input_throttles_the_client():
     stage = Stage()
     client = SpdyClient(stage, "v4.channel.k8s.io", Streams(True, True, False, False))
     client.open("error"), client.open("stdout")

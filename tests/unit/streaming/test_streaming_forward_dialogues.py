@@ -269,9 +269,7 @@ async def test_a_half_pair_is_reset_when_its_time_is_over(
     await client.until(lambda: half in client.resets)
 
 
-async def test_a_pod_that_does_not_read_throttles_the_client_until_it_does(
-    pod: Pod, client: Client
-) -> None:
+async def test_a_pod_that_does_not_read_throttles_its_client(pod: Pod, client: Client) -> None:
     _, data = client.connect(80)
     reader, _ = await pod.accept()
     sent = 0

@@ -37,7 +37,7 @@ async def dial(server: StreamingServer) -> tuple[asyncio.StreamReader, asyncio.S
 @pytest.mark.parametrize(
     ("address", "host"), [("127.0.0.1", "127.0.0.1"), ("127.0.0.2", "127.0.0.2"), ("::1", "[::1]")]
 )
-async def test_it_listens_on_the_configured_address(address: str, host: str) -> None:
+async def test_the_server_listens_on_the_configured_address(address: str, host: str) -> None:
     async with serving(address) as server:
         assert server.base_url.startswith(f"http://{host}:")
         _, writer = await dial(server)

@@ -46,7 +46,7 @@ def refusal(change: Change) -> str:
     return caught.value.field
 
 
-def test_what_the_kubelet_sends_passes() -> None:
+def test_requests_of_the_kubelet_pass() -> None:
     Validator()(request())
 
 

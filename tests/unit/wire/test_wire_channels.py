@@ -119,7 +119,7 @@ def test_no_message_raises_and_the_buffer_is_bounded(
 
 
 @given(st.sampled_from([*BINARY, *TEXT]), st.integers(0, 4), st.binary(max_size=500))
-def test_what_is_encoded_is_read_back(protocol: str, channel: int, data: bytes):
+def test_encoded_messages_are_read_back(protocol: str, channel: int, data: bytes):
     channels = Channels(protocol)
 
     assert b"".join(d for _, d in read(channels.decode(channels.encode(channel, data)))) == data
