@@ -3,7 +3,7 @@
 import os
 import secrets
 import stat
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,8 +70,7 @@ def _try(directory: Path, layer_mounts: LayerMounts) -> None:
 
 def _make(file: Path) -> None:
     """Write a file system with one file, and a mark that hides another."""
-    with file.open("xb", buffering=0) as written:
-        blocks = Blocks(written.fileno())
+    with file.open("xb", buffering=0) as written, closing(Blocks(written.fileno())) as blocks:
         files = Files(blocks)
         opened = files.open("/file", 0o644)
         files.write(opened, _CONTENT)

@@ -136,10 +136,10 @@ class Layers:
             raise
 
     async def _unpack(self, blob: Path, target: Path, diff_id: str) -> LayerRecord:
-        module = "erofs" if target.suffix == _EROFS else "unpack"
+        words = ["erofs"] if target.suffix == _EROFS else self._space
         result = await python_child.call(
-            f"cri_shim.store.{module}.child",
-            *(str(blob), str(target), str(_recipe_of(target)), *self._space),
+            "cri_shim.store.unpack.child",
+            *(str(blob), str(target), str(_recipe_of(target)), *words),
             attempt=f"cannot unpack layer {diff_id}", directory=self.directory,
         )  # fmt: skip
         if "unsuited" in result:

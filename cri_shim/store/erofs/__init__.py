@@ -12,7 +12,9 @@ the tree is kept in memory until the end. Nothing is compressed, because layers 
 - `blocks`: the file, and the digest of what is written to it
 - `image`: places the inodes of a tree and writes them
 - `structs`: the structures of the format, pure
+- `digest`: the digest of a finished file
 
 The format is described in Documentation/filesystems/erofs.rst and fs/erofs/erofs_fs.h of Linux.
-The daemon must import none of them except `digest`, and none imports asyncio.
+The child process of `unpack` writes the file. The daemon writes only one of its own, to try whether
+the kernel mounts it. No module imports asyncio.
 """

@@ -59,20 +59,25 @@ class Blocks:
     def finish(self, first: bytes) -> str:
         """Write the first block; return the digest in hexadecimal."""
         self._flush()
-        self._put(None)
-        self._thread.join()
+        self.close()
         if self._failure is not None:
             raise self._failure
         os.pwrite(self._fd, first, 0)
         self._hash.update(first)
         return self._hash.hexdigest()
 
+    def close(self) -> None:
+        """End the thread; idempotent."""
+        if self._thread.is_alive():
+            self._queue.put(None)
+            self._thread.join()
+
     def _flush(self) -> None:
         if self._gathered:
             self._put(self._gathered)
             self._gathered = bytearray()
 
-    def _put(self, data: "bytes | bytearray | memoryview | None") -> None:
+    def _put(self, data: "bytes | bytearray | memoryview") -> None:
         if self._failure is not None:
             raise self._failure
         self._queue.put(data)

@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import hypothesis
@@ -163,8 +164,7 @@ def test_any_layer_has_the_same_end_in_both_stores(tmp_path: Path, tar: bytes) -
         directory = _extracted(Extractor(str(top / "directory")), tar)
     finally:
         os.umask(before)
-    with (top / "file").open("xb", buffering=0) as file:
-        blocks = Blocks(file.fileno())
+    with (top / "file").open("xb", buffering=0) as file, closing(Blocks(file.fileno())) as blocks:
         files = Files(blocks)
         ours = _extracted(Extractor("", files=files), tar)
         image.finish(files.root, blocks)
