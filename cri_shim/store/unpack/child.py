@@ -76,7 +76,7 @@ def _to_file_system(blob: BinaryIO, target: str, recipe: BinaryIO) -> dict[str, 
         facts = _extract(blob, recipe, Extractor("", files=files))
         facts["digest"] = image.finish(files.root, blocks)
         recipe.seek(0)
-        facts["recipe_digest"] = hashlib.file_digest(recipe, "sha256").hexdigest()
+        facts["recipe_digest"] = hashlib.sha256(recipe.read()).hexdigest()
         taken = _taken(file) + _taken(recipe)
         return {**facts, "size": taken.used_bytes, "inodes": taken.inodes}
 

@@ -172,8 +172,8 @@ def test_any_layer_has_the_same_end_in_both_stores(tmp_path: Path, tar: bytes) -
     assert ours == directory
     if isinstance(ours, list):
         with mounted(top / "file", top / "m") as tree:
-            ours = described(tree, names_in(tree))
-        assert ours == described(top / "directory", names_in(top / "directory"))
+            found = described(tree, names_in(tree))
+        assert found == described(top / "directory", names_in(top / "directory"))
 
 
 def _extracted(extractor: Extractor, tar: bytes) -> list[str] | str:
