@@ -4,7 +4,6 @@
 
 import asyncio
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from cri_shim.store import image_store
 from cri_shim.store.manifest import host_architecture
 from tests.fixtures.image_engine import close
 from tests.fixtures.images import Image, Registry, Tar
+from tests.fixtures.layer_stores import lose
 from tests.integration.images.conftest import Open
 
 
@@ -53,7 +53,7 @@ async def test_only_the_image_with_a_missing_layer_is_dropped(
     name = registry.push(torn, "recover/torn:1")
     await pull.pull(before, name)
     await close(before)
-    shutil.rmtree(before.images.layers.path(torn.true_diff_ids[1]))
+    lose(before.images.layers.path(torn.true_diff_ids[1]))
 
     after = await open_images()
 
