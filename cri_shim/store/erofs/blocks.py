@@ -9,6 +9,7 @@ import hashlib
 import os
 import queue
 import threading
+from collections.abc import Callable
 
 from cri_shim.store.erofs.structs import BLOCK
 
@@ -56,12 +57,16 @@ class Blocks:
         """Fill the block that has been begun."""
         self.zeros(-self._at % BLOCK)
 
-    def finish(self, first: bytes) -> str:
-        """Write the first block; return the digest in hexadecimal."""
+    def finish(self, first_block: Callable[[bytes], bytes]) -> str:
+        """Write the first block; return the digest in hexadecimal.
+
+        `first_block` gets the digest of all others.
+        """
         self._flush()
         self.close()
         if self._failure is not None:
             raise self._failure
+        first = first_block(self._hash.digest())
         os.pwrite(self._fd, first, 0)
         self._hash.update(first)
         return self._hash.hexdigest()

@@ -54,14 +54,16 @@ class _Image:
             self._blocks.pad()
         if self._blocks.block > _MOST_BLOCKS:
             raise Unsuited("it is larger than 16 TiB")
-        return self._blocks.finish(
-            structs.superblock(
-                root_nid=self._root.nid,
-                inodes=len(self._inodes),
-                blocks=self._blocks.block,
-                meta_block=self._start,
-                incompatible=structs.HAS_CHUNKS if self._has_chunks else 0,
-            )
+        return self._blocks.finish(self._superblock)
+
+    def _superblock(self, digest: bytes) -> bytes:
+        return structs.superblock(
+            root_nid=self._root.nid,
+            inodes=len(self._inodes),
+            blocks=self._blocks.block,
+            meta_block=self._start,
+            uuid=digest[:16],  # overlayfs tells its layers by this
+            incompatible=structs.HAS_CHUNKS if self._has_chunks else 0,
         )
 
     def _place(self, inode: Inode, above: Inode) -> None:

@@ -28,12 +28,12 @@ _FILE_TYPES = {
 
 
 def superblock(
-    *, root_nid: int, inodes: int, blocks: int, meta_block: int, incompatible: int
+    *, root_nid: int, inodes: int, blocks: int, meta_block: int, uuid: bytes, incompatible: int
 ) -> bytes:
     """Return the first block of the file."""
     raw = _SUPERBLOCK.pack(
         _MAGIC, 0, _HAS_MTIME, BLOCK_BITS, 0, root_nid, inodes, 0, 0, blocks, meta_block, 0,
-        b"", b"", incompatible, 0, 0, 0, 0, 0, 0, 0, 0,
+        uuid, b"", incompatible, 0, 0, 0, 0, 0, 0, 0, 0,
     )  # fmt: skip
     return (b"\0" * SUPERBLOCK_AT + raw).ljust(BLOCK, b"\0")
 

@@ -116,11 +116,11 @@ async def test_layers_that_containers_hold_outlive_their_records(
     assert kept.stat().st_ino == inode  # in use by a mount: not replaced
 
 
-async def test_a_layer_whose_files_had_not_reached_the_disk_does_not_outlive_the_boot(
+async def test_a_directory_whose_files_had_not_reached_the_disk_does_not_outlive_the_boot(
     open_images: Open, registry: Registry
 ) -> None:
     image = image_of("unsynced")
-    before = await open_images()
+    before = await open_images(layers_as="directories")
     await pull.pull(before, registry.push(image, "recover/unsynced:1"))
     await close(before)
     same_boot = await open_images()
