@@ -58,7 +58,7 @@ class Child:
         self.pid = pid
         self._wait_status = reap
         self.leads_session = session
-        self._pidfd = os.pidfd_open(self.pid)
+        self._pidfd = os.pidfd_open(self.pid)  # our child, not reaped yet: the pid is still its own
         ours.add(self.pid)
         self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().add_reader(self._pidfd, self._reap)

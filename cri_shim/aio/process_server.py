@@ -9,54 +9,60 @@ import ctypes
 import importlib
 import json
 import os
+import select
 import signal
 import socket
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
 _MESSAGE_LIMIT = 4096
 
-_children: dict[int, int] = {}  # number -> pid, of the processes that have not ended
+_children: dict[int, int] = {}  # number -> pid, of the processes that were not reaped
 
 
 def main() -> None:
-    signal.signal(signal.SIGCHLD, _reap)
+    ended, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    # It does nothing: a second signal interrupts the handler of the first.
+    signal.signal(signal.SIGCHLD, lambda *_: None)
     with socket.socket(fileno=0) as daemon:
         while True:
-            message, descriptors, _, _ = socket.recv_fds(daemon, _MESSAGE_LIMIT, 2)
-            if not message:
+            ready, _, _ = select.select([daemon.fileno(), ended], [], [])
+            if ended in ready:
+                os.read(ended, _MESSAGE_LIMIT)
+                _reap()
+            if daemon.fileno() in ready and not _obey(daemon):
                 break
-            number, *call = json.loads(message)
-            with _nobody_reaped():
-                if call:
-                    _begin(number, call[0], call[1], *descriptors)
-                elif number in _children:
-                    os.kill(_children[number], signal.SIGKILL)
 
 
-def _reap(_signal: int, _frame: Any) -> None:
+def _reap() -> None:
     while _children and (pid := os.waitpid(-1, os.WNOHANG)[0]):
         for number in [number for number, of in _children.items() if of == pid]:
             del _children[number]
 
 
-@contextmanager
-def _nobody_reaped() -> Iterator[None]:
-    """In the block no child is reaped, so that its pid cannot be reused."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+def _obey(daemon: socket.socket) -> bool:
+    """Do what the next message says; return whether there was one."""
+    message, descriptors, _, _ = socket.recv_fds(daemon, _MESSAGE_LIMIT, 2)
+    if not message:
+        return False
+    number, *call = json.loads(message)
+    if call:
+        _begin(number, call[0], call[1], *descriptors)
+    elif number in _children:  # not reaped yet: the pid is still its own
+        os.kill(_children[number], signal.SIGKILL)
+    return True
 
 
 def _begin(number: int, module: str, name: str, items: int, answers: int) -> None:
     call = getattr(importlib.import_module(module), name)  # in the parent: once for all later calls
     us = os.getpid()
-    pid = os.fork()
+    try:
+        pid = os.fork()
+    except OSError as e:
+        _answer(answers, ["failed", f"no process can be started for it: {e.strerror}"])
+        pid = -1
     if pid == 0:
         try:
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -65,7 +71,8 @@ def _begin(number: int, module: str, name: str, items: int, answers: int) -> Non
                 _call(call, items, answers)
         finally:
             os._exit(0)
-    _children[number] = pid
+    if pid > 0:
+        _children[number] = pid
     os.close(items)
     os.close(answers)
 
@@ -81,4 +88,8 @@ def _call(call: Any, items: int, answers: int) -> None:
             outcome = ["error", e.errno, e.strerror, name]
         except Exception:
             outcome = ["failed", traceback.format_exc()]
-        os.write(answers, json.dumps(outcome).encode() + b"\n")
+        _answer(answers, outcome)
+
+
+def _answer(answers: int, outcome: list[Any]) -> None:
+    os.write(answers, json.dumps(outcome).encode() + b"\n")

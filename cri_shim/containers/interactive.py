@@ -17,7 +17,7 @@ from cri_shim.engine import Engine
 from cri_shim.errors import Unavailable, WrongState
 from cri_shim.oci import bundle
 from cri_shim.oci.attach import ConmonClient
-from cri_shim.oci.command import Command, OutputHandler, Streams
+from cri_shim.oci.command import OutputHandler, Streams
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.spec.process import exec_process
@@ -62,7 +62,7 @@ async def exec(
     container = container_exec.accepting(engine, request.container_id)
     document = bundle.spec(engine.paths.bundle(container.id))
     process = exec_process(document, list(request.cmd), tty=request.tty)
-    command = await engine.oci.runtime.command(
+    return await engine.oci.runtime.command(
         engine.oci.handler(container.handler),
         container.id,
         process,
@@ -70,26 +70,6 @@ async def exec(
         handler,
         streams.owner(engine, container, process),
     )
-    return _Exec(command)
-
-
-class _Exec:
-    def __init__(self, command: Command) -> None:
-        self._command = command
-        self.feed = command.feed
-        self.feed_end = command.feed_end
-        self.resize = command.resize
-        self.pause = command.pause
-        self.resume = command.resume
-
-    async def wait(self) -> int | None:
-        return await self._command.wait()
-
-    async def close(self) -> None:
-        try:
-            await self._command.end()
-        finally:
-            self._command.close()
 
 
 def attachable(engine: Engine, container_id: str) -> state.ContainerRecord:

@@ -19,8 +19,9 @@ async def diff(engine: Engine, reference: str, other: str = "") -> list[Change]:
     Without `other`: the changes that the topmost layer makes to the layers below it.
     """
     store, image = engine.images, find(engine, reference)
-    before = stack(find(engine, other)) if other else list(image.layers[:-1])
-    after = stack(image) if other else list(image.layers)
+    layers = list(image.redirected or image.layers)
+    before = stack(find(engine, other)) if other else layers[:-1]
+    after = stack(image) if other else layers
     with store.catalog.hold([*after, *before]):
         try:
             return await in_own_thread("diff", partial(_diff, store, before, after))

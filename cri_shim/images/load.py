@@ -28,10 +28,10 @@ from cri_shim.engine import Engine
 from cri_shim.errors import InvalidArgument, NotFound, ToolFailed, Unavailable
 from cri_shim.images import archives
 from cri_shim.images.pull import bring
+from cri_shim.registry.reference import parse
 from cri_shim.store import python_child
 from cri_shim.store.deletion import delete
 from cri_shim.store.image_store import ImageStore
-from cri_shim.store.reference import parse
 from cri_shim.untrusted import printable
 
 TRANSPORTS = ("docker-archive", "oci-archive", "oci", "dir")

@@ -18,14 +18,14 @@ from cri_shim.errors import CriShimError, NotFound, ToolFailed, Unavailable
 from cri_shim.faults import fault_point
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb.state_pb2 import ImageRecord
+from cri_shim.registry.reference import Reference, candidates
 from cri_shim.state.records import VERSIONS
 from cri_shim.store import auth as credentials
-from cri_shim.store import manifest
+from cri_shim.store import manifest, redirected
 from cri_shim.store.image_store import ImageStore
 from cri_shim.store.layout import Layout
 from cri_shim.store.manifest import Content, digest_of
 from cri_shim.store.policies import policy_file
-from cri_shim.store.reference import Reference, candidates
 from cri_shim.store.verify import verify
 from cri_shim.work import PullKey
 
@@ -139,16 +139,20 @@ async def _take_in(
             await fill(layout)
             content = await offload(layout.content)
             manifest.check_platform(content.config, store.architecture)
-            extra = _directories_id(content.diff_ids)
-            with store.catalog.hold([*content.diff_ids, extra]):
+            with store.catalog.hold([*content.diff_ids, *redirected.ids_of(content.diff_ids)]):
                 fault_point("images.pull.unpack")
                 await store.unpack(content, layout)
                 image = _record(content, tags, digests)
-                fault_point("images.pull.directories")
-                if await store.have_directories(content.diff_ids, extra):
-                    image.directories = extra
-                fault_point("images.pull.catalogue")
-                return await finish(store.keep(content, layout, image))
+                stack = await store.have_redirected(content.diff_ids)
+                if stack != list(content.diff_ids):
+                    image.redirected[:] = stack
+                extra = _directories_id(stack)
+                with store.catalog.hold([extra]):
+                    fault_point("images.pull.directories")
+                    if await store.have_directories(stack, extra):
+                        image.directories = extra
+                    fault_point("images.pull.catalogue")
+                    return await finish(store.keep(content, layout, image))
         finally:
             await discard(store, layout)
 

@@ -7,11 +7,11 @@ from cri_shim.engine import Engine
 from cri_shim.errors import InvalidArgument, NotFound
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb.state_pb2 import ImageRecord
+from cri_shim.registry.reference import candidates, id_prefix
 from cri_shim.spec import image_config
 from cri_shim.state.rows import row
 from cri_shim.store import usage
 from cri_shim.store.image_store import ImageStore
-from cri_shim.store.reference import candidates, id_prefix
 
 _UID_LIMIT = 1 << 32
 

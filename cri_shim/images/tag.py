@@ -7,7 +7,7 @@ from cri_shim.errors import InvalidArgument, NotFound
 from cri_shim.faults import fault_point
 from cri_shim.images.query import find
 from cri_shim.pb.state_pb2 import ImageRecord
-from cri_shim.store.reference import parse
+from cri_shim.registry.reference import parse
 
 
 async def tag(engine: Engine, reference: str, name: str) -> str:

@@ -71,6 +71,8 @@ def _stacks(engine: Engine) -> Iterator[tuple[str, str, Sequence[str]]]:
     """Yield (kind of user, its id, diff-ids bottom first)."""
     for image in engine.images.catalog.images():
         yield "image", image.id, stack(image)
+        if image.redirected:
+            yield "image", image.id, image.layers
     for container in engine.objects.everything()[1]:
         yield "container", container.id, container.layers
         for volume in container.image_volumes:

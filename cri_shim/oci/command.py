@@ -257,8 +257,14 @@ class Command:
             await process_tree.end_with(self._process.pid, self._start, self._sessions)
             await self._process.end()
 
-    def close(self) -> None:
-        """Close its streams and remove its pid file. Idempotent."""
+    async def close(self) -> None:
+        """End it, close its streams and remove its pid file. Idempotent."""
+        try:
+            await self.end()
+        finally:
+            self._release()
+
+    def _release(self) -> None:
         for outlet in self._outlets:
             outlet.close()
         if self._inlet is not None:

@@ -128,13 +128,12 @@ class OciRuntime:
         output: OutputHandler,
         owner: int = -1,
     ) -> Command:
-        """Start an interactive command; see command.py. The caller ends and closes it."""
+        """Start an interactive command; see command.py. The caller closes it."""
         command = Command(streams, output, oci_command.pid_file(self._exec_dir), owner)
         try:
             await command.start(self._command(handler), id, process, env=self._env)
         except BaseException:
-            await finish(command.end())
-            command.close()
+            await finish(command.close())
             raise
         return command
 

@@ -472,6 +472,7 @@ class ImageRecord(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     PINNED_FIELD_NUMBER: _builtins.int
     DIRECTORIES_FIELD_NUMBER: _builtins.int
+    REDIRECTED_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     id: _builtins.str
     """hex sha256 of the config blob, without "sha256:" """
@@ -494,6 +495,10 @@ class ImageRecord(_message.Message):
     def layers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """diff-ids (sha256:...), bottom first"""
 
+    @_builtins.property
+    def redirected(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The layers of its root file system without `directories`, if they are not `layers` themselves."""
+
     def __init__(
         self,
         *,
@@ -508,10 +513,11 @@ class ImageRecord(_message.Message):
         created_at: _builtins.int = ...,
         pinned: _builtins.bool = ...,
         directories: _builtins.str = ...,
+        redirected: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "created_at", b"created_at", "directories", b"directories", "id", b"id", "layers", b"layers", "manifest_digest", b"manifest_digest", "pinned", b"pinned", "repo_digests", b"repo_digests", "repo_tags", b"repo_tags", "size", b"size", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "created_at", b"created_at", "directories", b"directories", "id", b"id", "layers", b"layers", "manifest_digest", b"manifest_digest", "pinned", b"pinned", "redirected", b"redirected", "repo_digests", b"repo_digests", "repo_tags", b"repo_tags", "size", b"size", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -90,8 +90,8 @@ class RuntimeService(TelemetryRpcs):
     ) -> api.PodSandboxStatusResponse:
         pod = self._engine.objects.pod(request.pod_sandbox_id)
         info = pod_query.info(self._engine, pod) if request.verbose else {}
-        # No `timestamp`, as with containerd. A kubelet 1.37 that follows events and gets one does not
-        # ask for the active containers, and starts init containers again and again.
+        # No `timestamp`, as with containerd. A kubelet 1.37 that follows events and gets one does
+        # not ask for the active containers, and starts init containers again and again.
         return api.PodSandboxStatusResponse(
             status=pod_query.status(pod),
             info=info,

@@ -24,6 +24,7 @@ image visible.
 - `layers`: the files and directories of unpacked layers
 - `layer_mounts`: the mounts of those that are files
 - `layer_store`: chooses what new layers become, by trying
+- `redirected`: another form of a layer with files below a symbolic link of a layer below
 - `implied`: the extra layer with directories that the layers do not describe
 - `blobs`: the files of manifests, configs and, if configured, layers
 - `pins`: which images are pinned

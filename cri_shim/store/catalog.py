@@ -38,7 +38,13 @@ class KnownBlob:
 
 def stack(image: ImageRecord) -> list[str]:
     """Return the layers of a root file system of the image: diff-ids, bottom first."""
-    return [*image.layers, image.directories] if image.directories else list(image.layers)
+    layers = list(image.redirected or image.layers)
+    return [*layers, image.directories] if image.directories else layers
+
+
+def needed(image: ImageRecord) -> set[str]:
+    """Return all layers of the image: those of its root file system, and its own."""
+    return {*stack(image), *image.layers}
 
 
 class Records(Protocol):
@@ -100,7 +106,7 @@ class Catalog:
         for diff_id in (self._layers.keys() - present) | doubtful:
             self.forget_layer(diff_id)
         for image in images:
-            missing = [layer for layer in stack(image) if layer not in self._layers]
+            missing = [layer for layer in needed(image) if layer not in self._layers]
             if missing:
                 _log.warning(
                     "image %s is dropped, %d of its layers are missing or doubtful, first %s",
@@ -279,6 +285,6 @@ class Catalog:
 
     def used(self) -> set[str]:
         """Return the diff-ids that images and running pulls use."""
-        return {layer for image in self._images.values() for layer in stack(image)} | set(
+        return {layer for image in self._images.values() for layer in needed(image)} | set(
             self._held
         )

@@ -29,9 +29,9 @@ from cri_shim.linux.disk import Usage
 from cri_shim.linux.privacy import make_private
 from cri_shim.pb.state_pb2 import ImageRecord, LayerRecord
 from cri_shim.spec.image_config import MAX_BYTES
-from cri_shim.store import implied, layer_store, manifest, usage
+from cri_shim.store import implied, layer_store, manifest, redirected, usage
 from cri_shim.store.blobs import Blobs
-from cri_shim.store.catalog import Catalog, KnownBlob, Records, stack
+from cri_shim.store.catalog import Catalog, KnownBlob, Records, needed
 from cri_shim.store.deletion import delete
 from cri_shim.store.layer_mounts import LayerMounts
 from cri_shim.store.layer_store import LayerStore
@@ -261,6 +261,41 @@ class ImageStore:
             unsaid = [list(record.implied) if record is not None else [] for record in records]
             return implied.write(target, lowers, unsaid)
 
+    async def have_redirected(self, diff_ids: Sequence[str]) -> list[str]:
+        """Return the layers of a root file system of these; see redirected.py.
+
+        The caller holds them, and the ids of their possible other forms. The layers are here.
+        """
+        stack: list[str] = []
+        for diff_id, id in zip(diff_ids, redirected.ids_of(diff_ids), strict=True):
+            stack.append(id if await self._redirect(diff_id, stack, id) else diff_id)
+        return stack
+
+    async def _redirect(self, diff_id: str, below: Sequence[str], id: str) -> bool:
+        known = self.catalog.layer(diff_id)
+        if not below or known is None or not known.implied:
+            return False
+        async with self._unpacking(id):
+            if self.layers.is_here(id) and self.catalog.layer(id) is not None:
+                return True
+            implied: list[bytes] = []
+
+            def write(target: Path) -> bool:
+                with self.rootfs.lowers(below) as lowers, self.layers.opened(diff_id) as own:
+                    found = redirected.write(target, own, lowers, known.implied)
+                implied.extend(found or ())
+                return found is not None
+
+            made = await self.layers.make(id, write)
+            if made is None:
+                return False
+            temporary, record = made
+            taken = await offload(redirected.usage, temporary)
+            record.size, record.inodes = taken.used_bytes, taken.inodes
+            record.implied.extend(implied)
+            await self._add(temporary, record)
+            return True
+
     async def _add(self, temporary: Path, record: LayerRecord) -> None:
         diff_id = record.diff_id
         was_there = self.layers.is_here(diff_id)
@@ -348,8 +383,8 @@ class ImageStore:
         """Return what the removal of these images frees: what nothing else needs."""
         gone = [image for image in self.catalog.images() if image.id in ids]
         stay = [image for image in self.catalog.images() if image.id not in ids]
-        kept = {layer for image in stay for layer in stack(image)} | self._held_layers()
-        free = {layer for image in gone for layer in stack(image)} - kept
+        kept = {layer for image in stay for layer in needed(image)} | self._held_layers()
+        free = {layer for image in gone for layer in needed(image)} - kept
         layers = usage.of_layers(layer for layer in self.catalog.layers() if layer.diff_id in free)
         return layers + self.blobs.usage(self._blobs_of(gone) - self._blobs_of(stay))
 

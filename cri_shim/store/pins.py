@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from cri_shim.errors import InvalidArgument
 from cri_shim.pb.state_pb2 import ImageRecord
-from cri_shim.store.reference import candidates
+from cri_shim.registry.reference import candidates
 
 _ID = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
 

@@ -108,7 +108,7 @@ def word(at: str, value: str) -> None:
 
 
 def image(at: str, value: str) -> None:
-    """Check an image reference: required, without spaces; store/reference.py parses the rest."""
+    """Check an image reference: required, without spaces; registry/reference.py parses the rest."""
     given(at, value)
     word(at, value)
     if len(value) > MAX_IMAGE_LENGTH:

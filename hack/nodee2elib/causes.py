@@ -12,14 +12,6 @@ _CAUSES: tuple[tuple[str, str], ...] = (
         "oom_score_adj value .* not equal to expected -",
         "the machine's root lacks CAP_SYS_RESOURCE: no score below its own can be set",
     ),
-    (
-        "ImageVolume .*Failed to await",
-        "the image kitten had no stand-in in this run; it has one since",
-    ),
-    (
-        "is not served by this runtime",
-        "the spec looks for the words of Go's gRPC server, which cri-shim uses since",
-    ),
     (r"communication: sctp", "the kernel of the machine has no SCTP"),
     (
         "fetched from external credential provider",

@@ -96,7 +96,11 @@ _ALL = (
         "proxy",
         "Calls that fail on the way to the runtime",
         "Feature:CriProxy && !Flaky",
-        gates={"CRIListStreaming": True, "ImageVolumeWithDigest": True},
+        gates={
+            "CRIListStreaming": True,
+            "ImageVolumeWithDigest": True,
+            "InPlacePodVerticalScalingMemoryBackedVolumes": True,
+        },
         proxy=True,
     ),
     Group(

@@ -65,8 +65,7 @@ async def talk(yard):
     talk = InteractiveSession(yard, made)
     yield talk
     if hasattr(talk, "command"):
-        await talk.command.end()
-        talk.command.close()
+        await talk.command.close()
 
 
 async def test_output_is_complete_before_the_exit_code(talk):
@@ -201,7 +200,7 @@ async def test_nothing_stays_open_or_recorded(talk):
     for streams in (ALL, TERMINAL) * 3:
         command = await talk.run("true", streams=streams)
         assert await command.wait() == 0
-        command.close()
+        await command.close()
     assert open_files() == fds
     assert list((talk.yard.run_root / "exec").iterdir()) == []
 
@@ -222,8 +221,7 @@ async def test_a_start_that_is_cancelled_at_any_moment_leaves_no_process(talk):
         await asyncio.sleep(ms / 1000)
         starting.cancel()
         with suppress(asyncio.CancelledError):  # unless it was faster
-            await (await starting).end()
-            talk.command.close()
+            await (await starting).close()
         assert not running("sleep", "4322"), ms
 
 

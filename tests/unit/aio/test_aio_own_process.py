@@ -9,11 +9,22 @@ from pathlib import Path
 
 import pytest
 
-from cri_shim.aio import own_process
+from cri_shim.aio import own_process, process_server
 from cri_shim.errors import ResourceExhausted, ToolFailed, Unavailable
 from tests.fixtures.host import until
 
 SHORT_S = 1.0  # enough to start a process on a busy machine
+# Begins the program that forks: each time that it reaps a process, it is told that one has ended.
+INTERRUPTED = """\
+import os, signal
+
+def waitpid(pid, options, wait=os.waitpid):
+    found = wait(pid, options)
+    os.kill(os.getpid(), signal.SIGCHLD)
+    return found
+
+os.waitpid = waitpid
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -123,3 +134,29 @@ async def test_cached_answers_need_no_process(tmp_path: Path) -> None:
     assert found[0] == "a"
     assert isinstance(found[1], FileNotFoundError)
     assert own_process._server is None
+
+
+async def test_a_process_that_ends_while_another_is_reaped_ends_no_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(own_process, "_START", INTERRUPTED + own_process._START)
+    for _ in range(5):
+        calls = [own_process.each(os.listdir, [(str(tmp_path),)]) for _ in range(4)]
+        assert await asyncio.gather(*calls) == [[[]]] * 4
+    assert own_process._server is not None
+    assert own_process._server._number == 20  # it is the one that was started first
+
+
+def test_where_no_process_can_be_started_the_caller_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fork() -> int:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "fork", fork)
+    read, answers = os.pipe()
+    process_server._begin(1, "os", "listdir", os.open(os.devnull, os.O_RDONLY), answers)
+    answer = os.read(read, 4096)
+    os.close(read)
+    with pytest.raises(ToolFailed, match=r"temporarily unavailable$"):
+        own_process._outcomes(answer)

@@ -86,13 +86,18 @@ registries = ["bad.example", "plain.example"]
     assert found.blocked == ["plain.example", "bad.example"]
 
 
-def test_what_is_of_a_wrong_type_is_passed_over(tmp_path: Path) -> None:
+def test_a_value_of_a_wrong_type_is_a_problem_and_not_used(tmp_path: Path) -> None:
     file = tmp_path / "registries.conf"
     file.write_text('registry = "x"\nregistries = 7\nunqualified-search-registries = "y"\n')
 
     found = overview(file)
 
-    assert (found.search, found.insecure, found.mirrors, found.problems) == ([], [], {}, [])
+    assert (found.search, found.insecure, found.mirrors) == ([], [], {})
+    assert [problem.partition(": ")[2] for problem in found.problems] == [
+        "registries is not a table",
+        "unqualified-search-registries is not a list",
+        "registry is not a list",
+    ]
 
 
 @pytest.mark.parametrize(

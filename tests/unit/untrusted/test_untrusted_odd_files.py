@@ -30,6 +30,7 @@ from cri_shim.network.cache import Cache, CachedResult
 from cri_shim.oci import bundle, exits, handlers
 from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import files
+from cri_shim.registry.registries_conf import _drop_ins as registries_drop_ins
 from cri_shim.rootless import holder, mapping
 from cri_shim.state import records
 from cri_shim.state.memory import MemoryStore
@@ -283,7 +284,7 @@ DIRECTORIES: dict[str, Callable[[Path], object]] = {
     "CNI": conflist.load,
     "hooks": lambda d: Hooks([d], optional=True).usable(),
     "CDI": lambda d: cdi._files(d, []),
-    "drop-ins of registries.conf": lambda d: registries._drop_ins(d, []),
+    "drop-ins of registries.conf": lambda d: registries_drop_ins(d, []),
     "CNI cache": lambda d: list(Cache(d).entries()),
     "drop-ins of the configuration": lambda d: refusal(
         ConfigError, lambda: load(places=Places(own=d / "none", drop_ins=d, libpod=()))

@@ -1,0 +1,102 @@
+"""Requests for one repository at one endpoint: scheme, authorization, failures."""
+
+from collections.abc import Callable, Collection, Mapping
+
+from cri_shim.registry.answers import failure, network_failure
+from cri_shim.registry.authorization import Authorization
+from cri_shim.registry.connections import Answer, Connections, NetworkError
+from cri_shim.registry.credentials import Credential
+from cri_shim.registry.endpoint import Endpoint
+from cri_shim.registry.exchange import exchange, origin_of
+from cri_shim.registry.failure import Failure
+
+_RENEWALS = 2  # new authorizations for one request: a token may end just before it is used
+
+
+class Session:
+    """May be used by several threads."""
+
+    def __init__(
+        self,
+        connections: Connections,
+        endpoint: Endpoint,
+        find: Callable[[], Credential | None],
+        patience: float,
+    ) -> None:
+        self.endpoint = endpoint
+        self._connections = connections
+        self._patience = patience
+        self._authorization = Authorization(connections, endpoint, find)
+        self._scheme = "" if endpoint.scheme == "either" else endpoint.scheme
+
+    def set_token(self, token: str) -> None:
+        """Use a bearer token of the caller from the first request on."""
+        self._authorization.set_token(token)
+
+    def get(
+        self, what: str, headers: Mapping[str, str], attempt: str, ok: Collection[int] = (200,)
+    ) -> Answer:
+        """Return the answer for `manifests/...` or `blobs/...`; Failure if its status is not `ok`.
+
+        `attempt` begins the text of the failure.
+        """
+        try:
+            answer = self._authorized(what, headers)
+        except NetworkError as e:
+            raise network_failure(e, attempt, self._patience) from e
+        if answer.status in ok:
+            return answer
+        found = failure(answer, attempt)
+        if answer.status in (401, 403) and not self._is_own(answer):
+            # The address that a redirect gave is valid for a short time: ask the registry again.
+            raise Failure("unavailable", found.message, passing=True)
+        raise found
+
+    def _authorized(self, what: str, headers: Mapping[str, str]) -> Answer:
+        pinged = False
+        for _ in range(_RENEWALS + 1):
+            used = self._authorization.header()
+            answer = self._send(what, headers, used)
+            if not self._is_own(answer):
+                return answer
+            challenges = answer.all("WWW-Authenticate") if answer.status == 401 else []
+            if answer.status in (403, 404) and not used and not pinged:
+                # Some registries hide what a stranger may not see, and ask only at their root.
+                pinged = True
+                challenges = self._ping()
+            if not challenges or not self._authorization.renew(challenges, used):
+                return answer
+            answer.close()
+        return self._send(what, headers, self._authorization.header())
+
+    def _ping(self) -> list[str]:
+        """Return the challenges of the API's root, if there is a credential to answer them."""
+        if not self._authorization.has_credential():
+            return []
+        answer = self._send("", {}, "")
+        answer.close()
+        return answer.all("WWW-Authenticate") if answer.status == 401 else []
+
+    def _send(self, what: str, headers: Mapping[str, str], authorization: str) -> Answer:
+        secrets = dict(self.endpoint.headers)
+        if authorization:
+            secrets["Authorization"] = authorization
+        if self._scheme:
+            return self._exchange(self._scheme, what, headers, secrets)
+        try:
+            answer = self._exchange("https", what, headers, secrets)
+            self._scheme = "https"
+        except NetworkError:
+            answer = self._exchange("http", what, headers, secrets)
+            self._scheme = "http"
+        return answer
+
+    def _exchange(
+        self, scheme: str, what: str, headers: Mapping[str, str], secrets: Mapping[str, str]
+    ) -> Answer:
+        endpoint = self.endpoint
+        url = endpoint.url(scheme, what) if what else endpoint.api(scheme)
+        return exchange(self._connections, endpoint, url, headers, secrets)
+
+    def _is_own(self, answer: Answer) -> bool:
+        return origin_of(answer.url)[1] == self.endpoint.authority
