@@ -160,6 +160,7 @@ async def run(
     argv: Sequence[str],
     *,
     stdin: bytes = b"",
+    feed: int = subprocess.DEVNULL,
     timeout: float | None = None,
     limit: int = OUTPUT_LIMIT,
     session: bool = False,
@@ -167,6 +168,7 @@ async def run(
 ) -> Finished:
     """Run a program to its end and return how it ended.
 
+    Its standard input is `stdin`, or without that the descriptor `feed`, which the caller closes.
     `timeout` is in seconds. After it, or on cancellation, the program is killed and reaped before
     TimedOut (or the cancellation) is raised; with `session`, its whole session is killed, so that
     its output has ended then. A non-zero exit code is not an error here.
@@ -176,7 +178,7 @@ async def run(
         cleanup.callback(out.abandon)
         err = Collector(Budget(limit))
         cleanup.callback(err.abandon)
-        with memfile.stdin(stdin) as stdin_fd:
+        with memfile.stdin(stdin, feed) as stdin_fd:
             child = spawn(
                 argv, stdin=stdin_fd, stdout=out.write_end, stderr=err.write_end, session=session,
                 **settings,

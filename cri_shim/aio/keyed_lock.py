@@ -1,4 +1,7 @@
-"""One lock for each key; it exists only while a task holds it or waits for it."""
+"""One lock for each key; it exists only while a task holds it or waits for it.
+
+With a `limit` above 1, so many tasks may hold it at once.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Hashable
@@ -6,12 +9,13 @@ from contextlib import asynccontextmanager
 
 
 class KeyedLock:
-    def __init__(self) -> None:
-        self._locks: dict[Hashable, tuple[asyncio.Lock, int]] = {}
+    def __init__(self, limit: int = 1) -> None:
+        self._limit = limit
+        self._locks: dict[Hashable, tuple[asyncio.Semaphore, int]] = {}
 
     @asynccontextmanager
     async def __call__(self, key: Hashable) -> AsyncIterator[None]:
-        lock, users = self._locks.get(key, (asyncio.Lock(), 0))
+        lock, users = self._locks.get(key, (asyncio.Semaphore(self._limit), 0))
         self._locks[key] = lock, users + 1
         try:
             async with lock:

@@ -31,10 +31,10 @@ def memfile(data: bytes = b"") -> Iterator[int]:
 
 
 @contextmanager
-def stdin(data: bytes) -> Iterator[int]:
-    """Give the standard input for a program: `data`, or nothing."""
+def stdin(data: bytes, other: int = subprocess.DEVNULL) -> Iterator[int]:
+    """Give the standard input for a program: `data`, or without data the descriptor `other`."""
     if not data:
-        yield subprocess.DEVNULL
+        yield other
         return
     with memfile(data) as fd:
         yield fd

@@ -27,6 +27,7 @@ from cri_shim.state.leveldb import MEMORY, LevelStore
 from cri_shim.state.memory import MemoryStore
 from cri_shim.state.store import Store
 from cri_shim.store import fuse
+from cri_shim.store.fetch import Fetcher
 from cri_shim.store.image_store import ImageStore
 from cri_shim.store.manifest import host_architecture
 from cri_shim.store.pins import Pins
@@ -117,11 +118,17 @@ def image_store(
         store,
         boot_id=boot.boot_id(),
         skopeo=Skopeo(
-            str(programs.skopeo),
+            programs.skopeo,
             policies=policies,
             registries_conf=registries_conf,
             architecture=host_architecture(),
             patience=settings.pull_progress_timeout,
+        ),
+        fetcher=Fetcher(
+            architecture=host_architecture(),
+            registries_conf=registries_conf,
+            patience=settings.pull_progress_timeout,
+            layers_at_once=settings.layers_at_once,
         ),
         keep_blobs=settings.keep_blobs,
         layers_as=settings.layer_store,
@@ -132,6 +139,8 @@ def image_store(
         held_layers=objects.held_layers,
         userns=rootless,
         mount_program=fuse.needed(paths.root, settings.mount_program) if rootless else "",
+        grace=settings.failed_pull_grace,
+        pulls_at_once=settings.pulls_at_once,
     )
 
 

@@ -1,4 +1,4 @@
-"""The required programs, each found on its path list."""
+"""The programs, each found on its path list."""
 
 import logging
 from dataclasses import dataclass
@@ -13,20 +13,28 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Programs:
-    """The paths of the required programs."""
+    """The paths of the programs."""
 
     conmon: Path
-    skopeo: Path
+    skopeo: str  # "" if there is none: then archives and signed images cannot be used
     init: str  # "" if there is none: then pods cannot share a pid namespace
 
 
 def find_programs(config: Config) -> Programs:
-    """Find each on its path list; ToolFailed has the tried paths."""
+    """Find each on its path list; ToolFailed has the tried paths of conmon, which is required."""
     return Programs(
         conmon=executable("conmon", config.conmon_path),
-        skopeo=executable("skopeo", config.image.skopeo_path),
+        skopeo=_skopeo(config.image.skopeo_path),
         init=_init(config.init_path),
     )
+
+
+def _skopeo(candidates: tuple[str, ...]) -> str:
+    try:
+        return str(executable("skopeo", candidates))
+    except ToolFailed as e:
+        _log.info("%s: images are pulled without it, but not loaded or saved", e)
+        return ""
 
 
 def _init(candidates: tuple[str, ...]) -> str:

@@ -12,7 +12,7 @@ command's module is its help text.
 - `config_text`: a configuration as TOML
 - `from_libpod`, `from_containerd`, `from_crio`: convert other configurations; `conversion`: the
   part that they share
-- `run`, `image`: more than crictl: a command in a pod; image archives
+- `run`, `image`: more than crictl: a command in a pod; image archives; `pulls`: how far pulls are
 - `pods`, `ps`, `logs`, `exec`, `inspect`, `stop`, `rm`: like crictl's commands
 - `completion`: scripts for shells; `candidates`: the words that complete a command line
 - `listing`: filters and tables of `pods` and `ps`

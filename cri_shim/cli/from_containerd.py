@@ -30,6 +30,7 @@ _DIRECT = {  # key below the CRI plugin's table -> our key; the value is unchang
 _CONVERTED: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "stream_server_port": ("streaming.port", int),
     "stream_idle_timeout": ("streaming.idle_timeout", seconds),
+    "max_concurrent_downloads": ("image.layers_at_once", int),
     "image_pull_progress_timeout": ("image.pull_progress_timeout", seconds),
     "containerd.discard_unpacked_layers": ("image.keep_blobs", operator.not_),
     "discard_unpacked_layers": ("image.keep_blobs", operator.not_),
@@ -41,7 +42,6 @@ _NOTES = {
     "enable_selinux": "SELinux labels are used where the node has SELinux",
     "disable_apparmor": "AppArmor is used where the node has it; choose Unconfined in the pod",
     "unset_seccomp_profile": "choose a profile in the pod",
-    "max_concurrent_downloads": "layers are fetched as skopeo does it",
     "registry.config_path": _REGISTRIES,
 }
 

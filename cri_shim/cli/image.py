@@ -1,15 +1,18 @@
 """image: pull, list, load, save, name, remove and prune images in a running daemon."""
 
 import argparse
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cri_shim import config
 from cri_shim.cli.arguments import image_name
+from cri_shim.cli.pulls import beside, show, size
 from cri_shim.errors import NotFound
 from cri_shim.untrusted import one_line
 
 if TYPE_CHECKING:
+    from cri_shim.pb.api_pb2 import PullImageRequest
     from cri_shim.rpc.client import Client
 
 _TRANSPORTS = ("docker-archive:", "oci-archive:", "oci:", "dir:")
@@ -20,7 +23,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     pull = actions.add_parser("pull", help="fetch an image from its registry")
     pull.add_argument("reference")
     pull.add_argument("--creds", metavar="USER:PASSWORD", help="for the registry")
+    pull.add_argument("-q", "--quiet", action="store_true", help="do not show the progress")
     pull.set_defaults(action=_pull)
+    pulls = actions.add_parser("pulls", help="show the pulls that run, and how far they are")
+    pulls.add_argument("--watch", action="store_true", help="until it is interrupted")
+    pulls.set_defaults(action=_pulls)
     actions.add_parser("list", help="show the images there are").set_defaults(action=_list)
     load = actions.add_parser("load", help="take an image from an archive or directory")
     load.add_argument("source", help="a file or directory; or TRANSPORT:PATH, as skopeo has it")
@@ -60,7 +67,17 @@ async def _pull(client: "Client", args: argparse.Namespace) -> None:
     if args.creds:
         user, _, password = args.creds.partition(":")
         request.auth.username, request.auth.password = user, password
-    print((await client.image.PullImage(request)).image_ref)
+    pulling = asyncio.ensure_future(_pulled(client, request))
+    shown = pulling if args.quiet else beside(client, args.reference, pulling)
+    print(await shown)
+
+
+async def _pulled(client: "Client", request: "PullImageRequest") -> str:
+    return (await client.image.PullImage(request)).image_ref
+
+
+async def _pulls(client: "Client", args: argparse.Namespace) -> None:
+    await show(client, watch=args.watch)
 
 
 async def _list(client: "Client", args: argparse.Namespace) -> None:
@@ -128,13 +145,3 @@ def source(text: str, bare: str = "") -> str:
         if text.startswith(transport):
             return f"{transport}{Path(text.removeprefix(transport)).absolute()}"
     return f"{bare}{Path(text).absolute()}"
-
-
-def size(count: int) -> str:
-    """Format bytes for people: 1.2MB."""
-    amount = float(count)
-    for unit in ("B", "kB", "MB"):
-        if amount < 1000:
-            return f"{amount:.0f}{unit}" if unit == "B" else f"{amount:.1f}{unit}"
-        amount /= 1000
-    return f"{amount:.1f}GB"

@@ -172,6 +172,19 @@ class Image:
         "seconds without a byte until a pull is given up; 0: never",
         check=checks.not_negative,
     )
+    layers_at_once: int = key(
+        3, "layers that one pull downloads at the same time", check=checks.between(1, 64)
+    )
+    pulls_at_once: int = key(
+        0,
+        "pulls from one registry at once; 0: as many as the kubelet asks for",
+        check=checks.between(0, 1000),
+    )
+    failed_pull_grace: float = key(
+        600.0,
+        "seconds that layers of a failed pull are kept: the kubelet pauses up to 300",
+        check=checks.not_negative,
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

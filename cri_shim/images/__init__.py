@@ -1,6 +1,8 @@
 """Operations on images, one verb a file; the first argument of each is the engine.
 
-- `pull`: pulls an image from a registry: name to digest, fetch, unpack, catalogue
+- `pull`: pulls an image from a registry: name to digest, fetch and unpack, catalogue
+- `arrival`: the second half of a pull, load or commit: the image becomes visible
+- `running`: the pulls that run now, and how far they are
 - `load`: loads images from an archive or directory of this node; `archives` lists the images in it
 - `preload`: loads the images of a directory at the start of the daemon
 - `save`: saves an image to an archive or directory of this node

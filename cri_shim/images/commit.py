@@ -12,7 +12,7 @@ from pathlib import Path
 from cri_shim.engine import Engine
 from cri_shim.errors import NotFound
 from cri_shim.faults import fault_point
-from cri_shim.images.pull import take_in
+from cri_shim.images.arrival import take_in
 from cri_shim.pb.state_pb2 import ImageRecord
 from cri_shim.spec import image_changes
 from cri_shim.spec.image_changes import Changes

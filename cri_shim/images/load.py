@@ -27,7 +27,7 @@ from cri_shim.aio.own_thread import in_own_thread
 from cri_shim.engine import Engine
 from cri_shim.errors import InvalidArgument, NotFound, ToolFailed, Unavailable
 from cri_shim.images import archives
-from cri_shim.images.pull import bring
+from cri_shim.images.arrival import bring
 from cri_shim.registry.reference import parse
 from cri_shim.store import python_child
 from cri_shim.store.deletion import delete

@@ -1,68 +1,169 @@
-"""PullImage: resolves the name to a digest, fetches by that digest, unpacks, catalogues.
+"""PullImage: resolves the name, fetches and unpacks what is missing at the same time, catalogues.
+
+An image of a registry (docker://) is fetched by a worker process of ours, see store/fetch. skopeo
+fetches those of other transports, and those whose signatures policy.json wants to see.
 
 Errors: RegistryUnavailable if the registry cannot be reached or hangs; SignatureValidationFailed if
 policy.json refuses; NotFound if the registry does not have the image; Unavailable for lack of disk
-space (it names the directory); ToolFailed with skopeo's words for the rest: not authorised,
-damaged, for another architecture.
+space (it names the directory); ToolFailed for the rest: not authorised, damaged, for another
+architecture. Whole layers of a failed pull are kept for a while, for the next try.
 """
 
-import hashlib
 import logging
-import time
-from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
-from cri_shim.aio.offload import finish, offload
+from cri_shim.aio.offload import offload
 from cri_shim.engine import Engine
-from cri_shim.errors import CriShimError, NotFound, ToolFailed, Unavailable
+from cri_shim.errors import NotFound, ToolFailed, Unavailable
 from cri_shim.faults import fault_point
+from cri_shim.images.arrival import bring, complete, discard
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb.state_pb2 import ImageRecord
-from cri_shim.registry.reference import Reference, candidates
-from cri_shim.state.records import VERSIONS
+from cri_shim.registry.reference import Reference, candidates, parse
 from cri_shim.store import auth as credentials
-from cri_shim.store import manifest, redirected
+from cri_shim.store import manifest
+from cri_shim.store.fetch import Found
 from cri_shim.store.image_store import ImageStore
-from cri_shim.store.layout import Layout
+from cri_shim.store.layout import Layout, is_whole
 from cri_shim.store.manifest import Content, digest_of
 from cri_shim.store.policies import policy_file
+from cri_shim.store.progress import LayerProgress, PullProgress
 from cri_shim.store.verify import verify
 from cri_shim.work import PullKey
+
+REGISTRY = "docker://"
 
 _log = logging.getLogger(__name__)
 
 
 async def pull(
-    engine: Engine, name: str, auth: api.AuthConfig | None = None, namespace: str = ""
+    engine: Engine, name: str, auth: api.AuthConfig | None = None, asked_by: str = ""
 ) -> str:
     """Fetch or update an image and return its id; equal pulls share the work.
 
-    `namespace` is that of the pod, which may have a signature policy of its own.
+    `asked_by` is NAMESPACE/NAME of the pod that waits: those who watch see it, and the namespace
+    may have a signature policy of its own.
     """
     store = engine.images
+    namespace = asked_by.partition("/")[0]
     secret = auth.SerializeToString(deterministic=True) if auth else b""
     key = PullKey(name, secret, str(store.policies.file(namespace) or ""))
-    return await engine.work.pulls.do(key, lambda: _search(store, name, auth, namespace))
-
-
-async def _search(store: ImageStore, name: str, auth: api.AuthConfig | None, namespace: str) -> str:
-    """Try a short name in each configured registry, in order."""
-    references = candidates(name, store.search)
-    for reference in references[:-1]:
-        try:
-            return (await _pull(store, reference, auth, namespace)).id
-        except (NotFound, ToolFailed):
-            continue  # the next registry may have it; the caller gets the last one's error
-    return (await _pull(store, references[-1], auth, namespace)).id
+    with store.pulls.asking(key, asked_by):
+        return await engine.work.pulls.do(key, lambda: _pull(store, key, auth, namespace))
 
 
 async def _pull(
+    store: ImageStore, key: PullKey, auth: api.AuthConfig | None, namespace: str
+) -> str:
+    references = candidates(key.name, store.search)
+    with store.pulls.running(key.name, key) as seen:
+        async with store.turns(references[0].registry):
+            if await _is_for_skopeo(store, references, namespace):
+                return await _search(store, references, auth, namespace)
+            return (await _fetch(store, key.name, auth, namespace, seen)).id
+
+
+async def _is_for_skopeo(
+    store: ImageStore, references: Sequence[Reference], namespace: str
+) -> bool:
+    """Return whether skopeo must pull it; SignatureValidationFailed if the policy refuses it.
+
+    A short name is judged when it is known which registry has the image.
+    """
+    if store.transport != REGISTRY:
+        return True
+    if len(references) > 1:
+        return False
+    return (await store.policies.check(references[0], namespace)).needs_signatures
+
+
+async def _fetch(
+    store: ImageStore,
+    name: str,
+    auth: api.AuthConfig | None,
+    namespace: str,
+    seen: PullProgress,
+) -> ImageRecord:
+    layout = Layout(store.layouts)
+    try:
+        fault_point("images.pull.resolve")
+        await offload(layout.create, {}, store.blobs)
+        async with store.fetcher.open(name, auth, layout.blobs, seen) as fetch:
+            found = await fetch.image()
+            reference = parse(found.reference)
+            if not (await store.policies.check(reference, namespace)).needs_signatures:
+                content = await offload(_checked, store, layout, found, reference)
+                _show(seen, found, content)
+                return await complete(
+                    store,
+                    layout,
+                    content,
+                    fetch,
+                    seen.layers,
+                    tags=[] if reference.digest else [str(reference)],
+                    digests=[str(reference.by_digest(found.digest))],
+                )
+        return await _copy(store, reference, auth, namespace)
+    except OSError as e:
+        raise Unavailable(f"cannot store {name} below {store.root}: {e}") from e
+    finally:
+        await discard(store, layout)
+
+
+def _checked(store: ImageStore, layout: Layout, found: Found, reference: Reference) -> Content:
+    """Check what the worker found, and write it into the layout. Blocks."""
+    named = digest_of(found.index or found.manifest)
+    if found.digest != named or (reference.digest and reference.digest != named):
+        raise ToolFailed(f"{found.reference}: {found.host} answered with {named} instead")
+    content = manifest.content(found.manifest, found.config)
+    if manifest.config_digest(found.manifest) != digest_of(found.config):
+        raise ToolFailed(f"{found.reference}: its config has the digest {digest_of(found.config)}")
+    chosen = bool(found.index or reference.digest)
+    try:
+        manifest.check_platform(found.config, store.architecture)
+    except ToolFailed as e:
+        if not chosen:
+            raise
+        _log.warning("%s is used though its config says otherwise: %s", found.reference, e)
+    for data in (found.manifest, found.config):
+        layout.write(data)
+    for blob in content.layers if store.keep_blobs else ():
+        kept = store.blobs.path(blob.digest)
+        if is_whole(kept, blob.size) and store.catalog.blob(blob.digest) is not None:
+            layout.link(kept)
+    return content
+
+
+def _show(seen: PullProgress, found: Found, content: Content) -> None:
+    """Let those who watch see the image's layers."""
+    totals = {blob.digest: blob.size for blob in content.layers}
+    seen.layers = [LayerProgress(digest, total) for digest, total in totals.items()]
+    seen.described = len(found.manifest) + len(found.config)
+    seen.reference, seen.host = found.reference, found.host
+    seen.changed()
+
+
+async def _search(
+    store: ImageStore,
+    references: Sequence[Reference],
+    auth: api.AuthConfig | None,
+    namespace: str,
+) -> str:
+    """Try the meanings of a name in order, with skopeo."""
+    for reference in references[:-1]:
+        try:
+            return (await _copy(store, reference, auth, namespace)).id
+        except (NotFound, ToolFailed):
+            continue  # the next registry may have it; the caller gets the last one's error
+    return (await _copy(store, references[-1], auth, namespace)).id
+
+
+async def _copy(
     store: ImageStore, reference: Reference, auth: api.AuthConfig | None, namespace: str
 ) -> ImageRecord:
     verdict = await store.policies.check(reference, namespace)
     own = credentials.credential(auth, reference.registry)
     with credentials.authfile(store.secrets, reference.registry, own) as authfile:
-        fault_point("images.pull.resolve")
         digest = reference.digest
         if not digest:
             digest = digest_of(await store.skopeo.manifest(_source(store, reference), authfile))
@@ -79,115 +180,6 @@ async def _pull(
                 tags=[] if reference.digest else [str(reference)],
                 digests=[str(exact)],
             )
-
-
-async def bring(
-    store: ImageStore,
-    source: str,
-    authfile: Path | None = None,
-    policy: Path | None = None,
-    *,
-    tags: Sequence[str],
-    digests: Sequence[str],
-) -> ImageRecord:
-    """Fetch `source` (transport:name), unpack new layers, and make it visible under its names.
-
-    `policy` is a policy.json for this image instead of the node's own.
-    """
-
-    async def fetch(layout: Layout) -> None:
-        await store.skopeo.copy(source, layout.path, authfile, policy)
-
-    return await take_in(store, source, fetch, tags=tags, digests=digests)
-
-
-async def take_in(
-    store: ImageStore,
-    source: str,
-    fill: Callable[[Layout], Awaitable[None]],
-    *,
-    tags: Sequence[str],
-    digests: Sequence[str],
-) -> ImageRecord:
-    """Let `fill` put an image into a layout, unpack new layers, and make it visible.
-
-    `source` describes it in errors. After a failure nothing of it is left, at the latest after the
-    next start.
-    """
-    try:
-        return await _take_in(store, fill, tags, digests)
-    except BaseException as e:
-        store.collect()  # layers that only this image needs
-        if isinstance(e, OSError):
-            raise Unavailable(f"cannot store {source} below {store.root}: {e}") from e
-        raise
-
-
-async def _take_in(
-    store: ImageStore,
-    fill: Callable[[Layout], Awaitable[None]],
-    tags: Sequence[str],
-    digests: Sequence[str],
-) -> ImageRecord:
-    here = store.unpacked_blobs()
-    layout = Layout(store.layouts)
-    with store.catalog.hold(known.diff_id for known in here.values()):
-        try:
-            fault_point("images.pull.fetch")
-            sizes = {digest: known.size for digest, known in here.items()}
-            await offload(layout.create, sizes, store.blobs)
-            await fill(layout)
-            content = await offload(layout.content)
-            manifest.check_platform(content.config, store.architecture)
-            with store.catalog.hold([*content.diff_ids, *redirected.ids_of(content.diff_ids)]):
-                fault_point("images.pull.unpack")
-                await store.unpack(content, layout)
-                image = _record(content, tags, digests)
-                stack = await store.have_redirected(content.diff_ids)
-                if stack != list(content.diff_ids):
-                    image.redirected[:] = stack
-                extra = _directories_id(stack)
-                with store.catalog.hold([extra]):
-                    fault_point("images.pull.directories")
-                    if await store.have_directories(stack, extra):
-                        image.directories = extra
-                    fault_point("images.pull.catalogue")
-                    return await finish(store.keep(content, layout, image))
-        finally:
-            await discard(store, layout)
-
-
-async def discard(store: ImageStore, layout: Layout) -> None:
-    """Delete a layout.
-
-    A failure here does not fail the pull: the deletion is repeated, at the latest at a start.
-    """
-    try:
-        fault_point("images.pull.cleanup")
-        await offload(layout.remove)
-    except (CriShimError, OSError) as e:
-        _log.warning("cannot delete %s: %s; trying again", layout.path, e)
-        store.delete_later([layout.path])
-
-
-def _record(content: Content, tags: Sequence[str], digests: Sequence[str]) -> ImageRecord:
-    return ImageRecord(
-        version=VERSIONS["image"],
-        id=content.image_id,
-        repo_tags=tags,
-        repo_digests=digests,
-        size=content.size,
-        manifest_digest=content.manifest_digest,
-        config=content.config,
-        layers=content.diff_ids,
-        created_at=time.time_ns(),
-    )
-
-
-def _directories_id(diff_ids: Sequence[str]) -> str:
-    """Return the id of the layer of directories that these layers, bottom first, only imply."""
-    chain = " ".join(["directories", *diff_ids])
-    return "sha256:" + hashlib.sha256(chain.encode()).hexdigest()
 
 
 def _source(store: ImageStore, reference: Reference) -> str:

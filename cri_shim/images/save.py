@@ -22,8 +22,8 @@ from cri_shim.aio.offload import finish, opened
 from cri_shim.engine import Engine
 from cri_shim.errors import AlreadyExists, InvalidArgument, NotFound, ToolFailed, Unavailable
 from cri_shim.faults import fault_point
+from cri_shim.images.arrival import discard
 from cri_shim.images.load import TRANSPORTS
-from cri_shim.images.pull import discard
 from cri_shim.images.query import find
 from cri_shim.images.tag import tag_of
 from cri_shim.pb.state_pb2 import ImageRecord

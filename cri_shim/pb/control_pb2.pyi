@@ -282,3 +282,140 @@ class PrunedImage(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PrunedImage: _TypeAlias = PrunedImage  # noqa: Y015
+
+@_typing.final
+class WatchPullsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WATCH_FIELD_NUMBER: _builtins.int
+    watch: _builtins.bool
+    def __init__(
+        self,
+        *,
+        watch: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["watch", b"watch"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchPullsRequest: _TypeAlias = WatchPullsRequest  # noqa: Y015
+
+@_typing.final
+class WatchPullsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PULLS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def pulls(self) -> _containers.RepeatedCompositeFieldContainer[Global___Pull]:
+        """in the order of their start"""
+
+    def __init__(
+        self,
+        *,
+        pulls: _abc.Iterable[Global___Pull] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pulls", b"pulls"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchPullsResponse: _TypeAlias = WatchPullsResponse  # noqa: Y015
+
+@_typing.final
+class Pull(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    ASKED_BY_FIELD_NUMBER: _builtins.int
+    STARTED_FIELD_NUMBER: _builtins.int
+    HOST_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    TROUBLE_FIELD_NUMBER: _builtins.int
+    DONE_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    RATE_FIELD_NUMBER: _builtins.int
+    LAYERS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """as it was asked for"""
+    reference: _builtins.str
+    """in full; empty until the registry has answered"""
+    started: _builtins.int
+    """nanoseconds since the epoch"""
+    host: _builtins.str
+    """the registry or mirror in use"""
+    attempt: _builtins.int
+    trouble: _builtins.str
+    """why the last request had to be repeated"""
+    done: _builtins.int
+    """bytes, of the whole image; they never fall"""
+    total: _builtins.int
+    """bytes, as the manifest says; 0 while that is unknown"""
+    rate: _builtins.int
+    """bytes a second"""
+    @_builtins.property
+    def asked_by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """NAMESPACE/NAME of the pods that wait"""
+
+    @_builtins.property
+    def layers(self) -> _containers.RepeatedCompositeFieldContainer[Global___LayerPull]: ...
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        reference: _builtins.str = ...,
+        asked_by: _abc.Iterable[_builtins.str] | None = ...,
+        started: _builtins.int = ...,
+        host: _builtins.str = ...,
+        attempt: _builtins.int = ...,
+        trouble: _builtins.str = ...,
+        done: _builtins.int = ...,
+        total: _builtins.int = ...,
+        rate: _builtins.int = ...,
+        layers: _abc.Iterable[Global___LayerPull] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked_by", b"asked_by", "attempt", b"attempt", "done", b"done", "host", b"host", "layers", b"layers", "name", b"name", "rate", b"rate", "reference", b"reference", "started", b"started", "total", b"total", "trouble", b"trouble"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Pull: _TypeAlias = Pull  # noqa: Y015
+
+@_typing.final
+class LayerPull(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIGEST_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    DONE_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    HOST_FIELD_NUMBER: _builtins.int
+    digest: _builtins.str
+    state: _builtins.str
+    """waiting, shared (another pull brings it), downloading, unpacking, done"""
+    done: _builtins.int
+    total: _builtins.int
+    attempt: _builtins.int
+    host: _builtins.str
+    def __init__(
+        self,
+        *,
+        digest: _builtins.str = ...,
+        state: _builtins.str = ...,
+        done: _builtins.int = ...,
+        total: _builtins.int = ...,
+        attempt: _builtins.int = ...,
+        host: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "digest", b"digest", "done", b"done", "host", b"host", "state", b"state", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LayerPull: _TypeAlias = LayerPull  # noqa: Y015

@@ -50,7 +50,9 @@ SERVER_OPTIONS: list[tuple[str, int]] = [
 call_number: ContextVar[int] = ContextVar("call_number", default=0)
 _numbers = itertools.count(1)
 
-_READS = re.compile(r"(List|Stream).*|.*(Status|Stats)|Version|Info|ImageFsInfo|RuntimeConfig")
+_READS = re.compile(
+    r"(List|Stream).*|.*(Status|Stats)|Version|Info|WatchPulls|ImageFsInfo|RuntimeConfig"
+)
 
 Check = Callable[[Message], None]
 Context = Any  # grpc.aio.ServicerContext: its published types do not fit the real coroutines

@@ -41,6 +41,8 @@ class ControlStub:
     """SaveImage writes an image to an archive or directory of the node."""
     PruneImages: _grpc.UnaryUnaryMultiCallable[_control_pb2.PruneImagesRequest, _control_pb2.PruneImagesResponse]
     """PruneImages removes the images that nothing uses."""
+    WatchPulls: _grpc.UnaryStreamMultiCallable[_control_pb2.WatchPullsRequest, _control_pb2.WatchPullsResponse]
+    """WatchPulls answers with the running pulls; with `watch` again after each change."""
 
 @_typing.type_check_only
 class ControlAsyncStub(ControlStub):
@@ -55,6 +57,8 @@ class ControlAsyncStub(ControlStub):
     """SaveImage writes an image to an archive or directory of the node."""
     PruneImages: _aio.UnaryUnaryMultiCallable[_control_pb2.PruneImagesRequest, _control_pb2.PruneImagesResponse]  # type: ignore[assignment]
     """PruneImages removes the images that nothing uses."""
+    WatchPulls: _aio.UnaryStreamMultiCallable[_control_pb2.WatchPullsRequest, _control_pb2.WatchPullsResponse]  # type: ignore[assignment]
+    """WatchPulls answers with the running pulls; with `watch` again after each change."""
 
 class ControlServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -96,5 +100,13 @@ class ControlServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.PruneImagesResponse, _abc.Awaitable[_control_pb2.PruneImagesResponse]]:
         """PruneImages removes the images that nothing uses."""
+
+    @_abc_1.abstractmethod
+    def WatchPulls(
+        self,
+        request: _control_pb2.WatchPullsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_control_pb2.WatchPullsResponse], _abc.AsyncIterator[_control_pb2.WatchPullsResponse]]:
+        """WatchPulls answers with the running pulls; with `watch` again after each change."""
 
 def add_ControlServicer_to_server(servicer: ControlServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

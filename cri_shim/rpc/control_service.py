@@ -1,12 +1,14 @@
 """Control: the daemon's own RPCs for operators, on the same socket as the CRI."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any
 
 from cri_shim.engine import Engine
-from cri_shim.images import load, prune, save, tag
+from cri_shim.images import load, prune, running, save, tag
 from cri_shim.pb import control_pb2 as control
+from cri_shim.store.progress import PullProgress
 
 
 class ControlService:
@@ -37,3 +39,39 @@ class ControlService:
             for image in pruned.images
         ]
         return control.PruneImagesResponse(images=images, freed=pruned.freed)
+
+    async def WatchPulls(
+        self, request: control.WatchPullsRequest
+    ) -> AsyncIterator[control.WatchPullsResponse]:
+        async with aclosing(running.watch(self._engine)) as answers:
+            async for pulls in answers:
+                yield control.WatchPullsResponse(pulls=map(_pull, pulls))
+                if not request.watch:
+                    return
+
+
+def _pull(pull: PullProgress) -> control.Pull:
+    layers = [
+        control.LayerPull(
+            digest=layer.digest,
+            state=layer.state,
+            done=layer.done,
+            total=layer.total,
+            attempt=layer.attempt,
+            host=layer.host,
+        )
+        for layer in pull.layers
+    ]
+    return control.Pull(
+        name=pull.name,
+        reference=pull.reference,
+        asked_by=pull.asked_by,
+        started=int(pull.started * 1e9),
+        host=pull.host,
+        attempt=pull.attempt,
+        trouble=pull.trouble,
+        done=pull.done,
+        total=pull.total,
+        rate=round(pull.rate()),
+        layers=layers,
+    )

@@ -16,10 +16,10 @@ class ImageService:
 
     async def PullImage(self, request: api.PullImageRequest) -> api.PullImageResponse:
         auth = request.auth if request.HasField("auth") else None
+        pod = request.sandbox_config.metadata
+        asked_by = f"{pod.namespace}/{pod.name}" if pod.namespace or pod.name else ""
         return api.PullImageResponse(
-            image_ref=await pull.pull(
-                self._engine, request.image.image, auth, request.sandbox_config.metadata.namespace
-            )
+            image_ref=await pull.pull(self._engine, request.image.image, auth, asked_by)
         )
 
     async def ListImages(self, request: api.ListImagesRequest) -> api.ListImagesResponse:

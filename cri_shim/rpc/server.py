@@ -37,6 +37,7 @@ class Server:
     ) -> None:
         self._path = path
         self._telemetry = telemetry
+        self._pulls = engine.images.pulls
         known = api_pb2.DESCRIPTOR.services_by_name
         self._services = (
             (known["RuntimeService"], RuntimeService(engine, status, streams, telemetry)),
@@ -74,6 +75,7 @@ class Server:
         tb: TracebackType | None,
     ) -> None:
         self._telemetry.events.end()  # otherwise the followers of events would never end
+        self._pulls.close()
         await self._listening.close(DRAIN_S)
 
 

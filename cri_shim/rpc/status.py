@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cri_shim.engine import Engine
+from cri_shim.images import running
 from cri_shim.pb import api_pb2 as api
 from cri_shim.untrusted import one_line
 
@@ -21,7 +22,8 @@ class RuntimeStatus:
     def status(self, *, verbose: bool) -> api.StatusResponse:
         """Return the conditions, every handler, and the features that were probed.
 
-        Verbose adds `config` (the effective configuration), `network` and `retries` as JSON.
+        Verbose adds `config` (the effective configuration), `network`, `retries` and `pulls` as
+        JSON.
         """
         answer = api.StatusResponse(
             status=api.RuntimeStatus(
@@ -109,6 +111,7 @@ class RuntimeStatus:
                 for handler in self.engine.oci.handlers.values()
             },
             "layerStore": dataclasses.asdict(self.engine.images.layer_store),
+            "pulls": running.facts(self.engine),
             "network": {"problems": self.engine.network.networks().problems},
             "resourceLimits": self.engine.cgroups.problem or "work",
             "retries": self.engine.retries(),

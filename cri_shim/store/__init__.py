@@ -1,11 +1,10 @@
-"""Images and layers on this node: skopeo copies and verifies, the store unpacks, keeps and mounts.
+"""Images and layers on this node: a worker fetches them, the store unpacks, keeps and mounts.
 
-skopeo copies an image into a private OCI layout under `images/layouts`, one for each pull. So two
-pulls never share a directory, and a pull that dies leaves one directory to delete. Layers that are
-unpacked already are placeholders in the layout (skopeo accepts any file of the right name), so only
-new layers are transferred. Each new layer is unpacked once per diff-id into a temporary name under
-`layers` and renamed. Manifest and config move to `images/blobs`; then the image record makes the
-image visible.
+A pull has a private OCI layout under `images/layouts`. So two pulls never share a directory, and a
+pull that dies leaves one directory to delete. A worker process downloads the blobs of layers that
+are not here into it (skopeo does it for archives and signed images). Each new layer is unpacked,
+while its blob comes, once per diff-id into a temporary name under `layers` and renamed. Manifest
+and config move to `images/blobs`; then the image record makes the image visible.
 
 - `reference`: image names, pure
 - `registries`: registries.conf: the registries of short names
@@ -14,7 +13,14 @@ image visible.
 - `policy`: policy.json: which images are accepted, pure
 - `policies`: the policies of the node and of its pod namespaces
 - `sigstore`: what a signature of cosign says, pure; `verify`: fetches and verifies them
-- `stall`: gives up transfers without progress
+- `stall`: gives up transfers of skopeo without progress
+- `fetch`: runs the worker process that fetches an image from its registry
+- `progress`: the running pulls, and how far they are
+- `new_layers`: brings the missing layers of an image, each once
+- `additions`: adds a complete layer
+- `derived`: makes layers of other layers
+- `following`: unpacks a layer while its blob is downloaded
+- `grace`: keeps the layers of failed pulls for the next try
 - `manifest`: manifests and configs, pure
 - `layout`: the private directory of one pull or save
 - `python_child`: runs a program of ours in a child process

@@ -13,6 +13,7 @@ The records decide what stays: at start, everything without a record is deleted.
 import asyncio
 import logging
 import os
+import sys
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -20,34 +21,38 @@ from typing import Any
 
 from cri_shim.aio.child import run
 from cri_shim.aio.keyed_lock import KeyedLock
-from cri_shim.aio.offload import finish, offload
+from cri_shim.aio.offload import offload
 from cri_shim.aio.tasks import Tasks
-from cri_shim.errors import CriShimError, ToolFailed
-from cri_shim.faults import fault_point
+from cri_shim.errors import CriShimError
 from cri_shim.linux import mounts
 from cri_shim.linux.disk import Usage
 from cri_shim.linux.privacy import make_private
 from cri_shim.pb.state_pb2 import ImageRecord, LayerRecord
 from cri_shim.spec.image_config import MAX_BYTES
-from cri_shim.store import implied, layer_store, manifest, redirected, usage
+from cri_shim.store import layer_store, manifest, usage
+from cri_shim.store.additions import Additions
 from cri_shim.store.blobs import Blobs
 from cri_shim.store.catalog import Catalog, KnownBlob, Records, needed
 from cri_shim.store.deletion import delete
+from cri_shim.store.derived import Derived
+from cri_shim.store.fetch import Fetcher
+from cri_shim.store.grace import GRACE_S, Grace
 from cri_shim.store.layer_mounts import LayerMounts
 from cri_shim.store.layer_store import LayerStore
 from cri_shim.store.layers import Layers
 from cri_shim.store.layout import Layout
-from cri_shim.store.manifest import Blob, Content
+from cri_shim.store.manifest import Content
 from cri_shim.store.mounted import Mounted
+from cri_shim.store.new_layers import NewLayers
 from cri_shim.store.pins import Pins
 from cri_shim.store.policies import Policies
+from cri_shim.store.progress import Pulls
 from cri_shim.store.rootfs import Rootfs
 from cri_shim.store.skopeo import Skopeo
 from cri_shim.untrusted import read_file
 
 SETTLE_DELAY_S = 5.0  # a start mostly follows a pull, and should not wait for the disk
 CLOSE_GRACE_S = 2.0
-MOST_BLOBS = 16  # of one layer that are recorded: one content can be compressed in different ways
 _SETTLE = "settle layers"
 _COUNT = "count what layers take"
 
@@ -63,6 +68,7 @@ class ImageStore:
         *,
         boot_id: str,
         skopeo: Skopeo,
+        fetcher: Fetcher | None = None,
         architecture: str = "",
         keep_blobs: bool = False,
         transport: str = "docker://",
@@ -74,6 +80,8 @@ class ImageStore:
         userns: bool = False,
         mount_program: str = "",
         layers_as: str = layer_store.AUTO,
+        grace: float = GRACE_S,
+        pulls_at_once: int = 0,
     ) -> None:
         """Make a store; nothing is read from the disk before `recover`.
 
@@ -81,7 +89,9 @@ class ImageStore:
         `userns`: the daemon is root of a user namespace only; `mount_program` is then the program
         that mounts root file systems if the kernel cannot: fuse-overlayfs. `held_layers` returns
         the diff-ids that containers use; `parallel` is the limit of child processes that unpack (0:
-        one for each CPU). `layers_as` is what new layers become, see `layer_store`.
+        one for each CPU). `grace`: seconds for which the layers of a failed pull are kept;
+        `pulls_at_once` is the limit for one registry (0: none). `layers_as` is what new
+        layers become, see `layer_store`.
         """
         self.root = root
         self.secrets = run_root / "secrets"
@@ -109,9 +119,15 @@ class ImageStore:
         )
         self.mounted = Mounted(run_root / "images", self.rootfs)
         self._userns = userns
-        self._keep_blobs = keep_blobs
+        self.fetcher = fetcher or Fetcher(architecture=self.architecture)
+        self.pulls = Pulls()
+        self.grace = Grace(grace, self.collect)
+        self.turns = KeyedLock(pulls_at_once or sys.maxsize)  # key: registry
+        self.keep_blobs = keep_blobs
         self._held_by_containers = held_layers
-        self._unpacking = KeyedLock()  # key: diff-id
+        additions = Additions(self.layers, self.catalog, self.delete_later)
+        self.new_layers = NewLayers(self.layers, self.catalog, additions)
+        self.derived = Derived(self.layers, self.catalog, additions, self.rootfs.lowers)
         self._layer_blobs: dict[str, frozenset[str]] = {}  # image id -> digests
         self._background = Tasks()
 
@@ -191,136 +207,10 @@ class ImageStore:
         }
         return {blob: layer for blob, layer in known.items() if layer.diff_id in here}
 
-    async def unpack(self, content: Content, layout: Layout) -> None:
-        """Unpack every missing layer of the image, whose layers the caller holds.
-
-        The first error ends all work. ToolFailed, too, if a blob is not the layer that the image's
-        config names in its place: then the image makes a false statement, and no client gets it
-        under that id.
-        """
-        wanted = set(zip(content.layers, content.diff_ids, strict=True))
-        largest_first = sorted(wanted, key=lambda pair: -pair[0].size)
-        try:
-            async with asyncio.TaskGroup() as group:
-                for blob, diff_id in largest_first:
-                    group.create_task(self._have_layer(layout, blob, diff_id))
-        except BaseExceptionGroup as group_of_one:
-            raise group_of_one.exceptions[0] from None
-
-    async def _have_layer(self, layout: Layout, blob: Blob, diff_id: str) -> None:
-        async with self._unpacking(diff_id):
-            here = self.catalog.layer(diff_id) if self.layers.is_here(diff_id) else None
-            known = self.catalog.blob(blob.digest)
-            if known is not None:
-                _refuse_another(blob, known, diff_id)
-            if here is not None and known is not None:
-                return
-            if not layout.has(blob.digest):
-                if here is None:
-                    raise ToolFailed(f"layer {diff_id}: its blob {blob.digest} did not come")
-                return  # a commit: the lower layer is here, and its blob is not needed
-            size = layout.blob(blob.digest).stat().st_size
-            if here is None:
-                _refuse_another(blob, KnownBlob(diff_id, size), diff_id)
-                await self._unpack(layout.blob(blob.digest), blob, diff_id)
-            else:
-                found = await self.layers.diff_id_of(layout.blob(blob.digest), here.tar_size)
-                _refuse_another(blob, KnownBlob(found, size), diff_id)
-                self._learn(diff_id, blob)
-
-    def _learn(self, diff_id: str, blob: Blob) -> None:
-        """Record that a blob was hashed and is a layer that is here."""
-        layer = LayerRecord()
-        layer.CopyFrom(self.catalog.layer(diff_id) or LayerRecord(diff_id=diff_id))
-        layer.blobs.add(digest=blob.digest, size=blob.size)
-        del layer.blobs[:-MOST_BLOBS]
-        self.catalog.change_layer(layer)
-
-    async def _unpack(self, file: Path, blob: Blob, diff_id: str) -> None:
-        temporary, record = await self.layers.unpack(file, diff_id)
-        record.blobs.add(digest=blob.digest, size=blob.size)
-        await self._add(temporary, record)
-
-    async def have_directories(self, diff_ids: Sequence[str], id: str) -> bool:
-        """Make the layer `id` of directories that the layers only imply; False if none is needed.
-
-        The caller holds it and the layers. The layers are here.
-        """
-        async with self._unpacking(id):
-            if self.layers.is_here(id) and self.catalog.layer(id) is not None:
-                return True
-            made = await self.layers.make(id, partial(self._write_directories, diff_ids))
-            if made is None:
-                return False
-            await self._add(*made)
-            return True
-
-    def _write_directories(self, diff_ids: Sequence[str], target: Path) -> bool:
-        with self.rootfs.lowers(diff_ids) as lowers:
-            records = [self.catalog.layer(f"sha256:{lower.name}") for lower in lowers]
-            unsaid = [list(record.implied) if record is not None else [] for record in records]
-            return implied.write(target, lowers, unsaid)
-
-    async def have_redirected(self, diff_ids: Sequence[str]) -> list[str]:
-        """Return the layers of a root file system of these; see redirected.py.
-
-        The caller holds them, and the ids of their possible other forms. The layers are here.
-        """
-        stack: list[str] = []
-        for diff_id, id in zip(diff_ids, redirected.ids_of(diff_ids), strict=True):
-            stack.append(id if await self._redirect(diff_id, stack, id) else diff_id)
-        return stack
-
-    async def _redirect(self, diff_id: str, below: Sequence[str], id: str) -> bool:
-        known = self.catalog.layer(diff_id)
-        if not below or known is None or not known.implied:
-            return False
-        async with self._unpacking(id):
-            if self.layers.is_here(id) and self.catalog.layer(id) is not None:
-                return True
-            implied: list[bytes] = []
-
-            def write(target: Path) -> bool:
-                with self.rootfs.lowers(below) as lowers, self.layers.opened(diff_id) as own:
-                    found = redirected.write(target, own, lowers, known.implied)
-                implied.extend(found or ())
-                return found is not None
-
-            made = await self.layers.make(id, write)
-            if made is None:
-                return False
-            temporary, record = made
-            taken = await offload(redirected.usage, temporary)
-            record.size, record.inodes = taken.used_bytes, taken.inodes
-            record.implied.extend(implied)
-            await self._add(temporary, record)
-            return True
-
-    async def _add(self, temporary: Path, record: LayerRecord) -> None:
-        diff_id = record.diff_id
-        was_there = self.layers.is_here(diff_id)
-        try:
-            fault_point("images.pull.commit_layer")
-            self.catalog.add_layer(record, lambda: self._commit(temporary, diff_id))
-        except BaseException:
-            if not was_there:  # it may have its final name already, but no record
-                self.delete_later(self.layers.discard([diff_id]))
-            await finish(self.layers.drop(temporary))
-            raise
-
-    def _commit(self, temporary: Path, diff_id: str) -> None:
-        if self.layers.is_here(diff_id):
-            # A container uses it and its record was lost. The directory is complete: keep it.
-            self.layers.commit_recipe(temporary, diff_id)
-            self._start(lambda: self.layers.drop(temporary), "delete unused layers")
-        else:
-            self.delete_later(self.layers.discard([diff_id]))  # the path has no directory
-            self.layers.commit(temporary, diff_id)
-
     async def keep(self, content: Content, layout: Layout, image: ImageRecord) -> ImageRecord:
         """Keep the image's blobs and make it visible. Its layers must be unpacked."""
         blobs = [content.manifest_digest, f"sha256:{content.image_id}"]
-        if self._keep_blobs:
+        if self.keep_blobs:
             # A layer that was here before may have only a placeholder.
             blobs += [blob.digest for blob in content.layers if layout.has(blob.digest)]
         for digest in dict.fromkeys(blobs):
@@ -328,6 +218,7 @@ class ImageStore:
         # No await between the blobs and the record: `collect` would delete blobs without a record.
         self._layer_blobs[image.id] = frozenset(blob.digest for blob in content.layers)
         record = await self.catalog.add(image)
+        self.grace.release(content.diff_ids)
         self._settle_later(self.catalog.unsettled(), delay=SETTLE_DELAY_S)
         return record
 
@@ -341,8 +232,8 @@ class ImageStore:
         self._layer_blobs[image.id] = frozenset(blob.digest for blob in layers)
 
     def _held_layers(self) -> set[str]:
-        """Return the diff-ids that containers and mounts use, also those of removed images."""
-        return self._held_by_containers() | self.mounted.held_layers()
+        """Return the diff-ids that containers, mounts and failed pulls hold, without an image."""
+        return self._held_by_containers() | self.mounted.held_layers() | self.grace.held
 
     # -- deletion -----------------------------------------------------------------------------
 
@@ -375,7 +266,7 @@ class ImageStore:
         names: set[str] = set()
         for image in images:
             names |= {image.id, image.manifest_digest}
-            if self._keep_blobs:
+            if self.keep_blobs:
                 names |= self._layer_blobs.get(image.id, frozenset())
         return names
 
@@ -438,23 +329,12 @@ class ImageStore:
 
     async def close(self) -> None:
         """Wait CLOSE_GRACE_S for deletions, end the rest; the next start finds what is left."""
+        self.pulls.close()
+        self.grace.close()
+        await self.fetcher.close()
         await self.rootfs.writable.close()
         for task in self._background:
             if task.get_name() in (_SETTLE, _COUNT):
                 task.cancel()
         await self._background.drain(CLOSE_GRACE_S)
         await offload(self.layer_mounts.close)
-
-
-def _refuse_another(blob: Blob, known: KnownBlob, diff_id: str) -> None:
-    """Raise ToolFailed if an image's statement about a blob differs from `known`."""
-    if known.diff_id != diff_id:
-        raise ToolFailed(
-            f"the image says that its blob {blob.digest} is the layer {diff_id}, but it is"
-            f" {known.diff_id}: config and layers of the image do not belong together"
-        )
-    if known.size != blob.size:
-        raise ToolFailed(
-            f"the image says that its blob {blob.digest} has {blob.size} bytes, but it has"
-            f" {known.size}"
-        )

@@ -17,6 +17,7 @@ import logging
 import os
 import secrets
 import stat
+import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -118,29 +119,46 @@ class Layers:
             unpacked = await self._unpack_to_file(blob, diff_id) if self.erofs else None
             return unpacked or await self._unpack_to(self._new(), blob, diff_id)
 
-    async def _unpack_to_file(self, blob: Path, diff_id: str) -> tuple[Path, LayerRecord] | None:
+    async def follow(self, blob: Path, diff_id: str, news: int) -> tuple[Path, LayerRecord] | None:
+        """Unpack a blob while it is downloaded; see unpack/growing for the descriptor `news`.
+
+        No slot is taken: the process mostly waits, for a registry that may be stuck. None if the
+        layer is better unpacked when its blob is whole.
+        """
+        if self.erofs:
+            return await self._unpack_to_file(blob, diff_id, news)
+        return await self._unpack_to(self._new(), blob, diff_id, news)
+
+    async def _unpack_to_file(
+        self, blob: Path, diff_id: str, news: int | None = None
+    ) -> tuple[Path, LayerRecord] | None:
+        """Return None if the layer cannot be a file."""
         temporary = self._hidden("new").with_suffix(_EROFS)
         try:
-            return await self._unpack_to(temporary, blob, diff_id)
+            return await self._unpack_to(temporary, blob, diff_id, news)
         except _Unsuited as e:
             _log.info("layer %s becomes a directory: %s", diff_id, e)
             return None
 
     async def _unpack_to(
-        self, temporary: Path, blob: Path, diff_id: str
+        self, temporary: Path, blob: Path, diff_id: str, news: int | None = None
     ) -> tuple[Path, LayerRecord]:
         try:
-            return temporary, await self._unpack(blob, temporary, diff_id)
+            return temporary, await self._unpack(blob, temporary, diff_id, news)
         except BaseException:
             await finish(self.drop(temporary))
             raise
 
-    async def _unpack(self, blob: Path, target: Path, diff_id: str) -> LayerRecord:
-        words = ["erofs"] if target.suffix == _EROFS else self._space
+    async def _unpack(
+        self, blob: Path, target: Path, diff_id: str, news: int | None
+    ) -> LayerRecord:
+        words = ["erofs"] if target.suffix == _EROFS else list(self._space)
+        words += [] if news is None else ["growing"]
         result = await python_child.call(
             "cri_shim.store.unpack.child",
             *(str(blob), str(target), str(_recipe_of(target)), *words),
             attempt=f"cannot unpack layer {diff_id}", directory=self.directory,
+            feed=subprocess.DEVNULL if news is None else news,
         )  # fmt: skip
         if "unsuited" in result:
             raise _Unsuited(result["unsuited"])
@@ -201,15 +219,15 @@ class Layers:
 
     def commit(self, temporary: Path, diff_id: str) -> None:
         """Rename a complete layer to its final name."""
-        if _recipe_of(temporary).exists():
-            self.commit_recipe(temporary, diff_id)
+        self.commit_recipe(temporary, diff_id)
         is_file = temporary.suffix == _EROFS
         temporary.rename(self._file(diff_id) if is_file else self._directory(diff_id))
 
     def commit_recipe(self, temporary: Path, diff_id: str) -> None:
-        """Rename only the recipe to its final name; its layer is here already."""
-        make_private(self.recipes)
-        _recipe_of(temporary).rename(self._recipe(diff_id))
+        """Rename only the recipe, if there is one, to its final name; its layer is here already."""
+        if _recipe_of(temporary).exists():
+            make_private(self.recipes)
+            _recipe_of(temporary).rename(self._recipe(diff_id))
 
     async def drop(self, temporary: Path) -> None:
         """Delete an unpacked layer that is not needed."""

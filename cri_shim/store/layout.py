@@ -22,7 +22,7 @@ class Layout:
 
     def __init__(self, layouts: Path) -> None:
         self.path = layouts / secrets.token_hex(8)
-        self._blobs = self.path / "blobs" / "sha256"
+        self.blobs = self.path / "blobs" / "sha256"
         self._placeholders: set[str] = set()  # digests
 
     def create(self, here: Mapping[str, int], kept: Blobs) -> None:
@@ -31,7 +31,7 @@ class Layout:
         If the blob of such a layer was kept whole, it is linked; otherwise an empty file is its
         placeholder.
         """
-        self._blobs.mkdir(parents=True, mode=0o700)
+        self.blobs.mkdir(parents=True, mode=0o700)
         for digest, size in here.items():
             if is_whole(kept.path(digest), size):
                 self.blob(digest).hardlink_to(kept.path(digest))
@@ -40,7 +40,7 @@ class Layout:
                 self._placeholders.add(digest)
 
     def blob(self, digest: str) -> Path:
-        return self._blobs / digest.removeprefix("sha256:")
+        return self.blobs / digest.removeprefix("sha256:")
 
     def has(self, digest: str) -> bool:
         """Return whether the blob itself is here, and not only a placeholder."""
@@ -48,7 +48,7 @@ class Layout:
 
     def link(self, blob: Path) -> None:
         """Link a blob that is kept elsewhere on this file system."""
-        target = self._blobs / blob.name
+        target = self.blobs / blob.name
         if not target.exists():
             target.hardlink_to(blob)
 

@@ -1,7 +1,11 @@
-"""Runs a program of ours that reads or writes a layer: a Python with few imports (20 ms)."""
+"""Runs a program of ours in a child process: a Python with few imports (20 ms).
+
+Such a program reads or writes a layer, or talks to a registry.
+"""
 
 import importlib.util
 import json
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,9 +16,19 @@ from cri_shim.errors import CriShimError, ToolFailed, Unavailable
 from cri_shim.store.unpack.failure import NO_SPACE_EXIT
 
 _START = (
-    "import sys; sys.path[:0] = sys.argv[1:3]; from importlib import import_module;"
-    " import_module(sys.argv[3]).main(*sys.argv[4:])"
+    "import sys; sys.path[:0] = sys.argv[1:4]; from importlib import import_module;"
+    " import_module(sys.argv[4]).main(*sys.argv[5:])"
 )
+_PACKAGES = ("isal", "urllib3")  # zstandard is installed beside the first
+
+
+def command(module: str, *arguments: str) -> list[str]:
+    """Return the command line that runs `main(*arguments)` of a module.
+
+    It runs without site-packages and without settings of the environment.
+    """
+    program = [sys.executable, "-I", "-S", "-X", "utf8", "-c", _START]
+    return [*program, *_import_roots(), module, *arguments]
 
 
 async def call(
@@ -23,17 +37,16 @@ async def call(
     attempt: str,
     directory: Path,
     timeout: float | None = None,
+    feed: int = subprocess.DEVNULL,
     pass_fds: Sequence[int] = (),
 ) -> dict[str, Any]:
     """Run `main(*arguments)` of a module, and return the JSON that it prints.
 
-    It runs without site-packages and without settings of the environment. ToolFailed with the
-    program's words, or Unavailable if `directory` has no space; `attempt` describes the work for
-    the error.
+    ToolFailed with the program's words, or Unavailable if `directory` has no space; `attempt`
+    describes the work for the error. `feed` is the descriptor of its standard input.
     """
-    program = [sys.executable, "-I", "-S", "-X", "utf8", "-c", _START]
-    command = [*program, *_import_roots(), module, *arguments]
-    done = await run(command, timeout=timeout, pass_fds=pass_fds)
+    program = command(module, *arguments)
+    done = await run(program, timeout=timeout, feed=feed, pass_fds=pass_fds)
     if done.returncode:
         raise _failure(done, attempt, directory)
     result: dict[str, Any] = json.loads(done.stdout)
@@ -41,10 +54,13 @@ async def call(
 
 
 def _import_roots() -> list[str]:
-    """Return the directories where the child imports this project and its codecs from."""
-    isal = importlib.util.find_spec("isal")
-    assert isal is not None and isal.origin is not None
-    return [str(Path(__file__).parents[2]), str(Path(isal.origin).parent.parent)]
+    """Return the directories where the child imports this project and its libraries from."""
+    found = [str(Path(__file__).parents[2])]
+    for package in _PACKAGES:
+        spec = importlib.util.find_spec(package)
+        assert spec is not None and spec.origin is not None
+        found.append(str(Path(spec.origin).parent.parent))
+    return found
 
 
 def _failure(done: Finished, attempt: str, directory: Path) -> CriShimError:

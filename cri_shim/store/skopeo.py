@@ -54,7 +54,8 @@ class Skopeo:
     ) -> None:
         """`registries_conf` replaces the node's own file if given; `policies` are for archives.
 
-        `patience`: a transfer is given up after so many seconds without a byte; 0: never.
+        `program` may be "": then every use is a ToolFailed that says what to install. `patience`: a
+        transfer is given up after so many seconds without a byte; 0: never.
         """
         self._patience = patience
         self._program = program
@@ -64,11 +65,19 @@ class Skopeo:
         self._registries = ["--registries-conf", str(registries_conf)] if registries_conf else []
         self._env = env
 
+    def _installed(self) -> str:
+        if not self._program:
+            raise ToolFailed(
+                "skopeo is not installed, which loads and saves archives and verifies signatures:"
+                " install the package skopeo, or set image.skopeo_path, and restart the daemon"
+            )
+        return self._program
+
     async def manifest(self, source: str, authfile: Path | None) -> bytes:
         """Return the manifest, or manifest list, of `source` (transport:name), byte for byte."""
         done = await run(
             [
-                self._program, "--insecure-policy", *self._registries, "inspect", "--raw",
+                self._installed(), "--insecure-policy", *self._registries, "inspect", "--raw",
                 *await self._without_tls("--tls-verify", source),
                 *_auth("--authfile", authfile), source,
             ],
@@ -91,7 +100,7 @@ class Skopeo:
         """
         copying = run(
             [
-                self._program, *_policy(policy or self._policies.file()), *self._registries,
+                self._installed(), *_policy(policy or self._policies.file()), *self._registries,
                 *self._platform,
                 "--tmpdir", str(layout), "copy", "--quiet", "--preserve-digests",
                 "--remove-signatures",  # they are verified; a layout has no place for them
@@ -124,7 +133,7 @@ class Skopeo:
         """
         done = await run(
             [
-                self._program, "--insecure-policy", *self._platform, "--tmpdir", str(layout),
+                self._installed(), "--insecure-policy", *self._platform, "--tmpdir", str(layout),
                 "copy", "--quiet", *(["--preserve-digests"] if exact else []),
                 *(f"--additional-tag={name}" for name in names), f"oci:{layout}", target,
             ],

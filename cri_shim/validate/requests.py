@@ -192,6 +192,7 @@ _CHECKS: dict[type[Message], Callable[[Any], None]] = {
     control.TagImageRequest: _tag,
     control.SaveImageRequest: _save,
     control.PruneImagesRequest: _nothing,
+    control.WatchPullsRequest: _nothing,
 }
 
 COVERED = frozenset(_CHECKS)

@@ -13,6 +13,7 @@ alternate, so that other load of the machine affects both equally.
 - `figures`: percentiles, ratios and tables
 - `report`: prints the results
 - `peers`: `hack/bench peers`: the same pods with other CRI runtimes
+- `pull`: `hack/bench pull`: pulls of images from a local registry
 - `stats`: `hack/bench stats`: the statistics of a full node
 - `streaming`: throughput of exec and port-forward, and the time to the first byte
 - `floods`: the time of other calls while clients flood the daemon with small frames

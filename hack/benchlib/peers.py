@@ -40,7 +40,7 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="hack/bench peers", description=__doc__)
-    parser.add_argument("peers", nargs="*", type=_peer, metavar="NAME=SOCKET")
+    parser.add_argument("peers", nargs="*", type=peer, metavar="NAME=SOCKET")
     parser.add_argument("--pods", type=int, default=20, help="measured one by one (20)")
     parser.add_argument("--parallel", type=int, default=50, help="pods of the parallel part (50)")
     parser.add_argument("--runtime", choices=("crun", "runc"), default="crun", help="of ours")
@@ -48,7 +48,8 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _peer(text: str) -> tuple[str, Path]:
+def peer(text: str) -> tuple[str, Path]:
+    """Return the name and socket of a runtime, as an argument has them."""
     name, equals, socket = text.partition("=")
     if not (name and equals and Path(socket).is_socket()):
         raise argparse.ArgumentTypeError(f"must be NAME=SOCKET of one that serves, not {text!r}")

@@ -33,6 +33,7 @@ ELSEWHERE = {
     "containers.kill.send": "by Container.kill",
     "containers.thaw.write": "by whatever ends a paused container",
     # In integration/runtime/test_runtime_commit.
+    "images.pull.copy": "by a load or a commit",
     "images.save.layers": "by Image.save",
     "images.save.export": "by Image.save",
     "images.commit.pack": "by Container.commit",

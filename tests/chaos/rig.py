@@ -27,11 +27,13 @@ def mortal_daemon(
 ) -> Iterator[Daemon]:
     """Yield a private daemon that obeys the plan in `daemon.faults`; its namespaces are its own.
 
-    `prepare` is called after the directory is made and before the daemon starts.
+    `prepare` is called after the directory is made and before the daemon starts. Layers of a pull
+    that fails go at once, so that a snapshot shows what else would be left.
     """
     with tempfile.TemporaryDirectory(prefix="cst", dir="/tmp") as directory:
         daemon = Daemon(Path(directory))
         daemon.settings |= {"network.netns_dir": f"{directory}/netns", **settings}
+        daemon.settings["image.failed_pull_grace"] = 0.0
         daemon.env["CRI_SHIM_FAULTS"] = str(daemon.faults)
         try:
             prepare(daemon)

@@ -93,8 +93,8 @@ def _processes(daemon: Daemon) -> Iterator[str]:
             continue
         if b"cri_shim\0--config" in command or int(entry.name) == os.getpid():
             continue  # the daemon, and this test
-        if command.startswith(b"dpkg-query\0"):
-            continue  # it looks up a program's package after the start, and ends by itself
+        if command.startswith((b"dpkg-query\0", b"sync\0")):
+            continue  # some time after a start or a pull, and they end by themselves
         if mark in command or b"CRI_SHIM_NETWORK=" + mark in environment:
             line = command.replace(b"\0", b" ").decode(errors="replace")
             yield f"{entry.name} {line[:120]}"

@@ -122,8 +122,6 @@ LAYERS: dict[str, tuple[dict[str, Any], str]] = {
     "a layer that may not be distributed": (
         {"mediaType": "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
          "urls": ["http://127.0.0.1:1/layer"]}, "non-distributable|not supported"),
-    "a layer to be had elsewhere": (
-        {"urls": ["http://127.0.0.1:1/layer"]}, "did not come|connection refused"),
     "an encrypted layer": (
         {"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip+encrypted"}, "encrypted"),
 }  # fmt: skip
@@ -136,6 +134,18 @@ async def test_an_unusable_layer_is_refused_at_the_pull(
     changed, sentence = LAYERS[kind]
     data = config()
     await refused(cri, registry, manifest(data, **changed), data, sentence)
+
+
+async def test_a_layer_that_could_also_be_had_elsewhere_is_taken_from_the_registry(
+    cri: Cri, registry: OddRegistry
+) -> None:
+    data = config()
+    elsewhere = manifest(data, urls=["http://127.0.0.1:1/layer"])
+
+    id = await pull(cri, registry.serve(elsewhere, [data, LAYER]))
+
+    assert id in await listed(cri)
+    await remove(cri, id)
 
 
 MANIFESTS: dict[str, tuple[Callable[[bytes], bytes], str]] = {

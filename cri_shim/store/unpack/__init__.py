@@ -11,6 +11,7 @@ first wall has overlooked.
 - `child`: the program
 - `digest`: the program that only computes the diff-id of a blob
 - `confine`: chroot, capabilities and memory limit
+- `growing`: the blob as a file while it is still being downloaded
 - `stream`: decompresses and hashes in a thread
 - `header`, `archive`: members of a tar, parsed strictly
 - `recipe`: the parts of the archive that are not file contents, to make it again

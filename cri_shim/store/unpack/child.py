@@ -4,8 +4,8 @@ TARGET is an empty directory, or with the word "erofs" a new file that becomes a
 program writes the file RECIPE, from which the layer's tar can be made again. Size and inodes are
 those of both on the disk, not the numbers of the archive. With "erofs" the digests of both files
 are there, too; if the layer needs what EROFS does not have, the only result is "unsuited", the
-reason, and both files are of no use. The word "userns" says that the process is root of a user
-namespace only.
+reason, and both files are of no use. More words: "userns" says that the process is root of a user
+namespace only; "growing", that the blob is still being downloaded.
 
 Exit status 0, 1 with the reason on stderr, or NO_SPACE_EXIT.
 """
@@ -16,7 +16,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from cri_shim.linux import disk
 from cri_shim.linux.disk import Usage
@@ -26,6 +26,7 @@ from cri_shim.store.erofs.files import Files, Unsuited
 from cri_shim.store.unpack import confine
 from cri_shim.store.unpack.extract import Extractor, Ids
 from cri_shim.store.unpack.failure import NO_SPACE_EXIT, BadLayer
+from cri_shim.store.unpack.growing import GrowingFile
 from cri_shim.store.unpack.recipe import Writer
 from cri_shim.store.unpack.stream import LayerStream
 
@@ -36,10 +37,11 @@ def main(blob: str, target: str, recipe: str, *words: str) -> None:
     """Unpack and exit."""
     as_erofs = "erofs" in words
     ids = Ids(_mapped("uid_map"), _mapped("gid_map")) if "userns" in words else None
-    with Path(blob).open("rb") as file, Path(recipe).open("x+b") as written:
-        _import_for(file.read(4))
-        file.seek(0)
+    with Path(recipe).open("x+b") as written:
         try:
+            file = _open(blob, growing="growing" in words)
+            _import_for(file.read(4))
+            file.seek(0)
             if as_erofs:
                 facts = _to_file_system(file, target, written)
             else:
@@ -59,6 +61,12 @@ def main(blob: str, target: str, recipe: str, *words: str) -> None:
     print(json.dumps(facts))
     sys.stdout.flush()
     os._exit(0)  # skip the interpreter's tear-down: no work is left
+
+
+def _open(blob: str, *, growing: bool) -> BinaryIO:
+    if growing:
+        return cast(BinaryIO, GrowingFile(blob))
+    return Path(blob).open("rb")
 
 
 def _to_directory(blob: BinaryIO, target: str, recipe: BinaryIO, ids: Ids | None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cri_shim.cli.image import size
+from cri_shim.cli.pulls import size
 from cri_shim.pb import api_pb2 as api
 from cri_shim.rpc.client import Client
 from tests.fixtures import busybox

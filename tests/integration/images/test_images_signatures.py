@@ -238,8 +238,8 @@ async def test_a_namespace_has_its_own_policy(
 
     for namespace in ("", "closed"):
         with pytest.raises(SignatureValidationFailed, match=rf"rejected by {node}, which rejects"):
-            await pull.pull(engine, name, namespace=namespace)
-    assert await pull.pull(engine, name, namespace="open") == image.id
+            await pull.pull(engine, name, asked_by=f"{namespace}/pod")
+    assert await pull.pull(engine, name, asked_by="open/pod") == image.id
 
 
 async def test_a_policy_that_changes_applies_to_the_next_pull(

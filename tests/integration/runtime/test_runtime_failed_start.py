@@ -33,7 +33,7 @@ STEPS: dict[str, tuple[object, str]] = {
     "handlers": (probing, "probe"),
     "leftovers": (OciRuntime, "end_leftovers"),
     "exits": (opening, "Exits"),
-    "conmon": (opening, "Conmon"),
+    "conmon": (drivers, "conmon"),
     "host": (node, "host"),
     "seccomp": (drivers, "seccomp"),
     "recovery": (recovery, "recover"),

@@ -34,7 +34,7 @@ def test_every_command_is_offered_with_its_description() -> None:
         (["--socket", "x", "im"], ["image"]),
         (["--socket=x", "im"], ["image"]),
         (["--socket", "=", "x", "im"], ["image"]),  # as bash splits it
-        (["image", ""], ["pull", "list", "load", "tag", "rm", "save", "prune"]),
+        (["image", ""], ["pull", "pulls", "list", "load", "tag", "rm", "save", "prune"]),
         (["image", "pull", "--c"], ["--creds"]),
         (["completion", ""], ["bash", "zsh", "fish"]),
         (["ps", "--state", "e"], ["exited"]),

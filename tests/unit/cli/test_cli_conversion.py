@@ -27,6 +27,7 @@ def test_a_containerd_file_of_version_2_is_converted(tmp_path: Path) -> None:
     assert config.streaming.port == 10010
     assert config.streaming.idle_timeout == 9000.0
     assert config.image.pull_progress_timeout == 60.0
+    assert config.image.layers_at_once == 5
     assert config.image.keep_blobs is False
     assert config.network.plugin_dirs == (Path("/opt/cni/bin"),)
     assert config.containers.cdi_spec_dirs == (Path("/etc/cdi"),)

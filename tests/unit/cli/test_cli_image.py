@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cri_shim.cli.image import size, source
+from cri_shim.cli.image import source
+from cri_shim.cli.pulls import size
 
 
 def test_a_given_transport_is_kept_and_its_path_made_absolute() -> None:

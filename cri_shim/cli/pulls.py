@@ -1,0 +1,131 @@
+"""image pulls, and the progress of image pull: bars on a terminal, lines elsewhere."""
+
+import asyncio
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from cri_shim.cli import terminal
+from cri_shim.errors import CriShimError
+from cri_shim.untrusted import one_line
+
+if TYPE_CHECKING:
+    from cri_shim.pb.control_pb2 import LayerPull, Pull
+    from cri_shim.rpc.client import Client
+
+_BAR = 30  # characters
+_ID = 12  # characters of a digest
+_DONE = "done"
+
+
+def size(count: int) -> str:
+    """Format bytes for people: 1.2MB."""
+    amount = float(count)
+    for unit in ("B", "kB", "MB"):
+        if amount < 1000:
+            return f"{amount:.0f}{unit}" if unit == "B" else f"{amount:.1f}{unit}"
+        amount /= 1000
+    return f"{amount:.1f}GB"
+
+
+async def show(client: "Client", *, watch: bool) -> None:
+    """Print the running pulls; with `watch` again after each change, until it is interrupted."""
+    from cri_shim.pb import control_pb2
+
+    screen = Screen(sys.stdout.isatty())
+    async for answer in client.control.WatchPulls(control_pb2.WatchPullsRequest(watch=watch)):
+        shown = [line for pull in answer.pulls for line in described(pull)]
+        screen.draw(shown or ["no image is being pulled"])
+
+
+async def follow(client: "Client", name: str) -> None:
+    """Show on standard error how far the pull of `name` is, until this is cancelled."""
+    from cri_shim.pb import control_pb2
+
+    screen, told = Screen(sys.stderr.isatty(), sys.stderr), Told()
+    with suppress(CriShimError):  # the pull itself says what is wrong
+        async for answer in client.control.WatchPulls(control_pb2.WatchPullsRequest(watch=True)):
+            for pull in answer.pulls:
+                if pull.name != name:
+                    continue
+                if screen.live:
+                    screen.draw(described(pull))
+                else:
+                    for line in told.news(pull):
+                        print(line, file=sys.stderr, flush=True)
+
+
+class Screen:
+    """Draws lines over the lines before, if it is a terminal; else below them, if they differ."""
+
+    def __init__(self, live: bool, stream: "object | None" = None) -> None:
+        self.live = live
+        self._stream = stream or sys.stdout
+        self._before: list[str] = []
+
+    def draw(self, lines: Sequence[str]) -> None:
+        columns, rows = terminal.size() or (80, 24)
+        if not self.live:
+            if list(lines) != self._before:
+                print("\n".join(lines), file=self._stream, flush=True)  # type: ignore[arg-type]
+            self._before = list(lines)
+            return
+        lines = [line[: columns - 1] for line in lines[: rows - 1]]
+        up = f"\x1b[{len(self._before)}A" if self._before else ""
+        text = up + "".join(f"\r\x1b[K{line}\n" for line in lines) + "\x1b[J"
+        print(text, end="", file=self._stream, flush=True)  # type: ignore[arg-type]
+        self._before = list(lines)
+
+
+class Told:
+    """What was told of a pull in lines, so that each is told once."""
+
+    def __init__(self) -> None:
+        self._layers: set[str] = set()
+        self._trouble = ""
+
+    def news(self, pull: "Pull") -> Iterator[str]:
+        """Yield a line for each layer that is here now, and for each new trouble."""
+        if pull.trouble and pull.trouble != self._trouble:
+            self._trouble = pull.trouble
+            yield one_line(f"again, try {pull.attempt}: {pull.trouble}")
+        for number, layer in enumerate(pull.layers, 1):
+            if layer.state == _DONE and layer.digest not in self._layers:
+                self._layers.add(layer.digest)
+                of = f"layer {number} of {len(pull.layers)}"
+                yield one_line(f"{of}: {_short(layer)} {size(layer.total)}")
+
+
+def described(pull: "Pull") -> list[str]:
+    """Return the lines of a pull: a summary, then a bar for each layer."""
+    asked = f", for {', '.join(pull.asked_by)}" if pull.asked_by else ""
+    host = f" from {pull.host}" if pull.host else ""
+    parts = [f"{pull.reference or pull.name}{host}{asked}"]
+    if pull.total:
+        parts.append(f"{size(pull.done)} of {size(pull.total)}, {size(pull.rate)}/s")
+    if pull.trouble:
+        parts.append(f"repeated: {pull.trouble}")
+    return [one_line(": ".join(parts)), *(one_line(_bar(layer)) for layer in pull.layers)]
+
+
+def _bar(layer: "LayerPull") -> str:
+    filled = _BAR * layer.done // layer.total if layer.total else _BAR
+    bar = "=" * filled + " " * (_BAR - filled)
+    again = f", try {layer.attempt}" if layer.attempt > 1 else ""
+    amount = f"{size(layer.done)}/{size(layer.total)}"
+    return f"  {_short(layer)} [{bar}] {amount:>17} {layer.state}{again}"
+
+
+def _short(layer: "LayerPull") -> str:
+    return layer.digest.removeprefix("sha256:")[:_ID]
+
+
+async def beside(client: "Client", name: str, pulling: "asyncio.Future[str]") -> str:
+    """Return the result of `pulling`, and show the progress meanwhile."""
+    following = asyncio.ensure_future(follow(client, name))
+    try:
+        return await pulling
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)

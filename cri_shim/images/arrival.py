@@ -1,0 +1,139 @@
+"""The second half of a pull, load or commit: layers are unpacked, and the image becomes visible."""
+
+import hashlib
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+from cri_shim.aio.offload import finish, offload
+from cri_shim.errors import CriShimError, Unavailable
+from cri_shim.faults import fault_point
+from cri_shim.pb.state_pb2 import ImageRecord
+from cri_shim.state.records import VERSIONS
+from cri_shim.store import manifest, redirected
+from cri_shim.store.fetch import Fetch
+from cri_shim.store.image_store import ImageStore
+from cri_shim.store.layout import Layout
+from cri_shim.store.manifest import Content
+from cri_shim.store.progress import LayerProgress
+
+_log = logging.getLogger(__name__)
+
+
+async def bring(
+    store: ImageStore,
+    source: str,
+    authfile: Path | None = None,
+    policy: Path | None = None,
+    *,
+    tags: Sequence[str],
+    digests: Sequence[str],
+) -> ImageRecord:
+    """Fetch `source` (transport:name), unpack new layers, and make it visible under its names.
+
+    `policy` is a policy.json for this image instead of the node's own.
+    """
+
+    async def fetch(layout: Layout) -> None:
+        await store.skopeo.copy(source, layout.path, authfile, policy)
+
+    return await take_in(store, source, fetch, tags=tags, digests=digests)
+
+
+async def take_in(
+    store: ImageStore,
+    source: str,
+    fill: Callable[[Layout], Awaitable[None]],
+    *,
+    tags: Sequence[str],
+    digests: Sequence[str],
+) -> ImageRecord:
+    """Let `fill` put an image into a layout, unpack new layers, and make it visible.
+
+    `source` describes it in errors. After a failure nothing of it is left but whole layers, for a
+    while, and nothing at all after the next start.
+    """
+    layout = Layout(store.layouts)
+    here = store.unpacked_blobs()
+    try:
+        with store.catalog.hold(known.diff_id for known in here.values()):
+            fault_point("images.pull.copy")
+            sizes = {digest: known.size for digest, known in here.items()}
+            await offload(layout.create, sizes, store.blobs)
+            await fill(layout)
+            content = await offload(layout.content)
+            manifest.check_platform(content.config, store.architecture)
+            return await complete(store, layout, content, tags=tags, digests=digests)
+    except OSError as e:
+        raise Unavailable(f"cannot store {source} below {store.root}: {e}") from e
+    finally:
+        await discard(store, layout)
+
+
+async def complete(
+    store: ImageStore,
+    layout: Layout,
+    content: Content,
+    fetch: Fetch | None = None,
+    seen: Sequence[LayerProgress] = (),
+    *,
+    tags: Sequence[str],
+    digests: Sequence[str],
+) -> ImageRecord:
+    """Have the image's layers, from the layout or by `fetch`, and make it visible."""
+    diff_ids = content.diff_ids
+    try:
+        with store.catalog.hold([*diff_ids, *redirected.ids_of(diff_ids)]):
+            fault_point("images.pull.unpack")
+            keep = store.keep_blobs
+            await store.new_layers.have(content, layout, fetch, seen, keep_blobs=keep)
+            image = _record(content, tags, digests)
+            stack = await store.derived.have_redirected(diff_ids)
+            if stack != list(diff_ids):
+                image.redirected[:] = stack
+            extra = _directories_id(stack)
+            with store.catalog.hold([extra]):
+                fault_point("images.pull.directories")
+                if await store.derived.have_directories(stack, extra):
+                    image.directories = extra
+                fault_point("images.pull.catalogue")
+                return await finish(store.keep(content, layout, image))
+    except BaseException as e:
+        if not isinstance(e, Unavailable | OSError):  # with a full disk their space is needed
+            store.grace.keep(diff_ids)
+        store.collect()
+        raise
+
+
+async def discard(store: ImageStore, layout: Layout) -> None:
+    """Delete a layout.
+
+    A failure here does not fail the pull: the deletion is repeated, at the latest at a start.
+    """
+    try:
+        fault_point("images.pull.cleanup")
+        await offload(layout.remove)
+    except (CriShimError, OSError) as e:
+        _log.warning("cannot delete %s: %s; trying again", layout.path, e)
+        store.delete_later([layout.path])
+
+
+def _record(content: Content, tags: Sequence[str], digests: Sequence[str]) -> ImageRecord:
+    return ImageRecord(
+        version=VERSIONS["image"],
+        id=content.image_id,
+        repo_tags=tags,
+        repo_digests=digests,
+        size=content.size,
+        manifest_digest=content.manifest_digest,
+        config=content.config,
+        layers=content.diff_ids,
+        created_at=time.time_ns(),
+    )
+
+
+def _directories_id(diff_ids: Sequence[str]) -> str:
+    """Return the id of the layer of directories that these layers, bottom first, only imply."""
+    chain = " ".join(["directories", *diff_ids])
+    return "sha256:" + hashlib.sha256(chain.encode()).hexdigest()

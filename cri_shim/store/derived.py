@@ -1,0 +1,84 @@
+"""Layers that are made from others, for a root file system: they have no blob."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from cri_shim.aio.keyed_lock import KeyedLock
+from cri_shim.aio.offload import offload
+from cri_shim.store import implied, redirected
+from cri_shim.store.additions import Additions
+from cri_shim.store.catalog import Catalog
+from cri_shim.store.layers import Layers
+
+
+class Derived:
+    def __init__(
+        self,
+        layers: Layers,
+        catalog: Catalog,
+        additions: Additions,
+        lowers: Callable[[Sequence[str]], AbstractContextManager[Sequence[Path]]],
+    ) -> None:
+        """`lowers` opens layers and yields their directories, topmost first."""
+        self._layers = layers
+        self._catalog = catalog
+        self._additions = additions
+        self._lowers = lowers
+        self._busy = KeyedLock()  # key: diff-id
+
+    async def have_directories(self, diff_ids: Sequence[str], id: str) -> bool:
+        """Make the layer `id` of directories that the layers only imply; False if none is needed.
+
+        The caller holds it and the layers. The layers are here.
+        """
+        async with self._busy(id):
+            if self._layers.is_here(id) and self._catalog.layer(id) is not None:
+                return True
+
+            def write(target: Path) -> bool:
+                with self._lowers(diff_ids) as paths:
+                    records = [self._catalog.layer(f"sha256:{path.name}") for path in paths]
+                    unsaid = [list(known.implied) if known is not None else [] for known in records]
+                    return implied.write(target, paths, unsaid)
+
+            made = await self._layers.make(id, write)
+            if made is None:
+                return False
+            await self._additions.add(*made)
+            return True
+
+    async def have_redirected(self, diff_ids: Sequence[str]) -> list[str]:
+        """Return the layers of a root file system of these; see redirected.py.
+
+        The caller holds them, and the ids of their possible other forms. The layers are here.
+        """
+        stack: list[str] = []
+        for diff_id, id in zip(diff_ids, redirected.ids_of(diff_ids), strict=True):
+            stack.append(id if await self._redirect(diff_id, stack, id) else diff_id)
+        return stack
+
+    async def _redirect(self, diff_id: str, below: Sequence[str], id: str) -> bool:
+        known = self._catalog.layer(diff_id)
+        if not below or known is None or not known.implied:
+            return False
+        async with self._busy(id):
+            if self._layers.is_here(id) and self._catalog.layer(id) is not None:
+                return True
+            implied_here: list[bytes] = []
+
+            def write(target: Path) -> bool:
+                with self._lowers(below) as lowers, self._layers.opened(diff_id) as own:
+                    found = redirected.write(target, own, lowers, known.implied)
+                implied_here.extend(found or ())
+                return found is not None
+
+            made = await self._layers.make(id, write)
+            if made is None:
+                return False
+            temporary, record = made
+            taken = await offload(redirected.usage, temporary)
+            record.size, record.inodes = taken.used_bytes, taken.inodes
+            record.implied.extend(implied_here)
+            await self._additions.add(temporary, record)
+            return True
