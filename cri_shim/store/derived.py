@@ -77,8 +77,9 @@ class Derived:
             if made is None:
                 return False
             temporary, record = made
-            taken = await offload(redirected.usage, temporary)
-            record.size, record.inodes = taken.used_bytes, taken.inodes
+            if self._layers.path(diff_id).is_dir():  # its files are links
+                taken = await offload(redirected.usage, temporary)
+                record.size, record.inodes = taken.used_bytes, taken.inodes
             record.implied.extend(implied_here)
             await self._additions.add(temporary, record)
             return True

@@ -284,7 +284,7 @@ class Layers:
         files = [self._file(diff_id) for diff_id in diff_ids if self.is_here(diff_id)]
         if not all(map(_is_layer, files)):
             return None
-        recipes = [self.recipes / file.stem for file in files]
+        recipes = [r for file in files if (r := self.recipes / file.stem).exists()]
         return [*files, *recipes, self.directory, self.recipes] if files else []
 
     def is_intact(self, layer: LayerRecord) -> bool:
