@@ -191,15 +191,15 @@ class Runtime:
         return Pod(self.engine, names.pod(self.engine.objects, id_or_name).id)
 
     async def create_pod(
-        self, config: PodSandboxConfig | None = None, *, handler: str = "", **words: Any
+        self, config: PodSandboxConfig | None = None, *, handler: str = "", **fields: Any
     ) -> Pod:
-        """Make a pod and return it when it is ready, from a whole CRI config or from `words`.
+        """Make a pod and return it when it is ready, from a whole CRI config or from `fields`.
 
-        The words are name (generated if missing), namespace, uid, labels, annotations, hostname,
+        The fields are name (generated if missing), namespace, uid, labels, annotations, hostname,
         log_directory, host_network, share_pids, ...: see library/configs.py. `handler` is the OCI
         runtime. Errors: pods/run.py.
         """
-        return await pod.create(self.engine, config, handler, words)
+        return await pod.create(self.engine, config, handler, fields)
 
     def containers(self) -> list[Container]:
         """Return every container of this state namespace."""

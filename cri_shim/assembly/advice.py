@@ -43,10 +43,10 @@ async def of_versions(handlers: Mapping[str, Handler], inventory: Inventory) -> 
         if not advisories.found(handler.version, None):
             continue
         try:
-            mended = await inventory.mended(handler.path)
+            fixed = await inventory.fixed_cves(handler.path)
         except (CriShimError, OSError):
-            mended = None
-        warnings += advisories.found(handler.version, mended)
+            fixed = None
+        warnings += advisories.found(handler.version, fixed)
     return list(dict.fromkeys(warnings))
 
 

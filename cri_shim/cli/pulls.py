@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _BAR = 30  # characters
 _ID = 12  # characters of a digest
 _DONE = "done"
+_COLUMNS, _ROWS = 80, 24
 
 
 def size(count: int) -> str:
@@ -65,12 +66,13 @@ class Screen:
         self._before: list[str] = []
 
     def draw(self, lines: Sequence[str]) -> None:
-        columns, rows = terminal.size() or (80, 24)
+        columns, rows = terminal.size() or (0, 0)
         if not self.live:
             if list(lines) != self._before:
                 print("\n".join(lines), file=self._stream, flush=True)  # type: ignore[arg-type]
             self._before = list(lines)
             return
+        columns, rows = columns or _COLUMNS, rows or _ROWS  # a terminal may not know its size
         lines = [line[: columns - 1] for line in lines[: rows - 1]]
         up = f"\x1b[{len(self._before)}A" if self._before else ""
         text = up + "".join(f"\r\x1b[K{line}\n" for line in lines) + "\x1b[J"

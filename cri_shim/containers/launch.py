@@ -83,7 +83,7 @@ async def refuse_what_cannot_run(engine: Engine, container: state.ContainerRecor
     command = process["args"][0]
     arguments = (f"/proc/{container.init.pid}/root", command, path, process["cwd"])
     try:
-        problem = await _complaint(arguments)
+        problem = await _problem(arguments)
     except (OSError, CriShimError) as e:
         _log.debug("cannot look at the command of container %s: %s", container.id, e)
         return
@@ -91,7 +91,7 @@ async def refuse_what_cannot_run(engine: Engine, container: state.ContainerRecor
         raise CommandNotFound(f"cannot execute {command!r} in container {container.id}: {problem}")
 
 
-async def _complaint(arguments: tuple[str, str, str, str]) -> str:
+async def _problem(arguments: tuple[str, str, str, str]) -> str:
     """Run executable.complaint; for a path in a volume, in a process that may hang."""
     try:
         return await offload(executable.complaint, *arguments)

@@ -79,13 +79,13 @@ async def resume(engine: Engine, container: state.ContainerRecord) -> None:
             raise
 
 
-async def thaw(engine: Engine, id: str, *, surely: bool = False) -> None:
-    """Thaw a container whose record says paused; with `surely` also one that others froze.
+async def thaw(engine: Engine, id: str, *, always: bool = False) -> None:
+    """Thaw a container whose record says paused; with `always` also one that others froze.
 
     It works without the OCI runtime, which may have failed. Idempotent.
     """
     container = engine.objects.find_container(id)
-    if container is None or not (container.paused or surely):
+    if container is None or not (container.paused or always):
         return
     fault_point("containers.thaw.write")
     await engine.cgroups.thaw(container.cgroups_path)

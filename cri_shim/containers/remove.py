@@ -83,7 +83,7 @@ async def end(engine: Engine, container: state.ContainerRecord) -> None:
     """Kill its init and wait a bounded time; conmon then writes the exit and ends by itself."""
     if not lifecycle.has_process(container):
         return
-    await pause.thaw(engine, container.id, surely=True)
+    await pause.thaw(engine, container.id, always=True)
     with Process.of(container.init) as init:
         if not await init.kill(KILL_WAIT_S):
             raise ToolFailed(

@@ -123,7 +123,7 @@ async def _stop(engine: Engine, container: state.ContainerRecord, moved: asyncio
     again = KILL_AGAIN_S
     while True:
         fault_point("containers.stop.kill")
-        await pause.thaw(engine, container.id, surely=again > KILL_AGAIN_S)
+        await pause.thaw(engine, container.id, always=again > KILL_AGAIN_S)
         stopping.killed = True
         with Process.of(container.init) as init:
             init.send(signal.SIGKILL)

@@ -29,16 +29,16 @@ def listed(engine: Engine) -> "list[Pod]":
 
 
 async def create(
-    engine: Engine, config: api.PodSandboxConfig | None, handler: str, words: dict[str, Any]
+    engine: Engine, config: api.PodSandboxConfig | None, handler: str, fields: dict[str, Any]
 ) -> "Pod":
     """See Runtime.create_pod."""
     if config is None:
-        words = {"name": "", **words}
-        words["name"] = words["name"] or names.generate(engine.objects)
-        config = configs.pod(**words)
-    elif words:
+        fields = {"name": "", **fields}
+        fields["name"] = fields["name"] or names.generate(engine.objects)
+        config = configs.pod(**fields)
+    elif fields:
         raise TypeError(
-            f"a pod is made of a whole config or of words, not both: {', '.join(words)}"
+            f"a pod is made of a whole config or of words, not both: {', '.join(fields)}"
         )
     request = api.RunPodSandboxRequest(config=config, runtime_handler=handler)
     _check(request)

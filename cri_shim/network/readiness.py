@@ -32,8 +32,8 @@ class Readiness:
         self._poll = poll
         self._watch = Watch(directories)
         self._masqueraded: set[str] = set()
-        self._complaint = ""  # the error of a plugin's STATUS
-        self._weakness = ""  # pods can be attached, but something is missing
+        self._error = ""  # the error of a plugin's STATUS
+        self._warning = ""  # pods can be attached, but something is missing
         self._looking = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self.own: NetworkList | None = None  # the bundled network, if it may be used
@@ -58,9 +58,9 @@ class Readiness:
 
     def status(self) -> NetworkStatus:
         """Return the status from memory."""
-        notes = [note for note in (self._weakness, self._watch.problem) if note]
-        if self.view.default is None or self._complaint:
-            message = "; ".join([self.view.message or self._complaint, *notes])
+        notes = [note for note in (self._warning, self._watch.problem) if note]
+        if self.view.default is None or self._error:
+            message = "; ".join([self.view.message or self._error, *notes])
             return NetworkStatus(False, NOT_READY, message)
         return NetworkStatus(True, "", "; ".join(notes))
 
@@ -68,13 +68,13 @@ class Readiness:
         """Read configuration and plugins again, and replace the view."""
         async with self._looking:
             view = await self._catalog.load(self.own)
-            weakness = await self._masquerade(view)
-            complaint = await self._ask_status(view)
+            warning = await self._masquerade(view)
+            error = await self._ask_status(view)
             _log_changes(self.view, view)
-            self.view, self._weakness, self._complaint = view, weakness, complaint
+            self.view, self._warning, self._error = view, warning, error
 
     async def _follow(self) -> None:
-        changes = self._watch.changes(lambda: IMPATIENT_S if self._complaint else self._poll)
+        changes = self._watch.changes(lambda: IMPATIENT_S if self._error else self._poll)
         async with contextlib.aclosing(changes):
             async for _ in changes:
                 try:

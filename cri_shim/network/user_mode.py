@@ -153,7 +153,7 @@ class UserModeNetwork:
         able = [p for p in PROGRAMS if self._wanted in ("auto", p.name)]
         found = next((p for p in able if shutil.which(p.name)), None)
         if found is None:
-            names, packages = (" or ".join(words) for words in _words(able))
+            names, packages = (" or ".join(group) for group in _names(able))
             return None, (
                 f"{names} is not installed: pods have the node's network, or nothing but the"
                 f" loopback; install the package {packages}"
@@ -200,11 +200,11 @@ class UserModeNetwork:
             served.process.on_end(self._ended, id, served)
 
     def _ended(self, id: str, served: Served) -> None:
-        _let_go(served)
+        _release(served)
         _log.warning("the %s of pod %s has ended: it is started again", served.program, id)
-        served.again = asyncio.create_task(self._again(id, served), name=f"network of {id}")
+        served.restart = asyncio.create_task(self._restart(id, served), name=f"network of {id}")
 
-    async def _again(self, id: str, served: Served) -> None:
+    async def _restart(self, id: str, served: Served) -> None:
         pause = FIRST_PAUSE_S
         while True:
             async with self._locks(id):
@@ -217,27 +217,27 @@ class UserModeNetwork:
                     served.problem = str(e)
                     _log.warning("network of pod %s, next try in %g s: %s", id, pause, e)
                 else:
-                    served.problem, served.again = "", None
+                    served.problem, served.restart = "", None
                     self._follow(id, served)
                     return
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_S)
 
     async def _unfollow(self, served: Served) -> None:
-        _let_go(served)
-        if served.again is not None:
-            served.again.cancel()
-            await asyncio.gather(served.again, return_exceptions=True)
-            served.again = None
+        _release(served)
+        if served.restart is not None:
+            served.restart.cancel()
+            await asyncio.gather(served.restart, return_exceptions=True)
+            served.restart = None
 
 
-def _let_go(served: Served) -> None:
+def _release(served: Served) -> None:
     if served.process is not None:
         served.process.close()
         served.process = None
 
 
-def _words(programs: Sequence[Program]) -> tuple[list[str], list[str]]:
+def _names(programs: Sequence[Program]) -> tuple[list[str], list[str]]:
     return [p.name for p in programs], [p.package for p in programs]
 
 

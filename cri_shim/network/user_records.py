@@ -27,7 +27,7 @@ class Served:
     pid: int = 0
     start_time: int = 0
     process: Process | None = None  # while its end is awaited
-    again: "asyncio.Task[None] | None" = None
+    restart: "asyncio.Task[None] | None" = None
     problem: str = ""
 
 

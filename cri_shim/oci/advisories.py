@@ -16,12 +16,12 @@ Version = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Advisory:
-    """`mended` has the first good version of each branch; versions above all of them are good."""
+    """`fixed` has the first good version of each branch; versions above all of them are good."""
 
     ids: tuple[str, ...]
     program: str
     what: str
-    mended: tuple[str, ...]
+    fixed: tuple[str, ...]
 
 
 KNOWN = (
@@ -70,22 +70,22 @@ KNOWN = (
 )
 
 
-def found(version_line: str, mended: Container[str] | None) -> list[str]:
+def found(version_line: str, fixed: Container[str] | None) -> list[str]:
     """Return a sentence for each known hole of a program. `version_line` begins its `--version`.
 
-    `mended` has the CVEs that the change log of its package names; None if there is no change log.
+    `fixed` has the CVEs that the change log of its package names; None if there is no change log.
     """
     program = version_line.partition(" ")[0]
     version = parse(version_line)
     if version is None:
         return []
-    known = [a for a in KNOWN if a.program == program and not is_mended(a, version)]
-    return [sentence for a in known if (sentence := _sentence(a, version_line, mended))]
+    known = [a for a in KNOWN if a.program == program and not is_fixed(a, version)]
+    return [sentence for a in known if (sentence := _sentence(a, version_line, fixed))]
 
 
-def is_mended(advisory: Advisory, version: Version) -> bool:
+def is_fixed(advisory: Advisory, version: Version) -> bool:
     """Whether `version` is at or above the first good one of its branch, or of a newer branch."""
-    good = [known for text in advisory.mended if (known := parse(text)) is not None]
+    good = [known for text in advisory.fixed if (known := parse(text)) is not None]
     return any(version[:2] == one[:2] and version >= one for one in good) or version >= max(good)
 
 
@@ -98,12 +98,12 @@ def parse(text: str) -> Version | None:
     return int(major), int(minor), int(patch or 0), int(candidate or _FINAL)
 
 
-def _sentence(advisory: Advisory, version_line: str, mended: Container[str] | None) -> str:
-    ids = [id for id in advisory.ids if mended is None or id not in mended]
+def _sentence(advisory: Advisory, version_line: str, fixed: Container[str] | None) -> str:
+    ids = [id for id in advisory.ids if fixed is None or id not in fixed]
     if not ids:
         return ""
-    good = " or ".join(advisory.mended)
-    unless = "" if mended is not None else ", unless your distribution mended it"
+    good = " or ".join(advisory.fixed)
+    unless = "" if fixed is not None else ", unless your distribution mended it"
     return (
         f"{version_line}: {advisory.what} ({', '.join(ids)}){unless};"
         f" install {advisory.program} {good}, or a mended package of your distribution"

@@ -102,8 +102,8 @@ async def exec_sync(
             raise
         if code < 0:  # the client was killed: it does not wait for the command any more
             await finish(_end(client, pid_file))
-        if code and (words := messages.plain(text_of(log))):
-            raise messages.failure(f"cannot execute {name!r} in container {id}", words)
+        if code and (message := messages.plain(text_of(log))):
+            raise messages.failure(f"cannot execute {name!r} in container {id}", message)
         stdout, stderr = await collect(out, err)
         return ExecResult(stdout, stderr, aio_child.exit_code(code))
 

@@ -132,11 +132,11 @@ async def _tried(
     make_private(cache)
     if isinstance(userns, UserNamespace):
         let_group_pass(cache, userns.ids.groups.host_id)  # the test's root file system is below
-    memory = cache / f"{handler.name}.json"
-    if (remembered := _remembered(memory, identity)) is not None:
-        return dataclasses.replace(handler, **remembered)
+    cache_file = cache / f"{handler.name}.json"
+    if (stored := _stored(cache_file, identity)) is not None:
+        return dataclasses.replace(handler, **stored)
 
-    async def tried(
+    async def run_test(
         option: str = "", space: UserNamespace | None = None, maps_ids: bool = True
     ) -> list[mounts.Mount]:
         command = [str(handler.run_path), *handler.options]
@@ -149,21 +149,21 @@ async def _tried(
         )  # fmt: skip
 
     try:
-        await tried()
+        await run_test()
     except CriShimError as e:
         return dataclasses.replace(handler, problem=str(e))
     features = await _features(handler.path, env)
     if features is None:
-        features = Features(rro=await _mounts_so(tried))
+        features = Features(rro=await _mounts_rro(run_test))
     problem, maps_ids = userns if isinstance(userns, str) else "", True
     if isinstance(userns, UserNamespace):
-        problem = await _complaint(tried(space=userns))
+        problem = await _error_of(run_test(space=userns))
         # runc before 1.2 needs the ids; later ones warn about ids that they can read themselves.
         if not problem and not handler.is_crun:
-            maps_ids = bool(await _complaint(tried(space=userns, maps_ids=False)))
+            maps_ids = bool(await _error_of(run_test(space=userns, maps_ids=False)))
     found = {"of": identity, "features": dataclasses.asdict(features), "userns": problem}
     if not _lacked_room(problem):
-        _remember(memory, found | {"maps_ids": maps_ids})
+        _store(cache_file, found | {"maps_ids": maps_ids})
     return dataclasses.replace(
         handler, features=features, userns_problem=problem, maps_ids=maps_ids
     )
@@ -173,7 +173,7 @@ def _lacked_room(problem: str) -> bool:
     return any(os.strerror(code) in problem for code in (errno.ENOSPC, errno.EDQUOT))
 
 
-async def _complaint(attempt: Awaitable[object]) -> str:
+async def _error_of(attempt: Awaitable[object]) -> str:
     """Return the error; "" if there is none."""
     try:
         await attempt
@@ -182,18 +182,18 @@ async def _complaint(attempt: Awaitable[object]) -> str:
     return ""
 
 
-def _remember(memory: Path, found: Mapping[str, Any]) -> None:
+def _store(cache_file: Path, found: Mapping[str, Any]) -> None:
     """Save the result for the next start; without it, as on a full disk, that start tests again."""
     try:
-        write_private(memory, json.dumps(found))
+        write_private(cache_file, json.dumps(found))
     except OSError as e:
-        _log.warning("cannot write %s: %s", memory, e.strerror)
+        _log.warning("cannot write %s: %s", cache_file, e.strerror)
 
 
-def _remembered(memory: Path, identity: list[Any]) -> dict[str, Any] | None:
+def _stored(cache_file: Path, identity: list[Any]) -> dict[str, Any] | None:
     """Return the result for this binary in this boot, as fields of a Handler."""
     try:
-        found = parse_json(read_file(memory, _MEMORY_LIMIT))
+        found = parse_json(read_file(cache_file, _MEMORY_LIMIT))
         known = {
             "features": Features(**found["features"]),
             "userns_problem": str(found["userns"]),
@@ -225,10 +225,10 @@ async def _features(path: Path, env: Mapping[str, str]) -> Features | None:
         return None
 
 
-async def _mounts_so(tried: Callable[[str], Awaitable[list[mounts.Mount]]]) -> bool:
+async def _mounts_rro(run_test: Callable[[str], Awaitable[list[mounts.Mount]]]) -> bool:
     """Whether it knows `rro`: some versions of crun do, but do not report it (such as 1.8.1)."""
     try:
-        found = await tried("rro")
+        found = await run_test("rro")
     except CriShimError:
         return False
     at = Path(smoke_test.OPTION_AT)

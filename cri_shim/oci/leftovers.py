@@ -40,9 +40,9 @@ async def end(directory: Path) -> None:
 def _runtimes(directory: Path, *, detaching: bool) -> list[int]:
     option = f"--pid-file={directory}/"
 
-    def ours(words: list[str]) -> bool:
-        named = any(word.startswith(option) for word in words)
-        return named and ("--detach" in words) == detaching
+    def ours(argv: list[str]) -> bool:
+        named = any(argument.startswith(option) for argument in argv)
+        return named and ("--detach" in argv) == detaching
 
     return linux_process.find_by_cmdline(ours, among=linux_process.in_our_pid_namespace)
 

@@ -57,7 +57,7 @@ async def read(
         while True:
             last = ended is None or ended.done()  # checked before the read: then all is written
             await changes.arm()
-            while (entries := await _look(path, file.some)) is not None:
+            while (entries := await _look(path, file.next_entries)) is not None:
                 for entry in entries:
                     if entry.stream in query.streams and _recent(entry, query.since):
                         yield entry
@@ -112,7 +112,7 @@ class _LogFile:
             found = tail.earliest if end else tail.start()
         self._at = found or 0
 
-    def some(self) -> list[LogEntry] | None:
+    def next_entries(self) -> list[LogEntry] | None:
         """Return the next entries, possibly none; None if there is nothing new."""
         if self._fd < 0 and not self._open():
             return None

@@ -66,9 +66,9 @@ def _unquote(text: str) -> str:
 
 def failure(attempt: str, output: str) -> ToolFailed:
     """Make the error for an attempt ("cannot create container X") with the runtime's message."""
-    words = plain(output) or "the OCI runtime gave no reason"
-    kind = CommandNotFound if _NO_COMMAND.search(words) else ToolFailed
-    return kind(f"{attempt}: {words}")
+    message = plain(output) or "the OCI runtime gave no reason"
+    kind = CommandNotFound if _NO_COMMAND.search(message) else ToolFailed
+    return kind(f"{attempt}: {message}")
 
 
 def is_missing(output: str) -> bool:

@@ -28,7 +28,7 @@ class Inventory:
     def __init__(self) -> None:
         self._versions: dict[Identity, str] = {}
         self._packages: dict[Identity, str] = {}
-        self._mended: dict[Identity, frozenset[str] | None] = {}
+        self._fixed_cves: dict[Identity, frozenset[str] | None] = {}
 
     async def version(self, path: Path) -> str:
         """Return the first line of `--version`; ToolFailed, TimedOut, OSError."""
@@ -50,13 +50,13 @@ class Inventory:
             self._packages[identity] = await _dpkg(path) or await _rpm(path) or UNKNOWN
         return self._packages[identity]
 
-    async def mended(self, path: Path) -> frozenset[str] | None:
+    async def fixed_cves(self, path: Path) -> frozenset[str] | None:
         """Return the CVEs in the change log of the program's package; None if there is none."""
         identity = _identity(path)
-        if identity not in self._mended:
+        if identity not in self._fixed_cves:
             named = await _debian_log(path)
-            self._mended[identity] = await _rpm_log(path) if named is None else named
-        return self._mended[identity]
+            self._fixed_cves[identity] = await _rpm_log(path) if named is None else named
+        return self._fixed_cves[identity]
 
 
 async def _debian_log(path: Path) -> frozenset[str] | None:

@@ -147,15 +147,15 @@ class OciRuntime:
             *(*handler.options, *self._options),
         ]
 
-    async def _run(self, handler: Handler, *words: str, stdin: bytes = b"") -> child.Finished:
+    async def _run(self, handler: Handler, *arguments: str, stdin: bytes = b"") -> child.Finished:
         return await child.run(
-            [*self._command(handler), *words], stdin=stdin, env=self._env, timeout=TOOL_S
+            [*self._command(handler), *arguments], stdin=stdin, env=self._env, timeout=TOOL_S
         )
 
     async def _must(
-        self, handler: Handler, attempt: str, *words: str, stdin: bytes = b""
+        self, handler: Handler, attempt: str, *arguments: str, stdin: bytes = b""
     ) -> child.Finished:
-        done = await self._run(handler, *words, stdin=stdin)
+        done = await self._run(handler, *arguments, stdin=stdin)
         if done.returncode:
             raise messages.failure(attempt, done.complaint())
         return done
@@ -167,6 +167,6 @@ def _state(id: str, answer: bytes) -> dict[str, Any]:
         if not isinstance(found["status"], str) or not isinstance(found["pid"], int):
             raise ValueError("is no state")  # noqa: TRY301, TRY004
     except (ValueError, KeyError, TypeError) as e:
-        words = printable(answer.decode(errors="replace"))
-        raise ToolFailed(f"the OCI runtime's state of container {id} is unreadable: {words}") from e
+        text = printable(answer.decode(errors="replace"))
+        raise ToolFailed(f"the OCI runtime's state of container {id} is unreadable: {text}") from e
     return dict(found)

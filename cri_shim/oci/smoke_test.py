@@ -118,7 +118,7 @@ async def _create(
     command: Sequence[str], directory: Path, id: str, env: Mapping[str, str], attempt: str
 ) -> list[Mount]:
     with ExitStack() as cleanup:
-        words = cleanup.enter_context(memfile())
+        output = cleanup.enter_context(memfile())
         nothing = no_input()
         cleanup.callback(os.close, nothing)
         made = child.spawn(
@@ -127,8 +127,8 @@ async def _create(
                 *(f"--pid-file={directory / 'pid'}", id),
             ],
             stdin=nothing,
-            stdout=words,
-            stderr=words,
+            stdout=output,
+            stderr=output,
             env=env,
             session=True,
         )
@@ -140,7 +140,7 @@ async def _create(
         finally:
             await made.end()
         if code:
-            raise messages.failure(attempt, text_of(words))
+            raise messages.failure(attempt, text_of(output))
         pid_file = directory / "pid"
         try:
             info = Path("/proc", pid_file.read_text().strip(), "mountinfo")

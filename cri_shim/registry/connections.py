@@ -116,7 +116,7 @@ class Connections:
         socket: str = "",
         body: bytes | None = None,
     ) -> Answer:
-        """Send a request and return the answer's head; NetworkError, or ValueError for the URL."""
+        """Send a request and return the answer's head; NetworkError if that fails."""
         try:
             response = self._pool(url, tls, socket).request(
                 method,
@@ -131,7 +131,7 @@ class Connections:
             )
         except HTTPError as e:
             raise _translated(e) from e
-        except (OSError, HTTPException) as e:
+        except (OSError, HTTPException, ValueError) as e:
             raise NetworkError(_words(e)) from e
         return Answer(response, url)
 
@@ -151,6 +151,7 @@ class Connections:
             return UnixSocketPool(socket, **options)
         if tls is not None:
             options["ssl_context"] = context(tls)
+            options["cert_reqs"] = ssl.CERT_REQUIRED if tls.verify else ssl.CERT_NONE
         if not proxy:
             return urllib3.PoolManager(**options)
         parts = urlsplit(proxy)
@@ -169,6 +170,8 @@ def context(tls: Tls) -> ssl.SSLContext:
     if not tls.verify:
         made.check_hostname, made.verify_mode = False, ssl.CERT_NONE
     else:
+        # urllib3 1 compares the name itself: of an address it does not tell the context.
+        made.check_hostname = not urllib3.__version__.startswith("1.")
         made.load_default_certs()
     file = ""
     try:

@@ -31,7 +31,7 @@ class Listening:
         self._make = make
         self._servers: list[grpc.aio.Server] = []  # the last accepts, the others finish calls
         self._closing = False
-        self._again: asyncio.Task[None] | None = None
+        self._restart: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Start to serve. OSError or RuntimeError if the address cannot be bound."""
@@ -55,9 +55,9 @@ class Listening:
     async def close(self, grace: float) -> None:
         """Stop accepting, and give running calls `grace` seconds."""
         self._closing = True
-        if self._again is not None:
-            self._again.cancel()
-            await asyncio.gather(self._again, return_exceptions=True)
+        if self._restart is not None:
+            self._restart.cancel()
+            await asyncio.gather(self._restart, return_exceptions=True)
         await asyncio.gather(*(_stop(server, grace) for server in self._servers))
         self._path.unlink(missing_ok=True)
 
@@ -68,7 +68,7 @@ class Listening:
         for task in asyncio.all_tasks():
             if _is(task, _ENDING):
                 task.add_done_callback(lambda ending: ending.cancelled() or ending.exception())
-        self._again = asyncio.create_task(self._open_again(), name="serve again")
+        self._restart = asyncio.create_task(self._open_again(), name="serve again")
 
     async def _open_again(self) -> None:
         left = GONE_S

@@ -111,12 +111,12 @@ def select(specs: Sequence[Spec], requested: Mapping[str, str], problems: Sequen
     own = NO_EDITS
     for name, at in requested.items():
         kind, _, device = name.partition("=")
-        having = [spec for spec in specs if spec.kind == kind and device in spec.devices]
-        if not having:
+        matching = [spec for spec in specs if spec.kind == kind and device in spec.devices]
+        if not matching:
             unread = f"; files that cannot be read: {_listed(problems)}" if problems else ""
             raise InvalidArgument(at, f"no CDI device {name} on this node{unread}")
-        best = max(spec.priority for spec in having)
-        chosen = [spec for spec in having if spec.priority == best]
+        best = max(spec.priority for spec in matching)
+        chosen = [spec for spec in matching if spec.priority == best]
         if len(chosen) > 1:
             files = " and ".join(sorted(spec.path for spec in chosen))
             raise InvalidArgument(at, f"CDI device {name} is in {files}: which one is not said")

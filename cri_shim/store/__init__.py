@@ -6,7 +6,6 @@ are not here into it (skopeo does it for archives and signed images). Each new l
 while its blob comes, once per diff-id into a temporary name under `layers` and renamed. Manifest
 and config move to `images/blobs`; then the image record makes the image visible.
 
-- `reference`: image names, pure
 - `registries`: registries.conf: the registries of short names
 - `auth`: writes a caller's credentials to a short-lived file
 - `skopeo`: runs the program and sorts its errors

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cri_shim.store.reference import Reference
+from cri_shim.registry.reference import Reference
 from cri_shim.untrusted import parse_json, printable
 
 ACCEPT, REJECT = "insecureAcceptAnything", "reject"

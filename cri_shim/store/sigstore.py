@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cri_shim.errors import InvalidArgument
+from cri_shim.registry.reference import Reference, parse
 from cri_shim.store import manifest
-from cri_shim.store.reference import Reference, parse
 from cri_shim.untrusted import parse_json, printable
 
 MAX_PAYLOAD = 1 << 20  # bytes

@@ -6,20 +6,20 @@ from hack.critestlib.outcome import Outcome, Spec, State
 
 _SIGN: Mapping[State, str] = {"pass": "pass", "fail": "**FAIL**", "skip": "skip"}
 
-_HEAD = """# Conformance: what critest says
+_HEAD = """# Conformance: the results of critest
 
 Written by `hack/critest`; do not edit. [critest](https://github.com/kubernetes-sigs/cri-tools) is
-the conformance suite of the Kubernetes Container Runtime Interface. Every run has an instance of
-cri-shim of its own. The images of the suite are not the public ones: they are made from Debian's
-packages to do the same, and are served by a registry on the machine under the public names.
+the conformance suite of the Kubernetes Container Runtime Interface. Every run has a separate
+instance of cri-shim. The images are not the public ones: equivalent images are made from Debian's
+packages, and are served by a registry on the machine under the public names.
 """
 
 _DIGEST = """One spec, `image with digest`, compares with the digest of a public image that cannot
 be had without a network. critest was run from a copy in which that one constant is exchanged for
 the digest of the local image; nothing else in it is changed."""
 
-_NO_DIGEST = """One spec, `image with digest`, asks for a public image by its digest. Where it
-fails, that is for want of a network."""
+_NO_DIGEST = """One spec, `image with digest`, pulls a public image by its digest. It fails
+without a network."""
 
 
 _CRICTL = """crictl has tests of its own, which drive the program as an operator would. They run
@@ -39,7 +39,7 @@ def text(outcomes: Sequence[Outcome]) -> str:
         _DIGEST if exchanged else _NO_DIGEST,
         *_of_suite("##", "Runs", critest),
         "\n## What the OCI runtimes can do\n",
-        "As Status told at the beginning of a run, after it was tried out.\n",
+        "As Status reported at the beginning of a run, from smoke tests.\n",
         *_features(critest),
         "\n## Every spec\n",
         *_specs(critest),

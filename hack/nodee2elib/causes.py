@@ -9,8 +9,17 @@ UNKNOWN = "not found out"
 
 _CAUSES: tuple[tuple[str, str], ...] = (
     (
-        "oom_score_adj value .* not equal to expected -",
+        "oom_score_adj value .* not equal to expected -|oom_score_adj to be -9",
         "the machine's root lacks CAP_SYS_RESOURCE: no score below its own can be set",
+    ),
+    (
+        "expected hugepages 1, but found 0",
+        "the memory of the machine has no free GiB in one piece: no huge page of 1 GiB can be set "
+        "aside",
+    ),
+    (
+        "Swap .*expected kubelet to be in healthy state",
+        "the kubelet supports LimitedSwap with cgroup v2 alone, and ends",
     ),
     (r"communication: sctp", "the kernel of the machine has no SCTP"),
     (

@@ -140,6 +140,7 @@ def _kitten(_: _Sources) -> Image:
     """Files that specs of image volumes read."""
     layer = Tar().file("data.json", b'{"image": "kitten.jpg"}\n').file("kitten.jpg")
     layer.file("etc/os-release", b'NAME="Alpine Linux"\n')
+    layer.file("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n")
     return Image([layer])
 
 
@@ -174,6 +175,7 @@ def _nginx(sources: _Sources) -> Image:
 def _device_plugin(sources: _Sources) -> Image:
     program = (sources.programs / "sample-device-plugin").read_bytes()
     layer = Tar().file("sampledeviceplugin", program, mode=0o755)
+    layer.directory("tmp", mode=0o1777)  # for the files that stand for devices
     return Image([layer], config={"Entrypoint": ["/sampledeviceplugin", "-alsologtostderr"]})
 
 

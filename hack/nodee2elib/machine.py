@@ -14,7 +14,8 @@ REGISTRY = "127.0.0.1:5001"  # the suite's own registry takes port 5000 of every
 CLONE_NEWCGROUP = 0x02000000
 _CGROUPS = Path("/sys/fs/cgroup")
 # Paths outside the directory of the run that the suite, the kubelet and containerd write to.
-_OWN = ("/tmp", "/run/containerd", "/run/netns")
+_OWN = ("/tmp", "/run/containerd", "/run/netns", "/run/cdi")
+CDI = Path("/run/cdi")  # made for the mount if it is missing; a device plugin of the suite uses it
 _LEAF = "programs"
 
 
@@ -22,8 +23,8 @@ def make_mounts(place: Place) -> None:
     """Mount own directories at fixed paths; /etc becomes writable, and its changes are dropped."""
     for path in (path for path in _OWN if Path(path).is_dir()):
         own = place / f"own{path.replace('/', '-')}"
-        own.mkdir(mode=0o1777)
-        own.chmod(0o1777)
+        own.mkdir()
+        own.chmod(0o1777 if path == "/tmp" else 0o755)
         _run("mount", "--bind", str(own), path)
     overlay(place, "/etc")
     # Names resolve at once: the kubelet waits for the answer when it registers the node.

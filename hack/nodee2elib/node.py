@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cri_shim.pb import api_pb2 as api
@@ -23,6 +23,7 @@ _START_LIMIT_S = 60.0
 _PULL_LIMIT_S = 300.0
 _END_LIMIT_S = 120.0
 _PULLS = 4
+_MADE_CDI = "made-cdi"
 _LOGS = ("runtime", "registry", "supervisor")
 
 
@@ -41,8 +42,7 @@ def running(
         for name in _LOGS:
             if place.log(name).exists():
                 shutil.copy(place.log(name), logs / f"{name}.log")
-        host.remove_cgroups(place)
-        host.restore(place)
+        _restore(place)
         shutil.rmtree(place.directory, ignore_errors=True)
 
 
@@ -52,6 +52,9 @@ def _make(place: Place, runtime: Runtime, oci: str, storage: Path) -> None:
     place.create()
     host.save(place)
     host.make_cgroups(place)
+    if not machine.CDI.exists():
+        machine.CDI.mkdir()
+        (place / _MADE_CDI).touch()
     for name in ("log", "pids", "net.d", "netns", "root", "run", "bin", "units", "suite"):
         (place / name).mkdir()
     registry = {
@@ -71,9 +74,17 @@ def end(place: Place) -> None:
         raise ClusterError(f"{place.directory} is not the directory of a run: name another one")
     if pid := namespaces.supervisor(place):
         raise ClusterError(f"hack/node-e2e runs in {place.directory} (pid {pid}): wait for its end")
+    _restore(place)
+    shutil.rmtree(place.directory)
+
+
+def _restore(place: Place) -> None:
+    """Undo the changes of the machine outside the namespaces."""
     host.remove_cgroups(place)
     host.restore(place)
-    shutil.rmtree(place.directory)
+    if (place / _MADE_CDI).exists():
+        with suppress(OSError):  # another run uses it
+            machine.CDI.rmdir()
 
 
 def environment(place: Place, runtime: Runtime) -> dict[str, str]:

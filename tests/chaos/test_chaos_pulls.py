@@ -8,10 +8,10 @@ import pytest
 
 from cri_shim.errors import TimedOut, ToolFailed
 from cri_shim.pb import api_pb2 as api
-from tests.chaos.relay import Relay
 from tests.chaos.rig import Rig, mortal_daemon
 from tests.fixtures.daemon import Daemon
 from tests.fixtures.images import Image, Registry, Tar
+from tests.fixtures.relay import Relay
 
 pytestmark = pytest.mark.waits
 

@@ -31,15 +31,15 @@ class Metrics:
         """Yield every ready pod with its running containers."""
         await self._pods.open_networks()
         meter = self._engine.cgroups.meter()
-        some: list[state.PodRecord] = []
+        batch: list[state.PodRecord] = []
         for pod in self._engine.objects.each_pod():
             if lifecycle.is_ready(pod):
-                some.append(pod)
-            if len(some) == PODS_AT_A_TIME:
-                for row in await self._rows(meter, some):
+                batch.append(pod)
+            if len(batch) == PODS_AT_A_TIME:
+                for row in await self._rows(meter, batch):
                     yield row
-                some = []
-        for row in await self._rows(meter, some):
+                batch = []
+        for row in await self._rows(meter, batch):
             yield row
 
     async def _rows(

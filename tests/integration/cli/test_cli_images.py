@@ -76,7 +76,7 @@ async def test_a_target_that_is_there_is_refused(cri: Cri, tmp_path: Path) -> No
     assert b"is there already; remove it first" in done.stderr
 
 
-async def test_prune_frees_what_a_dry_run_tells(cri: Cri, tmp_path: Path) -> None:
+async def test_prune_frees_the_bytes_of_a_dry_run(cri: Cri, tmp_path: Path) -> None:
     shared = Tar().file("shared", DATA * 2)
     kept = await have(cri, tmp_path, "r.example/pinned/app:1", shared)
     await have(cri, tmp_path, "r.example/new:1", Tar().file("old", DATA))

@@ -20,7 +20,7 @@ from cri_shim.errors import (
     Unavailable,
 )
 from cri_shim.images import pull, query
-from cri_shim.store import fetch
+from cri_shim.store import fetch, new_layers
 from cri_shim.store.fetch import Fetcher
 from cri_shim.store.manifest import host_architecture
 from tests.fixtures.images import Image, Tar, tree
@@ -369,3 +369,46 @@ async def test_a_pull_is_seen_with_who_asked_and_its_bytes(play: Play, tmp_path:
     assert done[-1] == image.size
     assert (seen.layers[0].attempt, seen.layers[0].host, seen.trouble) == (2, "mirror", "cut")
     assert {layer.state for layer in seen.layers} == {"done"}
+
+
+async def test_a_layer_that_another_pull_brings_too_slowly_is_fetched_by_both(
+    play: Play, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(new_layers, "PATIENCE_S", 0.2)
+    image = image_of("common")
+    (digest,), (blob,) = digests(image), image.blobs
+    mark, more = tmp_path / "mark", tmp_path / "more"
+    slow = [found(image), ["await", "fetch"], append(digest, blob[:50]), ["touch", str(mark)]]
+    engine = await play([*slow, ["until", str(more)], append(digest, blob[50:]), ["whole", digest]])
+    first = asyncio.create_task(pull.pull(engine, NAME))
+    await until(mark.exists)
+
+    other = NAME.replace("team/app", "team/other")
+    replay(engine, [found(image, reference=other), *arrival(image)])
+    assert await pull.pull(engine, other) == image.id
+    assert not first.done()
+    more.touch()
+
+    assert await first == image.id
+    (only,) = list(query.listed(engine))
+    assert sorted(only.repo_tags) == [NAME, other]
+    assert engine.images.layers.present() == set(image.true_diff_ids)
+    await until(lambda: not list(engine.images.layers.directory.glob(".*")))
+
+
+async def test_pulls_at_once_are_limited_for_each_registry(play: Play, tmp_path: Path) -> None:
+    image, mark, more = image_of("one"), tmp_path / "mark", tmp_path / "more"
+    engine = await play([["touch", str(mark)], ["until", str(more)]], pulls_at_once=1)
+    first = asyncio.create_task(pull.pull(engine, NAME))
+    await until(mark.exists)
+    second_name, elsewhere = NAME.replace(":1", ":2"), NAME.replace("registry.", "other.")
+
+    second = asyncio.create_task(pull.pull(engine, second_name))
+    replay(engine, [found(image, reference=elsewhere), *arrival(image)])
+    assert await pull.pull(engine, elsewhere) == image.id
+    assert len(list(engine.images.pulls)) == 2
+    assert len(children()) == 1
+
+    replay(engine, [found(image, reference=second_name)])
+    first.cancel()
+    assert await second == image.id

@@ -91,6 +91,19 @@ def test_an_unknown_authority_is_refused_with_advice(secure: OddRegistry, tmp_pa
     assert secure.seen == []
 
 
+def test_a_certificate_for_another_address_is_refused(authority: Authority, tmp_path: Path) -> None:
+    with OddRegistry(tmp_path, authority.server("127.0.0.2")) as registry:
+        served = serve(registry, 1000)
+        trust(tmp_path, registry.host, authority, "containers", client=False)
+        fields = options(tmp_path, registry.host, "containers")
+        with Worker(tmp_path, served.name, **fields) as worker:
+            failure = worker.failure()
+
+        assert registry.seen == []
+    assert failure["kind"] == "unavailable"
+    assert "127.0.0.1" in failure["message"]
+
+
 def test_an_insecure_registry_may_have_any_certificate(secure: OddRegistry, tmp_path: Path) -> None:
     served = serve(secure)
 

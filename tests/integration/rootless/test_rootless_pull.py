@@ -54,7 +54,7 @@ def daemon(node: Machine, registry: Registry) -> Iterator[UserDaemon]:
 
 def test_an_image_is_pulled_and_run(daemon: UserDaemon, registry: Registry) -> None:
     name = registry.name("team/app:1")
-    pulled = daemon.machine.cri_shim("image", "pull", name)
+    pulled = daemon.machine.cri_shim("image", "pull", "--quiet", name)
     assert (pulled.returncode, pulled.stderr) == (0, "")
     ran = daemon.machine.cri_shim("run", name, "echo", "pulled")
     assert (ran.returncode, ran.stdout) == (0, "pulled\n")

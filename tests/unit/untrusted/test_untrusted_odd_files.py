@@ -248,7 +248,7 @@ READERS = {
     "SELinux configuration": Reader("config", contexts),
     "cached CNI result": Reader(f"results/odd-{ID}-eth0", cached_result, NOWHERE),
     "network process": Reader("pod.json", absent(user_records.read)),
-    "memory of a handler": Reader("x.json", absent(lambda f: handlers._remembered(f, []))),
+    "memory of a handler": Reader("x.json", absent(lambda f: handlers._stored(f, []))),
     "holder of an ordinary user": Reader(
         holder.NAME, no_other_error(RootlessError)(lambda f: held(f.parent))
     ),
