@@ -63,12 +63,18 @@ def test_names_are_divided_into_blocks(tmp_path: Path) -> None:
     assert all(0 < size <= structs.BLOCK for _, _, size in blocks)
 
 
-def outcome(files: "Files | Disk", top: str, call: str, *args: object) -> object:
+def outcome(files: "Files | Disk", top: str, call: object, *args: object) -> object:
     """Return what the call returns, or the number of its error."""
     try:
-        return getattr(files, call)(*[top + arg[1:] if str(arg)[:1] == "@" else arg for arg in args])  # type: ignore[index]
+        return getattr(files, str(call))(*(_placed(arg, top) for arg in args))
     except OSError as e:
         return errno.errorcode[e.errno or 0]
+
+
+def _placed(argument: object, top: str) -> object:
+    if isinstance(argument, str) and argument.startswith("@"):
+        return f"{top}{argument[1:]}"
+    return argument
 
 
 CALLS: list[tuple[object, ...]] = [
@@ -105,8 +111,8 @@ def test_errors_are_those_of_the_disk(tmp_path: Path) -> None:
     with (tmp_path / "fs").open("xb") as file, closing(Blocks(file.fileno())) as blocks:
         files, disk = Files(blocks), Disk()
         (tmp_path / "top").mkdir()
-        ours = [outcome(files, "", *call) for call in CALLS]  # type: ignore[arg-type]
-        theirs = [outcome(disk, str(tmp_path / "top"), *call) for call in CALLS]  # type: ignore[arg-type]
+        ours = [outcome(files, "", *call) for call in CALLS]
+        theirs = [outcome(disk, str(tmp_path / "top"), *call) for call in CALLS]
 
     assert ours == theirs
 

@@ -24,5 +24,5 @@ def test_a_trial_that_fails_is_the_reason_for_directories(tmp_path: Path) -> Non
 
 
 def test_a_trial_that_fails_is_an_error_if_erofs_is_asked_for(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="not possible on this node: .*No such file"):
+    with pytest.raises(ConfigError, match=r"not possible on this node: .*No such file"):
         layer_store.choose("erofs", tmp_path / "missing", LayerMounts(tmp_path / "m"))
