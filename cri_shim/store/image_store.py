@@ -220,6 +220,7 @@ class ImageStore:
         record = await self.catalog.add(image)
         self.grace.release(content.diff_ids)
         self._settle_later(self.catalog.unsettled(), delay=SETTLE_DELAY_S)
+        self._release_mounts()  # of layers that were looked into
         return record
 
     def _note_blobs(self, image: ImageRecord) -> None:

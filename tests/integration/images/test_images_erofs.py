@@ -257,6 +257,17 @@ async def test_containers_outlive_the_daemon_and_its_mounts(
     await engine.images.rootfs.remove(ID, tmp_path / "root")
 
 
+async def test_a_pull_leaves_no_mount(
+    open_images: Open, registry: Registry, tmp_path: Path
+) -> None:
+    engine = await open_images()
+
+    await pulled(engine, registry, Image([Tar().directory("d", mode=0o700), Tar().file("d/f")]))
+    await background_done(engine)
+
+    assert mounted_layers(tmp_path) == []
+
+
 async def test_a_container_sees_one_file_system(
     open_images: Open, registry: Registry, tmp_path: Path
 ) -> None:
