@@ -102,15 +102,21 @@ class Files:
 
     def link(self, source: str, path: str) -> None:
         inode = self._inode(source)
+        entries, name = self._free(path)
         if stat.S_ISDIR(inode.mode):
             _fail(errno.EPERM, path)
-        self._add(path, inode)
+        entries[name] = inode
 
     def mknod(self, path: str, mode: int, device: int) -> None:
         number = structs.device(os.major(device), os.minor(device))
         self._add(path, Inode(mode, number))
 
     def _add(self, path: str, inode: Inode) -> None:
+        entries, name = self._free(path)
+        entries[name] = inode
+
+    def _free(self, path: str) -> tuple[dict[str, Inode], str]:
+        """Return a directory and a new name in it."""
         directory, _, name = path.rpartition("/")
         raw = os.fsencode(name)
         if b"\0" in raw:
@@ -122,7 +128,7 @@ class Files:
             _fail(errno.ENOENT, path)
         if not name or name in entries:
             _fail(errno.EEXIST, path)
-        entries[name] = inode
+        return entries, name
 
     def unlink(self, path: str) -> None:
         directory, _, name = path.rpartition("/")

@@ -90,6 +90,8 @@ CALLS: list[tuple[object, ...]] = [
     ("mkdir", "@/" + "n" * 255, 0o755),
     ("mkdir", "@/" + "n" * 256, 0o755),
     ("link", "@/d", "@/d2"),
+    ("link", "@/d", "@/l"),
+    ("link", "@/none", "@/l"),
     ("link", "@/none", "@/l2"),
     ("link", "@/l", "@/l2"),
     ("mknod", "@/pipe", 0o010644, 0),
