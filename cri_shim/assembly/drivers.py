@@ -27,7 +27,7 @@ from cri_shim.state.leveldb import MEMORY, LevelStore
 from cri_shim.state.memory import MemoryStore
 from cri_shim.state.store import Store
 from cri_shim.store import fuse
-from cri_shim.store.fetch import Fetcher
+from cri_shim.store.fetcher import Fetcher
 from cri_shim.store.image_store import ImageStore
 from cri_shim.store.manifest import host_architecture
 from cri_shim.store.pins import Pins

@@ -78,16 +78,22 @@ def _row(store: ImageStore, image: ImageRecord) -> api.Image | None:
 
 
 def _shown(store: ImageStore, image: ImageRecord) -> api.Image:
-    return to_api(image, store.catalog.user(image), pinned=store.pins.has(image))
+    return to_api(
+        image, store.catalog.user(image), size=store.size_of(image), pinned=store.pins.has(image)
+    )
 
 
-def to_api(image: ImageRecord, user: str, *, pinned: bool = False) -> api.Image:
-    """Return the CRI message. Its id is the bare hex digest of the config."""
+def to_api(image: ImageRecord, user: str, *, size: int = 0, pinned: bool = False) -> api.Image:
+    """Return the CRI message. Its id is the bare hex digest of the config.
+
+    `size` is that on the disk: the kubelet adds up what it has removed until it is enough. If it is
+    not known, the bytes of the transfer are told, because 0 is not allowed.
+    """
     answer = api.Image(
         id=image.id,
         repo_tags=image.repo_tags,
         repo_digests=image.repo_digests,
-        size=image.size,
+        size=size or image.size,
         spec=api.ImageSpec(image=image.id),
         pinned=pinned,
     )

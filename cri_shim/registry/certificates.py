@@ -3,12 +3,19 @@
 `*.crt` are certificate authorities, `NAME.cert` and `NAME.key` a client certificate and its key.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cri_shim.registry.endpoint import Tls
 from cri_shim.registry.failure import Failure
 from cri_shim.untrusted import names, reason
+
+
+def directories(of_system: Sequence[str], environ: Mapping[str, str]) -> list[str]:
+    """Return the directories to look in: the user's own first."""
+    home = Path(environ.get("HOME") or "/root")
+    config = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
+    return [str(config / "containers/certs.d"), *of_system]
 
 
 def of_registry(registry: str, directories: Sequence[str], *, verify: bool = True) -> Tls:

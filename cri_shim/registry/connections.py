@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import urllib3
+from urllib3._version import __version__ as URLLIB3
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
@@ -171,7 +172,7 @@ def context(tls: Tls) -> ssl.SSLContext:
         made.check_hostname, made.verify_mode = False, ssl.CERT_NONE
     else:
         # urllib3 1 compares the name itself: of an address it does not tell the context.
-        made.check_hostname = not urllib3.__version__.startswith("1.")
+        made.check_hostname = not URLLIB3.startswith("1.")
         made.load_default_certs()
     file = ""
     try:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from cri_shim.registry import credential_helper, credentials
+from cri_shim.registry import certificates, credential_helper, credentials
 from cri_shim.registry.auth_files import AuthFiles, places
 from cri_shim.registry.connections import Connections
 from cri_shim.registry.credentials import Credential
@@ -36,6 +36,7 @@ class Pull:
         self._events = events
         self._connections = Connections(environ, request.patience, request.layers_at_once)
         self._conf = _registries(request.registries_conf)
+        self._certs_dirs = certificates.directories(request.certs_dirs, environ)
         self._own = credentials.of_call(request.auth)
         self._files = AuthFiles(
             places(request.auth_file, environ),
@@ -121,8 +122,7 @@ class Pull:
                     download.drop()
 
     def _sessions_of(self, reference: Reference) -> list[Session]:
-        request = self._request
-        found = endpoints(reference, self._conf, request.certs_dirs, request.hosts_dirs)
+        found = endpoints(reference, self._conf, self._certs_dirs, self._request.hosts_dirs)
         return [self._session(endpoint, reference.registry) for endpoint in found]
 
     def _session(self, endpoint: Endpoint, logical: str) -> Session:

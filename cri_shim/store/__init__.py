@@ -13,7 +13,8 @@ and config move to `images/blobs`; then the image record makes the image visible
 - `policies`: the policies of the node and of its pod namespaces
 - `sigstore`: what a signature of cosign says, pure; `verify`: fetches and verifies them
 - `stall`: gives up transfers of skopeo without progress
-- `fetch`: runs the worker process that fetches an image from its registry
+- `worker`: the process that fetches an image from its registry; `fetcher` starts it
+- `fetch`: the dialogue with it
 - `progress`: the running pulls, and how far they are
 - `new_layers`: brings the missing layers of an image, each once
 - `additions`: adds a complete layer

@@ -57,7 +57,8 @@ class Blobs:
 
     def usage(self, digests: Collection[str] | None = None) -> Usage:
         """Return the usage of these blobs, or of all."""
-        names = set(self._taken)
-        if digests is not None:
-            names &= {digest.removeprefix("sha256:") for digest in digests}
-        return Usage(sum(self._taken[name] for name in names), len(names))
+        if digests is None:
+            return Usage(sum(self._taken.values()), len(self._taken))
+        names = {digest.removeprefix("sha256:") for digest in digests}
+        here = [self._taken[name] for name in names if name in self._taken]
+        return Usage(sum(here), len(here))

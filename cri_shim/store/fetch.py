@@ -1,27 +1,19 @@
-"""Fetches images by a worker process, one for each pull: `cri_shim.registry.worker`.
+"""The daemon's dialogue with the worker of a pull: an image is found, blobs are asked for and come.
 
 The worker has the network, TLS and the credentials, which it gets on its standard input only. It
 writes blobs into the pull's own layout. Requests and events are lines of JSON. What it says is
 checked and bounded here; a worker that dies or says what it may not is a ToolFailed.
-
-A worker is killed at the end of its pull. The next one is started then and kept for a while: its
-start takes 0.1 s, most of it imports.
 """
 
 import asyncio
 import base64
 import json
-import os
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cri_shim.aio.child import Child, Finished, spawn
-from cri_shim.aio.offload import finish, offload
-from cri_shim.aio.pipes import Budget, Collector, collect
+from cri_shim.aio.offload import offload
 from cri_shim.errors import (
     CriShimError,
     InvalidArgument,
@@ -30,18 +22,10 @@ from cri_shim.errors import (
     ToolFailed,
     Unavailable,
 )
-from cri_shim.pb import api_pb2 as api
-from cri_shim.store import python_child
 from cri_shim.store.progress import DOWNLOADING, LayerProgress, PullProgress
+from cri_shim.store.worker import Worker
 
-WORKER = "cri_shim.registry.worker"
-PATIENCE_S = 300.0  # without a byte; as in containerd
-LAYERS_AT_ONCE = 3  # as in containerd
-LINE_LIMIT = 24 << 20  # bytes: three documents of 4 MiB in base64, and room
-STANDBY_S = 20.0  # a kubelet pulls the images of a pod, and those of a new node, one after another
-_MESSAGE_LIMIT = 1 << 16  # bytes of a traceback
 _SMALL_LINE = 1 << 16  # bytes: longer ones are parsed in a thread
-_CHUNK = 1 << 18
 
 _KINDS: Mapping[str, type[CriShimError]] = {
     "not_found": NotFound,
@@ -49,7 +33,6 @@ _KINDS: Mapping[str, type[CriShimError]] = {
     "stalled": RegistryUnavailable,
     "no_space": Unavailable,
 }
-_FIELDS = ("username", "password", "auth", "server_address", "identity_token", "registry_token")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,107 +66,6 @@ class Transfer:
     def fail(self, error: CriShimError) -> None:
         if not self.ended.done():
             self.ended.set_exception(error)
-
-
-class Worker:
-    """A started worker process, which waits for its request."""
-
-    def __init__(self) -> None:
-        """Start it. ToolFailed."""
-        self._loop = asyncio.get_running_loop()
-        self.lines: deque[bytes] = deque()
-        self.on_line: Callable[[bytes], None] = self.lines.append
-        self.on_end: Callable[[str], None] = lambda _why: None
-        self._unsent = bytearray()
-        self._buffer = bytearray()
-        self._stderr = Collector(Budget(_MESSAGE_LIMIT))
-        self._in = self._out = -1
-        try:
-            stdin, self._in = os.pipe2(os.O_CLOEXEC)
-            self._out, stdout = os.pipe2(os.O_CLOEXEC)
-        except OSError as e:
-            self.close()
-            raise ToolFailed(f"cannot make a pipe for a pull: {e.strerror}") from e
-        try:
-            self.process: Child = spawn(
-                python_child.command(WORKER), stdin=stdin, stdout=stdout,
-                stderr=self._stderr.write_end, session=True, cwd="/",
-            )  # fmt: skip
-        except BaseException:
-            self.close()
-            raise
-        finally:
-            os.close(stdin)
-            os.close(stdout)
-        self._stderr.started()
-        for fd in (self._in, self._out):
-            os.set_blocking(fd, False)
-        self._loop.add_reader(self._out, self._read)
-
-    def send(self, message: Mapping[str, Any]) -> None:
-        """Write a line to its standard input, without waiting."""
-        self._unsent += json.dumps(message).encode() + b"\n"
-        self._write()
-
-    def _write(self) -> None:
-        if self._in < 0:
-            return
-        try:
-            del self._unsent[: os.write(self._in, self._unsent[:_CHUNK])]
-        except BlockingIOError:
-            pass
-        except OSError:  # it has ended: its output says so, too
-            self._unsent.clear()
-        self._loop.remove_writer(self._in)
-        if self._unsent:
-            self._loop.add_writer(self._in, self._write)
-
-    def _read(self) -> None:
-        try:
-            data = os.read(self._out, _CHUNK)
-        except BlockingIOError:
-            return
-        if not data:
-            self._stop("it ended")
-            return
-        seen = len(self._buffer)
-        self._buffer += data
-        while (at := self._buffer.find(b"\n", seen)) >= 0:
-            line = bytes(self._buffer[:at])
-            del self._buffer[: at + 1]
-            seen = 0
-            self.on_line(line)
-        if len(self._buffer) > LINE_LIMIT:
-            self._stop(f"it wrote a line of more than {LINE_LIMIT >> 20} MiB")
-
-    def _stop(self, why: str) -> None:
-        self._loop.remove_reader(self._out)
-        self.on_end(why)
-
-    async def complaint(self) -> str:
-        """End it; return what it said last on its standard error, or how it ended."""
-        await self.process.end()
-        code = await self.process.wait()
-        (said,) = await collect(self._stderr)
-        return Finished((), code, b"", said).complaint().splitlines()[-1]
-
-    async def end(self) -> None:
-        """Kill it with all its processes."""
-        try:
-            await self.process.end()
-        finally:
-            self.close()
-
-    def close(self) -> None:
-        """Close its pipes; then it ends by itself."""
-        if self._in >= 0:
-            self._loop.remove_writer(self._in)
-            os.close(self._in)
-        if self._out >= 0:
-            self._loop.remove_reader(self._out)
-            os.close(self._out)
-        self._in = self._out = -1
-        self._stderr.abandon()
 
 
 class Fetch:
@@ -304,92 +186,6 @@ class Fetch:
     async def _failure(self, why: str) -> ToolFailed:
         said = await self._worker.complaint()
         return ToolFailed(f"cannot fetch {self._seen.name}: its process failed: {why}: {said}")
-
-
-class Fetcher:
-    """Starts workers with the settings of the node."""
-
-    def __init__(
-        self,
-        *,
-        architecture: str,
-        registries_conf: Path | None = None,
-        patience: float = PATIENCE_S,
-        layers_at_once: int = LAYERS_AT_ONCE,
-        standby: float = STANDBY_S,
-    ) -> None:
-        """`patience`: seconds without a byte until a pull fails; 0: no limit.
-
-        `standby`: seconds for which a worker waits for the next pull; 0: none waits.
-        """
-        self._architecture = architecture
-        self._registries_conf = registries_conf
-        self._patience = patience
-        self._layers_at_once = layers_at_once
-        self._standby_s = standby
-        self._standby: Worker | None = None
-        self._timer: asyncio.Task[None] | None = None
-
-    @asynccontextmanager
-    async def open(
-        self, name: str, auth: api.AuthConfig | None, blobs: Path, seen: PullProgress
-    ) -> AsyncIterator[Fetch]:
-        """In the block a worker resolves `name`, and fetches its blobs into `blobs`."""
-        worker = self._take() or Worker()
-        try:
-            fetch = Fetch(worker, seen, blobs, self._layers_at_once)
-            worker.send(self._request(name, auth, blobs))
-            yield fetch
-        finally:
-            await finish(worker.end())
-            self._wait_for_the_next()
-
-    def _request(self, name: str, auth: api.AuthConfig | None, blobs: Path) -> dict[str, Any]:
-        own = None
-        if auth is not None and auth.ByteSize():
-            own = {field: getattr(auth, field) for field in _FIELDS}
-        return {
-            "image": name,
-            "auth": own,
-            "registries_conf": str(self._registries_conf or ""),
-            "auth_file": "",
-            "certs_dirs": ["/etc/containers/certs.d", "/etc/docker/certs.d"],
-            "hosts_dirs": ["/etc/containerd/certs.d"],
-            "architecture": self._architecture,
-            "patience": self._patience,
-            "layers_at_once": self._layers_at_once,
-            "blobs": str(blobs),
-        }
-
-    def _take(self) -> Worker | None:
-        """Return the worker that waits, if one does and has not ended."""
-        worker, self._standby = self._standby, None
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if worker is not None and not worker.process.running:
-            worker.close()
-            return None
-        return worker
-
-    def _wait_for_the_next(self) -> None:
-        if not self._standby_s or self._standby is not None:
-            return
-        with suppress(ToolFailed):  # the next pull starts its own, and says why it cannot
-            self._standby = Worker()
-            self._timer = asyncio.create_task(self._expire(self._standby), name="standby of pulls")
-
-    async def _expire(self, worker: Worker) -> None:
-        await asyncio.sleep(self._standby_s)
-        if self._standby is worker:
-            self._standby = self._timer = None
-        await worker.end()
-
-    async def close(self) -> None:
-        """End the worker that waits."""
-        worker = self._take()
-        if worker is not None:
-            await worker.end()
 
 
 def error_of(kind: str, message: str, directory: Path) -> CriShimError:

@@ -35,7 +35,7 @@ from cri_shim.store.blobs import Blobs
 from cri_shim.store.catalog import Catalog, KnownBlob, Records, needed
 from cri_shim.store.deletion import delete
 from cri_shim.store.derived import Derived
-from cri_shim.store.fetch import Fetcher
+from cri_shim.store.fetcher import Fetcher
 from cri_shim.store.grace import GRACE_S, Grace
 from cri_shim.store.layer_mounts import LayerMounts
 from cri_shim.store.layer_store import LayerStore
@@ -270,6 +270,12 @@ class ImageStore:
             if self.keep_blobs:
                 names |= self._layer_blobs.get(image.id, frozenset())
         return names
+
+    def size_of(self, image: ImageRecord) -> int:
+        """Return the bytes on the disk of all that the image has, also what it shares."""
+        records = (self.catalog.layer(layer) for layer in needed(image))
+        layers = sum(record.size for record in records if record is not None)
+        return layers + self.blobs.usage(self._blobs_of([image])).used_bytes
 
     def only_of(self, ids: Collection[str]) -> Usage:
         """Return what the removal of these images frees: what nothing else needs."""

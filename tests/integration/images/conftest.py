@@ -8,7 +8,7 @@ import pytest
 from cri_shim.engine import Engine
 from cri_shim.linux.boot import boot_id
 from cri_shim.state.memory import MemoryStore
-from cri_shim.store.fetch import Fetcher
+from cri_shim.store.fetcher import Fetcher
 from cri_shim.store.image_store import ImageStore
 from cri_shim.store.manifest import host_architecture
 from cri_shim.store.policies import Policies

@@ -20,8 +20,8 @@ from cri_shim.errors import (
     Unavailable,
 )
 from cri_shim.images import pull, query
-from cri_shim.store import fetch, new_layers
-from cri_shim.store.fetch import Fetcher
+from cri_shim.store import new_layers, worker
+from cri_shim.store.fetcher import Fetcher
 from cri_shim.store.manifest import host_architecture
 from tests.fixtures.images import Image, Tar, tree
 from tests.fixtures.processes import children
@@ -38,7 +38,7 @@ async def play(
     open_images: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Any]:
     """A function that opens a store whose workers do these steps."""
-    monkeypatch.setattr(fetch, "WORKER", "tests.fixtures.fetch_worker")
+    monkeypatch.setattr(worker, "WORKER", "tests.fixtures.fetch_worker")
 
     async def open_(steps: list[Step], **options: object) -> Engine:
         plan = tmp_path / "steps.json"

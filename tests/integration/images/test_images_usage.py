@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -155,3 +156,83 @@ async def test_nothing_is_walked_for_an_answer(
     assert first.image_filesystems[0].used_bytes == second.image_filesystems[0].used_bytes
     assert first.container_filesystems[0].used_bytes == second.container_filesystems[0].used_bytes
     await engine.images.rootfs.remove(CONTAINER, target)
+
+
+@pytest.fixture
+def disk_of_its_own(tmp_path: Path) -> Iterator[Path]:
+    """A file system with nothing but the root of the image store."""
+    root = tmp_path / "root"
+    root.mkdir(mode=0o700)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256M", "none", root], check=True)
+    yield root
+    subprocess.run(["umount", "--lazy", root], check=True)
+
+
+def taken(root: Path) -> int:
+    """Bytes that the file system itself says are used."""
+    status = os.statvfs(root)
+    return (status.f_blocks - status.f_bfree) * status.f_frsize
+
+
+async def everything(engine: Engine) -> int:
+    """Bytes that ImageFsInfo tells, of images and containers."""
+    answer = await query.fs_info(engine)
+    return sum(
+        fs.used_bytes.value for fs in (*answer.image_filesystems, *answer.container_filesystems)
+    )
+
+
+def of_random_bytes(name: str, *bases: Tar) -> Image:
+    return Image([*bases, Tar().file(name, os.urandom(4 << 20))])
+
+
+@pytest.mark.parametrize("keep_blobs", [False, True])
+async def test_what_is_told_is_what_the_file_system_says(
+    disk_of_its_own: Path, open_images: Open, registry: Registry, keep_blobs: bool
+) -> None:
+    engine = await open_images(keep_blobs=keep_blobs)
+    empty = taken(disk_of_its_own)
+    base = Tar().file("base", os.urandom(8 << 20))
+    sizes = {}
+    for name in ("one", "two"):
+        await pull.pull(engine, registry.push(of_random_bytes(name, base), f"fs/{name}:1"))
+        sizes[name] = taken(disk_of_its_own)
+    target = engine.images.root / "mounts" / CONTAINER
+    await engine.images.rootfs.prepare(CONTAINER, [], target)
+    (engine.images.rootfs.upper(CONTAINER) / "written").write_bytes(os.urandom(6 << 20))
+    blobs = 2 if keep_blobs else 1
+
+    assert sizes["one"] - empty == pytest.approx(blobs * (12 << 20), rel=0.02)
+    assert sizes["two"] - sizes["one"] == pytest.approx(blobs * (4 << 20), rel=0.02)
+    assert await everything(engine) == pytest.approx(taken(disk_of_its_own) - empty, rel=0.01)
+
+    await remove.remove(engine, registry.name("fs/one:1"))
+    await engine.images.rootfs.remove(CONTAINER, target)
+    await asyncio.gather(*engine.images._background)
+
+    left = taken(disk_of_its_own) - empty
+    assert left == pytest.approx(blobs * (12 << 20), rel=0.02)
+    assert await everything(engine) == pytest.approx(left, rel=0.01)
+
+
+@pytest.mark.parametrize("keep_blobs", [False, True])
+async def test_garbage_collection_frees_what_it_was_told(
+    disk_of_its_own: Path, open_images: Open, registry: Registry, keep_blobs: bool
+) -> None:
+    """As the kubelet: it removes images until their sizes are as much as it has to free."""
+    engine = await open_images(keep_blobs=keep_blobs)
+    for number in range(5):
+        text = Tar().file(f"text{number}", bytes([65 + number]) * (10 << 20))  # a small blob
+        await pull.pull(engine, registry.push(Image([text]), f"gc/text{number}:1"))
+    before, wanted, told_freed = taken(disk_of_its_own), 25 << 20, 0
+
+    for image in list(query.listed(engine)):
+        if told_freed < wanted:
+            await remove.remove(engine, image.id)
+            told_freed += image.size
+    await asyncio.gather(*engine.images._background)
+
+    freed = before - taken(disk_of_its_own)
+    assert freed == pytest.approx(told_freed, rel=0.01)
+    assert wanted <= freed < wanted + (11 << 20)
+    assert len(list(query.listed(engine))) == 2

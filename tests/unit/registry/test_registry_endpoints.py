@@ -55,6 +55,13 @@ def test_certificates_are_those_of_the_first_directory_of_the_registry(tmp_path:
     assert certificates.of_registry("b.example", tops) == Tls()
 
 
+def test_the_user_s_own_certificates_come_first() -> None:
+    assert certificates.directories(["/etc/x"], {"HOME": "/h"}) == [
+        "/h/.config/containers/certs.d", "/etc/x",
+    ]  # fmt: skip
+    assert certificates.directories([], {"XDG_CONFIG_HOME": "/c"}) == ["/c/containers/certs.d"]
+
+
 @pytest.mark.parametrize("name", ["c.cert", "c.key"])
 def test_half_of_a_client_certificate_is_refused(tmp_path: Path, name: str) -> None:
     touch(tmp_path / "a", name)

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from cri_shim.errors import NotFound, ToolFailed, Unavailable
-from cri_shim.store import fetch
-from cri_shim.store.fetch import Fetcher, error_of
+from cri_shim.store import worker
+from cri_shim.store.fetch import error_of
+from cri_shim.store.fetcher import Fetcher
 from cri_shim.store.progress import LayerProgress, Pulls
 from tests.fixtures.processes import children
 from tests.fixtures.waiting import until
@@ -20,7 +21,7 @@ DIGEST = "sha256:" + "a" * 64
 
 @pytest.fixture(autouse=True)
 def played(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch, "WORKER", "tests.fixtures.fetch_worker")
+    monkeypatch.setattr(worker, "WORKER", "tests.fixtures.fetch_worker")
 
 
 @pytest.fixture
@@ -77,6 +78,7 @@ async def test_a_worker_waits_only_for_a_while(tmp_path: Path) -> None:
     await failure_of(fetcher, tmp_path)
     await until(lambda: not children())
     assert fetcher._standby is None
+    await fetcher.close()
 
 
 async def test_bytes_and_hosts_of_a_transfer_are_seen(fetcher: Fetcher, tmp_path: Path) -> None:

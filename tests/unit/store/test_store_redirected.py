@@ -179,30 +179,43 @@ paths = st.lists(names, min_size=1, max_size=3).map("/".join)
 links = st.sampled_from(["a", "b", "../a", "b/c", "./c", "../../b"])
 
 
-@st.composite
-def layers(draw: st.DrawFn) -> Tar:
+entries = st.one_of(
+    st.tuples(st.just("file"), paths, st.sampled_from(["1", "2", "3"])),
+    st.tuples(st.just("directory"), paths, st.just("")),
+    st.tuples(st.just("link"), paths, links),
+    st.tuples(st.just("whiteout"), names, st.just("")),
+)
+layers = st.lists(entries, min_size=1, max_size=5, unique_by=lambda entry: entry[1])
+
+
+def tar_of(layer: Sequence[tuple[str, str, str]]) -> bytes:
     tar = Tar()
-    for path in draw(st.lists(paths, min_size=1, max_size=5, unique=True)):
-        match draw(st.sampled_from(["file", "file", "directory", "link", "link", "whiteout"])):
+    for kind, path, text in layer:
+        match kind:
             case "file":
-                tar.file(path, draw(st.sampled_from([b"1", b"2", b"3"])))
+                tar.file(path, text.encode())
             case "directory":
                 tar.directory(path)
             case "link":
-                tar.symlink(path, draw(links))
+                tar.symlink(path, text)
             case _:
-                tar.whiteout(path.partition("/")[0])
-    return tar
+                tar.whiteout(path)
+    return tar.bytes()
 
 
-@given(st.lists(layers(), min_size=2, max_size=4))
-def test_any_chain_is_the_tree_that_umoci_makes(chain: list[Tar]) -> None:
-    tars = [tar.bytes() for tar in chain]
+@given(st.lists(layers, min_size=2, max_size=4))
+def test_any_chain_is_the_tree_that_umoci_makes(
+    chain: list[list[tuple[str, str, str]]],
+) -> None:
+    for layer in chain:  # an entry through a link of the same layer: test_store_tree has those
+        ends = [path for kind, path, _ in layer if kind != "directory"]
+        assume(not any(path.startswith(f"{end}/") for _, path, _ in layer for end in ends))
+    try:
+        tree, expected = both([tar_of(layer) for layer in chain])
+    except BadLayer:  # a link in the layer itself that leads out of it, for instance
+        assume(False)
     with tempfile.TemporaryDirectory() as name:
-        try:
-            tree = ours(Path(name), tars)
-        except BadLayer:  # a link in the layer itself that leads out of it, for instance
-            assume(False)
-        expected = umocis(Path(name), tars)
-    assume(expected is not None)
+        backwards = umocis(Path(name), [tar_of(layer[::-1]) for layer in chain])
+    # Which of two entries wins that have one place, in two ways, depends on their order there.
+    assume(expected is not None and backwards == expected)
     assert tree == expected
