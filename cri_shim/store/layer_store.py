@@ -17,6 +17,7 @@ from cri_shim.store.layer_mounts import LayerMounts
 
 AUTO, EROFS, DIRECTORIES = "auto", "erofs", "directories"
 _CONTENT = b"EROFS works here"
+_TRIAL = ".trial-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,10 @@ def without(wanted: str, reason: str) -> LayerStore:
 
 
 def _try(directory: Path, layer_mounts: LayerMounts) -> None:
-    name = f".trial-{secrets.token_hex(4)}"
+    for left in mounts.mounts_below(directory):
+        if left.parent.name.startswith(_TRIAL):  # of a daemon that was killed
+            mounts.unmount(left)
+    name = f"{_TRIAL}{secrets.token_hex(4)}"
     file, overlay = directory / f"{name}.erofs", directory / name
     try:
         _make(file)
