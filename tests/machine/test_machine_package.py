@@ -18,13 +18,13 @@ OLD, NEW = "9.8.7", "9.8.8"
 APT = "DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install"
 PURGE = "dpkg --purge cri-shim"
 CONFFILE = "/etc/cri-shim/config.toml"
-# Not of the checkout. An empty chain of the firewall, which other instances share, is left.
+# Not of the checkout. What others share is left: an empty chain of the firewall, and /run/netns.
 NAMED = (
     "find / -xdev -path /proc -prune -o -path /sys -prune -o -path /root -prune"
     " -o -path /opt -prune -o -path /tmp -prune -o -name '*cri-shim*' -print | sort"
 )
 RULES = "iptables-save | grep -v '^[#:]\\|-j CRI-SHIM-MASQ'"
-LEFT = f"{NAMED}; ip -br link | cut -d' ' -f1; {RULES}; cat /proc/mounts"
+LEFT = f"{NAMED}; ip -br link | cut -d' ' -f1; {RULES}; grep -v ' /run/netns ' /proc/mounts"
 
 
 @pytest.fixture(scope="module")
