@@ -70,9 +70,9 @@ async def test_the_layers_on_disk_are_what_was_packed(engine: Engine, registry: 
 
     await pull.pull(engine, registry.push(image, "b/layers:1"))
 
-    layer = engine.images.layers.path(image.true_diff_ids[1])
-    assert set(tree(layer)) == {"bin", "bin/su", "etc", "etc/old"}
-    assert (layer / "bin/su").stat().st_mode & 0o7777 == 0o4755
+    with engine.images.layers.opened(image.true_diff_ids[1]) as layer:
+        assert set(tree(layer)) == {"bin", "bin/su", "etc", "etc/old"}
+        assert (layer / "bin/su").stat().st_mode & 0o7777 == 0o4755
 
 
 async def test_blobs_of_layers_are_dropped_and_manifest_and_config_stay(
