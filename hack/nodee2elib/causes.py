@@ -38,11 +38,6 @@ _CAUSES: tuple[tuple[str, str], ...] = (
         "the kubelet resizes volumes in memory with cgroup v2 alone",
     ),
     (
-        "pod-level burstable pods .*pod is not ready",
-        "the kubelet starts the container anew with a CPU quota above that of its pod's cgroup, "
-        "which cgroup v1 refuses",
-    ),
-    (
         "Device Plugin .*restartable init container .*is Failed",
         "the stand-in for the device plugin had no /tmp in this run; and the pod mounts a file "
         "that only the plugin's container has: containerd makes a directory for it, cri-shim "
