@@ -39,9 +39,8 @@ _CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         "Device Plugin .*restartable init container .*is Failed",
-        "the stand-in for the device plugin had no /tmp in this run; and the pod mounts a file "
-        "that only the plugin's container has: containerd makes a directory for it, cri-shim "
-        "reports the missing source, as the CRI says",
+        "the pod mounts a file that only the plugin's container has: cri-shim reports the missing "
+        "source, as the CRI says; containerd makes a directory for it",
     ),
     (r"communication: sctp", "the kernel of the machine has no SCTP"),
     (
