@@ -25,6 +25,8 @@ EXPECTED_SKIPS: dict[str, str] = {
     r"needs PIDFD_GET_INFO": "Linux 6.15 and later",
     r"needs control groups v1": "what no other version does",
     r"needs a kernel with huge pages": "user-mode Linux has none",
+    r"needs EROFS": "the kernel of user-mode Linux has none",
+    r"needs fsck.erofs": "erofs-utils is not among the packages of every machine",
     r"needs idmapped mounts": "depends on kernel and file system",
     r"needs a node without AppArmor": "the refusals of one that has none",
     r"needs git": "a version is that of a tag",

@@ -7,7 +7,8 @@ Otherwise an undo would run before the action that it undoes.
 import asyncio
 import contextvars
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
 from typing import ParamSpec, TypeVar
 
 from cri_shim.errors import Unavailable
@@ -35,6 +36,17 @@ async def offload(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run `call` in a thread; return only when it has ended, even if this task is cancelled."""
     work = functools.partial(contextvars.copy_context().run, call, *args, **kwargs)
     return await finish(asyncio.get_running_loop().run_in_executor(None, work))
+
+
+@asynccontextmanager
+async def opened(blocking: AbstractContextManager[T]) -> AsyncIterator[T]:
+    """Enter and leave a context manager that blocks, in threads."""
+    with ExitStack() as left:  # after a cancellation: it may have been entered by then
+        entered = await offload(left.enter_context, blocking)
+        try:
+            yield entered
+        finally:
+            await offload(left.close)
 
 
 async def finish(work: Awaitable[T]) -> T:

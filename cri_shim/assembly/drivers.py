@@ -131,6 +131,7 @@ def image_store(
             layers_at_once=settings.layers_at_once,
         ),
         keep_blobs=settings.keep_blobs,
+        layers_as=settings.layer_store,
         transport=settings.default_transport,
         search=search,
         pins=_pins(config, search),

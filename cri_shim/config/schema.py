@@ -157,6 +157,11 @@ class Image:
         check=checks.absolute_or_empty,
     )
     keep_blobs: bool = key(True, "keep compressed layers after unpacking; false halves the disk")
+    layer_store: str = key(
+        "auto",
+        "what new layers become: erofs (one file each), directories, or auto: erofs if it works",
+        check=checks.one_of("auto", "erofs", "directories"),
+    )
     mount_program: str = key(
         "",
         "what mounts an ordinary user's root file systems; empty: the kernel, else fuse-overlayfs",

@@ -1,6 +1,6 @@
 """The changes of a container in its root file system, compared with its image."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -26,10 +26,10 @@ async def diff(engine: Engine, container_id: str) -> list[Change]:
     """
     container = engine.objects.container(container_id)
     own = writable_layer(engine, container)
-    lowers = [Layer(str(layer)) for layer in engine.images.rootfs.lowers(list(container.layers))]
+    layers = list(container.layers)
     hidden = mount_points(engine, container.id)
     try:
-        return await in_own_thread("diff", partial(_diff, own, lowers, hidden))
+        return await in_own_thread("diff", partial(_diff, engine, own, layers, hidden))
     except FileNotFoundError as e:
         raise NotFound(f"container {container.id}: its writable layer is gone: {e}") from e
     except OSError as e:
@@ -64,7 +64,13 @@ def mount_points(engine: Engine, container_id: str) -> frozenset[str]:
 
 
 def _diff(
-    own: Layer, lowers: list[Layer], hidden: frozenset[str], stopped: Callable[[], bool]
+    engine: Engine,
+    own: Layer,
+    layers: Sequence[str],
+    hidden: frozenset[str],
+    stopped: Callable[[], bool],
 ) -> list[Change]:
-    with merged.opened(lowers, [own, *lowers]) as (old, new):
-        return changes.between(old, new, hidden, stopped)
+    with engine.images.rootfs.lowers(layers) as directories:
+        lowers = [Layer(str(directory)) for directory in directories]
+        with merged.opened(lowers, [own, *lowers]) as (old, new):
+            return changes.between(old, new, hidden, stopped)

@@ -32,9 +32,7 @@ async def diff(engine: Engine, reference: str, other: str = "") -> list[Change]:
 def _diff(
     store: ImageStore, before: Sequence[str], after: Sequence[str], stopped: Callable[[], bool]
 ) -> list[Change]:
-    with merged.opened(_stack(store, before), _stack(store, after)) as (old, new):
-        return changes.between(old, new, stopped=stopped)
-
-
-def _stack(store: ImageStore, layers: Sequence[str]) -> list[Layer]:
-    return [Layer(str(layer)) for layer in store.rootfs.lowers(layers)]
+    with store.rootfs.lowers(before) as below, store.rootfs.lowers(after) as above:
+        stacks = [[Layer(str(layer)) for layer in lowers] for lowers in (below, above)]
+        with merged.opened(*stacks) as (old, new):
+            return changes.between(old, new, stopped=stopped)

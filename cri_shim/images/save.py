@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from cri_shim.aio.offload import finish
+from cri_shim.aio.offload import finish, opened
 from cri_shim.engine import Engine
 from cri_shim.errors import AlreadyExists, InvalidArgument, NotFound, ToolFailed, Unavailable
 from cri_shim.faults import fault_point
@@ -133,7 +133,8 @@ async def _layer(
     except ToolFailed as e:
         tar.unlink(missing_ok=True)
         _log.warning("%s; it is packed anew, and the id of the saved image is another one", e)
-        packed, size = await store.layers.pack(store.layers.path(diff_id), tar, None, ())
+        async with opened(store.layers.opened(diff_id)) as directory:
+            packed, size = await store.layers.pack(directory, tar, None, ())
     tar.rename(layout.blob(packed))
     return packed, manifest.plain_layer(packed, size)
 

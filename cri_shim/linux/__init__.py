@@ -4,6 +4,8 @@
 - `mounts`: bind, tmpfs, overlay, unmount; the mount table, and how mounts propagate
 - `sources`: the sources of bind mounts, mounted by descriptor at a place of our own
 - `devices`: device nodes below a path
+- `erofs`: mounts a file that has a file system
+- `loop`: loop devices
 - `idmap`: idmapped mounts
 - `answering`: waits until the file system of a path answers
 - `process`: a process by pid and start time; the daemon's own capabilities and OOM score

@@ -3,7 +3,7 @@
 import errno
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -150,13 +150,19 @@ def overlay(
     changed file completely, whatever this kernel's defaults are. `userxattr` keeps overlay's marks
     in user.overlay.*, which root of a user namespace may write. Many layers need Linux 6.7, where
     the options may be longer than a page.
+
+    All files have the same device number, also if the layers are different file systems: otherwise
+    programs that stay on one file system would miss most of them.
     """
     options = [f"lowerdir={':'.join(map(os.fspath, lowers))}"]
     # With `userxattr` they are off, and the kernel accepts no option for them.
-    off = [] if upper is None or userxattr else _SHORT_CUTS
+    settings = dict.fromkeys([] if upper is None or userxattr else _SHORT_CUTS, "off")
+    directories = [*lowers, upper] if upper is not None else lowers
+    if len({Path(directory).stat().st_dev for directory in directories}) > 1:
+        settings["xino"] = "on"
+    options += [f"{name}={value}" for name, value in settings.items()]
     if upper is not None:
-        options += [f"upperdir={upper}", f"workdir={work}", *(f"{each}=off" for each in off)]
-        options.append("volatile")
+        options += [f"upperdir={upper}", f"workdir={work}", "volatile"]
     options += ["userxattr"] if userxattr else []
     if label:
         options.append(f'context="{label}"')
@@ -169,7 +175,7 @@ def overlay(
     flags = [("volatile", upper is not None), ("userxattr", userxattr)]
     _overlay_by_fsconfig(
         lowers, upper, work, target,
-        off=off, flags=[flag for flag, wanted in flags if wanted], label=label,
+        settings=settings, flags=[flag for flag, wanted in flags if wanted], label=label,
     )  # fmt: skip
 
 
@@ -179,7 +185,7 @@ def _overlay_by_fsconfig(
     work: Path | None,
     target: Path,
     *,
-    off: Sequence[str],
+    settings: Mapping[str, str],
     flags: Sequence[str],
     label: str,
 ) -> None:
@@ -190,8 +196,8 @@ def _overlay_by_fsconfig(
         if upper is not None and work is not None:
             syscalls.fsconfig(context, syscalls.FSCONFIG_SET_STRING, "upperdir", upper)
             syscalls.fsconfig(context, syscalls.FSCONFIG_SET_STRING, "workdir", work)
-        for each in off:
-            syscalls.fsconfig(context, syscalls.FSCONFIG_SET_STRING, each, "off")
+        for name, value in settings.items():
+            syscalls.fsconfig(context, syscalls.FSCONFIG_SET_STRING, name, value)
         for flag in flags:
             syscalls.fsconfig(context, syscalls.FSCONFIG_SET_FLAG, flag)
         if label:

@@ -538,6 +538,8 @@ class LayerRecord(_message.Message):
     TAR_SIZE_FIELD_NUMBER: _builtins.int
     IMPLIED_FIELD_NUMBER: _builtins.int
     DESCRIBED_FIELD_NUMBER: _builtins.int
+    EROFS_DIGEST_FIELD_NUMBER: _builtins.int
+    RECIPE_DIGEST_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     diff_id: _builtins.str
     """sha256:..."""
@@ -552,6 +554,12 @@ class LayerRecord(_message.Message):
     """bytes of the uncompressed archive; 0: not known"""
     described: _builtins.bool
     """false: unpacked by a cri-shim that did not note them"""
+    erofs_digest: _builtins.str
+    """Of a layer that is an EROFS file: what a power cut must not have changed; else empty.
+    hexadecimal; the order of the bytes: store/erofs/blocks.py
+    """
+    recipe_digest: _builtins.str
+    """sha256 in hexadecimal"""
     @_builtins.property
     def blobs(self) -> _containers.RepeatedCompositeFieldContainer[Global___LayerBlob]:
         """those that were hashed here and found to be this layer"""
@@ -572,10 +580,12 @@ class LayerRecord(_message.Message):
         tar_size: _builtins.int = ...,
         implied: _abc.Iterable[_builtins.bytes] | None = ...,
         described: _builtins.bool = ...,
+        erofs_digest: _builtins.str = ...,
+        recipe_digest: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blobs", b"blobs", "counted", b"counted", "described", b"described", "diff_id", b"diff_id", "implied", b"implied", "inodes", b"inodes", "size", b"size", "tar_size", b"tar_size", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blobs", b"blobs", "counted", b"counted", "described", b"described", "diff_id", b"diff_id", "erofs_digest", b"erofs_digest", "implied", b"implied", "inodes", b"inodes", "recipe_digest", b"recipe_digest", "size", b"size", "tar_size", b"tar_size", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -19,10 +19,10 @@ class Challenge:
 def parse(headers: Sequence[str]) -> list[Challenge]:
     """Return the challenges of all WWW-Authenticate headers, each up to what cannot be read."""
     found: list[Challenge] = []
-    for header in headers:
+    for header in (whole[:MAX_HEADER] for whole in headers):
         scheme, at = "", 0
         parameters: dict[str, str] = {}
-        while match := _PART.match(header[:MAX_HEADER], at):
+        while match := _PART.match(header, at):
             at = match.end()
             name, quoted, plain = match.groups()
             if quoted is None and plain is None:

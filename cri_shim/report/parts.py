@@ -43,6 +43,7 @@ def store(engine: Engine, config: Config) -> Mapping[str, Part]:
         "root": lambda: str(config.server.root),
         "runRoot": lambda: str(config.server.run_root),
         "driver": lambda: "overlay",
+        "layers": lambda: dataclasses.asdict(engine.images.layer_store),
         "state": lambda: config.state,
         "pods": lambda: len(pods),
         "podsReady": lambda: sum(lifecycle.is_ready(pod) for pod in pods),

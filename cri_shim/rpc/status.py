@@ -1,5 +1,6 @@
 """The answers of Status and RuntimeConfig: from memory, because the kubelet calls them often."""
 
+import dataclasses
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -109,6 +110,7 @@ class RuntimeStatus:
                 }
                 for handler in self.engine.oci.handlers.values()
             },
+            "layerStore": dataclasses.asdict(self.engine.images.layer_store),
             "pulls": running.facts(self.engine),
             "network": {"problems": self.engine.network.networks().problems},
             "resourceLimits": self.engine.cgroups.problem or "work",

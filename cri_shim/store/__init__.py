@@ -26,7 +26,10 @@ and config move to `images/blobs`; then the image record makes the image visible
 - `python_child`: runs a program of ours in a child process
 - `unpack`: the child process that unpacks a layer blob into a directory that it cannot leave
 - `pack`: the child process that makes the tar of a layer
-- `layers`: the directories of unpacked layers
+- `erofs`: writes a layer as a file that the kernel mounts
+- `layers`: the files and directories of unpacked layers
+- `layer_mounts`: the mounts of those that are files
+- `layer_store`: chooses what new layers become, by trying
 - `redirected`: another form of a layer with files below a symbolic link of a layer below
 - `implied`: the extra layer with directories that the layers do not describe
 - `blobs`: the files of manifests, configs and, if configured, layers

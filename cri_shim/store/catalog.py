@@ -9,7 +9,7 @@ record of the layer has it. The statements of an image about its blobs are only 
 
 A layer is used long before its files have reached the disk. Until `settled`, a note "unsynced" has
 the boot in which it was unpacked: after a power cut such a layer may have empty files, so the next
-boot drops it. If only the daemon dies, nothing is lost.
+boot drops it, unless its digest shows that it is whole. If only the daemon dies, nothing is lost.
 """
 
 import logging
@@ -71,23 +71,36 @@ class Catalog:
         self._held: Counter[str] = Counter()
         records.keep(self._everything)
 
-    def load(
-        self, images: Iterable[ImageRecord], layers: Iterable[LayerRecord], present: set[str]
-    ) -> set[str]:
-        """Take over the records of the last run; `present` are the existing layer directories.
+    def doubtful(self) -> set[str]:
+        """Return the layers that a power cut in another boot may have damaged."""
+        return {diff_id for diff_id, boot in self._notes().items() if boot != self._boot}
 
-        An image is dropped if one of its layers is missing or may be damaged by a power cut. Other
-        images stay, and the next pull brings it back. Return the doubtful layers, which the caller
-        must delete: no container of this boot uses one.
-        """
-        self._layers = {layer.diff_id: layer for layer in layers}
-        notes = {
+    def _notes(self) -> dict[str, bytes]:
+        """Return the boots in which the unsettled layers were unpacked."""
+        return {
             id.removeprefix(_UNSYNCED): boot
             for id, boot in self._records.items("meta")
             if id.startswith(_UNSYNCED)
         }
-        self._unsynced = set(notes)
-        doubtful = {diff_id for diff_id, boot in notes.items() if boot != self._boot}
+
+    def load(
+        self,
+        images: Iterable[ImageRecord],
+        layers: Iterable[LayerRecord],
+        present: set[str],
+        intact: Collection[str] = (),
+    ) -> set[str]:
+        """Take over the records of the last run; `present` are the layers that exist.
+
+        `intact` are layers that were found whole on the disk. An image is dropped if one of its
+        layers is missing or may be damaged by a power cut. Other images stay, and the next pull
+        brings it back. Return the doubtful layers, which the caller must delete: no container of
+        this boot uses one.
+        """
+        self._layers = {layer.diff_id: layer for layer in layers}
+        doubtful = self.doubtful() - set(intact)
+        self._unsynced = set(self._notes())
+        self.settled(intact)
         for layer in self._layers.values():
             self._learn(layer)
         for diff_id in (self._layers.keys() - present) | doubtful:

@@ -1,6 +1,7 @@
 """Layers that are made from others, for a root file system: they have no blob."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from cri_shim.aio.keyed_lock import KeyedLock
@@ -17,9 +18,9 @@ class Derived:
         layers: Layers,
         catalog: Catalog,
         additions: Additions,
-        lowers: Callable[[Sequence[str]], Sequence[Path]],
+        lowers: Callable[[Sequence[str]], AbstractContextManager[Sequence[Path]]],
     ) -> None:
-        """`lowers` returns the directories of layers."""
+        """`lowers` opens layers and yields their directories, topmost first."""
         self._layers = layers
         self._catalog = catalog
         self._additions = additions
@@ -34,10 +35,14 @@ class Derived:
         async with self._busy(id):
             if self._layers.is_here(id) and self._catalog.layer(id) is not None:
                 return True
-            paths = self._lowers(diff_ids)
-            records = [self._catalog.layer(f"sha256:{path.name}") for path in paths]
-            unsaid = [list(record.implied) if record is not None else [] for record in records]
-            made = await self._layers.make(id, lambda target: implied.write(target, paths, unsaid))
+
+            def write(target: Path) -> bool:
+                with self._lowers(diff_ids) as paths:
+                    records = [self._catalog.layer(f"sha256:{path.name}") for path in paths]
+                    unsaid = [list(known.implied) if known is not None else [] for known in records]
+                    return implied.write(target, paths, unsaid)
+
+            made = await self._layers.make(id, write)
             if made is None:
                 return False
             await self._additions.add(*made)
@@ -60,11 +65,11 @@ class Derived:
         async with self._busy(id):
             if self._layers.is_here(id) and self._catalog.layer(id) is not None:
                 return True
-            lowers, own = self._lowers(below), self._layers.path(diff_id)
             implied_here: list[bytes] = []
 
             def write(target: Path) -> bool:
-                found = redirected.write(target, own, lowers, known.implied)
+                with self._lowers(below) as lowers, self._layers.opened(diff_id) as own:
+                    found = redirected.write(target, own, lowers, known.implied)
                 implied_here.extend(found or ())
                 return found is not None
 
@@ -72,8 +77,9 @@ class Derived:
             if made is None:
                 return False
             temporary, record = made
-            taken = await offload(redirected.usage, temporary)
-            record.size, record.inodes = taken.used_bytes, taken.inodes
+            if self._layers.path(diff_id).is_dir():  # its files are links
+                taken = await offload(redirected.usage, temporary)
+                record.size, record.inodes = taken.used_bytes, taken.inodes
             record.implied.extend(implied_here)
             await self._additions.add(temporary, record)
             return True

@@ -8,6 +8,7 @@ checked and bounded here; a worker that dies or says what it may not is a ToolFa
 import asyncio
 import base64
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,9 @@ from cri_shim.errors import (
 )
 from cri_shim.store.progress import DOWNLOADING, LayerProgress, PullProgress
 from cri_shim.store.worker import Worker
+from cri_shim.untrusted import one_line
+
+_log = logging.getLogger(__name__)
 
 _SMALL_LINE = 1 << 16  # bytes: longer ones are parsed in a thread
 
@@ -151,6 +155,8 @@ class Fetch:
         elif kind == "host":
             where = self._seen if transfer is None else transfer.layer
             where.host = str(event["host"])
+        elif kind == "warning":
+            _log.warning("pull of %s: %s", self._seen.name, one_line(event["message"]))
         elif transfer is None or transfer.ended.done():
             return  # of a transfer that was cancelled
         elif kind == "blob":

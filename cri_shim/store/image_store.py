@@ -5,6 +5,7 @@
     ROOT/layers/, recipes/      unpacked layers, and how to make their tars again
     ROOT/containers/ID/         a container's writable layer
     RUN_ROOT/images/ID/         an image that is mounted for reading
+    RUN_ROOT/layers/HEX         a layer that is a file system of its own and in use
 
 The records decide what stays: at start, everything without a record is deleted.
 """
@@ -14,6 +15,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,7 @@ from cri_shim.linux.disk import Usage
 from cri_shim.linux.privacy import make_private
 from cri_shim.pb.state_pb2 import ImageRecord, LayerRecord
 from cri_shim.spec.image_config import MAX_BYTES
-from cri_shim.store import manifest, usage
+from cri_shim.store import layer_store, manifest, usage
 from cri_shim.store.additions import Additions
 from cri_shim.store.blobs import Blobs
 from cri_shim.store.catalog import Catalog, KnownBlob, Records, needed
@@ -35,6 +37,8 @@ from cri_shim.store.deletion import delete
 from cri_shim.store.derived import Derived
 from cri_shim.store.fetcher import Fetcher
 from cri_shim.store.grace import GRACE_S, Grace
+from cri_shim.store.layer_mounts import LayerMounts
+from cri_shim.store.layer_store import LayerStore
 from cri_shim.store.layers import Layers
 from cri_shim.store.layout import Layout
 from cri_shim.store.manifest import Content
@@ -75,6 +79,7 @@ class ImageStore:
         parallel: int = 0,
         userns: bool = False,
         mount_program: str = "",
+        layers_as: str = layer_store.AUTO,
         grace: float = GRACE_S,
         pulls_at_once: int = 0,
     ) -> None:
@@ -85,7 +90,8 @@ class ImageStore:
         that mounts root file systems if the kernel cannot: fuse-overlayfs. `held_layers` returns
         the diff-ids that containers use; `parallel` is the limit of child processes that unpack (0:
         one for each CPU). `grace`: seconds for which the layers of a failed pull are kept;
-        `pulls_at_once` is the limit for one registry (0: none).
+        `pulls_at_once` is the limit for one registry (0: none). `layers_as` is what new
+        layers become, see `layer_store`.
         """
         self.root = root
         self.secrets = run_root / "secrets"
@@ -98,10 +104,12 @@ class ImageStore:
         self.search = list(search)
         self.pins = pins or Pins()
         self.policies = policies or Policies()
-        self.layers = Layers(root / "layers", parallel=parallel, userns=userns)
+        self.layer_mounts = LayerMounts(run_root / "layers")
+        self.layers = Layers(root / "layers", self.layer_mounts, parallel=parallel, userns=userns)
+        self.layer_store = LayerStore(layers_as, "not chosen yet")
         self.catalog = Catalog(records, boot_id)
         self.rootfs = Rootfs(
-            self.layers.directory,
+            self.layers.opened,
             self.containers,
             boot_id,
             self.delete_later,
@@ -110,6 +118,7 @@ class ImageStore:
             program=mount_program,
         )
         self.mounted = Mounted(run_root / "images", self.rootfs)
+        self._userns = userns
         self.fetcher = fetcher or Fetcher(architecture=self.architecture)
         self.pulls = Pulls()
         self.grace = Grace(grace, self.collect)
@@ -126,7 +135,8 @@ class ImageStore:
         """Take over the state of the last daemon: load the records, delete files without a record.
 
         A mounted layer stays, even without a record; a later start that finds it unmounted deletes
-        it. Call it when `held_layers` knows every container.
+        it. Call it when `held_layers` knows every container. ConfigError if EROFS is asked for but
+        not possible.
         """
         for directory in (
             self.layouts.parent,
@@ -137,7 +147,11 @@ class ImageStore:
             make_private(directory)
         self.delete_later(self.blobs.recover())
         self.mounted.recover()
-        doubtful = self.catalog.load(images, layers, self.layers.present())
+        await offload(self.layer_mounts.recover)
+        await self._choose_layer_store()
+        layers = list(layers)
+        intact = await offload(self._intact, layers)
+        doubtful = self.catalog.load(images, layers, self.layers.present(), intact)
         self.delete_later(self.layers.discard(doubtful))
         for image in self.catalog.images():
             self._note_blobs(image)
@@ -156,6 +170,32 @@ class ImageStore:
         self.collect()
         self._settle_later(self.catalog.unsettled(), delay=0)
         self._count_later()
+
+    async def _choose_layer_store(self) -> None:
+        wanted = self.layer_store.kind
+        trial = partial(layer_store.choose, wanted, self.layers.directory, self.layer_mounts)
+        if self._userns:
+            reason = "the daemon is root of a user namespace only"
+            trial = partial(layer_store.without, wanted, reason)
+        self.layer_store = await offload(trial)
+        self.layers.erofs = self.layer_store.kind == layer_store.EROFS
+        _log.info("new layers become %s: %s", self.layer_store.kind, self.layer_store.reason)
+
+    def _intact(self, layers: Sequence[LayerRecord]) -> set[str]:
+        """Return the doubtful layers that are whole all the same; name those that are not."""
+        intact = set()
+        doubtful = self.catalog.doubtful()
+        for layer in layers:
+            if layer.diff_id not in doubtful or not layer.erofs_digest:
+                continue
+            if self.layers.is_intact(layer):
+                intact.add(layer.diff_id)
+            else:
+                _log.warning(
+                    "layer %s is damaged: its file is not what was unpacked; it is dropped, and the"
+                    " next pull brings it back", layer.diff_id,
+                )  # fmt: skip
+        return intact
 
     # -- pulling ------------------------------------------------------------------------------
 
@@ -180,6 +220,7 @@ class ImageStore:
         record = await self.catalog.add(image)
         self.grace.release(content.diff_ids)
         self._settle_later(self.catalog.unsettled(), delay=SETTLE_DELAY_S)
+        self._release_mounts()  # of layers that were looked into
         return record
 
     def _note_blobs(self, image: ImageRecord) -> None:
@@ -208,6 +249,13 @@ class ImageStore:
         for diff_id in unused:
             self.catalog.forget_layer(diff_id)
         self.delete_later(trash + self.blobs.discard_all_but(self._named_blobs()))
+        self._release_mounts()
+
+    def _release_mounts(self) -> None:
+        """Unmount the layers that no container and no mounted image uses."""
+        if self.layer_mounts.unused():
+            names = {diff_id.removeprefix("sha256:") for diff_id in self._held_layers()}
+            self._start(lambda: offload(self.layer_mounts.release, names), "unmount layers")
 
     def _named_blobs(self) -> set[str]:
         images = self.catalog.images()
@@ -249,7 +297,10 @@ class ImageStore:
 
     async def _settle(self, diff_ids: Sequence[str], delay: float) -> None:
         await asyncio.sleep(delay)
-        done = await run(["sync", "--file-system", os.fspath(self.layers.directory)])
+        paths = self.layers.settling(diff_ids)
+        whole = ["--file-system"] if paths is None else []
+        what = [self.layers.directory] if paths is None else paths
+        done = await run(["sync", *whole, *map(os.fspath, what)])
         if done.returncode == 0:
             self.catalog.settled(diff_ids)
 
@@ -293,3 +344,4 @@ class ImageStore:
             if task.get_name() in (_SETTLE, _COUNT):
                 task.cancel()
         await self._background.drain(CLOSE_GRACE_S)
+        await offload(self.layer_mounts.close)

@@ -4,7 +4,8 @@ A layer may have a file `lib/x` and no entry for `lib`, which is a symbolic link
 layers below. A program that applies one layer after the other writes to `usr/lib/x`. A layer that
 is unpacked alone has a directory `lib`, which would hide the link. So the image gets another form
 of the layer, in which such files are where the links lead. Its files are hard links to the layer's,
-so it takes the space of its directories; the layer itself stays as it is, for other images.
+so it takes the space of its directories; the layer itself stays as it is, for other images. The
+files of a layer that is a file system of its own are copied.
 
 A link to a place outside of the tree leads to the same place below its root, as in a container. A
 link in a circle, or to something that is no directory, is left alone: the directory hides it.
@@ -155,6 +156,7 @@ class _Copy:
         self._places = places
         self.implied: set[str] = {""} & places.unsaid
         self._times: dict[str, int] = {}
+        self._copied: dict[int, str] = {}  # by inode: the copies of files with several names
 
     def make(self) -> None:
         """Make what stays in its place first; what the links lead elsewhere does not replace it."""
@@ -233,7 +235,16 @@ class _Copy:
         except OSError as e:
             if e.errno not in _CROSSES:
                 raise
-            _copy_entry(f"{self._layer}{source}", real)
+            self._copy(f"{self._layer}{source}", real)
+
+    def _copy(self, source: str, real: str) -> None:
+        status = os.lstat(source)
+        if status.st_ino in self._copied:
+            os.link(self._copied[status.st_ino], real, follow_symlinks=False)
+            return
+        _copy_entry(source, real)
+        if status.st_nlink > 1:
+            self._copied[status.st_ino] = real
 
 
 def _copy_entry(source: str, target: str) -> None:

@@ -11,11 +11,11 @@ import os
 import secrets
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from cri_shim.aio.offload import offload
-from cri_shim.errors import NotFound, ToolFailed, Unavailable
+from cri_shim.aio.offload import offload, opened
+from cri_shim.errors import ToolFailed, Unavailable
 from cri_shim.linux import idmap, marks, mounts
 from cri_shim.linux.remove import remove_tree
 from cri_shim.spec.userns import UserNamespace
@@ -30,7 +30,7 @@ _VOLATILE_MARK = "work/incompat/volatile"  # in the work directory
 class Rootfs:
     def __init__(
         self,
-        layers: Path,
+        layers: Callable[[str], AbstractContextManager[Path]],
         containers: Path,
         boot_id: str,
         delete_later: Callable[[Sequence[Path]], None],
@@ -39,8 +39,9 @@ class Rootfs:
         userns: bool = False,
         program: str = "",
     ) -> None:
-        """Use the layers in `layers`, and make one directory for each container in `containers`.
+        """Make one directory for each container in `containers`.
 
+        `layers` opens a layer by its diff-id and yields its directory, see `Layers.opened`.
         `delete_later` gets paths with hidden names, which may be deleted in the background.
         `describes_root` returns whether a layer describes `/`; None if that is not known. `userns`:
         root of a user namespace makes the mounts; a `program` makes them instead of the kernel, see
@@ -83,8 +84,9 @@ class Rootfs:
         self.writable.add(container_id)
         if self._program and not mounts.is_mounted(target):
             own = self.directory(container_id)
-            lowers = self.lowers(layers) or [own / "empty"]
-            await fuse.mount(self._program, lowers, own / "upper", own / "work", target)
+            async with opened(self.lowers(layers)) as lowers:
+                below = lowers or [own / "empty"]
+                await fuse.mount(self._program, below, own / "upper", own / "work", target)
 
     async def mount_volume(
         self, layers: Sequence[str], target: Path, *, userns: UserNamespace | None = None
@@ -97,7 +99,8 @@ class Rootfs:
         """
         await offload(self._mount_volume, layers, target, userns)
         if self._program and not mounts.is_mounted(target):
-            await fuse.mount(self._program, self.lowers(layers), None, None, target)
+            async with opened(self.lowers(layers)) as lowers:
+                await fuse.mount(self._program, lowers, None, None, target)
 
     async def unmount(self, target: Path) -> None:
         """Unmount; idempotent."""
@@ -121,50 +124,48 @@ class Rootfs:
         target.mkdir(parents=True, exist_ok=True)
         if mounts.is_mounted(target):
             return []
-        lowers = self.lowers(layers)
         own = self.directory(container_id)
         try:
-            stale = self._make_own(own, lowers, userns.ids.root if userns else (0, 0))
-            if self._program:
-                return stale
-            with _owned(lowers, own, userns) as owned:
-                mounts.overlay(
-                    owned or [own / "empty"], own / "upper", own / "work", target,
-                    userxattr=self._userns, label=label,
-                )  # fmt: skip
+            with self.lowers(layers) as lowers:
+                stale = self._make_own(own, lowers, userns.ids.root if userns else (0, 0))
+                if self._program:
+                    return stale
+                with _owned(lowers, own, userns) as owned:
+                    mounts.overlay(
+                        owned or [own / "empty"], own / "upper", own / "work", target,
+                        userxattr=self._userns, label=label,
+                    )  # fmt: skip
         except OSError as e:
-            raise _failure(e, container_id, len(lowers)) from e
+            raise _failure(e, container_id, len(layers)) from e
         return stale
 
     def _mount_volume(
         self, layers: Sequence[str], target: Path, userns: UserNamespace | None
     ) -> None:
-        lowers = self.lowers(layers)
-        empty = [target.with_name(f"empty{n}") for n in range(_LEAST_LOWERS - len(lowers))]
-        for directory in (target, *empty):
-            directory.mkdir(parents=True, exist_ok=True)
-        if not self._program and not mounts.is_mounted(target):
-            with _owned(lowers, target.parent, userns) as owned:
-                mounts.overlay([*owned, *empty], None, None, target, userxattr=self._userns)
+        with self.lowers(layers) as lowers:
+            empty = [target.with_name(f"empty{n}") for n in range(_LEAST_LOWERS - len(lowers))]
+            for directory in (target, *empty):
+                directory.mkdir(parents=True, exist_ok=True)
+            if not self._program and not mounts.is_mounted(target):
+                with _owned(lowers, target.parent, userns) as owned:
+                    mounts.overlay([*owned, *empty], None, None, target, userxattr=self._userns)
 
-    def lowers(self, layers: Sequence[str]) -> list[Path]:
-        """Return the directories of diff-ids, topmost first; NotFound if one is missing.
+    @contextmanager
+    def lowers(self, layers: Sequence[str]) -> Iterator[list[Path]]:
+        """Yield the directories of diff-ids, topmost first; NotFound if one is missing. Blocks.
 
-        The kernel accepts a directory only once: of a repeated one the topmost is used. The list
-        ends at a layer that hides everything below it by an opaque mark at its root.
+        The name of each is the hexadecimal part of its diff-id. They may be used until the end of
+        the block; overlays made of them keep them. The kernel accepts a directory only once: of a
+        repeated one the topmost is used. The list ends at a layer that hides everything below it by
+        an opaque mark at its root.
         """
-        lowers = [
-            self._layers / layer.removeprefix("sha256:")
-            for layer in dict.fromkeys(reversed(layers))
-        ]
-        seen = []
-        for lower in lowers:
-            if not lower.is_dir():
-                raise NotFound(f"layer {lower.name} is not here; pull the image again")
-            seen.append(lower)
-            if overlay.is_opaque(str(lower)):  # the kernel does not look for that mark at the root
-                break
-        return seen
+        with ExitStack() as opening:
+            lowers = []
+            for layer in dict.fromkeys(reversed(layers)):
+                lowers.append(opening.enter_context(self._layers(layer)))
+                if overlay.is_opaque(str(lowers[-1])):  # at the root the kernel does not look
+                    break
+            yield lowers
 
     def _make_own(self, own: Path, lowers: Sequence[Path], root: tuple[int, int]) -> list[Path]:
         """Prepare upper and work for the mount; return directories of another boot, to be deleted.

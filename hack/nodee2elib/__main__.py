@@ -52,6 +52,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--group", action="append", choices=list(GROUPS), help="default: every one")
     parser.add_argument("--focus", action="append", default=[], help="only specs that match")
     parser.add_argument("--skip", action="append", default=[], help="no specs that match")
+    parser.add_argument(
+        "--limit", default=suite.LIMIT, metavar="TIME", help=f"end a group then ({suite.LIMIT})"
+    )
     parser.add_argument("--again", action="store_true", help="only what failed in the stored run")
     parser.add_argument("--report", action="store_true", help="only write the report again")
     parser.add_argument("--directory", type=Path, default=node.DEFAULT, help=str(node.DEFAULT))
@@ -88,11 +91,11 @@ def _run_part(args: argparse.Namespace, name: str, logs: Path, focus: Sequence[s
     shutil.rmtree(logs, ignore_errors=True)
     logs.mkdir(parents=True)
     storage, names = images.stored(_cache(), args.programs, args.kubernetes)
-    selection = suite.Selection(group, args.procs, logs, focus, args.skip)
+    selection = suite.Selection(group, args.procs, logs, focus, args.skip, args.limit)
     print(f"== {group.title}, {runtime.name}", flush=True)
     started = time.monotonic()
     with node.running(place, runtime, oci(args.oci), storage, names, logs):
-        specs = suite.run(place, runtime, selection)
+        specs, selected = suite.run(place, runtime, selection)
     run = record.Run(
         group=name,
         runtime=runtime.name,
@@ -103,6 +106,7 @@ def _run_part(args: argparse.Namespace, name: str, logs: Path, focus: Sequence[s
         seconds=round(time.monotonic() - started, 1),
         specs=specs,
         traces=node.traces(place),
+        selected=selected,
     )
     _show(group.title, run)
     return run

@@ -21,6 +21,22 @@ _CAUSES: tuple[tuple[str, str], ...] = (
         "Swap .*expected kubelet to be in healthy state",
         "the kubelet supports LimitedSwap with cgroup v2 alone, and ends",
     ),
+    (
+        "ImageGarbageCollect .*RegistryUnavailable",
+        "it pulls every image that the suite names at its end, also those without a stand-in",
+    ),
+    (
+        "Swap .*failed to execute command",
+        "reads the swap limit of the container in a file of cgroup v2",
+    ),
+    (
+        "Failed to setup dbus connection",
+        "stops the runtime by systemd's own bus, which the machine does not have",
+    ),
+    (
+        "Resize Memory-Backed Volume",
+        "the kubelet resizes volumes in memory with cgroup v2 alone",
+    ),
     (r"communication: sctp", "the kernel of the machine has no SCTP"),
     (
         "fetched from external credential provider",

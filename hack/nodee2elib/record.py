@@ -17,6 +17,8 @@ class Run:
     """One run. `traces` are the leftovers on the machine after the end.
 
     `again` are specs that failed, and passed when they were run a second time by themselves.
+    `selected` is the number of specs of the group, also of those that a run ended early has not
+    decided; 0 if it is not known.
     """
 
     group: str
@@ -29,6 +31,11 @@ class Run:
     specs: Sequence[Spec]
     traces: Sequence[str] = ()
     again: Sequence[str] = ()
+    selected: int = 0
+
+    def undone(self) -> int:
+        """The number of specs that the run was ended before."""
+        return max(self.selected - len(self.specs), 0)
 
     def count(self, state: State) -> int:
         return sum(spec.state == state for spec in self.specs)

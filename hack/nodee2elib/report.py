@@ -35,6 +35,12 @@ def text(runs: Sequence[Run]) -> str:
         "\n## Not run\n",
         *(f"- {what}: {why}" for what, why in NOT_RUN.items()),
         *(f"- {title}: no outcome is stored" for title in _without_run(runs)),
+        *(
+            f"- {GROUPS[run.group].title}, {run.runtime}: the run was ended before {run.undone()} "
+            f"of its {run.selected} specs"
+            for run in runs
+            if run.undone()
+        ),
         "\n## Left behind\n",
         *([f"- {trace}" for run in runs for trace in run.traces] or ["Nothing, in any run."]),
         "\n## Every spec\n",

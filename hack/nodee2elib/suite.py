@@ -12,7 +12,7 @@ from hack.nodee2elib import machine, node
 from hack.nodee2elib.groups import Group
 from hack.nodee2elib.runtimes import Runtime
 
-_LIMIT = "4h"
+LIMIT = "4h"  # as ginkgo writes it
 _FROM_START, _FROM_END = 150, 250
 _REASON = _FROM_START + _FROM_END  # characters
 _PROGRAMS = ("e2e_node.test", "kubelet")
@@ -27,10 +27,14 @@ class Selection:
     logs: Path
     focus: Sequence[str] = ()
     skip: Sequence[str] = ()
+    limit: str = LIMIT
 
 
-def run(place: Place, runtime: Runtime, selection: Selection) -> list[Spec]:
-    """Run the suite on the node that runs in `place`; RuntimeError if there is no report."""
+def run(place: Place, runtime: Runtime, selection: Selection) -> tuple[list[Spec], int]:
+    """Run the suite on the node that runs in `place`; return outcomes and the number selected.
+
+    RuntimeError if there is no report.
+    """
     for name in _PROGRAMS:  # the suite works in the directory of its program
         (place / "suite" / name).symlink_to(place.programs / name)
     (place / "suite/kubelet.yaml").write_text(json.dumps(node.configuration(place)))
@@ -47,7 +51,17 @@ def run(place: Place, runtime: Runtime, selection: Selection) -> list[Spec]:
     report = selection.logs / "report.json"
     if not report.exists():
         raise RuntimeError(f"the suite ended with {done.returncode} and without a report: {words}")
-    return read_specs(report.read_text(), _both_ends)
+    return read(report.read_text())
+
+
+def read(report: str) -> tuple[list[Spec], int]:
+    """Return the decided specs of a ginkgo report, and how many were selected."""
+    suites = json.loads(report)
+    for suite in suites:
+        entries = suite["SpecReports"] or ()
+        suite["SpecReports"] = [entry for entry in entries if entry["State"] != "interrupted"]
+    selected = sum(suite["PreRunStats"]["SpecsThatWillRun"] for suite in suites)
+    return read_specs(json.dumps(suites), _both_ends), selected
 
 
 def _both_ends(text: str) -> str:
@@ -69,7 +83,7 @@ def command(place: Place, selection: Selection) -> list[str]:
         f"--label-filter={group.labels}",
         *(f"--focus={pattern}" for pattern in selection.focus or group.focus),
         *(f"--skip={pattern}" for pattern in (*group.skip, *selection.skip)),
-        f"--timeout={_LIMIT}",
+        f"--timeout={selection.limit}",
         "--no-color",
         f"--output-dir={logs}",
         "--json-report=report.json",

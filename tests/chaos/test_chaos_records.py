@@ -18,6 +18,7 @@ from tests.chaos.rig import Rig
 from tests.fixtures import busybox
 from tests.fixtures.cri import container_config
 from tests.fixtures.images import Registry
+from tests.fixtures.layer_stores import lose
 
 Spoil = Callable[[LevelStore, str], None]
 
@@ -230,7 +231,7 @@ async def test_a_lost_layer_invalidates_only_its_own_image(rig: Rig, registry: R
     await rig.cri.image.PullImage(api.PullImageRequest(image=spec))
     new = {path.name for path in (rig.daemon.root / "layers").iterdir()} - present
     rig.daemon.kill()
-    shutil.rmtree(rig.daemon.root / "layers" / min(new))
+    lose(rig.daemon.root / "layers" / min(new))
     await rig.restart()
     images = (await rig.cri.image.ListImages(api.ListImagesRequest())).images
     assert [list(image.repo_tags) for image in images] == [[busybox.NAME]]

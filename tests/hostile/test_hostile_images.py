@@ -5,6 +5,7 @@ is there, everything else is listed, and the log has no traceback.
 """
 
 import json
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from tests.fixtures import busybox
 from tests.fixtures.cri import Cri
 from tests.fixtures.daemon import Daemon, private_daemon
 from tests.fixtures.images import Image, Tar
+from tests.fixtures.layer_stores import files_of, layer_at
 from tests.fixtures.odd_images import LAYER, config, listed, manifest, pull, remove, whole
 from tests.fixtures.odd_registry import OddRegistry
 
@@ -250,7 +252,9 @@ async def test_a_stored_image_that_cannot_be_shown_is_set_aside_and_named(
     assert "Traceback" not in log
 
 
-async def test_a_layer_may_make_a_file_of_a_directory(cri: Cri, registry: OddRegistry) -> None:
+async def test_a_layer_may_make_a_file_of_a_directory(
+    cri: Cri, registry: OddRegistry, tmp_path: Path
+) -> None:
     """In one layer, and over another; of any depth that a path can name."""
     deep = "d/" * 1500
     first = Tar().directory(deep).file(f"{deep}f", b"x").directory("e").file("e/f")
@@ -260,21 +264,22 @@ async def test_a_layer_may_make_a_file_of_a_directory(cri: Cri, registry: OddReg
     id = await pull(cri, registry.serve(image.manifest, [image.config_bytes, *image.blobs]))
 
     assert id in await listed(cri)
-    top = cri.daemon.root / "layers" / image.true_diff_ids[1].removeprefix("sha256:")
-    assert (top / "d").read_bytes() == b"now a file"
+    with files_of(cri.daemon.root, image.true_diff_ids[1], tmp_path) as top:
+        assert (top / "d").read_bytes() == b"now a file"
     await remove(cri, id)
 
 
-async def test_a_layer_directory_that_became_a_file_is_pulled_again(
+async def test_a_layer_that_became_a_file_of_another_kind_is_pulled_again(
     cri: Cri, registry: OddRegistry, daemon: Daemon, tmp_path: Path
 ) -> None:
     image = Image([Tar().file("to be lost", b"x" * 100)])
     name = registry.serve(image.manifest, [image.config_bytes, *image.blobs])
     id = await pull(cri, name)
-    layer = daemon.root / "layers" / image.true_diff_ids[0].removeprefix("sha256:")
+    layer = layer_at(daemon.root, image.true_diff_ids[0])
     layer.rename(tmp_path / "away")
-    layer.write_text("a file")
+    os.mkfifo(layer)
 
     assert await pull(cri, name) == id
-    assert (layer / "to be lost").is_file()
+    with files_of(daemon.root, image.true_diff_ids[0], tmp_path) as found:
+        assert (found / "to be lost").is_file()
     await remove(cri, id)

@@ -15,6 +15,7 @@ first wall has overlooked.
 - `stream`: decompresses and hashes in a thread
 - `header`, `archive`: members of a tar, parsed strictly
 - `recipe`: the parts of the archive that are not file contents, to make it again
+- `files`: the calls that make entries, on the disk or in another tree
 - `tree`: makes entries below the root
 - `extract`: turns members and whiteouts into entries
 - `failure`: the error of a layer that cannot be unpacked, and the exit status of a full disk

@@ -1,20 +1,28 @@
-"""The program: `child BLOB DIRECTORY RECIPE` unpacks, and prints the results as a line of JSON.
+"""The program: `child BLOB TARGET RECIPE WORD...` unpacks, and prints results as a line of JSON.
 
-The program writes the file RECIPE, from which the layer's tar can be made again. Size and inodes
-are those of both on the disk, not the numbers of the archive. More words: "userns" says that the
-process is root of a user namespace only; "growing", that the blob is still being downloaded.
+TARGET is an empty directory, or with the word "erofs" a new file that becomes a file system. The
+program writes the file RECIPE, from which the layer's tar can be made again. Size and inodes are
+those of both on the disk, not the numbers of the archive. With "erofs" the digests of both files
+are there, too; if the layer needs what EROFS does not have, the only result is "unsuited", the
+reason, and both files are of no use. More words: "userns" says that the process is root of a user
+namespace only; "growing", that the blob is still being downloaded.
 
 Exit status 0, 1 with the reason on stderr, or NO_SPACE_EXIT.
 """
 
 import errno
+import hashlib
 import json
 import os
 import sys
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from cri_shim.linux import disk
+from cri_shim.linux.disk import Usage
+from cri_shim.store.erofs import image
+from cri_shim.store.erofs.blocks import Blocks
+from cri_shim.store.erofs.files import Files, Unsuited
 from cri_shim.store.unpack import confine
 from cri_shim.store.unpack.extract import Extractor, Ids
 from cri_shim.store.unpack.failure import NO_SPACE_EXIT, BadLayer
@@ -25,30 +33,32 @@ from cri_shim.store.unpack.stream import LayerStream
 _ZSTD_MAGICS = (b"\x28\xb5\x2f\xfd", b"\x2a\x4d\x18")
 
 
-def main(blob: str, directory: str, recipe: str, *words: str) -> None:
+def main(blob: str, target: str, recipe: str, *words: str) -> None:
     """Unpack and exit."""
+    as_erofs = "erofs" in words
     ids = Ids(_mapped("uid_map"), _mapped("gid_map")) if "userns" in words else None
-    with Path(recipe).open("xb") as written:
+    with Path(recipe).open("x+b") as written:
         try:
             file = _open(blob, growing="growing" in words)
             _import_for(file.read(4))
             file.seek(0)
-            confine.confine(directory)
-            stream = LayerStream(file, Writer(written))
-            extractor = Extractor("", ids)
-            extractor.extract(stream)
-            diff_id, tar_size = stream.finish(), stream.tell()
-            taken = disk.usage("/")
+            if as_erofs:
+                facts = _to_file_system(file, target, written)
+            else:
+                facts = _to_directory(file, target, written, ids)
         except BadLayer as e:
             _fail(1, str(e))
+        except Unsuited as e:
+            facts = {"unsuited": str(e)}
         except MemoryError:
-            _fail(1, f"more than {confine.MEMORY_LIMIT >> 20} MiB of memory would be needed")
+            needed = f"more than {confine.MEMORY_LIMIT >> 20} MiB of memory would be needed"
+            if not as_erofs:
+                _fail(1, needed)
+            facts = {"unsuited": needed}
         except OSError as e:
             no_space = e.errno in (errno.ENOSPC, errno.EDQUOT)
             _fail(NO_SPACE_EXIT if no_space else 1, str(e))
-        size = taken.used_bytes + disk.allocated(os.fstat(written.fileno()))
-        facts = {"diff_id": diff_id, "size": size, "inodes": taken.inodes + 1}
-    print(json.dumps({**facts, "tar_size": tar_size, "implied": extractor.implied()}))
+    print(json.dumps(facts))
     sys.stdout.flush()
     os._exit(0)  # skip the interpreter's tear-down: no work is left
 
@@ -57,6 +67,45 @@ def _open(blob: str, *, growing: bool) -> BinaryIO:
     if growing:
         return cast(BinaryIO, GrowingFile(blob))
     return Path(blob).open("rb")
+
+
+def _to_directory(blob: BinaryIO, target: str, recipe: BinaryIO, ids: Ids | None) -> dict[str, Any]:
+    confine.confine(target)
+    facts = _extract(blob, recipe, Extractor("", ids))
+    taken = disk.usage("/") + _taken(recipe)
+    return {**facts, "size": taken.used_bytes, "inodes": taken.inodes}
+
+
+def _to_file_system(blob: BinaryIO, target: str, recipe: BinaryIO) -> dict[str, Any]:
+    with Path(target).open("xb", buffering=0) as file:
+        confine.confine(_no_directory(f"{target}.root"), capabilities=0)
+        blocks = Blocks(file.fileno())
+        files = Files(blocks)
+        facts = _extract(blob, recipe, Extractor("", files=files))
+        facts["digest"] = image.finish(files.root, blocks)
+        recipe.seek(0)
+        facts["recipe_digest"] = hashlib.sha256(recipe.read()).hexdigest()
+        taken = _taken(file) + _taken(recipe)
+        return {**facts, "size": taken.used_bytes, "inodes": taken.inodes}
+
+
+def _no_directory(path: str) -> str:
+    """Go to a new directory, remove it, and return a path of it: no file can be made there."""
+    Path(path).mkdir(mode=0o700)
+    os.chdir(path)
+    Path(path).rmdir()
+    return "."
+
+
+def _extract(blob: BinaryIO, recipe: BinaryIO, extractor: Extractor) -> dict[str, Any]:
+    stream = LayerStream(blob, Writer(recipe))
+    extractor.extract(stream)
+    diff_id = stream.finish()
+    return {"diff_id": diff_id, "tar_size": stream.tell(), "implied": extractor.implied()}
+
+
+def _taken(file: BinaryIO) -> Usage:
+    return Usage(disk.allocated(os.fstat(file.fileno())), 1)
 
 
 def _mapped(file: str) -> int:

@@ -10,7 +10,7 @@ _PR_SET_NO_NEW_PRIVS, _CAPSET_V3 = 38, 0x20080522
 _KEEP = sum(1 << bit for bit in (0, 1, 2, 3, 4, 27, 31, 21))
 
 
-def confine(directory: str) -> None:
+def confine(directory: str, capabilities: int = _KEEP) -> None:
     """Make `directory` the root; call it before the first thread and after the last import."""
     os.umask(0)
     os.chroot(directory)
@@ -23,7 +23,7 @@ def confine(directory: str) -> None:
     own = (ctypes.c_uint32 * 6)()
     if libc.capget(header, own) != 0:
         raise OSError(ctypes.get_errno(), "cannot read our capabilities")
-    low, high = _KEEP & 0xFFFFFFFF, _KEEP >> 32
+    low, high = capabilities & 0xFFFFFFFF, capabilities >> 32
     for index, mask in enumerate((low, low, 0, high, high, 0)):  # effective, permitted, inheritable
         own[index] &= mask
     if libc.capset(header, own) != 0:

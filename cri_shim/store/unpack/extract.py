@@ -4,8 +4,6 @@ The order matters. A change of the owner drops set-uid bits and file capabilitie
 mode come after it. Times come last, and those of directories after everything else, because a new
 entry changes the time of its directory.
 """
-# One os call for each entry: a Path for each would double the time.
-# ruff: noqa: PTH101, PTH211
 
 import errno
 import os
@@ -16,6 +14,7 @@ from cri_shim.store.overlay import OPAQUE, USERS_OPAQUE
 from cri_shim.store.unpack import header
 from cri_shim.store.unpack.archive import members
 from cri_shim.store.unpack.failure import BadLayer
+from cri_shim.store.unpack.files import Disk, Files
 from cri_shim.store.unpack.header import Member
 from cri_shim.store.unpack.stream import LayerStream
 from cri_shim.store.unpack.tree import Tree, components
@@ -32,7 +31,6 @@ _DEVICES = (header.CHARACTER, header.BLOCK_DEVICE)
 # Attributes that root of a user namespace may set; the others have no effect for it.
 _USERS_XATTRS = ("user.", "security.capability")
 MOST_IMPLIED, MOST_IMPLIED_LETTERS = 10_000, 1 << 20
-_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +42,16 @@ class Ids:
 
 
 class Extractor:
-    """Extracts one layer below `root`.
+    """Extracts one layer below `root` of `files`, which are those on the disk by default.
 
     `ids` is given if the process is root of a user namespace. Such a root cannot make device nodes;
     they are left out, as in podman, because a container has its own /dev. It cannot make files of
     ids that the namespace does not have, either.
     """
 
-    def __init__(self, root: str, ids: Ids | None = None) -> None:
-        self._tree = Tree(root, opaque=OPAQUE if ids is None else USERS_OPAQUE)
+    def __init__(self, root: str, ids: Ids | None = None, files: Files | None = None) -> None:
+        self._files = files or Disk()
+        self._tree = Tree(root, self._files, opaque=OPAQUE if ids is None else USERS_OPAQUE)
         self._ids = ids
         self._left_out: set[str] = set()
 
@@ -96,7 +95,7 @@ class Extractor:
         elif member.type == header.DIRECTORY:
             self._directory(path, member)
         elif member.type == header.SYMLINK:
-            self._tree.make(path, lambda real: os.symlink(member.linkname, real))
+            self._tree.make(path, lambda real: self._files.symlink(member.linkname, real))
             self._attributes(path, member)
         elif member.type == header.HARD_LINK:
             self._hard_link(path, member)
@@ -130,32 +129,33 @@ class Extractor:
             self._tree.white_out(self._tree.place([*directory, hidden]))
 
     def _file(self, path: str, member: Member, stream: LayerStream) -> None:
-        mode = member.mode
+        mode, files = member.mode, self._files
         opened: list[int] = []
-        self._tree.make(path, lambda real: opened.append(os.open(real, _NEW_FILE, mode)))
+        self._tree.make(path, lambda real: opened.append(files.open(real, mode)))
         fd = opened[0]
         try:
             if member.sparse is None:
                 for piece in stream.content(member.size, path):
-                    _write(fd, piece)
+                    self._write(fd, piece)
             else:
-                _write_sparse(fd, path, member, stream)
+                self._write_sparse(fd, path, member, stream)
             # The common file, root's and without extras, already has the right mode from open(2).
-            if member.uid or member.gid or mode & 0o7000:
-                os.fchown(fd, member.uid, member.gid)
-                os.fchmod(fd, mode)
+            if member.uid or member.gid or mode & 0o7000 or self._tree.inherits:
+                files.fchown(fd, member.uid, member.gid)
+                files.fchmod(fd, mode)
             if member.xattrs:
                 self._xattrs(fd, member)
-            os.utime(fd, ns=(member.mtime, member.mtime))
+            files.fset_time(fd, member.mtime)
         finally:
-            os.close(fd)
+            files.close(fd)
 
     def _directory(self, path: str, member: Member) -> None:
         new = self._tree.directory(path, member.mode)
         real = self._tree.on_disk(path)
-        if member.uid or member.gid or member.mode & 0o7000 or not new:
-            os.chown(real, member.uid, member.gid, follow_symlinks=False)
-            os.chmod(real, member.mode)
+        if member.uid or member.gid or member.mode & 0o7000 or not new or self._tree.inherits:
+            self._files.chown(real, member.uid, member.gid)
+            self._files.chmod(real, member.mode)
+        self._tree.inherits |= bool(member.mode & stat.S_ISGID)
         self._xattrs(real, member)
         self._tree.time(path, member.mtime)
         self._tree.describe(path)
@@ -166,7 +166,7 @@ class Extractor:
             return
         source = self._tree.on_disk(target)
         try:
-            self._tree.make(path, lambda real: os.link(source, real, follow_symlinks=False))
+            self._tree.make(path, lambda real: self._files.link(source, real))
         except FileNotFoundError as e:
             raise BadLayer(
                 f"{member.name!r} is a hard link to {member.linkname!r}, which is not in the layer"
@@ -175,17 +175,17 @@ class Extractor:
     def _special(self, path: str, member: Member) -> None:
         mode = _SPECIAL[member.type] | member.mode
         device = os.makedev(*member.device)
-        self._tree.make(path, lambda real: os.mknod(real, mode, device))
+        self._tree.make(path, lambda real: self._files.mknod(real, mode, device))
         self._attributes(path, member)
 
     def _attributes(self, path: str, member: Member) -> None:
         """Set owner, xattrs, mode and time of an entry that is neither a file nor a directory."""
         real = self._tree.on_disk(path)
-        os.chown(real, member.uid, member.gid, follow_symlinks=False)
+        self._files.chown(real, member.uid, member.gid)
         self._xattrs(real, member)
         if member.type != header.SYMLINK:
-            os.chmod(real, member.mode)  # the last component is ours, not a link
-        os.utime(real, ns=(member.mtime, member.mtime), follow_symlinks=False)
+            self._files.chmod(real, member.mode)  # the last component is ours, not a link
+        self._files.set_time(real, member.mtime)
 
     def _xattrs(self, entry: int | str, member: Member) -> None:
         for name, value in member.xattrs.items():
@@ -195,9 +195,9 @@ class Extractor:
                 continue
             try:
                 if isinstance(entry, int):
-                    os.setxattr(entry, name, value)
+                    self._files.fsetxattr(entry, name, value)
                 else:
-                    os.setxattr(entry, name, value, follow_symlinks=False)
+                    self._files.setxattr(entry, name, value)
             except OSError as e:
                 # The file system does not support it, or the kernel refuses user.* on such an
                 # entry.
@@ -205,19 +205,17 @@ class Extractor:
                 if e.errno != errno.ENOTSUP and not (e.errno == errno.EPERM and special):
                     raise
 
+    def _write(self, file: int, piece: memoryview) -> None:
+        while piece:
+            piece = piece[self._files.write(file, piece) :]
 
-def _write(fd: int, piece: memoryview) -> None:
-    while piece:
-        piece = piece[os.write(fd, piece) :]
-
-
-def _write_sparse(fd: int, path: str, member: Member, stream: LayerStream) -> None:
-    end, size = 0, member.size
-    for offset, length in member.sparse or ():
-        if offset < end or length < 0 or offset + length > size:
-            raise BadLayer("a map of a sparse file that overlaps or is larger than the file")
-        end = offset + length
-        os.lseek(fd, offset, os.SEEK_SET)
-        for piece in stream.content(length, path, offset):
-            _write(fd, piece)
-    os.ftruncate(fd, size)
+    def _write_sparse(self, file: int, path: str, member: Member, stream: LayerStream) -> None:
+        end, size = 0, member.size
+        self._files.ftruncate(file, size)
+        for offset, length in member.sparse or ():
+            if offset < end or length < 0 or offset + length > size:
+                raise BadLayer("a map of a sparse file that overlaps or is larger than the file")
+            end = offset + length
+            self._files.lseek(file, offset)
+            for piece in stream.content(length, path, offset):
+                self._write(file, piece)

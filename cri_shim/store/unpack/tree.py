@@ -9,16 +9,14 @@ Whiteouts get overlayfs's form: a character device 0:0 hides a name of the layer
 xattr trusted.overlay.opaque=y hides all entries that the layers below have in a directory. A
 whiteout never hides entries of its own layer; their order does not matter.
 """
-# One os call for each entry: a Path for each would double the time.
-# ruff: noqa: PTH102, PTH108, PTH115
 
 import os
 import stat
 from collections.abc import Callable, Iterable
 
-from cri_shim.linux.remove import remove_tree
 from cri_shim.store.overlay import OPAQUE
 from cri_shim.store.unpack.failure import BadLayer
+from cri_shim.store.unpack.files import Disk, Files
 
 _LINKS_LIMIT = 40  # symbolic links in one name; the kernel's limit
 _IMPLICIT_MODE = 0o755  # of a directory that the archive uses but does not describe
@@ -69,9 +67,11 @@ class _Paths:
 class Tree:
     """Paths are "/a/b", below `root`; "" is the root itself. The umask must be 0."""
 
-    def __init__(self, root: str, *, opaque: str = OPAQUE) -> None:
+    def __init__(self, root: str, files: Files | None = None, *, opaque: str = OPAQUE) -> None:
         self._root = root
+        self._files = files or Disk()
         self._opaque = opaque
+        self.inherits = False  # a directory gives new entries its group
         self._found: dict[str, str] = {"": ""}
         self._implied = _Paths()  # directories that no entry has described yet
         self._implied.put("", 0)
@@ -105,7 +105,7 @@ class Tree:
                 continue
             path = f"{here}/{part}"
             try:
-                mode = os.lstat(self.on_disk(path)).st_mode
+                mode = self._files.mode(self.on_disk(path))
             except FileNotFoundError:
                 self._imply(path)
                 here = path
@@ -123,7 +123,7 @@ class Tree:
         return here
 
     def _link_target(self, path: str, links: int) -> list[str]:
-        target = os.readlink(self.on_disk(path))
+        target = self._files.readlink(self.on_disk(path))
         if target.startswith("/"):
             raise BadLayer(f"an entry goes through the symbolic link {path!r} to {target!r}")
         if links > _LINKS_LIMIT:
@@ -140,21 +140,24 @@ class Tree:
 
     def _imply(self, path: str) -> None:
         self.directory(path, _IMPLICIT_MODE)
+        if self.inherits:
+            self._files.chown(self.on_disk(path), 0, 0)
+            self._files.chmod(self.on_disk(path), _IMPLICIT_MODE)
         self._implied.put(path, 0)
 
     def directory(self, path: str, mode: int) -> bool:
         """Make a directory at `path`; return whether it is new. An old one keeps its entries."""
         real = self.on_disk(path)
         try:
-            os.mkdir(real, mode)
+            self._files.mkdir(real, mode)
         except FileExistsError:
-            if not path or stat.S_ISDIR(os.lstat(real).st_mode):
+            if not path or stat.S_ISDIR(self._files.mode(real)):
                 return False
             hides = path in self._whited
             self.remove(path)
-            os.mkdir(real, mode)
+            self._files.mkdir(real, mode)
             if hides:  # the same directory of the layers below must stay hidden
-                os.setxattr(real, self._opaque, b"y")
+                self._files.setxattr(real, self._opaque, b"y")
         return True
 
     def make(self, path: str, create: Callable[[str], None]) -> None:
@@ -170,11 +173,11 @@ class Tree:
     def remove(self, path: str) -> None:
         """Remove an entry that an earlier member of this layer made."""
         real = self.on_disk(path)
-        mode = os.lstat(real).st_mode
+        mode = self._files.mode(real)
         if stat.S_ISDIR(mode):
-            remove_tree(real)
+            self._files.remove_tree(real)
         else:
-            os.unlink(real)
+            self._files.unlink(real)
         if stat.S_ISDIR(mode) or stat.S_ISLNK(mode):
             self._found = {"": ""}  # drop cached names that led through it
         self._whited.forget(path)
@@ -188,20 +191,20 @@ class Tree:
     def set_times(self) -> None:
         """Set the times of directories; call it after all entries are made."""
         for path, mtime in self._times.items():
-            os.utime(self.on_disk(path), ns=(mtime, mtime), follow_symlinks=False)
+            self._files.set_time(self.on_disk(path), mtime)
 
     def white_out(self, path: str) -> None:
         """Hide the name in the layers below."""
         real = self.on_disk(path)
         try:
-            os.mknod(real, stat.S_IFCHR, os.makedev(0, 0))
+            self._files.mknod(real, stat.S_IFCHR, os.makedev(0, 0))
         except FileExistsError:
             # This layer's own entry hides it already; a directory must also hide the entries below.
-            if stat.S_ISDIR(os.lstat(real).st_mode):
-                os.setxattr(real, self._opaque, b"y", follow_symlinks=False)
+            if stat.S_ISDIR(self._files.mode(real)):
+                self._files.setxattr(real, self._opaque, b"y")
             return
         self._whited.put(path, 0)
 
     def make_opaque(self, path: str) -> None:
         """Hide all entries that the layers below have in this directory."""
-        os.setxattr(self.on_disk(path), self._opaque, b"y", follow_symlinks=False)
+        self._files.setxattr(self.on_disk(path), self._opaque, b"y")

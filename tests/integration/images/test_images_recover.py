@@ -4,7 +4,6 @@
 
 import asyncio
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from cri_shim.store import image_store
 from cri_shim.store.manifest import host_architecture
 from tests.fixtures.image_engine import close
 from tests.fixtures.images import Image, Registry, Tar
+from tests.fixtures.layer_stores import lose
 from tests.integration.images.conftest import Open
 
 
@@ -53,7 +53,7 @@ async def test_only_the_image_with_a_missing_layer_is_dropped(
     name = registry.push(torn, "recover/torn:1")
     await pull.pull(before, name)
     await close(before)
-    shutil.rmtree(before.images.layers.path(torn.true_diff_ids[1]))
+    lose(before.images.layers.path(torn.true_diff_ids[1]))
 
     after = await open_images()
 
@@ -116,11 +116,11 @@ async def test_layers_that_containers_hold_outlive_their_records(
     assert kept.stat().st_ino == inode  # in use by a mount: not replaced
 
 
-async def test_a_layer_whose_files_had_not_reached_the_disk_does_not_outlive_the_boot(
+async def test_a_directory_whose_files_had_not_reached_the_disk_does_not_outlive_the_boot(
     open_images: Open, registry: Registry
 ) -> None:
     image = image_of("unsynced")
-    before = await open_images()
+    before = await open_images(layers_as="directories")
     await pull.pull(before, registry.push(image, "recover/unsynced:1"))
     await close(before)
     same_boot = await open_images()

@@ -63,7 +63,7 @@ async def test_what_a_container_writes_survives_a_restart_of_the_daemon_and_not_
     await engine.images.rootfs.unmount(target)
     stale: list[Path] = []
     other_boot = Rootfs(
-        engine.images.layers.directory,
+        engine.images.layers.opened,
         engine.images.containers,
         "other boot",
         stale.extend,

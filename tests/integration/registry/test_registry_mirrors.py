@@ -276,9 +276,12 @@ def test_a_registry_on_a_unix_socket_is_asked_by_hosts_toml(
 
 
 def test_a_registry_at_an_ipv6_address_is_asked(tmp_path: Path) -> None:
-    with Worker(tmp_path, "[::1]:1/team/app:1") as worker:
-        failure = worker.failure()
+    with OddRegistry(tmp_path, address="::1") as registry:
+        served = serve(registry, 1000)
+        with Worker(tmp_path, served.name) as worker:
+            found = worker.expect("image")
+            worker.fetch(served.digest, len(served.blob))
+            assert served.is_here(worker)
 
-    assert failure["kind"] == "unavailable"
-    assert "[::1]:1/team/app:1" in failure["message"]
-    assert "refused" in failure["message"]
+    assert found["reference"] == served.name
+    assert found["host"].startswith("[::1]:")

@@ -1,6 +1,9 @@
 """TLS: private authorities, client certificates, and what is refused; sockets and proxies."""
 
+import contextlib
 import shutil
+import socket
+import socketserver
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -169,6 +172,63 @@ class _Proxy(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         pass
+
+
+class _Tunnel(socketserver.BaseRequestHandler):
+    """Joins a client that says CONNECT with the registry."""
+
+    target: tuple[str, int]
+    seen: list[bytes]
+
+    def handle(self) -> None:
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += self.request.recv(1)
+        self.seen.append(head)
+        with socket.create_connection(self.target) as other:
+            self.request.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            back = threading.Thread(target=_copy, args=(other, self.request))
+            back.start()
+            _copy(self.request, other)
+            back.join()
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    try:
+        while data := source.recv(65536):
+            target.sendall(data)
+    except OSError:
+        pass
+    with contextlib.suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
+
+
+class _TunnelServer(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+
+
+def test_a_registry_with_tls_is_reached_through_a_proxy(
+    secure: OddRegistry, tmp_path: Path
+) -> None:
+    served = serve(secure)
+    port = int(secure.host.rpartition(":")[2])
+    handler: Any = type("Tunnel", (_Tunnel,), {"target": ("127.0.0.1", port), "seen": []})
+    conf = tmp_path / "far.conf"
+    conf.write_text('[[registry]]\nlocation = "far.invalid"\ninsecure = true\n')
+    with _TunnelServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            env = {"HTTPS_PROXY": f"127.0.0.1:{server.server_address[1]}"}
+            name = served.name.replace(secure.host, "far.invalid")
+            with Worker(tmp_path, name, registries_conf=conf, env=env) as worker:
+                served.fetch(worker)
+                assert served.is_here(worker)
+        finally:
+            server.shutdown()
+            thread.join()
+
+    assert {tuple(head.split()[:2]) for head in handler.seen} == {(b"CONNECT", b"far.invalid:443")}
 
 
 def test_a_proxy_of_the_environment_is_used(odd: OddRegistry, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Blobs from a registry that cuts, stalls, lies and refuses."""
 
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -238,3 +240,38 @@ def test_the_end_of_the_input_ends_the_worker_and_deletes_the_part(
 
     assert worker.names() == []
     assert worker.stderr == b""
+
+
+def test_a_manifest_that_is_huge_is_refused(
+    odd: OddRegistry, served: Served, tmp_path: Path
+) -> None:
+    odd.plan("/manifests/latest", other(b" " * (9 << 20)), always=True)
+
+    with Worker(tmp_path, served.name, registries_conf=odd.conf) as worker:
+        failure = worker.failure()
+
+    assert failure["kind"] == "invalid"
+    assert "more than 8388608 bytes" in failure["message"]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A directory that has 1 MiB."""
+    place = tmp_path / "small"
+    (place / "blobs").mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place / "blobs"], check=True)
+    yield place
+    subprocess.run(["umount", place / "blobs"], check=True)
+
+
+def test_a_full_disk_is_no_space_and_leaves_no_file(
+    odd: OddRegistry, served: Served, small_disk: Path
+) -> None:
+    with Worker(small_disk, served.name, registries_conf=odd.conf) as worker:
+        served.fetch(worker)
+        failure = worker.failed(served.digest)
+        assert worker.names() == []
+
+    assert failure["kind"] == "no_space"
+    assert str(small_disk / "blobs") in failure["message"]
+    assert len(odd.requests(served.digest)) == 1

@@ -1,5 +1,7 @@
 """hack/node-e2e: the page lists the specs that pass with only one of the runtimes."""
 
+from dataclasses import replace
+
 from hack.critestlib.outcome import Spec, State
 from hack.nodee2elib import causes, record, report
 
@@ -38,6 +40,15 @@ def test_a_failure_stands_below_its_cause_and_a_skip_below_its_reason():
 
     assert f"- {causes.UNKNOWN}\n  - `a` (cri-shim): it is so" in page
     assert "- it is so\n  - `b` (cri-shim)" in page
+
+
+def test_a_run_that_was_ended_early_says_how_many_specs_are_left():
+    run = replace(run_of("cri-shim", a="pass", b="fail"), selected=5)
+
+    assert "- NodeConformance, cri-shim: the run was ended before 3 of its 5 specs" in report.text(
+        [run]
+    )
+    assert "was ended" not in report.text([replace(run, selected=2)])
 
 
 def test_an_outcome_is_the_same_after_it_was_stored():

@@ -1,5 +1,6 @@
 """hack/node-e2e: the files of the runtimes, and the command line of the suite."""
 
+import json
 import subprocess
 import sys
 import tomllib
@@ -9,7 +10,7 @@ from hack.clusterlib.place import Place
 from hack.nodee2elib.groups import Group
 from hack.nodee2elib.machine import HANDLER
 from hack.nodee2elib.runtimes import RUNTIMES
-from hack.nodee2elib.suite import Selection, command
+from hack.nodee2elib.suite import Selection, command, read
 
 OCI = "/usr/bin/crun"
 
@@ -55,3 +56,17 @@ def test_a_focus_of_the_caller_replaces_the_groups(tmp_path: Path):
 
     assert "--focus=two" in words
     assert "--focus=one" not in words
+
+
+def test_a_spec_that_was_interrupted_is_not_decided():
+    def entry(name: str, state: str) -> dict[str, object]:
+        spec = {"LeafNodeType": "It", "LeafNodeText": name, "ContainerHierarchyTexts": None}
+        return {**spec, "State": state, "RunTime": 0}
+
+    entries = [entry("a", "passed"), entry("b", "interrupted"), entry("c", "skipped")]
+    suites = [{"PreRunStats": {"SpecsThatWillRun": 3}, "SpecReports": entries}]
+
+    specs, selected = read(json.dumps(suites))
+
+    assert [(spec.name, spec.state) for spec in specs] == [("a", "pass")]
+    assert selected == 3

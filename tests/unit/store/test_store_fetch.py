@@ -96,6 +96,17 @@ async def test_bytes_and_hosts_of_a_transfer_are_seen(fetcher: Fetcher, tmp_path
     assert (layer.done, layer.host) == (20, "mirror")
 
 
+async def test_a_warning_of_the_worker_is_logged(
+    fetcher: Fetcher, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    warning = {"event": "warning", "message": "auth.json is not used"}
+    steps(tmp_path, ["say", warning], ["exit", 3])
+
+    await failure_of(fetcher, tmp_path)
+
+    assert "pull of app:1: auth.json is not used" in caplog.text
+
+
 async def test_a_cancelled_transfer_is_told_to_the_worker_and_its_events_are_dropped(
     fetcher: Fetcher, tmp_path: Path
 ) -> None:

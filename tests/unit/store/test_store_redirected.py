@@ -207,6 +207,9 @@ def tar_of(layer: Sequence[tuple[str, str, str]]) -> bytes:
 def test_any_chain_is_the_tree_that_umoci_makes(
     chain: list[list[tuple[str, str, str]]],
 ) -> None:
+    for layer in chain:  # an entry through a link of the same layer: test_store_tree has those
+        ends = [path for kind, path, _ in layer if kind != "directory"]
+        assume(not any(path.startswith(f"{end}/") for _, path, _ in layer for end in ends))
     try:
         tree, expected = both([tar_of(layer) for layer in chain])
     except BadLayer:  # a link in the layer itself that leads out of it, for instance
