@@ -93,6 +93,7 @@ def _run_part(args: argparse.Namespace, name: str, logs: Path, focus: Sequence[s
     storage, names = images.stored(_cache(), args.programs, args.kubernetes)
     selection = suite.Selection(group, args.procs, logs, focus, args.skip, args.limit)
     print(f"== {group.title}, {runtime.name}", flush=True)
+    versions = _versions(args, runtime.version())  # of the code as it is at the start
     started = time.monotonic()
     with node.running(place, runtime, oci(args.oci), storage, names, logs):
         specs, selected = suite.run(place, runtime, selection)
@@ -100,7 +101,7 @@ def _run_part(args: argparse.Namespace, name: str, logs: Path, focus: Sequence[s
         group=name,
         runtime=runtime.name,
         date=instance.today(),
-        versions=_versions(args, runtime.version()),
+        versions=versions,
         machine=record.machine(),
         processes=args.procs,
         seconds=round(time.monotonic() - started, 1),

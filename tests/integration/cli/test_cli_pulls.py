@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cri_shim.aio import child
 from cri_shim.pb import api_pb2 as api
 from cri_shim.rpc.client import Client
 from tests.fixtures.commands import command, cri_shim, in_terminal, shown
@@ -69,15 +70,6 @@ async def status(cri: Cri) -> list[dict[str, object]]:
     return list(json.loads(answer.info["pulls"]))
 
 
-async def layer_is_here(cri: Cri) -> None:
-    """Return when the first layer of the only pull is here."""
-    async with asyncio.timeout(20):
-        while True:
-            if '"done"' in json.dumps([found["layers"] for found in await status(cri)]):
-                break
-            await asyncio.sleep(0.05)
-
-
 async def test_a_running_pull_is_seen_until_it_ends(
     cri: Cri, name: tuple[str, Relay], image: Image
 ) -> None:
@@ -100,16 +92,20 @@ async def test_a_running_pull_is_seen_until_it_ends(
 
 
 async def test_a_pull_of_the_command_line_tells_its_layers_in_lines_beside_the_id(
-    cri: Cri, name: tuple[str, Relay], image: Image
+    cri: Cri, name: tuple[str, Relay], image: Image, tmp_path: Path
 ) -> None:
     reference, relay = name
-    pulling = asyncio.create_task(cri_shim(cri, "image", "pull", reference))
-    await layer_is_here(cri)
-    await asyncio.sleep(0.5)  # the command has seen it
-    relay.open.set()
-    done = await pulling
-    assert (done.returncode, done.stdout.decode()) == (0, f"{image.id}\n")
-    assert done.stderr.startswith(b"layer 1 of 2: ")
+    out, err = tmp_path / "out", tmp_path / "err"
+    with out.open("wb") as stdout, err.open("wb") as stderr:
+        words = command(cri, "image", "pull", reference)
+        process = child.spawn(words, stdout=stdout.fileno(), stderr=stderr.fileno())
+    try:
+        await until(lambda: err.read_text().startswith("layer 1 of 2: "))
+        relay.open.set()
+        assert await process.wait() == 0
+    finally:
+        await process.end()
+    assert out.read_text() == f"{image.id}\n"
 
 
 async def test_a_quiet_pull_tells_the_id_alone(cri: Cri, name: tuple[str, Relay]) -> None:
