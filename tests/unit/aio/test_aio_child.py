@@ -123,6 +123,7 @@ async def test_a_session_is_made_on_request() -> None:
     assert session == running.pid
 
 
+@pytest.mark.large
 async def test_the_processes_of_its_session_are_killed_too(tmp_path: Path) -> None:
     script = f"sleep 600 & echo $! > {tmp_path}/pid; wait"
     with pytest.raises(TimedOut):

@@ -43,6 +43,7 @@ def test_the_soft_limit_is_raised_and_children_have_the_old_one() -> None:
     assert raised(512, 2048) == [[2048, 2048], 2048, [512, 2048], ["512", "2048"]]
 
 
+@pytest.mark.large
 def test_without_a_raised_limit_children_inherit_it() -> None:
     assert raised(1024, 1024) == [[1024, 1024], 1024, None, ["1024", "1024"]]
 

@@ -62,6 +62,7 @@ async def test_names_that_are_no_utf8_come_back_as_they_are(tmp_path: Path) -> N
     assert await own_process.each(os.listdir, [(str(tmp_path),)]) == [[name]]
 
 
+@pytest.mark.large
 async def test_a_call_that_hangs_is_an_error_that_names_its_path(
     tmp_path: Path, pipe: Path
 ) -> None:
@@ -79,6 +80,7 @@ async def test_the_loop_continues_while_a_call_hangs(pipe: Path) -> None:
     await asyncio.gather(hanging, return_exceptions=True)
 
 
+@pytest.mark.large
 async def test_a_killed_process_is_gone_and_its_path_can_be_used_again(pipe: Path) -> None:
     items = [(str(pipe), os.O_RDONLY)]
     for _ in range(2):
@@ -97,6 +99,7 @@ async def test_a_cancelled_caller_leaves_no_process(pipe: Path) -> None:
     await all_ended()
 
 
+@pytest.mark.large
 async def test_the_number_of_processes_is_bounded(
     pipe: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -166,6 +166,7 @@ async def test_a_plugin_that_is_installed_later_makes_the_network_ready(
     await network.stop()
 
 
+@pytest.mark.large
 async def test_after_the_directory_was_replaced_the_network_is_ready_again(
     conf_dir, fakes, write_list, tmp_path
 ):
@@ -281,6 +282,7 @@ async def test_a_stopped_network_has_closed_its_watch(conf_dir, fakes, tmp_path)
     assert open_files() == before
 
 
+@pytest.mark.large
 async def test_a_failing_status_of_a_plugin_makes_the_network_not_ready_until_it_succeeds(
     network, fakes, write_list, tmp_path
 ):

@@ -140,6 +140,7 @@ async def test_an_unreadable_result_fails_add_and_is_cleaned_up(
     assert fakes.calls() == ["ADD one", "DEL one"]
 
 
+@pytest.mark.large
 async def test_the_time_limit_of_add_is_for_the_whole_list(
     conf_dir, fakes, write_list, planned, tmp_path
 ):
@@ -179,6 +180,7 @@ async def test_del_runs_every_plugin_and_reports_all_failures(
     assert len(list((tmp_path / "cache" / "results").iterdir())) == 1  # for the next try
 
 
+@pytest.mark.large
 async def test_a_plugin_that_hangs_in_del_leaves_time_to_the_others(
     conf_dir, fakes, write_list, planned, tmp_path
 ):

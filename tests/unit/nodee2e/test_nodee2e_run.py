@@ -6,6 +6,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from hack.clusterlib.place import Place
 from hack.nodee2elib.groups import Group
 from hack.nodee2elib.machine import HANDLER
@@ -20,6 +22,7 @@ def place_in(directory: Path) -> Place:
     return Place(directory, directory / "programs")
 
 
+@pytest.mark.large
 def test_cri_shim_takes_the_configuration_that_is_written_for_it(tmp_path: Path):
     RUNTIMES["cri-shim"].configure(place_in(tmp_path), OCI)
 

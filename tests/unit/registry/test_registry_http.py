@@ -296,6 +296,7 @@ def test_a_session_with_a_choice_speaks_tls_first(
     assert session._scheme == "http"
 
 
+@pytest.mark.large
 def test_a_server_that_says_nothing_to_tls_is_stalled(connections: Connections) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         host = f"127.0.0.1:{silent.getsockname()[1]}"

@@ -21,17 +21,20 @@ def session(tmp_path: Path, text: str) -> str:
     return inner.stdout + inner.stderr
 
 
+@pytest.mark.large
 def test_a_skip_for_an_unknown_reason_fails(tmp_path: Path) -> None:
     shown = session(tmp_path, "import pytest\ndef test_a(): pytest.skip('no time today')\n")
     assert "1 failed" in shown
     assert "no time today" in shown
 
 
+@pytest.mark.large
 def test_a_file_that_skips_itself_fails(tmp_path: Path) -> None:
     shown = session(tmp_path, "import pytest\npytest.importorskip('no_such_module_at_all')\n")
     assert "1 error" in shown
 
 
+@pytest.mark.large
 def test_a_skip_that_cannot_be_helped_passes(tmp_path: Path) -> None:
     text = "import pytest\ndef test_a(): pytest.skip('needs critest, not installed')\n"
     assert "1 skipped" in session(tmp_path, text)

@@ -203,6 +203,7 @@ def tar_of(layer: Sequence[tuple[str, str, str]]) -> bytes:
     return tar.bytes()
 
 
+@pytest.mark.large
 @given(st.lists(layers, min_size=2, max_size=4))
 def test_any_chain_is_the_tree_that_umoci_makes(
     chain: list[list[tuple[str, str, str]]],

@@ -23,6 +23,7 @@ async def test_an_error_is_the_transfers_own(tmp_path: Path) -> None:
         await unless_stalled(fail(), tmp_path, PATIENCE_S, "")
 
 
+@pytest.mark.large
 async def test_who_writes_now_and_then_is_waited_for(tmp_path: Path) -> None:
     async def trickle() -> int:
         for n in range(12):

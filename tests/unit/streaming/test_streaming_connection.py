@@ -190,6 +190,7 @@ async def test_a_silent_session_ends_with_the_reason():
         assert made.sessions[0].events[0] == "end: nothing was said for 0.05 seconds"
 
 
+@pytest.mark.large
 async def test_a_session_that_only_sends_is_not_silent() -> None:
     made: House
     made = House(lambda request: (AGREED, made.open), idle=0.2)
@@ -241,6 +242,7 @@ async def test_a_client_that_sends_much_and_reads_nothing_is_dropped(house, monk
     writer.close()
 
 
+@pytest.mark.large
 async def test_a_client_that_leaves_is_noticed_while_nothing_is_read(house):
     reader, writer = await house.dial()
     writer.write(GOOD)

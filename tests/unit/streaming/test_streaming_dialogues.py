@@ -190,6 +190,7 @@ async def test_input_before_the_start_of_the_command_is_kept():
     await stage.finish()
 
 
+@pytest.mark.large
 async def test_many_pieces_of_input_before_the_start_are_joined():
     stage = Stage()
     client = SpdyClient(stage, "v4.channel.k8s.io", Streams(True, True, False, False))

@@ -225,6 +225,7 @@ async def test_streams_that_are_opened_and_reset_end_the_session(kind: str) -> N
     assert world.connections.taken == 0
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("kind", ["forward over SPDY", "tunnel"])
 async def test_connections_with_data_may_come_and_go_without_a_limit(kind: str) -> None:
     world = World()

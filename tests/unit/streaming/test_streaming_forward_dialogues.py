@@ -282,6 +282,7 @@ async def test_a_pod_that_does_not_read_throttles_its_client(pod: Pod, client: C
     assert not pod.link.throttled
 
 
+@pytest.mark.large
 async def test_many_pieces_of_input_arrive_complete_when_the_pod_reads(
     pod: Pod, client: Client
 ) -> None:
