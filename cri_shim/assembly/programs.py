@@ -1,6 +1,7 @@
 """The programs, each found on its path list."""
 
 import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,11 @@ class Programs:
 
 
 def find_programs(config: Config) -> Programs:
-    """Find each on its path list; ToolFailed has the tried paths of conmon, which is required."""
+    """Find each on its path list.
+
+    ToolFailed has the tried paths of conmon, which is required, or names a conmon or skopeo that
+    other users may change.
+    """
     return Programs(
         conmon=executable("conmon", config.conmon_path),
         skopeo=_skopeo(config.image.skopeo_path),
@@ -30,11 +35,14 @@ def find_programs(config: Config) -> Programs:
 
 
 def _skopeo(candidates: tuple[str, ...]) -> str:
-    try:
-        return str(executable("skopeo", candidates))
-    except ToolFailed as e:
-        _log.info("%s: images are pulled without it, but not loaded or saved", e)
+    if not any(os.access(candidate, os.X_OK) for candidate in candidates):
+        tried = ", ".join(candidates)
+        _log.info(
+            "no skopeo found; tried: %s: images are pulled without it, but not loaded or saved",
+            tried,
+        )
         return ""
+    return str(executable("skopeo", candidates))
 
 
 def _init(candidates: tuple[str, ...]) -> str:
