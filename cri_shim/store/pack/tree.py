@@ -87,8 +87,8 @@ class Tree:
     def real(self, path: bytes) -> bytes:
         if len(path) > _LONGEST:
             raise BadLayer(
-                f"{path[:100]!r}... has {len(path)} bytes, an image can hold {_LONGEST} at most:"
-                " remove what is so deep"
+                f"File name too long: {path[:100]!r}... has {len(path)} bytes, an image can hold"
+                f" {_LONGEST} at most: remove what is so deep"
             )
         return self.root + path or b"/"
 
