@@ -31,7 +31,7 @@ def main(archive: str, limit: str, *names: str) -> None:
     except UnicodeDecodeError as e:
         fail(1, f"it is not UTF-8 text (byte {e.start})")
     except (OSError, EOFError, ValueError, tarfile.TarError) as e:
-        fail(1, str(e))
+        fail(1, str(e).partition(":\n")[0])  # without a line for each compression that was tried
 
 
 def _content(
