@@ -5,9 +5,7 @@ import json
 import os
 import signal
 import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 from cri_shim.isolation.cgroups import Cgroups
@@ -15,7 +13,7 @@ from cri_shim.linux import syscalls
 from hack.benchlib import commands, measured, report
 from hack.benchlib.figures import Samples
 from hack.benchlib.floor import Floor
-from hack.benchlib.instance import Instance, conmons, pss_kib
+from hack.benchlib.instance import Instance, conmons, pss_kib, running
 from hack.benchlib.measured import Cri
 from hack.benchlib.template import take
 
@@ -28,14 +26,11 @@ def main() -> int:
     args = _arguments()
     syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)  # to reap the bare conmons
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    with tempfile.TemporaryDirectory(prefix="csb", dir="/tmp", ignore_cleanup_errors=True) as work:
-        instance = Instance(Path(work))
-        try:
-            instance.start()
+    try:
+        with running() as instance:
             found = _measure(instance, args)
-        finally:
-            instance.stop()
-            _reap()
+    finally:
+        _reap()
     print(json.dumps(found, indent=2) if args.json else report.text(found))
     return 0
 

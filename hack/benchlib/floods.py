@@ -12,7 +12,6 @@ import json
 import socket
 import struct
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -30,7 +29,7 @@ from cri_shim.rpc.stub import RUNTIME, Stub
 from cri_shim.wire.spdy import Connection, Role
 from cri_shim.wire.spdy.frames import control
 from hack.benchlib.figures import Samples, percentile
-from hack.benchlib.instance import Instance
+from hack.benchlib.instance import Instance, running
 from hack.benchlib.measured import CALL_S, Cri, Pod, connect
 
 AIM_MS = 100
@@ -69,13 +68,8 @@ def main() -> int:
     parser.add_argument("--only", default="", help="the kinds whose names have this in them")
     parser.add_argument("--json", action="store_true", help="the figures as JSON")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="csb", dir="/tmp", ignore_cleanup_errors=True) as work:
-        instance = Instance(Path(work))
-        try:
-            instance.start()
-            found = _with_pod(instance, args)
-        finally:
-            instance.stop()
+    with running() as instance:
+        found = _with_pod(instance, args)
     print(json.dumps(found, indent=2) if args.json else _text(found))
     return 0
 

@@ -4,7 +4,10 @@ import asyncio
 import os
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cri_shim.linux import mounts
@@ -15,6 +18,18 @@ STOP_S = 20.0
 RUN_BYTES = 256 << 20
 HUGETLB = Path("/sys/fs/cgroup/hugetlb")
 _TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def running() -> Iterator["Instance"]:
+    """Yield a started instance in a directory of its own; afterwards nothing of it is left."""
+    with tempfile.TemporaryDirectory(prefix="csb", dir="/tmp", ignore_cleanup_errors=True) as work:
+        instance = Instance(Path(work))
+        try:
+            instance.start()
+            yield instance
+        finally:
+            instance.stop()
 
 
 class Instance:

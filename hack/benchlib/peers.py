@@ -8,14 +8,13 @@ they must use the same OCI runtime and a network of the same plugins, or the com
 
 import argparse
 import sys
-import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
 
 from hack.benchlib import measured, report
 from hack.benchlib.figures import Samples, percentile, table
-from hack.benchlib.instance import Instance
+from hack.benchlib.instance import Instance, running
 from hack.benchlib.measured import Cri
 from tests.fixtures import busybox
 
@@ -28,13 +27,8 @@ def main() -> int:
     if args.save_image:
         print(busybox.archive(args.save_image, name=measured.IMAGE), measured.IMAGE)
         return 0
-    with tempfile.TemporaryDirectory(prefix="csb", dir="/tmp", ignore_cleanup_errors=True) as work:
-        instance = Instance(Path(work))
-        try:
-            instance.start()
-            _compare(instance, args)
-        finally:
-            instance.stop()
+    with running() as instance:
+        _compare(instance, args)
     return 0
 
 

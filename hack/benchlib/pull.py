@@ -8,17 +8,15 @@ round, for the image was removed. The registry is docker-registry.
 import argparse
 import random
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from pathlib import Path
 
 from cri_shim.pb import api_pb2 as api
 from cri_shim.rpc.stub import IMAGE, Stub
 from hack.benchlib import measured, report
 from hack.benchlib.figures import Samples, percentile, table
-from hack.benchlib.instance import Instance
+from hack.benchlib.instance import Instance, running
 from hack.benchlib.peers import OURS, peer
 from tests.fixtures.images import Image, Registry, Tar, busybox_layer
 
@@ -30,14 +28,9 @@ KINDS = ("small", "six layers", "large layer")
 
 def main() -> int:
     args = _arguments()
-    with tempfile.TemporaryDirectory(prefix="csb", dir="/tmp", ignore_cleanup_errors=True) as work:
-        instance = Instance(Path(work))
-        try:
-            instance.start()
-            with Registry(Path(work) / "registry") as registry:
-                _compare(instance, registry, args)
-        finally:
-            instance.stop()
+    with running() as instance:
+        with Registry(instance.directory / "registry") as registry:
+            _compare(instance, registry, args)
     return 0
 
 

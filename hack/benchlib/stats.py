@@ -3,16 +3,14 @@
 import argparse
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from cri_shim.pb import api_pb2 as api
 from cri_shim.rpc.stub import RUNTIME, Stub
 from hack.benchlib import measured
-from hack.benchlib.instance import Instance
+from hack.benchlib.instance import Instance, running
 from hack.benchlib.measured import Cri
 
 CREW = 8
@@ -26,13 +24,8 @@ def main() -> int:
     parser.add_argument("--pods", type=int, default=200, help="of one container each (200)")
     parser.add_argument("--runtime", choices=("crun", "runc"), default="crun")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="csb", dir="/tmp", ignore_cleanup_errors=True) as work:
-        instance = Instance(Path(work))
-        try:
-            instance.start()
-            _measure(instance, args.runtime, args.pods)
-        finally:
-            instance.stop()
+    with running() as instance:
+        _measure(instance, args.runtime, args.pods)
     return 0
 
 

@@ -13,7 +13,6 @@ import json
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -24,7 +23,7 @@ from cri_shim.linux import nsenter
 from cri_shim.pb import api_pb2 as api
 from cri_shim.rpc.client import Client
 from hack.benchlib.figures import Samples, table
-from hack.benchlib.instance import Instance
+from hack.benchlib.instance import Instance, running
 from hack.benchlib.measured import Cri, Pod, connect
 from tests.fixtures.streams import Spdy, Talker, Tunnel
 
@@ -40,13 +39,8 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=40, help="of first bytes (40)")
     parser.add_argument("--json", action="store_true", help="the figures as JSON")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="csb", dir="/tmp", ignore_cleanup_errors=True) as work:
-        instance = Instance(Path(work))
-        try:
-            instance.start()
-            found = _with_pod(instance, args)
-        finally:
-            instance.stop()
+    with running() as instance:
+        found = _with_pod(instance, args)
     print(json.dumps(found, indent=2) if args.json else _text(found))
     return 0
 
