@@ -73,9 +73,9 @@ cp "$(command -v busybox)" @HOME@/lower/bin/
 ln -f @HOME@/lower/bin/busybox @HOME@/lower/bin/sleep
 ln -f @HOME@/lower/bin/busybox @HOME@/lower/bin/true
 mount -t tmpfs floor @RUN@
-mkdir -p @RUN@/{oci,oci-bin} @RUN@/pods/@POD@/{ns,shm} @RUN@/containers/@CONTAINER@/rootfs
-mkdir -p @HOME@/logs/bench1
-touch @NETNS@ @RUN@/pods/@POD@/ns/{uts,ipc} @RUN@/pods/@POD@/{hosts,hostname,resolv.conf}
+mkdir -p @RUN@/{oci,oci-bin} @RUN@/pods/@POD@/{ns,shm,etc} @RUN@/containers/@CONTAINER@/rootfs
+mkdir -p @HOME@/logs/bench1 @RUN@/logs/@CONTAINER@
+touch @NETNS@ @RUN@/pods/@POD@/ns/{uts,ipc} @RUN@/pods/@POD@/etc/{hosts,hostname,resolv.conf}
 if [ ! -e @RUNTIME_PATH@ ]; then  # crun copies itself each time unless it is read-only
     touch @RUNTIME_PATH@
     mount --bind "$(command -v @RUNTIME_NAME@)" @RUNTIME_PATH@

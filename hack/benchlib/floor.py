@@ -119,10 +119,11 @@ class Floor:
     def _directories(self, pod: str, container: str) -> tuple[Path, Path]:
         """Make all files that a pod needs."""
         where, bundle = self._pod(pod), self._bundle(container)
-        for directory in (where / "ns", where / "shm", bundle / "rootfs"):
+        logs = self._of.run_root / "logs" / container
+        for directory in (where / "ns", where / "shm", where / "etc", bundle / "rootfs", logs):
             directory.mkdir(parents=True)
         for name in ("resolv.conf", "hostname", "hosts"):
-            shutil.copy(self._pod(self._of.pod) / name, where / name)
+            shutil.copy(self._pod(self._of.pod) / "etc" / name, where / "etc" / name)
         (bundle / "config.json").write_text(self._of.of(self._of.document, pod, container))
         for own in (self._of.upper, self._of.work):
             Path(self._of.of(own, pod, container)).mkdir(parents=True)
