@@ -26,14 +26,14 @@ from cri_shim.oci.runtime import OciRuntime
 from cri_shim.state.leveldb import MEMORY, LevelStore
 from cri_shim.state.memory import MemoryStore
 from cri_shim.state.store import Store
-from cri_shim.store import fuse
-from cri_shim.store.fetcher import Fetcher
+from cri_shim.store.archives.skopeo import Skopeo
+from cri_shim.store.fetching.fetcher import Fetcher
 from cri_shim.store.image_store import ImageStore
 from cri_shim.store.manifest import host_architecture
+from cri_shim.store.mounting import fuse
 from cri_shim.store.pins import Pins
-from cri_shim.store.policies import Policies
 from cri_shim.store.registries import search_registries
-from cri_shim.store.skopeo import Skopeo
+from cri_shim.store.trust.policies import Policies
 from cri_shim.streaming.certificate import Certificate
 from cri_shim.streaming.server import StreamingConfig, StreamingServer
 
@@ -119,7 +119,6 @@ def image_store(
         boot_id=boot.boot_id(),
         skopeo=Skopeo(
             programs.skopeo,
-            policies=policies,
             registries_conf=registries_conf,
             architecture=host_architecture(),
             patience=settings.pull_progress_timeout,

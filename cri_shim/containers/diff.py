@@ -13,14 +13,14 @@ from cri_shim.linux.rootfs import real_path_in_root
 from cri_shim.oci import bundle
 from cri_shim.pb import state_pb2 as state
 from cri_shim.spec.userns import IdMap
-from cri_shim.store import changes, merged
-from cri_shim.store.changes import Change
-from cri_shim.store.merged import Layer
+from cri_shim.store.trees import changes, merged
+from cri_shim.store.trees.changes import Change
+from cri_shim.store.trees.merged import Layer
 from cri_shim.untrusted import printable
 
 
 async def diff(engine: Engine, container_id: str) -> list[Change]:
-    """Return the changes by path, as `podman diff` does; see store/changes.py.
+    """Return the changes by path, as `podman diff` does; see store/trees/changes.py.
 
     Mount points do not count. NotFound for an unknown container, or if its writable layer is gone.
     """

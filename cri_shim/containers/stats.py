@@ -1,7 +1,7 @@
 """ContainerStats and ListContainerStats: reads a few small files of each container's cgroup.
 
 Nothing is walked and nothing waits. The size of a writable layer is the last measured one (see
-store/writable.py). All else is read on request, on the loop and in slices.
+store/mounting/writable.py). All else is read on request, on the loop and in slices.
 """
 
 from collections.abc import AsyncGenerator
@@ -17,7 +17,7 @@ from cri_shim.objects import Record, matches
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.state import rows
-from cri_shim.store.writable import Measured
+from cri_shim.store.mounting.writable import Measured
 
 
 class ContainerGauges:

@@ -11,12 +11,13 @@ from cri_shim.errors import CriShimError, Unavailable
 from cri_shim.faults import fault_point
 from cri_shim.pb.state_pb2 import ImageRecord
 from cri_shim.state.records import VERSIONS
-from cri_shim.store import manifest, redirected
-from cri_shim.store.fetch import Fetch
+from cri_shim.store import manifest
+from cri_shim.store.fetching.fetch import Fetch
+from cri_shim.store.fetching.progress import LayerProgress
 from cri_shim.store.image_store import ImageStore
 from cri_shim.store.layout import Layout
 from cri_shim.store.manifest import Content
-from cri_shim.store.progress import LayerProgress
+from cri_shim.store.trees import redirected
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ async def bring(
     """
 
     async def fetch(layout: Layout) -> None:
-        await store.skopeo.copy(source, layout.path, authfile, policy)
+        await store.skopeo.copy(source, layout.path, authfile, policy or store.policies.file())
 
     return await take_in(store, source, fetch, tags=tags, digests=digests)
 

@@ -6,15 +6,15 @@ from functools import partial
 from cri_shim.aio.own_thread import in_own_thread
 from cri_shim.engine import Engine
 from cri_shim.images.query import find
-from cri_shim.store import changes, merged
 from cri_shim.store.catalog import stack
-from cri_shim.store.changes import Change
 from cri_shim.store.image_store import ImageStore
-from cri_shim.store.merged import Layer
+from cri_shim.store.trees import changes, merged
+from cri_shim.store.trees.changes import Change
+from cri_shim.store.trees.merged import Layer
 
 
 async def diff(engine: Engine, reference: str, other: str = "") -> list[Change]:
-    """Return the changes that turn `other` into the image, by path; see store/changes.py.
+    """Return the changes that turn `other` into the image, by path; see store/trees/changes.py.
 
     Without `other`: the changes that the topmost layer makes to the layers below it.
     """

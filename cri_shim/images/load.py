@@ -169,7 +169,7 @@ def _linked(path: Path, link: Path) -> Path:
 async def _unpacked(archive: Path, layout: Path) -> Path:
     await offload(partial(layout.mkdir, parents=True, mode=0o700))
     await python_child.call(
-        "cri_shim.store.archive_layout", str(archive), str(layout),
+        "cri_shim.store.archives.extract", str(archive), str(layout),
         attempt=f"cannot unpack {archive}", directory=layout, timeout=archives.INDEX_S,
     )  # fmt: skip
     return layout

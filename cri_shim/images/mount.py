@@ -1,4 +1,4 @@
-"""Mounts images read-only; the mounts outlive this process, see store/mounted.py."""
+"""Mounts images read-only; the mounts outlive this process, see store/mounting/mounted.py."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
 """PullImage: resolves the name, fetches and unpacks what is missing at the same time, catalogues.
 
-An image of a registry (docker://) is fetched by a worker process of ours, see store/fetch. skopeo
-fetches those of other transports, and those whose signatures policy.json wants to see.
+An image of a registry (docker://) is fetched by a worker process of ours, see store/fetching.
+skopeo fetches those of other transports, and those whose signatures policy.json wants to see.
 
 Errors: RegistryUnavailable if the registry cannot be reached or hangs; SignatureValidationFailed if
 policy.json refuses; NotFound if the registry does not have the image; Unavailable for lack of disk
@@ -20,15 +20,15 @@ from cri_shim.images.arrival import bring, complete, discard
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb.state_pb2 import ImageRecord
 from cri_shim.registry.reference import Reference, candidates, parse
-from cri_shim.store import auth as credentials
 from cri_shim.store import manifest
-from cri_shim.store.fetch import Found
+from cri_shim.store.archives import auth as credentials
+from cri_shim.store.fetching.fetch import Found
+from cri_shim.store.fetching.progress import LayerProgress, PullProgress
 from cri_shim.store.image_store import ImageStore
 from cri_shim.store.layout import Layout, is_whole
 from cri_shim.store.manifest import Content, digest_of
-from cri_shim.store.policies import policy_file
-from cri_shim.store.progress import LayerProgress, PullProgress
-from cri_shim.store.verify import verify
+from cri_shim.store.trust.policies import policy_file
+from cri_shim.store.trust.verify import verify
 from cri_shim.work import PullKey
 
 REGISTRY = "docker://"

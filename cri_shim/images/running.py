@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from cri_shim.engine import Engine
-from cri_shim.store.progress import PullProgress
+from cri_shim.store.fetching.progress import PullProgress
 
 PACE_S = 0.2  # between two answers: as fast as an eye follows
 REFRESH_S = 1.0  # while nothing comes: the rate falls

@@ -34,7 +34,7 @@ from cri_shim.oci.exec import ExecResult
 from cri_shim.oci.log_file import LogQuery
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
-from cri_shim.store.changes import Change
+from cri_shim.store.trees.changes import Change
 from cri_shim.validate.requests import Validator
 from cri_shim.wire.cri_log import LogEntry
 

@@ -10,7 +10,7 @@ from cri_shim.images import diff, history, inspect, mount, remove, save, tag
 from cri_shim.images.history import Entry
 from cri_shim.library.handle import Handle, moment
 from cri_shim.pb.state_pb2 import ImageRecord
-from cri_shim.store.changes import Change
+from cri_shim.store.trees.changes import Change
 
 
 class Image(Handle):

@@ -8,7 +8,7 @@ from typing import Any
 from cri_shim.engine import Engine
 from cri_shim.images import load, prune, running, save, tag
 from cri_shim.pb import control_pb2 as control
-from cri_shim.store.progress import PullProgress
+from cri_shim.store.fetching.progress import PullProgress
 
 
 class ControlService:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from cri_shim.aio.keyed_lock import KeyedLock
 from cri_shim.aio.offload import offload
-from cri_shim.store import implied, redirected
 from cri_shim.store.additions import Additions
 from cri_shim.store.catalog import Catalog
 from cri_shim.store.layers import Layers
+from cri_shim.store.trees import implied, redirected
 
 
 class Derived:

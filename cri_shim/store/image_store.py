@@ -31,24 +31,24 @@ from cri_shim.pb.state_pb2 import ImageRecord, LayerRecord
 from cri_shim.spec.image_config import MAX_BYTES
 from cri_shim.store import layer_store, manifest, usage
 from cri_shim.store.additions import Additions
+from cri_shim.store.archives.skopeo import Skopeo
 from cri_shim.store.blobs import Blobs
 from cri_shim.store.catalog import Catalog, KnownBlob, Records, needed
 from cri_shim.store.deletion import delete
 from cri_shim.store.derived import Derived
-from cri_shim.store.fetcher import Fetcher
-from cri_shim.store.grace import GRACE_S, Grace
-from cri_shim.store.layer_mounts import LayerMounts
+from cri_shim.store.fetching.fetcher import Fetcher
+from cri_shim.store.fetching.grace import GRACE_S, Grace
+from cri_shim.store.fetching.new_layers import NewLayers
+from cri_shim.store.fetching.progress import Pulls
 from cri_shim.store.layer_store import LayerStore
 from cri_shim.store.layers import Layers
 from cri_shim.store.layout import Layout
 from cri_shim.store.manifest import Content
-from cri_shim.store.mounted import Mounted
-from cri_shim.store.new_layers import NewLayers
+from cri_shim.store.mounting.layer_mounts import LayerMounts
+from cri_shim.store.mounting.mounted import Mounted
+from cri_shim.store.mounting.rootfs import Rootfs
 from cri_shim.store.pins import Pins
-from cri_shim.store.policies import Policies
-from cri_shim.store.progress import Pulls
-from cri_shim.store.rootfs import Rootfs
-from cri_shim.store.skopeo import Skopeo
+from cri_shim.store.trust.policies import Policies
 from cri_shim.untrusted import read_file
 
 SETTLE_DELAY_S = 5.0  # a start mostly follows a pull, and should not wait for the disk

@@ -13,7 +13,7 @@ from cri_shim.linux.remove import remove_tree
 from cri_shim.store.erofs import image
 from cri_shim.store.erofs.blocks import Blocks
 from cri_shim.store.erofs.files import Files
-from cri_shim.store.layer_mounts import LayerMounts
+from cri_shim.store.mounting.layer_mounts import LayerMounts
 
 AUTO, EROFS, DIRECTORIES = "auto", "erofs", "directories"
 _CONTENT = b"EROFS works here"

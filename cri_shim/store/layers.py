@@ -32,7 +32,7 @@ from cri_shim.spec.userns import IdMap
 from cri_shim.store import python_child
 from cri_shim.store.deletion import delete
 from cri_shim.store.erofs import digest as digests
-from cri_shim.store.layer_mounts import LayerMounts
+from cri_shim.store.mounting.layer_mounts import LayerMounts
 
 VERSION = 2  # of LayerRecord
 _EROFS = ".erofs"

@@ -10,9 +10,9 @@ import stat
 import struct
 from collections.abc import Sequence
 
-from cri_shim.store import overlay
 from cri_shim.store.pack.header import Member
 from cri_shim.store.pack.tree import Found, Members, Tree
+from cri_shim.store.trees import overlay
 from cri_shim.store.unpack.failure import BadLayer
 
 # A renamed directory, or a file whose content is elsewhere: the data here is not complete.

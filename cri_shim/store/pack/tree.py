@@ -12,9 +12,9 @@ import stat
 from collections.abc import Generator, Iterator, Sequence
 
 from cri_shim.linux.syscalls import NOBODY
-from cri_shim.store import overlay
 from cri_shim.store.pack import header
 from cri_shim.store.pack.header import Member
+from cri_shim.store.trees import overlay
 from cri_shim.store.unpack.failure import BadLayer
 
 Members = Iterator[tuple[Member, bytes]]  # each with the path of its data, or b"" if it has none

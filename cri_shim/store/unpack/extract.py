@@ -10,7 +10,7 @@ import os
 import stat
 from dataclasses import dataclass
 
-from cri_shim.store.overlay import OPAQUE, USERS_OPAQUE
+from cri_shim.store.trees.overlay import OPAQUE, USERS_OPAQUE
 from cri_shim.store.unpack import header
 from cri_shim.store.unpack.archive import members
 from cri_shim.store.unpack.failure import BadLayer

@@ -14,7 +14,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable
 
-from cri_shim.store.overlay import OPAQUE
+from cri_shim.store.trees.overlay import OPAQUE
 from cri_shim.store.unpack.failure import BadLayer
 from cri_shim.store.unpack.files import Disk, Files
 

@@ -8,11 +8,11 @@ import pytest
 from cri_shim.engine import Engine
 from cri_shim.linux.boot import boot_id
 from cri_shim.state.memory import MemoryStore
-from cri_shim.store.fetcher import Fetcher
+from cri_shim.store.archives.skopeo import Skopeo
+from cri_shim.store.fetching.fetcher import Fetcher
 from cri_shim.store.image_store import ImageStore
 from cri_shim.store.manifest import host_architecture
-from cri_shim.store.policies import Policies
-from cri_shim.store.skopeo import Skopeo
+from cri_shim.store.trust.policies import Policies
 from tests.fixtures.image_engine import close, engine_of, recover
 from tests.fixtures.images import Registry
 
@@ -52,7 +52,6 @@ async def open_images(
         skopeo = Skopeo(
             program,
             registries_conf=conf or registry.conf,
-            policies=policies,
             architecture=architecture,
             env=env,
         )

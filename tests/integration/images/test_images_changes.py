@@ -10,8 +10,8 @@ import pytest
 
 from cri_shim.linux import mounts
 from cri_shim.spec.userns import IdMap
-from cri_shim.store import changes, merged
-from cri_shim.store.merged import Layer
+from cri_shim.store.trees import changes, merged
+from cri_shim.store.trees.merged import Layer
 
 Act = Callable[[Path], object]
 

@@ -20,7 +20,7 @@ from cri_shim.linux import erofs, loop, mounts
 from cri_shim.store.erofs import image
 from cri_shim.store.erofs.blocks import Blocks
 from cri_shim.store.erofs.files import Files
-from cri_shim.store.layer_mounts import LayerMounts
+from cri_shim.store.mounting.layer_mounts import LayerMounts
 from cri_shim.store.unpack.extract import Extractor
 from cri_shim.store.unpack.failure import BadLayer
 from cri_shim.store.unpack.stream import LayerStream

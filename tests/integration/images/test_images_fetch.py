@@ -20,8 +20,8 @@ from cri_shim.errors import (
     Unavailable,
 )
 from cri_shim.images import pull, query
-from cri_shim.store import new_layers, worker
-from cri_shim.store.fetcher import Fetcher
+from cri_shim.store.fetching import new_layers, worker
+from cri_shim.store.fetching.fetcher import Fetcher
 from cri_shim.store.manifest import host_architecture
 from tests.fixtures.images import Image, Tar, tree
 from tests.fixtures.processes import children

@@ -176,7 +176,7 @@ from types import SimpleNamespace
 from cri_shim.images import pull
 from cri_shim.state.memory import MemoryStore
 from cri_shim.store.image_store import ImageStore
-from cri_shim.store.skopeo import Skopeo
+from cri_shim.store.archives.skopeo import Skopeo
 from cri_shim.work import Work
 async def main():
     top, state = Path({str(tmp_path)!r}), MemoryStore()

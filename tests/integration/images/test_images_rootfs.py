@@ -13,7 +13,7 @@ from cri_shim.engine import Engine
 from cri_shim.errors import NotFound
 from cri_shim.images import pull
 from cri_shim.linux import mounts
-from cri_shim.store.rootfs import Rootfs
+from cri_shim.store.mounting.rootfs import Rootfs
 from tests.fixtures.images import Image, Registry, Tar
 
 ID = "c" * 64

@@ -12,8 +12,8 @@ from cri_shim.images.query import to_api
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb.state_pb2 import ImageRecord
 from cri_shim.state.memory import MemoryStore
+from cri_shim.store.archives.skopeo import Skopeo
 from cri_shim.store.image_store import ImageStore
-from cri_shim.store.skopeo import Skopeo
 from cri_shim.work import PullKey
 from tests.fixtures.image_engine import engine_of
 

@@ -6,7 +6,7 @@ import pytest
 
 from cri_shim.errors import ConfigError
 from cri_shim.store import layer_store
-from cri_shim.store.layer_mounts import LayerMounts
+from cri_shim.store.mounting.layer_mounts import LayerMounts
 
 
 def test_directories_that_are_asked_for_need_no_trial(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cri_shim.store import overlay
 from cri_shim.store.pack.layer import Layer
+from cri_shim.store.trees import overlay
 from cri_shim.store.unpack.failure import BadLayer
 
 

@@ -34,7 +34,9 @@ from cri_shim.registry.registries_conf import _drop_ins as registries_drop_ins
 from cri_shim.rootless import holder, mapping
 from cri_shim.state import records
 from cri_shim.state.memory import MemoryStore
-from cri_shim.store import auth, mounted, registries
+from cri_shim.store import registries
+from cri_shim.store.archives import auth
+from cri_shim.store.mounting import mounted
 from cri_shim.streaming.certificate import Certificate
 from cri_shim.untrusted import MAX_FILES, printable
 from tests.fixtures import odd_files

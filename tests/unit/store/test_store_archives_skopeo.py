@@ -13,7 +13,7 @@ from cri_shim.errors import (
     ToolFailed,
     Unavailable,
 )
-from cri_shim.store.skopeo import failure
+from cri_shim.store.archives.skopeo import failure
 
 
 def complaint(message: str) -> Finished:

@@ -19,8 +19,9 @@ from cri_shim.errors import ToolFailed, Unavailable
 from cri_shim.linux import idmap, marks, mounts
 from cri_shim.linux.remove import remove_tree
 from cri_shim.spec.userns import UserNamespace
-from cri_shim.store import fuse, overlay
-from cri_shim.store.writable import WritableLayers
+from cri_shim.store.mounting import fuse
+from cri_shim.store.mounting.writable import WritableLayers
+from cri_shim.store.trees import overlay
 
 _LEAST_LOWERS = 2  # of an overlay without a writable layer
 _OWNED = "owned"  # directory where layers are mounted with a container's ids for a moment

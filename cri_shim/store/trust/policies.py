@@ -15,8 +15,8 @@ from cri_shim.aio.outside import look
 from cri_shim.errors import InvalidArgument, SignatureValidationFailed
 from cri_shim.linux.privacy import make_private, write_private
 from cri_shim.registry.reference import Reference
-from cri_shim.store import policy
-from cri_shim.store.policy import ACCEPT, Applied, Requirements
+from cri_shim.store.trust import policy
+from cri_shim.store.trust.policy import ACCEPT, Applied, Requirements
 from cri_shim.untrusted import printable, read_file, reason
 
 SYSTEM_FILE = Path("/etc/containers/policy.json")

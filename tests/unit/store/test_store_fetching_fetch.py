@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from cri_shim.errors import NotFound, ToolFailed, Unavailable
-from cri_shim.store import worker
-from cri_shim.store.fetch import error_of
-from cri_shim.store.fetcher import Fetcher
-from cri_shim.store.progress import LayerProgress, Pulls
+from cri_shim.store.fetching import worker
+from cri_shim.store.fetching.fetch import error_of
+from cri_shim.store.fetching.fetcher import Fetcher
+from cri_shim.store.fetching.progress import LayerProgress, Pulls
 from tests.fixtures.processes import children
 from tests.fixtures.waiting import until
 

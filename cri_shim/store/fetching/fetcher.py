@@ -14,9 +14,9 @@ from cri_shim.aio.offload import finish
 from cri_shim.aio.tasks import Tasks
 from cri_shim.errors import ToolFailed
 from cri_shim.pb import api_pb2 as api
-from cri_shim.store.fetch import Fetch
-from cri_shim.store.progress import PullProgress
-from cri_shim.store.worker import Worker
+from cri_shim.store.fetching.fetch import Fetch
+from cri_shim.store.fetching.progress import PullProgress
+from cri_shim.store.fetching.worker import Worker
 
 PATIENCE_S = 300.0  # without a byte; as in containerd
 LAYERS_AT_ONCE = 3  # as in containerd

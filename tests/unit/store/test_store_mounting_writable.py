@@ -7,8 +7,8 @@ import pytest
 
 from cri_shim.linux import disk
 from cri_shim.linux.disk import Usage
-from cri_shim.store import writable
-from cri_shim.store.writable import WritableLayers
+from cri_shim.store.mounting import writable
+from cri_shim.store.mounting.writable import WritableLayers
 
 
 @pytest.fixture

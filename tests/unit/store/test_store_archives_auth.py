@@ -8,7 +8,7 @@ import pytest
 
 from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2 as api
-from cri_shim.store.auth import Credential, authfile, credential, merged
+from cri_shim.store.archives.auth import Credential, authfile, credential, merged
 from tests.fixtures.images import basic_auth
 
 BASIC = basic_auth("user", "pass word")

@@ -21,7 +21,7 @@ from cri_shim.faults import fault_point
 from cri_shim.linux import mounts
 from cri_shim.linux.privacy import make_private, write_private
 from cri_shim.linux.remove import remove_tree
-from cri_shim.store.rootfs import Rootfs
+from cri_shim.store.mounting.rootfs import Rootfs
 from cri_shim.untrusted import parse_json, read_file
 
 MAX_FILE = 1 << 20  # bytes; a diff-id has 71

@@ -25,8 +25,8 @@ from pathlib import Path
 
 from cri_shim.linux.disk import Usage, allocated
 from cri_shim.linux.walk import Walk
-from cri_shim.store import merged, overlay
-from cri_shim.store.merged import Layer, Node
+from cri_shim.store.trees import merged, overlay
+from cri_shim.store.trees.merged import Layer, Node
 
 _LINKS_LIMIT = 40  # symbolic links in one path; the kernel's limit
 _IMPLICIT_MODE = 0o755

@@ -1,4 +1,4 @@
-"""The program: `archive_index ARCHIVE LIMIT NAME...` prints one file of a tar, as a line of JSON.
+"""The program: `index ARCHIVE LIMIT NAME...` prints one file of a tar, as a line of JSON.
 
 It is a child process (store/python_child.py), because Python's tarfile reads as much into memory as
 a header says, and an archive can keep it busy for very long. Exit status 0, or 1 with the reason on

@@ -16,12 +16,12 @@ from cri_shim.faults import fault_point
 from cri_shim.pb.state_pb2 import LayerRecord
 from cri_shim.store.additions import Additions
 from cri_shim.store.catalog import Catalog, KnownBlob
-from cri_shim.store.fetch import Fetch
-from cri_shim.store.following import Following, Unpacked
+from cri_shim.store.fetching.fetch import Fetch
+from cri_shim.store.fetching.following import Following, Unpacked
+from cri_shim.store.fetching.progress import DONE, SHARED, UNPACKING, LayerProgress
 from cri_shim.store.layers import Layers
 from cri_shim.store.layout import Layout
 from cri_shim.store.manifest import Blob, Content
-from cri_shim.store.progress import DONE, SHARED, UNPACKING, LayerProgress
 
 MOST_BLOBS = 16  # of one layer that are recorded: one content can be compressed in different ways
 PATIENCE_S = 30.0  # for the same layer of another pull, and the time that it takes at

@@ -13,8 +13,8 @@ from typing import Literal
 
 from cri_shim.errors import ToolFailed
 from cri_shim.linux import beneath
-from cri_shim.store import merged
-from cri_shim.store.merged import Node
+from cri_shim.store.trees import merged
+from cri_shim.store.trees.merged import Node
 
 MOST = 1_000_000  # changes: some 300 MB of memory
 _PIECE = 1 << 18  # bytes of two files that are compared at once

@@ -23,8 +23,8 @@ from cri_shim.errors import (
     ToolFailed,
     Unavailable,
 )
-from cri_shim.store.progress import DOWNLOADING, LayerProgress, PullProgress
-from cri_shim.store.worker import Worker
+from cri_shim.store.fetching.progress import DOWNLOADING, LayerProgress, PullProgress
+from cri_shim.store.fetching.worker import Worker
 from cri_shim.untrusted import one_line
 
 _log = logging.getLogger(__name__)

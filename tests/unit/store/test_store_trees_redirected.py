@@ -10,8 +10,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from cri_shim.store import merged, redirected
-from cri_shim.store.merged import Layer, Node
+from cri_shim.store.trees import merged, redirected
+from cri_shim.store.trees.merged import Layer, Node
 from cri_shim.store.unpack.extract import Extractor
 from cri_shim.store.unpack.failure import BadLayer
 from cri_shim.store.unpack.stream import LayerStream
@@ -210,7 +210,9 @@ def tar_of(layer: Sequence[tuple[str, str, str]]) -> bytes:
 def test_any_chain_is_the_tree_that_umoci_makes(
     chain: list[list[tuple[str, str, str]]],
 ) -> None:
-    for layer in chain:  # an entry through a link of the same layer: test_store_tree has those
+    for (
+        layer
+    ) in chain:  # an entry through a link of the same layer: test_store_unpack_tree has those
         ends = [path for kind, path, _ in layer if kind != "directory"]
         assume(not any(path.startswith(f"{end}/") for _, path, _ in layer for end in ends))
     try:

@@ -9,9 +9,9 @@ import pytest
 
 from cri_shim.errors import RegistryUnavailable, ToolFailed, Unavailable
 from cri_shim.pb.state_pb2 import LayerRecord
-from cri_shim.store.fetch import Fetch, Transfer
-from cri_shim.store.following import AT_ONCE, Following
-from cri_shim.store.progress import LayerProgress
+from cri_shim.store.fetching.fetch import Fetch, Transfer
+from cri_shim.store.fetching.following import AT_ONCE, Following
+from cri_shim.store.fetching.progress import LayerProgress
 from tests.fixtures.waiting import until
 
 DIFF_ID = "sha256:" + "d" * 64

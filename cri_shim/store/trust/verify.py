@@ -18,11 +18,11 @@ from cri_shim.errors import NotFound, SignatureValidationFailed
 from cri_shim.linux.privacy import make_private, write_private
 from cri_shim.linux.remove import remove_tree
 from cri_shim.registry.reference import Reference
-from cri_shim.store import policy, sigstore
+from cri_shim.store.archives.skopeo import Skopeo
 from cri_shim.store.layout import Layout
-from cri_shim.store.policy import Requirements
-from cri_shim.store.sigstore import Signature
-from cri_shim.store.skopeo import Skopeo
+from cri_shim.store.trust import policy, sigstore
+from cri_shim.store.trust.policy import Requirements
+from cri_shim.store.trust.sigstore import Signature
 from cri_shim.untrusted import printable, read_file, reason
 
 OPENSSL = "openssl"

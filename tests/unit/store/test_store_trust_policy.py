@@ -8,8 +8,8 @@ import pytest
 
 from cri_shim.errors import InvalidArgument, SignatureValidationFailed
 from cri_shim.registry.reference import parse
-from cri_shim.store import policies, policy
-from cri_shim.store.policies import Policies
+from cri_shim.store.trust import policies, policy
+from cri_shim.store.trust.policies import Policies
 
 ACCEPT, REJECT = {"type": "insecureAcceptAnything"}, {"type": "reject"}
 SIGNED = {"type": "signedBy", "keyType": "GPGKeys", "keyPath": "/k.gpg"}

@@ -16,9 +16,9 @@ from cri_shim.aio.offload import finish
 from cri_shim.errors import ToolFailed, Unavailable
 from cri_shim.faults import fault_point
 from cri_shim.pb.state_pb2 import LayerRecord
-from cri_shim.store.fetch import Fetch, Transfer
+from cri_shim.store.fetching.fetch import Fetch, Transfer
+from cri_shim.store.fetching.progress import UNPACKING
 from cri_shim.store.layers import Layers
-from cri_shim.store.progress import UNPACKING
 
 AT_ONCE = 8  # processes of 15 MiB that mostly wait for bytes; other layers are unpacked afterwards
 

@@ -1,6 +1,6 @@
-"""The program: `archive_layout ARCHIVE DIRECTORY` unpacks an OCI layout from a tar archive.
+"""The program: `extract ARCHIVE DIRECTORY` unpacks an OCI layout from a tar archive.
 
-It is a child process (store/python_child.py) for the same reasons as archive_index. It writes only
+It is a child process (store/python_child.py) for the same reasons as index. It writes only
 the regular files that the image-layout specification names. Exit status 0, NO_SPACE_EXIT, or 1 with
 the reason on stderr.
 """
@@ -12,7 +12,7 @@ import resource
 import shutil
 import tarfile
 
-from cri_shim.store.archive_index import MEMORY_LIMIT, fail
+from cri_shim.store.archives.index import MEMORY_LIMIT, fail
 from cri_shim.store.unpack.failure import NO_SPACE_EXIT
 
 _FILE = re.compile(r"(?:\./)?(oci-layout|index\.json|blobs/[a-z0-9]+/[a-f0-9]{32,128})", re.ASCII)

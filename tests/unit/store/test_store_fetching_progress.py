@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from cri_shim.store.progress import DOWNLOADING, SHARED, LayerProgress, PullProgress, Pulls
+from cri_shim.store.fetching.progress import DOWNLOADING, SHARED, LayerProgress, PullProgress, Pulls
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from cri_shim.linux import beneath, walk
 from cri_shim.linux.syscalls import NOBODY
 from cri_shim.spec.userns import IdMap
-from cri_shim.store import overlay
+from cri_shim.store.trees import overlay
 
 
 @dataclass(frozen=True, slots=True)

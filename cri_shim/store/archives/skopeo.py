@@ -19,8 +19,7 @@ from cri_shim.errors import (
     Unavailable,
 )
 from cri_shim.store import registries
-from cri_shim.store.policies import Policies
-from cri_shim.store.stall import PATIENCE_S, unless_stalled
+from cri_shim.store.archives.stall import PATIENCE_S, unless_stalled
 
 RETRIES = 2  # of a broken transfer; a registry that never answers fails at once
 _MANIFEST_LIMIT = 16 << 20  # bytes; skopeo's own limit is 4 MiB
@@ -46,20 +45,18 @@ class Skopeo:
         self,
         program: str = "skopeo",
         *,
-        policies: Policies | None = None,
         registries_conf: Path | None = None,
         architecture: str,
         env: Mapping[str, str] | None = None,
         patience: float = PATIENCE_S,
     ) -> None:
-        """`registries_conf` replaces the node's own file if given; `policies` are for archives.
+        """`registries_conf` replaces the node's own file if given.
 
         `program` may be "": then every use is a ToolFailed that says what to install. `patience`: a
         transfer is given up after so many seconds without a byte; 0: never.
         """
         self._patience = patience
         self._program = program
-        self._policies = policies or Policies()
         self._platform = ["--override-os", "linux", "--override-arch", architecture]
         self._registries_conf = registries_conf
         self._registries = ["--registries-conf", str(registries_conf)] if registries_conf else []
@@ -90,17 +87,17 @@ class Skopeo:
         return done.stdout
 
     async def copy(
-        self, source: str, layout: Path, authfile: Path | None, policy: Path | None = None
+        self, source: str, layout: Path, authfile: Path | None, policy: Path | None
     ) -> None:
         """Copy this machine's image of `source` into the OCI layout, digests unchanged.
 
-        `policy` is a policy.json instead of the node's own; without any, all is accepted.
+        `policy` is a policy.json; None accepts every image.
 
         A file that `layout` already has under a blob's name is used as that blob.
         """
         copying = run(
             [
-                self._installed(), *_policy(policy or self._policies.file()), *self._registries,
+                self._installed(), *_policy(policy), *self._registries,
                 *self._platform,
                 "--tmpdir", str(layout), "copy", "--quiet", "--preserve-digests",
                 "--remove-signatures",  # they are verified; a layout has no place for them

@@ -1,6 +1,6 @@
 """Layers that are kept for the next try of a pull."""
 
-from cri_shim.store.grace import Grace
+from cri_shim.store.fetching.grace import Grace
 from tests.fixtures.waiting import until
 
 

@@ -14,8 +14,8 @@ import stat
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from cri_shim.store import merged
-from cri_shim.store.merged import Layer, Node, Part
+from cri_shim.store.trees import merged
+from cri_shim.store.trees.merged import Layer, Node, Part
 
 _ROOT = ""
 

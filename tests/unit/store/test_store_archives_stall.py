@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cri_shim.errors import RegistryUnavailable
-from cri_shim.store.stall import unless_stalled
+from cri_shim.store.archives.stall import unless_stalled
 
 PATIENCE_S = 0.2
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from cri_shim.errors import ToolFailed
-from cri_shim.store import changes, merged
-from cri_shim.store.merged import Layer, Node
+from cri_shim.store.trees import changes, merged
+from cri_shim.store.trees.merged import Layer, Node
 from tests.fixtures.trees import make_wide
 
 

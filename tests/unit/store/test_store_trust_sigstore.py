@@ -8,8 +8,8 @@ import pytest
 
 from cri_shim.errors import ToolFailed
 from cri_shim.registry.reference import parse
-from cri_shim.store import sigstore
 from cri_shim.store.manifest import compose
+from cri_shim.store.trust import sigstore
 
 DIGEST = "sha256:" + "a" * 64
 OTHER = "sha256:" + "b" * 64

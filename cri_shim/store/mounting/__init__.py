@@ -1,0 +1,8 @@
+"""What the store mounts: root file systems of containers, images for reading, and layers.
+
+- `rootfs`: the overlay that is a container's root file system
+- `fuse`: the same by fuse-overlayfs, if the kernel does not let the user mount overlays
+- `writable`: the disk usage of writable layers, measured in the background
+- `mounted`: images that are mounted on the node itself
+- `layer_mounts`: the mounts of layers that are files
+"""
