@@ -131,8 +131,11 @@ class Process:
         return await self.ended(within)
 
     async def end(self, grace: float) -> bool:
-        """Give it `grace` seconds to end by itself, then kill it; False if it had to be killed."""
+        """Give it `grace` seconds to end by itself, then kill it; False if it had to be killed.
+
+        The wait after SIGKILL does not depend on `grace`: it is at most KILL_S.
+        """
         if await self.ended(grace):
             return True
-        await self.kill(grace)
+        await self.kill()
         return False

@@ -49,6 +49,15 @@ async def test_a_process_that_does_not_end_in_time_is_killed() -> None:
     assert await child.wait() == -signal.SIGKILL
 
 
+async def test_a_process_that_gets_no_grace_has_ended_when_its_end_returns() -> None:
+    child, known = sleeper()
+    with Process.of(known) as held:
+        by_itself = await held.end(0)
+        status = held.exit_status()
+    await child.wait()
+    assert (by_itself, status) == (False, 128 + signal.SIGKILL)
+
+
 async def test_a_process_with_another_start_time_is_gone_and_takes_no_signal() -> None:
     child, known = sleeper()
     with Process.of(Stat(child.pid, 0, 0, known.start_time + 1, "S")) as held:
