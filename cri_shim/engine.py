@@ -94,6 +94,8 @@ class Defaults:
     pause_init: str  # the static program that keeps a shared pid namespace
     sysctls: Mapping[str, str]  # of every pod that has its own namespace for them
     pids_limit: int  # of every container; 0 means none
+    creates_sources: bool  # make the directory of a mount whose source does not exist
+    not_created_sources: frozenset[str]  # paths of which none is made
     cdi_dirs: tuple[Path, ...]  # with device specifications; a later directory wins
 
 

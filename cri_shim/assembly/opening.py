@@ -4,6 +4,7 @@ of OCI runtimes at the same time.
 
 import asyncio
 import logging
+import posixpath
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -100,6 +101,10 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
             pause_init=programs.init,
             sysctls=default_sysctls,
             pids_limit=config.containers.pids_limit,
+            creates_sources=config.containers.missing_mount_source == "create",
+            not_created_sources=frozenset(
+                map(posixpath.normpath, config.containers.not_created_mount_sources)
+            ),
             cdi_dirs=config.containers.cdi_spec_dirs,
         ),
     )

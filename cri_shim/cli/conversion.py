@@ -42,6 +42,10 @@ class Conversion:
         else:
             self.values[key] = typed, entry.origin
 
+    def imply(self, key: str, value: Any, reason: str) -> None:
+        """Set `key` to how the other runtime behaves without being told; call it at the end."""
+        self.values[key] = value, reason
+
     def handler(self, name: str, entry: Entry, path: str) -> None:
         """Set the program of a runtime handler."""
         self.handlers[name] = path, entry.origin

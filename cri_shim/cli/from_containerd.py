@@ -60,6 +60,7 @@ def converted(file: Path) -> str:
         else:
             _outside_cri(found, entry)
     refuse_if_empty(found, "containerd")
+    found.imply("containers.missing_mount_source", "create", "containerd always does")
     return found.text()
 
 

@@ -24,6 +24,7 @@ _DIRECT = {
     "crio.runtime.default_mounts_file": "default_mounts_file",
     "crio.runtime.no_pivot": "no_pivot_root",
     "crio.runtime.log_size_max": "max_log_size",
+    "crio.runtime.absent_mount_sources_to_reject": "containers.not_created_mount_sources",
     "crio.runtime.cdi_spec_dirs": "containers.cdi_spec_dirs",
     "crio.image.default_transport": "image_default_transport",
     "crio.image.pinned_images": "image.pinned_images",
@@ -61,6 +62,7 @@ def converted(file: Path) -> str:
         if entry.path[0] == "crio":
             _convert(found, entry)
     refuse_if_empty(found, "CRI-O")
+    found.imply("containers.missing_mount_source", "create", "CRI-O always does")
     return found.text()
 
 

@@ -194,6 +194,14 @@ class Containers:
         "processes and threads a container may have; 0: as many as its pod",
         check=checks.between(0, 1 << 22),  # the kernel's own limit
     )
+    missing_mount_source: str = key(
+        "refuse",
+        "a mount whose host_path does not exist: refuse, or create the directory as others do",
+        check=checks.one_of("refuse", "create"),
+    )
+    not_created_mount_sources: tuple[str, ...] = key(
+        (), "paths that are refused also with create", check=checks.all_absolute_texts
+    )
     cdi_spec_dirs: tuple[Path, ...] = key(
         (Path("/etc/cdi"), Path("/var/run/cdi")),
         "CDI device specifications; a device in a later directory replaces an earlier one",

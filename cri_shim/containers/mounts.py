@@ -1,5 +1,7 @@
 """Finds the sources of a container's mounts on this node; spec.mounts decides how they are used."""
 
+import logging
+import posixpath
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,13 +15,15 @@ from cri_shim.containers.rootfs import user_namespace
 from cri_shim.engine import Engine
 from cri_shim.errors import InvalidArgument
 from cri_shim.faults import fault_point
-from cri_shim.linux import sources
+from cri_shim.linux import missing_directory, sources
 from cri_shim.linux.mounts import mount_with, propagation
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.spec import mounts as spec_mounts
 from cri_shim.spec import userns
 from cri_shim.spec.mounts import DATA, ResolvedMount, cleaned
+
+_log = logging.getLogger(__name__)
 
 
 async def of_request(
@@ -42,22 +46,45 @@ async def of_request(
         (requested[n].host_path, str(space.path) if space and requested[n].uidMappings else "")
         for n in on_host
     ]
-    outcomes = dict(zip(on_host, await own_process.ask(sources.find, items), strict=True))
+    outcomes = await own_process.ask(sources.find, items)
+    found = {
+        n: await _made(engine, f"config.mounts[{n}].host_path", item)
+        if isinstance(outcome, FileNotFoundError)
+        else outcome
+        for n, item, outcome in zip(on_host, items, outcomes, strict=True)
+    }
     return [
         spec_mounts.resolve(index, mount, str(images[index]), shared=False, slave=False, rro=rro)
         if index in images
-        else await _on_host(index, mount, outcomes[index], rro, real_paths)
+        else await _on_host(index, mount, found[index], rro, real_paths)
         for index, mount in enumerate(requested)
     ]
+
+
+async def _made(engine: Engine, field: str, item: tuple[str, str]) -> Any:
+    """Make the missing directory of a mount, if the configuration says so; return what is found.
+
+    The directory stays, also if the container cannot be created: other pods may use it by then.
+    """
+    path = item[0]
+    absent = f"{path} does not exist on this node"
+    if not engine.defaults.creates_sources:
+        advice = 'make it, or set containers.missing_mount_source = "create"'
+        raise InvalidArgument(field, f"{absent}; {advice}")
+    if posixpath.normpath(path) in engine.defaults.not_created_sources:
+        raise InvalidArgument(field, f"{absent}; containers.not_created_mount_sources has it")
+    [problem] = await own_process.each(missing_directory.make, [(path,)])
+    if isinstance(problem, OSError):
+        reason = f"{absent}, and cannot be made: {problem.strerror}"
+        raise InvalidArgument(field, reason) from problem
+    _log.info("made the directory %s, which a mount names", path)
+    return (await own_process.ask(sources.find, [item]))[0]
 
 
 async def _on_host(
     index: int, mount: api.Mount, outcome: Any, rro: bool, real_paths: Mapping[str, str]
 ) -> ResolvedMount:
     field = f"config.mounts[{index}]"
-    if isinstance(outcome, FileNotFoundError):
-        problem = f"{mount.host_path} does not exist on this node"
-        raise InvalidArgument(f"{field}.host_path", problem)
     if isinstance(outcome, OSError):
         problem = f"{mount.host_path}: {outcome.strerror}"
         raise InvalidArgument(f"{field}.host_path", problem) from outcome

@@ -38,7 +38,9 @@ def _configure_cri_shim(place: Place, oci: str) -> None:
     ]
     (place / "registries.conf").write_text("\n".join(registries))
     handlers = "".join(f'\n[runtimes.{name}]\npath = "{oci}"\n' for name in ("default", HANDLER))
-    settings = f'runtime = "default"\n{files.cri_shim(place, "cri-shim-e0")}{handlers}'
+    containers = '\n[containers]\nmissing_mount_source = "create"\n'  # as with containerd
+    own = files.cri_shim(place, "cri-shim-e0")
+    settings = f'runtime = "default"\n{own}{containers}{handlers}'
     (place / "cri-shim.toml").write_text(settings)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cri_shim.errors import InvalidArgument
 from cri_shim.linux import mounts, syscalls
 from cri_shim.pb import api_pb2 as api
 from cri_shim.rpc.client import Client
@@ -161,3 +162,13 @@ def own_mounts(daemon: Daemon, *directories: Path) -> list[str]:
     targets = [line.split(" ")[4] for line in lines]
     ours = tuple(map(str, (daemon.directory, *directories)))
     return sorted(target for target in targets if target.startswith(ours))
+
+
+async def test_a_missing_source_is_refused_and_the_key_that_makes_it_is_named(
+    cri: Cri, tmp_path: Path
+) -> None:
+    asked = api.Mount(container_path="/data", host_path=str(tmp_path / "new"))
+    problem = rf"mounts\[0\].host_path: {tmp_path}/new does not exist on this node; make it, or set"
+    with pytest.raises(InvalidArgument, match=rf"{problem} containers.missing_mount_source"):
+        await cri.create(await cri.run_pod(), container_config(["true"], mounts=[asked]))
+    assert list(tmp_path.iterdir()) == []

@@ -31,6 +31,7 @@ def test_a_containerd_file_of_version_2_is_converted(tmp_path: Path) -> None:
     assert config.image.keep_blobs is False
     assert config.network.plugin_dirs == (Path("/opt/cni/bin"),)
     assert config.containers.cdi_spec_dirs == (Path("/etc/cdi"),)
+    assert config.containers.missing_mount_source == "create"
     assert (config.default_runtime, config.cgroup_manager) == ("runc", "systemd")
     assert config.runtimes["runc"].path == ("/usr/sbin/runc",)
     assert config.server.socket == Config().server.socket
@@ -65,6 +66,8 @@ def test_a_crio_file_is_converted(tmp_path: Path) -> None:
     assert config.default_sysctls == ("net.ipv4.ping_group_range=0 0",)
     assert config.hooks_dir == ("/usr/share/containers/oci/hooks.d",)
     assert config.containers.pids_limit == 0
+    assert config.containers.missing_mount_source == "create"
+    assert config.containers.not_created_mount_sources == ("/etc/hostname",)
     assert config.image.signature_policy_path == "/etc/containers/policy.json"
     assert config.network.config_dir == Path("/etc/cni/net.d")
     assert "pause_image: pods need no pause image" in text
