@@ -56,13 +56,16 @@ def _arguments() -> argparse.Namespace:
         "--limit", default=suite.LIMIT, metavar="TIME", help=f"end a group then ({suite.LIMIT})"
     )
     parser.add_argument("--again", action="store_true", help="only what failed in the stored run")
+    parser.add_argument(
+        "--rest", action="store_true", help="only what the stored run was ended before"
+    )
     parser.add_argument("--report", action="store_true", help="only write the report again")
     parser.add_argument("--directory", type=Path, default=node.DEFAULT, help=str(node.DEFAULT))
     return parser.parse_args()
 
 
 def _run(args: argparse.Namespace, name: str) -> record.Run:
-    """Run one group; store the outcome of a whole group, or of the specs that had failed."""
+    """Run one group; store the outcome of all of it, of what had failed, or of what was left."""
     stored = RESULTS / f"{name}-{args.runtime}.json"
     logs = LOGS / f"{name}-{args.runtime}"
     if args.again:
@@ -71,8 +74,14 @@ def _run(args: argparse.Namespace, name: str) -> record.Run:
             return earlier
         focus = [_pattern(spec) for spec in earlier.undecided()]
         run = earlier.with_second_try(_run_part(args, name, logs / "again", focus))
+    elif args.rest:
+        earlier = record.Run.from_json(stored.read_text())
+        if not earlier.undone():
+            return earlier
+        decided = [_pattern(spec.name) for spec in earlier.specs]
+        run = earlier.continued(_run_part(args, name, logs / "rest", (), decided))
     elif args.focus or args.skip:
-        return _run_part(args, name, LOGS / "part", args.focus)
+        return _run_part(args, name, LOGS / "part", args.focus, args.skip)
     else:
         run = _run_part(args, name, logs, ())
     RESULTS.mkdir(exist_ok=True)
@@ -85,13 +94,19 @@ def _pattern(name: str) -> str:
     return "Suite " + re.sub(r"([^\w\s])", r"\\\1", name) + "$"
 
 
-def _run_part(args: argparse.Namespace, name: str, logs: Path, focus: Sequence[str]) -> record.Run:
+def _run_part(
+    args: argparse.Namespace,
+    name: str,
+    logs: Path,
+    focus: Sequence[str],
+    skip: Sequence[str] = (),
+) -> record.Run:
     runtime, group = RUNTIMES[args.runtime], GROUPS[name]
     place = Place(args.directory, args.programs)
     shutil.rmtree(logs, ignore_errors=True)
     logs.mkdir(parents=True)
     storage, names = images.stored(_cache(), args.programs, args.kubernetes)
-    selection = suite.Selection(group, args.procs, logs, focus, args.skip, args.limit)
+    selection = suite.Selection(group, args.procs, logs, focus, skip, args.limit)
     print(f"== {group.title}, {runtime.name}", flush=True)
     versions = _versions(args, runtime.version())  # of the code as it is at the start
     started = time.monotonic()

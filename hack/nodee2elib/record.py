@@ -56,6 +56,21 @@ class Run:
             traces=(*self.traces, *later.traces),
         )
 
+    def continued(self, later: "Run") -> "Run":
+        """This run with the outcomes of a later one of the specs that it was ended before."""
+        return replace(
+            self,
+            date=later.date,
+            versions={
+                name: version if version == before else f"{before}, then {version}"
+                for name, version in later.versions.items()
+                for before in [self.versions[name]]
+            },
+            seconds=round(self.seconds + later.seconds, 1),
+            specs=(*self.specs, *later.specs),
+            traces=(*self.traces, *later.traces),
+        )
+
     def to_json(self) -> str:
         """One line for each spec, so that two runs can be compared by their lines."""
         fields = asdict(self)

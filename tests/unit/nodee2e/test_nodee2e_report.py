@@ -67,6 +67,20 @@ def test_a_spec_that_passes_in_a_second_run_is_marked():
     assert "NodeConformance, cri-shim: `b`" in report.text([run])
 
 
+def test_a_run_that_was_ended_is_continued_with_the_versions_of_both():
+    first = replace(run_of("cri-shim", a="pass"), selected=2, versions={"crun": "1", "Linux": "6"})
+    later = replace(
+        run_of("cri-shim", b="fail"), date="2999-01-01", versions={"crun": "2", "Linux": "6"}
+    )
+
+    run = first.continued(later)
+
+    assert [(spec.name, spec.state) for spec in run.specs] == [("a", "pass"), ("b", "fail")]
+    assert (run.undone(), run.date) == (0, "2999-01-01")
+    assert run.versions == {"crun": "1, then 2", "Linux": "6"}
+    assert run.seconds == first.seconds + later.seconds
+
+
 def test_a_known_cause_is_found_by_the_suites_output():
     said = 'stderr "ip: RTNETLINK answers", cmd [ip link add dummy1 type dummy]'
 
