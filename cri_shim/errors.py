@@ -27,6 +27,14 @@ class InvalidArgument(CriShimError):
         self.field = field
 
 
+class InvalidImageName(InvalidArgument):
+    """An image name is empty or malformed. The text is whole without the path of the field."""
+
+    def __init__(self, problem: str, field: str = "image.image") -> None:
+        super().__init__("", problem)
+        self.field = field
+
+
 class RROUnsupported(InvalidArgument):
     """A mount cannot be read-only recursively. The kubelet knows this kind by its prefix."""
 

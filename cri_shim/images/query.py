@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 
 from cri_shim.engine import Engine
-from cri_shim.errors import InvalidArgument, NotFound
+from cri_shim.errors import InvalidArgument, InvalidImageName, NotFound
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb.state_pb2 import ImageRecord
 from cri_shim.registry.reference import candidates, id_prefix
@@ -35,7 +35,7 @@ def resolve(engine: Engine, reference: str) -> ImageRecord | None:
             return found
     ids = store.catalog.ids_from(prefix) if prefix else []
     if len(ids) > 1:
-        raise InvalidArgument("image.image", f"{reference} is ambiguous: {len(ids)} images match")
+        raise InvalidImageName(f"{reference} is ambiguous: {len(ids)} images match")
     return store.catalog.image(ids[0]) if ids else None
 
 

@@ -29,6 +29,7 @@ imports asyncio: each blob has a thread, and the start takes a tenth of a second
 - `connections`: HTTP and TLS by urllib3
 - `unix_socket`: HTTP on a unix socket
 - `exchange`: a request with its redirects
+- `sentences`: the texts of failures, pure
 - `answers`: failures and small bodies
 - `session`: authorized requests for a repository at an endpoint
 - `documents`: indexes, manifests and descriptors, pure

@@ -8,17 +8,14 @@ import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
-from cri_shim.registry.connections import (
-    Answer,
-    NetworkError,
-    Stalled,
-    TlsFailed,
-    Unreachable,
-)
+from cri_shim.registry import sentences
+from cri_shim.registry.connections import Answer, NetworkError, Stalled, TlsFailed, Unreachable
 from cri_shim.registry.failure import Failure, Kind
+from cri_shim.registry.sentences import Identity, Sentence
 from cri_shim.untrusted import parse_json, printable
 
 MAX_ERROR = 64 << 10  # bytes of the body of an error
+_NOBODY = Identity()
 _SHOWN = 300  # characters of a registry's message
 _CODES: Mapping[str, Kind] = {  # errors[].code
     "BLOB_UNKNOWN": "not_found",
@@ -39,8 +36,17 @@ _PASSING = {408, 425, 429}  # and every 5xx but 501 and 505
 _FINAL = {501, 505}
 
 
-def failure(answer: Answer, attempt: str, now: Callable[[], float] = time.time) -> Failure:
-    """Return the failure that an answer is; reads its body and closes it."""
+def failure(
+    answer: Answer,
+    host: str,
+    what: str,
+    identity: Identity = _NOBODY,
+    now: Callable[[], float] = time.time,
+) -> Failure:
+    """Return the failure that an answer is; reads its body and closes it.
+
+    `host` was asked for `what`; both are for the text.
+    """
     code, words = _error(answer)
     status = answer.status
     passing = status in _PASSING or (status >= 500 and status not in _FINAL)
@@ -48,9 +54,21 @@ def failure(answer: Answer, attempt: str, now: Callable[[], float] = time.time) 
     if kind == "unavailable":
         passing = passing or code in _CODES
     said = f"{code}: {words}" if code and words else code or words
-    text = f"{attempt}: {answer_line(status)}{f', {said}' if said else ''}"
     wait = retry_after(answer.headers.get("Retry-After", ""), now())
-    return Failure(kind, text, passing=passing and kind == "unavailable", wait=wait)
+    passing = passing and kind == "unavailable"
+
+    def sentence() -> Sentence:
+        if kind == "not_found":
+            return sentences.missing(host, what)
+        if kind == "unauthorized":
+            return sentences.unauthorized(host, what, identity, words)
+        if kind == "denied":
+            return sentences.denied(host, what, identity, said or answer_line(status))
+        if status == 429:
+            return sentences.limited(host, wait, now())
+        return sentences.answered(host, what, answer_line(status), said, passing=passing)
+
+    return Failure(kind, *sentence(), passing=passing, wait=wait)
 
 
 def answer_line(status: int) -> str:
@@ -109,16 +127,12 @@ def body(answer: Answer, limit: int, seconds: float) -> bytes:
     return bytes(data)
 
 
-def network_failure(error: NetworkError, attempt: str, patience: float) -> Failure:
+def network_failure(error: NetworkError, host: str, what: str, patience: float) -> Failure:
     """Return the failure that an error of the network is."""
+    sentence = sentences.broken(host, error, what, patience)
     if isinstance(error, Stalled):
-        return Failure(
-            "stalled",
-            f"{attempt}: no byte came for {patience:g} s, and it was given up; pull again, or raise"
-            " image.pull_progress_timeout if the registry needs longer",
-        )
+        return Failure("stalled", *sentence)
     if isinstance(error, TlsFailed):
-        advice = "; put the certificate of its authority into certs.d" if error.untrusted else ""
-        return Failure("unavailable", f"{attempt}: {error}{advice}", reached=False)
+        return Failure("unavailable", *sentence, reached=False)
     reached = not isinstance(error, Unreachable)
-    return Failure("unavailable", f"{attempt}: {error}", passing=True, reached=reached)
+    return Failure("unavailable", *sentence, passing=True, reached=reached)

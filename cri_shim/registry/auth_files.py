@@ -7,7 +7,7 @@ helper of the registry comes first, then the entry with the most of the path, th
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,16 @@ class AuthFiles:
                 return found
         return None
 
+    def searched(self, registry: str) -> str:
+        """Return a sentence on the places where `find` found no credential of a registry."""
+        read = [str(file) for file, _ in self._read or ()]
+        asked = [f"docker-credential-{name}" for name in self.helpers if name != FILES] + read
+        others = ", ".join(str(file) for file in self.files if str(file) not in read)
+        if not asked:
+            return f"no file with credentials can be read: {others}"
+        none = f"no credentials for {registry} in {', '.join(asked)}"
+        return f"{none} (missing or unusable: {others})" if others else none
+
     def _in_files(self, registry: str, path: str) -> Credential | None:
         if self._read is None:
             self._read = list(self._contents())
@@ -82,16 +92,17 @@ class AuthFiles:
             entry = entries[key]
             found = of_entry(entry, f"{file}: {key}") if isinstance(entry, dict) else None
             if found is not None:
-                return found
+                return replace(found, source=str(file))
         store = content.get("credsStore")
         return self._ask(store, registry) if isinstance(store, str) and store else None
 
     def _ask(self, helper: str, registry: str) -> Credential | None:
         try:
-            return self.helper(helper, _HUB_KEY if registry == "docker.io" else registry)
+            found = self.helper(helper, _HUB_KEY if registry == "docker.io" else registry)
         except Failure as e:
             self.warn(e.message)
             return None
+        return replace(found, source=f"docker-credential-{helper}") if found else None
 
     def _contents(self) -> Iterator[tuple[Path, Mapping[str, Any]]]:
         for file in self.files:

@@ -16,6 +16,7 @@ from cri_shim.registry.credentials import Credential
 from cri_shim.registry.endpoint import Endpoint
 from cri_shim.registry.exchange import exchange
 from cri_shim.registry.failure import Failure
+from cri_shim.registry.sentences import Identity
 from cri_shim.untrusted import parse_json, printable
 
 MAX_ANSWER = 1 << 20  # bytes of a token server's answer
@@ -31,12 +32,17 @@ class Authorization:
         connections: Connections,
         endpoint: Endpoint,
         find: Callable[[], Credential | None],
+        searched: Callable[[], str] = str,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`find` returns the credential; it may run programs and is called at most once."""
+        """`find` returns the credential; it may run programs and is called at most once.
+
+        `searched` says where `find` looked if there was none.
+        """
         self._connections = connections
         self._endpoint = endpoint
         self._find = find
+        self._searched = searched
         self._clock = clock
         self._lock = threading.Lock()
         self._found = False
@@ -54,6 +60,15 @@ class Authorization:
             if self._bearer is not None and self._clock() >= self._until:
                 self._fetch(self._bearer)
             return self._header
+
+    def identity(self) -> Identity:
+        """Return what the registry is asked with."""
+        with self._lock:
+            return self._identity()
+
+    def _identity(self) -> Identity:
+        own = self._own()
+        return Identity("", self._searched()) if own is None else Identity(own.shown)
 
     def has_credential(self) -> bool:
         with self._lock:
@@ -90,12 +105,12 @@ class Authorization:
         """Get a token from the server that the challenge names."""
         realm = challenge.parameters.get("realm", "")
         server = self._checked(realm)
-        attempt = f"cannot get a token for {self._endpoint.repository} from {server}"
         started = self._clock()
         try:
-            token, lifetime = self._token(challenge, realm, attempt)
+            token, lifetime = self._token(challenge, realm, server)
         except NetworkError as e:
-            raise network_failure(e, attempt, TIME_LIMIT_S) from e
+            host = f"{self._endpoint.host}: its token server {server}"
+            raise network_failure(e, host, "a token", TIME_LIMIT_S) from e
         self._bearer = challenge
         self._header = f"Bearer {token}"
         self._until = started + max(lifetime, _LIFETIME_S) * _MARGIN
@@ -117,7 +132,7 @@ class Authorization:
             )
         return host
 
-    def _token(self, challenge: Challenge, realm: str, attempt: str) -> tuple[str, float]:
+    def _token(self, challenge: Challenge, realm: str, server: str) -> tuple[str, float]:
         own = self._own() or Credential()
         scope = challenge.parameters.get("scope") or f"repository:{self._endpoint.path}:pull"
         query = {"service": challenge.parameters.get("service", ""), "scope": scope}
@@ -144,12 +159,18 @@ class Authorization:
         answer = exchange(
             self._connections, self._endpoint, realm, headers, secrets, method=method, body=content
         )
+        host, wanted = self._endpoint.host, self._endpoint.path
+        if answer.status == 401:
+            raise failure(answer, host, wanted, self._identity())
+        place = f"{host}: its token server {server}"
         if answer.status != 200:
-            raise failure(answer, attempt)
+            raise failure(answer, place, f"a token for {wanted}", self._identity())
         try:
             return _parsed(body(answer, MAX_ANSWER, TIME_LIMIT_S))
         except ValueError as e:
-            raise Failure("unauthorized", f"{attempt}: its answer {e}") from None
+            raise Failure(
+                "unauthorized", f"{place} gave no token for {wanted}: its answer {e}"
+            ) from None
 
 
 def _parsed(data: bytes) -> tuple[str, float]:

@@ -4,6 +4,8 @@ A failure of the network is one of four exceptions, whose texts are safe to show
 kept and used again, also by several threads.
 """
 
+import errno
+import socket
 import ssl
 import threading
 import warnings
@@ -37,15 +39,23 @@ class NetworkError(Exception):
 
 
 class Unreachable(NetworkError):
-    """There is no connection: no address, refused, no route, or the proxy failed."""
+    """There is no connection; `why`: name, refused, time, route, proxy, or "" for other reasons."""
+
+    def __init__(self, text: str, why: str = "") -> None:
+        super().__init__(text)
+        self.why = why
 
 
 class TlsFailed(NetworkError):
-    """TLS does not work with this server; `untrusted` if only its certificate is refused."""
+    """TLS does not work with this server.
 
-    def __init__(self, text: str, *, untrusted: bool) -> None:
+    `why`: it speaks HTTP ("plain"), or its certificate is refused for its authority, its name or
+    its time; "" for other reasons.
+    """
+
+    def __init__(self, text: str, why: str = "") -> None:
         super().__init__(text)
-        self.untrusted = untrusted
+        self.why = why
 
 
 class Stalled(NetworkError):
@@ -157,7 +167,8 @@ class Connections:
             return urllib3.PoolManager(**options)
         parts = urlsplit(proxy)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise Unreachable(f"the proxy is of the unknown kind {printable(parts.scheme, 20)!r}")
+            kind = printable(parts.scheme, 20)
+            raise Unreachable(f"the proxy is of the unknown kind {kind!r}", "proxy")
         if parts.username:
             login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             options["proxy_headers"] = urllib3.make_headers(proxy_basic_auth=login)
@@ -181,7 +192,7 @@ def context(tls: Tls) -> ssl.SSLContext:
         for file, key in tls.pairs:
             made.load_cert_chain(file, key or None, password=_no_password)
     except (OSError, ValueError) as e:
-        raise TlsFailed(printable(f"cannot use {file}: {reason(e)}"), untrusted=False) from e
+        raise TlsFailed(printable(f"cannot use {file}: {reason(e)}")) from e
     return made
 
 
@@ -191,23 +202,48 @@ def _no_password() -> str:
 
 
 def _translated(error: HTTPError) -> NetworkError:
-    cause = error
+    root = _root(error)
     if isinstance(error, ProxyError):
-        return Unreachable(f"the proxy failed: {_words(error)}")
+        return Unreachable(f"the proxy failed: {_words(root)}", "proxy")
     if isinstance(error, SSLError):
-        return TlsFailed(_words(cause), untrusted="CERTIFICATE_VERIFY_FAILED" in str(error))
+        return TlsFailed(_words(root), _why_tls(root))
     if isinstance(error, NewConnectionError):
-        return Unreachable(_words(error))
+        if isinstance(root, socket.gaierror):
+            return Unreachable(f"its address is not found: {_words(root)}", "name")
+        return Unreachable(_words(root), _WHY.get(getattr(root, "errno", None) or 0, ""))
     if isinstance(error, ConnectTimeoutError):
-        return Unreachable("no connection within the time limit")
+        return Unreachable("no connection within the time limit", "time")
     if isinstance(error, ReadTimeoutError):
         return Stalled("no byte came")
-    return NetworkError(_words(error))
+    return NetworkError(_words(root))
 
 
-def _words(error: BaseException) -> str:
-    """Return the words of the system or of TLS at the root of an error."""
-    found: BaseException = error
+_WHY = {
+    errno.ECONNREFUSED: "refused",
+    errno.ETIMEDOUT: "time",
+    errno.ENETUNREACH: "route",
+    errno.EHOSTUNREACH: "route",
+}
+_PLAIN = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "UNKNOWN_PROTOCOL"}
+# OpenSSL's X509_V_ERR_*: https://docs.openssl.org/master/man3/X509_STORE_CTX_get_error/
+_AUTHORITY = {2, 18, 19, 20, 21, 24, 27}
+_TIME, _NAME = {9, 10}, {62, 64}
+
+
+def _why_tls(root: BaseException) -> str:
+    if isinstance(root, ssl.SSLCertVerificationError):
+        code = root.verify_code
+        if code in _AUTHORITY:
+            return "authority"
+        return "time" if code in _TIME else "name" if code in _NAME else ""
+    if isinstance(root, ssl.SSLError):
+        return "plain" if root.reason in _PLAIN else ""
+    return "name" if type(root).__name__ == "CertificateError" else ""
+
+
+def _root(error: BaseException) -> BaseException:
+    """Return the error of the system or of TLS that another one is made from."""
+    found = error
     while True:
         inner = found.__cause__ or found.__context__
         if inner is None:
@@ -215,8 +251,16 @@ def _words(error: BaseException) -> str:
         if inner is None:
             break
         found = inner
+    return found
+
+
+def _words(error: BaseException) -> str:
+    """Return the words at the root of an error."""
+    found = _root(error)
     if isinstance(found, ssl.SSLCertVerificationError):
-        return printable(f"certificate verify failed: {found.verify_message}")
+        return printable(found.verify_message.rstrip("."))
+    if isinstance(found, ssl.SSLError) and found.reason:
+        return printable(found.reason.lower().replace("_", " "))
     if isinstance(found, OSError) and found.strerror:
         return printable(found.strerror)
     return printable(str(found) or type(found).__name__)

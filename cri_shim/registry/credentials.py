@@ -7,12 +7,13 @@ Mirrors get those of the node. `repr` shows no secret.
 import base64
 import binascii
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
 from cri_shim.registry.endpoint import Endpoint
 from cri_shim.registry.failure import Failure
+from cri_shim.untrusted import printable
 
 _FIELD = "auth"
 _TOKEN_USER = "<token>"  # the user name of a helper's answer that is an identity token
@@ -27,6 +28,7 @@ class Credential:
     password: str = field(default="", repr=False)
     identity_token: str = field(default="", repr=False)
     registry_token: str = field(default="", repr=False)
+    source: str = field(default="", repr=False, compare=False)  # a file, a program, the request
 
     @property
     def basic(self) -> str:
@@ -34,6 +36,17 @@ class Credential:
         if not self.user and not self.password:
             return ""
         return "Basic " + base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
+
+    @property
+    def shown(self) -> str:
+        """Return who it is and where it is from, without a secret."""
+        if self.registry_token:
+            kind = "the registry token"
+        elif self.identity_token:
+            kind = "the identity token"
+        else:
+            kind = f"user {printable(self.user, 100)!r}"
+        return f"{kind} (from {self.source})" if self.source else kind
 
 
 def of_call(auth: Mapping[str, Any] | None) -> Credential | None:
@@ -44,15 +57,16 @@ def of_call(auth: Mapping[str, Any] | None) -> Credential | None:
     for key, value in values.items():
         if not isinstance(value, str):
             raise Failure("argument", f"{_FIELD}.{key}: is not text")
+    found = None
     if values["identity_token"]:
-        return Credential(user=values["username"], identity_token=values["identity_token"])
-    if values["username"] or values["password"]:
-        return Credential(values["username"], values["password"])
-    if values["auth"]:
-        return decoded(values["auth"], f"{_FIELD}.auth")
-    if values["registry_token"]:
-        return Credential(registry_token=values["registry_token"])
-    return None
+        found = Credential(user=values["username"], identity_token=values["identity_token"])
+    elif values["username"] or values["password"]:
+        found = Credential(values["username"], values["password"])
+    elif values["auth"]:
+        found = decoded(values["auth"], f"{_FIELD}.auth")
+    elif values["registry_token"]:
+        found = Credential(registry_token=values["registry_token"])
+    return replace(found, source="the request") if found else None
 
 
 _KEYS = ("username", "password", "auth", "identity_token", "registry_token")

@@ -149,15 +149,15 @@ class Download:
         """Add the rest of the blob to the part."""
         if part.size == self._size and part.size:
             return
-        attempt = self._attempt(session)
+        what, host = self._what(session), session.endpoint.host
         at = part.size
-        answer = session.get(f"blobs/{self.digest}", ranges.request(at), attempt, (200, 206, 416))
+        answer = session.get(f"blobs/{self.digest}", ranges.request(at), what, (200, 206, 416))
         self._answer = answer
         try:
-            skip = ranges.to_skip(answer.status, answer.headers, at, self._size, attempt)
+            skip = ranges.to_skip(answer.status, answer.headers, at, self._size, f"{host}: {what}")
             self._receive(session, answer, part, skip)
         except NetworkError as e:
-            raise network_failure(e, attempt, self._patience) from e
+            raise network_failure(e, host, what, self._patience) from e
         except BaseException:
             answer.close()
             raise
@@ -174,8 +174,8 @@ class Download:
             part.write(data)
         self._check_cancelled()
         if part.size < self._size:
-            text = f"the connection ended after {part.size} of {self._size} bytes"
-            raise Failure("unavailable", f"{self._attempt(session)}: {text}", passing=True)
+            ended = NetworkError(f"it ended after {part.size} of {self._size} bytes")
+            raise network_failure(ended, session.endpoint.host, self._what(session), self._patience)
 
     def _restart(self, part: Part) -> None:
         part.restart()
@@ -185,11 +185,11 @@ class Download:
         if self._cancelled.is_set():
             raise Cancelled
 
-    def _attempt(self, session: Session) -> str:
-        return f"cannot fetch the blob {self.digest} of {session.endpoint.repository}"
+    def _what(self, session: Session) -> str:
+        return f"blob {self.digest} of {session.endpoint.path}"
 
     def _failure(self, session: Session, text: str) -> Failure:
-        return Failure("invalid", f"{self._attempt(session)}: {text}")
+        return Failure("invalid", f"{session.endpoint.host}: {self._what(session)}: {text}")
 
     def _damaged(self, session: Session, part: Part) -> Failure:
         found = self._failure(session, f"what came has the digest {part.digest()}")

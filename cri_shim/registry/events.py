@@ -22,7 +22,7 @@ class Events:
     def retry(self, digest: str, host: str, attempt: int, failure: Failure, wait: float) -> None:
         seconds = round(wait, 3)
         self.send(
-            "retry", digest=digest, host=host, attempt=attempt, reason=failure.message, wait=seconds
+            "retry", digest=digest, host=host, attempt=attempt, reason=failure.cause, wait=seconds
         )
 
     def failed(self, digest: str, failure: Failure) -> None:

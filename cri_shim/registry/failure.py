@@ -21,20 +21,23 @@ Kind = Literal[
 class Failure(Exception):
     """A failure of a request, a blob or the pull. Its text contains no secret.
 
-    `passing`: the same request may succeed later. `wait`: the seconds that the registry asks for.
-    `reached`: there was a connection.
+    `message` is `cause` and `remedy` together. `passing`: the same request may succeed later.
+    `wait`: the seconds that the registry asks for. `reached`: there was a connection.
     """
 
     def __init__(
         self,
         kind: Kind,
-        message: str,
+        cause: str,
+        remedy: str = "",
         *,
         passing: bool = False,
         wait: float | None = None,
         reached: bool = True,
     ) -> None:
-        self.message = one_line(message)
+        self.cause = one_line(cause)
+        self.remedy = remedy
+        self.message = one_line(f"{cause}; {remedy}" if remedy else cause)
         super().__init__(self.message)
         self.kind = kind
         self.passing = passing
@@ -43,9 +46,9 @@ class Failure(Exception):
 
 
 def together(failures: Sequence[Failure], others: str) -> Failure:
-    """Return the last failure, with the messages of the ones before it; `others` names them."""
+    """Return the last failure, with the causes of the ones before it; `others` names them."""
     *before, last = failures
     if not before:
         return last
-    told = "; ".join(failure.message for failure in before)
-    return Failure(last.kind, f"{last.message} ({others}: {told})")
+    told = "; ".join(failure.cause for failure in before)
+    return Failure(last.kind, f"{last.cause} ({others}: {told})", last.remedy)

@@ -132,7 +132,10 @@ class Pull:
         def find() -> Credential | None:
             return own or self._files.find(endpoint.registry, endpoint.path)
 
-        session = Session(self._connections, endpoint, find, self._request.patience)
+        def searched() -> str:
+            return self._files.searched(endpoint.registry)
+
+        session = Session(self._connections, endpoint, find, self._request.patience, searched)
         if own is not None and own.registry_token:
             session.set_token(own.registry_token)
         return session

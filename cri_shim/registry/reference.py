@@ -9,12 +9,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from cri_shim.errors import InvalidArgument
+from cri_shim.errors import InvalidImageName
 
 DEFAULT_REGISTRY = "docker.io"
 DEFAULT_TAG = "latest"
 NAME_LIMIT = 255  # characters of registry and path; the limit of all registries
-FIELD = "image.image"
 
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
@@ -51,7 +50,7 @@ class Reference:
 def candidates(text: str, search: Sequence[str] = ()) -> list[Reference]:
     """Return the possible meanings of a name, best first; a short name has one for each registry.
 
-    InvalidArgument if it is no image name.
+    InvalidImageName if it is none.
     """
     rest, at, digest = text.partition("@")
     if at and not _DIGEST.fullmatch(digest):
@@ -108,5 +107,7 @@ def _in_library(registry: str, path: str) -> str:
     return f"library/{path}" if registry == DEFAULT_REGISTRY and "/" not in path else path
 
 
-def _invalid(text: str, problem: str) -> InvalidArgument:
-    return InvalidArgument(FIELD, f"{text[:300]!r} is not an image name: {problem}")
+def _invalid(text: str, problem: str) -> InvalidImageName:
+    if not text:
+        return InvalidImageName("image name is empty")
+    return InvalidImageName(f"{text[:300]!r} is not an image name: {problem}")

@@ -70,8 +70,8 @@ class Resolver:
         raise together(failures, "mirrors failed before")
 
     def _at(self, session: Session, reference: Reference, sessions: list[Session]) -> Image:
-        what = f"{reference} at {session.endpoint.host}"
         name = reference.digest or reference.tag
+        what = f"{session.endpoint.path}{'@' if reference.digest else ':'}{name}"
         top = self._document(session, name, what, reference.digest)
         manifest, config = self._usable(session, top, what)
         others = [other for other in sessions if other is not session]
@@ -89,19 +89,20 @@ class Resolver:
         """Return the manifest for this machine below `top`, and its config."""
         if not top.is_index:
             return top, self._config(session, top, what)
+        shown = _full(session, what)
         tried = 0
         offered: list[Mapping[str, Any]] = []
         waiting = [(1, top)]
         while waiting:
             depth, index = waiting.pop(0)
-            listed = documents.entries(index, what)
+            listed = documents.entries(index, shown)
             offered += listed
             for entry in platforms.choices(listed, self._architecture, self._variants):
                 tried += 1
                 if tried > MAX_DOCUMENTS or depth > MAX_DEPTH:
                     raise Failure(
                         "invalid",
-                        f"{what} is an index with more than {MAX_DOCUMENTS} documents to look at,"
+                        f"{shown} is an index with more than {MAX_DOCUMENTS} documents to look at,"
                         f" or deeper than {MAX_DEPTH} levels",
                     )
                 found = self._entry(session, entry, what)
@@ -116,56 +117,59 @@ class Resolver:
         own = f"linux/{self._architecture}"
         raise Failure(
             "not_found",
-            f"{what} has no image for {own}, this machine; it has: {platforms.described(offered)}",
+            f"{shown} has no image for {own}, this machine; it has: {platforms.described(offered)}",
         )
 
     def _entry(self, session: Session, entry: Mapping[str, Any], what: str) -> Document:
-        described = documents.descriptor(entry, f"an entry of {what}", documents.MAX_INDEX)
+        shown = _full(session, what)
+        described = documents.descriptor(entry, f"an entry of {shown}", documents.MAX_INDEX)
         if described.data is not None:
-            return documents.parse(described.data, str(entry.get("mediaType") or ""), what)
+            return documents.parse(described.data, str(entry.get("mediaType") or ""), shown)
         return self._document(session, described.digest, what, described.digest)
 
     def _document(self, session: Session, name: str, what: str, digest: str) -> Document:
         """Return a manifest or index by tag or digest; `digest` is what it has to have, or ""."""
-        attempt = f"cannot read the manifest of {what}"
         headers = {"Accept": documents.ACCEPT}
         data, answered = self._read(
-            session, f"manifests/{name}", headers, attempt, documents.MAX_INDEX
+            session, f"manifests/{name}", headers, what, documents.MAX_INDEX
         )
         expected = digest or answered.get("Docker-Content-Digest", "")
         if expected.startswith("sha256:") and documents.digest_of(data) != expected:
             raise Failure(
                 "invalid",
-                f"{attempt}: its digest is {documents.digest_of(data)}, not {expected}: it was"
-                " damaged on the way, or changed",
+                f"{session.endpoint.host}: the manifest of {what} has the digest"
+                f" {documents.digest_of(data)}, not {expected}: it was damaged on the way, or"
+                " changed",
             )
-        return documents.parse(data, answered.get("Content-Type", ""), what)
+        return documents.parse(data, answered.get("Content-Type", ""), _full(session, what))
 
     def _config(self, session: Session, manifest: Document, what: str) -> bytes:
-        described = documents.config(manifest, what)
+        described = documents.config(manifest, _full(session, what))
         if described.data is not None:
             return described.data
-        attempt = f"cannot read the config of {what} ({described.digest})"
+        config = f"config {described.digest} of {what}"
         data, _ = self._read(
-            session, f"blobs/{described.digest}", {}, attempt, documents.MAX_MANIFEST
+            session, f"blobs/{described.digest}", {}, config, documents.MAX_MANIFEST
         )
-        if documents.digest_of(data) != described.digest:
-            raise Failure("invalid", f"{attempt}: its digest is {documents.digest_of(data)}")
+        if (digest := documents.digest_of(data)) != described.digest:
+            text = f"{session.endpoint.host}: {config} came with the digest {digest}"
+            raise Failure("invalid", text)
         return data
 
     def _read(
-        self, session: Session, what: str, headers: Mapping[str, str], attempt: str, limit: int
+        self, session: Session, path: str, headers: Mapping[str, str], what: str, limit: int
     ) -> tuple[bytes, Mapping[str, str]]:
         """Return body and headers; what may pass is tried again."""
         backoff = Backoff(MANIFEST_TRIES)
         while True:
             try:
-                answer = session.get(what, headers, attempt)
+                answer = session.get(path, headers, what)
                 return body(answer, limit, self._patience * _SLOW), answer.headers
             except NetworkError as e:
-                found = network_failure(e, attempt, self._patience)
+                found = network_failure(e, session.endpoint.host, what, self._patience)
             except ValueError as e:
-                raise Failure("invalid", f"{attempt}: the answer {e}") from None
+                text = f"{session.endpoint.host}: the answer for {what} {e}"
+                raise Failure("invalid", text) from None
             except Failure as e:
                 found = e
             wait = backoff.next(found.wait) if found.passing and found.reached else None
@@ -173,6 +177,11 @@ class Resolver:
                 raise found
             self._events.retry("", session.endpoint.host, backoff.attempt, found, wait)
             self._sleep(wait)
+
+
+def _full(session: Session, what: str) -> str:
+    """Return the name of an image at a server, for errors in its content."""
+    return f"{session.endpoint.host}/{what}"
 
 
 def _names_platform(entry: Mapping[str, Any]) -> bool:

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Collection, Mapping
 
-from cri_shim.registry.answers import failure, network_failure
+from cri_shim.registry.answers import answer_line, failure, network_failure
 from cri_shim.registry.authorization import Authorization
 from cri_shim.registry.connections import Answer, Connections, NetworkError
 from cri_shim.registry.credentials import Credential
 from cri_shim.registry.endpoint import Endpoint
 from cri_shim.registry.exchange import exchange, origin_of
 from cri_shim.registry.failure import Failure
+from cri_shim.registry.sentences import answered
 
 _RENEWALS = 2  # new authorizations for one request: a token may end just before it is used
 
@@ -22,11 +23,13 @@ class Session:
         endpoint: Endpoint,
         find: Callable[[], Credential | None],
         patience: float,
+        searched: Callable[[], str] = str,
     ) -> None:
+        """`find` and `searched` are those of Authorization."""
         self.endpoint = endpoint
         self._connections = connections
         self._patience = patience
-        self._authorization = Authorization(connections, endpoint, find)
+        self._authorization = Authorization(connections, endpoint, find, searched)
         self._scheme = "" if endpoint.scheme == "either" else endpoint.scheme
 
     def set_token(self, token: str) -> None:
@@ -34,23 +37,28 @@ class Session:
         self._authorization.set_token(token)
 
     def get(
-        self, what: str, headers: Mapping[str, str], attempt: str, ok: Collection[int] = (200,)
+        self, path: str, headers: Mapping[str, str], what: str, ok: Collection[int] = (200,)
     ) -> Answer:
         """Return the answer for `manifests/...` or `blobs/...`; Failure if its status is not `ok`.
 
-        `attempt` begins the text of the failure.
+        `what` says in the failure what is asked for.
         """
+        host = self.endpoint.host
         try:
-            answer = self._authorized(what, headers)
+            answer = self._authorized(path, headers)
         except NetworkError as e:
-            raise network_failure(e, attempt, self._patience) from e
+            raise network_failure(e, host, what, self._patience) from e
         if answer.status in ok:
             return answer
-        found = failure(answer, attempt)
+        if not self._is_own(answer):
+            host = f"{host} redirects to {origin_of(answer.url)[1]}, which"
         if answer.status in (401, 403) and not self._is_own(answer):
             # The address that a redirect gave is valid for a short time: ask the registry again.
-            raise Failure("unavailable", found.message, passing=True)
-        raise found
+            answer.close()
+            line = answer_line(answer.status)
+            cause, remedy = answered(host, what, line, "", passing=True)
+            raise Failure("unavailable", cause, remedy, passing=True)
+        raise failure(answer, host, what, self._authorization.identity())
 
     def _authorized(self, what: str, headers: Mapping[str, str]) -> Answer:
         pinged = False
@@ -81,15 +89,21 @@ class Session:
         secrets = dict(self.endpoint.headers)
         if authorization:
             secrets["Authorization"] = authorization
-        if self._scheme:
-            return self._exchange(self._scheme, what, headers, secrets)
-        try:
-            answer = self._exchange("https", what, headers, secrets)
+        if not self._scheme and (answer := self._by_tls(what, headers, secrets)) is not None:
             self._scheme = "https"
-        except NetworkError:
-            answer = self._exchange("http", what, headers, secrets)
-            self._scheme = "http"
+            return answer
+        answer = self._exchange(self._scheme or "http", what, headers, secrets)
+        self._scheme = self._scheme or "http"
         return answer
+
+    def _by_tls(
+        self, what: str, headers: Mapping[str, str], secrets: Mapping[str, str]
+    ) -> Answer | None:
+        """Return the answer by https; None if there is none: the error of HTTP counts then."""
+        try:
+            return self._exchange("https", what, headers, secrets)
+        except NetworkError:
+            return None
 
     def _exchange(
         self, scheme: str, what: str, headers: Mapping[str, str], secrets: Mapping[str, str]

@@ -63,7 +63,7 @@ def _mount(at: str, mount: api.Mount) -> None:
         raise InvalidArgument(f"{at}.container_path", "the root itself cannot be mounted over")
     fields.known(f"{at}.propagation", mount.propagation, api.MountPropagation.DESCRIPTOR)
     if mount.HasField("image"):
-        fields.image(f"{at}.image.image", mount.image.image)
+        fields.image(f"{at}.image.image", mount.image.image, f"{at}: ")
         fields.inside(f"{at}.image_sub_path", mount.image_sub_path)
     else:
         fields.absolute(f"{at}.host_path", mount.host_path)

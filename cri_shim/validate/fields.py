@@ -9,7 +9,7 @@ import re
 
 from google.protobuf.descriptor import EnumDescriptor
 
-from cri_shim.errors import InvalidArgument
+from cri_shim.errors import InvalidArgument, InvalidImageName
 
 MAX_ID_LENGTH = 128  # our ids have 64; ids of other runtimes on this socket path are accepted
 MAX_NAME_LENGTH = 253  # the name of a Kubernetes object is a DNS subdomain
@@ -107,9 +107,16 @@ def word(at: str, value: str) -> None:
         raise InvalidArgument(at, f"{value[:80]!r} is not one word")
 
 
-def image(at: str, value: str) -> None:
-    """Check an image reference: required, without spaces; registry/reference.py parses the rest."""
-    given(at, value)
-    word(at, value)
+def image(at: str, value: str, of: str = "") -> None:
+    """Check an image reference: required, without spaces; registry/reference.py parses the rest.
+
+    `of` begins the text of the error, instead of the path of the field.
+    """
+    shown = repr(value[:80])
+    if not value:
+        raise InvalidImageName(f"{of}image name is empty", at)
+    if any(c.isspace() or not c.isprintable() for c in value):
+        raise InvalidImageName(f"{of}{shown} is not an image name: it is not one word", at)
     if len(value) > MAX_IMAGE_LENGTH:
-        raise InvalidArgument(at, f"has {len(value)} characters, {MAX_IMAGE_LENGTH} are allowed")
+        problem = f"it has {len(value)} characters, {MAX_IMAGE_LENGTH} are allowed"
+        raise InvalidImageName(f"{of}{shown}... is not an image name: {problem}", at)

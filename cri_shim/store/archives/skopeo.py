@@ -38,6 +38,14 @@ _KINDS: tuple[tuple[str, type[CriShimError]], ...] = (
      r"|Client\.Timeout|502 Bad Gateway|503 Service Unavailable|504 Gateway Timeout"
      r"|unexpected EOF|toomanyrequests|429 \(?Too Many", RegistryUnavailable),
 )  # fmt: skip
+_REMEDIES = (
+    (
+        "server gave HTTP response to HTTPS client",
+        "to allow plain HTTP, set insecure = true for HOST in registries.conf",
+    ),
+    ("x509: certificate signed by unknown authority",
+     "put its CA into /etc/containers/certs.d/HOST/ca.crt"),
+)  # fmt: skip
 
 
 class Skopeo:
@@ -142,13 +150,24 @@ class Skopeo:
 
 def failure(done: Finished, attempted: str, directory: Path | None = None) -> CriShimError:
     """Return skopeo's message as an error of the right kind."""
-    words = _fatal(done.complaint())
-    remote = "docker://" in attempted
+    words = _once(_fatal(done.complaint()))
+    _, remote, name = attempted.partition("docker://")
+    host, _, path = name.partition("/")
     for pattern, kind in _KINDS:
         if re.search(pattern, words, re.IGNORECASE) and (remote or kind is not RegistryUnavailable):
+            if remote and kind is NotFound:
+                return NotFound(f"{host} has no {path}")
             where = f" (in {directory})" if kind is Unavailable and directory else ""
             return kind(f"{attempted}: {words}{where}")
-    return ToolFailed(f"{attempted}: {words}")
+    remedies = (remedy for pattern, remedy in _REMEDIES if remote and pattern in words)
+    return ToolFailed("; ".join([f"{attempted}: {words}", *remedies]).replace("HOST", host))
+
+
+def _once(words: str) -> str:
+    """Leave out what skopeo says twice, and its false claim that the name cannot be parsed."""
+    parts = words.split(": ")
+    parts = [part for part in parts if not part.startswith("Error parsing image name")] or parts
+    return ": ".join(part for n, part in enumerate(parts) if not n or part != parts[n - 1])
 
 
 def _fatal(complaint: str) -> str:

@@ -151,7 +151,8 @@ class Fetch:
         elif kind == "retry":
             where: LayerProgress | PullProgress = self._seen if transfer is None else transfer.layer
             where.attempt, where.host = int(event["attempt"]), str(event["host"])
-            self._seen.trouble = str(event["reason"])
+            wait = float(event["wait"])
+            self._seen.trouble = f"{event['reason']}; next try in {wait:.0f} s"
         elif kind == "host":
             where = self._seen if transfer is None else transfer.layer
             where.host = str(event["host"])
@@ -197,7 +198,7 @@ class Fetch:
 def error_of(kind: str, message: str, directory: Path) -> CriShimError:
     """Return the error that the worker names; the kinds are those of its protocol."""
     if kind == "argument":
-        return InvalidArgument("image", message)
+        return InvalidArgument("", message)
     if kind == "no_space":
         return Unavailable(f"{message} (in {directory})")
     return _KINDS.get(kind, ToolFailed)(message)

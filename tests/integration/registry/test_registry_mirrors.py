@@ -128,8 +128,8 @@ def test_the_failures_of_all_servers_are_in_the_message(
         failure = worker.failure()
 
     assert failure["kind"] == "not_found"
-    assert f"at {odd.host}: HTTP 404" in failure["message"]
-    assert f"at {mirror.host}: HTTP 403" in failure["message"]
+    assert f"{odd.host} has no " in failure["message"]
+    assert f"{mirror.host} denies " in failure["message"]
 
 
 @pytest.mark.parametrize(

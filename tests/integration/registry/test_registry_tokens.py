@@ -98,7 +98,8 @@ def test_a_token_server_that_refuses_makes_the_pull_unauthorized(
         failure = worker.failure()
 
     assert failure["kind"] == "unauthorized"
-    assert "token" in failure["message"]
+    whom = "refuses user 'user'" if auth else "for a client without credentials"
+    assert whom in failure["message"]
     assert "wrong" not in failure["message"]
 
 

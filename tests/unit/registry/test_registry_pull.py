@@ -148,7 +148,7 @@ def test_a_config_inside_the_manifest_is_not_fetched(odd: OddRegistry) -> None:
     ("end", "data", "words"),
     [
         ("/manifests/latest", b'{"config": {}, "layers": []}', "no valid sha256"),
-        (digest_of(CONFIG), b"x" * len(CONFIG), "its digest is"),
+        (digest_of(CONFIG), b"x" * len(CONFIG), "came with the digest"),
     ],
 )
 def test_damaged_content_is_invalid(odd: OddRegistry, end: str, data: bytes, words: str) -> None:
@@ -192,7 +192,7 @@ def test_the_last_failure_of_several_names_counts(odd: OddRegistry) -> None:
     resolver = Resolver(Told(), "amd64", (), 5, sleep=lambda _: None)
     odd.plan("/manifests/1", status(403))
 
-    with pytest.raises(Failure, match=r"HTTP 404.*before that.*HTTP 403") as e:
+    with pytest.raises(Failure, match=r"has no x:2 \(before that: .* denies x:1 .*HTTP 403") as e:
         resolver.image([parse("a.example/x:1"), parse("b.example/x:2")], lambda _: [session])
 
     assert e.value.kind == "not_found"

@@ -43,8 +43,30 @@ def test_a_complaint_becomes_an_error_of_its_kind(message: str, kind: type[CriSh
     error = failure(complaint(message), "cannot copy docker://h/a:1", Path("/store"))
 
     assert type(error) is kind
-    assert message in str(error)
+    words = "h has no a:1" if kind is NotFound else message
+    assert words in str(error)
     assert "level=" not in str(error)
+
+
+def test_what_skopeo_says_twice_or_wrongly_is_left_out() -> None:
+    said = 'Error parsing image name \\"docker://h/a:1\\": reading x: denied: denied: requested'
+
+    assert str(failure(complaint(said), "cannot copy docker://h/a:1")) == (
+        "cannot copy docker://h/a:1: reading x: denied: requested"
+    )
+
+
+@pytest.mark.parametrize(
+    ("message", "remedy"),
+    [
+        ("pinging h: http: server gave HTTP response to HTTPS client",
+         "set insecure = true for h:5000 in registries.conf"),
+        ("pinging h: tls: failed: x509: certificate signed by unknown authority",
+         "put its CA into /etc/containers/certs.d/h:5000/ca.crt"),
+    ],
+)  # fmt: skip
+def test_a_complaint_of_tls_has_a_remedy(message: str, remedy: str) -> None:
+    assert str(failure(complaint(message), "cannot copy docker://h:5000/a:1")).endswith(remedy)
 
 
 def test_want_of_space_names_the_directory() -> None:
