@@ -20,6 +20,10 @@ _LINE = 256  # of them, for "#!": the part that the kernel reads
 _ELF = b"\x7fELF"
 # The ELF machines that a kernel executes, by the kernel's own: amd64 and 386, arm64 and arm.
 _KIN = {62: {62, 3}, 183: {183, 40}}
+_MACHINES = {  # by e_machine of the ELF header: https://refspecs.linuxfoundation.org/elf/gabi4+/
+    3: "x86 (32 bits)", 8: "mips", 20: "ppc", 21: "ppc64", 22: "s390x", 40: "arm (32 bits)",
+    62: "x86-64", 183: "arm64", 243: "riscv", 258: "loongarch",
+}  # fmt: skip
 _MACHINE_AT, _CLASS_AT, _ORDER_AT = 18, 4, 5
 _BITS_64, _BIG_ENDIAN = 2, 2
 _Look = Callable[..., bytes | None]  # read_head_in_root of a root
@@ -59,7 +63,7 @@ def _problem(look: _Look, head: bytes, cwd: str) -> str:
     with Path("/proc/self/exe").open("rb") as own:
         theirs, ours = _machine(head), _machine(own.read(_HEAD))
     if theirs not in _KIN.get(ours, {theirs}):
-        return f"it is a program for another machine (ELF machine {theirs}, this one is {ours})"
+        return f"it is a program for {_name(theirs)}, and this machine is {_name(ours)}"
     loader = _loader(head)
     return _missing(look, loader, cwd) if loader else ""
 
@@ -73,6 +77,10 @@ def _missing(look: _Look, interpreter: str, cwd: str) -> str:
 def _machine(head: bytes) -> int:
     """Return the e_machine of an ELF header."""
     return int(struct.unpack_from(f"{_order(head)}H", head, _MACHINE_AT)[0])
+
+
+def _name(machine: int) -> str:
+    return _MACHINES.get(machine, f"the unknown ELF machine {machine}")
 
 
 def _order(head: bytes) -> str:

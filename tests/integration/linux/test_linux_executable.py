@@ -70,7 +70,7 @@ def root(tmp_path: Path) -> Path:
         (program(b"\0\1\2"), "it is neither a program nor a script that names its interpreter"),
         (program(b"\x7fELF"), "it is neither a program nor a script that names its interpreter"),
         (program(Path(DYNAMIC).read_bytes()), "its interpreter '/lib64/ld-linux"),
-        (program(foreign()), "it is a program for another machine (ELF machine 22, this one is "),
+        (program(foreign()), "it is a program for s390x, and this machine is "),
     ],
 )
 def test_the_problem_is_the_kernels_error(

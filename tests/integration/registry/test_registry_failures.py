@@ -4,6 +4,7 @@ import json
 import re
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ GENERIC = error(404, "MANIFEST_UNKNOWN", "manifest unknown")
 LONG = error(429, "TOOMANYREQUESTS", "slow down", Retry_After="3600")
 
 
-def message(odd: OddRegistry, tmp_path: Path, name: str, **fields: object) -> tuple[str, str]:
+def message(odd: OddRegistry, tmp_path: Path, name: str, **fields: Any) -> tuple[str, str]:
     """Return kind and text of the failure of a pull, with HOST for the server's name."""
     with Worker(tmp_path, name, registries_conf=odd.conf, **fields) as worker:
         failure = worker.failure()
