@@ -83,6 +83,10 @@ class Unavailable(CriShimError):
     """A needed resource is missing now and may come back: shutdown, network, disk."""
 
 
+class Unreachable(Unavailable):
+    """No daemon answers on the socket of a client."""
+
+
 class Unimplemented(CriShimError):
     """This part of the API is not served."""
 

@@ -1,101 +1,49 @@
-"""The command line: one module for each command, and `main`, which selects one.
+"""The command line: `main` runs one command.
 
 Only `serve` is the daemon; every other command for pods or images calls a running daemon through
-its socket. A failure is one sentence on stderr and exit code 1; bad usage is exit code 2.
+its socket. A failure is one sentence on stderr; its exit code is decided in `exit_codes`. Heavy
+imports are inside functions, so that a command starts quickly.
 
-A command is a module with `add(parser)`, which declares its arguments, and `run(args)`, which
-returns the exit code. Heavy imports are inside `run`, so that `--help` is fast. The first line of a
-command's module is its help text.
+The commands are the modules of `commands`. What they share:
 
-- `serve`: the daemon; `notify`: its messages to systemd
-- `config`, `hooks`, `version`, `info`: show the configuration and the daemon
-- `config_text`: a configuration as TOML
-- `from_libpod`, `from_containerd`, `from_crio`: convert other configurations; `conversion`: the
-  part that they share
-- `run`, `image`: more than crictl: a command in a pod; image archives; `pulls`: how far pulls are
-- `pods`, `ps`, `logs`, `exec`, `inspect`, `stop`, `rm`: like crictl's commands
-- `completion`: scripts for shells; `candidates`: the words that complete a command line
-- `listing`: filters and tables of `pods` and `ps`
-- `messages`: messages as crictl's JSON
-- `which`: finds the object of an id
+- `command_line`: the parser of the whole command line; `usage`: its errors
+- `global_flags`, `arguments`: the flags of every command, and types of arguments
+- `daemon`: the connection to the daemon
+- `output`: -o, -q and --no-headers; `table`: columns for a terminal's width; `template` and
+  `template_value`: -o go-template
+- `exit_codes`: the exit code of each kind of error
+- `listing`: filters of `pods` and `ps`; `messages`: messages as crictl's JSON
+- `which`: finds the object of a name or an id
+- `candidates`: the words that complete a command line
 - `session`, `terminal`: the client's end of an exec
-- `arguments`: types of arguments
+- `pulls`: how far pulls are
+- `config_text`: a configuration as TOML; `convert`: reads the configurations of others
+- `notify`: the daemon's messages to systemd
 """
 
-import argparse
 import asyncio
+import errno
 import os
 import signal
 import sys
-from collections.abc import Coroutine, Sequence
-from pathlib import Path
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from cri_shim.cli import (
-    completion,
-    config,
-    exec,
-    hooks,
-    image,
-    info,
-    inspect,
-    logs,
-    pods,
-    ps,
-    rm,
-    run,
-    serve,
-    stop,
-    version,
-)
-from cri_shim.cli.arguments import absolute, assignment, overrides
+from cri_shim.cli import exit_codes
+from cri_shim.cli.command_line import parser
+from cri_shim.cli.global_flags import overrides
 from cri_shim.errors import CriShimError
 from cri_shim.untrusted import one_line
-from cri_shim.version import __version__
 
-_COMMANDS = {
-    "serve": serve,
-    "run": run,
-    "pods": pods,
-    "ps": ps,
-    "logs": logs,
-    "exec": exec,
-    "inspect": inspect,
-    "stop": stop,
-    "rm": rm,
-    "image": image,
-    "info": info,
-    "config": config,
-    "hooks": hooks,
-    "version": version,
-    "completion": completion,
-}
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of the whole command line."""
-    top = argparse.ArgumentParser(prog="cri-shim", description="A Kubernetes container runtime.")
-    top.add_argument("--version", action="version", version=f"cri-shim {__version__}")
-    top.add_argument("--config", metavar="FILE", type=Path, help="configuration to read")
-    for flag, key in (("--root", "server.root"), ("--run-root", "server.run_root")):
-        top.add_argument(flag, metavar="DIR", type=absolute, help=f"{key} of the configuration")
-    top.add_argument("--socket", metavar="PATH", type=absolute, help="the daemon's unix socket")
-    top.add_argument("--log-level", choices=("debug", "info", "warning", "error"))
-    top.add_argument(
-        "--set", metavar="KEY=VALUE", action="append", default=[], type=assignment,
-        help="any other key of the configuration, like network.bridge=br0",
-    )  # fmt: skip
-    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name, command in _COMMANDS.items():
-        summary = (command.__doc__ or "").partition("\n")[0]
-        sub = commands.add_parser(name, help=summary.partition(": ")[2], description=summary)
-        command.add(sub)
-        sub.set_defaults(command=command.run)
-    return top
+_OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code."""
+    return _guarded(lambda: _run(argv))
+
+
+def _run(argv: Sequence[str] | None) -> int:
     args = parser().parse_args(argv)
     args.overrides = overrides(args)
     args.parser = parser
@@ -103,16 +51,39 @@ def main(argv: Sequence[str] | None = None) -> int:
         result = args.command(args)
         return _until_done(result) if isinstance(result, Coroutine) else int(result)
     except CriShimError as e:
-        print(f"cri-shim: {e}", file=sys.stderr)
-        return 1
-    except BrokenPipeError:  # the reader of stdout is gone: suppress the error at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except OSError as e:  # an error of the machine: a read-only directory, a full disk
+        if args.debug:
+            import traceback
+
+            traceback.print_exc()
         print(f"cri-shim: {one_line(e)}", file=sys.stderr)
-        return 1
+        return exit_codes.of(e, args.failed)
+
+
+def _guarded(run: Callable[[], int]) -> int:
+    """Return the exit code of `run`; write all of its output, and tell why if that fails."""
+    try:
+        try:
+            return run()
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except BrokenPipeError:  # the reader of stdout is gone: there is nobody to tell
+        _drop_output()
+        return exit_codes.FAILED
+    except OSError as e:  # an error of the machine: a read-only directory, a full disk
+        problem = one_line(e)
+        if e.filename is None and e.errno in _OUTPUT_ERRORS:
+            problem = f"cannot write the output: {e.strerror}"
+            _drop_output()
+        print(f"cri-shim: {problem}", file=sys.stderr)
+        return exit_codes.FAILED
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
+
+
+def _drop_output() -> None:
+    """Let the interpreter write what is left of the output to nowhere at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _until_done(command: Coroutine[Any, Any, int]) -> int:

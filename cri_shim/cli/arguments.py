@@ -3,10 +3,16 @@
 import argparse
 import re
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cri_shim.errors import CriShimError
+
+CONTAINER = "container: [[NAMESPACE/]POD/]NAME, ID, or unique ID prefix"  # help text
+TEMPLATE = "go-template="  # the output format that has a template
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TRANSPORTS = ("docker-archive:", "oci-archive:", "oci:", "dir:")
 _SPAN = re.compile(
     r"(?=.)(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?", re.ASCII
 )
@@ -25,19 +31,53 @@ def assignment(text: str) -> tuple[str, str]:
     return key, value
 
 
+@dataclass(frozen=True, slots=True)
+class OutputFormat:
+    """The format of an output: one of `words`, or go-template= with a template."""
+
+    words: tuple[str, ...]
+
+    def __call__(self, text: str) -> str:
+        if text.startswith(TEMPLATE) and TEMPLATE in self.words:
+            from cri_shim.cli import template
+
+            try:
+                template.parse(text.removeprefix(TEMPLATE))
+            except CriShimError as e:
+                raise argparse.ArgumentTypeError(str(e)) from e
+            return text
+        if text in self.words and text != TEMPLATE:
+            return text
+        known = ", ".join(w + "TEMPLATE" if w == TEMPLATE else w for w in self.words)
+        raise argparse.ArgumentTypeError(f"must be one of {known}, not {text!r}")
+
+
+def key_assignment(text: str) -> tuple[str, str]:
+    """Parse KEY=VALUE, where KEY is one of the configuration. Completion distinguishes this."""
+    return assignment(text)
+
+
+def duration(text: str) -> float:
+    """Parse a time span: 30, 30s or 1m30s; seconds."""
+    if text.isascii() and text.isdigit() and int(text):
+        return float(int(text))
+    if not (spans := _SPAN.fullmatch(text)) or not (seconds := _seconds(spans)):
+        raise argparse.ArgumentTypeError(f"must be a time span like 30s or 1m30s, not {text!r}")
+    return seconds
+
+
 def pattern(text: str) -> re.Pattern[str]:
     """Compile a regular expression."""
     try:
         return re.compile(text)
     except re.error as e:
-        raise argparse.ArgumentTypeError(f"{text!r} is no regular expression: {e}") from e
+        raise argparse.ArgumentTypeError(f"{text!r} is not a regular expression: {e}") from e
 
 
 def since(text: str) -> int:
     """Parse a time (RFC 3339; the local zone if none is given) or an age; ns since the epoch."""
     if spans := _SPAN.fullmatch(text):
-        hours, minutes, seconds = (float(span or 0) for span in spans.groups())
-        return int((time.time() - (hours * 3600 + minutes * 60 + seconds)) * 1e9)
+        return int((time.time() - _seconds(spans)) * 1e9)
     try:
         passed = datetime.fromisoformat(text).astimezone() - _EPOCH
     except (ValueError, OverflowError) as e:
@@ -47,19 +87,24 @@ def since(text: str) -> int:
     return (passed.days * 86400 + passed.seconds) * 10**9 + passed.microseconds * 1000
 
 
+def _seconds(spans: re.Match[str]) -> float:
+    hours, minutes, seconds = (float(span or 0) for span in spans.groups())
+    return hours * 3600 + minutes * 60 + seconds
+
+
 def pod_id(text: str) -> str:
-    """The id of a pod, or a prefix of one. Completion distinguishes these types."""
-    return _begins_one(text)
+    """The name or id of a pod, or a prefix of an id. Completion distinguishes these types."""
+    return _not_empty(text)
 
 
 def container_id(text: str) -> str:
-    """The id of a container, or a prefix of one."""
-    return _begins_one(text)
+    """The name or id of a container, or a prefix of an id."""
+    return _not_empty(text)
 
 
 def any_id(text: str) -> str:
-    """The id of a pod or a container, or a prefix of one."""
-    return _begins_one(text)
+    """The name or id of a pod or a container, or a prefix of an id."""
+    return _not_empty(text)
 
 
 def image_name(text: str) -> str:
@@ -67,18 +112,25 @@ def image_name(text: str) -> str:
     return text
 
 
-def _begins_one(text: str) -> str:
-    if not text:
-        raise argparse.ArgumentTypeError("an id must not be empty: every id begins so")
+def image_source(text: str, bare: str = "") -> str:
+    """A source of skopeo with an absolute path; `bare` is the transport of one without."""
+    for transport in _TRANSPORTS:
+        if text.startswith(transport):
+            return f"{transport}{Path(text.removeprefix(transport)).absolute()}"
+    return f"{bare}{Path(text).absolute()}"
+
+
+def image_target(text: str) -> str:
+    """A target of skopeo with an absolute path: a docker-archive, if no transport is named."""
+    return image_source(text, "docker-archive:")
+
+
+def handler(text: str) -> str:
+    """The name of a runtime handler."""
     return text
 
 
-def overrides(args: argparse.Namespace) -> dict[str, str]:
-    """Return the configuration keys that flags set."""
-    named = {
-        "server.root": args.root,
-        "server.run_root": args.run_root,
-        "server.socket": args.socket,
-        "server.log_level": args.log_level,
-    }
-    return dict(args.set) | {key: value for key, value in named.items() if value is not None}
+def _not_empty(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("must not be empty: every id begins so")
+    return text

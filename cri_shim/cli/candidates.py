@@ -7,6 +7,8 @@ known, the result is empty and the shell offers files.
 import argparse
 from collections.abc import Callable, Iterator, Sequence
 
+from cri_shim.cli.arguments import OutputFormat
+
 Candidate = tuple[str, str]  # the word and its description
 # Returns the ids for the `type` of an argument, if any; gets the words before the command, too.
 Ids = Callable[[object, Sequence[str]], list[Candidate]]
@@ -66,12 +68,18 @@ def candidates(parser: argparse.ArgumentParser, words: Sequence[str], ids: Ids) 
 def _next(position: _Position, last: str, top: Sequence[str], ids: Ids) -> Iterator[Candidate]:
     if position.waiting is None and last.startswith("-") and not position.in_rest:
         for name, option in position.options.items():
-            yield name, option.help or ""
+            # The global flags, which a command's help leaves out, are offered after a letter.
+            if option.help != argparse.SUPPRESS:
+                yield name, option.help or ""
+            elif last.lstrip("-") and name != "--json":
+                yield name, ""
         return
     place = position.waiting or (position.places[0] if position.places else None)
     if isinstance(place, argparse._SubParsersAction):
-        yield from ((choice.dest, choice.help or "") for choice in place._choices_actions)
+        yield from ((choice.dest, choice.help or "") for choice in place._get_subactions())
     elif place is not None and place.choices is not None:
         yield from ((str(choice), "") for choice in place.choices)
+    elif place is not None and isinstance(place.type, OutputFormat):
+        yield from ((word, "") for word in place.type.words)
     elif place is not None:
         yield from ids(place.type, top)

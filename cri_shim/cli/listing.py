@@ -1,4 +1,4 @@
-"""The shared part of `pods` and `ps`: filters, ages and the table, all like crictl's."""
+"""The shared part of `pods` and `ps`: filters and ages, like crictl's."""
 
 import argparse
 import re
@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Protocol, TypeVar
 
+from cri_shim.cli import output
 from cri_shim.cli.arguments import assignment, pattern
-from cri_shim.untrusted import one_line
 
 _ID_LENGTH = 13  # characters of an id that crictl shows
-_WIDTH, _GAP = 20, 3  # the least width of a column, and the gap after its longest cell
 _DAY_H, _WEEK_H, _MONTH_H, _YEAR_H = 24, 24 * 7, 24 * 30, 24 * 365
 
 
@@ -25,18 +24,28 @@ R = TypeVar("R", bound=_Row)
 
 def add_filters(parser: argparse.ArgumentParser, states: Sequence[str]) -> None:
     """Add the options of both commands; `states` are the values of --state."""
-    parser.add_argument("--name", metavar="PATTERN", type=pattern, help="a regular expression")
-    parser.add_argument("--namespace", metavar="PATTERN", type=pattern, help="of the pod")
+    parser.add_argument(
+        "--name", metavar="PATTERN", type=pattern, help="filter by name: a regular expression"
+    )
+    parser.add_argument(
+        "--namespace", metavar="PATTERN", type=pattern, help="filter by the pod's namespace"
+    )
     parser.add_argument(
         "--label", metavar="KEY=VALUE", action="append", default=[], type=assignment,
-        help="has this label; may be given again",
+        help="filter by label; may be repeated",
     )  # fmt: skip
-    parser.add_argument("-s", "--state", type=str.lower, choices=states, help="is in this state")
-    parser.add_argument("-l", "--latest", action="store_true", help="the youngest one only")
-    parser.add_argument("-n", "--last", metavar="N", type=int, default=0, help="the youngest N")
-    parser.add_argument("-q", "--quiet", action="store_true", help="ids alone, whole")
-    parser.add_argument("--no-trunc", action="store_true", help="show ids whole")
-    parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
+    parser.add_argument(
+        "-s",
+        "--state",
+        type=str.lower,
+        choices=states,
+        metavar="STATE",
+        help=f"filter by state: {', '.join(states)}",
+    )
+    parser.add_argument("-l", "--latest", action="store_true", help="only the newest one")
+    parser.add_argument("-n", "--last", metavar="N", type=int, default=0, help="the N newest")
+    parser.add_argument("--no-trunc", action="store_true", help="show full IDs")
+    output.add(parser)
 
 
 def chosen(args: argparse.Namespace, rows: Iterable[R], passes: Callable[[R], bool]) -> list[R]:
@@ -79,14 +88,3 @@ def _duration(seconds: float) -> str:
         if hours < until:
             return f"{hours // unit} {name}"
     return f"{int(seconds / 3600) // _YEAR_H} years"
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Format columns under their names; the last is not padded. Cells are printable."""
-    lines = [head, *(list(map(one_line, row)) for row in rows)]
-    columns = list(zip(*lines, strict=True))[:-1]
-    widths = [max(_WIDTH, _GAP + max(map(len, column))) for column in columns]
-    return "\n".join(
-        "".join(cell.ljust(width) for cell, width in zip(line, [*widths, 0], strict=True))
-        for line in lines
-    )

@@ -26,9 +26,9 @@ def add_ids(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "ids",
         nargs="+",
-        metavar="ID",
+        metavar="NAME",
         type=any_id,
-        help="of a container or a pod, whole, or a beginning that only one of them has",
+        help="container or pod: name, ID, or unique ID prefix",
     )
 
 

@@ -18,7 +18,7 @@ import grpc
 import grpc.aio
 from google.protobuf.descriptor import ServiceDescriptor
 
-from cri_shim.errors import CriShimError, TimedOut, Unavailable
+from cri_shim.errors import CriShimError, TimedOut, Unreachable
 from cri_shim.rpc.codes import error_of
 from cri_shim.rpc.message_size import MAX_BYTES
 from cri_shim.rpc.stub import CONTROL, IMAGE, RUNTIME, Stub
@@ -107,7 +107,7 @@ class _Calls:
         if code is grpc.StatusCode.DEADLINE_EXCEEDED and text == "Deadline Exceeded":
             return TimedOut(f"{name}: no answer from {self._path} within {timeout} seconds")
         if code is grpc.StatusCode.UNAVAILABLE and (reason := _connect_problem(self._path)):
-            return Unavailable(
+            return Unreachable(
                 f"no daemon answers on {self._path} ({reason}): start it with `cri-shim serve`, "
                 "or name another socket with --socket"
             )

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cri_shim import config
-from cri_shim.cli import parser
+from cri_shim.cli.command_line import parser
 from cri_shim.cli.config_text import by_table, line
 from cri_shim.config.schema import HANDLER_PATH, KEYS, current
 

@@ -47,7 +47,9 @@ def test_a_text_that_is_neither_is_refused(text: str) -> None:
 
 def test_a_malformed_pattern_is_refused_with_its_problem() -> None:
     assert pattern("^a+$").search("aaa")
-    with pytest.raises(argparse.ArgumentTypeError, match=r"'\(' is no regular expression: missing"):
+    with pytest.raises(
+        argparse.ArgumentTypeError, match=r"'\(' is not a regular expression: missing"
+    ):
         pattern("(")
 
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from cri_shim.cli import parser
 from cri_shim.cli.arguments import any_id, container_id, pod_id
 from cri_shim.cli.candidates import Candidate, candidates
+from cri_shim.cli.command_line import parser
 
 KINDS: dict[object, str] = {any_id: "any", container_id: "container", pod_id: "pod"}
 
@@ -23,7 +23,7 @@ def offered(*words: str) -> list[str]:
 def test_every_command_is_offered_with_its_description() -> None:
     found = dict(candidates(parser(), [""], ids))
     assert {"serve", "pods", "ps", "logs", "exec", "inspect", "stop", "rm"} <= found.keys()
-    assert found["version"] == "of this program, and of the daemon if one answers."
+    assert found["version"] == "Show client and daemon versions"
 
 
 @pytest.mark.parametrize(
@@ -34,14 +34,18 @@ def test_every_command_is_offered_with_its_description() -> None:
         (["--socket", "x", "im"], ["image"]),
         (["--socket=x", "im"], ["image"]),
         (["--socket", "=", "x", "im"], ["image"]),  # as bash splits it
-        (["image", ""], ["pull", "pulls", "list", "load", "tag", "rm", "save", "prune"]),
-        (["image", "pull", "--c"], ["--creds"]),
+        (["image", ""], ["pull", "pulls", "list", "load", "save", "tag", "rm", "prune"]),
+        (["image", "pull", "--cr"], ["--creds"]),
         (["completion", ""], ["bash", "zsh", "fish"]),
         (["ps", "--state", "e"], ["exited"]),
         (["ps", "-s", "cr"], ["created"]),
         (["ps", "-as", "cr"], ["created"]),
         (["ps", "--state", "=", "e"], ["exited"]),
         (["ps", "--name", ""], []),
+        (["ps", "-o", "js"], ["json"]),
+        (["ps", "--sock"], ["--socket"]),
+        (["images", "--no-h"], ["--no-headers"]),
+        (["image", "ls", "--no-h"], ["--no-headers"]),
         (["nonsense", ""], None),
     ],
 )

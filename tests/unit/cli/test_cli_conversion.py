@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from cri_shim.cli import from_containerd, from_crio, main
-from cri_shim.cli.conversion import seconds
+from cri_shim.cli import main
+from cri_shim.cli.convert import containerd, crio
+from cri_shim.cli.convert.conversion import seconds
 from cri_shim.config import Config, Places, load
 from cri_shim.errors import ConfigError
 
@@ -22,7 +23,7 @@ def loaded(text: str, tmp_path: Path) -> Config:
 
 
 def test_a_containerd_file_of_version_2_is_converted(tmp_path: Path) -> None:
-    text = from_containerd.converted(FILES / "containerd-v2.toml")
+    text = containerd.converted(FILES / "containerd-v2.toml")
     config = loaded(text, tmp_path)
     assert config.streaming.port == 10010
     assert config.streaming.idle_timeout == 9000.0
@@ -38,7 +39,7 @@ def test_a_containerd_file_of_version_2_is_converted(tmp_path: Path) -> None:
 
 
 def test_each_other_key_of_containerd_is_a_comment_with_its_line() -> None:
-    text = from_containerd.converted(FILES / "containerd-v2.toml")
+    text = containerd.converted(FILES / "containerd-v2.toml")
     notes = [line for line in text.splitlines() if line.startswith("# ")]
     assert any(":10: " in n and "sandbox_image: pods need no pause image" in n for n in notes)
     assert any("mirrors" in n and "registries.conf" in n for n in notes)
@@ -47,7 +48,7 @@ def test_each_other_key_of_containerd_is_a_comment_with_its_line() -> None:
 
 
 def test_a_containerd_file_of_version_3_is_read_from_both_its_tables(tmp_path: Path) -> None:
-    config = loaded(from_containerd.converted(FILES / "containerd-v3.toml"), tmp_path)
+    config = loaded(containerd.converted(FILES / "containerd-v3.toml"), tmp_path)
     assert config.default_runtime == "crun"
     assert config.runtimes["crun"].path == ("/usr/bin/crun",)
     assert config.cgroup_manager == "cgroupfs"
@@ -57,7 +58,7 @@ def test_a_containerd_file_of_version_3_is_read_from_both_its_tables(tmp_path: P
 
 
 def test_a_crio_file_is_converted(tmp_path: Path) -> None:
-    text = from_crio.converted(FILES / "crio.conf")
+    text = crio.converted(FILES / "crio.conf")
     config = loaded(text, tmp_path)
     assert config.default_runtime == "crun"
     assert config.cgroup_manager == "systemd"
@@ -74,7 +75,7 @@ def test_a_crio_file_is_converted(tmp_path: Path) -> None:
     assert "monitor_path: means nothing here" in text
 
 
-@pytest.mark.parametrize("reader", [from_containerd.converted, from_crio.converted])
+@pytest.mark.parametrize("reader", [containerd.converted, crio.converted])
 def test_a_file_of_another_program_is_refused(
     reader: Callable[[Path], str], tmp_path: Path
 ) -> None:
@@ -87,7 +88,7 @@ def test_a_file_of_another_program_is_refused(
 def test_a_value_of_the_wrong_kind_is_a_comment_and_not_a_traceback(tmp_path: Path) -> None:
     file = tmp_path / "crio.conf"
     file.write_text('[crio.api]\nstream_port = "many"\n[crio.runtime]\npids_limit = "x"\n')
-    text = from_crio.converted(file)
+    text = crio.converted(file)
     assert "stream_port: " in text and "pids_limit: " in text
     loaded(text, tmp_path)
 

@@ -4,18 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from cri_shim.cli.image import source
+from cri_shim.cli.arguments import image_source, image_target
 from cri_shim.cli.pulls import size
 
 
 def test_a_given_transport_is_kept_and_its_path_made_absolute() -> None:
-    assert source("oci:here") == f"oci:{Path.cwd()}/here"
-    assert source("docker-archive:/a.tar") == "docker-archive:/a.tar"
+    assert image_source("oci:here") == f"oci:{Path.cwd()}/here"
+    assert image_source("docker-archive:/a.tar") == "docker-archive:/a.tar"
 
 
 def test_a_path_alone_is_made_absolute() -> None:
-    assert source("a.tar") == f"{Path.cwd()}/a.tar"
-    assert source("a.tar", "docker-archive:") == f"docker-archive:{Path.cwd()}/a.tar"
+    assert image_source("a.tar") == f"{Path.cwd()}/a.tar"
+    assert image_target("a.tar") == f"docker-archive:{Path.cwd()}/a.tar"
 
 
 @pytest.mark.parametrize(

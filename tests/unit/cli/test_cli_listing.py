@@ -1,4 +1,4 @@
-"""Ages, tables and filters of `pods` and `ps`, like crictl's."""
+"""Ages and filters of `pods` and `ps`, like crictl's."""
 
 import argparse
 import time
@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from cri_shim.cli.listing import add_filters, age, chosen, shown, table
+from cri_shim.cli.listing import add_filters, age, chosen, shown
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
@@ -40,19 +40,6 @@ def test_an_age_has_a_readable_unit(
     assert age(int((2_000_000_000 - seconds) * 10**9)) == words
 
 
-def test_columns_are_wide_enough_and_the_last_is_not_padded() -> None:
-    long = "x" * 30
-    assert table(("A", "B", "C"), [(long, "b", "c"), ("a", "b", long)]).splitlines() == [
-        f"{'A':33}{'B':20}C",
-        f"{long}   {'b':20}c",
-        f"{'a':33}{'b':20}{long}",
-    ]
-
-
-def test_a_table_without_rows_is_its_head() -> None:
-    assert table(("A", "B"), []) == f"{'A':20}B"
-
-
 def arguments(*words: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     add_filters(parser, ("ready",))
@@ -77,10 +64,3 @@ def test_the_youngest_come_first(words: tuple[str, ...], found: list[int]) -> No
 def test_ids_are_short_unless_no_trunc_is_given() -> None:
     assert shown(arguments(), "sha256:" + "0123456789abcdef" * 4) == "0123456789abc"
     assert shown(arguments("--no-trunc"), "0123456789abcdef") == "0123456789abcdef"
-
-
-def test_no_name_in_a_table_moves_the_cursor_or_begins_a_line() -> None:
-    shown = table(["NAME", "LAST"], [["\x1b[2J", "a\nb"], ["\x9b31m", "\u202e"]])
-    assert len(shown.split("\n")) == 3
-    assert all(line.isprintable() for line in shown.split("\n"))
-    assert "\\x1b[2J" in shown

@@ -8,14 +8,19 @@ from pathlib import Path
 import pytest
 
 from cri_shim import __version__
-from cri_shim.cli import main, parser
-from cri_shim.cli.arguments import overrides
+from cri_shim.cli import main
+from cri_shim.cli.command_line import parser
 from cri_shim.cli.config_text import whole
+from cri_shim.cli.global_flags import overrides
 from cri_shim.config import load
 
 
 def flags(*argv: str) -> dict[str, str]:
     return overrides(parser().parse_args([*argv, "version"]))
+
+
+def flags_after(*argv: str) -> dict[str, str]:
+    return overrides(parser().parse_args(["image", "list", *argv]))
 
 
 def test_flags_become_configuration_keys() -> None:
@@ -26,6 +31,26 @@ def test_flags_become_configuration_keys() -> None:
         "server.socket": "/s",
         "server.log_level": "debug",
     }
+
+
+def test_global_flags_may_follow_the_command() -> None:
+    assert flags_after("--socket", "/s", "-D") == {
+        "server.socket": "/s",
+        "server.log_level": "debug",
+    }
+    assert flags_after("--log-level", "error", "-D") == {"server.log_level": "error"}
+
+
+def test_keys_that_are_set_before_and_after_the_command_add_up() -> None:
+    args = parser().parse_args(
+        ["--set", "a=1", "--set", "b=1", "image", "--set", "c=1", "list", "--set", "b=2"]
+    )
+    assert overrides(args) == {"a": "1", "b": "2", "c": "1"}
+
+
+def test_a_flag_of_the_command_wins_over_a_global_one() -> None:
+    args = parser().parse_args(["--timeout", "5s", "stop", "--timeout", "7", "web"])
+    assert (args.call_timeout, args.timeout) == (5.0, 7)
 
 
 def test_a_relative_directory_becomes_absolute() -> None:
@@ -64,10 +89,10 @@ def test_bad_usage_is_exit_code_2(argv: list[str], capsys: pytest.CaptureFixture
     assert "usage: cri-shim" in capsys.readouterr().err
 
 
-def test_an_error_is_one_sentence_on_stderr_and_exit_code_1(
+def test_an_error_is_one_sentence_on_stderr_and_exit_code_3(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["--socket", str(tmp_path / "none"), "info"]) == 1
+    assert main(["--socket", str(tmp_path / "none"), "info"]) == 3
     output = capsys.readouterr()
     assert output.out == ""
     assert output.err.startswith(f"cri-shim: no daemon answers on {tmp_path}/none")
@@ -148,6 +173,6 @@ def test_a_termination_signal_cancels_a_client_and_lets_it_clean_up(
             cleaned.append(True)
         return 0
 
-    monkeypatch.setattr("cri_shim.cli.version.run", command)
+    monkeypatch.setattr("cri_shim.cli.commands.version.run", command)
     assert main(["version"]) == 128 + signal.SIGTERM
     assert cleaned == [True]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cri_shim.cli import main
-from cri_shim.cli.from_libpod import converted
+from cri_shim.cli.convert.libpod import converted
 from cri_shim.config import Config, Places, deep_copy, load
 from cri_shim.config.schema import KEYS, TABLES, current
 from cri_shim.errors import ConfigError

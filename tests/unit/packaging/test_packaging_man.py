@@ -2,7 +2,7 @@
 
 import argparse
 
-from cri_shim.cli import parser
+from cri_shim.cli.command_line import parser
 from cri_shim.config.schema import KEYS
 from hack.deblib import man
 

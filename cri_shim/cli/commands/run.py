@@ -1,4 +1,4 @@
-"""run: start a pod with one container, show its output, and leave nothing behind.
+"""Run a command in a new pod, show its output, and remove the pod.
 
 This is a small CRI client: it does what the kubelet does, over the same socket. The exit code is
 the container's. Ctrl-C or SIGTERM ends the container and removes the pod. There is no terminal.
@@ -14,8 +14,9 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cri_shim import config
-from cri_shim.cli.arguments import assignment
+from cri_shim.cli import daemon
+from cri_shim.cli.arguments import assignment, handler, image_name
+from cri_shim.cli.exit_codes import RUN_FAILED
 
 if TYPE_CHECKING:
     from cri_shim.pb import api_pb2
@@ -25,21 +26,32 @@ _POLL_S = 0.05  # between two checks of the container
 _LOG = "0.log"
 
 
+FAILED = RUN_FAILED
+EXAMPLES = """
+cri-shim run docker.io/library/busybox echo hello
+cri-shim run --env NAME=value --runtime runc docker.io/library/busybox env
+"""
+
+
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--host-network", action="store_true", help="use the node's own network")
-    parser.add_argument("--runtime", default="", metavar="HANDLER", help="crun, runc, ...")
-    parser.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", type=assignment)
-    parser.add_argument("image", help="pulled if it is not there")
-    parser.add_argument("args", nargs=argparse.REMAINDER, metavar="ARG", help="replaces its CMD")
+    parser.add_argument("--host-network", action="store_true", help="use the network of the node")
+    parser.add_argument(
+        "--runtime", default="", metavar="HANDLER", type=handler, help="handler of the OCI runtime"
+    )
+    parser.add_argument(
+        "--env", action="append", default=[], metavar="NAME=VALUE", type=assignment,
+        help="set an environment variable; may be repeated",
+    )  # fmt: skip
+    parser.add_argument("image", metavar="IMAGE", type=image_name, help="pulled if it is missing")
+    parser.add_argument(
+        "args", nargs=argparse.REMAINDER, metavar="ARG", help="command, instead of the image's own"
+    )
 
 
 async def run(args: argparse.Namespace) -> int:
-    from cri_shim.rpc.client import Client
-
-    settings = config.load(args.config, args.overrides)
     logs = Path(tempfile.mkdtemp(prefix="cri-shim-run-"))
     try:
-        async with Client(settings.server.socket, timeout=None) as client:
+        async with daemon.client(args, patient=True) as client:
             image = await _image(client, args.image)
             # Shielded: a pod must be known to be removed, also when its creation is cancelled.
             pod = _pod_config(logs, host_network=args.host_network)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cri_shim.cli.conversion import Conversion, refuse_if_empty, seconds
+from cri_shim.cli.convert.conversion import Conversion, refuse_if_empty, seconds
 from cri_shim.config.source import Entry, KeyPath, read_file
 
 _CRI = (  # the tables of the CRI plugin in the versions of the file

@@ -1,4 +1,4 @@
-"""logs: show what a container has written, from its log file.
+"""Show the log of a container.
 
 The command reads the file itself, without the daemon, so it works only on the node.
 """
@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cri_shim import config
-from cri_shim.cli.arguments import container_id, since
+from cri_shim.cli import daemon
+from cri_shim.cli.arguments import CONTAINER, container_id, since
 from cri_shim.errors import NotFound, Unavailable, WrongState
 
 if TYPE_CHECKING:
@@ -20,28 +20,34 @@ if TYPE_CHECKING:
 _POLL_S = 0.2  # between two checks of a container whose log is followed
 
 
+EXAMPLES = """
+cri-shim logs -f web
+cri-shim logs --tail 20 --since 1h30m default/web/main
+"""
+
+
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-f", "--follow", action="store_true", help="go on until it has ended")
+    parser.add_argument("-f", "--follow", action="store_true", help="follow the log")
     parser.add_argument("--tail", metavar="N", type=int, default=-1, help="the last N lines (all)")
     parser.add_argument(
         "--since", metavar="TIME", type=since, default=0,
-        help="from this time on: 2025-01-31T12:00:00Z, or 90s or 1h30m ago",
+        help="lines after this time (2025-01-31T12:00:00Z) or age (1h30m)",
     )  # fmt: skip
-    parser.add_argument("-t", "--timestamps", action="store_true", help="before every line")
-    parser.add_argument("container", metavar="CONTAINER", type=container_id)
+    parser.add_argument(
+        "-t", "--timestamps", action="store_true", help="prefix lines with timestamps"
+    )
+    parser.add_argument("container", metavar="CONTAINER", type=container_id, help=CONTAINER)
 
 
 async def run(args: argparse.Namespace) -> int:
     from cri_shim.oci.log_file import LogQuery, read
     from cri_shim.pb import api_pb2 as api
-    from cri_shim.rpc.client import Client
 
-    settings = config.load(args.config, args.overrides)
-    async with Client(settings.server.socket) as client:
+    async with daemon.client(args) as client:
         request = api.ContainerStatusRequest(container_id=args.container)
         status = (await client.runtime.ContainerStatus(request)).status
         if not status.log_path:
-            raise WrongState(f"container {status.id} keeps no log")
+            raise WrongState(f"container {status.id} has no log file")
         query = LogQuery(since=args.since, tail=args.tail if args.tail >= 0 else None)
         ending = asyncio.create_task(_ended(client, status.id)) if args.follow else None
         writer = _Writer(timestamps=args.timestamps)

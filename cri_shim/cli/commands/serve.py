@@ -1,4 +1,4 @@
-"""serve: run the daemon until it is told to stop.
+"""Run the daemon.
 
 SIGTERM and SIGINT stop the daemon and leave every container running; a second signal has no effect.
 SIGHUP is ignored: closing a terminal must not end a node's pods. An ordinary user's daemon first
@@ -19,6 +19,13 @@ from cri_shim.cli import notify
 from cri_shim.errors import StateError
 
 _log = logging.getLogger(__name__)
+
+
+EXAMPLES = """
+cri-shim serve
+cri-shim --root /srv/cri --socket /run/cri.sock serve
+cri-shim serve --set network.bridge=br0 --debug
+"""
 
 
 def add(parser: argparse.ArgumentParser) -> None:

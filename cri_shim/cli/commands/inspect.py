@@ -1,31 +1,35 @@
-"""inspect: all that is known of containers and pods, as JSON.
+"""Show details of containers or pods as JSON.
 
 The JSON has the form of crictl's inspect and inspectp: an object for one id, a list for several.
 """
 
 import argparse
-import json
 from typing import TYPE_CHECKING, Any
 
-from cri_shim import config
+from cri_shim.cli import daemon, output
 from cri_shim.cli.which import add_ids, find
 
 if TYPE_CHECKING:
     from cri_shim.rpc.client import Client
 
 
+EXAMPLES = """
+cri-shim inspect web
+cri-shim inspect default/web/main -o yaml
+cri-shim inspect web -o go-template='{{.info.pid}}'
+"""
+
+
 def add(parser: argparse.ArgumentParser) -> None:
     add_ids(parser)
+    output.add_object(parser, "json")
 
 
 async def run(args: argparse.Namespace) -> int:
-    from cri_shim.rpc.client import Client
-
-    settings = config.load(args.config, args.overrides)
-    async with Client(settings.server.socket) as client:
+    async with daemon.client(args) as client:
         answers = [await _answer(client, id) for id in args.ids]
     shown = answers if len(answers) > 1 else answers[0]
-    print(json.dumps(shown, indent=2, sort_keys=True))
+    output.show_object(args, shown)
     return 0
 
 

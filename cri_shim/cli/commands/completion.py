@@ -1,4 +1,4 @@
-"""completion: print what teaches a shell to complete this program's commands, flags and ids.
+"""Print a shell completion script.
 
 The scripts are short: at each Tab they run `completion candidates`, which uses the parser of the
 command line. Bash: `source <(cri-shim completion bash)`; zsh: the same, after compinit; fish:
@@ -13,8 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from cri_shim import config
-from cri_shim.cli.arguments import any_id, container_id, image_name, overrides, pod_id
+from cri_shim.cli.arguments import any_id, container_id, image_name, pod_id
 from cri_shim.cli.candidates import Candidate, candidates
+from cri_shim.cli.global_flags import overrides
 from cri_shim.errors import CriShimError
 from cri_shim.untrusted import one_line
 
@@ -57,11 +58,14 @@ complete -c cri-shim -n 'test -z "$(__cri_shim)"' -F
 }
 
 
+EXAMPLES = """
+source <(cri-shim completion bash)
+source <(cri-shim completion zsh)
+cri-shim completion fish | source
+"""
+
+
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.epilog = (
-        "bash, and zsh after compinit: source <(cri-shim completion bash);"
-        " fish: cri-shim completion fish | source"
-    )
     shells = parser.add_subparsers(metavar="SHELL", required=True)
     for name in _SCRIPTS:
         shells.add_parser(name, help=f"a script for {name}").set_defaults(shell=name)

@@ -1,4 +1,4 @@
-"""hooks: the OCI hooks of this node, and which of them would be put into a given container.
+"""List OCI hooks, and show which match a container.
 
 This command reads the configured directories itself, and asks the daemon about the container.
 """
@@ -6,41 +6,65 @@ This command reads the configured directories itself, and asks the daemon about 
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cri_shim import config
+from cri_shim.cli import daemon, output
+from cri_shim.cli.arguments import CONTAINER, container_id
+from cri_shim.cli.table import Column
 from cri_shim.hooks.directories import Hooks
 from cri_shim.spec import hooks
 from cri_shim.untrusted import one_line
 
+EXAMPLES = """
+cri-shim hooks
+cri-shim hooks default/web/main
+cri-shim hooks -o json
+"""
+
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="as JSON, with every condition")
-    parser.add_argument("container", nargs="?", metavar="CONTAINER", help="an id: whom it matches")
+    output.add(parser, quiet=False)
+    output.add_json_flag(parser)
+    parser.add_argument(
+        "container", nargs="?", metavar="CONTAINER", type=container_id,
+        help=f"show which match this {CONTAINER}",
+    )  # fmt: skip
 
 
 async def run(args: argparse.Namespace) -> int:
     settings = config.load(args.config, args.overrides)
     found = Hooks([Path(directory) for directory in settings.hooks_dir]).scan()
-    of = await _subject(settings.server.socket, args.container) if args.container else None
+    of = await _subject(args, settings) if args.container else None
     rows = [_row(definition, of) for definition in found.definitions]
-    if args.json:
-        print(json.dumps({"hooks": rows, "problems": found.bad}, indent=2))
-        return 0
-    print("\n".join(_table(rows)) if rows else "no hooks")
-    for problem in found.bad:
-        print(f"cri-shim: warning: {one_line(problem)}", file=sys.stderr)
+    columns: list[Column[dict[str, Any]]] = [
+        Column("NAME", lambda row: row["name"]),
+        Column("STAGES", lambda row: ",".join(row["stages"]), rank=1),
+        Column("PROGRAM", lambda row: row["path"], rank=2, cut=True),
+        Column("FILE", lambda row: row["file"], cut=True),
+    ]
+    if of is not None:
+        columns.insert(1, Column("MATCHES", lambda row: "yes" if row["matches"] else "no"))
+    output.show(
+        args,
+        rows,
+        columns,
+        document=lambda: {"hooks": rows, "problems": found.bad},
+        id=lambda row: row["file"],
+        name=lambda row: row["name"],
+    )
+    if args.output in ("table", "wide"):
+        for problem in found.bad:
+            print(f"cri-shim: warning: {one_line(problem)}", file=sys.stderr)
     return 0
 
 
-async def _subject(socket: Path, id: str) -> hooks.Subject:
+async def _subject(args: argparse.Namespace, settings: config.Config) -> hooks.Subject:
     from cri_shim.pb import api_pb2 as api
-    from cri_shim.rpc.client import Client
 
-    async with Client(socket) as client:
-        request = api.ContainerStatusRequest(container_id=id, verbose=True)
+    async with daemon.client(args, settings) as client:
+        request = api.ContainerStatusRequest(container_id=args.container, verbose=True)
         answer = await client.runtime.ContainerStatus(request)
         info = json.loads(answer.info["info"])
         pod = await client.runtime.PodSandboxStatus(
@@ -73,18 +97,3 @@ def _conditions(when: hooks.When) -> dict[str, Any]:
     }
     kept = {name: value for name, value in given.items() if value not in (None, [])}
     return kept | ({"any": True} if when.any_will_do else {})
-
-
-def _table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    head = ["NAME", "STAGES", "PROGRAM", "FILE"]
-    words = [[r["name"], ",".join(r["stages"]), r["path"], r["file"]] for r in rows]
-    cells = [list(map(one_line, line)) for line in words]
-    if "matches" in rows[0]:
-        head.insert(1, "MATCHES")
-        for row, line in zip(rows, cells, strict=True):
-            line.insert(1, "yes" if row["matches"] else "no")
-    widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in [head, *cells]
-    ]

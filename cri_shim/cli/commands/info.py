@@ -1,27 +1,30 @@
-"""info: what a running daemon says of itself."""
+"""Show the daemon's state, programs and problems."""
 
 import argparse
 import json
 from collections.abc import Iterator
 from typing import Any
 
-from cri_shim import config
+from cri_shim.cli import daemon, output
 from cri_shim.untrusted import one_line
+
+EXAMPLES = """
+cri-shim info
+cri-shim info -o json
+"""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="as JSON")
+    output.add_object(parser)
 
 
 async def run(args: argparse.Namespace) -> int:
     from cri_shim.pb import control_pb2
-    from cri_shim.rpc.client import Client
 
-    settings = config.load(args.config, args.overrides)
-    async with Client(settings.server.socket) as client:
+    async with daemon.client(args) as client:
         answer = await client.control.Info(control_pb2.InfoRequest())
     facts = json.loads(answer.json)
-    print(json.dumps(facts, indent=2) if args.json else "\n".join(outline(facts)))
+    output.show_object(args, facts, lambda: "\n".join(outline(facts)))
     return 0
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cri_shim.cli.conversion import Conversion, refuse_if_empty, seconds
+from cri_shim.cli.convert.conversion import Conversion, refuse_if_empty, seconds
 from cri_shim.config.source import Entry, read_file
 
 _OWN_PLACE = "cri-shim has directories and a socket of its own; CRI-O keeps this"

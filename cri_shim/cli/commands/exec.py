@@ -1,4 +1,4 @@
-"""exec: run a command in a running container; its exit code is ours.
+"""Run a command in a container and exit with its code.
 
 Without -i or -t the daemon waits for the command, and its output (16 MB at most) is shown at the
 end. With -i or -t it is a session: output is shown at once, and input or a terminal is passed on.
@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cri_shim import config
-from cri_shim.cli.arguments import container_id
-from cri_shim.errors import InvalidArgument, ToolFailed
+from cri_shim.cli import daemon
+from cri_shim.cli.arguments import CONTAINER, container_id
+from cri_shim.cli.exit_codes import RUN_FAILED, UsageError
+from cri_shim.errors import ToolFailed
 
 if TYPE_CHECKING:
     from cri_shim.cli.session import Session
@@ -24,25 +26,30 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 15  # bytes of input that are sent at once
 
 
+FAILED = RUN_FAILED
+EXAMPLES = """
+cri-shim exec web ls -l /
+cri-shim exec -it default/web/main sh
+"""
+
+
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-i", "--interactive", action="store_true", help="pass on our input")
-    parser.add_argument("-t", "--tty", action="store_true", help="give it a terminal")
+    parser.add_argument("-i", "--interactive", action="store_true", help="keep stdin open")
+    parser.add_argument("-t", "--tty", action="store_true", help="allocate a TTY")
     parser.add_argument(
         "--timeout", metavar="SECONDS", type=int, default=0,
-        help="kill it after these; not with -i or -t (0: never)",
+        help="kill the command after this time; not with -i or -t (0: never)",
     )  # fmt: skip
-    parser.add_argument("container", metavar="CONTAINER", type=container_id)
-    parser.add_argument("program", metavar="COMMAND")
-    parser.add_argument("args", nargs=argparse.REMAINDER, metavar="ARG")
+    parser.add_argument("container", metavar="CONTAINER", type=container_id, help=CONTAINER)
+    parser.add_argument("program", metavar="COMMAND", help="the program to run")
+    parser.add_argument("args", nargs=argparse.REMAINDER, metavar="ARG", help="its arguments")
 
 
 async def run(args: argparse.Namespace) -> int:
-    from cri_shim.rpc.client import Client
-
     if args.tty and args.interactive and not sys.stdin.isatty():
-        raise InvalidArgument("", "input is not a terminal: leave out -t, or -i")
+        raise UsageError("input is not a terminal: leave out -t, or -i")
     settings = config.load(args.config, args.overrides)
-    async with Client(settings.server.socket, timeout=None) as client:
+    async with daemon.client(args, settings, patient=True) as client:
         if args.interactive or args.tty:
             url = await _url(client, args)
             certificate = settings.streaming.tls_cert_file

@@ -1,10 +1,10 @@
-"""rm: remove containers, or pods with all their containers."""
+"""Remove containers, or pods with all their containers."""
 
 import argparse
 import functools
 from typing import TYPE_CHECKING
 
-from cri_shim import config
+from cri_shim.cli import daemon
 from cri_shim.cli.which import add_ids, each, find
 from cri_shim.errors import WrongState
 
@@ -12,16 +12,19 @@ if TYPE_CHECKING:
     from cri_shim.rpc.client import Client
 
 
+EXAMPLES = """
+cri-shim rm default/web/main
+cri-shim rm -f web
+"""
+
+
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-f", "--force", action="store_true", help="also what runs: it is ended")
+    parser.add_argument("-f", "--force", action="store_true", help="stop running ones first")
     add_ids(parser)
 
 
 async def run(args: argparse.Namespace) -> int:
-    from cri_shim.rpc.client import Client
-
-    settings = config.load(args.config, args.overrides)
-    async with Client(settings.server.socket, timeout=None) as client:
+    async with daemon.client(args, patient=True) as client:
         return await each(args.ids, functools.partial(_remove, client, args.force))
 
 

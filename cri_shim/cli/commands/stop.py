@@ -1,29 +1,32 @@
-"""stop: end running containers, or pods with all their containers."""
+"""Stop running containers, or pods with all their containers."""
 
 import argparse
 import functools
 from typing import TYPE_CHECKING
 
-from cri_shim import config
+from cri_shim.cli import daemon
 from cri_shim.cli.which import add_ids, each, find
 
 if TYPE_CHECKING:
     from cri_shim.rpc.client import Client
 
 
+EXAMPLES = """
+cri-shim stop -t 10 default/web/main
+cri-shim stop web
+"""
+
+
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-t", "--timeout", metavar="SECONDS", type=int, default=0,
-        help="for a container to end by itself before it is killed (0)",
+        help="grace period before a container is killed (0)",
     )  # fmt: skip
     add_ids(parser)
 
 
 async def run(args: argparse.Namespace) -> int:
-    from cri_shim.rpc.client import Client
-
-    settings = config.load(args.config, args.overrides)
-    async with Client(settings.server.socket, timeout=None) as client:
+    async with daemon.client(args, patient=True) as client:
         return await each(args.ids, functools.partial(_stop, client, args.timeout))
 
 

@@ -1,31 +1,35 @@
-"""config: show every effective value and its origin, or check or convert a configuration."""
+"""Show, check or convert the configuration."""
 
 import argparse
 import sys
 from pathlib import Path
 
 from cri_shim import config
-from cri_shim.cli import from_containerd, from_crio, from_libpod
 from cri_shim.cli.config_text import whole
+from cri_shim.cli.convert import containerd, crio, libpod
 from cri_shim.untrusted import one_line
+
+EXAMPLES = """
+cri-shim config
+cri-shim --config new.toml config --check
+cri-shim config --from-crio /etc/crio/crio.conf
+"""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--check", action="store_true", help="say only whether it is right")
-    parser.add_argument("--docs", action="store_true", help="say also what each key means")
+    parser.add_argument("--check", action="store_true", help="validate and exit")
+    parser.add_argument("--docs", action="store_true", help="also describe each key")
     parser.add_argument(
         "--from-libpod",
         metavar="FILE",
         nargs="?",
         const="",
-        help="say what a libpod.conf sets in the form of our own file",
+        help="convert a libpod.conf",
     )
     parser.add_argument(
-        "--from-containerd", metavar="FILE", help="rewrite containerd's config.toml as our own file"
+        "--from-containerd", metavar="FILE", help="convert containerd's config.toml"
     )
-    parser.add_argument(
-        "--from-crio", metavar="FILE", help="rewrite CRI-O's crio.conf as our own file"
-    )
+    parser.add_argument("--from-crio", metavar="FILE", help="convert CRI-O's crio.conf")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -33,10 +37,10 @@ def run(args: argparse.Namespace) -> int:
 
     if args.from_libpod is not None:
         files = [Path(args.from_libpod)] if args.from_libpod else config.Places().libpod
-        print(from_libpod.converted(*files), end="")
+        print(libpod.converted(*files), end="")
         return 0
     if args.from_containerd or args.from_crio:
-        reader = from_containerd if args.from_containerd else from_crio
+        reader = containerd if args.from_containerd else crio
         print(reader.converted(Path(args.from_containerd or args.from_crio)), end="")
         return 0
     settings = config.load(args.config, args.overrides)

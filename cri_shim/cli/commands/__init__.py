@@ -1,0 +1,44 @@
+"""One module for each command of `cri-shim`, in the groups of `cri-shim help`.
+
+A command has `add(parser)`, which declares its arguments, and `run(args)`, which returns the exit
+code. The first line of its docstring is its help text. EXAMPLES are shown below its help; a test
+parses each. These are optional: ALIASES, more names for the actions of a package; ABSENT, flags
+that its users may look for, each with where to find it; FAILED, another exit code than 1 for its
+own failure. A package is a command whose actions are modules.
+
+A new command is a new module, its name in GROUPS, and here:
+
+- pods and containers: `run`, `pods`, `ps`, `logs`, `exec`, `inspect`, `stop`, `rm`
+- images: `image`
+- the daemon and the node: `serve`, `info`, `config`, `hooks`, `version`
+- this program: `completion`, `help`
+"""
+
+GROUPS = {
+    "Pods and containers": ["run", "pods", "ps", "logs", "exec", "inspect", "stop", "rm"],
+    "Images": ["image"],
+    "Daemon and node": ["serve", "info", "config", "hooks", "version"],
+    "This program": ["completion", "help"],
+}
+
+# Names of crictl and podman for the same command; two words are a command and its action.
+ALIASES = {
+    "images": "image list",
+    "pull": "image pull",
+    "rmi": "image rm",
+    "inspectp": "inspect",
+    "stopp": "stop",
+    "rmp": "rm",
+}
+
+# Commands of crictl and podman that this program does not have.
+ABSENT = {
+    "runp": "use `cri-shim run`, or crictl runp",
+    "create": "use `cri-shim run`, or crictl create",
+    "build": "build with buildah or podman, then `cri-shim image load`",
+    "push": "use skopeo copy",
+    "login": "use podman login or skopeo login; see docs/images.md",
+    "search": "use skopeo list-tags",
+    "network": "networks are files of CNI; see docs/network.md",
+    "volume": "volumes are mounts of a container; see cri-shim run --help",
+}
