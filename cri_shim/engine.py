@@ -40,6 +40,13 @@ class Paths:
     def pod(self, pod_id: str) -> Path:
         return self.pods() / pod_id
 
+    def all_logs(self) -> Path:
+        return self.root / "logs"
+
+    def logs(self, pod_id: str) -> Path:
+        """The directory of the logs of a pod that has no log directory of its caller's."""
+        return self.all_logs() / pod_id
+
     def etc(self, pod_id: str) -> Path:
         """The directory of the files that the pod's containers see under /etc."""
         own = self.pod(pod_id) / "etc"

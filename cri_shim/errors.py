@@ -95,6 +95,14 @@ class ToolFailed(CriShimError):
     """A program we run (OCI runtime, conmon, CNI plugin, skopeo) failed; the text is its own."""
 
 
+class CommandNotFound(ToolFailed):
+    """The requested program is not there."""
+
+
+class CommandNotExecutable(CommandNotFound):
+    """The requested program is there and cannot be executed: not a file, not permitted, ..."""
+
+
 class RegistryUnavailable(ToolFailed):
     """The image registry cannot be reached. The kubelet knows this kind by its prefix."""
 

@@ -35,7 +35,7 @@ from cri_shim.faults import fault_point
 from cri_shim.linux import nsenter
 from cri_shim.objects import changed
 from cri_shim.pb import state_pb2 as state
-from cri_shim.pods import orphans, passage, teardown
+from cri_shim.pods import leases, orphans, passage, teardown
 from cri_shim.pods import remove as pod_remove
 from cri_shim.pods import stop as pod_stop
 
@@ -54,6 +54,7 @@ async def recover(engine: Engine) -> None:
     for container in engine.objects.everything()[1]:
         await _one("container", container.id, _container(engine, container))
     await _finish_starts(engine)
+    leases.recover(engine)
     engine.work.retrier.add("end what has no record", lambda: orphans.end(engine), now=True)
     engine.images.collect()
     engine.work.retrier.add(

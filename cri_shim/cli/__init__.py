@@ -15,7 +15,8 @@ The commands are the modules of `commands`. What they share:
 - `listing`: filters of `pods` and `ps`; `messages`: messages as crictl's JSON
 - `which`: finds the object of a name or an id
 - `candidates`: the words that complete a command line
-- `session`, `terminal`: the client's end of an exec
+- `session`, `terminal`, `conversation`: the client's end of an exec, attach or run
+- `run_request`, `run_pod`, `interrupts`: the parts of `run`
 - `pulls`: how far pulls are
 - `config_text`: a configuration as TOML; `convert`: reads the configurations of others
 - `notify`: the daemon's messages to systemd

@@ -1,6 +1,7 @@
 """Types of command line arguments; argparse turns their errors into usage messages."""
 
 import argparse
+import os
 import re
 import time
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ _TRANSPORTS = ("docker-archive:", "oci-archive:", "oci:", "dir:")
 _SPAN = re.compile(
     r"(?=.)(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?", re.ASCII
 )
+_MEMORY = re.compile(r"(\d+(?:\.\d+)?) ?([bkmgt]?)(?:i?b)?", re.ASCII)
 
 
 def absolute(text: str) -> str:
@@ -29,6 +31,24 @@ def assignment(text: str) -> tuple[str, str]:
     if not (key and equals):
         raise argparse.ArgumentTypeError(f"must be KEY=VALUE, not {text!r}")
     return key, value
+
+
+def variable(text: str) -> tuple[str, str]:
+    """Parse NAME=VALUE, or NAME, which has the value of this program's own variable."""
+    name, equals, value = text.partition("=")
+    if not name:
+        raise argparse.ArgumentTypeError(f"must be NAME=VALUE or NAME, not {text!r}")
+    if not equals and name not in os.environ:
+        raise argparse.ArgumentTypeError(f"{name} has no value here: give it as {name}=VALUE")
+    return name, value if equals else os.environ[name]
+
+
+def memory(text: str) -> int:
+    """Parse bytes with a unit of 1024: 512m, 2g, 64MiB."""
+    found = _MEMORY.fullmatch(text.lower())
+    if found is None:
+        raise argparse.ArgumentTypeError(f"must be a size as 512m or 2g, not {text!r}")
+    return int(float(found[1]) * 1024 ** "bkmgt".index(found[2] or "b"))
 
 
 @dataclass(frozen=True, slots=True)

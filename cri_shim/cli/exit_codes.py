@@ -2,7 +2,13 @@
 
 from collections.abc import Sequence
 
-from cri_shim.errors import CriShimError, NotFound, Unreachable
+from cri_shim.errors import (
+    CommandNotExecutable,
+    CommandNotFound,
+    CriShimError,
+    NotFound,
+    Unreachable,
+)
 
 OK, FAILED, USAGE, NO_DAEMON, NOT_FOUND = 0, 1, 2, 3, 4
 RUN_FAILED, CANNOT_RUN, NO_PROGRAM = 125, 126, 127
@@ -44,10 +50,16 @@ def of(error: BaseException, failed: int = FAILED) -> int:
     if isinstance(error, Exit):
         return error.code
     if failed != FAILED:
-        return failed
+        return _of_program(error, failed)
     if isinstance(error, Unreachable):
         return NO_DAEMON
     return NOT_FOUND if isinstance(error, NotFound) else FAILED
+
+
+def _of_program(error: BaseException, failed: int) -> int:
+    if isinstance(error, CommandNotExecutable):
+        return CANNOT_RUN
+    return NO_PROGRAM if isinstance(error, CommandNotFound) else failed
 
 
 def of_all(codes: Sequence[int]) -> int:

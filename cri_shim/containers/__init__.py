@@ -20,7 +20,9 @@ lifecycle.py has all phases and their order.
 - `interactive`: Exec and Attach; connects a client with a command, or with the container's program
 - `streams`: the owner of the pipes of a command and of the container's program
 - `top`: the processes of a container, as `ps` in it would show them
-- `export`: the whole root file system as a tar
+- `export`: the whole root file system as a tar; `pack_to` makes the tar for the caller's file
+- `copy_from`, `copy_to`: copies files out of and into the root file system; `copy_path` has the
+  part that they share
 - `logs`: the entries of the container's log
 - `update`: changes resources; opens the log file again
 - `takeover`: at start, completes the record of a container from conmon and the OCI runtime

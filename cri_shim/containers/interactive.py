@@ -15,12 +15,12 @@ from cri_shim.containers import start as container_start
 from cri_shim.containers import streams
 from cri_shim.engine import Engine
 from cri_shim.errors import Unavailable, WrongState
-from cri_shim.oci import bundle
 from cri_shim.oci.attach import ConmonClient
 from cri_shim.oci.command import OutputHandler, Streams
 from cri_shim.pb import api_pb2 as api
+from cri_shim.pb import control_pb2 as control
 from cri_shim.pb import state_pb2 as state
-from cri_shim.spec.process import exec_process
+from cri_shim.spec.process import NO_CHANGES, ExecChanges
 
 LAG = 16 << 20  # bytes that may wait for an attach client, in memory: seconds of a slow link
 
@@ -50,18 +50,22 @@ class InteractiveSession(Protocol):
         """End the session and leave nothing of it; also when the client has gone."""
 
 
-def streams_of(request: api.ExecRequest | api.AttachRequest) -> Streams:
+# The requests of the CRI, and those of operators, which have more fields.
+ExecRequest = api.ExecRequest | control.ExecRequest
+AttachRequest = api.AttachRequest | control.AttachRequest
+
+
+def streams_of(request: ExecRequest | AttachRequest) -> Streams:
     """Return the streams of the process that the caller requests."""
     return Streams(request.stdin, request.stdout, request.stderr and not request.tty, request.tty)
 
 
-async def exec(
-    engine: Engine, request: api.ExecRequest, handler: OutputHandler
-) -> InteractiveSession:
+async def exec(engine: Engine, request: ExecRequest, handler: OutputHandler) -> InteractiveSession:
     """Start the command. WrongState, CommandNotFound or ToolFailed: it does not run."""
     container = container_exec.accepting(engine, request.container_id)
-    document = bundle.spec(engine.paths.bundle(container.id))
-    process = exec_process(document, list(request.cmd), tty=request.tty)
+    process = await container_exec.process_of(
+        engine, container, list(request.cmd), changes_of(request), tty=request.tty
+    )
     return await engine.oci.runtime.command(
         engine.oci.handler(container.handler),
         container.id,
@@ -70,6 +74,13 @@ async def exec(
         handler,
         streams.owner(engine, container, process),
     )
+
+
+def changes_of(request: ExecRequest) -> ExecChanges:
+    """Return the values of the command that are not the container's."""
+    if isinstance(request, api.ExecRequest):
+        return NO_CHANGES
+    return ExecChanges(tuple(request.environment), request.working_dir, request.user)
 
 
 def attachable(engine: Engine, container_id: str) -> state.ContainerRecord:
@@ -81,14 +92,19 @@ def attachable(engine: Engine, container_id: str) -> state.ContainerRecord:
 
 
 async def attach(
-    engine: Engine, request: api.AttachRequest, handler: OutputHandler
+    engine: Engine, request: AttachRequest, handler: OutputHandler
 ) -> InteractiveSession:
-    """Connect to the container's own streams from now on. WrongState if it does not run."""
+    """Connect to the container's own streams from now on. WrongState if it does not run.
+
+    An operator's request may start the container first: see `start`.
+    """
+    if isinstance(request, control.AttachRequest) and request.start:
+        return await start(engine, request, handler)
     return await _joined(engine, attachable(engine, request.container_id), request, handler)
 
 
 async def start(
-    engine: Engine, request: api.AttachRequest, handler: OutputHandler
+    engine: Engine, request: AttachRequest, handler: OutputHandler
 ) -> InteractiveSession:
     """Start the container and attach before its program begins. Errors as of starts.start.
 
@@ -117,7 +133,7 @@ async def start(
 async def _joined(
     engine: Engine,
     container: state.ContainerRecord,
-    request: api.AttachRequest,
+    request: AttachRequest,
     handler: OutputHandler,
 ) -> InteractiveSession:
     session = _Attach(engine, container, streams_of(request), handler)

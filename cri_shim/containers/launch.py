@@ -13,12 +13,11 @@ from cri_shim.aio import own_process
 from cri_shim.aio.offload import finish, offload
 from cri_shim.containers import logs, sources
 from cri_shim.engine import Engine
-from cri_shim.errors import CriShimError, TimedOut
+from cri_shim.errors import CommandNotExecutable, CriShimError, TimedOut
 from cri_shim.linux import executable
 from cri_shim.oci import bundle
 from cri_shim.oci.conmon import Started
 from cri_shim.oci.handlers import Handler
-from cri_shim.oci.messages import CommandNotFound
 from cri_shim.pb import state_pb2 as state
 
 ENDED_S = 10.0  # for the OCI runtime to end after the container: its hooks may be slow
@@ -74,7 +73,7 @@ async def execute(engine: Engine, handler: Handler, id: str) -> None:
 
 
 async def refuse_what_cannot_run(engine: Engine, container: state.ContainerRecord) -> None:
-    """Raise CommandNotFound for a command that exists but that the kernel will not execute.
+    """Raise CommandNotExecutable for a command that exists but that the kernel will not execute.
 
     The command is looked up as the created container will find it, below all of its mounts.
     """
@@ -88,7 +87,8 @@ async def refuse_what_cannot_run(engine: Engine, container: state.ContainerRecor
         _log.debug("cannot look at the command of container %s: %s", container.id, e)
         return
     if problem:
-        raise CommandNotFound(f"cannot execute {command!r} in container {container.id}: {problem}")
+        what = f"cannot execute {command!r} in container {container.id}"
+        raise CommandNotExecutable(f"{what}: {problem}")
 
 
 async def _problem(arguments: tuple[str, str, str, str]) -> str:

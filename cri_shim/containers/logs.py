@@ -1,17 +1,22 @@
 """The log of a container, by entries."""
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from itertools import islice
 from pathlib import Path
 
 from cri_shim import lifecycle
 from cri_shim.engine import Engine
 from cri_shim.errors import WrongState
+from cri_shim.oci import log_directory
 from cri_shim.oci.log_directory import LogFile
 from cri_shim.oci.log_file import LogQuery, read
 from cri_shim.pb import state_pb2 as state
 from cri_shim.wire.cri_log import LogEntry
+
+MOST_FILES = 1000  # of a log directory, which others may write to
 
 
 def file_of(engine: Engine, container: state.ContainerRecord) -> LogFile | None:
@@ -45,6 +50,21 @@ async def logs(
     finally:
         if ended is not None:
             ended.cancel()
+
+
+async def size(engine: Engine, container: state.ContainerRecord) -> int:
+    """Return the bytes of the log, and of the rotated logs beside it. OSError, Unavailable."""
+    log = file_of(engine, container)
+    return 0 if log is None else await log_directory.look(log, _size, log.path)
+
+
+def _size(path: Path) -> int:
+    found = 0
+    with os.scandir(path.parent) as entries:
+        for entry in islice(entries, MOST_FILES):
+            if entry.name.startswith(path.name):
+                found += entry.stat(follow_symlinks=False).st_size
+    return found
 
 
 async def _ended(engine: Engine, id: str) -> None:

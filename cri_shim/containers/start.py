@@ -15,14 +15,13 @@ from cri_shim import lifecycle
 from cri_shim.aio.offload import finish
 from cri_shim.containers import dependencies, exits, launch, sources, streams
 from cri_shim.engine import Engine
-from cri_shim.errors import CriShimError, WrongState
+from cri_shim.errors import CommandNotFound, CriShimError, WrongState
 from cri_shim.faults import fault_point
 from cri_shim.linux.process_handle import Process
 from cri_shim.objects import changed
 from cri_shim.oci import bundle
 from cri_shim.oci.conmon import Started
 from cri_shim.oci.handlers import Handler
-from cri_shim.oci.messages import CommandNotFound
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.untrusted import one_line
@@ -97,7 +96,7 @@ async def _make(engine: Engine, handler: Handler, container: state.ContainerReco
         command = _process(engine, container)["args"][0]
         if command in str(e):
             raise
-        raise CommandNotFound(f"{e} (its command is {command!r})") from e
+        raise type(e)(f"{e} (its command is {command!r})") from e
     finally:
         if joined is not None:
             os.close(joined)

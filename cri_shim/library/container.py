@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Unpack
+from typing import TYPE_CHECKING, Any, BinaryIO, TypedDict, Unpack
 
 from cri_shim import lifecycle
 from cri_shim.containers import (
@@ -33,6 +33,7 @@ from cri_shim.library.session import Session
 from cri_shim.oci.exec import ExecResult
 from cri_shim.oci.log_file import LogQuery
 from cri_shim.pb import api_pb2 as api
+from cri_shim.pb import control_pb2 as control
 from cri_shim.pb import state_pb2 as state
 from cri_shim.store.trees.changes import Change
 from cri_shim.validate.requests import Validator
@@ -40,6 +41,15 @@ from cri_shim.wire.cri_log import LogEntry
 
 if TYPE_CHECKING:
     from cri_shim.library.pod import Pod
+
+
+class ProcessWords(TypedDict, total=False):
+    """How a command in a container differs from the container's own program."""
+
+    env: Mapping[str, str]  # added to the container's
+    working_dir: str
+    user: str  # name|uid[:group|gid]
+
 
 STOP_S = 10  # seconds before SIGKILL, like podman
 _check = Validator()
@@ -165,19 +175,42 @@ class Container(Handle):
 
     # -- input and output ---------------------------------------------------------------------
 
-    async def exec(self, command: Sequence[str], *, timeout: int = 0) -> ExecResult:
+    async def exec(
+        self, command: Sequence[str], *, timeout: int = 0, **process: Unpack[ProcessWords]
+    ) -> ExecResult:
         """Run a command in it; return exit code and output. After `timeout` seconds (0: no limit)
-        the command is killed and TimedOut is raised."""
+        the command is killed and TimedOut is raised. `process`: env, working_dir and user, which
+        are the container's by default."""
         _check(api.ExecSyncRequest(container_id=self.id, cmd=command, timeout=timeout))
-        return await exec.exec_sync(self._engine, self.id, list(command), timeout)
+        request = self._command(command, process, stdout=True)
+        changes = interactive.changes_of(request)
+        return await exec.exec_sync(self._engine, self.id, list(command), timeout, changes)
 
-    def talk(self, command: Sequence[str], *, stdin: bool = False, tty: bool = False) -> Session:
-        """Return a session with a new command in it: see session.py."""
-        request = api.ExecRequest(
-            container_id=self.id, cmd=command, stdin=stdin, stdout=True, stderr=not tty, tty=tty
+    def talk(
+        self,
+        command: Sequence[str],
+        *,
+        stdin: bool = False,
+        tty: bool = False,
+        **process: Unpack[ProcessWords],
+    ) -> Session:
+        """Return a session with a new command in it: see session.py; `process` as for `exec`."""
+        request = self._command(command, process, stdin=stdin, stdout=True, stderr=not tty, tty=tty)
+        return Session(lambda handler: interactive.exec(self._engine, request, handler))
+
+    def _command(
+        self, command: Sequence[str], process: ProcessWords, **streams: bool
+    ) -> control.ExecRequest:
+        request = control.ExecRequest(
+            container_id=self.id,
+            cmd=command,
+            environment=[f"{name}={value}" for name, value in process.get("env", {}).items()],
+            working_dir=process.get("working_dir", ""),
+            user=process.get("user", ""),
+            **streams,
         )
         _check(request)
-        return Session(lambda handler: interactive.exec(self._engine, request, handler))
+        return request
 
     def attach(self, *, stdin: bool = False, stdout: bool = True, stderr: bool = True) -> Session:
         """Return a session with its own program: see session.py. It must run. Earlier output is in

@@ -6,7 +6,6 @@ from typing import Any
 
 from cri_shim import lifecycle
 from cri_shim.containers import create as container_create
-from cri_shim.containers import dependencies, start
 from cri_shim.containers.stats import ContainerGauges
 from cri_shim.engine import Engine
 from cri_shim.errors import WrongState
@@ -16,7 +15,7 @@ from cri_shim.library.handle import Handle, moment
 from cri_shim.library.image import Image
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
-from cri_shim.pods import query, remove, run, stop
+from cri_shim.pods import query, remove, run, start, stop
 from cri_shim.pods.stats import PodGauges
 from cri_shim.validate.requests import Validator
 
@@ -127,12 +126,7 @@ class Pod(Handle):
 
     async def start(self) -> None:
         """Start its created containers, each after its dependencies."""
-        record = self._record
-        if not lifecycle.is_ready(record):
-            raise WrongState(f"pod {self.id} is not ready: its containers cannot be started")
-        for container in dependencies.start_order(self._engine.objects.containers_of(self.id)):
-            if container.phase == state.CONTAINER_CREATED:
-                await start.start(self._engine, container.id)
+        await start.start(self._engine, self.id)
 
     async def stop(self) -> None:
         """End its containers and release its addresses; it cannot be started again."""

@@ -7,7 +7,7 @@ words stay unchanged, because operators search for them.
 import json
 import re
 
-from cri_shim.errors import ToolFailed
+from cri_shim.errors import CommandNotExecutable, CommandNotFound, ToolFailed
 
 _LOGFMT_MESSAGE = re.compile(r'\bmsg="((?:[^"\\]|\\.)*)"')
 _LOGFMT_LEVEL = re.compile(r"\blevel=(\w+)")
@@ -27,11 +27,12 @@ _NO_COMMAND = re.compile(
     r"|exec container process|starting container process caused: exec"
     r"|the path `[^`]*` (exists but it is not executable|is not a regular file)"
 )
+_THERE = re.compile(
+    r"permission denied|is a directory|exec format error|exists but it is not executable"
+    r"|is not a regular file",
+    re.IGNORECASE,
+)
 MESSAGE_LIMIT = 2000  # characters of a tool's message in an error
-
-
-class CommandNotFound(ToolFailed):
-    """The requested program cannot be executed: it is missing, not a file, or not permitted."""
 
 
 def plain(output: str) -> str:
@@ -67,7 +68,9 @@ def _unquote(text: str) -> str:
 def failure(attempt: str, output: str) -> ToolFailed:
     """Make the error for an attempt ("cannot create container X") with the runtime's message."""
     message = plain(output) or "the OCI runtime gave no reason"
-    kind = CommandNotFound if _NO_COMMAND.search(message) else ToolFailed
+    kind: type[ToolFailed] = ToolFailed
+    if _NO_COMMAND.search(message):
+        kind = CommandNotExecutable if _THERE.search(message) else CommandNotFound
     return kind(f"{attempt}: {message}")
 
 

@@ -55,6 +55,30 @@ POD_REMOVING: PodPhase.ValueType  # 4
 """intent: whatever is left of it is to go"""
 Global___PodPhase: _TypeAlias = PodPhase  # noqa: Y015
 
+class _Lease:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _LeaseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Lease.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LEASE_NONE: _Lease.ValueType  # 0
+    """until somebody removes it"""
+    LEASE_CALLER: _Lease.ValueType  # 1
+    """as long as the call RunPod that made it"""
+    LEASE_CONTAINERS: _Lease.ValueType  # 2
+    """as long as one of its containers runs"""
+
+class Lease(_Lease, metaclass=_LeaseEnumTypeWrapper):
+    """Until when the daemon keeps a pod by itself. A cri-shim that does not know it keeps the pod."""
+
+LEASE_NONE: Lease.ValueType  # 0
+"""until somebody removes it"""
+LEASE_CALLER: Lease.ValueType  # 1
+"""as long as the call RunPod that made it"""
+LEASE_CONTAINERS: Lease.ValueType  # 2
+"""as long as one of its containers runs"""
+Global___Lease: _TypeAlias = Lease  # noqa: Y015
+
 class _ContainerPhase:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -205,6 +229,7 @@ class PodRecord(_message.Message):
     MONITOR_FIELD_NUMBER: _builtins.int
     CGROUP_PARENT_FIELD_NUMBER: _builtins.int
     STOPPING_FIELD_NUMBER: _builtins.int
+    LEASE_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """of this record's layout"""
     id: _builtins.str
@@ -223,6 +248,7 @@ class PodRecord(_message.Message):
     """where the containers' cgroups go, in the driver's own form"""
     stopping: _builtins.bool
     """intent: it is NOTREADY, and the rest of its stop is to be done"""
+    lease: Global___Lease.ValueType
     @_builtins.property
     def config(self) -> _api_pb2.PodSandboxConfig: ...
     @_builtins.property
@@ -252,10 +278,11 @@ class PodRecord(_message.Message):
         monitor: Global___Process | None = ...,
         cgroup_parent: _builtins.str = ...,
         stopping: _builtins.bool = ...,
+        lease: Global___Lease.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "monitor", b"monitor", "network", b"network", "pause", b"pause"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_id", b"boot_id", "cgroup_parent", b"cgroup_parent", "config", b"config", "created_at", b"created_at", "handler", b"handler", "id", b"id", "monitor", b"monitor", "network", b"network", "pause", b"pause", "phase", b"phase", "runtime_handler", b"runtime_handler", "state_namespace", b"state_namespace", "stopping", b"stopping", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_id", b"boot_id", "cgroup_parent", b"cgroup_parent", "config", b"config", "created_at", b"created_at", "handler", b"handler", "id", b"id", "lease", b"lease", "monitor", b"monitor", "network", b"network", "pause", b"pause", "phase", b"phase", "runtime_handler", b"runtime_handler", "state_namespace", b"state_namespace", "stopping", b"stopping", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

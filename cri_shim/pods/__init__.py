@@ -3,6 +3,8 @@
 - `run`: intent, namespaces, network, a pause process if the pid namespace is shared; then READY
 - `files`: the resolv.conf, hostname and hosts of its containers
 - `passage`: lets the root users of the pods reach their root file systems
+- `leases`: removes the pods of callers that have gone, and those that end with their containers
+- `start`: starts its created containers in the order of their dependencies
 - `stop`: stops its containers and releases its resources of the node; NOTREADY
 - `teardown`: the steps of that release: network, namespaces, /dev/shm, files of /etc
 - `remove`: removes every trace of a pod and its containers
@@ -11,6 +13,7 @@
 - `orphans`: removes pods and containers that have no record
 - `forward`: connects to a port of a pod from inside its network namespace
 - `query`: answers list and status from records
+- `disk_usage`, `image_use`: what takes the disk, and what uses each image
 - `update`: records the pod's new resources after a resize
 
 These modules observe pods and change nothing; `telemetry` combines them:

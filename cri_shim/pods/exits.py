@@ -1,6 +1,6 @@
 """Follows exits while the runtime is open, and hands each one to its object.
 
-- exit of a container: containers/exits.py records it
+- exit of a container: containers/exits.py records it; leases.py may remove its pod
 - exit of a pause process: it ends its pod, because the shared pid namespace died with it
 """
 
@@ -11,6 +11,7 @@ from cri_shim.containers import exits
 from cri_shim.engine import Engine
 from cri_shim.objects import changed
 from cri_shim.pb import state_pb2 as state
+from cri_shim.pods import leases
 
 _log = logging.getLogger(__name__)
 
@@ -22,6 +23,8 @@ async def follow(engine: Engine) -> None:
             _pause_ended(engine, exit.id)
         else:
             exits.ended(engine, exit)
+            if (container := engine.objects.find_container(exit.id)) is not None:
+                leases.ended(engine, container.pod_id)
 
 
 def _pause_ended(engine: Engine, pod_id: str) -> None:

@@ -31,7 +31,7 @@ async def end(engine: Engine) -> None:
     pods, containers = engine.objects.everything()
     known = {entry.id for entry in pods} | {entry.id for entry in containers}
     stray_containers = _ids(engine.paths.containers()) - known
-    stray_pods = _ids([engine.paths.pods()]) - known
+    stray_pods = _ids([engine.paths.pods(), engine.paths.all_logs()]) - known
     if not _ours(engine, stray_containers | stray_pods):
         return
     for id in stray_containers:

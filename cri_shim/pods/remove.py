@@ -77,7 +77,12 @@ async def leave_nothing(engine: Engine, pod: state.PodRecord) -> None:
 
 def _steps(engine: Engine, pod: state.PodRecord) -> list[Step]:
     where = engine.paths.pod(pod.id)
-    return [*teardown.steps(engine, pod), ("directory", lambda: _delete(where))]
+    own_logs = engine.paths.logs(pod.id)
+    return [
+        *teardown.steps(engine, pod),
+        ("directory", lambda: _delete(where)),
+        ("logs", lambda: deletion.delete(own_logs)),
+    ]
 
 
 async def _delete(where: Path) -> None:

@@ -29,8 +29,12 @@ from cri_shim.spec import pause, userns
 from cri_shim.state.records import VERSIONS
 
 
-async def run(engine: Engine, request: api.RunPodSandboxRequest) -> str:
-    """Return the id of the READY pod.
+async def run(
+    engine: Engine,
+    request: api.RunPodSandboxRequest,
+    lease: "state.Lease.ValueType" = state.LEASE_NONE,
+) -> str:
+    """Return the id of the READY pod; a `lease` lets the daemon remove it: see leases.py.
 
     AlreadyExists if a pod of this name, namespace, uid and attempt exists, or is being made from
     another configuration.
@@ -45,15 +49,17 @@ async def run(engine: Engine, request: api.RunPodSandboxRequest) -> str:
     return await engine.work.runs.do(
         name,
         request,
-        lambda: _run(engine, request),
+        lambda: _run(engine, request, lease),
         lambda id: engine.objects.find_pod(id) is not None,
     )
 
 
-async def _run(engine: Engine, request: api.RunPodSandboxRequest) -> str:
+async def _run(
+    engine: Engine, request: api.RunPodSandboxRequest, lease: "state.Lease.ValueType"
+) -> str:
     await engine.work.pods_may_run.wait()  # a container may use an image that is being loaded
     await security.check_pod(engine, request.config)
-    record = _intend(engine, request)
+    record = _intend(engine, request, lease)
     try:
         await _build(engine, record)
     except BaseException:
@@ -62,7 +68,9 @@ async def _run(engine: Engine, request: api.RunPodSandboxRequest) -> str:
     return record.id
 
 
-def _intend(engine: Engine, request: api.RunPodSandboxRequest) -> state.PodRecord:
+def _intend(
+    engine: Engine, request: api.RunPodSandboxRequest, lease: "state.Lease.ValueType"
+) -> state.PodRecord:
     """Check everything that needs no I/O, and write the intent."""
     handler = engine.oci.handler(request.runtime_handler)
     if userns.of_pod(request.config) is not None and handler.userns_problem:
@@ -93,7 +101,10 @@ def _intend(engine: Engine, request: api.RunPodSandboxRequest) -> state.PodRecor
             netns_path="" if host_network else str(engine.paths.netns(id)),
         ),
         cgroup_parent=request.config.linux.cgroup_parent,
+        lease=lease,
     )
+    if lease and not record.config.log_directory:
+        record.config.log_directory = str(engine.paths.logs(id))
     _parameters(engine, record)  # refuses an invalid sysctl
     engine.cgroups.oci_path(record.cgroup_parent, id)  # refuses an invalid cgroup parent
     if not host_network:

@@ -9,7 +9,11 @@
 - `runtime_service`: RuntimeService; `telemetry_rpcs` has its statistics, events and list streams
 - `status`: the answers of Status, RuntimeConfig and Info
 - `image_service`: ImageService
-- `control_service`: the daemon's own service, for operators
+- `control_service`: the daemon's own service, for operators: `control_images`, `control_pods` and
+  `control_containers` are its parts
+- `stream_urls`: the streaming server as the services see it
+- `ending`: ends the calls that wait when the server stops
+- `change_parts`, `pieces`: changes of files, and bytes, as parts of an answer
 - `chunks`: long answers in parts, for the Stream RPCs
 - `message_size`: refuses an answer that is too large for one message, and names an alternative
 - `codes`: the one table between the kinds of error and gRPC's codes

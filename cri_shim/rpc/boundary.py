@@ -37,7 +37,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from cri_shim.errors import CriShimError, InvalidArgument, NotFound, Unimplemented
 from cri_shim.rpc import message_size
-from cri_shim.rpc.codes import code_of, wire_text
+from cri_shim.rpc.codes import KIND_KEY, code_of, wire_text
 from cri_shim.rpc.log_subject import describe, outcome
 
 log = logging.getLogger(__name__)
@@ -190,7 +190,7 @@ async def _call(
         # Callers ask in order to find out if an object exists or an RPC is served: no warning.
         usual = isinstance(error, (NotFound, Unimplemented))
         line(level if usual else logging.WARNING, f"{code.name}: {error}")
-        await context.abort(code, wire_text(str(error)))
+        await context.abort(code, wire_text(str(error)), ((KIND_KEY, type(error).__name__),))
     except OSError as error:  # an error of the machine, not of the caller and not a bug
         code = _code_of_os(error)
         line(logging.ERROR, f"{code.name}: {error}", trace=True)

@@ -19,7 +19,7 @@ import grpc.aio
 from google.protobuf.descriptor import ServiceDescriptor
 
 from cri_shim.errors import CriShimError, TimedOut, Unreachable
-from cri_shim.rpc.codes import error_of
+from cri_shim.rpc.codes import KIND_KEY, error_of
 from cri_shim.rpc.message_size import MAX_BYTES
 from cri_shim.rpc.stub import CONTROL, IMAGE, RUNTIME, Stub
 
@@ -111,7 +111,8 @@ class _Calls:
                 f"no daemon answers on {self._path} ({reason}): start it with `cri-shim serve`, "
                 "or name another socket with --socket"
             )
-        return error_of(code, text)
+        metadata = dict(cast("list[tuple[str, str]]", error.trailing_metadata() or []))
+        return error_of(code, text, str(metadata.get(KIND_KEY, "")))
 
 
 def _connect_problem(path: Path) -> str:

@@ -45,8 +45,27 @@ def code_of(error: BaseException) -> StatusCode:
     return StatusCode.INTERNAL
 
 
-def error_of(code: StatusCode, text: str) -> errors.CriShimError:
-    """Return the error that a client raises for a status, with the server's text unchanged."""
+# The trailing metadata with the name of the error's class: several classes share a code.
+KIND_KEY = "cri-shim-error"
+
+
+def kind_named(name: str) -> type[errors.CriShimError] | None:
+    """Return the class of errors.py with this name, if its errors are made of a text alone."""
+    found = getattr(errors, name, None)
+    if found is errors.RuntimeStopped:  # of the server, which may start again
+        return errors.Unavailable
+    if isinstance(found, type) and issubclass(found, errors.CriShimError):
+        return found if found.__init__ is errors.CriShimError.__init__ else None
+    return None
+
+
+def error_of(code: StatusCode, text: str, kind: str = "") -> errors.CriShimError:
+    """Return the error that a client raises for a status, with the server's text unchanged.
+
+    `kind` is the name of the error's class, from a server that sends it.
+    """
+    if (known := kind_named(kind)) is not None:
+        return known(text)
     if code is StatusCode.INVALID_ARGUMENT:
         return errors.InvalidArgument("", text)
     if code is StatusCode.UNKNOWN:

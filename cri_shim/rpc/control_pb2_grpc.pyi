@@ -43,6 +43,50 @@ class ControlStub:
     """PruneImages removes the images that nothing uses."""
     WatchPulls: _grpc.UnaryStreamMultiCallable[_control_pb2.WatchPullsRequest, _control_pb2.WatchPullsResponse]
     """WatchPulls answers with the running pulls; with `watch` again after each change."""
+    InspectImage: _grpc.UnaryUnaryMultiCallable[_control_pb2.InspectImageRequest, _control_pb2.InspectImageResponse]
+    """InspectImage answers everything known about an image, as JSON."""
+    ImageHistory: _grpc.UnaryUnaryMultiCallable[_control_pb2.ImageHistoryRequest, _control_pb2.ImageHistoryResponse]
+    """ImageHistory answers the steps that made an image, newest first."""
+    UntagImage: _grpc.UnaryUnaryMultiCallable[_control_pb2.UntagImageRequest, _control_pb2.UntagImageResponse]
+    """UntagImage removes names of an image; the image stays."""
+    MountImage: _grpc.UnaryUnaryMultiCallable[_control_pb2.MountImageRequest, _control_pb2.MountImageResponse]
+    """MountImage mounts an image for reading and answers the path."""
+    UnmountImage: _grpc.UnaryUnaryMultiCallable[_control_pb2.UnmountImageRequest, _control_pb2.UnmountImageResponse]
+    DiffImage: _grpc.UnaryStreamMultiCallable[_control_pb2.DiffImageRequest, _control_pb2.DiffResponse]
+    """DiffImage answers the changes of an image's top layer, or those between two images, in parts."""
+    ImageUse: _grpc.UnaryUnaryMultiCallable[_control_pb2.ImageUseRequest, _control_pb2.ImageUseResponse]
+    """ImageUse answers which containers and mounts use each image."""
+    DiskUsage: _grpc.UnaryUnaryMultiCallable[_control_pb2.DiskUsageRequest, _control_pb2.DiskUsageResponse]
+    """DiskUsage answers what images, layers, blobs, containers and logs take of the disk."""
+    RunPod: _grpc.UnaryStreamMultiCallable[_control_pb2.RunPodRequest, _control_pb2.RunPodResponse]
+    """RunPod runs a pod for a caller that keeps the answer open: when the call ends, the daemon stops
+    and removes the pod. A daemon that starts removes the pods of calls to the one before.
+    """
+    DetachPod: _grpc.UnaryUnaryMultiCallable[_control_pb2.DetachPodRequest, _control_pb2.DetachPodResponse]
+    """DetachPod lets a pod of RunPod live on after the call."""
+    StartPod: _grpc.UnaryUnaryMultiCallable[_control_pb2.StartPodRequest, _control_pb2.StartPodResponse]
+    """StartPod starts the created containers of a pod, each after those that it depends on."""
+    PrunePods: _grpc.UnaryUnaryMultiCallable[_control_pb2.PrunePodsRequest, _control_pb2.PrunePodsResponse]
+    """PrunePods removes ended pods, and exited containers of the others."""
+    Exec: _grpc.UnaryUnaryMultiCallable[_control_pb2.ExecRequest, _control_pb2.ExecResponse]
+    """Exec answers the URL of a session with a new command in a container."""
+    Attach: _grpc.UnaryUnaryMultiCallable[_control_pb2.AttachRequest, _control_pb2.AttachResponse]
+    """Attach answers the URL of a session with a container's own program."""
+    KillContainer: _grpc.UnaryUnaryMultiCallable[_control_pb2.KillContainerRequest, _control_pb2.KillContainerResponse]
+    PauseContainer: _grpc.UnaryUnaryMultiCallable[_control_pb2.PauseContainerRequest, _control_pb2.PauseContainerResponse]
+    UnpauseContainer: _grpc.UnaryUnaryMultiCallable[_control_pb2.UnpauseContainerRequest, _control_pb2.UnpauseContainerResponse]
+    WaitContainer: _grpc.UnaryUnaryMultiCallable[_control_pb2.WaitContainerRequest, _control_pb2.WaitContainerResponse]
+    """WaitContainer answers when a container has reached a state."""
+    TopContainer: _grpc.UnaryUnaryMultiCallable[_control_pb2.TopContainerRequest, _control_pb2.TopContainerResponse]
+    DiffContainer: _grpc.UnaryStreamMultiCallable[_control_pb2.DiffContainerRequest, _control_pb2.DiffResponse]
+    """DiffContainer answers the changes in a container's root file system, in parts."""
+    CommitContainer: _grpc.UnaryUnaryMultiCallable[_control_pb2.CommitContainerRequest, _control_pb2.CommitContainerResponse]
+    ExportContainer: _grpc.UnaryStreamMultiCallable[_control_pb2.ExportContainerRequest, _control_pb2.ExportContainerResponse]
+    """ExportContainer answers a container's root file system as a tar, in pieces."""
+    CopyFromContainer: _grpc.UnaryStreamMultiCallable[_control_pb2.CopyFromContainerRequest, _control_pb2.CopyFromContainerResponse]
+    """CopyFromContainer answers a file or directory of a container as a tar, in pieces."""
+    CopyToContainer: _grpc.UnaryUnaryMultiCallable[_control_pb2.CopyToContainerRequest, _control_pb2.CopyToContainerResponse]
+    """CopyToContainer extracts a tar with one top entry to a path of a container."""
 
 @_typing.type_check_only
 class ControlAsyncStub(ControlStub):
@@ -59,6 +103,50 @@ class ControlAsyncStub(ControlStub):
     """PruneImages removes the images that nothing uses."""
     WatchPulls: _aio.UnaryStreamMultiCallable[_control_pb2.WatchPullsRequest, _control_pb2.WatchPullsResponse]  # type: ignore[assignment]
     """WatchPulls answers with the running pulls; with `watch` again after each change."""
+    InspectImage: _aio.UnaryUnaryMultiCallable[_control_pb2.InspectImageRequest, _control_pb2.InspectImageResponse]  # type: ignore[assignment]
+    """InspectImage answers everything known about an image, as JSON."""
+    ImageHistory: _aio.UnaryUnaryMultiCallable[_control_pb2.ImageHistoryRequest, _control_pb2.ImageHistoryResponse]  # type: ignore[assignment]
+    """ImageHistory answers the steps that made an image, newest first."""
+    UntagImage: _aio.UnaryUnaryMultiCallable[_control_pb2.UntagImageRequest, _control_pb2.UntagImageResponse]  # type: ignore[assignment]
+    """UntagImage removes names of an image; the image stays."""
+    MountImage: _aio.UnaryUnaryMultiCallable[_control_pb2.MountImageRequest, _control_pb2.MountImageResponse]  # type: ignore[assignment]
+    """MountImage mounts an image for reading and answers the path."""
+    UnmountImage: _aio.UnaryUnaryMultiCallable[_control_pb2.UnmountImageRequest, _control_pb2.UnmountImageResponse]  # type: ignore[assignment]
+    DiffImage: _aio.UnaryStreamMultiCallable[_control_pb2.DiffImageRequest, _control_pb2.DiffResponse]  # type: ignore[assignment]
+    """DiffImage answers the changes of an image's top layer, or those between two images, in parts."""
+    ImageUse: _aio.UnaryUnaryMultiCallable[_control_pb2.ImageUseRequest, _control_pb2.ImageUseResponse]  # type: ignore[assignment]
+    """ImageUse answers which containers and mounts use each image."""
+    DiskUsage: _aio.UnaryUnaryMultiCallable[_control_pb2.DiskUsageRequest, _control_pb2.DiskUsageResponse]  # type: ignore[assignment]
+    """DiskUsage answers what images, layers, blobs, containers and logs take of the disk."""
+    RunPod: _aio.UnaryStreamMultiCallable[_control_pb2.RunPodRequest, _control_pb2.RunPodResponse]  # type: ignore[assignment]
+    """RunPod runs a pod for a caller that keeps the answer open: when the call ends, the daemon stops
+    and removes the pod. A daemon that starts removes the pods of calls to the one before.
+    """
+    DetachPod: _aio.UnaryUnaryMultiCallable[_control_pb2.DetachPodRequest, _control_pb2.DetachPodResponse]  # type: ignore[assignment]
+    """DetachPod lets a pod of RunPod live on after the call."""
+    StartPod: _aio.UnaryUnaryMultiCallable[_control_pb2.StartPodRequest, _control_pb2.StartPodResponse]  # type: ignore[assignment]
+    """StartPod starts the created containers of a pod, each after those that it depends on."""
+    PrunePods: _aio.UnaryUnaryMultiCallable[_control_pb2.PrunePodsRequest, _control_pb2.PrunePodsResponse]  # type: ignore[assignment]
+    """PrunePods removes ended pods, and exited containers of the others."""
+    Exec: _aio.UnaryUnaryMultiCallable[_control_pb2.ExecRequest, _control_pb2.ExecResponse]  # type: ignore[assignment]
+    """Exec answers the URL of a session with a new command in a container."""
+    Attach: _aio.UnaryUnaryMultiCallable[_control_pb2.AttachRequest, _control_pb2.AttachResponse]  # type: ignore[assignment]
+    """Attach answers the URL of a session with a container's own program."""
+    KillContainer: _aio.UnaryUnaryMultiCallable[_control_pb2.KillContainerRequest, _control_pb2.KillContainerResponse]  # type: ignore[assignment]
+    PauseContainer: _aio.UnaryUnaryMultiCallable[_control_pb2.PauseContainerRequest, _control_pb2.PauseContainerResponse]  # type: ignore[assignment]
+    UnpauseContainer: _aio.UnaryUnaryMultiCallable[_control_pb2.UnpauseContainerRequest, _control_pb2.UnpauseContainerResponse]  # type: ignore[assignment]
+    WaitContainer: _aio.UnaryUnaryMultiCallable[_control_pb2.WaitContainerRequest, _control_pb2.WaitContainerResponse]  # type: ignore[assignment]
+    """WaitContainer answers when a container has reached a state."""
+    TopContainer: _aio.UnaryUnaryMultiCallable[_control_pb2.TopContainerRequest, _control_pb2.TopContainerResponse]  # type: ignore[assignment]
+    DiffContainer: _aio.UnaryStreamMultiCallable[_control_pb2.DiffContainerRequest, _control_pb2.DiffResponse]  # type: ignore[assignment]
+    """DiffContainer answers the changes in a container's root file system, in parts."""
+    CommitContainer: _aio.UnaryUnaryMultiCallable[_control_pb2.CommitContainerRequest, _control_pb2.CommitContainerResponse]  # type: ignore[assignment]
+    ExportContainer: _aio.UnaryStreamMultiCallable[_control_pb2.ExportContainerRequest, _control_pb2.ExportContainerResponse]  # type: ignore[assignment]
+    """ExportContainer answers a container's root file system as a tar, in pieces."""
+    CopyFromContainer: _aio.UnaryStreamMultiCallable[_control_pb2.CopyFromContainerRequest, _control_pb2.CopyFromContainerResponse]  # type: ignore[assignment]
+    """CopyFromContainer answers a file or directory of a container as a tar, in pieces."""
+    CopyToContainer: _aio.UnaryUnaryMultiCallable[_control_pb2.CopyToContainerRequest, _control_pb2.CopyToContainerResponse]  # type: ignore[assignment]
+    """CopyToContainer extracts a tar with one top entry to a path of a container."""
 
 class ControlServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -108,5 +196,193 @@ class ControlServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_control_pb2.WatchPullsResponse], _abc.AsyncIterator[_control_pb2.WatchPullsResponse]]:
         """WatchPulls answers with the running pulls; with `watch` again after each change."""
+
+    @_abc_1.abstractmethod
+    def InspectImage(
+        self,
+        request: _control_pb2.InspectImageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.InspectImageResponse, _abc.Awaitable[_control_pb2.InspectImageResponse]]:
+        """InspectImage answers everything known about an image, as JSON."""
+
+    @_abc_1.abstractmethod
+    def ImageHistory(
+        self,
+        request: _control_pb2.ImageHistoryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.ImageHistoryResponse, _abc.Awaitable[_control_pb2.ImageHistoryResponse]]:
+        """ImageHistory answers the steps that made an image, newest first."""
+
+    @_abc_1.abstractmethod
+    def UntagImage(
+        self,
+        request: _control_pb2.UntagImageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.UntagImageResponse, _abc.Awaitable[_control_pb2.UntagImageResponse]]:
+        """UntagImage removes names of an image; the image stays."""
+
+    @_abc_1.abstractmethod
+    def MountImage(
+        self,
+        request: _control_pb2.MountImageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.MountImageResponse, _abc.Awaitable[_control_pb2.MountImageResponse]]:
+        """MountImage mounts an image for reading and answers the path."""
+
+    @_abc_1.abstractmethod
+    def UnmountImage(
+        self,
+        request: _control_pb2.UnmountImageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.UnmountImageResponse, _abc.Awaitable[_control_pb2.UnmountImageResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def DiffImage(
+        self,
+        request: _control_pb2.DiffImageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_control_pb2.DiffResponse], _abc.AsyncIterator[_control_pb2.DiffResponse]]:
+        """DiffImage answers the changes of an image's top layer, or those between two images, in parts."""
+
+    @_abc_1.abstractmethod
+    def ImageUse(
+        self,
+        request: _control_pb2.ImageUseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.ImageUseResponse, _abc.Awaitable[_control_pb2.ImageUseResponse]]:
+        """ImageUse answers which containers and mounts use each image."""
+
+    @_abc_1.abstractmethod
+    def DiskUsage(
+        self,
+        request: _control_pb2.DiskUsageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.DiskUsageResponse, _abc.Awaitable[_control_pb2.DiskUsageResponse]]:
+        """DiskUsage answers what images, layers, blobs, containers and logs take of the disk."""
+
+    @_abc_1.abstractmethod
+    def RunPod(
+        self,
+        request: _control_pb2.RunPodRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_control_pb2.RunPodResponse], _abc.AsyncIterator[_control_pb2.RunPodResponse]]:
+        """RunPod runs a pod for a caller that keeps the answer open: when the call ends, the daemon stops
+        and removes the pod. A daemon that starts removes the pods of calls to the one before.
+        """
+
+    @_abc_1.abstractmethod
+    def DetachPod(
+        self,
+        request: _control_pb2.DetachPodRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.DetachPodResponse, _abc.Awaitable[_control_pb2.DetachPodResponse]]:
+        """DetachPod lets a pod of RunPod live on after the call."""
+
+    @_abc_1.abstractmethod
+    def StartPod(
+        self,
+        request: _control_pb2.StartPodRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.StartPodResponse, _abc.Awaitable[_control_pb2.StartPodResponse]]:
+        """StartPod starts the created containers of a pod, each after those that it depends on."""
+
+    @_abc_1.abstractmethod
+    def PrunePods(
+        self,
+        request: _control_pb2.PrunePodsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.PrunePodsResponse, _abc.Awaitable[_control_pb2.PrunePodsResponse]]:
+        """PrunePods removes ended pods, and exited containers of the others."""
+
+    @_abc_1.abstractmethod
+    def Exec(
+        self,
+        request: _control_pb2.ExecRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.ExecResponse, _abc.Awaitable[_control_pb2.ExecResponse]]:
+        """Exec answers the URL of a session with a new command in a container."""
+
+    @_abc_1.abstractmethod
+    def Attach(
+        self,
+        request: _control_pb2.AttachRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.AttachResponse, _abc.Awaitable[_control_pb2.AttachResponse]]:
+        """Attach answers the URL of a session with a container's own program."""
+
+    @_abc_1.abstractmethod
+    def KillContainer(
+        self,
+        request: _control_pb2.KillContainerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.KillContainerResponse, _abc.Awaitable[_control_pb2.KillContainerResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def PauseContainer(
+        self,
+        request: _control_pb2.PauseContainerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.PauseContainerResponse, _abc.Awaitable[_control_pb2.PauseContainerResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def UnpauseContainer(
+        self,
+        request: _control_pb2.UnpauseContainerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.UnpauseContainerResponse, _abc.Awaitable[_control_pb2.UnpauseContainerResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def WaitContainer(
+        self,
+        request: _control_pb2.WaitContainerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.WaitContainerResponse, _abc.Awaitable[_control_pb2.WaitContainerResponse]]:
+        """WaitContainer answers when a container has reached a state."""
+
+    @_abc_1.abstractmethod
+    def TopContainer(
+        self,
+        request: _control_pb2.TopContainerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.TopContainerResponse, _abc.Awaitable[_control_pb2.TopContainerResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def DiffContainer(
+        self,
+        request: _control_pb2.DiffContainerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_control_pb2.DiffResponse], _abc.AsyncIterator[_control_pb2.DiffResponse]]:
+        """DiffContainer answers the changes in a container's root file system, in parts."""
+
+    @_abc_1.abstractmethod
+    def CommitContainer(
+        self,
+        request: _control_pb2.CommitContainerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.CommitContainerResponse, _abc.Awaitable[_control_pb2.CommitContainerResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def ExportContainer(
+        self,
+        request: _control_pb2.ExportContainerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_control_pb2.ExportContainerResponse], _abc.AsyncIterator[_control_pb2.ExportContainerResponse]]:
+        """ExportContainer answers a container's root file system as a tar, in pieces."""
+
+    @_abc_1.abstractmethod
+    def CopyFromContainer(
+        self,
+        request: _control_pb2.CopyFromContainerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_control_pb2.CopyFromContainerResponse], _abc.AsyncIterator[_control_pb2.CopyFromContainerResponse]]:
+        """CopyFromContainer answers a file or directory of a container as a tar, in pieces."""
+
+    @_abc_1.abstractmethod
+    def CopyToContainer(
+        self,
+        request: _control_pb2.CopyToContainerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.CopyToContainerResponse, _abc.Awaitable[_control_pb2.CopyToContainerResponse]]:
+        """CopyToContainer extracts a tar with one top entry to a path of a container."""
 
 def add_ControlServicer_to_server(servicer: ControlServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

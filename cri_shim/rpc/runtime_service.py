@@ -1,7 +1,5 @@
 """RuntimeService: each RPC calls one use case; `boundary` has validated the request."""
 
-from typing import Protocol
-
 from cri_shim.containers import create, exec, start, update
 from cri_shim.containers import query as container_query
 from cri_shim.containers import remove as container_remove
@@ -15,22 +13,13 @@ from cri_shim.pods import stop as pod_stop
 from cri_shim.pods import update as pod_update
 from cri_shim.pods.telemetry import Telemetry
 from cri_shim.rpc.status import RuntimeStatus
+from cri_shim.rpc.stream_urls import StreamUrls
 from cri_shim.rpc.telemetry_rpcs import TelemetryRpcs
 from cri_shim.version import __version__
 
 RUNTIME_NAME = "cri-shim"
 KUBELET_API_VERSION = "0.1.0"  # the version of the kubelet's runtime API, which never changes
 RUNTIME_API_VERSION = "v1"
-
-
-class StreamUrls(Protocol):
-    """The streaming server: each method returns a URL that works once."""
-
-    def exec(self, request: api.ExecRequest) -> str: ...
-
-    def attach(self, request: api.AttachRequest) -> str: ...
-
-    def port_forward(self, request: api.PortForwardRequest) -> str: ...
 
 
 class RuntimeService(TelemetryRpcs):

@@ -16,8 +16,9 @@ from cri_shim.rpc import boundary
 from cri_shim.rpc.control_service import ControlService
 from cri_shim.rpc.image_service import ImageService
 from cri_shim.rpc.listening import Listening
-from cri_shim.rpc.runtime_service import RuntimeService, StreamUrls
+from cri_shim.rpc.runtime_service import RuntimeService
 from cri_shim.rpc.status import RuntimeStatus
+from cri_shim.rpc.stream_urls import StreamUrls
 from cri_shim.validate.requests import Validator
 
 DRAIN_S = 10.0  # seconds that running calls get when the server stops
@@ -38,14 +39,12 @@ class Server:
         self._path = path
         self._telemetry = telemetry
         self._pulls = engine.images.pulls
+        self._control = ControlService(engine, info, streams)
         known = api_pb2.DESCRIPTOR.services_by_name
         self._services = (
             (known["RuntimeService"], RuntimeService(engine, status, streams, telemetry)),
             (known["ImageService"], ImageService(engine)),
-            (
-                control_pb2.DESCRIPTOR.services_by_name["Control"],
-                ControlService(engine, info),
-            ),
+            (control_pb2.DESCRIPTOR.services_by_name["Control"], self._control),
         )
         self._listening = Listening(path, self._make)
 
@@ -76,6 +75,7 @@ class Server:
     ) -> None:
         self._telemetry.events.end()  # otherwise the followers of events would never end
         self._pulls.close()
+        self._control.end_calls()
         await self._listening.close(DRAIN_S)
 
 

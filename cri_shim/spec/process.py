@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from cri_shim.errors import InvalidArgument
@@ -61,6 +62,10 @@ def working_directory(config: api_pb2.ContainerConfig, image: ImageConfig) -> st
 
 def user(resolved: User) -> dict[str, Any]:
     """Return process.user."""
+    return _user_ids(resolved)
+
+
+def _user_ids(resolved: User) -> dict[str, Any]:
     return {
         "uid": resolved.uid,
         "gid": resolved.gid,
@@ -76,18 +81,47 @@ def limits(host: Host) -> dict[str, Any]:
     return {"rlimits": [{"type": "RLIMIT_NOFILE", "soft": soft, "hard": hard}]}
 
 
-def exec_process(spec: Document, command: Sequence[str], *, tty: bool) -> Document:
+@dataclass(frozen=True, slots=True)
+class ExecChanges:
+    """The values of an exec that are not the container's; an empty one means the container's."""
+
+    environment: Sequence[str] = ()  # NAME=VALUE, added to the container's
+    working_dir: str = ""
+    user: str = ""  # name|uid[:group|gid]
+
+
+NO_CHANGES = ExecChanges()
+
+
+def exec_process(
+    spec: Document,
+    command: Sequence[str],
+    *,
+    tty: bool,
+    changes: ExecChanges = NO_CHANGES,
+    user: User | None = None,
+) -> Document:
     """Return the complete OCI process object for an exec in the container of `spec`.
 
-    User, capabilities, environment, directory, rlimits and labels are the container's; arguments
-    and terminal are those of the call.
+    User, capabilities, environment, directory, rlimits and labels are the container's, as far as
+    `changes` has no others; arguments and terminal are those of the call. `user` is the resolved
+    user of `changes`. It gets its own HOME, as with podman.
     """
     process: Document = copy.deepcopy(
         {key: value for key, value in spec["process"].items() if key not in _NOT_FOR_EXEC}
     )
     process |= {"terminal": tty, "args": list(command)}
-    if tty and not any(entry.startswith("TERM=") for entry in process["env"]):
-        process["env"].append(f"TERM={DEFAULT_TERM}")
+    variables = dict(entry.partition("=")[::2] for entry in process["env"])
+    if tty:
+        variables.setdefault("TERM", DEFAULT_TERM)
+    if user is not None:
+        process["user"] = {**process["user"], **_user_ids(user)}
+        variables["HOME"] = user.home or "/"
+    variables |= dict(entry.partition("=")[::2] for entry in changes.environment)
+    process["env"] = [f"{name}={value}" for name, value in variables.items()]
+    if changes.working_dir:
+        _possible_path(changes.working_dir, "working_dir", "the working directory")
+        process["cwd"] = changes.working_dir
     return process
 
 

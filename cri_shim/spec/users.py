@@ -59,9 +59,24 @@ def resolve(
     elif group_text:
         gid = _find_group(group_text, group, field)
     gids = {gid, *context.supplemental_groups}
-    if context.supplemental_groups_policy == api_pb2.Merge and entry.name:
-        gids.update(g for _, g, members in _groups(group) if entry.name in members)
+    if context.supplemental_groups_policy == api_pb2.Merge:
+        gids |= _memberships(entry, group)
     return User(entry.uid, gid, tuple(sorted(gids)), entry.home)
+
+
+def of_text(text: str, passwd: str, group: str) -> User:
+    """Return the user of "name|uid[:group|gid]", with its memberships unless a group is given."""
+    name, _, group_text = text.partition(":")
+    entry = _find_user(name, passwd, "user")
+    if group_text:
+        gid = _find_group(group_text, group, "user")
+        return User(entry.uid, gid, (gid,), entry.home)
+    gids = {entry.gid, *_memberships(entry, group)}
+    return User(entry.uid, entry.gid, tuple(sorted(gids)), entry.home)
+
+
+def _memberships(entry: _Entry, group: str) -> set[int]:
+    return {gid for _, gid, members in _groups(group) if entry.name and entry.name in members}
 
 
 def _requested(

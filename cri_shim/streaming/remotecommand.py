@@ -117,7 +117,7 @@ class RemoteCommand:
         try:
             outcome = await self._converse()
         except CriShimError as e:
-            outcome = Outcome(error=str(e))
+            outcome = Outcome(error=str(e), kind=type(e).__name__)
         except asyncio.CancelledError:
             if self._gone:
                 return

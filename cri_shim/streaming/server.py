@@ -21,6 +21,7 @@ from cri_shim.containers import interactive
 from cri_shim.engine import Engine
 from cri_shim.errors import ConfigError, InvalidArgument
 from cri_shim.pb import api_pb2 as api
+from cri_shim.pb import control_pb2 as control
 from cri_shim.pods import forward
 from cri_shim.streaming.certificate import Certificate
 from cri_shim.streaming.connection import Answer, ClientConnection, Shared
@@ -113,14 +114,17 @@ class StreamingServer:
 
     # -- the RPCs -----------------------------------------------------------------------------
 
-    def exec(self, request: api.ExecRequest) -> str:
+    def exec(self, request: interactive.ExecRequest) -> str:
         """Return the URL for a command. NotFound, WrongState, ResourceExhausted."""
         container = container_exec.accepting(self._engine, request.container_id)
         return self._issue(request, container.id, container.pod_id)
 
-    def attach(self, request: api.AttachRequest) -> str:
+    def attach(self, request: interactive.AttachRequest) -> str:
         """Return the URL for a container's own streams. NotFound, WrongState, ResourceExhausted."""
-        container = interactive.attachable(self._engine, request.container_id)
+        if isinstance(request, control.AttachRequest) and request.start:
+            container = self._engine.objects.container(request.container_id)
+        else:
+            container = interactive.attachable(self._engine, request.container_id)
         return self._issue(request, container.id, container.pod_id)
 
     def port_forward(self, request: api.PortForwardRequest) -> str:

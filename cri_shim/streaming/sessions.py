@@ -12,6 +12,7 @@ from cri_shim.aio.tasks import Tasks
 from cri_shim.containers import interactive
 from cri_shim.engine import Engine
 from cri_shim.pb import api_pb2 as api
+from cri_shim.pb import control_pb2 as control
 from cri_shim.pods import forward
 from cri_shim.streaming.link import Link, Session
 from cri_shim.streaming.memory import TOTAL_INPUT, Pool
@@ -24,10 +25,12 @@ from cri_shim.streaming.ws_forward import WebSocketChannels, WebSocketTunnel
 from cri_shim.streaming.ws_session import WebSocketCommand
 from cri_shim.wire.negotiation import PORT_FORWARD_TUNNEL
 
-Request = api.ExecRequest | api.AttachRequest | api.PortForwardRequest
+Request = interactive.ExecRequest | interactive.AttachRequest | api.PortForwardRequest
 PURPOSES: dict[type[Request], Purpose] = {
     api.ExecRequest: "exec",
+    control.ExecRequest: "exec",
     api.AttachRequest: "attach",
+    control.AttachRequest: "attach",
     api.PortForwardRequest: "portforward",
 }
 
@@ -65,7 +68,7 @@ class Sessions:
         if isinstance(request, api.PortForwardRequest):
             return self._forward(agreed, request, link, resources)
         begin: Callable[..., Coroutine[Any, Any, interactive.InteractiveSession]]
-        if isinstance(request, api.ExecRequest):
+        if isinstance(request, api.ExecRequest | control.ExecRequest):
             begin = functools.partial(interactive.exec, self._engine, request)
         else:
             begin = functools.partial(interactive.attach, self._engine, request)

@@ -60,12 +60,12 @@ def _exec(request: api.ExecRequest) -> None:
     _streams(request)
 
 
-def _attach(request: api.AttachRequest) -> None:
+def _attach(request: api.AttachRequest | control.AttachRequest) -> None:
     _of_container(request)
     _streams(request)
 
 
-def _command(request: api.ExecSyncRequest | api.ExecRequest) -> None:
+def _command(request: api.ExecSyncRequest | api.ExecRequest | control.ExecRequest) -> None:
     if not request.cmd or not request.cmd[0]:
         raise InvalidArgument("cmd", "is required")
     for index, word in enumerate(request.cmd):
@@ -73,7 +73,7 @@ def _command(request: api.ExecSyncRequest | api.ExecRequest) -> None:
             raise InvalidArgument(f"cmd[{index}]", "has a NUL byte")
 
 
-def _streams(request: api.ExecRequest | api.AttachRequest) -> None:
+def _streams(request: Any) -> None:
     """ "If tty is true, stderr must be false"; a session needs at least one stream."""
     if request.tty and request.stderr:
         raise InvalidArgument("stderr", "a tty has no stderr of its own: ask for stdout alone")
@@ -138,6 +138,63 @@ def _tag(request: control.TagImageRequest) -> None:
     fields.image("name", request.name)
 
 
+def _image_named(request: Any) -> None:
+    fields.image("reference", request.reference)
+
+
+def _untag(request: control.UntagImageRequest) -> None:
+    _image_named(request)
+    for name in request.names:
+        fields.image("names", name)
+
+
+def _diff_image(request: control.DiffImageRequest) -> None:
+    _image_named(request)
+    if request.other:
+        fields.image("other", request.other)
+
+
+def _run_pod(request: control.RunPodRequest) -> None:
+    _required("config", request)
+    fields.plain("runtime_handler", request.runtime_handler)
+    check_pod("config", request.config)
+
+
+def _exec_as(request: control.ExecRequest) -> None:
+    _of_container(request)
+    _command(request)
+    _streams(request)
+    for index, entry in enumerate(request.environment):
+        if "=" not in entry[1:] or "\0" in entry:
+            raise InvalidArgument(f"environment[{index}]", "must be NAME=VALUE")
+    fields.plain("user", request.user)
+    if request.working_dir:
+        fields.absolute("working_dir", request.working_dir)
+
+
+def _kill(request: control.KillContainerRequest) -> None:
+    _of_container(request)
+    fields.plain("signal", request.signal)
+
+
+def _commit(request: control.CommitContainerRequest) -> None:
+    _of_container(request)
+    if request.name:
+        fields.image("name", request.name)
+    for field in ("author", "message"):
+        fields.plain(field, getattr(request, field))
+
+
+def _copy(request: Any) -> None:
+    _of_container(request)
+    fields.absolute("path", request.path)
+
+
+def _copy_to(request: control.CopyToContainerRequest) -> None:
+    _copy(request)
+    fields.absolute("source", request.source)
+
+
 def _required(field: str, request: Message) -> None:
     if not request.HasField(field):
         raise InvalidArgument(field, "is required")
@@ -193,6 +250,30 @@ _CHECKS: dict[type[Message], Callable[[Any], None]] = {
     control.SaveImageRequest: _save,
     control.PruneImagesRequest: _nothing,
     control.WatchPullsRequest: _nothing,
+    control.InspectImageRequest: _image_named,
+    control.ImageHistoryRequest: _image_named,
+    control.UntagImageRequest: _untag,
+    control.MountImageRequest: _image_named,
+    control.UnmountImageRequest: _image_named,
+    control.DiffImageRequest: _diff_image,
+    control.ImageUseRequest: _nothing,
+    control.DiskUsageRequest: _nothing,
+    control.RunPodRequest: _run_pod,
+    control.DetachPodRequest: _of_pod,
+    control.StartPodRequest: _of_pod,
+    control.PrunePodsRequest: _nothing,
+    control.ExecRequest: _exec_as,
+    control.AttachRequest: _attach,
+    control.KillContainerRequest: _kill,
+    control.PauseContainerRequest: _of_container,
+    control.UnpauseContainerRequest: _of_container,
+    control.WaitContainerRequest: _of_container,
+    control.TopContainerRequest: _of_container,
+    control.DiffContainerRequest: _of_container,
+    control.CommitContainerRequest: _commit,
+    control.ExportContainerRequest: _of_container,
+    control.CopyFromContainerRequest: _copy,
+    control.CopyToContainerRequest: _copy_to,
 }
 
 COVERED = frozenset(_CHECKS)

@@ -82,10 +82,14 @@ class StreamSet:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The end of a session: an exit code, or an error of the runtime if `error` is not empty."""
+    """The end of a session: an exit code, or an error of the runtime if `error` is not empty.
+
+    `kind` is the name of the error's class, for clients that know it.
+    """
 
     exit_code: int = 0
     error: str = ""
+    kind: str = ""
 
 
 def encode_outcome(protocol: str, outcome: Outcome) -> bytes:
@@ -106,7 +110,9 @@ def decode_status(text: bytes) -> Outcome:
             return Outcome()
         if status.get("reason") == "NonZeroExitCode":
             return Outcome(exit_code=int(status["details"]["causes"][0]["message"]))
-        return Outcome(error=str(status["message"]).removeprefix(_INTERNAL))
+        error = str(status["message"]).removeprefix(_INTERNAL)
+        causes = (status.get("details") or {}).get("causes") or [{}]
+        return Outcome(error=error, kind=str(causes[0].get("reason", "")))
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         shown = text[:80].decode(errors="replace")
         return Outcome(error=f"the session ended without a status that can be read: {shown!r}")
@@ -131,7 +137,7 @@ def _status(outcome: Outcome) -> dict[str, object]:
             "status": "Failure",
             "message": _message(outcome),
             "reason": "InternalError",
-            "details": {"causes": [{"message": outcome.error[:_MAX_ERROR_TEXT]}]},
+            "details": {"causes": [_cause(outcome)]},
             "code": 500,
         }
     if outcome.exit_code == 0:
@@ -144,6 +150,11 @@ def _status(outcome: Outcome) -> dict[str, object]:
         "reason": "NonZeroExitCode",
         "details": {"causes": [cause]},
     }
+
+
+def _cause(outcome: Outcome) -> dict[str, str]:
+    reason = {"reason": outcome.kind} if outcome.kind else {}
+    return {**reason, "message": outcome.error[:_MAX_ERROR_TEXT]}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,35 +1,26 @@
 """Run a command in a container and exit with its code.
 
-Without -i or -t the daemon waits for the command, and its output (16 MB at most) is shown at the
-end. With -i or -t it is a session: output is shown at once, and input or a terminal is passed on.
+Output is shown at once. With --sync the daemon waits for the end, as for a probe.
 """
 
 import argparse
-import asyncio
-import os
-import sys
-from collections.abc import AsyncIterator
-from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cri_shim import config
 from cri_shim.cli import daemon
-from cri_shim.cli.arguments import CONTAINER, container_id
+from cri_shim.cli.arguments import CONTAINER, container_id, variable
 from cri_shim.cli.exit_codes import RUN_FAILED, UsageError
-from cri_shim.errors import ToolFailed
 
 if TYPE_CHECKING:
-    from cri_shim.cli.session import Session
     from cri_shim.rpc.client import Client
-
-_CHUNK = 1 << 15  # bytes of input that are sent at once
 
 
 FAILED = RUN_FAILED
 EXAMPLES = """
 cri-shim exec web ls -l /
 cri-shim exec -it default/web/main sh
+cri-shim exec -u 1000 -w /tmp -e NAME=value web env
 """
 
 
@@ -37,8 +28,18 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-i", "--interactive", action="store_true", help="keep stdin open")
     parser.add_argument("-t", "--tty", action="store_true", help="allocate a TTY")
     parser.add_argument(
+        "-e", "--env", action="append", default=[], type=variable, metavar="NAME[=VALUE]",
+        help="set an environment variable; without a value, the one that it has here",
+    )  # fmt: skip
+    parser.add_argument("-w", "--workdir", default="", metavar="DIR", help="working directory")
+    parser.add_argument("-u", "--user", default="", metavar="USER[:GROUP]", help="names or ids")
+    parser.add_argument(
+        "--sync", action="store_true",
+        help="wait for the end, then show the output (16 MB at most), as a probe does",
+    )  # fmt: skip
+    parser.add_argument(
         "--timeout", metavar="SECONDS", type=int, default=0,
-        help="kill the command after this time; not with -i or -t (0: never)",
+        help="kill the command after this time; needs --sync (0: never)",
     )  # fmt: skip
     parser.add_argument("container", metavar="CONTAINER", type=container_id, help=CONTAINER)
     parser.add_argument("program", metavar="COMMAND", help="the program to run")
@@ -46,18 +47,35 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(args: argparse.Namespace) -> int:
-    if args.tty and args.interactive and not sys.stdin.isatty():
-        raise UsageError("input is not a terminal: leave out -t, or -i")
+    from cri_shim.cli import conversation
+
+    _check(args)
+    conversation.check_terminal(stdin=args.interactive, tty=args.tty)
+    if not args.interactive:
+        conversation.tell_unread_input()
     settings = config.load(args.config, args.overrides)
     async with daemon.client(args, settings, patient=True) as client:
-        if args.interactive or args.tty:
-            url = await _url(client, args)
-            certificate = settings.streaming.tls_cert_file
-            return await _interact(args, url, Path(certificate) if certificate else None)
-        return await _wait(client, args)
+        if args.sync:
+            return await _wait(client, args)
+        url = await _url(client, args)
+        file = settings.streaming.tls_cert_file
+        certificate = Path(file) if file else None
+        outcome = await conversation.converse(
+            url, certificate, stdin=args.interactive, tty=args.tty
+        )
+    return conversation.exit_code(outcome)
+
+
+def _check(args: argparse.Namespace) -> None:
+    if args.timeout and not args.sync:
+        raise UsageError("--timeout needs --sync: a session has no time limit")
+    own = [flag for flag in ("interactive", "tty", "env", "workdir", "user") if vars(args)[flag]]
+    if args.sync and own:
+        raise UsageError(f"--sync cannot be combined with --{own[0]}")
 
 
 async def _wait(client: "Client", args: argparse.Namespace) -> int:
+    from cri_shim.cli.conversation import show
     from cri_shim.pb import api_pb2 as api
 
     answer = await client.runtime.ExecSync(
@@ -65,81 +83,23 @@ async def _wait(client: "Client", args: argparse.Namespace) -> int:
             container_id=args.container, cmd=[args.program, *args.args], timeout=args.timeout
         )
     )
-    _show(1, answer.stdout)
-    _show(2, answer.stderr)
+    show(1, answer.stdout)
+    show(2, answer.stderr)
     return int(answer.exit_code)
 
 
 async def _url(client: "Client", args: argparse.Namespace) -> str:
-    from cri_shim.pb import api_pb2 as api
+    from cri_shim.pb import control_pb2 as control
 
-    request = api.ExecRequest(
+    request = control.ExecRequest(
         container_id=args.container,
         cmd=[args.program, *args.args],
         tty=args.tty,
         stdin=args.interactive,
         stdout=True,
         stderr=not args.tty,
+        environment=[f"{name}={value}" for name, value in args.env],
+        working_dir=args.workdir,
+        user=args.user,
     )
-    return str((await client.runtime.Exec(request)).url)
-
-
-async def _interact(args: argparse.Namespace, url: str, certificate: Path | None) -> int:
-    """Run the session, from the connection to the exit code."""
-    from cri_shim.cli import terminal
-    from cri_shim.cli.session import Session
-
-    async with await Session.open(url, certificate) as session:
-        with ExitStack() as stack:
-            if args.tty and args.interactive:
-                stack.enter_context(terminal.raw(sys.stdin.fileno()))
-            if args.tty:
-                stack.enter_context(terminal.sizes(session.resize))
-            feeding = asyncio.create_task(_feed(session)) if args.interactive else None
-            try:
-                outcome = await session.receive(_show)
-            finally:
-                if feeding is not None:
-                    feeding.cancel()
-                    await asyncio.wait([feeding])
-    if outcome.error:
-        raise ToolFailed(outcome.error)
-    return outcome.exit_code
-
-
-async def _feed(session: "Session") -> None:
-    """Send our input until its end. If the session has ended, its reader has already seen it."""
-    with suppress(ConnectionError):
-        async for data in _input(sys.stdin.fileno()):
-            await session.send(data)
-        session.end_input()
-
-
-async def _input(fd: int) -> AsyncIterator[bytes]:
-    """Read `fd`, a terminal, a pipe or a file, until its end."""
-    with suppress(OSError):  # a terminal that is gone, or a closed input: the end
-        while True:
-            await _readable(fd)
-            if not (data := os.read(fd, _CHUNK)):
-                return
-            yield data
-
-
-async def _readable(fd: int) -> None:
-    loop = asyncio.get_running_loop()
-    ready = loop.create_future()
-    try:
-        loop.add_reader(fd, ready.set_result, None)
-    except PermissionError:  # a file: always readable
-        await asyncio.sleep(0)
-        return
-    try:
-        await ready
-    finally:
-        loop.remove_reader(fd)
-
-
-def _show(stream: int, data: bytes | memoryview) -> None:
-    to = (sys.stdout if stream == 1 else sys.stderr).buffer
-    to.write(data)
-    to.flush()
+    return str((await client.control.Exec(request)).url)

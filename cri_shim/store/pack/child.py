@@ -1,8 +1,9 @@
-"""The program that writes a tar of DIRECTORY, in one of three ways:
+"""The program that writes a tar of DIRECTORY, in one of four ways:
 
     child new DIRECTORY TAR IDS HIDDEN...   a layer of what was written through an overlay
     child again DIRECTORY TAR RECIPE        the original tar of an unpacked layer
     child whole DIRECTORY FD IDS            the tree as it is, to an inherited descriptor
+    child part DIRECTORY FD IDS PATH        the same of one file or directory below it
 
 IDS is FIRST:LENGTH of users, a comma and the same of groups, or empty. The program prints diff-id
 and size of the tar as a line of JSON. Exit status 0, 1 with the reason on stderr, or NO_SPACE_EXIT.
@@ -18,7 +19,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from cri_shim.linux import syscalls
 from cri_shim.store.pack import header
 from cri_shim.store.pack.layer import Layer
 from cri_shim.store.pack.tree import Tree
@@ -32,7 +32,7 @@ _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 def main(how: str, directory: str, target: str, *rest: str) -> None:
     """Pack and exit."""
     try:
-        with os.fdopen(int(target), "wb") if how == "whole" else Path(target).open("xb") as tar:
+        with _target(how, target) as tar:
             pieces = _PIECES[how](directory, *rest)
             hash, size = hashlib.sha256(), 0
             for piece in pieces:
@@ -40,41 +40,43 @@ def main(how: str, directory: str, target: str, *rest: str) -> None:
                 tar.write(piece)
                 size += len(piece)
     except BadLayer as e:
-        _fail(1, str(e))
+        fail(1, str(e))
     except MemoryError:
-        _fail(1, f"more than {confine.MEMORY_LIMIT >> 20} MiB of memory would be needed")
+        fail(1, f"more than {confine.MEMORY_LIMIT >> 20} MiB of memory would be needed")
     except (OSError, EOFError, ValueError) as e:
         no_space = isinstance(e, OSError) and e.errno in (errno.ENOSPC, errno.EDQUOT)
-        _fail(NO_SPACE_EXIT if no_space else 1, str(e))
+        fail(NO_SPACE_EXIT if no_space else 1, str(e))
     print(json.dumps({"diff_id": "sha256:" + hash.hexdigest(), "size": size}))
     sys.stdout.flush()
     os._exit(0)  # skip the interpreter's tear-down: no work is left
 
 
+def _target(how: str, target: str) -> BinaryIO:
+    return os.fdopen(int(target), "wb") if how in ("whole", "part") else Path(target).open("xb")
+
+
 def _new(directory: str, ids: str, *hidden: str) -> Iterator[bytes]:
     paths = [os.fsencode(path) for path in hidden]
-    _enter(directory)
+    confine.enter(directory)
     return _pieces(Layer(b"", _ranges(ids), paths))
 
 
 def _whole(directory: str, ids: str) -> Iterator[bytes]:
-    _enter(directory)
+    confine.enter(directory)
     return _pieces(Tree(b"", _ranges(ids)))
+
+
+def _part_of(directory: str, ids: str, path: str) -> Iterator[bytes]:
+    """The path is resolved after the chroot, where every symbolic link stays inside."""
+    confine.enter(directory)
+    real = os.path.realpath(os.fsencode(path), strict=True)
+    parent, _, name = real.rpartition(b"/")
+    return _pieces(Tree(parent, _ranges(ids), top=b"/" + name if name else b""))
 
 
 def _ranges(ids: str) -> list[tuple[int, int]]:
     ranges = [range.split(":") for range in ids.split(",") if range]
     return [(int(first), int(length)) for first, length in ranges]
-
-
-def _enter(directory: str) -> None:
-    """Confine this process to a directory to which a container may write meanwhile.
-
-    It gets a mount of its own: nothing that is mounted below it is there, and no device opens.
-    """
-    mount = syscalls.open_tree(directory, syscalls.OPEN_TREE_CLONE | os.O_CLOEXEC)
-    syscalls.mount_setattr(mount, directory, attr_set=syscalls.MOUNT_ATTR_NODEV, recursive=False)
-    confine.confine(f"/proc/self/fd/{mount}")
 
 
 def _pieces(tree: Tree) -> Iterator[bytes]:
@@ -146,11 +148,11 @@ def _part(path: str, offset: int, length: int) -> Iterator[bytes]:
 
 
 _PIECES: dict[str, Callable[..., Iterator[bytes]]] = {
-    "new": _new, "again": _again, "whole": _whole,
+    "new": _new, "again": _again, "whole": _whole, "part": _part_of,
 }  # fmt: skip
 
 
-def _fail(status: int, reason: str) -> None:
+def fail(status: int, reason: str) -> None:
     sys.stderr.write(reason.encode(errors="backslashreplace").decode() + "\n")
     sys.stderr.flush()
     os._exit(status)

@@ -35,17 +35,19 @@ class Tree:
     """The tree below `root`, without `root` itself, as it is.
 
     `ranges` map the node's users and groups to ids of the image, each by its first id and its
-    length; without them the ids are not changed.
+    length; without them the ids are not changed. With `top`, a path below `root`, only that entry
+    and the tree below it are members.
     """
 
-    def __init__(self, root: bytes, ranges: Sequence[tuple[int, int]]) -> None:
+    def __init__(self, root: bytes, ranges: Sequence[tuple[int, int]], *, top: bytes = b"") -> None:
         self.root = root
+        self.top = top
         self.ranges = ranges
         # Files with several names: the first name, and how many are still to come.
         self._linked: dict[tuple[int, int], tuple[bytes, int]] = {}
 
     def members(self) -> Members:
-        pending = [self._below(b"")]
+        pending = [iter([self.top]) if self.top else self._below(b"")]
         while pending:
             path = next(pending[-1], None)
             if path is None:

@@ -9,6 +9,7 @@ escape is an error that fails the layer. Second, the chroot of `confine` stops a
 first wall has overlooked.
 
 - `child`: the program
+- `into`: the program that copies files into a container's root file system
 - `digest`: the program that only computes the diff-id of a blob
 - `confine`: chroot, capabilities and memory limit
 - `growing`: the blob as a file while it is still being downloaded

@@ -41,7 +41,7 @@ async def test_run_chooses_the_runtime_handler(cri: Cri, handler: str) -> None:
 
 async def test_a_failed_run_is_a_sentence_and_leaves_no_pod(cri: Cri) -> None:
     done = await cri_shim(cri, "run", "--runtime", "none", busybox.NAME, "true")
-    assert done.returncode == 1
+    assert done.returncode == 125
     assert done.stderr.startswith(b"cri-shim: ")
     assert done.stderr.count(b"\n") == 1
     assert await pods(cri) == []

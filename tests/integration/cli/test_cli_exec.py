@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import hashlib
+import os
 import signal
 import struct
 import termios
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from cri_shim.aio import child
+from cri_shim.aio.offload import offload
 from cri_shim.rpc.client import Client
 from tests.fixtures.commands import LIMIT_S, command, cri_shim, in_terminal
 from tests.fixtures.cri import Cri
@@ -25,7 +27,7 @@ async def container(cri: Cri) -> str:
     return await cri.run(await cri.run_pod(), ["sleep", "1000"])
 
 
-@pytest.mark.parametrize("flags", [[], ["-i"]])
+@pytest.mark.parametrize("flags", [[], ["-i"], ["--sync"]])
 async def test_output_error_and_exit_code_are_the_commands(
     cri: Cri, container: str, flags: list[str]
 ) -> None:
@@ -37,8 +39,8 @@ async def test_output_error_and_exit_code_are_the_commands(
 async def test_a_command_that_exceeds_its_timeout_is_killed_with_an_error(
     cri: Cri, container: str
 ) -> None:
-    done = await cri_shim(cri, "exec", "--timeout", "1", container, "sleep", "6661")
-    assert done.returncode == 1
+    done = await cri_shim(cri, "exec", "--sync", "--timeout", "1", container, "sleep", "6661")
+    assert done.returncode == 125
     assert done.stderr.startswith(b"cri-shim: ")
     assert not processes("sleep", "6661")
 
@@ -111,21 +113,60 @@ async def test_ctrl_c_without_a_terminal_ends_the_command(cri: Cri, container: s
         await running.end()
 
 
+async def test_output_is_shown_before_the_command_ends(cri: Cri, container: str) -> None:
+    script = ["sh", "-c", "echo first; until test -e /go; do sleep 0.02; done; echo last"]
+    reading, writing = os.pipe()
+    running = child.spawn(command(cri, "exec", container, *script), stdout=writing)
+    os.close(writing)
+    try:
+        with os.fdopen(reading, "rb", 0) as output:
+            async with asyncio.timeout(LIMIT_S):
+                assert await offload(output.read, 100) == b"first\n"
+                await cri.touch(container, "/go")
+                assert await offload(output.read, 100) == b"last\n"
+                assert await running.wait() == 0
+    finally:
+        await running.end()
+
+
+async def test_environment_directory_and_user_are_those_of_the_call(
+    cri: Cri, container: str
+) -> None:
+    flags = ["-e", "WHO=me", "-e", "HOME", "-w", "/tmp", "-u", "1000:10"]
+    script = "echo $WHO $HOME $PWD $(id -u):$(id -g)"
+    done = await cri_shim(cri, "exec", *flags, container, "sh", "-c", script)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.decode() == f"me {os.environ['HOME']} /tmp 1000:10\n"
+
+    unknown = await cri_shim(cri, "exec", "-u", "nobody-like-this", container, "true")
+    assert unknown.returncode == 125
+    assert b"no user 'nobody-like-this' in /etc/passwd" in unknown.stderr
+
+
+async def test_input_that_is_not_passed_on_is_told(cri: Cri, container: str) -> None:
+    done = await cri_shim(cri, "exec", container, "true", stdin=b"words")
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert done.stderr == b"cri-shim: the input is not passed on: use -i\n"
+
+
 async def test_a_terminal_option_without_a_terminal_is_refused(cri: Cri, container: str) -> None:
     done = await cri_shim(cri, "exec", "-it", container, "true")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.startswith(b"cri-shim: input is not a terminal")
 
 
-@pytest.mark.parametrize("flags", [[], ["-i"]])
+@pytest.mark.parametrize("flags", [[], ["-i"], ["--sync"]])
 async def test_a_command_that_cannot_run_is_a_sentence(
     cri: Cri, container: str, flags: list[str]
 ) -> None:
     missing = await cri_shim(cri, "exec", *flags, container, "nothing-like-this")
-    assert missing.returncode == 1
+    assert missing.returncode == 127
     assert b"cri-shim: cannot execute 'nothing-like-this' in container" in missing.stderr
+    refused = await cri_shim(cri, "exec", *flags, container, "/etc/passwd")
+    assert refused.returncode == 126
+    assert b"cri-shim: cannot execute '/etc/passwd' in container" in refused.stderr
     nowhere = await cri_shim(cri, "exec", *flags, "nowhere", "true")
-    assert nowhere.returncode == 1
+    assert nowhere.returncode == 125
     assert nowhere.stderr == b"cri-shim: no container with id nowhere\n"
 
 
@@ -157,6 +198,6 @@ async def test_a_session_over_tls_trusts_the_certificate_of_the_configuration(
         await cri.remove_all()
     assert (trusting.returncode, trusting.stderr) == (3, b"")
     assert trusting.stdout == b"hi" + bytes(5_000_000)
-    assert doubting.returncode == 1
+    assert doubting.returncode == 125
     assert doubting.stderr.startswith(b"cri-shim: cannot reach the streaming server at ")
     assert b"certificate" in doubting.stderr

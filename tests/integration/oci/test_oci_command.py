@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from cri_shim.errors import ToolFailed
+from cri_shim.errors import CommandNotFound, ToolFailed
 from cri_shim.linux import process as processes
 from cri_shim.oci import command as commands
 from cri_shim.oci.command import Command, OutputHandler, Streams
-from cri_shim.oci.messages import CommandNotFound
 from cri_shim.wire.remotecommand import Stream
 
 ALL = Streams(stdin=True, stdout=True, stderr=True, tty=False)

@@ -12,11 +12,10 @@ from pathlib import Path
 import pytest
 
 from cri_shim import faults
-from cri_shim.errors import TimedOut, ToolFailed, WrongState
+from cri_shim.errors import CommandNotFound, TimedOut, ToolFailed, WrongState
 from cri_shim.linux import process
 from cri_shim.oci import bundle, ctl, sync_pipe
 from cri_shim.oci.log_directory import LogFile
-from cri_shim.oci.messages import CommandNotFound
 from tests.fixtures import limits
 
 RECORD = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}[+-]\d\d:\d\d (stdout|stderr) [FP] .*")

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from cri_shim.errors import TimedOut, ToolFailed
+from cri_shim.errors import CommandNotFound, TimedOut, ToolFailed
 from cri_shim.linux.process import find_by_cmdline
 from cri_shim.oci import process_tree
-from cri_shim.oci.messages import CommandNotFound
 
 FOREVER = "while :; do sleep 600; done"
 

@@ -10,7 +10,7 @@ import pytest
 
 from cri_shim import Runtime
 from cri_shim.aio import child
-from cri_shim.containers import export
+from cri_shim.containers import pack_to
 from cri_shim.errors import ToolFailed, WrongState
 from cri_shim.library.container import Container
 from cri_shim.library.pod import Pod
@@ -137,7 +137,7 @@ async def test_a_failed_or_cancelled_export_leaves_no_file(
             await container.export(full)
     begun = asyncio.Event()
     loop = asyncio.get_running_loop()
-    copy = export._copy
+    copy = pack_to._copy
 
     def slow(pipe, to, stopped):
         loop.call_soon_threadsafe(begun.set)
@@ -145,7 +145,7 @@ async def test_a_failed_or_cancelled_export_leaves_no_file(
             pass
         copy(pipe, to, stopped)
 
-    monkeypatch.setattr(export, "_copy", slow)
+    monkeypatch.setattr(pack_to, "_copy", slow)
     exporting = asyncio.create_task(container.export(tmp_path / "root.tar"))
     await begun.wait()
     exporting.cancel()
@@ -159,14 +159,14 @@ async def test_a_removal_during_the_export_is_an_error(
 ) -> None:
     begun, removed = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
-    copy = export._copy
+    copy = pack_to._copy
 
     def slow(*args):
         loop.call_soon_threadsafe(begun.set)
         asyncio.run_coroutine_threadsafe(removed.wait(), loop).result()
         copy(*args)
 
-    monkeypatch.setattr(export, "_copy", slow)
+    monkeypatch.setattr(pack_to, "_copy", slow)
     exporting = asyncio.create_task(container.export(tmp_path / "root.tar"))
     await begun.wait()
     await container.remove(force=True)

@@ -10,11 +10,10 @@ import pytest
 
 from cri_shim import Runtime
 from cri_shim.containers import update
-from cri_shim.errors import InvalidArgument, TimedOut, WrongState
+from cri_shim.errors import CommandNotFound, InvalidArgument, TimedOut, WrongState
 from cri_shim.library import session as sessions
 from cri_shim.library.pod import Pod
 from cri_shim.library.session import Session
-from cri_shim.oci.messages import CommandNotFound
 from cri_shim.pb import api_pb2 as api
 from tests.fixtures import busybox
 from tests.integration.runtime.conftest import running

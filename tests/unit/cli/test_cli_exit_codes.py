@@ -32,6 +32,9 @@ def test_the_class_of_an_error_decides(error: Exception, code: int) -> None:
 def test_run_and_exec_leave_small_codes_to_their_program() -> None:
     assert exit_codes.of(errors.NotFound("x"), exit_codes.RUN_FAILED) == 125
     assert exit_codes.of(exit_codes.Exit(126, "x"), exit_codes.RUN_FAILED) == 126
+    run_failed = exit_codes.RUN_FAILED
+    assert exit_codes.of(errors.CommandNotFound("x"), run_failed) == 127
+    assert exit_codes.of(errors.CommandNotExecutable("x"), run_failed) == 126
     args = parser().parse_args(["exec", "web", "true"])
     assert args.failed == exit_codes.RUN_FAILED
 

@@ -119,7 +119,7 @@ def test_version_needs_no_daemon(tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_the_arguments_of_a_container_are_not_parsed() -> None:
     args = parser().parse_args(["run", "--host-network", "busybox", "sh", "-c", "echo --host"])
     assert (args.image, args.args) == ("busybox", ["sh", "-c", "echo --host"])
-    assert args.host_network
+    assert args.network == "host"
 
 
 def test_the_words_of_a_command_in_a_container_are_not_parsed() -> None:

@@ -2,9 +2,8 @@
 
 import pytest
 
-from cri_shim.errors import ToolFailed
+from cri_shim.errors import CommandNotFound, ToolFailed
 from cri_shim.oci import messages
-from cri_shim.oci.messages import CommandNotFound
 
 RUNC = (
     r'time="2026-01-01T00:00:00Z" level=error msg="runc create failed: '

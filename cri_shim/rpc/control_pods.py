@@ -1,0 +1,45 @@
+"""The RPCs of Control for pods."""
+
+from collections.abc import AsyncIterator
+
+from cri_shim.engine import Engine
+from cri_shim.pb import api_pb2 as api
+from cri_shim.pb import control_pb2 as control
+from cri_shim.pods import leases, prune
+from cri_shim.pods import start as pod_start
+from cri_shim.rpc.ending import Ending
+
+
+class ControlPods:
+    """A base class of ControlService."""
+
+    _engine: Engine
+    _ending: Ending
+
+    async def RunPod(self, request: control.RunPodRequest) -> AsyncIterator[control.RunPodResponse]:
+        asked = api.RunPodSandboxRequest(
+            config=request.config, runtime_handler=request.runtime_handler
+        )
+        id = await leases.begin(self._engine, asked)
+        try:
+            pod = self._engine.objects.pod(id)
+            yield control.RunPodResponse(pod_sandbox_id=id, log_directory=pod.config.log_directory)
+            await self._ending.or_result(leases.until_gone(self._engine, id))
+        finally:
+            if not self._ending.begun:  # otherwise the pod is left to the next daemon
+                leases.end(self._engine, id)
+
+    async def DetachPod(self, request: control.DetachPodRequest) -> control.DetachPodResponse:
+        leases.detach(self._engine, request.pod_sandbox_id, remove=request.remove)
+        return control.DetachPodResponse()
+
+    async def StartPod(self, request: control.StartPodRequest) -> control.StartPodResponse:
+        await pod_start.start(self._engine, request.pod_sandbox_id)
+        return control.StartPodResponse()
+
+    async def PrunePods(self, request: control.PrunePodsRequest) -> control.PrunePodsResponse:
+        pruned = await prune.prune(self._engine)
+        errors = {id: str(error) for id, error in pruned.errors.items()}
+        return control.PrunePodsResponse(
+            pods=pruned.pods, containers=pruned.containers, errors=errors
+        )
