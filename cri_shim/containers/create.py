@@ -14,7 +14,7 @@ from cri_shim.aio.offload import finish, offload
 from cri_shim.containers import dependencies, logs, mounts, remove, rootfs, sources, volumes
 from cri_shim.containers.gather import gather
 from cri_shim.engine import Engine
-from cri_shim.errors import AlreadyExists, NotFound, WrongState
+from cri_shim.errors import AlreadyExists, InvalidArgument, NotFound, WrongState
 from cri_shim.faults import fault_point
 from cri_shim.hooks import precreate
 from cri_shim.images import query
@@ -81,6 +81,12 @@ def _intend(
     image = query.resolve(engine, config.image.image)
     if image is None:
         raise NotFound(f"image {config.image.image} is not on this node; pull it first")
+    if image.artifact_type:
+        raise InvalidArgument(
+            "config.image",
+            f"{config.image.image} is an artifact ({image.artifact_type}), which has no program to"
+            " run; mount it as an image volume",
+        )
     image_config = parse(image.config)
     userns.check_container(config, userns.of_pod(current.config))
     id = secrets.token_hex(32)

@@ -12,6 +12,7 @@ from cri_shim.faults import fault_point
 from cri_shim.pb.state_pb2 import ImageRecord
 from cri_shim.state.records import VERSIONS
 from cri_shim.store import manifest
+from cri_shim.store.artifact import Artifact
 from cri_shim.store.fetching.fetch import Fetch
 from cri_shim.store.fetching.progress import LayerProgress
 from cri_shim.store.image_store import ImageStore
@@ -64,7 +65,13 @@ async def take_in(
             await offload(layout.create, sizes, store.blobs)
             await fill(layout)
             content = await offload(layout.content)
-            manifest.check_platform(content.config, store.architecture)
+            if isinstance(content, Content):
+                manifest.check_platform(content.config, store.architecture)
+            elif any(blob.digest in here for blob in content.layers):
+                # An image has such a layer: the layout has a placeholder, an artifact needs bytes.
+                await offload(layout.remove)
+                await offload(layout.create, {}, store.blobs)
+                await fill(layout)
             return await complete(store, layout, content, tags=tags, digests=digests)
     except OSError as e:
         raise Unavailable(f"cannot store {source} below {store.root}: {e}") from e
@@ -75,7 +82,7 @@ async def take_in(
 async def complete(
     store: ImageStore,
     layout: Layout,
-    content: Content,
+    content: Content | Artifact,
     fetch: Fetch | None = None,
     seen: Sequence[LayerProgress] = (),
     *,
@@ -83,28 +90,59 @@ async def complete(
     digests: Sequence[str],
 ) -> ImageRecord:
     """Have the image's layers, from the layout or by `fetch`, and make it visible."""
-    diff_ids = content.diff_ids
+    image = _record(content, tags, digests)
+    blobs = [blob.digest for blob in content.layers] if isinstance(content, Artifact) else []
     try:
-        with store.catalog.hold([*diff_ids, *redirected.ids_of(diff_ids)]):
-            fault_point("images.pull.unpack")
-            keep = store.keep_blobs
-            await store.new_layers.have(content, layout, fetch, seen, keep_blobs=keep)
-            image = _record(content, tags, digests)
-            stack = await store.derived.have_redirected(diff_ids)
-            if stack != list(diff_ids):
-                image.redirected[:] = stack
-            extra = _directories_id(stack)
-            with store.catalog.hold([extra]):
-                fault_point("images.pull.directories")
-                if await store.derived.have_directories(stack, extra):
-                    image.directories = extra
-                fault_point("images.pull.catalogue")
-                return await finish(store.keep(content, layout, image))
+        if isinstance(content, Artifact):
+            return await _complete_artifact(store, layout, content, image, fetch, seen)
+        return await _complete_image(store, layout, content, image, fetch, seen)
     except BaseException as e:
         if not isinstance(e, Unavailable | OSError):  # with a full disk their space is needed
-            store.grace.keep(diff_ids)
+            store.grace.keep([*content.diff_ids, *blobs])
         store.collect()
         raise
+
+
+async def _complete_image(
+    store: ImageStore,
+    layout: Layout,
+    content: Content,
+    image: ImageRecord,
+    fetch: Fetch | None,
+    seen: Sequence[LayerProgress],
+) -> ImageRecord:
+    diff_ids = content.diff_ids
+    with store.catalog.hold([*diff_ids, *redirected.ids_of(diff_ids)]):
+        fault_point("images.pull.unpack")
+        keep = store.keep_blobs
+        await store.new_layers.have(content, layout, fetch, seen, keep_blobs=keep)
+        stack = await store.derived.have_redirected(diff_ids)
+        if stack != list(diff_ids):
+            image.redirected[:] = stack
+        extra = _directories_id(stack)
+        with store.catalog.hold([extra]):
+            fault_point("images.pull.directories")
+            if await store.derived.have_directories(stack, extra):
+                image.directories = extra
+            fault_point("images.pull.catalogue")
+            return await finish(store.keep(content, layout, image))
+
+
+async def _complete_artifact(
+    store: ImageStore,
+    layout: Layout,
+    artifact: Artifact,
+    image: ImageRecord,
+    fetch: Fetch | None,
+    seen: Sequence[LayerProgress],
+) -> ImageRecord:
+    blobs = [*artifact.described, *(blob.digest for blob in artifact.layers)]
+    with store.catalog.hold([artifact.tree]), store.blobs.hold(blobs):
+        fault_point("images.artifact.blobs")
+        await store.artifact_blobs.have(artifact, layout, fetch, seen)
+        await store.artifact_trees.have(artifact)
+        fault_point("images.artifact.catalogue")
+        return await finish(store.keep(artifact, layout, image))
 
 
 async def discard(store: ImageStore, layout: Layout) -> None:
@@ -120,7 +158,10 @@ async def discard(store: ImageStore, layout: Layout) -> None:
         store.delete_later([layout.path])
 
 
-def _record(content: Content, tags: Sequence[str], digests: Sequence[str]) -> ImageRecord:
+def _record(
+    content: Content | Artifact, tags: Sequence[str], digests: Sequence[str]
+) -> ImageRecord:
+    artifact_type = content.type if isinstance(content, Artifact) else ""
     return ImageRecord(
         version=VERSIONS["image"],
         id=content.image_id,
@@ -128,8 +169,9 @@ def _record(content: Content, tags: Sequence[str], digests: Sequence[str]) -> Im
         repo_digests=digests,
         size=content.size,
         manifest_digest=content.manifest_digest,
-        config=content.config,
+        config=b"{}" if artifact_type else content.config,
         layers=content.diff_ids,
+        artifact_type=artifact_type,
         created_at=time.time_ns(),
     )
 

@@ -43,6 +43,7 @@ def inspect(engine: Engine, reference: str) -> dict[str, Any]:
         "RootFS": {"Type": "layers", "Layers": list(image.layers)},
         "Labels": config.get("Labels") or {},
         "Annotations": manifest.get("annotations") or {},
+        "ArtifactType": image.artifact_type,
         "ManifestType": manifest.get("mediaType") or _OCI_MANIFEST,
         "User": config.get("User") or "",
         "History": steps,

@@ -20,8 +20,9 @@ from cri_shim.images.arrival import bring, complete, discard
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb.state_pb2 import ImageRecord
 from cri_shim.registry.reference import Reference, candidates, parse
-from cri_shim.store import manifest
+from cri_shim.store import artifact, manifest
 from cri_shim.store.archives import auth as credentials
+from cri_shim.store.artifact import Artifact
 from cri_shim.store.fetching.fetch import Found
 from cri_shim.store.fetching.progress import LayerProgress, PullProgress
 from cri_shim.store.image_store import ImageStore
@@ -110,14 +111,20 @@ async def _fetch(
         await discard(store, layout)
 
 
-def _checked(store: ImageStore, layout: Layout, found: Found, reference: Reference) -> Content:
+def _checked(
+    store: ImageStore, layout: Layout, found: Found, reference: Reference
+) -> Content | Artifact:
     """Check what the worker found, and write it into the layout. Blocks."""
     named = digest_of(found.index or found.manifest)
     if found.digest != named or (reference.digest and reference.digest != named):
         raise ToolFailed(f"{found.reference}: {found.host} answered with {named} instead")
-    content = manifest.content(found.manifest, found.config)
+    content = artifact.content(found.manifest, found.config)
     if manifest.config_digest(found.manifest) != digest_of(found.config):
         raise ToolFailed(f"{found.reference}: its config has the digest {digest_of(found.config)}")
+    for data in (found.manifest, found.config):
+        layout.write(data)
+    if isinstance(content, Artifact):
+        return content
     chosen = bool(found.index or reference.digest)
     try:
         manifest.check_platform(found.config, store.architecture)
@@ -125,8 +132,6 @@ def _checked(store: ImageStore, layout: Layout, found: Found, reference: Referen
         if not chosen:
             raise
         _log.warning("%s is used though its config says otherwise: %s", found.reference, e)
-    for data in (found.manifest, found.config):
-        layout.write(data)
     for blob in content.layers if store.keep_blobs else ():
         kept = store.blobs.path(blob.digest)
         if is_whole(kept, blob.size) and store.catalog.blob(blob.digest) is not None:
@@ -134,7 +139,7 @@ def _checked(store: ImageStore, layout: Layout, found: Found, reference: Referen
     return content
 
 
-def _show(seen: PullProgress, found: Found, content: Content) -> None:
+def _show(seen: PullProgress, found: Found, content: Content | Artifact) -> None:
     """Let those who watch see the image's layers."""
     totals = {blob.digest: blob.size for blob in content.layers}
     seen.layers = [LayerProgress(digest, total) for digest, total in totals.items()]

@@ -120,6 +120,8 @@ def _info(image: ImageRecord) -> Mapping[str, str]:
     spec = image_config.document(image.config)
     config = spec.get("config") or {}
     facts = {"labels": config.get("Labels") or {}, "imageSpec": spec}
+    if image.artifact_type:
+        facts["artifactType"] = image.artifact_type
     return {
         "info": json.dumps(facts, ensure_ascii=False)
     }  # escapes would make it three times as long

@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from cri_shim.aio.offload import finish, opened
+from cri_shim.aio.offload import finish, offload, opened
 from cri_shim.engine import Engine
 from cri_shim.errors import AlreadyExists, InvalidArgument, NotFound, ToolFailed, Unavailable
 from cri_shim.faults import fault_point
@@ -47,6 +47,10 @@ async def save(engine: Engine, reference: str, target: str, names: Sequence[str]
     """
     store, image = engine.images, find(engine, reference)
     transport, path = _target(target)
+    if image.artifact_type and transport == "docker-archive":
+        kinds = ", ".join(f"{t}:/PATH" for t in TRANSPORTS if t != transport)
+        problem = f"a docker-archive cannot have an artifact ({image.artifact_type}), use {kinds}"
+        raise InvalidArgument("target", problem)
     tags = [tag_of(name) for name in names] or list(image.repo_tags)
     layout = Layout(store.layouts)
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
@@ -93,6 +97,10 @@ async def _fill(store: ImageStore, image: ImageRecord, layout: Layout) -> tuple[
     """Put the image into the layout; return its id there, and whether no digest has changed."""
     layout.create({}, store.blobs)
     original = _manifest_of(store, image)
+    if image.artifact_type:
+        await offload(_link_all, store, image, layout)
+        layout.finish(original)
+        return image.id, True
     described = manifest.descriptors_of(original)
     try:
         async with asyncio.TaskGroup() as group:
@@ -116,6 +124,13 @@ def _manifest_of(store: ImageStore, image: ImageRecord) -> bytes:
         return read_file(file, image_config.MAX_BYTES)
     except FileNotFoundError as e:
         raise NotFound(f"image {image.id}: its manifest is lost; pull the image again") from e
+
+
+def _link_all(store: ImageStore, image: ImageRecord, layout: Layout) -> None:
+    """Put the blobs of an artifact into the layout; each was kept. Blocks."""
+    tree = store.catalog.layer(image.layers[0])
+    for digest in tree.kept_blobs if tree is not None else ():
+        layout.link(store.blobs.path(digest))
 
 
 async def _layer(

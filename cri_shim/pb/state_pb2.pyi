@@ -500,6 +500,7 @@ class ImageRecord(_message.Message):
     PINNED_FIELD_NUMBER: _builtins.int
     DIRECTORIES_FIELD_NUMBER: _builtins.int
     REDIRECTED_FIELD_NUMBER: _builtins.int
+    ARTIFACT_TYPE_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     id: _builtins.str
     """hex sha256 of the config blob, without "sha256:" """
@@ -514,6 +515,10 @@ class ImageRecord(_message.Message):
     pinned: _builtins.bool
     directories: _builtins.str
     """The uppermost layer, of directories that `layers` only imply (sha256:...); "": not needed."""
+    artifact_type: _builtins.str
+    """Of an OCI artifact, from which no container can be made: its type. Then `id` is the digest of
+    the manifest, `config` is {}, and the only layer has its files. "": an image.
+    """
     @_builtins.property
     def repo_tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -541,10 +546,11 @@ class ImageRecord(_message.Message):
         pinned: _builtins.bool = ...,
         directories: _builtins.str = ...,
         redirected: _abc.Iterable[_builtins.str] | None = ...,
+        artifact_type: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "created_at", b"created_at", "directories", b"directories", "id", b"id", "layers", b"layers", "manifest_digest", b"manifest_digest", "pinned", b"pinned", "redirected", b"redirected", "repo_digests", b"repo_digests", "repo_tags", b"repo_tags", "size", b"size", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_type", b"artifact_type", "config", b"config", "created_at", b"created_at", "directories", b"directories", "id", b"id", "layers", b"layers", "manifest_digest", b"manifest_digest", "pinned", b"pinned", "redirected", b"redirected", "repo_digests", b"repo_digests", "repo_tags", b"repo_tags", "size", b"size", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -567,6 +573,7 @@ class LayerRecord(_message.Message):
     DESCRIBED_FIELD_NUMBER: _builtins.int
     EROFS_DIGEST_FIELD_NUMBER: _builtins.int
     RECIPE_DIGEST_FIELD_NUMBER: _builtins.int
+    KEPT_BLOBS_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     diff_id: _builtins.str
     """sha256:..."""
@@ -595,6 +602,12 @@ class LayerRecord(_message.Message):
     def implied(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Directories that it uses and does not describe, as "/a/b", "" being the root; if `described`."""
 
+    @_builtins.property
+    def kept_blobs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Of the files of an artifact: the blobs (sha256:...) that are kept as long as the layer. The
+        files are other names of theirs, so `size` and `inodes` do not count them.
+        """
+
     def __init__(
         self,
         *,
@@ -609,10 +622,11 @@ class LayerRecord(_message.Message):
         described: _builtins.bool = ...,
         erofs_digest: _builtins.str = ...,
         recipe_digest: _builtins.str = ...,
+        kept_blobs: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blobs", b"blobs", "counted", b"counted", "described", b"described", "diff_id", b"diff_id", "erofs_digest", b"erofs_digest", "implied", b"implied", "inodes", b"inodes", "recipe_digest", b"recipe_digest", "size", b"size", "tar_size", b"tar_size", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blobs", b"blobs", "counted", b"counted", "described", b"described", "diff_id", b"diff_id", "erofs_digest", b"erofs_digest", "implied", b"implied", "inodes", b"inodes", "kept_blobs", b"kept_blobs", "recipe_digest", b"recipe_digest", "size", b"size", "tar_size", b"tar_size", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -13,6 +13,7 @@ from cri_shim.untrusted import parse_json, printable
 
 MAX_INDEX = 8 << 20  # bytes; an index of all platforms has some kilobytes
 MAX_MANIFEST = 4 << 20  # bytes of a manifest or config, as the store's limit
+EMPTY = b"{}"  # the config of most artifacts
 _OCI = "application/vnd.oci.image"
 _DOCKER = "application/vnd.docker.distribution.manifest"
 INDEXES = (f"{_OCI}.index.v1+json", f"{_DOCKER}.list.v2+json")

@@ -147,6 +147,8 @@ class Resolver:
         described = documents.config(manifest, _full(session, what))
         if described.data is not None:
             return described.data
+        if described.digest == documents.digest_of(documents.EMPTY):
+            return documents.EMPTY
         config = f"config {described.digest} of {what}"
         data, _ = self._read(
             session, f"blobs/{described.digest}", {}, config, documents.MAX_MANIFEST

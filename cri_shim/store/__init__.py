@@ -11,6 +11,7 @@ and config move to `images/blobs`; then the image record makes the image visible
 - `trust`: which images are accepted, and by whose signatures
 - `archives`: copies of images by skopeo, in and out of archives
 - `derived`: makes layers of other layers
+- `artifact_tree`: makes the layer with the files of an artifact
 - `additions`: adds a complete layer
 - `layer_store`: chooses what new layers become, by trying
 - `layout`: the private directory of one pull or save
@@ -20,6 +21,7 @@ and config move to `images/blobs`; then the image record makes the image visible
 - `pins`: which images are pinned
 - `registries`: registries.conf: the registries of short names
 - `usage`: the disk usage of images and containers
+- `artifact`: the manifests of artifacts and the names of their files, pure
 - `manifest`: manifests and configs, pure
 - `deletion`: deletes files and trees that are not used any more
 - `mounting`: root file systems, images and layers as mounts

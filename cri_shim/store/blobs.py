@@ -1,12 +1,16 @@
 """The blobs of images on this node: manifests and configs, and layers with `keep_blobs`.
 
+The blobs of artifacts are kept, too: their files are other names of them.
+
     ROOT/images/blobs/sha256/HEX
 
 Their disk usage is kept in memory: the directory is read once, at the start.
 """
 
 import secrets
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cri_shim.linux import disk
@@ -18,6 +22,7 @@ class Blobs:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._taken: dict[str, int] = {}  # name -> bytes on the disk
+        self._held: Counter[str] = Counter()  # digests that running pulls need
 
     def recover(self) -> list[Path]:
         """Find the blobs of the last daemon; return other files, which the caller must delete."""
@@ -41,9 +46,22 @@ class Blobs:
         file.replace(kept)
         self._taken[kept.name] = disk.allocated(kept.stat())
 
+    @contextmanager
+    def hold(self, digests: Collection[str]) -> Iterator[None]:
+        """Keep these blobs during the block, whether they exist already or not."""
+        held = Counter(digests)
+        self._held += held
+        try:
+            yield
+        finally:
+            self._held -= held
+
     def discard_all_but(self, digests: Collection[str]) -> list[Path]:
-        """Remove all other blobs at once; return the paths that the caller must delete later."""
-        named = {digest.removeprefix("sha256:") for digest in digests}
+        """Remove all blobs but these and those that are held.
+
+        They are gone at once; the caller must delete the returned paths later.
+        """
+        named = {digest.removeprefix("sha256:") for digest in (*digests, *self._held)}
         trash = []
         for name in self._taken.keys() - named:
             hidden = self.directory / f".trash-{secrets.token_hex(8)}"

@@ -32,10 +32,13 @@ from cri_shim.spec.image_config import MAX_BYTES
 from cri_shim.store import layer_store, manifest, usage
 from cri_shim.store.additions import Additions
 from cri_shim.store.archives.skopeo import Skopeo
+from cri_shim.store.artifact import Artifact
+from cri_shim.store.artifact_tree import ArtifactTrees
 from cri_shim.store.blobs import Blobs
 from cri_shim.store.catalog import Catalog, KnownBlob, Records, needed
 from cri_shim.store.deletion import delete
 from cri_shim.store.derived import Derived
+from cri_shim.store.fetching.artifact_blobs import ArtifactBlobs
 from cri_shim.store.fetching.fetcher import Fetcher
 from cri_shim.store.fetching.grace import GRACE_S, Grace
 from cri_shim.store.fetching.new_layers import NewLayers
@@ -128,6 +131,8 @@ class ImageStore:
         additions = Additions(self.layers, self.catalog, self.delete_later)
         self.new_layers = NewLayers(self.layers, self.catalog, additions)
         self.derived = Derived(self.layers, self.catalog, additions, self.rootfs.lowers)
+        self.artifact_blobs = ArtifactBlobs(self.blobs)
+        self.artifact_trees = ArtifactTrees(self.layers, self.catalog, additions, self.blobs)
         self._layer_blobs: dict[str, frozenset[str]] = {}  # image id -> digests
         self._background = Tasks()
 
@@ -154,7 +159,8 @@ class ImageStore:
         doubtful = self.catalog.load(images, layers, self.layers.present(), intact)
         self.delete_later(self.layers.discard(doubtful))
         for image in self.catalog.images():
-            self._note_blobs(image)
+            if not image.artifact_type:
+                self._note_blobs(image)
         writable = list(self.containers.iterdir())
         hidden = [d for d in writable if d.name[0] == "."]
         for own in writable:
@@ -207,18 +213,22 @@ class ImageStore:
         }
         return {blob: layer for blob, layer in known.items() if layer.diff_id in here}
 
-    async def keep(self, content: Content, layout: Layout, image: ImageRecord) -> ImageRecord:
+    async def keep(
+        self, content: Content | Artifact, layout: Layout, image: ImageRecord
+    ) -> ImageRecord:
         """Keep the image's blobs and make it visible. Its layers must be unpacked."""
-        blobs = [content.manifest_digest, f"sha256:{content.image_id}"]
-        if self.keep_blobs:
+        blobs = list(content.described)
+        if self.keep_blobs and isinstance(content, Content):
             # A layer that was here before may have only a placeholder.
             blobs += [blob.digest for blob in content.layers if layout.has(blob.digest)]
         for digest in dict.fromkeys(blobs):
-            self.blobs.take(layout.blob(digest), digest)
+            if layout.has(digest):  # the config of an artifact may be kept already, as its file
+                self.blobs.take(layout.blob(digest), digest)
         # No await between the blobs and the record: `collect` would delete blobs without a record.
-        self._layer_blobs[image.id] = frozenset(blob.digest for blob in content.layers)
+        if isinstance(content, Content):
+            self._layer_blobs[image.id] = frozenset(blob.digest for blob in content.layers)
         record = await self.catalog.add(image)
-        self.grace.release(content.diff_ids)
+        self.grace.release([*content.diff_ids, *(blob.digest for blob in content.layers)])
         self._settle_later(self.catalog.unsettled(), delay=SETTLE_DELAY_S)
         self._release_mounts()  # of layers that were looked into
         return record
@@ -261,7 +271,8 @@ class ImageStore:
         images = self.catalog.images()
         ids = {image.id for image in images}
         self._layer_blobs = {id: own for id, own in self._layer_blobs.items() if id in ids}
-        return self._blobs_of(images)
+        held = set().union(*(layer.kept_blobs for layer in self.catalog.layers()))
+        return self._blobs_of(images) | held | self.grace.held
 
     def _blobs_of(self, images: Iterable[ImageRecord]) -> set[str]:
         names: set[str] = set()
@@ -269,7 +280,14 @@ class ImageStore:
             names |= {image.id, image.manifest_digest}
             if self.keep_blobs:
                 names |= self._layer_blobs.get(image.id, frozenset())
+            if image.artifact_type:
+                names |= self._kept_with(image.layers)
         return names
+
+    def _kept_with(self, layers: Iterable[str]) -> set[str]:
+        """Return the blobs that are kept as long as one of these layers."""
+        records = (self.catalog.layer(layer) for layer in layers)
+        return set().union(*(record.kept_blobs for record in records if record is not None))
 
     def size_of(self, image: ImageRecord) -> int:
         """Return the bytes on the disk of all that the image has, also what it shares."""
@@ -284,7 +302,8 @@ class ImageStore:
         kept = {layer for image in stay for layer in needed(image)} | self._held_layers()
         free = {layer for image in gone for layer in needed(image)} - kept
         layers = usage.of_layers(layer for layer in self.catalog.layers() if layer.diff_id in free)
-        return layers + self.blobs.usage(self._blobs_of(gone) - self._blobs_of(stay))
+        blobs = self._blobs_of(gone) - self._blobs_of(stay) - self._kept_with(kept)
+        return layers + self.blobs.usage(blobs)
 
     def delete_later(self, paths: Sequence[Path]) -> None:
         """Delete unused paths in the background."""

@@ -117,7 +117,7 @@ class Layers:
         """Unpack under a temporary name, verify the diff-id; the caller commits or drops it."""
         async with self._slots:
             unpacked = await self._unpack_to_file(blob, diff_id) if self.erofs else None
-            return unpacked or await self._unpack_to(self._new(), blob, diff_id)
+            return unpacked or await self._unpack_to(self.new(), blob, diff_id)
 
     async def follow(self, blob: Path, diff_id: str, news: int) -> tuple[Path, LayerRecord] | None:
         """Unpack a blob while it is downloaded; see unpack/growing for the descriptor `news`.
@@ -127,7 +127,7 @@ class Layers:
         """
         if self.erofs:
             return await self._unpack_to_file(blob, diff_id, news)
-        return await self._unpack_to(self._new(), blob, diff_id, news)
+        return await self._unpack_to(self.new(), blob, diff_id, news)
 
     async def _unpack_to_file(
         self, blob: Path, diff_id: str, news: int | None = None
@@ -180,6 +180,19 @@ class Layers:
             recipe_digest=result.get("recipe_digest", ""),
         )
 
+    async def unpack_archive(self, blob: Path, target: Path, name: str) -> str:
+        """Unpack an archive that is no layer to the directory `target`; return its diff-id.
+
+        Names in it may begin with the path `name`, as ORAS writes them.
+        """
+        async with self._slots:
+            result = await python_child.call(
+                "cri_shim.store.unpack.archive_child", str(blob), str(target), name, *self._space,
+                attempt=f"cannot unpack {name!r}, the archive sha256:{blob.name}",
+                directory=self.directory,
+            )  # fmt: skip
+        return str(result["diff_id"])
+
     async def diff_id_of(self, blob: Path, most: int) -> str:
         """Return the diff-id of a blob without unpacking it.
 
@@ -199,7 +212,7 @@ class Layers:
 
         The caller commits or drops the directory, as after `unpack`. Such a layer has no recipe.
         """
-        temporary = self._new()
+        temporary = self.new()
         try:
             if not await offload(write, temporary):
                 await self.drop(temporary)
@@ -305,8 +318,8 @@ class Layers:
         here = list(self.directory.iterdir())
         return [d for d in here if d.name[0] == "." or not _is_layer(d)] + orphans
 
-    def _new(self) -> Path:
-        """Make a temporary directory for a layer."""
+    def new(self) -> Path:
+        """Make a temporary directory for a layer, which the caller commits or drops."""
         temporary = self._hidden("new")
         temporary.mkdir(mode=0o755)
         temporary.chmod(0o755)  # independent of our umask

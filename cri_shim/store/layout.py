@@ -11,7 +11,8 @@ from pathlib import Path
 from cri_shim.errors import ToolFailed
 from cri_shim.linux.remove import remove_tree
 from cri_shim.spec.image_config import MAX_BYTES
-from cri_shim.store import manifest
+from cri_shim.store import artifact, manifest
+from cri_shim.store.artifact import Artifact
 from cri_shim.store.blobs import Blobs
 from cri_shim.store.manifest import Content, digest_of
 from cri_shim.untrusted import parse_json, read_file
@@ -32,6 +33,7 @@ class Layout:
         placeholder.
         """
         self.blobs.mkdir(parents=True, mode=0o700)
+        self._placeholders.clear()
         for digest, size in here.items():
             if is_whole(kept.path(digest), size):
                 self.blob(digest).hardlink_to(kept.path(digest))
@@ -69,7 +71,7 @@ class Layout:
         (self.path / "index.json").write_text(json.dumps(index))
         (self.path / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
 
-    def content(self) -> Content:
+    def content(self) -> Content | Artifact:
         """Return the verified manifest and config of the one image that was copied here. Blocks."""
         try:
             index = parse_json(read_file(self.path / "index.json", MAX_BYTES))
@@ -78,7 +80,7 @@ class Layout:
             raise ToolFailed(f"skopeo left no usable index.json in {self.path}: {e}") from e
         image_manifest = self._read(digest, "manifest")
         config = self._read(manifest.config_digest(image_manifest), "image config")
-        return manifest.content(image_manifest, config)
+        return artifact.content(image_manifest, config)
 
     def _read(self, digest: str, what: str) -> bytes:
         try:

@@ -27,7 +27,8 @@ MAX_SIZE = (1 << 63) - 1  # bytes of an image: every program can count these
 _UNUSABLE = {
     ".foreign.": "its content is not kept in the registry (a foreign layer)",
     "nondistributable": "its content is not kept in the registry (a non-distributable layer)",
-    "+encrypted": "it is encrypted",
+    "+encrypted": "it is encrypted, and cri-shim cannot decrypt layers: push a copy that is not"
+    " encrypted to a registry of yours (skopeo copy --decryption-key KEY), and pull that",
 }
 _ARCHITECTURES = {  # uname's machine -> Go's name, which images use
     "x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "armv6l": "arm",
@@ -59,6 +60,11 @@ class Content:
         return digest_of(self.manifest)
 
     @property
+    def described(self) -> tuple[str, str]:
+        """Return the digests of manifest and config."""
+        return self.manifest_digest, f"sha256:{self.image_id}"
+
+    @property
     def size(self) -> int:
         """Return the bytes of manifest, config and compressed layers."""
         return len(self.manifest) + len(self.config) + sum(layer.size for layer in self.layers)
@@ -74,9 +80,14 @@ def host_architecture(machine: str = "") -> str:
     return _ARCHITECTURES.get(machine, machine)
 
 
+def fields_of(manifest: bytes) -> Mapping[str, Any]:
+    """Return the manifest as a JSON object."""
+    return _fields(manifest, "manifest")
+
+
 def config_digest(manifest: bytes) -> str:
     """Return the digest of the image's config blob."""
-    return _config(_fields(manifest, "manifest")).digest
+    return config_of(_fields(manifest, "manifest")).digest
 
 
 def layers_of(manifest: bytes) -> tuple[Blob, ...]:
@@ -84,7 +95,7 @@ def layers_of(manifest: bytes) -> tuple[Blob, ...]:
     return _layers(_fields(manifest, "manifest"))
 
 
-def _config(fields: Mapping[str, Any]) -> Blob:
+def config_of(fields: Mapping[str, Any]) -> Blob:
     return _blob(fields.get("config"), "the manifest config")
 
 
@@ -92,11 +103,13 @@ def _layers(fields: Mapping[str, Any]) -> tuple[Blob, ...]:
     layers = fields.get("layers")
     if not isinstance(layers, list):
         raise ToolFailed("the manifest lists no layers: it is not that of a container image")
-    return tuple(_layer(layer, number) for number, layer in enumerate(layers))
+    return tuple(
+        layer_of(layer, f"the manifest layer {number}") for number, layer in enumerate(layers)
+    )
 
 
-def _layer(value: object, number: int) -> Blob:
-    what = f"the manifest layer {number}"
+def layer_of(value: object, what: str) -> Blob:
+    """Return the blob of a layer's descriptor; `what` names the layer in errors."""
     kind = value.get("mediaType") if isinstance(value, dict) else None
     for part, problem in _UNUSABLE.items():
         if part in str(kind):
@@ -144,10 +157,18 @@ def _diff_ids(fields: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(ids)
 
 
+def describes(config: bytes, layers: int) -> bool:
+    """Return whether a config is that of an image with so many layers."""
+    try:
+        return len(_diff_ids(_fields(config, "image config"))) == layers
+    except ToolFailed:
+        return False
+
+
 def content(manifest: bytes, config: bytes) -> Content:
     """Check manifest and config of one image, also against each other, and return them."""
     fields = _fields(manifest, "manifest")
-    layers, described = _layers(fields), _config(fields)
+    layers, described = _layers(fields), config_of(fields)
     diff_ids = _diff_ids(_fields(config, "image config"))
     if len(layers) != len(diff_ids):
         raise ToolFailed(

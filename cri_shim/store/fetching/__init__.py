@@ -5,6 +5,7 @@ daemon tells it by lines of JSON which blobs to fetch. Another child unpacks a l
 comes (`unpack`).
 
 - `new_layers`: brings the missing layers of an image
+- `artifact_blobs`: brings the missing blobs of an artifact
 - `following`: unpacks a layer while its blob is downloaded
 - `fetcher`: starts the workers, with the settings of the node
 - `fetch`: the dialogue with a worker about one image

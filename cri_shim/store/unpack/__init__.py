@@ -10,6 +10,7 @@ first wall has overlooked.
 
 - `child`: the program
 - `into`: the program that copies files into a container's root file system
+- `archive_child`: the program for an archive of an artifact, which is no layer
 - `digest`: the program that only computes the diff-id of a blob
 - `confine`: chroot, capabilities and memory limit
 - `growing`: the blob as a file while it is still being downloaded

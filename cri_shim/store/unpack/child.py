@@ -16,7 +16,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, NoReturn, cast
 
 from cri_shim.linux import disk
 from cri_shim.linux.disk import Usage
@@ -36,31 +36,28 @@ _ZSTD_MAGICS = (b"\x28\xb5\x2f\xfd", b"\x2a\x4d\x18")
 def main(blob: str, target: str, recipe: str, *words: str) -> None:
     """Unpack and exit."""
     as_erofs = "erofs" in words
-    ids = Ids(_mapped("uid_map"), _mapped("gid_map")) if "userns" in words else None
+    ids = ids_of_space() if "userns" in words else None
     with Path(recipe).open("x+b") as written:
         try:
             file = _open(blob, growing="growing" in words)
-            _import_for(file.read(4))
+            import_for(file.read(4))
             file.seek(0)
             if as_erofs:
                 facts = _to_file_system(file, target, written)
             else:
                 facts = _to_directory(file, target, written, ids)
         except BadLayer as e:
-            _fail(1, str(e))
+            fail(1, str(e))
         except Unsuited as e:
             facts = {"unsuited": str(e)}
         except MemoryError:
             needed = f"more than {confine.MEMORY_LIMIT >> 20} MiB of memory would be needed"
             if not as_erofs:
-                _fail(1, needed)
+                fail(1, needed)
             facts = {"unsuited": needed}
         except OSError as e:
-            no_space = e.errno in (errno.ENOSPC, errno.EDQUOT)
-            _fail(NO_SPACE_EXIT if no_space else 1, str(e))
-    print(json.dumps(facts))
-    sys.stdout.flush()
-    os._exit(0)  # skip the interpreter's tear-down: no work is left
+            fail_for(e)
+    succeed(facts)
 
 
 def _open(blob: str, *, growing: bool) -> BinaryIO:
@@ -108,19 +105,34 @@ def _taken(file: BinaryIO) -> Usage:
     return Usage(disk.allocated(os.fstat(file.fileno())), 1)
 
 
+def ids_of_space() -> Ids:
+    return Ids(_mapped("uid_map"), _mapped("gid_map"))
+
+
 def _mapped(file: str) -> int:
     """Return how many ids this user namespace has; our mappings have no gaps."""
     lines = Path("/proc/self", file).read_text().splitlines()
     return sum(int(line.split()[2]) for line in lines)
 
 
-def _import_for(head: bytes) -> None:
+def import_for(head: bytes) -> None:
     """Import the decompressor now: after the chroot no import is possible."""
     if head in _ZSTD_MAGICS or head[1:] in _ZSTD_MAGICS:
         import zstandard  # noqa: F401
 
 
-def _fail(status: int, reason: str) -> None:
+def succeed(facts: dict[str, Any]) -> NoReturn:
+    print(json.dumps(facts))
+    sys.stdout.flush()
+    os._exit(0)  # skip the interpreter's tear-down: no work is left
+
+
+def fail_for(error: OSError) -> NoReturn:
+    no_space = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    fail(NO_SPACE_EXIT if no_space else 1, str(error))
+
+
+def fail(status: int, reason: str) -> NoReturn:
     sys.stderr.write(reason.encode(errors="backslashreplace").decode() + "\n")
     sys.stderr.flush()
     os._exit(status)

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from cri_shim.store.unpack import confine
-from cri_shim.store.unpack.child import _fail, _import_for
+from cri_shim.store.unpack.child import fail, import_for
 from cri_shim.store.unpack.failure import BadLayer
 from cri_shim.store.unpack.stream import decompress
 
@@ -21,7 +21,7 @@ def main(blob: str, limit: str) -> None:
     most = int(limit)
     hash, size = hashlib.sha256(), 0
     with Path(blob).open("rb") as file:
-        _import_for(file.read(4))
+        import_for(file.read(4))
         file.seek(0)
         try:
             confine.confine(os.fspath(Path(blob).parent))
@@ -29,11 +29,11 @@ def main(blob: str, limit: str) -> None:
                 hash.update(chunk)
                 size += len(chunk)
                 if most and size > most:
-                    _fail(1, f"it has more than {most} uncompressed bytes")
+                    fail(1, f"it has more than {most} uncompressed bytes")
         except (BadLayer, OSError) as e:
-            _fail(1, str(e))
+            fail(1, str(e))
         except MemoryError:
-            _fail(1, f"more than {confine.MEMORY_LIMIT >> 20} MiB of memory would be needed")
+            fail(1, f"more than {confine.MEMORY_LIMIT >> 20} MiB of memory would be needed")
     print(json.dumps({"diff_id": "sha256:" + hash.hexdigest()}))
     sys.stdout.flush()
     os._exit(0)  # skip the interpreter's tear-down: no work is left

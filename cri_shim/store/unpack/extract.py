@@ -44,15 +44,25 @@ class Ids:
 class Extractor:
     """Extracts one layer below `root` of `files`, which are those on the disk by default.
 
+    `below` is given for an archive that is no layer: whiteouts are plain names there, and names
+    that begin with this path lose it.
+
     `ids` is given if the process is root of a user namespace. Such a root cannot make device nodes;
     they are left out, as in podman, because a container has its own /dev. It cannot make files of
     ids that the namespace does not have, either.
     """
 
-    def __init__(self, root: str, ids: Ids | None = None, files: Files | None = None) -> None:
+    def __init__(
+        self,
+        root: str,
+        ids: Ids | None = None,
+        files: Files | None = None,
+        below: str | None = None,
+    ) -> None:
         self._files = files or Disk()
         self._tree = Tree(root, self._files, opaque=OPAQUE if ids is None else USERS_OPAQUE)
         self._ids = ids
+        self._below = None if below is None else components(below)
         self._left_out: set[str] = set()
 
     def extract(self, stream: LayerStream) -> None:
@@ -83,8 +93,8 @@ class Extractor:
         return found
 
     def _entry(self, member: Member, stream: LayerStream) -> None:
-        parts = components(member.name)
-        if parts and parts[-1].startswith(_WHITEOUT):
+        parts = self._parts(member.name)
+        if self._below is None and parts and parts[-1].startswith(_WHITEOUT):
             self._whiteout(parts)
             return
         path = self._tree.place(parts)
@@ -104,6 +114,13 @@ class Extractor:
         else:
             raise BadLayer(f"{member.name!r} is of the unknown type {chr(member.type)!r}")
 
+    def _parts(self, name: str) -> list[str]:
+        """Return the parts of a name in the archive, below the root; BadLayer for `..`."""
+        parts = components(name)
+        if self._below and parts[: len(self._below)] == self._below:
+            return parts[len(self._below) :]
+        return parts
+
     def _is_left_out(self, path: str, member: Member, ids: Ids) -> bool:
         """Return whether the entry is a device, or another name of one."""
         if member.uid >= ids.uids or member.gid >= ids.gids:
@@ -115,7 +132,7 @@ class Extractor:
                 " next start"
             )
         if member.type == header.HARD_LINK:
-            return self._tree.place(components(member.linkname)) in self._left_out
+            return self._tree.place(self._parts(member.linkname)) in self._left_out
         return member.type in _DEVICES
 
     def _whiteout(self, parts: list[str]) -> None:
@@ -161,7 +178,7 @@ class Extractor:
         self._tree.describe(path)
 
     def _hard_link(self, path: str, member: Member) -> None:
-        target = self._tree.place(components(member.linkname))
+        target = self._tree.place(self._parts(member.linkname))
         if target == path:
             return
         source = self._tree.on_disk(target)

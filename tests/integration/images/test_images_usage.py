@@ -37,7 +37,7 @@ def of_images(engine: Engine) -> tuple[int, int]:
     """What `du` says of all that engine have; the three directories themselves are not theirs."""
     root = engine.images.root
     tops = (root / "layers", root / "recipes", engine.images.blobs.directory)
-    return du(*(entry for top in tops for entry in top.iterdir()))
+    return du(*(entry for top in tops if top.is_dir() for entry in top.iterdir()))
 
 
 async def told(engine: Engine) -> tuple[int, int]:
