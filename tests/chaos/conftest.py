@@ -8,10 +8,12 @@ import pytest
 from cri_shim.pb import api_pb2 as api
 from tests.chaos.rig import Rig, mortal_daemon
 from tests.chaos.scenario import ImageScenario, PodScenario, Step
+from tests.fixtures.artifacts import Artifact, Layer, archive
 from tests.fixtures.daemon import Daemon
 from tests.fixtures.images import Image, Registry, Tar
 
 IMAGE = "chaos:1"
+ARTIFACT = "chaos-artifact:1"
 
 
 @pytest.fixture(scope="module")
@@ -19,6 +21,8 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     with Registry(tmp_path_factory.mktemp("registry") / "own") as running:
         layers = [Tar().file(f"file{n}", b"x" * 1000) for n in range(2)]
         running.push(Image(layers), IMAGE)
+        data = archive(Tar().file("in-archive", b"z" * 1000).bytes(), "data")
+        running.push(Artifact(Layer(b"y" * 1000, "file"), data), ARTIFACT)
         yield running
 
 
@@ -55,8 +59,9 @@ async def rig(daemon: Daemon, registry: Registry) -> AsyncIterator[Rig]:
         calls.pardon()
         await calls.live()
         await calls.cri.remove_all()
-        image = api.ImageSpec(image=registry.name(IMAGE))
-        await calls.cri.image.RemoveImage(api.RemoveImageRequest(image=image))
+        for name in (IMAGE, ARTIFACT):
+            image = api.ImageSpec(image=registry.name(name))
+            await calls.cri.image.RemoveImage(api.RemoveImageRequest(image=image))
         await calls.becomes(nothing)
 
 
@@ -64,5 +69,5 @@ async def rig(daemon: Daemon, registry: Registry) -> AsyncIterator[Rig]:
 def steps(rig: Rig, registry: Registry, point: str) -> Sequence[Step]:
     """The scenario that passes the fault point."""
     if point.startswith("images."):
-        return ImageScenario(rig, registry.name(IMAGE)).steps
+        return ImageScenario(rig, registry.name(IMAGE), registry.name(ARTIFACT)).steps
     return PodScenario(rig).steps

@@ -116,10 +116,13 @@ class PodScenario:
 
 
 class ImageScenario:
-    """A pull of an image of two layers, and its removal."""
+    """For each name, an image of two layers and an artifact: a pull, and the removal."""
 
-    def __init__(self, rig: Rig, image: str) -> None:
-        spec = api.ImageSpec(image=image)
+    def __init__(self, rig: Rig, *names: str) -> None:
+        self.steps = [step for name in names for step in self._steps(rig, name)]
+
+    def _steps(self, rig: Rig, name: str) -> list[Step]:
+        spec = api.ImageSpec(image=name)
 
         async def pull() -> None:
             await rig.cri.image.PullImage(api.PullImageRequest(image=spec))
@@ -131,7 +134,7 @@ class ImageScenario:
             answer = await rig.cri.image.ImageStatus(api.ImageStatusRequest(image=spec))
             return bool(answer.image.id)
 
-        self.steps = [
+        return [
             Step("pull", pull, undone=True, complete=present),
             Step("remove image", remove),
         ]

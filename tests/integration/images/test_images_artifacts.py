@@ -14,8 +14,6 @@ import pytest
 from cri_shim.engine import Engine
 from cri_shim.errors import InvalidArgument, NotFound, ToolFailed
 from cri_shim.images import inspect, load, mount, pull, query, remove, save
-from cri_shim.linux import mounts
-from cri_shim.state.memory import MemoryStore
 from cri_shim.store.fetching.fetcher import Fetcher
 from cri_shim.store.manifest import host_architecture
 from tests.fixtures.artifacts import TAR_DIGEST, Artifact, Layer, archive
@@ -39,9 +37,7 @@ def odd(tmp_path: Path) -> Iterator[OddRegistry]:
 @pytest.fixture
 async def odd_engine(open_images: Open, odd: OddRegistry) -> Engine:
     """A store that fetches one blob after the other, and keeps those of pulls that fail."""
-    fetcher = Fetcher(
-        registries_conf=odd.conf, architecture=host_architecture(), layers_at_once=1
-    )
+    fetcher = Fetcher(registries_conf=odd.conf, architecture=host_architecture(), layers_at_once=1)
     return await open_images(conf=odd.conf, fetcher=fetcher, grace=600.0)
 
 
@@ -71,7 +67,7 @@ async def nothing_left(engine: Engine) -> None:
 
 
 async def test_an_artifact_is_pulled_listed_and_removed(engine: Engine, registry: Registry) -> None:
-    name = registry.push(MODEL, "artifact/model:1")  # type: ignore[arg-type]
+    name = registry.push(MODEL, "artifact/model:1")
 
     id = await pull.pull(engine, name)
 
@@ -90,7 +86,7 @@ async def test_an_artifact_is_pulled_listed_and_removed(engine: Engine, registry
 
 
 async def test_its_files_are_the_blobs_themselves(engine: Engine, registry: Registry) -> None:
-    id = await pull.pull(engine, registry.push(MODEL, "artifact/model:2"))  # type: ignore[arg-type]
+    id = await pull.pull(engine, registry.push(MODEL, "artifact/model:2"))
 
     tree = await mount.mount(engine, id)
 
@@ -116,7 +112,7 @@ async def test_an_archive_that_asks_for_it_is_unpacked_below_its_title(
     blob = _compress(data, compression)  # type: ignore[arg-type]
     made = Artifact(archive(blob, "data/set", **{TAR_DIGEST: _digest(data)}), Layer(b"3", "data/x"))
 
-    id = await pull.pull(engine, registry.push(made, "artifact/data:1"))  # type: ignore[arg-type]
+    id = await pull.pull(engine, registry.push(made, "artifact/data:1"))
 
     tree = await mount.mount(engine, id)
     assert files(tree) == {
@@ -145,7 +141,7 @@ async def test_a_hostile_archive_is_refused_and_nothing_is_left(
     made = Artifact(archive(tar if isinstance(tar, bytes) else tar.bytes(), "d", **notes))
 
     with pytest.raises(ToolFailed, match=problem):
-        await pull.pull(engine, registry.push(made, "artifact/bad:1"))  # type: ignore[arg-type]
+        await pull.pull(engine, registry.push(made, "artifact/bad:1"))
 
     assert list(query.listed(engine)) == []
     await nothing_left(engine)
@@ -164,7 +160,7 @@ async def test_a_title_that_leads_out_is_refused_before_a_blob_is_asked_for(
 
 
 async def test_an_empty_artifact_is_an_empty_volume(engine: Engine, registry: Registry) -> None:
-    id = await pull.pull(engine, registry.push(Artifact(), "artifact/empty:1"))  # type: ignore[arg-type]
+    id = await pull.pull(engine, registry.push(Artifact(), "artifact/empty:1"))
 
     assert await shown(engine, id) == {}
 
@@ -173,7 +169,7 @@ async def test_a_file_may_be_the_same_bytes_as_the_config(
     engine: Engine, registry: Registry
 ) -> None:
     for made in (Artifact(Layer(b"{}", "a.json")), Artifact(Layer(b"{}", "b.json"))):
-        id = await pull.pull(engine, registry.push(made, "artifact/same:1"))  # type: ignore[arg-type]
+        id = await pull.pull(engine, registry.push(made, "artifact/same:1"))
 
         assert list((await shown(engine, id)).values()) == [b"{}"]
 
@@ -225,7 +221,7 @@ async def test_what_artifacts_take_is_what_du_says(engine: Engine, registry: Reg
     one = Artifact(Layer(WEIGHTS, "w"), archive(tar, "d"))
     two = Artifact(Layer(WEIGHTS, "other/w"), Layer(b"2", "v"))
     ids = [
-        await pull.pull(engine, registry.push(made, f"artifact/usage:{number}"))  # type: ignore[arg-type]
+        await pull.pull(engine, registry.push(made, f"artifact/usage:{number}"))
         for number, made in enumerate((one, two))
     ]
     before = of_images(engine)
@@ -246,7 +242,7 @@ async def test_what_artifacts_take_is_what_du_says(engine: Engine, registry: Reg
 async def test_a_mounted_artifact_keeps_its_bytes_and_they_are_counted(
     engine: Engine, registry: Registry
 ) -> None:
-    id = await pull.pull(engine, registry.push(MODEL, "artifact/held:1"))  # type: ignore[arg-type]
+    id = await pull.pull(engine, registry.push(MODEL, "artifact/held:1"))
     tree = await mount.mount(engine, id)
 
     await remove.remove(engine, id)
@@ -268,7 +264,7 @@ async def test_what_is_saved_is_loaded_as_the_same_artifact(
         config=b"\xff no JSON",
         config_type="application/x.config",
     )
-    id = await pull.pull(engine, registry.push(made, "artifact/save:1"))  # type: ignore[arg-type]
+    id = await pull.pull(engine, registry.push(made, "artifact/save:1"))
     before = await shown(engine, id)
 
     saved = await save.save(engine, id, f"{transport}:{tmp_path}/saved", ["r.example/saved:1"])
@@ -284,7 +280,7 @@ async def test_what_is_saved_is_loaded_as_the_same_artifact(
 async def test_a_docker_archive_of_an_artifact_is_refused(
     engine: Engine, registry: Registry, tmp_path: Path
 ) -> None:
-    id = await pull.pull(engine, registry.push(MODEL, "artifact/docker:1"))  # type: ignore[arg-type]
+    id = await pull.pull(engine, registry.push(MODEL, "artifact/docker:1"))
 
     with pytest.raises(InvalidArgument, match="a docker-archive cannot have an artifact"):
         await save.save(engine, id, f"docker-archive:{tmp_path}/saved")
@@ -309,7 +305,7 @@ async def test_a_layer_of_an_image_that_is_here_is_a_file_of_a_loaded_artifact(
 async def test_the_next_daemon_has_it_and_a_power_cut_before_it_was_on_the_disk_drops_it(
     open_images: Open, registry: Registry
 ) -> None:
-    name = registry.push(MODEL, "artifact/again:1")  # type: ignore[arg-type]
+    name = registry.push(MODEL, "artifact/again:1")
     first = await open_images()
     id = await pull.pull(first, name)
     before = list(query.listed(first))
@@ -332,7 +328,7 @@ async def test_the_next_daemon_has_it_and_a_power_cut_before_it_was_on_the_disk_
 async def test_a_failure_at_each_step_leaves_nothing(
     engine: Engine, registry: Registry, monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:
-    name = registry.push(MODEL, "artifact/fails:1")  # type: ignore[arg-type]
+    name = registry.push(MODEL, "artifact/fails:1")
     with monkeypatch.context() as patch:
         _fail_at(patch, f"images.artifact.{point}")
         with pytest.raises(RuntimeError, match="as ordered"):
