@@ -28,7 +28,7 @@ from cri_shim.store.fetching.progress import LayerProgress, PullProgress
 from cri_shim.store.image_store import ImageStore
 from cri_shim.store.layout import Layout, is_whole
 from cri_shim.store.manifest import Content, digest_of
-from cri_shim.store.trust.policies import policy_file
+from cri_shim.store.trust.policies import InForce, policy_file
 from cri_shim.store.trust.verify import verify
 from cri_shim.work import PullKey
 
@@ -59,14 +59,13 @@ async def _pull(
     references = candidates(key.name, store.search)
     with store.pulls.running(key.name, key) as seen:
         async with store.turns(references[0].registry):
-            if await _is_for_skopeo(store, references, namespace):
-                return await _search(store, references, auth, namespace)
-            return (await _fetch(store, key.name, auth, namespace, seen)).id
+            policy = await store.policies.read(namespace)
+            if _is_for_skopeo(store, references, policy):
+                return await _search(store, references, auth, policy)
+            return (await _fetch(store, key.name, auth, policy, seen)).id
 
 
-async def _is_for_skopeo(
-    store: ImageStore, references: Sequence[Reference], namespace: str
-) -> bool:
+def _is_for_skopeo(store: ImageStore, references: Sequence[Reference], policy: InForce) -> bool:
     """Return whether skopeo must pull it; SignatureValidationFailed if the policy refuses it.
 
     A short name is judged when it is known which registry has the image.
@@ -75,14 +74,14 @@ async def _is_for_skopeo(
         return True
     if len(references) > 1:
         return False
-    return (await store.policies.check(references[0], namespace)).needs_signatures
+    return policy.check(references[0]).needs_signatures
 
 
 async def _fetch(
     store: ImageStore,
     name: str,
     auth: api.AuthConfig | None,
-    namespace: str,
+    policy: InForce,
     seen: PullProgress,
 ) -> ImageRecord:
     layout = Layout(store.layouts)
@@ -92,7 +91,7 @@ async def _fetch(
         async with store.fetcher.open(name, auth, layout.blobs, seen) as fetch:
             found = await fetch.image()
             reference = parse(found.reference)
-            if not (await store.policies.check(reference, namespace)).needs_signatures:
+            if not policy.check(reference).needs_signatures:
                 content = await offload(_checked, store, layout, found, reference)
                 _show(seen, found, content)
                 return await complete(
@@ -104,7 +103,7 @@ async def _fetch(
                     tags=[] if reference.digest else [str(reference)],
                     digests=[str(reference.by_digest(found.digest))],
                 )
-        return await _copy(store, reference, auth, namespace)
+        return await _copy(store, reference, auth, policy)
     except OSError as e:
         raise Unavailable(f"cannot store {name} below {store.root}: {e}") from e
     finally:
@@ -152,21 +151,21 @@ async def _search(
     store: ImageStore,
     references: Sequence[Reference],
     auth: api.AuthConfig | None,
-    namespace: str,
+    policy: InForce,
 ) -> str:
     """Try the meanings of a name in order, with skopeo."""
     for reference in references[:-1]:
         try:
-            return (await _copy(store, reference, auth, namespace)).id
+            return (await _copy(store, reference, auth, policy)).id
         except (NotFound, ToolFailed):
             continue  # the next registry may have it; the caller gets the last one's error
-    return (await _copy(store, references[-1], auth, namespace)).id
+    return (await _copy(store, references[-1], auth, policy)).id
 
 
 async def _copy(
-    store: ImageStore, reference: Reference, auth: api.AuthConfig | None, namespace: str
+    store: ImageStore, reference: Reference, auth: api.AuthConfig | None, policy: InForce
 ) -> ImageRecord:
-    verdict = await store.policies.check(reference, namespace)
+    verdict = policy.check(reference)
     own = credentials.credential(auth, reference.registry)
     with credentials.authfile(store.secrets, reference.registry, own) as authfile:
         digest = reference.digest
@@ -176,12 +175,12 @@ async def _copy(
         left = await verify(
             store.skopeo, verdict.requirements, reference, [digest], authfile, store.secrets
         )
-        with policy_file(left, reference, store.secrets) as policy:
+        with policy_file(left, reference, store.secrets) as file:
             return await bring(
                 store,
                 _source(store, exact),
                 authfile,
-                policy,
+                file,
                 tags=[] if reference.digest else [str(reference)],
                 digests=[str(exact)],
             )

@@ -134,5 +134,7 @@ def network_failure(error: NetworkError, host: str, what: str, patience: float) 
         return Failure("stalled", *sentence)
     if isinstance(error, TlsFailed):
         return Failure("unavailable", *sentence, reached=False)
-    reached = not isinstance(error, Unreachable)
-    return Failure("unavailable", *sentence, passing=True, reached=reached)
+    if isinstance(error, Unreachable):
+        refused = error.why == "refused"
+        return Failure("unavailable", *sentence, passing=True, reached=False, refused=refused)
+    return Failure("unavailable", *sentence, passing=True)

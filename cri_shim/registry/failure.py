@@ -22,7 +22,8 @@ class Failure(Exception):
     """A failure of a request, a blob or the pull. Its text contains no secret.
 
     `message` is `cause` and `remedy` together. `passing`: the same request may succeed later.
-    `wait`: the seconds that the registry asks for. `reached`: there was a connection.
+    `wait`: the seconds that the registry asks for. `reached`: there was a connection. `refused`:
+    there was none because no program listens there; it may be starting.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Failure(Exception):
         passing: bool = False,
         wait: float | None = None,
         reached: bool = True,
+        refused: bool = False,
     ) -> None:
         self.cause = one_line(cause)
         self.remedy = remedy
@@ -43,6 +45,7 @@ class Failure(Exception):
         self.passing = passing
         self.wait = wait
         self.reached = reached
+        self.refused = refused
 
 
 def together(failures: Sequence[Failure], others: str) -> Failure:

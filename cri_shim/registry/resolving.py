@@ -45,6 +45,7 @@ class Resolver:
         self._variants = variants
         self._patience = patience
         self._sleep = sleep
+        self._last: Session | None = None  # the server after which there is no other
 
     def image(
         self, references: Sequence[Reference], sessions: Callable[[Reference], list[Session]]
@@ -62,6 +63,7 @@ class Resolver:
 
     def _at_endpoints(self, reference: Reference, sessions: list[Session]) -> Image:
         failures = []
+        self._last = sessions[-1] if sessions else None
         for session in sessions:
             try:
                 return self._at(session, reference, sessions)
@@ -161,7 +163,11 @@ class Resolver:
     def _read(
         self, session: Session, path: str, headers: Mapping[str, str], what: str, limit: int
     ) -> tuple[bytes, Mapping[str, str]]:
-        """Return body and headers; what may pass is tried again."""
+        """Return body and headers; what may pass is tried again.
+
+        A server that cannot be reached is left for the next one at once. If it is the last one and
+        refuses the connection, it is tried again: it may be starting.
+        """
         backoff = Backoff(MANIFEST_TRIES)
         while True:
             try:
@@ -174,7 +180,8 @@ class Resolver:
                 raise Failure("invalid", text) from None
             except Failure as e:
                 found = e
-            wait = backoff.next(found.wait) if found.passing and found.reached else None
+            waits = found.reached or (found.refused and session is self._last)
+            wait = backoff.next(found.wait) if found.passing and waits else None
             if wait is None:
                 raise found
             self._events.retry("", session.endpoint.host, backoff.attempt, found, wait)

@@ -22,8 +22,8 @@ class RuntimeStatus:
     def status(self, *, verbose: bool) -> api.StatusResponse:
         """Return the conditions, every handler, and the features that were probed.
 
-        Verbose adds `config` (the effective configuration), `network`, `retries` and `pulls` as
-        JSON.
+        Verbose adds `config` (the effective configuration), `network`, `retries`, `pulls` and
+        `pullCounters` as JSON.
         """
         answer = api.StatusResponse(
             status=api.RuntimeStatus(
@@ -112,6 +112,7 @@ class RuntimeStatus:
             },
             "layerStore": dataclasses.asdict(self.engine.images.layer_store),
             "pulls": running.facts(self.engine),
+            "pullCounters": self.engine.images.pulls.counters.facts(),
             "network": {"problems": self.engine.network.networks().problems},
             "resourceLimits": self.engine.cgroups.problem or "work",
             "retries": self.engine.retries(),

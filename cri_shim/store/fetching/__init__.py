@@ -11,5 +11,6 @@ comes (`unpack`).
 - `fetch`: the dialogue with a worker about one image
 - `worker`: the process, its pipes and its end
 - `progress`: the running pulls, and how far they are
+- `counters`: what all pulls have done, as numbers
 - `grace`: keeps the layers of failed pulls for the next try
 """

@@ -104,7 +104,7 @@ class Fetch:
     def fetch(self, layer: LayerProgress) -> Transfer:
         """Ask for a blob. Its errors come by the transfer."""
         transfer = self._transfers[layer.digest] = Transfer(layer)
-        layer.state = DOWNLOADING
+        layer.state, layer.fetched = DOWNLOADING, True
         if sum(not other.ended.done() for other in self._transfers.values()) <= self._eager:
             transfer.begun.set()
         if self._broken:

@@ -10,6 +10,8 @@ from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from cri_shim.store.fetching.counters import PullCounters, result_of
+
 WAITING, DOWNLOADING, UNPACKING, DONE = "waiting", "downloading", "unpacking", "done"
 SHARED = "shared"  # another pull brings the same layer
 RATE_S = 4.0  # the time over which a rate is measured: longer than the pauses of a slow line
@@ -26,6 +28,7 @@ class LayerProgress:
     state: str = WAITING
     attempt: int = 1
     host: str = ""  # the registry or mirror in use
+    fetched: bool = False  # a transfer was begun for it
 
     def received(self, count: int) -> None:
         """Note that so many bytes have come since the (last) start of the transfer."""
@@ -86,6 +89,7 @@ class Pulls:
 
     def __init__(self) -> None:
         self._running: list[PullProgress] = []
+        self.counters = PullCounters()
         self._asked: dict[Hashable, list[str]] = {}
         self._news: asyncio.Future[None] | None = None
         self.changes = 0
@@ -113,15 +117,27 @@ class Pulls:
 
     @contextmanager
     def running(self, name: str, key: Hashable) -> Iterator[PullProgress]:
-        """In the block the pull runs, and is seen."""
+        """In the block the pull runs, and is seen; its end is counted."""
         pull = PullProgress(name, key, self)
         self._running.append(pull)
         self.changed()
+        begun = time.monotonic()
+        error: BaseException | None = None
         try:
             yield pull
+        except BaseException as e:
+            error = e
+            raise
         finally:
             self._running.remove(pull)
+            self._count(pull, result_of(error), time.monotonic() - begun)
             self.changed()
+
+    def _count(self, pull: PullProgress, result: str, seconds: float) -> None:
+        fetched = [layer for layer in pull.layers if layer.fetched]
+        here = [layer for layer in pull.layers if not layer.fetched and layer.state == DONE]
+        came = pull.described + sum(layer.done for layer in fetched)
+        self.counters.ended(result, seconds, bytes=came, fetched=len(fetched), here=len(here))
 
     def changed(self) -> None:
         """Wake all that wait for news."""

@@ -6,6 +6,10 @@ the topmost layer that has the directory, and there unpacking had to invent them
 one more layer on top with the correct directories, and nothing else. The other layers stay shared
 between images.
 
+A layer may also have nothing but whiteouts in a directory that no layer has. Unpacking had to make
+the directory for them, but it is not in the image: a whiteout is no file, it only removes one. So
+does umoci, where containerd leaves an empty directory. The layer on top hides it.
+
 Blocking. The code reads only layers, and no process changes these.
 """
 
@@ -14,7 +18,7 @@ import stat
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from cri_shim.store.trees import merged
+from cri_shim.store.trees import merged, overlay
 from cri_shim.store.trees.merged import Layer, Node, Part
 
 _ROOT = ""
@@ -39,9 +43,10 @@ def write(directory: Path, lowers: Sequence[Path], implied: Sequence[Iterable[by
             source = None if node is None else _described(node, path, unsaid)
             if source is not None:
                 wanted[path] = source
-        if wanted:
-            _make(directory, tree, wanted)
-        return bool(wanted)
+        hidden = _Marks(tree, unsaid).topmost()
+        if wanted or hidden:
+            _make(directory, tree, wanted, hidden)
+        return bool(wanted or hidden)
 
 
 class _Tree:
@@ -61,6 +66,43 @@ class _Tree:
         return self._known[path]
 
 
+class _Marks:
+    """The directories that have nothing but marks in all layers, and are described by none."""
+
+    def __init__(self, tree: _Tree, unsaid: Mapping[str, set[str]]) -> None:
+        self._tree = tree
+        self._unsaid = unsaid
+        self._known: dict[str, bool] = {}
+
+    def topmost(self) -> list[str]:
+        """Return those that are not below another one."""
+        found: list[str] = []
+        for path in sorted(set().union(*self._unsaid.values()) - {_ROOT}):
+            if not (found and path.startswith(f"{found[-1]}/")) and self._has_only_marks(path):
+                found.append(path)
+        return found
+
+    def _has_only_marks(self, path: str) -> bool:
+        if path not in self._known:
+            node = self._tree.directory(path)
+            self._known[path] = node is not None and self._are_marks(node, path)
+        return self._known[path]
+
+    def _are_marks(self, node: Node, path: str) -> bool:
+        if any(path not in self._unsaid[part.layer.path] for part in node.parts):
+            return False
+        for name, having in merged.names(node).items():
+            for number in having:
+                part = node.parts[number]
+                status = _status(Part(part.layer, f"{part.path}/{name}"))
+                is_directory = stat.S_ISDIR(status.st_mode)
+                if not (is_directory or overlay.is_whiteout(status)):
+                    return False
+                if is_directory and not self._has_only_marks(f"{path}/{name}"):
+                    return False
+        return True
+
+
 def _described(node: Node, path: str, unsaid: Mapping[str, set[str]]) -> Part | None:
     """Return the part that has a directory's attributes; None if the topmost part has them."""
     for part in node.parts:
@@ -78,10 +120,13 @@ def _alike(one: Part, other: Part) -> bool:
     )  # fmt: skip
 
 
-def _make(directory: Path, tree: _Tree, wanted: Mapping[str, Part]) -> None:
-    """Make the wanted directories and their parents; the parents keep their present attributes."""
+def _make(directory: Path, tree: _Tree, wanted: Mapping[str, Part], hidden: Sequence[str]) -> None:
+    """Make the wanted directories and whiteouts of the hidden ones, with their parents.
+
+    The parents keep their present attributes.
+    """
     sources = dict(wanted)
-    for path in wanted:
+    for path in (*wanted, *hidden):
         while path:
             path = path.rpartition("/")[0]
             node = tree.directory(path)
@@ -90,6 +135,8 @@ def _make(directory: Path, tree: _Tree, wanted: Mapping[str, Part]) -> None:
     for path in sorted(sources):
         if path:
             Path(f"{directory}{path}").mkdir(mode=0o700)
+    for path in hidden:
+        os.mknod(f"{directory}{path}", stat.S_IFCHR, os.makedev(0, 0))
     for path in sorted(sources, reverse=True):  # times last: new entries change them
         _copy(sources[path], f"{directory}{path}")
 

@@ -9,6 +9,7 @@ every image; a file that the configuration names must be there.
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from cri_shim.aio.outside import look
@@ -16,7 +17,7 @@ from cri_shim.errors import InvalidArgument, SignatureValidationFailed
 from cri_shim.linux.privacy import make_private, write_private
 from cri_shim.registry.reference import Reference
 from cri_shim.store.trust import policy
-from cri_shim.store.trust.policy import ACCEPT, Applied, Requirements
+from cri_shim.store.trust.policy import ACCEPT, Applied, Policy, Requirements
 from cri_shim.untrusted import printable, read_file, reason
 
 SYSTEM_FILE = Path("/etc/containers/policy.json")
@@ -50,26 +51,15 @@ class Policies:
         self._namespaces = namespaces
         self._homes = [home / ".config/containers/policy.json"] if home else []
 
-    async def check(self, reference: Reference, namespace: str = "") -> Applied:
-        """Return the requirements for an image of a registry, pulled for a pod of `namespace`.
-
-        SignatureValidationFailed if the policy refuses it, or cannot be used.
-        """
+    async def read(self, namespace: str = "") -> "InForce":
+        """Return the policy for a pull for a pod of `namespace`, as it is now."""
         file = self.file(namespace)
         if file is None:
-            return Applied("all images", ({"type": ACCEPT},))
+            return InForce(None)
         try:
-            found = policy.parse(await look(str(file), read_file, file, _MAX_FILE))
+            return InForce(file, policy.parse(await look(str(file), read_file, file, _MAX_FILE)))
         except (OSError, ValueError) as e:
-            raise SignatureValidationFailed(
-                f"{reference} is not pulled, {file} cannot be used: {printable(reason(e))}"
-            ) from e
-        applied = policy.applied(found, reference)
-        if applied.refused:
-            raise SignatureValidationFailed(
-                f"{reference} is rejected by {file}, which rejects {printable(applied.scope)}"
-            )
-        return applied
+            return InForce(file, problem=printable(reason(e)))
 
     def file(self, namespace: str = "") -> Path | None:
         """Return the policy.json in force; None if there is none, and everything is accepted."""
@@ -84,3 +74,30 @@ class Policies:
             return self._file
         places = [*self._homes, SYSTEM_FILE]
         return next((place for place in places if place.exists() or place.is_symlink()), None)
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """The policy of one pull, which is read once; without a file everything is accepted."""
+
+    file: Path | None
+    content: Policy | None = None
+    problem: str = ""
+
+    def check(self, reference: Reference) -> Applied:
+        """Return the requirements for an image of a registry.
+
+        SignatureValidationFailed if the policy refuses it, or cannot be used.
+        """
+        if self.file is None:
+            return Applied("all images", ({"type": ACCEPT},))
+        if self.content is None:
+            raise SignatureValidationFailed(
+                f"{reference} is not pulled, {self.file} cannot be used: {self.problem}"
+            )
+        applied = policy.applied(self.content, reference)
+        if applied.refused:
+            raise SignatureValidationFailed(
+                f"{reference} is rejected by {self.file}, which rejects {printable(applied.scope)}"
+            )
+        return applied

@@ -1,5 +1,7 @@
 """Directories that a layer uses without describing them are what they are in the layers below."""
 
+# ruff: noqa: PTH208
+
 import os
 import stat
 from collections.abc import AsyncIterator
@@ -93,6 +95,38 @@ async def test_what_lies_below_a_whiteout_does_not_count(place: Place) -> None:
 
     assert facts(root / "srv")[:3] == (0o755, 0, 0)
     assert facts(root / "srv/data")[:3] == (0o755, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "marks",
+    [
+        Tar().whiteout("nowhere/x"),
+        Tar().whiteout("nowhere/deep/er/x").whiteout("nowhere/y"),
+        Tar().opaque("nowhere/deep"),
+        Tar().whiteout("nowhere"),
+    ],
+)
+@pytest.mark.parametrize("below", [base(), None])
+async def test_whiteouts_alone_make_no_directory(
+    place: Place, below: Tar | None, marks: Tar
+) -> None:
+    layers = [layer for layer in (below, Tar().file("file"), marks) if layer is not None]
+
+    rootfs = await place.container(*layers)
+
+    assert sorted(os.listdir(rootfs)) == (["file", "srv", "tmp"] if below else ["file"])
+
+
+async def test_a_directory_with_whiteouts_that_a_layer_has_stays(place: Place) -> None:
+    rootfs = await place.container(
+        Tar().directory("described").file("implied/gone").file("both/kept"),
+        Tar().whiteout("described/none").whiteout("implied/gone").whiteout("both/none"),
+        Tar().file("new/deep/file").whiteout("new/none").whiteout("srv/data/none"),
+    )
+
+    assert sorted(os.listdir(rootfs)) == ["both", "described", "implied", "new"]
+    assert not (rootfs / "new/none").exists()
+    assert os.listdir(rootfs / "implied") == []
 
 
 async def test_layers_that_describe_all_they_use_need_no_other_layer(place: Place) -> None:

@@ -7,10 +7,12 @@ import json
 import os
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cri_shim import faults
+from cri_shim.aio.outside import look
 from cri_shim.engine import Engine
 from cri_shim.errors import (
     NotFound,
@@ -22,6 +24,7 @@ from cri_shim.faults import InjectedFault
 from cri_shim.images import pull, query, remove
 from cri_shim.pb import api_pb2 as api
 from cri_shim.state.memory import MemoryStore
+from cri_shim.store.trust import policies
 from tests.fixtures.image_engine import close, engine_of, recover
 from tests.fixtures.images import Image, Registry, Tar, busybox_image, tree
 from tests.fixtures.processes import command_lines_until
@@ -344,6 +347,42 @@ async def test_an_image_the_registry_does_not_have_is_not_found(
         await pull.pull(engine, registry.name("q/absent:1"))
     with pytest.raises(NotFound):
         await pull.pull(engine, registry.name("q/present:2"))
+
+
+async def test_pulls_are_counted_by_result(engine: Engine, registry: Registry) -> None:
+    image = image_of("counted")
+    name = registry.push(image, "pull/counted:1")
+
+    await pull.pull(engine, name)
+    await pull.pull(engine, name)
+    with pytest.raises(NotFound):
+        await pull.pull(engine, registry.name("pull/absent:1"))
+
+    told = engine.images.pulls.counters.facts()
+    assert {result: n for result, n in told["pulls"].items() if n} == {"ok": 2, "not_found": 1}
+    assert told["seconds"]["ok"] > 0
+    described = len(image.manifest) + len(image.config_bytes)
+    assert told["bytes"] == 2 * described + len(image.blobs[0])
+    assert (told["layersFetched"], told["layersHere"]) == (1, 1)
+
+
+async def test_a_pull_reads_the_policy_once(
+    open_images: Open, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = tmp_path / "policy.json"
+    policy.write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
+    engine = await open_images(policy=policy)
+    read = []
+
+    async def counted(what: str, *call: Any) -> Any:
+        read.append(what)
+        return await look(what, *call)
+
+    monkeypatch.setattr(policies, "look", counted)
+
+    await pull.pull(engine, registry.push(image_of("policy"), "pull/policy:1"))
+
+    assert read == [str(policy)]
 
 
 async def test_what_the_policy_refuses_is_a_signature_failure(

@@ -187,6 +187,27 @@ def test_a_manifest_is_asked_for_three_times(odd: OddRegistry) -> None:
         resolve(odd, "x")
 
 
+def test_a_server_that_refuses_connections_is_tried_again_only_if_it_is_the_last(
+    odd: OddRegistry,
+) -> None:
+    serve(odd, "x", manifest_of())
+    told = Told()
+    connections = Connections({}, 5, 1)
+    dead, alive = (
+        Session(connections, Endpoint(host, "x", "http"), lambda: None, 5)
+        for host in ("127.0.0.1:1", odd.host)
+    )
+    resolver = Resolver(told, "amd64", (), 5, sleep=lambda _: None)
+    name = parse(f"{odd.host}/x")
+
+    assert resolver.image([name], lambda _: [dead, alive]).manifest == manifest_of()
+    assert told.kinds() == []
+    odd.plan("/manifests/latest", status(404))
+    with pytest.raises(Failure, match="Connection refused"):
+        resolver.image([name], lambda _: [alive, dead])
+    assert told.kinds() == ["retry", "retry"]
+
+
 def test_the_last_failure_of_several_names_counts(odd: OddRegistry) -> None:
     session = Session(Connections({}, 5, 1), Endpoint(odd.host, "x", "http"), lambda: None, 5)
     resolver = Resolver(Told(), "amd64", (), 5, sleep=lambda _: None)

@@ -153,7 +153,7 @@ async def test_an_invalid_file_accepts_nothing(tmp_path: Path, text: str) -> Non
     file = tmp_path / "policy.json"
     file.write_text(text)
     with pytest.raises(SignatureValidationFailed, match="cannot be used") as failed:
-        await Policies(file).check(parse("busybox"))
+        (await Policies(file).read()).check(parse("busybox"))
     assert INVALID[text] in str(failed.value)
     assert "\n" not in str(failed.value)
 
@@ -162,17 +162,17 @@ async def test_a_rejected_image_is_one_sentence(tmp_path: Path) -> None:
     file = tmp_path / "policy.json"
     file.write_bytes(document({"docker.io/library": REJECT}, ACCEPT))
     with pytest.raises(SignatureValidationFailed) as failed:
-        await Policies(file).check(parse("busybox"))
+        (await Policies(file).read()).check(parse("busybox"))
     assert str(failed.value) == (
         "SignatureValidationFailed: docker.io/library/busybox:latest is rejected by"
         f" {file}, which rejects docker.io/library"
     )
-    assert not (await Policies(file).check(parse("r.example/a"))).needs_signatures
+    assert not (await Policies(file).read()).check(parse("r.example/a")).needs_signatures
 
 
 async def test_a_file_that_is_configured_and_missing_accepts_nothing(tmp_path: Path) -> None:
     with pytest.raises(SignatureValidationFailed, match="No such file"):
-        await Policies(tmp_path / "none.json").check(parse("busybox"))
+        (await Policies(tmp_path / "none.json").read()).check(parse("busybox"))
 
 
 async def test_the_users_file_comes_before_the_systems(
@@ -181,15 +181,15 @@ async def test_the_users_file_comes_before_the_systems(
     system, own = tmp_path / "system.json", tmp_path / ".config/containers/policy.json"
     monkeypatch.setattr(policies, "SYSTEM_FILE", system)
     both = Policies(home=tmp_path)
-    assert (await both.check(parse("busybox"))).scope == "all images"  # there is no file
+    assert (await both.read()).check(parse("busybox")).scope == "all images"  # there is no file
 
     system.write_bytes(document())
     with pytest.raises(SignatureValidationFailed, match=r"system\.json"):
-        await both.check(parse("busybox"))
+        (await both.read()).check(parse("busybox"))
     own.parent.mkdir(parents=True)
     own.write_bytes(document(default=SIGNED))
 
-    assert (await both.check(parse("busybox"))).needs_signatures
+    assert (await both.read()).check(parse("busybox")).needs_signatures
 
 
 async def test_a_namespace_may_have_a_file_of_its_own(tmp_path: Path) -> None:
@@ -200,20 +200,20 @@ async def test_a_namespace_may_have_a_file_of_its_own(tmp_path: Path) -> None:
     (own / "dangling.json").symlink_to(tmp_path / "none")
     both = Policies(node, own)
 
-    assert not (await both.check(parse("busybox"), "free")).needs_signatures
+    assert not (await both.read("free")).check(parse("busybox")).needs_signatures
     for namespace in ("", "other", "Free", "dangling"):
         with pytest.raises(SignatureValidationFailed):
-            await both.check(parse("busybox"), namespace)
+            (await both.read(namespace)).check(parse("busybox"))
     for namespace in ("../of/free", "..", "/free", "a" * 64):
         with pytest.raises(InvalidArgument, match="is no namespace"):
-            await both.check(parse("busybox"), namespace)
+            (await both.read(namespace)).check(parse("busybox"))
 
 
 async def test_the_file_for_skopeo_exists_during_the_copy(tmp_path: Path) -> None:
     node = tmp_path / "policy.json"
     node.write_bytes(document(default=SIGSTORE))
     name = parse("r.example/a:1")
-    verdict = await Policies(node).check(name)
+    verdict = (await Policies(node).read()).check(name)
     with policies.policy_file(verdict.requirements, name, tmp_path / "secrets") as file:
         assert [p.name for p in (tmp_path / "secrets").iterdir()] == [file.name]
         assert policy.parse(file.read_bytes()).default[0]["keyPath"] == "/k.pub"
