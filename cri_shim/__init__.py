@@ -65,19 +65,45 @@ from cri_shim.version import __version__
 
 TYPE_CHECKING = False  # for type checkers; `typing` costs more than all of this module
 if TYPE_CHECKING:
-    from cri_shim import options
+    from cri_shim import errors, options
+    from cri_shim.library.auth import Auth
+    from cri_shim.library.container import Container
+    from cri_shim.library.image import Image
+    from cri_shim.library.pod import Pod
+    from cri_shim.library.pulling import Progress
+    from cri_shim.library.session import Session
     from cri_shim.runtime import Runtime
 else:
+    _PLACES = {
+        "Auth": "library.auth",
+        "Container": "library.container",
+        "Image": "library.image",
+        "Pod": "library.pod",
+        "Progress": "library.pulling",
+        "Runtime": "runtime",
+        "Session": "library.session",
+    }
 
     def __getattr__(name: str) -> object:
         """Import a name of the library on first use: child processes import this package, too."""
         import importlib
 
-        if name == "Runtime":
-            return importlib.import_module("cri_shim.runtime").Runtime
-        if name == "options":
-            return importlib.import_module("cri_shim.options")
+        if name in ("errors", "options"):
+            return importlib.import_module(f"cri_shim.{name}")
+        if name in _PLACES:
+            return getattr(importlib.import_module(f"cri_shim.{_PLACES[name]}"), name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-__all__ = ["Runtime", "__version__", "options"]
+__all__ = [
+    "Auth",
+    "Container",
+    "Image",
+    "Pod",
+    "Progress",
+    "Runtime",
+    "Session",
+    "__version__",
+    "errors",
+    "options",
+]

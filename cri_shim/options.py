@@ -139,9 +139,12 @@ def with_namespace(name: str) -> Options:
 
 
 def _path(path: StrPath) -> str:
-    return os.fspath(path)
+    try:
+        return os.fspath(path)
+    except TypeError as e:
+        raise ConfigError(f"{path!r} is not a path") from e
 
 
 def _list(items: Sequence[StrPath]) -> str:
     """Return a TOML list of strings, which has the same form in JSON."""
-    return json.dumps([os.fspath(item) for item in items], ensure_ascii=False)
+    return json.dumps([_path(item) for item in items], ensure_ascii=False)

@@ -24,7 +24,7 @@ import logging
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Unpack
 
 from cri_shim import assembly, recovery, report, rootless, shutdown
 from cri_shim.aio.cleanup import Closing
@@ -34,16 +34,20 @@ from cri_shim.directories import Directories
 from cri_shim.engine import Engine
 from cri_shim.errors import RuntimeStopped, WrongState
 from cri_shim.images import load as image_load
-from cri_shim.images import preload, pull, query
+from cri_shim.images import preload, query
 from cri_shim.images import prune as image_prune
-from cri_shim.library import container, layer, names, pod
+from cri_shim.library import container, layer, names, places, pod, pulling
+from cri_shim.library.arguments import checked
+from cri_shim.library.auth import Auth
+from cri_shim.library.configs import PodFields
 from cri_shim.library.container import Container
 from cri_shim.library.image import Image
 from cri_shim.library.layer import Layer
 from cri_shim.library.pod import Pod
+from cri_shim.library.pulling import Progress
 from cri_shim.oci.program_versions import Inventory
-from cri_shim.options import Option, Options, flat
-from cri_shim.pb.api_pb2 import AuthConfig, PodSandboxConfig
+from cri_shim.options import Option, Options, StrPath, flat
+from cri_shim.pb.api_pb2 import PodSandboxConfig
 from cri_shim.pods import prune
 from cri_shim.pods.prune import Pruned
 from cri_shim.pods.telemetry import Telemetry
@@ -59,10 +63,11 @@ class _Phase(enum.Enum):
     ENDED = "it was shut down, or could not be opened: make a new one"
 
 
+@checked
 class Runtime:
     """A container runtime for one root and one run root; one process at a time may open them."""
 
-    def __init__(self, *options: Option | Options) -> None:
+    def __init__(self, *options: "Option | Options") -> None:
         """Configure from the file that config.load finds; `options` override it.
 
         Raises ConfigError, and ToolFailed naming the paths tried if a program is not found.
@@ -70,10 +75,10 @@ class Runtime:
         self._setup(None, options)
 
     @classmethod
-    def from_config(cls, path: Path | None, *options: Option | Options) -> "Runtime":
+    def from_config(cls, path: StrPath | None, *options: "Option | Options") -> "Runtime":
         """Configure from the file at `path`; None: search for it, as `Runtime()` does."""
         runtime = cls.__new__(cls)
-        runtime._setup(path, options)
+        runtime._setup(None if path is None else Path(path), options)
         return runtime
 
     def _setup(self, path: Path | None, options: tuple[Option | Options, ...]) -> None:
@@ -90,7 +95,7 @@ class Runtime:
         self._unserved = asyncio.Event()  # `serve` is not running
         self._unserved.set()
 
-    def configure(self, *options: Option | Options) -> None:
+    def configure(self, *options: "Option | Options") -> None:
         """Add options before the runtime is opened; RuntimeStopped afterwards.
 
         If one is wrong (see the constructor), none of them takes effect.
@@ -191,13 +196,16 @@ class Runtime:
         return Pod(self.engine, names.pod(self.engine.objects, id_or_name).id)
 
     async def create_pod(
-        self, config: PodSandboxConfig | None = None, *, handler: str = "", **fields: Any
+        self,
+        config: PodSandboxConfig | None = None,
+        *,
+        handler: str = "",
+        **fields: Unpack[PodFields],
     ) -> Pod:
         """Make a pod and return it when it is ready, from a whole CRI config or from `fields`.
 
-        The fields are name (generated if missing), namespace, uid, labels, annotations, hostname,
-        log_directory, host_network, share_pids, ...: see library/configs.py. `handler` is the OCI
-        runtime. Errors: pods/run.py.
+        `handler` is the name of the OCI runtime; "": the node's default. `fields`: see PodFields.
+        InvalidArgument; AlreadyExists for a name in use; ToolFailed if a program or plugin fails.
         """
         return await pod.create(self.engine, config, handler, fields)
 
@@ -231,16 +239,27 @@ class Runtime:
         """Return every layer on this node, each after its parent, with its users."""
         return layer.layers(self.engine)
 
-    async def pull_image(self, name: str, auth: AuthConfig | None = None) -> Image:
-        """Fetch or update an image; `auth` is the CRI's. Errors: images/pull.py."""
-        return Image(self.engine, await pull.pull(self.engine, name, auth))
+    async def pull_image(
+        self,
+        name: str,
+        auth: Auth | None = None,
+        *,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Image:
+        """Fetch or update an image.
 
-    async def load_image(self, source: str, name: str = "") -> list[Image]:
+        `progress` is called with each change, at most ten times a second; its error ends the call.
+        RegistryUnavailable; NotFound; SignatureValidationFailed; Unavailable without disk space;
+        ToolFailed for other reasons, such as refused credentials.
+        """
+        return Image(self.engine, await pulling.pull(self.engine, name, auth, progress))
+
+    async def load_image(self, source: StrPath, name: str = "") -> list[Image]:
         """Load every image of an archive or directory, or its only one under `name`.
 
-        `source` is docker-archive:, oci-archive:, oci: or dir: with an absolute path.
+        `source` is a path, or docker-archive:, oci-archive:, oci: or dir: and a path.
         """
-        loaded = await image_load.load(self.engine, source, name)
+        loaded = await image_load.load(self.engine, places.absolute(source), name)
         return [Image(self.engine, each.image_id) for each in loaded]
 
     async def prune_images(self, *, all: bool = False) -> Sequence[str]:

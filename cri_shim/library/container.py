@@ -1,5 +1,6 @@
 """A container as an object."""
 
+import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -26,16 +27,20 @@ from cri_shim.containers.stats import ContainerGauges
 from cri_shim.containers.top import Process
 from cri_shim.containers.wait import Condition
 from cri_shim.engine import Engine
+from cri_shim.errors import InvalidArgument
 from cri_shim.library import inspect
+from cri_shim.library.arguments import checked
 from cri_shim.library.handle import Handle, moment, nanoseconds
 from cri_shim.library.image import Image
 from cri_shim.library.session import Session
 from cri_shim.oci.exec import ExecResult
 from cri_shim.oci.log_file import LogQuery
+from cri_shim.options import StrPath
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import control_pb2 as control
 from cri_shim.pb import state_pb2 as state
 from cri_shim.store.trees.changes import Change
+from cri_shim.untrusted import printable
 from cri_shim.validate.requests import Validator
 from cri_shim.wire.cri_log import LogEntry
 
@@ -64,6 +69,7 @@ def listed(engine: Engine) -> "list[Container]":
     ]
 
 
+@checked
 class Container(Handle):
     """One container, by its id.
 
@@ -186,7 +192,7 @@ class Container(Handle):
         changes = interactive.changes_of(request)
         return await exec.exec_sync(self._engine, self.id, list(command), timeout, changes)
 
-    def talk(
+    def open_exec(
         self,
         command: Sequence[str],
         *,
@@ -194,7 +200,7 @@ class Container(Handle):
         tty: bool = False,
         **process: Unpack[ProcessWords],
     ) -> Session:
-        """Return a session with a new command in it: see session.py; `process` as for `exec`."""
+        """Return a session with a new command in it: see Session; `process` as for `exec`."""
         request = self._command(command, process, stdin=stdin, stdout=True, stderr=not tty, tty=tty)
         return Session(lambda handler: interactive.exec(self._engine, request, handler))
 
@@ -213,7 +219,7 @@ class Container(Handle):
         return request
 
     def attach(self, *, stdin: bool = False, stdout: bool = True, stderr: bool = True) -> Session:
-        """Return a session with its own program: see session.py. It must run. Earlier output is in
+        """Return a session with its own program: see Session. It must run. Earlier output is in
         the log. A reader that is too slow gets Unavailable."""
         request = self._attachment(stdin, stdout, stderr)
         return Session(lambda handler: interactive.attach(self._engine, request, handler))
@@ -267,10 +273,25 @@ class Container(Handle):
         return await diff.diff(self._engine, self.id)
 
     async def commit(self, name: str = "", **how: Unpack[How]) -> Image:
-        """Make a new image of it, like `podman commit`; `how` is author, message, changes, and
-        pause=False to let it run meanwhile: see containers/commit.py."""
+        """Make a new image of it, like `podman commit`.
+
+        `changes` are Docker's instructions ("CMD [...]", "ENV a=b"), or a mapping with the keys of
+        an image config. It is paused meanwhile, unless `pause` is False. InvalidArgument for a bad
+        name or change; NotFound if its image has been removed."""
         return Image(self._engine, await commit.commit(self._engine, self.id, name, **how))
 
-    async def export(self, to: Path | str | BinaryIO) -> None:
-        """Write its root file system as a tar to a file or to what has `write`: see export.py."""
-        await export.export(self._engine, self.id, Path(to) if isinstance(to, str) else to)
+    async def export(self, to: StrPath | BinaryIO) -> None:
+        """Write its root file system as a tar to a file, or to an object with `write`.
+
+        The file exists only after success. WrongState if a reboot took the file system; ToolFailed
+        if a file cannot be read or written.
+        """
+        if isinstance(to, str | os.PathLike):
+            to = Path(to)
+            if not to.name:
+                raise InvalidArgument("to", f"{str(to)!r} is not the path of a file")
+        elif not callable(getattr(to, "write", None)):
+            raise InvalidArgument(
+                "to", f"{printable(repr(to), 80)} is not a path, and cannot write"
+            )
+        await export.export(self._engine, self.id, to)

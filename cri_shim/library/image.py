@@ -8,11 +8,15 @@ from typing import Any
 from cri_shim.errors import NotFound
 from cri_shim.images import diff, history, inspect, mount, remove, save, tag
 from cri_shim.images.history import Entry
+from cri_shim.library import places
+from cri_shim.library.arguments import checked
 from cri_shim.library.handle import Handle, moment
+from cri_shim.options import StrPath
 from cri_shim.pb.state_pb2 import ImageRecord
 from cri_shim.store.trees.changes import Change
 
 
+@checked
 class Image(Handle):
     """One image, by its id: the SHA-256 of its config in hex.
 
@@ -84,13 +88,15 @@ class Image(Handle):
         """Return the changes from `other` to this image, or those of its topmost layer."""
         return await diff.diff(self._engine, self._record.id, other._record.id if other else "")
 
-    async def save(self, target: str, *names: str) -> str:
-        """Write it to docker-archive:, oci-archive:, oci: or dir: with an absolute path.
+    async def save(self, target: StrPath, *names: str) -> str:
+        """Write it to a new docker-archive, or to docker-archive:, oci-archive:, oci: or dir: and a
+        path.
 
         It is saved with these names, or all of its own. Returns its id there, which differs if a
-        layer cannot be made again identically: see images/save.py, also for the errors.
+        layer cannot be made again identically. AlreadyExists if there is a file; ToolFailed.
         """
-        return await save.save(self._engine, self._record.id, target, names)
+        place = places.absolute(target, "docker-archive:")
+        return await save.save(self._engine, self._record.id, place, names)
 
     async def remove(self) -> None:
         """Remove it with all its names. Containers and mounts keep its layers, not the image."""

@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Unpack
 
 from cri_shim import lifecycle
 from cri_shim.containers import create as container_create
 from cri_shim.containers.stats import ContainerGauges
 from cri_shim.engine import Engine
-from cri_shim.errors import WrongState
+from cri_shim.errors import InvalidArgument, WrongState
 from cri_shim.library import configs, inspect, names
+from cri_shim.library.arguments import checked
+from cri_shim.library.configs import ContainerFields, PodFields
 from cri_shim.library.container import Container
 from cri_shim.library.handle import Handle, moment
 from cri_shim.library.image import Image
@@ -28,22 +30,21 @@ def listed(engine: Engine) -> "list[Pod]":
 
 
 async def create(
-    engine: Engine, config: api.PodSandboxConfig | None, handler: str, fields: dict[str, Any]
+    engine: Engine, config: api.PodSandboxConfig | None, handler: str, fields: PodFields
 ) -> "Pod":
     """See Runtime.create_pod."""
     if config is None:
-        fields = {"name": "", **fields}
-        fields["name"] = fields["name"] or names.generate(engine.objects)
-        config = configs.pod(**fields)
+        config = configs.pod(fields.get("name") or names.generate(engine.objects), fields)
     elif fields:
-        raise TypeError(
-            f"a pod is made of a whole config or of words, not both: {', '.join(fields)}"
+        raise InvalidArgument(
+            "config", f"is complete: it cannot be given together with {', '.join(fields)}"
         )
     request = api.RunPodSandboxRequest(config=config, runtime_handler=handler)
     _check(request)
     return Pod(engine, await run.run(engine, request))
 
 
+@checked
 class Pod(Handle):
     """One pod, by its id.
 
@@ -96,22 +97,27 @@ class Pod(Handle):
 
     async def create_container(
         self,
-        image: "Image | str | api.ContainerConfig",
+        image: Image | str | api.ContainerConfig,
         command: Sequence[str] = (),
         *,
         name: str = "",
         depends_on: Sequence[Container] = (),
-        **fields: Any,
+        **fields: Unpack[ContainerFields],
     ) -> Container:
         """Create a container of an image, or of a complete config of the CRI; do not start it.
 
-        `command` replaces the image's ENTRYPOINT and CMD. Without a `name`, one is generated. `env`
-        is a mapping; other `fields` are those of the CRI's ContainerConfig: args, working_dir,
-        mounts, labels, annotations, tty, stdin, ... Its log is `log_path` below the pod's
-        log_directory, NAME.log by default. Errors: containers/create.py.
+        `command` replaces the image's ENTRYPOINT and CMD. Without a `name`, one is generated. The
+        containers of `depends_on` must run when it is started. `fields`: see ContainerFields.
+
+        InvalidArgument; NotFound for an image that is not on the node; WrongState if the pod is not
+        ready.
         """
         if isinstance(image, api.ContainerConfig):
             config = image
+            if command or name or fields:
+                raise InvalidArgument(
+                    "image", "a complete config cannot be given together with other arguments"
+                )
         else:
             config = configs.container(
                 image, command, name or names.generate(self._engine.objects), fields

@@ -1,6 +1,6 @@
 """Input and output of a command in a container, or of the container's own program.
 
-    async with container.talk(["sh"], stdin=True) as session:
+    async with container.open_exec(["sh"], stdin=True) as session:
         await session.write(b"echo hello\\n")
         await session.end_input()
         async for stream, data in session:        # ("stdout", b"hello\\n")

@@ -13,7 +13,7 @@ from cri_shim import directories
 from cri_shim.config import load, user
 from cri_shim.errors import RootlessError, StateError
 from cri_shim.linux import process
-from cri_shim.options import Option, Options, flat
+from cri_shim.options import Option, Options, StrPath, flat
 from cri_shim.rootless import holder, join, mapping
 from cri_shim.rootless.holder import Holder, HolderFile
 
@@ -35,7 +35,7 @@ class _Made:
 _made: _Made | None = None
 
 
-def enter(*options: Option | Options, config: Path | None = None) -> None:
+def enter(*options: "Option | Options", config: StrPath | None = None) -> None:
     """Enter the user's namespaces. Do nothing for root, or if the process is there already.
 
     Pass the `options` and `config` of the Runtime: they define its run root. Call this before the
@@ -43,7 +43,8 @@ def enter(*options: Option | Options, config: Path | None = None) -> None:
     RootlessError for other problems.
     """
     if os.geteuid():
-        enter_for(load(config, flat(options)).server.run_root)
+        path = None if config is None else Path(config)
+        enter_for(load(path, flat(options)).server.run_root)
 
 
 def enter_for(run_root: Path) -> None:

@@ -70,7 +70,7 @@ async def test_a_paused_container_stops_continues_and_stays_in_state_running(
     with pytest.raises(WrongState, match="is paused: unpause it first"):
         await container.exec(["true"])
     with pytest.raises(WrongState, match="is paused: unpause it first"):
-        async with container.talk(["sh"], stdin=True):
+        async with container.open_exec(["sh"], stdin=True):
             pass
     assert {each.pid for each in await container.top()} >= {1}
 

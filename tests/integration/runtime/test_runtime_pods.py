@@ -53,7 +53,7 @@ async def test_a_pod_is_made_from_a_config_or_from_keywords_and_checked(opened: 
     metadata = api.PodSandboxMetadata(name="whole", namespace="shop", uid="1")
     pod = await opened.create_pod(api.PodSandboxConfig(metadata=metadata), handler="runc")
     assert (pod.name, pod.namespace, pod.inspect()["OCIRuntime"]) == ("whole", "shop", "runc")
-    with pytest.raises(TypeError, match="not both: name"):
+    with pytest.raises(InvalidArgument, match=r"config: is complete.* with name"):
         await opened.create_pod(api.PodSandboxConfig(metadata=metadata), name="other")
     with pytest.raises(InvalidArgument, match=r"config.hostname"):
         await opened.create_pod(hostname="not a host name")

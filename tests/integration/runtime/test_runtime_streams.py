@@ -44,7 +44,7 @@ async def test_a_command_is_run_to_its_end(pod: Pod) -> None:
 
 async def test_a_session_exchanges_data_and_has_an_exit_code(pod: Pod) -> None:
     container = await running(pod)
-    async with container.talk(["sh"], stdin=True) as session:
+    async with container.open_exec(["sh"], stdin=True) as session:
         await session.write(b"echo one; echo two >&2\n")
         assert await next_of(session, b"one\n") in (b"one\n", b"two\none\n", b"one\ntwo\n")
         await session.write(b"exit 5\n")
@@ -70,7 +70,7 @@ async def test_input_and_output_of_any_size_are_exchanged(
     monkeypatch.setattr(sessions, "INPUT", 1 << 16)
     container = await running(pod)
     data = bytes(range(256)) * (1 << 12)
-    async with container.talk(["cat"], stdin=True) as session:
+    async with container.open_exec(["cat"], stdin=True) as session:
         done = await asyncio.wait_for(session.communicate(data), 20)
     assert (done.stdout == data, done.stderr, done.exit_code) == (True, b"", 0)
 
@@ -78,7 +78,7 @@ async def test_input_and_output_of_any_size_are_exchanged(
 async def test_a_command_at_a_terminal_sees_its_size(pod: Pod) -> None:
     container = await running(pod)
     script = "echo ready; read go; stty size; exit 6"
-    async with container.talk(["sh", "-c", script], stdin=True, tty=True) as session:
+    async with container.open_exec(["sh", "-c", script], stdin=True, tty=True) as session:
         await next_of(session, b"ready")
         session.resize(101, 47)
         await session.write(b"go\n")
@@ -90,7 +90,7 @@ async def test_a_command_at_a_terminal_sees_its_size(pod: Pod) -> None:
 
 async def test_leaving_the_block_ends_a_command_with_its_processes(pod: Pod) -> None:
     container = await running(pod)
-    async with container.talk(["sh", "-c", "echo up; sleep 500 & sleep 500"]) as session:
+    async with container.open_exec(["sh", "-c", "echo up; sleep 500 & sleep 500"]) as session:
         await next_of(session, b"up\n")
     assert [each.command for each in await container.top()] == [("sleep", "600")]
 
@@ -98,7 +98,7 @@ async def test_leaving_the_block_ends_a_command_with_its_processes(pod: Pod) -> 
 async def test_a_command_that_cannot_be_started_is_an_error_at_once(pod: Pod) -> None:
     container = await running(pod)
     with pytest.raises(CommandNotFound):
-        async with container.talk(["/no/such/program"]):
+        async with container.open_exec(["/no/such/program"]):
             pass
 
 
@@ -200,7 +200,7 @@ async def test_top_shows_processes_as_the_container_sees_them(opened: Runtime, p
     config.linux.security_context.namespace_options.pid = api.CONTAINER
     container = await pod.create_container(config)
     await container.start()
-    async with container.talk(["cat"], stdin=True, tty=True) as session:
+    async with container.open_exec(["cat"], stdin=True, tty=True) as session:
         await session.write(b"x\n")
         await next_of(session, b"x\r\nx")  # by the terminal, and by cat
         by_command = {each.command: each for each in await container.top()}

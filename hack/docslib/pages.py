@@ -1,0 +1,9 @@
+"""The pages that are made from the source, by the name of the file in docs/."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from hack.docslib import library_page
+
+DIRECTORY = Path(__file__).parents[2] / "docs"
+PAGES: Mapping[str, Callable[[], str]] = {"library.md": library_page.text}
