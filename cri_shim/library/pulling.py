@@ -8,7 +8,7 @@ from typing import Any
 from cri_shim.engine import Engine
 from cri_shim.images import pull as image_pull
 from cri_shim.library.auth import Auth
-from cri_shim.store.progress import PullProgress
+from cri_shim.store.fetching.progress import PullProgress
 
 PACE_S = 0.1  # at least, between two calls of the function
 

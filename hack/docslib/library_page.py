@@ -10,7 +10,8 @@ from typing import Any
 
 import cri_shim
 from cri_shim import errors, options
-from cri_shim.library import configs, pulling, session
+from cri_shim.containers import commit
+from cri_shim.library import configs, container, pulling, session
 from cri_shim.library.layer import Layer
 
 _INTRODUCTION = """\
@@ -42,8 +43,8 @@ _CLASSES: tuple[type, ...] = (
     cri_shim.Runtime, cri_shim.Pod, cri_shim.Container, cri_shim.Image, session.Session,
 )  # fmt: skip
 _VALUES: tuple[type, ...] = (
-    configs.PodFields, configs.ContainerFields, cri_shim.Auth, pulling.Progress,
-    pulling.LayerProgress, Layer,
+    configs.PodFields, configs.ContainerFields, container.ProcessWords, commit.How,
+    cri_shim.Auth, pulling.Progress, pulling.LayerProgress, Layer,
 )  # fmt: skip
 
 

@@ -151,7 +151,7 @@ async def test_waiting_ends_with_the_state_or_when_it_is_impossible(
     await never.remove()
     with pytest.raises(NotFound, match="it is never exited"):
         await asyncio.wait_for(waiting, 5)
-    with pytest.raises(InvalidArgument, match="is none of running"):
+    with pytest.raises(InvalidArgument, match="is not one of running"):
         await (await pod.create_container(busybox.NAME)).wait_until("asleep")  # type: ignore[arg-type]
 
 
