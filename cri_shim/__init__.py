@@ -52,6 +52,7 @@ This is a map of the packages, top down. A package imports only packages that ar
     log          log lines
     pb           generated messages: those of the CRI, and those of our records
     faults       points at which tests make the daemon fail
+    activity     work in hand: what each operation waits for, and since when
     errors       the kinds of failure
     untrusted    files and text of others: limited, checked, printable
     ownership    checks which other users can change a file, or the path to it

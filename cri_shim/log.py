@@ -5,24 +5,46 @@
 Values in `extra` are printed as key=value. Under systemd (JOURNAL_STREAM names our stderr) lines
 have the journal's <priority> instead of time and level.
 
+`container ID` and `pod ID` in a message become the object's name with a short id, if `name_objects`
+was called: drivers know only the ids.
+
 An event with any foreign text is one line without control characters and of bounded length. Only
 our own traceback has more lines, and they are indented. So no text can imitate an event.
 """
 
 import logging
 import os
+import re
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from cri_shim.untrusted import one_line, printable
 
+LEVELS = ("debug", "info", "warning", "error")
 MAX_MESSAGE = 16 << 10  # characters: some messages contain several errors
 MAX_FACT = 1 << 10
 MAX_TRACEBACK = 200  # lines; a recursion in asyncio has no more
 
 _RESERVED = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+_WITH_ID = re.compile(r"\b(pod|container) ([0-9a-f]{64})(?![\w/])")
 _PACKAGE = "cri_shim."
+_LIBRARIES = ("asyncio", "grpc")  # their debug lines say nothing of pods
+
+
+_name_of: Callable[[str, str], object | None] | None = None
+
+
+def name_objects(name_of: Callable[[str, str], object | None] | None) -> None:
+    """Let log lines name objects. `name_of(kind, id)` returns `pod NAME (ID)`, or None."""
+    global _name_of
+    _name_of = name_of
+
+
+def _named(found: re.Match[str]) -> str:
+    name = None if _name_of is None else _name_of(found[1], found[2])
+    return found[0] if name is None else str(name)
 
 
 class Formatter(logging.Formatter):
@@ -33,7 +55,10 @@ class Formatter(logging.Formatter):
         self._journal = journal
 
     def format(self, record: logging.LogRecord) -> str:
-        words = [record.name.removeprefix(_PACKAGE), one_line(record.getMessage(), MAX_MESSAGE)]
+        message = one_line(record.getMessage(), MAX_MESSAGE)
+        if _name_of is not None:
+            message = _WITH_ID.sub(_named, message)
+        words = [record.name.removeprefix(_PACKAGE), message]
         words += [f"{k}={_quoted(v)}" for k, v in record.__dict__.items() if k not in _RESERVED]
         lines = [" ".join(words)]
         if record.exc_info:
@@ -79,4 +104,17 @@ def setup(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Formatter(to_journal()))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    logging.getLogger("asyncio").setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))
+    for library in _LIBRARIES:
+        logging.getLogger(library).setLevel(logging.WARNING)
+
+
+def current_level() -> str:
+    """Return the level in force."""
+    return logging.getLevelName(logging.getLogger().level).lower()
+
+
+def set_level(level: str) -> None:
+    """Change the level of the running program. ValueError: there is no such level."""
+    if level not in LEVELS:
+        raise ValueError(f"{level!r} is not one of {', '.join(LEVELS)}")
+    logging.getLogger().setLevel(level.upper())

@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import Any, TypeVar
 
 from cri_shim import lifecycle
+from cri_shim.activity import Subject, subject
 from cri_shim.aio.changes import Changes
 from cri_shim.aio.keyed_lock import KeyedLock
 from cri_shim.errors import InvalidArgument, NotFound, RuntimeStopped, WrongNamespace
@@ -170,6 +171,27 @@ class ObjectStore:
             ):
                 return c
         return None
+
+    def pod_subject(self, id: str) -> Subject:
+        """Return what log lines call the pod of this id; it may be gone."""
+        pod = self._pods.get(id)
+        return Subject("pod", "", id, id) if pod is None else subject.pod(pod.config.metadata, id)
+
+    def container_subject(self, id: str) -> Subject:
+        """Return what log lines call the container of this id; it may be gone."""
+        container = self._containers.get(id)
+        if container is None:
+            return Subject("container", "", id)
+        pod = self._pods.get(container.pod_id)
+        home = None if pod is None else pod.config.metadata
+        return subject.container(home, container.config.metadata.name, id, container.pod_id)
+
+    def named(self, kind: str, id: str) -> Subject | None:
+        """Return what log lines call the object of this kind and id; None if there is none."""
+        known: Mapping[str, Record] = self._pods if kind == "pod" else self._containers
+        if id not in known:
+            return None
+        return self.pod_subject(id) if kind == "pod" else self.container_subject(id)
 
     def held_layers(self) -> set[str]:
         """Return the diff-ids of the layers that containers, of all namespaces, still use."""

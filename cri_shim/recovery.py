@@ -13,8 +13,10 @@ objects from being served. There are three cases:
 
 import asyncio
 import logging
+from functools import partial
 
 from cri_shim import lifecycle
+from cri_shim.activity import Step, Subject
 from cri_shim.containers import (
     exits,
     freeze,
@@ -49,11 +51,14 @@ _log = logging.getLogger(__name__)
 async def recover(engine: Engine) -> None:
     """Bring every record in line with the node; long work goes on in the background."""
     passage.update(engine)
-    for pod in engine.objects.everything()[0]:
-        await _one("pod", pod.id, _pod(engine, pod))
-    for container in engine.objects.everything()[1]:
-        await _one("container", container.id, _container(engine, container))
-    await _finish_starts(engine)
+    with engine.work.operations.doing("recovery", Subject("the start of the daemon")):
+        for pod in engine.objects.everything()[0]:
+            await _one(engine.objects.pod_subject(pod.id), _pod(engine, pod))
+        for container in engine.objects.everything()[1]:
+            subject = engine.objects.container_subject(container.id)
+            await _one(subject, _container(engine, container))
+        with Step("starts", "container starts that the last daemon began", limit=STARTS_S):
+            await _finish_starts(engine)
     leases.recover(engine)
     engine.work.retrier.add("end what has no record", lambda: orphans.end(engine), now=True)
     engine.images.collect()
@@ -71,39 +76,36 @@ def _attachments(engine: Engine) -> list[tuple[str, str]]:
     ]
 
 
-async def _one(what: str, id: str, work: "asyncio.Future[None] | object") -> None:
+async def _one(subject: Subject, work: "asyncio.Future[None] | object") -> None:
     try:
-        await work  # type: ignore[misc]
+        with Step(str(subject), f"{subject} to be recovered"):
+            await work  # type: ignore[misc]
     except Exception as e:  # also a bug of our own: the other objects must be served
         unexpected = None if isinstance(e, CriShimError | OSError) else e
-        text = "%s %s could not be recovered and is left as it was recorded: %s"
-        _log.error(text, what, id, e, exc_info=unexpected)
+        text = "%s could not be recovered and is left as it was recorded: %s"
+        _log.error(text, subject, e, exc_info=unexpected)
 
 
 async def _pod(engine: Engine, pod: state.PodRecord) -> None:
+    subject = engine.objects.pod_subject(pod.id)
+    retry = partial(engine.work.retrier.add, now=True, subject=subject)
     if pod.phase in (state.POD_CREATING, state.POD_REMOVING):
-        engine.work.retrier.add(
-            f"remove pod {pod.id}", lambda: pod_remove.release(engine, pod.id), now=True
-        )
+        retry(f"remove {subject}", lambda: pod_remove.release(engine, pod.id))
         return
     if pod.boot_id != engine.boot_id:
         if lifecycle.is_ready(pod):
-            _log.info("pod %s: %s; it is not ready now", pod.id, _REBOOTED)
+            _log.info("%s: %s; it is not ready now", subject, _REBOOTED)
         _refresh(engine, pod)
         if pod.network.attachments:
-            engine.work.retrier.add(
-                f"detach pod {pod.id}", lambda: teardown.detach(engine, pod.id), now=True
-            )
+            retry(f"detach {subject}", lambda: teardown.detach(engine, pod.id))
         return
     if pod.HasField("pause"):
         engine.oci.exits.watch(pod.id, engine.paths.pod(pod.id) / "pause", pod.pause, pod.monitor)
     if lifecycle.is_ready(pod) and (missing := _unpinned(engine, pod)):
-        _log.error("pod %s: its %s namespace is not there; it is not ready now", pod.id, missing)
+        _log.error("%s: its %s namespace is not there; it is not ready now", subject, missing)
         engine.objects.observe(changed(pod, phase=state.POD_NOTREADY))
     elif pod.stopping:
-        engine.work.retrier.add(
-            f"stop pod {pod.id}", lambda: pod_stop.stop(engine, pod.id), now=True
-        )
+        retry(f"stop {subject}", lambda: pod_stop.stop(engine, pod.id))
     elif pod.phase == state.POD_NOTREADY:
         _finish_stop(engine, pod)
 
@@ -112,9 +114,9 @@ def _finish_stop(engine: Engine, pod: state.PodRecord) -> None:
     """Release what a stopped pod still holds, such as one of an older version, if nothing runs."""
     running = any(lifecycle.has_process(c) for c in engine.objects.containers_of(pod.id))
     if not running and teardown.is_due(engine, pod):
-        engine.work.retrier.add(
-            f"stop pod {pod.id}", lambda: pod_stop.release(engine, pod.id), now=True
-        )
+        subject = engine.objects.pod_subject(pod.id)
+        retry = partial(engine.work.retrier.add, now=True, subject=subject)
+        retry(f"stop {subject}", lambda: pod_stop.release(engine, pod.id))
 
 
 def _refresh(engine: Engine, pod: state.PodRecord) -> None:
@@ -147,6 +149,8 @@ def _unpinned(engine: Engine, pod: state.PodRecord) -> str:
 
 async def _container(engine: Engine, container: state.ContainerRecord) -> None:
     id = container.id
+    subject = engine.objects.container_subject(id)
+    retry = partial(engine.work.retrier.add, now=True, subject=subject)
     # Its pod has no record, or was being made or removed.
     if container.boot_id != engine.boot_id:
         container = engine.objects.observe(_rebooted(engine, container))
@@ -157,21 +161,19 @@ async def _container(engine: Engine, container: state.ContainerRecord) -> None:
             container_stop.resume(engine, container)
     match container.phase:
         case state.CONTAINER_CREATING | state.CONTAINER_REMOVING:
-            engine.work.retrier.add(
-                f"remove container {id}", lambda: container_remove.release(engine, id), now=True
-            )
+            retry(f"remove {subject}", lambda: container_remove.release(engine, id))
         case state.CONTAINER_CREATED if takeover.was_started(engine, container):
             engine.objects.observe(changed(container, phase=state.CONTAINER_STARTING))
         case state.CONTAINER_CREATED:
             await _remount(engine, container)
         case state.CONTAINER_RUNNING if lifecycle.is_paused(container):
-            what = f"see whether container {id} is paused"
-            engine.work.retrier.add(what, lambda: pause.settle(engine, id), now=True)
+            what = f"see whether {subject} is paused"
+            retry(what, lambda: pause.settle(engine, id))
         case state.CONTAINER_EXITED:
             exits.settle_later(engine, id)
     if container.HasField("updating"):
-        work = _one("container", id, update.resume(engine, id))
-        engine.work.spawn(f"update the resources of container {id}", work)
+        work = _one(subject, update.resume(engine, id))
+        engine.work.spawn(f"update the resources of {subject}", work)
 
 
 async def _remount(engine: Engine, container: state.ContainerRecord) -> None:
@@ -191,9 +193,9 @@ async def _finish_starts(engine: Engine) -> None:
     begun = [c.id for c in containers if c.phase == state.CONTAINER_STARTING]
     tasks = [
         engine.work.spawn(
-            f"finish the start of {id}", _one("container", id, _finish_start(engine, id))
+            f"finish the start of {subject}", _one(subject, _finish_start(engine, subject.id))
         )
-        for id in begun
+        for subject in map(engine.objects.container_subject, begun)
     ]
     if tasks:
         await asyncio.wait(tasks, timeout=STARTS_S)

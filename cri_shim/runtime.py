@@ -26,7 +26,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Unpack
 
-from cri_shim import assembly, recovery, report, rootless, shutdown
+from cri_shim import assembly, log, recovery, report, rootless, shutdown
 from cri_shim.aio.cleanup import Closing
 from cri_shim.aio.offload import finish, join, offload
 from cri_shim.config import Config, deep_copy, load
@@ -131,6 +131,8 @@ class Runtime:
             await finish(self._closing.close())
             raise
         directories.keep()
+        log.name_objects(engine.objects.named)
+        self._closing.add("names in the log", lambda: log.name_objects(None))
         self._engine, self._phase = engine, _Phase.OPEN
         return self
 

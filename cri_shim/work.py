@@ -8,12 +8,15 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from cri_shim.activity import Operation, Operations
 from cri_shim.aio.resumable import Resumable
 from cri_shim.aio.retry import Retrier
 from cri_shim.aio.singleflight import SingleFlight
 from cri_shim.aio.tasks import Tasks
 from cri_shim.objects import ContainerName, PodName
 from cri_shim.pb import api_pb2 as api
+
+RUN_POD = "RunPodSandbox"  # the verb of an operation, as the CRI has it
 
 # A request, and the ids of the containers that the new one depends on.
 CreateRequest: TypeAlias = tuple[api.CreateContainerRequest, tuple[str, ...]]
@@ -26,6 +29,7 @@ class Stopping:
     deadline: float
     moved: asyncio.Event  # `deadline` is sooner now
     task: asyncio.Task[None]
+    operation: Operation
     killed: bool = False  # SIGKILL was sent
 
 
@@ -42,15 +46,16 @@ class Work:
     """The running work of the verbs in pods/, containers/ and images/."""
 
     def __init__(self) -> None:
-        self.runs = Resumable[PodName, api.RunPodSandboxRequest, str]("run pod")
-        self.pod_stops = SingleFlight[str, None]("stop pod")
-        self.pod_removals = SingleFlight[str, None]("remove pod")
-        self.creates = Resumable[ContainerName, CreateRequest, str]("create container")
-        self.starts = SingleFlight[str, None]("start container")
-        self.removals = SingleFlight[str, None]("remove container")
-        self.pulls = SingleFlight[PullKey, str]("pull", needs_waiters=True)
+        self.operations = operations = Operations()
+        self.runs = Resumable[PodName, api.RunPodSandboxRequest, str](RUN_POD, operations)
+        self.pod_stops = SingleFlight[str, None]("StopPodSandbox", operations)
+        self.pod_removals = SingleFlight[str, None]("RemovePodSandbox", operations)
+        self.creates = Resumable[ContainerName, CreateRequest, str]("CreateContainer", operations)
+        self.starts = SingleFlight[str, None]("StartContainer", operations)
+        self.removals = SingleFlight[str, None]("RemoveContainer", operations)
+        self.pulls = SingleFlight[PullKey, str]("PullImage", operations, needs_waiters=True)
         self.stopping: dict[str, Stopping] = {}  # by the id of the container
-        self.retrier = Retrier()
+        self.retrier = Retrier(operations)
         self.pods_may_run = asyncio.Event()  # not set while images are loaded at the start
         self.pods_may_run.set()
         self.preload: asyncio.Task[None] | None = None
@@ -75,3 +80,4 @@ class Work:
         await self._background.drain(timeout)
         await self.retrier.stop()
         await self.pulls.drain(0)
+        self.operations.close()

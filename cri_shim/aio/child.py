@@ -2,22 +2,28 @@
 
 Popen (vfork, no preexec) and one pidfd reader take about 1 ms and 0.2 ms of CPU for a process;
 asyncio's own transports need a thread and twice the time. Every child of the daemon is started
-here, so that the reaper knows which zombies it must leave alone.
+here, so that the reaper knows which zombies it must leave alone. At debug level, the end of each
+program is a line of the log, without values of secrets.
 
 The end of the *process* is the event; pipes that a grandchild keeps open are drained only for a
 short time (pipes.DRAIN_S).
 """
 
 import asyncio
+import logging
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import PurePath
 from typing import TypedDict, Unpack
 
+from cri_shim.activity import Step, program
+from cri_shim.activity.step import current, current_operation
 from cri_shim.aio import descriptors, memfile
 from cri_shim.aio.offload import finish
 from cri_shim.aio.pipes import Budget, Collector, collect
@@ -26,6 +32,8 @@ from cri_shim.errors import TimedOut, ToolFailed
 OUTPUT_LIMIT = 4 << 20  # bytes kept of each output stream of a tool; the rest is read and dropped
 LOST_CODE = 255  # the exit code of a process whose status was taken elsewhere, or is unknown
 KILLED_CODE = 128 + signal.SIGKILL
+
+_log = logging.getLogger(__name__)
 
 ours: set[int] = set()  # pids this module will reap itself
 
@@ -53,13 +61,19 @@ class Finished:
 class Child:
     """A running child process. `wait` may be called by several tasks, and again after the end."""
 
-    def __init__(self, pid: int, reap: Callable[[], int], *, session: bool = False) -> None:
+    def __init__(
+        self, pid: int, reap: Callable[[], int], *, session: bool = False, argv: Sequence[str] = ()
+    ) -> None:
         """`reap` returns the exit code; with `session` the child leads one. Raises OSError."""
         self.pid = pid
+        self._argv = argv
+        self._began = time.monotonic()
         self._wait_status = reap
         self.leads_session = session
         self._pidfd = os.pidfd_open(self.pid)  # our child, not reaped yet: the pid is still its own
         ours.add(self.pid)
+        if (step := current()) is not None and step.program:
+            step.pid = pid
         self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().add_reader(self._pidfd, self._reap)
 
@@ -69,7 +83,17 @@ class Child:
         self._pidfd = -1
         code = self._wait_status()
         ours.discard(self.pid)
+        if self._argv and _log.isEnabledFor(logging.DEBUG):
+            self._tell_end(code)
         self._ended.set_result(code)
+
+    def _tell_end(self, code: int) -> None:
+        # The context of the reader, and so the current step, is that of the start.
+        operation = current_operation()
+        of = "" if operation is None else f"{operation.subject.short}: "
+        how = f"exit {code}" if code >= 0 else f"signal {-code}"
+        spent = (time.monotonic() - self._began) * 1000
+        _log.debug("%sran %s: %s, %.0f ms", of, program.shown(self._argv), how, spent)
 
     async def wait(self) -> int:
         """Return the exit code, or minus the signal."""
@@ -149,7 +173,7 @@ def spawn(
         raise ToolFailed(f"cannot run {program}: {e.strerror or e}") from e
     descriptors.restore(process.pid)
     try:
-        return Child(process.pid, process.wait, session=session)
+        return Child(process.pid, process.wait, session=session, argv=argv)
     except OSError as e:  # no free descriptor to watch it: it would never be reaped
         process.kill()
         process.wait()
@@ -172,7 +196,26 @@ async def run(
     `timeout` is in seconds. After it, or on cancellation, the program is killed and reaped before
     TimedOut (or the cancellation) is raised; with `session`, its whole session is killed, so that
     its output has ended then. A non-zero exit code is not an error here.
+
+    It is a step of the operation, unless the caller has made one that waits for the program.
     """
+    outer = current()
+    if outer is None or outer.program:
+        return await _run(argv, stdin, feed, timeout, limit, session, settings)
+    name = PurePath(settings.get("executable") or argv[0]).name
+    with Step(name, f"program {name}", limit=timeout, program=True):
+        return await _run(argv, stdin, feed, timeout, limit, session, settings)
+
+
+async def _run(
+    argv: Sequence[str],
+    stdin: bytes,
+    feed: int,
+    timeout: float | None,
+    limit: int,
+    session: bool,
+    settings: Settings,
+) -> Finished:
     with ExitStack() as cleanup:
         out = Collector(Budget(limit))
         cleanup.callback(out.abandon)

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
+from cri_shim import activity
 from cri_shim.errors import ToolFailed, Unavailable
 
 Act = Callable[[], Awaitable[Any] | Any]  # a function or coroutine function without arguments
@@ -67,7 +68,11 @@ async def _error_of(what: str, act: Act) -> Exception | None:
     try:
         result = act()
         if inspect.isawaitable(result):
-            await result
+            if not what:
+                await result
+            else:
+                with activity.Step(what):
+                    await result
     except asyncio.CancelledError:
         me = asyncio.current_task()
         if me is not None and me.cancelling():

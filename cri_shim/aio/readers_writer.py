@@ -4,11 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from cri_shim.activity import Step
 from cri_shim.errors import TimedOut
 
 
 class ReadersWriterLock:
-    def __init__(self) -> None:
+    def __init__(self, what: str = "a task that has the lock alone") -> None:
+        """`what` is what tasks that share the lock wait for; it is a step of their operations."""
+        self._what = what
         self._entry = asyncio.Lock()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -17,9 +20,14 @@ class ReadersWriterLock:
     @asynccontextmanager
     async def shared(self) -> AsyncIterator[None]:
         """Take the lock with others; wait while a task has it alone or waits for that."""
-        async with self._entry:
-            self._inside += 1
-            self._empty.clear()
+        if self._entry.locked():
+            with Step("queue", self._what):
+                await self._entry.acquire()
+        else:
+            await self._entry.acquire()
+        self._inside += 1
+        self._empty.clear()
+        self._entry.release()
         try:
             yield
         finally:

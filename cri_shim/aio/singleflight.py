@@ -10,6 +10,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from cri_shim.activity import Operation, Operations, Subject
+from cri_shim.activity.joining import task_of, waiting_for
 from cri_shim.aio.offload import join
 
 K = TypeVar("K")
@@ -19,40 +21,63 @@ T = TypeVar("T")
 @dataclass(slots=True)
 class _Flight(Generic[T]):
     task: asyncio.Task[T]
+    operation: Operation | None
     waiting: int = 0
 
 
 class SingleFlight(Generic[K, T]):
-    def __init__(self, name: str, *, needs_waiters: bool = False) -> None:
+    def __init__(
+        self, name: str, operations: Operations | None = None, *, needs_waiters: bool = False
+    ) -> None:
+        """With `operations`, each flight is one of them; `name` is its verb."""
         self._name = name
+        self._operations = operations
         self._needs_waiters = needs_waiters
         self._flights: dict[K, _Flight[T]] = {}
         self._abandoned: set[asyncio.Task[T]] = set()
 
-    async def do(self, key: K, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Join the flight of `key`, or start it with `work()`; raise its error."""
+    async def do(
+        self, key: K, work: Callable[[], Coroutine[Any, Any, T]], subject: Subject | None = None
+    ) -> T:
+        """Join the flight of `key`, or start it with `work()`; raise its error.
+
+        `subject` is the object of the operation, if a flight is one.
+        """
         flight = self._flights.get(key)
         if flight is None:
-            task = asyncio.create_task(work(), name=f"{self._name} {key}")
-            flight = self._flights[key] = _Flight(task)
-            task.add_done_callback(lambda done: self._landed(key, done))
+            flight = self._flights[key] = self._started(key, work, subject)
         flight.waiting += 1
         try:
-            return await join(flight.task)
+            with waiting_for(flight.operation):
+                return await join(flight.task)
         finally:
             flight.waiting -= 1
             if self._needs_waiters and not flight.waiting and not flight.task.done():
-                self._abandon(key, flight.task)
+                self._abandon(key, flight)
+
+    def _started(
+        self, key: K, work: Callable[[], Coroutine[Any, Any, T]], subject: Subject | None
+    ) -> _Flight[T]:
+        name, operation = f"{self._name} {key}", None
+        if self._operations is None or subject is None:
+            task = asyncio.create_task(work(), name=name)
+        else:
+            operation = self._operations.begin(self._name, subject)
+            task = task_of(self._operations, operation, work(), name)
+        task.add_done_callback(lambda done: self._landed(key, done))
+        return _Flight(task, operation)
 
     def in_flight(self, key: K) -> bool:
         return key in self._flights
 
-    def _abandon(self, key: K, task: asyncio.Task[T]) -> None:
+    def _abandon(self, key: K, flight: _Flight[T]) -> None:
         # Remove it at once: a new caller must not join work that is being undone.
-        if (flight := self._flights.get(key)) is not None and flight.task is task:
+        if self._flights.get(key) is flight:
             del self._flights[key]
-        self._abandoned.add(task)
-        task.cancel()
+        if flight.operation is not None:
+            flight.operation.abandoned = True
+        self._abandoned.add(flight.task)
+        flight.task.cancel()
 
     def _landed(self, key: K, task: asyncio.Task[T]) -> None:
         if (flight := self._flights.get(key)) is not None and flight.task is task:

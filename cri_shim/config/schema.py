@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, get_type_hints
 
 from cri_shim.config import checks
+from cri_shim.log import LEVELS
 
 Check = Callable[[Any], str]  # returns the problem of a value; "" if there is none
 
@@ -30,7 +31,6 @@ _CONMON = (
     "/usr/sbin/conmon",
     "/usr/lib/crio/bin/conmon",
 )
-_LEVELS = ("debug", "info", "warning", "error")
 MAX_SESSIONS = 100_000  # each session needs descriptors and memory
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -52,7 +52,7 @@ class Server:
     )
     root: Path = key(Path("/var/lib/cri-shim"), "what must survive a reboot", check=checks.root)
     run_root: Path = key(Path("/run/cri-shim"), "what must not survive one", check=checks.run_root)
-    log_level: str = key("info", "debug, info, warning or error", check=checks.one_of(*_LEVELS))
+    log_level: str = key("info", "debug, info, warning or error", check=checks.one_of(*LEVELS))
     shutdown_grace: float = key(
         10.0, "seconds that work in hand is given when the daemon stops", check=checks.not_negative
     )

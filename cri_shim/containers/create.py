@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cri_shim import lifecycle
+from cri_shim.activity import Step, subject
+from cri_shim.activity.step import current_operation
 from cri_shim.aio.offload import finish, offload
 from cri_shim.containers import dependencies, logs, mounts, remove, rootfs, sources, volumes
 from cri_shim.containers.gather import gather
@@ -52,13 +54,17 @@ async def create(
         (request, tuple(depends_on)),
         lambda: _create(engine, pod, request.config, depends_on),
         lambda id: engine.objects.find_container(id) is not None,
+        subject.container(pod.config.metadata, metadata.name, pod_id=pod.id),
     )
 
 
 async def _create(
     engine: Engine, pod: state.PodRecord, config: api.ContainerConfig, depends_on: Sequence[str]
 ) -> str:
-    record, image = _intend(engine, pod, config, depends_on)
+    with Step("image lookup"):
+        record, image = _intend(engine, pod, config, depends_on)
+    if (operation := current_operation()) is not None:
+        operation.subject = engine.objects.container_subject(record.id)
     try:
         async with engine.objects.lock(record.id):
             await _build(engine, pod, record, image)
@@ -126,14 +132,19 @@ async def _build(
     fault_point("containers.create.rootfs")
     engine.warm_up()
     # Not synced: after a power cut nothing runs, and a directory without a record is an orphan.
-    await rootfs.mount(engine, pod, record)
+    with Step("root file system", "the mount of the root file system"):
+        await rootfs.mount(engine, pod, record)
     fault_point("containers.create.document")
-    images = await volumes.prepare(engine, record)
-    defaults = await mounts.copy_defaults(engine, pod, record)
-    plan = decide(await gather(engine, pod, record, image, images, defaults))
-    await _carry_out(engine, record, plan)
+    with Step("volumes", "image volumes and default mounts to be made"):
+        images = await volumes.prepare(engine, record)
+        defaults = await mounts.copy_defaults(engine, pod, record)
+    with Step("sources", "the paths of its mounts and devices to be read"):
+        plan = decide(await gather(engine, pod, record, image, images, defaults))
+    with Step("document", "hooks and mounts of the OCI document"):
+        await _carry_out(engine, record, plan)
     if (log := logs.file_of(engine, record)) is not None:
-        await log_directory.look(log, log_directory.make, log)
+        with Step("log", f"the file system of the log {log.path}"):
+            await log_directory.look(log, log_directory.make, log)
     if not lifecycle.is_ready(engine.objects.pod(pod.id)):
         raise WrongState(f"pod {pod.id} was stopped while a container was created in it")
     fault_point("containers.create.commit")

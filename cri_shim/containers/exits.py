@@ -43,7 +43,8 @@ def ended(engine: Engine, exit: Exit) -> None:
             updating=None,
         )
     )
-    _log.info("container %s ended: exit code %d, %s", exit.id, exit.exit_code, reason(exit))
+    what = engine.objects.container_subject(exit.id)
+    _log.info("%s ended: exit code %d, %s", what, exit.exit_code, reason(exit))
     if phase == state.CONTAINER_EXITED:
         settle_later(engine, exit.id)
 
@@ -89,7 +90,10 @@ def lost(container: state.ContainerRecord, reason: str) -> state.ContainerRecord
 
 def settle_later(engine: Engine, id: str) -> None:
     """Run `settle` in the background until it succeeds."""
-    engine.work.retrier.add(f"settle container {id}", lambda: settle(engine, id), now=True)
+    subject = engine.objects.container_subject(id)
+    engine.work.retrier.add(
+        f"settle {subject}", lambda: settle(engine, id), now=True, subject=subject
+    )
 
 
 async def settle(engine: Engine, id: str) -> None:

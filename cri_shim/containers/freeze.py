@@ -45,7 +45,8 @@ def thaw_later(engine: Engine, container: state.ContainerRecord) -> None:
             await thaw(engine, container)
 
     if _note(engine, container.id).exists():
-        engine.work.retrier.add(f"let container {container.id} go on", alone, now=True)
+        subject = engine.objects.container_subject(container.id)
+        engine.work.retrier.add(f"thaw {subject}", alone, now=True, subject=subject)
 
 
 async def thaw(engine: Engine, container: state.ContainerRecord) -> None:
@@ -56,7 +57,7 @@ async def thaw(engine: Engine, container: state.ContainerRecord) -> None:
     try:
         await pause.resume(engine, container)
     except ToolFailed as e:
-        _log.error("container %s stays paused: %s", container.id, e)
+        _log.error("%s stays paused: %s", engine.objects.container_subject(container.id), e)
         raise
     note.unlink(missing_ok=True)
 

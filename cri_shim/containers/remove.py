@@ -6,7 +6,7 @@ The record stays (phase REMOVING) until every step has succeeded; a background t
 import logging
 from pathlib import Path
 
-from cri_shim import lifecycle
+from cri_shim import activity, lifecycle
 from cri_shim.aio.cleanup import Step, release_all
 from cri_shim.aio.offload import offload
 from cri_shim.containers import dependencies, exits, pause, sources, stop, volumes
@@ -42,7 +42,9 @@ async def remove(engine: Engine, container_id: str, *, force: bool = True) -> No
         dependencies.release(engine, container)
     if engine.work.starts.in_flight(id):
         await stop.stop(engine, id, 0)
-    await engine.work.removals.do(id, lambda: _remove(engine, id))
+    await engine.work.removals.do(
+        id, lambda: _remove(engine, id), engine.objects.container_subject(id)
+    )
 
 
 async def abandon(engine: Engine, id: str) -> None:
@@ -54,7 +56,8 @@ async def abandon(engine: Engine, id: str) -> None:
 
 
 async def _remove(engine: Engine, id: str) -> None:
-    await engine.work.retrier.ensure(f"remove container {id}", lambda: release(engine, id))
+    subject = engine.objects.container_subject(id)
+    await engine.work.retrier.ensure(f"remove {subject}", lambda: release(engine, id), subject)
 
 
 async def release(engine: Engine, id: str) -> None:
@@ -76,7 +79,9 @@ async def release(engine: Engine, id: str) -> None:
 
 async def leave_nothing(engine: Engine, container: state.ContainerRecord) -> None:
     """Run only the removal steps; the container's init has ended or has no record."""
-    await release_all(f"removing container {container.id}", _steps(engine, container))
+    await release_all(
+        f"removing {engine.objects.container_subject(container.id)}", _steps(engine, container)
+    )
 
 
 async def end(engine: Engine, container: state.ContainerRecord) -> None:
@@ -84,15 +89,20 @@ async def end(engine: Engine, container: state.ContainerRecord) -> None:
     if not lifecycle.has_process(container):
         return
     await pause.thaw(engine, container.id, always=True)
-    with Process.of(container.init) as init:
+    with (
+        Process.of(container.init) as init,
+        activity.Step("kill", "its process to die", limit=KILL_WAIT_S),
+    ):
         if not await init.kill(KILL_WAIT_S):
             raise ToolFailed(
                 f"container {container.id}: process {init.pid} still lives"
                 f" {KILL_WAIT_S:g} s after SIGKILL; it hangs in the kernel"
             )
-    with Process.of(container.monitor) as monitor:
+    with Process.of(container.monitor) as monitor, activity.Step("conmon", "its conmon to end"):
         if not await monitor.end(MONITOR_WAIT_S):
-            _log.warning("container %s: its conmon had to be killed", container.id)
+            _log.warning(
+                "%s: its conmon had to be killed", engine.objects.container_subject(container.id)
+            )
     if (exit := read(container.id, engine.paths.bundle(container.id))) is not None:
         exits.ended(engine, exit)  # for callers that wait; the watch may not have reported it yet
 

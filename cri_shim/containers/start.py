@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from cri_shim import lifecycle
+from cri_shim.activity import Step
 from cri_shim.aio.offload import finish
 from cri_shim.containers import dependencies, exits, launch, sources, streams
 from cri_shim.engine import Engine
@@ -41,8 +42,13 @@ async def start(
     """
     container = engine.objects.container(container_id)
     if first is not None and engine.work.starts.in_flight(container.id):
-        raise WrongState(f"container {container.id} is being started already")
-    await engine.work.starts.do(container.id, lambda: _start(engine, container.id, first))
+        now = engine.work.operations.waits_for(container.id)
+        raise WrongState(f"container {container.id} is being started already{now}")
+    await engine.work.starts.do(
+        container.id,
+        lambda: _start(engine, container.id, first),
+        engine.objects.container_subject(container.id),
+    )
 
 
 async def _start(engine: Engine, id: str, first: Callable[[], Awaitable[None]] | None) -> None:
@@ -77,11 +83,14 @@ async def _launch(
             started = await _make(engine, handler, container)
         finally:  # in parallel with the next step: the kernel takes its time to unmount
             work = sources.release(engine, container.id)
-            releasing = engine.work.spawn(f"unmount the sources of {container.id}", work)
+            releasing = engine.work.spawn(
+                f"unmount the sources of {engine.objects.container_subject(container.id)}", work
+            )
         await _run(engine, handler, container.id, started, first)
     finally:
         if releasing is not None:
-            await finish(asyncio.wait({releasing}))
+            with Step("unmount", "the sources of its mounts to be unmounted"):
+                await finish(asyncio.wait({releasing}))
 
 
 async def _make(engine: Engine, handler: Handler, container: state.ContainerRecord) -> Started:
@@ -89,7 +98,8 @@ async def _make(engine: Engine, handler: Handler, container: state.ContainerReco
     fault_point("containers.start.create")
     joined = _join_target(engine, container)
     try:
-        await sources.attach(engine, engine.objects.pod(container.pod_id), container)
+        with Step("sources", "the sources of its mounts to be opened"):
+            await sources.attach(engine, engine.objects.pod(container.pod_id), container)
         engine.cgroups.begin(container.cgroups_path)
         return await launch.create(engine, handler, container)
     except CommandNotFound as e:
@@ -119,7 +129,8 @@ async def _run(
         )
     )
     engine.oci.exits.watch(id, engine.paths.bundle(id), container.init, container.monitor)
-    await launch.refuse_what_cannot_run(engine, container)
+    with Step("command", "the command to be read"):
+        await launch.refuse_what_cannot_run(engine, container)
     if first is not None:
         await first()
     fault_point("containers.start.start")
@@ -181,8 +192,10 @@ async def _fail(engine: Engine, id: str, error: BaseException) -> None:
                 message=problem,
             )
         )
+    subject = engine.objects.container_subject(id)
     engine.work.retrier.add(
-        f"end what is left of the start of {id}",
+        f"end what is left of the start of {subject}",
         lambda: exits.release_processes(engine, engine.objects.container(id)),
         now=True,
+        subject=subject,
     )

@@ -12,6 +12,8 @@ import signal
 import time
 
 from cri_shim import lifecycle
+from cri_shim.activity import Step
+from cri_shim.activity.joining import task_of, waiting_for
 from cri_shim.aio.offload import join
 from cri_shim.containers import pause
 from cri_shim.engine import Engine
@@ -46,26 +48,33 @@ async def stop(engine: Engine, container_id: str, timeout: int) -> None:
     except NotFound:
         return
     if lifecycle.has_process(container):
-        await join(_begin(engine, container, grace).task)
+        stopping = _begin(engine, container, grace)
+        with waiting_for(stopping.operation):
+            await join(stopping.task)
 
 
 def resume(engine: Engine, container: state.ContainerRecord) -> None:
     """At start: complete the stop that an earlier daemon began, in the background."""
     if container.HasField("stop") and lifecycle.has_process(container):
         grace = max(0.0, (container.stop.kill_at - _boot_clock()) / _SECOND)
-        _log.info("container %s: its stop goes on, SIGKILL is due in %.1f s", container.id, grace)
+        what = engine.objects.container_subject(container.id)
+        _log.info("%s: its stop goes on, SIGKILL is due in %.1f s", what, grace)
         _begin(engine, container, grace)
 
 
 def _begin(engine: Engine, container: state.ContainerRecord, grace: float) -> Stopping:
     """Begin a stop, or join the one in progress; `grace` in seconds before SIGKILL."""
     due = asyncio.get_running_loop().time() + grace
-    current = engine.work.stopping.get(container.id)
+    current, operations = engine.work.stopping.get(container.id), engine.work.operations
     if current is None:
         _intend(engine, container.id, grace)
         moved = asyncio.Event()
-        task = asyncio.create_task(_stop(engine, container, moved), name=f"stop {container.id}")
-        current = engine.work.stopping[container.id] = Stopping(due, moved, task)
+        operation = operations.begin(
+            "StopContainer", engine.objects.container_subject(container.id)
+        )
+        work = _stop(engine, container, moved)
+        task = task_of(operations, operation, work, f"stop {container.id}")
+        current = engine.work.stopping[container.id] = Stopping(due, moved, task, operation)
         task.add_done_callback(lambda _: engine.work.stopping.pop(container.id, None))
     elif due < current.deadline:
         _intend(engine, container.id, grace)
@@ -118,8 +127,10 @@ async def _stop(engine: Engine, container: state.ContainerRecord, moved: asyncio
     while stopping.deadline > loop.time():
         moved.clear()
         wait = stopping.deadline - loop.time()
-        if await _ended(engine, container.id, moved, wait):
-            return
+        grace = f"its end after {container.stop_signal or 'SIGTERM'}, the grace period of the stop"
+        with Step("grace period", grace, limit=wait, expected=True):
+            if await _ended(engine, container.id, moved, wait):
+                return
     again = KILL_AGAIN_S
     while True:
         fault_point("containers.stop.kill")
@@ -128,9 +139,14 @@ async def _stop(engine: Engine, container: state.ContainerRecord, moved: asyncio
         with Process.of(container.init) as init:
             init.send(signal.SIGKILL)
         moved.clear()
-        if await _ended(engine, container.id, moved, again):
-            return
-        _log.warning("container %s still lives %g s after SIGKILL", container.id, again)
+        with Step("kill", "its process to die after SIGKILL"):
+            if await _ended(engine, container.id, moved, again):
+                return
+        _log.warning(
+            "%s still lives %g s after SIGKILL",
+            engine.objects.container_subject(container.id),
+            again,
+        )
         again = min(again * 2, KILL_AGAIN_MAX_S)
 
 

@@ -1,8 +1,9 @@
 """precreate hooks: programs that read the OCI document of a container and may write a new one."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
+from cri_shim.activity import Step
 from cri_shim.aio import child
 from cri_shim.errors import TimedOut, ToolFailed
 from cri_shim.spec.document import Document, encode
@@ -36,17 +37,21 @@ async def _through(
     hook = definition.hook
     what = f"precreate hook {definition.file}"
     own = dict(entry.split("=", 1) for entry in hook.env)
+    limit = hook.timeout or LIMIT_S
     try:
-        done = await child.run(
-            [*(hook.args or (hook.path,))],
-            executable=hook.path,
-            stdin=encode(document),
-            env=own or env,
-            cwd=str(bundle),
-            timeout=hook.timeout or LIMIT_S,
-            limit=MAX_DOCUMENT,
-            session=True,
-        )
+        with Step(
+            f"hook {PurePath(hook.path).name}", f"{what}, {hook.path}", limit=limit, program=True
+        ):
+            done = await child.run(
+                [*(hook.args or (hook.path,))],
+                executable=hook.path,
+                stdin=encode(document),
+                env=own or env,
+                cwd=str(bundle),
+                timeout=limit,
+                limit=MAX_DOCUMENT,
+                session=True,
+            )
     except (TimedOut, ToolFailed) as e:
         raise ToolFailed(f"{what}: {e}") from e
     if done.returncode:

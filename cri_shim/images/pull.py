@@ -12,6 +12,7 @@ architecture. Whole layers of a failed pull are kept for a while, for the next t
 import logging
 from collections.abc import Sequence
 
+from cri_shim.activity import Step, Subject
 from cri_shim.aio.offload import offload
 from cri_shim.engine import Engine
 from cri_shim.errors import NotFound, ToolFailed, Unavailable
@@ -50,7 +51,9 @@ async def pull(
     secret = auth.SerializeToString(deterministic=True) if auth else b""
     key = PullKey(name, secret, str(store.policies.file(namespace) or ""))
     with store.pulls.asking(key, asked_by):
-        return await engine.work.pulls.do(key, lambda: _pull(store, key, auth, namespace))
+        return await engine.work.pulls.do(
+            key, lambda: _pull(store, key, auth, namespace), Subject("image", name)
+        )
 
 
 async def _pull(
@@ -89,20 +92,22 @@ async def _fetch(
         fault_point("images.pull.resolve")
         await offload(layout.create, {}, store.blobs)
         async with store.fetcher.open(name, auth, layout.blobs, seen) as fetch:
-            found = await fetch.image()
+            with Step("registry", f"an answer of the registry of {name}"):
+                found = await fetch.image()
             reference = parse(found.reference)
             if not policy.check(reference).needs_signatures:
                 content = await offload(_checked, store, layout, found, reference)
                 _show(seen, found, content)
-                return await complete(
-                    store,
-                    layout,
-                    content,
-                    fetch,
-                    seen.layers,
-                    tags=[] if reference.digest else [str(reference)],
-                    digests=[str(reference.by_digest(found.digest))],
-                )
+                with Step("layers", seen.waits_for, program=True, progress=seen.activity):
+                    return await complete(
+                        store,
+                        layout,
+                        content,
+                        fetch,
+                        seen.layers,
+                        tags=[] if reference.digest else [str(reference)],
+                        digests=[str(reference.by_digest(found.digest))],
+                    )
         return await _copy(store, reference, auth, policy)
     except OSError as e:
         raise Unavailable(f"cannot store {name} below {store.root}: {e}") from e

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from cri_shim.activity import Step
 from cri_shim.aio import child
 from cri_shim.errors import TimedOut, ToolFailed
 from cri_shim.network import versions
@@ -104,9 +105,11 @@ class Plugins:
             of += f" for pod {target.container_id}"
         what = f"CNI plugin {plugin['type']}: {verb}{of}"
         env = self._environment(verb, target)
+        waits_for = f"CNI plugin {plugin['type']}, {verb}{network and f' of network {network}'}"
         try:
-            async with asyncio.timeout(timeout):
-                done = await _run_patiently(path, json.dumps(document).encode(), env)
+            with Step(f"CNI {plugin['type']} {verb}", waits_for, limit=timeout, program=True):
+                async with asyncio.timeout(timeout):
+                    done = await _run_patiently(path, json.dumps(document).encode(), env)
         except TimeoutError as e:
             raise TimedOut(f"{what} did not end within {timeout:g} s and was killed") from e
         if done.returncode != 0:

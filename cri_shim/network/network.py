@@ -61,7 +61,7 @@ class Network:
         self._own = OwnNetwork(cache_dir, bundled)
         self._add_s, self._del_s = add_timeout, del_timeout
         self._locks = KeyedLock()
-        self._gate = ReadersWriterLock()
+        self._gate = ReadersWriterLock("a GC of the networks")
 
     async def start(self) -> None:
         """Return when the status is known; from then on changes are followed."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from cri_shim.activity import Step, program
 from cri_shim.aio import child
 from cri_shim.aio.cleanup import attempt
 from cri_shim.aio.memfile import memfile, text_of
@@ -98,8 +99,13 @@ class Conmon(Control):
         try:
             write_private(bundle / _RUNTIME_LOG, "")  # the runtime would make it readable by others
             if log is not None:
-                await self._open_log(id, log)
-            await self._launch(id, bundle, argv)
+                with Step("log", f"the file system of the log {log.path}"):
+                    await self._open_log(id, log)
+            name = f"{handler.name} create"
+            with Step(
+                name, partial(_waits_for, name, bundle), limit=sync_pipe.CREATE_S, program=True
+            ):
+                await self._launch(id, bundle, argv)
             fault_point("oci.create.identify")
             return Started(
                 init=_process(bundle / "pidfile", f"container {id} died while it was created"),
@@ -225,6 +231,15 @@ def terminal_flags(*, tty: bool, stdin: bool, stdin_once: bool) -> list[str]:
     if not stdin:
         return []
     return ["-i"] if stdin_once else ["-i", "--leave-stdin-open"]
+
+
+def _waits_for(name: str, bundle: Path) -> str:
+    """Describe a create that runs: the OCI runtime may run a hook, or wait for a mount."""
+    try:
+        monitor = int(read_file(bundle / "conmon.pid", _PID_FILE_LIMIT))
+    except (OSError, ValueError):
+        return f"conmon, for {name}"
+    return f"OCI runtime {name}{program.innermost(monitor)}"
 
 
 def _forget_last_exit(bundle: Path) -> None:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from cri_shim.activity import Step
 from cri_shim.aio import child
 from cri_shim.aio.offload import finish
 from cri_shim.errors import ToolFailed
@@ -148,9 +149,11 @@ class OciRuntime:
         ]
 
     async def _run(self, handler: Handler, *arguments: str, stdin: bytes = b"") -> child.Finished:
-        return await child.run(
-            [*self._command(handler), *arguments], stdin=stdin, env=self._env, timeout=TOOL_S
-        )
+        name = f"{handler.name} {arguments[0]}"
+        with Step(name, f"OCI runtime {name}", limit=TOOL_S, program=True):
+            return await child.run(
+                [*self._command(handler), *arguments], stdin=stdin, env=self._env, timeout=TOOL_S
+            )
 
     async def _must(
         self, handler: Handler, attempt: str, *arguments: str, stdin: bytes = b""

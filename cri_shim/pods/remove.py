@@ -28,7 +28,9 @@ async def remove(engine: Engine, pod_id: str) -> None:
         id = engine.objects.pod(pod_id).id
     except NotFound:
         return
-    await engine.work.pod_removals.do(id, lambda: _remove(engine, id))
+    await engine.work.pod_removals.do(
+        id, lambda: _remove(engine, id), engine.objects.pod_subject(id)
+    )
 
 
 async def abandon(engine: Engine, id: str) -> None:
@@ -40,7 +42,8 @@ async def abandon(engine: Engine, id: str) -> None:
 
 
 async def _remove(engine: Engine, id: str) -> None:
-    await engine.work.retrier.ensure(f"remove pod {id}", lambda: release(engine, id))
+    subject = engine.objects.pod_subject(id)
+    await engine.work.retrier.ensure(f"remove {subject}", lambda: release(engine, id), subject)
 
 
 async def release(engine: Engine, id: str) -> None:
@@ -72,7 +75,7 @@ async def _release(engine: Engine, id: str) -> None:
 
 async def leave_nothing(engine: Engine, pod: state.PodRecord) -> None:
     """Run only the removal steps, for a pod without containers."""
-    await release_all(f"removing pod {pod.id}", _steps(engine, pod))
+    await release_all(f"removing {engine.objects.pod_subject(pod.id)}", _steps(engine, pod))
 
 
 def _steps(engine: Engine, pod: state.PodRecord) -> list[Step]:

@@ -9,6 +9,8 @@ import os
 import secrets
 import time
 
+from cri_shim.activity import Step, subject
+from cri_shim.activity.step import current_operation
 from cri_shim.aio.offload import finish, offload
 from cri_shim.containers import security
 from cri_shim.engine import Engine
@@ -51,15 +53,20 @@ async def run(
         request,
         lambda: _run(engine, request, lease),
         lambda id: engine.objects.find_pod(id) is not None,
+        subject.pod(request.config.metadata),
     )
 
 
 async def _run(
     engine: Engine, request: api.RunPodSandboxRequest, lease: "state.Lease.ValueType"
 ) -> str:
-    await engine.work.pods_may_run.wait()  # a container may use an image that is being loaded
+    if not engine.work.pods_may_run.is_set():  # a container may use an image that is being loaded
+        with Step("preload", "the images of image.preload_dir, which are being loaded"):
+            await engine.work.pods_may_run.wait()
     await security.check_pod(engine, request.config)
     record = _intend(engine, request, lease)
+    if (operation := current_operation()) is not None:
+        operation.subject = engine.objects.pod_subject(record.id)
     try:
         await _build(engine, record)
     except BaseException:
@@ -125,13 +132,16 @@ async def _build(engine: Engine, record: state.PodRecord) -> None:
         texts = files.of_node(record.config, record.network.host)
         label = security.pod_labels(engine, record)[1]
         pod_tmpfs.mount_etc(where, files.size(texts), label=label)
-        await _isolate(engine, record)
+        with Step("namespaces", "the pod's namespaces to be made"):
+            await _isolate(engine, record)
     finally:
-        await synced  # the intent is on disk before an address is taken
+        with Step("sync", "the disk with the state (fsync)"):
+            await synced  # the intent is on disk before an address is taken
     engine.warm_up()  # while the plugins run; the first container follows soon
     if not record.network.host:
         fault_point("pods.run.network")
-        attached = await engine.network.attach(record)
+        with Step("network", "the pod's network"):
+            attached = await engine.network.attach(record)
         fault_point("pods.run.addresses")
         network = state.PodNetwork()
         network.CopyFrom(record.network)
@@ -143,7 +153,8 @@ async def _build(engine: Engine, record: state.PodRecord) -> None:
     files.write(where, texts, userns.root_of(record.config))  # no container exists before READY
     await _set_up_interfaces(engine, record)
     if _shares_pid_namespace(record.config):
-        record = await _start_pause(engine, record)
+        with Step("pause process", "the pause process of the pod to start"):
+            record = await _start_pause(engine, record)
     fault_point("pods.run.commit")
     engine.objects.put(changed(record, phase=state.POD_READY))
 

@@ -27,7 +27,7 @@ async def stop(engine: Engine, pod_id: str) -> None:
         id = engine.objects.pod(pod_id).id
     except NotFound:
         return
-    await engine.work.pod_stops.do(id, lambda: _stop(engine, id))
+    await engine.work.pod_stops.do(id, lambda: _stop(engine, id), engine.objects.pod_subject(id))
 
 
 async def _stop(engine: Engine, id: str) -> None:
@@ -35,7 +35,8 @@ async def _stop(engine: Engine, id: str) -> None:
     if pod is None:
         return
     if pod.phase == state.POD_CREATING:
-        raise WrongState(f"pod {id} is being made: it cannot be stopped yet")
+        now = engine.work.operations.waits_for(id)
+        raise WrongState(f"pod {id} is being made: it cannot be stopped yet{now}")
     if pod.phase != state.POD_REMOVING:  # from now on no container is created or started in it
         fault_point("pods.stop.intend")
         engine.objects.observe(changed(pod, phase=state.POD_NOTREADY, stopping=True))
@@ -44,7 +45,8 @@ async def _stop(engine: Engine, id: str) -> None:
     await asyncio.gather(
         *(container_stop.stop(engine, container.id, GRACE_S) for container in running)
     )
-    await engine.work.retrier.ensure(f"stop pod {id}", lambda: release(engine, id))
+    subject = engine.objects.pod_subject(id)
+    await engine.work.retrier.ensure(f"stop {subject}", lambda: release(engine, id), subject)
 
 
 async def release(engine: Engine, id: str) -> None:
@@ -53,6 +55,6 @@ async def release(engine: Engine, id: str) -> None:
         pod = engine.objects.find_pod(id)
         if pod is None:
             return
-        await release_all(f"stopping pod {id}", teardown.steps(engine, pod))
+        await release_all(f"stopping {engine.objects.pod_subject(id)}", teardown.steps(engine, pod))
         fault_point("pods.stop.commit")
         engine.objects.observe(changed(engine.objects.pod(id), stopping=None))

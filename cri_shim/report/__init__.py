@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cri_shim import log
 from cri_shim.config import Config
 from cri_shim.engine import Engine
 from cri_shim.oci.program_versions import Inventory
@@ -41,6 +42,8 @@ async def info(
     return await gathered(
         {
             "version": lambda: __version__,
+            "logLevel": log.current_level,
+            "inProgress": engine.work.operations.facts,
             "host": lambda: gathered(host.parts(engine, conmon, inventory)),
             "store": lambda: gathered(parts.store(engine, config)),
             "registries": lambda: parts.registries(config),

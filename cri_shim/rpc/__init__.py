@@ -5,7 +5,8 @@
 - `server`: the gRPC server with its three services
 - `listening`: the unix socket; starts the gRPC server again if it ends by itself
 - `boundary`: call number, request check, one log line, error to status
-- `log_subject`: the object of a call, for its log line
+- `call`: one call: its number, what it waits for, its log line; `log_subject`: its object
+- `exec_failures`: the log lines of failed ExecSyncs, such as probes
 - `runtime_service`: RuntimeService; `telemetry_rpcs` has its statistics, events and list streams
 - `status`: the answers of Status, RuntimeConfig and Info
 - `image_service`: ImageService

@@ -87,6 +87,10 @@ class ControlStub:
     """CopyFromContainer answers a file or directory of a container as a tar, in pieces."""
     CopyToContainer: _grpc.UnaryUnaryMultiCallable[_control_pb2.CopyToContainerRequest, _control_pb2.CopyToContainerResponse]
     """CopyToContainer extracts a tar with one top entry to a path of a container."""
+    ListChangingPods: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListChangingPodsRequest, _control_pb2.ListChangingPodsResponse]
+    """ListChangingPods answers with the pods that are being made or removed."""
+    SetLogLevel: _grpc.UnaryUnaryMultiCallable[_control_pb2.SetLogLevelRequest, _control_pb2.SetLogLevelResponse]
+    """SetLogLevel changes the level of the daemon's log until it ends."""
 
 @_typing.type_check_only
 class ControlAsyncStub(ControlStub):
@@ -147,6 +151,10 @@ class ControlAsyncStub(ControlStub):
     """CopyFromContainer answers a file or directory of a container as a tar, in pieces."""
     CopyToContainer: _aio.UnaryUnaryMultiCallable[_control_pb2.CopyToContainerRequest, _control_pb2.CopyToContainerResponse]  # type: ignore[assignment]
     """CopyToContainer extracts a tar with one top entry to a path of a container."""
+    ListChangingPods: _aio.UnaryUnaryMultiCallable[_control_pb2.ListChangingPodsRequest, _control_pb2.ListChangingPodsResponse]  # type: ignore[assignment]
+    """ListChangingPods answers with the pods that are being made or removed."""
+    SetLogLevel: _aio.UnaryUnaryMultiCallable[_control_pb2.SetLogLevelRequest, _control_pb2.SetLogLevelResponse]  # type: ignore[assignment]
+    """SetLogLevel changes the level of the daemon's log until it ends."""
 
 class ControlServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -384,5 +392,21 @@ class ControlServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.CopyToContainerResponse, _abc.Awaitable[_control_pb2.CopyToContainerResponse]]:
         """CopyToContainer extracts a tar with one top entry to a path of a container."""
+
+    @_abc_1.abstractmethod
+    def ListChangingPods(
+        self,
+        request: _control_pb2.ListChangingPodsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.ListChangingPodsResponse, _abc.Awaitable[_control_pb2.ListChangingPodsResponse]]:
+        """ListChangingPods answers with the pods that are being made or removed."""
+
+    @_abc_1.abstractmethod
+    def SetLogLevel(
+        self,
+        request: _control_pb2.SetLogLevelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.SetLogLevelResponse, _abc.Awaitable[_control_pb2.SetLogLevelResponse]]:
+        """SetLogLevel changes the level of the daemon's log until it ends."""
 
 def add_ControlServicer_to_server(servicer: ControlServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from cri_shim.engine import Engine
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import control_pb2 as control
-from cri_shim.pods import leases, prune
+from cri_shim.pods import changing, leases, prune
 from cri_shim.pods import start as pod_start
 from cri_shim.rpc.ending import Ending
 
@@ -43,3 +43,23 @@ class ControlPods:
         return control.PrunePodsResponse(
             pods=pruned.pods, containers=pruned.containers, errors=errors
         )
+
+    async def ListChangingPods(
+        self, request: control.ListChangingPodsRequest
+    ) -> control.ListChangingPodsResponse:
+        return control.ListChangingPodsResponse(pods=map(_changing, changing.pods(self._engine)))
+
+
+def _changing(pod: changing.ChangingPod) -> control.ChangingPod:
+    config = pod.record.config
+    return control.ChangingPod(
+        id=pod.record.id,
+        namespace=config.metadata.namespace,
+        name=config.metadata.name,
+        attempt=config.metadata.attempt,
+        state=pod.state,
+        created_at=pod.record.created_at,
+        runtime_handler=pod.record.runtime_handler,
+        labels=config.labels,
+        waits_for=pod.waits_for,
+    )

@@ -3,20 +3,25 @@
 Only ids, names and image references are logged: requests carry passwords, environments, commands.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from google.protobuf.message import Message
 
-_IDS = ("container_id", "pod_sandbox_id")
-_MADE = (*_IDS, "image_ref", "image_id")
+_MADE = ("container_id", "pod_sandbox_id", "image_ref", "image_id")
 _LONGEST = 200  # characters: a request that will be refused may contain any text
 
+Named = Callable[[str, str], object | None]  # (kind, id) -> the object's name; None: no such object
 
-def describe(request: Message) -> str:
-    """Return ` OBJECT` of a request, or "": its id, the name of its config, its image reference."""
-    parts = [next((value for name in _IDS if (value := _field(request, name))), "")]
+
+def describe(request: Message, named: Named | None = None) -> str:
+    """Return ` OBJECT` of a request, or "": its object, the name of its config, its image.
+
+    `named` finds the name of an id.
+    """
+    parts = [_of_id(request, named)]
     if config := _field(request, "config"):
-        parts += [getattr(config.metadata, "namespace", ""), config.metadata.name]
+        parts.append(_of_config(config))
     if image := _field(request, "image"):
         parts.append(image.image)
     return "".join(f" {_printable(part)}" for part in parts if part)
@@ -26,6 +31,20 @@ def outcome(response: Message) -> str:
     """Return ` OBJECT` that the call made according to its response, or ""."""
     made = next((value for name in _MADE if (value := _field(response, name))), "")
     return f" {_printable(made)}" if made else ""
+
+
+def _of_id(request: Message, named: Named | None) -> str:
+    for kind, field in (("container", "container_id"), ("pod", "pod_sandbox_id")):
+        if id := _field(request, field):
+            found = None if named is None else named(kind, id)
+            return id if found is None else str(found)
+    return ""
+
+
+def _of_config(config: Any) -> str:
+    """Return NAMESPACE/NAME of a pod's config, NAME of a container's."""
+    namespace = getattr(config.metadata, "namespace", "")
+    return f"{namespace}/{config.metadata.name}" if namespace else str(config.metadata.name)
 
 
 def _field(message: Message, name: str) -> Any:

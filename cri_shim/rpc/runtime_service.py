@@ -5,6 +5,7 @@ from cri_shim.containers import query as container_query
 from cri_shim.containers import remove as container_remove
 from cri_shim.containers import stop as container_stop
 from cri_shim.engine import Engine
+from cri_shim.errors import CriShimError
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pods import query as pod_query
 from cri_shim.pods import remove as pod_remove
@@ -12,6 +13,7 @@ from cri_shim.pods import run
 from cri_shim.pods import stop as pod_stop
 from cri_shim.pods import update as pod_update
 from cri_shim.pods.telemetry import Telemetry
+from cri_shim.rpc.exec_failures import ExecFailures
 from cri_shim.rpc.status import RuntimeStatus
 from cri_shim.rpc.stream_urls import StreamUrls
 from cri_shim.rpc.telemetry_rpcs import TelemetryRpcs
@@ -32,6 +34,7 @@ class RuntimeService(TelemetryRpcs):
         self._telemetry = telemetry
         self._status = status
         self._streams = streams
+        self.exec_failures = ExecFailures()
 
     # -- the runtime itself -------------------------------------------------------------------
 
@@ -147,12 +150,23 @@ class RuntimeService(TelemetryRpcs):
         return api.ReopenContainerLogResponse()
 
     async def ExecSync(self, request: api.ExecSyncRequest) -> api.ExecSyncResponse:
-        result = await exec.exec_sync(
-            self._engine, request.container_id, list(request.cmd), request.timeout
-        )
+        command = list(request.cmd)
+        try:
+            result = await exec.exec_sync(
+                self._engine, request.container_id, command, request.timeout
+            )
+        except CriShimError as e:
+            self._note_failure(request.container_id, command, str(e))
+            raise
+        if result.exit_code:
+            self._note_failure(request.container_id, command, f"exit code {result.exit_code}")
         return api.ExecSyncResponse(
             stdout=result.stdout, stderr=result.stderr, exit_code=result.exit_code
         )
+
+    def _note_failure(self, id: str, command: list[str], result: str) -> None:
+        subject = self._engine.objects.named("container", id) or f"container {id}"
+        self.exec_failures.note(id, str(subject), command, result)
 
     async def Exec(self, request: api.ExecRequest) -> api.ExecResponse:
         return api.ExecResponse(url=self._streams.exec(request))

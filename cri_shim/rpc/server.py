@@ -40,9 +40,13 @@ class Server:
         self._telemetry = telemetry
         self._pulls = engine.images.pulls
         self._control = ControlService(engine, info, streams)
+        self._named = engine.objects.named
+        self._stopping = False
         known = api_pb2.DESCRIPTOR.services_by_name
+        runtime = RuntimeService(engine, status, streams, telemetry)
+        self._exec_failures = runtime.exec_failures
         self._services = (
-            (known["RuntimeService"], RuntimeService(engine, status, streams, telemetry)),
+            (known["RuntimeService"], runtime),
             (known["ImageService"], ImageService(engine)),
             (control_pb2.DESCRIPTOR.services_by_name["Control"], self._control),
         )
@@ -50,9 +54,11 @@ class Server:
 
     def _make(self) -> grpc.aio.Server:
         server = grpc.aio.server(options=boundary.SERVER_OPTIONS)
-        check = Validator()
+        around = boundary.Surroundings(
+            check=Validator(), named=self._named, stopping=lambda: self._stopping
+        )
         for descriptor, service in self._services:
-            boundary.add(server, descriptor, service, check)
+            boundary.add(server, descriptor, service, around)
         return server
 
     async def __aenter__(self) -> "Server":
@@ -73,10 +79,12 @@ class Server:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
+        self._stopping = True
         self._telemetry.events.end()  # otherwise the followers of events would never end
         self._pulls.close()
         self._control.end_calls()
         await self._listening.close(DRAIN_S)
+        self._exec_failures.close()
 
 
 def _remove_stale(path: Path) -> None:

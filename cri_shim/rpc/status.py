@@ -22,8 +22,8 @@ class RuntimeStatus:
     def status(self, *, verbose: bool) -> api.StatusResponse:
         """Return the conditions, every handler, and the features that were probed.
 
-        Verbose adds `config` (the effective configuration), `network`, `retries`, `pulls` and
-        `pullCounters` as JSON.
+        Verbose adds `config` (the effective configuration), `network`, `retries`, `inProgress`,
+        `pulls` and `pullCounters` as JSON.
         """
         answer = api.StatusResponse(
             status=api.RuntimeStatus(
@@ -116,4 +116,5 @@ class RuntimeStatus:
             "network": {"problems": self.engine.network.networks().problems},
             "resourceLimits": self.engine.cgroups.problem or "work",
             "retries": self.engine.retries(),
+            "inProgress": self.engine.work.operations.facts(),
         }

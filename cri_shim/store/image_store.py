@@ -125,7 +125,9 @@ class ImageStore:
         self.fetcher = fetcher or Fetcher(architecture=self.architecture)
         self.pulls = Pulls()
         self.grace = Grace(grace, self.collect)
-        self.turns = KeyedLock(pulls_at_once or sys.maxsize)  # key: registry
+        self.turns = KeyedLock(  # key: registry
+            pulls_at_once or sys.maxsize, "other pulls of the registry (image.pulls_at_once)"
+        )
         self.keep_blobs = keep_blobs
         self._held_by_containers = held_layers
         additions = Additions(self.layers, self.catalog, self.delete_later)

@@ -274,6 +274,8 @@ _CHECKS: dict[type[Message], Callable[[Any], None]] = {
     control.ExportContainerRequest: _of_container,
     control.CopyFromContainerRequest: _copy,
     control.CopyToContainerRequest: _copy_to,
+    control.ListChangingPodsRequest: _nothing,
+    control.SetLogLevelRequest: _nothing,  # the service knows the levels
 }
 
 COVERED = frozenset(_CHECKS)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from cri_shim.activity import Step
 from cri_shim.aio.child import Finished, run
 from cri_shim.aio.offload import offload
 from cri_shim.errors import (
@@ -80,16 +81,14 @@ class Skopeo:
 
     async def manifest(self, source: str, authfile: Path | None) -> bytes:
         """Return the manifest, or manifest list, of `source` (transport:name), byte for byte."""
-        done = await run(
-            [
-                self._installed(), "--insecure-policy", *self._registries, "inspect", "--raw",
-                *await self._without_tls("--tls-verify", source),
-                *_auth("--authfile", authfile), source,
-            ],
-            env=self._env,
-            limit=_MANIFEST_LIMIT,
-            timeout=self._patience or None,
-        )  # fmt: skip
+        limit = self._patience or None
+        command = [
+            self._installed(), "--insecure-policy", *self._registries, "inspect", "--raw",
+            *await self._without_tls("--tls-verify", source),
+            *_auth("--authfile", authfile), source,
+        ]  # fmt: skip
+        with Step("skopeo inspect", f"skopeo, manifest of {source}", limit=limit, program=True):
+            done = await run(command, env=self._env, limit=_MANIFEST_LIMIT, timeout=limit)
         if done.returncode:
             raise failure(done, f"cannot read the manifest of {source}")
         return done.stdout
@@ -116,7 +115,9 @@ class Skopeo:
             env=self._env,
         )  # fmt: skip
         attempted = f"cannot copy {source}"
-        done = await unless_stalled(copying, layout, self._patience, attempted)
+        # It may rightly take long: `unless_stalled` finds out whether bytes come.
+        with Step("skopeo copy", f"skopeo, copy of {source}", expected=True, program=True):
+            done = await unless_stalled(copying, layout, self._patience, attempted)
         if done.returncode:
             raise failure(done, attempted, layout)
 

@@ -65,6 +65,18 @@ class PullProgress:
     def asked_by(self) -> list[str]:
         return self.news.asked_by(self.key)
 
+    def activity(self) -> int:
+        """Return a number that changes while bytes come, or layers are unpacked."""
+        unpacking = any(layer.state == UNPACKING for layer in self.layers)
+        return time.monotonic_ns() if unpacking else self.done
+
+    def waits_for(self) -> str:
+        """Return what the layers of this pull wait for."""
+        coming = [layer for layer in self.layers if layer.state in (WAITING, DOWNLOADING)]
+        if coming:
+            return f"bytes of {len(coming)} layers from {self.host or 'the registry'}"
+        return "layers to be unpacked"
+
     def rate(self, now: float | None = None) -> float:
         """Return the bytes a second of the last RATE_S seconds."""
         self._sample(time.monotonic() if now is None else now, force=True)

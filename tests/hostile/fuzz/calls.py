@@ -213,8 +213,10 @@ async def _serving(socket: Path) -> AsyncIterator[None]:
     def make() -> grpc.aio.Server:
         server = grpc.aio.server(options=boundary.SERVER_OPTIONS)
         services = api.DESCRIPTOR.services_by_name
-        boundary.add(server, services["RuntimeService"], _Runtime(), Validator())
-        boundary.add(server, services["ImageService"], object(), Validator())
+        boundary.add(
+            server, services["RuntimeService"], _Runtime(), boundary.Surroundings(Validator())
+        )
+        boundary.add(server, services["ImageService"], object(), boundary.Surroundings(Validator()))
         return server
 
     listening = Listening(socket, make)

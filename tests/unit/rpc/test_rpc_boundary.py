@@ -12,7 +12,7 @@ import pytest
 
 from cri_shim import errors
 from cri_shim.pb import api_pb2 as api
-from cri_shim.rpc import boundary
+from cri_shim.rpc import boundary, call
 from cri_shim.rpc.client import Client
 
 RUNTIME = api.DESCRIPTOR.services_by_name["RuntimeService"]
@@ -28,7 +28,7 @@ class Runtime:
         self.numbers: list[int] = []
 
     async def Version(self, request: api.VersionRequest) -> api.VersionResponse:
-        self.numbers.append(boundary.call_number.get())
+        self.numbers.append(call.call_number.get())
         return api.VersionResponse(version="0.1.0")
 
     async def RunPodSandbox(self, request: api.RunPodSandboxRequest) -> api.RunPodSandboxResponse:
@@ -73,7 +73,7 @@ async def serving(
 ) -> AsyncIterator[Client]:
     socket = tmp_path / "s"
     server = grpc.aio.server(options=boundary.SERVER_OPTIONS)
-    boundary.add(server, RUNTIME, runtime, check)
+    boundary.add(server, RUNTIME, runtime, boundary.Surroundings(check))
     boundary.add(server, IMAGE, object())
     server.add_insecure_port(f"unix://{socket}")
     await server.start()
@@ -259,19 +259,19 @@ async def test_verbs_log_one_line_with_object_time_and_outcome(
     caplog.set_level(logging.INFO)
     config = api.PodSandboxConfig(metadata=api.PodSandboxMetadata(name="web", namespace="ns"))
     await client.runtime.RunPodSandbox(api.RunPodSandboxRequest(config=config))
-    (line,) = [r.getMessage() for r in caplog.records if r.name == boundary.__name__]
+    (line,) = [r.getMessage() for r in caplog.records if r.name == call.log.name]
     words = line.split()
     assert words[0] == "call"
-    assert words[2:5] == ["RunPodSandbox", "ns", "web"]
-    assert words[6:] == ["ms:", "OK", "f00"]
+    assert words[2:4] == ["RunPodSandbox", "ns/web"]
+    assert words[5:] == ["ms:", "OK", "f00"]
 
 
 async def test_reads_are_logged_at_debug_level_only(
     client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG, boundary.__name__)
+    caplog.set_level(logging.DEBUG, call.log.name)
     await client.runtime.Version(api.VersionRequest())
-    (record,) = [r for r in caplog.records if r.name == boundary.__name__]
+    (record,) = [r for r in caplog.records if r.name == call.log.name]
     assert record.levelno == logging.DEBUG
 
 
@@ -281,7 +281,7 @@ async def test_a_failure_is_a_warning_with_its_code_on_one_line(
     runtime.failure = errors.ToolFailed("one\ntwo")
     with pytest.raises(errors.ToolFailed):
         await client.runtime.StopPodSandbox(api.StopPodSandboxRequest(pod_sandbox_id="abc"))
-    (record,) = [r for r in caplog.records if r.name == boundary.__name__]
+    (record,) = [r for r in caplog.records if r.name == call.log.name]
     assert record.levelno == logging.WARNING
     assert record.getMessage().endswith("UNKNOWN: one | two")
 

@@ -1,0 +1,35 @@
+"""The call of a client, and the operation that it waits for."""
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from cri_shim.activity.operation import Operation
+
+
+@dataclass(slots=True)
+class Caller:
+    """One call. `operation` is the last one that it waited for; it may go on after the call."""
+
+    operation: Operation | None = None
+
+    def outcome(self) -> str:
+        """Return what becomes of the work when the caller gives up."""
+        operation = self.operation
+        if operation is None:
+            return ""
+        if operation.abandoned or not operation.open:
+            return "; the work ends with it"
+        return f"; the work goes on: {operation.waits_for or operation.verb}"
+
+
+_current: ContextVar[Caller | None] = ContextVar("caller", default=None)
+
+
+def current() -> Caller | None:
+    """Return the call that this task serves; None in work that belongs to the daemon."""
+    return _current.get()
+
+
+def enter(call: Caller | None) -> None:
+    """Let `call` be the one that this context serves from now on."""
+    _current.set(call)

@@ -1,0 +1,91 @@
+"""All operations of a runtime. While there are any, one timer looks for steps that take long."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from cri_shim.activity import step
+from cri_shim.activity.operation import Operation
+from cri_shim.activity.step import Step
+from cri_shim.activity.subject import Subject
+
+SWEEP_S = 1.0
+MOST_SHOWN = 200  # operations in `info`: a node that hangs may have thousands
+
+
+class Operations:
+    """The operations in hand, in the order of their beginning."""
+
+    def __init__(self) -> None:
+        self._open: dict[Operation, None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __iter__(self) -> Iterator[Operation]:
+        return iter(list(self._open))
+
+    def begin(self, verb: str, subject: Subject) -> Operation:
+        """Note a new operation. It lasts until `end`, which must be called in every case."""
+        operation = Operation(verb, subject)
+        self._open[operation] = None
+        if self._timer is None:
+            self._look_later()
+        return operation
+
+    def end(self, operation: Operation) -> None:
+        operation.open = False
+        self._open.pop(operation, None)
+
+    @contextmanager
+    def doing(self, verb: str, subject: Subject) -> Iterator[Operation]:
+        """In the block, this task's steps belong to a new operation."""
+        outer = step.current()
+        operation = self.begin(verb, subject)
+        step.enter(operation.root)
+        try:
+            yield operation
+        finally:
+            step.enter(outer)
+            self.end(operation)
+
+    def on(self, id: str) -> list[Operation]:
+        """Return the operations on the object of this id."""
+        return [operation for operation in self._open if operation.subject.id == id]
+
+    def waits_for(self, id: str) -> str:
+        """Return `: in progress since ...: waiting for ...` for an object; "" if there is none."""
+        return next((f": {operation.progress()}" for operation in self.on(id)), "")
+
+    def facts(self) -> list[dict[str, Any]]:
+        """Return the longest running operations, JSON-able."""
+        return [operation.facts() for operation in list(self._open)[:MOST_SHOWN]]
+
+    def _look_later(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(SWEEP_S, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if not self._open:
+            return
+        self._look_later()
+        now = time.monotonic()
+        for operation in self._open:
+            for each in [*operation.steps, operation.root]:
+                if each.is_due(now):
+                    _tell(operation, each, now)
+
+    def close(self) -> None:
+        """End the timer: the runtime is closed."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def _tell(operation: Operation, late: Step, now: float) -> None:
+    level = logging.INFO if late.expected else logging.WARNING
+    what = "still at work" if late is operation.root else f"still waiting for {late.waits_for}"
+    step.log.log(
+        level, "%s: %s (%s, %s)", operation.subject, what, operation.verb, late.lasted(now)
+    )

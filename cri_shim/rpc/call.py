@@ -1,0 +1,118 @@
+"""One call: its number, the operation that it waits for, and its line in the log.
+
+A call that its caller gives up is told as such, with what becomes of the work. A slow call is told
+with the steps that took longest.
+"""
+
+import itertools
+import logging
+import re
+import time
+from contextvars import ContextVar
+from typing import Any
+
+from google.protobuf.message import Message
+
+from cri_shim.activity import caller
+from cri_shim.rpc.log_subject import Named, describe, outcome
+
+log = logging.getLogger("cri_shim.rpc")
+
+SLOW_S = 1.0  # a call that takes longer gets its parts
+# An answer that is on its way before the deadline reaches the caller, and its logs and events.
+EARLY_S, WITH_TIME_S = 0.1, 1.0
+
+call_number: ContextVar[int] = ContextVar("call_number", default=0)
+_numbers = itertools.count(1)
+
+_READS = re.compile(
+    r"(List|Stream).*|.*(Status|Stats)|Version|Info|WatchPulls|ImageFsInfo|RuntimeConfig"
+)
+_TOLD_ELSEWHERE = {"ExecSync"}  # see exec_failures: probes would fill the log
+
+Context = Any  # grpc.aio.ServicerContext: its published types do not fit the real coroutines
+
+
+class Call:
+    def __init__(self, name: str, context: Context, named: Named | None) -> None:
+        """Begin a call in this task. `named` finds the name of an object's id."""
+        self.name, self.number = name, next(_numbers)
+        call_number.set(self.number)
+        self.level = logging.INFO
+        if _READS.fullmatch(name) or name in _TOLD_ELSEWHERE:
+            self.level = logging.DEBUG
+        self._context, self._named = context, named
+        self._begin = time.monotonic()
+        self._limit: float | None = context.time_remaining()
+        self._request: Message | None = None
+        self._subject = self._made = ""
+        self.caller = caller.Caller()
+        caller.enter(self.caller)
+
+    def parsed(self, request: Message) -> None:
+        """Note the object now, if the call will be logged: after it, the object may be gone."""
+        self._request = request
+        if log.isEnabledFor(self.level):
+            self._subject = describe(request, self._named)
+
+    def answered(self, response: Message) -> None:
+        if log.isEnabledFor(self.level):
+            self._made = outcome(response)
+
+    def time_to_answer(self) -> float | None:
+        """Return the seconds after which it is answered that it takes longer; None: no limit."""
+        if self._limit is None or self._limit < WITH_TIME_S:
+            return None
+        return self._limit - EARLY_S
+
+    def succeeded(self) -> None:
+        self._line(self.level, f"OK{self._made}{self._parts()}")
+
+    def failed(self, text: str, *, usual: bool) -> None:
+        """`usual`: the error answers a question, or is told elsewhere."""
+        usual = usual or self.name in _TOLD_ELSEWHERE
+        self._line(self.level if usual else logging.WARNING, text + self._parts())
+
+    def broke(self, text: str) -> None:
+        """Log an error that is not the caller's, with its traceback."""
+        self._line(logging.ERROR, text, trace=True)
+
+    def late(self) -> str:
+        """Log that the deadline is over; return the error for the caller."""
+        self._gave_up()
+        operation = self.caller.operation
+        if operation is None:
+            return f"{self.name} did not end within {self._limit:g} s, the caller's deadline"
+        ends = "ends with this call" if operation.abandoned or not operation.open else "goes on"
+        return f"{operation}: {operation.progress()}; the work {ends}"
+
+    def cancelled(self, *, stopping: bool) -> None:
+        """Log that the call ended without an answer."""
+        if stopping:
+            self._line(self.level, "ended by the shutdown of the daemon")
+        else:
+            self._gave_up()
+
+    def _gave_up(self) -> None:
+        # gRPC does not tell a cancelled call from a closed connection.
+        spent = time.monotonic() - self._begin
+        past = self._limit is not None and spent > self._limit - 2 * EARLY_S
+        why = "its deadline" if past else "it cancelled the call, or its connection closed"
+        after = self._limit if past and self._limit is not None else spent
+        text = f"the caller gave up after {round(after, 1):g} s ({why}){self.caller.outcome()}"
+        self._line(logging.WARNING if past and self.level >= logging.INFO else self.level, text)
+
+    def _parts(self) -> str:
+        operation, slow = self.caller.operation, time.monotonic() - self._begin > SLOW_S
+        parts = operation.longest_parts() if slow and operation is not None else ""
+        return f" ({parts})" if parts else ""
+
+    def _line(self, level: int, result: str, *, trace: bool = False) -> None:
+        if log.isEnabledFor(level):
+            if not self._subject and self._request is not None:
+                self._subject = describe(self._request, self._named)
+            spent = (time.monotonic() - self._begin) * 1000
+            text = "call %d %s%s %.1f ms: %s"
+            log.log(
+                level, text, self.number, self.name, self._subject, spent, result, exc_info=trace
+            )

@@ -1,0 +1,79 @@
+"""The list of operations, and the sweep that tells of late steps."""
+
+import asyncio
+import logging
+
+import pytest
+
+from cri_shim.activity import Operations, Step, Subject, operations, step
+from tests.fixtures.waiting import until
+
+POD = Subject("pod", "default/hang", "4f0c1b2a3d4e5f")
+
+
+async def told(monkeypatch: pytest.MonkeyPatch, all: Operations, made: Step) -> None:
+    """Return after sweeps of which one finds the step late."""
+    monkeypatch.setattr(operations, "SWEEP_S", 0.001)
+    made.moved -= 6
+    made.began -= 6
+    with all.doing("other", Subject("pod", "b")):  # starts the sweep, if none runs
+        await until(lambda: made.told)
+
+
+async def test_a_late_step_is_one_warning_and_its_end_an_info(monkeypatch, caplog) -> None:
+    caplog.set_level(logging.INFO, step.log.name)
+    monkeypatch.setattr(operations, "SWEEP_S", 0.001)
+    all = Operations()
+    with all.doing("RunPodSandbox", POD):
+        with Step("CNI", "CNI plugin flaky, ADD of network n", limit=120) as late:
+            await told(monkeypatch, all, late)
+            await asyncio.sleep(0.01)
+    all.close()
+    assert [(r.levelname, r.getMessage()) for r in caplog.records] == [
+        (
+            "WARNING",
+            "pod default/hang (4f0c1b2a3d4e): still waiting for CNI plugin flaky, ADD of network n"
+            " (RunPodSandbox, 6 s of 120 s)",
+        ),
+        (
+            "INFO",
+            "pod default/hang (4f0c1b2a3d4e): CNI plugin flaky, ADD of network n ended after 6 s",
+        ),
+    ]
+
+
+async def test_an_expected_wait_is_told_at_info(monkeypatch, caplog) -> None:
+    caplog.set_level(logging.INFO, step.log.name)
+    monkeypatch.setattr(operations, "SWEEP_S", 0.001)
+    all = Operations()
+    with all.doing("StopContainer", POD), Step("grace period", limit=30, expected=True) as late:
+        await told(monkeypatch, all, late)
+    all.close()
+    assert {r.levelname for r in caplog.records} == {"INFO"}
+
+
+async def test_an_operation_between_two_steps_is_told_too(monkeypatch, caplog) -> None:
+    monkeypatch.setattr(operations, "SWEEP_S", 0.001)
+    all = Operations()
+    with all.doing("RunPodSandbox", POD) as operation:
+        await told(monkeypatch, all, operation.root)
+    all.close()
+    assert "still at work (RunPodSandbox, 6 s)" in caplog.text
+
+
+async def test_no_timer_runs_while_nothing_is_in_hand(monkeypatch) -> None:
+    monkeypatch.setattr(operations, "SWEEP_S", 0.001)
+    all = Operations()
+    with all.doing("RunPodSandbox", POD):
+        pass
+    await until(lambda: all._timer is None)
+
+
+async def test_operations_are_found_by_the_id_of_their_object() -> None:
+    all = Operations()
+    with all.doing("RunPodSandbox", POD) as operation:
+        assert all.on(POD.id) == [operation]
+        assert all.waits_for(POD.id).startswith(": in progress since ")
+        assert [fact["verb"] for fact in all.facts()] == ["RunPodSandbox"]
+    assert (all.on(POD.id), all.waits_for(POD.id), all.facts()) == ([], "", [])
+    all.close()
