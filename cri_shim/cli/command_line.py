@@ -67,7 +67,7 @@ def parser() -> Parser:
 
 def _parser(prog: str, path: list[str], depth: int) -> Parser:
     """Return the parser of a command, or of an action: `path` is its modules' names."""
-    module = importlib.import_module(".".join([_PACKAGE, *path]))
+    module = importlib.import_module(".".join([_PACKAGE, *path]).replace("-", "_"))
     found = Parser(prog=prog, absent=getattr(module, "ABSENT", None))
     if names := getattr(module, "NAMES", None):
         _add_actions(found, path, names, module, depth)
@@ -102,7 +102,7 @@ def _end(module: ModuleType, own: Any) -> Iterator[str]:
 
 def summary(*path: str) -> str:
     """Return the first line of a command's docstring, without importing the command."""
-    place = _HERE.joinpath(*path)
+    place = _HERE.joinpath(*(name.replace("-", "_") for name in path))
     file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
     with file.open(encoding="utf-8") as lines:
         return lines.readline().strip().strip('"').removesuffix(".")

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import control_pb2 as control
 from tests.fixtures.cri import Cri
 from tests.fixtures.daemon import Daemon, Setting, private_daemon
 
 WAITS = "CNI plugin flaky, ADD of network flakynet"
-_LIMIT_S = 20.0
+_LIMIT_S = 60.0
 
 # The pod gets an address that no interface has: nothing here uses it.
 _PLUGIN = """#!/bin/sh
@@ -90,14 +91,21 @@ async def info(cri: Cri) -> dict[str, Any]:
     return facts
 
 
+async def in_progress(cri: Cri) -> list[dict[str, Any]]:
+    status = await cri.runtime.Status(api.StatusRequest(verbose=True))
+    found: list[dict[str, Any]] = json.loads(status.info["inProgress"])
+    return found
+
+
 async def waiting(cri: Cri, name: str, waits_for: str = WAITS) -> dict[str, Any]:
     """Return the operation on the object of this name, as soon as it waits for this."""
     async with asyncio.timeout(_LIMIT_S):
         while True:
-            for operation in (await info(cri))["inProgress"]:
+            for operation in await in_progress(cri):
                 waits = [wait["for"] for wait in operation["waits"]]
                 if name in operation["object"] and any(waits_for in wait for wait in waits):
-                    return dict(operation)
+                    return operation
+            await asyncio.sleep(0.02)
 
 
 def lines(cri: Cri, *words: str) -> list[str]:

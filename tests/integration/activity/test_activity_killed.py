@@ -10,7 +10,7 @@ from cri_shim.pb import control_pb2 as control
 from tests.fixtures.cri import Cri, pod_config
 from tests.fixtures.daemon import Daemon
 from tests.fixtures.waiting import until
-from tests.integration.activity.conftest import Gate, flaky_daemon, info, waiting
+from tests.integration.activity.conftest import Gate, flaky_daemon, in_progress, waiting
 
 
 @pytest.fixture
@@ -42,4 +42,4 @@ async def test_the_next_daemon_names_the_pod_that_it_removes(
     assert [(pod.id, pod.state) for pod in pods] == [(id, "Removing")]
     assert pods[0].waits_for.startswith("CNI plugin flaky, DEL")
     await until(lambda: not cri.daemon.traces())
-    assert (await info(cri))["inProgress"] == []
+    assert await in_progress(cri) == []

@@ -10,22 +10,21 @@ from cri_shim.errors import AlreadyExists, TimedOut, WrongState
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import control_pb2 as control
 from cri_shim.rpc.client import Client
+from tests.fixtures.commands import shown
 from tests.fixtures.cri import Cri, pod_config
 from tests.fixtures.waiting import until
-from tests.integration.activity.conftest import WAITS, Gate, info, lines, waiting
+from tests.integration.activity.conftest import WAITS, Gate, in_progress, info, lines, waiting
 
 
 async def changing(cri: Cri) -> list[control.ChangingPod]:
     return list((await cri.control.ListChangingPods(control.ListChangingPodsRequest())).pods)
 
 
-async def test_a_hanging_plugin_is_named_in_info_status_and_the_list_of_pods(
-    cri: Cri, gate: Gate
-) -> None:
+async def test_a_hanging_plugin_is_named_in_info_and_the_list_of_pods(cri: Cri, gate: Gate) -> None:
     making = asyncio.create_task(cri.run_pod(pod_config(cri.daemon, "hang")))
     operation = await waiting(cri, "pod test/hang")
     (listed,) = await changing(cri)
-    status = await cri.runtime.Status(api.StatusRequest(verbose=True))
+    facts = await info(cri)
     gate.open()
     id = await making
     assert (operation["verb"], operation["id"]) == ("RunPodSandbox", id)
@@ -33,8 +32,8 @@ async def test_a_hanging_plugin_is_named_in_info_status_and_the_list_of_pods(
     assert (listed.namespace, listed.name, listed.state) == ("test", "hang", "Creating")
     assert listed.id == id
     assert listed.waits_for.startswith(WAITS)
-    assert WAITS in status.info["inProgress"]
-    assert (await info(cri))["inProgress"] == []
+    assert facts["inProgress"][0]["waits"][0]["for"].startswith(WAITS)
+    assert await in_progress(cri) == []
     assert await changing(cri) == []
 
 
@@ -74,12 +73,12 @@ async def test_a_deadline_of_the_caller_is_told_as_one_to_it_and_in_the_log(
 ) -> None:
     request = api.RunPodSandboxRequest(config=pod_config(cri.daemon, "late"))
     with pytest.raises(TimedOut, match=f"waiting for {WAITS}.*; the work goes on"):
-        await cri.runtime.RunPodSandbox(request, timeout=2)
+        await cri.runtime.RunPodSandbox(request, timeout=5)
     with pytest.raises(TimedOut, match=f"waiting for {WAITS}"):  # a retry joins the work
-        await cri.runtime.RunPodSandbox(request, timeout=1)
+        await cri.runtime.RunPodSandbox(request, timeout=2)
     gate.open()
     await cri.runtime.RunPodSandbox(request)
-    gave_up = "the caller gave up after 2 s (its deadline); the work goes on: " + WAITS
+    gave_up = "the caller gave up after 5 s (its deadline); the work goes on: " + WAITS
     assert lines(cri, "WARNING", "RunPodSandbox test/late", gave_up)
     assert lines(cri, "CancelledError") == []
 
@@ -101,3 +100,23 @@ async def test_a_cancelled_call_is_told_as_one(cri: Cri, gate: Gate) -> None:
     await cri.runtime.RunPodSandbox(request)
     gave_up = f"(it cancelled the call, or its connection closed); the work goes on: {WAITS}"
     assert lines(cri, "RunPodSandbox test/gone", gave_up)
+
+
+async def test_pods_lists_a_pod_that_is_being_made(cri: Cri, gate: Gate) -> None:
+    making = asyncio.create_task(cri.run_pod(pod_config(cri.daemon, "made")))
+    id = (await waiting(cri, "pod test/made"))["id"]
+    table = await shown(cri, "pods", "--name", "made")
+    ready = await shown(cri, "pods", "--name", "made", "--state", "ready")
+    ids = await shown(cri, "pods", "-q")
+    gate.open()
+    await making
+    assert re.search(rf"^{id[:13]} .* Creating +made +test ", table, re.MULTILINE)
+    assert "made" not in ready
+    assert id not in ids
+
+
+async def test_the_level_of_the_log_is_shown_and_changed(cri: Cri) -> None:
+    assert await shown(cri, "log-level") == "log level: info\n"
+    assert await shown(cri, "log-level", "debug") == "log level: debug (it was info)\n"
+    assert (await info(cri))["logLevel"] == "debug"
+    assert await shown(cri, "log-level", "info") == "log level: info (it was debug)\n"
