@@ -13,7 +13,6 @@ from cri_shim.untrusted import one_line
 
 LONGEST = 1000  # characters of a command line
 HIDDEN = "***"
-LONGEST_INNER = 200
 _DEPTH = 8  # programs that run each other; a hook may be a script that runs others
 
 _SECRET = r"(?i:pass(?:word|wd|phrase)?|token|secret|creds?|credentials?|api-?key|auth)"
@@ -41,20 +40,18 @@ def _without_secret(word: str) -> str:
 
 
 def innermost(pid: int) -> str:
-    """Return `, which runs COMMAND`: the last one of the programs that run each other below `pid`.
+    """Return `, which runs NAME`: the last one of the programs that run each other below `pid`.
 
-    "" if it runs none. It is read when it is shown, and may be another one then.
+    "" if it runs none. It is read when it is shown, and may be another one then. The name is the
+    kernel's (of a script: the script's), because reading a command line may block.
     """
-    found = ""
+    name = ""
     with suppress(OSError):  # it has ended
         for _ in range(_DEPTH):
-            threads = sorted(Path(f"/proc/{pid}/task").iterdir())
+            threads = list(Path(f"/proc/{pid}/task").iterdir())
             children = [each for t in threads for each in (t / "children").read_text().split()]
             if not children:
                 break
-            pid = int(children[-1])
-            argv = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1]
-            found = one_line(
-                shown([word.decode(errors="replace") for word in argv] or ["?"]), LONGEST_INNER
-            )
-    return f", which runs {found}" if found else ""
+            pid = max(map(int, children))  # the youngest: a hook is started after its container
+            name = Path(f"/proc/{pid}/comm").read_text(errors="replace").strip()
+    return f", which runs {one_line(name)}" if name else ""

@@ -62,7 +62,7 @@ async def test_a_step_that_takes_long_is_a_warning_and_its_end_has_the_duration(
     gate.open()
     id = await making
     told = rf"WARNING activity pod test/slow \({id[:12]}\): still waiting for {WAITS}.* \("
-    assert re.search(told + r"RunPodSandbox, 5 s of \d+ s\)", warning)
+    assert re.search(told + r"RunPodSandbox, \d+ s of \d+ s\)", warning)
     assert lines(cri, f"INFO activity pod test/slow ({id[:12]}): {WAITS}", "ended after ")
     (line,) = lines(cri, "RunPodSandbox test/slow")
     assert re.search(rf"OK {id} \(CNI flaky ADD \d{{4,}}, ", line)
