@@ -13,6 +13,7 @@ objects from being served. There are three cases:
 
 import asyncio
 import logging
+from dataclasses import dataclass
 from functools import partial
 
 from cri_shim import lifecycle
@@ -43,13 +44,51 @@ from cri_shim.pods import stop as pod_stop
 
 _REBOOTED = "the node was restarted"
 _DAEMON_DIED = "cri-shim ended while this container was being started"
+_UNFINISHED_PODS = (state.POD_CREATING, state.POD_REMOVING)
+_UNFINISHED = (state.CONTAINER_CREATING, state.CONTAINER_REMOVING)
 STARTS_S = 2.0  # for all starts in progress together; later ones are completed while we serve
 
 _log = logging.getLogger(__name__)
 
 
-async def recover(engine: Engine) -> None:
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What the records had at the start. `undone`: work that the last daemon did not finish."""
+
+    pods: int = 0
+    containers: int = 0
+    running: int = 0
+    undone: int = 0
+
+    def __str__(self) -> str:
+        """As in "5 pods, 4 containers (1 running), 2 unfinished works undone"."""
+        found = f"{_counted(self.pods, 'pod')}, {_counted(self.containers, 'container')}"
+        if self.containers:
+            found += f" ({self.running} running)"
+        works = f", {_counted(self.undone, 'unfinished work')} undone" if self.undone else ""
+        return found + works
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _found(engine: Engine) -> Recovered:
+    pods, containers = engine.objects.everything()
+    undone = sum(pod.phase in _UNFINISHED_PODS for pod in pods)
+    undone += sum(container.phase in _UNFINISHED for container in containers)
+    made = [c for c in containers if c.phase not in _UNFINISHED]
+    return Recovered(
+        pods=sum(pod.phase not in _UNFINISHED_PODS for pod in pods),
+        containers=len(made),
+        running=sum(lifecycle.is_running(c) and c.boot_id == engine.boot_id for c in made),
+        undone=undone,
+    )
+
+
+async def recover(engine: Engine) -> Recovered:
     """Bring every record in line with the node; long work goes on in the background."""
+    found = _found(engine)
     passage.update(engine)
     with engine.work.operations.doing("recovery", Subject("the start of the daemon")):
         for pod in engine.objects.everything()[0]:
@@ -65,6 +104,7 @@ async def recover(engine: Engine) -> None:
     engine.work.retrier.add(
         "network gc", lambda: engine.network.gc(lambda: _attachments(engine)), now=True
     )
+    return found
 
 
 def _attachments(engine: Engine) -> list[tuple[str, str]]:

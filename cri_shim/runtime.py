@@ -21,6 +21,7 @@ time. Every call before the opening or after the end raises RuntimeStopped.
 import asyncio
 import enum
 import logging
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -28,7 +29,7 @@ from typing import Any, Unpack
 
 from cri_shim import assembly, log, recovery, report, rootless, shutdown
 from cri_shim.aio.cleanup import Closing
-from cri_shim.aio.offload import finish, join, offload
+from cri_shim.aio.offload import finish, offload
 from cri_shim.config import Config, deep_copy, load
 from cri_shim.directories import Directories
 from cri_shim.engine import Engine
@@ -51,6 +52,8 @@ from cri_shim.pb.api_pb2 import PodSandboxConfig
 from cri_shim.pods import prune
 from cri_shim.pods.prune import Pruned
 from cri_shim.pods.telemetry import Telemetry
+from cri_shim.problems import Finding, problems
+from cri_shim.problems.watch import Problems
 from cri_shim.shutdown import FORCED_STOP_S
 
 _log = logging.getLogger(__name__)
@@ -82,6 +85,7 @@ class Runtime:
         return runtime
 
     def _setup(self, path: Path | None, options: tuple[Option | Options, ...]) -> None:
+        self._began = time.monotonic()
         self._path, self._options = path, options
         self._config = load(path, flat(options))
         self._programs = assembly.find_programs(self._config)
@@ -90,7 +94,8 @@ class Runtime:
         self._engine: Engine | None = None
         self._closing = Closing()
         self._ending: asyncio.Task[Exception | None] | None = None
-        self._advice: asyncio.Task[list[str]] | None = None
+        self._problems: Problems | None = None
+        self._recovered = recovery.Recovered()
         self._stopping = asyncio.Event()
         self._unserved = asyncio.Event()  # `serve` is not running
         self._unserved.set()
@@ -122,7 +127,7 @@ class Runtime:
         try:
             directories.lock()
             engine = await assembly.open_engine(self._config, self._programs, self._closing)
-            await recovery.recover(engine)
+            self._recovered = await recovery.recover(engine)
             if self._config.image.preload_dir:
                 preload.start(engine, Path(self._config.image.preload_dir))
             assembly.mark_alive(server.run_root, engine.boot_id)
@@ -133,6 +138,8 @@ class Runtime:
         directories.keep()
         log.name_objects(engine.objects.named)
         self._closing.add("names in the log", lambda: log.name_objects(None))
+        self._problems = Problems(engine, self._config, self._inventory)
+        self._closing.add("the list of problems", self._problems.close)
         self._engine, self._phase = engine, _Phase.OPEN
         return self
 
@@ -160,29 +167,19 @@ class Runtime:
         JSON-able. A value that cannot be found is `{"error": ...}`.
         """
         conmon = self._programs.conmon
-        return await report.info(self.engine, self._config, conmon, self._inventory, self._warnings)
+        return await report.info(self.engine, self._config, conmon, self._inventory, self._told)
 
-    async def _warnings(self) -> list[str]:
-        """Return warnings about the configuration, and about the node's set-up at the start."""
-        if self._advice is None:
-            self._advice = asyncio.create_task(self._advise(), name="look at the set-up")
-            self._closing.add("the look at the set-up", self._end_advice)
-        return [*self._config.warnings, *await join(self._advice)]
+    async def check(self) -> list[Finding]:
+        """Look at the node and at this runtime; return all findings, as `cri-shim check` does."""
+        self.engine  # noqa: B018 - RuntimeStopped
+        assert self._problems is not None
+        return await self._problems.look()
 
-    async def _advise(self) -> list[str]:
-        found = await offload(assembly.advice.of_places, self._config)
-        return found + await assembly.advice.of_versions(self.engine.oci.handlers, self._inventory)
+    async def _checked(self) -> list[dict[str, Any]]:
+        return [finding.facts() for finding in await self.check()]
 
-    async def _end_advice(self) -> None:
-        if self._advice is not None:
-            self._advice.cancel()
-            await asyncio.gather(self._advice, return_exceptions=True)
-
-    async def _log_warnings(self) -> None:
-        """Log the warnings in parallel with the first calls: package databases may be slow."""
-        for warning in await self._warnings():
-            if warning not in self._config.warnings:  # these were logged when it was read
-                _log.warning("%s", warning)
+    async def _told(self) -> list[dict[str, Any]]:
+        return [problem.facts() for problem in problems(await self.check())]
 
     # -- pods and containers -----------------------------------------------------------------
 
@@ -270,28 +267,39 @@ class Runtime:
 
     async def serve(self, ready: Callable[[], None] = lambda: None) -> None:
         """Serve CRI and control on the socket until `stop` is called; run `ready` when it is up."""
+        from cri_shim.rpc.control_service import Reports
         from cri_shim.rpc.server import Server  # loads grpc, only for programs that serve
         from cri_shim.rpc.status import RuntimeStatus
 
         engine = self.engine
         if not self._unserved.is_set():
             raise WrongState(f"this runtime serves on {self._config.server.socket} already")
-        status = RuntimeStatus(engine, lambda: report.effective(self._config))
+        assert self._problems is not None
+        status = RuntimeStatus(engine, lambda: report.effective(self._config), self._problems)
         streams = assembly.streaming(self._config, engine)
         observation = Telemetry(engine)
-        server = Server(self._config.server.socket, engine, status, self.info, streams, observation)
+        reports = Reports(self.info, self._checked, lambda: report.in_force(self._config))
+        server = Server(self._config.server.socket, engine, status, reports, streams, observation)
         self._unserved.clear()
-        warnings = asyncio.create_task(self._log_warnings(), name="tell the warnings")
+        following = asyncio.create_task(self._problems.follow(), name="follow the problems")
         try:
             async with streams, observation, server:
-                _log.info("serving on %s", self._config.server.socket)
                 ready()
+                self._problems.tell()
+                _log.info("%s", await self._started())
                 await self._stopping.wait()
                 _log.info("stopping; containers go on")
         finally:
-            warnings.cancel()
-            await asyncio.gather(warnings, return_exceptions=True)
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
             self._unserved.set()
+
+    async def _started(self) -> str:
+        """Return the last line of a start: what serves, with which programs, and what was found."""
+        conmon = await report.start.version(self._inventory, self._programs.conmon)
+        seconds = time.monotonic() - self._began
+        socket = self._config.server.socket
+        return report.start.line(self.engine, conmon, socket, self._recovered, seconds)
 
     def stop(self) -> None:
         """Make `serve` return. Containers keep running."""

@@ -5,12 +5,10 @@
 - `drivers`: makes each driver from its part of the configuration
 - `probing`: tests the OCI runtimes
 - `opening`: opens everything in order, and writes the mark at the end of a start
-- `advice`: warnings about unsafe settings of the node
 """
 
-from cri_shim.assembly import advice
 from cri_shim.assembly.drivers import streaming
 from cri_shim.assembly.opening import mark_alive, open_engine
 from cri_shim.assembly.programs import Programs, find_programs
 
-__all__ = ["Programs", "advice", "find_programs", "mark_alive", "open_engine", "streaming"]
+__all__ = ["Programs", "find_programs", "mark_alive", "open_engine", "streaming"]

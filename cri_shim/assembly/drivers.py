@@ -1,6 +1,5 @@
 """Makes drivers from plain values; only this module takes a Config apart."""
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,8 +39,6 @@ from cri_shim.streaming.server import StreamingConfig, StreamingServer
 # The places of mounts.conf in libpod: the machine's own comes before the distribution's.
 DEFAULT_MOUNTS = (Path("/etc/containers/mounts.conf"), Path("/usr/share/containers/mounts.conf"))
 
-_log = logging.getLogger(__name__)
-
 
 def environment(config: Config) -> dict[str, str]:
     """Return the environment of conmon and the OCI runtimes."""
@@ -49,10 +46,7 @@ def environment(config: Config) -> dict[str, str]:
 
 
 def seccomp(config: Config) -> SeccompProfiles:
-    profiles = SeccompProfiles(config.seccomp_profile, architecture=host_architecture())
-    if problem := profiles.problem():
-        _log.warning("%s: containers that ask for RuntimeDefault are refused", problem)
-    return profiles
+    return SeccompProfiles(config.seccomp_profile, architecture=host_architecture())
 
 
 def hooks(config: Config) -> Hooks:

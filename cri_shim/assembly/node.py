@@ -49,10 +49,6 @@ def host(cgroups: ControlGroups) -> Host:
     rootless = ordinary_user() is not None
     # Root of a user namespace has the capability only inside it: it does not suffice here.
     can_raise = "CAP_SYS_RESOURCE" in process.own_effective_caps() and not rootless
-    if rootless:
-        _log.info("running for user %s: %s", ordinary_user(), cgroups.problem or "limits work")
-    elif not can_raise:
-        _log.warning("no CAP_SYS_RESOURCE: oom_score_adj of containers is not set below our own")
     swap = Path("/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes")
     return Host(
         cgroup_v2=cgroups.version() == 2,

@@ -1,6 +1,5 @@
 """The programs, each found on its path list."""
 
-import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,8 +7,8 @@ from pathlib import Path
 from cri_shim.config import Config
 from cri_shim.errors import ToolFailed
 from cri_shim.oci.handlers import executable
-
-_log = logging.getLogger(__name__)
+from cri_shim.problems import Level
+from cri_shim.problems import programs as problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,30 +23,26 @@ class Programs:
 def find_programs(config: Config) -> Programs:
     """Find each on its path list.
 
-    ToolFailed has the tried paths of conmon, which is required, or names a conmon or skopeo that
-    other users may change.
+    ToolFailed says how to get conmon, which is required, or names a conmon or skopeo that other
+    users may change.
     """
+    for finding in (problems.conmon(config), problems.skopeo(config)):
+        if finding.level is Level.FAILS:
+            raise ToolFailed(finding.text)
+    skopeo = config.image.skopeo_path
     return Programs(
         conmon=executable("conmon", config.conmon_path),
-        skopeo=_skopeo(config.image.skopeo_path),
+        skopeo=str(executable("skopeo", skopeo)) if _is_there(skopeo) else "",
         init=_init(config.init_path),
     )
 
 
-def _skopeo(candidates: tuple[str, ...]) -> str:
-    if not any(os.access(candidate, os.X_OK) for candidate in candidates):
-        tried = ", ".join(candidates)
-        _log.info(
-            "no skopeo found; tried: %s: images are pulled without it, but not loaded or saved",
-            tried,
-        )
-        return ""
-    return str(executable("skopeo", candidates))
+def _is_there(candidates: tuple[str, ...]) -> bool:
+    return any(os.access(candidate, os.X_OK) for candidate in candidates)
 
 
 def _init(candidates: tuple[str, ...]) -> str:
     try:
         return str(executable("catatonit", candidates))
-    except ToolFailed as e:
-        _log.warning("%s: pods cannot share a pid namespace", e)
+    except ToolFailed:  # it is one of the problems that are logged at the start
         return ""

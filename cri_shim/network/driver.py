@@ -12,11 +12,15 @@ NOT_READY = "NetworkPluginNotReady"
 
 @dataclass(frozen=True, slots=True)
 class NetworkStatus:
-    """The CRI condition NetworkReady; `message` may also name a weakness of a ready network."""
+    """The CRI condition NetworkReady; `message` is "" for a ready network.
+
+    `notes`: weaknesses of the network, one sentence each, also while it is ready.
+    """
 
     ready: bool
     reason: str
     message: str
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from cri_shim.faults import fault_point
 TABLE = "cri_shim"  # nft
 CHAIN = "CRI-SHIM-MASQ"  # iptables
 
+NOT_INSTALLED = "is installed"  # after "neither ... nor ..."
 _LIMIT_S = 20.0  # other programs may hold the lock of iptables for a while
 
 
@@ -30,7 +31,7 @@ async def ensure(subnet: str) -> None:
             return await make(subnet)
         except ToolFailed as e:  # the kernel may lack nf_tables, or the modules of iptables
             failures.append(str(e))
-    problem = "; ".join(failures) or f"neither {' nor '.join(tools)} is installed; install nftables"
+    problem = "; ".join(failures) or f"neither {' nor '.join(tools)} {NOT_INSTALLED}"
     raise ToolFailed(
         f"no masquerade rule for {subnet}, pods cannot reach other networks: {problem}"
     )

@@ -58,11 +58,10 @@ class Readiness:
 
     def status(self) -> NetworkStatus:
         """Return the status from memory."""
-        notes = [note for note in (self._warning, self._watch.problem) if note]
+        notes = tuple(note for note in (self._warning, self._watch.problem) if note)
         if self.view.default is None or self._error:
-            message = "; ".join([self.view.message or self._error, *notes])
-            return NetworkStatus(False, NOT_READY, message)
-        return NetworkStatus(True, "", "; ".join(notes))
+            return NetworkStatus(False, NOT_READY, self.view.message or self._error, notes)
+        return NetworkStatus(True, "", "", notes)
 
     async def look(self) -> None:
         """Read configuration and plugins again, and replace the view."""
@@ -70,7 +69,7 @@ class Readiness:
             view = await self._catalog.load(self.own)
             warning = await self._masquerade(view)
             error = await self._ask_status(view)
-            _log_changes(self.view, view)
+            _log_change(self.view, view)
             self.view, self._warning, self._error = view, warning, error
 
     async def _follow(self) -> None:
@@ -105,14 +104,7 @@ class Readiness:
         return ""
 
 
-def _log_changes(old: View, new: View) -> None:
-    """Log the changes since the last check."""
-    for problem in new.problems:
-        if problem not in old.problems:
-            _log.warning("CNI configuration not used: %s", problem)
-    if (new.default, new.message) == (old.default, old.message):
-        return
-    if new.default is None:
-        _log.warning("pods have no network: %s", new.message)
-    else:
+def _log_change(old: View, new: View) -> None:
+    """Log another network of pods. Problems are logged from the list of problems."""
+    if new.default is not None and new.default != old.default:
         _log.info("pods get network %s (%s)", new.default.name, new.default.source)

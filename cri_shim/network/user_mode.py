@@ -69,7 +69,7 @@ class UserModeNetwork:
         program, problem = self._chosen()
         if program is None:
             return NetworkStatus(False, NOT_READY, problem)
-        return NetworkStatus(True, "", "; ".join(self._problems()))
+        return NetworkStatus(True, "", "", tuple(self._problems()))
 
     def networks(self) -> Networks:
         """Return the program as the default. No network is usable: CNI needs the real root.

@@ -7,7 +7,6 @@ and `problem` says so.
 
 import asyncio
 import errno
-import logging
 import os
 from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
@@ -22,8 +21,6 @@ _CONTENT = inotify.CHANGED | inotify.IN_ATTRIB  # a plugin may be made executabl
 _APPEARANCE = (
     inotify.IN_CREATE | inotify.IN_MOVED_TO | inotify.IN_DELETE_SELF | inotify.IN_MOVE_SELF
 )
-
-_log = logging.getLogger(__name__)
 
 
 class Watch:
@@ -70,7 +67,7 @@ class Watch:
         except OSError as e:
             hint = "no inotify watch is left (raise fs.inotify.max_user_watches)"
             reason = hint if e.errno == errno.ENOSPC else e.strerror
-            self._report(f"changes are found by polling only: {reason}")
+            self.problem = f"changes of CNI files are found by polling only: {reason}"
             self.close()
             return
         if self._watched and watched != self._watched:
@@ -78,7 +75,7 @@ class Watch:
             self.arm()
             return
         self._watched = watched
-        self._report("")
+        self.problem = ""
 
     def close(self) -> None:
         """End all watches; `arm` starts them again."""
@@ -90,11 +87,6 @@ class Watch:
     def _read(self) -> None:
         if self._inotify is not None and self._inotify.read():
             self._event.set()
-
-    def _report(self, problem: str) -> None:
-        if problem and problem != self.problem:
-            _log.warning("watching %s: %s", ", ".join(map(str, self._directories)), problem)
-        self.problem = problem
 
 
 def _nearest(directory: Path) -> tuple[Path, int]:

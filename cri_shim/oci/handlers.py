@@ -57,6 +57,11 @@ class Handler:
     options: tuple[str, ...] = ()  # global options, for every call
 
     @property
+    def is_found(self) -> bool:
+        """Whether there is such a program; otherwise `path` means nothing."""
+        return self.path != Path()
+
+    @property
     def is_crun(self) -> bool:
         return _is_crun(self.version)
 
@@ -103,6 +108,7 @@ async def probe(
     unusable = Handler(name, Path(), Path(), root)
     try:
         path = executable(f"OCI runtime for handler {name}", candidates)
+        unusable = dataclasses.replace(unusable, path=path)
         make_private(root.parent)
         make_private(root)
         version = await _version(path, env)

@@ -89,6 +89,9 @@ async def _dpkg(path: Path) -> str:
 
 
 async def _debian_package(path: Path) -> str:
+    """Return the package of an absolute path: dpkg searches for every other text as a pattern."""
+    if not path.is_absolute():
+        return ""
     for name in _names(path):
         found = await _first_line(["dpkg-query", "--search", name])
         if found:  # "conmon: /usr/bin/conmon", "libc6:amd64, other: /path"
@@ -97,6 +100,8 @@ async def _debian_package(path: Path) -> str:
 
 
 async def _rpm(path: Path) -> str:
+    if not path.is_absolute():
+        return ""
     return await _first_line(["rpm", "--query", "--file", str(path)])
 
 

@@ -34,7 +34,9 @@ def parts(engine: Engine, conmon: Path, inventory: Inventory) -> Mapping[str, Pa
         "rootless": lambda: ordinary_user() is not None,
         "resourceLimits": lambda: engine.cgroups.problem or "work",
         "idMappings": _id_mappings,
-        "ociRuntime": lambda: _program(handler.path, inventory) if handler else None,
+        "ociRuntime": lambda: (
+            _program(handler.path, inventory) if handler and handler.is_found else None
+        ),
         "conmon": lambda: _program(conmon, inventory),
         "seccompDefault": engine.profiles.seccomp.source,
         "apparmor": engine.profiles.apparmor.enabled,

@@ -78,7 +78,7 @@ def networks(engine: Engine) -> dict[str, Any]:
     return {
         "ready": status.ready,
         "reason": status.reason,
-        "message": status.message,
+        "message": "; ".join(filter(None, (status.message, *status.notes))),
         "default": found.default,
         "names": {
             network.name: {
@@ -110,7 +110,7 @@ def handlers(engine: Engine) -> dict[str, Any]:
     """Return every configured OCI runtime."""
     return {
         handler.name: {
-            "path": str(handler.path),
+            "path": str(handler.path) if handler.is_found else None,
             "version": handler.version,
             "default": handler.name == engine.oci.default_handler,
             "problem": handler.problem,

@@ -33,6 +33,10 @@ class ControlStub:
     def __new__(cls, channel: _aio.Channel) -> ControlAsyncStub: ...
     Info: _grpc.UnaryUnaryMultiCallable[_control_pb2.InfoRequest, _control_pb2.InfoResponse]
     """Info answers what `cri-shim info` prints, as JSON."""
+    Check: _grpc.UnaryUnaryMultiCallable[_control_pb2.CheckRequest, _control_pb2.CheckResponse]
+    """Check looks at the node and the daemon, and answers with every finding, as JSON."""
+    Config: _grpc.UnaryUnaryMultiCallable[_control_pb2.ConfigRequest, _control_pb2.ConfigResponse]
+    """Config answers with the configuration in force: values and origins by key, as JSON."""
     LoadImage: _grpc.UnaryUnaryMultiCallable[_control_pb2.LoadImageRequest, _control_pb2.LoadImageResponse]
     """LoadImage brings an image from a local archive or directory into the store."""
     TagImage: _grpc.UnaryUnaryMultiCallable[_control_pb2.TagImageRequest, _control_pb2.TagImageResponse]
@@ -97,6 +101,10 @@ class ControlAsyncStub(ControlStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Info: _aio.UnaryUnaryMultiCallable[_control_pb2.InfoRequest, _control_pb2.InfoResponse]  # type: ignore[assignment]
     """Info answers what `cri-shim info` prints, as JSON."""
+    Check: _aio.UnaryUnaryMultiCallable[_control_pb2.CheckRequest, _control_pb2.CheckResponse]  # type: ignore[assignment]
+    """Check looks at the node and the daemon, and answers with every finding, as JSON."""
+    Config: _aio.UnaryUnaryMultiCallable[_control_pb2.ConfigRequest, _control_pb2.ConfigResponse]  # type: ignore[assignment]
+    """Config answers with the configuration in force: values and origins by key, as JSON."""
     LoadImage: _aio.UnaryUnaryMultiCallable[_control_pb2.LoadImageRequest, _control_pb2.LoadImageResponse]  # type: ignore[assignment]
     """LoadImage brings an image from a local archive or directory into the store."""
     TagImage: _aio.UnaryUnaryMultiCallable[_control_pb2.TagImageRequest, _control_pb2.TagImageResponse]  # type: ignore[assignment]
@@ -164,6 +172,22 @@ class ControlServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.InfoResponse, _abc.Awaitable[_control_pb2.InfoResponse]]:
         """Info answers what `cri-shim info` prints, as JSON."""
+
+    @_abc_1.abstractmethod
+    def Check(
+        self,
+        request: _control_pb2.CheckRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.CheckResponse, _abc.Awaitable[_control_pb2.CheckResponse]]:
+        """Check looks at the node and the daemon, and answers with every finding, as JSON."""
+
+    @_abc_1.abstractmethod
+    def Config(
+        self,
+        request: _control_pb2.ConfigRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.ConfigResponse, _abc.Awaitable[_control_pb2.ConfigResponse]]:
+        """Config answers with the configuration in force: values and origins by key, as JSON."""
 
     @_abc_1.abstractmethod
     def LoadImage(

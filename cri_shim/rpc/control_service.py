@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from cri_shim import log
@@ -18,13 +19,20 @@ from cri_shim.rpc.stream_urls import StreamUrls
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """What the runtime tells of itself, as JSON-able values."""
+
+    info: Callable[[], Awaitable[dict[str, Any]]]
+    check: Callable[[], Awaitable[list[dict[str, Any]]]]
+    config: Callable[[], dict[str, Any]]
+
+
 class ControlService(ControlImages, ControlPods, ControlContainers):
-    def __init__(
-        self, engine: Engine, info: Callable[[], Awaitable[dict[str, Any]]], streams: StreamUrls
-    ) -> None:
+    def __init__(self, engine: Engine, reports: Reports, streams: StreamUrls) -> None:
         self._engine = engine
         self._ending = Ending()
-        self._info = info
+        self._reports = reports
         self._streams = streams
 
     def end_calls(self) -> None:
@@ -32,7 +40,13 @@ class ControlService(ControlImages, ControlPods, ControlContainers):
         self._ending.begin()
 
     async def Info(self, request: control.InfoRequest) -> control.InfoResponse:
-        return control.InfoResponse(json=json.dumps(await self._info()))
+        return control.InfoResponse(json=json.dumps(await self._reports.info()))
+
+    async def Check(self, request: control.CheckRequest) -> control.CheckResponse:
+        return control.CheckResponse(json=json.dumps(await self._reports.check()))
+
+    async def Config(self, request: control.ConfigRequest) -> control.ConfigResponse:
+        return control.ConfigResponse(json=json.dumps(self._reports.config()))
 
     async def SetLogLevel(self, request: control.SetLogLevelRequest) -> control.SetLogLevelResponse:
         before = log.current_level()

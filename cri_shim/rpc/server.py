@@ -1,10 +1,8 @@
 """The gRPC server on the unix socket: the CRI's two services and the control service."""
 
 import socket
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import grpc.aio
 
@@ -13,7 +11,7 @@ from cri_shim.errors import StateError
 from cri_shim.pb import api_pb2, control_pb2
 from cri_shim.pods.telemetry import Telemetry
 from cri_shim.rpc import boundary
-from cri_shim.rpc.control_service import ControlService
+from cri_shim.rpc.control_service import ControlService, Reports
 from cri_shim.rpc.image_service import ImageService
 from cri_shim.rpc.listening import Listening
 from cri_shim.rpc.runtime_service import RuntimeService
@@ -32,14 +30,14 @@ class Server:
         path: Path,
         engine: Engine,
         status: RuntimeStatus,
-        info: Callable[[], Awaitable[dict[str, Any]]],
+        reports: Reports,
         streams: StreamUrls,
         telemetry: Telemetry,
     ) -> None:
         self._path = path
         self._telemetry = telemetry
         self._pulls = engine.images.pulls
-        self._control = ControlService(engine, info, streams)
+        self._control = ControlService(engine, reports, streams)
         self._named = engine.objects.named
         self._stopping = False
         known = api_pb2.DESCRIPTOR.services_by_name

@@ -9,6 +9,8 @@ from typing import Any
 from cri_shim.engine import Engine
 from cri_shim.images import running
 from cri_shim.pb import api_pb2 as api
+from cri_shim.problems import daemon
+from cri_shim.problems.watch import Problems
 from cri_shim.untrusted import one_line
 
 
@@ -18,12 +20,13 @@ class RuntimeStatus:
 
     engine: Engine
     config: Callable[[], dict[str, Any]]
+    problems: Problems
 
     def status(self, *, verbose: bool) -> api.StatusResponse:
         """Return the conditions, every handler, and the features that were probed.
 
-        Verbose adds `config` (the effective configuration), `network`, `retries`, `inProgress`,
-        `pulls` and `pullCounters` as JSON.
+        Verbose adds `config` (the effective configuration), `problems`, `network`, `retries`,
+        `inProgress`, `pulls` and `pullCounters` as JSON.
         """
         answer = api.StatusResponse(
             status=api.RuntimeStatus(
@@ -49,22 +52,28 @@ class RuntimeStatus:
 
     def _runtime_ready(self) -> api.RuntimeCondition:
         default = self.engine.oci.handlers.get(self.engine.oci.default_handler)
-        problem = default.problem if default else "no OCI runtime works on this node"
+        works = default is not None and not default.problem
         return api.RuntimeCondition(
             type="RuntimeReady",
-            status=not problem,
-            reason="RuntimeHandlerNotWorking" if problem else "",
-            message=one_line(problem),
+            status=works,
+            reason="" if works else "RuntimeHandlerNotWorking",
+            message="" if works else self._sentences(daemon.OCI_RUNTIME),
         )
 
     def _network_ready(self) -> api.RuntimeCondition:
         network = self.engine.network.status()
+        about = (daemon.NETWORK, daemon.MASQUERADING, daemon.WATCHING)
         return api.RuntimeCondition(
             type="NetworkReady",
             status=network.ready,
             reason=network.reason,
-            message=one_line(network.message),
+            message=self._sentences(*about),
         )
+
+    def _sentences(self, *about: str) -> str:
+        """Return the problems of some things, as the log and `info` have them."""
+        found = self.problems.problems()
+        return one_line("; ".join(problem.text for problem in found if problem.what in about))
 
     def _limits(self) -> list[api.RuntimeCondition]:
         """Return a condition for an ordinary user's runtime, which the kubelet ignores."""
@@ -101,9 +110,10 @@ class RuntimeStatus:
     def _verbose(self) -> dict[str, Any]:
         return {
             "config": self.config(),
+            "problems": [problem.facts() for problem in self.problems.problems()],
             "handlers": {
                 handler.name: {
-                    "path": str(handler.path),
+                    "path": str(handler.path) if handler.is_found else None,
                     "version": handler.version,
                     "problem": handler.problem,
                     "userNamespaces": handler.userns_problem or "work",

@@ -233,9 +233,10 @@ class LevelStore:
         return isinstance(problem, Damaged)
 
     def _refusal(self, error: Exception) -> Unavailable:
-        full = isinstance(database.meaning(error, self._path), NoRoom)
-        hint = "; is the disk full?" if full else ""
-        return Unavailable(f"cannot write the state in {self._path}: {database.text(error)}{hint}")
+        text = database.text(error)
+        if isinstance(database.meaning(error, self._path), NoRoom):
+            text = f"no space is left ({_left(self._path.parent)}); remove images or other files"
+        return Unavailable(f"cannot write the state in {self._path}: {text}")
 
 
 def _place(path: Path) -> Path:
@@ -245,6 +246,13 @@ def _place(path: Path) -> Path:
         raise StateError(f"{path} is a link to {target}, which is not there; is it mounted?")
     make_private(path.parent)
     return path.resolve()
+
+
+def _left(directory: Path) -> str:
+    """Return what is free, as in "0 B and 12000 inodes free"."""
+    facts = os.statvfs(directory)
+    inodes = f" and {facts.f_favail} inodes" if facts.f_files else ""
+    return f"{facts.f_bavail * facts.f_frsize} B{inodes} free"
 
 
 def _has_room(directory: Path) -> bool:

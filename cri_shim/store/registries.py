@@ -4,7 +4,6 @@ A registry on the loopback interface needs no entry to be used without TLS, as w
 CRI-O: the traffic does not leave the node.
 """
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +12,6 @@ from cri_shim.registry.names import on_loopback
 from cri_shim.registry.registries_conf import DEFAULT_FILE, MAX_FILE
 
 __all__ = ["DEFAULT_FILE", "MAX_FILE", "Overview", "overview", "search_registries"]
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +28,7 @@ class Overview:
 
 def search_registries(file: Path | None = None) -> list[str]:
     """Return the registries to try for a short name, in order; empty if none are configured."""
-    found = registries_conf.read(file)
-    for problem in found.problems:
-        _log.warning("%s", problem)
-    return found.search
+    return registries_conf.read(file).search
 
 
 def overview(file: Path | None = None) -> Overview:

@@ -245,6 +245,8 @@ _CHECKS: dict[type[Message], Callable[[Any], None]] = {
     api.RemoveImageRequest: _of_image,
     api.ImageFsInfoRequest: _nothing,
     control.InfoRequest: _nothing,
+    control.CheckRequest: _nothing,
+    control.ConfigRequest: _nothing,
     control.LoadImageRequest: _load,
     control.TagImageRequest: _tag,
     control.SaveImageRequest: _save,

@@ -153,7 +153,8 @@ async def told(daemon: Daemon) -> list[str]:
     """The warnings of Info."""
     async with Client(daemon.socket) as client:
         info = await client.control.Info(control.InfoRequest())
-    return list(json.loads(info.json)["warnings"])
+    problems = json.loads(info.json)["problems"]
+    return ["; ".join(filter(None, (p["sentence"], p["remedy"]))) for p in problems]
 
 
 async def test_careless_permissions_are_warned_of_once_in_the_log_and_in_info(

@@ -65,5 +65,5 @@ async def test_the_warning_is_logged_once_at_the_start(daemon: Daemon) -> None:
     async with Client(daemon.socket) as client:
         info = await client.control.Info(control.InfoRequest())
     said = SAID.format("0.0.0.0")
-    assert said in json.loads(info.json)["warnings"]
+    assert said in [each["sentence"] for each in json.loads(info.json)["problems"]]
     assert daemon.log.read_text().count(said) == 1

@@ -33,7 +33,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from cri_shim.assembly import advice
+    from cri_shim.problems import advice
 
     if args.from_libpod is not None:
         files = [Path(args.from_libpod)] if args.from_libpod else config.Places().libpod
@@ -44,7 +44,8 @@ def run(args: argparse.Namespace) -> int:
         print(reader.converted(Path(args.from_containerd or args.from_crio)), end="")
         return 0
     settings = config.load(args.config, args.overrides)
-    for warning in [*settings.warnings, *(advice.of_places(settings) if args.check else [])]:
+    unsafe = [found.text for found in advice.of_places(settings)] if args.check else []
+    for warning in [*settings.warnings, *unsafe]:
         print(f"cri-shim: warning: {one_line(warning)}", file=sys.stderr)
     if args.check:
         print("configuration is right")

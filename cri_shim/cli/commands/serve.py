@@ -35,8 +35,6 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     settings = config.load(args.config, args.overrides)
     log.setup(settings.server.log_level)
-    for warning in settings.warnings:
-        _log.warning("%s", warning)
     if os.geteuid():
         from cri_shim import rootless
 

@@ -54,16 +54,6 @@ async def test_an_invalid_file_is_skipped_and_reported(network, fakes, write_lis
     assert network.networks().problems[0].startswith(f"{conf_dir}/00-torn.conflist: not JSON")
 
 
-async def test_a_problem_is_logged_once_for_one_content(network, conf_dir, caplog):
-    (conf_dir / "a.conflist").write_text("{")
-    await network.start()
-    await network._readiness.look()
-    await network._readiness.look()
-
-    logged = [r for r in caplog.records if "a.conflist: not JSON" in r.message]
-    assert len(logged) == 2  # not used; and so there is no network
-
-
 async def test_a_network_whose_plugin_is_missing_is_not_used(network, write_list, fakes):
     path = write_list("absent")
 
@@ -260,9 +250,8 @@ async def test_without_inotify_the_poll_finds_changes_and_the_status_mentions_it
 
     await until(lambda: network.status().ready)
 
-    assert network.status().message == (
-        "changes are found by polling only: no inotify instance is left"
-    )
+    (note,) = network.status().notes
+    assert note == "changes of CNI files are found by polling only: no inotify instance is left"
     await network.stop()
 
 
@@ -344,7 +333,7 @@ class TestBundled:
 
         status = network.status()
         assert status.ready
-        assert "neither nft nor iptables is installed" in status.message
+        assert "neither nft nor iptables is installed" in status.notes[0]
 
     async def test_a_network_provider_replaces_the_bundled_network(
         self, network, fakes, write_list, pod

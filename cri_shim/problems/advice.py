@@ -1,4 +1,4 @@
-"""Warnings about unsafe settings of a node: one sentence each, with the remedy.
+"""Unsafe settings of a node: one sentence each, which has the remedy.
 
 The daemon starts in spite of them. Hooks, configuration and programs that another user can write
 to would make that user root: these are refused where they are used; so are root and run root.
@@ -17,12 +17,13 @@ from cri_shim.errors import CriShimError
 from cri_shim.oci import advisories
 from cri_shim.oci.handlers import Handler
 from cri_shim.oci.program_versions import Inventory
+from cri_shim.problems.finding import Finding, Level
 
 _MOST_FILES = 1000  # of a directory
 _READABLE = stat.S_IRGRP | stat.S_IROTH
 
 
-def of_places(config: Config) -> list[str]:
+def of_places(config: Config) -> list[Finding]:
     """Warn about files and directories that others may change, or may read but should not."""
     found: dict[str, str] = {}
     for what, path in [*_places(config), *_programs(config)]:
@@ -33,10 +34,11 @@ def of_places(config: Config) -> list[str]:
             found.setdefault(problem, what)
     warnings = [f"{what}: {problem}" for problem, what in found.items()]
     other = (_key(config.streaming.tls_key_file), _address(config.streaming))
-    return warnings + [warning for warning in other if warning]
+    warnings += [warning for warning in other if warning]
+    return [Finding("permissions", Level.WARNING, warning) for warning in warnings]
 
 
-async def of_versions(handlers: Mapping[str, Handler], inventory: Inventory) -> list[str]:
+async def of_versions(handlers: Mapping[str, Handler], inventory: Inventory) -> list[Finding]:
     """Warn about OCI runtimes with known security holes that the distribution has not fixed."""
     warnings: list[str] = []
     for handler in handlers.values():
@@ -47,7 +49,7 @@ async def of_versions(handlers: Mapping[str, Handler], inventory: Inventory) -> 
         except (CriShimError, OSError):
             fixed = None
         warnings += advisories.found(handler.version, fixed)
-    return list(dict.fromkeys(warnings))
+    return [Finding("versions", Level.WARNING, text) for text in dict.fromkeys(warnings)]
 
 
 def _places(config: Config) -> Iterator[tuple[str, Path]]:
