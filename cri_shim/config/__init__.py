@@ -3,6 +3,8 @@
 - `schema`: every key with its default, its meaning and its check, in one place
 - `checks`: the checks of values
 - `source`: reads one file or flag list into entries that remember file and line
+- `foreign`: recognises the files of other runtimes
+- `failures`: collects errors, so that all are told at once
 - `load`: the files and their order; builds the `Config`
 - `values`: converts an entry to its key's type; defaults that depend on other keys
 - `handlers`: the order of runtime handlers

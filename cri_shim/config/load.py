@@ -11,7 +11,8 @@ from types import MappingProxyType
 from typing import Any
 
 from cri_shim import untrusted
-from cri_shim.config import user
+from cri_shim.config import foreign, user
+from cri_shim.config.failures import Failures
 from cri_shim.config.handlers import in_order
 from cri_shim.config.libpod import translated, without_roots_places
 from cri_shim.config.schema import (
@@ -22,7 +23,7 @@ from cri_shim.config.schema import (
     Key,
     RuntimeTable,
 )
-from cri_shim.config.source import Entry, read_file, read_flags
+from cri_shim.config.source import Entry, place, read_file, read_flags
 from cri_shim.config.values import converted, derive
 from cri_shim.errors import ConfigError
 from cri_shim.untrusted import printable
@@ -64,24 +65,38 @@ def load(
 ) -> Config:
     """Read the configuration; `overrides` maps dotted keys to the text of flags.
 
-    Raises ConfigError with file, line and key. Harmless problems, like a libpod key that cri-shim
-    does not have, are in `Config.warnings`.
+    Raises ConfigError with file, line and key; ConfigErrors if there are several. Harmless
+    problems, like a libpod key that cri-shim does not have, are in `Config.warnings`.
     """
     places = places or Places()
     warnings: list[str] = []
-    entries: list[Entry] = []
+    failures = Failures()
+    entries = _main_entries(path, places, warnings, failures)
+    with failures.collected():
+        for drop_in in _drop_ins(places.drop_ins):
+            with failures.collected():
+                entries += _checked(read_file(drop_in), failures)
+    entries += _checked(read_flags(overrides), failures)
+    return _build(entries, warnings, failures)
+
+
+def _main_entries(
+    path: Path | None, places: Places, warnings: list[str], failures: Failures
+) -> list[Entry]:
     main, is_libpod = _main_file(path, places)
-    if main:
+    if main is None:
+        return []
+    read: list[Entry] = []
+    with failures.collected():
         read = read_file(main)
-        if is_libpod and path is None and user.ordinary_user() is not None:
+    if is_libpod:
+        if path is None and user.ordinary_user() is not None:
             read = without_roots_places(read, main, warnings)
-        entries += (
-            _checked(translated(read, warnings), warnings) if is_libpod else _checked(read, None)
-        )
-    for drop_in in _drop_ins(places.drop_ins):
-        entries += _checked(read_file(drop_in), None)
-    entries += _checked(read_flags(overrides), None)
-    return _build(entries, warnings)
+        return _checked(translated(read, warnings), warnings)
+    if problem := foreign.of_keys(main, {entry.path[0] for entry in read}):
+        failures.add(problem)
+        return []
+    return _checked(read, failures)
 
 
 def _drop_ins(directory: Path) -> list[Path]:
@@ -101,19 +116,19 @@ def _main_file(path: Path | None, places: Places) -> tuple[Path | None, bool]:
     return next((p for p in places.libpod if p.exists()), None), True
 
 
-def _checked(entries: Iterable[Entry], warnings: list[str] | None) -> list[Entry]:
-    """Return the entries with known keys; an unknown key is an error, or goes to `warnings`."""
+def _checked(entries: Iterable[Entry], unknown: Failures | list[str]) -> list[Entry]:
+    """Return the entries with known keys; an unknown key is a failure, or a warning of a list."""
     known: list[Entry] = []
     for entry in entries:
         if entry.value == {} and entry.name in (*TABLES, "runtimes"):
             continue
         if _key_of(entry) is not None:
             known.append(entry)
-        elif warnings is not None:
-            warnings.append(f"{entry.origin}: key {_shown(entry.name)} means nothing to cri-shim")
+        elif isinstance(unknown, list):
+            unknown.append(f"{entry.origin}: key {_shown(entry.name)} means nothing to cri-shim")
         else:
-            problem = f"unknown key {_shown(entry.name)}{_suggestion(entry)}"
-            raise ConfigError(f"{entry.origin}: {problem}")
+            name = "" if entry.is_flag else f" {_shown(entry.name)}"
+            unknown.add(f"{entry.origin}: unknown key{name}{_suggestion(entry)}")
     return known
 
 
@@ -132,36 +147,52 @@ def _suggestion(entry: Entry) -> str:
         near = [short[s] for s in difflib.get_close_matches(entry.path[-1], short, n=1)]
     if near:
         return f"; did you mean {near[0]}?"
-    table = entry.path[0] if entry.path[0] in TABLES else ""
-    here = [k.name for k in KEYS.values() if k.name.startswith(f"{table}.") or not table]
-    return f"; keys are {', '.join(here)}"
+    if (table := entry.path[0]) in TABLES:
+        here = [k.name for k in KEYS.values() if k.name.startswith(f"{table}.")]
+        return f"; keys of [{table}] are {', '.join(here)}"
+    sections = ", ".join(f"[{name}]" for name in TABLES)
+    return f"; sections are {sections} and [runtimes.NAME]: see `cri-shim config --docs`"
 
 
-def _build(entries: Iterable[Entry], warnings: list[str]) -> Config:
+def _build(entries: Iterable[Entry], warnings: list[str], failures: Failures) -> Config:
+    """Build the configuration; what depends on several keys is checked if each of them is right."""
     values = {k.name: k.default for k in KEYS.values()}
     origin = dict.fromkeys(KEYS, "default")
     handlers = dict(Config().runtimes)
     origin |= {f"runtimes.{name}.path": "default" for name in handlers}
     for entry in entries:
-        entry_key = _key_of(entry)
-        assert entry_key is not None
-        value = converted(entry_key, entry)
-        if entry_key is HANDLER_PATH:
-            name = _handler_name(entry)
-            handlers[name] = RuntimeTable(value)
-            origin[f"runtimes.{name}.path"] = entry.origin
-        else:
-            values[entry_key.name] = value
-            origin[entry_key.name] = entry.origin
+        with failures.collected():
+            _enter(entry, values, origin, handlers)
+    failures.refuse()
     if len(handlers) > _MOST_HANDLERS:
-        raise ConfigError(f"runtimes: there are {len(handlers)}; {_MOST_HANDLERS} are allowed")
-    derive(values, origin)
-    _check_pair(values, origin)
+        failures.add(f"runtimes: there are {len(handlers)}; {_MOST_HANDLERS} are allowed")
+    with failures.collected():
+        derive(values, origin)
+    with failures.collected():
+        _check_pair(values, origin)
     handlers = in_order(handlers, values, origin)
     if (chosen := values["runtime"]) and chosen not in handlers:
         known = ", ".join(sorted(handlers))
-        raise ConfigError(f"{origin['runtime']}: runtime: no [runtimes.{chosen}]; known: {known}")
+        where = place(origin["runtime"], "runtime")
+        failures.add(f"{where}: no [runtimes.{chosen}]; known: {known}")
+    failures.refuse()
     return _assembled(values, handlers, origin, warnings)
+
+
+def _enter(
+    entry: Entry, values: dict[str, Any], origin: dict[str, str], handlers: dict[str, RuntimeTable]
+) -> None:
+    """Enter one setting. ConfigError."""
+    entry_key = _key_of(entry)
+    assert entry_key is not None
+    value = converted(entry_key, entry)
+    if entry_key is HANDLER_PATH:
+        name = _handler_name(entry)
+        handlers[name] = RuntimeTable(value)
+        origin[f"runtimes.{name}.path"] = entry.origin
+    else:
+        values[entry_key.name] = value
+        origin[entry_key.name] = entry.origin
 
 
 def _check_pair(values: Mapping[str, Any], origin: Mapping[str, str]) -> None:
@@ -169,7 +200,7 @@ def _check_pair(values: Mapping[str, Any], origin: Mapping[str, str]) -> None:
     pair = ("streaming.tls_cert_file", "streaming.tls_key_file")
     for key, other in (pair, pair[::-1]):
         if values[key] and not values[other]:
-            raise ConfigError(f"{origin[key]}: {key}: {other} must be set, too")
+            raise ConfigError(f"{place(origin[key], key)}: {other} must be set, too")
 
 
 def _assembled(

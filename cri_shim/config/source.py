@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cri_shim import ownership, untrusted
+from cri_shim.config import foreign
 from cri_shim.errors import ConfigError
 
 _HEADER = re.compile(r"\s*\[{1,2}(?P<name>[^\[\]]+)\]{1,2}\s*(#.*)?$")
@@ -53,6 +54,8 @@ def read_file(file: Path) -> list[Entry]:
     except (OSError, ValueError) as e:
         reason = e.strerror if isinstance(e, OSError) else e
         raise ConfigError(f"cannot read configuration {file}: {reason}") from e
+    if problem := foreign.of_text(file, text):
+        raise ConfigError(problem)
     try:
         untrusted.refuse_long_keys(text)
         leaves = list(_leaves(tomllib.loads(text)))
@@ -63,16 +66,25 @@ def read_file(file: Path) -> list[Entry]:
     return [Entry(path, value, f"{file}:{_nearest(lines, path)}") for path, value in leaves]
 
 
+def place(origin: str, name: str) -> str:
+    """Return where a key was set: "FILE:LINE: KEY", or "flag KEY", which has the key already."""
+    return origin if origin == _flag(name) else f"{origin}: {name}"
+
+
+def _flag(name: str) -> str:
+    return f"flag {untrusted.printable(name, 200)}"
+
+
 def read_flags(overrides: Mapping[str, str]) -> list[Entry]:
     """Return the settings from the command line, by dotted key."""
     return [
-        Entry(tuple(name.split(".")), text, f"flag {untrusted.printable(name, 200)}", is_flag=True)
+        Entry(tuple(name.split(".")), text, _flag(name), is_flag=True)
         for name, text in overrides.items()
     ]
 
 
 def flag_value(text: str) -> Any:
-    """Parse the text of a flag as TOML; a plain word is a string."""
+    """Parse the text of a flag as TOML; a plain word is a string, and so is a quoted one."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except (ValueError, RecursionError):

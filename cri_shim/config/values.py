@@ -8,7 +8,7 @@ from typing import Any
 
 from cri_shim.config import checks, user
 from cri_shim.config.schema import KEYS, Key, Server
-from cri_shim.config.source import Entry, flag_value
+from cri_shim.config.source import Entry, flag_value, place
 from cri_shim.errors import ConfigError
 from cri_shim.untrusted import printable
 
@@ -22,7 +22,7 @@ _FOUND |= {dict: "a table"}
 def converted(k: Key, entry: Entry) -> Any:
     """Convert the entry's value to the key's type; ConfigError with the expected type."""
     value = entry.value
-    if entry.is_flag and k.type not in (str, Path):
+    if entry.is_flag and (k.type not in (str, Path) or value[:1] in ("'", '"')):
         value = flag_value(value)
     result: Any
     if k.type in (str, Path) and isinstance(value, str):
@@ -35,7 +35,7 @@ def converted(k: Key, entry: Entry) -> Any:
         result = tuple(map(k.type.__args__[0], many))
     else:
         raise ConfigError(
-            f"{entry.origin}: {entry.name}: "
+            f"{place(entry.origin, entry.name)}: "
             f"expected {_EXPECTED.get(k.type, 'a list of strings')}, found {_found(value)}"
         )
     _refuse(k, result, entry.origin, entry.name)
@@ -44,7 +44,7 @@ def converted(k: Key, entry: Entry) -> Any:
 
 def _refuse(k: Key, value: Any, origin: str, name: str = "") -> None:
     if problem := checks.possible(value) or k.check(value):
-        raise ConfigError(f"{origin}: {name or k.name}: {problem}")
+        raise ConfigError(f"{place(origin, name or k.name)}: {problem}")
 
 
 def _strings(k: Key, value: Any) -> list[str] | None:
@@ -80,7 +80,8 @@ def derive(values: dict[str, Any], origin: dict[str, str]) -> None:
     run_root = values["server.run_root"]
     if run_root == values["server.root"]:
         raise ConfigError(
-            f"{origin['server.run_root']}: server.run_root: must not be server.root: {run_root}"
+            f"{place(origin['server.run_root'], 'server.run_root')}:"
+            f" must not be server.root: {run_root}"
         )
     if run_root != _OWN.run_root and origin["server.socket"] == "default":
         values["server.socket"] = run_root / "cri-shim.sock"
@@ -100,9 +101,9 @@ def _of_user(uid: int, values: dict[str, Any], origin: dict[str, str]) -> None:
         "server.run_root": lambda: user.runtime_directory(uid) / "cri-shim",
         "network.netns_dir": lambda: values["server.run_root"] / "netns",
     }
-    for name, place in places.items():
+    for name, own in places.items():
         if origin[name] == "default":
-            values[name], origin[name] = place(), f"user {uid}"
+            values[name], origin[name] = own(), f"user {uid}"
             _refuse(KEYS[name], values[name], origin[name])
     registries = user.home(uid) / ".config/containers/registries.conf"
     if origin["image.registries_conf"] == "default" and registries.exists():

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from cri_shim.config import Places, load
+from cri_shim.config.failures import ConfigErrors
 from cri_shim.errors import ConfigError
 
 NOWHERE = Places(own=Path("/nowhere"), drop_ins=Path("/nowhere"), libpod=())
@@ -33,7 +34,7 @@ def flag_complaint(name: str, text: str) -> str:
         ('log_level = "info"\n', "c.toml:1: unknown key log_level; did you mean server.log_level?"),
         ("[serverr]\nsocket = '/x'\n", "c.toml:2: unknown key serverr.socket; did you mean server.socket?"),
         ('[runtimes.x]\npaths = "/x"\n', "c.toml:2: unknown key runtimes.x.paths; did you mean runtimes.x.path?"),
-        ("[nothing]\n", "c.toml:1: unknown key nothing; keys are runtime_path, runtime, "),
+        ("[nothing]\n", "c.toml:1: unknown key nothing; sections are [server], [network], "),
     ],
 )  # fmt: skip
 def test_an_unknown_key_is_named_with_its_line_and_the_nearest_valid_one(
@@ -107,10 +108,10 @@ def test_bytes_that_are_not_utf8_are_refused(tmp_path: Path) -> None:
 
 def test_a_wrong_flag_is_named_as_one() -> None:
     assert flag_complaint("server.rot", "/x") == (
-        "flag server.rot: unknown key server.rot; did you mean server.root?"
+        "flag server.rot: unknown key; did you mean server.root?"
     )
     assert flag_complaint("max_log_size", "many") == (
-        "flag max_log_size: max_log_size: expected an integer, found a string ('many')"
+        "flag max_log_size: expected an integer, found a string ('many')"
     )
 
 
@@ -127,3 +128,48 @@ def test_a_network_may_have_a_subnet_of_each_family_but_not_two_of_one() -> None
     assert flag_complaint("network.subnet", "10.1.0.0/24,10.2.0.0/24").endswith(
         "must be one subnet of each family"
     )
+
+
+def test_a_flag_may_be_a_quoted_string() -> None:
+    flags = {"image.registries_conf": '"/x/y"', "namespace": "'a'"}
+    config = load(overrides=flags, places=NOWHERE)
+    assert (config.image.registries_conf, config.namespace) == ("/x/y", "a")
+
+
+@pytest.mark.parametrize("name", ["server.root", "image.registries_conf", "streaming.port"])
+def test_the_error_of_a_flag_names_its_key_once(name: str) -> None:
+    assert flag_complaint(name, "'x'").count(name) == 1
+
+
+def test_no_error_is_a_wall_of_keys(tmp_path: Path) -> None:
+    for text in ("[nothing]\nx = 1", "[server]\nzzzzzzzz = 1", "qqqqqq = 1"):
+        assert len(complaint(tmp_path, text)) < 400
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("version = 2\n", "looks like containerd's config.toml: convert it with `cri-shim config"),
+        (
+            '[plugins."io.containerd.grpc.v1.cri"]\nsandbox_image = "x"\n',
+            "looks like containerd's config.toml",
+        ),
+        ('[crio.runtime]\nconmon = ""\n', "looks like CRI-O's crio.conf: convert it with"),
+        ('{"registry-mirrors": []}', "is JSON and looks like Docker's daemon.json"),
+    ],
+)
+def test_the_file_of_another_runtime_is_recognised(tmp_path: Path, text: str, said: str) -> None:
+    assert complaint(tmp_path, text).removeprefix("c.toml ").startswith(said)
+
+
+def test_all_errors_of_all_files_are_told_together(tmp_path: Path) -> None:
+    main, drop_ins = tmp_path / "c.toml", tmp_path / "d"
+    drop_ins.mkdir()
+    main.write_text('namespac = "x"\nmax_log_size = "y"\n')
+    (drop_ins / "1.toml").write_text("[")
+    (drop_ins / "2.toml").write_text("[streaming]\nport = -1\n")
+    with pytest.raises(ConfigErrors) as caught:
+        load(main, {"server.rot": "/x"}, Places(main, drop_ins, ()))
+    starts = [each.removeprefix(f"{tmp_path}/").split(": ")[0] for each in caught.value.each]
+    assert starts == ["c.toml:1", "d/1.toml:1", "flag server.rot", "c.toml:2", "d/2.toml:2"]
+    assert str(caught.value).endswith("(and 4 more: see cri-shim config --check)")
