@@ -12,8 +12,8 @@ from cri_shim.hooks.directories import Hooks
 from cri_shim.isolation import sysctls
 from cri_shim.problems import node, programs
 from cri_shim.problems.finding import Finding, Level
-from cri_shim.store import policy
 from cri_shim.store.pins import Pins
+from cri_shim.store.trust import policy
 from cri_shim.streaming.certificate import Certificate
 from cri_shim.untrusted import read_file, reason
 
