@@ -1,6 +1,6 @@
 """A configuration as TOML that `--config` can read, with origins as comments."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +8,19 @@ import toml
 
 from cri_shim import config
 from cri_shim.config.schema import KEYS, TABLES, current
+from cri_shim.untrusted import one_line
+
+_OF_START = "flag "  # the origin of a value that no file can change
 
 
-def whole(settings: config.Config, *, docs: bool = False) -> str:
-    """Return every key; `docs` adds the description before each key."""
+def whole(
+    settings: config.Config, *, docs: bool = False, running: Mapping[str, Any] | None = None
+) -> str:
+    """Return every key; `docs` adds the description before each key.
+
+    `running` has the values and origins of a daemon: they are shown, and where a file of
+    `settings` says otherwise, a comment says what the next start will use.
+    """
     lines: list[str] = []
     table = ""
     for name in by_table(KEYS):
@@ -20,10 +29,14 @@ def whole(settings: config.Config, *, docs: bool = False) -> str:
             lines += ["", f"[{table}]"]
         if docs:
             lines.append(f"# {KEYS[name].doc}")
-        lines.append(line(name, current(settings, KEYS[name]), settings.origin[name]))
-    for handler, runtime in settings.runtimes.items():
+        value = current(settings, KEYS[name])
+        lines += _lines(name, value, settings.origin[name], running)
+    of_files = {name: table.path for name, table in settings.runtimes.items()}
+    for handler in dict.fromkeys([*of_files, *_handlers(running)]):
         name = f"runtimes.{handler}.path"
-        lines += ["", f"[runtimes.{handler}]", line(name, runtime.path, settings.origin[name])]
+        origin = settings.origin.get(name, "default")
+        lines += ["", f"[runtimes.{handler}]"]
+        lines += _lines(name, of_files.get(handler, ()), origin, running)
     return "\n".join(lines) + "\n"
 
 
@@ -34,8 +47,29 @@ def by_table(names: Iterable[str]) -> list[str]:
 
 def line(name: str, value: Any, origin: str) -> str:
     """Return `key = value  # origin`, for use below the header of its table."""
-    pair = toml.dumps({name.rpartition(".")[2]: _plain(value)}).strip()
-    return f"{pair}  # {origin}"
+    return f"{_pair(name, value)}  # {one_line(origin)}"
+
+
+def _lines(name: str, value: Any, origin: str, running: Mapping[str, Any] | None) -> Iterable[str]:
+    """Yield the line of a key; before it, what its file says if the daemon has another value."""
+    if running is None or name not in running["values"]:
+        yield line(name, value, origin)
+        return
+    in_force, since = running["values"][name], str(running["origins"].get(name, "default"))
+    if in_force != _plain(value) and not since.startswith(_OF_START):
+        said = _pair(name, value).partition(" = ")[2]
+        where = "the default" if origin == "default" else origin
+        yield f"# {one_line(where)} says {said}: takes effect at the next start"
+    yield line(name, in_force, since)
+
+
+def _handlers(running: Mapping[str, Any] | None) -> list[str]:
+    names = [] if running is None else running["values"]
+    return [name.split(".")[1] for name in names if name.startswith("runtimes.")]
+
+
+def _pair(name: str, value: Any) -> str:
+    return toml.dumps({name.rpartition(".")[2]: _plain(value)}).strip()
 
 
 def _table(name: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cri_shim.config import Config
+from cri_shim.config.source import place
 from cri_shim.errors import ConfigError, CriShimError, InvalidArgument
 from cri_shim.hooks.directories import Hooks
 from cri_shim.isolation import sysctls
@@ -43,11 +44,11 @@ def look(config: Config) -> list[Finding]:
 
 def _placed(config: Config, key: str, error: Exception) -> str:
     """Return the error after the file and line of the key that it is about, and the key once."""
-    text = str(error)
+    text = str(error).removeprefix(f"{key}: ")
     origin = config.origin.get(key, "default")
-    if key not in text:
-        text = f"{key}: {text}"
-    return text if origin == "default" or origin in text else f"{origin}: {text}"
+    if origin == "default":
+        return text if key in text else f"{key}: {text}"
+    return text if origin in text else f"{place(origin, key)}: {text}"
 
 
 def _certificate(config: Config) -> None:

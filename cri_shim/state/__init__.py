@@ -10,5 +10,6 @@ power failure after `sync`.
 - `reserve`: disk space for the time when the disk is full
 - `saver`: writes observed facts later if the disk is full
 - `records`: versions of records, and the handling of unreadable records
+- `unopened`: the records of a state that another process may have open
 - `rows`: leaves a record that cannot be shown out of lists
 """

@@ -139,6 +139,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     }
     with private_daemon(0, **settings) as started:
         started.kill()
+        started.log.unlink()
         started.socket = place / "sockets" / "cri.sock"
         theirs = started.directory / "theirs"
         theirs.mkdir()

@@ -10,14 +10,17 @@ A new command is a new module, its name in GROUPS, and here:
 
 - pods and containers: `run`, `pods`, `ps`, `logs`, `exec`, `inspect`, `stop`, `rm`
 - images: `image`
-- the daemon and the node: `serve`, `info`, `log_level`, `config`, `hooks`, `version`
+- the daemon and the node: `serve`, `info`, `check`, `log_level`, `config`, `hooks`,
+  `reset`, `version`
 - this program: `completion`, `help`
 """
 
 GROUPS = {
     "Pods and containers": ["run", "pods", "ps", "logs", "exec", "inspect", "stop", "rm"],
     "Images": ["image"],
-    "Daemon and node": ["serve", "info", "log-level", "config", "hooks", "version"],
+    "Daemon and node": [
+        *("serve", "info", "check", "log-level", "config", "hooks", "reset", "version")
+    ],
     "This program": ["completion", "help"],
 }
 

@@ -14,7 +14,7 @@ ROOT = Path(cri_shim.__path__[0])
 TESTS = Path(__file__).parents[1]
 
 # The verbs of the runtime, what joins drivers to it, and the commands.
-USE_CASES = {"assembly", "cli", "containers", "images", "library", "pods", "report"}
+USE_CASES = {"assembly", "cli", "containers", "images", "library", "pods", "report", "reset"}
 WITHOUT = set(Path(__file__).with_name("without_unit_test.txt").read_text().split())
 
 

@@ -1,0 +1,31 @@
+"""The configuration as JSON-able values."""
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from cri_shim.config import Config
+from cri_shim.config.schema import KEYS, current
+
+
+def effective(config: Config) -> dict[str, Any]:
+    """Return the configuration as JSON-able values; CRI clients read the key `stateDir`."""
+    return {**_plain(config), "stateDir": str(config.server.run_root)}
+
+
+def in_force(config: Config) -> dict[str, Any]:
+    """Return the value and the origin of every key, by its name in a file."""
+    values = {name: _plain(current(config, key)) for name, key in KEYS.items()}
+    values |= {f"runtimes.{name}.path": _plain(t.path) for name, t in config.runtimes.items()}
+    return {"values": values, "origins": dict(config.origin), "pid": os.getpid()}
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, bool | int | float | str | None) else str(value)

@@ -1,0 +1,15 @@
+"""Removes everything that a runtime of these directories made on the node.
+
+    found = plan.look(config, images=False)      # nothing is changed
+    left = await perform.perform(config, path, options, images=False)
+
+Pods and containers are removed through a runtime, so that their networks get DEL. The rest, and
+everything if no runtime can be opened, is found by its names and removed by `sweep`. Only what
+these names show to be of cri-shim is removed, never a directory as a whole.
+
+- `ours`: the names of what a runtime makes in its directories
+- `plan`: what would be removed
+- `perform`: removes it
+- `sweep`: processes, mounts, pins, control groups and files, without a runtime
+- `network`: the bridge, its rules, and addresses that are reserved for our pods
+"""
