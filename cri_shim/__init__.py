@@ -17,6 +17,7 @@ This is a map of the packages, top down. A package imports only packages that ar
 (`hack/check` verifies it). The docstring of each package is its design page.
 
     cli          the command line: serve, run, image, info, config, ...; crictl's common commands
+    support      the support bundle: collects what explains a problem, without secrets
     reset        removes everything that a runtime made on the node
     runtime      Runtime, the one object that a program opens and closes
     assembly     builds the drivers of a runtime from the configuration

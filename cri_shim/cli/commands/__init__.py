@@ -10,7 +10,7 @@ A new command is a new module, its name in GROUPS, and here:
 
 - pods and containers: `run`, `pods`, `ps`, `logs`, `exec`, `inspect`, `stop`, `rm`
 - images: `image`
-- the daemon and the node: `serve`, `info`, `check`, `log_level`, `config`, `hooks`,
+- the daemon and the node: `serve`, `info`, `check`, `log_level`, `config`, `hooks`, `report`,
   `reset`, `version`
 - this program: `completion`, `help`
 """
@@ -19,7 +19,7 @@ GROUPS = {
     "Pods and containers": ["run", "pods", "ps", "logs", "exec", "inspect", "stop", "rm"],
     "Images": ["image"],
     "Daemon and node": [
-        *("serve", "info", "check", "log-level", "config", "hooks", "reset", "version")
+        *("serve", "info", "check", "log-level", "config", "hooks", "report", "reset", "version")
     ],
     "This program": ["completion", "help"],
 }

@@ -155,7 +155,7 @@ def test_config_check_only_prints_that_the_configuration_is_right(
     (tmp_path / "libpod.conf").write_text('infra_command = "/pause"\n')
     assert main(["--config", str(tmp_path / "libpod.conf"), "config", "--check"]) == 0
     output = capsys.readouterr()
-    assert output.out == "configuration is right\n"
+    assert output.out == "the configuration is valid\n"
     assert "warning: " in output.err
 
 
