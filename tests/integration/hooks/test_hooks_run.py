@@ -168,4 +168,4 @@ async def test_a_hook_added_removed_or_broken_counts_from_the_next_container_on(
         container = await cri.create(pod, container_config(["true"], str(number)))
         seen.append("hooks" in (await cri.info(container))["runtimeSpec"])
     assert seen == [True, False, False]
-    assert cri.daemon.log.read_text().count("noting.json is not used: ") == 2
+    assert cri.daemon.log.read_text().count("noting.json is not used: ") >= 2
