@@ -49,7 +49,7 @@ def runtimes(handlers: Mapping[str, Handler], default: str, config: Config) -> I
             yield Finding("user namespaces of pods", Level.NOTE, sentence)
     for handler in handlers.values():
         if handler is not chosen and not (chosen and chosen.problem and handler.problem):
-            yield _other(handler, config, after_default=chosen)
+            yield _other(handler, config, chosen)
 
 
 def _no_runtime(handlers: Iterable[Handler], chosen: Handler | None, config: Config) -> Finding:
@@ -61,32 +61,43 @@ def _no_runtime(handlers: Iterable[Handler], chosen: Handler | None, config: Con
         reasons = f"no OCI runtime works, no pod can run: {each}"
         name = "crun"
     key = f"runtimes.{name}.path"
-    known = name in ("crun", "runc")
-    remedy = f"{packages.install(name)}, or set {key}" if known else f"set {key}, or runtime"
-    package = packages.of(name) if known else ""
-    return Finding(OCI_RUNTIME, Level.FAILS, reasons, remedy, package, key)
+    return Finding(OCI_RUNTIME, Level.FAILS, reasons, *_to_get(name, key), key)
 
 
-def _other(handler: Handler, config: Config, after_default: Handler | None) -> Finding:
+def _to_get(name: str, key: str) -> tuple[str, str]:
+    """Return the remedy for a runtime that is not there, and its package, if we know one."""
+    if name not in ("crun", "runc"):
+        return f"set {key}", ""
+    return f"{packages.install(name)}, or set {key}", packages.of(name)
+
+
+def _other(handler: Handler, config: Config, default: Handler | None) -> Finding:
     """A handler that is not the default: it works, is not installed, or is broken."""
     what, key = _named(handler.name), f"runtimes.{handler.name}.path"
     if not handler.problem:
         return Finding(what, Level.OK, f"{short(handler.version)} at {handler.path}")
-    names = [*config.runtimes]
-    preferred = after_default is not None and not config.default_runtime
-    if preferred and names.index(handler.name) < names.index(after_default.name):  # type: ignore[union-attr]
-        sentence = (
-            f"the default OCI runtime is {short(after_default.version)}"  # type: ignore[union-attr]
-            f" in place of {handler.name}: {handler.problem}"
-        )
-        if not handler.is_found:
-            package = packages.of(handler.name)
-            return Finding(what, Level.NOTE, sentence, packages.install(handler.name), package, key)
-        return Finding(what, Level.WARNING, sentence, key=key)
+    if default is not None and _was_preferred(handler, default, config):
+        return _replaced(handler, default, key)
     if not handler.is_found and config.origin.get(key, "default") == "default":
         return Finding(what, Level.OK, "not installed")
-    sentence = f"OCI runtime {handler.name} does not work: {handler.problem}"
-    return Finding(what, Level.WARNING, sentence, "its pods are refused", key=key)
+    sentence = f"OCI runtime {handler.name} does not work, its pods are refused: {handler.problem}"
+    return Finding(what, Level.WARNING, sentence, f"mend it, or set {key}", key=key)
+
+
+def _was_preferred(handler: Handler, default: Handler, config: Config) -> bool:
+    """Whether the configuration would rather have had this handler as the default."""
+    names = [*config.runtimes]
+    return not config.default_runtime and names.index(handler.name) < names.index(default.name)
+
+
+def _replaced(handler: Handler, default: Handler, key: str) -> Finding:
+    """The preferred handler, in whose place another one is the default."""
+    what, name = _named(handler.name), handler.name
+    instead = f"the default OCI runtime is {short(default.version)} in place of {name}"
+    sentence = f"{instead}: {handler.problem}"
+    if handler.is_found:
+        return Finding(what, Level.WARNING, sentence, f"mend {name}, or set runtime", key=key)
+    return Finding(what, Level.NOTE, sentence, *_to_get(name, key), key)
 
 
 def _named(name: str) -> str:
@@ -103,7 +114,7 @@ def _userns(handler: Handler) -> str:
 
 
 def network(status: NetworkStatus, networks: Networks, rootless: bool) -> Iterator[Finding]:
-    """Yield the findings of the pod network; those of NETWORK_READY make its condition."""
+    """Yield the findings of the pod network, from its status and its configuration."""
     if status.ready:
         yield Finding(NETWORK, Level.OK, networks.default or "ready")
     else:

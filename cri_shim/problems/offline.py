@@ -74,11 +74,11 @@ async def _network(config: Config) -> list[Finding]:
     status = NetworkStatus(bool(name), reason, view.message)
     return [
         *daemon.network(status, Networks(name, [], view.problems), False),
-        *_leases_program(),
+        *_ip(),
     ]
 
 
-def _leases_program() -> Iterator[Finding]:
+def _ip() -> Iterator[Finding]:
     """ip of iproute2: removes the bridge of the network."""
     paths = (*os.environ.get("PATH", "").split(":"), "/usr/sbin", "/sbin")
     if not any(os.access(Path(directory, "ip"), os.X_OK) for directory in paths if directory):
