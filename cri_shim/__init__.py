@@ -33,7 +33,8 @@ This is a map of the packages, top down. A package imports only packages that ar
     images       use cases of images: pull, load, save, commit, tag, mount, query, remove
     engine       the value that the use cases get: the objects and the drivers
     work         running work: equal requests share it; it is retried, and ended at close
-    objects      the existing pods and containers, and their names; lists are snapshots of memory
+    resolve      finds a pod or container by its name, its id, or a prefix of that
+    objects      the existing pods and containers; lists are snapshots of memory
     lifecycle    the phases of pods and containers: a table of the allowed changes
     validate     checks of requests that need only the request
     default_mounts  driver: mounts.conf, the mounts of every container of the node

@@ -11,7 +11,7 @@ A runtime with a state namespace sees only its own objects; one without sees all
 import logging
 import re
 import secrets
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from cri_shim import lifecycle
@@ -98,10 +98,10 @@ class ObjectStore:
     # -- looking up ---------------------------------------------------------------------------
 
     def pods(self) -> list[state.PodRecord]:
-        return [pod for pod in self._pods.values() if self._visible(pod)]
+        return [pod for pod in self._pods.values() if self.visible(pod)]
 
     def containers(self) -> list[state.ContainerRecord]:
-        return [c for c in self._containers.values() if self._visible(c)]
+        return [c for c in self._containers.values() if self.visible(c)]
 
     def each_pod(self) -> Iterator[state.PodRecord]:
         """Yield the present pods, each in its current state; pods that have gone are left out.
@@ -125,20 +125,16 @@ class ObjectStore:
     def containers_of(self, pod_id: str) -> list[state.ContainerRecord]:
         return [self._containers[id] for id in self._of_pod.get(pod_id, ())]
 
-    def pod(
-        self, id: str, names: Callable[[state.PodRecord], Collection[str]] | None = None
-    ) -> state.PodRecord:
-        """Find the pod by this id, else by this name if `names` is given, else by this prefix.
+    def pod(self, id: str) -> state.PodRecord:
+        """Find the pod by its id, or by a unique prefix of it. For names see resolve.py.
 
         NotFound; InvalidArgument if it is ambiguous; WrongNamespace.
         """
-        return self._pods[self._resolve("pod", self._pods, id, names)]
+        return self._pods[self._resolve("pod", self._pods, id)]
 
-    def container(
-        self, id: str, names: Callable[[state.ContainerRecord], Collection[str]] | None = None
-    ) -> state.ContainerRecord:
+    def container(self, id: str) -> state.ContainerRecord:
         """Like `pod`, for containers."""
-        return self._containers[self._resolve("container", self._containers, id, names)]
+        return self._containers[self._resolve("container", self._containers, id)]
 
     def dependents(self, id: str) -> list[state.ContainerRecord]:
         """Return the containers that need this one to run, without those that are being removed."""
@@ -204,23 +200,13 @@ class ObjectStore:
         own = {c.image_id for c in self._containers.values()}
         return own | {v.image_id for c in self._containers.values() for v in c.image_volumes}
 
-    def _resolve(
-        self,
-        what: str,
-        entries: dict[str, AnyRecord],
-        id: str,
-        names: Callable[[AnyRecord], Collection[str]] | None,
-    ) -> str:
+    def _resolve(self, what: str, entries: Mapping[str, Record], id: str) -> str:
         if not id:
             raise InvalidArgument(f"{what}_id", "is empty")
-        matches = [id] if id in entries else []
-        if not matches and names is not None:
-            matches = [known for known, entry in entries.items() if id in names(entry)]
+        matches = [id] if id in entries else [one for one in entries if one.startswith(id)]
         if not matches:
-            matches = [known for known in entries if known.startswith(id)]
-        if not matches:
-            raise NotFound(f"no {what} with id {'or name ' if names else ''}{id}")
-        visible = [known for known in matches if self._visible(entries[known])]
+            raise NotFound(f"no {what} with id {id}")
+        visible = [known for known in matches if self.visible(entries[known])]
         if not visible:
             theirs = entries[matches[0]].state_namespace
             raise WrongNamespace(
@@ -231,7 +217,8 @@ class ObjectStore:
             raise InvalidArgument(f"{what}_id", f"{id} is ambiguous: {len(visible)} {what}s match")
         return visible[0]
 
-    def _visible(self, entry: state.PodRecord | state.ContainerRecord) -> bool:
+    def visible(self, entry: Record) -> bool:
+        """Whether a record belongs to the state namespace of this runtime."""
         return not self.state_namespace or entry.state_namespace == self.state_namespace
 
     # -- changing -----------------------------------------------------------------------------
@@ -340,7 +327,7 @@ class ObjectStore:
 
     def _notify(self, before: Record | None, after: Record | None) -> None:
         record = after or before
-        if record is None or not self._visible(record):
+        if record is None or not self.visible(record):
             return
         for follower in self._followers:
             try:

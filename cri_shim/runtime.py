@@ -27,7 +27,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Unpack
 
-from cri_shim import assembly, log, recovery, report, rootless, shutdown
+from cri_shim import assembly, log, recovery, report, resolve, rootless, shutdown
 from cri_shim.aio.cleanup import Closing
 from cri_shim.aio.offload import finish, offload
 from cri_shim.config import Config, deep_copy, load
@@ -192,7 +192,7 @@ class Runtime:
 
         NotFound; InvalidArgument if the name is ambiguous; WrongNamespace.
         """
-        return Pod(self.engine, names.pod(self.engine.objects, id_or_name).id)
+        return Pod(self.engine, resolve.pod(self.engine.objects, id_or_name).id)
 
     async def create_pod(
         self,
@@ -214,7 +214,7 @@ class Runtime:
 
     def container(self, id_or_name: str) -> Container:
         """Return one by id, NAME, POD/NAME or NAMESPACE/POD/NAME, or id prefix; errors as `pod`."""
-        return Container(self.engine, names.container(self.engine.objects, id_or_name).id)
+        return Container(self.engine, resolve.container(self.engine.objects, id_or_name).id)
 
     async def prune(self) -> Pruned:
         """Remove ended pods and exited containers; return the removed ones and the errors."""

@@ -14,6 +14,8 @@ The commands are the modules of `commands`. What they share:
 - `exit_codes`: the exit code of each kind of error
 - `listing`: filters of `pods` and `ps`; `messages`: messages as crictl's JSON
 - `which`: finds the object of a name or an id
+- `endings`: how containers ended
+- `log_sources`, `log_writer`: the files of `logs`, and its lines
 - `candidates`: the words that complete a command line
 - `session`, `terminal`, `conversation`: the client's end of an exec, attach or run
 - `run_request`, `run_pod`, `interrupts`: the parts of `run`

@@ -86,6 +86,13 @@ def duration(text: str) -> float:
     return seconds
 
 
+def count(text: str) -> int:
+    """Parse a number that is not negative."""
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"must be a number, not {text!r}")
+    return int(text)
+
+
 def pattern(text: str) -> re.Pattern[str]:
     """Compile a regular expression."""
     try:

@@ -12,6 +12,6 @@ on the same directories would serve. Its verbs are those of pods/, containers/ a
 - `places`: archives and directories of images, as callers name them
 - `auth`: credentials for a registry
 - `pulling`: pulls an image, and tells how far it is
-- `names`: finds objects by name, and generates names
+- `names`: generates names
 - `inspect`: the full description of a container or pod, JSON-able
 """

@@ -1,8 +1,4 @@
-"""Names of pods and containers: finds objects by name, and generates names.
-
-Names of the CRI need not be unique; an ambiguous name is refused like an ambiguous prefix. Objects
-that are being removed have no name.
-"""
+"""Generates names for pods and containers that were given none."""
 
 import secrets
 from collections.abc import Iterator
@@ -10,40 +6,8 @@ from itertools import product
 
 from cri_shim.errors import ResourceExhausted
 from cri_shim.objects import ObjectStore
-from cri_shim.pb import state_pb2 as state
 
 TRIES = 100  # random pairs before all pairs are tried in order
-
-
-def pod(objects: ObjectStore, id_or_name: str) -> state.PodRecord:
-    """Find a pod by id, else NAME or NAMESPACE/NAME, else unique id prefix.
-
-    NotFound, InvalidArgument if ambiguous, WrongNamespace.
-    """
-    return objects.pod(id_or_name, _of_pod)
-
-
-def container(objects: ObjectStore, id_or_name: str) -> state.ContainerRecord:
-    """Find a container by id, else NAME, POD/NAME or NAMESPACE/POD/NAME, else unique id prefix.
-
-    Errors are those of `pod`.
-    """
-
-    def names(record: state.ContainerRecord) -> list[str]:
-        if record.phase == state.CONTAINER_REMOVING:
-            return []
-        name = record.config.metadata.name
-        owner = objects.find_pod(record.pod_id)
-        return [name, *(f"{above}/{name}" for above in (_of_pod(owner) if owner else ()))]
-
-    return objects.container(id_or_name, names)
-
-
-def _of_pod(record: state.PodRecord) -> list[str]:
-    if record.phase == state.POD_REMOVING:
-        return []
-    metadata = record.config.metadata
-    return [metadata.name, f"{metadata.namespace}/{metadata.name}"]
 
 
 def generate(objects: ObjectStore) -> str:

@@ -122,6 +122,61 @@ class ConfigResponse(_message.Message):
 Global___ConfigResponse: _TypeAlias = ConfigResponse  # noqa: Y015
 
 @_typing.final
+class FindRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORD_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    WHOLE_POD_FIELD_NUMBER: _builtins.int
+    word: _builtins.str
+    """NAME, POD/NAME, NAMESPACE/POD/NAME, an id, or a unique prefix of one"""
+    kind: _builtins.str
+    """pod or container; empty: any"""
+    whole_pod: _builtins.bool
+    """for kind container: a pod is answered, not the only container of it"""
+    def __init__(
+        self,
+        *,
+        word: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        whole_pod: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "whole_pod", b"whole_pod", "word", b"word"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindRequest: _TypeAlias = FindRequest  # noqa: Y015
+
+@_typing.final
+class FindResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """pod or container"""
+    id: _builtins.str
+    name: _builtins.str
+    """NAMESPACE/NAME of a pod, NAMESPACE/POD/NAME of a container"""
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        id: _builtins.str = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "kind", b"kind", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindResponse: _TypeAlias = FindResponse  # noqa: Y015
+
+@_typing.final
 class LoadImageRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -37,6 +37,8 @@ class ControlStub:
     """Check looks at the node and the daemon, and answers with every finding, as JSON."""
     Config: _grpc.UnaryUnaryMultiCallable[_control_pb2.ConfigRequest, _control_pb2.ConfigResponse]
     """Config answers with the configuration in force: values and origins by key, as JSON."""
+    Find: _grpc.UnaryUnaryMultiCallable[_control_pb2.FindRequest, _control_pb2.FindResponse]
+    """Find answers which pod or container a name or an id means."""
     LoadImage: _grpc.UnaryUnaryMultiCallable[_control_pb2.LoadImageRequest, _control_pb2.LoadImageResponse]
     """LoadImage brings an image from a local archive or directory into the store."""
     TagImage: _grpc.UnaryUnaryMultiCallable[_control_pb2.TagImageRequest, _control_pb2.TagImageResponse]
@@ -105,6 +107,8 @@ class ControlAsyncStub(ControlStub):
     """Check looks at the node and the daemon, and answers with every finding, as JSON."""
     Config: _aio.UnaryUnaryMultiCallable[_control_pb2.ConfigRequest, _control_pb2.ConfigResponse]  # type: ignore[assignment]
     """Config answers with the configuration in force: values and origins by key, as JSON."""
+    Find: _aio.UnaryUnaryMultiCallable[_control_pb2.FindRequest, _control_pb2.FindResponse]  # type: ignore[assignment]
+    """Find answers which pod or container a name or an id means."""
     LoadImage: _aio.UnaryUnaryMultiCallable[_control_pb2.LoadImageRequest, _control_pb2.LoadImageResponse]  # type: ignore[assignment]
     """LoadImage brings an image from a local archive or directory into the store."""
     TagImage: _aio.UnaryUnaryMultiCallable[_control_pb2.TagImageRequest, _control_pb2.TagImageResponse]  # type: ignore[assignment]
@@ -188,6 +192,14 @@ class ControlServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.ConfigResponse, _abc.Awaitable[_control_pb2.ConfigResponse]]:
         """Config answers with the configuration in force: values and origins by key, as JSON."""
+
+    @_abc_1.abstractmethod
+    def Find(
+        self,
+        request: _control_pb2.FindRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.FindResponse, _abc.Awaitable[_control_pb2.FindResponse]]:
+        """Find answers which pod or container a name or an id means."""
 
     @_abc_1.abstractmethod
     def LoadImage(

@@ -6,10 +6,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from cri_shim import log
+from cri_shim import log, resolve
 from cri_shim.engine import Engine
 from cri_shim.errors import InvalidArgument
+from cri_shim.objects import ObjectStore, Record
 from cri_shim.pb import control_pb2 as control
+from cri_shim.pb.state_pb2 import PodRecord
 from cri_shim.rpc.control_containers import ControlContainers
 from cri_shim.rpc.control_images import ControlImages
 from cri_shim.rpc.control_pods import ControlPods
@@ -57,3 +59,14 @@ class ControlService(ControlImages, ControlPods, ControlContainers):
                 raise InvalidArgument("level", str(e)) from e
             _log.info("log level %s, it was %s", request.level, before)
         return control.SetLogLevelResponse(level=log.current_level(), before=before)
+
+    async def Find(self, request: control.FindRequest) -> control.FindResponse:
+        find: dict[str, Callable[[ObjectStore, str], Record]] = {
+            "pod": resolve.pod,
+            "container": resolve.container_or_pod if request.whole_pod else resolve.container,
+            "": resolve.either,
+        }
+        objects = self._engine.objects
+        found = find[request.kind](objects, request.word)
+        kind = "pod" if isinstance(found, PodRecord) else "container"
+        return control.FindResponse(kind=kind, id=found.id, name=resolve.name(objects, found))

@@ -26,11 +26,7 @@ class RuntimeStatus:
         """Return the conditions, every handler, and the features that were probed.
 
         Verbose adds `config` (the effective configuration), `problems`, `network`, `retries`,
-<<<<<<< HEAD
         `inProgress`, `pulls` and `pullCounters` as JSON.
-=======
-        `pulls` and `pullCounters` as JSON.
->>>>>>> 9d0710a (cri-shim report writes a support bundle without secrets; hack/quickstart removes its instance by reset)
         """
         answer = api.StatusResponse(
             status=api.RuntimeStatus(

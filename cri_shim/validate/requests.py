@@ -121,6 +121,13 @@ def _of_image(request: Any) -> None:
     fields.image("image.image", request.image.image)
 
 
+def _find(request: control.FindRequest) -> None:
+    fields.given("word", request.word)
+    fields.plain("word", request.word)
+    if request.kind not in ("", "pod", "container"):
+        raise InvalidArgument("kind", f"must be pod or container, not {request.kind!r}")
+
+
 def _load(request: control.LoadImageRequest) -> None:
     fields.given("source", request.source)
     fields.plain("name", request.name)
@@ -247,6 +254,7 @@ _CHECKS: dict[type[Message], Callable[[Any], None]] = {
     control.InfoRequest: _nothing,
     control.CheckRequest: _nothing,
     control.ConfigRequest: _nothing,
+    control.FindRequest: _find,
     control.LoadImageRequest: _load,
     control.TagImageRequest: _tag,
     control.SaveImageRequest: _save,

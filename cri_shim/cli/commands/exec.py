@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cri_shim import config
-from cri_shim.cli import daemon
+from cri_shim.cli import daemon, which
 from cri_shim.cli.arguments import CONTAINER, container_id, variable
 from cri_shim.cli.exit_codes import RUN_FAILED, UsageError
 
@@ -55,6 +55,7 @@ async def run(args: argparse.Namespace) -> int:
         conversation.tell_unread_input()
     settings = config.load(args.config, args.overrides)
     async with daemon.client(args, settings, patient=True) as client:
+        args.container = await which.container(client, args.container)
         if args.sync:
             return await _wait(client, args)
         url = await _url(client, args)

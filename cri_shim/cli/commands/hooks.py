@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cri_shim import config
-from cri_shim.cli import daemon, output
+from cri_shim.cli import daemon, output, which
 from cri_shim.cli.arguments import CONTAINER, container_id
 from cri_shim.cli.table import Column
 from cri_shim.hooks.directories import Hooks
@@ -64,7 +64,8 @@ async def _subject(args: argparse.Namespace, settings: config.Config) -> hooks.S
     from cri_shim.pb import api_pb2 as api
 
     async with daemon.client(args, settings) as client:
-        request = api.ContainerStatusRequest(container_id=args.container, verbose=True)
+        id = await which.container(client, args.container)
+        request = api.ContainerStatusRequest(container_id=id, verbose=True)
         answer = await client.runtime.ContainerStatus(request)
         info = json.loads(answer.info["info"])
         pod = await client.runtime.PodSandboxStatus(

@@ -4,6 +4,7 @@ The JSON has the form of crictl's inspect and inspectp: an object for one id, a 
 """
 
 import argparse
+import json
 from typing import TYPE_CHECKING, Any
 
 from cri_shim.cli import daemon, output
@@ -29,7 +30,7 @@ async def run(args: argparse.Namespace) -> int:
     async with daemon.client(args) as client:
         answers = [await _answer(client, id) for id in args.ids]
     shown = answers if len(answers) > 1 else answers[0]
-    output.show_object(args, shown)
+    output.show_object(args, json.loads(json.dumps(shown, sort_keys=True)))  # as crictl sorts it
     return 0
 
 

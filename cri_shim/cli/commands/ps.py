@@ -6,8 +6,9 @@ Pod and namespace come from the pod itself; crictl takes them from the labels th
 import argparse
 from typing import TYPE_CHECKING
 
-from cri_shim.cli import daemon, output
+from cri_shim.cli import daemon, output, which
 from cri_shim.cli.arguments import pod_id
+from cri_shim.cli.endings import endings
 from cri_shim.cli.listing import add_filters, age, chosen, fits, shown
 from cri_shim.cli.table import Column
 
@@ -34,18 +35,25 @@ async def run(args: argparse.Namespace) -> int:
     from cri_shim.pb import api_pb2 as api
 
     async with daemon.client(args) as client:
+        if args.pod:
+            args.pod = await which.pod(client, args.pod)
         answer = await client.runtime.ListContainers(
             api.ListContainersRequest(filter=_filter(args))
         )
         pods = (await client.runtime.ListPodSandbox(api.ListPodSandboxRequest())).items
-    pods_by_id = {pod.id: pod.metadata for pod in pods}
-    missing = api.PodSandboxMetadata(name="unknown", namespace="unknown")  # removed meanwhile
-    homes = {row.id: pods_by_id.get(row.pod_sandbox_id, missing) for row in answer.containers}
+        pods_by_id = {pod.id: pod.metadata for pod in pods}
+        missing = api.PodSandboxMetadata(name="unknown", namespace="unknown")  # removed meanwhile
+        homes = {row.id: pods_by_id.get(row.pod_sandbox_id, missing) for row in answer.containers}
 
-    def passes(row: api.Container) -> bool:
-        return fits(args.name, row.metadata.name) and fits(args.namespace, homes[row.id].namespace)
+        def passes(row: api.Container) -> bool:
+            home = homes[row.id]
+            return fits(args.name, row.metadata.name) and fits(args.namespace, home.namespace)
 
-    _show(args, chosen(args, answer.containers, passes), homes)
+        rows = chosen(args, answer.containers, passes)
+        ended = [row.id for row in rows if row.state == api.CONTAINER_EXITED]
+        told = args.output in ("table", "wide") and not args.quiet
+        how = await endings(client, ended if told else [])
+    _show(args, rows, homes, how)
     return 0
 
 
@@ -64,6 +72,7 @@ def _show(
     args: argparse.Namespace,
     rows: "list[api_pb2.Container]",
     homes: "dict[str, api_pb2.PodSandboxMetadata]",
+    endings: dict[str, str],
 ) -> None:
     from cri_shim.cli.messages import fields
     from cri_shim.pb import api_pb2 as api
@@ -76,9 +85,9 @@ def _show(
         Column("CONTAINER", lambda row: shown(args, row.id)),
         Column("IMAGE", image, rank=2, cut=True),
         Column("CREATED", lambda row: age(row.created_at), rank=3),
-        Column("STATE", _state),
+        Column("STATE", lambda row: endings.get(row.id) or _state(row)),
         Column("NAME", lambda row: row.metadata.name, cut=True),
-        Column("ATTEMPT", lambda row: str(row.metadata.attempt), rank=4),
+        Column("RESTARTS", lambda row: str(row.metadata.attempt), rank=4),
         Column("POD ID", lambda row: shown(args, row.pod_sandbox_id), rank=5),
         Column("POD", lambda row: homes[row.id].name, rank=1, cut=True),
         Column("NAMESPACE", lambda row: homes[row.id].namespace, rank=3, cut=True),

@@ -167,7 +167,7 @@ async def test_a_command_that_cannot_run_is_a_sentence(
     assert b"cri-shim: cannot execute '/etc/passwd' in container" in refused.stderr
     nowhere = await cri_shim(cri, "exec", *flags, "nowhere", "true")
     assert nowhere.returncode == 125
-    assert nowhere.stderr == b"cri-shim: no container with id nowhere\n"
+    assert nowhere.stderr == b"cri-shim: no container or pod with name or ID nowhere\n"
 
 
 @pytest.fixture(scope="module")

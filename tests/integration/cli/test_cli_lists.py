@@ -1,12 +1,24 @@
 """pods, ps and inspect: the objects, with the words and columns of crictl."""
 
+import asyncio
 import json
 import re
+import termios
 
 import pytest
 
+from cri_shim.errors import CriShimError
 from cri_shim.pb import api_pb2 as api
-from tests.fixtures.commands import cri_shim, crictl, needs_crictl, shown, shown_json
+from tests.fixtures.commands import (
+    LIMIT_S,
+    command,
+    cri_shim,
+    crictl,
+    in_terminal,
+    needs_crictl,
+    shown,
+    shown_json,
+)
 from tests.fixtures.cri import Cri, container_config, pod_config
 
 KUBELET = {"io.kubernetes.pod.name": "web", "io.kubernetes.pod.namespace": "test"}
@@ -52,12 +64,12 @@ async def test_ps_shows_running_containers_and_with_a_ended_ones_too(
     cri: Cri, scene: Scene
 ) -> None:
     head, *running = rows(await shown(cri, "ps"))
-    assert ",".join(head) == "CONTAINER,IMAGE,CREATED,STATE,NAME,ATTEMPT,POD ID,POD,NAMESPACE"
+    assert ",".join(head) == "CONTAINER,IMAGE,CREATED,STATE,NAME,RESTARTS,POD ID,POD,NAMESPACE"
     assert [[line[0], *line[3:]] for line in running] == [
         [scene.running[:13], "Running", "front", "0", scene.web[:13], "web", "test"]
     ]
     _, *every = rows(await shown(cri, "ps", "-a"))
-    assert [line[3] for line in every] == ["Created", "Exited", "Running"]
+    assert [line[3] for line in every] == ["Created", "Exited (3)", "Running"]
 
 
 @pytest.mark.parametrize(
@@ -125,14 +137,14 @@ async def test_an_ambiguous_id_prefix_is_refused_with_the_ids(cri: Cri) -> None:
     first = next(digit for digit in "0123456789abcdef" if sum(p[0] == digit for p in pods) > 1)
     done = await cri_shim(cri, "inspect", first)
     assert done.returncode == 1
-    assert done.stderr.startswith(f"cri-shim: {first} is the beginning of several ids: ".encode())
-    assert all(pod.encode() in done.stderr for pod in pods if pod.startswith(first))
+    assert done.stderr.startswith(f"cri-shim: {first} is ambiguous: pod test/".encode())
+    assert all(pod[:12].encode() in done.stderr for pod in pods if pod.startswith(first))
 
 
 async def test_inspecting_an_unknown_object_is_an_error(cri: Cri) -> None:
     done = await cri_shim(cri, "inspect", "nothing")
-    assert (done.returncode, done.stdout) == (1, b"")
-    assert done.stderr == b"cri-shim: there is no pod and no container with id nothing\n"
+    assert (done.returncode, done.stdout) == (4, b"")
+    assert done.stderr == b"cri-shim: no pod or container with name or ID nothing\n"
 
 
 @needs_crictl
@@ -147,12 +159,48 @@ async def test_inspecting_an_unknown_object_is_an_error(cri: Cri) -> None:
 async def test_a_list_equals_crictls(cri: Cri, scene: Scene, words: str) -> None:
     theirs = await crictl(cri, *words.split())
     ours = await shown(cri, *words.split())
-    assert aged(ours) == aged(theirs.stdout.decode())
+    assert comparable(ours) == comparable(theirs.stdout.decode())
 
 
-def aged(text: str) -> str:
-    """A second may pass between the two: ages are left out, and the width of their column."""
-    return re.sub(r"(CREATED|(Less than a|\d+) seconds? ago) +", "AGE ", text)
+def comparable(text: str) -> list[list[str]]:
+    """The cells without ages, exit codes, and the head, where our RESTARTS is their ATTEMPT."""
+    text = re.sub(r"(Less than a|\d+) seconds? ago", "AGE", text).replace("RESTARTS", "ATTEMPT")
+    return [
+        re.split(r" {2,}", re.sub(r"Exited \(\d+\)", "Exited", line.rstrip()))
+        for line in text.splitlines()
+    ]
+
+
+async def test_ps_tells_how_a_container_ended(cri: Cri) -> None:
+    pod = await cri.run_pod()
+    killed = await cri.run(pod, ["sleep", "600"], "killed")
+    await cri.stop(killed)
+    broken = await cri.create(pod, container_config(["/nosuch"], "broken"))
+    with pytest.raises(CriShimError):
+        await cri.start(broken)
+    eater = container_config(["sh", "-c", "x=1; while :; do x=$x$x; done"], "eater")
+    eater.linux.resources.memory_limit_in_bytes = 16 << 20
+    await cri.start(made := await cri.create(pod, eater))
+    await cri.exited(made)
+    _, *lines = rows(await shown(cri, "ps", "-a"))
+    assert {line[4]: line[3] for line in lines} == {
+        "killed": "Exited (137)",
+        "broken": "Exited (128) StartError",
+        "eater": "Exited (137) OOMKilled",
+    }
+
+
+@pytest.mark.parametrize("columns", [60, 120])
+async def test_no_line_is_wider_than_the_terminal(cri: Cri, scene: Scene, columns: int) -> None:
+    for words in (["ps", "-a"], ["pods"], ["images"]):
+        async with in_terminal(*command(cri, *words)) as terminal:
+            termios.tcsetwinsize(terminal.fd, (40, columns))
+            async with asyncio.timeout(LIMIT_S):
+                await terminal.process.wait()
+            await terminal.until(lambda seen: seen.endswith(b"\n"))
+        lines = terminal.seen.decode().splitlines()
+        assert max(map(len, lines)) <= columns
+        assert all(re.match(r"[0-9a-f]{12}", line) for line in lines[1:])
 
 
 @needs_crictl

@@ -1,10 +1,10 @@
-"""stop and rm: containers and pods by one rule for ids, in the words of crictl."""
+"""stop and rm: containers and pods by one rule for names, in the words of crictl."""
 
 import pytest
 
 from cri_shim.pb import api_pb2 as api
-from tests.fixtures.commands import cri_shim, shown
-from tests.fixtures.cri import Cri
+from tests.fixtures.commands import cri_shim, shown, shown_json
+from tests.fixtures.cri import Cri, pod_config
 
 
 @pytest.fixture
@@ -63,6 +63,49 @@ async def test_an_unknown_id_does_not_prevent_the_removal_of_the_others(
     cri: Cri, pod: str, container: str
 ) -> None:
     done = await cri_shim(cri, "rm", "-f", "nothing", container)
-    assert (done.returncode, done.stdout.decode()) == (1, f"{container}\n")
-    assert done.stderr == b"cri-shim: there is no pod and no container with id nothing\n"
+    assert (done.returncode, done.stdout.decode()) == (4, f"{container}\n")
+    assert done.stderr == b"cri-shim: no pod or container with name or ID nothing\n"
     assert await cri.containers() == []
+
+
+@pytest.fixture
+async def web(cri: Cri) -> str:
+    return await cri.run_pod(pod_config(cri.daemon, "web"))
+
+
+async def test_a_name_is_enough_for_every_command(cri: Cri, web: str) -> None:
+    container = await cri.run(web, ["sleep", "600"])
+    for name in ("main", "web", "web/main", "test/web", "test/web/main", container[:8]):
+        assert await shown(cri, "exec", name, "echo", "hello") == "hello\n"
+    assert (await shown_json(cri, "inspect", "test/web"))["status"]["id"] == web
+    assert (await shown_json(cri, "inspect", "web/main"))["status"]["id"] == container
+    assert (await shown(cri, "ps", "-q", "--pod", "web")) == f"{container}\n"
+    assert await shown(cri, "logs", "web") == ""
+    assert await shown(cri, "stop", "test/web/main") == "test/web/main\n"
+    assert (await cri.status(container)).state == api.CONTAINER_EXITED
+    assert await shown(cri, "rm", "-f", "web") == "Stopped sandbox web\nRemoved sandbox web\n"
+    assert await cri.pods() == []
+
+
+async def test_an_ambiguous_name_is_refused_with_the_candidates(cri: Cri, web: str) -> None:
+    for name in ("one", "two"):
+        await cri.run(web, ["sleep", "600"], name)
+    done = await cri_shim(cri, "exec", "web", "true")
+    assert done.returncode == 125
+    assert "pod test/web has 2 containers, name one of them: " in done.stderr.decode()
+    assert "container test/web/two (" in done.stderr.decode()
+    other = pod_config(cri.daemon, "web")
+    other.metadata.namespace = "other"
+    await cri.run_pod(other)
+    refused = await cri_shim(cri, "rm", "-f", "web")
+    assert refused.returncode == 1
+    assert "web is ambiguous: pod test/web (" in refused.stderr.decode()
+    assert len(await cri.pods()) == 2
+
+
+async def test_names_that_o_name_prints_are_accepted(cri: Cri, web: str) -> None:
+    await cri.run(web, ["sleep", "600"])
+    pod, container = [await shown(cri, word, "-o", "name") for word in ("pods", "ps")]
+    assert (pod, container) == ("test/web\n", "test/web/main\n")
+    await shown(cri, "rm", "-f", container.strip(), pod.strip())
+    assert (await cri.pods(), await cri.containers()) == ([], [])

@@ -62,7 +62,7 @@ async def test_hooks_shows_the_hooks_that_match_a_container(cri: Cri, hooks_d: A
 
 async def test_hooks_of_an_unknown_container_is_a_sentence(cri: Cri) -> None:
     done = await hooks(cri, "none")
-    assert (done.returncode, done.stderr.startswith(b"cri-shim: ")) == (1, True)
+    assert (done.returncode, done.stderr.startswith(b"cri-shim: ")) == (4, True)
 
 
 @pytest.mark.parametrize(

@@ -68,9 +68,9 @@ async def test_containers_are_found_by_id_prefix_and_name(opened: Runtime, pod: 
         assert opened.container(word) == main
     assert opened.container(other.name) == other
     assert (main.pod, main.status, main.exit_code) == (pod, "created", None)
-    with pytest.raises(NotFound, match="no container with id or name nobody"):
+    with pytest.raises(NotFound, match="no container or pod with name or ID nobody"):
         opened.container("nobody")
-    with pytest.raises(NotFound, match="no pod with id or name nobody"):
+    with pytest.raises(NotFound, match="no pod with name or ID nobody"):
         opened.pod("nobody")
 
 
