@@ -16,7 +16,7 @@ The commands are the modules of `commands`. What they share:
 - `which`: finds the object of a name or an id
 - `endings`: how containers ended
 - `log_sources`, `log_writer`: the files of `logs`, and its lines
-- `candidates`: the words that complete a command line
+- `candidates`: the words that complete a command line; `known_words`: those of the daemon
 - `session`, `terminal`, `conversation`: the client's end of an exec, attach or run
 - `run_request`, `run_pod`, `interrupts`: the parts of `run`
 - `pulls`: how far pulls are

@@ -25,7 +25,7 @@ printf '%s\\n' "${COMPREPLY[@]}"
 # compadd works only inside a completion: this one prints its arguments.
 ZSH = """
 compdef() { [[ $1 == _cri_shim && $2 == cri-shim ]] }
-compadd() { shift 4; print -rl -- "$@" }
+compadd() { while [[ $1 != -- ]]; do shift; done; shift; print -rl -- "$@" }
 _files() { }
 source <(cri-shim completion zsh)
 words=("$@"); CURRENT=$#
@@ -55,6 +55,7 @@ async def offered(shell: str, *words: str) -> list[str]:
 OFFERED = {
     ("p",): ["pods", "ps"],
     ("image", "l"): ["list", "load"],
+    ("ps", "-o", "j"): ["json"],
     ("--log-level", "de"): ["debug"],
     ("ps", "--na"): ["--name", "--namespace"],
     ("pods", "--state", ""): ["notready", "ready"],
@@ -66,18 +67,26 @@ async def test_commands_flags_and_choices_are_offered(shell: str) -> None:
     assert await asyncio.gather(*asked) == list(OFFERED.values())
 
 
-async def test_ids_come_from_the_daemon_that_is_named(shell: str, cri: Cri) -> None:
+async def test_names_and_ids_come_from_the_daemon_that_is_named(shell: str, cri: Cri) -> None:
     pod = await cri.run_pod(pod_config(cri.daemon, "web"))
     container = await cri.run(pod, ["sleep", "600"])
     top = ("--socket", str(cri.daemon.socket))
-    assert await offered(shell, *top, "inspect", "") == sorted([pod[:13], container[:13]])
-    assert await offered(shell, *top, "exec", "-it", "") == [container[:13]]
-    assert await offered(shell, *top, "ps", "--pod", pod[:3]) == [pod[:13]]
+    assert await offered(shell, *top, "inspect", "") == ["main", "web"]
+    assert await offered(shell, *top, "exec", "-it", "test/") == ["test/web", "test/web/main"]
+    assert await offered(shell, *top, "rm", container[:6]) == [container[:13]]
+    assert await offered(shell, *top, "ps", "--pod", "w") == ["web"]
+    assert await offered(shell, *top, "ps", "--pod", pod[:6]) == [pod[:13]]
+
+
+async def test_keys_and_handlers_come_from_the_configuration(shell: str, cri: Cri) -> None:
+    assert await offered(shell, "--set", "network.br") == ["network.bridge="]
+    assert await offered(shell, "run", "--runtime", "cr") == ["crun"]
 
 
 async def test_names_of_images_are_offered(shell: str, cri: Cri) -> None:
     top = ("--socket", str(cri.daemon.socket))
     assert await offered(shell, *top, "image", "save", "localhost/b") == [busybox.NAME]
+    assert await offered(shell, *top, "run", "localhost/b") == [busybox.NAME]
     assert await offered(shell, *top, "image", "rm", "localhost/x") == []
 
 

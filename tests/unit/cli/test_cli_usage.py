@@ -35,7 +35,7 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[str, str]:
         (["ps", "--al"], "cri-shim ps ", "unknown flag --al; did you mean --all?"),
         (["ps", "--sockt=x"], "cri-shim ps ", "unknown flag --sockt; did you mean --socket?"),
         (["ps", "--format", "x"], "cri-shim ps ", "unknown flag --format: use -o json, "),
-        (["logs"], "cri-shim logs ", "the following arguments are required: CONTAINER"),
+        (["logs"], "cri-shim logs ", "the following arguments are required: NAME"),
         (["image", "pul"], "cri-shim image ", "unknown action pul; did you mean pull?"),
         (["image", "rm", "-x", "a"], "cri-shim image rm ", "unknown flag -x"),
         (["rmi"], "cri-shim rmi ", "the following arguments are required: IMAGE"),

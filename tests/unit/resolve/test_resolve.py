@@ -120,8 +120,10 @@ def test_an_empty_word_finds_nothing(objects: ObjectStore) -> None:
 
 def test_a_full_name_finds_its_object_again(objects: ObjectStore) -> None:
     pods, containers = objects.everything()
-    for record in [*pods, *containers]:
-        assert resolve.either(objects, resolve.name(objects, record)) == record
+    for pod in pods:
+        assert resolve.either(objects, resolve.name(objects, pod)) == pod
+    for container in containers:
+        assert resolve.either(objects, resolve.name(objects, container)) == container
 
 
 def test_a_name_means_its_newest_instance_and_each_id_its_own(objects: ObjectStore) -> None:
