@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from cri_shim.cli import which
 from cri_shim.errors import NotFound, WrongState
 
+_START_ERROR = "StartError"  # the reason of a failed start
+
 if TYPE_CHECKING:
     from cri_shim.pb import api_pb2
     from cri_shim.rpc.client import Client
@@ -82,11 +84,16 @@ def _source(name: str, status: "api_pb2.ContainerStatus") -> Source:
     problem = ""
     if status.state == api.CONTAINER_CREATED:
         problem = f"container {name} was not started yet"
-    elif status.state == api.CONTAINER_EXITED and not status.started_at:
+    elif status.state == api.CONTAINER_EXITED and _never_started(status):
         why = ": ".join(filter(None, [status.reason, status.message]))
         problem = f"container {name} never started: {why or 'the reason is not known'}"
     waiting = status.state == api.CONTAINER_CREATED
     return Source(name, Path(status.log_path), status.id, problem, waiting)
+
+
+def _never_started(status: "api_pb2.ContainerStatus") -> bool:
+    """Whether an ended container ran no program: a failed start has a time of its own."""
+    return not status.started_at or status.reason == _START_ERROR
 
 
 async def _previous(client: "Client", name: str, status: "api_pb2.ContainerStatus") -> Source:
