@@ -19,7 +19,9 @@ The commands are the modules of `commands`. What they share:
 - `candidates`: the words that complete a command line; `known_words`: those of the daemon
 - `session`, `terminal`, `conversation`: the client's end of an exec, attach or run
 - `run_request`, `run_pod`, `interrupts`: the parts of `run`
-- `pulls`: how far pulls are
+- `port_session`: the client's end of a forwarded connection
+- `pulls`: how far pulls are; `credentials`: of registries
+- `changes`: the changes of a file system; `tar_file`: the file of a tar
 - `config_text`: a configuration as TOML; `convert`: reads the configurations of others
 - `notify`: the daemon's messages to systemd
 """

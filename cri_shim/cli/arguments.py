@@ -51,6 +51,17 @@ def memory(text: str) -> int:
     return int(float(found[1]) * 1024 ** "bkmgt".index(found[2] or "b"))
 
 
+def ports(text: str) -> tuple[int, int]:
+    """Parse [LOCAL:]REMOTE; a LOCAL that is empty or 0 is any free port."""
+    local, colon, remote = text.rpartition(":")
+    words = (local or "0" if colon else remote, remote)
+    if not all(word.isascii() and word.isdigit() and int(word) < 1 << 16 for word in words):
+        raise argparse.ArgumentTypeError(f"must be [LOCAL:]REMOTE like 8080:80, not {text!r}")
+    if not int(remote):
+        raise argparse.ArgumentTypeError(f"{text!r} names no port of the pod")
+    return int(words[0]), int(remote)
+
+
 @dataclass(frozen=True, slots=True)
 class OutputFormat:
     """The format of an output: one of `words`, or go-template= with a template."""

@@ -4,6 +4,7 @@ import argparse
 import re
 import time
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from itertools import islice
 from typing import Protocol, TypeVar
 
@@ -68,6 +69,15 @@ def shown(args: argparse.Namespace, id: str) -> str:
 def age(created_at: int) -> str:
     """Format the age of an object made at `created_at` (nanoseconds since the epoch)."""
     return f"{_duration(max(0, time.time_ns() - created_at) / 1e9)} ago"
+
+
+def age_of_text(created: str) -> str:
+    """Format the age of an RFC 3339 time of an image; "unknown" if it is none."""
+    try:
+        at = datetime.fromisoformat(created).astimezone()
+    except (ValueError, OverflowError):
+        return "unknown"
+    return age(int(at.timestamp() * 10**9))
 
 
 def _duration(seconds: float) -> str:

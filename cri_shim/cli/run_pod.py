@@ -36,6 +36,7 @@ class RunPod:
         self._signals = signals
         self._call: AsyncIterator[Made] | None = None
         self._made: asyncio.Task[Made] | None = None
+        self._name = ("", "")  # namespace and name of the pod
         self._container = ""  # its id, when its program may run
         self._detached = False
 
@@ -48,6 +49,7 @@ class RunPod:
         """Run the container to its end, or detach from it; return the exit code."""
         from cri_shim.pb import control_pb2 as control
 
+        self._name = pod.metadata.namespace, pod.metadata.name
         request = control.RunPodRequest(config=pod, runtime_handler=args.runtime)
         self._call = aiter(self._client.control.RunPod(request))
         self._made = asyncio.create_task(_first(self._call))
@@ -215,13 +217,26 @@ class RunPod:
                     _tell("the daemon removes the pod")
                     return
                 if not removing.done():
-                    _tell("removing the pod; Ctrl-C again leaves it to the daemon")
+                    waits = await self._waits_for()
+                    _tell(f"removing the pod{waits}; Ctrl-C again leaves it to the daemon")
                     patience = None
             if (error := removing.exception()) is not None:
                 _tell(f"the pod is not removed yet: {error}; the daemon tries again")
         finally:
             removing.cancel()
             await asyncio.gather(removing, return_exceptions=True)
+
+    async def _waits_for(self) -> str:
+        """Return what the daemon waits for, such as a CNI plugin, or ""."""
+        from cri_shim.pb import control_pb2 as control
+
+        with suppress(CriShimError):
+            asked = control.ListChangingPodsRequest()
+            answer = await self._client.control.ListChangingPods(asked)
+            for pod in answer.pods:
+                if (pod.namespace, pod.name) == self._name and pod.waits_for:
+                    return f", waiting for {pod.waits_for}"
+        return ""
 
     async def _remove(self) -> None:
         """Remove the pod, also one that is still being made. A pod that failed is gone."""

@@ -26,15 +26,18 @@ Output = Callable[[int, bytes | memoryview], None]
 class Session:
     """`async with await Session.open(url)`: `send` sends input, `receive` reads until the end."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, protocol: str
+    ) -> None:
         self._reader = reader
         self._writer = writer
         self._ws = WSConnection(ConnectionType.CLIENT)
-        self._channels = channels.Channels(V5)
+        self._protocol = protocol
+        self._channels = channels.Channels(protocol)
         self._events = self._received()
 
     @classmethod
-    async def open(cls, url: str, certificate: Path | None = None) -> Self:
+    async def open(cls, url: str, certificate: Path | None = None, *, protocol: str = V5) -> Self:
         """Connect. For https, trust only `certificate`, or the system's authorities if it is None.
 
         Unavailable: the server cannot be reached. ToolFailed: the server refuses.
@@ -45,7 +48,7 @@ class Session:
             reader, writer = await asyncio.open_connection(parts.hostname, parts.port, ssl=context)
         except OSError as e:
             raise Unavailable(f"cannot reach the streaming server at {parts.netloc}: {e}") from e
-        session = cls(reader, writer)
+        session = cls(reader, writer, protocol)
         try:
             await session._upgrade(parts.netloc, parts.path)
         except BaseException:
@@ -61,7 +64,7 @@ class Session:
         await self._events.aclose()
 
     async def _upgrade(self, host: str, path: str) -> None:
-        self._send(ws.Request(host=host, target=path, subprotocols=[V5]))
+        self._send(ws.Request(host=host, target=path, subprotocols=[self._protocol]))
         refusal = b""
         async for event in self._events:
             match event:
@@ -78,7 +81,11 @@ class Session:
 
     async def send(self, data: bytes) -> None:
         """Send input to the command; return when there is room for more."""
-        self._send(ws.BytesMessage(bytes((Stream.STDIN,)) + data))
+        await self.send_on(Stream.STDIN, data)
+
+    async def send_on(self, channel: int, data: bytes) -> None:
+        """Send bytes on a channel; return when there is room for more."""
+        self._send(ws.BytesMessage(bytes((channel,)) + data))
         await self._writer.drain()
 
     def end_input(self) -> None:
@@ -95,21 +102,31 @@ class Session:
         Unavailable if the connection ends before the outcome arrives.
         """
         status = b""
+        async for event in self.events():
+            if isinstance(event, ws.BytesMessage):
+                status += self._pass_on(event, output)
+        return decode_status(status)
+
+    async def events(self) -> AsyncGenerator[ws.Event, None]:
+        """Yield the events until the server closes the session. Unavailable: it was cut off."""
         async for event in self._events:
             match event:
-                case ws.BytesMessage():
-                    status += self._pass_on(event, output)
                 case ws.Ping():
                     self._send(event.response())
                 case ws.CloseConnection():
                     self._send(event.response())
-                    break
-        return decode_status(status)
+                    return
+                case _:
+                    yield event
+
+    def pieces(self, message: ws.BytesMessage) -> list[channels.ChannelEvent]:
+        """Return the pieces of a message, by their channels."""
+        return self._channels.decode(message.data, finished=message.message_finished)
 
     def _pass_on(self, message: ws.BytesMessage, output: Output) -> bytes:
         """Pass on output; return the bytes of the status."""
         status = b""
-        for event in self._channels.decode(message.data, finished=message.message_finished):
+        for event in self.pieces(message):
             match event:
                 case channels.ChannelData(Stream.STDOUT | Stream.STDERR as stream, data):
                     output(stream, data)

@@ -24,7 +24,7 @@ async def copy(engine: Engine, container_id: str, path: str, source: str) -> Non
     root = engine.paths.rootfs(id)
     owner = userns.root_of(engine.objects.pod(container.pod_id).config)
     try:
-        feed = await outside.look(source, os.open, source, os.O_RDONLY, discard=os.close)
+        feed = await outside.look(source, _open, source, discard=os.close)
     except OSError as e:
         raise InvalidArgument("source", f"{source}: {e.strerror}") from e
     try:
@@ -34,3 +34,10 @@ async def copy(engine: Engine, container_id: str, path: str, source: str) -> Non
         )  # fmt: skip
     finally:
         os.close(feed)
+
+
+def _open(source: str) -> int:
+    """Open the tar; the caller has opened a FIFO for writing, so that this does not wait."""
+    found = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    os.set_blocking(found, True)
+    return found

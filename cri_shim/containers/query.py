@@ -122,6 +122,8 @@ def info(engine: Engine, container: state.ContainerRecord) -> dict[str, str]:
         "bundle": str(engine.paths.bundle(container.id)),
         "monitorPid": container.monitor.pid if running else 0,
         "paused": container.paused,
+        "tty": container.config.tty,
+        "stdin": container.config.stdin,
         "phase": state.ContainerPhase.Name(container.phase),
     }
     return {"info": json.dumps(facts)}

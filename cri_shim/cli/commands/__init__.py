@@ -8,21 +8,30 @@ own failure. A package is a command whose actions are modules.
 
 A new command is a new module, its name in GROUPS, and here:
 
-- pods and containers: `run`, `pods`, `ps`, `logs`, `exec`, `inspect`, `stop`, `rm`
-- images: `image`
-- the daemon and the node: `serve`, `info`, `check`, `log_level`, `config`, `hooks`, `report`,
+- pods and containers: `run`, `pods`, `ps`, `logs`, `exec`, `attach`, `inspect`, `start`, `stop`,
+  `kill`, `pause`, `unpause`, `wait`, `update`, `rm`, `prune`
+- their files: `cp`, `diff`, `commit`, `export`
+- what they do: `top`, `stats`, `events`, `port_forward`
+- images: `image`, `login`, `logout`
+- the daemon and the node: `serve`, `info`, `check`, `df`, `log_level`, `config`, `hooks`, `report`,
   `reset`, `version`
 - this program: `completion`, `help`
 """
 
 GROUPS = {
-    "Pods and containers": ["run", "pods", "ps", "logs", "exec", "inspect", "stop", "rm"],
-    "Images": ["image"],
+    "Pods and containers": [
+        "run", "pods", "ps", "logs", "exec", "attach", "inspect", "start", "stop", "kill", "pause",
+        "unpause", "wait", "update", "rm", "prune",
+    ],
+    "Files of containers": ["cp", "diff", "commit", "export"],
+    "Observing": ["top", "stats", "events", "port-forward"],
+    "Images": ["image", "login", "logout"],
     "Daemon and node": [
-        *("serve", "info", "check", "log-level", "config", "hooks", "report", "reset", "version")
+        "serve", "info", "check", "df", "log-level", "config", "hooks", "report", "reset",
+        "version",
     ],
     "This program": ["completion", "help"],
-}
+}  # fmt: skip
 
 # Names of crictl and podman for the same command; two words are a command and its action.
 ALIASES = {
@@ -32,6 +41,11 @@ ALIASES = {
     "inspectp": "inspect",
     "stopp": "stop",
     "rmp": "rm",
+    "inspecti": "image inspect",
+    "save": "image save",
+    "load": "image load",
+    "tag": "image tag",
+    "history": "image history",
 }
 
 # Commands of crictl and podman that this program does not have.
@@ -40,7 +54,6 @@ ABSENT = {
     "create": "use `cri-shim run`, or crictl create",
     "build": "build with buildah or podman, then `cri-shim image load`",
     "push": "use skopeo copy",
-    "login": "use podman login or skopeo login; see docs/images.md",
     "search": "use skopeo list-tags",
     "network": "networks are files of CNI; see docs/network.md",
     "volume": "volumes are mounts of a container; see cri-shim run --help",

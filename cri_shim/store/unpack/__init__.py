@@ -9,7 +9,8 @@ escape is an error that fails the layer. Second, the chroot of `confine` stops a
 first wall has overlooked.
 
 - `child`: the program
-- `into`: the program that copies files into a container's root file system
+- `into`: the program that copies files into a container's root file system; `copied`
+  makes the entries
 - `archive_child`: the program for an archive of an artifact, which is no layer
 - `digest`: the program that only computes the diff-id of a blob
 - `confine`: chroot, capabilities and memory limit

@@ -29,13 +29,13 @@ def test_every_command_is_offered_with_its_description() -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["st"], ["stop"]),
+        (["st"], ["start", "stop", "stats"]),
         (["--sock"], ["--socket"]),
         (["--socket", "x", "im"], ["image"]),
         (["--socket=x", "im"], ["image"]),
         (["--socket", "=", "x", "im"], ["image"]),  # as bash splits it
-        (["image", ""], ["pull", "pulls", "list", "load", "save", "tag", "rm", "prune"]),
-        (["image", "pull", "--cr"], ["--creds"]),
+        (["image", "un"], ["untag", "unmount"]),
+        (["image", "pull", "--cr"], ["--creds", "--creds-stdin"]),
         (["completion", ""], ["bash", "zsh", "fish"]),
         (["ps", "--state", "e"], ["exited"]),
         (["ps", "-s", "cr"], ["created"]),
