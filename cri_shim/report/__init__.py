@@ -5,6 +5,7 @@ A part that cannot be read shows its error instead of its value; the other parts
 - `configuration`: the configuration as JSON
 - `start`: the last line of a start
 - `refused`: what a start would refuse in the files that the configuration names
+- `daemon`: the process, and whether it is ready
 - `host`: the machine and its programs
 - `parts`: the store, registries, networks, plugins, handlers and hooks; and how parts are gathered
 """
@@ -12,14 +13,12 @@ A part that cannot be read shows its error instead of its value; the other parts
 from pathlib import Path
 from typing import Any
 
-from cri_shim import log
 from cri_shim.config import Config
 from cri_shim.engine import Engine
 from cri_shim.oci.program_versions import Inventory
-from cri_shim.report import host, parts, start
+from cri_shim.report import daemon, host, parts, start
 from cri_shim.report.configuration import effective, in_force
 from cri_shim.report.parts import Part, gathered
-from cri_shim.version import __version__
 
 __all__ = ["effective", "in_force", "info", "start"]
 
@@ -30,8 +29,7 @@ async def info(
     """Return all that `cri-shim info` shows. `problems` returns the list of problems."""
     return await gathered(
         {
-            "version": lambda: __version__,
-            "logLevel": log.current_level,
+            "daemon": lambda: gathered(daemon.parts(engine, config)),
             "inProgress": engine.work.operations.facts,
             "host": lambda: gathered(host.parts(engine, conmon, inventory)),
             "store": lambda: gathered(parts.store(engine, config)),

@@ -32,7 +32,7 @@ def parts(engine: Engine, conmon: Path, inventory: Inventory) -> Mapping[str, Pa
         "cgroupVersion": engine.cgroups.version,
         "cgroupManager": lambda: engine.cgroups.driver,
         "rootless": lambda: ordinary_user() is not None,
-        "resourceLimits": lambda: engine.cgroups.problem or "work",
+        "resourceLimits": lambda: engine.cgroups.problem or "available",
         "idMappings": _id_mappings,
         "ociRuntime": lambda: (
             _program(handler.path, inventory) if handler and handler.is_found else None

@@ -114,7 +114,7 @@ def handlers(engine: Engine) -> dict[str, Any]:
             "version": handler.version,
             "default": handler.name == engine.oci.default_handler,
             "problem": handler.problem,
-            "userNamespaces": handler.userns_problem or "work",
+            "userNamespaces": handler.userns_problem or "available",
         }
         for handler in engine.oci.handlers.values()
     }

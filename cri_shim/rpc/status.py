@@ -116,7 +116,7 @@ class RuntimeStatus:
                     "path": str(handler.path) if handler.is_found else None,
                     "version": handler.version,
                     "problem": handler.problem,
-                    "userNamespaces": handler.userns_problem or "work",
+                    "userNamespaces": handler.userns_problem or "available",
                 }
                 for handler in self.engine.oci.handlers.values()
             },
@@ -124,7 +124,7 @@ class RuntimeStatus:
             "pulls": running.facts(self.engine),
             "pullCounters": self.engine.images.pulls.counters.facts(),
             "network": {"problems": self.engine.network.networks().problems},
-            "resourceLimits": self.engine.cgroups.problem or "work",
+            "resourceLimits": self.engine.cgroups.problem or "available",
             "retries": self.engine.retries(),
             "inProgress": self.engine.work.operations.facts(),
         }

@@ -3,6 +3,7 @@
 import argparse
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 from cri_shim.cli import daemon, output
@@ -12,6 +13,11 @@ EXAMPLES = """
 cri-shim info
 cri-shim info -o json
 """
+
+
+_BYTES = frozenset(
+    ("memoryTotal", "memoryFree", "memoryAvailable", "swapTotal", "swapFree", "total", "free")
+)
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -37,10 +43,24 @@ def outline(facts: Any, indent: str = "") -> Iterator[str]:
             yield f"{indent}{label}"
             yield from outline(value, indent + "  ")
         else:
-            yield f"{indent}{label} {_scalar(value)}".rstrip()
+            yield f"{indent}{label} {_scalar(name, value)}".rstrip()
 
 
-def _scalar(value: Any) -> str:
+def _scalar(name: str, value: Any) -> str:
+    if name in _BYTES and isinstance(value, int):
+        return _size(value)
+    if name == "uptime" and isinstance(value, int | float):
+        return str(timedelta(seconds=round(value)))
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "none" if value in (None, {}, []) else one_line(value)
+
+
+def _size(count: int) -> str:
+    """Format bytes for people, as `free -h` does: 23.5 GiB."""
+    amount = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if amount < 1024:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} TiB"
