@@ -6,7 +6,6 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from cri_shim import log
 from cri_shim.config import Config

@@ -3,7 +3,10 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from hack.docslib import library_page
+from hack.docslib import library_page, messages_page
 
 DIRECTORY = Path(__file__).parents[2] / "docs"
-PAGES: Mapping[str, Callable[[], str]] = {"library.md": library_page.text}
+PAGES: Mapping[str, Callable[[], str]] = {
+    "library.md": library_page.text,
+    "messages.md": messages_page.text,
+}
