@@ -16,9 +16,9 @@ ROOT = Path(cri_shim.__path__[0])
 _INTRODUCTION = """\
 # Messages
 
-The sentences of all errors and warnings, to search in, by the part of the program that has them. What
-differs is `...`. [troubleshoot.md](troubleshoot.md) has causes and remedies of those that operators
-meet. `hack/docs` writes this page from the source.
+The sentences of all errors and warnings, to search in, by the part of the program that has them.
+What differs is `...`. [troubleshoot.md](troubleshoot.md) has causes and remedies of those that
+operators meet. `hack/docs` writes this page from the source.
 """
 _MAKERS = {name for name in vars(errors) if not name.startswith("_")}
 _MAKERS |= {"Failure", "Finding", "Problem", "ValueError", "OSError", "TypeError"}

@@ -14,7 +14,7 @@ _CRI = (  # the tables of the CRI plugin in the versions of the file
     ("plugins", "io.containerd.cri.v1.runtime"),
     ("plugins", "io.containerd.cri.v1.images"),
 )
-_REGISTRIES = "write registries.conf(5), certs.d and an auth file instead; see docs/kubernetes.md"
+_REGISTRIES = "write registries.conf(5), certs.d and an auth file instead; see docs/migrate.md"
 _NO_PAUSE = "pods need no pause image"
 
 _DIRECT = {  # key below the CRI plugin's table -> our key; the value is unchanged
