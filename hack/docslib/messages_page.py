@@ -34,8 +34,8 @@ def text() -> str:
         part = file.relative_to(ROOT).parts[0].removesuffix(".py")
         if part != "pb":
             tree = ast.parse(file.read_text())
-            lines = all_texts(tree) if file.name in _WHOLE else sentences(tree)
-            found.setdefault(part, set()).update(lines)
+            texts = all_texts(tree) if file.name in _WHOLE else sentences(tree)
+            found.setdefault(part, set()).update(texts)
     parts = [_INTRODUCTION]
     for part, lines in sorted(found.items()):
         if lines:

@@ -118,5 +118,5 @@ async def test_pods_lists_a_pod_that_is_being_made(cri: Cri, gate: Gate) -> None
 async def test_the_level_of_the_log_is_shown_and_changed(cri: Cri) -> None:
     assert await shown(cri, "log-level") == "log level: info\n"
     assert await shown(cri, "log-level", "debug") == "log level: debug (it was info)\n"
-    assert (await info(cri))["logLevel"] == "debug"
+    assert (await info(cri))["daemon"]["logLevel"] == "debug"
     assert await shown(cri, "log-level", "info") == "log level: info (it was debug)\n"
