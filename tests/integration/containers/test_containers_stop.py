@@ -96,5 +96,5 @@ async def test_no_command_is_started_once_killing_begins_and_a_frozen_container_
             await cri.exec(container, "true")
 
     # It was thawed after the wait had timed out.
-    assert f"{container} still lives 2 s after SIGKILL" in cri.daemon.log.read_text()
+    assert f"({container[:12]}) still lives 2 s after SIGKILL" in cri.daemon.log.read_text()
     assert (await cri.status(container)).exit_code == 137
