@@ -36,10 +36,20 @@ _LIBRARIES = ("asyncio", "grpc")  # their debug lines say nothing of pods
 _name_of: Callable[[str, str], object | None] | None = None
 
 
-def name_objects(name_of: Callable[[str, str], object | None] | None) -> None:
-    """Let log lines name objects. `name_of(kind, id)` returns `pod NAME (ID)`, or None."""
+def name_objects(name_of: Callable[[str, str], object | None]) -> Callable[[], None]:
+    """Let log lines name objects until the returned function is called.
+
+    `name_of(kind, id)` returns `pod NAME (ID)`, or None. The last call counts.
+    """
     global _name_of
     _name_of = name_of
+
+    def stop() -> None:
+        global _name_of
+        if _name_of == name_of:
+            _name_of = None
+
+    return stop
 
 
 def _named(found: re.Match[str]) -> str:

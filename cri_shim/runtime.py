@@ -27,7 +27,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Unpack
 
-from cri_shim import assembly, log, recovery, report, resolve, rootless, shutdown
+from cri_shim import assembly, recovery, report, resolve, rootless, shutdown
 from cri_shim.aio.cleanup import Closing
 from cri_shim.aio.offload import finish, offload
 from cri_shim.config import Config, deep_copy, load
@@ -136,8 +136,6 @@ class Runtime:
             await finish(self._closing.close())
             raise
         directories.keep()
-        log.name_objects(engine.objects.named)
-        self._closing.add("names in the log", lambda: log.name_objects(None))
         self._problems = Problems(engine, self._config, self._inventory)
         self._closing.add("the list of problems", self._problems.close)
         self._engine, self._phase = engine, _Phase.OPEN

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
+from cri_shim import log
 from cri_shim.aio import own_process, reaper
 from cri_shim.aio.cleanup import Closing
 from cri_shim.assembly import drivers, node, probing
@@ -53,6 +54,7 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
         objects = ObjectStore(store, config.namespace)
         closing.add("the objects", objects.close)
         objects.load()
+        closing.add("names in the log", log.name_objects(objects.named))
         images = drivers.image_store(config, paths, programs, store, objects)
         closing.add("the image store", images.close)
         await images.recover(

@@ -16,26 +16,29 @@ from pathlib import Path
 from cri_shim.aio.offload import offload
 from cri_shim.linux import process
 from cri_shim.linux.process_handle import KILL_S, Process
+from cri_shim.untrusted import printable
 
 MARK = "CRI_SHIM_NETWORK"  # in every plugin's environment: the cache directory identifies us
 
+_POD = b"CNI_CONTAINERID="
 _log = logging.getLogger(__name__)
 
 
 async def end(mark: str, plugin_dirs: tuple[Path, ...]) -> None:
     """Kill every ADD that has `mark`, with the processes that it started; wait for its end."""
-    for stat in await offload(lambda: list(_plugins(mark.encode(), plugin_dirs))):
+    for stat, pod_id in await offload(lambda: list(_plugins(mark.encode(), plugin_dirs))):
         with Process.of(stat) as plugin:
             if plugin.gone:
                 continue
-            _log.warning("ending CNI plugin %d, which an earlier daemon left at work", plugin.pid)
+            text = "killing CNI plugin %s (process %d, ADD for pod %s), left by the previous daemon"
+            _log.warning(text, stat.name, plugin.pid, printable(pod_id))
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(plugin.pid, signal.SIGKILL)
             await plugin.ended(KILL_S)
 
 
-def _plugins(mark: bytes, plugin_dirs: tuple[Path, ...]) -> Iterator[process.Stat]:
-    """Yield the leaders of sessions that run an ADD of this daemon."""
+def _plugins(mark: bytes, plugin_dirs: tuple[Path, ...]) -> Iterator[tuple[process.Stat, str]]:
+    """Yield the leaders of sessions that run an ADD of this daemon, each with the id of its pod."""
 
     def is_plugin(argv: list[str]) -> bool:  # a script's interpreter comes first
         return any(Path(word).parent in plugin_dirs for word in argv[:3])
@@ -46,4 +49,5 @@ def _plugins(mark: bytes, plugin_dirs: tuple[Path, ...]) -> Iterator[process.Sta
             environment = process.environment(pid)
             ours = {MARK.encode() + b"=" + mark, b"CNI_COMMAND=ADD"} <= set(environment)
             if ours and stat is not None and os.getsid(pid) == pid:
-                yield stat
+                of = [entry for entry in environment if entry.startswith(_POD)]
+                yield stat, of[0].removeprefix(_POD).decode(errors="replace") if of else "unknown"

@@ -10,7 +10,7 @@ from cri_shim.pb import control_pb2 as control
 from tests.fixtures.cri import Cri, pod_config
 from tests.fixtures.daemon import Daemon
 from tests.fixtures.waiting import until
-from tests.integration.activity.conftest import Gate, flaky_daemon, in_progress, waiting
+from tests.integration.activity.conftest import Gate, flaky_daemon, in_progress, lines, waiting
 
 
 @pytest.fixture
@@ -41,5 +41,7 @@ async def test_the_next_daemon_names_the_pod_that_it_removes(
     assert (operation["verb"], operation["id"]) == ("retry", id)
     assert [(pod.id, pod.state) for pod in pods] == [(id, "Removing")]
     assert pods[0].waits_for.startswith("CNI plugin flaky, DEL")
+    left = f"killing CNI plugin flaky (process {{}}, ADD for pod test/killed ({id[:12]})), left by"
+    assert lines(cri, *left.split("{}"))
     await until(lambda: not cri.daemon.traces())
     assert await in_progress(cri) == []

@@ -89,3 +89,46 @@ def test_the_journal_is_recognised_by_the_identity_of_stderr(
     assert not log.to_journal()
     monkeypatch.delenv("JOURNAL_STREAM")
     assert not log.to_journal()
+
+
+ID = "4f0c1b2a3d4e5f60" * 4
+
+
+def test_ids_of_pods_and_containers_become_names_until_that_ends() -> None:
+    shown = record(logging.ERROR, f"pod {ID}: CNI said no; container {ID[::-1]} at /pod {ID}/x")
+    formatter = log.Formatter(journal=False)
+    stop = log.name_objects(lambda kind, id: f"{kind} default/web" if id == ID else None)
+    try:
+        named = formatter.format(shown)
+    finally:
+        stop()
+    assert f"pod default/web: CNI said no; container {ID[::-1]} at /pod {ID}/x" in named
+    assert f"pod {ID}: " in formatter.format(shown)
+
+
+def test_the_names_of_a_later_runtime_stay_when_an_earlier_one_ends() -> None:
+    first = log.name_objects(lambda kind, id: "first")
+    second = log.name_objects(lambda kind, id: "second")
+    first()
+    try:
+        assert "second is up" in log.Formatter(journal=False).format(
+            record(logging.INFO, f"pod {ID} is up")
+        )
+    finally:
+        second()
+
+
+def test_the_level_changes_while_the_program_runs_and_libraries_keep_theirs() -> None:
+    root = logging.getLogger()
+    before, handlers = root.level, list(root.handlers)
+    try:
+        log.setup("info")
+        log.set_level("debug")
+        assert log.current_level() == "debug"
+        assert not logging.getLogger("grpc._cython.cygrpc").isEnabledFor(logging.DEBUG)
+        assert not logging.getLogger("asyncio").isEnabledFor(logging.INFO)
+        with pytest.raises(ValueError, match="'loud' is not one of debug, info, warning, error"):
+            log.set_level("loud")
+    finally:
+        root.setLevel(before)
+        root.handlers[:] = handlers

@@ -1,0 +1,94 @@
+"""One call: when it is answered early, and what its line says."""
+
+import pytest
+
+from cri_shim.activity import Operation, Step, Subject
+from cri_shim.pb import api_pb2 as api
+from cri_shim.rpc import call as calls
+from cri_shim.rpc.call import Call
+
+POD = Subject("pod", "default/web", "4f0c1b2a3d4e5f")
+
+
+class Context:
+    def __init__(self, remaining: float | None = None) -> None:
+        self._remaining = remaining
+
+    def time_remaining(self) -> float | None:
+        return self._remaining
+
+
+def made(name: str = "RunPodSandbox", remaining: float | None = None) -> Call:
+    return Call(name, Context(remaining), lambda kind, id: Subject(kind, "default/web", id))
+
+
+def test_a_call_with_time_is_answered_a_moment_before_its_deadline() -> None:
+    assert made(remaining=4).time_to_answer() == pytest.approx(3.9)
+
+
+@pytest.mark.parametrize("remaining", [None, 0.5])
+def test_a_call_without_a_deadline_or_without_time_is_not(remaining: float | None) -> None:
+    assert made(remaining=remaining).time_to_answer() is None
+
+
+def test_a_slow_call_has_its_parts(caplog, monkeypatch) -> None:
+    caplog.set_level("INFO", calls.log.name)
+    call = made()
+    call.caller.operation = Operation("RunPodSandbox", POD)
+    call.caller.operation.parts["CNI flaky ADD"] = 3.031
+    call.succeeded()
+    monkeypatch.setattr(calls, "SLOW_S", 0)
+    call.succeeded()
+    assert [line.partition(" ms: ")[2] for line in caplog.messages] == [
+        "OK",
+        "OK (CNI flaky ADD 3031)",
+    ]
+
+
+def test_a_line_names_the_object_of_an_id(caplog) -> None:
+    caplog.set_level("INFO", calls.log.name)
+    call = made("StopContainer")
+    call.parsed(api.StopContainerRequest(container_id="8cd3f7760b4f99"))
+    call.succeeded()
+    assert "StopContainer container default/web (8cd3f7760b4f) " in caplog.text
+
+
+def test_a_deadline_tells_the_caller_what_is_waited_for(caplog) -> None:
+    call = made(remaining=0.15)
+    operation = call.caller.operation = Operation("RunPodSandbox", POD)
+    operation.steps.append(Step("CNI", "CNI plugin flaky"))
+    text = call.late()
+    assert text.startswith("RunPodSandbox of pod default/web (4f0c1b2a3d4e): in progress since ")
+    assert "waiting for CNI plugin flaky (" in text
+    assert text.endswith("; the work goes on")
+    assert "(its deadline); the work goes on: CNI plugin flaky" in caplog.text
+
+
+def test_work_that_ends_with_its_call_is_told_as_such() -> None:
+    call = made("PullImage", remaining=0.15)
+    call.caller.operation = Operation("PullImage", Subject("image", "busybox"))
+    call.caller.operation.abandoned = True
+    assert call.late().endswith("; the work ends with this call")
+
+
+def test_a_call_without_an_operation_names_the_deadline() -> None:
+    text = made("Exec", remaining=2).late()
+    assert text == "Exec did not end within 2 s, the caller's deadline"
+
+
+def test_a_shutdown_is_no_caller_that_gave_up(caplog) -> None:
+    caplog.set_level("INFO", calls.log.name)
+    made().cancelled(stopping=True)
+    made().cancelled(stopping=False)
+    first, second = caplog.messages
+    assert first.endswith("ended by the shutdown of the daemon")
+    assert (
+        "the caller gave up after 0 s (it cancelled the call, or its connection closed)" in second
+    )
+
+
+def test_a_good_probe_is_not_logged_at_info(caplog) -> None:
+    caplog.set_level("INFO", calls.log.name)
+    made("ExecSync").succeeded()
+    made("ExecSync").failed("UNKNOWN: no such command", usual=False)
+    assert caplog.messages == []
