@@ -80,4 +80,4 @@ def _make(file: Path) -> None:
         files.write(opened, _CONTENT)
         files.close(opened)
         files.mknod("/hidden", stat.S_IFCHR, os.makedev(0, 0))
-        image.finish(files.root, blocks)
+        image.finish(files.root, blocks, secrets.token_bytes(16))

@@ -1,20 +1,18 @@
 """The file of a new file system: written from its second block to its end, then the first.
 
-A thread writes and hashes, so that neither waits for the decompression. The digest is that of all
-bytes in the order in which they are written: the first block is the last, because it describes the
-others.
+A thread writes, so that the decompression does not wait for it. The digest is that of all bytes in
+the order in which they are written: the first block is the last, because it describes the others.
 """
 
-import hashlib
 import os
 import queue
 import threading
-from collections.abc import Callable
 
+from cri_shim.store.erofs.digest import Digest
 from cri_shim.store.erofs.structs import BLOCK
 
 _PIECE = 1 << 18  # bytes: larger pieces are written as they are, smaller ones are gathered
-_AHEAD = 8  # pieces that the thread may be behind
+_AHEAD = 4  # pieces that the thread may be behind
 _ZEROS = bytes(BLOCK)
 
 
@@ -24,7 +22,7 @@ class Blocks:
         self._fd = fd
         self._at = BLOCK
         self._gathered = bytearray()
-        self._hash = hashlib.sha256()
+        self._digest = Digest()
         self._queue: queue.Queue[bytes | bytearray | memoryview | None] = queue.Queue(_AHEAD)
         self._failure: OSError | None = None
         os.lseek(fd, BLOCK, os.SEEK_SET)
@@ -57,19 +55,15 @@ class Blocks:
         """Fill the block that has been begun."""
         self.zeros(-self._at % BLOCK)
 
-    def finish(self, first_block: Callable[[bytes], bytes]) -> str:
-        """Write the first block; return the digest in hexadecimal.
-
-        `first_block` gets the digest of all others.
-        """
+    def finish(self, first_block: bytes) -> str:
+        """Write the first block; return the digest in hexadecimal."""
         self._flush()
         self.close()
         if self._failure is not None:
             raise self._failure
-        first = first_block(self._hash.digest())
-        os.pwrite(self._fd, first, 0)
-        self._hash.update(first)
-        return self._hash.hexdigest()
+        os.pwrite(self._fd, first_block, 0)
+        self._digest.update(first_block)
+        return self._digest.hexdigest()
 
     def close(self) -> None:
         """End the thread; idempotent."""
@@ -93,7 +87,7 @@ class Blocks:
                 continue  # the other thread must not block until it sees the failure
             try:
                 rest = memoryview(data)
-                self._hash.update(rest)
+                self._digest.update(rest)
                 while rest:
                     rest = rest[os.write(self._fd, rest) :]
             except OSError as e:

@@ -118,10 +118,10 @@ class Files:
     def _free(self, path: str) -> tuple[dict[str, Inode], str]:
         """Return a directory and a new name in it."""
         directory, _, name = path.rpartition("/")
-        raw = os.fsencode(name)
-        if b"\0" in raw:
+        if "\0" in name:
             raise ValueError("embedded null byte")
-        if len(raw) > structs.NAME_MAX or len(path) + len(raw) - len(name) >= _PATH_MAX:
+        size = len(name) if name.isascii() else len(os.fsencode(name))
+        if size > structs.NAME_MAX or len(path) + size - len(name) >= _PATH_MAX:
             _fail(errno.ENAMETOOLONG, path)
         entries = self._directories.get(directory)
         if entries is None:

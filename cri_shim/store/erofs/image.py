@@ -18,9 +18,12 @@ _MOST_BLOCKS = structs.HOLE - 1
 Names = list[tuple[bytes, Inode]]
 
 
-def finish(root: Inode, blocks: Blocks) -> str:
-    """Write the inodes of the tree and the superblock; return the digest in hexadecimal."""
-    return _Image(root, blocks).finish()
+def finish(root: Inode, blocks: Blocks, uuid: bytes) -> str:
+    """Write the inodes of the tree and the superblock; return the digest in hexadecimal.
+
+    `uuid` has 16 bytes, which other contents do not have: overlayfs tells its layers by them.
+    """
+    return _Image(root, blocks).finish(uuid)
 
 
 class _Image:
@@ -35,7 +38,7 @@ class _Image:
         self._next_long = 0  # the block of the next one
         self._has_chunks = False
 
-    def finish(self) -> str:
+    def finish(self, uuid: bytes) -> str:
         self._place(self._root, self._root)
         for inode in self._inodes:  # grows meanwhile
             for name, below in self._names.get(inode.nid, ()):
@@ -54,15 +57,15 @@ class _Image:
             self._blocks.pad()
         if self._blocks.block > _MOST_BLOCKS:
             raise Unsuited("it is larger than 16 TiB")
-        return self._blocks.finish(self._superblock)
+        return self._blocks.finish(self._superblock(uuid))
 
-    def _superblock(self, digest: bytes) -> bytes:
+    def _superblock(self, uuid: bytes) -> bytes:
         return structs.superblock(
             root_nid=self._root.nid,
             inodes=len(self._inodes),
             blocks=self._blocks.block,
             meta_block=self._start,
-            uuid=digest[:16],  # overlayfs tells its layers by this
+            uuid=uuid,
             incompatible=structs.HAS_CHUNKS if self._has_chunks else 0,
         )
 

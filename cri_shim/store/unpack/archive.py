@@ -29,11 +29,12 @@ def members(stream: LayerStream) -> Iterator[Member]:
         elif member.type == header.LONG_LINK:
             own["linkpath"] = _extra(stream, member).split(b"\0", 1)[0]
         else:
-            try:
-                _complete(member, shared | own, block, stream)
-            except ValueError as e:
-                raise BadLayer(f"{member.name!r}: a header that cannot be read: {e}") from e
-            own = {}
+            if shared or own or member.type == header.SPARSE:
+                try:
+                    _complete(member, shared | own, block, stream)
+                except ValueError as e:
+                    raise BadLayer(f"{member.name!r}: a header that cannot be read: {e}") from e
+                own = {}
             end = stream.tell() + member.stored
             yield member
             stream.seek(end + -member.stored % BLOCK)
@@ -46,7 +47,7 @@ def _block(stream: LayerStream) -> bytes | None:
         return None
     if len(block) < BLOCK:
         raise BadLayer("the archive ends in the middle of a header")
-    if block.strip(b"\0"):
+    if block[0] or block.strip(b"\0"):
         return block
     if stream.read(BLOCK).strip(b"\0"):
         raise BadLayer("the archive goes on after its end")

@@ -79,7 +79,8 @@ def _to_file_system(blob: BinaryIO, target: str, recipe: BinaryIO) -> dict[str, 
         blocks = Blocks(file.fileno())
         files = Files(blocks)
         facts = _extract(blob, recipe, Extractor("", files=files))
-        facts["digest"] = image.finish(files.root, blocks)
+        uuid = bytes.fromhex(facts["diff_id"].removeprefix("sha256:"))[:16]
+        facts["digest"] = image.finish(files.root, blocks, uuid)
         recipe.seek(0)
         facts["recipe_digest"] = hashlib.sha256(recipe.read()).hexdigest()
         taken = _taken(file) + _taken(recipe)

@@ -5,8 +5,10 @@ seconds) and 25 ms to import, it stops without an error at a broken header, and 
 with regular expressions that a hostile archive can keep busy for hours.
 """
 
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from cri_shim.store.unpack.failure import BadLayer
 
@@ -40,9 +42,9 @@ class Member:
 def parse(block: bytes) -> Member:
     """Parse a header block to a member; BadLayer if it is not valid."""
     try:
-        stated = _number(block[148:156])
-        if stated not in (sums := _checksums(block)):
-            raise BadLayer(f"a header with the checksum {stated} instead of {sums[0]}")
+        stated, actual = _number(block[148:156]), _checksum(block)
+        if stated != actual and stated != actual - 256 * _high_bytes(block):  # of old programs
+            raise BadLayer(f"a header with the checksum {stated} instead of {actual}")
         type = block[156]
         name = _text(block[:100])
         if block[257:263] == b"ustar\0" and block[345]:
@@ -112,6 +114,7 @@ def _text(data: bytes) -> str:
     return data.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
 
 
+@lru_cache(1 << 12)  # owners, modes and times repeat
 def _number(data: bytes) -> int:
     if data[0] & 0x80:  # base 256, two's complement; the top bit is the mark
         value = int.from_bytes(data, "big", signed=True)
@@ -120,10 +123,19 @@ def _number(data: bytes) -> int:
     return int(text, 8) if text else 0
 
 
-def _checksums(block: bytes) -> tuple[int, int]:
-    """Return the checksum of unsigned bytes (standard) and of signed ones (some old programs)."""
+def _checksum(block: bytes) -> int:
+    """Return the sum of a header's bytes, with eight spaces in place of the sum that it states.
+
+    The low half of Adler-32 is one more than the sum, if that is below 65521. It takes a tenth of
+    the time of `sum`.
+    """
+    first, second, third = (
+        zlib.adler32(block[:148]), zlib.adler32(block[156:334]), zlib.adler32(block[334:]),
+    )  # fmt: skip
+    return (first & 0xFFFF) + (second & 0xFFFF) + (third & 0xFFFF) - 3 + 8 * ord(" ")
+
+
+def _high_bytes(block: bytes) -> int:
+    """Return how many bytes, without the stated sum, are negative as signed numbers."""
     rest = block[:148] + block[156:]
-    unsigned = sum(rest) + 8 * ord(" ")
-    if rest.isascii():
-        return unsigned, unsigned
-    return unsigned, unsigned - 256 * sum(byte > 127 for byte in rest)
+    return 0 if rest.isascii() else sum(byte > 127 for byte in rest)

@@ -17,7 +17,7 @@ from isal import isal_zlib
 
 _REST, _FILE = b"R", b"F"
 _REST_HEAD, _FILE_HEAD = struct.Struct(">cI"), struct.Struct(">cQQH")
-_PIECE = 1 << 18  # bytes of headers that are written at once
+_PIECE = 1 << 18  # bytes of steps that are written at once
 _GZIP = 31  # wbits
 _FASTEST = 1
 
@@ -26,7 +26,8 @@ class Writer:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._pack = isal_zlib.compressobj(_FASTEST, wbits=_GZIP)
-        self._rest = bytearray()
+        self._rest = bytearray()  # of the tar, up to the next content
+        self._steps = bytearray()  # that are not written yet
 
     def rest(self, data: "bytes | memoryview") -> None:
         """Add the next bytes of the tar."""
@@ -37,9 +38,11 @@ class Writer:
     def content(self, path: str, offset: int, length: int) -> None:
         """Say that the next `length` bytes are in the file at `path`, from `offset` on."""
         if length:
-            self._flush()
             name = path.encode("utf-8", "surrogateescape")
-            self._write(_FILE_HEAD.pack(_FILE, offset, length, len(name)) + name)
+            self._end_rest()
+            self._steps += _FILE_HEAD.pack(_FILE, offset, length, len(name)) + name
+            if len(self._steps) >= _PIECE:
+                self._flush()
 
     def finish(self) -> None:
         """Write the end of the recipe."""
@@ -47,13 +50,16 @@ class Writer:
         self._file.write(self._pack.flush())
         self._file.flush()
 
-    def _flush(self) -> None:
+    def _end_rest(self) -> None:
         if self._rest:
-            self._write(_REST_HEAD.pack(_REST, len(self._rest)) + self._rest)
+            self._steps += _REST_HEAD.pack(_REST, len(self._rest))
+            self._steps += self._rest
             self._rest.clear()
 
-    def _write(self, data: "bytes | bytearray") -> None:
-        self._file.write(self._pack.compress(data))
+    def _flush(self) -> None:
+        self._end_rest()
+        self._file.write(self._pack.compress(self._steps))
+        self._steps.clear()
 
 
 def read(file: BinaryIO) -> Iterator["bytes | tuple[str, int, int]"]:

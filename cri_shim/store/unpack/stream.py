@@ -15,8 +15,8 @@ from isal import igzip_lib
 from cri_shim.store.unpack.failure import BadLayer
 from cri_shim.store.unpack.recipe import Writer
 
-CHUNK = 1 << 18  # bytes in one item of the queue
-_AHEAD = 8  # chunks the thread may be ahead: 2 MiB of memory
+CHUNK = 1 << 20  # bytes in one item of the queue: with smaller ones the threads change too often
+_AHEAD = 3  # chunks the thread may be ahead
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _ZSTD_SKIPPABLE = bytes(range(0x50, 0x60))  # first byte of a skippable frame: 5x 2a 4d 18
 _ZSTD_WINDOW = 1 << 27  # bytes: the zstd program's own default limit
@@ -140,9 +140,13 @@ class LayerStream:
 
     def seek(self, position: int, whence: int = 0) -> int:
         """Skip forward."""
-        if whence or position < self._position:
+        distance = position - self._position
+        if whence or distance < 0:
             raise BadLayer("the archive points backwards")
-        for piece in self._pieces(position - self._position):
+        if distance <= len(self._chunk):  # the padding of a file, nearly always
+            self.read(distance)
+            return position
+        for piece in self._pieces(distance):
             if self._recipe is not None:
                 self._recipe.rest(piece)
         return position

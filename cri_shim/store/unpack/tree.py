@@ -24,7 +24,9 @@ _IMPLICIT_MODE = 0o755  # of a directory that the archive uses but does not desc
 
 def components(name: str) -> list[str]:
     """Return the parts of a member's name; BadLayer for `..`."""
-    parts = [part for part in name.split("/") if part not in ("", ".")]
+    parts = name.split("/")
+    if "" in parts or "." in parts:
+        parts = [part for part in parts if part not in ("", ".")]
     if ".." in parts:
         raise BadLayer(f"{name!r} leads out of the layer")
     return parts

@@ -168,7 +168,7 @@ def test_any_layer_has_the_same_end_in_both_stores(tmp_path: Path, tar: Tar) -> 
     with (top / "file").open("xb", buffering=0) as file, closing(Blocks(file.fileno())) as blocks:
         files = Files(blocks)
         ours = _extracted(Extractor("", files=files), data)
-        image.finish(files.root, blocks)
+        image.finish(files.root, blocks, os.urandom(16))
 
     assert ours == directory
     if isinstance(ours, list):

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import struct
+import zlib
 from contextlib import closing
 from pathlib import Path
 
@@ -15,14 +16,14 @@ from cri_shim.store.erofs.files import Files, Unsuited
 from cri_shim.store.unpack.files import Disk
 
 
-def written(target: Path, *contents: bytes) -> tuple[Files, str]:
+def written(target: Path, *contents: bytes, uuid: bytes = b"u" * 16) -> tuple[Files, str]:
     with target.open("xb", buffering=0) as file, closing(Blocks(file.fileno())) as blocks:
         files = Files(blocks)
         for number, content in enumerate(contents):
             opened = files.open(f"/f{number}", 0o644)
             files.write(opened, content)
             files.close(opened)
-        return files, image.finish(files.root, blocks)
+        return files, image.finish(files.root, blocks, uuid)
 
 
 def test_a_file_system_has_its_magic_number_and_tells_its_size(tmp_path: Path) -> None:
@@ -40,17 +41,36 @@ def test_the_digest_is_that_of_the_file_with_its_first_block_last(tmp_path: Path
     _, told = written(tmp_path / "fs", os.urandom(1 << 20), b"z")
 
     raw = (tmp_path / "fs").read_bytes()
-    assert told == hashlib.sha256(raw[4096:] + raw[:4096]).hexdigest()
+    bytes_of_it = raw[4096:] + raw[:4096]
+    pieces = [bytes_of_it[at : at + (1 << 20)] for at in range(0, len(bytes_of_it), 1 << 20)]
+    sums = b"".join(zlib.crc32(piece).to_bytes(4, "big") for piece in pieces)
+    assert len(pieces) == 2
+    assert told == hashlib.sha256(sums + len(raw).to_bytes(8, "big")).hexdigest()
     assert digest.digest(tmp_path / "fs") == told
 
 
-def test_equal_trees_are_equal_files_and_others_have_another_identity(tmp_path: Path) -> None:
-    for name, content in (("one", b"x"), ("two", b"x"), ("other", b"y")):
-        written(tmp_path / name, content)
+@pytest.mark.parametrize("size", [1 << 20, 3 << 20])
+def test_a_page_that_did_not_reach_the_disk_changes_the_digest(tmp_path: Path, size: int) -> None:
+    _, told = written(tmp_path / "fs", os.urandom(size))
+    for at in range(0, (tmp_path / "fs").stat().st_size, 16 * 4096):
+        with (tmp_path / "fs").open("r+b") as file:
+            before = os.pread(file.fileno(), 4096, at)
+            os.pwrite(file.fileno(), bytes(4096), at)
+            lost = digest.digest(tmp_path / "fs")
+            os.pwrite(file.fileno(), before, at)
+        assert lost != told
+    with (tmp_path / "fs").open("ab") as file:
+        file.write(bytes(4096))
+    assert digest.digest(tmp_path / "fs") != told
+
+
+def test_equal_trees_are_equal_files_with_the_identity_that_is_given(tmp_path: Path) -> None:
+    for name, uuid in (("one", b"1" * 16), ("two", b"1" * 16), ("other", b"2" * 16)):
+        written(tmp_path / name, b"x", uuid=uuid)
 
     one, two, other = ((tmp_path / name).read_bytes() for name in ("one", "two", "other"))
     assert one == two
-    assert one[1072:1088] != other[1072:1088]
+    assert (one[1072:1088], other[1072:1088]) == (b"1" * 16, b"2" * 16)
 
 
 def test_names_are_divided_into_blocks(tmp_path: Path) -> None:

@@ -66,6 +66,21 @@ def test_a_ustar_prefix_is_part_of_the_name() -> None:
     assert member.name == name
 
 
+@given(st.binary(min_size=100, max_size=100), st.integers(-2, 2), st.booleans())
+def test_a_checksum_is_the_sum_of_the_bytes_unsigned_or_signed(
+    name: bytes, error: int, signed: bool
+) -> None:
+    block = name + b"0000644\0" * 3 + b"00000000000\0" * 2 + b" " * 8 + b"0" + bytes(355)
+    total = sum(block) - 256 * signed * sum(byte > 127 for byte in block)
+    block = block[:148] + b"%06o\0 " % (total + error) + block[156:]
+
+    if error:
+        with pytest.raises(BadLayer, match="checksum"):
+            header.parse(block)
+    else:
+        assert header.parse(block).mode == 0o644
+
+
 def test_data_may_be_left_unread() -> None:
     tar = Tar().file("a", b"x" * 700).file("b", b"y")
 
