@@ -12,6 +12,7 @@
 - `cleanup`: undoing, releasing and closing: runs every step, even if others fail
 - `singleflight`: equal work runs once; a caller that is cancelled does not end it
 - `resumable`: the same, and a result waits for the caller's next attempt
+- `standby`: a process that is started before it is needed
 - `tasks`: background tasks, whose errors are logged
 - `retry`: work in the background that is repeated until it succeeds
 - `broadcast`: one publisher, many subscribers with bounded queues; slow ones are dropped

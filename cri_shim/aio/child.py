@@ -108,15 +108,16 @@ class Child:
         if self._pidfd >= 0:
             signal.pidfd_send_signal(self._pidfd, number)
 
-    async def end(self) -> None:
-        """Kill, and return when it is reaped, even if this task is cancelled meanwhile.
-
-        With a session of its own, the other processes of that session are killed, too.
-        """
+    def kill_all(self) -> None:
+        """Kill it and, if it leads a session, the other processes of that session; do not wait."""
         if self.leads_session and self._pidfd >= 0:  # not reaped yet: the id is still its own
             with suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
         self.kill()
+
+    async def end(self) -> None:
+        """Kill as `kill_all`, and return when it is reaped, even if this task is cancelled."""
+        self.kill_all()
         await finish(self.wait())
 
 

@@ -116,6 +116,8 @@ async def _complete_image(
         fault_point("images.pull.unpack")
         keep = store.keep_blobs
         await store.new_layers.have(content, layout, fetch, seen, keep_blobs=keep)
+        if fetch is not None:
+            fetch.complete()
         stack = await store.derived.have_redirected(diff_ids)
         if stack != list(diff_ids):
             image.redirected[:] = stack
@@ -140,6 +142,8 @@ async def _complete_artifact(
     with store.catalog.hold([artifact.tree]), store.blobs.hold(blobs):
         fault_point("images.artifact.blobs")
         await store.artifact_blobs.have(artifact, layout, fetch, seen)
+        if fetch is not None:
+            fetch.complete()
         await store.artifact_trees.have(artifact)
         fault_point("images.artifact.catalogue")
         return await finish(store.keep(artifact, layout, image))

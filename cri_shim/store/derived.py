@@ -32,6 +32,8 @@ class Derived:
 
         The caller holds it and the layers. The layers are here.
         """
+        if len(diff_ids) < 2:  # nothing is below that could describe them
+            return False
         async with self._busy(id):
             if self._layers.is_here(id) and self._catalog.layer(id) is not None:
                 return True

@@ -108,7 +108,14 @@ class ImageStore:
         self.pins = pins or Pins()
         self.policies = policies or Policies()
         self.layer_mounts = LayerMounts(run_root / "layers")
-        self.layers = Layers(root / "layers", self.layer_mounts, parallel=parallel, userns=userns)
+        self.fetcher = fetcher or Fetcher(architecture=self.architecture)
+        self.layers = Layers(
+            root / "layers",
+            self.layer_mounts,
+            parallel=parallel,
+            userns=userns,
+            standby=self.fetcher.standby_s,
+        )
         self.layer_store = LayerStore(layers_as, "not chosen yet")
         self.catalog = Catalog(records, boot_id)
         self.rootfs = Rootfs(
@@ -122,7 +129,6 @@ class ImageStore:
         )
         self.mounted = Mounted(run_root / "images", self.rootfs)
         self._userns = userns
-        self.fetcher = fetcher or Fetcher(architecture=self.architecture)
         self.pulls = Pulls()
         self.grace = Grace(grace, self.collect)
         self.turns = KeyedLock(  # key: registry
@@ -360,6 +366,7 @@ class ImageStore:
         self.pulls.close()
         self.grace.close()
         await self.fetcher.close()
+        await self.layers.close()
         await self.rootfs.writable.close()
         for task in self._background:
             if task.get_name() in (_SETTLE, _COUNT):

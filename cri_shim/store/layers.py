@@ -18,11 +18,13 @@ import os
 import secrets
 import stat
 import subprocess
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from cri_shim.aio.offload import finish, offload, opened
+from cri_shim.aio.standby import Standby
 from cri_shim.errors import NotFound, ToolFailed
 from cri_shim.linux import disk
 from cri_shim.linux.disk import Usage
@@ -33,9 +35,11 @@ from cri_shim.store import python_child
 from cri_shim.store.deletion import delete
 from cri_shim.store.erofs import digest as digests
 from cri_shim.store.mounting.layer_mounts import LayerMounts
+from cri_shim.store.ready_child import STANDBY_S, ReadyChild
 
 VERSION = 2  # of LayerRecord
 _EROFS = ".erofs"
+_UNPACK = "cri_shim.store.unpack.child"
 
 _log = logging.getLogger(__name__)
 
@@ -48,17 +52,20 @@ class Layers:
         *,
         parallel: int = 0,
         userns: bool = False,
+        standby: float = STANDBY_S,
     ) -> None:
         """Unpack at most `parallel` layers at once; 0 means one for each CPU that we may use.
 
         `mounts` are those of EROFS files, by default in a directory beside. `userns`: the daemon is
-        root of a user namespace only; layers are unpacked with its limits.
+        root of a user namespace only; layers are unpacked with its limits. `standby`: seconds for
+        which a process waits for the next layer that is downloaded; 0: none waits.
         """
         self.directory = directory
         self.mounts = mounts or LayerMounts(directory.with_name("mounted-layers"))
         self.erofs = False  # what new layers become
         self.recipes = directory.with_name("recipes")
         self._space = ["userns"] if userns else []
+        self._ready = Standby("a process for the next layer", lambda: ReadyChild(_UNPACK), standby)
         self._slots = asyncio.Semaphore(parallel or len(os.sched_getaffinity(0)))
 
     def path(self, diff_id: str) -> Path:
@@ -154,12 +161,9 @@ class Layers:
     ) -> LayerRecord:
         words = ["erofs"] if target.suffix == _EROFS else list(self._space)
         words += [] if news is None else ["growing"]
-        result = await python_child.call(
-            "cri_shim.store.unpack.child",
-            *(str(blob), str(target), str(_recipe_of(target)), *words),
-            attempt=f"cannot unpack layer {diff_id}", directory=self.directory,
-            feed=subprocess.DEVNULL if news is None else news,
-        )  # fmt: skip
+        arguments = str(blob), str(target), str(_recipe_of(target)), *words
+        attempt = f"cannot unpack layer {diff_id}"
+        result = await self._run(arguments, attempt, news)
         if "unsuited" in result:
             raise _Unsuited(result["unsuited"])
         if result["diff_id"] != diff_id:
@@ -192,6 +196,27 @@ class Layers:
                 directory=self.directory,
             )  # fmt: skip
         return str(result["diff_id"])
+
+    async def _run(
+        self, arguments: Sequence[str], attempt: str, news: int | None
+    ) -> dict[str, Any]:
+        """Unpack in the process that waits for a layer, if one does."""
+        feed = subprocess.DEVNULL if news is None else news
+        ready = self._ready.take() if news is not None else None
+        if ready is not None:
+            call = ready.call(*arguments, attempt=attempt, directory=self.directory, feed=feed)
+        else:
+            call = python_child.call(
+                _UNPACK, *arguments, attempt=attempt, directory=self.directory, feed=feed
+            )
+        result = await call
+        if news is not None:
+            self._ready.have()
+        return result
+
+    async def close(self) -> None:
+        """End the process that waits for a layer."""
+        await self._ready.close()
 
     async def diff_id_of(self, blob: Path, most: int) -> str:
         """Return the diff-id of a blob without unpacking it.

@@ -47,10 +47,15 @@ async def call(
     """
     program = command(module, *arguments)
     done = await run(program, timeout=timeout, feed=feed, pass_fds=pass_fds)
+    return result(done, attempt, directory)
+
+
+def result(done: Finished, attempt: str, directory: Path) -> dict[str, Any]:
+    """Return the JSON that a program printed; raise the error if it failed, as in `call`."""
     if done.returncode:
         raise _failure(done, attempt, directory)
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
+    printed: dict[str, Any] = json.loads(done.stdout)
+    return printed
 
 
 def _import_roots() -> list[str]:

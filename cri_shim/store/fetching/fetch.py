@@ -128,6 +128,10 @@ class Fetch:
         except EOFError as e:
             raise await self._failure(str(e)) from e
 
+    def complete(self) -> None:
+        """Note that nothing more is asked for: the worker ends, which takes some milliseconds."""
+        self._worker.process.kill_all()
+
     def part(self, digest: str) -> Path:
         """Return the path of a blob as it comes; see unpack/growing for its name before."""
         return self._directory / digest.removeprefix("sha256:")

@@ -4,23 +4,21 @@ A worker is killed at the end of its pull. The next one is started then and kept
 start takes 0.1 s, most of it imports.
 """
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from cri_shim.aio.offload import finish
-from cri_shim.aio.tasks import Tasks
-from cri_shim.errors import ToolFailed
+from cri_shim.aio.standby import Standby
 from cri_shim.pb import api_pb2 as api
 from cri_shim.store.fetching.fetch import Fetch
 from cri_shim.store.fetching.progress import PullProgress
 from cri_shim.store.fetching.worker import Worker
+from cri_shim.store.ready_child import STANDBY_S
 
 PATIENCE_S = 300.0  # without a byte; as in containerd
 LAYERS_AT_ONCE = 3  # as in containerd
-STANDBY_S = 20.0  # a kubelet pulls the images of a pod, and those of a new node, one after another
 _FIELDS = ("username", "password", "auth", "server_address", "identity_token", "registry_token")
 
 
@@ -44,24 +42,22 @@ class Fetcher:
         self._registries_conf = registries_conf
         self._patience = patience
         self._layers_at_once = layers_at_once
-        self._standby_s = standby
-        self._standby: Worker | None = None
-        self._timer: asyncio.Task[None] | None = None  # of the worker that waits
-        self._background = Tasks()
+        self.standby_s = standby
+        self._standby = Standby("a worker for the next pull", Worker, standby)
 
     @asynccontextmanager
     async def open(
         self, name: str, auth: api.AuthConfig | None, blobs: Path, seen: PullProgress
     ) -> AsyncIterator[Fetch]:
         """In the block a worker resolves `name`, and fetches its blobs into `blobs`."""
-        worker = self._take() or Worker()
+        worker = self._standby.take() or Worker()
         try:
             fetch = Fetch(worker, seen, blobs, self._layers_at_once)
             worker.send(self._request(name, auth, blobs))
             yield fetch
         finally:
             await finish(worker.end())
-            self._wait_for_the_next()
+            self._standby.have()
 
     def _request(self, name: str, auth: api.AuthConfig | None, blobs: Path) -> dict[str, Any]:
         own = None
@@ -80,33 +76,6 @@ class Fetcher:
             "blobs": str(blobs),
         }
 
-    def _take(self) -> Worker | None:
-        """Return the worker that waits, if one does and has not ended."""
-        worker, self._standby = self._standby, None
-        if worker is not None and self._timer is not None:
-            self._timer.cancel()
-        if worker is not None and not worker.process.running:
-            worker.close()
-            return None
-        return worker
-
-    def _wait_for_the_next(self) -> None:
-        if not self._standby_s or self._standby is not None:
-            return
-        with suppress(ToolFailed):  # the next pull starts its own, and says why it cannot
-            self._standby = Worker()
-            expiring = self._expire(self._standby)
-            self._timer = self._background.spawn("the end of a worker of pulls", expiring)
-
-    async def _expire(self, worker: Worker) -> None:
-        await asyncio.sleep(self._standby_s)
-        if self._standby is worker:
-            self._standby = None
-            await worker.end()
-
     async def close(self) -> None:
         """End the worker that waits."""
-        worker = self._take()
-        if worker is not None:
-            await worker.end()
-        await self._background.drain()
+        await self._standby.close()

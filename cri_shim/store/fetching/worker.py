@@ -57,6 +57,10 @@ class Worker:
             os.set_blocking(fd, False)
         self._loop.add_reader(self._out, self._read)
 
+    @property
+    def running(self) -> bool:
+        return self.process.running
+
     def send(self, message: Mapping[str, Any]) -> None:
         """Write a line to its standard input, without waiting."""
         self._unsent += json.dumps(message).encode() + b"\n"

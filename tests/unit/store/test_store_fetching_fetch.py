@@ -49,14 +49,14 @@ async def test_a_worker_waits_for_the_next_pull_and_is_used_by_it(
 ) -> None:
     steps(tmp_path, ["exit", 3])
     assert "exit status 3" in str(await failure_of(fetcher, tmp_path))
-    await until(lambda: len(children()) == 1)
-    waiting = fetcher._standby
+    await until(lambda: fetcher._standby.waiting is not None)
+    waiting = fetcher._standby.waiting
     assert waiting is not None
 
     await failure_of(fetcher, tmp_path)
 
     assert not waiting.process.running
-    assert fetcher._standby is not waiting
+    assert fetcher._standby.waiting is not waiting
 
 
 async def test_a_worker_that_died_while_it_waited_is_replaced(
@@ -64,7 +64,8 @@ async def test_a_worker_that_died_while_it_waited_is_replaced(
 ) -> None:
     steps(tmp_path, ["exit", 3])
     await failure_of(fetcher, tmp_path)
-    waiting = fetcher._standby
+    await until(lambda: fetcher._standby.waiting is not None)
+    waiting = fetcher._standby.waiting
     assert waiting is not None
     waiting.process.kill()
     await waiting.process.wait()
@@ -77,7 +78,7 @@ async def test_a_worker_waits_only_for_a_while(tmp_path: Path) -> None:
     fetcher = Fetcher(architecture="amd64", registries_conf=tmp_path / "steps", standby=0.1)
     await failure_of(fetcher, tmp_path)
     await until(lambda: not children())
-    assert fetcher._standby is None
+    assert fetcher._standby.waiting is None
     await fetcher.close()
 
 
