@@ -68,7 +68,9 @@ def _compare(instance: Instance, registry: Registry, args: argparse.Namespace) -
             print(f"{key}: {value}")
         found = _in_turns(runtimes, images, args.rounds, registry.host if args.link else "")
         _print(found)
-        second = pull_more.push(registry, "second", [*layers["large layer"], _layer(100, 7).bytes()])
+        second = pull_more.push(
+            registry, "second", [*layers["large layer"], _layer(100, 7).bytes()]
+        )
         pull_more.shared_base(runtimes[OURS], images["large layer"], second, counted=args.link)
         if args.steady:
             pull_more.steady(instance, runtimes[OURS], images["small"], args.steady)
