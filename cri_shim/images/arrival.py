@@ -1,6 +1,5 @@
 """The second half of a pull, load or commit: layers are unpacked, and the image becomes visible."""
 
-import hashlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,7 +17,6 @@ from cri_shim.store.fetching.progress import LayerProgress
 from cri_shim.store.image_store import ImageStore
 from cri_shim.store.layout import Layout
 from cri_shim.store.manifest import Content
-from cri_shim.store.trees import redirected
 
 _log = logging.getLogger(__name__)
 
@@ -111,21 +109,13 @@ async def _complete_image(
     fetch: Fetch | None,
     seen: Sequence[LayerProgress],
 ) -> ImageRecord:
-    diff_ids = content.diff_ids
-    with store.catalog.hold([*diff_ids, *redirected.ids_of(diff_ids)]):
+    with store.catalog.hold(content.diff_ids):
         fault_point("images.pull.unpack")
         keep = store.keep_blobs
         await store.new_layers.have(content, layout, fetch, seen, keep_blobs=keep)
         if fetch is not None:
             fetch.complete()
-        stack = await store.derived.have_redirected(diff_ids)
-        if stack != list(diff_ids):
-            image.redirected[:] = stack
-        extra = _directories_id(stack)
-        with store.catalog.hold([extra]):
-            fault_point("images.pull.directories")
-            if await store.derived.have_directories(stack, extra):
-                image.directories = extra
+        async with store.derived.complete(image):
             fault_point("images.pull.catalogue")
             return await finish(store.keep(content, layout, image))
 
@@ -178,9 +168,3 @@ def _record(
         artifact_type=artifact_type,
         created_at=time.time_ns(),
     )
-
-
-def _directories_id(diff_ids: Sequence[str]) -> str:
-    """Return the id of the layer of directories that these layers, bottom first, only imply."""
-    chain = " ".join(["directories", *diff_ids])
-    return "sha256:" + hashlib.sha256(chain.encode()).hexdigest()

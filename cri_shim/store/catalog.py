@@ -47,6 +47,15 @@ def needed(image: ImageRecord) -> set[str]:
     return {*stack(image), *image.layers}
 
 
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What the records of the last run became."""
+
+    doubtful: set[str]  # layers that the caller must delete: no container of this boot uses one
+    incomplete: list[ImageRecord]  # not visible: only layers that are made of others are missing
+    left: set[str]  # the layers of images that were dropped, some of which are here
+
+
 class Records(Protocol):
     """The part of the state store that the catalog needs."""
 
@@ -89,13 +98,12 @@ class Catalog:
         layers: Iterable[LayerRecord],
         present: set[str],
         intact: Collection[str] = (),
-    ) -> set[str]:
+    ) -> Loaded:
         """Take over the records of the last run; `present` are the layers that exist.
 
         `intact` are layers that were found whole on the disk. An image is dropped if one of its
         layers is missing or may be damaged by a power cut. Other images stay, and the next pull
-        brings it back. Return the doubtful layers, which the caller must delete: no container of
-        this boot uses one.
+        brings it back.
         """
         self._layers = {layer.diff_id: layer for layer in layers}
         doubtful = self.doubtful() - set(intact)
@@ -105,17 +113,23 @@ class Catalog:
             self._learn(layer)
         for diff_id in (self._layers.keys() - present) | doubtful:
             self.forget_layer(diff_id)
+        loaded = Loaded(doubtful, [], set())
         for image in images:
             missing = [layer for layer in needed(image) if layer not in self._layers]
-            if missing:
-                _log.warning(
-                    "image %s is dropped, %d of its layers are missing or doubtful, first %s",
-                    image.id, len(missing), missing[0],
-                )  # fmt: skip
-                self._records.delete("image", image.id)
-            else:
+            if not missing:
                 self._swap(image)
-        return doubtful
+            elif set(missing).isdisjoint(image.layers):
+                loaded.incomplete.append(image)
+            else:
+                loaded.left.update(image.layers)
+                what = f"{len(missing)} of its layers are missing or doubtful, first {missing[0]}"
+                self.drop(image, what)
+        return loaded
+
+    def drop(self, image: ImageRecord, why: str) -> None:
+        """Delete the record of an image that is not visible."""
+        _log.warning("image %s is dropped, %s", image.id, why)
+        self._records.delete("image", image.id)
 
     # -- images -------------------------------------------------------------------------------
 

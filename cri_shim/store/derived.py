@@ -1,11 +1,14 @@
 """Layers that are made from others, for a root file system: they have no blob."""
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+import hashlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 
 from cri_shim.aio.keyed_lock import KeyedLock
 from cri_shim.aio.offload import offload
+from cri_shim.faults import fault_point
+from cri_shim.pb.state_pb2 import ImageRecord
 from cri_shim.store.additions import Additions
 from cri_shim.store.catalog import Catalog
 from cri_shim.store.layers import Layers
@@ -27,7 +30,23 @@ class Derived:
         self._lowers = lowers
         self._busy = KeyedLock()  # key: diff-id
 
-    async def have_directories(self, diff_ids: Sequence[str], id: str) -> bool:
+    @asynccontextmanager
+    async def complete(self, image: ImageRecord) -> AsyncIterator[None]:
+        """Make what the image needs besides its own layers, and note it in the record.
+
+        It is kept during the block. The own layers are here, and the caller holds them.
+        """
+        diff_ids = list(image.layers)
+        with self._catalog.hold(redirected.ids_of(diff_ids)):
+            stack = await self._have_redirected(diff_ids)
+            image.redirected[:] = stack if stack != diff_ids else []
+            id = _directories_id(stack)
+            with self._catalog.hold([id]):
+                fault_point("images.pull.directories")
+                image.directories = id if await self._have_directories(stack, id) else ""
+                yield
+
+    async def _have_directories(self, diff_ids: Sequence[str], id: str) -> bool:
         """Make the layer `id` of directories that the layers only imply; False if none is needed.
 
         The caller holds it and the layers. The layers are here.
@@ -50,7 +69,7 @@ class Derived:
             await self._additions.add(*made)
             return True
 
-    async def have_redirected(self, diff_ids: Sequence[str]) -> list[str]:
+    async def _have_redirected(self, diff_ids: Sequence[str]) -> list[str]:
         """Return the layers of a root file system of these; see redirected.py.
 
         The caller holds them, and the ids of their possible other forms. The layers are here.
@@ -85,3 +104,9 @@ class Derived:
             record.implied.extend(implied_here)
             await self._additions.add(temporary, record)
             return True
+
+
+def _directories_id(diff_ids: Sequence[str]) -> str:
+    """Return the id of the layer of directories that these layers, bottom first, only imply."""
+    chain = " ".join(["directories", *diff_ids])
+    return "sha256:" + hashlib.sha256(chain.encode()).hexdigest()

@@ -164,8 +164,11 @@ class ImageStore:
         await self._choose_layer_store()
         layers = list(layers)
         intact = await offload(self._intact, layers)
-        doubtful = self.catalog.load(images, layers, self.layers.present(), intact)
-        self.delete_later(self.layers.discard(doubtful))
+        loaded = self.catalog.load(images, layers, self.layers.present(), intact)
+        self.delete_later(self.layers.discard(loaded.doubtful))
+        for image in loaded.incomplete:
+            await self._complete_again(image)
+        self.grace.keep(loaded.left)  # the next pull fetches only what is missing
         for image in self.catalog.images():
             if not image.artifact_type:
                 self._note_blobs(image)
@@ -184,6 +187,15 @@ class ImageStore:
         self.collect()
         self._settle_later(self.catalog.unsettled(), delay=0)
         self._count_later()
+
+    async def _complete_again(self, image: ImageRecord) -> None:
+        """Make what a power cut has taken of an image and what its own layers are enough for."""
+        try:
+            with self.catalog.hold(image.layers):
+                async with self.derived.complete(image):
+                    await self.catalog.add(image)
+        except (CriShimError, OSError) as e:
+            self.catalog.drop(image, f"what is made of its layers cannot be made again: {e}")
 
     async def _choose_layer_store(self) -> None:
         wanted = self.layer_store.kind

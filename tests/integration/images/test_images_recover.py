@@ -7,14 +7,16 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
+
 from cri_shim.aio.child import run
 from cri_shim.engine import Engine
-from cri_shim.images import pull, query
+from cri_shim.images import mount, pull, query
 from cri_shim.state.memory import MemoryStore
 from cri_shim.store import image_store
 from cri_shim.store.manifest import host_architecture
 from tests.fixtures.image_engine import close
-from tests.fixtures.images import Image, Registry, Tar
+from tests.fixtures.images import Image, Registry, Tar, tree
 from tests.fixtures.layer_stores import lose
 from tests.integration.images.conftest import Open
 
@@ -132,6 +134,55 @@ async def test_a_directory_whose_files_had_not_reached_the_disk_does_not_outlive
 
     assert still == [image.id]
     assert list(query.listed(after)) == []
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+async def test_after_a_power_cut_what_is_made_of_whole_layers_is_made_again(
+    open_images: Open, registry: Registry, damaged: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    base = Tar().directory("srv", mode=0o750).directory("usr").directory("usr/lib")
+    base.symlink("lib", "usr/lib")
+    image = Image([base, Tar().file("srv/file", b"1").file("lib/x", b"2")])
+    before = await open_images(layers_as="erofs")
+    id = await pull.pull(before, registry.push(image, "recover/implied:1"))
+    before_cut = before.images.catalog.image(id)
+    shown = tree(await mount.mount(before, id))
+    await mount.unmount(before, id)
+    await close(before)
+    for layer in before.images.layers.present():
+        before.images.catalog._records.put("meta", f"unsynced/{layer}", b"old boot")
+    assert before_cut is not None
+    assert before_cut.directories and before_cut.redirected
+    if damaged:  # one of its own layers
+        os.truncate(before.images.layers.path(image.true_diff_ids[0]), 4096)
+
+    after = await open_images(boot="next boot")
+    await background_done(after)
+
+    assert after.images.catalog.image(id) == (None if damaged else before_cut)
+    assert ("is dropped" in caplog.text) == damaged
+    if not damaged:
+        assert tree(await mount.mount(after, id)) == shown
+        await mount.unmount(after, id)
+
+
+async def test_the_layers_of_a_dropped_image_that_are_whole_are_not_fetched_again(
+    open_images: Open, registry: Registry
+) -> None:
+    image = image_of("one", "two", "three")
+    before = await open_images()
+    name = registry.push(image, "recover/partly:1")
+    await pull.pull(before, name)
+    await close(before)
+    lose(before.images.layers.path(image.true_diff_ids[1]))
+
+    after = await open_images(grace=600.0)
+    listed = list(query.listed(after))
+    await pull.pull(after, name)
+
+    assert listed == []
+    told = after.images.pulls.counters.facts()
+    assert (told["layersFetched"], told["layersHere"]) == (1, 2)
 
 
 async def test_a_settled_layer_outlives_the_boot(open_images: Open, registry: Registry) -> None:

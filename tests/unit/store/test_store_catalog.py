@@ -116,6 +116,24 @@ def test_a_load_keeps_what_is_whole(catalog: Catalog, state: MemoryStore) -> Non
     assert catalog.layer("sha256:3") is not None
 
 
+def test_an_image_that_lacks_only_what_is_made_of_its_layers_is_not_dropped(
+    catalog: Catalog, state: MemoryStore
+) -> None:
+    layers = [LayerRecord(version=1, diff_id=f"sha256:{n}") for n in (1, 2)]
+    lost, kept = image(A, layers=("sha256:1", "sha256:9")), image(B, layers=("sha256:1",))
+    kept.directories = "sha256:2"
+    for record in (lost, kept):
+        state.put("image", record.id, record.SerializeToString())
+    state.put("meta", "unsynced/sha256:2", b"the boot before")
+
+    loaded = catalog.load([lost, kept], layers, {"sha256:1", "sha256:2"})
+
+    assert (loaded.doubtful, loaded.incomplete) == ({"sha256:2"}, [kept])
+    assert loaded.left == {"sha256:1", "sha256:9"}
+    assert catalog.images() == []
+    assert [id for id, _ in state.items("image")] == [B]
+
+
 def test_a_layer_unpacked_shortly_before_a_power_cut_is_not_trusted(
     catalog: Catalog, state: MemoryStore
 ) -> None:
