@@ -26,6 +26,7 @@ imports asyncio: each blob has a thread, and the start takes a tenth of a second
 - `challenge`: WWW-Authenticate, pure
 - `authorization`: Basic, and Bearer tokens that are renewed
 - `proxies`: the proxy for a URL, pure
+- `socks_proxy`: connections through a SOCKS proxy
 - `connections`: HTTP and TLS by urllib3
 - `unix_socket`: HTTP on a unix socket
 - `exchange`: a request with its redirects

@@ -26,7 +26,7 @@ from urllib3.exceptions import (
 )
 
 from cri_shim.registry.endpoint import Tls
-from cri_shim.registry.proxies import proxy_for
+from cri_shim.registry.proxies import SOCKS, proxy_for
 from cri_shim.untrusted import printable, reason
 
 CONNECT_TIMEOUT_S = 30.0
@@ -166,6 +166,10 @@ class Connections:
         if not proxy:
             return urllib3.PoolManager(**options)
         parts = urlsplit(proxy)
+        if parts.scheme in SOCKS and parts.hostname:
+            from cri_shim.registry import socks_proxy
+
+            return socks_proxy.pool(parts, **options)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             kind = printable(parts.scheme, 20)
             raise Unreachable(f"the proxy is of the unknown kind {kind!r}", "proxy")

@@ -8,6 +8,7 @@ import ipaddress
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+SOCKS = ("socks5", "socks5h")  # the schemes of SOCKS proxies
 _PORTS = {"http": 80, "https": 443}
 
 
