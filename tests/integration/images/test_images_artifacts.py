@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cri_shim.engine import Engine
-from cri_shim.errors import InvalidArgument, NotFound, ToolFailed
+from cri_shim.errors import InvalidArgument, NotFound, SignatureValidationFailed, ToolFailed
 from cri_shim.images import inspect, load, mount, pull, query, remove, save
 from cri_shim.store.fetching.fetcher import Fetcher
 from cri_shim.store.manifest import host_architecture
@@ -156,6 +156,38 @@ async def test_a_title_that_leads_out_is_refused_before_a_blob_is_asked_for(
         await pull.pull(odd_engine, name)
 
     assert odd.requests(digest_of(b"1")) == []
+    await nothing_left(odd_engine)
+
+
+async def test_the_policy_of_the_node_decides_about_artifacts(
+    open_images: Open, registry: Registry, tmp_path: Path
+) -> None:
+    policy = tmp_path / "policy.json"
+    policy.write_text('{"default": [{"type": "reject"}]}')
+    engine = await open_images(policy=policy)
+
+    with pytest.raises(SignatureValidationFailed, match=f"is rejected by {policy}"):
+        await pull.pull(engine, registry.push(MODEL, "artifact/refused:1"))
+    with pytest.raises(ToolFailed, match="rejected by policy"):
+        await load.load(engine, f"oci:{MODEL.write_layout(tmp_path / 'layout', 'r.example/m:1')}")
+
+    await nothing_left(engine)
+
+
+async def test_an_encrypted_layer_is_refused_with_what_to_do(
+    odd_engine: Engine, odd: OddRegistry
+) -> None:
+    image = Image([Tar().file("a")])
+    document = json.loads(image.manifest)
+    document["layers"][0]["mediaType"] += "+encrypted"
+    made = json.dumps(document).encode()
+    encrypted = Artifact(Layer(b"1", "a", "application/x+encrypted"))
+    names = [odd.serve(made, [image.config_bytes, *image.blobs]), serve(odd, encrypted)]
+
+    for name in names:
+        with pytest.raises(ToolFailed, match=r"cannot decrypt layers: push a copy .* KEY\), and"):
+            await pull.pull(odd_engine, name)
+
     await nothing_left(odd_engine)
 
 

@@ -14,6 +14,7 @@ import zstandard
 from cri_shim.pb import api_pb2 as api
 from cri_shim.rpc.client import Client
 from tests.fixtures import busybox
+from tests.fixtures.artifacts import Artifact, Layer
 from tests.fixtures.commands import shown
 from tests.fixtures.cri import Cri
 from tests.fixtures.daemon import Daemon
@@ -44,6 +45,8 @@ def daemon() -> Iterator[Daemon]:
         (side / "3-damaged.tar").write_bytes(packed[:700])
         (side / "4-readme").write_text("no archive")
         Image([Tar().file("last")]).write_docker_archive(side / "5.tar", ["r.example/last:1"])
+        artifact = Artifact(Layer(b"model", "model.bin"))
+        artifact.write_layout(side / "6-artifact", "r.example/artifact:1")
         (side / ".hidden").write_text("not looked at")
         made = Daemon(directory, 4, **{"image.preload_dir": str(side)})
         try:
@@ -62,7 +65,8 @@ async def names(cri: Cri) -> dict[str, bool]:
     return {"".join(image.repo_tags[:1]): image.pinned for image in images}
 
 
-ALL = dict.fromkeys((busybox.NAME, "r.example/one:1", "r.example/two:1", "r.example/last:1"), True)
+NAMES = (busybox.NAME, *(f"r.example/{name}:1" for name in ("one", "two", "last", "artifact")))
+ALL = dict.fromkeys(NAMES, True)
 
 
 async def test_the_first_pod_waits_for_the_images(daemon: Daemon) -> None:
@@ -124,7 +128,8 @@ async def test_what_is_unchanged_is_not_loaded_again(daemon: Daemon) -> None:
 
     # What is gone from the directory stays on the node, and is not pinned any more.
     assert (found.pop("r.example/one:1"), found.pop("")) == (False, False)
-    assert found == {busybox.NAME: True, "r.example/mended:1": True, "r.example/last:1": True}
+    still = ("r.example/mended:1", "r.example/last:1", "r.example/artifact:1")
+    assert found == dict.fromkeys((busybox.NAME, *still), True)
     log = daemon.log.read_text().removeprefix(before)
     assert "1:busybox" not in log
     assert log.count("loaded ") == 2

@@ -45,7 +45,8 @@ def test_a_broken_manifest_is_a_sentence(broken: bytes) -> None:
         ({"mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar"}, "a foreign layer"),
         ({"mediaType": "application/vnd.oci.image.layer.nondistributable.v1.tar"},
          "a non-distributable layer"),
-        ({"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip+encrypted"}, "it is encrypted"),
+        ({"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip+encrypted"},
+         "it is encrypted, and cri-shim cannot decrypt layers"),
         ({"annotations": {"a": "\ud800"}}, "the manifest has half a surrogate pair"),
     ],
 )  # fmt: skip
