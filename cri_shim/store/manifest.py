@@ -169,7 +169,9 @@ def content(manifest: bytes, config: bytes) -> Content:
     """Check manifest and config of one image, also against each other, and return them."""
     fields = _fields(manifest, "manifest")
     layers, described = _layers(fields), config_of(fields)
-    diff_ids = _diff_ids(_fields(config, "image config"))
+    own = _fields(config, "image config")
+    _refuse_manifest(own)
+    diff_ids = _diff_ids(own)
     if len(layers) != len(diff_ids):
         raise ToolFailed(
             f"the manifest lists {len(layers)} layers and the config {len(diff_ids)} diff-ids:"
@@ -189,6 +191,17 @@ def content(manifest: bytes, config: bytes) -> Content:
     if found.size > MAX_SIZE:
         raise ToolFailed(f"the manifest says that the image has {found.size} bytes")
     return found
+
+
+def _refuse_manifest(config: Mapping[str, Any]) -> None:
+    """Raise ToolFailed for a config that is a manifest.
+
+    The id of an image is the digest of its config, that of an artifact the digest of its manifest:
+    an image with the manifest of somebody's artifact as its config would take its place.
+    """
+    own = config.get("config")
+    if isinstance(own, dict) and "digest" in own:
+        raise ToolFailed("the image config is no image config but a manifest")
 
 
 def check_platform(config: bytes, architecture: str) -> None:

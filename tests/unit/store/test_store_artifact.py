@@ -106,6 +106,18 @@ def test_the_config_decides_what_is_an_artifact(
         assert found.type == (artifact_type or config_type)
 
 
+def test_no_image_can_have_the_id_of_an_artifact() -> None:
+    theirs = artifacts.Artifact()
+    thief = artifacts.Artifact(
+        config=theirs.manifest,
+        config_type="application/vnd.oci.image.config.v1+json",
+        artifact_type="",
+    )
+
+    with pytest.raises(ToolFailed, match="the image config is no image config but a manifest"):
+        artifact.content(thief.manifest, theirs.manifest)
+
+
 def test_a_docker_manifest_is_an_image() -> None:
     image = Image([Tar().file("a")], docker=True)
 
