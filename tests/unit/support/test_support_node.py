@@ -36,7 +36,7 @@ def test_records_have_no_secret(tmp_path: Path) -> None:
     (tmp_path / "root").mkdir()
     store = LevelStore(tmp_path / "root/state")
     for kind, record in (("container", container), ("pod", pod), ("image", image)):
-        store.put(kind, record.id, record.SerializeToString())  # type: ignore[attr-defined]
+        store.put(kind, record.id, record.SerializeToString())
     store.close()
 
     found = node.records(config(tmp_path))
