@@ -13,6 +13,7 @@ from cri_shim.library.pod import Pod
 
 COMMANDS = {
     "Runtime.info": "info",
+    "Runtime.check": "check",
     "Runtime.config": "config",
     "Runtime.pods": "pods",
     "Runtime.pod": "inspect",
@@ -44,7 +45,7 @@ COMMANDS = {
     "Container.wait_until": "wait",
     "Container.remove": "rm",
     "Container.exec": "exec",
-    "Container.talk": "exec",
+    "Container.open_exec": "exec",
     "Container.attach": "attach",
     "Container.start_attached": "run",
     "Container.logs": "logs",
