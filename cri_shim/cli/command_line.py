@@ -22,7 +22,7 @@ class _Top(Parser):
     def format_help(self) -> str:
         parts = ["usage: cri-shim [GLOBAL FLAGS] COMMAND ...", self.description or ""]
         for title, names in GROUPS.items():
-            lines = [f"  {name:<12}{summary(name)}" for name in names]
+            lines = [f"  {name:<14}{summary(name)}" for name in names]
             parts.append("\n".join([f"{title}:", *lines]))
         aliases = ", ".join(f"{alias} ({of})" for alias, of in ALIASES.items())
         formatter = self._get_formatter()

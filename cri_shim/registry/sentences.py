@@ -34,7 +34,7 @@ def unauthorized(host: str, what: str, identity: Identity, said: str) -> Sentenc
     places = f"; {identity.searched}" if identity.searched else ""
     return (
         f"{host} has no {what} for a client without credentials{places}",
-        f"check the name, or give credentials: imagePullSecrets, or `podman login {host}`",
+        f"check the name, or give credentials: imagePullSecrets, or `cri-shim login {host}`",
     )
 
 

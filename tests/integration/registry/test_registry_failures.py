@@ -115,7 +115,7 @@ def test_a_pull_without_credentials_names_the_files_that_have_none(
         "HOST has no odd/image1:latest for a client without credentials; no credentials for HOST in"
         f" {file} (missing or unusable: {tmp_path}/containers/auth.json, "
     )
-    assert text.endswith("give credentials: imagePullSecrets, or `podman login HOST`")
+    assert text.endswith("give credentials: imagePullSecrets, or `cri-shim login HOST`")
 
 
 @pytest.mark.parametrize(
