@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from cri_shim.rpc.client import Client
 from tests.fixtures import busybox
 from tests.fixtures.commands import LIMIT_S, command, cri_shim, in_terminal, shown
 from tests.fixtures.cri import Cri
-from tests.fixtures.daemon import private_daemon
+from tests.fixtures.daemon import Daemon, private_daemon
 from tests.fixtures.host import until
 
 BUSYBOX = busybox.NAME
@@ -146,25 +147,31 @@ async def test_the_daemon_removes_the_pod_of_a_client_that_was_killed(cri: Cri) 
         await running.end()
 
 
-async def test_a_restarted_daemon_removes_the_pods_of_earlier_clients_but_no_detached_ones() -> (
-    None
-):
-    with private_daemon(3) as daemon:
-        async with Client(daemon.socket) as client:
-            before = Cri(daemon, client)
-            running = child.spawn(command(before, "run", BUSYBOX, "sleep", "600"))
-            leased = await one_pod(before)
-            detached = (await shown(before, "run", "-d", BUSYBOX, "sleep", "600")).strip()
-        daemon.kill()
-        async with asyncio.timeout(LIMIT_S):
-            assert await running.wait() == 125
-        daemon.start()
-        async with Client(daemon.socket) as client:
-            after = Cri(daemon, client)
-            await gone(after, leased)
-            assert await after.pods() == [detached]
-            await after.remove_all()
-        assert daemon.traces() == []
+@pytest.fixture
+def own() -> Iterator[Daemon]:
+    """A daemon that the test kills."""
+    with private_daemon(3) as started:
+        yield started
+
+
+async def test_a_restarted_daemon_removes_the_pods_of_earlier_clients_but_no_detached_ones(
+    own: Daemon,
+) -> None:
+    async with Client(own.socket) as client:
+        before = Cri(own, client)
+        running = child.spawn(command(before, "run", BUSYBOX, "sleep", "600"))
+        leased = await one_pod(before)
+        detached = (await shown(before, "run", "-d", BUSYBOX, "sleep", "600")).strip()
+    own.kill()
+    async with asyncio.timeout(LIMIT_S):
+        assert await running.wait() == 125
+    own.start()
+    async with Client(own.socket) as client:
+        after = Cri(own, client)
+        await gone(after, leased)
+        assert await after.pods() == [detached]
+        await after.remove_all()
+    assert own.traces() == []
 
 
 async def test_a_signal_is_passed_on_to_a_command_that_catches_it(cri: Cri) -> None:
