@@ -29,7 +29,7 @@ _TOLD = 1024  # bytes in a KiB
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "-o", "--output", metavar="FILE", type=Path, help="new file (./cri-shim-report-TIME.tar.gz)"
+        "-o", "--file", metavar="FILE", type=Path, help="new file (./cri-shim-report-TIME.tar.gz)"
     )
     parser.add_argument(
         "--log", metavar="FILE", type=Path, help="log of a daemon that systemd does not run"
@@ -41,7 +41,7 @@ async def run(args: argparse.Namespace) -> int:
 
     settings = config.load(args.config, args.overrides)
     name = f"cri-shim-report-{time.strftime('%Y%m%dT%H%M%S')}"
-    file = args.output or Path(f"{name}.tar.gz")
+    file = args.file or Path(f"{name}.tar.gz")
     parts, missing = await _collected(args, settings)
     contents = {"files": {part: len(text) for part, text in parts.items()}, "missing": missing}
     parts["contents.json"] = json.dumps(contents, indent=2) + "\n"
