@@ -127,8 +127,8 @@ def _checked(entries: Iterable[Entry], unknown: Failures | list[str]) -> list[En
         elif isinstance(unknown, list):
             unknown.append(f"{entry.origin}: key {_shown(entry.name)} means nothing to cri-shim")
         else:
-            name = "" if entry.is_flag else f" {_shown(entry.name)}"
-            unknown.add(f"{entry.origin}: unknown key{name}{_suggestion(entry)}")
+            problem = "unknown key" if entry.is_flag else f"unknown key {_shown(entry.name)}"
+            unknown.add(f"{entry.origin}: {problem}{_suggestion(entry)}")
     return known
 
 

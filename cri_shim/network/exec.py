@@ -25,7 +25,7 @@ from cri_shim.untrusted import parse_json, printable
 
 OUTPUT_LIMIT = 1 << 17  # bytes kept of each stream: more than a result may have, see `result`
 BUSY_TRIES, BUSY_PAUSE_S = 5, 1.0  # as in libcni: a program may be replacing the binary (ETXTBSY)
-NOT_INSTALLED = "is not installed"
+NOT_INSTALLED = "is not installed (looked in "  # in the error of `find`
 VERSION_LIMIT_S = 5.0  # the start of the daemon waits for it
 
 _log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class Plugins:
             if path.is_file():
                 return path
         searched = ", ".join(map(str, self.directories)) or "no directory at all"
-        raise ToolFailed(f"CNI plugin {kind} {NOT_INSTALLED} (looked in {searched})")
+        raise ToolFailed(f"CNI plugin {kind} is not installed (looked in {searched})")
 
     def installed(self) -> dict[str, Path]:
         """Return every installed plugin type, with the path that `find` would return."""
