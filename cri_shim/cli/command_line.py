@@ -13,20 +13,21 @@ from cri_shim.version import __version__
 
 _PACKAGE = "cri_shim.cli.commands"
 _HERE = Path(__file__).parent / "commands"
-_GLOBAL = "Global flags such as --socket and -D are accepted here, too: see `cri-shim help`."
+_GLOBAL = "Global flags (--socket, -D, ...) work here, too: `cri-shim help`."
 
 
 class _Top(Parser):
     """The parser of `cri-shim`; its help shows the commands in groups."""
 
     def format_help(self) -> str:
+        formatter = self._get_formatter()
+        width = formatter._width  # the terminal's
         parts = ["usage: cri-shim [GLOBAL FLAGS] COMMAND ...", self.description or ""]
         for title, names in GROUPS.items():
-            lines = [f"  {name:<14}{summary(name)}" for name in names]
+            lines = [_wrapped(f"  {name:<14}", summary(name), width) for name in names]
             parts.append("\n".join([f"{title}:", *lines]))
         aliases = ", ".join(f"{alias} ({of})" for alias, of in ALIASES.items())
-        formatter = self._get_formatter()
-        formatter.add_text(f"Aliases: {aliases}.")
+        parts.append(_wrapped("Aliases: ", f"{aliases}.", width))
         formatter.start_section("Global flags, before or after the command")
         formatter.add_arguments(a for a in self._actions if not isinstance(a, Commands))
         formatter.end_section()
@@ -34,17 +35,25 @@ class _Top(Parser):
         return "\n\n".join([*parts, _TOP_END]) + "\n"
 
 
+def _wrapped(begin: str, text: str, width: int) -> str:
+    """Return lines of at most `width` characters; the later ones are indented below the text."""
+    import textwrap
+
+    indent = " " * len(begin)
+    return textwrap.fill(text, width, initial_indent=begin, subsequent_indent=indent)
+
+
 _TOP_END = """\
 Environment:
-  CRI_SHIM_SOCKET             the daemon's socket, if --socket is not given
-  CONTAINER_RUNTIME_ENDPOINT  the same, as crictl has it: unix:///PATH
+  CRI_SHIM_SOCKET             the daemon's socket
+  CONTAINER_RUNTIME_ENDPOINT  the same, as unix:///PATH
 
 Examples:
-  cri-shim serve                        run the daemon
-  cri-shim run docker.io/library/busybox echo hello
-  cri-shim ps -a                        list all containers
-  cri-shim logs -f default/web/main     follow the log of a container
-  cri-shim help image                   help for a command"""
+  cri-shim serve                    run the daemon
+  cri-shim run busybox echo hello   run a command in a pod
+  cri-shim ps -a                    list all containers
+  cri-shim logs -f default/web/main
+  cri-shim help image               help for a command"""
 
 
 def parser() -> Parser:

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 from cri_shim.untrusted import one_line
 
 _GAP, _NARROW_GAP = 3, 2  # spaces between columns: as kubectl has them, and on a narrow terminal
-_READABLE = 24  # characters of a text that is cut; a column is left out before it gets less
+_READABLE = 16  # characters of a text that is cut; a column is left out before it gets less
 _LEAST = 8  # as few as that if no column is left to leave out
 
 Row = TypeVar("Row")

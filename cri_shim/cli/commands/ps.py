@@ -89,7 +89,7 @@ def _show(
         Column("NAME", lambda row: row.metadata.name, cut=True),
         Column("RESTARTS", lambda row: str(row.metadata.attempt), rank=4),
         Column("POD ID", lambda row: shown(args, row.pod_sandbox_id), rank=5),
-        Column("POD", lambda row: homes[row.id].name, rank=1, cut=True),
+        Column("POD", lambda row: homes[row.id].name, cut=True),
         Column("NAMESPACE", lambda row: homes[row.id].namespace, rank=3, cut=True),
     ]
     output.show(

@@ -123,6 +123,12 @@ def test_the_help_has_every_command_exit_code_and_variable(
         assert text in shown
 
 
+def test_the_help_fits_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "62")
+    for line in parser().format_help().splitlines():
+        assert len(line) <= 62, line
+
+
 def test_help_shows_the_help_of_an_action(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["help", "image", "pull"]) == 0
     assert capsys.readouterr().out.startswith("usage: cri-shim image pull ")
