@@ -22,7 +22,7 @@ _CAUSES: tuple[tuple[str, str], ...] = (
         "the kubelet supports LimitedSwap with cgroup v2 alone, and ends",
     ),
     (
-        "ImageGarbageCollect .*RegistryUnavailable",
+        "ImageGarbageCollect .*(RegistryUnavailable|code = NotFound)",
         "it pulls every image that the suite names at its end, also those without a stand-in",
     ),
     (
@@ -36,11 +36,6 @@ _CAUSES: tuple[tuple[str, str], ...] = (
     (
         "Resize Memory-Backed Volume",
         "the kubelet resizes volumes in memory with cgroup v2 alone",
-    ),
-    (
-        "Device Plugin .*restartable init container .*is Failed",
-        "the pod mounts a file that only the plugin's container has: cri-shim reports the missing "
-        "source, as the CRI says; containerd makes a directory for it",
     ),
     (r"communication: sctp", "the kernel of the machine has no SCTP"),
     (

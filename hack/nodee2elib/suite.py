@@ -2,9 +2,10 @@
 
 import json
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hack.clusterlib.place import Place
 from hack.critestlib.outcome import Spec, read_specs
@@ -59,9 +60,15 @@ def read(report: str) -> tuple[list[Spec], int]:
     suites = json.loads(report)
     for suite in suites:
         entries = suite["SpecReports"] or ()
-        suite["SpecReports"] = [entry for entry in entries if entry["State"] != "interrupted"]
+        suite["SpecReports"] = [entry for entry in entries if not _was_cut_short(entry)]
     selected = sum(suite["PreRunStats"]["SpecsThatWillRun"] for suite in suites)
     return read_specs(json.dumps(suites), _both_ends), selected
+
+
+def _was_cut_short(entry: Mapping[str, Any]) -> bool:
+    """Whether the end of the run, by a signal or by its limit, came before the spec's outcome."""
+    problem = (entry.get("Failure") or {}).get("Message", "")
+    return entry["State"] == "interrupted" or problem.startswith("A suite timeout occurred")
 
 
 def _both_ends(text: str) -> str:

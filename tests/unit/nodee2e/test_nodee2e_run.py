@@ -61,15 +61,17 @@ def test_a_focus_of_the_caller_replaces_the_groups(tmp_path: Path):
     assert "--focus=one" not in words
 
 
-def test_a_spec_that_was_interrupted_is_not_decided():
-    def entry(name: str, state: str) -> dict[str, object]:
+def test_a_spec_that_the_end_of_the_run_cut_short_is_not_decided():
+    def entry(name: str, state: str, **more: object) -> dict[str, object]:
         spec = {"LeafNodeType": "It", "LeafNodeText": name, "ContainerHierarchyTexts": None}
-        return {**spec, "State": state, "RunTime": 0}
+        return {**spec, "State": state, "RunTime": 0, **more}
 
+    late = {"Message": "A suite timeout occurred", "Location": {"FileName": "f", "LineNumber": 1}}
     entries = [entry("a", "passed"), entry("b", "interrupted"), entry("c", "skipped")]
-    suites = [{"PreRunStats": {"SpecsThatWillRun": 3}, "SpecReports": entries}]
+    entries.append(entry("d", "timedout", Failure=late))
+    suites = [{"PreRunStats": {"SpecsThatWillRun": 4}, "SpecReports": entries}]
 
     specs, selected = read(json.dumps(suites))
 
     assert [(spec.name, spec.state) for spec in specs] == [("a", "pass")]
-    assert selected == 3
+    assert selected == 4
