@@ -67,8 +67,8 @@ def read(report: str) -> tuple[list[Spec], int]:
 
 def _was_cut_short(entry: Mapping[str, Any]) -> bool:
     """Whether the end of the run, by a signal or by its limit, came before the spec's outcome."""
-    problem = (entry.get("Failure") or {}).get("Message", "")
-    return entry["State"] == "interrupted" or problem.startswith("A suite timeout occurred")
+    problem = str((entry.get("Failure") or {}).get("Message", ""))
+    return bool(entry["State"] == "interrupted") or problem.startswith("A suite timeout occurred")
 
 
 def _both_ends(text: str) -> str:
