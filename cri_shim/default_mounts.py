@@ -163,7 +163,7 @@ class _Copy:
             return f"cannot be copied: {e.filename or self._line.source}: {e.strerror}"
         except RecursionError:
             return "cannot be copied: its directories are nested too deeply"
-        return "does not exist, or is no file or directory"
+        return "does not exist, or is not a file or directory"
 
     def _any(self, source: Path, target: Path, above: frozenset[tuple[int, int]]) -> bool:
         try:

@@ -286,7 +286,7 @@ class Runtime:
                 self._problems.tell()
                 _log.info("%s", await self._started())
                 await self._stopping.wait()
-                _log.info("stopping; containers go on")
+                _log.info("stopping; containers keep running")
         finally:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)

@@ -51,7 +51,7 @@ class Server:
         check=checks.socket,
     )
     root: Path = key(Path("/var/lib/cri-shim"), "what must survive a reboot", check=checks.root)
-    run_root: Path = key(Path("/run/cri-shim"), "what must not survive one", check=checks.run_root)
+    run_root: Path = key(Path("/run/cri-shim"), "what is deleted at reboot", check=checks.run_root)
     log_level: str = key("info", "debug, info, warning or error", check=checks.one_of(*LEVELS))
     shutdown_grace: float = key(
         10.0, "seconds that work in hand is given when the daemon stops", check=checks.not_negative
@@ -276,7 +276,7 @@ class Config:
     )
     max_log_size: int = key(
         -1,
-        "bytes of a container log until it is cut; -1: no limit",
+        "maximum size of a container log in bytes; -1: no limit",
         check=checks.between(-(1 << 63), (1 << 63) - 1),
     )
     no_pivot_root: bool = key(False, "do not use pivot_root: for hosts that run from a ramdisk")

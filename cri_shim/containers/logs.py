@@ -37,7 +37,7 @@ async def logs(
     container = engine.objects.container(container_id)
     if not container.log_path:
         raise WrongState(
-            f"container {container.id} keeps no log: its pod needs a log_directory and it a"
+            f"container {container.id} has no log file: its pod needs a log_directory and it a"
             " log_path when they are created"
         )
     ended = None

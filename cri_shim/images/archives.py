@@ -115,5 +115,6 @@ async def _json(transport: str, path: Path, file: str) -> Any:
 async def _file_of(archive: Path, *names: str) -> Mapping[str, Any]:
     return await python_child.call(
         "cri_shim.store.archives.index", str(archive), str(_INDEX_LIMIT), *names,
-        attempt="it is no tar archive that can be read", directory=archive.parent, timeout=INDEX_S,
+        attempt="it is not a tar archive that can be read", directory=archive.parent,
+        timeout=INDEX_S,
     )  # fmt: skip

@@ -89,7 +89,7 @@ def _remove_stale(path: Path) -> None:
     """Remove the socket of a dead daemon; StateError if another program listens on it."""
     if not path.is_socket():
         if path.exists():
-            raise StateError(f"{path} exists and is no socket; choose another [server] socket")
+            raise StateError(f"{path} exists and is not a socket; choose another [server] socket")
         return
     with socket.socket(socket.AF_UNIX) as probe:
         try:

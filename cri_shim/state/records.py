@@ -78,7 +78,7 @@ def _problem(record: Record, id: str) -> str:
     if own != id:
         return f"names another id ({printable(repr(own[:80]))})"
     if "/" in own or own in ("", ".", ".."):
-        return "has an id that is no file name"
+        return "has an id that is not a file name"
     if record.version == 0:
         return "has no version"
     return ""

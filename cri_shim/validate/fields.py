@@ -46,7 +46,7 @@ def identifier(at: str, value: str) -> None:
     if len(value) > MAX_ID_LENGTH or not _ID.fullmatch(value):
         raise InvalidArgument(
             at,
-            f"{value[:MAX_ID_LENGTH]!r} is no id: letters, digits and . _ - are allowed, "
+            f"{value[:MAX_ID_LENGTH]!r} is not an ID: letters, digits and . _ - are allowed, "
             f"a letter or digit first, {MAX_ID_LENGTH} at most",
         )
 

@@ -46,7 +46,7 @@ async def test_a_daemon_that_is_stopped_cuts_no_grace_period(rig: Rig) -> None:
     container, stop = await stopping(rig)
     info = await rig.cri.info(container)
     leaving = asyncio.create_task(asyncio.to_thread(rig.daemon.stop))
-    await rig.until(lambda: "stopping; containers go on" in rig.log())
+    await rig.until(lambda: "stopping; containers keep running" in rig.log())
     Path(f"/proc/{info['pid']}/root/tmp/go").touch()
     await asyncio.gather(stop, leaving)
     await rig.restart()

@@ -7,7 +7,7 @@ one more layer on top with the correct directories, and nothing else. The other 
 between images.
 
 A layer may also have nothing but whiteouts in a directory that no layer has. Unpacking had to make
-the directory for them, but it is not in the image: a whiteout is no file, it only removes one. So
+the directory for them, but it is not in the image: a whiteout is not a file, it removes one. So
 does umoci, where containerd leaves an empty directory. The layer on top hides it.
 
 Blocking. The code reads only layers, and no process changes these.

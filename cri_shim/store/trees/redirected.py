@@ -8,7 +8,7 @@ so it takes the space of its directories; the layer itself stays as it is, for o
 files of a layer that is a file system of its own are copied.
 
 A link to a place outside of the tree leads to the same place below its root, as in a container. A
-link in a circle, or to something that is no directory, is left alone: the directory hides it.
+link in a circle, or to something that is not a directory, is left alone: the directory hides it.
 
 Blocking. The code reads only layers, and no process changes these.
 """
@@ -248,7 +248,7 @@ class _Copy:
 
 
 def _copy_entry(source: str, target: str) -> None:
-    """Copy an entry that is no directory, for a layer on another file system."""
+    """Copy an entry that is not a directory, for a layer on another file system."""
     status = os.lstat(source)
     if stat.S_ISREG(status.st_mode):
         with open(source, "rb") as old, open(target, "xb") as new:

@@ -121,7 +121,9 @@ class Tree:
                 self._imply(path)
                 here = path
             else:
-                raise BadLayer(f"{'/'.join(parts)!r} goes through {path!r}, which is no directory")
+                raise BadLayer(
+                    f"{'/'.join(parts)!r} goes through {path!r}, which is not a directory"
+                )
         return here
 
     def _link_target(self, path: str, links: int) -> list[str]:
@@ -163,7 +165,7 @@ class Tree:
         return True
 
     def make(self, path: str, create: Callable[[str], None]) -> None:
-        """Make an entry that is no directory; it replaces an existing entry."""
+        """Make an entry that is not a directory; it replaces an existing entry."""
         if not path:
             raise BadLayer("the root of the layer is not a directory")
         try:

@@ -186,7 +186,7 @@ async def test_logs_are_followed_over_rotation_to_the_end(opened: Runtime, pod: 
 async def test_reading_a_missing_log_is_an_error(opened: Runtime) -> None:
     silent = await opened.create_pod()
     container = await running(silent)
-    with pytest.raises(WrongState, match="keeps no log: its pod needs a log_directory"):
+    with pytest.raises(WrongState, match="has no log file: its pod needs a log_directory"):
         await anext(container.logs())
 
 

@@ -72,7 +72,7 @@ async def test_commands_that_kind_never_uses_are_refused(
 async def test_a_broken_archive_is_an_error_and_leaves_no_file(path: str) -> None:
     done = await run(path, *CTR, "import", "-", stdin=b"no archive")
     assert done.returncode == 1
-    assert b"is no tar archive" in done.stderr
+    assert b"is not a tar archive" in done.stderr
     assert left(path) == ["cri-shim"]
 
 

@@ -76,7 +76,9 @@ def test_a_missing_source_is_logged_once_and_left_out(
     first = mounts.prepare(mounts.lines(), tmp_path / "b" / "1", (), ME, "")
     second = mounts.prepare(mounts.lines(), tmp_path / "b" / "2", (), ME, "")
     assert [m.destination for m in first + second] == ["/s", "/s"]
-    assert caplog.messages == ["default mount /no/such: does not exist, or is no file or directory"]
+    assert caplog.messages == [
+        "default mount /no/such: does not exist, or is not a file or directory"
+    ]
 
 
 def test_a_wrong_line_is_logged_and_the_others_are_used(
