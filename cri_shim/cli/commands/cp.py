@@ -101,7 +101,7 @@ def _is_plain(member: tarfile.TarInfo) -> bool:
     """Return whether an entry can be copied; tell which cannot."""
     if member.isfile() or member.isdir() or member.issym() or member.islnk():
         return True
-    text = one_line(f"cri-shim: {member.name} is no file, directory or link: it is left out")
+    text = one_line(f"cri-shim: {member.name} is not a file, directory or link: it is left out")
     print(text, file=sys.stderr)
     return False
 

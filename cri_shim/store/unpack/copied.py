@@ -80,7 +80,7 @@ class Copied:
         elif member.islnk():
             self._replaced(parent, name, lambda at: self._link(parent, at))
         else:
-            raise ValueError(f"{member.name} is no file, directory or symbolic link")
+            raise ValueError(f"{member.name} is not a file, directory or symbolic link")
 
     def _link(self, parent: int, name: str) -> None:
         """Link to a file that was copied before."""

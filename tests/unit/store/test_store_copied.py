@@ -83,5 +83,5 @@ def test_what_is_there_is_replaced_but_a_directory_stays(tmp_path: Path) -> None
 
 
 def test_a_device_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="is no file, directory or symbolic link"):
+    with pytest.raises(ValueError, match="is not a file, directory or symbolic link"):
         copy(tmp_path, tar(entry("null", tarfile.CHRTYPE)))
