@@ -62,6 +62,8 @@ def candidates(parser: argparse.ArgumentParser, words: Sequence[str], ids: Ids) 
         position.take(word)
         if not position.command:
             top.append(word)
+    if position.waiting is not None and not position.command:
+        del top[-1]  # the flag whose value is being typed
     return [found for found in _next(position, last, top, ids) if found[0].startswith(last)]
 
 

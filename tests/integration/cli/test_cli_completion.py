@@ -53,7 +53,7 @@ async def offered(shell: str, *words: str) -> list[str]:
 
 
 OFFERED = {
-    ("p",): ["pods", "ps"],
+    ("po",): ["pods", "port-forward"],
     ("image", "l"): ["list", "load"],
     ("ps", "-o", "j"): ["json"],
     ("--log-level", "de"): ["debug"],

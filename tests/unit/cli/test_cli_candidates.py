@@ -4,11 +4,17 @@ from collections.abc import Sequence
 
 import pytest
 
-from cri_shim.cli.arguments import any_id, container_id, pod_id
+from cri_shim.cli.arguments import any_id, container_id, handler, key_assignment, pod_id
 from cri_shim.cli.candidates import Candidate, candidates
 from cri_shim.cli.command_line import parser
 
-KINDS: dict[object, str] = {any_id: "any", container_id: "container", pod_id: "pod"}
+KINDS: dict[object, str] = {
+    any_id: "any",
+    container_id: "container",
+    handler: "handler",
+    key_assignment: "key",
+    pod_id: "pod",
+}
 
 
 def ids(kind: object, top: Sequence[str]) -> list[Candidate]:
@@ -65,6 +71,9 @@ def test_words_come_from_the_parser(words: list[str], expected: list[str] | None
         (["logs", "--tail", "5", "-f", ""], ["any@"]),
         (["ps", "-p", ""], ["pod@"]),
         (["exec", "-it", ""], ["container@"]),
+        (["--set", "a"], []),
+        (["--socket", "s", "--set", ""], ["key@--socket+s"]),
+        (["run", "--runtime", ""], ["handler@"]),
         (["exec", "-it", "one", ""], []),
         (["exec", "one", "ls", "-"], []),
         (["exec", "one", "ls", "-l", ""], []),
