@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from cri_shim.cli import daemon, output
 from cri_shim.cli.listing import add_filters, age, chosen, fits, shown
 from cri_shim.cli.table import Column
+from cri_shim.errors import Unimplemented
 
 if TYPE_CHECKING:
     from cri_shim.pb import api_pb2, control_pb2
@@ -53,7 +54,10 @@ async def _changing(args: argparse.Namespace, client: "Client") -> "list[control
 
     if args.state == "ready":
         return []
-    answer = await client.control.ListChangingPods(control.ListChangingPodsRequest())
+    try:
+        answer = await client.control.ListChangingPods(control.ListChangingPodsRequest())
+    except Unimplemented:  # an older daemon, or another CRI runtime
+        return []
     wanted = dict(args.label).items()
     return [
         pod
