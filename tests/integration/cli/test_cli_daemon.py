@@ -73,7 +73,9 @@ async def test_images_are_loaded_listed_and_removed(cri: Cri, tmp_path: Path) ->
     assert loaded.returncode == 0, loaded.complaint()
     assert b"localhost/other:1" in loaded.stdout
     listed = await cri_shim(cri, "image", "list")
-    assert re.search(rb"^[0-9a-f]{12}  .*B  localhost/other:1$", listed.stdout, re.MULTILINE)
+    assert re.search(
+        rb"^[0-9a-f]{13}  .*B +nothing +localhost/other:1$", listed.stdout, re.MULTILINE
+    )
     assert (await cri_shim(cri, "image", "rm", "localhost/other:1")).returncode == 0
     again = await cri_shim(cri, "image", "rm", "localhost/other:1")
     assert again.returncode == 4
