@@ -29,6 +29,7 @@ The commands are the modules of `commands`. What they share:
 import asyncio
 import errno
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
@@ -40,6 +41,7 @@ from cri_shim.cli.global_flags import overrides
 from cri_shim.errors import CriShimError
 from cri_shim.untrusted import one_line
 
+_FIELD = re.compile(r"^config\.[\w.\[\]]+: ")
 _OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
@@ -60,7 +62,9 @@ def _run(argv: Sequence[str] | None) -> int:
             import traceback
 
             traceback.print_exc()
-        print(f"cri-shim: {one_line(e)}", file=sys.stderr)
+        # The path of a field of the CRI is for its callers; no key of the configuration begins so.
+        text = _FIELD.sub("", one_line(e))
+        print(f"cri-shim: {text}", file=sys.stderr)
         return exit_codes.of(e, args.failed)
 
 
