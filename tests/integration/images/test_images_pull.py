@@ -273,15 +273,15 @@ async def test_credentials_reach_the_registry_and_no_command_line(
         look = threading.Thread(target=lambda: seen.extend(command_lines_until(over)))
         over = threading.Event()
         look.start()
-
-        assert await pull.pull(engine, name, auth) == image.id
-        with pytest.raises(ToolFailed, match=r"unauthorized|authentication required"):
-            await pull.pull(engine, name)
-        with pytest.raises(ToolFailed, match=r"unauthorized|authentication required"):
-            await pull.pull(engine, name, api.AuthConfig(username="user", password="wrong"))
-
-    over.set()
-    look.join()
+        try:
+            assert await pull.pull(engine, name, auth) == image.id
+            with pytest.raises(ToolFailed, match="for a client without credentials"):
+                await pull.pull(engine, name)
+            with pytest.raises(ToolFailed, match="credentials"):
+                await pull.pull(engine, name, api.AuthConfig(username="user", password="wrong"))
+        finally:
+            over.set()
+            look.join()
     assert any("cri_shim.registry.worker" in line for line in seen)
     assert not any("secret" in line or "dXNlcjpzZWNyZXQ=" in line for line in seen)
 
@@ -329,7 +329,7 @@ async def test_a_registry_of_the_loopback_interface_may_be_plain_unless_an_entry
     assert await pull.pull(engine, registry.name("plain/app:1")) == image.id
 
     conf.write_text(f'[[registry]]\nlocation = "{registry.host}"\ninsecure = false\n')
-    with pytest.raises(ToolFailed, match="SSL"):
+    with pytest.raises(RegistryUnavailable, match="speaks plain HTTP, not TLS"):
         await pull.pull(engine, registry.name("plain/app:1"))
 
 
