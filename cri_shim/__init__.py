@@ -46,7 +46,7 @@ This is a map of the packages, top down. A package imports only packages that ar
     state        driver: records in LevelDB, or in memory
     spec         pure: builds an OCI runtime-spec document from a CRI configuration and an image
     registry     the worker process of a pull: image names, registries.conf, HTTP to registries
-    rootless     the namespaces of an ordinary user: made, held, and entered by this process
+    rootless     the namespaces of an unprivileged user: made, held, and entered by this process
     directories  the root and run root: made, checked and locked
     linux        system calls, synchronous and small; callers run slow ones in a thread
     config       turns TOML files and flags into one frozen value

@@ -159,7 +159,7 @@ class _Copy:
         try:
             if self._any(Path(self._line.source), target, frozenset()):
                 return ""
-        except OSError as e:  # an ordinary user's runtime: some files may be root's only
+        except OSError as e:  # an unprivileged user's runtime: some files may be root's only
             return f"cannot be copied: {e.filename or self._line.source}: {e.strerror}"
         except RecursionError:
             return "cannot be copied: its directories are nested too deeply"

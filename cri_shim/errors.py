@@ -126,7 +126,7 @@ class StateError(CriShimError):
 
 
 class RootlessError(CriShimError):
-    """An ordinary user's namespaces cannot be made or entered; the text says what to do."""
+    """An unprivileged user's namespaces cannot be made or entered; the text says what to do."""
 
 
 class RuntimeStopped(CriShimError):

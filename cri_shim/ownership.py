@@ -3,7 +3,7 @@
 A user who can change a program that the daemon executes, or a file that names it, can become root
 of the node. The functions return a sentence that names this user and says what to do.
 
-Inside an ordinary user's namespace all unmapped users have the same id, also the machine's root.
+Inside a rootless user namespace all unmapped users have the same id, also the machine's root.
 For files of this id only the mode is checked.
 """
 

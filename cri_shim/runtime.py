@@ -329,7 +329,7 @@ class Runtime:
         return await self._closing.close() or problem
 
     def _end_namespaces(self) -> None:
-        """Release an ordinary user's namespaces, unless pods still need them."""
+        """Release an unprivileged user's namespaces, unless pods still need them."""
         engine = self._engine
         unused = None if engine is None else not any(engine.objects.everything())
         rootless.end_if_unused(self._config.server.run_root, unused)

@@ -6,7 +6,7 @@ from pathlib import Path
 from cri_shim.assembly.programs import Programs
 from cri_shim.config import Config
 from cri_shim.config.schema import Image
-from cri_shim.config.user import home, ordinary_user
+from cri_shim.config.user import home, unprivileged_user
 from cri_shim.default_mounts import DefaultMounts
 from cri_shim.engine import Engine, Paths
 from cri_shim.errors import ConfigError, InvalidArgument, StateError
@@ -67,7 +67,7 @@ def default_mounts(config: Config) -> DefaultMounts:
     named = config.default_mounts_file
     if named:
         return DefaultMounts([Path(named)])
-    uid = ordinary_user()
+    uid = unprivileged_user()
     of_user = [] if uid is None else [home(uid) / ".config/containers/mounts.conf"]
     return DefaultMounts([*of_user, *DEFAULT_MOUNTS])
 
@@ -102,7 +102,7 @@ def image_store(
     objects: ObjectStore,
 ) -> ImageStore:
     settings = config.image
-    rootless = ordinary_user() is not None
+    rootless = unprivileged_user() is not None
     registries_conf = Path(settings.registries_conf) if settings.registries_conf else None
     policies = _policies(settings)
     search = search_registries(registries_conf)
@@ -142,7 +142,7 @@ def _policies(settings: Image) -> Policies:
     return Policies(
         Path(file) if file else None,
         Path(namespaces) if namespaces else None,
-        home(ordinary_user() or 0),
+        home(unprivileged_user() or 0),
     )
 
 
@@ -154,8 +154,8 @@ def _pins(config: Config, search: Sequence[str]) -> Pins:
 
 
 def network(config: Config, paths: Paths) -> Network | UserModeNetwork:
-    """Make the network: CNI's, or for an ordinary user one with pasta or slirp4netns."""
-    if ordinary_user() is not None:
+    """Make the network: CNI's, or for an unprivileged user one with pasta or slirp4netns."""
+    if unprivileged_user() is not None:
         return UserModeNetwork(
             paths.run_root / "network",
             config.network.user_mode,

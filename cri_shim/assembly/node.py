@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cri_shim.aio import descriptors
 from cri_shim.config import Config, Server
-from cri_shim.config.user import ordinary_user
+from cri_shim.config.user import unprivileged_user
 from cri_shim.engine import Paths
 from cri_shim.isolation import delegated
 from cri_shim.isolation.cgroup_names import PREFIX, Driver
@@ -20,9 +20,11 @@ _log = logging.getLogger(__name__)
 
 
 def cgroups(config: Config, paths: Paths) -> ControlGroups:
-    if ordinary_user() is not None:
+    if unprivileged_user() is not None:
         if config.cgroup_manager == "systemd":
-            _log.warning("cgroup_manager: for an ordinary user it is cgroupfs, below its own group")
+            _log.warning(
+                "cgroup_manager: for an unprivileged user it is cgroupfs, below its own group"
+            )
         return delegated.found() or NoCgroups(paths.rootfs)
     return Cgroups(
         _cgroup_driver(config.cgroup_manager),
@@ -46,7 +48,7 @@ def _cgroup_name(run_root: Path) -> str:
 
 def host(cgroups: ControlGroups) -> Host:
     bounding = process.own_bounding_caps()
-    rootless = ordinary_user() is not None
+    rootless = unprivileged_user() is not None
     # Root of a user namespace has the capability only inside it: it does not suffice here.
     can_raise = "CAP_SYS_RESOURCE" in process.own_effective_caps() and not rootless
     swap = Path("/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes")

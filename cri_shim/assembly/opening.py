@@ -15,7 +15,7 @@ from cri_shim.aio.cleanup import Closing
 from cri_shim.assembly import drivers, node, probing
 from cri_shim.assembly.programs import Programs
 from cri_shim.config import Config
-from cri_shim.config.user import ordinary_user
+from cri_shim.config.user import unprivileged_user
 from cri_shim.engine import Defaults, Engine, Paths, Profiles
 from cri_shim.isolation.apparmor import AppArmor
 from cri_shim.isolation.selinux import SELinux
@@ -93,7 +93,7 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
             apparmor=AppArmor(
                 paths.run_root / "apparmor",
                 env=environment,
-                ordinary_user=ordinary_user() is not None,
+                unprivileged_user=unprivileged_user() is not None,
             ),
             selinux=SELinux(),
         ),

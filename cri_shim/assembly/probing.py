@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 
 from cri_shim.assembly.drivers import environment
 from cri_shim.config import Config
-from cri_shim.config.user import ordinary_user
+from cri_shim.config.user import unprivileged_user
 from cri_shim.engine import Paths
 from cri_shim.errors import CriShimError, ToolFailed, Unavailable
 from cri_shim.isolation import userns
@@ -17,7 +17,7 @@ from cri_shim.oci import handlers
 from cri_shim.oci.handlers import Handler
 from cri_shim.spec.userns import UserNamespace
 
-_ONE_SPACE = "an ordinary user's pods are all in the user namespace that it has already"
+_ONE_SPACE = "an unprivileged user's pods are all in the user namespace that it has already"
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ async def probe(
     async with AsyncExitStack() as cleanup:
         space: UserNamespace | str
         try:
-            if ordinary_user() is not None:
+            if unprivileged_user() is not None:
                 raise ToolFailed(_ONE_SPACE)
             trial = userns.trial(paths.run_root / "userns", paths.root)
             space = await cleanup.enter_async_context(trial)

@@ -9,11 +9,11 @@
 - `values`: converts an entry to its key's type; defaults that depend on other keys
 - `handlers`: the order of runtime handlers
 - `libpod`: the forms that only a libpod.conf may have
-- `user`: root, or an ordinary user with directories of its own
+- `user`: root, or an unprivileged user with directories of its own
 
 Order, later wins: defaults; one main file (`--config FILE`, else /etc/cri-shim/config.toml, else
 libpod's own places for libpod.conf); drop-ins /etc/cri-shim/config.d/*.toml by name; flags. For an
-ordinary user ~/.config/cri-shim replaces /etc/cri-shim.
+unprivileged user ~/.config/cri-shim replaces /etc/cri-shim.
 """
 
 from cri_shim.config.load import Places, load

@@ -39,7 +39,7 @@ def translated(entries: Iterable[Entry], warnings: list[str]) -> list[Entry]:
 
 
 def without_roots_places(entries: Iterable[Entry], file: Path, warnings: list[str]) -> list[Entry]:
-    """Return the entries of the machine's file without its directories, for an ordinary user."""
+    """Return the entries of the machine's file for an unprivileged user: without directories."""
     kept: list[Entry] = []
     for entry in entries:
         if entry.name in _PLACES and file.parts[1:2] in (("etc",), ("usr",)):

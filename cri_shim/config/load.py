@@ -36,23 +36,23 @@ _HANDLER_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")  # RuntimeClas
 class Places:
     """The places of configuration files; tests use other ones.
 
-    An ordinary user has its own places: /etc/cri-shim is for root's daemon.
+    An unprivileged user has its own places: /etc/cri-shim is for root's daemon.
     """
 
     own: Path = field(default_factory=lambda: _own_places() / "config.toml")
     drop_ins: Path = field(default_factory=lambda: _own_places() / "config.d")
     libpod: tuple[Path, ...] = field(
-        default_factory=lambda: _libpod_places(user.ordinary_user() or 0)
+        default_factory=lambda: _libpod_places(user.unprivileged_user() or 0)
     )
 
 
 def _own_places() -> Path:
-    uid = user.ordinary_user()
+    uid = user.unprivileged_user()
     return Path("/etc/cri-shim") if uid is None else user.config_directory(uid)
 
 
 def _libpod_places(uid: int) -> tuple[Path, ...]:
-    """Return libpod's search order: for an ordinary user, its own file comes first."""
+    """Return libpod's search order: for an unprivileged user, its own file comes first."""
     system = (Path("/etc/containers/libpod.conf"), Path("/usr/share/containers/libpod.conf"))
     home = os.environ.get("HOME", "")
     return (Path(home, ".config/containers/libpod.conf"), *system) if uid and home else system
@@ -90,7 +90,7 @@ def _main_entries(
     with failures.collected():
         read = read_file(main)
     if is_libpod:
-        if path is None and user.ordinary_user() is not None:
+        if path is None and user.unprivileged_user() is not None:
             read = without_roots_places(read, main, warnings)
         return _checked(translated(read, warnings), warnings)
     if problem := foreign.of_keys(main, {entry.path[0] for entry in read}):

@@ -107,7 +107,7 @@ class Network:
     )
     user_mode: str = key(
         "auto",
-        "network of an ordinary user's pods: pasta, slirp4netns, none, or auto: what is installed",
+        "network of rootless pods: pasta, slirp4netns, none, or auto: what is installed",
         check=checks.one_of("auto", "pasta", "slirp4netns", "none"),
     )
     add_timeout: float = key(
@@ -164,7 +164,7 @@ class Image:
     )
     mount_program: str = key(
         "",
-        "what mounts an ordinary user's root file systems; empty: the kernel, else fuse-overlayfs",
+        "what mounts rootless root file systems; empty: the kernel, else fuse-overlayfs",
         check=checks.absolute_or_empty,
     )
     pull_progress_timeout: float = key(

@@ -1,7 +1,7 @@
-"""The user of this runtime: root, or an ordinary user with directories of its own.
+"""The user of this runtime: root, or an unprivileged user with directories of its own.
 
-Inside its user namespace (see cri_shim.rootless) an ordinary user has the id 0. A variable of the
-environment distinguishes it from the machine's root; the variable must match the namespace's
+Inside its user namespace (see cri_shim.rootless) an unprivileged user has the id 0. A variable of
+the environment distinguishes it from the machine's root; the variable must match the namespace's
 mapping.
 
 The runtime directory of a user is found like libpod did: XDG_RUNTIME_DIR, else /run/user/UID, else
@@ -22,7 +22,7 @@ _LOGIN = Path("/run/user")
 _FALLBACK = Path("/tmp")
 
 
-def ordinary_user() -> int | None:
+def unprivileged_user() -> int | None:
     """Return the user's id on this machine, also inside its user namespace; None for root."""
     if uid := os.geteuid():
         return uid

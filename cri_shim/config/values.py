@@ -75,7 +75,7 @@ def derive(values: dict[str, Any], origin: dict[str, str]) -> None:
             values[own] = Path(values[libpod], "cri-shim")
             origin[own] = f"{libpod} at {origin[libpod]}"
             _refuse(KEYS[own], values[own], origin[own])
-    if (uid := user.ordinary_user()) is not None:
+    if (uid := user.unprivileged_user()) is not None:
         _of_user(uid, values, origin)
     run_root = values["server.run_root"]
     if run_root == values["server.root"]:
@@ -95,7 +95,7 @@ def derive(values: dict[str, Any], origin: dict[str, str]) -> None:
 
 
 def _of_user(uid: int, values: dict[str, Any], origin: dict[str, str]) -> None:
-    """Set directories that an ordinary user may write to."""
+    """Set directories that an unprivileged user may write to."""
     places: dict[str, Callable[[], Path]] = {
         "server.root": lambda: user.data_directory(uid),
         "server.run_root": lambda: user.runtime_directory(uid) / "cri-shim",

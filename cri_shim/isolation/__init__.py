@@ -9,7 +9,7 @@
 - `pod_tmpfs`: the pod's own /dev/shm, and the file system of its files of /etc
 - `control_groups`: the interface of the three implementations of control groups
 - `cgroups`: the control groups of containers and their monitors, v1 and v2; `delegated`: the same
-  below a group that was delegated to an ordinary user; `no_cgroups`: without control groups
+  below a group that was delegated to an unprivileged user; `no_cgroups`: without control groups
 - `cgroup_names`: the names of a container's group for kubelet, OCI runtime and kernel; pure
 - `hierarchies`: the mounted control group trees, and operations on one group in them
 - `killing`: kills all processes of a container

@@ -29,12 +29,12 @@ class AppArmor:
         directory: Path,
         *,
         env: Mapping[str, str],
-        ordinary_user: bool = False,
+        unprivileged_user: bool = False,
         switch: Path = _ENABLED,
         profiles: Path = _LOADED,
     ) -> None:
-        """An ordinary user can neither load nor list profiles: AppArmor counts as disabled."""
-        self._ordinary_user = ordinary_user
+        """An unprivileged user can neither load nor list profiles: AppArmor counts as disabled."""
+        self._unprivileged_user = unprivileged_user
         self._source = directory / apparmor.DEFAULT
         self._env = env
         self._switch = switch
@@ -43,7 +43,7 @@ class AppArmor:
     def enabled(self) -> bool:
         """Return whether the kernel uses AppArmor now, and this user may use it."""
         try:
-            return not self._ordinary_user and self._switch.read_text().startswith("Y")
+            return not self._unprivileged_user and self._switch.read_text().startswith("Y")
         except OSError:
             return False
 
@@ -59,7 +59,7 @@ class AppArmor:
             if request.field == "" or request.profile == apparmor.UNCONFINED:
                 return ""
             field, name = f"{at}.{request.field}", request.profile or "RuntimeDefault"
-            where = "is not for ordinary users" if self._ordinary_user else "is not enabled"
+            where = "is not for unprivileged users" if self._unprivileged_user else "is not enabled"
             raise InvalidArgument(field, f"{name}: AppArmor {where} on this node")
         if not request.profile:
             return await self._default(f"{at}.{request.field}" if request.field else "")

@@ -30,7 +30,7 @@ _BUSY_STEP_S = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Delegation:
-    """The groups that were delegated to an ordinary user."""
+    """The groups that were delegated to an unprivileged user."""
 
     top: str  # the group below which the user can make groups
     controllers: frozenset[str]  # controllers with which the user can limit
@@ -58,7 +58,7 @@ class Cgroups:
         """`name` is this instance's name: two daemons on a machine have different parents.
 
         `accounts` is a directory for the record of kills for lack of memory: see oom_kills.
-        `delegation`: all groups are made below a group that was delegated to an ordinary user.
+        `delegation`: all groups are made below a group that was delegated to an unprivileged user.
         """
         self.driver: cgroup_names.Driver = driver
         self.usable = True

@@ -1,4 +1,4 @@
-"""Control groups of an ordinary user, below the group that was delegated to it.
+"""Control groups of an unprivileged user, below the group that was delegated to it.
 
 A group is delegated if the user may write to its directory and its cgroup.procs, as with systemd's
 `Delegate=yes` in a user's service; with cgroup v1 in every tree, under one path. Groups of pods are

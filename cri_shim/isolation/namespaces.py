@@ -70,8 +70,8 @@ def pin(
 def make_places(paths: Mapping[str, Path], *, shared: bool) -> None:
     """Make the directories for the pins of namespaces.
 
-    `shared`: plugins in other mount namespaces see the network namespaces. An ordinary user has no
-    such plugins, and slirp4netns unmounts everything that it sees in its sandbox.
+    `shared`: plugins in other mount namespaces see the network namespaces. An unprivileged user
+    has no such plugins, and slirp4netns unmounts everything that it sees in its sandbox.
     """
     for kind, path in paths.items():
         if kind != "net":

@@ -1,4 +1,4 @@
-"""Containers without control groups, for an ordinary user to whom none were delegated.
+"""Containers without control groups, for an unprivileged user to whom none were delegated.
 
 No limits are possible then. A group would also list the processes of a container and their usage.
 /proc gives these instead: a container's processes are those in a mount namespace whose root is the

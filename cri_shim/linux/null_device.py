@@ -17,7 +17,7 @@ _ACL = "system.posix_acl_access"
 
 def restore() -> None:
     """Make root its owner again, and readable and writable for all, if a container changed it."""
-    with suppress(OSError):  # an ordinary user may not change it
+    with suppress(OSError):  # an unprivileged user may not change it
         facts = _NULL.stat()
         if (facts.st_uid, facts.st_gid) != (0, 0):
             os.chown(_NULL, 0, 0)

@@ -25,7 +25,7 @@ including capability arguments: DEL repeats the input of ADD, even if settings c
 - `reservations`: frees addresses that a power cut left reserved for no pod
 - `network`: the class `Network`, which joins these modules
 
-An ordinary user cannot use CNI. The user's pods have the node's network, or one made of sockets:
+An unprivileged user cannot use CNI. Rootless pods have the node's network, or one made of sockets:
 
 - `driver`: the interface that the rest of the runtime uses for both kinds
 - `user_programs`: the command lines of pasta and slirp4netns

@@ -1,4 +1,4 @@
-"""The interface of a pod's network for the verbs of pods: CNI's or an ordinary user's."""
+"""The interface of a pod's network for the verbs of pods: CNI's or an unprivileged user's."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""`UserModeNetwork`: the network of an ordinary user's pods. The user may not change the node's.
+"""`UserModeNetwork`: the network of rootless pods. The user may not change the node's.
 
 Each pod has one process of pasta or slirp4netns beside it (see user_programs). A small file
 describes it for the next daemon: it is written as an intent before the start, and again with pid

@@ -58,7 +58,9 @@ def port_options(program: Program | None, pod: api.PodSandboxConfig) -> list[str
         if not mapping.host_port:
             continue
         if program is not PASTA:
-            problem = "an ordinary user's pod has ports on the node by pasta only: install passt"
+            problem = (
+                "an unprivileged user's pod has ports on the node by pasta only: install passt"
+            )
             raise InvalidArgument(f"{_FIELD}[{index}].host_port", problem)
         option = _PROTOCOLS.get(mapping.protocol)
         if option is None:

@@ -4,7 +4,7 @@ import platform
 import re
 from pathlib import Path
 
-from cri_shim.config.user import ordinary_user
+from cri_shim.config.user import unprivileged_user
 from cri_shim.isolation.hierarchies import Hierarchies
 from cri_shim.problems.finding import Finding, Level
 
@@ -23,7 +23,7 @@ def look(proc: Path = _PROC, sys: Path = _SYS) -> list[Finding]:
         _file_system(proc, sys, release, "erofs", Level.NOTE, "layers are kept as directories"),
         _user_namespaces(proc, release),
         control_groups(),
-        *(_network(proc) if ordinary_user() is None else ()),
+        *(_network(proc) if unprivileged_user() is None else ()),
     ]
 
 
@@ -61,7 +61,7 @@ def _user_namespaces(proc: Path, release: str) -> Finding:
         since = ".".join(map(str, _IDMAPPED))
         sentence = f"available; layers are copied for them, as this kernel is older than {since}"
         return Finding("user namespaces", Level.OK, sentence)
-    rootless = ordinary_user() is not None
+    rootless = unprivileged_user() is not None
     return Finding(
         "user namespaces",
         Level.FAILS if rootless else Level.NOTE,
@@ -79,7 +79,9 @@ def control_groups() -> Finding:
         return Finding(what, Level.FAILS, sentence, "mount -t cgroup2 cgroup2 /sys/fs/cgroup")
     controllers, two = trees.controllers(), trees.v2_only()
     missing = [name for name in _NEEDED if name not in controllers]
-    if not missing or ordinary_user() is not None:  # a user's limits are a finding of the daemon
+    if (
+        not missing or unprivileged_user() is not None
+    ):  # a user's limits are a finding of the daemon
         names = " ".join(sorted(controllers)) or "no controllers"
         return Finding(what, Level.OK, f"v{2 if two else 1}: {names}")
     sentence = f"the kernel has no controller {', '.join(missing)}: pods are not limited by it"

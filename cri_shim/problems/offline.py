@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cri_shim import directories
 from cri_shim.config import Config
-from cri_shim.config.user import ordinary_user
+from cri_shim.config.user import unprivileged_user
 from cri_shim.errors import CriShimError
 from cri_shim.linux import mounts
 from cri_shim.network.bundled import Bundled, OwnNetwork
@@ -61,7 +61,7 @@ async def _handler(name: str, candidates: tuple[str, ...], inventory: Inventory)
 
 async def _network(config: Config) -> list[Finding]:
     ours = config.network
-    if ordinary_user() is not None:
+    if unprivileged_user() is not None:
         user_mode = UserModeNetwork(Path("/nowhere"), ours.user_mode, add_timeout=1)
         return [*daemon.network(user_mode.status(), user_mode.networks(), True)]
     plugins = Plugins(ours.plugin_dirs)

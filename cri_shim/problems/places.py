@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cri_shim.config import Config
-from cri_shim.config.user import ordinary_user
+from cri_shim.config.user import unprivileged_user
 from cri_shim.errors import CriShimError
 from cri_shim.problems.finding import Finding, Level
 from cri_shim.rootless import mapping
@@ -21,7 +21,7 @@ def look(config: Config) -> list[Finding]:
     """Return what was found; nothing is made."""
     server = config.server
     found = [*_space("server.root", server.root), *_space("server.run_root", server.run_root)]
-    uid = ordinary_user()
+    uid = unprivileged_user()
     return found if uid is None or os.geteuid() == 0 else [*found, _subordinate(uid)]
 
 

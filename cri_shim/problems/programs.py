@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cri_shim.config import Config
-from cri_shim.config.user import ordinary_user
+from cri_shim.config.user import unprivileged_user
 from cri_shim.errors import ToolFailed
 from cri_shim.oci.handlers import executable
 from cri_shim.problems import packages
@@ -16,7 +16,7 @@ from cri_shim.problems.finding import Finding, Level
 def look(config: Config) -> list[Finding]:
     """Return what was found of each program. Nothing is executed."""
     found = [conmon(config), skopeo(config), init(config), _apparmor()]
-    found += _rootless(config) if ordinary_user() is not None else [_masquerade(config)]
+    found += _rootless(config) if unprivileged_user() is not None else [_masquerade(config)]
     return [finding for finding in found if finding is not None]
 
 
@@ -70,7 +70,7 @@ def _apparmor() -> Finding | None:
             return Finding("AppArmor", Level.OK, "not enabled")
     except OSError:
         return Finding("AppArmor", Level.OK, "not in this kernel")
-    if ordinary_user() is not None:
+    if unprivileged_user() is not None:
         return Finding("AppArmor", Level.OK, "enabled; not for rootless containers")
     if shutil.which("apparmor_parser"):
         return Finding("AppArmor", Level.OK, "enabled")

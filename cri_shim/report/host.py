@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cri_shim.config.user import ordinary_user
+from cri_shim.config.user import unprivileged_user
 from cri_shim.engine import Engine
 from cri_shim.oci.program_versions import Inventory
 from cri_shim.report.parts import Part, gathered
@@ -31,7 +31,7 @@ def parts(engine: Engine, conmon: Path, inventory: Inventory) -> Mapping[str, Pa
         "uptime": lambda: float(Path("/proc/uptime").read_text().split()[0]),
         "cgroupVersion": engine.cgroups.version,
         "cgroupManager": lambda: engine.cgroups.driver,
-        "rootless": lambda: ordinary_user() is not None,
+        "rootless": lambda: unprivileged_user() is not None,
         "resourceLimits": lambda: engine.cgroups.problem or "available",
         "idMappings": _id_mappings,
         "ociRuntime": lambda: (
@@ -55,8 +55,8 @@ async def _program(path: Path, inventory: Inventory) -> dict[str, Any]:
 
 
 def _id_mappings() -> dict[str, list[str]] | None:
-    """Return an ordinary user's mappings from the kernel: inside, outside, count."""
-    if ordinary_user() is None:
+    """Return an unprivileged user's mappings from the kernel: inside, outside, count."""
+    if unprivileged_user() is None:
         return None
     files = {kind: Path(f"/proc/self/{kind}_map").read_text() for kind in ("uid", "gid")}
     return {k: [" ".join(line.split()) for line in text.splitlines()] for k, text in files.items()}

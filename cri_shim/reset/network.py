@@ -5,7 +5,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from cri_shim.config import Config
-from cri_shim.config.user import ordinary_user
+from cri_shim.config.user import unprivileged_user
 from cri_shim.network import masquerade
 from cri_shim.network.bundled import SYS_NET, Bundled, OwnNetwork, subnets_of
 from cri_shim.untrusted import read_file, text
@@ -26,7 +26,7 @@ def names(config: Config) -> list[str]:
     network = own(config)
     network.read_pod_cidr()
     listed = network.listed()
-    if listed is None or ordinary_user() is not None:
+    if listed is None or unprivileged_user() is not None:
         return []
     bridge = str(listed.plugins[0]["bridge"])
     found = [f"bridge {bridge}"] if (SYS_NET / bridge).exists() else []

@@ -1,4 +1,4 @@
-"""Runs as an ordinary user: in a user and a mount namespace, which are made or found again.
+"""Runs as an unprivileged user: in a user and a mount namespace, which are made or found again.
 
     from cri_shim import Runtime, rootless
 
@@ -16,7 +16,8 @@ left in the namespaces. If it was killed, the conmon of a container is used in i
 - `join`: moves this process into the namespaces of another process
 - `entering`: makes or joins the namespaces, and releases them
 
-Each feature decides itself if it works inside a user namespace, with `config.user.ordinary_user`.
+Each feature decides itself if it works inside a user namespace, with
+`config.user.unprivileged_user`.
 """
 
 from cri_shim.rootless.entering import end_if_unused, enter, enter_for, required

@@ -77,7 +77,7 @@ def enter_for(run_root: Path) -> None:
 
 
 def required() -> None:
-    """Raise RootlessError if an ordinary user's process is not in its namespaces."""
+    """Raise RootlessError if an unprivileged user's process is not in its namespaces."""
     if uid := os.geteuid():
         raise RootlessError(
             f"this process is user {uid}'s and in no user namespace of its own:"
@@ -94,7 +94,7 @@ def end_if_unused(run_root: Path, unused: bool | None) -> None:
     """
     global _made
     mine = _made if _made is not None and _made.run_root == run_root else None
-    if user.ordinary_user() is None or not run_root.is_dir():
+    if user.unprivileged_user() is None or not run_root.is_dir():
         return
     if unused is None and (mine is None or not mine.namespaces):
         return
@@ -167,7 +167,7 @@ def _tool(name: str) -> str:
     found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/bin:/usr/sbin")
     if found is None:
         raise RootlessError(
-            f"{name} is not installed, without which no ordinary user can have containers;"
+            f"{name} is not installed, without which no unprivileged user can have containers;"
             " as root: install the package uidmap (Debian) or shadow-utils (Fedora)"
         )
     return found

@@ -1,4 +1,4 @@
-"""The ids that an ordinary user may use: /etc/subuid and /etc/subgid, and newuidmap's arguments.
+"""The ids that an unprivileged user may use: /etc/subuid, /etc/subgid, newuidmap's arguments.
 
 Pure, except that `of_user` reads the two files. Inside the namespace, 0 is the user itself, and 1
 and up are its subordinate ids, range after range.
@@ -82,7 +82,7 @@ def _of_file(file: Path, name: str, uid: int, option: str) -> list[Range]:
     found = ranges(text, name, uid)
     if not found:
         raise RootlessError(
-            f"user {name} ({uid}) has no ids in {file}, which containers of an ordinary user need;"
+            f"user {name} ({uid}) has no ids in {file}, which rootless containers need;"
             f" as root: usermod {option} {_free(text)} {name}"
         )
     return found

@@ -76,7 +76,7 @@ class RuntimeStatus:
         return one_line("; ".join(problem.text for problem in found if problem.what in about))
 
     def _limits(self) -> list[api.RuntimeCondition]:
-        """Return a condition for an ordinary user's runtime, which the kubelet ignores."""
+        """Return a condition for an unprivileged user's runtime, which the kubelet ignores."""
         if not self.engine.host.rootless:
             return []
         problem = self.engine.cgroups.problem

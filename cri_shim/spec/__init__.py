@@ -35,7 +35,7 @@ Documents have ociVersion 1.0.2: an older crun refuses a newer version, and no c
 - `seccomp`, `apparmor`, `selinux`: the choice of each of these from the request; isolation has the
   profiles of the node
 - `hooks`, `hook_files`: OCI hooks, and the files that define them
-- `rootless`: changes the document for the OCI runtime of an ordinary user
+- `rootless`: changes the document for the OCI runtime of an unprivileged user
 - `signals`: signals as CRI values, names and numbers
 - `image_config`: reads the configuration of an image
 - `image_changes`: writes the configuration of an image that is committed from a container

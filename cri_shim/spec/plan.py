@@ -71,7 +71,7 @@ def _with_cdi_devices(document: Document, inp: ContainerInput) -> Document:
     return cdi.applied(document, inp.cdi_edits, inp.cdi_nodes)
 
 
-def _for_an_ordinary_user(document: Document, inp: ContainerInput) -> Document:
+def _for_an_unprivileged_user(document: Document, inp: ContainerInput) -> Document:
     if not inp.host.rootless:
         return document
     privileged = inp.config.linux.security_context.privileged
@@ -84,11 +84,11 @@ def _with_hooks(document: Document, inp: ContainerInput) -> Document:
     return hooks.inject(document, [found.hook for found in _matching(document, inp)])
 
 
-# The order matters: an ordinary user's runtime cannot make the device nodes of CDI either, and the
+# The order matters: a rootless runtime cannot make the device nodes of CDI either, and the
 # daemon passes the result to the precreate hooks, which must see the final document.
 EDITS: tuple[Callable[[Document, ContainerInput], Document], ...] = (
     _with_cdi_devices,
-    _for_an_ordinary_user,
+    _for_an_unprivileged_user,
     _with_hooks,
 )
 

@@ -1,4 +1,4 @@
-"""Changes a document so that the OCI runtime of an ordinary user can execute it.
+"""Changes a document so that the OCI runtime of an unprivileged user can execute it.
 
 Root of a user namespace can mount a file system that shows a namespace only if its user namespace
 owns that namespace. If a pod shares the namespace with the node, the node's mount is bound instead,
@@ -24,8 +24,8 @@ def adapted(
 ) -> Document:
     """Return the document with changed mounts, and without the cgroup parts that `host` lacks.
 
-    `devices` has the host paths of device nodes, by their path in the container: an ordinary user
-    cannot make nodes, so they are bound.
+    `devices` has the host paths of device nodes, by their path in the container: an unprivileged
+    user cannot make nodes, so they are bound.
     """
     linux = dict(document["linux"])
     linux.pop("devices", None)
@@ -50,7 +50,7 @@ def adapted(
 def _limits(resources: Mapping[str, Any], lacking: Container[str]) -> dict[str, Any]:
     """Return the supported limits, without device rules.
 
-    Only the real root can set device rules; an ordinary user can make no nodes anyway.
+    Only the real root can set device rules; an unprivileged user can make no nodes anyway.
     """
     found = {key: value for key, value in resources.items() if key not in ("devices", *_WHOLE)}
     found |= {key: resources[key] for key in _WHOLE if key in resources and key not in lacking}

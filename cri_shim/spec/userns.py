@@ -1,7 +1,7 @@
 """User namespaces: the ids of a pod, and their ids on the node.
 
 A pod has one range of users and one of groups. Its user namespace owns all its other namespaces,
-and its containers join it. Root of the user namespace is an ordinary user of the node.
+and its containers join it. Root of the user namespace is an unprivileged user of the node.
 """
 
 from dataclasses import dataclass

@@ -40,7 +40,7 @@ ELSEWHERE = {
     "images.commit.compose": "by Container.commit",
     "containers.commit.pause": "by Container.commit",
     "containers.commit.paused": "by Container.commit",
-    # Those of an ordinary user: integration/rootless/test_rootless_recovery.
+    # Those of an unprivileged user: integration/rootless/test_rootless_recovery.
     "network.user.start": "in place of a CNI plugin",
     "network.user.record": "in place of a CNI plugin",
     "network.user.end": "in place of a CNI plugin",

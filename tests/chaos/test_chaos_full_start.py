@@ -34,7 +34,7 @@ def own_tmpfs(daemon: Daemon) -> None:
 
 
 def one_tmpfs(daemon: Daemon) -> None:
-    """Root and run root share a disk, as for an ordinary user without a tmpfs of its own."""
+    """Root and run root share a disk, as for an unprivileged user without a tmpfs of its own."""
     both = daemon.directory / "disk"
     on_tmpfs(daemon, both)
     daemon.root, daemon.run_root = both / "root", both / "run"

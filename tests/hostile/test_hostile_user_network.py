@@ -1,4 +1,4 @@
-"""An ordinary user's network program that leaves a pod without an address."""
+"""An unprivileged user's network program that leaves a pod without an address."""
 
 import secrets
 import sys

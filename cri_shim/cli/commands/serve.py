@@ -1,8 +1,8 @@
 """Run the daemon.
 
 SIGTERM and SIGINT stop the daemon and leave every container running; a second signal has no effect.
-SIGHUP is ignored: closing a terminal must not end a node's pods. An ordinary user's daemon first
-moves into a user namespace (cri_shim.rootless).
+SIGHUP is ignored: closing a terminal must not end a node's pods. An unprivileged user's daemon
+first moves into a user namespace (cri_shim.rootless).
 """
 
 import argparse

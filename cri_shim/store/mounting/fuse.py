@@ -1,4 +1,4 @@
-"""Root file systems by fuse-overlayfs instead of the kernel's overlay, for an ordinary user.
+"""Root file systems by fuse-overlayfs instead of the kernel's overlay, for an unprivileged user.
 
 From Linux 5.11 on, root of a user namespace can mount an overlay, but not over every file system.
 fuse-overlayfs runs in the background and ends with its mount, so only the mount has to be tracked.
@@ -36,7 +36,7 @@ def needed(root: Path, configured: str) -> str:
         program = next((p for p in PROGRAMS if os.access(p, os.X_OK)), "")
         if not program:
             raise ToolFailed(
-                f"this kernel does not let an ordinary user mount an overlay below {root}"
+                f"this kernel does not let an unprivileged user mount an overlay below {root}"
                 f" ({e.strerror}), and fuse-overlayfs is not installed: install it"
             ) from e
         return program

@@ -5,7 +5,7 @@ import os
 import stat
 
 OPAQUE = "trusted.overlay.opaque"
-USERS_OPAQUE = "user.overlay.opaque"  # the same in overlays that an ordinary user mounts
+USERS_OPAQUE = "user.overlay.opaque"  # the same in overlays that an unprivileged user mounts
 PRIVATE = ("trusted.overlay.", "user.overlay.")  # prefixes of attributes that are not the files'
 LABEL = "security.selinux"  # belongs to this machine, not to the file
 

@@ -103,10 +103,12 @@ def test_a_label_that_the_policy_refuses_names_the_field(tmp_path: Path) -> None
         SELinux(tmp_path).labels("at", api.SELinuxOption(), "a" * 64, privileged=False)
 
 
-async def test_an_ordinary_user_has_no_profile_and_may_request_none(node: Path) -> None:
+async def test_an_unprivileged_user_has_no_profile_and_may_request_none(node: Path) -> None:
     env = {"PATH": f"{node}/bin:/usr/bin:/bin"}
-    users = AppArmor(node / "source", env=env, ordinary_user=True, switch=node / "enabled")
+    users = AppArmor(node / "source", env=env, unprivileged_user=True, switch=node / "enabled")
     assert not users.enabled()
     assert await users.profile("at", NOTHING_SAID) == ""
-    with pytest.raises(InvalidArgument, match="AppArmor is not for ordinary users on this node"):
+    with pytest.raises(
+        InvalidArgument, match="AppArmor is not for unprivileged users on this node"
+    ):
         await users.profile("at", ASKED)

@@ -1,4 +1,4 @@
-"""A machine with an ordinary user, and that user's daemon, for each test file."""
+"""A machine with an unprivileged user, and that user's daemon, for each test file."""
 
 from collections.abc import AsyncIterator, Iterator
 

@@ -1,4 +1,4 @@
-"""CDI devices of an ordinary user's containers: they are bound, like other devices."""
+"""CDI devices of an unprivileged user's containers: they are bound, like other devices."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The field's own client against an ordinary user's daemon, run by that user: streams and all."""
+"""The field's own client against a rootless daemon, run by its user: streams and all."""
 
 import os
 import shutil

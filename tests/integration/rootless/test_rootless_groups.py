@@ -1,4 +1,4 @@
-"""Control groups that were delegated to an ordinary user: its containers are limited by them."""
+"""Control groups that were delegated to a user: its containers are limited by them."""
 
 from collections.abc import Iterator
 from pathlib import Path

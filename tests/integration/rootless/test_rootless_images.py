@@ -1,4 +1,4 @@
-"""Images of an ordinary user: the content of their layers, and how they are mounted."""
+"""Images of an unprivileged user: the content of their layers, and how they are mounted."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Missing sources of an ordinary user's mounts: made where the user may, else refused."""
+"""Missing sources of an unprivileged user's mounts: made where the user may, else refused."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Pods of an ordinary user with a network of their own: pasta, slirp4netns, or nothing."""
+"""Pods of an unprivileged user with a network of their own: pasta, slirp4netns, or nothing."""
 
 from collections.abc import Iterator
 

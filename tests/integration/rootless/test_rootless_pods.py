@@ -1,4 +1,4 @@
-"""Pods and containers of an ordinary user: their life, and the namespaces shared with the node."""
+"""Rootless pods and containers: their life, and the namespaces shared with the node."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""An ordinary user pulls from a registry, by the user's own rules of trust."""
+"""An unprivileged user pulls from a registry, by the user's own rules of trust."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""An ordinary user's daemon dies: the next one finds the same namespaces and their processes."""
+"""A rootless daemon dies: the next one finds the same namespaces and their processes."""
 
 import os
 import subprocess

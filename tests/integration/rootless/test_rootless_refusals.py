@@ -1,4 +1,4 @@
-"""A runtime that cannot start for an ordinary user: the error names the cause, nothing is left."""
+"""A runtime that cannot start rootless: the error names the cause, nothing is left."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""A v2 tree that was delegated to an ordinary user, with the controllers that v1 does not have."""
+"""A v2 tree that was delegated to a user, with the controllers that v1 does not have."""
 
 from collections.abc import Iterator
 from pathlib import Path

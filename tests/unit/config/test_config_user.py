@@ -1,4 +1,4 @@
-"""The user of the runtime, and the directories of an ordinary user."""
+"""The user of the runtime, and the directories of an unprivileged user."""
 
 import os
 from pathlib import Path
@@ -89,26 +89,26 @@ def test_an_untrusted_directory_of_the_environment_is_refused(
         found(tmp_path, XDG_RUNTIME_DIR=named)
 
 
-def test_root_is_never_an_ordinary_user(
+def test_root_is_never_an_unprivileged_user(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv(user.ENTERED, "1001")
-    assert user.ordinary_user() is None
+    assert user.unprivileged_user() is None
 
 
 @pytest.fixture
 def ordinary(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Make this process look like an ordinary user's."""
+    """Make this process look like an unprivileged user's."""
     for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME"):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "xdg").mkdir(mode=0o700)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "xdg"))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(user, "ordinary_user", lambda: USER)
+    monkeypatch.setattr(user, "unprivileged_user", lambda: USER)
     return tmp_path
 
 
-def test_an_ordinary_user_has_directories_of_its_own(ordinary: Path) -> None:
+def test_an_unprivileged_user_has_directories_of_its_own(ordinary: Path) -> None:
     config = load()
     assert config.server.root == ordinary / "home/.local/share/cri-shim"
     assert config.server.run_root == ordinary / "xdg/cri-shim"

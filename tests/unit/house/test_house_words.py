@@ -25,6 +25,7 @@ REFUSED = {
     r"\bgrandchild of\b": "the plain relation",
     r"pass on our input": "keep stdin open",
     r"\bids alone\b": "only full IDs",
+    r"(?i)\bordinary user": "unprivileged user",
     r"what teaches\b": "a completion script",
     r"until it is told to\b": "run the daemon",
     r"says of itself": "show the state of",

@@ -1,4 +1,4 @@
-"""The ids that an ordinary user may use, from the lines of /etc/subuid and /etc/subgid."""
+"""The ids that an unprivileged user may use, from the lines of /etc/subuid and /etc/subgid."""
 
 from pathlib import Path
 

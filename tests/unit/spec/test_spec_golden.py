@@ -46,7 +46,7 @@ HOST_V1 = Host(
     ),
 )
 HOST_V2 = replace(HOST_V1, cgroup_v2=True, can_raise=True)
-ORDINARY = replace(HOST_V2, can_raise=False, rootless=True, limits=False)  # an ordinary user's
+ORDINARY = replace(HOST_V2, can_raise=False, rootless=True, limits=False)  # an unprivileged user's
 IMAGE = ImageConfig(
     env=("PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8"),
     entrypoint=("/entry",),
@@ -205,11 +205,11 @@ def cdi_device() -> Document:
     return plan.edited(with_a_cdi_device(HOST_V1))
 
 
-def cdi_device_of_an_ordinary_user() -> Document:
+def cdi_device_of_an_unprivileged_user() -> Document:
     return plan.edited(with_a_cdi_device(ORDINARY))
 
 
-def cdi_variable_of_an_ordinary_user_with_limits() -> Document:
+def cdi_variable_of_an_unprivileged_user_with_limits() -> Document:
     asked = given(host=replace(ORDINARY, limits=True, lacking=frozenset({"cpu"})))
     return plan.edited(replace(asked, cdi_edits=cdi.Edits(env=("GPU=0",))))
 
@@ -278,8 +278,8 @@ CASES: tuple[Callable[[], Document], ...] = (
     propagated_mounts,
     devices,
     cdi_device,
-    cdi_device_of_an_ordinary_user,
-    cdi_variable_of_an_ordinary_user_with_limits,
+    cdi_device_of_an_unprivileged_user,
+    cdi_variable_of_an_unprivileged_user_with_limits,
     mounts_of_all_kinds,
     hook_behind_that_of_a_cdi_device,
     ambient_capabilities,

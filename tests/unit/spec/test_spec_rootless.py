@@ -1,4 +1,4 @@
-"""The document of a container of an ordinary user."""
+"""The document of a container of an unprivileged user."""
 
 from collections.abc import Sequence
 from typing import Any

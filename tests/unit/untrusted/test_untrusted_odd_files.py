@@ -251,7 +251,7 @@ READERS = {
     "cached CNI result": Reader(f"results/odd-{ID}-eth0", cached_result, NOWHERE),
     "network process": Reader("pod.json", absent(user_records.read)),
     "memory of a handler": Reader("x.json", absent(lambda f: handlers._stored(f, []))),
-    "holder of an ordinary user": Reader(
+    "holder of an unprivileged user": Reader(
         holder.NAME, no_other_error(RootlessError)(lambda f: held(f.parent))
     ),
     "account of kills": Reader(
