@@ -167,9 +167,13 @@ class Forward(asyncio.Protocol):
             self._transport.abort()
             return
         self._transport.set_write_buffer_limits(high=0)  # pause_writing at the first unsent byte
-        if self._paused:
-            self._transport.pause_reading()
+        if self._paused:  # Debian 12's Python 3.11.2 begins to read after this call, also if paused
+            asyncio.get_running_loop().call_soon(self._pause_reading)
         self.resume_writing()
+
+    def _pause_reading(self) -> None:
+        if self._paused:
+            self.pause()
 
     def data_received(self, data: bytes) -> None:
         if not self._ended:
