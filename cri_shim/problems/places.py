@@ -44,7 +44,7 @@ def _space(key: str, directory: Path) -> Iterator[Finding]:
     if level is Level.OK:
         yield Finding(what, level, text, varies=True)
     else:
-        few = "no space is left" if level is Level.FAILS else "little space is left"
+        few = "no space left" if level is Level.FAILS else "little space is left"
         yield Finding(what, level, f"{few} in {directory}: {text}", remedy, key=key, varies=True)
     if facts.f_files and facts.f_favail < _LOW_FILES:
         level = Level.WARNING if facts.f_favail > 100 else Level.FAILS

@@ -235,7 +235,7 @@ class LevelStore:
     def _refusal(self, error: Exception) -> Unavailable:
         text = database.text(error)
         if isinstance(database.meaning(error, self._path), NoRoom):
-            text = f"no space is left ({_left(self._path.parent)}); remove images or other files"
+            text = f"no space left ({_left(self._path.parent)}); remove images or other files"
         return Unavailable(f"cannot write the state in {self._path}: {text}")
 
 
