@@ -222,5 +222,5 @@ async def test_containers_can_be_stopped_on_a_root_that_became_read_only(
         assert (await rig.cri.exited(container)).exit_code == 137
         with pytest.raises(CriShimError, match="Read-only file system") as refusal:
             await rig.cri.run_pod()
-        assert "disk full" not in str(refusal.value)
+        assert "no space left" not in str(refusal.value)
         await take_away(rig)
