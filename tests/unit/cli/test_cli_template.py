@@ -2,6 +2,7 @@
 
 import pytest
 
+from cri_shim.cli import template
 from cri_shim.cli.exit_codes import UsageError
 from cri_shim.cli.template import MAX_TEMPLATE, filled
 from cri_shim.cli.template_value import FUNCTIONS
@@ -86,8 +87,9 @@ def test_what_is_not_supported_is_refused_by_name(template: str, problem: str) -
     assert problem in str(refusal.value)
 
 
-def test_the_output_is_bounded() -> None:
-    document = {"x": ["y" * 1000] * 2000}
+def test_the_output_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(template, "MAX_OUTPUT", 10_000)
+    document = {"x": ["y" * 100] * 20}
     with pytest.raises(UsageError, match="exceeds"):
         filled("{{range .x}}{{range $.x}}{{.}}{{end}}{{end}}", document)
 
