@@ -56,6 +56,6 @@ def test_little_space_is_a_problem_with_the_number_of_free_bytes(
     found = [each for each in places.look(_config(tmp_path)) if each.what.endswith("/root")]
 
     assert [each.level for each in found] == expected
-    assert (
-        found[0].sentence == f"no space left in {tmp_path}/a/root: 0 B free of 100.0 GiB"
-    ) is (free == 0)
+    assert (found[0].sentence == f"no space left in {tmp_path}/a/root: 0 B free of 100.0 GiB") is (
+        free == 0
+    )
