@@ -43,6 +43,7 @@ class Instance:
         self.socket = directory / "cri.sock"
         self.log = directory / "log"
         self.logs = directory / "pods"
+        self.registries_conf = directory / "registries.conf"  # empty; read anew for each pull
         self._bridge = f"csb{os.getpid() % 100000:x}"
         self.subnet = f"10.{224 + os.getpid() % 16}.{os.getpid() // 16 % 250}.0/24"
         self._process: subprocess.Popen[bytes] | None = None
@@ -59,11 +60,13 @@ class Instance:
             (self.directory / directory).mkdir()
         self.run_root.mkdir()  # like /run: these files need no disk, they end with the boot
         mounts.tmpfs(self.run_root, RUN_BYTES, 0o711)
+        self.registries_conf.touch()
         config = self.directory / "config.toml"
         config.write_text(
             f'cni_config_dir = "{self.directory}/net.d"\n'
             f'[server]\nroot = "{self.root}"\nrun_root = "{self.run_root}"\n'
             f'socket = "{self.socket}"\n'
+            f'[image]\nregistries_conf = "{self.registries_conf}"\n'
             f'[network]\nnetns_dir = "{self.netns_dir}"\n'
             f'bridge = "{self.bridge}"\nsubnet = "{self.subnet}"\n'
         )

@@ -1,39 +1,43 @@
-"""A slow link for pulls: the loopback interface of a network namespace that only the bench has.
+"""A slow link for pulls, in a network namespace that only the bench has.
 
 The process enters a new namespace, which its children share and which ends with them. So nothing
-has to be removed, and no traffic of the machine is slowed down.
+has to be removed, and no traffic of the machine is slowed down. The link is a program that carries
+the packets of a TUN device, because not every kernel has netem.
 """
 
+import atexit
 import http.client
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 
 from cri_shim.linux import syscalls
+from hack.benchlib import reflector
 
 MBIT = 200  # a second
 ROUND_TRIP_MS = 20
 _ETHERNET = 1500  # bytes of a packet
-_QUEUE = 10_000  # packets: more than the link holds at once
 _PIECE = 1 << 18  # bytes
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-_ADD = ("tc", "qdisc", "add", "dev", "lo", "root")
 
 
 def enter() -> str:
-    """Go to a new network namespace, whose loopback interface is as slow as the link; describe it.
+    """Go to a new network namespace with the link; describe it.
 
-    A kernel without netem can limit the rate, but not delay packets.
+    A server that listens on `reflector.NEAR` is reached over the link at `reflector.FAR`.
     """
     syscalls.unshare(syscalls.CLONE_NEWNET)
-    _run("ip", "link", "set", "lo", "up", "mtu", str(_ETHERNET))
-    once = ROUND_TRIP_MS / 2  # a packet and its answer both pass the interface
-    rate = f"{MBIT}mbit"
-    netem = ["netem", "delay", f"{once:g}ms", "rate", rate, "limit", str(_QUEUE)]
-    if not _fails(*_ADD, *netem):
-        return f"{MBIT} Mbit/s, round trip {ROUND_TRIP_MS} ms"
-    _run(*_ADD, "tbf", "rate", rate, "burst", "128kb", "latency", "100ms")
-    return f"{MBIT} Mbit/s; no delay, because this kernel has no netem"
+    tun = reflector.device()
+    _run("ip", "link", "set", "lo", "up")
+    _run("ip", "address", "add", f"{reflector.NEAR}/24", "dev", reflector.DEVICE)
+    _run("ip", "link", "set", reflector.DEVICE, "up", "mtu", str(_ETHERNET))
+    words = [str(tun), str(MBIT * 1e6 / 8), str(ROUND_TRIP_MS / 2 / 1000)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hack.benchlib.reflector", *words], pass_fds=[tun]
+    )
+    atexit.register(process.kill)
+    return f"{MBIT} Mbit/s for both directions together, round trip {ROUND_TRIP_MS} ms"
 
 
 def _run(*words: str) -> None:
@@ -63,7 +67,7 @@ def download(host: str, paths: Sequence[str]) -> float:
 
 
 def received() -> int:
-    """Return the bytes that the loopback interface of this namespace has carried."""
+    """Return the bytes that the link has carried; 0 without one."""
     with open("/proc/thread-self/net/dev") as file:  # noqa: PTH123
-        line = next(line for line in file if line.strip().startswith("lo:"))
-    return int(line.split(":")[1].split()[0])
+        lines = [line for line in file if line.strip().startswith(f"{reflector.DEVICE}:")]
+    return int(lines[0].split(":")[1].split()[0]) if lines else 0

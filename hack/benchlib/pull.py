@@ -17,7 +17,7 @@ from contextlib import ExitStack
 
 from cri_shim.pb import api_pb2 as api
 from cri_shim.rpc.stub import IMAGE, Stub
-from hack.benchlib import link, measured, pull_more, report
+from hack.benchlib import link, measured, pull_more, reflector, report
 from hack.benchlib.figures import Samples, percentile, table
 from hack.benchlib.instance import Instance, running
 from hack.benchlib.peers import OURS, peer
@@ -33,10 +33,14 @@ BARE = "bare download"
 
 def main() -> int:
     args = _arguments()
+    listens, seen_as = "127.0.0.1", "127.0.0.1"
     if args.link:
         print(f"link: {link.enter()}")
+        listens, seen_as = reflector.NEAR, reflector.FAR
     with running() as instance:
-        with Registry(instance.directory / "registry") as registry:
+        directory = instance.directory / "registry"
+        with Registry(directory, listens=listens, seen_as=seen_as) as registry:
+            instance.registries_conf.write_text(registry.conf.read_text())
             _compare(instance, registry, args)
     return 0
 
