@@ -35,17 +35,25 @@ def listed(engine: Engine, filter: api.ContainerFilter) -> Iterable[api.Containe
 
 
 def _listed(container: state.ContainerRecord, filter: api.ContainerFilter) -> api.Container | None:
-    passes = (
+    return row(container) if is_listed(container, filter) else None
+
+
+def is_listed(container: state.ContainerRecord, filter: api.ContainerFilter) -> bool:
+    """Whether it passes every set field of `filter`; one that is being created does not."""
+    return (
         container.phase != state.CONTAINER_CREATING
         and container.id.startswith(filter.id)
         and container.pod_id.startswith(filter.pod_sandbox_id)
         and (not filter.HasField("state") or state_of(container) == filter.state.state)
-        and matches(container.config.labels.items(), filter.label_selector.items())
+        and (
+            not filter.label_selector
+            or matches(container.config.labels.items(), filter.label_selector.items())
+        )
     )
-    return _row(container) if passes else None
 
 
-def _row(container: state.ContainerRecord) -> api.Container:
+def row(container: state.ContainerRecord) -> api.Container:
+    """Return the container as it is in lists."""
     return api.Container(
         id=container.id,
         pod_sandbox_id=container.pod_id,

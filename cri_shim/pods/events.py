@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from cri_shim import lifecycle
 from cri_shim.aio.broadcast import Broadcast, Subscription
+from cri_shim.containers import query as container_query
 from cri_shim.objects import ObjectStore, Record
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
@@ -66,7 +67,10 @@ class Events:
         pod = record if isinstance(record, state.PodRecord) else self._pod(record)
         if pod is not None:
             event.pod_sandbox_status.CopyFrom(pod_query.status(pod))
-            event.containers_statuses.extend(pod_query.containers(self._objects, pod.id))
+            event.containers_statuses.extend(
+                container_query.status(container)
+                for container in pod_query.containers(self._objects, pod.id)
+            )
         return event
 
     def _pod(self, container: state.ContainerRecord) -> state.PodRecord | None:

@@ -7,7 +7,6 @@ from contextlib import suppress
 from google.protobuf.json_format import MessageToDict
 
 from cri_shim import lifecycle
-from cri_shim.containers import query as container_query
 from cri_shim.engine import Engine
 from cri_shim.linux.nsenter import is_pinned
 from cri_shim.objects import ObjectStore, matches
@@ -34,16 +33,24 @@ def listed(engine: Engine, filter: api.PodSandboxFilter) -> Iterable[api.PodSand
 
 
 def _listed(pod: state.PodRecord, filter: api.PodSandboxFilter) -> api.PodSandbox | None:
-    passes = (
+    return row(pod) if is_listed(pod, filter) else None
+
+
+def is_listed(pod: state.PodRecord, filter: api.PodSandboxFilter) -> bool:
+    """Whether the pod passes every set field of `filter`; one that is being created does not."""
+    return (
         pod.phase != state.POD_CREATING
         and pod.id.startswith(filter.id)
         and (not filter.HasField("state") or state_of(pod) == filter.state.state)
-        and matches(pod.config.labels.items(), filter.label_selector.items())
+        and (
+            not filter.label_selector
+            or matches(pod.config.labels.items(), filter.label_selector.items())
+        )
     )
-    return _row(pod) if passes else None
 
 
-def _row(pod: state.PodRecord) -> api.PodSandbox:
+def row(pod: state.PodRecord) -> api.PodSandbox:
+    """Return the pod as it is in lists."""
     return api.PodSandbox(
         id=pod.id,
         metadata=pod.config.metadata,
@@ -75,10 +82,10 @@ def status(pod: state.PodRecord) -> api.PodSandboxStatus:
     return answer
 
 
-def containers(objects: ObjectStore, pod_id: str) -> list[api.ContainerStatus]:
-    """Return the statuses of a pod's containers; not of those being created."""
+def containers(objects: ObjectStore, pod_id: str) -> list[state.ContainerRecord]:
+    """Return the containers of a pod that its status has; not those being created."""
     return [
-        container_query.status(container)
+        container
         for container in objects.containers_of(pod_id)
         if container.phase != state.CONTAINER_CREATING
     ]

@@ -15,6 +15,8 @@
 - `stream_urls`: the streaming server as the services see it
 - `ending`: ends the calls that wait when the server stops
 - `change_parts`, `pieces`: changes of files, and bytes, as parts of an answer
+- `lists`: lists and statuses of pods and containers as bytes; `encoded`: their elements, each
+  serialised once
 - `chunks`: long answers in parts, for the Stream RPCs
 - `message_size`: refuses an answer that is too large for one message, and names an alternative
 - `codes`: the one table between the kinds of error and gRPC's codes

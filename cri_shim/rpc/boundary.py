@@ -36,6 +36,7 @@ from cri_shim.errors import CriShimError, InvalidArgument, NotFound, Unimplement
 from cri_shim.rpc import message_size
 from cri_shim.rpc.call import Call, Context
 from cri_shim.rpc.codes import KIND_KEY, code_of, wire_text
+from cri_shim.rpc.encoded import Encoded
 from cri_shim.rpc.log_subject import Named
 
 SERVER_OPTIONS: list[tuple[str, int]] = [
@@ -44,6 +45,7 @@ SERVER_OPTIONS: list[tuple[str, int]] = [
 ]
 
 Check = Callable[[Message], None]
+Response = Message | Encoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +118,15 @@ def _absent(method: MethodDescriptor) -> Callable[[Message], Any]:
 
 
 def _unary(
-    method: MethodDescriptor, serve: Callable[[Message], Awaitable[Message]], around: Surroundings
+    method: MethodDescriptor, serve: Callable[[Message], Awaitable[Response]], around: Surroundings
 ) -> Callable[[bytes, Context], Awaitable[bytes]]:
     async def handle(raw: bytes, context: Context) -> bytes:
         async with _call(method, raw, context, around) as (request, call):
             response = await _in_time(serve(request), call.time_to_answer())
             limit = message_size.allowed(context.invocation_metadata())
             data = message_size.fitting(method, response.SerializeToString(), limit)
-            call.answered(response)
+            if isinstance(response, Message):
+                call.answered(response)
         return data
 
     return handle
@@ -145,7 +148,7 @@ class _Late(Exception):
     """The caller's deadline is near, and there is no response."""
 
 
-async def _in_time(serving: Awaitable[Message], limit: float | None) -> Message:
+async def _in_time(serving: Awaitable[Response], limit: float | None) -> Response:
     try:
         async with asyncio.timeout(limit) as near:
             return await serving

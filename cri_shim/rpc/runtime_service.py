@@ -13,7 +13,9 @@ from cri_shim.pods import run
 from cri_shim.pods import stop as pod_stop
 from cri_shim.pods import update as pod_update
 from cri_shim.pods.telemetry import Telemetry
+from cri_shim.rpc.encoded import Encoded
 from cri_shim.rpc.exec_failures import ExecFailures
+from cri_shim.rpc.lists import Lists
 from cri_shim.rpc.status import RuntimeStatus
 from cri_shim.rpc.stream_urls import StreamUrls
 from cri_shim.rpc.telemetry_rpcs import TelemetryRpcs
@@ -34,6 +36,7 @@ class RuntimeService(TelemetryRpcs):
         self._telemetry = telemetry
         self._status = status
         self._streams = streams
+        self._lists = Lists(engine.objects)
         self.exec_failures = ExecFailures()
 
     # -- the runtime itself -------------------------------------------------------------------
@@ -79,21 +82,19 @@ class RuntimeService(TelemetryRpcs):
 
     async def PodSandboxStatus(
         self, request: api.PodSandboxStatusRequest
-    ) -> api.PodSandboxStatusResponse:
-        pod = self._engine.objects.pod(request.pod_sandbox_id)
-        info = pod_query.info(self._engine, pod) if request.verbose else {}
+    ) -> api.PodSandboxStatusResponse | Encoded:
         # No `timestamp`, as with containerd. A kubelet 1.37 that follows events and gets one does
         # not ask for the active containers, and starts init containers again and again.
-        return api.PodSandboxStatusResponse(
-            status=pod_query.status(pod),
-            info=info,
-            containers_statuses=pod_query.containers(self._engine.objects, pod.id),
-        )
+        pod = self._engine.objects.pod(request.pod_sandbox_id)
+        answer = self._lists.pod_status(pod)
+        if not request.verbose:
+            return answer
+        whole = api.PodSandboxStatusResponse.FromString(answer.SerializeToString())
+        whole.info.update(pod_query.info(self._engine, pod))
+        return whole
 
-    async def ListPodSandbox(
-        self, request: api.ListPodSandboxRequest
-    ) -> api.ListPodSandboxResponse:
-        return api.ListPodSandboxResponse(items=pod_query.listed(self._engine, request.filter))
+    async def ListPodSandbox(self, request: api.ListPodSandboxRequest) -> Encoded:
+        return self._lists.pods(request.filter)
 
     async def UpdatePodSandboxResources(
         self, request: api.UpdatePodSandboxResourcesRequest
@@ -124,18 +125,19 @@ class RuntimeService(TelemetryRpcs):
         await container_remove.remove(self._engine, request.container_id)
         return api.RemoveContainerResponse()
 
-    async def ListContainers(
-        self, request: api.ListContainersRequest
-    ) -> api.ListContainersResponse:
-        rows = container_query.listed(self._engine, request.filter)
-        return api.ListContainersResponse(containers=rows)
+    async def ListContainers(self, request: api.ListContainersRequest) -> Encoded:
+        return self._lists.containers(request.filter)
 
     async def ContainerStatus(
         self, request: api.ContainerStatusRequest
-    ) -> api.ContainerStatusResponse:
+    ) -> api.ContainerStatusResponse | Encoded:
         container = self._engine.objects.container(request.container_id)
-        info = container_query.info(self._engine, container) if request.verbose else {}
-        return api.ContainerStatusResponse(status=container_query.status(container), info=info)
+        answer = self._lists.container_status(container)
+        if not request.verbose:
+            return answer
+        whole = api.ContainerStatusResponse.FromString(answer.SerializeToString())
+        whole.info.update(container_query.info(self._engine, container))
+        return whole
 
     async def UpdateContainerResources(
         self, request: api.UpdateContainerResourcesRequest
