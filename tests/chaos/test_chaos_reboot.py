@@ -120,7 +120,7 @@ async def test_only_a_pod_that_was_ready_is_reported_as_not_ready_after_a_reboot
         await rig.restart()
         await rig.no_retries()
     log = rig.daemon.log.read_text()
-    assert log.count(f"pod {pod}: the node was restarted; it is not ready now") == 1
+    assert log.count(f"({pod[:12]}): the node was restarted; it is not ready now") == 1
     await works(rig)
 
 
