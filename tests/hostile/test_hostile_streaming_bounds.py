@@ -187,9 +187,7 @@ async def test_connections_leave_descriptors_for_pods(
         reset = session.resets
     assert reset
     await cri.run(await cri.run_pod(), ["sleep", "1000"])
-    assert f"portforward session of pod {pod}: its new connections are refused" in (
-        poor.log.read_text()
-    )
+    assert f"({pod[:12]}): its new connections are refused" in poor.log.read_text()
 
 
 # -- memory -------------------------------------------------------------------------------------
