@@ -28,6 +28,7 @@ from types import TracebackType
 from typing import Any, Unpack
 
 from cri_shim import assembly, recovery, report, resolve, rootless, shutdown
+from cri_shim.activity import Subject
 from cri_shim.aio.cleanup import Closing
 from cri_shim.aio.offload import finish, offload
 from cri_shim.config import Config, deep_copy, load
@@ -158,6 +159,9 @@ class Runtime:
         if self._engine is None or self._phase is not _Phase.OPEN:
             raise RuntimeStopped(f"this runtime cannot be used: {self._phase.value}")
         return self._engine
+
+    def _named(self, kind: str, id: str) -> Subject | None:
+        return None if self._engine is None else self._engine.objects.named(kind, id)
 
     async def info(self) -> dict[str, Any]:
         """Return host, store, registries, networks, plugins and programs, as `cri-shim info` does.

@@ -59,13 +59,15 @@ def _stops(engine: Engine) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]
     """Return the stops by name. A pod stops its containers; one without a pod is stopped alone."""
     ready = [pod.id for pod in engine.objects.pods() if lifecycle.is_ready(pod)]
     stops: dict[str, Callable[[], Coroutine[Any, Any, None]]]
-    stops = {f"pod {id}": partial(pod_stop.stop, engine, id) for id in ready}
+    objects = engine.objects
+    stops = {str(objects.pod_subject(id)): partial(pod_stop.stop, engine, id) for id in ready}
     for container in running(engine):
-        if engine.objects.find_pod(container.pod_id) is not None:
-            stops[f"pod {container.pod_id}"] = partial(pod_stop.stop, engine, container.pod_id)
+        if objects.find_pod(container.pod_id) is not None:
+            pod = objects.pod_subject(container.pod_id)
+            stops[str(pod)] = partial(pod_stop.stop, engine, container.pod_id)
         else:
             stop = partial(container_stop.stop, engine, container.id, pod_stop.GRACE_S)
-            stops[f"container {container.id}"] = stop
+            stops[str(objects.container_subject(container.id))] = stop
     return stops
 
 
@@ -84,7 +86,7 @@ async def unmount_all(engine: Engine) -> Exception | None:
     last: Exception | None = None
     for container in engine.objects.containers():
         if not lifecycle.has_process(container):
-            what = f"unmounting container {container.id}"
+            what = f"unmounting {engine.objects.container_subject(container.id)}"
             last = await attempt(what, partial(_unmount, engine, container.id)) or last
     for id in engine.images.mounted.images():
         what = f"unmounting image {id}"

@@ -14,6 +14,7 @@ each step's end), to `cri-shim info`, and into the errors and log lines of the c
 step has a beginning, an end and what it waited for; `Operation.finished` sees each one at its end.
 
 - `subject`: what an object is called
+- `error_names`: the names of objects in the text of an error
 - `step`: one stage of an operation; the step that runs now
 - `operation`: one verb on one object: its open steps, and the time that its ended ones took
 - `operations`: all operations of a runtime; tells of steps that take long

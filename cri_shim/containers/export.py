@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
+from cri_shim.activity import Subject
 from cri_shim.containers import copy_path
 from cri_shim.containers.pack_to import pack_to
 from cri_shim.engine import Engine
@@ -24,16 +25,17 @@ async def export(engine: Engine, container_id: str, to: Path | BinaryIO) -> None
     file cannot be read or written.
     """
     container = await copy_path.mounted(engine, engine.objects.container(container_id).id)
-    attempt = f"cannot export container {container.id}"
+    subject = engine.objects.container_subject(container.id)
+    attempt = f"cannot export {subject}"
     if not isinstance(to, Path):
         await pack_to(engine, container, attempt, ["whole"], to)
-        _still_there(engine, container.id)
+        _still_there(engine, subject)
         return
     draft = to.with_name(f".{to.name}.{secrets.token_hex(4)}")
     try:
         with open(draft, "xb", opener=partial(os.open, mode=0o600)) as file:
             await pack_to(engine, container, attempt, ["whole"], file)
-        _still_there(engine, container.id)
+        _still_there(engine, subject)
         draft.rename(to)
     except OSError as e:
         raise ToolFailed(f"{attempt} to {to}: {e}") from e
@@ -41,7 +43,7 @@ async def export(engine: Engine, container_id: str, to: Path | BinaryIO) -> None
         draft.unlink(missing_ok=True)
 
 
-def _still_there(engine: Engine, id: str) -> None:
-    container = engine.objects.find_container(id)
+def _still_there(engine: Engine, subject: Subject) -> None:
+    container = engine.objects.find_container(subject.id)
     if container is None or container.phase == state.CONTAINER_REMOVING:
-        raise WrongState(f"container {id} was removed while it was exported")
+        raise WrongState(f"{subject} was removed while it was exported")

@@ -80,15 +80,15 @@ async def refuse_what_cannot_run(engine: Engine, container: state.ContainerRecor
     process = bundle.spec(engine.paths.bundle(container.id))["process"]
     path = next((v[5:] for v in reversed(process["env"]) if v.startswith("PATH=")), "")
     command = process["args"][0]
+    subject = engine.objects.container_subject(container.id)
     arguments = (f"/proc/{container.init.pid}/root", command, path, process["cwd"])
     try:
         problem = await _problem(arguments)
     except (OSError, CriShimError) as e:
-        _log.debug("cannot look at the command of container %s: %s", container.id, e)
+        _log.debug("cannot look at the command of %s: %s", subject, e)
         return
     if problem:
-        what = f"cannot execute {command!r} in container {container.id}"
-        raise CommandNotExecutable(f"{what}: {problem}")
+        raise CommandNotExecutable(f"cannot execute {command!r} in {subject}: {problem}")
 
 
 async def _problem(arguments: tuple[str, str, str, str]) -> str:

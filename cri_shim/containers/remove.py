@@ -95,7 +95,7 @@ async def end(engine: Engine, container: state.ContainerRecord) -> None:
     ):
         if not await init.kill(KILL_WAIT_S):
             raise ToolFailed(
-                f"container {container.id}: process {init.pid} still lives"
+                f"{engine.objects.container_subject(container.id)}: process {init.pid} still lives"
                 f" {KILL_WAIT_S:g} s after SIGKILL; it hangs in the kernel"
             )
     with Process.of(container.monitor) as monitor, activity.Step("conmon", "its conmon to end"):

@@ -36,7 +36,8 @@ async def take_over(
     started = engine.oci.conmon.created(bundle)
     if found is None or started is None or found.get("pid") != started.init.pid:
         return container
-    _log.warning("container %s: its start was not recorded; it is taken over", id)
+    subject = engine.objects.container_subject(id)
+    _log.warning("%s: its start was not recorded; it is taken over", subject)
     container = engine.objects.observe(
         changed(container, init=started.init, monitor=started.monitor, started_at=time.time_ns())
     )

@@ -34,6 +34,7 @@ async def until(engine: Engine, container_id: str, condition: Condition) -> stat
         known = ", ".join(get_args(Condition))
         raise InvalidArgument("condition", f"{condition!r} is none of {known}")
     container = engine.objects.container(container_id)
+    subject = engine.objects.container_subject(container.id)
     answer: asyncio.Future[state.ContainerRecord] = asyncio.get_running_loop().create_future()
 
     def look(before: Record | None, after: Record | None) -> None:
@@ -42,8 +43,10 @@ async def until(engine: Engine, container_id: str, condition: Condition) -> stat
             return
         if answer.done():
             return
-        if after is None:
-            _gone(answer, record, condition)
+        if after is None and condition != "removed":
+            answer.set_exception(NotFound(f"{subject} was removed: it is never {condition}"))
+        elif after is None:
+            answer.set_result(record)
         elif condition != "removed":
             _there(answer, record, condition)
 
@@ -63,15 +66,6 @@ def _there(
         answer.set_result(now)
     elif condition != "exited" and lifecycle.is_over(now):
         answer.set_exception(WrongState(f"container {now.id} has ended: it is never {condition}"))
-
-
-def _gone(
-    answer: "asyncio.Future[state.ContainerRecord]", last: state.ContainerRecord, condition: str
-) -> None:
-    if condition == "removed":
-        answer.set_result(last)
-    else:
-        answer.set_exception(NotFound(f"container {last.id} was removed: it is never {condition}"))
 
 
 _REACHED: dict[str, Callable[[state.ContainerRecord], bool]] = {

@@ -1,7 +1,8 @@
 """Checks the arguments of the library's calls: an error names the argument and what it may be.
 
 Types are those of the signatures. A wrong one would otherwise be an error of protobuf, or of the
-code that meets it last. What a check does not know, it accepts.
+code that meets it last. What a check does not know, it accepts. Errors of the call itself have the
+names of pods and containers in place of their ids.
 """
 
 import difflib
@@ -10,13 +11,15 @@ import inspect
 import os
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from cri_shim.activity.error_names import Named, naming_objects
 from cri_shim.errors import InvalidArgument
 from cri_shim.untrusted import printable
 
-T = TypeVar("T", bound=type)
+T = TypeVar("T")
+Class = TypeVar("Class", bound=type)
 Kind = Any  # a type as annotations have it
 
 _NAMES: Mapping[Kind, str] = {
@@ -25,8 +28,11 @@ _NAMES: Mapping[Kind, str] = {
 }  # fmt: skip
 
 
-def checked(cls: T) -> T:
-    """Class decorator: the public methods check their arguments."""
+def checked(cls: Class) -> Class:
+    """Class decorator: the public methods check their arguments, and name objects in errors.
+
+    A method `_named` of the class finds the names: see `activity.error_names`.
+    """
     for name, member in list(vars(cls).items()):
         if name.startswith("_") or not isinstance(member, types.FunctionType | classmethod):
             continue
@@ -48,9 +54,21 @@ def _checking(function: Callable[..., Any]) -> Callable[..., Any]:
                 raise InvalidArgument("", _unknown(function.__name__, word, known))
         for name, value in signature.bind(*args, **kwargs).arguments.items():
             _look(signature.parameters[name].kind, name, value, known)
-        return function(*args, **kwargs)
+        named = getattr(args[0], "_named", _unnamed)
+        with naming_objects(named):
+            made = function(*args, **kwargs)
+        return _naming(made, named) if inspect.iscoroutine(made) else made
 
     return check
+
+
+async def _naming(call: Awaitable[T], named: Named) -> T:
+    with naming_objects(named):
+        return await call
+
+
+def _unnamed(kind: str, id: str) -> None:
+    """Find no name: the class has no objects."""
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from cri_shim.activity import Subject
 from cri_shim.engine import Engine
 
 NEVER = "0001-01-01T00:00:00Z"  # Go's zero time
@@ -31,6 +32,9 @@ class Handle:
     def _engine(self) -> Engine:
         """The engine; raises RuntimeStopped once the runtime has stopped."""
         return self._unchecked.alive()
+
+    def _named(self, kind: str, id: str) -> Subject | None:
+        return self._unchecked.objects.named(kind, id)
 
 
 def moment(nanoseconds: int) -> datetime:

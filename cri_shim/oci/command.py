@@ -79,6 +79,7 @@ class Command:
         self._start = 0
         self._sessions: set[int] = set()
         self._paused = False
+        self._runs = False
         self._drained = asyncio.Event()
 
     # -- starting -----------------------------------------------------------------------------
@@ -94,7 +95,8 @@ class Command:
         """Start `process` in container `id` with the OCI `runtime`.
 
         Output may arrive before this returns. After CommandNotFound, ToolFailed or TimedOut no
-        process of the command runs.
+        process of the command runs, and there is no output: the OCI runtime writes its error to the
+        command's standard error, too.
         """
         name = process["args"][0]
         attempt = f"cannot execute {name!r} in container {id}"
@@ -129,6 +131,9 @@ class Command:
                 if code:
                     raise messages.failure(attempt, text_of(log))
                 self._adopt(attempt)
+            self._runs = True
+            if not self._paused:
+                self.resume()
             if terminal is not None:
                 self._use_terminal(terminal.receive())
 
@@ -162,7 +167,7 @@ class Command:
         deliver = functools.partial(handler.output, number) if wanted else _drop
         outlet = PipeReader(fd, deliver, self._look_drained)
         self._outlets.append(outlet)
-        if self._paused:
+        if self._paused or not self._runs:
             outlet.pause()
 
     async def _started(self, client: Child, attempt: str) -> int:
@@ -232,8 +237,9 @@ class Command:
 
     def resume(self) -> None:
         self._paused = False
-        for outlet in self._outlets:
-            outlet.resume()
+        if self._runs:
+            for outlet in self._outlets:
+                outlet.resume()
 
     # -- ending -------------------------------------------------------------------------------
 

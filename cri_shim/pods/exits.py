@@ -31,5 +31,6 @@ def _pause_ended(engine: Engine, pod_id: str) -> None:
     """Make a ready pod NOTREADY; the kubelet then stops it and makes a new one."""
     pod = engine.objects.find_pod(pod_id)
     if pod is not None and lifecycle.is_ready(pod):
-        _log.error("pod %s: its pause process has ended; the pod is not ready now", pod_id)
+        subject = engine.objects.pod_subject(pod_id)
+        _log.error("%s: its pause process has ended; the pod is not ready now", subject)
         engine.objects.observe(changed(pod, phase=state.POD_NOTREADY))

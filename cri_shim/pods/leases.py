@@ -73,11 +73,14 @@ def recover(engine: Engine) -> None:
     """After a start: remove the pods whose callers spoke to the daemon before."""
     for pod in engine.objects.everything()[0]:
         if pod.lease == state.LEASE_CALLER:
-            _log.info("pod %s: the program that ran it lost its daemon; it is removed", pod.id)
+            subject = engine.objects.pod_subject(pod.id)
+            _log.info("%s: the program that ran it lost its daemon; it is removed", subject)
             _remove_later(engine, pod.id)
         ended(engine, pod.id)
 
 
 def _remove_later(engine: Engine, id: str) -> None:
-    work = engine.work.retrier
-    work.add(f"remove pod {id}", lambda: remove.release(engine, id), now=True)
+    subject = engine.objects.pod_subject(id)
+    engine.work.retrier.add(
+        f"remove {subject}", lambda: remove.release(engine, id), now=True, subject=subject
+    )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from cri_shim import lifecycle
+from cri_shim.activity import Subject
 from cri_shim.containers import dependencies
 from cri_shim.containers import remove as container_remove
 from cri_shim.engine import Engine
@@ -35,7 +36,8 @@ async def prune(engine: Engine) -> Pruned:
     for pod in engine.objects.pods():
         if pod.phase == state.POD_NOTREADY and not _lives(engine, pod.id):
             own = [container.id for container in engine.objects.containers_of(pod.id)]
-            if await _try(done, pod.id, partial(pod_remove.remove, engine, pod.id)):
+            subject = engine.objects.pod_subject(pod.id)
+            if await _try(done, subject, partial(pod_remove.remove, engine, pod.id)):
                 done.pods.append(pod.id)
                 done.containers += own
     ended = [c for c in engine.objects.containers() if c.phase == state.CONTAINER_EXITED]
@@ -46,7 +48,8 @@ async def prune(engine: Engine) -> Pruned:
             dependencies.release(engine, container)
         except ContainerInUse:
             continue
-        if await _try(done, id, partial(container_remove.remove, engine, id)):
+        subject = engine.objects.container_subject(id)
+        if await _try(done, subject, partial(container_remove.remove, engine, id)):
             done.containers.append(id)
     return done
 
@@ -56,11 +59,11 @@ def _lives(engine: Engine, pod_id: str) -> bool:
     return any(c.phase == state.CONTAINER_STARTING or lifecycle.is_running(c) for c in containers)
 
 
-async def _try(done: Pruned, id: str, remove: Callable[[], Awaitable[None]]) -> bool:
+async def _try(done: Pruned, of: Subject, remove: Callable[[], Awaitable[None]]) -> bool:
     try:
         await remove()
     except Exception as e:
-        _log.error("pruning %s: %s", id, e)
-        done.errors[id] = e
+        _log.error("pruning %s: %s", of, e)
+        done.errors[of.id] = e
         return False
     return True

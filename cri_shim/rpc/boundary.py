@@ -32,12 +32,12 @@ from google.protobuf.descriptor import Descriptor, MethodDescriptor, ServiceDesc
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
+from cri_shim.activity.error_names import Named, naming_objects
 from cri_shim.errors import CriShimError, InvalidArgument, NotFound, Unimplemented
 from cri_shim.rpc import message_size
 from cri_shim.rpc.call import Call, Context
 from cri_shim.rpc.codes import KIND_KEY, code_of, wire_text
 from cri_shim.rpc.encoded import Encoded
-from cri_shim.rpc.log_subject import Named
 
 SERVER_OPTIONS: list[tuple[str, int]] = [
     ("grpc.max_receive_message_length", message_size.MAX_BYTES),
@@ -53,11 +53,11 @@ class Surroundings:
     """What calls of a service have in common.
 
     `check` is called with each request before its method and raises InvalidArgument. `named` finds
-    the name of an object for log lines. `stopping`: whether the server is being shut down.
+    the name of an object for log lines and errors. `stopping`: the server is being shut down.
     """
 
     check: Check | None = None
-    named: Named | None = None
+    named: Named = lambda kind, id: None
     stopping: Callable[[], bool] = lambda: False
 
 
@@ -181,9 +181,10 @@ async def _call(
     try:
         request = _parsed(method.input_type, raw)
         call.parsed(request)
-        if around.check is not None:
-            around.check(request)
-        yield request, call
+        with naming_objects(around.named):
+            if around.check is not None:
+                around.check(request)
+            yield request, call
     except CriShimError as error:
         code = code_of(error)
         # Callers ask in order to find out if an object exists or an RPC is served: no warning.

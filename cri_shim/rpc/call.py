@@ -14,7 +14,8 @@ from typing import Any
 from google.protobuf.message import Message
 
 from cri_shim.activity import caller
-from cri_shim.rpc.log_subject import Named, describe, outcome
+from cri_shim.activity.error_names import Named
+from cri_shim.rpc.log_subject import describe, outcome
 
 log = logging.getLogger("cri_shim.rpc")
 

@@ -3,15 +3,14 @@
 Only ids, names and image references are logged: requests carry passwords, environments, commands.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from google.protobuf.message import Message
 
+from cri_shim.activity.error_names import Named
+
 _MADE = ("container_id", "pod_sandbox_id", "image_ref", "image_id")
 _LONGEST = 200  # characters: a request that will be refused may contain any text
-
-Named = Callable[[str, str], object | None]  # (kind, id) -> the object's name; None: no such object
 
 
 def describe(request: Message, named: Named | None = None) -> str:

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+from cri_shim.activity.error_names import naming_objects
 from cri_shim.aio.offload import finish
 from cri_shim.containers.interactive import InteractiveSession
 from cri_shim.errors import CriShimError
@@ -48,7 +49,7 @@ class RemoteCommand:
     def __init__(self, begin: Begin, peer: Peer, resources: Resources) -> None:
         self._begin = begin
         self._peer = peer
-        self._spawn = resources.spawn
+        self._spawn, self._named = resources.spawn, resources.named
         self._waiting = resources.input.share(INPUT_HIGH, peer.throttle)
         self._task: asyncio.Task[None] | None = None
         self._session: InteractiveSession | None = None
@@ -115,7 +116,8 @@ class RemoteCommand:
 
     async def _run(self) -> None:
         try:
-            outcome = await self._converse()
+            with naming_objects(self._named):
+                outcome = await self._converse()
         except CriShimError as e:
             outcome = Outcome(error=str(e), kind=type(e).__name__)
         except asyncio.CancelledError:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from cri_shim.activity.error_names import Named
 from cri_shim.streaming.memory import Pool
 
 Spawn = Callable[[str, Coroutine[Any, Any, None]], "asyncio.Task[None]"]
@@ -22,9 +23,13 @@ class Connections(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """`refused` is called with the reason when a client is ended or a request of it refused."""
+    """`refused` is called with the reason when a client is ended or a request of it refused.
+
+    `named` finds the names of objects for errors.
+    """
 
     spawn: Spawn
     input: Pool
     connections: Connections
     refused: Callable[[str], None]
+    named: Named

@@ -3,11 +3,13 @@
 import asyncio
 import functools
 import logging
+import socket
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
 from cri_shim import lifecycle
+from cri_shim.activity.error_names import naming_objects
 from cri_shim.aio.tasks import Tasks
 from cri_shim.containers import interactive
 from cri_shim.engine import Engine
@@ -63,8 +65,9 @@ class Sessions:
     def open(self, agreed: Agreed, pending: PendingRequest, link: Link) -> Session:
         """Make the session of a client whose request was accepted."""
         request = pending.request
-        refused = functools.partial(_log_refusal, pending)
-        resources = Resources(self._tasks.spawn, self._input, self._slots, refused)
+        refused = functools.partial(self._log_refusal, pending)
+        named = self._engine.objects.named
+        resources = Resources(self._tasks.spawn, self._input, self._slots, refused, named)
         if isinstance(request, api.PortForwardRequest):
             return self._forward(agreed, request, link, resources)
         begin: Callable[..., Coroutine[Any, Any, interactive.InteractiveSession]]
@@ -78,7 +81,7 @@ class Sessions:
     def _forward(
         self, agreed: Agreed, request: api.PortForwardRequest, link: Link, resources: Resources
     ) -> Session:
-        connect = functools.partial(forward.connect, self._engine, request.pod_sandbox_id)
+        connect = functools.partial(self._connect, request.pod_sandbox_id)
         session: SpdyForward | WebSocketTunnel | WebSocketChannels
         if agreed.transport == "spdy":
             session = SpdyForward(link, connect, resources)
@@ -91,15 +94,24 @@ class Sessions:
         self._pod_watches[link] = self._tasks.spawn(f"forwards of {request.pod_sandbox_id}", watch)
         return session
 
+    async def _connect(self, pod_id: str, port: int) -> socket.socket:
+        with naming_objects(self._engine.objects.named):
+            return await forward.connect(self._engine, pod_id, port)
+
     async def _end_with_pod(self, id: str, session: Session) -> None:
         """End the session with its pod: its sockets would keep the pod's network namespace."""
+        pod = self._engine.objects.pod_subject(id)
 
         def is_over() -> bool:
             pod = self._engine.objects.find_pod(id)
             return pod is None or not lifecycle.is_ready(pod)
 
         await self._engine.objects.until(id, is_over)
-        session.end(f"pod {id} was stopped")
+        session.end(f"{pod} was stopped")
+
+    def _log_refusal(self, pending: PendingRequest, what: str) -> None:
+        pod = self._engine.objects.pod_subject(pending.pod_id)
+        _log.warning("%s session of %s: %s", pending.purpose, pod, what)
 
     def ended(self, link: Link) -> None:
         """The client has gone. A link without a session is ignored."""
@@ -109,7 +121,3 @@ class Sessions:
     async def close(self) -> None:
         """End the tasks that are left of sessions whose clients have gone."""
         await self._tasks.drain()
-
-
-def _log_refusal(pending: PendingRequest, what: str) -> None:
-    _log.warning("%s session of pod %s: %s", pending.purpose, pending.pod_id, what)

@@ -88,9 +88,11 @@ async def test_a_command_killed_by_a_signal_returns_128_and_its_number(talk):
     assert await command.wait() == 137
 
 
-async def test_a_command_that_does_not_exist_is_an_error(talk):
+async def test_a_command_that_does_not_exist_is_an_error_and_no_output(talk):
     with pytest.raises(CommandNotFound, match="nothing-like-this"):
         await talk.run("nothing-like-this")
+    await asyncio.sleep(0)  # the readers of its pipes have their turn
+    assert talk.heard.text == {1: b"", 2: b""}
     assert list((talk.yard.run_root / "exec").iterdir()) == []
 
 

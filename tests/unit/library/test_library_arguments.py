@@ -7,7 +7,7 @@ from typing import Any, BinaryIO, Literal, TypedDict, Unpack
 
 import pytest
 
-from cri_shim.errors import InvalidArgument
+from cri_shim.errors import InvalidArgument, WrongState
 from cri_shim.library.arguments import checked
 
 
@@ -84,3 +84,27 @@ def test_a_wrong_argument_is_named_with_what_it_may_be(
 def test_a_missing_argument_is_python_s_error() -> None:
     with pytest.raises(TypeError, match="command"):
         _Thing().run()  # type: ignore[call-arg]
+
+
+CONTAINER = "7d" * 32
+
+
+@checked
+class _Named:
+    def _named(self, kind: str, id: str) -> str | None:
+        return "container default/web/main (7d7d7d7d7d7d)" if id == CONTAINER else None
+
+    def at_once(self) -> None:
+        raise WrongState(f"container {CONTAINER} is paused already")
+
+    async def later(self) -> None:
+        raise WrongState(f"container {CONTAINER} is paused already")
+
+
+async def test_an_error_of_a_call_has_the_names_of_objects() -> None:
+    wanted = r"^container default/web/main \(7d7d7d7d7d7d\) is paused already$"
+
+    with pytest.raises(WrongState, match=wanted):
+        _Named().at_once()
+    with pytest.raises(WrongState, match=wanted):
+        await _Named().later()

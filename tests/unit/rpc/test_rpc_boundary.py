@@ -67,13 +67,17 @@ class Runtime:
         raise self.failure
 
 
+def named(kind: str, id: str) -> str | None:
+    return "pod default/web (4f4f4f4f4f4f)" if (kind, id) == ("pod", "4f" * 32) else None
+
+
 @asynccontextmanager
 async def serving(
     tmp_path: Path, runtime: object, check: boundary.Check | None = None
 ) -> AsyncIterator[Client]:
     socket = tmp_path / "s"
     server = grpc.aio.server(options=boundary.SERVER_OPTIONS)
-    boundary.add(server, RUNTIME, runtime, boundary.Surroundings(check))
+    boundary.add(server, RUNTIME, runtime, boundary.Surroundings(check, named))
     boundary.add(server, IMAGE, object())
     server.add_insecure_port(f"unix://{socket}")
     await server.start()
@@ -131,6 +135,17 @@ async def test_a_cri_shim_error_arrives_as_its_kind_with_its_text(
     with pytest.raises(errors.CriShimError) as caught:
         await client.runtime.StopPodSandbox(api.StopPodSandboxRequest(pod_sandbox_id="abc"))
     assert (type(caught.value), str(caught.value)) == (kind, str(failure))
+
+
+async def test_an_error_names_its_objects_for_the_caller_and_in_the_log(
+    client: Client, runtime: Runtime, caplog: pytest.LogCaptureFixture
+) -> None:
+    runtime.failure = errors.WrongState(f"pod {'4f' * 32} is being made")
+    text = "pod default/web (4f4f4f4f4f4f) is being made"
+    with pytest.raises(errors.WrongState) as caught:
+        await client.runtime.StopPodSandbox(api.StopPodSandboxRequest(pod_sandbox_id="4f"))
+    assert str(caught.value) == text
+    assert text in caplog.text
 
 
 async def test_a_full_disk_is_unavailable_and_not_a_bug(client: Client, runtime: Runtime) -> None:

@@ -70,7 +70,7 @@ class World:
         self.complaints: list[str] = []
         self.connections = Unbounded()
         self.resources = Resources(
-            self.spawn, Pool(1 << 30), self.connections, self.complaints.append
+            self.spawn, Pool(1 << 30), self.connections, self.complaints.append, lambda *_: None
         )
 
     def spawn(self, name: str, work: Any) -> "asyncio.Task[None]":
