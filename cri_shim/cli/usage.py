@@ -25,9 +25,30 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Refuse unknown words here: the parser above would show its own usage instead."""
         known, rest = super().parse_known_args(args, namespace)
-        if rest:
-            self.error(self._unknown(rest[0]))
-        return known, rest
+        if rest and not self._take(known, rest):
+            self.error(self._unknown(next(filter(_is_flag, rest), rest[0])))
+        return known, []
+
+    def _take(self, known: argparse.Namespace, rest: list[str]) -> bool:
+        """Give words behind a flag, as b of `rm a -f b`, to the argument that takes more of them.
+
+        argparse ends such an argument at a flag. Return whether all words could be taken.
+        """
+        last = next(reversed(self._get_positional_actions()), None)
+        if last is None or any(map(_is_flag, rest)):
+            return False
+        value = getattr(known, last.dest, None)
+        if last.nargs == "?":
+            if len(rest) > 1 or value != last.default:
+                return False
+        elif last.nargs not in ("*", "+"):
+            return False
+        try:
+            more = self._get_values(last, rest)
+        except argparse.ArgumentError as e:
+            self.error(str(e))
+        setattr(known, last.dest, more if last.nargs == "?" else [*(value or ()), *more])
+        return True
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
@@ -116,6 +137,10 @@ class _Made(Mapping[str, argparse.ArgumentParser]):
 
     def __len__(self) -> int:
         return len(self._names)
+
+
+def _is_flag(word: str) -> bool:
+    return word.startswith("-") and len(word) > 1
 
 
 def nearest(word: str, known: Any) -> str:

@@ -8,6 +8,7 @@ from typing import Protocol
 from cri_shim.pb import state_pb2
 
 NOT_READY = "NetworkPluginNotReady"
+TURNED_OFF = "NetworkTurnedOff"  # by the configuration
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,12 +24,13 @@ from cri_shim.linux.nsenter import is_pinned
 from cri_shim.linux.privacy import make_private
 from cri_shim.linux.process_handle import Process
 from cri_shim.network import user_process, user_records
-from cri_shim.network.driver import NOT_READY, Attached, Networks, NetworkStatus
+from cri_shim.network.driver import NOT_READY, TURNED_OFF, Attached, Networks, NetworkStatus
 from cri_shim.network.user_programs import INTERFACE, PROGRAMS, Program, port_options
 from cri_shim.network.user_records import Served
 from cri_shim.pb import state_pb2
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0  # between attempts to start a dead process again
+OFF = "none"  # in place of a program
 _TUN = Path("/dev/net/tun")
 
 _log = logging.getLogger(__name__)
@@ -68,7 +69,8 @@ class UserModeNetwork:
         """Return whether pods can now have a network of their own."""
         program, problem = self._chosen()
         if program is None:
-            return NetworkStatus(False, NOT_READY, problem)
+            reason = TURNED_OFF if self._wanted == OFF else NOT_READY
+            return NetworkStatus(False, reason, problem)
         return NetworkStatus(True, "", "", tuple(self._problems()))
 
     def networks(self) -> Networks:
@@ -148,7 +150,7 @@ class UserModeNetwork:
 
     def _chosen(self) -> tuple[Program | None, str]:
         """Return the program for new pods, or the reason why there is none and the remedy."""
-        if self._wanted == "none":
+        if self._wanted == OFF:
             return None, "network.user_mode is none: pods have the node's network, or the loopback"
         able = [p for p in PROGRAMS if self._wanted in ("auto", p.name)]
         found = next((p for p in able if shutil.which(p.name)), None)

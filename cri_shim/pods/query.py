@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from contextlib import suppress
+from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 
@@ -92,12 +93,12 @@ def containers(objects: ObjectStore, pod_id: str) -> list[state.ContainerRecord]
 
 
 def info(engine: Engine, pod: state.PodRecord) -> dict[str, str]:
-    """Return the verbose map: "info" holds JSON with pid, runtimeSpec, netns, the CNI result, ...
+    """Return the verbose map: "info" holds JSON with runtimeSpec, netns, the CNI result, ...
 
-    Names and forms are containerd's where it has the same value, because tools read them.
+    Names and forms are containerd's where it has the same value, because tools read them. `pid` is
+    there only if the pod has a process of its own: `netns` leads into every pod.
     """
-    facts = {
-        "pid": pod.pause.pid if lifecycle.is_ready(pod) else 0,
+    facts: dict[str, Any] = {
         "config": MessageToDict(pod.config, preserving_proto_field_name=True),
         "runtimeSpec": _document(engine, pod),
         "runtimeHandler": pod.handler,
@@ -109,6 +110,8 @@ def info(engine: Engine, pod: state.PodRecord) -> dict[str, str]:
         "overhead": MessageToDict(pod.config.linux.overhead),
         "phase": state.PodPhase.Name(pod.phase),
     }
+    if pod.HasField("pause"):
+        facts["pid"] = pod.pause.pid if lifecycle.is_ready(pod) else 0
     return {"info": json.dumps(facts)}
 
 

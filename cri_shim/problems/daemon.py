@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from cri_shim.config import Config
 from cri_shim.engine import Engine
 from cri_shim.network import masquerade
-from cri_shim.network.driver import Networks, NetworkStatus
+from cri_shim.network.driver import TURNED_OFF, Networks, NetworkStatus
 from cri_shim.network.exec import NOT_INSTALLED
 from cri_shim.oci.handlers import Handler
 from cri_shim.problems import packages
@@ -118,10 +118,10 @@ def network(status: NetworkStatus, networks: Networks, rootless: bool) -> Iterat
     if status.ready:
         yield Finding(NETWORK, Level.OK, networks.default or "ready")
     else:
-        missing = NOT_INSTALLED in status.message
+        missing, off = NOT_INSTALLED in status.message, status.reason == TURNED_OFF
         yield Finding(
             NETWORK,
-            Level.WARNING if rootless else Level.FAILS,
+            Level.NOTE if off else Level.WARNING if rootless else Level.FAILS,
             status.message,
             packages.install("CNI plugins") if missing else "",
             packages.of("CNI plugins") if missing else "",

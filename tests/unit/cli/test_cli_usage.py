@@ -38,6 +38,10 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[str, str]:
         (["logs"], "cri-shim logs ", "the following arguments are required: NAME"),
         (["image", "pul"], "cri-shim image ", "unknown action pul; did you mean pull?"),
         (["image", "rm", "-x", "a"], "cri-shim image rm ", "unknown flag -x"),
+        (["rm", "a", "-f", "b", "--all"], "cri-shim rm ", "unknown flag --all"),
+        (["rm", "a", "-f", ""], "cri-shim rm ", "must not be empty"),
+        (["commit", "a", "b", "-m", "x", "c"], "cri-shim commit ", "unexpected argument 'c'"),
+        (["top", "a", "-D", "b"], "cri-shim top ", "unexpected argument 'b'"),
         (["rmi"], "cri-shim rmi ", "the following arguments are required: IMAGE"),
         (["help", "serv"], "cri-shim [GLOBAL FLAGS]", None),
     ],
@@ -50,6 +54,23 @@ def test_an_error_shows_the_usage_of_its_command(
     assert error is None or error in said
 
 
+@pytest.mark.parametrize(
+    ("words", "dest", "value"),
+    [
+        (["rm", "a", "-f", "b", "c"], "ids", ["a", "b", "c"]),
+        (["rm", "a", "--force", "b", "-D", "c"], "ids", ["a", "b", "c"]),
+        (["image", "rm", "a", "-D", "b"], "references", ["a", "b"]),
+        (["image", "save", "a", "/x", "-D", "b", "c"], "names", ["b", "c"]),
+        (["stats", "a", "-o", "json", "b"], "containers", ["a", "b"]),
+        (["port-forward", "web", "80", "-D", "8080:81"], "ports", [(80, 80), (8080, 81)]),
+        (["commit", "web", "-m", "x", "new"], "name", "new"),
+        (["exec", "web", "-it", "sh", "-c", "x"], "args", ["-c", "x"]),
+    ],
+)  # fmt: skip
+def test_flags_may_stand_between_the_objects(words: list[str], dest: str, value: object) -> None:
+    assert getattr(parser().parse_args(words), dest) == value
+
+
 def parsers(of: Parser) -> list[Parser]:
     """Return every parser below this one that runs something."""
     below = [action for action in of._actions if isinstance(action, Commands)]
@@ -58,6 +79,19 @@ def parsers(of: Parser) -> list[Parser]:
 
 
 EVERY = [one for one in parsers(parser()) if one.prog != "cri-shim completion candidates"]
+
+
+SEVERAL = [one for one in EVERY if (last := one._get_positional_actions()[-1:])
+           and last[0].nargs in ("*", "+")]  # fmt: skip
+
+
+@pytest.mark.parametrize("one", SEVERAL, ids=lambda one: one.prog)
+def test_several_objects_may_stand_around_a_flag(one: Parser) -> None:
+    *before, last = one._get_positional_actions()
+
+    words = [*("80" for _ in before), "80", "-D", "80"]
+
+    assert len(getattr(one.parse_args(words), last.dest)) == 2
 
 
 @pytest.mark.parametrize("one", EVERY, ids=lambda one: one.prog)

@@ -3,8 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from cri_shim.config import Config
-from cri_shim.network.driver import Networks, NetworkStatus
+from cri_shim.network.driver import NOT_READY, TURNED_OFF, Networks, NetworkStatus
 from cri_shim.oci.handlers import Handler
 from cri_shim.problems import Finding, Level, daemon
 
@@ -61,6 +63,15 @@ def test_a_missing_plugin_of_the_network_names_its_package() -> None:
     assert (found.level, found.sentence) == (Level.FAILS, message)
     assert found.package
     assert found.key == "cni_plugin_dir"
+
+
+@pytest.mark.parametrize(
+    ("reason", "level"), [(TURNED_OFF, Level.NOTE), (NOT_READY, Level.WARNING)]
+)
+def test_a_pod_network_that_the_user_turned_off_is_only_a_note(reason: str, level: Level) -> None:
+    status = NetworkStatus(False, reason, "pods have the node's network, or the loopback")
+    (found,) = daemon.network(status, Networks("", [], []), True)
+    assert found.level is level
 
 
 def test_a_problem_of_a_network_file_is_told_once() -> None:
