@@ -32,6 +32,7 @@ imports asyncio: each blob has a thread, and the start takes a tenth of a second
 - `exchange`: a request with its redirects
 - `sentences`: the texts of failures, pure
 - `answers`: failures and small bodies
+- `login`: tries user and password, for the command line
 - `session`: authorized requests for a repository at an endpoint
 - `documents`: indexes, manifests and descriptors, pure
 - `platforms`: the choice for this machine, pure

@@ -134,7 +134,9 @@ class Authorization:
 
     def _token(self, challenge: Challenge, realm: str, server: str) -> tuple[str, float]:
         own = self._own() or Credential()
-        scope = challenge.parameters.get("scope") or f"repository:{self._endpoint.path}:pull"
+        wanted = self._endpoint.path
+        pull = f"repository:{wanted}:pull" if wanted else ""
+        scope = challenge.parameters.get("scope") or pull
         query = {"service": challenge.parameters.get("service", ""), "scope": scope}
         query = {key: value for key, value in query.items() if value}
         headers = {"Accept": "application/json"}
@@ -159,7 +161,7 @@ class Authorization:
         answer = exchange(
             self._connections, self._endpoint, realm, headers, secrets, method=method, body=content
         )
-        host, wanted = self._endpoint.host, self._endpoint.path
+        host, wanted = self._endpoint.host, wanted or "a login"
         if answer.status == 401:
             raise failure(answer, host, wanted, self._identity())
         place = f"{host}: its token server {server}"

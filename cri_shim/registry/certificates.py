@@ -10,6 +10,8 @@ from cri_shim.registry.endpoint import Tls
 from cri_shim.registry.failure import Failure
 from cri_shim.untrusted import names, reason
 
+OF_SYSTEM = ("/etc/containers/certs.d", "/etc/docker/certs.d")
+
 
 def directories(of_system: Sequence[str], environ: Mapping[str, str]) -> list[str]:
     """Return the directories to look in: the user's own first."""

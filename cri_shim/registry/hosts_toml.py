@@ -17,6 +17,7 @@ from cri_shim.untrusted import parse_toml, read_file, reason
 
 MAX_FILE = 1 << 20  # bytes
 FILE = "hosts.toml"
+OF_SYSTEM = ("/etc/containerd/certs.d",)
 _CAPABILITIES = {"pull", "resolve", "push"}
 
 

@@ -21,7 +21,7 @@ from cri_shim.registry.failure import Failure
 from cri_shim.registry.names import meanings
 from cri_shim.registry.platforms import variants
 from cri_shim.registry.reference import Reference
-from cri_shim.registry.registries_conf import Registries, read
+from cri_shim.registry.registries_conf import registries
 from cri_shim.registry.request import Fetch, Request
 from cri_shim.registry.resolving import Resolver
 from cri_shim.registry.session import Session
@@ -35,7 +35,7 @@ class Pull:
         self._request = request
         self._events = events
         self._connections = Connections(environ, request.patience, request.layers_at_once)
-        self._conf = _registries(request.registries_conf)
+        self._conf = registries(Path(request.registries_conf) if request.registries_conf else None)
         self._certs_dirs = certificates.directories(request.certs_dirs, environ)
         self._own = credentials.of_call(request.auth)
         self._files = AuthFiles(
@@ -139,14 +139,6 @@ class Pull:
         if own is not None and own.registry_token:
             session.set_token(own.registry_token)
         return session
-
-
-def _registries(file: str) -> Registries:
-    """Return registries.conf; Failure if any of it cannot be used: it may block or redirect."""
-    conf = read(Path(file) if file else None)
-    if conf.problems:
-        raise Failure("argument", f"{'; '.join(conf.problems)}: correct it, then pull again")
-    return conf
 
 
 def _cpuinfo() -> str:

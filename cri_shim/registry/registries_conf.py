@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cri_shim.registry.failure import Failure
 from cri_shim.untrusted import NOWHERE, names, parse_toml, printable, read_file, reason
 
 MAX_FILE = 1 << 20  # bytes
@@ -74,6 +75,14 @@ def read(file: Path | None = None) -> Registries:
         found.files.append(str(source))
         _Reader(str(source), document, found).enter()
     return found
+
+
+def registries(file: Path | None) -> Registries:
+    """Like `read`; Failure if any of it cannot be used: it may block or redirect."""
+    conf = read(file)
+    if conf.problems:
+        raise Failure("argument", f"{'; '.join(conf.problems)}: correct it, then try again")
+    return conf
 
 
 def default_file() -> Path:

@@ -6,11 +6,12 @@ from cri_shim.registry.answers import answer_line, failure, network_failure
 from cri_shim.registry.authorization import Authorization
 from cri_shim.registry.connections import Answer, Connections, NetworkError
 from cri_shim.registry.credentials import Credential
-from cri_shim.registry.endpoint import Endpoint
+from cri_shim.registry.endpoint import API, Endpoint
 from cri_shim.registry.exchange import exchange, origin_of
 from cri_shim.registry.failure import Failure
 from cri_shim.registry.sentences import answered
 
+_LOGIN = "a login"
 _RENEWALS = 2  # new authorizations for one request: a token may end just before it is used
 
 
@@ -35,6 +36,14 @@ class Session:
     def set_token(self, token: str) -> None:
         """Use a bearer token of the caller from the first request on."""
         self._authorization.set_token(token)
+
+    def log_in(self) -> bool:
+        """Ask the API's root; return whether the registry asked for the credential. Failure."""
+        answer = self.get("", {}, _LOGIN, ok=(200, 404))
+        answer.close()
+        if answer.status == 404:
+            raise Failure("invalid", f"{self.endpoint.host} is not a registry: it has no {API}/")
+        return bool(self._authorization.header())
 
     def get(
         self, path: str, headers: Mapping[str, str], what: str, ok: Collection[int] = (200,)

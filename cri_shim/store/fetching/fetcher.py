@@ -12,6 +12,7 @@ from typing import Any
 from cri_shim.aio.offload import finish
 from cri_shim.aio.standby import Standby
 from cri_shim.pb import api_pb2 as api
+from cri_shim.registry import certificates, hosts_toml
 from cri_shim.store.fetching.fetch import Fetch
 from cri_shim.store.fetching.progress import PullProgress
 from cri_shim.store.fetching.worker import Worker
@@ -68,8 +69,8 @@ class Fetcher:
             "auth": own,
             "registries_conf": str(self._registries_conf or ""),
             "auth_file": "",
-            "certs_dirs": ["/etc/containers/certs.d", "/etc/docker/certs.d"],
-            "hosts_dirs": ["/etc/containerd/certs.d"],
+            "certs_dirs": list(certificates.OF_SYSTEM),
+            "hosts_dirs": list(hosts_toml.OF_SYSTEM),
             "architecture": self._architecture,
             "patience": self._patience,
             "layers_at_once": self._layers_at_once,
