@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from cri_shim.activity import step
+from cri_shim.activity import caller, step
 from cri_shim.activity.operation import Operation
 from cri_shim.activity.step import Step
 from cri_shim.activity.subject import Subject
@@ -49,6 +49,14 @@ class Operations:
         finally:
             step.enter(outer)
             self.end(operation)
+
+    @contextmanager
+    def serving(self, verb: str, subject: Subject) -> Iterator[Operation]:
+        """Like `doing`, for work that ends with the call of a client: the call waits for it."""
+        with self.doing(verb, subject) as operation:
+            if (call := caller.current()) is not None:
+                call.operation = operation
+            yield operation
 
     def on(self, id: str) -> list[Operation]:
         """Return the operations on the object of this id."""

@@ -11,6 +11,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TypedDict, Unpack
 
+from cri_shim.activity import Step
 from cri_shim.containers import diff, freeze
 from cri_shim.engine import Engine
 from cri_shim.errors import NotFound, WrongState
@@ -57,7 +58,9 @@ async def commit(engine: Engine, container_id: str, name: str = "", **how: Unpac
     async def pack(tar: Path) -> tuple[str, int]:
         return await _pack(engine, container.id, tar, pause=how.get("pause", True))
 
-    image = await image_commit.commit(engine, base, pack, message, tags)
+    subject = engine.objects.container_subject(container.id)
+    with engine.work.operations.serving("CommitContainer", subject):
+        image = await image_commit.commit(engine, base, pack, message, tags)
     return image.id
 
 
@@ -68,8 +71,10 @@ async def _pack(engine: Engine, id: str, tar: Path, *, pause: bool) -> tuple[str
             raise WrongState(f"container {id} is being made or removed: it cannot be committed")
         own = diff.writable_layer(engine, container)
         hidden = diff.mount_points(engine, id)
+        packing = Step("pack", "its writable layer to be packed", expected=True)
         async with freeze.frozen(engine, container) if pause else nullcontext():
-            return await engine.images.layers.pack(Path(own.path), tar, own.ids, hidden)
+            with packing:
+                return await engine.images.layers.pack(Path(own.path), tar, own.ids, hidden)
 
 
 def _command(engine: Engine, id: str) -> str:

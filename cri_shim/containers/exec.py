@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from cri_shim import lifecycle
-from cri_shim.activity import Step, caller
+from cri_shim.activity import Step
 from cri_shim.aio import outside
 from cri_shim.containers import streams
 from cri_shim.engine import Engine
@@ -36,18 +36,16 @@ async def exec_sync(
     container = accepting(engine, container_id)
     process = await process_of(engine, container, command, changes, tty=False)
     subject = engine.objects.container_subject(container.id)
-    with engine.work.operations.doing("ExecSync", subject) as operation:
-        if (call := caller.current()) is not None:
-            call.operation = operation
-        with Step("command", "the command to end", limit=timeout or None, expected=True):
-            return await engine.oci.runtime.exec_sync(
-                engine.oci.handler(container.handler),
-                container.id,
-                process,
-                owner=streams.owner(engine, container, process),
-                timeout=timeout or None,
-                limit=OUTPUT_LIMIT,
-            )
+    ending = Step("command", "the command to end", limit=timeout or None, expected=True)
+    with engine.work.operations.serving("ExecSync", subject), ending:
+        return await engine.oci.runtime.exec_sync(
+            engine.oci.handler(container.handler),
+            container.id,
+            process,
+            owner=streams.owner(engine, container, process),
+            timeout=timeout or None,
+            limit=OUTPUT_LIMIT,
+        )
 
 
 async def process_of(

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from cri_shim.activity import Subject
+from cri_shim.activity import Step, Subject
 from cri_shim.containers import copy_path
 from cri_shim.containers.pack_to import pack_to
 from cri_shim.engine import Engine
@@ -26,6 +26,14 @@ async def export(engine: Engine, container_id: str, to: Path | BinaryIO) -> None
     """
     container = await copy_path.mounted(engine, engine.objects.container(container_id).id)
     subject = engine.objects.container_subject(container.id)
+    with engine.work.operations.serving("ExportContainer", subject):
+        with Step("files", "its files to be packed and taken", expected=True):
+            await _export(engine, container, subject, to)
+
+
+async def _export(
+    engine: Engine, container: state.ContainerRecord, subject: Subject, to: Path | BinaryIO
+) -> None:
     attempt = f"cannot export {subject}"
     if not isinstance(to, Path):
         await pack_to(engine, container, attempt, ["whole"], to)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
+from cri_shim.activity import Step
 from cri_shim.aio.offload import finish, offload
 from cri_shim.errors import CriShimError, Unavailable
 from cri_shim.faults import fault_point
@@ -70,7 +71,8 @@ async def take_in(
                 await offload(layout.remove)
                 await offload(layout.create, {}, store.blobs)
                 await fill(layout)
-            return await complete(store, layout, content, tags=tags, digests=digests)
+            with Step("layers", "its layers to be unpacked", expected=True):
+                return await complete(store, layout, content, tags=tags, digests=digests)
     except OSError as e:
         raise Unavailable(f"cannot store {source} below {store.root}: {e}") from e
     finally:

@@ -21,6 +21,7 @@ from typing import Any, BinaryIO, cast
 
 import zstandard
 
+from cri_shim.activity import Step, Subject
 from cri_shim.aio.offload import finish, offload
 from cri_shim.aio.outside import look
 from cri_shim.aio.own_thread import in_own_thread
@@ -65,19 +66,10 @@ async def load(engine: Engine, source: str, name: str = "") -> Sequence[Loaded]:
     InvalidArgument if the source is not of these kinds or has no name; NotFound if the path does
     not exist.
     """
-    store = engine.images
     transport, path = _parts(source)
     try:
-        reader = await look(str(path), _reader, transport, path)
-        async with _apart(store) as room:
-            if reader is not None:
-                plain = room / "plain.tar"
-                await in_own_thread("load", partial(_decompress, path, plain, reader))
-                path = plain
-            elif ":" in str(path):  # for skopeo, a colon ends the path
-                path = await offload(_linked, path, room / "linked")
-            kind = transport or await archives.kind(path)
-            return await _load(store, kind, path, source, name, room)
+        with engine.work.operations.serving("LoadImage", Subject("archive", source)):
+            return await _load(engine.images, transport, path, source, name)
     except FileNotFoundError as e:
         raise NotFound(f"cannot load {source}: there is no such file or directory") from e
     except OSError as e:
@@ -94,6 +86,22 @@ def _parts(source: str) -> tuple[str, Path]:
 
 
 async def _load(
+    store: ImageStore, transport: str, path: Path, source: str, name: str
+) -> Sequence[Loaded]:
+    reader = await look(str(path), _reader, transport, path)
+    async with _apart(store) as room:
+        if reader is not None:
+            plain = room / "plain.tar"
+            with Step("decompress", "the archive to be decompressed", expected=True):
+                await in_own_thread("load", partial(_decompress, path, plain, reader))
+            path = plain
+        elif ":" in str(path):  # for skopeo, a colon ends the path
+            path = await offload(_linked, path, room / "linked")
+        kind = transport or await archives.kind(path)
+        return await _load_each(store, kind, path, source, name, room)
+
+
+async def _load_each(
     store: ImageStore, transport: str, path: Path, source: str, name: str, room: Path
 ) -> Sequence[Loaded]:
     entries = await archives.entries(transport, path)

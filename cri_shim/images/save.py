@@ -18,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from cri_shim.activity import Step, Subject
 from cri_shim.aio.offload import finish, offload, opened
 from cri_shim.engine import Engine
 from cri_shim.errors import AlreadyExists, InvalidArgument, NotFound, ToolFailed, Unavailable
@@ -54,10 +55,12 @@ async def save(engine: Engine, reference: str, target: str, names: Sequence[str]
     tags = [tag_of(name) for name in names] or list(image.repo_tags)
     layout = Layout(store.layouts)
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    with store.catalog.hold(image.layers):
+    subject = Subject("image", next(iter(image.repo_tags), ""), image.id)
+    with store.catalog.hold(image.layers), engine.work.operations.serving("SaveImage", subject):
         try:
             fault_point("images.save.layers")
-            saved, exact = await _fill(store, image, layout)
+            with Step("layers", "its layers to be packed", expected=True):
+                saved, exact = await _fill(store, image, layout)
             fault_point("images.save.export")
             await store.skopeo.export(
                 layout.path,

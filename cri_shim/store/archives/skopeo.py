@@ -137,7 +137,7 @@ class Skopeo:
 
         `exact`: no digest may change. No policy applies: policies are for images that come in.
         """
-        done = await run(
+        writing = run(
             [
                 self._installed(), "--insecure-policy", *self._platform, "--tmpdir", str(layout),
                 "copy", "--quiet", *(["--preserve-digests"] if exact else []),
@@ -145,6 +145,8 @@ class Skopeo:
             ],
             env=self._env,
         )  # fmt: skip
+        with Step("skopeo copy", f"skopeo, writing {target}", expected=True, program=True):
+            done = await writing
         if done.returncode:
             raise failure(done, f"cannot write {target}")
 

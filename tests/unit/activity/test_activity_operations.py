@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from cri_shim.activity import Operations, Step, Subject, operations, step
+from cri_shim.activity import Operations, Step, Subject, caller, operations, step
 from tests.fixtures.waiting import until
 
 POD = Subject("pod", "default/hang", "4f0c1b2a3d4e5f")
@@ -76,4 +76,14 @@ async def test_operations_are_found_by_the_id_of_their_object() -> None:
         assert all.waits_for(POD.id).startswith(": in progress since ")
         assert [fact["verb"] for fact in all.facts()] == ["RunPodSandbox"]
     assert (all.on(POD.id), all.waits_for(POD.id), all.facts()) == ([], "", [])
+    all.close()
+
+
+async def test_an_operation_that_serves_a_call_is_what_its_caller_waits_for() -> None:
+    all, call = Operations(), caller.Caller()
+    caller.enter(call)
+    with all.serving("LoadImage", Subject("archive", "/x.tar")) as operation:
+        assert list(all) == [operation]
+        assert call.operation is operation
+    assert call.outcome() == "; the work ends with it"
     all.close()
