@@ -33,6 +33,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
 from typing import Any
 
 from cri_shim.cli import exit_codes
@@ -47,6 +48,7 @@ _OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code."""
+    _open_standard_streams()
     return _guarded(lambda: _run(argv))
 
 
@@ -74,8 +76,7 @@ def _guarded(run: Callable[[], int]) -> int:
         try:
             return run()
         finally:
-            if sys.stdout is not None:
-                sys.stdout.flush()
+            sys.stdout.flush()
     except BrokenPipeError:  # the reader of stdout is gone: there is nobody to tell
         _drop_output()
         return exit_codes.FAILED
@@ -88,6 +89,16 @@ def _guarded(run: Callable[[], int]) -> int:
         return exit_codes.FAILED
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
+
+
+def _open_standard_streams() -> None:
+    """Open /dev/null in place of a standard stream that the caller has closed.
+
+    Python has None for it, and the next file that is opened would get its number.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115
 
 
 def _drop_output() -> None:

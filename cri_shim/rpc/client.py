@@ -106,17 +106,14 @@ class _Calls:
         code, text = error.code(), error.details() or ""
         if code is grpc.StatusCode.DEADLINE_EXCEEDED and text == "Deadline Exceeded":
             return TimedOut(f"{name}: no answer from {self._path} within {timeout} seconds")
-        if code is grpc.StatusCode.UNAVAILABLE and (reason := _connect_problem(self._path)):
-            return Unreachable(
-                f"no daemon answers on {self._path} ({reason}): start it with `cri-shim serve`, "
-                "or name another socket with --socket"
-            )
+        if code is grpc.StatusCode.UNAVAILABLE and (problem := _unreachable(self._path)):
+            return problem
         metadata = dict(cast("list[tuple[str, str]]", error.trailing_metadata() or []))
         return error_of(code, text, str(metadata.get(KIND_KEY, "")))
 
 
-def _connect_problem(path: Path) -> str:
-    """Return the system's error of connecting to the socket; "" if a server accepts.
+def _unreachable(path: Path) -> Unreachable | None:
+    """Return why nothing can be connected to the socket; None if a server accepts.
 
     gRPC's own text for this is a page about name resolution and addresses.
     """
@@ -124,6 +121,14 @@ def _connect_problem(path: Path) -> str:
         with socket.socket(socket.AF_UNIX) as probe:
             probe.settimeout(1)
             probe.connect(str(path))
+    except PermissionError as error:
+        return Unreachable(
+            f"this user may not use the socket {path} ({error.strerror}): run the command as root,"
+            " or name your own daemon's socket with --socket"
+        )
     except OSError as error:
-        return error.strerror or str(error)
-    return ""
+        return Unreachable(
+            f"no daemon answers on {path} ({error.strerror or error}): start it with `cri-shim"
+            " serve`, or name another socket with --socket"
+        )
+    return None

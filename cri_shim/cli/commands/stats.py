@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cri_shim.pb import api_pb2
     from cri_shim.rpc.client import Client
 
+ABSENT = {"--no-stream": "one sample is shown unless --watch is given"}
 _INTERVAL_S = 1.0  # between two samples: the rate of the CPU is taken over it
 _ID = 13  # characters of an id, as in the lists
 EXAMPLES = """

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -176,3 +178,13 @@ def test_a_termination_signal_cancels_a_client_and_lets_it_clean_up(
     monkeypatch.setattr("cri_shim.cli.commands.version.run", command)
     assert main(["version"]) == 128 + signal.SIGTERM
     assert cleaned == [True]
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_standard_stream_may_be_closed(closed: str, tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "cri_shim", "--socket", str(tmp_path / "s"), "stats"]
+    script = f'exec 9>&2; "$@" {closed}; echo "code $?" >&9'
+    done = subprocess.run(["sh", "-c", script, "sh", *words], capture_output=True, text=True)
+
+    assert done.stderr.endswith("code 3\n")
+    assert "Traceback" not in done.stderr
