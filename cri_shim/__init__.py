@@ -54,7 +54,7 @@ This is a map of the packages, top down. A package imports only packages that ar
     wire         protocols without I/O: bytes in, events out
     aio          asyncio primitives that know nothing of containers
     log          log lines
-    pb           generated messages: those of the CRI, and those of our records
+    pb           generated messages: those of the CRI, and those of the records
     faults       points at which tests make the daemon fail
     activity     work in hand: what each operation waits for, and since when
     errors       the kinds of failure

@@ -17,7 +17,7 @@ from cri_shim.linux import mounts
 from cri_shim.linux.remove import remove_tree
 
 _LOCK = "lock"
-_OURS = frozenset({"state", "layers", "alive", "oci-bin"})  # names that show a directory of ours
+_OURS = frozenset({"state", "layers", "alive", "oci-bin"})  # names that only a directory of cri-shim has
 _KERNELS_OWN = frozenset(
     {"bpf", "cgroup", "cgroup2", "debugfs", "devpts", "devtmpfs", "mqueue", "proc", "sysfs"}
 )
@@ -155,7 +155,7 @@ def _locked(path: Path, flags: int) -> int:
             raise
         if current:
             return fd
-        os.close(fd)  # a failed start has just removed the file that we locked
+        os.close(fd)  # a failed start has just removed the locked file
 
 
 def _is_at(fd: int, path: Path) -> bool:

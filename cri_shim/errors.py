@@ -92,7 +92,7 @@ class Unimplemented(CriShimError):
 
 
 class ToolFailed(CriShimError):
-    """A program we run (OCI runtime, conmon, CNI plugin, skopeo) failed; the text is its own."""
+    """A program (OCI runtime, conmon, CNI plugin, skopeo) failed; the text is its own."""
 
 
 class CommandNotFound(ToolFailed):

@@ -2,14 +2,14 @@
 
     2025-01-01T10:00:00.123 INFO pods.run pod is up pod=4f0c… ms=21
 
-Values in `extra` are printed as key=value. Under systemd (JOURNAL_STREAM names our stderr) lines
+Values in `extra` are printed as key=value. Under systemd (JOURNAL_STREAM names stderr) lines
 have the journal's <priority> instead of time and level.
 
 `container ID` and `pod ID` in a message become the object's name with a short id, if `name_objects`
 was called: drivers know only the ids.
 
 An event with any foreign text is one line without control characters and of bounded length. Only
-our own traceback has more lines, and they are indented. So no text can imitate an event.
+a traceback has more lines, and they are indented. So no text can imitate an event.
 """
 
 import logging

@@ -46,7 +46,7 @@ _REBOOTED = "the node was restarted"
 _DAEMON_DIED = "cri-shim ended while this container was being started"
 _UNFINISHED_PODS = (state.POD_CREATING, state.POD_REMOVING)
 _UNFINISHED = (state.CONTAINER_CREATING, state.CONTAINER_REMOVING)
-STARTS_S = 2.0  # for all starts in progress together; later ones are completed while we serve
+STARTS_S = 2.0  # for all starts in progress together; later ones are completed while the daemon serves
 
 _log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ def _found(engine: Engine) -> Recovered:
 
 
 async def recover(engine: Engine) -> Recovered:
-    """Bring every record in line with the node; long work goes on in the background."""
+    """Bring every record in line with the node; long work continues in the background."""
     found = _found(engine)
     passage.update(engine)
     with engine.work.operations.doing("recovery", Subject("the start of the daemon")):
@@ -120,7 +120,7 @@ async def _one(subject: Subject, work: "asyncio.Future[None] | object") -> None:
     try:
         with Step(str(subject), f"{subject} to be recovered"):
             await work  # type: ignore[misc]
-    except Exception as e:  # also a bug of our own: the other objects must be served
+    except Exception as e:  # also a bug: the other objects must be served
         unexpected = None if isinstance(e, CriShimError | OSError) else e
         text = "%s could not be recovered and is left as it was recorded: %s"
         _log.error(text, subject, e, exc_info=unexpected)

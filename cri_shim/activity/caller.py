@@ -8,7 +8,7 @@ from cri_shim.activity.operation import Operation
 
 @dataclass(slots=True)
 class Caller:
-    """One call. `operation` is the last one that it waited for; it may go on after the call."""
+    """One call. `operation` is the last one that it waited for; it may continue after the call."""
 
     operation: Operation | None = None
 
@@ -19,7 +19,7 @@ class Caller:
             return ""
         if operation.abandoned or not operation.open:
             return "; the work ends with it"
-        return f"; the work goes on: {operation.waits_for or operation.verb}"
+        return f"; the work continues: {operation.waits_for or operation.verb}"
 
 
 _current: ContextVar[Caller | None] = ContextVar("caller", default=None)

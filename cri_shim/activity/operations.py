@@ -93,7 +93,7 @@ class Operations:
 
 def _tell(operation: Operation, late: Step, now: float) -> None:
     level = logging.INFO if late.expected else logging.WARNING
-    what = "still at work" if late is operation.root else f"still waiting for {late.waits_for}"
+    what = "still running" if late is operation.root else f"still waiting for {late.waits_for}"
     step.log.log(
         level, "%s: %s (%s, %s)", operation.subject, what, operation.verb, late.lasted(now)
     )

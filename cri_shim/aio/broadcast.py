@@ -65,7 +65,7 @@ class Subscription(Generic[T]):
         self._dropped = False
 
     def offer(self, item: T, weight: int, limit: int) -> bool:
-        """Queue `item`; False, for ever, once more than `limit` would be queued.
+        """Queue `item`; False, forever, once more than `limit` would be queued.
 
         A single item may be larger than `limit`.
         """

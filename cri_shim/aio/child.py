@@ -35,7 +35,7 @@ KILLED_CODE = 128 + signal.SIGKILL
 
 _log = logging.getLogger(__name__)
 
-ours: set[int] = set()  # pids this module will reap itself
+ours: set[int] = set()  # pids that this module will reap itself
 
 
 def exit_code(returncode: int) -> int:
@@ -70,7 +70,7 @@ class Child:
         self._began = time.monotonic()
         self._wait_status = reap
         self.leads_session = session
-        self._pidfd = os.pidfd_open(self.pid)  # our child, not reaped yet: the pid is still its own
+        self._pidfd = os.pidfd_open(self.pid)  # a child, not reaped yet: the pid is still its own
         ours.add(self.pid)
         if (step := current()) is not None and step.program:
             step.pid = pid
@@ -144,7 +144,7 @@ def _reap_adopted(pid: int) -> int:
 class Settings(TypedDict, total=False):
     """How a program is started, besides its streams: as for subprocess.Popen."""
 
-    env: Mapping[str, str] | None  # None: our own
+    env: Mapping[str, str] | None  # None: that of this process
     cwd: str | None
     pass_fds: Sequence[int]
     executable: str | None  # the program, if argv[0] is only the name that the program gets

@@ -1,6 +1,6 @@
 """Reads paths that callers name; they may be on a file system that never answers.
 
-A hard-mounted NFS server that is gone keeps a thread in the kernel for ever. So such a path is
+A hard-mounted NFS server that is gone keeps a thread in the kernel forever. So such a path is
 never read on the event loop, nor in the pool of `offload`, which the daemon's own files use. Each
 call has a daemon thread of its own and a time limit. A thread that hangs is abandoned: it ends when
 the file system answers, and it prevents neither the daemon nor the interpreter from ending.

@@ -1,7 +1,7 @@
 """Runs calls that the kernel may never answer, in a process of their own.
 
 A path on a network file system whose server is gone, or on a file system whose program has stopped,
-can hold a thread in the kernel for ever; on some of them even SIGKILL does not end it. A thread of
+can hold a thread in the kernel forever; on some of them even SIGKILL does not end it. A thread of
 the daemon would then prevent the daemon from ending, and so the next one from starting. A process
 does not: it is killed and abandoned. It ends when the file system answers, and does nothing more.
 

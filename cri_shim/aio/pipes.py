@@ -65,7 +65,7 @@ class Collector:
             self._done.set_result(None)
 
     def started(self) -> None:
-        """Close our write end: the child has its copy."""
+        """Close the write end here: the child has its copy."""
         os.close(self.write_end)
         self.write_end = -1
 

@@ -26,7 +26,7 @@ T = TypeVar("T", bound=Ready)
 
 
 class Standby(Generic[T]):
-    """At most one process of `start`, which is ended if nobody takes it for `seconds`."""
+    """At most one process of `start`, which is ended if it is not used for `seconds`."""
 
     def __init__(self, what: str, start: Callable[[], T], seconds: float) -> None:
         """`what` describes the process; `seconds` may be 0: then none is ever started."""

@@ -77,7 +77,7 @@ def _guarded(run: Callable[[], int]) -> int:
             return run()
         finally:
             sys.stdout.flush()
-    except BrokenPipeError:  # the reader of stdout is gone: there is nobody to tell
+    except BrokenPipeError:  # the reader of stdout has closed it: no message would be read
         _drop_output()
         return exit_codes.FAILED
     except OSError as e:  # an error of the machine: a read-only directory, a full disk

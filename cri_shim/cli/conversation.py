@@ -1,4 +1,4 @@
-"""Connects our own input, output and terminal with a session."""
+"""Connects standard input, output and the terminal with a session."""
 
 import asyncio
 import os
@@ -43,7 +43,7 @@ def _has_data(fd: int) -> bool:
 
 
 async def converse(url: str, certificate: Path | None, *, stdin: bool, tty: bool) -> "Outcome":
-    """Run a session to its end: pass on our input if `stdin`, and show the output."""
+    """Run a session to its end: send standard input if `stdin`, and show the output."""
     from cri_shim.cli import terminal
     from cri_shim.cli.session import Session
 
@@ -76,14 +76,14 @@ def error_of(outcome: "Outcome") -> CriShimError:
 
 
 def show(stream: int, data: bytes | memoryview) -> None:
-    """Write output to our stdout (1) or stderr (2) at once."""
+    """Write output to stdout (1) or stderr (2) at once."""
     to = (sys.stdout if stream == 1 else sys.stderr).buffer
     to.write(data)
     to.flush()
 
 
 async def _feed(session: "Session") -> None:
-    """Send our input until its end. If the session has ended, its reader has already seen it."""
+    """Send standard input until its end. If the session has ended, its reader has already seen it."""
     with suppress(ConnectionError):
         async for data in _input(sys.stdin.fileno()):
             await session.send(data)

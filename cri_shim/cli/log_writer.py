@@ -1,4 +1,4 @@
-"""Writes log entries: those of stdout to our stdout, those of stderr to our stderr."""
+"""Writes log entries: those of stdout to stdout, those of stderr to stderr."""
 
 import sys
 from typing import TYPE_CHECKING

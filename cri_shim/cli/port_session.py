@@ -1,6 +1,6 @@
 """The client of one forwarded connection: WebSocket with the channels of v4 to PortForward's URL.
 
-The protocol cannot tell that one side has ended and the other goes on: the connection ends when the
+The protocol cannot tell that one side has ended and the other continues: the connection ends when the
 program in the pod closes it, or when the local program has gone.
 """
 

@@ -256,5 +256,5 @@ async def _first(answers: "AsyncIterator[Made]") -> "Made":
 
 
 def _tell(text: str) -> None:
-    with suppress(OSError):  # nobody reads it any more
+    with suppress(OSError):  # the reader has closed it
         print(f"cri-shim: {text}", file=sys.stderr, flush=True)

@@ -21,7 +21,7 @@ def raw(fd: int) -> Iterator[None]:
 
 
 def size() -> tuple[int, int] | None:
-    """Return columns and lines; None if none of our streams is a terminal."""
+    """Return columns and lines; None if no standard stream is a terminal."""
     for fd in (0, 1, 2):
         try:
             return os.get_terminal_size(fd)

@@ -23,7 +23,7 @@ class Failures:
 
     @contextmanager
     def collected(self) -> Iterator[None]:
-        """Keep a ConfigError of the block and go on after it."""
+        """Keep a ConfigError of the block and continue after it."""
         try:
             yield
         except ConfigError as e:

@@ -28,7 +28,7 @@ def translated(entries: Iterable[Entry], warnings: list[str]) -> list[Entry]:
         if entry.name in _EMPTY_IS_DEFAULT and not entry.value:
             continue
         if entry.name == "runtime" and by_path:
-            warnings.append(f"{entry.origin}: runtime is not used: runtime_path is there too")
+            warnings.append(f"{entry.origin}: runtime is not used: runtime_path is set, too")
         elif entry.name == "runtime" and isinstance(entry.value, str):
             result += _default(entry, entry.value)
         elif entry.path[0] == "runtimes" and len(entry.path) == 2:

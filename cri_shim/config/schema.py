@@ -54,7 +54,7 @@ class Server:
     run_root: Path = key(Path("/run/cri-shim"), "what is deleted at reboot", check=checks.run_root)
     log_level: str = key("info", "debug, info, warning or error", check=checks.one_of(*LEVELS))
     shutdown_grace: float = key(
-        10.0, "seconds that work in hand is given when the daemon stops", check=checks.not_negative
+        10.0, "seconds that running work is given when the daemon stops", check=checks.not_negative
     )
 
 
@@ -94,15 +94,15 @@ class Network:
     netns_dir: Path = key(
         Path("/run/netns"), "where network namespaces are pinned", check=checks.root
     )
-    bundled: bool = key(True, "use our own bridge network while cni_config_dir holds none")
+    bundled: bool = key(True, "use the bundled bridge network while cni_config_dir holds none")
     bridge: str = key(
         "cri-shim0",
-        "bridge of our own network; made from server.root where that is not the default",
+        "bridge of the bundled network; made from server.root where that is not the default",
         check=checks.interface,
     )
     subnet: str = key(
         "10.87.0.0/16",
-        "subnet of our own network, or IPV4,IPV6; made as the bridge's name is",
+        "subnet of the bundled network, or IPV4,IPV6; made as the bridge's name is",
         check=checks.subnet,
     )
     user_mode: str = key(
@@ -255,7 +255,7 @@ class Config:
     )
     seccomp_profile: tuple[str, ...] = key(
         (),
-        "files in place of our own profile for seccomp RuntimeDefault: the first that exists",
+        "files in place of the built-in profile for seccomp RuntimeDefault: the first that exists",
         check=checks.all_absolute_texts,
         lone=True,
     )

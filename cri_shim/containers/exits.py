@@ -54,7 +54,7 @@ def _for_memory(engine: Engine, container: state.ContainerRecord, exit: Exit) ->
 
     On cgroup v1, conmon also gets a notice when another container of the pod is killed at the pod's
     limit. conmon may also have died, or report too late. A killed child process does not count if
-    we killed the init ourselves.
+    the daemon killed the init.
     """
     counted = engine.cgroups.killed_for_memory(container.id, container.cgroups_path)
     stopping = engine.work.stopping.get(container.id)

@@ -108,7 +108,7 @@ async def start(
 ) -> InteractiveSession:
     """Start the container and attach before its program begins. Errors as of starts.start.
 
-    If the caller is cancelled, the start goes on without it.
+    If the caller is cancelled, the start continues without it.
     """
     joined: InteractiveSession | None = None
     waited_for = True

@@ -52,7 +52,7 @@ async def freeze(engine: Engine, container: state.ContainerRecord) -> None:
     except TimeoutError as e:
         raise TimedOut(
             f"container {container.id} did not freeze within {FREEZE_S:g} s: one of its processes"
-            " hangs in the kernel; it goes on"
+            " hangs in the kernel; it runs again"
         ) from e
 
 

@@ -1,4 +1,4 @@
-"""StartContainer: conmon runs the OCI runtime's `create`; then we run its `start`.
+"""StartContainer: conmon runs the OCI runtime's `create`, then the daemon its `start`.
 
 After a failed start the container is EXITED with reason StartError and code 128, and its message is
 the error.

@@ -58,7 +58,7 @@ def resume(engine: Engine, container: state.ContainerRecord) -> None:
     if container.HasField("stop") and lifecycle.has_process(container):
         grace = max(0.0, (container.stop.kill_at - _boot_clock()) / _SECOND)
         what = engine.objects.container_subject(container.id)
-        _log.info("%s: its stop goes on, SIGKILL is due in %.1f s", what, grace)
+        _log.info("%s: its stop continues, SIGKILL is due in %.1f s", what, grace)
         _begin(engine, container, grace)
 
 

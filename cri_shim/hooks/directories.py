@@ -67,7 +67,7 @@ class Hooks:
         if self._must_exist and missing:
             raise ConfigError(f"{missing[0]}; make it, or set hooks_dir_not_exist_fatal = false")
         if self._strict and found.bad:
-            raise ConfigError(f"{found.bad[0]}; mend it, or set hooks_bad_file_fatal = false")
+            raise ConfigError(f"{found.bad[0]}; correct it, or set hooks_bad_file_fatal = false")
         self._log_new([*found.bad, *([] if self._optional else missing)])
         return found.definitions
 

@@ -26,7 +26,7 @@ from cri_shim.images.load import load
 from cri_shim.linux.privacy import write_private
 from cri_shim.untrusted import parse_json, printable, read_file, reason
 
-WAIT_S = 600.0  # for all entries together; after that, loading goes on beside the pods
+WAIT_S = 600.0  # for all entries together; after that, loading continues beside the pods
 MOST_ENTRIES = 1000  # of the directory, and of each layout
 _NOTE_LIMIT = 4 << 20  # bytes
 
@@ -81,7 +81,7 @@ async def _load(engine: Engine, path: Path) -> list[str]:
     """Load one entry and return the ids of its images; [] after a failure, which is logged."""
     try:
         loaded = await load(engine, str(path))
-    except Exception as e:  # also a bug of our own: the other entries are loaded
+    except Exception as e:  # also a bug: the other entries are loaded
         unexpected = None if isinstance(e, CriShimError | OSError) else e
         _log.warning("%s is not loaded: %s", printable(path), e, exc_info=unexpected)
         return []

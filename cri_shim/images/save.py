@@ -3,7 +3,7 @@
 If the blobs of its layers were kept (`image.keep_blobs`), they are saved as they were pulled.
 Otherwise each layer's tar is rebuilt, byte for byte, from the unpacked files and its recipe. Then
 the manifest is new, but config and id are the same. Some layers cannot be rebuilt: they were
-unpacked by a cri-shim that wrote no recipes, or have a file twice. They are packed anew from the
+unpacked by a cri-shim that wrote no recipes, or have a file twice. They are packed again from the
 unpacked files. Such a layer is a different one, so the config is rewritten and the id changes.
 `save` returns the id that was saved, and the log has a warning.
 """
@@ -83,7 +83,7 @@ def _target(target: str) -> tuple[str, Path]:
         kinds = ", ".join(f"{t}:/PATH" for t in TRANSPORTS)
         raise InvalidArgument("target", f"{target!r} is not one of {kinds}, without another colon")
     if os.path.lexists(path):
-        raise AlreadyExists(f"cannot save to {target}: {path} is there already; remove it first")
+        raise AlreadyExists(f"cannot save to {target}: {path} exists already; remove it first")
     if not path.parent.is_dir():
         raise NotFound(f"cannot save to {target}: there is no directory {path.parent}")
     return transport, path
@@ -150,7 +150,7 @@ async def _layer(
         packed = diff_id
     except ToolFailed as e:
         tar.unlink(missing_ok=True)
-        _log.warning("%s; it is packed anew, and the id of the saved image is another one", e)
+        _log.warning("%s; it is packed again, and the id of the saved image is another one", e)
         async with opened(store.layers.opened(diff_id)) as directory:
             packed, size = await store.layers.pack(directory, tar, None, ())
     tar.rename(layout.blob(packed))

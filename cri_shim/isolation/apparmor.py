@@ -1,4 +1,4 @@
-"""AppArmor on this node: whether it is enabled, the loaded profiles, and our default profile.
+"""AppArmor on this node: whether it is enabled, the loaded profiles, and the default profile.
 
 apparmor_parser loads the default profile when the first container needs it, and again whenever it
 is found unloaded.
@@ -75,7 +75,7 @@ class AppArmor:
             raise ToolFailed(f"cannot read the loaded AppArmor profiles: {e}") from e
 
     async def _default(self, field: str) -> str:
-        """Load our default profile; return "" if it was not requested and cannot be loaded."""
+        """Load the default profile; return "" if it was not requested and cannot be loaded."""
         if apparmor.DEFAULT in self._loaded():
             return apparmor.DEFAULT
         try:

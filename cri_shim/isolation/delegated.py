@@ -19,7 +19,7 @@ _OWN = "cri-shim-daemon"  # v2: a group that gives controllers to groups below h
 
 
 def found() -> Cgroups | None:
-    """Return the groups below our own group, if it was delegated to us."""
+    """Return the groups below the daemon's own group, if it was delegated."""
     trees = Hierarchies()
     own = trees.own_groups()
     bases = {_base(tree, own) for tree in trees.all()}
@@ -32,9 +32,9 @@ def found() -> Cgroups | None:
 
 
 def _base(tree: Hierarchy, own: Mapping[str, str]) -> str | None:
-    """Return our group in this tree, below its mount point; None if we cannot make groups there."""
+    """Return the daemon's group in this tree, below its mount point; None if it may not have groups."""
     path = own.get(tree.named())
-    if path is None or path.startswith("/.."):  # outside our cgroup namespace
+    if path is None or path.startswith("/.."):  # outside of this cgroup namespace
         return None
     relative = path.removeprefix(tree.root.rstrip("/")).strip("/")
     if relative.rpartition("/")[2] == _OWN:  # an earlier runtime in this process has moved it
@@ -45,7 +45,7 @@ def _base(tree: Hierarchy, own: Mapping[str, str]) -> str | None:
 
 
 def _make_room(trees: Hierarchies, base: str) -> frozenset[str]:
-    """Move the processes in our group, this one and the holder, to a group of their own.
+    """Move the daemon and the holder from the delegated group to a group below it.
 
     Returns the controllers that were delegated.
     """

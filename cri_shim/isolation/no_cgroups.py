@@ -1,4 +1,4 @@
-"""Containers without control groups, for an unprivileged user to whom none were delegated.
+"""Containers without control groups, for an unprivileged user without delegated ones.
 
 No limits are possible then. A group would also list the processes of a container and their usage.
 /proc gives these instead: a container's processes are those in a mount namespace whose root is the
@@ -95,7 +95,7 @@ class NoCgroups:
 
 
 class _Processes:
-    """The processes in our containers' root file systems, found in one scan of /proc."""
+    """The processes in the containers' root file systems, found in one scan of /proc."""
 
     def __init__(self, rootfs: Callable[[str], Path]) -> None:
         self._rootfs = rootfs
@@ -137,7 +137,7 @@ def _mount_namespaces() -> Iterator[tuple[int, str]]:
                 continue
             try:
                 namespace = os.readlink(f"/proc/{entry.name}/ns/mnt")  # noqa: PTH115
-            except OSError:  # gone, a zombie, or not ours to read
+            except OSError:  # gone, a zombie, or not readable
                 continue
             if namespace != own:
                 yield int(entry.name), namespace

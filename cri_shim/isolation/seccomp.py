@@ -1,4 +1,4 @@
-"""The sources of seccomp profiles: our own default, and files on the node.
+"""The sources of seccomp profiles: the built-in default, and files on the node.
 
 RuntimeDefault is `default_seccomp.json` of this package, unless `seccomp_profile` names a file.
 docs/seccomp.md compares it with the profiles of other runtimes. Files are read when a container is
@@ -21,11 +21,11 @@ from cri_shim.spec import seccomp
 from cri_shim.spec.seccomp import Filter, Machine
 
 MAX_PROFILE = 4 << 20  # bytes; real ones have 20 KiB
-ARCHITECTURES = ("amd64", "arm64")  # of our own profile, with the others that they also run
+ARCHITECTURES = ("amd64", "arm64")  # of the built-in profile, with the others that they also run
 
 
 class SeccompProfiles:
-    """`candidates`: files to search for RuntimeDefault; without any, our own profile is used.
+    """`candidates`: files to search for RuntimeDefault; without any, the built-in profile is used.
 
     `architecture` as images name it.
     """
@@ -42,18 +42,18 @@ class SeccompProfiles:
             tried = ", ".join(self._candidates)
             return (
                 f"the seccomp profile of this node does not exist; tried: {tried}; set"
-                " seccomp_profile to a file that exists, or leave it out for our own profile"
+                " seccomp_profile to a file that exists, or leave it out for the built-in profile"
             )
         if self._machine.architecture in ARCHITECTURES:
             return ""
         return (
-            f"there is no seccomp profile of our own for {self._machine.architecture};"
+            f"there is no built-in seccomp profile for {self._machine.architecture};"
             " set seccomp_profile to a file for this processor"
         )
 
     def source(self) -> str:
         """Return the source of RuntimeDefault, or the problem, as a text for people."""
-        return self.problem() or str(self._configured() or "our own")
+        return self.problem() or str(self._configured() or "built-in")
 
     async def filter(
         self, at: str, request: seccomp.ProfileRequest | None, capabilities: Collection[str]

@@ -2,7 +2,7 @@
 
 A thread cannot have its own user namespace, so a short-lived child makes all namespaces: unshare(1)
 executes `cat`, which answers when the namespaces exist. Then the maps of the child are written, its
-namespaces are pinned, and it is ended. A thread of ours joins all but the user namespace and sets
+namespaces are pinned, and it is ended. A thread joins all but the user namespace and sets
 loopback and host name. A child that joins the user and net namespaces sets their parameters (see
 sysctls).
 """

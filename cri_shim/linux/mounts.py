@@ -57,7 +57,7 @@ def _unescape(text: str) -> str:
 
 
 def mountinfo() -> Iterator[Mount]:
-    """Yield every mount of our mount namespace."""
+    """Yield every mount of this mount namespace."""
     return parse_mountinfo(os.fsdecode(Path("/proc/self/mountinfo").read_bytes()))
 
 

@@ -1,4 +1,4 @@
-"""Processes by descriptor: it means one process for ever, and is readable after its end."""
+"""Processes by descriptor: it means one process forever, and is readable after its end."""
 
 import errno
 import fcntl

@@ -18,7 +18,7 @@ class ProcessFacts:
 
     pid: int
     parent: int
-    pids: tuple[int, ...]  # in our pid namespace, and in each one below it that has the process
+    pids: tuple[int, ...]  # in this pid namespace, and in each one below it that has the process
     uid: int  # effective
     state: str  # the letter of proc(5)
     tty: str  # "pts/0"; "?" for none

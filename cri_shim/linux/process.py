@@ -153,7 +153,7 @@ def find_by_cmdline(
 
     `among` decides by the pid whether the arguments are read. The runtime searches for its own
     programs and leaves out containers: a container could look like a program of the runtime, or
-    block the reader for ever.
+    block the reader forever.
     """
     pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
     return [pid for pid in pids if among(pid) and (words := arguments(pid)) and predicate(words)]
@@ -178,7 +178,7 @@ def in_our_pid_namespace(pid: int) -> bool:
         status = Path(f"/proc/{pid}/status").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
         return False
-    # One number for each namespace from ours down to the process's own. The name comes first and
+    # One number for each namespace from this one down to the process's own. The name comes first and
     # may have any text, but its newlines are escaped.
     found = re.search(rb"^NSpid:\t(\d+)$", status, re.MULTILINE)
     return found is not None
@@ -208,10 +208,10 @@ def _own_mask(key: str) -> int:
 
 
 def own_oom_score_adj() -> int:
-    """Return our OOM score adjustment: without CAP_SYS_RESOURCE, children cannot go below it."""
+    """Return this process's OOM score adjustment: without CAP_SYS_RESOURCE, children cannot go below it."""
     return int(Path("/proc/self/oom_score_adj").read_text())
 
 
 def become_subreaper(inherit: bool = True) -> None:
-    """Start or stop inheriting the orphans among our descendants, which aio.reaper then reaps."""
+    """Start or stop inheriting the orphans among the descendants, which aio.reaper then reaps."""
     syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, int(inherit))

@@ -1,4 +1,4 @@
-"""A process that is not our child, by a descriptor that can never mean another process.
+"""A process that is not a child of this one, by a descriptor that can never mean another process.
 
 with Process.of(record) as process:
     if not await process.kill():
@@ -89,7 +89,7 @@ class Process:
         """Return how it ended: 0..255, or 128 + signal; None if that is not known (yet)."""
         if self._fd is None:
             return None
-        try:  # a zombie child of ours: read the status without reaping it
+        try:  # a zombie child of this process: read the status without reaping it
             found = os.waitid(os.P_PIDFD, self._fd, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         except ChildProcessError:
             return pidfd.exit_status(self._fd)

@@ -1,4 +1,4 @@
-"""Sources of bind mounts: found once, and mounted by a descriptor at a place of our own.
+"""Sources of bind mounts: found once, and mounted by a descriptor at a private place.
 
 Others may write to the directories in such a path, and replace a name in it at any time. So a
 source is opened without following symbolic links, and the opened object is mounted where only the

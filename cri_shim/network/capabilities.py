@@ -18,7 +18,7 @@ from cri_shim.pb import api_pb2, state_pb2
 
 INGRESS = "kubernetes.io/ingress-bandwidth"  # resource quantities, bits per second
 EGRESS = "kubernetes.io/egress-bandwidth"
-ADDRESSES = "cri-shim.io/ips"  # our annotation: "10.1.2.3/24,fd00::3/64"; plugins declare `ips`
+ADDRESSES = "cri-shim.io/ips"  # an annotation: "10.1.2.3/24,fd00::3/64"; plugins declare `ips`
 HARDWARE_ADDRESS = "cri-shim.io/mac"
 
 BURST_BITS = (2**32 - 1) * 8 - 1  # the largest burst of the bandwidth plugin; CRI-O uses it, too

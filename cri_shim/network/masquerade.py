@@ -1,4 +1,4 @@
-"""One static masquerade rule for each pod subnet: nft in a table of our own, or iptables
+"""One static masquerade rule for each pod subnet: nft in a separate table, or iptables
 if nft is not installed or fails, as on a kernel without nf_tables.
 
 Packets that leave the subnet get the node's address; packets within it, and multicast, do not.
@@ -53,7 +53,7 @@ def nft_chain(subnet: str) -> str:
 
 
 def nft_rules(subnet: str) -> str:
-    """Return a transaction that leaves exactly our rule in the subnet's chain."""
+    """Return a transaction that leaves exactly this rule in the subnet's chain."""
     family, chain = _family(subnet), f"{_family(subnet)} {TABLE} {nft_chain(subnet)}"
     return (
         f"add table {family} {TABLE}\n"

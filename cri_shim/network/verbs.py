@@ -75,7 +75,7 @@ def addresses(at: Attachment, final: Result) -> list[str]:
     """Return the addresses that ADD gave the pod, primary first.
 
     ToolFailed if there is none: the kubelet considers a pod without an address broken, and would
-    replace it for ever.
+    replace it forever.
     """
     ips = result.pod_ips(final, at.interface)
     if not ips:

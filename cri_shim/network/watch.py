@@ -15,7 +15,7 @@ from cri_shim.linux import inotify
 from cri_shim.linux.inotify import Inotify
 
 QUIET_S = 0.1  # writers cause several events: wait until there was none for this time,
-ROUNDS = 10  # but not for ever
+ROUNDS = 10  # but not forever
 
 _CONTENT = inotify.CHANGED | inotify.IN_ATTRIB  # a plugin may be made executable
 _APPEARANCE = (

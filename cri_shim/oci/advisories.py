@@ -103,8 +103,8 @@ def _sentence(advisory: Advisory, version_line: str, fixed: Container[str] | Non
     if not ids:
         return ""
     good = " or ".join(advisory.fixed)
-    unless = "" if fixed is not None else ", unless your distribution mended it"
+    unless = "" if fixed is not None else ", unless your distribution fixed it"
     return (
         f"{version_line}: {advisory.what} ({', '.join(ids)}){unless};"
-        f" install {advisory.program} {good}, or a mended package of your distribution"
+        f" install {advisory.program} {good}, or a fixed package of your distribution"
     )

@@ -54,8 +54,8 @@ class Control:
                 )
                 if not used:
                     raise TimedOut(  # noqa: TRY301
-                        f"the log {log.path} was not opened anew within {REOPEN_S:g} s: conmon does"
-                        " not react, and goes on with the log that it has"
+                        f"the log {log.path} was not reopened within {REOPEN_S:g} s: conmon does"
+                        " not react, and writes on to the open log"
                     )
             except BaseException as e:
                 if isinstance(e, WrongState):  # conmon has ended: a removal may already be complete

@@ -86,7 +86,7 @@ def open_next(log: LogFile, at: Path) -> tuple[int | None, Identity]:
     directory = _directory(log)
     try:
         if _is_directory(directory, log.name):
-            raise WrongState(f"the log {log.path} cannot be opened anew: it is a directory")
+            raise WrongState(f"the log {log.path} cannot be reopened: it is a directory")
         _remove_next(directory, log)
         made = _create(directory, log.name + NEW)
         if _is_mounted(directory, at):
@@ -169,7 +169,7 @@ def _check(directory: int, log: LogFile) -> bool:
     except FileNotFoundError:
         return False
     if not stat.S_ISREG(mode):
-        raise WrongState(f"{log.path} cannot be a log: something else than a file is there")
+        raise WrongState(f"{log.path} cannot be a log: it exists and is not a file")
     return True
 
 

@@ -161,7 +161,7 @@ class _LogFile:
         self._parser.forget()
 
     def close(self) -> None:
-        """Close it for ever: a read that hangs, and ends later, leaves nothing open."""
+        """Close it forever: a read that hangs, and ends later, leaves nothing open."""
         self._closed = True
         self._close_file()
 

@@ -2,7 +2,7 @@
 
 crun gives the daemon's pipes to the command. runc (without --detach) copies the command's output
 through its own pipes, and after the command's end waits until every background child has closed
-them: for ever, if that child is a daemon. Once the daemon has closed its read end, the next byte
+them: forever, if that child is a daemon. Once the daemon has closed its read end, the next byte
 that runc copies fails, and runc ends with the command's exit code. Background daemons may write
 nothing, so this module writes the byte.
 """

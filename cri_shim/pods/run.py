@@ -1,6 +1,6 @@
 """RunPodSandbox: intent, namespaces, network, then READY.
 
-The work belongs to the daemon: it goes on after the caller's deadline, and the next equal request
+The work belongs to the daemon: it continues after the caller's deadline, and the next equal request
 joins it or returns its result. A failure is undone by the steps that remove a pod.
 """
 

@@ -65,7 +65,7 @@ def _no_runtime(handlers: Iterable[Handler], chosen: Handler | None, config: Con
 
 
 def _to_get(name: str, key: str) -> tuple[str, str]:
-    """Return the remedy for a runtime that is not there, and its package, if we know one."""
+    """Return the remedy for a runtime that is not there, and its package, if one is known."""
     if name not in ("crun", "runc"):
         return f"set {key}", ""
     return f"{packages.install(name)}, or set {key}", packages.of(name)
@@ -81,7 +81,7 @@ def _other(handler: Handler, config: Config, default: Handler | None) -> Finding
     if not handler.is_found and config.origin.get(key, "default") == "default":
         return Finding(what, Level.OK, "not installed")
     sentence = f"OCI runtime {handler.name} does not work, its pods are refused: {handler.problem}"
-    return Finding(what, Level.WARNING, sentence, f"mend it, or set {key}", key=key)
+    return Finding(what, Level.WARNING, sentence, f"repair it, or set {key}", key=key)
 
 
 def _was_preferred(handler: Handler, default: Handler, config: Config) -> bool:
@@ -96,7 +96,7 @@ def _replaced(handler: Handler, default: Handler, key: str) -> Finding:
     instead = f"the default OCI runtime is {short(default.version)} in place of {name}"
     sentence = f"{instead}: {handler.problem}"
     if handler.is_found:
-        return Finding(what, Level.WARNING, sentence, f"mend {name}, or set runtime", key=key)
+        return Finding(what, Level.WARNING, sentence, f"repair {name}, or set runtime", key=key)
     return Finding(what, Level.NOTE, sentence, *_to_get(name, key), key)
 
 
@@ -149,7 +149,7 @@ def _limits(engine: Engine) -> Iterator[Finding]:
         level = Level.WARNING if problem else Level.OK
         yield Finding("resource limits", level, problem or "available")
     elif not engine.host.can_raise:
-        sentence = "no CAP_SYS_RESOURCE: oom_score_adj of containers is not set below our own"
+        sentence = "no CAP_SYS_RESOURCE: oom_score_adj of containers is not set below the daemon's"
         yield Finding("capabilities", Level.WARNING, sentence, "give the daemon CAP_SYS_RESOURCE")
 
 

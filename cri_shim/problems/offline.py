@@ -157,7 +157,7 @@ def _port(config: Config) -> Finding:
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((ours.address, ours.port))  # never listens: nobody can connect
+            probe.bind((ours.address, ours.port))  # never listens: no client can connect
         except OSError as e:
             sentence = f"cannot listen on {ours.address} port {ours.port}: {e.strerror}"
             remedy = "choose another streaming.address or streaming.port"

@@ -105,7 +105,7 @@ class Answer:
 
 
 class Connections:
-    """`environ` has the proxies; `patience`: seconds without a byte until Stalled, 0: for ever."""
+    """`environ` has the proxies; `patience`: seconds without a byte until Stalled, 0: forever."""
 
     def __init__(self, environ: Mapping[str, str], patience: float, threads: int) -> None:
         self._environ = environ

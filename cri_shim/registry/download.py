@@ -192,6 +192,6 @@ class Download:
         return Failure("invalid", f"{session.endpoint.host}: {self._what(session)}: {text}")
 
     def _damaged(self, session: Session, part: Part) -> Failure:
-        found = self._failure(session, f"what came has the digest {part.digest()}")
+        found = self._failure(session, f"the received content has the digest {part.digest()}")
         self._restart(part)  # no byte of it may be continued elsewhere
         return found

@@ -13,7 +13,7 @@ class Events:
         self._lock = threading.Lock()
 
     def send(self, event: str, **values: object) -> None:
-        """Write an event; BrokenPipeError if nobody reads any more."""
+        """Write an event; BrokenPipeError if the reader has closed it."""
         line = json.dumps({"event": event, **values}).encode() + b"\n"
         with self._lock:
             while line:

@@ -24,7 +24,7 @@ def accepts(
     certs_dirs: tuple[str, ...] = certificates.OF_SYSTEM,
     hosts_dirs: tuple[str, ...] = hosts_toml.OF_SYSTEM,
 ) -> bool:
-    """Ask the root of the registry's API; return False if it asks nobody for credentials.
+    """Ask the root of the registry's API; return False if it does not ask for credentials.
 
     Failure if it refuses these, or cannot be asked. Mirrors are not asked.
     """

@@ -72,12 +72,12 @@ class Pull:
         )
 
     def work(self) -> None:
-        """Download what is ordered, for ever; several threads do."""
+        """Download what is ordered, forever; several threads do."""
         while True:
             self._queue.get().run()
 
     def tell(self) -> None:
-        """Tell the progress of the downloads from time to time, for ever; one thread does.
+        """Tell the progress of the downloads from time to time, forever; one thread does.
 
         It is not told by the thread that downloads, which may wait for the next byte.
         """

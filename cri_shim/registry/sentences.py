@@ -39,8 +39,8 @@ def unauthorized(host: str, what: str, identity: Identity, said: str) -> Sentenc
 
 
 def denied(host: str, what: str, identity: Identity, said: str) -> Sentence:
-    whom = identity.credential or "a client without credentials"
-    return f"{host} denies {what} to {whom}: {said}", ""
+    client = identity.credential or "a client without credentials"
+    return f"{host} denies {what} to {client}: {said}", ""
 
 
 def limited(host: str, wait: float | None, now: float) -> Sentence:

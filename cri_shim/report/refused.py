@@ -102,5 +102,5 @@ def _seccomp(config: Config) -> Iterator[Finding]:
     if config.seccomp_profile and not any(Path(file).is_file() for file in config.seccomp_profile):
         tried = ", ".join(config.seccomp_profile)
         key = "seccomp_profile"
-        sentence = f"none of these files is there: {tried}: RuntimeDefault would be refused"
+        sentence = f"none of these files exists: {tried}: RuntimeDefault would be refused"
         yield Finding(key, Level.WARNING, _placed(config, key, ConfigError(sentence)), key=key)

@@ -11,5 +11,5 @@ these names show to be of cri-shim is removed, never a directory as a whole.
 - `plan`: what would be removed
 - `perform`: removes it
 - `sweep`: processes, mounts, pins, control groups and files, without a runtime
-- `network`: the bridge, its rules, and addresses that are reserved for our pods
+- `network`: the bridge, its rules, and addresses that are reserved for the pods
 """

@@ -1,4 +1,4 @@
-"""The bundled network of these directories, and addresses that host-local keeps for our pods."""
+"""The bundled network of these directories, and addresses that host-local keeps for the pods."""
 
 import subprocess
 from collections.abc import Collection
@@ -34,7 +34,7 @@ def names(config: Config) -> list[str]:
 
 
 def _has_rule(subnet: str) -> bool:
-    """Whether nft or iptables has our rule for the subnet."""
+    """Whether nft or iptables has the rule for the subnet."""
     family = "ip6" if ":" in subnet else "ip"
     chain = ["nft", "list", "chain", family, masquerade.TABLE, masquerade.nft_chain(subnet)]
     return any(map(_succeeds, (chain, masquerade.iptables_rules(subnet)[-1][0])))

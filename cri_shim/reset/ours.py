@@ -49,7 +49,7 @@ def foreign(config: Config) -> list[Path]:
 
 
 def pins(config: Config) -> list[Path]:
-    """Return the pinned network namespaces of our pods."""
+    """Return the pinned network namespaces of the pods."""
     known = _ids(config.server.run_root / "pods")
     prefix = "cri-shim-"
     there = [entry for entry in _there(config.network.netns_dir) if entry.name.startswith(prefix)]

@@ -25,7 +25,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`refusal`: why nothing may be removed now. `kept`: what is not ours and stays."""
+    """`refusal`: why nothing may be removed now. `kept`: what cri-shim did not make; it stays."""
 
     parts: tuple[Part, ...]
     kept: tuple[str, ...]
@@ -65,7 +65,7 @@ def _strays(config: Config, records: unopened.Records) -> set[str]:
 
 
 def mounts_of(config: Config) -> list[Path]:
-    """Return the mounts on what is ours in root and run root, the outermost first."""
+    """Return the mounts on what cri-shim made in root and run root, the outermost first."""
     entries = ours.entries(config, images=True)
     return [path for entry in entries for path in mounts.mounts_below(entry)]
 

@@ -53,7 +53,7 @@ async def _processes(config: Config, ids: set[str]) -> None:
         for where in (paths.bundle(id), paths.pod(id) / "pause"):
             with suppress(OSError, ValueError, KeyError, TypeError):
                 group = str(bundle.spec(where)["linux"]["cgroupsPath"])
-                if id in group:  # a document can name any group; ours have the id
+                if id in group:  # a document can name any group; those of cri-shim have the id
                     await cgroups.empty(group)
                     await cgroups.remove(group)
         await find_conmon.end(id)
@@ -90,7 +90,7 @@ def _groups(config: Config) -> None:
 def _files(config: Config, images: bool) -> None:
     failed: OSError | None = None
     server = config.server
-    # The marks that show the directory to be ours go last: a reset that dies can be repeated.
+    # The marks of a directory of cri-shim go last: a reset that dies can be repeated.
     for entry in sorted(ours.entries(config, images=images), key=lambda e: e.name in ours.MARKS):
         try:
             remove_tree(entry)

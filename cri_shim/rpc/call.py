@@ -84,7 +84,7 @@ class Call:
         operation = self.caller.operation
         if operation is None:
             return f"{self.name} did not end within {self._limit:g} s, the caller's deadline"
-        ends = "ends with this call" if operation.abandoned or not operation.open else "goes on"
+        ends = "ends with this call" if operation.abandoned or not operation.open else "continues"
         return f"{operation}: {operation.progress()}; the work {ends}"
 
     def cancelled(self, *, stopping: bool) -> None:

@@ -1,4 +1,4 @@
-"""AppArmor: chooses the profile of a process, and has the text of our default profile.
+"""AppArmor: chooses the profile of a process, and has the text of the default profile.
 
 There are two fields, `apparmor` and the deprecated string `apparmor_profile`; the new one wins. A
 context without a profile gets the default profile if the node has AppArmor.

@@ -18,7 +18,7 @@ MAX_NUMBER = (1 << 32) - 1  # device numbers, ids, modes and seconds are smaller
 _KIND = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*/[A-Za-z][A-Za-z0-9_.-]*", re.ASCII)
 _VERSION = re.compile(r"(0\.[3-9]|1\.[0-9]+)\.[0-9]+", re.ASCII)
 _TYPES = {"": "", "b": "b", "c": "c", "u": "c", "p": "p"}
-_UNKNOWN = ("intelRdt", "netDevices")  # edits that have no field in a document of our version
+_UNKNOWN = ("intelRdt", "netDevices")  # edits that have no field in a document of this OCI version
 
 
 def parse(value: Any, path: str, priority: int) -> Spec:

@@ -1,8 +1,8 @@
 """Replaces the sources of a document's bind mounts by paths that no tenant can change.
 
-The OCI runtime opens a source by its path when it makes the container. That is later than our
-check, and tenants can write to the mounts above the source. So the OCI runtime gets only paths of
-our own: `redirected` puts a place into the document for every other source, and returns what must
+The OCI runtime opens a source by its path when it makes the container. That is later than the
+check, and tenants can write to the mounts above the source. So the OCI runtime gets only private
+paths: `redirected` puts a place into the document for every other source, and returns what must
 be mounted there before the OCI runtime starts.
 """
 

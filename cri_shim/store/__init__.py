@@ -26,7 +26,7 @@ and config move to `images/blobs`; then the image record makes the image visible
 - `deletion`: deletes files and trees that are not used any more
 - `mounting`: root file systems, images and layers as mounts
 - `ready_child`: a child process that waits for its arguments; `ready_main` is its program
-- `python_child`: runs a program of ours in a child process
+- `python_child`: runs a module in a child process
 - `pack`: the child process that makes the tar of a layer
 - `unpack`: the child process that unpacks a layer blob into a directory that it cannot leave
 - `erofs`: writes a layer as a file that the kernel mounts

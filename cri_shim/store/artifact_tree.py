@@ -83,7 +83,7 @@ class ArtifactTrees:
 
 
 def _directory(path: Path, tree: Path) -> None:
-    """Make a directory and those above it up to `tree`, whatever our umask is."""
+    """Make a directory and those above it up to `tree`, whatever the umask is."""
     if path == tree or path.is_dir():
         return
     _directory(path.parent, tree)

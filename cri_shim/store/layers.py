@@ -54,7 +54,7 @@ class Layers:
         userns: bool = False,
         standby: float = STANDBY_S,
     ) -> None:
-        """Unpack at most `parallel` layers at once; 0 means one for each CPU that we may use.
+        """Unpack at most `parallel` layers at once; 0 means one for each CPU that this process may use.
 
         `mounts` are those of EROFS files, by default in a directory beside. `userns`: the daemon is
         root of a user namespace only; layers are unpacked with its limits. `standby`: seconds for
@@ -347,7 +347,7 @@ class Layers:
         """Make a temporary directory for a layer, which the caller commits or drops."""
         temporary = self._hidden("new")
         temporary.mkdir(mode=0o755)
-        temporary.chmod(0o755)  # independent of our umask
+        temporary.chmod(0o755)  # independent of the umask
         return temporary
 
     def _hidden(self, kind: str) -> Path:

@@ -1,4 +1,4 @@
-"""Runs a program of ours in a child process: a Python with few imports (20 ms).
+"""Runs a module in a child process: a Python with few imports (20 ms).
 
 Such a program reads or writes a layer, or talks to a registry.
 """

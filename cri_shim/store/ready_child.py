@@ -1,4 +1,4 @@
-"""A child process that has imported a program of ours and waits for its arguments."""
+"""A child process that has imported a module and waits for its arguments."""
 
 import asyncio
 import json

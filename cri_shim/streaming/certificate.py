@@ -64,4 +64,4 @@ class Certificate:
 
 def _no_password() -> str:
     """Refuse. Without a callback OpenSSL asks on the daemon's terminal, and waits."""
-    raise OSError(errno.EINVAL, "the key is encrypted, and nobody can be asked for its password")
+    raise OSError(errno.EINVAL, "the key is encrypted, and the daemon cannot ask for its password")

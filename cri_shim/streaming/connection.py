@@ -28,7 +28,7 @@ from cri_shim.streaming.memory import Pool
 from cri_shim.streaming.upgrade import Agreed, Refusal
 
 HEAD_S = 10.0  # for the whole request; clients send it at once
-LINGER_S = 1.0  # for the client to close after us: unread input would cut our last output
+LINGER_S = 1.0  # for the client to close first: unread input would cut off the last output
 FLUSH_S = 30.0  # for the client to read the output written before the close
 TURN = 16  # frames of a client that are handled at once; each takes 5 to 100 us, most of them 15
 FLOOD = 32 << 20  # unread bytes of output after which a client is dropped

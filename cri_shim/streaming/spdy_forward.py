@@ -214,7 +214,7 @@ class _Pair:
 
     def ended(self, broken: bool) -> None:
         self._fin(self._pair.error)
-        if broken:  # otherwise the client ends its side after ours
+        if broken:  # otherwise the client ends its side after this one
             self._spdy.reset(self._pair.data)
         self._session.ended(self._pair)
         self._session.flush()

@@ -97,7 +97,7 @@ class Channels:
         if self._rest and finished:
             return [BadMessage("base64 that ends early")]
         if text and self._padded:
-            return [BadMessage("base64 that goes on after its end")]
+            return [BadMessage("base64 that continues after its end")]
         self._padded = text.endswith("=")
         try:
             data = base64.b64decode(text, validate=True)

@@ -63,7 +63,7 @@ class StreamSet:
         if kind is None:
             return f"a stream of type {label[:32]!r} was not asked for"
         if kind in self.streams:
-            return f"the {label} stream is there already"
+            return f"the {label} stream exists already"
         self.streams[kind] = stream
         return ""
 

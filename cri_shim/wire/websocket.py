@@ -125,7 +125,7 @@ class FrameReader:
 
     def _begin(self, opcode: Opcode) -> None:
         if (opcode is Opcode.CONTINUATION) != (self._message is not None):
-            raise BadFrame("a message begins within another, or goes on without one")
+            raise BadFrame("a message begins within another, or continues without one")
         if opcode is not Opcode.CONTINUATION:
             self._message = opcode
         if opcode is Opcode.TEXT:

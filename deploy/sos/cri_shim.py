@@ -1,9 +1,12 @@
 # A plugin of sosreport(1): copy it to sos/report/plugins/ of the installed sos.
 
-from sos.report.plugins import IndependentPlugin, Plugin
+from pathlib import Path
+
+from sos.report.plugins import DebianPlugin, IndependentPlugin, Plugin
 
 
-class CriShim(Plugin, IndependentPlugin):
+# The sos of Debian 12 knows DebianPlugin only.
+class CriShim(Plugin, IndependentPlugin, DebianPlugin):
     """The state of cri-shim, without the secrets of its containers."""
 
     short_desc = "cri-shim, a Kubernetes container runtime"
@@ -14,7 +17,7 @@ class CriShim(Plugin, IndependentPlugin):
 
     def setup(self):
         self.add_journal(units="cri-shim")
-        report = self.get_cmd_output_path(name="report.tar.gz", make=True)
+        report = Path(self.get_cmd_output_path(), "report.tar.gz")
         self.add_cmd_output(f"cri-shim report -o {report}")
         self.add_cmd_output(
             ["cri-shim version", "cri-shim check", "cri-shim ps -a", "cri-shim pods"]

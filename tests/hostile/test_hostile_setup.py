@@ -185,7 +185,7 @@ async def test_programs_with_known_escapes_are_warned_of_with_a_remedy(
     assert any("CVE-2024-21626" in line for line in old_runc)
     assert any("CVE-2025-31133" in line for line in old_runc)
     assert any("CVE-2019-18837" in line for line in old_crun)
-    assert all("unless your distribution mended it" in line for line in old_runc + old_crun)
+    assert all("unless your distribution fixed it" in line for line in old_runc + old_crun)
 
 
 async def test_a_handler_whose_program_others_may_change_does_not_work(daemon: Daemon) -> None:

@@ -1,4 +1,4 @@
-"""Let paused containers go on."""
+"""Resume paused containers."""
 
 import argparse
 import functools

@@ -17,7 +17,7 @@ _CRI = (  # the tables of the CRI plugin in the versions of the file
 _REGISTRIES = "write registries.conf(5), certs.d and an auth file instead; see docs/migrate.md"
 _NO_PAUSE = "pods need no pause image"
 
-_DIRECT = {  # key below the CRI plugin's table -> our key; the value is unchanged
+_DIRECT = {  # key below the CRI plugin's table -> the key here; the value is unchanged
     "stream_server_address": "streaming.address",
     "x509_key_pair_streaming.tls_cert_file": "streaming.tls_cert_file",
     "x509_key_pair_streaming.tls_key_file": "streaming.tls_key_file",

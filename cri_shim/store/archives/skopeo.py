@@ -133,7 +133,7 @@ class Skopeo:
     async def export(
         self, layout: Path, target: str, *, exact: bool, names: Sequence[str] = ()
     ) -> None:
-        """Copy the image of a layout of ours to `target` (transport:path), with more `names`.
+        """Copy the image of a layout to `target` (transport:path), with more `names`.
 
         `exact`: no digest may change. No policy applies: policies are for images that come in.
         """

@@ -1,7 +1,7 @@
 """Brings the layers of an image here: those that are missing are fetched and unpacked, once each.
 
 What an image says of its blobs is compared with what was found by hashing them. Two pulls that need
-the same layer do not fetch it twice: one waits for the other, but not for ever, because that one
+the same layer do not fetch it twice: one waits for the other, but not forever, because that one
 may ask a registry that is slow on purpose.
 """
 

@@ -201,7 +201,7 @@ class _Copy:
             os.unlink(real)
             os.mkdir(real, _IMPLICIT_MODE)
             self._hide_below(real)
-        os.chmod(real, _IMPLICIT_MODE)  # independent of our umask
+        os.chmod(real, _IMPLICIT_MODE)  # independent of the umask
         self.implied.add(path)
 
     def _hide_below(self, real: str) -> None:

@@ -50,7 +50,7 @@ def _block(stream: LayerStream) -> bytes | None:
     if block[0] or block.strip(b"\0"):
         return block
     if stream.read(BLOCK).strip(b"\0"):
-        raise BadLayer("the archive goes on after its end")
+        raise BadLayer("the archive continues after its end")
     return None
 
 

@@ -111,7 +111,7 @@ def ids_of_space() -> Ids:
 
 
 def _mapped(file: str) -> int:
-    """Return how many ids this user namespace has; our mappings have no gaps."""
+    """Return how many ids this user namespace has; the mappings have no gaps."""
     lines = Path("/proc/self", file).read_text().splitlines()
     return sum(int(line.split()[2]) for line in lines)
 

@@ -24,7 +24,7 @@ def confine(directory: str, capabilities: int = _KEEP) -> None:
     header = (ctypes.c_uint32 * 2)(_CAPSET_V3, 0)
     own = (ctypes.c_uint32 * 6)()
     if libc.capget(header, own) != 0:
-        raise OSError(ctypes.get_errno(), "cannot read our capabilities")
+        raise OSError(ctypes.get_errno(), "cannot read the capabilities of this process")
     low, high = capabilities & 0xFFFFFFFF, capabilities >> 32
     for index, mask in enumerate((low, low, 0, high, high, 0)):  # effective, permitted, inheritable
         own[index] &= mask

@@ -45,7 +45,7 @@ class StreamTable:
         return after(self._states.get(stream, State.CLOSED), move) is not None
 
     def ours(self, stream: int, move: Move) -> None:
-        """Make our `move`; raises WrongState if it is illegal."""
+        """Make an own `move`; raises WrongState if it is illegal."""
         state = self._states.get(stream, State.CLOSED)
         new = after(state, move)
         if new is None:

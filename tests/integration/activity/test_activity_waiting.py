@@ -72,13 +72,13 @@ async def test_a_deadline_of_the_caller_is_told_as_one_to_it_and_in_the_log(
     cri: Cri, gate: Gate
 ) -> None:
     request = api.RunPodSandboxRequest(config=pod_config(cri.daemon, "late"))
-    with pytest.raises(TimedOut, match=f"waiting for {WAITS}.*; the work goes on"):
+    with pytest.raises(TimedOut, match=f"waiting for {WAITS}.*; the work continues"):
         await cri.runtime.RunPodSandbox(request, timeout=5)
     with pytest.raises(TimedOut, match=f"waiting for {WAITS}"):  # a retry joins the work
         await cri.runtime.RunPodSandbox(request, timeout=2)
     gate.open()
     await cri.runtime.RunPodSandbox(request)
-    gave_up = "the caller gave up after 5 s (its deadline); the work goes on: " + WAITS
+    gave_up = "the caller gave up after 5 s (its deadline); the work continues: " + WAITS
     assert lines(cri, "WARNING", "RunPodSandbox test/late", gave_up)
     assert lines(cri, "CancelledError") == []
 
@@ -98,7 +98,7 @@ async def test_a_cancelled_call_is_told_as_one(cri: Cri, gate: Gate) -> None:
         await until(lambda: lines(cri, "RunPodSandbox test/gone"))
     gate.open()
     await cri.runtime.RunPodSandbox(request)
-    gave_up = f"(it cancelled the call, or its connection closed); the work goes on: {WAITS}"
+    gave_up = f"(it cancelled the call, or its connection closed); the work continues: {WAITS}"
     assert lines(cri, "RunPodSandbox test/gone", gave_up)
 
 

@@ -73,7 +73,7 @@ async def test_a_target_that_is_there_is_refused(cri: Cri, tmp_path: Path) -> No
     (tmp_path / "a.tar").touch()
     done = await cri_shim(cri, "image", "save", busybox.NAME, f"{tmp_path}/a.tar")
     assert done.returncode == 1
-    assert b"is there already; remove it first" in done.stderr
+    assert b"exists already; remove it first" in done.stderr
 
 
 async def test_prune_frees_the_bytes_of_a_dry_run(cri: Cri, tmp_path: Path) -> None:

@@ -242,7 +242,7 @@ async def test_a_blob_of_other_bytes_is_refused(odd_engine: Engine, odd: OddRegi
     name = serve(odd, Artifact(Layer(b"right", "f")))
     odd.plan(digest_of(b"right"), other(b"wrong"), always=True)
 
-    with pytest.raises(ToolFailed, match="what came has the digest"):
+    with pytest.raises(ToolFailed, match="the received content has the digest"):
         await pull.pull(odd_engine, name)
 
     assert list(query.listed(odd_engine)) == []

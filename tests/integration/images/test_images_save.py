@@ -181,7 +181,7 @@ async def test_a_target_that_is_none_is_refused_and_nothing_is_made(
     for target in ("docker://x/y", "oci:relative", f"oci:{tmp_path}/a:b", str(tmp_path / "x")):
         with pytest.raises(InvalidArgument, match="is not one of docker-archive:/PATH"):
             await save.save(engine, image.id, target)
-    with pytest.raises(AlreadyExists, match="is there already; remove it first"):
+    with pytest.raises(AlreadyExists, match="exists already; remove it first"):
         await save.save(engine, image.id, f"docker-archive:{tmp_path}/there")
     with pytest.raises(NotFound, match="there is no directory"):
         await save.save(engine, image.id, f"docker-archive:{tmp_path}/no/where")

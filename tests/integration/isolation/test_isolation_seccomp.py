@@ -36,7 +36,7 @@ def allowed(found: Filter | None) -> set[str]:
 @pytest.mark.parametrize("architecture", ["amd64", "arm64"])
 async def test_the_default_is_our_own_profile(architecture: str) -> None:
     ours = SeccompProfiles((), architecture=architecture)
-    assert (ours.problem(), ours.source()) == ("", "our own")
+    assert (ours.problem(), ours.source()) == ("", "built-in")
     plain, able = [
         await ours.filter("at", DEFAULT, caps) for caps in ((), ("CAP_SYS_ADMIN", "CAP_NET_RAW"))
     ]

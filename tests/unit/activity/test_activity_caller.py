@@ -15,7 +15,7 @@ def test_a_call_without_an_operation_says_nothing() -> None:
 
 
 def test_work_that_goes_on_is_told_with_what_it_waits_for() -> None:
-    assert call()[0].outcome() == "; the work goes on: CNI plugin flaky"
+    assert call()[0].outcome() == "; the work continues: CNI plugin flaky"
 
 
 def test_work_that_nobody_waits_for_any_more_ends_with_the_call() -> None:

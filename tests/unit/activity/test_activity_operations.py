@@ -58,7 +58,7 @@ async def test_an_operation_between_two_steps_is_told_too(monkeypatch, caplog) -
     with all.doing("RunPodSandbox", POD) as operation:
         await told(monkeypatch, all, operation.root)
     all.close()
-    assert "still at work (RunPodSandbox, 6 s)" in caplog.text
+    assert "still running (RunPodSandbox, 6 s)" in caplog.text
 
 
 async def test_no_timer_runs_while_nothing_is_in_hand(monkeypatch) -> None:

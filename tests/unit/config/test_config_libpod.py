@@ -98,7 +98,7 @@ def test_runtime_path_wins_over_runtime_like_in_libpod(tmp_path: Path) -> None:
     assert config.default_runtime == ""
     assert [*config.runtimes] == ["runc", "crun"]
     assert config.runtimes["runc"].path == ("/opt/bin/runc",)
-    assert config.warnings[0].endswith(":1: runtime is not used: runtime_path is there too")
+    assert config.warnings[0].endswith(":1: runtime is not used: runtime_path is set, too")
 
 
 def test_runtime_path_sets_the_order_and_the_paths_of_handlers(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Plain technical English: phrases that nobody searches for are refused, with the ones to use.
 
-Looked at are the texts of the program and of its help, the documentation, and files for operators.
+Looked at are the texts of the program and of its help, its docstrings, the documentation, and files
+for operators.
 """
 
 import ast
@@ -36,6 +37,15 @@ REFUSED = {
     r"whom (they|it)\b": "which match",
     r"all that is known of": "details of",
     r"until it is cut\b": "maximum size",
+    r"(?i)\bour own\b": "built-in, bundled, the daemon's",
+    r"\bwhom\b": "who, which",
+    r"\b(go|goes) on\b": "continue",
+    r"\bat work\b": "running",
+    r"\bmend(s|ed)?\b": "repair, correct, fix",
+    r"\bfor ever\b": "forever",
+    r"\b(opened|packed|read|made) anew\b": "again",
+    r"\bnobody (can|reads|takes|to)\b": "no client, no reader",
+    r"what came\b": "the received content",
     r"what must not survive": "deleted at reboot",
 }
 
@@ -43,11 +53,18 @@ REFUSED = {
 def texts() -> Iterator[tuple[str, str]]:
     for file in Path(cri_shim.__path__[0]).rglob("*.py"):
         name = file.relative_to(TOP).as_posix()
-        yield from ((name, text) for text in all_texts(ast.parse(file.read_text())))
+        tree = ast.parse(file.read_text())
+        yield from ((name, text) for text in [*all_texts(tree), *docstrings(tree)])
     for place in PLACES:
         for file in TOP.glob(place):
             if file.is_file():
                 yield file.relative_to(TOP).as_posix(), " ".join(file.read_text().split())
+
+
+def docstrings(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield " ".join((ast.get_docstring(node) or "").split())
 
 
 @pytest.fixture(scope="module")

@@ -57,7 +57,7 @@ def test_a_hole_that_the_packages_changelog_names_is_fixed() -> None:
 def test_the_warning_has_a_remedy_and_mentions_fixes_of_distributions() -> None:
     (said,) = advisories.found("crun version 1.8.1", None)
     assert "CVE-2026-47766" in said
-    assert "unless your distribution mended it" in said
+    assert "unless your distribution fixed it" in said
     assert "install crun 1.28" in said
     (sure,) = advisories.found("crun version 1.8.1", set())
     assert "unless" not in sure

@@ -60,8 +60,8 @@ def test_a_deadline_tells_the_caller_what_is_waited_for(caplog) -> None:
     text = call.late()
     assert text.startswith("RunPodSandbox of pod default/web (4f0c1b2a3d4e): in progress since ")
     assert "waiting for CNI plugin flaky (" in text
-    assert text.endswith("; the work goes on")
-    assert "(its deadline); the work goes on: CNI plugin flaky" in caplog.text
+    assert text.endswith("; the work continues")
+    assert "(its deadline); the work continues: CNI plugin flaky" in caplog.text
 
 
 def test_work_that_ends_with_its_call_is_told_as_such() -> None:
