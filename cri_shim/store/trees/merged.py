@@ -1,7 +1,7 @@
 """Reads layers as one tree without mounting them, by the rules of overlayfs.
 
 A character device 0:0 hides a name of the layers below. An opaque directory, and anything that is
-no directory, hides all entries of the layers below.
+not a directory, hides all entries of the layers below.
 
 A container may write to the topmost layer meanwhile: every entry is read by descriptor, beneath its
 layer. The names of a directory are kept in memory, its entries are not. Blocking.

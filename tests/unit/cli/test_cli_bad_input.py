@@ -26,8 +26,9 @@ CALLING = [*OF_OBJECT, *OF_IMAGE, *OF_DAEMON]
 ID = "4f" * 32
 
 _ALL_AT_ONCE = """
-import contextlib, io, json, sys
+import contextlib, io, json, logging, sys
 from cri_shim.cli import main
+logging.disable()  # gRPC complains to asyncio of several loops in one process
 told, nothing = {}, io.TextIOWrapper(io.BytesIO())
 for name, line in json.load(sys.stdin).items():
     with contextlib.redirect_stderr(io.StringIO()) as errors, contextlib.redirect_stdout(nothing):
