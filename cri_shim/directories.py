@@ -17,7 +17,7 @@ from cri_shim.linux import mounts
 from cri_shim.linux.remove import remove_tree
 
 _LOCK = "lock"
-_OURS = frozenset({"state", "layers", "alive", "oci-bin"})  # names that only a directory of cri-shim has
+_OURS = frozenset({"state", "layers", "alive", "oci-bin"})  # only cri-shim has these names
 _KERNELS_OWN = frozenset(
     {"bpf", "cgroup", "cgroup2", "debugfs", "devpts", "devtmpfs", "mqueue", "proc", "sysfs"}
 )

@@ -46,7 +46,7 @@ _REBOOTED = "the node was restarted"
 _DAEMON_DIED = "cri-shim ended while this container was being started"
 _UNFINISHED_PODS = (state.POD_CREATING, state.POD_REMOVING)
 _UNFINISHED = (state.CONTAINER_CREATING, state.CONTAINER_REMOVING)
-STARTS_S = 2.0  # for all starts in progress together; later ones are completed while the daemon serves
+STARTS_S = 2.0  # for all starts in progress together; later ones are completed during service
 
 _log = logging.getLogger(__name__)
 

@@ -40,7 +40,7 @@ def _cgroup_driver(configured: str) -> Driver:
 
 
 def _cgroup_name(run_root: Path) -> str:
-    """Return the parent of the runtime's cgroups: a second instance on a machine has another one."""
+    """Return the parent of all cgroups: a second instance on a machine has another one."""
     if run_root == Server().run_root:
         return PREFIX
     return f"{PREFIX}-{hashlib.sha256(bytes(run_root)).hexdigest()[:8]}"

@@ -83,7 +83,7 @@ def show(stream: int, data: bytes | memoryview) -> None:
 
 
 async def _feed(session: "Session") -> None:
-    """Send standard input until its end. If the session has ended, its reader has already seen it."""
+    """Send standard input to its end. If the session has ended, its reader has already seen it."""
     with suppress(ConnectionError):
         async for data in _input(sys.stdin.fileno()):
             await session.send(data)

@@ -1,7 +1,7 @@
 """The client of one forwarded connection: WebSocket with the channels of v4 to PortForward's URL.
 
-The protocol cannot tell that one side has ended and the other continues: the connection ends when the
-program in the pod closes it, or when the local program has gone.
+The protocol cannot tell that one side has ended and the other continues: the connection ends when
+the program in the pod closes it, or when the local program has ended.
 """
 
 import asyncio

@@ -6,7 +6,8 @@ container, and the runtime binds from there. The mount must not stay longer: it 
 busy that the kubelet unmounts later. Mounts with uidMappings get the pod's ids here as well; this
 works with OCI runtimes that cannot do it.
 
-Sources that the runtime makes need no place: the pod's files, copies of default mounts, and mounted images.
+Sources that the runtime makes need no place: the pod's files, copies of default mounts, and mounted
+images.
 """
 
 import asyncio

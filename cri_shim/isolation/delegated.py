@@ -32,7 +32,7 @@ def found() -> Cgroups | None:
 
 
 def _base(tree: Hierarchy, own: Mapping[str, str]) -> str | None:
-    """Return the daemon's group in this tree, below its mount point; None if it may not have groups."""
+    """Return the daemon's group in this tree, below its mount point; None if it has none."""
     path = own.get(tree.named())
     if path is None or path.startswith("/.."):  # outside of this cgroup namespace
         return None

@@ -178,7 +178,7 @@ def in_our_pid_namespace(pid: int) -> bool:
         status = Path(f"/proc/{pid}/status").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
         return False
-    # One number for each namespace from this one down to the process's own. The name comes first and
+    # One number for each namespace from this one down to the process's own. The name is first and
     # may have any text, but its newlines are escaped.
     found = re.search(rb"^NSpid:\t(\d+)$", status, re.MULTILINE)
     return found is not None
@@ -208,7 +208,7 @@ def _own_mask(key: str) -> int:
 
 
 def own_oom_score_adj() -> int:
-    """Return this process's OOM score adjustment: without CAP_SYS_RESOURCE, children cannot go below it."""
+    """Return this process's OOM score adjustment. Without CAP_SYS_RESOURCE it cannot be lower."""
     return int(Path("/proc/self/oom_score_adj").read_text())
 
 

@@ -2,8 +2,8 @@
 
 A daemon that is killed leaves its ADD running. If that ADD reserved an address after the next
 daemon's DEL, no pod would own the address. So these plugins are ended first. A mark in the
-environment of a plugin shows which daemon started it; a program that a plugin put into the background on
-purpose has a session of its own and stays.
+environment of a plugin shows which daemon started it; a program that a plugin put into the
+background on purpose has a session of its own and stays.
 """
 
 import contextlib

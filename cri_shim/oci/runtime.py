@@ -23,9 +23,7 @@ from cri_shim.oci.command import Command, OutputHandler, Streams
 from cri_shim.oci.handlers import Handler
 from cri_shim.untrusted import parse_json, printable
 
-TOOL_S = (
-    60.0  # for one call; hooks may be slow, but a hanging runtime must not hold a lock forever
-)
+TOOL_S = 60.0  # for one call; hooks may be slow, but a hanging runtime must not hold a lock forever
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 
 

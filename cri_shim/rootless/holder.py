@@ -139,7 +139,7 @@ def end(known: Known) -> None:
 def _wait_in_new_namespaces(ready_w: int, release_r: int) -> NoReturn:
     try:
         syscalls.unshare(syscalls.CLONE_NEWUSER | syscalls.CLONE_NEWNS)
-        # Later mounts of the machine must appear here, and those here must not appear on the machine.
+        # Later mounts of the machine must appear here, and mounts here not on the machine.
         syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_SLAVE)
         os.write(ready_w, _GO)
         if os.read(release_r, 1) == _GO:

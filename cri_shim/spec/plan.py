@@ -24,7 +24,7 @@ class Plan:
     hooks: tuple[Definition, ...]  # for this container; the precreate ones have not run yet
     volumes: tuple[str, ...]  # VOLUMEs: directories that the root file system must have
     owner: tuple[int, int]  # of VOLUMEs that are made: user and group of the node
-    sources: Mapping[str, str]  # of mounts -> without symbolic links; "" = the runtime's own, unchanged
+    sources: Mapping[str, str]  # of mounts -> without symbolic links; "" = made by the runtime
     idmapped: frozenset[tuple[str, str]]  # (source, destination) of mounts with the pod's ids
     real_paths: Mapping[str, str]  # destinations without the image's symbolic links
 

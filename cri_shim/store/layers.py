@@ -54,7 +54,7 @@ class Layers:
         userns: bool = False,
         standby: float = STANDBY_S,
     ) -> None:
-        """Unpack at most `parallel` layers at once; 0 means one for each CPU that this process may use.
+        """Unpack at most `parallel` layers at once; 0: one for each CPU that is available.
 
         `mounts` are those of EROFS files, by default in a directory beside. `userns`: the daemon is
         root of a user namespace only; layers are unpacked with its limits. `standby`: seconds for

@@ -11,7 +11,9 @@ from google.protobuf.descriptor import EnumDescriptor
 
 from cri_shim.errors import InvalidArgument, InvalidImageName
 
-MAX_ID_LENGTH = 128  # ids of cri-shim have 64; ids of other runtimes on this socket path are accepted
+MAX_ID_LENGTH = (
+    128  # cri-shim's ids have 64; ids of other runtimes on this socket path are accepted
+)
 MAX_NAME_LENGTH = 253  # the name of a Kubernetes object is a DNS subdomain
 MAX_PATH_BYTES = 4095  # PATH_MAX without its NUL
 MAX_IMAGE_LENGTH = 2048  # registry, repository, tag and digest fit many times over

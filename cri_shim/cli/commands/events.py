@@ -30,7 +30,10 @@ cri-shim events -o json --filter type=stopped --filter kind=container
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--since", metavar="TIME", type=since, help="begin at a time, or an age such as 1h30m"
+        "--since",
+        metavar="TIME",
+        type=since,
+        help="begin with events of objects that still exist, from a time, or an age such as 1h30m",
     )
     parser.add_argument(
         "--no-follow", action="store_true", help="with --since: end after the past events"

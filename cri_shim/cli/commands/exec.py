@@ -43,7 +43,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("container", metavar="CONTAINER", type=container_id, help=CONTAINER)
     parser.add_argument("program", metavar="COMMAND", help="the program to run")
-    parser.add_argument("args", nargs=argparse.REMAINDER, metavar="ARG", help="its arguments")
+    rest = parser.add_argument(
+        "args", nargs=argparse.REMAINDER, metavar="ARG", help="its arguments"
+    )
+    rest.required = False  # for argparse's error
 
 
 async def run(args: argparse.Namespace) -> int:

@@ -66,7 +66,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     flag("--runtime", default="", metavar="HANDLER", type=handler,
          help="handler of the OCI runtime")  # fmt: skip
     flag("image", metavar="IMAGE", type=image_name, help="pulled if it is missing")
-    flag("args", nargs=argparse.REMAINDER, metavar="ARG", help="replaces CMD of the image")
+    rest = flag("args", nargs=argparse.REMAINDER, metavar="ARG", help="replaces CMD of the image")
+    rest.required = False  # for argparse's error
 
 
 async def run(args: argparse.Namespace) -> int:

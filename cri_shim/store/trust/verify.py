@@ -44,7 +44,7 @@ async def verify(
     authfile: Path | None,
     directory: Path,
 ) -> Requirements:
-    """Verify what can be verified here for an image; return the requirements that are left for skopeo.
+    """Verify an image as far as possible here; return the requirements that are left for skopeo.
 
     `digests` are those of the manifest and of the index that has it: one of them must be signed.
     `directory` is for files during the call. SignatureValidationFailed if a requirement is not met.

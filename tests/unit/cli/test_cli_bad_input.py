@@ -103,10 +103,10 @@ def test_a_socket_that_this_user_may_not_use_is_told_as_that(tmp_path: Path) -> 
     }
 
 
-class _Gone(grpc.GenericRpcHandler):
+class _Gone(grpc.GenericRpcHandler):  # type: ignore[type-arg]
     """A daemon that finds every object, and then has it no more."""
 
-    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+    def service(self, details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes]":
         name = details.method.rpartition("/")[2]
 
         def answer(request: bytes, context: grpc.ServicerContext) -> bytes:

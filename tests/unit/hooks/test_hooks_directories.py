@@ -134,7 +134,7 @@ def test_the_program_of_a_start_container_hook_is_in_the_container(directories: 
 
 def test_a_bad_file_is_an_error_in_strict_mode(directories: list[Path]) -> None:
     (directories[0] / "a.json").write_text("{}")
-    with pytest.raises(ConfigError, match=r"a\.json is not used: .*; correct it, or set hooks_bad_"):
+    with pytest.raises(ConfigError, match=r"a\.json is not used: .*; correct it, or set hooks_"):
         Hooks(directories, strict=True).usable()
 
 
