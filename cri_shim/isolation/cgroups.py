@@ -84,7 +84,7 @@ class Cgroups:
         return frozenset() if self._delegation is None else self._delegation.lacking
 
     def oci_path(self, parent: str, container_id: str) -> str:
-        """Return the OCI `cgroupsPath` below the kubelet's `parent`, which may be ""; see cgroup_names.
+        """Return the OCI `cgroupsPath` below the kubelet's `parent`, or for ""; see cgroup_names.
 
         With a delegation it is below the delegated group: the kubelet's parent is a path of the
         whole machine.
