@@ -15,7 +15,9 @@ SHOWN_PARTS = 6  # of the steps that took longest, in the line of a slow call
 class Operation:
     """`subject` may be replaced when more is known of the object."""
 
-    __slots__ = ("abandoned", "open", "parts", "root", "since", "steps", "subject", "verb")
+    __slots__ = (
+        "abandoned", "cut_off", "open", "parts", "root", "since", "steps", "subject", "verb",
+    )  # fmt: skip
 
     def __init__(self, verb: str, subject: Subject) -> None:
         self.verb = verb
@@ -23,6 +25,7 @@ class Operation:
         self.since = time.time()
         self.open = True
         self.abandoned = False  # it is being cancelled: no caller waits for it any more
+        self.cut_off = ""  # what it waited for when it was cancelled
         self.steps: list[Step] = []  # the open ones, in the order of their beginning
         self.parts: dict[str, float] = {}  # name of an ended step without inner ones -> seconds
         self.root = Step(verb)
@@ -56,8 +59,15 @@ class Operation:
         since = f"in progress since {time.strftime('%H:%M:%S', time.localtime(self.since))}"
         innermost = self.innermost()
         if not innermost:
-            return since
-        return f"{since}: waiting for {self.waits_for} ({innermost[-1].lasted(time.monotonic())})"
+            return since if self.open or not self.cut_off else f"{since}: {self.cut_off}"
+        return f"{since}: {self._waiting(innermost[-1])}"
+
+    def cancelled_in(self, step: Step) -> None:
+        """Note that it is cancelled in this step, for the caller whose deadline was the reason."""
+        self.cut_off = self.cut_off or self._waiting(step)
+
+    def _waiting(self, step: Step) -> str:
+        return f"waiting for {self.waits_for} ({step.lasted(time.monotonic())})"
 
     def longest_parts(self) -> str:
         """Return the steps that took longest, in milliseconds: `CNI flaky ADD 3031, shm 2`."""

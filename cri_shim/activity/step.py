@@ -1,5 +1,6 @@
 """One stage of an operation: what is waited for, since when, and its limit."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable
@@ -73,6 +74,8 @@ class Step:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
+        if self.operation is not None and kind is asyncio.CancelledError:
+            self.operation.cancelled_in(self)
         self.ended, self.pid = time.monotonic(), 0
         _current.set(self.outer)
         if self.operation is not None and self.outer is not None:

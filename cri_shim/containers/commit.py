@@ -71,7 +71,7 @@ async def _pack(engine: Engine, id: str, tar: Path, *, pause: bool) -> tuple[str
             raise WrongState(f"container {id} is being made or removed: it cannot be committed")
         own = diff.writable_layer(engine, container)
         hidden = diff.mount_points(engine, id)
-        packing = Step("pack", "its writable layer to be packed", expected=True)
+        packing = Step("pack", "its writable layer to be packed", expected=True, program=True)
         async with freeze.frozen(engine, container) if pause else nullcontext():
             with packing:
                 return await engine.images.layers.pack(Path(own.path), tar, own.ids, hidden)

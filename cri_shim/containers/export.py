@@ -27,7 +27,7 @@ async def export(engine: Engine, container_id: str, to: Path | BinaryIO) -> None
     container = await copy_path.mounted(engine, engine.objects.container(container_id).id)
     subject = engine.objects.container_subject(container.id)
     with engine.work.operations.serving("ExportContainer", subject):
-        with Step("files", "its files to be packed and taken", expected=True):
+        with Step("files", "its files to be packed and taken", expected=True, program=True):
             await _export(engine, container, subject, to)
 
 

@@ -71,7 +71,7 @@ async def take_in(
                 await offload(layout.remove)
                 await offload(layout.create, {}, store.blobs)
                 await fill(layout)
-            with Step("layers", "its layers to be unpacked", expected=True):
+            with Step("layers", "its layers to be unpacked", expected=True, program=True):
                 return await complete(store, layout, content, tags=tags, digests=digests)
     except OSError as e:
         raise Unavailable(f"cannot store {source} below {store.root}: {e}") from e

@@ -59,7 +59,7 @@ async def save(engine: Engine, reference: str, target: str, names: Sequence[str]
     with store.catalog.hold(image.layers), engine.work.operations.serving("SaveImage", subject):
         try:
             fault_point("images.save.layers")
-            with Step("layers", "its layers to be packed", expected=True):
+            with Step("layers", "its layers to be packed", expected=True, program=True):
                 saved, exact = await _fill(store, image, layout)
             fault_point("images.save.export")
             await store.skopeo.export(

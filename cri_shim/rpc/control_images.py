@@ -62,8 +62,9 @@ class ControlImages:
     async def UnmountImage(
         self, request: control.UnmountImageRequest
     ) -> control.UnmountImageResponse:
-        image = query.resolve(self._engine, request.reference)
-        id = request.reference if image is None else image.id  # it may have been removed
+        id = request.reference  # of an image that was removed, and is still mounted
+        if id not in self._engine.images.mounted.images():
+            id = query.find(self._engine, request.reference).id
         await mount.unmount(self._engine, id, lazy=request.lazy)
         return control.UnmountImageResponse()
 

@@ -103,7 +103,7 @@ async def test_a_container_is_not_a_pod_nor_an_image(cri: Cri) -> None:
         )
         for command in OF_IMAGE:
             code, error = await told(cri, naming(command, container))
-            assert (code, container in error) == (exit_codes.NOT_FOUND, True), command
+            assert (code, "image" in error) == (exit_codes.NOT_FOUND, True), command
     finally:
         await cri.remove_all()
 

@@ -1,8 +1,11 @@
 """An operation: its parts, its state for an error, its facts."""
 
+import asyncio
 import json
 
-from cri_shim.activity import Operation, Step, Subject
+import pytest
+
+from cri_shim.activity import Operation, Operations, Step, Subject
 from cri_shim.activity.operation import MOST_PARTS, OTHERS
 
 
@@ -56,3 +59,16 @@ def test_the_facts_are_json() -> None:
     assert facts["object"] == "pod default/web (4f0c1b2a3d4e)"
     assert facts["id"] == "4f0c1b2a3d4e5f"
     assert facts["waits"][0]["for"] == "CNI plugin a"
+
+
+async def test_an_ended_operation_says_in_which_step_it_was_cancelled() -> None:
+    all = Operations()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0):
+            with all.doing("SaveImage", Subject("image", "x")) as made:
+                with Step("skopeo", "skopeo, writing x.tar"), Step("inner"):
+                    await asyncio.Event().wait()
+    all.close()
+
+    assert made.progress().endswith(": waiting for inner (0 s)")
+    assert list(made.steps) == []
