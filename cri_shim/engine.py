@@ -18,6 +18,7 @@ from cri_shim.oci.driver import OciDriver
 from cri_shim.pb import state_pb2 as state
 from cri_shim.spec import namespaces
 from cri_shim.spec.host import Host
+from cri_shim.spec.node_defaults import NodeDefaults
 from cri_shim.store.image_store import ImageStore
 from cri_shim.work import Work
 
@@ -103,6 +104,7 @@ class Defaults:
     pids_limit: int  # of every container; 0 means none
     creates_sources: bool  # make the directory of a mount whose source does not exist
     not_created_sources: frozenset[str]  # paths of which none is made
+    containers: NodeDefaults
     cdi_dirs: tuple[Path, ...]  # with device specifications; a later directory wins
 
 

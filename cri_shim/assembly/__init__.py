@@ -2,6 +2,7 @@
 
 - `programs`: finds the required programs on their path lists
 - `node`: the machine: control groups, capabilities, huge pages
+- `node_defaults`: the configured defaults of containers
 - `drivers`: makes each driver from its part of the configuration
 - `probing`: tests the OCI runtimes
 - `opening`: opens everything in order, and writes the mark at the end of a start

@@ -12,7 +12,7 @@ from pathlib import Path
 from cri_shim import log
 from cri_shim.aio import own_process, reaper
 from cri_shim.aio.cleanup import Closing
-from cri_shim.assembly import drivers, node, probing
+from cri_shim.assembly import drivers, node, node_defaults, probing
 from cri_shim.assembly.programs import Programs
 from cri_shim.config import Config
 from cri_shim.config.user import unprivileged_user
@@ -37,6 +37,7 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
     """Open everything below the daemon's own directories; `closing` closes what was opened."""
     hooks = drivers.hooks(config)
     default_sysctls = drivers.default_sysctls(config)
+    of_containers = node_defaults.of(config)
     # Resolved: runc refuses a symlink in the path of a root file system, and /var/run is often one.
     places = (config.server.root, config.server.run_root, config.network.netns_dir)
     paths = Paths(*(place.resolve() for place in places))
@@ -107,6 +108,7 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
             not_created_sources=frozenset(
                 map(posixpath.normpath, config.containers.not_created_mount_sources)
             ),
+            containers=of_containers,
             cdi_dirs=config.containers.cdi_spec_dirs,
         ),
     )

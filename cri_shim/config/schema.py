@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_type_hints
 
-from cri_shim.config import checks
+from cri_shim.config import checks, ulimits
 from cri_shim.log import LEVELS
 
 Check = Callable[[Any], str]  # returns the problem of a value; "" if there is none
@@ -32,6 +32,10 @@ _CONMON = (
     "/usr/lib/crio/bin/conmon",
 )
 MAX_SESSIONS = 100_000  # each session needs descriptors and memory
+_CAPABILITIES = (  # containerd's and Docker's own list
+    "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
+    "NET_BIND_SERVICE", "NET_RAW", "SYS_CHROOT", "MKNOD", "AUDIT_WRITE", "SETFCAP",
+)  # fmt: skip
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -201,6 +205,25 @@ class Containers:
     )
     not_created_mount_sources: tuple[str, ...] = key(
         (), "paths that are refused also with create", check=checks.all_absolute_texts
+    )
+    default_ulimits: tuple[str, ...] = key(
+        (),
+        "NAME=SOFT:HARD, limits of each process such as nofile=1024:2048; -1: unlimited",
+        check=ulimits.check,
+    )
+    default_env: tuple[str, ...] = key(
+        (),
+        "NAME=VALUE, the environment of containers whose image and request have no such name",
+        check=checks.assignments,
+    )
+    default_capabilities: tuple[str, ...] = key(
+        _CAPABILITIES,
+        "capabilities of a container before what its request adds and drops; empty: none",
+        check=checks.filled,
+    )
+    add_inheritable_capabilities: bool = key(
+        False,
+        "capabilities are inheritable, too: any user gains them by a file that has them",
     )
     cdi_spec_dirs: tuple[Path, ...] = key(
         (Path("/etc/cdi"), Path("/var/run/cdi")),

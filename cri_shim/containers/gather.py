@@ -72,6 +72,7 @@ async def gather(
         image_name=container.image_name,
         pids_limit=engine.defaults.pids_limit,
         protection=await security.of_container(engine, pod, config),
+        node=engine.defaults.containers,
         rro=handler.features.rro,
         ids=userns.of_pod(pod.config) if handler.maps_ids else None,
     )

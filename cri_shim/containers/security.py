@@ -15,7 +15,8 @@ async def of_container(
     """Return the container's profiles; InvalidArgument or WrongState names the missing one."""
     context = config.linux.security_context
     process, mount = labels(engine, pod, config)
-    allowed = capabilities.build(context, engine.host)["bounding"]
+    default = engine.defaults.containers.capabilities
+    allowed = capabilities.build(context, engine.host, default)["bounding"]
     return Protection(
         seccomp=await engine.profiles.seccomp.filter(AT, seccomp.requested(context), allowed),
         apparmor=await engine.profiles.apparmor.profile(AT, apparmor.requested(context)),

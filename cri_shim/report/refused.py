@@ -13,6 +13,7 @@ from cri_shim.hooks.directories import Hooks
 from cri_shim.isolation import sysctls
 from cri_shim.problems import node, programs
 from cri_shim.problems.finding import Finding, Level
+from cri_shim.spec import capabilities
 from cri_shim.store.pins import Pins
 from cri_shim.store.trust import policy
 from cri_shim.streaming.certificate import Certificate
@@ -28,6 +29,7 @@ def look(config: Config) -> list[Finding]:
         "streaming.tls_cert_file": lambda: _certificate(config),
         "hooks_dir": lambda: _hooks(config),
         "default_sysctls": lambda: _sysctls(config),
+        "containers.default_capabilities": lambda: _capabilities(config),
         "image.pinned_images": lambda: _pins(config),
         "signature_policy_path": lambda: _policy(config),
         "image.registries_conf": lambda: _named(config.image.registries_conf),
@@ -73,6 +75,10 @@ def _sysctls(config: Config) -> None:
         sysctls.check_defaults(dict(each.split("=", 1) for each in config.default_sysctls))
     except InvalidArgument as e:
         raise ConfigError(str(e)) from e
+
+
+def _capabilities(config: Config) -> None:
+    capabilities.named(config.containers.default_capabilities)
 
 
 def _pins(config: Config) -> None:

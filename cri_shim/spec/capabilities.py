@@ -1,9 +1,9 @@
 """The capability sets of a container.
 
-The default set is that of containerd and Docker. "ALL" and `privileged` mean the bounding set of
-the daemon: if a document asks the kernel for more, the container fails. For the same reason a
-request that names a capability outside this set is refused here; the error can still name the
-field.
+The default set is that of containerd and Docker, unless the node has its own. "ALL" and
+`privileged` mean the bounding set of the daemon: if a document asks the kernel for more, the
+container fails. For the same reason a request that names a capability outside this set is refused
+here; the error can still name the field.
 """
 
 from collections.abc import Iterable, Iterator
@@ -30,23 +30,45 @@ _FIELD = "config.linux.security_context.capabilities"
 _ALL = "CAP_ALL"
 
 
-def build(context: api_pb2.LinuxContainerSecurityContext, host: Host) -> dict[str, list[str]]:
-    """Return process.capabilities; inheritable and ambient only if ambient ones are requested.
+def named(names: Iterable[str]) -> frozenset[str]:
+    """Return the canonical names of a node's default set; ValueError for an unknown one."""
+    found = frozenset(map(_canonical, names))
+    if unknown := sorted(found - set(KNOWN)):
+        raise ValueError(f"no capability is called {unknown[0].removeprefix('CAP_')!r}")
+    return found
+
+
+def build(
+    context: api_pb2.LinuxContainerSecurityContext,
+    host: Host,
+    default: frozenset[str] = DEFAULT,
+    *,
+    inheritable: bool = False,
+) -> dict[str, list[str]]:
+    """Return process.capabilities; ambient ones only if they are requested.
 
     The bounding, effective and permitted sets are equal. The order is: add ALL, drop ALL, the named
     additions, the named drops. So "drop ALL, add X" and "add ALL, drop X" both have the expected
     result. `privileged` gives the whole bounding set and reads only the ambient list. Ambient
-    capabilities are in the inheritable set, too; without them it is empty: otherwise any user who
-    runs a program with file capabilities would gain them.
+    capabilities are in the inheritable set, too; without them it is empty unless `inheritable` is
+    true: any user who runs a program with inheritable file capabilities gains them.
     """
     requested = context.capabilities
     ambient = _ambient(requested.add_ambient_capabilities, host)
-    bounding = host.bounding if context.privileged else _bounding(requested, host) | ambient
+    bounding = (
+        host.bounding if context.privileged else (_bounding(requested, host, default) | ambient)
+    )
     ordered = in_kernel_order(bounding)
     sets = {"bounding": ordered, "effective": ordered, "permitted": ordered}
     if ambient:
         sets |= {"inheritable": in_kernel_order(ambient), "ambient": in_kernel_order(ambient)}
+    if inheritable:
+        sets["inheritable"] = ordered
     return sets
+
+
+def _canonical(text: str) -> str:
+    return "CAP_" + text.strip().upper().removeprefix("CAP_")
 
 
 def in_kernel_order(names: Iterable[str]) -> list[str]:
@@ -55,10 +77,10 @@ def in_kernel_order(names: Iterable[str]) -> list[str]:
     return sorted(names, key=lambda name: (order.get(name, len(order)), name))
 
 
-def _bounding(requested: api_pb2.Capability, host: Host) -> set[str]:
+def _bounding(requested: api_pb2.Capability, host: Host, default: frozenset[str]) -> set[str]:
     add = dict(_names(requested.add_capabilities, "add_capabilities", host))
     drop = dict(_names(requested.drop_capabilities, "drop_capabilities", host))
-    result = set(host.bounding if _ALL in add else DEFAULT & host.bounding)
+    result = set(host.bounding if _ALL in add else default & host.bounding)
     if _ALL in drop:
         result.clear()
     result |= _available(add, host)
@@ -82,7 +104,7 @@ def _available(wanted: dict[str, str], host: Host) -> set[str]:
 def _names(given: Iterable[str], which: str, host: Host) -> Iterator[tuple[str, str]]:
     """Yield canonical names and their field paths; an unknown name is InvalidArgument."""
     for i, text in enumerate(given):
-        name = "CAP_" + text.strip().upper().removeprefix("CAP_")
+        name = _canonical(text)
         if name != _ALL and name not in KNOWN and name not in host.bounding:
             raise InvalidArgument(f"{_FIELD}.{which}[{i}]", f"no capability is called {text!r}")
         yield name, f"{_FIELD}.{which}[{i}]"

@@ -16,6 +16,7 @@ from cri_shim.spec import (
     devices,
     mounts,
     namespaces,
+    node_defaults,
     process,
     resources,
     scope,
@@ -25,6 +26,7 @@ from cri_shim.spec.hooks import Definition
 from cri_shim.spec.host import Host, HostDevice
 from cri_shim.spec.image_config import ImageConfig
 from cri_shim.spec.mounts import ResolvedMount
+from cri_shim.spec.node_defaults import NodeDefaults
 from cri_shim.spec.protection import NONE, Protection
 from cri_shim.spec.userns import IdMap
 from cri_shim.spec.users import User
@@ -61,6 +63,7 @@ class ContainerInput:
     pids_limit: int = 0  # 0 = only the limit of its pod
     protection: Protection = NONE
     rro: bool = False  # the OCI runtime can mount read-only recursively
+    node: NodeDefaults = node_defaults.NONE
     ids: IdMap | None = None  # listed with the user namespace if Handler.maps_ids
 
 
@@ -107,12 +110,16 @@ def _process(inp: ContainerInput) -> dict[str, Any]:
         "terminal": inp.config.tty,
         "user": process.user(inp.user),
         "args": process.arguments(inp.config, inp.image),
-        "env": process.environment(inp.config, inp.image, inp.hostname, inp.user.home),
+        "env": process.environment(
+            inp.config, inp.image, inp.hostname, inp.user.home, inp.node.env
+        ),
         "cwd": process.working_directory(inp.config, inp.image),
-        "capabilities": capabilities.build(context, inp.host),
+        "capabilities": capabilities.build(
+            context, inp.host, inp.node.capabilities, inheritable=inp.node.inheritable
+        ),
         "noNewPrivileges": context.no_new_privs,
         "oomScoreAdj": resources.oom_score_adj(score, inp.host),
-        **process.limits(inp.host),
+        **process.limits(inp.host, inp.node.rlimits),
     } | inp.protection.of_process()
 
 

@@ -1,8 +1,9 @@
 """The process of a container (arguments, environment, directory), and of an exec in it."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from cri_shim.errors import InvalidArgument
@@ -33,9 +34,15 @@ def arguments(config: api_pb2.ContainerConfig, image: ImageConfig) -> list[str]:
 
 
 def environment(
-    config: api_pb2.ContainerConfig, image: ImageConfig, hostname: str, home: str
+    config: api_pb2.ContainerConfig,
+    image: ImageConfig,
+    hostname: str,
+    home: str,
+    default: Mapping[str, str] = MappingProxyType({}),
 ) -> list[str]:
-    """Return process.env: defaults, then the image's, then the request's; a later name replaces.
+    """Return process.env; a later name replaces: ours, the node's, the image's, the request's.
+
+    `default` has the node's variables.
 
     CRI values are bytes, but JSON has only text. Bytes that are not UTF-8 become U+FFFD, so that a
     pod with a binary secret in its variables can start.
@@ -45,6 +52,7 @@ def environment(
         variables["TERM"] = DEFAULT_TERM
     if hostname:
         variables["HOSTNAME"] = hostname
+    variables |= default
     for entry in image.env:
         name, _, value = entry.partition("=")
         variables[name] = value
@@ -73,12 +81,17 @@ def _user_ids(resolved: User) -> dict[str, Any]:
     }
 
 
-def limits(host: Host) -> dict[str, Any]:
-    """Return process.rlimits: open files only, and only if the daemon has raised its own limit."""
-    if host.open_files is None:
-        return {}
-    soft, hard = host.open_files
-    return {"rlimits": [{"type": "RLIMIT_NOFILE", "soft": soft, "hard": hard}]}
+def limits(
+    host: Host, default: Mapping[str, tuple[int, int]] = MappingProxyType({})
+) -> dict[str, Any]:
+    """Return process.rlimits: those of the node, which the CRI has no field for.
+
+    That of open files is always there if the daemon has raised its own.
+    """
+    found = {} if host.open_files is None else {"RLIMIT_NOFILE": host.open_files}
+    found |= default
+    limits = [{"type": kind, "soft": s, "hard": h} for kind, (s, h) in sorted(found.items())]
+    return {"rlimits": limits} if limits else {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,9 @@ _DIRECT = {
     "crio.runtime.seccomp_profile": "seccomp_profile",
     "crio.runtime.cgroup_manager": "cgroup_manager",
     "crio.runtime.default_sysctls": "default_sysctls",
+    "crio.runtime.default_ulimits": "containers.default_ulimits",
+    "crio.runtime.default_env": "containers.default_env",
+    "crio.runtime.add_inheritable_capabilities": "containers.add_inheritable_capabilities",
     "crio.runtime.hooks_dir": "hooks_dir",
     "crio.runtime.default_mounts_file": "default_mounts_file",
     "crio.runtime.no_pivot": "no_pivot_root",
@@ -39,7 +42,13 @@ _CONVERTED: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "crio.api.stream_idle_timeout": ("streaming.idle_timeout", seconds),
     "crio.image.pull_progress_timeout": ("image.pull_progress_timeout", seconds),
     "crio.runtime.pids_limit": ("containers.pids_limit", lambda limit: max(0, limit)),  # -1: none
+    "crio.runtime.default_capabilities": ("containers.default_capabilities", list),
 }
+_CAPABILITIES = "containers.default_capabilities"
+_OWN_CAPABILITIES = (  # of CRI-O, if its file does not list any
+    "CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "SETGID", "SETUID", "SETPCAP", "NET_BIND_SERVICE",
+    "KILL",
+)  # fmt: skip
 _NOTES = {
     "crio.root": _OWN_PLACE,
     "crio.runroot": _OWN_PLACE,
@@ -62,6 +71,8 @@ def converted(file: Path) -> str:
         if entry.path[0] == "crio":
             _convert(found, entry)
     refuse_if_empty(found, "CRI-O")
+    if _CAPABILITIES not in found.values:
+        found.imply(_CAPABILITIES, _OWN_CAPABILITIES, "CRI-O's own default")
     found.imply("containers.missing_mount_source", "create", "CRI-O always does")
     return found.text()
 

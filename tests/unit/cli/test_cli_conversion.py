@@ -75,6 +75,23 @@ def test_a_crio_file_is_converted(tmp_path: Path) -> None:
     assert "monitor_path: means nothing here" in text
 
 
+def test_the_defaults_of_a_crio_node_are_converted(tmp_path: Path) -> None:
+    file = tmp_path / "crio.conf"
+    file.write_text(
+        '[crio.runtime]\ndefault_ulimits = ["nofile=1024:2048"]\ndefault_env = ["A=1"]\n'
+        "default_capabilities = []\nadd_inheritable_capabilities = true\n"
+    )
+    ours = loaded(crio.converted(file), tmp_path).containers
+    assert (ours.default_ulimits, ours.default_env) == (("nofile=1024:2048",), ("A=1",))
+    assert (ours.default_capabilities, ours.add_inheritable_capabilities) == ((), True)
+
+
+def test_the_smaller_set_of_capabilities_of_crio_is_converted(tmp_path: Path) -> None:
+    config = loaded(crio.converted(FILES / "crio.conf"), tmp_path)
+    assert "CHOWN" in config.containers.default_capabilities
+    assert "NET_RAW" not in config.containers.default_capabilities
+
+
 @pytest.mark.parametrize("reader", [containerd.converted, crio.converted])
 def test_a_file_of_another_program_is_refused(
     reader: Callable[[Path], str], tmp_path: Path

@@ -25,6 +25,7 @@ def test_a_right_configuration_has_no_failure(tmp_path: Path) -> None:
     [
         ('conmon_path = ["/no/conmon"]', "no conmon found; tried: /no/conmon"),
         ('default_sysctls = ["kernel.x=1"]', "default_sysctls"),
+        ('[containers]\ndefault_capabilities = ["FLY"]', "no capability is called 'FLY'"),
         ('hooks_dir = ["/no/hooks"]\nhooks_dir_not_exist_fatal = true', "/no/hooks"),
         ('[image]\nregistries_conf = "/no/registries.conf"', "/no/registries.conf does not exist"),
         ('signature_policy_path = "/no/policy.json"', "/no/policy.json cannot be used"),

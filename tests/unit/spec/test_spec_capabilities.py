@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from cri_shim.config import Config
 from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2
 from cri_shim.spec import capabilities
@@ -19,13 +20,16 @@ def build(
     ambient: tuple[str, ...] = (),
     *,
     bounding: frozenset[str] = ALL,
+    default: frozenset[str] = capabilities.DEFAULT,
+    inheritable: bool = False,
     **context: Any,
 ) -> dict[str, list[str]]:
     asked = api_pb2.Capability(
         add_capabilities=add, drop_capabilities=drop, add_ambient_capabilities=ambient
     )
     message = api_pb2.LinuxContainerSecurityContext(capabilities=asked, **context)
-    return capabilities.build(message, Host(cgroup_v2=True, bounding=bounding))
+    host = Host(cgroup_v2=True, bounding=bounding)
+    return capabilities.build(message, host, default, inheritable=inheritable)
 
 
 def test_the_default_set_has_fourteen_in_all_three_sets() -> None:
@@ -103,3 +107,32 @@ def test_ambient_capabilities_are_in_all_five_sets() -> None:
 
     assert len(sets) == 5
     assert all(names == ["CAP_NET_BIND_SERVICE"] for names in sets.values())
+
+
+def test_the_configured_default_is_the_default_set() -> None:
+    configured = Config().containers.default_capabilities
+    assert capabilities.named(configured) == capabilities.DEFAULT
+    assert list(configured) == [
+        name.removeprefix("CAP_") for name in capabilities.in_kernel_order(capabilities.DEFAULT)
+    ]
+
+
+def test_a_nodes_set_takes_the_place_of_the_default_before_add_and_drop() -> None:
+    own = capabilities.named(["kill", "CAP_CHOWN"])
+    assert build(default=own)["bounding"] == ["CAP_CHOWN", "CAP_KILL"]
+    assert build(("NET_RAW",), ("KILL",), default=own)["bounding"] == ["CAP_CHOWN", "CAP_NET_RAW"]
+    assert build(default=frozenset())["effective"] == []
+    assert set(build(default=own, privileged=True)["bounding"]) == ALL
+
+
+def test_a_node_may_make_all_capabilities_inheritable() -> None:
+    sets = build(("NET_ADMIN",), ("ALL",), inheritable=True)
+    assert sets["inheritable"] == sets["bounding"] == ["CAP_NET_ADMIN"]
+    assert "ambient" not in sets
+    sets = build(ambient=("KILL",), default=frozenset({"CAP_CHOWN"}), inheritable=True)
+    assert (sets["inheritable"], sets["ambient"]) == (["CAP_CHOWN", "CAP_KILL"], ["CAP_KILL"])
+
+
+def test_an_unknown_name_in_a_nodes_set_is_refused() -> None:
+    with pytest.raises(ValueError, match="no capability is called 'FLY'"):
+        capabilities.named(["KILL", "fly"])

@@ -161,3 +161,22 @@ def test_an_exec_has_the_limits_of_its_container() -> None:
     limits = [{"type": "RLIMIT_NOFILE", "soft": 1024, "hard": 4096}]
     spec = {"process": {**SPEC["process"], "rlimits": limits}}
     assert process.exec_process(spec, ["true"], tty=False)["rlimits"] == limits
+
+
+def test_the_nodes_limits_are_in_the_document_and_replace_the_daemons() -> None:
+    host = Host(cgroup_v2=True, bounding=frozenset(), open_files=(1024, 4096))
+    found = process.limits(host, {"RLIMIT_NPROC": (5, 6), "RLIMIT_NOFILE": (7, 8)})
+    assert found == {
+        "rlimits": [
+            {"type": "RLIMIT_NOFILE", "soft": 7, "hard": 8},
+            {"type": "RLIMIT_NPROC", "soft": 5, "hard": 6},
+        ]
+    }
+
+
+def test_image_and_request_win_over_the_nodes_environment() -> None:
+    asked = config(envs=[{"key": "B", "value": b"request"}])
+    node = {"A": "node", "B": "node", "C": "node", "PATH": "/node"}
+    image = ImageConfig(env=("A=image",))
+    found = process.environment(asked, image, "web", "", node)
+    assert found == ["PATH=/node", "HOSTNAME=web", "A=image", "B=request", "C=node", "HOME=/"]

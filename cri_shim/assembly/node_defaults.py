@@ -1,0 +1,56 @@
+"""Makes the defaults of containers from the configuration."""
+
+import resource
+from pathlib import Path
+
+from cri_shim.config import Config, ulimits
+from cri_shim.config.source import place
+from cri_shim.errors import ConfigError
+from cri_shim.linux import process
+from cri_shim.spec import capabilities
+from cri_shim.spec.node_defaults import NodeDefaults
+
+_NR_OPEN = Path("/proc/sys/fs/nr_open")  # the kernel's limit of RLIMIT_NOFILE
+
+
+def of(config: Config) -> NodeDefaults:
+    """Return the defaults; ConfigError for one that no container of this daemon could have."""
+    ours = config.containers
+    try:
+        default = capabilities.named(ours.default_capabilities)
+    except ValueError as e:
+        raise _wrong(config, "containers.default_capabilities", str(e)) from e
+    return NodeDefaults(
+        rlimits=_rlimits(config),
+        env=dict(setting.split("=", 1) for setting in ours.default_env),
+        capabilities=default,
+        inheritable=ours.add_inheritable_capabilities,
+    )
+
+
+def _rlimits(config: Config) -> dict[str, tuple[int, int]]:
+    found = {}
+    for text in config.containers.default_ulimits:
+        name, soft, hard = ulimits.parse(text)
+        kind = f"RLIMIT_{name.upper()}"
+        if problem := _impossible(kind, hard):
+            raise _wrong(config, "containers.default_ulimits", f"{text}: {problem}")
+        found[kind] = soft, hard
+    return found
+
+
+def _impossible(kind: str, hard: int) -> str:
+    """Return why the kernel would refuse the limit for every container; "" if it does not."""
+    if kind == "RLIMIT_NOFILE" and hard > (most := int(_NR_OPEN.read_text())):
+        return f"the kernel's most is {most} (fs.nr_open)"
+    number = getattr(resource, kind, None)  # Python has no name for some
+    if number is None or "CAP_SYS_RESOURCE" in process.own_effective_caps():
+        return ""
+    own = resource.getrlimit(number)[1]
+    if own == resource.RLIM_INFINITY or hard <= own:
+        return ""
+    return f"the daemon has no CAP_SYS_RESOURCE and may not exceed its own hard limit, {own}"
+
+
+def _wrong(config: Config, key: str, problem: str) -> ConfigError:
+    return ConfigError(f"{place(config.origin.get(key, 'default'), key)}: {problem}")
