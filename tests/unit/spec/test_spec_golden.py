@@ -23,6 +23,7 @@ from cri_shim.spec.hooks import Definition, Hook, When
 from cri_shim.spec.host import Host, HostDevice
 from cri_shim.spec.image_config import ImageConfig
 from cri_shim.spec.mounts import DATA, ResolvedMount
+from cri_shim.spec.node_defaults import NodeDefaults
 from cri_shim.spec.pause import PauseInput
 from cri_shim.spec.protection import Protection
 from cri_shim.spec.userns import IdMap
@@ -243,6 +244,16 @@ def ambient_capabilities() -> Document:
     return plan.edited(given({"security_context": {"capabilities": asked}}))
 
 
+def with_the_defaults_of_a_node() -> Document:
+    node = NodeDefaults(
+        rlimits={"RLIMIT_NOFILE": (1024, 2048), "RLIMIT_CORE": (0, 2**64 - 1)},
+        env={"LANG": "de", "HTTPS_PROXY": "http://proxy.example:3128"},
+        capabilities=frozenset({"CAP_CHOWN"}),
+        inheritable=True,
+    )
+    return plan.edited(replace(given(), node=node))
+
+
 def confined() -> Document:
     profile = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": []}
     label = "system_u:object_r:container_file_t:s0:c1,c2"
@@ -283,6 +294,7 @@ CASES: tuple[Callable[[], Document], ...] = (
     mounts_of_all_kinds,
     hook_behind_that_of_a_cdi_device,
     ambient_capabilities,
+    with_the_defaults_of_a_node,
     confined,
     in_a_user_namespace,
     pause_process,
