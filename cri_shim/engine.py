@@ -18,7 +18,7 @@ from cri_shim.oci.driver import OciDriver
 from cri_shim.pb import state_pb2 as state
 from cri_shim.spec import namespaces
 from cri_shim.spec.host import Host
-from cri_shim.spec.node_defaults import NodeDefaults
+from cri_shim.spec.node_defaults import NONE_OF_HANDLER, HandlerDefaults, NodeDefaults
 from cri_shim.store.image_store import ImageStore
 from cri_shim.work import Work
 
@@ -106,6 +106,11 @@ class Defaults:
     not_created_sources: frozenset[str]  # paths of which none is made
     containers: NodeDefaults
     cdi_dirs: tuple[Path, ...]  # with device specifications; a later directory wins
+    handlers: Mapping[str, HandlerDefaults]  # by name
+
+    def of_handler(self, name: str) -> HandlerDefaults:
+        """Return the settings of a runtime handler; it may be one of an earlier configuration."""
+        return self.handlers.get(name, NONE_OF_HANDLER)
 
 
 @dataclass(slots=True)

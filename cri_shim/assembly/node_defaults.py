@@ -8,7 +8,7 @@ from cri_shim.config.source import place
 from cri_shim.errors import ConfigError
 from cri_shim.linux import process
 from cri_shim.spec import capabilities
-from cri_shim.spec.node_defaults import NodeDefaults
+from cri_shim.spec.node_defaults import HandlerDefaults, NodeDefaults
 
 _NR_OPEN = Path("/proc/sys/fs/nr_open")  # the kernel's limit of RLIMIT_NOFILE
 
@@ -26,6 +26,19 @@ def of(config: Config) -> NodeDefaults:
         capabilities=default,
         inheritable=ours.add_inheritable_capabilities,
     )
+
+
+def of_handlers(config: Config) -> dict[str, HandlerDefaults]:
+    return {
+        name: HandlerDefaults(
+            allowed_annotations=table.allowed_annotations,
+            annotations=dict(setting.split("=", 1) for setting in table.default_annotations),
+            seccomp_profile=table.seccomp_profile,
+            min_memory=table.container_min_memory,
+            host_devices=not table.privileged_without_host_devices,
+        )
+        for name, table in config.runtimes.items()
+    }
 
 
 def _rlimits(config: Config) -> dict[str, tuple[int, int]]:

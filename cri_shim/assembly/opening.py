@@ -109,6 +109,7 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
                 map(posixpath.normpath, config.containers.not_created_mount_sources)
             ),
             containers=of_containers,
+            handlers=node_defaults.of_handlers(config),
             cdi_dirs=config.containers.cdi_spec_dirs,
         ),
     )

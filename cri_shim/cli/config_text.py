@@ -7,7 +7,7 @@ from typing import Any
 import toml
 
 from cri_shim import config
-from cri_shim.config.schema import KEYS, TABLES, current
+from cri_shim.config.schema import HANDLER_KEYS, KEYS, TABLES, current, handler_values
 from cri_shim.untrusted import one_line
 
 _OF_START = "flag "  # the origin of a value that no file can change
@@ -31,12 +31,15 @@ def whole(
             lines.append(f"# {KEYS[name].doc}")
         value = current(settings, KEYS[name])
         lines += _lines(name, value, settings.origin[name], running)
-    of_files = {name: table.path for name, table in settings.runtimes.items()}
-    for handler in dict.fromkeys([*of_files, *_handlers(running)]):
-        name = f"runtimes.{handler}.path"
-        origin = settings.origin.get(name, "default")
+    of_files = handler_values(settings.runtimes)
+    for handler in dict.fromkeys([*settings.runtimes, *_handlers(running)]):
         lines += ["", f"[runtimes.{handler}]"]
-        lines += _lines(name, of_files.get(handler, ()), origin, running)
+        for field, key in HANDLER_KEYS.items():
+            if docs:
+                lines.append(f"# {key.doc}")
+            name = f"runtimes.{handler}.{field}"
+            origin = settings.origin.get(name, "default")
+            lines += _lines(name, of_files.get(name, key.default), origin, running)
     return "\n".join(lines) + "\n"
 
 

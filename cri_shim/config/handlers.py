@@ -6,11 +6,12 @@ default handler.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
 from cri_shim.config.libpod import label
-from cri_shim.config.schema import RuntimeTable
+from cri_shim.config.schema import HANDLER_KEYS, RuntimeTable
 
 
 def in_order(
@@ -26,7 +27,9 @@ def in_order(
     for name, own in paths.items():
         key = f"runtimes.{name}.path"
         if origin.get(key, "default") == "default":
-            found[name] = RuntimeTable(tuple(own))
+            found[name] = replace(handlers.get(name, RuntimeTable()), path=tuple(own))
+            for field in HANDLER_KEYS:
+                origin.setdefault(f"runtimes.{name}.{field}", "default")
             origin[key] = f"runtime_path at {origin['runtime_path']}"
         else:
             found[name] = handlers[name]

@@ -16,12 +16,13 @@ from cri_shim.config.failures import Failures
 from cri_shim.config.handlers import in_order
 from cri_shim.config.libpod import translated, without_roots_places
 from cri_shim.config.schema import (
-    HANDLER_PATH,
+    HANDLER_KEYS,
     KEYS,
     TABLES,
     Config,
     Key,
     RuntimeTable,
+    handler_values,
 )
 from cri_shim.config.source import Entry, place, read_file, read_flags
 from cri_shim.config.values import converted, derive
@@ -135,12 +136,13 @@ def _checked(entries: Iterable[Entry], unknown: Failures | list[str]) -> list[En
 def _key_of(entry: Entry) -> Key | None:
     if entry.path[0] != "runtimes":
         return KEYS.get(entry.name)
-    named = len(entry.path) == 2 or (len(entry.path) == 3 and entry.path[2] == "path")
-    return HANDLER_PATH if named else None
+    if len(entry.path) not in (2, 3):
+        return None
+    return HANDLER_KEYS.get(entry.path[2] if len(entry.path) == 3 else "path")
 
 
 def _suggestion(entry: Entry) -> str:
-    valid = [*KEYS, *(f"runtimes.{name}.path" for name in entry.path[1:2])]
+    valid = [*KEYS, *(f"runtimes.{name}.{k}" for name in entry.path[1:2] for k in HANDLER_KEYS)]
     near = difflib.get_close_matches(entry.name, valid, n=1)
     if not near:  # right name, wrong table
         short = {name.rpartition(".")[2]: name for name in valid}
@@ -159,7 +161,7 @@ def _build(entries: Iterable[Entry], warnings: list[str], failures: Failures) ->
     values = {k.name: k.default for k in KEYS.values()}
     origin = dict.fromkeys(KEYS, "default")
     handlers = dict(Config().runtimes)
-    origin |= {f"runtimes.{name}.path": "default" for name in handlers}
+    origin |= dict.fromkeys(handler_values(handlers), "default")
     for entry in entries:
         with failures.collected():
             _enter(entry, values, origin, handlers)
@@ -171,6 +173,9 @@ def _build(entries: Iterable[Entry], warnings: list[str], failures: Failures) ->
     with failures.collected():
         _check_pair(values, origin)
     handlers = in_order(handlers, values, origin)
+    for name, table in handlers.items():
+        if not table.path:
+            failures.add(_without_path(name, origin))
     if (chosen := values["runtime"]) and chosen not in handlers:
         known = ", ".join(sorted(handlers))
         where = place(origin["runtime"], "runtime")
@@ -186,13 +191,26 @@ def _enter(
     entry_key = _key_of(entry)
     assert entry_key is not None
     value = converted(entry_key, entry)
-    if entry_key is HANDLER_PATH:
+    if entry_key is HANDLER_KEYS.get(entry_key.field):
         name = _handler_name(entry)
-        handlers[name] = RuntimeTable(value)
-        origin[f"runtimes.{name}.path"] = entry.origin
+        if name not in handlers:
+            handlers[name] = RuntimeTable()
+            origin.update(dict.fromkeys(handler_values({name: handlers[name]}), "default"))
+        handlers[name] = dataclasses.replace(handlers[name], **{entry_key.field: value})
+        origin[f"runtimes.{name}.{entry_key.field}"] = entry.origin
     else:
         values[entry_key.name] = value
         origin[entry_key.name] = entry.origin
+
+
+def _without_path(name: str, origin: Mapping[str, str]) -> str:
+    """Return the failure of a handler that has other keys, but no program."""
+    set_at = next(
+        origin[f"runtimes.{name}.{field}"]
+        for field in HANDLER_KEYS
+        if origin[f"runtimes.{name}.{field}"] != "default"
+    )
+    return f"{set_at}: runtimes.{name}.path: must name at least one path"
 
 
 def _check_pair(values: Mapping[str, Any], origin: Mapping[str, str]) -> None:

@@ -72,6 +72,27 @@ class RuntimeTable:
         check=checks.candidates,
         lone=True,
     )
+    allowed_annotations: tuple[str, ...] = key(
+        (),
+        "annotations of a pod that its containers' documents get, too: names, * is any text",
+        check=checks.filled,
+    )
+    default_annotations: tuple[str, ...] = key(
+        (), "NAME=VALUE, annotations of each container's document", check=checks.assignments
+    )
+    seccomp_profile: str = key(
+        "",
+        "file in place of the node's profile for seccomp RuntimeDefault; empty: the node's",
+        check=checks.absolute_or_empty,
+    )
+    container_min_memory: int = key(
+        0,
+        "bytes: a lower limit of memory is refused; 0: none is",
+        check=checks.between(0, (1 << 63) - 1),
+    )
+    privileged_without_host_devices: bool = key(
+        False, "privileged containers do not get the node's devices"
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -376,7 +397,16 @@ KEYS: Mapping[str, Key] = {
     k.name: k
     for k in _keys_of(Config, "") + [k for t, owner in TABLES.items() for k in _keys_of(owner, t)]
 }
-HANDLER_PATH = _keys_of(RuntimeTable, "runtimes.NAME")[0]
+HANDLER_KEYS: Mapping[str, Key] = {k.field: k for k in _keys_of(RuntimeTable, "runtimes.NAME")}
+
+
+def handler_values(runtimes: Mapping[str, RuntimeTable]) -> dict[str, Any]:
+    """Return the value of every key of [runtimes.NAME], by its name in a file."""
+    return {
+        f"runtimes.{name}.{field}": getattr(table, field)
+        for name, table in runtimes.items()
+        for field in HANDLER_KEYS
+    }
 
 
 def current(config: Config, entry: Key) -> Any:

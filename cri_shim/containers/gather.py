@@ -73,6 +73,7 @@ async def gather(
         pids_limit=engine.defaults.pids_limit,
         protection=await security.of_container(engine, pod, config),
         node=engine.defaults.containers,
+        of_handler=engine.defaults.of_handler(container.handler),
         rro=handler.features.rro,
         ids=userns.of_pod(pod.config) if handler.maps_ids else None,
     )
@@ -97,7 +98,8 @@ def _look(
     declared.check(image.volumes)
     requested = [cleaned(mount.container_path) for mount in config.mounts]
     host = engine.host
-    if config.linux.security_context.privileged:  # only a privileged container gets all devices
+    of_handler = engine.defaults.of_handler(container.handler)
+    if config.linux.security_context.privileged and of_handler.host_devices:
         host = replace(host, devices=devices.of_host())
     return _Observed(
         user=_user(config, image, root),

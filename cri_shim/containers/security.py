@@ -1,5 +1,7 @@
 """Seccomp, AppArmor and SELinux settings of containers and pods, from profiles on this node."""
 
+from collections.abc import Collection
+
 from cri_shim.engine import Engine
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
@@ -18,7 +20,7 @@ async def of_container(
     default = engine.defaults.containers.capabilities
     allowed = capabilities.build(context, engine.host, default)["bounding"]
     return Protection(
-        seccomp=await engine.profiles.seccomp.filter(AT, seccomp.requested(context), allowed),
+        seccomp=await _seccomp(engine, pod, seccomp.requested(context), allowed),
         apparmor=await engine.profiles.apparmor.profile(AT, apparmor.requested(context)),
         process_label=process,
         mount_label=mount,
@@ -30,11 +32,22 @@ async def of_pause(engine: Engine, pod: state.PodRecord) -> Protection:
     context = pod.config.linux.security_context
     process, mount = pod_labels(engine, pod)
     return Protection(
-        seccomp=await engine.profiles.seccomp.filter(AT, seccomp.requested(context), ()),
+        seccomp=await _seccomp(engine, pod, seccomp.requested(context), ()),
         apparmor=await engine.profiles.apparmor.profile(AT, apparmor.requested(context)),
         process_label=process,
         mount_label=mount,
     )
+
+
+async def _seccomp(
+    engine: Engine,
+    pod: state.PodRecord,
+    request: seccomp.ProfileRequest | None,
+    allowed: Collection[str],
+) -> seccomp.Filter | None:
+    """Return the filter; RuntimeDefault is the profile of the pod's handler, if it has one."""
+    of_handler = engine.defaults.of_handler(pod.handler).seccomp_profile
+    return await engine.profiles.seccomp.filter(AT, request, allowed, default=of_handler)
 
 
 async def check_pod(engine: Engine, config: api.PodSandboxConfig) -> None:

@@ -35,6 +35,9 @@ async def update_resources(
         if container.phase not in (state.CONTAINER_CREATED, state.CONTAINER_RUNNING):
             raise WrongState(f"container {id} has ended: its resources cannot be changed")
         merged = resources.merge(container.resources, update)
+        least = engine.defaults.of_handler(container.handler).min_memory
+        if merged.memory_limit_in_bytes != container.resources.memory_limit_in_bytes:
+            resources.check_minimum(merged, least, "linux")
         fault_point("containers.update.intend")
         await _intended(engine, engine.objects.put(changed(container, updating=merged)))
 

@@ -56,18 +56,29 @@ class SeccompProfiles:
         return self.problem() or str(self._configured() or "built-in")
 
     async def filter(
-        self, at: str, request: seccomp.ProfileRequest | None, capabilities: Collection[str]
+        self,
+        at: str,
+        request: seccomp.ProfileRequest | None,
+        capabilities: Collection[str],
+        *,
+        default: str = "",
     ) -> Filter | None:
         """Return the OCI linux.seccomp for a process with `capabilities`; None for no filter.
 
-        `at` is the path of the security context. InvalidArgument for a Localhost profile that
+        `at` is the path of the security context, `default` the file of a handler's RuntimeDefault,
+        "" for the node's. InvalidArgument for a Localhost profile that
         cannot be used, Unavailable for one whose file system does not answer, WrongState if this
         node has no default profile.
         """
         if request is None:
             return None
         field = f"{at}.{request.field}"
-        profile = await (self._local(request.path, field) if request.path else self._default(field))
+        if request.path:
+            profile = await self._local(request.path, field)
+        elif default:
+            profile = await _of_handler(default, field)
+        else:
+            profile = await self._default(field)
         return seccomp.to_oci(profile, self._machine, capabilities)
 
     async def check(self, at: str, request: seccomp.ProfileRequest | None) -> None:
@@ -88,6 +99,14 @@ class SeccompProfiles:
         if not path.startswith("/"):
             raise InvalidArgument(field, f"{path!r} is not an absolute path on this node")
         return await _read(path, field)
+
+
+async def _of_handler(path: str, field: str) -> Mapping[str, Any]:
+    """Return the profile of a handler; WrongState for a wrong one: the request is not to blame."""
+    try:
+        return await _read(path, field)
+    except InvalidArgument as e:
+        raise WrongState(f"{e}; it is the seccomp_profile of the runtime handler") from e
 
 
 async def _read(path: str, field: str) -> Mapping[str, Any]:

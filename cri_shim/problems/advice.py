@@ -73,6 +73,10 @@ def _places(config: Config) -> Iterator[tuple[str, Path]]:
         "streaming.tls_cert_file": (config.streaming.tls_cert_file,),
         "streaming.tls_key_file": (config.streaming.tls_key_file,),
     }
+    named |= {
+        f"runtimes.{name}.seccomp_profile": (table.seccomp_profile,)
+        for name, table in config.runtimes.items()
+    }
     yield from ((key, Path(file)) for key, files in named.items() for file in files if file)
 
 

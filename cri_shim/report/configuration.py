@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cri_shim.config import Config
-from cri_shim.config.schema import KEYS, current
+from cri_shim.config.schema import KEYS, current, handler_values
 
 
 def effective(config: Config) -> dict[str, Any]:
@@ -17,7 +17,7 @@ def effective(config: Config) -> dict[str, Any]:
 def in_force(config: Config) -> dict[str, Any]:
     """Return the value and the origin of every key, by its name in a file."""
     values = {name: _plain(current(config, key)) for name, key in KEYS.items()}
-    values |= {f"runtimes.{name}.path": _plain(t.path) for name, t in config.runtimes.items()}
+    values |= {name: _plain(value) for name, value in handler_values(config.runtimes).items()}
     return {"values": values, "origins": dict(config.origin), "pid": os.getpid()}
 
 

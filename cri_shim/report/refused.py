@@ -105,6 +105,11 @@ def _named(file: str) -> None:
 
 
 def _seccomp(config: Config) -> Iterator[Finding]:
+    for name, table in config.runtimes.items():
+        if table.seccomp_profile and not Path(table.seccomp_profile).is_file():
+            key = f"runtimes.{name}.seccomp_profile"
+            sentence = f"{table.seccomp_profile} is not there: RuntimeDefault would be refused"
+            yield Finding(key, Level.WARNING, _placed(config, key, ConfigError(sentence)), key=key)
     if config.seccomp_profile and not any(Path(file).is_file() for file in config.seccomp_profile):
         tried = ", ".join(config.seccomp_profile)
         key = "seccomp_profile"

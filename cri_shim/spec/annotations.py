@@ -1,7 +1,14 @@
 """Annotations of the document: the container's own, and the names of its pod and image.
 
+The administrator may give a handler's containers further ones, and may let some of the pod's
+annotations through. Those of the container win over those of the pod, and these over the others.
+
 OCI hooks and VM runtimes already look for the io.kubernetes.cri names.
 """
+
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from types import MappingProxyType
 
 from cri_shim.pb import api_pb2
 
@@ -17,10 +24,19 @@ def build(
     pod: api_pb2.PodSandboxConfig,
     config: api_pb2.ContainerConfig | None = None,
     image_name: str = "",
+    default: Mapping[str, str] = MappingProxyType({}),
+    allowed: Iterable[str] = (),
 ) -> dict[str, str]:
-    """Return the annotations of a "container", or of a "sandbox" (the pause process of a pod)."""
+    """Return the annotations of a "container", or of a "sandbox" (the pause process of a pod).
+
+    `default` are those of the handler, `allowed` are its patterns for annotations of the pod; both
+    are for containers.
+    """
     own = config.annotations if config is not None else pod.annotations
-    found = {key: own[key] for key in sorted(own) if not key.startswith(_COMMANDS)}
+    found = dict(default)
+    patterns = tuple(allowed)
+    found |= {k: v for k, v in sorted(pod.annotations.items()) if _is_allowed(k, patterns)}
+    found |= {key: own[key] for key in sorted(own) if not key.startswith(_COMMANDS)}
     found["io.kubernetes.cri.container-type"] = kind
     if config is not None:
         found["io.kubernetes.cri.container-name"] = config.metadata.name
@@ -30,3 +46,18 @@ def build(
     found["io.kubernetes.cri.sandbox-namespace"] = pod.metadata.namespace
     found["io.kubernetes.cri.sandbox-uid"] = pod.metadata.uid
     return found
+
+
+def _is_allowed(key: str, patterns: Iterable[str]) -> bool:
+    """Return whether a pattern lets an annotation of the pod through.
+
+    A switch of the OCI runtime passes only a pattern that begins with the switch's own prefix: some
+    switches name a file of the node that is written, and nobody means them by a `*`.
+    """
+    switch = next((prefix for prefix in _COMMANDS if key.startswith(prefix)), "")
+    return any(p.startswith(switch) and _matches(key, p) for p in patterns)
+
+
+def _matches(key: str, pattern: str) -> bool:
+    """Return whether `pattern` matches; only * is special, as the names have ? and [ nowhere."""
+    return fnmatchcase(key, pattern.replace("[", "[[]").replace("?", "[?]"))

@@ -26,7 +26,7 @@ from cri_shim.spec.hooks import Definition
 from cri_shim.spec.host import Host, HostDevice
 from cri_shim.spec.image_config import ImageConfig
 from cri_shim.spec.mounts import ResolvedMount
-from cri_shim.spec.node_defaults import NodeDefaults
+from cri_shim.spec.node_defaults import HandlerDefaults, NodeDefaults
 from cri_shim.spec.protection import NONE, Protection
 from cri_shim.spec.userns import IdMap
 from cri_shim.spec.users import User
@@ -64,7 +64,14 @@ class ContainerInput:
     protection: Protection = NONE
     rro: bool = False  # the OCI runtime can mount read-only recursively
     node: NodeDefaults = node_defaults.NONE
+    of_handler: HandlerDefaults = node_defaults.NONE_OF_HANDLER
     ids: IdMap | None = None  # listed with the user namespace if Handler.maps_ids
+
+    @property
+    def has_host_devices(self) -> bool:
+        """Whether the container gets every device of the node: a privileged one, by default."""
+        context = self.config.linux.security_context
+        return context.privileged and self.of_handler.host_devices
 
 
 def build(inp: ContainerInput) -> Document:
@@ -89,7 +96,13 @@ def build(inp: ContainerInput) -> Document:
             sys_readonly=_sys_readonly(inp),
         ),
         "annotations": annotations.build(
-            "container", inp.pod_id, inp.pod, inp.config, inp.image_name
+            "container",
+            inp.pod_id,
+            inp.pod,
+            inp.config,
+            inp.image_name,
+            inp.of_handler.annotations,
+            inp.of_handler.allowed_annotations,
         )
         | scope.annotations(inp.cgroups_path, inp.config.annotations, inp.pids_limit),
         "linux": _linux(inp),
@@ -126,15 +139,16 @@ def _process(inp: ContainerInput) -> dict[str, Any]:
 def _linux(inp: ContainerInput) -> dict[str, Any]:
     context = inp.config.linux.security_context
     privileged = context.privileged
+    resources.check_minimum(inp.config.linux.resources, inp.of_handler.min_memory)
     limits = resources.to_oci(inp.config.linux.resources, inp.host)
-    limits["devices"] = devices.rules(inp.devices, privileged=privileged)
+    limits["devices"] = devices.rules(inp.devices, privileged=inp.has_host_devices)
     if inp.pids_limit:
         limits["pids"] = {"limit": inp.pids_limit}
     # On v1 a cgroup namespace would hide nothing, since the mounts are bound from the host's.
     own_cgroup = inp.host.cgroup_v2 and not privileged
     linux: dict[str, Any] = {
         "namespaces": namespaces.build(inp.namespaces, cgroup=own_cgroup),
-        "devices": devices.nodes(inp.devices, inp.host.devices, privileged=privileged),
+        "devices": devices.nodes(inp.devices, inp.host.devices, privileged=inp.has_host_devices),
         "cgroupsPath": inp.cgroups_path,
         "resources": limits,
     }

@@ -2,7 +2,7 @@
 
 The OCI runtime itself makes null, zero, full, random, urandom, tty, ptmx and console; the document
 lists only other nodes. A privileged container gets every node of the host, and its cgroup allows
-every device.
+every device, unless its handler has privileged_without_host_devices.
 """
 
 import posixpath

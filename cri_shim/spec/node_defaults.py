@@ -1,4 +1,4 @@
-"""What the node's configuration gives to every container, as values for its document."""
+"""What the configuration gives to all containers of the node, and to those of a handler."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,4 +16,16 @@ class NodeDefaults:
     inheritable: bool = False  # the capabilities are in the inheritable set, too
 
 
+@dataclass(frozen=True, slots=True)
+class HandlerDefaults:
+    """The settings of one runtime handler."""
+
+    allowed_annotations: tuple[str, ...] = ()  # of the pod: names, with * for any text
+    annotations: Mapping[str, str] = field(default_factory=dict)  # unless the pod has others
+    seccomp_profile: str = ""  # file of RuntimeDefault; "" = the node's
+    min_memory: int = 0  # bytes; a lower limit is refused
+    host_devices: bool = True  # privileged containers get all devices of the node
+
+
 NONE = NodeDefaults()
+NONE_OF_HANDLER = HandlerDefaults()

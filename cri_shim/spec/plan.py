@@ -74,9 +74,8 @@ def _with_cdi_devices(document: Document, inp: ContainerInput) -> Document:
 def _for_an_unprivileged_user(document: Document, inp: ContainerInput) -> Document:
     if not inp.host.rootless:
         return document
-    privileged = inp.config.linux.security_context.privileged
     requested = [*inp.devices, *inp.cdi_nodes]
-    nodes = devices.sources(requested, inp.host.devices, privileged=privileged)
+    nodes = devices.sources(requested, inp.host.devices, privileged=inp.has_host_devices)
     return rootless.adapted(document, inp.host, nodes)
 
 

@@ -81,6 +81,19 @@ def merge(
     return merged
 
 
+def check_minimum(
+    resources: api_pb2.LinuxContainerResources, least: int, field: str = "config.linux.resources"
+) -> None:
+    """Refuse a limit of memory below `least` bytes, the least that a handler allows; 0 for none."""
+    limit = resources.memory_limit_in_bytes
+    if 0 < limit < least:
+        problem = (
+            f"{limit} bytes are less than the {least} that the handler's container_min_memory asks"
+            " for; raise the limit"
+        )
+        raise InvalidArgument(f"{field}.memory_limit_in_bytes", problem)
+
+
 def oom_score_adj(requested: int, host: Host) -> int:
     """Return process.oomScoreAdj; not below the daemon's own if the kernel would refuse that."""
     return requested if host.can_raise else max(requested, host.oom_score_adj)

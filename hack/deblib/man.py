@@ -11,7 +11,7 @@ from pathlib import Path
 from cri_shim import config
 from cri_shim.cli.command_line import parser
 from cri_shim.cli.config_text import by_table, line
-from cri_shim.config.schema import HANDLER_PATH, KEYS, current
+from cri_shim.config.schema import HANDLER_KEYS, KEYS, current
 
 _SEE_ALSO = {"cri-shim": "cri-shim.toml(5), crictl(1), crun(1), runc(8), conmon(8)"}
 _SEE_ALSO["cri-shim.toml"] = "cri-shim(8), containers-registries.conf(5), containers-policy.json(5)"
@@ -69,7 +69,8 @@ def configuration(version: str) -> str:
         value = line(name, current(defaults, KEYS[name]), "").removesuffix("#").rstrip(" #")
         lines += _definition(value, f"{KEYS[name].doc}.")
     lines += _section("tables [runtimes.NAME]")
-    lines += _definition("path", f"A runtime handler: {HANDLER_PATH.doc}.")
+    for field, key in HANDLER_KEYS.items():
+        lines += _definition(field, f"{key.doc}.")
     return "\n".join([*lines, *_section("see also"), _SEE_ALSO["cri-shim.toml"], ""])
 
 

@@ -35,6 +35,10 @@ _CONVERTED: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "containerd.discard_unpacked_layers": ("image.keep_blobs", operator.not_),
     "discard_unpacked_layers": ("image.keep_blobs", operator.not_),
 }
+_OF_HANDLER = {
+    "pod_annotations": "allowed_annotations",
+    "privileged_without_host_devices": "privileged_without_host_devices",
+}
 _NOTES = {
     "sandbox_image": _NO_PAUSE,
     "pinned_images.sandbox": _NO_PAUSE,
@@ -90,7 +94,9 @@ def _of_cri(found: Conversion, entry: Entry, path: KeyPath) -> None:
 
 def _of_runtime(found: Conversion, entry: Entry, handler: str, name: str) -> None:
     if name == "options.BinaryName" and entry.value:
-        found.handler(handler, entry, str(entry.value))
+        found.set_of_handler(handler, "path", entry)
+    elif name in _OF_HANDLER:
+        found.set_of_handler(handler, _OF_HANDLER[name], entry)
     elif name == "options.SystemdCgroup":
         found.set("cgroup_manager", entry, lambda on: "systemd" if on else "cgroupfs")
     elif name == "runtime_type" and entry.value != "io.containerd.runc.v2":

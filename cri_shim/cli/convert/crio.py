@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cri_shim.cli.convert.conversion import Conversion, refuse_if_empty, seconds
-from cri_shim.config.source import Entry, read_file
+from cri_shim.cli.convert.conversion import Conversion, refuse_if_empty, seconds, size
+from cri_shim.config.source import Entry, KeyPath, read_file
 
 _OWN_PLACE = "cri-shim has directories and a socket of its own; CRI-O keeps this"
 _NO_PAUSE = "pods need no pause image, and no pause process unless they share a pid namespace"
@@ -49,6 +49,7 @@ _OWN_CAPABILITIES = (  # of CRI-O, if its file does not list any
     "CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "SETGID", "SETUID", "SETPCAP", "NET_BIND_SERVICE",
     "KILL",
 )  # fmt: skip
+_OF_HANDLER = ("allowed_annotations", "privileged_without_host_devices", "seccomp_profile")
 _NOTES = {
     "crio.root": _OWN_PLACE,
     "crio.runroot": _OWN_PLACE,
@@ -86,16 +87,25 @@ def _convert(found: Conversion, entry: Entry) -> None:
         if entry.value != "":
             found.set(_CONVERTED[name][0], entry, _CONVERTED[name][1])
     elif entry.path[:3] == ("crio", "runtime", "runtimes"):
-        _of_runtime(found, entry, entry.path[3], ".".join(entry.path[4:]))
+        _of_runtime(found, entry, entry.path[3], entry.path[4:])
     elif name in _NOTES:
         found.note(entry, _NOTES[name])
     else:
         found.drop(entry)
 
 
-def _of_runtime(found: Conversion, entry: Entry, handler: str, name: str) -> None:
+def _of_runtime(found: Conversion, entry: Entry, handler: str, path: KeyPath) -> None:
+    name = ".".join(path)
     if name == "runtime_path" and entry.value:
-        found.handler(handler, entry, str(entry.value))
+        found.set_of_handler(handler, "path", entry)
+    elif name in _OF_HANDLER:
+        if entry.value not in ("", []):
+            found.set_of_handler(handler, name, entry)
+    elif name == "container_min_memory":
+        if entry.value != "":
+            found.set_of_handler(handler, name, entry, size)
+    elif path[0] == "default_annotations" and len(path) == 2:
+        found.add_of_handler(handler, path[0], entry, [f"{path[1]}={entry.value}"])
     elif name == "runtime_type" and entry.value not in ("", "oci"):
         found.note(entry, "only runtimes with the command line of runc are served")
     elif name not in ("runtime_type", "runtime_path"):

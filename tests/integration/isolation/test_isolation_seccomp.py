@@ -100,3 +100,15 @@ async def test_a_profile_that_cannot_be_read_is_refused_by_field(tmp_path: Path)
     for path, problem in cases.items():
         with pytest.raises(InvalidArgument, match=rf"^at.seccomp.localhost_ref: .*{problem}"):
             await profiles().check("at", local(path))
+
+
+async def test_a_handlers_own_file_is_its_default_and_a_wrong_one_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "handler.json"
+    file.write_text('{"defaultAction": "SCMP_ACT_LOG"}')
+    ours = profiles()
+    found = await ours.filter("at", DEFAULT, (), default=str(file))
+    assert found is not None and found["defaultAction"] == "SCMP_ACT_LOG"
+    file.unlink()
+    with pytest.raises(WrongState, match=r"handler.json: No such file .* of the runtime handler"):
+        await ours.filter("at", DEFAULT, (), default=str(file))
+    assert await ours.filter("at", None, (), default=str(file)) is None

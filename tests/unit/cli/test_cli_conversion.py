@@ -7,7 +7,7 @@ import pytest
 
 from cri_shim.cli import main
 from cri_shim.cli.convert import containerd, crio
-from cri_shim.cli.convert.conversion import seconds
+from cri_shim.cli.convert.conversion import seconds, size
 from cri_shim.config import Config, Places, load
 from cri_shim.errors import ConfigError
 
@@ -84,6 +84,48 @@ def test_the_defaults_of_a_crio_node_are_converted(tmp_path: Path) -> None:
     ours = loaded(crio.converted(file), tmp_path).containers
     assert (ours.default_ulimits, ours.default_env) == (("nofile=1024:2048",), ("A=1",))
     assert (ours.default_capabilities, ours.add_inheritable_capabilities) == ((), True)
+
+
+def test_the_settings_of_a_crio_handler_are_converted(tmp_path: Path) -> None:
+    file = tmp_path / "crio.conf"
+    file.write_text(
+        '[crio.runtime.runtimes.crun]\nruntime_path = "/usr/bin/crun"\n'
+        'allowed_annotations = ["io.kubernetes.cri-o.Devices"]\nseccomp_profile = ""\n'
+        'container_min_memory = "12MiB"\nprivileged_without_host_devices = true\n'
+        'default_annotations = { "run.oci.x" = "1", "b.example/y" = "a=b" }\n'
+    )
+    crun = loaded(crio.converted(file), tmp_path).runtimes["crun"]
+    assert crun.path == ("/usr/bin/crun",)
+    assert crun.allowed_annotations == ("io.kubernetes.cri-o.Devices",)
+    assert crun.default_annotations == ("run.oci.x=1", "b.example/y=a=b")
+    assert (crun.container_min_memory, crun.seccomp_profile) == (12 << 20, "")
+    assert crun.privileged_without_host_devices
+
+
+def test_the_settings_of_a_containerd_handler_are_converted(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(
+        '[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]\n'
+        'pod_annotations = ["io.example.*"]\nprivileged_without_host_devices = true\n'
+    )
+    runc = loaded(containerd.converted(file), tmp_path).runtimes["runc"]
+    assert runc.path == Config().runtimes["runc"].path
+    assert runc.allowed_annotations == ("io.example.*",)
+    assert runc.privileged_without_host_devices
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("12MiB", 12 << 20), ("12582912", 12582912), ("1g", 1 << 30), ("5 kb", 5 << 10), (7, 7)],
+)
+def test_a_size_is_read_in_bytes(text: object, expected: int) -> None:
+    assert size(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "MiB", "-1", "1.5M", "1x", "9" * 20])
+def test_a_malformed_size_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a size"):
+        size(text)
 
 
 def test_the_smaller_set_of_capabilities_of_crio_is_converted(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from cri_shim.config import Config, Places, load
-from cri_shim.config.schema import KEYS
+from cri_shim.config.schema import HANDLER_KEYS, KEYS
 
 SAMPLE = Path(__file__).parents[3] / "deploy" / "config.toml"
 NOWHERE = Places(own=Path("/nowhere"), drop_ins=Path("/nowhere"), libpod=())
@@ -29,4 +29,5 @@ def test_the_sample_with_all_keys_enabled_has_every_default(tmp_path: Path) -> N
 
 def test_every_key_is_explained(tmp_path: Path) -> None:
     text = SAMPLE.read_text()
-    assert [key.name for key in KEYS.values() if f"# {key.doc}\n" not in text] == []
+    keys = [*KEYS.values(), *(key for name, key in HANDLER_KEYS.items() if name != "path")]
+    assert [key.name for key in keys if f"# {key.doc}\n" not in text] == []

@@ -11,11 +11,13 @@ from cri_shim.spec import annotations, container, devices, document, namespaces,
 from cri_shim.spec.container import ContainerInput
 from cri_shim.spec.host import Host, HostDevice
 from cri_shim.spec.image_config import ImageConfig
+from cri_shim.spec.node_defaults import HandlerDefaults
 from cri_shim.spec.pause import PauseInput
 from cri_shim.spec.users import User
 
 PINNED = {"net": "/ns/net", "ipc": "/ns/ipc", "uts": "/ns/uts", "pid": "/ns/pid"}
 HOST = Host(cgroup_v2=True, bounding=frozenset({"CAP_KILL"}))
+WITHOUT_DEVICES = HandlerDefaults(host_devices=False)
 FUSE = HostDevice("/dev/fuse", "c", 10, 229)
 PID_FIELD = "config.linux.security_context.namespace_options.pid"
 
@@ -30,22 +32,24 @@ def config(**context: Any) -> api_pb2.ContainerConfig:
     return api_pb2.ContainerConfig(linux=linux, command=["sh"])
 
 
-def built(inp_pod: api_pb2.PodSandboxConfig, host: Host = HOST, **context: Any) -> dict[str, Any]:
-    return container.build(
-        ContainerInput(
-            id="c",
-            pod_id="p",
-            pod=inp_pod,
-            config=config(**context),
-            image=ImageConfig(),
-            user=User(),
-            host=host,
-            cgroups_path="/c",
-            namespaces=PINNED,
-            hostname="h",
-            pids_limit=7,
-        )
+def given(inp_pod: api_pb2.PodSandboxConfig, host: Host = HOST, **context: Any) -> ContainerInput:
+    return ContainerInput(
+        id="c",
+        pod_id="p",
+        pod=inp_pod,
+        config=config(**context),
+        image=ImageConfig(),
+        user=User(),
+        host=host,
+        cgroups_path="/c",
+        namespaces=PINNED,
+        hostname="h",
+        pids_limit=7,
     )
+
+
+def built(inp_pod: api_pb2.PodSandboxConfig, host: Host = HOST, **context: Any) -> dict[str, Any]:
+    return container.build(given(inp_pod, host, **context))
 
 
 def test_a_privileged_container_in_a_plain_pod_is_refused() -> None:
@@ -205,3 +209,62 @@ def test_text_that_is_not_unicode_is_written_as_utf8() -> None:
 def test_a_malformed_document_is_a_value_error(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         document.decode(data)
+
+
+def of_containers(
+    pod_annotations: dict[str, str], *allowed: str, own: dict[str, str] | None = None, **kw: Any
+) -> dict[str, str]:
+    the_pod = api_pb2.PodSandboxConfig(annotations=pod_annotations)
+    the_config = api_pb2.ContainerConfig(annotations=own or {})
+    found = annotations.build("container", "p", the_pod, the_config, allowed=allowed, **kw)
+    return {k: v for k, v in found.items() if not k.startswith("io.kubernetes.cri.")}
+
+
+def test_annotations_of_the_pod_pass_the_patterns_of_its_handler_alone() -> None:
+    asked = {"a.example/x": "1", "a.example/y": "2", "b.example/x": "3"}
+    assert of_containers(asked) == {}
+    assert of_containers(asked, "a.example/y") == {"a.example/y": "2"}
+    assert of_containers(asked, "*/x") == {"a.example/x": "1", "b.example/x": "3"}
+    assert of_containers(asked, "a?example/[xy]") == {}
+
+
+def test_a_switch_of_the_oci_runtime_passes_only_a_pattern_with_its_prefix() -> None:
+    asked = {"run.oci.hooks.stdout": "/etc/x", "org.systemd.property.A": "1", "kept": "yes"}
+    assert of_containers(asked, "*", "run.*", "*.stdout") == {"kept": "yes"}
+    assert of_containers(asked, "run.oci.*") == {"run.oci.hooks.stdout": "/etc/x"}
+
+
+def test_annotations_of_the_container_win_over_the_pods_and_these_over_the_handlers() -> None:
+    default = {"a": "handler", "b": "handler", "c": "handler", "run.oci.x": "handler"}
+    asked = {"a": "pod", "b": "pod", "run.oci.x": "pod", "io.kubernetes.cri.sandbox-id": "other"}
+    found = of_containers(asked, "*", own={"a": "own", "run.oci.x": "own"}, default=default)
+    assert found == {"a": "own", "b": "pod", "c": "handler", "run.oci.x": "handler"}
+
+
+def test_an_allowed_annotation_of_the_pod_cannot_name_another_pod() -> None:
+    the_pod = api_pb2.PodSandboxConfig(annotations={"io.kubernetes.cri.sandbox-id": "other"})
+    found = annotations.build("container", "p", the_pod, api_pb2.ContainerConfig(), allowed=["*"])
+    assert found["io.kubernetes.cri.sandbox-id"] == "p"
+
+
+def test_a_handler_without_host_devices_gives_a_privileged_container_the_usual_ones() -> None:
+    host = replace(HOST, devices=(FUSE,))
+    privileged = pod(privileged=True)
+    inp = replace(given(privileged, host, privileged=True), of_handler=WITHOUT_DEVICES)
+    found = container.build(inp)["linux"]
+    plain = built(pod())["linux"]
+    assert found["devices"] == plain["devices"] == []
+    assert found["resources"]["devices"] == plain["resources"]["devices"]
+    assert "maskedPaths" not in found  # it is privileged in all other respects
+
+
+def test_a_limit_of_memory_below_the_handlers_minimum_is_refused() -> None:
+    inp = replace(given(pod()), of_handler=HandlerDefaults(min_memory=12 << 20))
+    limits = inp.config.linux.resources
+    for enough in (0, -1, 12 << 20):
+        limits.memory_limit_in_bytes = enough
+        container.build(inp)
+    limits.memory_limit_in_bytes = (12 << 20) - 1
+    with pytest.raises(InvalidArgument, match="12582911 bytes are less than the 12582912") as e:
+        container.build(inp)
+    assert e.value.field == "config.linux.resources.memory_limit_in_bytes"
