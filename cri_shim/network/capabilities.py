@@ -13,7 +13,7 @@ from ipaddress import ip_interface
 from typing import Any
 
 from cri_shim.errors import InvalidArgument
-from cri_shim.network.conflist import Plugin
+from cri_shim.network.conflist import NetworkList, Plugin
 from cri_shim.pb import api_pb2, state_pb2
 
 INGRESS = "kubernetes.io/ingress-bandwidth"  # resource quantities, bits per second
@@ -22,6 +22,7 @@ ADDRESSES = "cri-shim.io/ips"  # an annotation: "10.1.2.3/24,fd00::3/64"; plugin
 HARDWARE_ADDRESS = "cri-shim.io/mac"
 
 BURST_BITS = (2**32 - 1) * 8 - 1  # the largest burst of the bandwidth plugin; CRI-O uses it, too
+_PORTS = "portMappings"  # the capability of plugins that map ports of the node
 _SLOWEST, _FASTEST = 1_000, 10**15  # bits per second that the kubelet accepts as reasonable
 
 _QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([KMGTPE]i|[numkMGTPE])|[eE]([+-]?\d{1,3}))?")
@@ -60,6 +61,22 @@ def check_names(pod: state_pb2.PodRecord) -> None:
             )
 
 
+def check_host_ports(config: api_pb2.PodSandboxConfig, network: NetworkList) -> None:
+    """Refuse host ports if no plugin of the network gets them: nothing would answer there."""
+    if any((plugin.get("capabilities") or {}).get(_PORTS) is True for plugin in network.plugins):
+        return
+    for index, mapping in enumerate(config.port_mappings):
+        if mapping.host_port > 0:
+            where = f" ({network.source})" if network.source else ""
+            raise InvalidArgument(
+                f"config.port_mappings[{index}].host_port",
+                f"{mapping.host_port}: no plugin of the CNI network {network.name}{where} maps host"
+                f' ports; add {{"type": "portmap", "capabilities": {{"{_PORTS}": true}}}} to its'
+                ' plugins, or set network.unmapped_host_ports = "allow" if another program maps'
+                " them",
+            )
+
+
 def arguments(pod: state_pb2.PodRecord, ip_ranges: Sequence[str] = ()) -> dict[str, Any]:
     """Return all capability arguments of the pod, by capability.
 
@@ -68,7 +85,7 @@ def arguments(pod: state_pb2.PodRecord, ip_ranges: Sequence[str] = ()) -> dict[s
     config, annotations = pod.config, pod.config.annotations
     dns = config.dns_config
     found: dict[str, Any] = {
-        "portMappings": [_port_mapping(m) for m in config.port_mappings if m.host_port > 0],
+        _PORTS: [_port_mapping(m) for m in config.port_mappings if m.host_port > 0],
         "bandwidth": _bandwidth(annotations),
         "ipRanges": [[{"subnet": subnet}] for subnet in ip_ranges],
         "ips": _addresses(annotations),

@@ -47,11 +47,13 @@ class Network:
         bundled: Bundled | None = BUNDLED,
         add_timeout: float,
         del_timeout: float,
+        unmapped_host_ports: bool = False,
         poll: float = POLL_S,
     ) -> None:
         """`default_network` "" means the first by file name; times are in seconds.
 
-        The network `bundled` is used while `conf_dir` has no file.
+        The network `bundled` is used while `conf_dir` has no file. `unmapped_host_ports`: pods may
+        have host ports of which no plugin gets the mappings.
         """
         self._mark = str(cache_dir)
         self._plugins = Plugins(bin_dirs, {leftovers.MARK: self._mark})
@@ -60,6 +62,7 @@ class Network:
         self._cache = Cache(cache_dir)
         self._own = OwnNetwork(cache_dir, bundled)
         self._add_s, self._del_s = add_timeout, del_timeout
+        self._allows_unmapped = unmapped_host_ports
         self._locks = KeyedLock()
         self._gate = ReadersWriterLock("a GC of the networks")
 
@@ -112,6 +115,8 @@ class Network:
             raise Unavailable(f"pod {pod.id} cannot be attached: {status.message}")
         capabilities.check_names(pod)
         given = capabilities.arguments(pod, self._own.pod_cidr)
+        if not self._allows_unmapped:
+            capabilities.check_host_ports(pod.config, default)
         return [
             records.intent(network, f"eth{n}", given)
             for n, network in enumerate([default])  # one network a pod

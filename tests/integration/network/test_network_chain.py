@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cri_shim.errors import WrongState
+from cri_shim.errors import InvalidArgument, WrongState
 from cri_shim.isolation import namespaces
 from cri_shim.linux import nsenter
 from cri_shim.network import bundled, masquerade
@@ -69,6 +69,17 @@ async def test_a_pod_without_ports_does_not_use_portmap(node, started):
 
     assert list(pod.network.attachments[0].skipped_plugins) == ["bandwidth", "portmap"]
     assert "CNI" not in await node.run("iptables-save", "-t", "nat")
+
+
+async def test_a_pod_with_host_ports_is_refused_if_no_plugin_maps_them(node, started):
+    node.configure(node.bridge("10.98.5.0/24"))
+    network = await started(node.network())
+
+    with pytest.raises(InvalidArgument, match=r"net\.conflist\) maps host ports; add"):
+        node.pod(network, port_mappings=WEB)
+
+    allowing = await started(node.network(unmapped_host_ports=True))
+    assert node.pod(allowing, port_mappings=WEB).network.attachments
 
 
 async def test_host_ports_are_removed_although_the_namespace_is_gone(node, started):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from cri_shim.errors import InvalidArgument
 from cri_shim.network import capabilities
+from cri_shim.network.conflist import NetworkList
 from cri_shim.pb import api_pb2, state_pb2
 
 
@@ -142,3 +143,32 @@ def test_quantities_are_read_as_kubernetes_reads_them(text, value):
 def test_any_other_text_is_no_quantity_and_no_crash(text):
     with contextlib.suppress(ValueError):
         capabilities.quantity(text)
+
+
+def network(*plugins: dict[str, Any]) -> NetworkList:
+    return NetworkList("web", "1.0.0", ("1.0.0",), plugins, "/etc/cni/net.d/10-web.conflist")
+
+
+def test_host_ports_are_refused_if_no_plugin_maps_them():
+    ports = [{"container_port": 80}, {"container_port": 81, "host_port": 8081}]
+    without = network({"type": "bridge"}, {"type": "portmap", "capabilities": {"dns": True}})
+
+    with pytest.raises(InvalidArgument, match=r"10-web.conflist.*unmapped_host_ports") as caught:
+        capabilities.check_host_ports(record(port_mappings=ports).config, without)
+
+    assert caught.value.field == "config.port_mappings[1].host_port"
+
+
+def test_a_plugin_that_declares_port_mappings_gets_host_ports():
+    ports = [{"container_port": 80, "host_port": 80}]
+    mapping = network({"type": "x"}, {"type": "any", "capabilities": {"portMappings": True}})
+
+    capabilities.check_host_ports(record(port_mappings=ports).config, mapping)
+
+    assert capabilities.arguments(record(port_mappings=ports))["portMappings"]
+
+
+def test_a_pod_without_host_ports_needs_no_such_plugin():
+    capabilities.check_host_ports(record().config, network({"type": "bridge"}))
+    asked = record(port_mappings=[{"container_port": 80}]).config
+    capabilities.check_host_ports(asked, network({"type": "bridge"}))
