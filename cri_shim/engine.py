@@ -105,6 +105,9 @@ class Defaults:
     creates_sources: bool  # make the directory of a mount whose source does not exist
     not_created_sources: frozenset[str]  # paths of which none is made
     containers: NodeDefaults
+    localtime: str  # the file that is /etc/localtime of every pod; "" for none
+    containerenv: bool  # every container has an empty /run/.containerenv
+    passwd_entry: bool  # an unknown user gets a line in the container's /etc/passwd
     cdi_dirs: tuple[Path, ...]  # with device specifications; a later directory wins
     handlers: Mapping[str, HandlerDefaults]  # by name
 

@@ -172,6 +172,7 @@ def network(config: Config, paths: Paths) -> Network | UserModeNetwork:
         bundled=bundled,
         add_timeout=ours.add_timeout,
         del_timeout=ours.del_timeout,
+        unmapped_host_ports=ours.unmapped_host_ports == "allow",
     )
 
 
@@ -195,7 +196,8 @@ def streaming(config: Config, engine: Engine) -> StreamingServer:
     ours = config.streaming
     certificate = None
     if ours.tls_cert_file:
-        certificate = Certificate(Path(ours.tls_cert_file), Path(ours.tls_key_file))
+        files = Path(ours.tls_cert_file), Path(ours.tls_key_file)
+        certificate = Certificate(*files, ours.tls_min_version)
     streaming = StreamingConfig(
         ours.address,
         ours.port,

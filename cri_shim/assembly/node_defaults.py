@@ -3,13 +3,16 @@
 import resource
 from pathlib import Path
 
-from cri_shim.config import Config, ulimits
+from cri_shim.config import Config, devices, ulimits
 from cri_shim.config.source import place
 from cri_shim.errors import ConfigError
 from cri_shim.linux import process
+from cri_shim.pb import api_pb2
 from cri_shim.spec import capabilities
 from cri_shim.spec.node_defaults import HandlerDefaults, NodeDefaults
 
+_ZONES = Path("/usr/share/zoneinfo")
+_LOCAL = Path("/etc/localtime")
 _NR_OPEN = Path("/proc/sys/fs/nr_open")  # the kernel's limit of RLIMIT_NOFILE
 
 
@@ -25,7 +28,21 @@ def of(config: Config) -> NodeDefaults:
         env=dict(setting.split("=", 1) for setting in ours.default_env),
         capabilities=default,
         inheritable=ours.add_inheritable_capabilities,
+        devices=tuple(map(_device, ours.additional_devices)),
+        allowed_devices=frozenset(ours.allowed_devices),
     )
+
+
+def localtime(config: Config) -> str:
+    """Return the file of containers.timezone, "" for none; ConfigError if the node has no such."""
+    zone = config.containers.timezone
+    if not zone:
+        return ""
+    file = _LOCAL if zone == "Local" else _ZONES / zone
+    if not file.is_file():
+        problem = f"{zone}: {file} is not there; install the package tzdata"
+        raise _wrong(config, "containers.timezone", problem)
+    return str(file)
 
 
 def of_handlers(config: Config) -> dict[str, HandlerDefaults]:
@@ -39,6 +56,11 @@ def of_handlers(config: Config) -> dict[str, HandlerDefaults]:
         )
         for name, table in config.runtimes.items()
     }
+
+
+def _device(text: str) -> api_pb2.Device:
+    host, path, access = devices.parse(text)
+    return api_pb2.Device(host_path=host, container_path=path, permissions=access)
 
 
 def _rlimits(config: Config) -> dict[str, tuple[int, int]]:

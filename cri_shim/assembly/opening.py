@@ -38,6 +38,7 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
     hooks = drivers.hooks(config)
     default_sysctls = drivers.default_sysctls(config)
     of_containers = node_defaults.of(config)
+    localtime = node_defaults.localtime(config)
     # Resolved: runc refuses a symlink in the path of a root file system, and /var/run is often one.
     places = (config.server.root, config.server.run_root, config.network.netns_dir)
     paths = Paths(*(place.resolve() for place in places))
@@ -109,6 +110,9 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
                 map(posixpath.normpath, config.containers.not_created_mount_sources)
             ),
             containers=of_containers,
+            localtime=localtime,
+            containerenv=config.containers.containerenv,
+            passwd_entry=config.containers.passwd_entry,
             handlers=node_defaults.of_handlers(config),
             cdi_dirs=config.containers.cdi_spec_dirs,
         ),

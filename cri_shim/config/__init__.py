@@ -1,7 +1,7 @@
 """Configuration: TOML files and flags become one frozen `Config`.
 
 - `schema`: every key with its default, its meaning and its check, in one place
-- `checks`, `ulimits`: the checks of values, and of limits of a process
+- `checks`, `ulimits`, `devices`: the checks of values, of limits of a process, and of devices
 - `source`: reads one file or flag list into entries that remember file and line
 - `foreign`: recognises the files of other runtimes
 - `failures`: collects errors, so that all are told at once

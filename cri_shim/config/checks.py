@@ -19,6 +19,7 @@ _LONGEST_S = 366 * 24 * 3600.0  # the longest time
 _CONTROL = frozenset(map(chr, [*range(0x20), *range(0x7F, 0xA0)]))
 _NETWORK = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.\-]*")  # CNI's rule
 _TRANSPORT = re.compile(r"[a-z][a-z0-9-]*:(//)?")
+_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9][A-Za-z0-9_+-]*)*", re.ASCII)
 _USES_OF_NO_POD = ("is_loopback", "is_link_local", "is_multicast", "is_unspecified")
 
 
@@ -123,6 +124,11 @@ def network(value: str) -> str:
 def transport(value: str) -> str:
     fits = not value or _TRANSPORT.fullmatch(value)
     return "" if fits else f"must be a transport such as docker://, not {value!r}"
+
+
+def timezone(value: str) -> str:
+    fits = not value or _ZONE.fullmatch(value)
+    return "" if fits else f"must be Local or a name such as Europe/Berlin, not {_shown(value)}"
 
 
 def subnet(value: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_type_hints
 
-from cri_shim.config import checks, ulimits
+from cri_shim.config import checks, devices, ulimits
 from cri_shim.log import LEVELS
 
 Check = Callable[[Any], str]  # returns the problem of a value; "" if there is none
@@ -141,6 +141,11 @@ class Network:
         check=checks.positive,
     )
     del_timeout: float = key(60.0, "seconds a CNI DEL may take", check=checks.positive)
+    unmapped_host_ports: str = key(
+        "refuse",
+        "host ports of pods while no plugin has portMappings: refuse, or allow if others map them",
+        check=checks.one_of("refuse", "allow"),
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -246,6 +251,27 @@ class Containers:
         False,
         "capabilities are inheritable, too: any user gains them by a file that has them",
     )
+    additional_devices: tuple[str, ...] = key(
+        (),
+        "HOST, HOST:CONTAINER or HOST:CONTAINER:ACCESS, devices of every container",
+        check=devices.check,
+    )
+    allowed_devices: tuple[str, ...] = key(
+        (),
+        "devices that a pod may have by an annotation; its handler must allow the annotation, too",
+        check=checks.all_absolute_texts,
+    )
+    timezone: str = key(
+        "",
+        "/etc/localtime of every pod: Local, which is the node's, or a name such as Europe/Berlin",
+        check=checks.timezone,
+    )
+    passwd_entry: bool = key(
+        False, "a user who has no line in /etc/passwd of the image gets one in its container"
+    )
+    containerenv: bool = key(
+        False, "every container has an empty /run/.containerenv, by which programs know that"
+    )
     cdi_spec_dirs: tuple[Path, ...] = key(
         (Path("/etc/cdi"), Path("/var/run/cdi")),
         "CDI device specifications; a device in a later directory replaces an earlier one",
@@ -270,6 +296,11 @@ class Streaming:
     max_sessions_per_pod: int = key(100, "and of one pod", check=checks.between(1, MAX_SESSIONS))
     tls_cert_file: str = key("", "serve TLS with this certificate", check=checks.absolute_or_empty)
     tls_key_file: str = key("", "and this key", check=checks.absolute_or_empty)
+    tls_min_version: str = key(
+        "1.2",
+        "oldest TLS version of clients: 1.2 or 1.3",
+        check=checks.one_of("1.2", "1.3"),
+    )
 
 
 _HANDLERS = MappingProxyType({"crun": RuntimeTable(_CRUN), "runc": RuntimeTable(_RUNC)})

@@ -13,10 +13,19 @@ from cri_shim import lifecycle
 from cri_shim.activity import Step, subject
 from cri_shim.activity.step import current_operation
 from cri_shim.aio.offload import finish, offload
-from cri_shim.containers import dependencies, logs, mounts, remove, rootfs, sources, volumes
+from cri_shim.containers import (
+    dependencies,
+    logs,
+    mounts,
+    passwd,
+    remove,
+    rootfs,
+    sources,
+    volumes,
+)
 from cri_shim.containers.gather import gather
 from cri_shim.engine import Engine
-from cri_shim.errors import AlreadyExists, InvalidArgument, NotFound, WrongState
+from cri_shim.errors import AlreadyExists, InvalidArgument, NotFound, ToolFailed, WrongState
 from cri_shim.faults import fault_point
 from cri_shim.hooks import precreate
 from cri_shim.images import query
@@ -161,13 +170,25 @@ def _make_directories(engine: Engine, pod: state.PodRecord, record: state.Contai
 
 async def _carry_out(engine: Engine, record: state.ContainerRecord, plan: Plan) -> None:
     """Make the directories of VOLUMEs, run the precreate hooks, and write the document."""
+    root = engine.paths.rootfs(record.id)
     if plan.volumes:
-        await offload(_make_volumes, engine.paths.rootfs(record.id), plan.volumes, plan.owner)
+        await offload(_make_volumes, root, plan.volumes, plan.owner)
+    if engine.defaults.passwd_entry:
+        await offload(_name_user, root, plan)
     where = engine.paths.bundle(record.id)
     document = await precreate.edit(
         plan.document, plan.hooks, bundle=where, env=engine.defaults.hooks.env
     )
     bundle.write(where, await sources.redirect(engine, record, document, plan))
+
+
+def _name_user(root: Path, plan: Plan) -> None:
+    variables = dict(entry.partition("=")[::2] for entry in plan.document["process"]["env"])
+    try:
+        passwd.complete(root, plan.user, variables)
+    except OSError as e:
+        problem = f"a line for the user cannot be added to {e.filename} of the container"
+        raise ToolFailed(f"{problem}: {e.strerror}") from e
 
 
 def _make_volumes(root: Path, paths: Sequence[str], owner: tuple[int, int]) -> None:

@@ -1,9 +1,9 @@
 """Finds device nodes on this host; spec.devices decides how a container gets them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from cri_shim.aio import own_process
-from cri_shim.errors import InvalidArgument
+from cri_shim.errors import CriShimError, InvalidArgument, WrongState
 from cri_shim.linux import devices as linux_devices
 from cri_shim.pb import api_pb2 as api
 from cri_shim.spec import devices as spec_devices
@@ -16,15 +16,38 @@ async def resolve(devices: Sequence[api.Device]) -> list[HostDevice]:
     InvalidArgument names the field of a path that does not exist or is no device. Unavailable names
     the path whose file system does not answer.
     """
+    return await _found(
+        devices, lambda n, problem: InvalidArgument(f"config.devices[{n}].host_path", problem)
+    )
+
+
+async def of_annotation(devices: Sequence[api.Device], field: str) -> list[HostDevice]:
+    """Find each device of the pod's annotation at `field`; errors as for `resolve`."""
+    return await _found(devices, lambda n, problem: InvalidArgument(field, problem))
+
+
+async def of_node(devices: Sequence[api.Device]) -> list[HostDevice]:
+    """Find each of containers.additional_devices; WrongState: the request is not to blame."""
+    remedy = "make the device, or take it out of containers.additional_devices"
+    return await _found(devices, lambda n, problem: WrongState(f"{problem}; {remedy}"))
+
+
+async def _found(
+    devices: Sequence[api.Device], error: Callable[[int, str], CriShimError]
+) -> list[HostDevice]:
+    """Find each device; `error` makes the error of one, by its number and its problem."""
+    if not devices:
+        return []
     items = [(device.host_path,) for device in devices]
     outcomes = await own_process.ask(linux_devices.find, items)
     found: list[HostDevice] = []
     for n, (device, outcome) in enumerate(zip(devices, outcomes, strict=True)):
         if isinstance(outcome, OSError):
-            problem = f"{device.host_path}: {outcome.strerror}"
-            raise InvalidArgument(f"config.devices[{n}].host_path", problem) from outcome
+            raise error(n, f"{device.host_path}: {outcome.strerror}") from outcome
         nodes = {below: on_host(node) for below, node in outcome.items() if node[1] != "p"}
-        found += spec_devices.resolve(n, device, nodes)
+        if not nodes:
+            raise error(n, f"no device at {device.host_path!r}")
+        found += spec_devices.resolve(device, nodes)
     return found
 
 

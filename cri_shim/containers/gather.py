@@ -17,12 +17,13 @@ from cri_shim.errors import InvalidArgument
 from cri_shim.linux.rootfs import find_in_root, read_text_in_root
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
-from cri_shim.spec import declared, namespaces, process, userns, users
+from cri_shim.spec import annotated_devices, declared, namespaces, process, userns, users
 from cri_shim.spec.container import ContainerInput
 from cri_shim.spec.hooks import Definition
-from cri_shim.spec.host import Host
+from cri_shim.spec.host import Host, HostDevice
 from cri_shim.spec.image_config import ImageConfig
 from cri_shim.spec.mounts import KERNELS, ResolvedMount, cleaned
+from cri_shim.spec.pod_files import ALWAYS, CONFIGURED
 
 
 async def gather(
@@ -39,8 +40,7 @@ async def gather(
     system does not answer.
     """
     config, handler = container.config, engine.oci.handler(container.handler)
-    etc = engine.paths.etc(pod.id)
-    etc_files = {f"/etc/{name}": str(etc / name) for name in ("resolv.conf", "hostname", "hosts")}
+    etc_files = _pod_files(engine, pod)
     everywhere = [*KERNELS, *etc_files, *(mount.destination for mount in default_mounts)]
     observed = await offload(_look, engine, container, image, everywhere)
     edits, cdi_nodes = await cdi.find(engine, config, observed.user)
@@ -65,6 +65,8 @@ async def gather(
         volumes=observed.volumes,
         real_paths=observed.real_paths,
         devices=await devices.resolve(config.devices),
+        node_devices=await devices.of_node(engine.defaults.containers.devices),
+        annotated_devices=await _annotated_devices(engine, pod),
         cdi_edits=edits,
         cdi_nodes=cdi_nodes,
         hooks=observed.hooks,
@@ -77,6 +79,21 @@ async def gather(
         rro=handler.features.rro,
         ids=userns.of_pod(pod.config) if handler.maps_ids else None,
     )
+
+
+def _pod_files(engine: Engine, pod: state.PodRecord) -> dict[str, str]:
+    """Return the files of the pod that its containers get: path in the container -> on the node."""
+    etc = engine.paths.etc(pod.id)
+    added = {path: name for path, name in CONFIGURED.items() if (etc / name).exists()}
+    return {path: str(etc / name) for path, name in (ALWAYS | added).items()}
+
+
+async def _annotated_devices(engine: Engine, pod: state.PodRecord) -> list[HostDevice]:
+    patterns = engine.defaults.of_handler(pod.handler).allowed_annotations
+    allowed = engine.defaults.containers.allowed_devices
+    asked = annotated_devices.requested(pod.config, patterns, allowed)
+    field = annotated_devices.field(annotated_devices.used(pod.config, patterns))
+    return await devices.of_annotation(asked, field)
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,8 +205,19 @@ def read_head_in_root(
         return file.read(size)
 
 
-def _open_regular(root: syscalls.StrPath, path: str, *, one_mount: bool = False) -> int | None:
-    """Open a regular file for reading; None if it is missing, EINVAL if it has another type."""
+def append_in_root(root: syscalls.StrPath, path: str, text: str) -> None:
+    """Append to a regular file inside `root`; OSError, EINVAL for another type."""
+    fd = _open_regular(root, path, flags=os.O_WRONLY | os.O_APPEND)
+    if fd is None:
+        raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+    with os.fdopen(fd, "ab") as file:
+        file.write(text.encode())
+
+
+def _open_regular(
+    root: syscalls.StrPath, path: str, *, one_mount: bool = False, flags: int = os.O_RDONLY
+) -> int | None:
+    """Open a regular file; None if it is missing, EINVAL if it has another type."""
     top = _open_root(root)
     try:
         # Check the type before opening: opening a device can have effects of its own.
@@ -220,6 +231,6 @@ def _open_regular(root: syscalls.StrPath, path: str, *, one_mount: bool = False)
     try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise OSError(errno.EINVAL, "not a regular file in the container's root", path)
-        return os.open(f"/proc/self/fd/{handle}", os.O_RDONLY | os.O_CLOEXEC)
+        return os.open(f"/proc/self/fd/{handle}", flags | os.O_CLOEXEC)
     finally:
         os.close(handle)

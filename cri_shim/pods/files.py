@@ -1,4 +1,6 @@
-"""The files of a pod that its containers have under /etc: resolv.conf, hostname and hosts.
+"""The files of a pod that its containers have: resolv.conf, hostname and hosts below /etc.
+
+The configuration of the node may add localtime, and an empty /run/.containerenv.
 
 They are defaults: a mount that the kubelet requests at the same place wins.
 """
@@ -11,6 +13,7 @@ from pathlib import Path
 from cri_shim import untrusted
 from cri_shim.errors import WrongState
 from cri_shim.pb import api_pb2 as api
+from cri_shim.spec.pod_files import CONFIGURED, CONTAINERENV, LOCALTIME
 
 HOST_FILE_LIMIT = 4 << 20  # bytes of the node's /etc/hosts or /etc/resolv.conf
 _LOCALHOST = """\
@@ -23,19 +26,30 @@ ff02::2\tip6-allrouters
 """
 
 
-def of_node(config: api.PodSandboxConfig, host_network: bool) -> dict[str, str]:
+def of_node(
+    config: api.PodSandboxConfig,
+    host_network: bool,
+    *,
+    localtime: str = "",
+    containerenv: bool = False,
+) -> dict[str, str]:
     """Return the content of the files without the pod's addresses: name -> text.
 
-    WrongState if the node's own files cannot be read.
+    `localtime` is the node's file, "" for none. WrongState if the node's own files cannot be read.
     """
     hosts = _LOCALHOST
     if host_network:
         hosts = _host_file("/etc/hosts") or _LOCALHOST
-    return {
+    texts = {
         "resolv.conf": resolv_conf(config.dns_config),
         "hostname": hostname(config) + "\n",
         "hosts": hosts,
     }
+    if localtime and (zone := _host_file(localtime)):
+        texts[CONFIGURED[LOCALTIME]] = zone
+    if containerenv:
+        texts[CONFIGURED[CONTAINERENV]] = ""
+    return texts
 
 
 def of_pod(
@@ -96,7 +110,10 @@ def resolv_conf(dns: api.DNSConfig) -> str:
 
 
 def _host_file(path: str) -> str:
-    """Return a file of the node, written by its administrator; "" if there is none."""
+    """Return a file of the node, written by its administrator; "" if there is none.
+
+    Bytes that are not UTF-8 are surrogates, which `write` turns back.
+    """
     try:
         data = untrusted.read_file(path, HOST_FILE_LIMIT)
     except FileNotFoundError:

@@ -129,7 +129,12 @@ async def _build(engine: Engine, record: state.PodRecord) -> None:
     synced = asyncio.create_task(engine.objects.sync())
     try:
         fault_point("pods.run.files")
-        texts = files.of_node(record.config, record.network.host)
+        texts = files.of_node(
+            record.config,
+            record.network.host,
+            localtime=engine.defaults.localtime,
+            containerenv=engine.defaults.containerenv,
+        )
         label = security.pod_labels(engine, record)[1]
         pod_tmpfs.mount_etc(where, files.size(texts), label=label)
         with Step("namespaces", "the pod's namespaces to be made"):

@@ -56,7 +56,8 @@ def _placed(config: Config, key: str, error: Exception) -> str:
 def _certificate(config: Config) -> None:
     if config.streaming.tls_cert_file:
         ours = config.streaming
-        Certificate(Path(ours.tls_cert_file), Path(ours.tls_key_file)).load()
+        files = Path(ours.tls_cert_file), Path(ours.tls_key_file)
+        Certificate(*files, ours.tls_min_version).load()
 
 
 def _hooks(config: Config) -> None:

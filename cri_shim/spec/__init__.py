@@ -26,7 +26,9 @@ Documents have ociVersion 1.0.2: an older crun refuses a newer version, and no c
 - `mounts`: the mounts
 - `declared`: the VOLUMEs of an image
 - `sources`: replaces the sources of bind mounts by paths that no tenant can change
-- `devices`: device nodes and the rules of the device cgroup
+- `devices`, `annotated_devices`: device nodes and the rules of the device cgroup; those that a pod
+  requests by an annotation
+- `pod_files`: the files of a pod that its containers see
 - `cdi`, `cdi_file`: devices of the Container Device Interface, and its specification files
 - `resources`: limits, at creation and in an update
 - `scope`: the systemd properties of a container's scope

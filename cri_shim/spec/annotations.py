@@ -35,7 +35,7 @@ def build(
     own = config.annotations if config is not None else pod.annotations
     found = dict(default)
     patterns = tuple(allowed)
-    found |= {k: v for k, v in sorted(pod.annotations.items()) if _is_allowed(k, patterns)}
+    found |= {k: v for k, v in sorted(pod.annotations.items()) if is_allowed(k, patterns)}
     found |= {key: own[key] for key in sorted(own) if not key.startswith(_COMMANDS)}
     found["io.kubernetes.cri.container-type"] = kind
     if config is not None:
@@ -48,7 +48,7 @@ def build(
     return found
 
 
-def _is_allowed(key: str, patterns: Iterable[str]) -> bool:
+def is_allowed(key: str, patterns: Iterable[str]) -> bool:
     """Return whether a pattern lets an annotation of the pod through.
 
     A switch of the OCI runtime passes only a pattern that begins with the switch's own prefix: some

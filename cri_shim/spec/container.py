@@ -55,6 +55,8 @@ class ContainerInput:
         default_factory=dict
     )  # container path -> without symlinks
     devices: Sequence[HostDevice] = ()  # config.devices, resolved
+    node_devices: Sequence[HostDevice] = ()  # node.devices, resolved
+    annotated_devices: Sequence[HostDevice] = ()  # of the pod's annotation, resolved
     cdi_edits: cdi.Edits = cdi.NO_EDITS  # of the requested CDI devices
     cdi_nodes: Sequence[HostDevice] = ()  # cdi_edits.nodes as they are on the host
     hooks: Sequence[Definition] = ()  # of the node
@@ -72,6 +74,11 @@ class ContainerInput:
         """Whether the container gets every device of the node: a privileged one, by default."""
         context = self.config.linux.security_context
         return context.privileged and self.of_handler.host_devices
+
+    @property
+    def all_devices(self) -> Sequence[HostDevice]:
+        """The nodes that are added to the usual ones; a later one replaces its path."""
+        return [*self.node_devices, *self.annotated_devices, *self.devices]
 
 
 def build(inp: ContainerInput) -> Document:
@@ -95,7 +102,9 @@ def build(inp: ContainerInput) -> Document:
             readonly_rootfs=context.readonly_rootfs,
             sys_readonly=_sys_readonly(inp),
         ),
-        "annotations": annotations.build(
+        # A property of the scope that the administrator has set wins over ours.
+        "annotations": scope.annotations(inp.cgroups_path, inp.config.annotations, inp.pids_limit)
+        | annotations.build(
             "container",
             inp.pod_id,
             inp.pod,
@@ -103,8 +112,7 @@ def build(inp: ContainerInput) -> Document:
             inp.image_name,
             inp.of_handler.annotations,
             inp.of_handler.allowed_annotations,
-        )
-        | scope.annotations(inp.cgroups_path, inp.config.annotations, inp.pids_limit),
+        ),
         "linux": _linux(inp),
     }
 
@@ -141,14 +149,16 @@ def _linux(inp: ContainerInput) -> dict[str, Any]:
     privileged = context.privileged
     resources.check_minimum(inp.config.linux.resources, inp.of_handler.min_memory)
     limits = resources.to_oci(inp.config.linux.resources, inp.host)
-    limits["devices"] = devices.rules(inp.devices, privileged=inp.has_host_devices)
+    limits["devices"] = devices.rules(inp.all_devices, privileged=inp.has_host_devices)
     if inp.pids_limit:
         limits["pids"] = {"limit": inp.pids_limit}
     # On v1 a cgroup namespace would hide nothing, since the mounts are bound from the host's.
     own_cgroup = inp.host.cgroup_v2 and not privileged
     linux: dict[str, Any] = {
         "namespaces": namespaces.build(inp.namespaces, cgroup=own_cgroup),
-        "devices": devices.nodes(inp.devices, inp.host.devices, privileged=inp.has_host_devices),
+        "devices": devices.nodes(
+            inp.all_devices, inp.host.devices, privileged=inp.has_host_devices
+        ),
         "cgroupsPath": inp.cgroups_path,
         "resources": limits,
     }

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2
 from cri_shim.spec.host import HostDevice
 
@@ -32,18 +31,13 @@ _USUAL = [
 ]
 
 
-def resolve(
-    index: int, device: api_pb2.Device, found: Mapping[str, HostDevice]
-) -> list[HostDevice]:
-    """Return the nodes that the request's devices[index] adds to the container.
+def resolve(device: api_pb2.Device, found: Mapping[str, HostDevice]) -> list[HostDevice]:
+    """Return the nodes that a requested device adds to the container.
 
     `found` has the nodes at its host_path: path below it -> node; a path of "" is host_path itself.
     """
     path = device.container_path or device.host_path
     access = device.permissions or "rwm"
-    if not found:
-        problem = f"no device at {device.host_path!r}"
-        raise InvalidArgument(f"config.devices[{index}].host_path", problem)
     return [
         replace(node, path=posixpath.normpath(f"{path}/{below}"), access=access)
         for below, node in sorted(found.items())

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from cri_shim.pb import api_pb2
 from cri_shim.spec import capabilities
 
 
@@ -14,6 +15,8 @@ class NodeDefaults:
     env: Mapping[str, str] = field(default_factory=dict)
     capabilities: frozenset[str] = capabilities.DEFAULT  # before the request's add and drop
     inheritable: bool = False  # the capabilities are in the inheritable set, too
+    devices: tuple[api_pb2.Device, ...] = ()  # of every container
+    allowed_devices: frozenset[str] = frozenset()  # that pods may have by an annotation
 
 
 @dataclass(frozen=True, slots=True)

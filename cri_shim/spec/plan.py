@@ -74,7 +74,7 @@ def _with_cdi_devices(document: Document, inp: ContainerInput) -> Document:
 def _for_an_unprivileged_user(document: Document, inp: ContainerInput) -> Document:
     if not inp.host.rootless:
         return document
-    requested = [*inp.devices, *inp.cdi_nodes]
+    requested = [*inp.all_devices, *inp.cdi_nodes]
     nodes = devices.sources(requested, inp.host.devices, privileged=inp.has_host_devices)
     return rootless.adapted(document, inp.host, nodes)
 

@@ -100,6 +100,11 @@ def names(passwd: str) -> dict[int, str]:
     return {entry.uid: entry.name for entry in reversed(list(_users(passwd)))}
 
 
+def group_ids(group: str) -> frozenset[int]:
+    """Return the ids of the groups of a group file."""
+    return frozenset(gid for _, gid, _ in _groups(group))
+
+
 def _find_user(text: str, passwd: str, field: str) -> _Entry:
     if _is_number(text):
         uid = _id(text, field)

@@ -17,9 +17,15 @@ _log = logging.getLogger(__name__)
 _Stamp = tuple[tuple[int, int, int], ...]
 
 
+VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+
+
 class Certificate:
-    def __init__(self, certificate: Path, key: Path) -> None:
+    """`oldest` is the oldest accepted version of TLS, a key of VERSIONS."""
+
+    def __init__(self, certificate: Path, key: Path, oldest: str = "1.2") -> None:
         self._files = certificate, key
+        self._oldest = VERSIONS[oldest]
         self._stamp: _Stamp = ()
         self._context: ssl.SSLContext | None = None
 
@@ -49,7 +55,7 @@ class Certificate:
 
     def _fresh(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.minimum_version = self._oldest
         context.options |= ssl.OP_NO_RENEGOTIATION  # a client could cause endless computing
         context.load_cert_chain(*self._files, password=_no_password)
         return context

@@ -57,7 +57,7 @@ class Conversion:
         try:
             typed = _typed(schema, convert(entry.value))
             problem = schema.check(typed)
-        except (TypeError, ValueError):
+        except (LookupError, TypeError, ValueError):
             problem = f"does not take {printable(repr(entry.value))}"
         if problem:
             self.note(entry, f"{schema.name} {problem}")

@@ -6,6 +6,7 @@ from typing import Any
 
 from cri_shim.cli.convert.conversion import Conversion, refuse_if_empty, seconds, size
 from cri_shim.config.source import Entry, KeyPath, read_file
+from cri_shim.store.manifest import host_architecture
 
 _OWN_PLACE = "cri-shim has directories and a socket of its own; CRI-O keeps this"
 _NO_PAUSE = "pods need no pause image, and no pause process unless they share a pid namespace"
@@ -23,6 +24,9 @@ _DIRECT = {
     "crio.runtime.default_ulimits": "containers.default_ulimits",
     "crio.runtime.default_env": "containers.default_env",
     "crio.runtime.add_inheritable_capabilities": "containers.add_inheritable_capabilities",
+    "crio.runtime.additional_devices": "containers.additional_devices",
+    "crio.runtime.allowed_devices": "containers.allowed_devices",
+    "crio.runtime.timezone": "containers.timezone",
     "crio.runtime.hooks_dir": "hooks_dir",
     "crio.runtime.default_mounts_file": "default_mounts_file",
     "crio.runtime.no_pivot": "no_pivot_root",
@@ -37,18 +41,31 @@ _DIRECT = {
     "crio.network.plugin_dirs": "cni_plugin_dir",
     "crio.network.cni_default_network": "cni_default_network",
 }
+_TLS = {"VersionTLS12": "1.2", "VersionTLS13": "1.3"}
 _CONVERTED: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "crio.api.stream_port": ("streaming.port", int),
     "crio.api.stream_idle_timeout": ("streaming.idle_timeout", seconds),
     "crio.image.pull_progress_timeout": ("image.pull_progress_timeout", seconds),
+    "crio.api.tls_min_version": ("streaming.tls_min_version", lambda name: _TLS[name]),
+    "crio.runtime.disable_hostport_mapping": (
+        "network.unmapped_host_ports",
+        lambda off: "allow" if off else "refuse",
+    ),
     "crio.runtime.pids_limit": ("containers.pids_limit", lambda limit: max(0, limit)),  # -1: none
     "crio.runtime.default_capabilities": ("containers.default_capabilities", list),
 }
-_CAPABILITIES = "containers.default_capabilities"
-_OWN_CAPABILITIES = (  # of CRI-O, if its file does not list any
-    "CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "SETGID", "SETUID", "SETPCAP", "NET_BIND_SERVICE",
-    "KILL",
-)  # fmt: skip
+_OWN: dict[str, tuple[str, ...]] = {  # CRI-O's own values, if its file has no others
+    "containers.default_capabilities": (
+        "CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "SETGID", "SETUID", "SETPCAP",
+        "NET_BIND_SERVICE", "KILL",
+    ),
+    "containers.allowed_devices": ("/dev/fuse", "/dev/net/tun"),
+}  # fmt: skip
+_ALWAYS: dict[str, str | bool] = {
+    "containers.missing_mount_source": "create",
+    "containers.passwd_entry": True,
+    "containers.containerenv": True,
+}
 _OF_HANDLER = ("allowed_annotations", "privileged_without_host_devices", "seccomp_profile")
 _NOTES = {
     "crio.root": _OWN_PLACE,
@@ -72,9 +89,11 @@ def converted(file: Path) -> str:
         if entry.path[0] == "crio":
             _convert(found, entry)
     refuse_if_empty(found, "CRI-O")
-    if _CAPABILITIES not in found.values:
-        found.imply(_CAPABILITIES, _OWN_CAPABILITIES, "CRI-O's own default")
-    found.imply("containers.missing_mount_source", "create", "CRI-O always does")
+    for key, names in _OWN.items():
+        if key not in found.values:
+            found.imply(key, names, "CRI-O's own default")
+    for key, value in _ALWAYS.items():
+        found.imply(key, value, "CRI-O always does")
     return found.text()
 
 
@@ -97,7 +116,13 @@ def _convert(found: Conversion, entry: Entry) -> None:
 def _of_runtime(found: Conversion, entry: Entry, handler: str, path: KeyPath) -> None:
     name = ".".join(path)
     if name == "runtime_path" and entry.value:
-        found.set_of_handler(handler, "path", entry)
+        if "path" not in found.handlers.get(handler, {}):  # that of this platform wins
+            found.set_of_handler(handler, "path", entry)
+    elif path[0] == "platform_runtime_paths" and len(path) == 2:
+        if path[1] == f"linux/{host_architecture()}":
+            found.set_of_handler(handler, "path", entry)
+        else:
+            found.note(entry, "images of other platforms are not run")
     elif name in _OF_HANDLER:
         if entry.value not in ("", []):
             found.set_of_handler(handler, name, entry)

@@ -10,6 +10,7 @@ from cri_shim.cli.convert import containerd, crio
 from cri_shim.cli.convert.conversion import seconds, size
 from cri_shim.config import Config, Places, load
 from cri_shim.errors import ConfigError
+from cri_shim.store.manifest import host_architecture
 
 FILES = Path(__file__).parent / "foreign"
 NOWHERE = Path("/nowhere")
@@ -132,6 +133,52 @@ def test_the_smaller_set_of_capabilities_of_crio_is_converted(tmp_path: Path) ->
     config = loaded(crio.converted(FILES / "crio.conf"), tmp_path)
     assert "CHOWN" in config.containers.default_capabilities
     assert "NET_RAW" not in config.containers.default_capabilities
+
+
+def test_the_devices_the_time_zone_and_the_tls_version_of_crio_are_converted(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "crio.conf"
+    file.write_text(
+        '[crio.api]\ntls_min_version = "VersionTLS13"\n'
+        '[crio.runtime]\nadditional_devices = ["/dev/sdc:/dev/xvdc:rwm"]\n'
+        'allowed_devices = ["/dev/kvm"]\ntimezone = "Local"\ndisable_hostport_mapping = true\n'
+    )
+    config = loaded(crio.converted(file), tmp_path)
+    ours = config.containers
+    assert config.streaming.tls_min_version == "1.3"
+    assert ours.additional_devices == ("/dev/sdc:/dev/xvdc:rwm",)
+    assert (ours.allowed_devices, ours.timezone) == (("/dev/kvm",), "Local")
+    assert config.network.unmapped_host_ports == "allow"
+
+
+def test_what_crio_does_without_a_key_is_written_too(tmp_path: Path) -> None:
+    ours = loaded(crio.converted(FILES / "crio.conf"), tmp_path).containers
+    assert ours.allowed_devices == ("/dev/fuse", "/dev/net/tun")
+    assert (ours.passwd_entry, ours.containerenv) == (True, True)
+
+
+def test_an_unknown_tls_version_is_a_comment(tmp_path: Path) -> None:
+    file = tmp_path / "crio.conf"
+    file.write_text('[crio.api]\ntls_min_version = "VersionTLS11"\n')
+    text = crio.converted(file)
+    assert "tls_min_version: streaming.tls_min_version does not take 'VersionTLS11'" in text
+    assert loaded(text, tmp_path).streaming.tls_min_version == "1.2"
+
+
+@pytest.mark.parametrize("first", ["runtime_path", "platform_runtime_paths"])
+def test_the_program_of_this_platform_is_that_of_the_handler(tmp_path: Path, first: str) -> None:
+    lines = {
+        "runtime_path": 'runtime_path = "/usr/bin/crun"\n',
+        "platform_runtime_paths": f'platform_runtime_paths = {{ "linux/{host_architecture()}" ='
+        ' "/opt/crun", "wasi/wasm32" = "/opt/wasm" }\n',
+    }
+    file = tmp_path / "crio.conf"
+    other = next(name for name in lines if name != first)
+    file.write_text("[crio.runtime.runtimes.crun]\n" + lines[first] + lines[other])
+    text = crio.converted(file)
+    assert loaded(text, tmp_path).runtimes["crun"].path == ("/opt/crun",)
+    assert "images of other platforms are not run" in text
 
 
 @pytest.mark.parametrize("reader", [containerd.converted, crio.converted])

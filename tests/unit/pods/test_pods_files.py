@@ -1,5 +1,8 @@
 """The files under /etc that a pod's containers see."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 from cri_shim.pb import api_pb2 as api
@@ -52,3 +55,17 @@ def test_a_pod_on_the_nodes_network_has_the_nodes_hosts(tmp_path, monkeypatch) -
     files.write(tmp_path, files.of_node(api.PodSandboxConfig(hostname="web"), True))
     assert (tmp_path / "hosts").read_text() == "copy of /etc/hosts\n"
     assert (tmp_path / "hostname").read_text() == "web\n"
+
+
+def test_the_configuration_of_the_node_adds_the_time_zone_and_an_empty_containerenv(
+    tmp_path: Path,
+) -> None:
+    zone = tmp_path / "zone"
+    zone.write_bytes(b"TZif2\0\xff\xfe\n")
+    config = api.PodSandboxConfig(hostname="web", dns_config=DNS)
+    texts = files.of_node(config, False, localtime=str(zone), containerenv=True)
+    (tmp_path / "etc").mkdir()
+    files.write(tmp_path / "etc", texts, (os.getuid(), os.getgid()))
+    assert (tmp_path / "etc/localtime").read_bytes() == zone.read_bytes()
+    assert (tmp_path / "etc/containerenv").read_bytes() == b""
+    assert files.size(texts) == sum(f.stat().st_size for f in (tmp_path / "etc").iterdir())

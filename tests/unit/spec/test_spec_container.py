@@ -126,22 +126,15 @@ def test_namespaces_of_the_host_are_not_mentioned() -> None:
 def test_a_device_has_the_requested_path_and_access() -> None:
     asked = api_pb2.Device(container_path="/dev/f", host_path="/dev/fuse", permissions="r")
 
-    assert devices.resolve(0, asked, {"": FUSE}) == [replace(FUSE, path="/dev/f", access="r")]
+    assert devices.resolve(asked, {"": FUSE}) == [replace(FUSE, path="/dev/f", access="r")]
 
 
 def test_a_directory_of_devices_keeps_its_tree() -> None:
     asked = api_pb2.Device(host_path="/dev/snd")
 
-    found = devices.resolve(0, asked, {"b/c": FUSE, "a": FUSE})
+    found = devices.resolve(asked, {"b/c": FUSE, "a": FUSE})
 
     assert [(d.path, d.access) for d in found] == [("/dev/snd/a", "rwm"), ("/dev/snd/b/c", "rwm")]
-
-
-def test_a_path_without_a_device_is_refused_by_its_field() -> None:
-    with pytest.raises(InvalidArgument) as caught:
-        devices.resolve(2, api_pb2.Device(host_path="/dev/f"), {})
-
-    assert caught.value.field == "config.devices[2].host_path"
 
 
 def test_a_requested_device_wins_over_the_hosts_node_of_its_path() -> None:

@@ -23,7 +23,7 @@ from cri_shim.spec.hooks import Definition, Hook, When
 from cri_shim.spec.host import Host, HostDevice
 from cri_shim.spec.image_config import ImageConfig
 from cri_shim.spec.mounts import DATA, ResolvedMount
-from cri_shim.spec.node_defaults import NodeDefaults
+from cri_shim.spec.node_defaults import HandlerDefaults, NodeDefaults
 from cri_shim.spec.pause import PauseInput
 from cri_shim.spec.protection import Protection
 from cri_shim.spec.userns import IdMap
@@ -251,7 +251,32 @@ def with_the_defaults_of_a_node() -> Document:
         capabilities=frozenset({"CAP_CHOWN"}),
         inheritable=True,
     )
-    return plan.edited(replace(given(), node=node))
+    asked = replace(
+        given(devices=(HostDevice("/dev/fuse", "c", 10, 229, access="r"),)),
+        node=node,
+        node_devices=(HostDevice("/dev/xvdc", "b", 8, 32, source="/dev/sdc"),),
+        annotated_devices=(
+            HostDevice("/dev/fuse", "c", 10, 229),
+            HostDevice("/dev/net/tun", "c", 10, 200),
+        ),
+    )
+    files = {"/etc/localtime": "localtime", "/run/.containerenv": "containerenv"}
+    own = {path: f"/run/cri-shim/pods/{POD_ID}/etc/{name}" for path, name in files.items()}
+    return plan.edited(replace(asked, etc_files={**asked.etc_files, **own}))
+
+
+def with_the_defaults_of_a_handler() -> Document:
+    handler = HandlerDefaults(
+        allowed_annotations=("a.example/*", "org.systemd.property.*"),
+        annotations={"a.example/x": "handler", "b.example/y": "handler", "run.oci.x": "handler"},
+        host_devices=False,
+    )
+    in_pod = pod(security_context={"privileged": True})
+    in_pod.annotations.update({"a.example/x": "pod", "c.example/z": "pod"})
+    in_pod.annotations["org.systemd.property.TimeoutStopUSec"] = "uint64 1"
+    asked = given({"security_context": {"privileged": True}}, in_pod=in_pod)
+    scope = f"kubepods-podu_1.slice:cri-containerd:{ID}"
+    return plan.edited(replace(asked, of_handler=handler, cgroups_path=scope))
 
 
 def confined() -> Document:
@@ -295,6 +320,7 @@ CASES: tuple[Callable[[], Document], ...] = (
     hook_behind_that_of_a_cdi_device,
     ambient_capabilities,
     with_the_defaults_of_a_node,
+    with_the_defaults_of_a_handler,
     confined,
     in_a_user_namespace,
     pause_process,

@@ -110,5 +110,23 @@ def test_a_key_with_a_password_is_an_error_without_a_prompt(
         files.load()
 
 
+def test_only_the_configured_versions_of_tls_are_accepted(tmp_path: Path) -> None:
+    make_certificate(tmp_path, "first")
+    pair = tmp_path / "cert.pem", tmp_path / "key.pem"
+    assert Certificate(*pair).load().minimum_version == ssl.TLSVersion.TLSv1_2
+    newest = Certificate(*pair, "1.3").load()
+    assert newest.minimum_version == ssl.TLSVersion.TLSv1_3
+    old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    old.maximum_version = ssl.TLSVersion.TLSv1_2
+    old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = old.wrap_bio(to_client, to_server)
+    server = newest.wrap_bio(to_server, to_client, server_side=True)
+    with pytest.raises(ssl.SSLWantReadError):
+        client.do_handshake()
+    with pytest.raises(ssl.SSLError, match="UNSUPPORTED_PROTOCOL"):
+        server.do_handshake()
+
+
 def test_a_client_cannot_ask_for_the_handshake_again(files: Certificate) -> None:
     assert files.load().options & ssl.OP_NO_RENEGOTIATION

@@ -1,0 +1,41 @@
+"""The devices of `additional_devices`: HOST[:CONTAINER][:ACCESS], as in Docker and CRI-O."""
+
+import posixpath
+from collections.abc import Sequence
+
+from cri_shim.untrusted import printable
+
+_ALL = "rwm"  # read, write, mknod
+
+
+def parse(text: str) -> tuple[str, str, str]:
+    """Return the path on the node, the path in the container, and the access. ValueError.
+
+    Without a CONTAINER both paths are the same; without an ACCESS it is "rwm".
+    """
+    shown = printable(repr(text), 100)
+    host, *others = text.split(":")
+    access = others.pop() if others and _is_access(others[-1]) else _ALL
+    if len(others) > 1:
+        raise ValueError(f"must be HOST, HOST:CONTAINER or HOST:CONTAINER:ACCESS, not {shown}")
+    path = others[0] if others else host
+    for one in (host, path):
+        if not one.startswith("/") or posixpath.normpath(one) == "/":
+            raise ValueError(f"{shown}: a device needs an absolute path, and an access of r, w, m")
+    return posixpath.normpath(host), posixpath.normpath(path), access
+
+
+def check(value: Sequence[str]) -> str:
+    """Return the problem of a list of devices; "" if there is none."""
+    paths = []
+    for text in value:
+        try:
+            paths.append(parse(text)[1])
+        except ValueError as e:
+            return str(e)
+    twice = next((path for path in paths if paths.count(path) > 1), "")
+    return f"{twice} is in the list twice" if twice else ""
+
+
+def _is_access(text: str) -> bool:
+    return bool(text) and set(text) <= set(_ALL) and len(set(text)) == len(text)
