@@ -22,6 +22,7 @@ from pathlib import Path
 from cri_shim.errors import WrongState
 from cri_shim.linux.mounts import is_mounted, limit_tmpfs, tmpfs, unmount
 from cri_shim.linux.privacy import make_private
+from cri_shim.spec import origins
 from cri_shim.spec.mounts import ResolvedMount, cleaned
 from cri_shim.untrusted import NOWHERE, printable, read_file, reason
 
@@ -116,7 +117,7 @@ class DefaultMounts:
             if problem := _Copy(line, root, label).make(target):
                 self._log_once(f"default mount {line.source}: {problem}")
             else:
-                mounts.append(ResolvedMount(str(target), line.destination))
+                mounts.append(_mount(target, line))
         return mounts
 
     def lines(self) -> list[Line]:
@@ -142,6 +143,11 @@ class DefaultMounts:
         if problem not in self._logged:
             self._logged.add(problem)
             _log.warning("%s", problem)
+
+
+def _mount(target: Path, line: Line) -> ResolvedMount:
+    origin = origins.default("default_mounts_file")
+    return ResolvedMount(str(target), line.destination, origin=origin)
 
 
 class _Copy:

@@ -6,6 +6,7 @@ device names it.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,8 @@ async def find(
     if not requested:
         return cdi.NO_EDITS, []
     edits = await offload(_edits, engine.defaults.cdi_dirs, requested)
-    return edits, await _on_host(edits.nodes, user, next(iter(requested.values())))
+    nodes = await _on_host(edits.nodes, user, next(iter(requested.values())))
+    return edits, [replace(node, origin=edits.origin) for node in nodes]
 
 
 def _edits(directories: tuple[Path, ...], requested: dict[str, str]) -> cdi.Edits:

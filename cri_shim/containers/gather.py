@@ -92,8 +92,7 @@ async def _annotated_devices(engine: Engine, pod: state.PodRecord) -> list[HostD
     patterns = engine.defaults.of_handler(pod.handler).allowed_annotations
     allowed = engine.defaults.containers.allowed_devices
     asked = annotated_devices.requested(pod.config, patterns, allowed)
-    field = annotated_devices.field(annotated_devices.used(pod.config, patterns))
-    return await devices.of_annotation(asked, field)
+    return await devices.of_annotation(asked, annotated_devices.used(pod.config, patterns))
 
 
 @dataclass(frozen=True, slots=True)

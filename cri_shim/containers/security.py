@@ -6,25 +6,45 @@ from cri_shim.engine import Engine
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.spec import apparmor, capabilities, seccomp
+from cri_shim.spec.origins import BUILT_IN, cri
+from cri_shim.spec.origins import default as default_of
 from cri_shim.spec.protection import Protection
 
 AT = "config.linux.security_context"
 
 
 async def of_container(
-    engine: Engine, pod: state.PodRecord, config: api.ContainerConfig
+    engine: Engine, pod: state.PodRecord, config: api.ContainerConfig, *, load: bool = True
 ) -> Protection:
-    """Return the container's profiles; InvalidArgument or WrongState names the missing one."""
+    """Return the container's profiles; InvalidArgument or WrongState names the missing one.
+
+    `load`: whether a profile that is missing in the kernel may be loaded.
+    """
     context = config.linux.security_context
     process, mount = labels(engine, pod, config)
     default = engine.defaults.containers.capabilities
     allowed = capabilities.build(context, engine.host, default)["bounding"]
+    filter, profile = seccomp.requested(context), apparmor.requested(context)
     return Protection(
-        seccomp=await _seccomp(engine, pod, seccomp.requested(context), allowed),
-        apparmor=await engine.profiles.apparmor.profile(AT, apparmor.requested(context)),
+        seccomp=await _seccomp(engine, pod, filter, allowed),
+        apparmor=await engine.profiles.apparmor.profile(AT, profile, load=load),
         process_label=process,
         mount_label=mount,
+        seccomp_origin=_origin_of_filter(engine, pod, filter),
+        apparmor_origin=cri(f"{AT}.{profile.field}") if profile and profile.field else BUILT_IN,
+        label_origin=cri("security_context.selinux_options"),
     )
+
+
+def _origin_of_filter(
+    engine: Engine, pod: state.PodRecord, request: seccomp.ProfileRequest | None
+) -> str:
+    """Return the origin of the filter's rules: the file of the request, of the node, or ours."""
+    if request is not None and request.path:
+        return cri(f"{AT}.{request.field}")
+    if engine.defaults.of_handler(pod.handler).seccomp_profile:
+        return default_of(f"runtimes.{pod.handler}.seccomp_profile")
+    return default_of("seccomp_profile") if engine.profiles.seccomp.is_configured() else BUILT_IN
 
 
 async def of_pause(engine: Engine, pod: state.PodRecord) -> Protection:

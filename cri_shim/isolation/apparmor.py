@@ -47,11 +47,14 @@ class AppArmor:
         except OSError:
             return False
 
-    async def profile(self, at: str, request: apparmor.ProfileRequest | None) -> str:
+    async def profile(
+        self, at: str, request: apparmor.ProfileRequest | None, *, load: bool = True
+    ) -> str:
         """Return the name for process.apparmorProfile; "" for none. `at` is the context's path.
 
-        If no profile is requested, the default is used if this node can have it. InvalidArgument
-        for a requested profile that cannot be used; WrongState if that is the default.
+        If no profile is requested, the default is used if this node can have it; with `load` it is
+        loaded if it is not. InvalidArgument for a requested profile that cannot be used; WrongState
+        if that is the default.
         """
         if request is None:
             return ""
@@ -62,7 +65,8 @@ class AppArmor:
             where = "is not for unprivileged users" if self._unprivileged_user else "is not enabled"
             raise InvalidArgument(field, f"{name}: AppArmor {where} on this node")
         if not request.profile:
-            return await self._default(f"{at}.{request.field}" if request.field else "")
+            field = f"{at}.{request.field}" if request.field else ""
+            return await self._default(field) if load else apparmor.DEFAULT
         if request.profile != apparmor.UNCONFINED and request.profile not in self._loaded():
             problem = f"profile {request.profile!r} is not loaded; load it with apparmor_parser"
             raise InvalidArgument(f"{at}.{request.field}", problem)

@@ -86,6 +86,10 @@ class SeccompProfiles:
         if request is not None and request.path:
             await self._local(request.path, f"{at}.{request.field}")
 
+    def is_configured(self) -> bool:
+        """Return whether RuntimeDefault is a file of the configuration."""
+        return self._configured() is not None
+
     def _configured(self) -> Path | None:
         return next((path for path in map(Path, self._candidates) if path.is_file()), None)
 

@@ -10,7 +10,9 @@ from collections.abc import Iterable, Iterator
 
 from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2
+from cri_shim.spec import origins as of
 from cri_shim.spec.host import Host
+from cri_shim.spec.origins import OFF, Origins
 
 # In the kernel's order; index = number.
 _ALL_NAMES = """
@@ -27,6 +29,7 @@ SYS_CHROOT KILL AUDIT_WRITE
 KNOWN = tuple(f"CAP_{name}" for name in _ALL_NAMES.split())
 DEFAULT = frozenset(f"CAP_{name}" for name in _DEFAULT_NAMES.split())
 _FIELD = "config.linux.security_context.capabilities"
+_DEFAULT_KEY = "containers.default_capabilities"
 _ALL = "CAP_ALL"
 
 
@@ -44,6 +47,7 @@ def build(
     default: frozenset[str] = DEFAULT,
     *,
     inheritable: bool = False,
+    origins: Origins = OFF,
 ) -> dict[str, list[str]]:
     """Return process.capabilities; ambient ones only if they are requested.
 
@@ -64,7 +68,42 @@ def build(
         sets |= {"inheritable": in_kernel_order(ambient), "ambient": in_kernel_order(ambient)}
     if inheritable:
         sets["inheritable"] = ordered
+    if origins:
+        _record(origins, context, host, sets, ambient, inheritable=inheritable)
     return sets
+
+
+def _record(
+    origins: Origins,
+    context: api_pb2.LinuxContainerSecurityContext,
+    host: Host,
+    sets: dict[str, list[str]],
+    ambient: set[str],
+    *,
+    inheritable: bool,
+) -> None:
+    """Record the origin of each capability of `sets`, and that of an empty set."""
+    requested, at = context.capabilities, ("process", "capabilities")
+    added = dict(_names(requested.add_capabilities, "add_capabilities", host))
+    dropped = [*requested.drop_capabilities]
+    for kind, names in sets.items():
+        whole = of.cri(f"{_FIELD}.drop_capabilities") if dropped else of.default(_DEFAULT_KEY)
+        if context.privileged:
+            whole = of.cri("config.linux.security_context.privileged")
+        elif _ALL in added:
+            whole = of.cri(added[_ALL])
+        origins.put(whole, *at, kind)
+        for name in names:
+            origin = whole
+            if not context.privileged and _ALL not in added:
+                origin = of.default(_DEFAULT_KEY)
+            if name in added and not context.privileged:
+                origin = of.cri(added[name])
+            elif name in ambient and (kind == "ambient" or name not in added):
+                origin = of.cri(f"{_FIELD}.add_ambient_capabilities")
+            if kind == "inheritable" and inheritable:
+                origin = of.default("containers.add_inheritable_capabilities")
+            origins.put(origin, *at, kind, name)
 
 
 def _canonical(text: str) -> str:

@@ -8,13 +8,14 @@ the files.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cri_shim.errors import InvalidArgument
 from cri_shim.spec import devices
 from cri_shim.spec.document import Document
 from cri_shim.spec.host import HostDevice
+from cri_shim.spec.origins import OFF, Origins
 
 SHOWN = 3  # problems in one error
 ANNOTATION = "cdi.k8s.io/"  # prefix of annotations whose values are names of devices
@@ -52,6 +53,7 @@ class Edits:
     hooks: tuple[tuple[str, Mapping[str, Any]], ...] = ()  # (kind of hook, in OCI form)
     gids: tuple[int, ...] = ()
     unknown: tuple[str, ...] = ()  # edits that are not supported
+    origin: str = field(default="", compare=False)  # the names of the devices; see origins
 
     def __add__(self, other: "Edits") -> "Edits":
         return Edits(
@@ -61,6 +63,7 @@ class Edits:
             self.hooks + other.hooks,
             self.gids + other.gids,
             self.unknown + other.unknown,
+            ", ".join(filter(None, (self.origin, other.origin))),
         )
 
 
@@ -121,11 +124,12 @@ def select(specs: Sequence[Spec], requested: Mapping[str, str], problems: Sequen
             files = " and ".join(sorted(spec.path for spec in chosen))
             raise InvalidArgument(at, f"CDI device {name} is in {files}: which one is not said")
         common[chosen[0].path] = chosen[0].edits
-        own += chosen[0].devices[device]
+        own += replace(chosen[0].devices[device], origin=name)
         if unknown := chosen[0].edits.unknown + own.unknown:
             problem = f"CDI device {name} needs {', '.join(unknown)}, which is not done here"
             raise InvalidArgument(at, problem)
-    return sum(common.values(), NO_EDITS) + own
+    found = sum(common.values(), NO_EDITS) + own
+    return replace(found, origin=f"CDI {found.origin}") if requested else found
 
 
 def _listed(problems: Sequence[str]) -> str:
@@ -133,7 +137,9 @@ def _listed(problems: Sequence[str]) -> str:
     return "; ".join(problems[:SHOWN]) + more
 
 
-def applied(document: Document, edits: Edits, nodes: Sequence[HostDevice]) -> Document:
+def applied(
+    document: Document, edits: Edits, nodes: Sequence[HostDevice], origins: Origins = OFF
+) -> Document:
     """Return a container's document with the edits; `nodes` are edits.nodes as on the host."""
     taken = {mount["destination"] for mount in edits.mounts}
     kept = [mount for mount in document["mounts"] if mount["destination"] not in taken]
@@ -142,12 +148,25 @@ def applied(document: Document, edits: Edits, nodes: Sequence[HostDevice]) -> Do
         **document,
         "process": _process(document["process"], edits),
         "mounts": sorted(kept, key=lambda m: m["destination"].count("/")),
-        "linux": _linux(document["linux"], nodes),
+        "linux": _linux(document["linux"], nodes, origins),
     }
     hooks: dict[str, list[Any]] = {kind: [*of] for kind, of in document.get("hooks", {}).items()}
     for kind, hook in edits.hooks:
-        hooks.setdefault(kind, []).append(dict(hook))
+        entries = hooks.setdefault(kind, [])
+        origins.put(edits.origin, "hooks", kind, str(len(entries)))
+        entries.append(dict(hook))
+    if origins:
+        _record(origins, edits)
     return changed | {"hooks": hooks} if hooks else changed
+
+
+def _record(origins: Origins, edits: Edits) -> None:
+    for mount in edits.mounts:
+        origins.put(edits.origin, "mounts", mount["destination"])
+    for entry in edits.env:
+        origins.put(edits.origin, "process", "env", entry.partition("=")[0])
+    for gid in edits.gids:
+        origins.put(edits.origin, "process", "user", "additionalGids", str(gid))
 
 
 def _process(process: Mapping[str, Any], edits: Edits) -> dict[str, Any]:
@@ -161,13 +180,15 @@ def _process(process: Mapping[str, Any], edits: Edits) -> dict[str, Any]:
     }
 
 
-def _linux(linux: Mapping[str, Any], nodes: Sequence[HostDevice]) -> dict[str, Any]:
+def _linux(
+    linux: Mapping[str, Any], nodes: Sequence[HostDevice], origins: Origins
+) -> dict[str, Any]:
     ours = {node.path for node in nodes}
     kept = [node for node in linux["devices"] if node["path"] not in ours]
     resources = linux["resources"]
-    rules = [*resources["devices"], *devices.allowances(nodes)]
+    rules = devices.add_allowances(resources["devices"], nodes, origins)
     return {
         **linux,
-        "devices": kept + devices.nodes(nodes, (), privileged=False),
+        "devices": kept + devices.nodes(nodes, (), privileged=False, origins=origins),
         "resources": {**resources, "devices": rules},
     }

@@ -27,6 +27,7 @@ from cri_shim.spec.host import Host, HostDevice
 from cri_shim.spec.image_config import ImageConfig
 from cri_shim.spec.mounts import ResolvedMount
 from cri_shim.spec.node_defaults import HandlerDefaults, NodeDefaults
+from cri_shim.spec.origins import BUILT_IN, OFF, Origins, cri, default
 from cri_shim.spec.protection import NONE, Protection
 from cri_shim.spec.userns import IdMap
 from cri_shim.spec.users import User
@@ -67,6 +68,8 @@ class ContainerInput:
     rro: bool = False  # the OCI runtime can mount read-only recursively
     node: NodeDefaults = node_defaults.NONE
     of_handler: HandlerDefaults = node_defaults.NONE_OF_HANDLER
+    handler: str = ""  # its name
+    origins: Origins = OFF
     ids: IdMap | None = None  # listed with the user namespace if Handler.maps_ids
 
     @property
@@ -90,6 +93,8 @@ def build(inp: ContainerInput) -> Document:
     if context.privileged and not inp.pod.linux.security_context.privileged:
         problem = "a privileged container needs a privileged pod"
         raise InvalidArgument("config.linux.security_context.privileged", problem)
+    if inp.origins:
+        _record(inp)
     return {
         "ociVersion": OCI_VERSION,
         "process": _process(inp),
@@ -101,9 +106,12 @@ def build(inp: ContainerInput) -> Document:
             privileged=context.privileged,
             readonly_rootfs=context.readonly_rootfs,
             sys_readonly=_sys_readonly(inp),
+            origins=inp.origins,
         ),
         # A property of the scope that the administrator has set wins over ours.
-        "annotations": scope.annotations(inp.cgroups_path, inp.config.annotations, inp.pids_limit)
+        "annotations": scope.annotations(
+            inp.cgroups_path, inp.config.annotations, inp.pids_limit, inp.origins
+        )
         | annotations.build(
             "container",
             inp.pod_id,
@@ -112,9 +120,35 @@ def build(inp: ContainerInput) -> Document:
             inp.image_name,
             inp.of_handler.annotations,
             inp.of_handler.allowed_annotations,
+            inp.origins,
+            inp.handler,
         ),
         "linux": _linux(inp),
     }
+
+
+def _record(inp: ContainerInput) -> None:
+    """Record the origins of the fields that are copied from the request here, or are constant."""
+    context, origins = "config.linux.security_context", inp.origins
+    parent = cri("sandbox_config.linux.cgroup_parent")
+    for origin, *path in (
+        (BUILT_IN, "ociVersion"),
+        (BUILT_IN, "root", "path"),
+        (cri(f"{context}.readonly_rootfs"), "root", "readonly"),
+        (cri("config.tty"), "process", "terminal"),
+        (cri(f"{context}.no_new_privs"), "process", "noNewPrivileges"),
+        (parent if inp.pod.linux.cgroup_parent else BUILT_IN, "linux", "cgroupsPath"),
+        (cri("config.devices"), "linux", "devices"),
+        (cri("config.linux.resources"), "linux", "resources"),
+        (default("containers.pids_limit"), "linux", "resources", "pids"),
+        (cri("config.mounts"), "linux", "rootfsPropagation"),
+        (cri(f"{context}.masked_paths"), "linux", "maskedPaths"),
+        (cri(f"{context}.readonly_paths"), "linux", "readonlyPaths"),
+        (cri("sandbox_config.linux.security_context.namespace_options"), "linux", "uidMappings"),
+        (cri("sandbox_config.linux.security_context.namespace_options"), "linux", "gidMappings"),
+    ):
+        origins.put(origin, *path)
+    inp.protection.record(origins)
 
 
 def _sys_readonly(inp: ContainerInput) -> str:
@@ -130,17 +164,21 @@ def _process(inp: ContainerInput) -> dict[str, Any]:
     return {
         "terminal": inp.config.tty,
         "user": process.user(inp.user),
-        "args": process.arguments(inp.config, inp.image),
+        "args": process.arguments(inp.config, inp.image, inp.origins),
         "env": process.environment(
-            inp.config, inp.image, inp.hostname, inp.user.home, inp.node.env
+            inp.config, inp.image, inp.hostname, inp.user.home, inp.node.env, inp.origins
         ),
-        "cwd": process.working_directory(inp.config, inp.image),
+        "cwd": process.working_directory(inp.config, inp.image, inp.origins),
         "capabilities": capabilities.build(
-            context, inp.host, inp.node.capabilities, inheritable=inp.node.inheritable
+            context,
+            inp.host,
+            inp.node.capabilities,
+            inheritable=inp.node.inheritable,
+            origins=inp.origins,
         ),
         "noNewPrivileges": context.no_new_privs,
-        "oomScoreAdj": resources.oom_score_adj(score, inp.host),
-        **process.limits(inp.host, inp.node.rlimits),
+        "oomScoreAdj": resources.oom_score_adj(score, inp.host, inp.origins),
+        **process.limits(inp.host, inp.node.rlimits, inp.origins),
     } | inp.protection.of_process()
 
 
@@ -148,16 +186,21 @@ def _linux(inp: ContainerInput) -> dict[str, Any]:
     context = inp.config.linux.security_context
     privileged = context.privileged
     resources.check_minimum(inp.config.linux.resources, inp.of_handler.min_memory)
-    limits = resources.to_oci(inp.config.linux.resources, inp.host)
-    limits["devices"] = devices.rules(inp.all_devices, privileged=inp.has_host_devices)
+    limits = resources.to_oci(inp.config.linux.resources, inp.host, origins=inp.origins)
+    limits["devices"] = devices.rules(
+        inp.all_devices, privileged=inp.has_host_devices, origins=inp.origins
+    )
     if inp.pids_limit:
         limits["pids"] = {"limit": inp.pids_limit}
     # On v1 a cgroup namespace would hide nothing, since the mounts are bound from the host's.
     own_cgroup = inp.host.cgroup_v2 and not privileged
     linux: dict[str, Any] = {
-        "namespaces": namespaces.build(inp.namespaces, cgroup=own_cgroup),
+        "namespaces": namespaces.build(inp.namespaces, cgroup=own_cgroup, origins=inp.origins),
         "devices": devices.nodes(
-            inp.all_devices, inp.host.devices, privileged=inp.has_host_devices
+            inp.all_devices,
+            inp.host.devices,
+            privileged=inp.has_host_devices,
+            origins=inp.origins,
         ),
         "cgroupsPath": inp.cgroups_path,
         "resources": limits,

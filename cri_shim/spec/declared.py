@@ -14,6 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from cri_shim.errors import InvalidArgument
 from cri_shim.spec.mounts import KERNELS, ResolvedMount, is_covered, is_related
+from cri_shim.spec.origins import image
 from cri_shim.spec.userns import IdMap
 from cri_shim.spec.users import User
 
@@ -51,7 +52,10 @@ def kept(
 
 def writable(volumes: Mapping[str, str], rootfs: str) -> list[ResolvedMount]:
     """Return the mounts that keep the VOLUMEs writable in a read-only `rootfs`."""
-    return [ResolvedMount(f"{rootfs}{real}", real) for real in dict.fromkeys(volumes.values())]
+    return [
+        ResolvedMount(f"{rootfs}{real}", real, origin=image("Volumes"))
+        for real in dict.fromkeys(volumes.values())
+    ]
 
 
 def owner(ids: IdMap | None, user: User) -> tuple[int, int]:

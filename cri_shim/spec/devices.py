@@ -12,11 +12,14 @@ from typing import Any
 
 from cri_shim.pb import api_pb2
 from cri_shim.spec.host import HostDevice
+from cri_shim.spec.origins import BUILT_IN, OFF, Origins, cri
 
 # The OCI runtime makes these, or mounts over them. The host's node of such a name would be another
 # terminal.
 _NOT_THE_HOSTS = ("/dev/console", "/dev/ptmx", "/dev/pts", "/dev/shm", "/dev/mqueue", "/dev/fd")
 _RUNTIMES_OWN = ("null", "zero", "full", "random", "urandom", "tty")
+_RULES = ("linux", "resources", "devices")
+_PRIVILEGED = cri("config.linux.security_context.privileged")
 _MKNOD = [("c", None, None, "m"), ("b", None, None, "m")]
 _USUAL = [
     ("c", 1, 3, "rwm"),  # null
@@ -45,10 +48,17 @@ def resolve(device: api_pb2.Device, found: Mapping[str, HostDevice]) -> list[Hos
 
 
 def nodes(
-    devices: Sequence[HostDevice], host_devices: Sequence[HostDevice], *, privileged: bool
+    devices: Sequence[HostDevice],
+    host_devices: Sequence[HostDevice],
+    *,
+    privileged: bool,
+    origins: Origins = OFF,
 ) -> list[dict[str, Any]]:
     """Return linux.devices: a node of the request replaces the host's node of the same path."""
     chosen = _chosen(devices, host_devices, privileged)
+    if origins:
+        for path, device in chosen.items():
+            origins.put(device.origin or _PRIVILEGED, "linux", "devices", path)
     return [_node(path, chosen[path]) for path in sorted(chosen)]
 
 
@@ -73,17 +83,28 @@ def _chosen(
     return chosen | {posixpath.normpath(d.path): d for d in devices}
 
 
-def rules(devices: Sequence[HostDevice], *, privileged: bool) -> list[dict[str, Any]]:
+def rules(
+    devices: Sequence[HostDevice], *, privileged: bool, origins: Origins = OFF
+) -> list[dict[str, Any]]:
     """Return linux.resources.devices: it allows the usual devices and those of the request."""
     if privileged:
+        origins.put(_PRIVILEGED, *_RULES)
         return [{"allow": True, "access": "rwm"}]
     usual = [_allow(*rule) for rule in (*_MKNOD, *_USUAL)]
-    return [{"allow": False, "access": "rwm"}, *usual, *allowances(devices)]
+    found = [{"allow": False, "access": "rwm"}, *usual]
+    origins.put(BUILT_IN, *_RULES)
+    return add_allowances(found, devices, origins)
 
 
-def allowances(devices: Sequence[HostDevice]) -> list[dict[str, Any]]:
-    """Return the entries of linux.resources.devices that allow these devices."""
-    return [_allow(d.type, d.major, d.minor, d.access) for d in devices if d.type in "bc"]
+def add_allowances(
+    before: Sequence[dict[str, Any]], devices: Sequence[HostDevice], origins: Origins = OFF
+) -> list[dict[str, Any]]:
+    """Return linux.resources.devices with further entries that allow these devices."""
+    allowed = [device for device in devices if device.type in "bc"]
+    if origins:
+        for number, device in enumerate(allowed, len(before)):
+            origins.put(device.origin, *_RULES, str(number))
+    return [*before, *(_allow(d.type, d.major, d.minor, d.access) for d in allowed)]
 
 
 def _is_kept_away(path: str) -> bool:

@@ -17,6 +17,7 @@ from typing import Any
 
 from cri_shim.pb import api_pb2
 from cri_shim.spec.document import Document, decode
+from cri_shim.spec.origins import OFF, Origins
 
 PRECREATE = "precreate"
 RUNTIME_STAGES = (
@@ -121,15 +122,17 @@ def _annotated(
     return any(key.search(k) and value.search(v) for k, v in annotations.items())
 
 
-def inject(document: Document, hooks: Sequence[Hook]) -> Document:
+def inject(document: Document, hooks: Sequence[Definition], origins: Origins = OFF) -> Document:
     """Append the hooks of all runtime stages to those of the document, in order."""
     stages: dict[str, list[dict[str, Any]]] = {
         stage: list(entries) for stage, entries in document.get("hooks", {}).items()
     }
-    for hook in hooks:
-        for stage in hook.stages:
+    for definition in hooks:
+        for stage in definition.hook.stages:
             if stage != PRECREATE:
-                stages.setdefault(stage, []).append(_entry(hook))
+                entries = stages.setdefault(stage, [])
+                origins.put(f"hook {definition.file}", "hooks", stage, str(len(entries)))
+                entries.append(_entry(definition.hook))
     return {**document, "hooks": stages} if stages else document
 
 

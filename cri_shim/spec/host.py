@@ -1,6 +1,6 @@
 """Abilities and devices of the host, as values; the caller gathers them, once or per container."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,7 @@ class HostDevice:
     gid: int = 0
     access: str = "rwm"  # the access that the device cgroup allows
     source: str = ""  # its path on the host
+    origin: str = field(default="", compare=False)  # see origins
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,13 @@ order of the request, so the later of two mounts at one path is on top, as the r
 
 import posixpath
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cri_shim.errors import ImageVolumeMountFailed, InvalidArgument, RROUnsupported
 from cri_shim.pb import api_pb2
+from cri_shim.spec.origins import BUILT_IN, OFF, Origins
+from cri_shim.spec.pod_files import ORIGINS
 
 PROC = {
     "destination": "/proc",
@@ -58,6 +60,7 @@ class ResolvedMount:
     options: tuple[str, ...] = ()  # further OCI mount options
     idmapped: bool = False  # its files have ids of the pod's user namespace
     fstype: str = ""  # of its source; filled in only for a mount over /dev
+    origin: str = field(default=BUILT_IN, compare=False)  # see origins
 
 
 def resolve(
@@ -90,6 +93,7 @@ def resolve(
         recursive_readonly=mount.recursive_read_only,
         options=tuple(mount.mount_options),
         idmapped=bool(mount.uidMappings) and not mount.HasField("image"),  # images are mapped
+        origin=f"CRI {field}",
     )
 
 
@@ -127,6 +131,7 @@ def build(
     privileged: bool,
     readonly_rootfs: bool,
     sys_readonly: str = "",
+    origins: Origins = OFF,
 ) -> list[dict[str, Any]]:
     """Return `mounts` of the document. etc_files: container path -> host path; shm "" = none.
 
@@ -143,6 +148,12 @@ def build(
     wanted = [_bind(mount) for mount in requested]
     taken = {mount["destination"] for mount in wanted}
     kept = [m for m in defaults if not _is_replaced(m["destination"], taken)]
+    if origins:
+        for default in kept:
+            path = default["destination"]
+            origins.put(ORIGINS.get(path, BUILT_IN), "mounts", path)
+        for mount in requested:
+            origins.put(mount.origin, "mounts", mount.destination)
     return sorted(kept + wanted, key=lambda m: m["destination"].count("/"))
 
 

@@ -9,10 +9,19 @@ from collections.abc import Mapping
 from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2
 from cri_shim.spec import userns
+from cri_shim.spec.origins import BUILT_IN, OFF, Origins, cri
 
 NEW = ""  # as a path: a new namespace for this container
 _OCI_KIND = {"net": "network", "ipc": "ipc", "uts": "uts", "pid": "pid", "user": "user"}
 _FIELD = "config.linux.security_context.namespace_options.pid"
+_OF_POD = "sandbox_config.linux.security_context.namespace_options"
+_FIELDS = {  # the pod's own uts namespace goes with its network
+    "net": f"{_OF_POD}.network",
+    "ipc": f"{_OF_POD}.ipc",
+    "uts": f"{_OF_POD}.network",
+    "pid": _FIELD,
+    "user": f"{_OF_POD}.userns_options",
+}
 
 
 def of_pod(pod: api_pb2.PodSandboxConfig) -> list[str]:
@@ -71,7 +80,9 @@ def target(config: api_pb2.ContainerConfig) -> str:
     return options.target_id if options.pid == api_pb2.TARGET else ""
 
 
-def build(namespaces: Mapping[str, str], *, cgroup: bool) -> list[dict[str, str]]:
+def build(
+    namespaces: Mapping[str, str], *, cgroup: bool, origins: Origins = OFF
+) -> list[dict[str, str]]:
     """Return linux.namespaces; the mount namespace is always new, the cgroup one if `cgroup`."""
     entries = [{"type": "mount"}]
     for kind, oci_kind in _OCI_KIND.items():
@@ -80,4 +91,9 @@ def build(namespaces: Mapping[str, str], *, cgroup: bool) -> list[dict[str, str]
             entries.append({"type": oci_kind} | ({"path": path} if path else {}))
     if cgroup:
         entries.append({"type": "cgroup"})
+    if origins:
+        for kind, oci_kind in _OCI_KIND.items():
+            origins.put(cri(_FIELDS[kind]), "linux", "namespaces", oci_kind)
+        for kind in ("mount", "cgroup"):
+            origins.put(BUILT_IN, "linux", "namespaces", kind)
     return entries

@@ -68,7 +68,7 @@ def edited(inp: ContainerInput) -> Document:
 def _with_cdi_devices(document: Document, inp: ContainerInput) -> Document:
     if inp.cdi_edits == cdi.NO_EDITS:
         return document
-    return cdi.applied(document, inp.cdi_edits, inp.cdi_nodes)
+    return cdi.applied(document, inp.cdi_edits, inp.cdi_nodes, inp.origins)
 
 
 def _for_an_unprivileged_user(document: Document, inp: ContainerInput) -> Document:
@@ -76,11 +76,11 @@ def _for_an_unprivileged_user(document: Document, inp: ContainerInput) -> Docume
         return document
     requested = [*inp.all_devices, *inp.cdi_nodes]
     nodes = devices.sources(requested, inp.host.devices, privileged=inp.has_host_devices)
-    return rootless.adapted(document, inp.host, nodes)
+    return rootless.adapted(document, inp.host, nodes, inp.origins)
 
 
 def _with_hooks(document: Document, inp: ContainerInput) -> Document:
-    return hooks.inject(document, [found.hook for found in _matching(document, inp)])
+    return hooks.inject(document, _matching(document, inp), inp.origins)
 
 
 # The order matters: a rootless runtime cannot make the device nodes of CDI either, and the

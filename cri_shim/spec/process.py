@@ -8,9 +8,11 @@ from typing import Any
 
 from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2
+from cri_shim.spec import origins as of
 from cri_shim.spec.document import Document
 from cri_shim.spec.host import Host
 from cri_shim.spec.image_config import ImageConfig
+from cri_shim.spec.origins import OFF, Origins
 from cri_shim.spec.users import User
 from cri_shim.untrusted import printable
 
@@ -21,7 +23,9 @@ _LONGEST_PATH = 4095  # bytes: PATH_MAX without its NUL
 _NOT_FOR_EXEC = ("consoleSize", "terminal", "args")
 
 
-def arguments(config: api_pb2.ContainerConfig, image: ImageConfig) -> list[str]:
+def arguments(
+    config: api_pb2.ContainerConfig, image: ImageConfig, origins: Origins = OFF
+) -> list[str]:
     """Return process.args. `command` replaces ENTRYPOINT and drops CMD; `args` replaces CMD."""
     found = [*config.command, *config.args]
     if not config.command:
@@ -30,6 +34,12 @@ def arguments(config: api_pb2.ContainerConfig, image: ImageConfig) -> list[str]:
         problem = "no command: none in the request, no ENTRYPOINT and no CMD in the image"
         raise InvalidArgument("config.command", problem)
     _possible_path(found[0], "config.command", "the program")
+    if origins:
+        own = len(config.command or image.entrypoint)
+        program = of.cri("config.command") if config.command else of.image("Entrypoint")
+        others = of.image("Cmd") if not (config.command or config.args) else of.cri("config.args")
+        for number in range(len(found)):
+            origins.put(program if number < own else others, "process", "args", str(number))
     return found
 
 
@@ -39,6 +49,7 @@ def environment(
     hostname: str,
     home: str,
     default: Mapping[str, str] = MappingProxyType({}),
+    origins: Origins = OFF,
 ) -> list[str]:
     """Return process.env; a later name replaces: ours, the node's, the image's, the request's.
 
@@ -58,13 +69,30 @@ def environment(
         variables[name] = value
     variables |= {entry.key: entry.value.decode("utf-8", "replace") for entry in config.envs}
     variables.setdefault("HOME", home or "/")
+    if origins:
+        origins.put(of.image("/etc/passwd") if home else of.BUILT_IN, "process", "env", "HOME")
+        origins.put(of.BUILT_IN, "process", "env", "PATH")
+        origins.put(of.cri("config.tty"), "process", "env", "TERM")
+        origins.put(of.cri("sandbox_config.hostname"), "process", "env", "HOSTNAME")
+        for name in default:
+            origins.put(of.default("containers.default_env"), "process", "env", name)
+        for entry in image.env:
+            origins.put(of.image("Env"), "process", "env", entry.partition("=")[0])
+        for number, each in enumerate(config.envs):
+            origins.put(of.cri(f"config.envs[{number}]"), "process", "env", each.key)
     return [f"{name}={value}" for name, value in variables.items()]
 
 
-def working_directory(config: api_pb2.ContainerConfig, image: ImageConfig) -> str:
+def working_directory(
+    config: api_pb2.ContainerConfig, image: ImageConfig, origins: Origins = OFF
+) -> str:
     """Return process.cwd: the request's, else the image's, else /."""
     found = config.working_dir or "/" + image.working_dir.lstrip("/")
     _possible_path(found, "config.working_dir", "the working directory")
+    if origins:
+        of_image = of.image("WorkingDir") if image.working_dir else of.BUILT_IN
+        origin = of.cri("config.working_dir") if config.working_dir else of_image
+        origins.put(origin, "process", "cwd")
     return found
 
 
@@ -82,7 +110,9 @@ def _user_ids(resolved: User) -> dict[str, Any]:
 
 
 def limits(
-    host: Host, default: Mapping[str, tuple[int, int]] = MappingProxyType({})
+    host: Host,
+    default: Mapping[str, tuple[int, int]] = MappingProxyType({}),
+    origins: Origins = OFF,
 ) -> dict[str, Any]:
     """Return process.rlimits: those of the node, which the CRI has no field for.
 
@@ -90,6 +120,10 @@ def limits(
     """
     found = {} if host.open_files is None else {"RLIMIT_NOFILE": host.open_files}
     found |= default
+    if origins:
+        origins.put(of.node("limit of open files"), "process", "rlimits", "RLIMIT_NOFILE")
+        for kind in default:
+            origins.put(of.default("containers.default_ulimits"), "process", "rlimits", kind)
     limits = [{"type": kind, "soft": s, "hard": h} for kind, (s, h) in sorted(found.items())]
     return {"rlimits": limits} if limits else {}
 

@@ -7,6 +7,7 @@ the names of the AppArmor profile and the SELinux labels.
 from dataclasses import dataclass
 from typing import Any
 
+from cri_shim.spec.origins import BUILT_IN, Origins
 from cri_shim.spec.seccomp import Filter
 
 
@@ -18,6 +19,16 @@ class Protection:
     apparmor: str = ""  # name of a loaded profile
     process_label: str = ""  # SELinux
     mount_label: str = ""
+    seccomp_origin: str = BUILT_IN  # see origins
+    apparmor_origin: str = BUILT_IN
+    label_origin: str = BUILT_IN
+
+    def record(self, origins: Origins) -> None:
+        """Record the origins of the keys below."""
+        origins.put(self.apparmor_origin, "process", "apparmorProfile")
+        origins.put(self.label_origin, "process", "selinuxLabel")
+        origins.put(self.label_origin, "linux", "mountLabel")
+        origins.put(self.seccomp_origin, "linux", "seccomp")
 
     def of_process(self) -> dict[str, Any]:
         """Return keys of the document's `process`; an exec has the same as its container."""

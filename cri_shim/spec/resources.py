@@ -9,22 +9,45 @@ from typing import Any
 from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2
 from cri_shim.spec.host import Host
+from cri_shim.spec.origins import BUILT_IN, OFF, Origins, cri, node
 
 UNLIMITED = -1
 PARTS = ("cpu", "memory", "hugepageLimits", "unified")  # keys of linux.resources that are made here
 _NUMBERS = ("cpu_period", "cpu_quota", "cpu_shares", "memory_limit_in_bytes", "oom_score_adj")
+_AT = ("linux", "resources")
+_FIELDS = {
+    "cpu": {
+        "shares": "cpu_shares",
+        "quota": "cpu_quota",
+        "period": "cpu_period",
+        "cpus": "cpuset_cpus",
+        "mems": "cpuset_mems",
+    },
+    "memory": {"limit": "memory_limit_in_bytes", "swap": "memory_swap_limit_in_bytes"},
+}
 _TEXTS = ("cpuset_cpus", "cpuset_mems")
 
 
 def to_oci(
-    resources: api_pb2.LinuxContainerResources, host: Host, field: str = "config.linux.resources"
+    resources: api_pb2.LinuxContainerResources,
+    host: Host,
+    field: str = "config.linux.resources",
+    origins: Origins = OFF,
 ) -> dict[str, Any]:
     """Return linux.resources of a new container, without values that are not limited.
 
     -1, unlimited, is left out too: a new cgroup is unlimited, and some versions of crun turn it
     into a wrong limit, or fail. InvalidArgument names the field below `field`.
     """
-    return _document(resources, host, field, unset=(0, "", UNLIMITED))
+    found = _document(resources, host, field, unset=(0, "", UNLIMITED))
+    if origins:
+        for part, name in ((p, n) for p in found for n in _FIELDS.get(p, {})):
+            origins.put(cri(f"{field}.{_FIELDS[part][name]}"), *_AT, part, name)
+        origins.put(cri(f"{field}.hugepage_limits"), *_AT, "hugepageLimits")
+        origins.put(cri(f"{field}.unified"), *_AT, "unified")
+        if not resources.memory_swap_limit_in_bytes:  # no swap unless it is requested
+            origins.put(BUILT_IN, *_AT, "memory", "swap")
+    return found
 
 
 def changes(
@@ -94,9 +117,12 @@ def check_minimum(
         raise InvalidArgument(f"{field}.memory_limit_in_bytes", problem)
 
 
-def oom_score_adj(requested: int, host: Host) -> int:
+def oom_score_adj(requested: int, host: Host, origins: Origins = OFF) -> int:
     """Return process.oomScoreAdj; not below the daemon's own if the kernel would refuse that."""
-    return requested if host.can_raise else max(requested, host.oom_score_adj)
+    found = requested if host.can_raise else max(requested, host.oom_score_adj)
+    asked = cri("config.linux.resources.oom_score_adj")
+    origins.put(asked if found == requested else node("oom score"), "process", "oomScoreAdj")
+    return found
 
 
 def _document(

@@ -12,6 +12,7 @@ from typing import Any
 
 from cri_shim.spec.document import Document
 from cri_shim.spec.host import Host
+from cri_shim.spec.origins import BUILT_IN, OFF, Origins
 
 # File system -> the namespace that it shows.
 _SHOWS = {"sysfs": "network", "proc": "pid"}
@@ -20,7 +21,10 @@ _SAFE = ["nosuid", "noexec", "nodev"]
 
 
 def adapted(
-    document: Document, host: Host, devices: Mapping[str, str] = MappingProxyType({})
+    document: Document,
+    host: Host,
+    devices: Mapping[str, str] = MappingProxyType({}),
+    origins: Origins = OFF,
 ) -> Document:
     """Return the document with changed mounts, and without the cgroup parts that `host` lacks.
 
@@ -43,6 +47,9 @@ def adapted(
     }
     kept = [mount for mount in document["mounts"] if mount.get("type") not in absent]
     mounts = [_adapted(mount, own) for mount in kept]
+    if origins:
+        for path in devices:
+            origins.put(BUILT_IN, "mounts", path)
     mounts += [_bound(source, path) for path, source in sorted(devices.items())]
     return {**document, "mounts": mounts, "linux": linux}
 

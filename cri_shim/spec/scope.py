@@ -8,6 +8,8 @@ DefaultTasksMax unless the scope has a number of its own.
 
 from collections.abc import Mapping
 
+from cri_shim.spec.origins import BUILT_IN, OFF, Origins, cri
+
 GRACE = "io.kubernetes.pod.terminationGracePeriod"  # the kubelet's annotation, in seconds
 DEFAULT_GRACE_S = 10  # without an annotation, as for a manual stop
 _INFINITY = 2**64 - 1  # in systemd's numbers
@@ -20,7 +22,10 @@ def is_scope(cgroups_path: str) -> bool:
 
 
 def annotations(
-    cgroups_path: str, requested: Mapping[str, str], pids_limit: int = 0
+    cgroups_path: str,
+    requested: Mapping[str, str],
+    pids_limit: int = 0,
+    origins: Origins = OFF,
 ) -> dict[str, str]:
     """Return the annotations that set properties of the scope through the OCI runtime.
 
@@ -33,6 +38,9 @@ def annotations(
     properties = {
         "org.systemd.property.TimeoutStopUSec": f"uint64 {_grace_s(requested) * 1_000_000}"
     }
+    origin = cri(f"config.annotations[{GRACE}]") if GRACE in requested else BUILT_IN
+    origins.put(origin, "annotations", "org.systemd.property.TimeoutStopUSec")
+    origins.put(BUILT_IN, "annotations", "org.systemd.property.TasksMax")
     if not pids_limit:
         properties["org.systemd.property.TasksMax"] = f"uint64 {_INFINITY}"
     return properties

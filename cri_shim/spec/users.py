@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from cri_shim import untrusted
 from cri_shim.errors import InvalidArgument
 from cri_shim.pb import api_pb2
+from cri_shim.spec import origins as of
+from cri_shim.spec.origins import OFF, Origins
 
 MAX_ID = 2**31 - 1  # the limit of Kubernetes; greater ids have wrapped around to root elsewhere
 FILE_LIMIT = 4 << 20  # bytes of an image's /etc/passwd or /etc/group that are read
@@ -41,7 +43,11 @@ class _Entry:
 
 
 def resolve(
-    context: api_pb2.LinuxContainerSecurityContext, image_user: str, passwd: str, group: str
+    context: api_pb2.LinuxContainerSecurityContext,
+    image_user: str,
+    passwd: str,
+    group: str,
+    origins: Origins = OFF,
 ) -> User:
     """Return the user of a container; `passwd` and `group` are texts of its root file system.
 
@@ -59,9 +65,42 @@ def resolve(
     elif group_text:
         gid = _find_group(group_text, group, field)
     gids = {gid, *context.supplemental_groups}
+    members: set[int] = set()
     if context.supplemental_groups_policy == api_pb2.Merge:
-        gids |= _memberships(entry, group)
+        members = _memberships(entry, group)
+        gids |= members
+    if origins:
+        of_gid = of.image("User") if group_text else _GROUP_OF[bool(entry.name)]
+        if context.HasField("run_as_group"):
+            of_gid = of.cri(f"{_CONTEXT}.run_as_group")
+        _record(origins, context, image_user, of_gid, gid, members)
     return User(entry.uid, gid, tuple(sorted(gids)), entry.home)
+
+
+_GROUP_OF = {True: of.image("/etc/passwd"), False: of.BUILT_IN}
+
+
+def _record(
+    origins: Origins,
+    context: api_pb2.LinuxContainerSecurityContext,
+    image_user: str,
+    of_gid: str,
+    gid: int,
+    members: set[int],
+) -> None:
+    """Record the origins of process.user; `of_gid` is that of the group."""
+    asked = "run_as_username" if context.run_as_username else ""
+    asked = "run_as_user" if context.HasField("run_as_user") else asked
+    of_image = of.image("User") if image_user.strip() else of.BUILT_IN
+    at = ("process", "user")
+    origins.put(of.cri(f"{_CONTEXT}.{asked}") if asked else of_image, *at, "uid")
+    origins.put(of_gid, *at, "gid")
+    for member in members:
+        origins.put(of.image("/etc/group"), *at, "additionalGids", str(member))
+    for each in context.supplemental_groups:
+        field = of.cri(f"{_CONTEXT}.supplemental_groups")
+        origins.put(field, *at, "additionalGids", str(each))
+    origins.put(of_gid, *at, "additionalGids", str(gid))
 
 
 def of_text(text: str, passwd: str, group: str) -> User:

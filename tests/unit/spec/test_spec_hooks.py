@@ -1,12 +1,13 @@
 """The hooks that match a container, and their effect on its document."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cri_shim.pb import api_pb2 as api
-from cri_shim.spec.hooks import Hook, Subject, When, edited, inject, matches, subject
+from cri_shim.spec.hooks import Definition, Hook, Subject, When, edited, inject, matches, subject
 
 PLAIN = Subject("/sbin/init", {"team": "fluid-dynamics", "tier": "gold"}, bind_mounts=False)
 MOUNTED = Subject("/bin/app", {}, bind_mounts=True)
@@ -15,6 +16,10 @@ MOUNTED = Subject("/bin/app", {}, bind_mounts=True)
 def a_hook(*stages: str, when: When | None = None, **fields: Any) -> Hook:
     all_fields = {"path": "/h", "args": (), "env": (), "timeout": 0, **fields}
     return Hook(when=when or When(always=True), stages=stages or ("prestart",), **all_fields)
+
+
+def defined(*hooks: Hook) -> list[Definition]:
+    return [Definition(Path("/etc/h.json"), hook) for hook in hooks]
 
 
 def held(container: Subject, **conditions: Any) -> bool:
@@ -82,7 +87,7 @@ def test_an_image_volume_is_no_bind_mount() -> None:
 def test_hooks_are_appended_to_their_stages_in_order() -> None:
     before = {"hooks": {"prestart": [{"path": "/first"}]}, "root": {}}
     full = a_hook("prestart", "poststop", args=("h", "x"), env=("A=b",), timeout=3)
-    after = inject(before, [full, a_hook("precreate", "prestart")])
+    after = inject(before, defined(full, a_hook("precreate", "prestart")))
     entry = {"path": "/h", "args": ["h", "x"], "env": ["A=b"], "timeout": 3}
     assert after == {
         "root": {},
@@ -92,7 +97,7 @@ def test_hooks_are_appended_to_their_stages_in_order() -> None:
 
 
 def test_a_precreate_hook_alone_leaves_no_hooks_in_the_document() -> None:
-    assert inject({"root": {}}, [a_hook("precreate")]) == {"root": {}}
+    assert inject({"root": {}}, defined(a_hook("precreate"))) == {"root": {}}
 
 
 BEFORE = {
