@@ -23,7 +23,7 @@ from cri_shim.errors import WrongState
 from cri_shim.linux.mounts import is_mounted, limit_tmpfs, tmpfs, unmount
 from cri_shim.linux.privacy import make_private
 from cri_shim.spec import origins
-from cri_shim.spec.mounts import ResolvedMount, cleaned
+from cri_shim.spec.mounts import ResolvedMount, cleaned, is_covered
 from cri_shim.untrusted import NOWHERE, printable, read_file, reason
 
 MAX_BYTES = 64 << 20  # of one container's copies, which are in memory: run_root is a tmpfs
@@ -110,7 +110,7 @@ class DefaultMounts:
         """
         mounts = []
         for number, line in enumerate(lines):
-            if any(f"{line.destination}/".startswith(f"{path}/") for path in covered):
+            if is_covered(line.destination, covered):
                 continue
             target = directory / str(number)
             directory.mkdir(mode=0o700, exist_ok=True)
@@ -143,6 +143,17 @@ class DefaultMounts:
         if problem not in self._logged:
             self._logged.add(problem)
             _log.warning("%s", problem)
+
+
+def planned(
+    lines: Sequence[Line], found: Sequence[Line], directory: Path, covered: Sequence[str]
+) -> list[ResolvedMount]:
+    """Return the mounts that `prepare` would return, if the sources of `found` can be copied."""
+    return [
+        _mount(directory / str(number), line)
+        for number, line in enumerate(lines)
+        if line in found and not is_covered(line.destination, covered)
+    ]
 
 
 def _mount(target: Path, line: Line) -> ResolvedMount:

@@ -18,6 +18,7 @@ The commands are the modules of `commands`. What they share:
 - `log_sources`, `log_writer`: the files of `logs`, and its lines
 - `candidates`: the words that complete a command line; `known_words`: those of the daemon
 - `session`, `terminal`, `conversation`: the client's end of an exec, attach or run
+- `request_file`, `plan_text`: the files and the text of `plan`
 - `run_request`, `run_pod`, `interrupts`: the parts of `run`
 - `port_session`: the client's end of a forwarded connection
 - `pulls`: how far pulls are; `credentials`: of registries

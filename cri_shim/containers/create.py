@@ -6,8 +6,10 @@ directory is made. A failure is undone by the same steps that remove a container
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from cri_shim import lifecycle
 from cri_shim.activity import Step, subject
@@ -23,7 +25,7 @@ from cri_shim.containers import (
     sources,
     volumes,
 )
-from cri_shim.containers.gather import gather
+from cri_shim.containers.gather import Prepared, gather, pod_files
 from cri_shim.engine import Engine
 from cri_shim.errors import AlreadyExists, InvalidArgument, NotFound, ToolFailed, WrongState
 from cri_shim.faults import fault_point
@@ -40,6 +42,8 @@ from cri_shim.spec.image_config import ImageConfig, parse
 from cri_shim.spec.plan import Plan, decide
 from cri_shim.state.records import VERSIONS
 from cri_shim.store.catalog import stack
+
+T = TypeVar("T")
 
 
 async def create(
@@ -90,9 +94,22 @@ def _intend(
 
     The image may be removed afterwards: the record names the layers and keeps them.
     """
-    current = engine.objects.pod(pod.id)
-    if not lifecycle.is_ready(current):
+    if not lifecycle.is_ready(engine.objects.pod(pod.id)):
         raise WrongState(f"pod {pod.id} is not ready: no container can be created in it")
+    record, image = drafted(engine, pod, config, depends_on, id=secrets.token_hex(32))
+    fault_point("containers.create.intend")
+    return engine.objects.put(record), image
+
+
+def drafted(
+    engine: Engine,
+    pod: state.PodRecord,
+    config: api.ContainerConfig,
+    depends_on: Sequence[str] = (),
+    *,
+    id: str,
+) -> tuple[state.ContainerRecord, ImageConfig]:
+    """Return the record of a new container and its image's configuration; nothing is written."""
     image = query.resolve(engine, config.image.image)
     if image is None:
         raise NotFound(f"image {config.image.image} is not on this node; pull it first")
@@ -103,12 +120,10 @@ def _intend(
             " run; mount it as an image volume",
         )
     image_config = parse(image.config)
-    userns.check_container(config, userns.of_pod(current.config))
-    id = secrets.token_hex(32)
+    userns.check_container(config, userns.of_pod(pod.config))
     log_path = ""
     if pod.config.log_directory and config.log_path:
         log_path = str(Path(pod.config.log_directory) / config.log_path)
-    fault_point("containers.create.intend")
     record = state.ContainerRecord(
         version=VERSIONS["container"],
         id=id,
@@ -130,7 +145,7 @@ def _intend(
         image_volumes=volumes.intended(engine, config),
         depends_on=dependencies.of(engine, pod, config, depends_on),
     )
-    return engine.objects.put(record), image_config
+    return record, image_config
 
 
 async def _build(
@@ -145,10 +160,14 @@ async def _build(
         await rootfs.mount(engine, pod, record)
     fault_point("containers.create.document")
     with Step("volumes", "image volumes and default mounts to be made"):
-        images = await volumes.prepare(engine, record)
-        defaults = await mounts.copy_defaults(engine, pod, record)
+        prepared = Prepared(
+            pod_files=pod_files(engine, pod),
+            images=await volumes.prepare(engine, record),
+            default_mounts=await mounts.copy_defaults(engine, pod, record),
+            look=partial(_look, engine.paths.rootfs(record.id)),
+        )
     with Step("sources", "the paths of its mounts and devices to be read"):
-        plan = decide(await gather(engine, pod, record, image, images, defaults))
+        plan = decide(await gather(engine, pod, record, image, prepared))
     with Step("document", "hooks and mounts of the OCI document"):
         await _carry_out(engine, record, plan)
     if (log := logs.file_of(engine, record)) is not None:
@@ -158,6 +177,10 @@ async def _build(
         raise WrongState(f"pod {pod.id} was stopped while a container was created in it")
     fault_point("containers.create.commit")
     engine.objects.put(changed(record, phase=state.CONTAINER_CREATED, user=plan.user.to_cri()))
+
+
+async def _look(root: Path, work: Callable[[Path], T]) -> T:
+    return await offload(work, root)
 
 
 def _make_directories(engine: Engine, pod: state.PodRecord, record: state.ContainerRecord) -> None:

@@ -5,12 +5,12 @@ can be looked at only after they are made, so the caller makes them before.
 """
 
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from cri_shim import lifecycle
-from cri_shim.aio.offload import offload
 from cri_shim.containers import cdi, devices, mounts, security
 from cri_shim.engine import Engine
 from cri_shim.errors import InvalidArgument
@@ -23,7 +23,27 @@ from cri_shim.spec.hooks import Definition
 from cri_shim.spec.host import Host, HostDevice
 from cri_shim.spec.image_config import ImageConfig
 from cri_shim.spec.mounts import KERNELS, ResolvedMount, cleaned
+from cri_shim.spec.origins import OFF, Origins
 from cri_shim.spec.pod_files import ALWAYS, CONFIGURED
+
+T = TypeVar("T")
+
+
+class Look(Protocol):
+    """Returns the result of a function of the path of a container's root file system."""
+
+    async def __call__(self, work: Callable[[Path], T]) -> T: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What was made for the container before; for a plan, the paths that it would have."""
+
+    pod_files: Mapping[str, str]  # path in the container -> on the node
+    images: Mapping[int, Path]  # the mounted image volumes by their index in config.mounts
+    default_mounts: Sequence[ResolvedMount]
+    look: Look
+    dry: bool = False  # for a plan: nothing may be made, and the pod need not exist
 
 
 async def gather(
@@ -31,18 +51,22 @@ async def gather(
     pod: state.PodRecord,
     container: state.ContainerRecord,
     image: ImageConfig,
-    images: Mapping[int, Path],
-    default_mounts: Sequence[ResolvedMount],
+    prepared: Prepared,
+    origins: Origins = OFF,
 ) -> ContainerInput:
-    """`images`: the mounted image volumes by their index in config.mounts.
+    """Return the facts; `origins` gets those of the user.
 
     InvalidArgument names the field whose object is not on the node; Unavailable the path whose file
     system does not answer.
     """
     config, handler = container.config, engine.oci.handler(container.handler)
-    etc_files = _pod_files(engine, pod)
+    etc_files, default_mounts = prepared.pod_files, prepared.default_mounts
     everywhere = [*KERNELS, *etc_files, *(mount.destination for mount in default_mounts)]
-    observed = await offload(_look, engine, container, image, everywhere)
+
+    def look(root: Path) -> _Observed:
+        return _look(engine, container, image, everywhere, root, origins)
+
+    observed = await prepared.look(look)
     edits, cdi_nodes = await cdi.find(engine, config, observed.user)
     pinned = {kind: str(path) for kind, path in engine.paths.pins(pod).items()}
     return ContainerInput(
@@ -60,7 +84,9 @@ async def gather(
         hostname=pod.config.hostname or socket.gethostname(),
         etc_files=etc_files,
         shm=str(engine.paths.pod(pod.id) / "shm") if "ipc" in pinned else "/dev/shm",
-        mounts=await mounts.of_request(engine, container, images, observed.real_paths),
+        mounts=await mounts.of_request(
+            engine, container, prepared.images, observed.real_paths, dry=prepared.dry
+        ),
         default_mounts=default_mounts,
         volumes=observed.volumes,
         real_paths=observed.real_paths,
@@ -73,7 +99,9 @@ async def gather(
         rootfs=str(engine.paths.rootfs(container.id)),
         image_name=container.image_name,
         pids_limit=engine.defaults.pids_limit,
-        protection=await security.of_container(engine, pod, config),
+        protection=await security.of_container(engine, pod, config, load=not prepared.dry),
+        handler=container.handler,
+        origins=origins,
         node=engine.defaults.containers,
         of_handler=engine.defaults.of_handler(container.handler),
         rro=handler.features.rro,
@@ -81,7 +109,7 @@ async def gather(
     )
 
 
-def _pod_files(engine: Engine, pod: state.PodRecord) -> dict[str, str]:
+def pod_files(engine: Engine, pod: state.PodRecord) -> dict[str, str]:
     """Return the files of the pod that its containers get: path in the container -> on the node."""
     etc = engine.paths.etc(pod.id)
     added = {path: name for path, name in CONFIGURED.items() if (etc / name).exists()}
@@ -107,10 +135,15 @@ class _Observed:
 
 
 def _look(
-    engine: Engine, container: state.ContainerRecord, image: ImageConfig, everywhere: Iterable[str]
+    engine: Engine,
+    container: state.ContainerRecord,
+    image: ImageConfig,
+    everywhere: Iterable[str],
+    root: Path,
+    origins: Origins,
 ) -> _Observed:
     """Blocks, but only on files of the daemon, of the image and of the node's administrator."""
-    config, root = container.config, engine.paths.rootfs(container.id)
+    config = container.config
     declared.check(image.volumes)
     requested = [cleaned(mount.container_path) for mount in config.mounts]
     host = engine.host
@@ -118,7 +151,7 @@ def _look(
     if config.linux.security_context.privileged and of_handler.host_devices:
         host = replace(host, devices=devices.of_host())
     return _Observed(
-        user=_user(config, image, root),
+        user=_user(config, image, root, origins),
         real_paths=_real_paths(
             root, {process.working_directory(config, image), *requested, *everywhere}
         ),
@@ -128,7 +161,9 @@ def _look(
     )
 
 
-def _user(config: api.ContainerConfig, image: ImageConfig, root: Path) -> users.User:
+def _user(
+    config: api.ContainerConfig, image: ImageConfig, root: Path, origins: Origins
+) -> users.User:
     """Return the container's user, by the names in its own root file system."""
     try:
         passwd, group = (
@@ -137,7 +172,7 @@ def _user(config: api.ContainerConfig, image: ImageConfig, root: Path) -> users.
         )
     except OSError as e:
         raise InvalidArgument("config.image", f"its {e.filename} is {e.strerror}") from e
-    return users.resolve(config.linux.security_context, image.user, passwd, group)
+    return users.resolve(config.linux.security_context, image.user, passwd, group, origins)
 
 
 def _real_paths(root: Path, paths: Iterable[str]) -> dict[str, str]:

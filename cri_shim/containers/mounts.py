@@ -31,15 +31,18 @@ async def of_request(
     container: state.ContainerRecord,
     images: Mapping[int, Path],
     real_paths: Mapping[str, str],
+    *,
+    dry: bool = False,
 ) -> list[ResolvedMount]:
     """Return the request's mounts; their sources have no symbolic links.
 
-    `images`: the mounted image volumes. `real_paths`: destinations without symbolic links.
+    `images`: the mounted image volumes. `real_paths`: destinations without symbolic links. With
+    `dry` nothing is made, and the pod need not exist.
     InvalidArgument names the mount and the wrong field; Unavailable the source whose file system
     does not answer.
     """
     rro = engine.oci.handler(container.handler).features.rro
-    space = user_namespace(engine, engine.objects.pod(container.pod_id))
+    space = None if dry else user_namespace(engine, engine.objects.pod(container.pod_id))
     requested = container.config.mounts
     on_host = [number for number in range(len(requested)) if number not in images]
     items = [
@@ -48,7 +51,7 @@ async def of_request(
     ]
     outcomes = await own_process.ask(sources.find, items)
     found = {
-        n: await _made(engine, f"config.mounts[{n}].host_path", item)
+        n: await _made(engine, f"config.mounts[{n}].host_path", item, dry=dry)
         if isinstance(outcome, FileNotFoundError)
         else outcome
         for n, item, outcome in zip(on_host, items, outcomes, strict=True)
@@ -61,7 +64,7 @@ async def of_request(
     ]
 
 
-async def _made(engine: Engine, field: str, item: tuple[str, str]) -> Any:
+async def _made(engine: Engine, field: str, item: tuple[str, str], *, dry: bool) -> Any:
     """Make the missing directory of a mount, if the configuration says so; return what is found.
 
     The directory stays, also if the container cannot be created: other pods may use it by then.
@@ -73,12 +76,27 @@ async def _made(engine: Engine, field: str, item: tuple[str, str]) -> Any:
         raise InvalidArgument(field, f"{absent}; {advice}")
     if posixpath.normpath(path) in engine.defaults.not_created_sources:
         raise InvalidArgument(field, f"{absent}; containers.not_created_mount_sources has it")
+    if dry:
+        return await _as_made(path)
     [problem] = await own_process.each(missing_directory.make, [(path,)])
     if isinstance(problem, OSError):
         reason = f"{absent}, and cannot be made: {problem.strerror}"
         raise InvalidArgument(field, reason) from problem
     _log.info("made the directory %s, which a mount names", path)
     return (await own_process.ask(sources.find, [item]))[0]
+
+
+async def _as_made(path: str) -> Any:
+    """Return what would be found if the missing directory were made."""
+    above = path = posixpath.normpath(path)
+    while True:
+        above = posixpath.dirname(above)
+        [outcome] = await own_process.ask(sources.find, [(above, "")])
+        if isinstance(outcome, FileNotFoundError) and above != "/":
+            continue
+        if isinstance(outcome, OSError):
+            return outcome
+        return posixpath.join(outcome[0], posixpath.relpath(path, above)), *outcome[1:]
 
 
 async def _on_host(
@@ -101,6 +119,21 @@ async def _on_host(
         shared, slave = propagation(found)
     made = spec_mounts.resolve(index, mount, source, shared=shared, slave=slave, rro=rro)
     return replace(made, fstype=fstype)
+
+
+async def planned_defaults(engine: Engine, container: state.ContainerRecord) -> list[ResolvedMount]:
+    """Return the mounts that `copy_defaults` would return; nothing is copied."""
+    lines = engine.defaults.mounts.lines()
+    outcomes = await own_process.ask(sources.find, [(line.source, "") for line in lines])
+    found = [
+        line
+        for line, outcome in zip(lines, outcomes, strict=True)
+        if not isinstance(outcome, OSError)
+    ]
+    covered = [cleaned(mount.container_path) for mount in container.config.mounts]
+    where = engine.paths.default_mounts(container.id)
+    planned = default_mounts.planned(lines, found, where, covered)
+    return [replace(mount, options=DATA) for mount in planned]
 
 
 async def copy_defaults(

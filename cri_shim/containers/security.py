@@ -70,7 +70,7 @@ async def _seccomp(
     return await engine.profiles.seccomp.filter(AT, request, allowed, default=of_handler)
 
 
-async def check_pod(engine: Engine, config: api.PodSandboxConfig) -> None:
+async def check_pod(engine: Engine, config: api.PodSandboxConfig, *, load: bool = True) -> None:
     """Refuse a pod whose profile is missing, even if no process of it would use the profile.
 
     Default profiles are exempt: the kubelet always sends them for pods, and a node without a
@@ -80,7 +80,7 @@ async def check_pod(engine: Engine, config: api.PodSandboxConfig) -> None:
     await engine.profiles.seccomp.check(AT, seccomp.requested(context))
     named = apparmor.requested(context)
     if named is not None and named.profile:
-        await engine.profiles.apparmor.profile(AT, named)
+        await engine.profiles.apparmor.profile(AT, named, load=load)
 
 
 def labels(engine: Engine, pod: state.PodRecord, config: api.ContainerConfig) -> tuple[str, str]:

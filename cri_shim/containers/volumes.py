@@ -60,6 +60,21 @@ async def prepare(engine: Engine, container: state.ContainerRecord) -> Mapping[i
     return sources
 
 
+async def planned(engine: Engine, container: state.ContainerRecord) -> Mapping[int, Path]:
+    """Return the sources that `prepare` would return; nothing is mounted."""
+    found = {}
+    for volume in container.image_volumes:
+        tree = engine.paths.volumes(container.id) / str(volume.mount) / "tree"
+        sub_path = container.config.mounts[volume.mount].image_sub_path
+        field = f"config.mounts[{volume.mount}].image_sub_path"
+
+        def inside(root: Path, sub_path: str = sub_path, field: str = field) -> Path:
+            return _inside(root, sub_path, field).relative_to(root)
+
+        found[volume.mount] = tree / await engine.images.rootfs.look(list(volume.layers), inside)
+    return found
+
+
 def _inside(tree: Path, sub_path: str, field: str) -> Path:
     """Resolve a path in the image; its symlinks stay inside the image.
 

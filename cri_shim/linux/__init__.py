@@ -13,7 +13,7 @@
 - `proc_table`: the data of a process that ps shows
 - `pidfd`, `process_handle`: a process by a descriptor that can never mean another one; signals to
   it, and waiting for its end
-- `nsenter`: work inside pinned namespaces
+- `nsenter`: work inside pinned namespaces, and with mounts that others do not see
 - `addresses`: the addresses of an interface in another network namespace
 - `netdev`, `descriptors`: counters of network interfaces; the open files of a process
 - `inotify`: changes of directories

@@ -1,4 +1,4 @@
-"""Namespaces that are pinned to files: whether one is, and work inside it.
+"""Namespaces that are pinned to files: whether one is, and work inside it; mounts of one's own.
 
 The work runs in a thread of its own that then ends, because a thread cannot leave a namespace.
 """
@@ -50,6 +50,20 @@ def in_each_netns(paths: Iterable[Path], work: Callable[[], T]) -> list[T | None
         return work()
 
     return in_fresh_thread(lambda: [visit(path) for path in paths])
+
+
+def in_own_mounts(work: Callable[[], T]) -> T:
+    """Run `work` in a fresh thread with a mount namespace of its own; return its result.
+
+    Nobody else sees its mounts, and they end with it, also if the process is killed.
+    """
+
+    def body() -> T:
+        syscalls.unshare(syscalls.CLONE_NEWNS)
+        syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
+        return work()
+
+    return in_fresh_thread(body)
 
 
 def enter(path: Path, kind: int) -> None:

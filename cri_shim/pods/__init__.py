@@ -12,6 +12,7 @@
 - `exits`: hands an exit to its container, or to the pod whose pause process ended
 - `orphans`: removes pods and containers that have no record
 - `forward`: connects to a port of a pod from inside its network namespace
+- `plan`: the document of a container in a pod that does not exist, with the origins of its fields
 - `changing`: the pods that are being made or removed
 - `query`: answers list and status from records
 - `disk_usage`, `image_use`: what takes the disk, and what uses each image

@@ -79,6 +79,27 @@ def _intend(
     engine: Engine, request: api.RunPodSandboxRequest, lease: "state.Lease.ValueType"
 ) -> state.PodRecord:
     """Check everything that needs no I/O, and write the intent."""
+    id = secrets.token_hex(32)
+    record = drafted(engine, request, id=id, lease=lease)
+    if lease and not record.config.log_directory:
+        record.config.log_directory = str(engine.paths.logs(id))
+    if not record.network.host:
+        record.network.attachments.extend(engine.network.plan(record))
+    fault_point("pods.run.intend")
+    return engine.objects.put(record)
+
+
+def drafted(
+    engine: Engine,
+    request: api.RunPodSandboxRequest,
+    *,
+    id: str,
+    lease: "state.Lease.ValueType" = state.LEASE_NONE,
+) -> state.PodRecord:
+    """Return the record of a new pod without its network; nothing is written or made.
+
+    InvalidArgument or WrongState for a request that this node cannot serve.
+    """
     handler = engine.oci.handler(request.runtime_handler)
     if userns.of_pod(request.config) is not None and handler.userns_problem:
         problem = (
@@ -90,7 +111,6 @@ def _intend(
             "the pod asks for one pid namespace for all its containers, and this node has no"
             " catatonit to hold it: install the package catatonit or set init_path, and restart"
         )
-    id = secrets.token_hex(32)
     options = request.config.linux.security_context.namespace_options
     host_network = options.network == api.NODE
     record = state.PodRecord(
@@ -110,14 +130,9 @@ def _intend(
         cgroup_parent=request.config.linux.cgroup_parent,
         lease=lease,
     )
-    if lease and not record.config.log_directory:
-        record.config.log_directory = str(engine.paths.logs(id))
     _parameters(engine, record)  # refuses an invalid sysctl
     engine.cgroups.oci_path(record.cgroup_parent, id)  # refuses an invalid cgroup parent
-    if not host_network:
-        record.network.attachments.extend(engine.network.plan(record))
-    fault_point("pods.run.intend")
-    return engine.objects.put(record)
+    return record
 
 
 async def _build(engine: Engine, record: state.PodRecord) -> None:

@@ -27,7 +27,7 @@ call_number: ContextVar[int] = ContextVar("call_number", default=0)
 _numbers = itertools.count(1)
 
 _READS = re.compile(
-    r"(List|Stream).*|.*(Status|Stats)|Version|Info|Check|Config|WatchPulls|ImageFsInfo|RuntimeConfig"
+    r"(List|Stream).*|.*(Status|Stats)|Version|Info|Check|Config|Plan|WatchPulls|ImageFsInfo|RuntimeConfig"
 )
 _TOLD_ELSEWHERE = {"ExecSync"}  # see exec_failures: probes would fill the log
 

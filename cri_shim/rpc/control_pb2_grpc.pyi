@@ -74,6 +74,8 @@ class ControlStub:
     """StartPod starts the created containers of a pod, each after those that it depends on."""
     PrunePods: _grpc.UnaryUnaryMultiCallable[_control_pb2.PrunePodsRequest, _control_pb2.PrunePodsResponse]
     """PrunePods removes ended pods, and exited containers of the others."""
+    Plan: _grpc.UnaryUnaryMultiCallable[_control_pb2.PlanRequest, _control_pb2.PlanResponse]
+    """Plan answers the OCI document of a container that is not made, with the origins of its fields."""
     Exec: _grpc.UnaryUnaryMultiCallable[_control_pb2.ExecRequest, _control_pb2.ExecResponse]
     """Exec answers the URL of a session with a new command in a container."""
     Attach: _grpc.UnaryUnaryMultiCallable[_control_pb2.AttachRequest, _control_pb2.AttachResponse]
@@ -144,6 +146,8 @@ class ControlAsyncStub(ControlStub):
     """StartPod starts the created containers of a pod, each after those that it depends on."""
     PrunePods: _aio.UnaryUnaryMultiCallable[_control_pb2.PrunePodsRequest, _control_pb2.PrunePodsResponse]  # type: ignore[assignment]
     """PrunePods removes ended pods, and exited containers of the others."""
+    Plan: _aio.UnaryUnaryMultiCallable[_control_pb2.PlanRequest, _control_pb2.PlanResponse]  # type: ignore[assignment]
+    """Plan answers the OCI document of a container that is not made, with the origins of its fields."""
     Exec: _aio.UnaryUnaryMultiCallable[_control_pb2.ExecRequest, _control_pb2.ExecResponse]  # type: ignore[assignment]
     """Exec answers the URL of a session with a new command in a container."""
     Attach: _aio.UnaryUnaryMultiCallable[_control_pb2.AttachRequest, _control_pb2.AttachResponse]  # type: ignore[assignment]
@@ -337,6 +341,14 @@ class ControlServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.PrunePodsResponse, _abc.Awaitable[_control_pb2.PrunePodsResponse]]:
         """PrunePods removes ended pods, and exited containers of the others."""
+
+    @_abc_1.abstractmethod
+    def Plan(
+        self,
+        request: _control_pb2.PlanRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.PlanResponse, _abc.Awaitable[_control_pb2.PlanResponse]]:
+        """Plan answers the OCI document of a container that is not made, with the origins of its fields."""
 
     @_abc_1.abstractmethod
     def Exec(

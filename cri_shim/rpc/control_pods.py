@@ -1,11 +1,14 @@
 """The RPCs of Control for pods."""
 
+import json
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 
 from cri_shim.engine import Engine
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import control_pb2 as control
 from cri_shim.pods import changing, leases, prune
+from cri_shim.pods import plan as pod_plan
 from cri_shim.pods import start as pod_start
 from cri_shim.rpc.ending import Ending
 
@@ -36,6 +39,12 @@ class ControlPods:
     async def StartPod(self, request: control.StartPodRequest) -> control.StartPodResponse:
         await pod_start.start(self._engine, request.pod_sandbox_id)
         return control.StartPodResponse()
+
+    async def Plan(self, request: control.PlanRequest) -> control.PlanResponse:
+        found = await pod_plan.plan(
+            self._engine, request.sandbox_config, request.config, request.runtime_handler
+        )
+        return control.PlanResponse(json=json.dumps(asdict(found)))
 
     async def PrunePods(self, request: control.PrunePodsRequest) -> control.PrunePodsResponse:
         pruned = await prune.prune(self._engine)

@@ -19,6 +19,7 @@ Documents have ociVersion 1.0.2: an older crun refuses a newer version, and no c
 - `pause`, `sandbox`: the document of a pod with, and without, a pause process
 - `document`: the type of the document, and its form on disk
 - `host`: the facts about the host that a document depends on
+- `origins`: records where the value of each field of a document is from
 - `node_defaults`: what the configuration of the node gives to every container
 - `process`: arguments, environment, working directory; the process object of an exec
 - `users`: the user and groups of a container

@@ -47,6 +47,14 @@ def _create(request: api.CreateContainerRequest) -> None:
     check_container("config", request.config)
 
 
+def _plan(request: control.PlanRequest) -> None:
+    _required("sandbox_config", request)
+    _required("config", request)
+    fields.plain("runtime_handler", request.runtime_handler)
+    check_pod("sandbox_config", request.sandbox_config)
+    check_container("config", request.config)
+
+
 def _exec_sync(request: api.ExecSyncRequest) -> None:
     _of_container(request)
     _command(request)
@@ -255,6 +263,7 @@ _CHECKS: dict[type[Message], Callable[[Any], None]] = {
     control.CheckRequest: _nothing,
     control.ConfigRequest: _nothing,
     control.FindRequest: _find,
+    control.PlanRequest: _plan,
     control.LoadImageRequest: _load,
     control.TagImageRequest: _tag,
     control.SaveImageRequest: _save,

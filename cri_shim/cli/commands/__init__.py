@@ -8,8 +8,8 @@ own failure. A package is a command whose actions are modules.
 
 A new command is a new module, its name in GROUPS, and here:
 
-- pods and containers: `run`, `pods`, `ps`, `logs`, `exec`, `attach`, `inspect`, `start`, `stop`,
-  `kill`, `pause`, `unpause`, `wait`, `update`, `rm`, `prune`
+- pods and containers: `run`, `pods`, `ps`, `logs`, `exec`, `attach`, `inspect`, `plan`, `start`,
+  `stop`, `kill`, `pause`, `unpause`, `wait`, `update`, `rm`, `prune`
 - their files: `cp`, `diff`, `commit`, `export`
 - what they do: `top`, `stats`, `events`, `port_forward`
 - images: `image`, `login`, `logout`
@@ -20,8 +20,8 @@ A new command is a new module, its name in GROUPS, and here:
 
 GROUPS = {
     "Pods and containers": [
-        "run", "pods", "ps", "logs", "exec", "attach", "inspect", "start", "stop", "kill", "pause",
-        "unpause", "wait", "update", "rm", "prune",
+        "run", "pods", "ps", "logs", "exec", "attach", "inspect", "plan", "start", "stop", "kill",
+        "pause", "unpause", "wait", "update", "rm", "prune",
     ],
     "Files of containers": ["cp", "diff", "commit", "export"],
     "Observing": ["top", "stats", "events", "port-forward"],

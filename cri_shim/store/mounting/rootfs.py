@@ -13,16 +13,20 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 from cri_shim.aio.offload import offload, opened
 from cri_shim.errors import ToolFailed, Unavailable
-from cri_shim.linux import idmap, marks, mounts
+from cri_shim.linux import idmap, marks, mounts, nsenter
 from cri_shim.linux.remove import remove_tree
 from cri_shim.spec.userns import UserNamespace
 from cri_shim.store.mounting import fuse
 from cri_shim.store.mounting.writable import WritableLayers
 from cri_shim.store.trees import overlay
 
+T = TypeVar("T")
+
+_LOOK_BYTES = 1 << 16  # of a file system that has a few directories
 _LEAST_LOWERS = 2  # of an overlay without a writable layer
 _OWNED = "owned"  # directory where layers are mounted with a container's ids for a moment
 _VOLATILE_MARK = "work/incompat/volatile"  # in the work directory
@@ -103,6 +107,18 @@ class Rootfs:
             async with opened(self.lowers(layers)) as lowers:
                 await fuse.mount(self._program, lowers, None, None, target)
 
+    async def look(self, layers: Sequence[str], work: Callable[[Path], T]) -> T:
+        """Return the result of `work`, which gets a path with the files of an image to read.
+
+        Nobody else sees the mount, and it ends with the work. Unavailable if a program mounts.
+        """
+        if self._program:
+            problem = "for a look into an image the kernel's overlay is needed"
+            raise Unavailable(f"{problem}; images are mounted by {self._program}")
+        self._containers.mkdir(parents=True, exist_ok=True)
+        async with opened(self.lowers(layers)) as lowers:
+            return await offload(nsenter.in_own_mounts, lambda: self._look(lowers, work))
+
     async def unmount(self, target: Path) -> None:
         """Unmount; idempotent."""
         await offload(mounts.unmount, target)
@@ -150,6 +166,15 @@ class Rootfs:
             if not self._program and not mounts.is_mounted(target):
                 with _owned(lowers, target.parent, userns) as owned:
                     mounts.overlay([*owned, *empty], None, None, target, userxattr=self._userns)
+
+    def _look(self, lowers: Sequence[Path], work: Callable[[Path], T]) -> T:
+        place = self._containers  # hidden meanwhile; no layer is below
+        mounts.tmpfs(place, _LOOK_BYTES, 0o700)
+        tree, *empty = [place / name for name in ("tree", "empty0", "empty1")]
+        for directory in (tree, *empty):
+            directory.mkdir()
+        mounts.overlay([*lowers, *empty], None, None, tree, userxattr=self._userns)
+        return work(tree)
 
     @contextmanager
     def lowers(self, layers: Sequence[str]) -> Iterator[list[Path]]:
