@@ -5,8 +5,8 @@
 
 lifecycle.py has all phases and their order.
 
-- `create`: makes record, root file system and OCI document; no process yet. `gather` looks at the
-  image, the pod and the node; spec/plan.py decides; `create` acts
+- `create`: makes record, root file system and OCI document; no process yet. `draft` makes the
+  record; `gather` looks at the image, the pod and the node; spec/plan.py decides; `create` acts
 - `start`: runs conmon and the OCI runtime's `create` and `start`; `launch` handles a runtime that
   hangs
 - `exits`: everything that an exit changes; oci reports it, and pods/exits.py passes it on

@@ -5,7 +5,6 @@ directory is made. A failure is undone by the same steps that remove a container
 """
 
 import secrets
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,7 @@ from cri_shim.activity import Step, subject
 from cri_shim.activity.step import current_operation
 from cri_shim.aio.offload import finish, offload
 from cri_shim.containers import (
-    dependencies,
+    draft,
     logs,
     mounts,
     passwd,
@@ -27,21 +26,18 @@ from cri_shim.containers import (
 )
 from cri_shim.containers.gather import Prepared, gather, pod_files
 from cri_shim.engine import Engine
-from cri_shim.errors import AlreadyExists, InvalidArgument, NotFound, ToolFailed, WrongState
+from cri_shim.errors import AlreadyExists, ToolFailed, WrongState
 from cri_shim.faults import fault_point
 from cri_shim.hooks import precreate
-from cri_shim.images import query
 from cri_shim.linux.privacy import let_group_pass, make_private
 from cri_shim.linux.rootfs import make_directory_in_root
 from cri_shim.objects import changed
 from cri_shim.oci import bundle, log_directory
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
-from cri_shim.spec import declared, signals, userns
-from cri_shim.spec.image_config import ImageConfig, parse
+from cri_shim.spec import declared, userns
+from cri_shim.spec.image_config import ImageConfig
 from cri_shim.spec.plan import Plan, decide
-from cri_shim.state.records import VERSIONS
-from cri_shim.store.catalog import stack
 
 T = TypeVar("T")
 
@@ -96,56 +92,9 @@ def _intend(
     """
     if not lifecycle.is_ready(engine.objects.pod(pod.id)):
         raise WrongState(f"pod {pod.id} is not ready: no container can be created in it")
-    record, image = drafted(engine, pod, config, depends_on, id=secrets.token_hex(32))
+    record, image = draft.container(engine, pod, config, depends_on, id=secrets.token_hex(32))
     fault_point("containers.create.intend")
     return engine.objects.put(record), image
-
-
-def drafted(
-    engine: Engine,
-    pod: state.PodRecord,
-    config: api.ContainerConfig,
-    depends_on: Sequence[str] = (),
-    *,
-    id: str,
-) -> tuple[state.ContainerRecord, ImageConfig]:
-    """Return the record of a new container and its image's configuration; nothing is written."""
-    image = query.resolve(engine, config.image.image)
-    if image is None:
-        raise NotFound(f"image {config.image.image} is not on this node; pull it first")
-    if image.artifact_type:
-        raise InvalidArgument(
-            "config.image",
-            f"{config.image.image} is an artifact ({image.artifact_type}), which has no program to"
-            " run; mount it as an image volume",
-        )
-    image_config = parse(image.config)
-    userns.check_container(config, userns.of_pod(pod.config))
-    log_path = ""
-    if pod.config.log_directory and config.log_path:
-        log_path = str(Path(pod.config.log_directory) / config.log_path)
-    record = state.ContainerRecord(
-        version=VERSIONS["container"],
-        id=id,
-        state_namespace=engine.objects.state_namespace,
-        pod_id=pod.id,
-        phase=state.CONTAINER_CREATING,
-        config=config,
-        image_id=image.id,
-        image_ref=image.repo_digests[0] if image.repo_digests else image.id,
-        image_name=config.image.user_specified_image or config.image.image,
-        layers=stack(image),
-        handler=pod.handler,
-        log_path=log_path,
-        cgroups_path=engine.cgroups.oci_path(pod.cgroup_parent, id),
-        resources=config.linux.resources,
-        stop_signal=signals.effective(config.stop_signal, image_config.stop_signal),
-        boot_id=engine.boot_id,
-        created_at=time.time_ns(),
-        image_volumes=volumes.intended(engine, config),
-        depends_on=dependencies.of(engine, pod, config, depends_on),
-    )
-    return record, image_config
 
 
 async def _build(

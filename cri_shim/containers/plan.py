@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from cri_shim.containers import create, gather, mounts, volumes
+from cri_shim.containers import draft, gather, mounts, volumes
 from cri_shim.containers.gather import Prepared
 from cri_shim.engine import Engine
 from cri_shim.pb import api_pb2 as api
@@ -42,7 +42,7 @@ async def plan(engine: Engine, pod: state.PodRecord, config: api.ContainerConfig
 
     `pod` is the record that the pod would have.
     """
-    container, image = create.drafted(engine, pod, config, id=ID)
+    container, image = draft.container(engine, pod, config, id=ID)
     recorder = Recorder()
     look = partial(_look, engine, container)
     prepared = Prepared(

@@ -1,6 +1,7 @@
 """Operations on a pod, one verb a file.
 
 - `run`: intent, namespaces, network, a pause process if the pid namespace is shared; then READY
+- `draft`: the record of a new pod, before anything is made
 - `files`: the resolv.conf, hostname and hosts of its containers
 - `passage`: lets the root users of the pods reach their root file systems
 - `leases`: removes the pods of callers that have gone, and those that end with their containers

@@ -5,7 +5,7 @@ from cri_shim.containers import security
 from cri_shim.containers.plan import Planned
 from cri_shim.engine import Engine
 from cri_shim.pb import api_pb2 as api
-from cri_shim.pods import run
+from cri_shim.pods import draft
 
 ID = "0" * 64  # in the place of the pod's id
 
@@ -22,4 +22,4 @@ async def plan(
     """
     await security.check_pod(engine, pod, load=False)
     request = api.RunPodSandboxRequest(config=pod, runtime_handler=runtime_handler)
-    return await container_plan.plan(engine, run.drafted(engine, request, id=ID), config)
+    return await container_plan.plan(engine, draft.pod(engine, request, id=ID), config)

@@ -7,28 +7,24 @@ joins it or returns its result. A failure is undone by the steps that remove a p
 import asyncio
 import os
 import secrets
-import time
 
 from cri_shim.activity import Step, subject
 from cri_shim.activity.step import current_operation
 from cri_shim.aio.offload import finish, offload
 from cri_shim.containers import security
 from cri_shim.engine import Engine
-from cri_shim.errors import AlreadyExists, InvalidArgument, WrongState
+from cri_shim.errors import AlreadyExists
 from cri_shim.faults import fault_point
 from cri_shim.isolation import namespaces, pod_tmpfs, sysctls
 from cri_shim.isolation import userns as isolation_userns
-from cri_shim.isolation.sysctls import Parameter
 from cri_shim.linux import nsenter
 from cri_shim.linux.privacy import let_group_pass, make_private
 from cri_shim.objects import changed, pod_name
 from cri_shim.oci import bundle
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
-from cri_shim.pods import files, passage, remove
-from cri_shim.spec import namespaces as spec_namespaces
+from cri_shim.pods import draft, files, passage, remove
 from cri_shim.spec import pause, userns
-from cri_shim.state.records import VERSIONS
 
 
 async def run(
@@ -80,59 +76,13 @@ def _intend(
 ) -> state.PodRecord:
     """Check everything that needs no I/O, and write the intent."""
     id = secrets.token_hex(32)
-    record = drafted(engine, request, id=id, lease=lease)
+    record = draft.pod(engine, request, id=id, lease=lease)
     if lease and not record.config.log_directory:
         record.config.log_directory = str(engine.paths.logs(id))
     if not record.network.host:
         record.network.attachments.extend(engine.network.plan(record))
     fault_point("pods.run.intend")
     return engine.objects.put(record)
-
-
-def drafted(
-    engine: Engine,
-    request: api.RunPodSandboxRequest,
-    *,
-    id: str,
-    lease: "state.Lease.ValueType" = state.LEASE_NONE,
-) -> state.PodRecord:
-    """Return the record of a new pod without its network; nothing is written or made.
-
-    InvalidArgument or WrongState for a request that this node cannot serve.
-    """
-    handler = engine.oci.handler(request.runtime_handler)
-    if userns.of_pod(request.config) is not None and handler.userns_problem:
-        problem = (
-            f"POD, but handler {handler.name} has no user namespaces: {handler.userns_problem}"
-        )
-        raise InvalidArgument(f"{userns.FIELD}.mode", problem)
-    if _shares_pid_namespace(request.config) and not engine.defaults.pause_init:
-        raise WrongState(
-            "the pod asks for one pid namespace for all its containers, and this node has no"
-            " catatonit to hold it: install the package catatonit or set init_path, and restart"
-        )
-    options = request.config.linux.security_context.namespace_options
-    host_network = options.network == api.NODE
-    record = state.PodRecord(
-        version=VERSIONS["pod"],
-        id=id,
-        state_namespace=engine.objects.state_namespace,
-        phase=state.POD_CREATING,
-        config=request.config,
-        runtime_handler=request.runtime_handler,
-        handler=handler.name,
-        created_at=time.time_ns(),
-        boot_id=engine.boot_id,
-        network=state.PodNetwork(
-            host=host_network,
-            netns_path="" if host_network else str(engine.paths.netns(id)),
-        ),
-        cgroup_parent=request.config.linux.cgroup_parent,
-        lease=lease,
-    )
-    _parameters(engine, record)  # refuses an invalid sysctl
-    engine.cgroups.oci_path(record.cgroup_parent, id)  # refuses an invalid cgroup parent
-    return record
 
 
 async def _build(engine: Engine, record: state.PodRecord) -> None:
@@ -172,7 +122,7 @@ async def _build(engine: Engine, record: state.PodRecord) -> None:
     fault_point("pods.run.hosts")
     files.write(where, texts, userns.root_of(record.config))  # no container exists before READY
     await _set_up_interfaces(engine, record)
-    if _shares_pid_namespace(record.config):
+    if draft.shares_pid_namespace(record.config):
         with Step("pause process", "the pause process of the pod to start"):
             record = await _start_pause(engine, record)
     fault_point("pods.run.commit")
@@ -182,9 +132,9 @@ async def _build(engine: Engine, record: state.PodRecord) -> None:
 async def _isolate(engine: Engine, record: state.PodRecord) -> None:
     """Pin the pod's own namespaces and mount its /dev/shm."""
     fault_point("pods.run.namespaces")
-    pins = {kind: engine.paths.pins(record)[kind] for kind in _own_namespaces(record)}
+    pins = {kind: engine.paths.pins(record)[kind] for kind in draft.own_namespaces(record)}
     hostname = None if record.network.host else files.hostname(record.config)
-    early = [p for p in _parameters(engine, record) if not p.interface]
+    early = [p for p in draft.parameters(engine, record) if not p.interface]
     ids, shared = userns.of_pod(record.config), not engine.host.rootless
     if ids is None:
         await offload(namespaces.pin, pins, hostname=hostname, sysctls=early, shared=shared)
@@ -198,19 +148,9 @@ async def _isolate(engine: Engine, record: state.PodRecord) -> None:
         )
 
 
-def _own_namespaces(record: state.PodRecord) -> list[str]:
-    """Return the kinds of namespaces that exist from the beginning: pid needs a process first."""
-    return [kind for kind in spec_namespaces.of_pod(record.config) if kind != "pid"]
-
-
-def _parameters(engine: Engine, record: state.PodRecord) -> list[Parameter]:
-    requested = record.config.linux.sysctls
-    return sysctls.parameters(requested, _own_namespaces(record), engine.defaults.sysctls)
-
-
 async def _set_up_interfaces(engine: Engine, record: state.PodRecord) -> None:
     """Set kernel parameters of interfaces; the pod's network exists now."""
-    of_interfaces = [p for p in _parameters(engine, record) if p.interface]
+    of_interfaces = [p for p in draft.parameters(engine, record) if p.interface]
     if not of_interfaces:
         return
     fault_point("pods.run.interfaces")
@@ -219,10 +159,6 @@ async def _set_up_interfaces(engine: Engine, record: state.PodRecord) -> None:
         await offload(nsenter.in_netns, netns, lambda: sysctls.write(of_interfaces))
     else:
         await isolation_userns.write_inside(engine.paths.pins(record), of_interfaces)
-
-
-def _shares_pid_namespace(config: api.PodSandboxConfig) -> bool:
-    return config.linux.security_context.namespace_options.pid == api.POD
 
 
 async def _start_pause(engine: Engine, record: state.PodRecord) -> state.PodRecord:
@@ -236,7 +172,7 @@ async def _start_pause(engine: Engine, record: state.PodRecord) -> state.PodReco
     if userns.of_pod(record.config) is not None:
         for directory in (where.parent, where):
             let_group_pass(directory, userns.root_of(record.config)[1])
-    pins = {kind: engine.paths.pins(record)[kind] for kind in _own_namespaces(record)}
+    pins = {kind: engine.paths.pins(record)[kind] for kind in draft.own_namespaces(record)}
     document = pause.build(
         pause.PauseInput(
             pod_id=record.id,
