@@ -6,13 +6,11 @@ from pathlib import Path
 from cri_shim.config import Config, devices, ulimits
 from cri_shim.config.source import place
 from cri_shim.errors import ConfigError
-from cri_shim.linux import process
+from cri_shim.linux import process, timezone
 from cri_shim.pb import api_pb2
 from cri_shim.spec import capabilities
 from cri_shim.spec.node_defaults import HandlerDefaults, NodeDefaults
 
-_ZONES = Path("/usr/share/zoneinfo")
-_LOCAL = Path("/etc/localtime")
 _NR_OPEN = Path("/proc/sys/fs/nr_open")  # the kernel's limit of RLIMIT_NOFILE
 
 
@@ -35,14 +33,12 @@ def of(config: Config) -> NodeDefaults:
 
 def localtime(config: Config) -> str:
     """Return the file of containers.timezone, "" for none; ConfigError if the node has no such."""
-    zone = config.containers.timezone
-    if not zone:
+    if not config.containers.timezone:
         return ""
-    file = _LOCAL if zone == "Local" else _ZONES / zone
-    if not file.is_file():
-        problem = f"{zone}: {file} is not there; install the package tzdata"
-        raise _wrong(config, "containers.timezone", problem)
-    return str(file)
+    try:
+        return str(timezone.file_of(config.containers.timezone))
+    except OSError as e:
+        raise _wrong(config, "containers.timezone", f"{e.filename}: {e.strerror}") from e
 
 
 def of_handlers(config: Config) -> dict[str, HandlerDefaults]:

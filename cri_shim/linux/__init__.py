@@ -22,6 +22,7 @@
 - `executable`: why the kernel would not execute a file
 - `privacy`: directories and files for root only, and groups that may pass them
 - `null_device`: keeps /dev/null root's
+- `timezone`: the files of time zones
 - `boot`: the id of the machine's current boot
 - `marks`: small files that one daemon leaves for the next
 

@@ -3,14 +3,16 @@
 Each check calls the code that reads the file at the start, and reports every refusal.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from cri_shim.config import Config
+from cri_shim.config import Config, devices
 from cri_shim.config.source import place
 from cri_shim.errors import ConfigError, CriShimError, InvalidArgument
 from cri_shim.hooks.directories import Hooks
 from cri_shim.isolation import sysctls
+from cri_shim.linux import timezone
 from cri_shim.problems import node, programs
 from cri_shim.problems.finding import Finding, Level
 from cri_shim.spec import capabilities
@@ -30,6 +32,7 @@ def look(config: Config) -> list[Finding]:
         "hooks_dir": lambda: _hooks(config),
         "default_sysctls": lambda: _sysctls(config),
         "containers.default_capabilities": lambda: _capabilities(config),
+        "containers.timezone": lambda: _timezone(config),
         "image.pinned_images": lambda: _pins(config),
         "signature_policy_path": lambda: _policy(config),
         "image.registries_conf": lambda: _named(config.image.registries_conf),
@@ -41,7 +44,7 @@ def look(config: Config) -> list[Finding]:
             check()
         except (CriShimError, OSError, ValueError) as e:
             found.append(Finding(key, Level.FAILS, _placed(config, key, e), key=key))
-    return [*found, *_seccomp(config)]
+    return [*found, *_seccomp(config), *_devices(config)]
 
 
 def _placed(config: Config, key: str, error: Exception) -> str:
@@ -80,6 +83,20 @@ def _sysctls(config: Config) -> None:
 
 def _capabilities(config: Config) -> None:
     capabilities.named(config.containers.default_capabilities)
+
+
+def _timezone(config: Config) -> None:
+    if config.containers.timezone:
+        timezone.file_of(config.containers.timezone)
+
+
+def _devices(config: Config) -> Iterator[Finding]:
+    key = "containers.additional_devices"
+    for text in config.containers.additional_devices:
+        path = devices.parse(text)[0]
+        if not os.path.exists(path):  # noqa: PTH110 - never raises
+            sentence = f"{path} is not there: every container would be refused"
+            yield Finding(key, Level.WARNING, _placed(config, key, ConfigError(sentence)), key=key)
 
 
 def _pins(config: Config) -> None:

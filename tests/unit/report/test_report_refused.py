@@ -26,6 +26,7 @@ def test_a_right_configuration_has_no_failure(tmp_path: Path) -> None:
         ('conmon_path = ["/no/conmon"]', "no conmon found; tried: /no/conmon"),
         ('default_sysctls = ["kernel.x=1"]', "default_sysctls"),
         ('[containers]\ndefault_capabilities = ["FLY"]', "no capability is called 'FLY'"),
+        ('[containers]\ntimezone = "No/Where"', "install the package tzdata"),
         ('hooks_dir = ["/no/hooks"]\nhooks_dir_not_exist_fatal = true', "/no/hooks"),
         ('[image]\nregistries_conf = "/no/registries.conf"', "/no/registries.conf does not exist"),
         ('signature_policy_path = "/no/policy.json"', "/no/policy.json cannot be used"),
@@ -47,3 +48,12 @@ def test_what_the_daemon_refuses_is_a_failure_with_the_line(
 def test_all_failures_are_told_at_once(tmp_path: Path) -> None:
     text = 'conmon_path = ["/no/conmon"]\n[image]\nregistries_conf = "/no/r.conf"'
     assert len(_failures(tmp_path, text)) == 2
+
+
+def test_a_device_that_every_container_would_lack_is_a_warning(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('[containers]\nadditional_devices = ["/dev/null", "/dev/gone:/dev/x"]\n')
+    config = load(file, places=Places(tmp_path / "no", tmp_path / "no.d", ()))
+    about = [each for each in refused.look(config) if each.key == "containers.additional_devices"]
+    assert [each.level for each in about] == [Level.WARNING]
+    assert "/dev/gone is not there" in about[0].text
