@@ -42,6 +42,13 @@ async def plan(engine: Engine, pod: state.PodRecord, config: api.ContainerConfig
 
     `pod` is the record that the pod would have.
     """
+    try:
+        return await _plan(engine, pod, config)
+    finally:
+        engine.images.release_mounts()  # of layers that no container uses
+
+
+async def _plan(engine: Engine, pod: state.PodRecord, config: api.ContainerConfig) -> Planned:
     container, image = draft.container(engine, pod, config, id=ID)
     recorder = Recorder()
     look = partial(_look, engine, container)

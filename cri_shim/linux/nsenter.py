@@ -55,12 +55,13 @@ def in_each_netns(paths: Iterable[Path], work: Callable[[], T]) -> list[T | None
 def in_own_mounts(work: Callable[[], T]) -> T:
     """Run `work` in a fresh thread with a mount namespace of its own; return its result.
 
-    Nobody else sees its mounts, and they end with it, also if the process is killed.
+    Nobody else sees its mounts, and they end with it, also if the process is killed. What is
+    unmounted elsewhere meanwhile is unmounted here, too, if the node's mounts are shared.
     """
 
     def body() -> T:
         syscalls.unshare(syscalls.CLONE_NEWNS)
-        syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
+        syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_SLAVE)
         return work()
 
     return in_fresh_thread(body)

@@ -250,7 +250,7 @@ class ImageStore:
         record = await self.catalog.add(image)
         self.grace.release([*content.diff_ids, *(blob.digest for blob in content.layers)])
         self._settle_later(self.catalog.unsettled(), delay=SETTLE_DELAY_S)
-        self._release_mounts()  # of layers that were looked into
+        self.release_mounts()  # of layers that were looked into
         return record
 
     def _note_blobs(self, image: ImageRecord) -> None:
@@ -279,9 +279,9 @@ class ImageStore:
         for diff_id in unused:
             self.catalog.forget_layer(diff_id)
         self.delete_later(trash + self.blobs.discard_all_but(self._named_blobs()))
-        self._release_mounts()
+        self.release_mounts()
 
-    def _release_mounts(self) -> None:
+    def release_mounts(self) -> None:
         """Unmount the layers that no container and no mounted image uses."""
         if self.layer_mounts.unused():
             names = {diff_id.removeprefix("sha256:") for diff_id in self._held_layers()}

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -129,9 +130,9 @@ async def test_a_plan_is_the_document_of_the_real_container(
         for handler in ("crun", "runc"):
             pod, config = case(cri, places)
             pod.metadata.uid = f"{case.__name__}-{handler}"
-            before = _state_of_the_node(cri)
             planned = await _plan(cri, tmp_path, pod, config, handler)
-            assert _state_of_the_node(cri) == before
+            assert cri.daemon.traces() == []
+            assert not (places / "made").exists()
             assert [o for o in planned["origins"].values() if o == "unknown"] == []
             pod_id = await cri.run_pod(pod, handler=handler)
             container = await cri.create(pod_id, config)
@@ -139,7 +140,7 @@ async def test_a_plan_is_the_document_of_the_real_container(
             ids = {pod_id: "0" * 64, container: "1" * 64}
             assert planned["document"] == _renamed(real, ids), case.__name__
             await cri.remove_pod(pod_id)
-            await cri.runtime.Version(api.VersionRequest())
+            shutil.rmtree(places / "made", ignore_errors=True)
 
 
 async def test_the_origin_of_each_kind_of_field_is_named(
@@ -274,12 +275,3 @@ def _by_value(planned: dict[str, Any]) -> dict[str, str]:
 
     walk(planned["document"], "", "")
     return found
-
-
-def _state_of_the_node(cri: Cri) -> list[str]:
-    """Return the files of the instance that a pod or a container would have, and its mounts."""
-    places = [cri.daemon.run_root / name for name in ("pods", "containers")]
-    places.append(cri.daemon.root / "containers")
-    files = [str(path) for place in places if place.is_dir() for path in place.iterdir()]
-    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
-    return files + [line.split()[4] for line in mounts if str(cri.daemon.directory) in line]
