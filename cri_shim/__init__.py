@@ -20,6 +20,7 @@ This is a map of the packages, top down. A package imports only packages that ar
     support      the support bundle: collects what explains a problem, without secrets
     reset        removes everything that a runtime made on the node
     runtime      Runtime, the one object that a program opens and closes
+    reload       the configuration is read again; what can change in a running daemon does
     assembly     builds the drivers of a runtime from the configuration
     library      pods, containers and images as objects, for programs that use the library
     report       describes the parts of the runtime and of the node

@@ -28,7 +28,7 @@ def whole(
             table = _table(name)
             lines += ["", f"[{table}]"]
         if docs:
-            lines.append(f"# {KEYS[name].doc}")
+            lines += [f"# {KEYS[name].doc}", f"# takes effect by a {KEYS[name].when.value}"]
         value = current(settings, KEYS[name])
         lines += _lines(name, value, settings.origin[name], running)
     of_files = handler_values(settings.runtimes)
@@ -64,6 +64,11 @@ def _lines(name: str, value: Any, origin: str, running: Mapping[str, Any] | None
         where = "the default" if origin == "default" else origin
         yield f"# {one_line(where)} says {said}: takes effect at the next start"
     yield line(name, in_force, since)
+
+
+def shown(value: Any) -> str:
+    """Return a value as a file has it, on one line; "-" for a handler that is not configured."""
+    return "-" if value is None else toml.dumps({"k": _plain(value)}).strip().partition(" = ")[2]
 
 
 def _handlers(running: Mapping[str, Any] | None) -> list[str]:

@@ -14,13 +14,13 @@ from cri_shim import untrusted
 from cri_shim.config import foreign, user
 from cri_shim.config.failures import Failures
 from cri_shim.config.handlers import in_order
+from cri_shim.config.keys import Key
 from cri_shim.config.libpod import translated, without_roots_places
 from cri_shim.config.schema import (
     HANDLER_KEYS,
     KEYS,
     TABLES,
     Config,
-    Key,
     RuntimeTable,
     handler_values,
 )

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from cri_shim.config import checks, user
-from cri_shim.config.schema import KEYS, Key, Server
+from cri_shim.config.keys import Key
+from cri_shim.config.schema import KEYS, Server
 from cri_shim.config.source import Entry, flag_value, place
 from cri_shim.errors import ConfigError
 from cri_shim.untrusted import printable

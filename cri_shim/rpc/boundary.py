@@ -54,11 +54,13 @@ class Surroundings:
 
     `check` is called with each request before its method and raises InvalidArgument. `named` finds
     the name of an object for log lines and errors. `stopping`: the server is being shut down.
+    `begin` is called in the task of each call, before anything else.
     """
 
     check: Check | None = None
     named: Named = lambda kind, id: None
     stopping: Callable[[], bool] = lambda: False
+    begin: Callable[[], None] = lambda: None
 
 
 def add(
@@ -177,6 +179,7 @@ async def _call(
     method: MethodDescriptor, raw: bytes, context: Context, around: Surroundings
 ) -> AsyncIterator[tuple[Message, Call]]:
     """Run one call: parse and check its request, log one line, turn errors into statuses."""
+    around.begin()
     name, call = method.name, Call(method.name, context, around.named)
     try:
         request = _parsed(method.input_type, raw)

@@ -23,11 +23,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Reports:
-    """What the runtime tells of itself, as JSON-able values."""
+    """What the runtime tells of itself, as JSON-able values; `reload` changes it."""
 
     info: Callable[[], Awaitable[dict[str, Any]]]
     check: Callable[[], Awaitable[list[dict[str, Any]]]]
     config: Callable[[], dict[str, Any]]
+    reload: Callable[[], Awaitable[dict[str, Any]]]
 
 
 class ControlService(ControlImages, ControlPods, ControlContainers):
@@ -49,6 +50,9 @@ class ControlService(ControlImages, ControlPods, ControlContainers):
 
     async def Config(self, request: control.ConfigRequest) -> control.ConfigResponse:
         return control.ConfigResponse(json=json.dumps(self._reports.config()))
+
+    async def Reload(self, request: control.ReloadRequest) -> control.ReloadResponse:
+        return control.ReloadResponse(json=json.dumps(await self._reports.reload()))
 
     async def SetLogLevel(self, request: control.SetLogLevelRequest) -> control.SetLogLevelResponse:
         before = log.current_level()

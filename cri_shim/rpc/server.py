@@ -39,6 +39,7 @@ class Server:
         self._pulls = engine.images.pulls
         self._control = ControlService(engine, reports, streams)
         self._named = engine.objects.named
+        self._begin = engine.live.enter
         self._stopping = False
         known = api_pb2.DESCRIPTOR.services_by_name
         runtime = RuntimeService(engine, status, streams, telemetry)
@@ -53,7 +54,10 @@ class Server:
     def _make(self) -> grpc.aio.Server:
         server = grpc.aio.server(options=boundary.SERVER_OPTIONS)
         around = boundary.Surroundings(
-            check=Validator(), named=self._named, stopping=lambda: self._stopping
+            check=Validator(),
+            named=self._named,
+            stopping=lambda: self._stopping,
+            begin=self._begin,
         )
         for descriptor, service in self._services:
             boundary.add(server, descriptor, service, around)

@@ -107,6 +107,11 @@ class StreamingServer:
             await self._wait_empty()
         await self._sessions.close()
 
+    def limit(self, idle: float, most: int, most_of_pod: int) -> None:
+        """Change the limits of sessions, see StreamingConfig."""
+        self._shared.idle = idle
+        self._slots.limit(most, most_of_pod)
+
     async def _wait_empty(self) -> None:
         if self._connections:
             self._empty.clear()

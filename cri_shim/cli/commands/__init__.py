@@ -13,8 +13,8 @@ A new command is a new module, its name in GROUPS, and here:
 - their files: `cp`, `diff`, `commit`, `export`
 - what they do: `top`, `stats`, `events`, `port_forward`
 - images: `image`, `login`, `logout`
-- the daemon and the node: `serve`, `info`, `check`, `df`, `log_level`, `config`, `hooks`, `report`,
-  `reset`, `version`
+- the daemon and the node: `serve`, `info`, `check`, `df`, `log_level`, `config`, `reload`, `hooks`,
+  `report`, `reset`, `version`
 - this program: `completion`, `help`
 """
 
@@ -27,7 +27,7 @@ GROUPS = {
     "Observing": ["top", "stats", "events", "port-forward"],
     "Images": ["image", "login", "logout"],
     "Daemon and node": [
-        "serve", "info", "check", "df", "log-level", "config", "hooks", "report", "reset",
+        "serve", "info", "check", "df", "log-level", "config", "reload", "hooks", "report", "reset",
         "version",
     ],
     "This program": ["completion", "help"],
