@@ -288,7 +288,6 @@ class Runtime:
         assert self._problems is not None
         running = self._running
         status = RuntimeStatus(engine, lambda: report.effective(running.config), self._problems)
-        streams = self._streams = assembly.streaming(running.config, engine)
         observation = Telemetry(engine)
         reports = Reports(
             self.info,
@@ -296,11 +295,13 @@ class Runtime:
             lambda: report.in_force(running.config),
             self._reloaded,
         )
-        socket = running.config.server.socket
-        server = Server(socket, engine, status, reports, streams, observation)
+        journal = await assembly.audit(running.config)
         self._unserved.clear()
         following = asyncio.create_task(self._problems.follow(), name="follow the problems")
         try:
+            streams = self._streams = assembly.streaming(running.config, engine, journal)
+            sockets = assembly.sockets(running.config, journal)
+            server = Server(sockets, engine, status, reports, streams, observation)
             async with streams, observation, server:
                 ready()
                 self._problems.tell()
@@ -311,6 +312,8 @@ class Runtime:
             self._streams = None
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
+            if journal is not None:
+                await journal.close()
             self._unserved.set()
 
     async def _started(self) -> str:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from cri_shim.assembly.programs import Programs
+from cri_shim.audit.journal import Journal
 from cri_shim.config import Config
 from cri_shim.config.user import unprivileged_user
 from cri_shim.engine import Engine, Paths
@@ -106,7 +107,7 @@ def conmon(
     )
 
 
-def streaming(config: Config, engine: Engine) -> StreamingServer:
+def streaming(config: Config, engine: Engine, journal: Journal | None) -> StreamingServer:
     """Make the server of exec, attach and port-forward, which does not listen yet."""
     ours = config.streaming
     certificate = None
@@ -121,4 +122,4 @@ def streaming(config: Config, engine: Engine) -> StreamingServer:
         ours.max_sessions_per_pod,
         certificate,
     )
-    return StreamingServer(engine, streaming)
+    return StreamingServer(engine, streaming, journal)

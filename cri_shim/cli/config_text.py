@@ -7,7 +7,14 @@ from typing import Any
 import toml
 
 from cri_shim import config
-from cri_shim.config.schema import HANDLER_KEYS, KEYS, TABLES, current, handler_values
+from cri_shim.config.schema import (
+    HANDLER_KEYS,
+    KEYS,
+    SOCKET_KEYS,
+    TABLES,
+    current,
+    handler_values,
+)
 from cri_shim.untrusted import one_line
 
 _OF_START = "flag "  # the origin of a value that no file can change
@@ -40,7 +47,19 @@ def whole(
             name = f"runtimes.{handler}.{field}"
             origin = settings.origin.get(name, "default")
             lines += _lines(name, of_files.get(name, key.default), origin, running)
+    for further in _sockets(settings, running):
+        lines += ["", "[[sockets]]", *(_pair(name, value) for name, value in further.items())]
     return "\n".join(lines) + "\n"
+
+
+def _sockets(
+    settings: config.Config, running: Mapping[str, Any] | None
+) -> Iterable[Mapping[str, Any]]:
+    """Return the tables of [[sockets]] that run; without a daemon, those of the files."""
+    if running is not None:
+        found: list[dict[str, Any]] = running["values"].get("sockets", [])
+        return found
+    return [{n: _plain(getattr(t, n)) for n in SOCKET_KEYS} for t in settings.sockets]
 
 
 def by_table(names: Iterable[str]) -> list[str]:

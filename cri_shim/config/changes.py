@@ -38,8 +38,12 @@ class Change:
 
 
 def changes(running: Config, wanted: Config) -> tuple[Change, ...]:
-    """Return the keys whose values differ, in the order of the schema; then the handlers."""
-    return (*_of_keys(running, wanted), *_of_handlers(running, wanted))
+    """Return the keys whose values differ, in the order of the schema; then handlers, sockets."""
+    return (
+        *_of_keys(running, wanted),
+        *_of_handlers(running, wanted),
+        *_of_sockets(running, wanted),
+    )
 
 
 def _of_keys(running: Config, wanted: Config) -> Iterator[Change]:
@@ -68,6 +72,12 @@ def _handler_key(name: str) -> Key:
     return HANDLER_KEYS[name.rpartition(".")[2]]
 
 
+def _of_sockets(running: Config, wanted: Config) -> Iterator[Change]:
+    if running.sockets != wanted.sockets:
+        before, after = ([str(s.path) for s in each.sockets] for each in (running, wanted))
+        yield Change("sockets", tuple(before), tuple(after), "the files", When.RESTART)
+
+
 def merged(running: Config, wanted: Config) -> Config:
     """Return what runs after a reload: `wanted`, with the running values of restart keys."""
     kept = [key for key in KEYS.values() if key.when is When.RESTART]
@@ -79,4 +89,10 @@ def merged(running: Config, wanted: Config) -> Config:
     tables = {
         table: dataclasses.replace(getattr(wanted, table), **fields[table]) for table in TABLES
     }
-    return dataclasses.replace(wanted, **fields[""], **tables, origin=MappingProxyType(origin))
+    return dataclasses.replace(
+        wanted,
+        **fields[""],
+        **tables,
+        sockets=running.sockets,
+        origin=MappingProxyType(origin),
+    )

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from cri_shim import verbs
 from cri_shim.config import checks, devices, ulimits
 from cri_shim.config.keys import Key, When, key, keys_of
 from cri_shim.log import LEVELS
@@ -339,6 +340,47 @@ class Streaming:
     )
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Audit:
+    file: str = key(
+        "",
+        "file of the audit record, see docs/operate.md; empty: none",
+        check=checks.absolute_or_empty,
+    )
+    max_size: int = key(
+        100 << 20,
+        "size in bytes at which the file is renamed to FILE.1, and so on",
+        check=checks.between(64 << 10, 1 << 40),
+    )
+    max_files: int = key(5, "files that are kept", check=checks.between(2, 1000))
+    on_failure: str = key(
+        "continue",
+        "changes while the record cannot be written: continue, or refuse them",
+        check=checks.one_of("continue", "refuse"),
+    )
+    exec_sync: bool = key(True, "also record ExecSync, with which the kubelet probes containers")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SocketTable:
+    """[[sockets]]: a further socket of the daemon, for peers that may not do everything."""
+
+    path: Path = key(Path(), "unix socket", check=checks.socket)
+    role: str = key(
+        "read-only",
+        f"what its peers may call: {', '.join(verbs.ROLES)}; none: only `verbs`",
+        check=checks.one_of(*verbs.ROLES),
+    )
+    verbs: tuple[str, ...] = key((), "further calls, such as StopContainer", check=checks.rpcs)
+    uids: tuple[int, ...] = key(
+        (), "users that may use it; empty, as gids: all that its mode lets in", check=checks.ids
+    )
+    gids: tuple[int, ...] = key((), "groups that may use it", check=checks.ids)
+    mode: str = key("0660", "mode of the socket's file", check=checks.mode)
+    owner: str = key("", "user of the file: a name or an id; empty: the daemon's")
+    group: str = key("", "group of the file: a name or an id; empty: the daemon's")
+
+
 _HANDLERS = MappingProxyType({"crun": RuntimeTable(_CRUN), "runc": RuntimeTable(_RUNC)})
 
 
@@ -436,6 +478,8 @@ class Config:
     image: Image = dataclasses.field(default_factory=Image)
     containers: Containers = dataclasses.field(default_factory=Containers)
     streaming: Streaming = dataclasses.field(default_factory=Streaming)
+    audit: Audit = dataclasses.field(default_factory=Audit)
+    sockets: tuple[SocketTable, ...] = ()
     runtimes: Mapping[str, RuntimeTable] = dataclasses.field(default_factory=lambda: _HANDLERS)
     origin: Mapping[str, str] = dataclasses.field(default_factory=dict)
     warnings: tuple[str, ...] = ()
@@ -447,12 +491,14 @@ TABLES: Mapping[str, type] = {
     "image": Image,
     "containers": Containers,
     "streaming": Streaming,
+    "audit": Audit,
 }
 KEYS: Mapping[str, Key] = {
     k.name: k
     for k in keys_of(Config, "") + [k for t, owner in TABLES.items() for k in keys_of(owner, t)]
 }
 HANDLER_KEYS: Mapping[str, Key] = {k.field: k for k in keys_of(RuntimeTable, "runtimes.NAME")}
+SOCKET_KEYS: Mapping[str, Key] = {k.field: k for k in keys_of(SocketTable, "sockets")}
 
 
 def handler_values(runtimes: Mapping[str, RuntimeTable]) -> dict[str, Any]:
@@ -481,4 +527,6 @@ def _copy(value: Any) -> Any:
         return type(value)(**fields)
     if isinstance(value, Mapping):
         return MappingProxyType({key: _copy(item) for key, item in value.items()})
+    if isinstance(value, tuple):
+        return tuple(map(_copy, value))
     return value  # tuples of texts and paths, numbers: immutable

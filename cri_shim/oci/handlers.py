@@ -284,6 +284,6 @@ def release(handler: Handler) -> None:
     Processes that were started from it continue; conmons of running containers do not start it any
     more.
     """
-    if handler.run_path != handler.path:
+    if handler.run_path not in (handler.path, Path()):
         mounts.unmount(handler.run_path)
         handler.run_path.unlink(missing_ok=True)

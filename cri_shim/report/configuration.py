@@ -18,6 +18,7 @@ def in_force(config: Config) -> dict[str, Any]:
     """Return the value and the origin of every key, by its name in a file."""
     values = {name: plain(current(config, key)) for name, key in KEYS.items()}
     values |= {name: plain(value) for name, value in handler_values(config.runtimes).items()}
+    values["sockets"] = plain(config.sockets)
     return {"values": values, "origins": dict(config.origin), "pid": os.getpid()}
 
 

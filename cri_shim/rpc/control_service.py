@@ -15,6 +15,7 @@ from cri_shim.pb.state_pb2 import PodRecord
 from cri_shim.rpc.control_containers import ControlContainers
 from cri_shim.rpc.control_images import ControlImages
 from cri_shim.rpc.control_pods import ControlPods
+from cri_shim.rpc.control_sessions import ControlSessions
 from cri_shim.rpc.ending import Ending
 from cri_shim.rpc.stream_urls import StreamUrls
 
@@ -31,7 +32,7 @@ class Reports:
     reload: Callable[[], Awaitable[dict[str, Any]]]
 
 
-class ControlService(ControlImages, ControlPods, ControlContainers):
+class ControlService(ControlImages, ControlPods, ControlContainers, ControlSessions):
     def __init__(self, engine: Engine, reports: Reports, streams: StreamUrls) -> None:
         self._engine = engine
         self._ending = Ending()

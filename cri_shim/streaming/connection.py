@@ -214,6 +214,9 @@ class ClientConnection(asyncio.Protocol):
         if backlog > (FAIR_OUTPUT if self._shared.output.tight else FLOOD):
             self.abort()
 
+    def quiet(self) -> float:
+        return self._loop.time() - self._used
+
     def backlog(self) -> int:
         return self._transport.get_write_buffer_size()
 

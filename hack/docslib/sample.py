@@ -3,7 +3,7 @@
 from cri_shim import config
 from cri_shim.cli.config_text import by_table, shown
 from cri_shim.config.keys import Key, When
-from cri_shim.config.schema import HANDLER_KEYS, KEYS, current
+from cri_shim.config.schema import HANDLER_KEYS, KEYS, SOCKET_KEYS, SocketTable, current
 
 _WIDTH = 100  # columns; a longer list has one entry on each line
 
@@ -21,7 +21,11 @@ _HEAD = """\
 # For a daemon of an unprivileged user this file is ~/.config/cri-shim/config.toml, and its own
 # directories take the place of those below.
 """
-_HANDLERS = "# Runtime handlers, as a RuntimeClass names them. These two are known, and each may have all keys."
+_SOCKETS = """\
+# Further sockets, for peers that may not do everything: as many tables as you need. A peer is known
+# by the kernel (SO_PEERCRED)."""
+_HANDLERS = """\
+# Runtime handlers, as a RuntimeClass names them. Two are known; each may have all keys."""
 
 _PAGE = """\
 # Settings
@@ -67,6 +71,11 @@ def text() -> str:
             for field, key in HANDLER_KEYS.items():
                 if field != "path":
                     lines += [f"# {key.doc}", *_when(key), *_commented(field, key.default)]
+    lines += ["", _SOCKETS, "#[[sockets]]", '#path = "/run/cri-shim/watch.sock"']
+    own = SocketTable()
+    for name, key in SOCKET_KEYS.items():
+        if name != "path":
+            lines += [f"# {key.doc}", f"#{name} = {shown(getattr(own, name))}"]
     return "\n".join(lines) + "\n"
 
 
@@ -74,6 +83,7 @@ def page() -> str:
     """Return docs/settings.md."""
     rows = [_row(KEYS[name].name, KEYS[name]) for name in by_table(KEYS)]
     rows += [_row(key.name, key) for key in HANDLER_KEYS.values()]
+    rows += [_row(f"[[sockets]] {name}", key) for name, key in SOCKET_KEYS.items()]
     return _PAGE + "\n".join(rows) + "\n"
 
 

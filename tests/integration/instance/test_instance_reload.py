@@ -38,6 +38,11 @@ def reload(daemon: Daemon, *more: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
 
 
+def _line(daemon: Daemon, key: str) -> int:
+    lines = (daemon.directory / "config.toml").read_text().splitlines()
+    return 1 + next(n for n, line in enumerate(lines) if line.startswith(f"{key} ="))
+
+
 async def in_force(cri: Cri) -> dict[str, Any]:
     answer = await cri.control.Config(control.ConfigRequest())
     return dict(json.loads(answer.json)["values"])
@@ -173,12 +178,12 @@ def test_the_difference_to_the_defaults_and_to_what_runs_is_shown(
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
     found = {each["key"]: each for each in json.loads(done.stdout)}
 
-    assert found["containers.pids_limit"] | {"origin": ""} == {
+    assert found["containers.pids_limit"] == {
         "key": "containers.pids_limit",
         "default": 0,
         "running": 0,
         "files": 98,
-        "origin": "",
+        "origin": f"{daemon.directory}/config.toml:{_line(daemon, 'pids_limit')}",
         "takesEffect": "reload",
     }
     assert found["network.bridge"]["running"] == daemon.bridge
