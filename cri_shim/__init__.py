@@ -20,6 +20,7 @@ This is a map of the packages, top down. A package imports only packages that ar
     support      the support bundle: collects what explains a problem, without secrets
     reset        removes everything that a runtime made on the node
     runtime      Runtime, the one object that a program opens and closes
+    reload       the configuration is read again; what can change in a running daemon does
     assembly     builds the drivers of a runtime from the configuration
     library      pods, containers and images as objects, for programs that use the library
     report       describes the parts of the runtime and of the node
@@ -47,6 +48,7 @@ This is a map of the packages, top down. A package imports only packages that ar
     spec         pure: builds an OCI runtime-spec document from a CRI configuration and an image
     registry     the worker process of a pull: image names, registries.conf, HTTP to registries
     rootless     the namespaces of an unprivileged user: made, held, and entered by this process
+    audit        the record of changes: chained lines, written by a thread
     directories  the root and run root: made, checked and locked
     linux        system calls, synchronous and small; callers run slow ones in a thread
     config       turns TOML files and flags into one frozen value
@@ -58,6 +60,7 @@ This is a map of the packages, top down. A package imports only packages that ar
     faults       points at which tests make the daemon fail
     activity     work in hand: what each operation waits for, and since when
     errors       the kinds of failure
+    verbs        every call of the daemon: what it can do, and which role has it
     untrusted    files and text of others: limited, checked, printable
     ownership    checks which other users can change a file, or the path to it
     version      the version of cri-shim

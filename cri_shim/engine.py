@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cri_shim.aio.live import Live
 from cri_shim.aio.offload import offload
 from cri_shim.default_mounts import DefaultMounts
 from cri_shim.errors import RuntimeStopped
@@ -14,12 +15,13 @@ from cri_shim.isolation.seccomp import SeccompProfiles
 from cri_shim.isolation.selinux import SELinux
 from cri_shim.network.driver import PodNetwork
 from cri_shim.objects import ObjectStore
-from cri_shim.oci.driver import OciDriver
+from cri_shim.oci.driver import OciDriver, Offered
 from cri_shim.pb import state_pb2 as state
 from cri_shim.spec import namespaces
 from cri_shim.spec.host import Host
 from cri_shim.spec.node_defaults import NONE_OF_HANDLER, HandlerDefaults, NodeDefaults
 from cri_shim.store.image_store import ImageStore
+from cri_shim.store.settings import ImageSettings
 from cri_shim.work import Work
 
 
@@ -88,7 +90,6 @@ class Paths:
 class Profiles:
     """The profiles that confine processes on this node."""
 
-    seccomp: SeccompProfiles
     apparmor: AppArmor
     selinux: SELinux
 
@@ -97,6 +98,7 @@ class Profiles:
 class Defaults:
     """The settings that every pod and container of this node gets."""
 
+    seccomp: SeccompProfiles
     hooks: Hooks
     mounts: DefaultMounts
     pause_init: str  # the static program that keeps a shared pid namespace
@@ -110,10 +112,20 @@ class Defaults:
     passwd_entry: bool  # an unknown user gets a line in the container's /etc/passwd
     cdi_dirs: tuple[Path, ...]  # with device specifications; a later directory wins
     handlers: Mapping[str, HandlerDefaults]  # by name
+    log_size_max: int  # bytes of a container's log; <= 0 means no limit
 
     def of_handler(self, name: str) -> HandlerDefaults:
         """Return the settings of a runtime handler; it may be one of an earlier configuration."""
         return self.handlers.get(name, NONE_OF_HANDLER)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The parts that a reload of the configuration replaces, all at once."""
+
+    defaults: Defaults
+    offered: Offered
+    images: ImageSettings
 
 
 @dataclass(slots=True)
@@ -129,8 +141,13 @@ class Engine:
     paths: Paths
     boot_id: str
     profiles: Profiles
-    defaults: Defaults
+    live: Live[Settings]
     work: Work = field(default_factory=Work)
+
+    @property
+    def defaults(self) -> Defaults:
+        """The defaults of this call, or of now; see aio.live."""
+        return self.live.get().defaults
 
     def alive(self) -> "Engine":
         """Return this engine while its runtime is open; after that, raise RuntimeStopped."""

@@ -87,6 +87,10 @@ class Unreachable(Unavailable):
     """No daemon answers on the socket of a client."""
 
 
+class PermissionDenied(CriShimError):
+    """The role of the socket does not allow this call, or this user must not use the socket."""
+
+
 class Unimplemented(CriShimError):
     """This part of the API is not served."""
 

@@ -32,7 +32,7 @@ _WITH_ID = re.compile(r"\b(pod|container) ([0-9a-f]{64})(?![\w/])")
 _PACKAGE = "cri_shim."
 _LIBRARIES = ("asyncio", "grpc")  # their debug lines say nothing of pods
 
-
+_set_up = False
 _name_of: Callable[[str, str], object | None] | None = None
 
 
@@ -111,11 +111,18 @@ def to_journal() -> bool:
 
 def setup(level: str) -> None:
     """Send events of `level` ("debug", "info", "warning", "error") and above to stderr."""
+    global _set_up
+    _set_up = True
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Formatter(to_journal()))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for library in _LIBRARIES:
         logging.getLogger(library).setLevel(logging.WARNING)
+
+
+def is_set_up() -> bool:
+    """Whether this is the log of a daemon; a program that uses the library has a log of its own."""
+    return _set_up
 
 
 def current_level() -> str:

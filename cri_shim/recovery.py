@@ -254,7 +254,7 @@ async def _finish_start(engine: Engine, id: str) -> None:
 
 
 async def _finish_one(engine: Engine, container: state.ContainerRecord) -> None:
-    handler = engine.oci.handlers.get(container.handler)
+    handler = engine.oci.known(container.handler)
     if not container.HasField("init"):
         container = await takeover.take_over(engine, handler, container)
     if container.finished_at:

@@ -55,7 +55,9 @@ from cri_shim.pods.prune import Pruned
 from cri_shim.pods.telemetry import Telemetry
 from cri_shim.problems import Finding, problems
 from cri_shim.problems.watch import Problems
+from cri_shim.reload import Reloaded, Reloading
 from cri_shim.shutdown import FORCED_STOP_S
+from cri_shim.streaming.server import StreamingServer
 
 _log = logging.getLogger(__name__)
 
@@ -88,8 +90,10 @@ class Runtime:
     def _setup(self, path: Path | None, options: tuple[Option | Options, ...]) -> None:
         self._began = time.monotonic()
         self._path, self._options = path, options
-        self._config = load(path, flat(options))
-        self._programs = assembly.find_programs(self._config)
+        given = flat(options)
+        config = load(path, given)
+        self._running = Reloading(config, assembly.find_programs(config), path, given)
+        self._streams: StreamingServer | None = None
         self._inventory = Inventory()
         self._phase = _Phase.NEW
         self._engine: Engine | None = None
@@ -112,32 +116,35 @@ class Runtime:
 
     def config(self) -> Config:
         """Return a deep copy of the effective configuration."""
-        return deep_copy(self._config)
+        return deep_copy(self._running.config)
 
     async def __aenter__(self) -> "Runtime":
         if self._phase is not _Phase.NEW:
             raise RuntimeStopped("a runtime is opened once; make a new one")
         rootless.required()
         self._phase = _Phase.OPENING
-        server = self._config.server
+        server = self._running.config.server
         self._closing.add("the user namespace", self._end_namespaces)
+        self._closing.add("the mounts of reloads", self._running.close)
         directories = Directories(server.root, server.run_root)
         self._closing.add(
             f"{server.root} and {server.run_root}", lambda: offload(directories.unlock)
         )
         try:
             directories.lock()
-            engine = await assembly.open_engine(self._config, self._programs, self._closing)
+            engine = await assembly.open_engine(
+                lambda: self._running.config, self._running.programs, self._closing
+            )
             self._recovered = await recovery.recover(engine)
-            if self._config.image.preload_dir:
-                preload.start(engine, Path(self._config.image.preload_dir))
+            if directory := self._running.config.image.preload_dir:
+                preload.start(engine, Path(directory))
             assembly.mark_alive(server.run_root, engine.boot_id)
         except BaseException:
             self._phase = _Phase.ENDED
             await finish(self._closing.close())
             raise
         directories.keep()
-        self._problems = Problems(engine, self._config, self._inventory)
+        self._problems = Problems(engine, lambda: self._running.config, self._inventory)
         self._closing.add("the list of problems", self._problems.close)
         self._engine, self._phase = engine, _Phase.OPEN
         return self
@@ -168,8 +175,9 @@ class Runtime:
 
         JSON-able. A value that cannot be found is `{"error": ...}`.
         """
-        conmon = self._programs.conmon
-        return await report.info(self.engine, self._config, conmon, self._inventory, self._told)
+        running = self._running
+        conmon = running.programs.conmon
+        return await report.info(self.engine, running.config, conmon, self._inventory, self._told)
 
     async def check(self) -> list[Finding]:
         """Look at the node and at this runtime; return all findings, as `cri-shim check` does."""
@@ -275,16 +283,25 @@ class Runtime:
 
         engine = self.engine
         if not self._unserved.is_set():
-            raise WrongState(f"this runtime serves on {self._config.server.socket} already")
+            socket = self._running.config.server.socket
+            raise WrongState(f"this runtime serves on {socket} already")
         assert self._problems is not None
-        status = RuntimeStatus(engine, lambda: report.effective(self._config), self._problems)
-        streams = assembly.streaming(self._config, engine)
+        running = self._running
+        status = RuntimeStatus(engine, lambda: report.effective(running.config), self._problems)
         observation = Telemetry(engine)
-        reports = Reports(self.info, self._checked, lambda: report.in_force(self._config))
-        server = Server(self._config.server.socket, engine, status, reports, streams, observation)
+        reports = Reports(
+            self.info,
+            self._checked,
+            lambda: report.in_force(running.config),
+            self._reloaded,
+        )
+        journal = await assembly.audit(running.config)
         self._unserved.clear()
         following = asyncio.create_task(self._problems.follow(), name="follow the problems")
         try:
+            streams = self._streams = assembly.streaming(running.config, engine, journal)
+            sockets = assembly.sockets(running.config, journal)
+            server = Server(sockets, engine, status, reports, streams, observation)
             async with streams, observation, server:
                 ready()
                 self._problems.tell()
@@ -292,16 +309,30 @@ class Runtime:
                 await self._stopping.wait()
                 _log.info("stopping; containers keep running")
         finally:
+            self._streams = None
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
+            if journal is not None:
+                await journal.close()
             self._unserved.set()
 
     async def _started(self) -> str:
         """Return the last line of a start: what serves, with which programs, and what was found."""
-        conmon = await report.start.version(self._inventory, self._programs.conmon)
+        conmon = await report.start.version(self._inventory, self._running.programs.conmon)
         seconds = time.monotonic() - self._began
-        socket = self._config.server.socket
+        socket = self._running.config.server.socket
         return report.start.line(self.engine, conmon, socket, self._recovered, seconds)
+
+    async def reload(self) -> Reloaded:
+        """Read the configuration again, and change what can change while it runs.
+
+        ConfigError with file, line and key if it is wrong: then nothing changes. Calls that run
+        keep the configuration of their beginning.
+        """
+        return await self._running.reload(self.engine, self._streams)
+
+    async def _reloaded(self) -> dict[str, Any]:
+        return (await self.reload()).facts()
 
     def stop(self) -> None:
         """Make `serve` return. Containers keep running."""
@@ -336,7 +367,7 @@ class Runtime:
         """Release an unprivileged user's namespaces, unless pods still need them."""
         engine = self._engine
         unused = None if engine is None else not any(engine.objects.everything())
-        rootless.end_if_unused(self._config.server.run_root, unused)
+        rootless.end_if_unused(self._running.config.server.run_root, unused)
 
     async def _close(self) -> Exception | None:
         await self._unserved.wait()

@@ -5,6 +5,8 @@ aio.singleflight and aio.resumable.
 """
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -42,6 +44,23 @@ class PullKey:
     policy: str = ""  # the file of the signature policy
 
 
+@dataclass(slots=True)
+class ExecSyncs:
+    """Commands by ExecSync, with which the kubelet probes containers: they are no sessions."""
+
+    running: int = 0
+    begun: int = 0  # since the start
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        self.running += 1
+        self.begun += 1
+        try:
+            yield
+        finally:
+            self.running -= 1
+
+
 class Work:
     """The running work of the verbs in pods/, containers/ and images/."""
 
@@ -54,6 +73,7 @@ class Work:
         self.starts = SingleFlight[str, None]("StartContainer", operations)
         self.removals = SingleFlight[str, None]("RemoveContainer", operations)
         self.pulls = SingleFlight[PullKey, str]("PullImage", operations, needs_waiters=True)
+        self.exec_syncs = ExecSyncs()
         self.stopping: dict[str, Stopping] = {}  # by the id of the container
         self.retrier = Retrier(operations)
         self.pods_may_run = asyncio.Event()  # not set while images are loaded at the start

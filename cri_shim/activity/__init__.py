@@ -20,6 +20,7 @@ step has a beginning, an end and what it waited for; `Operation.finished` sees e
 - `operations`: all operations of a runtime; tells of steps that take long
 - `joining`: runs work as a task within an operation, and lets others wait for it
 - `caller`: the call of a client, and the operation that it waits for
+- `peer`: the process at the other end of a connection
 - `program`: a program's command line without secrets, for the log
 """
 

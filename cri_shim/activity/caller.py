@@ -4,13 +4,18 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from cri_shim.activity.operation import Operation
+from cri_shim.activity.peer import Peer
 
 
 @dataclass(slots=True)
 class Caller:
-    """One call. `operation` is the last one that it waited for; it may continue after the call."""
+    """One call. `operation` is the last one that it waited for; it may continue after the call.
+
+    `peer` is the process that calls, if the socket tells it.
+    """
 
     operation: Operation | None = None
+    peer: Peer | None = None
 
     def outcome(self) -> str:
         """Return what becomes of the work when the caller gives up."""

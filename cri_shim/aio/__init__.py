@@ -19,6 +19,7 @@
 - `fair`: long work on the loop, in slices
 - `rounds`: the same for the work of many sources, in turn
 - `changes`: waits for a change of a named object
+- `live`: a value that is replaced while calls run; each call sees one version
 - `keyed_lock`: one lock for each key, which exists only while it is used
 - `readers_writer`: a lock that many readers share or one writer has
 - `reaper`: reaps the zombies that a subreaper inherits

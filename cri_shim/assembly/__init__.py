@@ -4,12 +4,27 @@
 - `node`: the machine: control groups, capabilities, huge pages
 - `node_defaults`: the configured defaults of containers
 - `drivers`: makes each driver from its part of the configuration
+- `settings`: makes what a reload replaces: defaults of containers, settings of pulls
+- `edges`: makes the sockets and the audit record of a daemon
 - `probing`: tests the OCI runtimes
 - `opening`: opens everything in order, and writes the mark at the end of a start
+- `reloading`: prepares the settings of a changed configuration, and replaces the running ones
 """
 
 from cri_shim.assembly.drivers import streaming
+from cri_shim.assembly.edges import audit, sockets
 from cri_shim.assembly.opening import mark_alive, open_engine
 from cri_shim.assembly.programs import Programs, find_programs
+from cri_shim.assembly.reloading import Prepared, prepare
 
-__all__ = ["Programs", "find_programs", "mark_alive", "open_engine", "streaming"]
+__all__ = [
+    "Prepared",
+    "Programs",
+    "audit",
+    "find_programs",
+    "mark_alive",
+    "open_engine",
+    "prepare",
+    "sockets",
+    "streaming",
+]

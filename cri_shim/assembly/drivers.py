@@ -1,19 +1,14 @@
 """Makes drivers from plain values; only this module takes a Config apart."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from cri_shim.assembly.programs import Programs
+from cri_shim.audit.journal import Journal
 from cri_shim.config import Config
-from cri_shim.config.schema import Image
-from cri_shim.config.user import home, unprivileged_user
-from cri_shim.default_mounts import DefaultMounts
+from cri_shim.config.user import unprivileged_user
 from cri_shim.engine import Engine, Paths
-from cri_shim.errors import ConfigError, InvalidArgument, StateError
-from cri_shim.hooks.directories import Hooks
-from cri_shim.isolation import sysctls
+from cri_shim.errors import StateError
 from cri_shim.isolation.control_groups import ControlGroups
-from cri_shim.isolation.seccomp import SeccompProfiles
 from cri_shim.linux import boot
 from cri_shim.linux.privacy import make_private
 from cri_shim.network.bundled import Bundled
@@ -25,14 +20,9 @@ from cri_shim.oci.runtime import OciRuntime
 from cri_shim.state.leveldb import MEMORY, LevelStore
 from cri_shim.state.memory import MemoryStore
 from cri_shim.state.store import Store
-from cri_shim.store.archives.skopeo import Skopeo
-from cri_shim.store.fetching.fetcher import Fetcher
 from cri_shim.store.image_store import ImageStore
-from cri_shim.store.manifest import host_architecture
 from cri_shim.store.mounting import fuse
-from cri_shim.store.pins import Pins
-from cri_shim.store.registries import search_registries
-from cri_shim.store.trust.policies import Policies
+from cri_shim.store.settings import ImageSettings
 from cri_shim.streaming.certificate import Certificate
 from cri_shim.streaming.server import StreamingConfig, StreamingServer
 
@@ -43,43 +33,6 @@ DEFAULT_MOUNTS = (Path("/etc/containers/mounts.conf"), Path("/usr/share/containe
 def environment(config: Config) -> dict[str, str]:
     """Return the environment of conmon and the OCI runtimes."""
     return dict(setting.split("=", 1) for setting in config.conmon_env_vars)
-
-
-def seccomp(config: Config) -> SeccompProfiles:
-    return SeccompProfiles(config.seccomp_profile, architecture=host_architecture())
-
-
-def hooks(config: Config) -> Hooks:
-    """Make the hooks; ConfigError for an invalid one, if the configuration makes that fatal."""
-    ours = config.origin["hooks_dir"] == "default"  # libpod does not require its own places either
-    found = Hooks(
-        [Path(directory) for directory in config.hooks_dir],
-        must_exist=config.hooks_dir_not_exist_fatal and not ours,
-        strict=config.hooks_bad_file_fatal,
-        optional=ours,
-        env=environment(config),
-    )
-    found.usable()
-    return found
-
-
-def default_mounts(config: Config) -> DefaultMounts:
-    named = config.default_mounts_file
-    if named:
-        return DefaultMounts([Path(named)])
-    uid = unprivileged_user()
-    of_user = [] if uid is None else [home(uid) / ".config/containers/mounts.conf"]
-    return DefaultMounts([*of_user, *DEFAULT_MOUNTS])
-
-
-def default_sysctls(config: Config) -> dict[str, str]:
-    """Return the default sysctls; ConfigError for one that no pod can have."""
-    found = dict(setting.split("=", 1) for setting in config.default_sysctls)
-    try:
-        sysctls.check_defaults(found)
-    except InvalidArgument as e:
-        raise ConfigError(f"{config.origin['default_sysctls']}: {e}") from e
-    return found
 
 
 def records(kind: str, path: Path, run_root: Path) -> Store:
@@ -95,62 +48,26 @@ def records(kind: str, path: Path, run_root: Path) -> Store:
 
 
 def image_store(
-    config: Config,
-    paths: Paths,
-    programs: Programs,
-    store: Store,
-    objects: ObjectStore,
+    config: Config, paths: Paths, own: ImageSettings, store: Store, objects: ObjectStore
 ) -> ImageStore:
+    """Make the image store, which follows other settings than `own` later."""
     settings = config.image
     rootless = unprivileged_user() is not None
-    registries_conf = Path(settings.registries_conf) if settings.registries_conf else None
-    policies = _policies(settings)
-    search = search_registries(registries_conf)
     return ImageStore(
         paths.root,
         paths.run_root,
         store,
         boot_id=boot.boot_id(),
-        skopeo=Skopeo(
-            programs.skopeo,
-            registries_conf=registries_conf,
-            architecture=host_architecture(),
-            patience=settings.pull_progress_timeout,
-        ),
-        fetcher=Fetcher(
-            architecture=host_architecture(),
-            registries_conf=registries_conf,
-            patience=settings.pull_progress_timeout,
-            layers_at_once=settings.layers_at_once,
-        ),
+        skopeo=own.skopeo,
+        fetcher=own.fetcher,
         keep_blobs=settings.keep_blobs,
         layers_as=settings.layer_store,
-        transport=settings.default_transport,
-        search=search,
-        pins=_pins(config, search),
-        policies=policies,
         held_layers=objects.held_layers,
         userns=rootless,
         mount_program=fuse.needed(paths.root, settings.mount_program) if rootless else "",
         grace=settings.failed_pull_grace,
         pulls_at_once=settings.pulls_at_once,
     )
-
-
-def _policies(settings: Image) -> Policies:
-    file, namespaces = settings.signature_policy_path, settings.signature_policy_dir
-    return Policies(
-        Path(file) if file else None,
-        Path(namespaces) if namespaces else None,
-        home(unprivileged_user() or 0),
-    )
-
-
-def _pins(config: Config, search: Sequence[str]) -> Pins:
-    try:
-        return Pins(config.image.pinned_images, search)
-    except InvalidArgument as e:
-        raise ConfigError(f"{config.origin['image.pinned_images']}: {e}") from e
 
 
 def network(config: Config, paths: Paths) -> Network | UserModeNetwork:
@@ -185,13 +102,12 @@ def conmon(
         place_monitor=cgroups.join_monitor,
         logs=paths.run_root / "logs",
         env=environment(config),
-        log_size_max=config.max_log_size,
         no_pivot=config.no_pivot_root,
         systemd_cgroup=cgroups.driver == "systemd",
     )
 
 
-def streaming(config: Config, engine: Engine) -> StreamingServer:
+def streaming(config: Config, engine: Engine, journal: Journal | None) -> StreamingServer:
     """Make the server of exec, attach and port-forward, which does not listen yet."""
     ours = config.streaming
     certificate = None
@@ -206,4 +122,4 @@ def streaming(config: Config, engine: Engine) -> StreamingServer:
         ours.max_sessions_per_pod,
         certificate,
     )
-    return StreamingServer(engine, streaming)
+    return StreamingServer(engine, streaming, journal)

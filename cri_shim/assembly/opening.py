@@ -4,25 +4,25 @@ of OCI runtimes at the same time.
 
 import asyncio
 import logging
-import posixpath
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
 from cri_shim import log
 from cri_shim.aio import own_process, reaper
 from cri_shim.aio.cleanup import Closing
-from cri_shim.assembly import drivers, node, node_defaults, probing
+from cri_shim.aio.live import Live
+from cri_shim.assembly import drivers, node, probing, settings
 from cri_shim.assembly.programs import Programs
 from cri_shim.config import Config
 from cri_shim.config.user import unprivileged_user
-from cri_shim.engine import Defaults, Engine, Paths, Profiles
+from cri_shim.engine import Engine, Paths, Profiles, Settings
 from cri_shim.isolation.apparmor import AppArmor
 from cri_shim.isolation.selinux import SELinux
 from cri_shim.linux import boot, marks, null_device, process
 from cri_shim.objects import ObjectStore
 from cri_shim.oci import handlers
-from cri_shim.oci.driver import OciDriver
+from cri_shim.oci.driver import OciDriver, Offered
 from cri_shim.oci.exits import Exits
 from cri_shim.oci.handlers import Handler
 from cri_shim.oci.runtime import OciRuntime
@@ -33,12 +33,15 @@ from cri_shim.state import records
 _log = logging.getLogger(__name__)
 
 
-async def open_engine(config: Config, programs: Programs, closing: Closing) -> Engine:
-    """Open everything below the daemon's own directories; `closing` closes what was opened."""
-    hooks = drivers.hooks(config)
-    default_sysctls = drivers.default_sysctls(config)
-    of_containers = node_defaults.of(config)
-    localtime = node_defaults.localtime(config)
+async def open_engine(
+    current: Callable[[], Config], programs: Programs, closing: Closing
+) -> Engine:
+    """Open everything below the daemon's own directories; `closing` closes what was opened.
+
+    `current` returns the configuration of now, which a reload replaces.
+    """
+    config = current()
+    defaults, pulls = settings.defaults(config, programs), settings.images(config, programs)
     # Resolved: runc refuses a symlink in the path of a root file system, and /var/run is often one.
     places = (config.server.root, config.server.run_root, config.network.netns_dir)
     paths = Paths(*(place.resolve() for place in places))
@@ -49,6 +52,7 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
     closing.add("looks at callers' paths", own_process.close)
     cgroups = node.cgroups(config, paths)
     closing.add("cgroups", cgroups.prune)
+    handlers.release_leftovers(paths.run_root / handlers.BINARIES, config.runtimes)
     trials = asyncio.create_task(probing.probe(config, paths, cgroups))
     try:
         store = drivers.records(config.state, paths.root / "state", paths.run_root)
@@ -57,7 +61,7 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
         closing.add("the objects", objects.close)
         objects.load()
         closing.add("names in the log", log.name_objects(objects.named))
-        images = drivers.image_store(config, paths, programs, store, objects)
+        images = drivers.image_store(config, paths, pulls, store, objects)
         closing.add("the image store", images.close)
         await images.recover(
             records.load(store, "image", ImageRecord), records.load(store, "layer", LayerRecord)
@@ -73,6 +77,9 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
     environment = drivers.environment(config)
     oci = OciRuntime(exec_dir=paths.run_root / "exec", systemd_cgroup=systemd, env=environment)
     await oci.end_leftovers()
+    offered = Offered(found, probing.default(config, list(found.values())), {})
+    live = Live(Settings(defaults, offered, pulls))
+    images.follow(lambda: live.get().images)
     watched = Exits()
     closing.add("the watch of exits", watched.close)
     engine = Engine(
@@ -83,15 +90,13 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
             runtime=oci,
             conmon=drivers.conmon(config, paths, programs, cgroups, oci),
             exits=watched,
-            handlers=found,
-            default_handler=probing.default(config, list(found.values())),
+            offered=lambda: live.get().offered,
         ),
         cgroups=cgroups,
         host=node.host(cgroups),
         paths=paths,
         boot_id=boot.boot_id(),
         profiles=Profiles(
-            seccomp=drivers.seccomp(config),
             apparmor=AppArmor(
                 paths.run_root / "apparmor",
                 env=environment,
@@ -99,29 +104,13 @@ async def open_engine(config: Config, programs: Programs, closing: Closing) -> E
             ),
             selinux=SELinux(),
         ),
-        defaults=Defaults(
-            hooks=hooks,
-            mounts=drivers.default_mounts(config),
-            pause_init=programs.init,
-            sysctls=default_sysctls,
-            pids_limit=config.containers.pids_limit,
-            creates_sources=config.containers.missing_mount_source == "create",
-            not_created_sources=frozenset(
-                map(posixpath.normpath, config.containers.not_created_mount_sources)
-            ),
-            containers=of_containers,
-            localtime=localtime,
-            containerenv=config.containers.containerenv,
-            passwd_entry=config.containers.passwd_entry,
-            handlers=node_defaults.of_handlers(config),
-            cdi_dirs=config.containers.cdi_spec_dirs,
-        ),
+        live=live,
     )
     watching = asyncio.create_task(exits.follow(engine), name="exits")
     closing.add("the watch of exits", lambda: _cancel(watching))
     closing.add("work in hand", lambda: engine.work.drain(config.server.shutdown_grace))
     if any(handler.lacked_room for handler in found.values()):
-        again = partial(probing.probe_again, config, paths, cgroups, found)
+        again = partial(probing.probe_again, current, paths, cgroups, live)
         engine.work.retrier.add("try the OCI runtimes again", again, now=False)
     return engine
 

@@ -2,13 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Collection, MutableMapping
+from collections.abc import Callable, Collection
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
+from cri_shim.aio.live import Live
 from cri_shim.assembly.drivers import environment
 from cri_shim.config import Config
 from cri_shim.config.user import unprivileged_user
-from cri_shim.engine import Paths
+from cri_shim.engine import Paths, Settings
 from cri_shim.errors import CriShimError, ToolFailed, Unavailable
 from cri_shim.isolation import userns
 from cri_shim.isolation.control_groups import ControlGroups
@@ -23,11 +25,16 @@ _log = logging.getLogger(__name__)
 
 
 async def probe(
-    config: Config, paths: Paths, cgroups: ControlGroups, names: Collection[str] = ()
+    config: Config,
+    paths: Paths,
+    cgroups: ControlGroups,
+    names: Collection[str] = (),
+    version: str = "",
 ) -> list[Handler]:
     """Test handlers, all at the same time, with and without a user namespace.
 
-    `names` are names of configured handlers; without any, all are tested.
+    `names` are names of configured handlers; without any, all are tested. `version` is appended to
+    the names of their bind mounts.
     """
     async with AsyncExitStack() as cleanup:
         space: UserNamespace | str
@@ -48,6 +55,7 @@ async def probe(
                 systemd_cgroup=cgroups.driver == "systemd",
                 userns=space,
                 groups=cgroups.top if cgroups.usable else None,
+                bind_as=f"{name}{version}",
             )
             for name, table in config.runtimes.items()
             if not names or name in names
@@ -56,15 +64,18 @@ async def probe(
 
 
 async def probe_again(
-    config: Config, paths: Paths, cgroups: ControlGroups, known: MutableMapping[str, Handler]
+    config: Callable[[], Config], paths: Paths, cgroups: ControlGroups, live: Live[Settings]
 ) -> None:
-    """Test again the handlers for which the disk was full, and replace them in `known`.
+    """Test again the handlers for which the disk was full, and replace them in `live`.
 
     Unavailable while the disk is still full for one of them.
     """
-    names = [handler.name for handler in known.values() if handler.lacked_room]
-    for handler in await probe(config, paths, cgroups, names) if names else ():
-        known[handler.name] = handler
+    names = [h.name for h in live.newest.offered.handlers.values() if h.lacked_room]
+    for handler in await probe(config(), paths, cgroups, names) if names else ():
+        now = live.newest
+        if handler.name in now.offered.handlers:  # a reload may have taken it out meanwhile
+            handlers = {**now.offered.handlers, handler.name: handler}
+            live.replace(replace(now, offered=replace(now.offered, handlers=handlers)))
         if handler.lacked_room:
             raise Unavailable(handler.problem or handler.userns_problem)
         _log.info("runtime handler %s was tried again: %s", handler.name, handler.problem or "ok")

@@ -33,7 +33,7 @@ def find_programs(config: Config) -> Programs:
     return Programs(
         conmon=executable("conmon", config.conmon_path),
         skopeo=str(executable("skopeo", skopeo)) if _is_there(skopeo) else "",
-        init=_init(config.init_path),
+        init=find_init(config.init_path),
     )
 
 
@@ -41,7 +41,8 @@ def _is_there(candidates: tuple[str, ...]) -> bool:
     return any(os.access(candidate, os.X_OK) for candidate in candidates)
 
 
-def _init(candidates: tuple[str, ...]) -> str:
+def find_init(candidates: tuple[str, ...]) -> str:
+    """Return the path of the static init; "" if none of `candidates` can be used."""
     try:
         return str(executable("catatonit", candidates))
     except ToolFailed:  # it is one of the problems that are logged at the start

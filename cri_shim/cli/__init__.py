@@ -23,8 +23,9 @@ The commands are the modules of `commands`. What they share:
 - `port_session`: the client's end of a forwarded connection
 - `pulls`: how far pulls are; `credentials`: of registries
 - `changes`: the changes of a file system; `tar_file`: the file of a tar
-- `config_text`: a configuration as TOML; `convert`: reads the configurations of others
-- `notify`: the daemon's messages to systemd
+- `config_text`: a configuration as TOML; `config_diff`: where it differs; `convert`: reads the
+  configurations of others
+- `notify`: the daemon's messages to systemd; `reloads`: the reloads that SIGHUP asks for
 """
 
 import asyncio

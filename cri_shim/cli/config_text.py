@@ -7,7 +7,14 @@ from typing import Any
 import toml
 
 from cri_shim import config
-from cri_shim.config.schema import HANDLER_KEYS, KEYS, TABLES, current, handler_values
+from cri_shim.config.schema import (
+    HANDLER_KEYS,
+    KEYS,
+    SOCKET_KEYS,
+    TABLES,
+    current,
+    handler_values,
+)
 from cri_shim.untrusted import one_line
 
 _OF_START = "flag "  # the origin of a value that no file can change
@@ -28,7 +35,7 @@ def whole(
             table = _table(name)
             lines += ["", f"[{table}]"]
         if docs:
-            lines.append(f"# {KEYS[name].doc}")
+            lines += [f"# {KEYS[name].doc}", f"# takes effect by a {KEYS[name].when.value}"]
         value = current(settings, KEYS[name])
         lines += _lines(name, value, settings.origin[name], running)
     of_files = handler_values(settings.runtimes)
@@ -40,7 +47,19 @@ def whole(
             name = f"runtimes.{handler}.{field}"
             origin = settings.origin.get(name, "default")
             lines += _lines(name, of_files.get(name, key.default), origin, running)
+    for further in _sockets(settings, running):
+        lines += ["", "[[sockets]]", *(_pair(name, value) for name, value in further.items())]
     return "\n".join(lines) + "\n"
+
+
+def _sockets(
+    settings: config.Config, running: Mapping[str, Any] | None
+) -> Iterable[Mapping[str, Any]]:
+    """Return the tables of [[sockets]] that run; without a daemon, those of the files."""
+    if running is not None:
+        found: list[dict[str, Any]] = running["values"].get("sockets", [])
+        return found
+    return [{n: _plain(getattr(t, n)) for n in SOCKET_KEYS} for t in settings.sockets]
 
 
 def by_table(names: Iterable[str]) -> list[str]:
@@ -64,6 +83,11 @@ def _lines(name: str, value: Any, origin: str, running: Mapping[str, Any] | None
         where = "the default" if origin == "default" else origin
         yield f"# {one_line(where)} says {said}: takes effect at the next start"
     yield line(name, in_force, since)
+
+
+def shown(value: Any) -> str:
+    """Return a value as a file has it, on one line; "-" for a handler that is not configured."""
+    return "-" if value is None else toml.dumps({"k": _plain(value)}).strip().partition(" = ")[2]
 
 
 def _handlers(running: Mapping[str, Any] | None) -> list[str]:

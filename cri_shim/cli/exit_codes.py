@@ -7,10 +7,11 @@ from cri_shim.errors import (
     CommandNotFound,
     CriShimError,
     NotFound,
+    PermissionDenied,
     Unreachable,
 )
 
-OK, FAILED, USAGE, NO_DAEMON, NOT_FOUND = 0, 1, 2, 3, 4
+OK, FAILED, USAGE, NO_DAEMON, NOT_FOUND, DENIED = 0, 1, 2, 3, 4, 5
 RUN_FAILED, CANNOT_RUN, NO_PROGRAM = 125, 126, 127
 
 MEANINGS = {
@@ -18,7 +19,8 @@ MEANINGS = {
     FAILED: "the command failed, for all or some of its objects",
     USAGE: "the command line is wrong",
     NO_DAEMON: "no daemon answers",
-    NOT_FOUND: "no such pod, container or image",
+    NOT_FOUND: "no such pod, container, image or session",
+    DENIED: "the role of the socket does not allow it",
     RUN_FAILED: "run, exec: cri-shim failed before the program started",
     CANNOT_RUN: "run, exec: the program cannot be executed",
     NO_PROGRAM: "run, exec: the program was not found",
@@ -53,6 +55,8 @@ def of(error: BaseException, failed: int = FAILED) -> int:
         return _of_program(error, failed)
     if isinstance(error, Unreachable):
         return NO_DAEMON
+    if isinstance(error, PermissionDenied):
+        return DENIED
     return NOT_FOUND if isinstance(error, NotFound) else FAILED
 
 

@@ -1,13 +1,16 @@
 """Configuration: TOML files and flags become one frozen `Config`.
 
 - `schema`: every key with its default, its meaning and its check, in one place
+- `keys`: what a key is, and when a change of it takes effect
 - `checks`, `ulimits`, `devices`: the checks of values, of limits of a process, and of devices
 - `source`: reads one file or flag list into entries that remember file and line
 - `foreign`: recognises the files of other runtimes
 - `failures`: collects errors, so that all are told at once
+- `changes`: what a new configuration changes in a running one
 - `load`: the files and their order; builds the `Config`
 - `values`: converts an entry to its key's type; defaults that depend on other keys
 - `handlers`: the order of runtime handlers
+- `sockets`: the tables of [[sockets]]
 - `libpod`: the forms that only a libpod.conf may have
 - `user`: root, or an unprivileged user with directories of its own
 

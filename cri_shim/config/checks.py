@@ -1,5 +1,6 @@
 """The checks of configuration values: each returns the problem, or "" if there is none."""
 
+import difflib
 import ipaddress
 import math
 import re
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cri_shim.untrusted import printable
+from cri_shim.verbs import SORTS
 
 _SOCKET_MAX = 107  # bytes: sun_path of sockaddr_un without its final zero
 _INTERFACE_MAX = 15  # bytes: IFNAMSIZ without its final zero
@@ -106,6 +108,25 @@ def socket(value: Path) -> str:
     if len(bytes(value)) > _SOCKET_MAX:
         return f"is longer than the {_SOCKET_MAX} bytes a unix socket's path may have"
     return absolute(value) if value != Path("/") else "must not be the root of the file system"
+
+
+def rpcs(value: Sequence[str]) -> str:
+    """Check names of the daemon's calls."""
+    unknown = [name for name in value if name not in SORTS]
+    if not unknown:
+        return ""
+    near = difflib.get_close_matches(unknown[0], SORTS, n=1)
+    return f"there is no call {_shown(unknown[0])}{f'; did you mean {near[0]}?' if near else ''}"
+
+
+def ids(value: Sequence[int]) -> str:
+    wrong = [id for id in value if not 0 <= id < (1 << 32) - 1]
+    return f"{wrong[0]} is not the id of a user or group" if wrong else ""
+
+
+def mode(value: str) -> str:
+    fits = re.fullmatch(r"0?[0-7]{3}", value)
+    return "" if fits else f"must be the mode of a file, such as 0660, not {_shown(value)}"
 
 
 def interface(value: str) -> str:

@@ -11,16 +11,17 @@ from types import MappingProxyType
 from typing import Any
 
 from cri_shim import untrusted
-from cri_shim.config import foreign, user
+from cri_shim.config import foreign, sockets, user
 from cri_shim.config.failures import Failures
 from cri_shim.config.handlers import in_order
+from cri_shim.config.keys import Key
 from cri_shim.config.libpod import translated, without_roots_places
 from cri_shim.config.schema import (
     HANDLER_KEYS,
     KEYS,
+    SOCKET_KEYS,
     TABLES,
     Config,
-    Key,
     RuntimeTable,
     handler_values,
 )
@@ -123,6 +124,9 @@ def _checked(entries: Iterable[Entry], unknown: Failures | list[str]) -> list[En
     for entry in entries:
         if entry.value == {} and entry.name in (*TABLES, "runtimes"):
             continue
+        if sockets.is_empty_table(entry):
+            known.append(entry)
+            continue
         if _key_of(entry) is not None:
             known.append(entry)
         elif isinstance(unknown, list):
@@ -134,6 +138,8 @@ def _checked(entries: Iterable[Entry], unknown: Failures | list[str]) -> list[En
 
 
 def _key_of(entry: Entry) -> Key | None:
+    if sockets.is_one(entry):
+        return sockets.key_of(entry)
     if entry.path[0] != "runtimes":
         return KEYS.get(entry.name)
     if len(entry.path) not in (2, 3):
@@ -142,6 +148,10 @@ def _key_of(entry: Entry) -> Key | None:
 
 
 def _suggestion(entry: Entry) -> str:
+    if sockets.is_one(entry):
+        near = difflib.get_close_matches(entry.path[-1], SOCKET_KEYS, n=1)
+        keys = f"; keys of [[sockets]] are {', '.join(SOCKET_KEYS)}"
+        return f"; did you mean {near[0]}?" if near else keys
     valid = [*KEYS, *(f"runtimes.{name}.{k}" for name in entry.path[1:2] for k in HANDLER_KEYS)]
     near = difflib.get_close_matches(entry.name, valid, n=1)
     if not near:  # right name, wrong table
@@ -153,7 +163,9 @@ def _suggestion(entry: Entry) -> str:
         here = [k.name for k in KEYS.values() if k.name.startswith(f"{table}.")]
         return f"; keys of [{table}] are {', '.join(here)}"
     sections = ", ".join(f"[{name}]" for name in TABLES)
-    return f"; sections are {sections} and [runtimes.NAME]: see `cri-shim config --docs`"
+    return (
+        f"; sections are {sections}, [runtimes.NAME] and [[sockets]]: see `cri-shim config --docs`"
+    )
 
 
 def _build(entries: Iterable[Entry], warnings: list[str], failures: Failures) -> Config:
@@ -162,9 +174,11 @@ def _build(entries: Iterable[Entry], warnings: list[str], failures: Failures) ->
     origin = dict.fromkeys(KEYS, "default")
     handlers = dict(Config().runtimes)
     origin |= dict.fromkeys(handler_values(handlers), "default")
+    entries = list(entries)
     for entry in entries:
-        with failures.collected():
-            _enter(entry, values, origin, handlers)
+        if not sockets.is_one(entry):
+            with failures.collected():
+                _enter(entry, values, origin, handlers)
     failures.refuse()
     if len(handlers) > _MOST_HANDLERS:
         failures.add(f"runtimes: there are {len(handlers)}; {_MOST_HANDLERS} are allowed")
@@ -172,6 +186,8 @@ def _build(entries: Iterable[Entry], warnings: list[str], failures: Failures) ->
         derive(values, origin)
     with failures.collected():
         _check_pair(values, origin)
+    main = None if origin["server.socket"].startswith("flag ") else values["server.socket"]
+    further = sockets.tables([e for e in entries if sockets.is_one(e)], main, failures)
     handlers = in_order(handlers, values, origin)
     for name, table in handlers.items():
         if not table.path:
@@ -181,7 +197,7 @@ def _build(entries: Iterable[Entry], warnings: list[str], failures: Failures) ->
         where = place(origin["runtime"], "runtime")
         failures.add(f"{where}: no [runtimes.{chosen}]; known: {known}")
     failures.refuse()
-    return _assembled(values, handlers, origin, warnings)
+    return dataclasses.replace(_assembled(values, handlers, origin, warnings), sockets=further)
 
 
 def _enter(

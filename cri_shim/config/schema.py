@@ -1,19 +1,21 @@
-"""Every configuration key: its type, default, meaning and check.
+"""Every configuration key: its type, default, meaning and check, and when a change takes effect.
 
 Keys at the top level of a file have libpod's names; the other keys are in tables. A field's key is
 `table.field`, or its `name`: network.config_dir is libpod's `cni_config_dir`.
+
+A reload (SIGHUP, `cri-shim reload`) lets a key take effect as its `when` says: see `When`.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, get_type_hints
+from typing import Any
 
+from cri_shim import verbs
 from cri_shim.config import checks, devices, ulimits
+from cri_shim.config.keys import Key, When, key, keys_of
 from cri_shim.log import LEVELS
-
-Check = Callable[[Any], str]  # returns the problem of a value; "" if there is none
 
 _CRUN = ("/usr/bin/crun", "/usr/local/bin/crun")
 _RUNC = (  # libpod's own list
@@ -39,14 +41,6 @@ _CAPABILITIES = (  # containerd's and Docker's own list
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def key(
-    default: Any, doc: str, *, name: str = "", check: Check = checks.anything, lone: bool = False
-) -> Any:
-    """Make a field that is a key. `lone`: a single string is accepted in place of a list."""
-    metadata = {"doc": doc, "name": name, "check": check, "lone": lone}
-    return dataclasses.field(default=default, metadata=metadata)
-
-
 @dataclasses.dataclass(frozen=True, slots=True)
 class Server:
     socket: Path = key(
@@ -56,7 +50,9 @@ class Server:
     )
     root: Path = key(Path("/var/lib/cri-shim"), "what must survive a reboot", check=checks.root)
     run_root: Path = key(Path("/run/cri-shim"), "what is deleted at reboot", check=checks.run_root)
-    log_level: str = key("info", "debug, info, warning or error", check=checks.one_of(*LEVELS))
+    log_level: str = key(
+        "info", "debug, info, warning or error", check=checks.one_of(*LEVELS), when=When.LIVE
+    )
     shutdown_grace: float = key(
         10.0, "seconds that running work is given when the daemon stops", check=checks.not_negative
     )
@@ -71,27 +67,34 @@ class RuntimeTable:
         "where to look for the OCI runtime; the first that works",
         check=checks.candidates,
         lone=True,
+        when=When.LIVE,
     )
     allowed_annotations: tuple[str, ...] = key(
         (),
         "annotations of a pod that its containers' documents get, too: names, * is any text",
         check=checks.filled,
+        when=When.LIVE,
     )
     default_annotations: tuple[str, ...] = key(
-        (), "NAME=VALUE, annotations of each container's document", check=checks.assignments
+        (),
+        "NAME=VALUE, annotations of each container's document",
+        check=checks.assignments,
+        when=When.LIVE,
     )
     seccomp_profile: str = key(
         "",
         "file in place of the node's profile for seccomp RuntimeDefault; empty: the node's",
         check=checks.absolute_or_empty,
+        when=When.LIVE,
     )
     container_min_memory: int = key(
         0,
         "bytes: a lower limit of memory is refused; 0: none is",
         check=checks.between(0, (1 << 63) - 1),
+        when=When.LIVE,
     )
     privileged_without_host_devices: bool = key(
-        False, "privileged containers do not get the node's devices"
+        False, "privileged containers do not get the node's devices", when=When.LIVE
     )
 
 
@@ -139,8 +142,11 @@ class Network:
         300.0,
         "seconds a CNI ADD may take; more than the 4 minutes of the kubelet, which asks again then",
         check=checks.positive,
+        when=When.LIVE,
     )
-    del_timeout: float = key(60.0, "seconds a CNI DEL may take", check=checks.positive)
+    del_timeout: float = key(
+        60.0, "seconds a CNI DEL may take", check=checks.positive, when=When.LIVE
+    )
     unmapped_host_ports: str = key(
         "refuse",
         "host ports of pods while no plugin has portMappings: refuse, or allow if others map them",
@@ -155,20 +161,23 @@ class Image:
         "transport of image names without one",
         name="image_default_transport",
         check=checks.transport,
+        when=When.LIVE,
     )
     signature_policy_path: str = key(
         "",
         "policy.json; empty: the one of containers-policy.json(5)",
         name="signature_policy_path",
         check=checks.absolute_or_empty,
+        when=When.LIVE,
     )
     signature_policy_dir: str = key(
         "",
         "directory of NAMESPACE.json, the policy.json for pods of that namespace; empty: none",
         check=checks.absolute_or_empty,
+        when=When.LIVE,
     )
     registries_conf: str = key(
-        "", "registries.conf; empty: the system's", check=checks.absolute_or_empty
+        "", "registries.conf; empty: the system's", check=checks.absolute_or_empty, when=When.LIVE
     )
     skopeo_path: tuple[str, ...] = key(
         ("/usr/bin/skopeo", "/usr/local/bin/skopeo"),
@@ -180,6 +189,7 @@ class Image:
         (),
         "images that are kept from garbage collection and prune: names, or text with * for any",
         check=checks.filled,
+        when=When.LIVE,
     )
     preload_dir: str = key(
         "",
@@ -201,9 +211,13 @@ class Image:
         300.0,
         "seconds without a byte until a pull is given up; 0: never",
         check=checks.not_negative,
+        when=When.LIVE,
     )
     layers_at_once: int = key(
-        3, "layers that one pull downloads at the same time", check=checks.between(1, 64)
+        3,
+        "layers that one pull downloads at the same time",
+        check=checks.between(1, 64),
+        when=When.LIVE,
     )
     pulls_at_once: int = key(
         0,
@@ -223,59 +237,76 @@ class Containers:
         0,
         "processes and threads a container may have; 0: as many as its pod",
         check=checks.between(0, 1 << 22),  # the kernel's own limit
+        when=When.LIVE,
     )
     missing_mount_source: str = key(
         "refuse",
         "a mount whose host_path does not exist: refuse, or create the directory as others do",
         check=checks.one_of("refuse", "create"),
+        when=When.LIVE,
     )
     not_created_mount_sources: tuple[str, ...] = key(
-        (), "paths that are refused also with create", check=checks.all_absolute_texts
+        (),
+        "paths that are refused also with create",
+        check=checks.all_absolute_texts,
+        when=When.LIVE,
     )
     default_ulimits: tuple[str, ...] = key(
         (),
         "NAME=SOFT:HARD, limits of each process such as nofile=1024:2048; -1: unlimited",
         check=ulimits.check,
+        when=When.LIVE,
     )
     default_env: tuple[str, ...] = key(
         (),
         "NAME=VALUE, the environment of containers whose image and request have no such name",
         check=checks.assignments,
+        when=When.LIVE,
     )
     default_capabilities: tuple[str, ...] = key(
         _CAPABILITIES,
         "capabilities of a container before what its request adds and drops; empty: none",
         check=checks.filled,
+        when=When.LIVE,
     )
     add_inheritable_capabilities: bool = key(
         False,
         "capabilities are inheritable, too: any user gains them by a file that has them",
+        when=When.LIVE,
     )
     additional_devices: tuple[str, ...] = key(
         (),
         "HOST, HOST:CONTAINER or HOST:CONTAINER:ACCESS, devices of every container",
         check=devices.check,
+        when=When.LIVE,
     )
     allowed_devices: tuple[str, ...] = key(
         (),
         "devices that a pod may have by an annotation; its handler must allow the annotation, too",
         check=checks.all_absolute_texts,
+        when=When.LIVE,
     )
     timezone: str = key(
         "",
         "/etc/localtime of every pod: Local, which is the node's, or a name such as Europe/Berlin",
         check=checks.timezone,
+        when=When.LIVE,
     )
     passwd_entry: bool = key(
-        False, "a user who has no line in /etc/passwd of the image gets one in its container"
+        False,
+        "a user who has no line in /etc/passwd of the image gets one in its container",
+        when=When.LIVE,
     )
     containerenv: bool = key(
-        False, "every container has an empty /run/.containerenv, by which programs know that"
+        False,
+        "every container has an empty /run/.containerenv, by which programs know that",
+        when=When.LIVE,
     )
     cdi_spec_dirs: tuple[Path, ...] = key(
         (Path("/etc/cdi"), Path("/var/run/cdi")),
         "CDI device specifications; a device in a later directory replaces an earlier one",
         check=checks.all_absolute,
+        when=When.LIVE,
     )
 
 
@@ -286,14 +317,20 @@ class Streaming:
     )
     port: int = key(0, "0: any free port", check=checks.port)
     idle_timeout: float = key(
-        4 * 3600.0, "seconds without traffic until a session ends", check=checks.positive
+        4 * 3600.0,
+        "seconds without traffic until a session ends",
+        check=checks.positive,
+        when=When.LIVE,
     )
     max_sessions: int = key(
         1000,
         "sessions on this node at once, with those asked for",
         check=checks.between(1, MAX_SESSIONS),
+        when=When.LIVE,
     )
-    max_sessions_per_pod: int = key(100, "and of one pod", check=checks.between(1, MAX_SESSIONS))
+    max_sessions_per_pod: int = key(
+        100, "and of one pod", check=checks.between(1, MAX_SESSIONS), when=When.LIVE
+    )
     tls_cert_file: str = key("", "serve TLS with this certificate", check=checks.absolute_or_empty)
     tls_key_file: str = key("", "and this key", check=checks.absolute_or_empty)
     tls_min_version: str = key(
@@ -301,6 +338,47 @@ class Streaming:
         "oldest TLS version of clients: 1.2 or 1.3",
         check=checks.one_of("1.2", "1.3"),
     )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Audit:
+    file: str = key(
+        "",
+        "file of the audit record, see docs/operate.md; empty: none",
+        check=checks.absolute_or_empty,
+    )
+    max_size: int = key(
+        100 << 20,
+        "size in bytes at which the file is renamed to FILE.1, and so on",
+        check=checks.between(64 << 10, 1 << 40),
+    )
+    max_files: int = key(5, "files that are kept", check=checks.between(2, 1000))
+    on_failure: str = key(
+        "continue",
+        "changes while the record cannot be written: continue, or refuse them",
+        check=checks.one_of("continue", "refuse"),
+    )
+    exec_sync: bool = key(True, "also record ExecSync, with which the kubelet probes containers")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SocketTable:
+    """[[sockets]]: a further socket of the daemon, for peers that may not do everything."""
+
+    path: Path = key(Path(), "unix socket", check=checks.socket)
+    role: str = key(
+        "read-only",
+        f"what its peers may call: {', '.join(verbs.ROLES)}; none: only `verbs`",
+        check=checks.one_of(*verbs.ROLES),
+    )
+    verbs: tuple[str, ...] = key((), "further calls, such as StopContainer", check=checks.rpcs)
+    uids: tuple[int, ...] = key(
+        (), "users that may use it; empty, as gids: all that its mode lets in", check=checks.ids
+    )
+    gids: tuple[int, ...] = key((), "groups that may use it", check=checks.ids)
+    mode: str = key("0660", "mode of the socket's file", check=checks.mode)
+    owner: str = key("", "user of the file: a name or an id; empty: the daemon's")
+    group: str = key("", "group of the file: a name or an id; empty: the daemon's")
 
 
 _HANDLERS = MappingProxyType({"crun": RuntimeTable(_CRUN), "runc": RuntimeTable(_RUNC)})
@@ -311,10 +389,17 @@ class Config:
     """The effective configuration. `origin[key]` is the origin of each value."""
 
     runtime_path: tuple[str, ...] = key(
-        _CRUN + _RUNC, "OCI runtimes in order of preference", check=checks.candidates, lone=True
+        _CRUN + _RUNC,
+        "OCI runtimes in order of preference",
+        check=checks.candidates,
+        lone=True,
+        when=When.LIVE,
     )
     default_runtime: str = key(
-        "", "default handler; empty: the first of runtime_path that works", name="runtime"
+        "",
+        "default handler; empty: the first of runtime_path that works",
+        name="runtime",
+        when=When.LIVE,
     )
     conmon_path: tuple[str, ...] = key(
         _CONMON, "where conmon is looked for", check=checks.candidates, lone=True
@@ -327,12 +412,14 @@ class Config:
         "static init of pods that share a pid namespace",
         check=checks.candidates,
         lone=True,
+        when=When.NEXT_POD,
     )
     seccomp_profile: tuple[str, ...] = key(
         (),
         "files in place of the built-in profile for seccomp RuntimeDefault: the first that exists",
         check=checks.all_absolute_texts,
         lone=True,
+        when=When.LIVE,
     )
     cgroup_manager: str = key(
         "auto",
@@ -353,6 +440,7 @@ class Config:
         -1,
         "maximum size of a container log in bytes; -1: no limit",
         check=checks.between(-(1 << 63), (1 << 63) - 1),
+        when=When.LIVE,
     )
     no_pivot_root: bool = key(False, "do not use pivot_root: for hosts that run from a ramdisk")
     hooks_dir: tuple[str, ...] = key(
@@ -360,15 +448,21 @@ class Config:
         "OCI hook definitions, oci-hooks(5); a file in a later one replaces those of its name",
         check=checks.all_absolute_texts,
         lone=True,
+        when=When.LIVE,
     )
-    hooks_dir_not_exist_fatal: bool = key(False, "a hooks_dir that does not exist is an error")
+    hooks_dir_not_exist_fatal: bool = key(
+        False, "a hooks_dir that does not exist is an error", when=When.LIVE
+    )
     hooks_bad_file_fatal: bool = key(
-        False, "a hook file that cannot be used is an error; else it is logged and passed over"
+        False,
+        "a hook file that cannot be used is an error; else it is logged and passed over",
+        when=When.LIVE,
     )
     default_mounts_file: str = key(
         "",
         "mounts.conf; empty: the one in /etc/containers, else in /usr/share/containers",
         check=checks.absolute_or_empty,
+        when=When.LIVE,
     )
     state: str = key(
         "leveldb",
@@ -376,45 +470,19 @@ class Config:
         check=checks.one_of("leveldb", "memory"),
     )
     namespace: str = key("", "objects of other state namespaces are not seen")
-    default_sysctls: tuple[str, ...] = key((), "NAME=VALUE for every pod", check=checks.assignments)
+    default_sysctls: tuple[str, ...] = key(
+        (), "NAME=VALUE for every pod", check=checks.assignments, when=When.NEXT_POD
+    )
     server: Server = dataclasses.field(default_factory=Server)
     network: Network = dataclasses.field(default_factory=Network)
     image: Image = dataclasses.field(default_factory=Image)
     containers: Containers = dataclasses.field(default_factory=Containers)
     streaming: Streaming = dataclasses.field(default_factory=Streaming)
+    audit: Audit = dataclasses.field(default_factory=Audit)
+    sockets: tuple[SocketTable, ...] = ()
     runtimes: Mapping[str, RuntimeTable] = dataclasses.field(default_factory=lambda: _HANDLERS)
     origin: Mapping[str, str] = dataclasses.field(default_factory=dict)
     warnings: tuple[str, ...] = ()
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Key:
-    """The place of a key's value, its type and its check. `table` is "" at the top level."""
-
-    name: str
-    table: str
-    field: str
-    type: Any
-    default: Any
-    doc: str
-    check: Check
-    lone: bool
-
-
-def _keys_of(owner: type, table: str) -> list[Key]:
-    hints = get_type_hints(owner)
-    return [
-        Key(
-            f.metadata["name"] or (f"{table}.{f.name}" if table else f.name),
-            table,
-            f.name,
-            hints[f.name],
-            f.default,
-            *(f.metadata[what] for what in ("doc", "check", "lone")),
-        )
-        for f in dataclasses.fields(owner)
-        if "doc" in f.metadata
-    ]
 
 
 TABLES: Mapping[str, type] = {
@@ -423,12 +491,14 @@ TABLES: Mapping[str, type] = {
     "image": Image,
     "containers": Containers,
     "streaming": Streaming,
+    "audit": Audit,
 }
 KEYS: Mapping[str, Key] = {
     k.name: k
-    for k in _keys_of(Config, "") + [k for t, owner in TABLES.items() for k in _keys_of(owner, t)]
+    for k in keys_of(Config, "") + [k for t, owner in TABLES.items() for k in keys_of(owner, t)]
 }
-HANDLER_KEYS: Mapping[str, Key] = {k.field: k for k in _keys_of(RuntimeTable, "runtimes.NAME")}
+HANDLER_KEYS: Mapping[str, Key] = {k.field: k for k in keys_of(RuntimeTable, "runtimes.NAME")}
+SOCKET_KEYS: Mapping[str, Key] = {k.field: k for k in keys_of(SocketTable, "sockets")}
 
 
 def handler_values(runtimes: Mapping[str, RuntimeTable]) -> dict[str, Any]:
@@ -457,4 +527,6 @@ def _copy(value: Any) -> Any:
         return type(value)(**fields)
     if isinstance(value, Mapping):
         return MappingProxyType({key: _copy(item) for key, item in value.items()})
+    if isinstance(value, tuple):
+        return tuple(map(_copy, value))
     return value  # tuples of texts and paths, numbers: immutable

@@ -4,6 +4,7 @@ tomllib returns values without line numbers. `line_numbers` finds them in the te
 from its `=` to the first line after which tomllib accepts it as complete.
 """
 
+import itertools
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,7 @@ _ASSIGNMENT = re.compile(r"""\s*(?P<name>(?:[\w.\s-]|"[^"]*"|'[^']*')+?)\s*=(?P<
 _CLOSING = re.compile(r"""[\]"'}]""")  # ends a value of several lines
 _AT = re.compile(r"\(at (?:line (\d+), column (\d+)|end of document)\)")
 
+SOCKETS = "sockets"  # the one array of tables
 MAX_LINES = 200  # lines of one value in the search for line numbers
 MAX_KEY = 500  # characters before the =; the time of the pattern grows with their square
 MAX_TRIES = 5000  # tries for the ends of values in one file: they take a second
@@ -95,12 +97,27 @@ def _leaves(document: Mapping[str, Any], above: KeyPath = ()) -> Iterator[tuple[
     for name, value in document.items():
         if isinstance(value, dict) and value:
             yield from _leaves(value, (*above, name))
+        elif (*above, name) == (SOCKETS,) and isinstance(value, list):
+            yield from _elements(value)
         else:
             yield (*above, name), value
 
 
+def _elements(tables: list[Any]) -> Iterator[tuple[KeyPath, Any]]:
+    """Yield the settings of [[sockets]] by path: sockets, the number of the table, the key."""
+    for number, table in enumerate(tables):
+        if isinstance(table, dict) and table:
+            yield from _leaves(table, (SOCKETS, str(number)))
+        else:
+            yield (SOCKETS, str(number)), table
+
+
 def line_numbers(text: str) -> dict[KeyPath, int]:
-    """Return the line (from 1) of every table and key of a valid TOML text, within MAX_TRIES."""
+    """Return the line (from 1) of every table and key of a valid TOML text, within MAX_TRIES.
+
+    The tables of [[sockets]] are numbered from 0.
+    """
+    count = itertools.count()
     found: dict[KeyPath, int] = {}
     table: KeyPath = ()
     lines = text.splitlines()
@@ -108,6 +125,8 @@ def line_numbers(text: str) -> dict[KeyPath, int]:
     while at < len(lines) and tries > 0:
         if header := _HEADER.match(lines[at]):
             table = _key_path(header["name"])
+            if table == (SOCKETS,) and lines[at].lstrip().startswith("[["):
+                table = (SOCKETS, str(next(count)))
             found.setdefault(table, at + 1)
         elif assignment := _assignment(lines[at]):
             found[table + _key_path(assignment["name"])] = at + 1

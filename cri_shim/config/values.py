@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from cri_shim.config import checks, user
-from cri_shim.config.schema import KEYS, Key, Server
+from cri_shim.config.keys import Key
+from cri_shim.config.schema import KEYS, Server
 from cri_shim.config.source import Entry, flag_value, place
 from cri_shim.errors import ConfigError
 from cri_shim.untrusted import printable
@@ -31,12 +32,12 @@ def converted(k: Key, entry: Entry) -> Any:
         result = value
     elif k.type is float and type(value) in (int, float):
         result = _float(value)
-    elif (many := _strings(k, value)) is not None:
+    elif (many := _items(k, value)) is not None:
         result = tuple(map(k.type.__args__[0], many))
     else:
         raise ConfigError(
             f"{place(entry.origin, entry.name)}: "
-            f"expected {_EXPECTED.get(k.type, 'a list of strings')}, found {_found(value)}"
+            f"expected {_EXPECTED.get(k.type) or _list_of(k)}, found {_found(value)}"
         )
     _refuse(k, result, entry.origin, entry.name)
     return result
@@ -47,12 +48,17 @@ def _refuse(k: Key, value: Any, origin: str, name: str = "") -> None:
         raise ConfigError(f"{place(origin, name or k.name)}: {problem}")
 
 
-def _strings(k: Key, value: Any) -> list[str] | None:
+def _list_of(k: Key) -> str:
+    return "a list of integers" if k.type.__args__[0] is int else "a list of strings"
+
+
+def _items(k: Key, value: Any) -> list[Any] | None:
     if getattr(k.type, "__origin__", None) is not tuple:
         return None
     if k.lone and isinstance(value, str):
         return [value] if value else []
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+    item_type = int if k.type.__args__[0] is int else str
+    if isinstance(value, list) and all(type(item) is item_type for item in value):
         return value
     return None
 

@@ -37,7 +37,8 @@ async def exec_sync(
     process = await process_of(engine, container, command, changes, tty=False)
     subject = engine.objects.container_subject(container.id)
     ending = Step("command", "the command to end", limit=timeout or None, expected=True)
-    with engine.work.operations.serving("ExecSync", subject), ending:
+    counted = engine.work.exec_syncs.counted()
+    with counted, engine.work.operations.serving("ExecSync", subject), ending:
         return await engine.oci.runtime.exec_sync(
             engine.oci.handler(container.handler),
             container.id,

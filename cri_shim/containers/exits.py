@@ -110,7 +110,7 @@ async def release_processes(engine: Engine, container: state.ContainerRecord) ->
     fault_point("containers.release.processes")
     if not _owns_pid_namespace(engine, container):
         await engine.cgroups.empty(container.cgroups_path)
-    handler = engine.oci.handlers.get(container.handler)
+    handler = engine.oci.known(container.handler)
     fault_point("containers.release.runtime")
     if handler is not None:
         await engine.oci.runtime.delete(handler, container.id, force=True)

@@ -44,7 +44,7 @@ def _origin_of_filter(
         return cri(f"{AT}.{request.field}")
     if engine.defaults.of_handler(pod.handler).seccomp_profile:
         return default_of(f"runtimes.{pod.handler}.seccomp_profile")
-    return default_of("seccomp_profile") if engine.profiles.seccomp.is_configured() else BUILT_IN
+    return default_of("seccomp_profile") if engine.defaults.seccomp.is_configured() else BUILT_IN
 
 
 async def of_pause(engine: Engine, pod: state.PodRecord) -> Protection:
@@ -67,7 +67,7 @@ async def _seccomp(
 ) -> seccomp.Filter | None:
     """Return the filter; RuntimeDefault is the profile of the pod's handler, if it has one."""
     of_handler = engine.defaults.of_handler(pod.handler).seccomp_profile
-    return await engine.profiles.seccomp.filter(AT, request, allowed, default=of_handler)
+    return await engine.defaults.seccomp.filter(AT, request, allowed, default=of_handler)
 
 
 async def check_pod(engine: Engine, config: api.PodSandboxConfig, *, load: bool = True) -> None:
@@ -77,7 +77,7 @@ async def check_pod(engine: Engine, config: api.PodSandboxConfig, *, load: bool 
     default profile could otherwise run no pod at all.
     """
     context = config.linux.security_context
-    await engine.profiles.seccomp.check(AT, seccomp.requested(context))
+    await engine.defaults.seccomp.check(AT, seccomp.requested(context))
     named = apparmor.requested(context)
     if named is not None and named.profile:
         await engine.profiles.apparmor.profile(AT, named, load=load)

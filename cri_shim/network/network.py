@@ -66,6 +66,10 @@ class Network:
         self._locks = KeyedLock()
         self._gate = ReadersWriterLock("a GC of the networks")
 
+    def limit(self, add: float, delete: float) -> None:
+        """Set the seconds that an ADD and a DEL may take which begin from now on."""
+        self._add_s, self._del_s = add, delete
+
     async def start(self) -> None:
         """Return when the status is known; from then on changes are followed."""
         await leftovers.end(self._mark, self._plugins.directories)

@@ -45,6 +45,10 @@ class UserModeNetwork:
         self._served: dict[str, Served] = {}
         self._locks = KeyedLock()
 
+    def limit(self, add: float, delete: float) -> None:
+        """Set the seconds that the start of a program may take; its end takes no time."""
+        self._limit = add
+
     async def start(self) -> None:
         """Take over the processes of the last daemon; a dead one is started again."""
         make_private(self._directory)

@@ -47,8 +47,7 @@ class Conmon(Control):
     """Starts conmons and sends requests to them.
 
     `place_monitor(id, pid)` moves a conmon that has not begun into its cgroup; it may block and
-    raise OSError. `logs` is a directory for mounts, see Control. `log_size_max` is in bytes; <= 0
-    means no limit.
+    raise OSError. `logs` is a directory for mounts, see Control.
     """
 
     def __init__(
@@ -59,7 +58,6 @@ class Conmon(Control):
         place_monitor: Callable[[str, int], None],
         logs: Path,
         env: Mapping[str, str] = ENVIRONMENT,
-        log_size_max: int = 0,
         no_pivot: bool = False,
         systemd_cgroup: bool = False,
     ) -> None:
@@ -71,7 +69,6 @@ class Conmon(Control):
         self._place_monitor = place_monitor
         self._env = {k: v for k, v in env.items() if k not in _INHERITED}
         self._options = ["--log-level=warning", "--full-attach"]
-        self._options += [f"--log-size-max={log_size_max}"] if log_size_max > 0 else []
         self._options += ["--no-pivot"] if no_pivot else []
         self._options += ["--systemd-cgroup"] if systemd_cgroup else []
 
@@ -85,8 +82,11 @@ class Conmon(Control):
         tty: bool,
         stdin: bool,
         stdin_once: bool,
+        log_size_max: int = 0,
     ) -> Started:
         """Create the container of `bundle`; its output goes to `log`.
+
+        `log_size_max` is in bytes; <= 0 means no limit.
 
         After a failure or a cancellation no process of it is left, and nothing in the OCI runtime
         or the bundle. The caller removes the cgroups of a monitor or a runtime that was killed.
@@ -95,6 +95,7 @@ class Conmon(Control):
         """
         _forget_last_exit(bundle)
         argv = self._command(handler, id, bundle, log)
+        argv += [f"--log-size-max={log_size_max}"] if log_size_max > 0 else []
         argv += terminal_flags(tty=tty, stdin=stdin, stdin_once=stdin_once)
         try:
             write_private(bundle / _RUNTIME_LOG, "")  # the runtime would make it readable by others

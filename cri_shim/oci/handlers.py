@@ -11,7 +11,7 @@ import errno
 import json
 import logging
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ _MEMORY_LIMIT = 64 << 10  # bytes
 NOT_TRIED = "it was not tried"
 # The options with which crun (True) and other runtimes (False) leave control groups alone.
 _WITHOUT_GROUPS = {True: "--cgroup-manager=disabled", False: "--rootless=true"}
+BINARIES = "oci-bin"  # the directory of bind mounts below the run root
 VERSION_S = 10.0  # for `--version` and `features`, which do nothing
 
 _log = logging.getLogger(__name__)
@@ -96,13 +97,15 @@ async def probe(
     systemd_cgroup: bool = False,
     userns: UserNamespace | str = NOT_TRIED,
     groups: str | None = "",
+    bind_as: str = "",
 ) -> Handler:
     """Return the handler `name`, found on a list of paths and tested.
 
     Never fails: the error, with the OCI runtime's own message, is in `problem`. Handlers of
     different names may be probed at the same time. `userns` is a namespace to test, or the reason
     why this node can have none. `groups` is the control group below which the runtime may make
-    groups, "" for all; with None it must leave them alone.
+    groups, "" for all; with None it must leave them alone. `bind_as` is the name of crun's bind
+    mount, which calls in hand may use; "": the handler's name.
     """
     root = run_root / "oci" / name
     unusable = Handler(name, Path(), Path(), root)
@@ -112,7 +115,9 @@ async def probe(
         make_private(root.parent)
         make_private(root)
         version = await _version(path, env)
-        run_path = _bind(path, run_root / "oci-bin" / name) if _is_crun(version) else path
+        run_path = (
+            _bind(path, run_root / BINARIES / (bind_as or name)) if _is_crun(version) else path
+        )
         options = () if groups is not None else (_WITHOUT_GROUPS[_is_crun(version)],)
         handler = Handler(name, path, run_path, root, version, options=options)
         cache = run_root / "handlers"
@@ -265,12 +270,20 @@ def _bind(path: Path, target: Path) -> Path:
     return target
 
 
+def release_leftovers(directory: Path, names: Collection[str]) -> None:
+    """End the bind mounts of a daemon that died, except those of `names`, which `probe` takes."""
+    for target in mounts.mounts_below(directory):
+        if target.name not in names:
+            mounts.unmount(target)
+            target.unlink(missing_ok=True)
+
+
 def release(handler: Handler) -> None:
     """End the bind mount that `probe` made. Idempotent.
 
     Processes that were started from it continue; conmons of running containers do not start it any
     more.
     """
-    if handler.run_path != handler.path:
+    if handler.run_path not in (handler.path, Path()):
         mounts.unmount(handler.run_path)
         handler.run_path.unlink(missing_ok=True)

@@ -27,7 +27,7 @@ def pod(
 
     InvalidArgument or WrongState for a request that this node cannot serve.
     """
-    handler = engine.oci.handler(request.runtime_handler)
+    handler = engine.oci.chosen(request.runtime_handler)
     if userns.of_pod(request.config) is not None and handler.userns_problem:
         problem = (
             f"POD, but handler {handler.name} has no user namespaces: {handler.userns_problem}"

@@ -64,7 +64,7 @@ async def _end_pause(engine: Engine, pod: state.PodRecord) -> None:
             await monitor.end(KILL_S)
     else:
         await engine.oci.conmon.end(pod.id)  # the daemon died before it could record the create
-    handler = engine.oci.handlers.get(pod.handler)
+    handler = engine.oci.known(pod.handler)
     if handler is not None:
         await engine.oci.runtime.delete(handler, pod.id, force=True)
     engine.oci.conmon.cleanup(pod.id, where)

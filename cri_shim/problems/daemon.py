@@ -30,7 +30,7 @@ def look_at_files(engine: Engine) -> list[Finding]:
     """Return what needs a look at files; blocks."""
     hooks = engine.defaults.hooks.scan().bad
     found = [Finding("hooks", Level.WARNING, text, key="hooks_dir") for text in hooks]
-    if problem := engine.profiles.seccomp.problem():
+    if problem := engine.defaults.seccomp.problem():
         sentence = f"{problem}: containers that ask for RuntimeDefault are refused"
         found.append(Finding("seccomp", Level.WARNING, sentence, key="seccomp_profile"))
     return found

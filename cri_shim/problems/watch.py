@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from cri_shim.aio.offload import join, offload
 from cri_shim.config import Config
@@ -19,9 +19,12 @@ _log = logging.getLogger(__name__)
 
 
 class Problems:
-    """`findings` is from memory; `look` first looks again. One task may `follow`."""
+    """`findings` is from memory; `look` first looks again. One task may `follow`.
 
-    def __init__(self, engine: Engine, config: Config, inventory: Inventory) -> None:
+    `config` returns the configuration of now, which a reload replaces.
+    """
+
+    def __init__(self, engine: Engine, config: Callable[[], Config], inventory: Inventory) -> None:
         self._engine, self._config, self._inventory = engine, config, inventory
         self._node: list[Finding] = []
         self._advice: list[Finding] = []
@@ -31,7 +34,7 @@ class Problems:
 
     def findings(self) -> list[Finding]:
         """Return all findings; of one thing, the look at the node counts if it is a problem."""
-        return merged(self._node, daemon.look(self._engine, self._config)) + self._advice
+        return merged(self._node, daemon.look(self._engine, self._config())) + self._advice
 
     def problems(self) -> list[Finding]:
         return problems(self.findings())
@@ -78,13 +81,13 @@ class Problems:
 
     async def _look_at_node(self) -> None:
         try:
-            found = await offload(node.look, self._config)
+            found = await offload(node.look, self._config())
             self._node = found + await offload(daemon.look_at_files, self._engine)
         except Exception as e:  # a node may have any defect; pods must run
             _log.warning("the node could not be looked at: %s", e, exc_info=e)
 
     async def _advise(self) -> None:
-        found = await offload(advice.of_places, self._config)
+        found = await offload(advice.of_places, self._config())
         self._advice = found + await advice.of_versions(self._engine.oci.handlers, self._inventory)
 
 

@@ -11,21 +11,23 @@ from cri_shim.config.schema import KEYS, current, handler_values
 
 def effective(config: Config) -> dict[str, Any]:
     """Return the configuration as JSON-able values; CRI clients read the key `stateDir`."""
-    return {**_plain(config), "stateDir": str(config.server.run_root)}
+    return {**plain(config), "stateDir": str(config.server.run_root)}
 
 
 def in_force(config: Config) -> dict[str, Any]:
     """Return the value and the origin of every key, by its name in a file."""
-    values = {name: _plain(current(config, key)) for name, key in KEYS.items()}
-    values |= {name: _plain(value) for name, value in handler_values(config.runtimes).items()}
+    values = {name: plain(current(config, key)) for name, key in KEYS.items()}
+    values |= {name: plain(value) for name, value in handler_values(config.runtimes).items()}
+    values["sockets"] = plain(config.sockets)
     return {"values": values, "origins": dict(config.origin), "pid": os.getpid()}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return a value of the configuration as a JSON-able value."""
     if dataclasses.is_dataclass(value):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value if isinstance(value, bool | int | float | str | None) else str(value)

@@ -38,7 +38,7 @@ def parts(engine: Engine, conmon: Path, inventory: Inventory) -> Mapping[str, Pa
             _program(handler.path, inventory) if handler and handler.is_found else None
         ),
         "conmon": lambda: _program(conmon, inventory),
-        "seccompDefault": engine.profiles.seccomp.source,
+        "seccompDefault": engine.defaults.seccomp.source,
         "apparmor": engine.profiles.apparmor.enabled,
         "selinux": lambda: engine.profiles.selinux.enabled,
     }

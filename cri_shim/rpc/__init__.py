@@ -1,17 +1,20 @@
 """The gRPC edge: the only package that imports grpc.
 
-    socket -> listening -> boundary -> validate/ -> a method of a service -> a use case
+    socket (or gate) -> listening -> boundary -> validate/ -> a method of a service -> a use case
 
 - `server`: the gRPC server with its three services
 - `listening`: the unix socket; starts the gRPC server again if it ends by itself
+- `sockets`, `doors`: the sockets of the daemon, and how each is served
+- `gate`: a socket whose peers are known; `relay` passes the bytes on to gRPC
+- `peers`: who calls, and what a socket lets its peers do; `guard` checks and records it
 - `boundary`: call number, request check, one log line, error to status
 - `call`: one call: its number, what it waits for, its log line; `log_subject`: its object
 - `exec_failures`: the log lines of failed ExecSyncs, such as probes
 - `runtime_service`: RuntimeService; `telemetry_rpcs` has its statistics, events and list streams
 - `status`: the answers of Status, RuntimeConfig and Info
 - `image_service`: ImageService
-- `control_service`: the daemon's own service, for operators: `control_images`, `control_pods` and
-  `control_containers` are its parts
+- `control_service`: the daemon's own service, for operators: `control_images`, `control_pods`,
+  `control_containers` and `control_sessions` are its parts
 - `stream_urls`: the streaming server as the services see it
 - `ending`: ends the calls that wait when the server stops
 - `change_parts`, `pieces`: changes of files, and bytes, as parts of an answer

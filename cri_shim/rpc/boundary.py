@@ -38,6 +38,8 @@ from cri_shim.rpc import message_size
 from cri_shim.rpc.call import Call, Context
 from cri_shim.rpc.codes import KIND_KEY, code_of, wire_text
 from cri_shim.rpc.encoded import Encoded
+from cri_shim.rpc.guard import Guard
+from cri_shim.rpc.log_subject import describe
 
 SERVER_OPTIONS: list[tuple[str, int]] = [
     ("grpc.max_receive_message_length", message_size.MAX_BYTES),
@@ -54,11 +56,15 @@ class Surroundings:
 
     `check` is called with each request before its method and raises InvalidArgument. `named` finds
     the name of an object for log lines and errors. `stopping`: the server is being shut down.
+    `begin` is called in the task of each call, before anything else. `guard` checks and records
+    the peer.
     """
 
     check: Check | None = None
     named: Named = lambda kind, id: None
     stopping: Callable[[], bool] = lambda: False
+    begin: Callable[[], None] = lambda: None
+    guard: Guard | None = None
 
 
 def add(
@@ -177,14 +183,23 @@ async def _call(
     method: MethodDescriptor, raw: bytes, context: Context, around: Surroundings
 ) -> AsyncIterator[tuple[Message, Call]]:
     """Run one call: parse and check its request, log one line, turn errors into statuses."""
+    around.begin()
     name, call = method.name, Call(method.name, context, around.named)
+    guard = around.guard
     try:
+        if guard is not None:
+            call.caller.peer = guard.enter(name, context.peer())
         request = _parsed(method.input_type, raw)
         call.parsed(request)
         with naming_objects(around.named):
             if around.check is not None:
                 around.check(request)
-            yield request, call
+            if guard is None:
+                yield request, call
+            else:
+                object = describe(request, around.named)
+                async with guard.recorded(name, object, call.caller.peer):
+                    yield request, call
     except CriShimError as error:
         code = code_of(error)
         # Callers ask in order to find out if an object exists or an RPC is served: no warning.

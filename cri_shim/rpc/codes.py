@@ -20,6 +20,7 @@ CODES: dict[type[errors.CriShimError], StatusCode] = {
     errors.ResourceExhausted: StatusCode.RESOURCE_EXHAUSTED,
     errors.Unavailable: StatusCode.UNAVAILABLE,
     errors.RuntimeStopped: StatusCode.UNAVAILABLE,
+    errors.PermissionDenied: StatusCode.PERMISSION_DENIED,
     errors.Unimplemented: StatusCode.UNIMPLEMENTED,
     errors.CriShimError: StatusCode.UNKNOWN,  # the failure of a tool and every other kind
 }

@@ -98,7 +98,15 @@ class ControlStub:
     ListChangingPods: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListChangingPodsRequest, _control_pb2.ListChangingPodsResponse]
     """ListChangingPods answers with the pods that are being made or removed."""
     SetLogLevel: _grpc.UnaryUnaryMultiCallable[_control_pb2.SetLogLevelRequest, _control_pb2.SetLogLevelResponse]
-    """SetLogLevel changes the level of the daemon's log until it ends."""
+    """SetLogLevel changes the level of the daemon's log until it ends, or until a reload."""
+    ListSessions: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListSessionsRequest, _control_pb2.ListSessionsResponse]
+    """ListSessions answers with the running sessions of exec, attach and port-forward."""
+    EndSession: _grpc.UnaryUnaryMultiCallable[_control_pb2.EndSessionRequest, _control_pb2.EndSessionResponse]
+    """EndSession ends a session; its client is told that an operator ended it."""
+    Reload: _grpc.UnaryUnaryMultiCallable[_control_pb2.ReloadRequest, _control_pb2.ReloadResponse]
+    """Reload reads the configuration again, and answers which keys changed and when each takes
+    effect, as JSON. An error in a file changes nothing.
+    """
 
 @_typing.type_check_only
 class ControlAsyncStub(ControlStub):
@@ -170,7 +178,15 @@ class ControlAsyncStub(ControlStub):
     ListChangingPods: _aio.UnaryUnaryMultiCallable[_control_pb2.ListChangingPodsRequest, _control_pb2.ListChangingPodsResponse]  # type: ignore[assignment]
     """ListChangingPods answers with the pods that are being made or removed."""
     SetLogLevel: _aio.UnaryUnaryMultiCallable[_control_pb2.SetLogLevelRequest, _control_pb2.SetLogLevelResponse]  # type: ignore[assignment]
-    """SetLogLevel changes the level of the daemon's log until it ends."""
+    """SetLogLevel changes the level of the daemon's log until it ends, or until a reload."""
+    ListSessions: _aio.UnaryUnaryMultiCallable[_control_pb2.ListSessionsRequest, _control_pb2.ListSessionsResponse]  # type: ignore[assignment]
+    """ListSessions answers with the running sessions of exec, attach and port-forward."""
+    EndSession: _aio.UnaryUnaryMultiCallable[_control_pb2.EndSessionRequest, _control_pb2.EndSessionResponse]  # type: ignore[assignment]
+    """EndSession ends a session; its client is told that an operator ended it."""
+    Reload: _aio.UnaryUnaryMultiCallable[_control_pb2.ReloadRequest, _control_pb2.ReloadResponse]  # type: ignore[assignment]
+    """Reload reads the configuration again, and answers which keys changed and when each takes
+    effect, as JSON. An error in a file changes nothing.
+    """
 
 class ControlServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -455,6 +471,32 @@ class ControlServicer(metaclass=_abc_1.ABCMeta):
         request: _control_pb2.SetLogLevelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.SetLogLevelResponse, _abc.Awaitable[_control_pb2.SetLogLevelResponse]]:
-        """SetLogLevel changes the level of the daemon's log until it ends."""
+        """SetLogLevel changes the level of the daemon's log until it ends, or until a reload."""
+
+    @_abc_1.abstractmethod
+    def ListSessions(
+        self,
+        request: _control_pb2.ListSessionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.ListSessionsResponse, _abc.Awaitable[_control_pb2.ListSessionsResponse]]:
+        """ListSessions answers with the running sessions of exec, attach and port-forward."""
+
+    @_abc_1.abstractmethod
+    def EndSession(
+        self,
+        request: _control_pb2.EndSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.EndSessionResponse, _abc.Awaitable[_control_pb2.EndSessionResponse]]:
+        """EndSession ends a session; its client is told that an operator ended it."""
+
+    @_abc_1.abstractmethod
+    def Reload(
+        self,
+        request: _control_pb2.ReloadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.ReloadResponse, _abc.Awaitable[_control_pb2.ReloadResponse]]:
+        """Reload reads the configuration again, and answers which keys changed and when each takes
+        effect, as JSON. An error in a file changes nothing.
+        """
 
 def add_ControlServicer_to_server(servicer: ControlServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -15,6 +15,7 @@ from cri_shim.pb.state_pb2 import PodRecord
 from cri_shim.rpc.control_containers import ControlContainers
 from cri_shim.rpc.control_images import ControlImages
 from cri_shim.rpc.control_pods import ControlPods
+from cri_shim.rpc.control_sessions import ControlSessions
 from cri_shim.rpc.ending import Ending
 from cri_shim.rpc.stream_urls import StreamUrls
 
@@ -23,14 +24,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Reports:
-    """What the runtime tells of itself, as JSON-able values."""
+    """What the runtime tells of itself, as JSON-able values; `reload` changes it."""
 
     info: Callable[[], Awaitable[dict[str, Any]]]
     check: Callable[[], Awaitable[list[dict[str, Any]]]]
     config: Callable[[], dict[str, Any]]
+    reload: Callable[[], Awaitable[dict[str, Any]]]
 
 
-class ControlService(ControlImages, ControlPods, ControlContainers):
+class ControlService(ControlImages, ControlPods, ControlContainers, ControlSessions):
     def __init__(self, engine: Engine, reports: Reports, streams: StreamUrls) -> None:
         self._engine = engine
         self._ending = Ending()
@@ -49,6 +51,9 @@ class ControlService(ControlImages, ControlPods, ControlContainers):
 
     async def Config(self, request: control.ConfigRequest) -> control.ConfigResponse:
         return control.ConfigResponse(json=json.dumps(self._reports.config()))
+
+    async def Reload(self, request: control.ReloadRequest) -> control.ReloadResponse:
+        return control.ReloadResponse(json=json.dumps(await self._reports.reload()))
 
     async def SetLogLevel(self, request: control.SetLogLevelRequest) -> control.SetLogLevelResponse:
         before = log.current_level()

@@ -7,6 +7,7 @@ while its blob comes, once per diff-id into a temporary name under `layers` and 
 and config move to `images/blobs`; then the image record makes the image visible.
 
 - `image_store`: combines all these; recovery and garbage collection
+- `settings`: what a reload of the configuration replaces
 - `fetching`: brings the missing layers of an image from a registry
 - `trust`: which images are accepted, and by whose signatures
 - `archives`: copies of images by skopeo, in and out of archives

@@ -51,6 +51,7 @@ from cri_shim.store.mounting.layer_mounts import LayerMounts
 from cri_shim.store.mounting.mounted import Mounted
 from cri_shim.store.mounting.rootfs import Rootfs
 from cri_shim.store.pins import Pins
+from cri_shim.store.settings import ImageSettings
 from cri_shim.store.trust.policies import Policies
 from cri_shim.untrusted import read_file
 
@@ -101,14 +102,12 @@ class ImageStore:
         self.layouts = root / "images" / "layouts"
         self.blobs = Blobs(root / "images" / "blobs" / "sha256")
         self.containers = root / "containers"
-        self.skopeo = skopeo
         self.architecture = architecture or manifest.host_architecture()
-        self.transport = transport
-        self.search = list(search)
-        self.pins = pins or Pins()
-        self.policies = policies or Policies()
+        fetcher = fetcher or Fetcher(architecture=self.architecture)
+        policies, pins = policies or Policies(), pins or Pins()
+        own = ImageSettings(skopeo, fetcher, tuple(search), pins, policies, transport)
+        self.follow(lambda: own)
         self.layer_mounts = LayerMounts(run_root / "layers")
-        self.fetcher = fetcher or Fetcher(architecture=self.architecture)
         self.layers = Layers(
             root / "layers",
             self.layer_mounts,
@@ -143,6 +142,34 @@ class ImageStore:
         self.artifact_trees = ArtifactTrees(self.layers, self.catalog, additions, self.blobs)
         self._layer_blobs: dict[str, frozenset[str]] = {}  # image id -> digests
         self._background = Tasks()
+
+    def follow(self, settings: Callable[[], ImageSettings]) -> None:
+        """Take the settings of each use from `settings`, which is cheap, from now on."""
+        self.settings = settings
+
+    @property
+    def skopeo(self) -> Skopeo:
+        return self.settings().skopeo
+
+    @property
+    def fetcher(self) -> Fetcher:
+        return self.settings().fetcher
+
+    @property
+    def search(self) -> Sequence[str]:
+        return self.settings().search
+
+    @property
+    def pins(self) -> Pins:
+        return self.settings().pins
+
+    @property
+    def policies(self) -> Policies:
+        return self.settings().policies
+
+    @property
+    def transport(self) -> str:
+        return self.settings().transport
 
     async def recover(self, images: Iterable[ImageRecord], layers: Iterable[LayerRecord]) -> None:
         """Take over the state of the last daemon: load the records, delete files without a record.

@@ -21,6 +21,7 @@ class Pins:
         """`search` are the registries of short names. InvalidArgument for what is no image name."""
         self._names: set[str] = set()
         self._ids: set[str] = set()
+        self._added: set[str] = set()
         globs: list[str] = []
         for pattern in patterns:
             if "*" in pattern:
@@ -33,11 +34,15 @@ class Pins:
 
     def add(self, ids: Iterable[str]) -> None:
         """Pin these images until the daemon ends."""
-        self._ids.update(ids)
+        self._added.update(ids)
+
+    def share(self, other: "Pins") -> None:
+        """Have the images that were added to `other`, and that will be added to either."""
+        self._added = other._added
 
     def has(self, image: ImageRecord) -> bool:
         """Return whether the image is pinned, by its record, its id or one of its names."""
-        if image.pinned or image.id in self._ids:
+        if image.pinned or image.id in self._ids or image.id in self._added:
             return True
         if not self._names and self._globs is None:
             return False

@@ -11,6 +11,7 @@
 - `upgrade`: decides which protocol a request is upgraded to
 - `link`: the interfaces between a connection (Link) and its session (Session)
 - `sessions`: makes the session of a request
+- `register`: the running sessions as objects: listed, ended, noted in the audit record
 - `resources`: the shared resources that a session gets
 - `spdy_session`, `ws_session`: exec and attach over SPDY streams or WebSocket channels
 - `remotecommand`: the part that both share; connects a client with an InteractiveSession

@@ -42,9 +42,12 @@ Answer = Refusal | tuple[Agreed, Opener]
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Shared:
-    """What connections share: `idle` is the limit of silence of a session in seconds."""
+    """What connections share: `idle` is the limit of silence of a session in seconds.
+
+    A reload changes `idle`; each session sees the new limit when it is next checked.
+    """
 
     idle: float
     rounds: Rounds
@@ -210,6 +213,9 @@ class ClientConnection(asyncio.Protocol):
         self._unread.hold(backlog)
         if backlog > (FAIR_OUTPUT if self._shared.output.tight else FLOOD):
             self.abort()
+
+    def quiet(self) -> float:
+        return self._loop.time() - self._used
 
     def backlog(self) -> int:
         return self._transport.get_write_buffer_size()

@@ -50,6 +50,7 @@ class RemoteCommand:
         self._begin = begin
         self._peer = peer
         self._spawn, self._named = resources.spawn, resources.named
+        self._finished = resources.finished
         self._waiting = resources.input.share(INPUT_HIGH, peer.throttle)
         self._task: asyncio.Task[None] | None = None
         self._session: InteractiveSession | None = None
@@ -128,6 +129,7 @@ class RemoteCommand:
             _log.exception("a streaming session met a bug")
             outcome = Outcome(error=f"{type(e).__name__}: {e}")
         if not self._gone:
+            self._finished(outcome)
             self._peer.finish(outcome)
 
     async def _converse(self) -> Outcome:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from cri_shim.activity.error_names import Named
 from cri_shim.streaming.memory import Pool
+from cri_shim.wire.remotecommand import Outcome
 
 Spawn = Callable[[str, Coroutine[Any, Any, None]], "asyncio.Task[None]"]
 
@@ -25,7 +26,8 @@ class Connections(Protocol):
 class Resources:
     """`refused` is called with the reason when a client is ended or a request of it refused.
 
-    `named` finds the names of objects for errors.
+    `named` finds the names of objects for errors. `finished` is called with the outcome of a
+    command, which its client gets.
     """
 
     spawn: Spawn
@@ -33,3 +35,4 @@ class Resources:
     connections: Connections
     refused: Callable[[str], None]
     named: Named
+    finished: Callable[[Outcome], None] = lambda outcome: None

@@ -9,13 +9,17 @@ into a container.
 
 import asyncio
 import functools
+import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from types import TracebackType
 
 import h11
 
+from cri_shim.activity import caller
 from cri_shim.aio import descriptors
 from cri_shim.aio.rounds import Rounds
+from cri_shim.audit.journal import Journal
 from cri_shim.containers import exec as container_exec
 from cri_shim.containers import interactive
 from cri_shim.engine import Engine
@@ -28,6 +32,7 @@ from cri_shim.streaming.connection import Answer, ClientConnection, Shared
 from cri_shim.streaming.link import Link, Session
 from cri_shim.streaming.listener import Listener
 from cri_shim.streaming.memory import TOTAL_OUTPUT, Pool
+from cri_shim.streaming.register import Register, Running
 from cri_shim.streaming.sessions import PURPOSES, PendingRequest, Request, Sessions
 from cri_shim.streaming.slots import Slot, Slots
 from cri_shim.streaming.tickets import Tickets
@@ -35,6 +40,8 @@ from cri_shim.streaming.upgrade import Agreed, Refusal, agree
 
 MAX_WITHOUT_SESSION = 256  # connections without a session; above the limit the oldest is dropped
 MAX_PORTS = 127  # ports of one request: the limit of the legacy WebSocket channels
+_log = logging.getLogger(__name__)
+
 DRAIN_S = 2.0  # for sessions to end at shutdown: send the status to the client, end the command
 
 
@@ -57,14 +64,18 @@ class StreamingConfig:
 class StreamingServer:
     """`async with StreamingServer(...)`: it serves inside the block and is drained after it."""
 
-    def __init__(self, engine: Engine, config: StreamingConfig) -> None:
+    def __init__(
+        self, engine: Engine, config: StreamingConfig, journal: Journal | None = None
+    ) -> None:
+        """`journal` is the audit record, in which sessions are noted."""
         self._engine = engine
         self._config = config
         clock = asyncio.get_running_loop().time
         self._tickets: Tickets[PendingRequest] = Tickets(clock, lambda pending: pending.slot.free())
         self._descriptors = descriptors.limit()
         self._slots = Slots(config.most, config.most_of_pod, self._descriptors)
-        self._sessions = Sessions(engine, self._slots)
+        self._register = Register(self._named, journal)
+        self._sessions = Sessions(engine, self._slots, self._register)
         self._shared = Shared(config.idle, Rounds(), Pool(TOTAL_OUTPUT))
         self._connections: dict[ClientConnection, Slot | None] = {}
         self._without_session: dict[Link, ClientConnection] = {}  # oldest first
@@ -107,6 +118,11 @@ class StreamingServer:
             await self._wait_empty()
         await self._sessions.close()
 
+    def limit(self, idle: float, most: int, most_of_pod: int) -> None:
+        """Change the limits of sessions, see StreamingConfig."""
+        self._shared.idle = idle
+        self._slots.limit(most, most_of_pod)
+
     async def _wait_empty(self) -> None:
         if self._connections:
             self._empty.clear()
@@ -134,6 +150,19 @@ class StreamingServer:
         pod_id = forward.ready(self._engine, request.pod_sandbox_id).id
         return self._issue(request, pod_id, pod_id)
 
+    def _named(self, kind: str, id: str) -> object | None:
+        return self._engine.objects.named(kind, id)
+
+    def sessions(self) -> Iterable[Running]:
+        """Return the running sessions, the oldest first."""
+        return self._register
+
+    def end_session(self, id: str) -> None:
+        """End the session of an id, or of a unique beginning of one. NotFound."""
+        running = self._register.find(id)
+        _log.info("%s session %s of %s is ended", running.purpose, running.id, running.object)
+        running.end("the session was ended by an operator")
+
     def _issue(self, request: Request, id: str, pod_id: str) -> str:
         kept = type(request)()
         kept.CopyFrom(request)  # type: ignore[arg-type]
@@ -143,7 +172,9 @@ class StreamingServer:
             kept.container_id = id
         purpose = PURPOSES[type(kept)]
         self._tickets.expire()
-        pending = PendingRequest(kept, pod_id, self._slots.take(pod_id, purpose))
+        call = caller.current()
+        peer = None if call is None else call.peer
+        pending = PendingRequest(kept, pod_id, self._slots.take(pod_id, purpose), peer)
         if self._config.certificate is not None:
             self._config.certificate.refresh()
         return f"{self.base_url}/{purpose}/{self._tickets.issue(pending)}"
@@ -187,8 +218,8 @@ class StreamingServer:
         return agreed, functools.partial(self._open, agreed, pending)
 
     def _open(self, agreed: Agreed, pending: PendingRequest, link: Link) -> Session:
-        self._without_session.pop(link, None)
-        return self._sessions.open(agreed, pending, link)
+        client = self._without_session.pop(link)
+        return self._sessions.open(agreed, pending, client)
 
 
 def _url(host: str, port: int, *, tls: bool) -> str:

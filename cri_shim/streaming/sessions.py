@@ -10,6 +10,7 @@ from typing import Any
 
 from cri_shim import lifecycle
 from cri_shim.activity.error_names import naming_objects
+from cri_shim.activity.peer import Peer
 from cri_shim.aio.tasks import Tasks
 from cri_shim.containers import interactive
 from cri_shim.engine import Engine
@@ -18,6 +19,7 @@ from cri_shim.pb import control_pb2 as control
 from cri_shim.pods import forward
 from cri_shim.streaming.link import Link, Session
 from cri_shim.streaming.memory import TOTAL_INPUT, Pool
+from cri_shim.streaming.register import Client, Register
 from cri_shim.streaming.resources import Resources
 from cri_shim.streaming.slots import Slot, Slots
 from cri_shim.streaming.spdy_forward import SpdyForward
@@ -46,6 +48,7 @@ class PendingRequest:
     request: Request
     pod_id: str
     slot: Slot
+    peer: Peer | None = None  # the process that asked, if its socket tells it
 
     @property
     def purpose(self) -> Purpose:
@@ -55,19 +58,30 @@ class PendingRequest:
 class Sessions:
     """`open` makes a session, `ended` must be called with its link. `close` ends all tasks."""
 
-    def __init__(self, engine: Engine, slots: Slots) -> None:
+    def __init__(self, engine: Engine, slots: Slots, register: Register) -> None:
         self._engine = engine
+        self._register = register
         self._slots = slots
         self._input = Pool(TOTAL_INPUT)
         self._tasks = Tasks()
         self._pod_watches: dict[Link, asyncio.Task[None]] = {}
 
-    def open(self, agreed: Agreed, pending: PendingRequest, link: Link) -> Session:
+    def open(self, agreed: Agreed, pending: PendingRequest, client: Client) -> Session:
         """Make the session of a client whose request was accepted."""
         request = pending.request
+        container = "" if isinstance(request, api.PortForwardRequest) else request.container_id
+        running = self._register.begin(
+            pending.purpose, pending.pod_id, container, pending.peer, client
+        )
         refused = functools.partial(self._log_refusal, pending)
         named = self._engine.objects.named
-        resources = Resources(self._tasks.spawn, self._input, self._slots, refused, named)
+        resources = Resources(
+            self._tasks.spawn, self._input, self._slots, refused, named, running.finished
+        )
+        running.session = self._made(agreed, request, client, resources)
+        return running.session
+
+    def _made(self, agreed: Agreed, request: Request, link: Link, resources: Resources) -> Session:
         if isinstance(request, api.PortForwardRequest):
             return self._forward(agreed, request, link, resources)
         begin: Callable[..., Coroutine[Any, Any, interactive.InteractiveSession]]
@@ -115,6 +129,7 @@ class Sessions:
 
     def ended(self, link: Link) -> None:
         """The client has gone. A link without a session is ignored."""
+        self._register.ended(link)
         if (watch := self._pod_watches.pop(link, None)) is not None:
             watch.cancel()
 

@@ -27,6 +27,10 @@ class Slots:
         self._taken: Counter[str] = Counter()  # by pod
         self._connections = 0
 
+    def limit(self, most: int, most_of_pod: int) -> None:
+        """Change the limits. Sessions above a lower limit stay."""
+        self._most, self._most_of_pod = most, most_of_pod
+
     def take(self, pod_id: str, purpose: str) -> "Slot":
         """Take a slot for a session of a pod; ResourceExhausted names the limit that is reached."""
         if (count := self._taken[pod_id]) >= self._most_of_pod:

@@ -89,6 +89,10 @@ def _streams(request: Any) -> None:
         raise InvalidArgument("stdout", "one of stdin, stdout and stderr is required")
 
 
+def _end_session(request: control.EndSessionRequest) -> None:
+    fields.identifier("id", request.id)
+
+
 def _forward(request: api.PortForwardRequest) -> None:
     _of_pod(request)
     for index, port in enumerate(request.port):
@@ -295,6 +299,9 @@ _CHECKS: dict[type[Message], Callable[[Any], None]] = {
     control.CopyToContainerRequest: _copy_to,
     control.ListChangingPodsRequest: _nothing,
     control.SetLogLevelRequest: _nothing,  # the service knows the levels
+    control.ReloadRequest: _nothing,
+    control.ListSessionsRequest: _nothing,
+    control.EndSessionRequest: _end_session,
 }
 
 COVERED = frozenset(_CHECKS)

@@ -67,7 +67,8 @@ def configuration(version: str) -> str:
             table = here
             lines += _section(f"table [{table}]" if table else "top level")
         value = line(name, current(defaults, KEYS[name]), "").removesuffix("#").rstrip(" #")
-        lines += _definition(value, f"{KEYS[name].doc}.")
+        effect = f"Takes effect by a {KEYS[name].when.value}."
+        lines += _definition(value, f"{KEYS[name].doc}. {effect}")
     lines += _section("tables [runtimes.NAME]")
     for field, key in HANDLER_KEYS.items():
         lines += _definition(field, f"{key.doc}.")

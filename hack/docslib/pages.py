@@ -1,12 +1,14 @@
-"""The pages that are made from the source, by the name of the file in docs/."""
+"""The pages that are made from the source, by the path of the file from docs/."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from hack.docslib import library_page, messages_page
+from hack.docslib import library_page, messages_page, sample
 
 DIRECTORY = Path(__file__).parents[2] / "docs"
 PAGES: Mapping[str, Callable[[], str]] = {
     "library.md": library_page.text,
     "messages.md": messages_page.text,
+    "settings.md": sample.page,
+    "../deploy/config.toml": sample.text,
 }

@@ -21,6 +21,7 @@ from cri_shim.untrusted import one_line
 EXAMPLES = """
 cri-shim config
 cri-shim config -o json
+cri-shim config --diff
 cri-shim --config new.toml config --check
 cri-shim config --check --node
 cri-shim config --from-crio /etc/crio/crio.conf
@@ -35,6 +36,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--node", action="store_true", help="with --check, also check the node: see cri-shim check"
     )
+    parser.add_argument(
+        "--diff", action="store_true",
+        help="show only what differs: from the defaults, and the files from what runs",
+    )  # fmt: skip
     parser.add_argument("--docs", action="store_true", help="also describe each key")
     parser.add_argument(
         "--from-libpod",
@@ -60,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if args.check or args.node:
         return _check(args)
-    return _show(args)
+    return _diff(args) if args.diff else _show(args)
 
 
 def _show(args: argparse.Namespace) -> int:
@@ -80,6 +85,24 @@ def _show(args: argparse.Namespace) -> int:
     else:
         print(f"# in force in the daemon on {socket}, process {running['pid']}")
     print(whole(settings, docs=args.docs, running=running), end="")
+    return 0
+
+
+def _diff(args: argparse.Namespace) -> int:
+    from cri_shim.cli.config_diff import columns, differences
+    from cri_shim.report.configuration import plain
+
+    settings = config.load(args.config, args.overrides)
+    running = asyncio.run(_in_force(args, settings))
+    found = list(differences(settings, running, plain))
+    if not found and args.output in ("table", "wide"):
+        print("every key has its default" + ("" if running else "; no daemon answers"))
+        return 0
+    output.show(
+        args, found, columns(running is not None),
+        document=lambda: [difference.facts() for difference in found],
+        id=lambda difference: difference.key, name=lambda difference: difference.key,
+    )  # fmt: skip
     return 0
 
 

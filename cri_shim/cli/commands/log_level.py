@@ -15,7 +15,7 @@ cri-shim log-level debug
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "level", nargs="?", default="", choices=("", *LEVELS), metavar="LEVEL",
-        help=f"{', '.join(LEVELS)}; until the daemon ends: then the configuration counts again",
+        help=f"{', '.join(LEVELS)}; until the daemon ends or reloads; then the configuration's",
     )  # fmt: skip
     output.add_object(parser)
 

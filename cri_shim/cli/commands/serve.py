@@ -1,8 +1,9 @@
 """Run the daemon.
 
 SIGTERM and SIGINT stop the daemon and leave every container running; a second signal has no effect.
-SIGHUP is ignored: closing a terminal must not end a node's pods. An unprivileged user's daemon
-first moves into a user namespace (cri_shim.rootless).
+SIGHUP reads the configuration again, as `cri-shim reload` does; an error in it is logged, and
+nothing changes then. An unprivileged user's daemon first moves into a user namespace
+(cri_shim.rootless).
 """
 
 import argparse
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from cri_shim import config, log
 from cri_shim.aio import descriptors
 from cri_shim.cli import notify
+from cri_shim.cli.reloads import Reloads
 from cri_shim.errors import StateError
 
 _log = logging.getLogger(__name__)
@@ -53,8 +55,10 @@ async def _serve(args: argparse.Namespace) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, runtime.stop)
-    loop.add_signal_handler(signal.SIGHUP, _log.info, "SIGHUP is ignored")
+    loop.add_signal_handler(signal.SIGHUP, _log.info, "SIGHUP: the files are being read just now")
     async with runtime:
+        reloads = Reloads(runtime.reload)
+        loop.add_signal_handler(signal.SIGHUP, reloads.ask)
         # No TaskGroup: it would wrap the one error that the user should see.
         watchdog = asyncio.create_task(notify.watchdog(), name="watchdog")
         try:
@@ -62,6 +66,8 @@ async def _serve(args: argparse.Namespace) -> int:
         finally:
             watchdog.cancel()
             await asyncio.wait([watchdog])
+            loop.add_signal_handler(signal.SIGHUP, _log.info, "SIGHUP: the daemon is stopping")
+            await reloads.close()
     return 0
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from cri_shim.cli.config_text import by_table, line
-from cri_shim.config.schema import HANDLER_KEYS, KEYS, Key
+from cri_shim.config.keys import Key
+from cri_shim.config.schema import HANDLER_KEYS, KEYS
 from cri_shim.config.source import Entry
 from cri_shim.errors import ConfigError
 from cri_shim.untrusted import printable

@@ -4,6 +4,7 @@ A worker is killed at the end of its pull. The next one is started then and kept
 start takes 0.1 s, most of it imports.
 """
 
+import copy
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -45,6 +46,16 @@ class Fetcher:
         self._layers_at_once = layers_at_once
         self.standby_s = standby
         self._standby = Standby("a worker for the next pull", Worker, standby)
+
+    def changed(
+        self, *, registries_conf: Path | None, patience: float, layers_at_once: int
+    ) -> "Fetcher":
+        """Return a fetcher with other settings, which has the worker that waits in common."""
+        other = copy.copy(self)
+        other._registries_conf = registries_conf
+        other._patience = patience
+        other._layers_at_once = layers_at_once
+        return other
 
     @asynccontextmanager
     async def open(

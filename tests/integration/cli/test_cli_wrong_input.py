@@ -23,7 +23,10 @@ WRONG: tuple[tuple[str, ...], ...] = (
     ("image", "rm", ""), ("image", "tag", "localhost/busybox:test", "A B"),
     ("image", "save", "nosuch", "/nope/x"), ("image", "load", "/nope"), ("image", "pull", "a b"),
     ("ps", "--pod", "x y"), ("ps", "--name", "("), ("pods", "--label", "x"), ("hooks", "nosuch"),
-    ("config", "--from-crio", "/nope"), ("log-level", "x"), ("serv",), ("pods", "-o", "nosuch"),
+    ("config", "--from-crio", "/nope"), ("log-level", "x"), ("sessions", "end", "nosuch"),
+    ("sessions", "end"), ("sessions", "nosuch"), ("audit",), ("audit", "--file", "/nope"),
+    ("audit", "verify", "--file", "/nope"), ("audit", "--last", "x"), ("reload", "x"),
+    ("serv",), ("pods", "-o", "nosuch"),
     ("pods", "-o", "go-template={{"), ("--nosuch",),
 )  # fmt: skip
 

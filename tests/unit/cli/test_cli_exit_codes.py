@@ -21,6 +21,7 @@ from cri_shim.cli.global_flags import overrides
         (errors.Unavailable("x"), 1),
         (errors.Unreachable("x"), 3),
         (errors.NotFound("x"), 4),
+        (errors.PermissionDenied("x"), 5),
         (exit_codes.UsageError("x"), 2),
         (exit_codes.Exit(127, "x"), 127),
     ],

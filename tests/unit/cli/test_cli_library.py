@@ -20,6 +20,7 @@ COMMANDS = {
     "Runtime.create_pod": "run",
     "Runtime.containers": "ps",
     "Runtime.container": "inspect",
+    "Runtime.reload": "reload",
     "Runtime.prune": "prune",
     "Runtime.images": "image list",
     "Runtime.image": "image inspect",

@@ -92,8 +92,8 @@ def _printing(of: argparse.ArgumentParser) -> list[Any]:
     return [p for p in found if "--output" in p._option_string_actions and p.prog not in _OTHER]
 
 
-# export and report write a file; events are lines without an end.
-_OTHER = ("cri-shim export", "cri-shim report", "cri-shim events")
+# export and report write a file; events and the audit record are lines without an end.
+_OTHER = ("cri-shim export", "cri-shim report", "cri-shim events", "cri-shim audit")
 
 
 def test_every_command_that_prints_objects_has_the_same_formats() -> None:

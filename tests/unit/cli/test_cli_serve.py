@@ -40,12 +40,16 @@ class Runtime:
     def stop(self) -> None:
         self.stopping.set()
 
+    async def reload(self) -> None:
+        self.events.append("reloaded")
+
     async def serve(self, ready: Callable[[], None]) -> None:
         if self.failure is not None:
             raise self.failure
         ready()
         for number in self.signals:
             os.kill(os.getpid(), number)
+            await asyncio.sleep(0.01)
         await self.stopping.wait()
         self.events.append("served")
 
@@ -67,10 +71,10 @@ def test_a_signal_stops_the_daemon_in_order(runtime: type[Runtime], number: sign
     assert runtime.events == ["made {'server.root': '/r'}", "opened", "served", "closed"]
 
 
-def test_sighup_does_not_stop_the_daemon(runtime: type[Runtime]) -> None:
+def test_sighup_reloads_and_does_not_stop_the_daemon(runtime: type[Runtime]) -> None:
     runtime.signals = (signal.SIGHUP, signal.SIGTERM)
     assert main(["serve"]) == 0
-    assert runtime.events[-2:] == ["served", "closed"]
+    assert runtime.events[-3:] == ["reloaded", "served", "closed"]
 
 
 def test_an_error_of_the_runtime_is_one_sentence(

@@ -19,5 +19,9 @@ def test_the_kubelet_ends_first_and_can_end_its_pods_in_time(unit: ConfigParser)
     assert "kubelet.service" in unit["Unit"]["Before"].split()  # units stop in reverse order
 
 
+def test_systemctl_reload_tells_whether_the_files_were_right(unit: ConfigParser) -> None:
+    assert unit["Service"]["ExecReload"].endswith("/cri-shim reload")  # it waits, and may fail
+
+
 def test_systemd_does_not_end_containers_and_monitors_with_the_service(unit: ConfigParser) -> None:
     assert (unit["Service"]["KillMode"], unit["Service"]["Delegate"]) == ("process", "yes")

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cri_shim.config import Config, Places, load
-from cri_shim.config.schema import KEYS, Key
+from cri_shim.config.keys import Key
+from cri_shim.config.schema import KEYS
 from cri_shim.errors import ConfigError
 
 NOWHERE = Places(own=Path("/nowhere"), drop_ins=Path("/nowhere"), libpod=())
