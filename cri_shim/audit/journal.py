@@ -1,8 +1,8 @@
 """What is written into the audit record: a line when a change or a session begins, one at its end.
 
 With `refuse`, a change begins only when its line is on the disk; while the record cannot be
-written, changes are refused and reads continue. With `continue`, changes continue, and lines that do not
-fit into the queue are lost and counted.
+written, changes are refused and reads continue. With `continue`, changes continue, and lines that
+do not fit into the queue are lost and counted.
 """
 
 import asyncio

@@ -37,7 +37,7 @@ lifecycle.py has all phases and their order.
 - `volumes`: mounts image volumes
 - `devices`, `cdi`: the device nodes of a container
 - `plan`: the document that a container would have, with the origins of its fields
-- `passwd`: lines of /etc/passwd and /etc/group for a user whom the image does not know
+- `passwd`: lines of /etc/passwd and /etc/group for a user that the image does not know
 - `sources`: mounts the sources of bind mounts for the OCI runtime, by descriptor, during a start
 
 Every phase change is written before the action. If the daemon dies in between, the records name

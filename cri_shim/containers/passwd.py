@@ -1,4 +1,4 @@
-"""Lines of /etc/passwd and /etc/group for a user whom the image does not know.
+"""Lines of /etc/passwd and /etc/group for a user that the image does not know.
 
 A pod may have any uid, and some programs refuse to run as a user without a name. The lines are
 appended to the container's own files, which keep their owner and mode. No process runs in the root

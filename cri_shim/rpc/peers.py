@@ -104,5 +104,9 @@ class Peers:
         """Return the connection of a call from what gRPC tells; None if it came through no gate.
 
         Nobody else can have the name while it is in use: it is bound in the abstract namespace.
+        PermissionDenied if the connection has gone: what its peer may do is not known any more.
         """
-        return self._named.get(told)
+        connection = self._named.get(told)
+        if connection is None and told.startswith(_OF_GRPC):
+            raise PermissionDenied("the connection of this call has ended before the call began")
+        return connection

@@ -218,7 +218,11 @@ async def test_wrong_input_is_one_sentence_and_an_exit_code_by_its_kind(
 
 async def _load_volumes(cri: Cri) -> None:
     archive = cri.daemon.directory / "volumes.tar"
-    image = {"Volumes": {"/var/own": {}}, "WorkingDir": "/tmp", "Entrypoint": ["sh"]}
+    image: dict[str, object] = {
+        "Volumes": {"/var/own": {}},
+        "WorkingDir": "/tmp",
+        "Entrypoint": ["sh"],
+    }
     busybox.archive(archive, image, VOLUMES)
     await cri.daemon.load(archive)
 

@@ -49,7 +49,7 @@ class Watched(Daemon):
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     record = tmp_path_factory.mktemp("audit") / "record.jsonl"
     settings: dict[str, Any] = {"audit.file": str(record), "audit.on_failure": "refuse"}
-    with private_daemon(kind=Watched, **settings) as started:
+    with private_daemon(0, Watched, **settings) as started:
         yield started
 
 

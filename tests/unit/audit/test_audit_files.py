@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from cri_shim.audit import files
 from cri_shim.audit.files import Files, rotated
 from cri_shim.audit.verify import lines, verify
 
@@ -110,7 +109,7 @@ def test_a_full_disk_tears_no_line(file: Path, monkeypatch: pytest.MonkeyPatch) 
         room[0] -= count
         return count
 
-    monkeypatch.setattr(files.os, "write", write)
+    monkeypatch.setattr("cri_shim.audit.files.os.write", write)
     with pytest.raises(OSError, match="No space left"):
         made.append([{"event": "x"}, {"event": "y"}])
     with pytest.raises(OSError, match="No space left"):

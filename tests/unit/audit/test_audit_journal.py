@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cri_shim.activity.peer import Peer
-from cri_shim.audit import files, writer
+from cri_shim.audit import writer
 from cri_shim.audit.files import Files
 from cri_shim.audit.journal import DENIED_PER_S, Journal
 from cri_shim.audit.verify import verify
@@ -37,7 +37,7 @@ class Disk:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             return real(fd, data)
 
-        monkeypatch.setattr(files.os, "write", write)
+        monkeypatch.setattr("cri_shim.audit.files.os.write", write)
 
 
 @pytest.fixture

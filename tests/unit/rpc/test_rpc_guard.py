@@ -92,9 +92,11 @@ def test_a_call_without_a_gate_has_no_peer() -> None:
     assert Guard(Peers(), None).enter("StopContainer", "unix:") is None
 
 
-def test_a_connection_that_has_ended_has_no_name() -> None:
+def test_a_call_whose_connection_has_ended_is_refused() -> None:
+    """Otherwise a peer with few rights gains all: it closes before the call begins."""
     peers = Peers()
-    access = Access(Path("/run/s"), "read-only", frozenset())
+    access = Access(Path("/run/s"), "read-only", frozenset({"Version"}))
     name = peers.name(Connection(PEER, frozenset(), access))
     peers.forget(name)
-    assert peers.of(f"unix-abstract:{name}") is None
+    with pytest.raises(PermissionDenied, match="has ended before the call began"):
+        Guard(peers, None).enter("StopContainer", f"unix-abstract:{name}")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cri_shim.pb import api_pb2
-from cri_shim.spec import origins, plan
+from cri_shim.spec import container, origins, plan, process, users
 from cri_shim.spec.container import ContainerInput
 from cri_shim.spec.document import Document
 from cri_shim.spec.node_defaults import HandlerDefaults, NodeDefaults
@@ -30,9 +30,10 @@ def test_every_field_of_the_documents_on_file_has_an_origin(
     case: Callable[[], Document], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recorders: list[Recorder] = []
-    build = plan.container.build
+    build = container.build
 
     def recorded(inp: ContainerInput) -> Document:
+        assert isinstance(inp.origins, Recorder)
         recorders.append(inp.origins)
         return build(inp)
 
@@ -40,7 +41,7 @@ def test_every_field_of_the_documents_on_file_has_an_origin(
     monkeypatch.setattr(
         golden, "given", lambda *a, **kw: replace(made(*a, **kw), origins=Recorder())
     )
-    monkeypatch.setattr(plan.container, "build", recorded)
+    monkeypatch.setattr("cri_shim.spec.plan.container.build", recorded)
     document = case()
     found = recorders[0].of(document)
     lost = [path for path, origin in found.items() if origin == origins.UNKNOWN]
@@ -85,7 +86,9 @@ def test_each_capability_has_its_own_origin() -> None:
 
 
 def test_an_annotation_has_the_origin_of_its_value() -> None:
-    handler = HandlerDefaults(annotations={"a": "1", "b": "1", "c": "1"}, allowed_annotations="*")
+    handler = HandlerDefaults(
+        annotations={"a": "1", "b": "1", "c": "1"}, allowed_annotations=("*",)
+    )
     inp = golden.given(annotations={"a": "3"})
     inp.pod.annotations.update({"a": "2", "b": "2"})
     _, found = explained(replace(inp, of_handler=handler, handler="crun"))
@@ -129,8 +132,8 @@ def test_user_and_group_have_their_own_origins(
 ) -> None:
     recorder = Recorder()
     message = api_pb2.LinuxContainerSecurityContext(**context)
-    found = golden.users.resolve(message, image_user, golden.PASSWD, golden.GROUP, recorder)
-    named = recorder.of({"process": {"user": golden.process.user(found)}})
+    found = users.resolve(message, image_user, golden.PASSWD, golden.GROUP, recorder)
+    named = recorder.of({"process": {"user": process.user(found)}})
     if len(named) == 1:
         assert named == {"/process": uid}
     else:
