@@ -60,6 +60,8 @@ from cri_shim.shutdown import FORCED_STOP_S
 from cri_shim.streaming.server import StreamingServer
 
 _log = logging.getLogger(__name__)
+# A program that does not configure logging gets no lines of a library.
+logging.getLogger("cri_shim").addHandler(logging.NullHandler())
 
 
 class _Phase(enum.Enum):

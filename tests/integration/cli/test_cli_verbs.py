@@ -205,8 +205,8 @@ async def test_events_go_on_until_they_are_interrupted(cri: Cri) -> None:
                     await cri.remove_pod(await cri.run_pod())
             first = json.loads(await reading)
             following.kill(15)
+            assert await following.wait() == 143
         assert (first["kind"], first["namespace"]) == ("pod", "test")
-        assert await following.wait() == 143
     finally:
         await following.end()
 

@@ -79,7 +79,7 @@ def test_the_users_own_registries_conf_is_read(node: Machine, registry: Registry
     file.parent.mkdir(parents=True)
     file.write_text('unqualified-search-registries = ["registry.example"]\n')
     try:
-        shown = node.cri_shim("config")
+        shown = node.cri_shim("--socket", "/run/no-daemon", "config")
     finally:
         shutil.rmtree(file.parent.parent)
     assert str(file) in shown.stdout
