@@ -25,6 +25,8 @@ This is a map of the packages, top down. A package imports only packages that ar
     library      pods, containers and images as objects, for programs that use the library
     report       describes the parts of the runtime and of the node
     shutdown     stops and unmounts everything at once, for a forced end
+    metrics      the metrics for Prometheus; off unless configured
+    tracing      the traces for OpenTelemetry; off unless configured
     rpc          the gRPC edge: errors become status codes
     streaming    the HTTP edge: exec, attach and port-forward sessions
     problems     the one list of what is wrong with the node, for log, info, Status and check

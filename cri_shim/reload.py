@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cri_shim import assembly, config, log
+from cri_shim import assembly, config
 from cri_shim.aio.offload import offload
 from cri_shim.assembly import Programs
 from cri_shim.config import Config
@@ -26,6 +26,7 @@ from cri_shim.config.failures import Failures
 from cri_shim.config.keys import When
 from cri_shim.config.schema import KEYS
 from cri_shim.engine import Engine
+from cri_shim.log import setting
 from cri_shim.problems import Level
 from cri_shim.report import refused
 from cri_shim.report.configuration import plain
@@ -107,8 +108,8 @@ class Reloading:
         if streams is not None:
             ours = self.config.streaming
             streams.limit(ours.idle_timeout, ours.max_sessions, ours.max_sessions_per_pod)
-        if log.is_set_up():
-            log.set_level(self.config.server.log_level)
+        if setting.is_set_up():
+            setting.set_level(self.config.server.log_level)
 
     def close(self) -> None:
         """Release what reloads have made: calls in hand have ended."""
@@ -119,8 +120,8 @@ class Reloading:
 def _with_level(found: tuple[Change, ...], wanted: Config) -> tuple[Change, ...]:
     """Report the log level against the one in force, which `cri-shim log-level` may have set."""
     others = tuple(change for change in found if change.key != _LEVEL)
-    now, level = log.current_level(), wanted.server.log_level
-    if not log.is_set_up() or now == level:
+    now, level = setting.current_level(), wanted.server.log_level
+    if not setting.is_set_up() or now == level:
         return others
     return (Change(_LEVEL, now, level, wanted.origin[_LEVEL], KEYS[_LEVEL].when), *others)
 

@@ -304,7 +304,17 @@ class Runtime:
             streams = self._streams = assembly.streaming(running.config, engine, journal)
             sockets = assembly.sockets(running.config, journal)
             server = Server(sockets, engine, status, reports, streams, observation)
-            async with streams, observation, server:
+            traces = assembly.traces(running.config)
+            metrics = assembly.metrics(
+                running.config,
+                engine,
+                self._problems,
+                observation,
+                streams,
+                lambda: server.restarts,
+                traces.counts,
+            )
+            async with streams, observation, traces, metrics, server:
                 ready()
                 self._problems.tell()
                 _log.info("%s", await self._started())

@@ -82,6 +82,10 @@ class Work:
         self._background = Tasks()
         self.spawn = self._background.spawn
 
+    def in_background(self) -> int:
+        """Return the number of tasks in the background."""
+        return len(self._background)
+
     async def drain(self, timeout: float) -> None:
         """Give running work `timeout` seconds, then roll it back.
 

@@ -19,8 +19,10 @@ step has a beginning, an end and what it waited for; `Operation.finished` sees e
 - `operation`: one verb on one object: its open steps, and the time that its ended ones took
 - `operations`: all operations of a runtime; tells of steps that take long
 - `joining`: runs work as a task within an operation, and lets others wait for it
+- `request`: the id of the request that a task works for
 - `caller`: the call of a client, and the operation that it waits for
 - `peer`: the process at the other end of a connection
+- `observing`: observers of operations and steps: the metrics and the traces
 - `program`: a program's command line without secrets, for the log
 """
 

@@ -1,7 +1,8 @@
 """The call of a client, and the operation that it waits for."""
 
+import time
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cri_shim.activity.operation import Operation
 from cri_shim.activity.peer import Peer
@@ -12,10 +13,19 @@ class Caller:
     """One call. `operation` is the last one that it waited for; it may continue after the call.
 
     `peer` is the process that calls, if the socket tells it.
+
+    `id` is the id of the request; `began` is of the monotonic clock. `traceparent` and `tracestate`
+    are the client's (W3C Trace Context), "" without one.
     """
 
+    verb: str = ""
+    id: str = ""
+    traceparent: str = ""
+    tracestate: str = ""
     operation: Operation | None = None
     peer: Peer | None = None
+    began: float = field(default_factory=time.monotonic)
+    span: object = None  # of the tracing
 
     def outcome(self) -> str:
         """Return what becomes of the work when the caller gives up."""

@@ -6,7 +6,7 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from cri_shim.activity import caller, step
+from cri_shim.activity import caller, observing, step
 from cri_shim.activity.operation import Operation
 from cri_shim.activity.operations import Operations
 from cri_shim.activity.step import Step
@@ -21,8 +21,15 @@ def task_of(
     context = contextvars.copy_context()
     context.run(_enter, operation)
     task = asyncio.create_task(work, name=name, context=context)
-    task.add_done_callback(lambda _: operations.end(operation))
+    task.add_done_callback(lambda ended: operations.end(operation, _error_of(ended)))
     return task
+
+
+def _error_of(task: "asyncio.Task[Any]") -> BaseException | None:
+    """Return what an ended task raised, for observers only: asking marks it as retrieved."""
+    if not observing.observers:
+        return None
+    return asyncio.CancelledError() if task.cancelled() else task.exception()
 
 
 def _enter(operation: Operation) -> None:

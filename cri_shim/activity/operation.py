@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from cri_shim.activity.request import request_id
 from cri_shim.activity.step import Step
 from cri_shim.activity.subject import Subject
 
@@ -16,7 +17,8 @@ class Operation:
     """`subject` may be replaced when more is known of the object."""
 
     __slots__ = (
-        "abandoned", "cut_off", "open", "parts", "root", "since", "steps", "subject", "verb",
+        "abandoned", "cut_off", "open", "parts", "request_id", "root", "since", "span", "steps",
+        "subject", "verb",
     )  # fmt: skip
 
     def __init__(self, verb: str, subject: Subject) -> None:
@@ -28,6 +30,8 @@ class Operation:
         self.cut_off = ""  # what it waited for when it was cancelled
         self.steps: list[Step] = []  # the open ones, in the order of their beginning
         self.parts: dict[str, float] = {}  # name of an ended step without inner ones -> seconds
+        self.request_id = request_id.get()  # of the call that began it
+        self.span: object = None  # of the tracing
         self.root = Step(verb)
         self.root.operation = self
         self.root.began = self.root.moved = time.monotonic()
@@ -46,6 +50,10 @@ class Operation:
     def innermost(self) -> list[Step]:
         """Return the open steps that have no open step inside; they run side by side."""
         return [step for step in self.steps if not step.open_inside]
+
+    def age(self) -> float:
+        """Return the seconds since its beginning."""
+        return time.monotonic() - self.root.began
 
     @property
     def waits_for(self) -> str:

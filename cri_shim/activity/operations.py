@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from cri_shim.activity import caller, step
+from cri_shim.activity import caller, observing, step
 from cri_shim.activity.operation import Operation
+from cri_shim.activity.request import request_id
 from cri_shim.activity.step import Step
 from cri_shim.activity.subject import Subject
 
@@ -32,11 +33,16 @@ class Operations:
         self._open[operation] = None
         if self._timer is None:
             self._look_later()
+        for observer in observing.observers:
+            observer.operation_began(operation)
         return operation
 
-    def end(self, operation: Operation) -> None:
+    def end(self, operation: Operation, error: BaseException | None = None) -> None:
+        """Note the end; `error` is what the work raised."""
         operation.open = False
         self._open.pop(operation, None)
+        for observer in observing.observers:
+            observer.operation_ended(operation, error)
 
     @contextmanager
     def doing(self, verb: str, subject: Subject) -> Iterator[Operation]:
@@ -44,11 +50,15 @@ class Operations:
         outer = step.current()
         operation = self.begin(verb, subject)
         step.enter(operation.root)
+        error: BaseException | None = None
         try:
             yield operation
+        except BaseException as e:
+            error = e
+            raise
         finally:
             step.enter(outer)
-            self.end(operation)
+            self.end(operation, error)
 
     @contextmanager
     def serving(self, verb: str, subject: Subject) -> Iterator[Operation]:
@@ -94,6 +104,8 @@ class Operations:
 def _tell(operation: Operation, late: Step, now: float) -> None:
     level = logging.INFO if late.expected else logging.WARNING
     what = "still running" if late is operation.root else f"still waiting for {late.waits_for}"
+    mine = request_id.set(operation.request_id)  # the timer is of any operation
     step.log.log(
         level, "%s: %s (%s, %s)", operation.subject, what, operation.verb, late.lasted(now)
     )
+    request_id.reset(mine)

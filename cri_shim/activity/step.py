@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from cri_shim.activity import observing
 from cri_shim.activity import program as programs
 
 if TYPE_CHECKING:
@@ -28,12 +29,15 @@ class Step:
     `expected`: a caller has asked for this wait, such as the grace period of a stop: it is told at
     INFO, not as a warning. `program`: it waits for a program, whose run is then no step of its own.
     `progress` returns a number; while it changes, the step does not count as waiting. `on` is
-    another operation, which this one waits for.
+    another operation, which this one waits for. `counted` is what metrics count it as:
+    ("cni", PLUGIN, VERB) or ("oci", RUNTIME, VERB). Its block sets `failed` for a program that
+    failed without an exception.
     """
 
     __slots__ = (
-        "_seen", "_waits_for", "began", "ended", "expected", "inner", "limit", "moved", "name",
-        "on", "open_inside", "operation", "outer", "pid", "program", "progress", "tell_at", "told",
+        "_seen", "_waits_for", "began", "counted", "ended", "expected", "failed", "inner", "limit",
+        "moved", "name", "on", "open_inside", "operation", "outer", "pid", "program", "progress",
+        "span", "tell_at", "told",
     )  # fmt: skip
 
     def __init__(
@@ -46,11 +50,15 @@ class Step:
         program: bool = False,
         progress: Callable[[], int] | None = None,
         on: "Operation | None" = None,
+        counted: tuple[str, str, str] | None = None,
     ) -> None:
         self.name, self._waits_for = name, waits_for
         self.limit, self.expected, self.program = limit, expected, program
         self.progress, self._seen = progress, -1
         self.on = on
+        self.counted = counted
+        self.failed = False
+        self.span: object = None  # of the tracing
         self.pid = 0  # of the program that it waits for, while that runs
         self.outer: Step | None = None
         self.operation: Operation | None = None
@@ -69,6 +77,8 @@ class Step:
             outer.inner = True
             outer.open_inside += 1
             operation.steps.append(self)
+        for observer in observing.observers:
+            observer.step_began(self)
         return self
 
     def __exit__(
@@ -81,8 +91,10 @@ class Step:
         if self.operation is not None and self.outer is not None:
             self.outer.open_inside -= 1
             self.operation.finished(self)
+        if observing.observers:
+            self._observed(error)
         if self.told or log.isEnabledFor(logging.DEBUG):
-            self._tell_end(failed=error is not None)
+            self._tell_end(failed=self.failed or error is not None)
 
     @property
     def waits_for(self) -> str:
@@ -114,6 +126,11 @@ class Step:
         self.tell_at = THEN_TOLD_S if self.tell_at == FIRST_TOLD_S else self.tell_at * 2
         self.told = True
         return True
+
+    def _observed(self, error: BaseException | None) -> None:
+        outcome = observing.FAILED if self.failed else observing.outcome_of(error)
+        for observer in observing.observers:
+            observer.step_ended(self, outcome)
 
     def _tell_end(self, *, failed: bool) -> None:
         spent = self.ended - self.began

@@ -21,10 +21,18 @@ class Broadcast(Generic[T]):
         self._weigh = weigh
         self._subscriptions: set[Subscription[T]] = set()
         self._closed = False
+        self.dropped = 0  # subscribers that were too slow, since the start
+
+    def __len__(self) -> int:
+        return len(self._subscriptions)
 
     def __bool__(self) -> bool:
         """Whether there is a subscriber: without one, items need not be made."""
         return bool(self._subscriptions)
+
+    def behind(self) -> int:
+        """Return how far the slowest subscriber is behind, as `weigh` counts."""
+        return max((each.behind for each in self._subscriptions), default=0)
 
     def publish(self, item: T) -> None:
         """Queue `item` for every subscriber."""
@@ -32,6 +40,7 @@ class Broadcast(Generic[T]):
         for subscription in list(self._subscriptions):
             if not subscription.offer(item, weight, self._limit):
                 self._subscriptions.discard(subscription)
+                self.dropped += 1
 
     def subscribe(self) -> "Subscription[T]":
         """Subscribe; every later item arrives. Leave with `async with`, or `unsubscribe`."""
@@ -59,7 +68,7 @@ class Subscription(Generic[T]):
     def __init__(self, source: Broadcast[T]) -> None:
         self._source = source
         self._queue: deque[tuple[T, int]] = deque()
-        self._weight = 0  # of the queued items
+        self.behind = 0  # the weight of the queued items
         self._wakeup = asyncio.Event()
         self._ended = False
         self._dropped = False
@@ -69,12 +78,12 @@ class Subscription(Generic[T]):
 
         A single item may be larger than `limit`.
         """
-        if self._dropped or (self._queue and self._weight + weight > limit):
+        if self._dropped or (self._queue and self.behind + weight > limit):
             self._dropped = True
             self.end()
             return False
         self._queue.append((item, weight))
-        self._weight += weight
+        self.behind += weight
         self._wakeup.set()
         return True
 
@@ -98,7 +107,7 @@ class Subscription(Generic[T]):
             self._wakeup.clear()
             await self._wakeup.wait()
         item, weight = self._queue.popleft()
-        self._weight -= weight
+        self.behind -= weight
         return item
 
     async def __aenter__(self) -> "Subscription[T]":

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
-from cri_shim import log
 from cri_shim.aio import own_process, reaper
 from cri_shim.aio.cleanup import Closing
 from cri_shim.aio.live import Live
@@ -20,6 +19,7 @@ from cri_shim.engine import Engine, Paths, Profiles, Settings
 from cri_shim.isolation.apparmor import AppArmor
 from cri_shim.isolation.selinux import SELinux
 from cri_shim.linux import boot, marks, null_device, process
+from cri_shim.log import event
 from cri_shim.objects import ObjectStore
 from cri_shim.oci import handlers
 from cri_shim.oci.driver import OciDriver, Offered
@@ -60,7 +60,7 @@ async def open_engine(
         objects = ObjectStore(store, config.namespace)
         closing.add("the objects", objects.close)
         objects.load()
-        closing.add("names in the log", log.name_objects(objects.named))
+        closing.add("names in the log", event.name_objects(objects.named))
         images = drivers.image_store(config, paths, pulls, store, objects)
         closing.add("the image store", images.close)
         await images.recover(

@@ -24,10 +24,12 @@ from cri_shim.config.schema import (
     Config,
     Containers,
     Image,
+    Metrics,
     Network,
     RuntimeTable,
     Server,
     Streaming,
+    Tracing,
     deep_copy,
 )
 
@@ -35,11 +37,13 @@ __all__ = [
     "Config",
     "Containers",
     "Image",
+    "Metrics",
     "Network",
     "Places",
     "RuntimeTable",
     "Server",
     "Streaming",
+    "Tracing",
     "deep_copy",
     "load",
 ]

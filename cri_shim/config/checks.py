@@ -21,6 +21,7 @@ _LONGEST_S = 366 * 24 * 3600.0  # the longest time
 _CONTROL = frozenset(map(chr, [*range(0x20), *range(0x7F, 0xA0)]))
 _NETWORK = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.\-]*")  # CNI's rule
 _TRANSPORT = re.compile(r"[a-z][a-z0-9-]*:(//)?")
+_HOST_AND_PORT = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9a-fA-F:.]+\]):([0-9]+)")
 _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9][A-Za-z0-9_+-]*)*", re.ASCII)
 _USES_OF_NO_POD = ("is_loopback", "is_link_local", "is_multicast", "is_unspecified")
 
@@ -173,6 +174,27 @@ def ip_address(value: str) -> str:
     except ValueError as e:
         return f"must be an IP address: {e}"
     return ""
+
+
+def listen_address(value: str) -> str:
+    """Check "", unix:///PATH, or ADDRESS:PORT with a numeric address, [ADDRESS]:PORT for IPv6."""
+    if value.startswith("unix://"):
+        return socket(Path(value.removeprefix("unix://")))
+    if not value:
+        return ""
+    host, _, number = value.rpartition(":")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if not host or (":" in bare) != (bare != host) or not (number.isascii() and number.isdigit()):
+        return f"must be unix:///PATH, ADDRESS:PORT or [ADDRESS]:PORT, not {_shown(value)}"
+    return ip_address(bare) or port(int(number[:6]))
+
+
+def host_and_port(value: str) -> str:
+    """Check "", or HOST:PORT with a name or an address."""
+    found = _HOST_AND_PORT.fullmatch(value)
+    if value and found is None:
+        return f"must be HOST:PORT, not {_shown(value)}"
+    return port(int(found[1][:6])) if found else ""
 
 
 def port(value: int) -> str:

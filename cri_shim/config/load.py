@@ -185,7 +185,7 @@ def _build(entries: Iterable[Entry], warnings: list[str], failures: Failures) ->
     with failures.collected():
         derive(values, origin)
     with failures.collected():
-        _check_pair(values, origin)
+        _check_needs(values, origin)
     main = None if origin["server.socket"].startswith("flag ") else values["server.socket"]
     further = sockets.tables([e for e in entries if sockets.is_one(e)], main, failures)
     handlers = in_order(handlers, values, origin)
@@ -229,10 +229,19 @@ def _without_path(name: str, origin: Mapping[str, str]) -> str:
     return f"{set_at}: runtimes.{name}.path: must name at least one path"
 
 
-def _check_pair(values: Mapping[str, Any], origin: Mapping[str, str]) -> None:
-    """Check that certificate and key are both set or both empty."""
-    pair = ("streaming.tls_cert_file", "streaming.tls_key_file")
-    for key, other in (pair, pair[::-1]):
+# Keys that need another key: a certificate and its key need each other.
+_NEEDS = (
+    ("streaming.tls_cert_file", "streaming.tls_key_file"),
+    ("streaming.tls_key_file", "streaming.tls_cert_file"),
+    ("metrics.tls_cert_file", "metrics.tls_key_file"),
+    ("metrics.tls_key_file", "metrics.tls_cert_file"),
+    ("metrics.tls_client_ca_file", "metrics.tls_cert_file"),
+)
+
+
+def _check_needs(values: Mapping[str, Any], origin: Mapping[str, str]) -> None:
+    """Check that keys that need each other are all set."""
+    for key, other in _NEEDS:
         if values[key] and not values[other]:
             raise ConfigError(f"{place(origin[key], key)}: {other} must be set, too")
 

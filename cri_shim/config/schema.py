@@ -15,7 +15,7 @@ from typing import Any
 from cri_shim import verbs
 from cri_shim.config import checks, devices, ulimits
 from cri_shim.config.keys import Key, When, key, keys_of
-from cri_shim.log import LEVELS
+from cri_shim.log.levels import FORMATS, LEVELS
 
 _CRUN = ("/usr/bin/crun", "/usr/local/bin/crun")
 _RUNC = (  # libpod's own list
@@ -52,6 +52,11 @@ class Server:
     run_root: Path = key(Path("/run/cri-shim"), "what is deleted at reboot", check=checks.run_root)
     log_level: str = key(
         "info", "debug, info, warning or error", check=checks.one_of(*LEVELS), when=When.LIVE
+    )
+    log_format: str = key(
+        "text",
+        "text or json; the journal gets fields with text",
+        check=checks.one_of(*FORMATS),
     )
     shutdown_grace: float = key(
         10.0, "seconds that running work is given when the daemon stops", check=checks.not_negative
@@ -381,6 +386,41 @@ class SocketTable:
     group: str = key("", "group of the file: a name or an id; empty: the daemon's")
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Metrics:
+    address: str = key(
+        "",
+        "where Prometheus reads /metrics: unix:///PATH, or ADDRESS:PORT; empty: off",
+        check=checks.listen_address,
+    )
+    tls_cert_file: str = key("", "serve TLS with this certificate", check=checks.absolute_or_empty)
+    tls_key_file: str = key("", "and this key", check=checks.absolute_or_empty)
+    tls_client_ca_file: str = key(
+        "",
+        "clients need a certificate of these authorities; empty: they need none",
+        check=checks.absolute_or_empty,
+    )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Tracing:
+    endpoint: str = key(
+        "",
+        "HOST:PORT to which traces are sent by OTLP over gRPC; empty: off",
+        check=checks.host_and_port,
+    )
+    sampling_rate_per_million: int = key(
+        0,
+        "traces kept of a million that no client has begun; the kubelet decides for its own",
+        check=checks.between(0, 1_000_000),
+    )
+    tls_ca_file: str = key(
+        "",
+        "certificates of the authorities of the endpoint; empty: no TLS",
+        check=checks.absolute_or_empty,
+    )
+
+
 _HANDLERS = MappingProxyType({"crun": RuntimeTable(_CRUN), "runc": RuntimeTable(_RUNC)})
 
 
@@ -480,6 +520,8 @@ class Config:
     streaming: Streaming = dataclasses.field(default_factory=Streaming)
     audit: Audit = dataclasses.field(default_factory=Audit)
     sockets: tuple[SocketTable, ...] = ()
+    metrics: Metrics = dataclasses.field(default_factory=Metrics)
+    tracing: Tracing = dataclasses.field(default_factory=Tracing)
     runtimes: Mapping[str, RuntimeTable] = dataclasses.field(default_factory=lambda: _HANDLERS)
     origin: Mapping[str, str] = dataclasses.field(default_factory=dict)
     warnings: tuple[str, ...] = ()
@@ -492,6 +534,8 @@ TABLES: Mapping[str, type] = {
     "containers": Containers,
     "streaming": Streaming,
     "audit": Audit,
+    "metrics": Metrics,
+    "tracing": Tracing,
 }
 KEYS: Mapping[str, Key] = {
     k.name: k

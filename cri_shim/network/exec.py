@@ -108,9 +108,16 @@ class Plugins:
         env = self._environment(verb, target)
         waits_for = f"CNI plugin {plugin['type']}, {verb}{network and f' of network {network}'}"
         try:
-            with Step(f"CNI {plugin['type']} {verb}", waits_for, limit=timeout, program=True):
+            with Step(
+                f"CNI {plugin['type']} {verb}",
+                waits_for,
+                limit=timeout,
+                program=True,
+                counted=("cni", plugin["type"], verb),
+            ) as step:
                 async with asyncio.timeout(timeout):
                     done = await _run_patiently(path, json.dumps(document).encode(), env)
+                step.failed = done.returncode != 0
         except TimeoutError as e:
             raise TimedOut(f"{what} did not end within {timeout:g} s and was killed") from e
         if done.returncode != 0:

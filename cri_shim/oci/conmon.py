@@ -104,7 +104,11 @@ class Conmon(Control):
                     await self._open_log(id, log)
             name = f"{handler.name} create"
             with Step(
-                name, partial(_waits_for, name, bundle), limit=sync_pipe.CREATE_S, program=True
+                name,
+                partial(_waits_for, name, bundle),
+                limit=sync_pipe.CREATE_S,
+                program=True,
+                counted=("oci", handler.name, "create"),
             ):
                 await self._launch(id, bundle, argv)
             fault_point("oci.create.identify")

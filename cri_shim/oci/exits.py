@@ -60,7 +60,8 @@ class _Watch:
     monitor: state.Process | None
     held_init: Process  # from the start: it has the status even after the reaping
     held_monitor: Process
-    orphaned: bool = False  # conmon ended without an exit file
+    lost: bool = False  # conmon ended without an exit file
+    orphaned: bool = False  # the same, and the init is followed
     give_up_at: float = 0.0  # loop time; the init has ended, and its status is awaited until then
 
 
@@ -72,6 +73,11 @@ class Exits:
         # At most one exit for each watch: the number of containers bounds the queue.
         self._exits: asyncio.Queue[Exit] = asyncio.Queue()
         self._poll: asyncio.TimerHandle | None = None
+        self.monitors_lost = 0  # conmons that ended without an exit file, since the start
+
+    def waiting(self) -> int:
+        """Return the number of exits that no follower has taken yet."""
+        return self._exits.qsize()
 
     def watch(
         self, id: str, bundle: Path, init: state.Process, monitor: state.Process | None
@@ -123,7 +129,11 @@ class Exits:
             return  # it will write the exit
         if (exit := read(id, watch.bundle)) is not None:
             self._report(exit)
-        elif process.alive(watch.init.pid, watch.init.start_time):
+            return
+        if monitor is not None and not watch.lost:
+            watch.lost = True
+            self.monitors_lost += 1
+        if process.alive(watch.init.pid, watch.init.start_time):
             self._follow_init(id, watch)
         else:
             self._init_ended(id)

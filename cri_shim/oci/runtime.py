@@ -148,10 +148,13 @@ class OciRuntime:
 
     async def _run(self, handler: Handler, *arguments: str, stdin: bytes = b"") -> child.Finished:
         name = f"{handler.name} {arguments[0]}"
-        with Step(name, f"OCI runtime {name}", limit=TOOL_S, program=True):
-            return await child.run(
+        counted = ("oci", handler.name, arguments[0])
+        with Step(name, f"OCI runtime {name}", limit=TOOL_S, program=True, counted=counted) as step:
+            done = await child.run(
                 [*self._command(handler), *arguments], stdin=stdin, env=self._env, timeout=TOOL_S
             )
+            step.failed = done.returncode != 0
+        return done
 
     async def _must(
         self, handler: Handler, attempt: str, *arguments: str, stdin: bytes = b""

@@ -27,7 +27,7 @@ class Events:
 
     def __init__(self, objects: ObjectStore, limit: int = BEHIND_LIMIT) -> None:
         self._objects = objects
-        self._broadcast = Broadcast[api.ContainerEventResponse](limit, lambda e: e.ByteSize())
+        self.broadcast = Broadcast[api.ContainerEventResponse](limit, lambda e: e.ByteSize())
         self._unborn: set[str] = set()  # failed creates that are still being undone
         self._last = 0
 
@@ -36,7 +36,7 @@ class Events:
 
     def end(self) -> None:
         """End every subscription; it still gets its queued events."""
-        self._broadcast.close()
+        self.broadcast.close()
 
     def close(self) -> None:
         self._objects.unfollow(self._changed)
@@ -44,7 +44,7 @@ class Events:
 
     def subscribe(self) -> Subscription[api.ContainerEventResponse]:
         """Return a subscription to every event from now on."""
-        return self._broadcast.subscribe()
+        return self.broadcast.subscribe()
 
     def _changed(self, before: Record | None, after: Record | None) -> None:
         if after is not None and _fails(before, after):
@@ -54,10 +54,10 @@ class Events:
             return
         kinds = crossed(before, after)
         record = after or before
-        if not kinds or record is None or not self._broadcast:
+        if not kinds or record is None or not self.broadcast:
             return
         for kind in kinds:
-            self._broadcast.publish(self._event(kind, record))
+            self.broadcast.publish(self._event(kind, record))
 
     def _event(self, kind: Kind, record: Record) -> api.ContainerEventResponse:
         self._last = max(self._last, time.time_ns())  # never goes back if the clock is set back

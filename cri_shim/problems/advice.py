@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from cri_shim import ownership
-from cri_shim.config import Config, Streaming
+from cri_shim.config import Config, Metrics, Streaming
 from cri_shim.errors import CriShimError
 from cri_shim.oci import advisories
 from cri_shim.oci.handlers import Handler
@@ -33,7 +33,12 @@ def of_places(config: Config) -> list[Finding]:
         if problem := _changeable(file, way=False):
             found.setdefault(problem, what)
     warnings = [f"{what}: {problem}" for problem, what in found.items()]
-    other = (_key(config.streaming.tls_key_file), _address(config.streaming))
+    other = (
+        _key("streaming.tls_key_file", config.streaming.tls_key_file),
+        _key("metrics.tls_key_file", config.metrics.tls_key_file),
+        _address(config.streaming),
+        _metrics_address(config.metrics),
+    )
     warnings += [warning for warning in other if warning]
     return [Finding("permissions", Level.WARNING, warning) for warning in warnings]
 
@@ -72,6 +77,9 @@ def _places(config: Config) -> Iterator[tuple[str, Path]]:
         "image.registries_conf": (config.image.registries_conf,),
         "streaming.tls_cert_file": (config.streaming.tls_cert_file,),
         "streaming.tls_key_file": (config.streaming.tls_key_file,),
+        "metrics.tls_cert_file": (config.metrics.tls_cert_file,),
+        "metrics.tls_key_file": (config.metrics.tls_key_file,),
+        "metrics.tls_client_ca_file": (config.metrics.tls_client_ca_file,),
     }
     named |= {
         f"runtimes.{name}.seccomp_profile": (table.seccomp_profile,)
@@ -118,13 +126,13 @@ def _changeable(path: Path, *, way: bool = True) -> str:
     return problem or (ownership.of_way(path) if way else "")
 
 
-def _key(file: str) -> str:
-    """Warn about a readable key: with it, another program could pose as the streaming server."""
+def _key(name: str, file: str) -> str:
+    """Warn about a readable key: with it, another program could pose as the server."""
     try:
         mode = os.stat(file).st_mode if file else 0  # noqa: PTH116
     except OSError:
         return ""
-    return f"streaming.tls_key_file: others may read {file}: chmod 600" if mode & _READABLE else ""
+    return f"{name}: others may read {file}: chmod 600" if mode & _READABLE else ""
 
 
 def _address(streaming: Streaming) -> str:
@@ -135,4 +143,18 @@ def _address(streaming: Streaming) -> str:
         f"streaming.address: {streaming.address} can be reached over the network, where sessions"
         " and the tickets for them can be read: use 127.0.0.1, or set streaming.tls_cert_file and"
         " streaming.tls_key_file"
+    )
+
+
+def _metrics_address(metrics: Metrics) -> str:
+    """Warn about metrics that everyone on the network can read."""
+    address = metrics.address
+    if metrics.tls_client_ca_file or not address or address.startswith("unix://"):
+        return ""
+    host = address.rpartition(":")[0].strip("[]")
+    if ipaddress.ip_address(host).is_loopback:
+        return ""
+    return (
+        f"metrics.address: {address} can be read over the network: use 127.0.0.1 or a unix socket,"
+        " or set metrics.tls_cert_file, metrics.tls_key_file and metrics.tls_client_ca_file"
     )

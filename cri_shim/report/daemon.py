@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cri_shim import log
 from cri_shim.config import Config
 from cri_shim.engine import Engine
+from cri_shim.log import setting
 from cri_shim.report.parts import Part
 from cri_shim.version import __version__
 
@@ -24,7 +24,7 @@ def parts(engine: Engine, config: Config) -> Mapping[str, Part]:
         "startedAt": _started,
         "socket": lambda: str(config.server.socket),
         "configFiles": lambda: files(config.origin),
-        "logLevel": log.current_level,
+        "logLevel": setting.current_level,
         "ready": lambda: not reasons(engine),
         "notReady": lambda: reasons(engine),
     }

@@ -29,6 +29,7 @@ def look(config: Config) -> list[Finding]:
     found = [programs.conmon(config), programs.skopeo(config), node.registries_conf(config)]
     checks: dict[str, Callable[[], None]] = {
         "streaming.tls_cert_file": lambda: _certificate(config),
+        "metrics.tls_cert_file": lambda: _metrics_certificate(config),
         "hooks_dir": lambda: _hooks(config),
         "default_sysctls": lambda: _sysctls(config),
         "containers.default_capabilities": lambda: _capabilities(config),
@@ -61,6 +62,14 @@ def _certificate(config: Config) -> None:
         ours = config.streaming
         files = Path(ours.tls_cert_file), Path(ours.tls_key_file)
         Certificate(*files, ours.tls_min_version).load()
+
+
+def _metrics_certificate(config: Config) -> None:
+    ours = config.metrics
+    if ours.tls_cert_file:
+        authorities = Path(ours.tls_client_ca_file) if ours.tls_client_ca_file else None
+        files = Path(ours.tls_cert_file), Path(ours.tls_key_file)
+        Certificate(*files, section="metrics", client_authorities=authorities).load()
 
 
 def _hooks(config: Config) -> None:

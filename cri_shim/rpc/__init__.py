@@ -7,8 +7,9 @@
 - `sockets`, `doors`: the sockets of the daemon, and how each is served
 - `gate`: a socket whose peers are known; `relay` passes the bytes on to gRPC
 - `peers`: who calls, and what a socket lets its peers do; `guard` checks and records it
-- `boundary`: call number, request check, one log line, error to status
-- `call`: one call: its number, what it waits for, its log line; `log_subject`: its object
+- `boundary`: id of the call, request check, one log line, error to status
+- `call`: one call: its id, what it waits for, its log line; `log_subject`: its object
+- `metadata`: the id of a call and its client's trace, from the metadata
 - `exec_failures`: the log lines of failed ExecSyncs, such as probes
 - `runtime_service`: RuntimeService; `telemetry_rpcs` has its statistics, events and list streams
 - `status`: the answers of Status, RuntimeConfig and Info

@@ -10,7 +10,7 @@ implementation is any object whose methods have the names of the RPCs and take o
 An RPC without a method answers UNIMPLEMENTED with its name. A method without an RPC, or of the
 wrong sort, is a programming error found at start. Each call has:
 
-- a number, its object and ONE log line at the end: see `call`. Reads, which the kubelet repeats
+- an id, its object and ONE log line at the end: see `call`. Reads, which the kubelet repeats
   every second, are logged at debug level, verbs at info, failures at warning. An error that is not
   a CriShimError is logged with its traceback and answered with its text, as INTERNAL for a bug;
 - the parsing of the request and its check (`validate/requests.py`), inside the same error handling;
@@ -204,17 +204,18 @@ async def _call(
         code = code_of(error)
         # Callers ask in order to find out if an object exists or an RPC is served: no warning.
         usual = isinstance(error, (NotFound, Unimplemented))
-        call.failed(f"{code.name}: {error}", usual=usual)
-        await context.abort(code, wire_text(str(error)), ((KIND_KEY, type(error).__name__),))
+        call.failed(code.name, str(error), usual=usual)
+        kind = (KIND_KEY, type(error).__name__)
+        await context.abort(code, wire_text(str(error)), (*call.metadata, kind))
     except _Late:
         await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, wire_text(call.late()))
     except OSError as error:  # an error of the machine, not of the caller and not a bug
         code = _code_of_os(error)
-        call.broke(f"{code.name}: {error}")
+        call.broke(code.name, str(error))
         await context.abort(code, wire_text(f"{name}: {error}"))
     except Exception as error:
         text = f"{type(error).__name__}: {error}"
-        call.broke(f"INTERNAL: {text}")
+        call.broke("INTERNAL", text)
         await context.abort(grpc.StatusCode.INTERNAL, wire_text(f"{name} met a bug: {text}"))
     except BaseException:
         call.cancelled(stopping=around.stopping())

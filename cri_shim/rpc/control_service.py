@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from cri_shim import log, resolve
+from cri_shim import resolve
 from cri_shim.engine import Engine
 from cri_shim.errors import InvalidArgument
+from cri_shim.log import setting
 from cri_shim.objects import ObjectStore, Record
 from cri_shim.pb import control_pb2 as control
 from cri_shim.pb.state_pb2 import PodRecord
@@ -56,14 +57,14 @@ class ControlService(ControlImages, ControlPods, ControlContainers, ControlSessi
         return control.ReloadResponse(json=json.dumps(await self._reports.reload()))
 
     async def SetLogLevel(self, request: control.SetLogLevelRequest) -> control.SetLogLevelResponse:
-        before = log.current_level()
+        before = setting.current_level()
         if request.level:
             try:
-                log.set_level(request.level)
+                setting.set_level(request.level)
             except ValueError as e:
                 raise InvalidArgument("level", str(e)) from e
             _log.info("log level %s, it was %s", request.level, before)
-        return control.SetLogLevelResponse(level=log.current_level(), before=before)
+        return control.SetLogLevelResponse(level=setting.current_level(), before=before)
 
     async def Find(self, request: control.FindRequest) -> control.FindResponse:
         find: dict[str, Callable[[ObjectStore, str], Record]] = {

@@ -8,15 +8,14 @@ Sockets with roles have a gRPC server of their own: a request can end grpcio's s
 `listening`), and a peer with few rights must not do that to the kubelet's.
 """
 
-import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import grpc.aio
 
 from cri_shim import verbs
-from cri_shim.errors import StateError
 from cri_shim.linux.privacy import make_private
+from cri_shim.linux.stale_socket import remove_stale
 from cri_shim.rpc.gate import Gate, Place
 from cri_shim.rpc.listening import SOCKET_MODE, Listening
 from cri_shim.rpc.peers import Access, Peers
@@ -42,12 +41,17 @@ class Doors:
         self._gates: list[Gate] = []
         self._listenings: list[Listening] = []
 
+    @property
+    def restarts(self) -> int:
+        """How often a gRPC server has ended by itself and was made again."""
+        return sum(listening.restarts for listening in self._listenings)
+
     async def open(self) -> None:
         """Start to serve. StateError if a socket cannot be made, or another program uses it."""
         paths = [self._main, *(door.place.path for door in self._doors)]
         for path in paths:
             path.parent.mkdir(parents=True, exist_ok=True)
-            remove_stale(path)
+            remove_stale(path, "[server] socket" if path == self._main else "path of [[sockets]]")
         try:
             if self._gated or self._doors:
                 make_private(self._private)
@@ -86,18 +90,3 @@ class Doors:
             await listening.close(grace)
         for gate in self._gates:
             gate.close()
-
-
-def remove_stale(path: Path) -> None:
-    """Remove the socket of a dead daemon; StateError if another program listens on it."""
-    if not path.is_socket():
-        if path.exists():
-            raise StateError(f"{path} exists and is not a socket; choose another [server] socket")
-        return
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(str(path))
-        except OSError:
-            path.unlink()
-            return
-    raise StateError(f"another program serves on {path}; stop it, or choose another socket")

@@ -29,6 +29,7 @@ class Listening:
     def __init__(self, path: Path, make: Callable[[], grpc.aio.Server]) -> None:
         self._path = path
         self._make = make
+        self.restarts = 0
         self._servers: list[grpc.aio.Server] = []  # the last accepts, the others finish calls
         self._closing = False
         self._restart: asyncio.Task[None] | None = None
@@ -65,6 +66,7 @@ class Listening:
         if self._closing or accepting.cancelled() or (error := accepting.exception()) is None:
             return
         _log.error("the server of the CRI ended at a request (%s); it is made again", error)
+        self.restarts += 1
         for task in asyncio.all_tasks():
             if _is(task, _ENDING):
                 task.add_done_callback(lambda ending: ending.cancelled() or ending.exception())

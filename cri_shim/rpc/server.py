@@ -76,6 +76,11 @@ class Server:
             boundary.add(server, descriptor, service, around)
         return server
 
+    @property
+    def restarts(self) -> int:
+        """How often the gRPC server has ended by itself and was made again."""
+        return self._doors.restarts
+
     async def __aenter__(self) -> "Server":
         """Start to serve. StateError if the socket cannot be made, or another program uses it."""
         try:

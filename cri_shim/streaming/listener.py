@@ -31,11 +31,20 @@ _log = logging.getLogger(__name__)
 
 
 class Listener:
-    """`make` makes the protocol of a client; it is called after the TLS handshake, if any."""
+    """`make` makes the protocol of a client; it is called after the TLS handshake, if any.
 
-    def __init__(self, make: Callable[[], asyncio.Protocol], context: ssl.SSLContext | None):
+    `clients` is what log lines call the clients. `context` may be replaced at any time.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], asyncio.Protocol],
+        context: ssl.SSLContext | None,
+        clients: str = "streaming clients",
+    ) -> None:
         self._make = make
-        self._context = context
+        self._clients = clients
+        self.context = context
         self._loop = asyncio.get_running_loop()
         self._socket: socket.socket | None = None
         self._retry: asyncio.TimerHandle | None = None
@@ -45,11 +54,16 @@ class Listener:
     def listen(self, address: str, port: int) -> tuple[str, int]:
         """Start to accept; return the address and port in use. Raises OSError."""
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        self._socket = socket.create_server((address, port), family=family, backlog=BACKLOG)
+        listening = socket.create_server((address, port), family=family, backlog=BACKLOG)
+        self.listen_on(listening)
+        host, port = listening.getsockname()[:2]
+        return host, port
+
+    def listen_on(self, listening: socket.socket) -> None:
+        """Start to accept on a socket that listens; it is closed by `close`."""
+        self._socket = listening
         self._socket.setblocking(False)
         self._loop.add_reader(self._socket, self._accept)
-        host, port = self._socket.getsockname()[:2]
-        return host, port
 
     async def close(self) -> None:
         """Stop accepting, and drop the clients whose handshakes are not finished."""
@@ -86,7 +100,7 @@ class Listener:
     def _pause(self, error: OSError) -> None:
         """Stop accepting for RETRY_S: the socket stays readable, so the loop would spin."""
         _log.warning(
-            "cannot accept streaming clients: %s; trying again in %g s", error.strerror, RETRY_S
+            "cannot accept %s: %s; trying again in %g s", self._clients, error.strerror, RETRY_S
         )
         assert self._socket is not None
         self._loop.remove_reader(self._socket)
@@ -100,8 +114,9 @@ class Listener:
         if now >= self._silent_until:
             self._silent_until = now + SILENT_S
             _log.warning(
-                "a streaming client was dropped: of the daemon's %d descriptors the last are kept"
+                "one of the %s was dropped: of the daemon's %d descriptors the last are kept"
                 " for pods; raise its limit of open files (LimitNOFILE=)",
+                self._clients,
                 descriptors.limit(),
             )
 
@@ -110,16 +125,16 @@ class Listener:
             oldest = next(iter(self._arriving))
             del self._arriving[oldest]
             oldest.cancel()
-        task = self._loop.create_task(self._arrive(client), name="streaming client")
+        task = self._loop.create_task(self._arrive(client), name="a client")
         self._arriving[task] = None
         task.add_done_callback(self._arrived)
 
     async def _arrive(self, client: socket.socket) -> None:
-        limit = None if self._context is None else HANDSHAKE_S
+        limit = None if self.context is None else HANDSHAKE_S
         # A failed handshake is the client's problem; it is not logged.
         with contextlib.suppress(OSError):
             await self._loop.connect_accepted_socket(
-                self._make, client, ssl=self._context, ssl_handshake_timeout=limit
+                self._make, client, ssl=self.context, ssl_handshake_timeout=limit
             )
 
     def _arrived(self, task: "asyncio.Task[None]") -> None:

@@ -73,9 +73,9 @@ class StreamingServer:
         clock = asyncio.get_running_loop().time
         self._tickets: Tickets[PendingRequest] = Tickets(clock, lambda pending: pending.slot.free())
         self._descriptors = descriptors.limit()
-        self._slots = Slots(config.most, config.most_of_pod, self._descriptors)
+        self.slots = Slots(config.most, config.most_of_pod, self._descriptors)
         self._register = Register(self._named, journal)
-        self._sessions = Sessions(engine, self._slots, self._register)
+        self._sessions = Sessions(engine, self.slots, self._register)
         self._shared = Shared(config.idle, Rounds(), Pool(TOTAL_OUTPUT))
         self._connections: dict[ClientConnection, Slot | None] = {}
         self._without_session: dict[Link, ClientConnection] = {}  # oldest first
@@ -121,7 +121,7 @@ class StreamingServer:
     def limit(self, idle: float, most: int, most_of_pod: int) -> None:
         """Change the limits of sessions, see StreamingConfig."""
         self._shared.idle = idle
-        self._slots.limit(most, most_of_pod)
+        self.slots.limit(most, most_of_pod)
 
     async def _wait_empty(self) -> None:
         if self._connections:
@@ -174,7 +174,7 @@ class StreamingServer:
         self._tickets.expire()
         call = caller.current()
         peer = None if call is None else call.peer
-        pending = PendingRequest(kept, pod_id, self._slots.take(pod_id, purpose), peer)
+        pending = PendingRequest(kept, pod_id, self.slots.take(pod_id, purpose), peer)
         if self._config.certificate is not None:
             self._config.certificate.refresh()
         return f"{self.base_url}/{purpose}/{self._tickets.issue(pending)}"

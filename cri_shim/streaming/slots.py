@@ -25,7 +25,9 @@ class Slots:
         self._limit = descriptors
         self._free = descriptors // SHARE
         self._taken: Counter[str] = Counter()  # by pod
-        self._connections = 0
+        self.taken: Counter[str] = Counter()  # by purpose
+        self.connections = 0
+        self.refused = 0  # sessions, since the start
 
     def limit(self, most: int, most_of_pod: int) -> None:
         """Change the limits. Sessions above a lower limit stay."""
@@ -33,6 +35,17 @@ class Slots:
 
     def take(self, pod_id: str, purpose: str) -> "Slot":
         """Take a slot for a session of a pod; ResourceExhausted names the limit that is reached."""
+        try:
+            self._check(pod_id, COSTS[purpose])
+        except ResourceExhausted:
+            self.refused += 1
+            raise
+        self._free -= COSTS[purpose]
+        self._taken[pod_id] += 1
+        self.taken[purpose] += 1
+        return Slot(self, pod_id, purpose)
+
+    def _check(self, pod_id: str, cost: int) -> None:
         if (count := self._taken[pod_id]) >= self._most_of_pod:
             raise ResourceExhausted(
                 f"pod {pod_id} has {count} streaming sessions already, which is the limit"
@@ -43,33 +56,30 @@ class Slots:
                 f"there are {count} streaming sessions on this node already, which is the limit"
                 " streaming.max_sessions: end some of them, or raise it"
             )
-        cost = COSTS[purpose]
         if self._free < cost:
             raise ResourceExhausted(f"no descriptor is left for a session: {self._problem()}")
-        self._free -= cost
-        self._taken[pod_id] += 1
-        return Slot(self, pod_id, cost)
 
-    def release(self, pod_id: str, cost: int) -> None:
+    def release(self, pod_id: str, purpose: str) -> None:
         """Give a slot back; called by `Slot.free`."""
-        self._free += cost
+        self._free += COSTS[purpose]
+        self.taken[purpose] -= 1
         self._taken[pod_id] -= 1
         if not self._taken[pod_id]:
             del self._taken[pod_id]
 
     def connect(self) -> str:
         """Take a slot for a forwarded connection; return "", or the reason if there is none."""
-        if self._connections >= MAX_CONNECTIONS:
+        if self.connections >= MAX_CONNECTIONS:
             return f"all sessions together have {MAX_CONNECTIONS}, and no more are taken"
         if self._free < 1:
             return f"no descriptor is left for it: {self._problem()}"
-        self._connections += 1
+        self.connections += 1
         self._free -= 1
         return ""
 
     def disconnect(self) -> None:
         """Give back the slot of a forwarded connection."""
-        self._connections -= 1
+        self.connections -= 1
         self._free += 1
 
     def _problem(self) -> str:
@@ -82,13 +92,13 @@ class Slots:
 class Slot:
     """The slot of one session. `free` is idempotent."""
 
-    def __init__(self, slots: Slots, pod_id: str, cost: int) -> None:
+    def __init__(self, slots: Slots, pod_id: str, purpose: str) -> None:
         self._slots: Slots | None = slots
         self._pod_id = pod_id
-        self._cost = cost
+        self._purpose = purpose
 
     def free(self) -> None:
         """Give the slot back: the session has ended, or will not begin."""
         if self._slots is not None:
-            self._slots.release(self._pod_id, self._cost)
+            self._slots.release(self._pod_id, self._purpose)
             self._slots = None

@@ -10,7 +10,9 @@ _VALUES = frozenset({"annotations", "stdin", "configData", "sysctls"})
 _SECRET = re.compile(
     r"pass|secret|token|credential|auth|private|kubeconfig|api_?key|cert|signature", re.IGNORECASE
 )
-_KNOWN_GOOD = frozenset({"tls_cert_file", "signature_policy_path", "signature_policy_dir"})
+_KNOWN_GOOD = frozenset(
+    {"tls_cert_file", "tls_client_ca_file", "signature_policy_path", "signature_policy_dir"}
+)
 _IN_URL = re.compile(r"://[^/@\s\"']+@")
 _ASSIGNED = re.compile(
     r"(?i)((?:[\w-]*(?:pass|secret|token|credential|authorization|api_?key)[\w-]*)"

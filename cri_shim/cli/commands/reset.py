@@ -10,10 +10,11 @@ import asyncio
 import os
 import sys
 
-from cri_shim import config, log
+from cri_shim import config
 from cri_shim.cli import exit_codes, output
 from cri_shim.cli.table import Column
 from cri_shim.errors import WrongState
+from cri_shim.log import setting
 from cri_shim.reset.plan import Part, Plan
 
 EXAMPLES = """
@@ -38,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
             rootless.enter_for(settings.server.run_root)
     from cri_shim.reset import plan
 
-    log.setup("debug" if args.debug else "warning")
+    setting.setup("debug" if args.debug else "warning")
     found = plan.look(settings, images=args.images)
     if not args.force:
         return _tell(args, found)

@@ -14,11 +14,12 @@ import os
 import signal
 from collections.abc import Callable
 
-from cri_shim import config, log
+from cri_shim import config
 from cri_shim.aio import descriptors
 from cri_shim.cli import notify
 from cri_shim.cli.reloads import Reloads
 from cri_shim.errors import StateError
+from cri_shim.log import setting
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     settings = config.load(args.config, args.overrides)
-    log.setup(settings.server.log_level)
+    setting.setup(settings.server.log_level, settings.server.log_format)
     if os.geteuid():
         from cri_shim import rootless
 

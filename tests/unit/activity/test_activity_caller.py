@@ -7,7 +7,7 @@ from cri_shim.activity.caller import Caller
 def call() -> tuple[Caller, Operation]:
     operation = Operation("RunPodSandbox", Subject("pod", "default/web"))
     operation.steps.append(Step("CNI", "CNI plugin flaky"))
-    return Caller(operation), operation
+    return Caller(operation=operation), operation
 
 
 def test_a_call_without_an_operation_says_nothing() -> None:

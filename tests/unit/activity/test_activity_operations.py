@@ -6,6 +6,7 @@ import logging
 import pytest
 
 from cri_shim.activity import Operations, Step, Subject, caller, operations, step
+from cri_shim.activity.request import request_id
 from tests.fixtures.waiting import until
 
 POD = Subject("pod", "default/hang", "4f0c1b2a3d4e5f")
@@ -77,6 +78,23 @@ async def test_operations_are_found_by_the_id_of_their_object() -> None:
         assert [fact["verb"] for fact in all.facts()] == ["RunPodSandbox"]
     assert (all.on(POD.id), all.waits_for(POD.id), all.facts()) == ([], "", [])
     all.close()
+
+
+async def test_a_warning_has_the_id_of_the_request_that_began_the_operation(monkeypatch) -> None:
+    """The timer of the sweep belongs to the operation that started it, which may be another."""
+    ids: list[str] = []
+    monkeypatch.setattr(step.log, "log", lambda *words: ids.append(request_id.get()))
+    all = Operations()
+    request_id.set("call-1")
+    with all.doing("RunPodSandbox", POD) as first:
+        request_id.set("call-2")
+        with all.doing("StopContainer", Subject("container", "c")) as second:
+            first.root.moved -= 6
+            second.root.moved -= 6
+            all._look()
+    all.close()
+
+    assert ids == ["call-1", "call-2"]
 
 
 async def test_an_operation_that_serves_a_call_is_what_its_caller_waits_for() -> None:

@@ -60,7 +60,7 @@ def runtime(monkeypatch: pytest.MonkeyPatch) -> type[Runtime]:
     fake = type("Fake", (Runtime,), {})
     module.Runtime = fake  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "cri_shim.runtime", module)
-    monkeypatch.setattr("cri_shim.log.setup", lambda level: None)
+    monkeypatch.setattr("cri_shim.log.setting.setup", lambda level, form: None)
     return fake
 
 

@@ -6,11 +6,13 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import grpc.aio
 import pytest
 
 from cri_shim import errors
+from cri_shim.activity.request import request_id
 from cri_shim.pb import api_pb2 as api
 from cri_shim.rpc import boundary, call
 from cri_shim.rpc.client import Client
@@ -25,10 +27,10 @@ class Runtime:
         self.cancelled = asyncio.Event()
         self.stream_closed = asyncio.Event()
         self.failure: Exception = errors.NotFound("no pod abc")
-        self.numbers: list[int] = []
+        self.ids: list[str] = []
 
     async def Version(self, request: api.VersionRequest) -> api.VersionResponse:
-        self.numbers.append(call.call_number.get())
+        self.ids.append(request_id.get())
         return api.VersionResponse(version="0.1.0")
 
     async def RunPodSandbox(self, request: api.RunPodSandboxRequest) -> api.RunPodSandboxResponse:
@@ -106,10 +108,40 @@ async def test_a_plain_method_answers_its_rpc(client: Client) -> None:
     assert (await client.runtime.Version(api.VersionRequest())).version == "0.1.0"
 
 
-async def test_every_call_has_a_number_of_its_own(client: Client, runtime: Runtime) -> None:
+async def test_every_call_has_an_id_of_its_own(client: Client, runtime: Runtime) -> None:
     await client.runtime.Version(api.VersionRequest())
     await client.runtime.Version(api.VersionRequest())
-    assert runtime.numbers[1] == runtime.numbers[0] + 1
+    assert len({*runtime.ids}) == 2
+    assert all(runtime.ids)
+
+
+async def test_the_id_of_a_client_is_taken_and_sent_back(
+    client: Client, runtime: Runtime, tmp_path: Path
+) -> None:
+    async with grpc.aio.insecure_channel(f"unix://{tmp_path / 's'}") as channel:
+        ask = channel.unary_unary("/runtime.v1.RuntimeService/Version", None, None)
+        call_ = ask(b"", metadata=(("x-request-id", "kubelet-7"),))
+        await call_
+        refused = ask(b"", metadata=(("x-request-id", "not valid"),))
+        await refused
+
+    assert runtime.ids[0] == "kubelet-7"
+    assert dict(await call_.trailing_metadata())["x-request-id"] == "kubelet-7"
+    assert dict(await refused.trailing_metadata())["x-request-id"] == runtime.ids[1]
+    assert runtime.ids[1] != "kubelet-7"
+
+
+async def test_a_failed_call_has_its_id_and_the_kind_of_its_error(
+    client: Client, tmp_path: Path
+) -> None:
+    async with grpc.aio.insecure_channel(f"unix://{tmp_path / 's'}") as channel:
+        ask = channel.unary_unary("/runtime.v1.RuntimeService/StopPodSandbox", None, None)
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await ask(b"", metadata=(("x-request-id", "kubelet-7"),))
+    found = dict(cast("list[tuple[str, str]]", failed.value.trailing_metadata()))
+
+    assert found["x-request-id"] == "kubelet-7"
+    assert found["cri-shim-error"] == "NotFound"
 
 
 @pytest.mark.parametrize(
@@ -265,7 +297,7 @@ async def test_the_check_refuses_before_the_method_is_called(tmp_path: Path) -> 
     async with serving(tmp_path, runtime, check) as client:
         with pytest.raises(errors.InvalidArgument, match=r"^config\.metadata: is missing$"):
             await client.runtime.Version(api.VersionRequest())
-    assert runtime.numbers == []
+    assert runtime.ids == []
 
 
 async def test_verbs_log_one_line_with_object_time_and_outcome(
@@ -277,8 +309,8 @@ async def test_verbs_log_one_line_with_object_time_and_outcome(
     (line,) = [r.getMessage() for r in caplog.records if r.name == call.log.name]
     words = line.split()
     assert words[0] == "call"
-    assert words[2:4] == ["RunPodSandbox", "ns/web"]
-    assert words[5:] == ["ms:", "OK", "f00"]
+    assert words[1:3] == ["RunPodSandbox", "ns/web"]
+    assert words[4:] == ["ms:", "OK", "f00"]
 
 
 async def test_reads_are_logged_at_debug_level_only(

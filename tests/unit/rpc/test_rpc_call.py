@@ -3,6 +3,7 @@
 import pytest
 
 from cri_shim.activity import Operation, Step, Subject
+from cri_shim.activity.request import request_id
 from cri_shim.pb import api_pb2 as api
 from cri_shim.rpc import call as calls
 from cri_shim.rpc.call import Call
@@ -11,11 +12,19 @@ POD = Subject("pod", "default/web", "4f0c1b2a3d4e5f")
 
 
 class Context:
-    def __init__(self, remaining: float | None = None) -> None:
+    def __init__(self, remaining: float | None = None, *received: tuple[str, str]) -> None:
         self._remaining = remaining
+        self.received = received
+        self.sent: tuple[tuple[str, str], ...] = ()
 
     def time_remaining(self) -> float | None:
         return self._remaining
+
+    def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
+        return self.received
+
+    def set_trailing_metadata(self, sent: tuple[tuple[str, str], ...]) -> None:
+        self.sent = sent
 
 
 def made(name: str = "RunPodSandbox", remaining: float | None = None) -> Call:
@@ -90,5 +99,20 @@ def test_a_shutdown_is_no_caller_that_gave_up(caplog) -> None:
 def test_a_good_probe_is_not_logged_at_info(caplog) -> None:
     caplog.set_level("INFO", calls.log.name)
     made("ExecSync").succeeded()
-    made("ExecSync").failed("UNKNOWN: no such command", usual=False)
+    made("ExecSync").failed("UNKNOWN", "no such command", usual=False)
     assert caplog.messages == []
+
+
+def test_the_client_gets_the_id_of_its_call_back() -> None:
+    context = Context(None, ("x-request-id", "kubelet-7"))
+    call = Call("Version", context, None)
+
+    assert (call.id, call.caller.id, request_id.get()) == ("kubelet-7",) * 3
+    assert context.sent == (("x-request-id", "kubelet-7"),)
+
+
+def test_the_trace_of_a_client_is_that_of_the_call() -> None:
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    call = Call("Version", Context(None, ("traceparent", trace), ("tracestate", "a=b")), None)
+
+    assert (call.caller.traceparent, call.caller.tracestate) == (trace, "a=b")

@@ -77,7 +77,7 @@ def test_malformed_new_files_leave_the_old_pair(
         (tmp_path / "cert.pem").write_bytes(content)
     files.refresh()
     assert shown(context) == first
-    assert "the changed certificate of the streaming server is not used" in caplog.text
+    assert "[streaming] the changed certificate is not used" in caplog.text
 
 
 def test_files_that_cannot_be_used_at_the_start_are_an_error_of_the_configuration(
