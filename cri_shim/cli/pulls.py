@@ -2,8 +2,8 @@
 
 import asyncio
 import sys
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cri_shim.cli import terminal
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _BAR = 30  # characters
 _ID = 12  # characters of a digest
 _DONE = "done"
+QUIET_S = 10.0  # after which it is told, where no bar is drawn, how far a pull is
 _COLUMNS, _ROWS = 80, 24
 
 
@@ -44,8 +45,9 @@ async def follow(client: "Client", name: str) -> None:
     """Show on standard error how far the pull of `name` is, until this is cancelled."""
     from cri_shim.pb import control_pb2
 
-    screen, told = Screen(sys.stderr.isatty(), sys.stderr), Told()
-    with suppress(CriShimError):  # the pull itself says what is wrong
+    screen, told = Screen(sys.stderr.isatty(), sys.stderr), Told(name)
+    reminder = None if screen.live else asyncio.create_task(_remind(told))
+    try:
         async for answer in client.control.WatchPulls(control_pb2.WatchPullsRequest(watch=True)):
             for pull in answer.pulls:
                 if pull.name != name:
@@ -55,6 +57,18 @@ async def follow(client: "Client", name: str) -> None:
                 else:
                     for line in told.news(pull):
                         print(line, file=sys.stderr, flush=True)
+    except CriShimError:
+        pass  # the pull itself says what is wrong
+    finally:
+        if reminder is not None:
+            reminder.cancel()
+
+
+async def _remind(told: "Told") -> None:
+    while True:
+        await asyncio.sleep(QUIET_S)
+        for line in told.reminder():
+            print(line, file=sys.stderr, flush=True)
 
 
 class Screen:
@@ -83,12 +97,37 @@ class Screen:
 class Told:
     """What was told of a pull in lines, so that each is told once."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._began = time.monotonic()
+        self._pull: Pull | None = None
+        self._quiet = True  # since the last reminder
         self._layers: set[str] = set()
         self._trouble = ""
 
+    def reminder(self) -> Iterator[str]:
+        """Yield how far the pull is, if nothing was told since the last reminder."""
+        quiet, self._quiet, pull = self._quiet, True, self._pull
+        if not quiet:
+            return
+        if pull is None or not pull.total:
+            waited = time.monotonic() - self._began
+            yield one_line(f"pulling {self._name}: no answer of the registry for {waited:.0f} s")
+        else:
+            have = sum(layer.state == _DONE for layer in pull.layers)
+            layers = f"{have} of {len(pull.layers)} layers"
+            yield one_line(
+                f"pulling {self._name}: {layers}, {size(pull.done)} of {size(pull.total)}"
+            )
+
     def news(self, pull: "Pull") -> Iterator[str]:
         """Yield a line for each layer that is here now, and for each new trouble."""
+        self._pull = pull
+        for line in self._news(pull):
+            self._quiet = False
+            yield line
+
+    def _news(self, pull: "Pull") -> Iterator[str]:
         if pull.trouble and pull.trouble != self._trouble:
             self._trouble = pull.trouble
             yield one_line(f"again, try {pull.attempt}: {pull.trouble}")

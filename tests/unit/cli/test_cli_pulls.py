@@ -49,12 +49,20 @@ def test_control_characters_of_a_registry_reach_no_terminal() -> None:
 
 
 def test_lines_tell_each_layer_and_each_trouble_once() -> None:
-    told = Told()
+    told = Told("app")
     assert list(told.news(PULL)) == [
         "again, try 2: cut off",
         "layer 1 of 2: aaaaaaaaaaaa 2.0MB",
     ]
     assert list(told.news(PULL)) == []
+
+
+def test_a_pull_of_which_nothing_new_is_told_is_not_forgotten() -> None:
+    told = Told("app")
+    assert list(told.reminder()) == ["pulling app: no answer of the registry for 0 s"]
+    list(told.news(PULL))
+    assert list(told.reminder()) == []
+    assert list(told.reminder()) == ["pulling app: 1 of 2 layers, 2.0MB of 2.0MB"]
 
 
 def test_a_terminal_is_drawn_over_and_a_file_is_written_on() -> None:
