@@ -109,7 +109,7 @@ class Call:
         if stopping:
             self._line(self.level, "ended by the shutdown of the daemon")
         elif self.streaming:
-            self._line(self.level, "ended by the caller")
+            self._line(self.level, f"ended by the caller{self._parts()}")
         else:
             self._gave_up()
 
