@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from cri_shim.pb.control_pb2 import LayerPull, Pull
     from cri_shim.rpc.client import Client
 
-_BAR = 30  # characters
+_BAR, _SHORTEST = 30, 5  # characters
+_BESIDE_BAR = 48  # characters of a layer's line besides its bar
 _ID = 12  # characters of a digest
 _DONE = "done"
 QUIET_S = 10.0  # after which it is told, where no bar is drawn, how far a pull is
@@ -37,7 +38,8 @@ async def show(client: "Client", *, watch: bool) -> None:
 
     screen = Screen(sys.stdout.isatty())
     async for answer in client.control.WatchPulls(control_pb2.WatchPullsRequest(watch=watch)):
-        shown = [line for pull in answer.pulls for line in described(pull)]
+        columns = screen.columns()
+        shown = [line for pull in answer.pulls for line in described(pull, columns)]
         screen.draw(shown or ["no image is being pulled"])
 
 
@@ -53,7 +55,7 @@ async def follow(client: "Client", name: str) -> None:
                 if pull.name != name:
                     continue
                 if screen.live:
-                    screen.draw(described(pull))
+                    screen.draw(described(pull, screen.columns()))
                 else:
                     for line in told.news(pull):
                         print(line, file=sys.stderr, flush=True)
@@ -78,6 +80,10 @@ class Screen:
         self.live = live
         self._stream = stream or sys.stdout
         self._before: list[str] = []
+
+    def columns(self) -> int:
+        """Return the width that lines may have."""
+        return (terminal.size() or (0, 0))[0] or _COLUMNS if self.live else _COLUMNS
 
     def draw(self, lines: Sequence[str]) -> None:
         columns, rows = terminal.size() or (0, 0)
@@ -138,21 +144,26 @@ class Told:
                 yield one_line(f"{of}: {_short(layer)} {size(layer.total)}")
 
 
-def described(pull: "Pull") -> list[str]:
-    """Return the lines of a pull: a summary, then a bar for each layer."""
+def described(pull: "Pull", columns: int = _COLUMNS) -> list[str]:
+    """Return the lines of a pull: a summary, then a bar for each layer.
+
+    The amounts of bytes fit into `columns`; a long name at the end of the summary may not.
+    """
     asked = f", for {', '.join(pull.asked_by)}" if pull.asked_by else ""
     host = f" from {pull.host}" if pull.host else ""
     parts = [f"{pull.reference or pull.name}{host}{asked}"]
     if pull.total:
-        parts.append(f"{size(pull.done)} of {size(pull.total)}, {size(pull.rate)}/s")
+        parts.insert(0, f"{size(pull.done)} of {size(pull.total)}, {size(pull.rate)}/s")
     if pull.trouble:
         parts.append(f"repeated: {pull.trouble}")
-    return [one_line(": ".join(parts)), *(one_line(_bar(layer)) for layer in pull.layers)]
+    width = max(_SHORTEST, min(_BAR, columns - _BESIDE_BAR))
+    bars = [one_line(_bar(layer, width)) for layer in pull.layers]
+    return [one_line(": ".join(parts)), *bars]
 
 
-def _bar(layer: "LayerPull") -> str:
-    filled = _BAR * layer.done // layer.total if layer.total else _BAR
-    bar = "=" * filled + " " * (_BAR - filled)
+def _bar(layer: "LayerPull", width: int) -> str:
+    filled = width * layer.done // layer.total if layer.total else width
+    bar = "=" * filled + " " * (width - filled)
     again = f", try {layer.attempt}" if layer.attempt > 1 else ""
     amount = f"{size(layer.done)}/{size(layer.total)}"
     return f"  {_short(layer)} [{bar}] {amount:>17} {layer.state}{again}"

@@ -26,12 +26,19 @@ PULL = Pull(
 def test_a_pull_is_a_summary_and_a_bar_for_each_layer() -> None:
     summary, first, second = described(PULL)
     assert summary == (
-        "registry.example/app:1 from mirror, for ns/pod: 2.0MB of 2.0MB, 1.5MB/s: repeated: cut off"
+        "2.0MB of 2.0MB, 1.5MB/s: registry.example/app:1 from mirror, for ns/pod: repeated: cut off"
     )
     assert f"aaaaaaaaaaaa [{'=' * 30}]" in first
     assert first.endswith("2.0MB/2.0MB done")
     assert f"bbbbbbbbbbbb [{'=' * 15}{' ' * 15}]" in second
     assert second.endswith("500B/1.0kB downloading, try 2")
+
+
+def test_the_lines_of_layers_fit_a_narrow_terminal() -> None:
+    _, first, second = described(PULL, 60)
+    assert first.startswith(f"  aaaaaaaaaaaa [{'=' * 12}]")
+    assert len(first) <= 60
+    assert second.partition(",")[0].endswith("500B/1.0kB downloading")
 
 
 def test_before_the_registry_has_answered_only_the_name_is_known() -> None:
