@@ -196,7 +196,7 @@ async def _fail(engine: Engine, id: str, error: BaseException) -> None:
         )
     subject = engine.objects.container_subject(id)
     engine.work.retrier.add(
-        f"end what is left of the start of {subject}",
+        f"end the processes of the failed start of {subject}",
         lambda: exits.release_processes(engine, engine.objects.container(id)),
         now=True,
         subject=subject,
