@@ -99,10 +99,10 @@ async def recover(engine: Engine) -> Recovered:
         with Step("starts", "container starts that the last daemon began", limit=STARTS_S):
             await _finish_starts(engine)
     leases.recover(engine)
-    engine.work.retrier.add("end what has no record", lambda: orphans.end(engine), now=True)
+    engine.work.retrier.add("end processes without a record", lambda: orphans.end(engine), now=True)
     engine.images.collect()
     engine.work.retrier.add(
-        "network gc", lambda: engine.network.gc(lambda: _attachments(engine)), now=True
+        "clean up the networks", lambda: engine.network.gc(lambda: _attachments(engine)), now=True
     )
     return found
 

@@ -86,7 +86,11 @@ class Operation:
         """Return the operation for `info` and the verbose status, JSON-able."""
         now = time.monotonic()
         waits = [
-            {"for": step.waits_for, "seconds": round(now - step.began, 1), "limit": step.limit}
+            {
+                "for": step.waits_for,
+                "seconds": round(now - step.began, 1),
+                "limit": None if step.limit is None else round(step.limit, 1),
+            }
             for step in self.innermost()
         ]
         return {

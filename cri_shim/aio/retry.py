@@ -26,7 +26,8 @@ class Retrier:
     def add(self, what: str, work: Work, *, now: bool, subject: Subject | None = None) -> None:
         """Try `work` until it succeeds, at once or after a pause; one task for each `what`.
 
-        `subject` is the object of the operation.
+        `what` is a verb with its object, as in "cannot remove pod default/web". `subject` is the
+        object of the operation.
         """
         if what not in self._tasks:
             effort = self._effort(what, work, now, subject or Subject(what))
@@ -61,7 +62,7 @@ class Retrier:
                 except Exception as e:
                     pause = min(max(FIRST_PAUSE_S, pause * 2), LONGEST_PAUSE_S)
                     self._last_error[what] = one_line(e)
-                    _log.warning("%s failed, next try in %g s: %s", what, pause, e)
+                    _log.warning("cannot %s, next try in %g s: %s", what, pause, e)
                 else:
                     return
         finally:

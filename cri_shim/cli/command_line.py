@@ -13,7 +13,7 @@ from cri_shim.version import __version__
 
 _PACKAGE = "cri_shim.cli.commands"
 _HERE = Path(__file__).parent / "commands"
-_GLOBAL = "Global flags (--socket, -D, ...) work here, too: `cri-shim help`."
+_GLOBAL = "Global flags work here, too: see `cri-shim help`."
 
 
 class _Top(Parser):

@@ -5,6 +5,7 @@ A table that goes into a pipe or a file has every column at its whole width.
 
 import os
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -39,6 +40,14 @@ def terminal_width() -> int | None:
         return os.get_terminal_size(sys.stdout.fileno()).columns or None
     except (OSError, ValueError, AttributeError):
         return None
+
+
+def wrapped(text: str) -> str:
+    """Return a text in lines that fit the terminal; in one line if there is no terminal."""
+    width = terminal_width()
+    if width is None:
+        return text
+    return textwrap.fill(text, max(width, _LEAST), subsequent_indent="  ", break_on_hyphens=False)
 
 
 def lines(

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from cri_shim import lifecycle
 from cri_shim.activity import Step, subject
+from cri_shim.activity.error_names import naming_objects
 from cri_shim.activity.step import current_operation
 from cri_shim.aio.offload import finish, offload
 from cri_shim.containers import (
@@ -76,7 +77,8 @@ async def _create(
         operation.subject = engine.objects.container_subject(record.id)
     try:
         async with engine.objects.lock(record.id):
-            await _build(engine, pod, record, image)
+            with naming_objects(engine.objects.named):  # abandoning it takes its name
+                await _build(engine, pod, record, image)
     except BaseException:
         await finish(remove.abandon(engine, record.id))
         raise

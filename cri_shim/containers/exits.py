@@ -92,7 +92,7 @@ def settle_later(engine: Engine, id: str) -> None:
     """Run `settle` in the background until it succeeds."""
     subject = engine.objects.container_subject(id)
     engine.work.retrier.add(
-        f"settle {subject}", lambda: settle(engine, id), now=True, subject=subject
+        f"record the end of {subject}", lambda: settle(engine, id), now=True, subject=subject
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from cri_shim import lifecycle
 from cri_shim.activity import Step
+from cri_shim.activity.error_names import with_names
 from cri_shim.aio.offload import finish
 from cri_shim.containers import dependencies, exits, launch, sources, streams
 from cri_shim.engine import Engine
@@ -178,7 +179,8 @@ async def _fail(engine: Engine, id: str, error: BaseException) -> None:
     """Record the container as ended, and end its processes in the background."""
     container = engine.objects.container(id)
     ours = isinstance(error, CriShimError)
-    problem = one_line(error if ours else f"{type(error).__name__}: {error}")
+    text = str(error) if ours else f"{type(error).__name__}: {error}"
+    problem = with_names(one_line(text), engine.objects.named)
     engine.oci.exits.unwatch(id)
     if not container.finished_at:
         engine.objects.observe(
@@ -194,7 +196,7 @@ async def _fail(engine: Engine, id: str, error: BaseException) -> None:
         )
     subject = engine.objects.container_subject(id)
     engine.work.retrier.add(
-        f"end what is left of the start of {subject}",
+        f"end the processes of the failed start of {subject}",
         lambda: exits.release_processes(engine, engine.objects.container(id)),
         now=True,
         subject=subject,

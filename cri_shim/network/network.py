@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
+from cri_shim.activity import subject
 from cri_shim.aio.cleanup import Step, raise_all, run_all
 from cri_shim.aio.keyed_lock import KeyedLock
 from cri_shim.aio.readers_writer import ReadersWriterLock
@@ -116,7 +117,8 @@ class Network:
             return []
         status, default = self.status(), self._readiness.view.default
         if default is None or not status.ready:
-            raise Unavailable(f"pod {pod.id} cannot be attached: {status.message}")
+            named = subject.pod(pod.config.metadata, pod.id)  # it is not one of the objects yet
+            raise Unavailable(f"{named} cannot be attached: {status.message}")
         capabilities.check_names(pod)
         given = capabilities.arguments(pod, self._own.pod_cidr)
         if not self._allows_unmapped:

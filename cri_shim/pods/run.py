@@ -9,6 +9,7 @@ import os
 import secrets
 
 from cri_shim.activity import Step, subject
+from cri_shim.activity.error_names import naming_objects
 from cri_shim.activity.step import current_operation
 from cri_shim.aio.offload import finish, offload
 from cri_shim.containers import security
@@ -64,7 +65,8 @@ async def _run(
     if (operation := current_operation()) is not None:
         operation.subject = engine.objects.pod_subject(record.id)
     try:
-        await _build(engine, record)
+        with naming_objects(engine.objects.named):  # abandoning it takes its name
+            await _build(engine, record)
     except BaseException:
         await finish(remove.abandon(engine, record.id))
         raise

@@ -36,6 +36,9 @@ def entries(config: Config, *, images: bool) -> list[Path]:
     """Return what is ours in root and run root; with `images` also the store."""
     root, run_root = config.server.root, config.server.run_root
     found = _named(run_root, _RUN_ROOT)
+    socket = config.server.socket
+    if recognised(run_root) and socket.parent == run_root and socket not in found:
+        found += [socket] if socket.is_socket() else []
     found += _named(root, _ROOT)
     return found + (_named(root, _STORE) if images else [])
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from cri_shim.activity import subject
 from cri_shim.assembly import node
 from cri_shim.config import Config
 from cri_shim.engine import Paths
@@ -37,7 +38,7 @@ def look(config: Config, *, images: bool) -> Plan:
     records = unopened.read(config.server.root / "state")
     parts = [
         *(Part("pod", _pod_name(pod)) for pod in records.pods),
-        *(Part("container", f"{c.config.metadata.name} ({c.id[:12]})") for c in records.containers),
+        *(Part("container", name) for name in _container_names(records)),
         *(Part("without record", id) for id in sorted(_strays(config, records))),
     ]
     if images:
@@ -57,6 +58,14 @@ def look(config: Config, *, images: bool) -> Plan:
 def _pod_name(pod: state.PodRecord) -> str:
     metadata = pod.config.metadata
     return f"{metadata.namespace}/{metadata.name} ({pod.id[:12]})"
+
+
+def _container_names(records: unopened.Records) -> list[str]:
+    homes = {pod.id: pod.config.metadata for pod in records.pods}
+    return [
+        str(subject.container(homes.get(c.pod_id), c.config.metadata.name, c.id)).partition(" ")[2]
+        for c in records.containers
+    ]
 
 
 def _strays(config: Config, records: unopened.Records) -> set[str]:

@@ -142,9 +142,10 @@ def _streaming(
     method: MethodDescriptor, serve: Callable[[Message], Any], around: Surroundings
 ) -> Callable[[bytes, Context], Awaitable[None]]:
     async def handle(raw: bytes, context: Context) -> None:
-        async with _call(method, raw, context, around) as (request, _):
+        async with _call(method, raw, context, around) as (request, call):
             async with aclosing(serve(request)) as responses:
                 async for response in responses:
+                    call.streaming = True
                     await context.write(response)
 
     return handle

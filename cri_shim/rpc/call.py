@@ -45,6 +45,7 @@ class Call:
         self._limit: float | None = context.time_remaining()
         self._request: Message | None = None
         self._subject = self._made = ""
+        self.streaming = False  # a response was sent: the caller ends the call when it has enough
         self.caller = caller.Caller(
             name,
             self.id,
@@ -107,6 +108,8 @@ class Call:
         self._ended("CANCELLED")
         if stopping:
             self._line(self.level, "ended by the shutdown of the daemon")
+        elif self.streaming:
+            self._line(self.level, f"ended by the caller{self._parts()}")
         else:
             self._gave_up()
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import asdict
 
+from cri_shim.activity.error_names import with_names
 from cri_shim.engine import Engine
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import control_pb2 as control
@@ -48,7 +49,8 @@ class ControlPods:
 
     async def PrunePods(self, request: control.PrunePodsRequest) -> control.PrunePodsResponse:
         pruned = await prune.prune(self._engine)
-        errors = {id: str(error) for id, error in pruned.errors.items()}
+        named = self._engine.objects.named
+        errors = {id: with_names(str(error), named) for id, error in pruned.errors.items()}
         return control.PrunePodsResponse(
             pods=pruned.pods, containers=pruned.containers, errors=errors
         )

@@ -11,7 +11,7 @@ import sys
 
 from cri_shim import config
 from cri_shim.cli import daemon, exit_codes, output
-from cri_shim.cli.table import Column
+from cri_shim.cli.table import Column, wrapped
 from cri_shim.errors import Unimplemented, Unreachable
 from cri_shim.problems import Finding, Level
 from cri_shim.problems import problems as by_severity
@@ -49,7 +49,7 @@ def show(args: argparse.Namespace, findings: list[Finding]) -> int:
     )
     if args.output == "table":
         for problem in by_severity(findings):
-            print(f"\n{problem.level}: {problem.what}: {problem.text}")
+            print(f"\n{wrapped(f'{problem.level}: {problem.what}: {problem.text}')}")
     failed = any(finding.level is Level.FAILS for finding in findings)
     return exit_codes.FAILED if failed else exit_codes.OK
 

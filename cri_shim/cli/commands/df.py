@@ -1,4 +1,7 @@
-"""Show what images, containers and logs take of the disk, and what pruning would free."""
+"""Show what images, containers and logs take of the disk, and what pruning would free.
+
+With image.keep_blobs, most layers are on the disk twice: as pulled, and unpacked.
+"""
 
 import argparse
 from typing import TYPE_CHECKING, Any
@@ -58,10 +61,7 @@ def _summary(found: "control.DiskUsageResponse") -> list[str]:
     logs = sum(one.log for one in found.containers)
     blobs = f"{size(found.blobs)} of manifests and configs"
     if found.keep_blobs:
-        blobs = (
-            f"{size(found.blobs)} of compressed layers, kept by image.keep_blobs: most layers are"
-            " on the disk twice"
-        )
+        blobs = f"{size(found.blobs)} compressed (image.keep_blobs)"
     return [
         f"layers:            {size(found.layers)}",
         f"blobs:             {blobs}",

@@ -9,7 +9,7 @@ import json
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from cri_shim.cli import daemon
+from cri_shim.cli import daemon, table
 from cri_shim.cli.arguments import assignment, since
 from cri_shim.cli.exit_codes import UsageError
 from cri_shim.untrusted import one_line
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Event = Mapping[str, str | int]
 
+_WIDE = 80  # columns of a terminal that has room for the date
+_ID = 13  # characters of an id on a terminal, as in the lists
 _FILTERS = ("type", "kind", "id", "name", "pod", "namespace")
 EXAMPLES = """
 cri-shim events
@@ -75,7 +77,13 @@ def _show(args: argparse.Namespace, event: Event) -> None:
     names = [event["namespace"], event["pod"]]
     names += [event["name"]] if event["kind"] == "container" else []
     object = "/".join(map(str, names))
-    line = f"{shown['time']:<30} {event['kind']:<9} {event['type']:<8} {object} {event['id']}"
+    width = table.terminal_width()
+    time, id = str(shown["time"]), str(event["id"])
+    if width is not None:  # every line fits
+        time, id = f"{time[:19]}Z" if width >= _WIDE else time[11:19], id[:_ID]
+    line = (
+        f"{time:<{len(time) if width else 30}} {event['kind']:<9} {event['type']:<7} {object} {id}"
+    )
     print(one_line(line), flush=True)
 
 

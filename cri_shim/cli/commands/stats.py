@@ -39,12 +39,13 @@ async def run(args: argparse.Namespace) -> int:
 
     async with daemon.client(args) as client:
         ids = [await which.container(client, word) for word in args.containers]
+        names = await _names(client)
         before = await _sample(client, ids)
         screen = Screen(sys.stdout.isatty())
         while True:
             await asyncio.sleep(_INTERVAL_S)
             now = await _sample(client, ids)
-            columns = _columns(before)
+            columns = _columns(before, names)
             if not args.watch:
                 break
             rows = list(now.values())
@@ -56,9 +57,21 @@ async def run(args: argparse.Namespace) -> int:
         columns,
         document=lambda: fields(api.ListContainerStatsResponse(stats=now.values())),
         id=lambda row: row.attributes.id,
-        name=lambda row: row.attributes.metadata.name,
+        name=lambda row: names.get(row.attributes.id, row.attributes.metadata.name),
     )
     return 0
+
+
+async def _names(client: "Client") -> dict[str, str]:
+    """Return NAMESPACE/POD/NAME of each container by its id."""
+    from cri_shim.pb import api_pb2 as api
+
+    pods = (await client.runtime.ListPodSandbox(api.ListPodSandboxRequest())).items
+    homes = {pod.id: f"{pod.metadata.namespace}/{pod.metadata.name}/" for pod in pods}
+    answer = await client.runtime.ListContainers(api.ListContainersRequest())
+    return {
+        one.id: homes.get(one.pod_sandbox_id, "") + one.metadata.name for one in answer.containers
+    }
 
 
 async def _sample(client: "Client", ids: list[str]) -> "dict[str, api_pb2.ContainerStats]":
@@ -73,7 +86,7 @@ async def _sample(client: "Client", ids: list[str]) -> "dict[str, api_pb2.Contai
 
 
 def _columns(
-    before: "dict[str, api_pb2.ContainerStats]",
+    before: "dict[str, api_pb2.ContainerStats]", names: dict[str, str]
 ) -> "list[Column[api_pb2.ContainerStats]]":
     def cpu(row: "api_pb2.ContainerStats") -> str:
         first = before.get(row.attributes.id)
@@ -84,7 +97,7 @@ def _columns(
 
     return [
         Column("CONTAINER", lambda row: row.attributes.id[:_ID], rank=1),
-        Column("NAME", lambda row: row.attributes.metadata.name, cut=True),
+        Column("NAME", lambda row: names.get(row.attributes.id, "unknown"), cut=True),
         Column("CPU %", cpu),
         Column("MEMORY", lambda row: size(row.memory.working_set_bytes.value)),
         Column("SWAP", lambda row: size(row.swap.swap_usage_bytes.value), rank=3),

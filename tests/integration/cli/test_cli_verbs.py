@@ -223,7 +223,7 @@ async def test_df_shows_images_and_containers_and_what_pruning_would_free(
     assert one["name"].startswith("test/pod")
     assert int(found["layers"]) > 0
     assert found["keepBlobs"]
-    assert "kept by image.keep_blobs: most layers are on the disk twice" in text
+    assert "compressed (image.keep_blobs)" in text
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from cri_shim.errors import Unavailable
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import control_pb2 as control
 from cri_shim.rpc.client import Client
+from tests.fixtures.cri import Cri, pod_config
 from tests.fixtures.daemon import Daemon, empty_daemon
 from tests.fixtures.host import until
 
@@ -173,3 +175,10 @@ def test_a_missing_conmon_is_refused_with_package_and_key(place: Path) -> None:
         refused.value
     )
     assert "or set conmon_path" in str(refused.value)
+
+
+async def test_a_pod_that_could_not_be_made_is_named_in_the_error() -> None:
+    with empty_daemon(3, cni_plugin_dir=["/nope"]) as daemon:
+        async with Client(daemon.socket) as client:
+            with pytest.raises(Unavailable, match=r"^pod test/lost \([0-9a-f]{12}\) cannot be att"):
+                await Cri(daemon, client).run_pod(pod_config(daemon, "lost"))

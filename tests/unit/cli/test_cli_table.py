@@ -69,3 +69,16 @@ def test_no_name_in_a_table_moves_the_cursor_or_begins_a_line() -> None:
     assert len(lines) == 3
     assert all(line.isprintable() for line in lines)
     assert "\\x1b[2J" in lines[1]
+
+
+def test_a_long_text_is_wrapped_at_words_on_a_terminal_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = "warning: versions: crun 1.8.1: install CVE-2026-47766"
+    monkeypatch.setattr(table, "terminal_width", lambda: None)
+    assert table.wrapped(text) == text
+    monkeypatch.setattr(table, "terminal_width", lambda: 30)
+    assert table.wrapped(text).splitlines() == [
+        "warning: versions: crun 1.8.1:",
+        "  install CVE-2026-47766",
+    ]

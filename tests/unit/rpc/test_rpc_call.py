@@ -85,6 +85,14 @@ def test_a_call_without_an_operation_names_the_deadline() -> None:
     assert text == "Exec did not end within 2 s, the caller's deadline"
 
 
+def test_a_stream_with_responses_ends_when_the_caller_has_enough(caplog) -> None:
+    caplog.set_level("INFO", calls.log.name)
+    call = made("RunPod")
+    call.streaming = True
+    call.cancelled(stopping=False)
+    assert caplog.messages[0].endswith(" ms: ended by the caller")
+
+
 def test_a_shutdown_is_no_caller_that_gave_up(caplog) -> None:
     caplog.set_level("INFO", calls.log.name)
     made().cancelled(stopping=True)
