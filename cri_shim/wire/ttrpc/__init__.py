@@ -1,7 +1,7 @@
 """ttrpc, gRPC's small sibling for processes of one node, without I/O: unary calls only.
 
 The specification is PROTOCOL.md of github.com/containerd/ttrpc. A connection has a client's and a
-server's end. Both take received bytes and return events; the bytes to send are queued until the
+server's end. Both take received bytes and return events; the frames to send are queued until the
 caller takes them with `outgoing()`. Streams of data are refused: NRI, the only user, has none.
 
 - `frames`: heads and kinds of frames, and the reader that cuts received bytes into frames

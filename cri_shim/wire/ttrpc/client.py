@@ -32,7 +32,7 @@ class Answer:
 class Client:
     def __init__(self) -> None:
         self._reader = FrameReader()
-        self._out = bytearray()
+        self._out: list[bytes] = []
         self._next = 1
         self._waiting: set[int] = set()
 
@@ -48,7 +48,7 @@ class Client:
             raise TooLarge(len(request))
         stream, self._next = self._next, self._next + 2
         self._waiting.add(stream)
-        self._out += frame(stream, Kind.REQUEST, request)
+        self._out.append(frame(stream, Kind.REQUEST, request))
         return stream
 
     def forget(self, stream: int) -> None:
@@ -63,9 +63,9 @@ class Client:
         answers = [self._answer(one) for one in self._reader.receive(data)]
         return [answer for answer in answers if answer is not None]
 
-    def outgoing(self) -> bytes:
-        """Return the bytes to send, and forget them."""
-        out, self._out = bytes(self._out), bytearray()
+    def outgoing(self) -> list[bytes]:
+        """Return the frames to send, and forget them."""
+        out, self._out = self._out, []
         return out
 
     def _answer(self, got: Frame) -> Answer | None:

@@ -37,7 +37,7 @@ class Server:
     def __init__(self, max_calls: int) -> None:
         """At most `max_calls` calls wait for an answer; further ones are refused."""
         self._reader = FrameReader()
-        self._out = bytearray()
+        self._out: list[bytes] = []
         self._max_calls = max_calls
         self._open: set[int] = set()
         self._last = 0
@@ -55,18 +55,18 @@ class Server:
             self.refuse(stream, RESOURCE_EXHAUSTED, problem)
             return
         self._open.discard(stream)
-        self._out += frame(stream, Kind.RESPONSE, response)
+        self._out.append(frame(stream, Kind.RESPONSE, response))
 
     def refuse(self, stream: int, code: int, message: str) -> None:
         """Queue an error, with a code of gRPC, as the answer to a call."""
         self._open.discard(stream)
         status = pb.Status(code=code, message=message[:_MESSAGE_LIMIT])
         response = pb.Response(status=status).SerializeToString()
-        self._out += frame(stream, Kind.RESPONSE, response)
+        self._out.append(frame(stream, Kind.RESPONSE, response))
 
-    def outgoing(self) -> bytes:
-        """Return the bytes to send, and forget them."""
-        out, self._out = bytes(self._out), bytearray()
+    def outgoing(self) -> list[bytes]:
+        """Return the frames to send, and forget them."""
+        out, self._out = self._out, []
         return out
 
     def _call(self, got: Frame) -> Call | None:
@@ -78,8 +78,8 @@ class Server:
             return None  # kinds of later versions are ignored
         self._last = got.stream
         if len(self._open) >= self._max_calls:
-            problem = f"{self._max_calls} calls wait for an answer already"
-            self.refuse(got.stream, RESOURCE_EXHAUSTED, problem)
+            full = f"{self._max_calls} calls wait for an answer already"
+            self.refuse(got.stream, RESOURCE_EXHAUSTED, full)
             return None
         try:
             request = pb.Request.FromString(got.data)

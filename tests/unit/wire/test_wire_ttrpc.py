@@ -25,7 +25,12 @@ def answers(server: Server) -> list[Answer]:
     client = Client()
     for _ in range(50):
         client.call("s", "m", b"")
-    return client.receive(server.outgoing())
+    return client.receive(out(server))
+
+
+def out(end: Client | Server) -> bytes:
+    """Return the bytes that an end sends now."""
+    return b"".join(end.outgoing())
 
 
 def in_steps(end: Client | Server, data: bytes, step: int) -> list[object]:
@@ -41,10 +46,10 @@ def test_a_dialogue_arrives_for_every_cut(payloads: list[bytes], step: int) -> N
     client, server = Client(), Server(max_calls=10)
     streams = [client.call("nri", "Do", payload, timeout_ns=7) for payload in payloads]
 
-    calls = in_steps(server, client.outgoing(), step)
+    calls = in_steps(server, out(client), step)
     for stream, payload in zip(streams, payloads, strict=True):
         server.answer(stream, payload[::-1])
-    found = in_steps(client, server.outgoing(), step)
+    found = in_steps(client, out(server), step)
 
     pairs = list(zip(streams, payloads, strict=True))
     assert calls == [Call(stream, "nri", "Do", payload, 7) for stream, payload in pairs]
@@ -55,11 +60,11 @@ def test_a_dialogue_arrives_for_every_cut(payloads: list[bytes], step: int) -> N
 def test_an_error_arrives_with_its_code_and_message() -> None:
     client, server = Client(), Server(max_calls=1)
     stream = client.call("s", "m", b"")
-    server.receive(client.outgoing())
+    server.receive(out(client))
 
     server.refuse(stream, 5, "no such thing")
 
-    assert client.receive(server.outgoing()) == [Answer(stream, 5, "no such thing", b"")]
+    assert client.receive(out(server)) == [Answer(stream, 5, "no such thing", b"")]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +82,7 @@ def test_a_wrong_call_is_refused_and_the_next_one_is_served(
     server = Server(max_calls=1)
 
     assert server.receive(frame) == []
-    (refused,) = FrameReader().receive(server.outgoing())
+    (refused,) = FrameReader().receive(out(server))
     status = pb.Response.FromString(refused.data).status
     assert (status.code, status.message) == (code, message)
     assert [call.stream for call in server.receive(sent(3))] == [3]
@@ -106,7 +111,7 @@ def test_unknown_kinds_are_ignored_by_both_ends() -> None:
 
     assert server.receive(sent(1, kind=9)) == []
     assert client.receive(sent(1, kind=9)) == []
-    assert server.outgoing() == b""
+    assert out(server) == b""
 
 
 def test_data_that_is_too_large_is_skipped_and_refused() -> None:
@@ -125,11 +130,11 @@ def test_data_that_is_too_large_is_skipped_and_refused() -> None:
 def test_an_answer_that_is_too_large_becomes_an_error() -> None:
     client, server = Client(), Server(max_calls=1)
     client.call("s", "m", b"")
-    server.receive(client.outgoing())
+    server.receive(out(client))
 
     server.answer(1, bytes(MAX_DATA))
 
-    (answer,) = client.receive(server.outgoing())
+    (answer,) = client.receive(out(server))
     assert (answer.code, answer.payload) == (8, b"")
 
 
@@ -151,7 +156,7 @@ def test_a_call_that_is_too_large_is_not_sent() -> None:
     with pytest.raises(TooLarge, match="at most 4194304 fit into a frame") as raised:
         client.call("s", "m", bytes(MAX_DATA))
     assert raised.value.size > MAX_DATA
-    assert client.outgoing() == b""
+    assert out(client) == b""
     assert client.call("s", "m", b"") == 1
 
 
