@@ -31,10 +31,12 @@ This is a map of the packages, top down. A package imports only packages that ar
     streaming    the HTTP edge: exec, attach and port-forward sessions
     problems     the one list of what is wrong with the node, for log, info, Status and check
     recovery     at start: makes the objects from the records and the processes that still run
+    nri          plugins of the node: the Node Resource Interface
     pods         use cases of pods, one verb in a file: run, stop, remove, ...
     containers   use cases of containers: create, start, stop, exec, ...
     images       use cases of images: pull, load, save, commit, tag, mount, query, remove
     engine       the value that the use cases get: the objects and the drivers
+    node_plugins  what the use cases report to plugins of the node
     work         running work: equal requests share it; it is retried, and ended at close
     resolve      finds a pod or container by its name, its id, or a prefix of that
     objects      the existing pods and containers; lists are snapshots of memory

@@ -14,6 +14,7 @@ from cri_shim.isolation.control_groups import ControlGroups
 from cri_shim.isolation.seccomp import SeccompProfiles
 from cri_shim.isolation.selinux import SELinux
 from cri_shim.network.driver import PodNetwork
+from cri_shim.node_plugins import NodePlugins
 from cri_shim.objects import ObjectStore
 from cri_shim.oci.driver import OciDriver, Offered
 from cri_shim.pb import state_pb2 as state
@@ -143,6 +144,7 @@ class Engine:
     profiles: Profiles
     live: Live[Settings]
     work: Work = field(default_factory=Work)
+    plugins: NodePlugins = field(default_factory=NodePlugins)
 
     @property
     def defaults(self) -> Defaults:

@@ -19,6 +19,7 @@ from functools import partial
 from cri_shim import lifecycle
 from cri_shim.activity import Step, Subject
 from cri_shim.containers import (
+    attributes,
     exits,
     freeze,
     pause,
@@ -265,6 +266,7 @@ async def _finish_one(engine: Engine, container: state.ContainerRecord) -> None:
         status = found["status"] if found else "stopped"
         if status == "created":
             streams.give_to_user(engine, container)
+            await attributes.apply(engine, container)
             await engine.oci.runtime.start(handler, container.id)
             status = "running"
         if status == "running":

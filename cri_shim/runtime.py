@@ -138,6 +138,10 @@ class Runtime:
                 lambda: self._running.config, self._running.programs, self._closing
             )
             self._recovered = await recovery.recover(engine)
+            if (nri := self._running.config.nri).enabled:
+                from cri_shim.nri.service import open_plugins  # loads NRI only where it is used
+
+                await open_plugins(engine, nri, self._closing)
             if directory := self._running.config.image.preload_dir:
                 preload.start(engine, Path(directory))
             assembly.mark_alive(server.run_root, engine.boot_id)

@@ -21,6 +21,7 @@ unprivileged user ~/.config/cri-shim replaces /etc/cri-shim.
 
 from cri_shim.config.load import Places, load
 from cri_shim.config.schema import (
+    NRI,
     Config,
     Containers,
     Image,
@@ -34,6 +35,7 @@ from cri_shim.config.schema import (
 )
 
 __all__ = [
+    "NRI",
     "Config",
     "Containers",
     "Image",

@@ -421,6 +421,52 @@ class Tracing:
     )
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class NRI:
+    """[nri]: plugins of the node that are told, and change, pods and containers."""
+
+    enabled: bool = key(False, "let plugins of the Node Resource Interface (NRI) take part")
+    socket: Path = key(Path("/var/run/nri/nri.sock"), "where plugins connect", check=checks.socket)
+    disable_connections: bool = key(
+        False, "do not let plugins connect: only installed ones take part"
+    )
+    plugin_directory: Path = key(
+        Path("/opt/nri/plugins"),
+        "programs of plugins that are started with the daemon: INDEX-NAME",
+        check=checks.absolute,
+    )
+    plugin_config_directory: Path = key(
+        Path("/etc/nri/conf.d"),
+        "their configurations: INDEX-NAME.conf or NAME.conf",
+        check=checks.absolute,
+    )
+    registration_timeout: float = key(
+        5.0,
+        "seconds for a plugin to register, and to take in the existing pods and containers",
+        check=checks.positive,
+    )
+    request_timeout: float = key(
+        2.0, "seconds for a plugin to answer a request", check=checks.positive
+    )
+    default_validator: bool = key(False, "apply the keys below, and required plugins of pods")
+    reject_hooks: bool = key(False, "refuse containers for which a plugin adds hooks")
+    reject_runtime_default_seccomp: bool = key(
+        False, "refuse those in which a plugin replaces the filter RuntimeDefault"
+    )
+    reject_unconfined_seccomp: bool = key(False, "or adds a filter where there is none")
+    reject_custom_seccomp: bool = key(False, "or replaces a filter of a file")
+    reject_namespaces: bool = key(False, "refuse those of which a plugin changes namespaces")
+    reject_sysctls: bool = key(False, "refuse those of which a plugin changes kernel parameters")
+    required_plugins: tuple[str, ...] = key(
+        (),
+        "plugins without which no container is created: NAME or INDEX-NAME",
+        check=checks.filled,
+    )
+    tolerate_missing_annotation: str = key(
+        "", "annotation of pods that run without required plugins if it is true"
+    )
+
+
 _HANDLERS = MappingProxyType({"crun": RuntimeTable(_CRUN), "runc": RuntimeTable(_RUNC)})
 
 
@@ -522,6 +568,7 @@ class Config:
     sockets: tuple[SocketTable, ...] = ()
     metrics: Metrics = dataclasses.field(default_factory=Metrics)
     tracing: Tracing = dataclasses.field(default_factory=Tracing)
+    nri: NRI = dataclasses.field(default_factory=NRI)
     runtimes: Mapping[str, RuntimeTable] = dataclasses.field(default_factory=lambda: _HANDLERS)
     origin: Mapping[str, str] = dataclasses.field(default_factory=dict)
     warnings: tuple[str, ...] = ()
@@ -536,6 +583,7 @@ TABLES: Mapping[str, type] = {
     "audit": Audit,
     "metrics": Metrics,
     "tracing": Tracing,
+    "nri": NRI,
 }
 KEYS: Mapping[str, Key] = {
     k.name: k

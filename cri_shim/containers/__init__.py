@@ -38,6 +38,7 @@ lifecycle.py has all phases and their order.
 - `devices`, `cdi`: the device nodes of a container
 - `plan`: the document that a container would have, with the origins of its fields
 - `passwd`: lines of /etc/passwd and /etc/group for a user that the image does not know
+- `attributes`: scheduler, io priority, memory policy and network devices, which the daemon sets
 - `sources`: mounts the sources of bind mounts for the OCI runtime, by descriptor, during a start
 
 Every phase change is written before the action. If the daemon dies in between, the records name

@@ -35,6 +35,13 @@ async def find(
     on this node.
     """
     requested = cdi.names([device.name for device in config.CDI_devices], config.annotations)
+    return await find_named(engine, requested, user)
+
+
+async def find_named(
+    engine: Engine, requested: dict[str, str], user: User
+) -> tuple[cdi.Edits, list[HostDevice]]:
+    """Do what `find` does, for devices by name; the values are the fields that request them."""
     if not requested:
         return cdi.NO_EDITS, []
     edits = await offload(_edits, engine.defaults.cdi_dirs, requested)

@@ -16,6 +16,7 @@ from cri_shim.activity.error_names import naming_objects
 from cri_shim.activity.step import current_operation
 from cri_shim.aio.offload import finish, offload
 from cri_shim.containers import (
+    attributes,
     draft,
     logs,
     mounts,
@@ -119,15 +120,16 @@ async def _build(
         )
     with Step("sources", "the paths of its mounts and devices to be read"):
         plan = decide(await gather(engine, pod, record, image, prepared))
-    with Step("document", "hooks and mounts of the OCI document"):
-        await _carry_out(engine, record, plan)
+    with Step("document", "plugins, hooks and mounts of the OCI document"):
+        record = await _carry_out(engine, pod, record, plan)
     if (log := logs.file_of(engine, record)) is not None:
         with Step("log", f"the file system of the log {log.path}"):
             await log_directory.look(log, log_directory.make, log)
     if not lifecycle.is_ready(engine.objects.pod(pod.id)):
         raise WrongState(f"pod {pod.id} was stopped while a container was created in it")
     fault_point("containers.create.commit")
-    engine.objects.put(changed(record, phase=state.CONTAINER_CREATED, user=plan.user.to_cri()))
+    record = changed(record, phase=state.CONTAINER_CREATED, user=plan.user.to_cri())
+    await engine.plugins.container_created(engine.objects.put(record))
 
 
 async def _look(root: Path, work: Callable[[Path], T]) -> T:
@@ -142,18 +144,26 @@ def _make_directories(engine: Engine, pod: state.PodRecord, record: state.Contai
         make_private(engine.paths.volumes(record.id))
 
 
-async def _carry_out(engine: Engine, record: state.ContainerRecord, plan: Plan) -> None:
-    """Make the directories of VOLUMEs, run the precreate hooks, and write the document."""
+async def _carry_out(
+    engine: Engine, pod: state.PodRecord, record: state.ContainerRecord, plan: Plan
+) -> state.ContainerRecord:
+    """Make the directories of VOLUMEs, ask plugins and precreate hooks, and write the document."""
     root = engine.paths.rootfs(record.id)
     if plan.volumes:
         await offload(_make_volumes, root, plan.volumes, plan.owner)
     if engine.defaults.passwd_entry:
         await offload(_name_user, root, plan)
     where = engine.paths.bundle(record.id)
+    found = await engine.plugins.container_creating(pod, record, plan.document)
+    if found.cgroups_path != record.cgroups_path:  # intent: it is emptied if this create fails
+        record = engine.objects.put(changed(record, cgroups_path=found.cgroups_path))
     document = await precreate.edit(
-        plan.document, plan.hooks, bundle=where, env=engine.defaults.hooks.env
+        found.document, plan.hooks, bundle=where, env=engine.defaults.hooks.env
     )
-    bundle.write(where, await sources.redirect(engine, record, document, plan))
+    real_paths = {**plan.real_paths, **found.real_paths}
+    document = await sources.redirect(engine, record, document, plan, real_paths)
+    bundle.write(where, attributes.separate(where, document))
+    return changed(record, resources=found.resources)
 
 
 def _name_user(root: Path, plan: Plan) -> None:

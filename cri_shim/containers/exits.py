@@ -121,7 +121,12 @@ async def release_processes(engine: Engine, container: state.ContainerRecord) ->
 
 
 def _owns_pid_namespace(engine: Engine, container: state.ContainerRecord) -> bool:
-    """Return whether the kernel ends all of its processes together with its init."""
+    """Return whether the kernel ends all of its processes together with its init.
+
+    A plugin may have given the container another pid namespace.
+    """
+    if engine.plugins.active:
+        return False
     context = container.config.linux.security_context
     if context.HasField("namespace_options"):
         return context.namespace_options.pid == api.CONTAINER

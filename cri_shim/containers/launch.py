@@ -7,11 +7,12 @@ is left behind and the start fails, so that callers that wait for the container 
 import asyncio
 import errno
 import logging
+from functools import partial
 from typing import Any
 
 from cri_shim.aio import own_process
 from cri_shim.aio.offload import finish, offload
-from cri_shim.containers import logs, sources
+from cri_shim.containers import attributes, logs, sources
 from cri_shim.engine import Engine
 from cri_shim.errors import CommandNotExecutable, CriShimError, TimedOut
 from cri_shim.linux import executable
@@ -37,6 +38,7 @@ async def create(engine: Engine, handler: Handler, container: state.ContainerRec
         stdin=container.config.stdin,
         stdin_once=container.config.stdin_once,
         log_size_max=engine.defaults.log_size_max,
+        context=partial(attributes.inherited, engine.paths.bundle(container.id)),
     )
     creating = asyncio.create_task(work, name=f"create container {container.id}")
     watching = asyncio.create_task(

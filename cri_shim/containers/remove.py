@@ -72,6 +72,7 @@ async def release(engine: Engine, id: str) -> None:
         fault_point("containers.remove.end")
         await end(engine, container)
         await leave_nothing(engine, container)
+        await engine.plugins.container_removed(container)
         fault_point("containers.remove.forget")
         engine.objects.forget(container)
     engine.images.collect()

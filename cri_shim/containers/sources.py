@@ -44,12 +44,14 @@ async def redirect(
     container: state.ContainerRecord,
     document: Document,
     plan: Plan,
+    real_paths: Mapping[str, str],
 ) -> Document:
     """Return the document with places as sources, and write the sources to a file in the bundle.
 
-    `document`: the plan's document after the precreate hooks. WrongState if a mount from a CDI
-    device or a hook has a source that does not exist. InvalidArgument if a mount is nested in
-    another one and a link leads out of the outer one.
+    `document`: the plan's document after plugins and precreate hooks. `real_paths`: destinations
+    without symbolic links. WrongState if a mount from a CDI device, a hook or a plugin has a source
+    that does not exist. InvalidArgument if a mount is nested in another one and a link leads out of
+    the outer one.
     """
     images = f"{engine.paths.volumes(container.id)}/"
     known = dict(plan.sources)
@@ -62,18 +64,19 @@ async def redirect(
     for mount, outcome in zip(new, found, strict=True):
         if isinstance(outcome, OSError):
             raise WrongState(
-                f"container {container.id}: a CDI device or a hook mounts {mount['source']} at"
-                f" {mount['destination']}, but on this node: {outcome.strerror}"
+                f"container {container.id}: a CDI device, a hook or a plugin mounts"
+                f" {mount['source']} at {mount['destination']},"
+                f" but on this node: {outcome.strerror}"
             ) from outcome
         known[mount["source"]] = outcome[0]
-    await _check_nested(document, known, plan.real_paths)
+    await _check_nested(document, known, real_paths)
     where = engine.paths.sources(container.id)
     document, needed = sources.redirected(
         document,
         lambda number: str(where / str(number)),
         {source: path for source, path in known.items() if path},
         plan.idmapped,
-        plan.real_paths,
+        real_paths,
     )
     if needed:
         text = json.dumps([asdict(source) for source in needed])

@@ -15,7 +15,7 @@ from cri_shim import lifecycle
 from cri_shim.activity import Step
 from cri_shim.activity.error_names import with_names
 from cri_shim.aio.offload import finish
-from cri_shim.containers import dependencies, exits, launch, sources, streams
+from cri_shim.containers import attributes, dependencies, exits, launch, sources, streams
 from cri_shim.engine import Engine
 from cri_shim.errors import CommandNotFound, CriShimError, WrongState
 from cri_shim.faults import fault_point
@@ -132,6 +132,8 @@ async def _run(
     engine.oci.exits.watch(id, engine.paths.bundle(id), container.init, container.monitor)
     with Step("command", "the command to be read"):
         await launch.refuse_what_cannot_run(engine, container)
+    await attributes.apply(engine, container)
+    await engine.plugins.container_starting(engine.objects.container(id))
     if first is not None:
         await first()
     fault_point("containers.start.start")
@@ -140,7 +142,8 @@ async def _run(
     fault_point("containers.start.commit")
     current = engine.objects.container(id)
     if current.phase == state.CONTAINER_STARTING:  # otherwise it has already ended
-        engine.objects.observe(changed(current, phase=state.CONTAINER_RUNNING))
+        current = engine.objects.observe(changed(current, phase=state.CONTAINER_RUNNING))
+    await engine.plugins.container_started(current)
 
 
 def _process(engine: Engine, container: state.ContainerRecord) -> dict[str, Any]:

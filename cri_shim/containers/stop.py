@@ -51,6 +51,7 @@ async def stop(engine: Engine, container_id: str, timeout: int) -> None:
         stopping = _begin(engine, container, grace)
         with waiting_for(stopping.operation):
             await join(stopping.task)
+    await engine.plugins.container_stopped(container)
 
 
 def resume(engine: Engine, container: state.ContainerRecord) -> None:

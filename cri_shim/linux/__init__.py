@@ -16,6 +16,8 @@
   it, and waiting for its end
 - `nsenter`: work inside pinned namespaces, and with mounts that others do not see
 - `addresses`: the addresses of an interface in another network namespace
+- `rtnetlink`: moves a network interface into a network namespace
+- `scheduling`: scheduler, io priority and memory policy of processes
 - `netdev`, `descriptors`: counters of network interfaces; the open files of a process
 - `inotify`: changes of directories
 - `rootfs`: files of a container's root, opened so that no symbolic link leads out of it

@@ -72,6 +72,9 @@ PR_SET_CHILD_SUBREAPER = 36
 _OPEN_TREE, _MOVE_MOUNT, _FSOPEN, _FSCONFIG, _FSMOUNT = 428, 429, 430, 431, 432
 _OPENAT2, _MOUNT_SETATTR = 437, 442
 _SETRESUID = {"x86_64": 117, "s390x": 208, "ppc64le": 164}.get(os.uname().machine, 147)
+_SCHED_SETATTR = {"x86_64": 314, "s390x": 345, "ppc64le": 355}.get(os.uname().machine, 274)
+_IOPRIO_SET = {"x86_64": 251, "s390x": 282, "ppc64le": 273}.get(os.uname().machine, 30)
+_SET_MEMPOLICY = {"x86_64": 238, "s390x": 270, "ppc64le": 261}.get(os.uname().machine, 237)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
@@ -279,3 +282,17 @@ def inotify_init1(flags: int) -> int:
 
 def inotify_add_watch(fd: int, path: StrPath, mask: int) -> int:
     return _check(_libc.inotify_add_watch(fd, os.fsencode(path), mask), path)
+
+
+def sched_setattr(thread: int, attributes: bytes) -> None:
+    """Set the scheduler of a thread; `attributes` is a struct sched_attr."""
+    _check(_syscall(_SCHED_SETATTR, thread, attributes, 0))
+
+
+def ioprio_set(which: int, who: int, value: int) -> None:
+    _check(_syscall(_IOPRIO_SET, which, who, value))
+
+
+def set_mempolicy(mode: int, nodes: bytes | None, most: int) -> None:
+    """Set the memory policy of this thread; `nodes` is a bit mask of `most` - 1 bits."""
+    _check(_syscall(_SET_MEMPOLICY, mode, nodes, most))

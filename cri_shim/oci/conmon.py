@@ -8,7 +8,7 @@ affect conmon. conmon leaves these files in the bundle: `attach`, `ctl`, `winsz`
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -83,10 +83,12 @@ class Conmon(Control):
         stdin: bool,
         stdin_once: bool,
         log_size_max: int = 0,
+        context: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> Started:
         """Create the container of `bundle`; its output goes to `log`.
 
-        `log_size_max` is in bytes; <= 0 means no limit.
+        `log_size_max` is in bytes; <= 0 means no limit. conmon is started within `context`, so it
+        inherits what this thread has there.
 
         After a failure or a cancellation no process of it is left, and nothing in the OCI runtime
         or the bundle. The caller removes the cgroups of a monitor or a runtime that was killed.
@@ -110,7 +112,7 @@ class Conmon(Control):
                 program=True,
                 counted=("oci", handler.name, "create"),
             ):
-                await self._launch(id, bundle, argv)
+                await self._launch(id, bundle, argv, context)
             fault_point("oci.create.identify")
             return Started(
                 init=_process(bundle / "pidfile", f"container {id} died while it was created"),
@@ -141,7 +143,13 @@ class Conmon(Control):
             *self._options,
         ]
 
-    async def _launch(self, id: str, bundle: Path, argv: Sequence[str]) -> None:
+    async def _launch(
+        self,
+        id: str,
+        bundle: Path,
+        argv: Sequence[str],
+        context: Callable[[], AbstractContextManager[None]],
+    ) -> None:
         """Start conmon, let it begin, and wait for its message that the container is created."""
         attempt = f"cannot create container {id}"
         with ExitStack() as ours, ExitStack() as theirs:
@@ -155,14 +163,15 @@ class Conmon(Control):
             stderr = ours.enter_context(memfile())
             pipes = {"_OCI_SYNCPIPE": str(sync_write), "_OCI_STARTPIPE": str(start_read)}
             fault_point("oci.create.spawn")
-            conmon = child.spawn(
-                argv,
-                stderr=stderr,
-                env={**self._env, **pipes},
-                cwd=str(bundle),
-                pass_fds=(sync_write, start_read),
-                session=True,
-            )
+            with context():
+                conmon = child.spawn(
+                    argv,
+                    stderr=stderr,
+                    env={**self._env, **pipes},
+                    cwd=str(bundle),
+                    pass_fds=(sync_write, start_read),
+                    session=True,
+                )
             theirs.close()
             try:
                 fault_point("oci.create.place")

@@ -63,10 +63,12 @@ async def _release(engine: Engine, id: str) -> None:
     containers = [container.id for container in engine.objects.containers_of(id)]
     removals = (container_remove.remove(engine, container) for container in containers)
     results = await asyncio.gather(*removals, return_exceptions=True)
+    await engine.plugins.pod_stopped(pod)
     await leave_nothing(engine, engine.objects.pod(id))
     for result in results:
         if isinstance(result, BaseException):
             raise result
+    await engine.plugins.pod_removed(pod)
     fault_point("pods.remove.forget")
     engine.objects.forget(engine.objects.pod(id))
     if userns.of_pod(pod.config) is not None:

@@ -127,6 +127,7 @@ async def _build(engine: Engine, record: state.PodRecord) -> None:
     if draft.shares_pid_namespace(record.config):
         with Step("pause process", "the pause process of the pod to start"):
             record = await _start_pause(engine, record)
+    await engine.plugins.pod_made(record)
     fault_point("pods.run.commit")
     engine.objects.put(changed(record, phase=state.POD_READY))
 

@@ -45,6 +45,7 @@ async def _stop(engine: Engine, id: str) -> None:
     await asyncio.gather(
         *(container_stop.stop(engine, container.id, GRACE_S) for container in running)
     )
+    await engine.plugins.pod_stopped(pod)
     subject = engine.objects.pod_subject(id)
     await engine.work.retrier.ensure(f"stop {subject}", lambda: release(engine, id), subject)
 

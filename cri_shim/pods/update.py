@@ -10,15 +10,17 @@ from cri_shim.objects import changed
 from cri_shim.pb import api_pb2 as api
 
 
-def update_resources(engine: Engine, request: api.UpdatePodSandboxResourcesRequest) -> None:
+async def update_resources(engine: Engine, request: api.UpdatePodSandboxResourcesRequest) -> None:
     """Record the given resources; the others stay. WrongState unless the pod is ready."""
     pod = engine.objects.pod(request.pod_sandbox_id)
     if not lifecycle.is_ready(pod):
         raise WrongState(f"pod {pod.id} is not ready: its resources cannot be changed")
+    await engine.plugins.pod_updating(pod, request)
+    pod = engine.objects.pod(pod.id)  # plugins take their time
     config = api.PodSandboxConfig()
     config.CopyFrom(pod.config)
     if request.HasField("overhead"):
         config.linux.overhead.CopyFrom(request.overhead)
     if request.HasField("resources"):
         config.linux.resources.CopyFrom(request.resources)
-    engine.objects.put(changed(pod, config=config))
+    await engine.plugins.pod_updated(engine.objects.put(changed(pod, config=config)))

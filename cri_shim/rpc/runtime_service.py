@@ -99,7 +99,7 @@ class RuntimeService(TelemetryRpcs):
     async def UpdatePodSandboxResources(
         self, request: api.UpdatePodSandboxResourcesRequest
     ) -> api.UpdatePodSandboxResourcesResponse:
-        pod_update.update_resources(self._engine, request)
+        await pod_update.update_resources(self._engine, request)
         return api.UpdatePodSandboxResourcesResponse()
 
     # -- containers ---------------------------------------------------------------------------

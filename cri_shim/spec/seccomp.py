@@ -87,13 +87,13 @@ def parse(text: bytes | str, field: str) -> Mapping[str, Any]:
         profile = untrusted.parse_json(text)
     except ValueError as e:
         raise InvalidArgument(field, f"the seccomp profile {e}") from e
-    problem = _problem(profile)
-    if problem:
-        raise InvalidArgument(field, f"the file is no seccomp profile: {problem}")
+    if wrong := problem(profile):
+        raise InvalidArgument(field, f"the file is no seccomp profile: {wrong}")
     return dict(profile)
 
 
-def _problem(profile: Any) -> str:
+def problem(profile: Any) -> str:
+    """Return what is wrong with a profile; "" if `to_oci` can read it."""
     if not isinstance(profile, dict):
         return "a JSON object is expected"
     if not _is_action(profile.get("defaultAction")):
@@ -113,7 +113,7 @@ def _problem(profile: Any) -> str:
     if not all(_are(str, entry.get("subArchitectures")) for entry in profile.get("archMap") or []):
         return "archMap has subArchitectures that are not a list of names"
     rules = enumerate(profile.get("syscalls") or [])
-    return next((f"syscalls[{n}]{problem}" for n, rule in rules if (problem := _flaw(rule))), "")
+    return next((f"syscalls[{n}]{flaw}" for n, rule in rules if (flaw := _flaw(rule))), "")
 
 
 def _flaw(rule: Any) -> str:

@@ -7,4 +7,6 @@
 - `channels`: the channels of WebSocket messages
 - `forward`: port-forward: which streams belong to one connection
 - `cri_log`: the log file of a container, line by line
+- `ttrpc`: the calls of NRI, in both directions
+- `nri_mux`: the two ttrpc connections of an NRI plugin over one socket
 """

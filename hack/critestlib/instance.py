@@ -15,9 +15,10 @@ from cri_shim.pb import api_pb2 as api
 from cri_shim.rpc.client import Client
 from hack.critestlib import tools
 from hack.critestlib.mirror import Mirror
-from tests.fixtures.daemon import Daemon
+from tests.fixtures.daemon import Daemon, Setting
 
 _TEMPORARY = "tmp"
+_NRI_SOCKET = "nri.sock"
 
 
 @contextmanager
@@ -26,12 +27,14 @@ def private(runtime: str, binary: str, mirror: Mirror, log: Path) -> Iterator[Da
 
     Its log is copied to `log` at the end.
     """
-    settings = {"image.registries_conf": str(mirror.registries_conf), "runtime": runtime}
+    settings: dict[str, Setting] = {"image.registries_conf": str(mirror.registries_conf), "runtime": runtime}
     if binary:
         settings[f"runtimes.{runtime}.path"] = binary
     with tempfile.TemporaryDirectory(prefix="csc", dir="/tmp") as name:
         directory = Path(name)
         directory.chmod(0o755)  # root of a user namespace must be able to enter it
+        settings |= {"nri.socket": str(directory / _NRI_SOCKET), "nri.enabled": True}
+        settings["nri.plugin_directory"] = str(directory / "plugins")
         daemon = Daemon(directory, 1, **settings)
         try:
             daemon.start()
@@ -39,6 +42,11 @@ def private(runtime: str, binary: str, mirror: Mirror, log: Path) -> Iterator[Da
         finally:
             shutil.copy(daemon.log, log)
             daemon.end()
+
+
+def nri_socket(daemon: Daemon) -> Path:
+    """Return the socket for the suite's NRI plugins."""
+    return daemon.directory / _NRI_SOCKET
 
 
 def temporary(daemon: Daemon) -> Path:

@@ -87,7 +87,7 @@ def _critest(combination: Combination, suite: Suite, daemon: Daemon) -> str:
     temporary = instance.temporary(daemon)
     with (suite.logs / f"{combination.file_name}.critest.log").open("wb") as words:
         done = subprocess.run(
-            arguments(combination, suite, daemon.socket),
+            arguments(combination, suite, daemon.socket, instance.nri_socket(daemon)),
             cwd=temporary,
             env=_environment(combination, temporary),
             stdin=subprocess.DEVNULL,
@@ -101,9 +101,9 @@ def _critest(combination: Combination, suite: Suite, daemon: Daemon) -> str:
     return reports[0].read_text()
 
 
-def arguments(combination: Combination, suite: Suite, socket: Path) -> list[str]:
-    """Return the command line."""
-    words = [str(suite.critest), "--runtime-endpoint", f"unix://{socket}"]
+def arguments(combination: Combination, suite: Suite, socket: Path, nri: Path) -> list[str]:
+    """Return the command line; `nri` is the socket of NRI plugins."""
+    words = [str(suite.critest), "--runtime-endpoint", f"unix://{socket}", f"--nri-socket={nri}"]
     if combination.websocket:
         words += [f"--websocket-{stream}" for stream in _STREAMS]
     if combination.parallel > 1:

@@ -1,0 +1,255 @@
+"""Reports the life of pods and containers to the plugins, each event once.
+
+An object is known to the plugins from its first event on, which is RunPodSandbox or
+CreateContainer; from then on its other events are due, also if the request fails. A plugin that
+joins is told the known objects.
+"""
+
+import logging
+from collections.abc import Awaitable, Sequence
+from typing import TypeVar
+
+from google.protobuf.message import Message
+
+from cri_shim import lifecycle
+from cri_shim.engine import Engine
+from cri_shim.errors import CriShimError
+from cri_shim.node_plugins import Adjusted, NodePlugins
+from cri_shim.nri import adjusting, changes, messages
+from cri_shim.nri.creation import Creation
+from cri_shim.nri.document.resources import beyond_cri, from_cri, to_cri
+from cri_shim.nri.owners import Owners
+from cri_shim.nri.plugin import Plugin
+from cri_shim.nri.plugins import Plugins, State
+from cri_shim.nri.updates import Updates
+from cri_shim.nri.validation import Validators
+from cri_shim.objects import Record
+from cri_shim.pb import api_pb2 as api
+from cri_shim.pb import nri_pb2 as pb
+from cri_shim.pb import state_pb2 as state
+from cri_shim.spec.document import Document
+
+_OfContainer = TypeVar(
+    "_OfContainer",
+    pb.PostCreateContainerRequest,
+    pb.StartContainerRequest,
+    pb.PostStartContainerRequest,
+    pb.UpdateContainerRequest,
+    pb.PostUpdateContainerRequest,
+    pb.StopContainerRequest,
+    pb.RemoveContainerRequest,
+)
+
+_log = logging.getLogger(__name__)
+
+
+class Reports(NodePlugins):
+    active = True
+
+    def __init__(self, engine: Engine, validators: Validators) -> None:
+        self._engine = engine
+        self._validators = validators
+        self._plugins: Plugins
+        self._pods: dict[str, bool] = {}  # those that plugins know; True: StopPodSandbox was told
+        self._containers: dict[str, bool] = {}
+
+    def open(self, plugins: Plugins) -> None:
+        """Begin with the pods and containers that exist now."""
+        self._plugins = plugins
+        for pod in self._engine.objects.pods():
+            if pod.phase != state.POD_CREATING:
+                self._pods[pod.id] = not lifecycle.is_ready(pod)
+        for container in self._engine.objects.containers():
+            if container.phase != state.CONTAINER_CREATING:
+                self._containers[container.id] = lifecycle.is_over(container)
+        self._engine.objects.follow(self._changed)
+
+    def close(self) -> None:
+        """Report nothing more."""
+        self._engine.objects.unfollow(self._changed)
+
+    async def known(self) -> State:
+        """Return the messages of the objects that the plugins know."""
+        objects = self._engine.objects
+        pods = [found for id in self._pods if (found := objects.find_pod(id)) is not None]
+        known = [c for id in self._containers if (c := objects.find_container(id)) is not None]
+        return (
+            [messages.pod(self._engine, pod) for pod in pods],
+            [await messages.container(self._engine, container) for container in known],
+        )
+
+    # -- pods ----------------------------------------------------------------------------------
+
+    async def pod_made(self, pod: state.PodRecord) -> None:
+        request = pb.RunPodSandboxRequest(pod=messages.pod(self._engine, pod))
+        async with self._plugins.turn() as plugins:
+            self._pods[pod.id] = False
+            await _tell(plugins, "RunPodSandbox", request)
+
+    async def pod_updating(
+        self, pod: state.PodRecord, request: api.UpdatePodSandboxResourcesRequest
+    ) -> None:
+        host = self._engine.host
+        event = pb.UpdatePodSandboxRequest(
+            pod=messages.pod(self._engine, pod),
+            overhead_linux_resources=from_cri(request.overhead, host),
+            linux_resources=from_cri(request.resources, host),
+        )
+        async with self._plugins.turn() as plugins:
+            await _tell(plugins, "UpdatePodSandbox", event)
+
+    async def pod_updated(self, pod: state.PodRecord) -> None:
+        event = pb.PostUpdatePodSandboxRequest(pod=messages.pod(self._engine, pod))
+        await self._past("PostUpdatePodSandbox", event)
+
+    async def pod_stopped(self, pod: state.PodRecord) -> None:
+        event = pb.StopPodSandboxRequest(pod=messages.pod(self._engine, pod))
+        async with self._plugins.turn() as plugins:
+            if self._pods.get(pod.id, True):
+                return
+            self._pods[pod.id] = True
+            await _logged(_tell(plugins, "StopPodSandbox", event))
+
+    async def pod_removed(self, pod: state.PodRecord) -> None:
+        event = pb.RemovePodSandboxRequest(pod=messages.pod(self._engine, pod))
+        async with self._plugins.turn() as plugins:
+            if self._pods.pop(pod.id, None) is not None:
+                await _logged(_tell(plugins, "RemovePodSandbox", event))
+
+    # -- containers ----------------------------------------------------------------------------
+
+    async def container_creating(
+        self, pod: state.PodRecord, container: state.ContainerRecord, document: Document
+    ) -> Adjusted:
+        request = pb.CreateContainerRequest(
+            pod=messages.pod(self._engine, pod), container=messages.of_record(container)
+        )
+        messages.add_document(request.container, document)
+        pristine = pb.Container()
+        pristine.CopyFrom(request.container)
+        creation = Creation(request)
+        async with self._plugins.turn() as plugins:
+            self._containers[container.id] = False
+            for plugin in plugins:
+                if plugin.gets("CreateContainer"):
+                    answer = pb.CreateContainerResponse()
+                    if await plugin.event("CreateContainer", request, answer) is not None:
+                        creation.add(str(plugin), answer)
+            await self._validators.check(plugins, pristine, creation)
+        adjusted = await adjusting.applied(self._engine, pod, container, document, creation)
+        await self._carry_out(creation.updates)
+        return adjusted
+
+    async def container_created(self, container: state.ContainerRecord) -> None:
+        event = await self._event(container, pb.PostCreateContainerRequest())
+        await self._past("PostCreateContainer", event)
+
+    async def container_starting(self, container: state.ContainerRecord) -> None:
+        event = await self._event(container, pb.StartContainerRequest())
+        async with self._plugins.turn() as plugins:
+            await _tell(plugins, "StartContainer", event)
+
+    async def container_started(self, container: state.ContainerRecord) -> None:
+        event = await self._event(container, pb.PostStartContainerRequest())
+        await self._past("PostStartContainer", event)
+
+    async def container_updating(
+        self, container: state.ContainerRecord, update: api.LinuxContainerResources
+    ) -> tuple[api.LinuxContainerResources, Document]:
+        request = pb.UpdateContainerRequest(linux_resources=from_cri(update, self._engine.host))
+        await self._event(container, request)
+        before = request.linux_resources.SerializeToString(deterministic=True)
+        updates = Updates(Owners(), updating=request)
+        async with self._plugins.turn() as plugins:
+            for plugin in plugins:
+                if plugin.gets("UpdateContainer"):
+                    answer = pb.UpdateContainerResponse()
+                    if await plugin.event("UpdateContainer", request, answer) is not None:
+                        updates.add(str(plugin), answer.update, answer.evict)
+        await self._carry_out(updates)
+        wanted = request.linux_resources
+        if wanted.SerializeToString(deterministic=True) == before:
+            return update, {}
+        changed = to_cri(wanted)
+        changed.oom_score_adj = update.oom_score_adj
+        return changed, beyond_cri(wanted)
+
+    async def container_updated(self, container: state.ContainerRecord) -> None:
+        event = await self._event(container, pb.PostUpdateContainerRequest())
+        await self._past("PostUpdateContainer", event)
+
+    async def container_stopped(self, container: state.ContainerRecord) -> None:
+        current = self._engine.objects.find_container(container.id) or container
+        if current.finished_at:
+            await self._stopped(current)
+
+    async def container_removed(self, container: state.ContainerRecord) -> None:
+        await self._stopped(container)
+        event = await self._event(container, pb.RemoveContainerRequest())
+        async with self._plugins.turn() as plugins:
+            if self._containers.pop(container.id, None) is not None:
+                await _logged(_tell(plugins, "RemoveContainer", event))
+
+    async def _stopped(self, container: state.ContainerRecord) -> None:
+        event = await self._event(container, pb.StopContainerRequest())
+        updates = Updates(Owners())
+        async with self._plugins.turn() as plugins:
+            if self._containers.get(container.id, True):
+                return
+            self._containers[container.id] = True
+            for plugin in plugins:
+                if plugin.gets("StopContainer"):
+                    answer = pb.StopContainerResponse()
+                    await _logged(self._stop_event(plugin, event, answer, updates))
+        await _logged(self._carry_out(updates))
+
+    async def _stop_event(
+        self,
+        plugin: Plugin,
+        event: pb.StopContainerRequest,
+        answer: pb.StopContainerResponse,
+        updates: Updates,
+    ) -> None:
+        if await plugin.event("StopContainer", event, answer) is not None:
+            updates.add(str(plugin), answer.update)
+
+    # -- parts of them -------------------------------------------------------------------------
+
+    def _changed(self, before: Record | None, after: Record | None) -> None:
+        """Report the end of a container, however it came."""
+        if not isinstance(after, state.ContainerRecord) or not after.finished_at:
+            return
+        if isinstance(before, state.ContainerRecord) and not before.finished_at:
+            what = self._engine.objects.container_subject(after.id)
+            self._engine.work.spawn(f"report the end of {what}", self._stopped(after))
+
+    async def _event(self, container: state.ContainerRecord, event: _OfContainer) -> _OfContainer:
+        """Fill in the container and its pod, if there still is one."""
+        pod = self._engine.objects.find_pod(container.pod_id)
+        if pod is not None:
+            event.pod.CopyFrom(messages.pod(self._engine, pod))
+        event.container.CopyFrom(await messages.container(self._engine, container))
+        return event
+
+    async def _past(self, method: str, event: Message) -> None:
+        """Report what has happened: a refusal is only logged."""
+        async with self._plugins.turn() as plugins:
+            await _logged(_tell(plugins, method, event))
+
+    async def _carry_out(self, updates: Updates) -> None:
+        await changes.carry_out(self._engine, updates.others())
+        changes.evict(self._engine, updates.evictions)
+
+
+async def _tell(plugins: Sequence[Plugin], method: str, event: Message) -> None:
+    """Tell the plugins an event that needs no answer; ToolFailed if one refuses it."""
+    for plugin in plugins:
+        if plugin.gets(method):
+            await plugin.event(method, event, pb.Empty())
+
+
+async def _logged(work: Awaitable[None]) -> None:
+    try:
+        await work
+    except CriShimError as e:
+        _log.error("%s", e)
