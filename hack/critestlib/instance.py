@@ -27,7 +27,10 @@ def private(runtime: str, binary: str, mirror: Mirror, log: Path) -> Iterator[Da
 
     Its log is copied to `log` at the end.
     """
-    settings: dict[str, Setting] = {"image.registries_conf": str(mirror.registries_conf), "runtime": runtime}
+    settings: dict[str, Setting] = {
+        "image.registries_conf": str(mirror.registries_conf),
+        "runtime": runtime,
+    }
     if binary:
         settings[f"runtimes.{runtime}.path"] = binary
     with tempfile.TemporaryDirectory(prefix="csc", dir="/tmp") as name:
