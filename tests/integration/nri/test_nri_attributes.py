@@ -43,7 +43,7 @@ async def test_the_scheduler(cri: Cri, connect: Connect, handler: str) -> None:
 
 
 async def test_the_io_priority(cri: Cri, connect: Connect, handler: str) -> None:
-    wanted = pb.LinuxIOPriority(**{"class": pb.IOPRIO_CLASS_IDLE}, priority=0)  # type: ignore[arg-type]
+    wanted = pb.LinuxIOPriority(**{"class": pb.IOPRIO_CLASS_IDLE}, priority=0)
     _, pid, _ = await run(cri, connect, handler, linux(io_priority=wanted))
 
     shown = await child.run(["ionice", "-p", str(pid)])

@@ -92,7 +92,8 @@ SEVERAL = [one for one in EVERY if (last := one._get_positional_actions()[-1:])
 def test_several_objects_may_stand_around_a_flag(one: Parser) -> None:
     *before, last = one._get_positional_actions()
 
-    words = [*("80" for _ in before), "80", "-D", "80"]
+    words = [*(list(each.choices)[-1] if each.choices else "80" for each in before)]
+    words += ["80", "-D", "80"]
 
     assert len(getattr(one.parse_args(words), last.dest)) == 2
 

@@ -10,6 +10,7 @@ import pytest
 from cri_shim.containers import stop
 from cri_shim.errors import Unavailable
 from cri_shim.linux.process_handle import Process
+from cri_shim.node_plugins import NodePlugins
 from cri_shim.objects import ObjectStore, changed
 from cri_shim.pb import state_pb2 as state
 from cri_shim.state.memory import MemoryStore
@@ -37,6 +38,7 @@ async def test_the_pauses_between_kills_double_up_to_a_limit(
         objects=objects,
         work=Work(),
         cgroups=SimpleNamespace(thaw=thaw),
+        plugins=NodePlugins(),
     )
     monkeypatch.setattr(Process, "send", send)
     monkeypatch.setattr(stop, "KILL_AGAIN_S", 0.001)

@@ -192,9 +192,10 @@ def test_every_public_name_leads_to_the_mirror():
 def test_the_command_line_sets_transport_processes_and_focus():
     suite = Suite(Path("/critest"), "1", True, Path("/logs"), ["HostPID"], ["AppArmor"])
 
-    words = arguments(Combination("crun", "", True, 4), suite, Path("/cri.sock"))
+    words = arguments(Combination("crun", "", True, 4), suite, Path("/cri.sock"), Path("/nri.sock"))
 
     assert words[:3] == ["/critest", "--runtime-endpoint", "unix:///cri.sock"]
+    assert "--nri-socket=/nri.sock" in words
     assert {"--websocket-exec", "--websocket-attach", "--websocket-portforward"} < set(words)
     assert {"--parallel=4", "--ginkgo.focus=HostPID", "--ginkgo.skip=AppArmor"} < set(words)
 
