@@ -49,6 +49,7 @@ This is a map of the packages, top down. A package imports only packages that ar
     store        driver: image layers and root file systems
     isolation    driver: pinned and user namespaces, cgroups, shared memory, profiles
     state        driver: records in LevelDB, or in memory
+    timeline     driver: what the operations of a pod waited for, in files
     spec         pure: builds an OCI runtime-spec document from a CRI configuration and an image
     registry     the worker process of a pull: image names, registries.conf, HTTP to registries
     rootless     the namespaces of an unprivileged user: made, held, and entered by this process

@@ -23,6 +23,7 @@ from cri_shim.spec.host import Host
 from cri_shim.spec.node_defaults import NONE_OF_HANDLER, HandlerDefaults, NodeDefaults
 from cri_shim.store.image_store import ImageStore
 from cri_shim.store.settings import ImageSettings
+from cri_shim.timeline import Timelines
 from cri_shim.work import Work
 
 
@@ -143,6 +144,7 @@ class Engine:
     boot_id: str
     profiles: Profiles
     live: Live[Settings]
+    timelines: Timelines
     work: Work = field(default_factory=Work)
     plugins: NodePlugins = field(default_factory=NodePlugins)
 

@@ -6,7 +6,7 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from cri_shim.activity import caller, observing, step
+from cri_shim.activity import caller, step
 from cri_shim.activity.operation import Operation
 from cri_shim.activity.operations import Operations
 from cri_shim.activity.step import Step
@@ -26,9 +26,7 @@ def task_of(
 
 
 def _error_of(task: "asyncio.Task[Any]") -> BaseException | None:
-    """Return what an ended task raised, for observers only: asking marks it as retrieved."""
-    if not observing.observers:
-        return None
+    """Return what an ended task raised; asking marks it as retrieved."""
     return asyncio.CancelledError() if task.cancelled() else task.exception()
 
 

@@ -9,16 +9,20 @@ from cri_shim.activity.subject import Subject
 
 MOST_PARTS = 32  # different names of steps whose time is kept; the others have one sum
 OTHERS = "others"
+MOST_DONE = 100  # ended steps that are kept until the end of the operation
 SHOWN_WAITS = 3  # of the steps that run side by side
 SHOWN_PARTS = 6  # of the steps that took longest, in the line of a slow call
 
 
 class Operation:
-    """`subject` may be replaced when more is known of the object."""
+    """`subject` may be replaced when more is known of the object.
+
+    `done` has the ended steps, in the order of their ends, for those who follow the operations.
+    """
 
     __slots__ = (
-        "abandoned", "cut_off", "open", "parts", "request_id", "root", "since", "span", "steps",
-        "subject", "verb",
+        "abandoned", "asked_by", "cut_off", "done", "failure", "not_kept", "open", "parts",
+        "request_id", "root", "since", "span", "steps", "subject", "verb",
     )  # fmt: skip
 
     def __init__(self, verb: str, subject: Subject) -> None:
@@ -28,6 +32,10 @@ class Operation:
         self.open = True
         self.abandoned = False  # it is being cancelled: no caller waits for it any more
         self.cut_off = ""  # what it waited for when it was cancelled
+        self.failure = ""  # the error that ended it
+        self.asked_by: list[str] = []  # NAMESPACE/NAME of pods, if its object is an image
+        self.done: list[Step] = []
+        self.not_kept = 0  # ended steps that are not in `done`
         self.steps: list[Step] = []  # the open ones, in the order of their beginning
         self.parts: dict[str, float] = {}  # name of an ended step without inner ones -> seconds
         self.request_id = request_id.get()  # of the call that began it
@@ -46,6 +54,10 @@ class Operation:
             known = step.name in self.parts or len(self.parts) < MOST_PARTS
             name = step.name if known else OTHERS
             self.parts[name] = self.parts.get(name, 0.0) + step.ended - step.began
+        if len(self.done) < MOST_DONE:
+            self.done.append(step)
+        else:
+            self.not_kept += 1
 
     def innermost(self) -> list[Step]:
         """Return the open steps that have no open step inside; they run side by side."""

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,8 +12,10 @@ from cri_shim.activity.operation import Operation
 from cri_shim.activity.request import request_id
 from cri_shim.activity.step import Step
 from cri_shim.activity.subject import Subject
+from cri_shim.untrusted import one_line
 
 SWEEP_S = 1.0
+LONGEST_ERROR = 500  # characters of an error that is kept
 MOST_SHOWN = 200  # operations in `info`: a node that hangs may have thousands
 
 
@@ -23,6 +25,14 @@ class Operations:
     def __init__(self) -> None:
         self._open: dict[Operation, None] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._followers: list[Callable[[Operation], None]] = []
+
+    def follow(self, follower: Callable[[Operation], None]) -> None:
+        """Call `follower` at the end of each operation, and every SWEEP_S while one is open.
+
+        It runs on the loop and must not wait.
+        """
+        self._followers.append(follower)
 
     def __iter__(self) -> Iterator[Operation]:
         return iter(list(self._open))
@@ -39,10 +49,13 @@ class Operations:
 
     def end(self, operation: Operation, error: BaseException | None = None) -> None:
         """Note the end; `error` is what the work raised."""
-        operation.open = False
+        operation.open, operation.failure = False, _text_of(error)
+        operation.root.ended = time.monotonic()
         self._open.pop(operation, None)
         for observer in observing.observers:
             observer.operation_ended(operation, error)
+        for follower in self._followers:
+            follower(operation)
 
     @contextmanager
     def doing(self, verb: str, subject: Subject) -> Iterator[Operation]:
@@ -93,12 +106,22 @@ class Operations:
             for each in [*operation.steps, operation.root]:
                 if each.is_due(now):
                     _tell(operation, each, now)
+            for follower in self._followers:
+                follower(operation)
 
     def close(self) -> None:
         """End the timer: the runtime is closed."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _text_of(error: BaseException | None) -> str:
+    if error is None:
+        return ""
+    if isinstance(error, asyncio.CancelledError):
+        return "it was cancelled"
+    return one_line(str(error) or type(error).__name__, LONGEST_ERROR)
 
 
 def _tell(operation: Operation, late: Step, now: float) -> None:

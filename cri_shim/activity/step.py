@@ -93,8 +93,9 @@ class Step:
             self.operation.finished(self)
         if observing.observers:
             self._observed(error)
+        self.failed = self.failed or error is not None
         if self.told or log.isEnabledFor(logging.DEBUG):
-            self._tell_end(failed=self.failed or error is not None)
+            self._tell_end()
 
     @property
     def waits_for(self) -> str:
@@ -111,6 +112,13 @@ class Step:
             return str(self.on)
         text = self._waits_for if isinstance(self._waits_for, str) else self._waits_for()
         return (text or self.name) + (programs.innermost(self.pid) if self.pid else "")
+
+    @property
+    def fixed_text(self) -> str:
+        """Return what it waited for, without what was only true while it waited."""
+        if self.on is not None:
+            return str(self.on)
+        return self._waits_for if isinstance(self._waits_for, str) else ""
 
     def lasted(self, now: float) -> str:
         """Return how long it has lasted, and its limit: `5 s of 120 s`."""
@@ -132,15 +140,16 @@ class Step:
         for observer in observing.observers:
             observer.step_ended(self, outcome)
 
-    def _tell_end(self, *, failed: bool) -> None:
+    def _tell_end(self) -> None:
         spent = self.ended - self.began
         subject = None if self.operation is None else self.operation.subject
         if self.told:
-            how = "failed" if failed else "ended"
+            how = "failed" if self.failed else "ended"
             log.info("%s: %s %s after %.0f s", subject, self.waits_for, how, spent)
         else:
             of = "" if subject is None else f"{subject.short}: "
-            log.debug("%s%s %.0f ms%s", of, self.name, spent * 1000, ", failed" if failed else "")
+            how = ", failed" if self.failed else ""
+            log.debug("%s%s %.0f ms%s", of, self.name, spent * 1000, how)
 
 
 _current: ContextVar[Step | None] = ContextVar("step", default=None)

@@ -15,6 +15,7 @@ from cri_shim.assembly import drivers, node, probing, settings
 from cri_shim.assembly.programs import Programs
 from cri_shim.config import Config
 from cri_shim.config.user import unprivileged_user
+from cri_shim.containers import first_line
 from cri_shim.engine import Engine, Paths, Profiles, Settings
 from cri_shim.isolation.apparmor import AppArmor
 from cri_shim.isolation.selinux import SELinux
@@ -27,8 +28,9 @@ from cri_shim.oci.exits import Exits
 from cri_shim.oci.handlers import Handler
 from cri_shim.oci.runtime import OciRuntime
 from cri_shim.pb.state_pb2 import ImageRecord, LayerRecord
-from cri_shim.pods import exits
+from cri_shim.pods import exits, timeline
 from cri_shim.state import records
+from cri_shim.timeline import Timelines
 
 _log = logging.getLogger(__name__)
 
@@ -80,6 +82,12 @@ async def open_engine(
     offered = Offered(found, probing.default(config, list(found.values())), {})
     live = Live(Settings(defaults, offered, pulls))
     images.follow(lambda: live.get().images)
+    timelines = Timelines(
+        paths.root / "timelines",
+        partial(timeline.pod_named, objects),
+        partial(first_line.entry, objects),
+    )
+    closing.add("the timelines", timelines.close)
     watched = Exits()
     closing.add("the watch of exits", watched.close)
     engine = Engine(
@@ -105,7 +113,9 @@ async def open_engine(
             selinux=SELinux(),
         ),
         live=live,
+        timelines=timelines,
     )
+    engine.work.operations.follow(timelines.note)
     watching = asyncio.create_task(exits.follow(engine), name="exits")
     closing.add("the watch of exits", lambda: _cancel(watching))
     closing.add("work in hand", lambda: engine.work.drain(config.server.shutdown_grace))

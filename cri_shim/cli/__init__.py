@@ -21,6 +21,8 @@ The commands are the modules of `commands`. What they share:
 - `request_file`, `plan_text`: the files and the text of `plan`
 - `run_request`, `run_pod`, `interrupts`: the parts of `run`
 - `port_session`: the client's end of a forwarded connection
+- `screen`: lines that are drawn again and again; `load`: the rows of `top`
+- `waterfall`, `timeline_page`: a timeline as text, and as HTML
 - `pulls`: how far pulls are; `credentials`: of registries
 - `changes`: the changes of a file system; `tar_file`: the file of a tar
 - `config_text`: a configuration as TOML; `config_diff`: where it differs; `convert`: reads the

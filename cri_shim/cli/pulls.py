@@ -3,10 +3,10 @@
 import asyncio
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from cri_shim.cli import terminal
+from cri_shim.cli.screen import COLUMNS, Screen, is_live
 from cri_shim.errors import CriShimError
 from cri_shim.untrusted import one_line
 
@@ -19,7 +19,6 @@ _BESIDE_BAR = 48  # characters of a layer's line besides its bar
 _ID = 12  # characters of a digest
 _DONE = "done"
 QUIET_S = 10.0  # after which it is told, where no bar is drawn, how far a pull is
-_COLUMNS, _ROWS = 80, 24
 
 
 def size(count: int) -> str:
@@ -36,7 +35,7 @@ async def show(client: "Client", *, watch: bool) -> None:
     """Print the running pulls; with `watch` again after each change, until it is interrupted."""
     from cri_shim.pb import control_pb2
 
-    screen = Screen(sys.stdout.isatty())
+    screen = Screen(is_live(sys.stdout))
     async for answer in client.control.WatchPulls(control_pb2.WatchPullsRequest(watch=watch)):
         columns = screen.columns()
         shown = [line for pull in answer.pulls for line in described(pull, columns)]
@@ -47,7 +46,7 @@ async def follow(client: "Client", name: str) -> None:
     """Show on standard error how far the pull of `name` is, until this is cancelled."""
     from cri_shim.pb import control_pb2
 
-    screen, told = Screen(sys.stderr.isatty(), sys.stderr), Told(name)
+    screen, told = Screen(is_live(sys.stderr), sys.stderr), Told(name)
     reminder = None if screen.live else asyncio.create_task(_remind(told))
     try:
         async for answer in client.control.WatchPulls(control_pb2.WatchPullsRequest(watch=True)):
@@ -71,33 +70,6 @@ async def _remind(told: "Told") -> None:
         await asyncio.sleep(QUIET_S)
         for line in told.reminder():
             print(line, file=sys.stderr, flush=True)
-
-
-class Screen:
-    """Draws lines over the lines before, if it is a terminal; else below them, if they differ."""
-
-    def __init__(self, live: bool, stream: "object | None" = None) -> None:
-        self.live = live
-        self._stream = stream or sys.stdout
-        self._before: list[str] = []
-
-    def columns(self) -> int:
-        """Return the width that lines may have."""
-        return (terminal.size() or (0, 0))[0] or _COLUMNS if self.live else _COLUMNS
-
-    def draw(self, lines: Sequence[str]) -> None:
-        columns, rows = terminal.size() or (0, 0)
-        if not self.live:
-            if list(lines) != self._before:
-                print("\n".join(lines), file=self._stream, flush=True)  # type: ignore[arg-type]
-            self._before = list(lines)
-            return
-        columns, rows = columns or _COLUMNS, rows or _ROWS  # a terminal may not know its size
-        lines = [line[: columns - 1] for line in lines[: rows - 1]]
-        up = f"\x1b[{len(self._before)}A" if self._before else ""
-        text = up + "".join(f"\r\x1b[K{line}\n" for line in lines) + "\x1b[J"
-        print(text, end="", file=self._stream, flush=True)  # type: ignore[arg-type]
-        self._before = list(lines)
 
 
 class Told:
@@ -144,7 +116,7 @@ class Told:
                 yield one_line(f"{of}: {_short(layer)} {size(layer.total)}")
 
 
-def described(pull: "Pull", columns: int = _COLUMNS) -> list[str]:
+def described(pull: "Pull", columns: int = COLUMNS) -> list[str]:
     """Return the lines of a pull: a summary, then a bar for each layer.
 
     The amounts of bytes fit into `columns`; a long name at the end of the summary may not.

@@ -23,7 +23,7 @@ lifecycle.py has all phases and their order.
 - `export`: the whole root file system as a tar; `pack_to` makes the tar for the caller's file
 - `copy_from`, `copy_to`: copies files out of and into the root file system; `copy_path` has the
   part that they share
-- `logs`: the entries of the container's log
+- `logs`: the entries of the container's log; `first_line`: when the first of them came
 - `update`: changes resources; opens the log file again
 - `takeover`: at start, completes the record of a container from conmon and the OCI runtime
 - `query`: answers list and status from records

@@ -113,7 +113,9 @@ async def release_processes(engine: Engine, container: state.ContainerRecord) ->
     handler = engine.oci.known(container.handler)
     fault_point("containers.release.runtime")
     if handler is not None:
-        await engine.oci.runtime.delete(handler, container.id, force=True)
+        await engine.oci.runtime.delete(
+            handler, container.id, force=True, bundle=engine.paths.bundle(container.id)
+        )
     engine.oci.conmon.cleanup(container.id, engine.paths.bundle(container.id))
     fault_point("containers.release.cgroups")
     await engine.cgroups.remove(container.cgroups_path)

@@ -62,7 +62,7 @@ async def execute(engine: Engine, handler: Handler, id: str) -> None:
         return container is None or container.finished_at != 0
 
     starting = asyncio.create_task(
-        engine.oci.runtime.start(handler, id), name=f"start container {id}"
+        engine.oci.runtime.start(handler, id, engine.paths.bundle(id)), name=f"start container {id}"
     )
     ending = asyncio.create_task(engine.objects.until(id, has_ended), name=f"end of container {id}")
     try:

@@ -52,10 +52,10 @@ async def _through(
                 limit=MAX_DOCUMENT,
                 session=True,
             )
+            if done.returncode:
+                raise ToolFailed(f"{hook.path}: {done.complaint()}")  # noqa: TRY301
     except (TimedOut, ToolFailed) as e:
         raise ToolFailed(f"{what}: {e}") from e
-    if done.returncode:
-        raise ToolFailed(f"{what}: {hook.path}: {done.complaint()}")
     try:
         return edited(document, done.stdout)
     except ValueError as e:

@@ -10,9 +10,11 @@ architecture. Whole layers of a failed pull are kept for a while, for the next t
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from cri_shim.activity import Step, Subject
+from cri_shim.activity.step import current_operation
 from cri_shim.aio.offload import offload
 from cri_shim.engine import Engine
 from cri_shim.errors import NotFound, ToolFailed, Unavailable
@@ -60,12 +62,26 @@ async def _pull(
     store: ImageStore, key: PullKey, auth: api.AuthConfig | None, namespace: str
 ) -> str:
     references = candidates(key.name, store.search)
-    with store.pulls.running(key.name, key) as seen:
+    with store.pulls.running(key.name, key) as seen, _noted(seen):
         async with store.turns(references[0].registry):
             policy = await store.policies.read(namespace)
             if _is_for_skopeo(store, references, policy):
                 return await _search(store, references, auth, policy)
             return (await _fetch(store, key.name, auth, policy, seen)).id
+
+
+@contextmanager
+def _noted(seen: PullProgress) -> Iterator[None]:
+    """Note in the operation which pods asked for the image: those at its begin, and at its end."""
+    operation = current_operation()
+    if operation is None:
+        yield
+        return
+    operation.asked_by = seen.asked_by
+    try:
+        yield
+    finally:
+        operation.asked_by = list(dict.fromkeys(operation.asked_by + seen.asked_by))
 
 
 def _is_for_skopeo(store: ImageStore, references: Sequence[Reference], policy: InForce) -> bool:

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cri_shim.isolation import cgroup_files, hierarchies
+from cri_shim.isolation.cgroup_files import BlockIo
 from cri_shim.isolation.cgroup_stats import Detail, HugePages, Memory, Swap, Usage
 
+_BLKIO = "blkio.throttle.io_{}_recursive"
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
 
@@ -32,9 +34,7 @@ class MeterV1:
         ticks = cgroup_files.keyed(self._read("cpuacct", group, "cpuacct.stat"))
         stat = cgroup_files.keyed(self._read("memory", group, "memory.stat"))
         oom = cgroup_files.keyed(self._read("memory", group, "memory.oom_control"))
-        blkio = "blkio.throttle.io_{}_recursive"
-        bytes_text = self._read("blkio", group, blkio.format("service_bytes"))
-        operations_text = self._read("blkio", group, blkio.format("serviced"))
+        operations_text = self._read("blkio", group, _BLKIO.format("serviced"))
         return Detail(
             user_ns=_times(ticks.get("user"), _TICK_NS),
             system_ns=_times(ticks.get("system"), _TICK_NS),
@@ -51,10 +51,14 @@ class MeterV1:
             oom_kills=oom.get("oom_kill"),
             threads=self.threads(group),
             threads_max=cgroup_files.number(self._read("pids", group, "pids.max")),
-            block_bytes=list(cgroup_files.block_v1(bytes_text)),
+            block_bytes=self.block_bytes(group) or [],
             block_operations=list(cgroup_files.block_v1(operations_text)),
             huge_pages=self._huge_pages(group),
         )
+
+    def block_bytes(self, group: str) -> list[BlockIo] | None:
+        text = self._read("blkio", group, _BLKIO.format("service_bytes"))
+        return None if text is None else list(cgroup_files.block_v1(text))
 
     def threads(self, group: str) -> int | None:
         """Threads of the group and those below; of the group only without a pids controller."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cri_shim.isolation import cgroup_files, hierarchies
+from cri_shim.isolation.cgroup_files import BlockIo
 from cri_shim.isolation.cgroup_stats import Detail, HugePages, Memory, Swap, Usage
 
 _CRUN_INNER = "container"
@@ -55,6 +56,10 @@ class MeterV2:
             block_operations=list(cgroup_files.block_v2(io, "operations")),
             huge_pages=self._huge_pages(group),
         )
+
+    def block_bytes(self, group: str) -> list[BlockIo] | None:
+        text = self._read(group, "io.stat")
+        return None if text is None else list(cgroup_files.block_v2(text, "bytes"))
 
     def threads(self, group: str) -> int | None:
         if (current := cgroup_files.number(self._read(group, "pids.current"))) is not None:

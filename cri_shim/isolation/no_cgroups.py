@@ -183,6 +183,9 @@ class _Meter:
     def threads(self, group: str) -> int | None:
         return sum(one.threads for one in self._uses(group)) or None
 
+    def block_bytes(self, group: str) -> None:
+        """The bytes of processes that have ended are not known."""
+
     def processes(self, group: str) -> list[int]:
         return sorted(self._found.of(group))
 

@@ -12,6 +12,7 @@
 - `ctl`: the requests to a running conmon: reopen the log, resize the terminal
 - `log_file`: reads a log that conmon writes, from any position, and follows it
 - `log_directory`: the directory in which conmon writes a log, and which others may write to
+- `hook_steps`: makes a step of each hook that the OCI runtime runs
 - `runtime`: start, update, pause, resume, state, delete
 - `exec`: runs a command in a container to its end: a direct child with two capped pipes
 - `command`: an interactive command in a container

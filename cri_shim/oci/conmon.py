@@ -25,6 +25,7 @@ from cri_shim.linux.privacy import make_private, write_private
 from cri_shim.oci import find_conmon, log_directory, messages, sync_pipe
 from cri_shim.oci.ctl import Control
 from cri_shim.oci.handlers import Handler, executable
+from cri_shim.oci.hook_steps import HookSteps
 from cri_shim.oci.log_directory import LogFile
 from cri_shim.oci.runtime import ENVIRONMENT, OciRuntime
 from cri_shim.pb import state_pb2 as state
@@ -105,12 +106,12 @@ class Conmon(Control):
                 with Step("log", f"the file system of the log {log.path}"):
                     await self._open_log(id, log)
             name = f"{handler.name} create"
-            with Step(
-                name,
-                partial(_waits_for, name, bundle),
-                limit=sync_pipe.CREATE_S,
-                program=True,
-                counted=("oci", handler.name, "create"),
+            counted = ("oci", handler.name, "create")
+            waits_for = partial(_waits_for, name, bundle)
+            limit = sync_pipe.CREATE_S
+            with (
+                Step(name, waits_for, limit=limit, program=True, counted=counted),
+                HookSteps("create", name, bundle, partial(_monitor, bundle)),
             ):
                 await self._launch(id, bundle, argv, context)
             fault_point("oci.create.identify")
@@ -249,11 +250,17 @@ def terminal_flags(*, tty: bool, stdin: bool, stdin_once: bool) -> list[str]:
 
 def _waits_for(name: str, bundle: Path) -> str:
     """Describe a create that runs: the OCI runtime may run a hook, or wait for a mount."""
-    try:
-        monitor = int(read_file(bundle / "conmon.pid", _PID_FILE_LIMIT))
-    except (OSError, ValueError):
+    if not (monitor := _monitor(bundle)):
         return f"conmon, for {name}"
     return f"OCI runtime {name}{program.innermost(monitor)}"
+
+
+def _monitor(bundle: Path) -> int:
+    """Return the pid of conmon from its pid file; 0 if it has not written that yet."""
+    try:
+        return int(read_file(bundle / "conmon.pid", _PID_FILE_LIMIT))
+    except (OSError, ValueError):
+        return 0
 
 
 def _forget_last_exit(bundle: Path) -> None:

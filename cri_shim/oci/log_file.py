@@ -23,6 +23,7 @@ from cri_shim.wire.cri_log import LogEntry
 
 POLL_S = 1.0  # the largest delay of new lines if inotify reports nothing
 _BLOCK = 1 << 18  # bytes of one read, in a thread
+_LONGEST_TIME = 64  # bytes
 TAIL_LIMIT = 1 << 29  # bytes, read in some tenths of a second; a log usually rotates at 10 MiB
 _CHANGED = inotify.IN_MODIFY | inotify.IN_CREATE | inotify.IN_MOVED_TO
 
@@ -69,6 +70,19 @@ async def read(
             ended.result()
 
 
+async def begin(path: Path) -> int | None:
+    """Return the time of a log's first line, in nanoseconds since the epoch; None if it has none.
+
+    ToolFailed if it cannot be read; Unavailable if its file system does not answer.
+    """
+    with closing(_LogFile(path)) as file:
+        time = await _look(path, file.first_word)
+    try:
+        return cri_log.moment(time.decode(errors="replace"))
+    except InvalidArgument:
+        return None
+
+
 async def _look(path: Path, call: Callable[..., T], *args: Any) -> T:
     """Run `call` in a thread; a call that hangs is abandoned, and later meets a closed file."""
     try:
@@ -111,6 +125,13 @@ class _LogFile:
         if found is None:
             found = tail.earliest if end else tail.start()
         self._at = found or 0
+
+    def first_word(self) -> bytes:
+        """Return what comes before the first space: the time of the first line."""
+        if not self._open():
+            return b""
+        word, space, _ = os.pread(self._fd, _LONGEST_TIME, 0).partition(b" ")
+        return word if space else b""
 
     def next_entries(self) -> list[LogEntry] | None:
         """Return the next entries, possibly none; None if there is nothing new."""

@@ -5,7 +5,7 @@ Each is one short process. Signals do not use the runtime: a pidfd sends them wi
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from cri_shim.oci import exec as oci_exec
 from cri_shim.oci import leftovers, messages
 from cri_shim.oci.command import Command, OutputHandler, Streams
 from cri_shim.oci.handlers import Handler
+from cri_shim.oci.hook_steps import HookSteps
 from cri_shim.untrusted import parse_json, printable
 
 TOOL_S = 60.0  # for one call; hooks may be slow, but a hanging runtime must not hold a lock forever
@@ -42,21 +43,25 @@ class OciRuntime:
         self._exec_dir = exec_dir
         make_private(exec_dir)
 
-    async def start(self, handler: Handler, id: str) -> None:
-        """Start the program of a created container. CommandNotFound, ToolFailed."""
-        await self._must(handler, f"cannot start container {id}", "start", id)
+    async def start(self, handler: Handler, id: str, bundle: Path | None = None) -> None:
+        """Start the program of a created container. CommandNotFound, ToolFailed.
+
+        `bundle` has the document, for the steps of its hooks.
+        """
+        attempt = f"cannot start container {id}"
+        await self._run(handler, "start", id, attempt=attempt, hooks_of=bundle)
 
     async def update(self, handler: Handler, id: str, resources: Mapping[str, Any]) -> None:
         """Change the limits in `resources` (as in the OCI document), keep the rest. ToolFailed."""
         attempt = f"cannot update the resources of container {id}"
         text = json.dumps(resources).encode()
-        await self._must(handler, attempt, "update", "--resources=-", id, stdin=text)
+        await self._run(handler, "update", "--resources=-", id, attempt=attempt, stdin=text)
 
     async def pause(self, handler: Handler, id: str) -> None:
-        await self._must(handler, f"cannot pause container {id}", "pause", id)
+        await self._run(handler, "pause", id, attempt=f"cannot pause container {id}")
 
     async def resume(self, handler: Handler, id: str) -> None:
-        await self._must(handler, f"cannot resume container {id}", "resume", id)
+        await self._run(handler, "resume", id, attempt=f"cannot resume container {id}")
 
     async def state(self, handler: Handler, id: str) -> dict[str, Any] | None:
         """Return the OCI state (`status`, `pid`, ...); None if the runtime does not know it."""
@@ -69,15 +74,17 @@ class OciRuntime:
             return None
         raise messages.failure(f"cannot read the state of container {id}", done.complaint())
 
-    async def delete(self, handler: Handler, id: str, force: bool = False) -> None:
+    async def delete(
+        self, handler: Handler, id: str, force: bool = False, bundle: Path | None = None
+    ) -> None:
         """Delete an ended container in the runtime; with `force` end it first. Idempotent.
 
-        ToolFailed if it lives (without `force`), or cannot be ended.
+        `bundle` is as for `start`. ToolFailed if it lives (without `force`), or cannot be ended.
         """
         where = handler.root / id
         if not where.exists():
             return
-        done = await self._run(handler, "delete", id)
+        done = await self._run(handler, "delete", id, hooks_of=bundle)
         if done.returncode and force and not messages.is_missing(done.complaint()):
             await self._kill_init(handler, id)  # runc's own --force polls every 100 ms
             done = await self._run(handler, "delete", id)
@@ -146,21 +153,28 @@ class OciRuntime:
             *(*handler.options, *self._options),
         ]
 
-    async def _run(self, handler: Handler, *arguments: str, stdin: bytes = b"") -> child.Finished:
+    async def _run(
+        self,
+        handler: Handler,
+        *arguments: str,
+        attempt: str = "",
+        stdin: bytes = b"",
+        hooks_of: Path | None = None,
+    ) -> child.Finished:
+        """Run a verb to its end; with an `attempt`, another exit code than 0 is its failure."""
         name = f"{handler.name} {arguments[0]}"
         counted = ("oci", handler.name, arguments[0])
-        with Step(name, f"OCI runtime {name}", limit=TOOL_S, program=True, counted=counted) as step:
+        with ExitStack() as steps:
+            step = steps.enter_context(
+                Step(name, f"OCI runtime {name}", limit=TOOL_S, program=True, counted=counted)
+            )
+            if hooks_of is not None:
+                steps.enter_context(HookSteps(arguments[0], name, hooks_of, lambda: step.pid))
             done = await child.run(
                 [*self._command(handler), *arguments], stdin=stdin, env=self._env, timeout=TOOL_S
             )
             step.failed = done.returncode != 0
-        return done
-
-    async def _must(
-        self, handler: Handler, attempt: str, *arguments: str, stdin: bytes = b""
-    ) -> child.Finished:
-        done = await self._run(handler, *arguments, stdin=stdin)
-        if done.returncode:
+        if attempt and done.returncode:
             raise messages.failure(attempt, done.complaint())
         return done
 

@@ -15,12 +15,14 @@
 - `forward`: connects to a port of a pod from inside its network namespace
 - `plan`: the document of a container in a pod that does not exist, with the origins of its fields
 - `changing`: the pods that are being made or removed
+- `timeline`: what a pod's operations waited for, and the pods that were slowest to start
 - `query`: answers list and status from records
 - `disk_usage`, `image_use`: what takes the disk, and what uses each image
 - `update`: records the pod's new resources after a resize
 
 These modules observe pods and change nothing; `telemetry` combines them:
 
-- `stats`: the usage of a pod and its containers; `metrics` has the same under cAdvisor's names
+- `stats`: the usage of a pod and its containers; `metrics` has the same under cAdvisor's names;
+  `load` has what `cri-shim top` shows
 - `events`: the events of pods and containers, for subscribers
 """

@@ -15,7 +15,7 @@ from cri_shim.errors import StateError
 ID = re.compile(r"[0-9a-f]{64}")
 # With the images, and without them.
 _STORE = re.compile(r"state(\.new|\.damaged-.*)?|reserve|layers|recipes|images|cri-shim-state-.*")
-_ROOT = re.compile(r"cni|containers|lock|logs")
+_ROOT = re.compile(r"cni|containers|lock|logs|timelines")
 _RUN_ROOT = re.compile(
     r"alive|apparmor|containers|exec|handlers|holder|images|layers|lock|logs|network|netns|oci|"
     r"oci-bin|oom|pods|secrets|state|userns|cri-shim\.sock|\..*"

@@ -25,6 +25,7 @@ EARLY_S, WITH_TIME_S = 0.1, 1.0
 
 _READS = re.compile(
     r"(List|Stream).*|.*(Status|Stats)|Version|Info|Check|Config|Plan|WatchPulls|ImageFsInfo|RuntimeConfig"
+    r"|Timeline|SlowestPods|Load"
 )
 _TOLD_ELSEWHERE = {"ExecSync"}  # see exec_failures: probes would fill the log
 

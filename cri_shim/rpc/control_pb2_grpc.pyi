@@ -97,6 +97,14 @@ class ControlStub:
     """CopyToContainer extracts a tar with one top entry to a path of a container."""
     ListChangingPods: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListChangingPodsRequest, _control_pb2.ListChangingPodsResponse]
     """ListChangingPods answers with the pods that are being made or removed."""
+    Timeline: _grpc.UnaryUnaryMultiCallable[_control_pb2.TimelineRequest, _control_pb2.TimelineResponse]
+    """Timeline answers what the operations of a pod and its containers waited for, as JSON. The pod
+    may have failed, or may be gone.
+    """
+    SlowestPods: _grpc.UnaryUnaryMultiCallable[_control_pb2.SlowestPodsRequest, _control_pb2.SlowestPodsResponse]
+    """SlowestPods answers the pods whose start took longest, as JSON."""
+    Load: _grpc.UnaryUnaryMultiCallable[_control_pb2.LoadRequest, _control_pb2.LoadResponse]
+    """Load answers what the ready pods and their running containers use now."""
     SetLogLevel: _grpc.UnaryUnaryMultiCallable[_control_pb2.SetLogLevelRequest, _control_pb2.SetLogLevelResponse]
     """SetLogLevel changes the level of the daemon's log until it ends, or until a reload."""
     ListSessions: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListSessionsRequest, _control_pb2.ListSessionsResponse]
@@ -177,6 +185,14 @@ class ControlAsyncStub(ControlStub):
     """CopyToContainer extracts a tar with one top entry to a path of a container."""
     ListChangingPods: _aio.UnaryUnaryMultiCallable[_control_pb2.ListChangingPodsRequest, _control_pb2.ListChangingPodsResponse]  # type: ignore[assignment]
     """ListChangingPods answers with the pods that are being made or removed."""
+    Timeline: _aio.UnaryUnaryMultiCallable[_control_pb2.TimelineRequest, _control_pb2.TimelineResponse]  # type: ignore[assignment]
+    """Timeline answers what the operations of a pod and its containers waited for, as JSON. The pod
+    may have failed, or may be gone.
+    """
+    SlowestPods: _aio.UnaryUnaryMultiCallable[_control_pb2.SlowestPodsRequest, _control_pb2.SlowestPodsResponse]  # type: ignore[assignment]
+    """SlowestPods answers the pods whose start took longest, as JSON."""
+    Load: _aio.UnaryUnaryMultiCallable[_control_pb2.LoadRequest, _control_pb2.LoadResponse]  # type: ignore[assignment]
+    """Load answers what the ready pods and their running containers use now."""
     SetLogLevel: _aio.UnaryUnaryMultiCallable[_control_pb2.SetLogLevelRequest, _control_pb2.SetLogLevelResponse]  # type: ignore[assignment]
     """SetLogLevel changes the level of the daemon's log until it ends, or until a reload."""
     ListSessions: _aio.UnaryUnaryMultiCallable[_control_pb2.ListSessionsRequest, _control_pb2.ListSessionsResponse]  # type: ignore[assignment]
@@ -464,6 +480,32 @@ class ControlServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.ListChangingPodsResponse, _abc.Awaitable[_control_pb2.ListChangingPodsResponse]]:
         """ListChangingPods answers with the pods that are being made or removed."""
+
+    @_abc_1.abstractmethod
+    def Timeline(
+        self,
+        request: _control_pb2.TimelineRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.TimelineResponse, _abc.Awaitable[_control_pb2.TimelineResponse]]:
+        """Timeline answers what the operations of a pod and its containers waited for, as JSON. The pod
+        may have failed, or may be gone.
+        """
+
+    @_abc_1.abstractmethod
+    def SlowestPods(
+        self,
+        request: _control_pb2.SlowestPodsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.SlowestPodsResponse, _abc.Awaitable[_control_pb2.SlowestPodsResponse]]:
+        """SlowestPods answers the pods whose start took longest, as JSON."""
+
+    @_abc_1.abstractmethod
+    def Load(
+        self,
+        request: _control_pb2.LoadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.LoadResponse, _abc.Awaitable[_control_pb2.LoadResponse]]:
+        """Load answers what the ready pods and their running containers use now."""
 
     @_abc_1.abstractmethod
     def SetLogLevel(

@@ -8,7 +8,7 @@ from cri_shim.activity.error_names import with_names
 from cri_shim.engine import Engine
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import control_pb2 as control
-from cri_shim.pods import changing, leases, prune
+from cri_shim.pods import changing, leases, load, prune, timeline
 from cri_shim.pods import plan as pod_plan
 from cri_shim.pods import start as pod_start
 from cri_shim.rpc.ending import Ending
@@ -59,6 +59,52 @@ class ControlPods:
         self, request: control.ListChangingPodsRequest
     ) -> control.ListChangingPodsResponse:
         return control.ListChangingPodsResponse(pods=map(_changing, changing.pods(self._engine)))
+
+    async def Timeline(self, request: control.TimelineRequest) -> control.TimelineResponse:
+        found = await timeline.of(self._engine, request.pod)
+        return control.TimelineResponse(json=json.dumps(found))
+
+    async def SlowestPods(self, request: control.SlowestPodsRequest) -> control.SlowestPodsResponse:
+        found = await timeline.slowest(self._engine, request.most)
+        return control.SlowestPodsResponse(json=json.dumps(found))
+
+    async def Load(self, request: control.LoadRequest) -> control.LoadResponse:
+        return control.LoadResponse(pods=[_load(pod) async for pod in load.listed(self._engine)])
+
+
+def _load(found: load.PodLoad) -> control.PodLoad:
+    return control.PodLoad(
+        id=found.pod.id,
+        namespace=found.pod.config.metadata.namespace,
+        name=found.pod.config.metadata.name,
+        restarts=found.restarts,
+        sample=_sample(found.load),
+        containers=[
+            control.ContainerLoad(
+                id=container.id,
+                name=container.config.metadata.name,
+                restarts=container.config.metadata.attempt,
+                sample=_sample(of_container),
+            )
+            for container, of_container in found.containers
+        ],
+    )
+
+
+def _sample(found: load.Load) -> control.Sample:
+    used = found.usage
+    return control.Sample(
+        timestamp=used.at,
+        cpu_nanoseconds=used.cpu_ns,
+        memory_bytes=None if used.memory is None else used.memory.working_set,
+        memory_limit_bytes=None if used.memory is None else used.memory.limit,
+        read_bytes=found.read,
+        written_bytes=found.written,
+        pids=found.threads,
+        cpu_pressure=load.stall(used.cpu_pressure),
+        memory_pressure=load.stall(used.memory_pressure),
+        io_pressure=load.stall(used.io_pressure),
+    )
 
 
 def _changing(pod: changing.ChangingPod) -> control.ChangingPod:

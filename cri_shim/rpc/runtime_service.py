@@ -1,5 +1,7 @@
 """RuntimeService: each RPC calls one use case; `boundary` has validated the request."""
 
+import json
+
 from cri_shim.containers import create, exec, start, update
 from cri_shim.containers import query as container_query
 from cri_shim.containers import remove as container_remove
@@ -9,7 +11,7 @@ from cri_shim.errors import CriShimError
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pods import query as pod_query
 from cri_shim.pods import remove as pod_remove
-from cri_shim.pods import run
+from cri_shim.pods import run, timeline
 from cri_shim.pods import stop as pod_stop
 from cri_shim.pods import update as pod_update
 from cri_shim.pods.telemetry import Telemetry
@@ -90,7 +92,9 @@ class RuntimeService(TelemetryRpcs):
         if not request.verbose:
             return answer
         whole = api.PodSandboxStatusResponse.FromString(answer.SerializeToString())
+        past = await timeline.of_pod(self._engine, pod.id)
         whole.info.update(pod_query.info(self._engine, pod))
+        whole.info["timeline"] = json.dumps(past)
         return whole
 
     async def ListPodSandbox(self, request: api.ListPodSandboxRequest) -> Encoded:
@@ -136,7 +140,9 @@ class RuntimeService(TelemetryRpcs):
         if not request.verbose:
             return answer
         whole = api.ContainerStatusResponse.FromString(answer.SerializeToString())
+        past = await timeline.of_container(self._engine, container.id)
         whole.info.update(container_query.info(self._engine, container))
+        whole.info["timeline"] = json.dumps(past)
         return whole
 
     async def UpdateContainerResources(

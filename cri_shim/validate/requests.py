@@ -140,6 +140,15 @@ def _find(request: control.FindRequest) -> None:
         raise InvalidArgument("kind", f"must be pod or container, not {request.kind!r}")
 
 
+def _timeline(request: control.TimelineRequest) -> None:
+    fields.given("pod", request.pod)
+    fields.plain("pod", request.pod)
+
+
+def _slowest(request: control.SlowestPodsRequest) -> None:
+    fields.between("most", request.most, 1, 1000)
+
+
 def _load(request: control.LoadImageRequest) -> None:
     fields.given("source", request.source)
     fields.plain("name", request.name)
@@ -298,6 +307,9 @@ _CHECKS: dict[type[Message], Callable[[Any], None]] = {
     control.CopyFromContainerRequest: _copy,
     control.CopyToContainerRequest: _copy_to,
     control.ListChangingPodsRequest: _nothing,
+    control.TimelineRequest: _timeline,
+    control.SlowestPodsRequest: _slowest,
+    control.LoadRequest: _nothing,
     control.SetLogLevelRequest: _nothing,  # the service knows the levels
     control.ReloadRequest: _nothing,
     control.ListSessionsRequest: _nothing,

@@ -11,7 +11,7 @@ A new command is a new module, its name in GROUPS, and here:
 - pods and containers: `run`, `pods`, `ps`, `logs`, `exec`, `attach`, `inspect`, `plan`, `start`,
   `stop`, `kill`, `pause`, `unpause`, `wait`, `update`, `rm`, `prune`
 - their files: `cp`, `diff`, `commit`, `export`
-- what they do: `top`, `stats`, `events`, `port_forward`, `sessions`
+- what they do: `top`, `stats`, `events`, `timeline`, `port_forward`, `sessions`
 - images: `image`, `login`, `logout`
 - the daemon and the node: `serve`, `info`, `check`, `df`, `log_level`, `config`, `reload`, `audit`,
   `hooks`, `report`, `reset`, `version`
@@ -24,7 +24,7 @@ GROUPS = {
         "pause", "unpause", "wait", "update", "rm", "prune",
     ],
     "Files of containers": ["cp", "diff", "commit", "export"],
-    "Observing": ["top", "stats", "events", "port-forward", "sessions"],
+    "Observing": ["top", "stats", "events", "timeline", "port-forward", "sessions"],
     "Images": ["image", "login", "logout"],
     "Daemon and node": [
         "serve", "info", "check", "df", "log-level", "config", "reload", "audit", "hooks", "report",

@@ -1,7 +1,8 @@
-"""Show what happens to pods and containers.
+"""Show what happens to pods and containers, as it happens.
 
-The daemon keeps no past events. With --since, the events of the objects that are still there come
-first, from their times of creation, start and end.
+It shows each event at once until Ctrl-C, with or without --watch. The daemon keeps no past events.
+With --since, the events of the objects that are still there come first, from their times of
+creation, start and end. On a narrow terminal, times and IDs are short.
 """
 
 import argparse
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from cri_shim.cli import daemon, table
 from cri_shim.cli.arguments import assignment, since
 from cri_shim.cli.exit_codes import UsageError
+from cri_shim.errors import Unreachable
 from cri_shim.untrusted import one_line
 
 if TYPE_CHECKING:
@@ -21,10 +23,10 @@ if TYPE_CHECKING:
 Event = Mapping[str, str | int]
 
 _WIDE = 80  # columns of a terminal that has room for the date
-_ID = 13  # characters of an id on a terminal, as in the lists
+_ID, _LEAST_NAME = 13, 8  # characters on a terminal
 _FILTERS = ("type", "kind", "id", "name", "pod", "namespace")
 EXAMPLES = """
-cri-shim events
+cri-shim events --watch
 cri-shim events --since 1h --filter namespace=default
 cri-shim events -o json --filter type=stopped --filter kind=container
 """
@@ -37,7 +39,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         type=since,
         help="begin with events of objects that still exist, from a time, or an age such as 1h30m",
     )
-    parser.add_argument(
+    end = parser.add_mutually_exclusive_group()
+    end.add_argument(
+        "-w", "--watch", action="store_true", help="show events until interrupted (the default)"
+    )
+    end.add_argument(
         "--no-follow", action="store_true", help="with --since: end after the past events"
     )
     parser.add_argument(
@@ -53,6 +59,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 async def run(args: argparse.Namespace) -> int:
     if unknown := [key for key, _ in args.filter if key not in _FILTERS]:
         raise UsageError(f"there is no filter {unknown[0]}: use {', '.join(_FILTERS)}")
+    if args.no_follow and args.since is None:
+        raise UsageError("--no-follow needs --since: the daemon keeps no past events")
     async with daemon.client(args, patient=True) as client:
         if args.since is not None:
             for event in sorted(await _past(client), key=lambda event: event["time"]):
@@ -62,7 +70,7 @@ async def run(args: argparse.Namespace) -> int:
                 return 0
         async for event in _live(client):
             _show(args, event)
-    return 0
+    raise Unreachable("the daemon has stopped; start this command again when it runs")
 
 
 def _show(args: argparse.Namespace, event: Event) -> None:
@@ -77,14 +85,19 @@ def _show(args: argparse.Namespace, event: Event) -> None:
     names = [event["namespace"], event["pod"]]
     names += [event["name"]] if event["kind"] == "container" else []
     object = "/".join(map(str, names))
-    width = table.terminal_width()
-    time, id = str(shown["time"]), str(event["id"])
+    time, id, width = str(shown["time"]), str(event["id"]), table.terminal_width()
     if width is not None:  # every line fits
         time, id = f"{time[:19]}Z" if width >= _WIDE else time[11:19], id[:_ID]
+        object = _cut(one_line(object), width - len(time) - len(id) - 20)
     line = (
         f"{time:<{len(time) if width else 30}} {event['kind']:<9} {event['type']:<7} {object} {id}"
     )
     print(one_line(line), flush=True)
+
+
+def _cut(name: str, room: int) -> str:
+    room = max(_LEAST_NAME, room)
+    return name if len(name) <= room else f"{name[: room - 1]}~"
 
 
 async def _live(client: "Client") -> AsyncIterator[Event]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from cri_shim.cli import daemon, output, table, which
 from cri_shim.cli.arguments import container_id
-from cri_shim.cli.pulls import Screen, size
+from cri_shim.cli.pulls import size
+from cri_shim.cli.screen import Screen, is_live
 from cri_shim.cli.table import Column
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ async def run(args: argparse.Namespace) -> int:
         ids = [await which.container(client, word) for word in args.containers]
         names = await _names(client)
         before = await _sample(client, ids)
-        screen = Screen(sys.stdout.isatty())
+        screen = Screen(is_live(sys.stdout))
         while True:
             await asyncio.sleep(_INTERVAL_S)
             now = await _sample(client, ids)

@@ -62,7 +62,7 @@ async def test_a_hook_that_the_oci_runtime_runs_is_named(
     hook.define("createRuntime")
     container = await cri.create(pod, container_config(["true"]))
     starting = asyncio.create_task(cri.start(container))
-    waits_for = f"OCI runtime {handler} create, which runs s"  # the hook, or its sleep
+    waits_for = f"OCI runtime {handler} create, createRuntime hook {hook.path}"
     operation = await waiting(cri, f"container test/oci-{handler}/main", waits_for)
     hook.release()
     await starting

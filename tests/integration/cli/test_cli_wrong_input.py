@@ -81,7 +81,7 @@ async def test_an_unknown_object_is_not_found(cri: Cri, command: str) -> None:
 
 OF_CONTAINER = [
     command for command in OF_OBJECT
-    if command not in ("logs", "inspect", "start", "stop", "rm", "port-forward")
+    if command not in ("logs", "inspect", "start", "stop", "rm", "port-forward", "timeline")
 ]  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from cri_shim.activity import Operations, Step, Subject, caller
+from cri_shim.activity import Operation, Operations, Step, Subject, caller
 from cri_shim.activity.joining import task_of, waiting_for
 
 POD, CONTAINER = Subject("pod", "default/web", "p1"), Subject("container", "default/web/main", "c1")
@@ -64,4 +64,24 @@ async def test_a_task_of_an_operation_serves_no_call() -> None:
 
     await asyncio.create_task(serve())
     assert seen == [None]
+    operations.close()
+
+
+async def test_an_operation_has_the_error_that_ended_it() -> None:
+    operations, seen = Operations(), list[Operation]()
+    operations.follow(seen.append)
+
+    async def work(error: BaseException | None) -> None:
+        if error is not None:
+            raise error
+
+    errors = (None, ValueError("no\naddress"), ValueError(), asyncio.CancelledError())
+    tasks = [
+        task_of(operations, operations.begin("RunPodSandbox", POD), work(error), "work")
+        for error in errors
+    ]
+    await asyncio.wait(tasks)
+    await asyncio.sleep(0)
+    failures = [operation.failure for operation in seen]
+    assert failures == ["", "no | address", "ValueError", "it was cancelled"]
     operations.close()

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from cri_shim.activity import Operation, Operations, Step, Subject
-from cri_shim.activity.operation import MOST_PARTS, OTHERS
+from cri_shim.activity.operation import MOST_DONE, MOST_PARTS, OTHERS
 
 
 def operation() -> Operation:
@@ -72,3 +72,10 @@ async def test_an_ended_operation_says_in_which_step_it_was_cancelled() -> None:
 
     assert made.progress().endswith(": waiting for inner (0 s)")
     assert list(made.steps) == []
+
+
+def test_ended_steps_are_kept_up_to_a_number_and_the_others_counted() -> None:
+    made = operation()
+    finish(made, *(ended(f"step {n}", 1) for n in range(MOST_DONE + 10)))
+    assert [step.name for step in made.done[:2]] == ["step 0", "step 1"]
+    assert (len(made.done), made.not_kept) == (MOST_DONE, 10)

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from cri_shim.activity import Operations, Step, Subject, caller, operations, step
+from cri_shim.activity import Operation, Operations, Step, Subject, caller, operations, step
 from cri_shim.activity.request import request_id
 from tests.fixtures.waiting import until
 
@@ -104,4 +104,28 @@ async def test_an_operation_that_serves_a_call_is_what_its_caller_waits_for() ->
         assert list(all) == [operation]
         assert call.operation is operation
     assert call.outcome() == "; the work ends with it"
+    all.close()
+
+
+async def test_a_follower_gets_each_operation_at_its_end() -> None:
+    all, seen = Operations(), list[Operation]()
+    all.follow(seen.append)
+    first, second = all.begin("RunPodSandbox", POD), all.begin("PullImage", POD)
+    all.end(second, ValueError("no such image"))
+    assert seen == [second]
+    assert (second.open, second.failure) == (False, "no such image")
+    assert second.root.ended >= second.root.began > 0
+    all.end(first)
+    assert seen == [second, first]
+    all.close()
+
+
+async def test_a_follower_gets_an_open_operation_again_and_again(monkeypatch) -> None:
+    monkeypatch.setattr(operations, "SWEEP_S", 0.001)
+    all, seen = Operations(), list[Operation]()
+    all.follow(seen.append)
+    with all.doing("RunPodSandbox", POD) as operation:
+        await until(lambda: len(seen) > 2)
+        assert operation.open
+    assert set(seen) == {operation}
     all.close()

@@ -110,3 +110,18 @@ def test_two_operations_that_wait_for_each_other_have_a_finite_text() -> None:
 def test_a_text_may_be_a_function_and_the_limit_is_shown() -> None:
     late = Step("layers", lambda: "3 layers", limit=120)
     assert (late.waits_for, late.lasted(7.2)) == ("3 layers", "7 s of 120 s")
+
+
+def test_after_the_end_only_what_it_always_waited_for_is_known() -> None:
+    other = Operation("StopContainer", Subject("container", "default/web/main"))
+    assert Step("network", "the pod's network").fixed_text == "the pod's network"
+    assert Step("layers", lambda: "3 layers").fixed_text == ""
+    assert Step("queue", "a lock", on=other).fixed_text == str(other)
+
+
+def test_a_step_knows_whether_an_error_ended_it() -> None:
+    with pytest.raises(ValueError, match="no"), Step("network") as bad:
+        raise ValueError("no")
+    with Step("network") as good:
+        pass
+    assert (bad.failed, good.failed) == (True, False)

@@ -1,8 +1,6 @@
 """The lines in which a pull is shown."""
 
-import io
-
-from cri_shim.cli.pulls import Screen, Told, described
+from cri_shim.cli.pulls import Told, described
 from cri_shim.pb.control_pb2 import LayerPull, Pull
 
 LAYERS = [
@@ -70,13 +68,3 @@ def test_a_pull_of_which_nothing_new_is_told_is_not_forgotten() -> None:
     list(told.news(PULL))
     assert list(told.reminder()) == []
     assert list(told.reminder()) == ["pulling app: 1 of 2 layers, 2.0MB of 2.0MB"]
-
-
-def test_a_terminal_is_drawn_over_and_a_file_is_written_on() -> None:
-    drawn, written = io.StringIO(), io.StringIO()
-    live, plain = Screen(True, drawn), Screen(False, written)
-    for lines in (["one", "two"], ["three"], ["three"]):
-        live.draw(lines)
-        plain.draw(lines)
-    assert drawn.getvalue().count("\x1b[2A") == 1
-    assert written.getvalue() == "one\ntwo\nthree\n"

@@ -112,6 +112,13 @@ def test_the_working_set_leaves_out_inactive_file_pages_and_is_never_negative() 
     assert Memory(1000, 2500, 0, 0, 0, None).available is None
 
 
+def test_the_bytes_of_a_group_without_the_controller_are_not_known(tmp_path: Path) -> None:
+    meters = [_v1(tmp_path / "one"), _v2(tmp_path / "two")]
+    for meter in meters:
+        assert BlockIo("254:0", "Read", 4096) in (meter.block_bytes(GROUP) or [])
+        assert meter.block_bytes("none") is None
+
+
 def test_both_versions_have_the_same_details(tmp_path: Path) -> None:
     one = _v1(tmp_path / "one").detail(GROUP)
     two = _v2(tmp_path / "two").detail(GROUP)

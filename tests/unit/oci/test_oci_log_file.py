@@ -10,7 +10,7 @@ import pytest
 
 from cri_shim.errors import InvalidArgument, ToolFailed
 from cri_shim.oci import log_file
-from cri_shim.oci.log_file import LogQuery, read
+from cri_shim.oci.log_file import LogQuery, begin, read
 
 
 def line(text: str, second: int = 0, stream: str = "stdout") -> bytes:
@@ -174,3 +174,28 @@ async def test_an_error_at_the_end_is_raised_after_all_lines(log: Path) -> None:
     assert [await following.next() for _ in range(10)] == [str(n) for n in range(10)]
     with pytest.raises(ToolFailed, match="has gone"):
         await following.next()
+
+
+async def test_the_time_of_the_first_line_is_known_before_the_line_is_whole(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "0.log"
+    assert await begin(path) is None
+    path.touch()
+    assert await begin(path) is None
+    add(path, [b"2025-01-01T00:00:05.25Z"])
+    assert await begin(path) is None
+    add(path, [b" stdout P he"])
+    assert await begin(path) == 1_735_689_605_250_000_000
+
+
+@pytest.mark.parametrize("content", [b"no time at all\n", b" ", b"\0" * 999, b"x" * 999])
+async def test_a_foreign_file_has_no_first_line(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "0.log").write_bytes(content)
+    assert await begin(tmp_path / "0.log") is None
+
+
+async def test_a_link_is_no_log(tmp_path: Path) -> None:
+    (tmp_path / "0.log").symlink_to("/etc/hostname")
+    with pytest.raises(ToolFailed, match=r"cannot read the log"):
+        await begin(tmp_path / "0.log")
