@@ -32,8 +32,9 @@ _POD = """
     RunPodSandbox StopPodSandbox RemovePodSandbox UpdatePodSandboxResources CreateContainer
     StartContainer StopContainer RemoveContainer UpdateContainerResources ReopenContainerLog
     RunPod DetachPod StartPod PrunePods KillContainer PauseContainer UnpauseContainer
-    CheckpointContainer CheckpointPod RestorePod
+    CheckpointContainer CheckpointPod RestorePod Plan
 """
+# Plan makes nothing, but looks at any path of the node for its caller.
 # LoadImage and CopyToContainer read any file of the node, SaveImage writes one.
 _NODE = """
     UpdateRuntimeConfig SetLogLevel Reload LoadImage SaveImage MountImage UnmountImage

@@ -20,6 +20,7 @@ from cri_shim.untrusted import printable
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: struct ucred of unix(7)
 _SO_PEERGROUPS = 59  # since Linux 4.13; not in the socket module
 _MOST_GROUPS = 65536  # NGROUPS_MAX
+_NAME = f"cri-shim/{os.getpid()}/"  # the beginning of the names that gates use
 _OF_GRPC = "unix-abstract:"  # what grpcio prefixes the name of an abstract socket with
 
 
@@ -93,7 +94,7 @@ class Peers:
 
     def name(self, connection: Connection) -> str:
         """Return a new name for the socket that passes the connection on."""
-        name = f"cri-shim/{os.getpid()}/{secrets.token_hex(8)}"
+        name = f"{_NAME}{secrets.token_hex(8)}"
         self._named[_OF_GRPC + name] = connection
         return name
 
@@ -107,6 +108,6 @@ class Peers:
         PermissionDenied if the connection has gone: what its peer may do is not known any more.
         """
         connection = self._named.get(told)
-        if connection is None and told.startswith(_OF_GRPC):
+        if connection is None and told.startswith(_OF_GRPC + _NAME):
             raise PermissionDenied("the connection of this call has ended before the call began")
         return connection

@@ -43,20 +43,15 @@ COLUMNS: "tuple[Column[control.Session], ...]" = (
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "action", nargs="?", default="list", choices=("list", "end"), metavar="end",
-        help="end the sessions that are named",
+        "words", nargs="*", metavar="end ID", type=any_id,
+        help="end sessions: their IDs or unique prefixes; without it, all are listed",
     )  # fmt: skip
-    parser.add_argument(
-        "ids", nargs="*", metavar="ID", type=any_id, help="a session: its ID or a unique prefix"
-    )
     output.add(parser)
 
 
 async def run(args: argparse.Namespace) -> int:
-    if args.action == "end":
+    if args.words:
         return await _end(args)
-    if args.ids:
-        raise exit_codes.UsageError("to end sessions: cri-shim sessions end ID")
     from cri_shim.pb import control_pb2 as control
 
     async with daemon.client(args) as client:
@@ -71,10 +66,11 @@ async def run(args: argparse.Namespace) -> int:
 
 
 async def _end(args: argparse.Namespace) -> int:
-    if not args.ids:
-        raise exit_codes.UsageError("name the sessions to end; `cri-shim sessions` lists them")
+    action, *ids = args.words
+    if action != "end" or not ids:
+        raise exit_codes.UsageError("to end sessions, name them: cri-shim sessions end ID")
     async with daemon.client(args) as client:
-        return await which.each(args.ids, functools.partial(_end_one, client))
+        return await which.each(ids, functools.partial(_end_one, client))
 
 
 async def _end_one(client: "Client", id: str) -> None:

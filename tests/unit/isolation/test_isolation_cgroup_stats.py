@@ -7,7 +7,7 @@ import pytest
 
 from cri_shim.isolation import cgroup_files as files
 from cri_shim.isolation.cgroup_files import BlockIo, Pressure, Stall
-from cri_shim.isolation.cgroup_stats import HugePages, Memory, Swap
+from cri_shim.isolation.cgroup_stats import HugePages, Memory, Meter, Swap
 from cri_shim.isolation.cgroup_stats_v1 import MeterV1
 from cri_shim.isolation.cgroup_stats_v2 import MeterV2
 
@@ -113,7 +113,7 @@ def test_the_working_set_leaves_out_inactive_file_pages_and_is_never_negative() 
 
 
 def test_the_bytes_of_a_group_without_the_controller_are_not_known(tmp_path: Path) -> None:
-    meters = [_v1(tmp_path / "one"), _v2(tmp_path / "two")]
+    meters: list[Meter] = [_v1(tmp_path / "one"), _v2(tmp_path / "two")]
     for meter in meters:
         assert BlockIo("254:0", "Read", 4096) in (meter.block_bytes(GROUP) or [])
         assert meter.block_bytes("none") is None
