@@ -23,7 +23,7 @@ _READ = """
     ListMetricDescriptors ListPodSandboxMetrics ListImages ImageStatus ImageFsInfo
     StreamPodSandboxes StreamContainers StreamContainerStats StreamPodSandboxStats
     StreamPodSandboxMetrics StreamImages
-    Info Check Config Find WatchPulls InspectImage ImageHistory DiffImage ImageUse DiskUsage
+    Info Check Compare Leaks Config Find WatchPulls InspectImage ImageHistory DiffImage ImageUse DiskUsage
     WaitContainer TopContainer DiffContainer ListChangingPods ListSessions
 """
 _EXEC = "Exec Attach PortForward ExecSync CopyFromContainer ExportContainer EndSession"
@@ -36,7 +36,7 @@ _POD = """
 """
 # LoadImage and CopyToContainer read any file of the node, SaveImage writes one.
 _NODE = """
-    UpdateRuntimeConfig SetLogLevel Reload LoadImage SaveImage MountImage UnmountImage
+    UpdateRuntimeConfig SetLogLevel Reload Repair LoadImage SaveImage MountImage UnmountImage
     CommitContainer CopyToContainer
 """
 SORTS: Mapping[str, Sort] = {

@@ -21,8 +21,10 @@ The commands are the modules of `commands`. What they share:
 - `request_file`, `plan_text`: the files and the text of `plan`
 - `run_request`, `run_pod`, `interrupts`: the parts of `run`
 - `port_session`: the client's end of a forwarded connection
+- `desk`: the page of the command `desk`
 - `pulls`: how far pulls are; `credentials`: of registries
 - `changes`: the changes of a file system; `tar_file`: the file of a tar
+- `comparing`: the comparison of the records with the node, for `check` and `leaks`
 - `config_text`: a configuration as TOML; `config_diff`: where it differs; `convert`: reads the
   configurations of others
 - `notify`: the daemon's messages to systemd; `reloads`: the reloads that SIGHUP asks for
