@@ -29,7 +29,7 @@ This is a map of the packages, top down. A package imports only packages that ar
     streaming    the HTTP edge: exec, attach and port-forward sessions
     problems     the one list of what is wrong with the node, for log, info, Status and check
     recovery     at start: makes the objects from the records and the processes that still run
-    comparison   compares the records with the node, and mends what is safe
+    comparison   compares the records with the node, and repairs what is safe
     pods         use cases of pods, one verb in a file: run, stop, remove, ...
     containers   use cases of containers: create, start, stop, exec, ...
     images       use cases of images: pull, load, save, commit, tag, mount, query, remove

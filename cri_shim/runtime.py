@@ -196,7 +196,7 @@ class Runtime:
         """Compare the records with the node, and return the `differences`, as `check` does.
 
         JSON-able; `problems` has the classes that could not be compared. With `repair`, what is
-        safe is mended, and `result` of a difference is "repaired" or the error.
+        safe is repaired, and `result` of a difference is "repaired" or the error.
         """
         return (await self._compared(repair=repair)).facts()
 
@@ -207,7 +207,7 @@ class Runtime:
     async def _compared(self, *, repair: bool = False) -> Comparison:
         self.engine  # noqa: B018 - RuntimeStopped
         assert self._comparisons is not None
-        return await self._comparisons.compare(mend=repair)
+        return await self._comparisons.compare(repair=repair)
 
     async def _told(self) -> list[dict[str, Any]]:
         return [problem.facts() for problem in problems(await self.check())]

@@ -23,8 +23,8 @@ _READ = """
     ListMetricDescriptors ListPodSandboxMetrics ListImages ImageStatus ImageFsInfo
     StreamPodSandboxes StreamContainers StreamContainerStats StreamPodSandboxStats
     StreamPodSandboxMetrics StreamImages
-    Info Check Compare Leaks Config Find WatchPulls InspectImage ImageHistory DiffImage ImageUse DiskUsage
-    WaitContainer TopContainer DiffContainer ListChangingPods ListSessions
+    Info Check Compare Leaks Config Find WatchPulls InspectImage ImageHistory DiffImage ImageUse
+    DiskUsage WaitContainer TopContainer DiffContainer ListChangingPods ListSessions
 """
 _EXEC = "Exec Attach PortForward ExecSync CopyFromContainer ExportContainer EndSession"
 _IMAGE = "PullImage RemoveImage TagImage UntagImage PruneImages"

@@ -24,7 +24,7 @@ _OLDER = "the daemon is of an earlier version: restart it"
 
 
 async def compare(
-    args: argparse.Namespace, settings: config.Config, *, mend: bool
+    args: argparse.Namespace, settings: config.Config, *, repair: bool
 ) -> dict[str, Any]:
     """Return the facts of a comparison, see comparison.watch.
 
@@ -33,7 +33,7 @@ async def compare(
     from cri_shim.pb import control_pb2 as control
 
     async def ask(client: "Client") -> str:
-        if mend:
+        if repair:
             return (await client.control.Repair(control.RepairRequest())).json
         return (await client.control.Compare(control.CompareRequest())).json
 
@@ -42,8 +42,8 @@ async def compare(
         return answer
     _, look = await offline(settings)
     found = [difference.facts() | {"result": ""} for difference in look.differences]
-    if mend and (settings.server.root / "state").is_dir():
-        await _mend(args)
+    if repair and (settings.server.root / "state").is_dir():
+        await _repair_offline(args)
         left = {difference.identity for difference in (await offline(settings))[1].differences}
         for facts, difference in zip(found, look.differences, strict=True):
             gone = difference.identity not in left
@@ -99,8 +99,8 @@ async def offline(settings: config.Config) -> "tuple[Records, Look]":
     )
 
 
-async def _mend(args: argparse.Namespace) -> None:
-    """Open a runtime, which finishes what was in work, and let it mend the rest."""
+async def _repair_offline(args: argparse.Namespace) -> None:
+    """Open a runtime, which finishes what was in work, and let it repair the rest."""
     from cri_shim import log
     from cri_shim.runtime import Runtime
 

@@ -2,7 +2,7 @@
 
     comparisons = Comparisons(engine, config)
     comparison = await comparisons.compare()              # nothing is changed
-    comparison = await comparisons.compare(mend=True)     # what is safe is mended
+    comparison = await comparisons.compare(repair=True)     # what is safe is repaired
 
 Each difference has a class, the object, a path, and what a repair does. Objects that an operation
 has in hand are left out, and so is what changes while the node is looked at: a difference is what
@@ -28,6 +28,6 @@ And those that combine them:
 - `snapshot`: the records of a running daemon, and what it has in hand
 - `watch`: the comparison of a running daemon
 - `offline`: the comparison with the records of a daemon that does not run
-- `repair`: mends leftovers; `lost`: gives up what is gone
+- `repair`: repairs leftovers; `lost`: gives up what is gone
 - `leaks`: unfinished work and leftovers, for `cri-shim leaks`
 """

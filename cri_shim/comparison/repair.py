@@ -31,7 +31,7 @@ REPAIRED = "repaired"
 _log = logging.getLogger(__name__)
 
 
-async def mend(engine: Engine, difference: Difference) -> str:
+async def repair(engine: Engine, difference: Difference) -> str:
     """Mend one difference; return REPAIRED, "" if nothing of it is safe, or why it failed."""
     if not difference.repair:
         return ""
@@ -42,9 +42,9 @@ async def mend(engine: Engine, difference: Difference) -> str:
         else:
             await _remove(engine, difference)
     except (CriShimError, OSError, ValueError) as e:
-        _log.warning("%s of %s was not mended: %s", difference.path, difference.subject, e)
+        _log.warning("%s of %s was not repaired: %s", difference.path, difference.subject, e)
         return str(e)
-    _log.info("%s: %s: mended", difference.subject, difference.path)
+    _log.info("%s: %s: repaired", difference.subject, difference.path)
     return REPAIRED
 
 

@@ -22,7 +22,7 @@ CONFIRM_S = 1.0  # between the two looks: what an operation leaves for a moment 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """`results` has, by identity, what became of the differences that were to be mended."""
+    """`results` has, by identity, what became of the differences that were to be repaired."""
 
     look: Look
     results: dict[tuple[str, ...], str]
@@ -56,19 +56,19 @@ class Comparisons:
         self._began = time.time()
         self._alone = asyncio.Lock()
 
-    async def compare(self, *, mend: bool = False) -> Comparison:
-        """Return the differences; with `mend`, after each was mended where that is safe."""
+    async def compare(self, *, repair: bool = False) -> Comparison:
+        """Return the differences; with `repair`, after each was repaired where that is safe."""
         async with self._alone:
             found = await self._confirmed()
             results: dict[tuple[str, ...], str] = {}
-            if mend:
-                results = await self._mended(found.differences)
+            if repair:
+                results = await self._repaired(found.differences)
             comparison = Comparison(found, results)
             self._engine.work.leftovers = _counted(comparison.left)
             return comparison
 
-    async def _mended(self, differences: Sequence[Difference]) -> dict[tuple[str, ...], str]:
-        results = {d.identity: await repair.mend(self._engine, d) for d in differences}
+    async def _repaired(self, differences: Sequence[Difference]) -> dict[tuple[str, ...], str]:
+        results = {d.identity: await repair.repair(self._engine, d) for d in differences}
         if not any(result == repair.REPAIRED for result in results.values()):
             return results
         left = {d.identity for d in (await self._confirmed()).differences}

@@ -6,7 +6,7 @@ daemon, which also knows whether its OCI runtimes have made a container.
 Then the records of pods, containers and images are compared with what is on the node. Each
 difference is shown with its object and path: what no record owns (leftover), and what a record
 names and is gone (lost). Objects in work are left out. Nothing is changed without --repair, which
-mends what is safe: docs/operate.md has each class. The exit code is 1 if a difference is left, or
+repairs what is safe: docs/operate.md has each class. The exit code is 1 if a difference is left, or
 if no pod can run.
 """
 
@@ -38,7 +38,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     output.add(parser, quiet=False)
     output.add_json_flag(parser)
     parser.add_argument(
-        "--repair", action="store_true", help="mend the differences for which this is safe"
+        "--repair", action="store_true", help="repair the differences for which this is safe"
     )
 
 
@@ -54,7 +54,7 @@ def _compared(
 ) -> tuple[list[dict[str, Any]], Finding]:
     """Return the differences, and the line of the table about them."""
     try:
-        facts = asyncio.run(comparing.compare(args, settings, mend=args.repair))
+        facts = asyncio.run(comparing.compare(args, settings, repair=args.repair))
     except CriShimError as e:
         if args.repair:
             raise
@@ -68,17 +68,17 @@ def records(facts: dict[str, Any]) -> Finding:
         return Finding(RECORDS, Level.WARNING, "; ".join(facts["problems"]))
     found = facts["differences"]
     left = [each for each in found if each["result"] != REPAIRED]
-    mended = _mended(len(found) - len(left))
+    repaired = _repaired(len(found) - len(left))
     if not left:
-        return Finding(RECORDS, Level.OK, mended or "agree with the node")
+        return Finding(RECORDS, Level.OK, repaired or "agree with the node")
     places = "1 place" if len(left) == 1 else f"{len(left)} places"
-    sentence = "; ".join(filter(None, (mended, f"differ from the node in {places}")))
+    sentence = "; ".join(filter(None, (repaired, f"differ from the node in {places}")))
     safe = sum(bool(each["repair"]) and not each["result"] for each in left)
-    remedy = f"cri-shim check --repair mends {safe} of them" if safe else ""
+    remedy = f"cri-shim check --repair repairs {safe} of them" if safe else ""
     return Finding(RECORDS, Level.WARNING, sentence, remedy)
 
 
-def _mended(number: int) -> str:
+def _repaired(number: int) -> str:
     if number == 1:
         return "1 difference was repaired"
     return f"{number} differences were repaired" if number else ""

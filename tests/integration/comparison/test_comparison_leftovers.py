@@ -1,4 +1,4 @@
-"""Each class of leftovers is found, left alone by a dry run, mended, and is clean afterwards.
+"""Each class of leftovers is found, left alone by a dry run, repaired, and is clean afterwards.
 
 A pod with a running container and a stopped one are there in every test: neither is a difference.
 """
@@ -47,13 +47,13 @@ async def test_a_leftover_is_found_and_mended(node: Node, name: str) -> None:
 
     found = await node.compare()
     again = await node.compare()
-    mended = await node.compare(repair=True)
+    repaired = await node.compare(repair=True)
 
     assert (kind, path) in {(each["class"], each["path"]) for each in found}
     assert {each["sort"] for each in found} == {"leftover"}
     assert {each["id"] for each in found} <= {id, ""}
     assert again == found
-    assert {each["result"] for each in mended} == {"repaired"}, mended
+    assert {each["result"] for each in repaired} == {"repaired"}, repaired
     assert await node.compare() == []
 
 
@@ -108,15 +108,15 @@ async def test_the_command_shows_and_mends_them_and_says_it_with_its_exit_code(n
     path = await plants.directory(node, id)
 
     shown = node.run("check")
-    mended = node.run("check", "--repair")
+    repaired = node.run("check", "--repair")
     clean = node.run("check")
 
     assert shown.returncode == 1
     (line,) = [line for line in shown.stdout.splitlines() if path in line]
     assert line.split()[:4] == ["directory", "leftover", "pod", id[:12]]
-    assert "cri-shim check --repair mends 1 of them" in shown.stdout
-    assert mended.returncode == 0, mended.stdout + mended.stderr
-    assert "1 difference was repaired" in mended.stdout
+    assert "cri-shim check --repair repairs 1 of them" in shown.stdout
+    assert repaired.returncode == 0, repaired.stdout + repaired.stderr
+    assert "1 difference was repaired" in repaired.stdout
     assert clean.returncode == 0
     assert "agree with the node" in clean.stdout
     assert not Path(path).exists()

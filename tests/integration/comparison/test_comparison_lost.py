@@ -21,7 +21,7 @@ async def one(node: Node) -> dict[str, str]:
     return dict(found)
 
 
-async def mended(node: Node) -> None:
+async def repaired(node: Node) -> None:
     assert {each["result"] for each in await node.compare(repair=True)} == {"repaired"}
     assert await node.compare() == []
 
@@ -73,7 +73,7 @@ async def test_the_root_file_system_of_a_created_container_is_mounted_again(node
     mounts.unmount(plants.paths(node.daemon).rootfs(container))
 
     assert (await one(node))["class"] == "mount"
-    await mended(node)
+    await repaired(node)
     await cri.start(container)
     assert (await cri.exec(container, "true")).exit_code == 0
 
@@ -87,7 +87,7 @@ async def test_a_created_container_without_its_bundle_has_exited(node: Node) -> 
     shutil.rmtree(bundle)
 
     assert (await one(node))["class"] == "directory"
-    await mended(node)
+    await repaired(node)
     status = await cri.status(container)
     assert status.state == api.CONTAINER_EXITED
     assert status.message == "the daemon's files of this container are gone from the node"

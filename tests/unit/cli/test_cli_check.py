@@ -32,7 +32,7 @@ def test_differences_say_how_many_can_be_mended() -> None:
 
     assert finding.level is Level.WARNING
     assert finding.sentence == "1 difference was repaired; differ from the node in 2 places"
-    assert finding.remedy == "cri-shim check --repair mends 1 of them"
+    assert finding.remedy == "cri-shim check --repair repairs 1 of them"
 
 
 def test_what_could_not_be_compared_is_a_warning() -> None:
