@@ -32,6 +32,7 @@ This is a map of the packages, top down. A package imports only packages that ar
     problems     the one list of what is wrong with the node, for log, info, Status and check
     recovery     at start: makes the objects from the records and the processes that still run
     nri          plugins of the node: the Node Resource Interface
+    comparison   compares the records with the node, and repairs what is safe
     pods         use cases of pods, one verb in a file: run, stop, remove, ...
     containers   use cases of containers: create, start, stop, exec, ...
     images       use cases of images: pull, load, save, commit, tag, mount, query, remove

@@ -103,18 +103,11 @@ async def recover(engine: Engine) -> Recovered:
     engine.work.retrier.add("end processes without a record", lambda: orphans.end(engine), now=True)
     engine.images.collect()
     engine.work.retrier.add(
-        "clean up the networks", lambda: engine.network.gc(lambda: _attachments(engine)), now=True
+        "clean up the networks",
+        lambda: engine.network.gc(lambda: teardown.attachments(engine)),
+        now=True,
     )
     return found
-
-
-def _attachments(engine: Engine) -> list[tuple[str, str]]:
-    """Return (pod, interface) of all possible attachments; all else in a network is garbage."""
-    return [
-        (pod.id, attachment.interface)
-        for pod in engine.objects.everything()[0]
-        for attachment in pod.network.attachments
-    ]
 
 
 async def _one(subject: Subject, work: "asyncio.Future[None] | object") -> None:

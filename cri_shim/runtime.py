@@ -31,6 +31,8 @@ from cri_shim import assembly, recovery, report, resolve, rootless, shutdown
 from cri_shim.activity import Subject
 from cri_shim.aio.cleanup import Closing
 from cri_shim.aio.offload import finish, offload
+from cri_shim.comparison import leaks
+from cri_shim.comparison.watch import Comparison, Comparisons
 from cri_shim.config import Config, deep_copy, load
 from cri_shim.directories import Directories
 from cri_shim.engine import Engine
@@ -102,6 +104,7 @@ class Runtime:
         self._closing = Closing()
         self._ending: asyncio.Task[Exception | None] | None = None
         self._problems: Problems | None = None
+        self._comparisons: Comparisons | None = None
         self._recovered = recovery.Recovered()
         self._stopping = asyncio.Event()
         self._unserved = asyncio.Event()  # `serve` is not running
@@ -152,6 +155,7 @@ class Runtime:
         directories.keep()
         self._problems = Problems(engine, lambda: self._running.config, self._inventory)
         self._closing.add("the list of problems", self._problems.close)
+        self._comparisons = Comparisons(engine, self._running.config)
         self._engine, self._phase = engine, _Phase.OPEN
         return self
 
@@ -193,6 +197,23 @@ class Runtime:
 
     async def _checked(self) -> list[dict[str, Any]]:
         return [finding.facts() for finding in await self.check()]
+
+    async def compare(self, *, repair: bool = False) -> dict[str, Any]:
+        """Compare the records with the node, and return the `differences`, as `check` does.
+
+        JSON-able; `problems` has the classes that could not be compared. With `repair`, what is
+        safe is repaired, and `result` of a difference is "repaired" or the error.
+        """
+        return (await self._compared(repair=repair)).facts()
+
+    async def leaks(self) -> dict[str, Any]:
+        """Return unfinished work and leftovers as `leaks`, JSON-able, as `cri-shim leaks` does."""
+        return leaks.facts(self.engine, await self._compared())
+
+    async def _compared(self, *, repair: bool = False) -> Comparison:
+        self.engine  # noqa: B018 - RuntimeStopped
+        assert self._comparisons is not None
+        return await self._comparisons.compare(repair=repair)
 
     async def _told(self) -> list[dict[str, Any]]:
         return [problem.facts() for problem in problems(await self.check())]
@@ -300,6 +321,8 @@ class Runtime:
             self._checked,
             lambda: report.in_force(running.config),
             self._reloaded,
+            lambda repair: self.compare(repair=repair),
+            self.leaks,
         )
         journal = await assembly.audit(running.config)
         self._unserved.clear()

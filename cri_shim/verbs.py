@@ -23,8 +23,9 @@ _READ = """
     ListMetricDescriptors ListPodSandboxMetrics ListImages ImageStatus ImageFsInfo
     StreamPodSandboxes StreamContainers StreamContainerStats StreamPodSandboxStats
     StreamPodSandboxMetrics StreamImages
-    Info Check Config Find WatchPulls InspectImage ImageHistory DiffImage ImageUse DiskUsage
-    WaitContainer TopContainer DiffContainer ListChangingPods ListSessions
+    Info Check Compare Leaks Config Find WatchPulls InspectImage ImageHistory DiffImage ImageUse
+    DiskUsage WaitContainer TopContainer DiffContainer ListChangingPods ListSessions Timeline
+    SlowestPods Load
 """
 _EXEC = "Exec Attach PortForward ExecSync CopyFromContainer ExportContainer EndSession"
 _IMAGE = "PullImage RemoveImage TagImage UntagImage PruneImages"
@@ -37,7 +38,7 @@ _POD = """
 # Plan makes nothing, but looks at any path of the node for its caller.
 # LoadImage and CopyToContainer read any file of the node, SaveImage writes one.
 _NODE = """
-    UpdateRuntimeConfig SetLogLevel Reload LoadImage SaveImage MountImage UnmountImage
+    UpdateRuntimeConfig SetLogLevel Reload Repair LoadImage SaveImage MountImage UnmountImage
     CommitContainer CopyToContainer
 """
 SORTS: Mapping[str, Sort] = {

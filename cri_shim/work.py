@@ -79,6 +79,7 @@ class Work:
         self.pods_may_run = asyncio.Event()  # not set while images are loaded at the start
         self.pods_may_run.set()
         self.preload: asyncio.Task[None] | None = None
+        self.leftovers: dict[str, int] = {}  # that the last look at the node found, by class
         self._background = Tasks()
         self.spawn = self._background.spawn
 

@@ -23,8 +23,10 @@ The commands are the modules of `commands`. What they share:
 - `port_session`: the client's end of a forwarded connection
 - `screen`: lines that are drawn again and again; `load`: the rows of `top`
 - `waterfall`, `timeline_page`: a timeline as text, and as HTML
+- `desk`: the page of the command `desk`
 - `pulls`: how far pulls are; `credentials`: of registries
 - `changes`: the changes of a file system; `tar_file`: the file of a tar
+- `comparing`: the comparison of the records with the node, for `check` and `leaks`
 - `config_text`: a configuration as TOML; `config_diff`: where it differs; `convert`: reads the
   configurations of others
 - `notify`: the daemon's messages to systemd; `reloads`: the reloads that SIGHUP asks for

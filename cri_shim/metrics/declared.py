@@ -253,6 +253,7 @@ STAGES = frozenset(
         "namespaces",
         "network",
         "pack",
+        "plugins",
         "pause process",
         "preload",
         "queue",

@@ -12,6 +12,7 @@ The status is kept in memory (see readiness); no verb reads the configuration di
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from cri_shim.aio.readers_writer import ReadersWriterLock
 from cri_shim.errors import CriShimError, Unavailable
 from cri_shim.faults import fault_point
 from cri_shim.network import capabilities, leftovers, records, result, verbs
-from cri_shim.network.bundled import BUNDLED, Bundled, OwnNetwork
+from cri_shim.network.bundled import BUNDLED, Bundled, OwnNetwork, subnets_of
 from cri_shim.network.cache import Cache, CachedResult
 from cri_shim.network.catalog import Catalog
 from cri_shim.network.driver import Attached, Networks, NetworkStatus
@@ -32,6 +33,7 @@ from cri_shim.network.verbs import Attachment
 from cri_shim.pb import api_pb2, state_pb2
 
 POLL_S = 5.0  # the largest age of a status if no event reported a change
+_ANY_PORT = {"hostPort": 1, "containerPort": 1, "protocol": "tcp"}
 GC_PATIENCE_S = 5.0  # how long a GC may delay new pods while it waits for running ADDs
 
 _log = logging.getLogger(__name__)
@@ -184,6 +186,25 @@ class Network:
             await verbs.gc(self._plugins, view.default, claims, verbs.GC_S)
             self._own.free_unclaimed(view.default.name, {id for id, _ in claims})
             self._cache.drop_unreadable()
+
+    async def forget(self, pod_id: str) -> None:
+        """Run DEL of the bundled network for a pod of which nothing is recorded; idempotent.
+
+        It removes what its plugins find by the id: rules of host ports, and addresses.
+        """
+        if (listed := self._own.listed()) is None:
+            return
+        # Without a host port portmap removes none; it finds the rules by the id alone.
+        plugins = capabilities.inline(listed.plugins, {"portMappings": [_ANY_PORT]})
+        oldest = replace(listed, version=listed.versions[-1], plugins=plugins)
+        async with self._locks(pod_id):
+            at = Attachment(pod_id, "", "eth0", (), oldest)
+            await verbs.delete(self._plugins, at, None, self._del_s)
+
+    def subnets(self) -> list[str]:
+        """Return the subnets of the bundled network; none if it is not used."""
+        listed = self._own.listed()
+        return [] if listed is None else subnets_of(listed)
 
     async def uninstall(self) -> None:
         """Remove the bridge and the masquerade rules of the bundled network from this node.

@@ -146,6 +146,12 @@ class UserModeNetwork:
             async with self._locks(id):
                 await self._end(id, self._served[id].netns)
 
+    async def forget(self, pod_id: str) -> None:
+        """Do nothing: `gc` ends the processes of pods that are not known."""
+
+    def subnets(self) -> list[str]:
+        return []
+
     async def uninstall(self) -> None:
         """Do nothing: there is only each pod's process, and it ends with the pod."""
 

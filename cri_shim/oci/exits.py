@@ -107,6 +107,10 @@ class Exits:
             self._poll.cancel()
             self._poll = None
 
+    def watched(self) -> frozenset[str]:
+        """Return the ids of the containers whose end is awaited."""
+        return frozenset(self._watches)
+
     def close(self) -> None:
         """Forget all containers; they continue, and the next daemon watches them again."""
         for id in list(self._watches):

@@ -16,6 +16,7 @@
 - `plan`: the document of a container in a pod that does not exist, with the origins of its fields
 - `changing`: the pods that are being made or removed
 - `timeline`: what a pod's operations waited for, and the pods that were slowest to start
+- `unfinished`: intents that no work completes, and work that is retried
 - `query`: answers list and status from records
 - `disk_usage`, `image_use`: what takes the disk, and what uses each image
 - `update`: records the pod's new resources after a resize

@@ -9,8 +9,10 @@ import logging
 import os
 import re
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
+from cri_shim.activity import Subject
 from cri_shim.containers import remove as container_remove
 from cri_shim.engine import Engine
 from cri_shim.linux import marks
@@ -36,10 +38,20 @@ async def end(engine: Engine) -> None:
         return
     for id in stray_containers:
         _log.error("container %s has no record: it is ended and removed", id)
-        _remove_container(engine, id)
+        engine.work.retrier.add(
+            f"remove stray container {id}",
+            partial(remove_container, engine, id),
+            now=True,
+            subject=Subject("container", "", id),
+        )
     for id in stray_pods:
         _log.error("pod %s has no record: it is ended and removed", id)
-        _remove_pod(engine, id)
+        engine.work.retrier.add(
+            f"remove stray pod {id}",
+            partial(remove_pod, engine, id),
+            now=True,
+            subject=Subject("pod", "", id, id),
+        )
 
 
 def _ours(engine: Engine, strays: set[str]) -> bool:
@@ -66,21 +78,19 @@ def _ids(places: Iterable[Path]) -> set[str]:
     return {name for name in names if _ID.fullmatch(name)}
 
 
-def _remove_container(engine: Engine, id: str) -> None:
+async def remove_container(engine: Engine, id: str) -> None:
+    """End and remove the container of an id that has no record. Idempotent."""
     stray = state.ContainerRecord(
         id=id,
         phase=state.CONTAINER_REMOVING,
         handler=_handler(engine, id),
         cgroups_path=_cgroups_path(engine, id, engine.paths.bundle(id)),
     )
-    engine.work.retrier.add(
-        f"remove stray container {id}",
-        lambda: container_remove.leave_nothing(engine, stray),
-        now=True,
-    )
+    await container_remove.leave_nothing(engine, stray)
 
 
-def _remove_pod(engine: Engine, id: str) -> None:
+async def remove_pod(engine: Engine, id: str) -> None:
+    """Like `remove_container`, for what a pod leaves; its addresses are garbage of the network."""
     path = _cgroups_path(engine, id, engine.paths.pod(id) / "pause")
     stray = state.PodRecord(
         id=id,
@@ -89,9 +99,7 @@ def _remove_pod(engine: Engine, id: str) -> None:
         # The inverse of oci_path, which made the path: "/PARENT/ID", or "SLICE:PREFIX:ID".
         cgroup_parent=path.split(":")[0] if ":" in path else path.rpartition("/")[0],
     )
-    engine.work.retrier.add(
-        f"remove stray pod {id}", lambda: pod_remove.leave_nothing(engine, stray), now=True
-    )
+    await pod_remove.leave_nothing(engine, stray)
 
 
 def _handler(engine: Engine, id: str) -> str:

@@ -34,6 +34,15 @@ def is_due(engine: Engine, pod: state.PodRecord) -> bool:
     return bool(pod.network.attachments) or pinned or mounted
 
 
+def attachments(engine: Engine) -> list[tuple[str, str]]:
+    """Return (pod, interface) of all possible attachments; all else in a network is garbage."""
+    return [
+        (pod.id, attachment.interface)
+        for pod in engine.objects.everything()[0]
+        for attachment in pod.network.attachments
+    ]
+
+
 async def detach(engine: Engine, id: str) -> None:
     """Run DEL on every network the pod may be attached to; the record then has no attachment."""
     pod = engine.objects.find_pod(id)

@@ -7,9 +7,10 @@ Pods and containers are removed through a runtime, so that their networks get DE
 everything if no runtime can be opened, is found by its names and removed by `sweep`. Only what
 these names show to be of cri-shim is removed, never a directory as a whole.
 
-- `ours`: the names of what a runtime makes in its directories
+What is ours on a node is known to `comparison`: its modules `ours`, `leases` and `groups`.
+
 - `plan`: what would be removed
 - `perform`: removes it
 - `sweep`: processes, mounts, pins, control groups and files, without a runtime
-- `network`: the bridge, its rules, and addresses that are reserved for the pods
+- `network`: the bridge and its rules
 """

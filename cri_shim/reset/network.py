@@ -1,18 +1,13 @@
-"""The bundled network of these directories, and addresses that host-local keeps for the pods."""
+"""The bundled network of these directories."""
 
 import subprocess
-from collections.abc import Collection
-from pathlib import Path
 
 from cri_shim.config import Config
 from cri_shim.config.user import unprivileged_user
 from cri_shim.network import masquerade
 from cri_shim.network.bundled import SYS_NET, Bundled, OwnNetwork, subnets_of
-from cri_shim.untrusted import read_file, text
 
-LEASES = Path("/var/lib/cni/networks")  # of host-local, for networks of others
 _LIMIT_S = 20.0  # another program may hold the lock of iptables
-_LIMIT = 4096  # bytes of a lease: an id and the name of an interface
 
 
 def own(config: Config) -> OwnNetwork:
@@ -46,15 +41,3 @@ def _succeeds(command: list[str]) -> bool:
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0
-
-
-def leases(ids: Collection[str], directory: Path = LEASES) -> list[Path]:
-    """Return the addresses that host-local keeps for pods with these ids."""
-    return [lease for lease in sorted(directory.glob("*/*")) if _holder(lease) in ids]
-
-
-def _holder(lease: Path) -> str:
-    try:
-        return text(read_file(lease, _LIMIT)).partition("\n")[0].strip()
-    except (OSError, ValueError):
-        return ""

@@ -5,12 +5,13 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from cri_shim.comparison import ours
 from cri_shim.config import Config
 from cri_shim.errors import CriShimError, WrongState
 from cri_shim.options import Option
 from cri_shim.pods import remove as pod_remove
 from cri_shim.problems.offline import in_use
-from cri_shim.reset import ours, sweep
+from cri_shim.reset import sweep
 from cri_shim.runtime import Runtime
 
 PODS_S = 120.0  # for the removal of all pods: a CNI plugin may have to wait for an agent

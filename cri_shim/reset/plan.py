@@ -5,6 +5,7 @@ from pathlib import Path
 
 from cri_shim.activity import subject
 from cri_shim.assembly import node
+from cri_shim.comparison import groups, leases, ours
 from cri_shim.config import Config
 from cri_shim.engine import Paths
 from cri_shim.isolation.cgroups import Cgroups
@@ -12,7 +13,7 @@ from cri_shim.isolation.hierarchies import Hierarchies
 from cri_shim.linux import mounts
 from cri_shim.pb import state_pb2 as state
 from cri_shim.problems.offline import in_use
-from cri_shim.reset import network, ours
+from cri_shim.reset import network
 from cri_shim.state import unopened
 
 
@@ -45,7 +46,7 @@ def look(config: Config, *, images: bool) -> Plan:
         names = (image.repo_tags or image.repo_digests or [image.id] for image in records.images)
         parts += [Part("image", each[0]) for each in names]
     parts += [Part("network", name) for name in network.names(config)]
-    parts += [Part("address", str(path)) for path in network.leases(ours.ids(config))]
+    parts += [Part("address", str(path)) for path in leases.held_by(ours.ids(config))]
     parts += [Part("network namespace", str(path)) for path in ours.pins(config)]
     parts += [Part("mount", str(path)) for path in mounts_of(config)]
     parts += [Part("control group", str(path)) for path in control_groups(config)]
@@ -86,9 +87,6 @@ def control_groups(config: Config) -> list[Path]:
     cgroups = node.cgroups(config, paths)
     if not isinstance(cgroups, Cgroups) or cgroups.top:
         return []  # a user's groups end with the user's service
-    parents = [cgroups.monitor_parent]
-    if cgroups.driver == "cgroupfs":
-        parents.append(cgroups.default_parent.strip("/"))
-    trees = Hierarchies().all()
-    groups = [tree.group(parent) for tree in trees for parent in parents if parent]
-    return [group for group in groups if group.is_dir()]
+    trees, parents = Hierarchies().all(), groups.own_parents(cgroups)
+    found = [tree.group(parent) for tree in trees for parent in parents]
+    return [group for group in found if group.is_dir()]

@@ -11,6 +11,7 @@ from typing import Any
 
 from cri_shim.aio.offload import offload
 from cri_shim.assembly import node
+from cri_shim.comparison import leases, ours
 from cri_shim.config import Config
 from cri_shim.engine import Paths
 from cri_shim.errors import CriShimError
@@ -19,19 +20,19 @@ from cri_shim.isolation.namespaces import unpin
 from cri_shim.linux import mounts
 from cri_shim.linux.remove import remove_tree
 from cri_shim.oci import bundle, find_conmon
-from cri_shim.reset import network, ours, plan
+from cri_shim.reset import network, plan
 
 
 async def sweep(config: Config, *, images: bool) -> list[str]:
     """Remove everything of `plan`; return what could not be removed, and why."""
     ids = ours.ids(config)
-    leases = network.leases(ids)
+    reserved = leases.held_by(ids)
     steps: list[Callable[[], Coroutine[Any, Any, Any]]] = [
         lambda: _processes(config, ids),
         lambda: offload(_pins, config),
         lambda: offload(_mounts, config),
         network.own(config).uninstall,
-        lambda: offload(_unlink, leases),
+        lambda: offload(_unlink, reserved),
         lambda: offload(_groups, config),
         lambda: offload(_files, config, images),
     ]

@@ -35,6 +35,12 @@ class ControlStub:
     """Info answers what `cri-shim info` prints, as JSON."""
     Check: _grpc.UnaryUnaryMultiCallable[_control_pb2.CheckRequest, _control_pb2.CheckResponse]
     """Check looks at the node and the daemon, and answers with every finding, as JSON."""
+    Compare: _grpc.UnaryUnaryMultiCallable[_control_pb2.CompareRequest, _control_pb2.CompareResponse]
+    """Compare compares the records with the node, and answers with the differences, as JSON."""
+    Repair: _grpc.UnaryUnaryMultiCallable[_control_pb2.RepairRequest, _control_pb2.RepairResponse]
+    """Repair does the same, and mends what is safe."""
+    Leaks: _grpc.UnaryUnaryMultiCallable[_control_pb2.LeaksRequest, _control_pb2.LeaksResponse]
+    """Leaks answers with unfinished work and with what no record owns, as JSON."""
     Config: _grpc.UnaryUnaryMultiCallable[_control_pb2.ConfigRequest, _control_pb2.ConfigResponse]
     """Config answers with the configuration in force: values and origins by key, as JSON."""
     Find: _grpc.UnaryUnaryMultiCallable[_control_pb2.FindRequest, _control_pb2.FindResponse]
@@ -123,6 +129,12 @@ class ControlAsyncStub(ControlStub):
     """Info answers what `cri-shim info` prints, as JSON."""
     Check: _aio.UnaryUnaryMultiCallable[_control_pb2.CheckRequest, _control_pb2.CheckResponse]  # type: ignore[assignment]
     """Check looks at the node and the daemon, and answers with every finding, as JSON."""
+    Compare: _aio.UnaryUnaryMultiCallable[_control_pb2.CompareRequest, _control_pb2.CompareResponse]  # type: ignore[assignment]
+    """Compare compares the records with the node, and answers with the differences, as JSON."""
+    Repair: _aio.UnaryUnaryMultiCallable[_control_pb2.RepairRequest, _control_pb2.RepairResponse]  # type: ignore[assignment]
+    """Repair does the same, and mends what is safe."""
+    Leaks: _aio.UnaryUnaryMultiCallable[_control_pb2.LeaksRequest, _control_pb2.LeaksResponse]  # type: ignore[assignment]
+    """Leaks answers with unfinished work and with what no record owns, as JSON."""
     Config: _aio.UnaryUnaryMultiCallable[_control_pb2.ConfigRequest, _control_pb2.ConfigResponse]  # type: ignore[assignment]
     """Config answers with the configuration in force: values and origins by key, as JSON."""
     Find: _aio.UnaryUnaryMultiCallable[_control_pb2.FindRequest, _control_pb2.FindResponse]  # type: ignore[assignment]
@@ -220,6 +232,30 @@ class ControlServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.CheckResponse, _abc.Awaitable[_control_pb2.CheckResponse]]:
         """Check looks at the node and the daemon, and answers with every finding, as JSON."""
+
+    @_abc_1.abstractmethod
+    def Compare(
+        self,
+        request: _control_pb2.CompareRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.CompareResponse, _abc.Awaitable[_control_pb2.CompareResponse]]:
+        """Compare compares the records with the node, and answers with the differences, as JSON."""
+
+    @_abc_1.abstractmethod
+    def Repair(
+        self,
+        request: _control_pb2.RepairRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.RepairResponse, _abc.Awaitable[_control_pb2.RepairResponse]]:
+        """Repair does the same, and mends what is safe."""
+
+    @_abc_1.abstractmethod
+    def Leaks(
+        self,
+        request: _control_pb2.LeaksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.LeaksResponse, _abc.Awaitable[_control_pb2.LeaksResponse]]:
+        """Leaks answers with unfinished work and with what no record owns, as JSON."""
 
     @_abc_1.abstractmethod
     def Config(

@@ -31,6 +31,8 @@ class Reports:
     check: Callable[[], Awaitable[list[dict[str, Any]]]]
     config: Callable[[], dict[str, Any]]
     reload: Callable[[], Awaitable[dict[str, Any]]]
+    compare: Callable[[bool], Awaitable[dict[str, Any]]]
+    leaks: Callable[[], Awaitable[dict[str, Any]]]
 
 
 class ControlService(ControlImages, ControlPods, ControlContainers, ControlSessions):
@@ -49,6 +51,15 @@ class ControlService(ControlImages, ControlPods, ControlContainers, ControlSessi
 
     async def Check(self, request: control.CheckRequest) -> control.CheckResponse:
         return control.CheckResponse(json=json.dumps(await self._reports.check()))
+
+    async def Compare(self, request: control.CompareRequest) -> control.CompareResponse:
+        return control.CompareResponse(json=json.dumps(await self._reports.compare(False)))
+
+    async def Repair(self, request: control.RepairRequest) -> control.RepairResponse:
+        return control.RepairResponse(json=json.dumps(await self._reports.compare(True)))
+
+    async def Leaks(self, request: control.LeaksRequest) -> control.LeaksResponse:
+        return control.LeaksResponse(json=json.dumps(await self._reports.leaks()))
 
     async def Config(self, request: control.ConfigRequest) -> control.ConfigResponse:
         return control.ConfigResponse(json=json.dumps(self._reports.config()))

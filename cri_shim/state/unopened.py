@@ -16,7 +16,7 @@ from cri_shim.state import salvage
 from cri_shim.state.database import Damaged, NoRoom
 from cri_shim.state.leveldb import MEMORY
 
-R = TypeVar("R", state.PodRecord, state.ContainerRecord, state.ImageRecord)
+R = TypeVar("R", state.PodRecord, state.ContainerRecord, state.ImageRecord, state.LayerRecord)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class Records:
     pods: tuple[state.PodRecord, ...] = ()
     containers: tuple[state.ContainerRecord, ...] = ()
     images: tuple[state.ImageRecord, ...] = ()
+    layers: tuple[state.LayerRecord, ...] = ()
     problem: str = ""
 
 
@@ -41,6 +42,7 @@ def read(path: Path) -> Records:
         _decoded(found, b"pod/", state.PodRecord),
         _decoded(found, b"container/", state.ContainerRecord),
         _decoded(found, b"image/", state.ImageRecord),
+        _decoded(found, b"layer/", state.LayerRecord),
     )
 
 

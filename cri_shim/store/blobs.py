@@ -46,6 +46,14 @@ class Blobs:
         file.replace(kept)
         self._taken[kept.name] = disk.allocated(kept.stat())
 
+    def names(self) -> set[str]:
+        """Return the digests of the blobs that were taken and not removed since."""
+        return {f"sha256:{name}" for name in self._taken}
+
+    def held(self) -> set[str]:
+        """Return the digests that running pulls hold."""
+        return set(self._held)
+
     @contextmanager
     def hold(self, digests: Collection[str]) -> Iterator[None]:
         """Keep these blobs during the block, whether they exist already or not."""

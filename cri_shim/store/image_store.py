@@ -207,7 +207,7 @@ class ImageStore:
         secrets = list(self.secrets.iterdir()) if self.secrets.is_dir() else []
         self.delete_later([*self.layouts.iterdir(), *self.layers.leftovers(), *hidden, *secrets])
         strangers = self.layers.present() - {layer.diff_id for layer in self.catalog.layers()}
-        kept = self._held_layers()
+        kept = self.held_layers()
         if strangers - kept:  # of a lost state: a container may still run on them
             kept |= {f"sha256:{d}" for d in mounts.lower_directories(mounts.mountinfo())}
         self.delete_later(self.layers.discard(strangers - kept))
@@ -289,7 +289,7 @@ class ImageStore:
             return
         self._layer_blobs[image.id] = frozenset(blob.digest for blob in layers)
 
-    def _held_layers(self) -> set[str]:
+    def held_layers(self) -> set[str]:
         """Return the diff-ids that containers, mounts and failed pulls hold, without an image."""
         return self._held_by_containers() | self.mounted.held_layers() | self.grace.held
 
@@ -300,21 +300,22 @@ class ImageStore:
 
         Call it after an image or a container was removed.
         """
-        kept = self.catalog.used() | self._held_layers()
+        kept = self.catalog.used() | self.held_layers()
         unused = [layer.diff_id for layer in self.catalog.layers() if layer.diff_id not in kept]
         trash = self.layers.discard(unused)
         for diff_id in unused:
             self.catalog.forget_layer(diff_id)
-        self.delete_later(trash + self.blobs.discard_all_but(self._named_blobs()))
+        self.delete_later(trash + self.blobs.discard_all_but(self.named_blobs()))
         self.release_mounts()
 
     def release_mounts(self) -> None:
         """Unmount the layers that no container and no mounted image uses."""
         if self.layer_mounts.unused():
-            names = {diff_id.removeprefix("sha256:") for diff_id in self._held_layers()}
+            names = {diff_id.removeprefix("sha256:") for diff_id in self.held_layers()}
             self._start(lambda: offload(self.layer_mounts.release, names), "unmount layers")
 
-    def _named_blobs(self) -> set[str]:
+    def named_blobs(self) -> set[str]:
+        """Return the digests of the blobs that images, layers and failed pulls need."""
         images = self.catalog.images()
         ids = {image.id for image in images}
         self._layer_blobs = {id: own for id, own in self._layer_blobs.items() if id in ids}
@@ -346,7 +347,7 @@ class ImageStore:
         """Return what the removal of these images frees: what nothing else needs."""
         gone = [image for image in self.catalog.images() if image.id in ids]
         stay = [image for image in self.catalog.images() if image.id not in ids]
-        kept = {layer for image in stay for layer in needed(image)} | self._held_layers()
+        kept = {layer for image in stay for layer in needed(image)} | self.held_layers()
         free = {layer for image in gone for layer in needed(image)} - kept
         layers = usage.of_layers(layer for layer in self.catalog.layers() if layer.diff_id in free)
         blobs = self._blobs_of(gone) - self._blobs_of(stay) - self._kept_with(kept)

@@ -9,11 +9,11 @@ from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 
+from cri_shim.comparison import leases
 from cri_shim.config import Config
 from cri_shim.errors import Unavailable
 from cri_shim.isolation import hierarchies
 from cri_shim.network.conflist import SUFFIXES
-from cri_shim.reset import network as reset_network
 from cri_shim.reset import plan
 from cri_shim.state import unopened
 from cri_shim.support import redact
@@ -88,7 +88,7 @@ def _groups(config: Config) -> Iterator[str]:
 
 def _leases(config: Config) -> Iterator[str]:
     """Yield the addresses that host-local keeps, each with the first line: whose it is."""
-    for directory in (config.server.root / "cni/networks", reset_network.LEASES):
+    for directory in (config.server.root / "cni/networks", leases.OF_OTHERS):
         for lease in sorted(directory.glob("*/*")):
             if lease.is_file():
                 yield f"{lease}  {_text(lease).partition(chr(10))[0].strip()}\n"

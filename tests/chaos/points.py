@@ -40,6 +40,7 @@ ELSEWHERE = {
     "images.commit.compose": "by Container.commit",
     "containers.commit.pause": "by Container.commit",
     "containers.commit.paused": "by Container.commit",
+    "comparison.repair.act": "by check --repair: integration/comparison",
     # Those of an unprivileged user: integration/rootless/test_rootless_recovery.
     "network.user.start": "in place of a CNI plugin",
     "network.user.record": "in place of a CNI plugin",

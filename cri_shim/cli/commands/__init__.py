@@ -11,10 +11,10 @@ A new command is a new module, its name in GROUPS, and here:
 - pods and containers: `run`, `pods`, `ps`, `logs`, `exec`, `attach`, `inspect`, `plan`, `start`,
   `stop`, `kill`, `pause`, `unpause`, `wait`, `update`, `rm`, `prune`
 - their files: `cp`, `diff`, `commit`, `export`
-- what they do: `top`, `stats`, `events`, `timeline`, `port_forward`, `sessions`
+- what they do: `top`, `stats`, `events`, `timeline`, `port_forward`, `sessions`, `desk`
 - images: `image`, `login`, `logout`
-- the daemon and the node: `serve`, `info`, `check`, `df`, `log_level`, `config`, `reload`, `audit`,
-  `hooks`, `report`, `reset`, `version`
+- the daemon and the node: `serve`, `info`, `check`, `leaks`, `df`, `log_level`, `config`, `reload`,
+  `audit`, `hooks`, `report`, `reset`, `version`
 - this program: `completion`, `help`
 """
 
@@ -24,11 +24,11 @@ GROUPS = {
         "pause", "unpause", "wait", "update", "rm", "prune",
     ],
     "Files of containers": ["cp", "diff", "commit", "export"],
-    "Observing": ["top", "stats", "events", "timeline", "port-forward", "sessions"],
+    "Observing": ["top", "stats", "events", "timeline", "desk", "port-forward", "sessions"],
     "Images": ["image", "login", "logout"],
     "Daemon and node": [
-        "serve", "info", "check", "df", "log-level", "config", "reload", "audit", "hooks", "report",
-        "reset", "version",
+        "serve", "info", "check", "leaks", "df", "log-level", "config", "reload", "audit", "hooks",
+        "report", "reset", "version",
     ],
     "This program": ["completion", "help"],
 }  # fmt: skip

@@ -61,6 +61,11 @@ class LayerMounts:
             ) from e
         self._mounted.add(name)
 
+    def mounted(self) -> set[str]:
+        """Return the names of the layers that are mounted."""
+        with self._lock:
+            return set(self._mounted)
+
     def unused(self) -> bool:
         """Whether there is a mount that no block of `opened` uses at the moment."""
         with self._lock:

@@ -14,6 +14,8 @@ from cri_shim.library.pod import Pod
 COMMANDS = {
     "Runtime.info": "info",
     "Runtime.check": "check",
+    "Runtime.compare": "check",
+    "Runtime.leaks": "leaks",
     "Runtime.config": "config",
     "Runtime.pods": "pods",
     "Runtime.pod": "inspect",

@@ -6,12 +6,13 @@ from typing import Any, cast
 
 import pytest
 
-from cri_shim import assembly, log
+from cri_shim import assembly
 from cri_shim.assembly import Prepared, Programs
 from cri_shim.config import Config, load
 from cri_shim.config.failures import each
 from cri_shim.engine import Engine
 from cri_shim.errors import ConfigError
+from cri_shim.log import setting
 from cri_shim.reload import Reloading
 
 PROGRAMS = Programs(Path("/bin/true"), "", "")
@@ -146,9 +147,9 @@ async def test_the_level_of_the_log_becomes_that_of_the_configuration(
     engine: FakeEngine, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     level = ["debug"]
-    monkeypatch.setattr(log, "is_set_up", lambda: True)
-    monkeypatch.setattr(log, "current_level", lambda: level[-1])
-    monkeypatch.setattr(log, "set_level", level.append)
+    monkeypatch.setattr(setting, "is_set_up", lambda: True)
+    monkeypatch.setattr(setting, "current_level", lambda: level[-1])
+    monkeypatch.setattr(setting, "set_level", level.append)
     result = await reloading(file).reload(cast(Engine, engine), None)
     assert str(result) == "in force now: server.log_level"
     assert level[-1] == "info"

@@ -13,6 +13,8 @@ from cri_shim.config import Config
 from cri_shim.errors import StateError
 
 ID = re.compile(r"[0-9a-f]{64}")
+IN_NAME = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")  # of a file, beside other words
+PIN = "cri-shim-"  # before the id, in the name of a pinned network namespace
 # With the images, and without them.
 _STORE = re.compile(r"state(\.new|\.damaged-.*)?|reserve|layers|recipes|images|cri-shim-state-.*")
 _ROOT = re.compile(r"cni|containers|lock|logs|timelines")
@@ -52,21 +54,40 @@ def foreign(config: Config) -> list[Path]:
 
 
 def pins(config: Config) -> list[Path]:
-    """Return the pinned network namespaces of the pods."""
-    known = _ids(config.server.run_root / "pods")
-    prefix = "cri-shim-"
-    there = [entry for entry in _there(config.network.netns_dir) if entry.name.startswith(prefix)]
-    return [entry for entry in there if entry.name.removeprefix(prefix) in known]
+    """Return the pinned network namespaces of our pods; others may pin theirs beside them."""
+    known = evidence(config)
+    return [pin for id, pin in all_pins(config.network.netns_dir).items() if id in known]
+
+
+def all_pins(netns_dir: Path) -> dict[str, Path]:
+    """Return the pins of all instances of cri-shim by the ids of their pods."""
+    there = {entry.name.removeprefix(PIN): entry for entry in _there(netns_dir)}
+    return {id: pin for id, pin in there.items() if ID.fullmatch(id) and pin.name.startswith(PIN)}
 
 
 def ids(config: Config) -> set[str]:
     """Return the ids of pods and containers that have a directory."""
     root, run_root = config.server.root, config.server.run_root
     places = (run_root / "pods", run_root / "containers", root / "containers")
-    return {id for place in places for id in _ids(place)}
+    return {id for place in places for id in ids_in(place)}
 
 
-def _ids(place: Path) -> set[str]:
+def evidence(config: Config) -> set[str]:
+    """Return the ids that something of this instance alone shows to be its own.
+
+    Places that instances share, such as the directory of network namespaces, have ids of others.
+    """
+    root, run_root = config.server.root, config.server.run_root
+    found = ids(config) | ids_in(root / "logs") | ids_in(run_root / "logs")
+    for runtime in _there(run_root / "oci"):
+        found |= ids_in(runtime)
+    for entry in _there(root / "cni" / "results"):
+        found |= set(IN_NAME.findall(entry.name))
+    return found
+
+
+def ids_in(place: Path) -> set[str]:
+    """Return the entries of a directory that are ids; none if it is missing."""
     return {entry.name for entry in _there(place) if ID.fullmatch(entry.name)}
 
 
