@@ -18,7 +18,10 @@ def without(monkeypatch):
     """Return a function that makes a library missing."""
 
     def remove(library: str, package: str) -> None:
-        for name in [name for name in sys.modules if name.startswith(package)]:
+        for name in sorted((n for n in sys.modules if n.startswith(package)), reverse=True):
+            above, _, last = name.rpartition(".")
+            if above in sys.modules:
+                monkeypatch.delattr(sys.modules[above], last, raising=False)  # restored at the end
             monkeypatch.delitem(sys.modules, name)
         for name in [name for name in sys.modules if name.split(".")[0] == library]:
             monkeypatch.setitem(sys.modules, name, None)

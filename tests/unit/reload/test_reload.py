@@ -53,6 +53,7 @@ def prepare(monkeypatch: pytest.MonkeyPatch) -> None:
         return Prepared(wanted, programs, cast(Any, wanted), ())
 
     monkeypatch.setattr(assembly, "prepare", made)
+    monkeypatch.setattr(setting, "is_set_up", lambda: False)  # other tests set up a log
     monkeypatch.setattr("cri_shim.report.refused.look", lambda config: [])
 
 
