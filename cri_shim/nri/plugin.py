@@ -5,6 +5,7 @@ connection breaks, is disconnected, and the request continues without it; its fa
 otherwise.
 """
 
+import asyncio
 import logging
 from typing import TypeVar
 
@@ -78,7 +79,7 @@ class Plugin:
         after = "it stays connected" if keep else "it is disconnected"
         _log.error("NRI plugin %s failed at %s, %s: %s", self, method, after, problem)
         if not keep:
-            await self.close()
+            await self.link.close()  # the end of its process is not waited for here
         if self.policy.fail_request:
             raise ToolFailed(f"NRI plugin {self} failed at {method}: {problem}") from error
 
@@ -93,9 +94,19 @@ class Plugin:
         return answer
 
     async def close(self) -> None:
-        """Disconnect it, and end its process if the daemon started it."""
+        """Disconnect it, and end its process if the daemon started it.
+
+        The process has END_S to end by itself, which published plugins do.
+        """
         await self.link.close()
-        if self._child is not None:
+        if self._child is None:
+            return
+        try:
+            async with asyncio.timeout(END_S):
+                await self._child.wait()
+        except TimeoutError:
+            _log.warning("the process of NRI plugin %s is killed", self)
+        finally:
             await self._child.end()
 
     async def _call(self, method: str, request: Message, answer: AnyAnswer) -> None:

@@ -205,6 +205,8 @@ func main() {
 		line(fmt.Sprintf("failed: %v", err), nil)
 		os.Exit(1)
 	}
-	go serve(s)
+	if *socket != "" { // a plugin that the runtime has started gets no input
+		go serve(s)
+	}
 	s.Wait()
 }

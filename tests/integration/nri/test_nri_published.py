@@ -40,7 +40,8 @@ def daemon(place: Path, programs: dict[str, Path]) -> Iterator[Daemon]:
     (place / "conf").mkdir()
     for name, index in STARTED.items():
         shutil.copy(programs[name], place / "plugins" / f"{index}-{name}")
-    (place / "conf" / "10-logger.conf").write_text(f"logFile: {place}/logger.log\n")
+    config = f"logFile: {place}/logger.log\nevents: [all]\n"
+    (place / "conf" / "10-logger.conf").write_text(config)
     with private_daemon(0, **settings(place), hooks_dir=str(place / "hooks")) as started:
         yield started
 
