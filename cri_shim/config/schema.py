@@ -295,7 +295,7 @@ class Containers:
         "",
         "/etc/localtime of every pod: Local, which is the node's, or a name such as Europe/Berlin",
         check=checks.timezone,
-        when=When.LIVE,
+        when=When.NEXT_POD,
     )
     passwd_entry: bool = key(
         False,
@@ -305,7 +305,7 @@ class Containers:
     containerenv: bool = key(
         False,
         "every container has an empty /run/.containerenv, by which programs know that",
-        when=When.LIVE,
+        when=When.NEXT_POD,
     )
     cdi_spec_dirs: tuple[Path, ...] = key(
         (Path("/etc/cdi"), Path("/var/run/cdi")),

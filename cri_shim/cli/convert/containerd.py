@@ -39,6 +39,14 @@ _OF_HANDLER = {
     "pod_annotations": "allowed_annotations",
     "privileged_without_host_devices": "privileged_without_host_devices",
 }
+_NOTES_OF_HANDLER = {
+    "base_runtime_spec": "write its limits and capabilities as containers.default_ulimits and"
+    " containers.default_capabilities",
+    "container_annotations": "all annotations of containers are passed on, but for those that the"
+    " OCI runtime acts upon",
+    "privileged_without_host_devices_all_devices_allowed": "such a container may use the usual"
+    " devices, and those that it requests",
+}
 _NOTES = {
     "sandbox_image": _NO_PAUSE,
     "pinned_images.sandbox": _NO_PAUSE,
@@ -97,6 +105,9 @@ def _of_runtime(found: Conversion, entry: Entry, handler: str, name: str) -> Non
         found.set_of_handler(handler, "path", entry)
     elif name in _OF_HANDLER:
         found.set_of_handler(handler, _OF_HANDLER[name], entry)
+    elif name in _NOTES_OF_HANDLER:
+        if entry.value:
+            found.note(entry, _NOTES_OF_HANDLER[name])
     elif name == "options.SystemdCgroup":
         found.set("cgroup_manager", entry, lambda on: "systemd" if on else "cgroupfs")
     elif name == "runtime_type" and entry.value != "io.containerd.runc.v2":

@@ -15,7 +15,10 @@ from tests.fixtures import busybox
 from tests.fixtures.commands import cri_shim
 from tests.fixtures.cri import Cri, container_config, pod_config
 from tests.fixtures.daemon import Daemon, private_daemon
+from tests.fixtures.plans import renamed
 
+MAPPING = {"container_id": 0, "host_id": 100000, "length": 65536}
+USERNS = api.UserNamespace(mode=api.POD, uids=[MAPPING], gids=[MAPPING])
 VOLUMES = "localhost/volumes:test"
 CDI = {
     "cdiVersion": "0.6.0",
@@ -122,11 +125,23 @@ def of_the_host(cri: Cri, places: Path) -> tuple[api.PodSandboxConfig, api.Conta
     return pod, config
 
 
+def with_its_own_ids(cri: Cri, places: Path) -> tuple[api.PodSandboxConfig, api.ContainerConfig]:
+    pod, config = pod_config(cri.daemon), container_config(["sleep", "60"])
+    for context in (pod.linux.security_context, config.linux.security_context):
+        options = context.namespace_options
+        options.pid = api.POD
+        options.userns_options.CopyFrom(USERNS)
+    mount = config.mounts.add(host_path=str(places / "data"), container_path="/data")
+    mount.uidMappings.add(**MAPPING)
+    mount.gidMappings.add(**MAPPING)
+    return pod, config
+
+
 async def test_a_plan_is_the_document_of_the_real_container(
     cri: Cri, places: Path, tmp_path: Path
 ) -> None:
     await _load_volumes(cri)
-    for case in (plain, of_the_kubelet, privileged, of_the_host):
+    for case in (plain, of_the_kubelet, privileged, of_the_host, with_its_own_ids):
         for handler in ("crun", "runc"):
             pod, config = case(cri, places)
             pod.metadata.uid = f"{case.__name__}-{handler}"
@@ -137,8 +152,7 @@ async def test_a_plan_is_the_document_of_the_real_container(
             pod_id = await cri.run_pod(pod, handler=handler)
             container = await cri.create(pod_id, config)
             real = (await cri.info(container))["runtimeSpec"]
-            ids = {pod_id: "0" * 64, container: "1" * 64}
-            assert planned["document"] == _renamed(real, ids), case.__name__
+            assert planned["document"] == renamed(real, pod_id, container), case.__name__
             await cri.remove_pod(pod_id)
             shutil.rmtree(places / "made", ignore_errors=True)
 
@@ -254,13 +268,6 @@ def _files(
         (directory / name).write_text(json.dumps(value))
         found.append(str(directory / name))
     return found[0], found[1]
-
-
-def _renamed(document: Any, ids: dict[str, str]) -> Any:
-    text = json.dumps(document)
-    for id, own in ids.items():
-        text = text.replace(id, own)
-    return json.loads(text)
 
 
 def _by_value(planned: dict[str, Any]) -> dict[str, str]:

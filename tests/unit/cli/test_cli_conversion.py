@@ -115,6 +115,13 @@ def test_the_settings_of_a_containerd_handler_are_converted(tmp_path: Path) -> N
     assert runc.privileged_without_host_devices
 
 
+def test_settings_of_a_containerd_handler_without_a_key_are_comments_with_the_remedy() -> None:
+    text = containerd.converted(FILES / "containerd-handler.toml")
+    assert "base_runtime_spec: write its limits and capabilities as containers." in text
+    assert "container_annotations: all annotations of containers are passed on" in text
+    assert "all_devices_allowed" not in text  # it is off
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [("12MiB", 12 << 20), ("12582912", 12582912), ("1g", 1 << 30), ("5 kb", 5 << 10), (7, 7)],
