@@ -24,7 +24,7 @@ _READ = """
     StreamPodSandboxes StreamContainers StreamContainerStats StreamPodSandboxStats
     StreamPodSandboxMetrics StreamImages
     Info Check Config Find WatchPulls InspectImage ImageHistory DiffImage ImageUse DiskUsage
-    WaitContainer TopContainer DiffContainer ListChangingPods ListSessions
+    WaitContainer TopContainer DiffContainer ListChangingPods ListSessions Timeline SlowestPods Load
 """
 _EXEC = "Exec Attach PortForward ExecSync CopyFromContainer ExportContainer EndSession"
 _IMAGE = "PullImage RemoveImage TagImage UntagImage PruneImages"
