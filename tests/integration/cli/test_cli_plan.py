@@ -17,7 +17,7 @@ from tests.fixtures.cri import Cri, container_config, pod_config
 from tests.fixtures.daemon import Daemon, private_daemon
 from tests.fixtures.plans import renamed
 
-MAPPING = {"container_id": 0, "host_id": 100000, "length": 65536}
+MAPPING = api.IDMapping(container_id=0, host_id=100000, length=65536)
 USERNS = api.UserNamespace(mode=api.POD, uids=[MAPPING], gids=[MAPPING])
 VOLUMES = "localhost/volumes:test"
 CDI = {

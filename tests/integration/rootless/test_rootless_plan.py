@@ -7,6 +7,7 @@ import pytest
 from cri_shim.pb import control_pb2 as control
 from cri_shim.rpc.client import Client
 from tests.fixtures.cri import Cri, container_config
+from tests.fixtures.daemon import Setting
 from tests.fixtures.plans import planned, renamed
 from tests.fixtures.user import UserDaemon, user_daemon
 from tests.fixtures.user_machine import Machine
@@ -15,7 +16,7 @@ from tests.fixtures.user_pods import on_the_node
 
 @pytest.fixture(scope="module")
 def daemon(node: Machine) -> Iterator[UserDaemon]:
-    settings = {
+    settings: dict[str, Setting] = {
         "containers.additional_devices": ["/dev/fuse:/dev/of-the-node"],
         "containers.default_env": ["NODE=1"],
         "containers.passwd_entry": "true",
