@@ -5,9 +5,10 @@ CreateContainer; from then on its other events are due, also if the request fail
 joins is told the known objects.
 """
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Sequence
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias, TypeVar
 
 from google.protobuf.message import Message
 
@@ -29,6 +30,14 @@ from cri_shim.pb import nri_pb2 as pb
 from cri_shim.pb import state_pb2 as state
 from cri_shim.spec.document import Document
 
+_OfPod = TypeVar(
+    "_OfPod",
+    pb.RunPodSandboxRequest,
+    pb.UpdatePodSandboxRequest,
+    pb.PostUpdatePodSandboxRequest,
+    pb.StopPodSandboxRequest,
+    pb.RemovePodSandboxRequest,
+)
 _OfContainer = TypeVar(
     "_OfContainer",
     pb.PostCreateContainerRequest,
@@ -39,6 +48,9 @@ _OfContainer = TypeVar(
     pb.StopContainerRequest,
     pb.RemoveContainerRequest,
 )
+
+_Event = TypeVar("_Event")
+Make: TypeAlias = Callable[[], Awaitable[_Event]]
 
 _log = logging.getLogger(__name__)
 
@@ -52,6 +64,7 @@ class Reports(NodePlugins):
         self._plugins: Plugins
         self._pods: dict[str, bool] = {}  # those that plugins know; True: StopPodSandbox was told
         self._containers: dict[str, bool] = {}
+        self._ends: dict[str, asyncio.Task[None]] = {}  # reports of ends, with what they change
 
     def open(self, plugins: Plugins) -> None:
         """Begin with the pods and containers that exist now."""
@@ -81,91 +94,92 @@ class Reports(NodePlugins):
     # -- pods ----------------------------------------------------------------------------------
 
     async def pod_made(self, pod: state.PodRecord) -> None:
-        request = pb.RunPodSandboxRequest(pod=messages.pod(self._engine, pod))
         async with self._plugins.turn() as plugins:
             self._pods[pod.id] = False
-            await _tell(plugins, "RunPodSandbox", request)
+            await self._tell(plugins, "RunPodSandbox", self._of_pod(pod, pb.RunPodSandboxRequest()))
 
     async def pod_updating(
         self, pod: state.PodRecord, request: api.UpdatePodSandboxResourcesRequest
     ) -> None:
         host = self._engine.host
         event = pb.UpdatePodSandboxRequest(
-            pod=messages.pod(self._engine, pod),
             overhead_linux_resources=from_cri(request.overhead, host),
             linux_resources=from_cri(request.resources, host),
         )
         async with self._plugins.turn() as plugins:
-            await _tell(plugins, "UpdatePodSandbox", event)
+            await self._tell(plugins, "UpdatePodSandbox", self._of_pod(pod, event))
 
     async def pod_updated(self, pod: state.PodRecord) -> None:
-        event = pb.PostUpdatePodSandboxRequest(pod=messages.pod(self._engine, pod))
+        event = self._of_pod(pod, pb.PostUpdatePodSandboxRequest())
         await self._past("PostUpdatePodSandbox", event)
 
     async def pod_stopped(self, pod: state.PodRecord) -> None:
-        event = pb.StopPodSandboxRequest(pod=messages.pod(self._engine, pod))
+        event = self._of_pod(pod, pb.StopPodSandboxRequest())
         async with self._plugins.turn() as plugins:
-            if self._pods.get(pod.id, True):
-                return
-            self._pods[pod.id] = True
-            await _logged(_tell(plugins, "StopPodSandbox", event))
+            if not self._pods.get(pod.id, True):
+                self._pods[pod.id] = True
+                await _logged(self._tell(plugins, "StopPodSandbox", event))
 
     async def pod_removed(self, pod: state.PodRecord) -> None:
-        event = pb.RemovePodSandboxRequest(pod=messages.pod(self._engine, pod))
+        event = self._of_pod(pod, pb.RemovePodSandboxRequest())
         async with self._plugins.turn() as plugins:
             if self._pods.pop(pod.id, None) is not None:
-                await _logged(_tell(plugins, "RemovePodSandbox", event))
+                await _logged(self._tell(plugins, "RemovePodSandbox", event))
 
     # -- containers ----------------------------------------------------------------------------
 
     async def container_creating(
         self, pod: state.PodRecord, container: state.ContainerRecord, document: Document
     ) -> Adjusted:
-        request = pb.CreateContainerRequest(
-            pod=messages.pod(self._engine, pod), container=messages.of_record(container)
-        )
-        messages.add_document(request.container, document)
-        pristine = pb.Container()
-        pristine.CopyFrom(request.container)
-        creation = Creation(request)
         async with self._plugins.turn() as plugins:
             self._containers[container.id] = False
-            for plugin in plugins:
-                if plugin.gets("CreateContainer"):
-                    answer = pb.CreateContainerResponse()
-                    if await plugin.event("CreateContainer", request, answer) is not None:
-                        creation.add(str(plugin), answer)
+            asked = [plugin for plugin in plugins if plugin.gets("CreateContainer")]
+            if not asked and self._validators.rules is None:
+                return await super().container_creating(pod, container, document)
+            request = pb.CreateContainerRequest(
+                pod=messages.pod(self._engine, pod), container=messages.of_record(container)
+            )
+            messages.add_document(request.container, document)
+            pristine = pb.Container()
+            pristine.CopyFrom(request.container)
+            creation = Creation(request)
+            for plugin in asked:
+                answer = pb.CreateContainerResponse()
+                if await plugin.event("CreateContainer", request, answer) is not None:
+                    creation.add(str(plugin), answer)
             await self._validators.check(plugins, pristine, creation)
         adjusted = await adjusting.applied(self._engine, pod, container, document, creation)
         await self._carry_out(creation.updates)
         return adjusted
 
     async def container_created(self, container: state.ContainerRecord) -> None:
-        event = await self._event(container, pb.PostCreateContainerRequest())
+        event = self._of_container(container, pb.PostCreateContainerRequest())
         await self._past("PostCreateContainer", event)
 
     async def container_starting(self, container: state.ContainerRecord) -> None:
-        event = await self._event(container, pb.StartContainerRequest())
+        event = self._of_container(container, pb.StartContainerRequest())
         async with self._plugins.turn() as plugins:
-            await _tell(plugins, "StartContainer", event)
+            await self._tell(plugins, "StartContainer", event)
 
     async def container_started(self, container: state.ContainerRecord) -> None:
-        event = await self._event(container, pb.PostStartContainerRequest())
+        event = self._of_container(container, pb.PostStartContainerRequest())
         await self._past("PostStartContainer", event)
 
     async def container_updating(
         self, container: state.ContainerRecord, update: api.LinuxContainerResources
     ) -> tuple[api.LinuxContainerResources, Document]:
-        request = pb.UpdateContainerRequest(linux_resources=from_cri(update, self._engine.host))
-        await self._event(container, request)
-        before = request.linux_resources.SerializeToString(deterministic=True)
-        updates = Updates(Owners(), updating=request)
         async with self._plugins.turn() as plugins:
-            for plugin in plugins:
-                if plugin.gets("UpdateContainer"):
-                    answer = pb.UpdateContainerResponse()
-                    if await plugin.event("UpdateContainer", request, answer) is not None:
-                        updates.add(str(plugin), answer.update, answer.evict)
+            asked = [plugin for plugin in plugins if plugin.gets("UpdateContainer")]
+            if not asked:
+                return update, {}
+            request = pb.UpdateContainerRequest(linux_resources=from_cri(update, self._engine.host))
+            await self._of_container(container, request)()
+            before = request.linux_resources.SerializeToString(deterministic=True)
+            updates = Updates(Owners(), updating=request)
+            for plugin in asked:
+                answer = pb.UpdateContainerResponse()
+                if await plugin.event("UpdateContainer", request, answer) is not None:
+                    updates.add(str(plugin), answer.update, answer.evict)
         await self._carry_out(updates)
         wanted = request.linux_resources
         if wanted.SerializeToString(deterministic=True) == before:
@@ -175,43 +189,36 @@ class Reports(NodePlugins):
         return changed, beyond_cri(wanted)
 
     async def container_updated(self, container: state.ContainerRecord) -> None:
-        event = await self._event(container, pb.PostUpdateContainerRequest())
+        event = self._of_container(container, pb.PostUpdateContainerRequest())
         await self._past("PostUpdateContainer", event)
 
     async def container_stopped(self, container: state.ContainerRecord) -> None:
         current = self._engine.objects.find_container(container.id) or container
         if current.finished_at:
             await self._stopped(current)
+        if (reporting := self._ends.get(container.id)) is not None:
+            await asyncio.wait({reporting})
 
     async def container_removed(self, container: state.ContainerRecord) -> None:
         await self._stopped(container)
-        event = await self._event(container, pb.RemoveContainerRequest())
+        event = self._of_container(container, pb.RemoveContainerRequest())
         async with self._plugins.turn() as plugins:
             if self._containers.pop(container.id, None) is not None:
-                await _logged(_tell(plugins, "RemoveContainer", event))
+                await _logged(self._tell(plugins, "RemoveContainer", event))
 
     async def _stopped(self, container: state.ContainerRecord) -> None:
-        event = await self._event(container, pb.StopContainerRequest())
         updates = Updates(Owners())
         async with self._plugins.turn() as plugins:
             if self._containers.get(container.id, True):
                 return
             self._containers[container.id] = True
-            for plugin in plugins:
-                if plugin.gets("StopContainer"):
-                    answer = pb.StopContainerResponse()
-                    await _logged(self._stop_event(plugin, event, answer, updates))
+            asked = [plugin for plugin in plugins if plugin.gets("StopContainer")]
+            if not asked:
+                return
+            event = await self._of_container(container, pb.StopContainerRequest())()
+            for plugin in asked:
+                await _logged(_stop_event(plugin, event, updates))
         await _logged(self._carry_out(updates))
-
-    async def _stop_event(
-        self,
-        plugin: Plugin,
-        event: pb.StopContainerRequest,
-        answer: pb.StopContainerResponse,
-        updates: Updates,
-    ) -> None:
-        if await plugin.event("StopContainer", event, answer) is not None:
-            updates.add(str(plugin), answer.update)
 
     # -- parts of them -------------------------------------------------------------------------
 
@@ -221,31 +228,57 @@ class Reports(NodePlugins):
             return
         if isinstance(before, state.ContainerRecord) and not before.finished_at:
             what = self._engine.objects.container_subject(after.id)
-            self._engine.work.spawn(f"report the end of {what}", self._stopped(after))
+            task = self._engine.work.spawn(f"report the end of {what}", self._stopped(after))
+            self._ends[after.id] = task
+            task.add_done_callback(lambda _: self._ends.pop(after.id, None))
 
-    async def _event(self, container: state.ContainerRecord, event: _OfContainer) -> _OfContainer:
-        """Fill in the container and its pod, if there still is one."""
-        pod = self._engine.objects.find_pod(container.pod_id)
-        if pod is not None:
+    def _of_pod(self, pod: state.PodRecord, event: _OfPod) -> Make[_OfPod]:
+        """Return what fills in the pod of an event, if a plugin is to get it."""
+
+        async def make() -> _OfPod:
             event.pod.CopyFrom(messages.pod(self._engine, pod))
-        event.container.CopyFrom(await messages.container(self._engine, container))
-        return event
+            return event
 
-    async def _past(self, method: str, event: Message) -> None:
+        return make
+
+    def _of_container(
+        self, container: state.ContainerRecord, event: _OfContainer
+    ) -> Make[_OfContainer]:
+        """Do the same for a container and its pod, if there still is one."""
+
+        async def make() -> _OfContainer:
+            pod = self._engine.objects.find_pod(container.pod_id)
+            if pod is not None:
+                event.pod.CopyFrom(messages.pod(self._engine, pod))
+            event.container.CopyFrom(await messages.container(self._engine, container))
+            return event
+
+        return make
+
+    async def _tell(
+        self, plugins: Sequence[Plugin], method: str, make: Callable[[], Awaitable[Message]]
+    ) -> None:
+        """Tell the plugins an event that needs no answer; ToolFailed if one refuses it."""
+        asked = [plugin for plugin in plugins if plugin.gets(method)]
+        event = await make() if asked else None
+        for plugin in asked:
+            if event is not None and plugin.gets(method):
+                await plugin.event(method, event, pb.Empty())
+
+    async def _past(self, method: str, make: Callable[[], Awaitable[Message]]) -> None:
         """Report what has happened: a refusal is only logged."""
         async with self._plugins.turn() as plugins:
-            await _logged(_tell(plugins, method, event))
+            await _logged(self._tell(plugins, method, make))
 
     async def _carry_out(self, updates: Updates) -> None:
         await changes.carry_out(self._engine, updates.others())
         changes.evict(self._engine, updates.evictions)
 
 
-async def _tell(plugins: Sequence[Plugin], method: str, event: Message) -> None:
-    """Tell the plugins an event that needs no answer; ToolFailed if one refuses it."""
-    for plugin in plugins:
-        if plugin.gets(method):
-            await plugin.event(method, event, pb.Empty())
+async def _stop_event(plugin: Plugin, event: pb.StopContainerRequest, updates: Updates) -> None:
+    answer = pb.StopContainerResponse()
+    if await plugin.event("StopContainer", event, answer) is not None:
+        updates.add(str(plugin), answer.update)
 
 
 async def _logged(work: Awaitable[None]) -> None:
