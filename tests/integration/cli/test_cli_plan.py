@@ -132,8 +132,8 @@ def with_its_own_ids(cri: Cri, places: Path) -> tuple[api.PodSandboxConfig, api.
         options.pid = api.POD
         options.userns_options.CopyFrom(USERNS)
     mount = config.mounts.add(host_path=str(places / "data"), container_path="/data")
-    mount.uidMappings.add(**MAPPING)
-    mount.gidMappings.add(**MAPPING)
+    mount.uidMappings.append(MAPPING)
+    mount.gidMappings.append(MAPPING)
     return pod, config
 
 

@@ -93,7 +93,7 @@ async def _told(daemon: Daemon) -> dict[str, list[str]]:
 def _logged(daemon: Daemon) -> list[str]:
     """Return the problems in the log that are not told as gone, sorted."""
     lines = [line for line in daemon.log.read_text().splitlines() if " problems.watch " in line]
-    texts = [line.partition(" problems.watch ")[2] for line in lines]
+    texts = [line.partition(" problems.watch ")[2].partition(" request=")[0] for line in lines]
     gone = [text.removeprefix("no longer a problem: ") for text in texts if "no longer" in text]
     return sorted(text for text in texts if text not in gone and "no longer a problem" not in text)
 
@@ -177,8 +177,14 @@ def test_a_missing_conmon_is_refused_with_package_and_key(place: Path) -> None:
     assert "or set conmon_path" in str(refused.value)
 
 
-async def test_a_pod_that_could_not_be_made_is_named_in_the_error() -> None:
-    with empty_daemon(3, cni_plugin_dir=["/nope"]) as daemon:
+def test_a_pod_that_could_not_be_made_is_named_in_the_error() -> None:
+    async def run(daemon: Daemon) -> None:
         async with Client(daemon.socket) as client:
-            with pytest.raises(Unavailable, match=r"^pod test/lost \([0-9a-f]{12}\) cannot be att"):
-                await Cri(daemon, client).run_pod(pod_config(daemon, "lost"))
+            await Cri(daemon, client).run_pod(pod_config(daemon, "lost"))
+
+    named = r"^pod test/lost \([0-9a-f]{12}\) cannot be att"
+    with (
+        empty_daemon(3, cni_plugin_dir=["/nope"]) as daemon,
+        pytest.raises(Unavailable, match=named),
+    ):
+        asyncio.run(run(daemon))
