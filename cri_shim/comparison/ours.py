@@ -20,7 +20,7 @@ _STORE = re.compile(r"state(\.new|\.damaged-.*)?|reserve|layers|recipes|images|c
 _ROOT = re.compile(r"cni|containers|lock|logs|timelines")
 _RUN_ROOT = re.compile(
     r"alive|apparmor|containers|exec|handlers|holder|images|layers|lock|logs|network|netns|oci|"
-    r"oci-bin|oom|pods|secrets|state|userns|cri-shim\.sock|\..*"
+    r"oci-bin|oom|pods|rpc|secrets|state|userns|cri-shim\.sock|\..*"
 )
 MARKS = frozenset({"state", "layers", "alive", "oci-bin"})  # see directories.py
 
