@@ -23,10 +23,10 @@ summary { font-weight: bold; margin: .5em 0; cursor: pointer; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: 2px 8px; white-space: nowrap; vertical-align: top; }
 td.figure, th.figure { text-align: right; font-variant-numeric: tabular-nums; }
-td.bar { width: 55%; min-width: 12em; position: relative; overflow: hidden; }
+td.bar { width: 45%; min-width: 12em; position: relative; overflow: hidden; }
 tr:hover { background: color-mix(in srgb, currentColor 8%, transparent); }
 td.note { white-space: normal; min-width: 12em; } .failed { color: var(--bad); }
-.own, .inner { position: absolute; top: 4px; bottom: 4px; min-width: 1px; background: var(--own); }
+.own, .inner { position: absolute; top: 5px; height: 14px; min-width: 1px; background: var(--own); }
 .inner { background: var(--inner); }
 """
 _HEAD = (
@@ -59,7 +59,7 @@ def _section(rows: Sequence[Line]) -> Iterator[str]:
     yield f"<details open><summary>{title}</summary>\n"
     yield f'<div class="scroll" tabindex="0" role="region" aria-label="{title}">\n'
     figures = "".join(f'<th class="figure">{name}' for name in ("Begin", "Took", "Own"))
-    yield f"<table>\n<tr><th>Stage{figures}<th>Waited for<th>Time\n"
+    yield f"<table>\n<tr><th>Stage{figures}<th>Time<th>Waited for\n"
     for row in rows:
         yield _row(row, begin, (end - begin) or 1.0)
     yield "</table>\n</div></details>\n"
@@ -77,8 +77,8 @@ def _row(row: Line, begin: float, length: float) -> str:
         for seconds in (row.begin - begin, row.end - row.begin, row.own)
     )
     return (
-        f"<tr{bad}><td{indent}>{_text(row.label)}{figures}"
-        f'<td class="note">{_text(waited_for)}<td class="bar">{bars}\n'
+        f'<tr{bad}><td{indent}>{_text(row.label)}{figures}<td class="bar">{bars}'
+        f'<td class="note">{_text(waited_for)}\n'
     )
 
 

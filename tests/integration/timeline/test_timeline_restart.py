@@ -41,7 +41,7 @@ async def test_what_a_killed_daemon_waited_for_is_known(cri: Cri, node: Any) -> 
     node.plugin_sleeps(600)
     making = asyncio.create_task(cri.run_pod(pod_config(cri.daemon, "hung")))
     directory = cri.daemon.root / "timelines"
-    await until(lambda: directory.is_dir() and list(directory.iterdir()))
+    await until(lambda: [f for f in directory.glob("*") if b"CNI slow" in f.read_bytes()])
     node.plugin_sleeps(0)
     cri.daemon.kill()
     await asyncio.gather(making, return_exceptions=True)

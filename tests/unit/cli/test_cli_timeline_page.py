@@ -46,7 +46,7 @@ def page_of(entry: Entry, name: str = "default/web") -> str:
 
 def test_a_row_has_name_times_what_was_waited_for_and_bars() -> None:
     made = Elements(page_of(ENTRY))
-    rows = made.text.split("Time\n")[1].splitlines()
+    rows = made.text.split("Waited for\n")[1].splitlines()
     assert rows[:3] == [
         "RunPodSandbox0.0 ms4.00 s1.00 sfailed: no address",
         "network1.00 s3.00 s1.00 sthe pod's network",
