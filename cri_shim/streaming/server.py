@@ -10,6 +10,7 @@ into a container.
 import asyncio
 import functools
 import logging
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from types import TracebackType
@@ -91,9 +92,10 @@ class StreamingServer:
         self._listener = Listener(self._connection, context)
         try:
             host, port = self._listener.listen(config.address, config.port)
-        except OSError as e:
+        except OSError as e:  # asyncio's own text repeats the address
+            why = os.strerror(e.errno) if e.errno else str(e)
             raise ConfigError(
-                f"[streaming] cannot listen on {config.address} port {config.port}: {e.strerror};"
+                f"[streaming] cannot listen on {config.address} port {config.port}: {why};"
                 " choose another address or port"
             ) from e
         self.base_url = _url(host, port, tls=context is not None)

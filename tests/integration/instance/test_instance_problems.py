@@ -73,6 +73,12 @@ def without_runtime() -> Iterator[Daemon]:
         yield daemon
 
 
+@pytest.fixture
+def without_plugins() -> Iterator[Daemon]:
+    with empty_daemon(3, cni_plugin_dir=["/nope"]) as daemon:
+        yield daemon
+
+
 def _text(problem: dict[str, str]) -> str:
     return "; ".join(filter(None, (problem["sentence"], problem["remedy"])))
 
@@ -93,7 +99,8 @@ async def _told(daemon: Daemon) -> dict[str, list[str]]:
 def _logged(daemon: Daemon) -> list[str]:
     """Return the problems in the log that are not told as gone, sorted."""
     lines = [line for line in daemon.log.read_text().splitlines() if " problems.watch " in line]
-    texts = [line.partition(" problems.watch ")[2].partition(" request=")[0] for line in lines]
+    texts = [line.partition(" problems.watch ")[2] for line in lines]
+    texts = [text.partition(" request=")[0] for text in texts]  # of the call that looked
     gone = [text.removeprefix("no longer a problem: ") for text in texts if "no longer" in text]
     return sorted(text for text in texts if text not in gone and "no longer a problem" not in text)
 
@@ -177,14 +184,10 @@ def test_a_missing_conmon_is_refused_with_package_and_key(place: Path) -> None:
     assert "or set conmon_path" in str(refused.value)
 
 
-def test_a_pod_that_could_not_be_made_is_named_in_the_error() -> None:
-    async def run(daemon: Daemon) -> None:
-        async with Client(daemon.socket) as client:
-            await Cri(daemon, client).run_pod(pod_config(daemon, "lost"))
-
-    named = r"^pod test/lost \([0-9a-f]{12}\) cannot be att"
-    with (
-        empty_daemon(3, cni_plugin_dir=["/nope"]) as daemon,
-        pytest.raises(Unavailable, match=named),
-    ):
-        asyncio.run(run(daemon))
+async def test_a_pod_that_could_not_be_made_is_named_in_the_error(without_plugins: Daemon) -> None:
+    async with Client(without_plugins.socket) as client:
+        cri = Cri(without_plugins, client)
+        with pytest.raises(
+            Unavailable, match=r"^pod test/lost \([0-9a-f]{12}\) cannot be attached"
+        ):
+            await cri.run_pod(pod_config(without_plugins, "lost"))
