@@ -26,6 +26,10 @@ class NodePlugins:
 
     active = False  # whether there can be any plugins
 
+    def changing(self) -> list[str]:
+        """Return the names of the plugins that may change new containers."""
+        return []
+
     async def pod_made(self, pod: state.PodRecord) -> None:
         """Called before a pod becomes ready."""
 

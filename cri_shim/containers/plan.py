@@ -1,9 +1,9 @@
 """Plans a container: its OCI document and the origin of each field. Nothing is made.
 
 The document is that of a container in a pod with these configs, but for ids, the paths made of
-them, and addresses. Some things cannot be known without making them, and are told as notes:
-precreate hooks do not run. Mounts with the ids of a user namespace and links inside volumes are not
-tried; a creation may refuse them.
+them, and addresses. Notes name what could change it and has not been tried: NRI plugins are not
+asked, and precreate hooks do not run. Mounts with the ids of a user namespace, and links inside
+volumes, are not tried either; a creation may refuse them.
 """
 
 from collections.abc import Callable, Mapping
@@ -61,7 +61,7 @@ async def _plan(engine: Engine, pod: state.PodRecord, config: api.ContainerConfi
     )
     inp = await gather.gather(engine, pod, container, image, prepared, recorder)
     found = decide(inp)
-    return Planned(found.document, recorder.of(found.document), tuple(_notes(found)))
+    return Planned(found.document, recorder.of(found.document), tuple(_notes(engine, found)))
 
 
 async def _look(engine: Engine, container: state.ContainerRecord, work: Callable[[Path], T]) -> T:
@@ -75,6 +75,9 @@ def _pod_files(engine: Engine, pod: state.PodRecord) -> dict[str, str]:
     return {path: str(where / name) for path, name in names.items()}
 
 
-def _notes(plan: Plan) -> list[str]:
+def _notes(engine: Engine, plan: Plan) -> list[str]:
+    plugins = engine.plugins.changing()
     hooks = [found for found in plan.hooks if PRECREATE in found.hook.stages]
-    return [f"the precreate hook {found.file} did not run; it may change this" for found in hooks]
+    notes = [f"the NRI plugin {name} was not asked; it may change this" for name in plugins]
+    notes += [f"the precreate hook {found.file} did not run; it may change this" for found in hooks]
+    return notes

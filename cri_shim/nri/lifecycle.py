@@ -91,6 +91,9 @@ class Reports(NodePlugins):
             [await messages.container(self._engine, container) for container in known],
         )
 
+    def changing(self) -> list[str]:
+        return self._plugins.getting("CreateContainer")
+
     # -- pods ----------------------------------------------------------------------------------
 
     async def pod_made(self, pod: state.PodRecord) -> None:

@@ -72,6 +72,10 @@ class Plugins:
         _log.warning("NRI plugin %s is gone: %s", plugin, plugin.link.why)
         await plugin.close()
 
+    def getting(self, method: str) -> list[str]:
+        """Return the names of the connected plugins that get an event."""
+        return [str(plugin) for plugin in self._connected if plugin.gets(method)]
+
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[list[Plugin]]:
         """Yield the plugins, for one event; other events wait meanwhile."""

@@ -16,4 +16,4 @@ async def test_no_plugins_change_nothing() -> None:
 
     assert made == Adjusted({"a": 1}, container.resources, "/g", {})
     assert changed == (update, {})
-    assert not plugins.active
+    assert not plugins.active and plugins.changing() == []
