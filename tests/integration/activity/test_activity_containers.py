@@ -96,9 +96,9 @@ async def test_good_probes_are_silent_and_bad_ones_are_counted(cri: Cri) -> None
     with pytest.raises(ToolFailed):
         await cri.runtime.ExecSync(api.ExecSyncRequest(container_id=container, cmd=["nosuch"]))
     told = lines(cri, "test/probed/main", "exec")
-    assert [line.partition("exec failed: ")[2][:12] for line in told] == [
+    assert [line.partition("exec failed: ")[2][:11] for line in told] == [
         "exit code 1",
-        "cannot execu",
+        "cannot exec",
     ]
 
 
