@@ -5,6 +5,7 @@ the method names. A method returns when every plugin has answered or has used up
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
@@ -25,6 +26,10 @@ class NodePlugins:
     """No plugins. An implementation overrides every method; CriShimError fails the request."""
 
     active = False  # whether there can be any plugins
+
+    def facts(self) -> list[dict[str, Any]]:
+        """Return what `cri-shim info` shows of each connected plugin, JSON-able."""
+        return []
 
     async def pod_made(self, pod: state.PodRecord) -> None:
         """Called before a pod becomes ready."""

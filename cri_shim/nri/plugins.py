@@ -9,6 +9,7 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from cri_shim.activity import Step
 from cri_shim.errors import CriShimError, ToolFailed
@@ -71,6 +72,10 @@ class Plugins:
         self._connected.remove(plugin)
         _log.warning("NRI plugin %s is gone: %s", plugin, plugin.link.why)
         await plugin.close()
+
+    def facts(self) -> list[dict[str, Any]]:
+        """Return the name and the subscription of each connected plugin, in their order."""
+        return [plugin.facts() for plugin in self._connected]
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[list[Plugin]]:

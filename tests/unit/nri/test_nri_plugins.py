@@ -103,7 +103,11 @@ async def test_plugins_are_called_in_the_order_of_their_indices() -> None:
 
 async def test_a_plugin_gets_only_its_events() -> None:
     fake = FakePlugin(events=1 << (pb.STOP_POD_SANDBOX - 1))
-    async with Node().joined(fake) as found:
+    node = Node()
+    async with node.joined(fake) as found:
+        assert node.plugins.facts() == [
+            {"name": "10-fake", "startedByDaemon": False, "events": ["StopPodSandbox"]}
+        ]
         await tell(found)
         await tell(found, "StopPodSandbox")
 
