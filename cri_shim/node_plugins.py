@@ -5,6 +5,7 @@ the method names. A method returns when every plugin has answered or has used up
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
@@ -28,6 +29,10 @@ class NodePlugins:
 
     def changing(self) -> list[str]:
         """Return the names of the plugins that may change new containers."""
+        return []
+
+    def facts(self) -> list[dict[str, Any]]:
+        """Return what `cri-shim info` shows of each connected plugin, JSON-able."""
         return []
 
     async def pod_made(self, pod: state.PodRecord) -> None:

@@ -8,7 +8,7 @@ joins is told the known objects.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from google.protobuf.message import Message
 
@@ -76,6 +76,9 @@ class Reports(NodePlugins):
             if container.phase != state.CONTAINER_CREATING:
                 self._containers[container.id] = lifecycle.is_over(container)
         self._engine.objects.follow(self._changed)
+
+    def facts(self) -> list[dict[str, Any]]:
+        return self._plugins.facts()
 
     def close(self) -> None:
         """Report nothing more."""

@@ -7,7 +7,7 @@ otherwise.
 
 import asyncio
 import logging
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 
@@ -49,6 +49,14 @@ class Plugin:
     def gone(self) -> bool:
         """Whether it cannot be called any more."""
         return self.link.ended.is_set()
+
+    def facts(self) -> dict[str, Any]:
+        """Return its name and its subscription, JSON-able."""
+        return {
+            "name": str(self),
+            "startedByDaemon": self._child is not None,
+            "events": [method for method in names.METHODS if self.gets(method)],
+        }
 
     def gets(self, method: str) -> bool:
         """Whether it gets the event of a call now."""

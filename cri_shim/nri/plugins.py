@@ -9,6 +9,7 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from cri_shim.activity import Step
 from cri_shim.errors import CriShimError, ToolFailed
@@ -75,6 +76,10 @@ class Plugins:
     def getting(self, method: str) -> list[str]:
         """Return the names of the connected plugins that get an event."""
         return [str(plugin) for plugin in self._connected if plugin.gets(method)]
+
+    def facts(self) -> list[dict[str, Any]]:
+        """Return the name and the subscription of each connected plugin, in their order."""
+        return [plugin.facts() for plugin in self._connected]
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[list[Plugin]]:

@@ -38,6 +38,7 @@ async def info(
             "plugins": lambda: parts.plugins(engine),
             "handlers": lambda: parts.handlers(engine),
             "hooks": lambda: parts.hooks(engine),
+            **({"nriPlugins": engine.plugins.facts} if engine.plugins.active else {}),
             "retries": engine.retries,
             "problems": problems,
         }

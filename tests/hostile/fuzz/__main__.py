@@ -16,13 +16,22 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.hostile.fuzz import calls, files, harness, images, networks, runtimes, streams
+from tests.hostile.fuzz import (
+    calls,
+    files,
+    harness,
+    images,
+    networks,
+    plugins,
+    runtimes,
+    streams,
+)
 from tests.hostile.fuzz.harness import Harness
 from tests.hostile.fuzz.target import Target
 
 TARGETS: dict[str, Target] = {
     target.name: target
-    for module in (images, networks, files, runtimes, streams, calls)
+    for module in (images, networks, plugins, files, runtimes, streams, calls)
     for target in module.TARGETS
 }
 _MODULE = "tests.hostile.fuzz"

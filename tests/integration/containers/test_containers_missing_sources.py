@@ -112,6 +112,6 @@ async def test_nothing_is_made_for_a_missing_device_nor_for_the_mount_of_a_cdi_d
     (specs / "x.json").write_text(text)
     config = container_config(["true"])
     config.CDI_devices.add(name="vendor.com/x=0")
-    with pytest.raises(WrongState, match="a CDI device or a hook mounts"):
+    with pytest.raises(WrongState, match="a CDI device, a hook or a plugin mounts"):
         await cri.create(pod, config)
     assert list(tmp_path.iterdir()) == []

@@ -17,7 +17,7 @@ from tests.fixtures.nri_plugin import FakePlugin
 from tests.integration.nri.conftest import Connect, settings
 
 SLEEP = ["sleep", "60"]
-REQUEST_S = 1.0
+REQUEST_S = 3.0
 
 
 @pytest.fixture(scope="module")

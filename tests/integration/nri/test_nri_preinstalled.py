@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cri_shim.pb import control_pb2 as control
 from tests.fixtures.cri import Cri
 from tests.fixtures.daemon import Daemon, private_daemon
 from tests.integration.nri.conftest import settings
@@ -48,6 +49,14 @@ def daemon(place: Path, output: Path) -> Iterator[Daemon]:
 def events(output: Path) -> list[dict[str, Any]]:
     lines = output.read_text().splitlines()
     return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+async def test_info_shows_the_connected_plugins(cri: Cri) -> None:
+    info = json.loads((await cri.control.Info(control.InfoRequest())).json)
+
+    assert [(found["name"], found["startedByDaemon"]) for found in info["nriPlugins"]] == [
+        ("10-ours", True)
+    ]
 
 
 async def test_a_plugin_is_started_configured_and_adjusts(

@@ -103,7 +103,11 @@ async def test_plugins_are_called_in_the_order_of_their_indices() -> None:
 
 async def test_a_plugin_gets_only_its_events() -> None:
     fake = FakePlugin(events=1 << (pb.STOP_POD_SANDBOX - 1))
-    async with Node().joined(fake) as found:
+    node = Node()
+    async with node.joined(fake) as found:
+        assert node.plugins.facts() == [
+            {"name": "10-fake", "startedByDaemon": False, "events": ["StopPodSandbox"]}
+        ]
         await tell(found)
         await tell(found, "StopPodSandbox")
 
@@ -137,7 +141,8 @@ async def test_a_silent_plugin_is_disconnected_and_the_request_goes_on(
 ) -> None:
     silent, other = FakePlugin("10"), FakePlugin("20")
     silent.answers["RunPodSandbox"] = None
-    async with Node(Limits(30, 0.2)).joined(silent, other) as found:
+    async with Node().joined(silent, other) as found:
+        found[0]._limit = 0.2
         await tell(found)
         await silent.ended.wait()
 
@@ -150,7 +155,8 @@ async def test_the_policy_of_a_plugin_can_fail_the_request_and_keep_it() -> None
     policy = pb.FailurePolicy(fail_request=True, keep_connected=True)
     fake.answers["Configure"] = pb.ConfigureResponse(failure_policy=policy)
     fake.answers["RunPodSandbox"] = None
-    async with Node(Limits(30, 0.2)).joined(fake) as found:
+    async with Node().joined(fake) as found:
+        found[0]._limit = 0.2
         with pytest.raises(ToolFailed, match="10-fake failed at RunPodSandbox: did not answer"):
             await tell(found)
         assert not found[0].gone
@@ -291,23 +297,24 @@ async def test_a_plugin_that_does_not_register_is_disconnected() -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "answer", "sentence"),
+    ("method", "answer", "limits", "sentence"),
     [
-        ("Configure", None, "10-fake did not answer Configure within 0.2 s"),
-        ("Configure", "no", "10-fake cannot be configured: no"),
+        ("Configure", None, Limits(30, 0.2), "10-fake did not answer Configure within 0.2 s"),
+        ("Configure", "no", LIMITS, "10-fake cannot be configured: no"),
         (
             "Configure",
             pb.ConfigureResponse(events=1 << 20),
+            LIMITS,
             "10-fake cannot be configured: it subscribes to unknown events (0x100000)",
         ),
-        ("Synchronize", None, "10-fake did not answer Synchronize within 0.2 s"),
-        ("Synchronize", "no", "10-fake cannot be synchronized: no"),
+        ("Synchronize", None, Limits(3, 3), "10-fake did not answer Synchronize within 3 s"),
+        ("Synchronize", "no", LIMITS, "10-fake cannot be synchronized: no"),
     ],
 )
 async def test_a_plugin_that_cannot_join_is_disconnected(
-    method: str, answer: str | None, sentence: str
+    method: str, answer: str | None, limits: Limits, sentence: str
 ) -> None:
-    node, fake = Node(Limits(0.2, 0.2)), FakePlugin()
+    node, fake = Node(limits), FakePlugin()
     fake.answers[method] = answer
 
     assert await node.refused(fake) == f"NRI plugin {sentence}"
