@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cri_shim.rpc.client import Client
 
 MOST = 500  # rows of a table: a page with more is not read
+MOST_STARTS = 10
 NODE_S = 6.0  # between two looks at the node
 LEAKS_S = 30.0  # between two comparisons with the records: each takes the daemon a second
 
@@ -35,9 +36,11 @@ class Facts:
     async def now(self) -> dict[str, Any]:
         """Return the parts by name. A part that fails is {"error": reason}; it never raises."""
         parts: dict[str, Callable[[], Awaitable[Any]]] = {
-            "node": lambda: self._renewed("node", NODE_S, self._node),
             "pods": self._pods,
+            "node": lambda: self._renewed("node", NODE_S, self._node),
             "pulls": self._pulls,
+            "sessions": self._sessions,
+            "starts": lambda: self._renewed("starts", NODE_S, self._starts),
             "leaks": lambda: self._renewed("leaks", LEAKS_S, self._leaks),
         }
         found: dict[str, Any] = {"at": time.time()}
@@ -46,6 +49,7 @@ class Facts:
                 found[name] = await ask()
             except CriShimError as e:
                 found[name] = {"error": str(e)}
+                self._kept.clear()  # the daemon may have ended: nothing older is shown as its state
         return found
 
     async def _renewed(self, name: str, limit: float, ask: Callable[[], Awaitable[Any]]) -> Any:
@@ -113,6 +117,36 @@ class Facts:
                 for pull in answer.pulls[:MOST]
             ]
         return []
+
+    async def _sessions(self) -> list[dict[str, Any]]:
+        answer = await self._client.control.ListSessions(control.ListSessionsRequest())
+        return [
+            {
+                "purpose": session.purpose,
+                "name": session.name or session.container_id or session.pod_sandbox_id,
+                "since": session.started_at / 1e9,
+                "quiet": session.quiet_s,
+                "by": f"{session.peer.program} (uid {session.peer.uid}, pid {session.peer.pid})"
+                if session.peer.pid
+                else "",
+            }
+            for session in answer.sessions[:MOST]
+        ]
+
+    async def _starts(self) -> list[dict[str, Any]]:
+        """Return the pods whose start took longest."""
+        asked = control.SlowestPodsRequest(most=MOST_STARTS)
+        pods = json.loads((await self._client.control.SlowestPods(asked)).json)["pods"]
+        return [
+            {
+                "name": pod["name"],
+                "seconds": pod["startSeconds"],
+                "stage": f"{pod['longestStage']} ({pod['longestSeconds']:.2f} s)",
+                "begin": pod["begin"],
+                "result": "failed" if pod["failed"] else "started",
+            }
+            for pod in pods[:MOST_STARTS]
+        ]
 
     async def _leaks(self) -> list[dict[str, Any]]:
         answer = await self._client.control.Leaks(control.LeaksRequest())
