@@ -2,8 +2,9 @@
 
 import json
 import time
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, cast
 
 from cri_shim.errors import CriShimError
 from cri_shim.pb import api_pb2 as api
@@ -103,19 +104,12 @@ class Facts:
         return sorted(rows, key=lambda row: -float(str(row["created"])))[:MOST]
 
     async def _pulls(self) -> list[dict[str, Any]]:
-        async for answer in self._client.control.WatchPulls(control.WatchPullsRequest()):
-            return [
-                {
-                    "name": pull.name,
-                    "host": pull.host,
-                    "done": pull.done,
-                    "total": pull.total,
-                    "rate": pull.rate,
-                    "askedBy": list(pull.asked_by),
-                    "trouble": pull.trouble,
-                }
-                for pull in answer.pulls[:MOST]
-            ]
+        stream = self._client.control.WatchPulls(control.WatchPullsRequest())
+        async with aclosing(
+            cast("AsyncGenerator[control.WatchPullsResponse, None]", stream)
+        ) as one:
+            async for answer in one:
+                return [_pull(pull) for pull in answer.pulls[:MOST]]
         return []
 
     async def _sessions(self) -> list[dict[str, Any]]:
@@ -151,3 +145,15 @@ class Facts:
     async def _leaks(self) -> list[dict[str, Any]]:
         answer = await self._client.control.Leaks(control.LeaksRequest())
         return [row for row in json.loads(answer.json)["leaks"] if row["leaks"]][:MOST]
+
+
+def _pull(pull: control.Pull) -> dict[str, Any]:
+    return {
+        "name": pull.name,
+        "host": pull.host,
+        "done": pull.done,
+        "total": pull.total,
+        "rate": pull.rate,
+        "askedBy": list(pull.asked_by),
+        "trouble": pull.trouble,
+    }
