@@ -6,6 +6,7 @@ For a node without a browser, forward the port: ssh -L PORT:127.0.0.1:PORT NODE.
 
 import argparse
 import asyncio
+import os
 
 from cri_shim.cli import daemon
 from cri_shim.errors import Unavailable
@@ -33,7 +34,7 @@ async def run(args: argparse.Namespace) -> int:
         try:
             url = await desk.start(args.port)
         except (OSError, OverflowError) as e:
-            reason = getattr(e, "strerror", None) or str(e)
+            reason = os.strerror(e.errno or 0) if isinstance(e, OSError) else str(e)
             raise Unavailable(f"cannot listen on 127.0.0.1 port {args.port}: {reason}") from e
         try:
             print(f"{url}\nCtrl-C ends it.", flush=True)

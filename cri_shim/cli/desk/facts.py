@@ -2,8 +2,9 @@
 
 import json
 import time
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, cast
 
 from cri_shim.errors import CriShimError
 from cri_shim.pb import api_pb2 as api
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from cri_shim.rpc.client import Client
 
 MOST = 500  # rows of a table: a page with more is not read
+MOST_STARTS = 10
 NODE_S = 6.0  # between two looks at the node
 LEAKS_S = 30.0  # between two comparisons with the records: each takes the daemon a second
 
@@ -35,9 +37,11 @@ class Facts:
     async def now(self) -> dict[str, Any]:
         """Return the parts by name. A part that fails is {"error": reason}; it never raises."""
         parts: dict[str, Callable[[], Awaitable[Any]]] = {
-            "node": lambda: self._renewed("node", NODE_S, self._node),
             "pods": self._pods,
+            "node": lambda: self._renewed("node", NODE_S, self._node),
             "pulls": self._pulls,
+            "sessions": self._sessions,
+            "starts": lambda: self._renewed("starts", NODE_S, self._starts),
             "leaks": lambda: self._renewed("leaks", LEAKS_S, self._leaks),
         }
         found: dict[str, Any] = {"at": time.time()}
@@ -46,6 +50,7 @@ class Facts:
                 found[name] = await ask()
             except CriShimError as e:
                 found[name] = {"error": str(e)}
+                self._kept.clear()  # the daemon may have ended: nothing older is shown as its state
         return found
 
     async def _renewed(self, name: str, limit: float, ask: Callable[[], Awaitable[Any]]) -> Any:
@@ -99,21 +104,56 @@ class Facts:
         return sorted(rows, key=lambda row: -float(str(row["created"])))[:MOST]
 
     async def _pulls(self) -> list[dict[str, Any]]:
-        async for answer in self._client.control.WatchPulls(control.WatchPullsRequest()):
-            return [
-                {
-                    "name": pull.name,
-                    "host": pull.host,
-                    "done": pull.done,
-                    "total": pull.total,
-                    "rate": pull.rate,
-                    "askedBy": list(pull.asked_by),
-                    "trouble": pull.trouble,
-                }
-                for pull in answer.pulls[:MOST]
-            ]
+        stream = self._client.control.WatchPulls(control.WatchPullsRequest())
+        async with aclosing(
+            cast("AsyncGenerator[control.WatchPullsResponse, None]", stream)
+        ) as one:
+            async for answer in one:
+                return [_pull(pull) for pull in answer.pulls[:MOST]]
         return []
+
+    async def _sessions(self) -> list[dict[str, Any]]:
+        answer = await self._client.control.ListSessions(control.ListSessionsRequest())
+        return [
+            {
+                "purpose": session.purpose,
+                "name": session.name or session.container_id or session.pod_sandbox_id,
+                "since": session.started_at / 1e9,
+                "quiet": session.quiet_s,
+                "by": f"{session.peer.program} (uid {session.peer.uid}, pid {session.peer.pid})"
+                if session.peer.pid
+                else "",
+            }
+            for session in answer.sessions[:MOST]
+        ]
+
+    async def _starts(self) -> list[dict[str, Any]]:
+        """Return the pods whose start took longest."""
+        asked = control.SlowestPodsRequest(most=MOST_STARTS)
+        pods = json.loads((await self._client.control.SlowestPods(asked)).json)["pods"]
+        return [
+            {
+                "name": pod["name"],
+                "seconds": pod["startSeconds"],
+                "stage": f"{pod['longestStage']} ({pod['longestSeconds']:.2f} s)",
+                "begin": pod["begin"],
+                "result": "failed" if pod["failed"] else "started",
+            }
+            for pod in pods[:MOST_STARTS]
+        ]
 
     async def _leaks(self) -> list[dict[str, Any]]:
         answer = await self._client.control.Leaks(control.LeaksRequest())
         return [row for row in json.loads(answer.json)["leaks"] if row["leaks"]][:MOST]
+
+
+def _pull(pull: control.Pull) -> dict[str, Any]:
+    return {
+        "name": pull.name,
+        "host": pull.host,
+        "done": pull.done,
+        "total": pull.total,
+        "rate": pull.rate,
+        "askedBy": list(pull.asked_by),
+        "trouble": pull.trouble,
+    }

@@ -77,6 +77,28 @@ const tables = {
       ["Trouble", (row) => row.trouble, () => "warn"],
     ],
   },
+  sessions: {
+    rows: () => facts.sessions,
+    empty: "No exec, attach or port-forward is running.",
+    columns: [
+      ["Session", (row) => row.purpose],
+      ["Object", (row) => row.name],
+      ["Age", (row) => age(row.since), () => "narrow"],
+      ["Quiet for", (row) => `${Math.floor(row.quiet)}s`, () => "narrow"],
+      ["Asked by", (row) => row.by],
+    ],
+  },
+  starts: {
+    rows: () => facts.starts,
+    empty: "No pod was started yet.",
+    columns: [
+      ["Pod", (row) => row.name],
+      ["Took", (row) => `${row.seconds.toFixed(2)} s`, () => "narrow"],
+      ["Longest stage", (row) => row.stage],
+      ["Begin", (row) => row.begin, () => "narrow"],
+      ["Result", (row) => row.result, (row) => (row.result === "failed" ? "bad" : "")],
+    ],
+  },
   leaks: {
     rows: () => facts.leaks,
     empty: "Nothing is left over, and no work is stuck.",
@@ -85,7 +107,7 @@ const tables = {
       ["Object", (row) => row.object],
       ["Since", (row) => age(row.since), () => "narrow"],
       ["Next", (row) => row.next],
-      ["Path", (row) => row.path],
+      ["Path", (row) => row.path, () => "path"],
     ],
   },
 };
