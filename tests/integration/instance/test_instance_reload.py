@@ -105,7 +105,7 @@ async def test_a_wrong_file_changes_nothing(
     ("key", "value", "reason"),
     [
         ("hooks_dir", ["/nowhere/hooks"], "hooks_dir /nowhere/hooks does not exist"),
-        ("seccomp_profile", ["/nowhere/s.json"], "none of these files is there"),
+        ("seccomp_profile", ["/nowhere/s.json"], "none of these files exists"),
         ("default_sysctls", ["kernel.panic=1"], "kernel.panic"),
         ("image.registries_conf", "/nowhere/registries.conf", "does not exist"),
         ("runtime_path", ["/bin/false"], "the default OCI runtime would not work"),
