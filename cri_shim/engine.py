@@ -16,6 +16,7 @@ from cri_shim.isolation.selinux import SELinux
 from cri_shim.network.driver import PodNetwork
 from cri_shim.node_plugins import NodePlugins
 from cri_shim.objects import ObjectStore
+from cri_shim.oci.conmon import LogLimits
 from cri_shim.oci.driver import OciDriver, Offered
 from cri_shim.pb import state_pb2 as state
 from cri_shim.spec import namespaces
@@ -114,7 +115,8 @@ class Defaults:
     passwd_entry: bool  # an unknown user gets a line in the container's /etc/passwd
     cdi_dirs: tuple[Path, ...]  # with device specifications; a later directory wins
     handlers: Mapping[str, HandlerDefaults]  # by name
-    log_size_max: int  # bytes of a container's log; <= 0 means no limit
+    logs: LogLimits  # of every new container
+    layer_quota: int  # bytes of a new writable layer; 0 means no limit
 
     def of_handler(self, name: str) -> HandlerDefaults:
         """Return the settings of a runtime handler; it may be one of an earlier configuration."""

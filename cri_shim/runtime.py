@@ -31,6 +31,7 @@ from cri_shim import assembly, recovery, report, resolve, rootless, shutdown
 from cri_shim.activity import Subject
 from cri_shim.aio.cleanup import Closing
 from cri_shim.aio.offload import finish, offload
+from cri_shim.audit.journal import Journal
 from cri_shim.comparison import leaks
 from cri_shim.comparison.watch import Comparison, Comparisons
 from cri_shim.config import Config, deep_copy, load
@@ -98,6 +99,7 @@ class Runtime:
         config = load(path, given)
         self._running = Reloading(config, assembly.find_programs(config), path, given)
         self._streams: StreamingServer | None = None
+        self._journal: Journal | None = None  # the audit record, while `serve` runs
         self._inventory = Inventory()
         self._phase = _Phase.NEW
         self._engine: Engine | None = None
@@ -193,7 +195,7 @@ class Runtime:
         """Look at the node and at this runtime; return all findings, as `cri-shim check` does."""
         self.engine  # noqa: B018 - RuntimeStopped
         assert self._problems is not None
-        return await self._problems.look()
+        return [*await self._problems.look(), *report.audit.findings(self._journal)]
 
     async def _checked(self) -> list[dict[str, Any]]:
         return [finding.facts() for finding in await self.check()]
@@ -324,7 +326,7 @@ class Runtime:
             lambda repair: self.compare(repair=repair),
             self.leaks,
         )
-        journal = await assembly.audit(running.config)
+        journal = self._journal = await assembly.audit(running.config)
         self._unserved.clear()
         following = asyncio.create_task(self._problems.follow(), name="follow the problems")
         try:
@@ -348,7 +350,7 @@ class Runtime:
                 await self._stopping.wait()
                 _log.info("stopping; containers keep running")
         finally:
-            self._streams = None
+            self._streams = self._journal = None
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
             if journal is not None:

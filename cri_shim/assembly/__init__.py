@@ -5,6 +5,7 @@
 - `node_defaults`: the configured defaults of containers
 - `drivers`: makes each driver from its part of the configuration
 - `settings`: makes what a reload replaces: defaults of containers, settings of pulls
+- `limits`: refuses limits that the node cannot keep
 - `edges`: makes the sockets and the audit record of a daemon
 - `probing`: tests the OCI runtimes
 - `metrics_endpoint`: the metrics, if they are on

@@ -11,7 +11,7 @@ from pathlib import Path
 from cri_shim.aio import own_process, reaper
 from cri_shim.aio.cleanup import Closing
 from cri_shim.aio.live import Live
-from cri_shim.assembly import drivers, node, probing, settings
+from cri_shim.assembly import drivers, limits, node, probing, settings
 from cri_shim.assembly.programs import Programs
 from cri_shim.config import Config
 from cri_shim.config.user import unprivileged_user
@@ -47,6 +47,7 @@ async def open_engine(
     # Resolved: runc refuses a symlink in the path of a root file system, and /var/run is often one.
     places = (config.server.root, config.server.run_root, config.network.netns_dir)
     paths = Paths(*(place.resolve() for place in places))
+    await limits.refuse_unsupported(config, programs.conmon, paths.root)
     reaper.start()
     closing.add("the reaper", _stop_reaping)
     process.become_subreaper()

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from cri_shim.aio.offload import offload
-from cri_shim.assembly import probing, settings
+from cri_shim.assembly import limits, probing, settings
 from cri_shim.assembly.programs import Programs, find_init
 from cri_shim.config import Config
 from cri_shim.config.source import place
@@ -50,6 +50,7 @@ async def prepare(engine: Engine, programs: Programs, running: Config, wanted: C
     ConfigError if a file that it names is wrong, or if pods would have no working OCI runtime and
     have one now.
     """
+    await limits.refuse_unsupported(wanted, programs.conmon, engine.paths.root)
     init = await offload(find_init, wanted.init_path)
     programs = replace(programs, init=init)
     defaults = await offload(settings.defaults, wanted, programs)

@@ -19,6 +19,7 @@ from cri_shim.errors import ConfigError, InvalidArgument
 from cri_shim.hooks.directories import Hooks
 from cri_shim.isolation import sysctls
 from cri_shim.isolation.seccomp import SeccompProfiles
+from cri_shim.oci.conmon import LogLimits
 from cri_shim.store.archives.skopeo import Skopeo
 from cri_shim.store.fetching.fetcher import Fetcher
 from cri_shim.store.manifest import host_architecture
@@ -44,7 +45,8 @@ def defaults(config: Config, programs: Programs) -> Defaults:
         creates_sources=ours.missing_mount_source == "create",
         not_created_sources=frozenset(map(posixpath.normpath, ours.not_created_mount_sources)),
         cdi_dirs=ours.cdi_spec_dirs,
-        log_size_max=config.max_log_size,
+        logs=LogLimits(config.max_log_size, ours.max_log_total),
+        layer_quota=ours.layer_quota,
         containers=node_defaults.of(config),
         localtime=node_defaults.localtime(config),
         containerenv=ours.containerenv,

@@ -79,9 +79,13 @@ class Journal:
             entry["unwritten"], self._unwritten = self._unwritten, 0
         self._writer.put(entry)
 
-    def facts(self) -> dict[str, Any]:
-        """Return the state, JSON-able, for `cri-shim info`."""
-        return {"problem": self._writer.problem, "lost": self._writer.lost}
+    def problem(self) -> str:
+        """Return why lines are not written, and what follows from that; "" if they are."""
+        if not self._writer.problem and not self._writer.lost:
+            return ""
+        lost = self._writer.lost
+        what = "changes are refused" if self._refuse else f"changes continue, {lost} lines are lost"
+        return f"{self._writer.complaint()}: {what}"
 
     def _line(
         self, kind: str, verb: str, object: str, peer: Peer | None, id: str = ""

@@ -142,7 +142,7 @@ async def _forget_ports(engine: Engine, difference: Difference) -> None:
 
 
 async def _delete_from_runtime(engine: Engine, difference: Difference) -> None:
-    handler = engine.oci.handlers.get(difference.key)
+    handler = engine.oci.known(difference.key)
     if handler is not None and not _runs(engine, difference.id):
         await engine.oci.runtime.delete(handler, difference.id, force=True)
 

@@ -10,6 +10,7 @@
 - `load`: the files and their order; builds the `Config`
 - `values`: converts an entry to its key's type; defaults that depend on other keys
 - `handlers`: the order of runtime handlers
+- `absent`: keys that operators look for and that there are not
 - `sockets`: the tables of [[sockets]]
 - `libpod`: the forms that only a libpod.conf may have
 - `user`: root, or an unprivileged user with directories of its own

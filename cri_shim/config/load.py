@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from cri_shim import untrusted
-from cri_shim.config import foreign, sockets, user
+from cri_shim.config import absent, foreign, sockets, user
 from cri_shim.config.failures import Failures
 from cri_shim.config.handlers import in_order
 from cri_shim.config.keys import Key
@@ -148,6 +148,8 @@ def _key_of(entry: Entry) -> Key | None:
 
 
 def _suggestion(entry: Entry) -> str:
+    if reason := absent.reason(entry.name):
+        return f": {reason}"
     if sockets.is_one(entry):
         near = difflib.get_close_matches(entry.path[-1], SOCKET_KEYS, n=1)
         keys = f"; keys of [[sockets]] are {', '.join(SOCKET_KEYS)}"

@@ -307,6 +307,18 @@ class Containers:
         "every container has an empty /run/.containerenv, by which programs know that",
         when=When.NEXT_POD,
     )
+    max_log_total: int = key(
+        -1,
+        "bytes that a container may log in its life, the rest is discarded; -1: no limit",
+        check=checks.between(-1, (1 << 63) - 1),
+        when=When.LIVE,
+    )
+    layer_quota: int = key(
+        0,
+        "bytes of a new container's writable layer, by project quotas of xfs or ext4; 0: no limit",
+        check=checks.between(0, (1 << 63) - 1),
+        when=When.LIVE,
+    )
     cdi_spec_dirs: tuple[Path, ...] = key(
         (Path("/etc/cdi"), Path("/var/run/cdi")),
         "CDI device specifications; a device in a later directory replaces an earlier one",

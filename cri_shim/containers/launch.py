@@ -37,7 +37,7 @@ async def create(engine: Engine, handler: Handler, container: state.ContainerRec
         tty=container.config.tty,
         stdin=container.config.stdin,
         stdin_once=container.config.stdin_once,
-        log_size_max=engine.defaults.log_size_max,
+        limits=engine.defaults.logs,
         context=partial(attributes.inherited, engine.paths.bundle(container.id)),
     )
     creating = asyncio.create_task(work, name=f"create container {container.id}")

@@ -24,6 +24,7 @@ async def mount(engine: Engine, pod: state.PodRecord, container: state.Container
             engine.paths.rootfs(container.id),
             userns=space,
             label=security.labels(engine, pod, container.config)[1],
+            quota=engine.defaults.layer_quota,
         )
 
 

@@ -23,6 +23,7 @@
 - `rootfs`: files of a container's root, opened so that no symbolic link leads out of it
 - `beneath`, `walk`, `remove`, `disk`: trees that others write to: opened, walked, removed, measured
 - `executable`: why the kernel would not execute a file
+- `project_quota`: limits of the space of a directory tree
 - `privacy`: directories and files for root only, and groups that may pass them
 - `null_device`: keeps /dev/null root's
 - `timezone`: the files of time zones

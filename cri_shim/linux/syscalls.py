@@ -70,7 +70,7 @@ PR_SET_DUMPABLE = 4
 PR_SET_CHILD_SUBREAPER = 36
 
 _OPEN_TREE, _MOVE_MOUNT, _FSOPEN, _FSCONFIG, _FSMOUNT = 428, 429, 430, 431, 432
-_OPENAT2, _MOUNT_SETATTR = 437, 442
+_OPENAT2, _MOUNT_SETATTR, _QUOTACTL_FD = 437, 442, 443
 _SETRESUID = {"x86_64": 117, "s390x": 208, "ppc64le": 164}.get(os.uname().machine, 147)
 _SCHED_SETATTR = {"x86_64": 314, "s390x": 345, "ppc64le": 355}.get(os.uname().machine, 274)
 _IOPRIO_SET = {"x86_64": 251, "s390x": 282, "ppc64le": 273}.get(os.uname().machine, 30)
@@ -268,6 +268,13 @@ def openat2(dir_fd: int, path: StrPath, flags: int, resolve: int) -> int:
     raw = ctypes.create_string_buffer(bytes(how), ctypes.sizeof(how))
     args = (dir_fd, os.fsencode(path), raw, ctypes.sizeof(how))
     return _check(_syscall(_OPENAT2, *args), path)
+
+
+def quotactl_fd(fd: int, command: int, id: int, data: bytes) -> bytes:
+    """Call quotactl(2) for the file system of `fd`; return the answer, as long as `data`."""
+    raw = ctypes.create_string_buffer(data, len(data))
+    _check(_syscall(_QUOTACTL_FD, fd, command, id, raw))
+    return raw.raw
 
 
 def getdents64(fd: int, buffer: "ctypes.Array[ctypes.c_char]") -> bytes:

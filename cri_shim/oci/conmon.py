@@ -33,6 +33,7 @@ from cri_shim.untrusted import read_file
 
 _PID_FILE_LIMIT = 64  # bytes
 _RUNTIME_LOG = "oci.log"  # in the bundle: warnings of the OCI runtime's `create`
+TOTAL_SINCE = (2, 1, 2)  # the version of conmon with --log-global-size-max
 _INHERITED = frozenset({"_OCI_SYNCPIPE", "_OCI_STARTPIPE"})
 
 
@@ -42,6 +43,26 @@ class Started:
 
     init: state.Process
     monitor: state.Process
+
+
+@dataclass(frozen=True, slots=True)
+class LogLimits:
+    """Limits of a container's log in bytes; <= 0 means no limit.
+
+    `file` is that of one file: conmon begins it again then, and its lines are lost. `total` is that
+    of all that a conmon writes in its life: it discards the output after that, without a mark.
+    """
+
+    file: int = 0
+    total: int = 0
+
+    def options(self) -> list[str]:
+        """Return conmon's options. The second one needs TOTAL_SINCE."""
+        found = [f"--log-size-max={self.file}"] if self.file > 0 else []
+        return [*found, *([f"--log-global-size-max={self.total}"] if self.total > 0 else [])]
+
+
+NO_LIMITS = LogLimits()
 
 
 class Conmon(Control):
@@ -83,13 +104,12 @@ class Conmon(Control):
         tty: bool,
         stdin: bool,
         stdin_once: bool,
-        log_size_max: int = 0,
+        limits: LogLimits = NO_LIMITS,
         context: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> Started:
         """Create the container of `bundle`; its output goes to `log`.
 
-        `log_size_max` is in bytes; <= 0 means no limit. conmon is started within `context`, so it
-        inherits what this thread has there.
+        conmon is started within `context`, so it inherits what this thread has there.
 
         After a failure or a cancellation no process of it is left, and nothing in the OCI runtime
         or the bundle. The caller removes the cgroups of a monitor or a runtime that was killed.
@@ -98,7 +118,7 @@ class Conmon(Control):
         """
         _forget_last_exit(bundle)
         argv = self._command(handler, id, bundle, log)
-        argv += [f"--log-size-max={log_size_max}"] if log_size_max > 0 else []
+        argv += limits.options()
         argv += terminal_flags(tty=tty, stdin=stdin, stdin_once=stdin_once)
         try:
             write_private(bundle / _RUNTIME_LOG, "")  # the runtime would make it readable by others

@@ -40,6 +40,11 @@ class OciDriver:
     def default_handler(self) -> str:
         return self.offered().default
 
+    def every(self) -> list[Handler]:
+        """Return all handlers that a record may have, also those that are retired."""
+        offered = self.offered()
+        return [*offered.handlers.values(), *offered.retired.values()]
+
     def known(self, name: str) -> Handler | None:
         """Return the handler in a record, also one that is retired or does not work."""
         offered = self.offered()

@@ -104,7 +104,7 @@ async def remove_pod(engine: Engine, id: str) -> None:
 
 def _handler(engine: Engine, id: str) -> str:
     """Return the name of the OCI runtime that has this id; "" if none does."""
-    return next((name for name, h in engine.oci.handlers.items() if (h.root / id).exists()), "")
+    return next((h.name for h in engine.oci.every() if (h.root / id).exists()), "")
 
 
 def _cgroups_path(engine: Engine, id: str, where: Path) -> str:

@@ -5,6 +5,7 @@ A part that cannot be read shows its error instead of its value; the other parts
 - `configuration`: the configuration as JSON
 - `start`: the last line of a start
 - `refused`: what a start would refuse in the files that the configuration names
+- `audit`: whether the audit record is written
 - `daemon`: the process, and whether it is ready
 - `host`: the machine and its programs
 - `parts`: the store, registries, networks, plugins, handlers and hooks; and how parts are gathered
@@ -16,11 +17,11 @@ from typing import Any
 from cri_shim.config import Config
 from cri_shim.engine import Engine
 from cri_shim.oci.program_versions import Inventory
-from cri_shim.report import daemon, host, parts, start
+from cri_shim.report import audit, daemon, host, parts, start
 from cri_shim.report.configuration import effective, in_force
 from cri_shim.report.parts import Part, gathered
 
-__all__ = ["effective", "in_force", "info", "start"]
+__all__ = ["audit", "effective", "in_force", "info", "start"]
 
 
 async def info(

@@ -21,6 +21,7 @@ from cri_shim.linux import idmap, marks, mounts, nsenter
 from cri_shim.linux.remove import remove_tree
 from cri_shim.spec.userns import UserNamespace
 from cri_shim.store.mounting import fuse
+from cri_shim.store.mounting.quotas import Quotas
 from cri_shim.store.mounting.writable import WritableLayers
 from cri_shim.store.trees import overlay
 
@@ -60,6 +61,7 @@ class Rootfs:
         self._delete_later = delete_later
         self._describes_root = describes_root
         self.writable = WritableLayers(self.directory)
+        self._quotas = Quotas(containers)
 
     def directory(self, container_id: str) -> Path:
         return self._containers / container_id
@@ -76,15 +78,17 @@ class Rootfs:
         *,
         userns: UserNamespace | None = None,
         label: str = "",
+        quota: int = 0,
     ) -> None:
         """Mount the root file system of a container at `target`, which is made if it is missing.
 
         `layers` are diff-ids, bottom first; the image's owners are ids of `userns`, if given.
-        `label` is the SELinux label of all files. Idempotent. After a restart of the daemon the
+        `label` is the SELinux label of all files; `quota` is the limit of a new writable layer in
+        bytes, 0 for none. Idempotent. After a restart of the daemon the
         files that the container wrote are kept; after another boot the writable layer is empty.
         """
         self._delete_later(
-            await offload(self._prepare, container_id, layers, target, userns, label)
+            await offload(self._prepare, container_id, layers, target, userns, label, quota)
         )
         self.writable.add(container_id)
         if self._program and not mounts.is_mounted(target):
@@ -126,6 +130,7 @@ class Rootfs:
     async def remove(self, container_id: str, target: Path) -> None:
         """Unmount and delete the writable layer with everything in it; idempotent."""
         self.writable.forget(container_id)
+        await offload(self._quotas.forget, self.directory(container_id))
         await self.unmount(target)
         await offload(_unmount_below, self.directory(container_id) / _OWNED)
         self._delete_later(_hide(self.directory(container_id)))
@@ -137,6 +142,7 @@ class Rootfs:
         target: Path,
         userns: UserNamespace | None,
         label: str,
+        quota: int,
     ) -> list[Path]:
         target.mkdir(parents=True, exist_ok=True)
         if mounts.is_mounted(target):
@@ -144,7 +150,8 @@ class Rootfs:
         own = self.directory(container_id)
         try:
             with self.lowers(layers) as lowers:
-                stale = self._make_own(own, lowers, userns.ids.root if userns else (0, 0))
+                root = userns.ids.root if userns else (0, 0)
+                stale = self._make_own(own, lowers, root, quota)
                 if self._program:
                     return stale
                 with _owned(lowers, own, userns) as owned:
@@ -193,7 +200,9 @@ class Rootfs:
                     break
             yield lowers
 
-    def _make_own(self, own: Path, lowers: Sequence[Path], root: tuple[int, int]) -> list[Path]:
+    def _make_own(
+        self, own: Path, lowers: Sequence[Path], root: tuple[int, int], quota: int
+    ) -> list[Path]:
         """Prepare upper and work for the mount; return directories of another boot, to be deleted.
 
         `root` is the container's root as user and group of the node.
@@ -202,6 +211,9 @@ class Rootfs:
         boot = own / "boot"
         if os.path.lexists(boot) and marks.read(boot) != self._boot:
             stale += _hide(own)
+        if quota and not boot.exists():  # before anything is made in it
+            own.mkdir(parents=True, exist_ok=True)
+            self._quotas.limit(own, quota)
         for directory in ("upper", "work") if lowers else ("upper", "work", "empty"):
             (own / directory).mkdir(parents=True, exist_ok=True)
         if not boot.exists():

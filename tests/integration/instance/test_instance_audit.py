@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,13 +58,6 @@ def record(daemon: Daemon) -> Path:
     return Path(str(daemon.settings["audit.file"]))
 
 
-@pytest.fixture
-async def watch(daemon: Daemon) -> AsyncIterator[Cri]:
-    """Calls over the read-only socket."""
-    async with Client(daemon.directory / "watch.sock") as client:
-        yield Cri(daemon, client)
-
-
 def entries(record: Path) -> list[dict[str, Any]]:
     return [json.loads(line.data) for line in lines(record)]
 
@@ -102,24 +95,26 @@ async def test_a_change_is_recorded_with_who_what_and_how_it_ended(cri: Cri, rec
 
 
 async def test_the_socket_for_reading_refuses_a_stop_and_lists(
-    daemon: Daemon, cri: Cri, watch: Cri, record: Path
+    daemon: Daemon, cri: Cri, record: Path
 ) -> None:
     container = await cri.run(await cri.run_pod(), ["sleep", "1000"])
 
-    assert await watch.containers(id=container) == [container]
-    with pytest.raises(PermissionDenied) as refused:
-        await watch.stop(container)
-    assert f"{daemon.directory}/watch.sock, whose role is read-only" in str(refused.value)
-    for call in (
-        watch.runtime.Exec(api.ExecRequest(container_id=container, cmd=["sh"], stdout=True)),
-        watch.runtime.Attach(api.AttachRequest(container_id=container, stdout=True)),
-        watch.runtime.PortForward(api.PortForwardRequest(pod_sandbox_id=container, port=[1])),
-        watch.control.Exec(control.ExecRequest(container_id=container, cmd=["sh"], stdout=True)),
-        watch.control.SetLogLevel(control.SetLogLevelRequest(level="info")),
-        watch.exec(container, "true"),
-    ):
-        with pytest.raises(PermissionDenied):
-            await call
+    async with Client(daemon.directory / "watch.sock") as client:
+        watch = Cri(daemon, client)
+        assert await watch.containers(id=container) == [container]
+        with pytest.raises(PermissionDenied) as refused:
+            await watch.stop(container)
+        assert f"{daemon.directory}/watch.sock, whose role is read-only" in str(refused.value)
+        for call in (
+            watch.runtime.Exec(api.ExecRequest(container_id=container, cmd=["sh"], stdout=True)),
+            watch.runtime.Attach(api.AttachRequest(container_id=container, stdout=True)),
+            watch.runtime.PortForward(api.PortForwardRequest(pod_sandbox_id=container, port=[1])),
+            watch.control.Exec(control.ExecRequest(container_id=container, cmd=["sh"])),
+            watch.control.SetLogLevel(control.SetLogLevelRequest(level="info")),
+            watch.exec(container, "true"),
+        ):
+            with pytest.raises(PermissionDenied):
+                await call
     assert entries(record)[-1]["event"] == "denied"
     assert (await cri.status(container)).state == api.CONTAINER_RUNNING
 

@@ -115,9 +115,11 @@ async def test_with_refuse_a_full_disk_refuses_changes_until_it_has_room(
         await asyncio.sleep(0.005)
     with pytest.raises(Unavailable, match=r"StopContainer is refused: the audit record .*No space"):
         await journal.begin("StopContainer", "c", PEER)
+    assert "No space left on device: changes are refused" in journal.problem()
     disk.full = False
     while made.problem:  # noqa: ASYNC110
         await asyncio.sleep(0.005)
+    assert journal.problem() == ""
     (await journal.begin("StopContainer", "c", PEER)).close("OK")
     assert (await read(file, 4))[-1]["event"] == "close"
     assert verify(file).problem == ""
@@ -143,6 +145,7 @@ async def test_with_continue_lost_lines_are_counted(
     for number in range(8):
         journal.put({"event": "x", "n": number})
     assert made.lost == 5
+    assert "changes continue, 5 lines are lost" in journal.problem()
     disk.answers.set()
     await read(file, 5)
     journal.put({"event": "last"})

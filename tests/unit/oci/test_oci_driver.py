@@ -52,3 +52,4 @@ def test_a_handler_that_a_reload_took_out_serves_its_containers_and_no_new_pod(
 
 def test_a_record_finds_its_handler_also_if_it_does_not_work(driver: OciDriver) -> None:
     assert (driver.known("runc") is not None, driver.known("kata")) == (True, None)
+    assert [handler.name for handler in driver.every()] == ["crun", "runc", "youki"]

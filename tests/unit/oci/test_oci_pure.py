@@ -7,7 +7,7 @@ import pytest
 from cri_shim.errors import ToolFailed
 from cri_shim.linux.process import Stat
 from cri_shim.oci import bundle, exits
-from cri_shim.oci.conmon import terminal_flags
+from cri_shim.oci.conmon import LogLimits, terminal_flags
 from cri_shim.oci.exits import Exit
 from cri_shim.oci.handlers import Features, executable, parse_features
 from cri_shim.oci.process_tree import family
@@ -121,3 +121,9 @@ def test_our_own_session_is_never_part_of_a_family():
     ours = os.getsid(0)
     sessions = {ours}
     assert family(processes((7, 1, ours, 5, "S"), (8, 1, 0, 5, "S")), 0, sessions) == []
+
+
+def test_limits_of_logs_are_options_of_conmon() -> None:
+    assert LogLimits().options() == []
+    assert LogLimits(-1, -1).options() == []
+    assert LogLimits(5, 7).options() == ["--log-size-max=5", "--log-global-size-max=7"]
