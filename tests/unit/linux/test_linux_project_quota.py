@@ -2,6 +2,7 @@
 
 import ctypes
 import errno
+import fcntl
 import os
 import struct
 from pathlib import Path
@@ -70,7 +71,7 @@ class Kernel:
         self.attributes = struct.pack("=5I8x", 0x10, 1, 2, 0, 3)
         self.limits: list[tuple[int, int, bytes]] = []
         self.error = 0
-        monkeypatch.setattr(project_quota.fcntl, "ioctl", self.ioctl)
+        monkeypatch.setattr(fcntl, "ioctl", self.ioctl)
         monkeypatch.setattr(syscalls, "quotactl_fd", self.quotactl)
 
     def ioctl(self, fd: int, request: int, data: bytes) -> bytes:
@@ -114,7 +115,7 @@ def test_a_file_system_without_project_ids_is_refused_in_words(
     def ioctl(*_: object) -> bytes:
         raise OSError(errno.ENOTTY, "Inappropriate ioctl for device")
 
-    monkeypatch.setattr(project_quota.fcntl, "ioctl", ioctl)
+    monkeypatch.setattr(fcntl, "ioctl", ioctl)
     assert project_quota.problem(tmp_path) == (
         f"the file system of {tmp_path} has no project ids: use xfs or ext4, or set"
         " containers.layer_quota = 0"
