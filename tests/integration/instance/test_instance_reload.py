@@ -13,11 +13,12 @@ import pytest
 
 from cri_shim.cli.exit_codes import FAILED, NO_DAEMON
 from cri_shim.errors import ConfigError, InvalidArgument
+from cri_shim.linux import mounts
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import control_pb2 as control
 from tests.fixtures import busybox
 from tests.fixtures.cri import LIMIT_S, POLL_S, Cri, container_config
-from tests.fixtures.daemon import Daemon
+from tests.fixtures.daemon import Daemon, empty_daemon
 
 CRUN = "/usr/bin/crun"
 
@@ -193,3 +194,17 @@ def test_without_a_daemon_a_reload_fails(daemon: Daemon) -> None:
     words = [sys.executable, "-m", "cri_shim", "--socket", "/tmp/cst-nobody.sock", "reload"]
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, "no daemon answers" in done.stderr) == (NO_DAEMON, True)
+
+
+def test_a_kill_after_reloads_leaves_no_mount_of_a_binary() -> None:
+    with empty_daemon(1) as daemon:
+        for number in range(3):
+            daemon.settings["runtimes.crun.path"] = [CRUN, f"/nowhere/{number}"]
+            assert reload(daemon).returncode == 0
+        several = mounts.mounts_below(daemon.run_root / "oci-bin")
+        daemon.kill()
+        daemon.start()
+        left = [path.name for path in mounts.mounts_below(daemon.run_root / "oci-bin")]
+
+    assert len(several) > 1
+    assert left == ["crun"]
