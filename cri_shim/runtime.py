@@ -158,6 +158,7 @@ class Runtime:
         self._problems = Problems(engine, lambda: self._running.config, self._inventory)
         self._closing.add("the list of problems", self._problems.close)
         self._comparisons = Comparisons(engine, self._running.config)
+        self._closing.add("the comparison with the node", self._comparisons.close)
         self._engine, self._phase = engine, _Phase.OPEN
         return self
 

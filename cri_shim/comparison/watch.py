@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cri_shim.aio.offload import offload
+from cri_shim.aio.singleflight import SingleFlight
 from cri_shim.comparison import changes, place, ports, repair, snapshot
 from cri_shim.comparison.difference import Difference, Sort
 from cri_shim.comparison.look import Look, Rules, look
@@ -55,9 +56,20 @@ class Comparisons:
         self._engine, self._config = engine, config
         self._began = time.time()
         self._alone = asyncio.Lock()
+        self._running = SingleFlight[bool, Comparison]("comparison")
 
     async def compare(self, *, repair: bool = False) -> Comparison:
-        """Return the differences; with `repair`, after each was repaired where that is safe."""
+        """Return the differences; with `repair`, after each was repaired where that is safe.
+
+        A caller joins an equal comparison that runs: many callers take no more of the CPU than one.
+        """
+        return await self._running.do(repair, lambda: self._compare(repair))
+
+    async def close(self) -> None:
+        """End the comparison that runs; the next one finds what its repair has left."""
+        await self._running.drain(0)
+
+    async def _compare(self, repair: bool) -> Comparison:
         async with self._alone:
             found = await self._confirmed()
             results: dict[tuple[str, ...], str] = {}

@@ -126,6 +126,13 @@ PARTS: Mapping[str, tuple[Metric, ...]] = {
             ("kind", "phase"),
         ),
         Metric(
+            "cri_shim_leaks",
+            "gauge",
+            "What `cri-shim leaks` lists, by class: unfinished work that has failed or that nothing"
+            " works on, and leftovers that the last `check`, `leaks` or `desk` found on the node.",
+            ("class",),
+        ),
+        Metric(
             "cri_shim_container_exits_total",
             "counter",
             "Containers that ended, by reason: `Completed`, `Error`, `OOMKilled` or `other`.",

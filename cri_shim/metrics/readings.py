@@ -14,6 +14,7 @@ from cri_shim.metrics.oom_level import LEVELS
 from cri_shim.metrics.recorder import OTHER_REASON, REASONS, Recorder
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
+from cri_shim.pods import unfinished as leaks
 from cri_shim.problems.finding import Level
 from cri_shim.problems.watch import Problems
 from cri_shim.store.fetching.counters import RESULTS
@@ -154,6 +155,7 @@ def _of_objects(engine: Engine) -> _Part:
             Counter(map(lifecycle.name, containers)), *_CONTAINER_PHASES
         ),
         "cri_shim_unfinished_intents": dict(unfinished),
+        "cri_shim_leaks": _labelled(leaks.counts(engine), *leaks.KINDS),
     }
 
 

@@ -3,6 +3,7 @@
 A pod with a running container and a stopped one are there in every test: neither is a difference.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -120,3 +121,14 @@ async def test_the_command_shows_and_mends_them_and_says_it_with_its_exit_code(n
     assert clean.returncode == 0
     assert "agree with the node" in clean.stdout
     assert not Path(path).exists()
+
+
+async def test_equal_comparisons_at_the_same_time_are_one(node: Node) -> None:
+    def looks() -> int:
+        return node.daemon.log.read_text().count("ran iptables-save -t nat")
+
+    before = looks()
+    found = await asyncio.gather(*(node.compare() for _ in range(8)))
+
+    assert found == [[]] * 8
+    assert looks() - before < 8

@@ -56,6 +56,20 @@ async def test_an_intent_that_is_not_worked_on_is_unfinished() -> None:
     of.engine.work.operations.close()
 
 
+async def test_leaks_are_those_of_the_list_with_the_leftovers_of_the_last_look() -> None:
+    of = sources()
+    put(of.engine.objects, state.PodRecord(id="a", phase=state.POD_REMOVING))
+    of.engine.work.leftovers = {"mount": 2}
+
+    found = reading(of, "cri_shim_leaks")
+
+    assert {labels: value for labels, value in found.items() if value} == {
+        ("removal",): 1,
+        ("mount",): 2,
+    }
+    assert found["creation",] == 0
+
+
 async def test_operations_are_counted_and_those_in_a_queue() -> None:
     of = sources()
     with of.engine.work.operations.doing("StopContainer", Subject("container", "", "b")):
