@@ -19,7 +19,7 @@ from cri_shim.wire import nri_mux, ttrpc
 
 SERVICE = "nri.pkg.api.v1alpha1.Plugin"
 MAX_CALLS = 16  # of a plugin that wait for an answer
-_CHUNK = 64 * 1024  # bytes of a read
+_CHUNK = 16 * 1024  # bytes of a read: a flood of the smallest frames takes some milliseconds
 _MOST_UNSENT = 16 << 20  # bytes that wait for the plugin to read; a call has at most 4 MiB
 _UNKNOWN, _UNIMPLEMENTED = 2, 12  # codes of gRPC
 
@@ -116,6 +116,7 @@ class Link:
             while data := await loop.sock_recv(self._socket, _CHUNK):
                 for connection, piece in splitter.receive(data):
                     self._take(connection, piece)
+                await asyncio.sleep(0)  # data that waits already is read without a pause
             self._end("it closed the connection")
         except OSError as e:
             self._end(f"the connection to it broke: {e.strerror}")

@@ -14,6 +14,7 @@ _CRI = (  # the tables of the CRI plugin in the versions of the file
     ("plugins", "io.containerd.cri.v1.runtime"),
     ("plugins", "io.containerd.cri.v1.images"),
 )
+_NRI = ("plugins", "io.containerd.nri.v1.nri")
 _REGISTRIES = "write registries.conf(5), certs.d and an auth file instead; see docs/migrate.md"
 _NO_PAUSE = "pods need no pause image"
 
@@ -34,6 +35,27 @@ _CONVERTED: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "image_pull_progress_timeout": ("image.pull_progress_timeout", seconds),
     "containerd.discard_unpacked_layers": ("image.keep_blobs", operator.not_),
     "discard_unpacked_layers": ("image.keep_blobs", operator.not_),
+}
+_OF_NRI: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "disable": ("enabled", operator.not_),
+    "disable_connections": ("disable_connections", bool),
+    "socket_path": ("socket", str),
+    "plugin_path": ("plugin_directory", str),
+    "plugin_config_path": ("plugin_config_directory", str),
+    "plugin_registration_timeout": ("registration_timeout", seconds),
+    "plugin_request_timeout": ("request_timeout", seconds),
+    "default_validator.enable": ("default_validator", bool),
+    "default_validator.reject_oci_hook_adjustment": ("reject_hooks", bool),
+    "default_validator.reject_runtime_default_seccomp_adjustment": (
+        "reject_runtime_default_seccomp",
+        bool,
+    ),
+    "default_validator.reject_unconfined_seccomp_adjustment": ("reject_unconfined_seccomp", bool),
+    "default_validator.reject_custom_seccomp_adjustment": ("reject_custom_seccomp", bool),
+    "default_validator.reject_namespace_adjustment": ("reject_namespaces", bool),
+    "default_validator.reject_sysctl_adjustment": ("reject_sysctls", bool),
+    "default_validator.required_plugins": ("required_plugins", list),
+    "default_validator.tolerate_missing_plugins_annotation": ("tolerate_missing_annotation", str),
 }
 _OF_HANDLER = {
     "pod_annotations": "allowed_annotations",
@@ -77,7 +99,11 @@ def converted(file: Path) -> str:
 
 
 def _outside_cri(found: Conversion, entry: Entry) -> None:
-    if entry.path in (("root",), ("state",), ("grpc", "address")):
+    name = ".".join(entry.path[2:])
+    if entry.path[:2] == _NRI and name in _OF_NRI:
+        key, convert = _OF_NRI[name]
+        found.set(f"nri.{key}", entry, convert)
+    elif entry.path in (("root",), ("state",), ("grpc", "address")):
         found.note(entry, "cri-shim has directories and a socket of its own; containerd keeps this")
     elif entry.path[0] in ("grpc", "plugins", "debug", "metrics", "ttrpc", "proxy_plugins"):
         found.drop(entry)

@@ -40,6 +40,11 @@ _DIRECT = {
     "crio.network.network_dir": "cni_config_dir",
     "crio.network.plugin_dirs": "cni_plugin_dir",
     "crio.network.cni_default_network": "cni_default_network",
+    "crio.nri.enable_nri": "nri.enabled",
+    "crio.nri.nri_listen": "nri.socket",
+    "crio.nri.nri_disable_connections": "nri.disable_connections",
+    "crio.nri.nri_plugin_dir": "nri.plugin_directory",
+    "crio.nri.nri_plugin_config_dir": "nri.plugin_config_directory",
 }
 _TLS = {"VersionTLS12": "1.2", "VersionTLS13": "1.3"}
 _CONVERTED: dict[str, tuple[str, Callable[[Any], Any]]] = {
@@ -52,6 +57,8 @@ _CONVERTED: dict[str, tuple[str, Callable[[Any], Any]]] = {
         lambda off: "allow" if off else "refuse",
     ),
     "crio.runtime.pids_limit": ("containers.pids_limit", lambda limit: max(0, limit)),  # -1: none
+    "crio.nri.nri_plugin_registration_timeout": ("nri.registration_timeout", seconds),
+    "crio.nri.nri_plugin_request_timeout": ("nri.request_timeout", seconds),
     "crio.runtime.default_capabilities": ("containers.default_capabilities", list),
 }
 _OWN: dict[str, tuple[str, ...]] = {  # CRI-O's own values, if its file has no others

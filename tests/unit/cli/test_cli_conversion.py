@@ -122,6 +122,35 @@ def test_settings_of_a_containerd_handler_without_a_key_are_comments_with_the_re
     assert "all_devices_allowed" not in text  # it is off
 
 
+def test_the_plugins_of_a_containerd_node_are_converted(tmp_path: Path) -> None:
+    file = tmp_path / "containerd.toml"
+    file.write_text(
+        '[plugins."io.containerd.nri.v1.nri"]\n'
+        "disable = false\ndisable_connections = true\n"
+        'plugin_path = "/opt/p"\nplugin_request_timeout = "3s"\nunknown = 1\n'
+        '[plugins."io.containerd.nri.v1.nri".default_validator]\n'
+        'enable = true\nreject_oci_hook_adjustment = true\nrequired_plugins = ["a"]\n'
+    )
+    text = containerd.converted(file)
+    nri = loaded(text, tmp_path).nri
+
+    assert (nri.enabled, nri.disable_connections, nri.request_timeout) == (True, True, 3.0)
+    assert nri.plugin_directory == Path("/opt/p")
+    assert (nri.default_validator, nri.reject_hooks, nri.required_plugins) == (True, True, ("a",))
+    assert "unknown: means nothing here" in text
+
+
+def test_the_plugins_of_a_crio_node_are_converted(tmp_path: Path) -> None:
+    file = tmp_path / "crio.conf"
+    file.write_text(
+        '[crio.nri]\nenable_nri = true\nnri_listen = "/run/n.sock"\n'
+        'nri_plugin_registration_timeout = "7s"\n'
+    )
+    nri = loaded(crio.converted(file), tmp_path).nri
+
+    assert (nri.enabled, nri.socket, nri.registration_timeout) == (True, Path("/run/n.sock"), 7.0)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [("12MiB", 12 << 20), ("12582912", 12582912), ("1g", 1 << 30), ("5 kb", 5 << 10), (7, 7)],
