@@ -124,3 +124,11 @@ def test_the_trace_of_a_client_is_that_of_the_call() -> None:
     call = Call("Version", Context(None, ("traceparent", trace), ("tracestate", "a=b")), None)
 
     assert (call.caller.traceparent, call.caller.tracestate) == (trace, "a=b")
+
+
+def test_the_object_of_a_request_is_that_of_the_call(caplog) -> None:
+    caplog.set_level("INFO", calls.log.name)
+    call = made("StopContainer")
+    call.parsed(api.StopContainerRequest(container_id="8cd3f7760b4f99"))
+
+    assert call.caller.object() == Subject("container", "default/web", "8cd3f7760b4f99")
