@@ -1,14 +1,24 @@
 """One call: when it is answered early, and what its line says."""
 
+from collections.abc import Iterator
+
 import pytest
 
-from cri_shim.activity import Operation, Step, Subject
+from cri_shim.activity import Operation, Step, Subject, caller
 from cri_shim.activity.request import request_id
 from cri_shim.pb import api_pb2 as api
 from cri_shim.rpc import call as calls
 from cri_shim.rpc.call import Call
 
 POD = Subject("pod", "default/web", "4f0c1b2a3d4e5f")
+
+
+@pytest.fixture(autouse=True)
+def nothing_left() -> Iterator[None]:
+    """Later tests in this context belong to no call."""
+    yield
+    caller.enter(None)
+    request_id.set("")
 
 
 class Context:
