@@ -2,7 +2,7 @@
 
 `container ID` and `pod ID` in a message become the object's name with a short id, if `name_objects`
 was called: drivers know only the ids. The object of an event is the one that its message names so,
-else that of the operation of the task that logs it.
+else that of the operation, or of the call, of the task that logs it.
 """
 
 import logging
@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cri_shim.activity import caller
 from cri_shim.activity.request import request_id
 from cri_shim.activity.step import current_operation
 from cri_shim.activity.subject import Subject
@@ -62,7 +63,6 @@ class Event:
     def of(cls, record: logging.LogRecord) -> "Event":
         """Make it in the task that logs the record."""
         message = one_line(record.getMessage(), MAX_MESSAGE)
-        operation = current_operation()
         subjects: list[Subject] = []
         if _name_of is not None:
             message = _WITH_ID.sub(lambda found: _named(found, subjects), message)
@@ -73,7 +73,7 @@ class Event:
             {key: value for key, value in record.__dict__.items() if key not in _RESERVED},
             _traceback(record.exc_info) if record.exc_info else [],
             request_id.get(),
-            next(iter(subjects), None if operation is None else operation.subject),
+            next(iter(subjects), None) or _of_task(),
         )
 
     def object(self) -> dict[str, str]:
@@ -92,6 +92,14 @@ class Event:
             parts = ("namespace", "pod", "container") if len(names) > 1 else ("container",)
         found |= dict(zip(parts, names, strict=False))
         return {key: one_line(value, MAX_MESSAGE) for key, value in found.items() if value}
+
+
+def _of_task() -> Subject | None:
+    """Return the object of the work of this task."""
+    if (operation := current_operation()) is not None:
+        return operation.subject
+    call = caller.current()
+    return None if call is None else call.object()
 
 
 def _named(found: re.Match[str], subjects: list[Subject]) -> str:

@@ -15,7 +15,7 @@ from cri_shim.activity import caller, observing
 from cri_shim.activity.error_names import Named
 from cri_shim.activity.request import request_id
 from cri_shim.rpc import metadata
-from cri_shim.rpc.log_subject import describe, outcome
+from cri_shim.rpc.log_subject import describe, outcome, subject_of
 
 log = logging.getLogger("cri_shim.rpc")
 
@@ -67,6 +67,7 @@ class Call:
         self._request = request
         if log.isEnabledFor(self.level):
             self._subject = describe(request, self._named)
+            self.caller.subject = subject_of(request, self._named)
 
     def answered(self, response: Message) -> None:
         if log.isEnabledFor(self.level):

@@ -7,6 +7,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from cri_shim.activity import Subject
 from cri_shim.activity.error_names import Named
 
 _MADE = ("container_id", "pod_sandbox_id", "image_ref", "image_id")
@@ -24,6 +25,15 @@ def describe(request: Message, named: Named | None = None) -> str:
     if image := _field(request, "image"):
         parts.append(image.image)
     return "".join(f" {_printable(part)}" for part in parts if part)
+
+
+def subject_of(request: Message, named: Named | None) -> Subject | None:
+    """Return the object whose id the request has; None if there is none, or if it is unknown."""
+    for kind, field in (("container", "container_id"), ("pod", "pod_sandbox_id")):
+        if named is not None and (id := _field(request, field)):
+            found = named(kind, id)
+            return found if isinstance(found, Subject) else None
+    return None
 
 
 def outcome(response: Message) -> str:

@@ -77,11 +77,11 @@ class Spans:
     def call_ended(self, call: Caller, code: str) -> None:
         if not isinstance(span := call.span, Span):
             return
-        operation = call.operation
-        if operation is not None:
-            span.set_attribute("cri_shim.object", str(operation.subject))
-            if isinstance(operation.span, Span) and not _is_child(operation.span, span):
-                span.add_link(operation.span.get_span_context())
+        if (found := call.object()) is not None:
+            span.set_attribute("cri_shim.object", str(found))
+        joined = None if call.operation is None else call.operation.span
+        if isinstance(joined, Span) and not _is_child(joined, span):
+            span.add_link(joined.get_span_context())
         span.set_attribute("rpc.response.status_code", code)
         if code not in ("OK", "CANCELLED"):
             span.set_status(Status(StatusCode.ERROR, code))

@@ -1,5 +1,6 @@
 """The daemon as a service of systemd, by the unit file that we ship."""
 
+import json
 import os
 import re
 import signal
@@ -113,6 +114,21 @@ async def test_the_daemon_serves_by_the_systemd_driver_and_writes_to_the_journal
     journal = service.journal()
     assert f"serving on {service.socket}" in journal
     assert not re.search(r"\d{4}-\d\d-\d\dT\d\d:\d\d", journal)  # the journal has its own clock
+
+
+async def test_the_journal_finds_events_by_pod_and_by_request(cri: Cri) -> None:
+    pod = await cri.run_pod()
+    events = _events(f"CRI_SHIM_POD_ID={pod}")
+    end = next(e for e in events if " call RunPodSandbox " in e["MESSAGE"])
+
+    assert (end["CRI_SHIM_NAMESPACE"], end["PRIORITY"]) == ("test", "6")
+    assert end in _events(f"REQUEST_ID={end['REQUEST_ID']}")
+
+
+def _events(match: str) -> list[dict[str, Any]]:
+    command = ["journalctl", "-u", UNIT, "-o", "json", "--no-pager", match]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 async def test_a_container_has_the_limits_of_the_service_and_its_own_oom_score(

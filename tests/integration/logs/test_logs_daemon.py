@@ -41,6 +41,7 @@ async def test_every_line_is_an_object_with_its_request(cri: Cri) -> None:
     assert (of_runtime["namespace"], of_runtime["container"]) == ("test", "main")
     assert (of_runtime["podId"], of_runtime["containerId"]) == (pod, container)
     assert of_runtime["level"] == "debug"
+    assert (end["container"], end["containerId"]) == ("main", container)
 
 
 async def test_two_calls_have_different_ids(cri: Cri) -> None:

@@ -93,6 +93,28 @@ async def test_ends_of_containers_are_counted_by_their_reason(cri: Cri, address:
         await asyncio.sleep(0.01)
 
 
+async def test_a_kill_at_the_limit_of_a_container_is_counted_at_its_level(
+    cri: Cri, address: Path
+) -> None:
+    await cri.load_busybox()
+    before = await samples(address)
+    pod = await cri.run_pod()
+    config = container_config(["sh", "-c", "dd if=/dev/zero of=/dev/null bs=60M"])
+    config.linux.resources.memory_limit_in_bytes = 20 << 20
+    config.linux.resources.memory_swap_limit_in_bytes = 20 << 20
+    container = await cri.create(pod, config)
+    await cri.runtime.StartContainer(api.StartContainerRequest(container_id=container))
+    status = await cri.exited(container)
+    after = await samples(address)
+
+    assert status.reason == "OOMKilled"
+    levels = ("container", "pod", "node", "unknown")
+    assert [
+        value(after, "oom_kills_total", level=level) - value(before, "oom_kills_total", level=level)
+        for level in levels
+    ] == [1, 0, 0, 0]
+
+
 async def test_a_failed_call_is_counted_by_its_code(cri: Cri, address: Path) -> None:
     with pytest.raises(Exception, match="no pod"):
         await cri.runtime.PodSandboxStatus(api.PodSandboxStatusRequest(pod_sandbox_id="none"))

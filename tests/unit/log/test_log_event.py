@@ -4,7 +4,8 @@ import logging
 
 import pytest
 
-from cri_shim.activity import Operations, Subject
+from cri_shim.activity import Operation, Operations, Subject, caller
+from cri_shim.activity.caller import Caller
 from cri_shim.log.event import Event, name_objects
 
 ID = "4f0c1b2a3d4e5f60" * 4
@@ -58,6 +59,18 @@ async def test_only_known_parts_of_an_object_are_there(subject: Subject, expecte
     operations.close()
 
     assert made.object() == expected
+
+
+async def test_the_object_of_a_call_is_that_of_its_operation_else_of_its_request() -> None:
+    call = Caller("StopContainer", subject=Subject("container", "default/web/app", ID))
+    caller.enter(call)
+    before = event("call StopContainer")
+    call.operation = Operation("StopPodSandbox", Subject("pod", "default/web"))
+    after = event("call StopContainer")
+    caller.enter(None)
+
+    assert before.object()["container"] == "app"
+    assert after.object() == {"namespace": "default", "pod": "web"}
 
 
 def test_an_event_of_nothing_has_no_object() -> None:

@@ -1,14 +1,24 @@
 """One call: when it is answered early, and what its line says."""
 
+from collections.abc import Iterator
+
 import pytest
 
-from cri_shim.activity import Operation, Step, Subject
+from cri_shim.activity import Operation, Step, Subject, caller
 from cri_shim.activity.request import request_id
 from cri_shim.pb import api_pb2 as api
 from cri_shim.rpc import call as calls
 from cri_shim.rpc.call import Call
 
 POD = Subject("pod", "default/web", "4f0c1b2a3d4e5f")
+
+
+@pytest.fixture(autouse=True)
+def nothing_left() -> Iterator[None]:
+    """Later tests in this context belong to no call."""
+    yield
+    caller.enter(None)
+    request_id.set("")
 
 
 class Context:
@@ -124,3 +134,11 @@ def test_the_trace_of_a_client_is_that_of_the_call() -> None:
     call = Call("Version", Context(None, ("traceparent", trace), ("tracestate", "a=b")), None)
 
     assert (call.caller.traceparent, call.caller.tracestate) == (trace, "a=b")
+
+
+def test_the_object_of_a_request_is_that_of_the_call(caplog) -> None:
+    caplog.set_level("INFO", calls.log.name)
+    call = made("StopContainer")
+    call.parsed(api.StopContainerRequest(container_id="8cd3f7760b4f99"))
+
+    assert call.caller.object() == Subject("container", "default/web", "8cd3f7760b4f99")
