@@ -30,6 +30,10 @@ _CAUSES: tuple[tuple[str, str], ...] = (
         "reads the swap limit of the container in a file of cgroup v2",
     ),
     (
+        "volume failing to unmount .*BackOff",
+        "its NFS server is a public image without a stand-in",
+    ),
+    (
         "Failed to setup dbus connection",
         "stops the runtime by systemd's own bus, which the machine does not have",
     ),
