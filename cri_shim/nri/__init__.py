@@ -9,6 +9,7 @@ This package is imported only if `nri.enabled` is set. The use cases know `node_
 
 - `service`: opens and closes all of it
 - `lifecycle`: reports the life of pods and containers: the implementation of `node_plugins`
+- `events`: events as messages, told to the plugins
 - `plugins`: the connected plugins; events go to one after another
 - `plugin`: one plugin: how it is called, and what happens if it does not answer
 - `joining`: a plugin registers, is configured and synchronized

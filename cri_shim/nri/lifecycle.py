@@ -6,17 +6,15 @@ joins is told the known objects.
 """
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeAlias, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from google.protobuf.message import Message
 
 from cri_shim import lifecycle
 from cri_shim.engine import Engine
-from cri_shim.errors import CriShimError
 from cri_shim.node_plugins import Adjusted, NodePlugins
-from cri_shim.nri import adjusting, changes, messages
+from cri_shim.nri import adjusting, changes, events, messages
 from cri_shim.nri.creation import Creation
 from cri_shim.nri.document.resources import beyond_cri, from_cri, to_cri
 from cri_shim.nri.owners import Owners
@@ -29,30 +27,6 @@ from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import nri_pb2 as pb
 from cri_shim.pb import state_pb2 as state
 from cri_shim.spec.document import Document
-
-_OfPod = TypeVar(
-    "_OfPod",
-    pb.RunPodSandboxRequest,
-    pb.UpdatePodSandboxRequest,
-    pb.PostUpdatePodSandboxRequest,
-    pb.StopPodSandboxRequest,
-    pb.RemovePodSandboxRequest,
-)
-_OfContainer = TypeVar(
-    "_OfContainer",
-    pb.PostCreateContainerRequest,
-    pb.StartContainerRequest,
-    pb.PostStartContainerRequest,
-    pb.UpdateContainerRequest,
-    pb.PostUpdateContainerRequest,
-    pb.StopContainerRequest,
-    pb.RemoveContainerRequest,
-)
-
-_Event = TypeVar("_Event")
-Make: TypeAlias = Callable[[], Awaitable[_Event]]
-
-_log = logging.getLogger(__name__)
 
 
 class Reports(NodePlugins):
@@ -102,7 +76,11 @@ class Reports(NodePlugins):
     async def pod_made(self, pod: state.PodRecord) -> None:
         async with self._plugins.turn() as plugins:
             self._pods[pod.id] = False
-            await self._tell(plugins, "RunPodSandbox", self._of_pod(pod, pb.RunPodSandboxRequest()))
+            await events.tell(
+                plugins,
+                "RunPodSandbox",
+                events.of_pod(self._engine, pod, pb.RunPodSandboxRequest()),
+            )
 
     async def pod_updating(
         self, pod: state.PodRecord, request: api.UpdatePodSandboxResourcesRequest
@@ -113,24 +91,24 @@ class Reports(NodePlugins):
             linux_resources=from_cri(request.resources, host),
         )
         async with self._plugins.turn() as plugins:
-            await self._tell(plugins, "UpdatePodSandbox", self._of_pod(pod, event))
+            await events.tell(plugins, "UpdatePodSandbox", events.of_pod(self._engine, pod, event))
 
     async def pod_updated(self, pod: state.PodRecord) -> None:
-        event = self._of_pod(pod, pb.PostUpdatePodSandboxRequest())
+        event = events.of_pod(self._engine, pod, pb.PostUpdatePodSandboxRequest())
         await self._past("PostUpdatePodSandbox", event)
 
     async def pod_stopped(self, pod: state.PodRecord) -> None:
-        event = self._of_pod(pod, pb.StopPodSandboxRequest())
+        event = events.of_pod(self._engine, pod, pb.StopPodSandboxRequest())
         async with self._plugins.turn() as plugins:
             if not self._pods.get(pod.id, True):
                 self._pods[pod.id] = True
-                await _logged(self._tell(plugins, "StopPodSandbox", event))
+                await events.logged(events.tell(plugins, "StopPodSandbox", event))
 
     async def pod_removed(self, pod: state.PodRecord) -> None:
-        event = self._of_pod(pod, pb.RemovePodSandboxRequest())
+        event = events.of_pod(self._engine, pod, pb.RemovePodSandboxRequest())
         async with self._plugins.turn() as plugins:
             if self._pods.pop(pod.id, None) is not None:
-                await _logged(self._tell(plugins, "RemovePodSandbox", event))
+                await events.logged(events.tell(plugins, "RemovePodSandbox", event))
 
     # -- containers ----------------------------------------------------------------------------
 
@@ -159,16 +137,16 @@ class Reports(NodePlugins):
         return adjusted
 
     async def container_created(self, container: state.ContainerRecord) -> None:
-        event = self._of_container(container, pb.PostCreateContainerRequest())
+        event = events.of_container(self._engine, container, pb.PostCreateContainerRequest())
         await self._past("PostCreateContainer", event)
 
     async def container_starting(self, container: state.ContainerRecord) -> None:
-        event = self._of_container(container, pb.StartContainerRequest())
+        event = events.of_container(self._engine, container, pb.StartContainerRequest())
         async with self._plugins.turn() as plugins:
-            await self._tell(plugins, "StartContainer", event)
+            await events.tell(plugins, "StartContainer", event)
 
     async def container_started(self, container: state.ContainerRecord) -> None:
-        event = self._of_container(container, pb.PostStartContainerRequest())
+        event = events.of_container(self._engine, container, pb.PostStartContainerRequest())
         await self._past("PostStartContainer", event)
 
     async def container_updating(
@@ -179,7 +157,7 @@ class Reports(NodePlugins):
             if not asked:
                 return update, {}
             request = pb.UpdateContainerRequest(linux_resources=from_cri(update, self._engine.host))
-            await self._of_container(container, request)()
+            await events.of_container(self._engine, container, request)()
             before = request.linux_resources.SerializeToString(deterministic=True)
             updates = Updates(Owners(), updating=request)
             for plugin in asked:
@@ -195,7 +173,7 @@ class Reports(NodePlugins):
         return changed, beyond_cri(wanted)
 
     async def container_updated(self, container: state.ContainerRecord) -> None:
-        event = self._of_container(container, pb.PostUpdateContainerRequest())
+        event = events.of_container(self._engine, container, pb.PostUpdateContainerRequest())
         await self._past("PostUpdateContainer", event)
 
     async def container_stopped(self, container: state.ContainerRecord) -> None:
@@ -207,10 +185,10 @@ class Reports(NodePlugins):
 
     async def container_removed(self, container: state.ContainerRecord) -> None:
         await self._stopped(container)
-        event = self._of_container(container, pb.RemoveContainerRequest())
+        event = events.of_container(self._engine, container, pb.RemoveContainerRequest())
         async with self._plugins.turn() as plugins:
             if self._containers.pop(container.id, None) is not None:
-                await _logged(self._tell(plugins, "RemoveContainer", event))
+                await events.logged(events.tell(plugins, "RemoveContainer", event))
 
     async def _stopped(self, container: state.ContainerRecord) -> None:
         updates = Updates(Owners())
@@ -221,10 +199,10 @@ class Reports(NodePlugins):
             asked = [plugin for plugin in plugins if plugin.gets("StopContainer")]
             if not asked:
                 return
-            event = await self._of_container(container, pb.StopContainerRequest())()
+            event = await events.of_container(self._engine, container, pb.StopContainerRequest())()
             for plugin in asked:
-                await _logged(_stop_event(plugin, event, updates))
-        await _logged(self._carry_out(updates))
+                await events.logged(_stop_event(plugin, event, updates))
+        await events.logged(self._carry_out(updates))
 
     # -- parts of them -------------------------------------------------------------------------
 
@@ -238,43 +216,10 @@ class Reports(NodePlugins):
             self._ends[after.id] = task
             task.add_done_callback(lambda _: self._ends.pop(after.id, None))
 
-    def _of_pod(self, pod: state.PodRecord, event: _OfPod) -> Make[_OfPod]:
-        """Return what fills in the pod of an event, if a plugin is to get it."""
-
-        async def make() -> _OfPod:
-            event.pod.CopyFrom(messages.pod(self._engine, pod))
-            return event
-
-        return make
-
-    def _of_container(
-        self, container: state.ContainerRecord, event: _OfContainer
-    ) -> Make[_OfContainer]:
-        """Do the same for a container and its pod, if there still is one."""
-
-        async def make() -> _OfContainer:
-            pod = self._engine.objects.find_pod(container.pod_id)
-            if pod is not None:
-                event.pod.CopyFrom(messages.pod(self._engine, pod))
-            event.container.CopyFrom(await messages.container(self._engine, container))
-            return event
-
-        return make
-
-    async def _tell(
-        self, plugins: Sequence[Plugin], method: str, make: Callable[[], Awaitable[Message]]
-    ) -> None:
-        """Tell the plugins an event that needs no answer; ToolFailed if one refuses it."""
-        asked = [plugin for plugin in plugins if plugin.gets(method)]
-        event = await make() if asked else None
-        for plugin in asked:
-            if event is not None and plugin.gets(method):
-                await plugin.event(method, event, pb.Empty())
-
     async def _past(self, method: str, make: Callable[[], Awaitable[Message]]) -> None:
         """Report what has happened: a refusal is only logged."""
         async with self._plugins.turn() as plugins:
-            await _logged(self._tell(plugins, method, make))
+            await events.logged(events.tell(plugins, method, make))
 
     async def _carry_out(self, updates: Updates) -> None:
         await changes.carry_out(self._engine, updates.others())
@@ -285,10 +230,3 @@ async def _stop_event(plugin: Plugin, event: pb.StopContainerRequest, updates: U
     answer = pb.StopContainerResponse()
     if await plugin.event("StopContainer", event, answer) is not None:
         updates.add(str(plugin), answer.update)
-
-
-async def _logged(work: Awaitable[None]) -> None:
-    try:
-        await work
-    except CriShimError as e:
-        _log.error("%s", e)
