@@ -26,8 +26,9 @@ class Node:
         self.looked = 0
         self.go_on = asyncio.Event()
         self.go_on.set()
-        self.engine: Any = SimpleNamespace(work=SimpleNamespace(leftovers={}))
-        self.comparisons = Comparisons(self.engine, Config())
+        engine: Any = SimpleNamespace(work=SimpleNamespace(leftovers={}))
+        self.engine = engine
+        self.comparisons = Comparisons(engine, Config())
         monkeypatch.setattr(self.comparisons, "_look", self._look)
         monkeypatch.setattr(watch, "CONFIRM_S", 0)
 
