@@ -8,7 +8,7 @@ import pytest
 
 from cri_shim import assembly, recovery
 from cri_shim.aio import reaper
-from cri_shim.assembly import drivers, node, opening, probing
+from cri_shim.assembly import drivers, node, opening, probing, settings
 from cri_shim.errors import RuntimeStopped, ToolFailed, WrongState
 from cri_shim.linux import process
 from cri_shim.network.network import Network
@@ -20,7 +20,7 @@ from tests.sentry.leaks import Scope, snapshot
 
 # The steps of open_engine, recovery and the marker, in the order of a start.
 STEPS: dict[str, tuple[object, str]] = {
-    "hooks": (drivers, "hooks"),
+    "hooks": (settings, "_hooks"),
     "subreaper": (process, "become_subreaper"),
     "reaper": (reaper, "start"),
     "cgroups": (node, "Cgroups"),
@@ -35,7 +35,7 @@ STEPS: dict[str, tuple[object, str]] = {
     "exits": (opening, "Exits"),
     "conmon": (drivers, "conmon"),
     "host": (node, "host"),
-    "seccomp": (drivers, "seccomp"),
+    "seccomp": (settings, "SeccompProfiles"),
     "recovery": (recovery, "recover"),
     "marker": (assembly, "mark_alive"),
 }
