@@ -150,7 +150,7 @@ async def test_removing_a_running_container_ends_it(cri: Cri, handler: str) -> N
 async def test_the_same_name_in_a_pod_is_refused_until_the_first_is_removed(cri: Cri) -> None:
     pod = await cri.run_pod()
     first = await cri.create(pod, container_config(["true"]))
-    with pytest.raises(AlreadyExists, match=first):
+    with pytest.raises(AlreadyExists, match=first[:12]):
         await cri.create(pod, container_config(["true"]))
     await cri.remove(first)
     await cri.create(pod, container_config(["true"]))
