@@ -69,7 +69,8 @@ async def test_a_shutdown_is_refused_while_a_container_runs(here: Place) -> None
     async with here.runtime() as runtime:
         await load(runtime.engine, here)
         pod, container = await start(runtime.engine, "a")
-        with pytest.raises(WrongState, match=f"1 containers are running, the first is {container}"):
+        first = rf"the first is container tests/a/main \({container[:12]}\)"
+        with pytest.raises(WrongState, match=f"1 containers are running, {first}"):
             await runtime.shutdown()
         record = runtime.engine.objects.container(container)
         assert process.alive(record.init.pid, record.init.start_time)
