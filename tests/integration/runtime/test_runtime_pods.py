@@ -189,7 +189,9 @@ async def test_containers_that_depend_on_each_other_start_in_order_and_hold_each
     await pod.start()
     assert (db.status, web.status) == ("running", "running")
     await db.stop(0)
-    with pytest.raises(ContainerInUse, match=f"is in use by {web.id}: remove that first"):
+    with pytest.raises(
+        ContainerInUse, match=rf"is in use by \S+ \S+ \({web.id[:12]}\): remove that first"
+    ):
         await db.remove()
     await db.remove(force=True)
     await web.remove(force=True)
