@@ -1,6 +1,6 @@
 """Answers as bytes: what a record adds to an answer is serialised once for each of its states.
 
-The elements of a repeated field of a message are encoded one after another, each as its tag, its
+The elements of a field of a message are encoded one after another, each as the field's tag, its
 length and its bytes (protobuf encoding, "Length-Delimited Records"). So a list is its elements,
 joined, and a list of 200 pods needs no message of 200 pods.
 
@@ -8,7 +8,7 @@ A record is never changed: a new state is a new record. So an element is valid f
 record is the same object.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
 from google.protobuf.descriptor import Descriptor
@@ -25,53 +25,54 @@ _LENGTH_DELIMITED = 2  # wire type
 
 
 class Encoded:
-    """A response that is serialised already."""
+    """A response that is serialised already, from tags and the elements of these fields."""
 
-    def __init__(self, parts: Iterable[bytes]) -> None:
-        self._data = b"".join(parts)
+    def __init__(self, *fields: tuple[bytes, Sequence[bytes]]) -> None:
+        self._data = b"".join(tag + tag.join(elements) for tag, elements in fields if elements)
 
     def SerializeToString(self) -> bytes:
         return self._data
 
 
-class Elements(Generic[R]):
-    """The elements of the field `name` of a response, each made of one record by `make`."""
+def tag(response: Descriptor, name: str) -> bytes:
+    """Return the tag of a field whose elements are messages."""
+    return _varint(response.fields_by_name[name].number << 3 | _LENGTH_DELIMITED)
 
-    def __init__(
-        self, kind: str, response: Descriptor, name: str, make: Callable[[R], Message]
-    ) -> None:
+
+class Elements(Generic[R]):
+    """The elements that `make` makes, each of one record; several fields may have the same."""
+
+    def __init__(self, kind: str, make: Callable[[R], Message]) -> None:
         self._kind = kind
         self._make: Callable[[R], Message] = make
-        self._tag = _varint(response.fields_by_name[name].number << 3 | _LENGTH_DELIMITED)
         self._known: dict[str, tuple[R, bytes]] = {}
 
     def of(self, record: R) -> bytes:
         """Return the element of a record; its `make` may raise."""
-        known = self._known.get(record.id)
-        if known is not None and known[0] is record:
-            return known[1]
-        raw = self._make(record).SerializeToString()
-        element = self._tag + _varint(len(raw)) + raw
-        if len(element) <= LARGEST:
-            self._known[record.id] = record, element
-        else:
-            self._known.pop(record.id, None)
-        return element
+        return self._kept(record) or self._made(record)
 
     def of_all(self, records: Iterable[R]) -> list[bytes]:
         """Return the elements of these records, without those that are not usable."""
-        return [self._known_or_made(record) for record in records]
+        found = (self._kept(r) or rows.row(self._kind, r.id, self._made, r) for r in records)
+        return [element for element in found if element is not None]
 
     def forget_others(self, present: int, exists: Callable[[str], object | None]) -> None:
         """Drop the elements of records that are gone, if they are more than the present ones."""
         if len(self._known) > 2 * present + _SPARE:
             self._known = {id: known for id, known in self._known.items() if exists(id)}
 
-    def _known_or_made(self, record: R) -> bytes:
+    def _kept(self, record: R) -> bytes | None:
         known = self._known.get(record.id)
-        if known is not None and known[0] is record:
-            return known[1]
-        return rows.row(self._kind, record.id, self.of, record) or b""
+        return known[1] if known is not None and known[0] is record else None
+
+    def _made(self, record: R) -> bytes:
+        raw = self._make(record).SerializeToString()
+        element = _varint(len(raw)) + raw
+        if len(element) <= LARGEST:
+            self._known[record.id] = record, element
+        else:
+            self._known.pop(record.id, None)
+        return element
 
 
 def _varint(number: int) -> bytes:

@@ -8,13 +8,14 @@ from cri_shim.objects import ObjectStore
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
 from cri_shim.pods import query as pod_query
-from cri_shim.rpc.encoded import Elements, Encoded
+from cri_shim.rpc.encoded import Elements, Encoded, tag
 from cri_shim.state import rows
 
-_POD_LIST = api.ListPodSandboxResponse.DESCRIPTOR
-_CONTAINER_LIST = api.ListContainersResponse.DESCRIPTOR
-_POD_STATUS = api.PodSandboxStatusResponse.DESCRIPTOR
-_CONTAINER_STATUS = api.ContainerStatusResponse.DESCRIPTOR
+_PODS = tag(api.ListPodSandboxResponse.DESCRIPTOR, "items")
+_CONTAINERS = tag(api.ListContainersResponse.DESCRIPTOR, "containers")
+_POD_STATUS = tag(api.PodSandboxStatusResponse.DESCRIPTOR, "status")
+_STATUSES_OF_POD = tag(api.PodSandboxStatusResponse.DESCRIPTOR, "containers_statuses")
+_CONTAINER_STATUS = tag(api.ContainerStatusResponse.DESCRIPTOR, "status")
 
 R = TypeVar("R", state.PodRecord, state.ContainerRecord)
 F = TypeVar("F", api.PodSandboxFilter, api.ContainerFilter)
@@ -25,43 +26,46 @@ class Lists:
 
     def __init__(self, objects: ObjectStore) -> None:
         self._objects = objects
-        self._pods = Elements("pod", _POD_LIST, "items", pod_query.row)
-        self._containers = Elements("container", _CONTAINER_LIST, "containers", container_query.row)
-        self._pod_statuses = Elements("pod", _POD_STATUS, "status", pod_query.status)
-        self._statuses = Elements("container", _CONTAINER_STATUS, "status", container_query.status)
-        self._statuses_of_pods = Elements(
-            "container", _POD_STATUS, "containers_statuses", container_query.status
-        )
+        self._pods = Elements("pod", pod_query.row)
+        self._containers = Elements("container", container_query.row)
+        self._pod_statuses = Elements("pod", pod_query.status)
+        self._statuses = Elements("container", container_query.status)
 
     def pods(self, filter: api.PodSandboxFilter) -> Encoded:
         """Return the ListPodSandboxResponse of this filter."""
         pods = self._objects.pods()
         for elements in (self._pods, self._pod_statuses):
             elements.forget_others(len(pods), self._objects.find_pod)
-        if not filter.ByteSize():
-            return Encoded(self._pods.of_all(p for p in pods if p.phase != state.POD_CREATING))
-        return Encoded(self._pods.of_all(_passing("pod", pods, pod_query.is_listed, filter)))
+        passing: Iterable[state.PodRecord]
+        if filter.ByteSize():
+            passing = _passing("pod", pods, pod_query.is_listed, filter)
+        else:
+            passing = (pod for pod in pods if pod.phase != state.POD_CREATING)
+        return Encoded((_PODS, self._pods.of_all(passing)))
 
     def containers(self, filter: api.ContainerFilter) -> Encoded:
         """Return the ListContainersResponse of this filter."""
         containers = self._objects.containers()
-        for elements in (self._containers, self._statuses, self._statuses_of_pods):
+        for elements in (self._containers, self._statuses):
             elements.forget_others(len(containers), self._objects.find_container)
-        if not filter.ByteSize():
-            present = (c for c in containers if c.phase != state.CONTAINER_CREATING)
-            return Encoded(self._containers.of_all(present))
-        passing = _passing("container", containers, container_query.is_listed, filter)
-        return Encoded(self._containers.of_all(passing))
+        passing: Iterable[state.ContainerRecord]
+        if filter.ByteSize():
+            passing = _passing("container", containers, container_query.is_listed, filter)
+        else:
+            passing = (c for c in containers if c.phase != state.CONTAINER_CREATING)
+        return Encoded((_CONTAINERS, self._containers.of_all(passing)))
 
     def pod_status(self, pod: state.PodRecord) -> Encoded:
         """Return the PodSandboxStatusResponse of a pod, with the statuses of its containers."""
         containers = pod_query.containers(self._objects, pod.id)
-        own = self._pod_statuses.of(pod)
-        return Encoded([own, *(self._statuses_of_pods.of(each) for each in containers)])
+        return Encoded(
+            (_POD_STATUS, [self._pod_statuses.of(pod)]),
+            (_STATUSES_OF_POD, [self._statuses.of(container) for container in containers]),
+        )
 
     def container_status(self, container: state.ContainerRecord) -> Encoded:
         """Return the ContainerStatusResponse of a container."""
-        return Encoded([self._statuses.of(container)])
+        return Encoded((_CONTAINER_STATUS, [self._statuses.of(container)]))
 
 
 def _passing(

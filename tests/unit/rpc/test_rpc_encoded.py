@@ -2,7 +2,7 @@
 
 from cri_shim.pb import api_pb2 as api
 from cri_shim.pb import state_pb2 as state
-from cri_shim.rpc.encoded import LARGEST, Elements, Encoded
+from cri_shim.rpc.encoded import LARGEST, Elements, Encoded, tag
 
 made: list[str] = []
 
@@ -14,7 +14,7 @@ def _row(pod: state.PodRecord) -> api.PodSandbox:
 
 def _elements() -> Elements[state.PodRecord]:
     made.clear()
-    return Elements("pod", api.ListPodSandboxResponse.DESCRIPTOR, "items", _row)
+    return Elements("pod", _row)
 
 
 def test_an_element_is_made_once_for_each_state_of_a_record() -> None:
@@ -28,7 +28,8 @@ def test_an_element_is_made_once_for_each_state_of_a_record() -> None:
 def test_elements_joined_are_the_response() -> None:
     elements = _elements()
     pods = [state.PodRecord(id=id * 200) for id in "ab"]  # a length of two bytes
-    raw = Encoded(elements.of_all(pods)).SerializeToString()
+    items = tag(api.ListPodSandboxResponse.DESCRIPTOR, "items")
+    raw = Encoded((items, elements.of_all(pods))).SerializeToString()
     expected = api.ListPodSandboxResponse(items=[api.PodSandbox(id=pod.id) for pod in pods])
     assert api.ListPodSandboxResponse.FromString(raw) == expected
 
