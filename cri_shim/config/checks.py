@@ -227,6 +227,23 @@ def _shown(value: object) -> str:
     return printable(repr(str(value)), 100)
 
 
+def once_each(name_of: Callable[[str], str]) -> Callable[[Sequence[str]], str]:
+    """Return a check of a list whose entries have different names.
+
+    `name_of` returns the name of an entry, or raises ValueError with its problem.
+    """
+
+    def check(value: Sequence[str]) -> str:
+        try:
+            names = [name_of(text) for text in value]
+        except ValueError as e:
+            return str(e)
+        twice = next((name for name in names if names.count(name) > 1), "")
+        return f"{twice} is in the list twice" if twice else ""
+
+    return check
+
+
 def one_of(*choices: str) -> Callable[[str], str]:
     """Return a check that only these values pass."""
 

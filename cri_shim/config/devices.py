@@ -1,8 +1,8 @@
 """The devices of `additional_devices`: HOST[:CONTAINER][:ACCESS], as in Docker and CRI-O."""
 
 import posixpath
-from collections.abc import Sequence
 
+from cri_shim.config.checks import once_each
 from cri_shim.untrusted import printable
 
 _ALL = "rwm"  # read, write, mknod
@@ -25,17 +25,8 @@ def parse(text: str) -> tuple[str, str, str]:
     return posixpath.normpath(host), posixpath.normpath(path), access
 
 
-def check(value: Sequence[str]) -> str:
-    """Return the problem of a list of devices; "" if there is none."""
-    paths = []
-    for text in value:
-        try:
-            paths.append(parse(text)[1])
-        except ValueError as e:
-            return str(e)
-    twice = next((path for path in paths if paths.count(path) > 1), "")
-    return f"{twice} is in the list twice" if twice else ""
-
-
 def _is_access(text: str) -> bool:
     return bool(text) and set(text) <= set(_ALL) and len(set(text)) == len(text)
+
+
+check = once_each(lambda text: parse(text)[1])

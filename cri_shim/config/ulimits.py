@@ -1,7 +1,6 @@
 """The limits of `default_ulimits`: NAME=SOFT[:HARD], as in Docker and CRI-O."""
 
-from collections.abc import Sequence
-
+from cri_shim.config.checks import once_each
 from cri_shim.untrusted import printable
 
 NAMES = (
@@ -27,18 +26,6 @@ def parse(text: str) -> tuple[str, int, int]:
     return name, soft, hard
 
 
-def check(value: Sequence[str]) -> str:
-    """Return the problem of a list of limits; "" if there is none."""
-    names = []
-    for text in value:
-        try:
-            names.append(parse(text)[0])
-        except ValueError as e:
-            return str(e)
-    twice = next((name for name in names if names.count(name) > 1), "")
-    return f"{twice} is in the list twice" if twice else ""
-
-
 def _number(text: str, shown: str) -> int:
     if text == "-1":
         return UNLIMITED
@@ -48,3 +35,6 @@ def _number(text: str, shown: str) -> int:
     if value > UNLIMITED:
         raise ValueError(f"{shown}: a limit must be at most {UNLIMITED}")
     return value
+
+
+check = once_each(lambda text: parse(text)[0])

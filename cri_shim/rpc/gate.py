@@ -20,6 +20,7 @@ import os
 import pwd
 import socket
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +65,8 @@ class Gate:
         path = self._place.path
         found = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
-            owner, group = _user(self._place.owner), _group(self._place.group)
+            owner = _id(self._place.owner, "user", "owner", lambda n: pwd.getpwnam(n).pw_uid)
+            group = _id(self._place.group, "group", "group", lambda n: grp.getgrnam(n).gr_gid)
             path.parent.mkdir(parents=True, exist_ok=True)
             umask = os.umask(0o177)
             try:
@@ -158,20 +160,14 @@ class Gate:
             _log.warning("%s", text)
 
 
-def _user(name: str) -> int:
-    """Return the id of a user's name or id; -1 for "". LookupError says that there is none."""
+def _id(name: str, kind: str, key: str, look_up: Callable[[str], int]) -> int:
+    """Return the id of a name or of an id as text; -1 for "". LookupError says that there is none.
+
+    `key` is the key of [[sockets]] that has the name.
+    """
     if not name or name.isdigit():
         return int(name or -1)
     try:
-        return pwd.getpwnam(name).pw_uid
+        return look_up(name)
     except KeyError as e:
-        raise LookupError(f"there is no user {name!r}; correct its owner") from e
-
-
-def _group(name: str) -> int:
-    if not name or name.isdigit():
-        return int(name or -1)
-    try:
-        return grp.getgrnam(name).gr_gid
-    except KeyError as e:
-        raise LookupError(f"there is no group {name!r}; correct its group") from e
+        raise LookupError(f"there is no {kind} {name!r}; correct its {key}") from e
