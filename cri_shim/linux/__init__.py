@@ -2,7 +2,7 @@
 
 - `syscalls`: system calls that Python 3.11 has no function for, declared once
 - `mounts`: bind, tmpfs, overlay, unmount; the mount table, and how mounts propagate
-- `stale_socket`: a unix socket that a dead program has left
+- `unix_socket`: the file of a listening unix socket: what is in its place, and how it is made
 - `sources`: the sources of bind mounts, mounted by descriptor at a private place
 - `missing_directory`: makes a directory, and those above it, below open ones
 - `devices`: device nodes below a path

@@ -1,10 +1,9 @@
 """The address of the metrics: a TCP address, or a unix socket that root's group may use."""
 
-import os
 import socket
 from pathlib import Path
 
-from cri_shim.linux.stale_socket import remove_stale
+from cri_shim.linux import unix_socket
 
 SOCKET_MODE = 0o660
 BACKLOG = 16
@@ -25,16 +24,8 @@ def bound(address: str) -> socket.socket:
 
 def _unix(path: Path) -> socket.socket:
     path.parent.mkdir(parents=True, exist_ok=True)
-    remove_stale(path, _KEY)
-    listening = socket.socket(socket.AF_UNIX)
-    umask = os.umask(0o777 & ~SOCKET_MODE)  # it must not be open to others for even a moment
-    try:
-        listening.bind(str(path))
-    except OSError:
-        listening.close()
-        raise
-    finally:
-        os.umask(umask)
+    unix_socket.remove_stale(path, _KEY)
+    listening = unix_socket.bound(path, SOCKET_MODE)
     listening.listen(BACKLOG)
     return listening
 

@@ -3,12 +3,12 @@
 import asyncio
 import errno
 import logging
-import os
 import socket
 from pathlib import Path
 
 from cri_shim.aio.tasks import Tasks
 from cri_shim.errors import CriShimError, Unavailable
+from cri_shim.linux import unix_socket
 from cri_shim.linux.privacy import make_private
 from cri_shim.nri.plugins import Plugins
 
@@ -28,34 +28,25 @@ class Listener:
 
     def open(self) -> None:
         """Make the socket, only for root, and accept plugins. Unavailable if it cannot be made."""
-        found = socket.socket(socket.AF_UNIX)
         try:
             if not self._path.parent.exists():
                 make_private(self._path.parent)
             self._clear()
-            umask = os.umask(0o177)
-            try:
-                found.bind(str(self._path))
-            finally:
-                os.umask(umask)
-            found.listen(_BACKLOG)
+            found = unix_socket.bound(self._path, 0o600)
         except OSError as e:
-            found.close()
             raise Unavailable(f"the NRI socket {self._path} cannot be made: {e.strerror}") from e
+        found.listen(_BACKLOG)
         found.setblocking(False)
         self._socket = found
         self._accepting = asyncio.create_task(self._accept(found), name="NRI plugins")
 
     def _clear(self) -> None:
         """Remove the socket of a daemon that has ended; OSError for anything else."""
-        if not self._path.exists():
-            return
-        if not self._path.is_socket():
+        found = unix_socket.occupant(self._path)
+        if found == "file":
             raise OSError(errno.ENOTSOCK, "what is there is not a socket")
-        with socket.socket(socket.AF_UNIX) as probe:
-            if probe.connect_ex(str(self._path)) == 0:
-                raise OSError(errno.EADDRINUSE, "another program listens there; set nri.socket")
-        self._path.unlink()
+        if found:
+            raise OSError(errno.EADDRINUSE, "another program listens there; set nri.socket")
 
     async def close(self) -> None:
         """Accept no more plugins, and remove the socket."""

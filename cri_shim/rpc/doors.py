@@ -15,7 +15,7 @@ import grpc.aio
 
 from cri_shim import verbs
 from cri_shim.linux.privacy import make_private
-from cri_shim.linux.stale_socket import remove_stale
+from cri_shim.linux.unix_socket import remove_stale
 from cri_shim.rpc.gate import Gate, Place
 from cri_shim.rpc.listening import SOCKET_MODE, Listening
 from cri_shim.rpc.peers import Access, Peers

@@ -26,6 +26,7 @@ from pathlib import Path
 
 from cri_shim.aio import descriptors
 from cri_shim.errors import StateError
+from cri_shim.linux import unix_socket
 from cri_shim.rpc.peers import Access, Connection, Peers, read
 from cri_shim.rpc.relay import Relay
 
@@ -63,23 +64,22 @@ class Gate:
     def open(self) -> None:
         """Start to accept. StateError names the socket; nothing is left of it then."""
         path = self._place.path
-        found = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        found: socket.socket | None = None
         try:
             owner = _id(self._place.owner, "user", "owner", lambda n: pwd.getpwnam(n).pw_uid)
             group = _id(self._place.group, "group", "group", lambda n: grp.getgrnam(n).gr_gid)
             path.parent.mkdir(parents=True, exist_ok=True)
-            umask = os.umask(0o177)
-            try:
-                found.bind(str(path))
-            finally:
-                os.umask(umask)
+            found = unix_socket.bound(path, 0o600)
             os.chown(path, owner, group)  # nobody can connect before `listen`
             path.chmod(self._place.mode)
             found.listen(BACKLOG)
         except (OSError, LookupError) as e:
-            found.close()
+            if found is not None:
+                found.close()
+                path.unlink(missing_ok=True)
             reason = e.strerror if isinstance(e, OSError) else e.args[0]
             raise StateError(f"cannot serve on the socket {path}: {reason}") from e
+        found.setblocking(False)
         self._socket = found
         self._loop.add_reader(found, self._accept)
 

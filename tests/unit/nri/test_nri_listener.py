@@ -77,5 +77,16 @@ async def test_the_socket_of_another_runtime_stays(tmp_path: Path) -> None:
     assert path.is_socket()
 
 
+async def test_a_runtime_that_accepts_nothing_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "nri.sock"
+    with socket.socket(socket.AF_UNIX) as other, socket.socket(socket.AF_UNIX) as waiting:
+        other.bind(str(path))
+        other.listen(0)
+        waiting.connect(str(path))  # the queue is full now
+        with pytest.raises(Unavailable, match="another program listens there"):
+            Listener(path, plugins()).open()
+    assert path.is_socket()
+
+
 async def test_a_listener_that_was_not_opened_can_be_closed(tmp_path: Path) -> None:
     await Listener(tmp_path / "nri.sock", plugins()).close()

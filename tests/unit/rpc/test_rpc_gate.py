@@ -204,6 +204,18 @@ async def test_a_socket_that_cannot_be_made_is_named(
         made.open()
 
 
+async def test_of_a_socket_whose_owner_cannot_be_set_nothing_is_left(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "chown", refuse)
+    with pytest.raises(StateError, match=f"{yard.watch}: Operation not permitted"):
+        Gate(Place(yard.watch), yard.access(), yard.main, yard.peers).open()
+    assert not yard.watch.exists()
+
+
 async def test_a_socket_that_is_in_use_is_not_taken(yard: Yard) -> None:
     async with yard.serving(yard.access()):
         other = Yard(yard.main.parent / "other")
